@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that weir builds for: Debian's 6.1, 6.12
+ * and 7.2. The only place that may look at LINUX_VERSION_CODE. Each shim says
+ * since when and why.
+ */
+#ifndef _WEIR_COMPAT_H
+#define _WEIR_COMPAT_H
+
+#include <linux/cpumask.h>
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+/* 6.3: vm_flags are written through helpers that take the VMA lock. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void weir_vm_flags_set(struct vm_area_struct *vma,
+				     unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void weir_vm_flags_clear(struct vm_area_struct *vma,
+				       unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#else
+#define weir_vm_flags_set	vm_flags_set
+#define weir_vm_flags_clear	vm_flags_clear
+#endif
+
+/* 6.10: accept takes one structure instead of flags and kern. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define WEIR_ACCEPT_ARGS	int flags, bool kern
+#define WEIR_ACCEPT_FLAGS	(flags)
+#else
+#define WEIR_ACCEPT_ARGS	struct proto_accept_arg *arg
+#define WEIR_ACCEPT_FLAGS	(arg->flags)
+#endif
+
+/* 6.19: bind and connect take an address type without a false size. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define weir_sockaddr	sockaddr
+#else
+#define weir_sockaddr	sockaddr_unsized
+#endif
+
+/* 6.14: override_creds does not count references; revert_creds as before. */
+static inline void weir_revert_creds(const struct cred *old)
+{
+	revert_creds(old);
+}
+
+/* 6.10: __assign_str knows its source from the field's declaration. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define weir_assign_str(field, source)	__assign_str(field, source)
+#else
+#define weir_assign_str(field, source)	__assign_str(field)
+#endif
+
+/*
+ * CPUs on which threads of an address space may be running. x86 keeps this up
+ * to date in mm_cpumask; other architectures need not, so they name all.
+ */
+static inline void weir_mm_cpus(struct mm_struct *mm, struct cpumask *cpus)
+{
+#ifdef CONFIG_X86
+	cpumask_or(cpus, cpus, mm_cpumask(mm));
+#else
+	cpumask_copy(cpus, cpu_online_mask);
+#endif
+}
+
+#endif /* _WEIR_COMPAT_H */

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a process can say to its socket: ioctl and socket options. Structures
+ * carry their size, are copied once, and bytes beyond what this module knows
+ * must be zero. Each refusal leaves words for WEIR_SO_ERROR_TEXT.
+ *
+ * Process context.
+ */
+#include <linux/log2.h>
+#include <linux/sockios.h>
+#include <linux/uaccess.h>
+#include <asm/ioctls.h>
+
+#include "weir.h"
+
+/*
+ * Copies a structure that begins with its own size. Older and newer callers
+ * are served as copy_struct_from_user() says.
+ */
+static int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
+			const void __user *from)
+{
+	u32 size;
+	int err;
+
+	if (get_user(size, (const u32 __user *)from))
+		return weir_refuse(ws, -EFAULT, "the structure is not readable");
+	if (size < sizeof(size) || size > PAGE_SIZE)
+		return weir_refuse(ws, -EINVAL, "the structure's size field is wrong");
+	err = copy_struct_from_user(to, known, from, size);
+	if (err)
+		return weir_refuse(ws, err, err == -E2BIG ?
+				   "the structure has fields this module does not know" :
+				   "the structure is not readable");
+	/* a second look by copy_struct_from_user must not change the size */
+	*(u32 *)to = size;
+	return 0;
+}
+
+static int weir_ioc_name(struct weir_sock *ws, const void __user *arg,
+			 struct weir_ioc_name *name, size_t *len)
+{
+	int err = weir_copy_in(ws, name, sizeof(*name), arg);
+
+	if (err)
+		return err;
+	if (name->flags)
+		return weir_refuse(ws, -EINVAL, "unknown flags");
+	*len = strnlen(name->path, sizeof(name->path));
+	if (*len == sizeof(name->path))
+		return weir_refuse(ws, -ENAMETOOLONG,
+				   "the path has no end within 255 bytes");
+	return 0;
+}
+
+static int weir_ioc_map(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_ioc_map map;
+	u32 size;
+	int err;
+
+	err = weir_copy_in(ws, &map, sizeof(map), arg);
+	if (err)
+		return err;
+	size = min_t(u32, map.size, sizeof(map));
+	if (map.flags)
+		return weir_refuse(ws, -EINVAL, "unknown flags");
+	if (map.id == WEIR_ID_INBOX) {
+		lock_sock(&ws->sk);
+		mutex_lock(&ws->wn->lock);
+		err = weir_inbox_create(ws);
+		mutex_unlock(&ws->wn->lock);
+		release_sock(&ws->sk);
+		if (err)
+			return err;
+	}
+	err = weir_map_describe(ws, &map);
+	if (err)
+		return err;
+	return copy_to_user(arg, &map, size) ? -EFAULT : 0;
+}
+
+static int weir_kick(struct weir_sock *ws, unsigned long arg)
+{
+	struct weir_ring *ring;
+	struct weir_reader *rd;
+
+	if (arg & 0xff & ~(WEIR_KICK_READERS | WEIR_KICK_WRITER |
+			   WEIR_KICK_INBOX))
+		return weir_refuse(ws, -EINVAL, "unknown flags");
+	smp_mb();						/* (C) */
+	if (arg & WEIR_KICK_READERS) {
+		ring = smp_load_acquire(&ws->outbox);
+		if (!ring)
+			return weir_refuse(ws, -ENOTCONN,
+					   "the socket has no outbox");
+		weir_wake_readers(ring);
+	}
+	if (arg & WEIR_KICK_WRITER) {
+		rd = weir_reader_find(ws, arg >> 8);
+		if (!rd)
+			return weir_refuse(ws, -ENXIO,
+					   "the socket has no stream of this id");
+		weir_wake_writer(rd->ring);
+		weir_reader_put(rd);
+	}
+	if (arg & WEIR_KICK_INBOX)
+		weir_inbox_flush(ws);
+	return 0;
+}
+
+static int weir_ioc_wait(struct weir_sock *ws, const void __user *arg)
+{
+	struct weir_ioc_wait wait;
+	struct weir_ring *ring;
+	int err;
+
+	err = weir_copy_in(ws, &wait, sizeof(wait), arg);
+	if (err)
+		return err;
+	if (wait.flags & ~(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK) ||
+	    !(wait.flags & (WEIR_WAIT_IN | WEIR_WAIT_OUT)))
+		return weir_refuse(ws, -EINVAL, "wait for WEIR_WAIT_IN, WEIR_WAIT_OUT or both");
+	ring = smp_load_acquire(&ws->outbox);
+	if (wait.flags & WEIR_WAIT_OUT) {
+		if (!ring)
+			return weir_refuse(ws, -ENOTCONN,
+					   "the socket has no outbox");
+		if (wait.bytes > weir_ring_bytes(&ring->view))
+			return weir_refuse(ws, -EMSGSIZE,
+					   "more bytes than the ring has");
+	}
+	if (wait.flags & WEIR_WAIT_KICK && ring) {
+		smp_mb();					/* (C) */
+		weir_wake_readers(ring);
+	}
+	return weir_wait(ws, wait.flags, max_t(u64, wait.bytes, WEIR_GRANULE),
+			 wait.timeout_ns);
+}
+
+static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
+{
+	struct weir_reader *rd;
+
+	if (ws->sk.sk_type == SOCK_SEQPACKET || id < WEIR_ID_STREAM ||
+	    id > U32_MAX)
+		return weir_refuse(ws, -EINVAL, "only subscribed streams can be detached");
+	rd = weir_reader_find(ws, id);
+	if (!rd)
+		return weir_refuse(ws, -ENXIO, "the socket has no stream of this id");
+	weir_reader_detach(rd, WEIR_REASON_CLOSED);
+	weir_reader_put(rd);
+	return 0;
+}
+
+/* FIONREAD: length of the next message; 0 when there is none. */
+static int weir_next_len(struct weir_sock *ws)
+{
+	struct weir_reader *rd;
+	struct weir_ring_rec rec;
+	int len = 0;
+
+	spin_lock(&ws->rlock);
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		u64 pos = READ_ONCE(rd->cursor->pos) &
+			  ~(u64)(WEIR_GRANULE - 1);
+
+		if (weir_ring_peek(&rd->ring->view, &pos, &rec) == 1) {
+			len = rec.len;
+			break;
+		}
+	}
+	spin_unlock(&ws->rlock);
+	return len;
+}
+
+/* SIOCOUTQ: bytes of ring that readers have not passed. */
+static int weir_unread(struct weir_sock *ws)
+{
+	struct weir_ring *ring = smp_load_acquire(&ws->outbox);
+	struct weir_reader *rd;
+	u64 most = 0, tail;
+	u32 seq;
+
+	if (!ring || weir_ring_tail(&ring->view, &tail, &seq))
+		return 0;
+	spin_lock(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 lag = tail - READ_ONCE(rd->cursor->pos);
+
+		if (rd->gating && !rd->evicted &&
+		    lag <= weir_ring_bytes(&ring->view))
+			most = max(most, lag);
+	}
+	spin_unlock(&ring->lock);
+	return most;
+}
+
+int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	void __user *uarg = (void __user *)arg;
+	struct weir_ioc_name name;
+	size_t len;
+	int err;
+
+	switch (cmd) {
+	case WEIR_IOC_KICK:
+		return weir_kick(ws, arg);
+	case WEIR_IOC_WAIT:
+		return weir_ioc_wait(ws, uarg);
+	case WEIR_IOC_BIND:
+		err = weir_ioc_name(ws, uarg, &name, &len);
+		return err ?: weir_sock_bind(ws, name.path, len);
+	case WEIR_IOC_CONNECT:
+		err = weir_ioc_name(ws, uarg, &name, &len);
+		return err ?: weir_sock_connect(ws, name.path, len,
+						sock->file ?
+						sock->file->f_flags : 0);
+	case WEIR_IOC_MAP:
+		return weir_ioc_map(ws, uarg);
+	case WEIR_IOC_DETACH:
+		return weir_ioc_detach(ws, arg);
+	case WEIR_IOC_LIST:
+		return weir_list(ws, uarg);
+	case SIOCINQ:
+		return put_user(weir_next_len(ws), (int __user *)uarg);
+	case SIOCOUTQ:
+		return put_user(weir_unread(ws), (int __user *)uarg);
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
+
+/* --- socket options ----------------------------------------------------- */
+
+static int weir_set_name(struct weir_sock *ws, sockptr_t value,
+			 unsigned int len)
+{
+	char name[WEIR_NAME_MAX + 1] = {};
+
+	if (len > WEIR_NAME_MAX)
+		return weir_refuse(ws, -EINVAL,
+				   "a cursor name has at most 63 bytes");
+	if (copy_from_sockptr(name, value, len))
+		return -EFAULT;
+	if (strnlen(name, sizeof(name)) + 1 < len)
+		return weir_refuse(ws, -EINVAL,
+				   "a cursor name has no NUL bytes");
+	memcpy(ws->name, name, sizeof(name));
+	return 0;
+}
+
+static int weir_set_group(struct weir_sock *ws, int v)
+{
+	kgid_t gid = make_kgid(current_user_ns(), v);
+
+	if (!gid_valid(gid))
+		return weir_refuse(ws, -EINVAL, "no such group");
+	if (!in_group_p(gid) &&
+	    !ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN))
+		return weir_refuse(ws, -EPERM,
+				   "the caller is not in that group");
+	ws->gid = gid;
+	ws->gid_set = true;
+	return 0;
+}
+
+static int weir_set_ring_bytes(struct weir_sock *ws, int v)
+{
+	u32 bytes = v;
+
+	if (!is_power_of_2(bytes) || bytes < WEIR_RING_MIN ||
+	    bytes > WEIR_RING_MAX)
+		return weir_refuse(ws, -EINVAL, "ring sizes are powers of two from 4 KiB to 1 GiB");
+	if (bytes > READ_ONCE(weir_tunables.ring_bytes_max))
+		return weir_refuse(ws, -EPERM,
+				   "larger than ring_bytes_max permits");
+	ws->ring_bytes = bytes;
+	return 0;
+}
+
+/* Options that take effect when the socket is bound or connected. */
+static int weir_set_early(struct weir_sock *ws, int name, int v)
+{
+	switch (name) {
+	case WEIR_SO_RING_BYTES:
+		return weir_set_ring_bytes(ws, v);
+	case WEIR_SO_NODE:
+		if (v != NUMA_NO_NODE &&
+		    (v < 0 || v >= MAX_NUMNODES || !node_online(v)))
+			return weir_refuse(ws, -EINVAL, "no such NUMA node");
+		ws->node = v;
+		return 0;
+	case WEIR_SO_MODE:
+		if (v & ~0777)
+			return weir_refuse(ws, -EINVAL,
+					   "a mode has nine permission bits");
+		ws->mode = v;
+		return 0;
+	case WEIR_SO_GROUP:
+		return weir_set_group(ws, v);
+	case WEIR_SO_HOLD_MS:
+		if (v < 0)
+			return weir_refuse(ws, -EINVAL, "a time is not negative");
+		ws->hold_ms = v;
+		return 0;
+	case WEIR_SO_START:
+		if (v != WEIR_START_TAIL && v != WEIR_START_OLDEST)
+			return weir_refuse(ws, -EINVAL, "no such start");
+		ws->start = v;
+		return 0;
+	case WEIR_SO_DEMAND:
+		if (v < -1)
+			return weir_refuse(ws, -EINVAL, "a demand is -1 (none) or a count");
+		ws->demand = v;
+		return 0;
+	case WEIR_SO_HUGE:
+		ws->huge = v;
+		return 0;
+	}
+	return weir_refuse(ws, -ENOPROTOOPT, "no such option");
+}
+
+/* Options that may change while messages flow. */
+static int weir_set_late(struct weir_sock *ws, int name, int v)
+{
+	if (v < 0)
+		return weir_refuse(ws, -EINVAL, "a time is not negative");
+	if (name == WEIR_SO_EVICT_MS)
+		ws->evict_ms = v;
+	else
+		ws->linger_ms = v;
+	if (ws->outbox) {
+		WRITE_ONCE(ws->outbox->evict_ms, ws->evict_ms);
+		WRITE_ONCE(ws->outbox->linger_ms, ws->linger_ms);
+	}
+	return 0;
+}
+
+int weir_setsockopt(struct socket *sock, int level, int name,
+		    sockptr_t value, unsigned int len)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	int err, v = 0;
+
+	if (level != SOL_WEIR)
+		return -ENOPROTOOPT;
+	if (name != WEIR_SO_NAME) {
+		if (len != sizeof(v))
+			return weir_refuse(ws, -EINVAL, "the option takes an int");
+		if (copy_from_sockptr(&v, value, sizeof(v)))
+			return -EFAULT;
+	}
+	lock_sock(sock->sk);
+	if (name == WEIR_SO_EVICT_MS || name == WEIR_SO_LINGER_MS)
+		err = weir_set_late(ws, name, v);
+	else if (ws->outbox || ws->path || ws->pattern)
+		err = weir_refuse(ws, -EISCONN,
+				  "the option must be set before bind and connect");
+	else if (name == WEIR_SO_NAME)
+		err = weir_set_name(ws, value, len);
+	else
+		err = weir_set_early(ws, name, v);
+	release_sock(sock->sk);
+	return err;
+}
+
+static int weir_put_bytes(const void *from, size_t n, char __user *value,
+			  int __user *ulen, int len)
+{
+	n = min_t(size_t, n, len);
+	if (put_user((int)n, ulen) || copy_to_user(value, from, n))
+		return -EFAULT;
+	return 0;
+}
+
+static void weir_sock_info(struct weir_sock *ws, struct weir_sock_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->ring_bytes = ws->outbox ? weir_ring_bytes(&ws->outbox->view) : 0;
+	info->streams = READ_ONCE(ws->nreaders);
+	info->resumed = ws->resumed;
+	info->sent = atomic64_read(&ws->sent);
+	info->received = atomic64_read(&ws->received);
+	info->missed = atomic64_read(&ws->missed);
+	info->copied_bytes = atomic64_read(&ws->copied_bytes);
+	info->evicted = atomic64_read(&ws->evicted);
+}
+
+static int weir_get_int(struct weir_sock *ws, int name, int *v)
+{
+	switch (name) {
+	case WEIR_SO_RING_BYTES:
+		*v = ws->outbox ? weir_ring_bytes(&ws->outbox->view) :
+		     ws->ring_bytes ?: READ_ONCE(weir_tunables.ring_bytes);
+		return 0;
+	case WEIR_SO_NODE:
+		*v = ws->node;
+		return 0;
+	case WEIR_SO_MODE:
+		*v = ws->mode;
+		return 0;
+	case WEIR_SO_GROUP:
+		*v = from_kgid_munged(current_user_ns(), ws->gid_set ?
+				      ws->gid : ws->cred->fsgid);
+		return 0;
+	case WEIR_SO_EVICT_MS:
+		*v = ws->evict_ms;
+		return 0;
+	case WEIR_SO_LINGER_MS:
+		*v = ws->linger_ms;
+		return 0;
+	case WEIR_SO_HOLD_MS:
+		*v = ws->hold_ms;
+		return 0;
+	case WEIR_SO_START:
+		*v = ws->start;
+		return 0;
+	case WEIR_SO_DEMAND:
+		*v = ws->demand;
+		return 0;
+	case WEIR_SO_HUGE:
+		*v = ws->huge;
+		return 0;
+	}
+	return -ENOPROTOOPT;
+}
+
+int weir_getsockopt(struct socket *sock, int level, int name,
+		    char __user *value, int __user *ulen)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	struct weir_sock_info info;
+	const char *text = NULL;
+	int len, v, err;
+
+	if (level != SOL_WEIR)
+		return -ENOPROTOOPT;
+	if (get_user(len, ulen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+
+	lock_sock(sock->sk);
+	switch (name) {
+	case WEIR_SO_NAME:
+		text = ws->name;
+		break;
+	case WEIR_SO_PATH:
+		text = ws->own_path;
+		break;
+	case WEIR_SO_PEER_PATH:
+		text = ws->peer_path;
+		break;
+	case WEIR_SO_ERROR_TEXT:
+		text = READ_ONCE(ws->why) ?: "";
+		break;
+	}
+	if (text) {
+		err = weir_put_bytes(text, strlen(text) + 1, value, ulen, len);
+	} else if (name == WEIR_SO_INFO) {
+		weir_sock_info(ws, &info);
+		err = weir_put_bytes(&info, sizeof(info), value, ulen, len);
+	} else {
+		err = weir_get_int(ws, name, &v);
+		if (!err)
+			err = weir_put_bytes(&v, sizeof(v), value, ulen, len);
+	}
+	release_sock(sock->sk);
+	return err;
+}

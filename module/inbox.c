@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A socket's inbox: a ring that the kernel writes and the socket reads with a
+ * cursor like any other stream. It carries notices about the socket's streams.
+ * A notice that finds the inbox full waits as a bit on its reader and is
+ * posted when the socket has read on; none is lost.
+ *
+ * Process context; weir_inbox_post() does not sleep.
+ */
+#include "weir.h"
+#include "trace.h"
+
+/* One notice into the ring; false when there is no room. Under inbox_lock. */
+static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,
+			     enum weir_notice_type type)
+{
+	struct weir_ring *inbox = ws->inbox;
+	struct weir_ring_view *v = &inbox->view;
+	u32 path_len = strlen(rd->ring->name), len, total, seq;
+	struct weir_notice *notice;
+	struct weir_ring_scan scan;
+	struct weir_record *rec;
+	struct weir_reader *self;
+	u64 pos;
+
+	lockdep_assert_held(&ws->inbox_lock);
+	len = sizeof(*notice) + path_len;
+	total = weir_ring_need(len);
+	if (weir_ring_claim(v, total, 0, &pos, &seq)) {
+		/* the only reader is the socket itself; a lie stalls only it */
+		spin_lock(&inbox->lock);
+		if (!weir_ring_scan_begin(v, &scan)) {
+			list_for_each_entry(self, &inbox->readers, ring_link) {
+				if (weir_ring_scan_cursor(v, &scan,
+							  self->cursor))
+					scan.min = scan.claim -
+						   weir_ring_bytes(v);
+			}
+			weir_ring_scan_end(v, &scan);
+		}
+		spin_unlock(&inbox->lock);
+		if (weir_ring_claim(v, total, 0, &pos, &seq))
+			return false;
+	}
+	rec = weir_ring_at(v, pos);
+	notice = (struct weir_notice *)(rec + 1);
+	notice->type = type;
+	notice->id = rd->id;
+	notice->reason = rd->reason;
+	notice->path_len = path_len;
+	notice->pos = READ_ONCE(rd->cursor->pos);
+	notice->ring_bytes = weir_ring_bytes(&rd->ring->view);
+	memcpy(notice + 1, rd->ring->name, path_len);
+	/* nothing of an earlier lap behind the notice */
+	memset((u8 *)(notice + 1) + path_len, 0,
+	       total - WEIR_HEADER_BYTES - len);
+	rec->len = len;
+	rec->kind = WEIR_KIND_NOTICE;
+	rec->flags = 0;
+	rec->ext = 0;
+	rec->seq = seq;
+	weir_ring_commit(v, rec, pos);
+	weir_stat_inc(WEIR_STAT_NOTICES);
+	return true;
+}
+
+/* Posts what waits on one reader; false when there is no room. */
+static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
+{
+	struct weir_status *status = weir_ring_status(ws->inbox);
+	unsigned int type;
+
+	lockdep_assert_held(&ws->inbox_lock);
+	for_each_set_bit(type, &rd->notices, BITS_PER_LONG) {
+		if (!weir_inbox_write(ws, rd, type)) {
+			spin_lock(&ws->inbox->lock);
+			WRITE_ONCE(status->wake,
+				   status->wake | WEIR_WAKE_WRITER);
+			WRITE_ONCE(status->wake_pos, 0);
+			spin_unlock(&ws->inbox->lock);
+			weir_stat_inc(WEIR_STAT_NOTICES_DEFERRED);
+			return false;
+		}
+		__clear_bit(type, &rd->notices);
+	}
+	return true;
+}
+
+static void weir_inbox_wake(struct weir_sock *ws)
+{
+	smp_mb();						/* (C) */
+	if (READ_ONCE(weir_ring_status(ws->inbox)->wake) & WEIR_WAKE_READERS)
+		weir_wake_readers(ws->inbox);
+}
+
+/*
+ * weir_inbox_post() - tell a socket about one of its streams
+ *
+ * Without an inbox (nobody mapped it) nothing is posted: recvmsg tells such
+ * sockets by its results.
+ */
+void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
+		     enum weir_notice_type type, enum weir_reason reason)
+{
+	if (!smp_load_acquire(&ws->inbox) || rd->id == WEIR_ID_INBOX)
+		return;
+	spin_lock(&ws->inbox_lock);
+	rd->reason = reason;
+	__set_bit(type, &rd->notices);
+	weir_inbox_drain(ws, rd);
+	spin_unlock(&ws->inbox_lock);
+	weir_inbox_wake(ws);
+}
+
+/*
+ * weir_inbox_flush() - the socket has read on: post what waited
+ */
+void weir_inbox_flush(struct weir_sock *ws)
+{
+	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+	struct weir_status *status;
+	struct weir_reader *rd;
+
+	if (!inbox)
+		return;
+	status = weir_ring_status(inbox);
+	spin_lock(&ws->rlock);
+	spin_lock(&ws->inbox_lock);
+	spin_lock(&inbox->lock);
+	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+	WRITE_ONCE(status->wake_pos, U64_MAX);
+	spin_unlock(&inbox->lock);
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		if (rd->notices && !weir_inbox_drain(ws, rd))
+			break;
+	}
+	spin_unlock(&ws->inbox_lock);
+	spin_unlock(&ws->rlock);
+	weir_inbox_wake(ws);
+}
+
+/*
+ * weir_inbox_create() - give a socket an inbox
+ *
+ * Posts a notice for each stream that it reads already. Caller holds lock_sock
+ * and weir_net.lock. Returns 0 or a negative errno with words.
+ */
+int weir_inbox_create(struct weir_sock *ws)
+{
+	struct weir_reader *rd, *self;
+	struct weir_ring *inbox;
+
+	lockdep_assert_held(&ws->wn->lock);
+	if (ws->inbox)
+		return 0;
+	inbox = weir_ring_create(ws, READ_ONCE(weir_tunables.inbox_bytes),
+				 true);
+	if (IS_ERR(inbox))
+		return PTR_ERR(inbox);
+	self = weir_reader_attach(ws, inbox, true);
+	if (IS_ERR(self)) {
+		weir_ring_put(inbox);
+		return PTR_ERR(self);
+	}
+	smp_store_release(&ws->inbox, inbox);
+	spin_lock(&ws->rlock);
+	spin_lock(&ws->inbox_lock);
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		rd->reason = WEIR_REASON_NONE;
+		__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
+		if (rd->evicted)
+			__set_bit(WEIR_NOTICE_EVICTED, &rd->notices);
+		weir_inbox_drain(ws, rd);
+	}
+	spin_unlock(&ws->inbox_lock);
+	spin_unlock(&ws->rlock);
+	return 0;
+}

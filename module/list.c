@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * WEIR_IOC_LIST: what there is in a network namespace, page by page, in order
+ * of id, so that a caller who comes back for more misses nothing that stayed.
+ * Without CAP_NET_ADMIN a caller sees the objects of its own user and paths
+ * that it may read.
+ *
+ * Process context.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "weir.h"
+
+#define WEIR_LIST_MAX	1024	/* entries a call */
+
+/**
+ * struct weir_list_ctx - a call in progress
+ * @ws: caller's socket.
+ * @kind: what is listed.
+ * @after: only larger ids.
+ * @room: entries that still fit.
+ * @count: entries written.
+ * @entry_size: as the caller knows it.
+ * @to: next entry in user space.
+ * @all: the caller may see everything.
+ * @entry: entry being made.
+ */
+struct weir_list_ctx {
+	struct weir_sock *ws;
+	u32 kind;
+	u64 after;
+	u32 room;
+	u32 count;
+	u32 entry_size;
+	u8 __user *to;
+	bool all;
+	struct weir_list_entry *entry;
+};
+
+static bool weir_list_sees(const struct weir_list_ctx *ctx, kuid_t uid)
+{
+	return ctx->all || uid_eq(uid, current_fsuid());
+}
+
+static int weir_list_emit(struct weir_list_ctx *ctx)
+{
+	u32 n = min_t(u32, ctx->entry_size, sizeof(*ctx->entry));
+
+	if (copy_to_user(ctx->to, ctx->entry, n) ||
+	    clear_user(ctx->to + n, ctx->entry_size - n))
+		return -EFAULT;
+	ctx->to += ctx->entry_size;
+	ctx->count++;
+	ctx->room--;
+	return 0;
+}
+
+static struct weir_list_entry *weir_list_fresh(struct weir_list_ctx *ctx,
+					       u64 id, kuid_t uid, pid_t pid)
+{
+	struct weir_list_entry *e = ctx->entry;
+
+	memset(e, 0, sizeof(*e));
+	e->kind = ctx->kind;
+	e->id = id;
+	e->uid = from_kuid_munged(current_user_ns(), uid);
+	e->pid = pid;
+	return e;
+}
+
+static int weir_list_sockets(struct weir_list_ctx *ctx)
+{
+	struct weir_net *wn = ctx->ws->wn;
+	unsigned long id = ctx->after;
+	struct weir_list_entry *e;
+	struct weir_sock *ws;
+	int err = 0;
+
+	while (ctx->room && !err) {
+		/* a socket leaves the table before its last reference goes */
+		xa_lock(&wn->sockets);
+		ws = xa_find_after(&wn->sockets, &id, ULONG_MAX, XA_PRESENT);
+		if (ws)
+			sock_hold(&ws->sk);
+		xa_unlock(&wn->sockets);
+		if (!ws)
+			break;
+		if (weir_list_sees(ctx, ws->uid)) {
+			e = weir_list_fresh(ctx, ws->id, ws->uid, ws->pid);
+			e->type = ws->sk.sk_type;
+			e->state = READ_ONCE(ws->sk.sk_state);
+			e->mode = ws->mode;
+			e->count = READ_ONCE(ws->nreaders);
+			e->missed = atomic64_read(&ws->missed);
+			e->copied_bytes = atomic64_read(&ws->copied_bytes);
+			lock_sock(&ws->sk);
+			strscpy(e->name, ws->own_path[0] ? ws->own_path :
+				ws->peer_path, sizeof(e->name));
+			release_sock(&ws->sk);
+			err = weir_list_emit(ctx);
+		}
+		sock_put(&ws->sk);
+		cond_resched();
+	}
+	return err;
+}
+
+/* The next outbox after @id, held, or NULL. */
+static struct weir_ring *weir_list_next_ring(struct weir_net *wn,
+					     unsigned long *id)
+{
+	struct weir_ring *ring;
+
+	rcu_read_lock();
+	do {
+		ring = xa_find_after(&wn->rings, id, ULONG_MAX, XA_PRESENT);
+	} while (ring && !refcount_inc_not_zero(&ring->ref));
+	rcu_read_unlock();
+	return ring;
+}
+
+/* How far a cursor is behind; false when it says nothing that can be true. */
+static bool weir_list_lag(const struct weir_ring *ring,
+			  const struct weir_reader *rd, u64 *bytes,
+			  u64 *records)
+{
+	u64 tail;
+	u32 seq;
+
+	if (weir_ring_tail(&ring->view, &tail, &seq))
+		return false;
+	*bytes = tail - READ_ONCE(rd->cursor->pos);
+	*records = seq - READ_ONCE(rd->cursor->seq);
+	return (s64)*bytes >= 0;
+}
+
+static int weir_list_stream(struct weir_list_ctx *ctx, struct weir_ring *ring)
+{
+	struct weir_list_entry *e;
+	struct weir_reader *rd;
+	u64 bytes, records;
+	u32 seq = 0;
+
+	e = weir_list_fresh(ctx, ring->id, ring->uid, ring->pid);
+	e->type = ring->type;
+	e->ring_bytes = weir_ring_bytes(&ring->view);
+	e->state = READ_ONCE(weir_ring_status(ring)->state);
+	e->flags = weir_ring_status(ring)->flags;
+	e->copied_bytes = weir_ring_status(ring)->copied_bytes;
+	if (!weir_ring_tail(&ring->view, &e->pos, &seq))
+		e->seq = seq;
+	strscpy(e->name, ring->name, sizeof(e->name));
+	spin_lock(&ring->lock);
+	e->parent = ring->owner ? ring->owner->id : 0;
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		e->count++;
+		if (weir_list_lag(ring, rd, &bytes, &records) &&
+		    bytes > e->lag_bytes) {
+			e->lag_bytes = bytes;
+			e->lag_records = records;
+		}
+	}
+	spin_unlock(&ring->lock);
+	return weir_list_emit(ctx);
+}
+
+static int weir_list_streams(struct weir_list_ctx *ctx)
+{
+	unsigned long id = ctx->after;
+	struct weir_ring *ring;
+	int err = 0;
+
+	while (ctx->room && !err) {
+		ring = weir_list_next_ring(ctx->ws->wn, &id);
+		if (!ring)
+			break;
+		if (weir_list_sees(ctx, ring->uid))
+			err = weir_list_stream(ctx, ring);
+		weir_ring_put(ring);
+		cond_resched();
+	}
+	return err;
+}
+
+/* Ids of cursors: the ring's id and the slot. */
+#define WEIR_LIST_SLOT_BITS	13
+
+static int weir_list_cursors_of(struct weir_list_ctx *ctx,
+				struct weir_ring *ring)
+{
+	struct weir_list_entry *e;
+	struct weir_reader *rd;
+	unsigned long slot;
+	int err = 0;
+
+	mutex_lock(&ring->slot_lock);
+	xa_for_each(&ring->slots, slot, rd) {
+		u64 id = ((u64)ring->id << WEIR_LIST_SLOT_BITS) + slot + 1;
+
+		if (id <= ctx->after || !weir_list_sees(ctx, rd->uid))
+			continue;
+		if (!ctx->room || err)
+			break;
+		e = weir_list_fresh(ctx, id, rd->uid, 0);
+		e->parent = ring->id;
+		spin_lock(&ring->lock);
+		e->peer = rd->ws ? rd->ws->id : 0;
+		e->pid = rd->ws ? rd->ws->pid : 0;
+		spin_unlock(&ring->lock);
+		e->type = ring->type;
+		e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
+			   (rd->evicted ? 4 : 0);
+		e->pos = READ_ONCE(rd->cursor->pos);
+		e->seq = READ_ONCE(rd->cursor->seq);
+		e->missed = rd->missed;
+		if (!weir_list_lag(ring, rd, &e->lag_bytes, &e->lag_records)) {
+			e->lag_bytes = 0;
+			e->lag_records = 0;
+		}
+		strscpy(e->name, rd->name, sizeof(e->name));
+		err = weir_list_emit(ctx);
+	}
+	mutex_unlock(&ring->slot_lock);
+	return err;
+}
+
+static int weir_list_cursors(struct weir_list_ctx *ctx)
+{
+	/* the ring that was being listed is looked at again */
+	unsigned long id = ctx->after >> WEIR_LIST_SLOT_BITS;
+	struct weir_ring *ring;
+	int err = 0;
+
+	if (id)
+		id--;
+	while (ctx->room && !err) {
+		ring = weir_list_next_ring(ctx->ws->wn, &id);
+		if (!ring)
+			break;
+		err = weir_list_cursors_of(ctx, ring);
+		weir_ring_put(ring);
+		cond_resched();
+	}
+	return err;
+}
+
+/* Collects the path with the smallest id above the one wanted. */
+struct weir_list_path {
+	struct weir_list_ctx *ctx;
+	u64 after;
+	struct weir_path *best;
+};
+
+static int weir_list_path_candidate(void *item, void *data)
+{
+	struct weir_list_path *want = data;
+	struct weir_path *path = item;
+
+	if (path->id > want->after &&
+	    (!want->best || path->id < want->best->id) &&
+	    (want->ctx->all ||
+	     weir_path_permits(want->ctx->ws, path, MAY_READ)))
+		want->best = path;
+	return 0;
+}
+
+static int weir_list_paths(struct weir_list_ctx *ctx)
+{
+	struct weir_list_path want = { .ctx = ctx, .after = ctx->after };
+	struct weir_net *wn = ctx->ws->wn;
+	struct weir_list_entry *e;
+	struct weir_ring *ring;
+	int err = 0;
+
+	while (ctx->room && !err) {
+		want.best = NULL;
+		mutex_lock(&wn->lock);
+		weir_trie_match_names(&wn->paths, "/**", 3,
+				      weir_list_path_candidate, &want);
+		if (want.best) {
+			e = weir_list_fresh(ctx, want.best->id, want.best->uid,
+					    0);
+			e->gid = from_kgid_munged(current_user_ns(),
+						  want.best->gid);
+			e->mode = want.best->mode;
+			e->state = want.best->listener ? TCP_LISTEN : 0;
+			list_for_each_entry(ring, &want.best->rings, path_link)
+				e->count++;
+			strscpy(e->name, want.best->name, sizeof(e->name));
+			want.after = want.best->id;
+		}
+		mutex_unlock(&wn->lock);
+		if (!want.best)
+			break;
+		err = weir_list_emit(ctx);
+	}
+	return err;
+}
+
+/*
+ * weir_list() - WEIR_IOC_LIST
+ */
+int weir_list(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_ioc_list req;
+	struct weir_list_ctx ctx = { .ws = ws };
+	int err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return weir_refuse(ws, -EFAULT, "the structure is not readable");
+	if (req.size != sizeof(req))
+		return weir_refuse(ws, -EINVAL, "the structure's size field is wrong");
+	if (req.entry_size < offsetofend(struct weir_list_entry, id) ||
+	    req.entry_size > PAGE_SIZE)
+		return weir_refuse(ws, -EINVAL, "entry_size is wrong");
+	ctx.kind = req.kind;
+	ctx.after = req.after;
+	ctx.room = min_t(u32, req.count, WEIR_LIST_MAX);
+	ctx.entry_size = req.entry_size;
+	ctx.to = u64_to_user_ptr(req.entries);
+	ctx.all = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	ctx.entry = kmalloc(sizeof(*ctx.entry), GFP_KERNEL);
+	if (!ctx.entry)
+		return -ENOMEM;
+
+	switch (req.kind) {
+	case WEIR_LIST_SOCKETS:
+		err = weir_list_sockets(&ctx);
+		break;
+	case WEIR_LIST_PATHS:
+		err = weir_list_paths(&ctx);
+		break;
+	case WEIR_LIST_STREAMS:
+		err = weir_list_streams(&ctx);
+		break;
+	case WEIR_LIST_CURSORS:
+		err = weir_list_cursors(&ctx);
+		break;
+	default:
+		err = weir_refuse(ws, -EINVAL, "no such kind of object");
+	}
+	kfree(ctx.entry);
+	if (err)
+		return err;
+	req.count = ctx.count;
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}

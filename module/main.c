@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loading and unloading, and what there is of weir in each network namespace.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <net/netns/generic.h>
+
+#include "weir.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+unsigned int weir_family = WEIR_FAMILY_DEFAULT;
+module_param_named(family, weir_family, uint, 0444);
+MODULE_PARM_DESC(family, "address family number of AF_WEIR (18, 19 or 25; default 18)");
+
+struct workqueue_struct *weir_wq;
+
+static unsigned int weir_net_id;
+
+struct weir_net *weir_net(const struct net *net)
+{
+	return net_generic(net, weir_net_id);
+}
+
+static int __net_init weir_net_init(struct net *net)
+{
+	struct weir_net *wn = weir_net(net);
+	int err;
+
+	wn->net = net;
+	mutex_init(&wn->lock);
+	xa_init(&wn->sockets);
+	xa_init(&wn->rings);
+	weir_accounts_init(&wn->accounts);
+	err = weir_trie_init(&wn->paths);
+	if (err)
+		return err;
+	err = weir_trie_init(&wn->patterns);
+	if (err) {
+		weir_trie_destroy(&wn->paths);
+		return err;
+	}
+	weir_trie_guard(&wn->paths, &wn->lock);
+	weir_trie_guard(&wn->patterns, &wn->lock);
+	return 0;
+}
+
+/* Ends what lingers: streams without an owner and cursors held by name. */
+static void weir_net_end_lingering(struct weir_net *wn)
+{
+	struct weir_ring *ring;
+	struct weir_reader *rd;
+	unsigned long id, slot;
+
+	xa_for_each(&wn->rings, id, ring) {
+		weir_ring_get(ring);
+		for (;;) {
+			mutex_lock(&ring->slot_lock);
+			slot = 0;
+			rd = xa_find(&ring->slots, &slot, ULONG_MAX,
+				     XA_PRESENT);
+			if (rd)
+				weir_reader_get(rd);
+			mutex_unlock(&ring->slot_lock);
+			if (!rd)
+				break;
+			weir_reader_detach(rd, WEIR_REASON_NETNS);
+			weir_reader_put(rd);
+		}
+		mutex_lock(&wn->lock);
+		if (cancel_delayed_work(&ring->expire))
+			weir_ring_put(ring);
+		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_NETNS);
+		mutex_unlock(&wn->lock);
+		weir_drop_inc(WEIR_REASON_NETNS);
+		weir_ring_put(ring);
+	}
+}
+
+/*
+ * No socket is left: each held the namespace. Lingering streams and held
+ * cursors do not; they end here, and with them all works.
+ */
+static void __net_exit weir_net_exit(struct net *net)
+{
+	struct weir_net *wn = weir_net(net);
+
+	WARN_ON_ONCE(!xa_empty(&wn->sockets));
+	weir_net_end_lingering(wn);
+	flush_workqueue(weir_wq);
+	WARN_ON_ONCE(!xa_empty(&wn->rings));
+	xa_destroy(&wn->rings);
+	xa_destroy(&wn->sockets);
+	weir_trie_destroy(&wn->patterns);
+	weir_trie_destroy(&wn->paths);
+	weir_accounts_destroy(&wn->accounts);
+}
+
+static struct pernet_operations weir_net_ops = {
+	.init	= weir_net_init,
+	.exit	= weir_net_exit,
+	.id	= &weir_net_id,
+	.size	= sizeof(struct weir_net),
+};
+
+static int __init weir_init(void)
+{
+	int err;
+
+	weir_wq = alloc_workqueue("weir", WQ_UNBOUND, 0);
+	if (!weir_wq)
+		return -ENOMEM;
+	err = register_pernet_subsys(&weir_net_ops);
+	if (err)
+		goto err_wq;
+	err = weir_sysfs_init();
+	if (err)
+		goto err_net;
+	err = weir_socket_init();
+	if (err)
+		goto err_sysfs;
+	return 0;
+
+err_sysfs:
+	weir_sysfs_exit();
+err_net:
+	unregister_pernet_subsys(&weir_net_ops);
+err_wq:
+	destroy_workqueue(weir_wq);
+	return err;
+}
+
+static void __exit weir_exit(void)
+{
+	/* 1. no new sockets; none is left, or the module would be in use */
+	weir_socket_exit();
+	weir_sysfs_exit();
+	/* 2. what lingers, in every namespace */
+	unregister_pernet_subsys(&weir_net_ops);
+	/* 3. works are done; wait for what RCU still frees with our code */
+	destroy_workqueue(weir_wq);
+	rcu_barrier();
+}
+
+module_init(weir_init);
+module_exit(weir_exit);
+MODULE_DESCRIPTION("AF_WEIR: sockets that own shared-memory rings");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one region whole and
+ * holds the memory object (ring or reader), never the socket. What a party may
+ * only read is mapped without VM_MAYWRITE, so mprotect cannot change it; VMAs
+ * are shared, are not inherited by fork, cannot be split, moved or grown.
+ *
+ * Pages are put in when the region is mapped, so that the data path takes no
+ * fault. The exception are the cursor pages in the owner's view: readers come
+ * and go, so these are faulted in, under the ring's slot_lock, and taken out
+ * again before a slot is used anew (reader.c).
+ *
+ * Each writable region has one address space at a time: its CPUs are the ones
+ * that a sleeper must fence (wake.c).
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "weir.h"
+#include "trace.h"
+
+/* mmap offset: the id from bit 36 up, the region from bit 34 up. */
+#define WEIR_MAP_ID_SHIFT	36
+#define WEIR_MAP_REGION_SHIFT	34
+
+static_assert(PAGE_SIZE == WEIR_PAGE_BYTES);
+
+/**
+ * struct weir_map - what a VMA maps
+ * @ref: VMAs that share it: one, two for a moment when the kernel copies it.
+ * @ring: the ring, held.
+ * @rd: the reader, held; NULL in the owner's VMAs.
+ * @region: enum weir_map_region.
+ * @mm: address space that writes through it, or NULL; held.
+ */
+struct weir_map {
+	refcount_t ref;
+	struct weir_ring *ring;
+	struct weir_reader *rd;
+	u32 region;
+	struct mm_struct *mm;
+};
+
+static u64 weir_map_offset(u32 id, u32 region)
+{
+	return (u64)id << WEIR_MAP_ID_SHIFT |
+	       (u64)region << WEIR_MAP_REGION_SHIFT;
+}
+
+/* Where the owner's view shows the cursor page of a slot. */
+loff_t weir_map_cursor_offset(u32 slot)
+{
+	return weir_map_offset(WEIR_ID_OUTBOX, WEIR_MAP_VIEW) +
+	       (1 + (u64)slot) * PAGE_SIZE;
+}
+
+static u64 weir_map_length(const struct weir_ring *ring,
+			   const struct weir_reader *rd, u32 region)
+{
+	u64 twice = 2 * weir_ring_bytes(&ring->view);
+
+	if (rd)
+		return region == WEIR_MAP_VIEW ? 2 * PAGE_SIZE + twice :
+						 PAGE_SIZE;
+	return region == WEIR_MAP_VIEW ? (1 + WEIR_SLOTS_MAX) * PAGE_SIZE :
+					 PAGE_SIZE + twice;
+}
+
+/*
+ * The page at an index of a region; NULL for the owner's view of a cursor,
+ * which only weir_map_cursor_page() knows.
+ */
+static struct page *weir_map_page(const struct weir_map *map, unsigned long i)
+{
+	struct weir_ring *ring = map->ring;
+
+	if (map->rd && map->region == WEIR_MAP_OWN)
+		return map->rd->page;
+	if (map->region == WEIR_MAP_VIEW) {
+		if (i == 0)
+			return ring->status_page;
+		if (!map->rd)
+			return NULL;
+		i--;
+	}
+	if (i == 0)
+		return ring->head_page;
+	return ring->pages[(i - 1) % ring->nr_pages];
+}
+
+static vm_fault_t weir_map_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct weir_map *map = vma->vm_private_data;
+	struct weir_ring *ring = map->ring;
+	unsigned long i = (vmf->address - vma->vm_start) >> PAGE_SHIFT;
+	struct page *page = weir_map_page(map, i);
+	struct weir_reader *rd;
+	vm_fault_t ret;
+
+	if (page)
+		return vmf_insert_page(vma, vmf->address, page);
+
+	mutex_lock(&ring->slot_lock);
+	rd = xa_load(&ring->slots, i - 1);
+	/* an unused slot shows the status page: harmless, and no SIGBUS */
+	ret = vmf_insert_page(vma, vmf->address,
+			      rd ? rd->page : ring->status_page);
+	mutex_unlock(&ring->slot_lock);
+	return ret;
+}
+
+static void weir_map_open(struct vm_area_struct *vma)
+{
+	struct weir_map *map = vma->vm_private_data;
+
+	refcount_inc(&map->ref);
+}
+
+/* The address space no longer writes here. */
+static void weir_map_forget_mm(struct weir_map *map)
+{
+	struct weir_ring *ring = map->ring;
+	struct mm_struct *mm = NULL;
+
+	spin_lock(&ring->lock);
+	if (map->rd) {
+		if (!--map->rd->maps)
+			swap(map->rd->mm, mm);
+	} else {
+		if (!--ring->owner_maps)
+			swap(ring->owner_mm, mm);
+	}
+	spin_unlock(&ring->lock);
+	if (mm)
+		mmdrop(mm);
+}
+
+static void weir_map_put(struct weir_map *map)
+{
+	if (!refcount_dec_and_test(&map->ref))
+		return;
+	if (map->mm)
+		weir_map_forget_mm(map);
+	if (map->rd)
+		weir_reader_put(map->rd);
+	weir_ring_put(map->ring);
+	kfree(map);
+}
+
+static void weir_map_close(struct vm_area_struct *vma)
+{
+	weir_map_put(vma->vm_private_data);
+}
+
+static int weir_map_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int weir_map_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static const struct vm_operations_struct weir_map_ops = {
+	.open		= weir_map_open,
+	.close		= weir_map_close,
+	.may_split	= weir_map_may_split,
+	.mremap		= weir_map_mremap,
+	.fault		= weir_map_fault,
+};
+
+/* Notes who writes; -EBUSY when it is another address space already. */
+static int weir_map_note_mm(struct weir_map *map)
+{
+	struct weir_ring *ring = map->ring;
+	struct mm_struct **mm = map->rd ? &map->rd->mm : &ring->owner_mm;
+	unsigned int *maps = map->rd ? &map->rd->maps : &ring->owner_maps;
+	int err = 0;
+
+	spin_lock(&ring->lock);
+	if (*mm && *mm != current->mm) {
+		err = -EBUSY;
+	} else {
+		if (!*mm) {
+			mmgrab(current->mm);
+			*mm = current->mm;
+			/* the fence bit was put in force on other CPUs */
+			if (!map->rd)
+				ring->fenced = false;
+		}
+		(*maps)++;
+		map->mm = current->mm;
+	}
+	spin_unlock(&ring->lock);
+	return err;
+}
+
+/* Puts all pages of a region but the owner's view of cursors into the VMA. */
+static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
+{
+	unsigned long n = (vma->vm_end - vma->vm_start) >> PAGE_SHIFT, i = 0;
+	int err;
+
+	if (!map->rd && map->region == WEIR_MAP_VIEW)
+		n = 1;
+	while (i < n) {
+		unsigned long addr = vma->vm_start + i * PAGE_SIZE;
+		unsigned long data = map->rd ? 2 : 1, left;
+
+		if (map->rd && map->region == WEIR_MAP_OWN)
+			data = n;
+		if (i < data || (!map->rd && map->region == WEIR_MAP_VIEW)) {
+			err = vm_insert_page(vma, addr, weir_map_page(map, i));
+			if (err)
+				return err;
+			i++;
+			continue;
+		}
+		/* a whole copy of the data at once */
+		left = map->ring->nr_pages;
+		err = vm_insert_pages(vma, addr, map->ring->pages, &left);
+		if (err)
+			return err;
+		i += map->ring->nr_pages;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* What id and region of a socket's mapping mean; held, or an ERR_PTR. */
+static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
+{
+	struct weir_reader *rd = NULL;
+	struct weir_ring *ring;
+	struct weir_map *map;
+
+	if (region >= WEIR_MAP_MAX)
+		return ERR_PTR(-EINVAL);
+	if (id == WEIR_ID_OUTBOX) {
+		ring = smp_load_acquire(&ws->outbox);
+		if (!ring)
+			return ERR_PTR(-ENXIO);
+	} else {
+		rd = weir_reader_find(ws, id);
+		if (!rd)
+			return ERR_PTR(-ENXIO);
+		ring = rd->ring;
+	}
+	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	if (!map) {
+		if (rd)
+			weir_reader_put(rd);
+		return ERR_PTR(-ENOMEM);
+	}
+	weir_ring_get(ring);
+	refcount_set(&map->ref, 1);
+	map->ring = ring;
+	map->rd = rd;
+	map->region = region;
+	return map;
+}
+
+/*
+ * weir_mmap() - map one region of one ring, whole
+ *
+ * -EINVAL for private, executable, partial or wrongly writable mappings;
+ * -ENXIO when there is no such ring; -EBUSY when another process writes it.
+ */
+int weir_mmap(struct file *file, struct socket *sock,
+	      struct vm_area_struct *vma)
+{
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u32 id = offset >> WEIR_MAP_ID_SHIFT;
+	u32 region = offset >> WEIR_MAP_REGION_SHIFT & 3;
+	struct weir_sock *ws = weir_sk(sock->sk);
+	struct weir_map *map;
+	int err;
+
+	map = weir_map_get(ws, id, region);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	err = -EINVAL;
+	if (offset != weir_map_offset(id, region) ||
+	    vma->vm_end - vma->vm_start !=
+	    weir_map_length(map->ring, map->rd, region))
+		goto err_put;
+	if (!(vma->vm_flags & VM_SHARED) || vma->vm_flags & VM_EXEC)
+		goto err_put;
+	if (region == WEIR_MAP_VIEW && vma->vm_flags & VM_WRITE)
+		goto err_put;
+
+	weir_vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP |
+			  VM_MIXEDMAP);
+	weir_vm_flags_clear(vma, VM_MAYEXEC);
+	if (region == WEIR_MAP_VIEW)
+		weir_vm_flags_clear(vma, VM_MAYWRITE);
+	if (region == WEIR_MAP_OWN) {
+		err = weir_map_note_mm(map);
+		if (err)
+			goto err_put;
+	}
+	err = weir_map_fill(vma, map);
+	if (err)
+		goto err_put;
+	if (!map->rd && region == WEIR_MAP_VIEW) {
+		mutex_lock(&map->ring->slot_lock);
+		map->ring->owner_mapping = file->f_mapping;
+		mutex_unlock(&map->ring->slot_lock);
+	}
+	vma->vm_private_data = map;
+	vma->vm_ops = &weir_map_ops;
+	return 0;
+
+err_put:
+	weir_map_put(map);
+	return err;
+}
+
+/**
+ * weir_map_describe() - answer WEIR_IOC_MAP
+ * @ws: the socket.
+ * @desc: in: id; out: the rest.
+ */
+int weir_map_describe(struct weir_sock *ws, struct weir_ioc_map *desc)
+{
+	struct weir_map *map = weir_map_get(ws, desc->id, WEIR_MAP_VIEW);
+	u32 region;
+
+	if (IS_ERR(map))
+		return weir_refuse(ws, PTR_ERR(map),
+				   "the socket has no ring of this id");
+	desc->gating = map->rd && map->rd->gating;
+	desc->slot = map->rd ? map->rd->slot : 0;
+	desc->resumed = map->rd ? map->rd->resumed : ws->resumed;
+	desc->ring_bytes = weir_ring_bytes(&map->ring->view);
+	for (region = 0; region < WEIR_MAP_MAX; region++) {
+		desc->offset[region] = weir_map_offset(desc->id, region);
+		desc->length[region] = weir_map_length(map->ring, map->rd,
+						       region);
+	}
+	weir_map_put(map);
+	return 0;
+}

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Connected pairs (SOCK_SEQPACKET): listen, connect, accept, socketpair and
+ * shutdown. Each end owns an outbox and reads the other's. The behaviour is
+ * that of AF_UNIX SOCK_SEQPACKET wherever a program could tell.
+ *
+ * Process context, under lock_sock of the calling socket where said.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+
+#include "weir.h"
+#include "trace.h"
+
+/* Guards weir_sock.peer of all sockets; taken for a few instructions only. */
+static DEFINE_SPINLOCK(weir_pair_lock);
+
+static struct weir_sock *weir_peer_get(struct weir_sock *ws)
+{
+	struct weir_sock *peer;
+
+	spin_lock(&weir_pair_lock);
+	peer = ws->peer;
+	if (peer)
+		sock_hold(&peer->sk);
+	spin_unlock(&weir_pair_lock);
+	return peer;
+}
+
+static void weir_set_peer_cred(struct sock *sk, struct pid *pid,
+			       const struct cred *cred)
+{
+	spin_lock(&sk->sk_peer_lock);
+	put_pid(sk->sk_peer_pid);
+	if (sk->sk_peer_cred)
+		put_cred(sk->sk_peer_cred);
+	sk->sk_peer_pid = get_pid(pid);
+	sk->sk_peer_cred = get_cred(cred);
+	spin_unlock(&sk->sk_peer_lock);
+}
+
+/* Gives both their outboxes and makes each a reader of the other's. */
+static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
+{
+	struct weir_sock *const end[2] = { a, b };
+	struct weir_ring *ring[2] = {};
+	struct weir_reader *rd;
+	int i, err;
+
+	for (i = 0; i < 2; i++) {
+		ring[i] = weir_ring_create(end[i], end[i]->ring_bytes ?:
+					   READ_ONCE(weir_tunables.ring_bytes),
+					   false);
+		if (IS_ERR(ring[i])) {
+			err = PTR_ERR(ring[i]);
+			ring[i] = NULL;
+			goto err_rings;
+		}
+		strscpy(ring[i]->name, end[i]->own_path[0] ?
+			end[i]->own_path : end[i]->peer_path,
+			sizeof(ring[i]->name));
+	}
+	for (i = 0; i < 2; i++) {
+		rd = weir_reader_attach(end[i], ring[!i], true);
+		if (IS_ERR(rd)) {
+			err = PTR_ERR(rd);
+			goto err_readers;
+		}
+	}
+	for (i = 0; i < 2; i++) {
+		sock_hold(&end[!i]->sk);
+		spin_lock(&weir_pair_lock);
+		end[i]->peer = end[!i];
+		spin_unlock(&weir_pair_lock);
+		WRITE_ONCE(end[i]->sk.sk_state, TCP_ESTABLISHED);
+		smp_store_release(&end[i]->outbox, ring[i]);
+	}
+	return 0;
+
+err_readers:
+	rd = weir_reader_find(a, WEIR_ID_STREAM);
+	if (rd) {
+		weir_reader_detach(rd, WEIR_REASON_NO_MEMORY);
+		weir_reader_put(rd);
+	}
+err_rings:
+	mutex_lock(&a->wn->lock);
+	for (i = 0; i < 2; i++) {
+		if (ring[i])
+			weir_ring_owner_gone(ring[i]);
+	}
+	mutex_unlock(&a->wn->lock);
+	/* the words are the caller's to read, whichever end ran out */
+	if (b->why)
+		a->why = b->why;
+	return err;
+}
+
+/* Parts the pair; returns the peer, held, or NULL. */
+static struct weir_sock *weir_unlink_peer(struct weir_sock *ws)
+{
+	struct weir_sock *peer;
+	bool both = false;
+
+	spin_lock(&weir_pair_lock);
+	peer = ws->peer;
+	ws->peer = NULL;
+	if (peer && peer->peer == ws) {
+		peer->peer = NULL;
+		both = true;
+	}
+	spin_unlock(&weir_pair_lock);
+	if (both)
+		sock_put(&ws->sk);	/* the caller has a reference */
+	return peer;
+}
+
+/* Makes a socket that weir_pair_join() connected as new again. */
+static void weir_pair_undo(struct weir_sock *ws)
+{
+	struct weir_sock *peer = weir_unlink_peer(ws);
+	struct weir_reader *rd = weir_reader_find(ws, WEIR_ID_STREAM);
+
+	if (peer)
+		sock_put(&peer->sk);
+	if (rd) {
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+		weir_reader_put(rd);
+	}
+	mutex_lock(&ws->wn->lock);
+	weir_ring_owner_gone(ws->outbox);
+	WRITE_ONCE(ws->outbox, NULL);
+	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
+	mutex_unlock(&ws->wn->lock);
+}
+
+/*
+ * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
+ *
+ * The name is the socket's until it is closed. Under lock_sock. -EADDRINUSE
+ * when another socket has it.
+ */
+int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
+{
+	struct weir_path *path;
+	int err = 0;
+
+	if (ws->path)
+		return weir_refuse(ws, -EINVAL, "the socket is bound already");
+	mutex_lock(&ws->wn->lock);
+	path = weir_path_get(ws, name, len, MAY_WRITE);
+	if (IS_ERR(path)) {
+		err = PTR_ERR(path);
+	} else if (path->users > 1) {
+		weir_path_put(path);
+		err = weir_refuse(ws, -EADDRINUSE, "the path is in use");
+	} else {
+		path->listener = ws;
+		ws->path = path;
+		memcpy(ws->own_path, name, len);
+	}
+	mutex_unlock(&ws->wn->lock);
+	return err;
+}
+
+int weir_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk);
+	struct pid *pid;
+	int err = 0;
+
+	if (sk->sk_type != SOCK_SEQPACKET)
+		return weir_refuse(ws, -EOPNOTSUPP,
+				   "only SOCK_SEQPACKET sockets listen");
+	lock_sock(sk);
+	if (!ws->path) {
+		err = weir_refuse(ws, -EINVAL, "listen needs a bound path");
+	} else if (sk->sk_state != TCP_CLOSE && sk->sk_state != TCP_LISTEN) {
+		err = weir_refuse(ws, -EINVAL, "the socket is connected");
+	} else {
+		spin_lock(&ws->accept_lock);
+		if ((u32)backlog > ws->backlog)
+			wake_up_interruptible_all(&ws->connect_wait);
+		ws->backlog = backlog;
+		WRITE_ONCE(sk->sk_state, TCP_LISTEN);
+		spin_unlock(&ws->accept_lock);
+		/* what SO_PEERCRED tells those who connect */
+		pid = get_pid(task_tgid(current));
+		weir_set_peer_cred(sk, pid, current_cred());
+		put_pid(pid);
+	}
+	release_sock(sk);
+	return err;
+}
+
+/* The socket that listens on a path, held, or an ERR_PTR with words. */
+static struct weir_sock *weir_find_listener(struct weir_sock *ws,
+					    const char *name, u32 len)
+{
+	struct weir_sock *found = NULL;
+	struct weir_path *path;
+	const char *why;
+	int err;
+
+	err = weir_path_check(name, len, false, &why);
+	if (err)
+		return ERR_PTR(weir_refuse(ws, err, why));
+	mutex_lock(&ws->wn->lock);
+	path = weir_path_find(ws->wn, name, len);
+	if (!path || !path->listener ||
+	    READ_ONCE(path->listener->sk.sk_state) != TCP_LISTEN) {
+		err = weir_refuse(ws, -ECONNREFUSED,
+				  "nobody listens on this path");
+	} else if (!weir_path_permits(ws, path, MAY_WRITE)) {
+		weir_drop_inc(WEIR_REASON_DENIED);
+		err = weir_refuse(ws, -EACCES,
+				  "the path's mode does not permit it");
+	} else {
+		found = path->listener;
+		sock_hold(&found->sk);
+	}
+	mutex_unlock(&ws->wn->lock);
+	return found ?: ERR_PTR(err);
+}
+
+/* Puts a connected child into the listener's queue, unless it is full. */
+static int weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
+{
+	int err = 0;
+
+	spin_lock(&listener->accept_lock);
+	if (listener->sk.sk_state != TCP_LISTEN) {
+		err = -ECONNREFUSED;
+	} else if (listener->waiting > listener->backlog) {
+		err = -EAGAIN;
+	} else if (child) {
+		listener->waiting++;
+		list_add_tail(&child->accept_link, &listener->accept_queue);
+	}
+	spin_unlock(&listener->accept_lock);
+	return err;
+}
+
+/* Waits for room in the listener's queue. */
+static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
+			     long *timeo)
+{
+	int err;
+
+	for (;;) {
+		err = weir_enqueue(listener, NULL);
+		if (err != -EAGAIN)
+			return err;
+		if (!*timeo)
+			return weir_refuse(ws, -EAGAIN,
+					   "the listener's backlog is full");
+		*timeo = wait_event_interruptible_timeout(listener->connect_wait,
+				weir_enqueue(listener, NULL) != -EAGAIN,
+				*timeo);
+		if (*timeo < 0)
+			return sock_intr_errno(*timeo);
+	}
+}
+
+/**
+ * weir_pair_connect() - connect a SOCK_SEQPACKET socket to a listener
+ * @ws: the socket, under lock_sock.
+ * @name: path of the listener.
+ * @len: bytes.
+ * @flags: O_NONBLOCK.
+ *
+ * The connection stands when this returns, accepted or not, as with AF_UNIX.
+ * -ECONNREFUSED, -EACCES, -EAGAIN (backlog full and not to wait), -EISCONN,
+ * -ENOBUFS, -ENOMEM, or what a signal makes of it.
+ */
+int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
+		      int flags)
+{
+	long timeo = sock_sndtimeo(&ws->sk, flags & O_NONBLOCK);
+	struct weir_sock *listener, *child;
+	struct pid *pid;
+	struct sock *sk;
+	int err;
+
+	if (ws->sk.sk_state == TCP_LISTEN)
+		return weir_refuse(ws, -EINVAL, "the socket listens");
+	if (ws->outbox)
+		return weir_refuse(ws, -EISCONN, "the socket is connected already");
+	listener = weir_find_listener(ws, name, len);
+	if (IS_ERR(listener))
+		return PTR_ERR(listener);
+retry:
+	err = weir_wait_backlog(ws, listener, &timeo);
+	if (err)
+		goto out;
+
+	sk = weir_sock_alloc(sock_net(&ws->sk), NULL, SOCK_SEQPACKET, 0);
+	if (!sk) {
+		err = weir_refuse(ws, -ENOMEM, "no memory for the connection");
+		goto out;
+	}
+	child = weir_sk(sk);
+	child->ring_bytes = listener->ring_bytes;
+	child->node = listener->node;
+	child->huge = listener->huge;
+	child->evict_ms = listener->evict_ms;
+	child->demand = listener->demand;
+	child->uid = listener->uid;
+	put_cred(child->cred);
+	child->cred = get_cred(listener->cred);
+	memcpy(child->own_path, name, len);
+	memcpy(child->peer_path, ws->own_path, sizeof(child->peer_path));
+	memcpy(ws->peer_path, name, len);
+	ws->peer_path[len] = '\0';
+	err = weir_pair_join(ws, child);
+	if (err) {
+		weir_sock_destroy(child);
+		goto out;
+	}
+	pid = get_pid(task_tgid(current));
+	weir_set_peer_cred(sk, pid, current_cred());
+	put_pid(pid);
+	spin_lock(&listener->sk.sk_peer_lock);
+	pid = get_pid(listener->sk.sk_peer_pid);
+	spin_unlock(&listener->sk.sk_peer_lock);
+	weir_set_peer_cred(&ws->sk, pid, listener->sk.sk_peer_cred);
+	put_pid(pid);
+
+	err = weir_enqueue(listener, child);
+	if (err) {
+		/* somebody else took the place, or the listener went */
+		weir_pair_undo(ws);
+		weir_sock_destroy(child);
+		if (err == -EAGAIN)
+			goto retry;
+		weir_refuse(ws, err, "the listener went away");
+		goto out;
+	}
+	listener->sk.sk_data_ready(&listener->sk);
+out:
+	sock_put(&listener->sk);
+	return err;
+}
+
+static struct weir_sock *weir_dequeue(struct weir_sock *listener)
+{
+	struct weir_sock *child;
+
+	spin_lock(&listener->accept_lock);
+	child = list_first_entry_or_null(&listener->accept_queue,
+					 struct weir_sock, accept_link);
+	if (child) {
+		list_del_init(&child->accept_link);
+		listener->waiting--;
+	}
+	spin_unlock(&listener->accept_lock);
+	if (child)
+		wake_up_interruptible(&listener->connect_wait);
+	return child;
+}
+
+int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk), *child = NULL;
+	DEFINE_WAIT(wait);
+	long timeo;
+	int err = 0;
+
+	if (sk->sk_type != SOCK_SEQPACKET)
+		return -EOPNOTSUPP;
+	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
+		return weir_refuse(ws, -EINVAL, "the socket does not listen");
+	timeo = sock_rcvtimeo(sk, flags & O_NONBLOCK);
+	for (;;) {
+		prepare_to_wait_exclusive(sk_sleep(sk), &wait,
+					  TASK_INTERRUPTIBLE);
+		child = weir_dequeue(ws);
+		if (child)
+			break;
+		if (!timeo) {
+			err = -EAGAIN;
+			break;
+		}
+		if (signal_pending(current)) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		timeo = schedule_timeout(timeo);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	if (!child)
+		return err;
+	sock_graft(&child->sk, newsock);
+	newsock->state = SS_CONNECTED;
+	return 0;
+}
+
+int weir_socketpair(struct socket *a, struct socket *b)
+{
+	struct weir_sock *wa = weir_sk(a->sk), *wb = weir_sk(b->sk);
+	struct pid *pid;
+	int err;
+
+	if (a->sk->sk_type != SOCK_SEQPACKET)
+		return -EOPNOTSUPP;
+	err = weir_pair_join(wa, wb);
+	if (err)
+		return err;
+	pid = get_pid(task_tgid(current));
+	weir_set_peer_cred(a->sk, pid, current_cred());
+	weir_set_peer_cred(b->sk, pid, current_cred());
+	put_pid(pid);
+	a->state = SS_CONNECTED;
+	b->state = SS_CONNECTED;
+	return 0;
+}
+
+/* Ends the stream that @ws writes; its reader sees the end. */
+static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
+{
+	mutex_lock(&ws->wn->lock);
+	if (ws->outbox)
+		weir_ring_close(ws->outbox, WEIR_STATE_CLOSED, reason);
+	mutex_unlock(&ws->wn->lock);
+}
+
+static void weir_mark_shut(struct weir_sock *ws, u8 shut)
+{
+	spin_lock(&ws->rlock);
+	WRITE_ONCE(ws->sk.sk_shutdown, ws->sk.sk_shutdown | shut);
+	spin_unlock(&ws->rlock);
+	ws->sk.sk_state_change(&ws->sk);
+}
+
+/*
+ * weir_shutdown() - end one or both halves
+ *
+ * A publisher may shut its sending half: its stream ends. -ENOTCONN when there
+ * is nothing to shut.
+ */
+int weir_shutdown(struct socket *sock, int how)
+{
+	struct weir_sock *ws = weir_sk(sock->sk), *peer;
+	u8 mine = 0, theirs = 0;
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return weir_refuse(ws, -EINVAL, "shutdown takes SHUT_RD, SHUT_WR or SHUT_RDWR");
+	if (sock->sk->sk_type == SOCK_SEQPACKET ?
+	    sock->sk->sk_state != TCP_ESTABLISHED : !ws->outbox)
+		return weir_refuse(ws, -ENOTCONN, "the socket is not connected");
+	if (how != SHUT_WR) {
+		mine |= RCV_SHUTDOWN;
+		theirs |= SEND_SHUTDOWN;
+	}
+	if (how != SHUT_RD) {
+		mine |= SEND_SHUTDOWN;
+		theirs |= RCV_SHUTDOWN;
+	}
+	if (mine & SEND_SHUTDOWN)
+		weir_end_outbox(ws, WEIR_REASON_CLOSED);
+	weir_mark_shut(ws, mine);
+	peer = weir_peer_get(ws);
+	if (peer) {
+		if (theirs & SEND_SHUTDOWN)
+			weir_end_outbox(peer, WEIR_REASON_CLOSED);
+		weir_mark_shut(peer, theirs);
+		sock_put(&peer->sk);
+	}
+	return 0;
+}
+
+/*
+ * weir_pair_release() - the socket is being released
+ *
+ * Gives its name back, refuses those who wait to be accepted, and tells the
+ * peer: end of stream, and ECONNRESET if data was left unread.
+ */
+void weir_pair_release(struct weir_sock *ws)
+{
+	struct weir_sock *child, *peer;
+	struct weir_reader *rd;
+	struct weir_ring_rec rec;
+	bool unread = false;
+	u64 pos;
+
+	/* 1. nobody finds it by name any more */
+	if (ws->path) {
+		mutex_lock(&ws->wn->lock);
+		ws->path->listener = NULL;
+		weir_path_put(ws->path);
+		mutex_unlock(&ws->wn->lock);
+		ws->path = NULL;
+	}
+
+	/* 2. nobody enters the queue any more; who is in it is hung up on */
+	spin_lock(&ws->accept_lock);
+	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
+	spin_unlock(&ws->accept_lock);
+	while ((child = weir_dequeue(ws)))
+		weir_sock_destroy(child);
+	wake_up_interruptible_all(&ws->connect_wait);
+
+	/* 3. the peer */
+	peer = weir_unlink_peer(ws);
+	if (!peer)
+		return;
+	rd = weir_reader_find(ws, WEIR_ID_STREAM);
+	if (rd) {
+		pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
+		unread = weir_ring_peek(&rd->ring->view, &pos, &rec) == 1;
+		weir_reader_put(rd);
+	}
+	weir_end_outbox(peer, WEIR_REASON_CLOSED);
+	if (unread || !list_empty(&ws->accept_link))
+		WRITE_ONCE(peer->sk.sk_err, ECONNRESET);
+	weir_mark_shut(peer, SHUTDOWN_MASK);
+	sock_put(&peer->sk);
+}

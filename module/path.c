@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names in use: who made them, who may use them, what is published under them.
+ * A path exists while a publisher, a lingering stream or a listener has it.
+ * Its owner, group and mode bits are those of a file: read permission to
+ * subscribe; write permission to publish, listen and connect. A new name below
+ * a name in use needs write permission on the nearest such ancestor, so that
+ * nobody can slip a publisher under somebody else's tree.
+ *
+ * Process context, under weir_net.lock.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "weir.h"
+
+/**
+ * weir_path_permits() - may the maker of a socket use a path?
+ * @ws: the socket; its creator's credentials count, whoever calls.
+ * @path: the path.
+ * @access: MAY_READ or MAY_WRITE.
+ */
+bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
+		       int access)
+{
+	const struct cred *old = override_creds(ws->cred);
+	umode_t mode = path->mode;
+	bool ok;
+
+	if (uid_eq(ws->cred->fsuid, path->uid))
+		mode >>= 6;
+	else if (in_group_p(path->gid))
+		mode >>= 3;
+	ok = (mode & access) == access ||
+	     ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	weir_revert_creds(old);
+	return ok;
+}
+
+struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
+				 u32 len)
+{
+	struct weir_trie_node *node;
+
+	lockdep_assert_held(&wn->lock);
+	node = weir_trie_find(&wn->paths, name, len);
+	return node ? weir_trie_item(node) : NULL;
+}
+
+/**
+ * weir_path_get() - find or make a path, for a publisher or a listener
+ * @ws: for whom; its options give a new path's mode and group.
+ * @name: not a pattern.
+ * @len: bytes.
+ * @access: MAY_WRITE.
+ *
+ * Returns the path with one more user, or an ERR_PTR with words.
+ */
+struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
+				u32 len, int access)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_path *path, *above;
+	struct weir_trie_node *node;
+	const char *why;
+	int err;
+
+	lockdep_assert_held(&wn->lock);
+	err = weir_path_check(name, len, false, &why);
+	if (err)
+		return ERR_PTR(weir_refuse(ws, err, why));
+	path = weir_path_find(wn, name, len);
+	if (path) {
+		if (!weir_path_permits(ws, path, access)) {
+			weir_drop_inc(WEIR_REASON_DENIED);
+			return ERR_PTR(weir_refuse(ws, -EACCES,
+						   "the path's mode does not permit it"));
+		}
+		path->users++;
+		return path;
+	}
+
+	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
+	if (!path)
+		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
+	node = weir_trie_insert(&wn->paths, name, len);
+	if (IS_ERR(node)) {
+		kfree(path);
+		return ERR_PTR(weir_refuse(ws, PTR_ERR(node),
+					   "no memory for the path"));
+	}
+	above = weir_trie_parent_item(node);
+	if (above && !weir_path_permits(ws, above, MAY_WRITE)) {
+		weir_trie_remove(&wn->paths, node);
+		kfree(path);
+		weir_drop_inc(WEIR_REASON_DENIED);
+		return ERR_PTR(weir_refuse(ws, -EACCES,
+					   "the mode of a path above does not permit it"));
+	}
+	path->wn = wn;
+	path->node = node;
+	path->id = atomic_long_inc_return(&wn->next_id);
+	path->uid = ws->uid;
+	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
+	path->mode = ws->mode;
+	path->users = 1;
+	INIT_LIST_HEAD(&path->rings);
+	path->len = len;
+	memcpy(path->name, name, len);
+	weir_trie_set_item(node, path);
+	return path;
+}
+
+/* One user less; the last one takes the name out of the trie. */
+void weir_path_put(struct weir_path *path)
+{
+	struct weir_net *wn = path->wn;
+
+	lockdep_assert_held(&wn->lock);
+	if (--path->users)
+		return;
+	WARN_ON_ONCE(!list_empty(&path->rings) || path->listener);
+	weir_trie_set_item(path->node, NULL);
+	weir_trie_remove(&wn->paths, path->node);
+	kfree(path);
+}

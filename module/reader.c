@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Cursors: attaching a socket to a ring as a reader, the slot and the page
+ * that it gets, named cursors that outlive their socket, eviction, and the
+ * kernel's judgement of what a cursor says. Every position in a cursor page is
+ * the word of a process and is only ever used masked and checked.
+ *
+ * Called from process context; eviction also from the reap work.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "weir.h"
+#include "trace.h"
+
+
+static void weir_reader_hold_work(struct work_struct *work)
+{
+	struct weir_reader *rd = container_of(to_delayed_work(work),
+					      struct weir_reader, hold);
+	struct weir_net *wn = rd->ring->wn;
+	bool mine;
+
+	mutex_lock(&wn->lock);
+	spin_lock(&rd->ring->lock);
+	mine = !rd->ws && !list_empty(&rd->ring_link);
+	spin_unlock(&rd->ring->lock);
+	if (mine)
+		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
+	mutex_unlock(&wn->lock);
+	weir_reader_put(rd);
+}
+
+void weir_reader_get(struct weir_reader *rd)
+{
+	refcount_inc(&rd->ref);
+}
+
+void weir_reader_put(struct weir_reader *rd)
+{
+	if (!refcount_dec_and_test(&rd->ref))
+		return;
+	put_page(rd->page);
+	weir_account_uncharge(rd->account, PAGE_SIZE);
+	weir_account_uncharge_objects(rd->account, 1);
+	weir_account_put(rd->account);
+	weir_ring_put(rd->ring);
+	kfree(rd);
+}
+
+/* Memory, caps; not yet known to anybody. */
+static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
+					     struct weir_ring *ring)
+{
+	struct weir_reader *rd;
+	const char *why = NULL;
+	int err = -ENOMEM;
+
+	rd = kzalloc(sizeof(*rd), GFP_KERNEL_ACCOUNT);
+	if (!rd)
+		goto err_words;
+	refcount_set(&rd->ref, 1);
+	INIT_LIST_HEAD(&rd->ring_link);
+	INIT_LIST_HEAD(&rd->armed_link);
+	INIT_LIST_HEAD(&rd->sock_link);
+	INIT_DELAYED_WORK(&rd->hold, weir_reader_hold_work);
+	rd->uid = ws->uid;
+
+	rd->account = weir_account_get(&ws->wn->accounts, ws->uid);
+	if (IS_ERR(rd->account)) {
+		err = PTR_ERR(rd->account);
+		goto err_free;
+	}
+	err = weir_account_charge_objects(rd->account, 1,
+					  READ_ONCE(weir_tunables.user_objects_max),
+					  READ_ONCE(weir_tunables.netns_objects_max),
+					  &why);
+	if (err)
+		goto err_account;
+	err = weir_account_charge(rd->account, PAGE_SIZE,
+				  READ_ONCE(weir_tunables.user_bytes_max),
+				  READ_ONCE(weir_tunables.netns_bytes_max),
+				  &why);
+	if (err)
+		goto err_objects;
+	err = -ENOMEM;
+	rd->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!rd->page)
+		goto err_bytes;
+	rd->cursor = page_address(rd->page);
+	weir_ring_get(ring);
+	rd->ring = ring;
+	return rd;
+
+err_bytes:
+	weir_account_uncharge(rd->account, PAGE_SIZE);
+err_objects:
+	weir_account_uncharge_objects(rd->account, 1);
+err_account:
+	weir_account_put(rd->account);
+err_free:
+	kfree(rd);
+err_words:
+	weir_drop_inc(err == -ENOBUFS ? WEIR_REASON_LIMIT :
+		      WEIR_REASON_NO_MEMORY);
+	weir_refuse(ws, err, why ?: "no memory for a cursor");
+	return ERR_PTR(err);
+}
+
+/* Gives the reader its number on the socket. */
+static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
+				 bool inbox)
+{
+	struct xa_limit range = inbox ?
+		XA_LIMIT(WEIR_ID_INBOX, WEIR_ID_INBOX) :
+		XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
+	u32 id;
+	int err;
+
+	if (!inbox && READ_ONCE(ws->nreaders) >=
+		      READ_ONCE(weir_tunables.streams_max)) {
+		weir_drop_inc(WEIR_REASON_LIMIT);
+		return weir_refuse(ws, -ENOBUFS,
+				   "this socket reads as many streams as streams_max allows");
+	}
+	err = xa_alloc(&ws->ids, &id, NULL, range, GFP_KERNEL_ACCOUNT);
+	if (err)
+		return weir_refuse(ws, err, "no number left for the stream");
+	rd->id = id;
+	rd->ws = ws;
+	return 0;
+}
+
+/* From here on the socket's receivers see the stream. */
+static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd)
+{
+	weir_reader_get(rd);	/* the socket's */
+	spin_lock(&ws->rlock);
+	if (rd->id != WEIR_ID_INBOX) {
+		list_add_tail(&rd->sock_link, &ws->readers);
+		ws->nreaders++;
+	}
+	spin_unlock(&ws->rlock);
+	/* an id without an entry is reserved; no allocation here */
+	xa_store(&ws->ids, rd->id, rd, 0);
+}
+
+/* Where a new reader starts; its gating bit is already seen by the writer. */
+static int weir_reader_place(struct weir_reader *rd, u32 start)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	u64 tail, pos, floor;
+	u32 seq;
+
+	lockdep_assert_held(&rd->ring->lock);
+	smp_mb();						/* (E) */
+	if (weir_ring_tail(v, &tail, &seq))
+		return -EPROTO;
+	if (start == WEIR_START_OLDEST) {
+		/*
+		 * The writer may already count what is more than a ring below
+		 * its intent as free. From there on, the first record found.
+		 */
+		floor = READ_ONCE(v->head->intent) - weir_ring_bytes(v);
+		if ((s64)floor < 0 || (s64)(tail - floor) < 0 ||
+		    tail - floor > weir_ring_bytes(v))
+			floor = tail > weir_ring_bytes(v) ?
+				tail - weir_ring_bytes(v) : 0;
+		if (weir_ring_resync(v, floor, tail, &pos))
+			seq = READ_ONCE(weir_ring_at(v, pos)->seq);
+		tail = pos;
+	}
+	WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, tail);
+	return 0;
+}
+
+/**
+ * weir_reader_attach() - make a socket a reader of a ring
+ * @ws: the socket.
+ * @ring: the ring, alive.
+ * @gating: the writer waits for this reader.
+ *
+ * Starts at the tail, or at the oldest record held if the socket's start
+ * option says so. @ring's lock is not held; weir_net.lock is, but for inboxes
+ * and new pairs. Returns the reader (the ring and the socket hold references;
+ * the caller gets none) or an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach(struct weir_sock *ws,
+				       struct weir_ring *ring, bool gating)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	bool inbox = ring->inbox_of;
+	struct weir_reader *rd;
+	u32 slot;
+	int err;
+
+	rd = weir_reader_alloc(ws, ring);
+	if (IS_ERR(rd))
+		return rd;
+	rd->gating = gating;
+	if (!inbox) {
+		rd->hold_ms = ws->name[0] ? ws->hold_ms : 0;
+		memcpy(rd->name, ws->name, sizeof(rd->name));
+	}
+	err = weir_reader_join_sock(ws, rd, inbox);
+	if (err)
+		goto err_put;
+
+	/* 1. a slot; the owner's mapping of it is emptied before it is used */
+	mutex_lock(&ring->slot_lock);
+	err = xa_alloc(&ring->slots, &slot, rd,
+		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), GFP_KERNEL_ACCOUNT);
+	if (err) {
+		mutex_unlock(&ring->slot_lock);
+		weir_drop_inc(WEIR_REASON_LIMIT);
+		weir_refuse(ws, err, "the outbox has as many readers as it can");
+		goto err_id;
+	}
+	rd->slot = slot;
+	if (ring->owner_mapping)
+		unmap_mapping_range(ring->owner_mapping,
+				    weir_map_cursor_offset(slot), PAGE_SIZE, 1);
+
+	/* 2. tell the writer, then choose the place: see (E) */
+	spin_lock(&ring->lock);
+	if (slot >= status->nslots)
+		WRITE_ONCE(status->nslots, slot + 1);
+	if (!inbox && ws->demand >= 0) {
+		WRITE_ONCE(rd->cursor->flags, WEIR_CURSOR_DEMAND);
+		WRITE_ONCE(rd->cursor->demand,
+			   (u32)READ_ONCE(ring->view.head->claim) + ws->demand);
+	}
+	err = weir_reader_place(rd, WEIR_START_TAIL);
+	if (!err && gating) {
+		status->gating[slot / 64] |= BIT_ULL(slot % 64);
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+	if (!err)
+		err = weir_reader_place(rd, ws->start);
+	if (err) {
+		if (gating) {
+			status->gating[slot / 64] &= ~BIT_ULL(slot % 64);
+			smp_store_release(&status->gen, status->gen + 1);
+		}
+		spin_unlock(&ring->lock);
+		xa_erase(&ring->slots, slot);
+		mutex_unlock(&ring->slot_lock);
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		weir_refuse(ws, err, "the publisher wrote nonsense into its ring's head");
+		goto err_id;
+	}
+	weir_reader_get(rd);	/* the slot table's */
+	list_add_tail(&rd->ring_link, &ring->readers);
+	status->attaches++;
+	spin_unlock(&ring->lock);
+	mutex_unlock(&ring->slot_lock);
+
+	/* 3. tell the socket */
+	weir_reader_show(ws, rd);
+	weir_stat_inc(WEIR_STAT_READERS);
+	weir_stat_inc(WEIR_STAT_ATTACHES);
+	trace_weir_attach(ring, rd->slot, rd->id);
+	if (!inbox)
+		weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, WEIR_REASON_NONE);
+	weir_reader_put(rd);
+	return rd;
+
+err_id:
+	xa_erase(&ws->ids, rd->id);
+err_put:
+	weir_reader_put(rd);
+	return ERR_PTR(err);
+}
+
+/* Off the socket's list; the socket's reference goes. */
+static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
+{
+	bool shown;
+
+	spin_lock(&ws->rlock);
+	shown = !list_empty(&rd->sock_link);
+	if (shown) {
+		list_del_init(&rd->sock_link);
+		ws->nreaders--;
+	}
+	spin_unlock(&ws->rlock);
+	if (xa_cmpxchg(&ws->ids, rd->id, rd, NULL, 0) == rd)
+		weir_reader_put(rd);
+}
+
+/* The gating bit and the armed list forget the reader. Under ring->lock. */
+static void weir_reader_ungate(struct weir_reader *rd)
+{
+	struct weir_status *status = weir_ring_status(rd->ring);
+
+	lockdep_assert_held(&rd->ring->lock);
+	list_del_init(&rd->armed_link);
+	if (status->gating[rd->slot / 64] & BIT_ULL(rd->slot % 64)) {
+		WRITE_ONCE(status->gating[rd->slot / 64],
+			   status->gating[rd->slot / 64] &
+			   ~BIT_ULL(rd->slot % 64));
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+}
+
+/**
+ * weir_reader_detach() - end of a reader
+ * @rd: the reader; the caller holds a reference.
+ * @reason: counted and traced.
+ *
+ * Its slot and its place in the ring are free afterwards; VMAs of the cursor
+ * page keep the page. Does nothing the second time. Process context.
+ */
+void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_sock *ws;
+	bool first;
+
+	mutex_lock(&ring->slot_lock);
+	spin_lock(&ring->lock);
+	first = !list_empty(&rd->ring_link);
+	ws = rd->ws;
+	if (first) {
+		weir_reader_ungate(rd);
+		list_del_init(&rd->ring_link);
+		rd->ws = NULL;
+		weir_ring_status(ring)->detaches++;
+	}
+	spin_unlock(&ring->lock);
+	if (first)
+		xa_erase(&ring->slots, rd->slot);
+	mutex_unlock(&ring->slot_lock);
+	if (!first)
+		return;
+
+	trace_weir_detach(ring, rd->slot, rd->id, reason);
+	weir_stat_add(WEIR_STAT_READERS, -1);
+	weir_stat_inc(WEIR_STAT_DETACHES);
+	if (cancel_delayed_work(&rd->hold))
+		weir_reader_put(rd);
+	if (ws)
+		weir_reader_hide(ws, rd);
+	weir_wake_writer(ring);
+	weir_reader_put(rd);	/* the slot table's */
+}
+
+/*
+ * weir_reader_leave() - the reading socket is being released
+ *
+ * A named cursor keeps its place for its hold time; any other is detached.
+ * Caller holds weir_net.lock.
+ */
+void weir_reader_leave(struct weir_reader *rd)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_sock *ws = NULL;
+
+	if (!rd->hold_ms || !rd->name[0] || rd->evicted ||
+	    weir_reader_ended(rd, READ_ONCE(rd->cursor->pos))) {
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+		return;
+	}
+	weir_reader_get(rd);
+	spin_lock(&ring->lock);
+	ws = rd->ws;
+	rd->ws = NULL;
+	list_del_init(&rd->armed_link);
+	spin_unlock(&ring->lock);
+	weir_reader_get(rd);	/* the work's */
+	queue_delayed_work(weir_wq, &rd->hold,
+			   msecs_to_jiffies(rd->hold_ms));
+	if (ws)
+		weir_reader_hide(ws, rd);
+	weir_reader_put(rd);
+}
+
+/**
+ * weir_reader_resume() - go on with a named cursor that is being held
+ * @ws: socket with a cursor name.
+ * @ring: what it subscribes to.
+ *
+ * Returns the reader, now this socket's; NULL when there is none of that name
+ * and user; an ERR_PTR (-EBUSY when another process is using it).
+ */
+struct weir_reader *weir_reader_resume(struct weir_sock *ws,
+				       struct weir_ring *ring)
+{
+	struct weir_reader *rd, *found = NULL;
+	bool busy = false;
+	int err;
+
+	lockdep_assert_held(&ring->wn->lock);
+	if (!ws->name[0])
+		return NULL;
+	spin_lock(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		if (strcmp(rd->name, ws->name) || !uid_eq(rd->uid, ws->uid))
+			continue;
+		busy = rd->ws;
+		if (!rd->evicted || busy)
+			found = rd;
+		break;
+	}
+	if (found)
+		weir_reader_get(found);
+	spin_unlock(&ring->lock);
+	if (!found)
+		return NULL;
+	if (busy) {
+		weir_reader_put(found);
+		return ERR_PTR(weir_refuse(ws, -EBUSY,
+					   "another process reads under this cursor name"));
+	}
+	err = weir_reader_join_sock(ws, found, false);
+	if (err) {
+		weir_reader_put(found);
+		return ERR_PTR(err);
+	}
+	if (cancel_delayed_work(&found->hold))
+		weir_reader_put(found);
+	found->hold_ms = ws->hold_ms;
+	found->resumed = true;
+	weir_reader_show(ws, found);
+	trace_weir_attach(ring, found->slot, found->id);
+	weir_inbox_post(ws, found, WEIR_NOTICE_ATTACHED,
+			WEIR_REASON_TAKEN_OVER);
+	weir_reader_put(found);
+	return found;
+}
+
+/**
+ * weir_reader_evict() - stop waiting for a reader
+ * @rd: the reader; ring->lock is not held.
+ * @reason: WEIR_REASON_SLOW or WEIR_REASON_BAD_CURSOR.
+ *
+ * It is told by the loss of its gating bit and by a notice; the writer goes
+ * on. It stays in its slot until it detaches.
+ */
+void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_sock *ws = NULL;
+	bool first;
+
+	spin_lock(&ring->lock);
+	first = !rd->evicted && !list_empty(&rd->ring_link);
+	if (first) {
+		rd->evicted = true;
+		weir_reader_ungate(rd);
+		weir_ring_status(ring)->evictions++;
+		ws = rd->ws;
+		if (ws)
+			sock_hold(&ws->sk);
+	}
+	spin_unlock(&ring->lock);
+	if (!first)
+		return;
+	weir_stat_inc(WEIR_STAT_EVICTIONS);
+	weir_drop_inc(reason);
+	trace_weir_evict(ring, rd->slot, rd->id, reason);
+	if (ws) {
+		atomic64_inc(&ws->evicted);
+		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, reason);
+		ws->sk.sk_data_ready(&ws->sk);
+		sock_put(&ws->sk);
+	} else {
+		/* held by name only: its hold time ends now */
+		weir_reader_get(rd);
+		if (mod_delayed_work(weir_wq, &rd->hold, 0))
+			weir_reader_put(rd);
+	}
+}
+
+/* The stream with this id, with a reference, or NULL. */
+struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
+{
+	struct weir_reader *rd;
+
+	xa_lock(&ws->ids);
+	rd = xa_load(&ws->ids, id);
+	if (rd)
+		weir_reader_get(rd);
+	xa_unlock(&ws->ids);
+	return rd;
+}
+
+/*
+ * weir_reader_ended() - will nothing more come after this position?
+ *
+ * The state is looked at before the ring, so that a last record which was
+ * published before the end is not overlooked.
+ */
+bool weir_reader_ended(struct weir_reader *rd, u64 pos)
+{
+	struct weir_ring_rec rec;
+	u32 state = smp_load_acquire(&weir_ring_status(rd->ring)->state);
+
+	if (state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER)
+		return false;
+	pos &= ~(u64)(WEIR_GRANULE - 1);
+	return weir_ring_peek(&rd->ring->view, &pos, &rec) != 1;
+}
+
+/*
+ * weir_reader_ready() - is there something that the reader should look at?
+ *
+ * A record, the end, an eviction, or words that make no sense. Any context.
+ */
+bool weir_reader_ready(struct weir_reader *rd)
+{
+	u64 pos = READ_ONCE(rd->cursor->pos), tail;
+	struct weir_ring *ring = rd->ring;
+	struct weir_ring_rec rec;
+	u32 seq;
+
+	if (rd->evicted || pos & (WEIR_GRANULE - 1) || !weir_ring_live(ring))
+		return true;
+	if (weir_ring_peek(&ring->view, &pos, &rec))
+		return true;
+	/* overtaken: nothing of its lap is left to be seen where it stands */
+	if (!rd->gating && !weir_ring_tail(&ring->view, &tail, &seq) &&
+	    tail - pos > weir_ring_bytes(&ring->view))
+		return true;
+	return false;
+}

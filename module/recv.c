@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * recvmsg: the ordinary way to read, with one copy. It moves the same cursors
+ * as the library, so both may read in turn; a cursor is a process's word and
+ * is checked on each use.
+ *
+ * Process context.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "weir.h"
+#include "trace.h"
+
+static void weir_cursor_store(struct weir_reader *rd, u64 pos, u32 seq)
+{
+	struct weir_ring *ring = rd->ring;
+
+	WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, pos);		/* (D) */
+	if (!rd->gating)
+		return;
+	smp_mb();						/* (C) */
+	if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER)
+		weir_wake_writer(ring);
+}
+
+/* A lossy reader was overtaken: goes on in the middle of what is held. */
+static void weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	u32 seq = READ_ONCE(rd->cursor->seq), found, missed;
+	u64 tail, pos;
+
+	if (weir_ring_tail(v, &tail, &found)) {
+		weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
+		return;
+	}
+	if (weir_ring_resync(v, tail - weir_ring_bytes(v) / 2, tail, &pos))
+		found = READ_ONCE(weir_ring_at(v, pos)->seq);
+	missed = found - seq;
+	rd->missed += missed;
+	atomic64_add(missed, &ws->missed);
+	weir_stat_add(WEIR_STAT_MISSED, missed);
+	weir_drop_inc(WEIR_REASON_OVERRUN);
+	trace_weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
+	weir_cursor_store(rd, pos, found);
+}
+
+/*
+ * One record of one stream. Returns its length; 0 with @gone set at the end of
+ * the stream; -EAGAIN when there is nothing; -ESTALE after an eviction;
+ * -EPROTO for nonsense; -EFAULT.
+ */
+static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
+			 struct msghdr *msg, size_t room, int flags, bool *gone)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	struct weir_ring_rec rec;
+	int tries, got;
+	size_t n;
+	u64 pos;
+
+	for (tries = 0; tries < 100; tries++) {
+		bool ended;
+
+		if (rd->evicted) {
+			*gone = true;
+			return weir_refuse(ws, -ESTALE, "evicted: this reader held the writer back too long, or its cursor made no sense");
+		}
+		pos = READ_ONCE(rd->cursor->pos);
+		if (pos & (WEIR_GRANULE - 1)) {
+			weir_reader_evict(rd, WEIR_REASON_BAD_CURSOR);
+			continue;
+		}
+		ended = weir_reader_ended(rd, pos);
+		got = weir_ring_peek(v, &pos, &rec);
+		if (got != 1 && !rd->gating && weir_ring_overtaken(v, pos)) {
+			weir_recv_resync(ws, rd);
+			continue;
+		}
+		if (!got) {
+			/* let go of aborted records */
+			if (pos != READ_ONCE(rd->cursor->pos) && !ended)
+				weir_cursor_store(rd, pos,
+						  READ_ONCE(rd->cursor->seq));
+			*gone = ended;
+			return ended ? 0 : -EAGAIN;
+		}
+		if (got < 0) {
+			*gone = true;
+			weir_drop_inc(WEIR_REASON_BAD_RECORD);
+			return weir_refuse(ws, -EPROTO, "the sender wrote a record that makes no sense");
+		}
+		n = min_t(size_t, rec.len, room);
+		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
+			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
+		if (!rd->gating && weir_ring_overtaken(v, rec.pos)) {
+			iov_iter_revert(&msg->msg_iter, n);
+			weir_recv_resync(ws, rd);
+			continue;
+		}
+		if (!(flags & MSG_PEEK))
+			weir_cursor_store(rd, rec.pos + rec.total, rec.seq + 1);
+		if (rec.len > room)
+			msg->msg_flags |= MSG_TRUNC;
+		atomic64_add(n, &ws->copied_bytes);
+		weir_stat_add(WEIR_STAT_COPIED_BYTES, n);
+		return flags & MSG_TRUNC ? rec.len : n;
+	}
+	return -EAGAIN;
+}
+
+/* The next stream with something to see, held, or NULL; takes turns. */
+static struct weir_reader *weir_next_ready(struct weir_sock *ws)
+{
+	struct weir_reader *rd;
+
+	spin_lock(&ws->rlock);
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		if (rd->end_told || !weir_reader_ready(rd))
+			continue;
+		weir_reader_get(rd);
+		list_move_tail(&rd->sock_link, &ws->readers);
+		spin_unlock(&ws->rlock);
+		return rd;
+	}
+	spin_unlock(&ws->rlock);
+	return NULL;
+}
+
+/* Tells where a message came from. */
+static void weir_recv_name(struct weir_reader *rd, struct msghdr *msg)
+{
+	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, msg->msg_name);
+	size_t len;
+
+	if (!addr)
+		return;
+	len = min_t(size_t, strlen(rd->ring->name), sizeof(addr->sw_path) - 1);
+	memset(addr, 0, sizeof(*addr));
+	addr->sw_family = weir_family;
+	memcpy(addr->sw_path, rd->ring->name, len);
+	msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
+}
+
+/* One pass over the streams. -EAGAIN when none had anything. */
+static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
+			  int flags)
+{
+	bool pair = ws->sk.sk_type == SOCK_SEQPACKET;
+	struct weir_reader *rd;
+	int got = -EAGAIN;
+
+	while ((rd = weir_next_ready(ws))) {
+		bool gone = false;
+
+		got = weir_recv_one(ws, rd, msg, room, flags, &gone);
+		if (got >= 0 && !gone)
+			weir_recv_name(rd, msg);
+		/* the end of one stream of many is not the end of the socket */
+		if (gone && !pair)
+			weir_reader_detach(rd, WEIR_REASON_CLOSED);
+		weir_reader_put(rd);
+		if (got == -EAGAIN || (gone && !got && !pair)) {
+			got = -EAGAIN;
+			if (!gone)
+				break;
+			continue;
+		}
+		return got;
+	}
+	return got;
+}
+
+int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk);
+	DEFINE_WAIT(wait);
+	long timeo;
+	int got, err;
+
+	if (flags & MSG_OOB)
+		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
+		return weir_refuse(ws, -ENOTCONN,
+				   "the socket is not connected and does not subscribe");
+	timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	msg->msg_namelen = 0;
+
+	for (;;) {
+		if (mutex_lock_interruptible(&ws->iolock))
+			return sock_intr_errno(timeo);
+		got = weir_recv_pass(ws, msg, len, flags);
+		mutex_unlock(&ws->iolock);
+		if (got != -EAGAIN)
+			break;
+		err = sock_error(sk);
+		if (err)
+			return weir_refuse(ws, err, "the peer closed with data unread");
+		if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+			return 0;
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		if (!weir_arm_readable(ws)) {
+			if (!timeo)
+				err = weir_refuse(ws, -EAGAIN, "nothing to read");
+			else if (signal_pending(current))
+				err = sock_intr_errno(timeo);
+			else
+				timeo = schedule_timeout(timeo);
+		}
+		finish_wait(sk_sleep(sk), &wait);
+		if (err)
+			return err;
+	}
+	if (got > 0 || (!got && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN))) {
+		atomic64_inc(&ws->received);
+		weir_stat_inc(WEIR_STAT_RECEIVED);
+	}
+	return got;
+}

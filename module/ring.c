@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The memory object: pages of an outbox or inbox, the kernel's double mapping
+ * of them, and the state of the stream that they carry (open, lingering,
+ * closed). It knows the head and status pages; cursors are reader.c's, VMAs
+ * map.c's, sleeping wake.c's, names path.c's.
+ *
+ * Called from process context, and from the system workqueue for the end of
+ * lingering.
+ */
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "weir.h"
+#include "trace.h"
+
+#define WEIR_HUGE_ORDER	9	/* 2 MiB on x86-64 */
+
+static struct lock_class_key weir_inbox_lock_key;
+
+static void weir_ring_free_pages(struct weir_ring *ring)
+{
+	unsigned int i;
+
+	if (ring->view.data)
+		vunmap(ring->view.data);
+	for (i = 0; i < ring->nr_pages; i++)
+		put_page(ring->pages[i]);
+	kvfree(ring->pages);
+	if (ring->head_page)
+		put_page(ring->head_page);
+	if (ring->status_page)
+		put_page(ring->status_page);
+}
+
+/*
+ * Data pages, in blocks of 2^@order that are split into single pages at once,
+ * so that each page has a reference count of its own, whoever maps it.
+ */
+static int weir_ring_alloc_data(struct weir_ring *ring, unsigned int total,
+				int node, unsigned int order)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	struct page **twice;
+	unsigned int i;
+
+	ring->pages = kvcalloc(total, sizeof(*ring->pages), GFP_KERNEL_ACCOUNT);
+	if (!ring->pages)
+		return -ENOMEM;
+	if (order)
+		gfp |= __GFP_NORETRY;
+
+	while (ring->nr_pages < total) {
+		struct page *page;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		page = alloc_pages_node(node, gfp, order);
+		if (!page && order) {
+			/* no large block: small ones for the rest */
+			order = 0;
+			gfp &= ~__GFP_NORETRY;
+			continue;
+		}
+		if (!page)
+			return -ENOMEM;
+		if (order)
+			split_page(page, order);
+		for (i = 0; i < 1U << order; i++)
+			ring->pages[ring->nr_pages++] = page + i;
+		cond_resched();
+	}
+	ring->page_order = order;
+
+	twice = kvmalloc_array(total, 2 * sizeof(*twice), GFP_KERNEL);
+	if (!twice)
+		return -ENOMEM;
+	memcpy(twice, ring->pages, array_size(total, sizeof(*twice)));
+	memcpy(twice + total, ring->pages, array_size(total, sizeof(*twice)));
+	ring->view.data = vmap(twice, 2 * total, VM_MAP, PAGE_KERNEL);
+	kvfree(twice);
+	return ring->view.data ? 0 : -ENOMEM;
+}
+
+static void weir_ring_expire_work(struct work_struct *work)
+{
+	struct weir_ring *ring = container_of(to_delayed_work(work),
+					      struct weir_ring, expire);
+	struct weir_net *wn = ring->wn;
+	bool mine;
+
+	mutex_lock(&wn->lock);
+	spin_lock(&ring->lock);
+	mine = weir_ring_status(ring)->state == WEIR_STATE_LINGER;
+	spin_unlock(&ring->lock);
+	if (mine) {
+		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_EXPIRED);
+		weir_drop_inc(WEIR_REASON_EXPIRED);
+	}
+	mutex_unlock(&wn->lock);
+	weir_ring_put(ring);
+}
+
+/**
+ * weir_ring_create() - make an outbox, or an inbox
+ * @ws: who owns it, whose options apply and whose user is charged.
+ * @bytes: a power of two from WEIR_RING_MIN to WEIR_RING_MAX.
+ * @inbox: written by the kernel for @ws instead of by @ws.
+ *
+ * The pages are charged to the memory cgroup of the calling task. Returns the
+ * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap,
+ * -ENOMEM, -EINTR when killed meanwhile.
+ */
+struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
+{
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
+	struct weir_status *status;
+	struct weir_ring *ring;
+	const char *why = NULL;
+	int err;
+
+	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
+	if (!ring)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&ring->ref, 1);
+	ring->wn = ws->wn;
+	ring->type = ws->sk.sk_type;
+	ring->lossy = ring->type == SOCK_DGRAM && !inbox;
+	ring->uid = ws->uid;
+	ring->pid = ws->pid;
+	ring->evict_ms = ws->evict_ms;
+	ring->linger_ms = ws->linger_ms;
+	mutex_init(&ring->slot_lock);
+	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC);
+	spin_lock_init(&ring->lock);
+	if (inbox)
+		lockdep_set_class(&ring->lock, &weir_inbox_lock_key);
+	INIT_LIST_HEAD(&ring->readers);
+	INIT_LIST_HEAD(&ring->armed);
+	INIT_LIST_HEAD(&ring->path_link);
+	INIT_DELAYED_WORK(&ring->reap, weir_reap_work);
+	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
+
+	/* 1. the caps */
+	ring->account = weir_account_get(&ws->wn->accounts, ring->uid);
+	if (IS_ERR(ring->account)) {
+		err = PTR_ERR(ring->account);
+		goto err_free;
+	}
+	err = weir_account_charge_objects(ring->account, 1,
+					  READ_ONCE(weir_tunables.user_objects_max),
+					  READ_ONCE(weir_tunables.netns_objects_max),
+					  &why);
+	if (err)
+		goto err_account;
+	ring->charged = bytes + 2 * PAGE_SIZE;
+	err = weir_account_charge(ring->account, ring->charged,
+				  READ_ONCE(weir_tunables.user_bytes_max),
+				  READ_ONCE(weir_tunables.netns_bytes_max),
+				  &why);
+	if (err)
+		goto err_objects;
+
+	/* 2. the pages */
+	err = -ENOMEM;
+	ring->head_page = alloc_pages_node(ws->node, gfp, 0);
+	ring->status_page = alloc_pages_node(ws->node, gfp, 0);
+	if (!ring->head_page || !ring->status_page)
+		goto err_pages;
+	err = weir_ring_alloc_data(ring, bytes >> PAGE_SHIFT, ws->node,
+				   ws->huge && bytes >= PAGE_SIZE << WEIR_HUGE_ORDER ?
+				   WEIR_HUGE_ORDER : 0);
+	if (err)
+		goto err_pages;
+
+	/* 3. what they say */
+	ring->view.head = page_address(ring->head_page);
+	status = page_address(ring->status_page);
+	ring->view.status = status;
+	ring->view.mask = bytes - 1;
+	ring->view.secret = get_random_u64() | 1;
+	status->magic = WEIR_STATUS_MAGIC;
+	status->version = WEIR_ABI_VERSION;
+	status->secret = ring->view.secret;
+	status->ring_bytes = bytes;
+	status->flags = ring->lossy ? WEIR_STATUS_LOSSY : 0;
+	status->state = WEIR_STATE_OPEN;
+	status->wake_pos = U64_MAX;
+
+	if (inbox) {
+		ring->inbox_of = ws;
+	} else {
+		ring->owner = ws;
+		ring->id = atomic_long_inc_return(&ws->wn->next_id);
+		err = xa_insert(&ws->wn->rings, ring->id, ring,
+				GFP_KERNEL_ACCOUNT);
+		if (err)
+			goto err_pages;
+	}
+	weir_stat_inc(WEIR_STAT_RINGS);
+	weir_stat_add(WEIR_STAT_RING_BYTES, ring->charged);
+	return ring;
+
+err_pages:
+	weir_ring_free_pages(ring);
+	weir_account_uncharge(ring->account, ring->charged);
+err_objects:
+	weir_account_uncharge_objects(ring->account, 1);
+err_account:
+	weir_account_put(ring->account);
+err_free:
+	kfree(ring);
+	if (err == -ENOBUFS)
+		weir_drop_inc(WEIR_REASON_LIMIT);
+	else if (err == -ENOMEM)
+		weir_drop_inc(WEIR_REASON_NO_MEMORY);
+	weir_refuse(ws, err, why ?: "no memory for the ring");
+	return ERR_PTR(err);
+}
+
+void weir_ring_get(struct weir_ring *ring)
+{
+	refcount_inc(&ring->ref);
+}
+
+void weir_ring_put(struct weir_ring *ring)
+{
+	if (!refcount_dec_and_test(&ring->ref))
+		return;
+	if (ring->id)
+		xa_erase(&ring->wn->rings, ring->id);
+	WARN_ON_ONCE(!xa_empty(&ring->slots));
+	xa_destroy(&ring->slots);
+	weir_stat_add(WEIR_STAT_RINGS, -1);
+	weir_stat_add(WEIR_STAT_RING_BYTES, -(s64)ring->charged);
+	weir_ring_free_pages(ring);
+	weir_account_uncharge(ring->account, ring->charged);
+	weir_account_uncharge_objects(ring->account, 1);
+	weir_account_put(ring->account);
+	kfree_rcu(ring, rcu);	/* list.c looks rings up by id */
+}
+
+/* The largest true cursor: where readers that have drained the ring stand. */
+static bool weir_ring_front_cursor(struct weir_ring *ring, u64 tail, u64 *pos,
+				   u32 *seq)
+{
+	struct weir_reader *rd;
+	bool found = false;
+
+	spin_lock(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 at = READ_ONCE(rd->cursor->pos);
+
+		if (at & (WEIR_GRANULE - 1) ||
+		    tail - at > weir_ring_bytes(&ring->view))
+			continue;
+		if (!found || (s64)(at - *pos) > 0) {
+			*pos = at;
+			*seq = READ_ONCE(rd->cursor->seq);
+			found = true;
+		}
+	}
+	spin_unlock(&ring->lock);
+	return found;
+}
+
+/*
+ * Makes the ring whole after its writer's death: holes left by threads that
+ * claimed and never committed become aborted records, and claims at the end
+ * are taken back, so that a successor goes on after the last record that was
+ * really published. Nobody writes any more. Finds its way by the records'
+ * own commit words; the work is bounded by the ring's size.
+ */
+static int weir_ring_repair(struct weir_ring *ring, u64 *end, u32 *end_seq)
+{
+	struct weir_ring_view *v = &ring->view;
+	u64 tail, at, size = weir_ring_bytes(v), next;
+	u32 seq;
+
+	if (weir_ring_tail(v, &tail, &seq))
+		return -EPROTO;
+	*end = tail;
+	*end_seq = seq;
+	at = tail > size ? tail - size : 0;
+
+	if (!weir_ring_resync(v, at, tail, &at)) {
+		/* nothing committed in the whole ring */
+		if (tail <= size) {
+			*end = 0;
+			*end_seq = 0;
+		} else {
+			weir_ring_front_cursor(ring, tail, end, end_seq);
+		}
+		goto out;
+	}
+	while (at != tail) {
+		struct weir_record *rec = weir_ring_at(v, at);
+		u64 len = (u64)READ_ONCE(rec->len) + READ_ONCE(rec->ext) * 8ULL;
+		u32 n = READ_ONCE(rec->seq);
+
+		if (READ_ONCE(rec->commit) == at + v->secret &&
+		    len <= weir_ring_max_len(v) &&
+		    weir_ring_need(len) <= tail - at) {
+			at += weir_ring_need(len);
+			*end_seq = n + 1;
+			cond_resched();
+			continue;
+		}
+		/* a granule that only looks like a record must not stop us */
+		if (!weir_ring_resync(v, at + WEIR_GRANULE, tail, &next))
+			break;
+		WRITE_ONCE(rec->len, next - at - WEIR_HEADER_BYTES);
+		WRITE_ONCE(rec->kind, WEIR_KIND_EVENT);
+		WRITE_ONCE(rec->flags, WEIR_REC_ABORTED);
+		WRITE_ONCE(rec->ext, 0);
+		WRITE_ONCE(rec->seq, READ_ONCE(weir_ring_at(v, next)->seq) - 1);
+		smp_store_release(&rec->commit, at + v->secret);
+		at = next;
+	}
+	*end = at;
+out:
+	WRITE_ONCE(v->head->claim,
+		   weir_ring_pack(*end >> WEIR_GRANULE_SHIFT, *end_seq));
+	if ((s64)(READ_ONCE(v->head->limit) - *end) > (s64)size) {
+		WRITE_ONCE(v->head->limit, *end + size);
+		WRITE_ONCE(v->head->intent, *end + size);
+	}
+	return 0;
+}
+
+/* Calls @post for every reader of the ring; the socket is held meanwhile. */
+static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
+			   enum weir_reason reason)
+{
+	struct weir_reader *rd;
+	unsigned long slot;
+
+	mutex_lock(&ring->slot_lock);
+	xa_for_each(&ring->slots, slot, rd) {
+		struct weir_sock *ws;
+
+		spin_lock(&ring->lock);
+		ws = rd->ws;
+		if (ws)
+			sock_hold(&ws->sk);
+		spin_unlock(&ring->lock);
+		if (!ws)
+			continue;
+		weir_inbox_post(ws, rd, type, reason);
+		ws->sk.sk_data_ready(&ws->sk);
+		sock_put(&ws->sk);
+	}
+	mutex_unlock(&ring->slot_lock);
+}
+
+/**
+ * weir_ring_close() - end the stream
+ * @ring: the outbox; its writer is gone or may no longer write.
+ * @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN.
+ * @reason: told to the readers.
+ *
+ * Readers drain what was committed and see the end. Takes the ring off its
+ * path: if it is on one, the caller holds weir_net.lock. Process context.
+ */
+void weir_ring_close(struct weir_ring *ring, enum weir_state state,
+		     enum weir_reason reason)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_path *path = ring->path;
+	u64 end = 0;
+	u32 seq = 0;
+
+	if (weir_ring_tail(&ring->view, &end, &seq))
+		state = WEIR_STATE_BROKEN;
+	spin_lock(&ring->lock);
+	if (!weir_ring_live(ring)) {
+		spin_unlock(&ring->lock);
+		return;
+	}
+	WRITE_ONCE(status->final_pos, end);
+	WRITE_ONCE(status->final_seq, seq);
+	smp_store_release(&status->state, state);
+	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
+	spin_unlock(&ring->lock);
+	trace_weir_state(ring, state, reason);
+
+	if (path) {
+		lockdep_assert_held(&ring->wn->lock);
+		list_del_init(&ring->path_link);
+		ring->path = NULL;
+		weir_path_put(path);
+	}
+	weir_wake_readers(ring);
+	weir_ring_tell(ring, state == WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
+		       WEIR_NOTICE_DETACHED, reason);
+	if (path)
+		weir_ring_put(ring);	/* the path's reference */
+}
+
+/*
+ * weir_ring_break() - the owner's head words cannot be true
+ *
+ * Any context that may not sleep: only marks the ring; the owner's next call
+ * fails and its readers see the end.
+ */
+void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	bool was_live;
+
+	spin_lock(&ring->lock);
+	was_live = weir_ring_live(ring);
+	if (was_live) {
+		smp_store_release(&status->state, WEIR_STATE_BROKEN);
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
+	}
+	spin_unlock(&ring->lock);
+	if (!was_live)
+		return;
+	weir_drop_inc(reason);
+	weir_stat_inc(WEIR_STAT_BROKEN);
+	trace_weir_state(ring, WEIR_STATE_BROKEN, reason);
+	weir_wake_readers(ring);
+}
+
+/**
+ * weir_ring_owner_gone() - the writing socket is being released
+ * @ring: its outbox; the socket's reference on it passes to this function.
+ *
+ * The stream lingers if it was asked to and has a name, and ends otherwise.
+ * Caller holds weir_net.lock. No VMA of the owner is left: they held the file.
+ */
+void weir_ring_owner_gone(struct weir_ring *ring)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	bool linger;
+	u64 end;
+	u32 seq;
+
+	lockdep_assert_held(&ring->wn->lock);
+
+	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
+	mutex_lock(&ring->slot_lock);
+	ring->owner_mapping = NULL;
+	mutex_unlock(&ring->slot_lock);
+	spin_lock(&ring->lock);
+	ring->owner = NULL;
+	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+	WRITE_ONCE(status->wake_pos, U64_MAX);
+	spin_unlock(&ring->lock);
+	if (cancel_delayed_work_sync(&ring->reap))
+		weir_ring_put(ring);
+
+	/* 2. what was not committed never existed */
+	if (weir_ring_repair(ring, &end, &seq))
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+
+	/* 3. linger or end */
+	linger = ring->linger_ms && ring->path &&
+		 status->state == WEIR_STATE_OPEN;
+	if (linger) {
+		spin_lock(&ring->lock);
+		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
+		spin_unlock(&ring->lock);
+		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
+		weir_ring_get(ring);
+		queue_delayed_work(weir_wq, &ring->expire,
+				   msecs_to_jiffies(ring->linger_ms));
+		weir_wake_readers(ring);
+	} else {
+		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_CLOSED);
+	}
+	weir_ring_put(ring);
+}
+
+/*
+ * weir_ring_take_over() - a new owner goes on with a lingering stream
+ *
+ * Caller holds weir_net.lock and has checked that @ring lingers and that the
+ * user may. The socket gets a reference.
+ */
+void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
+{
+	struct weir_status *status = weir_ring_status(ring);
+
+	lockdep_assert_held(&ring->wn->lock);
+	if (cancel_delayed_work(&ring->expire))
+		weir_ring_put(ring);
+	weir_ring_get(ring);
+	spin_lock(&ring->lock);
+	ring->owner = ws;
+	ring->pid = ws->pid;
+	ring->evict_ms = ws->evict_ms;
+	ring->linger_ms = ws->linger_ms;
+	WRITE_ONCE(status->state, WEIR_STATE_OPEN);
+	spin_unlock(&ring->lock);
+	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_TAKEN_OVER);
+}

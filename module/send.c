@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sendmsg: the ordinary way to publish, with one copy. It uses the ring by the
+ * same protocol as the library, so both may write one outbox in turn.
+ *
+ * Process context.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "weir.h"
+#include "trace.h"
+
+/* Claims, with a look at the cursors where the cached limit does not do. */
+static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,
+			   u32 *seq)
+{
+	if (!weir_ring_claim(&ring->view, total, 1, pos, seq))
+		return 0;
+	if (!weir_writable(ring, total))
+		return -EAGAIN;
+	return weir_ring_claim(&ring->view, total, 1, pos, seq);
+}
+
+/* Sleeps until there may be room; 0, -EAGAIN at the end of time, or a signal. */
+static int weir_send_wait(struct weir_sock *ws, u32 total, long *timeo)
+{
+	struct sock *sk = &ws->sk;
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	if (!weir_arm_writable(ws->outbox, total)) {
+		if (!*timeo)
+			err = weir_refuse(ws, -EAGAIN,
+					  "readers hold the whole ring");
+		else if (signal_pending(current))
+			err = sock_intr_errno(*timeo);
+		else
+			*timeo = schedule_timeout(*timeo);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return err;
+}
+
+static int weir_send_error(struct weir_sock *ws, const struct msghdr *msg,
+			   int err, const char *why)
+{
+	if (err == -EPIPE && !(msg->msg_flags & MSG_NOSIGNAL))
+		send_sig(SIGPIPE, current, 0);
+	return weir_refuse(ws, err, why);
+}
+
+/* Why this socket cannot send now, or 0. */
+static int weir_send_check(struct weir_sock *ws, struct msghdr *msg)
+{
+	struct weir_ring *ring = smp_load_acquire(&ws->outbox);
+	int err;
+
+	err = sock_error(&ws->sk);
+	if (err)
+		return weir_refuse(ws, err, "the peer closed with data unread");
+	if (!ring)
+		return weir_refuse(ws, ws->sk.sk_type == SOCK_SEQPACKET ?
+				   -ENOTCONN : -EDESTADDRREQ,
+				   "the socket has no outbox: bind or connect it first");
+	if (READ_ONCE(ws->sk.sk_shutdown) & SEND_SHUTDOWN ||
+	    !weir_ring_live(ring))
+		return weir_send_error(ws, msg, -EPIPE, "the stream has ended");
+	return 0;
+}
+
+int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk);
+	struct weir_record *rec;
+	struct weir_ring *ring;
+	u32 total, seq;
+	long timeo;
+	u64 pos;
+	int err;
+
+	if (msg->msg_flags & MSG_OOB)
+		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
+	if (msg->msg_namelen)
+		return weir_refuse(ws, sk->sk_state == TCP_ESTABLISHED ?
+				   -EISCONN : -EOPNOTSUPP,
+				   "a socket sends to its own path only");
+	err = weir_send_check(ws, msg);
+	if (err)
+		return err;
+	ring = ws->outbox;
+	if (len > weir_ring_max_len(&ring->view))
+		return weir_refuse(ws, -EMSGSIZE,
+				   "the message is larger than the ring");
+	total = weir_ring_need(len);
+	timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+
+	while (weir_send_claim(ring, total, &pos, &seq)) {
+		err = weir_send_wait(ws, total, &timeo);
+		if (!err)
+			err = weir_send_check(ws, msg);
+		if (err)
+			return err;
+	}
+
+	rec = weir_ring_at(&ring->view, pos);
+	rec->kind = WEIR_KIND_EVENT;
+	rec->flags = 0;
+	rec->ext = 0;
+	rec->reserved = 0;
+	rec->seq = seq;
+	rec->route = 0;
+	rec->tag = 0;
+	rec->key = 0;
+	rec->len = len;
+	if (!copy_from_iter_full(rec + 1, len, &msg->msg_iter)) {
+		err = weir_refuse(ws, -EFAULT, "the message is not readable");
+		if (weir_ring_unclaim(&ring->view, pos, seq, total))
+			return err;
+		rec->flags = WEIR_REC_ABORTED;
+		weir_ring_commit(&ring->view, rec, pos);
+		return err;
+	}
+	weir_ring_commit(&ring->view, rec, pos);
+	smp_mb();						/* (C) */
+	if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
+		weir_wake_readers(ring);
+
+	atomic64_inc(&ws->sent);
+	atomic64_add(len, &ws->copied_bytes);
+	weir_stat_inc(WEIR_STAT_SENT);
+	weir_stat_add(WEIR_STAT_COPIED_BYTES, len);
+	return len;
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * AF_WEIR as the socket layer sees it: making and releasing sockets, names of
+ * either end, and the tables of operations. What the operations do is in
+ * pair.c, pubsub.c, send.c, recv.c, wake.c, map.c and control.c.
+ */
+#include <linux/cred.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <net/sock.h>
+
+#include "weir.h"
+
+static struct proto weir_proto = {
+	.name		= "WEIR",
+	.owner		= THIS_MODULE,
+	.obj_size	= sizeof(struct weir_sock),
+};
+
+static void weir_sock_destruct(struct sock *sk)
+{
+	struct weir_sock *ws = weir_sk(sk);
+
+	WARN_ON_ONCE(ws->outbox || ws->nreaders);
+	if (ws->inbox)
+		weir_ring_put(ws->inbox);
+	xa_destroy(&ws->ids);
+	free_cpumask_var(ws->barrier);
+	put_cred(ws->cred);
+	weir_stat_add(WEIR_STAT_SOCKETS, -1);
+}
+
+/**
+ * weir_sock_alloc() - make a socket
+ * @net: its namespace.
+ * @sock: what it belongs to; NULL for one that waits to be accepted.
+ * @type: SOCK_*.
+ * @kern: as the core gives it.
+ */
+struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
+			     int kern)
+{
+	struct weir_sock *ws;
+	struct sock *sk;
+
+	sk = sk_alloc(net, weir_family, GFP_KERNEL, &weir_proto, kern);
+	if (!sk)
+		return NULL;
+	sock_init_data(sock, sk);
+	sk->sk_type = type;
+	ws = weir_sk(sk);
+	if (!zalloc_cpumask_var(&ws->barrier, GFP_KERNEL)) {
+		sk_free(sk);
+		return NULL;
+	}
+	ws->wn = weir_net(net);
+	ws->id = atomic_long_inc_return(&ws->wn->next_id);
+	ws->uid = current_fsuid();
+	ws->cred = get_current_cred();
+	ws->pid = task_tgid_nr(current);
+	ws->node = NUMA_NO_NODE;
+	ws->mode = 0666 & ~current_umask();
+	ws->demand = -1;
+	INIT_LIST_HEAD(&ws->pattern_link);
+	spin_lock_init(&ws->rlock);
+	INIT_LIST_HEAD(&ws->readers);
+	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC);
+	mutex_init(&ws->iolock);
+	spin_lock_init(&ws->inbox_lock);
+	spin_lock_init(&ws->accept_lock);
+	INIT_LIST_HEAD(&ws->accept_queue);
+	INIT_LIST_HEAD(&ws->accept_link);
+	init_waitqueue_head(&ws->connect_wait);
+	sk->sk_destruct = weir_sock_destruct;
+	weir_stat_inc(WEIR_STAT_SOCKETS);
+	if (xa_insert(&ws->wn->sockets, ws->id, ws, GFP_KERNEL_ACCOUNT)) {
+		sock_put(sk);
+		return NULL;
+	}
+	return sk;
+}
+
+/*
+ * weir_sock_destroy() - end of a socket
+ *
+ * Called when the last descriptor is closed, and for sockets that were never
+ * accepted. No VMA of it is left: they hold the file.
+ */
+void weir_sock_destroy(struct weir_sock *ws)
+{
+	struct weir_reader *rd;
+
+	/* 1. out of the lists, names and queues */
+	xa_erase(&ws->wn->sockets, ws->id);
+	weir_pair_release(ws);
+	weir_unsubscribe(ws);
+
+	/* 2. the outbox lingers or ends */
+	mutex_lock(&ws->wn->lock);
+	if (ws->outbox)
+		weir_ring_owner_gone(ws->outbox);
+	WRITE_ONCE(ws->outbox, NULL);
+	mutex_unlock(&ws->wn->lock);
+
+	/* 3. the inbox; its memory stays for who may still be posting */
+	if (ws->inbox) {
+		rd = weir_reader_find(ws, WEIR_ID_INBOX);
+		if (rd) {
+			weir_reader_detach(rd, WEIR_REASON_CLOSED);
+			weir_reader_put(rd);
+		}
+	}
+	sock_orphan(&ws->sk);
+	sock_put(&ws->sk);
+}
+
+static int weir_release(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (!sk)
+		return 0;
+	sock->sk = NULL;
+	weir_sock_destroy(weir_sk(sk));
+	return 0;
+}
+
+/* Bytes of path in an address; -EINVAL for what is no address of ours. */
+static int weir_addr_len(struct weir_sock *ws, const struct sockaddr_weir *addr,
+			 int len)
+{
+	if (len < (int)offsetof(struct sockaddr_weir, sw_path) ||
+	    len > (int)sizeof(*addr))
+		return weir_refuse(ws, -EINVAL, "the address has a wrong length");
+	if (addr->sw_family != weir_family)
+		return weir_refuse(ws, -EINVAL, "the address is of another family");
+	return strnlen(addr->sw_path,
+		       len - offsetof(struct sockaddr_weir, sw_path));
+}
+
+/*
+ * weir_sock_bind() - publish on a path, or name a listener
+ */
+int weir_sock_bind(struct weir_sock *ws, const char *name, size_t len)
+{
+	int err;
+
+	lock_sock(&ws->sk);
+	if (ws->sk.sk_type == SOCK_SEQPACKET)
+		err = weir_pair_bind(ws, name, len);
+	else
+		err = weir_publish(ws, name, len);
+	release_sock(&ws->sk);
+	return err;
+}
+
+/*
+ * weir_sock_connect() - connect to a listener, or subscribe to a pattern
+ */
+int weir_sock_connect(struct weir_sock *ws, const char *name, size_t len,
+		      int flags)
+{
+	int err;
+
+	lock_sock(&ws->sk);
+	if (ws->sk.sk_type == SOCK_SEQPACKET)
+		err = weir_pair_connect(ws, name, len, flags);
+	else
+		err = weir_subscribe(ws, name, len);
+	release_sock(&ws->sk);
+	if (!err && ws->sk.sk_socket)
+		ws->sk.sk_socket->state = SS_CONNECTED;
+	return err;
+}
+
+static int weir_bind(struct socket *sock, struct weir_sockaddr *uaddr, int len)
+{
+	const struct sockaddr_weir *addr = (const void *)uaddr;
+	struct weir_sock *ws = weir_sk(sock->sk);
+	int n = weir_addr_len(ws, addr, len);
+
+	return n < 0 ? n : weir_sock_bind(ws, addr->sw_path, n);
+}
+
+static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
+			int len, int flags)
+{
+	const struct sockaddr_weir *addr = (const void *)uaddr;
+	struct weir_sock *ws = weir_sk(sock->sk);
+	int n = weir_addr_len(ws, addr, len);
+
+	return n < 0 ? n : weir_sock_connect(ws, addr->sw_path, n, flags);
+}
+
+static int weir_accept(struct socket *sock, struct socket *newsock,
+		       WEIR_ACCEPT_ARGS)
+{
+	return weir_pair_accept(sock, newsock, WEIR_ACCEPT_FLAGS);
+}
+
+static int weir_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
+{
+	struct sockaddr_weir *addr = (struct sockaddr_weir *)uaddr;
+	struct weir_sock *ws = weir_sk(sock->sk);
+	const char *name = peer ? ws->peer_path : ws->own_path;
+	size_t len;
+
+	if (peer && READ_ONCE(sock->sk->sk_state) != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	lock_sock(sock->sk);
+	memset(addr, 0, sizeof(*addr));
+	addr->sw_family = weir_family;
+	len = min(strlen(name), sizeof(addr->sw_path) - 1);
+	memcpy(addr->sw_path, name, len);
+	release_sock(sock->sk);
+	return offsetof(struct sockaddr_weir, sw_path) + (len ? len + 1 : 0);
+}
+
+static const struct proto_ops weir_seqpacket_ops = {
+	.family		= WEIR_FAMILY_DEFAULT,
+	.owner		= THIS_MODULE,
+	.release	= weir_release,
+	.bind		= weir_bind,
+	.connect	= weir_connect,
+	.socketpair	= weir_socketpair,
+	.accept		= weir_accept,
+	.getname	= weir_getname,
+	.poll		= weir_poll,
+	.ioctl		= weir_ioctl,
+	.listen		= weir_listen,
+	.shutdown	= weir_shutdown,
+	.setsockopt	= weir_setsockopt,
+	.getsockopt	= weir_getsockopt,
+	.sendmsg	= weir_sendmsg,
+	.recvmsg	= weir_recvmsg,
+	.mmap		= weir_mmap,
+};
+
+static const struct proto_ops weir_path_ops = {
+	.family		= WEIR_FAMILY_DEFAULT,
+	.owner		= THIS_MODULE,
+	.release	= weir_release,
+	.bind		= weir_bind,
+	.connect	= weir_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= sock_no_accept,
+	.getname	= weir_getname,
+	.poll		= weir_poll,
+	.ioctl		= weir_ioctl,
+	.listen		= weir_listen,
+	.shutdown	= weir_shutdown,
+	.setsockopt	= weir_setsockopt,
+	.getsockopt	= weir_getsockopt,
+	.sendmsg	= weir_sendmsg,
+	.recvmsg	= weir_recvmsg,
+	.mmap		= weir_mmap,
+};
+
+static int weir_create(struct net *net, struct socket *sock, int protocol,
+		       int kern)
+{
+	struct sock *sk;
+
+	if (protocol)
+		return -EPROTONOSUPPORT;
+	switch (sock->type) {
+	case SOCK_SEQPACKET:
+		sock->ops = &weir_seqpacket_ops;
+		break;
+	case SOCK_RDM:
+	case SOCK_DGRAM:
+		sock->ops = &weir_path_ops;
+		break;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+	sock->state = SS_UNCONNECTED;
+	sk = weir_sock_alloc(net, sock, sock->type, kern);
+	return sk ? 0 : -ENOMEM;
+}
+
+static struct net_proto_family weir_family_ops = {
+	.create	= weir_create,
+	.owner	= THIS_MODULE,
+};
+
+int weir_socket_init(void)
+{
+	int err;
+
+	err = proto_register(&weir_proto, 1);
+	if (err)
+		return err;
+	weir_family_ops.family = weir_family;
+	err = sock_register(&weir_family_ops);
+	if (err) {
+		pr_err("weir: address family %u is taken; load the module with family=N, N one that no module uses (18, 19, 25)\n",
+		       weir_family);
+		proto_unregister(&weir_proto);
+	}
+	return err;
+}
+
+void weir_socket_exit(void)
+{
+	sock_unregister(weir_family);
+	proto_unregister(&weir_proto);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Tracepoints of weir: every change of a stream's state, every attachment and
+ * its end, every wake-up, every drop, with enum weir_reason.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM weir
+
+#if !defined(_WEIR_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _WEIR_TRACE_H
+
+#include <linux/tracepoint.h>
+#include "weir.h"
+
+#define weir_show_reason(reason)					\
+	__print_symbolic(reason,					\
+		{ WEIR_REASON_NONE,		"none" },		\
+		{ WEIR_REASON_CLOSED,		"closed" },		\
+		{ WEIR_REASON_SLOW,		"slow" },		\
+		{ WEIR_REASON_BAD_CURSOR,	"bad_cursor" },		\
+		{ WEIR_REASON_BAD_RECORD,	"bad_record" },		\
+		{ WEIR_REASON_DENIED,		"denied" },		\
+		{ WEIR_REASON_LIMIT,		"limit" },		\
+		{ WEIR_REASON_NO_MEMORY,	"no_memory" },		\
+		{ WEIR_REASON_OVERRUN,		"overrun" },		\
+		{ WEIR_REASON_EXPIRED,		"expired" },		\
+		{ WEIR_REASON_NETNS,		"netns" },		\
+		{ WEIR_REASON_TAKEN_OVER,	"taken_over" })
+
+#define weir_show_state(state)						\
+	__print_symbolic(state,						\
+		{ WEIR_STATE_OPEN,		"open" },		\
+		{ WEIR_STATE_LINGER,		"linger" },		\
+		{ WEIR_STATE_CLOSED,		"closed" },		\
+		{ WEIR_STATE_BROKEN,		"broken" })
+
+TRACE_EVENT(weir_attach,
+	TP_PROTO(const struct weir_ring *ring, u32 slot, u32 id),
+	TP_ARGS(ring, slot, id),
+	TP_STRUCT__entry(
+		__field(unsigned long, ring)
+		__field(u32, slot)
+		__field(u32, id)
+		__string(name, ring->name)
+	),
+	TP_fast_assign(
+		__entry->ring = ring->id;
+		__entry->slot = slot;
+		__entry->id = id;
+		weir_assign_str(name, ring->name);
+	),
+	TP_printk("stream %lu %s slot %u as %u", __entry->ring,
+		  __get_str(name), __entry->slot, __entry->id)
+);
+
+DECLARE_EVENT_CLASS(weir_reader_end,
+	TP_PROTO(const struct weir_ring *ring, u32 slot, u32 id, u32 reason),
+	TP_ARGS(ring, slot, id, reason),
+	TP_STRUCT__entry(
+		__field(unsigned long, ring)
+		__field(u32, slot)
+		__field(u32, id)
+		__field(u32, reason)
+		__string(name, ring->name)
+	),
+	TP_fast_assign(
+		__entry->ring = ring->id;
+		__entry->slot = slot;
+		__entry->id = id;
+		__entry->reason = reason;
+		weir_assign_str(name, ring->name);
+	),
+	TP_printk("stream %lu %s slot %u as %u reason %s", __entry->ring,
+		  __get_str(name), __entry->slot, __entry->id,
+		  weir_show_reason(__entry->reason))
+);
+
+DEFINE_EVENT(weir_reader_end, weir_detach,
+	TP_PROTO(const struct weir_ring *ring, u32 slot, u32 id, u32 reason),
+	TP_ARGS(ring, slot, id, reason));
+
+DEFINE_EVENT(weir_reader_end, weir_evict,
+	TP_PROTO(const struct weir_ring *ring, u32 slot, u32 id, u32 reason),
+	TP_ARGS(ring, slot, id, reason));
+
+TRACE_EVENT(weir_state,
+	TP_PROTO(const struct weir_ring *ring, u32 state, u32 reason),
+	TP_ARGS(ring, state, reason),
+	TP_STRUCT__entry(
+		__field(unsigned long, ring)
+		__field(u32, state)
+		__field(u32, reason)
+		__string(name, ring->name)
+	),
+	TP_fast_assign(
+		__entry->ring = ring->id;
+		__entry->state = state;
+		__entry->reason = reason;
+		weir_assign_str(name, ring->name);
+	),
+	TP_printk("stream %lu %s state %s reason %s", __entry->ring,
+		  __get_str(name), weir_show_state(__entry->state),
+		  weir_show_reason(__entry->reason))
+);
+
+TRACE_EVENT(weir_wake,
+	TP_PROTO(const struct weir_ring *ring, u32 woken),
+	TP_ARGS(ring, woken),
+	TP_STRUCT__entry(
+		__field(unsigned long, ring)
+		__field(u32, woken)
+	),
+	TP_fast_assign(
+		__entry->ring = ring->id;
+		__entry->woken = woken;
+	),
+	TP_printk("stream %lu woken %u", __entry->ring, __entry->woken)
+);
+
+TRACE_EVENT(weir_drop,
+	TP_PROTO(const char *path, u32 reason),
+	TP_ARGS(path, reason),
+	TP_STRUCT__entry(
+		__field(u32, reason)
+		__string(path, path)
+	),
+	TP_fast_assign(
+		__entry->reason = reason;
+		weir_assign_str(path, path);
+	),
+	TP_printk("%s reason %s", __get_str(path),
+		  weir_show_reason(__entry->reason))
+);
+
+#endif /* _WEIR_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The objects of the module, who holds whom, and the order of locks.
+ *
+ * Lifetimes
+ *   object        held by                              last put
+ *   weir_sock     the file; whoever sock_hold()s it    frees the sock
+ *   weir_ring     its owner socket, its path while     frees pages, gives the
+ *                 lingering, each reader, each VMA     memory back to the caps
+ *   weir_reader   its ring's slot table, its socket's  frees the cursor page,
+ *                 table, each VMA, short users         puts the ring
+ *   weir_path     publishers, lingering rings, the     leaves the trie (under
+ *                 listener                             weir_net.lock)
+ *   weir_account  each ring and reader charged to it   leaves the table
+ *
+ * Lock order, outermost first
+ *   1 lock_sock(sk)            a socket's set-up state (bind, connect, ...)
+ *   2 weir_net.lock            names, patterns, who is attached to what
+ *   3 weir_sock.iolock         one kernel receiver at a time
+ *   4 mmap_lock                (copying to and from user space, mmap, faults)
+ *   5 weir_ring.slot_lock      slot table and what the owner's VMAs show of it
+ *   6 weir_sock.rlock          the list of streams a socket reads
+ *   7 weir_ring.lock           readers, armed sleepers, the status page
+ *   8 weir_sock.inbox_lock     writing notices
+ *   9 weir_ring.lock of an inbox (a lock class of its own)
+ * Rings hold no pointer to a socket that is not cleared, under the ring's
+ * lock, before that socket is freed.
+ */
+#ifndef _WEIR_MODULE_H
+#define _WEIR_MODULE_H
+
+#include <linux/cpumask.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include <uapi/weir.h>
+#include <uapi/weir_ring.h>
+
+#include "account.h"
+#include "compat.h"
+#include "trie.h"
+
+struct weir_sock;
+
+/**
+ * struct weir_tunables - /sys/kernel/weir, see sysfs.c for the ranges
+ * @ring_bytes: outbox size for sockets that do not say.
+ * @ring_bytes_max: largest outbox.
+ * @inbox_bytes: size of inboxes.
+ * @user_bytes_max: memory of one user's rings in one namespace.
+ * @netns_bytes_max: memory of all rings in one namespace.
+ * @user_objects_max: rings and cursors of one user in one namespace.
+ * @netns_objects_max: rings and cursors in one namespace.
+ * @streams_max: streams that one socket may read.
+ * @fence_records: records per sleep above which the sleeper pays the barrier
+ *	and below which the writer fences for itself.
+ */
+struct weir_tunables {
+	u32 ring_bytes;
+	u32 ring_bytes_max;
+	u32 inbox_bytes;
+	u64 user_bytes_max;
+	u64 netns_bytes_max;
+	u64 user_objects_max;
+	u64 netns_objects_max;
+	u32 streams_max;
+	u32 fence_records;
+};
+
+extern struct weir_tunables weir_tunables;
+extern unsigned int weir_family;
+extern struct workqueue_struct *weir_wq;
+
+enum weir_stat {
+	WEIR_STAT_SOCKETS,		/* open now */
+	WEIR_STAT_RINGS,		/* in memory now */
+	WEIR_STAT_RING_BYTES,		/* in memory now */
+	WEIR_STAT_READERS,		/* attached now */
+	WEIR_STAT_ATTACHES,
+	WEIR_STAT_DETACHES,
+	WEIR_STAT_EVICTIONS,
+	WEIR_STAT_READER_WAKEUPS,
+	WEIR_STAT_WRITER_WAKEUPS,
+	WEIR_STAT_BARRIERS,		/* sent to other CPUs for a sleeper */
+	WEIR_STAT_SENT,			/* by sendmsg */
+	WEIR_STAT_RECEIVED,		/* by recvmsg */
+	WEIR_STAT_COPIED_BYTES,		/* by either */
+	WEIR_STAT_MISSED,		/* by lossy recvmsg readers */
+	WEIR_STAT_BROKEN,		/* rings whose owner wrote nonsense */
+	WEIR_STAT_NOTICES,		/* posted */
+	WEIR_STAT_NOTICES_DEFERRED,	/* inbox was full */
+	WEIR_STAT_MAX
+};
+
+DECLARE_PER_CPU(u64[WEIR_STAT_MAX], weir_stats);
+DECLARE_PER_CPU(u64[WEIR_REASON_MAX], weir_drops);
+
+static inline void weir_stat_add(enum weir_stat stat, s64 n)
+{
+	this_cpu_add(weir_stats[stat], n);
+}
+
+static inline void weir_stat_inc(enum weir_stat stat)
+{
+	weir_stat_add(stat, 1);
+}
+
+/* Every drop, refusal and eviction has a reason and is counted by it. */
+static inline void weir_drop_inc(enum weir_reason reason)
+{
+	this_cpu_inc(weir_drops[reason]);
+}
+
+/**
+ * struct weir_net - weir in one network namespace
+ * @net: the namespace.
+ * @lock: guards what follows but for @accounts.
+ * @paths: names in use; items are struct weir_path.
+ * @patterns: patterns subscribed to; items are struct weir_pattern.
+ * @sockets: all sockets, by id.
+ * @rings: all outboxes, by id.
+ * @next_id: ids of sockets, rings and paths.
+ * @accounts: memory and objects of each user.
+ */
+struct weir_net {
+	struct net *net;
+	struct mutex lock;
+	struct weir_trie paths;
+	struct weir_trie patterns;
+	struct xarray sockets;
+	struct xarray rings;
+	atomic_long_t next_id;
+	struct weir_accounts accounts;
+};
+
+struct weir_net *weir_net(const struct net *net);
+
+/**
+ * struct weir_path - a name that is in use
+ * @wn: namespace; its lock guards all of this.
+ * @node: place in the trie.
+ * @id: for WEIR_IOC_LIST.
+ * @uid: owner, who made it.
+ * @gid: group.
+ * @mode: permission bits: read to subscribe, write to publish, listen and
+ *	connect.
+ * @users: publishers, lingering rings, listener.
+ * @rings: outboxes published under it, lingering ones included.
+ * @listener: socket that accepts connections here.
+ * @len: bytes of @name.
+ * @name: the path.
+ */
+struct weir_path {
+	struct weir_net *wn;
+	struct weir_trie_node *node;
+	u64 id;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+	u32 users;
+	struct list_head rings;
+	struct weir_sock *listener;
+	u32 len;
+	char name[WEIR_PATH_MAX + 1];
+};
+
+/**
+ * struct weir_pattern - a pattern (or plain path) that somebody subscribes to
+ * @node: place in the trie.
+ * @subscribers: sockets, by weir_sock.pattern_link.
+ *
+ * Guarded by weir_net.lock.
+ */
+struct weir_pattern {
+	struct weir_trie_node *node;
+	struct list_head subscribers;
+};
+
+/**
+ * struct weir_ring - the memory of an outbox or inbox, and who reads it
+ * @ref: see the table of lifetimes.
+ * @rcu: for lookups by id.
+ * @view: the kernel's view; mask and secret are the truth.
+ * @id: for WEIR_IOC_LIST; 0 for inboxes.
+ * @wn: namespace; not to be used by VMAs, which may outlive it.
+ * @pages: data pages, in order.
+ * @nr_pages: how many.
+ * @page_order: they were allocated in blocks of this order.
+ * @head_page: struct weir_head.
+ * @status_page: struct weir_status.
+ * @account: who is charged.
+ * @charged: bytes.
+ * @type: SOCK_* of the socket that made it.
+ * @uid: who made it; who may take it over.
+ * @pid: process that made it.
+ * @lossy: the writer waits for nobody.
+ * @slot_lock: guards @slots, @owner_mapping.
+ * @slots: readers by slot.
+ * @owner_mapping: address space of the owner's socket, for taking a cursor
+ *	page out of its VMAs.
+ * @lock: guards the rest, and writing the status page.
+ * @readers: by weir_reader.ring_link.
+ * @armed: readers that sleep, by weir_reader.armed_link.
+ * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer.
+ * @fence_gen: times that WEIR_WAKE_FENCE was set.
+ * @arm_seq: record count when a reader last went to sleep.
+ * @owner: socket that writes; NULL while lingering, closed, and for inboxes.
+ * @inbox_of: for inboxes: the socket.
+ * @owner_mm: address space that maps it writable.
+ * @owner_maps: VMAs that do.
+ * @want: bytes that the sleeping writer wants.
+ * @evict_ms: patience with a reader that holds the writer back; 0 endless.
+ * @reap: looks for such readers while the writer is held back.
+ * @linger_ms: life after the owner's death.
+ * @expire: ends it.
+ * @path: name it is published under; guarded by weir_net.lock.
+ * @path_link: in weir_path.rings.
+ * @name: that name, or the peer's path, or ""; fixed before it is shared.
+ */
+struct weir_ring {
+	refcount_t ref;
+	struct rcu_head rcu;
+	struct weir_ring_view view;
+	unsigned long id;
+	struct weir_net *wn;
+	struct page **pages;
+	unsigned int nr_pages;
+	unsigned int page_order;
+	struct page *head_page;
+	struct page *status_page;
+	struct weir_account *account;
+	u64 charged;
+	int type;
+	kuid_t uid;
+	pid_t pid;
+	bool lossy;
+
+	struct mutex slot_lock;
+	struct xarray slots;
+	struct address_space *owner_mapping;
+
+	spinlock_t lock;
+	struct list_head readers;
+	struct list_head armed;
+	bool fenced;
+	u32 fence_gen;
+	u32 arm_seq;
+	struct weir_sock *owner;
+	struct weir_sock *inbox_of;
+	struct mm_struct *owner_mm;
+	unsigned int owner_maps;
+	u64 want;
+	u32 evict_ms;
+	struct delayed_work reap;
+	u32 linger_ms;
+	struct delayed_work expire;
+
+	struct weir_path *path;
+	struct list_head path_link;
+	char name[WEIR_PATH_MAX + 1];
+};
+
+/**
+ * struct weir_reader - a cursor on a ring
+ * @ref: see the table of lifetimes.
+ * @ring: what it reads.
+ * @slot: index in the ring's slot table and gating bitmap.
+ * @id: stream id on the reading socket.
+ * @page: the cursor page.
+ * @cursor: its address.
+ * @account: who is charged for it.
+ * @gating: holds the writer back.
+ * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
+ * @ring_link: in weir_ring.readers, under its lock; empty once detached.
+ * @armed_link: in weir_ring.armed, under its lock.
+ * @sock_link: in weir_sock.readers, under its rlock.
+ * @fence_gen: the ring's, when this reader last went to sleep.
+ * @mm: address space that maps the cursor; guarded by ring->lock.
+ * @maps: VMAs that do.
+ * @evicted: no longer gating because it was too slow or lied.
+ * @end_told: end of stream has been reported by recvmsg.
+ * @stuck_pos: position when the writer was first held back; ring->lock.
+ * @stuck_since: when that was; 0 while the writer is free.
+ * @missed: records that recvmsg found overwritten.
+ * @notices: BIT(enum weir_notice_type) not yet posted; ws->inbox_lock.
+ * @reason: of the last of them.
+ * @resumed: a named cursor goes on.
+ * @uid: who made it.
+ * @hold_ms: named: life after its socket.
+ * @hold: ends it.
+ * @name: "" if it has none.
+ */
+struct weir_reader {
+	refcount_t ref;
+	struct weir_ring *ring;
+	u32 slot;
+	u32 id;
+	struct page *page;
+	struct weir_cursor *cursor;
+	struct weir_account *account;
+	bool gating;
+	struct weir_sock *ws;
+	struct list_head ring_link;
+	struct list_head armed_link;
+	struct list_head sock_link;
+	u32 fence_gen;
+	struct mm_struct *mm;
+	unsigned int maps;
+	bool evicted;
+	bool end_told;
+	u64 stuck_pos;
+	ktime_t stuck_since;
+	u64 missed;
+	unsigned long notices;
+	enum weir_reason reason;
+	bool resumed;
+	kuid_t uid;
+	u32 hold_ms;
+	struct delayed_work hold;
+	char name[WEIR_NAME_MAX + 1];
+};
+
+/**
+ * struct weir_sock - an AF_WEIR socket
+ * @sk: first, as the core wants it.
+ * @wn: namespace.
+ * @id: for WEIR_IOC_LIST.
+ * @uid: who made it; who is charged.
+ * @cred: likewise; judged when a publisher comes to it.
+ * @pid: process that made it.
+ * @ring_bytes: options until @outbox exists; lock_sock guards them.
+ * @node: NUMA node of the outbox.
+ * @mode: of the path.
+ * @gid: of the path, if @gid_set.
+ * @gid_set: WEIR_SO_GROUP was given.
+ * @huge: WEIR_SO_HUGE.
+ * @evict_ms: WEIR_SO_EVICT_MS.
+ * @linger_ms: WEIR_SO_LINGER_MS.
+ * @hold_ms: WEIR_SO_HOLD_MS.
+ * @start: WEIR_SO_START.
+ * @demand: WEIR_SO_DEMAND.
+ * @name: WEIR_SO_NAME.
+ * @why: words for the last refusal; a static string.
+ * @outbox: set once, stable until release.
+ * @inbox: likewise.
+ * @resumed: bind took over a lingering ring.
+ * @path: bound name, or NULL.
+ * @own_path: bound path, or the listener's for an accepted socket, or "".
+ * @peer_path: what connect was given, or the peer's own path.
+ * @pattern: subscribed pattern, or NULL; weir_net.lock.
+ * @pattern_link: in weir_pattern.subscribers.
+ * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
+ * @rlock: guards @readers and @ids.
+ * @readers: streams, by weir_reader.sock_link; the head is next in turn.
+ * @ids: the same by id.
+ * @nreaders: how many.
+ * @barrier: CPUs that must fence before we sleep; rlock.
+ * @iolock: one kernel receiver at a time.
+ * @inbox_lock: guards writing to the inbox.
+ * @accept_lock: listening: guards the queue.
+ * @backlog: listening: most connections that wait.
+ * @waiting: listening: how many do.
+ * @accept_queue: listening: sockets, by @accept_link.
+ * @accept_link: see @accept_queue.
+ * @connect_wait: listening: who waits for room in the queue.
+ * @sent: records sent by sendmsg.
+ * @received: records received by recvmsg.
+ * @copied_bytes: by both.
+ * @missed: records lost as a lossy reader, by recvmsg.
+ * @evicted: times evicted.
+ */
+struct weir_sock {
+	struct sock sk;
+	struct weir_net *wn;
+	unsigned long id;
+	kuid_t uid;
+	const struct cred *cred;
+	pid_t pid;
+
+	u32 ring_bytes;
+	int node;
+	umode_t mode;
+	kgid_t gid;
+	bool gid_set;
+	bool huge;
+	u32 evict_ms;
+	u32 linger_ms;
+	u32 hold_ms;
+	u32 start;
+	s32 demand;
+	char name[WEIR_NAME_MAX + 1];
+	const char *why;
+
+	struct weir_ring *outbox;
+	struct weir_ring *inbox;
+	bool resumed;
+	struct weir_path *path;
+	char own_path[WEIR_PATH_MAX + 1];
+	char peer_path[WEIR_PATH_MAX + 1];
+	struct weir_pattern *pattern;
+	struct list_head pattern_link;
+	struct weir_sock *peer;
+
+	spinlock_t rlock;
+	struct list_head readers;
+	struct xarray ids;
+	u32 nreaders;
+	cpumask_var_t barrier;
+	struct mutex iolock;
+	spinlock_t inbox_lock;
+
+	spinlock_t accept_lock;
+	u32 backlog;
+	u32 waiting;
+	struct list_head accept_queue;
+	struct list_head accept_link;
+	wait_queue_head_t connect_wait;
+
+	atomic64_t sent;
+	atomic64_t received;
+	atomic64_t copied_bytes;
+	atomic64_t missed;
+	atomic64_t evicted;
+};
+
+static inline struct weir_sock *weir_sk(const struct sock *sk)
+{
+	return (struct weir_sock *)sk;
+}
+
+/* Refuses with words that WEIR_SO_ERROR_TEXT hands out. */
+static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
+{
+	WRITE_ONCE(ws->why, why);
+	return err;
+}
+
+/* --- ring.c --- */
+struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
+void weir_ring_get(struct weir_ring *ring);
+void weir_ring_put(struct weir_ring *ring);
+void weir_ring_owner_gone(struct weir_ring *ring);
+void weir_ring_close(struct weir_ring *ring, enum weir_state state,
+		     enum weir_reason reason);
+void weir_ring_break(struct weir_ring *ring, enum weir_reason reason);
+void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws);
+
+static inline struct weir_status *weir_ring_status(const struct weir_ring *ring)
+{
+	return page_address(ring->status_page);
+}
+
+static inline bool weir_ring_live(const struct weir_ring *ring)
+{
+	u32 state = READ_ONCE(weir_ring_status(ring)->state);
+
+	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
+}
+
+/* --- reader.c --- */
+struct weir_reader *weir_reader_attach(struct weir_sock *ws,
+				       struct weir_ring *ring, bool gating);
+void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
+void weir_reader_leave(struct weir_reader *rd);
+struct weir_reader *weir_reader_resume(struct weir_sock *ws,
+				       struct weir_ring *ring);
+void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
+struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id);
+void weir_reader_get(struct weir_reader *rd);
+void weir_reader_put(struct weir_reader *rd);
+bool weir_reader_ready(struct weir_reader *rd);
+bool weir_reader_ended(struct weir_reader *rd, u64 pos);
+
+/* --- wake.c --- */
+void weir_wake_readers(struct weir_ring *ring);
+void weir_wake_writer(struct weir_ring *ring);
+bool weir_readable(struct weir_sock *ws);
+bool weir_arm_readable(struct weir_sock *ws);
+bool weir_writable(struct weir_ring *ring, u64 bytes);
+bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
+__poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait);
+int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns);
+void weir_reap_work(struct work_struct *work);
+u64 weir_out_want(const struct weir_ring *ring);
+
+/* --- inbox.c --- */
+int weir_inbox_create(struct weir_sock *ws);
+void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
+		     enum weir_notice_type type, enum weir_reason reason);
+void weir_inbox_flush(struct weir_sock *ws);
+
+/* --- path.c --- */
+struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
+				u32 len, int access);
+void weir_path_put(struct weir_path *path);
+struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
+				 u32 len);
+bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
+		       int access);
+
+/* --- pubsub.c --- */
+int weir_publish(struct weir_sock *ws, const char *name, u32 len);
+int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len);
+void weir_unsubscribe(struct weir_sock *ws);
+
+/* --- pair.c --- */
+int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len);
+int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
+		      int flags);
+int weir_listen(struct socket *sock, int backlog);
+int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags);
+int weir_socketpair(struct socket *a, struct socket *b);
+int weir_shutdown(struct socket *sock, int how);
+void weir_pair_release(struct weir_sock *ws);
+void weir_sock_destroy(struct weir_sock *ws);
+
+/* --- send.c, recv.c --- */
+int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+		 int flags);
+
+/* --- map.c --- */
+int weir_mmap(struct file *file, struct socket *sock,
+	      struct vm_area_struct *vma);
+int weir_map_describe(struct weir_sock *ws, struct weir_ioc_map *map);
+loff_t weir_map_cursor_offset(u32 slot);
+
+/* --- control.c --- */
+int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+int weir_setsockopt(struct socket *sock, int level, int name,
+		    sockptr_t value, unsigned int len);
+int weir_getsockopt(struct socket *sock, int level, int name,
+		    char __user *value, int __user *len);
+
+/* --- list.c --- */
+int weir_list(struct weir_sock *ws, void __user *arg);
+
+/* --- socket.c --- */
+struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
+			     int kern);
+int weir_sock_bind(struct weir_sock *ws, const char *name, size_t len);
+int weir_sock_connect(struct weir_sock *ws, const char *name, size_t len,
+		      int flags);
+int weir_socket_init(void);
+void weir_socket_exit(void);
+
+/* --- sysfs.c --- */
+int weir_sysfs_init(void);
+void weir_sysfs_exit(void);
+
+#endif /* _WEIR_MODULE_H */

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of matching in module/trie.c: the plain matcher by table, and the
+ * trie's two matchers against the plain one on names drawn from a small
+ * alphabet (seeded, so that a failure comes again).
+ *
+ * Runs in KUnit's thread. Mismatches in loops are counted and reported once.
+ */
+#include <kunit/test.h>
+#include <linux/prandom.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "names.h"
+
+/* --- weir_path_match ----------------------------------------------------- */
+
+struct match_case {
+	const char	*pattern;
+	const char	*path;
+	bool		match;
+};
+
+static const struct match_case match_cases[] = {
+	{ "/a", "/a", true },
+	{ "/a", "/b", false },
+	{ "/a", "/ab", false },
+	{ "/ab", "/a", false },
+	{ "/a/b", "/a", false },
+	{ "/a", "/a/b", false },
+	{ "/*", "/a", true },
+	{ "/*", "/abc", true },
+	{ "/*", "/a/b", false },
+	{ "/*/b", "/a/b", true },
+	{ "/*/b", "/a/c", false },
+	{ "/*/b", "/a", false },
+	{ "/a/*", "/a", false },
+	{ "/a/*", "/a/b", true },
+	{ "/a/*", "/a/b/c", false },
+	{ "/a/*/c", "/a/b/c", true },
+	{ "/a/*/c", "/a/b/d", false },
+	{ "/**", "/a", true },
+	{ "/**", "/a/b/c", true },
+	{ "/a/**", "/a", false },
+	{ "/a/**", "/a/b", true },
+	{ "/a/**", "/a/b/c/d", true },
+	{ "/a/**", "/ab/c", false },
+	{ "/*/**", "/a", false },
+	{ "/*/**", "/a/b", true },
+	{ "/a/*/**", "/a/b", false },
+	{ "/a/*/**", "/a/b/c", true },
+};
+
+static void path_match__by_table(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(match_cases); i++) {
+		const struct match_case *c = &match_cases[i];
+
+		KUNIT_EXPECT_EQ_MSG(test, c->match,
+				    weir_path_match(c->pattern,
+						    strlen(c->pattern),
+						    c->path, strlen(c->path)),
+				    "%s with %s", c->pattern, c->path);
+	}
+}
+
+static int match_test_init(struct kunit *test)
+{
+	struct weir_trie *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	if (!t || weir_trie_init(t))
+		return -ENOMEM;
+	test->priv = t;
+	return 0;
+}
+
+static void match_test_exit(struct kunit *test)
+{
+	/* WARNs, which fails the run, when a test left names behind */
+	if (test->priv)
+		weir_trie_destroy(test->priv);
+}
+
+/* --- the trie's matchers ------------------------------------------------ */
+
+static int match_hit(void *item, void *ctx)
+{
+	struct name *name = item;
+	unsigned int *calls = ctx;
+
+	name->hits++;
+	++*calls;
+	return 0;
+}
+
+/* ctx: calls until it stops with a value of its own. */
+static int match_stop(void *item, void *ctx)
+{
+	unsigned int *calls = ctx;
+
+	return --*calls ? 0 : 77;
+}
+
+/* A random name of few segments from few words; a pattern or a path. */
+static void name_draw(struct name *name, struct rnd_state *rnd, bool pattern)
+{
+	static const char * const words[] = { "a", "b", "ab", "c", "*" };
+	int depth = 1 + prandom_u32_state(rnd) % 5, i;
+
+	name->len = 0;
+	for (i = 0; i < depth; i++) {
+		int choices = pattern ? 5 : 4;
+		const char *word = words[prandom_u32_state(rnd) % choices];
+
+		if (pattern && i == depth - 1 && prandom_u32_state(rnd) % 3 == 0)
+			word = "**";
+		name->len += sprintf(name->path + name->len, "/%s", word);
+	}
+}
+
+/*
+ * Draw names and put those not drawn before into a trie. Sets *n to how many
+ * are in, and returns them, or NULL without memory.
+ */
+static struct name *names_draw(struct kunit *test, struct weir_trie *t,
+			       struct rnd_state *rnd, bool pattern,
+			       unsigned int draws, unsigned int *n)
+{
+	struct name *names;
+	unsigned int i;
+
+	*n = 0;
+	names = kunit_kcalloc(test, draws, sizeof(*names), GFP_KERNEL);
+	if (!names)
+		return NULL;
+	for (i = 0; i < draws; i++) {
+		struct name *name = &names[*n];
+
+		name_draw(name, rnd, pattern);
+		if (name_find(t, name->path))
+			continue;
+		if (!name_insert(t, name))
+			return NULL;
+		++*n;
+		cond_resched();
+	}
+	return names;
+}
+
+/*
+ * Each pattern against the trie of paths, or each path against the trie of
+ * patterns: what was hit must be what the plain matcher says, once each.
+ * Returns the number of mismatches.
+ */
+static unsigned int match_compare(struct kunit *test, struct weir_trie *t,
+				  bool names, const struct name *probe,
+				  struct name *in, unsigned int n)
+{
+	unsigned int i, calls = 0, want = 0, wrong = 0;
+	int err;
+
+	err = names ? weir_trie_match_names(t, probe->path, probe->len,
+					    match_hit, &calls) :
+		      weir_trie_match_patterns(t, probe->path, probe->len,
+					       match_hit, &calls);
+	for (i = 0; i < n; i++) {
+		const struct name *pattern = names ? probe : &in[i];
+		const struct name *path = names ? &in[i] : probe;
+		bool match = in[i].node &&
+			     weir_path_match(pattern->path, pattern->len,
+					     path->path, path->len);
+
+		want += match;
+		if (in[i].hits != match) {
+			if (!wrong)
+				kunit_err(test, "%s with %s: %u for %u\n",
+					  pattern->path, path->path,
+					  in[i].hits, match);
+			wrong++;
+		}
+		in[i].hits = 0;
+	}
+	cond_resched();
+	return wrong + (calls != want) + !!err;
+}
+
+/* Compare, take every other name out, compare again. */
+static void match_all(struct kunit *test, bool names)
+{
+	struct weir_trie *t = test->priv, *other;
+	struct name *in, *probes;
+	unsigned int n, nprobes, i, wrong = 0;
+	struct rnd_state rnd;
+
+	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
+	prandom_seed_state(&rnd, 20240229 + names);
+	in = names_draw(test, t, &rnd, !names, names ? 2000 : 1200, &n);
+	/* the other trie serves only to draw each probe once */
+	probes = names_draw(test, other, &rnd, names, 250, &nprobes);
+	KUNIT_EXPECT_TRUE(test, in && probes);
+	if (in && probes) {
+		kunit_info(test, "%u in the trie, %u probes\n", n, nprobes);
+		for (i = 0; i < nprobes && !wrong; i++)
+			wrong += match_compare(test, t, names, &probes[i], in,
+					       n);
+		for (i = 0; i < n; i += 2)
+			name_remove(t, &in[i]);
+		for (i = 0; i < nprobes && !wrong; i++)
+			wrong += match_compare(test, t, names, &probes[i], in,
+					       n);
+		for (i = 1; i < n; i += 2)
+			name_remove(t, &in[i]);
+		for (i = 0; i < nprobes; i++)
+			name_remove(other, &probes[i]);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, t->count, 0);
+	weir_trie_destroy(other);
+}
+
+static void trie_match_names__as_the_plain_matcher(struct kunit *test)
+{
+	match_all(test, true);
+}
+
+static void trie_match_names__stops_when_told(struct kunit *test)
+{
+	struct weir_trie *t = test->priv;
+	unsigned int calls, i;
+	struct name *n;
+
+	n = kunit_kcalloc(test, 5, sizeof(*n), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	for (i = 0; i < 5; i++) {
+		n[i].len = sprintf(n[i].path, "/a/%u", i);
+		KUNIT_ASSERT_TRUE(test, name_insert(t, &n[i]));
+	}
+	calls = 3;
+	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/a/*", 4, match_stop,
+						    &calls), 77);
+	KUNIT_EXPECT_EQ(test, calls, 0);
+	calls = 6;
+	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/**", 3, match_stop,
+						    &calls), 0);
+	KUNIT_EXPECT_EQ(test, calls, 1);
+	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/a*", 3, match_stop,
+						    &calls), -EINVAL);
+	for (i = 0; i < 5; i++)
+		name_remove(t, &n[i]);
+}
+
+/* Patterns that got into a trie of names are not names. */
+static void trie_match_names__passes_over_patterns(struct kunit *test)
+{
+	static const char * const paths[] = { "/a/*", "/a/**", "/*/b", "/a/b" };
+	struct weir_trie *t = test->priv;
+	unsigned int calls = 0, i;
+	struct name *n;
+
+	n = kunit_kcalloc(test, ARRAY_SIZE(paths), sizeof(*n), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		name_set(&n[i], paths[i]);
+		KUNIT_ASSERT_TRUE(test, name_insert(t, &n[i]));
+	}
+	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/**", 3, match_hit,
+						    &calls), 0);
+	KUNIT_EXPECT_EQ(test, calls, 1);
+	KUNIT_EXPECT_EQ(test, n[3].hits, 1);
+	for (i = 0; i < ARRAY_SIZE(paths); i++)
+		name_remove(t, &n[i]);
+}
+
+static void trie_match_patterns__as_the_plain_matcher(struct kunit *test)
+{
+	match_all(test, false);
+}
+
+/*
+ * Every mixture of a and * in eight segments, with and without a ** behind
+ * it: the path of eight matches each of the first once, that of nine each of
+ * the second.
+ */
+static void trie_match_patterns__visits_each_once(struct kunit *test)
+{
+	static const char path[] = "/a/a/a/a/a/a/a/a/a";
+	struct weir_trie *t = test->priv;
+	unsigned int calls, i, bit, failed = 0, wrong = 0;
+	struct name *n;
+
+	n = kunit_kcalloc(test, 512, sizeof(*n), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	for (i = 0; i < 512; i++) {
+		for (bit = 0; bit < 8; bit++)
+			n[i].len += sprintf(n[i].path + n[i].len, "/%c",
+					    i & 1 << bit ? 'a' : '*');
+		if (i & 256)
+			n[i].len += sprintf(n[i].path + n[i].len, "/**");
+		failed += !name_insert(t, &n[i]);
+	}
+	KUNIT_EXPECT_EQ(test, failed, 0);
+	calls = 0;
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 16, match_hit,
+						       &calls), 0);
+	KUNIT_EXPECT_EQ(test, calls, 256);
+	for (i = 0; i < 512; i++)
+		wrong += n[i].hits != (i < 256);
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 18, match_hit,
+						       &calls), 0);
+	KUNIT_EXPECT_EQ(test, calls, 512);
+	for (i = 0; i < 512; i++)
+		wrong += n[i].hits != 1;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	calls = 100;
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 18, match_stop,
+						       &calls), 77);
+	for (i = 0; i < 512; i++)
+		if (n[i].node)
+			name_remove(t, &n[i]);
+	KUNIT_EXPECT_EQ(test, t->count, 0);
+}
+
+static void trie_match_patterns__refuses_patterns(struct kunit *test)
+{
+	struct weir_trie *t = test->priv;
+	unsigned int calls = 0;
+
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, "/a/*", 4, match_hit,
+						       &calls), -EINVAL);
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, "", 0, match_hit,
+						       &calls), -EINVAL);
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, "/a", 2, match_hit,
+						       &calls), 0);
+	KUNIT_EXPECT_EQ(test, calls, 0);
+}
+
+static struct kunit_case match_suite_cases[] = {
+	KUNIT_CASE(path_match__by_table),
+	KUNIT_CASE(trie_match_names__as_the_plain_matcher),
+	KUNIT_CASE(trie_match_names__stops_when_told),
+	KUNIT_CASE(trie_match_names__passes_over_patterns),
+	KUNIT_CASE(trie_match_patterns__as_the_plain_matcher),
+	KUNIT_CASE(trie_match_patterns__visits_each_once),
+	KUNIT_CASE(trie_match_patterns__refuses_patterns),
+	{}
+};
+
+static struct kunit_suite match_suite = {
+	.name = "weir_match",
+	.init = match_test_init,
+	.exit = match_test_exit,
+	.test_cases = match_suite_cases,
+};
+
+kunit_test_suite(match_suite);

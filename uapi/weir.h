@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * weir: the kernel interface of AF_WEIR sockets.
+ *
+ * A socket owns one outbox, a ring of records that it writes and others read.
+ * Whoever reads an outbox does so through a cursor in a page of its own; the
+ * kernel alone writes the status page. No page is writable by two parties.
+ *
+ *            offset asked for with WEIR_IOC_MAP; each region is mapped whole
+ *
+ *  the owner (id WEIR_ID_OUTBOX)           a reader (id of the stream)
+ *  WEIR_MAP_VIEW, read only                WEIR_MAP_VIEW, read only
+ *  +-----------------------+               +-----------------------+
+ *  | struct weir_status    | kernel writes | struct weir_status    |
+ *  +-----------------------+               +-----------------------+
+ *  | cursor page of slot 0 | readers write | struct weir_head      |
+ *  | cursor page of slot 1 |               +-----------------------+
+ *  | ... WEIR_SLOTS_MAX    |               | data, ring_bytes      |
+ *  +-----------------------+               +-----------------------+
+ *  WEIR_MAP_OWN, read and write            | the same data again   |
+ *  +-----------------------+               +-----------------------+
+ *  | struct weir_head      | owner writes  WEIR_MAP_OWN, read and write
+ *  +-----------------------+               +-----------------------+
+ *  | data, ring_bytes      |               | struct weir_cursor    |
+ *  +-----------------------+               +-----------------------+
+ *  | the same data again   |
+ *  +-----------------------+
+ *
+ * The data is mapped twice back to back, so a record that runs over the end
+ * of the ring is still contiguous. The socket's inbox (WEIR_ID_INBOX), which
+ * the kernel writes, is read exactly as a stream is.
+ *
+ * Behind it in the module: ring.c (the memory), map.c (mmap), reader.c
+ * (cursors), wake.c (need-wakeup), control.c (ioctl). The ring protocol
+ * itself, shared by the kernel and the library, is uapi/weir_ring.h.
+ */
+#ifndef _UAPI_WEIR_H
+#define _UAPI_WEIR_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+#include <linux/socket.h>
+
+/*
+ * The family number is a parameter of the module, because an out-of-tree
+ * family cannot be given one of its own; programs read it from
+ * /sys/module/weir/parameters/family. This is the default.
+ */
+#define WEIR_FAMILY_DEFAULT	18
+
+#define WEIR_ABI_VERSION	1
+
+#define WEIR_PATH_MAX		255	/* bytes, without the final NUL */
+#define WEIR_DEPTH_MAX		16	/* segments of a path */
+#define WEIR_NAME_MAX		63	/* bytes of a cursor's name */
+#define WEIR_SLOTS_MAX		4096	/* readers of one outbox */
+#define WEIR_PAGE_BYTES		4096	/* of the head, status, cursor pages */
+#define WEIR_RING_MIN		4096
+#define WEIR_RING_MAX		(1U << 30)
+
+/**
+ * struct sockaddr_weir - address of bind, connect, getsockname, getpeername
+ * @sw_family: the family number.
+ * @sw_path: a path or, for a subscription, a pattern. Its end is the first
+ *	NUL byte or the end of the address. The kernel takes at most 128 bytes
+ *	of address; longer paths go through WEIR_IOC_BIND and WEIR_IOC_CONNECT.
+ */
+struct sockaddr_weir {
+	__kernel_sa_family_t	sw_family;
+	char			sw_path[126];
+};
+
+/* --- Shared memory ------------------------------------------------------ */
+
+/*
+ * Records start at multiples of 64 bytes (a granule, one cache line), so that
+ * a record of up to 32 bytes of payload is one cache line with its header.
+ */
+#define WEIR_GRANULE		64U
+
+enum weir_kind {
+	WEIR_KIND_EVENT		= 0,
+	WEIR_KIND_REQUEST	= 1,
+	WEIR_KIND_REPLY		= 2,
+	WEIR_KIND_ERROR		= 3,
+	WEIR_KIND_NOTICE	= 4,	/* kernel to inbox: struct weir_notice */
+};
+
+#define WEIR_REC_ABORTED	0x01	/* readers skip it */
+
+/**
+ * struct weir_record - header of a record; the payload follows
+ * @commit: the record's own 64-bit position plus the ring's secret; stored
+ *	last, with release. Nothing else makes a record visible.
+ * @len: bytes of payload, without header and extension.
+ * @kind: enum weir_kind.
+ * @flags: WEIR_REC_*.
+ * @ext: 8-byte words between this header and the payload (deadlines and the
+ *	like, for routed messages); 0 on direct streams.
+ * @reserved: zero.
+ * @seq: count of records claimed in the ring before this one, low 32 bits.
+ * @route: route handle; 0 on direct streams.
+ * @tag: correlation tag, the sender's.
+ * @key: shard key, the sender's.
+ */
+struct weir_record {
+	__u64	commit;
+	__u32	len;
+	__u8	kind;
+	__u8	flags;
+	__u8	ext;
+	__u8	reserved;
+	__u32	seq;
+	__u32	route;
+	__u32	tag;
+	__u32	key;
+};
+
+#define WEIR_HEADER_BYTES	32U
+
+/**
+ * struct weir_head - written by the outbox's owner, read by readers and kernel
+ * @claim: how far space has been claimed: granule number (position / 64, low
+ *	32 bits) in the high half, record count (low 32 bits) in the low half,
+ *	so that one compare-and-swap claims both.
+ * @limit: byte position up to which the owner may write, as of its last look
+ *	at the cursors. 64-bit; gives @claim its upper bits.
+ * @intent: highest limit ever considered; see (E) in weir_ring.h.
+ * @seq_limit: record count up to which the readers' demand allows to publish,
+ *	low 32 bits.
+ */
+struct weir_head {
+	__u64	claim;
+	__u64	limit;
+	__u64	intent;
+	__u32	seq_limit;
+	__u32	reserved[9];
+};
+
+enum weir_state {
+	WEIR_STATE_OPEN		= 1,
+	WEIR_STATE_LINGER	= 2,	/* owner gone, may be taken over */
+	WEIR_STATE_CLOSED	= 3,	/* ends at final_pos */
+	WEIR_STATE_BROKEN	= 4,	/* the owner wrote nonsense; as closed */
+};
+
+/* weir_status.wake */
+#define WEIR_WAKE_READERS	0x1	/* kick after a publish */
+#define WEIR_WAKE_FENCE		0x2	/* full fence before looking again */
+#define WEIR_WAKE_WRITER	0x4	/* kick after a cursor moves past wake_pos */
+#define WEIR_WAKE_CLOSED	0x8	/* the stream has ended: claim no more */
+
+#define WEIR_STATUS_LOSSY	0x1	/* the owner waits for nobody */
+
+#define WEIR_STATUS_MAGIC	0x72696577	/* "weir" */
+
+/**
+ * struct weir_status - written by the kernel, read by all
+ * @magic: WEIR_STATUS_MAGIC.
+ * @version: WEIR_ABI_VERSION.
+ * @secret: random, odd; mixed into commit words.
+ * @ring_bytes: size of the data area, a power of two.
+ * @flags: WEIR_STATUS_*.
+ * @reserved0: zero.
+ * @wake: WEIR_WAKE_*: looked at after each publish. Changes rarely, so
+ *	this line stays shared in every cache.
+ * @state: enum weir_state.
+ * @gen: changes whenever the set of gating readers changes.
+ * @nslots: slots at and above this one have never been used.
+ * @wake_pos: while the owner sleeps for want of space: a reader kicks when its
+ *	cursor reaches this. All ones otherwise.
+ * @final_pos: end of the stream once the state is CLOSED or BROKEN.
+ * @final_seq: record count at @final_pos, low 32 bits.
+ * @reserved1: zero.
+ * @attaches: readers attached so far.
+ * @detaches: readers gone so far, evictions included.
+ * @evictions: readers thrown out.
+ * @kicks: system calls that woke readers of this outbox.
+ * @copied_bytes: payload bytes which the kernel copied in or out (sendmsg and
+ *	recvmsg); zero when everybody uses the mapped ring.
+ * @reserved2: zero.
+ * @gating: bit per slot: the owner may not overwrite what this cursor has not
+ *	passed. A reader whose bit is gone has been evicted.
+ */
+struct weir_status {
+	__u32	magic;
+	__u32	version;
+	__u64	secret;
+	__u64	ring_bytes;
+	__u32	flags;
+	__u32	reserved0[9];
+
+	__u32	wake;
+	__u32	state;
+	__u32	gen;
+	__u32	nslots;
+	__u64	wake_pos;
+	__u64	final_pos;
+	__u32	final_seq;
+	__u32	reserved1[7];
+
+	__u64	attaches;
+	__u64	detaches;
+	__u64	evictions;
+	__u64	kicks;
+	__u64	copied_bytes;
+	__u64	reserved2[3];
+
+	__u64	gating[WEIR_SLOTS_MAX / 64];
+};
+
+#define WEIR_CURSOR_DEMAND	0x1	/* @demand counts */
+
+/**
+ * struct weir_cursor - written by one reader, read by the owner and kernel
+ * @pos: position of the next record to read, a multiple of 64.
+ * @seq: count of the next record to read, low 32 bits (metrics only).
+ * @demand: with WEIR_CURSOR_DEMAND: records with a count below this may be
+ *	published (Reactive Streams' request(n)), low 32 bits; it only rises.
+ * @flags: WEIR_CURSOR_*.
+ * @reserved: zero.
+ */
+struct weir_cursor {
+	__u64	pos;
+	__u32	seq;
+	__u32	demand;
+	__u32	flags;
+	__u32	reserved[11];
+};
+
+enum weir_notice_type {
+	WEIR_NOTICE_ATTACHED	= 1,	/* a stream has been added */
+	WEIR_NOTICE_DETACHED	= 2,	/* a stream is gone */
+	WEIR_NOTICE_EVICTED	= 3,	/* this reader was too slow */
+	WEIR_NOTICE_BROKEN	= 4,	/* the stream's owner wrote nonsense */
+	WEIR_NOTICE_REFUSED	= 5,	/* a matching path could not be attached */
+};
+
+/* Why something was dropped, refused, evicted, detached; see weir(7). */
+enum weir_reason {
+	WEIR_REASON_NONE	= 0,
+	WEIR_REASON_CLOSED	= 1,	/* closed in good order */
+	WEIR_REASON_SLOW	= 2,	/* gated the writer beyond evict_ms */
+	WEIR_REASON_BAD_CURSOR	= 3,	/* cursor outside the ring or unaligned */
+	WEIR_REASON_BAD_RECORD	= 4,	/* length or claim outside the ring */
+	WEIR_REASON_DENIED	= 5,	/* permission bits */
+	WEIR_REASON_LIMIT	= 6,	/* a cap on memory, slots or streams */
+	WEIR_REASON_NO_MEMORY	= 7,
+	WEIR_REASON_OVERRUN	= 8,	/* lossy reader overtaken */
+	WEIR_REASON_EXPIRED	= 9,	/* linger or hold time over */
+	WEIR_REASON_NETNS	= 10,	/* network namespace gone */
+	WEIR_REASON_TAKEN_OVER	= 11,	/* a new process goes on from here */
+	WEIR_REASON_MAX
+};
+
+/**
+ * struct weir_notice - payload of a WEIR_KIND_NOTICE record in the inbox
+ * @type: enum weir_notice_type.
+ * @id: the stream's id on this socket.
+ * @reason: enum weir_reason.
+ * @path_len: bytes of path that follow this structure.
+ * @pos: position at which it happened.
+ * @ring_bytes: size of the stream's ring.
+ */
+struct weir_notice {
+	__u32	type;
+	__u32	id;
+	__u32	reason;
+	__u32	path_len;
+	__u64	pos;
+	__u64	ring_bytes;
+};
+
+/* --- Socket options, level SOL_WEIR ------------------------------------- */
+
+#define SOL_WEIR		0x7765
+
+/*
+ * All take an int unless said otherwise. Those marked (early) must be set
+ * before bind, connect or listen.
+ */
+#define WEIR_SO_RING_BYTES	1	/* (early) outbox, power of two */
+#define WEIR_SO_NODE		2	/* (early) NUMA node, -1 any */
+#define WEIR_SO_MODE		3	/* (early) permission bits of the path */
+#define WEIR_SO_GROUP		4	/* (early) gid of the path */
+#define WEIR_SO_EVICT_MS	5	/* evict a gating reader stuck this long; 0 never */
+#define WEIR_SO_LINGER_MS	6	/* outbox outlives its owner; 0 not */
+#define WEIR_SO_HOLD_MS		7	/* (early) named cursor outlives its reader */
+#define WEIR_SO_START		8	/* (early) enum weir_start of subscriptions */
+#define WEIR_SO_NAME		9	/* (early) string: cursor name */
+#define WEIR_SO_PATH		10	/* get, string: bound path or pattern */
+#define WEIR_SO_PEER_PATH	11	/* get, string */
+#define WEIR_SO_ERROR_TEXT	12	/* get, string: why the last call on this
+					 * socket was refused */
+#define WEIR_SO_INFO		13	/* get, struct weir_sock_info */
+#define WEIR_SO_DEMAND		14	/* (early) first demand in records, -1 none */
+#define WEIR_SO_HUGE		15	/* (early) 1: large contiguous pages if had */
+
+enum weir_start {
+	WEIR_START_TAIL		= 0,	/* what is published from now on */
+	WEIR_START_OLDEST	= 1,	/* the oldest record still held */
+};
+
+/* --- ioctl -------------------------------------------------------------- */
+
+/* Ids of a socket's own rings; streams that it reads are numbered from 2. */
+#define WEIR_ID_OUTBOX		0
+#define WEIR_ID_INBOX		1
+#define WEIR_ID_STREAM		2
+
+enum weir_map_region {
+	WEIR_MAP_VIEW		= 0,	/* what this party may only read */
+	WEIR_MAP_OWN		= 1,	/* what this party writes */
+	WEIR_MAP_MAX
+};
+
+/**
+ * struct weir_ioc_map - WEIR_IOC_MAP: where to mmap a ring
+ * @size: sizeof this structure.
+ * @id: WEIR_ID_OUTBOX, WEIR_ID_INBOX or a stream's id.
+ * @flags: zero.
+ * @gating: out: 1 if this reader holds the writer back.
+ * @slot: out: the reader's slot in the outbox.
+ * @resumed: out: 1 if an earlier stream or named cursor goes on here.
+ * @ring_bytes: out.
+ * @offset: out: mmap offset of each region.
+ * @length: out: mmap length of each region.
+ */
+struct weir_ioc_map {
+	__u32	size;
+	__u32	id;
+	__u32	flags;
+	__u32	gating;
+	__u32	slot;
+	__u32	resumed;
+	__u64	ring_bytes;
+	__u64	offset[WEIR_MAP_MAX];
+	__u64	length[WEIR_MAP_MAX];
+};
+
+/**
+ * struct weir_ioc_name - WEIR_IOC_BIND, WEIR_IOC_CONNECT: long paths
+ * @size: sizeof this structure.
+ * @flags: zero.
+ * @path: path or pattern, NUL-terminated.
+ */
+struct weir_ioc_name {
+	__u32	size;
+	__u32	flags;
+	char	path[WEIR_PATH_MAX + 1];
+};
+
+#define WEIR_WAIT_IN		0x1	/* until there is something to read */
+#define WEIR_WAIT_OUT		0x2	/* until @bytes can be claimed */
+#define WEIR_WAIT_KICK		0x4	/* first do what WEIR_IOC_KICK does */
+
+/**
+ * struct weir_ioc_wait - WEIR_IOC_WAIT: sleep until the rings are ready
+ * @size: sizeof this structure.
+ * @flags: WEIR_WAIT_*.
+ * @timeout_ns: nanoseconds to sleep; 0 to arm the wake-up and look once (for
+ *	edge-triggered epoll), negative for ever.
+ * @bytes: with WEIR_WAIT_OUT: bytes of ring space wanted, header included.
+ *
+ * Returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold, 0 on time-out,
+ * -EINTR on a signal.
+ */
+struct weir_ioc_wait {
+	__u32	size;
+	__u32	flags;
+	__s64	timeout_ns;
+	__u64	bytes;
+};
+
+enum weir_list_kind {
+	WEIR_LIST_SOCKETS	= 1,
+	WEIR_LIST_PATHS		= 2,
+	WEIR_LIST_STREAMS	= 3,	/* outboxes */
+	WEIR_LIST_CURSORS	= 4,
+};
+
+/**
+ * struct weir_list_entry - one line of WEIR_IOC_LIST
+ * @kind: enum weir_list_kind.
+ * @id: identity of the object within its kind, stable while it lives.
+ * @parent: SOCKETS: 0. STREAMS: id of the owning socket, 0 if lingering.
+ *	CURSORS: id of the stream.
+ * @peer: CURSORS: id of the reading socket, 0 if only held by name.
+ * @pid: process that made it.
+ * @uid: owner, in the caller's user namespace.
+ * @gid: group of the path.
+ * @mode: permission bits of the path.
+ * @type: SOCK_* of the socket.
+ * @state: enum weir_state, or the socket's state.
+ * @flags: STREAMS: WEIR_STATUS_*; CURSORS: 1 gating, 2 named, 4 evicted.
+ * @count: PATHS: publishers; SOCKETS: streams read; STREAMS: readers.
+ * @ring_bytes: STREAMS: size.
+ * @pos: STREAMS: claimed so far, bytes; CURSORS: read so far.
+ * @seq: STREAMS: records claimed; CURSORS: records read (low 32 bits).
+ * @lag_bytes: CURSORS: bytes behind the writer; STREAMS: of the slowest.
+ * @lag_records: the same in records.
+ * @missed: CURSORS: records lost (as counted by the kernel's recvmsg).
+ * @copied_bytes: payload copied by the kernel.
+ * @name: PATHS, STREAMS: the path; CURSORS: the cursor's name.
+ */
+struct weir_list_entry {
+	__u32	kind;
+	__u32	type;
+	__u64	id;
+	__u64	parent;
+	__u64	peer;
+	__u32	pid;
+	__u32	uid;
+	__u32	gid;
+	__u32	mode;
+	__u32	state;
+	__u32	flags;
+	__u64	count;
+	__u64	ring_bytes;
+	__u64	pos;
+	__u64	seq;
+	__u64	lag_bytes;
+	__u64	lag_records;
+	__u64	missed;
+	__u64	copied_bytes;
+	char	name[WEIR_PATH_MAX + 1];
+};
+
+/**
+ * struct weir_ioc_list - WEIR_IOC_LIST: what is in this network namespace
+ * @size: sizeof this structure.
+ * @kind: enum weir_list_kind.
+ * @entry_size: sizeof(struct weir_list_entry) as the caller knows it.
+ * @count: in: room for so many entries; out: entries written.
+ * @after: in: list objects with a larger id; 0 from the start.
+ * @entries: user address of the array.
+ *
+ * Without CAP_NET_ADMIN in the namespace only the caller's own objects
+ * and readable paths are listed. Returns 0; @count 0 means the end.
+ */
+struct weir_ioc_list {
+	__u32	size;
+	__u32	kind;
+	__u32	entry_size;
+	__u32	count;
+	__u64	after;
+	__u64	entries;
+};
+
+/**
+ * struct weir_sock_info - WEIR_SO_INFO
+ * @ring_bytes: size of the outbox, 0 if there is none yet.
+ * @streams: streams attached.
+ * @resumed: 1 if bind took over a lingering outbox.
+ * @sent: records sent with sendmsg.
+ * @received: records received with recvmsg.
+ * @missed: records that a lossy recvmsg reader lost.
+ * @copied_bytes: payload copied by the kernel for this socket.
+ * @evicted: times that this socket was evicted as a reader.
+ * @reserved: zero.
+ */
+struct weir_sock_info {
+	__u64	ring_bytes;
+	__u32	streams;
+	__u32	resumed;
+	__u64	sent;
+	__u64	received;
+	__u64	missed;
+	__u64	copied_bytes;
+	__u64	evicted;
+	__u64	reserved;
+};
+
+#define WEIR_KICK_READERS	0x1	/* records were published */
+#define WEIR_KICK_WRITER	0x2	/* the cursor of stream id (arg >> 8) moved
+					 * or its demand was raised */
+#define WEIR_KICK_INBOX		0x4	/* the inbox was read: post what waits */
+
+#define WEIR_IOC_MAGIC		0xB5
+#define WEIR_IOC_BIND		_IOW(WEIR_IOC_MAGIC, 1, struct weir_ioc_name)
+#define WEIR_IOC_CONNECT	_IOW(WEIR_IOC_MAGIC, 2, struct weir_ioc_name)
+#define WEIR_IOC_MAP		_IOWR(WEIR_IOC_MAGIC, 3, struct weir_ioc_map)
+#define WEIR_IOC_KICK		_IO(WEIR_IOC_MAGIC, 4)	/* arg: WEIR_KICK_* */
+#define WEIR_IOC_WAIT		_IOW(WEIR_IOC_MAGIC, 5, struct weir_ioc_wait)
+#define WEIR_IOC_DETACH		_IO(WEIR_IOC_MAGIC, 6)	/* arg: stream id */
+#define WEIR_IOC_LIST		_IOWR(WEIR_IOC_MAGIC, 7, struct weir_ioc_list)
+
+#endif /* _UAPI_WEIR_H */

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The ring protocol: claim, commit, peek, and the writer's look at its
+ * readers' cursors. Pure arithmetic on the shared words of weir.h, used as it
+ * is by the kernel module, the library and the user-space sanitizer tests.
+ * It sleeps nowhere, allocates nothing and makes no system call; who wakes
+ * whom is the caller's business (module/wake.c, userlib/).
+ *
+ * Every word that another party writes is loaded once into a local, checked,
+ * and only the local is used. Whatever those words say, no function here
+ * leaves the ring or loops for longer than the ring has granules.
+ *
+ *   writer                                  reader
+ *   ------                                  ------
+ *   look at the cursors            (D)      LOAD-ACQUIRE commit           (B)
+ *   STORE claim                             LOAD header, payload
+ *   release fence                  (A)      [lossy: acquire fence,        (A)
+ *   STORE header, payload                    LOAD claim: overtaken?]
+ *   STORE-RELEASE commit           (B)      STORE-RELEASE cursor          (D)
+ *   LOAD status.wake               (C)      LOAD status.wake              (C)
+ *
+ * (A) orders the claim before the bytes that overwrite an old record. Without
+ *     it a lossy reader could take new bytes for the old record's.
+ * (B) orders header and payload before the commit word. Without it a reader
+ *     could see a record whose bytes have not arrived.
+ * (C) orders "I published" (or "I moved") before "does anybody sleep?". The
+ *     other half is paid by the one who goes to sleep: it sets the wake bit,
+ *     has a full barrier run on the CPUs of the other side (or finds
+ *     WEIR_WAKE_FENCE in force, which makes the other side fence for
+ *     itself), and looks at the ring once more. Without it both could miss
+ *     each other: a lost wake-up.
+ * (D) orders the reader's last use of a record before the cursor that gives
+ *     its space away. Without it the writer could overwrite a record in use.
+ * (E) The writer stores the limit that it is about to use in head.intent, runs
+ *     a full fence and looks whether the set of readers changed (status.gen).
+ *     The kernel, attaching a reader at an old position, changes gen, fences
+ *     and then reads intent. One of the two sees the other, so no reader is
+ *     attached to bytes that the writer already counts as free.
+ *
+ * The commit word names the position itself, so a header from an earlier lap
+ * never passes for a new one, and is mixed with a secret, so that payload
+ * bytes that happen to lie where a header is awaited do not either.
+ */
+#ifndef _UAPI_WEIR_RING_H
+#define _UAPI_WEIR_RING_H
+
+#include <linux/errno.h>
+#include "weir.h"
+
+#ifdef __KERNEL__
+#include <asm/barrier.h>
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#define weir_load(p)			READ_ONCE(*(p))
+#define weir_load_acquire(p)		smp_load_acquire(p)
+#define weir_store(p, v)		WRITE_ONCE(*(p), (v))
+#define weir_store_release(p, v)	smp_store_release((p), (v))
+#define weir_cas(p, old, new_)		(cmpxchg((p), (old), (new_)) == (old))
+#define weir_fence()			smp_mb()
+#define weir_fence_acquire()		smp_rmb()
+#define weir_fence_release()		smp_wmb()
+#define weir_compiler_fence()		barrier()
+#define weir_likely(x)			likely(x)
+#define weir_unlikely(x)		unlikely(x)
+#else
+#define weir_load(p)			__atomic_load_n((p), __ATOMIC_RELAXED)
+#define weir_load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define weir_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define weir_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define weir_cas(p, old, new_)						\
+	__extension__({							\
+		__typeof__(*(p)) weir_cas_old = (old);			\
+		__atomic_compare_exchange_n((p), &weir_cas_old, (new_),	\
+					    0, __ATOMIC_SEQ_CST,	\
+					    __ATOMIC_RELAXED);		\
+	})
+#define weir_fence()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define weir_fence_acquire()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define weir_fence_release()		__atomic_thread_fence(__ATOMIC_RELEASE)
+#define weir_compiler_fence()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define weir_likely(x)			__builtin_expect(!!(x), 1)
+#define weir_unlikely(x)		__builtin_expect(!!(x), 0)
+#endif
+
+#define WEIR_GRANULE_SHIFT	6
+
+/**
+ * struct weir_ring_view - one party's view of a ring; all private to it
+ * @data: the data area, mapped twice.
+ * @head: the owner's words. Readers hold a read-only mapping of them.
+ * @status: the kernel's words.
+ * @mask: ring size - 1, taken from the kernel once, never from shared memory
+ *	again.
+ * @secret: likewise.
+ */
+struct weir_ring_view {
+	unsigned char			*data;
+	struct weir_head		*head;
+	const struct weir_status	*status;
+	__u64				mask;
+	__u64				secret;
+};
+
+/**
+ * struct weir_ring_rec - a record as peeked: checked private copies
+ * @payload: first payload byte, in the ring.
+ * @pos: the record's position.
+ * @len: payload bytes; payload and length are within the mapping.
+ * @total: bytes that the record takes in the ring.
+ * @seq: record count, low 32 bits.
+ * @kind: enum weir_kind, unchecked beyond its width.
+ */
+struct weir_ring_rec {
+	unsigned char	*payload;
+	__u64		pos;
+	__u32		len;
+	__u32		total;
+	__u32		seq;
+	__u8		kind;
+};
+
+static inline __u64 weir_ring_bytes(const struct weir_ring_view *r)
+{
+	return r->mask + 1;
+}
+
+static inline struct weir_record *weir_ring_at(const struct weir_ring_view *r,
+					       __u64 pos)
+{
+	return (struct weir_record *)(void *)(r->data + (pos & r->mask));
+}
+
+/* Bytes of ring that a payload of @len takes; @len at most WEIR_RING_MAX. */
+static inline __u32 weir_ring_need(__u32 len)
+{
+	return (len + WEIR_HEADER_BYTES + WEIR_GRANULE - 1) &
+	       ~(WEIR_GRANULE - 1);
+}
+
+/* Largest payload that the ring can hold, in bytes. */
+static inline __u32 weir_ring_max_len(const struct weir_ring_view *r)
+{
+	return (__u32)weir_ring_bytes(r) - WEIR_HEADER_BYTES;
+}
+
+static inline __u64 weir_ring_pack(__u32 granule, __u32 seq)
+{
+	return (__u64)granule << 32 | seq;
+}
+
+/* Full position of a claim word, given a limit that is not below it. */
+static inline __u64 weir_ring_claim_pos(__u64 claim, __u64 limit)
+{
+	__u32 ahead = (__u32)(limit >> WEIR_GRANULE_SHIFT) -
+		      (__u32)(claim >> 32);
+
+	return limit - ((__u64)ahead << WEIR_GRANULE_SHIFT);
+}
+
+/**
+ * weir_ring_tail() - where the writer will claim next
+ * @r: the ring.
+ * @pos: out: position.
+ * @seq: out: record count, low 32 bits.
+ *
+ * Claim and limit are two words; reading the limit before and after makes the
+ * pair consistent. Returns 0, or -EPROTO when they cannot belong together
+ * (the owner wrote nonsense). Any party, any context.
+ */
+static inline int weir_ring_tail(const struct weir_ring_view *r, __u64 *pos,
+				 __u32 *seq)
+{
+	int tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		__u64 limit = weir_load_acquire(&r->head->limit);
+		__u64 claim = weir_load_acquire(&r->head->claim);
+		__u64 tail = weir_ring_claim_pos(claim, limit);
+
+		if (weir_load(&r->head->limit) != limit)
+			continue;
+		if (limit - tail > weir_ring_bytes(r) ||
+		    limit & (WEIR_GRANULE - 1))
+			return -EPROTO;
+		*pos = tail;
+		*seq = (__u32)claim;
+		return 0;
+	}
+	return -EPROTO;
+}
+
+/* --- writer ------------------------------------------------------------- */
+
+/**
+ * weir_ring_claim() - take space for one record
+ * @r: the ring, as its owner.
+ * @total: bytes, from weir_ring_need().
+ * @shared: nonzero when several threads may claim at once.
+ * @pos: out: the record's position.
+ * @seq: out: its record count, low 32 bits.
+ *
+ * Returns 0, or -EAGAIN when the limit as last computed does not allow it:
+ * scan the cursors (weir_ring_scan_*) and try again.
+ */
+static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
+				  int shared, __u64 *pos, __u32 *seq)
+{
+	__u32 need = total >> WEIR_GRANULE_SHIFT;
+
+	for (;;) {
+		__u64 claim = weir_load(&r->head->claim);
+		/* another thread, or the kernel, may have looked for us: (D) */
+		__u64 limit = weir_load_acquire(&r->head->limit);
+		__u32 at = (__u32)(claim >> 32), n = (__u32)claim;
+		__u32 room = (__u32)(limit >> WEIR_GRANULE_SHIFT) - at;
+		__u64 next = weir_ring_pack(at + need, n + 1);
+
+		/* a limit older than the claim shows as a huge room */
+		if (weir_unlikely(need > room ||
+				  room > (r->mask + 1) >> WEIR_GRANULE_SHIFT))
+			return -EAGAIN;
+		if (weir_unlikely((__s32)(weir_load(&r->head->seq_limit) - n)
+				  <= 0))
+			return -EAGAIN;
+		if (!shared)
+			weir_store(&r->head->claim, next);
+		else if (!weir_cas(&r->head->claim, claim, next))
+			continue;
+		weir_fence_release();	/* (A) */
+		*pos = limit - ((__u64)room << WEIR_GRANULE_SHIFT);
+		*seq = n;
+		return 0;
+	}
+}
+
+/**
+ * weir_ring_unclaim() - give a claim back if nothing was claimed after it
+ *
+ * Returns 1 when it was given back; 0 when the record must be committed with
+ * WEIR_REC_ABORTED instead.
+ */
+static inline int weir_ring_unclaim(const struct weir_ring_view *r, __u64 pos,
+				    __u32 seq, __u32 total)
+{
+	__u32 at = (__u32)(pos >> WEIR_GRANULE_SHIFT);
+	__u64 mine = weir_ring_pack(at + (total >> WEIR_GRANULE_SHIFT),
+				    seq + 1);
+
+	return weir_cas(&r->head->claim, mine, weir_ring_pack(at, seq));
+}
+
+/**
+ * weir_ring_commit() - publish a claimed record
+ * @r: the ring, as its owner.
+ * @rec: the record; its header but for @commit is filled in, and its payload.
+ * @pos: its position.
+ *
+ * The caller then looks at status.wake; see (C).
+ */
+static inline void weir_ring_commit(const struct weir_ring_view *r,
+				    struct weir_record *rec, __u64 pos)
+{
+	weir_store_release(&rec->commit, pos + r->secret);	/* (B) */
+	weir_compiler_fence();					/* (C) */
+}
+
+/**
+ * struct weir_ring_scan - a writer's look at the cursors in progress
+ * @claim: where the writer stands.
+ * @min: lowest gating cursor so far.
+ * @seq: the writer's record count.
+ * @room: records that demand allows beyond @seq.
+ * @gen: status.gen when the look began.
+ */
+struct weir_ring_scan {
+	__u64	claim;
+	__u64	min;
+	__u32	seq;
+	__u32	room;
+	__u32	gen;
+};
+
+/* Begins a look. Returns 0, or -EPROTO when the head words are nonsense. */
+static inline int weir_ring_scan_begin(const struct weir_ring_view *r,
+				       struct weir_ring_scan *s)
+{
+	int err;
+
+	s->gen = weir_load_acquire(&r->status->gen);
+	err = weir_ring_tail(r, &s->claim, &s->seq);
+	s->min = s->claim;
+	s->room = 0x7fffffff;
+	return err;
+}
+
+/**
+ * weir_ring_scan_cursor() - take one gating cursor into account
+ *
+ * Returns 0, or -ERANGE when the cursor cannot be true (ahead of the writer,
+ * more than a ring behind, unaligned): it is left out of the limit, and the
+ * caller has the kernel evict its reader.
+ */
+static inline int weir_ring_scan_cursor(const struct weir_ring_view *r,
+					struct weir_ring_scan *s,
+					const struct weir_cursor *c)
+{
+	__u64 pos = weir_load_acquire(&c->pos);			/* (D) */
+
+	/*
+	 * With several threads claiming, a reader may be past where this
+	 * thread saw the claim: look again before calling it a liar.
+	 */
+	if (s->claim - pos > weir_ring_bytes(r)) {
+		__u64 claim;
+		__u32 seq;
+
+		if (weir_ring_tail(r, &claim, &seq) ||
+		    claim - pos > weir_ring_bytes(r))
+			return -ERANGE;
+	}
+	if (pos & (WEIR_GRANULE - 1))
+		return -ERANGE;
+	if ((__s64)(pos - s->min) < 0)
+		s->min = pos;
+	if (weir_load(&c->flags) & WEIR_CURSOR_DEMAND) {
+		__u32 room = weir_load(&c->demand) - s->seq;
+
+		if ((__s32)room < 0)
+			room = 0;
+		if (room < s->room)
+			s->room = room;
+	}
+	return 0;
+}
+
+/**
+ * weir_ring_scan_end() - turn the look into a limit
+ *
+ * Returns 0 when head.limit has been set; -EAGAIN when the set of readers
+ * changed meanwhile and the look must be done again.
+ */
+static inline int weir_ring_scan_end(const struct weir_ring_view *r,
+				     const struct weir_ring_scan *s)
+{
+	__u64 limit = s->min + weir_ring_bytes(r);
+	__u64 old = weir_load(&r->head->intent);
+
+	while ((__s64)(limit - old) > 0 &&
+	       !weir_cas(&r->head->intent, old, limit))
+		old = weir_load(&r->head->intent);
+	weir_fence();						/* (E) */
+	if (weir_load(&r->status->gen) != s->gen)
+		return -EAGAIN;
+	weir_store(&r->head->seq_limit, s->seq + s->room);
+	old = weir_load(&r->head->limit);
+	while ((__s64)(limit - old) > 0 &&
+	       !weir_cas(&r->head->limit, old, limit))
+		old = weir_load(&r->head->limit);
+	return 0;
+}
+
+/* --- reader ------------------------------------------------------------- */
+
+/**
+ * weir_ring_peek() - look at the record at a position
+ * @r: the ring.
+ * @pos: position, a multiple of 64; moved past aborted records.
+ * @out: the record, if there is one.
+ *
+ * Returns 1 with a record, 0 when there is none yet, -EPROTO when the header
+ * is nonsense (the owner is hostile or broken, or a lossy reader has been
+ * overtaken between two loads).
+ */
+static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
+				 struct weir_ring_rec *out)
+{
+	__u64 left = weir_ring_bytes(r);
+
+	for (;;) {
+		struct weir_record *rec = weir_ring_at(r, *pos);
+		__u32 len, ext, total;
+
+		if (weir_load_acquire(&rec->commit) != *pos + r->secret) /* (B) */
+			return 0;
+		len = weir_load(&rec->len);
+		ext = (__u32)weir_load(&rec->ext) * 8;
+		if (weir_unlikely(len > weir_ring_max_len(r) ||
+				  ext > weir_ring_max_len(r) - len))
+			return -EPROTO;
+		total = weir_ring_need(len + ext);
+		if (weir_unlikely(weir_load(&rec->flags) & WEIR_REC_ABORTED)) {
+			*pos += total;
+			if (left < total)
+				return -EPROTO;
+			left -= total;
+			continue;
+		}
+		out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES + ext;
+		out->pos = *pos;
+		out->len = len;
+		out->total = total;
+		out->seq = weir_load(&rec->seq);
+		out->kind = weir_load(&rec->kind);
+		return 1;
+	}
+}
+
+/**
+ * weir_ring_overtaken() - for lossy readers: may bytes at @pos be gone?
+ *
+ * Call it after using a record's bytes: 0 means that they were whole.
+ */
+static inline int weir_ring_overtaken(const struct weir_ring_view *r, __u64 pos)
+{
+	__u64 tail;
+	__u32 seq;
+
+	weir_fence_acquire();					/* (A) */
+	if (weir_ring_tail(r, &tail, &seq))
+		return 1;
+	return tail - pos > weir_ring_bytes(r);
+}
+
+/**
+ * weir_ring_resync() - find a record to go on with
+ * @r: the ring.
+ * @from: first position to try.
+ * @to: give up here.
+ * @pos: out: position of the first committed record in [from, to), or @to.
+ *
+ * Every granule is tried, so it finds a record wherever it starts: a lossy
+ * reader after an overrun, a late joiner, the kernel behind a hole that a dead
+ * writer left. At most one load per granule of the ring.
+ */
+static inline int weir_ring_resync(const struct weir_ring_view *r, __u64 from,
+				   __u64 to, __u64 *pos)
+{
+	__u64 p = from & ~(__u64)(WEIR_GRANULE - 1);
+
+	if (to - p > weir_ring_bytes(r))
+		p = to - weir_ring_bytes(r);
+	for (; (__s64)(to - p) > 0; p += WEIR_GRANULE) {
+		if (weir_load_acquire(&weir_ring_at(r, p)->commit) ==
+		    p + r->secret) {
+			*pos = p;
+			return 1;
+		}
+	}
+	*pos = to;
+	return 0;
+}
+
+#endif /* _UAPI_WEIR_RING_H */

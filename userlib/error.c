@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Words for refusals, and system calls that leave errno alone. The words are
+ * kept for each thread. When the kernel refuses something on a socket it knows
+ * better than its errno value why, and its words are fetched.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "private.h"
+
+static _Thread_local char weir_words[512];
+
+const char *weir_error(void)
+{
+	return weir_words;
+}
+
+static void weir_say(const char *format, va_list args)
+{
+	vsnprintf(weir_words, sizeof(weir_words), format, args);
+}
+
+/* Remembers words; returns @err, a negative errno value. */
+int weir_fail(int err, const char *format, ...)
+{
+	int saved = errno;
+	va_list args;
+
+	va_start(args, format);
+	weir_say(format, args);
+	va_end(args);
+	errno = saved;
+	return err;
+}
+
+/* The same for what the kernel refused; its words are put behind ours. */
+int weir_refused(int fd, int err, const char *format, ...)
+{
+	char why[256];
+	socklen_t len = sizeof(why) - 1;
+	int saved = errno;
+	va_list args;
+	size_t n;
+
+	va_start(args, format);
+	weir_say(format, args);
+	va_end(args);
+
+	memset(why, 0, sizeof(why));
+	if (fd >= 0 && weir_getsockopt(fd, SOL_WEIR, WEIR_SO_ERROR_TEXT, why,
+				       &len))
+		why[0] = '\0';
+	n = strlen(weir_words);
+	errno = -err;		/* for %m, which is strerror() for threads */
+	if (why[0])
+		snprintf(weir_words + n, sizeof(weir_words) - n, ": %s", why);
+	else
+		snprintf(weir_words + n, sizeof(weir_words) - n, ": %m");
+	errno = saved;
+	return err;
+}
+
+int weir_ioctl(int fd, unsigned long request, void *arg)
+{
+	int saved = errno, ret = ioctl(fd, request, arg);
+
+	if (ret < 0)
+		ret = -errno;
+	errno = saved;
+	return ret;
+}
+
+int weir_kick(int fd, unsigned long what)
+{
+	return weir_ioctl(fd, WEIR_IOC_KICK, (void *)what);
+}
+
+int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	int saved = errno, ret = getsockopt(fd, level, option, value, len);
+
+	if (ret < 0)
+		ret = -errno;
+	errno = saved;
+	return ret;
+}
+
+/* Zeroed memory; the words are set when there is none. */
+void *weir_zalloc(size_t bytes)
+{
+	int saved = errno;
+	void *p = calloc(1, bytes);
+
+	errno = saved;
+	if (!p)
+		weir_fail(-ENOMEM, "out of memory");
+	return p;
+}

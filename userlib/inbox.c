@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * The inbox: a ring that the kernel writes, with notices about streams that
+ * come and go. The library acts upon each notice once, in order; with
+ * WEIR_NOTICES the application is shown it too.
+ *
+ * WEIR_NOTICE_DETACHED waits in the inbox until the stream that it is about
+ * has been drained, so nothing which was published is lost, and whoever sees
+ * the notice knows that it was the last of that stream.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+/* Has the kernel create the inbox, maps it and takes in what is there. */
+int weir_inbox_open(struct weir *w)
+{
+	struct weir_stream *in = weir_zalloc(sizeof(*in));
+	struct weir_msg msg;
+	int err;
+
+	if (!in)
+		return -ENOMEM;
+	in->id = WEIR_ID_INBOX;
+	err = weir_map_stream(w->fd, in);
+	if (err) {
+		free(in);
+		return err;
+	}
+	/* the kernel waits for this reader and never evicts it */
+	in->gating = 1;
+	w->inbox = in;
+	w->noticed = in->pos;
+	w->turn_left = 0;
+	if (w->flags & WEIR_NOTICES)
+		return 0;
+	err = weir_inbox_look(w, &msg);
+	return err < 0 ? err : 0;
+}
+
+static int weir_notice_attached(struct weir *w, const struct weir_notice *n,
+				const char *path)
+{
+	struct weir_stream *s = weir_stream_find(w, n->id);
+	int err;
+
+	if (s && !s->ended)
+		return 1;
+	err = weir_stream_add(w, n->id, path, n->path_len);
+	/* it came and went before we looked: its end has been posted too */
+	if (err == -ENOENT)
+		return 1;
+	return err ? err : 1;
+}
+
+/* 0 while there is something left to be read. */
+static int weir_notice_detached(struct weir *w, const struct weir_notice *n,
+				struct weir_msg *msg)
+{
+	struct weir_stream *s = weir_stream_find(w, n->id);
+	int ret;
+
+	if (!s)
+		return 1;
+	ret = weir_stream_look(w, s, msg);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	if (!s->ended)
+		s->ended = WEIR_REASON_CLOSED;
+	weir_stream_drop(w, s);
+	return 1;
+}
+
+static int weir_notice_evicted(struct weir *w, const struct weir_notice *n,
+			       struct weir_msg *msg)
+{
+	struct weir_stream *s = weir_stream_find(w, n->id);
+
+	if (!s || s->ended)
+		return 1;
+	return weir_stream_give_up(w, s, WEIR_REASON_SLOW, msg);
+}
+
+/*
+ * Acts upon one notice. Returns 1 when done; 0 when it has to wait; -ESTALE
+ * or -EPROTO when done and the application is to be told of a stream's
+ * failure; another negative value when it could not be done.
+ */
+static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
+			   struct weir_msg *msg)
+{
+	const char *path = (const char *)r->payload + sizeof(struct weir_notice);
+	struct weir_notice n;
+
+	if (r->len < sizeof(n))
+		return 1;
+	memcpy(&n, r->payload, sizeof(n));
+	if (n.path_len > r->len - sizeof(n))
+		n.path_len = (uint32_t)(r->len - sizeof(n));
+
+	switch (n.type) {
+	case WEIR_NOTICE_ATTACHED:
+		return weir_notice_attached(w, &n, path);
+	case WEIR_NOTICE_DETACHED:
+		return weir_notice_detached(w, &n, msg);
+	case WEIR_NOTICE_EVICTED:
+		return weir_notice_evicted(w, &n, msg);
+	default:
+		/* a broken stream tells so itself once it is drained */
+		return 1;
+	}
+}
+
+/**
+ * weir_inbox_look() - act upon notices, find something to show
+ *
+ * Returns 1 with a message for the application, 0 without, or a negative
+ * value as weir_peek().
+ */
+int weir_inbox_look(struct weir *w, struct weir_msg *msg)
+{
+	struct weir_stream *in = w->inbox;
+	struct weir_ring_rec r;
+	int ret;
+
+	while ((ret = weir_ring_peek(&in->ring, &in->pos, &r)) == 1) {
+		if (r.kind == WEIR_KIND_NOTICE &&
+		    (__s64)(r.pos - w->noticed) >= 0) {
+			ret = weir_notice_act(w, &r, msg);
+			if (ret == 1 || ret == -ESTALE || ret == -EPROTO)
+				w->noticed = r.pos + r.total;
+			if (ret <= 0)
+				return ret;
+		}
+		weir_msg_set(msg, in, &r);
+		if (r.kind != WEIR_KIND_NOTICE || w->flags & WEIR_NOTICES)
+			return 1;
+		weir_release(w, msg);
+	}
+	weir_stream_publish(w, in);
+	return ret;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Mapping of outboxes, streams and inboxes. Offsets, lengths and sizes come
+ * from the kernel's answer and are checked against the map drawn in
+ * uapi/weir.h; the size and the secret are copied here once and never read
+ * from shared memory again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "private.h"
+
+static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
+			size_t want, void **at)
+{
+	int saved = errno, err, prot = PROT_READ;
+	void *p;
+
+	if (ioc->length[region] != want)
+		return weir_fail(-EPROTO,
+				 "the kernel's map has %llu bytes where %zu belong: library and module do not fit",
+				 (unsigned long long)ioc->length[region], want);
+	if (region == WEIR_MAP_OWN)
+		prot |= PROT_WRITE;
+	p = mmap(NULL, want, prot, MAP_SHARED, fd, (off_t)ioc->offset[region]);
+	if (p == MAP_FAILED) {
+		err = -errno;
+		errno = saved;
+		return weir_refused(fd, err, "mmap of %zu bytes", want);
+	}
+	*at = p;
+	return 0;
+}
+
+static void weir_unmap(void **at, size_t *len)
+{
+	int saved = errno;
+
+	if (*at)
+		munmap(*at, *len);
+	errno = saved;
+	*at = NULL;
+	*len = 0;
+}
+
+/* Asks the kernel and maps both regions; the rest is for the caller. */
+static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
+			 size_t *view_len, void **own, size_t *own_len)
+{
+	size_t data;
+	int err;
+
+	ioc->size = sizeof(*ioc);
+	err = weir_ioctl(fd, WEIR_IOC_MAP, ioc);
+	if (err)
+		return weir_refused(fd, err, "mapping ring %u", ioc->id);
+	if (ioc->ring_bytes < WEIR_RING_MIN || ioc->ring_bytes > WEIR_RING_MAX ||
+	    ioc->ring_bytes & (ioc->ring_bytes - 1) ||
+	    ioc->slot >= WEIR_SLOTS_MAX)
+		return weir_fail(-EPROTO, "the kernel describes an impossible ring");
+
+	data = 2 * (size_t)ioc->ring_bytes;
+	if (ioc->id == WEIR_ID_OUTBOX) {
+		*view_len = (size_t)WEIR_PAGE_BYTES * (1 + WEIR_SLOTS_MAX);
+		*own_len = WEIR_PAGE_BYTES + data;
+	} else {
+		*view_len = 2 * WEIR_PAGE_BYTES + data;
+		*own_len = WEIR_PAGE_BYTES;
+	}
+	err = weir_map_one(fd, ioc, WEIR_MAP_VIEW, *view_len, view);
+	if (err)
+		return err;
+	err = weir_map_one(fd, ioc, WEIR_MAP_OWN, *own_len, own);
+	if (err)
+		weir_unmap(view, view_len);
+	return err;
+}
+
+static int weir_map_check(struct weir_ring_view *ring, __u64 ring_bytes)
+{
+	const struct weir_status *status = ring->status;
+
+	if (status->magic != WEIR_STATUS_MAGIC ||
+	    status->version != WEIR_ABI_VERSION ||
+	    status->ring_bytes != ring_bytes)
+		return weir_fail(-EPROTO,
+				 "the status page has version %u where %u belongs: library and module do not fit",
+				 status->version, WEIR_ABI_VERSION);
+	ring->mask = ring_bytes - 1;
+	ring->secret = status->secret;
+	return 0;
+}
+
+int weir_map_outbox(struct weir *w)
+{
+	struct weir_ioc_map ioc = { .id = WEIR_ID_OUTBOX };
+	struct weir_ring_view ring = { 0 };
+	int err;
+
+	err = weir_map_ring(w->fd, &ioc, &w->out_view, &w->out_view_len,
+			    &w->out_own, &w->out_own_len);
+	if (err)
+		return err;
+	ring.status = w->out_view;
+	ring.head = w->out_own;
+	ring.data = (unsigned char *)w->out_own + WEIR_PAGE_BYTES;
+	err = weir_map_check(&ring, ioc.ring_bytes);
+	if (err) {
+		weir_unmap_outbox(w);
+		return err;
+	}
+	w->cursors = (unsigned char *)w->out_view + WEIR_PAGE_BYTES;
+	w->resumed = ioc.resumed != 0;
+	w->out = ring;
+	return 0;
+}
+
+void weir_unmap_outbox(struct weir *w)
+{
+	w->out.data = NULL;
+	weir_unmap(&w->out_view, &w->out_view_len);
+	weir_unmap(&w->out_own, &w->out_own_len);
+}
+
+/* Maps the stream (or inbox) whose number is in @s. */
+int weir_map_stream(int fd, struct weir_stream *s)
+{
+	struct weir_ioc_map ioc = { .id = s->id };
+	int err;
+
+	err = weir_map_ring(fd, &ioc, &s->view, &s->view_len, &s->own,
+			    &s->own_len);
+	if (err)
+		return err;
+	s->ring.status = s->view;
+	s->ring.head = (void *)((unsigned char *)s->view + WEIR_PAGE_BYTES);
+	s->ring.data = (unsigned char *)s->view + 2 * WEIR_PAGE_BYTES;
+	s->cursor = s->own;
+	err = weir_map_check(&s->ring, ioc.ring_bytes);
+	if (err) {
+		weir_unmap_stream(s);
+		return err;
+	}
+	s->slot = ioc.slot;
+	s->gating = ioc.gating != 0;
+	/* one too old, so that the first release looks at our gating bit */
+	s->gen = weir_load(&s->ring.status->gen) - 1;
+	/* an earlier process may have left anything in a named cursor */
+	s->pos = weir_load(&s->cursor->pos) & ~(__u64)(WEIR_GRANULE - 1);
+	s->seq = weir_load(&s->cursor->seq);
+	return 0;
+}
+
+void weir_unmap_stream(struct weir_stream *s)
+{
+	weir_unmap(&s->view, &s->view_len);
+	weir_unmap(&s->own, &s->own_len);
+}

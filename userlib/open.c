@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Sockets: making a handle, giving it a name or a peer, and closing it. These
+ * are ordinary socket calls, but for paths longer than a sockaddr takes, which
+ * go by ioctl, and they leave the handle's rings mapped (see map.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "private.h"
+
+#define WEIR_FAMILY_FILE	"/sys/module/weir/parameters/family"
+
+#define WEIR_FLAGS	(WEIR_SHARED | WEIR_NOTICES | WEIR_NONBLOCK | WEIR_HUGE)
+
+int weir_family(void)
+{
+	int saved = errno, fd = open(WEIR_FAMILY_FILE, O_RDONLY | O_CLOEXEC);
+	char text[16];
+	ssize_t n = -1;
+	long family;
+
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	errno = saved;
+	if (n <= 0)
+		return weir_fail(-EAFNOSUPPORT,
+				 "the weir module is not loaded: modprobe weir");
+	text[n] = '\0';
+	family = strtol(text, NULL, 10);
+	if (family <= 0 || family > 255)
+		return weir_fail(-EAFNOSUPPORT, WEIR_FAMILY_FILE " says '%s'",
+				 text);
+	return (int)family;
+}
+
+static void weir_close_fd(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+static int weir_set(int fd, int option, const char *what, const void *value,
+		    size_t len)
+{
+	int saved = errno, err = 0;
+
+	if (setsockopt(fd, SOL_WEIR, option, value, (socklen_t)len))
+		err = -errno;
+	errno = saved;
+	return err ? weir_refused(fd, err, "%s", what) : 0;
+}
+
+static int weir_configure(int fd, const struct weir_config *c)
+{
+	const struct {
+		int		option;
+		const char	*what;
+		uint32_t	given;
+		uint32_t	value;
+	} set[] = {
+		{ WEIR_SO_RING_BYTES, "ring_bytes", c->ring_bytes, c->ring_bytes },
+		{ WEIR_SO_NODE, "node", c->node_plus_1, c->node_plus_1 - 1 },
+		{ WEIR_SO_MODE, "mode", c->mode, c->mode },
+		{ WEIR_SO_EVICT_MS, "evict_ms", c->evict_ms, c->evict_ms },
+		{ WEIR_SO_LINGER_MS, "linger_ms", c->linger_ms, c->linger_ms },
+		{ WEIR_SO_HOLD_MS, "hold_ms", c->hold_ms, c->hold_ms },
+		{ WEIR_SO_START, "start", c->start, c->start },
+		{ WEIR_SO_DEMAND, "demand", c->demand_plus_1, c->demand_plus_1 - 1 },
+		{ WEIR_SO_HUGE, "huge pages", c->flags & WEIR_HUGE, 1 },
+	};
+	size_t i;
+	int err = 0;
+
+	if (c->name)
+		err = weir_set(fd, WEIR_SO_NAME, "cursor name", c->name,
+			       strlen(c->name));
+	for (i = 0; !err && i < sizeof(set) / sizeof(set[0]); i++) {
+		if (set[i].given)
+			err = weir_set(fd, set[i].option, set[i].what,
+				       &set[i].value, sizeof(set[i].value));
+	}
+	return err;
+}
+
+/* A handle for a descriptor; nothing is mapped yet. */
+static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
+{
+	struct weir *w = weir_zalloc(sizeof(*w));
+
+	if (w) {
+		w->fd = fd;
+		w->type = type;
+		w->flags = flags;
+		w->shared = !!(flags & WEIR_SHARED);
+		w->spin_ns = spin_ns;
+	}
+	return w;
+}
+
+/* Unmaps and frees all but the descriptor. */
+static void weir_free(struct weir *w)
+{
+	uint32_t i;
+
+	weir_stream_free_parting(w);
+	for (i = 0; i < w->nstreams; i++) {
+		weir_unmap_stream(w->streams[i]);
+		free(w->streams[i]);
+	}
+	if (w->inbox) {
+		weir_unmap_stream(w->inbox);
+		free(w->inbox);
+	}
+	weir_unmap_outbox(w);
+	free(w->streams);
+	free(w);
+}
+
+static int weir_check_flags(const struct weir_config *config)
+{
+	if (config->flags & ~WEIR_FLAGS)
+		return weir_fail(-EINVAL, "unknown flags %#x in the configuration",
+				 config->flags & ~WEIR_FLAGS);
+	return 0;
+}
+
+int weir_open(struct weir **w, int type, const struct weir_config *config)
+{
+	static const struct weir_config defaults;
+	int family = weir_family(), flags = SOCK_CLOEXEC, saved = errno, fd, err;
+
+	if (!config)
+		config = &defaults;
+	err = weir_check_flags(config);
+	if (family < 0 || err)
+		return family < 0 ? family : err;
+	if (config->flags & WEIR_NONBLOCK)
+		flags |= SOCK_NONBLOCK;
+	fd = socket(family, type | flags, 0);
+	if (fd < 0) {
+		err = -errno;
+		errno = saved;
+		return weir_refused(-1, err, "a weir socket of type %d", type);
+	}
+	err = weir_configure(fd, config);
+	if (err)
+		goto err_close;
+	*w = weir_new(fd, type, config->flags, config->spin_ns);
+	if (*w)
+		return 0;
+	err = -ENOMEM;
+err_close:
+	weir_close_fd(fd);
+	return err;
+}
+
+/* The rings of a connected pair: our outbox, and the peer's as a stream. */
+static int weir_map_pair(struct weir *w)
+{
+	char path[WEIR_PATH_MAX + 1] = "";
+	socklen_t len = sizeof(path) - 1;
+	int err = weir_map_outbox(w);
+
+	if (err)
+		return err;
+	if (weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH, path, &len))
+		path[0] = '\0';
+	err = weir_stream_add(w, WEIR_ID_STREAM, path, strlen(path));
+	if (err)
+		weir_unmap_outbox(w);
+	return err;
+}
+
+static int weir_map_present(struct weir *w)
+{
+	char pattern[WEIR_PATH_MAX + 1] = "";
+	socklen_t len = sizeof(pattern) - 1;
+	struct weir_sock_info info;
+	int err = weir_info(w, &info);
+
+	if (err)
+		return err;
+	if (w->type == SOCK_SEQPACKET)
+		return info.ring_bytes ? weir_map_pair(w) : 0;
+	if (info.ring_bytes)
+		err = weir_map_outbox(w);
+	if (!err)
+		err = weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH,
+				      pattern, &len);
+	if (!err && pattern[0])
+		err = weir_inbox_open(w);
+	return err;
+}
+
+int weir_adopt(struct weir **w, int fd, const struct weir_config *config)
+{
+	static const struct weir_config defaults;
+	int family = weir_family(), domain = -1, type = -1, err;
+	socklen_t len = sizeof(int);
+	struct weir *made;
+
+	if (!config)
+		config = &defaults;
+	err = weir_check_flags(config);
+	if (family < 0 || err)
+		return family < 0 ? family : err;
+	err = weir_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	if (!err && domain != family)
+		return weir_fail(-EAFNOSUPPORT, "not a weir socket");
+	len = sizeof(int);
+	if (!err)
+		err = weir_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	if (err)
+		return weir_refused(-1, err, "descriptor %d", fd);
+	made = weir_new(fd, type, config->flags, config->spin_ns);
+	if (!made)
+		return -ENOMEM;
+	err = weir_map_present(made);
+	if (err) {
+		weir_free(made);
+		return err;
+	}
+	*w = made;
+	return 0;
+}
+
+void weir_close(struct weir *w)
+{
+	int fd;
+
+	if (!w)
+		return;
+	fd = w->fd;
+	weir_free(w);
+	weir_close_fd(fd);
+}
+
+int weir_fd(const struct weir *w)
+{
+	return w->fd;
+}
+
+static int weir_name(struct weir *w, unsigned long request, const char *what,
+		     const char *path)
+{
+	struct weir_ioc_name name = { .size = sizeof(name) };
+	size_t len = strlen(path);
+	int err;
+
+	if (len > WEIR_PATH_MAX)
+		return weir_fail(-ENAMETOOLONG, "%s: a path of %zu bytes; %d may be",
+				 what, len, WEIR_PATH_MAX);
+	memcpy(name.path, path, len);
+	err = weir_ioctl(w->fd, request, &name);
+	return err ? weir_refused(w->fd, err, "%s %s", what, path) : 0;
+}
+
+int weir_bind(struct weir *w, const char *path)
+{
+	int err = weir_name(w, WEIR_IOC_BIND, "bind", path);
+
+	if (err || w->type == SOCK_SEQPACKET)
+		return err;
+	return weir_map_outbox(w);
+}
+
+int weir_connect(struct weir *w, const char *path)
+{
+	int err;
+
+	if (w->type != SOCK_SEQPACKET)
+		return weir_fail(-EOPNOTSUPP,
+				 "only SOCK_SEQPACKET connects; subscribe instead");
+	err = weir_name(w, WEIR_IOC_CONNECT, "connect", path);
+	return err ? err : weir_map_pair(w);
+}
+
+int weir_subscribe(struct weir *w, const char *pattern)
+{
+	int err;
+
+	if (w->type == SOCK_SEQPACKET)
+		return weir_fail(-EOPNOTSUPP,
+				 "SOCK_SEQPACKET does not subscribe; connect instead");
+	err = weir_name(w, WEIR_IOC_CONNECT, "subscribe", pattern);
+	return err ? err : weir_inbox_open(w);
+}
+
+int weir_listen(struct weir *w, int backlog)
+{
+	int saved = errno, err = listen(w->fd, backlog) ? -errno : 0;
+
+	errno = saved;
+	return err ? weir_refused(w->fd, err, "listen") : 0;
+}
+
+/* Waits for a connection; milliseconds will do. */
+static int weir_accept_poll(int fd, int64_t timeout_ns)
+{
+	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int saved = errno, ret;
+
+	ret = poll(&p, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
+	if (ret < 0)
+		ret = -errno;
+	errno = saved;
+	if (ret)
+		return ret < 0 ? ret : 0;
+	return timeout_ns ? -ETIMEDOUT : -EAGAIN;
+}
+
+int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns)
+{
+	int flags = SOCK_CLOEXEC, saved = errno, fd, err;
+	struct weir *made;
+
+	if (w->flags & WEIR_NONBLOCK)
+		flags |= SOCK_NONBLOCK;
+	err = weir_accept_poll(w->fd, timeout_ns);
+	if (err)
+		return err;
+	fd = accept4(w->fd, NULL, NULL, flags);
+	if (fd < 0) {
+		err = -errno;
+		errno = saved;
+		return err == -EAGAIN ? err :
+		       weir_refused(w->fd, err, "accept");
+	}
+	made = weir_new(fd, w->type, w->flags, w->spin_ns);
+	if (!made) {
+		weir_close_fd(fd);
+		return -ENOMEM;
+	}
+	err = weir_map_pair(made);
+	if (err) {
+		weir_close(made);
+		return err;
+	}
+	*conn = made;
+	return 0;
+}
+
+int weir_shutdown(struct weir *w, int how)
+{
+	int saved = errno, err = shutdown(w->fd, how) ? -errno : 0;
+
+	errno = saved;
+	return err ? weir_refused(w->fd, err, "shutdown") : 0;
+}
+
+int weir_info(struct weir *w, struct weir_sock_info *info)
+{
+	socklen_t len = sizeof(*info);
+	int err;
+
+	memset(info, 0, sizeof(*info));
+	err = weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_INFO, info, &len);
+	return err ? weir_refused(w->fd, err, "socket information") : 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * What the files of the library share and applications do not see: system
+ * calls that leave errno alone, the words of refusals, mapping, and one look
+ * at one stream.
+ *
+ *	error.c		words, system calls
+ *	map.c		mapping of rings
+ *	open.c		sockets: open, adopt, bind, connect, accept, subscribe
+ *	stream.c	one stream: look, end, detach, demand
+ *	inbox.c		notices of the kernel
+ *	slow.c		the slow halves of claim, commit, peek, release
+ *	wait.c		sleeping; send and receive by copying
+ *	inline.c	the hot path as symbols
+ */
+#ifndef WEIR_PRIVATE_H
+#define WEIR_PRIVATE_H
+
+#include <stdbool.h>
+#include "weir.h"
+
+/* --- error.c --- */
+int weir_fail(int err, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int weir_refused(int fd, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int weir_ioctl(int fd, unsigned long request, void *arg);
+int weir_kick(int fd, unsigned long what);
+int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+void *weir_zalloc(size_t bytes);
+
+/* --- map.c --- */
+int weir_map_outbox(struct weir *w);
+void weir_unmap_outbox(struct weir *w);
+int weir_map_stream(int fd, struct weir_stream *s);
+void weir_unmap_stream(struct weir_stream *s);
+
+/* --- stream.c --- */
+int weir_stream_add(struct weir *w, uint32_t id, const char *path,
+		    size_t path_len);
+void weir_stream_drop(struct weir *w, struct weir_stream *s);
+void weir_stream_free_parting(struct weir *w);
+bool weir_stream_closed(const struct weir_stream *s);
+bool weir_stream_evicted(struct weir_stream *s, __u64 pos);
+int weir_stream_look(struct weir *w, struct weir_stream *s,
+		     struct weir_msg *msg);
+int weir_stream_give_up(struct weir *w, struct weir_stream *s,
+			enum weir_reason reason, struct weir_msg *msg);
+void weir_stream_publish(struct weir *w, struct weir_stream *s);
+bool weir_stream_ready(struct weir_stream *s);
+
+/* --- inbox.c --- */
+int weir_inbox_open(struct weir *w);
+int weir_inbox_look(struct weir *w, struct weir_msg *msg);
+
+/* --- wait.c --- */
+int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
+		   int64_t timeout_ns);
+bool weir_kick_due(const struct weir *w);
+
+#endif /* WEIR_PRIVATE_H */

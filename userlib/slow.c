@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * What the inline functions of weir.h do not do inline: a claim that finds no
+ * room looks at the readers' cursors, a peek that finds nothing looks at the
+ * other streams and the inbox, a release that finds the set of readers changed
+ * looks whether this reader still belongs to it, and those who sleep are woken.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "private.h"
+
+/* Messages from one stream before the others and the inbox get their turn. */
+#define WEIR_TURN		64
+
+/* Looks at the cursors while the set of readers changes under them. */
+#define WEIR_LOOK_TRIES		8
+
+/* Refused claims after which the kernel is told again that we wait. */
+#define WEIR_TELL_EVERY		1000
+
+/* --- claim --- */
+
+static int weir_look_once(struct weir *w, uint32_t total)
+{
+	const struct weir_status *status = w->out.status;
+	struct weir_ring_scan scan;
+	uint32_t nslots, base;
+	bool liar = false;
+	int err;
+
+	err = weir_ring_scan_begin(&w->out, &scan);
+	if (err)
+		return err;
+	nslots = weir_load_acquire(&status->nslots);
+	for (base = 0; base < nslots && base < WEIR_SLOTS_MAX; base += 64) {
+		__u64 bits = weir_load_acquire(&status->gating[base / 64]);
+
+		for (; bits; bits &= bits - 1) {
+			size_t slot = base + (uint32_t)__builtin_ctzll(bits);
+			const void *page = w->cursors + slot * WEIR_PAGE_BYTES;
+
+			liar |= !!weir_ring_scan_cursor(&w->out, &scan, page);
+		}
+	}
+	if (liar) {
+		/* the kernel looks for itself and evicts */
+		weir_wait_call(w, WEIR_WAIT_OUT, total, 0);
+		return -EAGAIN;
+	}
+	return weir_ring_scan_end(&w->out, &scan);
+}
+
+/* Turns the cursors into a new limit. -EPROTO: our own words are broken. */
+static int weir_look(struct weir *w, uint32_t total)
+{
+	int tries, err = -EAGAIN;
+
+	for (tries = 0; err == -EAGAIN && tries < WEIR_LOOK_TRIES; tries++)
+		err = weir_look_once(w, total);
+	return err;
+}
+
+/*
+ * The kernel's patience with slow readers runs from when it first hears that
+ * we wait. Once for each time that the ring becomes full is enough, and now
+ * and then in case it did not agree that it was. Returns whether it sees room.
+ */
+static bool weir_tell_full(struct weir *w, uint32_t total)
+{
+	uint32_t n = __atomic_fetch_add(&w->refused, 1, __ATOMIC_RELAXED);
+
+	weir_store(&w->wanted, total);
+	return n % WEIR_TELL_EVERY == 0 &&
+	       weir_wait_call(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
+}
+
+int weir_claim_slow(struct weir *w, size_t len, struct weir_buf *buf)
+{
+	uint32_t total;
+	int err;
+
+	if (!w->out.data)
+		return weir_fail(-ENOTCONN,
+				 "no outbox: bind to publish, or connect, first");
+	if (len > weir_ring_max_len(&w->out))
+		return weir_fail(-EMSGSIZE,
+				 "a message of %zu bytes; the ring takes at most %u",
+				 len, weir_ring_max_len(&w->out));
+	total = weir_ring_need((uint32_t)len);
+	do {
+		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
+			return weir_fail(-EPIPE, "the stream has been shut down");
+		err = weir_look(w, total);
+		if (err && err != -EAGAIN)
+			return weir_fail(err,
+					 "the head of our own ring is overwritten");
+		if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos,
+				     &buf->seq)) {
+			weir_store(&w->refused, 0);
+			weir_buf_set(w, buf, (uint32_t)len, total);
+			return 0;
+		}
+	} while (weir_tell_full(w, total));
+	return -EAGAIN;
+}
+
+/* --- commit --- */
+
+/* The rest of a claim that was cut short becomes a record to be skipped. */
+void weir_commit_pad(struct weir *w, struct weir_buf *buf)
+{
+	uint32_t need = weir_ring_need(buf->len);
+	struct weir_buf rest = *buf;
+
+	if (buf->len > buf->total - WEIR_HEADER_BYTES || need >= buf->total) {
+		/* more than was claimed is not ours to publish */
+		buf->len = buf->total - WEIR_HEADER_BYTES;
+		return;
+	}
+	rest.pos += need;
+	rest.rec = weir_ring_at(&w->out, rest.pos);
+	rest.len = buf->total - need - WEIR_HEADER_BYTES;
+	rest.kind = WEIR_KIND_EVENT;
+	weir_buf_publish(w, &rest, WEIR_REC_ABORTED);
+	buf->total = need;
+}
+
+void weir_abort(struct weir *w, struct weir_buf *buf)
+{
+	buf->len = buf->total - WEIR_HEADER_BYTES;
+	weir_buf_publish(w, buf, WEIR_REC_ABORTED);
+	/* a reader may sleep before it while more is published behind it */
+	weir_flush(w);
+}
+
+/* --- waking, see (C) in weir_ring.h --- */
+
+/* Does a reader of our outbox sleep? Fences first where that is our part. */
+bool weir_kick_due(const struct weir *w)
+{
+	uint32_t wake = weir_load(&w->out.status->wake);
+
+	if (wake & WEIR_WAKE_FENCE) {
+		weir_fence();
+		wake = weir_load(&w->out.status->wake);
+	}
+	return wake & WEIR_WAKE_READERS;
+}
+
+void weir_wake_readers(struct weir *w)
+{
+	if (weir_kick_due(w))
+		weir_kick(w->fd, WEIR_KICK_READERS);
+}
+
+void weir_wake_writer(struct weir *w, struct weir_stream *s)
+{
+	if (s->id == WEIR_ID_INBOX)
+		weir_kick(w->fd, WEIR_KICK_INBOX);
+	else
+		weir_kick(w->fd, WEIR_KICK_WRITER | (unsigned long)s->id << 8);
+}
+
+/* --- peek and release --- */
+
+static int weir_peek_end(const struct weir *w)
+{
+	if (w->type != SOCK_SEQPACKET)
+		return 0;
+	if (!w->out.data)
+		return -ENOTCONN;
+	return !w->nstreams || w->streams[0]->ended ? -EPIPE : 0;
+}
+
+/*
+ * Goes round the streams, from the next one to the one that had its turn. One
+ * that has ended leaves the list, and the last one takes its place: then the
+ * round is made again, lest that one be passed over.
+ */
+static int weir_peek_round(struct weir *w, struct weir_msg *msg)
+{
+	uint32_t i, n;
+
+	do {
+		n = w->nstreams;
+		for (i = 1; i <= n && n == w->nstreams; i++) {
+			uint32_t turn = (w->turn + i) % n;
+			int ret = weir_stream_look(w, w->streams[turn], msg);
+
+			if (ret == 1) {
+				w->turn = turn;
+				w->turn_left = n == 1 && !w->inbox ?
+					       UINT32_MAX : WEIR_TURN;
+			}
+			if (ret)
+				return ret;
+		}
+	} while (w->nstreams < n);
+	return 0;
+}
+
+int weir_peek_slow(struct weir *w, struct weir_msg *msg)
+{
+	int ret;
+
+	weir_stream_free_parting(w);
+	if (w->turn_left) {
+		ret = weir_stream_look(w, w->streams[w->turn], msg);
+		if (ret)
+			return ret;
+		w->turn_left = 0;
+	}
+	ret = w->inbox ? weir_inbox_look(w, msg) : 0;
+	if (!ret)
+		ret = weir_peek_round(w, msg);
+	return ret ? ret : weir_peek_end(w);
+}
+
+int weir_release_slow(struct weir *w, struct weir_msg *msg)
+{
+	struct weir_stream *s = msg->stream;
+	int ret = 0;
+
+	if (s->id == WEIR_ID_INBOX) {
+		s->gen = weir_load(&s->ring.status->gen);
+	} else if (!s->gating) {
+		if (weir_ring_overtaken(&s->ring, msg->pos)) {
+			s->missed++;
+			ret = -ESTALE;
+		}
+	} else if (weir_stream_evicted(s, msg->pos)) {
+		/* weir_peek() will say so once more, and leave the stream */
+		return -ESTALE;
+	}
+	w->turn_left -= !!w->turn_left;
+	s->pos = msg->pos + msg->total;
+	s->seq = msg->seq + 1;
+	weir_stream_publish(w, s);
+	return ret;
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * One stream: an outbox that this handle reads. Here are the careful look at
+ * its next record (the hot path in weir.h is the short one), its end, and what
+ * an application asks of it.
+ *
+ * Everything in the ring but the status page was written by another process
+ * and may be nonsense. The look therefore trusts nothing that it has not
+ * bounded, and its work is bounded by the size of the ring.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+/* A lossy reader that is overtaken this often in one look goes to the tail. */
+#define WEIR_RESYNC_TRIES	4
+
+/* --- the list of streams --- */
+
+static int weir_streams_reserve(struct weir *w)
+{
+	uint32_t room = w->room ? 2 * w->room : 4;
+	struct weir_stream **streams;
+	int saved = errno;
+
+	if (w->nstreams < w->room)
+		return 0;
+	streams = realloc(w->streams, room * sizeof(struct weir_stream *));
+	errno = saved;
+	if (!streams)
+		return weir_fail(-ENOMEM, "out of memory");
+	w->streams = streams;
+	w->room = room;
+	return 0;
+}
+
+/* Maps a stream that the kernel has attached and puts it in the list. */
+int weir_stream_add(struct weir *w, uint32_t id, const char *path,
+		    size_t path_len)
+{
+	struct weir_stream *s;
+	int err = weir_streams_reserve(w);
+
+	if (err)
+		return err;
+	s = weir_zalloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->id = id;
+	memcpy(s->path, path, path_len < WEIR_PATH_MAX ? path_len : WEIR_PATH_MAX);
+	err = weir_map_stream(w->fd, s);
+	if (err) {
+		free(s);
+		return err;
+	}
+	w->streams[w->nstreams++] = s;
+	w->turn_left = 0;
+	return 0;
+}
+
+/* Takes a stream off the list. It stays mapped until the next weir_peek(). */
+void weir_stream_drop(struct weir *w, struct weir_stream *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nstreams && w->streams[i] != s; i++)
+		;
+	if (i == w->nstreams)
+		return;
+	w->streams[i] = w->streams[--w->nstreams];
+	if (w->turn >= w->nstreams)
+		w->turn = 0;
+	w->turn_left = 0;
+	/* it may be gone in the kernel already; that is as good */
+	weir_ioctl(w->fd, WEIR_IOC_DETACH, (void *)(unsigned long)s->id);
+	s->next = w->parting;
+	w->parting = s;
+}
+
+void weir_stream_free_parting(struct weir *w)
+{
+	struct weir_stream *s;
+
+	while ((s = w->parting)) {
+		w->parting = s->next;
+		weir_unmap_stream(s);
+		free(s);
+	}
+}
+
+/* The stream with this id; of two, the one that is still read. */
+struct weir_stream *weir_stream_find(struct weir *w, uint32_t id)
+{
+	struct weir_stream *s;
+	uint32_t i;
+
+	for (i = 0; i < w->nstreams; i++) {
+		if (w->streams[i]->id == id)
+			return w->streams[i];
+	}
+	for (s = w->parting; s; s = s->next) {
+		if (s->id == id)
+			return s;
+	}
+	return NULL;
+}
+
+/* --- the careful look --- */
+
+/* Will its owner write no more? Looked at before the ring, with acquire. */
+bool weir_stream_closed(const struct weir_stream *s)
+{
+	uint32_t state = weir_load_acquire(&s->ring.status->state);
+
+	return state == WEIR_STATE_CLOSED || state == WEIR_STATE_BROKEN;
+}
+
+/* Has the writer stopped waiting for us, so that @pos may be overwritten? */
+bool weir_stream_evicted(struct weir_stream *s, __u64 pos)
+{
+	const struct weir_status *status = s->ring.status;
+	uint32_t gen = weir_load_acquire(&status->gen);
+
+	if (gen == s->gen)
+		return false;
+	if (weir_load_acquire(&status->gating[s->slot / 64]) >>
+	    (s->slot % 64) & 1) {
+		s->gen = gen;
+		return false;
+	}
+	/* a closed ring needs no gating: what it still holds is whole */
+	return !weir_stream_closed(s) || weir_ring_overtaken(&s->ring, pos);
+}
+
+/* Tells writer and kernel where we stand. */
+void weir_stream_publish(struct weir *w, struct weir_stream *s)
+{
+	if (weir_load(&s->cursor->pos) == s->pos)
+		return;
+	weir_store(&s->cursor->seq, s->seq);
+	weir_store_release(&s->cursor->pos, s->pos);		/* (D) */
+	weir_compiler_fence();					/* (C) */
+	if (weir_load(&s->ring.status->wake_pos) <= s->pos)
+		weir_wake_writer(w, s);
+}
+
+/* We can not go on with this stream; tells the application which, and why. */
+int weir_stream_give_up(struct weir *w, struct weir_stream *s,
+			enum weir_reason reason, struct weir_msg *msg)
+{
+	memset(msg, 0, sizeof(*msg));
+	msg->stream = s;
+	s->ended = (uint8_t)reason;
+	weir_stream_drop(w, s);
+	return reason == WEIR_REASON_SLOW ? -ESTALE : -EPROTO;
+}
+
+/*
+ * There is nothing at s->pos. @closed is from before the ring was looked at,
+ * so what was published before the end has been seen.
+ */
+static int weir_stream_empty(struct weir *w, struct weir_stream *s,
+			     bool closed, struct weir_msg *msg)
+{
+	/* records that were skipped must not hold the writer */
+	weir_stream_publish(w, s);
+	if (!closed)
+		return 0;
+	if (weir_load(&s->ring.status->state) == WEIR_STATE_BROKEN)
+		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
+	/*
+	 * It stays in the list: of a connection, so that weir_peek() goes on
+	 * to say -EPIPE; otherwise until the kernel's notice has been read.
+	 */
+	s->ended = WEIR_REASON_CLOSED;
+	return 0;
+}
+
+static bool weir_past_end(const struct weir_stream *s, bool closed)
+{
+	return closed && (__s64)(weir_load(&s->ring.status->final_pos) -
+				 s->pos) <= 0;
+}
+
+static int weir_look_gating(struct weir *w, struct weir_stream *s,
+			    struct weir_msg *msg)
+{
+	bool closed = weir_stream_closed(s);
+	struct weir_ring_rec r;
+	int ret = weir_ring_peek(&s->ring, &s->pos, &r);
+
+	if (ret == 1 && !weir_past_end(s, closed)) {
+		weir_msg_set(msg, s, &r);
+		return 1;
+	}
+	if (weir_stream_evicted(s, s->pos))
+		return weir_stream_give_up(w, s, WEIR_REASON_SLOW, msg);
+	if (ret < 0)
+		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
+	return weir_stream_empty(w, s, closed, msg);
+}
+
+/*
+ * Finds where to go on after an overrun: half a ring behind the writer, so
+ * that it is not overtaken again at once. Returns -EPROTO when the writer's
+ * words are nonsense. What was jumped over is counted exactly.
+ */
+static int weir_stream_resync(struct weir_stream *s, bool to_tail)
+{
+	struct weir_ring_rec r;
+	__u64 tail, pos;
+	__u32 seq;
+
+	if (weir_ring_tail(&s->ring, &tail, &seq))
+		return -EPROTO;
+	pos = tail;
+	if (!to_tail &&
+	    weir_ring_resync(&s->ring, tail - weir_ring_bytes(&s->ring) / 2,
+			     tail, &pos) &&
+	    weir_ring_peek(&s->ring, &pos, &r) == 1) {
+		/* torn, unless nobody came near; the caller looks again */
+		if (weir_ring_overtaken(&s->ring, pos))
+			return 0;
+		seq = r.seq;
+	} else {
+		pos = tail;
+	}
+	s->missed += (__u32)(seq - s->seq);
+	s->seq = seq;
+	s->pos = pos;
+	return 0;
+}
+
+static int weir_look_lossy(struct weir *w, struct weir_stream *s,
+			   struct weir_msg *msg)
+{
+	bool closed = weir_stream_closed(s);
+	int tries, ret;
+
+	for (tries = 0; tries <= WEIR_RESYNC_TRIES; tries++) {
+		struct weir_ring_rec r = { 0 };
+		__u64 pos = s->pos;
+
+		ret = weir_ring_peek(&s->ring, &pos, &r);
+		if (!weir_ring_overtaken(&s->ring, s->pos)) {
+			/* so every header from there to pos was whole */
+			s->pos = pos;
+			if (ret < 0)
+				break;
+			if (ret != 1 || weir_past_end(s, closed))
+				return weir_stream_empty(w, s, closed, msg);
+			weir_msg_set(msg, s, &r);
+			return 1;
+		}
+		ret = weir_stream_resync(s, tries == WEIR_RESYNC_TRIES);
+		if (ret < 0)
+			break;
+	}
+	if (ret < 0)
+		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
+	weir_stream_publish(w, s);
+	return 0;
+}
+
+/**
+ * weir_stream_look() - is there a message on this stream?
+ *
+ * Returns 1 with one; 0 without, or at the end (s->ended is then set); -ESTALE
+ * and -EPROTO as weir_peek(), the stream having been dropped.
+ */
+int weir_stream_look(struct weir *w, struct weir_stream *s,
+		     struct weir_msg *msg)
+{
+	if (s->ended)
+		return 0;
+	return s->gating ? weir_look_gating(w, s, msg) :
+			   weir_look_lossy(w, s, msg);
+}
+
+/* Would weir_stream_look() have something to tell? Changes nothing. */
+bool weir_stream_ready(struct weir_stream *s)
+{
+	struct weir_ring_rec r;
+	__u64 pos = s->pos;
+
+	if (s->ended)
+		return false;
+	if (weir_ring_peek(&s->ring, &pos, &r) || weir_stream_closed(s))
+		return true;
+	return s->gating ? weir_stream_evicted(s, s->pos) :
+			   weir_ring_overtaken(&s->ring, s->pos);
+}
+
+/* --- what applications ask --- */
+
+const char *weir_stream_path(const struct weir_stream *s)
+{
+	return s->path;
+}
+
+uint64_t weir_stream_missed(const struct weir_stream *s)
+{
+	return s->missed;
+}
+
+uint64_t weir_stream_lag(const struct weir_stream *s)
+{
+	__u64 tail;
+	__u32 seq;
+
+	if (weir_ring_tail(&s->ring, &tail, &seq) || (__s64)(tail - s->pos) < 0)
+		return 0;
+	return tail - s->pos;
+}
+
+int weir_stream_ended(const struct weir_stream *s)
+{
+	return s->ended;
+}
+
+int weir_stream_detach(struct weir *w, struct weir_stream *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nstreams; i++) {
+		if (w->streams[i] == s) {
+			s->ended = WEIR_REASON_CLOSED;
+			weir_stream_drop(w, s);
+			return 0;
+		}
+	}
+	return weir_fail(-EINVAL, "this handle does not read that stream");
+}
+
+int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
+{
+	uint32_t demand = weir_load(&s->cursor->demand), wake;
+	int64_t left;
+
+	if (!(weir_load(&s->cursor->flags) & WEIR_CURSOR_DEMAND))
+		return weir_fail(-EINVAL, "the socket was opened without demand");
+	/* a reader that joined a running writer may be ahead of its demand */
+	left = (int32_t)(demand - s->seq);
+	if (n > INT32_MAX || left + n > INT32_MAX)
+		return weir_fail(-EINVAL,
+				 "more than 2^31 - 1 records would be outstanding");
+	weir_store_release(&s->cursor->demand, demand + n);
+	weir_compiler_fence();					/* (C) */
+	wake = weir_load(&s->ring.status->wake);
+	if (wake & WEIR_WAKE_FENCE) {
+		weir_fence();
+		wake = weir_load(&s->ring.status->wake);
+	}
+	if (wake & WEIR_WAKE_WRITER)
+		weir_kick(w->fd, WEIR_KICK_WRITER | (unsigned long)s->id << 8);
+	return 0;
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Sleeping until the rings are ready, and the functions that copy: send and
+ * receive. Nothing here is needed by those who poll.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "private.h"
+
+/* Looks at the ring between two looks at the clock. */
+#define WEIR_SPIN_LOOKS		64
+
+/*
+ * Wake-ups in a row that turn out to be nothing, after which a receiver gives
+ * up: a hostile publisher must not make it spin for ever.
+ */
+#define WEIR_IDLE_WAKEUPS	1000
+
+/* Bytes up to which a received message is copied without asking its length. */
+#define WEIR_SHORT		32
+
+static inline void weir_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#else
+	weir_compiler_fence();
+#endif
+}
+
+static int64_t weir_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/**
+ * struct weir_deadline - when to stop waiting
+ * @at_ns: on the monotonic clock; not looked at unless @timed.
+ * @timed: there is an end to it.
+ */
+struct weir_deadline {
+	int64_t	at_ns;
+	bool	timed;
+};
+
+/* The clock is not read for those who do not wait or wait for ever. */
+static struct weir_deadline weir_deadline(int64_t timeout_ns)
+{
+	struct weir_deadline d = { 0, timeout_ns >= 0 };
+
+	if (timeout_ns > 0 &&
+	    __builtin_add_overflow(weir_now_ns(), timeout_ns, &d.at_ns))
+		d.timed = false;
+	return d;
+}
+
+/* What is left of it: WEIR_FOREVER, WEIR_DONTWAIT or more. */
+static int64_t weir_left_ns(const struct weir_deadline *d)
+{
+	int64_t left;
+
+	if (!d->timed)
+		return WEIR_FOREVER;
+	if (!d->at_ns)
+		return WEIR_DONTWAIT;
+	left = d->at_ns - weir_now_ns();
+	return left > 0 ? left : WEIR_DONTWAIT;
+}
+
+int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
+		   int64_t timeout_ns)
+{
+	struct weir_ioc_wait wait = {
+		.size = sizeof(wait),
+		.flags = flags,
+		.timeout_ns = timeout_ns,
+		.bytes = bytes,
+	};
+
+	return weir_ioctl(w->fd, WEIR_IOC_WAIT, &wait);
+}
+
+/* Would weir_peek() return anything but 0? */
+static bool weir_readable(struct weir *w)
+{
+	struct weir_ring_rec r;
+	uint32_t i;
+
+	if (w->inbox) {
+		__u64 pos = w->inbox->pos;
+
+		if (weir_ring_peek(&w->inbox->ring, &pos, &r))
+			return true;
+	}
+	for (i = 0; i < w->nstreams; i++) {
+		if (weir_stream_ready(w->streams[i]))
+			return true;
+	}
+	/* of a socket that is not connected the kernel is the judge */
+	return w->type == SOCK_SEQPACKET && w->out.data &&
+	       (!w->nstreams || w->streams[0]->ended);
+}
+
+static bool weir_spin(struct weir *w, uint64_t ns)
+{
+	int64_t until = weir_now_ns() + (int64_t)ns;
+	int i;
+
+	do {
+		for (i = 0; i < WEIR_SPIN_LOOKS; i++) {
+			if (weir_readable(w))
+				return true;
+			weir_pause();
+		}
+	} while (weir_now_ns() < until);
+	return false;
+}
+
+int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
+	      int64_t timeout_ns)
+{
+	struct weir_deadline end = weir_deadline(timeout_ns);
+	uint32_t flags = events & (WEIR_WAIT_IN | WEIR_WAIT_OUT);
+	bool kick = w->out.data &&
+		    (events & WEIR_WAIT_KICK || weir_kick_due(w));
+	uint64_t spin_ns = w->spin_ns;
+	bool ready;
+
+	if (flags & ~WEIR_WAIT_IN) {
+		/* the kernel is the judge of room, and of both at once */
+		ready = false;
+		spin_ns = 0;
+	} else {
+		ready = weir_readable(w);
+	}
+	if (timeout_ns >= 0 && spin_ns > (uint64_t)timeout_ns)
+		spin_ns = (uint64_t)timeout_ns;
+	/* who is to answer must be awake while we poll */
+	if (kick && (ready || spin_ns)) {
+		weir_kick(w->fd, WEIR_KICK_READERS);
+		kick = false;
+	}
+	if (!ready && spin_ns)
+		ready = weir_spin(w, spin_ns);
+	if (ready)
+		return WEIR_WAIT_IN;
+	if (kick)
+		flags |= WEIR_WAIT_KICK;
+	else if (timeout_ns == WEIR_DONTWAIT && flags == WEIR_WAIT_IN)
+		return 0;
+	return weir_wait_call(w, flags, bytes, weir_left_ns(&end));
+}
+
+int weir_arm(struct weir *w)
+{
+	uint32_t flags = WEIR_WAIT_IN;
+
+	/* what weir_peek() would say is ready needs no system call */
+	if (weir_readable(w))
+		return WEIR_WAIT_IN;
+	if (w->out.data && weir_load(&w->refused))
+		flags |= WEIR_WAIT_OUT;
+	return weir_wait_call(w, flags, weir_load(&w->wanted), 0);
+}
+
+/* Waits; 0 to try again, or what the caller is to return. */
+static int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
+			   const struct weir_deadline *end)
+{
+	int ret = weir_wait(w, events, bytes, weir_left_ns(end));
+
+	if (ret || !end->timed)
+		return ret < 0 ? ret : 0;
+	return end->at_ns ? -ETIMEDOUT : -EAGAIN;
+}
+
+int weir_claim_wait(struct weir *w, size_t len, struct weir_buf *buf,
+		    int64_t timeout_ns)
+{
+	struct weir_deadline end;
+	int ret = weir_claim(w, len, buf);
+
+	if (ret != -EAGAIN || timeout_ns == WEIR_DONTWAIT)
+		return ret;
+	end = weir_deadline(timeout_ns);
+	do {
+		ret = weir_wait_until(w, WEIR_WAIT_OUT,
+				      weir_ring_need((uint32_t)len), &end);
+		if (ret)
+			return ret;
+		ret = weir_claim(w, len, buf);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/*
+ * A length that the compiler knows is a few moves; one that comes from a ring
+ * is a call with branches that wait for it, several times as long as the rest
+ * of a small message.
+ */
+static inline void weir_copy(void *to, const void *from, size_t len)
+{
+	switch (len) {
+	case 8:
+		memcpy(to, from, 8);
+		break;
+	case 16:
+		memcpy(to, from, 16);
+		break;
+	case 32:
+		memcpy(to, from, 32);
+		break;
+	case 64:
+		memcpy(to, from, 64);
+		break;
+	default:
+		memcpy(to, from, len);
+	}
+}
+
+int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns)
+{
+	struct weir_buf buf;
+	int err;
+
+	/* weir_claim() alone would notice only when the ring is full */
+	if (weir_unlikely(w->out.data && weir_load(&w->out.status->state) !=
+					 WEIR_STATE_OPEN))
+		return weir_fail(-EPIPE, "the stream has been shut down");
+	err = weir_claim_wait(w, len, &buf, timeout_ns);
+	if (err)
+		return err;
+	if (len)
+		weir_copy(buf.data, data, len);
+	weir_commit(w, &buf);
+	return 0;
+}
+
+/*
+ * Copies and releases. Short messages are copied with one constant size, which
+ * may reach beyond the message: the ring is mapped twice, so there are always
+ * bytes to be read, and the room is the caller's to scribble on.
+ */
+static ssize_t weir_take(struct weir *w, struct weir_msg *msg, void *data,
+			 size_t room)
+{
+	size_t len = msg->len;
+	int err;
+
+	if (room >= WEIR_SHORT && len <= WEIR_SHORT)
+		memcpy(data, msg->data, WEIR_SHORT);
+	else if (room)
+		weir_copy(data, msg->data, len < room ? len : room);
+	err = weir_release(w, msg);
+	return err ? err : (ssize_t)len;
+}
+
+ssize_t weir_recv(struct weir *w, void *data, size_t room, int64_t timeout_ns)
+{
+	struct weir_deadline end = { 0, true };
+	bool waiting = false;
+	int idle = 0, ret;
+
+	for (;;) {
+		struct weir_msg msg;
+		ssize_t len;
+
+		ret = weir_peek(w, &msg);
+		if (ret < 0)
+			return ret;
+		if (ret && msg.kind == WEIR_KIND_NOTICE) {
+			weir_release(w, &msg);
+			continue;
+		}
+		if (ret) {
+			len = weir_take(w, &msg, data, room);
+			if (len >= 0)
+				return len;
+			/* overwritten or evicted; weir_peek() tells which */
+		} else {
+			if (!waiting) {
+				end = weir_deadline(timeout_ns);
+				waiting = true;
+			}
+			ret = weir_wait_until(w, WEIR_WAIT_IN, 0, &end);
+			if (ret)
+				return ret;
+		}
+		if (++idle > WEIR_IDLE_WAKEUPS)
+			return -EAGAIN;
+	}
+}
