@@ -86,12 +86,10 @@ err_readers:
 		weir_reader_put(rd);
 	}
 err_rings:
-	mutex_lock(&a->wn->lock);
 	for (i = 0; i < 2; i++) {
 		if (ring[i])
-			weir_ring_owner_gone(ring[i]);
+			weir_ring_owner_gone(ring[i], NULL);
 	}
-	mutex_unlock(&a->wn->lock);
 	/* the words are the caller's to read, whichever end ran out */
 	if (b->why)
 		a->why = b->why;
@@ -129,11 +127,8 @@ static void weir_pair_undo(struct weir_sock *ws)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 		weir_reader_put(rd);
 	}
-	mutex_lock(&ws->wn->lock);
-	weir_ring_owner_gone(ws->outbox);
-	WRITE_ONCE(ws->outbox, NULL);
+	weir_ring_owner_gone(ws->outbox, &ws->outbox);
 	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
-	mutex_unlock(&ws->wn->lock);
 }
 
 /*

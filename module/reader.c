@@ -146,11 +146,14 @@ static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd)
 	xa_store(&ws->ids, rd->id, rd, 0);
 }
 
-/* Where a new reader starts; its gating bit is already seen by the writer. */
+/*
+ * Puts a new reader at the tail, or at the lowest position that the writer
+ * does not yet count as free. Its gating bit is set already.
+ */
 static int weir_reader_place(struct weir_reader *rd, u32 start)
 {
 	struct weir_ring_view *v = &rd->ring->view;
-	u64 tail, pos, floor;
+	u64 size = weir_ring_bytes(v), tail, floor;
 	u32 seq;
 
 	lockdep_assert_held(&rd->ring->lock);
@@ -158,22 +161,29 @@ static int weir_reader_place(struct weir_reader *rd, u32 start)
 	if (weir_ring_tail(v, &tail, &seq))
 		return -EPROTO;
 	if (start == WEIR_START_OLDEST) {
-		/*
-		 * The writer may already count what is more than a ring below
-		 * its intent as free. From there on, the first record found.
-		 */
-		floor = READ_ONCE(v->head->intent) - weir_ring_bytes(v);
-		if ((s64)floor < 0 || (s64)(tail - floor) < 0 ||
-		    tail - floor > weir_ring_bytes(v))
-			floor = tail > weir_ring_bytes(v) ?
-				tail - weir_ring_bytes(v) : 0;
-		if (weir_ring_resync(v, floor, tail, &pos))
-			seq = READ_ONCE(weir_ring_at(v, pos)->seq);
-		tail = pos;
+		floor = READ_ONCE(v->head->intent) - size;
+		if ((s64)floor < 0 || tail - floor > size)
+			floor = tail > size ? tail - size : 0;
+		tail = floor & ~(u64)(WEIR_GRANULE - 1);
 	}
 	WRITE_ONCE(rd->cursor->seq, seq);
 	smp_store_release(&rd->cursor->pos, tail);
 	return 0;
+}
+
+/* Moves a reader that was placed at the oldest byte on to the first record. */
+static void weir_reader_settle(struct weir_reader *rd)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	u64 tail, pos;
+	u32 seq;
+
+	if (weir_ring_tail(v, &tail, &seq))
+		return;
+	if (weir_ring_search(rd->ring, rd->cursor->pos, tail, &pos))
+		seq = READ_ONCE(weir_ring_at(v, pos)->seq);
+	WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, pos);
 }
 
 /**
@@ -238,7 +248,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 		smp_store_release(&status->gen, status->gen + 1);
 	}
 	if (!err)
-		err = weir_reader_place(rd, ws->start);
+		err = weir_reader_place(rd, inbox ? WEIR_START_TAIL : ws->start);
 	if (err) {
 		if (gating) {
 			status->gating[slot / 64] &= ~BIT_ULL(slot % 64);
@@ -256,6 +266,9 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 	status->attaches++;
 	spin_unlock(&ring->lock);
 	mutex_unlock(&ring->slot_lock);
+
+	if (ws->start == WEIR_START_OLDEST && !inbox)
+		weir_reader_settle(rd);
 
 	/* 3. tell the socket */
 	weir_reader_show(ws, rd);

@@ -104,8 +104,7 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			weir_cursor_store(rd, rec.pos + rec.total, rec.seq + 1);
 		if (rec.len > room)
 			msg->msg_flags |= MSG_TRUNC;
-		atomic64_add(n, &ws->copied_bytes);
-		weir_stat_add(WEIR_STAT_COPIED_BYTES, n);
+		weir_count_copy(ws, rd->ring, n);
 		return flags & MSG_TRUNC ? rec.len : n;
 	}
 	return -EAGAIN;
@@ -190,6 +189,9 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 	msg->msg_namelen = 0;
 
 	for (;;) {
+		/* before the look: what came before the end is not overlooked */
+		bool shut = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
+
 		if (mutex_lock_interruptible(&ws->iolock))
 			return sock_intr_errno(timeo);
 		got = weir_recv_pass(ws, msg, len, flags);
@@ -199,7 +201,7 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 		err = sock_error(sk);
 		if (err)
 			return weir_refuse(ws, err, "the peer closed with data unread");
-		if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		if (shut)
 			return 0;
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 		if (!weir_arm_readable(ws)) {

@@ -10,6 +10,7 @@
  */
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/sizes.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -244,6 +245,28 @@ void weir_ring_put(struct weir_ring *ring)
 	kfree_rcu(ring, rcu);	/* list.c looks rings up by id */
 }
 
+/**
+ * weir_ring_search() - weir_ring_resync() for rings of any size
+ * @ring: the ring.
+ * @from: first position to try.
+ * @to: give up here; at most a ring behind @from.
+ * @pos: out: position of the first committed record, or @to.
+ *
+ * Lets others run meanwhile. Process context, no spinlock held.
+ */
+bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
+{
+	const u64 chunk = SZ_4M;
+
+	while (to - from > chunk) {
+		if (weir_ring_resync(&ring->view, from, from + chunk, pos))
+			return true;
+		from += chunk;
+		cond_resched();
+	}
+	return weir_ring_resync(&ring->view, from, to, pos);
+}
+
 /* The largest true cursor: where readers that have drained the ring stand. */
 static bool weir_ring_front_cursor(struct weir_ring *ring, u64 tail, u64 *pos,
 				   u32 *seq)
@@ -287,7 +310,7 @@ static int weir_ring_repair(struct weir_ring *ring, u64 *end, u32 *end_seq)
 	*end_seq = seq;
 	at = tail > size ? tail - size : 0;
 
-	if (!weir_ring_resync(v, at, tail, &at)) {
+	if (!weir_ring_search(ring, at, tail, &at)) {
 		/* nothing committed in the whole ring */
 		if (tail <= size) {
 			*end = 0;
@@ -311,7 +334,7 @@ static int weir_ring_repair(struct weir_ring *ring, u64 *end, u32 *end_seq)
 			continue;
 		}
 		/* a granule that only looks like a record must not stop us */
-		if (!weir_ring_resync(v, at + WEIR_GRANULE, tail, &next))
+		if (!weir_ring_search(ring, at + WEIR_GRANULE, tail, &next))
 			break;
 		WRITE_ONCE(rec->len, next - at - WEIR_HEADER_BYTES);
 		WRITE_ONCE(rec->kind, WEIR_KIND_EVENT);
@@ -430,18 +453,17 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 /**
  * weir_ring_owner_gone() - the writing socket is being released
  * @ring: its outbox; the socket's reference on it passes to this function.
+ * @outbox: where the socket keeps it, cleared under weir_net.lock; or NULL.
  *
  * The stream lingers if it was asked to and has a name, and ends otherwise.
- * Caller holds weir_net.lock. No VMA of the owner is left: they held the file.
+ * No VMA of the owner is left: they held the file. Process context.
  */
-void weir_ring_owner_gone(struct weir_ring *ring)
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 {
 	struct weir_status *status = weir_ring_status(ring);
-	bool linger;
+	struct weir_net *wn = ring->wn;
 	u64 end;
 	u32 seq;
-
-	lockdep_assert_held(&ring->wn->lock);
 
 	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
 	mutex_lock(&ring->slot_lock);
@@ -460,9 +482,9 @@ void weir_ring_owner_gone(struct weir_ring *ring)
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 
 	/* 3. linger or end */
-	linger = ring->linger_ms && ring->path &&
-		 status->state == WEIR_STATE_OPEN;
-	if (linger) {
+	mutex_lock(&wn->lock);
+	if (ring->linger_ms && ring->path &&
+	    status->state == WEIR_STATE_OPEN) {
 		spin_lock(&ring->lock);
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
 		spin_unlock(&ring->lock);
@@ -474,6 +496,9 @@ void weir_ring_owner_gone(struct weir_ring *ring)
 	} else {
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_CLOSED);
 	}
+	if (outbox)
+		WRITE_ONCE(*outbox, NULL);
+	mutex_unlock(&wn->lock);
 	weir_ring_put(ring);
 }
 

@@ -129,8 +129,7 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		weir_wake_readers(ring);
 
 	atomic64_inc(&ws->sent);
-	atomic64_add(len, &ws->copied_bytes);
 	weir_stat_inc(WEIR_STAT_SENT);
-	weir_stat_add(WEIR_STAT_COPIED_BYTES, len);
+	weir_count_copy(ws, ring, len);
 	return len;
 }

@@ -5,6 +5,8 @@
  * pair.c, pubsub.c, send.c, recv.c, wake.c, map.c and control.c.
  */
 #include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <net/sock.h>
@@ -96,11 +98,8 @@ void weir_sock_destroy(struct weir_sock *ws)
 	weir_unsubscribe(ws);
 
 	/* 2. the outbox lingers or ends */
-	mutex_lock(&ws->wn->lock);
 	if (ws->outbox)
-		weir_ring_owner_gone(ws->outbox);
-	WRITE_ONCE(ws->outbox, NULL);
-	mutex_unlock(&ws->wn->lock);
+		weir_ring_owner_gone(ws->outbox, &ws->outbox);
 
 	/* 3. the inbox; its memory stays for who may still be posting */
 	if (ws->inbox) {

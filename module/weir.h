@@ -446,7 +446,8 @@ static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
 void weir_ring_get(struct weir_ring *ring);
 void weir_ring_put(struct weir_ring *ring);
-void weir_ring_owner_gone(struct weir_ring *ring);
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox);
+bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 		     enum weir_reason reason);
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason);
@@ -462,6 +463,16 @@ static inline bool weir_ring_live(const struct weir_ring *ring)
 	u32 state = READ_ONCE(weir_ring_status(ring)->state);
 
 	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
+}
+
+/* Payload that the kernel copied, seen by both ends and on the whole host. */
+static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
+				   size_t bytes)
+{
+	atomic64_add(bytes, &ws->copied_bytes);
+	atomic64_add(bytes,
+		     (atomic64_t *)&weir_ring_status(ring)->copied_bytes);
+	weir_stat_add(WEIR_STAT_COPIED_BYTES, bytes);
 }
 
 /* --- reader.c --- */
