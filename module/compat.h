@@ -61,15 +61,16 @@ static inline void weir_revert_creds(const struct cred *old)
 
 /*
  * CPUs on which threads of an address space may be running. x86 keeps this up
- * to date in mm_cpumask; other architectures need not, so they name all.
+ * to date in mm_cpumask; other architectures need not, so they name all, and
+ * so does everybody when the address space was forked.
  */
-static inline void weir_mm_cpus(struct mm_struct *mm, struct cpumask *cpus)
+static inline void weir_mm_cpus(struct mm_struct *mm, bool forked,
+				struct cpumask *cpus)
 {
-#ifdef CONFIG_X86
-	cpumask_or(cpus, cpus, mm_cpumask(mm));
-#else
-	cpumask_copy(cpus, cpu_online_mask);
-#endif
+	if (IS_ENABLED(CONFIG_X86) && !forked)
+		cpumask_or(cpus, cpus, mm_cpumask(mm));
+	else
+		cpumask_copy(cpus, cpu_online_mask);
 }
 
 #endif /* _WEIR_COMPAT_H */

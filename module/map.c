@@ -114,8 +114,20 @@ static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 static void weir_map_open(struct vm_area_struct *vma)
 {
 	struct weir_map *map = vma->vm_private_data;
+	struct weir_ring *ring = map->ring;
 
 	refcount_inc(&map->ref);
+	if (!map->mm || vma->vm_mm == map->mm)
+		return;
+	/* madvise(MADV_DOFORK) and fork: a second address space writes */
+	spin_lock(&ring->lock);
+	if (map->rd) {
+		map->rd->forked = true;
+	} else {
+		ring->owner_forked = true;
+		ring->fenced = false;
+	}
+	spin_unlock(&ring->lock);
 }
 
 /* The address space no longer writes here. */

@@ -115,22 +115,6 @@ static struct weir_sock *weir_unlink_peer(struct weir_sock *ws)
 	return peer;
 }
 
-/* Makes a socket that weir_pair_join() connected as new again. */
-static void weir_pair_undo(struct weir_sock *ws)
-{
-	struct weir_sock *peer = weir_unlink_peer(ws);
-	struct weir_reader *rd = weir_reader_find(ws, WEIR_ID_STREAM);
-
-	if (peer)
-		sock_put(&peer->sk);
-	if (rd) {
-		weir_reader_detach(rd, WEIR_REASON_CLOSED);
-		weir_reader_put(rd);
-	}
-	weir_ring_owner_gone(ws->outbox, &ws->outbox);
-	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
-}
-
 /*
  * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
  *
@@ -221,43 +205,62 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 	return found ?: ERR_PTR(err);
 }
 
-/* Puts a connected child into the listener's queue, unless it is full. */
-static int weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
+/* Takes a place in the listener's queue; -EAGAIN when it is full. */
+static int weir_reserve(struct weir_sock *listener)
 {
 	int err = 0;
 
 	spin_lock(&listener->accept_lock);
-	if (listener->sk.sk_state != TCP_LISTEN) {
+	if (listener->sk.sk_state != TCP_LISTEN)
 		err = -ECONNREFUSED;
-	} else if (listener->waiting > listener->backlog) {
+	else if (listener->waiting > listener->backlog)
 		err = -EAGAIN;
-	} else if (child) {
+	else
 		listener->waiting++;
-		list_add_tail(&child->accept_link, &listener->accept_queue);
-	}
 	spin_unlock(&listener->accept_lock);
 	return err;
 }
 
-/* Waits for room in the listener's queue. */
+/* Gives a place back, for one who waits. */
+static void weir_unreserve(struct weir_sock *listener)
+{
+	spin_lock(&listener->accept_lock);
+	listener->waiting--;
+	spin_unlock(&listener->accept_lock);
+	wake_up_interruptible(&listener->connect_wait);
+}
+
+/* Puts a connected child into its place; false when the listener has gone. */
+static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
+{
+	bool listens;
+
+	spin_lock(&listener->accept_lock);
+	listens = listener->sk.sk_state == TCP_LISTEN;
+	if (listens)
+		list_add_tail(&child->accept_link, &listener->accept_queue);
+	spin_unlock(&listener->accept_lock);
+	return listens;
+}
+
+/* Waits for a place in the listener's queue and takes it. */
 static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 			     long *timeo)
 {
-	int err;
+	int err = weir_reserve(listener);
 
-	for (;;) {
-		err = weir_enqueue(listener, NULL);
-		if (err != -EAGAIN)
-			return err;
-		if (!*timeo)
-			return weir_refuse(ws, -EAGAIN,
-					   "the listener's backlog is full");
+	if (err == -EAGAIN && *timeo) {
 		*timeo = wait_event_interruptible_timeout(listener->connect_wait,
-				weir_enqueue(listener, NULL) != -EAGAIN,
+				(err = weir_reserve(listener)) != -EAGAIN,
 				*timeo);
 		if (*timeo < 0)
 			return sock_intr_errno(*timeo);
 	}
+	if (err == -EAGAIN)
+		weir_refuse(ws, err, "the listener's backlog is full");
+	else if (err)
+		weir_refuse(ws, err, "the listener went away");
+	return err;
 }
 
 /**
@@ -287,7 +290,6 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	listener = weir_find_listener(ws, name, len);
 	if (IS_ERR(listener))
 		return PTR_ERR(listener);
-retry:
 	err = weir_wait_backlog(ws, listener, &timeo);
 	if (err)
 		goto out;
@@ -295,7 +297,7 @@ retry:
 	sk = weir_sock_alloc(sock_net(&ws->sk), NULL, SOCK_SEQPACKET, 0);
 	if (!sk) {
 		err = weir_refuse(ws, -ENOMEM, "no memory for the connection");
-		goto out;
+		goto out_unreserve;
 	}
 	child = weir_sk(sk);
 	child->ring_bytes = listener->ring_bytes;
@@ -313,7 +315,7 @@ retry:
 	err = weir_pair_join(ws, child);
 	if (err) {
 		weir_sock_destroy(child);
-		goto out;
+		goto out_unreserve;
 	}
 	pid = get_pid(task_tgid(current));
 	weir_set_peer_cred(sk, pid, current_cred());
@@ -324,17 +326,15 @@ retry:
 	weir_set_peer_cred(&ws->sk, pid, listener->sk.sk_peer_cred);
 	put_pid(pid);
 
-	err = weir_enqueue(listener, child);
-	if (err) {
-		/* somebody else took the place, or the listener went */
-		weir_pair_undo(ws);
+	/* a listener that has gone meanwhile has hung up on us */
+	if (weir_enqueue(listener, child))
+		listener->sk.sk_data_ready(&listener->sk);
+	else
 		weir_sock_destroy(child);
-		if (err == -EAGAIN)
-			goto retry;
-		weir_refuse(ws, err, "the listener went away");
-		goto out;
-	}
-	listener->sk.sk_data_ready(&listener->sk);
+	goto out;
+
+out_unreserve:
+	weir_unreserve(listener);
 out:
 	sock_put(&listener->sk);
 	return err;
@@ -347,13 +347,11 @@ static struct weir_sock *weir_dequeue(struct weir_sock *listener)
 	spin_lock(&listener->accept_lock);
 	child = list_first_entry_or_null(&listener->accept_queue,
 					 struct weir_sock, accept_link);
-	if (child) {
+	if (child)
 		list_del_init(&child->accept_link);
-		listener->waiting--;
-	}
 	spin_unlock(&listener->accept_lock);
 	if (child)
-		wake_up_interruptible(&listener->connect_wait);
+		weir_unreserve(listener);
 	return child;
 }
 

@@ -166,6 +166,8 @@ static int weir_reader_place(struct weir_reader *rd, u32 start)
 			floor = tail > size ? tail - size : 0;
 		tail = floor & ~(u64)(WEIR_GRANULE - 1);
 	}
+	rd->start_pos = tail;
+	rd->start_seq = seq;
 	WRITE_ONCE(rd->cursor->seq, seq);
 	smp_store_release(&rd->cursor->pos, tail);
 	return 0;

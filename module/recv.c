@@ -177,8 +177,8 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 	struct sock *sk = sock->sk;
 	struct weir_sock *ws = weir_sk(sk);
 	DEFINE_WAIT(wait);
+	int got, err, idle = 0;
 	long timeo;
-	int got, err;
 
 	if (flags & MSG_OOB)
 		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
@@ -211,10 +211,15 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 				err = sock_intr_errno(timeo);
 			else
 				timeo = schedule_timeout(timeo);
+		} else if (signal_pending(current) || ++idle > 1000) {
+			/* a hostile writer makes and unmakes a record */
+			err = signal_pending(current) ?
+			      sock_intr_errno(timeo) : -EAGAIN;
 		}
 		finish_wait(sk_sleep(sk), &wait);
 		if (err)
 			return err;
+		cond_resched();
 	}
 	if (got > 0 || (!got && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN))) {
 		atomic64_inc(&ws->received);

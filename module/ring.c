@@ -267,28 +267,59 @@ bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 	return weir_ring_resync(&ring->view, from, to, pos);
 }
 
-/* The largest true cursor: where readers that have drained the ring stand. */
-static bool weir_ring_front_cursor(struct weir_ring *ring, u64 tail, u64 *pos,
-				   u32 *seq)
+/*
+ * The farthest position at which a reader was ever attached: readers that came
+ * after a claim that was never committed stand behind it, and the stream must
+ * not go back before them. Readers that only move their cursor do not count:
+ * they cannot pass what was not committed.
+ */
+static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
+			    u32 *seq)
 {
 	struct weir_reader *rd;
-	bool found = false;
 
 	spin_lock(&ring->lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
-		u64 at = READ_ONCE(rd->cursor->pos);
-
-		if (at & (WEIR_GRANULE - 1) ||
-		    tail - at > weir_ring_bytes(&ring->view))
-			continue;
-		if (!found || (s64)(at - *pos) > 0) {
-			*pos = at;
-			*seq = READ_ONCE(rd->cursor->seq);
-			found = true;
+		if (tail - rd->start_pos <= weir_ring_bytes(&ring->view) &&
+		    (s64)(rd->start_pos - *pos) > 0) {
+			*pos = rd->start_pos;
+			*seq = rd->start_seq;
 		}
 	}
 	spin_unlock(&ring->lock);
-	return found;
+}
+
+/* Covers what was claimed in [@from, @to) and never committed. */
+static void weir_ring_fill(struct weir_ring_view *v, u64 from, u64 to, u32 seq)
+{
+	struct weir_record *rec = weir_ring_at(v, from);
+
+	WRITE_ONCE(rec->len, to - from - WEIR_HEADER_BYTES);
+	WRITE_ONCE(rec->kind, WEIR_KIND_EVENT);
+	WRITE_ONCE(rec->flags, WEIR_REC_ABORTED);
+	WRITE_ONCE(rec->ext, 0);
+	WRITE_ONCE(rec->seq, seq);
+	smp_store_release(&rec->commit, from + v->secret);
+}
+
+/*
+ * Readers that wait in [@from, @to) wait for a claim that was never committed:
+ * had it been, its header would have been found. Nobody else reads there, so
+ * a cursor that lies harms its own reader only.
+ */
+static void weir_ring_fill_readers(struct weir_ring *ring, u64 from, u64 to,
+				   u32 seq)
+{
+	struct weir_reader *rd;
+
+	spin_lock(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 pos = READ_ONCE(rd->cursor->pos);
+
+		if (pos - from < to - from && !(pos & (WEIR_GRANULE - 1)))
+			weir_ring_fill(&ring->view, pos, to, seq);
+	}
+	spin_unlock(&ring->lock);
 }
 
 /*
@@ -298,59 +329,60 @@ static bool weir_ring_front_cursor(struct weir_ring *ring, u64 tail, u64 *pos,
  * really published. Nobody writes any more. Finds its way by the records'
  * own commit words; the work is bounded by the ring's size.
  */
-static int weir_ring_repair(struct weir_ring *ring, u64 *end, u32 *end_seq)
+static int weir_ring_repair(struct weir_ring *ring)
 {
 	struct weir_ring_view *v = &ring->view;
-	u64 tail, at, size = weir_ring_bytes(v), next;
-	u32 seq;
+	u64 tail, at, front, next, size = weir_ring_bytes(v);
+	u32 seq, end_seq = 0, front_seq = 0;
 
 	if (weir_ring_tail(v, &tail, &seq))
 		return -EPROTO;
-	*end = tail;
-	*end_seq = seq;
-	at = tail > size ? tail - size : 0;
-
-	if (!weir_ring_search(ring, at, tail, &at)) {
-		/* nothing committed in the whole ring */
-		if (tail <= size) {
-			*end = 0;
-			*end_seq = 0;
-		} else {
-			weir_ring_front_cursor(ring, tail, end, end_seq);
-		}
-		goto out;
+	at = 0;
+	if (tail > size) {
+		/* the window may begin in the middle of a record */
+		at = tail - size;
+		weir_ring_search(ring, at, tail, &next);
+		weir_ring_fill_readers(ring, at, next, seq - 1);
+		at = next;
+		end_seq = seq;
 	}
 	while (at != tail) {
 		struct weir_record *rec = weir_ring_at(v, at);
 		u64 len = (u64)READ_ONCE(rec->len) + READ_ONCE(rec->ext) * 8ULL;
-		u32 n = READ_ONCE(rec->seq);
 
 		if (READ_ONCE(rec->commit) == at + v->secret &&
 		    len <= weir_ring_max_len(v) &&
 		    weir_ring_need(len) <= tail - at) {
 			at += weir_ring_need(len);
-			*end_seq = n + 1;
+			end_seq = READ_ONCE(rec->seq) + 1;
 			cond_resched();
 			continue;
 		}
 		/* a granule that only looks like a record must not stop us */
 		if (!weir_ring_search(ring, at + WEIR_GRANULE, tail, &next))
 			break;
-		WRITE_ONCE(rec->len, next - at - WEIR_HEADER_BYTES);
-		WRITE_ONCE(rec->kind, WEIR_KIND_EVENT);
-		WRITE_ONCE(rec->flags, WEIR_REC_ABORTED);
-		WRITE_ONCE(rec->ext, 0);
-		WRITE_ONCE(rec->seq, READ_ONCE(weir_ring_at(v, next)->seq) - 1);
-		smp_store_release(&rec->commit, at + v->secret);
+		weir_ring_fill(v, at, next,
+			       READ_ONCE(weir_ring_at(v, next)->seq) - 1);
 		at = next;
 	}
-	*end = at;
-out:
+
+	/* what is left, [at, tail), was never committed */
+	front = at;
+	front_seq = end_seq;
+	if (ring->lossy) {
+		/* readers may have jumped to any claim; it stays behind them */
+		front = tail;
+		front_seq = seq;
+	} else {
+		weir_ring_front(ring, tail, &front, &front_seq);
+	}
+	if (front != at)
+		weir_ring_fill(v, at, front, front_seq - 1);
 	WRITE_ONCE(v->head->claim,
-		   weir_ring_pack(*end >> WEIR_GRANULE_SHIFT, *end_seq));
-	if ((s64)(READ_ONCE(v->head->limit) - *end) > (s64)size) {
-		WRITE_ONCE(v->head->limit, *end + size);
-		WRITE_ONCE(v->head->intent, *end + size);
+		   weir_ring_pack(front >> WEIR_GRANULE_SHIFT, front_seq));
+	if ((s64)(READ_ONCE(v->head->limit) - front) > (s64)size) {
+		WRITE_ONCE(v->head->limit, front + size);
+		WRITE_ONCE(v->head->intent, front + size);
 	}
 	return 0;
 }
@@ -396,30 +428,35 @@ void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 	struct weir_path *path = ring->path;
 	u64 end = 0;
 	u32 seq = 0;
+	bool first;
 
 	if (weir_ring_tail(&ring->view, &end, &seq))
 		state = WEIR_STATE_BROKEN;
 	spin_lock(&ring->lock);
-	if (!weir_ring_live(ring)) {
-		spin_unlock(&ring->lock);
-		return;
+	first = weir_ring_live(ring);
+	if (first) {
+		WRITE_ONCE(status->final_pos, end);
+		WRITE_ONCE(status->final_seq, seq);
+		smp_store_release(&status->state, state);
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
 	}
-	WRITE_ONCE(status->final_pos, end);
-	WRITE_ONCE(status->final_seq, seq);
-	smp_store_release(&status->state, state);
-	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
 	spin_unlock(&ring->lock);
-	trace_weir_state(ring, state, reason);
+	if (first)
+		trace_weir_state(ring, state, reason);
 
+	/* a broken ring has ended before, but not left its path */
 	if (path) {
 		lockdep_assert_held(&ring->wn->lock);
 		list_del_init(&ring->path_link);
 		ring->path = NULL;
 		weir_path_put(path);
 	}
-	weir_wake_readers(ring);
-	weir_ring_tell(ring, state == WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
-		       WEIR_NOTICE_DETACHED, reason);
+	if (first || path) {
+		weir_wake_readers(ring);
+		weir_ring_tell(ring, status->state == WEIR_STATE_BROKEN ?
+			       WEIR_NOTICE_BROKEN : WEIR_NOTICE_DETACHED,
+			       reason);
+	}
 	if (path)
 		weir_ring_put(ring);	/* the path's reference */
 }
@@ -462,8 +499,6 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
-	u64 end;
-	u32 seq;
 
 	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
 	mutex_lock(&ring->slot_lock);
@@ -478,7 +513,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 		weir_ring_put(ring);
 
 	/* 2. what was not committed never existed */
-	if (weir_ring_repair(ring, &end, &seq))
+	if (weir_ring_repair(ring))
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 
 	/* 3. linger or end */

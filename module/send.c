@@ -15,11 +15,19 @@
 static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,
 			   u32 *seq)
 {
-	if (!weir_ring_claim(&ring->view, total, 1, pos, seq))
-		return 0;
-	if (!weir_writable(ring, total))
-		return -EAGAIN;
-	return weir_ring_claim(&ring->view, total, 1, pos, seq);
+	int err = weir_ring_claim(&ring->view, total, 1, pos, seq);
+
+	if (err) {
+		if (!weir_writable(ring, total))
+			return -EAGAIN;
+		err = weir_ring_claim(&ring->view, total, 1, pos, seq);
+	}
+	/* the owner's words again: no unaligned commit word */
+	if (!err && *pos & (WEIR_GRANULE - 1)) {
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		err = -EAGAIN;
+	}
+	return err;
 }
 
 /* Sleeps until there may be room; 0, -EAGAIN at the end of time, or a signal. */
@@ -117,8 +125,7 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	rec->len = len;
 	if (!copy_from_iter_full(rec + 1, len, &msg->msg_iter)) {
 		err = weir_refuse(ws, -EFAULT, "the message is not readable");
-		if (weir_ring_unclaim(&ring->view, pos, seq, total))
-			return err;
+		/* not to be taken back: a reader may have come in behind it */
 		rec->flags = WEIR_REC_ABORTED;
 		weir_ring_commit(&ring->view, rec, pos);
 		return err;

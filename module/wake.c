@@ -102,7 +102,7 @@ static bool weir_reader_arm(struct weir_reader *rd, struct cpumask *cpus)
 	}
 	smp_mb();						/* (C) */
 	if (ring->owner_mm && !ring->fenced) {
-		weir_mm_cpus(ring->owner_mm, cpus);
+		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
 		barrier = true;
 	}
 	spin_unlock(&ring->lock);
@@ -259,8 +259,12 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 		return true;
 	spin_lock(&ws->rlock);
 	spin_lock(&ring->lock);
-	ring->want = bytes;
-	wanted = min(max(bytes, size / 4), size);
+	/* several threads may wait: the first to fit is woken, the rest ask again */
+	if (status->wake & WEIR_WAKE_WRITER && ring->want)
+		ring->want = min(ring->want, bytes);
+	else
+		ring->want = bytes;
+	wanted = min(max(ring->want, size / 4), size);
 	WRITE_ONCE(status->wake_pos, tail + wanted - size);
 	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
 	smp_mb();						/* (C) */
@@ -268,7 +272,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		if (!rd->gating || rd->evicted || !rd->mm)
 			continue;
-		weir_mm_cpus(rd->mm, ws->barrier);
+		weir_mm_cpus(rd->mm, rd->forked, ws->barrier);
 		barrier = true;
 	}
 	spin_unlock(&ring->lock);

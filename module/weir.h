@@ -215,6 +215,8 @@ struct weir_pattern {
  * @inbox_of: for inboxes: the socket.
  * @owner_mm: address space that maps it writable.
  * @owner_maps: VMAs that do.
+ * @owner_forked: a fork took the mapping along (MADV_DOFORK), so the writer
+ *	may be on any CPU.
  * @want: bytes that the sleeping writer wants.
  * @evict_ms: patience with a reader that holds the writer back; 0 endless.
  * @reap: looks for such readers while the writer is held back.
@@ -256,6 +258,7 @@ struct weir_ring {
 	struct weir_sock *inbox_of;
 	struct mm_struct *owner_mm;
 	unsigned int owner_maps;
+	bool owner_forked;
 	u64 want;
 	u32 evict_ms;
 	struct delayed_work reap;
@@ -272,6 +275,8 @@ struct weir_ring {
  * @ref: see the table of lifetimes.
  * @ring: what it reads.
  * @slot: index in the ring's slot table and gating bitmap.
+ * @start_pos: where it was attached; the kernel's own knowledge.
+ * @start_seq: record count there.
  * @id: stream id on the reading socket.
  * @page: the cursor page.
  * @cursor: its address.
@@ -284,6 +289,7 @@ struct weir_ring {
  * @fence_gen: the ring's, when this reader last went to sleep.
  * @mm: address space that maps the cursor; guarded by ring->lock.
  * @maps: VMAs that do.
+ * @forked: as weir_ring.owner_forked.
  * @evicted: no longer gating because it was too slow or lied.
  * @end_told: end of stream has been reported by recvmsg.
  * @stuck_pos: position when the writer was first held back; ring->lock.
@@ -301,6 +307,8 @@ struct weir_reader {
 	refcount_t ref;
 	struct weir_ring *ring;
 	u32 slot;
+	u64 start_pos;
+	u32 start_seq;
 	u32 id;
 	struct page *page;
 	struct weir_cursor *cursor;
@@ -313,6 +321,7 @@ struct weir_reader {
 	u32 fence_gen;
 	struct mm_struct *mm;
 	unsigned int maps;
+	bool forked;
 	bool evicted;
 	bool end_told;
 	u64 stuck_pos;

@@ -287,6 +287,8 @@ static inline int weir_ring_scan_begin(const struct weir_ring_view *r,
 	int err;
 
 	s->gen = weir_load_acquire(&r->status->gen);
+	s->claim = 0;
+	s->seq = 0;
 	err = weir_ring_tail(r, &s->claim, &s->seq);
 	s->min = s->claim;
 	s->room = 0x7fffffff;
@@ -333,6 +335,21 @@ static inline int weir_ring_scan_cursor(const struct weir_ring_view *r,
 	return 0;
 }
 
+/* Raises a word to a value; -EAGAIN if others change it for ever. */
+static inline int weir_ring_raise(__u64 *word, __u64 to, int *tries)
+{
+	__u64 old = weir_load(word);
+
+	while ((__s64)(to - old) > 0) {
+		if (weir_cas(word, old, to))
+			return 0;
+		if (--*tries < 0)
+			return -EAGAIN;
+		old = weir_load(word);
+	}
+	return 0;
+}
+
 /**
  * weir_ring_scan_end() - turn the look into a limit
  *
@@ -343,20 +360,15 @@ static inline int weir_ring_scan_end(const struct weir_ring_view *r,
 				     const struct weir_ring_scan *s)
 {
 	__u64 limit = s->min + weir_ring_bytes(r);
-	__u64 old = weir_load(&r->head->intent);
+	int tries = 1000;
 
-	while ((__s64)(limit - old) > 0 &&
-	       !weir_cas(&r->head->intent, old, limit))
-		old = weir_load(&r->head->intent);
+	if (weir_ring_raise(&r->head->intent, limit, &tries))
+		return -EAGAIN;
 	weir_fence();						/* (E) */
 	if (weir_load(&r->status->gen) != s->gen)
 		return -EAGAIN;
 	weir_store(&r->head->seq_limit, s->seq + s->room);
-	old = weir_load(&r->head->limit);
-	while ((__s64)(limit - old) > 0 &&
-	       !weir_cas(&r->head->limit, old, limit))
-		old = weir_load(&r->head->limit);
-	return 0;
+	return weir_ring_raise(&r->head->limit, limit, &tries);
 }
 
 /* --- reader ------------------------------------------------------------- */
@@ -418,7 +430,8 @@ static inline int weir_ring_overtaken(const struct weir_ring_view *r, __u64 pos)
 	weir_fence_acquire();					/* (A) */
 	if (weir_ring_tail(r, &tail, &seq))
 		return 1;
-	return tail - pos > weir_ring_bytes(r);
+	/* a reader ahead of a writer that started anew is not overtaken */
+	return (__s64)(tail - pos) > (__s64)weir_ring_bytes(r);
 }
 
 /**
