@@ -89,7 +89,7 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	if (IS_ERR(node)) {
 		kfree(path);
 		return ERR_PTR(weir_refuse(ws, PTR_ERR(node),
-					   "no memory for the path"));
+					   "the path cannot be entered"));
 	}
 	above = weir_trie_parent_item(node);
 	if (above && !weir_path_permits(ws, above, MAY_WRITE)) {

@@ -22,11 +22,6 @@ static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,
 			return -EAGAIN;
 		err = weir_ring_claim(&ring->view, total, 1, pos, seq);
 	}
-	/* the owner's words again: no unaligned commit word */
-	if (!err && *pos & (WEIR_GRANULE - 1)) {
-		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
-		err = -EAGAIN;
-	}
 	return err;
 }
 

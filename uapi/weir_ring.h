@@ -227,26 +227,12 @@ static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 		else if (!weir_cas(&r->head->claim, claim, next))
 			continue;
 		weir_fence_release();	/* (A) */
-		*pos = limit - ((__u64)room << WEIR_GRANULE_SHIFT);
+		/* aligned whatever the limit says */
+		*pos = ((limit >> WEIR_GRANULE_SHIFT) - room) <<
+		       WEIR_GRANULE_SHIFT;
 		*seq = n;
 		return 0;
 	}
-}
-
-/**
- * weir_ring_unclaim() - give a claim back if nothing was claimed after it
- *
- * Returns 1 when it was given back; 0 when the record must be committed with
- * WEIR_REC_ABORTED instead.
- */
-static inline int weir_ring_unclaim(const struct weir_ring_view *r, __u64 pos,
-				    __u32 seq, __u32 total)
-{
-	__u32 at = (__u32)(pos >> WEIR_GRANULE_SHIFT);
-	__u64 mine = weir_ring_pack(at + (total >> WEIR_GRANULE_SHIFT),
-				    seq + 1);
-
-	return weir_cas(&r->head->claim, mine, weir_ring_pack(at, seq));
 }
 
 /**
@@ -451,7 +437,7 @@ static inline int weir_ring_resync(const struct weir_ring_view *r, __u64 from,
 	__u64 p = from & ~(__u64)(WEIR_GRANULE - 1);
 
 	if (to - p > weir_ring_bytes(r))
-		p = to - weir_ring_bytes(r);
+		p = to > weir_ring_bytes(r) ? to - weir_ring_bytes(r) : 0;
 	for (; (__s64)(to - p) > 0; p += WEIR_GRANULE) {
 		if (weir_load_acquire(&weir_ring_at(r, p)->commit) ==
 		    p + r->secret) {

@@ -68,12 +68,12 @@ static void ring_peek__hostile_headers_stay_within(struct kunit *test)
 		hdr->kind = prandom_u32_state(&rnd);
 		got = weir_ring_peek(&ring->r, &at, &rec);
 		if (got == 1) {
-			volatile u8 *p = rec.payload;
-
 			wrong += !rec_within(ring, &rec) || rec.pos != pos;
 			/* touch both ends */
-			if (rec.len)
-				(void)(p[0] + p[rec.len - 1]);
+			if (rec.len) {
+				READ_ONCE(rec.payload[0]);
+				READ_ONCE(rec.payload[rec.len - 1]);
+			}
 			records++;
 		} else {
 			wrong += got != -EPROTO;
@@ -86,10 +86,7 @@ static void ring_peek__hostile_headers_stay_within(struct kunit *test)
 	KUNIT_EXPECT_GT(test, refused, 100);
 }
 
-/*
- * A chain of aborted records that goes on for ever: each granule holds one,
- * and its writer refreshes the commit words for the lap to come.
- */
+/* Chains of aborted records, one in each granule, of all lengths. */
 static void ring_peek__hostile_aborts_end(struct kunit *test)
 {
 	struct ring *ring = test->priv;
@@ -125,6 +122,27 @@ static void ring_peek__hostile_aborts_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
+/* Aborted records each of which sends the reader nearly a ring further. */
+static void ring_peek__hostile_aborts_cannot_lead_on(struct kunit *test)
+{
+	struct ring *ring = test->priv;
+	u32 len = weir_ring_max_len(&ring->r) - WEIR_GRANULE;
+	struct weir_ring_rec rec;
+	u64 pos = 0, g;
+
+	for (g = 0; g < RING_GRANULES; g++) {
+		struct weir_record *hdr = weir_ring_at(&ring->r, pos);
+
+		hdr->commit = pos + RING_SECRET;
+		hdr->flags = WEIR_REC_ABORTED;
+		hdr->len = len;
+		pos += weir_ring_need(len);
+	}
+	pos = 0;
+	KUNIT_EXPECT_EQ(test, weir_ring_peek(&ring->r, &pos, &rec), -EPROTO);
+	KUNIT_EXPECT_LE(test, pos, 2 * RING_BYTES);
+}
+
 static void ring_tail__hostile_heads_are_refused(struct kunit *test)
 {
 	struct ring *ring = test->priv;
@@ -158,14 +176,15 @@ static void ring_tail__hostile_heads_are_refused(struct kunit *test)
 }
 
 /*
- * The kernel writes too (sendmsg), with head words that the process has
- * access to: what it claims must be a granule's start, wherever.
+ * The kernel writes too (sendmsg), by head words that the process can change:
+ * what it claims must be whole granules, or its release-store of the commit
+ * word is misaligned, which is fatal on some machines.
  */
 static void ring_claim__hostile_heads_stay_within(struct kunit *test)
 {
 	struct ring *ring = test->priv;
 	struct weir_head *head = ring->r.head;
-	unsigned int wrong = 0, granted = 0;
+	unsigned int wrong = 0, unaligned = 0, granted = 0;
 	struct rnd_state rnd;
 	int round;
 
@@ -182,10 +201,12 @@ static void ring_claim__hostile_heads_stay_within(struct kunit *test)
 		if (ring_write(ring, len, round, &pos))
 			continue;
 		granted++;
-		wrong += head->limit - pos > RING_BYTES;
+		wrong += (head->limit & ~63ULL) - pos > RING_BYTES;
+		unaligned += pos % WEIR_GRANULE != 0;
 		cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, unaligned, 0);
 	KUNIT_EXPECT_GT(test, granted, 50);
 }
 
@@ -268,6 +289,7 @@ static struct kunit_case hostile_cases[] = {
 	KUNIT_CASE(ring_scan__hostile_cursors_free_nothing),
 	KUNIT_CASE(ring_peek__hostile_headers_stay_within),
 	KUNIT_CASE(ring_peek__hostile_aborts_end),
+	KUNIT_CASE(ring_peek__hostile_aborts_cannot_lead_on),
 	KUNIT_CASE(ring_resync__hostile_commits_stay_within),
 	{}
 };

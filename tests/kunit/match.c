@@ -108,12 +108,14 @@ static int match_stop(void *item, void *ctx)
 /* A random name of few segments from few words; a pattern or a path. */
 static void name_draw(struct name *name, struct rnd_state *rnd, bool pattern)
 {
-	static const char * const words[] = { "a", "b", "ab", "c", "*" };
+	static const char * const words[] = {
+		"a", "b", "ab", "abc", "c", "d", "*",
+	};
 	int depth = 1 + prandom_u32_state(rnd) % 5, i;
 
 	name->len = 0;
 	for (i = 0; i < depth; i++) {
-		int choices = pattern ? 5 : 4;
+		int choices = ARRAY_SIZE(words) - !pattern;
 		const char *word = words[prandom_u32_state(rnd) % choices];
 
 		if (pattern && i == depth - 1 && prandom_u32_state(rnd) % 3 == 0)
@@ -200,7 +202,7 @@ static void match_all(struct kunit *test, bool names)
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
 	prandom_seed_state(&rnd, 20240229 + names);
-	in = names_draw(test, t, &rnd, !names, names ? 2000 : 1200, &n);
+	in = names_draw(test, t, &rnd, !names, 3000, &n);
 	/* the other trie serves only to draw each probe once */
 	probes = names_draw(test, other, &rnd, names, 250, &nprobes);
 	KUNIT_EXPECT_TRUE(test, in && probes);

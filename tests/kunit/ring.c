@@ -5,7 +5,7 @@
  * claiming at once. What hostile words do is in hostile.c.
  *
  * Runs in KUnit's thread, with kthreads of its own for the last. The same
- * header is tested in user space under the sanitizers (tests/unit).
+ * header is tested in user space too, under the sanitizers.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -77,30 +77,6 @@ static void ring_claim__takes_the_whole_ring(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ring_payload_ok(&rec, len, 9));
 	KUNIT_EXPECT_EQ(test, rec.total, RING_BYTES);
 }
-
-static void ring_unclaim__only_the_last(struct kunit *test)
-{
-	struct ring *ring = test->priv;
-	u64 first, second, again;
-	u32 seq1, seq2, seq;
-
-	KUNIT_ASSERT_EQ(test, weir_ring_claim(&ring->r, 64, 0, &first, &seq1),
-			0);
-	KUNIT_ASSERT_EQ(test, weir_ring_claim(&ring->r, 192, 0, &second, &seq2),
-			0);
-	KUNIT_EXPECT_EQ(test, weir_ring_unclaim(&ring->r, first, seq1, 64), 0);
-	KUNIT_EXPECT_EQ(test, weir_ring_unclaim(&ring->r, second, seq2, 64), 0);
-	KUNIT_EXPECT_EQ(test, weir_ring_unclaim(&ring->r, second, seq2, 192),
-			1);
-	KUNIT_EXPECT_EQ(test, weir_ring_unclaim(&ring->r, second, seq2, 192),
-			0);
-	KUNIT_ASSERT_EQ(test, weir_ring_claim(&ring->r, 128, 0, &again, &seq),
-			0);
-	KUNIT_EXPECT_EQ(test, again, second);
-	KUNIT_EXPECT_EQ(test, seq, seq2);
-}
-
-/* --- peek ---------------------------------------------------------------- */
 
 static void ring_peek__sees_only_what_is_committed(struct kunit *test)
 {
@@ -313,7 +289,7 @@ static void ring_scan__leaves_liars_out(struct kunit *test)
 	static const u64 lies[] = {
 		101 * WEIR_GRANULE,		/* ahead of the writer */
 		50 * WEIR_GRANULE + 8,		/* unaligned */
-		(u64)-64,			/* far behind */
+		-29 * (u64)WEIR_GRANULE,	/* a ring and one behind */
 		1ULL << 63,
 		U64_MAX,
 	};
@@ -547,10 +523,8 @@ static int writer_run(void *data)
 		w->wrong += !!err;
 		/* one in eight is given up half way */
 		if (i % 8 == 7) {
-			if (!weir_ring_unclaim(&ring->r, pos, seq,
-					       weir_ring_need(len)))
-				ring_commit(ring, pos, seq, len, i,
-					    WEIR_REC_ABORTED);
+			ring_commit(ring, pos, seq, len, i,
+				    WEIR_REC_ABORTED);
 		} else {
 			ring_commit(ring, pos, seq, len, w->no << 16 | i, 0);
 		}
@@ -636,7 +610,6 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_claim__advances_until_full),
 	KUNIT_CASE(ring_claim__takes_the_whole_ring),
 	KUNIT_CASE(ring_claim__by_several_threads),
-	KUNIT_CASE(ring_unclaim__only_the_last),
 	KUNIT_CASE(ring_scan__takes_the_lowest_cursor),
 	KUNIT_CASE(ring_scan__without_readers_gives_a_ring),
 	KUNIT_CASE(ring_scan__leaves_liars_out),

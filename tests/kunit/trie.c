@@ -358,7 +358,8 @@ static void trie_find__takes_names_literally(struct kunit *test)
 
 #define STABLE	64
 #define MOVING	64
-#define MEETINGS	2000
+#define MEETINGS	500
+#define BURSTS		30
 
 /**
  * struct meeting - a writer and two readers on one trie
@@ -423,7 +424,7 @@ static unsigned int meeting_burst(struct weir_trie *t, struct mutex *lock)
 
 	mutex_lock(lock);
 	for (i = 0; i < MOVING; i++) {
-		moving[i] = kzalloc(sizeof(struct name), GFP_KERNEL);
+		moving[i] = kzalloc(sizeof(*moving[i]), GFP_KERNEL);
 		if (!moving[i]) {
 			failed++;
 			continue;
@@ -473,7 +474,7 @@ static void trie_find__under_rcu_meets_writers(struct kunit *test)
 		failed += IS_ERR(task[i]);
 	}
 	while (!failed && time_before(jiffies, deadline) &&
-	       (bursts < 100 || READ_ONCE(m->finds[0]) < MEETINGS ||
+	       (bursts < BURSTS || READ_ONCE(m->finds[0]) < MEETINGS ||
 		READ_ONCE(m->finds[1]) < MEETINGS)) {
 		failed += meeting_burst(t, &lock);
 		bursts++;
@@ -483,7 +484,7 @@ static void trie_find__under_rcu_meets_writers(struct kunit *test)
 		if (!IS_ERR(task[i]))
 			KUNIT_EXPECT_EQ(test, kthread_stop(task[i]), 0);
 	KUNIT_EXPECT_EQ(test, failed, 0);
-	KUNIT_EXPECT_GE(test, bursts, 100);
+	KUNIT_EXPECT_GE(test, bursts, BURSTS);
 	KUNIT_EXPECT_GE(test, m->finds[0], MEETINGS);
 	KUNIT_EXPECT_GE(test, m->finds[1], MEETINGS);
 
