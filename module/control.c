@@ -432,6 +432,7 @@ int weir_getsockopt(struct socket *sock, int level, int name,
 {
 	struct weir_sock *ws = weir_sk(sock->sk);
 	struct weir_sock_info info;
+	char copy[WEIR_PATH_MAX + 1];
 	const char *text = NULL;
 	int len, v, err;
 
@@ -458,7 +459,9 @@ int weir_getsockopt(struct socket *sock, int level, int name,
 		break;
 	}
 	if (text) {
-		err = weir_put_bytes(text, strlen(text) + 1, value, ulen, len);
+		/* a socket's memory is not for copying to user space */
+		strscpy(copy, text, sizeof(copy));
+		err = weir_put_bytes(copy, strlen(copy) + 1, value, ulen, len);
 	} else if (name == WEIR_SO_INFO) {
 		weir_sock_info(ws, &info);
 		err = weir_put_bytes(&info, sizeof(info), value, ulen, len);

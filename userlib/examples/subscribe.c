@@ -12,6 +12,14 @@
 
 static void print(const struct weir_msg *msg)
 {
+	uintptr_t missed = (uintptr_t)weir_stream_missed(msg->stream);
+
+	/* the stream's user pointer remembers what has been told */
+	if (missed != (uintptr_t)msg->stream->user) {
+		msg->stream->user = (void *)missed;
+		printf("%s: %ju missed so far\n", weir_stream_path(msg->stream),
+		       (uintmax_t)missed);
+	}
 	printf("%s #%u: %.*s\n", weir_stream_path(msg->stream), msg->seq,
 	       (int)msg->len, (const char *)msg->data);
 }
@@ -19,7 +27,6 @@ static void print(const struct weir_msg *msg)
 static int follow(struct weir *w, unsigned long count)
 {
 	struct weir_msg msg;
-	uint64_t missed = 0;
 	int ret = 0;
 
 	while (count && ret >= 0) {
@@ -40,12 +47,6 @@ static int follow(struct weir *w, unsigned long count)
 		}
 		if (ret < 0)
 			break;
-		if (weir_stream_missed(msg.stream) != missed) {
-			missed = weir_stream_missed(msg.stream);
-			printf("%s: %llu missed so far\n",
-			       weir_stream_path(msg.stream),
-			       (unsigned long long)missed);
-		}
 		print(&msg);
 		/* what was overwritten while we printed it does not count */
 		if (!weir_release(w, &msg))
