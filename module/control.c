@@ -224,6 +224,8 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case WEIR_IOC_LIST:
 		return weir_list(ws, uarg);
 	case SIOCINQ:
+		if (READ_ONCE(sock->sk->sk_state) == TCP_LISTEN)
+			return weir_refuse(ws, -EINVAL, "the socket listens");
 		return put_user(weir_next_len(ws), (int __user *)uarg);
 	case SIOCOUTQ:
 		return put_user(weir_unread(ws), (int __user *)uarg);
@@ -316,6 +318,8 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 		ws->demand = v;
 		return 0;
 	case WEIR_SO_HUGE:
+		if (v != 0 && v != 1)
+			return weir_refuse(ws, -EINVAL, "huge pages: 0 or 1");
 		ws->huge = v;
 		return 0;
 	}

@@ -140,7 +140,7 @@ void weir_inbox_flush(struct weir_sock *ws)
 }
 
 /*
- * weir_inbox_create() - give a socket an inbox
+ * weir_inbox_create() - give a socket an inbox, unless it has one
  *
  * Posts a notice for each stream that it reads already. Caller holds lock_sock
  * and weir_net.lock. Returns 0 or a negative errno with words.
@@ -152,7 +152,7 @@ int weir_inbox_create(struct weir_sock *ws)
 
 	lockdep_assert_held(&ws->wn->lock);
 	if (ws->inbox)
-		return 0;
+		goto announce;	/* to a handle that has not seen the notices */
 	inbox = weir_ring_create(ws, READ_ONCE(weir_tunables.inbox_bytes),
 				 true);
 	if (IS_ERR(inbox))
@@ -163,6 +163,7 @@ int weir_inbox_create(struct weir_sock *ws)
 		return PTR_ERR(self);
 	}
 	smp_store_release(&ws->inbox, inbox);
+announce:
 	spin_lock(&ws->rlock);
 	spin_lock(&ws->inbox_lock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
@@ -174,5 +175,6 @@ int weir_inbox_create(struct weir_sock *ws)
 	}
 	spin_unlock(&ws->inbox_lock);
 	spin_unlock(&ws->rlock);
+	weir_inbox_wake(ws);
 	return 0;
 }

@@ -508,7 +508,7 @@ void weir_pair_release(struct weir_sock *ws)
 		weir_reader_put(rd);
 	}
 	weir_end_outbox(peer, WEIR_REASON_CLOSED);
-	if (unread || !list_empty(&ws->accept_link))
+	if (unread || !ws->sk.sk_socket)	/* or never accepted */
 		WRITE_ONCE(peer->sk.sk_err, ECONNRESET);
 	weir_mark_shut(peer, SHUTDOWN_MASK);
 	sock_put(&peer->sk);

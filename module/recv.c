@@ -129,17 +129,23 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 }
 
 /* Tells where a message came from. */
-static void weir_recv_name(struct weir_reader *rd, struct msghdr *msg)
+static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
+			   struct msghdr *msg)
 {
 	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, msg->msg_name);
+	const char *name = rd->ring->name;
 	size_t len;
 
 	if (!addr)
 		return;
-	len = min_t(size_t, strlen(rd->ring->name), sizeof(addr->sw_path) - 1);
+	if (ws->sk.sk_type == SOCK_SEQPACKET)
+		name = ws->peer_path;
+	len = min_t(size_t, strlen(name), sizeof(addr->sw_path) - 1);
+	if (!len)
+		return;
 	memset(addr, 0, sizeof(*addr));
 	addr->sw_family = weir_family;
-	memcpy(addr->sw_path, rd->ring->name, len);
+	memcpy(addr->sw_path, name, len);
 	msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
 }
 
@@ -156,7 +162,7 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 
 		got = weir_recv_one(ws, rd, msg, room, flags, &gone);
 		if (got >= 0 && !gone)
-			weir_recv_name(rd, msg);
+			weir_recv_name(ws, rd, msg);
 		/* the end of one stream of many is not the end of the socket */
 		if (gone && !pair)
 			weir_reader_detach(rd, WEIR_REASON_CLOSED);
@@ -192,15 +198,16 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 		/* before the look: what came before the end is not overlooked */
 		bool shut = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
 
+		err = sock_error(sk);
+		if (err)
+			return weir_refuse(ws, err, "the peer closed with data unread");
 		if (mutex_lock_interruptible(&ws->iolock))
 			return sock_intr_errno(timeo);
 		got = weir_recv_pass(ws, msg, len, flags);
 		mutex_unlock(&ws->iolock);
 		if (got != -EAGAIN)
 			break;
-		err = sock_error(sk);
-		if (err)
-			return weir_refuse(ws, err, "the peer closed with data unread");
+		err = 0;
 		if (shut)
 			return 0;
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);

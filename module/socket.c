@@ -92,14 +92,14 @@ void weir_sock_destroy(struct weir_sock *ws)
 {
 	struct weir_reader *rd;
 
-	/* 1. out of the lists, names and queues */
+	/* 1. the outbox lingers or ends, before the peer is told to look */
 	xa_erase(&ws->wn->sockets, ws->id);
-	weir_pair_release(ws);
-	weir_unsubscribe(ws);
-
-	/* 2. the outbox lingers or ends */
 	if (ws->outbox)
 		weir_ring_owner_gone(ws->outbox, &ws->outbox);
+
+	/* 2. out of the names and queues */
+	weir_pair_release(ws);
+	weir_unsubscribe(ws);
 
 	/* 3. the inbox; its memory stays for who may still be posting */
 	if (ws->inbox) {

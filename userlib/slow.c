@@ -230,7 +230,8 @@ int weir_release_slow(struct weir *w, struct weir_msg *msg)
 			ret = -ESTALE;
 		}
 	} else if (weir_stream_evicted(s, msg->pos)) {
-		/* weir_peek() will say so once more, and leave the stream */
+		/* so that weir_peek() finds out as well and leaves the stream */
+		w->turn_left = 0;
 		return -ESTALE;
 	}
 	w->turn_left -= !!w->turn_left;

@@ -191,12 +191,13 @@ static int weir_look_gating(struct weir *w, struct weir_stream *s,
 	struct weir_ring_rec r;
 	int ret = weir_ring_peek(&s->ring, &s->pos, &r);
 
+	/* what an evicted reader sees may be gone before it has been used */
+	if (weir_stream_evicted(s, s->pos))
+		return weir_stream_give_up(w, s, WEIR_REASON_SLOW, msg);
 	if (ret == 1 && !weir_past_end(s, closed)) {
 		weir_msg_set(msg, s, &r);
 		return 1;
 	}
-	if (weir_stream_evicted(s, s->pos))
-		return weir_stream_give_up(w, s, WEIR_REASON_SLOW, msg);
 	if (ret < 0)
 		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
 	return weir_stream_empty(w, s, closed, msg);
@@ -209,8 +210,8 @@ static int weir_look_gating(struct weir *w, struct weir_stream *s,
  */
 static int weir_stream_resync(struct weir_stream *s, bool to_tail)
 {
-	struct weir_ring_rec r;
-	__u64 tail, pos;
+	struct weir_ring_rec r = { 0 };
+	__u64 tail, found, pos;
 	__u32 seq;
 
 	if (weir_ring_tail(&s->ring, &tail, &seq))
@@ -218,14 +219,17 @@ static int weir_stream_resync(struct weir_stream *s, bool to_tail)
 	pos = tail;
 	if (!to_tail &&
 	    weir_ring_resync(&s->ring, tail - weir_ring_bytes(&s->ring) / 2,
-			     tail, &pos) &&
-	    weir_ring_peek(&s->ring, &pos, &r) == 1) {
-		/* torn, unless nobody came near; the caller looks again */
-		if (weir_ring_overtaken(&s->ring, pos))
+			     tail, &found)) {
+		__u64 at = found;
+		int ret = weir_ring_peek(&s->ring, &at, &r);
+
+		/* then any header may have been torn; the caller looks again */
+		if (weir_ring_overtaken(&s->ring, found))
 			return 0;
-		seq = r.seq;
-	} else {
-		pos = tail;
+		if (ret == 1) {
+			pos = at;
+			seq = r.seq;
+		}
 	}
 	s->missed += (__u32)(seq - s->seq);
 	s->seq = seq;

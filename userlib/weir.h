@@ -505,8 +505,9 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 	if (weir_unlikely(!w->turn_left))
 		return weir_peek_slow(w, msg);
 	s = w->streams[w->turn];
-	if (weir_unlikely(weir_ring_peek(&s->ring, &s->pos, &r) != 1 ||
-			  !s->gating))
+	/* on a lossy stream s->pos must not follow a header that is torn */
+	if (weir_unlikely(!s->gating ||
+			  weir_ring_peek(&s->ring, &s->pos, &r) != 1))
 		return weir_peek_slow(w, msg);
 	weir_msg_set(msg, s, &r);
 	return 1;
