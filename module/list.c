@@ -186,42 +186,61 @@ static int weir_list_streams(struct weir_list_ctx *ctx)
 /* Ids of cursors: the ring's id and the slot. */
 #define WEIR_LIST_SLOT_BITS	13
 
-static int weir_list_cursors_of(struct weir_list_ctx *ctx,
-				struct weir_ring *ring)
+/*
+ * Makes the entry of the first cursor of a ring in a slot from *@slot on that
+ * the caller may see. False when there is none.
+ */
+static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
+				  struct weir_ring *ring, unsigned long *slot)
 {
 	struct weir_list_entry *e;
 	struct weir_reader *rd;
-	unsigned long slot;
+	unsigned long at;
+
+	/* copying to user space takes mmap_lock, which comes before this one */
+	mutex_lock(&ring->slot_lock);
+	xa_for_each_start(&ring->slots, at, rd, *slot) {
+		if (weir_list_sees(ctx, rd->uid))
+			break;
+	}
+	if (!rd) {
+		mutex_unlock(&ring->slot_lock);
+		return false;
+	}
+	*slot = at;
+	e = weir_list_fresh(ctx, ((u64)ring->id << WEIR_LIST_SLOT_BITS) + at + 1,
+			    rd->uid, 0);
+	e->parent = ring->id;
+	spin_lock(&ring->lock);
+	e->peer = rd->ws ? rd->ws->id : 0;
+	e->pid = rd->ws ? rd->ws->pid : 0;
+	spin_unlock(&ring->lock);
+	e->type = ring->type;
+	e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
+		   (rd->evicted ? 4 : 0);
+	e->pos = READ_ONCE(rd->cursor->pos);
+	e->seq = READ_ONCE(rd->cursor->seq);
+	e->missed = rd->missed;
+	if (!weir_list_lag(ring, rd, &e->lag_bytes, &e->lag_records)) {
+		e->lag_bytes = 0;
+		e->lag_records = 0;
+	}
+	strscpy(e->name, rd->name, sizeof(e->name));
+	mutex_unlock(&ring->slot_lock);
+	return true;
+}
+
+static int weir_list_cursors_of(struct weir_list_ctx *ctx,
+				struct weir_ring *ring)
+{
+	u64 base = (u64)ring->id << WEIR_LIST_SLOT_BITS;
+	unsigned long slot = ctx->after > base ? ctx->after - base : 0;
 	int err = 0;
 
-	mutex_lock(&ring->slot_lock);
-	xa_for_each(&ring->slots, slot, rd) {
-		u64 id = ((u64)ring->id << WEIR_LIST_SLOT_BITS) + slot + 1;
-
-		if (id <= ctx->after || !weir_list_sees(ctx, rd->uid))
-			continue;
-		if (!ctx->room || err)
-			break;
-		e = weir_list_fresh(ctx, id, rd->uid, 0);
-		e->parent = ring->id;
-		spin_lock(&ring->lock);
-		e->peer = rd->ws ? rd->ws->id : 0;
-		e->pid = rd->ws ? rd->ws->pid : 0;
-		spin_unlock(&ring->lock);
-		e->type = ring->type;
-		e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
-			   (rd->evicted ? 4 : 0);
-		e->pos = READ_ONCE(rd->cursor->pos);
-		e->seq = READ_ONCE(rd->cursor->seq);
-		e->missed = rd->missed;
-		if (!weir_list_lag(ring, rd, &e->lag_bytes, &e->lag_records)) {
-			e->lag_bytes = 0;
-			e->lag_records = 0;
-		}
-		strscpy(e->name, rd->name, sizeof(e->name));
+	while (ctx->room && !err && weir_list_next_cursor(ctx, ring, &slot)) {
 		err = weir_list_emit(ctx);
+		slot++;
 	}
-	mutex_unlock(&ring->slot_lock);
 	return err;
 }
 

@@ -25,8 +25,11 @@ static void weir_cursor_store(struct weir_reader *rd, u64 pos, u32 seq)
 		weir_wake_writer(ring);
 }
 
-/* A lossy reader was overtaken: goes on in the middle of what is held. */
-static void weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
+/*
+ * A lossy reader was overtaken: goes on in the middle of what is held. False
+ * when the owner's words make no sense.
+ */
+static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 {
 	struct weir_ring_view *v = &rd->ring->view;
 	u32 seq = READ_ONCE(rd->cursor->seq), found, missed;
@@ -34,7 +37,7 @@ static void weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 
 	if (weir_ring_tail(v, &tail, &found)) {
 		weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
-		return;
+		return false;
 	}
 	if (weir_ring_resync(v, tail - weir_ring_bytes(v) / 2, tail, &pos))
 		found = READ_ONCE(weir_ring_at(v, pos)->seq);
@@ -45,6 +48,16 @@ static void weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	weir_drop_inc(WEIR_REASON_OVERRUN);
 	trace_weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
 	weir_cursor_store(rd, pos, found);
+	return true;
+}
+
+/* The stream cannot be read on. */
+static int weir_recv_nonsense(struct weir_sock *ws, bool *gone)
+{
+	*gone = true;
+	weir_drop_inc(WEIR_REASON_BAD_RECORD);
+	return weir_refuse(ws, -EPROTO,
+			   "the sender wrote a record that makes no sense");
 }
 
 /*
@@ -76,7 +89,8 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		ended = weir_reader_ended(rd, pos);
 		got = weir_ring_peek(v, &pos, &rec);
 		if (got != 1 && !rd->gating && weir_ring_overtaken(v, pos)) {
-			weir_recv_resync(ws, rd);
+			if (!weir_recv_resync(ws, rd))
+				return weir_recv_nonsense(ws, gone);
 			continue;
 		}
 		if (!got) {
@@ -87,17 +101,15 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			*gone = ended;
 			return ended ? 0 : -EAGAIN;
 		}
-		if (got < 0) {
-			*gone = true;
-			weir_drop_inc(WEIR_REASON_BAD_RECORD);
-			return weir_refuse(ws, -EPROTO, "the sender wrote a record that makes no sense");
-		}
+		if (got < 0)
+			return weir_recv_nonsense(ws, gone);
 		n = min_t(size_t, rec.len, room);
 		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
 			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
 		if (!rd->gating && weir_ring_overtaken(v, rec.pos)) {
 			iov_iter_revert(&msg->msg_iter, n);
-			weir_recv_resync(ws, rd);
+			if (!weir_recv_resync(ws, rd))
+				return weir_recv_nonsense(ws, gone);
 			continue;
 		}
 		if (!(flags & MSG_PEEK))
@@ -154,10 +166,11 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 			  int flags)
 {
 	bool pair = ws->sk.sk_type == SOCK_SEQPACKET;
+	u32 turns = READ_ONCE(ws->nreaders);
 	struct weir_reader *rd;
-	int got = -EAGAIN;
+	int got;
 
-	while ((rd = weir_next_ready(ws))) {
+	while (turns-- && (rd = weir_next_ready(ws))) {
 		bool gone = false;
 
 		got = weir_recv_one(ws, rd, msg, room, flags, &gone);
@@ -167,15 +180,10 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		if (gone && !pair)
 			weir_reader_detach(rd, WEIR_REASON_CLOSED);
 		weir_reader_put(rd);
-		if (got == -EAGAIN || (gone && !got && !pair)) {
-			got = -EAGAIN;
-			if (!gone)
-				break;
-			continue;
-		}
-		return got;
+		if (got != -EAGAIN && (got || !gone || pair))
+			return got;
 	}
-	return got;
+	return -EAGAIN;
 }
 
 int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
