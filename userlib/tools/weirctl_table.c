@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Tables: cells are collected first, so that columns are as wide as they have
+ * to be. And numbers for people: 64K, 1.5M.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weirctl.h"
+
+/**
+ * struct weirctl_table - rows of text
+ * @columns: how many.
+ * @align: a character for each column: 'l' or 'r'.
+ * @width: widest cell of each.
+ * @cells: row by row; the first row are the titles.
+ * @count: cells.
+ * @room: cells that the array can hold.
+ */
+struct weirctl_table {
+	size_t		columns;
+	const char	*align;
+	size_t		*width;
+	char		**cells;
+	size_t		count;
+	size_t		room;
+};
+
+static void *weirctl_must(void *p)
+{
+	if (!p) {
+		weirctl_fail("out of memory");
+		exit(WEIRCTL_FAILED);
+	}
+	return p;
+}
+
+struct weirctl_table *weirctl_table_new(const char *const *titles,
+					const char *align)
+{
+	struct weirctl_table *t = weirctl_must(calloc(1, sizeof(*t)));
+	size_t i;
+
+	t->columns = strlen(align);
+	t->align = align;
+	t->width = weirctl_must(calloc(t->columns, sizeof(*t->width)));
+	for (i = 0; i < t->columns; i++)
+		weirctl_table_cell(t, "%s", titles[i]);
+	return t;
+}
+
+/* Control characters of a foreign path must not reach the terminal. */
+static void weirctl_clean(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
+void weirctl_table_cell(struct weirctl_table *t, const char *format, ...)
+{
+	char text[WEIR_PATH_MAX + 1];
+	size_t *width = &t->width[t->count % t->columns], len;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	weirctl_clean(text);
+	if (t->count == t->room) {
+		t->room = t->room ? 2 * t->room : 64;
+		t->cells = weirctl_must(realloc(t->cells,
+						t->room * sizeof(*t->cells)));
+	}
+	t->cells[t->count++] = weirctl_must(strdup(text));
+	len = strlen(text);
+	if (len > *width)
+		*width = len;
+}
+
+/* Prints at most @max_rows rows behind the titles; 0: all of them. */
+void weirctl_table_print(struct weirctl_table *t, size_t max_rows)
+{
+	size_t rows = t->count / t->columns, r, c;
+
+	if (max_rows && rows > max_rows + 1)
+		rows = max_rows + 1;
+	for (r = 0; r < rows; r++) {
+		for (c = 0; c < t->columns; c++) {
+			const char *text = t->cells[r * t->columns + c];
+			int width = (int)t->width[c];
+
+			if (t->align[c] == 'r')
+				printf("%*s", width, text);
+			else if (c + 1 < t->columns)
+				printf("%-*s", width, text);
+			else
+				fputs(text, stdout);
+			fputs(c + 1 < t->columns ? "  " : "\n", stdout);
+		}
+	}
+}
+
+void weirctl_table_free(struct weirctl_table *t)
+{
+	while (t->count)
+		free(t->cells[--t->count]);
+	free(t->cells);
+	free(t->width);
+	free(t);
+}
+
+/* Three digits and a unit; @step is 1024 or 1000. */
+static const char *weirctl_scaled(double n, double step, char *buf)
+{
+	static const char units[] = " KMGTPE";
+	size_t i = 0;
+
+	while (n >= step && i + 2 < sizeof(units)) {
+		n /= step;
+		i++;
+	}
+	if (!i || n == (double)(uint64_t)n || n >= 100)
+		snprintf(buf, 24, "%.0f", n);
+	else
+		snprintf(buf, 24, "%.1f", n);
+	if (i)
+		snprintf(buf + strlen(buf), 24 - strlen(buf), "%c", units[i]);
+	return buf;
+}
+
+const char *weirctl_bytes(const struct weirctl_options *o, uint64_t n, char *buf)
+{
+	if (!o->exact)
+		return weirctl_scaled((double)n, 1024, buf);
+	snprintf(buf, 24, "%llu", (unsigned long long)n);
+	return buf;
+}
+
+const char *weirctl_rate(const struct weirctl_options *o, double n, char *buf)
+{
+	if (!o->exact)
+		return weirctl_scaled(n, 1000, buf);
+	snprintf(buf, 24, "%.1f", n);
+	return buf;
+}
