@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Streams that come and go: notices, draining what a publisher left, eviction,
+ * broken owners, turns, connected pairs, one descriptor adopted.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "model.h"
+#include "tap.h"
+
+static struct weir *open_type(int type, uint32_t flags)
+{
+	struct weir_config config = { .flags = flags, .ring_bytes = 16384 };
+	struct weir *w;
+
+	tap_need(!weir_open(&w, type, &config));
+	return w;
+}
+
+static struct weir *publisher(void)
+{
+	struct weir *w = open_type(SOCK_RDM, 0);
+
+	tap_need(!weir_bind(w, "/out"));
+	return w;
+}
+
+static struct weir *subscriber(uint32_t flags)
+{
+	struct weir *w = open_type(SOCK_RDM, flags);
+
+	tap_need(!weir_subscribe(w, "/out"));
+	return w;
+}
+
+static void send_n(struct weir *w, int n)
+{
+	while (n--)
+		tap_need(!weir_send(w, "message", 7, 0));
+}
+
+static int drain(struct weir *w)
+{
+	struct weir_msg msg;
+	int n = 0, ret;
+
+	while ((ret = weir_peek(w, &msg)) == 1) {
+		tap_need(msg.len == 7 && !memcmp(msg.data, "message", 7));
+		tap_need(!weir_release(w, &msg));
+		n++;
+	}
+	return ret ? ret : n;
+}
+
+static void test_drain(void)
+{
+	struct weir *in = subscriber(0), *out = publisher();
+
+	send_n(out, 100);
+	weir_close(out);
+	tap_ok(drain(in) == 100, "what a publisher left is drained");
+	tap_ok(!in->nstreams, "and its stream dropped");
+	out = publisher();
+	send_n(out, 3);
+	tap_ok(drain(in) == 3 &&
+	       !strcmp(weir_stream_path(in->streams[0]), "/out"),
+	       "the next publisher is read");
+	weir_close(in);
+	weir_close(out);
+}
+
+static void test_notices(void)
+{
+	struct weir *in = subscriber(WEIR_NOTICES), *out = publisher();
+	struct weir_notice n;
+	struct weir_msg msg;
+	struct weir_stream *s;
+	int i;
+
+	tap_need(weir_peek(in, &msg) == 1);
+	memcpy(&n, msg.data, sizeof(n));
+	s = weir_stream_find(in, n.id);
+	tap_ok(msg.kind == WEIR_KIND_NOTICE && n.type == WEIR_NOTICE_ATTACHED &&
+	       s, "ATTACHED is shown and its stream there");
+	tap_ok(weir_peek(in, &msg) == 1 && msg.kind == WEIR_KIND_NOTICE &&
+	       !weir_release(in, &msg), "peeking twice shows it twice");
+	send_n(out, 10);
+	weir_close(out);
+	for (i = 0; weir_peek(in, &msg) == 1 && msg.kind == WEIR_KIND_EVENT; i++)
+		weir_release(in, &msg);
+	memcpy(&n, msg.data, sizeof(n));
+	tap_ok(i == 10 && n.type == WEIR_NOTICE_DETACHED,
+	       "DETACHED comes after the last message");
+	tap_ok(weir_stream_find(in, n.id) == s && weir_stream_ended(s),
+	       "and still finds the stream");
+	weir_release(in, &msg);
+	tap_ok(!weir_peek(in, &msg) && !weir_stream_find(in, n.id),
+	       "which the next peek frees");
+	weir_close(in);
+}
+
+static void test_inbox_full(void)
+{
+	struct weir *in, *out[40];
+	int i;
+
+	model_inbox_bytes = 4096;
+	in = subscriber(0);
+	for (i = 0; i < 40; i++) {
+		out[i] = publisher();
+		send_n(out[i], 2);
+	}
+	tap_ok(drain(in) == 80 && in->nstreams == 40,
+	       "notices that the inbox could not hold come later");
+	for (i = 0; i < 40; i++)
+		weir_close(out[i]);
+	tap_ok(!drain(in) && !in->nstreams, "those of the end too");
+	weir_close(in);
+	model_inbox_bytes = 16384;
+}
+
+static void test_evicted(void)
+{
+	struct weir *in = subscriber(0), *out = publisher();
+	struct weir_msg msg;
+	int ret;
+
+	send_n(out, 5);
+	tap_need(weir_peek(in, &msg) == 1);
+	model_evict(weir_fd(out), 0);
+	tap_ok(weir_release(in, &msg) == -ESTALE,
+	       "an evicted reader is told when it releases");
+	while ((ret = weir_peek(in, &msg)) == 1)
+		tap_need(weir_release(in, &msg) == -ESTALE);
+	tap_ok(ret == -ESTALE && weir_stream_ended(msg.stream),
+	       "and once when it peeks");
+	tap_ok(!weir_peek(in, &msg) && !in->nstreams, "and no more after that");
+	weir_close(in);
+	in = subscriber(0);
+	send_n(out, 5);
+	tap_ok(drain(in) == 5, "and may come back");
+	weir_close(in);
+	weir_close(out);
+}
+
+static void test_broken(void)
+{
+	struct weir *in = subscriber(0), *out = publisher();
+	struct weir_msg msg;
+
+	send_n(out, 5);
+	model_end(weir_fd(out), WEIR_STATE_BROKEN);
+	tap_ok(drain(in) == -EPROTO, "a broken stream is drained, then reported");
+	tap_ok(!weir_peek(in, &msg), "once");
+	tap_ok(weir_send(out, "x", 1, 0) == -EPIPE, "its owner can't send: %s",
+	       weir_error());
+	weir_close(in);
+	weir_close(out);
+}
+
+/* With two busy streams both are read, and a peek without release holds. */
+static void test_turns(void)
+{
+	struct weir *in = subscriber(0), *a = publisher(), *b = publisher();
+	struct weir_stream *first = NULL;
+	struct weir_msg msg, again;
+	int n = 0, i;
+	bool same = true;
+
+	send_n(a, 200);
+	send_n(b, 200);
+	for (i = 0; i < 100; i++) {
+		tap_need(weir_peek(in, &msg) == 1);
+		same &= weir_peek(in, &again) == 1 && again.data == msg.data;
+		if (!first)
+			first = msg.stream;
+		n += msg.stream == first;
+		weir_release(in, &msg);
+	}
+	tap_ok(n == 64, "after 64 messages the other stream has its turn (%d)",
+	       n);
+	tap_ok(same, "peeking twice shows the same message");
+	tap_ok(drain(in) == 300, "and all are read");
+	tap_ok(!weir_stream_detach(in, in->streams[0]) && in->nstreams == 1,
+	       "a stream can be left");
+	tap_ok(weir_stream_detach(in, in->parting) == -EINVAL, "but once: %s",
+	       weir_error());
+	send_n(a, 1);
+	send_n(b, 1);
+	tap_ok(drain(in) == 1, "the other goes on");
+	weir_close(in);
+	weir_close(a);
+	weir_close(b);
+}
+
+static void test_pair(void)
+{
+	struct weir *end[2];
+	struct weir_msg msg;
+	char data[64];
+	int fd[2], i;
+
+	model_pair(fd, 4096);
+	for (i = 0; i < 2; i++)
+		tap_need(!weir_adopt(&end[i], fd[i], NULL));
+	tap_ok(!weir_send(end[0], "ping", 4, 0) &&
+	       weir_recv(end[1], data, sizeof(data), 0) == 4 &&
+	       !weir_send(end[1], "pong", 4, 0) &&
+	       weir_recv(end[0], data, sizeof(data), 0) == 4 &&
+	       !memcmp(data, "pong", 4), "an adopted pair talks both ways");
+	tap_ok(!weir_wait(end[1], WEIR_WAIT_IN, 0, 0) &&
+	       !weir_send(end[0], "last", 4, 0) &&
+	       weir_wait(end[1], WEIR_WAIT_IN, 0, 0) == WEIR_WAIT_IN,
+	       "waiting looks");
+	weir_close(end[0]);
+	tap_ok(weir_recv(end[1], data, sizeof(data), WEIR_FOREVER) == 4,
+	       "what the peer sent last is read");
+	tap_ok(weir_peek(end[1], &msg) == -EPIPE &&
+	       weir_peek(end[1], &msg) == -EPIPE &&
+	       weir_recv(end[1], data, sizeof(data), WEIR_FOREVER) == -EPIPE,
+	       "then it is the end, and stays so");
+	weir_close(end[1]);
+}
+
+static void test_states(void)
+{
+	struct weir *w = open_type(SOCK_SEQPACKET, 0);
+	struct weir_config config = { .flags = 0x80 };
+	struct weir_buf buf;
+	struct weir_msg msg;
+
+	tap_ok(weir_claim(w, 1, &buf) == -ENOTCONN, "no claim yet: %s",
+	       weir_error());
+	tap_ok(weir_peek(w, &msg) == -ENOTCONN, "no peek yet");
+	tap_ok(weir_subscribe(w, "/x") == -EOPNOTSUPP, "no subscription: %s",
+	       weir_error());
+	weir_close(w);
+	w = open_type(SOCK_RDM, 0);
+	tap_ok(weir_connect(w, "/x") == -EOPNOTSUPP, "no connection: %s",
+	       weir_error());
+	tap_ok(!weir_peek(w, &msg), "nothing subscribed, nothing there");
+	tap_ok(!weir_arm(w), "nor armed");
+	weir_close(w);
+	tap_ok(weir_open(&w, SOCK_RDM, &config) == -EINVAL, "flags: %s",
+	       weir_error());
+	weir_close(NULL);
+}
+
+int main(void)
+{
+	tap_start();
+	test_drain();
+	test_notices();
+	test_inbox_full();
+	test_evicted();
+	test_broken();
+	test_turns();
+	test_pair();
+	test_states();
+	return tap_end();
+}
