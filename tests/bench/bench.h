@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The benchmark: what its files share.
+ *
+ *	main.c		options; which contestant meets which measurement; rounds
+ *	loops.h		the measuring loops, instantiated by each contestant
+ *	link_*.c	contestants: a way to hand messages from one side to another
+ *	emulate.c	the kernel's pages for weir's ring code without the module
+ *	job.c		processes: forked, pinned, started together, given up on
+ *	count.c		instructions: counted by the CPU or by single steps
+ *	scale.c		many subscriptions, paths and idle sockets
+ *	figure.c	results: rounds, medians, JSON
+ *	report.c	tables of several runs, and the figures that are required
+ *
+ * A time here is in nanoseconds of CLOCK_MONOTONIC. Under an emulator whose
+ * clock counts instructions (mode icount) a nanosecond is an instruction.
+ */
+#ifndef WEIR_BENCH_H
+#define WEIR_BENCH_H
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define KIB		1024UL
+#define MIB		(1024UL * KIB)
+#define FAN_MAX		64
+#define ROUNDS_MAX	32
+#define BATCH_MAX	16
+
+enum bench_mode {
+	MODE_NATIVE,	/* this machine, no module: ring code alone */
+	MODE_GUEST,	/* with the module; emulated CPUs run in parallel */
+	MODE_ICOUNT,	/* with the module; the clock counts instructions */
+	MODES
+};
+
+/**
+ * struct options - of the command line
+ * @mode: what kind of machine this is.
+ * @quick: few messages, to see that it works.
+ * @rounds: how often everything is measured, contestants taking turns.
+ * @cpu: where the two sides run.
+ * @only: measure what has this in its name ("rtt", "weir"), or NULL.
+ */
+struct options {
+	enum bench_mode	mode;
+	bool		quick;
+	unsigned int	rounds;
+	int		cpu[2];
+	const char	*only;
+};
+
+extern struct options options;
+extern const char *const mode_names[MODES];
+
+/**
+ * struct job - one measurement; shared by the processes that make it
+ * @len: bytes of a message.
+ * @count: messages (round trips) to measure.
+ * @warm: before those.
+ * @ring_bytes: of rings.
+ * @readers: of a fan-out.
+ * @arrived: how often a side came to a meeting point.
+ * @counted: count instructions too (and nothing else, if @stepping).
+ * @stepping: the parent single-steps side 0, see job_traced().
+ * @counting: what it counts the steps as: 1, 2, or 0 for not at all.
+ * @steps: how many it counted.
+ * @start_ns: of the side that starts.
+ * @ns: result: total time.
+ * @ns2: result: of the second thing that was measured, if there is one.
+ * @copied_bytes: result: payload bytes that the kernel copied.
+ * @insns: result: instructions by side, user and kernel.
+ */
+struct job {
+	size_t		len;
+	uint64_t	count;
+	uint64_t	warm;
+	size_t		ring_bytes;
+	unsigned int	readers;
+	_Atomic uint32_t arrived;
+	bool		counted;
+	bool		stepping;
+	_Atomic uint32_t counting;
+	uint64_t	steps[2];
+	uint64_t	start_ns;
+	uint64_t	ns;
+	uint64_t	ns2;
+	uint64_t	copied_bytes;
+	uint64_t	insns[2][2];
+};
+
+/**
+ * struct contestant - made by loops.h, one for each way
+ * @name: short.
+ * @what: for the table.
+ * @module: only where the weir module is loaded.
+ * @sleeps: its sides block in the kernel when they have nothing to do.
+ * @broadcast: one publish reaches all readers.
+ * @len_max: longest message.
+ * @open: makes both ends, before the fork. 0, or -errno if it can't be had.
+ * @close: of what @open made.
+ * @rtt: round trips; runs in both sides.
+ * @oneway: messages one at a time, with the time of sending in them.
+ * @rate: one side sends, the other receives, as fast as they can.
+ * @solo: both ends in one process: @ns for sending, @ns2 for receiving.
+ * @fan: one sends to @readers, all in one process; as @solo.
+ * @handover: as @solo, but nobody touches the payload.
+ */
+struct contestant {
+	const char	*name;
+	const char	*what;
+	bool		module;
+	bool		sleeps;
+	bool		broadcast;
+	size_t		len_max;
+	int		(*open)(const struct job *job);
+	void		(*close)(void);
+	void		(*rtt)(struct job *job, int side);
+	void		(*oneway)(struct job *job, int side);
+	void		(*rate)(struct job *job, int side);
+	void		(*solo)(struct job *job, int side);
+	void		(*fan)(struct job *job, int side);
+	void		(*handover)(struct job *job, int side);
+};
+
+extern const struct contestant link_weir, link_weir_wait, link_weir_plain,
+	link_ring, link_eventfd, link_pipe, link_seqpacket, link_udp;
+
+/*
+ * One empty look of a polling side. Where others want the processor too, the
+ * other side may not be running: then looking on only keeps it from it.
+ */
+static inline void spin(unsigned int *looks)
+{
+	__builtin_ia32_pause();
+	if (__builtin_expect(!(++*looks % 16384), 0))
+		sched_yield();
+}
+
+/* --- main.c --- */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void die(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+bool wanted(const char *bench, const char *who);
+
+/* --- job.c --- */
+typedef void job_side(struct job *job, int side);
+
+struct job *job_new(void);
+void job_meet(struct job *job);
+void job_pin(int side);
+bool job_run(struct job *job, job_side *run, int sides);
+void job_traced(struct job *job);
+uint64_t job_line_ns(void);
+
+/* --- count.c --- */
+bool count_works(void);
+void count_start(struct job *job, uint32_t as);
+void count_stop(struct job *job, int side, bool keep);
+
+/* --- scale.c --- */
+void scale_measure(unsigned int round);
+
+/* --- figure.c --- */
+void figure_add(unsigned int round, const char *bench, const char *who,
+		unsigned long size, double value);
+void figure_write(FILE *file);
+double median(double *values, unsigned int n);
+
+/* --- report.c --- */
+void report(FILE *out);
+
+/* --- emulate.c --- */
+struct weir;
+int emulate_open(unsigned int rings, unsigned int readers, size_t ring_bytes);
+void emulate_close(void);
+struct weir *emulate_join(unsigned int write, unsigned int read,
+			  unsigned int reader);
+
+#endif /* WEIR_BENCH_H */

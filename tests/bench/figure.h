@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Results; see figure.c. */
+#ifndef WEIR_BENCH_FIGURE_H
+#define WEIR_BENCH_FIGURE_H
+
+#include "bench.h"
+
+#define FIGURES_MAX	2048
+
+/**
+ * struct figure - what was measured, in all rounds
+ * @mode: where.
+ * @bench: what.
+ * @who: contestant.
+ * @size: bytes of a message, or what else varies.
+ * @rounds: used entries of @value.
+ * @value: of each round; -1 where it was not measured.
+ */
+struct figure {
+	enum bench_mode	mode;
+	char		bench[24];
+	char		who[16];
+	unsigned long	size;
+	unsigned int	rounds;
+	double		value[ROUNDS_MAX];
+};
+
+extern struct figure figures[FIGURES_MAX];
+extern unsigned int nfigures;
+
+struct figure *figure_find(enum bench_mode mode, const char *bench,
+			   const char *who, unsigned long size);
+struct figure *figure_make(enum bench_mode mode, const char *bench,
+			   const char *who, unsigned long size);
+double figure_median(const struct figure *f);
+double figure_ratio(const struct figure *a, const struct figure *b);
+void figure_read(FILE *file);
+
+#endif /* WEIR_BENCH_FIGURE_H */

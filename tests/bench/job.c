@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The processes that make a measurement. Each side is forked, pinned to its
+ * processor and ends with it, so one measurement leaves nothing behind for the
+ * next. A side that fails or takes too long takes the other with it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define PATIENCE_S	600
+
+static uint32_t meetings;	/* of this process */
+
+struct job *job_new(void)
+{
+	static struct job *job;
+
+	if (!job) {
+		job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (job == MAP_FAILED)
+			die("no memory for a job");
+	}
+	memset(job, 0, sizeof(*job));
+	return job;
+}
+
+/* Both sides go on from here together. */
+void job_meet(struct job *job)
+{
+	uint32_t all = 2 * ++meetings;
+
+	atomic_fetch_add(&job->arrived, 1);
+	while (atomic_load(&job->arrived) < all)
+		sched_yield();
+}
+
+void job_pin(int side)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(options.cpu[side], &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cannot run on CPU %d: %s", options.cpu[side],
+		    strerror(errno));
+}
+
+/* Side 0, where it wants to be counted: from here the parent steps it. */
+void job_traced(struct job *job)
+{
+	if (!job->stepping)
+		return;
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || raise(SIGSTOP))
+		die("ptrace: %s", strerror(errno));
+}
+
+static pid_t job_fork(struct job *job, job_side *run, int side)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(PATIENCE_S);
+	job_pin(side);
+	meetings = 0;
+	run(job, side);
+	_exit(0);
+}
+
+/* Steps a stopped child once, and counts it if that is wanted. */
+static void job_step(struct job *job, pid_t pid, int status)
+{
+	int signal = WSTOPSIG(status);
+	uint32_t as = atomic_load(&job->counting);
+
+	if (as)
+		job->steps[as - 1]++;
+	if (signal == SIGTRAP || signal == SIGSTOP)
+		signal = 0;
+	ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(long)signal);
+}
+
+/* Runs it on each side; false if one failed (it has said why). */
+bool job_run(struct job *job, job_side *run, int sides)
+{
+	pid_t pid[2] = { 0, 0 };
+	int side, status, left = sides;
+	bool good = true;
+
+	for (side = 0; side < sides; side++)
+		pid[side] = job_fork(job, run, side);
+	while (left) {
+		pid_t who = waitpid(-1, &status, 0);
+
+		if (who < 0)
+			die("waitpid: %s", strerror(errno));
+		if (WIFSTOPPED(status)) {
+			job_step(job, who, status);
+			continue;
+		}
+		left--;
+		for (side = 0; side < sides; side++) {
+			if (who == pid[side])
+				pid[side] = 0;
+		}
+		if (status) {
+			good = false;
+			for (side = 0; side < sides; side++) {
+				if (pid[side])
+					kill(pid[side], SIGKILL);
+			}
+		}
+	}
+	return good;
+}
+
+/* --- the bracket: one cache line there and back --- */
+
+static struct line {
+	_Alignas(64) _Atomic uint64_t turn;
+} *line;
+
+#define LINE_TRIPS	20000
+
+static void job_line(struct job *job, int side)
+{
+	uint64_t i, n = options.mode == MODE_NATIVE ? LINE_TRIPS :
+						      LINE_TRIPS / 20;
+	struct timespec a, b;
+	unsigned int looks = 0;
+
+	job_meet(job);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (i = 0; i < n; i++) {
+		while (atomic_load_explicit(&line->turn, memory_order_acquire) !=
+		       2 * i + (uint64_t)side)
+			spin(&looks);
+		atomic_store_explicit(&line->turn, 2 * i + (uint64_t)side + 1,
+				      memory_order_release);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	if (side)
+		job->ns = (uint64_t)((b.tv_sec - a.tv_sec) * 1000000000 +
+				     b.tv_nsec - a.tv_nsec) / n;
+}
+
+/* Nanoseconds for a cache line to go there and back. */
+uint64_t job_line_ns(void)
+{
+	struct job *job = job_new();
+
+	if (!line) {
+		line = mmap(NULL, sizeof(*line), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (line == MAP_FAILED)
+			die("no memory for a cache line");
+	}
+	atomic_store(&line->turn, 0);
+	return job_run(job, job_line, 2) ? job->ns : 0;
+}

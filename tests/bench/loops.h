@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The measuring loops. Each contestant defines the operations below as static
+ * inline functions and includes this file, so that all run the same loop and
+ * none pays for a call through a pointer.
+ *
+ *	LINK, LINK_NAME, LINK_WHAT	symbol and words
+ *	LINK_MODULE, LINK_SLEEPS	flags of struct contestant
+ *	LINK_BROADCAST			it has fan_open and fan_join
+ *	LINK_LEN_MAX			longest message
+ *	struct end			one side
+ *	pair_open(job), pair_close()	both sides, before the fork; pair_open may
+ *					be called once for each of several links
+ *	end_join(end, job, link, side)	in the process that uses it
+ *	end_leave(end)
+ *	end_copied(end)			payload bytes that the kernel copied
+ *	struct claim, struct view	what is kept from claim to commit, and from
+ *					peek to release
+ *	end_claim(end, len, claim)	where to write a message; waits for room
+ *	end_commit(end, len, claim, more)
+ *					sends it. @more: an end_peek() comes next
+ *	end_peek(end, len, view)	the next message; waits for it
+ *	end_release(end, view)
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define inlined static inline __attribute__((always_inline))
+
+inlined uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * The whole message is written in place and read in place. 32 bytes are four
+ * words, as an application's structure would be; the rest is memset and a sum
+ * of 16 bytes at a time.
+ */
+inlined void payload_fill(void *at, size_t len, uint64_t value)
+{
+	uint64_t *word = at;
+
+	if (__builtin_constant_p(len) && len == 32) {
+		word[0] = value;
+		word[1] = value;
+		word[2] = value;
+		word[3] = value;
+	} else {
+		memset(at, (int)value, len);
+	}
+}
+
+struct lanes {
+	uint64_t lane __attribute__((vector_size(16)));
+} __attribute__((packed, aligned(8), may_alias));
+
+inlined uint64_t payload_sum(const void *at, size_t len)
+{
+	const uint64_t *word = at;
+	const struct lanes *v = at;
+	struct lanes a = { { 0 } }, b = a, c = a, d = a;
+	size_t i;
+
+	if (__builtin_constant_p(len) && len == 32)
+		return word[0] + word[1] + word[2] + word[3];
+	for (i = 0; i + 4 <= len / sizeof(*v); i += 4) {
+		a.lane += v[i].lane;
+		b.lane += v[i + 1].lane;
+		c.lane += v[i + 2].lane;
+		d.lane += v[i + 3].lane;
+	}
+	a.lane += b.lane + c.lane + d.lane;
+	return a.lane[0] + a.lane[1];
+}
+
+inlined void put(struct end *e, size_t len, uint64_t value, bool more)
+{
+	struct claim c;
+
+	payload_fill(end_claim(e, len, &c), len, value);
+	end_commit(e, len, &c, more);
+}
+
+inlined uint64_t get(struct end *e, size_t len)
+{
+	struct view v;
+	uint64_t sum = payload_sum(end_peek(e, len, &v), len);
+
+	end_release(e, &v);
+	return sum;
+}
+
+/* The same without a look at the payload. */
+inlined void put_in_place(struct end *e, size_t len)
+{
+	struct claim c;
+
+	end_claim(e, len, &c);
+	end_commit(e, len, &c, false);
+}
+
+inlined void get_in_place(struct end *e, size_t len)
+{
+	struct view v;
+
+	end_peek(e, len, &v);
+	end_release(e, &v);
+}
+
+/* A sum that the compiler must not throw away. */
+inlined void used(uint64_t value)
+{
+	__asm__ volatile("" : : "r" (value));
+}
+
+#define STAMPS_MAX	4096
+
+static uint64_t took[STAMPS_MAX];
+
+static int stamp_order(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static uint64_t took_median(uint64_t n)
+{
+	if (n > STAMPS_MAX)
+		n = STAMPS_MAX;
+	qsort(took, n, sizeof(took[0]), stamp_order);
+	return took[n / 2];
+}
+
+/* What a look at the clock costs, to be taken off. */
+static uint64_t clock_ns(void)
+{
+	uint64_t at = now_ns();
+	int i;
+
+	for (i = 0; i < 99; i++)
+		used(now_ns());
+	return (now_ns() - at) / 100;
+}
+
+/* --- round trips --- */
+
+/*
+ * Sides that sleep take long enough for a look at the clock each time, and the
+ * median leaves out those in which a timer ticked; sides that poll do not.
+ */
+inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
+{
+	uint64_t i, n = job->warm + job->count, off = clock_ns(), at = 0;
+
+	for (i = 0; i < n; i++) {
+		if (i == job->warm) {
+			if (!side)
+				job_traced(job);
+			count_start(job, 1);
+			if (!side)
+				job->start_ns = now_ns();
+		}
+		if (!side) {
+			if (LINK_SLEEPS && !job->counted)
+				at = now_ns();
+			put(e, len, i, true);
+		}
+		used(get(e, len));
+		if (side)
+			put(e, len, i, i + 1 < n);
+		else if (LINK_SLEEPS && !job->counted && i >= job->warm)
+			took[(i - job->warm) % STAMPS_MAX] = now_ns() - at - off;
+	}
+	count_stop(job, side, true);
+	if (!side)
+		job->ns = LINK_SLEEPS && !job->counted ?
+			  job->count * took_median(job->count) :
+			  now_ns() - job->start_ns;
+}
+
+static void rtt(struct job *job, int side)
+{
+	struct end e;
+
+	end_join(&e, job, 0, side);
+	job_meet(job);
+	if (job->len == 32)
+		rtt_loop(job, &e, side, 32);
+	else
+		rtt_loop(job, &e, side, job->len);
+	job_meet(job);
+	end_leave(&e);
+}
+
+/* --- one way --- */
+
+#define ANSWER_BYTES	32
+
+static void oneway(struct job *job, int side)
+{
+	uint64_t i, n = job->count < STAMPS_MAX ? job->count : STAMPS_MAX;
+	struct end e;
+
+	end_join(&e, job, 0, side);
+	job_meet(job);
+	for (i = 0; i < job->warm + n; i++) {
+		uint64_t at, *word;
+		const void *msg;
+		struct claim c;
+		struct view v;
+
+		if (!side) {
+			at = now_ns();
+			word = end_claim(&e, job->len, &c);
+			payload_fill(word, job->len, i);
+			*word = at;
+			end_commit(&e, job->len, &c, true);
+			used(get(&e, ANSWER_BYTES));
+			continue;
+		}
+		msg = end_peek(&e, job->len, &v);
+		used(payload_sum(msg, job->len));
+		at = *(const uint64_t *)msg;
+		took[i % STAMPS_MAX] = now_ns() - at;
+		end_release(&e, &v);
+		put(&e, ANSWER_BYTES, i, i + 1 < job->warm + n);
+	}
+	if (side)
+		job->ns = took_median(n) - clock_ns();
+	job_meet(job);
+	end_leave(&e);
+}
+
+/* --- throughput --- */
+
+inlined void rate_loop(struct job *job, struct end *e, int side, size_t len)
+{
+	uint64_t i;
+
+	for (i = 0; i < job->warm + job->count; i++) {
+		if (!side && i == job->warm)
+			job->start_ns = now_ns();
+		if (!side)
+			put(e, len, i, false);
+		else
+			used(get(e, len));
+	}
+}
+
+static void rate(struct job *job, int side)
+{
+	struct end e;
+
+	end_join(&e, job, 0, side);
+	job_meet(job);
+	if (job->len == 32)
+		rate_loop(job, &e, side, 32);
+	else
+		rate_loop(job, &e, side, job->len);
+	if (side)
+		job->ns = now_ns();
+	job_meet(job);
+	if (!side) {
+		job->ns -= job->start_ns;
+		/* the counters are of all messages, warm ones too */
+		job->copied_bytes = end_copied(&e);
+	}
+	job_meet(job);
+	end_leave(&e);
+}
+
+/* --- both ends in one process --- */
+
+/* Messages in flight: no more than the smallest kernel buffer holds. */
+inlined unsigned int batch(size_t len)
+{
+	size_t n = 32 * KIB / len;
+
+	return n < 1 ? 1 : n > BATCH_MAX ? BATCH_MAX : (unsigned int)n;
+}
+
+inlined void solo_loop(struct job *job, struct end *from, struct end *to,
+		       unsigned int readers, size_t len, bool touch)
+{
+	uint64_t i, off = clock_ns(), sent = 0, received = 0;
+	unsigned int b, r, n = batch(touch ? len : 64);
+	uint64_t rounds = (job->warm + job->count) / n, skip = job->warm / n;
+
+	for (i = 0; i < rounds; i++) {
+		uint64_t at;
+
+		if (i == skip) {
+			sent = 0;
+			received = 0;
+		}
+		at = now_ns();
+		for (b = 0; b < n; b++) {
+#ifdef LINK_BROADCAST
+			if (touch)
+				put(from, len, i, false);
+			else
+				put_in_place(from, len);
+#else
+			for (r = 0; r < readers; r++)
+				put(&from[r], len, i, false);
+#endif
+		}
+		sent += now_ns() - at - off;
+		at = now_ns();
+		for (r = 0; r < readers; r++) {
+			for (b = 0; b < n; b++) {
+				if (touch)
+					used(get(&to[r], len));
+				else
+					get_in_place(&to[r], len);
+			}
+		}
+		received += now_ns() - at - off;
+	}
+	job->count = (rounds - skip) * n;
+	job->ns = sent;
+	job->ns2 = received;
+}
+
+/* The same without clocks, for counting the instructions of each half. */
+inlined void solo_count(struct job *job, struct end *from, struct end *to,
+			size_t len)
+{
+	unsigned int half, b, n = batch(len);
+	uint64_t i, rounds = job->stepping ? 8 : 512;
+
+	memset(job->insns, 0, sizeof(job->insns));
+	for (half = 0; half < 2; half++) {
+		for (i = 0; i < rounds; i++) {
+			count_start(job, half == 0 ? 1 : 0);
+			for (b = 0; b < n; b++)
+				put(from, len, i, false);
+			count_stop(job, 0, half == 0);
+			count_start(job, half == 1 ? 2 : 0);
+			for (b = 0; b < n; b++)
+				used(get(to, len));
+			count_stop(job, 1, half == 1);
+		}
+	}
+	job->count = rounds * n;
+}
+
+static void solo(struct job *job, int side)
+{
+	struct end from, to;
+
+	(void)side;
+	end_join(&from, job, 0, 0);
+	end_join(&to, job, 0, 1);
+	if (job->len == 32)
+		solo_loop(job, &from, &to, 1, 32, true);
+	else
+		solo_loop(job, &from, &to, 1, job->len, true);
+	if (job->counted) {
+		job_traced(job);
+		if (job->len == 32)
+			solo_count(job, &from, &to, 32);
+		else
+			solo_count(job, &from, &to, job->len);
+	}
+	end_leave(&from);
+	end_leave(&to);
+}
+
+static void handover(struct job *job, int side)
+{
+#ifdef LINK_BROADCAST
+	struct end from, to;
+
+	(void)side;
+	end_join(&from, job, 0, 0);
+	end_join(&to, job, 0, 1);
+	solo_loop(job, &from, &to, 1, job->len, false);
+	end_leave(&from);
+	end_leave(&to);
+#else
+	(void)side;
+	job->count = 0;
+#endif
+}
+
+static void fan(struct job *job, int side)
+{
+	static struct end from[FAN_MAX], to[FAN_MAX];
+	unsigned int r;
+
+	(void)side;
+#ifdef LINK_BROADCAST
+	fan_join(from, to, job);
+#else
+	for (r = 0; r < job->readers; r++) {
+		end_join(&from[r], job, r, 0);
+		end_join(&to[r], job, r, 1);
+	}
+#endif
+	solo_loop(job, from, to, job->readers, 32, true);
+	for (r = 0; r < job->readers; r++)
+		end_leave(&to[r]);
+#ifdef LINK_BROADCAST
+	end_leave(from);
+#else
+	for (r = 0; r < job->readers; r++)
+		end_leave(&from[r]);
+#endif
+}
+
+static int open_all(const struct job *job)
+{
+#ifdef LINK_BROADCAST
+	return job->readers ? fan_open(job) : pair_open(job);
+#else
+	unsigned int r;
+	int err = 0;
+
+	for (r = 0; !err && r < (job->readers ? job->readers : 1); r++)
+		err = pair_open(job);
+	return err;
+#endif
+}
+
+const struct contestant LINK = {
+	.name		= LINK_NAME,
+	.what		= LINK_WHAT,
+	.module		= LINK_MODULE,
+	.sleeps		= LINK_SLEEPS,
+#ifdef LINK_BROADCAST
+	.broadcast	= true,
+#endif
+	.len_max	= LINK_LEN_MAX,
+	.open		= open_all,
+	.close		= pair_close,
+	.rtt		= rtt,
+	.oneway		= oneway,
+	.rate		= rate,
+	.solo		= solo,
+	.fan		= fan,
+	.handover	= handover,
+};

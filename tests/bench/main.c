@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * weir-bench: weir against a bare shared-memory ring, eventfd, pipe, AF_UNIX
+ * SEQPACKET and UDP. In each round every measurement is made once with each
+ * contestant, in turns that begin with another one each time, between two
+ * looks at how long a cache line takes from one processor to the other.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "figure.h"
+
+struct options options = {
+	.mode	= MODE_NATIVE,
+	.cpu	= { 0, 1 },
+};
+
+const char *const mode_names[MODES] = { "native", "guest", "icount" };
+
+static const struct contestant *const contestants[] = {
+	&link_weir, &link_ring, &link_weir_wait, &link_weir_plain,
+	&link_eventfd, &link_pipe, &link_seqpacket, &link_udp,
+};
+
+#define CONTESTANTS	(sizeof(contestants) / sizeof(contestants[0]))
+
+static const unsigned long sizes[] = {
+	32, 256, 1 * KIB, 16 * KIB, 64 * KIB, 1 * MIB,
+};
+
+#define SIZES		(sizeof(sizes) / sizeof(sizes[0]))
+
+void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+void die(const char *format, ...)
+{
+	va_list args;
+
+	fputs("weir-bench: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+/* Is it among those asked for with --only? */
+bool wanted(const char *bench, const char *who)
+{
+	return !options.only || strstr(bench, options.only) ||
+	       !strcmp(who, options.only);
+}
+
+/* Messages to measure: enough for the clock, few enough for the patience. */
+static uint64_t count_for(const struct contestant *c, size_t len)
+{
+	static const uint64_t polls[MODES] = { 200000, 20000, 2000 };
+	static const uint64_t sleeps[MODES] = { 4000, 1000, 500 };
+	uint64_t n = c->sleeps ? sleeps[options.mode] : polls[options.mode];
+
+	n /= 1 + len / (c->sleeps ? 32 * KIB : KIB);
+	if (options.quick)
+		n /= 10;
+	return n < 20 ? 20 : n;
+}
+
+static size_t ring_for(size_t len)
+{
+	size_t bytes = 64 * KIB;
+
+	while (bytes < 8 * len)
+		bytes *= 2;
+	return bytes;
+}
+
+/*
+ * Polling sides make no sense when time is the sum over all processors: the
+ * clock would count the loops of whoever waits.
+ */
+static bool fits(const struct contestant *c, bool two_sides)
+{
+	if (c->module && options.mode == MODE_NATIVE)
+		return false;
+	return !two_sides || c->sleeps || options.mode != MODE_ICOUNT;
+}
+
+static struct job *prepare(const struct contestant *c, size_t len)
+{
+	struct job *job = job_new();
+
+	job->len = len;
+	job->count = count_for(c, len);
+	job->warm = job->count / 10 + 10;
+	job->ring_bytes = ring_for(len);
+	return job;
+}
+
+static bool run(const struct contestant *c, struct job *job, job_side *side,
+		int sides, const char *bench)
+{
+	int err = c->open(job);
+	bool good;
+
+	if (err) {
+		say("%s %s %zu: %s", bench, c->name, job->len, strerror(-err));
+		return false;
+	}
+	good = job_run(job, side, sides);
+	c->close();
+	if (!good)
+		say("%s %s %zu: not measured", bench, c->name, job->len);
+	return good;
+}
+
+/* --- measurements; each is of one contestant, one size --- */
+
+/*
+ * User instructions by single steps, where the CPU does not count; of icount's
+ * time the rest is the kernel's.
+ */
+static void count_steps(const struct contestant *c, unsigned int round,
+			const char *bench, job_side *side, int sides, size_t len)
+{
+	struct job *job = prepare(c, len);
+	char name[24];
+	double n;
+
+	if (round)
+		return;
+	job->counted = true;
+	job->stepping = true;
+	job->warm = 2100;
+	job->count = 128;
+	if (sides == 2) {
+		job->warm = 100;
+		job->count = 20;
+	}
+	if (!run(c, job, side, sides, bench))
+		return;
+	n = (double)job->count;
+	if (sides == 2) {
+		/* the other side does the same */
+		snprintf(name, sizeof(name), "%s_user", bench);
+		figure_add(round, name, c->name, len,
+			   2 * (double)job->steps[0] / n);
+	} else {
+		figure_add(round, "publish_user", c->name, len,
+			   (double)job->steps[0] / n);
+		figure_add(round, "consume_user", c->name, len,
+			   (double)job->steps[1] / n);
+	}
+}
+
+static void measure_rtt(const struct contestant *c, unsigned int round,
+			size_t len)
+{
+	struct job *job = prepare(c, len);
+	double n = (double)job->count;
+
+	if (!fits(c, true) || len == 64 * KIB)
+		return;
+	job->counted = count_works() && len == 32;
+	if (!run(c, job, c->rtt, 2, "rtt"))
+		return;
+	figure_add(round, "rtt", c->name, len, (double)job->ns / n);
+	if (job->counted && c->sleeps) {
+		figure_add(round, "rtt_user", c->name, len,
+			   (double)(job->insns[0][0] + job->insns[1][0]) / n);
+		figure_add(round, "rtt_kernel", c->name, len,
+			   (double)(job->insns[0][1] + job->insns[1][1]) / n);
+	}
+	if (!job->counted && len == 32 && c->sleeps)
+		count_steps(c, round, "rtt", c->rtt, 2, len);
+}
+
+static void measure_oneway(const struct contestant *c, unsigned int round,
+			   size_t len)
+{
+	struct job *job = prepare(c, len);
+
+	if (!fits(c, true) || len == 64 * KIB)
+		return;
+	if (run(c, job, c->oneway, 2, "oneway"))
+		figure_add(round, "oneway", c->name, len, (double)job->ns);
+}
+
+static void measure_rate(const struct contestant *c, unsigned int round,
+			 size_t len)
+{
+	struct job *job = prepare(c, len);
+	double n;
+
+	/* parallel work has no time of its own where time is a sum */
+	if (!fits(c, true) || options.mode == MODE_ICOUNT)
+		return;
+	job->count *= 5;
+	n = (double)job->count;
+	if (!run(c, job, c->rate, 2, "rate"))
+		return;
+	figure_add(round, "rate", c->name, len, (double)job->ns / n);
+	if (len != 64 * KIB)
+		return;
+	n += (double)job->warm;
+	figure_add(round, "copied", c->name, len,
+		   (double)job->copied_bytes / n);
+	/* filled and summed by the user; each copy reads and writes */
+	figure_add(round, "traffic", c->name, len,
+		   2 * (double)len + 2 * (double)job->copied_bytes / n);
+}
+
+static void measure_solo(const struct contestant *c, unsigned int round,
+			 size_t len)
+{
+	struct job *job = prepare(c, len);
+	double n;
+
+	if (!fits(c, false) || len > 16 * KIB || c == &link_weir_wait ||
+	    c == &link_weir_plain)
+		return;
+	job->counted = count_works() && len == 32;
+	/* whole laps of the ring, so that each pays for its look at cursors */
+	job->warm = 2048 / (1 + len / 64);
+	job->count = 16 * job->warm;
+	if (!run(c, job, c->solo, 1, "solo"))
+		return;
+	if (job->counted) {
+		n = (double)job->count;
+		figure_add(round, "publish_user", c->name, len,
+			   (double)job->insns[0][0] / n);
+		figure_add(round, "publish_kernel", c->name, len,
+			   (double)job->insns[0][1] / n);
+		figure_add(round, "consume_user", c->name, len,
+			   (double)job->insns[1][0] / n);
+		figure_add(round, "consume_kernel", c->name, len,
+			   (double)job->insns[1][1] / n);
+	} else {
+		n = (double)job->count;
+		figure_add(round, "publish", c->name, len, (double)job->ns / n);
+		figure_add(round, "consume", c->name, len, (double)job->ns2 / n);
+	}
+	if (!job->counted && len == 32)
+		count_steps(c, round, "solo", c->solo, 1, len);
+}
+
+static void measure_fan(const struct contestant *c, unsigned int round,
+			size_t readers)
+{
+	struct job *job = prepare(c, 32);
+	double n;
+
+	if (!fits(c, false) || c == &link_weir_wait || c == &link_weir_plain)
+		return;
+	job->readers = (unsigned int)readers;
+	job->warm = 1024;
+	job->count = c->sleeps ? 2048 / readers : 8192;
+	if (options.quick || options.mode != MODE_NATIVE)
+		job->count = c->sleeps ? 512 / readers + 16 : 4096;
+	if (c->sleeps)
+		job->warm = 64;
+	if (!run(c, job, c->fan, 1, "fan"))
+		return;
+	n = (double)job->count;
+	figure_add(round, "fan_publish", c->name, readers, (double)job->ns / n);
+	figure_add(round, "fan_consume", c->name, readers,
+		   (double)job->ns2 / n / (double)readers);
+}
+
+/* What is in place already: claimed, published, seen, released. */
+static void measure_handover(const struct contestant *c, unsigned int round,
+			     size_t len)
+{
+	struct job *job = prepare(c, len);
+
+	if (!fits(c, false) || c->sleeps)
+		return;
+	job->ring_bytes = 64 * MIB;
+	job->warm = 256;
+	job->count = options.quick ? 1024 : 8192;
+	if (run(c, job, c->handover, 1, "handover"))
+		figure_add(round, "handover", c->name, len,
+			   (double)(job->ns + job->ns2) / (double)job->count);
+}
+
+/**
+ * struct bench - something to measure
+ * @name: its figures begin with it.
+ * @measure: with one contestant and one size.
+ * @sizes: of messages, or numbers of readers; ends with 0.
+ */
+static const struct bench {
+	const char	*name;
+	void		(*measure)(const struct contestant *c,
+				   unsigned int round, size_t size);
+	unsigned long	sizes[SIZES + 1];
+} benches[] = {
+	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB } },
+	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB } },
+	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB } },
+	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB } },
+	{ "fan", measure_fan, { 1, 4, 16, 64 } },
+	{ "handover", measure_handover, { 64, MIB } },
+};
+
+static void measure_round(unsigned int round)
+{
+	size_t b, s, i;
+
+	for (b = 0; b < sizeof(benches) / sizeof(benches[0]); b++) {
+		const struct bench *bench = &benches[b];
+
+		if (options.mode != MODE_ICOUNT)
+			figure_add(round, "line", bench->name, 0,
+				   (double)job_line_ns());
+		for (s = 0; bench->sizes[s]; s++) {
+			for (i = 0; i < CONTESTANTS; i++) {
+				const struct contestant *c =
+					contestants[(i + round) % CONTESTANTS];
+				size_t len = b == 4 ? 32 : bench->sizes[s];
+
+				if (wanted(bench->name, c->name) &&
+				    len <= c->len_max)
+					bench->measure(c, round, bench->sizes[s]);
+			}
+		}
+	}
+	if (options.mode != MODE_ICOUNT)
+		figure_add(round, "line", "end", 0, (double)job_line_ns());
+	/* slow and steady: three rounds of it will do */
+	if (round < 3)
+		scale_measure(round);
+}
+
+/* --- command line --- */
+
+static _Noreturn void usage(int status)
+{
+	fputs("usage: weir-bench [--mode native|guest|icount] [--quick] [--rounds N]\n"
+	      "                  [--cpus A,B] [--only BENCH|CONTESTANT] [--json FILE]\n"
+	      "       weir-bench --report FILE... [--json FILE]\n"
+	      "\n"
+	      "native   without the module: weir's ring code on emulated kernel pages\n"
+	      "guest    with the module\n"
+	      "icount   with the module, where a nanosecond is an instruction\n",
+	      status ? stderr : stdout);
+	exit(status);
+}
+
+static enum bench_mode parse_mode(const char *name)
+{
+	unsigned int m;
+
+	for (m = 0; m < MODES; m++) {
+		if (!strcmp(name, mode_names[m]))
+			return (enum bench_mode)m;
+	}
+	usage(2);
+}
+
+static void write_json(const char *name)
+{
+	FILE *file = strcmp(name, "-") ? fopen(name, "w") : stdout;
+
+	if (!file)
+		die("%s: %s", name, strerror(errno));
+	figure_write(file);
+	if (file != stdout && fclose(file))
+		die("%s: %s", name, strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "mode", required_argument, NULL, 'm' },
+		{ "quick", no_argument, NULL, 'q' },
+		{ "rounds", required_argument, NULL, 'n' },
+		{ "cpus", required_argument, NULL, 'c' },
+		{ "only", required_argument, NULL, 'o' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "report", no_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 }
+	};
+	const char *json = NULL;
+	bool only_report = false;
+	unsigned int round;
+	int c, i;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 'm':
+			options.mode = parse_mode(optarg);
+			break;
+		case 'q':
+			options.quick = true;
+			break;
+		case 'n':
+			options.rounds = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			if (sscanf(optarg, "%d,%d", &options.cpu[0],
+				   &options.cpu[1]) != 2)
+				usage(2);
+			break;
+		case 'o':
+			options.only = optarg;
+			break;
+		case 'j':
+			json = optarg;
+			break;
+		case 'r':
+			only_report = true;
+			break;
+		default:
+			usage(c == 'h' ? 0 : 2);
+		}
+	}
+	if (only_report) {
+		for (i = optind; i < argc; i++) {
+			FILE *file = fopen(argv[i], "r");
+
+			if (!file)
+				die("%s: %s", argv[i], strerror(errno));
+			figure_read(file);
+			fclose(file);
+		}
+	} else {
+		if (optind < argc)
+			usage(2);
+		if (!options.rounds)
+			options.rounds = options.quick ? 3 : 7;
+		if (options.rounds > ROUNDS_MAX)
+			die("at most %d rounds", ROUNDS_MAX);
+		for (round = 0; round < options.rounds; round++)
+			measure_round(round);
+	}
+	if (json)
+		write_json(json);
+	report(stdout);
+	return 0;
+}

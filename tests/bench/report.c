@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tables, in Markdown: what was measured, by machine; and what weir must reach
+ * against what it does reach. Ratios are taken within each round, and the
+ * median of the rounds is shown.
+ */
+#include <string.h>
+
+#include "figure.h"
+
+static const char *const who_order[] = {
+	"weir", "ring", "weir-wait", "weir-plain", "eventfd", "pipe",
+	"seqpacket", "udp",
+};
+
+#define WHO	(sizeof(who_order) / sizeof(who_order[0]))
+#define COLUMNS	8
+
+static const char *const mode_words[MODES] = {
+	[MODE_NATIVE]	= "on this machine, ring code alone (kernel's pages emulated)",
+	[MODE_GUEST]	= "guest with the module, emulated processors in parallel",
+	[MODE_ICOUNT]	= "guest with the module, instructions as time (1 ns = 1 instruction)",
+};
+
+static void size_text(char *to, size_t room, unsigned long size, bool bytes)
+{
+	if (bytes && size >= MIB)
+		snprintf(to, room, "%lu MiB", size / MIB);
+	else if (bytes && size >= KIB)
+		snprintf(to, room, "%lu KiB", size / KIB);
+	else
+		snprintf(to, room, "%lu%s", size, bytes ? " B" : "");
+}
+
+static void value_text(char *to, size_t room, double v)
+{
+	if (v < 0)
+		snprintf(to, room, "-");
+	else if (v < 100)
+		snprintf(to, room, "%.1f", v);
+	else
+		snprintf(to, room, "%.0f", v);
+}
+
+/* Sizes that a measurement has, in order; returns how many. */
+static unsigned int columns(enum bench_mode mode, const char *bench,
+			    unsigned long *to)
+{
+	unsigned int i, k, n = 0;
+
+	for (i = 0; i < nfigures; i++) {
+		struct figure *f = &figures[i];
+
+		if (f->mode != mode || strcmp(f->bench, bench))
+			continue;
+		for (k = 0; k < n && to[k] < f->size; k++)
+			;
+		if ((k < n && to[k] == f->size) || n == COLUMNS)
+			continue;
+		memmove(&to[k + 1], &to[k], (n - k) * sizeof(*to));
+		to[k] = f->size;
+		n++;
+	}
+	return n;
+}
+
+static void table(FILE *out, enum bench_mode mode, const char *bench,
+		  const char *title, bool bytes)
+{
+	unsigned long size[COLUMNS + 1];
+	unsigned int n = columns(mode, bench, size), i, k;
+	char text[32];
+
+	if (!n)
+		return;
+	fprintf(out, "\n**%s**\n\n| |", title);
+	for (k = 0; k < n; k++) {
+		size_text(text, sizeof(text), size[k], bytes);
+		fprintf(out, " %s |", text);
+	}
+	fprintf(out, "\n|---|");
+	for (k = 0; k < n; k++)
+		fprintf(out, "---:|");
+	fputc('\n', out);
+	for (i = 0; i < WHO; i++) {
+		bool any = false;
+
+		for (k = 0; k < n; k++)
+			any |= !!figure_find(mode, bench, who_order[i], size[k]);
+		if (!any)
+			continue;
+		fprintf(out, "| %s |", who_order[i]);
+		for (k = 0; k < n; k++) {
+			value_text(text, sizeof(text),
+				   figure_median(figure_find(mode, bench,
+							     who_order[i],
+							     size[k])));
+			fprintf(out, " %s |", text);
+		}
+		fputc('\n', out);
+	}
+}
+
+static double med(enum bench_mode mode, const char *bench, const char *who,
+		  unsigned long size)
+{
+	return figure_median(figure_find(mode, bench, who, size));
+}
+
+/*
+ * Instructions for 32 bytes, user and kernel apart. Kernel is counted by the
+ * CPU, or is what single steps through the user's part leave of the total.
+ */
+static void table_instructions(FILE *out, enum bench_mode mode)
+{
+	static const char *const part[] = { "publish", "consume", "rtt" };
+	char name[24], text[2][32];
+	bool head = false;
+	size_t i, k;
+
+	for (i = 0; i < WHO; i++) {
+		const char *who = who_order[i];
+		char row[512];
+		size_t at = 0;
+		bool any = false;
+
+		for (k = 0; k < 3; k++) {
+			double user, kernel, total;
+
+			snprintf(name, sizeof(name), "%s_user", part[k]);
+			user = med(mode, name, who, 32);
+			snprintf(name, sizeof(name), "%s_kernel", part[k]);
+			kernel = med(mode, name, who, 32);
+			total = med(mode, part[k], who, 32);
+			if (mode == MODE_ICOUNT && user >= 0 && total >= 0)
+				kernel = total > user ? total - user : 0;
+			any |= user >= 0;
+			value_text(text[0], sizeof(text[0]), user);
+			value_text(text[1], sizeof(text[1]), kernel);
+			at += (size_t)snprintf(row + at, sizeof(row) - at,
+					       " %s | %s |", text[0], text[1]);
+		}
+		if (!any)
+			continue;
+		if (!head)
+			fprintf(out, "\n**Instructions, 32 B**\n\n"
+				"| | publish, user | kernel | consume, user | kernel | round trip, user | kernel |\n"
+				"|---|---:|---:|---:|---:|---:|---:|\n");
+		head = true;
+		fprintf(out, "| %s |%s\n", who, row);
+	}
+}
+
+/* How fast the machine was meanwhile. */
+static void bracket(FILE *out, enum bench_mode mode)
+{
+	double low = -1, high = -1;
+	unsigned int i, k;
+
+	for (i = 0; i < nfigures; i++) {
+		struct figure *f = &figures[i];
+
+		if (f->mode != mode || strcmp(f->bench, "line"))
+			continue;
+		for (k = 0; k < f->rounds; k++) {
+			if (low < 0 || f->value[k] < low)
+				low = f->value[k];
+			if (f->value[k] > high)
+				high = f->value[k];
+		}
+	}
+	if (low >= 0)
+		fprintf(out, "\nA cache line there and back, between the measurements: %.0f to %.0f ns.\n",
+			low, high);
+}
+
+static void tables(FILE *out, enum bench_mode mode)
+{
+	const char *unit = mode == MODE_ICOUNT ? "instructions" : "ns";
+	char title[128];
+	static const struct {
+		const char *bench;
+		const char *what;
+		bool bytes;
+	} list[] = {
+		{ "rtt", "Round trip, %s", true },
+		{ "oneway", "One way, %s (with two looks at the clock)", true },
+		{ "rate", "Throughput, %s per message", true },
+		{ "publish", "Publish, %s per message, both ends in one process", true },
+		{ "consume", "Consume, %s per message, both ends in one process", true },
+		{ "fan_publish", "Fan-out: publisher's %s per message, by subscribers", false },
+		{ "fan_consume", "Fan-out: each subscriber's %s per message, by subscribers", false },
+		{ "handover", "Handing over what is in place, %s", true },
+		{ "traffic", "Bytes moved per 64 KiB message (user's fill and sum, kernel's copies)", true },
+		{ "subscribe", "The n-th subscription of a path, %s", false },
+		{ "path", "The n-th path, %s", false },
+		{ "idle_solo", "32 B, publish and consume, %s, by idle sockets", false },
+		{ "idle_rtt", "32 B, round trip of sleeping sides, %s, by idle sockets", false },
+	};
+	unsigned int i;
+	bool any = false;
+
+	for (i = 0; i < nfigures; i++)
+		any |= figures[i].mode == mode;
+	if (!any)
+		return;
+	fprintf(out, "\n## %s: %s\n", mode_names[mode], mode_words[mode]);
+	bracket(out, mode);
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(title, sizeof(title), list[i].what, unit);
+#pragma GCC diagnostic pop
+		table(out, mode, list[i].bench, title, list[i].bytes);
+	}
+	table_instructions(out, mode);
+}
+
+/* --- what is required --- */
+
+static void verdict(FILE *out, const char *what, const char *where,
+		    bool at_most, double bound, double measured)
+{
+	const char *word = measured < 0 ? "not measured" :
+			   (at_most ? measured <= bound : measured >= bound) ?
+			   "met" : "**not met**";
+	char text[32] = "-";
+
+	if (measured >= 0)
+		snprintf(text, sizeof(text), "%.3f", measured);
+	fprintf(out, "| %s | %s | %s %.4g | %s | %s |\n", what, where,
+		at_most ? "at most" : "at least", bound, text, word);
+}
+
+static double ratio(enum bench_mode mode, const char *bench, const char *a,
+		    unsigned long size_a, const char *b, unsigned long size_b)
+{
+	return figure_ratio(figure_find(mode, bench, a, size_a),
+			    figure_find(mode, bench, b, size_b));
+}
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+static void required(FILE *out)
+{
+	static const char *const sleepers[] = { "weir-wait", "weir-plain" };
+	const enum bench_mode N = MODE_NATIVE, G = MODE_GUEST, I = MODE_ICOUNT;
+	char what[96];
+	size_t i;
+
+	fprintf(out, "\n## Required figures\n\n"
+		"| figure | where | required | measured | verdict |\n"
+		"|---|---|---:|---:|---|\n");
+	verdict(out, "a. 32 B round trip, weir / bare ring", "native", true,
+		1.05, ratio(N, "rtt", "weir", 32, "ring", 32));
+	verdict(out, "a. 32 B messages/s, weir / bare ring", "native", false,
+		1.0, ratio(N, "rate", "ring", 32, "weir", 32));
+	verdict(out, "a. 32 B messages/s, weir / SEQPACKET", "guest", false,
+		20, ratio(G, "rate", "seqpacket", 32, "weir", 32));
+	for (i = 0; i < 2; i++) {
+		const char *w = sleepers[i];
+
+		/* the best of two is the one that weir looks worst against */
+		snprintf(what, sizeof(what),
+			 "b. round trip of sleeping sides, %s / best of eventfd, pipe", w);
+		verdict(out, what, "icount", true, 1.10,
+			larger(ratio(I, "rtt", w, 32, "eventfd", 32),
+			       ratio(I, "rtt", w, 32, "pipe", 32)));
+		snprintf(what, sizeof(what),
+			 "b. round trip of sleeping sides, %s / SEQPACKET", w);
+		verdict(out, what, "icount", true, 0.75,
+			ratio(I, "rtt", w, 32, "seqpacket", 32));
+	}
+	verdict(out, "c. 64 KiB bytes/s, weir / SEQPACKET", "guest", false, 2,
+		ratio(G, "rate", "seqpacket", 64 * KIB, "weir", 64 * KIB));
+	verdict(out, "c. 64 KiB bytes/s, weir / SEQPACKET", "native", false, 2,
+		ratio(N, "rate", "seqpacket", 64 * KIB, "weir", 64 * KIB));
+	verdict(out, "c. 64 KiB memory traffic, weir / SEQPACKET", "guest",
+		true, 0.6,
+		ratio(G, "traffic", "weir", 64 * KIB, "seqpacket", 64 * KIB));
+	verdict(out, "c. 64 KiB payload bytes copied by the kernel", "guest",
+		true, 0, med(G, "copied", "weir", 64 * KIB));
+	verdict(out, "c. handing over 1 MiB in place / 64 B", "icount", true,
+		1.1, ratio(I, "handover", "weir", MIB, "weir", 64));
+	verdict(out, "c. the same in time", "native", true, 1.1,
+		ratio(N, "handover", "weir", MIB, "weir", 64));
+	verdict(out, "d. publisher's cost, 64 subscribers / 1", "icount", true,
+		1.2, ratio(I, "fan_publish", "weir", 64, "weir", 1));
+	verdict(out, "e. 1,000th subscription / 10th", "icount", true, 2,
+		ratio(I, "subscribe", "weir", 1000, "weir", 10));
+	verdict(out, "e. 10,000th path / 10th", "icount", true, 2,
+		ratio(I, "path", "weir", 10000, "weir", 10));
+	verdict(out, "e. message among 10,000 idle sockets / none", "icount",
+		true, 1.1, ratio(I, "idle_solo", "weir", 10000, "weir", 0));
+	verdict(out, "e. sleeping round trip among them / none", "icount",
+		true, 1.1,
+		ratio(I, "idle_rtt", "weir-wait", 10000, "weir-wait", 0));
+}
+
+void report(FILE *out)
+{
+	unsigned int m;
+
+	fprintf(out, "# weir-bench\n\nMedians over the rounds; ratios are taken within each round.\n");
+	for (m = 0; m < MODES; m++)
+		tables(out, (enum bench_mode)m);
+	required(out);
+}

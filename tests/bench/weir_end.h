@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * weir as a contestant, through the library's public functions only. Its three
+ * ways differ in WEIR_WAY:
+ *
+ *	WAY_POLL	both sides poll; no system call
+ *	WAY_WAIT	who waits for an answer publishes without waking, and wakes
+ *			and sleeps in one system call
+ *	WAY_PLAIN	weir_commit(), weir_wait()
+ *
+ * Without the module (mode native) the handles are put together over memory
+ * that looks as the kernel's would.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <weir.h>
+
+#include "bench.h"
+
+#define WAY_POLL	0
+#define WAY_WAIT	1
+#define WAY_PLAIN	2
+
+#define LINK_BROADCAST	1
+#define LINK_LEN_MAX	(1 * MIB)
+#define FAN_PATH	"/bench/fan"
+
+/**
+ * struct end - one side
+ * @w: handle.
+ * @pending: something was committed and nobody woken for it.
+ */
+struct end {
+	struct weir	*w;
+	bool		pending;
+};
+
+struct claim {
+	struct weir_buf	buf;
+};
+
+struct view {
+	struct weir_msg	msg;
+};
+
+static int fds[2] = { -1, -1 };
+
+static struct weir_config config(const struct job *job)
+{
+	return (struct weir_config){ .ring_bytes = (uint32_t)job->ring_bytes };
+}
+
+/* The kernel's half of a connection; the ends map it where they run. */
+static int pair_open(const struct job *job)
+{
+	int family, bytes = (int)job->ring_bytes, listener, err = -1;
+	struct sockaddr_weir at = { 0 };
+
+	if (options.mode == MODE_NATIVE)
+		return emulate_open(2, 1, job->ring_bytes);
+	family = weir_family();
+	if (family < 0)
+		return family;
+	at.sw_family = (unsigned short)family;
+	snprintf(at.sw_path, sizeof(at.sw_path), "/bench/pair/%d", (int)getpid());
+	listener = socket(family, SOCK_SEQPACKET, 0);
+	fds[0] = socket(family, SOCK_SEQPACKET, 0);
+	if (listener >= 0 && fds[0] >= 0 &&
+	    !setsockopt(listener, SOL_WEIR, WEIR_SO_RING_BYTES, &bytes,
+			sizeof(bytes)) &&
+	    !setsockopt(fds[0], SOL_WEIR, WEIR_SO_RING_BYTES, &bytes,
+			sizeof(bytes)) &&
+	    !bind(listener, (void *)&at, sizeof(at)) && !listen(listener, 1) &&
+	    !connect(fds[0], (void *)&at, sizeof(at))) {
+		fds[1] = accept(listener, NULL, NULL);
+		err = fds[1] < 0;
+	}
+	if (err)
+		die("a weir connection: %s", strerror(errno));
+	close(listener);
+	return 0;
+}
+
+static int fan_open(const struct job *job)
+{
+	if (options.mode == MODE_NATIVE)
+		return emulate_open(1, job->readers, job->ring_bytes);
+	return weir_family() < 0 ? -EAFNOSUPPORT : 0;
+}
+
+static void pair_close(void)
+{
+	if (options.mode == MODE_NATIVE) {
+		emulate_close();
+		return;
+	}
+	close(fds[0]);
+	close(fds[1]);
+	fds[0] = -1;
+	fds[1] = -1;
+}
+
+static void end_join(struct end *e, const struct job *job, int link, int side)
+{
+	struct weir_config c = config(job);
+	int err;
+
+	(void)link;
+	memset(e, 0, sizeof(*e));
+	if (options.mode == MODE_NATIVE) {
+		e->w = emulate_join((unsigned int)side, (unsigned int)!side, 0);
+		return;
+	}
+	err = weir_adopt(&e->w, dup(fds[side]), &c);
+	if (err)
+		die("weir_adopt: %s", weir_error());
+}
+
+static void fan_join(struct end *from, struct end *to, const struct job *job)
+{
+	struct weir_config c = config(job);
+	unsigned int r;
+	int err;
+
+	memset(from, 0, sizeof(*from));
+	memset(to, 0, job->readers * sizeof(*to));
+	if (options.mode == MODE_NATIVE) {
+		from->w = emulate_join(0, UINT32_MAX, 0);
+		for (r = 0; r < job->readers; r++)
+			to[r].w = emulate_join(UINT32_MAX, 0, r);
+		return;
+	}
+	err = weir_open(&from->w, SOCK_RDM, &c);
+	if (!err)
+		err = weir_bind(from->w, FAN_PATH);
+	for (r = 0; !err && r < job->readers; r++) {
+		err = weir_open(&to[r].w, SOCK_RDM, NULL);
+		if (!err)
+			err = weir_subscribe(to[r].w, FAN_PATH);
+	}
+	if (err)
+		die("weir subscription: %s", weir_error());
+}
+
+static void end_leave(struct end *e)
+{
+	if (options.mode != MODE_NATIVE)
+		weir_close(e->w);
+}
+
+static uint64_t end_copied(struct end *e)
+{
+	struct weir_sock_info info;
+
+	if (options.mode == MODE_NATIVE)
+		return 0;
+	if (weir_info(e->w, &info))
+		die("weir_info: %s", weir_error());
+	return info.copied_bytes;
+}
+
+static inline __attribute__((always_inline)) void *end_claim(struct end *e, size_t len, struct claim *c)
+{
+	unsigned int looks = 0;
+	int err;
+
+	while (weir_unlikely((err = weir_claim(e->w, len, &c->buf)))) {
+		if (err != -EAGAIN)
+			die("weir_claim: %s", weir_error());
+		if (WEIR_WAY == WAY_POLL)
+			spin(&looks);
+		else if (weir_wait(e->w, WEIR_WAIT_OUT,
+				   weir_ring_need((uint32_t)len),
+				   WEIR_FOREVER) < 0)
+			die("weir_wait: %s", weir_error());
+	}
+	return c->buf.data;
+}
+
+static inline __attribute__((always_inline)) void end_commit(struct end *e, size_t len, struct claim *c,
+			      bool more)
+{
+	(void)len;
+	if (WEIR_WAY == WAY_WAIT && more) {
+		weir_commit_more(e->w, &c->buf);
+		e->pending = true;
+	} else {
+		weir_commit(e->w, &c->buf);
+	}
+}
+
+/* An answer is not there yet when one has just asked: sleep, then look. */
+static inline __attribute__((always_inline)) const void *end_peek(struct end *e, size_t len, struct view *v)
+{
+	unsigned int looks = 0;
+	int ret;
+
+	(void)len;
+	if (WEIR_WAY == WAY_WAIT && e->pending) {
+		e->pending = false;
+		if (weir_wait(e->w, WEIR_WAIT_IN | WEIR_WAIT_KICK, 0,
+			      WEIR_FOREVER) < 0)
+			die("weir_wait: %s", weir_error());
+	}
+	while (weir_unlikely((ret = weir_peek(e->w, &v->msg)) != 1)) {
+		if (ret < 0)
+			die("weir_peek: %s", strerror(-ret));
+		if (WEIR_WAY == WAY_POLL)
+			spin(&looks);
+		else if (weir_wait(e->w, WEIR_WAIT_IN, 0, WEIR_FOREVER) < 0)
+			die("weir_wait: %s", weir_error());
+	}
+	return v->msg.data;
+}
+
+static inline __attribute__((always_inline)) void end_release(struct end *e, struct view *v)
+{
+	weir_release(e->w, &v->msg);
+}
+
+#include "loops.h"

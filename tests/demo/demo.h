@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the processes of the demo share: the messages that they exchange, and
+ * a block of anonymous shared memory in which each keeps count. The counts
+ * are beside the mesh, not in it: they are how the demo checks the mesh, and
+ * they survive the process that is killed.
+ *
+ *	conductor	starts, kills and restarts the others, shows progress
+ *	publisher	one outbox for each section, the whole index again and
+ *			again, one pass at a time
+ *	subscribers	see enum party_id
+ *	server, client	a connected pair: packages by name
+ *
+ * A pass ends when all reliable subscribers have all of it, so that what is
+ * measured in one pass is not the queue left by the one before.
+ */
+#ifndef DEMO_H
+#define DEMO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <weir.h>
+
+#include "index.h"
+
+#define QUERY_PATH	"/query/packages"
+#define CURSOR_NAME	"weir-demo"
+
+#define MS		UINT64_C(1000000)
+#define SECOND		UINT64_C(1000000000)
+
+enum party_id {
+	PARTY_PUBLISHER,
+	PARTY_ALL,		/* every section */
+	PARTY_SECTION,		/* one section */
+	PARTY_RESTARTED,	/* killed half-way; named cursor */
+	PARTY_SLOW,		/* every section, lossy, at its own speed */
+	PARTY_SERVER,
+	PARTY_CLIENT,
+	PARTIES
+};
+
+enum pass_kind {
+	PASS_ALONE,		/* no slow subscriber */
+	PASS_SLOW,		/* with it */
+	PASS_KILL,		/* no slow one; PARTY_RESTARTED is killed */
+	PASS_KINDS
+};
+
+/* Of one kind. */
+#define PASSES_MAX	4096
+
+/**
+ * struct message - what is published
+ * @check: demo_check() of the package's hash and the next three members.
+ * @seq: number within the section, from 0.
+ * @sent_ns: CLOCK_MONOTONIC, just before it was committed.
+ * @kind: enum pass_kind of the pass that it belongs to.
+ * @reserved: zero.
+ * @package: the record, with its strings.
+ */
+struct message {
+	uint64_t	check;
+	uint64_t	seq;
+	uint64_t	sent_ns;
+	uint32_t	kind;
+	uint32_t	reserved;
+	struct package	package;
+};
+
+#define STAMP_BYTES	offsetof(struct message, package)
+
+static inline uint64_t demo_check(uint64_t package_hash, uint64_t seq,
+				  uint64_t sent_ns, uint32_t kind)
+{
+	const uint64_t words[] = { package_hash, seq, sent_ns, kind };
+
+	return hash_words(words, sizeof(words));
+}
+
+/**
+ * struct count - what a party has of one section
+ * @next: number of the message to come.
+ * @messages: how many it published or received.
+ * @bytes: of these.
+ * @sum: of their @check: the same whatever their order, but not if one is
+ *	lost, doubled or changed.
+ */
+struct count {
+	uint64_t	next;
+	uint64_t	messages;
+	uint64_t	bytes;
+	uint64_t	sum;
+};
+
+/**
+ * struct tally - a count that a kill at any moment leaves whole
+ * @turn: its lowest bit tells which of the two counts.
+ * @count: that one, and the one being written.
+ */
+struct tally {
+	uint64_t	turn;
+	struct count	count[2];
+};
+
+static inline struct count tally_get(const struct tally *t)
+{
+	struct count c;
+	uint64_t turn;
+
+	/* another process may be writing: again, if it wrote twice */
+	do {
+		turn = __atomic_load_n(&t->turn, __ATOMIC_ACQUIRE);
+		c = t->count[turn & 1];
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (__atomic_load_n(&t->turn, __ATOMIC_RELAXED) != turn);
+	return c;
+}
+
+static inline void tally_set(struct tally *t, const struct count *c)
+{
+	/* the last turn is seen before what it made free is overwritten */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	t->count[(t->turn + 1) & 1] = *c;
+	__atomic_store_n(&t->turn, t->turn + 1, __ATOMIC_RELEASE);
+}
+
+static inline void tally_add(struct tally *t, uint64_t seq, uint64_t bytes,
+			     uint64_t check)
+{
+	struct count c = t->count[t->turn & 1];
+
+	c.next = seq + 1;
+	c.messages++;
+	c.bytes += bytes;
+	c.sum += check;
+	tally_set(t, &c);
+}
+
+/* 32 buckets for each power of two: within 3 % of the truth. */
+#define HISTOGRAM_BUCKETS	(60 * 32)
+
+/**
+ * struct histogram - latencies in nanoseconds
+ * @bucket: how many of about this value.
+ * @most: the largest.
+ */
+struct histogram {
+	uint64_t	bucket[HISTOGRAM_BUCKETS];
+	uint64_t	most;
+};
+
+static inline void histogram_add(struct histogram *h, uint64_t ns)
+{
+	unsigned int i = (unsigned int)ns;
+
+	if (ns >= 32) {
+		unsigned int shift = 58 - (unsigned int)__builtin_clzll(ns);
+
+		i = (shift + 1) * 32 + (unsigned int)(ns >> shift & 31);
+	}
+	h->bucket[i]++;
+	if (ns > h->most)
+		h->most = ns;
+}
+
+enum party_state {
+	PARTY_IDLE,
+	PARTY_READY,		/* has subscribed, bound, or listens */
+	PARTY_DONE,
+	PARTY_FAILED
+};
+
+/**
+ * struct party - one process of the demo, as it tells about itself
+ * @state: enum party_state, stored with release.
+ * @leave: the conductor asks it to finish.
+ * @pid: of the process, 0 if there is none; the conductor's.
+ * @starts: how often it was started.
+ * @lost: gaps in the numbers of a reliable stream.
+ * @doubled: numbers that came again.
+ * @broken: messages whose check did not match.
+ * @in_hand: the message that it had not released when it was killed, given to
+ *	it again and recognised.
+ * @offered: of PARTY_SLOW: what was published while it was there.
+ * @seen, @missed: of PARTY_SLOW: of these, by the library's count.
+ * @drained: of PARTY_SLOW: of @seen, after a pass, no longer at its own speed.
+ * @torn: of PARTY_SLOW: overwritten while in use, which the library noticed.
+ *	Counted in @missed.
+ * @waits, @waited_ns: of PARTY_PUBLISHER: for room, on any section.
+ * @copied_bytes: payload that the kernel copied for it.
+ * @error: why it failed.
+ * @tally: by section; of the server and client, TALLY_REQUESTS and so on.
+ * @latency: by enum pass_kind.
+ */
+struct party {
+	uint32_t		state;
+	uint32_t		leave;
+	pid_t			pid;
+	uint32_t		starts;
+	uint64_t		lost;
+	uint64_t		doubled;
+	uint64_t		broken;
+	uint64_t		in_hand;
+	uint64_t		offered;
+	uint64_t		seen;
+	uint64_t		drained;
+	uint64_t		missed;
+	uint64_t		torn;
+	uint64_t		waits;
+	uint64_t		waited_ns;
+	uint64_t		copied_bytes;
+	char			error[256];
+	struct tally		tally[INDEX_SECTIONS_MAX];
+	struct histogram	latency[PASS_KINDS];
+};
+
+enum { TALLY_REQUESTS, TALLY_REPLIES, TALLY_REFUSED };
+
+/**
+ * struct shared - what all processes of a run see
+ * @go: number of the pass that may be published, from 1; 0: none yet.
+ * @kind: its enum pass_kind.
+ * @finish: no pass follows.
+ * @done: last pass that has been published.
+ * @passes: of each kind, complete.
+ * @pass_ns: time that each took, from the first message to the last reader.
+ * @killed_at: messages that PARTY_RESTARTED had by then.
+ * @down_ns: how long it was away.
+ * @party: who takes part.
+ */
+struct shared {
+	uint32_t	go;
+	uint32_t	kind;
+	uint32_t	finish;
+	uint32_t	done;
+	uint32_t	passes[PASS_KINDS];
+	uint64_t	pass_ns[PASS_KINDS][PASSES_MAX];
+	uint64_t	killed_at;
+	uint64_t	down_ns;
+	struct party	party[PARTIES];
+};
+
+/**
+ * struct demo - a run, as each process knows it
+ * @index: what is published; read only.
+ * @shared: counts; see above.
+ * @pattern: what each party reads, or where it serves; NULL if nothing.
+ * @ring_bytes: of the outboxes.
+ * @slow_ns: pause of the slow subscriber after each message.
+ * @seconds: how long to go on, about.
+ * @lines: progress as lines, not one line that is written over.
+ */
+struct demo {
+	struct index	index;
+	struct shared	*shared;
+	const char	*pattern[PARTIES];
+	uint32_t	ring_bytes;
+	uint64_t	slow_ns;
+	uint32_t	seconds;
+	bool		lines;
+};
+
+/* conductor.c */
+extern const char *const party_name[PARTIES];
+
+uint64_t demo_now_ns(void);
+void demo_pause(uint64_t ns);
+bool demo_reads(const struct demo *d, enum party_id id, uint32_t section);
+struct count demo_total(const struct demo *d, enum party_id who,
+			enum party_id like);
+int demo_fail(struct party *p, const char *what, int err);
+void party_set_state(struct party *p, enum party_state state);
+int demo_run(struct demo *d, const char **why);
+
+/* What each process does; 0, or -1 after demo_fail(). */
+int publisher_run(struct demo *d, struct party *p);
+int subscriber_run(struct demo *d, struct party *p, enum party_id id);
+int server_run(struct demo *d, struct party *p);
+int client_run(struct demo *d, struct party *p);
+
+/* report.c */
+void report_progress(const struct demo *d, uint64_t elapsed_ns);
+void report_clear(const struct demo *d);
+bool report_print(const struct demo *d, const char **why);
+
+#endif /* DEMO_H */

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests and replies over a connected pair (SOCK_SEQPACKET): the client asks
+ * for packages by name, the server answers with the record from its index, or
+ * with WEIR_KIND_ERROR and words. The reply carries the tag of its request.
+ * Each reads what the other wrote where it lies.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "demo.h"
+
+#define LOOK_NS		((int64_t)(200 * MS))
+
+/* The client's pause between a reply and its next request. */
+#define THINK_NS	MS
+
+/* One request in so many is for a package that does not exist. */
+#define UNKNOWN_EVERY	50
+
+#define NO_SUCH		"no package of that name"
+
+/* Of a request or a reply; whatever its length is. */
+static uint64_t text_hash(const char *text, size_t len, uint32_t tag)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ tag;
+
+	while (len--)
+		hash = (hash ^ (unsigned char)*text++) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* --- server --- */
+
+/**
+ * struct server - the server's view
+ * @d, @p: the run, and our part in it.
+ * @conn: the connection.
+ * @slot: hash table of package numbers + 1, 0 is free.
+ * @mask: its size - 1.
+ */
+struct server {
+	struct demo	*d;
+	struct party	*p;
+	struct weir	*conn;
+	uint32_t	*slot;
+	uint32_t	mask;
+};
+
+/* The slot where the name is, or where it would be. */
+static uint32_t *look_up(struct server *s, const char *name, size_t len)
+{
+	uint32_t at = (uint32_t)text_hash(name, len, 0);
+
+	for (;; at++) {
+		uint32_t *slot = &s->slot[at & s->mask];
+		const struct package *p;
+
+		if (!*slot)
+			return slot;
+		p = index_package(&s->d->index, *slot - 1);
+		if (p->string[PACKAGE_NAME].length == len &&
+		    !memcmp(package_string(p, PACKAGE_NAME), name, len))
+			return slot;
+	}
+}
+
+static int build_table(struct server *s)
+{
+	uint32_t i, n = s->d->index.header->npackages, size = 1024;
+
+	while (size < 2 * n)
+		size *= 2;
+	s->mask = size - 1;
+	s->slot = calloc(size, sizeof(*s->slot));
+	if (!s->slot)
+		return demo_fail(s->p, "out of memory", 0);
+	for (i = 0; i < n; i++) {
+		const struct package *p = index_package(&s->d->index, i);
+		uint32_t *slot = look_up(s, package_string(p, PACKAGE_NAME),
+					 p->string[PACKAGE_NAME].length);
+
+		if (!*slot)	/* the first version of several */
+			*slot = i + 1;
+	}
+	return 0;
+}
+
+static int reply(struct server *s, const void *data, size_t len, uint32_t tag,
+		 uint8_t kind)
+{
+	struct tally *t = &s->p->tally[kind == WEIR_KIND_REPLY ? TALLY_REPLIES :
+							     TALLY_REFUSED];
+	struct weir_buf buf;
+	int err = weir_claim_wait(s->conn, len, &buf, WEIR_FOREVER);
+
+	if (err)
+		return err;
+	memcpy(buf.data, data, len);
+	buf.kind = kind;
+	buf.tag = tag;
+	tally_add(t, t->count[t->turn & 1].next, len, text_hash(data, len, tag));
+	/* the client is woken by the wait for its next request */
+	weir_commit_more(s->conn, &buf);
+	return 0;
+}
+
+static int answer(struct server *s, struct weir_msg *msg)
+{
+	struct tally *t = &s->p->tally[TALLY_REQUESTS];
+	const char *name = msg->data;
+	uint32_t tag = msg->rec->tag, *slot;
+	const struct package *p;
+	int err;
+
+	tally_add(t, t->count[t->turn & 1].next, msg->len,
+		  text_hash(name, msg->len, tag));
+	slot = look_up(s, name, msg->len);
+	if (*slot) {
+		p = index_package(&s->d->index, *slot - 1);
+		err = reply(s, p, p->bytes, tag, WEIR_KIND_REPLY);
+	} else {
+		err = reply(s, NO_SUCH, strlen(NO_SUCH), tag, WEIR_KIND_ERROR);
+	}
+	return err ? err : weir_release(s->conn, msg);
+}
+
+/* Until the client hangs up. */
+static int serve(struct server *s)
+{
+	struct weir_msg msg;
+	int ret;
+
+	for (;;) {
+		ret = weir_peek(s->conn, &msg);
+		if (ret == 1)
+			ret = answer(s, &msg);
+		else if (!ret)
+			ret = weir_wait(s->conn, WEIR_WAIT_IN, 0, WEIR_FOREVER);
+		if (ret == -EPIPE)
+			return 0;
+		if (ret < 0 && ret != -EINTR)
+			return demo_fail(s->p, "the connection", ret);
+	}
+}
+
+int server_run(struct demo *d, struct party *p)
+{
+	struct server s = { .d = d, .p = p };
+	struct weir_sock_info info;
+	struct weir *listener;
+	int err;
+
+	if (build_table(&s))
+		return -1;
+	err = weir_open(&listener, SOCK_SEQPACKET, NULL);
+	if (err)
+		return demo_fail(p, "socket", err);
+	err = weir_bind(listener, QUERY_PATH);
+	if (!err)
+		err = weir_listen(listener, 1);
+	if (!err) {
+		party_set_state(p, PARTY_READY);
+		err = weir_accept(listener, &s.conn, WEIR_FOREVER);
+	}
+	if (err) {
+		err = demo_fail(p, QUERY_PATH, err);
+	} else {
+		err = serve(&s);
+		if (!weir_info(s.conn, &info))
+			p->copied_bytes += info.copied_bytes;
+		weir_close(s.conn);
+	}
+	weir_close(listener);
+	free(s.slot);
+	return err;
+}
+
+/* --- client --- */
+
+/**
+ * struct client - the client's view
+ * @d, @p: the run, and our part in it.
+ * @conn: the connection.
+ * @random: state of a generator.
+ * @tag: of the last request.
+ * @want: the package that it asked for.
+ * @unknown: it asked for one that does not exist.
+ */
+struct client {
+	struct demo		*d;
+	struct party		*p;
+	struct weir		*conn;
+	uint64_t		random;
+	uint32_t		tag;
+	const struct package	*want;
+	bool			unknown;
+};
+
+static uint32_t random_below(struct client *c, uint32_t n)
+{
+	c->random ^= c->random << 13;
+	c->random ^= c->random >> 7;
+	c->random ^= c->random << 17;
+	return (uint32_t)((c->random >> 32) * n >> 32);
+}
+
+static int ask(struct client *c)
+{
+	struct tally *t = &c->p->tally[TALLY_REQUESTS];
+	struct weir_buf buf;
+	char *name;
+	size_t len;
+	int err;
+
+	c->tag++;
+	c->unknown = c->tag % UNKNOWN_EVERY == 0;
+	c->want = index_package(&c->d->index,
+				random_below(c, c->d->index.header->npackages));
+	len = c->want->string[PACKAGE_NAME].length + c->unknown;
+	err = weir_claim_wait(c->conn, len, &buf, LOOK_NS);
+	if (err)
+		return demo_fail(c->p, "request", err);
+	name = buf.data;
+	/* no Debian package has an underscore in its name */
+	name[len - 1] = '_';
+	memcpy(name, package_string(c->want, PACKAGE_NAME), len - c->unknown);
+	buf.kind = WEIR_KIND_REQUEST;
+	buf.tag = c->tag;
+	tally_add(t, t->count[t->turn & 1].next, len,
+		  text_hash(name, len, c->tag));
+	weir_commit_more(c->conn, &buf);
+	return 0;
+}
+
+/* Is this what was asked for? The record is read in the server's ring. */
+static bool fits(const struct client *c, const struct weir_msg *msg)
+{
+	const struct package *p = msg->data, *known;
+
+	if (msg->rec->tag != c->tag)
+		return false;
+	if (c->unknown)
+		return msg->kind == WEIR_KIND_ERROR;
+	if (msg->kind != WEIR_KIND_REPLY || !package_valid(p, msg->len) ||
+	    p->id >= c->d->index.header->npackages)
+		return false;
+	known = index_package(&c->d->index, p->id);
+	return p->bytes == known->bytes && !memcmp(p, known, p->bytes) &&
+	       !strcmp(package_string(p, PACKAGE_NAME),
+		       package_string(c->want, PACKAGE_NAME));
+}
+
+static void take_reply(struct client *c, const struct weir_msg *msg,
+		       uint64_t asked_ns)
+{
+	struct tally *t = &c->p->tally[msg->kind == WEIR_KIND_REPLY ?
+				       TALLY_REPLIES : TALLY_REFUSED];
+	uint32_t kind = __atomic_load_n(&c->d->shared->kind, __ATOMIC_RELAXED);
+
+	histogram_add(&c->p->latency[kind], demo_now_ns() - asked_ns);
+	tally_add(t, t->count[t->turn & 1].next, msg->len,
+		  text_hash(msg->data, msg->len, msg->rec->tag));
+	if (!fits(c, msg))
+		c->p->broken++;
+}
+
+static int ask_and_wait(struct client *c)
+{
+	uint64_t asked_ns = demo_now_ns();
+	struct weir_msg msg;
+	int ret = ask(c);
+
+	while (!ret) {
+		/* wakes the server, too, if it sleeps */
+		ret = weir_wait(c->conn, WEIR_WAIT_IN, 0, LOOK_NS);
+		if (ret < 0 && ret != -EINTR)
+			return demo_fail(c->p, "wait", ret);
+		ret = weir_peek(c->conn, &msg);
+		if (ret < 0)
+			return demo_fail(c->p, "the server hung up", ret);
+	}
+	if (ret < 0)
+		return -1;
+	take_reply(c, &msg, asked_ns);
+	weir_release(c->conn, &msg);
+	return 0;
+}
+
+int client_run(struct demo *d, struct party *p)
+{
+	struct client c = { .d = d, .p = p, .random = 88172645463325252 };
+	struct weir_sock_info info;
+	int err = weir_open(&c.conn, SOCK_SEQPACKET, NULL);
+
+	if (err)
+		return demo_fail(p, "socket", err);
+	err = weir_connect(c.conn, QUERY_PATH);
+	if (err)
+		demo_fail(p, QUERY_PATH, err);
+	else
+		party_set_state(p, PARTY_READY);
+	while (!err && !__atomic_load_n(&p->leave, __ATOMIC_ACQUIRE)) {
+		err = ask_and_wait(&c);
+		demo_pause(THINK_NS);
+	}
+	if (!weir_info(c.conn, &info))
+		p->copied_bytes += info.copied_bytes;
+	weir_close(c.conn);
+	return err ? -1 : 0;
+}

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The binary interface stands still: sizes and offsets of every structure in
+ * the uapi headers, numbers of the ioctls, what the mapped pages say of
+ * themselves, and how calls take structures that are smaller or larger than
+ * the module's, unknown flags and commands, and bad pointers. Every refusal
+ * leaves words in WEIR_SO_ERROR_TEXT.
+ */
+#include <assert.h>
+#include <linux/sockios.h>
+#include <uapi/weir_ring.h>
+
+#include "tap.h"
+
+#define SIZE(type, n)	static_assert(sizeof(struct type) == (n), #type)
+#define AT(type, member, n)						\
+	static_assert(offsetof(struct type, member) == (n), #type "." #member)
+
+SIZE(sockaddr_weir, 128);
+AT(sockaddr_weir, sw_path, 2);
+
+SIZE(weir_record, 32);
+AT(weir_record, commit, 0);
+AT(weir_record, len, 8);
+AT(weir_record, kind, 12);
+AT(weir_record, flags, 13);
+AT(weir_record, ext, 14);
+AT(weir_record, reserved, 15);
+AT(weir_record, seq, 16);
+AT(weir_record, route, 20);
+AT(weir_record, tag, 24);
+AT(weir_record, key, 28);
+
+SIZE(weir_head, 64);
+AT(weir_head, claim, 0);
+AT(weir_head, limit, 8);
+AT(weir_head, intent, 16);
+AT(weir_head, seq_limit, 24);
+
+SIZE(weir_status, 192 + 512);
+AT(weir_status, magic, 0);
+AT(weir_status, version, 4);
+AT(weir_status, secret, 8);
+AT(weir_status, ring_bytes, 16);
+AT(weir_status, flags, 24);
+AT(weir_status, wake, 64);
+AT(weir_status, state, 68);
+AT(weir_status, gen, 72);
+AT(weir_status, nslots, 76);
+AT(weir_status, wake_pos, 80);
+AT(weir_status, final_pos, 88);
+AT(weir_status, final_seq, 96);
+AT(weir_status, attaches, 128);
+AT(weir_status, detaches, 136);
+AT(weir_status, evictions, 144);
+AT(weir_status, kicks, 152);
+AT(weir_status, copied_bytes, 160);
+AT(weir_status, gating, 192);
+
+SIZE(weir_cursor, 64);
+AT(weir_cursor, pos, 0);
+AT(weir_cursor, seq, 8);
+AT(weir_cursor, demand, 12);
+AT(weir_cursor, flags, 16);
+
+SIZE(weir_notice, 32);
+AT(weir_notice, id, 4);
+AT(weir_notice, reason, 8);
+AT(weir_notice, path_len, 12);
+AT(weir_notice, pos, 16);
+AT(weir_notice, ring_bytes, 24);
+
+SIZE(weir_ioc_map, 64);
+AT(weir_ioc_map, id, 4);
+AT(weir_ioc_map, flags, 8);
+AT(weir_ioc_map, gating, 12);
+AT(weir_ioc_map, slot, 16);
+AT(weir_ioc_map, resumed, 20);
+AT(weir_ioc_map, ring_bytes, 24);
+AT(weir_ioc_map, offset, 32);
+AT(weir_ioc_map, length, 48);
+
+SIZE(weir_ioc_name, 264);
+AT(weir_ioc_name, flags, 4);
+AT(weir_ioc_name, path, 8);
+
+SIZE(weir_ioc_wait, 24);
+AT(weir_ioc_wait, flags, 4);
+AT(weir_ioc_wait, timeout_ns, 8);
+AT(weir_ioc_wait, bytes, 16);
+
+SIZE(weir_list_entry, 376);
+AT(weir_list_entry, id, 8);
+AT(weir_list_entry, parent, 16);
+AT(weir_list_entry, peer, 24);
+AT(weir_list_entry, pid, 32);
+AT(weir_list_entry, uid, 36);
+AT(weir_list_entry, gid, 40);
+AT(weir_list_entry, mode, 44);
+AT(weir_list_entry, state, 48);
+AT(weir_list_entry, flags, 52);
+AT(weir_list_entry, count, 56);
+AT(weir_list_entry, ring_bytes, 64);
+AT(weir_list_entry, pos, 72);
+AT(weir_list_entry, seq, 80);
+AT(weir_list_entry, lag_bytes, 88);
+AT(weir_list_entry, lag_records, 96);
+AT(weir_list_entry, missed, 104);
+AT(weir_list_entry, copied_bytes, 112);
+AT(weir_list_entry, name, 120);
+
+SIZE(weir_ioc_list, 32);
+AT(weir_ioc_list, kind, 4);
+AT(weir_ioc_list, entry_size, 8);
+AT(weir_ioc_list, count, 12);
+AT(weir_ioc_list, after, 16);
+AT(weir_ioc_list, entries, 24);
+
+SIZE(weir_sock_info, 64);
+AT(weir_sock_info, streams, 8);
+AT(weir_sock_info, resumed, 12);
+AT(weir_sock_info, sent, 16);
+AT(weir_sock_info, received, 24);
+AT(weir_sock_info, missed, 32);
+AT(weir_sock_info, copied_bytes, 40);
+AT(weir_sock_info, evicted, 48);
+
+static_assert(WEIR_IOC_BIND == 0x4108b501, "WEIR_IOC_BIND");
+static_assert(WEIR_IOC_CONNECT == 0x4108b502, "WEIR_IOC_CONNECT");
+static_assert(WEIR_IOC_MAP == 0xc040b503, "WEIR_IOC_MAP");
+static_assert(WEIR_IOC_KICK == 0xb504, "WEIR_IOC_KICK");
+static_assert(WEIR_IOC_WAIT == 0x4018b505, "WEIR_IOC_WAIT");
+static_assert(WEIR_IOC_DETACH == 0xb506, "WEIR_IOC_DETACH");
+static_assert(WEIR_IOC_LIST == 0xc020b507, "WEIR_IOC_LIST");
+static_assert(SOL_WEIR == 0x7765, "SOL_WEIR");
+
+/* A refusal with @err and with words about it. */
+static void refused(int fd, int ret, int err, const char *name)
+{
+	int got = errno;
+
+	tap_ok(ret == -1 && got == err, "%s: %s", name, strerror(err));
+	if (ret != -1 || got != err)
+		tap_diag("got %d, %s", ret, ret == -1 ? strerror(got) : "-");
+	tap_ok(strlen(tap_words(fd)) > 8, "%s: words: %s", name, tap_words(fd));
+	/* other words next time */
+	ioctl(fd, WEIR_IOC_DETACH, 77777);
+}
+
+/* A structure of any size in a page, followed by nothing that can be read. */
+static void *at_end(size_t size)
+{
+	static char *two;
+
+	if (!two) {
+		two = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (two == MAP_FAILED || munmap(two + 4096, 4096))
+			tap_bail("mmap");
+	}
+	memset(two, 0, 4096);
+	return two + 4096 - size;
+}
+
+/* Calls that take a structure which begins with its size. */
+static const struct {
+	const char *name;
+	unsigned int cmd;
+	uint32_t size;
+	uint32_t flags_at;	/* offset of flags */
+} calls[] = {
+	{ "WEIR_IOC_BIND", WEIR_IOC_BIND, sizeof(struct weir_ioc_name), 4 },
+	{ "WEIR_IOC_CONNECT", WEIR_IOC_CONNECT, sizeof(struct weir_ioc_name),
+	  4 },
+	{ "WEIR_IOC_MAP", WEIR_IOC_MAP, sizeof(struct weir_ioc_map), 8 },
+	{ "WEIR_IOC_WAIT", WEIR_IOC_WAIT, sizeof(struct weir_ioc_wait), 4 },
+};
+
+/* Makes it good for a bound and subscribed socket (names: for a new one). */
+static void make_good(int i, char *p, uint32_t size)
+{
+	memcpy(p, &size, 4);
+	if (i < 2)
+		memcpy(p + 8, "/abi/x", 7);
+	if (i == 3)
+		memcpy(p + 4, &(uint32_t) { WEIR_WAIT_OUT }, 4);
+}
+
+static int socket_for(int i)
+{
+	return i < 2 ? tap_socket(SOCK_RDM) :
+	       tap_publisher(SOCK_RDM, "/abi/pub", 4096);
+}
+
+static void structures(int i)
+{
+	const char *name = calls[i].name;
+	uint32_t size = calls[i].size, flag;
+	char *p;
+	int fd;
+
+	fd = socket_for(i);
+	p = at_end(size);
+	make_good(i, p, 0);
+	refused(fd, ioctl(fd, calls[i].cmd, p), EINVAL, name);
+	make_good(i, p, 3);
+	refused(fd, ioctl(fd, calls[i].cmd, p), EINVAL, name);
+	make_good(i, p, 4097);
+	refused(fd, ioctl(fd, calls[i].cmd, p), EINVAL, name);
+	make_good(i, p, ~0u);
+	refused(fd, ioctl(fd, calls[i].cmd, p), EINVAL, name);
+	make_good(i, p, size + 8);
+	refused(fd, ioctl(fd, calls[i].cmd, p), EFAULT, name);
+	refused(fd, ioctl(fd, calls[i].cmd, NULL), EFAULT, name);
+	refused(fd, ioctl(fd, calls[i].cmd, -4096L), EFAULT, name);
+	p = at_end(2);
+	refused(fd, ioctl(fd, calls[i].cmd, p), EFAULT, name);
+
+	p = at_end(size + 8);
+	make_good(i, p, size + 8);
+	p[size + 7] = 1;
+	refused(fd, ioctl(fd, calls[i].cmd, p), E2BIG, name);
+	for (flag = 8; flag; flag <<= 1) {
+		p = at_end(size);
+		make_good(i, p, size);
+		memcpy(&p[calls[i].flags_at], &flag, 4);
+		if (ioctl(fd, calls[i].cmd, p) != -1 || errno != EINVAL)
+			break;
+	}
+	tap_ok(!flag, "%s: unknown flags are refused", name);
+	p = at_end(size + 8);
+	make_good(i, p, size + 8);
+	tap_call(ioctl(fd, calls[i].cmd, p), name);
+	tap_ok(!p[size] && !p[size + 7], "%s: larger with a zero tail is taken",
+	       name);
+	close(fd);
+
+	/* an older caller's: just what is needed */
+	fd = socket_for(i);
+	p = at_end(16);
+	make_good(i, p, 16);
+	tap_call(ioctl(fd, calls[i].cmd, p), name);
+	tap_ok(*(uint32_t *)p == 16, "%s: smaller is taken", name);
+	close(fd);
+}
+
+static void names(void)
+{
+	struct weir_ioc_name name = { .size = sizeof(name) };
+	int fd = tap_socket(SOCK_RDM);
+
+	memset(name.path, 'x', sizeof(name.path));
+	name.path[0] = '/';
+	refused(fd, ioctl(fd, WEIR_IOC_BIND, &name), ENAMETOOLONG,
+		"a path without end");
+	name.path[0] = 0;
+	refused(fd, ioctl(fd, WEIR_IOC_BIND, &name), EINVAL, "no path");
+	strcpy(name.path, "/abi/*");
+	refused(fd, ioctl(fd, WEIR_IOC_BIND, &name), EINVAL,
+		"publish a pattern");
+	close(fd);
+}
+
+static void wrong_calls(void)
+{
+	struct weir_ioc_map map = { .size = sizeof(map), .id = 7 };
+	struct weir_ioc_wait w = { .size = sizeof(w) };
+	int fd = tap_socket(SOCK_RDM), v;
+
+	refused(fd, ioctl(fd, WEIR_IOC_MAP, &map), ENXIO, "map no such stream");
+	map.id = 0;
+	refused(fd, ioctl(fd, WEIR_IOC_MAP, &map), ENXIO, "map no outbox");
+	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), EINVAL, "wait for nothing");
+	w.flags = WEIR_WAIT_KICK;
+	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), EINVAL, "wait, kick only");
+	w.flags = WEIR_WAIT_OUT;
+	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), ENOTCONN,
+		"wait for room without outbox");
+	refused(fd, ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_READERS), ENOTCONN,
+		"kick without outbox");
+	refused(fd, ioctl(fd, WEIR_IOC_KICK, 0x80), EINVAL, "kick, bad flag");
+	refused(fd, ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_WRITER | 9 << 8), ENXIO,
+		"kick no such stream");
+	tap_call(ioctl(fd, WEIR_IOC_KICK, 0), "kick nobody");
+	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 2), ENXIO, "detach nothing");
+	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 1), EINVAL, "detach the inbox");
+	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 0), EINVAL, "detach the outbox");
+	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 1L << 32 | 2), EINVAL,
+		"detach beyond 32 bits");
+	if (tap_bind(fd, "/abi/calls"))
+		tap_bail("bind");
+	w.bytes = 65536 + 1;
+	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), EMSGSIZE,
+		"wait for more than the ring");
+	w.bytes = 65536;
+	tap_is(ioctl(fd, WEIR_IOC_WAIT, &w), WEIR_WAIT_OUT,
+	       "wait for the whole ring");
+	w.flags = WEIR_WAIT_IN;
+	w.timeout_ns = 1000000;
+	tap_is(ioctl(fd, WEIR_IOC_WAIT, &w), 0, "wait in vain is 0");
+	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 0), 0), ENOTTY, "command 0");
+	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 8), 0), ENOTTY, "command 8");
+	tap_fails(ioctl(fd, _IOWR(WEIR_IOC_MAGIC, 3, char[72]), &map), ENOTTY,
+		  "a known number with another size");
+	tap_fails(ioctl(fd, _IO('x', 3), 0), ENOTTY, "somebody else's");
+	tap_fails(ioctl(fd, SIOCINQ, 8), EFAULT, "SIOCINQ, bad pointer");
+	tap_fails(ioctl(fd, SIOCOUTQ, 8), EFAULT, "SIOCOUTQ, bad pointer");
+	tap_call(ioctl(fd, SIOCOUTQ, &v), "SIOCOUTQ");
+	close(fd);
+}
+
+static void lists(void)
+{
+	struct weir_list_entry e[8];
+	struct weir_ioc_list l = {
+		.size = sizeof(l), .kind = WEIR_LIST_STREAMS,
+		.entry_size = sizeof(*e), .count = 8, .entries = (uintptr_t)e,
+	}, bad;
+	int p = tap_publisher(SOCK_RDM, "/abi/list", 8192);
+	int s = tap_subscriber(SOCK_RDM, "/abi/*");
+	struct { struct weir_list_entry e; char more[8]; } large[2];
+
+	send(p, "hello", 5, 0);
+	tap_call(ioctl(p, WEIR_IOC_LIST, &l), "list streams");
+	tap_ok(l.count == 1 && !strcmp(e[0].name, "/abi/list") &&
+	       e[0].ring_bytes == 8192 && e[0].seq == 1 && e[0].pos == 64 &&
+	       e[0].count == 1 && e[0].lag_bytes == 64 &&
+	       e[0].lag_records == 1 && e[0].state == WEIR_STATE_OPEN &&
+	       e[0].pid == (uint32_t)getpid() && e[0].kind == l.kind,
+	       "one stream, with its numbers");
+	l.after = e[0].id;
+	l.count = 8;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && !l.count, "none after it");
+	l.kind = WEIR_LIST_SOCKETS;
+	l.after = 0;
+	l.count = 1;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1, "one of two");
+	l.after = e[0].id;
+	l.count = 8;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1 &&
+	       e[0].id > l.after, "and the other");
+	l.kind = WEIR_LIST_CURSORS;
+	l.after = 0;
+	l.count = 8;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1 &&
+	       e[0].flags & 1 && e[0].lag_bytes == 64, "one gating cursor");
+	l.kind = WEIR_LIST_PATHS;
+	l.count = 8;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1 &&
+	       e[0].count == 1 && !strcmp(e[0].name, "/abi/list"), "one path");
+	l.count = 0;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && !l.count, "room for none");
+	memset(large, 0x55, sizeof(large));
+	l.entry_size = sizeof(*large);
+	l.entries = (uintptr_t)large;
+	l.count = 2;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1 &&
+	       !large[0].more[0] && !large[0].more[7] &&
+	       large[1].more[0] == 0x55, "larger entries are zero behind");
+	memset(large, 0x55, sizeof(large));
+	l.entry_size = 16;
+	l.count = 2;
+	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1 &&
+	       large[0].e.id && large[0].e.parent == 0x5555555555555555ull,
+	       "smaller entries are cut");
+	bad = l;
+	bad.kind = 9;
+	refused(p, ioctl(p, WEIR_IOC_LIST, &bad), EINVAL, "list no such kind");
+	bad = l;
+	bad.entry_size = 15;
+	refused(p, ioctl(p, WEIR_IOC_LIST, &bad), EINVAL, "list tiny entries");
+	bad.entry_size = 4097;
+	refused(p, ioctl(p, WEIR_IOC_LIST, &bad), EINVAL, "list huge entries");
+	bad = l;
+	bad.size = 8;
+	refused(p, ioctl(p, WEIR_IOC_LIST, &bad), EINVAL, "list, bad size");
+	bad = l;
+	bad.count = 8;
+	bad.entries = 8;
+	tap_fails(ioctl(p, WEIR_IOC_LIST, &bad), EFAULT, "list to nowhere");
+	refused(p, ioctl(p, WEIR_IOC_LIST, NULL), EFAULT, "list from nowhere");
+	close(s);
+	close(p);
+}
+
+static void pages(void)
+{
+	struct weir_ioc_map m = { .size = sizeof(m) }, r = m;
+	int p = tap_publisher(SOCK_RDM, "/abi/pages", 8192);
+	int s = tap_subscriber(SOCK_RDM, "/abi/pages");
+	const struct weir_status *st;
+	struct weir_ring_view v;
+	struct weir_ring_rec rec;
+	char *own, *view, *cur;
+	__u64 pos = 0;
+
+	tap_call(ioctl(p, WEIR_IOC_MAP, &m), "map the outbox");
+	tap_is(m.ring_bytes, 8192, "ring size");
+	tap_is(m.length[WEIR_MAP_VIEW], (1 + WEIR_SLOTS_MAX) * 4096,
+	       "length of the owner's view");
+	tap_is(m.length[WEIR_MAP_OWN], 4096 + 2 * 8192, "of what it writes");
+	own = mmap(NULL, m.length[1], PROT_READ | PROT_WRITE, MAP_SHARED, p,
+		   m.offset[1]);
+	view = mmap(NULL, m.length[0], PROT_READ, MAP_SHARED, p, m.offset[0]);
+	if (own == MAP_FAILED || view == MAP_FAILED)
+		tap_bail("mmap");
+	st = (void *)view;
+	tap_is(st->magic, WEIR_STATUS_MAGIC, "status magic");
+	tap_ok(!memcmp(view, "weir", 4), "which spells weir");
+	tap_is(st->version, WEIR_ABI_VERSION, "status version");
+	tap_is(st->version, 1, "which is 1");
+	tap_is(st->ring_bytes, 8192, "status ring size");
+	tap_is(st->flags, 0, "status flags");
+	tap_is(st->state, WEIR_STATE_OPEN, "status state");
+	tap_ok(st->secret & 1, "the secret is odd");
+	tap_is(st->nslots, 1, "one slot");
+	tap_is(st->gating[0], 1, "its reader gates");
+	tap_is(st->attaches, 1, "one reader so far");
+
+	r.id = WEIR_ID_STREAM;
+	tap_call(ioctl(s, WEIR_IOC_MAP, &r), "map the stream");
+	tap_is(r.gating, 1, "it gates");
+	tap_is(r.slot, 0, "from slot 0");
+	tap_is(r.resumed, 0, "and is no successor");
+	tap_is(r.length[WEIR_MAP_VIEW], 2 * 4096 + 2 * 8192,
+	       "length of the reader's view");
+	tap_is(r.length[WEIR_MAP_OWN], 4096, "of its cursor");
+	view = mmap(NULL, r.length[0], PROT_READ, MAP_SHARED, s, r.offset[0]);
+	cur = mmap(NULL, r.length[1], PROT_READ | PROT_WRITE, MAP_SHARED, s,
+		   r.offset[1]);
+	if (view == MAP_FAILED || cur == MAP_FAILED)
+		tap_bail("mmap");
+	send(p, "mapped", 6, 0);
+	v = (struct weir_ring_view) {
+		.data = (unsigned char *)view + 8192,
+		.head = (void *)(view + 4096), .status = (void *)view,
+		.mask = 8191, .secret = st->secret,
+	};
+	tap_is(weir_ring_peek(&v, &pos, &rec), 1, "a record by the protocol");
+	tap_ok(rec.len == 6 && !memcmp(rec.payload, "mapped", 6) &&
+	       !rec.seq && rec.kind == WEIR_KIND_EVENT && rec.total == 64,
+	       "with its contents");
+	tap_ok(!memcmp(own + 4096, own + 4096 + 8192, 64) &&
+	       !memcmp(own + 4096, view + 8192, 64), "the data is mapped twice");
+	tap_is(((struct weir_cursor *)cur)->pos, 0, "the cursor is where it was");
+	recv(s, &rec, 1, 0);
+	tap_is(((struct weir_cursor *)cur)->pos, 64, "recv moves the cursor");
+	tap_is(((struct weir_cursor *)cur)->seq, 1, "and counts");
+	close(p);
+	munmap(own, m.length[1]);
+	munmap((void *)st, m.length[0]);
+	tap_ok(tap_until(v.status->state == WEIR_STATE_CLOSED),
+	       "the end shows in the status page");
+	tap_is(v.status->final_pos, 64, "final position");
+	tap_is(v.status->final_seq, 1, "final count");
+	tap_ok(v.status->wake & WEIR_WAKE_CLOSED, "wake says so too");
+	munmap(view, r.length[0]);
+	munmap(cur, r.length[1]);
+	close(s);
+}
+
+int main(void)
+{
+	int i;
+
+	tap_family();
+	tap_watchdog(120);
+	for (i = 0; i < 4; i++)
+		structures(i);
+	names();
+	wrong_calls();
+	lists();
+	pages();
+	return tap_done();
+}

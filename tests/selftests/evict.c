@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A reader that stops reading: with evict_ms the writer waits that long, not
+ * less, and then goes on without it; the reader is told by a notice and by
+ * -ESTALE, through the kernel by ESTALE; the other readers lose nothing. With
+ * evict_ms 0 the writer waits as long as it is let. The same for a reader that
+ * holds the writer back by its demand.
+ */
+#include "hard.h"
+
+#define RING		4096
+#define EVICT_MS	400
+
+static struct weir *publisher(uint32_t evict_ms)
+{
+	struct weir_config config = { .ring_bytes = RING, .evict_ms = evict_ms };
+	struct weir *w;
+
+	need(!weir_open(&w, SOCK_RDM, &config), "open");
+	need(!weir_bind(w, "/evict/x"), "bind");
+	return w;
+}
+
+static struct weir *subscriber(uint32_t flags, uint32_t demand_plus_1)
+{
+	struct weir_config config = {
+		.flags = flags, .demand_plus_1 = demand_plus_1
+	};
+	struct weir *w;
+
+	need(!weir_open(&w, SOCK_RDM, &config), "open");
+	need(!weir_subscribe(w, "/evict/*"), "subscribe");
+	return w;
+}
+
+/* Publishes until it would wait; how many. */
+static long fill(struct weir *w, uint64_t *n)
+{
+	unsigned char data[64];
+	long count = 0;
+
+	for (;;) {
+		item_fill(data, sizeof(data), 0, *n);
+		if (weir_send(w, data, sizeof(data), WEIR_DONTWAIT))
+			return count;
+		count++;
+		(*n)++;
+	}
+}
+
+/* Reads all there is; false when something is missing or damaged. */
+static bool drain(struct weir *w, uint64_t *next)
+{
+	unsigned char data[128];
+	ssize_t len;
+
+	while ((len = weir_recv(w, data, sizeof(data), WEIR_DONTWAIT)) > 0) {
+		if (!item_good(data, (size_t)len) ||
+		    ((struct item *)data)->n != (*next)++)
+			return false;
+	}
+	return len == -EAGAIN;
+}
+
+static void stuck(bool raw, bool by_demand)
+{
+	const char *who = by_demand ? "demand" : raw ? "kernel reader" : "library reader";
+	struct weir *out = publisher(EVICT_MS), *good = subscriber(0, 0);
+	struct weir *slow = raw ? NULL :
+		subscriber(WEIR_NOTICES, by_demand ? 3 : 0);
+	int fd = raw ? raw_subscriber(SOCK_RDM, "/evict/x") : -1;
+	long long drops = sysval("drops/slow");
+	uint64_t n = 0, next = 0, before;
+	unsigned char data[64];
+	struct weir_msg msg;
+	int64_t since, took;
+	bool noticed = false;
+	int ret;
+
+	/* the good reader has drained all; only the slow one holds the ring */
+	fill(out, &n);
+	check(drain(good, &next) && next == n, "%s: the ring is full", who);
+	before = n;
+	if (by_demand)
+		check(n == 2, "%s: exactly what was asked for is published (%llu)",
+		      who, (unsigned long long)n);
+	item_fill(data, sizeof(data), 0, n);
+	check(weir_send(out, data, sizeof(data), WEIR_DONTWAIT) == -EAGAIN,
+	      "%s: the writer is held back", who);
+	since = now_ms();
+	ret = weir_send(out, data, sizeof(data), HARD_DEADLINE_NS);
+	took = now_ms() - since;
+	check(!ret, "%s: the writer goes on after evict_ms (%d)", who, ret);
+	/* its patience ran from the first refusal, which was just before */
+	check(took >= EVICT_MS - 60, "%s: and not before (%lld ms of %d)", who,
+	      (long long)took, EVICT_MS);
+	note("%s: evicted after %lld ms of %d", who, (long long)took, EVICT_MS);
+	n += !ret;
+	check(sysval("drops/slow") == drops + 1, "%s: counted", who);
+	check(drain(good, &next) && next == n, "%s: the other reader lost nothing", who);
+	while (n < before + 500) {
+		fill(out, &n);
+		if (!drain(good, &next))
+			break;
+	}
+	check(next == n && n >= before + 500, "%s: nor later on", who);
+
+	if (raw) {
+		char c[128];
+
+		ret = (int)recv(fd, c, sizeof(c), MSG_DONTWAIT);
+		check(ret < 0 && errno == ESTALE, "%s: recv is ESTALE", who);
+		close(fd);
+	} else {
+		ret = 1;
+		while (ret == 1) {
+			ret = weir_peek(slow, &msg);
+			if (ret == 1) {
+				const struct weir_notice *no = msg.data;
+
+				noticed |= msg.kind == WEIR_KIND_NOTICE &&
+					   no->type == WEIR_NOTICE_EVICTED &&
+					   no->reason == WEIR_REASON_SLOW;
+				if (weir_release(slow, &msg) == -ESTALE)
+					ret = 1;
+			}
+		}
+		check(ret == -ESTALE, "%s: weir_peek is -ESTALE (%d)", who, ret);
+		do {
+			ret = weir_peek(slow, &msg);
+			if (ret == 1) {
+				const struct weir_notice *no = msg.data;
+
+				noticed |= msg.kind == WEIR_KIND_NOTICE &&
+					   no->type == WEIR_NOTICE_EVICTED;
+				weir_release(slow, &msg);
+			}
+		} while (ret == 1);
+		check(noticed, "%s: and a notice says why", who);
+		check(ret == 0, "%s: told once (%d)", who, ret);
+		weir_close(slow);
+	}
+	weir_close(good);
+	weir_close(out);
+}
+
+static void patient(void)
+{
+	struct weir *out = publisher(0), *slow = subscriber(0, 0);
+	uint64_t n = 0, next = 0;
+	unsigned char data[64];
+	int64_t since;
+	int ret;
+
+	fill(out, &n);
+	item_fill(data, sizeof(data), 0, n);
+	since = now_ms();
+	ret = weir_send(out, data, sizeof(data), 2000 * INT64_C(1000000));
+	check(ret == -ETIMEDOUT && now_ms() - since >= 2000,
+	      "without evict_ms the writer waits for its reader (%d)", ret);
+	check(drain(slow, &next) && next == n, "who finds all");
+	check(!weir_send(out, data, sizeof(data), HARD_DEADLINE_NS),
+	      "and then it goes on");
+	weir_close(slow);
+	ret = 0;
+	while (!ret && n++ < 1000)
+		ret = weir_send(out, data, sizeof(data), HARD_DEADLINE_NS);
+	check(!ret, "the writer is free when its only reader has left");
+	weir_close(out);
+}
+
+int main(void)
+{
+	struct counters before;
+
+	hard_begin();
+	before = counters();
+	stuck(false, false);
+	stuck(true, false);
+	stuck(false, true);
+	patient();
+	check_counters(&before);
+	check_kernel();
+	return hard_done();
+}

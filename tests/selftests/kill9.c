@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes killed with SIGKILL at any instant, mapped, in the middle of
+ * claims and waits: a publisher, a subscriber, either end of a pair. Those
+ * that live on see whole messages in order up to the end of the stream, never
+ * half of one, and don't hang; a publisher goes on when a subscriber that held
+ * it back is killed. Afterwards nothing is left.
+ */
+#include "hard.h"
+
+#define RING	8192
+
+static struct {
+	int ready;
+	uint64_t sent;
+	uint64_t read;
+} *sh;
+
+/* Publishes for ever, with claims that stay open for a while. */
+static int publish(struct weir *w)
+{
+	uint64_t n = 0;
+
+	for (;;) {
+		uint32_t len = item_len(700);
+		struct weir_buf buf;
+
+		if (rnd() % 8 == 0) {
+			unsigned char data[700];
+
+			item_fill(data, len, 1, n);
+			if (send(weir_fd(w), data, len, 0) != (ssize_t)len)
+				return 1;
+		} else {
+			if (weir_claim_wait(w, len, &buf, WEIR_FOREVER))
+				return 1;
+			item_fill(buf.data, len, 1, n);
+			if (rnd() % 4)
+				weir_commit(w, &buf);
+			else
+				weir_commit_more(w, &buf);
+		}
+		put(&sh->sent, ++n);
+	}
+}
+
+
+static int child_publisher(void *arg)
+{
+	struct weir_config c = { .ring_bytes = RING };
+	struct weir *w;
+
+	(void)arg;
+	if (weir_open(&w, SOCK_RDM, &c) || weir_bind(w, "/kill9/p"))
+		return 20;
+	put(&sh->ready, 1);
+	return publish(w);
+}
+
+static int child_subscriber(void *arg)
+{
+	struct weir *w;
+	uint64_t next;
+	struct weir_msg msg;
+
+	(void)arg;
+	if (weir_open(&w, SOCK_RDM, NULL) || weir_subscribe(w, "/kill9/*"))
+		return 20;
+	put(&sh->ready, 1);
+	for (next = 0;; next++) {
+		int ret = weir_peek(w, &msg);
+
+		if (ret < 0)
+			return 21;
+		if (!ret) {
+			weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
+			continue;
+		}
+		if (!item_good(msg.data, msg.len))
+			return 22;
+		weir_release(w, &msg);
+		put(&sh->read, next);
+	}
+}
+
+/* After a random time, counted in messages or in looks. */
+static void strike(pid_t pid)
+{
+	uint64_t until = get(&sh->sent) + get(&sh->read) + rnd() % 60;
+	int looks = (int)(rnd() % 3000);
+
+	while (looks-- && get(&sh->sent) + get(&sh->read) < until) {
+		if (looks % 64 == 0)
+			sched_yield();
+	}
+	kill(pid, SIGKILL);
+}
+
+static int pid_gone(pid_t pid)
+{
+	int status;
+
+	waitpid(pid, &status, 0);
+	/* an error code of its own is an error; it never ends by itself */
+	return WIFEXITED(status) ? WEXITSTATUS(status) ? WEXITSTATUS(status) : 99 : 0;
+}
+
+static int kill_publisher(void)
+{
+	struct weir_config c = { .flags = WEIR_NOTICES };
+	struct weir *w;
+	uint64_t next = 0;
+	pid_t pid;
+	int ret = 0, err;
+	bool ended = false;
+
+	put(&sh->ready, 0);
+	put(&sh->sent, 0);
+	if (weir_open(&w, SOCK_RDM, &c) || weir_subscribe(w, "/kill9/*"))
+		return 40;
+	pid = spawn(child_publisher, NULL);
+	if (rnd() % 4 && !soon(get(&sh->ready)))
+		return 41;
+	if (fork() == 0) {
+		/* who strikes, while this process reads */
+		seed((uint64_t)getpid());
+		strike(pid);
+		_exit(0);
+	}
+	err = 0;
+	/* read on until its end has been seen; a stuck reader fails here */
+	for (;;) {
+		struct weir_msg msg;
+		int status;
+
+		ret = weir_peek(w, &msg);
+		if (ret < 0) {
+			ret = 42;
+			break;
+		}
+		if (!ret) {
+			if (ended)
+				break;
+			ret = weir_wait(w, WEIR_WAIT_IN, 0, 50 * 1000000);
+			if (ret < 0 && ret != -EINTR)
+				return 43;
+			/* killed before it published at all? */
+			if (!ret && waitpid(pid, &status, WNOHANG) == pid) {
+				if (WIFEXITED(status))
+					err = 44;
+				pid = 0;
+				if (!w->nstreams && weir_peek(w, &msg) == 0 &&
+				    !w->nstreams)
+					break;
+				ended = false;
+			}
+			ret = 0;
+			if (!pid && ++err > 1200) {
+				ret = 45;	/* the end was never told */
+				break;
+			}
+			continue;
+		}
+		if (msg.kind == WEIR_KIND_NOTICE) {
+			const struct weir_notice *no = msg.data;
+
+			ended |= no->type == WEIR_NOTICE_DETACHED;
+		} else if (!item_good(msg.data, msg.len)) {
+			ret = 46;
+			break;
+		} else if (((const struct item *)msg.data)->n != next++) {
+			ret = 47;
+			break;
+		}
+		weir_release(w, &msg);
+	}
+	if (pid && pid_gone(pid))
+		ret = ret ? ret : 48;
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	/* what was committed before the kill must have come; one may be on its way */
+	if (!ret && next != get(&sh->sent) && next != get(&sh->sent) + 1)
+		ret = 49;
+	weir_close(w);
+	return ret;
+}
+
+static int kill_subscriber(void)
+{
+	struct weir_config c = { .ring_bytes = 4096 };
+	unsigned char data[400];
+	struct weir *w;
+	uint64_t n = 0;
+	pid_t pid, killer;
+	int ret = 0, left = 200;
+
+	put(&sh->ready, 0);
+	put(&sh->read, 0);
+	put(&sh->sent, 0);
+	if (weir_open(&w, SOCK_RDM, &c) || weir_bind(w, "/kill9/s"))
+		return 60;
+	pid = spawn(child_subscriber, NULL);
+	if (rnd() % 4 && !soon(get(&sh->ready)))
+		return 61;
+	killer = fork();
+	if (killer == 0) {
+		seed((uint64_t)getpid());
+		strike(pid);
+		_exit(0);
+	}
+	/* on until well after it is dead; it must not be held back for ever */
+	while (left) {
+		uint32_t len = item_len(sizeof(data));
+
+		item_fill(data, len, 1, n);
+		ret = rnd() & 1 ? weir_send(w, data, len, HARD_DEADLINE_NS) :
+		      send(weir_fd(w), data, len, 0) == (ssize_t)len ? 0 : -errno;
+		if (ret)
+			break;
+		put(&sh->sent, ++n);
+		if (waitpid(killer, NULL, WNOHANG))
+			left--;
+	}
+	ret = ret ? 62 : 0;
+	if (pid_gone(pid))
+		ret = ret ? ret : 63;
+	weir_close(w);
+	return ret;
+}
+
+static int child_end(void *arg)
+{
+	bool writes = arg;
+	uint64_t next = 0;
+	struct weir *w;
+	int ret;
+
+	if (weir_open(&w, SOCK_SEQPACKET, NULL) || weir_connect(w, "/kill9/l"))
+		return 20;
+	put(&sh->ready, 1);
+	if (writes)
+		return publish(w);
+	do {
+		unsigned char data[RING];
+		ssize_t len = weir_recv(w, data, sizeof(data), WEIR_FOREVER);
+
+		ret = len > 0 && item_good(data, (size_t)len) &&
+		      ((struct item *)data)->n == next++;
+		put(&sh->read, next);
+	} while (ret);
+	return 21;
+}
+
+static int kill_end(struct weir *l, bool it_writes)
+{
+	unsigned char data[700];
+	struct weir *w;
+	uint64_t next = 0;
+	pid_t pid, killer;
+	int ret;
+
+	put(&sh->ready, 0);
+	put(&sh->sent, 0);
+	put(&sh->read, 0);
+	pid = spawn(child_end, (void *)(intptr_t)it_writes);
+	if (weir_accept(l, &w, HARD_DEADLINE_NS))
+		return 80;
+	killer = fork();
+	if (killer == 0) {
+		seed((uint64_t)getpid());
+		strike(pid);
+		_exit(0);
+	}
+	for (;;) {
+		if (it_writes) {
+			ssize_t len = weir_recv(w, data, sizeof(data), HARD_DEADLINE_NS);
+
+			if (len == -EPIPE) {
+				ret = 0;
+				break;
+			}
+			if (len < 0)
+				note("recv: %s", strerror((int)-len));
+			ret = len < 0 ? 81 : !item_good(data, (size_t)len) ? 82 :
+			      ((struct item *)data)->n != next++ ? 83 : 0;
+		} else {
+			uint32_t len = item_len(sizeof(data));
+
+			item_fill(data, len, 1, next++);
+			ret = weir_send(w, data, len, HARD_DEADLINE_NS);
+			if (ret == -EPIPE) {
+				ret = 0;
+				break;
+			}
+			put(&sh->sent, next);
+			ret = ret ? 84 : 0;
+		}
+		if (ret)
+			break;
+	}
+	kill(killer, SIGKILL);
+	waitpid(killer, NULL, 0);
+	if (ret)
+		kill(pid, SIGKILL);
+	if (pid_gone(pid))
+		ret = ret ? ret : 85;
+	if (!ret && it_writes && next != get(&sh->sent) &&
+	    next != get(&sh->sent) + 1)
+		ret = 86;
+	weir_close(w);
+	return ret;
+}
+
+int main(void)
+{
+	static const char *const names[] = {
+		"publisher", "subscriber", "pair, the end that writes",
+		"pair, the end that reads",
+	};
+	long rounds = scaled(250), i;
+	struct counters before;
+	struct weir *l;
+	int kind;
+
+	hard_begin();
+	before = counters();
+	sh = shared_memory(4096);
+	need(!weir_open(&l, SOCK_SEQPACKET, NULL) && !weir_bind(l, "/kill9/l") &&
+	     !weir_listen(l, 4), "listen");
+	for (kind = 0; kind < 4; kind++) {
+		int ret = 0;
+
+		for (i = 0; !ret && i < rounds; i++) {
+			seed((uint64_t)(i * 4 + kind));
+			ret = kind == 0 ? kill_publisher() :
+			      kind == 1 ? kill_subscriber() :
+			      kill_end(l, kind == 2);
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				;
+		}
+		check(!ret, "%s killed %ld times (%d)", names[kind], i, ret);
+	}
+	weir_close(l);
+	check_counters(&before);
+	check_kernel();
+	return hard_done();
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each file in /sys/kernel/weir/tunables takes its smallest and largest value,
+ * refuses what lies just outside (ERANGE) and what is no number (EINVAL), and
+ * keeps the old value then. Zero means none at all, not endless. Caps per
+ * user, per namespace and per socket are honoured to the byte with ENOBUFS and
+ * words, of other users independent, and all is given back at the end.
+ */
+#include <grp.h>
+#include <sched.h>
+
+#include "tap.h"
+
+struct tunable {
+	const char *name;
+	unsigned long long initial, min, max;
+	int power;
+};
+
+#define U32_MAX		0xffffffffull
+#define S64_MAX		0x7fffffffffffffffull
+
+static const struct tunable tunables[] = {
+	{ "ring_bytes", 65536, 4096, 1 << 30, 1 },
+	{ "ring_bytes_max", 1 << 30, 4096, 1 << 30, 1 },
+	{ "inbox_bytes", 16384, 4096, 1 << 20, 1 },
+	{ "user_bytes_max", 1ull << 30, 0, S64_MAX, 0 },
+	{ "netns_bytes_max", 4ull << 30, 0, S64_MAX, 0 },
+	{ "user_objects_max", 65536, 0, U32_MAX, 0 },
+	{ "netns_objects_max", 262144, 0, U32_MAX, 0 },
+	{ "streams_max", 16384, 0, 1 << 20, 0 },
+	{ "fence_records", 64, 0, U32_MAX, 0 },
+};
+
+#define TUNABLES	(sizeof(tunables) / sizeof(*tunables))
+
+static unsigned long long value(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "tunables/%s", name);
+	return tap_stat(path);
+}
+
+static int words(const char *name, const char *what)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/weir/tunables/%s", name);
+	return tap_write_file(path, what) ? errno : 0;
+}
+
+static int number(const char *name, unsigned long long v)
+{
+	return tap_tune(name, v) ? errno : 0;
+}
+
+static void restore(void)
+{
+	size_t i;
+
+	for (i = 0; i < TUNABLES; i++)
+		number(tunables[i].name, tunables[i].initial);
+}
+
+static void ranges(const struct tunable *t)
+{
+	static const struct {
+		const char *words;
+		int want;
+	} junk[] = {
+		{ "", 0 }, { "\n", EINVAL }, { "four", EINVAL },
+		{ "4096x", EINVAL }, { "-1", EINVAL }, { " 4096", EINVAL },
+		{ "0x", EINVAL }, { "1e6", EINVAL }, { "4096 8192", EINVAL },
+		{ "18446744073709551616", ERANGE },
+		{ "99999999999999999999999", ERANGE },
+	};
+	size_t i;
+
+	tap_ok(value(t->name) == t->initial, "%s: default", t->name);
+	tap_ok(!number(t->name, t->min) && value(t->name) == t->min,
+	       "%s: smallest, %llu", t->name, t->min);
+	if (t->min)
+		tap_ok(number(t->name, t->min - 1) == ERANGE &&
+		       value(t->name) == t->min, "%s: below it", t->name);
+	tap_ok(!number(t->name, t->max) && value(t->name) == t->max,
+	       "%s: largest, %llu", t->name, t->max);
+	tap_ok(number(t->name, t->max + 1) == ERANGE &&
+	       value(t->name) == t->max, "%s: above it", t->name);
+	tap_ok(number(t->name, 0) == (t->min ? ERANGE : 0),
+	       "%s: zero is %s", t->name, t->min ? "refused" : "taken");
+	number(t->name, t->max);
+	tap_ok(number(t->name, ~0ull) == ERANGE, "%s: all ones", t->name);
+	if (t->power)
+		tap_ok(number(t->name, 12288) == ERANGE &&
+		       number(t->name, 4097) == ERANGE,
+		       "%s: powers of two only", t->name);
+	for (i = 0; i < sizeof(junk) / sizeof(*junk); i++)
+		tap_ok(words(t->name, junk[i].words) == junk[i].want &&
+		       value(t->name) == t->max, "%s: garbage %zu refused",
+		       t->name, i);
+	tap_ok(!words(t->name, "0x2000\n") && value(t->name) == 8192,
+	       "%s: hexadecimal with a newline", t->name);
+	number(t->name, t->initial);
+}
+
+static int bind_of(const char *path, int ring_bytes, char *why)
+{
+	int fd = tap_socket(SOCK_RDM), err;
+
+	tap_setopt(fd, WEIR_SO_RING_BYTES, ring_bytes);
+	if (!tap_bind(fd, path))
+		return fd;
+	err = errno;
+	strcpy(why, tap_words(fd));
+	close(fd);
+	return -err;
+}
+
+static int subscribe_of(const char *path, char *why)
+{
+	int fd = tap_socket(SOCK_RDM), err;
+
+	if (!tap_connect(fd, path))
+		return fd;
+	err = errno;
+	strcpy(why, tap_words(fd));
+	close(fd);
+	return -err;
+}
+
+static void bytes_cap(const char *name)
+{
+	char why[300] = "";
+	int a, b, s;
+
+	tap_diag("%s", name);
+	/* a ring is charged with its head and status pages */
+	number(name, 2 * 8192 + 2 * 8192);
+	a = bind_of("/lim/a", 8192, why);
+	b = bind_of("/lim/b", 8192, why);
+	tap_ok(a >= 0 && b >= 0, "two rings fit exactly");
+	tap_is(bind_of("/lim/c", 4096, why), -ENOBUFS, "a third does not");
+	tap_ok(strlen(why) > 8, "words: %s", why);
+	tap_is(subscribe_of("/lim/a", why), -ENOBUFS, "nor a cursor");
+	tap_ok(strlen(why) > 8, "words: %s", why);
+	close(b);
+	b = bind_of("/lim/c", 4096, why);
+	tap_ok(b >= 0, "what was closed is free again");
+	s = subscribe_of("/lim/a", why);
+	tap_ok(s >= 0, "a cursor has room, too");
+	close(a);
+	close(b);
+	close(s);
+	number(name, 16383);
+	tap_is(bind_of("/lim/a", 8192, why), -ENOBUFS, "one byte too few");
+	number(name, 16384);
+	a = bind_of("/lim/a", 8192, why);
+	tap_ok(a >= 0, "exactly enough");
+	close(a);
+	number(name, 0);
+	tap_is(bind_of("/lim/a", 4096, why), -ENOBUFS, "zero is none");
+	a = tap_socket(SOCK_RDM);
+	tap_call(tap_connect(a, "/lim/a"), "subscribing to nobody costs none");
+	close(a);
+	restore();
+}
+
+static void objects_cap(const char *name)
+{
+	char why[300] = "";
+	int fd[2], p, s, t;
+
+	tap_diag("%s", name);
+	number(name, 2);
+	p = bind_of("/lim/o", 4096, why);
+	s = subscribe_of("/lim/o", why);
+	tap_ok(p >= 0 && s >= 0, "a ring and a cursor");
+	tap_is(subscribe_of("/lim/o", why), -ENOBUFS, "not a second cursor");
+	tap_ok(strlen(why) > 8, "words: %s", why);
+	tap_is(bind_of("/lim/o2", 4096, why), -ENOBUFS, "not a second ring");
+	tap_ok(strlen(why) > 8, "words: %s", why);
+	tap_is(socketpair(tap_family(), SOCK_SEQPACKET, 0, fd), -1,
+	       "not a pair");
+	tap_is(errno, ENOBUFS, "with ENOBUFS");
+	close(s);
+	t = subscribe_of("/lim/o", why);
+	tap_ok(t >= 0, "what was closed is free again");
+	close(t);
+	close(p);
+	number(name, 3);
+	tap_is(socketpair(tap_family(), SOCK_SEQPACKET, 0, fd), -1,
+	       "a pair takes four: three are not enough");
+	tap_is(tap_stat("stats/rings"), 0, "and nothing is left of the try");
+	number(name, 4);
+	tap_call(socketpair(tap_family(), SOCK_SEQPACKET, 0, fd), "four are");
+	close(fd[0]);
+	close(fd[1]);
+	restore();
+}
+
+static void others(void)
+{
+	char why[300] = "";
+	pid_t pid;
+	int a;
+
+	number("user_bytes_max", 16384);
+	a = bind_of("/lim/u", 8192, why);
+	tap_ok(a >= 0, "one user is at its cap");
+	pid = fork();
+	if (!pid) {
+		if (setgroups(0, NULL) || setresuid(1001, 1001, 1001))
+			_exit(99);
+		_exit(bind_of("/lim/v", 8192, why) >= 0 ? 0 : 1);
+	}
+	tap_is(tap_wait(pid), 0, "another user has a cap of its own");
+	number("user_bytes_max", S64_MAX);
+	number("netns_bytes_max", 16384);
+	pid = fork();
+	if (!pid) {
+		if (setgroups(0, NULL) || setresuid(1001, 1001, 1001))
+			_exit(99);
+		_exit(bind_of("/lim/v", 8192, why) == -ENOBUFS ? 0 : 1);
+	}
+	tap_is(tap_wait(pid), 0, "but the namespace's is shared");
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWNET))
+			_exit(77);
+		_exit(bind_of("/lim/v", 8192, why) >= 0 ? 0 : 1);
+	}
+	tap_is(tap_wait(pid), 0, "and another namespace has its own");
+	close(a);
+	restore();
+}
+
+static void streams(void)
+{
+	char why[300] = "";
+	int p[3], s, i, n;
+
+	for (i = 0; i < 3; i++)
+		p[i] = tap_publisher(SOCK_RDM, i == 0 ? "/lim/s/0" :
+				     i == 1 ? "/lim/s/1" : "/lim/s/2", 4096);
+	number("streams_max", 3);
+	s = subscribe_of("/lim/s/*", why);
+	tap_ok(s >= 0, "streams_max 3 takes three");
+	close(s);
+	number("streams_max", 2);
+	tap_is(subscribe_of("/lim/s/*", why), -ENOBUFS, "2 does not");
+	tap_ok(strlen(why) > 8, "words: %s", why);
+	tap_is(tap_stat("stats/readers"), 0, "a refused one keeps no stream");
+	close(p[2]);
+	s = subscribe_of("/lim/s/*", why);
+	tap_ok(s >= 0, "two of two");
+	p[2] = bind_of("/lim/s/2", 4096, why);
+	tap_ok(p[2] >= 0, "a subscriber at its cap does not stop a publisher");
+	tap_is(tap_info(s).streams, 2, "it is not attached");
+	close(s);
+	number("streams_max", 0);
+	tap_is(subscribe_of("/lim/s/0", why), -ENOBUFS, "0 is none");
+	n = tap_socket(SOCK_RDM);
+	tap_call(tap_connect(n, "/lim/none"), "but the pattern itself is free");
+	close(n);
+	for (i = 0; i < 3; i++)
+		close(p[i]);
+	restore();
+}
+
+static void ring_sizes(void)
+{
+	int fd, pair[2];
+
+	number("ring_bytes", 4096);
+	fd = tap_publisher(SOCK_RDM, "/lim/r", 0);
+	tap_is(tap_info(fd).ring_bytes, 4096, "ring_bytes is the default");
+	close(fd);
+	number("ring_bytes_max", 8192);
+	fd = tap_socket(SOCK_RDM);
+	tap_call(tap_setopt(fd, WEIR_SO_RING_BYTES, 8192), "up to the largest");
+	tap_fails(tap_setopt(fd, WEIR_SO_RING_BYTES, 16384), EPERM,
+		  "not above");
+	tap_ok(strlen(tap_words(fd)) > 8, "words: %s", tap_words(fd));
+	close(fd);
+	/* the default is not to be a way around the largest */
+	number("ring_bytes", 65536);
+	fd = tap_socket(SOCK_RDM);
+	if (tap_bind(fd, "/lim/r2"))
+		tap_ok(1, "a default above the largest is refused: %s",
+		       tap_words(fd));
+	else
+		tap_ok(tap_info(fd).ring_bytes <= 8192,
+		       "a default above the largest is cut");
+	close(fd);
+	if (socketpair(tap_family(), SOCK_SEQPACKET, 0, pair))
+		tap_bail("socketpair");
+	tap_ok(tap_info(pair[0]).ring_bytes <= 8192 &&
+	       tap_info(pair[1]).ring_bytes <= 8192, "of a pair, too");
+	close(pair[0]);
+	close(pair[1]);
+	restore();
+}
+
+static void files(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setresuid(1001, 1001, 1001))
+			_exit(99);
+		_exit(words("streams_max", "1") == EACCES ? 0 : 1);
+	}
+	tap_is(tap_wait(pid), 0, "others cannot change tunables");
+	tap_is(tap_write_file("/sys/kernel/weir/stats/rings", "0"), -1,
+	       "counters are read only");
+}
+
+int main(void)
+{
+	size_t i;
+
+	tap_family();
+	tap_watchdog(300);
+	if (geteuid())
+		tap_skip_all("needs root");
+	if (tap_stat("stats/rings"))
+		tap_skip_all("somebody else uses weir");
+	for (i = 0; i < TUNABLES; i++)
+		ranges(&tunables[i]);
+	bytes_cap("user_bytes_max");
+	bytes_cap("netns_bytes_max");
+	objects_cap("user_objects_max");
+	objects_cap("netns_objects_max");
+	others();
+	streams();
+	ring_sizes();
+	files();
+	tap_ok(tap_until(!tap_stat("stats/ring_bytes")),
+	       "stats/ring_bytes is 0 again");
+	tap_ok(tap_until(!tap_stat("stats/readers")),
+	       "stats/readers is 0 again");
+	tap_ok(tap_until(!tap_stat("stats/sockets")),
+	       "stats/sockets is 0 again");
+	for (i = 0; i < TUNABLES; i++)
+		if (value(tunables[i].name) != tunables[i].initial)
+			tap_bail("%s was not restored", tunables[i].name);
+	return tap_done();
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names belong to the network namespace: the same path in two of them is two
+ * paths, and nothing crosses over, but for descriptors that are handed over. A
+ * namespace that goes takes with it what lingers and what is held by name; a
+ * socket or a mapping that outlives its process keeps what it needs.
+ */
+#include <sched.h>
+
+#include "tap.h"
+
+static int put(int fd, const char *words)
+{
+	return send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int lingerer(const char *path, int ms)
+{
+	int fd = tap_socket(SOCK_RDM);
+
+	tap_setopt(fd, WEIR_SO_RING_BYTES, 4096);
+	tap_setopt(fd, WEIR_SO_LINGER_MS, ms);
+	return tap_bind(fd, path) ? -1 : fd;
+}
+
+static int named(const char *path, const char *name, int ms)
+{
+	int fd = tap_socket(SOCK_RDM);
+
+	setsockopt(fd, SOL_WEIR, WEIR_SO_NAME, name, strlen(name));
+	tap_setopt(fd, WEIR_SO_HOLD_MS, ms);
+	return tap_connect(fd, path) ? -1 : fd;
+}
+
+/* Runs in a new namespace; exit status. */
+static int inside(int (*fn)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (unshare(CLONE_NEWNET))
+			_exit(TAP_SKIP);
+		_exit(fn(arg));
+	}
+	return tap_wait(pid);
+}
+
+static int separate(void *arg)
+{
+	int p, s, c, *outer = arg;
+	char buf[8];
+
+	c = tap_socket(SOCK_SEQPACKET);
+	if (tap_connect(c, "/ns/listener") != -1 || errno != ECONNREFUSED)
+		return 1;
+	s = tap_subscriber(SOCK_RDM, "/**");
+	if (tap_info(s).streams)
+		return 2;
+	/* the same names again */
+	p = tap_publisher(SOCK_RDM, "/ns/pub", 4096);
+	if (tap_info(s).streams != 1)
+		return 3;
+	if (put(p, "inner") != 5 || recv(s, buf, 8, MSG_DONTWAIT) != 5 ||
+	    memcmp(buf, "inner", 5))
+		return 4;
+	if (tap_bind(tap_socket(SOCK_SEQPACKET), "/ns/listener"))
+		return 5;
+	/* a descriptor from outside is a socket of outside */
+	if (put(*outer, "outer") != 5)
+		return 6;
+	if (recv(s, buf, 8, MSG_DONTWAIT) != -1 || errno != EAGAIN)
+		return 7;
+	return 0;
+}
+
+static void names(void)
+{
+	int p = tap_publisher(SOCK_RDM, "/ns/pub", 4096), got;
+	int s = tap_subscriber(SOCK_RDM, "/ns/**"), l;
+	char buf[8] = "";
+
+	l = tap_socket(SOCK_SEQPACKET);
+	if (tap_bind(l, "/ns/listener") || listen(l, 1))
+		tap_bail("listen");
+	got = inside(separate, &p);
+	if (got == TAP_SKIP)
+		tap_skip_all("no network namespaces");
+	tap_is(got, 0, "names of two namespaces are separate");
+	tap_is(recv(s, buf, 8, MSG_DONTWAIT), 5, "outside hears outside");
+	tap_ok(!memcmp(buf, "outer", 5), "and not what was said inside");
+	tap_fails(recv(s, buf, 8, MSG_DONTWAIT), EAGAIN, "nothing else");
+	tap_is(tap_info(s).streams, 1, "no stream of the other namespace");
+	close(l);
+	close(s);
+	close(p);
+}
+
+static int leave_things(void *arg)
+{
+	int p, q, s, i;
+	char path[32];
+
+	(void)arg;
+	for (i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "/ns/left/%d", i);
+		p = lingerer(path, 1000000);
+		s = named(path, "keeper", 1000000);
+		if (p < 0 || s < 0 || put(p, "unread") != 6)
+			return 1;
+		close(p);
+		close(s);
+	}
+	/* a live one of each as well, closed by exit */
+	q = lingerer("/ns/left/live", 1000000);
+	s = named("/ns/left/*", "all", 1000000);
+	if (q < 0 || s < 0 || tap_info(s).streams != 11)
+		return 2;
+	return tap_stat("stats/rings") >= 11 ? 0 : 3;
+}
+
+static void leaving(void)
+{
+	long long drops = tap_stat("drops/netns");
+
+	tap_is(inside(leave_things, NULL), 0,
+	       "a namespace ends with lingering streams and held cursors");
+	tap_ok(tap_until(!tap_stat("stats/rings")), "its rings are freed");
+	tap_ok(tap_until(!tap_stat("stats/readers")), "its cursors are freed");
+	tap_ok(tap_until(!tap_stat("stats/sockets")), "its sockets are freed");
+	tap_is(tap_stat("stats/ring_bytes"), 0, "its memory is given back");
+	tap_ok(tap_until(tap_stat("drops/netns") - drops == 11),
+	       "each stream is counted in drops/netns");
+}
+
+/* A socket that is the last thing to hold a namespace. */
+static int give_away(void *arg)
+{
+	int *un = arg, fd = lingerer("/ns/given", 1000000);
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
+	return sendmsg(un[1], &msg, 0) != 1;
+}
+
+static void outliving(void)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 }, c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct weir_ioc_map map = { .size = sizeof(map) };
+	struct weir_status *status;
+	int un[2], fd = -1;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, un))
+		tap_bail("socketpair");
+	tap_is(inside(give_away, un), 0, "a socket leaves its namespace");
+	if (recvmsg(un[0], &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
+		tap_bail("SCM_RIGHTS");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	tap_is(put(fd, "still here"), 10, "it works when its process is gone");
+	tap_call(ioctl(fd, WEIR_IOC_MAP, &map), "WEIR_IOC_MAP");
+	status = mmap(NULL, map.length[WEIR_MAP_VIEW], PROT_READ, MAP_SHARED,
+		      fd, map.offset[WEIR_MAP_VIEW]);
+	if (!tap_ok(status != MAP_FAILED, "map it"))
+		return;
+	tap_is(status->state, WEIR_STATE_OPEN, "its stream is open");
+	munmap(status, map.length[WEIR_MAP_VIEW]);
+	close(fd);
+	tap_ok(tap_until(!tap_stat("stats/rings")),
+	       "with it the namespace and the lingering stream go");
+	close(un[0]);
+	close(un[1]);
+}
+
+static int nothing_much(void *arg)
+{
+	(void)arg;
+	return lingerer("/ns/quick", 1) < 0;
+}
+
+/* Expiry and the end of the namespace meet. */
+static void race(void)
+{
+	long n = tap_scale(100, 5), i, bad = 0;
+
+	for (i = 0; i < n; i++)
+		bad += inside(nothing_much, NULL) != 0;
+	tap_is(bad, 0, "namespaces end while streams expire");
+	tap_ok(tap_until(!tap_stat("stats/rings")), "all rings are freed");
+}
+
+int main(void)
+{
+	tap_family();
+	tap_watchdog(300);
+	if (geteuid())
+		tap_skip_all("needs root");
+	if (tap_stat("stats/rings"))
+		tap_skip_all("somebody else uses weir");
+	names();
+	leaving();
+	outliving();
+	race();
+	tap_ok(tap_until(!tap_stat("stats/ring_bytes") &&
+			 !tap_stat("stats/sockets")), "nothing is left");
+	return tap_done();
+}

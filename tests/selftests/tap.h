@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the selftests share: TAP output, sockets of the weir family, deadlines
+ * instead of sleeps, and the files in /sys/kernel/weir.
+ *
+ * A test calls tap_ok() or one of its kin for each thing that it proves and
+ * ends with "return tap_done();". Children report by their exit status or
+ * through shared memory: only one process prints.
+ *
+ * WEIR_TEST_SCALE (1 by default) scales iteration counts, not deadlines.
+ */
+#ifndef WEIR_TAP_H
+#define WEIR_TAP_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <uapi/weir.h>
+
+#define TAP_PASS	0
+#define TAP_FAIL	1
+#define TAP_SKIP	77
+
+#define TAP_DEADLINE_MS	60000
+
+#define TAP_UNUSED	__attribute__((unused))
+#define TAP_PRINTF(f)	__attribute__((unused, format(printf, f, (f) + 1)))
+
+static int tap_count, tap_failures;
+
+/* --- output --------------------------------------------------------------- */
+
+TAP_PRINTF(1) static void tap_diag(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("# ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* One result; returns whether it was good, so that a test may give up. */
+TAP_PRINTF(2) static int tap_ok(int good, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("%s %d - ", good ? "ok" : "not ok", ++tap_count);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	tap_failures += !good;
+	return good;
+}
+
+/* A number that must be another number. */
+TAP_UNUSED static int tap_is(long long got, long long want, const char *name)
+{
+	if (!tap_ok(got == want, "%s", name)) {
+		tap_diag("got %lld, want %lld", got, want);
+		return 0;
+	}
+	return 1;
+}
+
+/* The result of a system call that must succeed. Keeps errno. */
+TAP_UNUSED static int tap_call(long long ret, const char *name)
+{
+	int err = errno;
+
+	if (!tap_ok(ret >= 0, "%s", name))
+		tap_diag("%s", strerror(err));
+	errno = err;
+	return ret >= 0;
+}
+
+/* The result of a system call that must fail with @err. */
+TAP_UNUSED static int tap_fails(long long ret, int err, const char *name)
+{
+	int got = errno;
+
+	if (!tap_ok(ret == -1 && got == err, "%s", name)) {
+		if (ret == -1)
+			tap_diag("got errno %d (%s), want %d (%s)", got,
+				 strerror(got), err, strerror(err));
+		else
+			tap_diag("got %lld, want errno %d (%s)", ret, err,
+				 strerror(err));
+		return 0;
+	}
+	return 1;
+}
+
+/* Part of a test that cannot be done here; shown, and not a pass. */
+TAP_UNUSED static void tap_skip(const char *name, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", ++tap_count, name, why);
+	fflush(stdout);
+}
+
+TAP_UNUSED static int tap_done(void)
+{
+	printf("1..%d\n", tap_count);
+	fflush(stdout);
+	return tap_failures ? TAP_FAIL : TAP_PASS;
+}
+
+/* The whole test cannot be run here. */
+TAP_UNUSED static void tap_skip_all(const char *why)
+{
+	printf("1..0 # SKIP %s\n", why);
+	fflush(stdout);
+	_exit(TAP_SKIP);
+}
+
+/* Something that is no part of the test went wrong. */
+TAP_PRINTF(1) static void tap_bail(const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	printf("Bail out! ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf(" (%s)\n", strerror(err));
+	fflush(stdout);
+	_exit(TAP_FAIL);
+}
+
+/* --- time ----------------------------------------------------------------- */
+
+TAP_UNUSED static uint64_t tap_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* @n scaled by WEIR_TEST_SCALE, at least @least. */
+TAP_UNUSED static long tap_scale(long n, long least)
+{
+	const char *s = getenv("WEIR_TEST_SCALE");
+	double scale = s ? atof(s) : 1;
+	long scaled = scale > 0 ? (long)((double)n * scale) : n;
+
+	return scaled > least ? scaled : least;
+}
+
+/*
+ * Waits until @cond holds or the deadline is over; true if it held. It naps
+ * between looks; nothing depends on how long.
+ */
+#define tap_until(cond)							\
+	__extension__({							\
+		uint64_t tap_end = tap_now_ms() + TAP_DEADLINE_MS;	\
+		int tap_held;						\
+									\
+		while (!(tap_held = !!(cond)) && tap_now_ms() < tap_end) \
+			usleep(1000);					\
+		tap_held;						\
+	})
+
+/* Ends the program, with words, if a test hangs; not its children. */
+TAP_UNUSED static void tap_watchdog_bark(int sig)
+{
+	static const char words[] = "Bail out! the test hangs\n";
+
+	(void)sig;
+	if (write(1, words, sizeof(words) - 1) < 0)
+		_exit(TAP_FAIL);
+	_exit(TAP_FAIL);
+}
+
+TAP_UNUSED static void tap_watchdog(unsigned int seconds)
+{
+	signal(SIGALRM, tap_watchdog_bark);
+	alarm(seconds);
+}
+
+/* Polls for @events; the bits that hold, 0 at the deadline. */
+TAP_UNUSED static int tap_poll(int fd, int events, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int n = poll(&p, 1, timeout_ms);
+
+	return n < 0 ? -1 : n ? p.revents : 0;
+}
+
+/* What poll says now. */
+TAP_UNUSED static int tap_poll_now(int fd, int events)
+{
+	return tap_poll(fd, events, 0);
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+/* A number in a file, or -1. */
+TAP_UNUSED static long long tap_read_file(const char *path)
+{
+	char buf[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	return n > 0 ? strtoll(buf, NULL, 0) : -1;
+}
+
+/* 0 or -1 with errno. */
+TAP_UNUSED static int tap_write_file(const char *path, const char *words)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, words, strlen(words));
+	err = errno;
+	close(fd);
+	errno = err;
+	return n == (ssize_t)strlen(words) ? 0 : -1;
+}
+
+/* /sys/kernel/weir/<name>, for instance "stats/rings". */
+TAP_UNUSED static long long tap_stat(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/kernel/weir/%s", name);
+	return tap_read_file(path);
+}
+
+TAP_UNUSED static int tap_tune(const char *name, unsigned long long value)
+{
+	char path[256], words[32];
+
+	snprintf(path, sizeof(path), "/sys/kernel/weir/tunables/%s", name);
+	snprintf(words, sizeof(words), "%llu", value);
+	return tap_write_file(path, words);
+}
+
+/* --- sockets -------------------------------------------------------------- */
+
+/* The family number; skips the whole test when the module is not loaded. */
+TAP_UNUSED static int tap_family(void)
+{
+	static int family;
+
+	if (!family)
+		family = (int)tap_read_file("/sys/module/weir/parameters/family");
+	if (family < 0)
+		tap_skip_all("the weir module is not loaded");
+	return family;
+}
+
+/* A socket, or the end of the test. @type may carry SOCK_NONBLOCK. */
+TAP_UNUSED static int tap_socket(int type)
+{
+	int fd = socket(tap_family(), type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		tap_bail("socket of type %d", type);
+	return fd;
+}
+
+/* Fills in an address; returns its length, the path's NUL included. */
+TAP_UNUSED static socklen_t tap_addr(struct sockaddr_weir *addr, const char *path)
+{
+	size_t len = strlen(path);
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sw_family = tap_family();
+	if (len >= sizeof(addr->sw_path))
+		tap_bail("path too long for an address");
+	memcpy(addr->sw_path, path, len);
+	return offsetof(struct sockaddr_weir, sw_path) + len + 1;
+}
+
+TAP_UNUSED static int tap_bind(int fd, const char *path)
+{
+	struct sockaddr_weir addr;
+	socklen_t len = tap_addr(&addr, path);
+
+	return bind(fd, (struct sockaddr *)&addr, len);
+}
+
+TAP_UNUSED static int tap_connect(int fd, const char *path)
+{
+	struct sockaddr_weir addr;
+	socklen_t len = tap_addr(&addr, path);
+
+	return connect(fd, (struct sockaddr *)&addr, len);
+}
+
+/* An int option of level SOL_WEIR. */
+TAP_UNUSED static int tap_setopt(int fd, int name, int value)
+{
+	return setsockopt(fd, SOL_WEIR, name, &value, sizeof(value));
+}
+
+/* Its value; ends the test if it cannot be had. */
+TAP_UNUSED static int tap_getopt(int fd, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	if (getsockopt(fd, SOL_WEIR, name, &value, &len))
+		tap_bail("getsockopt %d", name);
+	return value;
+}
+
+/* Why the last call on the socket was refused. Overwritten by the next call. */
+TAP_UNUSED static const char *tap_words(int fd)
+{
+	static char words[256];
+	socklen_t len = sizeof(words) - 1;
+
+	memset(words, 0, sizeof(words));
+	if (getsockopt(fd, SOL_WEIR, WEIR_SO_ERROR_TEXT, words, &len))
+		return "";
+	return words;
+}
+
+TAP_UNUSED static struct weir_sock_info tap_info(int fd)
+{
+	struct weir_sock_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_WEIR, WEIR_SO_INFO, &info, &len))
+		tap_bail("WEIR_SO_INFO");
+	return info;
+}
+
+/* A bound publisher with a ring of @ring_bytes (0: the default). */
+TAP_UNUSED static int tap_publisher(int type, const char *path, int ring_bytes)
+{
+	int fd = tap_socket(type);
+
+	if (ring_bytes && tap_setopt(fd, WEIR_SO_RING_BYTES, ring_bytes))
+		tap_bail("ring size %d: %s", ring_bytes, tap_words(fd));
+	if (tap_bind(fd, path))
+		tap_bail("publish %s: %s", path, tap_words(fd));
+	return fd;
+}
+
+TAP_UNUSED static int tap_subscriber(int type, const char *pattern)
+{
+	int fd = tap_socket(type);
+
+	if (tap_connect(fd, pattern))
+		tap_bail("subscribe %s: %s", pattern, tap_words(fd));
+	return fd;
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+/* Contents that depend on a number and a place, and a check of them. */
+TAP_UNUSED static void tap_fill(void *buf, size_t len, uint32_t n)
+{
+	unsigned char *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		p[i] = (unsigned char)(n * 131 + i * 7 + (i >> 8));
+}
+
+TAP_UNUSED static int tap_filled(const void *buf, size_t len, uint32_t n)
+{
+	const unsigned char *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (p[i] != (unsigned char)(n * 131 + i * 7 + (i >> 8)))
+			return 0;
+	return 1;
+}
+
+/* --- processes ------------------------------------------------------------ */
+
+/* Exit status of a child; -1 if it died of a signal or outlived the deadline. */
+TAP_UNUSED static int tap_wait(pid_t pid)
+{
+	int status = 0;
+	pid_t got = 0;
+
+	if (!tap_until((got = waitpid(pid, &status, WNOHANG)) != 0)) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return -1;
+	}
+	return got == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/*
+ * Waits until a child sleeps in the kernel. What follows must come out right
+ * without it, too; this only makes it likely that a wake-up is tested.
+ */
+TAP_UNUSED static void tap_until_asleep(pid_t pid)
+{
+	char path[32], line[300], *p;
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	tap_until(({
+		fd = open(path, O_RDONLY);
+		n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+		close(fd);
+		line[n > 0 ? n : 0] = 0;
+		p = strrchr(line, ')');
+		n <= 0 || (p && p[1] && (p[2] == 'S' || p[2] == 'Z'));
+	}));
+}
+
+/* Memory that children share. */
+TAP_UNUSED static void *tap_shared(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		tap_bail("shared memory");
+	return p;
+}
+
+#endif /* WEIR_TAP_H */

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Unloading the module: refused while sockets or mappings exist, possible
+# afterwards; many rounds of loading and unloading with lingering streams and
+# held cursors still pending; an address family that is taken is refused in
+# words. WEIR_KO is the module (default /weir.ko).
+
+ko=${WEIR_KO:-/weir.ko}
+dir=$(dirname "$0")
+load=$dir/unload_load
+tmp=/tmp/unload.$$
+n=0
+failed=0
+
+ok() { # STATUS WORDS
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		failed=1
+	fi
+}
+
+skip() {
+	echo "1..0 # SKIP $1"
+	exit 77
+}
+
+stat() {
+	cat "/sys/kernel/weir/stats/$1"
+}
+
+# Waits at most a minute until the rest of the command line succeeds.
+until_ok() {
+	i=0
+	while ! "$@"; do
+		i=$((i + 1))
+		[ $i -lt 600 ] || return 1
+		sleep 0.1
+	done
+}
+
+is_ready() {
+	grep -q ready "$tmp.out"
+}
+
+loaded() {
+	[ -d /sys/module/weir ]
+}
+
+no_sockets() {
+	[ "$(stat sockets)" = 0 ]
+}
+
+taint() {
+	# without: out of tree, unsigned, test
+	echo $(($(cat /proc/sys/kernel/tainted) & ~(1 << 12 | 1 << 13 | 1 << 18)))
+}
+
+[ "$(id -u 2>/dev/null || echo 0)" = 0 ] || skip "needs root"
+[ -f "$ko" ] || skip "no module at $ko: set WEIR_KO"
+[ -x "$load" ] || load=unload_load
+loaded || insmod "$ko" || skip "the module cannot be loaded"
+
+# A fifo keeps the load's standard input open until it is to end.
+busy() { # WHAT WORDS
+	rm -f "$tmp.in" "$tmp.out"
+	mkfifo "$tmp.in"
+	"$load" "$1" <"$tmp.in" >"$tmp.out" 2>&1 &
+	pid=$!
+	exec 9>"$tmp.in"
+	until_ok is_ready
+	ok $? "$2: load runs"
+	bad=0
+	for _ in 1 2 3 4 5; do
+		rmmod weir 2>/dev/null && bad=1
+	done
+	loaded || bad=1
+	ok $bad "$2: the module cannot be unloaded"
+	exec 9>&-
+	wait $pid
+	ok $? "$2: and the load goes on to its end"
+	until_ok no_sockets
+	ok $? "$2: no socket is left"
+}
+
+busy hold "sockets"
+busy map "mappings without descriptors"
+
+rmmod weir
+ok $? "unloaded when idle"
+
+bad=0
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	insmod "$ko" || bad=1
+	"$load" linger >"$tmp.out" 2>&1 || bad=2
+	[ "$(stat rings)" -ge 20 ] || bad=3
+	[ "$(stat readers)" -ge 10 ] || bad=4
+	rmmod weir || bad=5
+	[ $bad = 0 ] || break
+done
+ok $bad "20 rounds with streams that linger and cursors that are held ($bad)"
+
+# a family of somebody else: 1 is AF_UNIX
+insmod "$ko" family=1 2>/dev/null
+[ $? != 0 ]
+ok $? "a family that is taken is refused"
+loaded
+[ $? != 0 ]
+ok $? "and nothing of the module stays"
+dmesg | grep -q 'weir: address family 1 is taken'
+ok $? "and the kernel log says so"
+insmod "$ko" family=200 2>/dev/null
+[ $? != 0 ]
+ok $? "a family number out of range is refused"
+rmmod weir 2>/dev/null
+insmod "$ko" family=19 && [ "$(cat /sys/module/weir/parameters/family)" = 19 ] &&
+	"$load" linger && rmmod weir
+ok $? "another free family works"
+
+insmod "$ko"
+ok $? "loaded again"
+[ "$(taint)" = 0 ]
+ok $? "the kernel is clean (taint $(taint))"
+rm -f "$tmp.in" "$tmp.out"
+echo "1..$n"
+exit $failed

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Load for unload.sh, and no test by itself. "hold N": makes N publishers,
+ * subscribers and pairs, maps them, prints "ready" and keeps messages flowing
+ * until its standard input ends; "map": the same with mappings only, all
+ * descriptors closed; "linger": leaves streams that linger and cursors that
+ * are held for an hour, and ends.
+ */
+#include "hard.h"
+
+#define HOUR	3600000
+
+static int hold(int n)
+{
+	struct weir *w[3][64];
+	struct weir_config c = { .ring_bytes = 8192 };
+	char path[32], data[64];
+	int i;
+
+	for (i = 0; i < n && i < 64; i++) {
+		snprintf(path, sizeof(path), "/unload/%d", i);
+		need(!weir_open(&w[0][i], SOCK_RDM, &c) &&
+		     !weir_bind(w[0][i], path), "bind");
+		need(!weir_open(&w[1][i], SOCK_RDM, &c) &&
+		     !weir_subscribe(w[1][i], path), "subscribe");
+		need(!weir_open(&w[2][i], SOCK_DGRAM, &c) &&
+		     !weir_subscribe(w[2][i], "/unload/**"), "subscribe");
+	}
+	n = i;
+	printf("ready\n");
+	fflush(stdout);
+	while (!tap_poll_now(0, POLLIN | POLLHUP)) {
+		for (i = 0; i < n; i++) {
+			weir_send(w[0][i], "load", 4, WEIR_DONTWAIT);
+			weir_recv(w[1][i], data, sizeof(data), WEIR_DONTWAIT);
+			weir_recv(w[2][i], data, sizeof(data), WEIR_DONTWAIT);
+		}
+	}
+	return 0;
+}
+
+static int map_only(void)
+{
+	int p = raw_publisher(SOCK_RDM, "/unload/map", 8192);
+	int s = raw_subscriber(SOCK_RDM, "/unload/map");
+	struct raw_map out, in;
+
+	need(!raw_map(p, WEIR_ID_OUTBOX, &out) &&
+	     !raw_map(s, WEIR_ID_STREAM, &in), "map");
+	close(p);
+	close(s);
+	printf("ready\n");
+	fflush(stdout);
+	while (!tap_poll_now(0, POLLIN | POLLHUP)) {
+		out.data[0]++;
+		in.cursor->seq++;
+	}
+	return 0;
+}
+
+static int linger(void)
+{
+	struct weir_config c = { .ring_bytes = 8192, .linger_ms = HOUR };
+	struct weir_config h = { .name = "held", .hold_ms = HOUR };
+	struct weir *p, *s;
+	char path[32];
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "/unload/l/%d", i);
+		need(!weir_open(&p, SOCK_RDM, &c) && !weir_bind(p, path), "bind");
+		need(!weir_open(&s, SOCK_RDM, &h) && !weir_subscribe(s, path),
+		     "subscribe");
+		need(!weir_send(p, "left", 4, WEIR_DONTWAIT), "send");
+		/* in either order */
+		weir_close(i & 1 ? p : s);
+		weir_close(i & 1 ? s : p);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		printf("1..0 # SKIP only unload.sh runs this\n");
+		return 77;
+	}
+	hard_begin();
+	if (!strcmp(argv[1], "hold"))
+		return hold(argc > 2 ? atoi(argv[2]) : 8);
+	if (!strcmp(argv[1], "map"))
+		return map_only();
+	return linger();
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * io_uring drives weir sockets as any others: POLL_ADD (once and repeated),
+ * RECV, SEND, READ, WRITE, ACCEPT and CONNECT complete at once when they can,
+ * when somebody else makes it possible if not, and can be cancelled. Uses the
+ * bare system calls, so that it needs no library; skipped where the kernel has
+ * no io_uring.
+ */
+#include <linux/io_uring.h>
+#include <sys/syscall.h>
+
+#include "tap.h"
+
+#define ENTRIES	64
+
+static struct {
+	int fd;
+	unsigned int *sq_tail, *sq_mask, *sq_array;
+	unsigned int *cq_head, *cq_tail, *cq_mask;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+} ring;
+
+static void setup(void)
+{
+	struct io_uring_params p = { 0 };
+	size_t sq, cq;
+	char *m;
+
+	ring.fd = syscall(SYS_io_uring_setup, ENTRIES, &p);
+	if (ring.fd < 0 && (errno == ENOSYS || errno == EPERM))
+		tap_skip_all("no io_uring");
+	if (ring.fd < 0)
+		tap_bail("io_uring_setup");
+	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
+		tap_skip_all("io_uring is too old");
+	sq = p.sq_off.array + p.sq_entries * sizeof(unsigned int);
+	cq = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
+	m = mmap(NULL, sq > cq ? sq : cq, PROT_READ | PROT_WRITE, MAP_SHARED,
+		 ring.fd, IORING_OFF_SQ_RING);
+	ring.sqes = mmap(NULL, p.sq_entries * sizeof(struct io_uring_sqe),
+			 PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd,
+			 IORING_OFF_SQES);
+	if (m == MAP_FAILED || ring.sqes == MAP_FAILED)
+		tap_bail("mmap");
+	ring.sq_tail = (void *)(m + p.sq_off.tail);
+	ring.sq_mask = (void *)(m + p.sq_off.ring_mask);
+	ring.sq_array = (void *)(m + p.sq_off.array);
+	ring.cq_head = (void *)(m + p.cq_off.head);
+	ring.cq_tail = (void *)(m + p.cq_off.tail);
+	ring.cq_mask = (void *)(m + p.cq_off.ring_mask);
+	ring.cqes = (void *)(m + p.cq_off.cqes);
+}
+
+/* Puts one request in; @id comes back with its completion. */
+static void submit(struct io_uring_sqe sqe, uint64_t id)
+{
+	unsigned int tail = *ring.sq_tail, i = tail & *ring.sq_mask;
+
+	sqe.user_data = id;
+	ring.sqes[i] = sqe;
+	ring.sq_array[i] = i;
+	__atomic_store_n(ring.sq_tail, tail + 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) != 1)
+		tap_bail("io_uring_enter");
+}
+
+/* The next completion, if there is one. */
+static int reap(struct io_uring_cqe *cqe)
+{
+	unsigned int head = *ring.cq_head;
+
+	/* runs what waits to be run for this task */
+	syscall(SYS_io_uring_enter, ring.fd, 0, 0, IORING_ENTER_GETEVENTS,
+		NULL, 0);
+	if (head == __atomic_load_n(ring.cq_tail, __ATOMIC_ACQUIRE))
+		return 0;
+	*cqe = ring.cqes[head & *ring.cq_mask];
+	__atomic_store_n(ring.cq_head, head + 1, __ATOMIC_RELEASE);
+	return 1;
+}
+
+static int pending(void)
+{
+	struct io_uring_cqe cqe;
+
+	return !reap(&cqe);
+}
+
+/* Waits for the completion of @id; its result. */
+static int result(uint64_t id)
+{
+	struct io_uring_cqe cqe = { 0 };
+
+	if (!tap_until(reap(&cqe)))
+		return -ETIME;
+	if (cqe.user_data != id) {
+		tap_diag("completion of %llu instead of %llu",
+			 (unsigned long long)cqe.user_data,
+			 (unsigned long long)id);
+		return -EBADMSG;
+	}
+	return cqe.res;
+}
+
+static struct io_uring_sqe op_poll(int fd, int events, unsigned int flags)
+{
+	return (struct io_uring_sqe) {
+		.opcode = IORING_OP_POLL_ADD, .fd = fd,
+		.poll32_events = events, .len = flags,
+	};
+}
+
+static struct io_uring_sqe op_io(int opcode, int fd, void *buf, int len)
+{
+	return (struct io_uring_sqe) {
+		.opcode = opcode, .fd = fd, .addr = (uintptr_t)buf,
+		.len = len,
+	};
+}
+
+static void polls(void)
+{
+	int p = tap_publisher(SOCK_RDM, "/uring/poll", 4096), n, res;
+	int s = tap_subscriber(SOCK_RDM, "/uring/poll");
+	struct io_uring_cqe cqe;
+	char buf[8];
+
+	submit(op_poll(p, POLLOUT, 0), 1);
+	tap_ok(result(1) & POLLOUT, "POLL_ADD of a writable socket");
+	submit(op_poll(s, POLLIN, 0), 2);
+	tap_ok(pending(), "POLL_ADD of a socket with nothing waits");
+	send(p, "x", 1, 0);
+	tap_ok(result(2) & POLLIN, "a message completes it");
+	recv(s, buf, 8, 0);
+	while (send(p, "x", 1, MSG_DONTWAIT) == 1)
+		;
+	submit(op_poll(p, POLLOUT, 0), 3);
+	tap_ok(pending(), "POLL_ADD of a full publisher waits");
+	while (recv(s, buf, 8, MSG_DONTWAIT) == 1)
+		;
+	tap_ok(result(3) & POLLOUT, "reading completes it");
+
+	submit(op_poll(s, POLLIN, IORING_POLL_ADD_MULTI), 4);
+	for (n = 0; n < 10; n++) {
+		send(p, "x", 1, 0);
+		res = tap_until(reap(&cqe)) ? cqe.res : -ETIME;
+		if (cqe.user_data != 4 || !(res & POLLIN) ||
+		    !(cqe.flags & IORING_CQE_F_MORE))
+			break;
+		while (recv(s, buf, 8, MSG_DONTWAIT) == 1)
+			;
+		/* a multishot poll is edge-triggered: arm as for epoll's */
+		ioctl(s, WEIR_IOC_WAIT, &(struct weir_ioc_wait) {
+			.size = sizeof(struct weir_ioc_wait),
+			.flags = WEIR_WAIT_IN,
+		});
+	}
+	tap_is(n, 10, "a repeated POLL_ADD tells each message");
+	submit((struct io_uring_sqe) {
+		.opcode = IORING_OP_POLL_REMOVE, .addr = 4,
+	}, 5);
+	res = 0;
+	for (n = 0; n < 2 && tap_until(reap(&cqe)); n++)
+		res += cqe.user_data == 5 ? cqe.res == 0 :
+		       cqe.user_data == 4 && cqe.res == -ECANCELED;
+	tap_is(res, 2, "POLL_REMOVE ends it");
+	close(p);
+	close(s);
+}
+
+static void transfers(int read_op, int write_op, const char *name)
+{
+	static char out[2000], in[2000];
+	long n = tap_scale(300, 20), i, bad = 0;
+	struct io_uring_cqe cqe = { 0 };
+	int fd[2];
+
+	tap_diag("%s", name);
+	if (socketpair(tap_family(), SOCK_SEQPACKET, 0, fd))
+		tap_bail("socketpair");
+	submit(op_io(write_op, fd[0], "hello", 5), 1);
+	tap_is(result(1), 5, "sent at once");
+	submit(op_io(read_op, fd[1], in, 100), 2);
+	tap_is(result(2), 5, "received at once");
+	tap_ok(!memcmp(in, "hello", 5), "contents");
+	submit(op_io(read_op, fd[1], in, 100), 3);
+	tap_ok(pending(), "a receiver waits");
+	send(fd[0], "later", 5, 0);
+	tap_is(result(3), 5, "a message completes it");
+	tap_ok(!memcmp(in, "later", 5), "contents");
+	for (i = 0; i < n; i++) {
+		int len = i * 7 % 2000, k;
+		unsigned int seen = 0;
+
+		tap_fill(out, len, i);
+		/* the receiver first, so that each one is woken */
+		submit(op_io(read_op, fd[1], in, sizeof(in)), 10);
+		submit(op_io(write_op, fd[0], out, len), 11);
+		/* the two complete in either order */
+		for (k = 0; k < 2; k++) {
+			bad += !tap_until(reap(&cqe));
+			bad += cqe.res != len;
+			seen |= 1u << (cqe.user_data - 10);
+		}
+		bad += seen != 3 || !tap_filled(in, len, i);
+	}
+	tap_is(bad, 0, "a waiting receiver gets each of many messages whole");
+	while (send(fd[0], out, sizeof(out), MSG_DONTWAIT) > 0)
+		;
+	submit(op_io(write_op, fd[0], out, sizeof(out)), 4);
+	tap_ok(pending(), "a sender waits for room");
+	while (recv(fd[1], in, sizeof(in), MSG_DONTWAIT) > 0)
+		;
+	tap_is(result(4), sizeof(out), "reading completes it");
+	while (recv(fd[1], in, sizeof(in), MSG_DONTWAIT) > 0)
+		;
+	submit(op_io(read_op, fd[0], in, 100), 5);
+	tap_ok(pending(), "a receiver waits");
+	close(fd[1]);
+	tap_is(result(5), 0, "the peer's close ends it");
+	submit(op_io(write_op, fd[0], out, 10), 6);
+	tap_is(result(6), -EPIPE, "a send after that fails");
+	close(fd[0]);
+}
+
+static void connections(void)
+{
+	int l = tap_socket(SOCK_SEQPACKET), c = tap_socket(SOCK_SEQPACKET), s;
+	struct sockaddr_weir addr;
+	socklen_t len = tap_addr(&addr, "/uring/listen");
+	char buf[8];
+
+	if (tap_bind(l, "/uring/listen") || listen(l, 4))
+		tap_bail("listen");
+	submit((struct io_uring_sqe) {
+		.opcode = IORING_OP_ACCEPT, .fd = l,
+	}, 1);
+	tap_ok(pending(), "ACCEPT waits");
+	submit((struct io_uring_sqe) {
+		.opcode = IORING_OP_CONNECT, .fd = c,
+		.addr = (uintptr_t)&addr, .off = len,
+	}, 2);
+	s = result(2);
+	tap_is(s, 0, "CONNECT completes at once");
+	s = result(1);
+	tap_ok(s >= 0, "ACCEPT completes");
+	send(c, "ring", 4, 0);
+	tap_is(recv(s, buf, 8, 0), 4, "they are connected");
+	close(s);
+	close(c);
+	close(l);
+	c = tap_socket(SOCK_SEQPACKET);
+	submit((struct io_uring_sqe) {
+		.opcode = IORING_OP_CONNECT, .fd = c,
+		.addr = (uintptr_t)&addr, .off = len,
+	}, 3);
+	tap_is(result(3), -ECONNREFUSED, "CONNECT to nobody");
+	close(c);
+}
+
+static void cancels(void)
+{
+	int s = tap_subscriber(SOCK_RDM, "/uring/cancel"), n, good = 0, p;
+	struct io_uring_cqe cqe;
+	char buf[8];
+
+	submit(op_io(IORING_OP_RECV, s, buf, 8), 1);
+	tap_ok(pending(), "RECV of a subscriber without publisher waits");
+	submit((struct io_uring_sqe) {
+		.opcode = IORING_OP_ASYNC_CANCEL, .addr = 1,
+	}, 2);
+	for (n = 0; n < 2 && tap_until(reap(&cqe)); n++)
+		good += cqe.user_data == 2 ? cqe.res == 0 :
+			cqe.user_data == 1 && cqe.res == -ECANCELED;
+	tap_is(good, 2, "and is cancelled");
+	submit(op_io(IORING_OP_RECV, s, buf, 8), 3);
+	tap_ok(pending(), "it waits again");
+	p = tap_publisher(SOCK_RDM, "/uring/cancel", 4096);
+	send(p, "new", 3, 0);
+	tap_is(result(3), 3, "a publisher that comes later completes it");
+	/* the process of the ring may go while requests wait */
+	submit(op_io(IORING_OP_RECV, s, buf, 8), 4);
+	close(s);
+	close(p);
+	tap_ok(1, "closed with a request in flight");
+}
+
+int main(void)
+{
+	tap_family();
+	tap_watchdog(200);
+	signal(SIGPIPE, SIG_IGN);
+	setup();
+	polls();
+	transfers(IORING_OP_RECV, IORING_OP_SEND, "RECV and SEND");
+	transfers(IORING_OP_READ, IORING_OP_WRITE, "READ and WRITE");
+	connections();
+	cancels();
+	close(ring.fd);
+	tap_ok(tap_until(!tap_stat("stats/rings")),
+	       "the end of the ring lets go of the sockets");
+	return tap_done();
+}
