@@ -397,7 +397,7 @@ static int weir_get_int(struct weir_sock *ws, int name, int *v)
 	switch (name) {
 	case WEIR_SO_RING_BYTES:
 		*v = ws->outbox ? weir_ring_bytes(&ws->outbox->view) :
-		     ws->ring_bytes ?: READ_ONCE(weir_tunables.ring_bytes);
+				  weir_outbox_bytes(ws);
 		return 0;
 	case WEIR_SO_NODE:
 		*v = ws->node;

@@ -8,7 +8,6 @@
  * Process context; weir_inbox_post() does not sleep.
  */
 #include "weir.h"
-#include "trace.h"
 
 /* One notice into the ring; false when there is no room. Under inbox_lock. */
 static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,

@@ -94,10 +94,10 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 			e->count = READ_ONCE(ws->nreaders);
 			e->missed = atomic64_read(&ws->missed);
 			e->copied_bytes = atomic64_read(&ws->copied_bytes);
-			lock_sock(&ws->sk);
+			mutex_lock(&wn->lock);
 			strscpy(e->name, ws->own_path[0] ? ws->own_path :
 				ws->peer_path, sizeof(e->name));
-			release_sock(&ws->sk);
+			mutex_unlock(&wn->lock);
 			err = weir_list_emit(ctx);
 		}
 		sock_put(&ws->sk);
@@ -155,7 +155,8 @@ static int weir_list_stream(struct weir_list_ctx *ctx, struct weir_ring *ring)
 	e->parent = ring->owner ? ring->owner->id : 0;
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		e->count++;
-		if (weir_list_lag(ring, rd, &bytes, &records) &&
+		if (rd->gating && !rd->evicted &&
+		    weir_list_lag(ring, rd, &bytes, &records) &&
 		    bytes > e->lag_bytes) {
 			e->lag_bytes = bytes;
 			e->lag_records = records;
@@ -264,55 +265,37 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* Collects the path with the smallest id above the one wanted. */
-struct weir_list_path {
-	struct weir_list_ctx *ctx;
-	u64 after;
-	struct weir_path *best;
-};
-
-static int weir_list_path_candidate(void *item, void *data)
-{
-	struct weir_list_path *want = data;
-	struct weir_path *path = item;
-
-	if (path->id > want->after &&
-	    (!want->best || path->id < want->best->id) &&
-	    (want->ctx->all ||
-	     weir_path_permits(want->ctx->ws, path, MAY_READ)))
-		want->best = path;
-	return 0;
-}
-
 static int weir_list_paths(struct weir_list_ctx *ctx)
 {
-	struct weir_list_path want = { .ctx = ctx, .after = ctx->after };
 	struct weir_net *wn = ctx->ws->wn;
+	unsigned long id = ctx->after;
 	struct weir_list_entry *e;
+	struct weir_path *path;
 	struct weir_ring *ring;
+	bool seen;
 	int err = 0;
 
 	while (ctx->room && !err) {
-		want.best = NULL;
 		mutex_lock(&wn->lock);
-		weir_trie_match_names(&wn->paths, "/**", 3,
-				      weir_list_path_candidate, &want);
-		if (want.best) {
-			e = weir_list_fresh(ctx, want.best->id, want.best->uid,
-					    0);
-			e->gid = from_kgid_munged(current_user_ns(),
-						  want.best->gid);
-			e->mode = want.best->mode;
-			e->state = want.best->listener ? TCP_LISTEN : 0;
-			list_for_each_entry(ring, &want.best->rings, path_link)
+		path = xa_find_after(&wn->path_ids, &id, ULONG_MAX, XA_PRESENT);
+		seen = path && (ctx->all ||
+				weir_path_permits(ctx->ws, path, MAY_READ));
+		if (seen) {
+			e = weir_list_fresh(ctx, path->id, path->uid, 0);
+			e->gid = from_kgid_munged(current_user_ns(), path->gid);
+			e->mode = path->mode;
+			if (path->listener)
+				e->state = READ_ONCE(path->listener->sk.sk_state);
+			list_for_each_entry(ring, &path->rings, path_link)
 				e->count++;
-			strscpy(e->name, want.best->name, sizeof(e->name));
-			want.after = want.best->id;
+			strscpy(e->name, path->name, sizeof(e->name));
 		}
 		mutex_unlock(&wn->lock);
-		if (!want.best)
+		if (!path)
 			break;
-		err = weir_list_emit(ctx);
+		if (seen)
+			err = weir_list_emit(ctx);
+		cond_resched();
 	}
 	return err;
 }

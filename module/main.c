@@ -19,6 +19,19 @@ struct workqueue_struct *weir_wq;
 
 static unsigned int weir_net_id;
 
+/**
+ * weir_drop() - count and trace what was dropped, refused or evicted
+ * @name: path concerned, or "".
+ * @reason: why.
+ *
+ * Any context.
+ */
+void weir_drop(const char *name, enum weir_reason reason)
+{
+	this_cpu_inc(weir_drops[reason]);
+	trace_weir_drop(name, reason);
+}
+
 struct weir_net *weir_net(const struct net *net)
 {
 	return net_generic(net, weir_net_id);
@@ -31,6 +44,7 @@ static int __net_init weir_net_init(struct net *net)
 
 	wn->net = net;
 	mutex_init(&wn->lock);
+	xa_init(&wn->path_ids);
 	xa_init(&wn->sockets);
 	xa_init(&wn->rings);
 	weir_accounts_init(&wn->accounts);
@@ -74,7 +88,7 @@ static void weir_net_end_lingering(struct weir_net *wn)
 			weir_ring_put(ring);
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_NETNS);
 		mutex_unlock(&wn->lock);
-		weir_drop_inc(WEIR_REASON_NETNS);
+		weir_drop(ring->name, WEIR_REASON_NETNS);
 		weir_ring_put(ring);
 	}
 }
@@ -93,6 +107,7 @@ static void __net_exit weir_net_exit(struct net *net)
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
 	xa_destroy(&wn->sockets);
+	xa_destroy(&wn->path_ids);
 	weir_trie_destroy(&wn->patterns);
 	weir_trie_destroy(&wn->paths);
 	weir_accounts_destroy(&wn->accounts);

@@ -18,7 +18,6 @@
 #include <linux/slab.h>
 
 #include "weir.h"
-#include "trace.h"
 
 /* mmap offset: the id from bit 36 up, the region from bit 34 up. */
 #define WEIR_MAP_ID_SHIFT	36

@@ -12,7 +12,6 @@
 #include <linux/sched/signal.h>
 
 #include "weir.h"
-#include "trace.h"
 
 /* Guards weir_sock.peer of all sockets; taken for a few instructions only. */
 static DEFINE_SPINLOCK(weir_pair_lock);
@@ -50,8 +49,7 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 	int i, err;
 
 	for (i = 0; i < 2; i++) {
-		ring[i] = weir_ring_create(end[i], end[i]->ring_bytes ?:
-					   READ_ONCE(weir_tunables.ring_bytes),
+		ring[i] = weir_ring_create(end[i], weir_outbox_bytes(end[i]),
 					   false);
 		if (IS_ERR(ring[i])) {
 			err = PTR_ERR(ring[i]);
@@ -194,7 +192,7 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 		err = weir_refuse(ws, -ECONNREFUSED,
 				  "nobody listens on this path");
 	} else if (!weir_path_permits(ws, path, MAY_WRITE)) {
-		weir_drop_inc(WEIR_REASON_DENIED);
+		weir_drop(path->name, WEIR_REASON_DENIED);
 		err = weir_refuse(ws, -EACCES,
 				  "the path's mode does not permit it");
 	} else {
@@ -308,10 +306,12 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	child->uid = listener->uid;
 	put_cred(child->cred);
 	child->cred = get_cred(listener->cred);
+	mutex_lock(&ws->wn->lock);
 	memcpy(child->own_path, name, len);
 	memcpy(child->peer_path, ws->own_path, sizeof(child->peer_path));
 	memcpy(ws->peer_path, name, len);
 	ws->peer_path[len] = '\0';
+	mutex_unlock(&ws->wn->lock);
 	err = weir_pair_join(ws, child);
 	if (err) {
 		weir_sock_destroy(child);
@@ -467,6 +467,32 @@ int weir_shutdown(struct socket *sock, int how)
 }
 
 /*
+ * weir_pair_reset() - before the outbox ends: has the peer been read?
+ *
+ * The peer's error is set first, so that whoever sees the end sees it too.
+ */
+void weir_pair_reset(struct weir_sock *ws)
+{
+	struct weir_sock *peer = weir_peer_get(ws);
+	struct weir_reader *rd;
+	struct weir_ring_rec rec;
+	bool unread = !ws->sk.sk_socket;	/* never accepted */
+	u64 pos;
+
+	if (!peer)
+		return;
+	rd = weir_reader_find(ws, WEIR_ID_STREAM);
+	if (rd) {
+		pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
+		unread |= weir_ring_peek(&rd->ring->view, &pos, &rec) == 1;
+		weir_reader_put(rd);
+	}
+	if (unread)
+		WRITE_ONCE(peer->sk.sk_err, ECONNRESET);
+	sock_put(&peer->sk);
+}
+
+/*
  * weir_pair_release() - the socket is being released
  *
  * Gives its name back, refuses those who wait to be accepted, and tells the
@@ -475,10 +501,6 @@ int weir_shutdown(struct socket *sock, int how)
 void weir_pair_release(struct weir_sock *ws)
 {
 	struct weir_sock *child, *peer;
-	struct weir_reader *rd;
-	struct weir_ring_rec rec;
-	bool unread = false;
-	u64 pos;
 
 	/* 1. nobody finds it by name any more */
 	if (ws->path) {
@@ -501,15 +523,7 @@ void weir_pair_release(struct weir_sock *ws)
 	peer = weir_unlink_peer(ws);
 	if (!peer)
 		return;
-	rd = weir_reader_find(ws, WEIR_ID_STREAM);
-	if (rd) {
-		pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
-		unread = weir_ring_peek(&rd->ring->view, &pos, &rec) == 1;
-		weir_reader_put(rd);
-	}
 	weir_end_outbox(peer, WEIR_REASON_CLOSED);
-	if (unread || !ws->sk.sk_socket)	/* or never accepted */
-		WRITE_ONCE(peer->sk.sk_err, ECONNRESET);
 	weir_mark_shut(peer, SHUTDOWN_MASK);
 	sock_put(&peer->sk);
 }

@@ -39,6 +39,38 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 	return ok;
 }
 
+/**
+ * weir_object_charge() - count a path or a subscription against the caps
+ * @ws: for whom.
+ *
+ * Returns what weir_object_uncharge() takes, or an ERR_PTR with words.
+ */
+struct weir_account *weir_object_charge(struct weir_sock *ws)
+{
+	struct weir_account *account;
+	const char *why = NULL;
+	int err;
+
+	account = weir_account_get(&ws->wn->accounts, ws->uid);
+	if (IS_ERR(account))
+		return account;
+	err = weir_account_charge_objects(account, 1,
+					  READ_ONCE(weir_tunables.user_objects_max),
+					  READ_ONCE(weir_tunables.netns_objects_max),
+					  &why);
+	if (!err)
+		return account;
+	weir_account_put(account);
+	weir_drop(ws->own_path, WEIR_REASON_LIMIT);
+	return ERR_PTR(weir_refuse(ws, err, why));
+}
+
+void weir_object_uncharge(struct weir_account *account)
+{
+	weir_account_uncharge_objects(account, 1);
+	weir_account_put(account);
+}
+
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 				 u32 len)
 {
@@ -74,7 +106,7 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	path = weir_path_find(wn, name, len);
 	if (path) {
 		if (!weir_path_permits(ws, path, access)) {
-			weir_drop_inc(WEIR_REASON_DENIED);
+			weir_drop(name, WEIR_REASON_DENIED);
 			return ERR_PTR(weir_refuse(ws, -EACCES,
 						   "the path's mode does not permit it"));
 		}
@@ -85,23 +117,32 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
 	if (!path)
 		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
+	path->account = weir_object_charge(ws);
+	if (IS_ERR(path->account)) {
+		err = PTR_ERR(path->account);
+		goto err_free;
+	}
 	node = weir_trie_insert(&wn->paths, name, len);
 	if (IS_ERR(node)) {
-		kfree(path);
-		return ERR_PTR(weir_refuse(ws, PTR_ERR(node),
-					   "the path cannot be entered"));
+		err = weir_refuse(ws, PTR_ERR(node),
+				  "the path cannot be entered");
+		goto err_uncharge;
 	}
 	above = weir_trie_parent_item(node);
 	if (above && !weir_path_permits(ws, above, MAY_WRITE)) {
-		weir_trie_remove(&wn->paths, node);
-		kfree(path);
-		weir_drop_inc(WEIR_REASON_DENIED);
-		return ERR_PTR(weir_refuse(ws, -EACCES,
-					   "the mode of a path above does not permit it"));
+		weir_drop(name, WEIR_REASON_DENIED);
+		err = weir_refuse(ws, -EACCES,
+				  "the mode of a path above does not permit it");
+		goto err_remove;
+	}
+	path->id = atomic_long_inc_return(&wn->next_id);
+	err = xa_insert(&wn->path_ids, path->id, path, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		weir_refuse(ws, err, "no memory for the path");
+		goto err_remove;
 	}
 	path->wn = wn;
 	path->node = node;
-	path->id = atomic_long_inc_return(&wn->next_id);
 	path->uid = ws->uid;
 	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
 	path->mode = ws->mode;
@@ -111,6 +152,14 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	memcpy(path->name, name, len);
 	weir_trie_set_item(node, path);
 	return path;
+
+err_remove:
+	weir_trie_remove(&wn->paths, node);
+err_uncharge:
+	weir_object_uncharge(path->account);
+err_free:
+	kfree(path);
+	return ERR_PTR(err);
 }
 
 /* One user less; the last one takes the name out of the trie. */
@@ -124,5 +173,7 @@ void weir_path_put(struct weir_path *path)
 	WARN_ON_ONCE(!list_empty(&path->rings) || path->listener);
 	weir_trie_set_item(path->node, NULL);
 	weir_trie_remove(&wn->paths, path->node);
+	xa_erase(&wn->path_ids, path->id);
+	weir_object_uncharge(path->account);
 	kfree(path);
 }

@@ -37,12 +37,11 @@ static int weir_join_subscribers(void *item, void *ctx)
 
 	list_for_each_entry(ws, &pattern->subscribers, pattern_link) {
 		if (!weir_path_permits(ws, ring->path, MAY_READ)) {
-			weir_drop_inc(WEIR_REASON_DENIED);
+			weir_drop(ring->name, WEIR_REASON_DENIED);
 			continue;
 		}
 		/* a subscriber at its cap must not stop the publisher */
-		if (weir_join(ws, ring))
-			trace_weir_drop(ring->name, WEIR_REASON_LIMIT);
+		weir_join(ws, ring);
 	}
 	return 0;
 }
@@ -107,8 +106,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		goto out_put;	/* the ring counts as a user already */
 	}
 
-	ring = weir_ring_create(ws, ws->ring_bytes ?:
-				READ_ONCE(weir_tunables.ring_bytes), false);
+	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
 	if (IS_ERR(ring)) {
 		err = PTR_ERR(ring);
 		goto out_put;
@@ -145,7 +143,7 @@ static int weir_join_path(void *item, void *data)
 	int err;
 
 	if (!weir_path_permits(ctx->ws, path, MAY_READ)) {
-		weir_drop_inc(WEIR_REASON_DENIED);
+		weir_drop(path->name, WEIR_REASON_DENIED);
 		if (ctx->exact)
 			return weir_refuse(ctx->ws, -EACCES,
 					   "the path's mode does not permit it");
@@ -167,6 +165,7 @@ static void weir_leave_all(struct weir_sock *ws)
 
 	lockdep_assert_held(&ws->wn->lock);
 	if (pattern) {
+		weir_object_uncharge(ws->pattern_account);
 		list_del_init(&ws->pattern_link);
 		ws->pattern = NULL;
 		if (list_empty(&pattern->subscribers)) {
@@ -220,10 +219,16 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 				  "the socket subscribes already");
 		goto out;
 	}
+	ws->pattern_account = weir_object_charge(ws);
+	if (IS_ERR(ws->pattern_account)) {
+		err = PTR_ERR(ws->pattern_account);
+		goto out;
+	}
 	node = weir_trie_insert(&wn->patterns, pattern, len);
 	if (IS_ERR(node)) {
+		weir_object_uncharge(ws->pattern_account);
 		err = weir_refuse(ws, PTR_ERR(node),
-				  "no memory for the subscription");
+				  "the pattern cannot be entered");
 		goto out;
 	}
 	item = weir_trie_item(node);
@@ -231,6 +236,7 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 		item = kzalloc(sizeof(*item), GFP_KERNEL_ACCOUNT);
 		if (!item) {
 			weir_trie_remove(&wn->patterns, node);
+			weir_object_uncharge(ws->pattern_account);
 			err = weir_refuse(ws, -ENOMEM,
 					  "no memory for the subscription");
 			goto out;

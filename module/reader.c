@@ -26,8 +26,10 @@ static void weir_reader_hold_work(struct work_struct *work)
 	spin_lock(&rd->ring->lock);
 	mine = !rd->ws && !list_empty(&rd->ring_link);
 	spin_unlock(&rd->ring->lock);
-	if (mine)
+	if (mine) {
+		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
 		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
+	}
 	mutex_unlock(&wn->lock);
 	weir_reader_put(rd);
 }
@@ -102,8 +104,8 @@ err_account:
 err_free:
 	kfree(rd);
 err_words:
-	weir_drop_inc(err == -ENOBUFS ? WEIR_REASON_LIMIT :
-		      WEIR_REASON_NO_MEMORY);
+	weir_drop(ring->name, err == -ENOBUFS ? WEIR_REASON_LIMIT :
+		  WEIR_REASON_NO_MEMORY);
 	weir_refuse(ws, err, why ?: "no memory for a cursor");
 	return ERR_PTR(err);
 }
@@ -120,7 +122,7 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 
 	if (!inbox && READ_ONCE(ws->nreaders) >=
 		      READ_ONCE(weir_tunables.streams_max)) {
-		weir_drop_inc(WEIR_REASON_LIMIT);
+		weir_drop(rd->ring->name, WEIR_REASON_LIMIT);
 		return weir_refuse(ws, -ENOBUFS,
 				   "this socket reads as many streams as streams_max allows");
 	}
@@ -226,7 +228,8 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), GFP_KERNEL_ACCOUNT);
 	if (err) {
 		mutex_unlock(&ring->slot_lock);
-		weir_drop_inc(WEIR_REASON_LIMIT);
+		weir_drop(ring->name, WEIR_REASON_LIMIT);
+		err = -ENOBUFS;
 		weir_refuse(ws, err, "the outbox has as many readers as it can");
 		goto err_id;
 	}
@@ -277,8 +280,11 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 	weir_stat_inc(WEIR_STAT_READERS);
 	weir_stat_inc(WEIR_STAT_ATTACHES);
 	trace_weir_attach(ring, rd->slot, rd->id);
-	if (!inbox)
+	if (!inbox) {
 		weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, WEIR_REASON_NONE);
+		/* who sleeps already has not armed this stream */
+		ws->sk.sk_data_ready(&ws->sk);
+	}
 	weir_reader_put(rd);
 	return rd;
 
@@ -323,7 +329,7 @@ static void weir_reader_ungate(struct weir_reader *rd)
 /**
  * weir_reader_detach() - end of a reader
  * @rd: the reader; the caller holds a reference.
- * @reason: counted and traced.
+ * @reason: traced.
  *
  * Its slot and its place in the ring are free afterwards; VMAs of the cursor
  * page keep the page. Does nothing the second time. Process context.
@@ -474,7 +480,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	if (!first)
 		return;
 	weir_stat_inc(WEIR_STAT_EVICTIONS);
-	weir_drop_inc(reason);
+	weir_drop(ring->name, reason);
 	trace_weir_evict(ring, rd->slot, rd->id, reason);
 	if (ws) {
 		atomic64_inc(&ws->evicted);

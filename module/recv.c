@@ -10,7 +10,6 @@
 #include <linux/uio.h>
 
 #include "weir.h"
-#include "trace.h"
 
 static void weir_cursor_store(struct weir_reader *rd, u64 pos, u32 seq)
 {
@@ -45,17 +44,17 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	rd->missed += missed;
 	atomic64_add(missed, &ws->missed);
 	weir_stat_add(WEIR_STAT_MISSED, missed);
-	weir_drop_inc(WEIR_REASON_OVERRUN);
-	trace_weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
+	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
 	weir_cursor_store(rd, pos, found);
 	return true;
 }
 
 /* The stream cannot be read on. */
-static int weir_recv_nonsense(struct weir_sock *ws, bool *gone)
+static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
+			      bool *gone)
 {
 	*gone = true;
-	weir_drop_inc(WEIR_REASON_BAD_RECORD);
+	weir_drop(rd->ring->name, WEIR_REASON_BAD_RECORD);
 	return weir_refuse(ws, -EPROTO,
 			   "the sender wrote a record that makes no sense");
 }
@@ -90,7 +89,7 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		got = weir_ring_peek(v, &pos, &rec);
 		if (got != 1 && !rd->gating && weir_ring_overtaken(v, pos)) {
 			if (!weir_recv_resync(ws, rd))
-				return weir_recv_nonsense(ws, gone);
+				return weir_recv_nonsense(ws, rd, gone);
 			continue;
 		}
 		if (!got) {
@@ -102,14 +101,14 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			return ended ? 0 : -EAGAIN;
 		}
 		if (got < 0)
-			return weir_recv_nonsense(ws, gone);
+			return weir_recv_nonsense(ws, rd, gone);
 		n = min_t(size_t, rec.len, room);
 		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
 			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
 		if (!rd->gating && weir_ring_overtaken(v, rec.pos)) {
 			iov_iter_revert(&msg->msg_iter, n);
 			if (!weir_recv_resync(ws, rd))
-				return weir_recv_nonsense(ws, gone);
+				return weir_recv_nonsense(ws, rd, gone);
 			continue;
 		}
 		if (!(flags & MSG_PEEK))
@@ -179,6 +178,9 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		/* the end of one stream of many is not the end of the socket */
 		if (gone && !pair)
 			weir_reader_detach(rd, WEIR_REASON_CLOSED);
+		/* a reset is set before the stream ends and told before it */
+		if (gone && pair && !got)
+			got = sock_error(&ws->sk);
 		weir_reader_put(rd);
 		if (got != -EAGAIN && (got || !gone || pair))
 			return got;

@@ -100,7 +100,7 @@ static void weir_ring_expire_work(struct work_struct *work)
 	spin_unlock(&ring->lock);
 	if (mine) {
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_EXPIRED);
-		weir_drop_inc(WEIR_REASON_EXPIRED);
+		weir_drop(ring->name, WEIR_REASON_EXPIRED);
 	}
 	mutex_unlock(&wn->lock);
 	weir_ring_put(ring);
@@ -216,9 +216,9 @@ err_account:
 err_free:
 	kfree(ring);
 	if (err == -ENOBUFS)
-		weir_drop_inc(WEIR_REASON_LIMIT);
+		weir_drop(ws->own_path, WEIR_REASON_LIMIT);
 	else if (err == -ENOMEM)
-		weir_drop_inc(WEIR_REASON_NO_MEMORY);
+		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
 	weir_refuse(ws, err, why ?: "no memory for the ring");
 	return ERR_PTR(err);
 }
@@ -481,7 +481,7 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 	spin_unlock(&ring->lock);
 	if (!was_live)
 		return;
-	weir_drop_inc(reason);
+	weir_drop(ring->name, reason);
 	weir_stat_inc(WEIR_STAT_BROKEN);
 	trace_weir_state(ring, WEIR_STATE_BROKEN, reason);
 	weir_wake_readers(ring);

@@ -9,7 +9,6 @@
 #include <linux/uio.h>
 
 #include "weir.h"
-#include "trace.h"
 
 /* Claims, with a look at the cursors where the cached limit does not do. */
 static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,

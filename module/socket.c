@@ -94,6 +94,7 @@ void weir_sock_destroy(struct weir_sock *ws)
 
 	/* 1. the outbox lingers or ends, before the peer is told to look */
 	xa_erase(&ws->wn->sockets, ws->id);
+	weir_pair_reset(ws);
 	if (ws->outbox)
 		weir_ring_owner_gone(ws->outbox, &ws->outbox);
 

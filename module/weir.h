@@ -112,11 +112,8 @@ static inline void weir_stat_inc(enum weir_stat stat)
 	weir_stat_add(stat, 1);
 }
 
-/* Every drop, refusal and eviction has a reason and is counted by it. */
-static inline void weir_drop_inc(enum weir_reason reason)
-{
-	this_cpu_inc(weir_drops[reason]);
-}
+/* --- main.c --- */
+void weir_drop(const char *name, enum weir_reason reason);
 
 /**
  * struct weir_net - weir in one network namespace
@@ -124,6 +121,7 @@ static inline void weir_drop_inc(enum weir_reason reason)
  * @lock: guards what follows but for @accounts.
  * @paths: names in use; items are struct weir_path.
  * @patterns: patterns subscribed to; items are struct weir_pattern.
+ * @path_ids: the same paths, by id.
  * @sockets: all sockets, by id.
  * @rings: all outboxes, by id.
  * @next_id: ids of sockets, rings and paths.
@@ -134,6 +132,7 @@ struct weir_net {
 	struct mutex lock;
 	struct weir_trie paths;
 	struct weir_trie patterns;
+	struct xarray path_ids;
 	struct xarray sockets;
 	struct xarray rings;
 	atomic_long_t next_id;
@@ -147,6 +146,7 @@ struct weir_net *weir_net(const struct net *net);
  * @wn: namespace; its lock guards all of this.
  * @node: place in the trie.
  * @id: for WEIR_IOC_LIST.
+ * @account: who is charged for an object.
  * @uid: owner, who made it.
  * @gid: group.
  * @mode: permission bits: read to subscribe, write to publish, listen and
@@ -161,6 +161,7 @@ struct weir_path {
 	struct weir_net *wn;
 	struct weir_trie_node *node;
 	u64 id;
+	struct weir_account *account;
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
@@ -361,10 +362,11 @@ struct weir_reader {
  * @inbox: likewise.
  * @resumed: bind took over a lingering ring.
  * @path: bound name, or NULL.
- * @own_path: bound path, or the listener's for an accepted socket, or "".
+ * @own_path: weir_net.lock guards writing the paths: bound path, or the listener's for an accepted socket, or "".
  * @peer_path: what connect was given, or the peer's own path.
  * @pattern: subscribed pattern, or NULL; weir_net.lock.
  * @pattern_link: in weir_pattern.subscribers.
+ * @pattern_account: who is charged for the subscription.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
  * @rlock: guards @readers and @ids.
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.
@@ -415,6 +417,7 @@ struct weir_sock {
 	char peer_path[WEIR_PATH_MAX + 1];
 	struct weir_pattern *pattern;
 	struct list_head pattern_link;
+	struct weir_account *pattern_account;
 	struct weir_sock *peer;
 
 	spinlock_t rlock;
@@ -442,6 +445,13 @@ struct weir_sock {
 static inline struct weir_sock *weir_sk(const struct sock *sk)
 {
 	return (struct weir_sock *)sk;
+}
+
+/* Size of the outbox that the socket will get. */
+static inline u32 weir_outbox_bytes(const struct weir_sock *ws)
+{
+	return ws->ring_bytes ?: min(READ_ONCE(weir_tunables.ring_bytes),
+				     READ_ONCE(weir_tunables.ring_bytes_max));
 }
 
 /* Refuses with words that WEIR_SO_ERROR_TEXT hands out. */
@@ -517,6 +527,8 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 void weir_inbox_flush(struct weir_sock *ws);
 
 /* --- path.c --- */
+struct weir_account *weir_object_charge(struct weir_sock *ws);
+void weir_object_uncharge(struct weir_account *account);
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, int access);
 void weir_path_put(struct weir_path *path);
@@ -538,6 +550,7 @@ int weir_listen(struct socket *sock, int backlog);
 int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags);
 int weir_socketpair(struct socket *a, struct socket *b);
 int weir_shutdown(struct socket *sock, int how);
+void weir_pair_reset(struct weir_sock *ws);
 void weir_pair_release(struct weir_sock *ws);
 void weir_sock_destroy(struct weir_sock *ws);
 

@@ -69,7 +69,6 @@ extern const char *const mode_names[MODES];
  * @stepping: the parent single-steps side 0, see job_traced().
  * @counting: what it counts the steps as: 1, 2, or 0 for not at all.
  * @steps: how many it counted.
- * @start_ns: of the side that starts.
  * @ns: result: total time.
  * @ns2: result: of the second thing that was measured, if there is one.
  * @copied_bytes: result: payload bytes that the kernel copied.
@@ -86,7 +85,6 @@ struct job {
 	bool		stepping;
 	_Atomic uint32_t counting;
 	uint64_t	steps[2];
-	uint64_t	start_ns;
 	uint64_t	ns;
 	uint64_t	ns2;
 	uint64_t	copied_bytes;

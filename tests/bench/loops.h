@@ -153,37 +153,39 @@ static uint64_t clock_ns(void)
 /* --- round trips --- */
 
 /*
- * Sides that sleep take long enough for a look at the clock each time, and the
- * median leaves out those in which a timer ticked; sides that poll do not.
+ * Trips are timed in slices, and the median slice counts: one in which a timer
+ * ticked, or somebody else had a processor, is left out by that. Sides that
+ * sleep take long enough for slices of one.
  */
+#define SLICE_TRIPS	(LINK_SLEEPS ? 1 : 64)
+
 inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 {
-	uint64_t i, n = job->warm + job->count, off = clock_ns(), at = 0;
+	uint64_t i, n = job->warm + job->count, off = clock_ns(), at = 0, now;
+	uint64_t slice = job->count < 16 * SLICE_TRIPS ? 1 : SLICE_TRIPS, k = 0;
 
 	for (i = 0; i < n; i++) {
 		if (i == job->warm) {
 			if (!side)
 				job_traced(job);
 			count_start(job, 1);
-			if (!side)
-				job->start_ns = now_ns();
+			at = now_ns();
 		}
-		if (!side) {
-			if (LINK_SLEEPS && !job->counted)
-				at = now_ns();
+		if (!side)
 			put(e, len, i, true);
-		}
 		used(get(e, len));
 		if (side)
 			put(e, len, i, i + 1 < n);
-		else if (LINK_SLEEPS && !job->counted && i >= job->warm)
-			took[(i - job->warm) % STAMPS_MAX] = now_ns() - at - off;
+		else if (!job->counted && i >= job->warm &&
+			 !((i - job->warm + 1) % slice)) {
+			now = now_ns();
+			took[k++ % STAMPS_MAX] = now - at - off;
+			at = now;
+		}
 	}
 	count_stop(job, side, true);
-	if (!side)
-		job->ns = LINK_SLEEPS && !job->counted ?
-			  job->count * took_median(job->count) :
-			  now_ns() - job->start_ns;
+	if (!side && k)
+		job->ns = took_median(k) * job->count / slice;
 }
 
 static void rtt(struct job *job, int side)
@@ -241,18 +243,31 @@ static void oneway(struct job *job, int side)
 
 /* --- throughput --- */
 
+/*
+ * The receiver times slices of several laps of the ring, so that none shows
+ * only how fast a full ring is emptied.
+ */
 inlined void rate_loop(struct job *job, struct end *e, int side, size_t len)
 {
-	uint64_t i;
+	uint64_t i, at = 0, now, k = 0, slice = 4 * job->ring_bytes / (len + 32);
 
+	if (slice > job->count / 8)
+		slice = job->count / 8;
 	for (i = 0; i < job->warm + job->count; i++) {
-		if (!side && i == job->warm)
-			job->start_ns = now_ns();
-		if (!side)
+		if (!side) {
 			put(e, len, i, false);
-		else
-			used(get(e, len));
+			continue;
+		}
+		used(get(e, len));
+		if (i + 1 < job->warm || (i + 1 - job->warm) % slice)
+			continue;
+		now = now_ns();
+		if (i + 1 > job->warm)
+			took[k++ % STAMPS_MAX] = now - at;
+		at = now;
 	}
+	if (side)
+		job->ns = took_median(k) * job->count / slice;
 }
 
 static void rate(struct job *job, int side)
@@ -265,14 +280,10 @@ static void rate(struct job *job, int side)
 		rate_loop(job, &e, side, 32);
 	else
 		rate_loop(job, &e, side, job->len);
-	if (side)
-		job->ns = now_ns();
 	job_meet(job);
-	if (!side) {
-		job->ns -= job->start_ns;
-		/* the counters are of all messages, warm ones too */
+	/* the counters are of all messages, warm ones too */
+	if (!side)
 		job->copied_bytes = end_copied(&e);
-	}
 	job_meet(job);
 	end_leave(&e);
 }
