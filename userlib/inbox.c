@@ -50,7 +50,7 @@ static int weir_notice_attached(struct weir *w, const struct weir_notice *n,
 		return 1;
 	err = weir_stream_add(w, n->id, path, n->path_len);
 	/* it came and went before we looked: its end has been posted too */
-	if (err == -ENOENT)
+	if (err == -ENXIO)
 		return 1;
 	return err ? err : 1;
 }

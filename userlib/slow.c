@@ -150,6 +150,10 @@ bool weir_kick_due(const struct weir *w)
 
 void weir_wake_readers(struct weir *w)
 {
+	/* no room from here on, so that the next claim finds the end */
+	if (weir_load(&w->out.status->wake) & WEIR_WAKE_CLOSED)
+		weir_store(&w->out.head->seq_limit,
+			   (uint32_t)weir_load(&w->out.head->claim));
 	if (weir_kick_due(w))
 		weir_kick(w->fd, WEIR_KICK_READERS);
 }

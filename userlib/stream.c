@@ -170,11 +170,13 @@ static int weir_stream_empty(struct weir *w, struct weir_stream *s,
 		return 0;
 	if (weir_load(&s->ring.status->state) == WEIR_STATE_BROKEN)
 		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
-	/*
-	 * It stays in the list: of a connection, so that weir_peek() goes on
-	 * to say -EPIPE; otherwise until the kernel's notice has been read.
-	 */
 	s->ended = WEIR_REASON_CLOSED;
+	/*
+	 * A peer stays in the list, so that weir_peek() goes on to say -EPIPE;
+	 * so does what the application wants to be told of, until it is.
+	 */
+	if (w->type != SOCK_SEQPACKET && !(w->flags & WEIR_NOTICES))
+		weir_stream_drop(w, s);
 	return 0;
 }
 

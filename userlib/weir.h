@@ -430,8 +430,9 @@ static inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
  * Never sleeps. Each successful claim must be followed by weir_commit() or
  * weir_abort(). Returns 0; -EAGAIN when readers hold the ring (see
  * weir_claim_wait()); -EMSGSIZE; -ENOTCONN without an outbox; -EPIPE when
- * the connection or this half of it is shut down. That is noticed when the
- * room last seen is used up; weir_send() and weir_wait() notice it at once.
+ * the connection or this half of it is shut down. That is noticed after the
+ * next weir_flush() or when the room last seen is used up; weir_send() notices
+ * it at once.
  */
 WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
 {

@@ -172,10 +172,10 @@ static void objects_cap(const char *name)
 	int fd[2], p, s, t;
 
 	tap_diag("%s", name);
-	number(name, 2);
+	number(name, 4);
 	p = bind_of("/lim/o", 4096, why);
 	s = subscribe_of("/lim/o", why);
-	tap_ok(p >= 0 && s >= 0, "a ring and a cursor");
+	tap_ok(p >= 0 && s >= 0, "a path, a ring, a subscription and a cursor");
 	tap_is(subscribe_of("/lim/o", why), -ENOBUFS, "not a second cursor");
 	tap_ok(strlen(why) > 8, "words: %s", why);
 	tap_is(bind_of("/lim/o2", 4096, why), -ENOBUFS, "not a second ring");

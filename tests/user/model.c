@@ -275,7 +275,8 @@ static void model_notify(struct model_reader *rd, unsigned int type)
 
 	for (fd = 0; fd < MODEL_FDS; fd++) {
 		for (id = 0; model_socks[fd] && id < MODEL_READERS; id++) {
-			if (model_socks[fd]->readers[id] == rd) {
+			if (model_socks[fd]->readers[id] == rd &&
+			    model_socks[fd]->inbox) {
 				rd->notices |= 1U << type;
 				model_post(model_socks[fd]);
 			}
@@ -535,12 +536,19 @@ static int model_ioc_map(struct model_sock *ws, struct weir_ioc_map *ioc)
 	bool out = ioc->id == WEIR_ID_OUTBOX;
 	struct model_reader *rd = NULL;
 	struct model_ring *ring = ws->outbox;
+	unsigned int id;
 
 	tap_need(ioc->size == sizeof(*ioc));
 	if (ioc->id == WEIR_ID_INBOX && !ws->inbox) {
 		ws->inbox = model_ring_new(model_inbox_bytes, SOCK_RDM, 0, 0);
 		model_attach(ws, WEIR_ID_INBOX, ws->inbox);
 		weir_store(&model_cursor(ws->readers[1])->flags, 0);
+		/* streams are announced; what befell them before is not */
+		for (id = WEIR_ID_STREAM; id < MODEL_READERS; id++) {
+			if (ws->readers[id])
+				ws->readers[id]->notices =
+					1U << WEIR_NOTICE_ATTACHED;
+		}
 		model_post(ws);
 	}
 	if (!out) {
@@ -548,7 +556,7 @@ static int model_ioc_map(struct model_sock *ws, struct weir_ioc_map *ioc)
 		ring = rd ? rd->ring : NULL;
 	}
 	if (!ring)
-		return -ENOENT;
+		return -ENXIO;
 	ioc->gating = rd && rd->gating;
 	ioc->slot = rd ? rd->slot : 0;
 	ioc->ring_bytes = weir_ring_bytes(&ring->v);
@@ -626,7 +634,7 @@ static int model_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 		return model_wait(ws, wait);
 	case WEIR_IOC_DETACH:
 		if (id >= MODEL_READERS || !ws->readers[id])
-			return -ENOENT;
+			return -ENXIO;
 		model_detach(ws, (unsigned int)id);
 		return 0;
 	default:
@@ -823,6 +831,8 @@ void model_end(int fd, enum weir_state state)
 		weir_store(&ring->status->final_pos, pos);
 		weir_store(&ring->status->final_seq, seq);
 		weir_store_release(&ring->status->state, state);
+		weir_store(&ring->status->wake,
+			   ring->status->wake | WEIR_WAKE_CLOSED);
 		for (slot = 0; slot < MODEL_SLOTS; slot++) {
 			if (ring->slots[slot])
 				model_notify(ring->slots[slot],

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "model.h"
 #include "tap.h"
@@ -68,6 +69,24 @@ static void test_drain(void)
 	       "the next publisher is read");
 	weir_close(in);
 	weir_close(out);
+}
+
+/* The publisher is gone before the subscriber has a handle. */
+static void test_late(void)
+{
+	struct weir_ioc_name name = { .size = sizeof(name), .path = "/out" };
+	struct weir *raw = open_type(SOCK_RDM, 0), *out = publisher(), *in;
+
+	tap_need(!ioctl(weir_fd(raw), WEIR_IOC_CONNECT, &name));
+	send_n(out, 3);
+	weir_close(out);
+	tap_need(!weir_adopt(&in, weir_fd(raw), NULL));
+	tap_ok(drain(in) == 3 && !in->nstreams,
+	       "a stream that ended before the socket was adopted");
+	tap_ok(!weir_wait(in, WEIR_WAIT_IN, 0, 1000000),
+	       "is not waited for any more");
+	weir_close(in);
+	free(raw);
 }
 
 static void test_notices(void)
@@ -147,6 +166,7 @@ static void test_evicted(void)
 static void test_broken(void)
 {
 	struct weir *in = subscriber(0), *out = publisher();
+	struct weir_buf buf;
 	struct weir_msg msg;
 
 	send_n(out, 5);
@@ -155,6 +175,8 @@ static void test_broken(void)
 	tap_ok(!weir_peek(in, &msg), "once");
 	tap_ok(weir_send(out, "x", 1, 0) == -EPIPE, "its owner can't send: %s",
 	       weir_error());
+	weir_flush(out);
+	tap_ok(weir_claim(out, 1, &buf) == -EPIPE, "nor claim");
 	weir_close(in);
 	weir_close(out);
 }
@@ -251,6 +273,7 @@ int main(void)
 {
 	tap_start();
 	test_drain();
+	test_late();
 	test_notices();
 	test_inbox_full();
 	test_evicted();
