@@ -56,8 +56,9 @@ struct weir_sock;
  * @inbox_bytes: size of inboxes.
  * @user_bytes_max: memory of one user's rings in one namespace.
  * @netns_bytes_max: memory of all rings in one namespace.
- * @user_objects_max: rings and cursors of one user in one namespace.
- * @netns_objects_max: rings and cursors in one namespace.
+ * @user_objects_max: paths, rings, subscriptions and cursors of one user in
+ *	one namespace.
+ * @netns_objects_max: the same in one namespace.
  * @streams_max: streams that one socket may read.
  * @fence_records: records per sleep above which the sleeper pays the barrier
  *	and below which the writer fences for itself.

@@ -80,6 +80,12 @@ inlined uint64_t payload_sum(const void *at, size_t len)
 	return a.lane[0] + a.lane[1];
 }
 
+/* A sum that the compiler must not throw away. */
+inlined void used(uint64_t value)
+{
+	__asm__ volatile("" : : "r" (value));
+}
+
 inlined void put(struct end *e, size_t len, uint64_t value, bool more)
 {
 	struct claim c;
@@ -97,6 +103,16 @@ inlined uint64_t get(struct end *e, size_t len)
 	return sum;
 }
 
+/* What was read stays until the answer has gone, as who answers wants it. */
+inlined void answer(struct end *e, size_t len, uint64_t value, bool more)
+{
+	struct view v;
+
+	used(payload_sum(end_peek(e, len, &v), len));
+	put(e, len, value, more);
+	end_release(e, &v);
+}
+
 /* The same without a look at the payload. */
 inlined void put_in_place(struct end *e, size_t len)
 {
@@ -112,12 +128,6 @@ inlined void get_in_place(struct end *e, size_t len)
 
 	end_peek(e, len, &v);
 	end_release(e, &v);
-}
-
-/* A sum that the compiler must not throw away. */
-inlined void used(uint64_t value)
-{
-	__asm__ volatile("" : : "r" (value));
 }
 
 #define STAMPS_MAX	4096
@@ -171,12 +181,13 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 			count_start(job, 1);
 			at = now_ns();
 		}
-		if (!side)
-			put(e, len, i, true);
+		if (side) {
+			answer(e, len, i, i + 1 < n);
+			continue;
+		}
+		put(e, len, i, true);
 		used(get(e, len));
-		if (side)
-			put(e, len, i, i + 1 < n);
-		else if (!job->counted && i >= job->warm &&
+		if (!job->counted && i >= job->warm &&
 			 !((i - job->warm + 1) % slice)) {
 			now = now_ns();
 			took[k++ % STAMPS_MAX] = now - at - off;
