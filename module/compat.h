@@ -60,6 +60,25 @@ static inline void weir_revert_creds(const struct cred *old)
 #endif
 
 /*
+ * 6.12: a driver's VMA may have PMD entries for memory that is not a device's,
+ * put in by huge_fault; 6.17: their page frame number is a plain one. Before,
+ * weir maps large rings by small pages.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && \
+	defined(CONFIG_TRANSPARENT_HUGEPAGE)
+#define WEIR_HUGE_FAULT	1
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#define weir_insert_pfn_pmd(vmf, pfn, write) \
+	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write)
+#else
+#define weir_insert_pfn_pmd	vmf_insert_pfn_pmd
+#endif
+#else
+#define WEIR_HUGE_FAULT	0
+#endif
+
+/*
  * CPUs on which threads of an address space may be running. x86 keeps this up
  * to date in mm_cpumask; other architectures need not, so they name all, and
  * so does everybody when the address space was forked.

@@ -17,8 +17,8 @@
  * Copies a structure that begins with its own size. Older and newer callers
  * are served as copy_struct_from_user() says.
  */
-static int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
-			const void __user *from)
+int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
+		 const void __user *from)
 {
 	u32 size;
 	int err;
@@ -204,6 +204,8 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	size_t len;
 	int err;
 
+	if (cmd != WEIR_IOC_KICK && cmd != WEIR_IOC_WAIT)
+		WRITE_ONCE(ws->why, NULL);
 	switch (cmd) {
 	case WEIR_IOC_KICK:
 		return weir_kick(ws, arg);
@@ -356,6 +358,7 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 		if (copy_from_sockptr(&v, value, sizeof(v)))
 			return -EFAULT;
 	}
+	WRITE_ONCE(ws->why, NULL);
 	lock_sock(sock->sk);
 	if (name == WEIR_SO_EVICT_MS || name == WEIR_SO_LINGER_MS)
 		err = weir_set_late(ws, name, v);

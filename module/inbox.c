@@ -170,6 +170,10 @@ announce:
 		__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
 		if (rd->evicted)
 			__set_bit(WEIR_NOTICE_EVICTED, &rd->notices);
+		if (!weir_ring_live(rd->ring))
+			__set_bit(weir_ring_status(rd->ring)->state ==
+				  WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
+				  WEIR_NOTICE_DETACHED, &rd->notices);
 		weir_inbox_drain(ws, rd);
 	}
 	spin_unlock(&ws->inbox_lock);

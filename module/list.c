@@ -307,12 +307,13 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_ioc_list req;
 	struct weir_list_ctx ctx = { .ws = ws };
+	u32 size;
 	int err;
 
-	if (copy_from_user(&req, arg, sizeof(req)))
-		return weir_refuse(ws, -EFAULT, "the structure is not readable");
-	if (req.size != sizeof(req))
-		return weir_refuse(ws, -EINVAL, "the structure's size field is wrong");
+	err = weir_copy_in(ws, &req, sizeof(req), arg);
+	if (err)
+		return err;
+	size = min_t(u32, req.size, sizeof(req));
 	if (req.entry_size < offsetofend(struct weir_list_entry, id) ||
 	    req.entry_size > PAGE_SIZE)
 		return weir_refuse(ws, -EINVAL, "entry_size is wrong");
@@ -346,5 +347,5 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 	if (err)
 		return err;
 	req.count = ctx.count;
-	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+	return copy_to_user(arg, &req, size) ? -EFAULT : 0;
 }

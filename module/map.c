@@ -6,9 +6,12 @@
  * are shared, are not inherited by fork, cannot be split, moved or grown.
  *
  * Pages are put in when the region is mapped, so that the data path takes no
- * fault. The exception are the cursor pages in the owner's view: readers come
+ * fault. The exceptions are the cursor pages in the owner's view: readers come
  * and go, so these are faulted in, under the ring's slot_lock, and taken out
- * again before a slot is used anew (reader.c).
+ * again before a slot is used anew (reader.c); and rings made of large blocks
+ * (WEIR_SO_HUGE), which are faulted in by 2 MiB where the address and the
+ * kernel allow. Those VMAs map page frames without counting them (VM_PFNMAP):
+ * the ring that they hold keeps the pages.
  *
  * Each writable region has one address space at a time: its CPUs are the ones
  * that a sleeper must fence (wake.c).
@@ -88,6 +91,40 @@ static struct page *weir_map_page(const struct weir_map *map, unsigned long i)
 	return ring->pages[(i - 1) % ring->nr_pages];
 }
 
+/* Does the VMA map bare page frames, so that large ones can be put in? */
+static bool weir_map_huge(const struct weir_map *map)
+{
+	return WEIR_HUGE_FAULT && map->ring->page_order &&
+	       (map->rd ? map->region == WEIR_MAP_VIEW :
+			  map->region == WEIR_MAP_OWN);
+}
+
+#if WEIR_HUGE_FAULT
+static vm_fault_t weir_map_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct weir_map *map = vma->vm_private_data;
+	unsigned long start = vmf->address & PMD_MASK, i;
+	unsigned long head = map->rd ? 2 : 1;
+	vm_fault_t ret;
+
+	if (!weir_map_huge(map) || order != PMD_ORDER ||
+	    map->ring->page_order != PMD_ORDER ||
+	    start < vma->vm_start + head * PAGE_SIZE ||
+	    start + PMD_SIZE > vma->vm_end)
+		return VM_FAULT_FALLBACK;
+	i = (start - vma->vm_start) / PAGE_SIZE - head;
+	i %= map->ring->nr_pages;
+	if (i % (PMD_SIZE / PAGE_SIZE))
+		return VM_FAULT_FALLBACK;
+	ret = weir_insert_pfn_pmd(vmf, page_to_pfn(map->ring->pages[i]),
+				  vma->vm_flags & VM_WRITE);
+	if (ret == VM_FAULT_NOPAGE)
+		weir_stat_inc(WEIR_STAT_HUGE_MAPS);
+	return ret;
+}
+#endif
+
 static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -98,6 +135,8 @@ static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 	struct weir_reader *rd;
 	vm_fault_t ret;
 
+	if (page && weir_map_huge(map))
+		return vmf_insert_pfn(vma, vmf->address, page_to_pfn(page));
 	if (page)
 		return vmf_insert_page(vma, vmf->address, page);
 
@@ -181,6 +220,9 @@ static const struct vm_operations_struct weir_map_ops = {
 	.may_split	= weir_map_may_split,
 	.mremap		= weir_map_mremap,
 	.fault		= weir_map_fault,
+#if WEIR_HUGE_FAULT
+	.huge_fault	= weir_map_huge_fault,
+#endif
 };
 
 /* Notes who writes; -EBUSY when it is another address space already. */
@@ -215,6 +257,8 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 	unsigned long n = (vma->vm_end - vma->vm_start) >> PAGE_SHIFT, i = 0;
 	int err;
 
+	if (weir_map_huge(map))
+		return 0;
 	if (!map->rd && map->region == WEIR_MAP_VIEW)
 		n = 1;
 	while (i < n) {
@@ -304,7 +348,7 @@ int weir_mmap(struct file *file, struct socket *sock,
 		goto err_put;
 
 	weir_vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP |
-			  VM_MIXEDMAP);
+			  (weir_map_huge(map) ? VM_PFNMAP : VM_MIXEDMAP));
 	weir_vm_flags_clear(vma, VM_MAYEXEC);
 	if (region == WEIR_MAP_VIEW)
 		weir_vm_flags_clear(vma, VM_MAYWRITE);

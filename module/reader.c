@@ -126,8 +126,10 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 		return weir_refuse(ws, -ENOBUFS,
 				   "this socket reads as many streams as streams_max allows");
 	}
-	err = xa_alloc(&ws->ids, &id, NULL, range, GFP_KERNEL_ACCOUNT);
-	if (err)
+	/* a number is not given out again soon: somebody may still hold it */
+	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id,
+			      GFP_KERNEL_ACCOUNT);
+	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
 	rd->id = id;
 	rd->ws = ws;
@@ -160,10 +162,11 @@ static int weir_reader_place(struct weir_reader *rd, u32 start)
 
 	lockdep_assert_held(&rd->ring->lock);
 	smp_mb();						/* (E) */
+	/* the intent first: the tail cannot pass what it allows */
+	floor = smp_load_acquire(&v->head->intent) - size;
 	if (weir_ring_tail(v, &tail, &seq))
 		return -EPROTO;
 	if (start == WEIR_START_OLDEST) {
-		floor = READ_ONCE(v->head->intent) - size;
 		if ((s64)floor < 0 || tail - floor > size)
 			floor = tail > size ? tail - size : 0;
 		tail = floor & ~(u64)(WEIR_GRANULE - 1);
@@ -206,6 +209,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 {
 	struct weir_status *status = weir_ring_status(ring);
 	bool inbox = ring->inbox_of;
+	u32 start = inbox ? WEIR_START_TAIL : ws->start;
 	struct weir_reader *rd;
 	u32 slot;
 	int err;
@@ -247,13 +251,17 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 		WRITE_ONCE(rd->cursor->demand,
 			   (u32)READ_ONCE(ring->view.head->claim) + ws->demand);
 	}
-	err = weir_reader_place(rd, WEIR_START_TAIL);
+	err = weir_reader_place(rd, start);
 	if (!err && gating) {
 		status->gating[slot / 64] |= BIT_ULL(slot % 64);
 		smp_store_release(&status->gen, status->gen + 1);
 	}
 	if (!err)
-		err = weir_reader_place(rd, inbox ? WEIR_START_TAIL : ws->start);
+		err = weir_reader_place(rd, start);
+	/* a demand counts from now on: the writer must look before it goes on */
+	if (!err && READ_ONCE(rd->cursor->flags) & WEIR_CURSOR_DEMAND)
+		WRITE_ONCE(ring->view.head->seq_limit,
+			   (u32)READ_ONCE(ring->view.head->claim));
 	if (err) {
 		if (gating) {
 			status->gating[slot / 64] &= ~BIT_ULL(slot % 64);
@@ -272,7 +280,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 	spin_unlock(&ring->lock);
 	mutex_unlock(&ring->slot_lock);
 
-	if (ws->start == WEIR_START_OLDEST && !inbox)
+	if (start == WEIR_START_OLDEST)
 		weir_reader_settle(rd);
 
 	/* 3. tell the socket */

@@ -165,6 +165,7 @@ WEIR_COUNTER(stats, missed, WEIR_STAT_MISSED);
 WEIR_COUNTER(stats, broken, WEIR_STAT_BROKEN);
 WEIR_COUNTER(stats, notices, WEIR_STAT_NOTICES);
 WEIR_COUNTER(stats, notices_deferred, WEIR_STAT_NOTICES_DEFERRED);
+WEIR_COUNTER(stats, huge_maps, WEIR_STAT_HUGE_MAPS);
 
 static struct attribute *weir_stats_attrs[] = {
 	WEIR_COUNTER_ATTR(stats, sockets),
@@ -184,6 +185,7 @@ static struct attribute *weir_stats_attrs[] = {
 	WEIR_COUNTER_ATTR(stats, broken),
 	WEIR_COUNTER_ATTR(stats, notices),
 	WEIR_COUNTER_ATTR(stats, notices_deferred),
+	WEIR_COUNTER_ATTR(stats, huge_maps),
 	NULL
 };
 

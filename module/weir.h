@@ -97,6 +97,7 @@ enum weir_stat {
 	WEIR_STAT_BROKEN,		/* rings whose owner wrote nonsense */
 	WEIR_STAT_NOTICES,		/* posted */
 	WEIR_STAT_NOTICES_DEFERRED,	/* inbox was full */
+	WEIR_STAT_HUGE_MAPS,		/* large pages put into VMAs */
 	WEIR_STAT_MAX
 };
 
@@ -373,6 +374,7 @@ struct weir_reader {
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.
  * @ids: the same by id.
  * @nreaders: how many.
+ * @next_id: where the search for the next id begins.
  * @barrier: CPUs that must fence before we sleep; rlock.
  * @iolock: one kernel receiver at a time.
  * @inbox_lock: guards writing to the inbox.
@@ -424,6 +426,7 @@ struct weir_sock {
 	spinlock_t rlock;
 	struct list_head readers;
 	struct xarray ids;
+	u32 next_id;
 	u32 nreaders;
 	cpumask_var_t barrier;
 	struct mutex iolock;
@@ -567,6 +570,8 @@ int weir_map_describe(struct weir_sock *ws, struct weir_ioc_map *map);
 loff_t weir_map_cursor_offset(u32 slot);
 
 /* --- control.c --- */
+int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
+		 const void __user *from);
 int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 int weir_setsockopt(struct socket *sock, int level, int name,
 		    sockptr_t value, unsigned int len);

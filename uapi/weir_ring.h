@@ -350,10 +350,11 @@ static inline int weir_ring_scan_end(const struct weir_ring_view *r,
 
 	if (weir_ring_raise(&r->head->intent, limit, &tries))
 		return -EAGAIN;
+	/* before the fence, as the kernel lowers it when it attaches a demand */
+	weir_store(&r->head->seq_limit, s->seq + s->room);
 	weir_fence();						/* (E) */
 	if (weir_load(&r->status->gen) != s->gen)
 		return -EAGAIN;
-	weir_store(&r->head->seq_limit, s->seq + s->room);
 	return weir_ring_raise(&r->head->limit, limit, &tries);
 }
 

@@ -11,11 +11,41 @@
 
 #include "private.h"
 
+#define WEIR_HUGE_BYTES	((size_t)2 << 20)
+
+/*
+ * Where to map a region whose data begins @head bytes in, so that the data is
+ * aligned for large pages; NULL when it is too small for them. The caller maps
+ * over the reservation.
+ */
+static void *weir_map_place(size_t want, size_t head)
+{
+	uintptr_t start, data;
+	char *room;
+
+	if (want < 2 * WEIR_HUGE_BYTES)
+		return NULL;
+	room = mmap(NULL, want + WEIR_HUGE_BYTES, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return NULL;
+	start = (uintptr_t)room;
+	data = (start + head + WEIR_HUGE_BYTES - 1) & ~(WEIR_HUGE_BYTES - 1);
+	start = data - head - start;
+	if (start)
+		munmap(room, start);
+	if (start != WEIR_HUGE_BYTES)
+		munmap(room + start + want, WEIR_HUGE_BYTES - start);
+	return room + start;
+}
+
 static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 			size_t want, void **at)
 {
+	size_t head = ioc->id == WEIR_ID_OUTBOX ? WEIR_PAGE_BYTES :
+						  2 * WEIR_PAGE_BYTES;
 	int saved = errno, err, prot = PROT_READ;
-	void *p;
+	void *p, *place = NULL;
 
 	if (ioc->length[region] != want)
 		return weir_fail(-EPROTO,
@@ -23,9 +53,15 @@ static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 				 (unsigned long long)ioc->length[region], want);
 	if (region == WEIR_MAP_OWN)
 		prot |= PROT_WRITE;
-	p = mmap(NULL, want, prot, MAP_SHARED, fd, (off_t)ioc->offset[region]);
+	/* the owner's view and a reader's cursor page hold no data */
+	if ((ioc->id == WEIR_ID_OUTBOX) == (region == WEIR_MAP_OWN))
+		place = weir_map_place(want, head);
+	p = mmap(place, want, prot, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
+		 (off_t)ioc->offset[region]);
 	if (p == MAP_FAILED) {
 		err = -errno;
+		if (place)
+			munmap(place, want);
 		errno = saved;
 		return weir_refused(fd, err, "mmap of %zu bytes", want);
 	}

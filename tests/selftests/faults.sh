@@ -76,14 +76,14 @@ faults() {
 	ok $? "and nothing is left: $(stat sockets) $(stat rings) $(stat ring_bytes) $(stat readers)"
 }
 
-faults failslab 1 1 300
-faults failslab 10 1 300
+faults failslab 1 1 100
+faults failslab 10 1 100
 faults failslab 30 1 100
 # each allocation in its turn: every n-th fails for certain
 for nth in 2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53; do
 	faults failslab 100 $nth 30
 done
-faults fail_page_alloc 1 1 300
+faults fail_page_alloc 1 1 100
 faults fail_page_alloc 10 1 100
 for nth in 3 5 7 11 13 17 23; do
 	faults fail_page_alloc 100 $nth 30

@@ -287,11 +287,15 @@ static int one_lie(void *p)
 static void one_by_one(void)
 {
 	static const int types[] = { SOCK_RDM, SOCK_DGRAM };
+	bool all_ways = scaled(100) >= 100;
 	size_t i;
 	int j, bad = 0;
 
 	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		for (j = 0; j < 4; j++) {
+			/* on a slow kernel each lie is told in one way */
+			if (!all_ways && j != (int)(i % 4))
+				continue;
 			struct lie_arg a = { &lies[i], types[j & 1], j & 2 };
 			int ret = reap(spawn(one_lie, &a));
 
