@@ -28,11 +28,7 @@ static const struct contestant *const contestants[] = {
 
 #define CONTESTANTS	(sizeof(contestants) / sizeof(contestants[0]))
 
-static const unsigned long sizes[] = {
-	32, 256, 1 * KIB, 16 * KIB, 64 * KIB, 1 * MIB,
-};
-
-#define SIZES		(sizeof(sizes) / sizeof(sizes[0]))
+#define SIZES_MAX	6	/* of one measurement */
 
 void say(const char *format, ...)
 {
@@ -297,20 +293,22 @@ static void measure_handover(const struct contestant *c, unsigned int round,
  * struct bench - something to measure
  * @name: its figures begin with it.
  * @measure: with one contestant and one size.
- * @sizes: of messages, or numbers of readers; ends with 0.
+ * @sizes: of messages; ends with 0.
+ * @readers: they are numbers of readers instead; messages are of 32 bytes.
  */
 static const struct bench {
 	const char	*name;
 	void		(*measure)(const struct contestant *c,
 				   unsigned int round, size_t size);
-	unsigned long	sizes[SIZES + 1];
+	unsigned long	sizes[SIZES_MAX + 1];
+	bool		readers;
 } benches[] = {
-	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB } },
-	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB } },
-	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB } },
-	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB } },
-	{ "fan", measure_fan, { 1, 4, 16, 64 } },
-	{ "handover", measure_handover, { 64, MIB } },
+	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB }, false },
+	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, false },
+	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB }, false },
+	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB }, false },
+	{ "fan", measure_fan, { 1, 4, 16, 64 }, true },
+	{ "handover", measure_handover, { 64, MIB }, false },
 };
 
 static void measure_round(unsigned int round)
@@ -327,7 +325,8 @@ static void measure_round(unsigned int round)
 			for (i = 0; i < CONTESTANTS; i++) {
 				const struct contestant *c =
 					contestants[(i + round) % CONTESTANTS];
-				size_t len = b == 4 ? 32 : bench->sizes[s];
+				size_t len = bench->readers ? 32 :
+						     bench->sizes[s];
 
 				if (wanted(bench->name, c->name) &&
 				    len <= c->len_max)

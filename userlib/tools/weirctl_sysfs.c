@@ -45,6 +45,7 @@ static const struct weirctl_word weirctl_words[] = {
 	{ "broken",		"rings whose owner wrote nonsense" },
 	{ "notices",		"notices posted to inboxes" },
 	{ "notices_deferred",	"times that a notice found its inbox full" },
+	{ "huge_maps",		"2 MiB pages put into mappings" },
 	/* drops */
 	{ "slow",		"readers evicted after evict_ms" },
 	{ "bad_cursor",		"readers evicted for an impossible cursor" },
