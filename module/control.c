@@ -25,6 +25,14 @@ int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
 
 	if (get_user(size, (const u32 __user *)from))
 		return weir_refuse(ws, -EFAULT, "the structure is not readable");
+	if (size == known) {
+		/* the usual case, without looking for what is beyond */
+		if (copy_from_user(to, from, known))
+			return weir_refuse(ws, -EFAULT,
+					   "the structure is not readable");
+		*(u32 *)to = size;
+		return 0;
+	}
 	if (size < sizeof(size) || size > PAGE_SIZE)
 		return weir_refuse(ws, -EINVAL, "the structure's size field is wrong");
 	err = copy_struct_from_user(to, known, from, size);
@@ -132,7 +140,8 @@ static int weir_ioc_wait(struct weir_sock *ws, const void __user *arg)
 	}
 	if (wait.flags & WEIR_WAIT_KICK && ring) {
 		smp_mb();					/* (C) */
-		weir_wake_readers(ring);
+		if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
+			weir_wake_readers(ring);
 	}
 	return weir_wait(ws, wait.flags, max_t(u64, wait.bytes, WEIR_GRANULE),
 			 wait.timeout_ns);

@@ -73,9 +73,10 @@ void weir_wake_readers(struct weir_ring *ring)
 /*
  * Puts one reader to sleep on its ring. Returns whether the ring's writer
  * must be fenced before the ring is looked at again; the writer's CPUs have
- * then been added to @cpus.
+ * then been added to @cpus, which starts empty with the @first of them.
  */
-static bool weir_reader_arm(struct weir_reader *rd, struct cpumask *cpus)
+static bool weir_reader_arm(struct weir_reader *rd, bool first,
+			    struct cpumask *cpus)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_status *status = weir_ring_status(ring);
@@ -102,6 +103,8 @@ static bool weir_reader_arm(struct weir_reader *rd, struct cpumask *cpus)
 	}
 	smp_mb();						/* (C) */
 	if (ring->owner_mm && !ring->fenced) {
+		if (first)
+			cpumask_clear(cpus);
 		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
 		barrier = true;
 	}
@@ -148,11 +151,10 @@ bool weir_arm_readable(struct weir_sock *ws)
 	if (READ_ONCE(ws->inbox))
 		inbox = weir_reader_find(ws, WEIR_ID_INBOX);
 	spin_lock(&ws->rlock);
-	cpumask_clear(ws->barrier);
 	list_for_each_entry(rd, &ws->readers, sock_link)
-		barrier |= weir_reader_arm(rd, ws->barrier);
+		barrier |= weir_reader_arm(rd, !barrier, ws->barrier);
 	if (inbox)
-		weir_reader_arm(inbox, ws->barrier);
+		weir_reader_arm(inbox, !barrier, ws->barrier);
 	if (barrier) {
 		weir_fence_cpus(ws->barrier);
 		/* the fence bits that were set before it are now in force */
@@ -473,11 +475,9 @@ int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 	ktime_t until = KTIME_MAX, *expires = NULL;
 	struct sock *sk = &ws->sk;
 	DEFINE_WAIT(wait);
+	bool over;
 	int ready;
 
-	ready = weir_ready_bits(ws, flags, bytes, false);
-	if (ready)
-		return ready;
 	if (timeout_ns > 0) {
 		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
 		expires = &until;
@@ -491,10 +491,11 @@ int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
 			break;
 		}
-		if (!schedule_hrtimeout(expires, HRTIMER_MODE_ABS)) {
-			ready = weir_ready_bits(ws, flags, bytes, false);
+		over = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
+		/* not armed again, or the next publish would kick for nothing */
+		ready = weir_ready_bits(ws, flags, bytes, false);
+		if (ready || over)
 			break;
-		}
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	return ready;
