@@ -36,7 +36,8 @@ install-modules: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
 		modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
-		$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+		$$(awk -F'"' '/UTS_RELEASE/ { print $$2 }' \
+		$(KDIR)/include/generated/utsrelease.h)
 
 install-lib:
 	$(MAKE) -C userlib install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)

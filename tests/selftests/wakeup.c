@@ -286,7 +286,7 @@ int main(void)
 	static const long fences[] = { 64, 0, 4294967295L };
 	long keep = sysval("tunables/fence_records");
 	struct counters before;
-	long rounds = scaled(100000);
+	long rounds = scaled(15000);
 	size_t f;
 	int a, b;
 
