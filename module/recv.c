@@ -38,8 +38,14 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 		weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
 		return false;
 	}
-	if (weir_ring_resync(v, tail - weir_ring_bytes(v) / 2, tail, &pos))
-		found = READ_ONCE(weir_ring_at(v, pos)->seq);
+	if (weir_ring_resync(v, tail - weir_ring_bytes(v) / 2, tail, &pos)) {
+		u32 at_pos = READ_ONCE(weir_ring_at(v, pos)->seq);
+
+		if (weir_ring_overtaken(v, pos))
+			pos = tail;	/* overwritten under our eyes */
+		else
+			found = at_pos;
+	}
 	missed = found - seq;
 	rd->missed += missed;
 	atomic64_add(missed, &ws->missed);
@@ -70,8 +76,8 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 	struct weir_ring_view *v = &rd->ring->view;
 	struct weir_ring_rec rec;
 	int tries, got;
+	u64 pos, start;
 	size_t n;
-	u64 pos;
 
 	for (tries = 0; tries < 100; tries++) {
 		bool ended;
@@ -86,8 +92,14 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			continue;
 		}
 		ended = weir_reader_ended(rd, pos);
+		start = pos;
 		got = weir_ring_peek(v, &pos, &rec);
-		if (got != 1 && !rd->gating && weir_ring_overtaken(v, pos)) {
+		/*
+		 * What was skipped on the way may have been the torn header of
+		 * a record that was overwritten meanwhile.
+		 */
+		if (!rd->gating && (got != 1 || pos != start) &&
+		    weir_ring_overtaken(v, start)) {
 			if (!weir_recv_resync(ws, rd))
 				return weir_recv_nonsense(ws, rd, gone);
 			continue;
