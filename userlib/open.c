@@ -324,6 +324,9 @@ int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns)
 	int flags = SOCK_CLOEXEC, saved = errno, fd, err;
 	struct weir *made;
 
+	if (w->type != SOCK_SEQPACKET)
+		return weir_fail(-EOPNOTSUPP,
+				 "only SOCK_SEQPACKET handles accept");
 	if (w->flags & WEIR_NONBLOCK)
 		flags |= SOCK_NONBLOCK;
 	err = weir_accept_poll(w->fd, timeout_ns);
