@@ -277,6 +277,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 {
 	long timeo = sock_sndtimeo(&ws->sk, flags & O_NONBLOCK);
 	struct weir_sock *listener, *child;
+	const struct cred *cred;
 	struct pid *pid;
 	struct sock *sk;
 	int err;
@@ -320,11 +321,14 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	pid = get_pid(task_tgid(current));
 	weir_set_peer_cred(sk, pid, current_cred());
 	put_pid(pid);
+	/* another listen() may be replacing them */
 	spin_lock(&listener->sk.sk_peer_lock);
 	pid = get_pid(listener->sk.sk_peer_pid);
+	cred = get_cred(listener->sk.sk_peer_cred);
 	spin_unlock(&listener->sk.sk_peer_lock);
-	weir_set_peer_cred(&ws->sk, pid, listener->sk.sk_peer_cred);
+	weir_set_peer_cred(&ws->sk, pid, cred);
 	put_pid(pid);
+	put_cred(cred);
 
 	/* a listener that has gone meanwhile has hung up on us */
 	if (weir_enqueue(listener, child))
