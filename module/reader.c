@@ -132,7 +132,10 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
 	rd->id = id;
+	/* a cursor that is resumed is on its ring's list already */
+	spin_lock(&rd->ring->lock);
 	rd->ws = ws;
+	spin_unlock(&rd->ring->lock);
 	return 0;
 }
 
