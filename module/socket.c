@@ -276,7 +276,11 @@ static int weir_create(struct net *net, struct socket *sock, int protocol,
 	}
 	sock->state = SS_UNCONNECTED;
 	sk = weir_sock_alloc(net, sock, sock->type, kern);
-	return sk ? 0 : -ENOMEM;
+	if (!sk) {
+		sock->sk = NULL;	/* freed; it was tied to the socket */
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 static struct net_proto_family weir_family_ops = {
