@@ -46,12 +46,6 @@ static inline void weir_vm_flags_clear(struct vm_area_struct *vma,
 #define weir_sockaddr	sockaddr_unsized
 #endif
 
-/* 6.14: override_creds does not count references; revert_creds as before. */
-static inline void weir_revert_creds(const struct cred *old)
-{
-	revert_creds(old);
-}
-
 /* 6.10: __assign_str knows its source from the field's declaration. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define weir_assign_str(field, source)	__assign_str(field, source)

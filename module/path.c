@@ -35,7 +35,7 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 		mode >>= 3;
 	ok = (mode & access) == access ||
 	     ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
-	weir_revert_creds(old);
+	revert_creds(old);
 	return ok;
 }
 
