@@ -249,15 +249,19 @@ void weir_ring_put(struct weir_ring *ring)
  * weir_ring_search() - weir_ring_resync() for rings of any size
  * @ring: the ring.
  * @from: first position to try.
- * @to: give up here; at most a ring behind @from.
+ * @to: give up here.
  * @pos: out: position of the first committed record, or @to.
  *
- * Lets others run meanwhile. Process context, no spinlock held.
+ * Both ends may come from words that a lying writer changed in between: what
+ * is not within a ring of @to is not looked at. Lets others run meanwhile.
+ * Process context, no spinlock held.
  */
 bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 {
-	const u64 chunk = SZ_4M;
+	const u64 chunk = SZ_4M, size = weir_ring_bytes(&ring->view);
 
+	if (to - from > size)
+		from = to > size ? to - size : 0;
 	while (to - from > chunk) {
 		if (weir_ring_resync(&ring->view, from, from + chunk, pos))
 			return true;

@@ -5,8 +5,9 @@
  * forged commit words. Then at random, by processes that come and go, while
  * honest peers publish, subscribe, connect, poll, list and read through the
  * kernel and through the library. Honest peers neither crash nor hang, honest
- * streams stay whole, nothing is left behind, the kernel is clean. Last,
- * sockets that are used by other threads while they connect and fail.
+ * streams stay whole, nothing is left behind, the kernel is clean. Then
+ * sockets that are used by other threads while they connect and fail, and a
+ * head that changes while somebody looks for the oldest record.
  */
 #include <pthread.h>
 #include <sys/uio.h>
@@ -660,6 +661,56 @@ static void at_random(void)
 	check(all->strange[0] + all->strange[1] > 0, "the others were looked at, too");
 }
 
+/* --- a head that is two things at once ------------------------------------ */
+
+static int flip_publisher(void *arg)
+{
+	int fd = raw_publisher(SOCK_RDM, "/flip", RING), *stop = arg;
+	struct raw_map m;
+	__u64 n = 0;
+
+	if (raw_map(fd, WEIR_ID_OUTBOX, &m))
+		return 10;
+	put(&stop[1], 1);
+	while (!get(stop)) {
+		/* both are heads that could be true; from one to the other never */
+		__u64 limit = ++n & 1 ? RING : 1ULL << 37;
+
+		weir_store(&m.head->limit, limit);
+		weir_store(&m.head->claim,
+			   weir_ring_pack((__u32)(limit >> WEIR_GRANULE_SHIFT), 7));
+		weir_store(&m.head->intent, limit);
+		/* stay so for a while of any length */
+		for (__u64 i = rnd() % 1000; i; i--)
+			weir_compiler_fence();
+	}
+	raw_unmap(&m);
+	close(fd);
+	return 0;
+}
+
+/* Who asks for the oldest record looks for it between two such heads. */
+static void flipping_head(void)
+{
+	struct weir_config c = { .start = WEIR_START_OLDEST };
+	int *stop = shared_memory(4096);
+	long tries = scaled(20000), made = 0, i;
+	pid_t pid = spawn(flip_publisher, stop);
+
+	need(soon(get(&stop[1])), "a publisher whose head flips");
+	for (i = 0; i < tries; i++) {
+		struct weir *w;
+
+		need(!weir_open(&w, SOCK_RDM, &c), "a socket");
+		made += !weir_subscribe(w, "/flip");
+		weir_close(w);
+	}
+	put(stop, 1);
+	check(!reap(pid), "the publisher whose head flips ended");
+	check(made > 0, "a head that flips: %ld of %ld subscribed, none hung",
+	      made, tries);
+}
+
 /* --- a socket in use while it connects ------------------------------------ */
 
 static int racing_fd = -1, racing_stop;
@@ -771,6 +822,11 @@ int main(int argc, char **argv)
 	}
 	if (argc < 2 || strchr(argv[1], '3')) {
 		connect_race();
+		check_counters(&before);
+		check_kernel();
+	}
+	if (argc < 2 || strchr(argv[1], '4')) {
+		flipping_head();
 		check_counters(&before);
 		check_kernel();
 	}
