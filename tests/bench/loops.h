@@ -173,6 +173,7 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 {
 	uint64_t i, n = job->warm + job->count, off = clock_ns(), at = 0, now;
 	uint64_t slice = job->count < 16 * SLICE_TRIPS ? 1 : SLICE_TRIPS, k = 0;
+	uint64_t left = job->counted ? UINT64_MAX : job->warm + slice;
 
 	for (i = 0; i < n; i++) {
 		if (i == job->warm) {
@@ -187,12 +188,12 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 		}
 		put(e, len, i, true);
 		used(get(e, len));
-		if (!job->counted && i >= job->warm &&
-			 !((i - job->warm + 1) % slice)) {
-			now = now_ns();
-			took[k++ % STAMPS_MAX] = now - at - off;
-			at = now;
-		}
+		if (--left)
+			continue;
+		now = now_ns();
+		took[k++ % STAMPS_MAX] = now - at - off;
+		at = now;
+		left = slice;
 	}
 	count_stop(job, side, true);
 	if (!side && k)
@@ -261,24 +262,26 @@ static void oneway(struct job *job, int side)
 inlined void rate_loop(struct job *job, struct end *e, int side, size_t len)
 {
 	uint64_t i, at = 0, now, k = 0, slice = 4 * job->ring_bytes / (len + 32);
+	uint64_t n = job->warm + job->count, left = job->warm;
 
 	if (slice > job->count / 8)
 		slice = job->count / 8;
-	for (i = 0; i < job->warm + job->count; i++) {
-		if (!side) {
+	if (!side) {
+		for (i = 0; i < n; i++)
 			put(e, len, i, false);
-			continue;
-		}
+		return;
+	}
+	for (i = 0; i < n; i++) {
 		used(get(e, len));
-		if (i + 1 < job->warm || (i + 1 - job->warm) % slice)
+		if (--left)
 			continue;
 		now = now_ns();
-		if (i + 1 > job->warm)
+		if (at)
 			took[k++ % STAMPS_MAX] = now - at;
 		at = now;
+		left = slice;
 	}
-	if (side)
-		job->ns = took_median(k) * job->count / slice;
+	job->ns = took_median(k) * job->count / slice;
 }
 
 static void rate(struct job *job, int side)
