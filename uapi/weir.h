@@ -164,9 +164,9 @@ enum weir_state {
  * @reserved0: zero.
  * @wake: WEIR_WAKE_*: looked at after each publish. Changes rarely, so
  *	this line stays shared in every cache.
- * @state: enum weir_state.
- * @gen: changes whenever the set of gating readers changes.
  * @nslots: slots at and above this one have never been used.
+ * @state: enum weir_state. Readers load it and @gen as one word of 64 bits.
+ * @gen: changes whenever the set of gating readers changes.
  * @wake_pos: while the owner sleeps for want of space: a reader kicks when its
  *	cursor reaches this. All ones otherwise.
  * @final_pos: end of the stream once the state is CLOSED or BROKEN.
@@ -191,9 +191,9 @@ struct weir_status {
 	__u32	reserved0[9];
 
 	__u32	wake;
+	__u32	nslots;
 	__u32	state;
 	__u32	gen;
-	__u32	nslots;
 	__u64	wake_pos;
 	__u64	final_pos;
 	__u32	final_seq;

@@ -14,13 +14,15 @@
  *   ------                                  ------
  *   look at the cursors            (D)      LOAD-ACQUIRE commit           (B)
  *   STORE claim                             LOAD header, payload
- *   release fence                  (A)      [lossy: acquire fence,        (A)
- *   STORE header, payload                    LOAD claim: overtaken?]
+ *   release fence                  (A)      acquire fence,                (A)
+ *   STORE header, payload                   LOAD gen: evicted?
+ *                                           [lossy: LOAD claim: overtaken?]
  *   STORE-RELEASE commit           (B)      STORE-RELEASE cursor          (D)
  *   LOAD status.wake               (C)      LOAD status.wake              (C)
  *
- * (A) orders the claim before the bytes that overwrite an old record. Without
- *     it a lossy reader could take new bytes for the old record's.
+ * (A) orders the claim (and, before it, the look at status.gen) before the
+ *     bytes that overwrite an old record. Without it a lossy or an evicted
+ *     reader could take new bytes for the old record's.
  * (B) orders header and payload before the commit word. Without it a reader
  *     could see a record whose bytes have not arrived.
  * (C) orders "I published" (or "I moved") before "does anybody sleep?". The
@@ -48,6 +50,7 @@
 #include "weir.h"
 
 #ifdef __KERNEL__
+#define weir_inline			static __always_inline
 #include <asm/barrier.h>
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -63,6 +66,7 @@
 #define weir_likely(x)			likely(x)
 #define weir_unlikely(x)		unlikely(x)
 #else
+#define weir_inline	static inline __attribute__((__always_inline__))
 #define weir_load(p)			__atomic_load_n((p), __ATOMIC_RELAXED)
 #define weir_load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define weir_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -84,6 +88,34 @@
 
 #define WEIR_GRANULE_SHIFT	6
 
+/*
+ * A header is moved as four words: three stores and the commit word, and two
+ * loads tell a reader all that it must check. Of each word the field that
+ * comes first in memory is in the low half.
+ */
+struct weir_words {
+	__u64	commit;
+	__u64	shape;		/* len, kind, flags, ext */
+	__u64	seq_route;
+	__u64	tag_key;
+} __attribute__((__may_alias__));
+
+struct weir_life {
+	__u64	state_gen;
+} __attribute__((__may_alias__));
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define WEIR_WORD(w)		((__u64)(w) << 32 | (__u64)(w) >> 32)
+#define WEIR_KIND_SHIFT		56
+#define WEIR_FLAGS_SHIFT	48
+#define WEIR_EXT_SHIFT		40
+#else
+#define WEIR_WORD(w)		((__u64)(w))
+#define WEIR_KIND_SHIFT		32
+#define WEIR_FLAGS_SHIFT	40
+#define WEIR_EXT_SHIFT		48
+#endif
+
 /**
  * struct weir_ring_view - one party's view of a ring; all private to it
  * @data: the data area, mapped twice.
@@ -103,6 +135,7 @@ struct weir_ring_view {
 
 /**
  * struct weir_ring_rec - a record as peeked: checked private copies
+ * @rec: the record, in the ring.
  * @payload: first payload byte, in the ring.
  * @pos: the record's position.
  * @len: payload bytes; payload and length are within the mapping.
@@ -111,6 +144,7 @@ struct weir_ring_view {
  * @kind: enum weir_kind, unchecked beyond its width.
  */
 struct weir_ring_rec {
+	const struct weir_record *rec;
 	unsigned char	*payload;
 	__u64		pos;
 	__u32		len;
@@ -119,31 +153,31 @@ struct weir_ring_rec {
 	__u8		kind;
 };
 
-static inline __u64 weir_ring_bytes(const struct weir_ring_view *r)
+weir_inline __u64 weir_ring_bytes(const struct weir_ring_view *r)
 {
 	return r->mask + 1;
 }
 
-static inline struct weir_record *weir_ring_at(const struct weir_ring_view *r,
-					       __u64 pos)
+weir_inline struct weir_record *weir_ring_at(const struct weir_ring_view *r,
+					     __u64 pos)
 {
 	return (struct weir_record *)(void *)(r->data + (pos & r->mask));
 }
 
 /* Bytes of ring that a payload of @len takes; @len at most WEIR_RING_MAX. */
-static inline __u32 weir_ring_need(__u32 len)
+weir_inline __u32 weir_ring_need(__u32 len)
 {
 	return (len + WEIR_HEADER_BYTES + WEIR_GRANULE - 1) &
 	       ~(WEIR_GRANULE - 1);
 }
 
 /* Largest payload that the ring can hold, in bytes. */
-static inline __u32 weir_ring_max_len(const struct weir_ring_view *r)
+weir_inline __u32 weir_ring_max_len(const struct weir_ring_view *r)
 {
 	return (__u32)weir_ring_bytes(r) - WEIR_HEADER_BYTES;
 }
 
-static inline __u64 weir_ring_pack(__u32 granule, __u32 seq)
+weir_inline __u64 weir_ring_pack(__u32 granule, __u32 seq)
 {
 	return (__u64)granule << 32 | seq;
 }
@@ -189,7 +223,56 @@ static inline int weir_ring_tail(const struct weir_ring_view *r, __u64 *pos,
 	return -EPROTO;
 }
 
+/**
+ * weir_ring_life() - has anything happened to the stream or its readers?
+ *
+ * state (low half) and gen (high half) of the status page, in one look.
+ */
+weir_inline __u64 weir_ring_life(const struct weir_ring_view *r)
+{
+	const struct weir_life *life =
+		(const struct weir_life *)(const void *)&r->status->state;
+
+	return WEIR_WORD(weir_load(&life->state_gen));
+}
+
 /* --- writer ------------------------------------------------------------- */
+
+/**
+ * weir_ring_claim_next() - take space for one record, in the usual case
+ * @r: the ring, as its owner, with nobody else who claims at the same time.
+ * @total: bytes, from weir_ring_need(), at most the ring's size.
+ * @pos: out: the record's position.
+ * @seq: out: its record count, low 32 bits.
+ *
+ * Returns 0, or -EAGAIN when it is for weir_ring_claim() to say.
+ */
+weir_inline int weir_ring_claim_next(const struct weir_ring_view *r,
+				     __u32 total, __u64 *pos, __u32 *seq)
+{
+	struct weir_head *head = r->head;
+	__u64 claim = weir_load(&head->claim);
+	/* another thread, or the kernel, may have looked for us: (D) */
+	__u64 limit = weir_load_acquire(&head->limit);
+	__u32 need = total >> WEIR_GRANULE_SHIFT, n = (__u32)claim;
+	__u32 room = (__u32)(limit >> WEIR_GRANULE_SHIFT) -
+		     (__u32)(claim >> 32);
+
+	/* a limit older than the claim shows as a negative room */
+	if (weir_unlikely((__s32)(room - need) < 0))
+		return -EAGAIN;
+	if (weir_unlikely((__s32)(n - weir_load(&head->seq_limit)) >= 0))
+		return -EAGAIN;
+	/* a record count that wraps would carry into the granules */
+	if (weir_unlikely(n == ~(__u32)0))
+		return -EAGAIN;
+	weir_store(&head->claim, claim + weir_ring_pack(need, 1));
+	weir_fence_release();	/* (A) */
+	/* aligned whatever the limit says */
+	*pos = ((limit >> WEIR_GRANULE_SHIFT) - room) << WEIR_GRANULE_SHIFT;
+	*seq = n;
+	return 0;
+}
 
 /**
  * weir_ring_claim() - take space for one record
@@ -243,8 +326,8 @@ static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
  *
  * The caller then looks at status.wake; see (C).
  */
-static inline void weir_ring_commit(const struct weir_ring_view *r,
-				    struct weir_record *rec, __u64 pos)
+weir_inline void weir_ring_commit(const struct weir_ring_view *r,
+				  struct weir_record *rec, __u64 pos)
 {
 	weir_store_release(&rec->commit, pos + r->secret);	/* (B) */
 	weir_compiler_fence();					/* (C) */
@@ -361,6 +444,41 @@ static inline int weir_ring_scan_end(const struct weir_ring_view *r,
 /* --- reader ------------------------------------------------------------- */
 
 /**
+ * weir_ring_plain() - look at the record at a position, if it is a plain one
+ * @r: the ring.
+ * @pos: position, a multiple of 64.
+ * @out: the record, if there is one.
+ *
+ * Returns 1 with a record, 0 when there is none yet, -EPROTO when there is
+ * something that weir_ring_peek() must judge: an aborted record, one with an
+ * extension, or nonsense.
+ */
+weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
+				struct weir_ring_rec *out)
+{
+	struct weir_record *rec = weir_ring_at(r, pos);
+	const struct weir_words *words = (const struct weir_words *)(void *)rec;
+	__u32 most = weir_ring_max_len(r);
+	__u64 shape, len;
+
+	if (weir_load_acquire(&rec->commit) != pos + r->secret)	/* (B) */
+		return 0;
+	shape = WEIR_WORD(weir_load(&words->shape));
+	/* flags or an extension look like a length beyond any ring's */
+	len = shape & ~(0xffULL << WEIR_KIND_SHIFT);
+	if (weir_unlikely(len > most))
+		return -EPROTO;
+	out->rec = rec;
+	out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES;
+	out->pos = pos;
+	out->len = (__u32)len;
+	out->total = weir_ring_need((__u32)len);
+	out->seq = weir_load(&rec->seq);
+	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+	return 1;
+}
+
+/**
  * weir_ring_peek() - look at the record at a position
  * @r: the ring.
  * @pos: position, a multiple of 64; moved past aborted records.
@@ -374,34 +492,38 @@ static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
 				 struct weir_ring_rec *out)
 {
 	__u64 left = weir_ring_bytes(r);
+	int ret;
 
-	for (;;) {
+	while ((ret = weir_ring_plain(r, *pos, out)) < 0) {
 		struct weir_record *rec = weir_ring_at(r, *pos);
-		__u32 len, ext, total;
+		const struct weir_words *words =
+			(const struct weir_words *)(void *)rec;
+		__u64 shape = WEIR_WORD(weir_load(&words->shape));
+		__u32 len = (__u32)shape;
+		__u32 ext = (__u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+		__u32 total;
 
-		if (weir_load_acquire(&rec->commit) != *pos + r->secret) /* (B) */
-			return 0;
-		len = weir_load(&rec->len);
-		ext = (__u32)weir_load(&rec->ext) * 8;
-		if (weir_unlikely(len > weir_ring_max_len(r) ||
-				  ext > weir_ring_max_len(r) - len))
+		if (len > weir_ring_max_len(r) ||
+		    ext > weir_ring_max_len(r) - len)
 			return -EPROTO;
 		total = weir_ring_need(len + ext);
-		if (weir_unlikely(weir_load(&rec->flags) & WEIR_REC_ABORTED)) {
+		if (shape >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED) {
 			*pos += total;
 			if (left < total)
 				return -EPROTO;
 			left -= total;
 			continue;
 		}
+		out->rec = rec;
 		out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES + ext;
 		out->pos = *pos;
 		out->len = len;
 		out->total = total;
 		out->seq = weir_load(&rec->seq);
-		out->kind = weir_load(&rec->kind);
+		out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
 		return 1;
 	}
+	return ret;
 }
 
 /**

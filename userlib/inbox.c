@@ -32,8 +32,8 @@ int weir_inbox_open(struct weir *w)
 	/* the kernel waits for this reader and never evicts it */
 	in->gating = 1;
 	w->inbox = in;
-	w->noticed = in->pos;
-	w->turn_left = 0;
+	w->noticed = weir_stream_pos(in);
+	weir_turn_over(w);
 	if (w->flags & WEIR_NOTICES)
 		return 0;
 	err = weir_inbox_look(w, &msg);
@@ -122,10 +122,11 @@ static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
 int weir_inbox_look(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *in = w->inbox;
+	__u64 pos = weir_stream_pos(in);
 	struct weir_ring_rec r;
 	int ret;
 
-	while ((ret = weir_ring_peek(&in->ring, &in->pos, &r)) == 1) {
+	while ((ret = weir_ring_peek(&in->ring, &pos, &r)) == 1) {
 		if (r.kind == WEIR_KIND_NOTICE &&
 		    (__s64)(r.pos - w->noticed) >= 0) {
 			ret = weir_notice_act(w, &r, msg);
@@ -138,7 +139,8 @@ int weir_inbox_look(struct weir *w, struct weir_msg *msg)
 		if (r.kind != WEIR_KIND_NOTICE || w->flags & WEIR_NOTICES)
 			return 1;
 		weir_release(w, msg);
+		pos = weir_stream_pos(in);
 	}
-	weir_stream_publish(w, in);
+	weir_stream_move(w, in, pos);
 	return ret;
 }

@@ -13,6 +13,12 @@
 
 #define WEIR_HUGE_BYTES	((size_t)2 << 20)
 
+/* What weir.out is until there is an outbox: nobody sleeps. */
+static const struct weir_status weir_no_status;
+const struct weir_ring_view weir_no_outbox = {
+	.status	= &weir_no_status,
+};
+
 /*
  * Where to map a region whose data begins @head bytes in, so that the data is
  * aligned for large pages; NULL when it is too small for them. The caller maps
@@ -149,12 +155,14 @@ int weir_map_outbox(struct weir *w)
 	w->cursors = (unsigned char *)w->out_view + WEIR_PAGE_BYTES;
 	w->resumed = ioc.resumed != 0;
 	w->out = ring;
+	w->claim_end = w->shared ? 0 : weir_ring_max_len(&ring) + 1;
 	return 0;
 }
 
 void weir_unmap_outbox(struct weir *w)
 {
-	w->out.data = NULL;
+	w->out = weir_no_outbox;
+	w->claim_end = 0;
 	weir_unmap(&w->out_view, &w->out_view_len);
 	weir_unmap(&w->out_own, &w->out_own_len);
 }
@@ -163,6 +171,7 @@ void weir_unmap_outbox(struct weir *w)
 int weir_map_stream(int fd, struct weir_stream *s)
 {
 	struct weir_ioc_map ioc = { .id = s->id };
+	__u64 pos;
 	int err;
 
 	err = weir_map_ring(fd, &ioc, &s->view, &s->view_len, &s->own,
@@ -181,10 +190,11 @@ int weir_map_stream(int fd, struct weir_stream *s)
 	s->slot = ioc.slot;
 	s->gating = ioc.gating != 0;
 	/* one too old, so that the first release looks at our gating bit */
-	s->gen = weir_load(&s->ring.status->gen) - 1;
+	weir_stream_trust(s, weir_load(&s->ring.status->gen) - 1);
 	/* an earlier process may have left anything in a named cursor */
-	s->pos = weir_load(&s->cursor->pos) & ~(__u64)(WEIR_GRANULE - 1);
-	s->seq = weir_load(&s->cursor->seq);
+	pos = weir_stream_pos(s);
+	if (pos & (WEIR_GRANULE - 1))
+		weir_store(&s->cursor->pos, pos & ~(__u64)(WEIR_GRANULE - 1));
 	return 0;
 }
 

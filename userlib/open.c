@@ -102,6 +102,8 @@ static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 		w->flags = flags;
 		w->shared = !!(flags & WEIR_SHARED);
 		w->spin_ns = spin_ns;
+		w->out = weir_no_outbox;
+		weir_turn_over(w);
 	}
 	return w;
 }

@@ -19,6 +19,18 @@
 #include <stdbool.h>
 #include "weir.h"
 
+/* For loops that poll: less heat, and the sibling thread gets on. */
+static inline void weir_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#else
+	weir_compiler_fence();
+#endif
+}
+
 /* --- error.c --- */
 int weir_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -30,12 +42,19 @@ int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
 void *weir_zalloc(size_t bytes);
 
 /* --- map.c --- */
+extern const struct weir_ring_view weir_no_outbox;
 int weir_map_outbox(struct weir *w);
 void weir_unmap_outbox(struct weir *w);
 int weir_map_stream(int fd, struct weir_stream *s);
 void weir_unmap_stream(struct weir_stream *s);
 
 /* --- stream.c --- */
+/* Position of the next record to look at. */
+static inline __u64 weir_stream_pos(const struct weir_stream *s)
+{
+	return weir_load(&s->cursor->pos);
+}
+
 int weir_stream_add(struct weir *w, uint32_t id, const char *path,
 		    size_t path_len);
 void weir_stream_drop(struct weir *w, struct weir_stream *s);
@@ -46,7 +65,9 @@ int weir_stream_look(struct weir *w, struct weir_stream *s,
 		     struct weir_msg *msg);
 int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 			enum weir_reason reason, struct weir_msg *msg);
-void weir_stream_publish(struct weir *w, struct weir_stream *s);
+void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos);
+void weir_stream_trust(struct weir_stream *s, uint32_t gen);
+void weir_turn_over(struct weir *w);
 bool weir_stream_ready(struct weir_stream *s);
 
 /* --- inbox.c --- */

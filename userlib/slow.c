@@ -10,26 +10,31 @@
 
 #include "private.h"
 
-/* Messages from one stream before the others and the inbox get their turn. */
-#define WEIR_TURN		64
+/* Bytes of ring from one stream before the others and the inbox get a turn. */
+#define WEIR_TURN		4096
 
 /* Looks at the cursors while the set of readers changes under them. */
 #define WEIR_LOOK_TRIES		8
+
+/* Looks for as much room as this share of the ring, and pauses in between. */
+#define WEIR_LOOK_SHARE		4
+#define WEIR_LOOK_LATER		16
+#define WEIR_LOOK_PAUSE		16
 
 /* Refused claims after which the kernel is told again that we wait. */
 #define WEIR_TELL_EVERY		1000
 
 /* --- claim --- */
 
-static int weir_look_once(struct weir *w, uint32_t total)
+/* Lowest cursor and least demand. -ERANGE: one of them lies. */
+static int weir_scan(const struct weir *w, struct weir_ring_scan *scan)
 {
 	const struct weir_status *status = w->out.status;
-	struct weir_ring_scan scan;
 	uint32_t nslots, base;
 	bool liar = false;
 	int err;
 
-	err = weir_ring_scan_begin(&w->out, &scan);
+	err = weir_ring_scan_begin(&w->out, scan);
 	if (err)
 		return err;
 	nslots = weir_load_acquire(&status->nslots);
@@ -40,15 +45,54 @@ static int weir_look_once(struct weir *w, uint32_t total)
 			size_t slot = base + (uint32_t)__builtin_ctzll(bits);
 			const void *page = w->cursors + slot * WEIR_PAGE_BYTES;
 
-			liar |= !!weir_ring_scan_cursor(&w->out, &scan, page);
+			liar |= !!weir_ring_scan_cursor(&w->out, scan, page);
 		}
 	}
-	if (liar) {
+	return liar ? -ERANGE : 0;
+}
+
+/*
+ * Each look takes the cursors' lines away from readers that are writing them.
+ * While a little room has come up and more keeps coming, it is better to look
+ * again in a moment than after each of the next few messages.
+ *
+ * @limit: of the look before.
+ */
+static bool weir_look_later(const struct weir *w,
+			    const struct weir_ring_scan *scan, uint32_t total,
+			    __u64 limit)
+{
+	__u64 bytes = weir_ring_bytes(&w->out);
+	__u64 room = scan->min + bytes - scan->claim;
+	int i;
+
+	if (room < total || room >= bytes / WEIR_LOOK_SHARE ||
+	    scan->min + bytes == limit)
+		return false;
+	for (i = 0; i < WEIR_LOOK_PAUSE; i++)
+		weir_pause();
+	return true;
+}
+
+static int weir_look_once(struct weir *w, uint32_t total)
+{
+	__u64 limit = weir_load(&w->out.head->limit);
+	struct weir_ring_scan scan;
+	int tries = 0, err;
+
+	for (;;) {
+		err = weir_scan(w, &scan);
+		if (err || tries++ == WEIR_LOOK_LATER ||
+		    !weir_look_later(w, &scan, total, limit))
+			break;
+		limit = scan.min + weir_ring_bytes(&w->out);
+	}
+	if (err == -ERANGE) {
 		/* the kernel looks for itself and evicts */
 		weir_wait_call(w, WEIR_WAIT_OUT, total, 0);
 		return -EAGAIN;
 	}
-	return weir_ring_scan_end(&w->out, &scan);
+	return err ? err : weir_ring_scan_end(&w->out, &scan);
 }
 
 /* Turns the cursors into a new limit. -EPROTO: our own words are broken. */
@@ -88,6 +132,10 @@ int weir_claim_slow(struct weir *w, size_t len, struct weir_buf *buf)
 				 "a message of %zu bytes; the ring takes at most %u",
 				 len, weir_ring_max_len(&w->out));
 	total = weir_ring_need((uint32_t)len);
+	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq)) {
+		weir_buf_set(w, buf, (uint32_t)len, total);
+		return 0;
+	}
 	do {
 		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
 			return weir_fail(-EPIPE, "the stream has been shut down");
@@ -177,6 +225,18 @@ static int weir_peek_end(const struct weir *w)
 	return !w->nstreams || w->streams[0]->ended ? -EPIPE : 0;
 }
 
+static void weir_turn_begin(struct weir *w, uint32_t turn)
+{
+	struct weir_stream *s = w->streams[turn];
+
+	w->turn = turn;
+	w->lone = w->nstreams == 1 && !w->inbox;
+	w->turn_end = w->lone ? UINT64_MAX : weir_stream_pos(s) + WEIR_TURN;
+	/* on a lossy stream a header may be torn */
+	if (s->gating)
+		w->hot = s;
+}
+
 /*
  * Goes round the streams, from the next one to the one that had its turn. One
  * that has ended leaves the list, and the last one takes its place: then the
@@ -192,11 +252,8 @@ static int weir_peek_round(struct weir *w, struct weir_msg *msg)
 			uint32_t turn = (w->turn + i) % n;
 			int ret = weir_stream_look(w, w->streams[turn], msg);
 
-			if (ret == 1) {
-				w->turn = turn;
-				w->turn_left = n == 1 && !w->inbox ?
-					       UINT32_MAX : WEIR_TURN;
-			}
+			if (ret == 1)
+				weir_turn_begin(w, turn);
 			if (ret)
 				return ret;
 		}
@@ -209,11 +266,11 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 	int ret;
 
 	weir_stream_free_parting(w);
-	if (w->turn_left) {
+	if (w->turn_end) {
 		ret = weir_stream_look(w, w->streams[w->turn], msg);
 		if (ret)
 			return ret;
-		w->turn_left = 0;
+		weir_turn_over(w);
 	}
 	ret = w->inbox ? weir_inbox_look(w, msg) : 0;
 	if (!ret)
@@ -224,10 +281,11 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 int weir_release_slow(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *s = msg->stream;
+	__u64 pos = msg->pos + msg->total;
 	int ret = 0;
 
 	if (s->id == WEIR_ID_INBOX) {
-		s->gen = weir_load(&s->ring.status->gen);
+		weir_stream_trust(s, weir_load(&s->ring.status->gen));
 	} else if (!s->gating) {
 		if (weir_ring_overtaken(&s->ring, msg->pos)) {
 			s->missed++;
@@ -235,12 +293,12 @@ int weir_release_slow(struct weir *w, struct weir_msg *msg)
 		}
 	} else if (weir_stream_evicted(s, msg->pos)) {
 		/* so that weir_peek() finds out as well and leaves the stream */
-		w->turn_left = 0;
+		weir_turn_over(w);
 		return -ESTALE;
 	}
-	w->turn_left -= !!w->turn_left;
-	s->pos = msg->pos + msg->total;
-	s->seq = msg->seq + 1;
-	weir_stream_publish(w, s);
+	if (pos >= w->turn_end)
+		weir_turn_over(w);
+	weir_store(&s->cursor->seq, msg->seq + 1);
+	weir_stream_move(w, s, pos);
 	return ret;
 }

@@ -19,6 +19,23 @@
 
 /* --- the list of streams --- */
 
+/* What weir.hot points to while it is nobody's turn: always empty. */
+static const unsigned char weir_no_data[WEIR_HEADER_BYTES]
+	__attribute__((aligned(8)));
+static const struct weir_cursor weir_no_cursor;
+static const struct weir_stream weir_no_stream = {
+	.ring	= { .data = (unsigned char *)weir_no_data, .secret = 1 },
+	.cursor	= (struct weir_cursor *)&weir_no_cursor,
+};
+
+/* The next weir_peek() looks at all there is. */
+void weir_turn_over(struct weir *w)
+{
+	w->hot = (struct weir_stream *)&weir_no_stream;
+	w->lone = 0;
+	w->turn_end = 0;
+}
+
 static int weir_streams_reserve(struct weir *w)
 {
 	uint32_t room = w->room ? 2 * w->room : 4;
@@ -56,7 +73,7 @@ int weir_stream_add(struct weir *w, uint32_t id, const char *path,
 		return err;
 	}
 	w->streams[w->nstreams++] = s;
-	w->turn_left = 0;
+	weir_turn_over(w);
 	return 0;
 }
 
@@ -72,7 +89,7 @@ void weir_stream_drop(struct weir *w, struct weir_stream *s)
 	w->streams[i] = w->streams[--w->nstreams];
 	if (w->turn >= w->nstreams)
 		w->turn = 0;
-	w->turn_left = 0;
+	weir_turn_over(w);
 	/* it may be gone in the kernel already; that is as good */
 	weir_ioctl(w->fd, WEIR_IOC_DETACH, (void *)(unsigned long)s->id);
 	s->next = w->parting;
@@ -117,32 +134,37 @@ bool weir_stream_closed(const struct weir_stream *s)
 	return state == WEIR_STATE_CLOSED || state == WEIR_STATE_BROKEN;
 }
 
+/* While the stream is open and @gen stands, weir_release() needs no look. */
+void weir_stream_trust(struct weir_stream *s, uint32_t gen)
+{
+	s->life = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
+}
+
 /* Has the writer stopped waiting for us, so that @pos may be overwritten? */
 bool weir_stream_evicted(struct weir_stream *s, __u64 pos)
 {
 	const struct weir_status *status = s->ring.status;
 	uint32_t gen = weir_load_acquire(&status->gen);
 
-	if (gen == s->gen)
+	if (gen == (uint32_t)(s->life >> 32))
 		return false;
 	if (weir_load_acquire(&status->gating[s->slot / 64]) >>
 	    (s->slot % 64) & 1) {
-		s->gen = gen;
+		weir_stream_trust(s, gen);
 		return false;
 	}
 	/* a closed ring needs no gating: what it still holds is whole */
 	return !weir_stream_closed(s) || weir_ring_overtaken(&s->ring, pos);
 }
 
-/* Tells writer and kernel where we stand. */
-void weir_stream_publish(struct weir *w, struct weir_stream *s)
+/* Goes on to @pos, and tells writer and kernel so. */
+void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos)
 {
-	if (weir_load(&s->cursor->pos) == s->pos)
+	if (pos == weir_stream_pos(s))
 		return;
-	weir_store(&s->cursor->seq, s->seq);
-	weir_store_release(&s->cursor->pos, s->pos);		/* (D) */
+	weir_store_release(&s->cursor->pos, pos);		/* (D) */
 	weir_compiler_fence();					/* (C) */
-	if (weir_load(&s->ring.status->wake_pos) <= s->pos)
+	if (weir_load(&s->ring.status->wake_pos) <= pos)
 		weir_wake_writer(w, s);
 }
 
@@ -158,14 +180,14 @@ int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 }
 
 /*
- * There is nothing at s->pos. @closed is from before the ring was looked at,
+ * There is nothing at @pos. @closed is from before the ring was looked at,
  * so what was published before the end has been seen.
  */
-static int weir_stream_empty(struct weir *w, struct weir_stream *s,
+static int weir_stream_empty(struct weir *w, struct weir_stream *s, __u64 pos,
 			     bool closed, struct weir_msg *msg)
 {
 	/* records that were skipped must not hold the writer */
-	weir_stream_publish(w, s);
+	weir_stream_move(w, s, pos);
 	if (!closed)
 		return 0;
 	if (weir_load(&s->ring.status->state) == WEIR_STATE_BROKEN)
@@ -180,29 +202,30 @@ static int weir_stream_empty(struct weir *w, struct weir_stream *s,
 	return 0;
 }
 
-static bool weir_past_end(const struct weir_stream *s, bool closed)
+static bool weir_past_end(const struct weir_stream *s, __u64 pos, bool closed)
 {
 	return closed && (__s64)(weir_load(&s->ring.status->final_pos) -
-				 s->pos) <= 0;
+				 pos) <= 0;
 }
 
 static int weir_look_gating(struct weir *w, struct weir_stream *s,
 			    struct weir_msg *msg)
 {
 	bool closed = weir_stream_closed(s);
+	__u64 pos = weir_stream_pos(s);
 	struct weir_ring_rec r;
-	int ret = weir_ring_peek(&s->ring, &s->pos, &r);
+	int ret = weir_ring_peek(&s->ring, &pos, &r);
 
 	/* what an evicted reader sees may be gone before it has been used */
-	if (weir_stream_evicted(s, s->pos))
+	if (weir_stream_evicted(s, pos))
 		return weir_stream_give_up(w, s, WEIR_REASON_SLOW, msg);
-	if (ret == 1 && !weir_past_end(s, closed)) {
+	if (ret == 1 && !weir_past_end(s, pos, closed)) {
 		weir_msg_set(msg, s, &r);
 		return 1;
 	}
 	if (ret < 0)
 		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
-	return weir_stream_empty(w, s, closed, msg);
+	return weir_stream_empty(w, s, pos, closed, msg);
 }
 
 /*
@@ -210,7 +233,8 @@ static int weir_look_gating(struct weir *w, struct weir_stream *s,
  * that it is not overtaken again at once. Returns -EPROTO when the writer's
  * words are nonsense. What was jumped over is counted exactly.
  */
-static int weir_stream_resync(struct weir_stream *s, bool to_tail)
+static int weir_stream_resync(struct weir *w, struct weir_stream *s,
+			      bool to_tail)
 {
 	struct weir_ring_rec r = { 0 };
 	__u64 tail, found, pos;
@@ -233,9 +257,9 @@ static int weir_stream_resync(struct weir_stream *s, bool to_tail)
 			seq = r.seq;
 		}
 	}
-	s->missed += (__u32)(seq - s->seq);
-	s->seq = seq;
-	s->pos = pos;
+	s->missed += (__u32)(seq - weir_load(&s->cursor->seq));
+	weir_store(&s->cursor->seq, seq);
+	weir_stream_move(w, s, pos);
 	return 0;
 }
 
@@ -247,26 +271,24 @@ static int weir_look_lossy(struct weir *w, struct weir_stream *s,
 
 	for (tries = 0; tries <= WEIR_RESYNC_TRIES; tries++) {
 		struct weir_ring_rec r = { 0 };
-		__u64 pos = s->pos;
+		__u64 from = weir_stream_pos(s), pos = from;
 
 		ret = weir_ring_peek(&s->ring, &pos, &r);
-		if (!weir_ring_overtaken(&s->ring, s->pos)) {
+		if (!weir_ring_overtaken(&s->ring, from)) {
 			/* so every header from there to pos was whole */
-			s->pos = pos;
 			if (ret < 0)
 				break;
-			if (ret != 1 || weir_past_end(s, closed))
-				return weir_stream_empty(w, s, closed, msg);
+			if (ret != 1 || weir_past_end(s, pos, closed))
+				return weir_stream_empty(w, s, pos, closed, msg);
 			weir_msg_set(msg, s, &r);
 			return 1;
 		}
-		ret = weir_stream_resync(s, tries == WEIR_RESYNC_TRIES);
+		ret = weir_stream_resync(w, s, tries == WEIR_RESYNC_TRIES);
 		if (ret < 0)
 			break;
 	}
 	if (ret < 0)
 		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
-	weir_stream_publish(w, s);
 	return 0;
 }
 
@@ -288,15 +310,15 @@ int weir_stream_look(struct weir *w, struct weir_stream *s,
 /* Would weir_stream_look() have something to tell? Changes nothing. */
 bool weir_stream_ready(struct weir_stream *s)
 {
+	__u64 from = weir_stream_pos(s), pos = from;
 	struct weir_ring_rec r;
-	__u64 pos = s->pos;
 
 	if (s->ended)
 		return false;
 	if (weir_ring_peek(&s->ring, &pos, &r) || weir_stream_closed(s))
 		return true;
-	return s->gating ? weir_stream_evicted(s, s->pos) :
-			   weir_ring_overtaken(&s->ring, s->pos);
+	return s->gating ? weir_stream_evicted(s, from) :
+			   weir_ring_overtaken(&s->ring, from);
 }
 
 /* --- what applications ask --- */
@@ -313,12 +335,12 @@ uint64_t weir_stream_missed(const struct weir_stream *s)
 
 uint64_t weir_stream_lag(const struct weir_stream *s)
 {
-	__u64 tail;
+	__u64 pos = weir_stream_pos(s), tail;
 	__u32 seq;
 
-	if (weir_ring_tail(&s->ring, &tail, &seq) || (__s64)(tail - s->pos) < 0)
+	if (weir_ring_tail(&s->ring, &tail, &seq) || (__s64)(tail - pos) < 0)
 		return 0;
-	return tail - s->pos;
+	return tail - pos;
 }
 
 int weir_stream_ended(const struct weir_stream *s)
@@ -348,7 +370,7 @@ int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 	if (!(weir_load(&s->cursor->flags) & WEIR_CURSOR_DEMAND))
 		return weir_fail(-EINVAL, "the socket was opened without demand");
 	/* a reader that joined a running writer may be ahead of its demand */
-	left = (int32_t)(demand - s->seq);
+	left = (int32_t)(demand - weir_load(&s->cursor->seq));
 	if (n > INT32_MAX || left + n > INT32_MAX)
 		return weir_fail(-EINVAL,
 				 "more than 2^31 - 1 records would be outstanding");

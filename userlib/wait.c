@@ -21,17 +21,6 @@
 /* Bytes up to which a received message is copied without asking its length. */
 #define WEIR_SHORT		32
 
-static inline void weir_pause(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#else
-	weir_compiler_fence();
-#endif
-}
-
 static int64_t weir_now_ns(void)
 {
 	struct timespec t;
@@ -94,7 +83,7 @@ static bool weir_readable(struct weir *w)
 	uint32_t i;
 
 	if (w->inbox) {
-		__u64 pos = w->inbox->pos;
+		__u64 pos = weir_stream_pos(w->inbox);
 
 		if (weir_ring_peek(&w->inbox->ring, &pos, &r))
 			return true;

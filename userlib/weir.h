@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #ifndef WEIR_INLINE
-#define WEIR_INLINE static inline
+#define WEIR_INLINE weir_inline
 #endif
 
 /* struct weir_config.flags */
@@ -75,10 +75,9 @@ struct weir_config {
 /**
  * struct weir_stream - one outbox that a handle reads; fields are private
  * @ring: view of the ring.
- * @cursor: our cursor page.
- * @pos: next record to look at.
- * @seq: its record count, low 32 bits.
- * @gen: status.gen when we last knew our slot to be alive.
+ * @cursor: our cursor page; it alone says where we stand.
+ * @life: weir_ring_life() when we last knew the stream to be open and our
+ *	slot to be alive; on a lossy stream what it never is.
  * @id: the stream's id on this socket.
  * @slot: our slot in the outbox.
  * @gating: we hold the writer back.
@@ -92,9 +91,7 @@ struct weir_config {
 struct weir_stream {
 	struct weir_ring_view	ring;
 	struct weir_cursor	*cursor;
-	__u64			pos;
-	uint32_t		seq;
-	uint32_t		gen;
+	__u64			life;
 	uint32_t		id;
 	uint32_t		slot;
 	uint8_t			gating;
@@ -116,13 +113,19 @@ struct weir_stream {
  * @flags: of struct weir_config.
  * @shared: several threads claim.
  * @resumed: bind took over a lingering outbox.
+ * @claim_end: lengths from here on are for weir_claim_slow(): all of them
+ *	without an outbox, or when several threads claim.
  * @out: view of our outbox; data is NULL until it is mapped.
  * @cursors: readers' cursor pages, WEIR_PAGE_BYTES apart.
  * @spin_ns: poll so long before sleeping.
  * @streams: what we read; [0] of a connected socket is the peer.
  * @nstreams, @room: used and allocated entries of @streams.
+ * @hot: the stream whose turn it is if the writer waits for us there, else
+ *	one that is always empty.
+ * @lone: @hot is all that there is to be looked at.
  * @turn: stream to look at first.
- * @turn_left: messages until the others and the inbox get their turn.
+ * @turn_end: position at which the others and the inbox get their turn; 0
+ *	when it is nobody's.
  * @parting: streams that we left; the next weir_peek() frees them.
  * @inbox: our inbox, if mapped.
  * @noticed: position up to which notices in the inbox were acted upon.
@@ -137,14 +140,17 @@ struct weir {
 	uint32_t		flags;
 	uint8_t			shared;
 	uint8_t			resumed;
+	__u64			claim_end;
 	struct weir_ring_view	out;
 	const unsigned char	*cursors;
 	uint64_t		spin_ns;
+	struct weir_stream	*hot;
+	__u64			turn_end;
+	uint8_t			lone;
 	struct weir_stream	**streams;
 	uint32_t		nstreams;
 	uint32_t		room;
 	uint32_t		turn;
-	uint32_t		turn_left;
 	struct weir_stream	*parting;
 	struct weir_stream	*inbox;
 	__u64			noticed;
@@ -375,8 +381,8 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg);
 int weir_release_slow(struct weir *w, struct weir_msg *msg);
 
 /* Fills in a handle for the space just claimed at @buf->pos. */
-static inline void weir_buf_set(const struct weir *w, struct weir_buf *buf,
-				uint32_t len, uint32_t total)
+weir_inline void weir_buf_set(const struct weir *w, struct weir_buf *buf,
+			      uint32_t len, uint32_t total)
 {
 	buf->rec = weir_ring_at(&w->out, buf->pos);
 	buf->data = (unsigned char *)buf->rec + WEIR_HEADER_BYTES;
@@ -388,38 +394,43 @@ static inline void weir_buf_set(const struct weir *w, struct weir_buf *buf,
 }
 
 /* Writes the header of a claimed record and publishes it. */
-static inline void weir_buf_publish(const struct weir *w,
-				    const struct weir_buf *buf, __u8 flags)
+weir_inline void weir_buf_publish(const struct weir *w,
+				  const struct weir_buf *buf, __u8 flags)
 {
-	struct weir_record *rec = buf->rec;
+	struct weir_words *words = (struct weir_words *)(void *)buf->rec;
 
-	weir_store(&rec->len, buf->len);
-	weir_store(&rec->kind, buf->kind);
-	weir_store(&rec->flags, flags);
-	weir_store(&rec->ext, 0);
-	weir_store(&rec->reserved, 0);
-	weir_store(&rec->seq, buf->seq);
-	weir_store(&rec->route, 0);
-	weir_store(&rec->tag, buf->tag);
-	weir_store(&rec->key, buf->key);
-	weir_ring_commit(&w->out, rec, buf->pos);
+	weir_store(&words->shape,
+		   WEIR_WORD(buf->len | (__u64)buf->kind << WEIR_KIND_SHIFT |
+			     (__u64)flags << WEIR_FLAGS_SHIFT));
+	weir_store(&words->seq_route, WEIR_WORD(buf->seq));
+	weir_store(&words->tag_key,
+		   WEIR_WORD(buf->tag | (__u64)buf->key << 32));
+	weir_ring_commit(&w->out, buf->rec, buf->pos);
 }
 
 /* Shows a peeked record to the application. */
-static inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
-				const struct weir_ring_rec *r)
+weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
+			      const struct weir_ring_rec *r)
 {
 	msg->data = r->payload;
 	msg->len = r->len;
 	msg->seq = r->seq;
 	msg->kind = r->kind;
 	msg->stream = s;
-	msg->rec = weir_ring_at(&s->ring, r->pos);
+	msg->rec = r->rec;
 	msg->pos = r->pos;
 	msg->total = r->total;
 }
 
-/* --- the hot path --- */
+/* Bytes of ring that a reader of many messages asks for ahead of time. */
+#define WEIR_PREFETCH	2048
+
+/*
+ * --- the hot path ---
+ *
+ * The slow halves get handles of their own: were they given the caller's, the
+ * compiler could not keep those in registers.
+ */
 
 /**
  * weir_claim() - take space in the outbox for one message
@@ -436,14 +447,19 @@ static inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
  */
 WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
 {
-	uint32_t total;
+	uint32_t total = weir_ring_need((uint32_t)len);
 
-	if (weir_unlikely(!w->out.data || len > weir_ring_max_len(&w->out)))
-		return weir_claim_slow(w, len, buf);
-	total = weir_ring_need((uint32_t)len);
-	if (weir_unlikely(weir_ring_claim(&w->out, total, w->shared,
-					  &buf->pos, &buf->seq)))
-		return weir_claim_slow(w, len, buf);
+	if (weir_unlikely(len >= w->claim_end ||
+			  weir_ring_claim_next(&w->out, total, &buf->pos,
+					       &buf->seq))) {
+		struct weir_buf slow;
+		int err = weir_claim_slow(w, len, &slow);
+
+		if (err)
+			return err;
+		buf->pos = slow.pos;
+		buf->seq = slow.seq;
+	}
 	weir_buf_set(w, buf, (uint32_t)len, total);
 	return 0;
 }
@@ -456,8 +472,12 @@ WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
 WEIR_INLINE void weir_commit_more(struct weir *w, struct weir_buf *buf)
 {
 	/* a message cut short leaves room; an aborted record fills it */
-	if (weir_unlikely(weir_ring_need(buf->len) != buf->total))
-		weir_commit_pad(w, buf);
+	if (weir_unlikely(weir_ring_need(buf->len) != buf->total)) {
+		struct weir_buf slow = *buf;
+
+		weir_commit_pad(w, &slow);
+		*buf = slow;
+	}
 	weir_buf_publish(w, buf, 0);
 }
 
@@ -500,18 +520,22 @@ WEIR_INLINE void weir_commit(struct weir *w, struct weir_buf *buf)
  */
 WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 {
-	struct weir_stream *s;
+	struct weir_stream *s = w->hot;
 	struct weir_ring_rec r;
+	struct weir_msg slow;
+	int ret = weir_ring_plain(&s->ring, weir_load(&s->cursor->pos), &r);
 
-	if (weir_unlikely(!w->turn_left))
-		return weir_peek_slow(w, msg);
-	s = w->streams[w->turn];
-	/* on a lossy stream s->pos must not follow a header that is torn */
-	if (weir_unlikely(!s->gating ||
-			  weir_ring_peek(&s->ring, &s->pos, &r) != 1))
-		return weir_peek_slow(w, msg);
-	weir_msg_set(msg, s, &r);
-	return 1;
+	if (weir_likely(ret == 1)) {
+		weir_msg_set(msg, s, &r);
+		return 1;
+	}
+	/* nothing yet, and nothing else to look at */
+	if (!ret && w->lone && weir_ring_life(&s->ring) == s->life)
+		return 0;
+	ret = weir_peek_slow(w, &slow);
+	if (ret)
+		*msg = slow;
+	return ret;
 }
 
 /**
@@ -524,18 +548,22 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *s = msg->stream;
+	struct weir_cursor *cursor = s->cursor;
+	__u64 pos = msg->pos + msg->total;
 
-	if (weir_unlikely(!s->gating ||
-			  weir_load(&s->ring.status->gen) != s->gen))
-		return weir_release_slow(w, msg);
-	/* a turn is counted here, so that peeking twice shows one message */
-	w->turn_left -= !!w->turn_left;
-	s->pos = msg->pos + msg->total;
-	s->seq = msg->seq + 1;
-	weir_store(&s->cursor->seq, s->seq);
-	weir_store_release(&s->cursor->pos, s->pos);		/* (D) */
+	/* what comes next is on its way here; within the double mapping */
+	__builtin_prefetch((const char *)msg->rec + WEIR_PREFETCH);
+	weir_fence_acquire();					/* (A) */
+	if (weir_unlikely(weir_ring_life(&s->ring) != s->life ||
+			  pos >= w->turn_end)) {
+		struct weir_msg slow = *msg;
+
+		return weir_release_slow(w, &slow);
+	}
+	weir_store(&cursor->seq, msg->seq + 1);
+	weir_store_release(&cursor->pos, pos);			/* (D) */
 	weir_compiler_fence();					/* (C) */
-	if (weir_unlikely(weir_load(&s->ring.status->wake_pos) <= s->pos))
+	if (weir_unlikely(weir_load(&s->ring.status->wake_pos) <= pos))
 		weir_wake_writer(w, s);
 	return 0;
 }

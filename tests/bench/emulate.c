@@ -133,12 +133,13 @@ struct weir *emulate_join(unsigned int write, unsigned int read,
 	if (write != UINT32_MAX) {
 		w->out = emulate_view(&rings[write]);
 		w->cursors = rings[write].cursors;
+		w->claim_end = weir_ring_max_len(&w->out) + 1;
 	}
 	if (read != UINT32_MAX) {
 		s->ring = emulate_view(&rings[read]);
 		s->cursor = (void *)(rings[read].cursors +
 				     (size_t)reader * WEIR_PAGE_BYTES);
-		s->gen = rings[read].status->gen;
+		s->life = weir_ring_life(&s->ring);
 		s->id = WEIR_ID_STREAM;
 		s->slot = reader;
 		s->gating = 1;
@@ -146,6 +147,9 @@ struct weir *emulate_join(unsigned int write, unsigned int read,
 		w->streams = list;
 		w->nstreams = 1;
 		w->room = 1;
+		w->hot = s;
+		w->lone = 1;
+		w->turn_end = UINT64_MAX;
 	}
 	return w;
 }

@@ -125,7 +125,7 @@ static void test_owner(int type)
 			tap_need(in->nstreams == 1);
 		}
 		m = model_words(weir_fd(out), 0);
-		spoil_owner(&m, in->streams[0]->pos);
+		spoil_owner(&m, in->streams[0]->cursor->pos);
 		weir_stream_lag(in->streams[0]);
 		ret = weir_peek(in, &msg);
 		tap_need(ret == 0 || ret == 1 || ret == -EPROTO ||
@@ -141,7 +141,7 @@ static void test_owner(int type)
 			if (tap_random(&rnd) % 4)
 				weir_release(in, &msg);
 		}
-		spoil_owner(&m, in->streams[0]->pos);
+		spoil_owner(&m, in->streams[0]->cursor->pos);
 		if (tap_random(&rnd) % 8 == 0) {
 			len = weir_recv(in, data, sizeof(data), 0);
 			tap_need(len >= -4095);
