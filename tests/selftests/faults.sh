@@ -6,52 +6,21 @@
 # may be refused, nothing may leak or break. Needs a kernel with fault
 # injection and debugfs.
 
-debug=/sys/kernel/debug
 dir=$(dirname "$0")
+# shellcheck source=tests/selftests/tap.sh
+. "$dir/tap.sh"
+
+debug=/sys/kernel/debug
 load=$dir/faults_load
 [ -x "$load" ] || load=faults_load
-n=0
-failed=0
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
-
-skip() {
-	echo "1..0 # SKIP $1"
-	exit 77
-}
-
-stat() {
-	cat "/sys/kernel/weir/stats/$1"
-}
 
 nothing_left() {
 	[ "$(stat sockets) $(stat rings) $(stat ring_bytes) $(stat readers)" = "$before" ]
 }
 
-until_ok() {
-	i=0
-	while ! "$@"; do
-		i=$((i + 1))
-		[ $i -lt 600 ] || return 1
-		sleep 0.1
-	done
-}
-
-taint() {
-	echo $(($(cat /proc/sys/kernel/tainted) & ~(1 << 12 | 1 << 13 | 1 << 18)))
-}
-
 [ -d $debug/failslab ] || mount -t debugfs none $debug 2>/dev/null
 [ -d $debug/failslab ] || skip "no fault injection (failslab) in this kernel"
-[ -d /sys/kernel/weir ] || skip "the weir module is not loaded"
+loaded || skip "the weir module is not loaded"
 [ -f /proc/self/make-it-fail ] || skip "no /proc/self/make-it-fail"
 before="$(stat sockets) $(stat rings) $(stat ring_bytes) $(stat readers)"
 
@@ -91,5 +60,4 @@ done
 
 [ "$(taint)" = 0 ]
 ok $? "the kernel is clean (taint $(taint))"
-echo "1..$n"
-exit $failed
+plan

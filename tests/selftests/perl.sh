@@ -6,14 +6,11 @@
 # subscribes with patterns, learns from whom a message came, polls with
 # select, sets an option and reads one. Needs no module of perl's.
 
-[ -r /sys/module/weir/parameters/family ] || {
-	echo "1..0 # SKIP the weir module is not loaded"
-	exit 77
-}
-command -v perl >/dev/null || {
-	echo "1..0 # SKIP no perl"
-	exit 77
-}
+# shellcheck source=tests/selftests/tap.sh
+. "$(dirname "$0")/tap.sh"
+
+loaded || skip "the weir module is not loaded"
+command -v perl >/dev/null || skip "no perl"
 
 exec perl - <<'PERL'
 $| = 1;

@@ -6,27 +6,12 @@
 # server that echoes it, so it is checked in both directions; then several
 # clients at once, and the refusal of a connect to nobody.
 
-n=0
-bad=0
-ok()	# status name
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		bad=1
-	fi
-}
+# shellcheck source=tests/selftests/tap.sh
+. "$(dirname "$0")/tap.sh"
 
-family=$(cat /sys/module/weir/parameters/family 2>/dev/null) || {
-	echo "1..0 # SKIP the weir module is not loaded"
-	exit 77
-}
-command -v socat >/dev/null || {
-	echo "1..0 # SKIP no socat"
-	exit 77
-}
+loaded || skip "the weir module is not loaded"
+command -v socat >/dev/null || skip "no socat"
+family=$(cat /sys/module/weir/parameters/family)
 
 # the path in hexadecimal, with its final NUL
 hex()
@@ -55,7 +40,7 @@ ok $? "client ends well"
 wait $server
 ok $? "server ends well"
 [ "$(md5sum <"$dir/out")" = "$sum" ]
-ok $? "$kib KiB there and back, the chemd5sum is right"
+ok $? "$kib KiB there and back, the checksum is right"
 
 # a server that forks, and clients at once
 timeout 120 socat -t 60 "SOCKET-LISTEN:$address,$opts,fork" EXEC:cat &
@@ -85,5 +70,4 @@ echo nobody | timeout 60 socat - "SOCKET-CONNECT:$address,$opts" \
 [ $? != 0 ] && grep -qi refused "$dir/err"
 ok $? "connect to nobody is refused"
 
-echo "1..$n"
-exit $bad
+plan

@@ -6,57 +6,20 @@
 # held cursors still pending; an address family that is taken is refused in
 # words. WEIR_KO is the module (default /weir.ko).
 
-ko=${WEIR_KO:-/weir.ko}
 dir=$(dirname "$0")
+# shellcheck source=tests/selftests/tap.sh
+. "$dir/tap.sh"
+
+ko=${WEIR_KO:-/weir.ko}
 load=$dir/unload_load
 tmp=/tmp/unload.$$
-n=0
-failed=0
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
-
-skip() {
-	echo "1..0 # SKIP $1"
-	exit 77
-}
-
-stat() {
-	cat "/sys/kernel/weir/stats/$1"
-}
-
-# Waits at most a minute until the rest of the command line succeeds.
-until_ok() {
-	i=0
-	while ! "$@"; do
-		i=$((i + 1))
-		[ $i -lt 600 ] || return 1
-		sleep 0.1
-	done
-}
 
 is_ready() {
 	grep -q ready "$tmp.out"
 }
 
-loaded() {
-	[ -d /sys/module/weir ]
-}
-
 no_sockets() {
 	[ "$(stat sockets)" = 0 ]
-}
-
-taint() {
-	# without: out of tree, unsigned, test
-	echo $(($(cat /proc/sys/kernel/tainted) & ~(1 << 12 | 1 << 13 | 1 << 18)))
 }
 
 [ "$(id -u 2>/dev/null || echo 0)" = 0 ] || skip "needs root"
@@ -125,5 +88,4 @@ ok $? "loaded again"
 [ "$(taint)" = 0 ]
 ok $? "the kernel is clean (taint $(taint))"
 rm -f "$tmp.in" "$tmp.out"
-echo "1..$n"
-exit $failed
+plan

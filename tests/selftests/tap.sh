@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# What the selftests in shell share, as tap.h is for those in C: each line is a
+# test of TAP. To be sourced: . "$(dirname "$0")/tap.sh"
+
+n=0
+failed=0
+
+ok() { # STATUS WORDS
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		failed=1
+	fi
+}
+
+# The whole test cannot be run here.
+skip() { # WORDS
+	echo "1..0 # SKIP $1"
+	exit 77
+}
+
+# The end of every test.
+plan() {
+	echo "1..$n"
+	exit $failed
+}
+
+# Waits at most a minute until a command succeeds.
+until_ok() { # COMMAND...
+	i=0
+	while ! "$@"; do
+		i=$((i + 1))
+		[ $i -lt 600 ] || return 1
+		sleep 0.1
+	done
+}
+
+loaded() {
+	[ -d /sys/module/weir ]
+}
+
+# A counter of the module.
+stat() { # NAME
+	cat "/sys/kernel/weir/stats/$1"
+}
+
+# What the kernel complains of; without: out of tree, unsigned, test.
+taint() {
+	echo $(($(cat /proc/sys/kernel/tainted) & ~(1 << 12 | 1 << 13 | 1 << 18)))
+}
