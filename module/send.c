@@ -85,6 +85,9 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 
 	if (msg->msg_flags & MSG_OOB)
 		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
+	if (msg->msg_controllen)
+		return weir_refuse(ws, -EINVAL,
+				   "weir carries no descriptors, credentials or other control messages");
 	if (msg->msg_namelen)
 		return weir_refuse(ws, sk->sk_state == TCP_ESTABLISHED ?
 				   -EISCONN : -EOPNOTSUPP,

@@ -876,6 +876,8 @@ static const struct difference differences[] = {
 	  "the one from before" },
 	{ "queues", "FIONREAD of two: bytes", 5, 0,
 	  "it is the next message's length, as of datagrams" },
+	{ "descriptors", "SCM_RIGHTS over itself", -1, EINVAL,
+	  "weir carries none, and says so" },
 	{ "odd_sends", "sendto with a name", -1, EISCONN,
 	  "a name that would be ignored is refused, as POSIX says" },
 };
