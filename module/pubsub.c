@@ -67,6 +67,11 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
  * @len: bytes.
  *
  * Goes on with a lingering stream of the same user and type if there is one.
+ * Subscribers are attached before this returns. A named cursor (WEIR_SO_HOLD_MS)
+ * holds records for its next reader only from when it was made: it must be there
+ * before a record is published to be sure of it. Made later, it starts at the
+ * tail or, with WEIR_START_OLDEST, at what the ring still holds.
+ *
  * Returns 0 or a negative errno with words: -EINVAL (bad path, bound already,
  * another ring size than the lingering stream's), -EACCES, -EADDRINUSE (a
  * listener has the path), -ENOBUFS, -ENOMEM.

@@ -467,8 +467,8 @@ static u32 weir_ready_bits(struct weir_sock *ws, u32 flags, u64 bytes, bool arm)
  * @bytes: to be claimable for WEIR_WAIT_OUT.
  * @timeout_ns: 0 arms and looks once; negative waits for ever.
  *
- * Returns the bits that hold, 0 on time-out, -EINTR or -ERESTARTSYS on a
- * signal.
+ * Returns the bits that hold, 0 on time-out, or on a signal -EINTR or, when
+ * there is no time-out that a restart would begin anew, -ERESTARTSYS.
  */
 int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 {
