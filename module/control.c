@@ -45,22 +45,6 @@ int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
 	return 0;
 }
 
-static int weir_ioc_name(struct weir_sock *ws, const void __user *arg,
-			 struct weir_ioc_name *name, size_t *len)
-{
-	int err = weir_copy_in(ws, name, sizeof(*name), arg);
-
-	if (err)
-		return err;
-	if (name->flags)
-		return weir_refuse(ws, -EINVAL, "unknown flags");
-	*len = strnlen(name->path, sizeof(name->path));
-	if (*len == sizeof(name->path))
-		return weir_refuse(ws, -ENAMETOOLONG,
-				   "the path has no end within 255 bytes");
-	return 0;
-}
-
 static int weir_ioc_map(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_ioc_map map;
@@ -209,9 +193,6 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 {
 	struct weir_sock *ws = weir_sk(sock->sk);
 	void __user *uarg = (void __user *)arg;
-	struct weir_ioc_name name;
-	size_t len;
-	int err;
 
 	if (cmd != WEIR_IOC_KICK && cmd != WEIR_IOC_WAIT)
 		WRITE_ONCE(ws->why, NULL);
@@ -220,14 +201,6 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 		return weir_kick(ws, arg);
 	case WEIR_IOC_WAIT:
 		return weir_ioc_wait(ws, uarg);
-	case WEIR_IOC_BIND:
-		err = weir_ioc_name(ws, uarg, &name, &len);
-		return err ?: weir_sock_bind(ws, name.path, len);
-	case WEIR_IOC_CONNECT:
-		err = weir_ioc_name(ws, uarg, &name, &len);
-		return err ?: weir_sock_connect(ws, name.path, len,
-						sock->file ?
-						sock->file->f_flags : 0);
 	case WEIR_IOC_MAP:
 		return weir_ioc_map(ws, uarg);
 	case WEIR_IOC_DETACH:
@@ -261,6 +234,29 @@ static int weir_set_name(struct weir_sock *ws, sockptr_t value,
 		return weir_refuse(ws, -EINVAL,
 				   "a cursor name has no NUL bytes");
 	memcpy(ws->name, name, sizeof(name));
+	return 0;
+}
+
+/* For the next bind or connect, whose address is too short for it. */
+static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
+			      unsigned int len)
+{
+	char path[WEIR_PATH_MAX + 1];
+
+	if (len > sizeof(path))
+		return weir_refuse(ws, -ENAMETOOLONG,
+				   "a path has at most 255 bytes");
+	if (copy_from_sockptr(path, value, len))
+		return weir_refuse(ws, -EFAULT, "the path is not readable");
+	if (len && !path[len - 1])
+		len--;
+	if (len > WEIR_PATH_MAX)
+		return weir_refuse(ws, -ENAMETOOLONG,
+				   "a path has at most 255 bytes");
+	if (memchr(path, '\0', len))
+		return weir_refuse(ws, -EINVAL, "a path has no NUL bytes");
+	memcpy(ws->long_path, path, len);
+	ws->long_path[len] = '\0';
 	return 0;
 }
 
@@ -361,7 +357,7 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 
 	if (level != SOL_WEIR)
 		return -ENOPROTOOPT;
-	if (name != WEIR_SO_NAME) {
+	if (name != WEIR_SO_NAME && name != WEIR_SO_LONG_PATH) {
 		if (len != sizeof(v))
 			return weir_refuse(ws, -EINVAL, "the option takes an int");
 		if (copy_from_sockptr(&v, value, sizeof(v)))
@@ -371,6 +367,8 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 	lock_sock(sock->sk);
 	if (name == WEIR_SO_EVICT_MS || name == WEIR_SO_LINGER_MS)
 		err = weir_set_late(ws, name, v);
+	else if (name == WEIR_SO_LONG_PATH)
+		err = weir_set_long_path(ws, value, len);
 	else if (ws->outbox || ws->path || ws->pattern)
 		err = weir_refuse(ws, -EISCONN,
 				  "the option must be set before bind and connect");

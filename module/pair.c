@@ -243,16 +243,17 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 
 /* Waits for a place in the listener's queue and takes it. */
 static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
-			     long *timeo)
+			     long timeo)
 {
 	int err = weir_reserve(listener);
 
-	if (err == -EAGAIN && *timeo) {
-		*timeo = wait_event_interruptible_timeout(listener->connect_wait,
+	if (err == -EAGAIN && timeo) {
+		long left = wait_event_interruptible_timeout(listener->connect_wait,
 				(err = weir_reserve(listener)) != -EAGAIN,
-				*timeo);
-		if (*timeo < 0)
-			return sock_intr_errno(*timeo);
+				timeo);
+
+		if (left < 0)
+			return sock_intr_errno(timeo);
 	}
 	if (err == -EAGAIN)
 		weir_refuse(ws, err, "the listener's backlog is full");
@@ -289,7 +290,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	listener = weir_find_listener(ws, name, len);
 	if (IS_ERR(listener))
 		return PTR_ERR(listener);
-	err = weir_wait_backlog(ws, listener, &timeo);
+	err = weir_wait_backlog(ws, listener, timeo);
 	if (err)
 		goto out;
 

@@ -125,71 +125,77 @@ static int weir_release(struct socket *sock)
 	return 0;
 }
 
-/* Bytes of path in an address; -EINVAL for what is no address of ours. */
-static int weir_addr_len(struct weir_sock *ws, const struct sockaddr_weir *addr,
-			 int len)
+/*
+ * The path that an address names: its own or, when that is empty, the one of
+ * WEIR_SO_LONG_PATH. Returns its length, or -EINVAL for what is no address of
+ * ours.
+ */
+static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr,
+			  int len, const char **path)
 {
+	int n;
+
 	if (len < (int)offsetof(struct sockaddr_weir, sw_path) ||
 	    len > (int)sizeof(*addr))
 		return weir_refuse(ws, -EINVAL, "the address has a wrong length");
 	if (addr->sw_family != weir_family)
 		return weir_refuse(ws, -EINVAL, "the address is of another family");
-	return strnlen(addr->sw_path,
-		       len - offsetof(struct sockaddr_weir, sw_path));
+	n = strnlen(addr->sw_path,
+		    len - offsetof(struct sockaddr_weir, sw_path));
+	*path = n ? addr->sw_path : ws->long_path;
+	return n ?: strlen(ws->long_path);
 }
 
-/*
- * weir_sock_bind() - publish on a path, or name a listener
- */
-int weir_sock_bind(struct weir_sock *ws, const char *name, size_t len)
+/* Uses WEIR_SO_LONG_PATH up, unless a signal has the call made once more. */
+static void weir_end_long_path(struct weir_sock *ws, int err)
 {
-	int err;
-
-	lock_sock(&ws->sk);
-	if (ws->sk.sk_type == SOCK_SEQPACKET)
-		err = weir_pair_bind(ws, name, len);
-	else
-		err = weir_publish(ws, name, len);
-	release_sock(&ws->sk);
-	return err;
+	if (err != -ERESTARTSYS && err != -EINTR)
+		ws->long_path[0] = '\0';
 }
 
-/*
- * weir_sock_connect() - connect to a listener, or subscribe to a pattern
- */
-int weir_sock_connect(struct weir_sock *ws, const char *name, size_t len,
-		      int flags)
-{
-	int err;
-
-	lock_sock(&ws->sk);
-	if (ws->sk.sk_type == SOCK_SEQPACKET)
-		err = weir_pair_connect(ws, name, len, flags);
-	else
-		err = weir_subscribe(ws, name, len);
-	release_sock(&ws->sk);
-	if (!err && ws->sk.sk_socket)
-		ws->sk.sk_socket->state = SS_CONNECTED;
-	return err;
-}
-
+/* Publishes on a path, or names a listener. */
 static int weir_bind(struct socket *sock, struct weir_sockaddr *uaddr, int len)
 {
-	const struct sockaddr_weir *addr = (const void *)uaddr;
 	struct weir_sock *ws = weir_sk(sock->sk);
-	int n = weir_addr_len(ws, addr, len);
+	const char *path;
+	int err;
 
-	return n < 0 ? n : weir_sock_bind(ws, addr->sw_path, n);
+	WRITE_ONCE(ws->why, NULL);
+	lock_sock(sock->sk);
+	len = weir_addr_path(ws, (const void *)uaddr, len, &path);
+	if (len < 0)
+		err = len;
+	else if (sock->sk->sk_type == SOCK_SEQPACKET)
+		err = weir_pair_bind(ws, path, len);
+	else
+		err = weir_publish(ws, path, len);
+	weir_end_long_path(ws, err);
+	release_sock(sock->sk);
+	return err;
 }
 
+/* Connects to a listener, or subscribes to a pattern. */
 static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
 			int len, int flags)
 {
-	const struct sockaddr_weir *addr = (const void *)uaddr;
 	struct weir_sock *ws = weir_sk(sock->sk);
-	int n = weir_addr_len(ws, addr, len);
+	const char *path;
+	int err;
 
-	return n < 0 ? n : weir_sock_connect(ws, addr->sw_path, n, flags);
+	WRITE_ONCE(ws->why, NULL);
+	lock_sock(sock->sk);
+	len = weir_addr_path(ws, (const void *)uaddr, len, &path);
+	if (len < 0)
+		err = len;
+	else if (sock->sk->sk_type == SOCK_SEQPACKET)
+		err = weir_pair_connect(ws, path, len, flags);
+	else
+		err = weir_subscribe(ws, path, len);
+	if (!err)
+		sock->state = SS_CONNECTED;
+	weir_end_long_path(ws, err);
+	release_sock(sock->sk);
+	return err;
 }
 
 static int weir_accept(struct socket *sock, struct socket *newsock,

@@ -359,6 +359,7 @@ struct weir_reader {
  * @start: WEIR_SO_START.
  * @demand: WEIR_SO_DEMAND.
  * @name: WEIR_SO_NAME.
+ * @long_path: WEIR_SO_LONG_PATH, "" when used up; lock_sock.
  * @why: words for the last refusal; a static string.
  * @outbox: set once, stable until release.
  * @inbox: likewise.
@@ -410,6 +411,7 @@ struct weir_sock {
 	u32 start;
 	s32 demand;
 	char name[WEIR_NAME_MAX + 1];
+	char long_path[WEIR_PATH_MAX + 1];
 	const char *why;
 
 	struct weir_ring *outbox;
@@ -584,9 +586,6 @@ int weir_list(struct weir_sock *ws, void __user *arg);
 /* --- socket.c --- */
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 			     int kern);
-int weir_sock_bind(struct weir_sock *ws, const char *name, size_t len);
-int weir_sock_connect(struct weir_sock *ws, const char *name, size_t len,
-		      int flags);
 int weir_socket_init(void);
 void weir_socket_exit(void);
 

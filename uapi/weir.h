@@ -63,7 +63,8 @@
  * @sw_family: the family number.
  * @sw_path: a path or, for a subscription, a pattern. Its end is the first
  *	NUL byte or the end of the address. The kernel takes at most 128 bytes
- *	of address; longer paths go through WEIR_IOC_BIND and WEIR_IOC_CONNECT.
+ *	of address; WEIR_SO_LONG_PATH sets longer paths beforehand, and the
+ *	address then has an empty one.
  */
 struct sockaddr_weir {
 	__kernel_sa_family_t	sw_family;
@@ -295,6 +296,17 @@ struct weir_notice {
 #define WEIR_SO_INFO		13	/* get, struct weir_sock_info */
 #define WEIR_SO_DEMAND		14	/* (early) first demand in records, -1 none */
 #define WEIR_SO_HUGE		15	/* (early) 1: large contiguous pages if had */
+#define WEIR_SO_LONG_PATH	16	/* set, string: see below */
+
+/*
+ * WEIR_SO_LONG_PATH sets a path or pattern of up to WEIR_PATH_MAX bytes, which
+ * a final NUL may follow, for the next bind or connect on this socket. That
+ * call takes it if its address has an empty path; if it has one of its own,
+ * that one counts. Either way the option is empty again afterwards, whether the
+ * call succeeds or not; only a signal that interrupts the call leaves it, so
+ * that the call can be made again. It may be set at any time; setting it anew
+ * replaces it, an empty string empties it.
+ */
 
 enum weir_start {
 	WEIR_START_TAIL		= 0,	/* what is published from now on */
@@ -338,18 +350,6 @@ struct weir_ioc_map {
 	__u64	length[WEIR_MAP_MAX];
 };
 
-/**
- * struct weir_ioc_name - WEIR_IOC_BIND, WEIR_IOC_CONNECT: long paths
- * @size: sizeof this structure.
- * @flags: zero.
- * @path: path or pattern, NUL-terminated.
- */
-struct weir_ioc_name {
-	__u32	size;
-	__u32	flags;
-	char	path[WEIR_PATH_MAX + 1];
-};
-
 #define WEIR_WAIT_IN		0x1	/* until there is something to read */
 #define WEIR_WAIT_OUT		0x2	/* until @bytes can be claimed */
 #define WEIR_WAIT_KICK		0x4	/* first do what WEIR_IOC_KICK does */
@@ -363,7 +363,8 @@ struct weir_ioc_name {
  * @bytes: with WEIR_WAIT_OUT: bytes of ring space wanted, header included.
  *
  * Returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold, 0 on time-out,
- * -EINTR on a signal.
+ * -EINTR on a signal. A wait without an end goes on after a signal whose
+ * handler has SA_RESTART.
  */
 struct weir_ioc_wait {
 	__u32	size;
@@ -477,12 +478,10 @@ struct weir_sock_info {
 #define WEIR_KICK_INBOX		0x4	/* the inbox was read: post what waits */
 
 #define WEIR_IOC_MAGIC		0xB5
-#define WEIR_IOC_BIND		_IOW(WEIR_IOC_MAGIC, 1, struct weir_ioc_name)
-#define WEIR_IOC_CONNECT	_IOW(WEIR_IOC_MAGIC, 2, struct weir_ioc_name)
-#define WEIR_IOC_MAP		_IOWR(WEIR_IOC_MAGIC, 3, struct weir_ioc_map)
-#define WEIR_IOC_KICK		_IO(WEIR_IOC_MAGIC, 4)	/* arg: WEIR_KICK_* */
-#define WEIR_IOC_WAIT		_IOW(WEIR_IOC_MAGIC, 5, struct weir_ioc_wait)
-#define WEIR_IOC_DETACH		_IO(WEIR_IOC_MAGIC, 6)	/* arg: stream id */
-#define WEIR_IOC_LIST		_IOWR(WEIR_IOC_MAGIC, 7, struct weir_ioc_list)
+#define WEIR_IOC_MAP		_IOWR(WEIR_IOC_MAGIC, 1, struct weir_ioc_map)
+#define WEIR_IOC_KICK		_IO(WEIR_IOC_MAGIC, 2)	/* arg: WEIR_KICK_* */
+#define WEIR_IOC_WAIT		_IOW(WEIR_IOC_MAGIC, 3, struct weir_ioc_wait)
+#define WEIR_IOC_DETACH		_IO(WEIR_IOC_MAGIC, 4)	/* arg: stream id */
+#define WEIR_IOC_LIST		_IOWR(WEIR_IOC_MAGIC, 5, struct weir_ioc_list)
 
 #endif /* _UAPI_WEIR_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Sockets: making a handle, giving it a name or a peer, and closing it. These
- * are ordinary socket calls, but for paths longer than a sockaddr takes, which
- * go by ioctl, and they leave the handle's rings mapped (see map.c).
+ * are ordinary socket calls, and they leave the handle's rings mapped (see
+ * map.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,22 +16,25 @@
 #define WEIR_FAMILY_FILE	"/sys/module/weir/parameters/family"
 
 #define WEIR_FLAGS	(WEIR_SHARED | WEIR_NOTICES | WEIR_NONBLOCK | WEIR_HUGE)
+#define WEIR_SETS	(WEIR_SET_NODE | WEIR_SET_MODE | WEIR_SET_GROUP | \
+			 WEIR_SET_DEMAND)
 
 int weir_family(void)
 {
 	int saved = errno, fd = open(WEIR_FAMILY_FILE, O_RDONLY | O_CLOEXEC);
 	char text[16];
-	ssize_t n = -1;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int err = n < 0 ? -errno : 0;
 	long family;
 
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
 		close(fd);
-	}
 	errno = saved;
-	if (n <= 0)
+	if (err == -ENOENT)
 		return weir_fail(-EAFNOSUPPORT,
 				 "the weir module is not loaded: modprobe weir");
+	if (err)
+		return weir_refused(-1, err, WEIR_FAMILY_FILE);
 	text[n] = '\0';
 	family = strtol(text, NULL, 10);
 	if (family <= 0 || family > 255)
@@ -68,13 +71,14 @@ static int weir_configure(int fd, const struct weir_config *c)
 		uint32_t	value;
 	} set[] = {
 		{ WEIR_SO_RING_BYTES, "ring_bytes", c->ring_bytes, c->ring_bytes },
-		{ WEIR_SO_NODE, "node", c->node_plus_1, c->node_plus_1 - 1 },
-		{ WEIR_SO_MODE, "mode", c->mode, c->mode },
+		{ WEIR_SO_NODE, "node", c->set & WEIR_SET_NODE, c->node },
+		{ WEIR_SO_MODE, "mode", c->set & WEIR_SET_MODE, c->mode },
+		{ WEIR_SO_GROUP, "group", c->set & WEIR_SET_GROUP, c->group },
 		{ WEIR_SO_EVICT_MS, "evict_ms", c->evict_ms, c->evict_ms },
 		{ WEIR_SO_LINGER_MS, "linger_ms", c->linger_ms, c->linger_ms },
 		{ WEIR_SO_HOLD_MS, "hold_ms", c->hold_ms, c->hold_ms },
 		{ WEIR_SO_START, "start", c->start, c->start },
-		{ WEIR_SO_DEMAND, "demand", c->demand_plus_1, c->demand_plus_1 - 1 },
+		{ WEIR_SO_DEMAND, "demand", c->set & WEIR_SET_DEMAND, c->demand },
 		{ WEIR_SO_HUGE, "huge pages", c->flags & WEIR_HUGE, 1 },
 	};
 	size_t i;
@@ -132,6 +136,9 @@ static int weir_check_flags(const struct weir_config *config)
 	if (config->flags & ~WEIR_FLAGS)
 		return weir_fail(-EINVAL, "unknown flags %#x in the configuration",
 				 config->flags & ~WEIR_FLAGS);
+	if (config->set & ~WEIR_SETS)
+		return weir_fail(-EINVAL, "unknown bits %#x in set of the configuration",
+				 config->set & ~WEIR_SETS);
 	return 0;
 }
 
@@ -251,24 +258,43 @@ int weir_fd(const struct weir *w)
 	return w->fd;
 }
 
-static int weir_name(struct weir *w, unsigned long request, const char *what,
+/*
+ * bind() or connect(). A path that an address has no room for is set before;
+ * the address is empty then.
+ */
+static int weir_name(struct weir *w, bool binds, const char *what,
 		     const char *path)
 {
-	struct weir_ioc_name name = { .size = sizeof(name) };
+	struct sockaddr_weir addr = { 0 };
+	const struct sockaddr *sa = (const struct sockaddr *)&addr;
 	size_t len = strlen(path);
-	int err;
+	int saved = errno, domain = 0, err;
+	socklen_t n = sizeof(domain);
 
 	if (len > WEIR_PATH_MAX)
 		return weir_fail(-ENAMETOOLONG, "%s: a path of %zu bytes; %d may be",
 				 what, len, WEIR_PATH_MAX);
-	memcpy(name.path, path, len);
-	err = weir_ioctl(w->fd, request, &name);
+	err = weir_getsockopt(w->fd, SOL_SOCKET, SO_DOMAIN, &domain, &n);
+	if (err)
+		return weir_refused(-1, err, "%s %s", what, path);
+	addr.sw_family = (__kernel_sa_family_t)domain;
+	if (len <= sizeof(addr.sw_path)) {
+		memcpy(addr.sw_path, path, len);
+	} else {
+		err = weir_set(w->fd, WEIR_SO_LONG_PATH, what, path, len);
+		if (err)
+			return err;
+	}
+	if (binds ? bind(w->fd, sa, sizeof(addr)) :
+		    connect(w->fd, sa, sizeof(addr)))
+		err = -errno;
+	errno = saved;
 	return err ? weir_refused(w->fd, err, "%s %s", what, path) : 0;
 }
 
 int weir_bind(struct weir *w, const char *path)
 {
-	int err = weir_name(w, WEIR_IOC_BIND, "bind", path);
+	int err = weir_name(w, true, "bind", path);
 
 	if (err || w->type == SOCK_SEQPACKET)
 		return err;
@@ -282,7 +308,7 @@ int weir_connect(struct weir *w, const char *path)
 	if (w->type != SOCK_SEQPACKET)
 		return weir_fail(-EOPNOTSUPP,
 				 "only SOCK_SEQPACKET connects; subscribe instead");
-	err = weir_name(w, WEIR_IOC_CONNECT, "connect", path);
+	err = weir_name(w, false, "connect", path);
 	return err ? err : weir_map_pair(w);
 }
 
@@ -293,7 +319,7 @@ int weir_subscribe(struct weir *w, const char *pattern)
 	if (w->type == SOCK_SEQPACKET)
 		return weir_fail(-EOPNOTSUPP,
 				 "SOCK_SEQPACKET does not subscribe; connect instead");
-	err = weir_name(w, WEIR_IOC_CONNECT, "subscribe", pattern);
+	err = weir_name(w, false, "subscribe", pattern);
 	return err ? err : weir_inbox_open(w);
 }
 

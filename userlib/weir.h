@@ -39,6 +39,12 @@ extern "C" {
 #define WEIR_NONBLOCK	0x4u	/* the descriptor is non-blocking */
 #define WEIR_HUGE	0x8u	/* large contiguous pages for the outbox */
 
+/* struct weir_config.set */
+#define WEIR_SET_NODE	0x1u
+#define WEIR_SET_MODE	0x2u
+#define WEIR_SET_GROUP	0x4u
+#define WEIR_SET_DEMAND	0x8u
+
 /* timeout_ns of the functions that wait */
 #define WEIR_DONTWAIT	INT64_C(0)
 #define WEIR_FOREVER	INT64_C(-1)
@@ -47,28 +53,35 @@ extern "C" {
  * struct weir_config - how to open a socket; all zero means the defaults
  * @flags: WEIR_SHARED and so on.
  * @ring_bytes: outbox, a power of two, 4 KiB to 1 GiB; 0: the module's default.
- * @node_plus_1: NUMA node + 1; 0: any.
- * @mode: permission bits for a path that this socket makes; 0: the default.
+ * @set: which of @node, @mode, @group and @demand count: WEIR_SET_NODE and so
+ *	on. The default of those that do not: any node, mode 0666 less the umask,
+ *	the filesystem group id, no demand.
+ * @node: NUMA node of the outbox.
+ * @mode: permission bits for a path that this socket makes.
+ * @group: group of such a path.
+ * @demand: initial demand of subscriptions.
  * @evict_ms: evict a reader that held us back this long; 0: never.
  * @linger_ms: the outbox outlives this process by so much; 0: not.
  * @hold_ms: a named cursor outlives this process by so much.
  * @spin_ns: poll so long before sleeping.
  * @name: name of the cursor of subscriptions, or NULL.
  * @start: enum weir_start of subscriptions.
- * @demand_plus_1: initial demand of subscriptions + 1; 0: no demand.
+ * @reserved: zero.
  */
 struct weir_config {
 	uint32_t	flags;
 	uint32_t	ring_bytes;
-	uint32_t	node_plus_1;
+	uint32_t	set;
+	uint32_t	node;
 	uint32_t	mode;
+	uint32_t	group;
+	uint32_t	demand;
 	uint32_t	evict_ms;
 	uint32_t	linger_ms;
 	uint32_t	hold_ms;
-	uint32_t	start;
 	uint64_t	spin_ns;
 	const char	*name;
-	uint32_t	demand_plus_1;
+	uint32_t	start;
 	uint32_t	reserved[5];
 };
 
@@ -208,7 +221,8 @@ struct weir_msg {
 /**
  * weir_family() - number of the socket family
  *
- * Returns it, or -EAFNOSUPPORT when the module is not loaded.
+ * Returns it, -EAFNOSUPPORT when the module is not loaded, or why the number
+ * cannot be read.
  */
 int weir_family(void);
 
@@ -301,7 +315,7 @@ int weir_stream_detach(struct weir *w, struct weir_stream *s);
 /**
  * weir_request() - allow @n more records to be published
  *
- * For handles opened with demand_plus_1. -EINVAL without, or when more than
+ * For handles opened with WEIR_SET_DEMAND. -EINVAL without, or when more than
  * 2^31 - 1 would be outstanding.
  */
 int weir_request(struct weir *w, struct weir_stream *s, uint32_t n);
@@ -344,7 +358,8 @@ ssize_t weir_recv(struct weir *w, void *data, size_t room, int64_t timeout_ns);
  * configuration first, if reading is all that is waited for.
  *
  * Returns the bits that hold (an error to be fetched counts as ready), 0 on
- * time-out, -EINTR on a signal.
+ * time-out, -EINTR on a signal. With WEIR_FOREVER a signal whose handler has
+ * SA_RESTART does not end it.
  */
 int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	      int64_t timeout_ns);

@@ -80,10 +80,6 @@ AT(weir_ioc_map, ring_bytes, 24);
 AT(weir_ioc_map, offset, 32);
 AT(weir_ioc_map, length, 48);
 
-SIZE(weir_ioc_name, 264);
-AT(weir_ioc_name, flags, 4);
-AT(weir_ioc_name, path, 8);
-
 SIZE(weir_ioc_wait, 24);
 AT(weir_ioc_wait, flags, 4);
 AT(weir_ioc_wait, timeout_ns, 8);
@@ -125,13 +121,12 @@ AT(weir_sock_info, missed, 32);
 AT(weir_sock_info, copied_bytes, 40);
 AT(weir_sock_info, evicted, 48);
 
-static_assert(WEIR_IOC_BIND == 0x4108b501, "WEIR_IOC_BIND");
-static_assert(WEIR_IOC_CONNECT == 0x4108b502, "WEIR_IOC_CONNECT");
-static_assert(WEIR_IOC_MAP == 0xc040b503, "WEIR_IOC_MAP");
-static_assert(WEIR_IOC_KICK == 0xb504, "WEIR_IOC_KICK");
-static_assert(WEIR_IOC_WAIT == 0x4018b505, "WEIR_IOC_WAIT");
-static_assert(WEIR_IOC_DETACH == 0xb506, "WEIR_IOC_DETACH");
-static_assert(WEIR_IOC_LIST == 0xc020b507, "WEIR_IOC_LIST");
+static_assert(WEIR_IOC_MAP == 0xc040b501, "WEIR_IOC_MAP");
+static_assert(WEIR_IOC_KICK == 0xb502, "WEIR_IOC_KICK");
+static_assert(WEIR_IOC_WAIT == 0x4018b503, "WEIR_IOC_WAIT");
+static_assert(WEIR_IOC_DETACH == 0xb504, "WEIR_IOC_DETACH");
+static_assert(WEIR_IOC_LIST == 0xc020b505, "WEIR_IOC_LIST");
+static_assert(WEIR_SO_LONG_PATH == 16, "WEIR_SO_LONG_PATH");
 static_assert(SOL_WEIR == 0x7765, "SOL_WEIR");
 
 /* A refusal with @err and with words about it. */
@@ -169,27 +164,16 @@ static const struct {
 	uint32_t size;
 	uint32_t flags_at;	/* offset of flags */
 } calls[] = {
-	{ "WEIR_IOC_BIND", WEIR_IOC_BIND, sizeof(struct weir_ioc_name), 4 },
-	{ "WEIR_IOC_CONNECT", WEIR_IOC_CONNECT, sizeof(struct weir_ioc_name),
-	  4 },
 	{ "WEIR_IOC_MAP", WEIR_IOC_MAP, sizeof(struct weir_ioc_map), 8 },
 	{ "WEIR_IOC_WAIT", WEIR_IOC_WAIT, sizeof(struct weir_ioc_wait), 4 },
 };
 
-/* Makes it good for a bound and subscribed socket (names: for a new one). */
+/* Makes it good for a bound socket. */
 static void make_good(int i, char *p, uint32_t size)
 {
 	memcpy(p, &size, 4);
-	if (i < 2)
-		memcpy(p + 8, "/abi/x", 7);
-	if (i == 3)
+	if (calls[i].cmd == WEIR_IOC_WAIT)
 		memcpy(p + 4, &(uint32_t) { WEIR_WAIT_OUT }, 4);
-}
-
-static int socket_for(int i)
-{
-	return i < 2 ? tap_socket(SOCK_RDM) :
-	       tap_publisher(SOCK_RDM, "/abi/pub", 4096);
 }
 
 static void structures(int i)
@@ -199,7 +183,7 @@ static void structures(int i)
 	char *p;
 	int fd;
 
-	fd = socket_for(i);
+	fd = tap_publisher(SOCK_RDM, "/abi/pub", 4096);
 	p = at_end(size);
 	make_good(i, p, 0);
 	refused(fd, ioctl(fd, calls[i].cmd, p), EINVAL, name);
@@ -236,7 +220,7 @@ static void structures(int i)
 	close(fd);
 
 	/* an older caller's: just what is needed */
-	fd = socket_for(i);
+	fd = tap_publisher(SOCK_RDM, "/abi/pub", 4096);
 	p = at_end(16);
 	make_good(i, p, 16);
 	tap_call(ioctl(fd, calls[i].cmd, p), name);
@@ -244,21 +228,142 @@ static void structures(int i)
 	close(fd);
 }
 
+/* With an address that is nothing but the family. */
+static int bind_nothing(int fd)
+{
+	struct sockaddr_weir addr = { .sw_family = tap_family() };
+
+	return bind(fd, (struct sockaddr *)&addr,
+		    offsetof(struct sockaddr_weir, sw_path));
+}
+
+static int connect_nothing(int fd)
+{
+	struct sockaddr_weir addr = { .sw_family = tap_family() };
+
+	return connect(fd, (struct sockaddr *)&addr,
+		       offsetof(struct sockaddr_weir, sw_path));
+}
+
+static int set_long(int fd, const void *path, socklen_t len)
+{
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_LONG_PATH, path, len);
+}
+
+static int has_path(int fd, int option, const char *want)
+{
+	char text[300] = "";
+	socklen_t len = sizeof(text);
+
+	return !getsockopt(fd, SOL_WEIR, option, text, &len) &&
+	       len == strlen(want) + 1 && !strcmp(text, want);
+}
+
 static void names(void)
 {
-	struct weir_ioc_name name = { .size = sizeof(name) };
+	struct sockaddr_weir addr = { .sw_family = tap_family() };
 	int fd = tap_socket(SOCK_RDM);
 
-	memset(name.path, 'x', sizeof(name.path));
-	name.path[0] = '/';
-	refused(fd, ioctl(fd, WEIR_IOC_BIND, &name), ENAMETOOLONG,
-		"a path without end");
-	name.path[0] = 0;
-	refused(fd, ioctl(fd, WEIR_IOC_BIND, &name), EINVAL, "no path");
-	strcpy(name.path, "/abi/*");
-	refused(fd, ioctl(fd, WEIR_IOC_BIND, &name), EINVAL,
-		"publish a pattern");
+	refused(fd, bind_nothing(fd), EINVAL, "bind, no path");
+	refused(fd, tap_bind(fd, ""), EINVAL, "bind, an empty path");
+	refused(fd, connect_nothing(fd), EINVAL, "connect, no path");
+	refused(fd, tap_connect(fd, ""), EINVAL, "connect, an empty path");
+	refused(fd, tap_bind(fd, "/abi/*"), EINVAL, "publish a pattern");
+	refused(fd, bind(fd, (struct sockaddr *)&addr, 1), EINVAL,
+		"an address without its family");
+	addr.sw_family = AF_UNIX;
+	refused(fd, bind(fd, (struct sockaddr *)&addr, sizeof(addr)), EINVAL,
+		"an address of another family");
 	close(fd);
+}
+
+static void long_paths(void)
+{
+	char path[WEIR_PATH_MAX + 2], pattern[WEIR_PATH_MAX + 1];
+	int p = tap_socket(SOCK_RDM), s = tap_socket(SOCK_RDM), l, v;
+	socklen_t len = sizeof(v);
+	char c;
+
+	/* /abi/llll/llll, and a pattern with a star for its last segment */
+	memset(path, 'l', sizeof(path));
+	memcpy(path, "/abi/", 5);
+	path[240] = '/';
+	path[WEIR_PATH_MAX] = 0;
+	memcpy(pattern, path, sizeof(pattern));
+	strcpy(pattern + 241, "*");
+
+	/* what is refused */
+	memset(path + WEIR_PATH_MAX, 'l', 2);
+	refused(p, set_long(p, path, WEIR_PATH_MAX + 1), ENAMETOOLONG,
+		"a path of 256 bytes");
+	path[WEIR_PATH_MAX] = 0;
+	refused(p, set_long(p, path, WEIR_PATH_MAX + 2), ENAMETOOLONG,
+		"more than 256 bytes");
+	refused(p, set_long(p, path, ~0u >> 1), ENAMETOOLONG, "2 GiB of path");
+	refused(p, set_long(p, "/abi\0x", 6), EINVAL, "a NUL inside");
+	refused(p, set_long(p, "/abi\0", 6), EINVAL, "two NULs behind");
+	refused(p, set_long(p, NULL, 8), EFAULT, "a bad pointer");
+	tap_fails(getsockopt(p, SOL_WEIR, WEIR_SO_LONG_PATH, &v, &len),
+		  ENOPROTOOPT, "it cannot be asked for");
+	refused(p, bind_nothing(p), EINVAL, "nothing was set by these");
+
+	/* through bind and connect, either form of an empty path */
+	tap_call(set_long(s, pattern, strlen(pattern)), "set a long pattern");
+	tap_call(connect_nothing(s), "and subscribe to it");
+	tap_ok(has_path(s, WEIR_SO_PEER_PATH, pattern), "WEIR_SO_PEER_PATH");
+	tap_call(set_long(p, path, WEIR_PATH_MAX + 1),
+		 "set 255 bytes with their NUL");
+	tap_call(tap_bind(p, ""), "and bind");
+	tap_ok(has_path(p, WEIR_SO_PATH, path), "WEIR_SO_PATH has them all");
+	tap_is(send(p, "x", 1, 0), 1, "send");
+	tap_is(recv(s, &c, 1, MSG_DONTWAIT), 1, "and the subscriber has it");
+
+	/* set on a bound socket, for its subscription; used up by success */
+	tap_call(set_long(p, pattern, strlen(pattern)), "set when bound");
+	tap_call(connect_nothing(p), "to subscribe as well");
+	refused(p, connect_nothing(p), EINVAL, "it is used up");
+	close(p);
+	close(s);
+
+	/* used up by failure, by a path of the call's own, emptied */
+	s = tap_socket(SOCK_RDM);
+	set_long(s, "/abi/**/x", 9);
+	refused(s, connect_nothing(s), EINVAL, "a bad pattern");
+	tap_call(set_long(s, "/abi/one", 8), "set a path");
+	refused(s, tap_connect(s, "bad"), EINVAL, "the call's own path counts");
+	refused(s, bind_nothing(s), EINVAL, "and leaves none");
+	set_long(s, "/abi/one", 8);
+	tap_call(tap_connect(s, "/abi/own"), "or it is a good one");
+	tap_ok(has_path(s, WEIR_SO_PEER_PATH, "/abi/own"), "which counts");
+	refused(s, bind_nothing(s), EINVAL, "and leaves none");
+	set_long(s, "/abi/one", 8);
+	tap_call(set_long(s, "/abi/two", 8), "set anew");
+	tap_call(tap_bind(s, ""), "bind");
+	tap_ok(has_path(s, WEIR_SO_PATH, "/abi/two"), "the last one counts");
+	close(s);
+	s = tap_socket(SOCK_RDM);
+	set_long(s, "/abi/one", 8);
+	tap_call(set_long(s, NULL, 0), "emptied");
+	refused(s, bind_nothing(s), EINVAL, "so there is none");
+	close(s);
+
+	/* a pair; the client binds first and connects then */
+	l = tap_socket(SOCK_SEQPACKET);
+	s = tap_socket(SOCK_SEQPACKET);
+	tap_call(set_long(l, path, WEIR_PATH_MAX) || tap_bind(l, "") ||
+		 listen(l, 1), "listen on a long path");
+	pattern[241] = 'c';
+	tap_call(set_long(s, pattern, strlen(pattern)) || tap_bind(s, ""),
+		 "bind the client to another");
+	tap_call(set_long(s, path, WEIR_PATH_MAX) || connect_nothing(s),
+		 "and connect it");
+	v = accept(l, NULL, NULL);
+	tap_ok(has_path(v, WEIR_SO_PEER_PATH, pattern) &&
+	       has_path(v, WEIR_SO_PATH, path) &&
+	       has_path(s, WEIR_SO_PEER_PATH, path), "both ends know both");
+	close(v);
+	close(s);
+	close(l);
 }
 
 static void wrong_calls(void)
@@ -299,8 +404,8 @@ static void wrong_calls(void)
 	w.timeout_ns = 1000000;
 	tap_is(ioctl(fd, WEIR_IOC_WAIT, &w), 0, "wait in vain is 0");
 	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 0), 0), ENOTTY, "command 0");
-	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 8), 0), ENOTTY, "command 8");
-	tap_fails(ioctl(fd, _IOWR(WEIR_IOC_MAGIC, 3, char[72]), &map), ENOTTY,
+	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 6), 0), ENOTTY, "command 6");
+	tap_fails(ioctl(fd, _IOWR(WEIR_IOC_MAGIC, 1, char[72]), &map), ENOTTY,
 		  "a known number with another size");
 	tap_fails(ioctl(fd, _IO('x', 3), 0), ENOTTY, "somebody else's");
 	tap_fails(ioctl(fd, SIOCINQ, 8), EFAULT, "SIOCINQ, bad pointer");
@@ -465,9 +570,10 @@ int main(void)
 
 	tap_family();
 	tap_watchdog(120);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < (int)(sizeof(calls) / sizeof(*calls)); i++)
 		structures(i);
 	names();
+	long_paths();
 	wrong_calls();
 	lists();
 	pages();

@@ -3,9 +3,9 @@
  * Demand, the request(n) of Reactive Streams: a subscriber with WEIR_SO_DEMAND
  * lets exactly so many records be published, however much room the ring has,
  * then the publisher gets EAGAIN; raising the demand in the mapped cursor and
- * kicking lets exactly so many more through, wakes a sleeping publisher, and
- * goes around 32 bits. The least of several readers' demands counts. The
- * library's weir_request() does the same.
+ * kicking lets exactly so many more through and wakes a sleeping publisher. It
+ * is compared modulo 2^32, as the count of records is. The least of several
+ * readers' demands counts. The library's weir_request() does the same.
  */
 #include <weir.h>
 
@@ -41,9 +41,10 @@ static int drain(int fd)
 	return n;
 }
 
-static struct weir_cursor *cursor_of(int fd)
+/* What the socket itself writes of a ring; to be unmapped as @len bytes. */
+static void *own_of(int fd, uint32_t id, size_t *len)
 {
-	struct weir_ioc_map m = { .size = sizeof(m), .id = WEIR_ID_STREAM };
+	struct weir_ioc_map m = { .size = sizeof(m), .id = id };
 	void *p;
 
 	if (ioctl(fd, WEIR_IOC_MAP, &m))
@@ -52,7 +53,15 @@ static struct weir_cursor *cursor_of(int fd)
 		 m.offset[1]);
 	if (p == MAP_FAILED)
 		tap_bail("mmap");
+	*len = m.length[1];
 	return p;
+}
+
+static struct weir_cursor *cursor_of(int fd)
+{
+	size_t len;
+
+	return own_of(fd, WEIR_ID_STREAM, &len);
 }
 
 static void request(int fd, struct weir_cursor *c, uint32_t n)
@@ -116,6 +125,43 @@ static void raising(void)
 	close(p);
 }
 
+/* An owner may count its records from anywhere, before anybody reads them. */
+static void start_count_at(int fd, uint32_t seq)
+{
+	size_t len;
+	struct weir_head *head = own_of(fd, WEIR_ID_OUTBOX, &len);
+
+	__atomic_store_n(&head->claim, head->claim >> 32 << 32 | seq,
+			 __ATOMIC_RELEASE);
+	munmap(head, len);
+}
+
+/* The count of records, and with it the demand, goes around 32 bits. */
+static void wrap(int initial)
+{
+	int p = tap_publisher(SOCK_RDM, "/demand/wrap", 4096), s, i, bad = 0;
+	struct weir_cursor *c;
+
+	start_count_at(p, -10u);
+	s = sub_with("/demand/wrap", initial);
+	c = cursor_of(s);
+	tap_is(c->demand, (uint32_t)(initial - 10), "the demand's word");
+	tap_is(publish(p, 1000), initial, "the initial demand");
+	tap_is(drain(s), initial, "all arrive");
+	for (i = 0; i < 20; i++) {
+		request(s, c, 3);
+		bad += publish(p, 1000) != 3;
+		bad += drain(s) != 3;
+	}
+	tap_is(bad, 0, "each request lets exactly so many through");
+	tap_is(c->demand, (uint32_t)(initial - 10 + 60), "around 2^32");
+	tap_is(c->seq, c->demand, "with the count of records");
+	tap_is(publish(p, 10), 0, "and none beyond");
+	munmap(c, 4096);
+	close(s);
+	close(p);
+}
+
 static void least(void)
 {
 	int p = tap_publisher(SOCK_RDM, "/demand/least", 4096);
@@ -171,7 +217,7 @@ static void pairs(void)
 
 static void library(void)
 {
-	struct weir_config config = { .demand_plus_1 = 1 + 2 };
+	struct weir_config config = { .set = WEIR_SET_DEMAND, .demand = 2 };
 	int p = tap_publisher(SOCK_RDM, "/demand/lib", 4096), i, got = 0;
 	struct weir_msg msg;
 	struct weir *w;
@@ -206,6 +252,9 @@ int main(void)
 	exact(5);
 	exact(0);
 	raising();
+	wrap(0);
+	wrap(3);
+	wrap(15);
 	least();
 	lossy();
 	pairs();

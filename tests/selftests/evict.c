@@ -21,10 +21,12 @@ static struct weir *publisher(uint32_t evict_ms)
 	return w;
 }
 
-static struct weir *subscriber(uint32_t flags, uint32_t demand_plus_1)
+static struct weir *subscriber(uint32_t flags, int demand)
 {
 	struct weir_config config = {
-		.flags = flags, .demand_plus_1 = demand_plus_1
+		.flags = flags,
+		.set = demand < 0 ? 0 : WEIR_SET_DEMAND,
+		.demand = (uint32_t)demand,
 	};
 	struct weir *w;
 
@@ -65,9 +67,9 @@ static bool drain(struct weir *w, uint64_t *next)
 static void stuck(bool raw, bool by_demand)
 {
 	const char *who = by_demand ? "demand" : raw ? "kernel reader" : "library reader";
-	struct weir *out = publisher(EVICT_MS), *good = subscriber(0, 0);
+	struct weir *out = publisher(EVICT_MS), *good = subscriber(0, -1);
 	struct weir *slow = raw ? NULL :
-		subscriber(WEIR_NOTICES, by_demand ? 3 : 0);
+		subscriber(WEIR_NOTICES, by_demand ? 2 : -1);
 	int fd = raw ? raw_subscriber(SOCK_RDM, "/evict/x") : -1;
 	long long drops = sysval("drops/slow");
 	uint64_t n = 0, next = 0, before;
@@ -146,7 +148,7 @@ static void stuck(bool raw, bool by_demand)
 
 static void patient(void)
 {
-	struct weir *out = publisher(0), *slow = subscriber(0, 0);
+	struct weir *out = publisher(0), *slow = subscriber(0, -1);
 	uint64_t n = 0, next = 0;
 	unsigned char data[64];
 	int64_t since;

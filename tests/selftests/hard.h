@@ -327,12 +327,15 @@ static int raw_socket(int type)
 }
 
 __attribute__((unused))
-static int raw_name(int fd, unsigned long request, const char *path)
+static int raw_bind(int fd, const char *path)
 {
-	struct weir_ioc_name name = { .size = sizeof(name) };
+	return tap_bind(fd, path) ? -errno : 0;
+}
 
-	strncpy(name.path, path, sizeof(name.path) - 1);
-	return ioctl(fd, request, &name) ? -errno : 0;
+__attribute__((unused))
+static int raw_connect(int fd, const char *path)
+{
+	return tap_connect(fd, path) ? -errno : 0;
 }
 
 __attribute__((unused))
@@ -351,7 +354,7 @@ static int raw_publisher(int type, const char *path, int ring_bytes)
 	need(fd >= 0, "socket");
 	if (ring_bytes)
 		need(!raw_set(fd, WEIR_SO_RING_BYTES, ring_bytes), "ring_bytes");
-	need(!raw_name(fd, WEIR_IOC_BIND, path), "bind %s", path);
+	need(!raw_bind(fd, path), "bind %s", path);
 	return fd;
 }
 
@@ -361,7 +364,7 @@ static int raw_subscriber(int type, const char *pattern)
 	int fd = raw_socket(type);
 
 	need(fd >= 0, "socket");
-	need(!raw_name(fd, WEIR_IOC_CONNECT, pattern), "subscribe %s", pattern);
+	need(!raw_connect(fd, pattern), "subscribe %s", pattern);
 	return fd;
 }
 

@@ -378,18 +378,18 @@ static int hostile(void *arg)
 			raw_set(fds[n], WEIR_SO_RING_BYTES, RING);
 			raw_set(fds[n], WEIR_SO_EVICT_MS, 1);
 			raw_set(fds[n], WEIR_SO_LINGER_MS, rnd() & 1 ? 5 : 0);
-			raw_name(fds[n], WEIR_IOC_BIND, path);
+			raw_bind(fds[n], path);
 			if (!raw_map(fds[n++], WEIR_ID_OUTBOX, &maps[nmaps]))
 				nmaps++;
 		}
 		fds[n] = raw_socket(SOCK_SEQPACKET);
-		if (!raw_name(fds[n], WEIR_IOC_CONNECT, "/pairs/l")) {
+		if (!raw_connect(fds[n], "/pairs/l")) {
 			nmaps += !raw_map(fds[n], WEIR_ID_OUTBOX, &maps[nmaps]);
 			nmaps += !raw_map(fds[n], WEIR_ID_STREAM, &maps[nmaps]);
 		}
 		n++;
 		fds[n] = raw_socket(SOCK_RDM);
-		raw_name(fds[n], WEIR_IOC_CONNECT, "/good/a");
+		raw_connect(fds[n], "/good/a");
 		nmaps += !raw_map(fds[n], WEIR_ID_INBOX, &maps[nmaps]);
 		nmaps += !raw_map(fds[n++], WEIR_ID_STREAM, &maps[nmaps]);
 
@@ -597,7 +597,8 @@ static int churner(void *arg)
 	(void)arg;
 	while (!get(&all->stop)) {
 		struct weir_config c = { .start = (uint32_t)(i & 1),
-					 .demand_plus_1 = i & 2 ? 5 : 0 };
+					 .set = i & 2 ? WEIR_SET_DEMAND : 0,
+					 .demand = 4 };
 		int type = i & 4 ? SOCK_RDM : SOCK_DGRAM;
 		struct weir *w;
 
@@ -740,7 +741,7 @@ static int race_listener(void *arg)
 	while (!get(stop)) {
 		int l = raw_socket(SOCK_SEQPACKET), i;
 
-		if (raw_name(l, WEIR_IOC_BIND, "/race/l") || listen(l, 0)) {
+		if (raw_bind(l, "/race/l") || listen(l, 0)) {
 			close(l);
 			continue;
 		}
@@ -765,7 +766,7 @@ static int race_connector(void *arg)
 	while (!get(stop)) {
 		int fd = raw_socket(SOCK_SEQPACKET | SOCK_NONBLOCK);
 
-		raw_name(fd, WEIR_IOC_CONNECT, "/race/l");
+		raw_connect(fd, "/race/l");
 		close(fd);
 	}
 	return 0;
@@ -787,7 +788,7 @@ static void connect_race(void)
 
 		put(&racing_fd, fd);
 		for (k = 0; k < 50; k++) {
-			if (!raw_name(fd, WEIR_IOC_CONNECT, "/race/l")) {
+			if (!raw_connect(fd, "/race/l")) {
 				made++;
 				break;
 			}

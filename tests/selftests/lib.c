@@ -44,9 +44,11 @@ static void refusals(void)
 	refused(-EINVAL, weir_open(&w, SOCK_RDM, &c));
 	c = (struct weir_config){ .ring_bytes = 1U << 31 };
 	refused(-EINVAL, weir_open(&w, SOCK_RDM, &c));
-	c = (struct weir_config){ .mode = 010000 };
+	c = (struct weir_config){ .set = 0x10 };
 	refused(-EINVAL, weir_open(&w, SOCK_RDM, &c));
-	c = (struct weir_config){ .node_plus_1 = 1000 };
+	c = (struct weir_config){ .set = WEIR_SET_MODE, .mode = 010000 };
+	refused(-EINVAL, weir_open(&w, SOCK_RDM, &c));
+	c = (struct weir_config){ .set = WEIR_SET_NODE, .node = 1000 };
 	refused(-EINVAL, weir_open(&w, SOCK_RDM, &c));
 	c = (struct weir_config){ .start = 7 };
 	refused(-EINVAL, weir_open(&w, SOCK_RDM, &c));
@@ -281,7 +283,7 @@ static void pairs(void)
 
 static void demand(void)
 {
-	struct weir_config c = { .demand_plus_1 = 1 };
+	struct weir_config c = { .set = WEIR_SET_DEMAND };
 	struct weir *p, *s;
 	char data[100];
 	int i;
@@ -399,12 +401,57 @@ static void adopted(void)
 	weir_close(s);
 }
 
+/* Longer than an address has room for: the library sets them before. */
+static void long_paths(void)
+{
+	char path[WEIR_PATH_MAX + 1], pattern[] = "/lib/*", data[8];
+	struct weir *p, *s, *l, *c, *a;
+
+	memset(path, 'l', WEIR_PATH_MAX);
+	memcpy(path, "/lib/", 5);
+	path[WEIR_PATH_MAX] = '\0';
+	is(0, weir_open(&p, SOCK_RDM, NULL));
+	is(0, weir_bind(p, path));
+	is(0, weir_open(&s, SOCK_RDM, NULL));
+	is(0, weir_subscribe(s, pattern));
+	is(0, weir_send(p, "long", 4, WEIR_DONTWAIT));
+	is(4, weir_recv(s, data, 8, 1000 * MS));
+	check(!strcmp(weir_stream_path(s->streams[0]), path), "path of 255 bytes");
+	refused(-EINVAL, weir_bind(p, path));
+	weir_close(s);
+	weir_close(p);
+
+	is(0, weir_open(&l, SOCK_SEQPACKET, NULL));
+	is(0, weir_bind(l, path));
+	is(0, weir_listen(l, 1));
+	is(0, weir_open(&c, SOCK_SEQPACKET, NULL));
+	is(0, weir_connect(c, path));
+	is(0, weir_accept(l, &a, 1000 * MS));
+	weir_close(a);
+	weir_close(c);
+	weir_close(l);
+}
+
 static void waker(int sig)
 {
 	(void)sig;
 }
 
-/* A signal ends a wait; spinning does not change what is returned. */
+static volatile sig_atomic_t signals;
+static int signals_fd;
+
+/* Publishes at the third signal. */
+static void sender(int sig)
+{
+	(void)sig;
+	if (++signals == 3 && send(signals_fd, "x", 1, MSG_DONTWAIT) != 1)
+		signals = 0;
+}
+
+/*
+ * A signal ends a wait, but not one without an end if its handler has
+ * SA_RESTART; spinning does not change what is returned.
+ */
 static void signals_and_spin(void)
 {
 	struct weir_config c = { .spin_ns = 50000 };
@@ -423,6 +470,14 @@ static void signals_and_spin(void)
 	ualarm(50000, 50000);
 	is(-EINTR, weir_recv(s, data, 8, WEIR_FOREVER));
 	is(-EINTR, weir_wait(s, WEIR_WAIT_IN, 0, 1000000 * MS));
+	sa.sa_flags = SA_RESTART;
+	sigaction(SIGALRM, &sa, NULL);
+	is(-EINTR, weir_wait(s, WEIR_WAIT_IN, 0, 1000000 * MS));
+	signals_fd = weir_fd(p);
+	sa.sa_handler = sender;
+	sigaction(SIGALRM, &sa, NULL);
+	is(WEIR_WAIT_IN, weir_wait(s, WEIR_WAIT_IN, 0, WEIR_FOREVER));
+	check(signals >= 3, "SA_RESTART: %d signals did not end it", signals);
 	ualarm(0, 0);
 	weir_close(p);
 	weir_close(s);
@@ -441,6 +496,7 @@ int main(void)
 	demand();
 	notices();
 	adopted();
+	long_paths();
 	signals_and_spin();
 	check_counters(&before);
 	check_kernel();

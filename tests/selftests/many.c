@@ -70,11 +70,11 @@ static void too_many(void)
 	for (i = 0; i < n; i++)
 		fd[i] = raw_subscriber(SOCK_DGRAM, "/many/full");
 	s = raw_socket(SOCK_DGRAM);
-	err = raw_name(s, WEIR_IOC_CONNECT, "/many/full");
+	err = raw_connect(s, "/many/full");
 	getsockopt(s, SOL_WEIR, WEIR_SO_ERROR_TEXT, words, &len);
 	check(err < 0 && words[0], "reader %ld is refused: %d, %s", n + 1, err, words);
 	close(fd[0]);
-	err = raw_name(s, WEIR_IOC_CONNECT, "/many/full");
+	err = raw_connect(s, "/many/full");
 	check(!err, "and gets the slot of one that leaves (%d)", err);
 	close(s);
 	for (i = 1; i < n; i++)
@@ -97,14 +97,14 @@ static void paths(bool subscribe_first)
 	need(!weir_open(&all, SOCK_RDM, &c), "open");
 	raw = raw_socket(SOCK_RDM);
 	if (subscribe_first)
-		need(!weir_subscribe(all, "/**") && !raw_name(raw, WEIR_IOC_CONNECT, "/**"),
+		need(!weir_subscribe(all, "/**") && !raw_connect(raw, "/**"),
 		     "subscribe");
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "/many/%ld/%ld", i % 40, i);
 		fd[i] = raw_publisher(SOCK_RDM, path, 4096);
 	}
 	if (!subscribe_first)
-		need(!weir_subscribe(all, "/**") && !raw_name(raw, WEIR_IOC_CONNECT, "/**"),
+		need(!weir_subscribe(all, "/**") && !raw_connect(raw, "/**"),
 		     "subscribe");
 	for (k = 0; k < rounds; k++) {
 		for (i = 0; i < n; i++) {

@@ -317,10 +317,52 @@ static void waiting_connect(void)
 	close(c);
 }
 
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* A connect that a signal interrupts and that is made again has its path. */
+static void interrupted_connect(int l, const char *path)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	int flags[] = { SA_RESTART, 0 }, s = tap_socket(SOCK_SEQPACKET);
+	size_t i;
+	pid_t pid;
+
+	for (i = 0; i < 2; i++) {
+		act.sa_flags = flags[i];
+		sigaction(SIGUSR1, &act, NULL);
+		pid = fork();
+		if (!pid) {
+			int ret;
+
+			if (tap_long_path(s, path))
+				_exit(1);
+			ret = tap_connect(s, "");
+			if (flags[i])
+				_exit(ret ? 2 : 0);
+			if (ret && errno != EINTR)
+				_exit(3);
+			_exit(ret && tap_connect(s, "") ? 4 : 0);
+		}
+		tap_until_asleep(pid);
+		kill(pid, SIGUSR1);
+		usleep(20000);
+		tap_until_asleep(pid);
+		close(accept(l, NULL, NULL));
+		tap_is(tap_wait(pid), 0, flags[i] ?
+		       "a connect that is restarted has its path" :
+		       "one that is made again after EINTR, too");
+		close(s);
+		s = tap_socket(SOCK_SEQPACKET);
+	}
+	close(s);
+}
+
 static void paths(void)
 {
 	int l = small_listener("/pair/paths", 4096, 4), c, s;
-	struct weir_ioc_name name = { .size = sizeof(name) };
 	char text[300], want[300];
 	socklen_t len;
 
@@ -341,19 +383,19 @@ static void paths(void)
 	close(s);
 	close(l);
 
-	/* 255 bytes need the ioctl; 256 are too many */
+	/* 255 bytes are more than an address has room for */
 	memset(want, 0, sizeof(want));
 	memset(want, 'p', WEIR_PATH_MAX);
 	want[0] = '/';
-	memcpy(name.path, want, WEIR_PATH_MAX);
 	l = tap_socket(SOCK_SEQPACKET);
-	tap_call(ioctl(l, WEIR_IOC_BIND, &name), "WEIR_IOC_BIND of 255 bytes");
-	listen(l, 1);
+	tap_call(tap_long_path(l, want) || tap_bind(l, ""), "bind 255 bytes");
+	listen(l, 0);
 	c = tap_socket(SOCK_SEQPACKET);
-	tap_call(ioctl(c, WEIR_IOC_CONNECT, &name), "WEIR_IOC_CONNECT");
+	tap_call(tap_long_path(c, want) || tap_connect(c, ""), "connect");
 	len = sizeof(text);
 	getsockopt(c, SOL_WEIR, WEIR_SO_PEER_PATH, text, &len);
 	tap_ok(len == 256 && !strcmp(text, want), "WEIR_SO_PEER_PATH has it all");
+	interrupted_connect(l, want);
 	close(c);
 	close(l);
 }

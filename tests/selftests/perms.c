@@ -5,11 +5,12 @@
  * to publish, listen and connect; writing on the nearest path above for a new
  * name below it. What a pattern may not read is skipped. CAP_NET_ADMIN
  * overrides; the umask counts; the maker of the socket is judged, not who
- * uses it.
+ * uses it. The library's configuration sets group and mode, 0 as well.
  */
 #include <grp.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
+#include <weir.h>
 
 #include "tap.h"
 
@@ -318,6 +319,59 @@ static void makers(void)
 	disown(o);
 }
 
+static struct weir *library_owner(const struct weir_config *c)
+{
+	struct weir *w;
+
+	if (weir_open(&w, SOCK_RDM, c) || weir_bind(w, "/perm/lib"))
+		tap_bail("library: %s", weir_error());
+	return w;
+}
+
+static void library(void)
+{
+	struct weir_config c = { .set = WEIR_SET_MODE };
+	struct weir *w;
+
+	/* mode 0 is one that can be asked for, not the default */
+	w = library_owner(&c);
+	tap_is(tap_getopt(weir_fd(w), WEIR_SO_MODE), 0, "WEIR_SET_MODE, 0");
+	check(OTHER, 0, SUBSCRIBE, "/perm/lib", EACCES);
+	check(OTHER, 0, PUBLISH, "/perm/lib", EACCES);
+	weir_close(w);
+
+	/* without the bits the members do not count */
+	c = (struct weir_config){ .mode = 0600, .group = GROUP };
+	w = library_owner(&c);
+	tap_is(tap_getopt(weir_fd(w), WEIR_SO_MODE), 0666, "mode, not set");
+	tap_is(tap_getopt(weir_fd(w), WEIR_SO_GROUP), (int)getegid(),
+	       "group, not set");
+	weir_close(w);
+
+	c = (struct weir_config){
+		.set = WEIR_SET_MODE | WEIR_SET_GROUP,
+		.mode = 0640, .group = GROUP,
+	};
+	w = library_owner(&c);
+	tap_is(tap_getopt(weir_fd(w), WEIR_SO_GROUP), GROUP, "WEIR_SET_GROUP");
+	check(MEMBER, GROUP, SUBSCRIBE, "/perm/lib", 0);
+	check(MEMBER, GROUP, PUBLISH, "/perm/lib", EACCES);
+	check(OTHER, 0, SUBSCRIBE, "/perm/lib", EACCES);
+	weir_close(w);
+
+	/* root's group is 0, and can be given as well */
+	c.group = 0;
+	w = library_owner(&c);
+	tap_is(tap_getopt(weir_fd(w), WEIR_SO_GROUP), 0, "group 0");
+	check(MEMBER, GROUP, SUBSCRIBE, "/perm/lib", EACCES);
+	weir_close(w);
+
+	c = (struct weir_config){ .set = 0x80 };
+	tap_ok(weir_open(&w, SOCK_RDM, &c) == -EINVAL &&
+	       strstr(weir_error(), "unknown bits 0x80"),
+	       "an unknown bit: %s", weir_error());
+}
+
 static void first_comer(void)
 {
 	struct owner o = own(SOCK_RDM, "/perm/first", 0644, 0);
@@ -347,6 +401,7 @@ int main(void)
 	capability();
 	masks();
 	makers();
+	library();
 	first_comer();
 	return tap_done();
 }

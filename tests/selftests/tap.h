@@ -315,6 +315,12 @@ TAP_UNUSED static int tap_connect(int fd, const char *path)
 	return connect(fd, (struct sockaddr *)&addr, len);
 }
 
+/* Sets a path for the next bind or connect by tap_bind(fd, ""). */
+TAP_UNUSED static int tap_long_path(int fd, const char *path)
+{
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_LONG_PATH, path, strlen(path));
+}
+
 /* An int option of level SOL_WEIR. */
 TAP_UNUSED static int tap_setopt(int fd, int name, int value)
 {

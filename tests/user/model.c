@@ -35,6 +35,7 @@ __u32 model_start_seq;
 int model_fence_mode;
 int model_lost_wakeups;
 int model_kicks, model_waits;
+int model_family_errno;
 __u32 model_inbox_bytes = 16384;
 
 /**
@@ -74,6 +75,7 @@ struct model_sock {
 	__u32 ring_bytes;
 	int demand;
 	bool subscribed;
+	char long_path[WEIR_PATH_MAX + 1];
 	struct model_ring *outbox, *inbox;
 	struct model_reader *readers[MODEL_READERS];	/* by id */
 };
@@ -570,31 +572,54 @@ static int model_ioc_map(struct model_sock *ws, struct weir_ioc_map *ioc)
 	return 0;
 }
 
-static int model_bind(struct model_sock *ws)
+/* Every path is a good one, but there must be one. */
+static void model_use_path(struct model_sock *ws, const struct sockaddr *sa,
+			   socklen_t len)
 {
-	unsigned int fd;
+	const struct sockaddr_weir *addr = (const void *)sa;
 
+	tap_need(len == sizeof(*addr) && addr->sw_family == MODEL_FAMILY);
+	tap_need(addr->sw_path[0] ? !ws->long_path[0] :
+		 strlen(ws->long_path) > sizeof(addr->sw_path));
+	ws->long_path[0] = '\0';
+}
+
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct model_sock *ws = model_socks[fd];
+	int i;
+
+	pthread_mutex_lock(&model_lock);
+	model_use_path(ws, addr, len);
 	ws->outbox = model_ring_new(ws->ring_bytes, ws->type, model_start_pos,
 				    model_start_seq);
-	for (fd = 0; fd < MODEL_FDS; fd++) {
-		if (model_socks[fd] && model_socks[fd]->subscribed)
-			model_attach(model_socks[fd], WEIR_ID_STREAM,
+	for (i = 0; i < MODEL_FDS; i++) {
+		if (model_socks[i] && model_socks[i]->subscribed)
+			model_attach(model_socks[i], WEIR_ID_STREAM,
 				     ws->outbox);
 	}
+	pthread_mutex_unlock(&model_lock);
 	return 0;
 }
 
-static int model_subscribe(struct model_sock *ws)
+/* What connect(2) does for a subscriber. */
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	unsigned int fd;
+	struct model_sock *ws = model_socks[fd];
+	int i;
 
+	pthread_mutex_lock(&model_lock);
+	model_use_path(ws, addr, len);
 	ws->subscribed = true;
-	for (fd = 0; fd < MODEL_FDS; fd++) {
-		if (model_socks[fd] && model_socks[fd]->outbox &&
-		    model_socks[fd]->type != SOCK_SEQPACKET)
+	for (i = 0; i < MODEL_FDS; i++) {
+		if (model_socks[i] && model_socks[i]->outbox &&
+		    model_socks[i]->type != SOCK_SEQPACKET)
 			model_attach(ws, WEIR_ID_STREAM,
-				     model_socks[fd]->outbox);
+				     model_socks[i]->outbox);
 	}
+	pthread_mutex_unlock(&model_lock);
 	return 0;
 }
 
@@ -618,10 +643,6 @@ static int model_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 	struct weir_ioc_wait *wait = arg;
 
 	switch (request) {
-	case WEIR_IOC_BIND:
-		return model_bind(ws);
-	case WEIR_IOC_CONNECT:
-		return model_subscribe(ws);
 	case WEIR_IOC_MAP:
 		return model_ioc_map(ws, arg);
 	case WEIR_IOC_KICK:
@@ -705,6 +726,10 @@ int __wrap_open(const char *path, int flags)
 
 	if (strcmp(path, "/sys/module/weir/parameters/family"))
 		return __real_open(path, flags);
+	if (model_family_errno) {
+		errno = model_family_errno;
+		return -1;
+	}
 	fd = memfd_create("family", 0);
 	tap_need(write(fd, "18\n", 3) == 3 && !lseek(fd, 0, SEEK_SET));
 	return fd;
@@ -727,7 +752,14 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value,
 int __wrap_setsockopt(int fd, int level, int option, const void *value,
 		      socklen_t len)
 {
-	tap_need(level == SOL_WEIR && len == sizeof(int));
+	tap_need(level == SOL_WEIR);
+	if (option == WEIR_SO_LONG_PATH) {
+		tap_need(len <= WEIR_PATH_MAX);
+		memcpy(model_socks[fd]->long_path, value, len);
+		model_socks[fd]->long_path[len] = '\0';
+		return 0;
+	}
+	tap_need(len == sizeof(int));
 	if (option == WEIR_SO_RING_BYTES)
 		memcpy(&model_socks[fd]->ring_bytes, value, len);
 	if (option == WEIR_SO_DEMAND)

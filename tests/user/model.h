@@ -30,6 +30,9 @@ extern int model_lost_wakeups;
 /* System calls that the library made. */
 extern int model_kicks, model_waits;
 
+/* Why the file with the family's number can not be opened; 0: it can. */
+extern int model_family_errno;
+
 /* Bytes of each new inbox. */
 extern __u32 model_inbox_bytes;
 

@@ -12,19 +12,20 @@
 
 #define RING	8192
 
-static struct weir *open_type(int type, uint32_t demand_plus_1)
+static struct weir *open_type(int type, int demand)
 {
 	struct weir_config config = { .ring_bytes = RING,
-				      .demand_plus_1 = demand_plus_1 };
+				      .set = demand < 0 ? 0 : WEIR_SET_DEMAND,
+				      .demand = (uint32_t)demand };
 	struct weir *w;
 
 	tap_need(!weir_open(&w, type, &config));
 	return w;
 }
 
-static void open_both(struct weir **out, struct weir **in, uint32_t demand)
+static void open_both(struct weir **out, struct weir **in, int demand)
 {
-	*out = open_type(SOCK_RDM, 0);
+	*out = open_type(SOCK_RDM, -1);
 	*in = open_type(SOCK_RDM, demand);
 	tap_need(!weir_bind(*out, "/out"));
 	tap_need(!weir_subscribe(*in, "/out"));
@@ -69,7 +70,7 @@ static void test_laps(const char *what, __u64 pos, __u32 seq)
 
 	model_start_pos = pos;
 	model_start_seq = seq;
-	open_both(&out, &in, 0);
+	open_both(&out, &in, -1);
 	while (got < 5000) {
 		uint32_t claim = (uint32_t)(tap_random(&rnd) % 1500);
 		struct weir_buf buf;
@@ -119,7 +120,7 @@ static void test_aborted(void)
 	struct weir_msg msg;
 	int i;
 
-	open_both(&out, &in, 0);
+	open_both(&out, &in, -1);
 	for (i = 0; i < 1000; i++) {
 		if (weir_claim(out, 100, &buf)) {
 			tap_need(!weir_peek(in, &msg));
@@ -145,7 +146,7 @@ static void test_cut(void)
 		struct weir_msg msg;
 		char text[8];
 
-		open_both(&out, &in, 0);
+		open_both(&out, &in, -1);
 		tap_need(!weir_claim(out, 300, &buf));
 		fill(buf.data, cut, cut);
 		buf.len = cut;
@@ -166,7 +167,7 @@ static void test_sizes(void)
 	struct weir *out, *in;
 	struct weir_buf buf;
 
-	open_both(&out, &in, 0);
+	open_both(&out, &in, -1);
 	tap_ok(weir_claim(out, RING - 31, &buf) == -EMSGSIZE,
 	       "a message larger than the ring: %s", weir_error());
 	tap_ok(weir_claim(out, (size_t)1 << 32, &buf) == -EMSGSIZE,
@@ -191,8 +192,8 @@ static void test_full(void)
 	struct weir_msg msg;
 	int n = 0, ret;
 
-	open_both(&out, &in, 0);
-	slow = open_type(SOCK_RDM, 0);
+	open_both(&out, &in, -1);
+	slow = open_type(SOCK_RDM, -1);
 	tap_need(!weir_subscribe(slow, "/out"));
 	while (!(ret = weir_send(out, "x", 1, 0)))
 		n++;
@@ -224,7 +225,7 @@ static void test_liar(void)
 	struct weir_msg msg;
 	int i, sent = 0;
 
-	open_both(&out, &in, 0);
+	open_both(&out, &in, -1);
 	tap_need(!weir_send(out, "x", 1, 0));
 	tap_need(weir_peek(in, &msg) == 1);
 	weir_store(&model_words(weir_fd(out), 0).cursor->pos, 1ULL << 40);
@@ -249,7 +250,7 @@ static void test_demand(void)
 	struct weir *out, *in;
 	struct weir_msg msg;
 
-	open_both(&out, &in, 5 + 1);
+	open_both(&out, &in, 5);
 	tap_need(!weir_peek(in, &msg));
 	tap_ok(send_all(out) == 5, "an initial demand of 5 is published");
 	tap_ok(!weir_request(in, in->streams[0], 3) && send_all(out) == 3,
@@ -264,10 +265,10 @@ static void test_demand(void)
 	       "demand has a limit: %s", weir_error());
 	close_both(out, in);
 
-	open_both(&out, &in, 1);
+	open_both(&out, &in, 0);
 	tap_ok(!send_all(out), "a demand of 0 holds the writer");
 	close_both(out, in);
-	open_both(&out, &in, 0);
+	open_both(&out, &in, -1);
 	tap_need(!weir_peek(in, &msg));
 	tap_ok(weir_request(in, in->streams[0], 1) == -EINVAL,
 	       "no request without demand: %s", weir_error());

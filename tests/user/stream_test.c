@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "model.h"
 #include "tap.h"
@@ -74,10 +73,12 @@ static void test_drain(void)
 /* The publisher is gone before the subscriber has a handle. */
 static void test_late(void)
 {
-	struct weir_ioc_name name = { .size = sizeof(name), .path = "/out" };
+	struct sockaddr_weir addr = {
+		.sw_family = (sa_family_t)weir_family(), .sw_path = "/out"
+	};
 	struct weir *raw = open_type(SOCK_RDM, 0), *out = publisher(), *in;
 
-	tap_need(!ioctl(weir_fd(raw), WEIR_IOC_CONNECT, &name));
+	tap_need(!connect(weir_fd(raw), (struct sockaddr *)&addr, sizeof(addr)));
 	send_n(out, 3);
 	weir_close(out);
 	tap_need(!weir_adopt(&in, weir_fd(raw), NULL));
@@ -87,6 +88,32 @@ static void test_late(void)
 	       "is not waited for any more");
 	weir_close(in);
 	free(raw);
+}
+
+/* An address has room for 126 bytes; what is longer is set before. */
+static void test_long_path(void)
+{
+	char path[WEIR_PATH_MAX + 2];
+	struct weir *out, *in;
+	size_t len, bad = 0;
+
+	memset(path, 'p', sizeof(path));
+	path[0] = '/';
+	for (len = 125; len <= WEIR_PATH_MAX; len++) {
+		out = open_type(SOCK_RDM, 0);
+		in = open_type(SOCK_RDM, 0);
+		path[len] = '\0';
+		bad += weir_bind(out, path) || weir_subscribe(in, path);
+		path[len] = 'p';
+		weir_close(in);
+		weir_close(out);
+	}
+	tap_ok(!bad, "paths of 125 to 255 bytes are bound and subscribed to");
+	out = open_type(SOCK_RDM, 0);
+	path[len] = '\0';
+	tap_ok(weir_bind(out, path) == -ENAMETOOLONG, "one of 256 is not: %s",
+	       weir_error());
+	weir_close(out);
 }
 
 static void test_notices(void)
@@ -248,7 +275,7 @@ static void test_pair(void)
 static void test_states(void)
 {
 	struct weir *w = open_type(SOCK_SEQPACKET, 0);
-	struct weir_config config = { .flags = 0x80 };
+	struct weir_config config = { .flags = 0x80 }, set = { .set = 0x80 };
 	struct weir_buf buf;
 	struct weir_msg msg;
 
@@ -266,7 +293,24 @@ static void test_states(void)
 	weir_close(w);
 	tap_ok(weir_open(&w, SOCK_RDM, &config) == -EINVAL, "flags: %s",
 	       weir_error());
+	tap_ok(weir_open(&w, SOCK_RDM, &set) == -EINVAL, "set: %s",
+	       weir_error());
 	weir_close(NULL);
+}
+
+static void test_family(void)
+{
+	struct weir *w;
+
+	model_family_errno = ENOENT;
+	tap_ok(weir_family() == -EAFNOSUPPORT &&
+	       strstr(weir_error(), "not loaded"), "no file: %s", weir_error());
+	model_family_errno = EACCES;
+	tap_ok(weir_family() == -EACCES && !strstr(weir_error(), "not loaded") &&
+	       weir_open(&w, SOCK_RDM, NULL) == -EACCES,
+	       "a file that may not be read: %s", weir_error());
+	model_family_errno = 0;
+	tap_ok(weir_family() == 18, "the number");
 }
 
 int main(void)
@@ -274,6 +318,7 @@ int main(void)
 	tap_start();
 	test_drain();
 	test_late();
+	test_long_path();
 	test_notices();
 	test_inbox_full();
 	test_evicted();
@@ -281,5 +326,6 @@ int main(void)
 	test_turns();
 	test_pair();
 	test_states();
+	test_family();
 	return tap_end();
 }
