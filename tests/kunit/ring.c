@@ -12,6 +12,7 @@
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/prandom.h>
 #include <linux/sched.h>
 
 #include "ring.h"
@@ -59,6 +60,74 @@ static void ring_claim__advances_until_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weir_ring_tail(&ring->r, &pos, &seq), 0);
 	KUNIT_EXPECT_EQ(test, pos, RING_BYTES);
 	KUNIT_EXPECT_EQ(test, seq, n + 1);
+}
+
+/* The short form claims what the long one would, or leaves it to it. */
+static void ring_claim_next__agrees_with_claim(struct kunit *test)
+{
+	struct ring *ring = test->priv;
+	struct weir_head *head = ring->r.head, before, after;
+	struct rnd_state rnd;
+	u32 i, claimed = 0, left = 0;
+
+	prandom_seed_state(&rnd, 6947);
+	for (i = 0; i < 20000; i++) {
+		u32 total = 64 * (1 + prandom_u32_state(&rnd) %
+				      (RING_BYTES / 64));
+		u64 tail = 64 * (u64)prandom_u32_state(&rnd);
+		u32 n = i & 1 ? prandom_u32_state(&rnd) :
+				(u32)-4 + prandom_u32_state(&rnd) % 8;
+		u64 pos, next_pos;
+		u32 seq, next_seq;
+		int err;
+
+		head->limit = tail + 64 * (prandom_u32_state(&rnd) %
+					   (RING_BYTES / 64 + 1));
+		head->claim = weir_ring_pack(tail >> WEIR_GRANULE_SHIFT, n);
+		head->seq_limit = n + prandom_u32_state(&rnd) % 3;
+		before = *head;
+		err = weir_ring_claim_next(&ring->r, total, &next_pos,
+					   &next_seq);
+		after = *head;
+		*head = before;
+		if (err) {
+			left++;
+			if (memcmp(&before, &after, sizeof(after)))
+				break;
+			continue;
+		}
+		claimed++;
+		if (weir_ring_claim(&ring->r, total, 0, &pos, &seq) ||
+		    pos != next_pos || seq != next_seq || n == U32_MAX ||
+		    memcmp(head, &after, sizeof(after)))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, 20000);
+	KUNIT_EXPECT_GT(test, claimed, 1000);
+	KUNIT_EXPECT_GT(test, left, 1000);
+}
+
+/* The record count wraps, through the long form, and the granules do not. */
+static void ring_claim__wraps_the_count(struct kunit *test)
+{
+	struct ring *ring = test->priv;
+	struct weir_head *head = ring->r.head;
+	u64 pos;
+	u32 seq;
+
+	head->limit = RING_BYTES;
+	head->claim = weir_ring_pack(2, U32_MAX);
+	head->seq_limit = 100;
+	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, &pos, &seq),
+			-EAGAIN);
+	KUNIT_EXPECT_EQ(test, weir_ring_claim(&ring->r, 64, 0, &pos, &seq), 0);
+	KUNIT_EXPECT_EQ(test, pos, 128);
+	KUNIT_EXPECT_EQ(test, seq, U32_MAX);
+	KUNIT_EXPECT_EQ(test, head->claim, weir_ring_pack(3, 0));
+	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, &pos, &seq),
+			0);
+	KUNIT_EXPECT_EQ(test, pos, 192);
+	KUNIT_EXPECT_EQ(test, seq, 0);
 }
 
 static void ring_claim__takes_the_whole_ring(struct kunit *test)
@@ -608,6 +677,8 @@ static void ring_claim__by_several_threads(struct kunit *test)
 static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_need__rounds_to_granules),
 	KUNIT_CASE(ring_claim__advances_until_full),
+	KUNIT_CASE(ring_claim_next__agrees_with_claim),
+	KUNIT_CASE(ring_claim__wraps_the_count),
 	KUNIT_CASE(ring_claim__takes_the_whole_ring),
 	KUNIT_CASE(ring_claim__by_several_threads),
 	KUNIT_CASE(ring_scan__takes_the_lowest_cursor),

@@ -101,7 +101,7 @@ static void messages(int type)
 	struct weir_config c = { .ring_bytes = 4096 };
 	struct weir *p, *s;
 	struct weir_buf a, b;
-	struct weir_msg msg, again;
+	struct weir_msg msg, again = { 0 };
 	char data[5000];
 	uint32_t i;
 
