@@ -437,9 +437,6 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
 	msg->total = r->total;
 }
 
-/* Bytes of ring that a reader of many messages asks for ahead of time. */
-#define WEIR_PREFETCH	2048
-
 /*
  * --- the hot path ---
  *
@@ -566,8 +563,6 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 	struct weir_cursor *cursor = s->cursor;
 	__u64 pos = msg->pos + msg->total;
 
-	/* what comes next is on its way here; within the double mapping */
-	__builtin_prefetch((const char *)msg->rec + WEIR_PREFETCH);
 	weir_fence_acquire();					/* (A) */
 	if (weir_unlikely(weir_ring_life(&s->ring) != s->life ||
 			  pos >= w->turn_end)) {
