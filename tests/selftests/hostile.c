@@ -695,7 +695,7 @@ static void flipping_head(void)
 {
 	struct weir_config c = { .start = WEIR_START_OLDEST };
 	int *stop = shared_memory(4096);
-	long tries = scaled(20000), made = 0, i;
+	long tries = scaled(5000), made = 0, i;
 	pid_t pid = spawn(flip_publisher, stop);
 
 	need(soon(get(&stop[1])), "a publisher whose head flips");

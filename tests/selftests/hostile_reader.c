@@ -13,7 +13,7 @@
 #include "hard.h"
 
 #define RING		8192
-#define EVICT_MS	300
+#define EVICT_MS	1000
 
 static struct weir *out;
 static uint64_t sent;
