@@ -151,6 +151,7 @@ typedef void job_side(struct job *job, int side);
 struct job *job_new(void);
 void job_meet(struct job *job);
 void job_pin(int side);
+void job_touch(void *at, size_t bytes);
 bool job_run(struct job *job, job_side *run, int sides);
 void job_traced(struct job *job);
 uint64_t job_line_ns(void);

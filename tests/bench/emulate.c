@@ -131,11 +131,13 @@ struct weir *emulate_join(unsigned int write, unsigned int read,
 	w->fd = -1;
 	w->type = SOCK_SEQPACKET;
 	if (write != UINT32_MAX) {
+		job_touch(rings[write].at, rings[write].bytes);
 		w->out = emulate_view(&rings[write]);
 		w->cursors = rings[write].cursors;
 		w->claim_end = weir_ring_max_len(&w->out) + 1;
 	}
 	if (read != UINT32_MAX) {
+		job_touch(rings[read].at, rings[read].bytes);
 		s->ring = emulate_view(&rings[read]);
 		s->cursor = (void *)(rings[read].cursors +
 				     (size_t)reader * WEIR_PAGE_BYTES);

@@ -66,6 +66,13 @@ void job_pin(int side)
 		sched_setscheduler(0, SCHED_FIFO, &first);
 }
 
+/* A fork leaves a mapping's page tables behind; faults are not to be timed. */
+void job_touch(void *at, size_t bytes)
+{
+	if (madvise(at, bytes, MADV_POPULATE_WRITE))
+		die("no page tables: %s", strerror(errno));
+}
+
 /* Side 0, where it wants to be counted: from here the parent steps it. */
 void job_traced(struct job *job)
 {

@@ -96,6 +96,8 @@ static void end_join(struct end *e, const struct job *job, int link, int side)
 {
 	(void)job;
 	(void)link;
+	job_touch(rings[0], ring_len);
+	job_touch(rings[1], ring_len);
 	e->out = rings[side];
 	e->in = rings[!side];
 	e->mask = slots - 1;
