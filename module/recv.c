@@ -124,7 +124,7 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			continue;
 		}
 		if (!(flags & MSG_PEEK))
-			weir_cursor_store(rd, rec.pos + rec.total, rec.seq + 1);
+			weir_cursor_store(rd, rec.next, rec.seq + 1);
 		if (rec.len > room)
 			msg->msg_flags |= MSG_TRUNC;
 		weir_count_copy(ws, rd->ring, n);

@@ -138,8 +138,8 @@ struct weir_ring_view {
  * @rec: the record, in the ring.
  * @payload: first payload byte, in the ring.
  * @pos: the record's position.
+ * @next: position behind it.
  * @len: payload bytes; payload and length are within the mapping.
- * @total: bytes that the record takes in the ring.
  * @seq: record count, low 32 bits.
  * @kind: enum weir_kind, unchecked beyond its width.
  */
@@ -147,8 +147,8 @@ struct weir_ring_rec {
 	const struct weir_record *rec;
 	unsigned char	*payload;
 	__u64		pos;
+	__u64		next;
 	__u32		len;
-	__u32		total;
 	__u32		seq;
 	__u8		kind;
 };
@@ -471,8 +471,10 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 	out->rec = rec;
 	out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES;
 	out->pos = pos;
-	out->len = (__u32)len;
-	out->total = weir_ring_need((__u32)len);
+	out->len = (__u32)shape;
+	/* the next look waits for this: as few steps as can be */
+	out->next = (pos + WEIR_HEADER_BYTES + WEIR_GRANULE - 1 +
+		     (__u32)shape) & ~(__u64)(WEIR_GRANULE - 1);
 	out->seq = weir_load(&rec->seq);
 	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
 	return 1;
@@ -518,7 +520,7 @@ static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
 		out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES + ext;
 		out->pos = *pos;
 		out->len = len;
-		out->total = total;
+		out->next = *pos + total;
 		out->seq = weir_load(&rec->seq);
 		out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
 		return 1;

@@ -131,7 +131,7 @@ int weir_inbox_look(struct weir *w, struct weir_msg *msg)
 		    (__s64)(r.pos - w->noticed) >= 0) {
 			ret = weir_notice_act(w, &r, msg);
 			if (ret == 1 || ret == -ESTALE || ret == -EPROTO)
-				w->noticed = r.pos + r.total;
+				w->noticed = r.next;
 			if (ret <= 0)
 				return ret;
 		}

@@ -281,7 +281,7 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 int weir_release_slow(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *s = msg->stream;
-	__u64 pos = msg->pos + msg->total;
+	__u64 pos = msg->next;
 	int ret = 0;
 
 	if (s->id == WEIR_ID_INBOX) {

@@ -213,7 +213,7 @@ struct weir_msg {
 	const struct weir_record *rec;
 	/* private */
 	__u64			pos;
-	uint32_t		total;
+	__u64			next;
 };
 
 /* --- open and close (open.c) --- */
@@ -434,7 +434,7 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
 	msg->stream = s;
 	msg->rec = r->rec;
 	msg->pos = r->pos;
-	msg->total = r->total;
+	msg->next = r->next;
 }
 
 /*
@@ -561,7 +561,7 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *s = msg->stream;
 	struct weir_cursor *cursor = s->cursor;
-	__u64 pos = msg->pos + msg->total;
+	__u64 pos = msg->next;
 
 	weir_fence_acquire();					/* (A) */
 	if (weir_unlikely(weir_ring_life(&s->ring) != s->life ||

@@ -42,8 +42,9 @@ static bool rec_within(const struct ring *ring, const struct weir_ring_rec *rec)
 	u64 from = rec->payload - ring->r.data;
 
 	return from >= WEIR_HEADER_BYTES && from <= 2 * RING_BYTES &&
-	       rec->len <= 2 * RING_BYTES - from && rec->total >= WEIR_GRANULE &&
-	       rec->total <= RING_BYTES && !(rec->total % WEIR_GRANULE);
+	       rec->len <= 2 * RING_BYTES - from && rec->next != rec->pos &&
+	       rec->next - rec->pos <= RING_BYTES &&
+	       !((rec->next - rec->pos) % WEIR_GRANULE);
 }
 
 static void ring_peek__hostile_headers_stay_within(struct kunit *test)

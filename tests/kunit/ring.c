@@ -144,7 +144,7 @@ static void ring_claim__takes_the_whole_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pos, 5 * WEIR_GRANULE);
 	KUNIT_ASSERT_EQ(test, weir_ring_peek(&ring->r, &pos, &rec), 1);
 	KUNIT_EXPECT_TRUE(test, ring_payload_ok(&rec, len, 9));
-	KUNIT_EXPECT_EQ(test, rec.total, RING_BYTES);
+	KUNIT_EXPECT_EQ(test, rec.next - rec.pos, RING_BYTES);
 }
 
 static void ring_peek__sees_only_what_is_committed(struct kunit *test)
@@ -167,14 +167,14 @@ static void ring_peek__sees_only_what_is_committed(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, weir_ring_peek(&ring->r, &pos, &rec), 1);
 	KUNIT_EXPECT_EQ(test, rec.pos, 0);
 	KUNIT_EXPECT_EQ(test, rec.seq, 0);
-	KUNIT_EXPECT_EQ(test, rec.total, 128);
+	KUNIT_EXPECT_EQ(test, rec.next - rec.pos, 128);
 	KUNIT_EXPECT_EQ(test, rec.kind, WEIR_KIND_EVENT);
 	KUNIT_EXPECT_TRUE(test, ring_payload_ok(&rec, 90, 1));
-	pos += rec.total;
+	pos = rec.next;
 	KUNIT_ASSERT_EQ(test, weir_ring_peek(&ring->r, &pos, &rec), 1);
 	KUNIT_EXPECT_EQ(test, rec.seq, 1);
 	KUNIT_EXPECT_TRUE(test, ring_payload_ok(&rec, 20, 2));
-	pos += rec.total;
+	pos = rec.next;
 	KUNIT_EXPECT_EQ(test, weir_ring_peek(&ring->r, &pos, &rec), 0);
 }
 
@@ -214,7 +214,7 @@ static int ring_run_through(struct kunit *test, u64 start, u32 seq, int records)
 			if (got < 0 || rec.seq != seq + read ||
 			    !ring_payload_ok(&rec, (read * 37) % 700, read))
 				goto wrong;
-			rpos += rec.total;
+			rpos = rec.next;
 			read++;
 		}
 		if (!len)
@@ -635,7 +635,7 @@ static bool writers_read(struct kunit *test, struct ring *ring,
 			goto wrong;
 		last_seq = rec.seq;
 		next[no] = i + (i % 8 == 6 ? 2 : 1);
-		pos += rec.total;
+		pos = rec.next;
 		weir_store_release(&ring->cursor[0].pos, pos);
 		left--;
 	}

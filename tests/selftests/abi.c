@@ -543,7 +543,7 @@ static void pages(void)
 	};
 	tap_is(weir_ring_peek(&v, &pos, &rec), 1, "a record by the protocol");
 	tap_ok(rec.len == 6 && !memcmp(rec.payload, "mapped", 6) &&
-	       !rec.seq && rec.kind == WEIR_KIND_EVENT && rec.total == 64,
+	       !rec.seq && rec.kind == WEIR_KIND_EVENT && rec.next - rec.pos == 64,
 	       "with its contents");
 	tap_ok(!memcmp(own + 4096, own + 4096 + 8192, 64) &&
 	       !memcmp(own + 4096, view + 8192, 64), "the data is mapped twice");
