@@ -624,9 +624,13 @@ static void poll_states(struct run *r)
 	close_pair(fd);
 }
 
+/*
+ * A time-out counts ticks, and ticks that the guest's processor missed arrive
+ * all at once: AF_UNIX's sleep has been seen to end early, too.
+ */
 static void timeouts(struct run *r)
 {
-	struct timeval tv = { .tv_usec = 30000 }, got;
+	struct timeval tv = { .tv_usec = 300000 }, got;
 	static char big[3000];
 	uint64_t t0 = tap_now_ms();
 	socklen_t len = sizeof(got);
@@ -637,7 +641,7 @@ static void timeouts(struct run *r)
 	note(r, "SO_RCVTIMEO", setsockopt(fd[0], SOL_SOCKET, SO_RCVTIMEO, &tv,
 					  sizeof(tv)));
 	note(r, "recv", recv(fd[0], buf, 4, 0));
-	note(r, "it took its time", tap_now_ms() - t0 >= 28);
+	note(r, "it took its time", tap_now_ms() - t0 >= 150);
 	note(r, "get", getsockopt(fd[0], SOL_SOCKET, SO_RCVTIMEO, &got, &len));
 	note(r, "SO_SNDTIMEO", setsockopt(fd[0], SOL_SOCKET, SO_SNDTIMEO, &tv,
 					  sizeof(tv)));
@@ -645,7 +649,7 @@ static void timeouts(struct run *r)
 		;
 	t0 = tap_now_ms();
 	note(r, "send", send(fd[0], big, sizeof(big), 0));
-	note(r, "it took its time", tap_now_ms() - t0 >= 28);
+	note(r, "it took its time", tap_now_ms() - t0 >= 150);
 	close_pair(fd);
 }
 
