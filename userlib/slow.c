@@ -230,11 +230,14 @@ static void weir_turn_begin(struct weir *w, uint32_t turn)
 	struct weir_stream *s = w->streams[turn];
 
 	w->turn = turn;
-	w->lone = w->nstreams == 1 && !w->inbox;
-	w->turn_end = w->lone ? UINT64_MAX : weir_stream_pos(s) + WEIR_TURN;
+	w->turn_end = weir_stream_pos(s) + WEIR_TURN;
 	/* on a lossy stream a header may be torn */
-	if (s->gating)
-		w->hot = s;
+	if (!s->gating)
+		return;
+	w->hot = s;
+	w->lone = w->nstreams == 1 && !w->inbox;
+	if (w->lone)
+		w->turn_end = UINT64_MAX;
 }
 
 /*
