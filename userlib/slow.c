@@ -268,6 +268,8 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 {
 	int ret;
 
+	/* what weir_peek() hands on, whatever is returned */
+	memset(msg, 0, sizeof(*msg));
 	weir_stream_free_parting(w);
 	if (w->turn_end) {
 		ret = weir_stream_look(w, w->streams[w->turn], msg);

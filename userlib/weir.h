@@ -527,7 +527,8 @@ WEIR_INLINE void weir_commit(struct weir *w, struct weir_buf *buf)
  * has ended and is drained (SEQPACKET), -ENOTCONN before it began; -ESTALE
  * when this reader was evicted from a stream, -EPROTO when a stream's owner
  * wrote nonsense (both once for each stream, which is then detached;
- * msg->stream tells which and is valid until the next weir_peek()). Another
+ * msg->stream tells which and is valid until the next weir_peek(); it is NULL
+ * with any other error, and @msg is left alone when 0 is returned). Another
  * negative value: a new stream could not be mapped; the next call tries again.
  */
 WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
