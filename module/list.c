@@ -120,18 +120,27 @@ static struct weir_ring *weir_list_next_ring(struct weir_net *wn,
 	return ring;
 }
 
+/* Count of the record that a reader who stands at @pos reads next. */
+static u32 weir_list_seq(const struct weir_reader *rd, u64 pos)
+{
+	if (!rd->gating)
+		return READ_ONCE(rd->cursor->seq);
+	return weir_ring_seq(&rd->ring->view, pos);
+}
+
 /* How far a cursor is behind; false when it says nothing that can be true. */
 static bool weir_list_lag(const struct weir_ring *ring,
 			  const struct weir_reader *rd, u64 *bytes,
 			  u64 *records)
 {
-	u64 tail;
-	u32 seq;
+	u64 pos = READ_ONCE(rd->cursor->pos), tail;
+	u32 from = weir_list_seq(rd, pos), seq;
 
+	/* the tail last, lest a writer at work look like a reader ahead of it */
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		return false;
-	*bytes = tail - READ_ONCE(rd->cursor->pos);
-	*records = seq - READ_ONCE(rd->cursor->seq);
+	*bytes = tail - pos;
+	*records = seq - from;
 	return (s64)*bytes >= 0;
 }
 
@@ -220,7 +229,7 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
 		   (rd->evicted ? 4 : 0);
 	e->pos = READ_ONCE(rd->cursor->pos);
-	e->seq = READ_ONCE(rd->cursor->seq);
+	e->seq = weir_list_seq(rd, e->pos);
 	e->missed = rd->missed;
 	if (!weir_list_lag(ring, rd, &e->lag_bytes, &e->lag_records)) {
 		e->lag_bytes = 0;

@@ -15,7 +15,8 @@ static void weir_cursor_store(struct weir_reader *rd, u64 pos, u32 seq)
 {
 	struct weir_ring *ring = rd->ring;
 
-	WRITE_ONCE(rd->cursor->seq, seq);
+	if (!rd->gating)
+		WRITE_ONCE(rd->cursor->seq, seq);
 	smp_store_release(&rd->cursor->pos, pos);		/* (D) */
 	if (!rd->gating)
 		return;

@@ -215,7 +215,10 @@ struct weir_status {
 /**
  * struct weir_cursor - written by one reader, read by the owner and kernel
  * @pos: position of the next record to read, a multiple of 64.
- * @seq: count of the next record to read, low 32 bits (metrics only).
+ * @seq: of a reader that the writer does not wait for: count of the next record
+ *	to read, low 32 bits. What lies between it and a record's own count was
+ *	missed. Others leave it where it began: weir_ring_seq() tells their
+ *	count.
  * @demand: with WEIR_CURSOR_DEMAND: records with a count below this may be
  *	published (Reactive Streams' request(n)), low 32 bits; it only rises.
  * @flags: WEIR_CURSOR_*.

@@ -529,6 +529,24 @@ static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
 }
 
 /**
+ * weir_ring_seq() - count of the next record of a reader that misses none
+ * @r: the ring.
+ * @pos: where the reader stands.
+ *
+ * Returns the count of the record there, low 32 bits; while nothing has been
+ * published there, that of the writer's next claim. Any party, any context.
+ */
+static inline __u32 weir_ring_seq(const struct weir_ring_view *r, __u64 pos)
+{
+	struct weir_record *rec =
+		weir_ring_at(r, pos & ~(__u64)(WEIR_GRANULE - 1));
+
+	if (weir_load_acquire(&rec->commit) == pos + r->secret)
+		return weir_load(&rec->seq);
+	return (__u32)weir_load(&r->head->claim);
+}
+
+/**
  * weir_ring_overtaken() - for lossy readers: may bytes at @pos be gone?
  *
  * Call it after using a record's bytes: 0 means that they were whole.

@@ -303,7 +303,8 @@ int weir_release_slow(struct weir *w, struct weir_msg *msg)
 	}
 	if (pos >= w->turn_end)
 		weir_turn_over(w);
-	weir_store(&s->cursor->seq, msg->seq + 1);
+	if (!s->gating)
+		weir_store(&s->cursor->seq, msg->seq + 1);
 	weir_stream_move(w, s, pos);
 	return ret;
 }

@@ -364,13 +364,15 @@ int weir_stream_detach(struct weir *w, struct weir_stream *s)
 
 int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 {
-	uint32_t demand = weir_load(&s->cursor->demand), wake;
+	uint32_t demand = weir_load(&s->cursor->demand), wake, seq;
 	int64_t left;
 
 	if (!(weir_load(&s->cursor->flags) & WEIR_CURSOR_DEMAND))
 		return weir_fail(-EINVAL, "the socket was opened without demand");
 	/* a reader that joined a running writer may be ahead of its demand */
-	left = (int32_t)(demand - weir_load(&s->cursor->seq));
+	seq = s->gating ? weir_ring_seq(&s->ring, weir_stream_pos(s)) :
+			  weir_load(&s->cursor->seq);
+	left = (int32_t)(demand - seq);
 	if (n > INT32_MAX || left + n > INT32_MAX)
 		return weir_fail(-EINVAL,
 				 "more than 2^31 - 1 records would be outstanding");

@@ -571,7 +571,6 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 
 		return weir_release_slow(w, &slow);
 	}
-	weir_store(&cursor->seq, msg->seq + 1);
 	weir_store_release(&cursor->pos, pos);			/* (D) */
 	weir_compiler_fence();					/* (C) */
 	if (weir_unlikely(weir_load(&s->ring.status->wake_pos) <= pos))

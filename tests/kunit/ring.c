@@ -482,6 +482,30 @@ static void ring_scan__demand_wraps_with_the_count(struct kunit *test)
 
 /* --- lapped readers ------------------------------------------------------ */
 
+/* The header's where there is one, else the writer's next. */
+static void ring_seq__of_the_next_record(struct kunit *test)
+{
+	struct ring *ring = test->priv;
+	u64 first, second, pos;
+	u32 seq;
+
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, 0), 0);
+	ring->r.head->claim = weir_ring_pack(0, U32_MAX);
+	ring->r.head->seq_limit = 100;
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, 0), U32_MAX);
+	KUNIT_ASSERT_EQ(test, ring_write(ring, 100, 1, &first), 0);
+	KUNIT_ASSERT_EQ(test, ring_write(ring, 10, 2, &second), 0);
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, first), U32_MAX);
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, second), 0);
+	KUNIT_ASSERT_EQ(test, weir_ring_claim(&ring->r, 64, 0, &pos, &seq), 0);
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, pos), 2);
+	ring_commit(ring, pos, seq, 10, 3, 0);
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, pos), 1);
+	/* a cursor is another process's word */
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, pos + 63), 2);
+	KUNIT_EXPECT_EQ(test, weir_ring_seq(&ring->r, U64_MAX), 2);
+}
+
 static void ring_overtaken__after_a_lap(struct kunit *test)
 {
 	struct ring *ring = test->priv;
@@ -694,6 +718,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_peek__skips_a_ring_full_of_aborted),
 	KUNIT_CASE(ring_peek__ignores_earlier_laps),
 	KUNIT_CASE(ring_peek__crosses_32_bits),
+	KUNIT_CASE(ring_seq__of_the_next_record),
 	KUNIT_CASE(ring_overtaken__after_a_lap),
 	KUNIT_CASE(ring_resync__finds_the_next_record),
 	KUNIT_CASE(ring_resync__begins_a_ring_behind),
