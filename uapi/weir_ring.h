@@ -239,38 +239,42 @@ weir_inline __u64 weir_ring_life(const struct weir_ring_view *r)
 /* --- writer ------------------------------------------------------------- */
 
 /**
- * weir_ring_claim_next() - take space for one record, in the usual case
+ * weir_ring_claim_next() - take space for records, in the usual case
  * @r: the ring, as its owner, with nobody else who claims at the same time.
- * @total: bytes, from weir_ring_need(), at most the ring's size.
- * @pos: out: the record's position.
+ * @total: bytes of each, from weir_ring_need(), at most the ring's size.
+ * @n: records, at least 1.
+ * @pos: out: the first one's position; the others follow.
  * @seq: out: its record count, low 32 bits.
  *
  * Returns 0, or -EAGAIN when it is for weir_ring_claim() to say.
  */
 weir_inline int weir_ring_claim_next(const struct weir_ring_view *r,
-				     __u32 total, __u64 *pos, __u32 *seq)
+				     __u32 total, __u32 n, __u64 *pos,
+				     __u32 *seq)
 {
 	struct weir_head *head = r->head;
 	__u64 claim = weir_load(&head->claim);
 	/* another thread, or the kernel, may have looked for us: (D) */
 	__u64 limit = weir_load_acquire(&head->limit);
-	__u32 need = total >> WEIR_GRANULE_SHIFT, n = (__u32)claim;
+	__u64 need = (__u64)(total >> WEIR_GRANULE_SHIFT) * n;
+	__u32 count = (__u32)claim;
 	__u32 room = (__u32)(limit >> WEIR_GRANULE_SHIFT) -
 		     (__u32)(claim >> 32);
 
 	/* a limit older than the claim shows as a negative room */
-	if (weir_unlikely((__s32)(room - need) < 0))
+	if (weir_unlikely((__s32)room < (__s64)need))
 		return -EAGAIN;
-	if (weir_unlikely((__s32)(n - weir_load(&head->seq_limit)) >= 0))
+	if (weir_unlikely((__s32)(count + n - 1 -
+				  weir_load(&head->seq_limit)) >= 0))
 		return -EAGAIN;
 	/* a record count that wraps would carry into the granules */
-	if (weir_unlikely(n == ~(__u32)0))
+	if (weir_unlikely(count >= -n))
 		return -EAGAIN;
-	weir_store(&head->claim, claim + weir_ring_pack(need, 1));
+	weir_store(&head->claim, claim + weir_ring_pack((__u32)need, n));
 	weir_fence_release();	/* (A) */
 	/* aligned whatever the limit says */
 	*pos = ((limit >> WEIR_GRANULE_SHIFT) - room) << WEIR_GRANULE_SHIFT;
-	*seq = n;
+	*seq = count;
 	return 0;
 }
 

@@ -119,11 +119,15 @@ static bool weir_tell_full(struct weir *w, uint32_t total)
 	       weir_wait_call(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
 }
 
-int weir_claim_slow(struct weir *w, size_t len, struct weir_buf *buf)
+/* Of a batch, the first: by then there may be space for the others. */
+int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
+		    struct weir_buf *buf)
 {
 	uint32_t total;
 	int err;
 
+	if (!n)
+		return weir_fail(-EINVAL, "a batch of no messages");
 	if (!w->out.data)
 		return weir_fail(-ENOTCONN,
 				 "no outbox: bind to publish, or connect, first");
@@ -155,31 +159,22 @@ int weir_claim_slow(struct weir *w, size_t len, struct weir_buf *buf)
 
 /* --- commit --- */
 
-/* The rest of a claim that was cut short becomes a record to be skipped. */
-void weir_commit_pad(struct weir *w, struct weir_buf *buf)
+/*
+ * A message of @len bytes goes where @total bytes of ring were claimed: what is
+ * left becomes a record to be skipped. Returns the length to publish.
+ */
+uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
+			 uint32_t seq, uint32_t len)
 {
-	uint32_t need = weir_ring_need(buf->len);
-	struct weir_buf rest = *buf;
+	uint32_t need = weir_ring_need(len);
+	struct weir_buf rest = { .pos = pos + need, .seq = seq };
 
-	if (buf->len > buf->total - WEIR_HEADER_BYTES || need >= buf->total) {
-		/* more than was claimed is not ours to publish */
-		buf->len = buf->total - WEIR_HEADER_BYTES;
-		return;
-	}
-	rest.pos += need;
-	rest.rec = weir_ring_at(&w->out, rest.pos);
-	rest.len = buf->total - need - WEIR_HEADER_BYTES;
-	rest.kind = WEIR_KIND_EVENT;
+	/* more than was claimed is not ours to publish */
+	if (len > total - WEIR_HEADER_BYTES || need >= total)
+		return total - WEIR_HEADER_BYTES;
+	weir_buf_set(w, &rest, total - need - WEIR_HEADER_BYTES, total - need);
 	weir_buf_publish(w, &rest, WEIR_REC_ABORTED);
-	buf->total = need;
-}
-
-void weir_abort(struct weir *w, struct weir_buf *buf)
-{
-	buf->len = buf->total - WEIR_HEADER_BYTES;
-	weir_buf_publish(w, buf, WEIR_REC_ABORTED);
-	/* a reader may sleep before it while more is published behind it */
-	weir_flush(w);
+	return len;
 }
 
 /* --- waking, see (C) in weir_ring.h --- */
@@ -283,28 +278,28 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 	return ret ? ret : weir_peek_end(w);
 }
 
-int weir_release_slow(struct weir *w, struct weir_msg *msg)
+/* @pos, @next, @seq: of the message; it may be the last of a batch. */
+int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
+		      __u64 next, uint32_t seq)
 {
-	struct weir_stream *s = msg->stream;
-	__u64 pos = msg->next;
 	int ret = 0;
 
 	if (s->id == WEIR_ID_INBOX) {
 		weir_stream_trust(s, weir_load(&s->ring.status->gen));
 	} else if (!s->gating) {
-		if (weir_ring_overtaken(&s->ring, msg->pos)) {
+		if (weir_ring_overtaken(&s->ring, pos)) {
 			s->missed++;
 			ret = -ESTALE;
 		}
-	} else if (weir_stream_evicted(s, msg->pos)) {
+	} else if (weir_stream_evicted(s, weir_stream_pos(s))) {
 		/* so that weir_peek() finds out as well and leaves the stream */
 		weir_turn_over(w);
 		return -ESTALE;
 	}
-	if (pos >= w->turn_end)
+	if (next >= w->turn_end)
 		weir_turn_over(w);
 	if (!s->gating)
-		weir_store(&s->cursor->seq, msg->seq + 1);
-	weir_stream_move(w, s, pos);
+		weir_store(&s->cursor->seq, seq + 1);
+	weir_stream_move(w, s, next);
 	return ret;
 }

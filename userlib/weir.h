@@ -190,7 +190,9 @@ struct weir_buf {
 	uint32_t	key;
 	uint8_t		kind;
 	/* private */
+	uint32_t	most;
 	uint32_t	total;
+	uint32_t	left;
 	__u64		pos;
 	struct weir_record *rec;
 };
@@ -374,34 +376,29 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
  */
 int weir_arm(struct weir *w);
 
-/**
- * weir_abort() - give up a claim
- *
- * The space is published as a record that readers skip. It is never handed
- * back for another claim: a reader may already have attached behind it, and a
- * lossy reader may have lost bytes to it.
- */
-void weir_abort(struct weir *w, struct weir_buf *buf);
-
 /* weir_claim(), but waits for room; -ETIMEDOUT, -EAGAIN as weir_send(). */
 int weir_claim_wait(struct weir *w, size_t len, struct weir_buf *buf,
 		    int64_t timeout_ns);
 
 /* --- slow halves of the inline functions (slow.c) --- */
-int weir_claim_slow(struct weir *w, size_t len, struct weir_buf *buf);
-void weir_commit_pad(struct weir *w, struct weir_buf *buf);
+int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
+		    struct weir_buf *buf);
+uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
+			 uint32_t seq, uint32_t len);
 void weir_wake_readers(struct weir *w);
 void weir_wake_writer(struct weir *w, struct weir_stream *s);
 int weir_peek_slow(struct weir *w, struct weir_msg *msg);
-int weir_release_slow(struct weir *w, struct weir_msg *msg);
+int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
+		      __u64 next, uint32_t seq);
 
-/* Fills in a handle for the space just claimed at @buf->pos. */
+/* Fills in a handle for the space claimed at @buf->pos. */
 weir_inline void weir_buf_set(const struct weir *w, struct weir_buf *buf,
 			      uint32_t len, uint32_t total)
 {
 	buf->rec = weir_ring_at(&w->out, buf->pos);
 	buf->data = (unsigned char *)buf->rec + WEIR_HEADER_BYTES;
 	buf->len = len;
+	buf->most = len;
 	buf->total = total;
 	buf->tag = 0;
 	buf->key = 0;
@@ -444,6 +441,29 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
  * compiler could not keep those in registers.
  */
 
+/* Both claims. @n: in: messages wanted; out: for how many there is space. */
+weir_inline int weir_claim_some(struct weir *w, size_t len, uint32_t *n,
+				struct weir_buf *buf)
+{
+	uint32_t total = weir_ring_need((uint32_t)len);
+
+	if (weir_unlikely(len >= w->claim_end ||
+			  weir_ring_claim_next(&w->out, total, *n, &buf->pos,
+					       &buf->seq))) {
+		struct weir_buf slow;
+		int err = weir_claim_slow(w, len, *n, &slow);
+
+		if (err < 0)
+			return err;
+		buf->pos = slow.pos;
+		buf->seq = slow.seq;
+		*n = 1;
+	}
+	weir_buf_set(w, buf, (uint32_t)len, total);
+	buf->left = *n;
+	return 0;
+}
+
 /**
  * weir_claim() - take space in the outbox for one message
  * @w: handle with an outbox (bound to publish, or connected).
@@ -459,21 +479,52 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
  */
 WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
 {
-	uint32_t total = weir_ring_need((uint32_t)len);
+	uint32_t n = 1;
 
-	if (weir_unlikely(len >= w->claim_end ||
-			  weir_ring_claim_next(&w->out, total, &buf->pos,
-					       &buf->seq))) {
-		struct weir_buf slow;
-		int err = weir_claim_slow(w, len, &slow);
+	return weir_claim_some(w, len, &n, buf);
+}
 
-		if (err)
-			return err;
-		buf->pos = slow.pos;
-		buf->seq = slow.seq;
-	}
-	weir_buf_set(w, buf, (uint32_t)len, total);
-	return 0;
+/**
+ * weir_claim_batch() - take space in the outbox for several messages at once
+ * @w: as for weir_claim().
+ * @len: payload bytes of each, at most the ring's size less 32.
+ * @n: how many are wanted, at least 1.
+ * @buf: out: where to write the first.
+ *
+ *	for (n = weir_claim_batch(w, len, 16, &buf); n > 0;
+ *	     n = weir_claim_next(w, &buf)) {
+ *		... write to buf.data ...
+ *		weir_commit_more(w, &buf);
+ *	}
+ *	weir_flush(w);
+ *
+ * Never sleeps. Returns how many there is space for, 1 to @n: all of them
+ * unless the ring is almost full or several threads publish; each must be
+ * committed or aborted. Or what weir_claim() returns; -EINVAL when @n is 0.
+ */
+WEIR_INLINE int weir_claim_batch(struct weir *w, size_t len, uint32_t n,
+				 struct weir_buf *buf)
+{
+	int err = weir_claim_some(w, len, &n, buf);
+
+	return err < 0 ? err : (int)n;
+}
+
+/**
+ * weir_claim_next() - go on to the next message of a batch
+ * @buf: the one before, committed or aborted; out: the next, of the same
+ *	length, with @tag, @key and @kind unset again.
+ *
+ * Returns how many are left, with this one; 0 when that was the last.
+ */
+WEIR_INLINE int weir_claim_next(struct weir *w, struct weir_buf *buf)
+{
+	if (buf->left <= 1)
+		return 0;
+	buf->pos += buf->total;
+	buf->seq++;
+	weir_buf_set(w, buf, buf->most, buf->total);
+	return (int)--buf->left;
 }
 
 /**
@@ -484,12 +535,9 @@ WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
 WEIR_INLINE void weir_commit_more(struct weir *w, struct weir_buf *buf)
 {
 	/* a message cut short leaves room; an aborted record fills it */
-	if (weir_unlikely(weir_ring_need(buf->len) != buf->total)) {
-		struct weir_buf slow = *buf;
-
-		weir_commit_pad(w, &slow);
-		*buf = slow;
-	}
+	if (weir_unlikely(weir_ring_need(buf->len) != buf->total))
+		buf->len = weir_commit_pad(w, buf->pos, buf->total, buf->seq,
+					   buf->len);
 	weir_buf_publish(w, buf, 0);
 }
 
@@ -514,6 +562,21 @@ WEIR_INLINE void weir_commit(struct weir *w, struct weir_buf *buf)
 }
 
 /**
+ * weir_abort() - give up a claim
+ *
+ * The space is published as a record that readers skip. It is never handed
+ * back for another claim: a reader may already have attached behind it, and a
+ * lossy reader may have lost bytes to it.
+ */
+WEIR_INLINE void weir_abort(struct weir *w, struct weir_buf *buf)
+{
+	buf->len = buf->total - WEIR_HEADER_BYTES;
+	weir_buf_publish(w, buf, WEIR_REC_ABORTED);
+	/* a reader may sleep before it while more is published behind it */
+	weir_flush(w);
+}
+
+/**
  * weir_peek() - look at the next message, in place
  * @w: handle.
  * @msg: out: the message.
@@ -521,7 +584,7 @@ WEIR_INLINE void weir_commit(struct weir *w, struct weir_buf *buf)
  * Never sleeps. A message stays valid until weir_release(); on a lossy stream
  * it may be overwritten meanwhile, which weir_release() reports. Messages of
  * one stream are released in order; peeking again without a release returns
- * the same message.
+ * the same message, weir_peek_next() the one behind it.
  *
  * Returns 1 with a message; 0 when there is none; -EPIPE when the connection
  * has ended and is drained (SEQPACKET), -ENOTCONN before it began; -ESTALE
@@ -552,6 +615,39 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 }
 
 /**
+ * weir_peek_next() - look at the message behind one, in place
+ * @msg: in: from weir_peek() or weir_peek_next(), not yet released; out: the
+ *	next one of its stream.
+ *
+ * Reads a batch: releasing its last message releases all of it, and tells of
+ * all of it whether it is to be trusted.
+ *
+ *	while ((ret = weir_peek(w, &msg)) == 1) {
+ *		n = 0;
+ *		do
+ *			use(msg.data, msg.len);
+ *		while (++n < 16 && weir_peek_next(w, &msg));
+ *		weir_release(w, &msg);
+ *	}
+ *
+ * Never sleeps. Returns 1, or 0, with @msg left alone, when the batch ends
+ * here: release it and go on with weir_peek(). The writer has none of its
+ * space before that, so batches should be short beside the ring. A lossy
+ * stream has batches of one.
+ */
+WEIR_INLINE int weir_peek_next(struct weir *w, struct weir_msg *msg)
+{
+	struct weir_stream *s = msg->stream;
+	struct weir_ring_rec r;
+
+	if (weir_unlikely(s != w->hot) ||
+	    weir_ring_plain(&s->ring, msg->next, &r) != 1)
+		return 0;
+	weir_msg_set(msg, s, &r);
+	return 1;
+}
+
+/**
  * weir_release() - be done with a message from weir_peek()
  *
  * Returns 0; -ESTALE when this reader was evicted before it got here or, on a
@@ -566,11 +662,8 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 
 	weir_fence_acquire();					/* (A) */
 	if (weir_unlikely(weir_ring_life(&s->ring) != s->life ||
-			  pos >= w->turn_end)) {
-		struct weir_msg slow = *msg;
-
-		return weir_release_slow(w, &slow);
-	}
+			  pos >= w->turn_end))
+		return weir_release_slow(w, s, msg->pos, pos, msg->seq);
 	weir_store_release(&cursor->pos, pos);			/* (D) */
 	weir_compiler_fence();					/* (C) */
 	if (weir_unlikely(weir_load(&s->ring.status->wake_pos) <= pos))

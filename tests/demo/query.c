@@ -269,7 +269,7 @@ static void take_reply(struct client *c, const struct weir_msg *msg,
 static int ask_and_wait(struct client *c)
 {
 	uint64_t asked_ns = demo_now_ns();
-	struct weir_msg msg;
+	struct weir_msg msg = { 0 };
 	int ret = ask(c);
 
 	while (!ret) {

@@ -62,6 +62,22 @@ static void ring_claim__advances_until_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seq, n + 1);
 }
 
+/* Claims one by one what the short form has claimed at once. */
+static bool ring_claim_agrees(struct ring *ring, u32 total, u32 many, u64 at,
+			      u32 seq_at)
+{
+	u64 pos;
+	u32 seq, i;
+
+	for (i = 0; i < many; i++) {
+		if (weir_ring_claim(&ring->r, total, 0, &pos, &seq) ||
+		    pos != at + (u64)i * total || seq != seq_at + i ||
+		    seq == U32_MAX)
+			return false;
+	}
+	return true;
+}
+
 /* The short form claims what the long one would, or leaves it to it. */
 static void ring_claim_next__agrees_with_claim(struct kunit *test)
 {
@@ -72,22 +88,22 @@ static void ring_claim_next__agrees_with_claim(struct kunit *test)
 
 	prandom_seed_state(&rnd, 6947);
 	for (i = 0; i < 20000; i++) {
+		u32 many = 1 + prandom_u32_state(&rnd) % 4;
 		u32 total = 64 * (1 + prandom_u32_state(&rnd) %
-				      (RING_BYTES / 64));
+				      (RING_BYTES / 64 / many));
 		u64 tail = 64 * (u64)prandom_u32_state(&rnd);
 		u32 n = i & 1 ? prandom_u32_state(&rnd) :
 				(u32)-4 + prandom_u32_state(&rnd) % 8;
-		u64 pos, next_pos;
-		u32 seq, next_seq;
+		u64 pos;
+		u32 seq;
 		int err;
 
 		head->limit = tail + 64 * (prandom_u32_state(&rnd) %
 					   (RING_BYTES / 64 + 1));
 		head->claim = weir_ring_pack(tail >> WEIR_GRANULE_SHIFT, n);
-		head->seq_limit = n + prandom_u32_state(&rnd) % 3;
+		head->seq_limit = n + prandom_u32_state(&rnd) % 6;
 		before = *head;
-		err = weir_ring_claim_next(&ring->r, total, &next_pos,
-					   &next_seq);
+		err = weir_ring_claim_next(&ring->r, total, many, &pos, &seq);
 		after = *head;
 		*head = before;
 		if (err) {
@@ -97,14 +113,42 @@ static void ring_claim_next__agrees_with_claim(struct kunit *test)
 			continue;
 		}
 		claimed++;
-		if (weir_ring_claim(&ring->r, total, 0, &pos, &seq) ||
-		    pos != next_pos || seq != next_seq || n == U32_MAX ||
+		if (!ring_claim_agrees(ring, total, many, pos, seq) ||
 		    memcmp(head, &after, sizeof(after)))
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, i, 20000);
 	KUNIT_EXPECT_GT(test, claimed, 1000);
 	KUNIT_EXPECT_GT(test, left, 1000);
+}
+
+/* No number of records gets past the room, however it is multiplied. */
+static void ring_claim_next__refuses_too_many(struct kunit *test)
+{
+	static const u32 many[] = {
+		0, RING_BYTES / 64 + 1, 1 << 25, 1 << 26, 1U << 31, U32_MAX,
+	};
+	struct ring *ring = test->priv;
+	struct weir_head *head = ring->r.head;
+	u64 pos, claim = weir_ring_pack(2, 7);
+	u32 seq, i;
+
+	head->limit = 128 + RING_BYTES;
+	head->claim = claim;
+	head->seq_limit = 7U + S32_MAX;
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, many[i],
+							   &pos, &seq),
+				-EAGAIN);
+		KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, RING_BYTES,
+							   many[i], &pos, &seq),
+				-EAGAIN);
+	}
+	KUNIT_EXPECT_EQ(test, head->claim, claim);
+	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, RING_BYTES / 64,
+						   &pos, &seq), 0);
+	KUNIT_EXPECT_EQ(test, head->claim,
+			claim + weir_ring_pack(RING_BYTES / 64, RING_BYTES / 64));
 }
 
 /* The record count wraps, through the long form, and the granules do not. */
@@ -118,13 +162,13 @@ static void ring_claim__wraps_the_count(struct kunit *test)
 	head->limit = RING_BYTES;
 	head->claim = weir_ring_pack(2, U32_MAX);
 	head->seq_limit = 100;
-	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, &pos, &seq),
+	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, 1, &pos, &seq),
 			-EAGAIN);
 	KUNIT_EXPECT_EQ(test, weir_ring_claim(&ring->r, 64, 0, &pos, &seq), 0);
 	KUNIT_EXPECT_EQ(test, pos, 128);
 	KUNIT_EXPECT_EQ(test, seq, U32_MAX);
 	KUNIT_EXPECT_EQ(test, head->claim, weir_ring_pack(3, 0));
-	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, &pos, &seq),
+	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, 1, &pos, &seq),
 			0);
 	KUNIT_EXPECT_EQ(test, pos, 192);
 	KUNIT_EXPECT_EQ(test, seq, 0);
@@ -702,6 +746,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_need__rounds_to_granules),
 	KUNIT_CASE(ring_claim__advances_until_full),
 	KUNIT_CASE(ring_claim_next__agrees_with_claim),
+	KUNIT_CASE(ring_claim_next__refuses_too_many),
 	KUNIT_CASE(ring_claim__wraps_the_count),
 	KUNIT_CASE(ring_claim__takes_the_whole_ring),
 	KUNIT_CASE(ring_claim__by_several_threads),

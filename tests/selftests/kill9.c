@@ -16,6 +16,25 @@ static struct {
 	uint64_t read;
 } *sh;
 
+/* Several claimed at once, some aborted. */
+static uint64_t publish_batch(struct weir *w, uint32_t len, uint64_t n)
+{
+	struct weir_buf buf;
+	int left = weir_claim_batch(w, len, 1 + rnd() % 8, &buf);
+
+	for (; left > 0; left = weir_claim_next(w, &buf)) {
+		if (rnd() % 8 == 0) {
+			weir_abort(w, &buf);
+			continue;
+		}
+		item_fill(buf.data, len, 1, n);
+		weir_commit_more(w, &buf);
+		put(&sh->sent, ++n);
+	}
+	weir_flush(w);
+	return n;
+}
+
 /* Publishes for ever, with claims that stay open for a while. */
 static int publish(struct weir *w)
 {
@@ -25,6 +44,8 @@ static int publish(struct weir *w)
 		uint32_t len = item_len(700);
 		struct weir_buf buf;
 
+		if (rnd() % 8 < 2)
+			n = publish_batch(w, len, n);
 		if (rnd() % 8 == 0) {
 			unsigned char data[700];
 
@@ -67,7 +88,7 @@ static int child_subscriber(void *arg)
 	if (weir_open(&w, SOCK_RDM, NULL) || weir_subscribe(w, "/kill9/*"))
 		return 20;
 	put(&sh->ready, 1);
-	for (next = 0;; next++) {
+	for (next = 0;;) {
 		int ret = weir_peek(w, &msg);
 
 		if (ret < 0)
@@ -76,8 +97,11 @@ static int child_subscriber(void *arg)
 			weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
 			continue;
 		}
-		if (!item_good(msg.data, msg.len))
-			return 22;
+		do {
+			if (!item_good(msg.data, msg.len))
+				return 22;
+			next++;
+		} while (rnd() % 2 && weir_peek_next(w, &msg));
 		weir_release(w, &msg);
 		put(&sh->read, next);
 	}

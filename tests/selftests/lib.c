@@ -100,8 +100,8 @@ static void messages(int type)
 {
 	struct weir_config c = { .ring_bytes = 4096 };
 	struct weir *p, *s;
-	struct weir_buf a, b;
-	struct weir_msg msg, again = { 0 };
+	struct weir_buf a = { 0 }, b = { 0 };
+	struct weir_msg msg = { 0 }, again = { 0 };
 	char data[5000];
 	uint32_t i;
 
@@ -178,6 +178,29 @@ static void messages(int type)
 	weir_flush(p);
 	for (i = 0; i < 10; i++)
 		is(8, weir_recv(s, data, 8, WEIR_DONTWAIT));
+	refused(-EINVAL, weir_claim_batch(p, 8, 0, &a));
+	refused(-EMSGSIZE, weir_claim_batch(p, 4096, 2, &a));
+	/* near the ring's end or a look at the readers it may be fewer */
+	for (i = 0; i < 10; ) {
+		int n = weir_claim_batch(p, 8, 10 - i, &a);
+
+		check(n > 0 && n <= (int)(10 - i), "a batch of %u: %d", 10 - i, n);
+		for (; n > 0; n = weir_claim_next(p, &a)) {
+			memset(a.data, (int)i++, 8);
+			weir_commit_more(p, &a);
+		}
+	}
+	weir_flush(p);
+	for (i = 0; i < 10; ) {
+		is(1, weir_peek(s, &msg));
+		do
+			check(msg.len == 8 && *(const unsigned char *)msg.data == i,
+			      "message %u of a batch", i);
+		while (++i && weir_peek_next(s, &msg));
+		check(type == SOCK_DGRAM || i == 10, "read as one batch");
+		is(0, weir_release(s, &msg));
+	}
+	is(0, weir_peek(s, &msg));
 	is(0, weir_send(p, "truncated", 9, WEIR_DONTWAIT));
 	is(9, weir_recv(s, data, 2, WEIR_DONTWAIT));
 	is(0, weir_send(p, NULL, 0, WEIR_DONTWAIT));
@@ -244,7 +267,7 @@ static void pairs(void)
 {
 	struct weir *l, *a, *b;
 	struct weir_sock_info info;
-	struct weir_buf buf;
+	struct weir_buf buf = { 0 };
 	struct weir_msg msg;
 	char data[100];
 

@@ -184,6 +184,13 @@ static int dies_in_claim(void *arg)
 	for (i = 0; i < 5; i++)
 		if (weir_claim(w, 100, &buf))
 			return 2;
+	/* and a batch, of which a part is published */
+	if (weir_claim_batch(w, 40, 5, &buf) != 5)
+		return 3;
+	for (i = 0; i < 2; i++) {
+		weir_commit_more(w, &buf);
+		weir_claim_next(w, &buf);
+	}
 	put(&sh->published, 1);
 	for (;;)
 		pause();

@@ -143,6 +143,7 @@ static void test_in_use(void)
 	for (i = 0; i < 10; i++)
 		send_number(out, i);
 	tap_need(weir_peek(in, &msg) == 1);
+	tap_ok(!weir_peek_next(in, &msg), "a lossy stream has batches of one");
 	for (; i < 1000; i++)
 		send_number(out, i);
 	tap_ok(weir_release(in, &msg) == -ESTALE,

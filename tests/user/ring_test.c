@@ -275,6 +275,147 @@ static void test_demand(void)
 	close_both(out, in);
 }
 
+/*
+ * Batches of random length and fate, cut short and aborted in the middle, read
+ * in batches that are released whole, in part or not yet.
+ */
+static void test_batches(const char *what, __u64 pos, __u32 seq)
+{
+	unsigned long long rnd = 43;
+	uint32_t sent = 0, got = 0, most = 0, aborted = 0, lens[256];
+	struct weir *out, *in;
+	bool whole = true;
+
+	model_start_pos = pos;
+	model_start_seq = seq;
+	open_both(&out, &in, -1);
+	while (got < 5000) {
+		uint32_t len = (uint32_t)(tap_random(&rnd) % 300);
+		uint32_t want = 1 + (uint32_t)(tap_random(&rnd) % 20), n = 0;
+		struct weir_buf buf;
+		struct weir_msg msg;
+		uint32_t seen = got;
+		int left;
+
+		if (tap_random(&rnd) % 2 && sent - got < 200) {
+			left = weir_claim_batch(out, len, want, &buf);
+			whole &= left == -EAGAIN || (left > 0 &&
+						     left <= (int)want);
+			for (; left > 0; left = weir_claim_next(out, &buf), n++) {
+				unsigned int fate = tap_random(&rnd) % 8;
+
+				whole &= buf.len == len && !buf.tag && !buf.key &&
+					 buf.kind == WEIR_KIND_EVENT;
+				if (fate == 0) {
+					weir_abort(out, &buf);
+					aborted++;
+					continue;
+				}
+				if (fate == 1)
+					buf.len = (uint32_t)(tap_random(&rnd) %
+							     (len + 1));
+				fill(buf.data, buf.len, sent);
+				buf.tag = sent;
+				buf.key = 7;
+				buf.kind = WEIR_KIND_REQUEST;
+				lens[sent++ % 256] = buf.len;
+				weir_commit_more(out, &buf);
+			}
+			if (n > most)
+				most = n;
+			weir_flush(out);
+			continue;
+		}
+		if (weir_peek(in, &msg) != 1)
+			continue;
+		do
+			whole &= msg.len == lens[seen % 256] &&
+				 msg.rec->tag == seen && msg.rec->key == 7 &&
+				 msg.kind == WEIR_KIND_REQUEST &&
+				 filled(msg.data, msg.len, seen++);
+		while (tap_random(&rnd) % 8 && weir_peek_next(in, &msg));
+		/* not released, all of it comes again */
+		if (tap_random(&rnd) % 4 == 0)
+			continue;
+		whole &= !weir_release(in, &msg);
+		got = seen;
+	}
+	tap_ok(whole && most == 20 && aborted,
+	       "5000 messages in batches, whole and in order, %s", what);
+	close_both(out, in);
+	model_start_pos = 0;
+	model_start_seq = 0;
+}
+
+/* As many as there is room for; the rest when there is more. */
+static void test_batch_full(void)
+{
+	struct weir *out, *in;
+	struct weir_buf buf = { 0 };
+	struct weir_msg msg;
+	int n, ones = 0;
+
+	open_both(&out, &in, -1);
+	tap_ok(weir_claim_batch(out, 0, 0, &buf) == -EINVAL,
+	       "a batch of none is refused: %s", weir_error());
+	tap_ok(weir_claim_batch(out, RING, 2, &buf) == -EMSGSIZE,
+	       "one of messages that are too long is, too: %s", weir_error());
+	tap_ok(weir_claim_batch(out, 0, RING / 64 + 1, &buf) == 1,
+	       "of more than the ring holds, one is claimed");
+	weir_commit(out, &buf);
+	n = weir_claim_batch(out, 0, RING / 64 - 1, &buf);
+	tap_ok(n == RING / 64 - 1, "all that the ring holds are claimed");
+	for (; n > 0; n = weir_claim_next(out, &buf))
+		weir_commit_more(out, &buf);
+	tap_ok(!weir_claim_next(out, &buf) && !weir_claim_next(out, &buf),
+	       "behind the last there is none");
+	tap_ok(weir_claim_batch(out, 0, 2, &buf) == -EAGAIN,
+	       "into a full ring, none is");
+	tap_need(weir_peek(in, &msg) == 1);
+	for (n = 1; weir_peek_next(in, &msg); n++)
+		;
+	tap_ok(n == RING / 64 && msg.seq == RING / 64 - 1,
+	       "a full ring is one batch for its reader");
+	tap_ok(weir_claim_batch(out, 0, 2, &buf) == -EAGAIN,
+	       "whose space stays taken until its release");
+	tap_need(!weir_release(in, &msg));
+	tap_ok(!weir_peek(in, &msg), "which releases all of it");
+	for (n = RING / 64; n; ones++) {
+		int k = weir_claim_batch(out, 0, (uint32_t)n, &buf);
+
+		tap_need(k > 0);
+		for (; k > 0; k = weir_claim_next(out, &buf), n--)
+			weir_commit_more(out, &buf);
+	}
+	tap_ok(ones <= 2, "and then there is room for a full batch");
+	close_both(out, in);
+}
+
+/* Demand counts each message of a batch. */
+static void test_batch_demand(void)
+{
+	struct weir *out, *in;
+	struct weir_buf buf = { 0 };
+	struct weir_msg msg;
+	int n = 0;
+
+	open_both(&out, &in, 5);
+	while (weir_claim_batch(out, 8, 4, &buf) > 0) {
+		do
+			n++;
+		while (weir_commit_more(out, &buf), weir_claim_next(out, &buf));
+	}
+	tap_ok(n == 5, "with a demand of 5, batches of 4 claim 5");
+	tap_need(weir_peek(in, &msg) == 1);
+	tap_need(!weir_request(in, msg.stream, 4));
+	tap_ok(weir_claim_batch(out, 8, 4, &buf) == 4,
+	       "4 more of them are had at once");
+	do
+		weir_abort(out, &buf);
+	while (weir_claim_next(out, &buf));
+	close_both(out, in);
+}
+
 int main(void)
 {
 	tap_start();
@@ -288,5 +429,12 @@ int main(void)
 	test_full();
 	test_liar();
 	test_demand();
+	test_batches("from 0", 0, 0);
+	test_batches("granule number and count wrap", ((1ULL << 32) - 500) * 64,
+		     (__u32)-700);
+	test_batches("position becomes negative", (1ULL << 63) - 640,
+		     0x7ffffe00);
+	test_batch_full();
+	test_batch_demand();
 	return tap_end();
 }

@@ -190,6 +190,47 @@ static void test_evicted(void)
 	weir_close(out);
 }
 
+/* A batch is of one stream, and as trustworthy as its first message. */
+static void test_batch(void)
+{
+	struct weir *in = subscriber(WEIR_NOTICES), *out = publisher();
+	struct weir *other = publisher();
+	struct weir_msg msg;
+	int n = 0, notices = 0;
+
+	send_n(out, 5);
+	send_n(other, 5);
+	while (weir_peek(in, &msg) == 1) {
+		const struct weir_stream *s = msg.stream;
+
+		if (msg.kind == WEIR_KIND_NOTICE) {
+			tap_need(!weir_peek_next(in, &msg));
+			notices++;
+		} else {
+			n = 1;
+			while (weir_peek_next(in, &msg) && msg.stream == s)
+				n++;
+			tap_need(n == 5);
+		}
+		tap_need(!weir_release(in, &msg));
+	}
+	tap_ok(n == 5 && notices == 2, "a batch is of one stream, of notices it "
+	       "is one");
+	weir_close(other);
+
+	send_n(out, 5);
+	do
+		tap_need(weir_peek(in, &msg) == 1);
+	while (msg.kind == WEIR_KIND_NOTICE && !weir_release(in, &msg));
+	for (n = 1; n < 3; n++)
+		tap_need(weir_peek_next(in, &msg));
+	model_evict(weir_fd(out), 0);
+	tap_ok(weir_release(in, &msg) == -ESTALE,
+	       "who is evicted in a batch is told so for all of it");
+	weir_close(in);
+	weir_close(out);
+}
+
 static void test_broken(void)
 {
 	struct weir *in = subscriber(0), *out = publisher();
@@ -324,6 +365,7 @@ int main(void)
 	test_notices();
 	test_inbox_full();
 	test_evicted();
+	test_batch();
 	test_broken();
 	test_turns();
 	test_pair();

@@ -3,7 +3,7 @@
  * A C structure written and read in place: zero_copy publish PATH COUNT, and
  * zero_copy subscribe PATH COUNT. No byte of a message is copied between the
  * two processes; the subscriber even works on the publisher's memory, which it
- * can only read. A batch wakes its readers once.
+ * can only read. Quotes are claimed, woken for and released in batches.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,31 +19,40 @@ struct quote {
 	char		symbol[8];
 };
 
-#define BATCH	32
+#define BATCH	16
 
 static int publish(struct weir *w, const char *path, unsigned long count)
 {
 	int err = weir_bind(w, path);
-	unsigned long i;
+	unsigned long i = 0;
 
-	for (i = 0; !err && i < count; i++) {
+	while (!err && i < count) {
+		unsigned long want = count - i < BATCH ? count - i : BATCH;
 		struct weir_buf buf;
-		struct quote *q;
+		int left = weir_claim_batch(w, sizeof(struct quote),
+					    (uint32_t)want, &buf);
 
-		err = weir_claim_wait(w, sizeof(*q), &buf, WEIR_FOREVER);
-		if (err)
-			break;
-		q = buf.data;
-		q->number = i;
-		q->bid_cents = 10000 + (int64_t)(i % 100);
-		q->ask_cents = q->bid_cents + 2;
-		memcpy(q->symbol, "WEIR\0\0\0", sizeof(q->symbol));
-		weir_commit_more(w, &buf);
-		if (i % BATCH == BATCH - 1)
-			weir_flush(w);
-	}
-	if (!err)
+		if (left == -EAGAIN) {
+			/* subscribers hold the ring: wait for space for one */
+			err = weir_wait(w, WEIR_WAIT_OUT,
+					weir_ring_need(sizeof(struct quote)),
+					WEIR_FOREVER);
+			err = err < 0 ? err : 0;
+			continue;
+		}
+		if (left < 0)
+			return left;
+		for (; left > 0; left = weir_claim_next(w, &buf), i++) {
+			struct quote *q = buf.data;
+
+			q->number = i;
+			q->bid_cents = 10000 + (int64_t)(i % 100);
+			q->ask_cents = q->bid_cents + 2;
+			memcpy(q->symbol, "WEIR\0\0\0", sizeof(q->symbol));
+			weir_commit_more(w, &buf);
+		}
 		weir_flush(w);
+	}
 	return err;
 }
 
@@ -55,11 +64,16 @@ static int subscribe(struct weir *w, const char *path, unsigned long count)
 
 	while (ret >= 0 && got < count) {
 		struct weir_msg msg;
+		int n = 0;
 
 		ret = weir_peek(w, &msg);
+		if (ret < 0)
+			break;
 		if (!ret) {
 			ret = weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
-		} else if (ret == 1) {
+			continue;
+		}
+		do {
 			/* lengths are the sender's word: look before use */
 			if (msg.len == sizeof(struct quote)) {
 				const struct quote *q = msg.data;
@@ -67,8 +81,8 @@ static int subscribe(struct weir *w, const char *path, unsigned long count)
 				spread += q->ask_cents - q->bid_cents;
 				got++;
 			}
-			ret = weir_release(w, &msg);
-		}
+		} while (++n < BATCH && got < count && weir_peek_next(w, &msg));
+		ret = weir_release(w, &msg);
 	}
 	if (ret >= 0)
 		printf("%lu quotes, mean spread %.2f cents\n", got,
