@@ -31,6 +31,8 @@
 #define ROUNDS_MAX	32
 #define BATCH_MAX	16
 
+#define inlined static inline __attribute__((always_inline))
+
 enum bench_mode {
 	MODE_NATIVE,	/* this machine, no module: ring code alone */
 	MODE_GUEST,	/* with the module; emulated CPUs run in parallel */
@@ -98,6 +100,7 @@ struct job {
  * @module: only where the weir module is loaded.
  * @sleeps: its sides block in the kernel when they have nothing to do.
  * @broadcast: one publish reaches all readers.
+ * @batches: several messages at once; only @rate and @solo say something.
  * @len_max: longest message.
  * @open: makes both ends, before the fork. 0, or -errno if it can't be had.
  * @close: of what @open made.
@@ -114,6 +117,7 @@ struct contestant {
 	bool		module;
 	bool		sleeps;
 	bool		broadcast;
+	bool		batches;
 	size_t		len_max;
 	int		(*open)(const struct job *job);
 	void		(*close)(void);
@@ -125,8 +129,8 @@ struct contestant {
 	void		(*handover)(struct job *job, int side);
 };
 
-extern const struct contestant link_weir, link_weir_wait, link_weir_plain,
-	link_ring, link_eventfd, link_pipe, link_seqpacket, link_udp;
+extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
+	link_weir_plain, link_ring, link_eventfd, link_pipe, link_seqpacket, link_udp;
 
 /*
  * How often a polling side looks decides how often it takes the line away from

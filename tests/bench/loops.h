@@ -7,6 +7,8 @@
  *	LINK, LINK_NAME, LINK_WHAT	symbol and words
  *	LINK_MODULE, LINK_SLEEPS	flags of struct contestant
  *	LINK_BROADCAST			it has fan_open and fan_join
+ *	LINK_BATCHES			end_claim() takes places for several messages
+ *					at once; only for rate and solo
  *	LINK_LEN_MAX			longest message
  *	struct end			one side
  *	pair_open(job), pair_close()	both sides, before the fork; pair_open may
@@ -15,12 +17,15 @@
  *	end_leave(end)
  *	end_copied(end)			payload bytes that the kernel copied
  *	struct claim, struct view	what is kept from claim to commit, and from
- *					peek to release
+ *					peek to release; and, zeroed before the
+ *					first, from message to message
  *	end_claim(end, len, claim)	where to write a message; waits for room
  *	end_commit(end, len, claim, more)
  *					sends it. @more: an end_peek() comes next
  *	end_peek(end, len, view)	the next message; waits for it
  *	end_release(end, view)
+ *	end_rest(end, claim, view)	with LINK_BATCHES: aborts what was claimed
+ *					and not used, releases what is held
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +33,14 @@
 
 #include "bench.h"
 
-#define inlined static inline __attribute__((always_inline))
+#ifndef LINK_BATCHES
+static inline void end_rest(struct end *e, struct claim *c, struct view *v)
+{
+	(void)e;
+	(void)c;
+	(void)v;
+}
+#endif
 
 inlined uint64_t now_ns(void)
 {
@@ -86,27 +98,36 @@ inlined void used(uint64_t value)
 	__asm__ volatile("" : : "r" (value));
 }
 
-inlined void put(struct end *e, size_t len, uint64_t value, bool more)
+/* What only batches keep from message to message is not kept without. */
+inlined void put(struct end *e, size_t len, struct claim *c, uint64_t value,
+		 bool more)
 {
-	struct claim c;
+#ifndef LINK_BATCHES
+	struct claim one;
 
-	payload_fill(end_claim(e, len, &c), len, value);
-	end_commit(e, len, &c, more);
+	c = &one;
+#endif
+	payload_fill(end_claim(e, len, c), len, value);
+	end_commit(e, len, c, more);
 }
 
-inlined uint64_t get(struct end *e, size_t len)
+inlined uint64_t get(struct end *e, size_t len, struct view *v)
 {
-	struct view v;
-	uint64_t sum = payload_sum(end_peek(e, len, &v), len);
+#ifndef LINK_BATCHES
+	struct view one;
 
-	end_release(e, &v);
+	v = &one;
+#endif
+	uint64_t sum = payload_sum(end_peek(e, len, v), len);
+
+	end_release(e, v);
 	return sum;
 }
 
 /* Without a look at the payload. */
 inlined void put_in_place(struct end *e, size_t len)
 {
-	struct claim c;
+	struct claim c = { };
 
 	end_claim(e, len, &c);
 	end_commit(e, len, &c, false);
@@ -114,7 +135,7 @@ inlined void put_in_place(struct end *e, size_t len)
 
 inlined void get_in_place(struct end *e, size_t len)
 {
-	struct view v;
+	struct view v = { };
 
 	end_peek(e, len, &v);
 	end_release(e, &v);
@@ -187,9 +208,9 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 	uint64_t i, n = job->warm + job->count, off = clock_ns(), at = 0, now;
 	uint64_t slice = job->count < 16 * SLICE_TRIPS ? 1 : SLICE_TRIPS, k = 0;
 	uint64_t left = job->counted ? UINT64_MAX : job->warm + slice;
-	struct claim c;
+	struct claim c = { };
 	void *room = end_claim(e, len, &c);
-	struct view v;
+	struct view v = { };
 
 	for (i = 0; i < n; i++) {
 		if (i == job->warm) {
@@ -211,7 +232,7 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 		if (i + 1 < n)
 			room = end_claim(e, len, &c);
 		if (!side)
-			used(get(e, len));
+			used(get(e, len, &v));
 		if (--left)
 			continue;
 		left = slice;
@@ -256,8 +277,8 @@ static void oneway(struct job *job, int side)
 	for (i = 0; i < job->warm + n; i++) {
 		uint64_t at, *word;
 		const void *msg;
-		struct claim c;
-		struct view v;
+		struct claim c = { };
+		struct view v = { };
 
 		if (!side) {
 			at = now_ns();
@@ -265,7 +286,7 @@ static void oneway(struct job *job, int side)
 			payload_fill(word, job->len, i);
 			*word = at;
 			end_commit(&e, job->len, &c, true);
-			used(get(&e, ANSWER_BYTES));
+			used(get(&e, ANSWER_BYTES, &v));
 			continue;
 		}
 		msg = end_peek(&e, job->len, &v);
@@ -273,7 +294,7 @@ static void oneway(struct job *job, int side)
 		at = *(const uint64_t *)msg;
 		took[i % STAMPS_MAX] = now_ns() - at;
 		end_release(&e, &v);
-		put(&e, ANSWER_BYTES, i, i + 1 < job->warm + n);
+		put(&e, ANSWER_BYTES, &c, i, i + 1 < job->warm + n);
 	}
 	if (side)
 		job->ns = took_median(n) - clock_ns();
@@ -291,16 +312,18 @@ inlined void rate_loop(struct job *job, struct end *e, int side, size_t len)
 {
 	uint64_t i, at = 0, now, k = 0, slice = 4 * job->ring_bytes / (len + 32);
 	uint64_t n = job->warm + job->count, left = job->warm;
+	struct claim c = { };
+	struct view v = { };
 
 	if (slice > job->count / 8)
 		slice = job->count / 8;
 	if (!side) {
 		for (i = 0; i < n; i++)
-			put(e, len, i, false);
+			put(e, len, &c, i, false);
 		return;
 	}
 	for (i = 0; i < n; i++) {
-		used(get(e, len));
+		used(get(e, len, &v));
 		if (--left)
 			continue;
 		now = now_ns();
@@ -346,6 +369,7 @@ inlined void solo_loop(struct job *job, struct end *from, struct end *to,
 	uint64_t i, off = clock_ns(), sent = 0, received = 0;
 	unsigned int b, r, n = batch(touch ? len : 64);
 	uint64_t rounds = (job->warm + job->count) / n, skip = job->warm / n;
+	struct claim c = { };
 
 	for (i = 0; i < rounds; i++) {
 		uint64_t at;
@@ -358,26 +382,30 @@ inlined void solo_loop(struct job *job, struct end *from, struct end *to,
 		for (b = 0; b < n; b++) {
 #ifdef LINK_BROADCAST
 			if (touch)
-				put(from, len, i, false);
+				put(from, len, &c, i, false);
 			else
 				put_in_place(from, len);
 #else
 			for (r = 0; r < readers; r++)
-				put(&from[r], len, i, false);
+				put(&from[r], len, &c, i, false);
 #endif
 		}
 		sent += now_ns() - at - off;
 		at = now_ns();
 		for (r = 0; r < readers; r++) {
+			struct view v = { };
+
 			for (b = 0; b < n; b++) {
 				if (touch)
-					used(get(&to[r], len));
+					used(get(&to[r], len, &v));
 				else
 					get_in_place(&to[r], len);
 			}
+			end_rest(&to[r], NULL, &v);
 		}
 		received += now_ns() - at - off;
 	}
+	end_rest(from, &c, NULL);
 	job->count = (rounds - skip) * n;
 	job->ns = sent;
 	job->ns2 = received;
@@ -389,17 +417,19 @@ inlined void solo_count(struct job *job, struct end *from, struct end *to,
 {
 	unsigned int half, b, n = batch(len);
 	uint64_t i, rounds = job->stepping ? 8 : 512;
+	struct claim c = { };
+	struct view v = { };
 
 	memset(job->insns, 0, sizeof(job->insns));
 	for (half = 0; half < 2; half++) {
 		for (i = 0; i < rounds; i++) {
 			count_start(job, half == 0 ? 1 : 0);
 			for (b = 0; b < n; b++)
-				put(from, len, i, false);
+				put(from, len, &c, i, false);
 			count_stop(job, 0, half == 0);
 			count_start(job, half == 1 ? 2 : 0);
 			for (b = 0; b < n; b++)
-				used(get(to, len));
+				used(get(to, len, &v));
 			count_stop(job, 1, half == 1);
 		}
 	}
@@ -491,6 +521,9 @@ const struct contestant LINK = {
 	.sleeps		= LINK_SLEEPS,
 #ifdef LINK_BROADCAST
 	.broadcast	= true,
+#endif
+#ifdef LINK_BATCHES
+	.batches	= true,
 #endif
 	.len_max	= LINK_LEN_MAX,
 	.open		= open_all,

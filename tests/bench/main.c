@@ -22,8 +22,8 @@ struct options options = {
 const char *const mode_names[MODES] = { "native", "guest", "icount" };
 
 static const struct contestant *const contestants[] = {
-	&link_weir, &link_ring, &link_weir_wait, &link_weir_plain,
-	&link_eventfd, &link_pipe, &link_seqpacket, &link_udp,
+	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
+	&link_weir_plain, &link_eventfd, &link_pipe, &link_seqpacket, &link_udp,
 };
 
 #define CONTESTANTS	(sizeof(contestants) / sizeof(contestants[0]))
@@ -165,7 +165,7 @@ static void measure_rtt(const struct contestant *c, unsigned int round,
 	struct job *job = prepare(c, len);
 	double n = (double)job->count;
 
-	if (!fits(c, true) || len == 64 * KIB)
+	if (!fits(c, true) || c->batches || len == 64 * KIB)
 		return;
 	job->counted = count_works() && len == 32;
 	if (!run(c, job, c->rtt, 2, "rtt"))
@@ -186,7 +186,7 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 {
 	struct job *job = prepare(c, len);
 
-	if (!fits(c, true) || len == 64 * KIB)
+	if (!fits(c, true) || c->batches || len == 64 * KIB)
 		return;
 	if (run(c, job, c->oneway, 2, "oneway"))
 		figure_add(round, "oneway", c->name, len, (double)job->ns);
@@ -256,7 +256,8 @@ static void measure_fan(const struct contestant *c, unsigned int round,
 	struct job *job = prepare(c, 32);
 	double n;
 
-	if (!fits(c, false) || c == &link_weir_wait || c == &link_weir_plain)
+	if (!fits(c, false) || c->batches || c == &link_weir_wait ||
+	    c == &link_weir_plain)
 		return;
 	job->readers = (unsigned int)readers;
 	job->warm = 1024;
@@ -279,7 +280,7 @@ static void measure_handover(const struct contestant *c, unsigned int round,
 {
 	struct job *job = prepare(c, len);
 
-	if (!fits(c, false) || c->sleeps)
+	if (!fits(c, false) || c->batches || c->sleeps)
 		return;
 	job->ring_bytes = 64 * MIB;
 	job->warm = 256;

@@ -9,7 +9,7 @@
 #include "figure.h"
 
 static const char *const who_order[] = {
-	"weir", "ring", "weir-wait", "weir-plain", "eventfd", "pipe",
+	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
 	"seqpacket", "udp",
 };
 
@@ -258,6 +258,8 @@ static void required(FILE *out)
 		1.05, ratio(N, "rtt", "weir", 32, "ring", 32));
 	verdict(out, "a. 32 B messages/s, weir / bare ring", "native", false,
 		1.0, ratio(N, "rate", "ring", 32, "weir", 32));
+	verdict(out, "a. 32 B messages/s, weir-batch / bare ring", "native", false,
+		1.0, ratio(N, "rate", "ring", 32, "weir-batch", 32));
 	verdict(out, "a. 32 B messages/s, weir / SEQPACKET", "guest", false,
 		20, ratio(G, "rate", "seqpacket", 32, "weir", 32));
 	for (i = 0; i < 2; i++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * weir as a contestant, through the library's public functions only. Its three
- * ways differ in WEIR_WAY:
+ * weir as a contestant, through the library's public functions only. Its ways
+ * differ in WEIR_WAY:
  *
  *	WAY_POLL	both sides poll; no system call
+ *	WAY_BATCH	the same, BATCH messages claimed and released at once
  *	WAY_WAIT	who waits for an answer publishes without waking, and wakes
  *			and sleeps in one system call
  *	WAY_PLAIN	weir_commit(), weir_wait()
@@ -23,6 +24,10 @@
 #define WAY_POLL	0
 #define WAY_WAIT	1
 #define WAY_PLAIN	2
+#define WAY_BATCH	3
+
+#define POLLS		(WEIR_WAY == WAY_POLL || WEIR_WAY == WAY_BATCH)
+#define BATCH		16
 
 #define LINK_BROADCAST	1
 #define LINK_LEN_MAX	(1 * MIB)
@@ -38,12 +43,24 @@ struct end {
 	bool		pending;
 };
 
+/**
+ * struct claim - a place in the outbox
+ * @buf: the place.
+ * @left: of a batch, with this one.
+ */
 struct claim {
 	struct weir_buf	buf;
+	int		left;
 };
 
+/**
+ * struct view - a message
+ * @msg: the message.
+ * @held: messages of a batch that are not yet released, with this one.
+ */
 struct view {
 	struct weir_msg	msg;
+	unsigned int	held;
 };
 
 static int fds[2] = { -1, -1 };
@@ -162,15 +179,18 @@ static uint64_t end_copied(struct end *e)
 	return info.copied_bytes;
 }
 
-static inline __attribute__((always_inline)) void *end_claim(struct end *e, size_t len, struct claim *c)
+inlined void *end_claim(struct end *e, size_t len, struct claim *c)
 {
 	unsigned int looks = 0;
-	int err;
 
-	while (weir_unlikely((err = weir_claim(e->w, len, &c->buf)))) {
-		if (err != -EAGAIN)
+	if (WEIR_WAY == WAY_BATCH && c->left &&
+	    weir_likely((c->left = weir_claim_next(e->w, &c->buf))))
+		return c->buf.data;
+	while (weir_unlikely((c->left = weir_claim_batch(e->w, len,
+			WEIR_WAY == WAY_BATCH ? BATCH : 1, &c->buf)) < 0)) {
+		if (c->left != -EAGAIN)
 			die("weir_claim: %s", weir_error());
-		if (WEIR_WAY == WAY_POLL)
+		if (POLLS)
 			spin(&looks);
 		else if (weir_wait(e->w, WEIR_WAIT_OUT,
 				   weir_ring_need((uint32_t)len),
@@ -180,25 +200,31 @@ static inline __attribute__((always_inline)) void *end_claim(struct end *e, size
 	return c->buf.data;
 }
 
-static inline __attribute__((always_inline)) void end_commit(struct end *e, size_t len, struct claim *c,
-			      bool more)
+inlined void end_commit(struct end *e, size_t len, struct claim *c, bool more)
 {
 	(void)len;
-	if (WEIR_WAY == WAY_WAIT && more) {
+	if (WEIR_WAY == WAY_BATCH ? c->left > 1 : WEIR_WAY == WAY_WAIT && more) {
 		weir_commit_more(e->w, &c->buf);
-		e->pending = true;
+		if (WEIR_WAY == WAY_WAIT)
+			e->pending = true;
 	} else {
 		weir_commit(e->w, &c->buf);
 	}
 }
 
 /* An answer is not there yet when one has just asked: sleep, then look. */
-static inline __attribute__((always_inline)) const void *end_peek(struct end *e, size_t len, struct view *v)
+inlined const void *end_peek(struct end *e, size_t len, struct view *v)
 {
 	unsigned int looks = 0;
 	int ret;
 
 	(void)len;
+	if (WEIR_WAY == WAY_BATCH && v->held) {
+		if (weir_likely(weir_peek_next(e->w, &v->msg)))
+			return v->msg.data;
+		weir_release(e->w, &v->msg);
+		v->held = 0;
+	}
 	if (WEIR_WAY == WAY_WAIT && e->pending) {
 		e->pending = false;
 		if (weir_wait(e->w, WEIR_WAIT_IN | WEIR_WAIT_KICK, 0,
@@ -208,7 +234,7 @@ static inline __attribute__((always_inline)) const void *end_peek(struct end *e,
 	while (weir_unlikely((ret = weir_peek(e->w, &v->msg)) != 1)) {
 		if (ret < 0)
 			die("weir_peek: %s", strerror(-ret));
-		if (WEIR_WAY == WAY_POLL)
+		if (POLLS)
 			spin(&looks);
 		else if (weir_wait(e->w, WEIR_WAIT_IN, 0, WEIR_FOREVER) < 0)
 			die("weir_wait: %s", weir_error());
@@ -216,9 +242,22 @@ static inline __attribute__((always_inline)) const void *end_peek(struct end *e,
 	return v->msg.data;
 }
 
-static inline __attribute__((always_inline)) void end_release(struct end *e, struct view *v)
+inlined void end_release(struct end *e, struct view *v)
 {
+	if (WEIR_WAY == WAY_BATCH && ++v->held < BATCH)
+		return;
 	weir_release(e->w, &v->msg);
+	v->held = 0;
 }
+
+#ifdef LINK_BATCHES
+inlined void end_rest(struct end *e, struct claim *c, struct view *v)
+{
+	while (c && c->left > 1 && (c->left = weir_claim_next(e->w, &c->buf)))
+		weir_abort(e->w, &c->buf);
+	if (v && v->held)
+		weir_release(e->w, &v->msg);
+}
+#endif
 
 #include "loops.h"
