@@ -1,23 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Processes killed with SIGKILL at any instant, mapped, in the middle of
- * claims and waits: a publisher, a subscriber, either end of a pair. Those
- * that live on see whole messages in order up to the end of the stream, never
- * half of one, and don't hang; a publisher goes on when a subscriber that held
- * it back is killed. Afterwards nothing is left.
+ * claims and waits: a publisher, one of several threads, a subscriber, either
+ * end of a pair. Those that live on see whole messages in order up to the end
+ * of the stream, never half of one, and don't hang; a publisher goes on when a
+ * subscriber that held it back is killed. Afterwards nothing is left.
  */
+#include <pthread.h>
+
 #include "hard.h"
 
 #define RING	8192
+#define THREADS	4
 
 static struct {
 	int ready;
-	uint64_t sent;
+	uint64_t sent[THREADS];
 	uint64_t read;
 } *sh;
 
+static uint64_t progress(void)
+{
+	uint64_t n = get(&sh->read);
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		n += get(&sh->sent[i]);
+	return n;
+}
+
+static void progress_reset(void)
+{
+	int i;
+
+	put(&sh->ready, 0);
+	put(&sh->read, 0);
+	for (i = 0; i < THREADS; i++)
+		put(&sh->sent[i], 0);
+}
+
+/* What was committed before the kill has come; one more may be on its way. */
+static bool all_came(const uint64_t next[THREADS])
+{
+	int i;
+
+	for (i = 0; i < THREADS; i++) {
+		if (next[i] - get(&sh->sent[i]) > 1)
+			return false;
+	}
+	return true;
+}
+
 /* Several claimed at once, some aborted. */
-static uint64_t publish_batch(struct weir *w, uint32_t len, uint64_t n)
+static uint64_t publish_batch(struct weir *w, uint32_t me, uint32_t len,
+			      uint64_t n)
 {
 	struct weir_buf buf;
 	int left = weir_claim_batch(w, len, 1 + rnd() % 8, &buf);
@@ -27,16 +63,16 @@ static uint64_t publish_batch(struct weir *w, uint32_t len, uint64_t n)
 			weir_abort(w, &buf);
 			continue;
 		}
-		item_fill(buf.data, len, 1, n);
+		item_fill(buf.data, len, me, n);
 		weir_commit_more(w, &buf);
-		put(&sh->sent, ++n);
+		put(&sh->sent[me], ++n);
 	}
 	weir_flush(w);
 	return n;
 }
 
 /* Publishes for ever, with claims that stay open for a while. */
-static int publish(struct weir *w)
+static int publish(struct weir *w, uint32_t me)
 {
 	uint64_t n = 0;
 
@@ -45,37 +81,53 @@ static int publish(struct weir *w)
 		struct weir_buf buf;
 
 		if (rnd() % 8 < 2)
-			n = publish_batch(w, len, n);
+			n = publish_batch(w, me, len, n);
 		if (rnd() % 8 == 0) {
 			unsigned char data[700];
 
-			item_fill(data, len, 1, n);
+			item_fill(data, len, me, n);
 			if (send(weir_fd(w), data, len, 0) != (ssize_t)len)
 				return 1;
 		} else {
 			if (weir_claim_wait(w, len, &buf, WEIR_FOREVER))
 				return 1;
-			item_fill(buf.data, len, 1, n);
+			item_fill(buf.data, len, me, n);
 			if (rnd() % 4)
 				weir_commit(w, &buf);
 			else
 				weir_commit_more(w, &buf);
 		}
-		put(&sh->sent, ++n);
+		put(&sh->sent[me], ++n);
 	}
 }
 
+static struct weir *shared;
 
+static void *publisher_thread(void *arg)
+{
+	uint32_t me = (uint32_t)(uintptr_t)arg;
+
+	seed(me + (uint64_t)getpid());
+	_exit(publish(shared, me));
+}
+
+/* @arg: nothing, or anything for several threads. */
 static int child_publisher(void *arg)
 {
-	struct weir_config c = { .ring_bytes = RING };
-	struct weir *w;
+	struct weir_config c = { .ring_bytes = RING,
+				 .flags = arg ? WEIR_SHARED : 0 };
+	uintptr_t i;
 
-	(void)arg;
-	if (weir_open(&w, SOCK_RDM, &c) || weir_bind(w, "/kill9/p"))
+	if (weir_open(&shared, SOCK_RDM, &c) || weir_bind(shared, "/kill9/p"))
 		return 20;
 	put(&sh->ready, 1);
-	return publish(w);
+	for (i = 1; arg && i < THREADS; i++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, publisher_thread, (void *)i))
+			return 23;
+	}
+	return publish(shared, 0);
 }
 
 static int child_subscriber(void *arg)
@@ -110,10 +162,10 @@ static int child_subscriber(void *arg)
 /* After a random time, counted in messages or in looks. */
 static void strike(pid_t pid)
 {
-	uint64_t until = get(&sh->sent) + get(&sh->read) + rnd() % 60;
+	uint64_t until = progress() + rnd() % 60;
 	int looks = (int)(rnd() % 3000);
 
-	while (looks-- && get(&sh->sent) + get(&sh->read) < until) {
+	while (looks-- && progress() < until) {
 		if (looks % 64 == 0)
 			sched_yield();
 	}
@@ -129,20 +181,19 @@ static int pid_gone(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) ? WEXITSTATUS(status) : 99 : 0;
 }
 
-static int kill_publisher(void)
+static int kill_publisher(bool threads)
 {
 	struct weir_config c = { .flags = WEIR_NOTICES };
 	struct weir *w;
-	uint64_t next = 0;
+	uint64_t next[THREADS] = { 0 };
 	pid_t pid;
 	int ret = 0, err;
 	bool ended = false;
 
-	put(&sh->ready, 0);
-	put(&sh->sent, 0);
+	progress_reset();
 	if (weir_open(&w, SOCK_RDM, &c) || weir_subscribe(w, "/kill9/*"))
 		return 40;
-	pid = spawn(child_publisher, NULL);
+	pid = spawn(child_publisher, threads ? &threads : NULL);
 	if (rnd() % 4 && !soon(get(&sh->ready)))
 		return 41;
 	if (fork() == 0) {
@@ -189,12 +240,17 @@ static int kill_publisher(void)
 			const struct weir_notice *no = msg.data;
 
 			ended |= no->type == WEIR_NOTICE_DETACHED;
-		} else if (!item_good(msg.data, msg.len)) {
-			ret = 46;
-			break;
-		} else if (((const struct item *)msg.data)->n != next++) {
-			ret = 47;
-			break;
+		} else {
+			const struct item *it = msg.data;
+
+			if (!item_good(it, msg.len) || it->from >= THREADS) {
+				ret = 46;
+				break;
+			}
+			if (it->n != next[it->from]++) {
+				ret = 47;
+				break;
+			}
 		}
 		weir_release(w, &msg);
 	}
@@ -202,8 +258,7 @@ static int kill_publisher(void)
 		ret = ret ? ret : 48;
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	/* what was committed before the kill must have come; one may be on its way */
-	if (!ret && next != get(&sh->sent) && next != get(&sh->sent) + 1)
+	if (!ret && !all_came(next))
 		ret = 49;
 	weir_close(w);
 	return ret;
@@ -218,9 +273,7 @@ static int kill_subscriber(void)
 	pid_t pid, killer;
 	int ret = 0, left = 200;
 
-	put(&sh->ready, 0);
-	put(&sh->read, 0);
-	put(&sh->sent, 0);
+	progress_reset();
 	if (weir_open(&w, SOCK_RDM, &c) || weir_bind(w, "/kill9/s"))
 		return 60;
 	pid = spawn(child_subscriber, NULL);
@@ -236,12 +289,12 @@ static int kill_subscriber(void)
 	while (left) {
 		uint32_t len = item_len(sizeof(data));
 
-		item_fill(data, len, 1, n);
+		item_fill(data, len, 0, n);
 		ret = rnd() & 1 ? weir_send(w, data, len, HARD_DEADLINE_NS) :
 		      send(weir_fd(w), data, len, 0) == (ssize_t)len ? 0 : -errno;
 		if (ret)
 			break;
-		put(&sh->sent, ++n);
+		put(&sh->sent[0], ++n);
 		if (waitpid(killer, NULL, WNOHANG))
 			left--;
 	}
@@ -263,7 +316,7 @@ static int child_end(void *arg)
 		return 20;
 	put(&sh->ready, 1);
 	if (writes)
-		return publish(w);
+		return publish(w, 0);
 	do {
 		unsigned char data[RING];
 		ssize_t len = weir_recv(w, data, sizeof(data), WEIR_FOREVER);
@@ -279,13 +332,11 @@ static int kill_end(struct weir *l, bool it_writes)
 {
 	unsigned char data[700];
 	struct weir *w;
-	uint64_t next = 0;
+	uint64_t next[THREADS] = { 0 };
 	pid_t pid, killer;
 	int ret;
 
-	put(&sh->ready, 0);
-	put(&sh->sent, 0);
-	put(&sh->read, 0);
+	progress_reset();
 	pid = spawn(child_end, (void *)(intptr_t)it_writes);
 	if (weir_accept(l, &w, HARD_DEADLINE_NS))
 		return 80;
@@ -306,17 +357,17 @@ static int kill_end(struct weir *l, bool it_writes)
 			if (len < 0)
 				note("recv: %s", strerror((int)-len));
 			ret = len < 0 ? 81 : !item_good(data, (size_t)len) ? 82 :
-			      ((struct item *)data)->n != next++ ? 83 : 0;
+			      ((struct item *)data)->n != next[0]++ ? 83 : 0;
 		} else {
 			uint32_t len = item_len(sizeof(data));
 
-			item_fill(data, len, 1, next++);
+			item_fill(data, len, 0, next[0]++);
 			ret = weir_send(w, data, len, HARD_DEADLINE_NS);
 			if (ret == -EPIPE) {
 				ret = 0;
 				break;
 			}
-			put(&sh->sent, next);
+			put(&sh->sent[0], next[0]);
 			ret = ret ? 84 : 0;
 		}
 		if (ret)
@@ -328,8 +379,7 @@ static int kill_end(struct weir *l, bool it_writes)
 		kill(pid, SIGKILL);
 	if (pid_gone(pid))
 		ret = ret ? ret : 85;
-	if (!ret && it_writes && next != get(&sh->sent) &&
-	    next != get(&sh->sent) + 1)
+	if (!ret && it_writes && !all_came(next))
 		ret = 86;
 	weir_close(w);
 	return ret;
@@ -338,8 +388,8 @@ static int kill_end(struct weir *l, bool it_writes)
 int main(void)
 {
 	static const char *const names[] = {
-		"publisher", "subscriber", "pair, the end that writes",
-		"pair, the end that reads",
+		"publisher", "publisher of four threads", "subscriber",
+		"pair, the end that writes", "pair, the end that reads",
 	};
 	long rounds = scaled(250), i;
 	struct counters before;
@@ -351,14 +401,14 @@ int main(void)
 	sh = shared_memory(4096);
 	need(!weir_open(&l, SOCK_SEQPACKET, NULL) && !weir_bind(l, "/kill9/l") &&
 	     !weir_listen(l, 4), "listen");
-	for (kind = 0; kind < 4; kind++) {
+	for (kind = 0; kind < 5; kind++) {
 		int ret = 0;
 
 		for (i = 0; !ret && i < rounds; i++) {
-			seed((uint64_t)(i * 4 + kind));
-			ret = kind == 0 ? kill_publisher() :
-			      kind == 1 ? kill_subscriber() :
-			      kill_end(l, kind == 2);
+			seed((uint64_t)(i * 5 + kind));
+			ret = kind < 2 ? kill_publisher(kind == 1) :
+			      kind == 2 ? kill_subscriber() :
+			      kill_end(l, kind == 3);
 			while (waitpid(-1, NULL, WNOHANG) > 0)
 				;
 		}
