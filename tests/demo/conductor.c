@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The conductor: starts the processes of the demo, lets the publisher make one
- * pass over the index after another, brings the slow subscriber in for every
- * second one, kills and restarts a subscriber half-way, and ends it all. It
- * shows how far they are, and fails when a process fails or nothing moves.
+ * pass after another over each part of the index, brings the slow subscriber in
+ * for one of two, kills and restarts a subscriber half-way in a pass over all of
+ * it, and ends it all. It shows how far they are, and fails when a process fails
+ * or nothing moves.
  *
  * It waits for conditions by looking at the shared counts every millisecond:
  * the parties' own waiting is the mesh's business and must not be helped.
@@ -27,7 +28,7 @@
 #define DOWN_NS		(700 * MS)
 
 /* At least so many pairs of passes, alone and with the slow one. */
-#define PAIRS_MIN	2
+#define PAIRS_MIN	PASS_PARTS
 
 const char *const party_name[PARTIES] = {
 	[PARTY_PUBLISHER]	= "publisher",
@@ -370,19 +371,19 @@ static int pass_wait(struct conductor *c, uint64_t kill_at)
 	return 0;
 }
 
-static uint64_t packages_of(const struct demo *d, enum party_id id)
+/* How many of these packages are read by somebody? */
+static uint64_t packages_of(const struct demo *d, enum party_id id,
+			    uint32_t from, uint32_t to)
 {
 	uint64_t n = 0;
-	uint32_t i;
 
-	for (i = 0; i < d->index.header->nsections; i++) {
-		if (demo_reads(d, id, i))
-			n += d->index.sections[i].packages;
-	}
+	for (; from < to; from++)
+		n += demo_reads(d, id, index_package(&d->index, from)->section);
 	return n;
 }
 
-static int run_pass(struct conductor *c, enum pass_kind kind)
+static int run_pass(struct conductor *c, enum pass_kind kind, uint32_t from,
+		    uint32_t to)
 {
 	struct shared *s = c->d->shared;
 	struct party *slow = &s->party[PARTY_SLOW];
@@ -393,8 +394,10 @@ static int run_pass(struct conductor *c, enum pass_kind kind)
 	if (kind == PASS_KILL)
 		kill_at = demo_total(c->d, PARTY_RESTARTED,
 				     PARTY_RESTARTED).messages +
-			  packages_of(c->d, PARTY_RESTARTED) * 4 / 10;
+			  packages_of(c->d, PARTY_RESTARTED, from, to) * 4 / 10;
 	s->kind = kind;
+	s->from = from;
+	s->to = to;
 	began = demo_now_ns();
 	__atomic_store_n(&s->go, ++c->pass, __ATOMIC_RELEASE);
 	if (pass_wait(c, kill_at))
@@ -402,25 +405,30 @@ static int run_pass(struct conductor *c, enum pass_kind kind)
 	s->pass_ns[kind][s->passes[kind]++] = demo_now_ns() - began;
 	if (kind != PASS_SLOW)
 		return 0;
-	slow->offered += packages_of(c->d, PARTY_SLOW);
+	slow->offered += packages_of(c->d, PARTY_SLOW, from, to);
 	__atomic_store_n(&slow->leave, 1, __ATOMIC_RELEASE);
 	return wait_state(c, PARTY_SLOW, PARTY_DONE);
 }
 
 /* Every second pair the other way round, lest a drift favour one kind. */
-static int run_pair(struct conductor *c, unsigned int n)
+static int run_pair(struct conductor *c, uint32_t n)
 {
 	enum pass_kind first = n % 2 ? PASS_SLOW : PASS_ALONE;
+	uint64_t packages = c->d->index.header->npackages;
+	uint32_t part = n % PASS_PARTS;
+	uint32_t from = (uint32_t)(packages * part / PASS_PARTS);
+	uint32_t to = (uint32_t)(packages * (part + 1) / PASS_PARTS);
 
-	if (run_pass(c, first))
+	if (run_pass(c, first, from, to))
 		return -1;
-	return run_pass(c, first == PASS_SLOW ? PASS_ALONE : PASS_SLOW);
+	return run_pass(c, first == PASS_SLOW ? PASS_ALONE : PASS_SLOW, from,
+			to);
 }
 
 static int run_passes(struct conductor *c)
 {
 	uint64_t length = c->d->seconds * SECOND;
-	unsigned int pairs = 0;
+	uint32_t pairs = 0;
 	bool time_to_kill;
 
 	do {
@@ -428,7 +436,8 @@ static int run_passes(struct conductor *c)
 			return -1;
 		time_to_kill = pairs >= PASSES_MAX / 2 ||
 			demo_now_ns() - c->began_ns >= length * 4 / 10;
-		if (time_to_kill && !c->killed && run_pass(c, PASS_KILL))
+		if (time_to_kill && !c->killed &&
+		    run_pass(c, PASS_KILL, 0, c->d->index.header->npackages))
 			return -1;
 	} while (pairs < PAIRS_MIN || !c->killed ||
 		 (pairs < PASSES_MAX &&

@@ -6,8 +6,8 @@
  * they survive the process that is killed.
  *
  *	conductor	starts, kills and restarts the others, shows progress
- *	publisher	one outbox for each section, the whole index again and
- *			again, one pass at a time
+ *	publisher	one outbox for each section, the index again and again,
+ *			a part of it in a pass
  *	subscribers	see enum party_id
  *	server, client	a connected pair: packages by name
  *
@@ -50,6 +50,13 @@ enum pass_kind {
 
 /* Of one kind. */
 #define PASSES_MAX	4096
+
+/*
+ * With and without the slow one are compared in pairs of passes over the same
+ * part of the index, as short as can be timed: a machine with other work to do
+ * is twice as fast in one second as in the next.
+ */
+#define PASS_PARTS	16
 
 /**
  * struct message - what is published
@@ -222,10 +229,13 @@ enum { TALLY_REQUESTS, TALLY_REPLIES, TALLY_REFUSED };
  * struct shared - what all processes of a run see
  * @go: number of the pass that may be published, from 1; 0: none yet.
  * @kind: its enum pass_kind.
+ * @from: its first package.
+ * @to: the one behind its last.
  * @finish: no pass follows.
  * @done: last pass that has been published.
  * @passes: of each kind, complete.
- * @pass_ns: time that each took, from the first message to the last reader.
+ * @pass_ns: time that each took, from the first message to the last reader;
+ *	those of a pair have the same place.
  * @killed_at: messages that PARTY_RESTARTED had by then.
  * @down_ns: how long it was away.
  * @party: who takes part.
@@ -233,6 +243,8 @@ enum { TALLY_REQUESTS, TALLY_REPLIES, TALLY_REFUSED };
 struct shared {
 	uint32_t	go;
 	uint32_t	kind;
+	uint32_t	from;
+	uint32_t	to;
 	uint32_t	finish;
 	uint32_t	done;
 	uint32_t	passes[PASS_KINDS];

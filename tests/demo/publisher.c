@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The publisher: one process that owns an outbox for each section and sends
- * the whole index, in its order, once for each pass. Nothing bounds its rate
- * but the rings: when one is full because a reliable subscriber has not read
- * it yet, the publisher sleeps until there is room.
+ * the index, in its order, as much of it as the pass says. Nothing bounds its
+ * rate but the rings: when one is full because a reliable subscriber has not
+ * read it yet, the publisher sleeps until there is room.
  *
  * What it counts comes from the index, not from the ring, so the sums do not
  * agree by reading one memory twice.
@@ -94,13 +94,14 @@ static int publish(struct publisher *pub, uint32_t id, uint32_t kind)
 	return 0;
 }
 
-static int publish_pass(struct publisher *pub, uint32_t kind)
+static int publish_pass(struct publisher *pub)
 {
+	const struct shared *s = pub->d->shared;
 	uint32_t i;
 	int err = 0;
 
-	for (i = 0; !err && i < pub->d->index.header->npackages; i++)
-		err = publish(pub, i, kind);
+	for (i = s->from; !err && i < s->to; i++)
+		err = publish(pub, i, s->kind);
 	return err;
 }
 
@@ -161,7 +162,7 @@ int publisher_run(struct demo *d, struct party *p)
 	if (!err)
 		party_set_state(p, PARTY_READY);
 	while (!err && next_pass(&pub, &pass)) {
-		err = publish_pass(&pub, s->kind);
+		err = publish_pass(&pub);
 		__atomic_store_n(&s->done, pass, __ATOMIC_RELEASE);
 	}
 	close_outboxes(&pub);

@@ -289,49 +289,47 @@ static void print_ratio(const char *what, uint64_t alone, uint64_t slow)
 	       alone ? (double)slow / (double)alone : 0);
 }
 
-static int compare_ns(const void *a, const void *b)
+static int compare_double(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
+	const double *x = a, *y = b;
 
 	return (*x > *y) - (*x < *y);
 }
 
-/*
- * Messages a second in the pass that is @part of the way from the slowest to
- * the fastest: a machine with other work to do has bad moments.
- */
-static double pass_rate(const struct demo *d, enum pass_kind kind, double part)
+/* Of so many values the one @part of the way from the least to the most. */
+static double value_at(double *values, uint32_t n, double part)
 {
-	static uint64_t sorted[PASSES_MAX];
-	uint32_t n = d->shared->passes[kind];
+	qsort(values, n, sizeof(values[0]), compare_double);
+	return n ? values[(uint32_t)((n - 1) * part + 0.5)] : 0;
+}
 
-	if (!n)
-		return 0;
-	memcpy(sorted, d->shared->pass_ns[kind], n * sizeof(sorted[0]));
-	qsort(sorted, n, sizeof(sorted[0]), compare_ns);
-	return d->index.header->npackages /
-	       ((double)sorted[(uint32_t)((n - 1) * (1 - part) + 0.5)] / 1e9);
+/* Median over the passes of a kind. */
+static double pass_rate(const struct demo *d, enum pass_kind kind)
+{
+	static double rate[PASSES_MAX];
+	const struct shared *s = d->shared;
+	uint32_t i;
+
+	for (i = 0; i < s->passes[kind]; i++)
+		rate[i] = d->index.header->npackages / (double)PASS_PARTS /
+			  ((double)s->pass_ns[kind][i] / 1e9);
+	return value_at(rate, i, 0.5);
 }
 
 static void print_rates(const struct demo *d)
 {
-	static const struct {
-		const char	*name;
-		double		part;
-	} line[] = {
-		{ "messages, median pass", 0.5 },
-		{ "  slower quarter", 0.25 },
-		{ "  faster quarter", 0.75 },
-	};
-	size_t i;
+	static double ratio[PASSES_MAX];
+	const struct shared *s = d->shared;
+	uint32_t i;
 
-	for (i = 0; i < sizeof(line) / sizeof(line[0]); i++) {
-		double alone = pass_rate(d, PASS_ALONE, line[i].part);
-		double slow = pass_rate(d, PASS_SLOW, line[i].part);
-
-		printf("  %-24s %8.0f/s %8.0f/s   x%.2f\n", line[i].name,
-		       alone, slow, slow / alone);
-	}
+	for (i = 0; i < s->passes[PASS_ALONE] && i < s->passes[PASS_SLOW]; i++)
+		ratio[i] = (double)s->pass_ns[PASS_ALONE][i] /
+			   (double)s->pass_ns[PASS_SLOW][i];
+	printf("  %-24s %8.0f/s %8.0f/s\n", "messages, median pass",
+	       pass_rate(d, PASS_ALONE), pass_rate(d, PASS_SLOW));
+	printf("    pair by pair: the median x%.2f, half of them x%.2f to x%.2f\n",
+	       value_at(ratio, i, 0.5), value_at(ratio, i, 0.25),
+	       value_at(ratio, i, 0.75));
 }
 
 static void print_slow(const struct demo *d, const char **why)
@@ -342,8 +340,8 @@ static void print_slow(const struct demo *d, const char **why)
 	char what[40];
 	size_t i, j;
 
-	printf("What the slow subscriber did to the others (%u passes without it, %u with it):\n",
-	       d->shared->passes[PASS_ALONE], d->shared->passes[PASS_SLOW]);
+	printf("What the slow subscriber did to the others (%u pairs of passes, without and with it):\n",
+	       d->shared->passes[PASS_SLOW]);
 	printf("  %-24s %10s %10s   ratio\n", "", "without", "with");
 	print_rates(d);
 	for (i = 0; i < RELIABLE; i++) {
