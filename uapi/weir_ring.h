@@ -239,7 +239,7 @@ weir_inline __u64 weir_ring_life(const struct weir_ring_view *r)
 /* --- writer ------------------------------------------------------------- */
 
 /**
- * weir_ring_claim_next() - take space for records, in the usual case
+ * weir_ring_claim_plain() - take space for records, in the usual case
  * @r: the ring, as its owner, with nobody else who claims at the same time.
  * @total: bytes of each, from weir_ring_need(), at most the ring's size.
  * @n: records, at least 1.
@@ -248,9 +248,9 @@ weir_inline __u64 weir_ring_life(const struct weir_ring_view *r)
  *
  * Returns 0, or -EAGAIN when it is for weir_ring_claim() to say.
  */
-weir_inline int weir_ring_claim_next(const struct weir_ring_view *r,
-				     __u32 total, __u32 n, __u64 *pos,
-				     __u32 *seq)
+weir_inline int weir_ring_claim_plain(const struct weir_ring_view *r,
+				      __u32 total, __u32 n, __u64 *pos,
+				      __u32 *seq)
 {
 	struct weir_head *head = r->head;
 	__u64 claim = weir_load(&head->claim);

@@ -448,8 +448,8 @@ weir_inline int weir_claim_some(struct weir *w, size_t len, uint32_t *n,
 	uint32_t total = weir_ring_need((uint32_t)len);
 
 	if (weir_unlikely(len >= w->claim_end ||
-			  weir_ring_claim_next(&w->out, total, *n, &buf->pos,
-					       &buf->seq))) {
+			  weir_ring_claim_plain(&w->out, total, *n, &buf->pos,
+						&buf->seq))) {
 		struct weir_buf slow;
 		int err = weir_claim_slow(w, len, *n, &slow);
 

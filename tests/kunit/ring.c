@@ -79,7 +79,7 @@ static bool ring_claim_agrees(struct ring *ring, u32 total, u32 many, u64 at,
 }
 
 /* The short form claims what the long one would, or leaves it to it. */
-static void ring_claim_next__agrees_with_claim(struct kunit *test)
+static void ring_claim_plain__agrees_with_claim(struct kunit *test)
 {
 	struct ring *ring = test->priv;
 	struct weir_head *head = ring->r.head, before, after;
@@ -103,7 +103,7 @@ static void ring_claim_next__agrees_with_claim(struct kunit *test)
 		head->claim = weir_ring_pack(tail >> WEIR_GRANULE_SHIFT, n);
 		head->seq_limit = n + prandom_u32_state(&rnd) % 6;
 		before = *head;
-		err = weir_ring_claim_next(&ring->r, total, many, &pos, &seq);
+		err = weir_ring_claim_plain(&ring->r, total, many, &pos, &seq);
 		after = *head;
 		*head = before;
 		if (err) {
@@ -123,7 +123,7 @@ static void ring_claim_next__agrees_with_claim(struct kunit *test)
 }
 
 /* No number of records gets past the room, however it is multiplied. */
-static void ring_claim_next__refuses_too_many(struct kunit *test)
+static void ring_claim_plain__refuses_too_many(struct kunit *test)
 {
 	static const u32 many[] = {
 		0, RING_BYTES / 64 + 1, 1 << 25, 1 << 26, 1U << 31, U32_MAX,
@@ -137,16 +137,18 @@ static void ring_claim_next__refuses_too_many(struct kunit *test)
 	head->claim = claim;
 	head->seq_limit = 7U + S32_MAX;
 	for (i = 0; i < ARRAY_SIZE(many); i++) {
-		KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, many[i],
-							   &pos, &seq),
-				-EAGAIN);
-		KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, RING_BYTES,
-							   many[i], &pos, &seq),
+		KUNIT_EXPECT_EQ(test,
+				weir_ring_claim_plain(&ring->r, 64, many[i],
+						      &pos, &seq), -EAGAIN);
+		KUNIT_EXPECT_EQ(test,
+				weir_ring_claim_plain(&ring->r, RING_BYTES,
+						      many[i], &pos, &seq),
 				-EAGAIN);
 	}
 	KUNIT_EXPECT_EQ(test, head->claim, claim);
-	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, RING_BYTES / 64,
-						   &pos, &seq), 0);
+	KUNIT_EXPECT_EQ(test, weir_ring_claim_plain(&ring->r, 64,
+						    RING_BYTES / 64, &pos,
+						    &seq), 0);
 	KUNIT_EXPECT_EQ(test, head->claim,
 			claim + weir_ring_pack(RING_BYTES / 64, RING_BYTES / 64));
 }
@@ -162,13 +164,15 @@ static void ring_claim__wraps_the_count(struct kunit *test)
 	head->limit = RING_BYTES;
 	head->claim = weir_ring_pack(2, U32_MAX);
 	head->seq_limit = 100;
-	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, 1, &pos, &seq),
+	KUNIT_EXPECT_EQ(test,
+			weir_ring_claim_plain(&ring->r, 64, 1, &pos, &seq),
 			-EAGAIN);
 	KUNIT_EXPECT_EQ(test, weir_ring_claim(&ring->r, 64, 0, &pos, &seq), 0);
 	KUNIT_EXPECT_EQ(test, pos, 128);
 	KUNIT_EXPECT_EQ(test, seq, U32_MAX);
 	KUNIT_EXPECT_EQ(test, head->claim, weir_ring_pack(3, 0));
-	KUNIT_EXPECT_EQ(test, weir_ring_claim_next(&ring->r, 64, 1, &pos, &seq),
+	KUNIT_EXPECT_EQ(test,
+			weir_ring_claim_plain(&ring->r, 64, 1, &pos, &seq),
 			0);
 	KUNIT_EXPECT_EQ(test, pos, 192);
 	KUNIT_EXPECT_EQ(test, seq, 0);
@@ -745,8 +749,8 @@ static void ring_claim__by_several_threads(struct kunit *test)
 static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_need__rounds_to_granules),
 	KUNIT_CASE(ring_claim__advances_until_full),
-	KUNIT_CASE(ring_claim_next__agrees_with_claim),
-	KUNIT_CASE(ring_claim_next__refuses_too_many),
+	KUNIT_CASE(ring_claim_plain__agrees_with_claim),
+	KUNIT_CASE(ring_claim_plain__refuses_too_many),
 	KUNIT_CASE(ring_claim__wraps_the_count),
 	KUNIT_CASE(ring_claim__takes_the_whole_ring),
 	KUNIT_CASE(ring_claim__by_several_threads),
