@@ -119,7 +119,10 @@ static bool weir_tell_full(struct weir *w, uint32_t total)
 	       weir_wait_call(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
 }
 
-/* Of a batch, the first: by then there may be space for the others. */
+/*
+ * Sets the place alone, @buf->pos and @buf->seq. Of a batch, the first one's: by
+ * then there may be space for the others.
+ */
 int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		    struct weir_buf *buf)
 {
@@ -136,10 +139,8 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 				 "a message of %zu bytes; the ring takes at most %u",
 				 len, weir_ring_max_len(&w->out));
 	total = weir_ring_need((uint32_t)len);
-	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq)) {
-		weir_buf_set(w, buf, (uint32_t)len, total);
+	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq))
 		return 0;
-	}
 	do {
 		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
 			return weir_fail(-EPIPE, "the stream has been shut down");
@@ -150,7 +151,6 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos,
 				     &buf->seq)) {
 			weir_store(&w->refused, 0);
-			weir_buf_set(w, buf, (uint32_t)len, total);
 			return 0;
 		}
 	} while (weir_tell_full(w, total));

@@ -437,8 +437,8 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
 /*
  * --- the hot path ---
  *
- * The slow halves get handles of their own: were they given the caller's, the
- * compiler could not keep those in registers.
+ * The slow halves get values, or handles of their own: were they given the
+ * caller's, the compiler could not keep those in registers.
  */
 
 /* Both claims. @n: in: messages wanted; out: for how many there is space. */
