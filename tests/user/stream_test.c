@@ -190,7 +190,6 @@ static void test_evicted(void)
 	weir_close(out);
 }
 
-/* A batch is of one stream, and as trustworthy as its first message. */
 static void test_batch(void)
 {
 	struct weir *in = subscriber(WEIR_NOTICES), *out = publisher();
@@ -217,18 +216,44 @@ static void test_batch(void)
 	tap_ok(n == 5 && notices == 2, "a batch is of one stream, of notices it "
 	       "is one");
 	weir_close(other);
+	weir_close(in);
+	weir_close(out);
+}
+
+/*
+ * A batch whose reader is evicted after three messages; @more are published,
+ * and the stream ends.
+ */
+static int evicted_batch(int more)
+{
+	struct weir *in = subscriber(0), *out = publisher();
+	struct weir_msg msg;
+	int n, ret;
 
 	send_n(out, 5);
-	do
-		tap_need(weir_peek(in, &msg) == 1);
-	while (msg.kind == WEIR_KIND_NOTICE && !weir_release(in, &msg));
+	tap_need(weir_peek(in, &msg) == 1);
 	for (n = 1; n < 3; n++)
 		tap_need(weir_peek_next(in, &msg));
 	model_evict(weir_fd(out), 0);
-	tap_ok(weir_release(in, &msg) == -ESTALE,
-	       "who is evicted in a batch is told so for all of it");
+	send_n(out, more);
+	if (more)
+		weir_close(out);
+	ret = weir_release(in, &msg);
 	weir_close(in);
-	weir_close(out);
+	if (!more)
+		weir_close(out);
+	return ret;
+}
+
+static void test_evicted_batch(void)
+{
+	/* 256 such messages in a ring */
+	tap_ok(evicted_batch(0) == -ESTALE,
+	       "who is evicted in a batch is told so");
+	tap_ok(!evicted_batch(251),
+	       "but not if the stream has ended and all of it is still there");
+	tap_ok(evicted_batch(252) == -ESTALE,
+	       "and is if only its first message is not");
 }
 
 static void test_broken(void)
@@ -366,6 +391,7 @@ int main(void)
 	test_inbox_full();
 	test_evicted();
 	test_batch();
+	test_evicted_batch();
 	test_broken();
 	test_turns();
 	test_pair();
