@@ -371,7 +371,7 @@ static int pass_wait(struct conductor *c, uint64_t kill_at)
 	return 0;
 }
 
-/* How many of these packages are read by somebody? */
+/* How many of these packages does a party read? */
 static uint64_t packages_of(const struct demo *d, enum party_id id,
 			    uint32_t from, uint32_t to)
 {
@@ -387,7 +387,7 @@ static int run_pass(struct conductor *c, enum pass_kind kind, uint32_t from,
 {
 	struct shared *s = c->d->shared;
 	struct party *slow = &s->party[PARTY_SLOW];
-	uint64_t kill_at = 0, began;
+	uint64_t kill_at = 0, began, ns;
 
 	if (kind == PASS_SLOW && start_and_wait(c, PARTY_SLOW))
 		return -1;
@@ -402,7 +402,9 @@ static int run_pass(struct conductor *c, enum pass_kind kind, uint32_t from,
 	__atomic_store_n(&s->go, ++c->pass, __ATOMIC_RELEASE);
 	if (pass_wait(c, kill_at))
 		return -1;
-	s->pass_ns[kind][s->passes[kind]++] = demo_now_ns() - began;
+	ns = demo_now_ns() - began;
+	s->kind_ns[kind] += ns;
+	s->pass_ns[kind][s->passes[kind]++ % PASSES_MAX] = ns;
 	if (kind != PASS_SLOW)
 		return 0;
 	slow->offered += packages_of(c->d, PARTY_SLOW, from, to);
@@ -429,19 +431,16 @@ static int run_passes(struct conductor *c)
 {
 	uint64_t length = c->d->seconds * SECOND;
 	uint32_t pairs = 0;
-	bool time_to_kill;
 
 	do {
 		if (run_pair(c, pairs++))
 			return -1;
-		time_to_kill = pairs >= PASSES_MAX / 2 ||
-			demo_now_ns() - c->began_ns >= length * 4 / 10;
-		if (time_to_kill && !c->killed &&
+		if (demo_now_ns() - c->began_ns >= length * 4 / 10 &&
+		    !c->killed &&
 		    run_pass(c, PASS_KILL, 0, c->d->index.header->npackages))
 			return -1;
 	} while (pairs < PAIRS_MIN || !c->killed ||
-		 (pairs < PASSES_MAX &&
-		  demo_now_ns() - c->began_ns < length));
+		 demo_now_ns() - c->began_ns < length);
 	return 0;
 }
 

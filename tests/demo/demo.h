@@ -48,7 +48,7 @@ enum pass_kind {
 	PASS_KINDS
 };
 
-/* Of one kind. */
+/* Of each kind, remembered: the last. */
 #define PASSES_MAX	4096
 
 /*
@@ -56,7 +56,7 @@ enum pass_kind {
  * part of the index, as short as can be timed: a machine with other work to do
  * is twice as fast in one second as in the next.
  */
-#define PASS_PARTS	16
+#define PASS_PARTS	8
 
 /**
  * struct message - what is published
@@ -234,8 +234,9 @@ enum { TALLY_REQUESTS, TALLY_REPLIES, TALLY_REFUSED };
  * @finish: no pass follows.
  * @done: last pass that has been published.
  * @passes: of each kind, complete.
- * @pass_ns: time that each took, from the first message to the last reader;
- *	those of a pair have the same place.
+ * @kind_ns: time that all of a kind took.
+ * @pass_ns: time that each took, from the first message to the last reader, at
+ *	its number modulo PASSES_MAX; those of a pair have the same place.
  * @killed_at: messages that PARTY_RESTARTED had by then.
  * @down_ns: how long it was away.
  * @party: who takes part.
@@ -248,6 +249,7 @@ struct shared {
 	uint32_t	finish;
 	uint32_t	done;
 	uint32_t	passes[PASS_KINDS];
+	uint64_t	kind_ns[PASS_KINDS];
 	uint64_t	pass_ns[PASS_KINDS][PASSES_MAX];
 	uint64_t	killed_at;
 	uint64_t	down_ns;

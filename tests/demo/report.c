@@ -147,23 +147,13 @@ static void print_latencies(const struct party *p, unsigned int kinds)
 
 #define KINDS_ALL	((1U << PASS_KINDS) - 1)
 
-static double kind_seconds(const struct shared *s, enum pass_kind kind)
-{
-	uint64_t ns = 0;
-	uint32_t i;
-
-	for (i = 0; i < s->passes[kind]; i++)
-		ns += s->pass_ns[kind][i];
-	return (double)ns / 1e9;
-}
-
 static double total_seconds(const struct shared *s)
 {
 	double seconds = 0;
 	int kind;
 
 	for (kind = 0; kind < PASS_KINDS; kind++)
-		seconds += kind_seconds(s, kind);
+		seconds += (double)s->kind_ns[kind] / 1e9;
 	return seconds;
 }
 
@@ -197,7 +187,7 @@ static void print_speeds(const struct demo *d)
 		print_speed(d, reliable[i],
 			    demo_total(d, reliable[i], reliable[i]), seconds);
 	print_speed(d, PARTY_SLOW, demo_total(d, PARTY_SLOW, PARTY_SLOW),
-		    kind_seconds(s, PASS_SLOW));
+		    (double)s->kind_ns[PASS_SLOW] / 1e9);
 	print_speed(d, PARTY_SERVER,
 		    tally_get(&s->party[PARTY_SERVER].tally[TALLY_REPLIES]),
 		    seconds);
@@ -303,33 +293,39 @@ static double value_at(double *values, uint32_t n, double part)
 	return n ? values[(uint32_t)((n - 1) * part + 0.5)] : 0;
 }
 
+static uint32_t remembered(const struct shared *s, enum pass_kind kind)
+{
+	return s->passes[kind] < PASSES_MAX ? s->passes[kind] : PASSES_MAX;
+}
+
 /* Median over the passes of a kind. */
 static double pass_rate(const struct demo *d, enum pass_kind kind)
 {
 	static double rate[PASSES_MAX];
 	const struct shared *s = d->shared;
-	uint32_t i;
+	uint32_t n = remembered(s, kind), i;
 
-	for (i = 0; i < s->passes[kind]; i++)
+	for (i = 0; i < n; i++)
 		rate[i] = d->index.header->npackages / (double)PASS_PARTS /
 			  ((double)s->pass_ns[kind][i] / 1e9);
-	return value_at(rate, i, 0.5);
+	return value_at(rate, n, 0.5);
 }
 
 static void print_rates(const struct demo *d)
 {
 	static double ratio[PASSES_MAX];
 	const struct shared *s = d->shared;
-	uint32_t i;
+	uint32_t n = remembered(s, PASS_SLOW), i;
 
-	for (i = 0; i < s->passes[PASS_ALONE] && i < s->passes[PASS_SLOW]; i++)
+	/* all pairs are whole by now */
+	for (i = 0; i < n; i++)
 		ratio[i] = (double)s->pass_ns[PASS_ALONE][i] /
 			   (double)s->pass_ns[PASS_SLOW][i];
 	printf("  %-24s %8.0f/s %8.0f/s\n", "messages, median pass",
 	       pass_rate(d, PASS_ALONE), pass_rate(d, PASS_SLOW));
 	printf("    pair by pair: the median x%.2f, half of them x%.2f to x%.2f\n",
-	       value_at(ratio, i, 0.5), value_at(ratio, i, 0.25),
-	       value_at(ratio, i, 0.75));
+	       value_at(ratio, n, 0.5), value_at(ratio, n, 0.25),
+	       value_at(ratio, n, 0.75));
 }
 
 static void print_slow(const struct demo *d, const char **why)

@@ -256,6 +256,7 @@ static int read_slowly(struct subscriber *sub)
 
 	for (;;) {
 		bool leave = told_to_leave(sub);
+		uint64_t seen = sub->p->seen;
 
 		ret = take_one(sub);
 		if (ret < 0)
@@ -264,6 +265,8 @@ static int read_slowly(struct subscriber *sub)
 			break;
 		if (!ret)
 			ret = wait_for_more(sub);
+		else if (sub->p->seen == seen)
+			continue;	/* a notice is no message */
 		else if (!leave)
 			demo_pause(sub->d->slow_ns);
 		else
