@@ -130,7 +130,8 @@ struct contestant {
 };
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
-	link_weir_plain, link_ring, link_eventfd, link_pipe, link_seqpacket, link_udp;
+	link_weir_plain, link_ring, link_eventfd, link_pipe, link_seqpacket,
+	link_udp;
 
 /*
  * How often a polling side looks decides how often it takes the line away from
