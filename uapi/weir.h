@@ -87,7 +87,7 @@ enum weir_kind {
 	WEIR_KIND_NOTICE	= 4,	/* kernel to inbox: struct weir_notice */
 };
 
-#define WEIR_REC_ABORTED	0x01	/* readers skip it */
+#define WEIR_REC_ABORTED	0x01	/* readers skip it; more in weir_route.h */
 
 /**
  * struct weir_record - header of a record; the payload follows
@@ -150,6 +150,7 @@ enum weir_state {
 #define WEIR_WAKE_FENCE		0x2	/* full fence before looking again */
 #define WEIR_WAKE_WRITER	0x4	/* kick after a cursor moves past wake_pos */
 #define WEIR_WAKE_CLOSED	0x8	/* the stream has ended: claim no more */
+#define WEIR_WAKE_ROUTER	0x10	/* kick after a publish: the router sleeps */
 
 #define WEIR_STATUS_LOSSY	0x1	/* the owner waits for nobody */
 
@@ -254,6 +255,22 @@ enum weir_reason {
 	WEIR_REASON_EXPIRED	= 9,	/* linger or hold time over */
 	WEIR_REASON_NETNS	= 10,	/* network namespace gone */
 	WEIR_REASON_TAKEN_OVER	= 11,	/* a new process goes on from here */
+	/* routed messages */
+	WEIR_REASON_NO_ROUTE	= 12,	/* no such handle or path */
+	WEIR_REASON_NO_TARGET	= 13,	/* nobody serves the path now */
+	WEIR_REASON_DEADLINE	= 14,	/* not answered in time */
+	WEIR_REASON_RATE	= 15,	/* more than the token bucket gives */
+	WEIR_REASON_BULKHEAD	= 16,	/* as many in flight as may be */
+	WEIR_REASON_BREAKER	= 17,	/* the circuit breakers are open */
+	WEIR_REASON_INBOX_FULL	= 18,
+	WEIR_REASON_TARGET_DIED	= 19,
+	WEIR_REASON_TARGET_HUNG	= 20,	/* it does nothing; see the watchdog */
+	WEIR_REASON_TOO_LARGE	= 21,	/* larger than the inbox can hold */
+	WEIR_REASON_LOOP	= 22,	/* through more routes than may be */
+	WEIR_REASON_QUORUM	= 23,	/* too few can still answer */
+	WEIR_REASON_BAD_REQUEST	= 24,	/* the record makes no sense */
+	WEIR_REASON_LATE	= 25,	/* a reply to what is answered already */
+	WEIR_REASON_DUPLICATE	= 26,	/* the first of its key was lost */
 	WEIR_REASON_MAX
 };
 
@@ -300,6 +317,9 @@ struct weir_notice {
 #define WEIR_SO_DEMAND		14	/* (early) first demand in records, -1 none */
 #define WEIR_SO_HUGE		15	/* (early) 1: large contiguous pages if had */
 #define WEIR_SO_LONG_PATH	16	/* set, string: see below */
+#define WEIR_SO_INBOX_BYTES	17	/* (early) inbox, power of two */
+#define WEIR_SO_SERVE		18	/* set, string: path or pattern, as WEIR_IOC_SERVE
+					 * with weight 1 */
 
 /*
  * WEIR_SO_LONG_PATH sets a path or pattern of up to WEIR_PATH_MAX bytes, which
