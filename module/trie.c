@@ -9,8 +9,9 @@
  * away, and a grace period later their memory.
  *
  * Owns no item, takes no lock, counts nothing against caps: path.c does, which
- * calls this with its mutex held, except for weir_trie_find() and what takes
- * only a node, which also run under rcu_read_lock(). Nothing here recurses.
+ * calls this with its mutex held, except for weir_trie_find(), weir_trie_best()
+ * and what takes only a node, which also run under rcu_read_lock(). Nothing
+ * here recurses.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -556,6 +557,60 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 	}
 }
 
+/* Nodes looked at before weir_trie_best() gives up. */
+#define WEIR_TRIE_LOOKS_MAX	256
+
+/**
+ * weir_trie_best() - the most specific name that matches a path
+ * @t: a trie of paths and patterns.
+ * @path: a path without wildcards.
+ * @len: its bytes.
+ * @good: what it returns for an item says whether the name counts; may not
+ *	sleep.
+ *
+ * Segment by segment from the left, a literal one goes before "*" and that
+ * before "**". A path that is there itself costs one probe a segment; each
+ * pattern on the way costs more, and after WEIR_TRIE_LOOKS_MAX nodes it is
+ * taken for not found. The caller holds rcu_read_lock() or its mutex.
+ *
+ * Return: the node, or NULL.
+ */
+struct weir_trie_node *weir_trie_best(struct weir_trie *t, const char *path,
+				      size_t len, bool (*good)(void *item))
+{
+	struct weir_trie_node *parent = NULL, *node = NULL;
+	int depth = 0, looks = 0;
+	struct path_segs s;
+	const char *why;
+
+	if (path_split(path, len, false, &s, &why))
+		return NULL;
+	while (looks++ < WEIR_TRIE_LOOKS_MAX) {
+		bool last = depth + 1 >= s.n;
+		void *item;
+
+		node = match_next_pattern(t, &s, parent, node, depth);
+		if (!node) {
+			if (!parent)
+				return NULL;
+			node = parent;
+			parent = node->parent;
+			depth--;
+			continue;
+		}
+		item = weir_trie_item(node);
+		if (item && (last || node->kind == WEIR_SEGMENT_REST) &&
+		    good(item))
+			return node;
+		if (!last && node->kind != WEIR_SEGMENT_REST) {
+			parent = node;
+			node = NULL;
+			depth++;
+		}
+	}
+	return NULL;
+}
+
 /*
  * weir_trie_match_names() - call a function for each name that matches
  * @t: a trie of paths.
@@ -620,6 +675,7 @@ EXPORT_SYMBOL_IF_KUNIT(weir_trie_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_insert);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_remove);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_find);
+EXPORT_SYMBOL_IF_KUNIT(weir_trie_best);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_full_path);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_parent_item);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_names);

@@ -11,8 +11,9 @@
  * The trie knows names and one opaque item for each, and nothing of sockets,
  * permissions or caps. Its writers (insert, remove) and matchers are
  * serialised by one mutex of the caller's and run in process context;
- * weir_trie_find() and the functions on a node also run under
- * rcu_read_lock(). Used by path.c, two tries for each network namespace.
+ * weir_trie_find(), weir_trie_best() and the functions on a node also run
+ * under rcu_read_lock(). Used by path.c and route.c, two tries for each network
+ * namespace.
  */
 #ifndef _WEIR_TRIE_H
 #define _WEIR_TRIE_H
@@ -95,6 +96,8 @@ struct weir_trie_node *weir_trie_insert(struct weir_trie *t, const char *path,
 void weir_trie_remove(struct weir_trie *t, struct weir_trie_node *node);
 struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 				      size_t len);
+struct weir_trie_node *weir_trie_best(struct weir_trie *t, const char *path,
+				      size_t len, bool (*good)(void *item));
 size_t weir_trie_full_path(const struct weir_trie_node *node, char *buf);
 void *weir_trie_parent_item(const struct weir_trie_node *node);
 int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,

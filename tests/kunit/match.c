@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Tests of matching in module/trie.c: the plain matcher by table, and the
- * trie's two matchers against the plain one on names drawn from a small
- * alphabet (seeded, so that a failure comes again).
+ * trie's two matchers and its search for the best name against the plain one
+ * on names drawn from a small alphabet (seeded, so that a failure comes again).
  *
  * Runs in KUnit's thread. Mismatches in loops are counted and reported once.
  */
@@ -85,26 +85,6 @@ static void match_test_exit(struct kunit *test)
 		weir_trie_destroy(test->priv);
 }
 
-/* --- the trie's matchers ------------------------------------------------ */
-
-static int match_hit(void *item, void *ctx)
-{
-	struct name *name = item;
-	unsigned int *calls = ctx;
-
-	name->hits++;
-	++*calls;
-	return 0;
-}
-
-/* ctx: calls until it stops with a value of its own. */
-static int match_stop(void *item, void *ctx)
-{
-	unsigned int *calls = ctx;
-
-	return --*calls ? 0 : 77;
-}
-
 /* A random name of few segments from few words; a pattern or a path. */
 static void name_draw(struct name *name, struct rnd_state *rnd, bool pattern)
 {
@@ -151,6 +131,217 @@ static struct name *names_draw(struct kunit *test, struct weir_trie *t,
 		cond_resched();
 	}
 	return names;
+}
+
+/* --- the best name ------------------------------------------------------- */
+
+/* How special a name is: for each segment 1, 2 or 3, the first one above all. */
+static u64 name_rank(const struct name *name)
+{
+	const char *seg = name->path, *end = seg + name->len;
+	u64 rank = 0;
+	int shift;
+
+	for (shift = 2 * WEIR_DEPTH_MAX - 2; seg < end; shift -= 2) {
+		size_t len = strcspn(++seg, "/");
+		u64 kind = 3;
+
+		if (len == 1 && *seg == '*')
+			kind = 2;
+		else if (len == 2 && seg[0] == '*' && seg[1] == '*')
+			kind = 1;
+		rank |= kind << shift;
+		seg += len;
+	}
+	return rank;
+}
+
+/* A name that was hit does not count. */
+static bool best_good(void *item)
+{
+	return !((struct name *)item)->hits;
+}
+
+static bool best_any(void *item)
+{
+	return true;
+}
+
+/* Of all names that match, the one of the highest rank. */
+static struct name *best_plain(struct name *in, unsigned int n,
+			       const struct name *path)
+{
+	struct name *best = NULL;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (in[i].node && best_good(&in[i]) &&
+		    weir_path_match(in[i].path, in[i].len, path->path,
+				    path->len) &&
+		    (!best || name_rank(&in[i]) > name_rank(best)))
+			best = &in[i];
+	}
+	return best;
+}
+
+static struct name *best_find(struct weir_trie *t, const char *path, size_t len,
+			      bool (*good)(void *item))
+{
+	struct weir_trie_node *node;
+	struct name *name;
+
+	rcu_read_lock();
+	node = weir_trie_best(t, path, len, good);
+	name = node ? weir_trie_item(node) : NULL;
+	rcu_read_unlock();
+	return name;
+}
+
+static unsigned int best_compare(struct kunit *test, struct weir_trie *t,
+				 const struct name *probes, unsigned int nprobes,
+				 struct name *in, unsigned int n,
+				 unsigned int *found)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nprobes && !wrong; i++) {
+		struct name *want = best_plain(in, n, &probes[i]);
+		struct name *got = best_find(t, probes[i].path, probes[i].len,
+					     best_good);
+
+		if (got != want) {
+			kunit_err(test, "%s: %s for %s\n", probes[i].path,
+				  got ? got->path : "none",
+				  want ? want->path : "none");
+			wrong++;
+		}
+		*found += !!want;
+		cond_resched();
+	}
+	return wrong;
+}
+
+/* With all names, with some that do not count, and with few. */
+static void trie_best__as_the_plain_matcher(struct kunit *test)
+{
+	struct weir_trie *t = test->priv, *other;
+	unsigned int n, nprobes, i, found = 0, wrong = 0;
+	struct name *in, *probes;
+	struct rnd_state rnd;
+
+	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
+	prandom_seed_state(&rnd, 18590);
+	in = names_draw(test, t, &rnd, true, 1500, &n);
+	probes = names_draw(test, other, &rnd, false, 300, &nprobes);
+	KUNIT_EXPECT_TRUE(test, in && probes);
+	if (in && probes) {
+		wrong += best_compare(test, t, probes, nprobes, in, n, &found);
+		for (i = 0; i < n; i++)
+			in[i].hits = prandom_u32_state(&rnd) % 4 != 0;
+		wrong += best_compare(test, t, probes, nprobes, in, n, &found);
+		for (i = 0; i < n; i++) {
+			in[i].hits = 0;
+			if (i % 16)
+				name_remove(t, &in[i]);
+		}
+		wrong += best_compare(test, t, probes, nprobes, in, n, &found);
+		kunit_info(test, "%u names, %u probes, %u found\n", n,
+			   3 * nprobes, found);
+		for (i = 0; i < n; i += 16)
+			name_remove(t, &in[i]);
+		for (i = 0; i < nprobes; i++)
+			name_remove(other, &probes[i]);
+		KUNIT_EXPECT_GT(test, found, nprobes);
+		KUNIT_EXPECT_LT(test, found, 3 * nprobes);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, t->count, 0);
+	weir_trie_destroy(other);
+}
+
+static void trie_best__refuses_patterns(struct kunit *test)
+{
+	static const char * const bad[] = {
+		"", "/", "a", "/a/", "/*", "/**", "/a/*", "/a*", "/\n",
+	};
+	struct weir_trie *t = test->priv;
+	struct name *rest;
+	size_t i;
+
+	rest = kunit_kzalloc(test, sizeof(*rest), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	name_set(rest, "/**");
+	KUNIT_ASSERT_TRUE(test, name_insert(t, rest));
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_NULL(test, best_find(t, bad[i], strlen(bad[i]),
+						  best_any));
+	KUNIT_EXPECT_PTR_EQ(test, best_find(t, "/a/b", 4, best_any), rest);
+	name_remove(t, rest);
+}
+
+/* ctx of best_counted() */
+static unsigned int best_calls;
+
+static bool best_counted(void *item)
+{
+	best_calls++;
+	return false;
+}
+
+/*
+ * Every mixture of a and * in ten segments would be a thousand nodes to look
+ * at. It looks at few, and still finds what costs few: the path itself.
+ */
+static void trie_best__looks_at_few(struct kunit *test)
+{
+	static const char path[] = "/a/a/a/a/a/a/a/a/a/a";
+	struct weir_trie *t = test->priv;
+	unsigned int i, bit, failed = 0;
+	struct name *n;
+
+	n = kunit_kcalloc(test, 1024, sizeof(*n), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	for (i = 0; i < 1024; i++) {
+		for (bit = 0; bit < 10; bit++)
+			n[i].len += sprintf(n[i].path + n[i].len, "/%c",
+					    i & 1 << bit ? 'a' : '*');
+		failed += !name_insert(t, &n[i]);
+	}
+	KUNIT_EXPECT_EQ(test, failed, 0);
+	KUNIT_EXPECT_PTR_EQ(test, best_find(t, path, 20, best_good), &n[1023]);
+	/* the next best is one star further, at the end of the path */
+	n[1023].hits = 1;
+	KUNIT_EXPECT_PTR_EQ(test, best_find(t, path, 20, best_good), &n[511]);
+	best_calls = 0;
+	KUNIT_EXPECT_NULL(test, best_find(t, path, 20, best_counted));
+	KUNIT_EXPECT_GT(test, best_calls, 16);
+	KUNIT_EXPECT_LE(test, best_calls, 256);
+	for (i = 0; i < 1024; i++)
+		if (n[i].node)
+			name_remove(t, &n[i]);
+	KUNIT_EXPECT_EQ(test, t->count, 0);
+}
+
+/* --- the trie's matchers ------------------------------------------------ */
+
+static int match_hit(void *item, void *ctx)
+{
+	struct name *name = item;
+	unsigned int *calls = ctx;
+
+	name->hits++;
+	++*calls;
+	return 0;
+}
+
+/* ctx: calls until it stops with a value of its own. */
+static int match_stop(void *item, void *ctx)
+{
+	unsigned int *calls = ctx;
+
+	return --*calls ? 0 : 77;
 }
 
 /*
@@ -344,6 +535,9 @@ static void trie_match_patterns__refuses_patterns(struct kunit *test)
 
 static struct kunit_case match_suite_cases[] = {
 	KUNIT_CASE(path_match__by_table),
+	KUNIT_CASE(trie_best__as_the_plain_matcher),
+	KUNIT_CASE(trie_best__refuses_patterns),
+	KUNIT_CASE(trie_best__looks_at_few),
 	KUNIT_CASE(trie_match_names__as_the_plain_matcher),
 	KUNIT_CASE(trie_match_names__stops_when_told),
 	KUNIT_CASE(trie_match_names__passes_over_patterns),

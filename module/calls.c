@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of calls.h: its memory, and the queue of calls whose records must
+ * stay.
+ */
+#include <linux/errno.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "calls.h"
+
+/**
+ * weir_calls_init() - an empty table
+ * @c: the table.
+ * @most: slots that there may ever be, at most 2^WEIR_CALL_SLOT_BITS; a
+ *	multiple of WEIR_CALLS_CHUNK, or there will be a few more.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int weir_calls_init(struct weir_calls *c, u32 most)
+{
+	most = min(most, 1U << WEIR_CALL_SLOT_BITS);
+	c->chunks = kvcalloc(DIV_ROUND_UP(most, WEIR_CALLS_CHUNK),
+			     sizeof(*c->chunks), GFP_KERNEL_ACCOUNT);
+	if (!c->chunks)
+		return -ENOMEM;
+	c->size = 0;
+	c->most = most;
+	c->mine = WEIR_CALL_NONE;
+	c->nmine = 0;
+	c->free = WEIR_CALL_NONE;
+	c->nfree = 0;
+	c->first = WEIR_CALL_NONE;
+	c->last = WEIR_CALL_NONE;
+	return 0;
+}
+
+/**
+ * weir_calls_destroy() - free the table
+ * @c: the table; calls that are left are forgotten.
+ */
+void weir_calls_destroy(struct weir_calls *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->size / WEIR_CALLS_CHUNK; i++)
+		kfree(c->chunks[i]);
+	kvfree(c->chunks);
+}
+
+/**
+ * weir_calls_grow_alloc() - memory for more slots
+ *
+ * Sleeps. Return: to be given to weir_calls_grow(), or NULL.
+ */
+struct weir_call *weir_calls_grow_alloc(void)
+{
+	return kcalloc(WEIR_CALLS_CHUNK, sizeof(struct weir_call),
+		       GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * weir_calls_grow() - add slots; the maker, while nobody ends
+ * @c: the table.
+ * @chunk: from weir_calls_grow_alloc(); the table's from now on, unless it is
+ *	full.
+ *
+ * Return: false when there are as many slots as there may be.
+ */
+bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
+{
+	u32 i;
+
+	if (c->size >= c->most)
+		return false;
+	c->chunks[c->size / WEIR_CALLS_CHUNK] = chunk;
+	/* the lowest slot is taken first */
+	for (i = WEIR_CALLS_CHUNK; i-- > 0;) {
+		chunk[i].slot = c->size + i;
+		chunk[i].gen = 1;
+		chunk[i].next = c->mine;
+		c->mine = chunk[i].slot;
+	}
+	c->nmine += WEIR_CALLS_CHUNK;
+	WRITE_ONCE(c->size, c->size + WEIR_CALLS_CHUNK);
+	return true;
+}
+
+/**
+ * weir_calls_refill() - slots that were freed are the maker's; both
+ * @c: the table.
+ */
+void weir_calls_refill(struct weir_calls *c)
+{
+	u32 slot = c->free, last = slot;
+
+	if (slot == WEIR_CALL_NONE)
+		return;
+	if (c->mine != WEIR_CALL_NONE) {
+		/* the shorter list is gone through to its end */
+		if (c->nmine < c->nfree) {
+			slot = c->mine;
+			last = slot;
+		}
+		while (weir_calls_at(c, last)->next != WEIR_CALL_NONE)
+			last = weir_calls_at(c, last)->next;
+		weir_calls_at(c, last)->next = slot == c->free ? c->mine :
+								 c->free;
+	}
+	c->mine = slot;
+	c->nmine += c->nfree;
+	c->free = WEIR_CALL_NONE;
+	c->nfree = 0;
+}
+
+/**
+ * weir_calls_prune() - take calls that are over out of the queue; the maker
+ * @c: the table.
+ *
+ * Only from its head: what is behind a call that is not over stays.
+ */
+void weir_calls_prune(struct weir_calls *c)
+{
+	while (c->first != WEIR_CALL_NONE) {
+		struct weir_call *call = weir_calls_at(c, c->first);
+
+		if (weir_call_state(call) != WEIR_CALL_SPENT)
+			return;
+		c->first = call->next;
+		call->held = false;
+		call->state = WEIR_CALL_FREE;
+		call->next = c->mine;
+		c->mine = call->slot;
+		c->nmine++;
+	}
+	c->last = WEIR_CALL_NONE;
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow_alloc);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_refill);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune);
+#endif

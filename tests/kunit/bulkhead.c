@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of module/bulkhead.h: alone, and with threads that take and give at
+ * once and count for themselves how many are inside.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/sched.h>
+
+#include "../../module/bulkhead.h"
+
+#define THREADS		4
+#define TURNS		20000
+#define MOST		3
+
+static void bulkhead_take__refuses_the_one_too_many(struct kunit *test)
+{
+	atomic_t n = ATOMIC_INIT(0);
+	u32 max, i;
+
+	for (max = 1; max < 20; max++) {
+		for (i = 0; i < max; i++)
+			KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, max));
+		KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, max));
+		KUNIT_EXPECT_EQ(test, atomic_read(&n), max);
+		weir_bulkhead_give(&n);
+		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, max));
+		/* the most there may be was made smaller meanwhile */
+		if (max > 1)
+			KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1));
+		while (i--)
+			weir_bulkhead_give(&n);
+		KUNIT_EXPECT_EQ(test, atomic_read(&n), 0);
+	}
+}
+
+static void bulkhead_take__counts_without_a_limit(struct kunit *test)
+{
+	atomic_t n = ATOMIC_INIT(0);
+	u32 i;
+
+	for (i = 0; i < 1000; i++)
+		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, 0));
+	KUNIT_EXPECT_EQ(test, atomic_read(&n), 1000);
+	KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, U32_MAX));
+	KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1001));
+	weir_bulkhead_give(&n);
+	KUNIT_EXPECT_EQ(test, atomic_read(&n), 1000);
+}
+
+/*
+ * What the threads share. @inside is what they count: a thread counts itself
+ * after it has taken and no longer when it gives, so it is never more than what
+ * the bulkhead let in.
+ */
+struct crowd {
+	atomic_t		in_flight;
+	atomic_t		inside;
+	atomic_t		too_many;
+	struct completion	go;
+};
+
+struct member {
+	struct crowd		*crowd;
+	struct completion	done;
+	u32			number;
+	u32			taken;
+	u32			refused;
+};
+
+static void member_take(struct member *m, u32 *held)
+{
+	struct crowd *c = m->crowd;
+
+	if (!weir_bulkhead_take(&c->in_flight, MOST)) {
+		m->refused++;
+		return;
+	}
+	/* inside after it was let in, pairs with member_give() of others */
+	smp_mb__after_atomic();
+	if (atomic_inc_return(&c->inside) > MOST)
+		atomic_inc(&c->too_many);
+	m->taken++;
+	++*held;
+}
+
+static void member_give(struct member *m, u32 *held)
+{
+	atomic_dec(&m->crowd->inside);
+	/* outside before it gives, pairs with member_take() of others */
+	smp_mb__after_atomic();
+	weir_bulkhead_give(&m->crowd->in_flight);
+	--*held;
+}
+
+static int member_run(void *data)
+{
+	struct member *m = data;
+	struct rnd_state rnd;
+	u32 turn, held = 0;
+
+	prandom_seed_state(&rnd, 100 + m->number);
+	wait_for_completion(&m->crowd->go);
+	for (turn = 0; turn < TURNS; turn++) {
+		if (!held || (held < 2 && prandom_u32_state(&rnd) % 2))
+			member_take(m, &held);
+		else
+			member_give(m, &held);
+		/* others are to run while this one holds some */
+		if (turn % 64 == 0)
+			schedule();
+	}
+	while (held)
+		member_give(m, &held);
+	kthread_complete_and_exit(&m->done, 0);
+}
+
+static void bulkhead_take__holds_against_many(struct kunit *test)
+{
+	struct crowd *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct member *m = kunit_kcalloc(test, THREADS, sizeof(*m), GFP_KERNEL);
+	struct task_struct *task[THREADS];
+	u32 i, taken = 0, refused = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	init_completion(&c->go);
+	for (i = 0; i < THREADS; i++) {
+		m[i].crowd = c;
+		m[i].number = i;
+		init_completion(&m[i].done);
+		task[i] = kthread_run(member_run, &m[i], "weir_kunit");
+		KUNIT_EXPECT_FALSE(test, IS_ERR(task[i]));
+	}
+	complete_all(&c->go);
+	for (i = 0; i < THREADS; i++) {
+		if (IS_ERR(task[i]))
+			continue;
+		wait_for_completion(&m[i].done);
+		taken += m[i].taken;
+		refused += m[i].refused;
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->too_many), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->in_flight), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->inside), 0);
+	KUNIT_EXPECT_GT(test, taken, 1000);
+	KUNIT_EXPECT_GT(test, refused, 0);
+}
+
+static struct kunit_case bulkhead_cases[] = {
+	KUNIT_CASE(bulkhead_take__refuses_the_one_too_many),
+	KUNIT_CASE(bulkhead_take__counts_without_a_limit),
+	KUNIT_CASE(bulkhead_take__holds_against_many),
+	{}
+};
+
+static struct kunit_suite bulkhead_suite = {
+	.name = "weir_bulkhead",
+	.test_cases = bulkhead_cases,
+};
+
+kunit_test_suites(&bulkhead_suite);
