@@ -11,7 +11,7 @@
 #include <linux/uaccess.h>
 #include <asm/ioctls.h>
 
-#include "weir.h"
+#include "router.h"
 
 /*
  * Copies a structure that begins with its own size. Older and newer callers
@@ -86,7 +86,10 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 		if (!ring)
 			return weir_refuse(ws, -ENOTCONN,
 					   "the socket has no outbox");
-		weir_wake_readers(ring);
+		if (ws->port)
+			weir_port_kick(ws->port);
+		else
+			weir_wake_readers(ring);
 	}
 	if (arg & WEIR_KICK_WRITER) {
 		rd = weir_reader_find(ws, arg >> 8);
@@ -124,7 +127,10 @@ static int weir_ioc_wait(struct weir_sock *ws, const void __user *arg)
 	}
 	if (wait.flags & WEIR_WAIT_KICK && ring) {
 		smp_mb();					/* (C) */
-		if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
+		if (ws->port)
+			weir_port_kick(ws->port);
+		else if (READ_ONCE(weir_ring_status(ring)->wake) &
+			 WEIR_WAKE_READERS)
 			weir_wake_readers(ring);
 	}
 	return weir_wait(ws, wait.flags, max_t(u64, wait.bytes, WEIR_GRANULE),
@@ -207,6 +213,12 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 		return weir_ioc_detach(ws, arg);
 	case WEIR_IOC_LIST:
 		return weir_list(ws, uarg);
+	case WEIR_IOC_SERVE:
+		return weir_target_serve(ws, uarg);
+	case WEIR_IOC_CALL:
+		return weir_port_call(ws, uarg);
+	case WEIR_IOC_CONTROL:
+		return weir_control(ws, uarg);
 	case SIOCINQ:
 		if (READ_ONCE(sock->sk->sk_state) == TCP_LISTEN)
 			return weir_refuse(ws, -EINVAL, "the socket listens");
@@ -260,6 +272,20 @@ static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
 	return 0;
 }
 
+/* WEIR_IOC_SERVE, for who has no ioctl at hand. */
+static int weir_set_serve(struct weir_sock *ws, sockptr_t value,
+			  unsigned int len)
+{
+	struct weir_ioc_serve serve = { .weight = 1 };
+
+	if (len >= sizeof(serve.path))
+		return weir_refuse(ws, -ENAMETOOLONG,
+				   "a path has at most 255 bytes");
+	if (copy_from_sockptr(serve.path, value, len))
+		return weir_refuse(ws, -EFAULT, "the path is not readable");
+	return weir_target_serve_path(ws, &serve);
+}
+
 static int weir_set_group(struct weir_sock *ws, int v)
 {
 	kgid_t gid = make_kgid(current_user_ns(), v);
@@ -275,17 +301,14 @@ static int weir_set_group(struct weir_sock *ws, int v)
 	return 0;
 }
 
-static int weir_set_ring_bytes(struct weir_sock *ws, int v)
+static int weir_set_ring_bytes(struct weir_sock *ws, u32 *bytes, u32 v)
 {
-	u32 bytes = v;
-
-	if (!is_power_of_2(bytes) || bytes < WEIR_RING_MIN ||
-	    bytes > WEIR_RING_MAX)
+	if (!is_power_of_2(v) || v < WEIR_RING_MIN || v > WEIR_RING_MAX)
 		return weir_refuse(ws, -EINVAL, "ring sizes are powers of two from 4 KiB to 1 GiB");
-	if (bytes > READ_ONCE(weir_tunables.ring_bytes_max))
+	if (v > READ_ONCE(weir_tunables.ring_bytes_max))
 		return weir_refuse(ws, -EPERM,
 				   "larger than ring_bytes_max permits");
-	ws->ring_bytes = bytes;
+	*bytes = v;
 	return 0;
 }
 
@@ -294,7 +317,12 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 {
 	switch (name) {
 	case WEIR_SO_RING_BYTES:
-		return weir_set_ring_bytes(ws, v);
+		return weir_set_ring_bytes(ws, &ws->ring_bytes, v);
+	case WEIR_SO_INBOX_BYTES:
+		if (ws->inbox)
+			return weir_refuse(ws, -EISCONN,
+					   "the socket has its inbox already");
+		return weir_set_ring_bytes(ws, &ws->inbox_bytes, v);
 	case WEIR_SO_NODE:
 		if (v != NUMA_NO_NODE &&
 		    (v < 0 || v >= MAX_NUMNODES || !node_online(v)))
@@ -357,13 +385,16 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 
 	if (level != SOL_WEIR)
 		return -ENOPROTOOPT;
-	if (name != WEIR_SO_NAME && name != WEIR_SO_LONG_PATH) {
+	if (name != WEIR_SO_NAME && name != WEIR_SO_LONG_PATH &&
+	    name != WEIR_SO_SERVE) {
 		if (len != sizeof(v))
 			return weir_refuse(ws, -EINVAL, "the option takes an int");
 		if (copy_from_sockptr(&v, value, sizeof(v)))
 			return -EFAULT;
 	}
 	WRITE_ONCE(ws->why, NULL);
+	if (name == WEIR_SO_SERVE)
+		return weir_set_serve(ws, value, len);
 	lock_sock(sock->sk);
 	if (name == WEIR_SO_EVICT_MS || name == WEIR_SO_LINGER_MS)
 		err = weir_set_late(ws, name, v);
@@ -408,6 +439,10 @@ static int weir_get_int(struct weir_sock *ws, int name, int *v)
 	case WEIR_SO_RING_BYTES:
 		*v = ws->outbox ? weir_ring_bytes(&ws->outbox->view) :
 				  weir_outbox_bytes(ws);
+		return 0;
+	case WEIR_SO_INBOX_BYTES:
+		*v = ws->inbox ? weir_ring_bytes(&ws->inbox->view) :
+		     ws->inbox_bytes ?: READ_ONCE(weir_tunables.inbox_bytes);
 		return 0;
 	case WEIR_SO_NODE:
 		*v = ws->node;

@@ -1,15 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A socket's inbox: a ring that the kernel writes and the socket reads with a
- * cursor like any other stream. It carries notices about the socket's streams.
- * A notice that finds the inbox full waits as a bit on its reader and is
- * posted when the socket has read on; none is lost.
+ * cursor like any other stream. It carries notices about the socket's streams
+ * and, if the socket has a part in the router, requests and replies. A notice
+ * that finds the inbox full waits as a bit on its reader and is posted when
+ * the socket has read on; none is lost. Who else finds it full waits in
+ * post.waiting.
  *
- * Process context; weir_inbox_post() does not sleep.
+ * The words of its head are written by the kernel alone; where it stands is
+ * kept in struct weir_post all the same, in one line with the lock.
+ *
+ * Process context; only weir_inbox_create() and weir_inbox_fence() sleep.
  */
-#include "weir.h"
+#include "router.h"
 
-/* One notice into the ring; false when there is no room. Under inbox_lock. */
+/**
+ * weir_inbox_room() - look at the cursor: are there so many bytes?
+ * @inbox: the ring, under its post.lock.
+ * @bytes: how many.
+ *
+ * Return: whether there are.
+ */
+bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
+{
+	struct weir_post *post = &inbox->post;
+	u64 size = weir_ring_bytes(&inbox->view), at;
+
+	lockdep_assert_held(&post->lock);
+	if (!post->reader)
+		return false;
+	at = smp_load_acquire(&post->reader->cursor->pos);	/* (D) */
+	if (post->pos - at > size || at & (WEIR_GRANULE - 1))
+		return false;
+	post->limit = at + size;
+	WRITE_ONCE(inbox->view.head->limit, post->limit);
+	return post->limit - post->pos >= bytes;
+}
+
+/**
+ * weir_inbox_want() - have the socket kick when there is room
+ * @inbox: the ring, under its post.lock.
+ * @bytes: of room.
+ *
+ * The caller then runs weir_inbox_fence() and looks once more.
+ */
+void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
+{
+	struct weir_status *status = weir_ring_status(inbox);
+	u64 size = weir_ring_bytes(&inbox->view), wake;
+
+	lockdep_assert_held(&inbox->post.lock);
+	/* a quarter at least, lest it kick for each message that it reads */
+	bytes = min(max(bytes, size / 4), size);
+	wake = inbox->post.pos + bytes - size;
+	spin_lock(&inbox->lock);
+	if (!(status->wake & WEIR_WAKE_WRITER) ||
+	    (s64)(wake - status->wake_pos) < 0)
+		WRITE_ONCE(status->wake_pos, (s64)wake < 0 ? 0 : wake);
+	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
+	spin_unlock(&inbox->lock);
+}
+
+/**
+ * weir_inbox_fence() - make weir_inbox_want() known to the reader's CPUs
+ * @inbox: the ring.
+ * @cpus: scratch.
+ */
+void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus)
+{
+	struct weir_reader *rd;
+	bool mapped = false;
+
+	cpumask_clear(cpus);
+	spin_lock(&inbox->lock);
+	list_for_each_entry(rd, &inbox->readers, ring_link) {
+		if (rd->mm) {
+			weir_mm_cpus(rd->mm, rd->forked, cpus);
+			mapped = true;
+		}
+	}
+	spin_unlock(&inbox->lock);
+	if (mapped)
+		weir_fence_cpus(cpus);				/* (C) */
+	else
+		smp_mb();
+}
+
+/* One notice into the ring; false when there is no room. */
 static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,
 			     enum weir_notice_type type)
 {
@@ -17,30 +94,14 @@ static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,
 	struct weir_ring_view *v = &inbox->view;
 	u32 path_len = strlen(rd->ring->name), len, total, seq;
 	struct weir_notice *notice;
-	struct weir_ring_scan scan;
 	struct weir_record *rec;
-	struct weir_reader *self;
 	u64 pos;
 
-	lockdep_assert_held(&ws->inbox_lock);
 	len = sizeof(*notice) + path_len;
 	total = weir_ring_need(len);
-	if (weir_ring_claim(v, total, 0, &pos, &seq)) {
-		/* the only reader is the socket itself; a lie stalls only it */
-		spin_lock(&inbox->lock);
-		if (!weir_ring_scan_begin(v, &scan)) {
-			list_for_each_entry(self, &inbox->readers, ring_link) {
-				if (weir_ring_scan_cursor(v, &scan,
-							  self->cursor))
-					scan.min = scan.claim -
-						   weir_ring_bytes(v);
-			}
-			weir_ring_scan_end(v, &scan);
-		}
-		spin_unlock(&inbox->lock);
-		if (weir_ring_claim(v, total, 0, &pos, &seq))
-			return false;
-	}
+	if (!weir_inbox_claim(inbox, total,
+			      (u64)inbox->post.kept * WEIR_GRANULE, &pos, &seq))
+		return false;
 	rec = weir_ring_at(v, pos);
 	notice = (struct weir_notice *)(rec + 1);
 	notice->type = type;
@@ -66,17 +127,12 @@ static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,
 /* Posts what waits on one reader; false when there is no room. */
 static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 {
-	struct weir_status *status = weir_ring_status(ws->inbox);
 	unsigned int type;
 
-	lockdep_assert_held(&ws->inbox_lock);
+	lockdep_assert_held(&ws->inbox->post.lock);
 	for_each_set_bit(type, &rd->notices, BITS_PER_LONG) {
 		if (!weir_inbox_write(ws, rd, type)) {
-			spin_lock(&ws->inbox->lock);
-			WRITE_ONCE(status->wake,
-				   status->wake | WEIR_WAKE_WRITER);
-			WRITE_ONCE(status->wake_pos, 0);
-			spin_unlock(&ws->inbox->lock);
+			weir_inbox_want(ws->inbox, 0);
 			weir_stat_inc(WEIR_STAT_NOTICES_DEFERRED);
 			return false;
 		}
@@ -103,11 +159,11 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 {
 	if (!smp_load_acquire(&ws->inbox) || rd->id == WEIR_ID_INBOX)
 		return;
-	spin_lock(&ws->inbox_lock);
+	spin_lock(&ws->inbox->post.lock);
 	rd->reason = reason;
 	__set_bit(type, &rd->notices);
 	weir_inbox_drain(ws, rd);
-	spin_unlock(&ws->inbox_lock);
+	spin_unlock(&ws->inbox->post.lock);
 	weir_inbox_wake(ws);
 }
 
@@ -124,7 +180,7 @@ void weir_inbox_flush(struct weir_sock *ws)
 		return;
 	status = weir_ring_status(inbox);
 	spin_lock(&ws->rlock);
-	spin_lock(&ws->inbox_lock);
+	spin_lock(&ws->inbox->post.lock);
 	spin_lock(&inbox->lock);
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 	WRITE_ONCE(status->wake_pos, U64_MAX);
@@ -133,9 +189,31 @@ void weir_inbox_flush(struct weir_sock *ws)
 		if (rd->notices && !weir_inbox_drain(ws, rd))
 			break;
 	}
-	spin_unlock(&ws->inbox_lock);
+	weir_ports_resume(inbox);
+	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);
 	weir_inbox_wake(ws);
+}
+
+/*
+ * weir_inbox_close() - the socket is being released
+ *
+ * The memory stays for who may still be posting; nothing more goes in.
+ */
+void weir_inbox_close(struct weir_ring *inbox)
+{
+	struct weir_reader *rd;
+
+	spin_lock(&inbox->post.lock);
+	rd = inbox->post.reader;
+	inbox->post.reader = NULL;
+	inbox->post.limit = inbox->post.pos;
+	weir_ports_resume(inbox);
+	spin_unlock(&inbox->post.lock);
+	if (!rd)
+		return;
+	weir_reader_detach(rd, WEIR_REASON_CLOSED);
+	weir_reader_put(rd);
 }
 
 /*
@@ -152,8 +230,8 @@ int weir_inbox_create(struct weir_sock *ws)
 	lockdep_assert_held(&ws->wn->lock);
 	if (ws->inbox)
 		goto announce;	/* to a handle that has not seen the notices */
-	inbox = weir_ring_create(ws, READ_ONCE(weir_tunables.inbox_bytes),
-				 true);
+	inbox = weir_ring_create(ws, ws->inbox_bytes ?:
+				 READ_ONCE(weir_tunables.inbox_bytes), true);
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
 	self = weir_reader_attach(ws, inbox, true);
@@ -161,10 +239,12 @@ int weir_inbox_create(struct weir_sock *ws)
 		weir_ring_put(inbox);
 		return PTR_ERR(self);
 	}
+	weir_reader_get(self);
+	inbox->post.reader = self;
 	smp_store_release(&ws->inbox, inbox);
 announce:
 	spin_lock(&ws->rlock);
-	spin_lock(&ws->inbox_lock);
+	spin_lock(&ws->inbox->post.lock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
 		rd->reason = WEIR_REASON_NONE;
 		__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
@@ -176,7 +256,7 @@ announce:
 				  WEIR_NOTICE_DETACHED, &rd->notices);
 		weir_inbox_drain(ws, rd);
 	}
-	spin_unlock(&ws->inbox_lock);
+	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);
 	weir_inbox_wake(ws);
 	return 0;

@@ -10,42 +10,18 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "weir.h"
-
-#define WEIR_LIST_MAX	1024	/* entries a call */
-
-/**
- * struct weir_list_ctx - a call in progress
- * @ws: caller's socket.
- * @kind: what is listed.
- * @after: only larger ids.
- * @room: entries that still fit.
- * @count: entries written.
- * @entry_size: as the caller knows it.
- * @to: next entry in user space.
- * @all: the caller may see everything.
- * @entry: entry being made.
- */
-struct weir_list_ctx {
-	struct weir_sock *ws;
-	u32 kind;
-	u64 after;
-	u32 room;
-	u32 count;
-	u32 entry_size;
-	u8 __user *to;
-	bool all;
-	struct weir_list_entry *entry;
-};
+#include "list.h"
+#include "router.h"
 
 static bool weir_list_sees(const struct weir_list_ctx *ctx, kuid_t uid)
 {
 	return ctx->all || uid_eq(uid, current_fsuid());
 }
 
-static int weir_list_emit(struct weir_list_ctx *ctx)
+/* weir_list_emit() - hand the entry to the caller: 0 or -EFAULT */
+int weir_list_emit(struct weir_list_ctx *ctx)
 {
-	u32 n = min_t(u32, ctx->entry_size, sizeof(*ctx->entry));
+	u32 n = min(ctx->entry_size, ctx->known);
 
 	if (copy_to_user(ctx->to, ctx->entry, n) ||
 	    clear_user(ctx->to + n, ctx->entry_size - n))
@@ -309,6 +285,18 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 	return err;
 }
 
+/* Bytes of an entry of this kind. */
+static u32 weir_list_known(u32 kind)
+{
+	switch (kind) {
+	case WEIR_LIST_ROUTES:
+		return sizeof(struct weir_route_entry);
+	case WEIR_LIST_TARGETS:
+		return sizeof(struct weir_target_entry);
+	}
+	return sizeof(struct weir_list_entry);
+}
+
 /*
  * weir_list() - WEIR_IOC_LIST
  */
@@ -332,7 +320,8 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 	ctx.entry_size = req.entry_size;
 	ctx.to = u64_to_user_ptr(req.entries);
 	ctx.all = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
-	ctx.entry = kmalloc(sizeof(*ctx.entry), GFP_KERNEL);
+	ctx.known = weir_list_known(req.kind);
+	ctx.entry = kzalloc(ctx.known, GFP_KERNEL);
 	if (!ctx.entry)
 		return -ENOMEM;
 
@@ -348,6 +337,12 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 		break;
 	case WEIR_LIST_CURSORS:
 		err = weir_list_cursors(&ctx);
+		break;
+	case WEIR_LIST_ROUTES:
+		err = weir_list_routes(&ctx);
+		break;
+	case WEIR_LIST_TARGETS:
+		err = weir_list_targets(&ctx);
 		break;
 	default:
 		err = weir_refuse(ws, -EINVAL, "no such kind of object");

@@ -9,6 +9,7 @@
 #include "weir.h"
 
 #define CREATE_TRACE_POINTS
+#include "router.h"
 #include "trace.h"
 
 unsigned int weir_family = WEIR_FAMILY_DEFAULT;
@@ -16,6 +17,7 @@ module_param_named(family, weir_family, uint, 0444);
 MODULE_PARM_DESC(family, "address family number of AF_WEIR (18, 19 or 25; default 18)");
 
 struct workqueue_struct *weir_wq;
+struct workqueue_struct *weir_router_wq;
 
 static unsigned int weir_net_id;
 
@@ -47,6 +49,8 @@ static int __net_init weir_net_init(struct net *net)
 	xa_init(&wn->path_ids);
 	xa_init(&wn->sockets);
 	xa_init(&wn->rings);
+	xa_init_flags(&wn->ports, XA_FLAGS_ALLOC1);
+	xa_init(&wn->targets);
 	weir_accounts_init(&wn->accounts);
 	err = weir_trie_init(&wn->paths);
 	if (err)
@@ -93,6 +97,24 @@ static void weir_net_end_lingering(struct weir_net *wn)
 	}
 }
 
+/* Routes that were set stay without anybody who serves them; they end here. */
+static void weir_net_end_routes(struct weir_net *wn)
+{
+	int i;
+
+	/* nothing was ever routed here: nothing to wait for */
+	if (!wn->route_gen && !wn->next_port)
+		return;
+	mutex_lock(&wn->lock);
+	weir_routes_end(wn);
+	mutex_unlock(&wn->lock);
+	/* works of targets; a plan's end is that of targets, theirs of ports */
+	for (i = 0; i < 4; i++) {
+		rcu_barrier();
+		flush_workqueue(weir_router_wq);
+	}
+}
+
 /*
  * No socket is left: each held the namespace. Lingering streams and held
  * cursors do not; they end here, and with them all works.
@@ -102,10 +124,13 @@ static void __net_exit weir_net_exit(struct net *net)
 	struct weir_net *wn = weir_net(net);
 
 	WARN_ON_ONCE(!xa_empty(&wn->sockets));
+	weir_net_end_routes(wn);
 	weir_net_end_lingering(wn);
 	flush_workqueue(weir_wq);
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
+	xa_destroy(&wn->ports);
+	xa_destroy(&wn->targets);
 	xa_destroy(&wn->sockets);
 	xa_destroy(&wn->path_ids);
 	weir_trie_destroy(&wn->patterns);
@@ -127,9 +152,15 @@ static int __init weir_init(void)
 	weir_wq = alloc_workqueue("weir", WQ_UNBOUND, 0);
 	if (!weir_wq)
 		return -ENOMEM;
+	weir_router_wq = alloc_workqueue("weir_router",
+					 WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!weir_router_wq) {
+		err = -ENOMEM;
+		goto err_wq;
+	}
 	err = register_pernet_subsys(&weir_net_ops);
 	if (err)
-		goto err_wq;
+		goto err_router_wq;
 	err = weir_sysfs_init();
 	if (err)
 		goto err_net;
@@ -142,6 +173,8 @@ err_sysfs:
 	weir_sysfs_exit();
 err_net:
 	unregister_pernet_subsys(&weir_net_ops);
+err_router_wq:
+	destroy_workqueue(weir_router_wq);
 err_wq:
 	destroy_workqueue(weir_wq);
 	return err;
@@ -152,9 +185,11 @@ static void __exit weir_exit(void)
 	/* 1. no new sockets; none is left, or the module would be in use */
 	weir_socket_exit();
 	weir_sysfs_exit();
+	weir_poll_set(cpu_none_mask);
 	/* 2. what lingers, in every namespace */
 	unregister_pernet_subsys(&weir_net_ops);
 	/* 3. works are done; wait for what RCU still frees with our code */
+	destroy_workqueue(weir_router_wq);
 	destroy_workqueue(weir_wq);
 	rcu_barrier();
 }

@@ -127,7 +127,7 @@ int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 	if (ws->path)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	mutex_lock(&ws->wn->lock);
-	path = weir_path_get(ws, name, len, MAY_WRITE);
+	path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
 	if (IS_ERR(path)) {
 		err = PTR_ERR(path);
 	} else if (path->users > 1) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Names in use: who made them, who may use them, what is published under them.
- * A path exists while a publisher, a lingering stream or a listener has it.
- * Its owner, group and mode bits are those of a file: read permission to
- * subscribe; write permission to publish, listen and connect. A new name below
+ * A path exists while a publisher, a lingering stream, a listener or a route
+ * has it. Its owner, group and mode bits are those of a file: read permission
+ * to subscribe; write permission to publish, listen, connect and call; execute
+ * permission, or to be its owner, to serve. A new name below
  * a name in use needs write permission on the nearest such ancestor, so that
  * nobody can slip a publisher under somebody else's tree.
  *
@@ -37,6 +38,20 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 	     ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
 	revert_creds(old);
 	return ok;
+}
+
+/**
+ * weir_path_may_serve() - may the maker of a socket take a path's requests?
+ * @ws: the socket.
+ * @path: the path.
+ *
+ * Who may send there must not for that be able to read what others send: so
+ * it takes the owner, execute permission or CAP_NET_ADMIN.
+ */
+bool weir_path_may_serve(struct weir_sock *ws, const struct weir_path *path)
+{
+	return uid_eq(ws->cred->fsuid, path->uid) ||
+	       weir_path_permits(ws, path, MAY_EXEC);
 }
 
 /**
@@ -81,17 +96,31 @@ struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 	return node ? weir_trie_item(node) : NULL;
 }
 
+static bool weir_path_usable(struct weir_sock *ws, const struct weir_path *path,
+			     enum weir_use use)
+{
+	switch (use) {
+	case WEIR_USE_PUBLISH:
+		return weir_path_permits(ws, path, MAY_WRITE);
+	case WEIR_USE_SERVE:
+		return weir_path_may_serve(ws, path);
+	case WEIR_USE_CONTROL:
+		return true;
+	}
+	return false;
+}
+
 /**
- * weir_path_get() - find or make a path, for a publisher or a listener
+ * weir_path_get() - find or make a path
  * @ws: for whom; its options give a new path's mode and group.
- * @name: not a pattern.
- * @len: bytes.
- * @access: MAY_WRITE.
+ * @name: its bytes.
+ * @len: how many.
+ * @use: what for.
  *
  * Returns the path with one more user, or an ERR_PTR with words.
  */
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
-				u32 len, int access)
+				u32 len, enum weir_use use)
 {
 	struct weir_net *wn = ws->wn;
 	struct weir_path *path, *above;
@@ -100,12 +129,12 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	int err;
 
 	lockdep_assert_held(&wn->lock);
-	err = weir_path_check(name, len, false, &why);
+	err = weir_path_check(name, len, use != WEIR_USE_PUBLISH, &why);
 	if (err)
 		return ERR_PTR(weir_refuse(ws, err, why));
 	path = weir_path_find(wn, name, len);
 	if (path) {
-		if (!weir_path_permits(ws, path, access)) {
+		if (!weir_path_usable(ws, path, use)) {
 			weir_drop(name, WEIR_REASON_DENIED);
 			return ERR_PTR(weir_refuse(ws, -EACCES,
 						   "the path's mode does not permit it"));
@@ -129,7 +158,8 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 		goto err_uncharge;
 	}
 	above = weir_trie_parent_item(node);
-	if (above && !weir_path_permits(ws, above, MAY_WRITE)) {
+	if (above && use != WEIR_USE_CONTROL &&
+	    !weir_path_permits(ws, above, MAY_WRITE)) {
 		weir_drop(name, WEIR_REASON_DENIED);
 		err = weir_refuse(ws, -EACCES,
 				  "the mode of a path above does not permit it");
@@ -175,5 +205,5 @@ void weir_path_put(struct weir_path *path)
 	weir_trie_remove(&wn->paths, path->node);
 	xa_erase(&wn->path_ids, path->id);
 	weir_object_uncharge(path->account);
-	kfree(path);
+	kfree_rcu(path, rcu);	/* senders look its route up */
 }

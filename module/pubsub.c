@@ -86,7 +86,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	if (ws->outbox)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	mutex_lock(&wn->lock);
-	path = weir_path_get(ws, name, len, MAY_WRITE);
+	path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
 	if (IS_ERR(path)) {
 		err = PTR_ERR(path);
 		goto out_unlock;

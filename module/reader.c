@@ -306,6 +306,48 @@ err_put:
 	return ERR_PTR(err);
 }
 
+/**
+ * weir_reader_attach_router() - let the router read a socket's outbox
+ * @ws: the socket, who is charged.
+ * @ring: its outbox, which nobody else reads or has written to.
+ *
+ * The kernel moves this cursor and nobody evicts it. Returns the reader, held,
+ * or an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
+					      struct weir_ring *ring)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_reader *rd;
+	int err;
+
+	rd = weir_reader_alloc(ws, ring);
+	if (IS_ERR(rd))
+		return rd;
+	rd->gating = true;
+	rd->router = true;
+	mutex_lock(&ring->slot_lock);
+	err = xa_insert(&ring->slots, 0, rd, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		mutex_unlock(&ring->slot_lock);
+		weir_reader_put(rd);
+		return ERR_PTR(weir_refuse(ws, err, "no memory for a cursor"));
+	}
+	spin_lock(&ring->lock);
+	WRITE_ONCE(status->nslots, 1);
+	status->gating[0] |= 1;
+	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_ROUTER);
+	smp_store_release(&status->gen, status->gen + 1);
+	weir_reader_get(rd);	/* the slot table's */
+	list_add_tail(&rd->ring_link, &ring->readers);
+	status->attaches++;
+	spin_unlock(&ring->lock);
+	mutex_unlock(&ring->slot_lock);
+	weir_stat_inc(WEIR_STAT_READERS);
+	weir_stat_inc(WEIR_STAT_ATTACHES);
+	return rd;
+}
+
 /* Off the socket's list; the socket's reference goes. */
 static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 {
@@ -477,6 +519,11 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	struct weir_sock *ws = NULL;
 	bool first;
 
+	if (rd->router) {
+		/* the kernel's cursor is true, so the owner's head is not */
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		return;
+	}
 	spin_lock(&ring->lock);
 	first = !rd->evicted && !list_empty(&rd->ring_link);
 	if (first) {

@@ -9,9 +9,10 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
-#include "weir.h"
+#include "router.h"
 
-static void weir_cursor_store(struct weir_reader *rd, u64 pos, u32 seq)
+static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
+			      u64 pos, u32 seq)
 {
 	struct weir_ring *ring = rd->ring;
 
@@ -21,8 +22,12 @@ static void weir_cursor_store(struct weir_reader *rd, u64 pos, u32 seq)
 	if (!rd->gating)
 		return;
 	smp_mb();						/* (C) */
-	if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER)
+	if (!(READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER))
+		return;
+	if (!ring->inbox_of)
 		weir_wake_writer(ring);
+	else if (READ_ONCE(weir_ring_status(ring)->wake_pos) <= pos)
+		weir_inbox_flush(ws);
 }
 
 /*
@@ -52,8 +57,31 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	atomic64_add(missed, &ws->missed);
 	weir_stat_add(WEIR_STAT_MISSED, missed);
 	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
-	weir_cursor_store(rd, pos, found);
+	weir_cursor_store(ws, rd, pos, found);
 	return true;
+}
+
+/*
+ * What came through the router: told by a control message, or, if it is an
+ * error of the router's and there is no room for one, as the error of the call.
+ * Returns 1 when the record is one to hand on, 0 to pass it over.
+ */
+static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
+{
+	struct weir_scm_route scm;
+	struct weir_fault fault;
+
+	if (rec->kind == WEIR_KIND_NOTICE)
+		return 0;
+	weir_named_record(rec, &scm);
+	if (msg->msg_controllen) {
+		put_cmsg(msg, SOL_WEIR, WEIR_SCM_ROUTE, sizeof(scm), &scm);
+		return 1;
+	}
+	if (rec->kind != WEIR_KIND_ERROR || !(scm.flags & WEIR_REC_ROUTER))
+		return 1;
+	memcpy(&fault, rec->payload, sizeof(fault));
+	return weir_fault_errno(fault.reason);
 }
 
 /* The stream cannot be read on. */
@@ -108,13 +136,25 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		if (!got) {
 			/* let go of aborted records */
 			if (pos != READ_ONCE(rd->cursor->pos) && !ended)
-				weir_cursor_store(rd, pos,
+				weir_cursor_store(ws, rd, pos,
 						  READ_ONCE(rd->cursor->seq));
 			*gone = ended;
 			return ended ? 0 : -EAGAIN;
 		}
 		if (got < 0)
 			return weir_recv_nonsense(ws, rd, gone);
+		if (rd->id == WEIR_ID_INBOX) {
+			got = weir_recv_routed(&rec, msg);
+			if (got <= 0) {
+				if (!got || !(flags & MSG_PEEK))
+					weir_cursor_store(ws, rd, rec.next,
+							  rec.seq + 1);
+				if (!got)
+					continue;
+				return weir_refuse(ws, got,
+						   "the router answered: there is no reply");
+			}
+		}
 		n = min_t(size_t, rec.len, room);
 		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
 			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
@@ -125,7 +165,7 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			continue;
 		}
 		if (!(flags & MSG_PEEK))
-			weir_cursor_store(rd, rec.next, rec.seq + 1);
+			weir_cursor_store(ws, rd, rec.next, rec.seq + 1);
 		if (rec.len > room)
 			msg->msg_flags |= MSG_TRUNC;
 		weir_count_copy(ws, rd->ring, n);
@@ -173,6 +213,21 @@ static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
 	msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
 }
 
+/* The inbox of a socket that calls or serves. -EAGAIN when it has nothing. */
+static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
+			   size_t room, int flags)
+{
+	struct weir_reader *rd = weir_reader_find(ws, WEIR_ID_INBOX);
+	bool gone = false;
+	int got;
+
+	if (!rd)
+		return -EAGAIN;
+	got = weir_recv_one(ws, rd, msg, room, flags, &gone);
+	weir_reader_put(rd);
+	return gone ? -EAGAIN : got;
+}
+
 /* One pass over the streams. -EAGAIN when none had anything. */
 static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 			  int flags)
@@ -198,7 +253,8 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		if (got != -EAGAIN && (got || !gone || pair))
 			return got;
 	}
-	return -EAGAIN;
+	return READ_ONCE(ws->port) ? weir_recv_inbox(ws, msg, room, flags) :
+				     -EAGAIN;
 }
 
 int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)

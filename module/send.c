@@ -8,7 +8,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
-#include "weir.h"
+#include "router.h"
 
 /* Claims, with a look at the cursors where the cached limit does not do. */
 static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,
@@ -72,34 +72,53 @@ static int weir_send_check(struct weir_sock *ws, struct msghdr *msg)
 	return 0;
 }
 
+/* Where a message goes: into the stream, or where it says itself. */
+static int weir_send_where(struct weir_sock *ws, struct msghdr *msg,
+			   struct weir_scm_route *scm)
+{
+	bool streams = ws->sk.sk_type != SOCK_RDM ||
+		       (READ_ONCE(ws->outbox) && !READ_ONCE(ws->port));
+
+	if (!streams && (msg->msg_namelen || msg->msg_controllen))
+		return weir_named_address(ws, msg, scm);
+	if (msg->msg_controllen)
+		return weir_refuse(ws, -EINVAL,
+				   "weir carries no descriptors, credentials or other control messages");
+	if (msg->msg_namelen)
+		return weir_refuse(ws, ws->sk.sk_state == TCP_ESTABLISHED ?
+				   -EISCONN : -EOPNOTSUPP,
+				   "a socket sends to its own path only");
+	if (READ_ONCE(ws->port))
+		return weir_refuse(ws, -EDESTADDRREQ,
+				   "a socket that calls or serves says where each message goes");
+	return 0;
+}
+
 int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = sock->sk;
 	struct weir_sock *ws = weir_sk(sk);
+	struct weir_scm_route scm = { .kind = WEIR_KIND_EVENT };
 	struct weir_record *rec;
 	struct weir_ring *ring;
-	u32 total, seq;
+	u32 total, seq, ext;
 	long timeo;
 	u64 pos;
 	int err;
 
 	if (msg->msg_flags & MSG_OOB)
 		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
-	if (msg->msg_controllen)
-		return weir_refuse(ws, -EINVAL,
-				   "weir carries no descriptors, credentials or other control messages");
-	if (msg->msg_namelen)
-		return weir_refuse(ws, sk->sk_state == TCP_ESTABLISHED ?
-				   -EISCONN : -EOPNOTSUPP,
-				   "a socket sends to its own path only");
-	err = weir_send_check(ws, msg);
+	err = weir_send_where(ws, msg, &scm);
+	if (!err)
+		err = weir_send_check(ws, msg);
 	if (err)
 		return err;
 	ring = ws->outbox;
-	if (len > weir_ring_max_len(&ring->view))
+	ext = scm.dup ? 2 : scm.deadline_ns ? 1 : 0;
+	if (len > weir_ring_max_len(&ring->view) - ext * 8)
 		return weir_refuse(ws, -EMSGSIZE,
 				   "the message is larger than the ring");
-	total = weir_ring_need(len);
+	total = weir_ring_need(len + ext * 8);
 	timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 
 	while (weir_send_claim(ring, total, &pos, &seq)) {
@@ -111,16 +130,21 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	}
 
 	rec = weir_ring_at(&ring->view, pos);
-	rec->kind = WEIR_KIND_EVENT;
-	rec->flags = 0;
-	rec->ext = 0;
+	rec->kind = scm.kind;
+	rec->flags = scm.flags;
+	rec->ext = ext;
 	rec->reserved = 0;
 	rec->seq = seq;
-	rec->route = 0;
-	rec->tag = 0;
-	rec->key = 0;
+	rec->route = scm.route;
+	rec->tag = scm.tag;
+	rec->key = scm.key;
 	rec->len = len;
-	if (!copy_from_iter_full(rec + 1, len, &msg->msg_iter)) {
+	if (ext)
+		((u64 *)(rec + 1))[WEIR_EXT_DEADLINE] = scm.deadline_ns;
+	if (ext > WEIR_EXT_DUP)
+		((u64 *)(rec + 1))[WEIR_EXT_DUP] = scm.dup;
+	if (!copy_from_iter_full((u64 *)(rec + 1) + ext, len,
+				 &msg->msg_iter)) {
 		err = weir_refuse(ws, -EFAULT, "the message is not readable");
 		/* not to be taken back: a reader may have come in behind it */
 		rec->flags = WEIR_REC_ABORTED;
@@ -129,7 +153,9 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	}
 	weir_ring_commit(&ring->view, rec, pos);
 	smp_mb();						/* (C) */
-	if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
+	if (ws->port)
+		weir_port_kick(ws->port);
+	else if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
 		weir_wake_readers(ring);
 
 	atomic64_inc(&ws->sent);

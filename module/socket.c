@@ -11,7 +11,7 @@
 #include <linux/net.h>
 #include <net/sock.h>
 
-#include "weir.h"
+#include "router.h"
 
 static struct proto weir_proto = {
 	.name		= "WEIR",
@@ -68,7 +68,6 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	INIT_LIST_HEAD(&ws->readers);
 	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC);
 	mutex_init(&ws->iolock);
-	spin_lock_init(&ws->inbox_lock);
 	spin_lock_init(&ws->accept_lock);
 	INIT_LIST_HEAD(&ws->accept_queue);
 	INIT_LIST_HEAD(&ws->accept_link);
@@ -90,26 +89,22 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
  */
 void weir_sock_destroy(struct weir_sock *ws)
 {
-	struct weir_reader *rd;
+	/* 1. nothing is routed to it or from it any more */
+	weir_port_close(ws);
 
-	/* 1. the outbox lingers or ends, before the peer is told to look */
+	/* 2. the outbox lingers or ends, before the peer is told to look */
 	xa_erase(&ws->wn->sockets, ws->id);
 	weir_pair_reset(ws);
 	if (ws->outbox)
 		weir_ring_owner_gone(ws->outbox, &ws->outbox);
 
-	/* 2. out of the names and queues */
+	/* 3. out of the names and queues */
 	weir_pair_release(ws);
 	weir_unsubscribe(ws);
 
-	/* 3. the inbox; its memory stays for who may still be posting */
-	if (ws->inbox) {
-		rd = weir_reader_find(ws, WEIR_ID_INBOX);
-		if (rd) {
-			weir_reader_detach(rd, WEIR_REASON_CLOSED);
-			weir_reader_put(rd);
-		}
-	}
+	/* 4. the inbox */
+	if (ws->inbox)
+		weir_inbox_close(ws->inbox);
 	sock_orphan(&ws->sk);
 	sock_put(&ws->sk);
 }

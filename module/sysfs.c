@@ -8,7 +8,7 @@
 #include <linux/log2.h>
 #include <linux/sysfs.h>
 
-#include "weir.h"
+#include "router.h"
 
 DEFINE_PER_CPU(u64[WEIR_STAT_MAX], weir_stats);
 DEFINE_PER_CPU(u64[WEIR_REASON_MAX], weir_drops);
@@ -22,6 +22,7 @@ struct weir_tunables weir_tunables = {
 	.user_objects_max	= 1 << 16,
 	.netns_objects_max	= 1 << 18,
 	.streams_max		= 1 << 14,
+	.poll_idle_us		= 200,
 	.fence_records		= 64,
 };
 
@@ -95,7 +96,41 @@ WEIR_TUNABLE(netns_bytes_max, false, 0, S64_MAX);
 WEIR_TUNABLE(user_objects_max, false, 0, U32_MAX);
 WEIR_TUNABLE(netns_objects_max, false, 0, U32_MAX);
 WEIR_TUNABLE(streams_max, false, 0, 1 << 20);
+WEIR_TUNABLE(poll_idle_us, false, 0, 10000000);
 WEIR_TUNABLE(fence_records, false, 0, U32_MAX);
+
+/* CPUs that poll the outboxes of callers and services: a list such as 0,2-3. */
+static struct cpumask weir_poll_cpus;
+
+static ssize_t poll_cpus_show(struct kobject *kobj, struct kobj_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(&weir_poll_cpus));
+}
+
+static ssize_t poll_cpus_store(struct kobject *kobj,
+			       struct kobj_attribute *attr, const char *buf,
+			       size_t count)
+{
+	cpumask_var_t cpus;
+	int err;
+
+	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
+		return -ENOMEM;
+	err = cpulist_parse(buf, cpus);
+	if (!err && !cpumask_subset(cpus, cpu_online_mask)) {
+		pr_warn_ratelimited("weir: poll_cpus takes CPUs that are online\n");
+		err = -ERANGE;
+	}
+	if (!err)
+		err = weir_poll_set(cpus);
+	if (!err)
+		cpumask_copy(&weir_poll_cpus, cpus);
+	free_cpumask_var(cpus);
+	return err ?: count;
+}
+
+static struct kobj_attribute weir_poll_cpus_attr = __ATTR_RW(poll_cpus);
 
 static struct attribute *weir_tunable_attrs[] = {
 	&weir_tunable_ring_bytes.attr.attr,
@@ -106,6 +141,8 @@ static struct attribute *weir_tunable_attrs[] = {
 	&weir_tunable_user_objects_max.attr.attr,
 	&weir_tunable_netns_objects_max.attr.attr,
 	&weir_tunable_streams_max.attr.attr,
+	&weir_tunable_poll_idle_us.attr.attr,
+	&weir_poll_cpus_attr.attr,
 	&weir_tunable_fence_records.attr.attr,
 	NULL
 };
@@ -203,6 +240,21 @@ WEIR_COUNTER(drops, no_memory, WEIR_REASON_NO_MEMORY);
 WEIR_COUNTER(drops, overrun, WEIR_REASON_OVERRUN);
 WEIR_COUNTER(drops, expired, WEIR_REASON_EXPIRED);
 WEIR_COUNTER(drops, netns, WEIR_REASON_NETNS);
+WEIR_COUNTER(drops, no_route, WEIR_REASON_NO_ROUTE);
+WEIR_COUNTER(drops, no_target, WEIR_REASON_NO_TARGET);
+WEIR_COUNTER(drops, deadline, WEIR_REASON_DEADLINE);
+WEIR_COUNTER(drops, rate, WEIR_REASON_RATE);
+WEIR_COUNTER(drops, bulkhead, WEIR_REASON_BULKHEAD);
+WEIR_COUNTER(drops, breaker, WEIR_REASON_BREAKER);
+WEIR_COUNTER(drops, inbox_full, WEIR_REASON_INBOX_FULL);
+WEIR_COUNTER(drops, target_died, WEIR_REASON_TARGET_DIED);
+WEIR_COUNTER(drops, target_hung, WEIR_REASON_TARGET_HUNG);
+WEIR_COUNTER(drops, too_large, WEIR_REASON_TOO_LARGE);
+WEIR_COUNTER(drops, loop, WEIR_REASON_LOOP);
+WEIR_COUNTER(drops, quorum, WEIR_REASON_QUORUM);
+WEIR_COUNTER(drops, bad_request, WEIR_REASON_BAD_REQUEST);
+WEIR_COUNTER(drops, late, WEIR_REASON_LATE);
+WEIR_COUNTER(drops, duplicate, WEIR_REASON_DUPLICATE);
 
 static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, slow),
@@ -214,6 +266,21 @@ static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, overrun),
 	WEIR_COUNTER_ATTR(drops, expired),
 	WEIR_COUNTER_ATTR(drops, netns),
+	WEIR_COUNTER_ATTR(drops, no_route),
+	WEIR_COUNTER_ATTR(drops, no_target),
+	WEIR_COUNTER_ATTR(drops, deadline),
+	WEIR_COUNTER_ATTR(drops, rate),
+	WEIR_COUNTER_ATTR(drops, bulkhead),
+	WEIR_COUNTER_ATTR(drops, breaker),
+	WEIR_COUNTER_ATTR(drops, inbox_full),
+	WEIR_COUNTER_ATTR(drops, target_died),
+	WEIR_COUNTER_ATTR(drops, target_hung),
+	WEIR_COUNTER_ATTR(drops, too_large),
+	WEIR_COUNTER_ATTR(drops, loop),
+	WEIR_COUNTER_ATTR(drops, quorum),
+	WEIR_COUNTER_ATTR(drops, bad_request),
+	WEIR_COUNTER_ATTR(drops, late),
+	WEIR_COUNTER_ATTR(drops, duplicate),
 	NULL
 };
 

@@ -10,7 +10,7 @@
 #define _WEIR_TRACE_H
 
 #include <linux/tracepoint.h>
-#include "weir.h"
+#include "router.h"
 
 #define weir_show_reason(reason)					\
 	__print_symbolic(reason,					\
@@ -25,7 +25,37 @@
 		{ WEIR_REASON_OVERRUN,		"overrun" },		\
 		{ WEIR_REASON_EXPIRED,		"expired" },		\
 		{ WEIR_REASON_NETNS,		"netns" },		\
-		{ WEIR_REASON_TAKEN_OVER,	"taken_over" })
+		{ WEIR_REASON_TAKEN_OVER,	"taken_over" },		\
+		{ WEIR_REASON_NO_ROUTE,		"no_route" },		\
+		{ WEIR_REASON_NO_TARGET,	"no_target" },		\
+		{ WEIR_REASON_DEADLINE,		"deadline" },		\
+		{ WEIR_REASON_RATE,		"rate" },		\
+		{ WEIR_REASON_BULKHEAD,		"bulkhead" },		\
+		{ WEIR_REASON_BREAKER,		"breaker" },		\
+		{ WEIR_REASON_INBOX_FULL,	"inbox_full" },		\
+		{ WEIR_REASON_TARGET_DIED,	"target_died" },	\
+		{ WEIR_REASON_TARGET_HUNG,	"target_hung" },	\
+		{ WEIR_REASON_TOO_LARGE,	"too_large" },		\
+		{ WEIR_REASON_LOOP,		"loop" },		\
+		{ WEIR_REASON_QUORUM,		"quorum" },		\
+		{ WEIR_REASON_BAD_REQUEST,	"bad_request" },	\
+		{ WEIR_REASON_LATE,		"late" },		\
+		{ WEIR_REASON_DUPLICATE,	"duplicate" })
+
+#define weir_show_guard(guard)						\
+	__print_symbolic(guard,						\
+		{ WEIR_GUARD_NONE,		"none" },		\
+		{ WEIR_GUARD_ROUTE,		"route" },		\
+		{ WEIR_GUARD_PERMISSION,	"permission" },		\
+		{ WEIR_GUARD_DEADLINE,		"deadline" },		\
+		{ WEIR_GUARD_BUCKET,		"bucket" },		\
+		{ WEIR_GUARD_BULKHEAD,		"bulkhead" },		\
+		{ WEIR_GUARD_BREAKER,		"breaker" },		\
+		{ WEIR_GUARD_INBOX,		"inbox" },		\
+		{ WEIR_GUARD_WATCHDOG,		"watchdog" },		\
+		{ WEIR_GUARD_POLICY,		"policy" },		\
+		{ WEIR_GUARD_CHECK,		"check" },		\
+		{ WEIR_GUARD_DUP,		"dup" })
 
 #define weir_show_state(state)						\
 	__print_symbolic(state,						\
@@ -115,6 +145,47 @@ TRACE_EVENT(weir_wake,
 		__entry->woken = woken;
 	),
 	TP_printk("stream %lu woken %u", __entry->ring, __entry->woken)
+);
+
+TRACE_EVENT(weir_refuse,
+	TP_PROTO(const char *path, const struct weir_fault *fault, u32 tag),
+	TP_ARGS(path, fault, tag),
+	TP_STRUCT__entry(
+		__field(u64, target)
+		__field(u32, reason)
+		__field(u32, guard)
+		__field(u32, tag)
+		__string(path, path)
+	),
+	TP_fast_assign(
+		__entry->target = fault->target;
+		__entry->reason = fault->reason;
+		__entry->guard = fault->guard;
+		__entry->tag = tag;
+		weir_assign_str(path, path);
+	),
+	TP_printk("%s reason %s guard %s target %llu tag %u", __get_str(path),
+		  weir_show_reason(__entry->reason),
+		  weir_show_guard(__entry->guard), __entry->target,
+		  __entry->tag)
+);
+
+TRACE_EVENT(weir_target,
+	TP_PROTO(const struct weir_target *target, u32 state),
+	TP_ARGS(target, state),
+	TP_STRUCT__entry(
+		__field(u64, target)
+		__field(u32, state)
+	),
+	TP_fast_assign(
+		__entry->target = target->id;
+		__entry->state = state;
+	),
+	TP_printk("target %llu %s", __entry->target,
+		  __print_symbolic(__entry->state,
+				   { WEIR_TARGET_UP,	"up" },
+				   { WEIR_TARGET_HUNG,	"hung" },
+				   { WEIR_TARGET_GONE,	"gone" }))
 );
 
 TRACE_EVENT(weir_drop,

@@ -22,7 +22,7 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
-#include "weir.h"
+#include "router.h"
 #include "trace.h"
 
 static void weir_fence_here(void *unused)
@@ -31,7 +31,7 @@ static void weir_fence_here(void *unused)
 }
 
 /* Runs a full barrier on these CPUs and here. */
-static void weir_fence_cpus(const struct cpumask *cpus)
+void weir_fence_cpus(const struct cpumask *cpus)
 {
 	preempt_disable();
 	smp_mb();
@@ -221,6 +221,9 @@ static s64 weir_ring_room(struct weir_ring *ring)
 		if (liar) {
 			weir_reader_evict(liar, WEIR_REASON_BAD_CURSOR);
 			weir_reader_put(liar);
+			/* evicting the router's cursor has ended the stream */
+			if (!weir_ring_live(ring))
+				return -EPROTO;
 		}
 	} while (liar);
 	return room;
@@ -283,6 +286,9 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	spin_unlock(&ws->rlock);
 	if (weir_writable(ring, bytes))
 		return true;
+	/* what has been answered may be all that holds the space */
+	if (ws->port)
+		weir_port_later(ws->port);
 	if (READ_ONCE(ring->evict_ms)) {
 		weir_ring_get(ring);
 		if (!queue_delayed_work(weir_wq, &ring->reap, 0))
@@ -352,7 +358,7 @@ void weir_reap_work(struct work_struct *work)
 			u32 demand = READ_ONCE(rd->cursor->demand);
 			bool holds;
 
-			if (!tail || !rd->gating || rd->evicted)
+			if (!tail || !rd->gating || rd->evicted || rd->router)
 				continue;
 			holds = tail - pos + max_t(u64, ring->want,
 						   WEIR_GRANULE) > size ||

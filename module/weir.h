@@ -21,8 +21,10 @@
  *   5 weir_ring.slot_lock      slot table and what the owner's VMAs show of it
  *   6 weir_sock.rlock          the list of streams a socket reads
  *   7 weir_ring.lock           readers, armed sleepers, the status page
- *   8 weir_sock.inbox_lock     writing notices
+ *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
  *   9 weir_ring.lock of an inbox (a lock class of its own)
+ * Those of routed messages are in router.h.
+ *
  * Rings hold no pointer to a socket that is not cleared, under the ring's
  * lock, before that socket is freed.
  */
@@ -47,6 +49,8 @@
 #include "compat.h"
 #include "trie.h"
 
+struct weir_port;
+struct weir_route;
 struct weir_sock;
 
 /**
@@ -60,6 +64,7 @@ struct weir_sock;
  *	one namespace.
  * @netns_objects_max: the same in one namespace.
  * @streams_max: streams that one socket may read.
+ * @poll_idle_us: a polling thread that finds nothing for so long sleeps.
  * @fence_records: records per sleep above which the sleeper pays the barrier
  *	and below which the writer fences for itself.
  */
@@ -72,6 +77,7 @@ struct weir_tunables {
 	u64 user_objects_max;
 	u64 netns_objects_max;
 	u32 streams_max;
+	u32 poll_idle_us;
 	u32 fence_records;
 };
 
@@ -126,7 +132,11 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @path_ids: the same paths, by id.
  * @sockets: all sockets, by id.
  * @rings: all outboxes, by id.
- * @next_id: ids of sockets, rings and paths.
+ * @ports: parts of sockets in the router, by id.
+ * @targets: who serves or stands behind a route, by id.
+ * @next_port: where the search for the next of those ids begins.
+ * @route_gen: changes whenever a name is made or goes that can be called.
+ * @next_id: ids of sockets, rings, paths, routes and targets.
  * @accounts: memory and objects of each user.
  */
 struct weir_net {
@@ -137,6 +147,10 @@ struct weir_net {
 	struct xarray path_ids;
 	struct xarray sockets;
 	struct xarray rings;
+	struct xarray ports;
+	struct xarray targets;
+	u32 next_port;
+	u32 route_gen;
 	atomic_long_t next_id;
 	struct weir_accounts accounts;
 };
@@ -147,15 +161,17 @@ struct weir_net *weir_net(const struct net *net);
  * struct weir_path - a name that is in use
  * @wn: namespace; its lock guards all of this.
  * @node: place in the trie.
- * @id: for WEIR_IOC_LIST.
+ * @id: for WEIR_IOC_LIST; of its route too.
  * @account: who is charged for an object.
  * @uid: owner, who made it.
  * @gid: group.
  * @mode: permission bits: read to subscribe, write to publish, listen and
  *	connect.
- * @users: publishers, lingering rings, listener.
+ * @users: publishers, lingering rings, listener, route.
  * @rings: outboxes published under it, lingering ones included.
  * @listener: socket that accepts connections here.
+ * @route: what requests to it do; read under RCU as well.
+ * @rcu: for look-ups of @route.
  * @len: bytes of @name.
  * @name: the path.
  */
@@ -170,8 +186,22 @@ struct weir_path {
 	u32 users;
 	struct list_head rings;
 	struct weir_sock *listener;
+	struct weir_route __rcu *route;
+	struct rcu_head rcu;
 	u32 len;
 	char name[WEIR_PATH_MAX + 1];
+};
+
+/**
+ * enum weir_use - what a path is wanted for
+ * @WEIR_USE_PUBLISH: an outbox or a listener; not a pattern; needs MAY_WRITE.
+ * @WEIR_USE_SERVE: requests; may be a pattern; see weir_path_may_serve().
+ * @WEIR_USE_CONTROL: a control call, whose maker has been judged.
+ */
+enum weir_use {
+	WEIR_USE_PUBLISH,
+	WEIR_USE_SERVE,
+	WEIR_USE_CONTROL,
 };
 
 /**
@@ -184,6 +214,27 @@ struct weir_path {
 struct weir_pattern {
 	struct weir_trie_node *node;
 	struct list_head subscribers;
+};
+
+/**
+ * struct weir_post - writing an inbox
+ * @lock: guards the rest, and the notices that wait for room.
+ * @reader: the socket's cursor, held; NULL before there is one and once the
+ *	socket is gone.
+ * @pos: where the next record goes.
+ * @limit: how far there was room at the last look at the cursor.
+ * @seq: records written.
+ * @kept: granules kept free, one for the answer to each call.
+ * @waiting: ports that wait for room, by weir_port.wait_link.
+ */
+struct weir_post {
+	spinlock_t lock;
+	struct weir_reader *reader;
+	u64 pos;
+	u64 limit;
+	u32 seq;
+	u32 kept;
+	struct list_head waiting;
 };
 
 /**
@@ -227,6 +278,7 @@ struct weir_pattern {
  * @expire: ends it.
  * @path: name it is published under; guarded by weir_net.lock.
  * @path_link: in weir_path.rings.
+ * @post: for inboxes: how the kernel writes it.
  * @name: that name, or the peer's path, or ""; fixed before it is shared.
  */
 struct weir_ring {
@@ -270,6 +322,7 @@ struct weir_ring {
 
 	struct weir_path *path;
 	struct list_head path_link;
+	struct weir_post post;
 	char name[WEIR_PATH_MAX + 1];
 };
 
@@ -285,6 +338,7 @@ struct weir_ring {
  * @cursor: its address.
  * @account: who is charged for it.
  * @gating: holds the writer back.
+ * @router: it is the kernel's own, of a socket whose messages are routed.
  * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
  * @ring_link: in weir_ring.readers, under its lock; empty once detached.
  * @armed_link: in weir_ring.armed, under its lock.
@@ -298,7 +352,7 @@ struct weir_ring {
  * @stuck_pos: position when the writer was first held back; ring->lock.
  * @stuck_since: when that was; 0 while the writer is free.
  * @missed: records that recvmsg found overwritten.
- * @notices: BIT(enum weir_notice_type) not yet posted; ws->inbox_lock.
+ * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: of the last of them.
  * @resumed: a named cursor goes on.
  * @uid: who made it.
@@ -317,6 +371,7 @@ struct weir_reader {
 	struct weir_cursor *cursor;
 	struct weir_account *account;
 	bool gating;
+	bool router;
 	struct weir_sock *ws;
 	struct list_head ring_link;
 	struct list_head armed_link;
@@ -348,6 +403,7 @@ struct weir_reader {
  * @cred: likewise; judged when a publisher comes to it.
  * @pid: process that made it.
  * @ring_bytes: options until @outbox exists; lock_sock guards them.
+ * @inbox_bytes: of the inbox; 0: the tunable's.
  * @node: NUMA node of the outbox.
  * @mode: of the path.
  * @gid: of the path, if @gid_set.
@@ -363,6 +419,7 @@ struct weir_reader {
  * @why: words for the last refusal; a static string.
  * @outbox: set once, stable until release.
  * @inbox: likewise.
+ * @port: likewise; its part in the router, if it calls or serves.
  * @resumed: bind took over a lingering ring.
  * @path: bound name, or NULL.
  * @own_path: weir_net.lock guards writing the paths: bound path, or the listener's for an accepted socket, or "".
@@ -378,7 +435,6 @@ struct weir_reader {
  * @next_id: where the search for the next id begins.
  * @barrier: CPUs that must fence before we sleep; rlock.
  * @iolock: one kernel receiver at a time.
- * @inbox_lock: guards writing to the inbox.
  * @accept_lock: listening: guards the queue.
  * @backlog: listening: most connections that wait.
  * @waiting: listening: how many do.
@@ -400,6 +456,7 @@ struct weir_sock {
 	pid_t pid;
 
 	u32 ring_bytes;
+	u32 inbox_bytes;
 	int node;
 	umode_t mode;
 	kgid_t gid;
@@ -416,6 +473,7 @@ struct weir_sock {
 
 	struct weir_ring *outbox;
 	struct weir_ring *inbox;
+	struct weir_port *port;
 	bool resumed;
 	struct weir_path *path;
 	char own_path[WEIR_PATH_MAX + 1];
@@ -432,7 +490,6 @@ struct weir_sock {
 	u32 nreaders;
 	cpumask_var_t barrier;
 	struct mutex iolock;
-	spinlock_t inbox_lock;
 
 	spinlock_t accept_lock;
 	u32 backlog;
@@ -505,6 +562,8 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 				       struct weir_ring *ring, bool gating);
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
 void weir_reader_leave(struct weir_reader *rd);
+struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
+					      struct weir_ring *ring);
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_ring *ring);
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
@@ -515,6 +574,7 @@ bool weir_reader_ready(struct weir_reader *rd);
 bool weir_reader_ended(struct weir_reader *rd, u64 pos);
 
 /* --- wake.c --- */
+void weir_fence_cpus(const struct cpumask *cpus);
 void weir_wake_readers(struct weir_ring *ring);
 void weir_wake_writer(struct weir_ring *ring);
 bool weir_readable(struct weir_sock *ws);
@@ -531,13 +591,46 @@ int weir_inbox_create(struct weir_sock *ws);
 void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 		     enum weir_notice_type type, enum weir_reason reason);
 void weir_inbox_flush(struct weir_sock *ws);
+void weir_inbox_close(struct weir_ring *inbox);
+bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
+void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
+void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus);
+
+/**
+ * weir_inbox_claim() - take space for a record in an inbox
+ * @inbox: the ring, under its post.lock.
+ * @total: bytes, from weir_ring_need().
+ * @keep: bytes that must stay free behind it.
+ * @pos: out: the record's position.
+ * @seq: out: its record count, low 32 bits.
+ *
+ * Return: false when there is no room, or no socket any more. A cursor that
+ * lies leaves no room: that harms its own socket only.
+ */
+static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
+				    u64 keep, u64 *pos, u32 *seq)
+{
+	struct weir_post *post = &inbox->post;
+
+	if (unlikely(post->limit - post->pos < total + keep) &&
+	    !weir_inbox_room(inbox, total + keep))
+		return false;
+	*pos = post->pos;
+	*seq = post->seq++;
+	post->pos += total;
+	WRITE_ONCE(inbox->view.head->claim,
+		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
+	smp_wmb();						/* (A) */
+	return true;
+}
 
 /* --- path.c --- */
 struct weir_account *weir_object_charge(struct weir_sock *ws);
 void weir_object_uncharge(struct weir_account *account);
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
-				u32 len, int access);
+				u32 len, enum weir_use use);
 void weir_path_put(struct weir_path *path);
+bool weir_path_may_serve(struct weir_sock *ws, const struct weir_path *path);
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 				 u32 len);
 bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
@@ -582,6 +675,11 @@ int weir_getsockopt(struct socket *sock, int level, int name,
 
 /* --- list.c --- */
 int weir_list(struct weir_sock *ws, void __user *arg);
+
+/* --- routelist.c --- */
+struct weir_list_ctx;
+int weir_list_routes(struct weir_list_ctx *ctx);
+int weir_list_targets(struct weir_list_ctx *ctx);
 
 /* --- socket.c --- */
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls of once.h. What becomes of a first is told to the table by a work,
+ * because that may take long and the reply's way may not.
+ *
+ * Process context; weir_once_leave() and weir_once_replied() under post.lock of
+ * the caller's inbox.
+ */
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "walk.h"
+
+static void weir_once_free(struct weir_once *once)
+{
+	if (once->port)
+		weir_port_put(once->port);
+	weir_once_set_put(once->set);
+	kfree(once);
+}
+
+/* One that has waited gets the reply, or learns that there is none. */
+static void weir_once_hand_on(struct weir_once *once,
+			      const struct weir_dup_reply *reply)
+{
+	struct weir_port *port = once->port;
+	struct weir_post *post = &port->inbox->post;
+	struct weir_fault fault = {
+		.reason = WEIR_REASON_DUPLICATE,
+		.guard = WEIR_GUARD_DUP,
+	};
+	struct weir_place at = { .inbox = port->inbox };
+	struct weir_call *call;
+	bool fits = false;
+	u32 handle = 0;
+	u64 tag_key = 0;
+
+	spin_lock(&post->lock);
+	call = weir_calls_find(&port->calls, once->slot, once->gen);
+	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
+	    call->once != once)
+		goto out;	/* it has been answered otherwise */
+	handle = call->handle;
+	tag_key = call->tag_key;
+	call->once = NULL;
+	post->kept--;
+	if (reply) {
+		fault.reason = WEIR_REASON_INBOX_FULL;
+		fault.guard = WEIR_GUARD_INBOX;
+		fits = weir_inbox_claim(port->inbox, weir_ring_need(reply->len),
+					(u64)post->kept * WEIR_ANSWER_BYTES,
+					&at.pos, &at.seq);
+	}
+	weir_call_end(port, call);
+	if (!fits) {
+		weir_port_fault(port, handle, tag_key, 0, &fault);
+		weir_refused(NULL, (u32)tag_key, &fault);
+	}
+out:
+	spin_unlock(&post->lock);
+	if (fits)
+		weir_place_fill(&at, reply->bytes, reply->len,
+				(u64)reply->kind << WEIR_KIND_SHIFT, handle,
+				tag_key, 0);
+	weir_wake_inbox(port->inbox);
+}
+
+static void weir_once_work(struct work_struct *work)
+{
+	struct weir_once_set *set = container_of(work, struct weir_once_set,
+						 work);
+	struct llist_node *over = llist_del_all(&set->over);
+	struct weir_once *once, *next, *waiter, *later;
+
+	llist_for_each_entry_safe(once, next, over, link) {
+		LIST_HEAD(waiters);
+
+		if (once->reply)
+			weir_dup_done(set->dups, once->scope, once->id,
+				      ktime_get_ns(), once->reply, &waiters);
+		else
+			weir_dup_fail(set->dups, once->scope, once->id,
+				      &waiters);
+		list_for_each_entry_safe(waiter, later, &waiters, waiter.link) {
+			list_del(&waiter->waiter.link);
+			weir_once_hand_on(waiter, once->reply);
+			weir_once_free(waiter);
+		}
+		weir_dup_reply_put(once->reply);
+		weir_once_free(once);
+		cond_resched();
+	}
+	weir_once_set_put(set);
+}
+
+static void weir_once_set_free(struct work_struct *work)
+{
+	struct weir_once_set *set = container_of(work, struct weir_once_set,
+						 free);
+
+	weir_dups_destroy(set->dups);
+	kfree(set);
+}
+
+/**
+ * weir_once_set_create() - an empty table of keys
+ * @window_ns: replies are remembered for so long.
+ * @entries: keys that are.
+ * @bytes: of replies that are.
+ *
+ * Return: the set, or an ERR_PTR.
+ */
+struct weir_once_set *weir_once_set_create(u64 window_ns, u32 entries,
+					   u32 bytes)
+{
+	struct weir_once_set *set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	struct weir_dups *dups;
+
+	if (!set)
+		return ERR_PTR(-ENOMEM);
+	dups = weir_dups_create(window_ns, entries, bytes, get_random_u32());
+	if (IS_ERR(dups)) {
+		kfree(set);
+		return ERR_CAST(dups);
+	}
+	set->dups = dups;
+	refcount_set(&set->ref, 1);
+	init_llist_head(&set->over);
+	INIT_WORK(&set->work, weir_once_work);
+	INIT_WORK(&set->free, weir_once_set_free);
+	set->bytes = bytes;
+	return set;
+}
+
+/* weir_once_set_put() - any context; @set may be NULL */
+void weir_once_set_put(struct weir_once_set *set)
+{
+	if (set && refcount_dec_and_test(&set->ref))
+		queue_work(weir_router_wq, &set->free);
+}
+
+/**
+ * weir_once_over() - a first has ended
+ * @once: it; not the caller's any more.
+ * @reply: what it got, not the caller's any more; NULL: nothing to remember.
+ *
+ * Any context.
+ */
+void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply)
+{
+	struct weir_once_set *set = once->set;
+
+	once->reply = reply;
+	/* a reference for the work, taken before it can end the last other */
+	refcount_inc(&set->ref);
+	llist_add(&once->link, &set->over);
+	if (!queue_work(weir_router_wq, &set->work))
+		weir_once_set_put(set);
+}
+
+/* A call that is ended has a key. */
+void weir_once_leave(struct weir_call *call)
+{
+	struct weir_once *once = call->once;
+
+	call->once = NULL;
+	if (!once->waits)
+		weir_once_over(once, NULL);
+	else if (weir_dup_unwait(once->set->dups, once->scope, once->id,
+				 &once->waiter))
+		weir_once_free(once);
+}
+
+/**
+ * weir_once_replied() - a call with a key has its reply
+ * @call: the call, about to be ended.
+ * @m: the reply.
+ */
+void weir_once_replied(struct weir_call *call, const struct weir_parcel *m)
+{
+	struct weir_once *once = call->once;
+	struct weir_dup_reply *reply;
+
+	call->once = NULL;
+	/* one that is too large to be remembered is nobody else's either */
+	reply = m->len > once->set->bytes ? NULL :
+		weir_dup_reply_create(m->kind, m->len, GFP_ATOMIC |
+				      __GFP_ACCOUNT | __GFP_NOWARN);
+	if (IS_ERR(reply))
+		reply = NULL;
+	if (reply)
+		memcpy(reply->bytes, m->payload, m->len);
+	weir_once_over(once, reply);
+}
+
+/* A call that waits for another's reply; false when there is no room for it. */
+static bool weir_once_wait(struct weir_port *port, const struct weir_parcel *m,
+			   struct weir_once *once, u64 deadline_ns)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+
+	if (!port->answers && !weir_port_reserve(port, 1, 1))
+		return false;
+	if (!weir_port_slots(port, 1))
+		return false;
+	call = weir_calls_take(&port->calls);
+	port->answers--;
+	call->handle = m->route;
+	call->tag_key = m->tag_key;
+	call->flags = m->flags;
+	call->parent = WEIR_CALL_NONE;
+	call->deadline_ns = deadline_ns;
+	call->once = once;
+	once->slot = call->slot;
+	once->gen = call->gen;
+	spin_lock(&post->lock);
+	call->state = WEIR_CALL_WAIT;
+	if (deadline_ns < port->timer_ns)
+		weir_port_timer(port, deadline_ns);
+	spin_unlock(&post->lock);
+	return true;
+}
+
+/* It need not wait: its slot is free again. Under run_lock it is still there. */
+static void weir_once_unwait(struct weir_port *port, struct weir_once *once)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+
+	spin_lock(&post->lock);
+	call = weir_calls_at(&port->calls, once->slot);
+	call->once = NULL;
+	post->kept--;
+	weir_call_end(port, call);
+	spin_unlock(&post->lock);
+}
+
+/**
+ * weir_once_begin() - has a request with this key been made before?
+ * @port: the caller.
+ * @m: the request.
+ * @set: keys of its route.
+ * @deadline_ns: when it is given up.
+ * @reply: out: the reply of an earlier one, the caller's; or NULL.
+ *
+ * Return: WEIR_REASON_NONE: if there is no @reply and port->run.once is set,
+ * it is the first, and whoever sends it takes that over; without it, it waits
+ * for the first's reply and nothing more is to be done. Otherwise WEIR_HELD or
+ * a reason to refuse it.
+ */
+int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
+		    struct weir_once_set *set, u64 deadline_ns,
+		    struct weir_dup_reply **reply)
+{
+	struct weir_once *once = port->once_held;
+	int ret;
+
+	*reply = NULL;
+	if (once && once->pos == m->pos) {
+		port->once_held = NULL;
+		port->run.once = once;
+		return WEIR_REASON_NONE;
+	}
+	once = kzalloc(sizeof(*once), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!once)
+		return WEIR_REASON_NO_MEMORY;
+	once->scope = __kuid_val(port->uid);
+	once->id = m->dup;
+	once->pos = m->pos;
+	once->set = set;
+	refcount_inc(&set->ref);
+	/* it is in the table before its call is: @waits says whose it is */
+	once->waits = true;
+	once->port = port;
+	weir_port_get(port);
+	if (!weir_once_wait(port, m, once, deadline_ns)) {
+		weir_once_free(once);
+		return weir_run_hold(&port->run, port->inbox, port->starved ?
+				     U64_MAX : WEIR_ANSWER_BYTES *
+				     ((u64)port->inbox->post.kept + 1));
+	}
+	ret = weir_dup_begin(set->dups, once->scope, once->id,
+			     port->run.now_ns, &once->waiter, reply);
+	if (ret == WEIR_DUP_BUSY)
+		return WEIR_REASON_NONE;
+	weir_once_unwait(port, once);
+	if (ret == WEIR_DUP_NEW) {
+		once->waits = false;
+		port->run.once = once;
+		return WEIR_REASON_NONE;
+	}
+	weir_once_free(once);
+	if (ret == WEIR_DUP_DONE)
+		return WEIR_REASON_NONE;
+	return ret == -ENOMEM ? WEIR_REASON_NO_MEMORY : WEIR_REASON_LIMIT;
+}

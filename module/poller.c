@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Polling: a thread on each CPU of the poll_cpus tunable looks at the outboxes
+ * given to it and routes what it finds, so that senders make no system call.
+ * When none had anything for poll_idle_us, it asks all their owners to kick
+ * (WEIR_WAKE_ROUTER, by the rule of wake.c) and sleeps until one does.
+ *
+ * Each port belongs to one thread, the one with the fewest; without a thread,
+ * its owner's kicks do everything. Process context.
+ */
+#include <linux/cpu.h>
+#include <linux/kthread.h>
+
+#include "router.h"
+
+/**
+ * struct weir_poller - one thread
+ * @task: it.
+ * @lock: guards @ports, and each round through them.
+ * @ports: by weir_port.poll_link.
+ * @nports: how many; poll_lock.
+ * @asleep: its ports' owners are asked to kick.
+ * @cpus: scratch for the fence.
+ * @link: in weir_pollers.
+ */
+struct weir_poller {
+	struct task_struct	*task;
+	struct mutex		lock;
+	struct list_head	ports;
+	u32			nports;
+	bool			asleep;
+	cpumask_var_t		cpus;
+	struct list_head	link;
+};
+
+/* Guards the list of threads, that of ports without one, and who has whom. */
+static DEFINE_MUTEX(poll_lock);
+static LIST_HEAD(weir_pollers);
+static LIST_HEAD(weir_unpolled);
+
+/* Is there something to route? The owner's words are looked at, not trusted. */
+static bool weir_port_pending(const struct weir_port *port)
+{
+	const struct weir_ring_view *v = &port->outbox->view;
+	u64 pos = READ_ONCE(port->pos);
+
+	/* what waits for room is taken up when there is */
+	if (READ_ONCE(port->wait_for))
+		return false;
+	return READ_ONCE(weir_ring_at(v, pos)->commit) == pos + v->secret;
+}
+
+static void weir_port_ask(struct weir_port *port, bool kick)
+{
+	struct weir_ring *ring = port->outbox;
+	struct weir_status *status = weir_ring_status(ring);
+	u32 wake;
+
+	spin_lock(&ring->lock);
+	wake = status->wake & ~WEIR_WAKE_ROUTER;
+	WRITE_ONCE(status->wake, wake | (kick ? WEIR_WAKE_ROUTER : 0));
+	spin_unlock(&ring->lock);
+}
+
+/* The owner sees by now that it is to kick; or we see what it has committed. */
+static void weir_port_owner_cpus(struct weir_port *port, struct cpumask *cpus)
+{
+	struct weir_ring *ring = port->outbox;
+
+	spin_lock(&ring->lock);
+	if (ring->owner_mm)
+		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
+	spin_unlock(&ring->lock);
+}
+
+static bool weir_poller_round(struct weir_poller *p)
+{
+	struct weir_port *port;
+	bool busy = false;
+
+	mutex_lock(&p->lock);
+	list_for_each_entry(port, &p->ports, poll_link) {
+		if (!weir_port_pending(port))
+			continue;
+		weir_route_run(port, true);
+		busy = true;
+	}
+	mutex_unlock(&p->lock);
+	return busy;
+}
+
+static void weir_poller_sleep(struct weir_poller *p)
+{
+	struct weir_port *port;
+	bool pending = false;
+
+	mutex_lock(&p->lock);
+	cpumask_clear(p->cpus);
+	WRITE_ONCE(p->asleep, true);
+	list_for_each_entry(port, &p->ports, poll_link) {
+		weir_port_ask(port, true);
+		weir_port_owner_cpus(port, p->cpus);
+	}
+	weir_fence_cpus(p->cpus);				/* (C) */
+	list_for_each_entry(port, &p->ports, poll_link)
+		pending |= weir_port_pending(port);
+	mutex_unlock(&p->lock);
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!pending && READ_ONCE(p->asleep) && !kthread_should_stop())
+		schedule();
+	__set_current_state(TASK_RUNNING);
+
+	mutex_lock(&p->lock);
+	WRITE_ONCE(p->asleep, false);
+	list_for_each_entry(port, &p->ports, poll_link)
+		weir_port_ask(port, false);
+	mutex_unlock(&p->lock);
+}
+
+static int weir_poller_thread(void *data)
+{
+	struct weir_poller *p = data;
+	u64 busy_ns = ktime_get_ns();
+
+	while (!kthread_should_stop()) {
+		if (weir_poller_round(p))
+			busy_ns = ktime_get_ns();
+		else if (ktime_get_ns() - busy_ns >= 1000ULL *
+			 READ_ONCE(weir_tunables.poll_idle_us)) {
+			weir_poller_sleep(p);
+			busy_ns = ktime_get_ns();
+		}
+		cpu_relax();
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Under poll_lock. */
+static void weir_poller_give(struct weir_poller *p, struct weir_port *port)
+{
+	port->poller = p;
+	p->nports++;
+	mutex_lock(&p->lock);
+	list_move_tail(&port->poll_link, &p->ports);
+	if (!p->asleep)
+		weir_port_ask(port, false);
+	mutex_unlock(&p->lock);
+	/* it may have looked before this one was there */
+	weir_poll_kick(port);
+}
+
+/* Under poll_lock. */
+static struct weir_poller *weir_poller_idlest(void)
+{
+	struct weir_poller *p, *best = NULL;
+
+	list_for_each_entry(p, &weir_pollers, link) {
+		if (!best || p->nports < best->nports)
+			best = p;
+	}
+	return best;
+}
+
+/**
+ * weir_poll_join() - have a port polled, if there is a thread
+ * @port: a new one.
+ */
+void weir_poll_join(struct weir_port *port)
+{
+	struct weir_poller *p;
+
+	mutex_lock(&poll_lock);
+	p = weir_poller_idlest();
+	if (p)
+		weir_poller_give(p, port);
+	else
+		list_add_tail(&port->poll_link, &weir_unpolled);
+	mutex_unlock(&poll_lock);
+}
+
+/**
+ * weir_poll_leave() - have a port polled no more
+ * @port: the socket is being released; no thread uses it afterwards.
+ */
+void weir_poll_leave(struct weir_port *port)
+{
+	struct weir_poller *p;
+
+	mutex_lock(&poll_lock);
+	p = port->poller;
+	if (p)
+		mutex_lock(&p->lock);
+	list_del_init(&port->poll_link);
+	WRITE_ONCE(port->poller, NULL);
+	if (p) {
+		p->nports--;
+		mutex_unlock(&p->lock);
+	}
+	mutex_unlock(&poll_lock);
+}
+
+/**
+ * weir_poll_kick() - the owner of a port has kicked
+ * @port: the port; its thread polls again if it sleeps.
+ */
+void weir_poll_kick(struct weir_port *port)
+{
+	struct weir_poller *p;
+
+	/* a thread ends only after a grace period */
+	rcu_read_lock();
+	p = READ_ONCE(port->poller);
+	if (p && READ_ONCE(p->asleep)) {
+		WRITE_ONCE(p->asleep, false);
+		wake_up_process(p->task);
+	}
+	rcu_read_unlock();
+}
+
+/* --- which CPUs --------------------------------------------------------- */
+
+static int weir_poller_start(unsigned int cpu)
+{
+	struct weir_poller *p = kzalloc_node(sizeof(*p), GFP_KERNEL,
+					     cpu_to_node(cpu));
+	int err = -ENOMEM;
+
+	if (!p)
+		return -ENOMEM;
+	if (!zalloc_cpumask_var(&p->cpus, GFP_KERNEL))
+		goto err_free;
+	mutex_init(&p->lock);
+	INIT_LIST_HEAD(&p->ports);
+	p->task = kthread_create_on_cpu(weir_poller_thread, p, cpu,
+					"weir_poll/%u");
+	if (IS_ERR(p->task)) {
+		err = PTR_ERR(p->task);
+		goto err_cpus;
+	}
+	list_add_tail(&p->link, &weir_pollers);
+	wake_up_process(p->task);
+	return 0;
+
+err_cpus:
+	free_cpumask_var(p->cpus);
+err_free:
+	kfree(p);
+	return err;
+}
+
+static void weir_poller_stop(struct weir_poller *p)
+{
+	struct weir_port *port, *next;
+
+	list_del(&p->link);
+	kthread_stop(p->task);
+	/* from here on the owners kick; what they committed before is routed */
+	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
+		WRITE_ONCE(port->poller, NULL);
+		list_move_tail(&port->poll_link, &weir_unpolled);
+		weir_port_ask(port, true);
+		weir_port_owner_cpus(port, p->cpus);
+	}
+	weir_fence_cpus(p->cpus);				/* (C) */
+	list_for_each_entry(port, &weir_unpolled, poll_link)
+		weir_port_later(port);
+	synchronize_rcu();
+	free_cpumask_var(p->cpus);
+	kfree(p);
+}
+
+/**
+ * weir_poll_set() - have these CPUs poll, and no others
+ * @cpus: of them, those that are online; none: nobody polls.
+ *
+ * All ports are given out anew. Return: 0, or why a thread could not be made;
+ * then those that could are there.
+ */
+int weir_poll_set(const struct cpumask *cpus)
+{
+	struct weir_poller *p;
+	struct weir_port *port, *next;
+	unsigned int cpu;
+	int err = 0;
+
+	mutex_lock(&poll_lock);
+	while ((p = list_first_entry_or_null(&weir_pollers, struct weir_poller,
+					     link)))
+		weir_poller_stop(p);
+	cpus_read_lock();
+	for_each_cpu_and(cpu, cpus, cpu_online_mask) {
+		err = weir_poller_start(cpu);
+		if (err)
+			break;
+	}
+	cpus_read_unlock();
+	if (!list_empty(&weir_pollers)) {
+		list_for_each_entry_safe(port, next, &weir_unpolled, poll_link)
+			weir_poller_give(weir_poller_idlest(), port);
+	}
+	mutex_unlock(&poll_lock);
+	return err;
+}

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A socket's part in the router: its outbox, which the router reads, and its
+ * inbox; handles of what it calls; the calls that wait for an answer, their
+ * deadlines, and waiting for room in somebody's inbox.
+ *
+ * Process context.
+ */
+#include <linux/jhash.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "router.h"
+#include "trace.h"
+
+static void weir_port_free(struct work_struct *work)
+{
+	struct weir_port *port = container_of(to_rcu_work(work),
+					      struct weir_port, free);
+
+	weir_calls_destroy(&port->calls);
+	weir_ring_put(port->inbox);
+	weir_ring_put(port->outbox);
+	free_cpumask_var(port->cpus);
+	kfree(port);
+}
+
+void weir_port_get(struct weir_port *port)
+{
+	refcount_inc(&port->ref);
+}
+
+void weir_port_put(struct weir_port *port)
+{
+	if (refcount_dec_and_test(&port->ref))
+		queue_rcu_work(weir_router_wq, &port->free);
+}
+
+/* --- waiting for room --------------------------------------------------- */
+
+static void weir_port_resume(struct work_struct *work)
+{
+	struct weir_port *port = container_of(work, struct weir_port, resume);
+
+	weir_route_run(port, false);
+	weir_port_put(port);
+}
+
+/* weir_port_later() - have a worker walk the outbox. Any context. */
+void weir_port_later(struct weir_port *port)
+{
+	weir_port_get(port);
+	if (!queue_work(weir_router_wq, &port->resume))
+		weir_port_put(port);
+}
+
+/*
+ * weir_ports_resume() - who waits for room in an inbox looks again
+ *
+ * Under its post.lock.
+ */
+void weir_ports_resume(struct weir_ring *inbox)
+{
+	struct weir_port *port, *next;
+
+	lockdep_assert_held(&inbox->post.lock);
+	list_for_each_entry_safe(port, next, &inbox->post.waiting, wait_link) {
+		list_del_init(&port->wait_link);
+		weir_port_later(port);
+	}
+}
+
+/* weir_port_unwait() - wait for nobody's room any more; under run_lock */
+void weir_port_unwait(struct weir_port *port)
+{
+	struct weir_ring *inbox = port->wait_for;
+
+	lockdep_assert_held(&port->run_lock);
+	if (!inbox)
+		return;
+	spin_lock(&inbox->post.lock);
+	list_del_init(&port->wait_link);
+	spin_unlock(&inbox->post.lock);
+	port->wait_for = NULL;
+	weir_ring_put(inbox);
+}
+
+/**
+ * weir_port_wait() - go on when an inbox has room
+ * @port: whose walk is held up; its run_lock is held, no other lock.
+ * @inbox: the inbox.
+ * @bytes: wanted.
+ *
+ * Return: true when there is room already, or a socket no more: look again.
+ */
+bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes)
+{
+	bool room;
+
+	weir_port_unwait(port);
+	weir_ring_get(inbox);
+	port->wait_for = inbox;
+	spin_lock(&inbox->post.lock);
+	list_add_tail(&port->wait_link, &inbox->post.waiting);
+	weir_inbox_want(inbox, bytes);
+	spin_unlock(&inbox->post.lock);
+	weir_inbox_fence(inbox, port->cpus);
+	spin_lock(&inbox->post.lock);
+	room = !inbox->post.reader || weir_inbox_room(inbox, bytes);
+	spin_unlock(&inbox->post.lock);
+	if (room)
+		weir_port_unwait(port);
+	return room;
+}
+
+/* --- time --------------------------------------------------------------- */
+
+/**
+ * weir_port_timer() - something is to be done at a certain time
+ * @port: the port, under its inbox's post.lock.
+ * @due_ns: when, as ktime_get_ns() counts.
+ */
+void weir_port_timer(struct weir_port *port, u64 due_ns)
+{
+	s64 in = due_ns - ktime_get_ns();
+
+	lockdep_assert_held(&port->inbox->post.lock);
+	port->timer_ns = due_ns;
+	weir_port_get(port);
+	if (mod_delayed_work(weir_router_wq, &port->timer, in <= 0 ? 0 :
+			     min_t(u64, nsecs_to_jiffies64(in) + 1,
+				   MAX_JIFFY_OFFSET)))
+		weir_port_put(port);
+}
+
+/* What a call needs now; moves @next_ns down to when it needs something. */
+static bool weir_call_due(const struct weir_call *call, u64 now, u64 *next_ns)
+{
+	u8 state = weir_call_state(call);
+	u64 due = call->deadline_ns;
+
+	if (state == WEIR_CALL_RETRY)
+		due = min(due, call->sent_ns);
+	else if (state != WEIR_CALL_SENT && state != WEIR_CALL_WAIT)
+		return false;
+	if (due <= now)
+		return true;
+	*next_ns = min(*next_ns, due);
+	return false;
+}
+
+/* One slot; returns whether its call is to be sent again. */
+static bool weir_port_due(struct weir_port *port, u32 slot, u64 now,
+			  u64 *next_ns, u32 *gen)
+{
+	struct weir_call *call = weir_calls_at(&port->calls, slot);
+	struct weir_route *route = NULL;
+
+	if (!weir_call_due(call, now, next_ns))
+		return false;
+	if (call->deadline_ns > now) {
+		*gen = call->gen;
+		return true;
+	}
+	if (call->state == WEIR_CALL_SENT)
+		atomic64_inc(&call->target->expired);
+	else
+		route = port->handles[call->handle - 1].route;
+	weir_route_answer(port, call, route, WEIR_REASON_DEADLINE,
+			  WEIR_GUARD_DEADLINE, 0);
+	return false;
+}
+
+static void weir_port_tick(struct work_struct *work)
+{
+	struct weir_port *port = container_of(to_delayed_work(work),
+					      struct weir_port, timer);
+	struct weir_post *post = &port->inbox->post;
+	u64 now = ktime_get_ns(), next = U64_MAX;
+	u32 slot = 0, gen, batch;
+
+	mutex_lock(&port->run_lock);
+	if (!port->ws)
+		goto out;
+	weir_route_begin(port);
+	spin_lock(&post->lock);
+	port->timer_ns = U64_MAX;
+	while (slot < port->calls.size) {
+		for (batch = 0; batch < WEIR_CALLS_CHUNK &&
+				slot < port->calls.size; batch++, slot++) {
+			rcu_read_lock();
+			if (!weir_port_due(port, slot, now, &next, &gen)) {
+				rcu_read_unlock();
+				continue;
+			}
+			rcu_read_unlock();
+			spin_unlock(&post->lock);
+			if (!weir_route_again(port, slot, gen))
+				next = min(next, now + NSEC_PER_MSEC);
+			spin_lock(&post->lock);
+		}
+		spin_unlock(&post->lock);
+		cond_resched();
+		spin_lock(&post->lock);
+	}
+	if (port->wait_for && port->held_ns > now)
+		next = min(next, port->held_ns);
+	/* calls made meanwhile have set the timer for themselves */
+	if (next < port->timer_ns)
+		weir_port_timer(port, next);
+	spin_unlock(&post->lock);
+	weir_route_settle(port);
+	if (port->wait_for && port->held_ns <= now)
+		weir_port_later(port);
+out:
+	mutex_unlock(&port->run_lock);
+	weir_port_put(port);
+}
+
+/* --- targets that are lost ---------------------------------------------- */
+
+/* The calls of one socket that a target has and will not answer. */
+static void weir_port_lost_calls(struct weir_port *port,
+				 struct weir_target *target,
+				 enum weir_reason reason, enum weir_guard guard)
+{
+	struct weir_post *post = &port->inbox->post;
+	u32 slot;
+
+	spin_lock(&post->lock);
+	for (slot = 0; slot < port->calls.size; slot++) {
+		struct weir_call *call = weir_calls_at(&port->calls, slot);
+
+		if (weir_call_state(call) == WEIR_CALL_SENT &&
+		    call->target == target)
+			weir_call_lost(port, call, reason, guard);
+		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
+			spin_unlock(&post->lock);
+			cond_resched();
+			spin_lock(&post->lock);
+		}
+	}
+	spin_unlock(&post->lock);
+	weir_wake_inbox(port->inbox);
+}
+
+/**
+ * weir_port_lost() - a target does not answer what it has
+ * @target: it is not picked any more.
+ * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: then only what
+ *	may be sent twice is taken from it; the rest it may yet answer.
+ * @guard: told to the callers.
+ */
+void weir_port_lost(struct weir_target *target, enum weir_reason reason,
+		    enum weir_guard guard)
+{
+	struct weir_net *wn = target->port->wn;
+	struct weir_port *port;
+	unsigned long id = 0;
+
+	for (;;) {
+		rcu_read_lock();
+		do {
+			port = xa_find_after(&wn->ports, &id, ULONG_MAX,
+					     XA_PRESENT);
+		} while (port && !refcount_inc_not_zero(&port->ref));
+		rcu_read_unlock();
+		if (!port)
+			return;
+		weir_port_lost_calls(port, target, reason, guard);
+		weir_port_put(port);
+		cond_resched();
+	}
+}
+
+/* --- handles ------------------------------------------------------------ */
+
+/* Room for twice as many handles; their buckets are made anew. */
+static int weir_port_more_handles(struct weir_port *port)
+{
+	u32 room = max(2 * port->nhandles, 1U), *by_name, i;
+	struct weir_handle *h;
+
+	h = kvmalloc_array(room, sizeof(*h), GFP_KERNEL_ACCOUNT);
+	by_name = kvcalloc(room, sizeof(*by_name), GFP_KERNEL_ACCOUNT);
+	if (!h || !by_name) {
+		kvfree(h);
+		kvfree(by_name);
+		return -ENOMEM;
+	}
+	if (port->nhandles)
+		memcpy(h, port->handles, port->nhandles * sizeof(*h));
+	for (i = 0; i < port->nhandles; i++) {
+		h[i].next = by_name[h[i].hash & (room - 1)];
+		by_name[h[i].hash & (room - 1)] = i + 1;
+	}
+	kvfree(port->handles);
+	kvfree(port->by_name);
+	port->handles = h;
+	port->by_name = by_name;
+	port->handle_room = room;
+	return 0;
+}
+
+/**
+ * weir_port_add_handle() - the handle of a name, made if there is none
+ * @port: the caller, under its run_lock.
+ * @path: bytes of a path.
+ * @len: how many.
+ * @handle: out.
+ *
+ * The route is looked up when it is used. Return: 0, -ENOBUFS, -ENOMEM.
+ */
+int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
+			 u32 *handle)
+{
+	u32 hash = jhash(path, len, 0), i;
+	struct weir_handle *h;
+	int err;
+
+	i = port->nhandles ? port->by_name[hash & (port->handle_room - 1)] : 0;
+	for (; i; i = h->next) {
+		h = &port->handles[i - 1];
+		if (h->hash == hash && h->len == len &&
+		    !memcmp(h->path, path, len)) {
+			*handle = i;
+			return 0;
+		}
+	}
+	if (port->nhandles == WEIR_ROUTES_MAX)
+		return -ENOBUFS;
+	if (port->nhandles == port->handle_room) {
+		err = weir_port_more_handles(port);
+		if (err)
+			return err;
+	}
+	h = &port->handles[port->nhandles];
+	memset(h, 0, sizeof(*h));
+	h->path = kmemdup(path, len, GFP_KERNEL_ACCOUNT);
+	if (!h->path)
+		return -ENOMEM;
+	h->len = len;
+	h->hash = hash;
+	h->gen = READ_ONCE(port->wn->route_gen) - 1;
+	*handle = ++port->nhandles;
+	h->next = port->by_name[hash & (port->handle_room - 1)];
+	port->by_name[hash & (port->handle_room - 1)] = *handle;
+	return 0;
+}
+
+/* WEIR_IOC_CALL. */
+int weir_port_call(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_ioc_call call;
+	struct weir_handle *h;
+	struct weir_port *port;
+	const char *why;
+	u32 len;
+	int err;
+
+	err = weir_copy_in(ws, &call, sizeof(call), arg);
+	if (err)
+		return err;
+	if (call.flags || call.reserved)
+		return weir_refuse(ws, -EINVAL, "unknown flags");
+	len = strnlen(call.path, sizeof(call.path));
+	err = weir_path_check(call.path, len, false, &why);
+	if (err)
+		return weir_refuse(ws, err, why);
+	port = weir_port_make(ws);
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+
+	mutex_lock(&port->run_lock);
+	err = weir_port_add_handle(port, call.path, len, &call.route);
+	if (err) {
+		weir_refuse(ws, err, err == -ENOBUFS ?
+			    "the socket calls as many paths as it may" :
+			    "no memory for the handle");
+	} else {
+		h = &port->handles[call.route - 1];
+		if (h->gen != READ_ONCE(port->wn->route_gen))
+			weir_handle_resolve(port, h);
+		if (h->denied)
+			err = weir_refuse(ws, -EACCES,
+					  "the path's mode does not permit it");
+	}
+	mutex_unlock(&port->run_lock);
+	if (err)
+		return err;
+	return copy_to_user(arg, &call, min_t(u32, call.size, sizeof(call))) ?
+	       -EFAULT : 0;
+}
+
+/* --- making and closing ------------------------------------------------- */
+
+static struct weir_port *weir_port_alloc(struct weir_sock *ws)
+{
+	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
+	struct weir_port *port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
+
+	if (!port)
+		return NULL;
+	if (!zalloc_cpumask_var(&port->cpus, GFP_KERNEL_ACCOUNT))
+		goto err_free;
+	if (weir_calls_init(&port->calls, most))
+		goto err_cpus;
+	refcount_set(&port->ref, 1);
+	INIT_RCU_WORK(&port->free, weir_port_free);
+	INIT_WORK(&port->resume, weir_port_resume);
+	INIT_DELAYED_WORK(&port->timer, weir_port_tick);
+	INIT_LIST_HEAD(&port->targets);
+	INIT_LIST_HEAD(&port->wait_link);
+	INIT_LIST_HEAD(&port->poll_link);
+	mutex_init(&port->run_lock);
+	port->wn = ws->wn;
+	port->ws = ws;
+	port->sock_id = ws->id;
+	port->pid = ws->pid;
+	port->uid = ws->uid;
+	port->random = get_random_u32() | 1;
+	port->timer_ns = U64_MAX;
+	port->held_pos = U64_MAX;
+	return port;
+
+err_cpus:
+	free_cpumask_var(port->cpus);
+err_free:
+	kfree(port);
+	return NULL;
+}
+
+/* An outbox that nobody but the router reads. */
+static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
+{
+	struct weir_ring *ring;
+
+	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	/* the socket patiently waits for the router */
+	ring->evict_ms = 0;
+	port->rd = weir_reader_attach_router(ws, ring);
+	if (IS_ERR(port->rd)) {
+		int err = PTR_ERR(port->rd);
+
+		weir_ring_owner_gone(ring, NULL);
+		return err;
+	}
+	weir_ring_get(ring);
+	port->outbox = ring;
+	return 0;
+}
+
+/**
+ * weir_port_make() - the socket's part in the router; made if there is none
+ * @ws: the socket.
+ *
+ * Return: the port, the socket's; or an ERR_PTR with words: -EOPNOTSUPP,
+ * -EISCONN, -ENOBUFS, -ENOMEM.
+ */
+struct weir_port *weir_port_make(struct weir_sock *ws)
+{
+	struct weir_port *port = smp_load_acquire(&ws->port);
+	int err;
+
+	if (port)
+		return port;
+	if (ws->sk.sk_type != SOCK_RDM)
+		return ERR_PTR(weir_refuse(ws, -EOPNOTSUPP,
+					   "only SOCK_RDM sockets call and serve"));
+	lock_sock(&ws->sk);
+	port = ws->port;
+	if (port)
+		goto out;
+	if (ws->outbox) {
+		err = weir_refuse(ws, -EISCONN,
+				  "the socket publishes: call and serve on another");
+		goto err_unlock;
+	}
+	mutex_lock(&ws->wn->lock);
+	err = weir_inbox_create(ws);
+	mutex_unlock(&ws->wn->lock);
+	if (err)
+		goto err_unlock;
+	err = -ENOMEM;
+	port = weir_port_alloc(ws);
+	if (!port) {
+		weir_refuse(ws, err, "no memory for routing");
+		goto err_unlock;
+	}
+	port->inbox = ws->inbox;
+	weir_ring_get(port->inbox);
+	err = weir_port_outbox(ws, port);
+	if (err)
+		goto err_port;
+	err = xa_alloc_cyclic(&ws->wn->ports, &port->id, port,
+			      XA_LIMIT(1, (1U << WEIR_PORT_BITS) - 1),
+			      &ws->wn->next_port, GFP_KERNEL_ACCOUNT);
+	if (err < 0) {
+		weir_refuse(ws, err, "no number left for routing");
+		goto err_outbox;
+	}
+	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
+	smp_store_release(&ws->port, port);
+	smp_store_release(&ws->outbox, port->outbox);
+	weir_poll_join(port);
+out:
+	release_sock(&ws->sk);
+	return port;
+
+err_outbox:
+	weir_reader_detach(port->rd, WEIR_REASON_CLOSED);
+	weir_reader_put(port->rd);
+	weir_ring_owner_gone(port->outbox, NULL);
+	weir_ring_put(port->outbox);
+err_port:
+	weir_ring_put(port->inbox);
+	weir_calls_destroy(&port->calls);
+	free_cpumask_var(port->cpus);
+	kfree(port);
+err_unlock:
+	release_sock(&ws->sk);
+	return ERR_PTR(err);
+}
+
+/* The caller has gone: its calls are not to be worked on. */
+static void weir_port_cancel(struct weir_port *port)
+{
+	u32 slot;
+
+	spin_lock(&port->inbox->post.lock);
+	for (slot = 0; slot < port->calls.size; slot++) {
+		struct weir_call *call = weir_calls_at(&port->calls, slot);
+
+		if (call->state == WEIR_CALL_SENT ||
+		    call->state == WEIR_CALL_RETRY ||
+		    call->state == WEIR_CALL_WAIT)
+			weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
+					  WEIR_GUARD_NONE, 0);
+		else if (call->state == WEIR_CALL_PARENT ||
+			 call->state == WEIR_CALL_DONE)
+			weir_calls_put(&port->calls, call);
+		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
+			spin_unlock(&port->inbox->post.lock);
+			cond_resched();
+			spin_lock(&port->inbox->post.lock);
+		}
+	}
+	spin_unlock(&port->inbox->post.lock);
+}
+
+/**
+ * weir_port_close() - the socket is being released
+ * @ws: the socket.
+ *
+ * What it has committed as a target still goes out, but for what is behind a
+ * message that has to wait for room. What it serves is gone
+ * from its routes when this returns, and what it had not answered has been
+ * sent elsewhere or answered with an error.
+ */
+void weir_port_close(struct weir_sock *ws)
+{
+	struct weir_port *port = ws->port;
+	struct weir_net *wn = ws->wn;
+	struct weir_target *target;
+	u32 i;
+
+	if (!port)
+		return;
+	/* 1. replies that it gave before it went; then no walk begins */
+	weir_poll_leave(port);
+	weir_route_run(port, true);
+	mutex_lock(&port->run_lock);
+	port->ws = NULL;
+	weir_port_unwait(port);
+	mutex_unlock(&port->run_lock);
+
+	/* 2. nobody picks it any more */
+	mutex_lock(&wn->lock);
+	while ((target = list_first_entry_or_null(&port->targets,
+						  struct weir_target,
+						  port_link)))
+		weir_target_remove(target, WEIR_REASON_TARGET_DIED);
+	mutex_unlock(&wn->lock);
+
+	/*
+	 * 3. its own calls; a target that goes must find them for as long as
+	 * there are any
+	 */
+	weir_port_cancel(port);
+	xa_erase(&wn->ports, port->id);
+	if (cancel_work_sync(&port->resume))
+		weir_port_put(port);
+	if (cancel_delayed_work_sync(&port->timer))
+		weir_port_put(port);
+
+	/* 4. what it holds */
+	for (i = 0; i < port->nhandles; i++) {
+		if (port->handles[i].route)
+			weir_route_put(port->handles[i].route);
+		kfree(port->handles[i].path);
+	}
+	kvfree(port->handles);
+	kvfree(port->by_name);
+	port->handles = NULL;
+	port->nhandles = 0;
+	if (port->once_held)
+		weir_once_over(port->once_held, NULL);
+	weir_reader_detach(port->rd, WEIR_REASON_CLOSED);
+	weir_reader_put(port->rd);
+	port->rd = NULL;
+	weir_port_put(port);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A reply on its way back: the call that it names is found, must have been sent
+ * to the port that answers, and is over; the reply goes straight into the
+ * caller's inbox. What names no such call is dropped and counted.
+ *
+ * Process context, under run_lock of the port that answers and
+ * rcu_read_lock().
+ */
+#include "walk.h"
+
+/* The caller that a call's name is of, or NULL. Under rcu_read_lock(). */
+static struct weir_port *weir_run_caller(struct weir_port *port, u32 id)
+{
+	struct weir_port *caller = port->run.caller;
+
+	if (likely(caller && caller->id == id))
+		return caller;
+	caller = xa_load(&port->wn->ports, id);
+	port->run.caller = caller;
+	return caller;
+}
+
+/**
+ * weir_run_served() - account for good replies of a target
+ * @run: the walk; it has summed them up.
+ */
+void weir_run_served(struct weir_run *run)
+{
+	struct weir_target *target = run->served;
+	const struct weir_plan *plan = run->served_plan;
+
+	if (!run->nserved)
+		return;
+	atomic_sub(run->nserved, &target->load.in_flight);
+	if (plan && plan->has_breaker)
+		weir_breaker_good(&target->breaker, &plan->breaker,
+				  run->now_ns, run->served_round, run->nserved);
+	target->replies += run->nserved;
+	run->nserved = 0;
+}
+
+/* A reply that says more than that all is well. */
+static noinline void weir_target_replied(struct weir_run *run,
+					 struct weir_target *target,
+					 const struct weir_plan *plan,
+					 u32 round, bool good, u64 took_ns)
+{
+	weir_bulkhead_give(&target->load.in_flight);
+	if (plan && plan->has_breaker)
+		weir_breaker_done(&target->breaker, &plan->breaker,
+				  run->now_ns, round, good, took_ns);
+	target->replies++;
+	target->errors += !good;
+}
+
+/* What a reply says about the target that gave it. */
+static __always_inline void weir_run_serve(struct weir_run *run,
+					   struct weir_target *target,
+					   u64 sent_ns, u32 round, bool good)
+{
+	s64 took_ns = run->now_ns - sent_ns;
+
+	/* the walk that sent it may have begun after ours */
+	if (took_ns < 0)
+		took_ns = 0;
+	if (unlikely(run->served != target || run->served_round != round)) {
+		weir_run_served(run);
+		run->served = target;
+		run->served_round = round;
+		run->served_plan = rcu_dereference(target->route->plan);
+	}
+	weir_hist_add(&target->hist, took_ns);
+	if (likely(good && (!run->served_plan ||
+			    took_ns <= run->served_plan->calm_ns)))
+		run->nserved++;
+	else
+		weir_target_replied(run, target, run->served_plan, round, good,
+				    took_ns);
+}
+
+/*
+ * Is a call that failed to be sent again, and when? Under the caller's
+ * post.lock.
+ */
+static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
+			    const struct weir_plan *plan, u64 now_ns,
+			    u32 random)
+{
+	u64 due;
+
+	if (!call->held || !plan || call->attempt >= plan->retry.tries)
+		return false;
+	due = now_ns + weir_retry_delay_ns(&plan->retry, call->attempt + 1,
+					   random);
+	if (due >= call->deadline_ns)
+		return false;
+	call->state = WEIR_CALL_RETRY;
+	call->target = NULL;
+	call->sent_ns = due;
+	if (due < caller->timer_ns)
+		weir_port_timer(caller, due);
+	return true;
+}
+
+/*
+ * A reply or an error from a target, to whoever called. Returns 0 or
+ * WEIR_HELD.
+ */
+int weir_route_reply(struct weir_port *port, const struct weir_parcel *m)
+{
+	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key;
+	bool good = m->kind == WEIR_KIND_REPLY, fits;
+	struct weir_run *run = &port->run;
+	struct weir_target *target;
+	struct weir_port *caller;
+	struct weir_place at;
+	struct weir_call *call;
+	struct weir_post *post;
+	u32 total, round, handle;
+	int more = 0;
+	u64 keep;
+
+	if (!name)
+		return 0;	/* nobody wants it */
+	caller = weir_run_caller(port, name & ((1U << WEIR_PORT_BITS) - 1));
+	if (unlikely(!caller))
+		goto late;
+	total = weir_ring_need(m->len);
+	post = &caller->inbox->post;
+	spin_lock(&post->lock);
+	call = weir_calls_find(&caller->calls, weir_name_slot(name),
+			       weir_name_gen(name));
+	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
+		     call->target->port != port)) {
+		spin_unlock(&post->lock);
+		goto late;
+	}
+	target = call->target;
+	sent_ns = call->sent_ns;
+	round = call->round;
+	if (!good && weir_call_retry(caller, call,
+				     rcu_dereference(target->route->plan),
+				     run->now_ns, weir_run_random(port))) {
+		spin_unlock(&post->lock);
+		goto replied;
+	}
+	/* beyond the room kept for all other answers */
+	keep = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
+	at.inbox = caller->inbox;
+	fits = weir_inbox_claim(caller->inbox, total, keep, &at.pos, &at.seq);
+	if (unlikely(!fits && post->reader && m->flags & WEIR_REC_WAIT &&
+		     total + keep <= weir_ring_bytes(&caller->inbox->view))) {
+		spin_unlock(&post->lock);
+		return weir_run_hold(run, caller->inbox, total + keep);
+	}
+	handle = call->handle;
+	tag_key = call->tag_key;
+	post->kept--;
+	if (unlikely(call->once) && good)
+		weir_once_replied(call, m);
+	if (unlikely(call->parent != WEIR_CALL_NONE))
+		more = weir_call_child_done(caller, call, good);
+	else
+		weir_call_end(caller, call);
+	if (unlikely(!fits)) {
+		struct weir_fault fault = {
+			.reason = m->len > weir_ring_max_len(&caller->inbox->view) ?
+				  WEIR_REASON_TOO_LARGE : WEIR_REASON_INBOX_FULL,
+			.guard = WEIR_GUARD_INBOX,
+			.target = target->id,
+		};
+
+		if (more >= 0) {
+			weir_port_fault(caller, handle, tag_key, more, &fault);
+			weir_refused(target->route, (u32)tag_key,
+				     &fault);
+		}
+	}
+	spin_unlock(&post->lock);
+	if (likely(fits)) {
+		if (likely(more >= 0))
+			weir_place_fill(&at, m->payload, m->len,
+					(u64)m->kind << WEIR_KIND_SHIFT |
+					(u64)more << WEIR_FLAGS_SHIFT,
+					handle, tag_key, 0);
+		else
+			weir_place_abort(&at, total);
+	}
+	weir_run_touch(run, caller->inbox);
+replied:
+	weir_run_serve(run, target, sent_ns, round, good);
+	return 0;
+
+late:
+	port->late++;
+	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+	return 0;
+}
+

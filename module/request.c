@@ -1,0 +1,718 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A message on its way to its targets: handle, plan, guards, policy, space in
+ * an inbox, the call that waits for the answer, and the copy. What is refused
+ * goes to the fallback or is answered with the reason.
+ *
+ * Process context, under run_lock and rcu_read_lock().
+ */
+#include <linux/nospec.h>
+
+#include "request.h"
+#include "trace.h"
+
+/* Messages that are left, as if they were all as long as this one. */
+static u32 weir_run_ahead(const struct weir_run *run)
+{
+	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
+}
+
+/* One token; they are taken for several messages at once. */
+static noinline bool weir_run_tokens(struct weir_run *run,
+				     struct weir_bucket *bucket)
+{
+	if (run->bucket && run->tokens)
+		weir_bucket_give(run->bucket, run->tokens);
+	run->bucket = bucket;
+	run->tokens = weir_bucket_take(bucket, run->now_ns,
+				       weir_run_ahead(run));
+	if (!run->tokens)
+		return false;
+	run->tokens--;
+	return true;
+}
+
+static __always_inline bool weir_run_token(struct weir_run *run,
+					   struct weir_bucket *bucket)
+{
+	if (unlikely(run->bucket != bucket || !run->tokens))
+		return weir_run_tokens(run, bucket);
+	run->tokens--;
+	return true;
+}
+
+/**
+ * weir_port_reserve() - room for answers, and slots, for the next calls
+ * @port: the caller.
+ * @least: as many answers as must be.
+ * @want: as many as may be.
+ *
+ * They stay reserved until calls use them. Return: false when there is no room
+ * for @least.
+ */
+bool weir_port_reserve(struct weir_port *port, u32 least, u32 want)
+{
+	struct weir_post *post = &port->inbox->post;
+	u64 room, keep;
+	u32 n = 0;
+
+	/* not so much that larger replies find none */
+	want = max(least, min_t(u64, want, weir_ring_bytes(&port->inbox->view) /
+				(8 * WEIR_ANSWER_BYTES)));
+	spin_lock(&post->lock);
+	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
+	room = post->limit - post->pos;
+	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
+		weir_inbox_room(port->inbox, 0);
+		room = post->limit - post->pos;
+	}
+	if (post->reader && room > keep)
+		n = min_t(u64, (room - keep) / WEIR_ANSWER_BYTES, want);
+	if (port->answers + n < least)
+		n = 0;
+	post->kept += n;
+	weir_calls_refill(&port->calls);
+	spin_unlock(&post->lock);
+	port->answers += n;
+	return port->answers >= least;
+}
+
+/**
+ * weir_port_slots() - are there slots for calls?
+ * @port: the caller.
+ * @n: how many.
+ *
+ * Return: false when there are not, and the walk has to wait. It goes on when
+ * there are more (weir_port_more()), or when a call ends.
+ */
+bool weir_port_slots(struct weir_port *port, u32 n)
+{
+	struct weir_post *post = &port->inbox->post;
+
+	if (likely(port->calls.nmine >= n))
+		return true;
+	spin_lock(&post->lock);
+	weir_calls_refill(&port->calls);
+	port->starved = port->calls.nmine < n;
+	spin_unlock(&post->lock);
+	/* what ended before @starved was seen, and is in the queue */
+	weir_calls_prune(&port->calls);
+	if (port->calls.nmine >= n)
+		return true;
+	port->run.slots = n;
+	return false;
+}
+
+/* A slot and room for the answer; NULL when the caller has to wait for them. */
+static __always_inline struct weir_call *weir_call_begin(struct weir_port *port)
+{
+	if (unlikely(!port->answers) &&
+	    !weir_port_reserve(port, 1, weir_run_ahead(&port->run)))
+		return NULL;
+	if (unlikely(!port->calls.nmine) && !weir_port_slots(port, 1))
+		return NULL;
+	port->answers--;
+	return weir_calls_take(&port->calls);
+}
+
+/* A target has gone between being picked and having the call. */
+static noinline void weir_call_missed(struct weir_port *port,
+				      struct weir_call *call,
+				      const struct weir_target *target)
+{
+	struct weir_post *post = &port->inbox->post;
+
+	/* who went may have found the call already */
+	spin_lock(&post->lock);
+	if (call->state == WEIR_CALL_SENT && call->target == target)
+		weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
+			       WEIR_GUARD_NONE);
+	spin_unlock(&post->lock);
+}
+
+static noinline void weir_call_timer(struct weir_port *port, u64 deadline_ns)
+{
+	struct weir_post *post = &port->inbox->post;
+
+	spin_lock(&post->lock);
+	if (deadline_ns < port->timer_ns)
+		weir_port_timer(port, deadline_ns);
+	spin_unlock(&post->lock);
+}
+
+/*
+ * Sends a message to one target. @call: one that is sent again, or NULL.
+ * Returns WEIR_REASON_NONE, why not, or WEIR_HELD when the caller itself has
+ * no room for an answer.
+ */
+static __always_inline int
+weir_send_one(struct weir_port *port, const struct weir_parcel *m,
+	      const struct weir_plan *plan, struct weir_target *target,
+	      struct weir_call *call, u64 deadline_ns)
+{
+	bool answer = m->kind == WEIR_KIND_REQUEST, again = call;
+	struct weir_run *run = &port->run;
+	struct weir_place at;
+	u64 name = 0;
+	u32 round;
+	int ret;
+
+	if (answer && likely(!again)) {
+		call = weir_call_begin(port);
+		if (unlikely(!call))
+			return WEIR_HELD;
+	}
+	ret = answer ? weir_target_admit(plan, target, run->now_ns, &round) :
+		       weir_target_open(target);
+	if (unlikely(ret))
+		goto undo;
+	ret = weir_target_claim(target, m, &at);
+	if (unlikely(ret)) {
+		if (answer)
+			weir_target_dismiss(plan, target, round);
+		goto undo;
+	}
+	if (answer) {
+		if (likely(!again)) {
+			call->handle = m->route;
+			call->tag_key = m->tag_key;
+			call->flags = m->flags;
+			call->attempt = 0;
+			call->parent = WEIR_CALL_NONE;
+			call->deadline_ns = deadline_ns;
+			call->once = run->once;
+			run->once = NULL;
+			if (m->flags & WEIR_REC_IDEMPOTENT) {
+				call->pos = m->pos;
+				call->total = m->total;
+				weir_calls_hold(&port->calls, call);
+			}
+		} else {
+			call->attempt++;
+		}
+		name = weir_call_name(port->id, call);
+		weir_call_sent(port, call, target, at.pos, round);
+		if (unlikely(READ_ONCE(target->gone)))
+			weir_call_missed(port, call, target);
+		if (unlikely(deadline_ns < READ_ONCE(port->timer_ns)))
+			weir_call_timer(port, deadline_ns);
+		if (unlikely(!READ_ONCE(target->watched)))
+			weir_target_watch(target);
+	}
+	weir_place_request(&at, m, name);
+	weir_run_touch(run, at.inbox);
+	return WEIR_REASON_NONE;
+
+undo:
+	if (answer && !again) {
+		/* as if it had not been taken */
+		call->next = port->calls.mine;
+		port->calls.mine = call->slot;
+		port->calls.nmine++;
+		port->answers++;
+	}
+	return ret;
+}
+
+/* The last resort when no target is up: one that does nothing may yet. */
+static struct weir_target *weir_plan_hung(const struct weir_plan *plan)
+{
+	u32 i;
+
+	for (i = 0; i < plan->n; i++) {
+		struct weir_target *target = plan->targets[i];
+
+		if (READ_ONCE(target->hung) && !READ_ONCE(target->gone) &&
+		    plan->pick->weights[i])
+			return target;
+	}
+	return NULL;
+}
+
+static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
+			   struct weir_route *route, struct weir_way *way);
+
+/* What a target that is a socket refused. */
+static void weir_way_refused(struct weir_way *way, struct weir_target *target,
+			     int reason)
+{
+	way->refuser = target;
+	if (reason == WEIR_REASON_INBOX_FULL)
+		way->full = target;
+}
+
+/* To one target of a route, be it a socket or another route. */
+static noinline int weir_send_target(struct weir_port *port,
+				     const struct weir_parcel *m,
+				     const struct weir_plan *plan,
+				     struct weir_target *target,
+				     struct weir_way *way)
+{
+	int ret;
+
+	if (target->next) {
+		way->hops++;
+		ret = weir_send_route(port, m, target->next, way);
+		way->hops--;
+		return ret;
+	}
+	ret = weir_send_one(port, m, plan, target, way->call, way->deadline_ns);
+	if (ret > 0)
+		weir_way_refused(way, target, ret);
+	return ret;
+}
+
+/*
+ * The target that the policy picked first, @i, has refused a message for the
+ * reason @ret, or is none, or a route. Returns as weir_send_one(); of several
+ * refusals a full inbox, which passes by itself, else the last.
+ */
+static noinline int weir_send_next(struct weir_port *port,
+				   const struct weir_parcel *m,
+				   const struct weir_plan *plan,
+				   struct weir_way *way, int i, int ret)
+{
+	bool strict = plan->policy == WEIR_POLICY_SHARD ||
+		      plan->policy == WEIR_POLICY_PRIMARY;
+	DECLARE_BITMAP(tried, WEIR_TARGETS_MAX);
+	int worst = WEIR_REASON_NO_TARGET;
+	struct weir_target *target;
+
+	bitmap_zero(tried, WEIR_TARGETS_MAX);
+	for (; i >= 0; i = weir_pick_one(plan->pick, m->tag_key >> 32,
+					 weir_run_random(port), tried)) {
+		if (!ret)
+			ret = weir_send_target(port, m, plan, plan->targets[i],
+					       way);
+		if (ret <= 0)
+			return ret;
+		if (worst != WEIR_REASON_INBOX_FULL)
+			worst = ret;
+		/* its keys, or its turn, are not another's for being busy */
+		if (strict && (ret == WEIR_REASON_INBOX_FULL ||
+			       ret == WEIR_REASON_BULKHEAD))
+			return ret;
+		__set_bit(i, tried);
+		ret = 0;
+	}
+	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
+		return worst;
+	/* none is up: one that does nothing is better than none */
+	target = weir_plan_hung(plan);
+	if (!target)
+		return worst;
+	ret = weir_send_target(port, m, plan, target, way);
+	return ret == WEIR_REASON_INBOX_FULL ? WEIR_REASON_TARGET_HUNG : ret;
+}
+
+/* Sends a message to the target that the policy picks, or to the next one. */
+static __always_inline int weir_send_picked(struct weir_port *port,
+					    const struct weir_parcel *m,
+					    const struct weir_plan *plan,
+					    struct weir_way *way)
+{
+	int i = weir_pick_one(plan->pick, m->tag_key >> 32,
+			      weir_run_random(port), NULL), ret = 0;
+	struct weir_target *target;
+
+	if (likely(i >= 0)) {
+		target = plan->targets[i];
+		if (likely(!target->next)) {
+			ret = weir_send_one(port, m, plan, target, way->call,
+					    way->deadline_ns);
+			if (likely(ret <= 0))
+				return ret;
+			weir_way_refused(way, target, ret);
+		}
+	}
+	return weir_send_next(port, m, plan, way, i, ret);
+}
+
+/* --- a message's way ---------------------------------------------------- */
+
+static enum weir_guard weir_reason_guard(enum weir_reason reason)
+{
+	switch (reason) {
+	case WEIR_REASON_NO_ROUTE:
+	case WEIR_REASON_NO_TARGET:
+	case WEIR_REASON_LOOP:
+		return WEIR_GUARD_ROUTE;
+	case WEIR_REASON_DENIED:
+		return WEIR_GUARD_PERMISSION;
+	case WEIR_REASON_DEADLINE:
+		return WEIR_GUARD_DEADLINE;
+	case WEIR_REASON_RATE:
+		return WEIR_GUARD_BUCKET;
+	case WEIR_REASON_BULKHEAD:
+		return WEIR_GUARD_BULKHEAD;
+	case WEIR_REASON_BREAKER:
+		return WEIR_GUARD_BREAKER;
+	case WEIR_REASON_INBOX_FULL:
+	case WEIR_REASON_TOO_LARGE:
+		return WEIR_GUARD_INBOX;
+	case WEIR_REASON_QUORUM:
+		return WEIR_GUARD_POLICY;
+	case WEIR_REASON_BAD_REQUEST:
+		return WEIR_GUARD_CHECK;
+	default:
+		return WEIR_GUARD_NONE;
+	}
+}
+
+/* An answer of the router's to a message for which there is no call. */
+int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
+		     struct weir_route *route,
+		     const struct weir_target *refuser,
+		     enum weir_reason reason, u64 wait_ns)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_fault fault = {
+		.reason = reason,
+		.guard = weir_reason_guard(reason),
+		.target = refuser ? refuser->id : 0,
+		.wait_ns = wait_ns,
+	};
+
+	if (m->kind == WEIR_KIND_REQUEST) {
+		if (!port->answers && !weir_port_reserve(port, 1, 1))
+			return weir_run_hold(&port->run, port->inbox,
+					     WEIR_ANSWER_BYTES *
+					     ((u64)post->kept + 1));
+		port->answers--;
+		spin_lock(&post->lock);
+		post->kept--;
+		weir_port_fault(port, m->route, m->tag_key, 0, &fault);
+		spin_unlock(&post->lock);
+	}
+	weir_refused(route, (u32)m->tag_key, &fault);
+	return 0;
+}
+
+/* A reply that no target gives now: one that was kept. */
+static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
+			  u8 kind, u8 flags, const u8 *data, u32 len)
+{
+	struct weir_place at = { .inbox = port->inbox };
+	struct weir_post *post = &port->inbox->post;
+	u32 total = weir_ring_need(len);
+	u64 keep;
+	bool got;
+
+	spin_lock(&post->lock);
+	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
+	got = weir_inbox_claim(port->inbox, total, keep, &at.pos, &at.seq);
+	spin_unlock(&post->lock);
+	if (!got && total > weir_ring_bytes(&port->inbox->view))
+		return weir_send_refuse(port, m, NULL, NULL,
+					WEIR_REASON_TOO_LARGE, 0);
+	if (!got)
+		return weir_run_hold(&port->run, port->inbox, total + keep);
+	weir_place_fill(&at, data, len, (u64)kind << WEIR_KIND_SHIFT |
+			(u64)flags << WEIR_FLAGS_SHIFT,
+			m->route, m->tag_key, 0);
+	return 0;
+}
+
+/* A copy for the shadow; whatever becomes of it is no concern of the caller. */
+static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m,
+			     struct weir_route *route,
+			     struct weir_route *mirror)
+{
+	struct weir_target *target;
+	const struct weir_plan *plan;
+	struct weir_place at;
+	int i;
+
+	plan = rcu_dereference(mirror->plan);
+	if (!plan)
+		return;
+	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_run_random(port),
+			  NULL);
+	if (i < 0)
+		return;
+	target = plan->targets[i];
+	if (target->next || weir_target_open(target) ||
+	    weir_target_claim(target, m, &at))
+		return;
+	weir_place_request(&at, m, 0);
+	weir_run_touch(&port->run, at.inbox);
+	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
+}
+
+/* A message that has to wait has used nothing of its route's rate. */
+static void weir_run_untoken(struct weir_run *run, struct weir_bucket *bucket)
+{
+	if (run->bucket == bucket)
+		run->tokens++;
+	else
+		weir_bucket_give(bucket, 1);
+}
+
+static bool weir_parcel_waits(const struct weir_parcel *m)
+{
+	return !(m->flags & (WEIR_REC_REFUSE | WEIR_REC_DROP));
+}
+
+/*
+ * A message through a route: its rate, its targets, its fallback. Returns as
+ * weir_send_one().
+ */
+static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
+			   struct weir_route *route, struct weir_way *way)
+{
+	const struct weir_plan *plan = rcu_dereference(route->plan);
+	struct weir_run *run = &port->run;
+	int ret;
+
+	if (unlikely(way->hops > WEIR_HOPS_MAX))
+		return WEIR_REASON_LOOP;
+	if (unlikely(!plan))
+		return WEIR_REASON_NO_ROUTE;
+	if (!way->deadline_ns)
+		way->deadline_ns = run->now_ns + plan->timeout_ns;
+	if (plan->bucket && unlikely(!weir_run_token(run, plan->bucket))) {
+		way->wait_ns = weir_bucket_wait_ns(plan->bucket, run->now_ns);
+		ret = WEIR_REASON_RATE;
+	} else {
+		ret = unlikely(plan->policy >= WEIR_POLICY_ALL && !way->call) ?
+		      weir_send_several(port, m, plan, way) :
+		      weir_send_picked(port, m, plan, way);
+		if (likely(!ret)) {
+			if (unlikely(plan->mirror) && !way->call &&
+			    weir_run_random(port) % 1000 <
+			    plan->mirror_permille)
+				weir_send_mirror(port, m, route, plan->mirror);
+			return 0;
+		}
+		if (ret == WEIR_HELD || (ret == WEIR_REASON_INBOX_FULL &&
+					 weir_parcel_waits(m))) {
+			if (plan->bucket)
+				weir_run_untoken(run, plan->bucket);
+			return ret;
+		}
+	}
+	if (plan->fallback) {
+		way->hops++;
+		ret = weir_send_route(port, m, plan->fallback, way);
+		way->hops--;
+		if (!ret)
+			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
+	} else if (plan->canned && m->kind == WEIR_KIND_REQUEST) {
+		way->canned = plan->canned;
+		way->paid = ret == WEIR_REASON_RATE ? NULL : plan->bucket;
+	}
+	return ret;
+}
+
+/* The walk has to wait with this message; a request not longer than it may. */
+static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
+			  const struct weir_way *way, struct weir_ring *inbox,
+			  u64 bytes)
+{
+	if (port->held_pos != m->pos) {
+		port->held_pos = m->pos;
+		port->held_ns = m->kind == WEIR_KIND_REQUEST ?
+				way->deadline_ns : U64_MAX;
+	}
+	return weir_run_hold(&port->run, inbox, bytes);
+}
+
+/*
+ * A message to where its handle says. Returns 0 when it has been sent or
+ * answered, WEIR_HELD, or, for a @call that is sent again, the reason why not;
+ * @canned is then the reply to answer it with, if there is one.
+ */
+static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
+			    struct weir_route *route, struct weir_call *call,
+			    const struct weir_canned **canned)
+{
+	struct weir_way way = {
+		.call = call,
+		.deadline_ns = call ? call->deadline_ns : m->deadline_ns,
+		.answers = 1,
+	};
+	struct weir_ring *inbox;
+	int ret;
+
+	ret = weir_send_route(port, m, route, &way);
+	if (likely(!ret))
+		return 0;
+	if (call) {
+		*canned = way.canned;
+		return ret;
+	}
+	if (ret == WEIR_HELD) {
+		/* who waits for a slot is called when one is free, not by room */
+		return weir_send_hold(port, m, &way, port->inbox,
+				      port->starved ? U64_MAX :
+				      WEIR_ANSWER_BYTES * (way.answers +
+				      (u64)READ_ONCE(port->inbox->post.kept)));
+	}
+	if (ret == WEIR_REASON_INBOX_FULL && way.full && weir_parcel_waits(m)) {
+		inbox = way.full->port->inbox;
+		weir_target_watch(way.full);
+		return weir_send_hold(port, m, &way, inbox,
+				      weir_parcel_need(m) + WEIR_ANSWER_BYTES *
+				      (u64)READ_ONCE(inbox->post.kept));
+	}
+	if (way.canned) {
+		ret = weir_send_kept(port, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
+				     way.canned->data, way.canned->len);
+		if (!ret)
+			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
+		else if (way.paid)
+			weir_run_untoken(&port->run, way.paid);
+		return ret;
+	}
+	/* of several refusals the one that is told */
+	if (ret == WEIR_REASON_INBOX_FULL && way.full)
+		way.refuser = way.full;
+	if (ret == WEIR_REASON_INBOX_FULL && m->flags & WEIR_REC_DROP) {
+		const struct weir_fault fault = {
+			.reason = ret,
+			.guard = WEIR_GUARD_INBOX,
+			.target = way.refuser ? way.refuser->id : 0,
+		};
+
+		weir_refused(route, (u32)m->tag_key, &fault);
+		return 0;
+	}
+	return weir_send_refuse(port, m, route, way.refuser, ret, way.wait_ns);
+}
+
+/* A request with an idempotency key. */
+static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
+			   struct weir_route *route)
+{
+	const struct weir_plan *plan = rcu_dereference(route->plan);
+	struct weir_run *run = &port->run;
+	struct weir_dup_reply *reply;
+	int ret;
+
+	if (!plan || !plan->once)
+		return weir_send_routed(port, m, route, NULL, NULL);
+	ret = weir_once_begin(port, m, plan->once, m->deadline_ns ?:
+			      run->now_ns + plan->timeout_ns, &reply);
+	if (ret)
+		return ret == WEIR_HELD ? ret :
+		       weir_send_refuse(port, m, route, NULL, ret, 0);
+	if (!run->once) {
+		ret = 0;
+		if (reply)
+			ret = weir_send_kept(port, m, reply->kind, 0,
+					     reply->bytes, reply->len);
+		weir_dup_reply_put(reply);
+		if (!ret)
+			weir_route_count(route, WEIR_ROUTE_DUPS, 1);
+		return ret;
+	}
+	ret = weir_send_routed(port, m, route, NULL, NULL);
+	/* nobody has taken it over: held up, or refused */
+	if (run->once && ret == WEIR_HELD)
+		port->once_held = run->once;
+	else if (run->once)
+		weir_once_over(run->once, NULL);
+	run->once = NULL;
+	return ret;
+}
+
+/* A request, or a message that wants no answer, from its caller. */
+int weir_route_request(struct weir_port *port, const struct weir_parcel *m)
+{
+	struct weir_handle *h;
+	u32 index = m->route - 1;
+
+	if (unlikely(index >= port->nhandles))
+		return weir_send_refuse(port, m, NULL, NULL,
+					WEIR_REASON_NO_ROUTE, 0);
+	h = &port->handles[array_index_nospec(index, port->nhandles)];
+	if (unlikely(h->gen != READ_ONCE(port->wn->route_gen)))
+		weir_handle_resolve(port, h);
+	if (unlikely(!h->route))
+		return weir_send_refuse(port, m, NULL, NULL, h->denied ?
+					WEIR_REASON_DENIED :
+					WEIR_REASON_NO_ROUTE, 0);
+	if (unlikely(m->deadline_ns && (s64)(m->deadline_ns -
+					     port->run.now_ns) <= 0) ||
+	    unlikely(port->held_pos == m->pos &&
+		     port->held_ns <= port->run.now_ns))
+		return weir_send_refuse(port, m, h->route, NULL,
+					WEIR_REASON_DEADLINE, 0);
+	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
+		return weir_route_once(port, m, h->route);
+	return weir_send_routed(port, m, h->route, NULL, NULL);
+}
+
+/**
+ * weir_route_again() - send a request once more
+ * @port: the caller, under its run_lock.
+ * @slot: of the call.
+ * @gen: likewise.
+ *
+ * It is sent, or answered with an error. Return: false when it has to wait
+ * for room: to be tried again soon.
+ */
+bool weir_route_again(struct weir_port *port, u32 slot, u32 gen)
+{
+	struct weir_post *post = &port->inbox->post;
+	const struct weir_canned *canned = NULL;
+	struct weir_route *route = NULL;
+	struct weir_call *call;
+	struct weir_parcel m;
+	int ret = WEIR_REASON_BAD_REQUEST;
+	u64 pos, total;
+	u32 handle;
+
+	spin_lock(&post->lock);
+	call = weir_calls_find(&port->calls, slot, gen);
+	if (!call || weir_call_state(call) != WEIR_CALL_RETRY || !port->ws) {
+		spin_unlock(&post->lock);
+		return true;
+	}
+	/* only we end a call that waits to be sent, so it stays */
+	pos = call->pos;
+	total = call->total;
+	handle = call->handle;
+	spin_unlock(&post->lock);
+
+	rcu_read_lock();
+	/* what its owner has done to the record meanwhile harms only itself */
+	if (weir_parcel_read(&port->outbox->view, &pos, &m) == 1 &&
+	    pos == call->pos && m.total == total && m.route == handle &&
+	    m.kind == WEIR_KIND_REQUEST) {
+		struct weir_handle *h = &port->handles[handle - 1];
+
+		if (h->gen != READ_ONCE(port->wn->route_gen))
+			weir_handle_resolve(port, h);
+		route = h->route;
+		ret = route ? weir_send_routed(port, &m, route, call,
+					       &canned) :
+			      WEIR_REASON_NO_ROUTE;
+		if (route && !ret)
+			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
+	}
+	if (ret > 0 && canned && !weir_send_kept(port, &m, WEIR_KIND_REPLY,
+						 WEIR_REC_ROUTER, canned->data,
+						 canned->len)) {
+		spin_lock(&post->lock);
+		weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
+				  WEIR_GUARD_NONE, 0);
+		spin_unlock(&post->lock);
+		ret = 0;
+	} else if (ret > 0 && (ret != WEIR_REASON_INBOX_FULL ||
+			       !weir_parcel_waits(&m))) {
+		spin_lock(&post->lock);
+		weir_route_answer(port, call, route, ret,
+				  weir_reason_guard(ret), 0);
+		spin_unlock(&post->lock);
+		ret = 0;
+	}
+	weir_run_pause(&port->run);
+	rcu_read_unlock();
+	if (port->run.wait_for) {
+		weir_ring_put(port->run.wait_for);
+		port->run.wait_for = NULL;
+	}
+	return !ret;
+}
+

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Routes: what is done with messages for a path or pattern. A route hangs on
+ * its path (path.c), which has owner and permissions; it is there while it is
+ * served, was set by a control call, or another route names it.
+ *
+ * What senders see of it is its plan, which is made anew for each change and
+ * replaced under RCU, so a change holds up nobody. Handles remember the route
+ * of a name; they are looked up again when any name has come or gone since.
+ *
+ * Process context, under weir_net.lock but for handles.
+ */
+#include <linux/slab.h>
+
+#include "router.h"
+
+#define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)
+#define WEIR_PROBE_NS		(40 * NSEC_PER_MSEC)
+
+void weir_route_get(struct weir_route *route)
+{
+	refcount_inc(&route->ref);
+}
+
+void weir_route_put(struct weir_route *route)
+{
+	if (!refcount_dec_and_test(&route->ref))
+		return;
+	kfree(route->stats);
+	kfree_rcu(route, rcu);
+}
+
+/**
+ * weir_route_count() - count something that does not happen to every message
+ * @route: the route.
+ * @which: enum weir_route_stat, or WEIR_ROUTE_REFUSED and the reason.
+ * @n: how often.
+ *
+ * Any context. The first of a route needs memory, and is lost without.
+ */
+void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
+{
+	struct weir_route_stats *stats = smp_load_acquire(&route->stats);
+
+	if (!stats) {
+		struct weir_route_stats *old;
+
+		stats = kzalloc(sizeof(*stats), GFP_ATOMIC | __GFP_NOWARN);
+		if (!stats)
+			return;
+		old = cmpxchg(&route->stats, NULL, stats);
+		if (old) {
+			kfree(stats);
+			stats = old;
+		}
+	}
+	atomic64_add(n, &stats->count[which]);
+}
+
+/* What weir_route_count() has counted. */
+u64 weir_route_counted(const struct weir_route *route, unsigned int which)
+{
+	struct weir_route_stats *stats = smp_load_acquire(&route->stats);
+
+	return stats ? atomic64_read(&stats->count[which]) : 0;
+}
+
+/* --- plans -------------------------------------------------------------- */
+
+/* weir_canned_put() - @canned may be NULL */
+void weir_canned_put(struct weir_canned *canned)
+{
+	if (canned && refcount_dec_and_test(&canned->ref))
+		kvfree(canned);
+}
+
+/* weir_settings_free() - under weir_net.lock; @set may be NULL. */
+void weir_settings_free(struct weir_settings *set)
+{
+	struct weir_route *behind[] = { NULL, NULL };
+	int i;
+
+	if (!set)
+		return;
+	behind[0] = set->fallback;
+	behind[1] = set->mirror;
+	for (i = 0; i < 2; i++) {
+		if (!behind[i])
+			continue;
+		behind[i]->uses--;
+		weir_route_tidy(behind[i]);
+		weir_route_put(behind[i]);
+	}
+	weir_canned_put(set->canned);
+	weir_once_set_put(set->once);
+	if (set->meter)
+		kfree_rcu(set->meter, rcu);
+	kfree(set);
+}
+
+static void weir_plan_free(struct work_struct *work)
+{
+	struct weir_plan *plan = container_of(to_rcu_work(work),
+					      struct weir_plan, free);
+	u32 i;
+
+	for (i = 0; i < plan->n; i++)
+		weir_target_put(plan->targets[i]);
+	if (plan->fallback)
+		weir_route_put(plan->fallback);
+	if (plan->mirror)
+		weir_route_put(plan->mirror);
+	weir_canned_put(plan->canned);
+	weir_once_set_put(plan->once);
+	weir_pick_destroy(plan->pick);
+	kvfree(plan);
+}
+
+static void weir_plan_set(struct weir_plan *plan,
+			  const struct weir_settings *set)
+{
+	const struct weir_route_conf *c = &set->conf;
+
+	plan->fallback = set->fallback;
+	if (plan->fallback)
+		weir_route_get(plan->fallback);
+	plan->mirror = set->mirror;
+	if (plan->mirror)
+		weir_route_get(plan->mirror);
+	plan->canned = set->canned;
+	if (plan->canned)
+		refcount_inc(&plan->canned->ref);
+	plan->once = set->once;
+	if (plan->once)
+		refcount_inc(&plan->once->ref);
+	if (set->meter)
+		plan->bucket = &set->meter->bucket;
+	plan->policy = c->policy;
+	plan->quorum = c->quorum;
+	plan->bulkhead = c->bulkhead;
+	plan->mirror_permille = c->mirror_permille;
+	if (c->timeout_ns)
+		plan->timeout_ns = c->timeout_ns;
+	if (c->probe_ns)
+		plan->probe_ns = c->probe_ns;
+	plan->has_breaker = c->breaker_min_calls;
+	if (plan->has_breaker && c->breaker_slow_ns)
+		plan->calm_ns = c->breaker_slow_ns;
+	plan->breaker = weir_conf_breaker(c);
+	plan->retry = weir_conf_retry(c);
+}
+
+/* For WEIR_POLICY_PRIMARY: the heaviest first, and of equals the oldest. */
+static void weir_plan_sort(struct weir_plan *plan)
+{
+	u32 i, j;
+
+	for (i = 1; i < plan->n; i++) {
+		struct weir_target *t = plan->targets[i];
+
+		for (j = i; j && plan->targets[j - 1]->weight < t->weight; j--)
+			plan->targets[j] = plan->targets[j - 1];
+		plan->targets[j] = t;
+	}
+}
+
+static int weir_plan_pick(struct weir_plan *plan)
+{
+	struct weir_load **loads;
+	u32 *weights, i;
+	u64 *ids;
+	int err = -ENOMEM;
+
+	loads = kcalloc(plan->n + 1, sizeof(*loads), GFP_KERNEL);
+	ids = kcalloc(plan->n + 1, sizeof(*ids), GFP_KERNEL);
+	weights = kcalloc(plan->n + 1, sizeof(*weights), GFP_KERNEL);
+	if (loads && ids && weights) {
+		for (i = 0; i < plan->n; i++) {
+			loads[i] = &plan->targets[i]->load;
+			ids[i] = plan->targets[i]->id;
+			weights[i] = plan->targets[i]->weight;
+		}
+		plan->pick = weir_pick_create(plan->policy, plan->n, loads,
+					      weights, ids);
+		err = PTR_ERR_OR_ZERO(plan->pick);
+	}
+	kfree(weights);
+	kfree(ids);
+	kfree(loads);
+	return err;
+}
+
+/**
+ * weir_plan_create() - what a route would do as it is now
+ * @route: the route, under weir_net.lock.
+ *
+ * Return: the plan, for weir_plan_publish() or weir_plan_drop(); or an ERR_PTR.
+ */
+struct weir_plan *weir_plan_create(struct weir_route *route)
+{
+	struct weir_target *target;
+	struct weir_plan *plan;
+	int err;
+
+	plan = kvzalloc(struct_size(plan, targets, route->ntargets),
+			GFP_KERNEL_ACCOUNT);
+	if (!plan)
+		return ERR_PTR(-ENOMEM);
+	INIT_RCU_WORK(&plan->free, weir_plan_free);
+	plan->timeout_ns = WEIR_TIMEOUT_NS;
+	plan->probe_ns = WEIR_PROBE_NS;
+	plan->calm_ns = S64_MAX;
+	if (route->set)
+		weir_plan_set(plan, route->set);
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->leaving)
+			continue;
+		weir_target_get(target);
+		plan->targets[plan->n++] = target;
+	}
+	if (plan->policy == WEIR_POLICY_PRIMARY)
+		weir_plan_sort(plan);
+	err = weir_plan_pick(plan);
+	if (err) {
+		plan->pick = NULL;
+		weir_plan_drop(plan);
+		return ERR_PTR(err);
+	}
+	return plan;
+}
+
+/* weir_plan_drop() - a plan that nobody has seen */
+void weir_plan_drop(struct weir_plan *plan)
+{
+	weir_plan_free(&plan->free.work);
+}
+
+/* weir_plan_publish() - what senders see from now on; NULL: the route goes. */
+void weir_plan_publish(struct weir_route *route, struct weir_plan *plan)
+{
+	struct weir_plan *old;
+
+	old = rcu_replace_pointer(route->plan, plan,
+				  lockdep_is_held(&route->path->wn->lock));
+	if (old)
+		queue_rcu_work(weir_router_wq, &old->free);
+}
+
+/**
+ * weir_route_replan() - have senders see the route as it is now
+ * @route: the route; its targets, weights or settings have changed.
+ *
+ * Under weir_net.lock. Return: 0; -ENOMEM: they go on seeing what they saw.
+ */
+int weir_route_replan(struct weir_route *route)
+{
+	struct weir_plan *plan = weir_plan_create(route);
+
+	if (IS_ERR(plan))
+		return PTR_ERR(plan);
+	weir_plan_publish(route, plan);
+	return 0;
+}
+
+/* --- coming and going --------------------------------------------------- */
+
+/**
+ * weir_route_obtain() - the route of a name; made if there is none
+ * @ws: for whom.
+ * @name: path or pattern.
+ * @len: bytes.
+ * @use: WEIR_USE_SERVE or WEIR_USE_CONTROL.
+ *
+ * Under weir_net.lock. Must be followed by weir_route_tidy() unless the route
+ * gets a target, is set or used. Return: the route, without a reference, or an
+ * ERR_PTR with words.
+ */
+struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
+				     u32 len, enum weir_use use)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_route *route;
+	struct weir_path *path;
+	int err;
+
+	path = weir_path_get(ws, name, len, use);
+	if (IS_ERR(path))
+		return ERR_CAST(path);
+	route = rcu_dereference_protected(path->route,
+					  lockdep_is_held(&wn->lock));
+	if (route) {
+		weir_path_put(path);	/* the route counts as a user already */
+		return route;
+	}
+	route = kzalloc(sizeof(*route), GFP_KERNEL_ACCOUNT);
+	if (!route) {
+		err = -ENOMEM;
+		goto err_path;
+	}
+	refcount_set(&route->ref, 1);
+	INIT_LIST_HEAD(&route->targets);
+	route->path = path;
+	err = weir_route_replan(route);
+	if (err)
+		goto err_free;
+	rcu_assign_pointer(path->route, route);
+	/* handles that found no route, or a pattern's, look again */
+	WRITE_ONCE(wn->route_gen, wn->route_gen + 1);
+	return route;
+
+err_free:
+	kfree(route);
+err_path:
+	weir_path_put(path);
+	return ERR_PTR(weir_refuse(ws, err, "no memory for the route"));
+}
+
+/**
+ * weir_route_tidy() - end a route that nobody serves, has set or uses
+ * @route: the route; not to be used afterwards without a reference.
+ *
+ * Under weir_net.lock.
+ */
+void weir_route_tidy(struct weir_route *route)
+{
+	struct weir_path *path = route->path;
+	struct weir_net *wn;
+
+	if (route->set || route->ntargets || route->uses || !path)
+		return;
+	wn = path->wn;
+	lockdep_assert_held(&wn->lock);
+	weir_plan_publish(route, NULL);
+	rcu_assign_pointer(path->route, NULL);
+	route->path = NULL;
+	WRITE_ONCE(wn->route_gen, wn->route_gen + 1);
+	weir_path_put(path);
+	weir_route_put(route);
+}
+
+/**
+ * weir_routes_end() - end all routes of a namespace
+ * @wn: the namespace, without sockets; under its lock.
+ */
+void weir_routes_end(struct weir_net *wn)
+{
+	struct weir_target *target;
+	struct weir_route *route;
+	struct weir_path *path;
+	struct weir_settings *set;
+	unsigned long id;
+
+	xa_for_each(&wn->path_ids, id, path) {
+		route = rcu_dereference_protected(path->route,
+						  lockdep_is_held(&wn->lock));
+		if (!route)
+			continue;
+		weir_route_get(route);
+		while ((target = list_first_entry_or_null(&route->targets,
+							  struct weir_target,
+							  route_link)))
+			weir_target_remove(target, WEIR_REASON_NETNS);
+		set = route->set;
+		route->set = NULL;
+		weir_settings_free(set);
+		weir_route_tidy(route);
+		weir_route_put(route);
+	}
+}
+
+/* --- handles ------------------------------------------------------------ */
+
+static bool weir_path_has_route(void *item)
+{
+	struct weir_path *path = item;
+
+	return rcu_access_pointer(path->route);
+}
+
+/**
+ * weir_handle_resolve() - find a handle's route
+ * @port: the caller, under its run_lock.
+ * @h: its handle.
+ *
+ * The route of the path itself if there is one, else that of the most specific
+ * pattern. Permission is judged here, each time. Also under rcu_read_lock().
+ */
+void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
+{
+	struct weir_net *wn = port->wn;
+	struct weir_route *route = NULL;
+	struct weir_trie_node *node;
+	struct weir_path *path;
+
+	/* before the look: what comes after it is seen the next time */
+	h->gen = READ_ONCE(wn->route_gen);
+	smp_rmb();
+	h->denied = false;
+	if (h->route)
+		weir_route_put(h->route);
+	h->route = NULL;
+	rcu_read_lock();
+	node = weir_trie_best(&wn->paths, h->path, h->len,
+			      weir_path_has_route);
+	path = node ? weir_trie_item(node) : NULL;
+	if (path) {
+		h->denied = !weir_path_permits(port->ws, path, MAY_WRITE);
+		route = rcu_dereference(path->route);
+	}
+	if (route && !h->denied && refcount_inc_not_zero(&route->ref))
+		h->route = route;
+	rcu_read_unlock();
+}

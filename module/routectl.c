@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * WEIR_IOC_CONTROL: changes to routes, targets and breakers, all of a list or
+ * none. Each change is made where senders do not see it, and leaves what it
+ * takes to undo it; when all have been made, the plans of all routes concerned
+ * are prepared, and only if there is memory for every one of them are they
+ * shown to senders.
+ *
+ * Process context, under weir_net.lock.
+ */
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "router.h"
+
+#define WEIR_TIME_MAX		(24 * 3600 * NSEC_PER_SEC)
+#define WEIR_PROBE_MIN		NSEC_PER_MSEC
+
+/* Idempotency keys: how many, and bytes of replies, where that is not said. */
+#define WEIR_DUP_ENTRIES	4096U
+#define WEIR_DUP_BYTES		SZ_1M
+#define WEIR_DUP_BYTES_MAX	SZ_64M
+
+/* Routes looked at before a chain is called too long. */
+#define WEIR_CHAIN_MAX		1024
+
+/**
+ * struct weir_change - a change that has been made and can be undone
+ * @op: enum weir_op.
+ * @route: the route, held.
+ * @plan: what senders will see of it; NULL: a later change has it.
+ * @target: whose share or breaker was changed, or that comes or goes; held.
+ * @old_set: the settings before.
+ * @given: the fallback reply that came with it.
+ * @old_weight: of @target.
+ * @old_forced: of @target.
+ */
+struct weir_change {
+	u32			op;
+	struct weir_route	*route;
+	struct weir_plan	*plan;
+	struct weir_target	*target;
+	struct weir_settings	*old_set;
+	struct weir_canned	*given;
+	u32			old_weight;
+	bool			old_forced;
+};
+
+/**
+ * struct weir_changes - a control call in progress
+ * @ws: the socket it came on.
+ * @admin: the caller has CAP_NET_ADMIN in the namespace.
+ * @n: changes made.
+ * @list: they.
+ */
+struct weir_changes {
+	struct weir_sock	*ws;
+	bool			admin;
+	u32			n;
+	struct weir_change	*list;
+};
+
+/* --- what is asked for -------------------------------------------------- */
+
+static const char *weir_conf_wrong(const struct weir_route_conf *c)
+{
+	const struct weir_breaker_conf breaker = weir_conf_breaker(c);
+	const struct weir_retry_conf retry = weir_conf_retry(c);
+	const char *why = NULL;
+
+	if (c->policy >= WEIR_POLICY_MAX)
+		return "no such policy";
+	if (c->quorum > WEIR_TARGETS_MAX)
+		return "a quorum is at most 256 targets";
+	if (c->burst && !c->rate)
+		return "a burst without a rate";
+	if (c->bulkhead > S32_MAX)
+		return "a bulkhead is at most 2147483647";
+	if (c->mirror_permille > 1000)
+		return "a share is at most 1000 permille";
+	if (!c->mirror_permille != !c->mirror[0])
+		return "a mirror takes a path and a share";
+	if (c->timeout_ns > WEIR_TIME_MAX)
+		return "a timeout is at most a day";
+	if (c->probe_ns && c->probe_ns != WEIR_PROBE_OFF &&
+	    (c->probe_ns < WEIR_PROBE_MIN || c->probe_ns > WEIR_TIME_MAX))
+		return "the watchdog's period is a millisecond to a day";
+	if (c->breaker_window_ns > WEIR_TIME_MAX ||
+	    c->breaker_open_ns > WEIR_TIME_MAX ||
+	    c->breaker_slow_ns > WEIR_TIME_MAX)
+		return "the breaker's times are at most a day";
+	if (c->breaker_min_calls && weir_breaker_conf_check(&breaker, &why))
+		return why;
+	if (weir_retry_conf_check(&retry, &why))
+		return why;
+	if (c->dup_window_ns > WEIR_TIME_MAX)
+		return "the window of idempotency keys is at most a day";
+	if (c->dup_window_ns && c->policy >= WEIR_POLICY_ALL)
+		return "idempotency keys are for policies of one target";
+	if (!c->dup_window_ns && (c->dup_entries || c->dup_bytes))
+		return "idempotency keys take a window";
+	if (c->dup_entries > WEIR_DUPS_MAX)
+		return "at most 1048576 idempotency keys are remembered";
+	if (c->dup_bytes > WEIR_DUP_BYTES_MAX)
+		return "at most 64 MiB of replies are remembered";
+	if (c->fallback[0] && c->fallback_len)
+		return "a fallback is a path or a reply, not both";
+	if (c->fallback_len > WEIR_FALLBACK_MAX)
+		return "a fallback reply is at most 4096 bytes";
+	return NULL;
+}
+
+static int weir_settings_meter(struct weir_settings *set, const char **why)
+{
+	const struct weir_route_conf *c = &set->conf;
+
+	if (!c->rate)
+		return 0;
+	set->meter = kzalloc(sizeof(*set->meter), GFP_KERNEL_ACCOUNT);
+	if (!set->meter)
+		return -ENOMEM;
+	return weir_bucket_init(&set->meter->bucket, c->rate,
+				c->burst ?: max(c->rate / 10, 1U),
+				ktime_get_ns(), why);
+}
+
+/*
+ * @given: the reply, if there is one with the change; taken over. @old:
+ * settings so far: without an address their reply stays.
+ */
+static int weir_settings_canned(struct weir_settings *set,
+				struct weir_canned **given,
+				const struct weir_settings *old,
+				const char **why)
+{
+	u32 len = set->conf.fallback_len;
+
+	if (!len)
+		return 0;
+	swap(set->canned, *given);
+	if (set->canned)
+		return 0;
+	if (!old || !old->canned || old->canned->len != len) {
+		*why = "there is no fallback reply of this length to keep";
+		return -EINVAL;
+	}
+	set->canned = old->canned;
+	refcount_inc(&set->canned->ref);
+	return 0;
+}
+
+/* @old: settings so far: what is remembered stays if it is remembered alike. */
+static int weir_settings_once(struct weir_settings *set,
+			      const struct weir_settings *old)
+{
+	const struct weir_route_conf *c = &set->conf;
+	struct weir_once_set *once;
+
+	if (!c->dup_window_ns)
+		return 0;
+	if (old && old->once && old->conf.dup_window_ns == c->dup_window_ns &&
+	    old->conf.dup_entries == c->dup_entries &&
+	    old->conf.dup_bytes == c->dup_bytes) {
+		set->once = old->once;
+		refcount_inc(&set->once->ref);
+		return 0;
+	}
+	once = weir_once_set_create(c->dup_window_ns,
+				    c->dup_entries ?: WEIR_DUP_ENTRIES,
+				    c->dup_bytes ?: WEIR_DUP_BYTES);
+	if (IS_ERR(once))
+		return PTR_ERR(once);
+	set->once = once;
+	return 0;
+}
+
+static u32 weir_name_len(const char *name)
+{
+	return strnlen(name, WEIR_PATH_MAX + 1);
+}
+
+/* Does a chain from one route lead to another? */
+static bool weir_route_leads(const struct weir_route *from,
+			     const struct weir_route *to, u32 depth, u32 *looks)
+{
+	struct weir_target *target;
+
+	if (from == to || ++*looks > WEIR_CHAIN_MAX || depth > WEIR_HOPS_MAX)
+		return true;
+	if (from->set && from->set->fallback &&
+	    weir_route_leads(from->set->fallback, to, depth + 1, looks))
+		return true;
+	list_for_each_entry(target, &from->targets, route_link) {
+		if (target->next && !target->leaving &&
+		    weir_route_leads(target->next, to, depth + 1, looks))
+			return true;
+	}
+	return false;
+}
+
+/* The route that shall stand behind another; used once more. */
+static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
+			       const char *name, struct weir_route **behind)
+{
+	struct weir_route *next;
+	u32 looks = 0;
+
+	if (!name[0])
+		return 0;
+	next = weir_route_obtain(c->ws, name, weir_name_len(name), c->admin ?
+				 WEIR_USE_CONTROL : WEIR_USE_SERVE);
+	if (IS_ERR(next))
+		return PTR_ERR(next);
+	if (weir_route_leads(next, route, 0, &looks)) {
+		weir_route_tidy(next);
+		return weir_refuse(c->ws, -ELOOP,
+				   "the path leads back to the route, or through too many");
+	}
+	weir_route_get(next);
+	next->uses++;
+	*behind = next;
+	return 0;
+}
+
+static void weir_behind_put(struct weir_route *behind)
+{
+	if (!behind)
+		return;
+	behind->uses--;
+	weir_route_tidy(behind);
+	weir_route_put(behind);
+}
+
+/* --- the changes -------------------------------------------------------- */
+
+static int weir_change_route_set(struct weir_changes *c,
+				 struct weir_change *change,
+				 const struct weir_route_op *op)
+{
+	struct weir_settings *set;
+	const char *why;
+	int err;
+
+	why = weir_conf_wrong(&op->conf);
+	if (why)
+		return weir_refuse(c->ws, -EINVAL, why);
+	set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	if (!set)
+		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
+	set->conf = op->conf;
+	why = "no memory for the route";
+	err = weir_settings_meter(set, &why);
+	if (!err)
+		err = weir_settings_canned(set, &change->given,
+					   change->route->set, &why);
+	if (!err)
+		err = weir_settings_once(set, change->route->set);
+	if (err)
+		weir_refuse(c->ws, err, why);
+	if (!err)
+		err = weir_control_behind(c, change->route, op->conf.fallback,
+					  &set->fallback);
+	if (!err)
+		err = weir_control_behind(c, change->route, op->conf.mirror,
+					  &set->mirror);
+	if (err) {
+		weir_settings_free(set);
+		return err;
+	}
+	change->old_set = change->route->set;
+	change->route->set = set;
+	return 0;
+}
+
+/* The target that a change names: by its number, or by its path. */
+static struct weir_target *weir_control_target(struct weir_route *route,
+					       const struct weir_route_op *op)
+{
+	u32 len = weir_name_len(op->target_path);
+	struct weir_target *target;
+
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->leaving)
+			continue;
+		if (op->target ? target->id == op->target :
+		    target->next && target->next->path->len == len &&
+		    !memcmp(target->next->path->name, op->target_path, len))
+			return target;
+	}
+	return NULL;
+}
+
+static int weir_change_target_add(struct weir_changes *c,
+				  struct weir_change *change,
+				  const struct weir_route_op *op)
+{
+	struct weir_route *behind = NULL;
+	struct weir_target *target;
+	int err;
+
+	if (op->target || !op->target_path[0])
+		return weir_refuse(c->ws, -EINVAL,
+				   "a target is added by its path; sockets come by themselves");
+	if (weir_control_target(change->route, op))
+		return weir_refuse(c->ws, -EEXIST,
+				   "the path is a target of the route already");
+	err = weir_control_behind(c, change->route, op->target_path, &behind);
+	if (err)
+		return err;
+	target = weir_target_add(change->route, NULL, behind, op->weight);
+	weir_behind_put(behind);	/* the target has its own */
+	if (IS_ERR(target))
+		return weir_refuse(c->ws, PTR_ERR(target),
+				   PTR_ERR(target) == -ENOSPC ?
+				   "the route has as many targets as it may" :
+				   "no memory for the target");
+	weir_target_get(target);
+	change->target = target;
+	return 0;
+}
+
+static int weir_change_target(struct weir_changes *c,
+			      struct weir_change *change,
+			      const struct weir_route_op *op)
+{
+	struct weir_target *target = weir_control_target(change->route, op);
+
+	if (!target)
+		return weir_refuse(c->ws, -ENOENT,
+				   "the route has no such target");
+	change->old_weight = target->weight;
+	change->old_forced = target->forced;
+	if (op->op == WEIR_OP_TARGET_SET) {
+		target->weight = op->weight;
+	} else if (op->op == WEIR_OP_TARGET_DEL) {
+		if (target->port)
+			return weir_refuse(c->ws, -EBUSY,
+					   "a socket serves the path until it is closed: give it weight 0");
+		target->leaving = true;
+	} else {
+		if (op->weight > WEIR_FORCE_OPEN)
+			return weir_refuse(c->ws, -EINVAL,
+					   "a breaker is left to itself or opened");
+		if (!target->port)
+			return weir_refuse(c->ws, -EINVAL,
+					   "the target is a route: its own targets have breakers");
+	}
+	weir_target_get(target);
+	change->target = target;
+	return 0;
+}
+
+/* The route of a change; new ones are made by who may set them. */
+static int weir_change_route(struct weir_changes *c,
+			     const struct weir_route_op *op,
+			     struct weir_route **route)
+{
+	struct weir_net *wn = c->ws->wn;
+	u32 len = weir_name_len(op->path);
+	struct weir_path *path;
+
+	if (op->op == WEIR_OP_ROUTE_SET || op->op == WEIR_OP_TARGET_ADD) {
+		*route = weir_route_obtain(c->ws, op->path, len, c->admin ?
+					   WEIR_USE_CONTROL : WEIR_USE_SERVE);
+		return PTR_ERR_OR_ZERO(*route);
+	}
+	path = weir_path_find(wn, op->path, len);
+	*route = path ? rcu_dereference_protected(path->route,
+				lockdep_is_held(&wn->lock)) : NULL;
+	if (!*route)
+		return weir_refuse(c->ws, -ENOENT, "there is no such route");
+	if (!c->admin && !weir_path_may_serve(c->ws, path))
+		return weir_refuse(c->ws, -EACCES,
+				   "the path's mode does not permit it");
+	return 0;
+}
+
+static int weir_change_make(struct weir_changes *c,
+			    const struct weir_route_op *op)
+{
+	struct weir_change *change = &c->list[c->n];
+	int err;
+
+	if (!op->op || op->op > WEIR_OP_BREAKER)
+		return weir_refuse(c->ws, -EINVAL, "no such change");
+	if (weir_name_len(op->path) > WEIR_PATH_MAX ||
+	    weir_name_len(op->target_path) > WEIR_PATH_MAX ||
+	    weir_name_len(op->conf.fallback) > WEIR_PATH_MAX ||
+	    weir_name_len(op->conf.mirror) > WEIR_PATH_MAX)
+		return weir_refuse(c->ws, -ENAMETOOLONG,
+				   "a path has at most 255 bytes");
+	if (op->weight > WEIR_WEIGHT_MAX)
+		return weir_refuse(c->ws, -EINVAL, "a weight is at most 1000000");
+	if (!c->admin && (op->op == WEIR_OP_ROUTE_SET ||
+			  op->op == WEIR_OP_ROUTE_DEL))
+		return weir_refuse(c->ws, -EPERM,
+				   "policies and guards need CAP_NET_ADMIN");
+	change->op = op->op;
+	err = weir_change_route(c, op, &change->route);
+	if (err)
+		return err;
+	weir_route_get(change->route);
+	/* not to go, whatever the next changes do, before all are done */
+	change->route->uses++;
+	switch (op->op) {
+	case WEIR_OP_ROUTE_SET:
+		err = weir_change_route_set(c, change, op);
+		break;
+	case WEIR_OP_ROUTE_DEL:
+		change->old_set = change->route->set;
+		change->route->set = NULL;
+		break;
+	case WEIR_OP_TARGET_ADD:
+		err = weir_change_target_add(c, change, op);
+		break;
+	case WEIR_OP_BREAKER:
+		err = weir_change_target(c, change, op);
+		if (!err)
+			WRITE_ONCE(change->target->forced,
+				   op->weight == WEIR_FORCE_OPEN);
+		break;
+	default:
+		err = weir_change_target(c, change, op);
+		break;
+	}
+	if (err) {
+		weir_behind_put(change->route);
+		return err;
+	}
+	c->n++;
+	return 0;
+}
+
+/* --- all or none -------------------------------------------------------- */
+
+static void weir_changes_undo(struct weir_changes *c)
+{
+	while (c->n--) {
+		struct weir_change *change = &c->list[c->n];
+		struct weir_target *target = change->target;
+		struct weir_settings *set;
+
+		if (change->plan)
+			weir_plan_drop(change->plan);
+		switch (change->op) {
+		case WEIR_OP_ROUTE_SET:
+		case WEIR_OP_ROUTE_DEL:
+			set = change->route->set;
+			change->route->set = change->old_set;
+			weir_settings_free(set);
+			break;
+		case WEIR_OP_TARGET_ADD:
+			weir_target_take_back(target);
+			break;
+		default:
+			target->weight = change->old_weight;
+			target->leaving = false;
+			WRITE_ONCE(target->forced, change->old_forced);
+			break;
+		}
+		if (target)
+			weir_target_put(target);
+		weir_behind_put(change->route);
+	}
+}
+
+/* Does it send to several, of which one is a route? */
+static bool weir_route_mixed(const struct weir_route *route)
+{
+	struct weir_target *target;
+
+	if (!route->set || route->set->conf.policy < WEIR_POLICY_ALL)
+		return false;
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->next && !target->leaving)
+			return true;
+	}
+	return false;
+}
+
+/* One plan for each route, with the last change that concerns it. */
+static int weir_changes_plan(struct weir_changes *c, u32 *failed)
+{
+	u32 i, j;
+
+	for (i = c->n; i-- > 0;) {
+		struct weir_change *change = &c->list[i];
+		struct weir_plan *plan;
+
+		for (j = i + 1; j < c->n; j++) {
+			if (c->list[j].route == change->route)
+				break;
+		}
+		if (j < c->n)
+			continue;
+		*failed = i;
+		if (weir_route_mixed(change->route))
+			return weir_refuse(c->ws, -EINVAL,
+					   "policies all and quorum take sockets, not paths, as targets");
+		plan = weir_plan_create(change->route);
+		if (IS_ERR(plan))
+			return weir_refuse(c->ws, PTR_ERR(plan),
+					   "no memory for the route");
+		change->plan = plan;
+	}
+	return 0;
+}
+
+static void weir_changes_commit(struct weir_changes *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->n; i++) {
+		if (c->list[i].plan)
+			weir_plan_publish(c->list[i].route, c->list[i].plan);
+	}
+	for (i = 0; i < c->n; i++) {
+		struct weir_change *change = &c->list[i];
+
+		weir_settings_free(change->old_set);
+		if (change->op == WEIR_OP_TARGET_DEL)
+			weir_target_remove(change->target, WEIR_REASON_CLOSED);
+		if (change->op == WEIR_OP_BREAKER && !change->target->forced)
+			weir_breaker_reset(&change->target->breaker,
+					   ktime_get_ns());
+		if (change->target)
+			weir_target_put(change->target);
+		weir_behind_put(change->route);
+	}
+}
+
+static int weir_control_ops(struct weir_changes *c,
+			    const struct weir_route_op *ops, u32 count,
+			    u32 *failed)
+{
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++) {
+		*failed = i;
+		err = weir_change_make(c, &ops[i]);
+	}
+	if (!err)
+		err = weir_changes_plan(c, failed);
+	if (err)
+		weir_changes_undo(c);
+	else
+		weir_changes_commit(c);
+	return err;
+}
+
+/* The fallback reply of a change, if it has one. */
+static int weir_control_reply(struct weir_changes *c,
+			      const struct weir_route_op *op,
+			      struct weir_canned **given)
+{
+	u32 len = op->conf.fallback_len;
+	struct weir_canned *canned;
+
+	if (op->op != WEIR_OP_ROUTE_SET || !len ||
+	    len > WEIR_FALLBACK_MAX || op->conf.fallback[0] ||
+	    !op->conf.fallback_reply)
+		return 0;
+	canned = kvmalloc(struct_size(canned, data, len), GFP_KERNEL_ACCOUNT);
+	if (!canned)
+		return weir_refuse(c->ws, -ENOMEM, "no memory for the reply");
+	refcount_set(&canned->ref, 1);
+	canned->len = len;
+	*given = canned;
+	if (copy_from_user(canned->data,
+			   u64_to_user_ptr(op->conf.fallback_reply), len))
+		return weir_refuse(c->ws, -EFAULT,
+				   "the fallback reply is not readable");
+	return 0;
+}
+
+/* All that user memory has to say, before any lock is taken. */
+static int weir_control_read(struct weir_changes *c,
+			     const struct weir_ioc_control *ctl,
+			     struct weir_route_op *ops, u32 *failed)
+{
+	const u8 __user *from = u64_to_user_ptr(ctl->ops);
+	int err;
+	u32 i;
+
+	for (i = 0; i < ctl->count; i++) {
+		*failed = i;
+		err = copy_struct_from_user(&ops[i], sizeof(*ops),
+					    from + (u64)i * ctl->op_size,
+					    ctl->op_size);
+		if (err)
+			return weir_refuse(c->ws, err, err == -E2BIG ?
+					   "the change has fields this module does not know" :
+					   "the change is not readable");
+		err = weir_control_reply(c, &ops[i], &c->list[i].given);
+		if (err)
+			return err;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* WEIR_IOC_CONTROL. */
+int weir_control(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_changes c = { .ws = ws };
+	struct weir_ioc_control ctl;
+	struct weir_route_op *ops;
+	u32 failed = 0, i;
+	int err;
+
+	err = weir_copy_in(ws, &ctl, sizeof(ctl), arg);
+	if (err)
+		return err;
+	if (!ctl.count || ctl.count > WEIR_OPS_MAX)
+		return weir_refuse(ws, -EINVAL, "1 to 4096 changes at a time");
+	if (ctl.op_size < offsetof(struct weir_route_op, conf) ||
+	    ctl.op_size > PAGE_SIZE)
+		return weir_refuse(ws, -EINVAL, "op_size is wrong");
+	c.admin = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	ops = kvcalloc(ctl.count, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	c.list = kvcalloc(ctl.count, sizeof(*c.list), GFP_KERNEL_ACCOUNT);
+	if (!ops || !c.list) {
+		err = weir_refuse(ws, -ENOMEM, "no memory for the changes");
+		goto out;
+	}
+	err = weir_control_read(&c, &ctl, ops, &failed);
+	if (!err) {
+		mutex_lock(&ws->wn->lock);
+		err = weir_control_ops(&c, ops, ctl.count, &failed);
+		mutex_unlock(&ws->wn->lock);
+	}
+	for (i = 0; i < ctl.count; i++)
+		weir_canned_put(c.list[i].given);
+out:
+	kvfree(c.list);
+	kvfree(ops);
+	if (err && ctl.size >= offsetofend(struct weir_ioc_control, failed) &&
+	    put_user(failed, (u32 __user *)(arg + offsetof(struct
+			     weir_ioc_control, failed))))
+		return -EFAULT;
+	return err;
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The walk of an outbox: the router reads what a socket has committed and
+ * hands it on, record by record, in stretches under one rcu_read_lock(). Before
+ * each it makes room for calls; after each it wakes who has got something,
+ * gives the outbox's space back, and, where a message has to wait for room in
+ * an inbox, has itself called again when there is.
+ *
+ * A record in an outbox is the word of its owner: each header word is loaded
+ * once, checked, and only what was loaded is used. Payloads are copied and not
+ * looked at.
+ *
+ * Process context.
+ */
+
+#include "walk.h"
+
+/* Wakes who sleeps for what an inbox has got. */
+void weir_wake_inbox(struct weir_ring *inbox)
+{
+	smp_mb();						/* (C) */
+	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
+		weir_wake_readers(inbox);
+}
+
+/* Those that rcu_read_lock() keeps. */
+void weir_run_wake(struct weir_run *run)
+{
+	u32 i;
+
+	if (!run->ntouched)
+		return;
+	smp_mb();						/* (C) */
+	for (i = 0; i < run->ntouched; i++) {
+		struct weir_ring *inbox = run->touched[i];
+
+		if (READ_ONCE(weir_ring_status(inbox)->wake) &
+		    WEIR_WAKE_READERS)
+			weir_wake_readers(inbox);
+	}
+	run->ntouched = 0;
+}
+
+/* The end of a stretch: what is only valid under its rcu_read_lock() goes. */
+void weir_run_pause(struct weir_run *run)
+{
+	weir_run_served(run);
+	run->served = NULL;
+	weir_run_wake(run);
+	if (run->bucket && run->tokens)
+		weir_bucket_give(run->bucket, run->tokens);
+	run->bucket = NULL;
+	run->tokens = 0;
+	run->caller = NULL;
+}
+
+/**
+ * weir_route_begin() - begin a walk
+ * @port: whose; its run_lock is held until weir_route_settle() and after.
+ */
+void weir_route_begin(struct weir_port *port)
+{
+	struct weir_run *run = &port->run;
+
+	weir_calls_prune(&port->calls);
+	port->starved = false;
+	run->now_ns = ktime_get_ns();
+	run->slots = 0;
+	run->left = 1;
+	run->each = 1;
+	run->tokens = 0;
+	run->bucket = NULL;
+	run->caller = NULL;
+	run->once = NULL;
+	run->wait_for = NULL;
+	run->ntouched = 0;
+}
+
+/**
+ * weir_route_settle() - end a walk: give space back, wake who waits
+ * @port: whose walk it was.
+ */
+void weir_route_settle(struct weir_port *port)
+{
+	struct weir_reader *rd = port->rd;
+	struct weir_call *oldest;
+	u64 pos = port->pos;
+
+	if (unlikely(port->answers)) {
+		/* kept for messages that were not what the first was */
+		spin_lock(&port->inbox->post.lock);
+		port->inbox->post.kept -= port->answers;
+		spin_unlock(&port->inbox->post.lock);
+		port->answers = 0;
+	}
+	weir_calls_prune(&port->calls);
+	oldest = weir_calls_oldest(&port->calls);
+	if (oldest)
+		pos = oldest->pos;
+	if (pos != READ_ONCE(rd->cursor->pos))
+		smp_store_release(&rd->cursor->pos, pos);	/* (D) */
+	/* also orders the cursor before the look at who waits for it: (C) */
+	weir_wake_inbox(port->inbox);
+	if (READ_ONCE(weir_ring_status(port->outbox)->wake) & WEIR_WAKE_WRITER)
+		weir_wake_writer(port->outbox);
+}
+
+static int weir_route_parcel(struct weir_port *port, const struct weir_parcel *m)
+{
+	struct weir_parcel bad;
+
+	switch (m->kind) {
+	case WEIR_KIND_REQUEST:
+	case WEIR_KIND_EVENT:
+		return weir_route_request(port, m);
+	case WEIR_KIND_REPLY:
+	case WEIR_KIND_ERROR:
+		return weir_route_reply(port, m);
+	}
+	bad = *m;
+	bad.kind &= ~WEIR_PARCEL_BAD;
+	m = &bad;
+	return weir_send_refuse(port, m, NULL, NULL, WEIR_REASON_BAD_REQUEST,
+				0);
+}
+
+/* A chunk of slots for calls; false when there may be no more. May sleep. */
+static bool weir_port_grow(struct weir_port *port)
+{
+	struct weir_call *chunk;
+	bool taken;
+
+	if (port->calls.size >= port->calls.most)
+		return false;
+	chunk = weir_calls_grow_alloc();
+	if (!chunk)
+		return false;
+	spin_lock(&port->inbox->post.lock);
+	taken = weir_calls_grow(&port->calls, chunk);
+	spin_unlock(&port->inbox->post.lock);
+	if (!taken)
+		kfree(chunk);
+	return taken;
+}
+
+/*
+ * A message has found too few slots: as many again as there are, or as it
+ * needs. Returns whether there are more now.
+ */
+static bool weir_port_more(struct weir_port *port)
+{
+	u32 want = max(port->calls.size, port->run.slots);
+	bool more = false;
+	u32 n;
+
+	port->run.slots = 0;
+	for (n = 0; n < want && weir_port_grow(port); n += WEIR_CALLS_CHUNK)
+		more = true;
+	return more;
+}
+
+/* The records that weir_parcel_read() does not know what to make of. */
+int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
+			  struct weir_parcel *m)
+{
+	u64 left = weir_ring_bytes(v);
+	struct weir_record *rec;
+	struct weir_words *words;
+	u32 ext, most = weir_ring_max_len(v);
+	const u64 *ext_words;
+	u64 shape;
+
+	for (;;) {
+		rec = weir_ring_at(v, *pos);
+		words = (struct weir_words *)rec;
+		if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
+			return 0;
+		shape = WEIR_WORD(READ_ONCE(words->shape));
+		m->len = (u32)shape;
+		ext = (u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+		if (m->len > most || ext > most - m->len)
+			return -EPROTO;
+		m->total = weir_ring_need(m->len + ext);
+		m->flags = shape >> WEIR_FLAGS_SHIFT;
+		if (!(m->flags & WEIR_REC_ABORTED))
+			break;
+		if (left < m->total)
+			return -EPROTO;
+		left -= m->total;
+		*pos += m->total;
+	}
+	m->kind = shape >> WEIR_KIND_SHIFT;
+	m->pos = *pos;
+	m->route = WEIR_WORD(READ_ONCE(words->seq_route)) >> 32;
+	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
+	m->payload = (u8 *)(rec + 1) + ext;
+	ext_words = (const u64 *)(rec + 1);
+	m->deadline_ns = ext ? READ_ONCE(ext_words[WEIR_EXT_DEADLINE]) : 0;
+	m->dup = ext > WEIR_EXT_DUP * 8U ?
+		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
+	if (ext > WEIR_EXT_MAX * 8U)
+		m->kind |= WEIR_PARCEL_BAD;
+	return 1;
+}
+
+/*
+ * A stretch of the walk under one rcu_read_lock(). Returns 1 to go on, 0 at the
+ * end, WEIR_HELD, or -EPROTO.
+ */
+static int weir_route_stretch(struct weir_port *port)
+{
+	struct weir_ring_view *v = &port->outbox->view;
+	u64 pos = port->pos, tail, bytes = 0;
+	u32 seq, n = 0;
+	int ret;
+
+	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
+		return -EPROTO;
+	rcu_read_lock();
+	for (;;) {
+		struct weir_parcel m;
+
+		ret = pos == tail ? 0 : weir_parcel_read(v, &pos, &m);
+		if (ret <= 0)
+			break;
+		ret = -EPROTO;
+		if (unlikely(tail - pos < m.total))
+			break;
+		port->run.left = tail - pos;
+		port->run.each = m.total;
+		ret = weir_route_parcel(port, &m);
+		if (unlikely(ret))
+			break;
+		/* the first of a key that waited has been answered otherwise */
+		if (unlikely(port->once_held)) {
+			weir_once_over(port->once_held, NULL);
+			port->once_held = NULL;
+		}
+		pos += m.total;
+		bytes += m.total;
+		ret = 1;
+		if (++n == WEIR_RUN_MESSAGES || bytes >= WEIR_RUN_BYTES)
+			break;
+	}
+	weir_run_pause(&port->run);
+	rcu_read_unlock();
+	WRITE_ONCE(port->pos, pos);
+	return ret;
+}
+
+static void weir_run_forget(struct weir_run *run)
+{
+	if (run->wait_for)
+		weir_ring_put(run->wait_for);
+	run->wait_for = NULL;
+}
+
+/* The message that waits is given up in time. */
+static void weir_port_held(struct weir_port *port)
+{
+	struct weir_post *post = &port->inbox->post;
+
+	spin_lock(&post->lock);
+	if (port->held_pos == port->pos && port->held_ns < port->timer_ns)
+		weir_port_timer(port, port->held_ns);
+	spin_unlock(&post->lock);
+}
+
+/**
+ * weir_route_run() - route what a socket has committed
+ * @port: the socket's.
+ * @alive: it is the socket that has moved us to, or what it has committed.
+ *
+ * Goes on for a ring at most, or until a message has to wait for room; then it
+ * is taken up again when there is.
+ */
+void weir_route_run(struct weir_port *port, bool alive)
+{
+	struct weir_run *run = &port->run;
+	u64 end;
+	int ret;
+
+	mutex_lock(&port->run_lock);
+	if (!port->ws)
+		goto out;
+	port->kicks += alive;
+	weir_port_unwait(port);
+	end = port->pos + weir_ring_bytes(&port->outbox->view);
+	do {
+		weir_route_begin(port);
+		ret = weir_route_stretch(port);
+		weir_route_settle(port);
+		if (unlikely(run->slots) && weir_port_more(port)) {
+			ret = 1;
+			weir_run_forget(run);
+		}
+		if (unlikely(ret == -EPROTO))
+			weir_ring_break(port->outbox, WEIR_REASON_BAD_RECORD);
+		if (unlikely(run->wait_for)) {
+			/* room already: later, lest we stay here for ever */
+			if (weir_port_wait(port, run->wait_for,
+					   run->wait_bytes))
+				weir_port_later(port);
+			weir_port_held(port);
+			weir_run_forget(run);
+		}
+		cond_resched();
+	} while (ret > 0 && (s64)(end - port->pos) > 0);
+	if (ret > 0)
+		weir_port_later(port);
+out:
+	mutex_unlock(&port->run_lock);
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Routed messages: the objects, who holds whom, and the order of locks.
+ *
+ *   object        held by                              last put
+ *   weir_port     its socket, the targets it serves,   a grace period later:
+ *                 works, who waits or is waited for    frees its calls, puts
+ *                                                      its rings
+ *   weir_route    its path, targets, handles, plans    frees it
+ *                 that name it
+ *   weir_target   its route's list, plans, its watch   a grace period later:
+ *                                                      puts port and routes
+ *   weir_plan     its route alone                      a grace period later:
+ *                                                      puts targets, routes
+ *
+ * A message goes from an outbox to an inbox under rcu_read_lock(): handle,
+ * plan, target, port. Nothing on that way is shared by all but what is only
+ * read; what is written belongs to the caller, the target or one route's
+ * bucket.
+ *
+ * Lock order, between those of weir.h
+ *   1 lock_sock
+ *   2 weir_net.lock            routes, targets, plans
+ *   2a weir_port.run_lock      one walk of an outbox at a time
+ *   7 weir_ring.lock
+ *   8 weir_ring.post.lock      of an inbox: space in it, and its port's calls;
+ *                              never two at a time
+ *   9 weir_ring.lock of an inbox; weir_breaker.lock
+ */
+#ifndef _WEIR_ROUTER_H
+#define _WEIR_ROUTER_H
+
+#include "uapi/weir_route.h"
+#include "weir.h"
+#include "breaker.h"
+#include "bucket.h"
+#include "calls.h"
+#include "hist.h"
+#include "once.h"
+#include "policy.h"
+#include "retry.h"
+
+/* A call's name, as its target sees it in route (low half) and tag. */
+#define WEIR_PORT_BITS		20
+
+static_assert(WEIR_PORT_BITS + WEIR_CALL_SLOT_BITS + WEIR_CALL_GEN_BITS == 64);
+
+static inline u64 weir_call_name(u32 port, const struct weir_call *call)
+{
+	return port | (u64)call->slot << WEIR_PORT_BITS |
+	       (u64)call->gen << (WEIR_PORT_BITS + WEIR_CALL_SLOT_BITS);
+}
+
+static inline u32 weir_name_slot(u64 name)
+{
+	return name >> WEIR_PORT_BITS & ((1U << WEIR_CALL_SLOT_BITS) - 1);
+}
+
+static inline u32 weir_name_gen(u64 name)
+{
+	return name >> (WEIR_PORT_BITS + WEIR_CALL_SLOT_BITS);
+}
+
+/**
+ * struct weir_canned - a reply that a route holds
+ * @ref: plans that use it.
+ * @len: bytes.
+ * @data: the payload.
+ */
+struct weir_canned {
+	refcount_t	ref;
+	u32		len;
+	u8		data[];
+};
+
+/**
+ * struct weir_plan - what a route does, as of its last change
+ * @policy: enum weir_policy.
+ * @n: targets.
+ * @quorum: replies that complete a request to several.
+ * @bulkhead: requests in flight at one target; 0: any number.
+ * @mirror_permille: share of messages for @mirror.
+ * @has_breaker: @breaker counts.
+ * @calm_ns: good replies that take no longer are not slow.
+ * @timeout_ns: deadline of requests without.
+ * @probe_ns: the watchdog's period; WEIR_PROBE_OFF.
+ * @breaker: when breakers open.
+ * @retry: when and how often to send again.
+ * @pick: what the policy picks from.
+ * @fallback: route for what a guard refuses, or NULL.
+ * @mirror: route that gets copies, or NULL.
+ * @canned: reply for what a guard refuses, or NULL.
+ * @once: idempotency keys, or NULL; held.
+ * @bucket: rate and burst, the route's; NULL: none.
+ * @free: frees it after a grace period.
+ * @targets: by number.
+ *
+ * Read under RCU; nothing of it changes but the bucket.
+ */
+struct weir_plan {
+	u8				policy;
+	u8				has_breaker;
+	u32				n;
+	u32				quorum;
+	u32				bulkhead;
+	u32				mirror_permille;
+	u64				calm_ns;
+	u64				timeout_ns;
+	u64				probe_ns;
+	struct weir_breaker_conf	breaker;
+	struct weir_retry_conf		retry;
+	struct weir_pick		*pick;
+	struct weir_route		*fallback;
+	struct weir_route		*mirror;
+	struct weir_canned		*canned;
+	struct weir_once_set		*once;
+	struct weir_bucket		*bucket;
+	struct rcu_work			free;
+	struct weir_target		*targets[];
+};
+
+/* What a route counts besides its targets; refusals follow, by reason. */
+enum weir_route_stat {
+	WEIR_ROUTE_MIRRORED,
+	WEIR_ROUTE_FALLBACKS,
+	WEIR_ROUTE_RETRIES,
+	WEIR_ROUTE_DUPS,
+	WEIR_ROUTE_GONE,	/* requests that targets had which are gone */
+	WEIR_ROUTE_REFUSED,
+	WEIR_ROUTE_STATS = WEIR_ROUTE_REFUSED + WEIR_REASON_MAX
+};
+
+/**
+ * struct weir_route_stats - counters of a route that has something to count
+ * @count: by enum weir_route_stat.
+ */
+struct weir_route_stats {
+	atomic64_t	count[WEIR_ROUTE_STATS];
+};
+
+/**
+ * struct weir_meter - a route's token bucket
+ * @bucket: it.
+ * @rcu: frees it when the route gets another.
+ */
+struct weir_meter {
+	struct weir_bucket	bucket;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct weir_settings - how a route was set by a control call
+ * @conf: the figures; names and addresses in it are not used.
+ * @fallback: route for what a guard refuses, counted in its @uses; or NULL.
+ * @mirror: route that gets copies, likewise.
+ * @canned: reply for what a guard refuses, or NULL.
+ * @meter: rate and burst, or NULL.
+ * @once: idempotency keys, or NULL; held.
+ */
+struct weir_settings {
+	struct weir_route_conf	conf;
+	struct weir_route	*fallback;
+	struct weir_route	*mirror;
+	struct weir_canned	*canned;
+	struct weir_meter	*meter;
+	struct weir_once_set	*once;
+};
+
+/**
+ * struct weir_route - a path or pattern that can be called
+ * @ref: see the table of lifetimes.
+ * @rcu: for lookups under RCU.
+ * @plan: what it does; NULL once it is gone.
+ * @stats: counters; NULL until there is something to count.
+ * @path: its name and permissions; weir_net.lock, or RCU to look at the name.
+ *	NULL once it is gone.
+ * @set: by a control call, and stays without targets; NULL: the defaults.
+ *	weir_net.lock.
+ * @targets: by weir_target.route_link; weir_net.lock.
+ * @ntargets: how many.
+ * @uses: routes that name it as target, fallback or mirror; weir_net.lock.
+ */
+struct weir_route {
+	refcount_t			ref;
+	struct rcu_head			rcu;
+	struct weir_plan __rcu		*plan;
+	struct weir_route_stats		*stats;
+	struct weir_path		*path;
+	struct weir_settings		*set;
+	struct list_head		targets;
+	u32				ntargets;
+	u32				uses;
+};
+
+/**
+ * struct weir_target - who serves a route: a socket, or another route
+ * @load: what policies look at.
+ * @forced: its breaker is open until told otherwise.
+ * @gone: it takes no more; written under weir_net.lock.
+ * @leaving: a control call in progress takes it away; weir_net.lock.
+ * @hung: the watchdog has given it up for now.
+ * @watched: its watch is under way.
+ * @port: the socket's; held. NULL if it is a route.
+ * @next: the route; held. NULL if it is a socket.
+ * @route: what it serves; held.
+ * @breaker: of this target.
+ * @requests: sent there; port->inbox->post.lock.
+ * @replies: that it gave; port->run_lock.
+ * @errors: of those; port->run_lock.
+ * @expired: requests that it did not answer in time.
+ * @hangs: times given up.
+ * @ref: see the table of lifetimes.
+ * @free: frees it after a grace period.
+ * @id: for listing.
+ * @weight: share; weir_net.lock.
+ * @account: who is charged; NULL if nobody.
+ * @route_link: in weir_route.targets; weir_net.lock.
+ * @port_link: in weir_port.targets; weir_net.lock.
+ * @watch: looks whether it does something.
+ * @seen_pos: how far it had read its inbox at the last look.
+ * @seen_kicks: how often it had kicked.
+ * @still: looks in a row at which nothing had changed.
+ * @hist: times from request to reply; port->run_lock.
+ */
+struct weir_target {
+	struct weir_load		load;
+	bool				forced;
+	bool				gone;
+	bool				leaving;
+	bool				hung;
+	unsigned long			watched;
+	struct weir_port		*port;
+	struct weir_route		*next;
+	struct weir_route		*route;
+	struct weir_breaker		breaker;
+	u64				requests;
+	u64				replies;
+	u64				errors;
+	atomic64_t			expired;
+	atomic64_t			hangs;
+	refcount_t			ref;
+	struct rcu_work			free;
+	u64				id;
+	u32				weight;
+	struct weir_account		*account;
+	struct list_head		route_link;
+	struct list_head		port_link;
+	struct delayed_work		watch;
+	u64				seen_pos;
+	u64				seen_kicks;
+	u32				still;
+	struct weir_hist		hist;
+};
+
+/**
+ * struct weir_handle - a path that a socket calls
+ * @route: its route; held. NULL if there is none or it may not be called.
+ * @gen: weir_net.route_gen when that was found out.
+ * @denied: it is there and may not be called.
+ * @len: bytes of @path.
+ * @hash: of @path.
+ * @next: handle of the next one in its bucket, 0 for none.
+ * @path: the name.
+ */
+struct weir_handle {
+	struct weir_route	*route;
+	u32			gen;
+	bool			denied;
+	u8			len;
+	u32			hash;
+	u32			next;
+	char			*path;
+};
+
+/* Inboxes written to before their readers are woken. */
+#define WEIR_TOUCHED_MAX	16
+
+/**
+ * struct weir_run - a walk of an outbox in progress
+ * @now_ns: time of the walk.
+ * @slots: for calls: wanted at least, and not found; 0.
+ * @left: bytes of records that are left, the one in hand included.
+ * @each: bytes of the one in hand.
+ * @once: the message in hand is the first of its key; NULL.
+ * @tokens: of @bucket, taken and not used.
+ * @bucket: where they are from.
+ * @caller: who got the last reply; valid under the same rcu_read_lock().
+ * @served: target whose good replies are not accounted for yet; as @caller.
+ * @served_plan: of its route.
+ * @served_round: of its breaker, when they were called.
+ * @nserved: how many.
+ * @wait_for: inbox that the walk has to wait for, held; NULL.
+ * @wait_bytes: room that it needs there.
+ * @ntouched: entries of @touched.
+ * @touched: inboxes written to; valid under the same rcu_read_lock().
+ */
+struct weir_run {
+	u64			now_ns;
+	u32			slots;
+	u64			left;
+	u64			each;
+	struct weir_once	*once;
+	u32			tokens;
+	struct weir_bucket	*bucket;
+	struct weir_port	*caller;
+	struct weir_target	*served;
+	const struct weir_plan	*served_plan;
+	u32			served_round;
+	u32			nserved;
+	struct weir_ring	*wait_for;
+	u64			wait_bytes;
+	u32			ntouched;
+	struct weir_ring	*touched[WEIR_TOUCHED_MAX];
+};
+
+/**
+ * struct weir_port - a socket's part in the router
+ * @ref: see the table of lifetimes.
+ * @free: frees it after a grace period.
+ * @wn: namespace.
+ * @ws: the socket; NULL once it is gone. Guarded by @run_lock.
+ * @sock_id: the socket's number.
+ * @pid: process that made it.
+ * @uid: who did.
+ * @id: in weir_net.ports.
+ * @outbox: read by the router; held.
+ * @inbox: written by it; held.
+ * @rd: the router's cursor on @outbox; held.
+ * @run_lock: one walk of @outbox at a time.
+ * @pos: next record to look at; run_lock.
+ * @answers: room kept in @inbox for answers to calls not made yet; run_lock.
+ * @run: the walk in progress; run_lock.
+ * @starved: the walk waits for a slot; inbox->post.lock.
+ * @random: state of a xorshift generator; run_lock.
+ * @kicks: walks that the socket asked for or had something for; run_lock.
+ * @late: replies that nobody waited for; run_lock.
+ * @handles: what it calls; run_lock.
+ * @nhandles: how many.
+ * @handle_room: entries that @handles has room for, a power of two, or 0.
+ * @by_name: first handle of each of as many buckets of names, 0 for none.
+ * @held_pos: message that the walk waits with, if it does; run_lock.
+ * @held_ns: when that is given up, U64_MAX if never; run_lock.
+ * @once_held: of the first of its key whose walk is held up; run_lock.
+ * @calls: requests that it waits for: made under run_lock, ended under
+ *	inbox->post.lock.
+ * @timer_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
+ * @targets: what it serves; weir_net.lock.
+ * @ntargets: how many.
+ * @cpus: for fencing the reader of a full inbox; run_lock.
+ * @wait_for: inbox with no room that the walk waits for; held. run_lock.
+ * @wait_link: in wait_for->post.waiting, under its lock.
+ * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
+ *	poller.c, read under RCU.
+ * @poll_link: in its list, or in that of ports without; likewise.
+ * @resume: goes on when there is room.
+ * @timer: deadlines and requests to be sent again.
+ */
+struct weir_port {
+	refcount_t		ref;
+	struct rcu_work		free;
+	struct weir_net		*wn;
+	struct weir_sock	*ws;
+	u64			sock_id;
+	pid_t			pid;
+	kuid_t			uid;
+	u32			id;
+	struct weir_ring	*outbox;
+	struct weir_ring	*inbox;
+	struct weir_reader	*rd;
+	struct mutex		run_lock;
+	u64			pos;
+	u32			answers;
+	bool			starved;
+	struct weir_run		run;
+	u32			random;
+	u64			kicks;
+	u64			late;
+	struct weir_handle	*handles;
+	u32			nhandles;
+	u32			handle_room;
+	u32			*by_name;
+	u64			held_pos;
+	u64			held_ns;
+	struct weir_once	*once_held;
+	struct weir_calls	calls;
+	u64			timer_ns;
+	struct list_head	targets;
+	u32			ntargets;
+	cpumask_var_t		cpus;
+	struct weir_ring	*wait_for;
+	struct list_head	wait_link;
+	struct weir_poller	*poller;
+	struct list_head	poll_link;
+	struct work_struct	resume;
+	struct delayed_work	timer;
+};
+
+extern struct workqueue_struct *weir_router_wq;
+
+static inline struct weir_breaker_conf
+weir_conf_breaker(const struct weir_route_conf *c)
+{
+	return (struct weir_breaker_conf){
+		.window_ns = c->breaker_window_ns,
+		.open_ns = c->breaker_open_ns,
+		.slow_ns = c->breaker_slow_ns,
+		.min_calls = c->breaker_min_calls,
+		.error_percent = c->breaker_error_percent,
+		.slow_percent = c->breaker_slow_percent,
+		.probes = c->breaker_probes,
+	};
+}
+
+static inline struct weir_retry_conf
+weir_conf_retry(const struct weir_route_conf *c)
+{
+	return (struct weir_retry_conf){
+		.tries = c->retries,
+		.base_ns = c->retry_base_ns,
+		.max_ns = c->retry_max_ns,
+	};
+}
+
+/* --- port.c --- */
+struct weir_port *weir_port_make(struct weir_sock *ws);
+void weir_port_close(struct weir_sock *ws);
+void weir_port_get(struct weir_port *port);
+void weir_port_put(struct weir_port *port);
+int weir_port_call(struct weir_sock *ws, void __user *arg);
+void weir_port_timer(struct weir_port *port, u64 due_ns);
+void weir_port_lost(struct weir_target *target, enum weir_reason reason,
+		    enum weir_guard guard);
+int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
+			 u32 *handle);
+bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes);
+void weir_port_unwait(struct weir_port *port);
+void weir_ports_resume(struct weir_ring *inbox);
+void weir_port_later(struct weir_port *port);
+
+/* --- router.c, request.c, answer.c --- */
+void weir_route_run(struct weir_port *port, bool alive);
+bool weir_route_again(struct weir_port *port, u32 slot, u32 gen);
+void weir_route_answer(struct weir_port *port, struct weir_call *call,
+		       struct weir_route *route, enum weir_reason reason,
+		       enum weir_guard guard, u64 wait_ns);
+void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad);
+bool weir_port_slots(struct weir_port *port, u32 n);
+bool weir_port_reserve(struct weir_port *port, u32 least, u32 want);
+void weir_call_lost(struct weir_port *port, struct weir_call *call,
+		    enum weir_reason reason, enum weir_guard guard);
+void weir_route_begin(struct weir_port *port);
+void weir_route_settle(struct weir_port *port);
+void weir_wake_inbox(struct weir_ring *inbox);
+
+/* --- named.c --- */
+int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
+		       struct weir_scm_route *scm);
+void weir_named_record(const struct weir_ring_rec *rec,
+		       struct weir_scm_route *scm);
+int weir_fault_errno(u32 reason);
+
+/* --- poller.c --- */
+void weir_poll_join(struct weir_port *port);
+void weir_poll_leave(struct weir_port *port);
+void weir_poll_kick(struct weir_port *port);
+int weir_poll_set(const struct cpumask *cpus);
+
+/* The owner has published: what it has committed goes out. Process context. */
+static inline void weir_port_kick(struct weir_port *port)
+{
+	weir_route_run(port, true);
+	weir_poll_kick(port);
+}
+
+/* --- route.c --- */
+struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
+				     u32 len, enum weir_use use);
+void weir_route_get(struct weir_route *route);
+void weir_route_put(struct weir_route *route);
+int weir_route_replan(struct weir_route *route);
+void weir_route_tidy(struct weir_route *route);
+struct weir_plan *weir_plan_create(struct weir_route *route);
+void weir_plan_publish(struct weir_route *route, struct weir_plan *plan);
+void weir_plan_drop(struct weir_plan *plan);
+void weir_canned_put(struct weir_canned *canned);
+void weir_settings_free(struct weir_settings *set);
+void weir_routes_end(struct weir_net *wn);
+void weir_route_count(struct weir_route *route, unsigned int which, u64 n);
+u64 weir_route_counted(const struct weir_route *route, unsigned int which);
+void weir_handle_resolve(struct weir_port *port, struct weir_handle *h);
+
+/* --- target.c --- */
+int weir_target_serve(struct weir_sock *ws, void __user *arg);
+int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
+struct weir_target *weir_target_add(struct weir_route *route,
+				    struct weir_port *port,
+				    struct weir_route *next, u32 weight);
+void weir_target_remove(struct weir_target *target, enum weir_reason reason);
+void weir_target_take_back(struct weir_target *target);
+void weir_target_get(struct weir_target *target);
+void weir_target_put(struct weir_target *target);
+void weir_target_watch(struct weir_target *target);
+
+/* --- routectl.c --- */
+int weir_control(struct weir_sock *ws, void __user *arg);
+
+#endif /* _WEIR_ROUTER_H */

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A message to all targets of a route (policies all and quorum): space is taken
+ * at each, then a parent and a child for each are entered as calls, then the
+ * copies are shown.
+ *
+ * Process context, under run_lock and rcu_read_lock().
+ */
+#include <linux/slab.h>
+
+#include "request.h"
+
+/**
+ * struct weir_branch - one of the targets of a message to several
+ * @target: the target.
+ * @at: space in its inbox.
+ * @round: of its breaker.
+ * @name: of the call, 0: no answer is wanted.
+ */
+struct weir_branch {
+	struct weir_target	*target;
+	struct weir_place	at;
+	u32			round;
+	u64			name;
+};
+
+/* Takes space at every target that has some. Returns how many. */
+static u32 weir_branches_claim(struct weir_port *port,
+			       const struct weir_parcel *m,
+			       const struct weir_plan *plan,
+			       struct weir_branch *branches, int *worst)
+{
+	bool answer = m->kind == WEIR_KIND_REQUEST;
+	u32 i, n = 0;
+	int ret;
+
+	for (i = 0; i < plan->n; i++) {
+		struct weir_branch *b = &branches[n];
+
+		b->target = plan->targets[i];
+		b->name = 0;
+		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
+			continue;
+		ret = answer ? weir_target_admit(plan, b->target,
+						 port->run.now_ns, &b->round) :
+			       weir_target_open(b->target);
+		if (!ret) {
+			ret = weir_target_claim(b->target, m, &b->at);
+			if (ret && answer)
+				weir_target_dismiss(plan, b->target, b->round);
+		}
+		if (ret)
+			*worst = ret;
+		else
+			n++;
+	}
+	return n;
+}
+
+/*
+ * Enters a call to several: a parent, and a child for each, which is nobody's
+ * before all are there. False when there are no slots, or no room for the
+ * answers.
+ */
+static bool weir_branches_enter(struct weir_port *port,
+				const struct weir_parcel *m,
+				const struct weir_plan *plan,
+				struct weir_branch *branches, u32 n,
+				u64 deadline_ns)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *parent, *call;
+	u32 i;
+
+	if (port->answers < n && !weir_port_reserve(port, n, n))
+		return false;
+	if (!weir_port_slots(port, n + 1))
+		return false;
+	port->answers -= n;
+	parent = weir_calls_take(&port->calls);
+	parent->sibling = WEIR_CALL_NONE;
+	parent->gather = plan->policy == WEIR_POLICY_ALL;
+	parent->need = plan->quorum ?: plan->n / 2 + 1;
+	parent->left = n;
+	spin_lock(&post->lock);
+	parent->state = WEIR_CALL_PARENT;
+	for (i = 0; i < n; i++) {
+		struct weir_branch *b = &branches[i];
+
+		call = weir_calls_take(&port->calls);
+		call->handle = m->route;
+		call->tag_key = m->tag_key;
+		call->flags = m->flags;
+		call->attempt = 0;
+		call->parent = parent->slot;
+		call->sibling = parent->sibling;
+		parent->sibling = call->slot;
+		call->deadline_ns = deadline_ns;
+		b->name = weir_call_name(port->id, call);
+		weir_call_sent(port, call, b->target, b->at.pos, b->round);
+	}
+	if (deadline_ns < port->timer_ns)
+		weir_port_timer(port, deadline_ns);
+	/* one that has gone meanwhile has looked before its call was here */
+	for (i = 0; i < n; i++) {
+		if (!READ_ONCE(branches[i].target->gone))
+			continue;
+		call = weir_calls_find(&port->calls,
+				       weir_name_slot(branches[i].name),
+				       weir_name_gen(branches[i].name));
+		if (call && call->state == WEIR_CALL_SENT)
+			weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
+				       WEIR_GUARD_NONE);
+	}
+	spin_unlock(&post->lock);
+	return true;
+}
+
+/* Sends a message to every target that takes it. As weir_send_one(). */
+int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
+		      const struct weir_plan *plan, struct weir_way *way)
+{
+	u64 deadline_ns = way->deadline_ns;
+	bool answer = m->kind == WEIR_KIND_REQUEST;
+	struct weir_branch *branches;
+	int worst = WEIR_REASON_NO_TARGET;
+	u32 i, n, least = 1;
+
+	if (answer && plan->n + 1 > port->calls.most)
+		return WEIR_REASON_LIMIT;
+	branches = kmalloc_array(plan->n + 1, sizeof(*branches),
+				 GFP_ATOMIC | __GFP_NOWARN);
+	if (!branches)
+		return WEIR_REASON_NO_MEMORY;
+	n = weir_branches_claim(port, m, plan, branches, &worst);
+	if (answer && plan->policy == WEIR_POLICY_QUORUM)
+		least = plan->quorum ?: plan->n / 2 + 1;
+	if (n < least) {
+		worst = n ? WEIR_REASON_QUORUM : worst;
+	} else if (!answer || weir_branches_enter(port, m, plan, branches, n,
+						  deadline_ns)) {
+		worst = WEIR_REASON_NONE;
+	} else {
+		worst = WEIR_HELD;
+		way->answers = n;
+	}
+	for (i = 0; i < n; i++) {
+		struct weir_branch *b = &branches[i];
+
+		if (worst) {
+			if (answer)
+				weir_target_dismiss(plan, b->target, b->round);
+			weir_place_abort(&b->at, weir_parcel_need(m));
+			continue;
+		}
+		weir_place_request(&b->at, m, b->name);
+		weir_run_touch(&port->run, b->at.inbox);
+		if (answer)
+			weir_target_watch(b->target);
+	}
+	kfree(branches);
+	return worst;
+}

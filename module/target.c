@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Targets: sockets that serve a path, and routes that stand behind another.
+ * Coming, going, and the watchdog, which looks now and then at a target that
+ * holds requests: one that neither reads its inbox nor answers is given up
+ * until it does.
+ *
+ * Process context; what says so, under weir_net.lock.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "router.h"
+#include "trace.h"
+
+/* Looks without a change after which a target is given up. */
+#define WEIR_STILL_MAX	2
+
+static void weir_target_free(struct work_struct *work)
+{
+	struct weir_target *target = container_of(to_rcu_work(work),
+						  struct weir_target, free);
+
+	if (target->port)
+		weir_port_put(target->port);
+	if (target->next)
+		weir_route_put(target->next);
+	weir_route_put(target->route);
+	kfree(target);
+}
+
+void weir_target_get(struct weir_target *target)
+{
+	refcount_inc(&target->ref);
+}
+
+void weir_target_put(struct weir_target *target)
+{
+	if (refcount_dec_and_test(&target->ref))
+		queue_rcu_work(weir_router_wq, &target->free);
+}
+
+/* --- the watchdog ------------------------------------------------------- */
+
+static void weir_target_look(struct weir_target *target)
+{
+	struct weir_post *post = &target->port->inbox->post;
+	u64 kicks = READ_ONCE(target->port->kicks), pos = 0;
+
+	spin_lock(&post->lock);
+	if (post->reader)
+		pos = READ_ONCE(post->reader->cursor->pos);
+	spin_unlock(&post->lock);
+	if (pos != target->seen_pos || kicks != target->seen_kicks) {
+		target->seen_pos = pos;
+		target->seen_kicks = kicks;
+		target->still = 0;
+		if (target->hung) {
+			WRITE_ONCE(target->hung, false);
+			WRITE_ONCE(target->load.up, !target->gone);
+			trace_weir_target(target, WEIR_TARGET_UP);
+		}
+		return;
+	}
+	if (target->hung || ++target->still < WEIR_STILL_MAX)
+		return;
+	WRITE_ONCE(target->hung, true);
+	WRITE_ONCE(target->load.up, false);
+	atomic64_inc(&target->hangs);
+	trace_weir_target(target, WEIR_TARGET_HUNG);
+	weir_port_lost(target, WEIR_REASON_TARGET_HUNG, WEIR_GUARD_WATCHDOG);
+	/* who waits for its inbox finds another target, or an error */
+	spin_lock(&post->lock);
+	weir_ports_resume(target->port->inbox);
+	spin_unlock(&post->lock);
+}
+
+static u64 weir_target_probe_ns(const struct weir_target *target)
+{
+	const struct weir_plan *plan;
+	u64 probe_ns = WEIR_PROBE_OFF;
+
+	rcu_read_lock();
+	plan = rcu_dereference(target->route->plan);
+	if (plan)
+		probe_ns = plan->probe_ns;
+	rcu_read_unlock();
+	return probe_ns;
+}
+
+/*
+ * Looks again after a while; the caller's reference goes with it. Who ends the
+ * target sets @gone and then cancels: either that finds the work, or we find
+ * @gone.
+ */
+static void weir_target_again(struct weir_target *target, u64 probe_ns)
+{
+	/* not while it is being cancelled */
+	if (!queue_delayed_work(weir_router_wq, &target->watch,
+				nsecs_to_jiffies64(probe_ns) ?: 1)) {
+		weir_target_put(target);
+		return;
+	}
+	smp_mb();
+	if (READ_ONCE(target->gone) && cancel_delayed_work(&target->watch))
+		weir_target_put(target);
+}
+
+/* Does it have something to do? */
+static bool weir_target_busy(const struct weir_target *target)
+{
+	return atomic_read(&target->load.in_flight) ||
+	       !list_empty_careful(&target->port->inbox->post.waiting);
+}
+
+static void weir_target_watch_work(struct work_struct *work)
+{
+	struct weir_target *target = container_of(to_delayed_work(work),
+						  struct weir_target, watch);
+	u64 probe_ns = weir_target_probe_ns(target);
+
+	if (probe_ns == WEIR_PROBE_OFF && target->hung) {
+		WRITE_ONCE(target->hung, false);
+		WRITE_ONCE(target->load.up, !target->gone);
+	}
+	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
+	    (target->hung || weir_target_busy(target))) {
+		weir_target_look(target);
+		weir_target_again(target, probe_ns);
+		return;
+	}
+	/* nothing to watch; the next request begins anew */
+	target->still = 0;
+	clear_bit(0, &target->watched);
+	smp_mb__after_atomic();
+	if (weir_target_busy(target) && !READ_ONCE(target->gone))
+		weir_target_watch(target);
+	weir_target_put(target);
+}
+
+/**
+ * weir_target_watch() - begin to look at a target, unless somebody does
+ * @target: it has got a request, or somebody waits for it to read.
+ *
+ * Any context.
+ */
+void weir_target_watch(struct weir_target *target)
+{
+	u64 probe_ns = weir_target_probe_ns(target);
+
+	if (probe_ns == WEIR_PROBE_OFF || test_and_set_bit(0, &target->watched))
+		return;
+	weir_target_get(target);
+	weir_target_again(target, probe_ns);
+}
+
+/* --- coming and going --------------------------------------------------- */
+
+/**
+ * weir_target_add() - a route gets a target
+ * @route: the route.
+ * @port: of the socket that serves it, or NULL.
+ * @next: else the route that does.
+ * @weight: share.
+ *
+ * Under weir_net.lock. The route is not planned anew. Return: the target, the
+ * route's; or an ERR_PTR: -ENOSPC, -ENOMEM.
+ */
+struct weir_target *weir_target_add(struct weir_route *route,
+				    struct weir_port *port,
+				    struct weir_route *next, u32 weight)
+{
+	struct weir_net *wn = route->path->wn;
+	struct weir_target *target;
+
+	lockdep_assert_held(&wn->lock);
+	if (route->ntargets == WEIR_TARGETS_MAX)
+		return ERR_PTR(-ENOSPC);
+	target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);
+	if (!target)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&target->ref, 1);
+	INIT_RCU_WORK(&target->free, weir_target_free);
+	INIT_DELAYED_WORK(&target->watch, weir_target_watch_work);
+	INIT_LIST_HEAD(&target->port_link);
+	weir_breaker_init(&target->breaker, ktime_get_ns());
+	target->id = atomic_long_inc_return(&wn->next_id);
+	if (xa_insert(&wn->targets, target->id, target, GFP_KERNEL_ACCOUNT)) {
+		kfree(target);
+		return ERR_PTR(-ENOMEM);
+	}
+	target->weight = weight;
+	target->load.up = true;
+	target->route = route;
+	weir_route_get(route);
+	if (port) {
+		target->port = port;
+		weir_port_get(port);
+		list_add_tail(&target->port_link, &port->targets);
+		port->ntargets++;
+	} else {
+		target->next = next;
+		weir_route_get(next);
+		next->uses++;
+	}
+	list_add_tail(&target->route_link, &route->targets);
+	route->ntargets++;
+	return target;
+}
+
+/* Nobody who looks for it finds it. */
+static void weir_target_unlink(struct weir_target *target)
+{
+	struct weir_net *wn = target->route->path->wn;
+
+	lockdep_assert_held(&wn->lock);
+	WRITE_ONCE(target->gone, true);
+	WRITE_ONCE(target->load.up, false);
+	xa_erase(&wn->targets, target->id);
+	list_del(&target->route_link);
+	target->route->ntargets--;
+	if (target->port) {
+		list_del_init(&target->port_link);
+		target->port->ntargets--;
+	}
+}
+
+/* What it was charged for, and the list's reference. */
+static void weir_target_end(struct weir_target *target)
+{
+	struct weir_route *next = target->next;
+
+	if (target->account)
+		weir_object_uncharge(target->account);
+	if (cancel_delayed_work_sync(&target->watch))
+		weir_target_put(target);
+	if (next) {
+		next->uses--;
+		weir_route_tidy(next);
+	}
+	weir_route_tidy(target->route);
+	weir_target_put(target);
+}
+
+/**
+ * weir_target_remove() - a route loses a target
+ * @target: the target; the list's reference goes.
+ * @reason: WEIR_REASON_TARGET_DIED, what its callers are told.
+ *
+ * It is picked no more when this returns, and nobody waits for it. Under
+ * weir_net.lock.
+ */
+void weir_target_remove(struct weir_target *target, enum weir_reason reason)
+{
+	struct weir_route *route = target->route;
+
+	weir_target_unlink(target);
+	/* without memory for that it is passed over, as it is not up */
+	weir_route_replan(route);
+	/* no call is made to it from here on: senders look at @gone */
+	if (target->port) {
+		weir_port_lost(target, reason, WEIR_GUARD_NONE);
+		trace_weir_target(target, WEIR_TARGET_GONE);
+	}
+	weir_route_count(route, WEIR_ROUTE_GONE, target->requests);
+	weir_target_end(target);
+}
+
+/**
+ * weir_target_take_back() - a target that was in no plan is not to be
+ * @target: the target; the list's reference goes. Under weir_net.lock.
+ */
+void weir_target_take_back(struct weir_target *target)
+{
+	weir_target_unlink(target);
+	weir_target_end(target);
+}
+
+/* Under weir_net.lock. */
+static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
+			     struct weir_ioc_serve *serve, u32 len)
+{
+	struct weir_target *target;
+	struct weir_route *route;
+	int err;
+
+	if (port->ntargets == WEIR_SERVES_MAX)
+		return weir_refuse(ws, -ENOBUFS,
+				   "the socket serves as many paths as it may");
+	route = weir_route_obtain(ws, serve->path, len, WEIR_USE_SERVE);
+	if (IS_ERR(route))
+		return PTR_ERR(route);
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->port == port) {
+			err = weir_refuse(ws, -EALREADY,
+					  "the socket serves this path already");
+			goto err_tidy;
+		}
+	}
+	target = weir_target_add(route, port, NULL, serve->weight);
+	if (IS_ERR(target)) {
+		err = weir_refuse(ws, PTR_ERR(target),
+				  PTR_ERR(target) == -ENOSPC ?
+				  "the path is served by as many as may be" :
+				  "no memory for the target");
+		goto err_tidy;
+	}
+	serve->id = target->id;
+	target->account = weir_object_charge(ws);
+	if (IS_ERR(target->account)) {
+		err = PTR_ERR(target->account);
+		target->account = NULL;
+		goto err_remove;
+	}
+	err = weir_route_replan(route);
+	if (err) {
+		weir_refuse(ws, err, "no memory for the route");
+		goto err_remove;
+	}
+	trace_weir_target(target, WEIR_TARGET_UP);
+	return 0;
+
+err_remove:
+	weir_target_remove(target, WEIR_REASON_TARGET_DIED);
+	return err;
+err_tidy:
+	weir_route_tidy(route);
+	return err;
+}
+
+/**
+ * weir_target_serve_path() - have a socket serve a path
+ * @ws: the socket.
+ * @serve: path and weight; out: the target's number.
+ *
+ * Return: 0 or a negative errno with words.
+ */
+int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
+{
+	u32 len = strnlen(serve->path, sizeof(serve->path));
+	struct weir_port *port = weir_port_make(ws);
+	int err;
+
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	mutex_lock(&ws->wn->lock);
+	err = weir_target_enter(ws, port, serve, len);
+	mutex_unlock(&ws->wn->lock);
+	return err;
+}
+
+/* WEIR_IOC_SERVE. */
+int weir_target_serve(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_ioc_serve serve;
+	int err;
+
+	err = weir_copy_in(ws, &serve, sizeof(serve), arg);
+	if (err)
+		return err;
+	if (serve.flags || serve.reserved)
+		return weir_refuse(ws, -EINVAL, "unknown flags");
+	if (serve.weight > WEIR_WEIGHT_MAX)
+		return weir_refuse(ws, -EINVAL, "a weight is at most 1000000");
+	err = weir_target_serve_path(ws, &serve);
+	if (err)
+		return err;
+	return copy_to_user(arg, &serve, min_t(u32, serve.size, sizeof(serve))) ?
+	       -EFAULT : 0;
+}
