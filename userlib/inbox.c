@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The inbox: a ring that the kernel writes, with notices about streams that
- * come and go. The library acts upon each notice once, in order; with
- * WEIR_NOTICES the application is shown it too.
+ * The inbox: a ring that the kernel writes, with routed messages, and with
+ * notices about streams that come and go. The library acts upon each notice
+ * once, in order; with WEIR_NOTICES the application is shown it too.
  *
  * WEIR_NOTICE_DETACHED waits in the inbox until the stream that it is about
  * has been drained, so nothing which was published is lost, and whoever sees
@@ -14,13 +14,15 @@
 
 #include "private.h"
 
-/* Has the kernel create the inbox, maps it and takes in what is there. */
-int weir_inbox_open(struct weir *w)
+/* Has the kernel create the inbox, and maps it, unless there is one. */
+static int weir_inbox_map(struct weir *w)
 {
-	struct weir_stream *in = weir_zalloc(sizeof(*in));
-	struct weir_msg msg;
+	struct weir_stream *in;
 	int err;
 
+	if (w->inbox)
+		return 0;
+	in = weir_zalloc(sizeof(*in));
 	if (!in)
 		return -ENOMEM;
 	in->id = WEIR_ID_INBOX;
@@ -31,11 +33,22 @@ int weir_inbox_open(struct weir *w)
 	}
 	/* the kernel waits for this reader and never evicts it */
 	in->gating = 1;
+	weir_stream_trust(in, weir_load(&in->ring.status->gen));
 	w->inbox = in;
 	w->noticed = weir_stream_pos(in);
+	weir_inbox_turn(w);
+	return 0;
+}
+
+/* Maps the inbox and takes in what is there. */
+int weir_inbox_open(struct weir *w)
+{
+	struct weir_msg msg;
+	int err = weir_inbox_map(w);
+
 	weir_turn_over(w);
-	if (w->flags & WEIR_NOTICES)
-		return 0;
+	if (err || w->flags & WEIR_NOTICES)
+		return err;
 	err = weir_inbox_look(w, &msg);
 	return err < 0 ? err : 0;
 }

@@ -80,6 +80,8 @@ static int weir_configure(int fd, const struct weir_config *c)
 		{ WEIR_SO_START, "start", c->start, c->start },
 		{ WEIR_SO_DEMAND, "demand", c->set & WEIR_SET_DEMAND, c->demand },
 		{ WEIR_SO_HUGE, "huge pages", c->flags & WEIR_HUGE, 1 },
+		{ WEIR_SO_INBOX_BYTES, "inbox_bytes", c->inbox_bytes,
+		  c->inbox_bytes },
 	};
 	size_t i;
 	int err = 0;
@@ -189,6 +191,17 @@ static int weir_map_pair(struct weir *w)
 	return err;
 }
 
+/* Is the outbox the router's to read? Those that are published have a path. */
+static bool weir_map_is_routed(struct weir *w)
+{
+	char path[WEIR_PATH_MAX + 1] = "";
+	socklen_t len = sizeof(path) - 1;
+
+	return w->type == SOCK_RDM && w->out.data &&
+	       !weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PATH, path, &len) &&
+	       !path[0];
+}
+
 static int weir_map_present(struct weir *w)
 {
 	char pattern[WEIR_PATH_MAX + 1] = "";
@@ -205,7 +218,12 @@ static int weir_map_present(struct weir *w)
 	if (!err)
 		err = weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH,
 				      pattern, &len);
-	if (!err && pattern[0])
+	if (err)
+		return err;
+	w->subscribed = pattern[0] != '\0';
+	if (weir_map_is_routed(w))
+		err = weir_route_map(w);
+	if (!err && w->subscribed)
 		err = weir_inbox_open(w);
 	return err;
 }
@@ -320,7 +338,10 @@ int weir_subscribe(struct weir *w, const char *pattern)
 		return weir_fail(-EOPNOTSUPP,
 				 "SOCK_SEQPACKET does not subscribe; connect instead");
 	err = weir_name(w, false, "subscribe", pattern);
-	return err ? err : weir_inbox_open(w);
+	if (err)
+		return err;
+	w->subscribed = 1;
+	return weir_inbox_open(w);
 }
 
 int weir_listen(struct weir *w, int backlog)

@@ -11,12 +11,19 @@
  *	inbox.c		notices of the kernel
  *	slow.c		the slow halves of claim, commit, peek, release
  *	wait.c		sleeping; send and receive by copying
+ *	route.c		a handle's part in the router; replies
+ *	call.c		a request and its reply, one at a time
+ *	calls.c		many requests, each with a function to be called
+ *	fault.c		why there is no reply
+ *	loop.c		threads that serve a path, see worker.h
+ *	coroutine.c	a stack for each request of theirs
  *	inline.c	the hot path as symbols
  */
 #ifndef WEIR_PRIVATE_H
 #define WEIR_PRIVATE_H
 
 #include <stdbool.h>
+#include <string.h>
 #include "weir.h"
 
 /* For loops that poll: less heat, and the sibling thread gets on. */
@@ -68,15 +75,70 @@ int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos);
 void weir_stream_trust(struct weir_stream *s, uint32_t gen);
 void weir_turn_over(struct weir *w);
+void weir_inbox_turn(struct weir *w);
 bool weir_stream_ready(struct weir_stream *s);
 
 /* --- inbox.c --- */
 int weir_inbox_open(struct weir *w);
 int weir_inbox_look(struct weir *w, struct weir_msg *msg);
 
+/* --- slow.c --- */
+uint32_t weir_kick_due(const struct weir *w);
+bool weir_kick_news(const struct weir *w);
+void weir_kick_now(struct weir *w);
+
 /* --- wait.c --- */
+
+/**
+ * struct weir_deadline - when to stop waiting
+ * @at_ns: on the monotonic clock; not looked at unless @timed.
+ * @timed: there is an end to it.
+ */
+struct weir_deadline {
+	int64_t	at_ns;
+	bool	timed;
+};
+
+int64_t weir_now_ns(void);
+struct weir_deadline weir_deadline(int64_t timeout_ns);
+int64_t weir_left_ns(const struct weir_deadline *d);
 int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
 		   int64_t timeout_ns);
-bool weir_kick_due(const struct weir *w);
+int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
+		    const struct weir_deadline *end);
+
+/*
+ * A length that the compiler knows is a few moves; one that comes from a ring
+ * is a call with branches that wait for it, several times as long as the rest
+ * of a small message.
+ */
+static inline void weir_copy(void *to, const void *from, size_t len)
+{
+	switch (len) {
+	case 8:
+		memcpy(to, from, 8);
+		break;
+	case 16:
+		memcpy(to, from, 16);
+		break;
+	case 32:
+		memcpy(to, from, 32);
+		break;
+	case 64:
+		memcpy(to, from, 64);
+		break;
+	default:
+		memcpy(to, from, len);
+	}
+}
+
+/* --- route.c --- */
+int weir_route_map(struct weir *w);
+
+/* --- calls.c --- */
+void weir_calls_drop(struct weir_calls *c, const struct weir_msg *msg);
+
+/* --- fault.c --- */
+int weir_fault_refuse(const void *payload, uint32_t len);
 
 #endif /* WEIR_PRIVATE_H */

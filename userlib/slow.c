@@ -141,6 +141,9 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 	total = weir_ring_need((uint32_t)len);
 	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq))
 		return 0;
+	/* what the router has not been told of fills the ring for ever */
+	if (weir_kick_due(w) & WEIR_WAKE_ROUTER && weir_kick_news(w))
+		weir_kick_now(w);
 	do {
 		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
 			return weir_fail(-EPIPE, "the stream has been shut down");
@@ -179,8 +182,11 @@ uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
 
 /* --- waking, see (C) in weir_ring.h --- */
 
-/* Does a reader of our outbox sleep? Fences first where that is our part. */
-bool weir_kick_due(const struct weir *w)
+/*
+ * Does a reader of our outbox sleep, or the router? Fences first where that
+ * is our part. Returns those bits of status.wake.
+ */
+uint32_t weir_kick_due(const struct weir *w)
 {
 	uint32_t wake = weir_load(&w->out.status->wake);
 
@@ -188,7 +194,23 @@ bool weir_kick_due(const struct weir *w)
 		weir_fence();
 		wake = weir_load(&w->out.status->wake);
 	}
-	return wake & WEIR_WAKE_READERS;
+	return wake & (WEIR_WAKE_READERS | WEIR_WAKE_ROUTER);
+}
+
+/*
+ * Has anything been claimed since the router was last told? The router wants
+ * to be told always, so this saves telling it of nothing. Not for the last
+ * look before sleeping: what was claimed by then may be committed only now.
+ */
+bool weir_kick_news(const struct weir *w)
+{
+	return weir_load(&w->out.head->claim) != weir_load(&w->kicked);
+}
+
+void weir_kick_now(struct weir *w)
+{
+	weir_store(&w->kicked, weir_load(&w->out.head->claim));
+	weir_kick(w->fd, WEIR_KICK_READERS);
 }
 
 void weir_wake_readers(struct weir *w)
@@ -198,7 +220,7 @@ void weir_wake_readers(struct weir *w)
 		weir_store(&w->out.head->seq_limit,
 			   (uint32_t)weir_load(&w->out.head->claim));
 	if (weir_kick_due(w))
-		weir_kick(w->fd, WEIR_KICK_READERS);
+		weir_kick_now(w);
 }
 
 void weir_wake_writer(struct weir *w, struct weir_stream *s)
@@ -235,6 +257,12 @@ static void weir_turn_begin(struct weir *w, uint32_t turn)
 		w->turn_end = UINT64_MAX;
 }
 
+/* Requests and replies must not keep the streams from their turn for ever. */
+void weir_inbox_turn(struct weir *w)
+{
+	w->inbox_end = weir_stream_pos(w->inbox) + WEIR_TURN;
+}
+
 /*
  * Goes round the streams, from the next one to the one that had its turn. One
  * that has ended leaves the list, and the last one takes its place: then the
@@ -259,6 +287,20 @@ static int weir_peek_round(struct weir *w, struct weir_msg *msg)
 	return 0;
 }
 
+/* The inbox and the streams, in the order of whose turn it is. */
+static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
+{
+	int ret;
+
+	if ((__s64)(weir_stream_pos(w->inbox) - w->inbox_end) < 0) {
+		ret = weir_inbox_look(w, msg);
+		return ret ? ret : weir_peek_round(w, msg);
+	}
+	weir_inbox_turn(w);
+	ret = weir_peek_round(w, msg);
+	return ret ? ret : weir_inbox_look(w, msg);
+}
+
 int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 {
 	int ret;
@@ -266,15 +308,15 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 	/* what weir_peek() hands on, whatever is returned */
 	memset(msg, 0, sizeof(*msg));
 	weir_stream_free_parting(w);
+	if (w->inbox && w->hot == w->inbox)
+		return weir_inbox_look(w, msg);
 	if (w->turn_end) {
 		ret = weir_stream_look(w, w->streams[w->turn], msg);
 		if (ret)
 			return ret;
 		weir_turn_over(w);
 	}
-	ret = w->inbox ? weir_inbox_look(w, msg) : 0;
-	if (!ret)
-		ret = weir_peek_round(w, msg);
+	ret = w->inbox ? weir_peek_inbox(w, msg) : weir_peek_round(w, msg);
 	return ret ? ret : weir_peek_end(w);
 }
 

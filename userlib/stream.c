@@ -28,9 +28,18 @@ static const struct weir_stream weir_no_stream = {
 	.cursor	= (struct weir_cursor *)&weir_no_cursor,
 };
 
-/* The next weir_peek() looks at all there is. */
+/*
+ * The next weir_peek() looks at all there is. That is the inbox alone while
+ * nothing has been subscribed to; no notices come there then.
+ */
 void weir_turn_over(struct weir *w)
 {
+	if (w->routed && !w->subscribed) {
+		w->hot = w->inbox;
+		w->lone = 1;
+		w->turn_end = UINT64_MAX;
+		return;
+	}
 	w->hot = (struct weir_stream *)&weir_no_stream;
 	w->lone = 0;
 	w->turn_end = 0;

@@ -21,7 +21,7 @@
 /* Bytes up to which a received message is copied without asking its length. */
 #define WEIR_SHORT		32
 
-static int64_t weir_now_ns(void)
+int64_t weir_now_ns(void)
 {
 	struct timespec t;
 
@@ -29,18 +29,8 @@ static int64_t weir_now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/**
- * struct weir_deadline - when to stop waiting
- * @at_ns: on the monotonic clock; not looked at unless @timed.
- * @timed: there is an end to it.
- */
-struct weir_deadline {
-	int64_t	at_ns;
-	bool	timed;
-};
-
 /* The clock is not read for those who do not wait or wait for ever. */
-static struct weir_deadline weir_deadline(int64_t timeout_ns)
+struct weir_deadline weir_deadline(int64_t timeout_ns)
 {
 	struct weir_deadline d = { 0, timeout_ns >= 0 };
 
@@ -51,7 +41,7 @@ static struct weir_deadline weir_deadline(int64_t timeout_ns)
 }
 
 /* What is left of it: WEIR_FOREVER, WEIR_DONTWAIT or more. */
-static int64_t weir_left_ns(const struct weir_deadline *d)
+int64_t weir_left_ns(const struct weir_deadline *d)
 {
 	int64_t left;
 
@@ -73,6 +63,8 @@ int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
 		.bytes = bytes,
 	};
 
+	if (flags & WEIR_WAIT_KICK)
+		weir_store(&w->kicked, weir_load(&w->out.head->claim));
 	return weir_ioctl(w->fd, WEIR_IOC_WAIT, &wait);
 }
 
@@ -117,8 +109,11 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 {
 	struct weir_deadline end = weir_deadline(timeout_ns);
 	uint32_t flags = events & (WEIR_WAIT_IN | WEIR_WAIT_OUT);
-	bool kick = w->out.data &&
-		    (events & WEIR_WAIT_KICK || weir_kick_due(w));
+	uint32_t due = w->out.data ? weir_kick_due(w) : 0;
+	bool kick = w->out.data && (events & WEIR_WAIT_KICK || due);
+	/* the router wants to be told always; there may be nothing to tell */
+	bool now = kick && (due != WEIR_WAKE_ROUTER ||
+			    events & WEIR_WAIT_KICK || weir_kick_news(w));
 	uint64_t spin_ns = w->spin_ns;
 	bool ready;
 
@@ -132,18 +127,19 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	if (timeout_ns >= 0 && spin_ns > (uint64_t)timeout_ns)
 		spin_ns = (uint64_t)timeout_ns;
 	/* who is to answer must be awake while we poll */
-	if (kick && (ready || spin_ns)) {
-		weir_kick(w->fd, WEIR_KICK_READERS);
+	if (now && (ready || spin_ns)) {
+		weir_kick_now(w);
 		kick = false;
+		now = false;
 	}
 	if (!ready && spin_ns)
 		ready = weir_spin(w, spin_ns);
 	if (ready)
 		return WEIR_WAIT_IN;
+	if (timeout_ns == WEIR_DONTWAIT && flags == WEIR_WAIT_IN && !now)
+		return 0;
 	if (kick)
 		flags |= WEIR_WAIT_KICK;
-	else if (timeout_ns == WEIR_DONTWAIT && flags == WEIR_WAIT_IN)
-		return 0;
 	return weir_wait_call(w, flags, bytes, weir_left_ns(&end));
 }
 
@@ -160,7 +156,7 @@ int weir_arm(struct weir *w)
 }
 
 /* Waits; 0 to try again, or what the caller is to return. */
-static int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
+int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
 			   const struct weir_deadline *end)
 {
 	int ret = weir_wait(w, events, bytes, weir_left_ns(end));
@@ -187,31 +183,6 @@ int weir_claim_wait(struct weir *w, size_t len, struct weir_buf *buf,
 		ret = weir_claim(w, len, buf);
 	} while (ret == -EAGAIN);
 	return ret;
-}
-
-/*
- * A length that the compiler knows is a few moves; one that comes from a ring
- * is a call with branches that wait for it, several times as long as the rest
- * of a small message.
- */
-static inline void weir_copy(void *to, const void *from, size_t len)
-{
-	switch (len) {
-	case 8:
-		memcpy(to, from, 8);
-		break;
-	case 16:
-		memcpy(to, from, 16);
-		break;
-	case 32:
-		memcpy(to, from, 32);
-		break;
-	case 64:
-		memcpy(to, from, 64);
-		break;
-	default:
-		memcpy(to, from, len);
-	}
 }
 
 int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns)

@@ -4,9 +4,10 @@
  * rings, and from then on sending and receiving are loads and stores; it makes
  * a system call only to sleep or to wake somebody who sleeps.
  *
- * The library starts no thread, allocates nothing while messages flow, never
- * ends the program and does not touch errno: functions return 0 or a count, or
- * a negative errno value, and weir_error() has the words.
+ * The library starts no thread (but for weir_loop_run(), whose business that
+ * is), allocates nothing while messages flow, never ends the program and does
+ * not touch errno: functions return 0 or a count, or a negative errno value,
+ * and weir_error() has the words.
  *
  * One thread at a time may use a struct weir, with one exception: with
  * WEIR_SHARED several threads may claim and commit at once. Different handles
@@ -66,6 +67,8 @@ extern "C" {
  * @spin_ns: poll so long before sleeping.
  * @name: name of the cursor of subscriptions, or NULL.
  * @start: enum weir_start of subscriptions.
+ * @inbox_bytes: inbox, a power of two; 0: the module's default. Who serves or
+ *	calls paths gets its requests and replies there.
  * @reserved: zero.
  */
 struct weir_config {
@@ -82,7 +85,8 @@ struct weir_config {
 	uint64_t	spin_ns;
 	const char	*name;
 	uint32_t	start;
-	uint32_t	reserved[5];
+	uint32_t	inbox_bytes;
+	uint32_t	reserved[4];
 };
 
 /**
@@ -133,8 +137,8 @@ struct weir_stream {
  * @spin_ns: poll so long before sleeping.
  * @streams: what we read; [0] of a connected socket is the peer.
  * @nstreams, @room: used and allocated entries of @streams.
- * @hot: the stream whose turn it is if the writer waits for us there, else
- *	one that is always empty.
+ * @hot: the stream whose turn it is if the writer waits for us there, or the
+ *	inbox if there can be no streams, else one that is always empty.
  * @lone: @hot is all that there is to be looked at.
  * @turn: stream to look at first.
  * @turn_end: position at which the others and the inbox get their turn; 0
@@ -146,6 +150,12 @@ struct weir_stream {
  *	is room.
  * @wanted: bytes of ring that the last refused claim asked for.
  * @out_view, @out_view_len, @out_own, @out_own_len: mappings of the outbox.
+ * @routed: serves or calls paths: the router reads the outbox too.
+ * @subscribed: there may be streams, and notices of them.
+ * @inbox_end: position up to which the inbox comes before the streams.
+ * @kicked: head.claim when the router was last told of something.
+ * @call_tag: calls of weir_call() so far.
+ * @calls_seq: of struct weir_calls.
  */
 struct weir {
 	int			fd;
@@ -173,6 +183,12 @@ struct weir {
 	size_t			out_view_len;
 	void			*out_own;
 	size_t			out_own_len;
+	uint8_t			routed;
+	uint8_t			subscribed;
+	__u64			inbox_end;
+	__u64			kicked;
+	uint32_t		call_tag;
+	uint32_t		calls_seq;
 };
 
 /**
@@ -190,6 +206,7 @@ struct weir_buf {
 	uint32_t	key;
 	uint8_t		kind;
 	/* private */
+	uint8_t		lead;
 	uint32_t	most;
 	uint32_t	total;
 	uint32_t	left;
@@ -403,6 +420,7 @@ weir_inline void weir_buf_set(const struct weir *w, struct weir_buf *buf,
 	buf->tag = 0;
 	buf->key = 0;
 	buf->kind = WEIR_KIND_EVENT;
+	buf->lead = 0;
 }
 
 /* Writes the header of a claimed record and publishes it. */
@@ -418,6 +436,34 @@ weir_inline void weir_buf_publish(const struct weir *w,
 	weir_store(&words->tag_key,
 		   WEIR_WORD(buf->tag | (__u64)buf->key << 32));
 	weir_ring_commit(&w->out, buf->rec, buf->pos);
+}
+
+/*
+ * Looks at the record that weir_ring_plain() would not judge, if it is a
+ * routed message: it has flags, or words between header and payload. Returns
+ * whether it is one.
+ */
+weir_inline int weir_routed_look(const struct weir_ring_view *r, __u64 pos,
+				 struct weir_ring_rec *out)
+{
+	struct weir_record *rec = weir_ring_at(r, pos);
+	const struct weir_words *words = (const struct weir_words *)(void *)rec;
+	__u64 shape = WEIR_WORD(weir_load(&words->shape));
+	__u64 lead = WEIR_HEADER_BYTES + (__u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+	__u64 bytes = lead + (__u32)shape;
+
+	if (bytes > weir_ring_bytes(r) ||
+	    shape >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED)
+		return 0;
+	out->rec = rec;
+	out->payload = (unsigned char *)rec + lead;
+	out->pos = pos;
+	out->len = (__u32)shape;
+	out->next = (pos + bytes + WEIR_GRANULE - 1) &
+		    ~(__u64)(WEIR_GRANULE - 1);
+	out->seq = weir_load(&rec->seq);
+	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+	return 1;
 }
 
 /* Shows a peeked record to the application. */
@@ -597,12 +643,17 @@ WEIR_INLINE void weir_abort(struct weir *w, struct weir_buf *buf)
 WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *s = w->hot;
-	struct weir_ring_rec r;
+	__u64 pos = weir_load(&s->cursor->pos);
+	struct weir_ring_rec r, routed;
 	struct weir_msg slow;
-	int ret = weir_ring_plain(&s->ring, weir_load(&s->cursor->pos), &r);
+	int ret = weir_ring_plain(&s->ring, pos, &r);
 
 	if (weir_likely(ret == 1)) {
 		weir_msg_set(msg, s, &r);
+		return 1;
+	}
+	if (weir_unlikely(ret) && weir_routed_look(&s->ring, pos, &routed)) {
+		weir_msg_set(msg, s, &routed);
 		return 1;
 	}
 	/* nothing yet, and nothing else to look at */
@@ -638,13 +689,22 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 WEIR_INLINE int weir_peek_next(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *s = msg->stream;
-	struct weir_ring_rec r;
+	struct weir_ring_rec r, routed;
+	__u64 pos = msg->next;
+	int ret;
 
-	if (weir_unlikely(s != w->hot) ||
-	    weir_ring_plain(&s->ring, msg->next, &r) != 1)
+	if (weir_unlikely(s != w->hot))
 		return 0;
-	weir_msg_set(msg, s, &r);
-	return 1;
+	ret = weir_ring_plain(&s->ring, pos, &r);
+	if (weir_likely(ret == 1)) {
+		weir_msg_set(msg, s, &r);
+		return 1;
+	}
+	if (weir_unlikely(ret) && weir_routed_look(&s->ring, pos, &routed)) {
+		weir_msg_set(msg, s, &routed);
+		return 1;
+	}
+	return 0;
 }
 
 /**
@@ -674,5 +734,7 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 #ifdef __cplusplus
 }
 #endif
+
+#include "weir_route.h"
 
 #endif /* WEIR_H */

@@ -14,15 +14,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "model.h"
+#include "model_private.h"
 #include "tap.h"
 
 #define MODEL_FAMILY	18
-#define MODEL_FDS	1024
-#define MODEL_SLOTS	64		/* used; WEIR_SLOTS_MAX are mapped */
-#define MODEL_READERS	64
 #define MODEL_SLEEP_S	5		/* a sleep this long was not woken */
 #define MODEL_GRAVES	32		/* dead rings that stay mapped for a while */
+#define MODEL_MAPS	4096		/* mappings at once */
 
 #ifdef __SANITIZE_THREAD__
 #define MODEL_SHARED_MAPPING	1
@@ -38,51 +36,9 @@ int model_kicks, model_waits;
 int model_family_errno;
 __u32 model_inbox_bytes = 16384;
 
-/**
- * struct model_ring - an outbox or inbox
- * @memfd: status page, head page, data.
- * @cursor_fd: the cursor pages.
- * @base: status, head, data, data again: writable.
- * @cursors: status (read only), cursor pages.
- * @v: view of it.
- * @status: writable.
- * @slots: who reads, by slot.
- * @want: bytes that the sleeping writer wants.
- * @type: SOCK_* of the owner.
- * @owned: its owner's socket is open.
- * @dead: in a grave.
- */
-struct model_ring {
-	int memfd, cursor_fd;
-	unsigned char *base, *cursors;
-	struct weir_ring_view v;
-	struct weir_status *status;
-	struct model_reader *slots[MODEL_SLOTS];
-	__u64 want;
-	int type;
-	bool owned, dead;
-};
-
-struct model_reader {
-	struct model_ring *ring;
-	unsigned int slot;
-	bool gating, evicted, armed;
-	unsigned int notices;
-};
-
-struct model_sock {
-	int type;
-	__u32 ring_bytes;
-	int demand;
-	bool subscribed;
-	char long_path[WEIR_PATH_MAX + 1];
-	struct model_ring *outbox, *inbox;
-	struct model_reader *readers[MODEL_READERS];	/* by id */
-};
-
 static pthread_mutex_t model_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t model_cond = PTHREAD_COND_INITIALIZER;
-static struct model_sock *model_socks[MODEL_FDS];
+struct model_sock *model_socks[MODEL_FDS];
 static __u64 model_secrets = 0x9e3779b97f4a7c15ULL;
 
 int __real_open(const char *path, int flags, ...);
@@ -90,9 +46,15 @@ int __real_close(int fd);
 int __real_munmap(void *at, size_t len);
 void *__real_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
 
-static struct weir_cursor *model_cursor(const struct model_reader *rd)
+struct weir_cursor *model_cursor(const struct model_reader *rd)
 {
 	return (void *)(rd->ring->cursors + (1 + rd->slot) * WEIR_PAGE_BYTES);
+}
+
+/* Sleepers look again, each at what it sleeps for. */
+void model_wake_all(void)
+{
+	pthread_cond_broadcast(&model_cond);
 }
 
 /* --- memory --- */
@@ -139,8 +101,7 @@ static unsigned char *model_map_cursors(const struct model_ring *ring, int prot)
 	return at;
 }
 
-static struct model_ring *model_ring_new(__u32 bytes, int type, __u64 pos,
-					 __u32 seq)
+struct model_ring *model_ring_new(__u32 bytes, int type, __u64 pos, __u32 seq)
 {
 	struct model_ring *ring = calloc(1, sizeof(*ring));
 	struct weir_status *st;
@@ -286,8 +247,8 @@ static void model_notify(struct model_reader *rd, unsigned int type)
 	}
 }
 
-static struct model_reader *model_attach(struct model_sock *ws, unsigned int id,
-					 struct model_ring *ring)
+struct model_reader *model_attach(struct model_sock *ws, unsigned int id,
+				  struct model_ring *ring)
 {
 	struct model_reader *rd = calloc(1, sizeof(*rd));
 	struct weir_status *st = ring->status;
@@ -347,7 +308,7 @@ static void model_evict_reader(struct model_reader *rd)
 	model_notify(rd, WEIR_NOTICE_EVICTED);
 }
 
-static void model_detach(struct model_sock *ws, unsigned int id)
+void model_detach(struct model_sock *ws, unsigned int id)
 {
 	struct model_reader *rd = ws->readers[id];
 
@@ -514,6 +475,8 @@ static int model_wait(struct model_sock *ws, const struct weir_ioc_wait *wait)
 		ready = model_ready(ws, wait->flags, wait->bytes);
 		if (!mine && ready)
 			model_lost_wakeups++;
+		if (!ready && model_route_expire())
+			ready = model_ready(ws, wait->flags, wait->bytes);
 		return (int)ready;
 	}
 }
@@ -533,6 +496,14 @@ static struct model_sock *model_sock_new(int type, __u32 ring_bytes, int *fd)
 	return ws;
 }
 
+void model_inbox_new(struct model_sock *ws)
+{
+	ws->inbox = model_ring_new(ws->inbox_bytes ? ws->inbox_bytes :
+				   model_inbox_bytes, SOCK_RDM, 0, 0);
+	model_attach(ws, WEIR_ID_INBOX, ws->inbox);
+	weir_store(&model_cursor(ws->readers[1])->flags, 0);
+}
+
 static int model_ioc_map(struct model_sock *ws, struct weir_ioc_map *ioc)
 {
 	bool out = ioc->id == WEIR_ID_OUTBOX;
@@ -542,9 +513,7 @@ static int model_ioc_map(struct model_sock *ws, struct weir_ioc_map *ioc)
 
 	tap_need(ioc->size == sizeof(*ioc));
 	if (ioc->id == WEIR_ID_INBOX && !ws->inbox) {
-		ws->inbox = model_ring_new(model_inbox_bytes, SOCK_RDM, 0, 0);
-		model_attach(ws, WEIR_ID_INBOX, ws->inbox);
-		weir_store(&model_cursor(ws->readers[1])->flags, 0);
+		model_inbox_new(ws);
 		/* streams are announced; what befell them before is not */
 		for (id = WEIR_ID_STREAM; id < MODEL_READERS; id++) {
 			if (ws->readers[id])
@@ -592,6 +561,7 @@ int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len)
 
 	pthread_mutex_lock(&model_lock);
 	model_use_path(ws, addr, len);
+	ws->bound = true;
 	ws->outbox = model_ring_new(ws->ring_bytes, ws->type, model_start_pos,
 				    model_start_seq);
 	for (i = 0; i < MODEL_FDS; i++) {
@@ -614,8 +584,7 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	model_use_path(ws, addr, len);
 	ws->subscribed = true;
 	for (i = 0; i < MODEL_FDS; i++) {
-		if (model_socks[i] && model_socks[i]->outbox &&
-		    model_socks[i]->type != SOCK_SEQPACKET)
+		if (model_socks[i] && model_socks[i]->bound)
 			model_attach(ws, WEIR_ID_STREAM,
 				     model_socks[i]->outbox);
 	}
@@ -628,12 +597,16 @@ static int model_kick(struct model_sock *ws, unsigned long what)
 	unsigned long id = what >> 8;
 
 	model_kicks++;
-	if (what & WEIR_KICK_READERS && ws->outbox)
+	if (what & WEIR_KICK_READERS && ws->outbox) {
 		model_kick_readers(ws->outbox);
+		model_route_run(ws);
+	}
 	if (what & WEIR_KICK_WRITER && id < MODEL_READERS && ws->readers[id])
 		model_kick_writer(ws->readers[id]->ring);
-	if (what & WEIR_KICK_INBOX)
+	if (what & WEIR_KICK_INBOX) {
 		model_post(ws);
+		model_route_resume();
+	}
 	return 0;
 }
 
@@ -659,7 +632,7 @@ static int model_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 		model_detach(ws, (unsigned int)id);
 		return 0;
 	default:
-		return -ENOTTY;
+		return model_route_ioctl(ws, request, arg);
 	}
 }
 
@@ -676,6 +649,20 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 		return ret;
 	errno = -ret;
 	return -1;
+}
+
+/* Mappings that the library has: is one of them @from? It becomes @to. */
+static bool model_given(void *from, void *to)
+{
+	static void *given[MODEL_MAPS];
+	int i = 0;
+
+	while (i < MODEL_MAPS && given[i] != from)
+		i++;
+	if (i < MODEL_MAPS)
+		given[i] = to;
+	tap_need(from || i < MODEL_MAPS);
+	return i < MODEL_MAPS;
 }
 
 void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
@@ -707,6 +694,7 @@ void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
 		model_place(p, WEIR_PAGE_BYTES, prot, ring->cursor_fd,
 			    (off_t)ws->readers[id]->slot * WEIR_PAGE_BYTES);
 	}
+	model_given(NULL, p);
 	pthread_mutex_unlock(&model_lock);
 	return p;
 }
@@ -714,6 +702,13 @@ void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
 int __wrap_munmap(void *at, size_t len);
 int __wrap_munmap(void *at, size_t len)
 {
+	bool ours;
+
+	pthread_mutex_lock(&model_lock);
+	ours = model_given(at, NULL);
+	pthread_mutex_unlock(&model_lock);
+	if (!ours)
+		return __real_munmap(at, len);
 	if (!MODEL_SHARED_MAPPING)
 		model_unreserve(at, len);
 	return 0;
@@ -764,6 +759,8 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value,
 		memcpy(&model_socks[fd]->ring_bytes, value, len);
 	if (option == WEIR_SO_DEMAND)
 		memcpy(&model_socks[fd]->demand, value, len);
+	if (option == WEIR_SO_INBOX_BYTES)
+		memcpy(&model_socks[fd]->inbox_bytes, value, len);
 	return 0;
 }
 
@@ -784,6 +781,8 @@ int __wrap_getsockopt(int fd, int level, int option, void *value,
 		info->ring_bytes = weir_ring_bytes(&ws->outbox->v);
 	if (option == WEIR_SO_PEER_PATH && ws->subscribed)
 		memcpy(value, "/out", 4);
+	if (option == WEIR_SO_PATH && ws->bound)
+		memcpy(value, "/out", 4);
 	return 0;
 }
 
@@ -791,13 +790,18 @@ int __wrap_getsockopt(int fd, int level, int option, void *value,
 int __wrap_close(int fd);
 int __wrap_close(int fd)
 {
-	struct model_sock *ws = fd >= 0 && fd < MODEL_FDS ? model_socks[fd] : NULL;
+	struct model_sock *ws;
 	unsigned int id;
 
+	/* other threads open files, with the numbers of sockets that were */
+	pthread_mutex_lock(&model_lock);
+	ws = fd >= 0 && fd < MODEL_FDS ? model_socks[fd] : NULL;
+	pthread_mutex_unlock(&model_lock);
 	if (ws) {
 		if (ws->outbox)
 			model_end(fd, WEIR_STATE_CLOSED);
 		pthread_mutex_lock(&model_lock);
+		model_route_close(ws);
 		for (id = 0; id < MODEL_READERS; id++) {
 			if (ws->readers[id])
 				model_detach(ws, id);

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Why there is no reply: the router's reasons and guards, as errno values, as
+ * names and in words. Each reason that the router gives has an errno value of
+ * its own, so that a program can tell them apart.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "private.h"
+
+/**
+ * struct weir_reason_text - what there is to say of a reason
+ * @name: short.
+ * @words: for weir_error(); NULL for reasons that the router does not give.
+ * @err: errno value.
+ */
+struct weir_reason_text {
+	const char	*name;
+	const char	*words;
+	int		err;
+};
+
+static const struct weir_reason_text weir_reasons[] = {
+	[WEIR_REASON_NONE]	= { "none", NULL, 0 },
+	[WEIR_REASON_CLOSED]	= { "closed", NULL, 0 },
+	[WEIR_REASON_SLOW]	= { "slow", NULL, 0 },
+	[WEIR_REASON_BAD_CURSOR] = { "bad_cursor", NULL, 0 },
+	[WEIR_REASON_BAD_RECORD] = { "bad_record", NULL, 0 },
+	[WEIR_REASON_DENIED]	= { "denied",
+		"the path may not be called", EACCES },
+	[WEIR_REASON_LIMIT]	= { "limit",
+		"a limit of the router is reached", ENOSPC },
+	[WEIR_REASON_NO_MEMORY]	= { "no_memory",
+		"the router has no memory", ENOMEM },
+	[WEIR_REASON_OVERRUN]	= { "overrun", NULL, 0 },
+	[WEIR_REASON_EXPIRED]	= { "expired", NULL, 0 },
+	[WEIR_REASON_NETNS]	= { "netns", NULL, 0 },
+	[WEIR_REASON_TAKEN_OVER] = { "taken_over", NULL, 0 },
+	[WEIR_REASON_NO_ROUTE]	= { "no_route",
+		"no such route", ENOENT },
+	[WEIR_REASON_NO_TARGET]	= { "no_target",
+		"nobody serves the path", EHOSTUNREACH },
+	[WEIR_REASON_DEADLINE]	= { "deadline",
+		"not answered in time", ETIME },
+	[WEIR_REASON_RATE]	= { "rate",
+		"more requests than the route's rate allows", EDQUOT },
+	[WEIR_REASON_BULKHEAD]	= { "bulkhead",
+		"as many requests in flight as may be", EBUSY },
+	[WEIR_REASON_BREAKER]	= { "breaker",
+		"the circuit breakers are open", ECONNREFUSED },
+	[WEIR_REASON_INBOX_FULL] = { "inbox_full",
+		"the target's inbox is full", ENOBUFS },
+	[WEIR_REASON_TARGET_DIED] = { "target_died",
+		"the target died", ECONNRESET },
+	[WEIR_REASON_TARGET_HUNG] = { "target_hung",
+		"the target does nothing", EHOSTDOWN },
+	[WEIR_REASON_TOO_LARGE]	= { "too_large",
+		"the message is larger than the inbox", EMSGSIZE },
+	[WEIR_REASON_LOOP]	= { "loop",
+		"more routes on the way than may be", ELOOP },
+	[WEIR_REASON_QUORUM]	= { "quorum",
+		"too few can still answer", ENOLINK },
+	[WEIR_REASON_BAD_REQUEST] = { "bad_request",
+		"the request makes no sense", EBADMSG },
+	[WEIR_REASON_LATE]	= { "late", NULL, 0 },
+	[WEIR_REASON_DUPLICATE]	= { "duplicate",
+		"the first request with its key was lost", EALREADY },
+};
+
+static const char *const weir_guards[] = {
+	[WEIR_GUARD_NONE]	= "none",
+	[WEIR_GUARD_ROUTE]	= "route",
+	[WEIR_GUARD_PERMISSION]	= "permission",
+	[WEIR_GUARD_DEADLINE]	= "deadline",
+	[WEIR_GUARD_BUCKET]	= "bucket",
+	[WEIR_GUARD_BULKHEAD]	= "bulkhead",
+	[WEIR_GUARD_BREAKER]	= "breaker",
+	[WEIR_GUARD_INBOX]	= "inbox",
+	[WEIR_GUARD_WATCHDOG]	= "watchdog",
+	[WEIR_GUARD_POLICY]	= "policy",
+	[WEIR_GUARD_CHECK]	= "check",
+	[WEIR_GUARD_DUP]	= "dup",
+};
+
+#define WEIR_REASONS	(sizeof(weir_reasons) / sizeof(weir_reasons[0]))
+#define WEIR_GUARDS	(sizeof(weir_guards) / sizeof(weir_guards[0]))
+
+_Static_assert(WEIR_REASONS == WEIR_REASON_MAX, "each reason has a text");
+_Static_assert(WEIR_GUARDS == WEIR_GUARD_MAX, "each guard has a name");
+
+int weir_fault_errno(uint32_t reason)
+{
+	int err = reason < WEIR_REASONS ? weir_reasons[reason].err : 0;
+
+	return err ? err : EPROTO;
+}
+
+const char *weir_reason_name(uint32_t reason)
+{
+	return reason < WEIR_REASONS ? weir_reasons[reason].name : "unknown";
+}
+
+const char *weir_guard_name(uint32_t guard)
+{
+	return guard < WEIR_GUARDS ? weir_guards[guard] : "unknown";
+}
+
+int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault)
+{
+	if (msg->kind != WEIR_KIND_ERROR || msg->len < sizeof(*fault) ||
+	    !(weir_load(&msg->rec->flags) & WEIR_REC_ROUTER))
+		return 0;
+	memcpy(fault, msg->data, sizeof(*fault));
+	return 1;
+}
+
+/* Words for a router's error; returns what the caller is to return. */
+int weir_fault_refuse(const void *payload, uint32_t len)
+{
+	struct weir_fault f = { 0 };
+	const char *words = NULL;
+
+	memcpy(&f, payload, len < sizeof(f) ? len : sizeof(f));
+	if (f.reason < WEIR_REASONS)
+		words = weir_reasons[f.reason].words;
+	if (f.wait_ns)
+		return weir_fail(-weir_fault_errno(f.reason),
+				 "%s (reason %s, guard %s); try again in %llu.%03llu ms",
+				 words ? words : "no reply",
+				 weir_reason_name(f.reason),
+				 weir_guard_name(f.guard),
+				 (unsigned long long)f.wait_ns / 1000000,
+				 (unsigned long long)f.wait_ns / 1000 % 1000);
+	return weir_fail(-weir_fault_errno(f.reason),
+			 "%s (reason %s, guard %s)",
+			 words ? words : "no reply", weir_reason_name(f.reason),
+			 weir_guard_name(f.guard));
+}

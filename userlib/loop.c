@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * A service on several CPUs: a pinned thread on each, with a handle of its
+ * own, that reads requests, has them handled and sends the answers of a round
+ * together. Threads share nothing but the word that they are to end.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+/* Messages handled before their space is given back and answers are sent. */
+#define WEIR_ROUND		64
+
+/* A thread that has nothing to do for so long sleeps where a stop wakes it. */
+#define WEIR_IDLE_NS		100000000
+
+/* The last messages of the router have come when none comes for so long. */
+#define WEIR_DRAIN_NS		10000000
+
+/* The same while a coroutine waits for room to send. */
+#define WEIR_STALL_NS		1000000
+
+/* Between two looks for answers behind requests that cannot be handled yet. */
+#define WEIR_LOOK_NS		50000
+
+/**
+ * struct weir_loop - what its threads share
+ * @config: as given.
+ * @n: threads.
+ * @lock: guards @err and @words.
+ * @err: the first error.
+ * @words: its words.
+ * @ending: the threads are to end.
+ * @threads: the threads.
+ */
+struct weir_loop {
+	const struct weir_loop_config	*config;
+	unsigned int			n;
+	pthread_mutex_t			lock;
+	int				err;
+	char				words[512];
+	uint32_t			ending;
+	struct weir_thread		threads[];
+};
+
+/* --- to stop --- */
+
+/**
+ * struct weir_stop - the word to end
+ * @lock: guards @loops and the making of @fd.
+ * @loops: that run.
+ * @fd: readable once it has been said; -1 until there is a loop, then for good,
+ *	lest a signal handler write to another file.
+ * @said: 1 once it has been said.
+ */
+static struct {
+	pthread_mutex_t	lock;
+	unsigned int	loops;
+	int		fd;
+	uint32_t	said;
+} weir_stop = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+
+/* Who sleeps in poll() looks again. */
+static void weir_stop_wake(void)
+{
+	int fd = __atomic_load_n(&weir_stop.fd, __ATOMIC_SEQ_CST);
+	ssize_t n = fd < 0 ? 0 : eventfd_write(fd, 1);
+
+	(void)n;
+}
+
+void weir_loop_stop(void)
+{
+	int saved = errno;
+
+	__atomic_store_n(&weir_stop.said, 1, __ATOMIC_SEQ_CST);
+	weir_stop_wake();
+	errno = saved;
+}
+
+static bool weir_stop_said(const struct weir_loop *loop)
+{
+	return __atomic_load_n(&weir_stop.said, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&loop->ending, __ATOMIC_SEQ_CST);
+}
+
+static int weir_stop_begin(void)
+{
+	int err = 0, fd;
+
+	pthread_mutex_lock(&weir_stop.lock);
+	if (weir_stop.fd < 0) {
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		err = fd < 0 ? -errno : 0;
+		if (!err)
+			__atomic_store_n(&weir_stop.fd, fd, __ATOMIC_SEQ_CST);
+	}
+	if (!err)
+		weir_stop.loops++;
+	pthread_mutex_unlock(&weir_stop.lock);
+	return err;
+}
+
+static void weir_stop_end(void)
+{
+	eventfd_t words;
+
+	pthread_mutex_lock(&weir_stop.lock);
+	if (!--weir_stop.loops) {
+		eventfd_read(weir_stop.fd, &words);
+		__atomic_store_n(&weir_stop.said, 0, __ATOMIC_SEQ_CST);
+	}
+	pthread_mutex_unlock(&weir_stop.lock);
+}
+
+/* Remembers the first error, and ends the others' work. */
+static void weir_loop_fail(struct weir_loop *loop, int err)
+{
+	pthread_mutex_lock(&loop->lock);
+	if (!loop->err) {
+		loop->err = err;
+		strncpy(loop->words, weir_error(), sizeof(loop->words) - 1);
+	}
+	pthread_mutex_unlock(&loop->lock);
+	__atomic_store_n(&loop->ending, 1, __ATOMIC_SEQ_CST);
+	weir_stop_wake();
+}
+
+/* --- messages --- */
+
+void weir_thread_handle(struct weir_thread *t, const struct weir_msg *msg,
+			struct weir_ticket ticket)
+{
+	t->loop->config->handler(&t->worker, msg, ticket);
+}
+
+static bool weir_thread_full(const struct weir_thread *t)
+{
+	return t->cos.n && !t->cos.free;
+}
+
+static bool weir_msg_answers(const struct weir_msg *msg)
+{
+	return msg->kind == WEIR_KIND_REPLY || msg->kind == WEIR_KIND_ERROR;
+}
+
+/* Handles one message; false if it is a request and all stacks are in use. */
+static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
+{
+	if (weir_msg_answers(msg)) {
+		if (t->worker.calls)
+			weir_calls_take(t->worker.calls, msg);
+		return true;
+	}
+	if (!t->cos.n) {
+		weir_thread_handle(t, msg, weir_ticket(msg));
+		return true;
+	}
+	if (weir_thread_full(t))
+		return false;
+	weir_co_run(t, msg);
+	return true;
+}
+
+/*
+ * All stacks are in use, and the answers that they wait for lie behind a
+ * request. They are taken from there; when they come up again their calls are
+ * over and they are dropped. Nobody wakes who has unread messages, so this
+ * looks now and then.
+ */
+static int weir_thread_look_ahead(struct weir_thread *t)
+{
+	struct timespec nap = { .tv_nsec = WEIR_LOOK_NS };
+	struct weir_stream *in = t->worker.w->inbox;
+	__u64 pos = weir_stream_pos(in);
+	struct weir_ring_rec r;
+	struct weir_msg msg;
+	int ret;
+
+	weir_flush(t->worker.w);
+	while ((ret = weir_ring_peek(&in->ring, &pos, &r)) == 1) {
+		weir_msg_set(&msg, in, &r);
+		if (weir_msg_answers(&msg))
+			weir_calls_take(t->worker.calls, &msg);
+		if (!weir_thread_full(t))
+			return 1;
+		pos = r.next;
+	}
+	if (ret < 0)
+		return weir_fail(ret, "the inbox is overwritten");
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	return 1;
+}
+
+/* Sends what a round has led to, if anything. */
+static void weir_thread_send(struct weir_thread *t)
+{
+	t->done = 0;
+	if (weir_kick_news(t->worker.w))
+		weir_flush(t->worker.w);
+}
+
+/*
+ * Answers go out together, after a round or as the thread falls asleep; but
+ * not much later than they could, if handlers take long. This clock ticks
+ * every few milliseconds, and costs hardly anything.
+ */
+static void weir_thread_handled(struct weir_thread *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (++t->done < WEIR_ROUND && now.tv_nsec == t->tick)
+		return;
+	t->tick = now.tv_nsec;
+	weir_thread_send(t);
+}
+
+/* Handles what has come, up to a round of it; how many, 0, or an error. */
+static int weir_thread_round(struct weir_thread *t)
+{
+	struct weir *w = t->worker.w;
+	struct weir_msg msg, last;
+	int n = 0, ret;
+
+	if (t->cos.stalled)
+		weir_cos_retry(t);
+	ret = weir_peek(w, &msg);
+	/* a stream that the application reads has failed; others go on */
+	if (ret == -ESTALE || ret == -EPROTO)
+		return 1;
+	if (ret != 1)
+		return ret;
+	do {
+		if (!weir_thread_take(t, &msg))
+			break;
+		weir_thread_handled(t);
+		last = msg;
+	} while (++n < WEIR_ROUND && weir_peek_next(w, &msg));
+	if (!n)
+		return weir_thread_look_ahead(t);
+	weir_release(w, &last);
+	return n;
+}
+
+/* --- one thread --- */
+
+/* Sleeps until something comes or the loop is to end. */
+static int weir_thread_idle(struct weir_thread *t)
+{
+	struct weir *w = t->worker.w;
+	struct pollfd p[2] = {
+		{ .fd = weir_fd(w), .events = POLLIN },
+		{ .fd = weir_stop.fd, .events = POLLIN },
+	};
+	int ret;
+
+	t->done = 0;
+	/* this sends, too */
+	ret = weir_wait(w, WEIR_WAIT_IN, 0,
+			t->cos.stalled ? WEIR_STALL_NS : WEIR_IDLE_NS);
+	if (ret)
+		return ret == -EINTR ? 0 : ret;
+	if (weir_stop_said(t->loop) || t->cos.stalled)
+		return 0;
+	if (poll(p, 2, -1) < 0 && errno != EINTR)
+		return weir_refused(-1, -errno, "poll");
+	return 0;
+}
+
+/* The router is told to send no more; 0, or a refusal. */
+static int weir_thread_retire(struct weir_thread *t)
+{
+	struct weir_route_op op = {
+		.op = WEIR_OP_TARGET_SET,
+		.target = t->id,
+	};
+	struct weir_ioc_control control = {
+		.size = sizeof(control),
+		.op_size = sizeof(op),
+		.count = 1,
+		.ops = (uintptr_t)&op,
+	};
+
+	strcpy(op.path, t->loop->config->path);
+	return weir_ioctl(weir_fd(t->worker.w), WEIR_IOC_CONTROL, &control);
+}
+
+static bool weir_thread_busy(const struct weir_thread *t)
+{
+	return t->cos.stalled || (t->worker.calls &&
+				  weir_calls_pending(t->worker.calls));
+}
+
+/*
+ * What has come is handled, until all is answered and nothing more comes; if
+ * the router refuses to send no more, until what has come by now is.
+ */
+static int weir_thread_drain(struct weir_thread *t)
+{
+	bool retired = !weir_thread_retire(t);
+	struct weir *w = t->worker.w;
+	struct weir_stream *in = w->inbox;
+	__u64 end = 0;
+	__u32 seq;
+	int ret;
+
+	if (!retired)
+		weir_ring_tail(&in->ring, &end, &seq);
+	do {
+		ret = weir_thread_round(t);
+		if (!ret)
+			ret = weir_wait(w, WEIR_WAIT_IN, 0, WEIR_DRAIN_NS);
+		if (ret == -EINTR || (!ret && weir_thread_busy(t)))
+			ret = 1;
+		if (!retired && ret > 0 && !weir_thread_busy(t) &&
+		    (__s64)(weir_stream_pos(in) - end) >= 0)
+			ret = 0;
+	} while (ret > 0);
+	return ret;
+}
+
+static int weir_thread_serve(struct weir_thread *t)
+{
+	int ret = 0;
+
+	while (ret >= 0 && !weir_stop_said(t->loop)) {
+		ret = weir_thread_round(t);
+		if (!ret)
+			ret = weir_thread_idle(t);
+	}
+	return ret < 0 ? ret : weir_thread_drain(t);
+}
+
+static int weir_thread_pin(const struct weir_thread *t)
+{
+	cpu_set_t cpus;
+	int err;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(t->worker.cpu, &cpus);
+	err = pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	return err ? weir_refused(-1, -err, "CPU %u", t->worker.cpu) : 0;
+}
+
+/* Its handle, table and stacks; weir_thread_close() frees what there is. */
+static int weir_thread_open(struct weir_thread *t)
+{
+	const struct weir_loop_config *config = t->loop->config;
+	uint32_t calls = config->calls;
+	int err = weir_thread_pin(t);
+
+	if (!err)
+		err = weir_open(&t->worker.w, SOCK_RDM, config->config);
+	if (!err)
+		err = weir_cos_init(t, config->coroutines,
+				    config->stack_bytes);
+	if (calls < config->coroutines)
+		calls = config->coroutines;
+	if (!err && calls) {
+		t->worker.calls = weir_calls_create(t->worker.w, calls);
+		if (!t->worker.calls)
+			err = -ENOMEM;
+	}
+	if (!err && config->on_start)
+		err = config->on_start(&t->worker);
+	if (!err)
+		err = weir_serve(t->worker.w, config->path,
+				 config->weight ? config->weight : 1, &t->id);
+	return err;
+}
+
+/* Whoever still waits for an answer is told that none comes. */
+static void weir_thread_close(struct weir_thread *t)
+{
+	const struct weir_loop_config *config = t->loop->config;
+
+	weir_cos_end(t);
+	weir_calls_destroy(t->worker.calls);
+	t->worker.calls = NULL;
+	if (t->worker.w) {
+		weir_flush(t->worker.w);
+		if (config->on_stop)
+			config->on_stop(&t->worker);
+	}
+	weir_close(t->worker.w);
+	weir_cos_destroy(t);
+}
+
+static void *weir_thread_main(void *arg)
+{
+	struct weir_thread *t = arg;
+	int err = weir_thread_open(t);
+
+	if (!err)
+		err = weir_thread_serve(t);
+	if (err)
+		weir_loop_fail(t->loop, err);
+	weir_thread_close(t);
+	return NULL;
+}
+
+/* --- the loop --- */
+
+static int weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
+{
+	unsigned int cpu, i = 0;
+	int err = 0;
+
+	for (cpu = 0; !err && cpu < CPU_SETSIZE; cpu++) {
+		struct weir_thread *t = &loop->threads[i];
+
+		if (!CPU_ISSET(cpu, cpus))
+			continue;
+		t->loop = loop;
+		t->worker.cpu = cpu;
+		t->worker.index = i++;
+		t->worker.arg = loop->config->arg;
+		err = pthread_create(&t->thread, NULL, weir_thread_main, t);
+		t->started = !err;
+	}
+	if (err)
+		weir_loop_fail(loop, weir_refused(-1, -err, "a thread"));
+	return -err;
+}
+
+static int weir_loop_threads(const struct weir_loop_config *config,
+			     const cpu_set_t *cpus)
+{
+	unsigned int n = (unsigned int)CPU_COUNT(cpus), i;
+	struct weir_loop *loop;
+	int err;
+
+	if (!n)
+		return weir_fail(-EINVAL, "no CPU to run on");
+	loop = weir_zalloc(sizeof(*loop) + n * sizeof(loop->threads[0]));
+	if (!loop)
+		return -ENOMEM;
+	loop->config = config;
+	loop->n = n;
+	pthread_mutex_init(&loop->lock, NULL);
+	weir_loop_start(loop, cpus);
+	for (i = 0; i < n; i++) {
+		if (loop->threads[i].started)
+			pthread_join(loop->threads[i].thread, NULL);
+	}
+	err = loop->err;
+	if (err)
+		weir_fail(err, "%s", loop->words);
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+	return err;
+}
+
+int weir_loop_run(const struct weir_loop_config *config)
+{
+	int saved = errno, err = 0;
+	cpu_set_t cpus;
+
+	if (!config->handler || !config->path)
+		return weir_fail(-EINVAL, "a loop needs a path and a handler");
+	if (config->cpus)
+		cpus = *config->cpus;
+	else if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		err = weir_refused(-1, -errno, "the CPUs of this thread");
+	if (!err) {
+		err = weir_stop_begin();
+		if (err)
+			weir_refused(-1, err, "an eventfd");
+	}
+	if (!err) {
+		err = weir_loop_threads(config, &cpus);
+		weir_stop_end();
+	}
+	errno = saved;
+	return err;
+}
+
+int weir_worker_reply(struct weir_worker *worker, struct weir_ticket ticket,
+		      const void *data, size_t len)
+{
+	struct weir_buf buf;
+	int err;
+
+	if (!weir_ticket_wanted(&ticket))
+		return 0;
+	err = weir_claim_wait(worker->w, len, &buf, WEIR_FOREVER);
+	if (err)
+		return err;
+	if (len)
+		weir_copy(buf.data, data, len);
+	weir_reply_commit_more(worker->w, &ticket, WEIR_KIND_REPLY, 0, &buf);
+	return 0;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * A handle's part in the router: the paths that it serves and calls, and the
+ * replies that are copied into its outbox. The kernel makes the outbox and the
+ * inbox when they are first needed; here they are mapped.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "private.h"
+
+/* Maps what the kernel has made for the router and for its messages. */
+int weir_route_map(struct weir *w)
+{
+	int err;
+
+	if (w->routed)
+		return 0;
+	if (!w->out.data) {
+		err = weir_map_outbox(w);
+		if (err)
+			return err;
+	}
+	err = weir_inbox_open(w);
+	if (err)
+		return err;
+	w->routed = 1;
+	weir_turn_over(w);
+	return 0;
+}
+
+/* @to: WEIR_PATH_MAX + 1 zeroes. */
+static int weir_route_path(const struct weir *w, const char *what,
+			   const char *path, char *to)
+{
+	size_t len = strlen(path);
+
+	if (w->type != SOCK_RDM)
+		return weir_fail(-EOPNOTSUPP,
+				 "only SOCK_RDM serves and calls paths");
+	if (len > WEIR_PATH_MAX)
+		return weir_fail(-ENAMETOOLONG, "%s: a path of %zu bytes; %d may be",
+				 what, len, WEIR_PATH_MAX);
+	memcpy(to, path, len);
+	return 0;
+}
+
+int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id)
+{
+	struct weir_ioc_serve serve = {
+		.size = sizeof(serve),
+		.weight = weight,
+	};
+	int err = weir_route_path(w, "serve", path, serve.path);
+
+	if (err)
+		return err;
+	err = weir_ioctl(w->fd, WEIR_IOC_SERVE, &serve);
+	if (err)
+		return weir_refused(w->fd, err, "serve %s", path);
+	if (id)
+		*id = serve.id;
+	return weir_route_map(w);
+}
+
+int weir_route(struct weir *w, const char *path)
+{
+	struct weir_ioc_call call = { .size = sizeof(call) };
+	int err = weir_route_path(w, "route", path, call.path);
+
+	if (err)
+		return err;
+	err = weir_ioctl(w->fd, WEIR_IOC_CALL, &call);
+	if (err)
+		return weir_refused(w->fd, err, "route %s", path);
+	err = weir_route_map(w);
+	return err ? err : (int)call.route;
+}
+
+static int weir_answer(struct weir *w, const struct weir_ticket *ticket,
+		       uint8_t kind, const void *data, size_t len,
+		       int64_t timeout_ns)
+{
+	struct weir_buf buf;
+	int err;
+
+	if (!weir_ticket_wanted(ticket))
+		return 0;
+	err = weir_claim_wait(w, len, &buf, timeout_ns);
+	if (err)
+		return err;
+	if (len)
+		weir_copy(buf.data, data, len);
+	weir_reply_commit(w, ticket, kind, 0, &buf);
+	return 0;
+}
+
+int weir_reply(struct weir *w, const struct weir_ticket *ticket,
+	       const void *data, size_t len, int64_t timeout_ns)
+{
+	return weir_answer(w, ticket, WEIR_KIND_REPLY, data, len, timeout_ns);
+}
+
+int weir_reply_error(struct weir *w, const struct weir_ticket *ticket,
+		     const void *data, size_t len, int64_t timeout_ns)
+{
+	return weir_answer(w, ticket, WEIR_KIND_ERROR, data, len, timeout_ns);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * What loop.c and coroutine.c know of a worker and applications do not.
+ */
+#ifndef WEIR_WORKER_H
+#define WEIR_WORKER_H
+
+#include <pthread.h>
+#include "private.h"
+#include "weir_loop.h"
+
+struct weir_co;
+
+/**
+ * struct weir_cos - the coroutines of a thread
+ * @memory: all of them.
+ * @bytes: of @memory.
+ * @stacks: their stacks.
+ * @stack_area: bytes of @stacks.
+ * @n: how many.
+ * @free: those that have nothing to do, the last one first.
+ * @stalled: those that wait for room to send, the first one first.
+ * @stalled_end: where the next one goes.
+ * @running: the one that runs, NULL while the thread does.
+ * @ending: calls are no longer made.
+ */
+struct weir_cos {
+	struct weir_co	*memory;
+	size_t		bytes;
+	void		*stacks;
+	size_t		stack_area;
+	uint32_t	n;
+	struct weir_co	*free;
+	struct weir_co	*stalled;
+	struct weir_co	**stalled_end;
+	struct weir_co	*running;
+	bool		ending;
+};
+
+/**
+ * struct weir_thread - a worker with what is the loop's
+ * @worker: what the application sees.
+ * @loop: its loop.
+ * @cos: its coroutines.
+ * @thread: the thread.
+ * @id: the target.
+ * @done: messages handled since something was last sent.
+ * @tick: of the clock, then.
+ * @started: @thread counts.
+ * @apart: keeps the next thread's words on lines of their own.
+ */
+struct weir_thread {
+	struct weir_worker	worker;
+	struct weir_loop	*loop;
+	struct weir_cos		cos;
+	pthread_t		thread;
+	uint64_t		id;
+	uint32_t		done;
+	long			tick;
+	bool			started;
+	unsigned char		apart[128];
+};
+
+int weir_cos_init(struct weir_thread *t, uint32_t n, size_t stack_bytes);
+void weir_cos_destroy(struct weir_thread *t);
+void weir_co_run(struct weir_thread *t, const struct weir_msg *msg);
+void weir_cos_retry(struct weir_thread *t);
+void weir_cos_end(struct weir_thread *t);
+void weir_thread_handle(struct weir_thread *t, const struct weir_msg *msg,
+			struct weir_ticket ticket);
+
+#endif /* WEIR_WORKER_H */
