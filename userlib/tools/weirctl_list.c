@@ -34,64 +34,106 @@ int weirctl_open(struct weir **w)
 	return WEIRCTL_OK;
 }
 
-static int weirctl_list_grow(struct weirctl_list *list)
+static size_t weirctl_entry_bytes(uint32_t kind)
 {
-	struct weir_list_entry *entries;
-
-	if (list->room - list->count >= WEIRCTL_PAGE)
-		return WEIRCTL_OK;
-	list->room = 2 * list->room + WEIRCTL_PAGE;
-	entries = realloc(list->entries, list->room * sizeof(*entries));
-	if (!entries)
-		return weirctl_fail("out of memory");
-	list->entries = entries;
-	return WEIRCTL_OK;
+	switch (kind) {
+	case WEIR_LIST_ROUTES:
+		return sizeof(struct weir_route_entry);
+	case WEIR_LIST_TARGETS:
+		return sizeof(struct weir_target_entry);
+	default:
+		return sizeof(struct weir_list_entry);
+	}
 }
 
-/* Fetches all objects of a kind. The list must be freed, whatever comes. */
-int weirctl_list_fetch(struct weir *w, uint32_t kind, struct weirctl_list *list)
+static uint64_t weirctl_entry_id(const struct weirctl_list *list, size_t i)
 {
+	switch (list->kind) {
+	case WEIR_LIST_ROUTES:
+		return list->routes[i].id;
+	case WEIR_LIST_TARGETS:
+		return list->targets[i].id;
+	default:
+		return list->entries[i].id;
+	}
+}
+
+static void weirctl_list_grow(struct weirctl_list *list)
+{
+	if (list->room - list->count >= WEIRCTL_PAGE)
+		return;
+	list->room = 2 * list->room + WEIRCTL_PAGE;
+	list->data = weirctl_must(realloc(list->data, list->room *
+					  weirctl_entry_bytes(list->kind)));
+}
+
+/**
+ * weirctl_list_try() - fetch all objects of a kind
+ * @w: any handle.
+ * @kind: which.
+ * @list: out; must be freed, whatever comes.
+ *
+ * Return: 0 or -errno; a module without routes gives -EOPNOTSUPP for them.
+ */
+int weirctl_list_try(struct weir *w, uint32_t kind, struct weirctl_list *list)
+{
+	size_t bytes = weirctl_entry_bytes(kind);
 	struct weir_ioc_list req;
 
 	memset(list, 0, sizeof(*list));
 	list->kind = kind;
 	for (;;) {
-		if (weirctl_list_grow(list))
-			return WEIRCTL_FAILED;
+		weirctl_list_grow(list);
 		memset(&req, 0, sizeof(req));
 		req.size = sizeof(req);
 		req.kind = kind;
-		req.entry_size = sizeof(*list->entries);
+		req.entry_size = (uint32_t)bytes;
 		req.count = WEIRCTL_PAGE;
-		req.after = list->count ? list->entries[list->count - 1].id : 0;
-		req.entries = (uintptr_t)(list->entries + list->count);
+		req.after = list->count ?
+			    weirctl_entry_id(list, list->count - 1) : 0;
+		req.entries = (uintptr_t)list->data + list->count * bytes;
 		if (ioctl(weir_fd(w), WEIR_IOC_LIST, &req))
-			return weirctl_fail("listing: %s", strerror(errno));
+			return errno == EINVAL && kind >= WEIR_LIST_ROUTES ?
+			       -EOPNOTSUPP : -errno;
 		if (!req.count)
-			return WEIRCTL_OK;
+			return 0;
 		list->count += req.count;
 	}
 }
 
+/* The same, and says what went wrong. */
+int weirctl_list_fetch(struct weir *w, uint32_t kind,
+		       struct weirctl_list *list)
+{
+	int err = weirctl_list_try(w, kind, list);
+
+	if (err == -EOPNOTSUPP)
+		return weirctl_fail("this weir module knows no routes");
+	if (err)
+		return weirctl_fail("listing: %s", strerror(-err));
+	return WEIRCTL_OK;
+}
+
 void weirctl_list_free(struct weirctl_list *list)
 {
-	free(list->entries);
-	list->entries = NULL;
+	free(list->data);
+	list->data = NULL;
 	list->count = 0;
 	list->room = 0;
 }
 
-const struct weir_list_entry *weirctl_list_find(const struct weirctl_list *list,
-						uint64_t id)
+const void *weirctl_list_find(const struct weirctl_list *list, uint64_t id)
 {
 	size_t low = 0, high = list->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+		uint64_t at = weirctl_entry_id(list, mid);
 
-		if (list->entries[mid].id == id)
-			return &list->entries[mid];
-		if (list->entries[mid].id < id)
+		if (at == id)
+			return (const char *)list->data +
+			       mid * weirctl_entry_bytes(list->kind);
+		if (at < id)
 			low = mid + 1;
 		else
 			high = mid;
@@ -168,26 +210,6 @@ const char *weirctl_path_of(const struct weirctl_list *streams,
 
 /* --- JSON --- */
 
-static void weirctl_put(json_t *o, const char *key, uint64_t value)
-{
-	json_object_set_new(o, key, json_integer((json_int_t)value));
-}
-
-/* A path need not be UTF-8, and JSON must be. */
-static json_t *weirctl_json_text(const char *text)
-{
-	json_t *s = json_string(text);
-	char clean[WEIR_PATH_MAX + 1];
-	size_t i;
-
-	if (s)
-		return s;
-	for (i = 0; text[i] && i < WEIR_PATH_MAX; i++)
-		clean[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-	clean[i] = '\0';
-	return json_string(clean);
-}
-
 static void weirctl_json_mode(json_t *o, const struct weir_list_entry *e)
 {
 	char mode[16];
@@ -198,53 +220,53 @@ static void weirctl_json_mode(json_t *o, const struct weir_list_entry *e)
 
 static void weirctl_json_cursor(json_t *o, const struct weir_list_entry *e)
 {
-	weirctl_put(o, "stream", e->parent);
-	weirctl_put(o, "socket", e->peer);
-	weirctl_put(o, "pid", e->pid);
+	weirctl_json_put(o, "stream", e->parent);
+	weirctl_json_put(o, "socket", e->peer);
+	weirctl_json_put(o, "pid", e->pid);
 	json_object_set_new(o, "name", weirctl_json_text(e->name));
 	json_object_set_new(o, "gating", json_boolean(e->flags & WEIRCTL_GATING));
 	json_object_set_new(o, "named", json_boolean(e->flags & WEIRCTL_NAMED));
 	json_object_set_new(o, "evicted", json_boolean(e->flags & WEIRCTL_EVICTED));
-	weirctl_put(o, "position_bytes", e->pos);
-	weirctl_put(o, "records", e->seq);
-	weirctl_put(o, "lag_bytes", e->lag_bytes);
-	weirctl_put(o, "lag_records", e->lag_records);
-	weirctl_put(o, "missed", e->missed);
+	weirctl_json_put(o, "position_bytes", e->pos);
+	weirctl_json_put(o, "records", e->seq);
+	weirctl_json_put(o, "lag_bytes", e->lag_bytes);
+	weirctl_json_put(o, "lag_records", e->lag_records);
+	weirctl_json_put(o, "missed", e->missed);
 }
 
 static void weirctl_json_stream(json_t *o, const struct weir_list_entry *e)
 {
-	weirctl_put(o, "socket", e->parent);
-	weirctl_put(o, "pid", e->pid);
+	weirctl_json_put(o, "socket", e->parent);
+	weirctl_json_put(o, "pid", e->pid);
 	json_object_set_new(o, "type", json_string(weirctl_type_name(e->type)));
 	json_object_set_new(o, "state", json_string(weirctl_state_name(e)));
 	json_object_set_new(o, "lossy",
 			    json_boolean(e->flags & WEIR_STATUS_LOSSY));
-	weirctl_put(o, "ring_bytes", e->ring_bytes);
-	weirctl_put(o, "readers", e->count);
-	weirctl_put(o, "position_bytes", e->pos);
-	weirctl_put(o, "records", e->seq);
-	weirctl_put(o, "lag_bytes", e->lag_bytes);
-	weirctl_put(o, "lag_records", e->lag_records);
-	weirctl_put(o, "copied_bytes", e->copied_bytes);
+	weirctl_json_put(o, "ring_bytes", e->ring_bytes);
+	weirctl_json_put(o, "readers", e->count);
+	weirctl_json_put(o, "position_bytes", e->pos);
+	weirctl_json_put(o, "records", e->seq);
+	weirctl_json_put(o, "lag_bytes", e->lag_bytes);
+	weirctl_json_put(o, "lag_records", e->lag_records);
+	weirctl_json_put(o, "copied_bytes", e->copied_bytes);
 }
 
 static void weirctl_json_socket(json_t *o, const struct weir_list_entry *e)
 {
-	weirctl_put(o, "pid", e->pid);
+	weirctl_json_put(o, "pid", e->pid);
 	json_object_set_new(o, "type", json_string(weirctl_type_name(e->type)));
 	json_object_set_new(o, "state", json_string(weirctl_state_name(e)));
 	weirctl_json_mode(o, e);
-	weirctl_put(o, "streams", e->count);
-	weirctl_put(o, "missed", e->missed);
-	weirctl_put(o, "copied_bytes", e->copied_bytes);
+	weirctl_json_put(o, "streams", e->count);
+	weirctl_json_put(o, "missed", e->missed);
+	weirctl_json_put(o, "copied_bytes", e->copied_bytes);
 }
 
 static void weirctl_json_path(json_t *o, const struct weir_list_entry *e)
 {
-	weirctl_put(o, "gid", e->gid);
+	weirctl_json_put(o, "gid", e->gid);
 	weirctl_json_mode(o, e);
-	weirctl_put(o, "publishers", e->count);
+	weirctl_json_put(o, "publishers", e->count);
 	json_object_set_new(o, "listening",
 			    json_boolean(e->state == WEIRCTL_LISTEN));
 }
@@ -254,10 +276,10 @@ json_t *weirctl_entry_json(const struct weir_list_entry *e,
 {
 	json_t *o = json_object();
 
-	weirctl_put(o, "id", e->id);
+	weirctl_json_put(o, "id", e->id);
 	json_object_set_new(o, "path",
 			    weirctl_json_text(weirctl_path_of(streams, e)));
-	weirctl_put(o, "uid", e->uid);
+	weirctl_json_put(o, "uid", e->uid);
 	switch (e->kind) {
 	case WEIR_LIST_SOCKETS:
 		weirctl_json_socket(o, e);
@@ -402,11 +424,9 @@ static int weirctl_show(const struct weirctl_options *o,
 			weirctl_row(o, t, streams, e);
 	}
 	if (o->json) {
-		json_dumpf(array, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(array);
+		weirctl_json_print(array);
 	} else {
-		weirctl_table_print(t, 0);
+		weirctl_table_print(t);
 		weirctl_table_free(t);
 	}
 	return WEIRCTL_OK;

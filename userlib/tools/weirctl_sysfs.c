@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Counters and tunables: the files under /sys/kernel/weir, which
- * weir-sysfs(5) describes. The kernel is the judge of a new value; the ranges
- * here are only the words for its refusal.
+ * weir-sysfs(5) describes. The limits are those tunables that are caps. The
+ * kernel is the judge of a new value; the ranges here say why, and let a whole
+ * file of values be checked before the first is written.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 #define WEIRCTL_SYSFS	"/sys/kernel/weir"
 
 /**
- * struct weirctl_word - what a file means
+ * struct weirctl_word - what a counter means
  * @name: the file.
  * @text: in words.
  */
@@ -27,7 +28,6 @@ struct weirctl_word {
 };
 
 static const struct weirctl_word weirctl_words[] = {
-	/* stats */
 	{ "sockets",		"open now" },
 	{ "rings",		"in memory now, inboxes included" },
 	{ "ring_bytes",		"memory of those rings now" },
@@ -46,21 +46,18 @@ static const struct weirctl_word weirctl_words[] = {
 	{ "notices",		"notices posted to inboxes" },
 	{ "notices_deferred",	"times that a notice found its inbox full" },
 	{ "huge_maps",		"2 MiB pages put into mappings" },
-	/* drops */
-	{ "slow",		"readers evicted after evict_ms" },
-	{ "bad_cursor",		"readers evicted for an impossible cursor" },
-	{ "bad_record",		"impossible records or ring heads" },
-	{ "denied",		"refused by a path's mode" },
-	{ "limit",		"refused by a cap" },
-	{ "no_memory",		"refused for want of memory" },
-	{ "overrun",		"times that a lossy recvmsg reader was overtaken" },
-	{ "expired",		"lingering streams whose time was over" },
-	{ "netns",		"streams ended with their network namespace" },
 };
 
-static const char *weirctl_word(const char *name)
+/* Drops go by the names of their reasons. */
+static const char *weirctl_word(const char *name, bool drops)
 {
+	uint32_t reason;
 	size_t i;
+
+	for (reason = 0; drops && reason < WEIR_REASON_MAX; reason++) {
+		if (!strcmp(weirctl_reason_name(reason), name))
+			return weirctl_reason_text(reason);
+	}
 
 	for (i = 0; i < sizeof(weirctl_words) / sizeof(weirctl_words[0]); i++) {
 		if (!strcmp(weirctl_words[i].name, name))
@@ -72,33 +69,39 @@ static const char *weirctl_word(const char *name)
 /**
  * struct weirctl_range - what a tunable takes
  * @name: the file.
- * @range: in words.
+ * @power: only powers of two.
+ * @min: smallest value.
+ * @max: largest.
  * @text: what it is.
  */
 struct weirctl_range {
-	const char *name;
-	const char *range;
-	const char *text;
+	const char		*name;
+	bool			power;
+	unsigned long long	min;
+	unsigned long long	max;
+	const char		*text;
 };
 
 static const struct weirctl_range weirctl_ranges[] = {
-	{ "ring_bytes",		"4K to 1G, a power of two",
+	{ "ring_bytes",		true,	WEIR_RING_MIN, WEIR_RING_MAX,
 	  "outbox of sockets that do not say" },
-	{ "ring_bytes_max",	"4K to 1G, a power of two",
+	{ "ring_bytes_max",	true,	WEIR_RING_MIN, WEIR_RING_MAX,
 	  "largest outbox that may be asked for" },
-	{ "inbox_bytes",	"4K to 1M, a power of two",
+	{ "inbox_bytes",	true,	WEIR_RING_MIN, 1 << 20,
 	  "inbox of a socket" },
-	{ "user_bytes_max",	"0 to 2^63 - 1 bytes",
+	{ "user_bytes_max",	false,	0, INT64_MAX,
 	  "memory of a user in a network namespace" },
-	{ "netns_bytes_max",	"0 to 2^63 - 1 bytes",
+	{ "netns_bytes_max",	false,	0, INT64_MAX,
 	  "memory of a network namespace" },
-	{ "user_objects_max",	"0 to 2^32 - 1",
+	{ "user_objects_max",	false,	0, UINT32_MAX,
 	  "rings and cursors of a user in a network namespace" },
-	{ "netns_objects_max",	"0 to 2^32 - 1",
+	{ "netns_objects_max",	false,	0, UINT32_MAX,
 	  "rings and cursors of a network namespace" },
-	{ "streams_max",	"0 to 1048576",
+	{ "streams_max",	false,	0, 1 << 20,
 	  "streams that one socket may read" },
-	{ "fence_records",	"0 to 2^32 - 1",
+	{ "poll_idle_us",	false,	0, 10000000,
+	  "microseconds after which a polling thread sleeps" },
+	{ "fence_records",	false,	0, UINT32_MAX,
 	  "records a sleep up to which the writer fences for itself" },
 };
 
@@ -111,6 +114,21 @@ static const struct weirctl_range *weirctl_range(const char *name)
 			return &weirctl_ranges[i];
 	}
 	return NULL;
+}
+
+static const char *weirctl_range_text(const struct weirctl_range *r,
+				      char buf[80])
+{
+	char min[24], max[24];
+
+	if (r->max == INT64_MAX)
+		return "0 to 2^63 - 1";
+	if (r->max == UINT32_MAX)
+		return "0 to 2^32 - 1";
+	snprintf(buf, 80, "%s to %s%s", weirctl_size_text(r->min, min),
+		 weirctl_size_text(r->max, max),
+		 r->power ? ", a power of two" : "");
+	return buf;
 }
 
 bool weirctl_sysfs_read(const char *group, const char *name,
@@ -130,7 +148,7 @@ bool weirctl_sysfs_read(const char *group, const char *name,
 }
 
 /* Calls @each for every file of a group, in order of name. */
-static int weirctl_each(const char *group, void *ctx,
+int weirctl_sysfs_each(const char *group, void *ctx,
 			void (*each)(void *ctx, const char *name,
 				     unsigned long long value))
 {
@@ -168,18 +186,20 @@ static void weirctl_to_json(void *ctx, const char *name,
 	json_object_set_new(ctx, name, json_integer((json_int_t)value));
 }
 
-static void weirctl_dump(json_t *o)
-{
-	json_dumpf(o, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(o);
-}
-
 /* --- counters --- */
 
+/**
+ * struct weirctl_rows - a table while it is filled
+ * @o: the command line.
+ * @t: the table.
+ * @limits: only tunables that are caps.
+ * @drops: counters of drops, not stats.
+ */
 struct weirctl_rows {
-	const struct weirctl_options *o;
-	struct weirctl_table *t;
+	const struct weirctl_options	*o;
+	struct weirctl_table		*t;
+	bool				limits;
+	bool				drops;
 };
 
 static void weirctl_counter_row(void *ctx, const char *name,
@@ -195,19 +215,19 @@ static void weirctl_counter_row(void *ctx, const char *name,
 				   weirctl_bytes(rows->o, value, b));
 	else
 		weirctl_table_cell(rows->t, "%llu", value);
-	weirctl_table_cell(rows->t, "%s", weirctl_word(name));
+	weirctl_table_cell(rows->t, "%s", weirctl_word(name, rows->drops));
 }
 
 static int weirctl_stat_table(const struct weirctl_options *o,
 			      const char *group, const char *const *titles)
 {
-	struct weirctl_rows rows = { .o = o };
+	struct weirctl_rows rows = { .o = o, .drops = group[0] == 'd' };
 	int ret;
 
 	rows.t = weirctl_table_new(titles, "lrl");
-	ret = weirctl_each(group, &rows, weirctl_counter_row);
+	ret = weirctl_sysfs_each(group, &rows, weirctl_counter_row);
 	if (!ret)
-		weirctl_table_print(rows.t, 0);
+		weirctl_table_print(rows.t);
 	weirctl_table_free(rows.t);
 	return ret;
 }
@@ -232,86 +252,78 @@ int weirctl_stat(const struct weirctl_options *o)
 	all = json_object();
 	group = json_object();
 	json_object_set_new(all, "stats", group);
-	ret = weirctl_each("stats", group, weirctl_to_json);
+	ret = weirctl_sysfs_each("stats", group, weirctl_to_json);
 	group = json_object();
 	json_object_set_new(all, "drops", group);
 	if (!ret)
-		ret = weirctl_each("drops", group, weirctl_to_json);
+		ret = weirctl_sysfs_each("drops", group, weirctl_to_json);
 	if (ret)
 		json_decref(all);
 	else
-		weirctl_dump(all);
+		weirctl_json_print(all);
 	return ret;
 }
 
 /* --- tunables --- */
+
+/* A cap says so by its name. */
+static bool weirctl_is_limit(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 4 && !strcmp(name + len - 4, "_max");
+}
 
 static void weirctl_tunable_row(void *ctx, const char *name,
 				unsigned long long value)
 {
 	const struct weirctl_range *r = weirctl_range(name);
 	const struct weirctl_rows *rows = ctx;
-	char b[24];
+	char b[80];
 
+	if (rows->limits && !weirctl_is_limit(name))
+		return;
 	weirctl_table_cell(rows->t, "%s", name);
 	if (strstr(name, "_bytes"))
 		weirctl_table_cell(rows->t, "%s",
 				   weirctl_bytes(rows->o, value, b));
 	else
 		weirctl_table_cell(rows->t, "%llu", value);
-	weirctl_table_cell(rows->t, "%s", r ? r->range : "");
+	weirctl_table_cell(rows->t, "%s", r ? weirctl_range_text(r, b) : "");
 	weirctl_table_cell(rows->t, "%s", r ? r->text : "");
 }
 
-static int weirctl_tune_all(const struct weirctl_options *o)
+static int weirctl_tunable_table(const struct weirctl_options *o, bool limits)
 {
 	static const char *const titles[] = {
 		"TUNABLE", "VALUE", "RANGE", "MEANING" };
-	struct weirctl_rows rows = { .o = o };
-	json_t *all;
+	static const char *const caps[] = {
+		"LIMIT", "VALUE", "RANGE", "MEANING" };
+	struct weirctl_rows rows = { .o = o, .limits = limits };
 	int ret;
 
-	if (o->json) {
-		all = json_object();
-		ret = weirctl_each("tunables", all, weirctl_to_json);
-		if (ret)
-			json_decref(all);
-		else
-			weirctl_dump(all);
-		return ret;
-	}
-	rows.t = weirctl_table_new(titles, "lrll");
-	ret = weirctl_each("tunables", &rows, weirctl_tunable_row);
+	rows.t = weirctl_table_new(limits ? caps : titles, "lrll");
+	ret = weirctl_sysfs_each("tunables", &rows, weirctl_tunable_row);
 	if (!ret)
-		weirctl_table_print(rows.t, 0);
+		weirctl_table_print(rows.t);
 	weirctl_table_free(rows.t);
 	return ret;
 }
 
-/* A number with an optional K, M, G or T for powers of 1024. */
-static bool weirctl_number(const char *text, unsigned long long *value)
+static int weirctl_tune_all(const struct weirctl_options *o)
 {
-	static const char units[] = "kmgt";
-	const char *unit;
-	char *end;
-	int shift;
+	json_t *all;
+	int ret;
 
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (errno)
-		return false;
-	if (!*end)
-		return true;
-	unit = strchr(units, *end | 0x20);
-	if (!unit || end[1])
-		return false;
-	shift = 10 * (int)(unit - units + 1);
-	if (*value > ~0ULL >> shift)
-		return false;
-	*value <<= shift;
-	return true;
+	if (!o->json)
+		return weirctl_tunable_table(o, false);
+	all = json_object();
+	ret = weirctl_sysfs_each("tunables", all, weirctl_to_json);
+	if (ret)
+		json_decref(all);
+	else
+		weirctl_json_print(all);
+	return ret;
 }
 
 static int weirctl_write(const char *path, const char *text)
@@ -328,44 +340,81 @@ static int weirctl_write(const char *path, const char *text)
 	return err;
 }
 
-static int weirctl_tune_set(const char *name, const char *value)
+/**
+ * weirctl_tunable_check() - would the kernel take this value?
+ * @name: of a tunable.
+ * @value: for it.
+ * @why: out: the words of a refusal.
+ *
+ * Return: false if not; true for a tunable that this program does not know.
+ */
+bool weirctl_tunable_check(const char *name, unsigned long long value,
+			   char why[WEIRCTL_WHY])
 {
 	const struct weirctl_range *r = weirctl_range(name);
-	unsigned long long v;
+	char b[80];
+
+	if (!r || (value >= r->min && value <= r->max &&
+		   !(r->power && value & (value - 1))))
+		return true;
+	snprintf(why, WEIRCTL_WHY, "%s: %llu is out of range: %s", name, value,
+		 weirctl_range_text(r, b));
+	return false;
+}
+
+/* Sets a tunable; WEIRCTL_OK, or WEIRCTL_FAILED and why. */
+int weirctl_tunable_write(const char *name, unsigned long long value,
+			  char why[WEIRCTL_WHY])
+{
 	char path[512], text[32];
 	int err;
 
-	if (!weirctl_number(value, &v)) {
-		weirctl_fail("%s: '%s' is not a number, with K, M, G or T behind it if you like",
-			     name, value);
-		return WEIRCTL_USAGE;
-	}
 	snprintf(path, sizeof(path), WEIRCTL_SYSFS "/tunables/%s", name);
-	snprintf(text, sizeof(text), "%llu\n", v);
+	snprintf(text, sizeof(text), "%llu\n", value);
 	err = weirctl_write(path, text);
 	switch (err) {
 	case 0:
 		return WEIRCTL_OK;
 	case -ERANGE:
 	case -EINVAL:
-		return weirctl_fail("%s: %s is out of range%s%s", name, value,
-				    r ? ": it takes " : "", r ? r->range : "");
+		if (weirctl_tunable_check(name, value, why))
+			snprintf(why, WEIRCTL_WHY, "%s: %llu is out of range; the kernel log says what it takes",
+				 name, value);
+		break;
 	case -EACCES:
 	case -EPERM:
 	case -EROFS:
-		return weirctl_fail("%s: only root may change tunables", name);
+		snprintf(why, WEIRCTL_WHY, "%s: only root may change tunables",
+			 name);
+		break;
 	default:
-		return weirctl_fail("%s: %s", name, strerror(-err));
+		snprintf(why, WEIRCTL_WHY, "%s: %s", name, strerror(-err));
 	}
+	return WEIRCTL_FAILED;
 }
 
 /* A name of a file in tunables/, and of nothing else. */
-static bool weirctl_is_tunable(const char *name)
+bool weirctl_is_tunable(const char *name)
 {
 	unsigned long long v;
 
 	return !strchr(name, '/') && strlen(name) < 64 &&
 	       weirctl_sysfs_read("tunables", name, &v);
+}
+
+static int weirctl_tune_set(const char *name, const char *value)
+{
+	unsigned long long v;
+	char why[WEIRCTL_WHY];
+
+	if (!weirctl_number(value, &v)) {
+		weirctl_fail("%s: '%s' is not a number, with K, M, G or T behind it if you like",
+			     name, value);
+		return WEIRCTL_USAGE;
+	}
+	if (weirctl_tunable_write(name, v, why))
+		return weirctl_fail("%s", why);
+	return WEIRCTL_OK;
 }
 
 /* weirctl tune [NAME [VALUE]] */
@@ -388,8 +437,139 @@ int weirctl_tune(const struct weirctl_options *o, const char *name,
 	if (!weirctl_sysfs_read("tunables", name, &v))
 		return weirctl_fail("%s is not readable", name);
 	if (o->json)
-		weirctl_dump(json_pack("{s:I}", name, (json_int_t)v));
+		weirctl_json_print(json_pack("{s:I}", name, (json_int_t)v));
 	else
 		printf("%llu\n", v);
 	return WEIRCTL_OK;
+}
+
+/* --- limits --- */
+
+/**
+ * struct weirctl_refusal - what was refused for one reason
+ * @host: by the drop counters, of the whole host.
+ * @routes: by the routes of this network namespace that one may see.
+ */
+struct weirctl_refusal {
+	unsigned long long	host;
+	unsigned long long	routes;
+};
+
+static void weirctl_refusal_host(void *ctx, const char *name,
+				 unsigned long long value)
+{
+	struct weirctl_refusal *refusals = ctx;
+	uint32_t i;
+
+	for (i = 0; i < WEIR_REASON_MAX; i++) {
+		if (!strcmp(weirctl_reason_name(i), name))
+			refusals[i].host = value;
+	}
+}
+
+/* A module without routes has refused none of their messages. */
+static void weirctl_refusal_routes(struct weirctl_refusal *refusals)
+{
+	struct weirctl_list routes = { 0 };
+	struct weir *w;
+	size_t i, j;
+
+	if (weir_open(&w, SOCK_RDM, NULL))
+		return;
+	if (!weirctl_list_try(w, WEIR_LIST_ROUTES, &routes)) {
+		for (i = 0; i < routes.count; i++) {
+			for (j = 0; j < WEIR_REASON_MAX; j++)
+				refusals[j].routes +=
+					routes.routes[i].refused[j];
+		}
+	}
+	weirctl_list_free(&routes);
+	weir_close(w);
+}
+
+static json_t *weirctl_refusals_json(const struct weirctl_refusal *refusals)
+{
+	json_t *all = json_object();
+	uint32_t i;
+
+	for (i = 0; i < WEIR_REASON_MAX; i++) {
+		if (refusals[i].host || refusals[i].routes)
+			json_object_set_new(all, weirctl_reason_name(i),
+				json_pack("{s:I, s:I}",
+					  "host", (json_int_t)refusals[i].host,
+					  "routes", (json_int_t)refusals[i].routes));
+	}
+	return all;
+}
+
+static void weirctl_refusals_print(const struct weirctl_refusal *refusals)
+{
+	static const char *const titles[] = {
+		"REFUSED", "HOST", "ROUTES", "MEANING" };
+	struct weirctl_table *t = weirctl_table_new(titles, "lrrl");
+	uint32_t i;
+
+	for (i = 0; i < WEIR_REASON_MAX; i++) {
+		if (!refusals[i].host && !refusals[i].routes)
+			continue;
+		weirctl_table_cell(t, "%s", weirctl_reason_name(i));
+		weirctl_table_cell(t, "%llu", refusals[i].host);
+		weirctl_table_cell(t, "%llu", refusals[i].routes);
+		weirctl_table_cell(t, "%s", weirctl_reason_text(i));
+	}
+	putchar('\n');
+	weirctl_table_print(t);
+	weirctl_table_free(t);
+}
+
+static void weirctl_limit_json(void *ctx, const char *name,
+			       unsigned long long value)
+{
+	if (weirctl_is_limit(name))
+		weirctl_to_json(ctx, name, value);
+}
+
+static int weirctl_limit_list(const struct weirctl_options *o)
+{
+	struct weirctl_refusal refusals[WEIR_REASON_MAX] = { 0 };
+	json_t *limits;
+	int ret = weirctl_sysfs_each("drops", refusals, weirctl_refusal_host);
+
+	if (ret)
+		return ret;
+	weirctl_refusal_routes(refusals);
+	if (!o->json) {
+		ret = weirctl_tunable_table(o, true);
+		if (!ret)
+			weirctl_refusals_print(refusals);
+		return ret;
+	}
+	limits = json_object();
+	ret = weirctl_sysfs_each("tunables", limits, weirctl_limit_json);
+	if (ret)
+		json_decref(limits);
+	else
+		weirctl_json_print(json_pack("{s:o, s:o}", "limits", limits,
+				"refused", weirctl_refusals_json(refusals)));
+	return ret;
+}
+
+/* weirctl limit [list] | set NAME VALUE */
+int weirctl_limit(const struct weirctl_options *o, int argc, char **argv)
+{
+	int ret;
+
+	if (argc && strcmp(argv[0], "list") && strcmp(argv[0], "set"))
+		return weirctl_misuse("limit: list or set, not '%s'", argv[0]);
+	if (argc && argv[0][0] == 's' ? argc != 3 : argc > 1)
+		return weirctl_misuse("usage: weirctl limit [list] | set NAME VALUE");
+	ret = weirctl_loaded();
+	if (ret)
+		return ret;
+	if (argc < 3)
+		return weirctl_limit_list(o);
+	if (!weirctl_is_limit(argv[1]) || !weirctl_is_tunable(argv[1]))
+		return weirctl_misuse("no limit '%s'; 'weirctl limit' lists them",
+				      argv[1]);
+	return weirctl_tune_set(argv[1], argv[2]);
 }

@@ -28,7 +28,7 @@ struct weirctl_table {
 	size_t		room;
 };
 
-static void *weirctl_must(void *p)
+void *weirctl_must(void *p)
 {
 	if (!p) {
 		weirctl_fail("out of memory");
@@ -81,26 +81,47 @@ void weirctl_table_cell(struct weirctl_table *t, const char *format, ...)
 		*width = len;
 }
 
-/* Prints at most @max_rows rows behind the titles; 0: all of them. */
-void weirctl_table_print(struct weirctl_table *t, size_t max_rows)
+/* Rows, without the titles. */
+size_t weirctl_table_rows(const struct weirctl_table *t)
 {
-	size_t rows = t->count / t->columns, r, c;
+	return t->count / t->columns - 1;
+}
 
-	if (max_rows && rows > max_rows + 1)
-		rows = max_rows + 1;
-	for (r = 0; r < rows; r++) {
-		for (c = 0; c < t->columns; c++) {
-			const char *text = t->cells[r * t->columns + c];
-			int width = (int)t->width[c];
+/* A row as it is printed; row 0 are the titles. To be freed. */
+char *weirctl_table_line(const struct weirctl_table *t, size_t row)
+{
+	size_t size = 1, c;
+	char *line, *at;
 
-			if (t->align[c] == 'r')
-				printf("%*s", width, text);
-			else if (c + 1 < t->columns)
-				printf("%-*s", width, text);
-			else
-				fputs(text, stdout);
-			fputs(c + 1 < t->columns ? "  " : "\n", stdout);
-		}
+	for (c = 0; c < t->columns; c++)
+		size += t->width[c] + 2;
+	line = weirctl_must(malloc(size));
+	at = line;
+	for (c = 0; c < t->columns; c++) {
+		const char *text = t->cells[row * t->columns + c];
+		int width = (int)t->width[c];
+
+		if (t->align[c] == 'r')
+			at += sprintf(at, "%*s", width, text);
+		else if (c + 1 < t->columns)
+			at += sprintf(at, "%-*s", width, text);
+		else
+			at += sprintf(at, "%s", text);
+		if (c + 1 < t->columns)
+			at += sprintf(at, "  ");
+	}
+	return line;
+}
+
+void weirctl_table_print(const struct weirctl_table *t)
+{
+	size_t r;
+
+	for (r = 0; r <= weirctl_table_rows(t); r++) {
+		char *line = weirctl_table_line(t, r);
+
+		puts(line);
+		free(line);
 	}
 }
 
@@ -132,7 +153,8 @@ static const char *weirctl_scaled(double n, double step, char *buf)
 	return buf;
 }
 
-const char *weirctl_bytes(const struct weirctl_options *o, uint64_t n, char *buf)
+const char *weirctl_bytes(const struct weirctl_options *o, uint64_t n,
+			  char *buf)
 {
 	if (!o->exact)
 		return weirctl_scaled((double)n, 1024, buf);
@@ -145,5 +167,26 @@ const char *weirctl_rate(const struct weirctl_options *o, double n, char *buf)
 	if (!o->exact)
 		return weirctl_scaled(n, 1000, buf);
 	snprintf(buf, 24, "%.1f", n);
+	return buf;
+}
+
+/* A time with three digits: 850ns, 12.3us, 1.5s. */
+const char *weirctl_time(const struct weirctl_options *o, uint64_t ns,
+			 char *buf)
+{
+	static const char *const units[] = { "ns", "us", "ms" };
+	double n = (double)ns;
+	size_t i = 0;
+
+	if (o->exact) {
+		snprintf(buf, 24, "%lluns", (unsigned long long)ns);
+		return buf;
+	}
+	while (n >= 999.5 && i < 3) {
+		n /= 1000;
+		i++;
+	}
+	snprintf(buf, 24, n >= 99.95 || !i ? "%.0f%s" : "%.1f%s", n,
+		 i < 3 ? units[i] : "s");
 	return buf;
 }

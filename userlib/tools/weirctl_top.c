@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The live view: streams with their rates, cursors with their lag. Rates are
- * differences of positions between two looks, so watching costs the data path
- * nothing. On a terminal the view is redrawn; elsewhere each interval prints
- * one table, or one line of JSON.
+ * The live view: what there is, and how fast it moves. Rates are differences
+ * between two looks, so watching costs the data path nothing. On a terminal
+ * there is a screen with a view of each kind (weirctl_screen.c); elsewhere each
+ * interval prints all views, or one line of JSON. Streams and cursors are
+ * here, routes and targets in weirctl_traffic.c.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,18 +23,6 @@ static void weirctl_on_signal(int sig)
 	(void)sig;
 	weirctl_stop = 1;
 }
-
-/**
- * struct weirctl_look - what there was at one moment
- * @streams: all streams.
- * @cursors: all cursors.
- * @at: seconds, on the monotonic clock.
- */
-struct weirctl_look {
-	struct weirctl_list streams;
-	struct weirctl_list cursors;
-	double at;
-};
 
 /**
  * struct weirctl_line - an object and how fast it moves
@@ -58,13 +46,34 @@ static double weirctl_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void weirctl_look_free(struct weirctl_look *look)
+/* Between two looks; 0 when there was no first one. */
+double weirctl_seconds(const struct weirctl_look *was,
+		       const struct weirctl_look *is)
+{
+	return was->at > 0 ? is->at - was->at : 0;
+}
+
+void weirctl_look_free(struct weirctl_look *look)
 {
 	weirctl_list_free(&look->streams);
 	weirctl_list_free(&look->cursors);
+	weirctl_list_free(&look->routes);
+	weirctl_list_free(&look->targets);
 }
 
-static int weirctl_look(struct weir *w, struct weirctl_look *look)
+/* A module without routes has an empty list of them. */
+static int weirctl_look_routes(struct weir *w, uint32_t kind,
+			       struct weirctl_list *list)
+{
+	int err = weirctl_list_try(w, kind, list);
+
+	if (err && err != -EOPNOTSUPP)
+		return weirctl_fail("listing: %s", strerror(-err));
+	return WEIRCTL_OK;
+}
+
+/* Looks; what belongs to something comes before it, and may outlive it. */
+int weirctl_look(struct weir *w, struct weirctl_look *look)
 {
 	int ret;
 
@@ -73,8 +82,10 @@ static int weirctl_look(struct weir *w, struct weirctl_look *look)
 	ret = weirctl_list_fetch(w, WEIR_LIST_CURSORS, &look->cursors);
 	if (!ret)
 		ret = weirctl_list_fetch(w, WEIR_LIST_STREAMS, &look->streams);
-	if (ret)
-		weirctl_look_free(look);
+	if (!ret)
+		ret = weirctl_look_routes(w, WEIR_LIST_TARGETS, &look->targets);
+	if (!ret)
+		ret = weirctl_look_routes(w, WEIR_LIST_ROUTES, &look->routes);
 	return ret;
 }
 
@@ -102,11 +113,10 @@ weirctl_lines(const struct weirctl_options *o, const struct weirctl_list *was,
 	      const struct weirctl_list *is, const struct weirctl_list *streams,
 	      double seconds, size_t *count)
 {
-	struct weirctl_line *lines = calloc(is->count + 1, sizeof(*lines));
+	struct weirctl_line *lines =
+		weirctl_must(calloc(is->count + 1, sizeof(*lines)));
 	size_t i, n = 0;
 
-	if (!lines)
-		exit(weirctl_fail("out of memory"));
 	for (i = 0; i < is->count; i++) {
 		const struct weir_list_entry *e = &is->entries[i], *before;
 		const char *path = weirctl_path_of(streams, e);
@@ -121,7 +131,8 @@ weirctl_lines(const struct weirctl_options *o, const struct weirctl_list *was,
 			/* the kernel counts records in 32 bits */
 			lines[n].records = (uint32_t)(e->seq - before->seq) /
 					   seconds;
-			lines[n].bytes = (double)(e->pos - before->pos) / seconds;
+			lines[n].bytes = (double)(e->pos - before->pos) /
+					 seconds;
 		}
 		n++;
 	}
@@ -145,9 +156,9 @@ static void weirctl_rates(const struct weirctl_options *o,
 			   weirctl_rate(o, line->bytes, b));
 }
 
-static void weirctl_top_streams(const struct weirctl_options *o,
-				const struct weirctl_line *lines, size_t n,
-				size_t rows)
+static struct weirctl_table *
+weirctl_streams_table(const struct weirctl_options *o,
+		      const struct weirctl_line *lines, size_t n)
 {
 	static const char *const titles[] = {
 		"MSG/S", "B/S", "READERS", "LAG", "OF", "STATE", "PID",
@@ -167,13 +178,12 @@ static void weirctl_top_streams(const struct weirctl_options *o,
 		weirctl_table_cell(t, "%u", e->pid);
 		weirctl_table_cell(t, "%s", lines[i].path[0] ? lines[i].path : "-");
 	}
-	weirctl_table_print(t, rows);
-	weirctl_table_free(t);
+	return t;
 }
 
-static void weirctl_top_cursors(const struct weirctl_options *o,
-				const struct weirctl_line *lines, size_t n,
-				size_t rows)
+static struct weirctl_table *
+weirctl_cursors_table(const struct weirctl_options *o,
+		      const struct weirctl_line *lines, size_t n)
 {
 	static const char *const titles[] = {
 		"MSG/S", "B/S", "LAG", "LAGRECS", "MISSED", "FLAGS", "PID",
@@ -194,25 +204,49 @@ static void weirctl_top_cursors(const struct weirctl_options *o,
 		weirctl_table_cell(t, "%s", e->name[0] ? e->name : "-");
 		weirctl_table_cell(t, "%s", lines[i].path[0] ? lines[i].path : "-");
 	}
-	weirctl_table_print(t, rows);
-	weirctl_table_free(t);
+	return t;
 }
 
-static void weirctl_top_heading(const struct weirctl_options *o, size_t streams,
-				size_t cursors)
+static struct weirctl_table *
+weirctl_view_table(const struct weirctl_options *o, enum weirctl_view view,
+		   const struct weirctl_look *was,
+		   const struct weirctl_look *is)
+{
+	bool streams = view == WEIRCTL_VIEW_STREAMS;
+	struct weirctl_line *lines;
+	struct weirctl_table *t;
+	size_t n;
+
+	if (view == WEIRCTL_VIEW_ROUTES)
+		return weirctl_routes_table(o, was, is);
+	if (view == WEIRCTL_VIEW_TARGETS)
+		return weirctl_targets_table(o, was, is);
+	lines = weirctl_lines(o, streams ? &was->streams : &was->cursors,
+			      streams ? &is->streams : &is->cursors,
+			      &is->streams, weirctl_seconds(was, is), &n);
+	t = streams ? weirctl_streams_table(o, lines, n) :
+		      weirctl_cursors_table(o, lines, n);
+	free(lines);
+	return t;
+}
+
+static void weirctl_top_heading(const struct weirctl_options *o,
+				const struct weirctl_look *is, char *text,
+				size_t size)
 {
 	unsigned long long memory = 0, evictions = 0, missed = 0;
-	char text[32], b[24];
+	char at[32], b[24];
 	time_t now = time(NULL);
 	struct tm tm;
 
-	strftime(text, sizeof(text), "%F %T", localtime_r(&now, &tm));
+	strftime(at, sizeof(at), "%F %T", localtime_r(&now, &tm));
 	weirctl_sysfs_read("stats", "ring_bytes", &memory);
 	weirctl_sysfs_read("stats", "evictions", &evictions);
 	weirctl_sysfs_read("stats", "missed", &missed);
-	printf("weir %s: %zu streams, %zu cursors; host: rings %s, evictions %llu, missed %llu\n",
-	       text, streams, cursors, weirctl_bytes(o, memory, b), evictions,
-	       missed);
+	snprintf(text, size, "weir %s: %zu streams, %zu cursors, %zu routes, %zu targets; host: rings %s, evictions %llu, missed %llu",
+		 at, is->streams.count, is->cursors.count, is->routes.count,
+		 is->targets.count, weirctl_bytes(o, memory, b), evictions,
+		 missed);
 }
 
 static json_t *weirctl_lines_json(const struct weirctl_line *lines, size_t n,
@@ -235,53 +269,71 @@ static json_t *weirctl_lines_json(const struct weirctl_line *lines, size_t n,
 	return array;
 }
 
-/* Rows for each of the two tables on this terminal; 0: no limit. */
-static size_t weirctl_rows(bool tty)
-{
-	struct winsize size;
-
-	if (!tty || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_row < 10)
-		return 0;
-	/* heading, two lines of titles, two that are blank, the prompt */
-	return (size.ws_row - 6U) / 2;
-}
-
-static void weirctl_top_draw(const struct weirctl_options *o, bool tty,
+static void weirctl_top_json(const struct weirctl_options *o,
 			     const struct weirctl_look *was,
 			     const struct weirctl_look *is)
 {
-	double seconds = was->at ? is->at - was->at : 0;
+	double seconds = weirctl_seconds(was, is);
 	struct weirctl_line *streams, *cursors;
-	size_t ns, nc, rows = weirctl_rows(tty);
+	size_t ns, nc;
+	json_t *all;
 
 	streams = weirctl_lines(o, &was->streams, &is->streams, &is->streams,
 				seconds, &ns);
 	cursors = weirctl_lines(o, &was->cursors, &is->cursors, &is->streams,
 				seconds, &nc);
-	if (o->json) {
-		json_t *all = json_pack("{s:I, s:f, s:o, s:o}",
-			"time", (json_int_t)time(NULL),
-			"interval_seconds", seconds,
-			"streams", weirctl_lines_json(streams, ns, &is->streams),
-			"cursors", weirctl_lines_json(cursors, nc, &is->streams));
-
-		json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-		putchar('\n');
-		json_decref(all);
-	} else {
-		if (tty)
-			fputs("\033[H\033[J", stdout);
-		weirctl_top_heading(o, ns, nc);
-		putchar('\n');
-		weirctl_top_streams(o, streams, ns, rows);
-		putchar('\n');
-		weirctl_top_cursors(o, cursors, nc, rows);
-		if (!tty)
-			putchar('\n');
-	}
-	fflush(stdout);
+	all = json_pack("{s:I, s:f, s:o, s:o, s:o, s:o}",
+		"time", (json_int_t)time(NULL), "interval_seconds", seconds,
+		"streams", weirctl_lines_json(streams, ns, &is->streams),
+		"cursors", weirctl_lines_json(cursors, nc, &is->streams),
+		"routes", weirctl_routes_json(o, was, is),
+		"targets", weirctl_targets_json(o, was, is));
+	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	json_decref(all);
 	free(streams);
 	free(cursors);
+}
+
+static void weirctl_top_print(const struct weirctl_options *o,
+			      const struct weirctl_look *was,
+			      const struct weirctl_look *is)
+{
+	struct weirctl_table *t;
+	char text[256];
+	int view;
+
+	weirctl_top_heading(o, is, text, sizeof(text));
+	printf("%s\n\n", text);
+	for (view = 0; view < WEIRCTL_VIEWS; view++) {
+		t = weirctl_view_table(o, view, was, is);
+		if (weirctl_table_rows(t) || view <= WEIRCTL_VIEW_CURSORS) {
+			weirctl_table_print(t);
+			putchar('\n');
+		}
+		weirctl_table_free(t);
+	}
+}
+
+/* Draws the view on screen until it is time to look again; false to end. */
+static bool weirctl_top_screen(struct weirctl_screen *s,
+			       const struct weirctl_options *o,
+			       const struct weirctl_look *was,
+			       const struct weirctl_look *is)
+{
+	double end = weirctl_now() + o->interval, left;
+	struct weirctl_table *t;
+	char text[256];
+
+	while (!weirctl_stop && (left = end - weirctl_now()) > 0) {
+		weirctl_top_heading(o, is, text, sizeof(text));
+		t = weirctl_view_table(o, weirctl_screen_view(s), was, is);
+		weirctl_screen_draw(s, text, t);
+		weirctl_table_free(t);
+		if (!weirctl_screen_wait(s, left))
+			return false;
+	}
+	return !weirctl_stop;
 }
 
 static void weirctl_pause(double seconds)
@@ -295,35 +347,37 @@ static void weirctl_pause(double seconds)
 		;
 }
 
-static int weirctl_top_loop(struct weir *w, const struct weirctl_options *o)
+static int weirctl_top_loop(struct weir *w, const struct weirctl_options *o,
+			    struct weirctl_screen *s)
 {
-	bool tty = !o->json && isatty(STDOUT_FILENO);
-	struct weirctl_look was, is;
-	unsigned long n = 0;
+	unsigned long n = 0, end = o->once ? 1 : o->iterations;
+	struct weirctl_look was, is = { .at = 0 };
 	int ret = weirctl_look(w, &was);
 
-	if (ret)
-		return ret;
-	if (tty) {
-		/* something to see until there are rates */
-		struct weirctl_look none = { .at = 0 };
-
-		weirctl_top_draw(o, tty, &none, &was);
-	}
-	while (!weirctl_stop && (!o->iterations || n < o->iterations)) {
-		weirctl_pause(o->interval);
+	/* there is something to see at once, and rates after an interval */
+	if (!ret && s && !weirctl_top_screen(s, o, &is, &was))
+		goto out;
+	while (!ret && !weirctl_stop && (!end || n < end)) {
+		if (!s)
+			weirctl_pause(o->interval);
 		if (weirctl_stop)
 			break;
 		ret = weirctl_look(w, &is);
-		if (ret)
-			break;
-		weirctl_top_draw(o, tty, &was, &is);
+		if (!ret && s) {
+			if (!weirctl_top_screen(s, o, &was, &is))
+				weirctl_stop = 1;
+		} else if (!ret) {
+			(o->json ? weirctl_top_json : weirctl_top_print)
+				(o, &was, &is);
+			fflush(stdout);
+		}
 		weirctl_look_free(&was);
 		was = is;
 		n++;
 		if (ferror(stdout))
 			break;
 	}
+out:
 	weirctl_look_free(&was);
 	return ret;
 }
@@ -331,7 +385,10 @@ static int weirctl_top_loop(struct weir *w, const struct weirctl_options *o)
 /* weirctl top */
 int weirctl_top(const struct weirctl_options *o)
 {
+	bool tty = !o->json && !o->once && isatty(STDOUT_FILENO) &&
+		   isatty(STDIN_FILENO);
 	struct sigaction act = { .sa_handler = weirctl_on_signal };
+	struct weirctl_screen *s = NULL;
 	struct weir *w;
 	int ret = weirctl_open(&w);
 
@@ -339,7 +396,10 @@ int weirctl_top(const struct weirctl_options *o)
 		return ret;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	ret = weirctl_top_loop(w, o);
+	if (tty)
+		s = weirctl_screen_open();
+	ret = weirctl_top_loop(w, o, s);
+	weirctl_screen_close(s);
 	weir_close(w);
 	return ret;
 }

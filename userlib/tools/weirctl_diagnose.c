@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * What a message would meet now, before any is sent: who there is, who may
+ * send, and which guards stand in the way, from the kernel's lists.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "weirctl.h"
+
+#define U(value)	((unsigned long long)(value))
+
+/**
+ * struct weirctl_case - a diagnosis
+ * @path: what it is about.
+ * @lines: findings so far.
+ */
+struct weirctl_case {
+	const char	*path;
+	unsigned int	lines;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void weirctl_say(struct weirctl_case *c, const char *format, ...)
+{
+	va_list args;
+
+	printf("%s: ", c->path);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	c->lines++;
+}
+
+/**
+ * struct weirctl_serving - the targets of a route, counted
+ * @all: of them.
+ * @weight: sum of the weights.
+ * @open: with an open breaker.
+ * @hung: that hang.
+ * @well: that get messages.
+ */
+struct weirctl_serving {
+	unsigned int	all;
+	uint64_t	weight;
+	unsigned int	open;
+	unsigned int	hung;
+	unsigned int	well;
+};
+
+static void weirctl_say_target(struct weirctl_case *c,
+			       const struct weir_target_entry *t,
+			       struct weirctl_serving *s)
+{
+	char name[WEIR_PATH_MAX + 1];
+
+	weirctl_target_name(t, name);
+	s->all++;
+	s->weight += t->weight;
+	s->open += t->breaker == 1;
+	s->hung += t->state == WEIR_TARGET_HUNG;
+	s->well += t->weight && t->breaker != 1 && t->state == WEIR_TARGET_UP;
+	if (t->state == WEIR_TARGET_HUNG)
+		weirctl_say(c, "target %llu (%s) hangs with %u requests: the watchdog has given it up for now",
+			    U(t->id), t->socket ? name : t->path, t->in_flight);
+	if (t->breaker == 1)
+		weirctl_say(c, "the circuit breaker of target %llu (%s) is open: it gets nothing ('weirctl breaker auto %llu' closes it)",
+			    U(t->id), t->socket ? name : t->path, U(t->id));
+}
+
+static void weirctl_say_serving(struct weirctl_case *c,
+				const struct weirctl_serving *s)
+{
+	if (!s->all)
+		weirctl_say(c, "nobody serves it: requests are refused for 'no_target'");
+	else if (!s->weight)
+		weirctl_say(c, "all %u targets have weight 0: nobody gets anything",
+			    s->all);
+	else if (!s->well)
+		weirctl_say(c, "none of the %u targets takes messages now: open breakers %u, hung %u",
+			    s->all, s->open, s->hung);
+}
+
+static void weirctl_say_conf(struct weirctl_case *c,
+			     const struct weir_route_entry *e,
+			     const struct weirctl_list *routes)
+{
+	const struct weir_route_conf *conf = &e->conf;
+	uint32_t i;
+
+	if ((e->mode & 0222) != 0222)
+		weirctl_say(c, "mode %04o, uid %u, gid %u: %s may call it",
+			    e->mode & 0777, e->uid, e->gid,
+			    e->mode & 0002 ? "not all" :
+			    e->mode & 0020 ? "only its owner and its group" :
+			    e->mode & 0200 ? "only its owner" : "nobody but root");
+	if (conf->mirror[0] && !weirctl_route_find(routes, conf->mirror))
+		weirctl_say(c, "its mirror %s is no route that you may see",
+			    conf->mirror);
+	if (conf->fallback[0] && !weirctl_route_find(routes, conf->fallback))
+		weirctl_say(c, "its fallback %s is no route that you may see",
+			    conf->fallback);
+	for (i = 1; i < WEIR_REASON_MAX; i++) {
+		if (e->refused[i])
+			weirctl_say(c, "so far it has refused %llu of %llu for '%s': %s",
+				    U(e->refused[i]), U(e->calls),
+				    weirctl_reason_name(i),
+				    weirctl_reason_text(i));
+	}
+}
+
+static void weirctl_diagnose_route(const struct weir_route_entry *e,
+				   const struct weirctl_list *routes,
+				   const struct weirctl_list *targets)
+{
+	struct weirctl_case c = { .path = e->path };
+	struct weirctl_serving s = { 0 };
+	size_t i;
+
+	for (i = 0; i < targets->count; i++) {
+		if (targets->targets[i].route == e->id)
+			weirctl_say_target(&c, &targets->targets[i], &s);
+	}
+	weirctl_say_serving(&c, &s);
+	weirctl_say_conf(&c, e, routes);
+	if (!c.lines)
+		weirctl_say(&c, "a route with %u targets, all well; %llu calls so far",
+			    s.all, U(e->calls));
+}
+
+/* A path that is no route: streams are published there, or nothing is. */
+static void weirctl_diagnose_path(const char *path,
+				  const struct weirctl_list *paths)
+{
+	struct weirctl_case c = { .path = path };
+	size_t i;
+
+	for (i = 0; i < paths->count; i++) {
+		const struct weir_list_entry *e = &paths->entries[i];
+
+		if (strcmp(e->name, path))
+			continue;
+		weirctl_say(&c, "no route, but a path with %llu publishers%s: requests to it are refused",
+			    U(e->count), e->state == 10 ? " and a listener" : "");
+		return;
+	}
+	weirctl_say(&c, "there is no such path that you may see: nobody has bound, served or set it");
+}
+
+/**
+ * weirctl_diagnose() - print what a message would meet now
+ * @w: any handle.
+ * @pattern: for which paths, or NULL.
+ *
+ * Return: WEIRCTL_OK or WEIRCTL_FAILED.
+ */
+int weirctl_diagnose(struct weir *w, const char *pattern)
+{
+	struct weirctl_list routes = { 0 }, targets = { 0 }, paths = { 0 };
+	size_t i, n = 0;
+	int ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &targets);
+
+	if (!ret)
+		ret = weirctl_list_fetch(w, WEIR_LIST_ROUTES, &routes);
+	if (!ret)
+		ret = weirctl_list_fetch(w, WEIR_LIST_PATHS, &paths);
+	for (i = 0; !ret && i < routes.count; i++) {
+		const struct weir_route_entry *e = &routes.routes[i];
+
+		if (pattern && !weirctl_pattern_match(pattern, e->path))
+			continue;
+		weirctl_diagnose_route(e, &routes, &targets);
+		n++;
+	}
+	if (!ret && !n && pattern && !strchr(pattern, '*'))
+		weirctl_diagnose_path(pattern, &paths);
+	else if (!ret && !n)
+		printf("there is no route that you may see%s%s\n",
+		       pattern ? " below " : "", pattern ? pattern : "");
+	weirctl_list_free(&paths);
+	weirctl_list_free(&targets);
+	weirctl_list_free(&routes);
+	return ret;
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * weirctl route: routes, what they are told to do with messages, and what they
+ * have done. A key that is not given keeps its value: the conf is read, changed
+ * and written back.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weirctl.h"
+
+#define WEIRCTL_REASONS	(sizeof(((struct weir_route_entry *)0)->refused) / \
+			 sizeof(uint64_t))
+#define U(value)	((unsigned long long)(value))
+
+const struct weir_route_entry *
+weirctl_route_find(const struct weirctl_list *routes, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < routes->count; i++) {
+		if (!strcmp(routes->routes[i].path, path))
+			return &routes->routes[i];
+	}
+	return NULL;
+}
+
+/* The path of a route by id; "" when it is gone. */
+const char *weirctl_route_path(const struct weirctl_list *routes, uint64_t id)
+{
+	const struct weir_route_entry *e = weirctl_list_find(routes, id);
+
+	return e ? e->path : "";
+}
+
+uint64_t weirctl_refusals(const struct weir_route_entry *e)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < WEIRCTL_REASONS; i++)
+		sum += e->refused[i];
+	return sum;
+}
+
+json_t *weirctl_route_json(const struct weir_route_entry *e)
+{
+	json_t *o = json_object(), *refused = json_object();
+	char text[16];
+	uint32_t i;
+
+	weirctl_json_put(o, "id", e->id);
+	json_object_set_new(o, "path", weirctl_json_text(e->path));
+	weirctl_json_put(o, "uid", e->uid);
+	weirctl_json_put(o, "gid", e->gid);
+	snprintf(text, sizeof(text), "%04o", e->mode & 0777);
+	json_object_set_new(o, "mode", json_string(text));
+	weirctl_json_put(o, "targets", e->targets);
+	json_object_set_new(o, "set", json_boolean(e->set));
+	weirctl_json_put(o, "calls", e->calls);
+	weirctl_json_put(o, "mirrored", e->mirrored);
+	weirctl_json_put(o, "fallbacks", e->fallbacks);
+	weirctl_json_put(o, "retries", e->retries);
+	weirctl_json_put(o, "dups", e->dups);
+	for (i = 0; i < WEIR_REASON_MAX && i < WEIRCTL_REASONS; i++) {
+		if (e->refused[i])
+			weirctl_json_put(refused, weirctl_reason_name(i),
+					 e->refused[i]);
+	}
+	json_object_set_new(o, "refused", refused);
+	json_object_set_new(o, "conf", weirctl_conf_json(&e->conf));
+	return o;
+}
+
+/* --- list --- */
+
+static void weirctl_route_count(struct weirctl_table *t, uint32_t n)
+{
+	if (n)
+		weirctl_table_cell(t, "%u", n);
+	else
+		weirctl_table_cell(t, "-");
+}
+
+static void weirctl_route_row(struct weirctl_table *t,
+			      const struct weir_route_entry *e)
+{
+	const struct weir_route_conf *c = &e->conf;
+	char b[24];
+
+	weirctl_table_cell(t, "%s", weirctl_policy_name(c->policy));
+	weirctl_table_cell(t, "%u", e->targets);
+	weirctl_table_cell(t, "%s", c->timeout_ns ?
+			   weirctl_duration_text(c->timeout_ns, b) : "5s");
+	weirctl_route_count(t, c->rate);
+	weirctl_route_count(t, c->bulkhead);
+	weirctl_table_cell(t, "%s", c->breaker_min_calls ? "on" : "off");
+	weirctl_table_cell(t, "%u", c->retries);
+	weirctl_table_cell(t, "%llu", U(e->calls));
+	weirctl_table_cell(t, "%llu", U(weirctl_refusals(e)));
+	weirctl_table_cell(t, "%s", e->set ? "yes" : "no");
+	weirctl_table_cell(t, "%s", e->path);
+}
+
+static int weirctl_route_list(const struct weirctl_options *o,
+			      const struct weirctl_list *routes)
+{
+	static const char *const titles[] = {
+		"POLICY", "TARGETS", "TIMEOUT", "RATE", "BULKHEAD", "BREAKER",
+		"RETRIES", "CALLS", "REFUSED", "SET", "PATH" };
+	struct weirctl_table *t = weirctl_table_new(titles, "lrrrrlrrrll");
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < routes->count; i++) {
+		const struct weir_route_entry *e = &routes->routes[i];
+
+		if (o->pattern && !weirctl_pattern_match(o->pattern, e->path))
+			continue;
+		if (o->json)
+			json_array_append_new(array, weirctl_route_json(e));
+		else
+			weirctl_route_row(t, e);
+	}
+	if (o->json)
+		weirctl_json_print(json_incref(array));
+	else
+		weirctl_table_print(t);
+	json_decref(array);
+	weirctl_table_free(t);
+	return WEIRCTL_OK;
+}
+
+/* --- show --- */
+
+static void weirctl_show_conf(const struct weir_route_conf *conf)
+{
+	static const char *const titles[] = { "KEY", "VALUE", "MEANING" };
+	struct weirctl_table *t = weirctl_table_new(titles, "lll");
+	char buf[WEIR_PATH_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < weirctl_key_count; i++) {
+		const struct weirctl_key *k = &weirctl_keys[i];
+
+		if (k->kind == WEIRCTL_KEY_FILE ||
+		    (k->lead != WEIRCTL_NO_LEAD && !weirctl_key_shown(k, conf)))
+			continue;
+		weirctl_table_cell(t, "%s", k->name);
+		if (weirctl_key_zero(k, conf))
+			weirctl_table_cell(t, "%s", k->zero);
+		else
+			weirctl_table_cell(t, "%s",
+					   weirctl_key_text(k, conf, buf));
+		weirctl_table_cell(t, "%s", k->text);
+	}
+	weirctl_table_print(t);
+	weirctl_table_free(t);
+}
+
+static void weirctl_show_counters(const struct weir_route_entry *e)
+{
+	static const char *const titles[] = { "COUNTER", "VALUE", "MEANING" };
+	const struct {
+		const char	*name;
+		uint64_t	value;
+		const char	*text;
+	} counters[] = {
+		{ "calls", e->calls, "messages that came" },
+		{ "mirrored", e->mirrored, "copies that mirror got" },
+		{ "fallbacks", e->fallbacks, "requests that went to the fallback" },
+		{ "retries", e->retries, "attempts after the first" },
+		{ "dups", e->dups, "answered from another request's reply" },
+	};
+	struct weirctl_table *t = weirctl_table_new(titles, "lrl");
+	size_t i;
+
+	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		weirctl_table_cell(t, "%s", counters[i].name);
+		weirctl_table_cell(t, "%llu", U(counters[i].value));
+		weirctl_table_cell(t, "%s", counters[i].text);
+	}
+	for (i = 0; i < WEIRCTL_REASONS; i++) {
+		const char *name = weirctl_reason_name((uint32_t)i);
+
+		if (!e->refused[i])
+			continue;
+		weirctl_table_cell(t, "refused, %s", name ? name : "?");
+		weirctl_table_cell(t, "%llu", U(e->refused[i]));
+		weirctl_table_cell(t, "%s", weirctl_reason_text((uint32_t)i));
+	}
+	weirctl_table_print(t);
+	weirctl_table_free(t);
+}
+
+static int weirctl_route_show(const struct weirctl_options *o,
+			      const struct weirctl_list *routes,
+			      const char *path)
+{
+	const struct weir_route_entry *e = weirctl_route_find(routes, path);
+
+	if (!e)
+		return weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
+				    path);
+	if (o->json) {
+		weirctl_json_print(weirctl_route_json(e));
+		return WEIRCTL_OK;
+	}
+	printf("%s: mode %04o, uid %u, gid %u, targets %u, %s\n\n", e->path,
+	       e->mode & 0777, e->uid, e->gid, e->targets,
+	       e->set ? "set" : "not set: it goes with its last target");
+	weirctl_show_conf(&e->conf);
+	putchar('\n');
+	weirctl_show_counters(e);
+	return WEIRCTL_OK;
+}
+
+/* --- set and del --- */
+
+/* Cuts KEY=VALUE at its sign; @value is NULL when there is none. */
+static void weirctl_cut(char *arg, const char **value)
+{
+	char *sign = strchr(arg, '=');
+
+	*value = sign ? sign + 1 : NULL;
+	if (sign)
+		*sign = '\0';
+}
+
+static int weirctl_route_keys(struct weirctl_change *c, int argc, char **argv)
+{
+	char why[WEIRCTL_WHY];
+	const char *value;
+	int i;
+
+	for (i = 0; i < argc; i++) {
+		weirctl_cut(argv[i], &value);
+		if (!value)
+			return weirctl_misuse("'%s' is not KEY=VALUE", argv[i]);
+		if (!weirctl_change_set(c, argv[i], value, why))
+			return weirctl_misuse("%s", why);
+	}
+	if (!weirctl_change_finish(c, why))
+		return weirctl_misuse("%s", why);
+	return WEIRCTL_OK;
+}
+
+static int weirctl_route_set(struct weir *w, const struct weirctl_list *routes,
+			     int argc, char **argv)
+{
+	const struct weir_route_entry *e = weirctl_route_find(routes, argv[0]);
+	struct weirctl_ops ops = { 0 };
+	struct weirctl_change c;
+	int ret;
+
+	weirctl_change_init(&c, e ? &e->conf : NULL);
+	ret = weirctl_route_keys(&c, argc - 1, argv + 1);
+	if (!ret) {
+		weirctl_ops_add(&ops, WEIR_OP_ROUTE_SET, argv[0])->conf =
+			c.conf;
+		ret = weirctl_control_say(w, &ops);
+	}
+	weirctl_ops_free(&ops);
+	weirctl_change_free(&c);
+	return ret;
+}
+
+static int weirctl_route_del(struct weir *w, const char *path)
+{
+	struct weirctl_ops ops = { 0 };
+	int ret;
+
+	weirctl_ops_add(&ops, WEIR_OP_ROUTE_DEL, path);
+	ret = weirctl_control_say(w, &ops);
+	weirctl_ops_free(&ops);
+	return ret;
+}
+
+/* What is wrong with the arguments? */
+static int weirctl_route_args(struct weirctl_options *o, const char *verb,
+			      int argc, char **argv)
+{
+	bool lists = !strcmp(verb, "list"), sets = !strcmp(verb, "set");
+
+	if (!lists && !sets && strcmp(verb, "show") && strcmp(verb, "del"))
+		return weirctl_misuse("route: list, show, set or del, not '%s'",
+				      verb);
+	if (!lists && !argc)
+		return weirctl_misuse("route %s: which path?", verb);
+	if (!sets && argc > 1)
+		return weirctl_misuse("too many arguments: '%s'", argv[1]);
+	if (lists && argc)
+		o->pattern = argv[0];
+	return argc ? weirctl_check_path(argv[0]) : WEIRCTL_OK;
+}
+
+/* weirctl route */
+int weirctl_route(struct weirctl_options *o, int argc, char **argv)
+{
+	const char *verb = argc && argv[0][0] != '/' ? argv[0] : "list";
+	int skip = argc && argv[0][0] != '/';
+	struct weirctl_list routes;
+	struct weir *w;
+	int ret = weirctl_route_args(o, verb, argc - skip, argv + skip);
+
+	if (!ret)
+		ret = weirctl_open(&w);
+	if (ret)
+		return ret;
+	argc -= skip;
+	argv += skip;
+	ret = weirctl_list_fetch(w, WEIR_LIST_ROUTES, &routes);
+	if (!ret && !strcmp(verb, "list"))
+		ret = weirctl_route_list(o, &routes);
+	else if (!ret && !strcmp(verb, "show"))
+		ret = weirctl_route_show(o, &routes, argv[0]);
+	else if (!ret && !strcmp(verb, "set"))
+		ret = weirctl_route_set(w, &routes, argc, argv);
+	else if (!ret)
+		ret = weirctl_route_del(w, argv[0]);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
+}

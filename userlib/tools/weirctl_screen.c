@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * The live view on a terminal: one view at a time, cut to the terminal's size,
+ * and keys to go from one to another. It knows no weir: it is given a heading
+ * and a table.
+ */
+#include <errno.h>
+#include <locale.h>
+#include <ncurses.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weirctl.h"
+
+#define WEIRCTL_TOP_LINES	4	/* heading, keys, blank, titles */
+
+static const char *const weirctl_views[WEIRCTL_VIEWS] = {
+	[WEIRCTL_VIEW_STREAMS]	= "1 streams",
+	[WEIRCTL_VIEW_CURSORS]	= "2 cursors",
+	[WEIRCTL_VIEW_ROUTES]	= "3 routes",
+	[WEIRCTL_VIEW_TARGETS]	= "4 targets",
+};
+
+/**
+ * struct weirctl_screen - the terminal
+ * @screen: of ncurses.
+ * @view: what is shown.
+ * @first: row of the table that is shown first.
+ * @left: column of the table that is shown first.
+ * @rows: of the table.
+ */
+struct weirctl_screen {
+	SCREEN			*screen;
+	enum weirctl_view	view;
+	int			first;
+	int			left;
+	int			rows;
+};
+
+/* NULL when this terminal has no screen. */
+struct weirctl_screen *weirctl_screen_open(void)
+{
+	struct weirctl_screen *s = weirctl_must(calloc(1, sizeof(*s)));
+
+	setlocale(LC_CTYPE, "");
+	s->screen = newterm(NULL, stdout, stdin);
+	if (!s->screen) {
+		free(s);
+		return NULL;
+	}
+	cbreak();
+	noecho();
+	keypad(stdscr, TRUE);
+	curs_set(0);
+	return s;
+}
+
+void weirctl_screen_close(struct weirctl_screen *s)
+{
+	if (!s)
+		return;
+	endwin();
+	delscreen(s->screen);
+	free(s);
+}
+
+enum weirctl_view weirctl_screen_view(const struct weirctl_screen *s)
+{
+	return s->view;
+}
+
+/* One line from column @left on, no longer than the terminal is wide. */
+static void weirctl_screen_line(int y, const char *text, int left, attr_t how)
+{
+	int len = (int)strlen(text);
+
+	if (y >= LINES)
+		return;
+	attrset(how);
+	mvaddnstr(y, 0, len > left ? text + left : "", COLS);
+	attrset(A_NORMAL);
+}
+
+static void weirctl_screen_keys(const struct weirctl_screen *s)
+{
+	static const char help[] = "  Tab: next  arrows: scroll  q: quit";
+	int i, x = 0;
+
+	for (i = 0; i < WEIRCTL_VIEWS; i++) {
+		int width = (int)strlen(weirctl_views[i]) + 2;
+
+		if (x + width > COLS)
+			return;
+		attrset(i == (int)s->view ? A_REVERSE : A_NORMAL);
+		mvprintw(1, x, " %s ", weirctl_views[i]);
+		x += width;
+	}
+	attrset(A_NORMAL);
+	if (x + (int)strlen(help) <= COLS)
+		mvaddstr(1, x, help);
+}
+
+/* Draws a table; its first row are the titles. */
+void weirctl_screen_draw(struct weirctl_screen *s, const char *heading,
+			 const struct weirctl_table *t)
+{
+	int room = LINES - WEIRCTL_TOP_LINES, y;
+
+	s->rows = (int)weirctl_table_rows(t);
+	if (s->first > s->rows - room)
+		s->first = s->rows - room;
+	if (s->first < 0)
+		s->first = 0;
+	erase();
+	weirctl_screen_line(0, heading, 0, A_BOLD);
+	weirctl_screen_keys(s);
+	for (y = -1; y < room && s->first + y < s->rows; y++) {
+		size_t row = y < 0 ? 0 : (size_t)(s->first + y + 1);
+		char *line = weirctl_table_line(t, row);
+
+		weirctl_screen_line(WEIRCTL_TOP_LINES + y, line, s->left,
+				    y < 0 ? A_UNDERLINE : A_NORMAL);
+		free(line);
+	}
+	refresh();
+}
+
+static void weirctl_screen_show(struct weirctl_screen *s, int view)
+{
+	s->view = (enum weirctl_view)view;
+	s->first = 0;
+	s->left = 0;
+}
+
+/* False when it means to quit. */
+static bool weirctl_screen_key(struct weirctl_screen *s, int key)
+{
+	int page = LINES - WEIRCTL_TOP_LINES;
+
+	switch (key) {
+	case 'q':
+	case 'Q':
+		return false;
+	case '1':
+	case '2':
+	case '3':
+	case '4':
+		weirctl_screen_show(s, key - '1');
+		break;
+	case '\t':
+		weirctl_screen_show(s, (s->view + 1) % WEIRCTL_VIEWS);
+		break;
+	case KEY_BTAB:
+		weirctl_screen_show(s, (s->view + WEIRCTL_VIEWS - 1) %
+				    WEIRCTL_VIEWS);
+		break;
+	case KEY_DOWN:
+	case 'j':
+		s->first++;
+		break;
+	case KEY_UP:
+	case 'k':
+		s->first--;
+		break;
+	case KEY_NPAGE:
+		s->first += page;
+		break;
+	case KEY_PPAGE:
+		s->first -= page;
+		break;
+	case KEY_HOME:
+		s->first = 0;
+		break;
+	case KEY_END:
+		s->first = s->rows;
+		break;
+	case KEY_RIGHT:
+		s->left += 8;
+		break;
+	case KEY_LEFT:
+		s->left = s->left > 8 ? s->left - 8 : 0;
+		break;
+	default:
+		/* a new size among others: draw again */
+		break;
+	}
+	return true;
+}
+
+/* Waits for a key, a new size, a signal, or so long; false to quit. */
+bool weirctl_screen_wait(struct weirctl_screen *s, double seconds)
+{
+	int key;
+
+	timeout((int)(seconds * 1000) + 1);
+	key = getch();
+	return key == ERR || weirctl_screen_key(s, key);
+}

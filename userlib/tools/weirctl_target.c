@@ -1,0 +1,633 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * weirctl target and weirctl breaker: who serves a route, with what weight,
+ * and whether requests are let through to it.
+ *
+ * A target is a socket, named by its id, or another route, named by its path.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "weirctl.h"
+
+#define WEIRCTL_STEPS_MAX	1000
+#define U(value)		((unsigned long long)(value))
+
+/**
+ * struct weirctl_name - a target as the command line names it
+ * @text: the argument.
+ * @id: the target's, or 0.
+ * @path: of a target that is a route, when @id is 0.
+ */
+struct weirctl_name {
+	const char	*text;
+	uint64_t	id;
+	const char	*path;
+};
+
+static volatile sig_atomic_t weirctl_interrupted;
+
+static void weirctl_on_interrupt(int sig)
+{
+	(void)sig;
+	weirctl_interrupted = 1;
+}
+
+/* Who it is: another route, or a process. */
+const char *weirctl_target_name(const struct weir_target_entry *e,
+				char buf[WEIR_PATH_MAX + 1])
+{
+	if (!e->socket)
+		return e->path;
+	snprintf(buf, WEIR_PATH_MAX + 1, "pid %u", e->pid);
+	return buf;
+}
+
+static void weirctl_json_time(json_t *o, const char *key,
+			      const struct weir_target_entry *e,
+			      unsigned int percent)
+{
+	uint64_t ns;
+
+	if (weirctl_hist_percentile(e->hist, NULL, percent, &ns))
+		weirctl_json_put(o, key, ns);
+	else
+		json_object_set_new(o, key, json_null());
+}
+
+json_t *weirctl_target_json(const struct weir_target_entry *e,
+			    const struct weirctl_list *routes)
+{
+	json_t *o = json_object();
+
+	weirctl_json_put(o, "id", e->id);
+	weirctl_json_put(o, "route", e->route);
+	json_object_set_new(o, "route_path",
+		weirctl_json_text(weirctl_route_path(routes, e->route)));
+	json_object_set_new(o, "path", weirctl_json_text(e->path));
+	weirctl_json_put(o, "socket", e->socket);
+	weirctl_json_put(o, "pid", e->pid);
+	weirctl_json_put(o, "uid", e->uid);
+	weirctl_json_put(o, "weight", e->weight);
+	json_object_set_new(o, "state",
+			    json_string(weirctl_target_state(e->state)));
+	json_object_set_new(o, "breaker",
+			    json_string(weirctl_breaker_name(e->breaker)));
+	weirctl_json_put(o, "in_flight", e->in_flight);
+	weirctl_json_put(o, "requests", e->requests);
+	weirctl_json_put(o, "replies", e->replies);
+	weirctl_json_put(o, "errors", e->errors);
+	weirctl_json_put(o, "expired", e->expired);
+	weirctl_json_put(o, "breaker_opens", e->breaker_opens);
+	weirctl_json_put(o, "hangs", e->hangs);
+	weirctl_json_time(o, "p50_ns", e, 50);
+	weirctl_json_time(o, "p99_ns", e, 99);
+	return o;
+}
+
+/* --- lists --- */
+
+static void weirctl_target_cells(const struct weirctl_options *o,
+				 struct weirctl_table *t,
+				 const struct weir_target_entry *e)
+{
+	static const unsigned int percents[] = { 50, 99 };
+	uint64_t ns;
+	char b[24];
+	size_t i;
+
+	weirctl_table_cell(t, "%u", e->weight);
+	weirctl_table_cell(t, "%s", weirctl_target_state(e->state));
+	weirctl_table_cell(t, "%s", weirctl_breaker_name(e->breaker));
+	weirctl_table_cell(t, "%u", e->in_flight);
+	weirctl_table_cell(t, "%llu", U(e->requests));
+	weirctl_table_cell(t, "%llu", U(e->errors));
+	weirctl_table_cell(t, "%llu", U(e->expired));
+	for (i = 0; i < 2; i++)
+		weirctl_table_cell(t, "%s",
+				   weirctl_hist_percentile(e->hist, NULL,
+							   percents[i], &ns) ?
+				   weirctl_time(o, ns, b) : "-");
+}
+
+static void weirctl_breaker_cells(struct weirctl_table *t,
+				  const struct weir_target_entry *e)
+{
+	weirctl_table_cell(t, "%s", weirctl_breaker_name(e->breaker));
+	weirctl_table_cell(t, "%llu", U(e->breaker_opens));
+	weirctl_table_cell(t, "%s", weirctl_target_state(e->state));
+	weirctl_table_cell(t, "%llu", U(e->hangs));
+	weirctl_table_cell(t, "%llu", U(e->requests));
+	weirctl_table_cell(t, "%llu", U(e->errors));
+	weirctl_table_cell(t, "%llu", U(e->expired));
+}
+
+static struct weirctl_table *weirctl_target_table(bool breakers)
+{
+	static const char *const targets[] = {
+		"ID", "WEIGHT", "STATE", "BREAKER", "INFLIGHT", "REQUESTS",
+		"ERRORS", "EXPIRED", "P50", "P99", "TARGET", "ROUTE" };
+	static const char *const titles[] = {
+		"ID", "BREAKER", "OPENS", "STATE", "HANGS", "REQUESTS",
+		"ERRORS", "EXPIRED", "TARGET", "ROUTE" };
+
+	return breakers ? weirctl_table_new(titles, "rlrlrrrrll") :
+			  weirctl_table_new(targets, "rrllrrrrrrll");
+}
+
+static int weirctl_target_list(const struct weirctl_options *o,
+			       const struct weirctl_list *routes,
+			       const struct weirctl_list *targets,
+			       bool breakers)
+{
+	struct weirctl_table *t = weirctl_target_table(breakers);
+	json_t *array = json_array();
+	char b[WEIR_PATH_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < targets->count; i++) {
+		const struct weir_target_entry *e = &targets->targets[i];
+		const char *path = weirctl_route_path(routes, e->route);
+
+		if (o->pattern && !weirctl_pattern_match(o->pattern, path))
+			continue;
+		if (o->json) {
+			json_array_append_new(array,
+					      weirctl_target_json(e, routes));
+			continue;
+		}
+		weirctl_table_cell(t, "%llu", U(e->id));
+		if (breakers)
+			weirctl_breaker_cells(t, e);
+		else
+			weirctl_target_cells(o, t, e);
+		weirctl_table_cell(t, "%s", weirctl_target_name(e, b));
+		weirctl_table_cell(t, "%s", path[0] ? path : "-");
+	}
+	if (o->json)
+		weirctl_json_print(json_incref(array));
+	else
+		weirctl_table_print(t);
+	json_decref(array);
+	weirctl_table_free(t);
+	return WEIRCTL_OK;
+}
+
+/* --- add, set, del --- */
+
+/* An id, or a path. */
+static int weirctl_name_parse(const char *text, struct weirctl_name *name)
+{
+	unsigned long long id;
+
+	name->text = text;
+	name->id = 0;
+	name->path = text;
+	if (*text == '/')
+		return weirctl_check_path(text);
+	if (!weirctl_number(text, &id) || !id)
+		return weirctl_misuse("'%s' is neither a target's id nor a path",
+				      text);
+	name->id = id;
+	return WEIRCTL_OK;
+}
+
+/**
+ * struct weirctl_args - arguments of a target command
+ * @target: the target, or shift's first.
+ * @to: shift's second.
+ * @weight: of weight=.
+ * @weighted: it was given.
+ * @steps: of steps=.
+ * @every_ns: of every=.
+ */
+struct weirctl_args {
+	struct weirctl_name	target;
+	struct weirctl_name	to;
+	uint32_t		weight;
+	bool			weighted;
+	uint32_t		steps;
+	uint64_t		every_ns;
+};
+
+static int weirctl_arg(struct weirctl_args *a, const char *arg, bool shifts)
+{
+	const char *value = strchr(arg, '=');
+	unsigned long long n;
+	size_t len = value ? (size_t)(value - arg) : 0;
+
+	if (!shifts && len == 6 && !memcmp(arg, "weight", len)) {
+		if (!weirctl_number(++value, &n) || n > WEIR_WEIGHT_MAX)
+			return weirctl_misuse("a weight is 0 to %u, not '%s'",
+					      WEIR_WEIGHT_MAX, value);
+		a->weight = (uint32_t)n;
+		a->weighted = true;
+		return WEIRCTL_OK;
+	}
+	if (shifts && len == 5 && !memcmp(arg, "steps", len)) {
+		if (!weirctl_number(++value, &n) || !n || n > WEIRCTL_STEPS_MAX)
+			return weirctl_misuse("steps are 1 to %u, not '%s'",
+					      WEIRCTL_STEPS_MAX, value);
+		a->steps = (uint32_t)n;
+		return WEIRCTL_OK;
+	}
+	if (shifts && len == 5 && !memcmp(arg, "every", len)) {
+		if (!weirctl_duration(++value, &a->every_ns))
+			return weirctl_misuse("every: '%s' is no duration: a number and ns, us, ms, s, m or h",
+					      value);
+		return WEIRCTL_OK;
+	}
+	return weirctl_misuse("'%s' is not %s", arg, shifts ?
+			      "steps=N or every=DURATION" : "weight=N");
+}
+
+/* A target that is a route goes by its path, even if the user knows its id. */
+static void weirctl_name_resolve(struct weirctl_name *name,
+				 const struct weirctl_list *targets)
+{
+	const struct weir_target_entry *e = name->id ?
+		weirctl_list_find(targets, name->id) : NULL;
+
+	if (e && !e->socket) {
+		name->id = 0;
+		name->path = e->path;
+	}
+}
+
+static int weirctl_target_change(struct weir *w, uint32_t what,
+				 const char *path,
+				 const struct weirctl_list *targets,
+				 const struct weirctl_args *a)
+{
+	struct weirctl_name name = a->target;
+	struct weirctl_ops ops = { 0 };
+	int ret;
+
+	weirctl_name_resolve(&name, targets);
+	weirctl_ops_target(weirctl_ops_add(&ops, what, path), name.id,
+			   name.path, a->weighted ? a->weight :
+			   what == WEIR_OP_TARGET_ADD);
+	ret = weirctl_control_say(w, &ops);
+	weirctl_ops_free(&ops);
+	return ret;
+}
+
+/* --- shift --- */
+
+/**
+ * struct weirctl_shift - a shift of weight from one target to another
+ * @path: the route.
+ * @route: its id.
+ * @from: index in @targets.
+ * @to: likewise.
+ * @targets: of all routes, as they were at the start.
+ * @scale: weights are multiplied by this on the way, so that they can move in
+ *	small steps; in the last step they are what they were.
+ */
+struct weirctl_shift {
+	const char		*path;
+	uint64_t		route;
+	size_t			from;
+	size_t			to;
+	struct weirctl_list	targets;
+	uint32_t		scale;
+};
+
+static int weirctl_shift_find(struct weirctl_shift *s,
+			      const struct weirctl_name *name, size_t *at)
+{
+	for (*at = 0; *at < s->targets.count; (*at)++) {
+		const struct weir_target_entry *e = &s->targets.targets[*at];
+
+		if (e->route == s->route &&
+		    (name->id ? e->id == name->id :
+		     !e->socket && !strcmp(e->path, name->path)))
+			return WEIRCTL_OK;
+	}
+	return weirctl_fail("%s has no target %s; 'weirctl target %s' lists them",
+			    s->path, name->text, s->path);
+}
+
+/*
+ * Small weights have no small steps: then those of all targets are scaled up
+ * together on the way, which leaves every share as it is.
+ */
+static void weirctl_shift_scale(struct weirctl_shift *s, uint32_t steps)
+{
+	const struct weir_target_entry *t = s->targets.targets;
+	uint64_t largest = (uint64_t)t[s->from].weight + t[s->to].weight;
+	size_t i;
+
+	s->scale = 1;
+	if (t[s->from].weight % steps == 0 || t[s->from].weight >= 10 * steps)
+		return;
+	for (i = 0; i < s->targets.count; i++) {
+		if (t[i].route == s->route && t[i].weight > largest)
+			largest = t[i].weight;
+	}
+	if (largest * steps <= WEIR_WEIGHT_MAX)
+		s->scale = steps;
+}
+
+static void weirctl_shift_op(struct weirctl_ops *ops,
+			     const struct weirctl_shift *s, size_t i,
+			     uint32_t weight)
+{
+	const struct weir_target_entry *e = &s->targets.targets[i];
+
+	weirctl_ops_target(weirctl_ops_add(ops, WEIR_OP_TARGET_SET, s->path),
+			   e->socket ? e->id : 0, e->path, weight);
+}
+
+/* The changes of step @step of @steps. */
+static void weirctl_shift_step(const struct weirctl_shift *s, uint32_t step,
+			       uint32_t steps, struct weirctl_ops *ops)
+{
+	const struct weir_target_entry *t = s->targets.targets;
+	uint32_t scale = step == steps ? 1 : s->scale;
+	uint32_t from = t[s->from].weight, to = t[s->to].weight;
+	uint64_t moved = (uint64_t)from * scale * step / steps;
+	size_t i;
+
+	weirctl_shift_op(ops, s, s->to, (uint32_t)(to * scale + moved));
+	weirctl_shift_op(ops, s, s->from, (uint32_t)(from * scale - moved));
+	for (i = 0; s->scale > 1 && i < s->targets.count; i++) {
+		if (t[i].route == s->route && i != s->from && i != s->to)
+			weirctl_shift_op(ops, s, i, t[i].weight * scale);
+	}
+}
+
+/* Why the new target must not get more, in words; NULL when it may. */
+static const char *weirctl_shift_unwell(struct weir *w,
+					const struct weirctl_shift *s)
+{
+	uint64_t id = s->targets.targets[s->to].id;
+	const struct weir_target_entry *e;
+	struct weirctl_list now;
+	const char *why = NULL;
+	int err = weirctl_list_try(w, WEIR_LIST_TARGETS, &now);
+
+	e = weirctl_list_find(&now, id);
+	if (err)
+		why = "the targets cannot be listed";
+	else if (!e)
+		why = "it is gone";
+	else if (e->state != WEIR_TARGET_UP)
+		why = e->state == WEIR_TARGET_HUNG ? "it hangs" : "it is gone";
+	else if (e->breaker == 1)
+		why = "its circuit breaker is open";
+	weirctl_list_free(&now);
+	return why;
+}
+
+static void weirctl_pause(uint64_t ns)
+{
+	struct timespec t = {
+		.tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000),
+	};
+
+	/* an interrupt ends it, as it is meant to */
+	nanosleep(&t, NULL);
+}
+
+static int weirctl_shift_run(struct weir *w, const struct weirctl_shift *s,
+			     const struct weirctl_args *a)
+{
+	struct weirctl_ops ops = { 0 };
+	const char *why;
+	uint32_t step;
+	int ret = WEIRCTL_OK;
+
+	for (step = 1; step <= a->steps && !ret; step++) {
+		if (step > 1)
+			weirctl_pause(a->every_ns);
+		why = weirctl_interrupted ? "interrupted" :
+		      weirctl_shift_unwell(w, s);
+		if (why) {
+			ret = weirctl_fail("stopped before step %u of %u: %s",
+					   step, a->steps, why);
+			break;
+		}
+		ops.count = 0;
+		weirctl_shift_step(s, step, a->steps, &ops);
+		ret = weirctl_control_say(w, &ops);
+		if (!ret) {
+			printf("step %u of %u: weight %u to %u\n", step,
+			       a->steps, ops.ops[1].weight, ops.ops[0].weight);
+			fflush(stdout);
+		}
+	}
+	weirctl_ops_free(&ops);
+	return ret;
+}
+
+static int weirctl_target_shift(struct weir *w,
+				const struct weirctl_list *routes,
+				const char *path, const struct weirctl_args *a)
+{
+	struct sigaction act = { .sa_handler = weirctl_on_interrupt };
+	const struct weir_route_entry *route = weirctl_route_find(routes, path);
+	struct weirctl_shift s = { .path = path };
+	int ret;
+
+	if (!route)
+		return weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
+				    path);
+	s.route = route->id;
+	ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &s.targets);
+	if (!ret)
+		ret = weirctl_shift_find(&s, &a->target, &s.from);
+	if (!ret)
+		ret = weirctl_shift_find(&s, &a->to, &s.to);
+	if (!ret && s.from == s.to)
+		ret = weirctl_misuse("target shift: from %s to itself",
+				     a->target.text);
+	if (!ret && !s.targets.targets[s.from].weight)
+		ret = weirctl_fail("target %s of %s has weight 0: there is nothing to shift",
+				   a->target.text, path);
+	if (!ret) {
+		sigaction(SIGINT, &act, NULL);
+		sigaction(SIGTERM, &act, NULL);
+		weirctl_shift_scale(&s, a->steps);
+		ret = weirctl_shift_run(w, &s, a);
+	}
+	weirctl_list_free(&s.targets);
+	return ret;
+}
+
+/* --- commands --- */
+
+static const struct {
+	const char	*name;
+	uint32_t	op;
+	int		names;		/* arguments before KEY=VALUE */
+	const char	*usage;
+} weirctl_verbs[] = {
+	{ "add", WEIR_OP_TARGET_ADD, 2, "add PATH TARGET-PATH [weight=N]" },
+	{ "set", WEIR_OP_TARGET_SET, 2, "set PATH TARGET weight=N" },
+	{ "del", WEIR_OP_TARGET_DEL, 2, "del PATH TARGET" },
+	{ "shift", 0, 3, "shift PATH FROM TO [steps=N] [every=DURATION]" },
+};
+
+/* Reads what comes after the verb: a path, targets and KEY=VALUE. */
+static int weirctl_verb_args(size_t verb, int argc, char **argv,
+			     struct weirctl_args *a)
+{
+	int names = weirctl_verbs[verb].names, i, ret;
+	uint32_t op = weirctl_verbs[verb].op;
+
+	if (argc < names || (op == WEIR_OP_TARGET_DEL && argc > names))
+		return weirctl_misuse("usage: weirctl target %s",
+				      weirctl_verbs[verb].usage);
+	ret = weirctl_check_path(argv[0]);
+	if (!ret)
+		ret = weirctl_name_parse(argv[1], &a->target);
+	if (!ret && names == 3)
+		ret = weirctl_name_parse(argv[2], &a->to);
+	for (i = names; i < argc && !ret; i++)
+		ret = weirctl_arg(a, argv[i], names == 3);
+	if (!ret && op == WEIR_OP_TARGET_ADD && a->target.id)
+		ret = weirctl_misuse("target add: '%s' is no path; sockets become targets by serving",
+				     argv[1]);
+	if (!ret && op == WEIR_OP_TARGET_SET && !a->weighted)
+		ret = weirctl_misuse("target set: weight=N is missing");
+	return ret;
+}
+
+/* Opens a handle and fetches routes and targets; all must be freed. */
+static int weirctl_fetch_both(struct weir **w, struct weirctl_list *routes,
+			      struct weirctl_list *targets)
+{
+	int ret = weirctl_open(w);
+
+	memset(routes, 0, sizeof(*routes));
+	memset(targets, 0, sizeof(*targets));
+	if (ret) {
+		*w = NULL;
+		return ret;
+	}
+	/* targets first: a route that goes meanwhile costs only a name */
+	ret = weirctl_list_fetch(*w, WEIR_LIST_TARGETS, targets);
+	return ret ? ret : weirctl_list_fetch(*w, WEIR_LIST_ROUTES, routes);
+}
+
+static int weirctl_breaker_force(uint64_t id, uint32_t force)
+{
+	const struct weir_target_entry *e;
+	struct weirctl_list routes, targets;
+	struct weirctl_ops ops = { 0 };
+	struct weir *w;
+	int ret = weirctl_fetch_both(&w, &routes, &targets);
+
+	e = ret ? NULL : weirctl_list_find(&targets, id);
+	if (e) {
+		weirctl_ops_target(weirctl_ops_add(&ops, WEIR_OP_BREAKER,
+				weirctl_route_path(&routes, e->route)),
+				   e->socket ? id : 0, e->path, force);
+		ret = weirctl_control_say(w, &ops);
+	} else if (!ret) {
+		ret = weirctl_fail("there is no target %llu that you may see; 'weirctl breaker' lists them",
+				   U(id));
+	}
+	weirctl_ops_free(&ops);
+	weirctl_list_free(&targets);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
+}
+
+/* [list [PATH]] of target and breaker: is it that, and a good one? */
+static int weirctl_list_args(struct weirctl_options *o, int argc, char **argv)
+{
+	int skip = argc && !strcmp(argv[0], "list");
+
+	if (argc - skip > 1)
+		return weirctl_misuse("too many arguments: '%s'",
+				      argv[skip + 1]);
+	o->pattern = argc > skip ? argv[skip] : NULL;
+	return o->pattern ? weirctl_check_path(o->pattern) : WEIRCTL_OK;
+}
+
+static bool weirctl_lists(int argc, char **argv)
+{
+	return !argc || argv[0][0] == '/' || !strcmp(argv[0], "list");
+}
+
+static int weirctl_target_verb(const char *path, size_t verb,
+			       const struct weirctl_args *a)
+{
+	struct weirctl_list routes, targets;
+	struct weir *w;
+	int ret = weirctl_fetch_both(&w, &routes, &targets);
+
+	if (!ret && !weirctl_verbs[verb].op)
+		ret = weirctl_target_shift(w, &routes, path, a);
+	else if (!ret)
+		ret = weirctl_target_change(w, weirctl_verbs[verb].op, path,
+					    &targets, a);
+	weirctl_list_free(&targets);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
+}
+
+static int weirctl_target_lists(struct weirctl_options *o, int argc,
+				char **argv, bool breakers)
+{
+	struct weirctl_list routes, targets;
+	struct weir *w;
+	int ret = weirctl_list_args(o, argc, argv);
+
+	if (ret)
+		return ret;
+	ret = weirctl_fetch_both(&w, &routes, &targets);
+	if (!ret)
+		ret = weirctl_target_list(o, &routes, &targets, breakers);
+	weirctl_list_free(&targets);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
+}
+
+/* weirctl target */
+int weirctl_target(struct weirctl_options *o, int argc, char **argv)
+{
+	struct weirctl_args a = { .steps = 10, .every_ns = 1000000000 };
+	size_t n = sizeof(weirctl_verbs) / sizeof(weirctl_verbs[0]), verb;
+	int ret;
+
+	if (weirctl_lists(argc, argv))
+		return weirctl_target_lists(o, argc, argv, false);
+	for (verb = 0; verb < n; verb++) {
+		if (!strcmp(argv[0], weirctl_verbs[verb].name))
+			break;
+	}
+	if (verb == n)
+		return weirctl_misuse("target: list, add, set, del or shift, not '%s'",
+				      argv[0]);
+	ret = weirctl_verb_args(verb, argc - 1, argv + 1, &a);
+	return ret ? ret : weirctl_target_verb(argv[1], verb, &a);
+}
+
+/* weirctl breaker */
+int weirctl_breaker(struct weirctl_options *o, int argc, char **argv)
+{
+	unsigned long long id;
+
+	if (weirctl_lists(argc, argv))
+		return weirctl_target_lists(o, argc, argv, true);
+	if (strcmp(argv[0], "open") && strcmp(argv[0], "auto"))
+		return weirctl_misuse("breaker: list, open or auto, not '%s'",
+				      argv[0]);
+	if (argc != 2)
+		return weirctl_misuse("usage: weirctl breaker %s ID", argv[0]);
+	if (!weirctl_number(argv[1], &id) || !id)
+		return weirctl_misuse("'%s' is no target's id; 'weirctl breaker' lists them",
+				      argv[1]);
+	return weirctl_breaker_force(id, argv[0][0] == 'o' ?
+				     WEIR_FORCE_OPEN : WEIR_FORCE_AUTO);
+}
