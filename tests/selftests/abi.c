@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <linux/sockios.h>
 #include <uapi/weir_ring.h>
+#include <uapi/weir_route.h>
 
 #include "tap.h"
 
@@ -121,13 +122,172 @@ AT(weir_sock_info, missed, 32);
 AT(weir_sock_info, copied_bytes, 40);
 AT(weir_sock_info, evicted, 48);
 
+SIZE(weir_fault, 32);
+AT(weir_fault, reason, 0);
+AT(weir_fault, guard, 4);
+AT(weir_fault, target, 8);
+AT(weir_fault, wait_ns, 16);
+AT(weir_fault, reserved, 24);
+
+SIZE(weir_ioc_serve, 280);
+AT(weir_ioc_serve, flags, 4);
+AT(weir_ioc_serve, weight, 8);
+AT(weir_ioc_serve, reserved, 12);
+AT(weir_ioc_serve, id, 16);
+AT(weir_ioc_serve, path, 24);
+
+SIZE(weir_ioc_call, 272);
+AT(weir_ioc_call, flags, 4);
+AT(weir_ioc_call, route, 8);
+AT(weir_ioc_call, reserved, 12);
+AT(weir_ioc_call, path, 16);
+
+SIZE(weir_route_conf, 640);
+AT(weir_route_conf, policy, 0);
+AT(weir_route_conf, quorum, 4);
+AT(weir_route_conf, rate, 8);
+AT(weir_route_conf, burst, 12);
+AT(weir_route_conf, bulkhead, 16);
+AT(weir_route_conf, mirror_permille, 20);
+AT(weir_route_conf, timeout_ns, 24);
+AT(weir_route_conf, probe_ns, 32);
+AT(weir_route_conf, breaker_window_ns, 40);
+AT(weir_route_conf, breaker_open_ns, 48);
+AT(weir_route_conf, breaker_slow_ns, 56);
+AT(weir_route_conf, breaker_min_calls, 64);
+AT(weir_route_conf, breaker_error_percent, 68);
+AT(weir_route_conf, breaker_slow_percent, 72);
+AT(weir_route_conf, breaker_probes, 76);
+AT(weir_route_conf, retries, 80);
+AT(weir_route_conf, dup_entries, 84);
+AT(weir_route_conf, retry_base_ns, 88);
+AT(weir_route_conf, retry_max_ns, 96);
+AT(weir_route_conf, dup_window_ns, 104);
+AT(weir_route_conf, dup_bytes, 112);
+AT(weir_route_conf, fallback_len, 116);
+AT(weir_route_conf, fallback_reply, 120);
+AT(weir_route_conf, fallback, 128);
+AT(weir_route_conf, mirror, 384);
+
+SIZE(weir_route_op, 1168);
+AT(weir_route_op, op, 0);
+AT(weir_route_op, weight, 4);
+AT(weir_route_op, target, 8);
+AT(weir_route_op, path, 16);
+AT(weir_route_op, target_path, 272);
+AT(weir_route_op, conf, 528);
+
+SIZE(weir_ioc_control, 24);
+AT(weir_ioc_control, op_size, 4);
+AT(weir_ioc_control, count, 8);
+AT(weir_ioc_control, failed, 12);
+AT(weir_ioc_control, ops, 16);
+
+SIZE(weir_route_entry, 1224);
+AT(weir_route_entry, id, 0);
+AT(weir_route_entry, uid, 8);
+AT(weir_route_entry, gid, 12);
+AT(weir_route_entry, mode, 16);
+AT(weir_route_entry, targets, 20);
+AT(weir_route_entry, set, 24);
+AT(weir_route_entry, reserved, 28);
+AT(weir_route_entry, calls, 32);
+AT(weir_route_entry, mirrored, 40);
+AT(weir_route_entry, fallbacks, 48);
+AT(weir_route_entry, retries, 56);
+AT(weir_route_entry, dups, 64);
+AT(weir_route_entry, refused, 72);
+AT(weir_route_entry, path, 328);
+AT(weir_route_entry, conf, 584);
+
+SIZE(weir_target_entry, 1184);
+AT(weir_target_entry, id, 0);
+AT(weir_target_entry, route, 8);
+AT(weir_target_entry, socket, 16);
+AT(weir_target_entry, pid, 24);
+AT(weir_target_entry, uid, 28);
+AT(weir_target_entry, weight, 32);
+AT(weir_target_entry, state, 36);
+AT(weir_target_entry, breaker, 40);
+AT(weir_target_entry, in_flight, 44);
+AT(weir_target_entry, requests, 48);
+AT(weir_target_entry, replies, 56);
+AT(weir_target_entry, errors, 64);
+AT(weir_target_entry, expired, 72);
+AT(weir_target_entry, breaker_opens, 80);
+AT(weir_target_entry, hangs, 88);
+AT(weir_target_entry, path, 96);
+AT(weir_target_entry, hist, 352);
+
 static_assert(WEIR_IOC_MAP == 0xc040b501, "WEIR_IOC_MAP");
 static_assert(WEIR_IOC_KICK == 0xb502, "WEIR_IOC_KICK");
 static_assert(WEIR_IOC_WAIT == 0x4018b503, "WEIR_IOC_WAIT");
 static_assert(WEIR_IOC_DETACH == 0xb504, "WEIR_IOC_DETACH");
 static_assert(WEIR_IOC_LIST == 0xc020b505, "WEIR_IOC_LIST");
+static_assert(WEIR_IOC_SERVE == 0xc118b506, "WEIR_IOC_SERVE");
+static_assert(WEIR_IOC_CALL == 0xc110b507, "WEIR_IOC_CALL");
+static_assert(WEIR_IOC_CONTROL == 0xc018b508, "WEIR_IOC_CONTROL");
 static_assert(WEIR_SO_LONG_PATH == 16, "WEIR_SO_LONG_PATH");
 static_assert(SOL_WEIR == 0x7765, "SOL_WEIR");
+
+/* what a record says of itself: bits of one byte, and one bit each */
+static_assert((WEIR_REC_ABORTED ^ WEIR_REC_IDEMPOTENT ^ WEIR_REC_REFUSE ^
+	       WEIR_REC_DROP ^ WEIR_REC_MORE ^ WEIR_REC_ROUTER ^
+	       WEIR_REC_WAIT) == 0x7f, "WEIR_REC_*: no two are the same bit");
+static_assert(WEIR_REC_ABORTED == 0x01, "WEIR_REC_ABORTED");
+static_assert(WEIR_REC_IDEMPOTENT == 0x02, "WEIR_REC_IDEMPOTENT");
+static_assert(WEIR_REC_REFUSE == 0x04, "WEIR_REC_REFUSE");
+static_assert(WEIR_REC_DROP == 0x08, "WEIR_REC_DROP");
+static_assert(WEIR_REC_MORE == 0x10, "WEIR_REC_MORE");
+static_assert(WEIR_REC_ROUTER == 0x20, "WEIR_REC_ROUTER");
+static_assert(WEIR_REC_WAIT == 0x40, "WEIR_REC_WAIT");
+static_assert(WEIR_EXT_DEADLINE == 0, "WEIR_EXT_DEADLINE");
+static_assert(WEIR_EXT_DUP == 1, "WEIR_EXT_DUP");
+static_assert(WEIR_EXT_MAX == 2, "WEIR_EXT_MAX");
+
+/* The values of an enum are the numbers from @first on, in this order. */
+#define ENUM(name, first, ...)						\
+	static const int name[] = { __VA_ARGS__ };			\
+	enum { name##_first = (first) }
+
+ENUM(kinds, 0, WEIR_KIND_EVENT, WEIR_KIND_REQUEST, WEIR_KIND_REPLY,
+     WEIR_KIND_ERROR, WEIR_KIND_NOTICE);
+ENUM(reasons, 0, WEIR_REASON_NONE, WEIR_REASON_CLOSED, WEIR_REASON_SLOW,
+     WEIR_REASON_BAD_CURSOR, WEIR_REASON_BAD_RECORD, WEIR_REASON_DENIED,
+     WEIR_REASON_LIMIT, WEIR_REASON_NO_MEMORY, WEIR_REASON_OVERRUN,
+     WEIR_REASON_EXPIRED, WEIR_REASON_NETNS, WEIR_REASON_TAKEN_OVER,
+     WEIR_REASON_NO_ROUTE, WEIR_REASON_NO_TARGET, WEIR_REASON_DEADLINE,
+     WEIR_REASON_RATE, WEIR_REASON_BULKHEAD, WEIR_REASON_BREAKER,
+     WEIR_REASON_INBOX_FULL, WEIR_REASON_TARGET_DIED,
+     WEIR_REASON_TARGET_HUNG, WEIR_REASON_TOO_LARGE, WEIR_REASON_LOOP,
+     WEIR_REASON_QUORUM, WEIR_REASON_BAD_REQUEST, WEIR_REASON_LATE,
+     WEIR_REASON_DUPLICATE);
+ENUM(guards, 0, WEIR_GUARD_NONE, WEIR_GUARD_ROUTE, WEIR_GUARD_PERMISSION,
+     WEIR_GUARD_DEADLINE, WEIR_GUARD_BUCKET, WEIR_GUARD_BULKHEAD,
+     WEIR_GUARD_BREAKER, WEIR_GUARD_INBOX, WEIR_GUARD_WATCHDOG,
+     WEIR_GUARD_POLICY, WEIR_GUARD_CHECK, WEIR_GUARD_DUP);
+ENUM(policies, 0, WEIR_POLICY_ANY, WEIR_POLICY_WEIGHTED, WEIR_POLICY_SHARD,
+     WEIR_POLICY_PRIMARY, WEIR_POLICY_ALL, WEIR_POLICY_QUORUM);
+ENUM(ops, 1, WEIR_OP_ROUTE_SET, WEIR_OP_ROUTE_DEL, WEIR_OP_TARGET_ADD,
+     WEIR_OP_TARGET_SET, WEIR_OP_TARGET_DEL, WEIR_OP_BREAKER);
+ENUM(forces, 0, WEIR_FORCE_AUTO, WEIR_FORCE_OPEN);
+ENUM(target_states, 0, WEIR_TARGET_UP, WEIR_TARGET_HUNG, WEIR_TARGET_GONE);
+
+static_assert(WEIR_SERVES_MAX == 64, "WEIR_SERVES_MAX");
+static_assert(WEIR_ROUTES_MAX == 4096, "WEIR_ROUTES_MAX");
+static_assert(WEIR_TARGETS_MAX == 256, "WEIR_TARGETS_MAX");
+static_assert(WEIR_HOPS_MAX == 4, "WEIR_HOPS_MAX");
+static_assert(WEIR_WEIGHT_MAX == 1000000, "WEIR_WEIGHT_MAX");
+static_assert(WEIR_PROBE_OFF == ~0ull, "WEIR_PROBE_OFF");
+static_assert(WEIR_FALLBACK_MAX == 4096, "WEIR_FALLBACK_MAX");
+static_assert(WEIR_OPS_MAX == 4096, "WEIR_OPS_MAX");
+static_assert(WEIR_HIST_BUCKETS == 208, "WEIR_HIST_BUCKETS");
+static_assert(WEIR_LIST_ROUTES == 16, "WEIR_LIST_ROUTES");
+static_assert(WEIR_LIST_TARGETS == 17, "WEIR_LIST_TARGETS");
+static_assert(WEIR_SO_INBOX_BYTES == 17, "WEIR_SO_INBOX_BYTES");
+/* a route entry has room for reasons to come */
+static_assert(WEIR_REASON_MAX <=
+	      sizeof(((struct weir_route_entry *)0)->refused) / 8, "refused");
 
 /* A refusal with @err and with words about it. */
 static void refused(int fd, int ret, int err, const char *name)
@@ -140,6 +300,32 @@ static void refused(int fd, int ret, int err, const char *name)
 	tap_ok(strlen(tap_words(fd)) > 8, "%s: words: %s", name, tap_words(fd));
 	/* other words next time */
 	ioctl(fd, WEIR_IOC_DETACH, 77777);
+}
+
+#define enum_is(name, max)						\
+	in_order(#name, name, sizeof(name) / sizeof(*name), name##_first, max)
+
+/* @max: the enum's own end, or -1 if it has none. */
+static void in_order(const char *name, const int *values, int n, int first,
+		     int max)
+{
+	int i;
+
+	for (i = 0; i < n && values[i] == first + i; i++)
+		;
+	tap_ok(i == n && (max < 0 || max == first + n),
+	       "%s: the numbers from %d to %d", name, first, first + n - 1);
+}
+
+static void enums(void)
+{
+	enum_is(kinds, -1);
+	enum_is(reasons, WEIR_REASON_MAX);
+	enum_is(guards, WEIR_GUARD_MAX);
+	enum_is(policies, WEIR_POLICY_MAX);
+	enum_is(ops, -1);
+	enum_is(forces, -1);
+	enum_is(target_states, -1);
 }
 
 /* A structure of any size in a page, followed by nothing that can be read. */
@@ -414,6 +600,152 @@ static void wrong_calls(void)
 	close(fd);
 }
 
+/* Calls of routed messages: their path is what they need. */
+static const struct {
+	const char *name;
+	unsigned int cmd;
+	uint32_t size;
+	uint32_t out_at;	/* offset of what they give back */
+	uint32_t path_at;
+} routed_calls[] = {
+	{ "WEIR_IOC_SERVE", WEIR_IOC_SERVE, sizeof(struct weir_ioc_serve), 16,
+	  24 },
+	{ "WEIR_IOC_CALL", WEIR_IOC_CALL, sizeof(struct weir_ioc_call), 8, 16 },
+};
+
+/* In a structure of @room bytes that says it has @size. */
+static char *make_routed(int i, uint32_t room, uint32_t size, const char *path)
+{
+	char *p = at_end(room);
+
+	memcpy(p, &size, sizeof(size));
+	memcpy(p + routed_calls[i].path_at, path, strlen(path));
+	return p;
+}
+
+static void routed(int i)
+{
+	const char *name = routed_calls[i].name, *path = "/abi/routed";
+	uint32_t size = routed_calls[i].size, cmd = routed_calls[i].cmd, bad;
+	uint32_t flag, out;
+	char *p;
+	int fd = tap_socket(SOCK_RDM);
+
+	for (bad = 0; bad < 4; bad++) {
+		p = make_routed(i, size, (uint32_t[]){ 0, 3, 4097, ~0u }[bad],
+				path);
+		refused(fd, ioctl(fd, cmd, p), EINVAL, name);
+	}
+	p = make_routed(i, size, size + 8, path);
+	refused(fd, ioctl(fd, cmd, p), EFAULT, name);
+	refused(fd, ioctl(fd, cmd, NULL), EFAULT, name);
+	p = make_routed(i, size + 8, size + 8, path);
+	p[size + 7] = 1;
+	refused(fd, ioctl(fd, cmd, p), E2BIG, name);
+	for (flag = 1; flag; flag <<= 1) {
+		p = make_routed(i, size, size, path);
+		memcpy(p + 4, &flag, 4);
+		if (ioctl(fd, cmd, p) != -1 || errno != EINVAL)
+			break;
+	}
+	tap_ok(!flag, "%s: unknown flags are refused", name);
+	refused(fd, ioctl(fd, cmd, make_routed(i, size, size, "")), EINVAL,
+		"no path");
+	refused(fd, ioctl(fd, cmd, make_routed(i, size, size, "abi")), EINVAL,
+		"no slash");
+	/* a path that does not end */
+	p = make_routed(i, size, size, "/");
+	memset(p + routed_calls[i].path_at + 1, 'x', WEIR_PATH_MAX);
+	refused(fd, ioctl(fd, cmd, p), ENAMETOOLONG, "256 bytes without a NUL");
+	/* cut within the path */
+	p = make_routed(i, routed_calls[i].path_at + 11,
+			routed_calls[i].path_at + 11, path);
+	tap_call(ioctl(fd, cmd, p), name);
+	memcpy(&out, p + routed_calls[i].out_at, 4);
+	tap_ok(out, "%s: smaller is taken", name);
+	/* and larger, by another socket: one does not serve a path twice */
+	close(fd);
+	fd = tap_socket(SOCK_RDM);
+	p = make_routed(i, size + 8, size + 8, path);
+	tap_call(ioctl(fd, cmd, p), name);
+	memcpy(&out, p + routed_calls[i].out_at, 4);
+	tap_ok(out && !p[size] && !p[size + 7],
+	       "%s: larger with a zero tail is taken", name);
+	close(fd);
+	fd = tap_publisher(SOCK_RDM, "/abi/pub", 4096);
+	p = make_routed(i, size, size, path);
+	refused(fd, ioctl(fd, cmd, p), EISCONN, "a publisher");
+	close(fd);
+	fd = tap_socket(SOCK_SEQPACKET);
+	refused(fd, ioctl(fd, cmd, p), EOPNOTSUPP, "a socket of pairs");
+	close(fd);
+}
+
+static void control(void)
+{
+	struct weir_route_op two[2] = {
+		{ .op = WEIR_OP_ROUTE_SET, .path = "/abi/control" },
+		{ .op = WEIR_OP_ROUTE_DEL, .path = "/abi/control" },
+	};
+	struct { struct weir_route_op op; char more[8]; } large[2];
+	struct weir_ioc_control good = {
+		.size = sizeof(good), .op_size = sizeof(*two), .count = 2,
+		.ops = (uintptr_t)two,
+	}, c = good;
+	int fd = tap_socket(SOCK_RDM), i;
+
+	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c), "control: two changes");
+	c.count = 0;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EINVAL, "no changes");
+	c.count = WEIR_OPS_MAX + 1;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EINVAL, "too many");
+	c = good;
+	c.op_size = offsetof(struct weir_route_op, conf) - 1;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EINVAL, "tiny changes");
+	c.op_size = 4097;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EINVAL, "huge changes");
+	c = good;
+	c.ops = 8;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EFAULT, "from nowhere");
+	c = good;
+	c.size = offsetof(struct weir_ioc_control, ops);
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EFAULT,
+		"cut before its address");
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, NULL), EFAULT, "no structure");
+
+	/* the second is refused: it is named, and the first is undone */
+	c = good;
+	two[1].op = 0;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EINVAL, "operation 0");
+	tap_is(c.failed, 1, "the second of them");
+	two[1].op = WEIR_OP_BREAKER + 1;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), EINVAL, "operation 7");
+	two[1].op = WEIR_OP_ROUTE_DEL;
+	c.ops = (uintptr_t)&two[1];
+	c.count = 1;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), ENOENT, "it was undone");
+
+	/* changes of another size than the module's */
+	memset(large, 0, sizeof(large));
+	for (i = 0; i < 2; i++)
+		large[i].op = two[i];
+	c = good;
+	c.op_size = sizeof(*large);
+	c.ops = (uintptr_t)large;
+	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c),
+		 "larger changes with zero tails");
+	large[1].more[7] = 1;
+	refused(fd, ioctl(fd, WEIR_IOC_CONTROL, &c), E2BIG, "not zero");
+	tap_is(c.failed, 1, "of the second");
+	c = good;
+	c.op_size = offsetof(struct weir_route_op, conf);
+	c.count = 1;
+	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c), "smaller ones: all defaults");
+	two[0].op = WEIR_OP_ROUTE_DEL;
+	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c), "and away");
+	close(fd);
+}
+
 static void lists(void)
 {
 	struct weir_list_entry e[8];
@@ -578,10 +910,15 @@ int main(void)
 	tap_watchdog(120);
 	for (i = 0; i < (int)(sizeof(calls) / sizeof(*calls)); i++)
 		structures(i);
+	enums();
 	names();
 	long_paths();
 	wrong_calls();
 	lists();
 	pages();
+	/* rings of routed sockets are listed for a grace period after them */
+	for (i = 0; i < (int)(sizeof(routed_calls) / sizeof(*routed_calls)); i++)
+		routed(i);
+	control();
 	return tap_done();
 }

@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything changes at random while callers keep many requests in flight:
+ * targets join, leave and are killed, weights, policies and guards change,
+ * breakers are forced, paths come and go behind others. Each request is
+ * answered once, whatever happens; nothing is left afterwards. Breakers and
+ * plans are changed as fast as may be, for what goes wrong only then. And
+ * thousands of sockets that call one service.
+ */
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "routed.h"
+
+#define SERVERS	6
+#define CALLERS	4
+
+static struct crew *crew;
+
+/* --- everything at random ------------------------------------------------------ */
+
+static pid_t servers[SERVERS];
+static struct crew_job jobs[SERVERS];
+static uint64_t target_ids[64];
+static uint32_t ntargets;
+
+static void look(void)
+{
+	static struct weir_target_entry t[64];
+	uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 64), i;
+
+	ntargets = 0;
+	for (i = 0; i < n; i++) {
+		if (t[i].socket)
+			target_ids[ntargets++] = t[i].id;
+	}
+}
+
+static struct weir_route_conf random_conf(bool several)
+{
+	struct weir_route_conf c = {
+		.policy = (uint32_t)(rnd() % (several ? WEIR_POLICY_MAX :
+						        WEIR_POLICY_ALL)),
+		.timeout_ns = (5 + rnd() % 5) * SECOND,
+	};
+
+	if (c.policy == WEIR_POLICY_QUORUM)
+		c.quorum = (uint32_t)(rnd() % 4);
+	if (rnd() % 4 == 0) {
+		c.rate = 1000 + (uint32_t)(rnd() % 100000);
+		c.burst = rnd() & 1 ? 100 : 0;
+	}
+	if (rnd() % 3 == 0)
+		c.bulkhead = 1 + (uint32_t)(rnd() % 100);
+	if (rnd() % 3 == 0) {
+		c.breaker_window_ns = SECOND;
+		c.breaker_open_ns = (1 + rnd() % 50) * MS;
+		c.breaker_slow_ns = (1 + rnd() % 50) * MS;
+		c.breaker_min_calls = 1 + (uint32_t)(rnd() % 20);
+		c.breaker_error_percent = (uint32_t)(rnd() % 101);
+		c.breaker_slow_percent = (uint32_t)(rnd() % 101);
+		c.breaker_probes = 1 + (uint32_t)(rnd() % 8);
+	}
+	if (rnd() % 3 == 0) {
+		c.retries = (uint32_t)(rnd() % 5);
+		c.retry_base_ns = MS;
+		c.retry_max_ns = 4 * MS;
+	}
+	if (rnd() % 3 == 0) {
+		c.mirror_permille = 1 + (uint32_t)(rnd() % 1000);
+		strcpy(c.mirror, "/churn/shadow");
+	}
+	if (rnd() % 3 == 0)
+		strcpy(c.fallback, "/churn/behind");
+	else if (rnd() % 3 == 0) {
+		c.fallback_len = 6;
+		c.fallback_reply = (uintptr_t)"canned";
+	}
+	if (rnd() % 4 == 0)
+		c.probe_ns = rnd() & 1 ? (uint64_t)(5 * MS) : WEIR_PROBE_OFF;
+	return c;
+}
+
+static void start(int k)
+{
+	static const char *const paths[] = { "/churn/a", "/churn/a", "/churn/*",
+					     "/churn/behind", "/churn/shadow",
+					     "/churn/a" };
+	int ready = get(&crew->ready);
+
+	jobs[k] = (struct crew_job){
+		.crew = crew, .path = paths[k], .number = (uint32_t)k,
+		.weight = (uint32_t)(rnd() % 4),
+		.fail_one_in = rnd() % 3 ? 0 : 20,
+	};
+	servers[k] = spawn(crew_serve, &jobs[k]);
+	need(soon(get(&crew->ready) > ready), "a server");
+}
+
+/* One change; some of them are refused, which is no fault. */
+static void change(bool several)
+{
+	int k = (int)(rnd() % SERVERS);
+	struct weir_route_op ops[3];
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(ops[0]),
+		.ops = (uintptr_t)ops,
+	};
+	int fd = tap_socket(SOCK_RDM);
+	uint32_t i;
+
+	switch (rnd() % 8) {
+	case 0:
+	case 1:
+		if (servers[k])
+			kill_and_reap(servers[k]);
+		servers[k] = 0;
+		if (rnd() % 4)
+			start(k);
+		break;
+	case 2:
+		if (servers[k]) {
+			kill(servers[k], SIGSTOP);
+			usleep((useconds_t)(rnd() % 2000));
+			kill(servers[k], SIGCONT);
+		}
+		break;
+	default:
+		look();
+		memset(ops, 0, sizeof(ops));
+		ctl.count = 1 + (uint32_t)(rnd() % 3);
+		for (i = 0; i < ctl.count; i++) {
+			ops[i].op = 1 + (uint32_t)(rnd() % WEIR_OP_BREAKER);
+			ops[i].weight = (uint32_t)(rnd() % 4);
+			strcpy(ops[i].path, rnd() % 4 ? "/churn/a" :
+			       "/churn/behind");
+			if (ops[i].op == WEIR_OP_BREAKER) {
+				ops[i].weight = rnd() % 4 == 0;
+				if (ntargets)
+					ops[i].target = target_ids[rnd() % ntargets];
+			} else if (ops[i].op == WEIR_OP_TARGET_SET && ntargets &&
+				   rnd() & 1) {
+				ops[i].target = target_ids[rnd() % ntargets];
+			} else if (ops[i].op >= WEIR_OP_TARGET_ADD) {
+				strcpy(ops[i].target_path, rnd() & 1 ?
+				       "/churn/b" : "/churn/c");
+			} else {
+				ops[i].conf = random_conf(several);
+			}
+		}
+		ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+	}
+	close(fd);
+}
+
+static void tidy_up(void)
+{
+	static const char *const routes[] = { "/churn/a", "/churn/behind",
+					      "/churn/b", "/churn/c",
+					      "/churn/shadow" };
+	struct weir_route_op op;
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int fd = tap_socket(SOCK_RDM), i, k;
+
+	for (i = 0; i < 5; i++) {
+		for (k = 0; k < 2; k++) {
+			memset(&op, 0, sizeof(op));
+			op.op = WEIR_OP_TARGET_DEL;
+			strcpy(op.path, routes[i]);
+			strcpy(op.target_path, k ? "/churn/b" : "/churn/c");
+			ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+		}
+	}
+	for (i = 0; i < 5; i++) {
+		memset(&op, 0, sizeof(op));
+		op.op = WEIR_OP_ROUTE_DEL;
+		strcpy(op.path, routes[i]);
+		ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+	}
+	close(fd);
+}
+
+static void churn(bool several)
+{
+	struct crew_job call[CALLERS];
+	uint64_t sent = 0, answers, odd = 0, pending = 0;
+	long rounds = tap_scale(1500, 60), i;
+	int64_t until = now_ms() + tap_scale(8000, 3000);
+	const char *what = several ? "all policies" : "policies of one target";
+	pid_t pid[CALLERS];
+	int k, status;
+
+	crew = crew_make();
+	for (k = 0; k < SERVERS; k++)
+		start(k);
+	for (k = 0; k < CALLERS; k++) {
+		call[k] = (struct crew_job){
+			.crew = crew, .number = (uint32_t)k, .depth = 100,
+			.path = k == 3 ? "/churn/x" : "/churn/a",
+			.several = several,
+			.nap_us = slow_kernel() ? 20000 : 0,
+		};
+		pid[k] = spawn(crew_call, &call[k]);
+	}
+	need(soon(crew_good(crew) > 100), "load");
+	/* a kernel that is very slow does a few all the same */
+	for (i = 0; i < rounds && (i < 12 || now_ms() < until); i++)
+		change(several);
+	note("%ld changes", i);
+	/* so that what is in flight has somewhere to go */
+	for (k = 0; k < SERVERS; k++) {
+		if (!servers[k])
+			start(k);
+	}
+	put(&crew->calm, 1);
+	for (k = 0; k < CALLERS; k++) {
+		status = reap(pid[k]);
+		check(!status, "%s: caller %d has one answer to each request (%d)",
+		      what, k, status);
+		sent += get(&crew->caller[k].sent);
+		odd += get(&crew->caller[k].odd);
+		pending += get(&crew->caller[k].pending);
+	}
+	answers = crew_good(crew) + crew_faults(crew, 0) + crew_faults(crew, 1);
+	for (k = 0; k < CALLERS; k++)
+		answers += get(&crew->caller[k].errors);
+	check(!odd && !pending && (several ? answers >= sent : answers == sent),
+	      "%s: %llu requests, %llu answers, %llu odd, %llu open", what,
+	      (unsigned long long)sent, (unsigned long long)answers,
+	      (unsigned long long)odd, (unsigned long long)pending);
+	crew_note(crew, what);
+	check(soon(({
+		static struct weir_target_entry t[64];
+		uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 64), busy = 0;
+
+		for (uint32_t j = 0; j < n; j++)
+			busy += t[j].in_flight;
+		!busy;
+	})), "%s: nothing is left in flight", what);
+	put(&crew->stop, 1);
+	for (k = 0; k < SERVERS; k++) {
+		if (servers[k])
+			reap(servers[k]);
+		servers[k] = 0;
+	}
+	tidy_up();
+	check_routes_gone(what);
+	munmap(crew, sizeof(*crew));
+}
+
+static void churn_one(void)
+{
+	churn(false);
+}
+
+static void churn_several(void)
+{
+	churn(true);
+}
+
+/* --- as fast as may be --------------------------------------------------------- */
+
+static int quit;
+static uint64_t fast_id;
+
+static void *fast_breaker(void *arg)
+{
+	struct weir_route_op op = { .op = WEIR_OP_BREAKER, .target = fast_id };
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int fd = tap_socket(SOCK_RDM);
+
+	strcpy(op.path, "/fast");
+	while (!get(&quit)) {
+		op.weight = WEIR_FORCE_AUTO;
+		if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+			add((uint64_t *)arg, 1);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *fast_plan(void *arg)
+{
+	struct weir_route_op op = { .op = WEIR_OP_ROUTE_SET };
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int fd = tap_socket(SOCK_RDM), i = 0;
+
+	strcpy(op.path, "/fast");
+	while (!get(&quit)) {
+		op.conf = (struct weir_route_conf){
+			.breaker_window_ns = SECOND, .breaker_open_ns = 10000,
+			.breaker_error_percent = 1, .breaker_min_calls = 1,
+			.breaker_probes = 3, .rate = 1000000000,
+			.fallback_len = i++ & 1 ? 3 : 0,
+			.fallback_reply = (uintptr_t)"yes",
+		};
+		if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+			add((uint64_t *)arg, 1);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void fast(void)
+{
+	struct crew_job s[2], c[2];
+	uint64_t refused = 0, from, sent = 0, answers;
+	struct weir *w = server_of("/fast", 0, 0, &fast_id);
+	pthread_t t[2];
+	pid_t pid[4];
+	int k, status;
+
+	crew = crew_make();
+	for (k = 0; k < 2; k++) {
+		s[k] = (struct crew_job){ .crew = crew, .path = "/fast",
+					  .weight = 1, .number = (uint32_t)k,
+					  .fail_one_in = 5 };
+		c[k] = s[k];
+		c[k].depth = 64;
+		c[k].nap_us = slow_kernel() ? 10000 : 0;
+		pid[k] = spawn(crew_serve, &s[k]);
+	}
+	need(soon(get(&crew->ready) == 2), "servers");
+	{
+		static struct weir_target_entry e[4];
+		uint32_t n = list(WEIR_LIST_TARGETS, e, sizeof(e[0]), 4), i;
+
+		for (i = 0; i < n; i++) {
+			if (e[i].weight)
+				fast_id = e[i].id;
+		}
+	}
+	for (k = 0; k < 2; k++)
+		pid[2 + k] = spawn(crew_call, &c[k]);
+	put(&quit, 0);
+	need(!pthread_create(&t[0], NULL, fast_breaker, &refused) &&
+	     !pthread_create(&t[1], NULL, fast_plan, &refused), "threads");
+	from = crew_good(crew);
+	check(soon(crew_good(crew) > from + (uint64_t)tap_scale(50000, 300)),
+	      "breakers and plans change under load as fast as may be");
+	put(&quit, 1);
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	check(!refused, "each change is done (%llu refused)",
+	      (unsigned long long)refused);
+	put(&crew->calm, 1);
+	for (k = 0; k < 2; k++) {
+		status = reap(pid[2 + k]);
+		check(!status, "fast: caller %d has one answer to each request (%d)",
+		      k, status);
+		sent += get(&crew->caller[k].sent);
+	}
+	answers = crew_good(crew) + crew_faults(crew, 0) + crew_faults(crew, 1) +
+		  get(&crew->caller[0].errors) + get(&crew->caller[1].errors);
+	check(sent == answers, "fast: %llu requests, %llu answers",
+	      (unsigned long long)sent, (unsigned long long)answers);
+	crew_note(crew, "fast");
+	put(&crew->stop, 1);
+	reap(pid[0]);
+	reap(pid[1]);
+	weir_close(w);
+	need(!route_del("/fast"), "del");
+	check_routes_gone("fast");
+}
+
+/* --- thousands of sockets ------------------------------------------------------- */
+
+static long free_kb(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = -1;
+
+	need(f != NULL, "/proc/meminfo");
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "MemAvailable: %ld", &kb);
+	fclose(f);
+	return kb;
+}
+
+/*
+ * Without the library: each handle maps its rings, and that is not what is
+ * counted here. The kernel's sendmsg does not reach the router's handles, so
+ * each socket maps its outbox once, says its request, and lets go.
+ */
+#define THOUSANDS_KB	64	/* memory for one of them, at most */
+
+struct many {
+	int	fd;
+	__u64	pos;
+};
+
+static bool many_say(struct many *m, uint32_t tag)
+{
+	struct weir_ring_view v;
+	struct weir_record *rec;
+	struct raw_map out;
+	__u32 seq;
+	__u64 pos;
+
+	if (raw_map(m->fd, WEIR_ID_OUTBOX, &out))
+		return false;
+	v = raw_view(&out);
+	v.head->seq_limit = (__u32)v.head->claim + (1U << 30);
+	v.head->limit = ((struct weir_cursor *)(void *)
+			 (out.view + WEIR_PAGE_BYTES))->pos + v.mask + 1;
+	if (weir_ring_claim(&v, 64, 0, &pos, &seq)) {
+		raw_unmap(&out);
+		return false;
+	}
+	rec = weir_ring_at(&v, pos);
+	memset((char *)rec + 8, 0, 24);
+	rec->len = 4;
+	rec->kind = WEIR_KIND_REQUEST;
+	rec->seq = seq;
+	rec->route = 1;
+	rec->tag = tag;
+	memcpy(rec + 1, &tag, 4);
+	weir_ring_commit(&v, rec, pos);
+	raw_unmap(&out);
+	return !ioctl(m->fd, WEIR_IOC_KICK, WEIR_KICK_READERS);
+}
+
+/* Its reply, as recvmsg sees the inbox or as it is mapped. */
+static bool many_heard(struct many *m, uint32_t tag)
+{
+	struct weir_ring_rec r;
+	struct weir_ring_view v;
+	struct raw_map in;
+	bool good;
+
+	if (raw_map(m->fd, WEIR_ID_INBOX, &in))
+		return false;
+	v = raw_view(&in);
+	m->pos = in.cursor->pos;
+	good = weir_ring_peek(&v, &m->pos, &r) == 1 &&
+	       r.kind == WEIR_KIND_REPLY && r.rec->tag == tag && r.len == 4 &&
+	       !memcmp(r.payload, &tag, 4);
+	if (good)
+		in.cursor->pos = r.next;
+	raw_unmap(&in);
+	return good;
+}
+
+static void thousands(void)
+{
+	struct rlimit lim = { 30000, 30000 };
+	struct weir_route_conf conf = { .timeout_ns = 600 * SECOND,
+					.probe_ns = WEIR_PROBE_OFF };
+	long n = tap_scale(slow_kernel() ? 1000 : 10000, 50);
+	long before, after, i, said = 0, heard = 0, round;
+	struct many *m = calloc((size_t)n, sizeof(*m));
+	struct weir *s;
+	int64_t begun = now_ms();
+
+	if (free_kb() / THOUSANDS_KB < n) {
+		n = free_kb() / THOUSANDS_KB;
+		note("memory for %ld sockets only", n);
+	}
+	need(!setrlimit(RLIMIT_NOFILE, &lim), "RLIMIT_NOFILE");
+	need(!route_set("/thousands", &conf), "route");
+	s = handle(1 << 20, 1 << 20);
+	need(!weir_serve(s, "/thousands", 1, NULL), "serve");
+	before = free_kb();
+	for (i = 0; i < n; i++) {
+		struct weir_ioc_call c = { .size = sizeof(c) };
+
+		m[i].fd = raw_socket(SOCK_RDM);
+		if (m[i].fd < 0 || raw_set(m[i].fd, WEIR_SO_RING_BYTES, 4096) ||
+		    raw_set(m[i].fd, WEIR_SO_INBOX_BYTES, 4096))
+			break;
+		strcpy(c.path, "/thousands");
+		if (ioctl(m[i].fd, WEIR_IOC_CALL, &c)) {
+			note("%s", tap_words(m[i].fd));
+			break;
+		}
+	}
+	after = free_kb();
+	check(i == n, "%ld sockets call one service (%ld, %lld ms)", n, i,
+	      (long long)(now_ms() - begun));
+	/* rings of 4 KiB, their heads, cursors and status pages, and objects */
+	n = i;
+	check((before - after) / n <= THOUSANDS_KB, "each takes %ld KiB",
+	      (before - after) / n);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < n; i++) {
+			said += many_say(&m[i], (uint32_t)i);
+			if (i % 256 == 255)
+				serve_all(s, WEIR_KIND_REPLY);
+		}
+		serve_all(s, WEIR_KIND_REPLY);
+		for (i = 0; i < n; i++)
+			heard += many_heard(&m[i], (uint32_t)i);
+	}
+	check(said == 2 * n && heard == 2 * n,
+	      "each asks and hears, twice (%ld, %ld)", said, heard);
+	/* all in flight at once, and the target goes */
+	begun = now_ms();
+	for (i = 0, said = 0; i < n; i++)
+		said += many_say(&m[i], 7);
+	check(said == n, "all ask at once");
+	begun = now_ms();
+	weir_close(s);
+	note("a target with %ld callers' requests closes in %lld ms", n,
+	     (long long)(now_ms() - begun));
+	for (i = 0, heard = 0; i < n; i++)
+		heard += tap_poll_now(m[i].fd, POLLIN) == POLLIN;
+	check(heard == n, "all hear that it died (%ld of %ld)", heard, n);
+	begun = now_ms();
+	for (i = 0; i < n; i++)
+		close(m[i].fd);
+	note("closed in %lld ms", (long long)(now_ms() - begun));
+	free(m);
+	need(!route_del("/thousands"), "del");
+	check_routes_gone("thousands");
+}
+
+int main(void)
+{
+	struct counters before;
+
+	hard_begin();
+	before = counters();
+	part(churn_one);
+	check_counters(&before);
+	part(churn_several);
+	check_counters(&before);
+	part(fast);
+	check_counters(&before);
+	part(thousands);
+	check_counters(&before);
+	check_kernel();
+	return hard_done();
+}

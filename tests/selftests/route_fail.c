@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Targets and callers that fail, as processes under load: killed at any
+ * instant, stopped and continued, closed in every order. Every request is
+ * answered once; idempotent ones are answered well as long as somebody is
+ * there; traffic moves within 200 ms, which is measured from the fault to the
+ * first good reply of another target (and only printed on a kernel that looks
+ * over its own shoulder). Nothing is left in flight or behind. Last: unloading
+ * the module, which is refused while there is load, and done with settings and
+ * timers left over.
+ */
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#include "routed.h"
+
+#define MOVED_MS	200
+
+static struct crew *crew;
+
+static struct crew_job job(const char *path, uint32_t number, uint32_t weight)
+{
+	struct crew_job j = { .crew = crew, .path = path, .number = number,
+			      .weight = weight, .depth = 64 };
+
+	return j;
+}
+
+static pid_t start_server(struct crew_job *j)
+{
+	int ready = get(&crew->ready);
+	pid_t pid = spawn(crew_serve, j);
+
+	need(soon(get(&crew->ready) > ready), "a server");
+	return pid;
+}
+
+static bool progress(uint64_t n)
+{
+	uint64_t from = crew_good(crew);
+
+	return soon(crew_good(crew) >= from + n);
+}
+
+static void calm(pid_t *callers, int n, const char *what)
+{
+	uint64_t sent = 0, got = 0;
+	int i, status;
+
+	put(&crew->calm, 1);
+	for (i = 0; i < n; i++) {
+		status = reap(callers[i]);
+		check(!status, "%s: caller %d has one answer to each request (%d)",
+		      what, i, status);
+		sent += get(&crew->caller[i].sent);
+		got += get(&crew->caller[i].errors);
+	}
+	got += crew_good(crew) + crew_faults(crew, 0) + crew_faults(crew, 1);
+	check(sent == got, "%s: %llu requests, %llu answers", what,
+	      (unsigned long long)sent, (unsigned long long)got);
+	crew_note(crew, what);
+}
+
+static uint64_t faults_but(int idempotent, int reason)
+{
+	uint64_t n = crew_faults(crew, idempotent);
+	int i;
+
+	for (i = 0; i < CREW_MAX; i++)
+		n -= get(&crew->caller[i].faults[idempotent][reason]);
+	return n;
+}
+
+/* --- one of several is killed ------------------------------------------------ */
+
+static void killed(void)
+{
+	struct weir_route_conf conf = { .timeout_ns = 60 * SECOND };
+	struct crew_job s[3], c[3];
+	pid_t servers[3], callers[3];
+	long rounds = tap_scale(40, 4), i;
+
+	crew = crew_make();
+	need(!route_set("/fail/kill", &conf), "route");
+	for (i = 0; i < 3; i++) {
+		s[i] = job("/fail/kill", (uint32_t)i, 1);
+		servers[i] = start_server(&s[i]);
+	}
+	for (i = 0; i < 3; i++) {
+		c[i] = job("/fail/kill", (uint32_t)i, 0);
+		callers[i] = spawn(crew_call, &c[i]);
+	}
+	for (i = 0; i < rounds; i++) {
+		uint32_t k = rnd() % 3;
+
+		if (!progress(rnd() % 300))
+			break;
+		kill_and_reap(servers[k]);
+		servers[k] = start_server(&s[k]);
+	}
+	check(i == rounds, "a target of three is killed, %ld times under load", i);
+	calm(callers, 3, "killed");
+	check(!crew_faults(crew, 1), "every idempotent request was answered well (%llu not)",
+	      (unsigned long long)crew_faults(crew, 1));
+	check(!faults_but(0, WEIR_REASON_TARGET_DIED),
+	      "the others were, or heard that their target died (%llu otherwise)",
+	      (unsigned long long)faults_but(0, WEIR_REASON_TARGET_DIED));
+	put(&crew->stop, 1);
+	for (i = 0; i < 3; i++)
+		reap(servers[i]);
+	need(!route_del("/fail/kill"), "del");
+	check_routes_gone("killed");
+}
+
+/* --- how soon ---------------------------------------------------------------- */
+
+/* From the fault to the first good reply of the other target, in ms. */
+static long moved(void)
+{
+	if (!soon(get(&crew->first_ns)))
+		return -1;
+	return (long)((get(&crew->first_ns) - get(&crew->fault_ns)) / MS);
+}
+
+static void strike(pid_t pid, int sig)
+{
+	put(&crew->first_ns, 0);
+	put(&crew->victim, 0);
+	put(&crew->fault_ns, now_ns());
+	kill(pid, sig);
+}
+
+static void struck(void)
+{
+	put(&crew->fault_ns, 0);
+}
+
+static bool nobody_hangs(void)
+{
+	static struct weir_target_entry t[16];
+	uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 16), i;
+
+	for (i = 0; i < n; i++) {
+		if (t[i].state != WEIR_TARGET_UP)
+			return false;
+	}
+	return true;
+}
+
+static void check_moved(const char *what, long worst)
+{
+	if (slow_kernel())
+		check(worst >= 0, "%s: traffic moves (%ld ms)", what, worst);
+	else
+		check(worst >= 0 && worst <= MOVED_MS,
+		      "%s: traffic moves within %d ms (%ld ms)", what, MOVED_MS,
+		      worst);
+}
+
+static void fail_over(void)
+{
+	struct weir_route_conf conf = { .policy = WEIR_POLICY_PRIMARY,
+					.timeout_ns = 60 * SECOND };
+	struct crew_job s[2], c[2];
+	pid_t servers[2], callers[2];
+	long rounds = tap_scale(8, 2), i, ms, worst = 0;
+	uint64_t served;
+
+	crew = crew_make();
+	need(!route_set("/fail/over", &conf), "route");
+	for (i = 0; i < 2; i++) {
+		s[i] = job("/fail/over", (uint32_t)i, 2 - (uint32_t)i);
+		servers[i] = start_server(&s[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		c[i] = job("/fail/over", (uint32_t)i, 0);
+		callers[i] = spawn(crew_call, &c[i]);
+	}
+	for (i = 0; i < rounds; i++) {
+		need(progress(100 + rnd() % 100), "load");
+		strike(servers[0], SIGKILL);
+		ms = moved();
+		waitpid(servers[0], NULL, 0);
+		struck();
+		if (ms < 0) {
+			worst = ms;
+			break;
+		}
+		worst = ms > worst ? ms : worst;
+		note("killed: %ld ms", ms);
+		servers[0] = start_server(&s[0]);
+		served = get(&crew->target[0].served);
+		if (!soon(get(&crew->target[0].served) > served + 20)) {
+			worst = -2;
+			break;
+		}
+	}
+	check_moved("the primary is killed", worst);
+
+	for (i = 0, worst = 0; i < rounds; i++) {
+		need(progress(100 + rnd() % 100), "load");
+		strike(servers[0], SIGSTOP);
+		ms = moved();
+		struck();
+		if (ms < 0) {
+			worst = ms;
+			break;
+		}
+		worst = ms > worst ? ms : worst;
+		note("stopped: %ld ms", ms);
+		if (!progress(100)) {
+			worst = -3;
+			break;
+		}
+		/* what it had not read may have been moved, too: it has work */
+		served = get(&crew->target[0].served);
+		kill(servers[0], SIGCONT);
+		if (!soon(get(&crew->target[0].served) > served + 200) ||
+		    !soon(nobody_hangs())) {
+			worst = -2;
+			break;
+		}
+	}
+	check_moved("the primary is stopped", worst);
+	check(worst != -2, "and it comes back when it goes on");
+	{
+		static struct weir_target_entry t[4];
+		uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 4);
+
+		check(n == 2 && t[0].hangs + t[1].hangs >= (uint64_t)rounds,
+		      "the watchdog has counted it (%llu)",
+		      (unsigned long long)(t[0].hangs + t[1].hangs));
+	}
+	calm(callers, 2, "fail-over");
+	check(!crew_faults(crew, 1), "every idempotent request was answered well (%llu not)",
+	      (unsigned long long)crew_faults(crew, 1));
+	check(!faults_but(0, WEIR_REASON_TARGET_DIED),
+	      "the others were, or heard that their target died (%llu otherwise)",
+	      (unsigned long long)faults_but(0, WEIR_REASON_TARGET_DIED));
+	put(&crew->stop, 1);
+	for (i = 0; i < 2; i++)
+		reap(servers[i]);
+	need(!route_del("/fail/over"), "del");
+	check_routes_gone("fail-over");
+}
+
+/* Nobody else is there: what is to be had is an error, or it waits. */
+static void alone(void)
+{
+	struct weir_route_conf conf = { .timeout_ns = 400 * MS,
+					.probe_ns = 10 * MS };
+	struct crew_job s;
+	uint32_t route;
+	struct weir *c;
+	pid_t pid;
+
+	crew = crew_make();
+	s = job("/fail/alone", 0, 1);
+	need(!route_set("/fail/alone", &conf), "route");
+	pid = start_server(&s);
+	c = caller("/fail/alone", &route);
+	kill(pid, SIGSTOP);
+	ask(c, route, 2);
+	ask_with(c, route, 3, 0, WEIR_REC_IDEMPOTENT);
+	check(soon(drain(c) > 0), "the only target is stopped: callers are answered in the end");
+	within(1000, drain(c) > 0);
+	kill(pid, SIGCONT);
+	check(within(5000, (ask(c, route, 4), within(100, outcome_within(c, 300).kind ==
+						     WEIR_KIND_REPLY))),
+	      "when it goes on it serves again");
+	put(&crew->stop, 1);
+	reap(pid);
+	weir_close(c);
+	need(!route_del("/fail/alone"), "del");
+	check_routes_gone("alone");
+}
+
+/* --- callers are killed ------------------------------------------------------ */
+
+static uint64_t *steps;
+
+/* Every step of a caller over and over, some of them left half done. */
+static int dying_caller(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct weir_config conf = { .ring_bytes = 4096,
+					    .inbox_bytes = 4096 };
+		struct weir_buf buf;
+		struct weir *w;
+		uint32_t i;
+		int route;
+
+		if (weir_open(&w, SOCK_RDM, &conf))
+			return 20;
+		add(steps, 1);
+		route = weir_route(w, "/fail/dying");
+		if (route < 1)
+			return 21;
+		for (i = 0; i < 40; i++) {
+			struct weir_call call = {
+				.route = (uint32_t)route,
+				.tag = i,
+				.flags = i & 1 ? WEIR_REC_IDEMPOTENT : 0,
+			};
+			char data[200] = "dying";
+
+			add(steps, 1);
+			if (rnd() % 8 == 0)
+				weir_call_claim(w, &call, 100, &buf);
+			else
+				request(w, &call, data, rnd() % 200);
+			if (rnd() % 4 == 0)
+				weir_flush(w);
+			if (rnd() % 8 == 0)
+				weir_wait(w, WEIR_WAIT_IN | WEIR_WAIT_KICK, 0,
+					  MS);
+			if (rnd() % 4 == 0)
+				drain(w);
+		}
+		weir_close(w);
+	}
+}
+
+static bool nothing_in_flight(uint32_t targets)
+{
+	static struct weir_target_entry t[16];
+	uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 16), i;
+
+	for (i = 0; i < n; i++) {
+		if (t[i].in_flight)
+			return false;
+	}
+	return n == targets;
+}
+
+static void dying(void)
+{
+	struct weir_route_conf conf = { .timeout_ns = 60 * SECOND };
+	long rounds = tap_scale(80, 6), i, sockets;
+	struct crew_job s[2], c;
+	pid_t servers[2], good, pid[3];
+	int k;
+
+	crew = crew_make();
+	steps = shared_memory(4096);
+	need(!route_set("/fail/dying", &conf), "route");
+	for (i = 0; i < 2; i++) {
+		s[i] = job("/fail/dying", (uint32_t)i, 1);
+		servers[i] = start_server(&s[i]);
+	}
+	sockets = sysval("stats/sockets");
+	c = job("/fail/dying", 0, 0);
+	c.depth = 8;
+	good = spawn(crew_call, &c);
+	for (i = 0; i < rounds; i++) {
+		uint64_t until;
+
+		for (k = 0; k < 3; k++)
+			pid[k] = spawn(dying_caller, NULL);
+		until = get(steps) + rnd() % 400;
+		if (!soon(get(steps) >= until))
+			break;
+		for (k = 0; k < 3; k++)
+			kill(pid[k], SIGKILL);
+		for (k = 0; k < 3; k++)
+			waitpid(pid[k], NULL, 0);
+	}
+	check(i == rounds, "callers are killed at any step, %ld times", i * 3);
+	calm(&good, 1, "beside dying callers");
+	check(!crew_bad(crew), "and one that lives has good replies only");
+	check(soon(nothing_in_flight(2)), "nothing is in flight afterwards");
+	check(soon(sysval("stats/sockets") == sockets), "no socket is left");
+	put(&crew->stop, 1);
+	reap(servers[0]);
+	reap(servers[1]);
+	need(!route_del("/fail/dying"), "del");
+	check_routes_gone("dying callers");
+}
+
+/* --- closed in every order --------------------------------------------------- */
+
+static void tell(struct weir *w, uint32_t route, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		struct weir_call call = {
+			.route = route, .tag = i,
+			.flags = i & 1 ? WEIR_REC_IDEMPOTENT : 0,
+		};
+
+		if (request(w, &call, "order", 5))
+			break;
+	}
+}
+
+/* Answers one, if it has room to. */
+static void answer_some(struct weir *w, uint8_t kind)
+{
+	struct weir_ticket ticket;
+	struct weir_msg msg;
+
+	if (weir_peek(w, &msg) != 1)
+		return;
+	ticket = weir_ticket(&msg);
+	weir_release(w, &msg);
+	if (kind == WEIR_KIND_REPLY)
+		weir_reply(w, &ticket, "yes", 3, WEIR_DONTWAIT);
+	else
+		weir_reply_error(w, &ticket, "no", 2, WEIR_DONTWAIT);
+}
+
+/* Two targets that call each other, two callers; all with things to do. */
+static void make_four(struct weir *w[4])
+{
+	uint32_t r[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		w[i] = handle(4096, 4096);
+	need(!weir_serve(w[0], "/order/a", 1, NULL) &&
+	     !weir_serve(w[1], "/order/a", 1, NULL) &&
+	     !weir_serve(w[1], "/order/b", 1, NULL), "serve");
+	r[0] = route_of(w[0], "/order/b");
+	r[1] = route_of(w[1], "/order/a");
+	r[2] = route_of(w[2], "/order/a");
+	r[3] = route_of(w[3], "/order/b");
+	for (i = 0; i < 4; i++) {
+		tell(w[i], r[i], i & 1 ? 70 : 10);
+		/* committed, and not told, by the first */
+		if (i)
+			weir_flush(w[i]);
+	}
+	answer_some(w[1], WEIR_KIND_REPLY);
+	answer_some(w[0], WEIR_KIND_ERROR);
+	tell(w[2], r[2], 5);
+}
+
+static void every_order(void)
+{
+	struct weir *w[4];
+	int a, b, c, d, n = 0;
+
+	for (a = 0; a < 4; a++)
+		for (b = 0; b < 4; b++)
+			for (c = 0; c < 4; c++) {
+				if (a == b || b == c || a == c)
+					continue;
+				d = 6 - a - b - c;
+				make_four(w);
+				weir_close(w[a]);
+				weir_close(w[b]);
+				weir_close(w[c]);
+				weir_close(w[d]);
+				n++;
+			}
+	check(n == 24, "sockets closed in every order (%d)", n);
+	check_routes_gone("every order");
+}
+
+static void *closer(void *arg)
+{
+	weir_close(arg);
+	return NULL;
+}
+
+static void at_once(void)
+{
+	long rounds = tap_scale(100, 5), i;
+	struct weir *w[4];
+	pthread_t t[4];
+	int k;
+
+	for (i = 0; i < rounds; i++) {
+		make_four(w);
+		for (k = 0; k < 4; k++)
+			need(!pthread_create(&t[k], NULL, closer, w[k]), "thread");
+		for (k = 0; k < 4; k++)
+			pthread_join(t[k], NULL);
+	}
+	check(i == rounds, "and at once, by threads (%ld times)", i);
+	check_routes_gone("at once");
+}
+
+/* --- unloading --------------------------------------------------------------- */
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "weir", O_NONBLOCK) ? -errno : 0;
+}
+
+static int load(void)
+{
+	const char *ko = getenv("WEIR_KO");
+	int fd = open(ko ? ko : "/weir.ko", O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static void unloading(void)
+{
+	struct weir_route_conf conf = {
+		.retries = 3, .retry_base_ns = 100 * MS,
+		.retry_max_ns = SECOND, .rate = 1000000,
+		.fallback_len = 4, .fallback_reply = (uintptr_t)"gone",
+		.mirror_permille = 100, .mirror = "/unl/mirror",
+	};
+	long rounds = tap_scale(10, 2), i, k, refused = 0, n = 0;
+	struct crew_job s[2], c[2];
+	pid_t pid[4];
+	int err = 0;
+
+	if (access(getenv("WEIR_KO") ? getenv("WEIR_KO") : "/weir.ko", R_OK)) {
+		tap_skip("unloading", "no module: set WEIR_KO");
+		return;
+	}
+	for (i = 0; i < rounds; i++) {
+		crew = crew_make();
+		need(!route_set("/unl/a", &conf), "route");
+		for (k = 0; k < 2; k++) {
+			s[k] = job("/unl/a", (uint32_t)k, 1);
+			s[k].fail_one_in = 3;
+			pid[k] = start_server(&s[k]);
+			c[k] = job("/unl/a", (uint32_t)k, 0);
+			pid[2 + k] = spawn(crew_call, &c[k]);
+		}
+		if (!progress(50)) {
+			err = 1;
+			break;
+		}
+		for (k = 0; k < 20; k++, n++)
+			refused += unload() < 0;
+		/* retries, deadlines and moved requests are under way */
+		for (k = 0; k < 4; k++)
+			kill(pid[k], SIGKILL);
+		for (k = 0; k < 4; k++)
+			waitpid(pid[k], NULL, 0);
+		if (!soon(!(err = unload())) || (err = load()))
+			break;
+		munmap(crew, sizeof(*crew));
+	}
+	check(refused == n && n, "the module is not unloaded under load (%ld of %ld)",
+	      refused, n);
+	check(i == rounds && !err,
+	      "it is when all are dead, with routes set and timers under way, %ld times (%d)",
+	      i, err);
+}
+
+int main(void)
+{
+	struct counters before;
+
+	hard_begin();
+	before = counters();
+	part(killed);
+	part(fail_over);
+	part(alone);
+	part(dying);
+	part(every_order);
+	part(at_once);
+	check_counters(&before);
+	part(unloading);
+	check_kernel();
+	return hard_done();
+}

@@ -1,0 +1,1034 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Callers and targets that write nonsense into every word they can write: the
+ * head of the outbox, headers of records, the cursor of the inbox; first one
+ * lie at a time, then at random while another thread has it routed. Forged
+ * replies to others' calls, tickets used again, storms of kicks, control calls
+ * of all wrong sizes, and everything taken that can be had. All the while a
+ * caller and its targets, of which none of this is the business, go on
+ * undisturbed.
+ */
+#include <pthread.h>
+
+#include "routed.h"
+
+#define RING	8192
+
+static struct crew *crew;
+static pid_t victims[3];
+static struct crew_job victim_job[3];
+
+static void victims_begin(void)
+{
+	struct weir_route_conf conf = { .timeout_ns = 120 * SECOND };
+	int i;
+
+	crew = crew_make();
+	need(!route_set("/victim", &conf), "route");
+	for (i = 0; i < 3; i++) {
+		victim_job[i] = (struct crew_job){
+			.crew = crew, .path = "/victim", .weight = 1,
+			.number = i < 2 ? (uint32_t)i : 0, .depth = 16,
+			.nap_us = slow_kernel() ? 20000 : 2000,
+		};
+		victims[i] = spawn(i < 2 ? crew_serve : crew_call,
+				   &victim_job[i]);
+	}
+	need(soon(crew_good(crew) > 50), "the victims work");
+}
+
+/* They have gone on, and nothing has happened to them. */
+static void check_victims(const char *what)
+{
+	uint64_t from = crew_good(crew);
+
+	check(soon(crew_good(crew) > from + 20) && !crew_bad(crew),
+	      "%s: others have not noticed (%llu good, %llu bad)", what,
+	      (unsigned long long)crew_good(crew),
+	      (unsigned long long)crew_bad(crew));
+}
+
+static void victims_end(void)
+{
+	int status;
+
+	put(&crew->calm, 1);
+	status = reap(victims[2]);
+	check(!status && !crew_bad(crew),
+	      "every request of theirs was answered well, once: %llu (%d)",
+	      (unsigned long long)crew_good(crew), status);
+	crew_note(crew, "victims");
+	put(&crew->stop, 1);
+	reap(victims[0]);
+	reap(victims[1]);
+	need(!route_del("/victim"), "del");
+}
+
+/* --- a liar ------------------------------------------------------------------ */
+
+/**
+ * struct liar - a socket whose shared memory was mapped by hand
+ * @fd: the socket; it serves /liar and calls /victim (1) and /liar (2).
+ * @out, @in: its rings.
+ * @v: the outbox, as its owner sees it.
+ */
+struct liar {
+	int			fd;
+	struct raw_map		out, in;
+	struct weir_ring_view	v;
+};
+
+static int raw_serve(int fd, const char *path, uint32_t weight)
+{
+	struct weir_ioc_serve s = { .size = sizeof(s), .weight = weight };
+
+	snprintf(s.path, sizeof(s.path), "%s", path);
+	return ioctl(fd, WEIR_IOC_SERVE, &s) ? -errno : 0;
+}
+
+static int raw_call(int fd, const char *path)
+{
+	struct weir_ioc_call c = { .size = sizeof(c) };
+
+	snprintf(c.path, sizeof(c.path), "%s", path);
+	return ioctl(fd, WEIR_IOC_CALL, &c) ? -errno : (int)c.route;
+}
+
+static bool liar_open(struct liar *l)
+{
+	l->fd = raw_socket(SOCK_RDM);
+	if (l->fd < 0 || raw_set(l->fd, WEIR_SO_RING_BYTES, RING) ||
+	    raw_set(l->fd, WEIR_SO_INBOX_BYTES, RING) ||
+	    raw_serve(l->fd, "/liar", 1) || raw_call(l->fd, "/victim") != 1 ||
+	    raw_call(l->fd, "/liar") != 2 ||
+	    raw_map(l->fd, WEIR_ID_OUTBOX, &l->out) ||
+	    raw_map(l->fd, WEIR_ID_INBOX, &l->in))
+		return false;
+	l->v = raw_view(&l->out);
+	return true;
+}
+
+static void liar_close(struct liar *l)
+{
+	raw_unmap(&l->out);
+	raw_unmap(&l->in);
+	close(l->fd);
+}
+
+/* A record in the outbox, as true as its caller wants. */
+static struct weir_record *liar_say(struct liar *l, uint8_t kind, uint8_t flags,
+				    uint8_t ext, uint32_t len, uint32_t route,
+				    uint32_t tag)
+{
+	struct weir_record *rec;
+	__u64 pos;
+	__u32 seq;
+
+	if (weir_ring_claim(&l->v, 128, 0, &pos, &seq)) {
+		/* the router gives space back in its cursor, slot 0 */
+		l->v.head->limit = ((struct weir_cursor *)(void *)
+				    (l->out.view + WEIR_PAGE_BYTES))->pos + RING;
+		l->v.head->seq_limit = (__u32)l->v.head->claim + (1U << 30);
+		if (weir_ring_claim(&l->v, 128, 0, &pos, &seq))
+			return NULL;
+	}
+	rec = weir_ring_at(&l->v, pos);
+	rec->len = len;
+	rec->kind = kind;
+	rec->flags = flags;
+	rec->ext = ext;
+	rec->seq = seq;
+	rec->route = route;
+	rec->tag = tag;
+	rec->key = tag;
+	weir_ring_commit(&l->v, rec, pos);
+	return rec;
+}
+
+static void liar_kick(struct liar *l)
+{
+	ioctl(l->fd, WEIR_IOC_KICK, WEIR_KICK_READERS | WEIR_KICK_INBOX);
+}
+
+#define LIE(name, what)							\
+	static void lie_##name(struct liar *l, struct weir_record *rec)	\
+	{								\
+		struct weir_head *h = l->out.head;			\
+		struct weir_cursor *cur = l->in.cursor;			\
+		__u64 *ext = (__u64 *)(void *)(rec + 1);		\
+									\
+		(void)h; (void)cur; (void)ext;				\
+		what;							\
+	}
+
+LIE(none, )
+LIE(claim_0, h->claim = 0)
+LIE(claim_max, h->claim = ~0ULL)
+LIE(claim_ahead, h->claim += 1ULL << 40)
+LIE(claim_lap, h->claim += (__u64)(RING / 64) << 32)
+LIE(claim_back, h->claim -= 1ULL << 32)
+LIE(limit_0, h->limit = 0)
+LIE(limit_max, h->limit = ~0ULL)
+LIE(limit_odd, h->limit += 1)
+LIE(limit_far, h->limit += 1ULL << 50)
+LIE(limit_low, h->limit -= RING)
+LIE(head_ones, memset(h, 0xff, sizeof(*h)))
+LIE(head_zero, memset(h, 0, sizeof(*h)))
+LIE(intent, h->intent = ~0ULL; h->seq_limit = 0)
+LIE(len_max, rec->len = ~0U)
+LIE(len_sign, rec->len = 0x80000000U)
+LIE(len_ring, rec->len = RING)
+LIE(len_most, rec->len = RING - 32)
+LIE(len_wrap, rec->len = ~0U - 95)
+LIE(len_next, rec->len = 200)
+LIE(ext_255, rec->ext = 255)
+LIE(ext_len, rec->ext = 255; rec->len = RING - 32 - 255 * 8)
+LIE(ext_len_1, rec->ext = 255; rec->len = RING - 32 - 255 * 8 + 1)
+LIE(ext_1, rec->ext = 1; ext[0] = 1)
+LIE(ext_max, rec->ext = 1; ext[0] = ~0ULL)
+LIE(ext_sign, rec->ext = 1; ext[0] = 1ULL << 63)
+LIE(ext_far, rec->ext = 1; ext[0] = (__u64)now_ns() + (1ULL << 61))
+LIE(ext_soon, rec->ext = 1; ext[0] = (__u64)now_ns() + 1000)
+LIE(ext_dup, rec->ext = 2; ext[0] = 0; ext[1] = 77)
+LIE(kind_reply, rec->kind = WEIR_KIND_REPLY)
+LIE(kind_error, rec->kind = WEIR_KIND_ERROR)
+LIE(kind_notice, rec->kind = WEIR_KIND_NOTICE)
+LIE(kind_255, rec->kind = 255)
+LIE(flags_255, rec->flags = 255)
+LIE(flags_254, rec->flags = 254)
+LIE(flags_more, rec->flags = WEIR_REC_MORE | WEIR_REC_ROUTER)
+LIE(flags_wait, rec->kind = WEIR_KIND_REPLY; rec->flags = WEIR_REC_WAIT)
+LIE(route_0, rec->route = 0)
+LIE(route_3, rec->route = 3)
+LIE(route_max, rec->route = ~0U)
+LIE(name_zero, rec->kind = WEIR_KIND_REPLY; rec->route = 0; rec->tag = 0)
+LIE(name_max, rec->kind = WEIR_KIND_REPLY; rec->route = ~0U; rec->tag = ~0U)
+LIE(uncommit, rec->commit = 0)
+LIE(commit_lap, rec->commit += RING)
+LIE(header_ones, memset((char *)rec + 8, 0xff, 24))
+LIE(data_ones, memset(l->out.data, 0xff, RING))
+LIE(data_random, for (int i = 0; i < RING / 8; i++) ((__u64 *)(void *)l->out.data)[i] = rnd())
+LIE(aborted_circle, for (__u64 p = 0; p < 4 * RING; p += 64) { struct weir_record *r = weir_ring_at(&l->v, p); r->len = 32; r->ext = 0; r->flags = WEIR_REC_ABORTED; weir_ring_commit(&l->v, r, p); })
+LIE(ahead, for (__u64 p = 0; p < RING; p += 64) { struct weir_record *r = weir_ring_at(&l->v, p); r->len = 8; r->ext = 0; r->flags = 0; r->kind = WEIR_KIND_REQUEST; r->route = 2; weir_ring_commit(&l->v, r, p); })
+LIE(cursor_0, cur->pos = 0)
+LIE(cursor_max, cur->pos = ~0ULL)
+LIE(cursor_odd, cur->pos += 1)
+LIE(cursor_ahead, cur->pos += 1 << 20)
+LIE(cursor_lap, cur->pos += RING)
+LIE(cursor_back, cur->pos -= RING)
+LIE(cursor_sign, cur->pos += 1ULL << 63)
+LIE(cursor_page, memset(cur, 0xff, 4096))
+
+static const struct lie {
+	const char *name;
+	void (*tell)(struct liar *l, struct weir_record *rec);
+} lies[] = {
+#define L(name) { #name, lie_##name }
+	L(none), L(claim_0), L(claim_max), L(claim_ahead), L(claim_lap),
+	L(claim_back), L(limit_0), L(limit_max), L(limit_odd), L(limit_far),
+	L(limit_low), L(head_ones), L(head_zero), L(intent), L(len_max),
+	L(len_sign), L(len_ring), L(len_most), L(len_wrap), L(len_next),
+	L(ext_255), L(ext_len), L(ext_len_1), L(ext_1), L(ext_max), L(ext_sign),
+	L(ext_far), L(ext_soon), L(ext_dup), L(kind_reply), L(kind_error),
+	L(kind_notice), L(kind_255), L(flags_255), L(flags_254), L(flags_more),
+	L(flags_wait), L(route_0), L(route_3), L(route_max), L(name_zero),
+	L(name_max), L(uncommit), L(commit_lap), L(header_ones), L(data_ones),
+	L(data_random), L(aborted_circle), L(ahead), L(cursor_0), L(cursor_max),
+	L(cursor_odd), L(cursor_ahead), L(cursor_lap), L(cursor_back),
+	L(cursor_sign), L(cursor_page),
+#undef L
+};
+
+#define LIES	(sizeof(lies) / sizeof(lies[0]))
+
+static int one_lie(void *arg)
+{
+	const struct lie *lie = arg;
+	struct weir_ioc_wait wait = {
+		.size = sizeof(wait), .timeout_ns = MS,
+		.flags = WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK,
+		.bytes = 64,
+	};
+	struct weir_record *rec;
+	struct liar l;
+	uint32_t i, n;
+
+	if (!liar_open(&l))
+		return 1;
+	/* before the router has seen the record; and again with calls pending */
+	for (i = 0; i < 2; i++) {
+		rec = liar_say(&l, WEIR_KIND_REQUEST, i ? WEIR_REC_IDEMPOTENT : 0,
+			       0, 8, 1 + i, 5);
+		if (!rec)
+			return i ? 0 : 2;
+		liar_say(&l, WEIR_KIND_REQUEST, WEIR_REC_IDEMPOTENT, 0, 8, 2, 6);
+		if (i)
+			liar_kick(&l);
+		lie->tell(&l, rec);
+		for (n = 0; n < 3; n++)
+			liar_kick(&l);
+		ioctl(l.fd, WEIR_IOC_WAIT, &wait);
+		tap_poll_now(l.fd, POLLIN | POLLOUT);
+		for (n = 0; n < 20; n++)
+			liar_say(&l, WEIR_KIND_REQUEST, 0, 0, 8, 2, n);
+		liar_kick(&l);
+	}
+	liar_close(&l);
+	return 0;
+}
+
+/* Some lies in one process, from @arg on. */
+#define LIES_AT_ONCE	8
+
+static int some_lies(void *arg)
+{
+	uintptr_t i = (uintptr_t)arg, end = i + LIES_AT_ONCE;
+	int status = 0;
+
+	for (; i < end && i < LIES && !status; i++)
+		status = one_lie((void *)&lies[i]);
+	return status;
+}
+
+static void one_by_one(void)
+{
+	uint32_t i, bad = 0;
+
+	for (i = 0; i < LIES; i += LIES_AT_ONCE) {
+		int status = reap(spawn(some_lies, (void *)(uintptr_t)i));
+
+		if (status) {
+			note("from %s: %d", lies[i].name, status);
+			bad++;
+		}
+	}
+	i = LIES;
+	check(!bad, "%u lies, one at a time (%u went wrong)", i, bad);
+	check_victims("lies");
+}
+
+/* --- while it is routed -------------------------------------------------------- */
+
+static struct liar now;
+static int quit;
+
+static void *flipper(void *arg)
+{
+	seed((uint64_t)(uintptr_t)arg);
+	while (!get(&quit)) {
+		__u64 *data = (void *)now.out.data;
+		unsigned int where = (unsigned int)(rnd() % (RING / 64));
+
+		switch (rnd() % 8) {
+		case 0:
+			/* a header's words, but for the commit word */
+			data[where * 8 + 1 + rnd() % 3] ^= 1ULL << rnd() % 64;
+			break;
+		case 1:
+			((struct weir_record *)(void *)&data[where * 8])->len =
+				(uint32_t)(rnd() % (2 * RING));
+			break;
+		case 2:
+			((struct weir_record *)(void *)&data[where * 8])->ext =
+				(uint8_t)rnd();
+			break;
+		case 3:
+			((struct weir_record *)(void *)&data[where * 8])->kind =
+				(uint8_t)(rnd() % 6);
+			break;
+		case 4:
+			((struct weir_record *)(void *)&data[where * 8])->route =
+				(uint32_t)(rnd() % 4);
+			break;
+		case 5:
+			data[where * 8 + 4 + rnd() % 4] = rnd();
+			break;
+		case 6:
+			if (rnd() % 64 == 0)
+				now.in.cursor->pos ^= 1ULL << rnd() % 64;
+			break;
+		default:
+			if (rnd() % 256 == 0)
+				now.out.head->claim ^= 1ULL << (32 + rnd() % 8);
+			break;
+		}
+	}
+	return NULL;
+}
+
+static void *kicker(void *arg)
+{
+	(void)arg;
+	while (!get(&quit)) {
+		liar_kick(&now);
+		if (rnd() % 16 == 0)
+			tap_poll_now(now.fd, POLLIN | POLLOUT);
+	}
+	return NULL;
+}
+
+static int changing(void *arg)
+{
+	pthread_t t[3];
+	long i, k, n = 0;
+
+	(void)arg;
+	if (!liar_open(&now))
+		return 1;
+	for (i = 0; i < 3; i++) {
+		if (pthread_create(&t[i], NULL, i < 2 ? flipper : kicker,
+				   (void *)(uintptr_t)(i + rnd())))
+			return 2;
+	}
+	for (i = 0; i < 200 && now.out.status->state == WEIR_STATE_OPEN; i++) {
+		for (k = 0; k < 30; k++) {
+			if (!liar_say(&now, rnd() % 4 ? WEIR_KIND_REQUEST :
+				      WEIR_KIND_REPLY,
+				      (uint8_t)(rnd() & 0xfe), 0,
+				      (uint32_t)(rnd() % 90), 1 + (rnd() & 1),
+				      (uint32_t)rnd()))
+				break;
+			n++;
+		}
+		liar_kick(&now);
+		/* as a target: what came is read */
+		now.in.cursor->pos = ((now.in.head->claim >> 32) *
+				      WEIR_GRANULE);
+		ioctl(now.fd, WEIR_IOC_KICK, WEIR_KICK_INBOX);
+	}
+	put(&quit, 1);
+	for (i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	liar_close(&now);
+	return n ? 0 : 3;
+}
+
+static void while_routed(void)
+{
+	long rounds = tap_scale(80, 4), i, bad = 0, said = 0;
+
+	for (i = 0; i < rounds; i++) {
+		int status = reap(spawn(changing, NULL));
+
+		/* 3: the ring was in pieces before anything was said */
+		bad += status != 0 && status != 3;
+		said += status == 0;
+	}
+	check(!bad && said > rounds / 2,
+	      "changed at random while it is routed, %ld times (%ld went wrong)",
+	      said, bad);
+	check_victims("changes while routed");
+}
+
+/* --- forged ------------------------------------------------------------------- */
+
+static void reply_to(struct weir *w, struct weir_ticket t, const char *words)
+{
+	weir_reply(w, &t, words, strlen(words), WEIR_DONTWAIT);
+	weir_reply_error(w, &t, words, strlen(words), WEIR_DONTWAIT);
+}
+
+/* Whose replies are forged reads them: nothing but the true ones may come. */
+static void forged(void)
+{
+	enum { N = 32 };
+	struct weir *good = server("/forge/a", 1), *evil, *c, *second;
+	struct weir_ticket t[N], old[N], guess;
+	uint32_t route, other, i, port, slot, gen, n = 0, wrong = 0;
+	struct weir_msg msg;
+	uint64_t names = 0;
+	long rounds;
+
+	evil = server("/forge/evil", 1);
+	c = caller("/forge/a", &route);
+	other = route_of(c, "/forge/evil");
+	/* the forger has a call of the same caller's, too */
+	ask(c, other, 500);
+	for (i = 0; i < N; i++) {
+		ask(c, route, i);
+		msg = next_message(good, "the target");
+		t[i] = weir_ticket(&msg);
+		weir_release(good, &msg);
+		old[i] = t[i];
+	}
+	/* another target of the same path, which came later */
+	second = server("/forge/a", 1);
+	for (i = 0; i < N; i++) {
+		reply_to(evil, t[i], "forged");
+		reply_to(second, t[i], "forged");
+		reply_to(c, t[i], "forged");
+	}
+	check(!drain(c), "another socket cannot answer, though it knows the names");
+	/* and guesses: about where the others are */
+	for (port = 1; port < (slow_kernel() ? 16 : 64); port++) {
+		for (slot = 0; slot < 40; slot++) {
+			for (gen = 1; gen < 4; gen++) {
+				uint64_t name = port | (uint64_t)slot << 20 |
+						(uint64_t)gen << 38;
+
+				guess.route = (uint32_t)name;
+				guess.tag = (uint32_t)(name >> 32);
+				/* its own call is its own to answer */
+				if (!memcmp(&guess, &t[0], sizeof(guess)))
+					n++;
+				reply_to(evil, guess, "guess");
+				names++;
+			}
+		}
+		drain(evil);
+	}
+	/* at most the one call that it had */
+	i = (uint32_t)drain(c);
+	check(i <= 1, "nor guess (%llu names, %u answers to its own call)",
+	      (unsigned long long)names, i);
+	for (i = 0; i < N; i++) {
+		uint32_t at = (i * 7) % N;
+
+		need(!weir_reply(good, &t[at], &at, 4, SECOND), "reply");
+		msg = next_message(c, "the caller");
+		wrong += msg.kind != WEIR_KIND_REPLY || msg.rec->tag != at ||
+			 msg.len != 4 || memcmp(msg.data, &at, 4);
+		weir_release(c, &msg);
+	}
+	check(!wrong && !drain(c), "the true answers come, once (%u wrong)", wrong);
+	weir_close(second);
+
+	/* tickets of calls that are over, while others are in their slots */
+	rounds = tap_scale(2000, 200);
+	for (i = 0, wrong = 0; i < (uint32_t)rounds; i++) {
+		uint32_t k = i % N;
+
+		ask(c, route, 1000 + i);
+		msg = next_message(good, "the target");
+		t[k] = weir_ticket(&msg);
+		weir_release(good, &msg);
+		reply_to(good, old[(i + 1) % N], "old");
+		reply_to(good, old[k], "old");
+		wrong += (uint32_t)drain(c);
+		need(!weir_reply(good, &t[k], "new", 3, SECOND), "reply");
+		wrong += !replied(c, 1000 + i);
+		old[k] = t[k];
+	}
+	check(!wrong, "tickets that were used are worth nothing, %ld times (%u wrong)",
+	      rounds, wrong);
+	weir_close(good);
+	weir_close(evil);
+	weir_close(c);
+
+	/* of a call to several each target answers its own part */
+	{
+		struct weir_route_conf conf = { .policy = WEIR_POLICY_QUORUM,
+						.quorum = 2 };
+		struct weir *s[3];
+
+		need(!route_set("/forge/q", &conf), "route");
+		for (i = 0; i < 3; i++)
+			s[i] = server("/forge/q", 1);
+		c = caller("/forge/q", &route);
+		ask(c, route, 1);
+		for (i = 0; i < 3; i++) {
+			msg = next_message(s[i], "each");
+			t[i] = weir_ticket(&msg);
+			weir_release(s[i], &msg);
+		}
+		for (i = 0; i < 3; i++) {
+			reply_to(s[0], t[i], "mine");
+			reply_to(s[0], t[i], "mine");
+		}
+		check(!drain(c), "one of three cannot be a quorum by itself");
+		reply_to(s[1], t[1], "two");
+		check(replied(c, 1) && !drain(c), "two are");
+		for (i = 0; i < 3; i++)
+			weir_close(s[i]);
+		weir_close(c);
+		need(!route_del("/forge/q"), "del");
+	}
+	check_victims("forged replies");
+}
+
+/* --- cursors that lie ------------------------------------------------------- */
+
+static void lying_target(void)
+{
+	const __u64 lie[] = { 64, 1, ~0ULL, 1ULL << 63, 1 << 20, -(__u64)RING };
+	struct weir_route_conf conf = { .probe_ns = WEIR_PROBE_OFF };
+	uint32_t route, i, refused = 0, late = 0, works = 0;
+	struct weir_call call = { .tag = 2 };
+	struct weir *s, *c;
+	struct outcome o;
+
+	need(!route_set("/trap", &conf), "route");
+	s = handle(0, 4096);
+	need(!weir_serve(s, "/trap", 1, NULL), "serve");
+	c = caller("/trap", &route);
+	shower(c, route, 64);
+	for (i = 0; i < sizeof(lie) / sizeof(lie[0]); i++) {
+		struct weir_cursor *cur = s->inbox->cursor;
+		__u64 was = cur->pos;
+
+		put(&cur->pos, i ? was + lie[i] : was + (1 << 16));
+		ask_with(c, route, 1, 0, WEIR_REC_REFUSE);
+		o = outcome_within(c, 2000);
+		refused += o.fault.reason == WEIR_REASON_INBOX_FULL;
+		call.route = route;
+		call.deadline_ns = (uint64_t)(now_ns() + 30 * MS);
+		need(!request(c, &call, "x", 1), "request");
+		weir_flush(c);
+		o = outcome_within(c, 2000);
+		late += o.tag == 2 && o.fault.reason == WEIR_REASON_DEADLINE;
+		put(&cur->pos, was);
+		drain(s);
+		drain(c);
+		ask(c, route, 3);
+		works += within(2000, serve_one(s, WEIR_KIND_REPLY)) && replied(c, 3);
+		shower(c, route, 64);
+	}
+	check(refused == i, "a target whose cursor lies is a full one (%u of %u)",
+	      refused, i);
+	check(late == i, "who waits for it has his deadline (%u of %u)", late, i);
+	check(works == i, "when it tells the truth it serves again (%u of %u)",
+	      works, i);
+	weir_close(s);
+	weir_close(c);
+	need(!route_del("/trap"), "del");
+	check_victims("cursors of targets");
+}
+
+/* A caller that does not read does not keep its target from others. */
+static void lying_caller(void)
+{
+	uint32_t r_evil, r_good, i, n = 0, free_slots;
+	struct weir *s = server("/trap", 1), *evil = handle(0, 4096), *good;
+	struct weir_call call = { .tag = 9 };
+	struct weir_ticket t[64];
+	struct weir_msg msg;
+	struct weir_buf buf;
+
+	r_evil = route_of(evil, "/trap");
+	good = caller("/trap", &r_good);
+	for (i = 0; i < 40; i++)
+		ask(evil, r_evil, i);
+	put(&evil->inbox->cursor->pos, 64 * 1000);
+	check(serve_all(s, WEIR_KIND_REPLY) == 40, "a caller whose cursor lies is answered");
+	ask(good, r_good, 1);
+	check(serve_one(s, WEIR_KIND_REPLY) && replied(good, 1),
+	      "and another one too");
+	put(&evil->inbox->cursor->pos, 0);
+	weir_close(evil);
+
+	/* replies that wait for room in his inbox, until his deadline */
+	evil = handle(0, 4096);
+	call.route = route_of(evil, "/trap");
+	call.deadline_ns = (uint64_t)(now_ns() + 500 * MS);
+	for (i = 0; i < 30; i++)
+		need(!request(evil, &call, "x", 1), "request");
+	weir_flush(evil);
+	for (i = 0; i < 30; i++) {
+		msg = next_message(s, "the target");
+		t[i] = weir_ticket(&msg);
+		weir_release(s, &msg);
+	}
+	free_slots = i;
+	for (i = 0; i < free_slots; i++) {
+		if (weir_reply_claim(s, &t[i], 200, &buf))
+			break;
+		memset(buf.data, 'w', 200);
+		weir_reply_commit(s, &t[i], WEIR_KIND_REPLY, WEIR_REC_WAIT, &buf);
+		n++;
+	}
+	ask(good, r_good, 2);
+	need(serve_one(s, WEIR_KIND_REPLY), "an answer");
+	check(within(3000, drain(good) == 1),
+	      "replies that wait for one caller's room hold others up until its deadline at most (%u)",
+	      n);
+	weir_close(evil);
+	ask(good, r_good, 3);
+	check(serve_one(s, WEIR_KIND_REPLY) && within(3000, drain(good) > 0),
+	      "and not beyond its end");
+	weir_close(good);
+	weir_close(s);
+	check_victims("cursors of callers");
+}
+
+/* --- bad records are answered ------------------------------------------------- */
+
+static void bad_records(void)
+{
+	struct liar l;
+	__u64 pos;
+	uint32_t i, reason = 0, n = 0;
+	struct weir_ring_view in;
+
+	need(liar_open(&l), "liar");
+	in = raw_view(&l.in);
+	pos = l.in.cursor->pos;
+	liar_say(&l, WEIR_KIND_REQUEST, 0, 3, 8, 1, 77);
+	liar_kick(&l);
+	for (i = 0; i < 2; i++) {
+		struct weir_ring_rec r;
+
+		if (weir_ring_peek(&in, &pos, &r) != 1)
+			break;
+		n++;
+		if (r.kind == WEIR_KIND_ERROR && r.rec->tag == 77)
+			reason = ((struct weir_fault *)(void *)r.payload)->reason;
+		pos = r.next;
+	}
+	check(n == 1 && reason == WEIR_REASON_BAD_REQUEST,
+	      "a request with too many words is answered: bad request (%u answers, %s)",
+	      n, weir_reason_name(reason));
+	liar_close(&l);
+}
+
+/* --- storms -------------------------------------------------------------------- */
+
+static struct weir *storm_w;
+static uint32_t storm_route;
+
+static void *stormer(void *arg)
+{
+	long n = tap_scale(20000, 1000);
+
+	seed((uint64_t)(uintptr_t)arg);
+	while (n-- && !get(&quit)) {
+		struct weir_ioc_wait wait = {
+			.size = sizeof(wait), .timeout_ns = 0,
+			.flags = WEIR_WAIT_IN | WEIR_WAIT_KICK,
+		};
+
+		if (rnd() % 4)
+			ioctl(weir_fd(storm_w), WEIR_IOC_KICK,
+			      (unsigned long)(rnd() % 8));
+		else
+			ioctl(weir_fd(storm_w), WEIR_IOC_WAIT, &wait);
+		if (rnd() % 64 == 0)
+			raw_call(weir_fd(storm_w), rnd() % 2 ? "/storm" : "/storm/x");
+	}
+	return NULL;
+}
+
+static void storms(void)
+{
+	uint32_t sent = 0, answered = 0, tag = 0;
+	uint32_t most = (uint32_t)tap_scale(20000, 1000);
+	struct weir_route_conf conf = { .timeout_ns = 60 * SECOND };
+	struct weir *s = server("/storm", 1);
+	pthread_t t[4];
+	int i;
+
+	need(!route_set("/storm", &conf), "route");
+	storm_w = caller("/storm", &storm_route);
+	put(&quit, 0);
+	for (i = 0; i < 4; i++)
+		need(!pthread_create(&t[i], NULL, stormer,
+				     (void *)(uintptr_t)(i + 1)), "thread");
+	while (tag < most && pthread_tryjoin_np(t[0], NULL)) {
+		struct weir_call call = { .route = storm_route, .tag = tag };
+
+		if (!request(storm_w, &call, "storm", 5)) {
+			tag++;
+			sent++;
+		}
+		serve_all(s, WEIR_KIND_REPLY);
+		answered += (uint32_t)drain(storm_w);
+		if (tag == most)
+			put(&quit, 1);
+	}
+	put(&quit, 1);
+	for (i = 1; i < 4; i++)
+		pthread_join(t[i], NULL);
+	if (tag == most)
+		pthread_join(t[0], NULL);
+	weir_flush(storm_w);
+	check(soon((serve_all(s, WEIR_KIND_REPLY),
+		    (answered += (uint32_t)drain(storm_w)) == sent)),
+	      "kicks of four threads at once: %u requests, %u answers", sent,
+	      answered);
+	weir_close(storm_w);
+	weir_close(s);
+	need(!route_del("/storm"), "del");
+	check_victims("storms");
+}
+
+/* --- control calls ------------------------------------------------------------ */
+
+static int raw_control(int fd, uint32_t size, uint32_t op_size, uint32_t count,
+		       const void *ops)
+{
+	char big[sizeof(struct weir_ioc_control) + 64] = { 0 };
+	struct weir_ioc_control *ctl = (void *)big;
+
+	ctl->size = size;
+	ctl->op_size = op_size;
+	ctl->count = count;
+	ctl->ops = (uintptr_t)ops;
+	return ioctl(fd, WEIR_IOC_CONTROL, ctl) ? -errno : 0;
+}
+
+static void bad_control(void)
+{
+	const uint32_t good = sizeof(struct weir_route_op);
+	static char room[8192];
+	struct weir_route_op *op = (void *)room, *many;
+	int fd = tap_socket(SOCK_RDM);
+	char *edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t i, most, randoms = (uint32_t)tap_scale(3000, 100);
+	int64_t begun;
+	int err;
+
+	need(edge != MAP_FAILED && !mprotect(edge + 4096, 4096, PROT_NONE), "edge");
+	op->op = WEIR_OP_ROUTE_SET;
+	strcpy(op->path, "/ctl");
+	check(raw_control(fd, 0, good, 1, op) < 0 &&
+	      raw_control(fd, 4, good, 1, op) < 0 &&
+	      raw_control(fd, ~0U, good, 1, op) < 0, "control: wrong sizes of the call");
+	check(raw_control(fd, 32, 0, 1, op) == -EINVAL &&
+	      raw_control(fd, 32, 8, 1, op) == -EINVAL &&
+	      raw_control(fd, 32, ~0U, 1, op) == -EINVAL &&
+	      raw_control(fd, 32, 4097, 1, op) == -EINVAL, "of the changes");
+	check(raw_control(fd, 32, good, 0, op) == -EINVAL &&
+	      raw_control(fd, 32, good, 4097, op) == -EINVAL &&
+	      raw_control(fd, 32, good, ~0U, op) == -EINVAL, "wrong counts");
+	check(raw_control(fd, 32, good, 1, NULL) == -EFAULT &&
+	      raw_control(fd, 32, good, 1, (void *)~0xfffULL) == -EFAULT &&
+	      raw_control(fd, 32, good, 1, (void *)0xffff888000000000ULL) ==
+	      -EFAULT && ioctl(fd, WEIR_IOC_CONTROL, 8) < 0, "wrong addresses");
+	/* the second one cannot be read: nor is the first done */
+	memcpy(edge + 4096 - good, op, good);
+	err = raw_control(fd, 32, good, 2, edge + 4096 - good);
+	check(err == -EFAULT && routes_count() == 1,
+	      "the second is not readable: nothing is done (%d, %u routes)",
+	      err, routes_count());
+	check(!raw_control(fd, 32, good + 64, 1, op) && routes_count() == 2,
+	      "a longer one of a later version, whose rest is zeros, is done");
+	room[good + 10] = 1;
+	check(raw_control(fd, 32, good + 64, 1, op) == -E2BIG,
+	      "one whose rest is not is refused");
+	room[good + 10] = 0;
+	check(!raw_control(fd, 32, offsetof(struct weir_route_op, conf), 1, op),
+	      "a shorter one of an earlier version is done");
+	op->op = 0;
+	check(raw_control(fd, 32, good, 1, op) == -EINVAL, "change 0");
+	op->op = 99;
+	check(raw_control(fd, 32, good, 1, op) == -EINVAL, "change 99");
+	op->op = WEIR_OP_ROUTE_SET;
+	memset(op->path, '/', sizeof(op->path));
+	check(raw_control(fd, 32, good, 1, op) == -ENAMETOOLONG, "a path without an end");
+	memset(op->path, 0, sizeof(op->path));
+	check(raw_control(fd, 32, good, 1, op) < 0, "no path");
+	strcpy(op->path, "/ctl");
+	memset(op->conf.mirror, 'x', sizeof(op->conf.mirror));
+	check(raw_control(fd, 32, good, 1, op) < 0, "a mirror without an end");
+	memset(op->conf.mirror, 0, sizeof(op->conf.mirror));
+	memset(&op->conf, 0xff, sizeof(op->conf));
+	check(raw_control(fd, 32, good, 1, op) < 0, "all ones");
+	for (i = 0; i < randoms; i++) {
+		memset(op, 0, sizeof(*op));
+		strcpy(op->path, "/ctl");
+		op->op = (uint32_t)(rnd() % 8);
+		op->weight = (uint32_t)(rnd() % 3);
+		for (uint32_t k = 0; k < 3; k++)
+			((uint32_t *)(void *)&op->conf)[rnd() % 32] =
+				rnd() & 1 ? (uint32_t)rnd() : (uint32_t)(rnd() % 4);
+		raw_control(fd, 32, good, 1, op);
+	}
+	check(routes_count() <= 2, "%u at random", randoms);
+	memset(op, 0, sizeof(*op));
+	strcpy(op->path, "/ctl");
+	op->op = WEIR_OP_ROUTE_SET;
+	many = calloc(4096, good);
+	most = slow_kernel() ? 256 : 4096;
+	for (i = 0; i < most; i++) {
+		many[i] = *op;
+		if (i)
+			snprintf(many[i].path, sizeof(many[i].path), "/ctl/%u", i % 60);
+	}
+	begun = now_ms();
+	err = raw_control(fd, 32, good, most, many);
+	check(!err, "%u changes at once (%lld ms)", most,
+	      (long long)(now_ms() - begun));
+	for (i = 0; i < 61; i++) {
+		many[i] = *op;
+		many[i].op = WEIR_OP_ROUTE_DEL;
+		if (i)
+			snprintf(many[i].path, sizeof(many[i].path), "/ctl/%u", i - 1);
+	}
+	check(!raw_control(fd, 32, good, 61, many), "and all away");
+	free(many);
+	munmap(edge, 8192);
+	close(fd);
+	check_victims("control calls");
+}
+
+/* The same for a socket's own calls. */
+static void bad_calls(void)
+{
+	struct weir_ioc_serve s = { .size = sizeof(s), .weight = 1 };
+	struct weir_ioc_call c = { .size = sizeof(c) };
+	int fd = tap_socket(SOCK_RDM), other;
+
+	strcpy(s.path, "/bad");
+	s.flags = 1;
+	check(ioctl(fd, WEIR_IOC_SERVE, &s) && errno == EINVAL, "serve: flags");
+	s.flags = 0;
+	s.weight = WEIR_WEIGHT_MAX + 1;
+	check(ioctl(fd, WEIR_IOC_SERVE, &s) && errno == EINVAL, "serve: weight");
+	s.weight = 1;
+	memset(s.path, '/', sizeof(s.path));
+	check(ioctl(fd, WEIR_IOC_SERVE, &s), "serve: a path without an end");
+	memset(c.path, '/', sizeof(c.path));
+	check(ioctl(fd, WEIR_IOC_CALL, &c), "call: a path without an end");
+	memset(c.path, 0, sizeof(c.path));
+	check(ioctl(fd, WEIR_IOC_CALL, &c), "call: no path");
+	check(ioctl(fd, WEIR_IOC_CALL, 8) && ioctl(fd, WEIR_IOC_SERVE, 8),
+	      "nothing readable");
+	c.size = 3;
+	check(ioctl(fd, WEIR_IOC_CALL, &c), "a wrong size");
+	close(fd);
+	fd = tap_socket(SOCK_DGRAM);
+	check(raw_call(fd, "/bad") == -EOPNOTSUPP &&
+	      raw_serve(fd, "/bad", 1) == -EOPNOTSUPP, "not on SOCK_DGRAM");
+	close(fd);
+	fd = raw_publisher(SOCK_RDM, "/bad/pub", 4096);
+	check(raw_call(fd, "/bad") == -EISCONN, "not on a publisher");
+	other = tap_socket(SOCK_RDM);
+	check(raw_call(other, "/bad") == 1 && raw_bind(other, "/bad/two") < 0,
+	      "who calls does not publish");
+	/* whatever that says: it must do no harm */
+	send(other, "x", 1, MSG_DONTWAIT);
+	ioctl(other, WEIR_IOC_KICK, WEIR_KICK_READERS);
+	close(other);
+	close(fd);
+}
+
+/* --- as much as there is ------------------------------------------------------- */
+
+static void exhausted(void)
+{
+	uint32_t i, n, route, answered;
+	struct weir *w, *s;
+	char path[64];
+	int err = 0;
+
+	w = handle(0, 0);
+	for (n = 0; n <= WEIR_SERVES_MAX && !err; n++) {
+		snprintf(path, sizeof(path), "/much/%u", n);
+		err = weir_serve(w, path, 1, NULL);
+	}
+	check(n == WEIR_SERVES_MAX + 1 && err == -ENOBUFS,
+	      "a socket serves %d paths (%u, %d)", WEIR_SERVES_MAX, n - 1, err);
+	for (n = 0, err = 1; n <= WEIR_ROUTES_MAX && err > 0 &&
+			     !slow_kernel(); n++) {
+		snprintf(path, sizeof(path), "/much/called/%u", n);
+		err = raw_call(weir_fd(w), path);
+	}
+	if (slow_kernel())
+		tap_skip("and calls 4096", "takes too long on this kernel");
+	else
+		check(n == WEIR_ROUTES_MAX + 1 && err == -ENOBUFS,
+		      "and calls %d (%u, %d)", WEIR_ROUTES_MAX, n - 1, err);
+	weir_close(w);
+	check_victims("paths of one socket");
+
+	if (!slow_kernel()) {
+		static struct weir *t[WEIR_TARGETS_MAX + 1];
+
+		for (n = 0, err = 0; n <= WEIR_TARGETS_MAX && !err; n++) {
+			t[n] = handle(4096, 4096);
+			err = weir_serve(t[n], "/much/t", 1, NULL);
+		}
+		check(n == WEIR_TARGETS_MAX + 1 && err == -ENOSPC,
+		      "%d targets serve a path (%u, %d)", WEIR_TARGETS_MAX,
+		      n - 1, err);
+		while (n--)
+			weir_close(t[n]);
+	}
+
+	/* calls, as many as the inbox can take answers */
+	s = handle(0, 1 << 16);
+	need(!weir_serve(s, "/much/s", 1, NULL), "serve");
+	w = handle(1 << 16, 4096);
+	route = route_of(w, "/much/s");
+	for (i = 0; i < 300; i++) {
+		struct weir_call call = { .route = route, .tag = i };
+
+		need(!request(w, &call, "much", 4), "request");
+	}
+	weir_flush(w);
+	for (n = 0, answered = 0; answered < 300 && n < 100000; n++) {
+		serve_all(s, WEIR_KIND_REPLY);
+		answered += (uint32_t)drain(w);
+		if (n > 1000)
+			usleep(1000);
+	}
+	check(answered == 300, "more calls than there may be in flight: the rest waits (%u of 300)",
+	      answered);
+	weir_close(w);
+	weir_close(s);
+	check_victims("calls");
+}
+
+/* A user's cap holds for who serves, and what he had is his again. */
+static int as_nobody(void *arg)
+{
+	struct weir *w[8];
+	char path[64];
+	int i, k = 0, n = 0, err = 0;
+
+	(void)arg;
+	if (setgid(65534) || setuid(65534))
+		return 1;
+	for (i = 0; i < 8 && !err; i++) {
+		err = weir_open(&w[i], SOCK_RDM, NULL);
+		if (err)
+			break;
+		for (k = 0; k < WEIR_SERVES_MAX && !err; k++) {
+			snprintf(path, sizeof(path), "/nobody/%d/%d", i, k);
+			err = weir_serve(w[i], path, 1, NULL);
+			n += !err;
+		}
+	}
+	return err == -ENOBUFS && n > 10 && n < 200 ? 0 : 2 + (n == 0);
+}
+
+static void capped(void)
+{
+	long long was = sysval("tunables/user_objects_max");
+	int status;
+
+	if (was < 0 || sysset("user_objects_max", 200)) {
+		tap_skip("caps of a user", "no such tunable");
+		return;
+	}
+	status = reap(spawn(as_nobody, NULL));
+	check(!status, "a user serves no more than his share of objects (%d)", status);
+	status = reap(spawn(as_nobody, NULL));
+	check(!status, "and has it back afterwards (%d)", status);
+	sysset("user_objects_max", was);
+}
+
+int main(void)
+{
+	struct counters before;
+
+	hard_begin();
+	before = counters();
+	victims_begin();
+	part(bad_control);
+	part(one_by_one);
+	part(bad_records);
+	part(while_routed);
+	part(forged);
+	part(lying_target);
+	part(lying_caller);
+	part(storms);
+	part(bad_calls);
+	part(exhausted);
+	part(capped);
+	victims_end();
+	check_routes_gone("hostile");
+	check_counters(&before);
+	check_kernel();
+	return hard_done();
+}

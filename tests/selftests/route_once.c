@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Idempotency keys: of requests with the same key one is done, and all get its
+ * reply, whether they come while it is in flight or later within the window;
+ * a first that fails leaves no trace; users do not share keys.
+ */
+#include "routed.h"
+
+static struct weir_route_conf conf = { .dup_window_ns = 300 * MS };
+
+/* The next answer: its payload, or -reason. */
+static long value(struct weir *w, uint32_t tag)
+{
+	struct weir_msg msg = next_message(w, "a caller");
+	struct weir_fault fault;
+	long v = -1000;
+
+	if (msg.rec->tag != tag)
+		check(false, "the answer is for %u, not %u", msg.rec->tag, tag);
+	if (weir_fault_get(&msg, &fault))
+		v = -(long)fault.reason;
+	else if (msg.len == sizeof(v))
+		memcpy(&v, msg.data, sizeof(v));
+	weir_release(w, &msg);
+	return v;
+}
+
+static void give(struct weir *s, const struct weir_ticket *ticket, long v)
+{
+	need(!weir_reply(s, ticket, &v, sizeof(v), SECOND), "reply");
+}
+
+static struct weir_ticket take(struct weir *s)
+{
+	struct weir_msg msg = next_message(s, "the target");
+	struct weir_ticket ticket = weir_ticket(&msg);
+
+	weir_release(s, &msg);
+	return ticket;
+}
+
+static void ask_key(struct weir *w, uint32_t route, uint32_t tag, uint64_t key)
+{
+	struct weir_call call = { .route = route, .tag = tag, .dup = key };
+
+	need(!request(w, &call, "?", 1), "request");
+	weir_flush(w);
+}
+
+static void together(void)
+{
+	uint32_t ra, rb;
+	struct weir *s = server("/once/a", 1);
+	struct weir *a, *b;
+	struct weir_ticket ticket;
+	struct weir_route_entry entry = { 0 };
+
+	need(!route_set("/once/a", &conf), "keys are switched on");
+	a = caller("/once/a", &ra);
+	b = caller("/once/a", &rb);
+	ask_key(a, ra, 1, 42);
+	ask_key(a, ra, 2, 42);
+	ask_key(b, rb, 3, 42);
+	ask_key(b, rb, 4, 43);
+	ticket = take(s);
+	give(s, &ticket, 100);
+	check(value(a, 1) == 100, "the first has its reply");
+	check(value(a, 2) == 100, "the same caller's second gets a copy");
+	check(value(b, 3) == 100, "and so does another caller's");
+	ticket = take(s);
+	check(drain(s) == 0, "the target has seen one request of each key");
+	give(s, &ticket, 200);
+	check(value(b, 4) == 200, "another key is another request");
+	ask_key(b, rb, 5, 42);
+	check(value(b, 5) == 100, "later within the window: the same reply");
+	check(drain(s) == 0, "without the target");
+	check(route_get("/once/a", &entry) && entry.dups == 3,
+	      "three duplicates are counted (%llu)",
+	      (unsigned long long)entry.dups);
+	/* the window is over: it is new */
+	usleep(310000);
+	ask_key(a, ra, 6, 42);
+	ticket = take(s);
+	give(s, &ticket, 300);
+	check(value(a, 6) == 300, "after the window it is done anew");
+	ask_key(a, ra, 7, 0);
+	ask_key(a, ra, 8, 0);
+	ticket = take(s);
+	give(s, &ticket, 1);
+	ticket = take(s);
+	give(s, &ticket, 2);
+	check(value(a, 7) == 1 && value(a, 8) == 2, "key 0 is none");
+	weir_close(a);
+	weir_close(b);
+	weir_close(s);
+	need(!route_del("/once/a"), "del");
+}
+
+static void failing(void)
+{
+	uint32_t ra, rb;
+	struct weir *s = server("/once/f", 1), *s2;
+	struct weir *a, *b;
+	struct weir_ticket ticket;
+	struct weir_msg msg;
+
+	need(!route_set("/once/f", &conf), "keys");
+	a = caller("/once/f", &ra);
+	b = caller("/once/f", &rb);
+	ask_key(a, ra, 1, 7);
+	ask_key(b, rb, 2, 7);
+	ticket = take(s);
+	need(!weir_reply_error(s, &ticket, "no", 2, SECOND), "error");
+	msg = next_message(a, "the first");
+	check(msg.kind == WEIR_KIND_ERROR && msg.len == 2,
+	      "the first has the target's error");
+	weir_release(a, &msg);
+	check(value(b, 2) == -WEIR_REASON_DUPLICATE,
+	      "who waited learns that the first was lost");
+	ask_key(b, rb, 3, 7);
+	ticket = take(s);
+	give(s, &ticket, 5);
+	check(value(b, 3) == 5, "an error is not remembered");
+
+	/* the first's caller goes */
+	ask_key(a, ra, 4, 8);
+	ask_key(b, rb, 5, 8);
+	ticket = take(s);
+	weir_close(a);
+	check(value(b, 5) == -WEIR_REASON_DUPLICATE,
+	      "nor one whose caller went");
+	/* who waits goes */
+	a = caller("/once/f", &ra);
+	ask_key(b, rb, 6, 9);
+	ask_key(a, ra, 7, 9);
+	weir_close(a);
+	ticket = take(s);
+	give(s, &ticket, 6);
+	check(value(b, 6) == 6, "one that waited and went is no harm");
+	/* the target goes */
+	ask_key(b, rb, 8, 10);
+	s2 = server("/once/f", 0);
+	weir_close(s);
+	check(value(b, 8) == -WEIR_REASON_TARGET_DIED, "the target goes");
+	weir_close(s2);
+	ask_key(b, rb, 9, 10);
+	check(value(b, 9) == -WEIR_REASON_NO_TARGET, "nobody there: refused");
+	weir_close(b);
+	need(!route_del("/once/f"), "del");
+}
+
+/* Another user's key of the same number is another key. */
+static void users(void)
+{
+	uint32_t ra;
+	struct weir_config open = { .set = WEIR_SET_MODE, .mode = 0666 };
+	struct weir *s, *a;
+	struct weir_ticket ticket;
+	int status;
+	pid_t pid;
+
+	need(!weir_open(&s, SOCK_RDM, &open), "open");
+	need(!weir_serve(s, "/once/u", 1, NULL), "serve");
+	need(!route_set("/once/u", &conf), "keys");
+	a = caller("/once/u", &ra);
+	ask_key(a, ra, 1, 11);
+	ticket = take(s);
+	give(s, &ticket, 1);
+	check(value(a, 1) == 1, "one user's");
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		uint32_t r;
+		struct weir *w;
+
+		if (setgid(65534) || setuid(65534))
+			_exit(9);
+		w = caller("/once/u", &r);
+		ask_key(w, r, 2, 11);
+		_exit(value(w, 2) == 2 ? 0 : 1);
+	}
+	ticket = take(s);
+	give(s, &ticket, 2);
+	status = reap(pid);
+	check(status == 0, "another's is done for itself (%d)", status);
+	weir_close(a);
+	weir_close(s);
+	need(!route_del("/once/u"), "del");
+}
+
+int main(void)
+{
+	hard_begin();
+	together();
+	failing();
+	users();
+	return hard_done();
+}
