@@ -9,6 +9,9 @@
  *	job.c		processes: forked, pinned, started together, given up on
  *	count.c		instructions: counted by the CPU or by single steps
  *	scale.c		many subscriptions, paths and idle sockets
+ *	routed.c	handles and routes of what measures the router
+ *	routed_scale.c	many routes
+ *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
  *	report.c	tables of several runs, and the figures that are required
  *
@@ -59,6 +62,36 @@ struct options {
 extern struct options options;
 extern const char *const mode_names[MODES];
 
+/* Guards of a route, see link_routed.c. */
+#define GUARD_BUCKET	0x1U
+#define GUARD_BULKHEAD	0x2U
+#define GUARD_BREAKER	0x4U
+#define GUARD_RETRY	0x8U
+#define GUARDS_ALL	0xfU
+
+/**
+ * enum stage - what a request and its reply cost, stage by stage
+ * @STAGE_SEND: claim, payload, commit; no system call.
+ * @STAGE_SEND_KICK: the system call that routes what was committed.
+ * @STAGE_RECEIVE: the target looks at requests and releases them.
+ * @STAGE_ANSWER: claim, payload, commit of replies.
+ * @STAGE_ANSWER_KICK: the system call that routes those.
+ * @STAGE_TAKE: the caller looks at replies and releases them.
+ * @STAGE_KICK: a kick for nothing; part of both others, not a stage.
+ */
+enum stage {
+	STAGE_SEND,
+	STAGE_SEND_KICK,
+	STAGE_RECEIVE,
+	STAGE_ANSWER,
+	STAGE_ANSWER_KICK,
+	STAGE_TAKE,
+	STAGE_KICK,
+	STAGES
+};
+
+extern const char *const stage_names[STAGES];
+
 /**
  * struct job - one measurement; shared by the processes that make it
  * @len: bytes of a message.
@@ -66,6 +99,8 @@ extern const char *const mode_names[MODES];
  * @warm: before those.
  * @ring_bytes: of rings.
  * @readers: of a fan-out.
+ * @batch: messages at once, of routed ones.
+ * @guards: of their route.
  * @arrived: how often a side came to a meeting point.
  * @counted: count instructions too (and nothing else, if @stepping).
  * @stepping: the parent single-steps side 0, see job_traced().
@@ -75,6 +110,7 @@ extern const char *const mode_names[MODES];
  * @ns2: result: of the second thing that was measured, if there is one.
  * @copied_bytes: result: payload bytes that the kernel copied.
  * @insns: result: instructions by side, user and kernel.
+ * @stage: result: time by stage, of @count messages.
  */
 struct job {
 	size_t		len;
@@ -82,6 +118,8 @@ struct job {
 	uint64_t	warm;
 	size_t		ring_bytes;
 	unsigned int	readers;
+	unsigned int	batch;
+	uint32_t	guards;
 	_Atomic uint32_t arrived;
 	bool		counted;
 	bool		stepping;
@@ -91,6 +129,7 @@ struct job {
 	uint64_t	ns2;
 	uint64_t	copied_bytes;
 	uint64_t	insns[2][2];
+	uint64_t	stage[STAGES];
 };
 
 /**
@@ -101,6 +140,8 @@ struct job {
  * @sleeps: its sides block in the kernel when they have nothing to do.
  * @broadcast: one publish reaches all readers.
  * @batches: several messages at once; only @rate and @solo say something.
+ * @routed: messages go through the router.
+ * @guards: of its route.
  * @len_max: longest message.
  * @open: makes both ends, before the fork. 0, or -errno if it can't be had.
  * @close: of what @open made.
@@ -110,6 +151,8 @@ struct job {
  * @solo: both ends in one process: @ns for sending, @ns2 for receiving.
  * @fan: one sends to @readers, all in one process; as @solo.
  * @handover: as @solo, but nobody touches the payload.
+ * @cost: requests and replies by stage, all in one process. Routed ones have
+ *	only @rtt, @rate and @cost; @cost is theirs alone.
  */
 struct contestant {
 	const char	*name;
@@ -118,6 +161,8 @@ struct contestant {
 	bool		sleeps;
 	bool		broadcast;
 	bool		batches;
+	bool		routed;
+	uint32_t	guards;
 	size_t		len_max;
 	int		(*open)(const struct job *job);
 	void		(*close)(void);
@@ -127,11 +172,12 @@ struct contestant {
 	void		(*solo)(struct job *job, int side);
 	void		(*fan)(struct job *job, int side);
 	void		(*handover)(struct job *job, int side);
+	void		(*cost)(struct job *job, int side);
 };
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
 	link_weir_plain, link_ring, link_eventfd, link_pipe, link_seqpacket,
-	link_udp;
+	link_udp, link_routed, link_routed_bare, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from
@@ -189,6 +235,12 @@ void count_stop(struct job *job, int side, bool keep);
 
 /* --- scale.c --- */
 void scale_measure(unsigned int round);
+
+/* --- routed_scale.c --- */
+void routed_scale_measure(unsigned int round);
+
+/* --- failover.c --- */
+void failover_measure(unsigned int round);
 
 /* --- figure.c --- */
 void figure_add(unsigned int round, const char *bench, const char *who,

@@ -2,8 +2,8 @@
 /*
  * Contestants that copy messages through descriptors. The file that includes
  * this defines fd_pair(int fd[2][2]), where fd[side][0] is what a side reads
- * from and fd[side][1] what it writes to, and FD_STREAM if one read may return
- * less than a message.
+ * from and fd[side][1] what it writes to, and if that takes more than
+ * descriptors, FD_UNPAIR and fd_unpair().
  */
 #include <errno.h>
 #include <string.h>
@@ -50,6 +50,9 @@ static void pair_close(void)
 			close(fd[1][1]);
 		}
 	}
+#ifdef FD_UNPAIR
+	fd_unpair();
+#endif
 }
 
 static void end_join(struct end *e, const struct job *job, int link, int side)

@@ -10,6 +10,8 @@
  *	LINK_BATCHES			end_claim() takes places for several messages
  *					at once; only for rate and solo
  *	LINK_LEN_MAX			longest message
+ *	LINK_OWN			it has functions and a struct contestant of its
+ *					own; here are only the parts for them
  *	struct end			one side
  *	pair_open(job), pair_close()	both sides, before the fork; pair_open may
  *					be called once for each of several links
@@ -248,6 +250,8 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 	if (!side && k)
 		job->ns = took_best(k) * job->count / slice;
 }
+
+#ifndef LINK_OWN
 
 static void rtt(struct job *job, int side)
 {
@@ -535,3 +539,5 @@ const struct contestant LINK = {
 	.fan		= fan,
 	.handover	= handover,
 };
+
+#endif /* LINK_OWN */

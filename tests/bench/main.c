@@ -24,6 +24,7 @@ const char *const mode_names[MODES] = { "native", "guest", "icount" };
 static const struct contestant *const contestants[] = {
 	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
 	&link_weir_plain, &link_eventfd, &link_pipe, &link_seqpacket, &link_udp,
+	&link_routed, &link_routed_bare, &link_haproxy,
 };
 
 #define CONTESTANTS	(sizeof(contestants) / sizeof(contestants[0]))
@@ -100,6 +101,7 @@ static struct job *prepare(const struct contestant *c, size_t len)
 	job->count = count_for(c, len);
 	job->warm = job->count / 10 + 10;
 	job->ring_bytes = ring_for(len);
+	job->guards = c->guards;
 	return job;
 }
 
@@ -177,7 +179,8 @@ static void measure_rtt(const struct contestant *c, unsigned int round,
 		figure_add(round, "rtt_kernel", c->name, len,
 			   (double)(job->insns[0][1] + job->insns[1][1]) / n);
 	}
-	if (!job->counted && len == 32 && c->sleeps)
+	/* the proxy's instructions are nobody's whom we count */
+	if (!job->counted && len == 32 && c->sleeps && c != &link_haproxy)
 		count_steps(c, round, "rtt", c->rtt, 2, len);
 }
 
@@ -186,7 +189,7 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 {
 	struct job *job = prepare(c, len);
 
-	if (!fits(c, true) || c->batches || len == 64 * KIB)
+	if (!fits(c, true) || c->batches || !c->oneway || len == 64 * KIB)
 		return;
 	if (run(c, job, c->oneway, 2, "oneway"))
 		figure_add(round, "oneway", c->name, len, (double)job->ns);
@@ -199,7 +202,7 @@ static void measure_rate(const struct contestant *c, unsigned int round,
 	double n;
 
 	/* parallel work has no time of its own where time is a sum */
-	if (!fits(c, true) || options.mode == MODE_ICOUNT)
+	if (!fits(c, true) || c->routed || options.mode == MODE_ICOUNT)
 		return;
 	job->count *= 5;
 	n = (double)job->count;
@@ -223,7 +226,7 @@ static void measure_solo(const struct contestant *c, unsigned int round,
 	double n;
 
 	if (!fits(c, false) || len > 16 * KIB || c == &link_weir_wait ||
-	    c == &link_weir_plain)
+	    c == &link_weir_plain || c == &link_haproxy || !c->solo)
 		return;
 	job->counted = count_works() && len == 32;
 	/* whole laps of the ring, so that each pays for its look at cursors */
@@ -257,7 +260,7 @@ static void measure_fan(const struct contestant *c, unsigned int round,
 	double n;
 
 	if (!fits(c, false) || c->batches || c == &link_weir_wait ||
-	    c == &link_weir_plain)
+	    c == &link_weir_plain || c == &link_haproxy || !c->fan)
 		return;
 	job->readers = (unsigned int)readers;
 	job->warm = 1024;
@@ -290,19 +293,102 @@ static void measure_handover(const struct contestant *c, unsigned int round,
 			   (double)(job->ns + job->ns2) / (double)job->count);
 }
 
+/*
+ * 64 bytes through the router, in batches, beside SEQPACKET. A message is a
+ * request or a reply.
+ */
+static void measure_routed_rate(const struct contestant *c, unsigned int round,
+				size_t len)
+{
+	struct job *job = prepare(c, len);
+
+	if (!fits(c, true) || options.mode == MODE_ICOUNT ||
+	    !(c->routed || c == &link_seqpacket))
+		return;
+	job->count *= c->routed ? 50 : 5;
+	if (run(c, job, c->rate, 2, "routed_rate"))
+		figure_add(round, "routed_rate", c->name, len,
+			   (double)job->ns / (double)job->count);
+}
+
+/* One contestant's costs, or those of its route with other guards. */
+static bool cost_of(const struct contestant *c, struct job *job, size_t batch)
+{
+	job->batch = (unsigned int)batch;
+	job->count = options.quick ? 2048 : 16384;
+	return run(c, job, c->cost, 1, "cost");
+}
+
+static double cost_sum(const struct job *job, enum stage from, enum stage to)
+{
+	double sum = 0;
+
+	for (; from <= to; from++)
+		sum += (double)job->stage[from];
+	return sum / (double)job->count;
+}
+
+/* What each guard costs by itself, request and reply together. */
+static void measure_guards(const struct contestant *c, unsigned int round,
+			   size_t batch)
+{
+	static const struct {
+		const char *name;
+		uint32_t guard;
+	} guards[] = {
+		{ "bucket", GUARD_BUCKET },
+		{ "bulkhead", GUARD_BULKHEAD },
+		{ "breaker", GUARD_BREAKER },
+		{ "retry", GUARD_RETRY },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
+		struct job *job = prepare(c, 64);
+
+		job->guards = guards[i].guard;
+		if (cost_of(c, job, batch))
+			figure_add(round, "guard", guards[i].name, batch,
+				   cost_sum(job, STAGE_SEND, STAGE_TAKE));
+	}
+}
+
+static void measure_cost(const struct contestant *c, unsigned int round,
+			 size_t batch)
+{
+	struct job *job = prepare(c, 64);
+	char name[24];
+	enum stage s;
+
+	if (!c->cost || !fits(c, false) || !cost_of(c, job, batch))
+		return;
+	for (s = 0; s < STAGES; s++) {
+		snprintf(name, sizeof(name), "stage_%d", (int)s);
+		figure_add(round, name, c->name, batch, cost_sum(job, s, s));
+	}
+	figure_add(round, "request", c->name, batch,
+		   cost_sum(job, STAGE_SEND, STAGE_RECEIVE));
+	figure_add(round, "reply", c->name, batch,
+		   cost_sum(job, STAGE_ANSWER, STAGE_TAKE));
+	figure_add(round, "both", c->name, batch,
+		   cost_sum(job, STAGE_SEND, STAGE_TAKE));
+	if (!c->guards)
+		measure_guards(c, round, batch);
+}
+
 /**
  * struct bench - something to measure
  * @name: its figures begin with it.
  * @measure: with one contestant and one size.
  * @sizes: of messages; ends with 0.
- * @readers: they are numbers of readers instead; messages are of 32 bytes.
+ * @numbers: they are numbers of readers, or of messages at once, instead.
  */
 static const struct bench {
 	const char	*name;
 	void		(*measure)(const struct contestant *c,
 				   unsigned int round, size_t size);
 	unsigned long	sizes[SIZES_MAX + 1];
-	bool		readers;
+	bool		numbers;
 } benches[] = {
 	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB }, false },
 	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, false },
@@ -310,6 +396,8 @@ static const struct bench {
 	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB }, false },
 	{ "fan", measure_fan, { 1, 4, 16, 64 }, true },
 	{ "handover", measure_handover, { 64, MIB }, false },
+	{ "routed_rate", measure_routed_rate, { 64 }, false },
+	{ "cost", measure_cost, { 1, 64 }, true },
 };
 
 static void measure_round(unsigned int round)
@@ -326,7 +414,7 @@ static void measure_round(unsigned int round)
 			for (i = 0; i < CONTESTANTS; i++) {
 				const struct contestant *c =
 					contestants[(i + round) % CONTESTANTS];
-				size_t len = bench->readers ? 32 :
+				size_t len = bench->numbers ? 32 :
 						     bench->sizes[s];
 
 				if (wanted(bench->name, c->name) &&
@@ -340,6 +428,8 @@ static void measure_round(unsigned int round)
 	/* slow and steady: three rounds of it will do */
 	if (round < 3)
 		scale_measure(round);
+	failover_measure(round);
+	routed_scale_measure(round);
 }
 
 /* --- command line --- */

@@ -10,7 +10,9 @@
 
 static const char *const who_order[] = {
 	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
-	"seqpacket", "udp",
+	"seqpacket", "udp", "routed", "routed-bare", "haproxy",
+	/* no contestants: guards, faults */
+	"bucket", "bulkhead", "breaker", "retry", "killed", "stopped", "load",
 };
 
 #define WHO	(sizeof(who_order) / sizeof(who_order[0]))
@@ -151,6 +153,50 @@ static void table_instructions(FILE *out, enum bench_mode mode)
 	}
 }
 
+/* What a request and its reply cost, stage by stage, all guards on and off. */
+static void table_stages(FILE *out, enum bench_mode mode)
+{
+	static const struct {
+		const char *who;
+		unsigned long batch;
+	} column[] = {
+		{ "routed", 1 }, { "routed-bare", 1 },
+		{ "routed", 64 }, { "routed-bare", 64 },
+	};
+	static const struct {
+		const char *bench;
+		const char *what;
+	} sum[] = {
+		{ "request", "**request in all**" },
+		{ "reply", "**reply in all**" },
+		{ "both", "**both**" },
+	};
+	char name[24], text[32];
+	size_t c, i;
+
+	if (!figure_find(mode, "both", "routed", 1))
+		return;
+	fprintf(out, "\n**%s of a routed 64 B message, both ends in one process**\n\n"
+		"| | alone, all guards on | off | 64 at once, on | off |\n"
+		"|---|---:|---:|---:|---:|\n",
+		mode == MODE_ICOUNT ? "Instructions" : "Nanoseconds");
+	for (i = 0; i < STAGES + sizeof(sum) / sizeof(sum[0]); i++) {
+		snprintf(name, sizeof(name), "stage_%zu", i);
+		if (i >= STAGES)
+			snprintf(name, sizeof(name), "%s", sum[i - STAGES].bench);
+		fprintf(out, "| %s |", i < STAGES ? stage_names[i] :
+			sum[i - STAGES].what);
+		for (c = 0; c < sizeof(column) / sizeof(column[0]); c++) {
+			value_text(text, sizeof(text),
+				   med(mode, name, column[c].who,
+				       column[c].batch));
+			fprintf(out, " %s |", text);
+		}
+		fputc('\n', out);
+	}
+	fprintf(out, "\nA kick for nothing is part of both other kicks; it is for each kick, not each message.\n");
+}
+
 /* How fast the machine was meanwhile. */
 static void bracket(FILE *out, enum bench_mode mode)
 {
@@ -196,6 +242,19 @@ static void tables(FILE *out, enum bench_mode mode)
 		{ "path", "The n-th path, %s", false },
 		{ "idle_solo", "32 B, publish and consume, %s, by idle sockets", false },
 		{ "idle_rtt", "32 B, round trip of sleeping sides, %s, by idle sockets", false },
+		{ "routed_rate", "Throughput, %s per message: a request or a reply, 64 at once; beside SEQPACKET", true },
+		{ "guard", "A request and its reply, %s, with one guard alone, by requests at once", false },
+		{ "send_cached", "Sending a request by a known handle, %s, by routes", false },
+		{ "send_uncached", "The same with finding the handle first, %s, by routes", false },
+		{ "route_probes", "Probes of the trie for a path of eight segments, by routes", false },
+		{ "route_set", "Making a route, 4096 in a call, %s each, by routes", false },
+		{ "failover", "Longest wait of any request for its reply from the fault on, ms, by probe period in ms (0: the default); median", false },
+		{ "failover_worst", "The same, worst, ms", false },
+		{ "failover_faults", "So many faults (those when the machine itself was late left out)", false },
+		{ "failover_lost", "Faults after which a request had an error or no reply", false },
+		{ "trips", "Under full load: targets given up, breakers opened, errors; by probe period in ms", false },
+		{ "trips_seconds", "For so long, seconds (those in which the machine was late left out)", false },
+		{ "trips_calls", "So many calls", false },
 	};
 	unsigned int i;
 	bool any = false;
@@ -213,6 +272,7 @@ static void tables(FILE *out, enum bench_mode mode)
 #pragma GCC diagnostic pop
 		table(out, mode, list[i].bench, title, list[i].bytes);
 	}
+	table_stages(out, mode);
 	table_instructions(out, mode);
 }
 
@@ -302,6 +362,68 @@ static void required(FILE *out)
 		ratio(I, "idle_rtt", "weir-wait", 10000, "weir-wait", 0));
 }
 
+static double routed_cost(unsigned long batch)
+{
+	return larger(med(MODE_ICOUNT, "request", "routed", batch),
+		      med(MODE_ICOUNT, "reply", "routed", batch));
+}
+
+static void required_routed(FILE *out)
+{
+	const enum bench_mode G = MODE_GUEST, I = MODE_ICOUNT;
+	unsigned long routes[COLUMNS + 1], many;
+	unsigned int n = columns(I, "send_cached", routes);
+	char load[96], sends[96];
+	enum bench_mode m;
+
+	many = n > 1 ? routes[n - 1] : 1000000;
+
+	verdict(out, "f. routed 64 B messages/s, all guards, 64 at once / SEQPACKET",
+		"guest", false, 10,
+		ratio(G, "routed_rate", "seqpacket", 64, "routed", 64));
+	verdict(out, "g. routed message one way, alone, instructions, request or reply",
+		"icount", true, 900, routed_cost(1));
+	verdict(out, "g. the same, 64 at once", "icount", true, 250,
+		routed_cost(64));
+	verdict(out, "g. all guards on / off, alone", "icount", true, 1.15,
+		ratio(I, "both", "routed", 1, "routed-bare", 1));
+	verdict(out, "g. all guards on / off, 64 at once", "icount", true, 1.15,
+		ratio(I, "both", "routed", 64, "routed-bare", 64));
+	verdict(out, "h. request and reply of sleeping sides, routed / weir-wait",
+		"icount", true, 1.3,
+		ratio(I, "rtt", "routed", 32, "weir-wait", 32));
+	verdict(out, "h. request and reply of sleeping sides, routed / haproxy",
+		"icount", true, 0.5,
+		ratio(I, "rtt", "routed", 32, "haproxy", 32));
+	snprintf(sends, sizeof(sends), "i. cached send, %lu routes / 100", many);
+	verdict(out, sends, "icount", true, 1.1,
+		ratio(I, "send_cached", "routed", many, "routed", 100));
+	snprintf(sends, sizeof(sends), "i. uncached send, %lu routes / 100",
+		 many);
+	verdict(out, sends, "icount", true, 2,
+		ratio(I, "send_uncached", "routed", many, "routed", 100));
+	verdict(out, "i. probes for a path of 8 segments", "icount", true, 8,
+		med(I, "route_probes", "routed", many));
+	for (m = G; m <= I; m++) {
+		const char *where = mode_names[m];
+
+		verdict(out, "j. fail-over, target killed, 10 ms probes, worst, ms",
+			where, true, 50, med(m, "failover_worst", "killed", 10));
+		verdict(out, "j. fail-over, target stopped, 10 ms probes, worst, ms",
+			where, true, 50, med(m, "failover_worst", "stopped", 10));
+		verdict(out, "j. fail-over, target killed, default, worst, ms",
+			where, true, 200, med(m, "failover_worst", "killed", 0));
+		verdict(out, "j. fail-over, target stopped, default, worst, ms",
+			where, true, 200, med(m, "failover_worst", "stopped", 0));
+		snprintf(load, sizeof(load),
+			 "j. false trips in %.0f s of full load",
+			 larger(med(m, "trips_seconds", "load", 0), 0));
+		verdict(out, load, where, true, 0, med(m, "trips", "load", 0));
+		verdict(out, "j. the same, 10 ms probes", where, true, 0,
+			med(m, "trips", "load", 10));
+	}
+}
+
 void report(FILE *out)
 {
 	unsigned int m;
@@ -310,4 +432,5 @@ void report(FILE *out)
 	for (m = 0; m < MODES; m++)
 		tables(out, (enum bench_mode)m);
 	required(out);
+	required_routed(out);
 }

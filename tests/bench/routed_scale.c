@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many routes: what a send costs among 100 and among a million of them, by a
+ * handle that is known ("cached"), and with finding the handle of a path that
+ * this socket has not called before ("uncached"). All paths have eight
+ * segments. The routes are made as an operator makes them, WEIR_OPS_MAX in a
+ * control call. In instructions only, where memory is as fast as anything.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "routed.h"
+
+#define FEW		100
+#define MANY		1000000
+#define PROBED		32	/* paths that are served and called */
+#define CACHED		101	/* sends by a known handle */
+#define SCALE_RING	(64 * KIB)
+#define TUNABLES	"/sys/kernel/weir/tunables/"
+#define TRACING		"/sys/kernel/tracing/"
+
+static uint64_t clock_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static bool write_file(const char *name, const char *value)
+{
+	size_t len = strlen(value);
+	int fd = open(name, O_WRONLY | O_APPEND);
+	bool good = fd >= 0 && write(fd, value, len) == (ssize_t)len;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Caps that a million routes would meet. */
+static bool scale_uncap(void)
+{
+	static const char *const caps[] = {
+		"user_objects_max", "netns_objects_max",
+	};
+	char name[64], value[24];
+	size_t i;
+
+	snprintf(value, sizeof(value), "%u", 4 * MANY);
+	for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
+		snprintf(name, sizeof(name), TUNABLES "%s", caps[i]);
+		if (!write_file(name, value)) {
+			say("routes: %s: %s", name, strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
+static void route_path(char *to, unsigned int i)
+{
+	snprintf(to, WEIR_PATH_MAX + 1, "/bench/of/many/routes/all/%u/%u/%u",
+		 i / 10000, i / 100 % 100, i % 100);
+}
+
+/* Makes routes @from to @to; false when that is not possible. */
+static bool scale_routes(unsigned int from, unsigned int to)
+{
+	struct weir_route_op *ops = calloc(WEIR_OPS_MAX, sizeof(*ops));
+	unsigned int n;
+	int err = 0;
+
+	if (!ops)
+		die("no memory for changes");
+	for (; !err && from < to; from += n) {
+		for (n = 0; n < WEIR_OPS_MAX && from + n < to; n++) {
+			ops[n].op = WEIR_OP_ROUTE_SET;
+			route_path(ops[n].path, from + n);
+		}
+		err = routed_control(ops, n);
+	}
+	free(ops);
+	if (err)
+		say("routes: before number %u: %s", from, strerror(-err));
+	return !err;
+}
+
+/* One request there and its reply back; how long sending it took. */
+static double scale_send(struct weir *w, struct weir *server,
+			 const struct weir_call *call, uint64_t since)
+{
+	struct weir_ticket ticket;
+	struct weir_msg msg;
+	struct weir_buf buf;
+	uint64_t took;
+
+	if (weir_call_claim(w, call, 64, &buf))
+		die("claim: %s", weir_error());
+	memset(buf.data, 1, 64);
+	weir_call_commit(w, call, &buf);
+	took = clock_now() - since;
+	if (weir_peek(server, &msg) != 1)
+		die("a request does not arrive");
+	ticket = weir_ticket(&msg);
+	weir_release(server, &msg);
+	if (weir_reply(server, &ticket, "done", 4, WEIR_DONTWAIT))
+		die("reply: %s", weir_error());
+	if (weir_peek(w, &msg) != 1)
+		die("a reply does not arrive");
+	routed_expect(&msg, WEIR_KIND_REPLY);
+	weir_release(w, &msg);
+	return (double)took;
+}
+
+/*
+ * Probes of the trie of names so far, seen by a kprobe on the function that
+ * makes one; -1 where that cannot be had.
+ */
+static long scale_probes(void)
+{
+	FILE *file = fopen(TRACING "kprobe_profile", "r");
+	long hits, all = -1;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " weir_bench_probe %ld", &hits) == 1)
+			all = hits;
+	}
+	if (file)
+		fclose(file);
+	return all;
+}
+
+/* Of finding the route of a path with eight segments, and sending there. */
+static void scale_depth(unsigned int round, unsigned int n, struct weir *w,
+			struct weir *server, const char *path)
+{
+	static const char enable[] =
+		TRACING "events/kprobes/weir_bench_probe/enable";
+	struct weir_call call = { 0 };
+	long before;
+	int ret;
+
+	if (!write_file(TRACING "kprobe_events",
+			"p:weir_bench_probe weir:trie_lookup\n") ||
+	    !write_file(enable, "1")) {
+		say("routes: probes cannot be counted: %s", strerror(errno));
+		return;
+	}
+	before = scale_probes();
+	ret = weir_route(w, path);
+	if (ret < 0)
+		die("route %s: %s", path, weir_error());
+	call.route = (uint32_t)ret;
+	scale_send(w, server, &call, clock_now());
+	if (before >= 0)
+		figure_add(round, "route_probes", "routed", n,
+			   (double)(scale_probes() - before));
+	write_file(enable, "0");
+	write_file(TRACING "kprobe_events", "-:weir_bench_probe\n");
+}
+
+/* With @n routes there, of which some are served. */
+static void scale_sends(unsigned int round, unsigned int n)
+{
+	struct weir *server = routed_handle(SCALE_RING), *w;
+	struct weir_call call = { 0 };
+	double took[CACHED];
+	char path[WEIR_PATH_MAX + 1];
+	unsigned int i;
+	uint64_t at;
+
+	for (i = 0; i <= PROBED; i++) {
+		route_path(path, i * (n / (PROBED + 1)));
+		if (weir_serve(server, path, 1, NULL))
+			die("serve %s: %s", path, weir_error());
+	}
+	/* the first call makes an inbox */
+	w = routed_caller("/bench/of/none", SCALE_RING, &call.route);
+	for (i = 0; i < PROBED; i++) {
+		int ret;
+
+		route_path(path, i * (n / (PROBED + 1)));
+		at = clock_now();
+		ret = weir_route(w, path);
+		if (ret < 0)
+			die("route %s: %s", path, weir_error());
+		call.route = (uint32_t)ret;
+		took[i] = scale_send(w, server, &call, at);
+	}
+	figure_add(round, "send_uncached", "routed", n, median(took, PROBED));
+	for (i = 0; i < CACHED; i++)
+		took[i] = scale_send(w, server, &call, clock_now());
+	figure_add(round, "send_cached", "routed", n, median(took, CACHED));
+	route_path(path, PROBED * (n / (PROBED + 1)));
+	scale_depth(round, n, w, server, path);
+	weir_close(w);
+	weir_close(server);
+}
+
+void routed_scale_measure(unsigned int round)
+{
+	unsigned int many = options.quick ? MANY / 10 : MANY;
+	uint64_t at;
+
+	if (options.mode != MODE_ICOUNT || round ||
+	    !wanted("routes", "routed") || !scale_uncap())
+		return;
+	if (scale_routes(0, FEW)) {
+		scale_sends(round, FEW);
+		at = clock_now();
+		if (scale_routes(FEW, many)) {
+			figure_add(round, "route_set", "routed", many,
+				   (double)(clock_now() - at) / many);
+			scale_sends(round, many);
+		}
+	}
+	/* to remove them all takes as long, and the guest ends here */
+}
