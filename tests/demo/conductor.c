@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The conductor: starts the processes of the demo, lets the publisher make one
- * pass after another over each part of the index, brings the slow subscriber in
- * for one of two, kills and restarts a subscriber half-way in a pass over all of
- * it, and ends it all. It shows how far they are, and fails when a process fails
- * or nothing moves.
- *
- * It waits for conditions by looking at the shared counts every millisecond:
- * the parties' own waiting is the mesh's business and must not be helped.
+ * The conductor of the first act: starts its processes, lets the publisher make
+ * one pass after another over each part of the index, brings the slow subscriber
+ * in for one of two, kills and restarts a subscriber half-way in a pass over all
+ * of it, and ends it all.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "demo.h"
 
-#define SHOW_NS		(250 * MS)
-#define LINE_NS		(2 * SECOND)
-/* Long: the clock of a guest on a busy machine may run fast. */
-#define STUCK_NS	(120 * SECOND)
 #define DOWN_NS		(700 * MS)
 
 /* At least so many pairs of passes, alone and with the slow one. */
@@ -40,49 +24,21 @@ const char *const party_name[PARTIES] = {
 	[PARTY_CLIENT]		= "client",
 };
 
-static volatile sig_atomic_t interrupted;
-
 /**
  * struct conductor - the state of a run
  * @d: the run.
- * @began_ns: when it began.
- * @show_ns: when to show progress next.
- * @moved_ns: when a count last changed.
- * @moved: the sum of all counts then.
+ * @stage: its processes.
  * @pass: number of the pass, from 1.
  * @killed: the subscriber has been killed and is back.
- * @why: words for a failure.
  */
 struct conductor {
 	struct demo	*d;
-	uint64_t	began_ns;
-	uint64_t	show_ns;
-	uint64_t	moved_ns;
-	uint64_t	moved;
+	struct stage	stage;
 	uint32_t	pass;
 	bool		killed;
-	char		why[400];
 };
 
 /* --- what all processes use --- */
-
-uint64_t demo_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
-void demo_pause(uint64_t ns)
-{
-	struct timespec t = {
-		.tv_sec = (time_t)(ns / SECOND),
-		.tv_nsec = (long)(ns % SECOND),
-	};
-
-	nanosleep(&t, NULL);
-}
 
 /* The plain definition of a match, independent of the kernel's. */
 static bool path_matches(const char *pattern, const char *path)
@@ -126,47 +82,25 @@ struct count demo_total(const struct demo *d, enum party_id who,
 	return total;
 }
 
-/* Remembers why; the first reason is the one that counts. Returns -1. */
-int demo_fail(struct party *p, const char *what, int err)
-{
-	const char *words = weir_error();
-
-	if (p->error[0])
-		return -1;
-	if (!err)
-		snprintf(p->error, sizeof(p->error), "%s", what);
-	else
-		snprintf(p->error, sizeof(p->error), "%s: %s (%s)", what,
-			 strerror(-err), *words ? words : "no more is known");
-	return -1;
-}
-
-void party_set_state(struct party *p, enum party_state state)
-{
-	__atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
-}
-
-static enum party_state party_state(const struct party *p)
-{
-	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
-}
-
 /* --- processes --- */
 
-__attribute__((format(printf, 2, 3)))
-static int give_up(struct conductor *c, const char *format, ...)
+static struct actor *party_actor(void *data, uint32_t id)
 {
-	va_list args;
+	const struct conductor *c = data;
 
-	va_start(args, format);
-	if (!c->why[0])
-		vsnprintf(c->why, sizeof(c->why), format, args);
-	va_end(args);
-	return -1;
+	return &c->d->shared->party[id].actor;
 }
 
-static int party_main(struct demo *d, struct party *p, enum party_id id)
+static const char *party_words(uint32_t id)
 {
+	return party_name[id];
+}
+
+static int party_play(void *data, uint32_t id)
+{
+	struct demo *d = ((struct conductor *)data)->d;
+	struct party *p = &d->shared->party[id];
+
 	switch (id) {
 	case PARTY_PUBLISHER:
 		return publisher_run(d, p);
@@ -179,137 +113,35 @@ static int party_main(struct demo *d, struct party *p, enum party_id id)
 	}
 }
 
-static int start(struct conductor *c, enum party_id id)
+static uint64_t party_moved(void *data)
 {
-	struct party *p = &c->d->shared->party[id];
-	pid_t parent = getpid(), pid;
-
-	party_set_state(p, PARTY_IDLE);
-	p->leave = 0;
-	p->starts++;
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		return give_up(c, "fork: %s", strerror(errno));
-	if (pid) {
-		p->pid = pid;
-		return 0;
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* it died before that took effect */
-	if (getppid() != parent)
-		_exit(1);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_DFL);
-	if (party_main(c->d, p, id)) {
-		party_set_state(p, PARTY_FAILED);
-		_exit(1);
-	}
-	party_set_state(p, PARTY_DONE);
-	_exit(0);
-}
-
-/* Takes in processes that have ended. One that failed ends the run. */
-static int reap(struct conductor *c)
-{
-	int status, i;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (i = 0; i < PARTIES; i++) {
-			struct party *p = &c->d->shared->party[i];
-
-			if (p->pid != pid)
-				continue;
-			p->pid = 0;
-			if (WIFSIGNALED(status))
-				return give_up(c, "%s: killed by signal %d (%s)",
-					       party_name[i], WTERMSIG(status),
-					       strsignal(WTERMSIG(status)));
-			if (party_state(p) != PARTY_DONE)
-				return give_up(c, "%s: %s", party_name[i],
-					       p->error[0] ? p->error :
-					       "ended early");
-		}
-	}
-	return 0;
-}
-
-static void kill_all(struct conductor *c)
-{
-	int i;
-
-	for (i = 0; i < PARTIES; i++) {
-		struct party *p = &c->d->shared->party[i];
-
-		if (p->pid <= 0)
-			continue;
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, NULL, 0);
-		p->pid = 0;
-	}
-}
-
-/* --- waiting --- */
-
-static int check_moving(struct conductor *c, uint64_t now, const char *what)
-{
-	const struct shared *s = c->d->shared;
+	const struct conductor *c = data;
 	uint64_t sum = demo_total(c->d, PARTY_PUBLISHER, PARTY_ALL).messages;
-	int i;
+	enum party_id i;
 
 	for (i = PARTY_ALL; i <= PARTY_SLOW; i++)
 		sum += demo_total(c->d, i, PARTY_ALL).messages;
-	for (i = 0; i < PARTIES; i++)
-		sum += s->party[i].starts + party_state(&s->party[i]);
-	if (sum != c->moved) {
-		c->moved = sum;
-		c->moved_ns = now;
-	}
-	if (now - c->moved_ns > STUCK_NS)
-		return give_up(c, "nothing moved for %d s while waiting for %s",
-			       (int)(STUCK_NS / SECOND), what);
-	return 0;
+	return sum;
 }
 
-/* One look: shows progress when it is time; -1 when the run has failed. */
-static int look(struct conductor *c, const char *what)
+static void party_show(void *data, uint64_t elapsed_ns)
 {
-	uint64_t now = demo_now_ns();
-
-	if (interrupted)
-		return give_up(c, "interrupted");
-	if (reap(c))
-		return -1;
-	if (now < c->show_ns)
-		return 0;
-	c->show_ns = now + (c->d->lines ? LINE_NS : SHOW_NS);
-	report_progress(c->d, now - c->began_ns);
-	return check_moving(c, now, what);
+	report_progress(((struct conductor *)data)->d, elapsed_ns);
 }
 
-static int wait_state(struct conductor *c, enum party_id id,
-		      enum party_state state)
-{
-	struct party *p = &c->d->shared->party[id];
-
-	while (party_state(p) != state) {
-		if (look(c, party_name[id]))
-			return -1;
-		demo_pause(MS);
-	}
-	/* it is gone for good when its sockets are closed */
-	while (state == PARTY_DONE && p->pid) {
-		if (look(c, party_name[id]))
-			return -1;
-		demo_pause(MS);
-	}
-	return 0;
-}
+static const struct act feed_act = {
+	.actors	= PARTIES,
+	.actor	= party_actor,
+	.name	= party_words,
+	.play	= party_play,
+	.moved	= party_moved,
+	.show	= party_show,
+};
 
 static int start_and_wait(struct conductor *c, enum party_id id)
 {
-	return start(c, id) ? -1 : wait_state(c, id, PARTY_READY);
+	return stage_start(&c->stage, id) ? -1 :
+	       stage_wait(&c->stage, id, ACTOR_READY);
 }
 
 /* --- passes --- */
@@ -330,17 +162,13 @@ static bool all_read(const struct demo *d)
 static int kill_and_restart(struct conductor *c)
 {
 	struct shared *s = c->d->shared;
-	struct party *p = &s->party[PARTY_RESTARTED];
 	uint64_t began = demo_now_ns();
 
-	if (p->pid <= 0)
-		return give_up(c, "restarted: ended before it could be killed");
-	kill(p->pid, SIGKILL);
-	waitpid(p->pid, NULL, 0);
-	p->pid = 0;
+	if (stage_kill(&c->stage, PARTY_RESTARTED))
+		return -1;
 	s->killed_at = demo_total(c->d, PARTY_RESTARTED, PARTY_RESTARTED).messages;
 	while (demo_now_ns() - began < DOWN_NS) {
-		if (look(c, "the restart"))
+		if (stage_look(&c->stage, "the restart"))
 			return -1;
 		demo_pause(MS);
 	}
@@ -358,7 +186,7 @@ static int pass_wait(struct conductor *c, uint64_t kill_at)
 
 	while (__atomic_load_n(&s->done, __ATOMIC_ACQUIRE) != c->pass ||
 	       !all_read(c->d)) {
-		if (look(c, "the subscribers"))
+		if (stage_look(&c->stage, "the subscribers"))
 			return -1;
 		if (kill_at && demo_total(c->d, PARTY_RESTARTED,
 					  PARTY_RESTARTED).messages >= kill_at) {
@@ -408,8 +236,8 @@ static int run_pass(struct conductor *c, enum pass_kind kind, uint32_t from,
 	if (kind != PASS_SLOW)
 		return 0;
 	slow->offered += packages_of(c->d, PARTY_SLOW, from, to);
-	__atomic_store_n(&slow->leave, 1, __ATOMIC_RELEASE);
-	return wait_state(c, PARTY_SLOW, PARTY_DONE);
+	actor_dismiss(&slow->actor);
+	return stage_wait(&c->stage, PARTY_SLOW, ACTOR_DONE);
 }
 
 /* Every second pair the other way round, lest a drift favour one kind. */
@@ -435,12 +263,12 @@ static int run_passes(struct conductor *c)
 	do {
 		if (run_pair(c, pairs++))
 			return -1;
-		if (demo_now_ns() - c->began_ns >= length * 4 / 10 &&
+		if (demo_now_ns() - c->stage.began_ns >= length * 4 / 10 &&
 		    !c->killed &&
 		    run_pass(c, PASS_KILL, 0, c->d->index.header->npackages))
 			return -1;
 	} while (pairs < PAIRS_MIN || !c->killed ||
-		 demo_now_ns() - c->began_ns < length);
+		 demo_now_ns() - c->stage.began_ns < length);
 	return 0;
 }
 
@@ -462,48 +290,40 @@ static int start_all(struct conductor *c)
 
 static int finish_all(struct conductor *c)
 {
+	static const enum party_id order[] = {
+		PARTY_CLIENT, PARTY_SERVER, PARTY_PUBLISHER, PARTY_ALL,
+		PARTY_SECTION, PARTY_RESTARTED,
+	};
 	struct shared *s = c->d->shared;
+	size_t i;
 
-	__atomic_store_n(&s->party[PARTY_CLIENT].leave, 1, __ATOMIC_RELEASE);
+	actor_dismiss(&s->party[PARTY_CLIENT].actor);
 	__atomic_store_n(&s->finish, 1, __ATOMIC_RELEASE);
-	if (wait_state(c, PARTY_CLIENT, PARTY_DONE) ||
-	    wait_state(c, PARTY_SERVER, PARTY_DONE) ||
-	    wait_state(c, PARTY_PUBLISHER, PARTY_DONE) ||
-	    wait_state(c, PARTY_ALL, PARTY_DONE) ||
-	    wait_state(c, PARTY_SECTION, PARTY_DONE))
-		return -1;
-	return wait_state(c, PARTY_RESTARTED, PARTY_DONE);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	interrupted = 1;
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (stage_wait(&c->stage, order[i], ACTOR_DONE))
+			return -1;
+	}
+	return 0;
 }
 
 /**
- * demo_run() - the whole demo, but for the report at its end
+ * demo_run() - the whole first act, but for the report at its end
  * @d: what to do.
  * @why: out: words for a failure.
  */
 int demo_run(struct demo *d, const char **why)
 {
 	static struct conductor c;
-	struct sigaction action = { .sa_handler = on_signal };
 	int err;
 
 	c.d = d;
-	c.began_ns = demo_now_ns();
-	c.moved_ns = c.began_ns;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	stage_open(&c.stage, &feed_act, &c, d->lines);
 	err = start_all(&c);
 	if (!err)
 		err = run_passes(&c);
 	if (!err)
 		err = finish_all(&c);
-	report_clear(d);
-	kill_all(&c);
-	*why = c.why;
+	stage_close(&c.stage);
+	*why = c.stage.why;
 	return err;
 }

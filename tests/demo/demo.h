@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the processes of the demo share: the messages that they exchange, and
+ * The first act: the index as a feed. What its processes share: the messages that they exchange, and
  * a block of anonymous shared memory in which each keeps count. The counts
  * are beside the mesh, not in it: they are how the demo checks the mesh, and
  * they survive the process that is killed.
@@ -19,16 +19,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include <weir.h>
 
+#include "figures.h"
 #include "index.h"
+#include "stage.h"
 
 #define QUERY_PATH	"/query/packages"
 #define CURSOR_NAME	"weir-demo"
-
-#define MS		UINT64_C(1000000)
-#define SECOND		UINT64_C(1000000000)
 
 enum party_id {
 	PARTY_PUBLISHER,
@@ -145,46 +143,9 @@ static inline void tally_add(struct tally *t, uint64_t seq, uint64_t bytes,
 	tally_set(t, &c);
 }
 
-/* 32 buckets for each power of two: within 3 % of the truth. */
-#define HISTOGRAM_BUCKETS	(60 * 32)
-
-/**
- * struct histogram - latencies in nanoseconds
- * @bucket: how many of about this value.
- * @most: the largest.
- */
-struct histogram {
-	uint64_t	bucket[HISTOGRAM_BUCKETS];
-	uint64_t	most;
-};
-
-static inline void histogram_add(struct histogram *h, uint64_t ns)
-{
-	unsigned int i = (unsigned int)ns;
-
-	if (ns >= 32) {
-		unsigned int shift = 58 - (unsigned int)__builtin_clzll(ns);
-
-		i = (shift + 1) * 32 + (unsigned int)(ns >> shift & 31);
-	}
-	h->bucket[i]++;
-	if (ns > h->most)
-		h->most = ns;
-}
-
-enum party_state {
-	PARTY_IDLE,
-	PARTY_READY,		/* has subscribed, bound, or listens */
-	PARTY_DONE,
-	PARTY_FAILED
-};
-
 /**
  * struct party - one process of the demo, as it tells about itself
- * @state: enum party_state, stored with release.
- * @leave: the conductor asks it to finish.
- * @pid: of the process, 0 if there is none; the conductor's.
- * @starts: how often it was started.
+ * @actor: the process.
  * @lost: gaps in the numbers of a reliable stream.
  * @doubled: numbers that came again.
  * @broken: messages whose check did not match.
@@ -197,15 +158,11 @@ enum party_state {
  *	Counted in @missed.
  * @waits, @waited_ns: of PARTY_PUBLISHER: for room, on any section.
  * @copied_bytes: payload that the kernel copied for it.
- * @error: why it failed.
  * @tally: by section; of the server and client, TALLY_REQUESTS and so on.
  * @latency: by enum pass_kind.
  */
 struct party {
-	uint32_t		state;
-	uint32_t		leave;
-	pid_t			pid;
-	uint32_t		starts;
+	struct actor		actor;
 	uint64_t		lost;
 	uint64_t		doubled;
 	uint64_t		broken;
@@ -218,7 +175,6 @@ struct party {
 	uint64_t		waits;
 	uint64_t		waited_ns;
 	uint64_t		copied_bytes;
-	char			error[256];
 	struct tally		tally[INDEX_SECTIONS_MAX];
 	struct histogram	latency[PASS_KINDS];
 };
@@ -279,16 +235,12 @@ struct demo {
 /* conductor.c */
 extern const char *const party_name[PARTIES];
 
-uint64_t demo_now_ns(void);
-void demo_pause(uint64_t ns);
 bool demo_reads(const struct demo *d, enum party_id id, uint32_t section);
 struct count demo_total(const struct demo *d, enum party_id who,
 			enum party_id like);
-int demo_fail(struct party *p, const char *what, int err);
-void party_set_state(struct party *p, enum party_state state);
 int demo_run(struct demo *d, const char **why);
 
-/* What each process does; 0, or -1 after demo_fail(). */
+/* What each process does; 0, or -1 after actor_fail(). */
 int publisher_run(struct demo *d, struct party *p);
 int subscriber_run(struct demo *d, struct party *p, enum party_id id);
 int server_run(struct demo *d, struct party *p);
@@ -296,7 +248,6 @@ int client_run(struct demo *d, struct party *p);
 
 /* report.c */
 void report_progress(const struct demo *d, uint64_t elapsed_ns);
-void report_clear(const struct demo *d);
 bool report_print(const struct demo *d, const char **why);
 
 #endif /* DEMO_H */

@@ -459,3 +459,61 @@ int index_map(struct index *index, const char *path)
 	}
 	return 0;
 }
+
+/* --- finding --- */
+
+/* The slot where the name is, or where it would be. */
+static uint32_t *names_slot(const struct index_names *names, const char *name,
+			    size_t len)
+{
+	uint32_t at = (uint32_t)hash_text(name, len, 0);
+
+	for (;; at++) {
+		uint32_t *slot = &names->slot[at & names->mask];
+		const struct package *p;
+
+		if (!*slot)
+			return slot;
+		p = index_package(names->index, *slot - 1);
+		if (p->string[PACKAGE_NAME].length == len &&
+		    !memcmp(package_string(p, PACKAGE_NAME), name, len))
+			return slot;
+	}
+}
+
+int index_names_make(struct index_names *names, const struct index *index)
+{
+	uint32_t i, n = index->header->npackages, size = 1024;
+
+	while (size < 2 * n)
+		size *= 2;
+	names->index = index;
+	names->mask = size - 1;
+	names->slot = calloc(size, sizeof(*names->slot));
+	if (!names->slot)
+		return -1;
+	for (i = 0; i < n; i++) {
+		const struct package *p = index_package(index, i);
+		uint32_t *slot = names_slot(names,
+					    package_string(p, PACKAGE_NAME),
+					    p->string[PACKAGE_NAME].length);
+
+		if (!*slot)
+			*slot = i + 1;
+	}
+	return 0;
+}
+
+void index_names_free(struct index_names *names)
+{
+	free(names->slot);
+	names->slot = NULL;
+}
+
+const struct package *index_find(const struct index_names *names,
+				 const char *name, size_t len)
+{
+	uint32_t slot = *names_slot(names, name, len);
+
+	return slot ? index_package(names->index, slot - 1) : NULL;
+}

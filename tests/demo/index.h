@@ -128,6 +128,36 @@ static inline const char *package_string(const struct package *p,
 	return (const char *)p + p->string[which].offset;
 }
 
+/**
+ * struct index_names - finds packages by name; fields are private
+ * @index: the index.
+ * @slot: hash table of package numbers + 1, 0 is free.
+ * @mask: its size - 1.
+ */
+struct index_names {
+	const struct index	*index;
+	uint32_t		*slot;
+	uint32_t		mask;
+};
+
+/* 0, or -1 without memory. */
+int index_names_make(struct index_names *names, const struct index *index);
+void index_names_free(struct index_names *names);
+
+/* The package of this name, the first version of several; NULL: there is none. */
+const struct package *index_find(const struct index_names *names,
+				 const char *name, size_t len);
+
+/* 64-bit hash of a text, whatever its length is (FNV-1a). */
+static inline uint64_t hash_text(const char *text, size_t len, uint32_t seed)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	while (len--)
+		hash = (hash ^ (unsigned char)*text++) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 /* 64-bit hash of @bytes, a multiple of 8. */
 static inline uint64_t hash_words(const void *data, size_t bytes)
 {

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * weir-demo: Debian's package index through an event mesh.
+ * weir-demo: Debian's package index through an event mesh, as a feed and as a
+ * key-value service.
  *
  *	apt-cache dumpavail | weir-demo pack FILE
  *	weir-demo run FILE
  *
- * The command line only; conductor.c runs the demo, report.c prints it.
+ * The command line only; conductor.c and kv.c run the two acts, report.c and
+ * kv_report.c print them.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "demo.h"
+#include "kv.h"
 
 #define MAX_BYTES	(30U << 20)
 #define SECONDS		15
+#define KV_SECONDS	9
 #define SLOW_US		2000
 #define RING_MIN	(64U << 10)
 
@@ -27,10 +30,11 @@ static int usage(void)
 		"usage: weir-demo pack [-m BYTES] [-n RECORDS] FILE <RECORDS\n"
 		"         packs what apt-cache dumpavail prints; -m: thin it out to so many\n"
 		"         bytes (%u), -n: fail with fewer records (1)\n"
-		"       weir-demo run [-s SECONDS] [-w MICROSECONDS] [-l] FILE\n"
+		"       weir-demo run [-s SECONDS] [-w MICROSECONDS] [-k SECONDS] [-l] FILE\n"
 		"         publishes it again and again for so long (%d); -w: what the slow\n"
-		"         subscriber pauses after each message (%d); -l: progress in lines\n",
-		MAX_BYTES, SECONDS, SLOW_US);
+		"         subscriber pauses after each message (%d); then serves it for so long\n"
+		"         (-k, %d); -l: progress in lines\n",
+		MAX_BYTES, SECONDS, SLOW_US, KV_SECONDS);
 	return 2;
 }
 
@@ -87,17 +91,11 @@ static uint32_t ring_bytes(const struct index *index)
 	return bytes;
 }
 
-static int run(struct demo *d)
+static bool run_feed(struct demo *d, const char **why)
 {
-	const char *why = "";
-	bool passed;
-
-	d->shared = mmap(NULL, sizeof(*d->shared), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (d->shared == MAP_FAILED) {
-		fprintf(stderr, "weir-demo: shared memory: %s\n", strerror(errno));
-		return 1;
-	}
+	d->shared = stage_memory(sizeof(*d->shared));
+	if (!d->shared)
+		return false;
 	d->pattern[PARTY_PUBLISHER] = "/deb/*/*";
 	d->pattern[PARTY_ALL] = "/deb/**";
 	d->pattern[PARTY_SECTION] = largest_section(&d->index);
@@ -109,7 +107,24 @@ static int run(struct demo *d)
 	printf("%u packages of Debian's index, %.1f MB, in %u sections: an outbox of %u KiB for each\n",
 	       d->index.header->npackages, (double)d->index.header->bytes / 1e6,
 	       d->index.header->nsections, d->ring_bytes >> 10);
-	passed = !demo_run(d, &why) && report_print(d, &why);
+	return !demo_run(d, why) && report_print(d, why);
+}
+
+static bool run_service(struct kv *k, const char **why)
+{
+	k->shared = stage_memory(sizeof(*k->shared));
+	if (!k->shared)
+		return false;
+	printf("The same index as a key-value service: %d instances of %s, %d callers, keys by Zipf's law\n",
+	       KV_INSTANCES, KV_PATH, KV_CALLERS);
+	return !kv_run(k, why) && kv_print(k, why);
+}
+
+static int run(struct demo *d, struct kv *k)
+{
+	const char *why = "see above";
+	bool passed = run_feed(d, &why) && run_service(k, &why);
+
 	if (passed)
 		printf("DEMO PASSED\n");
 	else
@@ -120,20 +135,23 @@ static int run(struct demo *d)
 static int run_main(int argc, char **argv)
 {
 	struct demo d = { .lines = !isatty(STDOUT_FILENO) };
-	uint64_t seconds = SECONDS, slow_us = SLOW_US;
+	uint64_t seconds = SECONDS, slow_us = SLOW_US, kv_seconds = KV_SECONDS;
+	static struct kv k;
 	int option;
 
-	while ((option = getopt(argc, argv, "ls:w:")) >= 0) {
+	while ((option = getopt(argc, argv, "k:ls:w:")) >= 0) {
 		if (option == 'l')
 			d.lines = true;
 		else if (option == 's')
 			seconds = number(optarg, 86400);
+		else if (option == 'k')
+			kv_seconds = number(optarg, 86400);
 		else if (option == 'w')
 			slow_us = number(optarg, 60 * 1000 * 1000);
 		else
 			return usage();
 	}
-	if (!seconds || !slow_us || optind != argc - 1)
+	if (!seconds || !slow_us || !kv_seconds || optind != argc - 1)
 		return usage();
 	d.seconds = (uint32_t)seconds;
 	d.slow_ns = slow_us * 1000;
@@ -141,7 +159,12 @@ static int run_main(int argc, char **argv)
 		fprintf(stderr, "weir-demo: %s\n", weir_error());
 		return 1;
 	}
-	return index_map(&d.index, argv[optind]) ? 1 : run(&d);
+	if (index_map(&d.index, argv[optind]))
+		return 1;
+	k.index = d.index;
+	k.seconds = (uint32_t)kv_seconds;
+	k.lines = d.lines;
+	return run(&d, &k);
 }
 
 int main(int argc, char **argv)

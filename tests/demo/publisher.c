@@ -42,7 +42,8 @@ static int open_outboxes(struct publisher *pub)
 		if (!err)
 			err = weir_bind(pub->outbox[i], index->sections[i].path);
 		if (err)
-			return demo_fail(pub->p, index->sections[i].path, err);
+			return actor_fail(&pub->p->actor,
+					  index->sections[i].path, err);
 	}
 	return 0;
 }
@@ -60,7 +61,7 @@ static int claim(struct publisher *pub, struct weir *w, size_t len,
 	do {
 		err = weir_claim_wait(w, len, buf, LOOK_NS);
 	} while ((err == -ETIMEDOUT || err == -EINTR) &&
-		 !__atomic_load_n(&pub->p->leave, __ATOMIC_RELAXED));
+		 !actor_leaves(&pub->p->actor));
 	pub->p->waits++;
 	pub->p->waited_ns += demo_now_ns() - began;
 	return err;
@@ -78,7 +79,7 @@ static int publish(struct publisher *pub, uint32_t id, uint32_t kind)
 	int err = claim(pub, w, len, &buf);
 
 	if (err)
-		return demo_fail(pub->p, "claim", err);
+		return actor_fail(&pub->p->actor, "claim", err);
 	m = buf.data;
 	memcpy(&m->package, package, package->bytes);
 	sent_ns = demo_now_ns();
@@ -118,7 +119,7 @@ static int next_pass(const struct publisher *pub, uint32_t *pass)
 			return 1;
 		}
 		if (__atomic_load_n(&s->finish, __ATOMIC_ACQUIRE) ||
-		    __atomic_load_n(&pub->p->leave, __ATOMIC_RELAXED))
+		    actor_leaves(&pub->p->actor))
 			return 0;
 		demo_pause(MS / 2);
 	}
@@ -130,7 +131,7 @@ static int prepare(struct publisher *pub)
 
 	pub->hash = calloc(n, sizeof(*pub->hash));
 	if (!pub->hash)
-		return demo_fail(pub->p, "out of memory", 0);
+		return actor_fail(&pub->p->actor, "out of memory", 0);
 	for (i = 0; i < n; i++) {
 		const struct package *package = index_package(&pub->d->index, i);
 
@@ -160,7 +161,7 @@ int publisher_run(struct demo *d, struct party *p)
 	int err = prepare(&pub);
 
 	if (!err)
-		party_set_state(p, PARTY_READY);
+		actor_set_state(&p->actor, ACTOR_READY);
 	while (!err && next_pass(&pub, &pass)) {
 		err = publish_pass(&pub);
 		__atomic_store_n(&s->done, pass, __ATOMIC_RELEASE);

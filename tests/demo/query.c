@@ -6,10 +6,10 @@
  * Each reads what the other wrote where it lies.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "demo.h"
+#include "random.h"
 
 #define LOOK_NS		((int64_t)(200 * MS))
 
@@ -21,71 +21,20 @@
 
 #define NO_SUCH		"no package of that name"
 
-/* Of a request or a reply; whatever its length is. */
-static uint64_t text_hash(const char *text, size_t len, uint32_t tag)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ tag;
-
-	while (len--)
-		hash = (hash ^ (unsigned char)*text++) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 /* --- server --- */
 
 /**
  * struct server - the server's view
  * @d, @p: the run, and our part in it.
  * @conn: the connection.
- * @slot: hash table of package numbers + 1, 0 is free.
- * @mask: its size - 1.
+ * @names: finds packages.
  */
 struct server {
 	struct demo	*d;
 	struct party	*p;
 	struct weir	*conn;
-	uint32_t	*slot;
-	uint32_t	mask;
+	struct index_names names;
 };
-
-/* The slot where the name is, or where it would be. */
-static uint32_t *look_up(struct server *s, const char *name, size_t len)
-{
-	uint32_t at = (uint32_t)text_hash(name, len, 0);
-
-	for (;; at++) {
-		uint32_t *slot = &s->slot[at & s->mask];
-		const struct package *p;
-
-		if (!*slot)
-			return slot;
-		p = index_package(&s->d->index, *slot - 1);
-		if (p->string[PACKAGE_NAME].length == len &&
-		    !memcmp(package_string(p, PACKAGE_NAME), name, len))
-			return slot;
-	}
-}
-
-static int build_table(struct server *s)
-{
-	uint32_t i, n = s->d->index.header->npackages, size = 1024;
-
-	while (size < 2 * n)
-		size *= 2;
-	s->mask = size - 1;
-	s->slot = calloc(size, sizeof(*s->slot));
-	if (!s->slot)
-		return demo_fail(s->p, "out of memory", 0);
-	for (i = 0; i < n; i++) {
-		const struct package *p = index_package(&s->d->index, i);
-		uint32_t *slot = look_up(s, package_string(p, PACKAGE_NAME),
-					 p->string[PACKAGE_NAME].length);
-
-		if (!*slot)	/* the first version of several */
-			*slot = i + 1;
-	}
-	return 0;
-}
 
 static int reply(struct server *s, const void *data, size_t len, uint32_t tag,
 		 uint8_t kind)
@@ -100,7 +49,7 @@ static int reply(struct server *s, const void *data, size_t len, uint32_t tag,
 	memcpy(buf.data, data, len);
 	buf.kind = kind;
 	buf.tag = tag;
-	tally_add(t, t->count[t->turn & 1].next, len, text_hash(data, len, tag));
+	tally_add(t, t->count[t->turn & 1].next, len, hash_text(data, len, tag));
 	/* the client is woken by the wait for its next request */
 	weir_commit_more(s->conn, &buf);
 	return 0;
@@ -110,19 +59,17 @@ static int answer(struct server *s, struct weir_msg *msg)
 {
 	struct tally *t = &s->p->tally[TALLY_REQUESTS];
 	const char *name = msg->data;
-	uint32_t tag = msg->rec->tag, *slot;
+	uint32_t tag = msg->rec->tag;
 	const struct package *p;
 	int err;
 
 	tally_add(t, t->count[t->turn & 1].next, msg->len,
-		  text_hash(name, msg->len, tag));
-	slot = look_up(s, name, msg->len);
-	if (*slot) {
-		p = index_package(&s->d->index, *slot - 1);
+		  hash_text(name, msg->len, tag));
+	p = index_find(&s->names, name, msg->len);
+	if (p)
 		err = reply(s, p, p->bytes, tag, WEIR_KIND_REPLY);
-	} else {
+	else
 		err = reply(s, NO_SUCH, strlen(NO_SUCH), tag, WEIR_KIND_ERROR);
-	}
 	return err ? err : weir_release(s->conn, msg);
 }
 
@@ -141,7 +88,7 @@ static int serve(struct server *s)
 		if (ret == -EPIPE)
 			return 0;
 		if (ret < 0 && ret != -EINTR)
-			return demo_fail(s->p, "the connection", ret);
+			return actor_fail(&s->p->actor, "the connection", ret);
 	}
 }
 
@@ -152,20 +99,20 @@ int server_run(struct demo *d, struct party *p)
 	struct weir *listener;
 	int err;
 
-	if (build_table(&s))
-		return -1;
+	if (index_names_make(&s.names, &d->index))
+		return actor_fail(&p->actor, "out of memory", 0);
 	err = weir_open(&listener, SOCK_SEQPACKET, NULL);
 	if (err)
-		return demo_fail(p, "socket", err);
+		return actor_fail(&p->actor, "socket", err);
 	err = weir_bind(listener, QUERY_PATH);
 	if (!err)
 		err = weir_listen(listener, 1);
 	if (!err) {
-		party_set_state(p, PARTY_READY);
+		actor_set_state(&p->actor, ACTOR_READY);
 		err = weir_accept(listener, &s.conn, WEIR_FOREVER);
 	}
 	if (err) {
-		err = demo_fail(p, QUERY_PATH, err);
+		err = actor_fail(&p->actor, QUERY_PATH, err);
 	} else {
 		err = serve(&s);
 		if (!weir_info(s.conn, &info))
@@ -173,7 +120,7 @@ int server_run(struct demo *d, struct party *p)
 		weir_close(s.conn);
 	}
 	weir_close(listener);
-	free(s.slot);
+	index_names_free(&s.names);
 	return err;
 }
 
@@ -198,14 +145,6 @@ struct client {
 	bool			unknown;
 };
 
-static uint32_t random_below(struct client *c, uint32_t n)
-{
-	c->random ^= c->random << 13;
-	c->random ^= c->random >> 7;
-	c->random ^= c->random << 17;
-	return (uint32_t)((c->random >> 32) * n >> 32);
-}
-
 static int ask(struct client *c)
 {
 	struct tally *t = &c->p->tally[TALLY_REQUESTS];
@@ -217,11 +156,11 @@ static int ask(struct client *c)
 	c->tag++;
 	c->unknown = c->tag % UNKNOWN_EVERY == 0;
 	c->want = index_package(&c->d->index,
-				random_below(c, c->d->index.header->npackages));
+				random_below(&c->random, c->d->index.header->npackages));
 	len = c->want->string[PACKAGE_NAME].length + c->unknown;
 	err = weir_claim_wait(c->conn, len, &buf, LOOK_NS);
 	if (err)
-		return demo_fail(c->p, "request", err);
+		return actor_fail(&c->p->actor, "request", err);
 	name = buf.data;
 	/* no Debian package has an underscore in its name */
 	name[len - 1] = '_';
@@ -229,7 +168,7 @@ static int ask(struct client *c)
 	buf.kind = WEIR_KIND_REQUEST;
 	buf.tag = c->tag;
 	tally_add(t, t->count[t->turn & 1].next, len,
-		  text_hash(name, len, c->tag));
+		  hash_text(name, len, c->tag));
 	weir_commit_more(c->conn, &buf);
 	return 0;
 }
@@ -261,7 +200,7 @@ static void take_reply(struct client *c, const struct weir_msg *msg,
 
 	histogram_add(&c->p->latency[kind], demo_now_ns() - asked_ns);
 	tally_add(t, t->count[t->turn & 1].next, msg->len,
-		  text_hash(msg->data, msg->len, msg->rec->tag));
+		  hash_text(msg->data, msg->len, msg->rec->tag));
 	if (!fits(c, msg))
 		c->p->broken++;
 }
@@ -276,10 +215,10 @@ static int ask_and_wait(struct client *c)
 		/* wakes the server, too, if it sleeps */
 		ret = weir_wait(c->conn, WEIR_WAIT_IN, 0, LOOK_NS);
 		if (ret < 0 && ret != -EINTR)
-			return demo_fail(c->p, "wait", ret);
+			return actor_fail(&c->p->actor, "wait", ret);
 		ret = weir_peek(c->conn, &msg);
 		if (ret < 0)
-			return demo_fail(c->p, "the server hung up", ret);
+			return actor_fail(&c->p->actor, "the server hung up", ret);
 	}
 	if (ret < 0)
 		return -1;
@@ -290,18 +229,18 @@ static int ask_and_wait(struct client *c)
 
 int client_run(struct demo *d, struct party *p)
 {
-	struct client c = { .d = d, .p = p, .random = 88172645463325252 };
+	struct client c = { .d = d, .p = p, .random = RANDOM_SEED };
 	struct weir_sock_info info;
 	int err = weir_open(&c.conn, SOCK_SEQPACKET, NULL);
 
 	if (err)
-		return demo_fail(p, "socket", err);
+		return actor_fail(&p->actor, "socket", err);
 	err = weir_connect(c.conn, QUERY_PATH);
 	if (err)
-		demo_fail(p, QUERY_PATH, err);
+		actor_fail(&p->actor, QUERY_PATH, err);
 	else
-		party_set_state(p, PARTY_READY);
-	while (!err && !__atomic_load_n(&p->leave, __ATOMIC_ACQUIRE)) {
+		actor_set_state(&p->actor, ACTOR_READY);
+	while (!err && !actor_leaves(&p->actor)) {
 		err = ask_and_wait(&c);
 		demo_pause(THINK_NS);
 	}

@@ -3,7 +3,6 @@
  * What the demo shows: a line of progress, and the tables at the end with the
  * verdict. Reads the shared counts, changes nothing.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,7 @@ static const char *pass_words(const struct demo *d)
 		return "with slow";
 	if (s->kind == PASS_ALONE)
 		return "alone";
-	return s->party[PARTY_RESTARTED].pid ? "kill -9" : "KILLED";
+	return s->party[PARTY_RESTARTED].actor.pid ? "kill -9" : "KILLED";
 }
 
 static uint64_t lag(const struct demo *d, enum party_id id)
@@ -47,7 +46,7 @@ void report_progress(const struct demo *d, uint64_t elapsed_ns)
 	double seconds = (double)(elapsed_ns - last_ns) / 1e9;
 	char slow_words[24] = "-";
 
-	if (slow->pid)
+	if (slow->actor.pid)
 		snprintf(slow_words, sizeof(slow_words), "read %llu",
 			 (unsigned long long)slow->seen);
 	printf("%s%5.1fs pass %2u %-9s| %8llu msg %6.1fk/s | lag: all %-5llu section %-4llu restarted %-5llu slow %-10s| asked %llu%s",
@@ -65,87 +64,22 @@ void report_progress(const struct demo *d, uint64_t elapsed_ns)
 	last_ns = elapsed_ns;
 }
 
-/* Leaves the last line of progress where it is. */
-void report_clear(const struct demo *d)
-{
-	if (!d->lines)
-		printf("\n");
-	fflush(stdout);
-}
-
-/* --- latencies --- */
-
-static uint64_t bucket_value(unsigned int i)
-{
-	if (i < 64)
-		return i;
-	return (uint64_t)(32 + i % 32) << (i / 32 - 1);
-}
-
-/* Sums the histograms of the kinds whose bits are set. */
-static void histogram_sum(const struct party *p, unsigned int kinds,
-			  struct histogram *out)
-{
-	unsigned int kind, i;
-
-	memset(out, 0, sizeof(*out));
-	for (kind = 0; kind < PASS_KINDS; kind++) {
-		const struct histogram *h = &p->latency[kind];
-
-		if (!(kinds >> kind & 1))
-			continue;
-		for (i = 0; i < HISTOGRAM_BUCKETS; i++)
-			out->bucket[i] += h->bucket[i];
-		if (h->most > out->most)
-			out->most = h->most;
-	}
-}
-
-static uint64_t percentile(const struct histogram *h, double part)
-{
-	uint64_t total = 0, below = 0;
-	unsigned int i;
-
-	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
-		total += h->bucket[i];
-	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		below += h->bucket[i];
-		if (h->bucket[i] && (double)below >= part * (double)total)
-			return bucket_value(i) < h->most ? bucket_value(i) : h->most;
-	}
-	return 0;
-}
-
-static const char *time_words(uint64_t ns, char *words, size_t room)
-{
-	if (ns < 1000)
-		snprintf(words, room, "%lluns", (unsigned long long)ns);
-	else if (ns < 1000 * 1000)
-		snprintf(words, room, "%.*fus", ns < 100000 ? 1 : 0, (double)ns / 1e3);
-	else if (ns < SECOND)
-		snprintf(words, room, "%.*fms", ns < 100 * MS ? 1 : 0, (double)ns / 1e6);
-	else
-		snprintf(words, room, "%.2fs", (double)ns / 1e9);
-	return words;
-}
-
-static void print_latencies(const struct party *p, unsigned int kinds)
-{
-	static const double parts[] = { 0.5, 0.9, 0.99, 0.999 };
-	struct histogram h;
-	char words[24];
-	size_t i;
-
-	histogram_sum(p, kinds, &h);
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		printf(" %7s", time_words(percentile(&h, parts[i]), words,
-					  sizeof(words)));
-	printf(" %7s\n", time_words(h.most, words, sizeof(words)));
-}
-
 /* --- the tables --- */
 
 #define KINDS_ALL	((1U << PASS_KINDS) - 1)
+
+/* Sums the histograms of the kinds whose bits are set. */
+static void latency_sum(const struct party *p, unsigned int kinds,
+			struct histogram *out)
+{
+	unsigned int kind;
+
+	memset(out, 0, sizeof(*out));
+	for (kind = 0; kind < PASS_KINDS; kind++) {
+		if (kinds >> kind & 1)
+			histogram_merge(out, &p->latency[kind]);
+	}
+}
 
 static double total_seconds(const struct shared *s)
 {
@@ -160,16 +94,18 @@ static double total_seconds(const struct shared *s)
 static void print_speed(const struct demo *d, enum party_id id,
 			struct count c, double seconds)
 {
+	struct histogram latency;
 	uint64_t timed = c.messages - d->shared->party[id].drained;
 
 	printf("%-10s %-18s %9llu %8.1f %8.0f", party_name[id],
 	       d->pattern[id], (unsigned long long)c.messages,
 	       (double)c.bytes / 1e6,
 	       seconds > 0 ? (double)timed / seconds : 0);
-	if (id == PARTY_PUBLISHER || id == PARTY_SERVER)
-		printf("\n");
-	else
-		print_latencies(&d->shared->party[id], KINDS_ALL);
+	if (id != PARTY_PUBLISHER && id != PARTY_SERVER) {
+		latency_sum(&d->shared->party[id], KINDS_ALL, &latency);
+		print_latencies(&latency);
+	}
+	printf("\n");
 }
 
 static void print_speeds(const struct demo *d)
@@ -178,9 +114,8 @@ static void print_speeds(const struct demo *d)
 	double seconds = total_seconds(s);
 	size_t i;
 
-	printf("%-10s %-18s %9s %8s %8s %7s %7s %7s %7s %7s\n", "party",
-	       "reads or serves", "messages", "MB", "msg/s", "p50", "p90",
-	       "p99", "p99.9", "max");
+	printf("%-10s %-18s %9s %8s %8s" LATENCY_HEAD "\n", "party",
+	       "reads or serves", "messages", "MB", "msg/s");
 	print_speed(d, PARTY_PUBLISHER,
 		    demo_total(d, PARTY_PUBLISHER, PARTY_ALL), seconds);
 	for (i = 0; i < RELIABLE; i++)
@@ -196,21 +131,6 @@ static void print_speeds(const struct demo *d)
 		    seconds);
 	printf("Latency: from the publisher's clock in the message to when it has been read, with the\n"
 	       "publisher as fast as the readers let it be; of the client, from request to reply.\n");
-}
-
-/* Remembers the first reason to fail. */
-__attribute__((format(printf, 2, 3)))
-static void object(const char **why, const char *format, ...)
-{
-	static char words[300];
-	va_list args;
-
-	if (*why)
-		return;
-	va_start(args, format);
-	vsnprintf(words, sizeof(words), format, args);
-	va_end(args);
-	*why = words;
 }
 
 static void print_sums(const char *name, struct count sent, struct count got,
@@ -343,8 +263,8 @@ static void print_slow(const struct demo *d, const char **why)
 	for (i = 0; i < RELIABLE; i++) {
 		const struct party *other = &d->shared->party[reliable[i]];
 
-		histogram_sum(other, 1U << PASS_ALONE, &without);
-		histogram_sum(other, 1U << PASS_SLOW, &with);
+		latency_sum(other, 1U << PASS_ALONE, &without);
+		latency_sum(other, 1U << PASS_SLOW, &with);
 		for (j = 0; j < 2; j++) {
 			snprintf(what, sizeof(what), "%s p%.0f",
 				 party_name[reliable[i]], parts[j] * 100);
@@ -377,9 +297,9 @@ static void print_killed(const struct demo *d, const char **why)
 	       (unsigned long long)s->killed_at, (double)s->down_ns / 1e9,
 	       (unsigned long long)(total - s->killed_at),
 	       p->in_hand ? "given to it again, and known by its number" : "none");
-	if (p->starts != 2)
+	if (p->actor.starts != 2)
 		object(why, "the subscriber was started %u times, not twice",
-		       p->starts);
+		       p->actor.starts);
 	if (p->in_hand > 1)
 		object(why, "restarted: %llu messages came again, one might",
 		       (unsigned long long)p->in_hand);

@@ -38,11 +38,6 @@ struct subscriber {
 	struct weir_stream	*stream[INDEX_SECTIONS_MAX];
 };
 
-static bool told_to_leave(const struct subscriber *sub)
-{
-	return __atomic_load_n(&sub->p->leave, __ATOMIC_ACQUIRE);
-}
-
 /* --- streams that come and go --- */
 
 static int find_section(const struct subscriber *sub, const char *path)
@@ -67,7 +62,8 @@ static int stream_attached(struct subscriber *sub, uint32_t id)
 		return 0;	/* ended already; DETACHED follows */
 	section = find_section(sub, weir_stream_path(stream));
 	if (section < 0 || !demo_reads(sub->d, sub->id, (uint32_t)section))
-		return demo_fail(sub->p, "attached to a path that the pattern does not match", 0);
+		return actor_fail(&sub->p->actor,
+				  "attached to a path that the pattern does not match", 0);
 	sub->stream[section] = stream;
 	/* the next message tells the section by this, not by its own word */
 	stream->user = &sub->p->tally[section];
@@ -87,8 +83,9 @@ static int take_notice(struct subscriber *sub, struct weir_msg *msg)
 	else if (n.type == WEIR_NOTICE_DETACHED)
 		sub->detached++;
 	else
-		err = demo_fail(sub->p, n.type == WEIR_NOTICE_EVICTED ?
-				"evicted" : "the kernel sent bad news", 0);
+		err = actor_fail(&sub->p->actor,
+				 n.type == WEIR_NOTICE_EVICTED ?
+				 "evicted" : "the kernel sent bad news", 0);
 	weir_release(sub->w, msg);
 	return err;
 }
@@ -152,7 +149,7 @@ static void count_message(struct subscriber *sub, const struct taken *t)
 	sub->first[t->section] = false;
 	if (t->seq < next) {
 		/* counted by the process that was killed, but not released */
-		if (first && p->starts > 1 && t->seq + 1 == next &&
+		if (first && p->actor.starts > 1 && t->seq + 1 == next &&
 		    sub->id == PARTY_RESTARTED)
 			p->in_hand++;
 		else
@@ -174,7 +171,8 @@ static int take_reliable(struct subscriber *sub, struct weir_msg *msg)
 		count_message(sub, &t);
 	else
 		sub->p->broken++;
-	return weir_release(sub->w, msg) ? demo_fail(sub->p, "evicted", 0) : 0;
+	return weir_release(sub->w, msg) ?
+	       actor_fail(&sub->p->actor, "evicted", 0) : 0;
 }
 
 /* Nothing is counted before the release has said that it was whole. */
@@ -199,11 +197,11 @@ static int take_lossy(struct subscriber *sub, struct weir_msg *msg)
 
 static int read_failed(struct subscriber *sub, int err)
 {
-	return demo_fail(sub->p, err == -ESTALE ? "evicted" :
-			 err == -EPROTO ? "a stream is broken" : "peek", err);
+	return actor_fail(&sub->p->actor, err == -ESTALE ? "evicted" :
+			  err == -EPROTO ? "a stream is broken" : "peek", err);
 }
 
-/* 1 if something was taken, 0 if there is nothing, -1 after demo_fail(). */
+/* 1 if something was taken, 0 if there is nothing, -1 after actor_fail(). */
 static int take_one(struct subscriber *sub)
 {
 	struct weir_msg msg;
@@ -226,7 +224,8 @@ static int wait_for_more(struct subscriber *sub)
 {
 	int ret = weir_wait(sub->w, WEIR_WAIT_IN, 0, LOOK_NS);
 
-	return ret < 0 && ret != -EINTR ? demo_fail(sub->p, "wait", ret) : 0;
+	return ret < 0 && ret != -EINTR ?
+	       actor_fail(&sub->p->actor, "wait", ret) : 0;
 }
 
 /* Until every stream has ended and been drained. */
@@ -234,7 +233,7 @@ static int read_all(struct subscriber *sub)
 {
 	int ret = 0;
 
-	while (ret >= 0 && !told_to_leave(sub)) {
+	while (ret >= 0 && !actor_leaves(&sub->p->actor)) {
 		ret = take_one(sub);
 		if (ret)
 			continue;
@@ -255,7 +254,7 @@ static int read_slowly(struct subscriber *sub)
 	int ret;
 
 	for (;;) {
-		bool leave = told_to_leave(sub);
+		bool leave = actor_leaves(&sub->p->actor);
 		uint64_t seen = sub->p->seen;
 
 		ret = take_one(sub);
@@ -310,12 +309,12 @@ int subscriber_run(struct demo *d, struct party *p, enum party_id id)
 	start_counting(&sub);
 	err = weir_open(&sub.w, id == PARTY_SLOW ? SOCK_DGRAM : SOCK_RDM, &config);
 	if (err)
-		return demo_fail(p, "socket", err);
+		return actor_fail(&p->actor, "socket", err);
 	err = weir_subscribe(sub.w, d->pattern[id]);
 	if (err) {
-		demo_fail(p, d->pattern[id], err);
+		actor_fail(&p->actor, d->pattern[id], err);
 	} else {
-		party_set_state(p, PARTY_READY);
+		actor_set_state(&p->actor, ACTOR_READY);
 		err = id == PARTY_SLOW ? read_slowly(&sub) : read_all(&sub);
 	}
 	if (!weir_info(sub.w, &info))
