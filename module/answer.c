@@ -31,19 +31,6 @@ void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
 			handle, tag_key, 0);
 }
 
-/* A call is over: what it holds is free again. Under post.lock. */
-void weir_call_end(struct weir_port *port, struct weir_call *call)
-{
-	if (unlikely(call->once))
-		weir_once_leave(call);
-	/* if its caller waits for the slot, or the space of its record */
-	if (unlikely(port->starved) ||
-	    (call->held && READ_ONCE(weir_ring_status(port->outbox)->wake) &
-			   WEIR_WAKE_WRITER))
-		weir_port_later(port);
-	weir_calls_put(&port->calls, call);
-}
-
 /*
  * The record that a target has not read yet is nothing to it any more. Whoever
  * has it in hand already goes on with it, and is late. Best effort: the lock
@@ -69,7 +56,7 @@ void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad)
 	struct weir_target *target = call->target;
 	const struct weir_plan *plan;
 
-	weir_bulkhead_give(&target->load.in_flight);
+	weir_bulkhead_give(&target->load.in_flight, 1);
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	if (plan && plan->has_breaker) {

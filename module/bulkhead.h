@@ -12,42 +12,45 @@
 #define _WEIR_BULKHEAD_H
 
 #include <linux/atomic.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 /**
- * weir_bulkhead_take() - one more, if there is room
+ * weir_bulkhead_take() - more, as many as there is room for
  * @in_flight: how many there are; fewer than 2^31.
  * @max: how many there may be; 0: any number, but they are counted.
+ * @n: how many are wanted, at least 1.
  *
  * It compares and swaps rather than to add and take back: what is refused must
  * not be seen in the count, where it would make others be refused that have
  * room, and a full target's cache line is only read.
  *
- * Return: whether there was; if so, weir_bulkhead_give() must follow.
+ * Return: how many there was room for, 0 to @n; for so many
+ * weir_bulkhead_give() must follow.
  */
-static inline bool weir_bulkhead_take(atomic_t *in_flight, u32 max)
+static __always_inline u32 weir_bulkhead_take(atomic_t *in_flight, u32 max,
+					      u32 n)
 {
-	int n;
+	int now = atomic_read(in_flight);
 
-	if (!max) {
-		atomic_inc(in_flight);
-		return true;
-	}
-	n = atomic_read(in_flight);
 	do {
-		if ((u32)n >= max)
-			return false;
-	} while (!atomic_try_cmpxchg_relaxed(in_flight, &n, n + 1));
-	return true;
+		if (max) {
+			if ((u32)now >= max)
+				return 0;
+			n = min(n, max - (u32)now);
+		}
+	} while (!atomic_try_cmpxchg_relaxed(in_flight, &now, now + n));
+	return n;
 }
 
 /**
- * weir_bulkhead_give() - one less
- * @in_flight: where it was taken.
+ * weir_bulkhead_give() - less
+ * @in_flight: where they were taken.
+ * @n: how many.
  */
-static inline void weir_bulkhead_give(atomic_t *in_flight)
+static inline void weir_bulkhead_give(atomic_t *in_flight, u32 n)
 {
-	atomic_dec(in_flight);
+	atomic_sub(n, in_flight);
 }
 
 #endif /* _WEIR_BULKHEAD_H */

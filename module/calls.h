@@ -16,6 +16,7 @@
 #ifndef _WEIR_CALLS_H
 #define _WEIR_CALLS_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 struct weir_once;
@@ -93,7 +94,7 @@ struct weir_call {
 	u16			need;
 	u16			left;
 	u8			gather;
-};
+} __aligned(128);
 
 /* of one allocation */
 #define WEIR_CALLS_CHUNK	32U

@@ -46,7 +46,7 @@ static noinline void weir_target_replied(struct weir_run *run,
 					 const struct weir_plan *plan,
 					 u32 round, bool good, u64 took_ns)
 {
-	weir_bulkhead_give(&target->load.in_flight);
+	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
 				  run->now_ns, round, good, took_ns);
@@ -103,17 +103,94 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 	return true;
 }
 
-/*
- * A reply or an error from a target, to whoever called. Returns 0 or
- * WEIR_HELD.
+/* A reply to what is answered already, or was never asked. */
+static void weir_port_late(struct weir_port *port)
+{
+	port->late++;
+	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+}
+
+/**
+ * struct weir_back - a reply that has its space in the caller's inbox
+ * @pos: of the record.
+ * @seq: its record count.
+ * @handle: the caller's.
+ * @tag_key: of the request.
  */
-int weir_route_reply(struct weir_port *port, const struct weir_parcel *m)
+struct weir_back {
+	u64	pos;
+	u32	seq;
+	u32	handle;
+	u64	tag_key;
+};
+
+/*
+ * Good replies of a hand, all to one caller, as far as each ends a plain call
+ * and there is room. Returns how many.
+ */
+static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
+			   const struct weir_parcel *m, u32 n)
+{
+	struct weir_post *post = &caller->inbox->post;
+	struct weir_back back[WEIR_HAND_MAX];
+	struct weir_run *run = &port->run;
+	u32 i, j;
+
+	spin_lock(&post->lock);
+	for (i = 0; i < n; i++) {
+		u64 name = m[i].route | m[i].tag_key << 32;
+		struct weir_back *b = &back[i];
+		struct weir_target *target;
+		struct weir_call *call;
+
+		call = weir_calls_find(&caller->calls, weir_name_slot(name),
+				       weir_name_gen(name));
+		if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT))
+			break;
+		target = call->target;
+		if (unlikely(target->port != port || call->once ||
+			     call->parent != WEIR_CALL_NONE))
+			break;
+		if (unlikely(!weir_inbox_claim(caller->inbox, m[i].total,
+					       (u64)(post->kept - 1) *
+					       WEIR_ANSWER_BYTES,
+					       &b->pos, &b->seq)))
+			break;
+		b->handle = call->handle;
+		b->tag_key = call->tag_key;
+		post->kept--;
+		weir_run_serve(run, target, call->sent_ns, call->round, true);
+		weir_call_end(caller, call);
+	}
+	spin_unlock(&post->lock);
+	for (j = 0; j < i; j++) {
+		const struct weir_place at = {
+			.inbox = caller->inbox,
+			.pos = back[j].pos,
+			.seq = back[j].seq,
+		};
+
+		weir_place_fill(&at, m[j].payload, m[j].len,
+				(u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT,
+				back[j].handle, back[j].tag_key, 0);
+	}
+	if (likely(i))
+		weir_run_touch(run, caller->inbox);
+	return i;
+}
+
+/*
+ * A reply or an error from a target, to whoever called, in all its cases.
+ * Returns 0 or WEIR_HELD.
+ */
+static noinline int weir_reply_one(struct weir_port *port,
+				   struct weir_port *caller,
+				   const struct weir_parcel *m)
 {
 	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key;
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
 	struct weir_run *run = &port->run;
 	struct weir_target *target;
-	struct weir_port *caller;
 	struct weir_place at;
 	struct weir_call *call;
 	struct weir_post *post;
@@ -121,11 +198,6 @@ int weir_route_reply(struct weir_port *port, const struct weir_parcel *m)
 	int more = 0;
 	u64 keep;
 
-	if (!name)
-		return 0;	/* nobody wants it */
-	caller = weir_run_caller(port, name & ((1U << WEIR_PORT_BITS) - 1));
-	if (unlikely(!caller))
-		goto late;
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
 	spin_lock(&post->lock);
@@ -193,8 +265,37 @@ replied:
 	return 0;
 
 late:
-	port->late++;
-	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+	weir_port_late(port);
 	return 0;
 }
 
+/**
+ * weir_route_reply() - route replies and errors of a target
+ * @port: the target's.
+ * @m: a hand of them: of one kind, flags and caller.
+ * @n: how many, at least 1.
+ *
+ * Return: 0 when run.used of them, at least one, have been handed on or
+ * dropped; WEIR_HELD: the walk has to wait.
+ */
+int weir_route_reply(struct weir_port *port, const struct weir_parcel *m, u32 n)
+{
+	struct weir_port *caller;
+	u32 done;
+
+	if (unlikely(!(m->route | (u32)m->tag_key)))
+		return 0;	/* nobody wants it */
+	caller = weir_run_caller(port, m->route & ((1U << WEIR_PORT_BITS) - 1));
+	if (unlikely(!caller)) {
+		weir_port_late(port);
+		return 0;
+	}
+	if (likely(m->kind == WEIR_KIND_REPLY)) {
+		done = weir_reply_hand(port, caller, m, n);
+		if (likely(done)) {
+			port->run.used = done;
+			return 0;
+		}
+	}
+	return weir_reply_one(port, caller, m);
+}

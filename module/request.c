@@ -17,28 +17,28 @@ static u32 weir_run_ahead(const struct weir_run *run)
 	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
 }
 
-/* One token; they are taken for several messages at once. */
-static noinline bool weir_run_tokens(struct weir_run *run,
-				     struct weir_bucket *bucket)
+/* Tokens of a bucket at hand; taken for several messages at once. */
+static __always_inline u32 weir_run_tokens(struct weir_run *run,
+					   struct weir_bucket *bucket)
 {
+	if (likely(run->bucket == bucket && run->tokens))
+		return run->tokens;
 	if (run->bucket && run->tokens)
 		weir_bucket_give(run->bucket, run->tokens);
 	run->bucket = bucket;
 	run->tokens = weir_bucket_take(bucket, run->now_ns,
 				       weir_run_ahead(run));
-	if (!run->tokens)
-		return false;
-	run->tokens--;
-	return true;
+	return run->tokens;
 }
 
-static __always_inline bool weir_run_token(struct weir_run *run,
-					   struct weir_bucket *bucket)
+/* So many have been used. A route behind may have had its own since. */
+static __always_inline void weir_run_spend(struct weir_run *run,
+					   struct weir_bucket *bucket, u32 n)
 {
-	if (unlikely(run->bucket != bucket || !run->tokens))
-		return weir_run_tokens(run, bucket);
-	run->tokens--;
-	return true;
+	if (likely(run->bucket == bucket))
+		run->tokens -= n;
+	else
+		weir_bucket_take(bucket, run->now_ns, n);
 }
 
 /**
@@ -103,30 +103,42 @@ bool weir_port_slots(struct weir_port *port, u32 n)
 	return false;
 }
 
-/* A slot and room for the answer; NULL when the caller has to wait for them. */
-static __always_inline struct weir_call *weir_call_begin(struct weir_port *port)
+/* For how many calls, of @n, there are slots and room for the answers. */
+static __always_inline u32 weir_calls_ready(struct weir_port *port, u32 n)
 {
 	if (unlikely(!port->answers) &&
 	    !weir_port_reserve(port, 1, weir_run_ahead(&port->run)))
-		return NULL;
+		return 0;
 	if (unlikely(!port->calls.nmine) && !weir_port_slots(port, 1))
-		return NULL;
-	port->answers--;
-	return weir_calls_take(&port->calls);
+		return 0;
+	return min3(n, port->answers, port->calls.nmine);
 }
 
-/* A target has gone between being picked and having the call. */
-static noinline void weir_call_missed(struct weir_port *port,
-				      struct weir_call *call,
-				      const struct weir_target *target)
+/* weir_target_probe() - a breaker that is not closed: may one go? */
+bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
+		       u64 now, u32 *round)
+{
+	return weir_breaker_permit(&target->breaker, &plan->breaker, now,
+				   round);
+}
+
+/* A target has gone between being picked and having these calls. */
+static noinline void weir_calls_missed(struct weir_port *port, const u64 *names,
+				       u32 n)
 {
 	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+	u32 i;
 
-	/* who went may have found the call already */
 	spin_lock(&post->lock);
-	if (call->state == WEIR_CALL_SENT && call->target == target)
-		weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
-			       WEIR_GUARD_NONE);
+	for (i = 0; i < n; i++) {
+		call = weir_calls_find(&port->calls, weir_name_slot(names[i]),
+				       weir_name_gen(names[i]));
+		/* who went may have found it already */
+		if (call && call->state == WEIR_CALL_SENT)
+			weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
+				       WEIR_GUARD_NONE);
+	}
 	spin_unlock(&post->lock);
 }
 
@@ -140,78 +152,104 @@ static noinline void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 	spin_unlock(&post->lock);
 }
 
+/* The call of a request that is on its way. Returns its name. */
+static __always_inline u64 weir_call_make(struct weir_port *port,
+					  const struct weir_parcel *m,
+					  struct weir_target *target,
+					  u64 deadline_ns, u64 inbox_pos,
+					  u32 round)
+{
+	struct weir_call *call = weir_calls_take(&port->calls);
+	u64 name = weir_call_name(port->id, call);
+
+	call->handle = m->route;
+	call->tag_key = m->tag_key;
+	call->flags = m->flags;
+	call->attempt = 0;
+	call->parent = WEIR_CALL_NONE;
+	call->deadline_ns = deadline_ns;
+	call->once = NULL;
+	if (m->flags & WEIR_REC_IDEMPOTENT) {
+		call->pos = m->pos;
+		call->total = m->total;
+		weir_calls_hold(&port->calls, call);
+	}
+	if (unlikely(port->run.once)) {
+		call->once = port->run.once;
+		port->run.once = NULL;
+	}
+	/* from here on somebody else may end it */
+	weir_call_sent(port, call, target, inbox_pos, round);
+	return name;
+}
+
 /*
- * Sends a message to one target. @call: one that is sent again, or NULL.
- * Returns WEIR_REASON_NONE, why not, or WEIR_HELD when the caller itself has
- * no room for an answer.
+ * Sends messages of a hand to one target, as many as it has space for. Returns
+ * WEIR_REASON_NONE when that is one at least, why not, or WEIR_HELD when the
+ * caller itself has no room for an answer.
  */
 static __always_inline int
-weir_send_one(struct weir_port *port, const struct weir_parcel *m,
-	      const struct weir_plan *plan, struct weir_target *target,
-	      struct weir_call *call, u64 deadline_ns)
+weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
+	       const struct weir_plan *plan, struct weir_target *target,
+	       struct weir_way *way)
 {
-	bool answer = m->kind == WEIR_KIND_REQUEST, again = call;
+	bool answer = m->kind == WEIR_KIND_REQUEST;
+	u32 i, n = way->n, taken, round;
 	struct weir_run *run = &port->run;
+	u64 names[WEIR_HAND_MAX], pos;
 	struct weir_place at;
-	u64 name = 0;
-	u32 round;
 	int ret;
 
-	if (answer && likely(!again)) {
-		call = weir_call_begin(port);
-		if (unlikely(!call))
+	if (answer && likely(!way->call)) {
+		n = weir_calls_ready(port, n);
+		if (unlikely(!n))
 			return WEIR_HELD;
 	}
-	ret = answer ? weir_target_admit(plan, target, run->now_ns, &round) :
+	ret = answer ? weir_target_admit(plan, target, run->now_ns, &n,
+					 &round) :
 		       weir_target_open(target);
 	if (unlikely(ret))
-		goto undo;
-	ret = weir_target_claim(target, m, &at);
+		return ret;
+	taken = n;
+	ret = weir_target_claim(target, m, &n, &at);
+	if (unlikely(n != taken) && answer)
+		weir_target_dismiss(plan, target, taken - n, round);
 	if (unlikely(ret)) {
-		if (answer)
-			weir_target_dismiss(plan, target, round);
-		goto undo;
+		if (answer && ret == WEIR_REASON_TOO_LARGE)
+			weir_target_dismiss(plan, target, taken, round);
+		return ret;
 	}
+	pos = at.pos;
 	if (answer) {
-		if (likely(!again)) {
-			call->handle = m->route;
-			call->tag_key = m->tag_key;
-			call->flags = m->flags;
-			call->attempt = 0;
-			call->parent = WEIR_CALL_NONE;
-			call->deadline_ns = deadline_ns;
-			call->once = run->once;
-			run->once = NULL;
-			if (m->flags & WEIR_REC_IDEMPOTENT) {
-				call->pos = m->pos;
-				call->total = m->total;
-				weir_calls_hold(&port->calls, call);
-			}
+		if (unlikely(way->call)) {
+			way->call->attempt++;
+			names[0] = weir_call_name(port->id, way->call);
+			weir_call_sent(port, way->call, target, pos, round);
 		} else {
-			call->attempt++;
+			port->answers -= n;
+			for (i = 0; i < n; i++) {
+				names[i] = weir_call_make(port, &m[i], target,
+							  way->deadline_ns,
+							  pos, round);
+				pos += weir_parcel_need(&m[i]);
+			}
 		}
-		name = weir_call_name(port->id, call);
-		weir_call_sent(port, call, target, at.pos, round);
+		smp_mb();
 		if (unlikely(READ_ONCE(target->gone)))
-			weir_call_missed(port, call, target);
-		if (unlikely(deadline_ns < READ_ONCE(port->timer_ns)))
-			weir_call_timer(port, deadline_ns);
+			weir_calls_missed(port, names, n);
+		if (unlikely(way->deadline_ns < READ_ONCE(port->timer_ns)))
+			weir_call_timer(port, way->deadline_ns);
 		if (unlikely(!READ_ONCE(target->watched)))
 			weir_target_watch(target);
 	}
-	weir_place_request(&at, m, name);
-	weir_run_touch(run, at.inbox);
-	return WEIR_REASON_NONE;
-
-undo:
-	if (answer && !again) {
-		/* as if it had not been taken */
-		call->next = port->calls.mine;
-		port->calls.mine = call->slot;
-		port->calls.nmine++;
-		port->answers++;
+	for (i = 0; i < n; i++) {
+		weir_place_request(&at, &m[i], answer ? names[i] : 0);
+		at.pos += weir_parcel_need(&m[i]);
+		at.seq++;
 	}
-	return ret;
+	weir_run_touch(run, at.inbox);
+	way->sent = n;
+	return WEIR_REASON_NONE;
 }
 
 /* The last resort when no target is up: one that does nothing may yet. */
@@ -256,7 +294,7 @@ static noinline int weir_send_target(struct weir_port *port,
 		way->hops--;
 		return ret;
 	}
-	ret = weir_send_one(port, m, plan, target, way->call, way->deadline_ns);
+	ret = weir_send_hand(port, m, plan, target, way);
 	if (ret > 0)
 		weir_way_refused(way, target, ret);
 	return ret;
@@ -264,7 +302,7 @@ static noinline int weir_send_target(struct weir_port *port,
 
 /*
  * The target that the policy picked first, @i, has refused a message for the
- * reason @ret, or is none, or a route. Returns as weir_send_one(); of several
+ * reason @ret, or is none, or a route. Returns as weir_send_hand(); of several
  * refusals a full inbox, which passes by itself, else the last.
  */
 static noinline int weir_send_next(struct weir_port *port,
@@ -318,8 +356,7 @@ static __always_inline int weir_send_picked(struct weir_port *port,
 	if (likely(i >= 0)) {
 		target = plan->targets[i];
 		if (likely(!target->next)) {
-			ret = weir_send_one(port, m, plan, target, way->call,
-					    way->deadline_ns);
+			ret = weir_send_hand(port, m, plan, target, way);
 			if (likely(ret <= 0))
 				return ret;
 			weir_way_refused(way, target, ret);
@@ -421,6 +458,7 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 	struct weir_target *target;
 	const struct weir_plan *plan;
 	struct weir_place at;
+	u32 one = 1;
 	int i;
 
 	plan = rcu_dereference(mirror->plan);
@@ -432,20 +470,11 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 		return;
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
-	    weir_target_claim(target, m, &at))
+	    weir_target_claim(target, m, &one, &at))
 		return;
 	weir_place_request(&at, m, 0);
 	weir_run_touch(&port->run, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
-}
-
-/* A message that has to wait has used nothing of its route's rate. */
-static void weir_run_untoken(struct weir_run *run, struct weir_bucket *bucket)
-{
-	if (run->bucket == bucket)
-		run->tokens++;
-	else
-		weir_bucket_give(bucket, 1);
 }
 
 static bool weir_parcel_waits(const struct weir_parcel *m)
@@ -455,13 +484,14 @@ static bool weir_parcel_waits(const struct weir_parcel *m)
 
 /*
  * A message through a route: its rate, its targets, its fallback. Returns as
- * weir_send_one().
+ * weir_send_hand().
  */
 static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 			   struct weir_route *route, struct weir_way *way)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
 	struct weir_run *run = &port->run;
+	u32 tokens;
 	int ret;
 
 	if (unlikely(way->hops > WEIR_HOPS_MAX))
@@ -470,14 +500,21 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 		return WEIR_REASON_NO_ROUTE;
 	if (!way->deadline_ns)
 		way->deadline_ns = run->now_ns + plan->timeout_ns;
-	if (plan->bucket && unlikely(!weir_run_token(run, plan->bucket))) {
+	/* where each message is judged by itself, and where they are counted */
+	if (unlikely(plan->single))
+		way->n = 1;
+	tokens = plan->bucket ? weir_run_tokens(run, plan->bucket) : U32_MAX;
+	if (unlikely(!tokens)) {
 		way->wait_ns = weir_bucket_wait_ns(plan->bucket, run->now_ns);
 		ret = WEIR_REASON_RATE;
 	} else {
+		way->n = min(way->n, tokens);
 		ret = unlikely(plan->policy >= WEIR_POLICY_ALL && !way->call) ?
 		      weir_send_several(port, m, plan, way) :
 		      weir_send_picked(port, m, plan, way);
 		if (likely(!ret)) {
+			if (plan->bucket)
+				weir_run_spend(run, plan->bucket, way->sent);
 			if (unlikely(plan->mirror) && !way->call &&
 			    weir_run_random(port) % 1000 <
 			    plan->mirror_permille)
@@ -485,21 +522,18 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 			return 0;
 		}
 		if (ret == WEIR_HELD || (ret == WEIR_REASON_INBOX_FULL &&
-					 weir_parcel_waits(m))) {
-			if (plan->bucket)
-				weir_run_untoken(run, plan->bucket);
+					 weir_parcel_waits(m)))
 			return ret;
-		}
 	}
 	if (plan->fallback) {
 		way->hops++;
 		ret = weir_send_route(port, m, plan->fallback, way);
 		way->hops--;
 		if (!ret)
-			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
+			weir_route_count(route, WEIR_ROUTE_FALLBACKS,
+					 way->sent);
 	} else if (plan->canned && m->kind == WEIR_KIND_REQUEST) {
 		way->canned = plan->canned;
-		way->paid = ret == WEIR_REASON_RATE ? NULL : plan->bucket;
 	}
 	return ret;
 }
@@ -518,25 +552,29 @@ static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
 }
 
 /*
- * A message to where its handle says. Returns 0 when it has been sent or
- * answered, WEIR_HELD, or, for a @call that is sent again, the reason why not;
+ * Messages of a hand to where their handle says. Returns 0 when run.used of them
+ * have been sent, or the first has been answered, WEIR_HELD, or, for a @call that is sent again, the reason why not;
  * @canned is then the reply to answer it with, if there is one.
  */
 static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
-			    struct weir_route *route, struct weir_call *call,
+			    u32 n, struct weir_route *route,
+			    struct weir_call *call,
 			    const struct weir_canned **canned)
 {
 	struct weir_way way = {
 		.call = call,
 		.deadline_ns = call ? call->deadline_ns : m->deadline_ns,
 		.answers = 1,
+		.n = n,
 	};
 	struct weir_ring *inbox;
 	int ret;
 
 	ret = weir_send_route(port, m, route, &way);
-	if (likely(!ret))
+	if (likely(!ret)) {
+		port->run.used = way.sent;
 		return 0;
+	}
 	if (call) {
 		*canned = way.canned;
 		return ret;
@@ -560,8 +598,6 @@ static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
 				     way.canned->data, way.canned->len);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
-		else if (way.paid)
-			weir_run_untoken(&port->run, way.paid);
 		return ret;
 	}
 	/* of several refusals the one that is told */
@@ -590,7 +626,7 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
 	int ret;
 
 	if (!plan || !plan->once)
-		return weir_send_routed(port, m, route, NULL, NULL);
+		return weir_send_routed(port, m, 1, route, NULL, NULL);
 	ret = weir_once_begin(port, m, plan->once, m->deadline_ns ?:
 			      run->now_ns + plan->timeout_ns, &reply);
 	if (ret)
@@ -606,7 +642,7 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
 			weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return ret;
 	}
-	ret = weir_send_routed(port, m, route, NULL, NULL);
+	ret = weir_send_routed(port, m, 1, route, NULL, NULL);
 	/* nobody has taken it over: held up, or refused */
 	if (run->once && ret == WEIR_HELD)
 		port->once_held = run->once;
@@ -616,8 +652,18 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
 	return ret;
 }
 
-/* A request, or a message that wants no answer, from its caller. */
-int weir_route_request(struct weir_port *port, const struct weir_parcel *m)
+/**
+ * weir_route_request() - route requests, or messages that want no answer
+ * @port: the caller.
+ * @m: a hand of them: of one handle, kind and flags, and, if there are
+ *	several, without deadline and key.
+ * @n: how many, at least 1.
+ *
+ * Return: 0 when run.used of them, at least one, have been sent or answered;
+ * WEIR_HELD: the walk has to wait.
+ */
+int weir_route_request(struct weir_port *port, const struct weir_parcel *m,
+		       u32 n)
 {
 	struct weir_handle *h;
 	u32 index = m->route - 1;
@@ -640,7 +686,7 @@ int weir_route_request(struct weir_port *port, const struct weir_parcel *m)
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
 		return weir_route_once(port, m, h->route);
-	return weir_send_routed(port, m, h->route, NULL, NULL);
+	return weir_send_routed(port, m, n, h->route, NULL, NULL);
 }
 
 /**
@@ -685,7 +731,7 @@ bool weir_route_again(struct weir_port *port, u32 slot, u32 gen)
 		if (h->gen != READ_ONCE(port->wn->route_gen))
 			weir_handle_resolve(port, h);
 		route = h->route;
-		ret = route ? weir_send_routed(port, &m, route, call,
+		ret = route ? weir_send_routed(port, &m, 1, route, call,
 					       &canned) :
 			      WEIR_REASON_NO_ROUTE;
 		if (route && !ret)

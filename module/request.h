@@ -19,9 +19,10 @@
  * @refuser: the target that refused it last.
  * @full: one that did for want of room; NULL.
  * @canned: a reply for it, if nobody takes it; NULL.
- * @paid: bucket of the route that has @canned; NULL.
  * @answers: that must find room, 1 unless it is for several.
  * @hops: routes that it is behind.
+ * @n: messages in hand; fewer if a route takes no more at once.
+ * @sent: of these, when it has been sent.
  */
 struct weir_way {
 	struct weir_call		*call;
@@ -30,9 +31,10 @@ struct weir_way {
 	struct weir_target		*refuser;
 	struct weir_target		*full;
 	const struct weir_canned	*canned;
-	struct weir_bucket		*paid;
 	u32				answers;
 	unsigned int			hops;
+	u32				n;
+	u32				sent;
 };
 
 /* Bytes that it takes in an inbox. */
@@ -41,63 +43,101 @@ static inline u32 weir_parcel_need(const struct weir_parcel *m)
 	return weir_ring_need(m->len + (m->deadline_ns ? 8 : 0));
 }
 
+/* request.c */
+bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
+		       u64 now, u32 *round);
+
 /* Nothing goes to a target whose breaker is held open. */
-static __always_inline enum weir_reason weir_target_open(const struct weir_target *target)
+static __always_inline enum weir_reason
+weir_target_open(const struct weir_target *target)
 {
 	return unlikely(READ_ONCE(target->forced)) ? WEIR_REASON_BREAKER :
 						     WEIR_REASON_NONE;
 }
 
-/* What a target says to a request before there is space for it. */
-static __always_inline enum weir_reason weir_target_admit(const struct weir_plan *plan,
-					  struct weir_target *target, u64 now,
-					  u32 *round)
+/*
+ * What a target says to requests before there is space for them. @n: in: how
+ * many; out: how many it takes, if it takes any.
+ */
+static __always_inline enum weir_reason
+weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
+		  u64 now, u32 *n, u32 *round)
 {
+	u32 taken;
+
 	*round = 0;
 	if (unlikely(weir_target_open(target)))
 		return WEIR_REASON_BREAKER;
-	if (unlikely(!weir_bulkhead_take(&target->load.in_flight,
-					 plan->bulkhead)))
+	taken = weir_bulkhead_take(&target->load.in_flight, plan->bulkhead,
+				   *n);
+	if (unlikely(!taken))
 		return WEIR_REASON_BULKHEAD;
-	if (plan->has_breaker &&
-	    unlikely(!weir_breaker_permit(&target->breaker, &plan->breaker, now,
-					  round))) {
-		weir_bulkhead_give(&target->load.in_flight);
-		return WEIR_REASON_BREAKER;
-	}
-	return WEIR_REASON_NONE;
+	*n = taken;
+	if (!plan->has_breaker)
+		return WEIR_REASON_NONE;
+	*round = READ_ONCE(target->breaker.round);
+	if (likely(READ_ONCE(target->breaker.state) == WEIR_BREAKER_CLOSED))
+		return WEIR_REASON_NONE;
+	/* probes go one by one */
+	weir_bulkhead_give(&target->load.in_flight, taken - 1);
+	*n = 1;
+	if (weir_target_probe(plan, target, now, round))
+		return WEIR_REASON_NONE;
+	weir_bulkhead_give(&target->load.in_flight, 1);
+	return WEIR_REASON_BREAKER;
 }
 
-/* Undoes weir_target_admit(). */
+/* Undoes weir_target_admit() for so many. */
 static inline void weir_target_dismiss(const struct weir_plan *plan,
-				       struct weir_target *target, u32 round)
+				       struct weir_target *target, u32 n,
+				       u32 round)
 {
-	weir_bulkhead_give(&target->load.in_flight);
+	weir_bulkhead_give(&target->load.in_flight, n);
 	if (plan->has_breaker)
 		weir_breaker_forget(&target->breaker, round);
 }
 
-/* Space in a target's inbox. */
-static __always_inline enum weir_reason weir_target_claim(struct weir_target *target,
-					  const struct weir_parcel *m,
-					  struct weir_place *at)
+/*
+ * Space in a target's inbox for messages of a hand, one behind the other. @n:
+ * in: how many; out: for how many there is, if there is for any.
+ */
+static __always_inline enum weir_reason
+weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
+		  u32 *n, struct weir_place *at)
 {
 	struct weir_ring *inbox = target->port->inbox;
 	struct weir_post *post = &inbox->post;
-	u32 len = m->len + (m->deadline_ns ? 8 : 0);
-	u64 keep;
-	bool got;
+	u64 room, sum = 0, keep;
+	u32 k, need;
 
-	if (unlikely(len > weir_ring_max_len(&inbox->view)))
+	if (unlikely(m->len + (m->deadline_ns ? 8 : 0) >
+		     weir_ring_max_len(&inbox->view)))
 		return WEIR_REASON_TOO_LARGE;
 	at->inbox = inbox;
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
-	got = weir_inbox_claim(inbox, weir_ring_need(len), keep, &at->pos,
-			       &at->seq);
-	target->requests += got;
+	room = post->limit - post->pos;
+	for (k = 0; k < *n; k++) {
+		need = weir_parcel_need(&m[k]);
+		if (unlikely(sum + need + keep > room)) {
+			weir_inbox_room(inbox, 0);
+			room = post->limit - post->pos;
+			if (sum + need + keep > room)
+				break;
+		}
+		sum += need;
+	}
+	at->pos = post->pos;
+	at->seq = post->seq;
+	post->pos += sum;
+	post->seq += k;
+	target->requests += k;
+	WRITE_ONCE(inbox->view.head->claim,
+		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
+	smp_wmb();						/* (A) */
 	spin_unlock(&post->lock);
-	if (likely(got))
+	*n = k;
+	if (likely(k))
 		return WEIR_REASON_NONE;
 	return READ_ONCE(target->gone) ? WEIR_REASON_NO_TARGET :
 					 WEIR_REASON_INBOX_FULL;
@@ -105,7 +145,8 @@ static __always_inline enum weir_reason weir_target_claim(struct weir_target *ta
 
 /* The copy. @name: the call's, 0 when no answer is wanted. */
 static __always_inline void weir_place_request(const struct weir_place *at,
-			       const struct weir_parcel *m, u64 name)
+					       const struct weir_parcel *m,
+					       u64 name)
 {
 	weir_place_fill(at, m->payload, m->len,
 			(u64)m->kind << WEIR_KIND_SHIFT |
@@ -118,7 +159,7 @@ static __always_inline void weir_place_request(const struct weir_place *at,
 /*
  * A call is with its target from here on. Who looks for the calls of a target
  * that goes either finds this one, or we find the target gone: each side
- * stores, fences and then looks.
+ * stores, fences and then looks. The caller fences, once for several.
  */
 static __always_inline void weir_call_sent(struct weir_port *port,
 					   struct weir_call *call,
@@ -130,7 +171,6 @@ static __always_inline void weir_call_sent(struct weir_port *port,
 	call->sent_ns = port->run.now_ns;
 	call->inbox_pos = inbox_pos;
 	smp_store_release(&call->state, WEIR_CALL_SENT);
-	smp_mb();
 }
 
 /* several.c */

@@ -105,23 +105,54 @@ void weir_route_settle(struct weir_port *port)
 		weir_wake_writer(port->outbox);
 }
 
-static int weir_route_parcel(struct weir_port *port, const struct weir_parcel *m)
+static noinline int weir_route_bad(struct weir_port *port,
+				   const struct weir_parcel *m)
 {
-	struct weir_parcel bad;
+	struct weir_parcel bad = *m;
 
+	bad.kind &= ~WEIR_PARCEL_BAD;
+	return weir_send_refuse(port, &bad, NULL, NULL,
+				WEIR_REASON_BAD_REQUEST, 0);
+}
+
+static __always_inline int weir_route_hand(struct weir_port *port,
+					   const struct weir_parcel *m, u32 n)
+{
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
 	case WEIR_KIND_EVENT:
-		return weir_route_request(port, m);
+		return weir_route_request(port, m, n);
 	case WEIR_KIND_REPLY:
 	case WEIR_KIND_ERROR:
-		return weir_route_reply(port, m);
+		return weir_route_reply(port, m, n);
 	}
-	bad = *m;
-	bad.kind &= ~WEIR_PARCEL_BAD;
-	m = &bad;
-	return weir_send_refuse(port, m, NULL, NULL, WEIR_REASON_BAD_REQUEST,
-				0);
+	return weir_route_bad(port, m);
+}
+
+/*
+ * Adds to a hand what follows its first message and goes the same way: a
+ * request by the same handle, a reply to the same caller. Returns how many
+ * there are.
+ */
+static __always_inline u32 weir_hand_fill(const struct weir_ring_view *v,
+					  struct weir_parcel *m, u64 tail)
+{
+	u32 same = m->kind == WEIR_KIND_REQUEST || m->kind == WEIR_KIND_EVENT ?
+		   U32_MAX : (1U << WEIR_PORT_BITS) - 1;
+	u64 pos = m->pos + m->total;
+	u32 n;
+
+	if (unlikely(m->deadline_ns || m->dup))
+		return 1;
+	for (n = 1; n < WEIR_HAND_MAX && pos != tail; n++) {
+		if (weir_parcel_plain(v, pos, &m[n]) != 1 ||
+		    m[n].kind != m->kind || m[n].flags != m->flags ||
+		    (m[n].route ^ m->route) & same ||
+		    tail - pos < m[n].total)
+			break;
+		pos += m[n].total;
+	}
+	return n;
 }
 
 /* A chunk of slots for calls; false when there may be no more. May sleep. */
@@ -210,25 +241,27 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 static int weir_route_stretch(struct weir_port *port)
 {
 	struct weir_ring_view *v = &port->outbox->view;
-	u64 pos = port->pos, tail, bytes = 0;
-	u32 seq, n = 0;
+	struct weir_parcel hand[WEIR_HAND_MAX];
+	struct weir_run *run = &port->run;
+	u64 pos = port->pos, begin = pos, tail;
+	u32 seq, n, done = 0;
 	int ret;
 
 	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
 		return -EPROTO;
 	rcu_read_lock();
 	for (;;) {
-		struct weir_parcel m;
-
-		ret = pos == tail ? 0 : weir_parcel_read(v, &pos, &m);
+		ret = pos == tail ? 0 : weir_parcel_read(v, &pos, hand);
 		if (ret <= 0)
 			break;
 		ret = -EPROTO;
-		if (unlikely(tail - pos < m.total))
+		if (unlikely(tail - pos < hand->total))
 			break;
-		port->run.left = tail - pos;
-		port->run.each = m.total;
-		ret = weir_route_parcel(port, &m);
+		n = weir_hand_fill(v, hand, tail);
+		run->left = tail - pos;
+		run->each = hand->total;
+		run->used = 1;
+		ret = weir_route_hand(port, hand, n);
 		if (unlikely(ret))
 			break;
 		/* the first of a key that waited has been answered otherwise */
@@ -236,10 +269,11 @@ static int weir_route_stretch(struct weir_port *port)
 			weir_once_over(port->once_held, NULL);
 			port->once_held = NULL;
 		}
-		pos += m.total;
-		bytes += m.total;
+		n = run->used;
+		pos = hand[n - 1].pos + hand[n - 1].total;
+		done += n;
 		ret = 1;
-		if (++n == WEIR_RUN_MESSAGES || bytes >= WEIR_RUN_BYTES)
+		if (done >= WEIR_RUN_MESSAGES || pos - begin >= WEIR_RUN_BYTES)
 			break;
 	}
 	weir_run_pause(&port->run);

@@ -81,6 +81,8 @@ struct weir_canned {
  * @bulkhead: requests in flight at one target; 0: any number.
  * @mirror_permille: share of messages for @mirror.
  * @has_breaker: @breaker counts.
+ * @single: messages are sent one by one, lest what is decided for each by
+ *	itself be decided for several.
  * @calm_ns: good replies that take no longer are not slow.
  * @timeout_ns: deadline of requests without.
  * @probe_ns: the watchdog's period; WEIR_PROBE_OFF.
@@ -100,6 +102,7 @@ struct weir_canned {
 struct weir_plan {
 	u8				policy;
 	u8				has_breaker;
+	u8				single;
 	u32				n;
 	u32				quorum;
 	u32				bulkhead;
@@ -281,6 +284,7 @@ struct weir_handle {
  * @slots: for calls: wanted at least, and not found; 0.
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.
+ * @used: messages that were sent or answered at once.
  * @once: the message in hand is the first of its key; NULL.
  * @tokens: of @bucket, taken and not used.
  * @bucket: where they are from.
@@ -299,6 +303,7 @@ struct weir_run {
 	u32			slots;
 	u64			left;
 	u64			each;
+	u32			used;
 	struct weir_once	*once;
 	u32			tokens;
 	struct weir_bucket	*bucket;

@@ -36,18 +36,21 @@ static u32 weir_branches_claim(struct weir_port *port,
 
 	for (i = 0; i < plan->n; i++) {
 		struct weir_branch *b = &branches[n];
+		u32 one = 1;
 
 		b->target = plan->targets[i];
 		b->name = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
 		ret = answer ? weir_target_admit(plan, b->target,
-						 port->run.now_ns, &b->round) :
+						 port->run.now_ns, &one,
+						 &b->round) :
 			       weir_target_open(b->target);
 		if (!ret) {
-			ret = weir_target_claim(b->target, m, &b->at);
+			ret = weir_target_claim(b->target, m, &one, &b->at);
 			if (ret && answer)
-				weir_target_dismiss(plan, b->target, b->round);
+				weir_target_dismiss(plan, b->target, 1,
+						    b->round);
 		}
 		if (ret)
 			*worst = ret;
@@ -101,6 +104,7 @@ static bool weir_branches_enter(struct weir_port *port,
 	}
 	if (deadline_ns < port->timer_ns)
 		weir_port_timer(port, deadline_ns);
+	smp_mb();
 	/* one that has gone meanwhile has looked before its call was here */
 	for (i = 0; i < n; i++) {
 		if (!READ_ONCE(branches[i].target->gone))
@@ -149,7 +153,8 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 
 		if (worst) {
 			if (answer)
-				weir_target_dismiss(plan, b->target, b->round);
+				weir_target_dismiss(plan, b->target, 1,
+						    b->round);
 			weir_place_abort(&b->at, weir_parcel_need(m));
 			continue;
 		}
@@ -159,5 +164,6 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 			weir_target_watch(b->target);
 	}
 	kfree(branches);
+	way->sent = 1;
 	return worst;
 }

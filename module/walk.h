@@ -22,6 +22,12 @@
 #define WEIR_RUN_MESSAGES	64
 #define WEIR_RUN_BYTES		SZ_256K
 
+/*
+ * Messages that are handed on together: those that follow one another in an
+ * outbox and go the same way. What is decided for the first holds for all.
+ */
+#define WEIR_HAND_MAX		8
+
 /* A call costs its caller's inbox as much as the answer that must fit. */
 #define WEIR_ANSWER_BYTES	WEIR_GRANULE
 
@@ -87,28 +93,28 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 			  struct weir_parcel *m);
 
 /*
- * Reads the record at a position. Returns 1, 0 when there is none, -EPROTO for
- * nonsense. Aborted ones are passed over, and so @pos moves.
+ * Reads the record at a position, if it is a plain one. Returns 1, 0 when there
+ * is none, -EPROTO for what weir_parcel_read_slow() must judge.
  */
-static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
-					    u64 *pos, struct weir_parcel *m)
+static __always_inline int weir_parcel_plain(const struct weir_ring_view *v,
+					     u64 pos, struct weir_parcel *m)
 {
-	struct weir_record *rec = weir_ring_at(v, *pos);
+	struct weir_record *rec = weir_ring_at(v, pos);
 	struct weir_words *words = (struct weir_words *)rec;
 	u64 shape, word;
 
-	if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
+	if (smp_load_acquire(&rec->commit) != pos + v->secret)	/* (B) */
 		return 0;
 	shape = WEIR_WORD(READ_ONCE(words->shape));
 	/* an extension, an aborted one, or one longer than can be */
 	if (unlikely(shape >> WEIR_EXT_SHIFT ||
 		     shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT ||
 		     (u32)shape > weir_ring_max_len(v)))
-		return weir_parcel_read_slow(v, pos, m);
+		return -EPROTO;
 	word = WEIR_WORD(READ_ONCE(words->seq_route));
 	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
 	m->payload = (u8 *)(rec + 1);
-	m->pos = *pos;
+	m->pos = pos;
 	m->total = weir_ring_need((u32)shape);
 	m->deadline_ns = 0;
 	m->dup = 0;
@@ -117,6 +123,18 @@ static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
 	m->kind = shape >> WEIR_KIND_SHIFT;
 	m->flags = shape >> WEIR_FLAGS_SHIFT;
 	return 1;
+}
+
+/*
+ * Reads the record at a position. Returns 1, 0 when there is none, -EPROTO for
+ * nonsense. Aborted ones are passed over, and so @pos moves.
+ */
+static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
+					    u64 *pos, struct weir_parcel *m)
+{
+	int ret = weir_parcel_plain(v, *pos, m);
+
+	return unlikely(ret < 0) ? weir_parcel_read_slow(v, pos, m) : ret;
 }
 
 /* Small ones word by word: a call costs more. The source may change. */
@@ -206,21 +224,36 @@ static inline int weir_run_hold(struct weir_run *run, struct weir_ring *inbox,
 /* answer.c */
 void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
 		     const struct weir_fault *fault);
-void weir_call_end(struct weir_port *port, struct weir_call *call);
 int weir_call_child_done(struct weir_port *port, struct weir_call *call,
 			 bool good);
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
 
+/* A call is over: what it holds is free again. Under post.lock. */
+static __always_inline void weir_call_end(struct weir_port *port,
+					  struct weir_call *call)
+{
+	if (unlikely(call->once))
+		weir_once_leave(call);
+	/* if its caller waits for the slot, or the space of its record */
+	if (unlikely(port->starved) ||
+	    (call->held && unlikely(READ_ONCE(port->outbox->view.status->wake) &
+				    WEIR_WAKE_WRITER)))
+		weir_port_later(port);
+	weir_calls_put(&port->calls, call);
+}
+
 /* request.c */
-int weir_route_request(struct weir_port *port, const struct weir_parcel *m);
+int weir_route_request(struct weir_port *port, const struct weir_parcel *m,
+		       u32 n);
 int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns);
 
 /* reply.c */
-int weir_route_reply(struct weir_port *port, const struct weir_parcel *m);
+int weir_route_reply(struct weir_port *port, const struct weir_parcel *m,
+		     u32 n);
 void weir_run_served(struct weir_run *run);
 
 /* router.c */

@@ -7,6 +7,7 @@
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
+#include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 
@@ -23,16 +24,16 @@ static void bulkhead_take__refuses_the_one_too_many(struct kunit *test)
 
 	for (max = 1; max < 20; max++) {
 		for (i = 0; i < max; i++)
-			KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, max));
-		KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, max));
+			KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, max, 1));
+		KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, max, 1));
 		KUNIT_EXPECT_EQ(test, atomic_read(&n), max);
-		weir_bulkhead_give(&n);
-		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, max));
+		weir_bulkhead_give(&n, 1);
+		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, max, 1));
 		/* the most there may be was made smaller meanwhile */
 		if (max > 1)
-			KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1));
+			KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1, 1));
 		while (i--)
-			weir_bulkhead_give(&n);
+			weir_bulkhead_give(&n, 1);
 		KUNIT_EXPECT_EQ(test, atomic_read(&n), 0);
 	}
 }
@@ -43,11 +44,11 @@ static void bulkhead_take__counts_without_a_limit(struct kunit *test)
 	u32 i;
 
 	for (i = 0; i < 1000; i++)
-		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, 0));
+		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, 0, 1));
 	KUNIT_EXPECT_EQ(test, atomic_read(&n), 1000);
-	KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, U32_MAX));
-	KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1001));
-	weir_bulkhead_give(&n);
+	KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, U32_MAX, 1));
+	KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1001, 1));
+	weir_bulkhead_give(&n, 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&n), 1000);
 }
 
@@ -75,7 +76,7 @@ static void member_take(struct member *m, u32 *held)
 {
 	struct crowd *c = m->crowd;
 
-	if (!weir_bulkhead_take(&c->in_flight, MOST)) {
+	if (!weir_bulkhead_take(&c->in_flight, MOST, 1)) {
 		m->refused++;
 		return;
 	}
@@ -92,7 +93,7 @@ static void member_give(struct member *m, u32 *held)
 	atomic_dec(&m->crowd->inside);
 	/* outside before it gives, pairs with member_take() of others */
 	smp_mb__after_atomic();
-	weir_bulkhead_give(&m->crowd->in_flight);
+	weir_bulkhead_give(&m->crowd->in_flight, 1);
 	--*held;
 }
 
@@ -150,10 +151,37 @@ static void bulkhead_take__holds_against_many(struct kunit *test)
 	KUNIT_EXPECT_GT(test, refused, 0);
 }
 
+/* As many of several as there is room for, and no more. */
+static void bulkhead_take__gives_what_there_is(struct kunit *test)
+{
+	struct rnd_state rnd;
+	atomic_t n = ATOMIC_INIT(0);
+	u32 model = 0, i;
+
+	prandom_seed_state(&rnd, 20261121);
+	for (i = 0; i < 20000; i++) {
+		u32 r = prandom_u32_state(&rnd), want = 1 + r % 9;
+		u32 max = 20 + (r >> 8) % 5, got;
+
+		if (r >> 31) {
+			got = weir_bulkhead_take(&n, max, want);
+			KUNIT_ASSERT_EQ(test, got, model >= max ? 0 :
+					min(want, max - model));
+			model += got;
+		} else if (model >= want) {
+			weir_bulkhead_give(&n, want);
+			model -= want;
+		}
+		KUNIT_ASSERT_EQ(test, (u32)atomic_read(&n), model);
+	}
+	KUNIT_EXPECT_EQ(test, weir_bulkhead_take(&n, 0, 1000), 1000);
+}
+
 static struct kunit_case bulkhead_cases[] = {
 	KUNIT_CASE(bulkhead_take__refuses_the_one_too_many),
 	KUNIT_CASE(bulkhead_take__counts_without_a_limit),
 	KUNIT_CASE(bulkhead_take__holds_against_many),
+	KUNIT_CASE(bulkhead_take__gives_what_there_is),
 	{}
 };
 
