@@ -141,11 +141,12 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 	return true;
 }
 
-static void weir_inbox_wake(struct weir_sock *ws)
+/* weir_inbox_wake() - wake who sleeps for what an inbox has got */
+void weir_inbox_wake(struct weir_ring *inbox)
 {
 	smp_mb();						/* (C) */
-	if (READ_ONCE(weir_ring_status(ws->inbox)->wake) & WEIR_WAKE_READERS)
-		weir_wake_readers(ws->inbox);
+	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
+		weir_wake_readers(inbox);
 }
 
 /*
@@ -164,7 +165,7 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 	__set_bit(type, &rd->notices);
 	weir_inbox_drain(ws, rd);
 	spin_unlock(&ws->inbox->post.lock);
-	weir_inbox_wake(ws);
+	weir_inbox_wake(ws->inbox);
 }
 
 /*
@@ -192,7 +193,7 @@ void weir_inbox_flush(struct weir_sock *ws)
 	weir_ports_resume(inbox);
 	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);
-	weir_inbox_wake(ws);
+	weir_inbox_wake(inbox);
 }
 
 /*
@@ -258,6 +259,6 @@ announce:
 	}
 	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);
-	weir_inbox_wake(ws);
+	weir_inbox_wake(ws->inbox);
 	return 0;
 }

@@ -62,7 +62,7 @@ out:
 		weir_place_fill(&at, reply->bytes, reply->len,
 				(u64)reply->kind << WEIR_KIND_SHIFT, handle,
 				tag_key, 0);
-	weir_wake_inbox(port->inbox);
+	weir_inbox_wake(port->inbox);
 }
 
 static void weir_once_work(struct work_struct *work)

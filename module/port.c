@@ -242,7 +242,7 @@ static void weir_port_lost_calls(struct weir_port *port,
 		}
 	}
 	spin_unlock(&post->lock);
-	weir_wake_inbox(port->inbox);
+	weir_inbox_wake(port->inbox);
 }
 
 /**

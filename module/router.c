@@ -12,16 +12,7 @@
  *
  * Process context.
  */
-
 #include "walk.h"
-
-/* Wakes who sleeps for what an inbox has got. */
-void weir_wake_inbox(struct weir_ring *inbox)
-{
-	smp_mb();						/* (C) */
-	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
-		weir_wake_readers(inbox);
-}
 
 /* Those that rcu_read_lock() keeps. */
 void weir_run_wake(struct weir_run *run)
@@ -100,7 +91,7 @@ void weir_route_settle(struct weir_port *port)
 	if (pos != READ_ONCE(rd->cursor->pos))
 		smp_store_release(&rd->cursor->pos, pos);	/* (D) */
 	/* also orders the cursor before the look at who waits for it: (C) */
-	weir_wake_inbox(port->inbox);
+	weir_inbox_wake(port->inbox);
 	if (READ_ONCE(weir_ring_status(port->outbox)->wake) & WEIR_WAKE_WRITER)
 		weir_wake_writer(port->outbox);
 }

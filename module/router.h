@@ -455,7 +455,6 @@ void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard);
 void weir_route_begin(struct weir_port *port);
 void weir_route_settle(struct weir_port *port);
-void weir_wake_inbox(struct weir_ring *inbox);
 
 /* --- named.c --- */
 int weir_named_address(struct weir_sock *ws, struct msghdr *msg,

@@ -595,6 +595,7 @@ void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus);
+void weir_inbox_wake(struct weir_ring *inbox);
 
 /**
  * weir_inbox_claim() - take space for a record in an inbox
