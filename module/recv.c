@@ -81,7 +81,7 @@ static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
 	if (rec->kind != WEIR_KIND_ERROR || !(scm.flags & WEIR_REC_ROUTER))
 		return 1;
 	memcpy(&fault, rec->payload, sizeof(fault));
-	return weir_fault_errno(fault.reason);
+	return -weir_reason_errno(fault.reason);
 }
 
 /* The stream cannot be read on. */

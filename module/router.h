@@ -461,7 +461,6 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 		       struct weir_scm_route *scm);
 void weir_named_record(const struct weir_ring_rec *rec,
 		       struct weir_scm_route *scm);
-int weir_fault_errno(u32 reason);
 
 /* --- poller.c --- */
 void weir_poll_join(struct weir_port *port);

@@ -31,8 +31,9 @@
 #ifndef _UAPI_WEIR_ROUTE_H
 #define _UAPI_WEIR_ROUTE_H
 
-#include <linux/types.h>
+#include <linux/errno.h>
 #include <linux/ioctl.h>
+#include <linux/types.h>
 #include "weir.h"
 
 /* --- Records ------------------------------------------------------------ */
@@ -65,6 +66,54 @@ struct weir_fault {
 	__u64	wait_ns;
 	__u64	reserved;
 };
+
+/**
+ * weir_reason_errno() - errno value of a reason why there is no reply
+ * @reason: enum weir_reason; any value.
+ *
+ * Return: one of its own for each reason that the router gives, positive;
+ * EPROTO for all others.
+ */
+static inline int weir_reason_errno(__u32 reason)
+{
+	switch (reason) {
+	case WEIR_REASON_DENIED:
+		return EACCES;
+	case WEIR_REASON_LIMIT:
+		return ENOSPC;
+	case WEIR_REASON_NO_MEMORY:
+		return ENOMEM;
+	case WEIR_REASON_NO_ROUTE:
+		return ENOENT;
+	case WEIR_REASON_NO_TARGET:
+		return EHOSTUNREACH;
+	case WEIR_REASON_DEADLINE:
+		return ETIME;
+	case WEIR_REASON_RATE:
+		return EDQUOT;
+	case WEIR_REASON_BULKHEAD:
+		return EBUSY;
+	case WEIR_REASON_BREAKER:
+		return ECONNREFUSED;
+	case WEIR_REASON_INBOX_FULL:
+		return ENOBUFS;
+	case WEIR_REASON_TARGET_DIED:
+		return ECONNRESET;
+	case WEIR_REASON_TARGET_HUNG:
+		return EHOSTDOWN;
+	case WEIR_REASON_TOO_LARGE:
+		return EMSGSIZE;
+	case WEIR_REASON_LOOP:
+		return ELOOP;
+	case WEIR_REASON_QUORUM:
+		return ENOLINK;
+	case WEIR_REASON_BAD_REQUEST:
+		return EBADMSG;
+	case WEIR_REASON_DUPLICATE:
+		return EALREADY;
+	}
+	return EPROTO;
+}
 
 /**
  * struct weir_scm_route - control message of level SOL_WEIR, WEIR_SCM_ROUTE

@@ -13,59 +13,57 @@
  * struct weir_reason_text - what there is to say of a reason
  * @name: short.
  * @words: for weir_error(); NULL for reasons that the router does not give.
- * @err: errno value.
  */
 struct weir_reason_text {
 	const char	*name;
 	const char	*words;
-	int		err;
 };
 
 static const struct weir_reason_text weir_reasons[] = {
-	[WEIR_REASON_NONE]	= { "none", NULL, 0 },
-	[WEIR_REASON_CLOSED]	= { "closed", NULL, 0 },
-	[WEIR_REASON_SLOW]	= { "slow", NULL, 0 },
-	[WEIR_REASON_BAD_CURSOR] = { "bad_cursor", NULL, 0 },
-	[WEIR_REASON_BAD_RECORD] = { "bad_record", NULL, 0 },
+	[WEIR_REASON_NONE]	= { "none", NULL },
+	[WEIR_REASON_CLOSED]	= { "closed", NULL },
+	[WEIR_REASON_SLOW]	= { "slow", NULL },
+	[WEIR_REASON_BAD_CURSOR] = { "bad_cursor", NULL },
+	[WEIR_REASON_BAD_RECORD] = { "bad_record", NULL },
 	[WEIR_REASON_DENIED]	= { "denied",
-		"the path may not be called", EACCES },
+		"the path may not be called" },
 	[WEIR_REASON_LIMIT]	= { "limit",
-		"a limit of the router is reached", ENOSPC },
+		"a limit of the router is reached" },
 	[WEIR_REASON_NO_MEMORY]	= { "no_memory",
-		"the router has no memory", ENOMEM },
-	[WEIR_REASON_OVERRUN]	= { "overrun", NULL, 0 },
-	[WEIR_REASON_EXPIRED]	= { "expired", NULL, 0 },
-	[WEIR_REASON_NETNS]	= { "netns", NULL, 0 },
-	[WEIR_REASON_TAKEN_OVER] = { "taken_over", NULL, 0 },
+		"the router has no memory" },
+	[WEIR_REASON_OVERRUN]	= { "overrun", NULL },
+	[WEIR_REASON_EXPIRED]	= { "expired", NULL },
+	[WEIR_REASON_NETNS]	= { "netns", NULL },
+	[WEIR_REASON_TAKEN_OVER] = { "taken_over", NULL },
 	[WEIR_REASON_NO_ROUTE]	= { "no_route",
-		"no such route", ENOENT },
+		"no such route" },
 	[WEIR_REASON_NO_TARGET]	= { "no_target",
-		"nobody serves the path", EHOSTUNREACH },
+		"nobody serves the path" },
 	[WEIR_REASON_DEADLINE]	= { "deadline",
-		"not answered in time", ETIME },
+		"not answered in time" },
 	[WEIR_REASON_RATE]	= { "rate",
-		"more requests than the route's rate allows", EDQUOT },
+		"more requests than the route's rate allows" },
 	[WEIR_REASON_BULKHEAD]	= { "bulkhead",
-		"as many requests in flight as may be", EBUSY },
+		"as many requests in flight as may be" },
 	[WEIR_REASON_BREAKER]	= { "breaker",
-		"the circuit breakers are open", ECONNREFUSED },
+		"the circuit breakers are open" },
 	[WEIR_REASON_INBOX_FULL] = { "inbox_full",
-		"the target's inbox is full", ENOBUFS },
+		"the target's inbox is full" },
 	[WEIR_REASON_TARGET_DIED] = { "target_died",
-		"the target died", ECONNRESET },
+		"the target died" },
 	[WEIR_REASON_TARGET_HUNG] = { "target_hung",
-		"the target does nothing", EHOSTDOWN },
+		"the target does nothing" },
 	[WEIR_REASON_TOO_LARGE]	= { "too_large",
-		"the message is larger than the inbox", EMSGSIZE },
+		"the message is larger than the inbox" },
 	[WEIR_REASON_LOOP]	= { "loop",
-		"more routes on the way than may be", ELOOP },
+		"more routes on the way than may be" },
 	[WEIR_REASON_QUORUM]	= { "quorum",
-		"too few can still answer", ENOLINK },
+		"too few can still answer" },
 	[WEIR_REASON_BAD_REQUEST] = { "bad_request",
-		"the request makes no sense", EBADMSG },
-	[WEIR_REASON_LATE]	= { "late", NULL, 0 },
+		"the request makes no sense" },
+	[WEIR_REASON_LATE]	= { "late", NULL },
 	[WEIR_REASON_DUPLICATE]	= { "duplicate",
-		"the first request with its key was lost", EALREADY },
+		"the first request with its key was lost" },
 };
 
 static const char *const weir_guards[] = {
@@ -91,9 +89,7 @@ _Static_assert(WEIR_GUARDS == WEIR_GUARD_MAX, "each guard has a name");
 
 int weir_fault_errno(uint32_t reason)
 {
-	int err = reason < WEIR_REASONS ? weir_reasons[reason].err : 0;
-
-	return err ? err : EPROTO;
+	return weir_reason_errno(reason);
 }
 
 const char *weir_reason_name(uint32_t reason)
