@@ -152,22 +152,40 @@ static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
 	return 0;
 }
 
+/* Length of a stream's next message, 0 if there is none. */
+static int weir_reader_next_len(const struct weir_reader *rd)
+{
+	u64 pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
+	u64 end = pos + weir_ring_bytes(&rd->ring->view);
+	struct weir_ring_rec rec;
+
+	for (; (s64)(end - pos) > 0; pos = rec.next) {
+		if (weir_ring_peek(&rd->ring->view, &pos, &rec) != 1)
+			break;
+		if (rec.kind != WEIR_KIND_NOTICE || rd->id != WEIR_ID_INBOX)
+			return rec.len;
+	}
+	return 0;
+}
+
 /* FIONREAD: length of the next message; 0 when there is none. */
 static int weir_next_len(struct weir_sock *ws)
 {
 	struct weir_reader *rd;
-	struct weir_ring_rec rec;
 	int len = 0;
 
+	if (smp_load_acquire(&ws->port)) {
+		rd = weir_reader_find(ws, WEIR_ID_INBOX);
+		if (rd) {
+			len = weir_reader_next_len(rd);
+			weir_reader_put(rd);
+		}
+	}
 	spin_lock(&ws->rlock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
-		u64 pos = READ_ONCE(rd->cursor->pos) &
-			  ~(u64)(WEIR_GRANULE - 1);
-
-		if (weir_ring_peek(&rd->ring->view, &pos, &rec) == 1) {
-			len = rec.len;
+		if (len)
 			break;
-		}
+		len = weir_reader_next_len(rd);
 	}
 	spin_unlock(&ws->rlock);
 	return len;
@@ -249,13 +267,14 @@ static int weir_set_name(struct weir_sock *ws, sockptr_t value,
 	return 0;
 }
 
-/* For the next bind or connect, whose address is too short for it. */
-static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
-			      unsigned int len)
+/*
+ * The path that an option is, with or without a NUL at its end. @path: of
+ * WEIR_PATH_MAX + 1 bytes.
+ */
+static int weir_get_path(struct weir_sock *ws, sockptr_t value,
+			 unsigned int len, char *path)
 {
-	char path[WEIR_PATH_MAX + 1];
-
-	if (len > sizeof(path))
+	if (len > WEIR_PATH_MAX + 1)
 		return weir_refuse(ws, -ENAMETOOLONG,
 				   "a path has at most 255 bytes");
 	if (copy_from_sockptr(path, value, len))
@@ -267,9 +286,20 @@ static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
 				   "a path has at most 255 bytes");
 	if (memchr(path, '\0', len))
 		return weir_refuse(ws, -EINVAL, "a path has no NUL bytes");
-	memcpy(ws->long_path, path, len);
-	ws->long_path[len] = '\0';
+	path[len] = '\0';
 	return 0;
+}
+
+/* For the next bind or connect, whose address is too short for it. */
+static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
+			      unsigned int len)
+{
+	char path[WEIR_PATH_MAX + 1];
+	int err = weir_get_path(ws, value, len, path);
+
+	if (!err)
+		strscpy(ws->long_path, path, sizeof(path));
+	return err;
 }
 
 /* WEIR_IOC_SERVE, for who has no ioctl at hand. */
@@ -277,13 +307,9 @@ static int weir_set_serve(struct weir_sock *ws, sockptr_t value,
 			  unsigned int len)
 {
 	struct weir_ioc_serve serve = { .weight = 1 };
+	int err = weir_get_path(ws, value, len, serve.path);
 
-	if (len >= sizeof(serve.path))
-		return weir_refuse(ws, -ENAMETOOLONG,
-				   "a path has at most 255 bytes");
-	if (copy_from_sockptr(serve.path, value, len))
-		return weir_refuse(ws, -EFAULT, "the path is not readable");
-	return weir_target_serve_path(ws, &serve);
+	return err ?: weir_target_serve_path(ws, &serve);
 }
 
 static int weir_set_group(struct weir_sock *ws, int v)

@@ -3,6 +3,8 @@
  * Requests and replies by ordinary socket calls: sendto() the address of a
  * path, replies by control message, recv(), and what they refuse.
  */
+#include <sys/ioctl.h>
+
 #include "routed.h"
 
 union control {
@@ -83,11 +85,17 @@ static void calls(void)
 	struct weir_scm_route scm = { .kind = WEIR_KIND_REQUEST, .tag = 7,
 				      .key = 8 };
 	char data[64] = "";
+	int next = -1;
 
+	tap_ok(!ioctl(s, FIONREAD, &next) && !next, "FIONREAD of nothing");
 	tap_is(send_route(c, "/named/echo", NULL, "hello", 5), 5,
 	       "sendto the address of a path");
 	tap_ok(tap_poll_now(s, POLLIN) & POLLIN, "the service may read");
+	tap_ok(!ioctl(s, FIONREAD, &next) && next == 5,
+	       "FIONREAD of the request");
 	echo_plain(s);
+	tap_ok(!ioctl(c, FIONREAD, &next) && next == 5,
+	       "FIONREAD of the reply");
 	tap_ok(tap_poll_now(c, POLLIN) & POLLIN, "and then the caller");
 	tap_is(recv(c, data, sizeof(data), MSG_DONTWAIT), 5, "a reply");
 	tap_ok(!memcmp(data, "hello", 5), "with the payload");
@@ -149,6 +157,8 @@ static void refused(void)
 	tap_fails(send(c, "x", 1, 0), EDESTADDRREQ, "a message to nowhere");
 	tap_fails(setsockopt(c, SOL_WEIR, WEIR_SO_SERVE, "named", 5), EINVAL,
 		  "no path");
+	tap_fails(setsockopt(c, SOL_WEIR, WEIR_SO_SERVE, "/na\0d", 5), EINVAL,
+		  "nor a NUL byte in the middle of one");
 	tap_fails(setsockopt(p, SOL_WEIR, WEIR_SO_SERVE, "/a", 2), EISCONN,
 		  "a publisher does not serve");
 	close(c);
