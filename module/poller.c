@@ -10,6 +10,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/kthread.h>
+#include <linux/sysfs.h>
 
 #include "router.h"
 
@@ -33,10 +34,11 @@ struct weir_poller {
 	struct list_head	link;
 };
 
-/* Guards the list of threads, that of ports without one, and who has whom. */
+/* Guards the threads and their CPUs, ports without one, and who has whom. */
 static DEFINE_MUTEX(poll_lock);
 static LIST_HEAD(weir_pollers);
 static LIST_HEAD(weir_unpolled);
+static struct cpumask weir_poll_cpus;
 
 /* Is there something to route? The owner's words are looked at, not trusted. */
 static bool weir_port_pending(const struct weir_port *port)
@@ -209,6 +211,8 @@ void weir_poll_kick(struct weir_port *port)
 {
 	struct weir_poller *p;
 
+	if (!READ_ONCE(port->poller))
+		return;
 	/* a thread ends only after a grace period */
 	rcu_read_lock();
 	p = READ_ONCE(port->poller);
@@ -271,35 +275,57 @@ static void weir_poller_stop(struct weir_poller *p)
 	kfree(p);
 }
 
+/* Under poll_lock. */
+static void weir_pollers_stop(void)
+{
+	struct weir_poller *p;
+
+	while ((p = list_first_entry_or_null(&weir_pollers, struct weir_poller,
+					     link)))
+		weir_poller_stop(p);
+	cpumask_clear(&weir_poll_cpus);
+}
+
 /**
  * weir_poll_set() - have these CPUs poll, and no others
  * @cpus: of them, those that are online; none: nobody polls.
  *
  * All ports are given out anew. Return: 0, or why a thread could not be made;
- * then those that could are there.
+ * then nobody polls.
  */
 int weir_poll_set(const struct cpumask *cpus)
 {
-	struct weir_poller *p;
 	struct weir_port *port, *next;
 	unsigned int cpu;
 	int err = 0;
 
 	mutex_lock(&poll_lock);
-	while ((p = list_first_entry_or_null(&weir_pollers, struct weir_poller,
-					     link)))
-		weir_poller_stop(p);
+	weir_pollers_stop();
 	cpus_read_lock();
 	for_each_cpu_and(cpu, cpus, cpu_online_mask) {
 		err = weir_poller_start(cpu);
 		if (err)
 			break;
+		cpumask_set_cpu(cpu, &weir_poll_cpus);
 	}
 	cpus_read_unlock();
+	if (err)
+		weir_pollers_stop();
 	if (!list_empty(&weir_pollers)) {
 		list_for_each_entry_safe(port, next, &weir_unpolled, poll_link)
 			weir_poller_give(weir_poller_idlest(), port);
 	}
 	mutex_unlock(&poll_lock);
 	return err;
+}
+
+/* weir_poll_show() - the CPUs that poll, as a list; returns its length */
+int weir_poll_show(char *buf)
+{
+	int len;
+
+	mutex_lock(&poll_lock);
+	len = sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(&weir_poll_cpus));
+	mutex_unlock(&poll_lock);
+	return len;
 }

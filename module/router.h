@@ -467,6 +467,7 @@ void weir_poll_join(struct weir_port *port);
 void weir_poll_leave(struct weir_port *port);
 void weir_poll_kick(struct weir_port *port);
 int weir_poll_set(const struct cpumask *cpus);
+int weir_poll_show(char *buf);
 
 /* The owner has published: what it has committed goes out. Process context. */
 static inline void weir_port_kick(struct weir_port *port)

@@ -100,12 +100,10 @@ WEIR_TUNABLE(poll_idle_us, false, 0, 10000000);
 WEIR_TUNABLE(fence_records, false, 0, U32_MAX);
 
 /* CPUs that poll the outboxes of callers and services: a list such as 0,2-3. */
-static struct cpumask weir_poll_cpus;
-
 static ssize_t poll_cpus_show(struct kobject *kobj, struct kobj_attribute *attr,
 			      char *buf)
 {
-	return sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(&weir_poll_cpus));
+	return weir_poll_show(buf);
 }
 
 static ssize_t poll_cpus_store(struct kobject *kobj,
@@ -124,8 +122,6 @@ static ssize_t poll_cpus_store(struct kobject *kobj,
 	}
 	if (!err)
 		err = weir_poll_set(cpus);
-	if (!err)
-		cpumask_copy(&weir_poll_cpus, cpus);
 	free_cpumask_var(cpus);
 	return err ?: count;
 }
