@@ -391,7 +391,6 @@ void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
 {
 	struct weir_net *wn = port->wn;
 	struct weir_route *route = NULL;
-	struct weir_trie_node *node;
 	struct weir_path *path;
 
 	/* before the look: what comes after it is seen the next time */
@@ -402,9 +401,8 @@ void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
 		weir_route_put(h->route);
 	h->route = NULL;
 	rcu_read_lock();
-	node = weir_trie_best(&wn->paths, h->path, h->len,
+	path = weir_trie_best(&wn->paths, h->path, h->len,
 			      weir_path_has_route);
-	path = node ? weir_trie_item(node) : NULL;
 	if (path) {
 		h->denied = !weir_path_permits(port->ws, path, MAY_WRITE);
 		route = rcu_dereference(path->route);

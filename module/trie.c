@@ -514,20 +514,26 @@ match_next_pattern(struct weir_trie *t, const struct path_segs *s,
  * Depth first through the nodes that match, each once. The place is @node at
  * @depth below @parent; what else there is to do higher up follows from the
  * nodes themselves by their parent pointers, so no stack is needed.
+ *
+ * @looks: steps after which it ends, under rcu_read_lock() or the mutex; 0: as
+ * many as it takes, under the mutex, and it sleeps.
  */
 static int match_walk(struct weir_trie *t, const struct path_segs *s,
 		      struct weir_trie_node *
 		      (*next)(struct weir_trie *t, const struct path_segs *s,
 			      struct weir_trie_node *parent,
 			      struct weir_trie_node *prev, int depth),
-		      int (*fn)(void *item, void *ctx), void *ctx)
+		      int (*fn)(void *item, void *ctx), void *ctx,
+		      unsigned int looks)
 {
 	struct weir_trie_node *parent = NULL, *node = NULL;
 	bool rest = s->kind[s->n - 1] == WEIR_SEGMENT_REST;
+	bool bounded = looks;
 	int depth = 0;
 
-	trie_assert_held(t);
-	for (;;) {
+	if (!bounded)
+		trie_assert_held(t);
+	while (!bounded || looks--) {
 		bool last = depth + 1 >= s->n;
 		void *item;
 
@@ -553,12 +559,34 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 			node = NULL;
 			depth++;
 		}
-		cond_resched();
+		if (!bounded)
+			cond_resched();
 	}
+	return 0;
 }
 
 /* Nodes looked at before weir_trie_best() gives up. */
 #define WEIR_TRIE_LOOKS_MAX	256
+
+/**
+ * struct match_best - the search of weir_trie_best()
+ * @good: does an item count?
+ * @found: the first that does; NULL.
+ */
+struct match_best {
+	bool	(*good)(void *item);
+	void	*found;
+};
+
+static int match_best(void *item, void *ctx)
+{
+	struct match_best *best = ctx;
+
+	if (!best->good(item))
+		return 0;
+	best->found = item;
+	return 1;
+}
 
 /**
  * weir_trie_best() - the most specific name that matches a path
@@ -573,42 +601,20 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
  * pattern on the way costs more, and after WEIR_TRIE_LOOKS_MAX nodes it is
  * taken for not found. The caller holds rcu_read_lock() or its mutex.
  *
- * Return: the node, or NULL.
+ * Return: its item, or NULL.
  */
-struct weir_trie_node *weir_trie_best(struct weir_trie *t, const char *path,
-				      size_t len, bool (*good)(void *item))
+void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
+		     bool (*good)(void *item))
 {
-	struct weir_trie_node *parent = NULL, *node = NULL;
-	int depth = 0, looks = 0;
+	struct match_best best = { .good = good };
 	struct path_segs s;
 	const char *why;
 
 	if (path_split(path, len, false, &s, &why))
 		return NULL;
-	while (looks++ < WEIR_TRIE_LOOKS_MAX) {
-		bool last = depth + 1 >= s.n;
-		void *item;
-
-		node = match_next_pattern(t, &s, parent, node, depth);
-		if (!node) {
-			if (!parent)
-				return NULL;
-			node = parent;
-			parent = node->parent;
-			depth--;
-			continue;
-		}
-		item = weir_trie_item(node);
-		if (item && (last || node->kind == WEIR_SEGMENT_REST) &&
-		    good(item))
-			return node;
-		if (!last && node->kind != WEIR_SEGMENT_REST) {
-			parent = node;
-			node = NULL;
-			depth++;
-		}
-	}
-	return NULL;
+	match_walk(t, &s, match_next_pattern, match_best, &best,
+		   WEIR_TRIE_LOOKS_MAX);
+	return best.found;
 }
 
 /*
@@ -635,7 +641,7 @@ int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
 	err = path_split(pattern, len, true, &s, &why);
 	if (err)
 		return err;
-	return match_walk(t, &s, match_next_name, fn, ctx);
+	return match_walk(t, &s, match_next_name, fn, ctx, 0);
 }
 
 /*
@@ -662,7 +668,7 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 	err = path_split(path, len, false, &s, &why);
 	if (err)
 		return err;
-	return match_walk(t, &s, match_next_pattern, fn, ctx);
+	return match_walk(t, &s, match_next_pattern, fn, ctx, 0);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

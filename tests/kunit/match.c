@@ -187,12 +187,10 @@ static struct name *best_plain(struct name *in, unsigned int n,
 static struct name *best_find(struct weir_trie *t, const char *path, size_t len,
 			      bool (*good)(void *item))
 {
-	struct weir_trie_node *node;
 	struct name *name;
 
 	rcu_read_lock();
-	node = weir_trie_best(t, path, len, good);
-	name = node ? weir_trie_item(node) : NULL;
+	name = weir_trie_best(t, path, len, good);
 	rcu_read_unlock();
 	return name;
 }
