@@ -30,6 +30,23 @@ void weir_route_put(struct weir_route *route)
 	kfree_rcu(route, rcu);
 }
 
+/* weir_route_use() - not to go before weir_route_unuse(); weir_net.lock */
+void weir_route_use(struct weir_route *route)
+{
+	weir_route_get(route);
+	route->uses++;
+}
+
+/* weir_route_unuse() - under weir_net.lock; @route may be NULL */
+void weir_route_unuse(struct weir_route *route)
+{
+	if (!route)
+		return;
+	route->uses--;
+	weir_route_tidy(route);
+	weir_route_put(route);
+}
+
 /**
  * weir_route_count() - count something that does not happen to every message
  * @route: the route.
@@ -77,20 +94,10 @@ void weir_canned_put(struct weir_canned *canned)
 /* weir_settings_free() - under weir_net.lock; @set may be NULL. */
 void weir_settings_free(struct weir_settings *set)
 {
-	struct weir_route *behind[] = { NULL, NULL };
-	int i;
-
 	if (!set)
 		return;
-	behind[0] = set->fallback;
-	behind[1] = set->mirror;
-	for (i = 0; i < 2; i++) {
-		if (!behind[i])
-			continue;
-		behind[i]->uses--;
-		weir_route_tidy(behind[i]);
-		weir_route_put(behind[i]);
-	}
+	weir_route_unuse(set->fallback);
+	weir_route_unuse(set->mirror);
 	weir_canned_put(set->canned);
 	weir_once_set_put(set->once);
 	if (set->meter)

@@ -217,19 +217,9 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 		return weir_refuse(c->ws, -ELOOP,
 				   "the path leads back to the route, or through too many");
 	}
-	weir_route_get(next);
-	next->uses++;
+	weir_route_use(next);
 	*behind = next;
 	return 0;
-}
-
-static void weir_behind_put(struct weir_route *behind)
-{
-	if (!behind)
-		return;
-	behind->uses--;
-	weir_route_tidy(behind);
-	weir_route_put(behind);
 }
 
 /* --- the changes -------------------------------------------------------- */
@@ -309,7 +299,7 @@ static int weir_change_target_add(struct weir_changes *c,
 	if (err)
 		return err;
 	target = weir_target_add(change->route, NULL, behind, op->weight);
-	weir_behind_put(behind);	/* the target has its own */
+	weir_route_unuse(behind);	/* the target has its own */
 	if (IS_ERR(target))
 		return weir_refuse(c->ws, PTR_ERR(target),
 				   PTR_ERR(target) == -ENOSPC ?
@@ -400,9 +390,8 @@ static int weir_change_make(struct weir_changes *c,
 	err = weir_change_route(c, op, &change->route);
 	if (err)
 		return err;
-	weir_route_get(change->route);
 	/* not to go, whatever the next changes do, before all are done */
-	change->route->uses++;
+	weir_route_use(change->route);
 	switch (op->op) {
 	case WEIR_OP_ROUTE_SET:
 		err = weir_change_route_set(c, change, op);
@@ -425,7 +414,7 @@ static int weir_change_make(struct weir_changes *c,
 		break;
 	}
 	if (err) {
-		weir_behind_put(change->route);
+		weir_route_unuse(change->route);
 		return err;
 	}
 	c->n++;
@@ -433,6 +422,15 @@ static int weir_change_make(struct weir_changes *c,
 }
 
 /* --- all or none -------------------------------------------------------- */
+
+/* It is done or undone: what it held goes. */
+static void weir_change_end(struct weir_change *change)
+{
+	change->route->planned = false;
+	if (change->target)
+		weir_target_put(change->target);
+	weir_route_unuse(change->route);
+}
 
 static void weir_changes_undo(struct weir_changes *c)
 {
@@ -459,9 +457,7 @@ static void weir_changes_undo(struct weir_changes *c)
 			WRITE_ONCE(target->forced, change->old_forced);
 			break;
 		}
-		if (target)
-			weir_target_put(target);
-		weir_behind_put(change->route);
+		weir_change_end(change);
 	}
 }
 
@@ -482,17 +478,13 @@ static bool weir_route_mixed(const struct weir_route *route)
 /* One plan for each route, with the last change that concerns it. */
 static int weir_changes_plan(struct weir_changes *c, u32 *failed)
 {
-	u32 i, j;
+	u32 i;
 
 	for (i = c->n; i-- > 0;) {
 		struct weir_change *change = &c->list[i];
 		struct weir_plan *plan;
 
-		for (j = i + 1; j < c->n; j++) {
-			if (c->list[j].route == change->route)
-				break;
-		}
-		if (j < c->n)
+		if (change->route->planned)
 			continue;
 		*failed = i;
 		if (weir_route_mixed(change->route))
@@ -503,6 +495,7 @@ static int weir_changes_plan(struct weir_changes *c, u32 *failed)
 			return weir_refuse(c->ws, PTR_ERR(plan),
 					   "no memory for the route");
 		change->plan = plan;
+		change->route->planned = true;
 	}
 	return 0;
 }
@@ -524,9 +517,7 @@ static void weir_changes_commit(struct weir_changes *c)
 		if (change->op == WEIR_OP_BREAKER && !change->target->forced)
 			weir_breaker_reset(&change->target->breaker,
 					   ktime_get_ns());
-		if (change->target)
-			weir_target_put(change->target);
-		weir_behind_put(change->route);
+		weir_change_end(change);
 	}
 }
 

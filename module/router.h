@@ -181,7 +181,9 @@ struct weir_settings {
  *	weir_net.lock.
  * @targets: by weir_target.route_link; weir_net.lock.
  * @ntargets: how many.
- * @uses: routes that name it as target, fallback or mirror; weir_net.lock.
+ * @uses: routes that name it as target, fallback or mirror, and changes to it
+ *	in progress; weir_net.lock.
+ * @planned: one of these changes has its plan; weir_net.lock.
  */
 struct weir_route {
 	refcount_t			ref;
@@ -193,6 +195,7 @@ struct weir_route {
 	struct list_head		targets;
 	u32				ntargets;
 	u32				uses;
+	bool				planned;
 };
 
 /**
@@ -483,6 +486,8 @@ void weir_route_get(struct weir_route *route);
 void weir_route_put(struct weir_route *route);
 int weir_route_replan(struct weir_route *route);
 void weir_route_tidy(struct weir_route *route);
+void weir_route_use(struct weir_route *route);
+void weir_route_unuse(struct weir_route *route);
 struct weir_plan *weir_plan_create(struct weir_route *route);
 void weir_plan_publish(struct weir_route *route, struct weir_plan *plan);
 void weir_plan_drop(struct weir_plan *plan);

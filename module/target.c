@@ -200,8 +200,8 @@ struct weir_target *weir_target_add(struct weir_route *route,
 		port->ntargets++;
 	} else {
 		target->next = next;
-		weir_route_get(next);
-		next->uses++;
+		weir_route_use(next);
+		weir_route_get(next);	/* for plans, until it is freed */
 	}
 	list_add_tail(&target->route_link, &route->targets);
 	route->ntargets++;
@@ -228,16 +228,11 @@ static void weir_target_unlink(struct weir_target *target)
 /* What it was charged for, and the list's reference. */
 static void weir_target_end(struct weir_target *target)
 {
-	struct weir_route *next = target->next;
-
 	if (target->account)
 		weir_object_uncharge(target->account);
 	if (cancel_delayed_work_sync(&target->watch))
 		weir_target_put(target);
-	if (next) {
-		next->uses--;
-		weir_route_tidy(next);
-	}
+	weir_route_unuse(target->next);
 	weir_route_tidy(target->route);
 	weir_target_put(target);
 }
