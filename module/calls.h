@@ -51,7 +51,6 @@ enum weir_call_state {
  * @gen: generation of the slot, WEIR_CALL_GEN_BITS of it; never 0.
  * @slot: its own.
  * @state: enum weir_call_state; stored last, with release, when it is made.
- * @flags: WEIR_REC_* of the request.
  * @held: it is in the queue of records that must stay.
  * @attempt: times it has been sent again.
  * @handle: of the caller, of the route.
@@ -75,7 +74,6 @@ struct weir_call {
 	u32			gen;
 	u32			slot;
 	u8			state;
-	u8			flags;
 	u8			held;
 	u8			attempt;
 	u32			handle;

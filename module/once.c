@@ -200,17 +200,11 @@ static bool weir_once_wait(struct weir_port *port, const struct weir_parcel *m,
 	struct weir_post *post = &port->inbox->post;
 	struct weir_call *call;
 
-	if (!port->answers && !weir_port_reserve(port, 1, 1))
-		return false;
-	if (!weir_port_slots(port, 1))
+	if (!weir_port_ready(port, 1, 1))
 		return false;
 	call = weir_calls_take(&port->calls);
 	port->answers--;
-	call->handle = m->route;
-	call->tag_key = m->tag_key;
-	call->flags = m->flags;
-	call->parent = WEIR_CALL_NONE;
-	call->deadline_ns = deadline_ns;
+	weir_call_fill(call, m, deadline_ns);
 	call->once = once;
 	once->slot = call->slot;
 	once->gen = call->gen;
@@ -276,9 +270,7 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 	weir_port_get(port);
 	if (!weir_once_wait(port, m, once, deadline_ns)) {
 		weir_once_free(once);
-		return weir_run_hold(&port->run, port->inbox, port->starved ?
-				     U64_MAX : WEIR_ANSWER_BYTES *
-				     ((u64)port->inbox->post.kept + 1));
+		return WEIR_HELD;
 	}
 	ret = weir_dup_begin(set->dups, once->scope, once->id,
 			     port->run.now_ns, &once->waiter, reply);

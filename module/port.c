@@ -479,11 +479,13 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 				  "the socket publishes: call and serve on another");
 		goto err_unlock;
 	}
-	mutex_lock(&ws->wn->lock);
-	err = weir_inbox_create(ws);
-	mutex_unlock(&ws->wn->lock);
-	if (err)
-		goto err_unlock;
+	if (!ws->inbox) {
+		mutex_lock(&ws->wn->lock);
+		err = weir_inbox_create(ws);
+		mutex_unlock(&ws->wn->lock);
+		if (err)
+			goto err_unlock;
+	}
 	err = -ENOMEM;
 	port = weir_port_alloc(ws);
 	if (!port) {
@@ -556,9 +558,9 @@ static void weir_port_cancel(struct weir_port *port)
  * @ws: the socket.
  *
  * What it has committed as a target still goes out, but for what is behind a
- * message that has to wait for room. What it serves is gone
- * from its routes when this returns, and what it had not answered has been
- * sent elsewhere or answered with an error.
+ * message that has to wait for room. What it serves is gone from its routes when
+ * this returns, and what it had not answered has been sent elsewhere or answered
+ * with an error.
  */
 void weir_port_close(struct weir_sock *ws)
 {

@@ -14,7 +14,6 @@
 #include "weir.h"
 #include "trace.h"
 
-
 static void weir_reader_hold_work(struct work_struct *work)
 {
 	struct weir_reader *rd = container_of(to_delayed_work(work),

@@ -103,13 +103,6 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 	return true;
 }
 
-/* A reply to what is answered already, or was never asked. */
-static void weir_port_late(struct weir_port *port)
-{
-	port->late++;
-	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
-}
-
 /**
  * struct weir_back - a reply that has its space in the caller's inbox
  * @pos: of the record.
@@ -265,7 +258,8 @@ replied:
 	return 0;
 
 late:
-	weir_port_late(port);
+	/* to what is answered already, or was never asked */
+	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 	return 0;
 }
 
@@ -287,7 +281,7 @@ int weir_route_reply(struct weir_port *port, const struct weir_parcel *m, u32 n)
 		return 0;	/* nobody wants it */
 	caller = weir_run_caller(port, m->route & ((1U << WEIR_PORT_BITS) - 1));
 	if (unlikely(!caller)) {
-		weir_port_late(port);
+		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 		return 0;
 	}
 	if (likely(m->kind == WEIR_KIND_REPLY)) {

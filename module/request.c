@@ -44,25 +44,25 @@ static __always_inline void weir_run_spend(struct weir_run *run,
 /**
  * weir_port_reserve() - room for answers, and slots, for the next calls
  * @port: the caller.
- * @least: as many answers as must be.
- * @want: as many as may be.
+ * @least: as many answers as must be; for as many as are ahead if that may be.
  *
- * They stay reserved until calls use them. Return: false when there is no room
- * for @least.
+ * They stay reserved until calls use them, or the walk ends. Return: false when
+ * there is no room for @least.
  */
-bool weir_port_reserve(struct weir_port *port, u32 least, u32 want)
+bool weir_port_reserve(struct weir_port *port, u32 least)
 {
 	struct weir_post *post = &port->inbox->post;
-	u64 room, keep;
+	u64 room, keep, want;
 	u32 n = 0;
 
 	/* not so much that larger replies find none */
-	want = max(least, min_t(u64, want, weir_ring_bytes(&port->inbox->view) /
-				(8 * WEIR_ANSWER_BYTES)));
+	want = weir_ring_bytes(&port->inbox->view) / (8 * WEIR_ANSWER_BYTES);
+	want = max_t(u64, least, min_t(u64, want,
+				       weir_run_ahead(&port->run)));
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
 	room = post->limit - post->pos;
-	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
+	if (room < keep + want * WEIR_ANSWER_BYTES) {
 		weir_inbox_room(port->inbox, 0);
 		room = post->limit - post->pos;
 	}
@@ -106,12 +106,8 @@ bool weir_port_slots(struct weir_port *port, u32 n)
 /* For how many calls, of @n, there are slots and room for the answers. */
 static __always_inline u32 weir_calls_ready(struct weir_port *port, u32 n)
 {
-	if (unlikely(!port->answers) &&
-	    !weir_port_reserve(port, 1, weir_run_ahead(&port->run)))
-		return 0;
-	if (unlikely(!port->calls.nmine) && !weir_port_slots(port, 1))
-		return 0;
-	return min3(n, port->answers, port->calls.nmine);
+	return weir_port_ready(port, 1, 1) ?
+	       min3(n, port->answers, port->calls.nmine) : 0;
 }
 
 /* weir_target_probe() - a breaker that is not closed: may one go? */
@@ -162,12 +158,7 @@ static __always_inline u64 weir_call_make(struct weir_port *port,
 	struct weir_call *call = weir_calls_take(&port->calls);
 	u64 name = weir_call_name(port->id, call);
 
-	call->handle = m->route;
-	call->tag_key = m->tag_key;
-	call->flags = m->flags;
-	call->attempt = 0;
-	call->parent = WEIR_CALL_NONE;
-	call->deadline_ns = deadline_ns;
+	weir_call_fill(call, m, deadline_ns);
 	call->once = NULL;
 	if (m->flags & WEIR_REC_IDEMPOTENT) {
 		call->pos = m->pos;
@@ -411,7 +402,7 @@ int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 	};
 
 	if (m->kind == WEIR_KIND_REQUEST) {
-		if (!port->answers && !weir_port_reserve(port, 1, 1))
+		if (!weir_port_ready(port, 1, 0))
 			return weir_run_hold(&port->run, port->inbox,
 					     WEIR_ANSWER_BYTES *
 					     ((u64)post->kept + 1));
@@ -540,21 +531,33 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 
 /* The walk has to wait with this message; a request not longer than it may. */
 static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
-			  const struct weir_way *way, struct weir_ring *inbox,
-			  u64 bytes)
+			  u64 deadline_ns, struct weir_ring *inbox, u64 bytes)
 {
 	if (port->held_pos != m->pos) {
 		port->held_pos = m->pos;
-		port->held_ns = m->kind == WEIR_KIND_REQUEST ?
-				way->deadline_ns : U64_MAX;
+		port->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
+								U64_MAX;
 	}
 	return weir_run_hold(&port->run, inbox, bytes);
 }
 
+/* The same for what weir_port_ready() did not find. Returns WEIR_HELD. */
+int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
+		       u64 deadline_ns, u32 answers)
+{
+	u64 kept = READ_ONCE(port->inbox->post.kept);
+
+	/* who waits for a slot is called when one is free, not by room */
+	return weir_send_hold(port, m, deadline_ns, port->inbox,
+			      port->starved ? U64_MAX :
+			      (kept + answers) * WEIR_ANSWER_BYTES);
+}
+
 /*
- * Messages of a hand to where their handle says. Returns 0 when run.used of them
- * have been sent, or the first has been answered, WEIR_HELD, or, for a @call that is sent again, the reason why not;
- * @canned is then the reply to answer it with, if there is one.
+ * Messages of a hand to where their handle says. Returns 0 when run.used of
+ * them have been sent, or the first has been answered; WEIR_HELD; or, for a
+ * @call that is sent again, the reason why not: @canned is then the reply to
+ * answer it with, if there is one.
  */
 static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
 			    u32 n, struct weir_route *route,
@@ -579,17 +582,13 @@ static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
 		*canned = way.canned;
 		return ret;
 	}
-	if (ret == WEIR_HELD) {
-		/* who waits for a slot is called when one is free, not by room */
-		return weir_send_hold(port, m, &way, port->inbox,
-				      port->starved ? U64_MAX :
-				      WEIR_ANSWER_BYTES * (way.answers +
-				      (u64)READ_ONCE(port->inbox->post.kept)));
-	}
+	if (ret == WEIR_HELD)
+		return weir_send_hold_own(port, m, way.deadline_ns,
+					  way.answers);
 	if (ret == WEIR_REASON_INBOX_FULL && way.full && weir_parcel_waits(m)) {
 		inbox = way.full->port->inbox;
 		weir_target_watch(way.full);
-		return weir_send_hold(port, m, &way, inbox,
+		return weir_send_hold(port, m, way.deadline_ns, inbox,
 				      weir_parcel_need(m) + WEIR_ANSWER_BYTES *
 				      (u64)READ_ONCE(inbox->post.kept));
 	}
@@ -623,15 +622,17 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
 	const struct weir_plan *plan = rcu_dereference(route->plan);
 	struct weir_run *run = &port->run;
 	struct weir_dup_reply *reply;
+	u64 deadline_ns;
 	int ret;
 
 	if (!plan || !plan->once)
 		return weir_send_routed(port, m, 1, route, NULL, NULL);
-	ret = weir_once_begin(port, m, plan->once, m->deadline_ns ?:
-			      run->now_ns + plan->timeout_ns, &reply);
+	deadline_ns = m->deadline_ns ?: run->now_ns + plan->timeout_ns;
+	ret = weir_once_begin(port, m, plan->once, deadline_ns, &reply);
+	if (ret == WEIR_HELD)
+		return weir_send_hold_own(port, m, deadline_ns, 1);
 	if (ret)
-		return ret == WEIR_HELD ? ret :
-		       weir_send_refuse(port, m, route, NULL, ret, 0);
+		return weir_send_refuse(port, m, route, NULL, ret, 0);
 	if (!run->once) {
 		ret = 0;
 		if (reply)
@@ -737,14 +738,16 @@ bool weir_route_again(struct weir_port *port, u32 slot, u32 gen)
 		if (route && !ret)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 	}
-	if (ret > 0 && canned && !weir_send_kept(port, &m, WEIR_KIND_REPLY,
-						 WEIR_REC_ROUTER, canned->data,
-						 canned->len)) {
-		spin_lock(&post->lock);
-		weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
-				  WEIR_GUARD_NONE, 0);
-		spin_unlock(&post->lock);
-		ret = 0;
+	if (ret > 0 && canned) {
+		ret = weir_send_kept(port, &m, WEIR_KIND_REPLY,
+				     WEIR_REC_ROUTER, canned->data,
+				     canned->len);
+		if (!ret) {
+			spin_lock(&post->lock);
+			weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
+					  WEIR_GUARD_NONE, 0);
+			spin_unlock(&post->lock);
+		}
 	} else if (ret > 0 && (ret != WEIR_REASON_INBOX_FULL ||
 			       !weir_parcel_waits(&m))) {
 		spin_lock(&post->lock);

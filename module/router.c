@@ -308,7 +308,7 @@ void weir_route_run(struct weir_port *port, bool alive)
 	mutex_lock(&port->run_lock);
 	if (!port->ws)
 		goto out;
-	port->kicks += alive;
+	WRITE_ONCE(port->kicks, port->kicks + alive);
 	weir_port_unwait(port);
 	end = port->pos + weir_ring_bytes(&port->outbox->view);
 	do {

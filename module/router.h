@@ -21,11 +21,12 @@
  * Lock order, between those of weir.h
  *   1 lock_sock
  *   2 weir_net.lock            routes, targets, plans
- *   2a weir_port.run_lock      one walk of an outbox at a time
+ *   2a poll_lock, then weir_poller.lock (poller.c)
+ *   2b weir_port.run_lock      one walk of an outbox at a time
  *   7 weir_ring.lock
  *   8 weir_ring.post.lock      of an inbox: space in it, and its port's calls;
  *                              never two at a time
- *   9 weir_ring.lock of an inbox; weir_breaker.lock
+ *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
  */
 #ifndef _WEIR_ROUTER_H
 #define _WEIR_ROUTER_H
@@ -338,10 +339,10 @@ struct weir_run {
  * @pos: next record to look at; run_lock.
  * @answers: room kept in @inbox for answers to calls not made yet; run_lock.
  * @run: the walk in progress; run_lock.
- * @starved: the walk waits for a slot; inbox->post.lock.
+ * @starved: the walk waits for a slot: set under run_lock and
+ *	inbox->post.lock, cleared under run_lock.
  * @random: state of a xorshift generator; run_lock.
  * @kicks: walks that the socket asked for or had something for; run_lock.
- * @late: replies that nobody waited for; run_lock.
  * @handles: what it calls; run_lock.
  * @nhandles: how many.
  * @handle_room: entries that @handles has room for, a power of two, or 0.
@@ -382,7 +383,6 @@ struct weir_port {
 	struct weir_run		run;
 	u32			random;
 	u64			kicks;
-	u64			late;
 	struct weir_handle	*handles;
 	u32			nhandles;
 	u32			handle_room;
@@ -445,19 +445,21 @@ void weir_port_unwait(struct weir_port *port);
 void weir_ports_resume(struct weir_ring *inbox);
 void weir_port_later(struct weir_port *port);
 
-/* --- router.c, request.c, answer.c --- */
+/* --- router.c --- */
+void weir_route_begin(struct weir_port *port);
+void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port, bool alive);
+
+/* --- request.c --- */
 bool weir_route_again(struct weir_port *port, u32 slot, u32 gen);
+
+/* --- answer.c --- */
 void weir_route_answer(struct weir_port *port, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns);
 void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad);
-bool weir_port_slots(struct weir_port *port, u32 n);
-bool weir_port_reserve(struct weir_port *port, u32 least, u32 want);
 void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard);
-void weir_route_begin(struct weir_port *port);
-void weir_route_settle(struct weir_port *port);
 
 /* --- named.c --- */
 int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
@@ -484,10 +486,10 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 				     u32 len, enum weir_use use);
 void weir_route_get(struct weir_route *route);
 void weir_route_put(struct weir_route *route);
-int weir_route_replan(struct weir_route *route);
-void weir_route_tidy(struct weir_route *route);
 void weir_route_use(struct weir_route *route);
 void weir_route_unuse(struct weir_route *route);
+int weir_route_replan(struct weir_route *route);
+void weir_route_tidy(struct weir_route *route);
 struct weir_plan *weir_plan_create(struct weir_route *route);
 void weir_plan_publish(struct weir_route *route, struct weir_plan *plan);
 void weir_plan_drop(struct weir_plan *plan);

@@ -62,10 +62,9 @@ static u32 weir_branches_claim(struct weir_port *port,
 
 /*
  * Enters a call to several: a parent, and a child for each, which is nobody's
- * before all are there. False when there are no slots, or no room for the
- * answers.
+ * before all are there.
  */
-static bool weir_branches_enter(struct weir_port *port,
+static void weir_branches_enter(struct weir_port *port,
 				const struct weir_parcel *m,
 				const struct weir_plan *plan,
 				struct weir_branch *branches, u32 n,
@@ -75,10 +74,6 @@ static bool weir_branches_enter(struct weir_port *port,
 	struct weir_call *parent, *call;
 	u32 i;
 
-	if (port->answers < n && !weir_port_reserve(port, n, n))
-		return false;
-	if (!weir_port_slots(port, n + 1))
-		return false;
 	port->answers -= n;
 	parent = weir_calls_take(&port->calls);
 	parent->sibling = WEIR_CALL_NONE;
@@ -91,14 +86,10 @@ static bool weir_branches_enter(struct weir_port *port,
 		struct weir_branch *b = &branches[i];
 
 		call = weir_calls_take(&port->calls);
-		call->handle = m->route;
-		call->tag_key = m->tag_key;
-		call->flags = m->flags;
-		call->attempt = 0;
+		weir_call_fill(call, m, deadline_ns);
 		call->parent = parent->slot;
 		call->sibling = parent->sibling;
 		parent->sibling = call->slot;
-		call->deadline_ns = deadline_ns;
 		b->name = weir_call_name(port->id, call);
 		weir_call_sent(port, call, b->target, b->at.pos, b->round);
 	}
@@ -117,14 +108,12 @@ static bool weir_branches_enter(struct weir_port *port,
 				       WEIR_GUARD_NONE);
 	}
 	spin_unlock(&post->lock);
-	return true;
 }
 
 /* Sends a message to every target that takes it. As weir_send_one(). */
 int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {
-	u64 deadline_ns = way->deadline_ns;
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	struct weir_branch *branches;
 	int worst = WEIR_REASON_NO_TARGET;
@@ -132,6 +121,11 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 
 	if (answer && plan->n + 1 > port->calls.most)
 		return WEIR_REASON_LIMIT;
+	/* before anything is taken from a target */
+	if (answer && !weir_port_ready(port, plan->n, plan->n + 1)) {
+		way->answers = plan->n;
+		return WEIR_HELD;
+	}
 	branches = kmalloc_array(plan->n + 1, sizeof(*branches),
 				 GFP_ATOMIC | __GFP_NOWARN);
 	if (!branches)
@@ -139,15 +133,13 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	n = weir_branches_claim(port, m, plan, branches, &worst);
 	if (answer && plan->policy == WEIR_POLICY_QUORUM)
 		least = plan->quorum ?: plan->n / 2 + 1;
-	if (n < least) {
-		worst = n ? WEIR_REASON_QUORUM : worst;
-	} else if (!answer || weir_branches_enter(port, m, plan, branches, n,
-						  deadline_ns)) {
+	if (n >= least)
 		worst = WEIR_REASON_NONE;
-	} else {
-		worst = WEIR_HELD;
-		way->answers = n;
-	}
+	else if (n)
+		worst = WEIR_REASON_QUORUM;
+	if (!worst && answer)
+		weir_branches_enter(port, m, plan, branches, n,
+				    way->deadline_ns);
 	for (i = 0; i < n; i++) {
 		struct weir_branch *b = &branches[i];
 

@@ -243,7 +243,42 @@ static __always_inline void weir_call_end(struct weir_port *port,
 	weir_calls_put(&port->calls, call);
 }
 
+/* What every call has of its request, but its state, which comes last. */
+static __always_inline void weir_call_fill(struct weir_call *call,
+					   const struct weir_parcel *m,
+					   u64 deadline_ns)
+{
+	call->handle = m->route;
+	call->tag_key = m->tag_key;
+	call->attempt = 0;
+	call->parent = WEIR_CALL_NONE;
+	call->deadline_ns = deadline_ns;
+}
+
 /* request.c */
+bool weir_port_reserve(struct weir_port *port, u32 least);
+bool weir_port_slots(struct weir_port *port, u32 n);
+
+/**
+ * weir_port_ready() - is there what calls take from their caller?
+ * @port: the caller.
+ * @answers: room for so many answers, at least.
+ * @slots: so many slots.
+ *
+ * Return: false when there is not, and the walk has to wait.
+ */
+static __always_inline bool weir_port_ready(struct weir_port *port, u32 answers,
+					    u32 slots)
+{
+	if (unlikely(port->answers < answers) &&
+	    !weir_port_reserve(port, answers))
+		return false;
+	return likely(port->calls.nmine >= slots) ||
+	       weir_port_slots(port, slots);
+}
+
+int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
+		       u64 deadline_ns, u32 answers);
 int weir_route_request(struct weir_port *port, const struct weir_parcel *m,
 		       u32 n);
 int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
