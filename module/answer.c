@@ -39,13 +39,14 @@ void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
 static void weir_call_withdraw(const struct weir_call *call)
 {
 	struct weir_ring *inbox = call->target->port->inbox;
-	struct weir_record *rec = weir_ring_at(&inbox->view, call->inbox_pos);
+	u64 pos = call->commit - inbox->view.secret;
+	struct weir_record *rec = weir_ring_at(&inbox->view, pos);
 
 	if (!spin_trylock(&inbox->post.lock))
 		return;
 	/* not where somebody may be writing a later one */
-	if (inbox->post.pos - call->inbox_pos <= weir_ring_bytes(&inbox->view) &&
-	    READ_ONCE(rec->commit) == call->inbox_pos + inbox->view.secret)
+	if (inbox->post.pos - pos <= weir_ring_bytes(&inbox->view) &&
+	    READ_ONCE(rec->commit) == call->commit)
 		WRITE_ONCE(rec->flags, rec->flags | WEIR_REC_ABORTED);
 	spin_unlock(&inbox->post.lock);
 }
@@ -92,6 +93,7 @@ static void weir_call_end_parent(struct weir_port *port,
 			port->inbox->post.kept--;
 			weir_port_unawaited(port);
 		}
+		child->parent = WEIR_CALL_NONE;
 		weir_call_end(port, child);
 	}
 	weir_call_end(port, parent);
@@ -149,7 +151,7 @@ void weir_refused(struct weir_route *route, u32 tag,
 void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard)
 {
-	if (call->held && call->attempt < WEIR_MOVES_MAX) {
+	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
 		weir_call_leave(call, ktime_get_ns(), true);
 		call->state = WEIR_CALL_RETRY;

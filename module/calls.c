@@ -26,12 +26,12 @@ int weir_calls_init(struct weir_calls *c, u32 most)
 		return -ENOMEM;
 	c->size = 0;
 	c->most = most;
-	c->mine = WEIR_CALL_NONE;
+	c->mine = NULL;
 	c->nmine = 0;
-	c->free = WEIR_CALL_NONE;
+	c->free = NULL;
 	c->nfree = 0;
-	c->first = WEIR_CALL_NONE;
-	c->last = WEIR_CALL_NONE;
+	c->first = NULL;
+	c->last = NULL;
 	return 0;
 }
 
@@ -77,9 +77,11 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 	/* the lowest slot is taken first */
 	for (i = WEIR_CALLS_CHUNK; i-- > 0;) {
 		chunk[i].slot = c->size + i;
-		chunk[i].gen = 1;
+		chunk[i].name = c->owner |
+				(u64)chunk[i].slot << WEIR_CALL_OWNER_BITS;
+		chunk[i].parent = WEIR_CALL_NONE;
 		chunk[i].next = c->mine;
-		c->mine = chunk[i].slot;
+		c->mine = &chunk[i];
 	}
 	c->nmine += WEIR_CALLS_CHUNK;
 	WRITE_ONCE(c->size, c->size + WEIR_CALLS_CHUNK);
@@ -92,24 +94,12 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
  */
 void weir_calls_refill(struct weir_calls *c)
 {
-	u32 slot = c->free, last = slot;
-
-	if (slot == WEIR_CALL_NONE)
+	if (!c->free)
 		return;
-	if (c->mine != WEIR_CALL_NONE) {
-		/* the shorter list is gone through to its end */
-		if (c->nmine < c->nfree) {
-			slot = c->mine;
-			last = slot;
-		}
-		while (weir_calls_at(c, last)->next != WEIR_CALL_NONE)
-			last = weir_calls_at(c, last)->next;
-		weir_calls_at(c, last)->next = slot == c->free ? c->mine :
-								 c->free;
-	}
-	c->mine = slot;
+	c->free_last->next = c->mine;
+	c->mine = c->free;
 	c->nmine += c->nfree;
-	c->free = WEIR_CALL_NONE;
+	c->free = NULL;
 	c->nfree = 0;
 }
 
@@ -121,19 +111,23 @@ void weir_calls_refill(struct weir_calls *c)
  */
 void weir_calls_prune(struct weir_calls *c)
 {
-	while (c->first != WEIR_CALL_NONE) {
-		struct weir_call *call = weir_calls_at(c, c->first);
+	struct weir_call *call = c->first, *spent = NULL;
+	u32 n = 0;
 
-		if (weir_call_state(call) != WEIR_CALL_SPENT)
-			return;
-		c->first = call->next;
-		call->held = false;
+	for (; call && weir_call_state(call) == WEIR_CALL_SPENT;
+	     call = call->next) {
 		call->state = WEIR_CALL_FREE;
-		call->next = c->mine;
-		c->mine = call->slot;
-		c->nmine++;
+		spent = call;
+		n++;
 	}
-	c->last = WEIR_CALL_NONE;
+	if (!spent)
+		return;
+	spent->next = c->mine;
+	c->mine = c->first;
+	c->nmine += n;
+	c->first = call;
+	if (!call)
+		c->last = NULL;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

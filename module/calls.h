@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The calls of one socket: its requests that are not answered yet, by number.
+ * The calls of one socket: its requests that are not answered yet, by name.
  *
- * A number has a slot, which finds the call in one step, and a generation,
- * which tells a reply to this call from a late one to an earlier call of the
- * slot. Calls whose record must stay in the caller's outbox (they may be sent
+ * A name says whose call it is, which no two sockets have alike, in which slot,
+ * so that it is found in one step, and of which generation, which tells a reply
+ * to this call from a late one to an earlier call of the slot. Calls whose record must stay in the caller's outbox (they may be sent
  * again) form a queue in the order of sending: its head says how far the
  * outbox may be overwritten.
  *
@@ -22,8 +22,11 @@
 struct weir_once;
 struct weir_target;
 
+/* A name from its lowest bits on; the rest is the generation. */
+#define WEIR_CALL_OWNER_BITS	20
 #define WEIR_CALL_SLOT_BITS	18
-#define WEIR_CALL_GEN_BITS	26
+#define WEIR_CALL_GEN_SHIFT	(WEIR_CALL_OWNER_BITS + WEIR_CALL_SLOT_BITS)
+
 #define WEIR_CALL_NONE		U32_MAX	/* no slot */
 
 /**
@@ -48,21 +51,19 @@ enum weir_call_state {
 
 /**
  * struct weir_call - one request
- * @gen: generation of the slot, WEIR_CALL_GEN_BITS of it; never 0.
+ * @name: its own, or that of the slot's next call.
  * @slot: its own.
  * @state: enum weir_call_state; stored last, with release, when it is made.
- * @held: it is in the queue of records that must stay.
- * @attempt: times it has been sent again.
+ * @tries: times it has been sent, if its record must stay; else 0.
  * @handle: of the caller, of the route.
  * @tag_key: tag (low half) and shard key of the request.
  * @target: SENT: who has it.
  * @sent_ns: when it was sent, or RETRY: when it is to be.
  * @deadline_ns: when it is given up.
- * @inbox_pos: of its record in the target's inbox.
+ * @commit: commit word of its record in the target's inbox.
  * @round: of the target's breaker when it was sent.
- * @next: in the queue, or in a list of free slots.
- * @pos: of its record in the caller's outbox, if it is held.
- * @total: bytes of that.
+ * @next: in the queue, or in a list of free slots; NULL.
+ * @pos: of its record in the caller's outbox, if that must stay.
  * @once: if it has an idempotency key; NULL.
  * @parent: child: slot of the parent; WEIR_CALL_NONE.
  * @sibling: child: next child; PARENT: first child; WEIR_CALL_NONE.
@@ -71,24 +72,22 @@ enum weir_call_state {
  * @gather: PARENT: every reply is handed on, not only the last.
  */
 struct weir_call {
-	u32			gen;
+	u64			name;
 	u32			slot;
 	u8			state;
-	u8			held;
-	u8			attempt;
+	u8			tries;
 	u32			handle;
 	u64			tag_key;
 	struct weir_target	*target;
 	u64			sent_ns;
 	u64			deadline_ns;
-	u64			inbox_pos;
-	u32			round;
-	u32			next;
+	u64			commit;
+	struct weir_call	*next;
 	u64			pos;
-	u64			total;
 	struct weir_once	*once;
 	u32			parent;
 	u32			sibling;
+	u32			round;
 	u16			need;
 	u16			left;
 	u8			gather;
@@ -99,26 +98,30 @@ struct weir_call {
 
 /**
  * struct weir_calls - the table
+ * @owner: lowest bits of all names; to be set before there are slots.
  * @chunks: of WEIR_CALLS_CHUNK calls each; @size / WEIR_CALLS_CHUNK are there.
  * @size: slots that there are memory for.
  * @most: slots that there may be.
- * @mine: first free slot of the maker's, or WEIR_CALL_NONE.
+ * @mine: first free slot of the maker's, or NULL.
  * @nmine: how many.
- * @free: first free slot of the enders', or WEIR_CALL_NONE.
+ * @free: first free slot of the enders', or NULL.
+ * @free_last: last of them.
  * @nfree: how many.
- * @first: head of the queue, or WEIR_CALL_NONE; the maker's.
+ * @first: head of the queue, or NULL; the maker's.
  * @last: its end; the maker's.
  */
 struct weir_calls {
+	u32			owner;
 	struct weir_call	**chunks;
 	u32			size;
 	u32			most;
-	u32			mine;
+	struct weir_call	*mine;
 	u32			nmine;
-	u32			free;
 	u32			nfree;
-	u32			first;
-	u32			last;
+	struct weir_call	*free;
+	struct weir_call	*free_last;
+	struct weir_call	*first;
+	struct weir_call	*last;
 };
 
 int weir_calls_init(struct weir_calls *c, u32 most);
@@ -136,81 +139,94 @@ weir_calls_at(const struct weir_calls *c, u32 slot)
 }
 
 /**
- * weir_calls_take() - begin a call; its maker
+ * weir_calls_take_many() - begin calls; their maker
  * @c: the table.
- *
- * Return: a call in a free slot, of a new generation, otherwise as the last
- * user left it; NULL when there is none at hand.
+ * @n: how many, at least 1; there are as many at hand. The caller has set their
+ *	@tries.
+ * @last: the last of them; the others are before it from @mine on, by @next.
+ * @rest: what was its @next before it could end.
+ * @hold: their records must stay; all were sent after all that are held.
  */
-static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c)
+static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
+						 struct weir_call *last,
+						 struct weir_call *rest,
+						 bool hold)
 {
-	struct weir_call *call;
+	struct weir_call *first = c->mine;
 
-	if (unlikely(c->mine == WEIR_CALL_NONE))
-		return NULL;
-	call = weir_calls_at(c, c->mine);
-	c->mine = call->next;
-	c->nmine--;
-	return call;
+	c->mine = rest;
+	c->nmine -= n;
+	if (!hold)
+		return;
+	last->next = NULL;
+	if (c->last)
+		c->last->next = first;
+	else
+		c->first = first;
+	c->last = last;
 }
 
 /**
- * weir_calls_hold() - the record of a call must stay; its maker
+ * weir_calls_take() - begin a call; its maker
  * @c: the table.
- * @call: sent after all that are held already.
+ * @hold: its record must stay.
+ *
+ * Return: a call in a free slot, of a new generation, without @parent and @once,
+ * otherwise as the last user left it; NULL when there is none at hand.
  */
-static __always_inline void weir_calls_hold(struct weir_calls *c,
-					    struct weir_call *call)
+static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
+							 bool hold)
 {
-	call->held = true;
-	call->next = WEIR_CALL_NONE;
-	if (c->last == WEIR_CALL_NONE)
-		c->first = call->slot;
-	else
-		weir_calls_at(c, c->last)->next = call->slot;
-	c->last = call->slot;
+	struct weir_call *call = c->mine;
+
+	if (unlikely(!call))
+		return NULL;
+	call->tries = hold;
+	weir_calls_take_many(c, 1, call, call->next, hold);
+	return call;
 }
 
 /**
  * weir_calls_put() - end a call; an ender
  * @c: the table.
- * @call: taken.
+ * @call: taken; without @parent and @once.
  */
 static __always_inline void weir_calls_put(struct weir_calls *c,
 					   struct weir_call *call)
 {
-	call->gen = (call->gen + 1) & ((1U << WEIR_CALL_GEN_BITS) - 1);
-	if (unlikely(!call->gen))
-		call->gen = 1;
-	if (call->held) {
+	call->name += 1ULL << WEIR_CALL_GEN_SHIFT;
+	if (call->tries) {
 		/* the maker takes it out of the queue when its turn comes */
 		smp_store_release(&call->state, WEIR_CALL_SPENT);
 		return;
 	}
 	call->state = WEIR_CALL_FREE;
 	call->next = c->free;
-	c->free = call->slot;
+	if (!c->free)
+		c->free_last = call;
+	c->free = call;
 	c->nfree++;
 }
 
 /**
- * weir_calls_find() - the call of a number; an ender
+ * weir_calls_find() - the call of a name; an ender
  * @c: the table.
- * @slot: of the number; any value.
- * @gen: likewise.
+ * @name: any value.
  *
- * Return: the call, or NULL when there is none of that generation. It may not
- * have begun, or be over: its state tells.
+ * Return: the call, or NULL when there is none of that name. It may not have
+ * begun, or be over: its state tells.
  */
 static __always_inline struct weir_call *
-weir_calls_find(const struct weir_calls *c, u32 slot, u32 gen)
+weir_calls_find(const struct weir_calls *c, u64 name)
 {
+	u32 slot = name >> WEIR_CALL_OWNER_BITS &
+		   ((1U << WEIR_CALL_SLOT_BITS) - 1);
 	struct weir_call *call;
 
 	if (unlikely(slot >= READ_ONCE(c->size)))
 		return NULL;
 	call = weir_calls_at(c, slot);
-	return READ_ONCE(call->gen) == gen ? call : NULL;
+	return READ_ONCE(call->name) == name ? call : NULL;
 }
 
 /* What a call waits for, before the rest of it is looked at; anybody. */
@@ -222,8 +238,7 @@ static __always_inline u8 weir_call_state(const struct weir_call *call)
 /* The oldest call whose record must stay, or NULL; the maker. */
 static inline struct weir_call *weir_calls_oldest(const struct weir_calls *c)
 {
-	return c->first == WEIR_CALL_NONE ? NULL :
-	       weir_calls_at(c, c->first);
+	return c->first;
 }
 
 #endif /* _WEIR_CALLS_H */

@@ -36,7 +36,7 @@ static void weir_once_hand_on(struct weir_once *once,
 	u64 tag_key = 0;
 
 	spin_lock(&post->lock);
-	call = weir_calls_find(&port->calls, once->slot, once->gen);
+	call = weir_calls_find(&port->calls, once->name);
 	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
 	    call->once != once)
 		goto out;	/* it has been answered otherwise */
@@ -202,12 +202,11 @@ static bool weir_once_wait(struct weir_port *port, const struct weir_parcel *m,
 
 	if (!weir_port_ready(port, 1, 1))
 		return false;
-	call = weir_calls_take(&port->calls);
+	call = weir_calls_take(&port->calls, false);
 	port->answers--;
-	weir_call_fill(call, m, deadline_ns);
+	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 	call->once = once;
-	once->slot = call->slot;
-	once->gen = call->gen;
+	once->name = call->name;
 	spin_lock(&post->lock);
 	call->state = WEIR_CALL_WAIT;
 	if (deadline_ns < port->timer_ns)
@@ -223,7 +222,7 @@ static void weir_once_unwait(struct weir_port *port, struct weir_once *once)
 	struct weir_call *call;
 
 	spin_lock(&post->lock);
-	call = weir_calls_at(&port->calls, once->slot);
+	call = weir_calls_find(&port->calls, once->name);
 	call->once = NULL;
 	post->kept--;
 	weir_call_end(port, call);

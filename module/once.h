@@ -48,8 +48,7 @@ struct weir_once_set {
  * @waits: it is not the first.
  * @reply: of a first that has ended; NULL: there was none.
  * @port: one that waits: the caller; held.
- * @slot: of its call.
- * @gen: likewise.
+ * @name: of its call.
  */
 struct weir_once {
 	struct weir_dup_waiter	waiter;
@@ -61,8 +60,7 @@ struct weir_once {
 	bool			waits;
 	struct weir_dup_reply	*reply;
 	struct weir_port	*port;
-	u32			slot;
-	u32			gen;
+	u64			name;
 };
 
 struct weir_once_set *weir_once_set_create(u64 window_ns, u32 entries,

@@ -152,7 +152,7 @@ static bool weir_call_due(const struct weir_call *call, u64 now, u64 *next_ns)
 
 /* One slot; returns whether its call is to be sent again. */
 static bool weir_port_due(struct weir_port *port, u32 slot, u64 now,
-			  u64 *next_ns, u32 *gen)
+			  u64 *next_ns, u64 *name)
 {
 	struct weir_call *call = weir_calls_at(&port->calls, slot);
 	struct weir_route *route = NULL;
@@ -160,7 +160,7 @@ static bool weir_port_due(struct weir_port *port, u32 slot, u64 now,
 	if (!weir_call_due(call, now, next_ns))
 		return false;
 	if (call->deadline_ns > now) {
-		*gen = call->gen;
+		*name = call->name;
 		return true;
 	}
 	if (call->state == WEIR_CALL_SENT)
@@ -177,8 +177,8 @@ static void weir_port_tick(struct work_struct *work)
 	struct weir_port *port = container_of(to_delayed_work(work),
 					      struct weir_port, timer);
 	struct weir_post *post = &port->inbox->post;
-	u64 now = ktime_get_ns(), next = U64_MAX;
-	u32 slot = 0, gen, batch;
+	u64 now = ktime_get_ns(), next = U64_MAX, name;
+	u32 slot = 0, batch;
 
 	mutex_lock(&port->run_lock);
 	if (!port->ws)
@@ -190,13 +190,13 @@ static void weir_port_tick(struct work_struct *work)
 		for (batch = 0; batch < WEIR_CALLS_CHUNK &&
 				slot < port->calls.size; batch++, slot++) {
 			rcu_read_lock();
-			if (!weir_port_due(port, slot, now, &next, &gen)) {
+			if (!weir_port_due(port, slot, now, &next, &name)) {
 				rcu_read_unlock();
 				continue;
 			}
 			rcu_read_unlock();
 			spin_unlock(&post->lock);
-			if (!weir_route_again(port, slot, gen))
+			if (!weir_route_again(port, name))
 				next = min(next, now + NSEC_PER_MSEC);
 			spin_lock(&post->lock);
 		}
@@ -220,10 +220,18 @@ out:
 
 /* --- targets that are lost ---------------------------------------------- */
 
-/* The calls of one socket that a target has and will not answer. */
-static void weir_port_lost_calls(struct weir_port *port,
-				 struct weir_target *target,
-				 enum weir_reason reason, enum weir_guard guard)
+/**
+ * weir_port_lost_calls() - calls of one socket that a target does not answer
+ * @port: the socket's.
+ * @target: as weir_port_lost().
+ * @reason: likewise.
+ * @guard: likewise.
+ *
+ * Does not sleep.
+ */
+void weir_port_lost_calls(struct weir_port *port,
+			  const struct weir_target *target,
+			  enum weir_reason reason, enum weir_guard guard)
 {
 	struct weir_post *post = &port->inbox->post;
 	u32 slot;
@@ -237,7 +245,6 @@ static void weir_port_lost_calls(struct weir_port *port,
 			weir_call_lost(port, call, reason, guard);
 		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
 			spin_unlock(&post->lock);
-			cond_resched();
 			spin_lock(&post->lock);
 		}
 	}
@@ -498,12 +505,13 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 	if (err)
 		goto err_port;
 	err = xa_alloc_cyclic(&ws->wn->ports, &port->id, port,
-			      XA_LIMIT(1, (1U << WEIR_PORT_BITS) - 1),
+			      XA_LIMIT(1, WEIR_PORT_MASK),
 			      &ws->wn->next_port, GFP_KERNEL_ACCOUNT);
 	if (err < 0) {
 		weir_refuse(ws, err, "no number left for routing");
 		goto err_outbox;
 	}
+	port->calls.owner = port->id;
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 	smp_store_release(&ws->port, port);
 	smp_store_release(&ws->outbox, port->outbox);

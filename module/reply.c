@@ -69,10 +69,11 @@ static __always_inline void weir_run_serve(struct weir_run *run,
 		run->served = target;
 		run->served_round = round;
 		run->served_plan = rcu_dereference(target->route->plan);
+		run->served_calm_ns = run->served_plan ?
+				      run->served_plan->calm_ns : S64_MAX;
 	}
 	weir_hist_add(&target->hist, took_ns);
-	if (likely(good && (!run->served_plan ||
-			    took_ns <= run->served_plan->calm_ns)))
+	if (likely(good && took_ns <= run->served_calm_ns))
 		run->nserved++;
 	else
 		weir_target_replied(run, target, run->served_plan, round, good,
@@ -89,9 +90,9 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 {
 	u64 due;
 
-	if (!call->held || !plan || call->attempt >= plan->retry.tries)
+	if (!call->tries || !plan || call->tries > plan->retry.tries)
 		return false;
-	due = now_ns + weir_retry_delay_ns(&plan->retry, call->attempt + 1,
+	due = now_ns + weir_retry_delay_ns(&plan->retry, call->tries,
 					   random);
 	if (due >= call->deadline_ns)
 		return false;
@@ -103,73 +104,92 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 	return true;
 }
 
-/**
- * struct weir_back - a reply that has its space in the caller's inbox
- * @pos: of the record.
- * @seq: its record count.
- * @handle: the caller's.
- * @tag_key: of the request.
+/*
+ * A plain small reply to a certain caller, at a certain place in the outbox:
+ * returns its call and length, or NULL if it is something else.
  */
-struct weir_back {
-	u64	pos;
-	u32	seq;
-	u32	handle;
-	u64	tag_key;
-};
+static __always_inline struct weir_call *
+weir_reply_call(struct weir_port *port, struct weir_port *caller,
+		const struct weir_words *rec, u64 most, u64 *len)
+{
+	struct weir_call *call;
+	u64 name;
+
+	/* anything but a length is alike, or it is far too long */
+	*len = WEIR_WORD(READ_ONCE(rec->shape)) -
+	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
+	if (unlikely(*len > most))
+		return NULL;
+	name = WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 |
+	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
+	call = weir_calls_find(&caller->calls, name);
+	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
+		     call->target->port != port || call->once ||
+		     call->parent != WEIR_CALL_NONE))
+		return NULL;
+	return call;
+}
 
 /*
- * Good replies of a hand, all to one caller, as far as each ends a plain call
- * and there is room. Returns how many.
+ * Hands on the replies that follow one another and are all to one caller, as
+ * far as each is plain and small and ends a plain call, and there is room.
+ * Because they are small they are copied under the lock. @m: the first, and
+ * then with all in its hand. Returns how many.
  */
 static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
-			   const struct weir_parcel *m, u32 n)
+			   struct weir_parcel *m, u64 tail)
 {
+	const struct weir_ring_view *v = &port->outbox->view;
+	const struct weir_words *rec = weir_ring_words(v, m->pos);
+	const u64 shape = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
+	const u64 most = min_t(u64, WEIR_HAND_LEN, weir_ring_max_len(v));
+	const struct weir_ring_view *to = &caller->inbox->view;
 	struct weir_post *post = &caller->inbox->post;
-	struct weir_back back[WEIR_HAND_MAX];
-	struct weir_run *run = &port->run;
-	u32 i, j;
+	u64 from = m->pos + v->secret, end;
+	u64 room, pos, commit, len, need;
+	struct weir_words *at;
+	struct weir_call *call;
+	u32 n, seq;
 
 	spin_lock(&post->lock);
-	for (i = 0; i < n; i++) {
-		u64 name = m[i].route | m[i].tag_key << 32;
-		struct weir_back *b = &back[i];
-		struct weir_target *target;
-		struct weir_call *call;
-
-		call = weir_calls_find(&caller->calls, weir_name_slot(name),
-				       weir_name_gen(name));
-		if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT))
+	/* beyond the room kept for all other answers */
+	need = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
+	if (unlikely(post->limit - post->pos < tail - m->pos + need))
+		weir_inbox_room(caller->inbox, 0);
+	room = max_t(s64, post->limit - post->pos - need, 0);
+	end = from + min(tail - m->pos, room);
+	seq = post->seq;
+	at = weir_ring_words(to, post->pos);
+	commit = post->pos + to->secret;
+	for (n = 0; n < WEIR_HAND_MAX && from != end; n++) {
+		if (smp_load_acquire(&rec->commit) != from)	/* (B) */
 			break;
-		target = call->target;
-		if (unlikely(target->port != port || call->once ||
-			     call->parent != WEIR_CALL_NONE))
+		call = weir_reply_call(port, caller, rec, most, &len);
+		if (unlikely(!call))
 			break;
-		if (unlikely(!weir_inbox_claim(caller->inbox, m[i].total,
-					       (u64)(post->kept - 1) *
-					       WEIR_ANSWER_BYTES,
-					       &b->pos, &b->seq)))
+		need = weir_ring_need((u32)len);
+		if (unlikely(need > end - from))
 			break;
-		b->handle = call->handle;
-		b->tag_key = call->tag_key;
-		post->kept--;
-		weir_run_serve(run, target, call->sent_ns, call->round, true);
-		weir_call_end(caller, call);
+		weir_hand_fill_next(&at, &commit, &seq, rec, len, shape,
+				    call->handle, call->tag_key);
+		weir_run_serve(&port->run, call->target, call->sent_ns,
+			       call->round, true);
+		weir_calls_put(&caller->calls, call);
+		rec = (const void *)rec + need;
+		from += need;
+	}
+	if (likely(n)) {
+		/* (A) is for readers that are not waited for, here there is none */
+		weir_inbox_take(caller->inbox, commit - to->secret - post->pos,
+				n, &pos, &seq);
+		post->kept -= n;
+		weir_calls_ended(caller);
+		m->n = n;
+		m->end = from - v->secret;
+		weir_run_touch(&port->run, caller->inbox);
 	}
 	spin_unlock(&post->lock);
-	for (j = 0; j < i; j++) {
-		const struct weir_place at = {
-			.inbox = caller->inbox,
-			.pos = back[j].pos,
-			.seq = back[j].seq,
-		};
-
-		weir_place_fill(&at, m[j].payload, m[j].len,
-				(u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT,
-				back[j].handle, back[j].tag_key, 0);
-	}
-	if (likely(i))
-		weir_run_touch(run, caller->inbox);
-	return i;
+	return n;
 }
 
 /*
@@ -194,8 +214,7 @@ static noinline int weir_reply_one(struct weir_port *port,
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
 	spin_lock(&post->lock);
-	call = weir_calls_find(&caller->calls, weir_name_slot(name),
-			       weir_name_gen(name));
+	call = weir_calls_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
 		     call->target->port != port)) {
 		spin_unlock(&post->lock);
@@ -266,30 +285,28 @@ late:
 /**
  * weir_route_reply() - route replies and errors of a target
  * @port: the target's.
- * @m: a hand of them: of one kind, flags and caller.
- * @n: how many, at least 1.
+ * @m: the first; out: those that were handed on with it are in its hand.
+ * @tail: end of what the target has claimed.
  *
  * Return: 0 when run.used of them, at least one, have been handed on or
  * dropped; WEIR_HELD: the walk has to wait.
  */
-int weir_route_reply(struct weir_port *port, const struct weir_parcel *m, u32 n)
+int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
 {
 	struct weir_port *caller;
-	u32 done;
+	u32 done = 0;
 
 	if (unlikely(!(m->route | (u32)m->tag_key)))
 		return 0;	/* nobody wants it */
-	caller = weir_run_caller(port, m->route & ((1U << WEIR_PORT_BITS) - 1));
+	caller = weir_run_caller(port, m->route & WEIR_PORT_MASK);
 	if (unlikely(!caller)) {
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 		return 0;
 	}
-	if (likely(m->kind == WEIR_KIND_REPLY)) {
-		done = weir_reply_hand(port, caller, m, n);
-		if (likely(done)) {
-			port->run.used = done;
-			return 0;
-		}
-	}
-	return weir_reply_one(port, caller, m);
+	if (likely(m->kind == WEIR_KIND_REPLY))
+		done = weir_reply_hand(port, caller, m, tail);
+	if (unlikely(!done))
+		return weir_reply_one(port, caller, m);
+	port->run.used = done;
+	return 0;
 }

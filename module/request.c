@@ -11,12 +11,6 @@
 #include "request.h"
 #include "trace.h"
 
-/* Messages that are left, as if they were all as long as this one. */
-static u32 weir_run_ahead(const struct weir_run *run)
-{
-	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
-}
-
 /* Tokens of a bucket at hand; taken for several messages at once. */
 static __always_inline u32 weir_run_tokens(struct weir_run *run,
 					   struct weir_bucket *bucket)
@@ -118,26 +112,6 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 				   round);
 }
 
-/* A target has gone between being picked and having these calls. */
-static noinline void weir_calls_missed(struct weir_port *port, const u64 *names,
-				       u32 n)
-{
-	struct weir_post *post = &port->inbox->post;
-	struct weir_call *call;
-	u32 i;
-
-	spin_lock(&post->lock);
-	for (i = 0; i < n; i++) {
-		call = weir_calls_find(&port->calls, weir_name_slot(names[i]),
-				       weir_name_gen(names[i]));
-		/* who went may have found it already */
-		if (call && call->state == WEIR_CALL_SENT)
-			weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
-				       WEIR_GUARD_NONE);
-	}
-	spin_unlock(&post->lock);
-}
-
 static noinline void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 {
 	struct weir_post *post = &port->inbox->post;
@@ -148,30 +122,85 @@ static noinline void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 	spin_unlock(&post->lock);
 }
 
-/* The call of a request that is on its way. Returns its name. */
-static __always_inline u64 weir_call_make(struct weir_port *port,
-					  const struct weir_parcel *m,
-					  struct weir_target *target,
-					  u64 deadline_ns, u64 inbox_pos,
-					  u32 round)
+/*
+ * Small messages of a hand, each a request if @answer: the call, then the copy,
+ * so that whoever answers at once finds the call.
+ */
+static __always_inline void
+weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
+	       bool answer, struct weir_target *target,
+	       const struct weir_place *at, u32 round, u64 deadline_ns)
 {
-	struct weir_call *call = weir_calls_take(&port->calls);
-	u64 name = weir_call_name(port->id, call);
+	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
+						       m->pos);
+	struct weir_words *to = weir_ring_words(&at->inbox->view, at->pos);
+	u64 pos = m->pos, name = 0, tag_key;
+	struct weir_call *call = port->calls.mine, *next = call;
+	u64 commit = at->pos + at->inbox->view.secret;
+	bool hold = m->flags & WEIR_REC_IDEMPOTENT;
+	u64 shape = weir_request_shape(m);
+	const u32 *lens = m->lens;
+	u32 i, len, seq = at->seq;
 
-	weir_call_fill(call, m, deadline_ns);
-	call->once = NULL;
-	if (m->flags & WEIR_REC_IDEMPOTENT) {
-		call->pos = m->pos;
-		call->total = m->total;
-		weir_calls_hold(&port->calls, call);
+	for (i = 0; i < n; i++) {
+		len = lens[i];
+		tag_key = WEIR_WORD(READ_ONCE(rec->tag_key));
+		if (answer) {
+			call = next;
+			next = call->next;
+			name = call->name;
+			call->tries = hold;
+			call->pos = pos;
+			weir_call_fill(call, m->route, tag_key, deadline_ns);
+			/* from here on somebody else may end it */
+			weir_call_sent(port, call, target, commit, round);
+			pos += weir_ring_need(len);
+		}
+		weir_hand_fill_next(&to, &commit, &seq, rec, len, shape,
+				    (u32)name, name >> 32 |
+				    (tag_key & ~0xffffffffULL));
+		rec = weir_words_next(rec, len);
 	}
-	if (unlikely(port->run.once)) {
+	if (!answer)
+		return;
+	weir_calls_take_many(&port->calls, n, call, next, hold);
+	port->answers -= n;
+}
+
+static noinline void weir_hand_tell(struct weir_port *port,
+				    const struct weir_parcel *m, u32 n,
+				    const struct weir_place *at)
+{
+	weir_hand_send(port, m, n, false, NULL, at, 0, 0);
+}
+
+/* A message of any kind that is alone. */
+static noinline void weir_hand_one(struct weir_port *port,
+				  const struct weir_parcel *m,
+				  const struct weir_way *way,
+				  struct weir_target *target,
+				  const struct weir_place *at, u32 round)
+{
+	struct weir_call *call = way->call;
+	u64 name = 0;
+
+	if (call) {
+		call->tries++;
+	} else if (m->kind == WEIR_KIND_REQUEST) {
+		call = weir_calls_take(&port->calls,
+				       m->flags & WEIR_REC_IDEMPOTENT);
+		call->pos = m->pos;
+		weir_call_fill(call, m->route, m->tag_key, way->deadline_ns);
+		port->answers--;
 		call->once = port->run.once;
 		port->run.once = NULL;
 	}
-	/* from here on somebody else may end it */
-	weir_call_sent(port, call, target, inbox_pos, round);
-	return name;
+	if (call) {
+		name = call->name;
+		weir_call_sent(port, call, target,
+			       at->pos + at->inbox->view.secret, round);
+	}
+	weir_place_request(at, m, name);
 }
 
 /*
@@ -185,9 +214,8 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 	       struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
-	u32 i, n = way->n, taken, round;
+	u32 n = way->n, taken, round;
 	struct weir_run *run = &port->run;
-	u64 names[WEIR_HAND_MAX], pos;
 	struct weir_place at;
 	int ret;
 
@@ -210,36 +238,25 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 			weir_target_dismiss(plan, target, taken, round);
 		return ret;
 	}
-	pos = at.pos;
-	if (answer) {
-		if (unlikely(way->call)) {
-			way->call->attempt++;
-			names[0] = weir_call_name(port->id, way->call);
-			weir_call_sent(port, way->call, target, pos, round);
-		} else {
-			port->answers -= n;
-			for (i = 0; i < n; i++) {
-				names[i] = weir_call_make(port, &m[i], target,
-							  way->deadline_ns,
-							  pos, round);
-				pos += weir_parcel_need(&m[i]);
-			}
-		}
-		smp_mb();
-		if (unlikely(READ_ONCE(target->gone)))
-			weir_calls_missed(port, names, n);
-		if (unlikely(way->deadline_ns < READ_ONCE(port->timer_ns)))
-			weir_call_timer(port, way->deadline_ns);
-		if (unlikely(!READ_ONCE(target->watched)))
-			weir_target_watch(target);
-	}
-	for (i = 0; i < n; i++) {
-		weir_place_request(&at, &m[i], answer ? names[i] : 0);
-		at.pos += weir_parcel_need(&m[i]);
-		at.seq++;
-	}
-	weir_run_touch(run, at.inbox);
 	way->sent = n;
+	weir_run_touch(run, at.inbox);
+	if (unlikely(!m->small || way->call))
+		weir_hand_one(port, m, way, target, &at, round);
+	else if (likely(answer))
+		weir_hand_send(port, m, n, true, target, &at, round,
+			       way->deadline_ns);
+	else
+		weir_hand_tell(port, m, n, &at);
+	if (!answer)
+		return WEIR_REASON_NONE;
+	smp_mb();
+	if (unlikely(READ_ONCE(target->gone)))
+		weir_port_lost_calls(port, target, WEIR_REASON_TARGET_DIED,
+				     WEIR_GUARD_NONE);
+	if (unlikely(way->deadline_ns < READ_ONCE(port->timer_ns)))
+		weir_call_timer(port, way->deadline_ns);
+	if (unlikely(!READ_ONCE(target->watched)))
+		weir_target_watch(target);
 	return WEIR_REASON_NONE;
 }
 
@@ -491,9 +508,8 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 		return WEIR_REASON_NO_ROUTE;
 	if (!way->deadline_ns)
 		way->deadline_ns = run->now_ns + plan->timeout_ns;
-	/* where each message is judged by itself, and where they are counted */
-	if (unlikely(plan->single))
-		way->n = 1;
+	/* a batch is for all targets alike, not for the first who is idle */
+	way->n = min(way->n, max(run->batch / plan->spread, 1U));
 	tokens = plan->bucket ? weir_run_tokens(run, plan->bucket) : U32_MAX;
 	if (unlikely(!tokens)) {
 		way->wait_ns = weir_bucket_wait_ns(plan->bucket, run->now_ns);
@@ -554,29 +570,33 @@ int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
 }
 
 /*
- * Messages of a hand to where their handle says. Returns 0 when run.used of
- * them have been sent, or the first has been answered; WEIR_HELD; or, for a
- * @call that is sent again, the reason why not: @canned is then the reply to
- * answer it with, if there is one.
+ * Messages of a hand to where their handle says, to one target after another.
+ * Returns 0 when run.used of those that are then in it have been sent, or the
+ * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
+ * reason why not: @canned is then the reply to answer it with, if there is one.
  */
-static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
-			    u32 n, struct weir_route *route,
-			    struct weir_call *call,
+static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
+			    struct weir_route *route, struct weir_call *call,
 			    const struct weir_canned **canned)
 {
 	struct weir_way way = {
 		.call = call,
 		.deadline_ns = call ? call->deadline_ns : m->deadline_ns,
 		.answers = 1,
-		.n = n,
+		.n = m->n,
 	};
 	struct weir_ring *inbox;
 	int ret;
 
-	ret = weir_send_route(port, m, route, &way);
-	if (likely(!ret)) {
-		port->run.used = way.sent;
-		return 0;
+	while (likely(!(ret = weir_send_route(port, m, route, &way)))) {
+		if (way.sent == m->n) {
+			port->run.used = way.sent;
+			return 0;
+		}
+		weir_hand_drop(&port->outbox->view, m, way.sent);
+		way.n = m->n;
+		way.refuser = NULL;
+		way.full = NULL;
 	}
 	if (call) {
 		*canned = way.canned;
@@ -616,7 +636,7 @@ static int weir_send_routed(struct weir_port *port, const struct weir_parcel *m,
 }
 
 /* A request with an idempotency key. */
-static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
+static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
 			   struct weir_route *route)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
@@ -626,7 +646,7 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
 	int ret;
 
 	if (!plan || !plan->once)
-		return weir_send_routed(port, m, 1, route, NULL, NULL);
+		return weir_send_routed(port, m, route, NULL, NULL);
 	deadline_ns = m->deadline_ns ?: run->now_ns + plan->timeout_ns;
 	ret = weir_once_begin(port, m, plan->once, deadline_ns, &reply);
 	if (ret == WEIR_HELD)
@@ -643,7 +663,7 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
 			weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return ret;
 	}
-	ret = weir_send_routed(port, m, 1, route, NULL, NULL);
+	ret = weir_send_routed(port, m, route, NULL, NULL);
 	/* nobody has taken it over: held up, or refused */
 	if (run->once && ret == WEIR_HELD)
 		port->once_held = run->once;
@@ -658,13 +678,11 @@ static int weir_route_once(struct weir_port *port, const struct weir_parcel *m,
  * @port: the caller.
  * @m: a hand of them: of one handle, kind and flags, and, if there are
  *	several, without deadline and key.
- * @n: how many, at least 1.
  *
  * Return: 0 when run.used of them, at least one, have been sent or answered;
  * WEIR_HELD: the walk has to wait.
  */
-int weir_route_request(struct weir_port *port, const struct weir_parcel *m,
-		       u32 n)
+int weir_route_request(struct weir_port *port, struct weir_parcel *m)
 {
 	struct weir_handle *h;
 	u32 index = m->route - 1;
@@ -687,19 +705,18 @@ int weir_route_request(struct weir_port *port, const struct weir_parcel *m,
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
 		return weir_route_once(port, m, h->route);
-	return weir_send_routed(port, m, n, h->route, NULL, NULL);
+	return weir_send_routed(port, m, h->route, NULL, NULL);
 }
 
 /**
  * weir_route_again() - send a request once more
  * @port: the caller, under its run_lock.
- * @slot: of the call.
- * @gen: likewise.
+ * @name: of the call.
  *
  * It is sent, or answered with an error. Return: false when it has to wait
  * for room: to be tried again soon.
  */
-bool weir_route_again(struct weir_port *port, u32 slot, u32 gen)
+bool weir_route_again(struct weir_port *port, u64 name)
 {
 	struct weir_post *post = &port->inbox->post;
 	const struct weir_canned *canned = NULL;
@@ -707,32 +724,31 @@ bool weir_route_again(struct weir_port *port, u32 slot, u32 gen)
 	struct weir_call *call;
 	struct weir_parcel m;
 	int ret = WEIR_REASON_BAD_REQUEST;
-	u64 pos, total;
 	u32 handle;
+	u64 pos;
 
 	spin_lock(&post->lock);
-	call = weir_calls_find(&port->calls, slot, gen);
+	call = weir_calls_find(&port->calls, name);
 	if (!call || weir_call_state(call) != WEIR_CALL_RETRY || !port->ws) {
 		spin_unlock(&post->lock);
 		return true;
 	}
 	/* only we end a call that waits to be sent, so it stays */
 	pos = call->pos;
-	total = call->total;
 	handle = call->handle;
 	spin_unlock(&post->lock);
 
 	rcu_read_lock();
 	/* what its owner has done to the record meanwhile harms only itself */
 	if (weir_parcel_read(&port->outbox->view, &pos, &m) == 1 &&
-	    pos == call->pos && m.total == total && m.route == handle &&
+	    pos == call->pos && m.route == handle &&
 	    m.kind == WEIR_KIND_REQUEST) {
 		struct weir_handle *h = &port->handles[handle - 1];
 
 		if (h->gen != READ_ONCE(port->wn->route_gen))
 			weir_handle_resolve(port, h);
 		route = h->route;
-		ret = route ? weir_send_routed(port, &m, 1, route, call,
+		ret = route ? weir_send_routed(port, &m, route, call,
 					       &canned) :
 			      WEIR_REASON_NO_ROUTE;
 		if (route && !ret)

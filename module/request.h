@@ -106,9 +106,9 @@ weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
 		  u32 *n, struct weir_place *at)
 {
 	struct weir_ring *inbox = target->port->inbox;
+	u64 bytes = *n == 1 ? weir_parcel_need(m) : weir_hand_bytes(m, *n);
 	struct weir_post *post = &inbox->post;
-	u64 room, sum = 0, keep;
-	u32 k, need;
+	u64 keep;
 
 	if (unlikely(m->len + (m->deadline_ns ? 8 : 0) >
 		     weir_ring_max_len(&inbox->view)))
@@ -116,31 +116,27 @@ weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
 	at->inbox = inbox;
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
-	room = post->limit - post->pos;
-	for (k = 0; k < *n; k++) {
-		need = weir_parcel_need(&m[k]);
-		if (unlikely(sum + need + keep > room)) {
-			weir_inbox_room(inbox, 0);
-			room = post->limit - post->pos;
-			if (sum + need + keep > room)
-				break;
-		}
-		sum += need;
+	if (unlikely(post->limit - post->pos < bytes + keep)) {
+		weir_inbox_room(inbox, 0);
+		while (*n && post->limit - post->pos < bytes + keep)
+			bytes = --*n ? weir_hand_bytes(m, *n) : 0;
 	}
-	at->pos = post->pos;
-	at->seq = post->seq;
-	post->pos += sum;
-	post->seq += k;
-	target->requests += k;
-	WRITE_ONCE(inbox->view.head->claim,
-		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
-	smp_wmb();						/* (A) */
+	if (likely(*n)) {
+		weir_inbox_take(inbox, bytes, *n, &at->pos, &at->seq);
+		target->requests += *n;
+	}
 	spin_unlock(&post->lock);
-	*n = k;
-	if (likely(k))
+	if (likely(*n))
 		return WEIR_REASON_NONE;
 	return READ_ONCE(target->gone) ? WEIR_REASON_NO_TARGET :
 					 WEIR_REASON_INBOX_FULL;
+}
+
+/* Kind and flags of a request as its target gets it. */
+static __always_inline u64 weir_request_shape(const struct weir_parcel *m)
+{
+	return (u64)m->kind << WEIR_KIND_SHIFT |
+	       (u64)(m->flags & WEIR_REC_IDEMPOTENT) << WEIR_FLAGS_SHIFT;
 }
 
 /* The copy. @name: the call's, 0 when no answer is wanted. */
@@ -148,10 +144,7 @@ static __always_inline void weir_place_request(const struct weir_place *at,
 					       const struct weir_parcel *m,
 					       u64 name)
 {
-	weir_place_fill(at, m->payload, m->len,
-			(u64)m->kind << WEIR_KIND_SHIFT |
-			(u64)(m->flags & WEIR_REC_IDEMPOTENT) <<
-			WEIR_FLAGS_SHIFT,
+	weir_place_fill(at, m->payload, m->len, weir_request_shape(m),
 			(u32)name, name >> 32 | (m->tag_key & ~0xffffffffULL),
 			m->deadline_ns);
 }
@@ -164,12 +157,12 @@ static __always_inline void weir_place_request(const struct weir_place *at,
 static __always_inline void weir_call_sent(struct weir_port *port,
 					   struct weir_call *call,
 					   struct weir_target *target,
-					   u64 inbox_pos, u32 round)
+					   u64 commit, u32 round)
 {
 	call->target = target;
 	call->round = round;
 	call->sent_ns = port->run.now_ns;
-	call->inbox_pos = inbox_pos;
+	call->commit = commit;
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 }
 

@@ -225,8 +225,12 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		weir_target_get(target);
 		plan->targets[plan->n++] = target;
 	}
-	plan->single = plan->mirror || (plan->policy != WEIR_POLICY_ANY &&
-					plan->policy != WEIR_POLICY_PRIMARY);
+	if (plan->policy == WEIR_POLICY_ANY && !plan->mirror)
+		plan->spread = max(plan->n, 1U);
+	else if (plan->policy == WEIR_POLICY_PRIMARY && !plan->mirror)
+		plan->spread = 1;
+	else
+		plan->spread = WEIR_RUN_MESSAGES;
 	if (plan->policy == WEIR_POLICY_PRIMARY)
 		weir_plan_sort(plan);
 	err = weir_plan_pick(plan);

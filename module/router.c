@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The walk of an outbox: the router reads what a socket has committed and
- * hands it on, record by record, in stretches under one rcu_read_lock(). Before
- * each it makes room for calls; after each it wakes who has got something,
- * gives the outbox's space back, and, where a message has to wait for room in
- * an inbox, has itself called again when there is.
+ * hands it on, a hand of records at a time, in stretches under one
+ * rcu_read_lock(). Before each it makes room for calls; after each it wakes who
+ * has got something, gives the outbox's space back, and, where a message has to
+ * wait for room in an inbox, has itself called again when there is.
  *
- * A record in an outbox is the word of its owner: each header word is loaded
- * once, checked, and only what was loaded is used. Payloads are copied and not
+ * A record in an outbox is the word of its owner: what is checked of a header
+ * is loaded once, and only what was loaded is used. Payloads are copied and not
  * looked at.
  *
  * Process context.
@@ -35,7 +35,8 @@ void weir_run_wake(struct weir_run *run)
 /* The end of a stretch: what is only valid under its rcu_read_lock() goes. */
 void weir_run_pause(struct weir_run *run)
 {
-	weir_run_served(run);
+	if (run->nserved)
+		weir_run_served(run);
 	run->served = NULL;
 	weir_run_wake(run);
 	if (run->bucket && run->tokens)
@@ -107,43 +108,59 @@ static noinline int weir_route_bad(struct weir_port *port,
 }
 
 static __always_inline int weir_route_hand(struct weir_port *port,
-					   const struct weir_parcel *m, u32 n)
+					   struct weir_parcel *m, u64 tail)
 {
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
 	case WEIR_KIND_EVENT:
-		return weir_route_request(port, m, n);
+		return weir_route_request(port, m);
 	case WEIR_KIND_REPLY:
 	case WEIR_KIND_ERROR:
-		return weir_route_reply(port, m, n);
+		return weir_route_reply(port, m, tail);
 	}
 	return weir_route_bad(port, m);
 }
 
-/*
- * Adds to a hand what follows its first message and goes the same way: a
- * request by the same handle, a reply to the same caller. Returns how many
- * there are.
- */
-static __always_inline u32 weir_hand_fill(const struct weir_ring_view *v,
-					  struct weir_parcel *m, u64 tail)
+/* Adds to a hand the small requests by the same handle that follow its first. */
+static __always_inline void weir_hand_fill(struct weir_run *run,
+					   const struct weir_ring_view *v,
+					   struct weir_parcel *m, u64 tail)
 {
-	u32 same = m->kind == WEIR_KIND_REQUEST || m->kind == WEIR_KIND_EVENT ?
-		   U32_MAX : (1U << WEIR_PORT_BITS) - 1;
-	u64 pos = m->pos + m->total;
+	u64 most = min_t(u64, WEIR_HAND_LEN, weir_ring_max_len(v));
+	u64 like = (u64)m->kind << WEIR_KIND_SHIFT |
+		   (u64)m->flags << WEIR_FLAGS_SHIFT;
+	const struct weir_words *rec = weir_ring_words(v, m->pos);
+	u64 len, need = m->total, end = m->end, secret = v->secret;
 	u32 n;
 
-	if (unlikely(m->deadline_ns || m->dup))
-		return 1;
-	for (n = 1; n < WEIR_HAND_MAX && pos != tail; n++) {
-		if (weir_parcel_plain(v, pos, &m[n]) != 1 ||
-		    m[n].kind != m->kind || m[n].flags != m->flags ||
-		    (m[n].route ^ m->route) & same ||
-		    tail - pos < m[n].total)
+	if (unlikely(m->len > most || m->payload != (const u8 *)(rec + 1)))
+		return;
+	run->lens[0] = m->len;
+	run->ends[0] = end;
+	for (n = 1; n < WEIR_HAND_MAX && end < tail; n++) {
+		rec = (const void *)rec + need;
+		if (smp_load_acquire(&rec->commit) != end + secret)	/* (B) */
 			break;
-		pos += m[n].total;
+		/* anything but a length is alike, or it is far too long */
+		len = WEIR_WORD(READ_ONCE(rec->shape)) - like;
+		if (len > most ||
+		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
+			break;
+		need = weir_ring_need((u32)len);
+		end += need;
+		run->lens[n] = len;
+		run->ends[n] = end;
 	}
-	return n;
+	/* the last may say that it is longer than can be */
+	if (unlikely((s64)(tail - end) < 0)) {
+		end -= need;
+		n--;
+	}
+	m->small = true;
+	m->n = n;
+	m->end = end;
+	m->lens = run->lens;
+	m->ends = run->ends;
 }
 
 /* A chunk of slots for calls; false when there may be no more. May sleep. */
@@ -222,6 +239,7 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
 	if (ext > WEIR_EXT_MAX * 8U)
 		m->kind |= WEIR_PARCEL_BAD;
+	weir_parcel_alone(m);
 	return 1;
 }
 
@@ -232,40 +250,52 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 static int weir_route_stretch(struct weir_port *port)
 {
 	struct weir_ring_view *v = &port->outbox->view;
-	struct weir_parcel hand[WEIR_HAND_MAX];
 	struct weir_run *run = &port->run;
 	u64 pos = port->pos, begin = pos, tail;
+	struct weir_parcel m;
 	u32 seq, n, done = 0;
 	int ret;
 
 	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
 		return -EPROTO;
+	run->batch = 0;
 	rcu_read_lock();
-	for (;;) {
-		ret = pos == tail ? 0 : weir_parcel_read(v, &pos, hand);
-		if (ret <= 0)
-			break;
-		ret = -EPROTO;
-		if (unlikely(tail - pos < hand->total))
-			break;
-		n = weir_hand_fill(v, hand, tail);
+	for (m.n = 0; ; pos = m.pos) {
+		if (!m.n) {
+			ret = pos == tail ? 0 : weir_parcel_read(v, &pos, &m);
+			if (ret <= 0)
+				break;
+			ret = -EPROTO;
+			if (unlikely(tail - pos < m.total))
+				break;
+			if (likely(m.kind == WEIR_KIND_REQUEST ||
+				   m.kind == WEIR_KIND_EVENT))
+				weir_hand_fill(run, v, &m, tail);
+		}
 		run->left = tail - pos;
-		run->each = hand->total;
+		run->each = m.total;
+		if (!run->batch)
+			run->batch = weir_run_ahead(run);
 		run->used = 1;
-		ret = weir_route_hand(port, hand, n);
-		if (unlikely(ret))
+		n = m.n;
+		ret = weir_route_hand(port, &m, tail);
+		if (unlikely(ret)) {
+			pos = m.pos;
 			break;
+		}
 		/* the first of a key that waited has been answered otherwise */
 		if (unlikely(port->once_held)) {
 			weir_once_over(port->once_held, NULL);
 			port->once_held = NULL;
 		}
-		n = run->used;
-		pos = hand[n - 1].pos + hand[n - 1].total;
-		done += n;
+		weir_hand_drop(v, &m, run->used);
+		done += n - m.n;
 		ret = 1;
-		if (done >= WEIR_RUN_MESSAGES || pos - begin >= WEIR_RUN_BYTES)
+		if (done >= WEIR_RUN_MESSAGES ||
+		    m.pos - begin >= WEIR_RUN_BYTES) {
+			pos = m.pos;
 			break;
+		}
 	}
 	weir_run_pause(&port->run);
 	rcu_read_unlock();
@@ -309,7 +339,8 @@ void weir_route_run(struct weir_port *port, bool alive)
 	if (!port->ws)
 		goto out;
 	WRITE_ONCE(port->kicks, port->kicks + alive);
-	weir_port_unwait(port);
+	if (unlikely(port->wait_for))
+		weir_port_unwait(port);
 	end = port->pos + weir_ring_bytes(&port->outbox->view);
 	do {
 		weir_route_begin(port);

@@ -31,6 +31,8 @@
 #ifndef _WEIR_ROUTER_H
 #define _WEIR_ROUTER_H
 
+#include <linux/sizes.h>
+
 #include "uapi/weir_route.h"
 #include "weir.h"
 #include "breaker.h"
@@ -41,26 +43,11 @@
 #include "policy.h"
 #include "retry.h"
 
-/* A call's name, as its target sees it in route (low half) and tag. */
-#define WEIR_PORT_BITS		20
-
-static_assert(WEIR_PORT_BITS + WEIR_CALL_SLOT_BITS + WEIR_CALL_GEN_BITS == 64);
-
-static inline u64 weir_call_name(u32 port, const struct weir_call *call)
-{
-	return port | (u64)call->slot << WEIR_PORT_BITS |
-	       (u64)call->gen << (WEIR_PORT_BITS + WEIR_CALL_SLOT_BITS);
-}
-
-static inline u32 weir_name_slot(u64 name)
-{
-	return name >> WEIR_PORT_BITS & ((1U << WEIR_CALL_SLOT_BITS) - 1);
-}
-
-static inline u32 weir_name_gen(u64 name)
-{
-	return name >> (WEIR_PORT_BITS + WEIR_CALL_SLOT_BITS);
-}
+/*
+ * The owner of a call is the number of its port. Its target sees the name in
+ * route (low half) and tag.
+ */
+#define WEIR_PORT_MASK	((1U << WEIR_CALL_OWNER_BITS) - 1)
 
 /**
  * struct weir_canned - a reply that a route holds
@@ -82,8 +69,8 @@ struct weir_canned {
  * @bulkhead: requests in flight at one target; 0: any number.
  * @mirror_permille: share of messages for @mirror.
  * @has_breaker: @breaker counts.
- * @single: messages are sent one by one, lest what is decided for each by
- *	itself be decided for several.
+ * @spread: a batch is handed on in so many parts at least, up to one for each
+ *	message.
  * @calm_ns: good replies that take no longer are not slow.
  * @timeout_ns: deadline of requests without.
  * @probe_ns: the watchdog's period; WEIR_PROBE_OFF.
@@ -103,7 +90,7 @@ struct weir_canned {
 struct weir_plan {
 	u8				policy;
 	u8				has_breaker;
-	u8				single;
+	u32				spread;
 	u32				n;
 	u32				quorum;
 	u32				bulkhead;
@@ -279,6 +266,18 @@ struct weir_handle {
 	char			*path;
 };
 
+/* A walk lets others run after so many messages, or bytes. */
+#define WEIR_RUN_MESSAGES	64
+#define WEIR_RUN_BYTES		SZ_256K
+
+/*
+ * Messages that are handed on together, a hand: small ones that follow one
+ * another in an outbox and go the same way. What is decided for the first holds
+ * for all.
+ */
+#define WEIR_HAND_MAX		32
+#define WEIR_HAND_LEN		256	/* bytes of payload */
+
 /* Inboxes written to before their readers are woken. */
 #define WEIR_TOUCHED_MAX	16
 
@@ -286,6 +285,7 @@ struct weir_handle {
  * struct weir_run - a walk of an outbox in progress
  * @now_ns: time of the walk.
  * @slots: for calls: wanted at least, and not found; 0.
+ * @batch: messages that the walk began with, as if all were alike.
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.
  * @used: messages that were sent or answered at once.
@@ -295,16 +295,20 @@ struct weir_handle {
  * @caller: who got the last reply; valid under the same rcu_read_lock().
  * @served: target whose good replies are not accounted for yet; as @caller.
  * @served_plan: of its route.
+ * @served_calm_ns: good replies of it that take no longer are not slow.
  * @served_round: of its breaker, when they were called.
  * @nserved: how many.
  * @wait_for: inbox that the walk has to wait for, held; NULL.
  * @wait_bytes: room that it needs there.
+ * @lens: lengths of the messages in a hand.
+ * @ends: of their records.
  * @ntouched: entries of @touched.
  * @touched: inboxes written to; valid under the same rcu_read_lock().
  */
 struct weir_run {
 	u64			now_ns;
 	u32			slots;
+	u32			batch;
 	u64			left;
 	u64			each;
 	u32			used;
@@ -314,10 +318,13 @@ struct weir_run {
 	struct weir_port	*caller;
 	struct weir_target	*served;
 	const struct weir_plan	*served_plan;
+	s64			served_calm_ns;
 	u32			served_round;
 	u32			nserved;
 	struct weir_ring	*wait_for;
 	u64			wait_bytes;
+	u32			lens[WEIR_HAND_MAX];
+	u64			ends[WEIR_HAND_MAX];
 	u32			ntouched;
 	struct weir_ring	*touched[WEIR_TOUCHED_MAX];
 };
@@ -436,6 +443,9 @@ void weir_port_get(struct weir_port *port);
 void weir_port_put(struct weir_port *port);
 int weir_port_call(struct weir_sock *ws, void __user *arg);
 void weir_port_timer(struct weir_port *port, u64 due_ns);
+void weir_port_lost_calls(struct weir_port *port,
+			  const struct weir_target *target,
+			  enum weir_reason reason, enum weir_guard guard);
 void weir_port_lost(struct weir_target *target, enum weir_reason reason,
 		    enum weir_guard guard);
 int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
@@ -451,7 +461,7 @@ void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port, bool alive);
 
 /* --- request.c --- */
-bool weir_route_again(struct weir_port *port, u32 slot, u32 gen);
+bool weir_route_again(struct weir_port *port, u64 name);
 
 /* --- answer.c --- */
 void weir_route_answer(struct weir_port *port, struct weir_call *call,

@@ -75,7 +75,7 @@ static void weir_branches_enter(struct weir_port *port,
 	u32 i;
 
 	port->answers -= n;
-	parent = weir_calls_take(&port->calls);
+	parent = weir_calls_take(&port->calls, false);
 	parent->sibling = WEIR_CALL_NONE;
 	parent->gather = plan->policy == WEIR_POLICY_ALL;
 	parent->need = plan->quorum ?: plan->n / 2 + 1;
@@ -85,13 +85,14 @@ static void weir_branches_enter(struct weir_port *port,
 	for (i = 0; i < n; i++) {
 		struct weir_branch *b = &branches[i];
 
-		call = weir_calls_take(&port->calls);
-		weir_call_fill(call, m, deadline_ns);
+		call = weir_calls_take(&port->calls, false);
+		weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 		call->parent = parent->slot;
 		call->sibling = parent->sibling;
 		parent->sibling = call->slot;
-		b->name = weir_call_name(port->id, call);
-		weir_call_sent(port, call, b->target, b->at.pos, b->round);
+		b->name = call->name;
+		weir_call_sent(port, call, b->target,
+			       b->at.pos + b->at.inbox->view.secret, b->round);
 	}
 	if (deadline_ns < port->timer_ns)
 		weir_port_timer(port, deadline_ns);
@@ -100,9 +101,7 @@ static void weir_branches_enter(struct weir_port *port,
 	for (i = 0; i < n; i++) {
 		if (!READ_ONCE(branches[i].target->gone))
 			continue;
-		call = weir_calls_find(&port->calls,
-				       weir_name_slot(branches[i].name),
-				       weir_name_gen(branches[i].name));
+		call = weir_calls_find(&port->calls, branches[i].name);
 		if (call && call->state == WEIR_CALL_SENT)
 			weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);

@@ -13,24 +13,13 @@
 #ifndef _WEIR_WALK_H
 #define _WEIR_WALK_H
 
-#include <linux/sizes.h>
-
 #include "bulkhead.h"
 #include "router.h"
-
-/* A walk lets others run after so many messages, or bytes. */
-#define WEIR_RUN_MESSAGES	64
-#define WEIR_RUN_BYTES		SZ_256K
-
-/*
- * Messages that are handed on together: those that follow one another in an
- * outbox and go the same way. What is decided for the first holds for all.
- */
-#define WEIR_HAND_MAX		8
 
 /* A call costs its caller's inbox as much as the answer that must fit. */
 #define WEIR_ANSWER_BYTES	WEIR_GRANULE
 
+static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
 static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 	      WEIR_ANSWER_BYTES);
 
@@ -51,6 +40,12 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
  * @route: handle, or the other half.
  * @kind: enum weir_kind; with WEIR_PARCEL_BAD if the record is not a good one.
  * @flags: WEIR_REC_*.
+ * @small: it has no extension and at most WEIR_HAND_LEN bytes.
+ * @n: messages in the hand of which it is the first, itself included.
+ * @end: of the last one's record. If there are several, all are small. What is
+ *	not in @lens is read from them again, and may be anything.
+ * @lens: bytes of payload of each; @len if it is alone.
+ * @ends: of their records; nothing if it is alone.
  */
 struct weir_parcel {
 	const u8	*payload;
@@ -63,6 +58,11 @@ struct weir_parcel {
 	u32		route;
 	u8		kind;
 	u8		flags;
+	bool		small;
+	u32		n;
+	u64		end;
+	const u32	*lens;
+	const u64	*ends;
 };
 
 /**
@@ -76,6 +76,12 @@ struct weir_place {
 	u64			pos;
 	u32			seq;
 };
+
+/* Messages that are left, as if they were all as long as this one. */
+static inline u32 weir_run_ahead(const struct weir_run *run)
+{
+	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
+}
 
 /* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
 static inline u32 weir_run_random(struct weir_port *port)
@@ -92,37 +98,13 @@ static inline u32 weir_run_random(struct weir_port *port)
 int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 			  struct weir_parcel *m);
 
-/*
- * Reads the record at a position, if it is a plain one. Returns 1, 0 when there
- * is none, -EPROTO for what weir_parcel_read_slow() must judge.
- */
-static __always_inline int weir_parcel_plain(const struct weir_ring_view *v,
-					     u64 pos, struct weir_parcel *m)
+/* It is the only one in its hand. */
+static __always_inline void weir_parcel_alone(struct weir_parcel *m)
 {
-	struct weir_record *rec = weir_ring_at(v, pos);
-	struct weir_words *words = (struct weir_words *)rec;
-	u64 shape, word;
-
-	if (smp_load_acquire(&rec->commit) != pos + v->secret)	/* (B) */
-		return 0;
-	shape = WEIR_WORD(READ_ONCE(words->shape));
-	/* an extension, an aborted one, or one longer than can be */
-	if (unlikely(shape >> WEIR_EXT_SHIFT ||
-		     shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT ||
-		     (u32)shape > weir_ring_max_len(v)))
-		return -EPROTO;
-	word = WEIR_WORD(READ_ONCE(words->seq_route));
-	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
-	m->payload = (u8 *)(rec + 1);
-	m->pos = pos;
-	m->total = weir_ring_need((u32)shape);
-	m->deadline_ns = 0;
-	m->dup = 0;
-	m->len = (u32)shape;
-	m->route = word >> 32;
-	m->kind = shape >> WEIR_KIND_SHIFT;
-	m->flags = shape >> WEIR_FLAGS_SHIFT;
-	return 1;
+	m->small = false;
+	m->n = 1;
+	m->end = m->pos + m->total;
+	m->lens = &m->len;
 }
 
 /*
@@ -132,33 +114,117 @@ static __always_inline int weir_parcel_plain(const struct weir_ring_view *v,
 static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
 					    u64 *pos, struct weir_parcel *m)
 {
-	int ret = weir_parcel_plain(v, *pos, m);
+	struct weir_record *rec = weir_ring_at(v, *pos);
+	struct weir_words *words = (struct weir_words *)rec;
+	u64 shape, word;
 
-	return unlikely(ret < 0) ? weir_parcel_read_slow(v, pos, m) : ret;
+	if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
+		return 0;
+	shape = WEIR_WORD(READ_ONCE(words->shape));
+	/* an extension, an aborted one, or one longer than can be */
+	if (unlikely(shape >> WEIR_EXT_SHIFT ||
+		     shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT ||
+		     (u32)shape > weir_ring_max_len(v)))
+		return weir_parcel_read_slow(v, pos, m);
+	word = WEIR_WORD(READ_ONCE(words->seq_route));
+	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
+	m->payload = (u8 *)(rec + 1);
+	m->pos = *pos;
+	m->total = weir_ring_need((u32)shape);
+	m->deadline_ns = 0;
+	m->dup = 0;
+	m->len = (u32)shape;
+	m->route = word >> 32;
+	m->kind = shape >> WEIR_KIND_SHIFT;
+	m->flags = shape >> WEIR_FLAGS_SHIFT;
+	weir_parcel_alone(m);
+	return 1;
 }
 
-/* Small ones word by word: a call costs more. The source may change. */
-static __always_inline void weir_parcel_copy(u8 *to, const u8 *from, u32 len)
+/* Bytes of ring that the first messages of a hand take. */
+static inline u64 weir_hand_bytes(const struct weir_parcel *m, u32 n)
 {
-	const u64 *f = (const u64 *)from;
-	u64 *t = (u64 *)to;
+	return likely(n == m->n) ? m->end - m->pos :
+	       m->ends[n - 1] - m->pos;
+}
 
-	if (unlikely(len > 256)) {
-		memcpy(to, from, len);
+static __always_inline struct weir_words *
+weir_ring_words(const struct weir_ring_view *v, u64 pos)
+{
+	return (struct weir_words *)weir_ring_at(v, pos);
+}
+
+/* What is behind a record in a hand. */
+static __always_inline const struct weir_words *
+weir_words_next(const struct weir_words *words, u32 len)
+{
+	return (const void *)words + weir_ring_need(len);
+}
+
+/* The first messages of a hand are done; the next is the first of the rest. */
+static __always_inline void weir_hand_drop(const struct weir_ring_view *v,
+					   struct weir_parcel *m, u32 n)
+{
+	const struct weir_words *rec;
+
+	m->pos += weir_hand_bytes(m, n);
+	m->n -= n;
+	if (likely(!m->n))
 		return;
-	}
-	for (; len >= 32; len -= 32, t += 4, f += 4) {
+	m->lens += n;
+	m->ends += n;
+	rec = weir_ring_words(v, m->pos);
+	m->payload = (const u8 *)(rec + 1);
+	m->tag_key = WEIR_WORD(READ_ONCE(rec->tag_key));
+	m->len = *m->lens;
+	m->total = weir_ring_need(m->len);
+}
+
+/* Word by word: a call costs more than a small one. The source may change. */
+static __always_inline void weir_parcel_copy_small(void *to, const void *from,
+						   u32 len)
+{
+	const u64 *f = from;
+	u64 *t = to;
+	u8 *last;
+
+	for (; len >= 64; len -= 64, f += 8, t += 8) {
 		t[0] = READ_ONCE(f[0]);
 		t[1] = READ_ONCE(f[1]);
 		t[2] = READ_ONCE(f[2]);
 		t[3] = READ_ONCE(f[3]);
+		t[4] = READ_ONCE(f[4]);
+		t[5] = READ_ONCE(f[5]);
+		t[6] = READ_ONCE(f[6]);
+		t[7] = READ_ONCE(f[7]);
+		/* lest the end be computed before, and the rest after */
+		OPTIMIZER_HIDE_VAR(len);
 	}
+	if (!len)
+		return;
 	for (; len >= 8; len -= 8)
 		*t++ = READ_ONCE(*f++);
-	to = (u8 *)t;
-	from = (const u8 *)f;
+	last = (u8 *)t;
+	from = f;
 	while (len--)
-		*to++ = READ_ONCE(*from++);
+		*last++ = READ_ONCE(*(const u8 *)from++);
+}
+
+static __always_inline void weir_parcel_copy(u8 *to, const u8 *from, u32 len)
+{
+	if (unlikely(len > WEIR_HAND_LEN))
+		memcpy(to, from, len);
+	else
+		weir_parcel_copy_small(to, from, len);
+}
+
+/* Header words of a record, of which only the commit word is still to come. */
+static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
+					   u32 seq, u64 route, u64 tag_key)
+{
+	words->shape = WEIR_WORD(shape);
+	words->seq_route = WEIR_WORD(seq | route << 32);
+	words->tag_key = WEIR_WORD(tag_key);
 }
 
 /* Writes a record and shows it to its reader. @shape: less the length. */
@@ -168,7 +234,6 @@ weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
 {
 	const struct weir_ring_view *v = &at->inbox->view;
 	struct weir_record *rec = weir_ring_at(v, at->pos);
-	struct weir_words *words = (struct weir_words *)rec;
 	u8 *to = (u8 *)(rec + 1);
 
 	shape |= len;
@@ -177,11 +242,30 @@ weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
 		*(u64 *)to = deadline_ns;
 		to += 8;
 	}
-	words->shape = WEIR_WORD(shape);
-	words->seq_route = WEIR_WORD(at->seq | route << 32);
-	words->tag_key = WEIR_WORD(tag_key);
+	weir_words_set((struct weir_words *)rec, shape, at->seq, route, tag_key);
 	weir_parcel_copy(to, payload, len);
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
+}
+
+/*
+ * The same for one of a hand. The ring is mapped twice, one behind the other,
+ * so what is less than a ring can be gone through by address. @at: where; moves
+ * on.
+ */
+static __always_inline void
+weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
+		    const struct weir_words *from, u32 len, u64 shape,
+		    u64 route, u64 tag_key)
+{
+	struct weir_words *words = *at;
+	u32 need = weir_ring_need(len);
+
+	weir_words_set(words, shape | len, *seq, route, tag_key);
+	weir_parcel_copy_small(words + 1, from + 1, len);
+	smp_store_release(&words->commit, *commit);		/* (B) */
+	*at = (void *)words + need;
+	*commit += need;
+	++*seq;
 }
 
 /* Space that was claimed and is not used. */
@@ -229,29 +313,35 @@ int weir_call_child_done(struct weir_port *port, struct weir_call *call,
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
 
+/*
+ * Calls are over: their caller may wait for the slot, or for the space of their
+ * records. Under post.lock.
+ */
+static __always_inline void weir_calls_ended(struct weir_port *port)
+{
+	if (unlikely(port->starved) ||
+	    unlikely(READ_ONCE(weir_ring_status(port->outbox)->wake) &
+		     WEIR_WAKE_WRITER))
+		weir_port_later(port);
+}
+
 /* A call is over: what it holds is free again. Under post.lock. */
 static __always_inline void weir_call_end(struct weir_port *port,
 					  struct weir_call *call)
 {
 	if (unlikely(call->once))
 		weir_once_leave(call);
-	/* if its caller waits for the slot, or the space of its record */
-	if (unlikely(port->starved) ||
-	    (call->held && unlikely(READ_ONCE(port->outbox->view.status->wake) &
-				    WEIR_WAKE_WRITER)))
-		weir_port_later(port);
 	weir_calls_put(&port->calls, call);
+	weir_calls_ended(port);
 }
 
 /* What every call has of its request, but its state, which comes last. */
 static __always_inline void weir_call_fill(struct weir_call *call,
-					   const struct weir_parcel *m,
+					   u32 handle, u64 tag_key,
 					   u64 deadline_ns)
 {
-	call->handle = m->route;
-	call->tag_key = m->tag_key;
-	call->attempt = 0;
-	call->parent = WEIR_CALL_NONE;
+	call->handle = handle;
+	call->tag_key = tag_key;
 	call->deadline_ns = deadline_ns;
 }
 
@@ -279,16 +369,14 @@ static __always_inline bool weir_port_ready(struct weir_port *port, u32 answers,
 
 int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
 		       u64 deadline_ns, u32 answers);
-int weir_route_request(struct weir_port *port, const struct weir_parcel *m,
-		       u32 n);
+int weir_route_request(struct weir_port *port, struct weir_parcel *m);
 int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns);
 
 /* reply.c */
-int weir_route_reply(struct weir_port *port, const struct weir_parcel *m,
-		     u32 n);
+int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail);
 void weir_run_served(struct weir_run *run);
 
 /* router.c */

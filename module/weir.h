@@ -597,6 +597,21 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
 
+/* Space for @n records that is known to be there; as weir_inbox_claim(). */
+static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
+					    u32 n, u64 *pos, u32 *seq)
+{
+	struct weir_post *post = &inbox->post;
+
+	*pos = post->pos;
+	*seq = post->seq;
+	post->pos += total;
+	post->seq += n;
+	WRITE_ONCE(inbox->view.head->claim,
+		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
+	smp_wmb();						/* (A) */
+}
+
 /**
  * weir_inbox_claim() - take space for a record in an inbox
  * @inbox: the ring, under its post.lock.
@@ -616,12 +631,7 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 	if (unlikely(post->limit - post->pos < total + keep) &&
 	    !weir_inbox_room(inbox, total + keep))
 		return false;
-	*pos = post->pos;
-	*seq = post->seq++;
-	post->pos += total;
-	WRITE_ONCE(inbox->view.head->claim,
-		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
-	smp_wmb();						/* (A) */
+	weir_inbox_take(inbox, total, 1, pos, seq);
 	return true;
 }
 

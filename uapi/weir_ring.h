@@ -468,8 +468,10 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 	if (weir_load_acquire(&rec->commit) != pos + r->secret)	/* (B) */
 		return 0;
 	shape = WEIR_WORD(weir_load(&words->shape));
-	/* flags or an extension look like a length beyond any ring's */
-	len = shape & ~(0xffULL << WEIR_KIND_SHIFT);
+	/* aborted, or with an extension, it looks longer than any ring */
+	len = shape & ~(0xffULL << WEIR_KIND_SHIFT |
+			(0xffULL & ~(__u64)WEIR_REC_ABORTED) <<
+			WEIR_FLAGS_SHIFT);
 	if (weir_unlikely(len > most))
 		return -EPROTO;
 	out->rec = rec;

@@ -121,12 +121,10 @@ void routed_unset(const char *path)
 }
 
 /* No measurement goes on with errors for replies. */
-void routed_expect(const struct weir_msg *msg, int kind)
+_Noreturn void routed_unexpected(const struct weir_msg *msg, int kind)
 {
 	struct weir_fault fault;
 
-	if (weir_likely(msg->kind == kind))
-		return;
 	if (weir_fault_get(msg, &fault))
 		die("the router refused a request: %s",
 		    weir_reason_name(fault.reason));

@@ -21,6 +21,16 @@ struct weir_route_conf routed_conf(uint32_t guards);
 int routed_control(const struct weir_route_op *ops, uint32_t n);
 void routed_set(const char *path, const struct weir_route_conf *conf);
 void routed_unset(const char *path);
-void routed_expect(const struct weir_msg *msg, int kind);
+_Noreturn void routed_unexpected(const struct weir_msg *msg, int kind);
+
+/* As a program would that looks at the kind of what it gets. */
+inlined void routed_expect(const struct weir_msg *msg, int kind)
+{
+	if (weir_unlikely(msg->kind != kind)) {
+		struct weir_msg copy = *msg;	/* which stays in registers */
+
+		routed_unexpected(&copy, kind);
+	}
+}
 
 #endif /* WEIR_BENCH_ROUTED_H */

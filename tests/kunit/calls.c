@@ -18,7 +18,15 @@
 
 #include "../../module/calls.h"
 
-#define GEN_MAX	((1U << WEIR_CALL_GEN_BITS) - 1)
+#define OWNER	0x54321U
+#define GEN_MAX	((1ULL << (64 - WEIR_CALL_GEN_SHIFT)) - 1)
+
+/* The name of a slot's call. */
+static u64 name_of(u32 slot, u64 gen)
+{
+	return OWNER | (u64)slot << WEIR_CALL_OWNER_BITS |
+	       gen << WEIR_CALL_GEN_SHIFT;
+}
 
 static void calls_test_exit(struct kunit *test)
 {
@@ -33,6 +41,7 @@ static struct weir_calls *table(struct kunit *test, u32 most)
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	KUNIT_ASSERT_EQ(test, weir_calls_init(c, most), 0);
+	c->owner = OWNER;
 	test->priv = c;
 	return c;
 }
@@ -52,12 +61,10 @@ static bool grow(struct weir_calls *c)
 /* Begin a call, as a sender does. */
 static struct weir_call *begin(struct weir_calls *c, bool hold)
 {
-	struct weir_call *call = weir_calls_take(c);
+	struct weir_call *call = weir_calls_take(c, hold);
 
 	if (!call)
 		return NULL;
-	if (hold)
-		weir_calls_hold(c, call);
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 	return call;
 }
@@ -69,14 +76,14 @@ static void calls_init__is_empty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->size, 0);
 	KUNIT_EXPECT_EQ(test, c->nmine, 0);
 	KUNIT_EXPECT_EQ(test, c->nfree, 0);
-	KUNIT_EXPECT_NULL(test, weir_calls_take(c));
+	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
 	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, 0, 0));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, 0, 1));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, WEIR_CALL_NONE, 1));
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, 0));
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name_of(0, 0)));
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, U64_MAX));
 	weir_calls_refill(c);
 	weir_calls_prune(c);
-	KUNIT_EXPECT_NULL(test, weir_calls_take(c));
+	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
 }
 
 static void calls_grow__ends_at_most(struct kunit *test)
@@ -91,13 +98,13 @@ static void calls_grow__ends_at_most(struct kunit *test)
 	}
 	KUNIT_EXPECT_FALSE(test, grow(c));
 	KUNIT_EXPECT_EQ(test, c->size, 3 * WEIR_CALLS_CHUNK);
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, c->size, 1));
-	/* a slot knows its number, and has a generation before its first call */
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name_of(c->size, 0)));
+	/* a slot knows its number, and has a name before its first call */
 	for (i = 0; i < c->size; i++) {
 		struct weir_call *call = weir_calls_at(c, i);
 
-		wrong += call->slot != i || call->gen != 1 ||
-			 call->state != WEIR_CALL_FREE || call->held;
+		wrong += call->slot != i || call->name != name_of(i, 0) ||
+			 call->state != WEIR_CALL_FREE || call->tries;
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
@@ -111,13 +118,13 @@ static void calls_take__gives_each_slot_once(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
 	for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
-		call = weir_calls_take(c);
+		call = weir_calls_take(c, false);
 		KUNIT_ASSERT_NOT_NULL(test, call);
 		KUNIT_EXPECT_EQ(test, call->slot, i);
 	}
-	KUNIT_EXPECT_NULL(test, weir_calls_take(c));
+	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
 	KUNIT_ASSERT_TRUE(test, grow(c));
-	call = weir_calls_take(c);
+	call = weir_calls_take(c, false);
 	KUNIT_ASSERT_NOT_NULL(test, call);
 	KUNIT_EXPECT_EQ(test, call->slot, WEIR_CALLS_CHUNK);
 }
@@ -155,7 +162,7 @@ static void calls_refill__joins_both_lists(struct kunit *test)
 			seen |= 1ULL << call->slot;
 		}
 		KUNIT_EXPECT_EQ(test, seen, U32_MAX);
-		KUNIT_EXPECT_NULL(test, weir_calls_take(c));
+		KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
 		for (i = 0; i < WEIR_CALLS_CHUNK; i++)
 			weir_calls_put(c, weir_calls_at(c, i));
 		weir_calls_refill(c);
@@ -196,22 +203,76 @@ static void calls_prune__keeps_what_is_behind_the_oldest(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[1]);
 }
 
-/* 0 is no generation: a record that names none finds no call. */
-static void calls_put__generation_wraps_past_0(struct kunit *test)
+/*
+ * Calls begun together are what they would be one by one, also when some of
+ * them end before all have begun.
+ */
+static void calls_take_many(struct kunit *test, bool hold)
+{
+	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call *call, *next, *first;
+	u32 i;
+
+	KUNIT_ASSERT_TRUE(test, grow(c));
+	first = begin(c, true);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	for (next = c->mine, i = 0; i < 5; i++) {
+		call = next;
+		next = call->next;
+		KUNIT_EXPECT_EQ(test, call->slot, i + 1);
+		call->tries = hold;
+		smp_store_release(&call->state, WEIR_CALL_SENT);
+		if (i % 2 == 0)
+			weir_calls_put(c, call);
+	}
+	weir_calls_take_many(c, 5, call, next, hold);
+	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK - 6);
+	KUNIT_EXPECT_EQ(test, c->nfree, hold ? 0 : 3);
+	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), first);
+	weir_calls_put(c, first);
+	weir_calls_prune(c);
+	/* behind the first, 1 has ended and 2 has not */
+	call = weir_calls_oldest(c);
+	if (hold)
+		KUNIT_EXPECT_PTR_EQ(test, call, weir_calls_at(c, 2));
+	else
+		KUNIT_EXPECT_NULL(test, call);
+	weir_calls_put(c, weir_calls_at(c, 2));
+	weir_calls_put(c, weir_calls_at(c, 4));
+	weir_calls_prune(c);
+	weir_calls_refill(c);
+	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
+	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK);
+}
+
+static void calls_take_many__free(struct kunit *test)
+{
+	calls_take_many(test, false);
+}
+
+static void calls_take_many__held(struct kunit *test)
+{
+	calls_take_many(test, true);
+}
+
+/* No other's name finds a call, and the generation wraps within itself. */
+static void calls_put__generation_wraps(struct kunit *test)
 {
 	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
 	struct weir_call *call;
+	u64 name;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
 	call = begin(c, false);
 	KUNIT_ASSERT_NOT_NULL(test, call);
-	call->gen = GEN_MAX;
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_find(c, call->slot, GEN_MAX),
-			    call);
+	name = name_of(call->slot, GEN_MAX);
+	call->name = name;
+	KUNIT_EXPECT_PTR_EQ(test, weir_calls_find(c, name), call);
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name ^ 1));
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name - OWNER));
 	weir_calls_put(c, call);
-	KUNIT_EXPECT_EQ(test, call->gen, 1);
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, call->slot, GEN_MAX));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, call->slot, 0));
+	KUNIT_EXPECT_EQ(test, call->name, name_of(call->slot, 0));
+	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name));
 }
 
 /* --- against the model --------------------------------------------------- */
@@ -222,8 +283,8 @@ static void calls_put__generation_wraps_past_0(struct kunit *test)
 
 /* One call that was made, the n-th of all. */
 struct made {
+	u64	name;
 	u32	slot;
-	u32	gen;
 	bool	held;
 	bool	over;
 };
@@ -266,10 +327,10 @@ static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
 		return m->nmine != 0;
 	/* nobody has the slot, and nobody had this number */
 	if (!m->nmine || call->slot >= m->size || m->busy[call->slot] >= 0 ||
-	    !call->gen || call->gen > GEN_MAX)
+	    (call->name ^ name_of(call->slot, 0)) << (64 - WEIR_CALL_GEN_SHIFT))
 		return 1;
 	call->tag_key = m->nmade;
-	*made = (struct made){ .slot = call->slot, .gen = call->gen,
+	*made = (struct made){ .slot = call->slot, .name = call->name,
 			       .held = hold };
 	m->busy[call->slot] = m->nmade;
 	m->live[m->nlive++] = m->nmade;
@@ -283,7 +344,7 @@ static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
 static u32 model_put(struct model *m, struct weir_calls *c, u32 at)
 {
 	struct made *made = &m->made[m->live[at]];
-	struct weir_call *call = weir_calls_find(c, made->slot, made->gen);
+	struct weir_call *call = weir_calls_find(c, made->name);
 
 	if (!call || call->tag_key != m->live[at])
 		return 1;
@@ -332,7 +393,7 @@ static u32 model_grow(struct model *m, struct weir_calls *c)
 static u32 model_find(const struct model *m, const struct weir_calls *c, u32 n)
 {
 	const struct made *made = &m->made[n];
-	struct weir_call *call = weir_calls_find(c, made->slot, made->gen);
+	struct weir_call *call = weir_calls_find(c, made->name);
 
 	if (made->over)
 		return !!call;
@@ -341,12 +402,13 @@ static u32 model_find(const struct model *m, const struct weir_calls *c, u32 n)
 }
 
 /* Marks the slots of a list; returns how many, or U32_MAX if one comes twice. */
-static u32 list_mark(const struct weir_calls *c, u32 slot, u8 *seen)
+static u32 list_mark(const struct weir_calls *c, const struct weir_call *call,
+		     u8 *seen)
 {
 	u32 n = 0;
 
-	for (; slot != WEIR_CALL_NONE; slot = weir_calls_at(c, slot)->next) {
-		if (slot >= c->size || seen[slot]++)
+	for (; call; call = call->next) {
+		if (call->slot >= c->size || seen[call->slot]++)
 			return U32_MAX;
 		n++;
 	}
@@ -416,7 +478,7 @@ static void calls__agree_with_a_model(struct kunit *test)
 	/* all of them, at the end */
 	for (i = 0; i < m->nmade; i++) {
 		wrong += model_find(m, c, i);
-		reused += m->made[i].gen > 2;
+		reused += m->made[i].name >> WEIR_CALL_GEN_SHIFT > 1;
 	}
 	while (m->nlive && !wrong)
 		wrong += model_put(m, c, m->nlive - 1);
@@ -463,7 +525,6 @@ static int meeting_end(void *data)
 	while (n < MEETINGS && !kthread_should_stop()) {
 		struct weir_call *call;
 		u64 number;
-		u32 slot, gen;
 
 		if (n == smp_load_acquire(&m->made)) {
 			cond_resched();
@@ -473,17 +534,15 @@ static int meeting_end(void *data)
 		/* every other one ends after the one behind it */
 		swap(number, kept[n % 3 == 0]);
 		if (number) {
-			slot = (u32)number;
-			gen = number >> 32;
 			mutex_lock(&m->lock);
-			call = weir_calls_find(m->c, slot, gen);
+			call = weir_calls_find(m->c, number);
 			wrong += !call ||
 				 weir_call_state(call) != WEIR_CALL_SENT ||
 				 call->tag_key != number;
 			if (call)
 				weir_calls_put(m->c, call);
 			/* a reply that comes twice */
-			stale += !!weir_calls_find(m->c, slot, gen);
+			stale += !!weir_calls_find(m->c, number);
 			mutex_unlock(&m->lock);
 		}
 		smp_store_release(&m->ended, ++n);
@@ -492,7 +551,7 @@ static int meeting_end(void *data)
 	for (n = 0; n < 2; n++) {
 		mutex_lock(&m->lock);
 		if (kept[n])
-			weir_calls_put(m->c, weir_calls_at(m->c, (u32)kept[n]));
+			weir_calls_put(m->c, weir_calls_find(m->c, kept[n]));
 		mutex_unlock(&m->lock);
 	}
 	while (!kthread_should_stop())
@@ -507,19 +566,17 @@ static u64 meeting_make(struct meeting *m, u32 n)
 	u64 number;
 
 	weir_calls_prune(m->c);
-	call = weir_calls_take(m->c);
+	call = weir_calls_take(m->c, n % 5 < 2);
 	if (!call) {
 		mutex_lock(&m->lock);
 		weir_calls_refill(m->c);
-		if (m->c->mine == WEIR_CALL_NONE && m->c->size < SLOTS)
+		if (!m->c->mine && m->c->size < SLOTS)
 			grow(m->c);
 		mutex_unlock(&m->lock);
 		return 0;
 	}
-	number = (u64)call->gen << 32 | call->slot;
+	number = call->name;
 	call->tag_key = number;
-	if (n % 5 < 2)
-		weir_calls_hold(m->c, call);
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 	return number;
 }
@@ -565,7 +622,9 @@ static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_take__gives_each_slot_once),
 	KUNIT_CASE(calls_refill__joins_both_lists),
 	KUNIT_CASE(calls_prune__keeps_what_is_behind_the_oldest),
-	KUNIT_CASE(calls_put__generation_wraps_past_0),
+	KUNIT_CASE(calls_take_many__free),
+	KUNIT_CASE(calls_take_many__held),
+	KUNIT_CASE(calls_put__generation_wraps),
 	KUNIT_CASE(calls__agree_with_a_model),
 	KUNIT_CASE(calls__two_sides_meet),
 	{}
