@@ -472,10 +472,13 @@ static void words(void)
 	bool all = true;
 
 	for (i = 0; i < WEIR_REASON_MAX; i++)
-		all = all && weirctl_reason_name(i) && weirctl_reason_text(i)[0];
+		all = all && weirctl_reason_named(weir_reason_name(i)) == i &&
+		      weirctl_reason_text(i)[0];
 	for (i = 0; i < WEIR_GUARD_MAX; i++)
 		all = all && weirctl_guard_text(i);
 	tap_ok(all, "each reason and guard has words");
+	tap_ok(weirctl_reason_named("unknown") == WEIR_REASON_MAX,
+	       "no reason is called so");
 	tap_ok(weirctl_key_count <= 64, "the keys fit into a word of bits");
 }
 

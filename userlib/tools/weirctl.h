@@ -34,6 +34,7 @@
 #include <stdint.h>
 #include <jansson.h>
 #include <weir.h>
+#include <weir_route.h>
 #include <uapi/weir_route.h>
 
 /* Exit status. */
@@ -418,7 +419,7 @@ int weirctl_tunable_write(const char *name, unsigned long long value,
 			  char why[WEIRCTL_WHY]);
 
 /* --- weirctl_reason.c --- */
-const char *weirctl_reason_name(uint32_t reason);
+uint32_t weirctl_reason_named(const char *name);
 const char *weirctl_reason_text(uint32_t reason);
 const char *weirctl_guard_text(uint32_t guard);
 const char *weirctl_breaker_name(uint32_t breaker);

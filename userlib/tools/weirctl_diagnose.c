@@ -106,7 +106,7 @@ static void weirctl_say_conf(struct weirctl_case *c,
 		if (e->refused[i])
 			weirctl_say(c, "so far it has refused %llu of %llu for '%s': %s",
 				    U(e->refused[i]), U(e->calls),
-				    weirctl_reason_name(i),
+				    weir_reason_name(i),
 				    weirctl_reason_text(i));
 	}
 }

@@ -260,7 +260,7 @@ static void weirctl_look_refusals(const struct weirctl_patient *p,
 		f->text[0] = '\0';
 		weirctl_find(f, WARN, "%s has refused %llu of %llu messages, most of them for '%s': %s",
 			     e->path, U(n), U(e->calls),
-			     weirctl_reason_name(most),
+			     weir_reason_name(most),
 			     weirctl_reason_text(most));
 		weirctl_remedy(f, "weirctl trace %s", e->path);
 	}

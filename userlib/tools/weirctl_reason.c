@@ -1,65 +1,64 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * What the kernel's numbers for reasons, guards and states mean: a name for
- * JSON and counters, and words for people.
+ * What the kernel's numbers for reasons, guards and states mean, in words for
+ * people. The names of reasons are the library's, weir_reason_name().
  */
+#include <string.h>
+
 #include "weirctl.h"
 
-static const struct {
-	const char *name;
-	const char *text;
-} weirctl_reasons[] = {
-	[WEIR_REASON_NONE]		= { "none", "for no reason" },
-	[WEIR_REASON_CLOSED]		= { "closed", "closed in good order" },
-	[WEIR_REASON_SLOW]		= { "slow",
-		"it held the writer back for longer than evict_ms" },
-	[WEIR_REASON_BAD_CURSOR]	= { "bad_cursor",
-		"its cursor is where none can be" },
-	[WEIR_REASON_BAD_RECORD]	= { "bad_record",
-		"a record or ring head that cannot be" },
-	[WEIR_REASON_DENIED]		= { "denied",
-		"the mode of the path does not let this user" },
-	[WEIR_REASON_LIMIT]		= { "limit",
-		"a cap was reached, see 'weirctl limit'" },
-	[WEIR_REASON_NO_MEMORY]		= { "no_memory", "memory is out" },
-	[WEIR_REASON_OVERRUN]		= { "overrun",
-		"the writer overtook a reader that it does not wait for" },
-	[WEIR_REASON_EXPIRED]		= { "expired",
-		"the time to linger or to be held is over" },
-	[WEIR_REASON_NETNS]		= { "netns",
-		"the network namespace is gone" },
-	[WEIR_REASON_TAKEN_OVER]	= { "taken_over",
-		"a new process goes on from here" },
-	[WEIR_REASON_NO_ROUTE]		= { "no_route",
-		"there is no such path or handle" },
-	[WEIR_REASON_NO_TARGET]		= { "no_target",
-		"nobody serves the path now" },
-	[WEIR_REASON_DEADLINE]		= { "deadline",
-		"it was not answered in time" },
-	[WEIR_REASON_RATE]		= { "rate",
-		"more messages than the route's rate and burst let through" },
-	[WEIR_REASON_BULKHEAD]		= { "bulkhead",
-		"as many requests are in flight as bulkhead allows" },
-	[WEIR_REASON_BREAKER]		= { "breaker",
-		"the circuit breaker is open: too many calls failed or were slow" },
-	[WEIR_REASON_INBOX_FULL]	= { "inbox_full",
-		"the target does not read its inbox, and it is full" },
-	[WEIR_REASON_TARGET_DIED]	= { "target_died",
-		"the target ended before it answered" },
-	[WEIR_REASON_TARGET_HUNG]	= { "target_hung",
-		"the target holds requests and does nothing" },
-	[WEIR_REASON_TOO_LARGE]		= { "too_large",
-		"the message is larger than the target's inbox can hold" },
-	[WEIR_REASON_LOOP]		= { "loop",
-		"it went through more routes than a request may" },
-	[WEIR_REASON_QUORUM]		= { "quorum",
-		"too few targets can still answer for a quorum" },
-	[WEIR_REASON_BAD_REQUEST]	= { "bad_request",
-		"the record makes no sense" },
-	[WEIR_REASON_LATE]		= { "late",
-		"a reply to what had been answered already" },
-	[WEIR_REASON_DUPLICATE]		= { "duplicate",
-		"the first request with its idempotency key was lost" },
+static const char *const weirctl_reasons[] = {
+	[WEIR_REASON_NONE] = "for no reason",
+	[WEIR_REASON_CLOSED] = "closed in good order",
+	[WEIR_REASON_SLOW] =
+		"it held the writer back for longer than evict_ms",
+	[WEIR_REASON_BAD_CURSOR] =
+		"its cursor is where none can be",
+	[WEIR_REASON_BAD_RECORD] =
+		"a record or ring head that cannot be",
+	[WEIR_REASON_DENIED] =
+		"the mode of the path does not let this user",
+	[WEIR_REASON_LIMIT] =
+		"a cap was reached, see 'weirctl limit'",
+	[WEIR_REASON_NO_MEMORY] = "memory is out",
+	[WEIR_REASON_OVERRUN] =
+		"the writer overtook a reader that it does not wait for",
+	[WEIR_REASON_EXPIRED] =
+		"the time to linger or to be held is over",
+	[WEIR_REASON_NETNS] =
+		"the network namespace is gone",
+	[WEIR_REASON_TAKEN_OVER] =
+		"a new process goes on from here",
+	[WEIR_REASON_NO_ROUTE] =
+		"there is no such path or handle",
+	[WEIR_REASON_NO_TARGET] =
+		"nobody serves the path now",
+	[WEIR_REASON_DEADLINE] =
+		"it was not answered in time",
+	[WEIR_REASON_RATE] =
+		"more messages than the route's rate and burst let through",
+	[WEIR_REASON_BULKHEAD] =
+		"as many requests are in flight as bulkhead allows",
+	[WEIR_REASON_BREAKER] =
+		"the circuit breaker is open: too many calls failed or were slow",
+	[WEIR_REASON_INBOX_FULL] =
+		"the target does not read its inbox, and it is full",
+	[WEIR_REASON_TARGET_DIED] =
+		"the target ended before it answered",
+	[WEIR_REASON_TARGET_HUNG] =
+		"the target holds requests and does nothing",
+	[WEIR_REASON_TOO_LARGE] =
+		"the message is larger than the target's inbox can hold",
+	[WEIR_REASON_LOOP] =
+		"it went through more routes than a request may",
+	[WEIR_REASON_QUORUM] =
+		"too few targets can still answer for a quorum",
+	[WEIR_REASON_BAD_REQUEST] =
+		"the record makes no sense",
+	[WEIR_REASON_LATE] =
+		"a reply to what had been answered already",
+	[WEIR_REASON_DUPLICATE] =
+		"the first request with its idempotency key was lost",
 };
 
 static const char *const weirctl_guards[] = {
@@ -82,15 +81,20 @@ _Static_assert(sizeof(weirctl_reasons) / sizeof(weirctl_reasons[0]) ==
 _Static_assert(sizeof(weirctl_guards) / sizeof(weirctl_guards[0]) ==
 	       WEIR_GUARD_MAX, "a guard without words");
 
-/* NULL for numbers that this program does not know. */
-const char *weirctl_reason_name(uint32_t reason)
+/* The reason of this name; WEIR_REASON_MAX if there is none. */
+uint32_t weirctl_reason_named(const char *name)
 {
-	return reason < WEIR_REASON_MAX ? weirctl_reasons[reason].name : NULL;
+	uint32_t reason = 0;
+
+	while (reason < WEIR_REASON_MAX &&
+	       strcmp(weir_reason_name(reason), name))
+		reason++;
+	return reason;
 }
 
 const char *weirctl_reason_text(uint32_t reason)
 {
-	return reason < WEIR_REASON_MAX ? weirctl_reasons[reason].text :
+	return reason < WEIR_REASON_MAX ? weirctl_reasons[reason] :
 	       "for a reason that this weirctl does not know";
 }
 

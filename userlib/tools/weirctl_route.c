@@ -65,7 +65,7 @@ json_t *weirctl_route_json(const struct weir_route_entry *e)
 	weirctl_json_put(o, "dups", e->dups);
 	for (i = 0; i < WEIR_REASON_MAX && i < WEIRCTL_REASONS; i++) {
 		if (e->refused[i])
-			weirctl_json_put(refused, weirctl_reason_name(i),
+			weirctl_json_put(refused, weir_reason_name(i),
 					 e->refused[i]);
 	}
 	json_object_set_new(o, "refused", refused);
@@ -182,11 +182,10 @@ static void weirctl_show_counters(const struct weir_route_entry *e)
 		weirctl_table_cell(t, "%s", counters[i].text);
 	}
 	for (i = 0; i < WEIRCTL_REASONS; i++) {
-		const char *name = weirctl_reason_name((uint32_t)i);
-
 		if (!e->refused[i])
 			continue;
-		weirctl_table_cell(t, "refused, %s", name ? name : "?");
+		weirctl_table_cell(t, "refused, %s",
+				   weir_reason_name((uint32_t)i));
 		weirctl_table_cell(t, "%llu", U(e->refused[i]));
 		weirctl_table_cell(t, "%s", weirctl_reason_text((uint32_t)i));
 	}

@@ -51,14 +51,11 @@ static const struct weirctl_word weirctl_words[] = {
 /* Drops go by the names of their reasons. */
 static const char *weirctl_word(const char *name, bool drops)
 {
-	uint32_t reason;
+	uint32_t reason = drops ? weirctl_reason_named(name) : WEIR_REASON_MAX;
 	size_t i;
 
-	for (reason = 0; drops && reason < WEIR_REASON_MAX; reason++) {
-		if (!strcmp(weirctl_reason_name(reason), name))
-			return weirctl_reason_text(reason);
-	}
-
+	if (reason < WEIR_REASON_MAX)
+		return weirctl_reason_text(reason);
 	for (i = 0; i < sizeof(weirctl_words) / sizeof(weirctl_words[0]); i++) {
 		if (!strcmp(weirctl_words[i].name, name))
 			return weirctl_words[i].text;
@@ -459,12 +456,10 @@ static void weirctl_refusal_host(void *ctx, const char *name,
 				 unsigned long long value)
 {
 	struct weirctl_refusal *refusals = ctx;
-	uint32_t i;
+	uint32_t reason = weirctl_reason_named(name);
 
-	for (i = 0; i < WEIR_REASON_MAX; i++) {
-		if (!strcmp(weirctl_reason_name(i), name))
-			refusals[i].host = value;
-	}
+	if (reason < WEIR_REASON_MAX)
+		refusals[reason].host = value;
 }
 
 /* A module without routes has refused none of their messages. */
@@ -494,7 +489,7 @@ static json_t *weirctl_refusals_json(const struct weirctl_refusal *refusals)
 
 	for (i = 0; i < WEIR_REASON_MAX; i++) {
 		if (refusals[i].host || refusals[i].routes)
-			json_object_set_new(all, weirctl_reason_name(i),
+			json_object_set_new(all, weir_reason_name(i),
 				json_pack("{s:I, s:I}",
 					  "host", (json_int_t)refusals[i].host,
 					  "routes", (json_int_t)refusals[i].routes));
@@ -512,7 +507,7 @@ static void weirctl_refusals_print(const struct weirctl_refusal *refusals)
 	for (i = 0; i < WEIR_REASON_MAX; i++) {
 		if (!refusals[i].host && !refusals[i].routes)
 			continue;
-		weirctl_table_cell(t, "%s", weirctl_reason_name(i));
+		weirctl_table_cell(t, "%s", weir_reason_name(i));
 		weirctl_table_cell(t, "%llu", refusals[i].host);
 		weirctl_table_cell(t, "%llu", refusals[i].routes);
 		weirctl_table_cell(t, "%s", weirctl_reason_text(i));

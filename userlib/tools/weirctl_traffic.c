@@ -230,7 +230,7 @@ static void weirctl_cell_reasons(const struct weirctl_options *o,
 			break;
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 					"%s%s %s", n ? ", " : "",
-					weirctl_reason_name(worst),
+					weir_reason_name(worst),
 					weirctl_rate(o, left[worst], b));
 		left[worst] = 0;
 	}
@@ -327,7 +327,7 @@ static json_t *weirctl_refused_json(const struct weirctl_flow *f)
 	}
 	for (i = 0; i < WEIR_REASON_MAX; i++) {
 		if (f->refused[i] > 0)
-			json_object_set_new(o, weirctl_reason_name(i),
+			json_object_set_new(o, weir_reason_name(i),
 					    json_real(f->refused[i]));
 	}
 	return o;
