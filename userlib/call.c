@@ -75,13 +75,19 @@ static int weir_call_look(struct weir *w, uint32_t tag, __u64 *pos,
 	}
 }
 
-/* Nothing but answers of ours may be in the way of sleeping. */
-static int weir_call_nap(struct weir *w, __u64 pos)
+/*
+ * Nothing but answers of ours may be in the way of sleeping. While something
+ * is, weir_wait() never comes to look at the clock.
+ */
+static int weir_call_nap(struct weir *w, __u64 pos,
+			 const struct weir_deadline *end)
 {
 	struct timespec nap = { .tv_nsec = WEIR_CALL_NAP_NS };
 
 	if (!w->nstreams && weir_stream_pos(w->inbox) == pos)
 		return 0;
+	if (weir_left_ns(end) == WEIR_DONTWAIT)
+		return -ETIMEDOUT;
 	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 }
 
@@ -102,7 +108,7 @@ static int weir_call_wait(struct weir *w, uint32_t tag,
 			return weir_fail(ret, "the inbox is overwritten");
 		ret = weir_wait_until(w, events, 0, end);
 		if (!ret && events == WEIR_WAIT_IN)
-			ret = weir_call_nap(w, pos);
+			ret = weir_call_nap(w, pos, end);
 		if (ret == -ETIMEDOUT)
 			return weir_fail(ret, "no answer, not even the router's");
 		if (ret < 0)

@@ -458,6 +458,8 @@ static void test_behind(void)
 	weir_release(w, &msg);
 	tap_ok(weir_peek(w, &msg) == 1 && msg.kind == WEIR_KIND_REPLY &&
 	       msg.rec->tag == 9, "then there is the other one");
+	tap_ok(call_path(w, "/void", reply, sizeof(reply), MS) == -ETIMEDOUT,
+	       "a call that nobody answers ends while one waits");
 	weir_close(w);
 }
 
