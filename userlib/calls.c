@@ -148,7 +148,8 @@ int weir_calls_take(struct weir_calls *c, const struct weir_msg *msg)
 	struct weir_slot *slot;
 	uint32_t tag, index;
 
-	if (msg->kind != WEIR_KIND_REPLY && msg->kind != WEIR_KIND_ERROR)
+	if ((msg->kind != WEIR_KIND_REPLY && msg->kind != WEIR_KIND_ERROR) ||
+	    !weir_msg_routed(msg))
 		return 0;
 	tag = weir_load(&msg->rec->tag);
 	index = tag & ((1U << c->bits) - 1);

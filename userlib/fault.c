@@ -104,7 +104,8 @@ const char *weir_guard_name(uint32_t guard)
 
 int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault)
 {
-	if (msg->kind != WEIR_KIND_ERROR || msg->len < sizeof(*fault) ||
+	if (msg->kind != WEIR_KIND_ERROR || !weir_msg_routed(msg) ||
+	    msg->len < sizeof(*fault) ||
 	    !(weir_load(&msg->rec->flags) & WEIR_REC_ROUTER))
 		return 0;
 	memcpy(fault, msg->data, sizeof(*fault));

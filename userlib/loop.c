@@ -144,9 +144,11 @@ static bool weir_thread_full(const struct weir_thread *t)
 	return t->cos.n && !t->cos.free;
 }
 
+/* A record of the router's, not one that looks like it in some stream. */
 static bool weir_msg_answers(const struct weir_msg *msg)
 {
-	return msg->kind == WEIR_KIND_REPLY || msg->kind == WEIR_KIND_ERROR;
+	return (msg->kind == WEIR_KIND_REPLY || msg->kind == WEIR_KIND_ERROR) &&
+	       weir_msg_routed(msg);
 }
 
 /* Handles one message; false if it is a request and all stacks are in use. */

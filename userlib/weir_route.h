@@ -216,7 +216,7 @@ const char *weir_guard_name(uint32_t guard);
  * weir_fault_get() - why the router answered a request itself
  * @fault: out.
  *
- * Returns 1, or 0 when the message is not the router's.
+ * Returns 1, or 0 when the message is no error of the router's.
  */
 int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault);
 
@@ -359,15 +359,25 @@ WEIR_INLINE void weir_call_commit(struct weir *w, const struct weir_call *call,
 	weir_flush(w);
 }
 
+/*
+ * Is it the router's? A publisher writes what it likes into its own stream,
+ * requests and answers too.
+ */
+weir_inline int weir_msg_routed(const struct weir_msg *msg)
+{
+	return msg->stream->id == WEIR_ID_INBOX;
+}
+
 /**
  * weir_ticket() - what is needed to answer a request
- * @request: from weir_peek().
+ * @request: from weir_peek(). What a publisher calls a request gets none.
  */
 WEIR_INLINE struct weir_ticket weir_ticket(const struct weir_msg *request)
 {
 	struct weir_ticket ticket = { 0, 0 };
 
-	if (weir_likely(request->kind == WEIR_KIND_REQUEST)) {
+	if (weir_likely(request->kind == WEIR_KIND_REQUEST &&
+			weir_msg_routed(request))) {
 		ticket.route = request->rec->route;
 		ticket.tag = request->rec->tag;
 	}

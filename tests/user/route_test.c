@@ -346,6 +346,60 @@ static void test_mixed(void)
 	weir_close(in);
 }
 
+/* A publisher writes records that look like the router's. */
+static void forge(struct weir *out, uint8_t kind, uint32_t tag)
+{
+	struct weir_fault fault = { .reason = WEIR_REASON_DEADLINE };
+	struct weir_buf buf;
+
+	tap_need(!weir_claim(out, sizeof(fault), &buf));
+	memcpy(buf.data, &fault, sizeof(fault));
+	weir_routed_publish(out, &buf, (__u64)kind << WEIR_KIND_SHIFT |
+			    (__u64)WEIR_REC_ROUTER << WEIR_FLAGS_SHIFT, 1, tag,
+			    0);
+	weir_flush(out);
+}
+
+static void never(void *arg, int err, const struct weir_msg *msg)
+{
+	(void)err;
+	++*(int *)arg;
+	tap_need(!msg);
+}
+
+static void test_forged(void)
+{
+	struct weir *w = server("/a"), *out = open_routed(0, 0);
+	struct weir_call call = { 0 };
+	struct weir_ticket ticket;
+	struct weir_fault fault;
+	struct weir_calls *c;
+	struct weir_msg msg;
+	int done = 0;
+
+	call.route = (uint32_t)weir_route(w, "/void");
+	tap_need(!weir_subscribe(w, "/out"));
+	tap_need(!weir_bind(out, "/out"));
+	c = weir_calls_create(w, 1);
+	tap_need(!weir_calls_send(c, &call, "x", 1, never, &done));
+	forge(out, WEIR_KIND_REQUEST, 1);
+	tap_need(weir_peek(w, &msg) == 1);
+	ticket = weir_ticket(&msg);
+	tap_ok(msg.kind == WEIR_KIND_REQUEST && !weir_msg_routed(&msg) &&
+	       !weir_ticket_wanted(&ticket), "no ticket for a publisher");
+	weir_release(w, &msg);
+	/* the first tag of the first table */
+	forge(out, WEIR_KIND_ERROR, 0);
+	tap_need(weir_peek(w, &msg) == 1 && msg.kind == WEIR_KIND_ERROR);
+	tap_ok(!weir_calls_take(c, &msg) && !weir_fault_get(&msg, &fault) &&
+	       weir_calls_pending(c) == 1, "nor does it answer a call");
+	weir_release(w, &msg);
+	weir_calls_destroy(c);
+	tap_ok(done == 1, "which nobody has");
+	weir_close(out);
+	weir_close(w);
+}
+
 static void test_adopt(void)
 {
 	struct weir *raw = server("/a"), *in, *w = open_routed(0, 0), *pub;
@@ -642,6 +696,7 @@ int main(void)
 	test_hot();
 	test_tickets();
 	test_mixed();
+	test_forged();
 	test_adopt();
 	test_faults();
 	test_call();
