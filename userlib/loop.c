@@ -155,7 +155,7 @@ static bool weir_msg_answers(const struct weir_msg *msg)
 static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
 {
 	if (weir_msg_answers(msg)) {
-		if (t->worker.calls)
+		if (t->worker.calls && (__s64)(msg->pos - t->ahead) >= 0)
 			weir_calls_take(t->worker.calls, msg);
 		return true;
 	}
@@ -171,9 +171,9 @@ static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
 
 /*
  * All stacks are in use, and the answers that they wait for lie behind a
- * request. They are taken from there; when they come up again their calls are
- * over and they are dropped. Nobody wakes who has unread messages, so this
- * looks now and then.
+ * request. They are taken from there, once: when they come up again they are
+ * passed over. Nobody wakes who has unread messages, so this looks now and
+ * then.
  */
 static int weir_thread_look_ahead(struct weir_thread *t)
 {
@@ -184,14 +184,17 @@ static int weir_thread_look_ahead(struct weir_thread *t)
 	struct weir_msg msg;
 	int ret;
 
+	if ((__s64)(pos - t->ahead) < 0)
+		pos = t->ahead;
 	weir_flush(t->worker.w);
 	while ((ret = weir_ring_peek(&in->ring, &pos, &r)) == 1) {
 		weir_msg_set(&msg, in, &r);
+		pos = r.next;
+		t->ahead = pos;
 		if (weir_msg_answers(&msg))
 			weir_calls_take(t->worker.calls, &msg);
 		if (!weir_thread_full(t))
 			return 1;
-		pos = r.next;
 	}
 	if (ret < 0)
 		return weir_fail(ret, "the inbox is overwritten");
@@ -374,6 +377,8 @@ static int weir_thread_open(struct weir_thread *t)
 	if (!err)
 		err = weir_serve(t->worker.w, config->path,
 				 config->weight ? config->weight : 1, &t->id);
+	if (!err)
+		t->ahead = weir_stream_pos(t->worker.w->inbox);
 	return err;
 }
 

@@ -46,6 +46,7 @@ struct weir_cos {
  * @id: the target.
  * @done: messages handled since something was last sent.
  * @tick: of the clock, then.
+ * @ahead: answers in the inbox before this position have been handled.
  * @started: @thread counts.
  * @apart: keeps the next thread's words on lines of their own.
  */
@@ -57,6 +58,7 @@ struct weir_thread {
 	uint64_t		id;
 	uint32_t		done;
 	long			tick;
+	uint64_t		ahead;
 	bool			started;
 	unsigned char		apart[128];
 };

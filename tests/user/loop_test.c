@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../userlib/weir_loop.h"
 #include "model.h"
@@ -294,6 +295,112 @@ static void test_coroutines(uint32_t n, const char *behind)
 	weir_close(w);
 }
 
+/* --- answers behind a request that has to wait --- */
+
+static int parts;
+
+static void part(void *arg, int err, const struct weir_msg *msg)
+{
+	(void)arg;
+	(void)msg;
+	tap_need(!err);
+	__atomic_fetch_add(&parts, 1, __ATOMIC_RELAXED);
+}
+
+/* Asks three, and waits for a fourth. */
+static void gather(struct weir_worker *worker, const struct weir_msg *msg,
+		   struct weir_ticket ticket)
+{
+	struct weir_call all = { .route = 1 }, gate = { .route = 2 };
+
+	if (msg->len) {
+		tap_need(!weir_calls_send(worker->calls, &all, "x", 1, part,
+					  NULL));
+		tap_need(!weir_co_call(worker, &gate, "", 0, NULL, 0));
+	}
+	tap_need(!weir_worker_reply(worker, ticket, "x", 1));
+}
+
+static int gather_start(struct weir_worker *worker)
+{
+	tap_need(weir_route(worker->w, "/all/part") == 1);
+	tap_need(weir_route(worker->w, "/gate") == 2);
+	return 0;
+}
+
+static struct weir *serve(const char *path)
+{
+	struct weir *w = client();
+
+	tap_need(!weir_serve(w, path, 1, NULL));
+	return w;
+}
+
+/* Waits for one message, and answers it if it is a request. */
+static void answer_one(struct weir *w)
+{
+	struct weir_ticket ticket;
+	struct weir_msg msg;
+
+	while (weir_peek(w, &msg) != 1)
+		tap_need(weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER) >= 0);
+	ticket = weir_ticket(&msg);
+	weir_release(w, &msg);
+	tap_need(!weir_reply(w, &ticket, "", 0, 0));
+}
+
+static void test_ahead(void)
+{
+	struct run run = { .config = {
+		.path = "/gather",
+		.handler = gather,
+		.on_start = gather_start,
+		.coroutines = 1,
+		.calls = 4,
+	} };
+	struct timespec nap = { .tv_nsec = 2 * MS };
+	struct weir_call call = { 0 };
+	struct weir *w = client(), *in[3], *gate = serve("/gate");
+	struct weir_buf buf;
+	cpu_set_t cpu;
+	int i, k;
+
+	for (i = 0; i < 3; i++)
+		in[i] = serve("/all/part");
+	tap_need(!sched_getaffinity(0, sizeof(cpu), &cpu));
+	for (i = 0; !CPU_ISSET(i, &cpu); i++)
+		;
+	CPU_ZERO(&cpu);
+	CPU_SET(i, &cpu);
+	run.config.cpus = &cpu;
+	run_begin(&run);
+	await(w, "/gather");
+	call.route = (uint32_t)weir_route(w, "/gather");
+	for (i = 0; i < 2; i++) {
+		tap_need(!weir_call_claim(w, &call, 1, &buf));
+		weir_call_commit_more(w, &call, &buf);
+	}
+	weir_flush(w);
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 3; i++) {
+			answer_one(in[i]);
+			/* looks meanwhile */
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		}
+		answer_one(gate);
+	}
+	for (k = 0; k < 2; k++)
+		answer_one(w);
+	tap_ok(parts == 6, "of several replies each is handled once: %d of 6",
+	       parts);
+	run_end(&run);
+	tap_ok(!run.ret, "and an end");
+	for (i = 0; i < 3; i++)
+		weir_close(in[i]);
+	weir_close(gate);
+	weir_close(w);
+}
+
 static void lost(struct weir_worker *worker, const struct weir_msg *msg,
 		 struct weir_ticket ticket)
 {
@@ -330,6 +437,7 @@ int main(void)
 		test_coroutines(1, "/echo");
 		/* several replies to each call, of which the first counts */
 		test_coroutines(20, "/all/echo");
+		test_ahead();
 	} else {
 		tap_skip("coroutines", "the thread sanitizer does not know them");
 	}
