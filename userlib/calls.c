@@ -37,6 +37,7 @@ struct weir_slot {
  * @free: first free slot, @max if there is none.
  * @pending: slots in use.
  * @unsent: something was committed and the router not told.
+ * @ending: it is being destroyed.
  * @slots: the slots.
  */
 struct weir_calls {
@@ -46,6 +47,7 @@ struct weir_calls {
 	uint32_t		free;
 	uint32_t		pending;
 	bool			unsent;
+	bool			ending;
 	struct weir_slot	slots[];
 };
 
@@ -87,6 +89,7 @@ void weir_calls_destroy(struct weir_calls *c)
 
 	if (!c)
 		return;
+	c->ending = true;
 	for (i = 0; c->pending && i < c->max; i++) {
 		struct weir_slot *slot = &c->slots[i];
 
@@ -109,6 +112,9 @@ int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 	struct weir_buf buf;
 	int err;
 
+	/* whose function would never be called */
+	if (c->ending)
+		return weir_fail(-ECANCELED, "the table of calls is ending");
 	if (!call->one_way && index == c->max)
 		return -EAGAIN;
 	tagged = *call;

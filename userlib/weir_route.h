@@ -171,8 +171,9 @@ void weir_calls_destroy(struct weir_calls *c);
  * @arg: for @done.
  *
  * Does not wait, and does not tell the router: weir_calls_run() does. Returns
- * 0; -EAGAIN when as many as may be are in flight, or there is no room; and
- * what weir_claim() returns. @done is not called then, nor for one-way calls.
+ * 0; -EAGAIN when as many as may be are in flight, or there is no room;
+ * -ECANCELED while the table is being destroyed; and what weir_claim()
+ * returns. @done is not called then, nor for one-way calls.
  */
 int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 		    const void *data, size_t len,

@@ -642,6 +642,39 @@ static void test_calls_end(void)
 	weir_close(w);
 }
 
+/* Sends anew whatever happens, as a program that tries for ever does. */
+static void insist(void *arg, int err, const struct weir_msg *msg)
+{
+	struct tally *t = arg;
+
+	(void)msg;
+	t->n++;
+	t->err = err;
+	err = weir_calls_send(t->c, &t->call, "x", 1, insist, t);
+	if (err)
+		t->again = err;
+}
+
+static void test_calls_insist(void)
+{
+	struct weir *w = open_routed(0, 65536);
+	struct tally t[2] = { { 0 } };
+	struct weir_calls *c;
+	int i;
+
+	c = weir_calls_create(w, 2);
+	for (i = 0; i < 2; i++) {
+		t[i].c = c;
+		t[i].call.route = (uint32_t)weir_route(w, "/void");
+		tap_need(!weir_calls_send(c, &t[i].call, "x", 1, insist, &t[i]));
+	}
+	weir_calls_destroy(c);
+	tap_ok(t[0].n == 1 && t[1].n == 1 && t[0].again == -ECANCELED &&
+	       t[1].again == -ECANCELED,
+	       "nothing is sent by a table that ends: %s", weir_error());
+	weir_close(w);
+}
+
 static void test_calls_more(void)
 {
 	struct weir *in[3], *w = server("/self");
@@ -703,6 +736,7 @@ int main(void)
 	test_behind();
 	test_calls();
 	test_calls_end();
+	test_calls_insist();
 	test_calls_more();
 	test_refusals();
 	return tap_end();
