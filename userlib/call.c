@@ -117,22 +117,22 @@ static int weir_call_wait(struct weir *w, uint32_t tag,
 	}
 }
 
-/* What weir_call() returns for an answer. */
-static ssize_t weir_call_take(const struct weir_ring_rec *r, void *reply,
-			      size_t room)
+/* What a call that waits for it returns for an answer. */
+ssize_t weir_call_result(const struct weir_msg *answer, void *reply,
+			 size_t room)
 {
-	if (r->kind == WEIR_KIND_ERROR &&
-	    weir_load(&r->rec->flags) & WEIR_REC_ROUTER)
-		return weir_fault_refuse(r->payload, r->len);
-	if (room > r->len)
-		room = r->len;
+	if (answer->kind == WEIR_KIND_ERROR &&
+	    weir_load(&answer->rec->flags) & WEIR_REC_ROUTER)
+		return weir_fault_refuse(answer->data, answer->len);
+	if (room > answer->len)
+		room = answer->len;
 	if (room)
-		weir_copy(reply, r->payload, room);
-	if (r->kind == WEIR_KIND_ERROR)
+		weir_copy(reply, answer->data, room);
+	if (answer->kind == WEIR_KIND_ERROR)
 		return weir_fail(-EREMOTEIO,
 				 "the target answered with an error of %u bytes",
-				 r->len);
-	return (ssize_t)r->len;
+				 answer->len);
+	return (ssize_t)answer->len;
 }
 
 /* Until when to wait for the router's answer, if the request has a deadline. */
@@ -150,6 +150,7 @@ ssize_t weir_call(struct weir *w, const struct weir_call *call,
 	struct weir_deadline end = weir_deadline(timeout_ns);
 	struct weir_call c = *call;
 	struct weir_ring_rec r = { 0 };
+	struct weir_msg answer;
 	__u64 from = 0;
 	ssize_t ret;
 
@@ -171,7 +172,8 @@ ssize_t weir_call(struct weir *w, const struct weir_call *call,
 	ret = weir_call_wait(w, c.tag, &end, &from, &r);
 	if (ret)
 		return ret;
-	ret = weir_call_take(&r, reply, room);
+	weir_msg_set(&answer, w->inbox, &r);
+	ret = weir_call_result(&answer, reply, room);
 	if (from == weir_stream_pos(w->inbox))
 		weir_stream_move(w, w->inbox, r.next);
 	return ret;

@@ -94,26 +94,10 @@ void weir_co_run(struct weir_thread *t, const struct weir_msg *msg)
 static void weir_co_done(void *arg, int err, const struct weir_msg *msg)
 {
 	struct weir_co *co = arg;
-	size_t n;
 
-	co->result = err;
-	if (!msg) {
-		weir_co_resume(co);
-		return;
-	}
-	if (!err || err == -EREMOTEIO) {
-		n = msg->len < co->room ? msg->len : co->room;
-		if (n)
-			weir_copy(co->reply, msg->data, n);
-	}
-	if (!err)
-		co->result = (ssize_t)msg->len;
-	else if (err == -EREMOTEIO)
-		weir_fail(err, "the target answered with an error of %u bytes",
-			  msg->len);
-	else
-		weir_fault_refuse(msg->data, msg->len);
-	weir_calls_drop(co->t->worker.calls, msg);
+	co->result = msg ? weir_call_result(msg, co->reply, co->room) : err;
+	if (msg)
+		weir_calls_drop(co->t->worker.calls, msg);
 	weir_co_resume(co);
 }
 

@@ -414,7 +414,8 @@ static void *weir_thread_main(void *arg)
 
 /* --- the loop --- */
 
-static int weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
+/* What cannot be started ends what has been. */
+static void weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
 {
 	unsigned int cpu, i = 0;
 	int err = 0;
@@ -433,7 +434,6 @@ static int weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
 	}
 	if (err)
 		weir_loop_fail(loop, weir_refused(-1, -err, "a thread"));
-	return -err;
 }
 
 static int weir_loop_threads(const struct weir_loop_config *config,
@@ -491,16 +491,8 @@ int weir_loop_run(const struct weir_loop_config *config)
 int weir_worker_reply(struct weir_worker *worker, struct weir_ticket ticket,
 		      const void *data, size_t len)
 {
-	struct weir_buf buf;
-	int err;
+	int ret = weir_answer_more(worker->w, &ticket, WEIR_KIND_REPLY, data,
+				   len, WEIR_FOREVER);
 
-	if (!weir_ticket_wanted(&ticket))
-		return 0;
-	err = weir_claim_wait(worker->w, len, &buf, WEIR_FOREVER);
-	if (err)
-		return err;
-	if (len)
-		weir_copy(buf.data, data, len);
-	weir_reply_commit_more(worker->w, &ticket, WEIR_KIND_REPLY, 0, &buf);
-	return 0;
+	return ret < 0 ? ret : 0;
 }

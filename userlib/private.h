@@ -134,6 +134,13 @@ static inline void weir_copy(void *to, const void *from, size_t len)
 
 /* --- route.c --- */
 int weir_route_map(struct weir *w);
+int weir_answer_more(struct weir *w, const struct weir_ticket *ticket,
+		     uint8_t kind, const void *data, size_t len,
+		     int64_t timeout_ns);
+
+/* --- call.c --- */
+ssize_t weir_call_result(const struct weir_msg *answer, void *reply,
+			 size_t room);
 
 /* --- calls.c --- */
 void weir_calls_drop(struct weir_calls *c, const struct weir_msg *msg);

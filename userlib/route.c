@@ -77,9 +77,10 @@ int weir_route(struct weir *w, const char *path)
 	return err ? err : (int)call.route;
 }
 
-static int weir_answer(struct weir *w, const struct weir_ticket *ticket,
-		       uint8_t kind, const void *data, size_t len,
-		       int64_t timeout_ns)
+/* Copies a reply into the outbox; 1 if the router is to be told of it. */
+int weir_answer_more(struct weir *w, const struct weir_ticket *ticket,
+		     uint8_t kind, const void *data, size_t len,
+		     int64_t timeout_ns)
 {
 	struct weir_buf buf;
 	int err;
@@ -91,8 +92,19 @@ static int weir_answer(struct weir *w, const struct weir_ticket *ticket,
 		return err;
 	if (len)
 		weir_copy(buf.data, data, len);
-	weir_reply_commit(w, ticket, kind, 0, &buf);
-	return 0;
+	weir_reply_commit_more(w, ticket, kind, 0, &buf);
+	return 1;
+}
+
+static int weir_answer(struct weir *w, const struct weir_ticket *ticket,
+		       uint8_t kind, const void *data, size_t len,
+		       int64_t timeout_ns)
+{
+	int ret = weir_answer_more(w, ticket, kind, data, len, timeout_ns);
+
+	if (ret > 0)
+		weir_flush(w);
+	return ret < 0 ? ret : 0;
 }
 
 int weir_reply(struct weir *w, const struct weir_ticket *ticket,
