@@ -370,7 +370,7 @@ static int weir_thread_open(struct weir_thread *t)
 	if (!err && calls) {
 		t->worker.calls = weir_calls_create(t->worker.w, calls);
 		if (!t->worker.calls)
-			err = -ENOMEM;
+			err = calls > WEIR_CALLS_MAX ? -EINVAL : -ENOMEM;
 	}
 	if (!err && config->on_start)
 		err = config->on_start(&t->worker);

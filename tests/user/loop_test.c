@@ -226,6 +226,10 @@ static void test_ends(void)
 	tap_ok(run.ret == -EINVAL && strstr(run.words, "0x80"),
 	       "the first error is returned, with its words: %s", run.words);
 	run.config.on_start = NULL;
+	run.config.calls = WEIR_CALLS_MAX + 1;
+	run_main(&run);
+	tap_ok(run.ret == -EINVAL, "too many calls: %s", run.words);
+	run.config.calls = 0;
 	run.config.path = "echo";
 	run_main(&run);
 	tap_ok(run.ret == -EINVAL, "a path that cannot be served: %s",
