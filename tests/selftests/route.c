@@ -43,16 +43,13 @@ static void many_calls(void)
 	static struct weir_ticket tickets[N];
 	static uint32_t payload[N];
 	static bool seen[N];
-	struct weir_config conf = { .ring_bytes = 1 << 20, .inbox_bytes = 1 << 20 };
-	struct weir *s, *c;
+	struct weir *s = handle(PLENTY, PLENTY), *c = handle(PLENTY, PLENTY);
 	struct weir_call call = { 0 };
 	struct weir_msg msg;
 	uint32_t i, bad = 0;
 
-	need(!weir_open(&s, SOCK_RDM, &conf), "open");
-	need(!weir_open(&c, SOCK_RDM, &conf), "open");
 	need(!weir_serve(s, "/route/many", 1, NULL), "serve: %s", weir_error());
-	call.route = (uint32_t)weir_route(c, "/route/many");
+	call.route = route_of(c, "/route/many");
 	for (i = 0; i < N; i++) {
 		call.tag = i;
 		need(!request(c, &call, &i, sizeof(i)), "request %u", i);
@@ -112,18 +109,14 @@ static void names(void)
 		{ "/route/x",		rest,	"** is one segment, too" },
 	};
 	size_t i;
-	int r;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct weir_call call = { .tag = (uint32_t)i };
 
-		r = weir_route(c, cases[i].path);
-		need(r > 0, "route: %s", weir_error());
-		check(weir_route(c, cases[i].path) == r,
+		call.route = route_of(c, cases[i].path);
+		check(route_of(c, cases[i].path) == call.route,
 		      "the same path is the same handle");
-		call.route = (uint32_t)r;
-		request(c, &call, "x", 1);
-		weir_flush(c);
+		ask_for(c, &call, "x", 1);
 		check(drain(cases[i].who) == 1, "%s", cases[i].name);
 	}
 	drain(c);
@@ -133,8 +126,7 @@ static void names(void)
 
 		check(answer(c, 0) == WEIR_REASON_TARGET_DIED,
 		      "who waits for one that goes is told");
-		request(c, &call, "x", 1);
-		weir_flush(c);
+		ask_for(c, &call, "x", 1);
 		check(drain(one) == 1, "the next best name takes over at once");
 	}
 	check(weir_route(c, "/route/n/*") == -EINVAL, "a pattern is not called");
@@ -151,10 +143,8 @@ static void refused(void)
 	struct weir_call call = { .route = route, .tag = 1 };
 	struct weir_msg msg;
 	struct weir_fault fault;
-	struct timespec now;
 
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	msg = next_message(c, "the caller");
 	check(msg.kind == WEIR_KIND_ERROR && weir_fault_get(&msg, &fault) &&
 	      fault.reason == WEIR_REASON_NO_ROUTE &&
@@ -165,33 +155,27 @@ static void refused(void)
 	weir_release(c, &msg);
 
 	s = server("/route/none", 0);
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_NO_TARGET,
 	      "weight 0 alone: no target");
 	weir_close(s);
 
 	s = server("/route/none", 1);
 	call.route = 4711;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_NO_ROUTE, "a handle that is none");
 	call.route = 0;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_NO_ROUTE, "handle 0");
 
 	call.route = route;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	call.deadline_ns = (uint64_t)now.tv_sec * SECOND + now.tv_nsec - MS;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	call.deadline_ns = (uint64_t)now_ns() - MS;
+	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_DEADLINE, "a deadline that has passed");
 	check(drain(s) == 0, "does not reach the target");
 
-	call.deadline_ns = (uint64_t)now.tv_sec * SECOND + now.tv_nsec + 100 * MS;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	call.deadline_ns = (uint64_t)now_ns() + 100 * MS;
+	ask_for(c, &call, "x", 1);
 	msg = next_message(s, "the target");
 	check(msg.rec->ext == 1 && msg.len == 1 &&
 	      !memcmp(msg.data, "x", 1) &&
@@ -207,10 +191,8 @@ static void refused(void)
 		check(drain(c) == 0, "what comes later reaches nobody");
 	}
 	/* nobody has read it: it is taken back */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	call.deadline_ns = (uint64_t)now.tv_sec * SECOND + now.tv_nsec + 50 * MS;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	call.deadline_ns = (uint64_t)now_ns() + 50 * MS;
+	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_DEADLINE, "deadline, unread");
 	check(drain(s) == 0, "it is taken out of the target's inbox");
 	weir_close(s);
@@ -230,11 +212,10 @@ static void sizes(void)
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * 7);
 	need(!weir_serve(s, "/route/size", 1, NULL), "serve");
-	call.route = (uint32_t)weir_route(c, "/route/size");
+	call.route = route_of(c, "/route/size");
 
 	for (len = 0; len < 300; len += 1 + len / 8) {
-		request(c, &call, data, len);
-		weir_flush(c);
+		ask_for(c, &call, data, len);
 		msg = next_message(s, "the target");
 		if (msg.len != len || memcmp(msg.data, data, len))
 			check(false, "%u bytes arrive whole", len);
@@ -244,8 +225,7 @@ static void sizes(void)
 	check(true, "0 to 300 bytes arrive whole");
 
 	len = (1 << 16) - 32;
-	request(c, &call, data, len);
-	weir_flush(c);
+	ask_for(c, &call, data, len);
 	msg = next_message(s, "the target");
 	check(msg.len == len && !memcmp(msg.data, data, len),
 	      "as large as the inbox");
@@ -256,8 +236,7 @@ static void sizes(void)
 	      "that the caller's inbox can never hold: too large");
 
 	len = (1 << 16) - 31;
-	request(c, &call, data, len);
-	weir_flush(c);
+	ask_for(c, &call, data, len);
 	check(answer(c, 3) == WEIR_REASON_TOO_LARGE,
 	      "a request that the target's inbox can never hold: too large");
 	weir_close(s);
@@ -273,8 +252,7 @@ static void one_way(void)
 	struct weir_ticket ticket;
 	struct weir_msg msg;
 
-	request(c, &call, "event", 5);
-	weir_flush(c);
+	ask_for(c, &call, "event", 5);
 	msg = next_message(s, "the target");
 	check(msg.kind == WEIR_KIND_EVENT && msg.len == 5, "an event goes one way");
 	ticket = weir_ticket(&msg);
@@ -283,8 +261,7 @@ static void one_way(void)
 	check(!weir_reply(s, &ticket, "x", 1, SECOND), "one is no error");
 	check(drain(c) == 0, "and reaches nobody");
 	weir_close(s);
-	request(c, &call, "event", 5);
-	weir_flush(c);
+	ask_for(c, &call, "event", 5);
 	check(drain(c) == 0, "a lost event is not answered");
 	weir_close(c);
 }
@@ -296,14 +273,10 @@ static void going(void)
 	struct weir *c = caller("/route/go", &route);
 	struct weir_call call = { .route = route, .tag = 1 };
 	struct weir_ticket ticket;
-	struct weir_msg msg;
 
 	/* an answer that was committed and not kicked */
-	request(c, &call, "x", 1);
-	weir_flush(c);
-	msg = next_message(s, "the target");
-	ticket = weir_ticket(&msg);
-	weir_release(s, &msg);
+	ask_for(c, &call, "x", 1);
+	ticket = next_ticket(s, "the target");
 	{
 		struct weir_buf buf = { 0 };
 
@@ -315,30 +288,26 @@ static void going(void)
 	check(answer(c, 1) == 0, "what a target committed before it went counts");
 
 	s = server("/route/go", 1);
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	weir_close(s);
 	check(answer(c, 1) == WEIR_REASON_TARGET_DIED,
 	      "what it did not answer is answered: target died");
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_NO_ROUTE, "and it is gone");
 
 	/* the caller goes */
 	s = server("/route/go", 1);
 	request(c, &call, "x", 1);
-	request(c, &call, "y", 1);
-	weir_flush(c);
-	msg = next_message(s, "the target");
-	ticket = weir_ticket(&msg);
-	weir_release(s, &msg);
+	ask_for(c, &call, "y", 1);
+	ticket = next_ticket(s, "the target");
 	weir_close(c);
 	check(drain(s) == 0, "what a caller that went had asked is taken back");
 	check(!weir_reply(s, &ticket, "x", 1, SECOND), "a reply to it is no error");
 	{
-		static struct weir_target_entry t[4];
-		uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 4);
+		struct weir_target_entry *t;
+		uint32_t n;
 
+		t = targets(&n);
 		check(n == 1 && t[0].in_flight == 0 && t[0].requests == 2,
 		      "and nothing is in flight (%u targets, %u, %llu)", n,
 		      t[0].in_flight, (unsigned long long)t[0].requests);
@@ -346,58 +315,49 @@ static void going(void)
 	weir_close(s);
 }
 
-/* Nobody but the owner of a path gets what is sent there. */
+/* Another user; @arg is what route() is to say of the path. */
+static int as_nobody(void *arg)
+{
+	const int *want = arg;
+	struct weir *w;
+
+	if (setgid(65534) || setuid(65534))
+		return 9;
+	if (weir_open(&w, SOCK_RDM, NULL))
+		return 8;
+	if (weir_route(w, "/route/mine") != *want)
+		return 1;
+	if (weir_serve(w, "/route/mine", 1, NULL) != -EACCES)
+		return 2;
+	if (weir_serve(w, "/route/other", 1, NULL))
+		return 3;
+	return 0;
+}
+
 static void permission(void)
 {
-	struct weir_config conf = { .set = WEIR_SET_MODE, .mode = 0600 };
-	struct weir *s;
-	int status;
-	pid_t pid;
+	struct {
+		uint32_t	mode;
+		int		want;
+		const char	*name;
+	} cases[] = {
+		{ 0600, -EACCES, "another user neither calls nor serves it" },
+		{ 0666, 1, "0666: everybody calls, the owner alone serves" },
+	};
+	size_t i;
 
-	need(!weir_open(&s, SOCK_RDM, &conf), "open");
-	need(!weir_serve(s, "/route/mine", 1, NULL), "serve");
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		struct weir *w = NULL;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct weir_config conf = { .set = WEIR_SET_MODE,
+					    .mode = cases[i].mode };
+		struct weir *s;
+		int status;
 
-		if (setgid(65534) || setuid(65534))
-			_exit(9);
-		if (weir_open(&w, SOCK_RDM, NULL))
-			_exit(8);
-		if (weir_route(w, "/route/mine") != -EACCES)
-			_exit(1);
-		if (weir_serve(w, "/route/mine", 1, NULL) != -EACCES)
-			_exit(2);
-		if (weir_serve(w, "/route/other", 1, NULL))
-			_exit(3);
-		_exit(0);
+		need(!weir_open(&s, SOCK_RDM, &conf), "open");
+		need(!weir_serve(s, "/route/mine", 1, NULL), "serve");
+		status = reap(spawn(as_nobody, &cases[i].want));
+		check(status == 0, "%s (%d)", cases[i].name, status);
+		weir_close(s);
 	}
-	status = reap(pid);
-	check(status == 0, "another user neither calls nor serves it (%d)",
-	      status);
-	weir_close(s);
-	conf.mode = 0666;
-	need(!weir_open(&s, SOCK_RDM, &conf), "open");
-	need(!weir_serve(s, "/route/mine", 1, NULL), "serve");
-	pid = fork();
-	if (!pid) {
-		struct weir *w = NULL;
-
-		if (setgid(65534) || setuid(65534))
-			_exit(9);
-		if (weir_open(&w, SOCK_RDM, NULL))
-			_exit(8);
-		if (weir_route(w, "/route/mine") != 1)
-			_exit(1);
-		if (weir_serve(w, "/route/mine", 1, NULL) != -EACCES)
-			_exit(2);
-		_exit(0);
-	}
-	status = reap(pid);
-	check(status == 0, "0666: everybody calls, the owner alone serves (%d)",
-	      status);
-	weir_close(s);
 }
 
 int main(void)

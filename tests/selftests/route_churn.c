@@ -26,11 +26,12 @@ static uint32_t ntargets;
 
 static void look(void)
 {
-	static struct weir_target_entry t[64];
-	uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 64), i;
+	struct weir_target_entry *t;
+	uint32_t n, i;
 
 	ntargets = 0;
-	for (i = 0; i < n; i++) {
+	t = targets(&n);
+	for (i = 0; i < n && ntargets < 64; i++) {
 		if (t[i].socket)
 			target_ids[ntargets++] = t[i].id;
 	}
@@ -86,28 +87,22 @@ static void start(int k)
 	static const char *const paths[] = { "/churn/a", "/churn/a", "/churn/*",
 					     "/churn/behind", "/churn/shadow",
 					     "/churn/a" };
-	int ready = get(&crew->ready);
 
 	jobs[k] = (struct crew_job){
 		.crew = crew, .path = paths[k], .number = (uint32_t)k,
 		.weight = (uint32_t)(rnd() % 4),
 		.fail_one_in = rnd() % 3 ? 0 : 20,
 	};
-	servers[k] = spawn(crew_serve, &jobs[k]);
-	need(soon(get(&crew->ready) > ready), "a server");
+	servers[k] = crew_server(&jobs[k]);
 }
 
 /* One change; some of them are refused, which is no fault. */
 static void change(bool several)
 {
 	int k = (int)(rnd() % SERVERS);
-	struct weir_route_op ops[3];
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(ops[0]),
-		.ops = (uintptr_t)ops,
-	};
 	int fd = tap_socket(SOCK_RDM);
-	uint32_t i;
+	struct weir_route_op ops[3];
+	uint32_t i, n;
 
 	switch (rnd() % 8) {
 	case 0:
@@ -128,8 +123,8 @@ static void change(bool several)
 	default:
 		look();
 		memset(ops, 0, sizeof(ops));
-		ctl.count = 1 + (uint32_t)(rnd() % 3);
-		for (i = 0; i < ctl.count; i++) {
+		n = 1 + (uint32_t)(rnd() % 3);
+		for (i = 0; i < n; i++) {
 			ops[i].op = 1 + (uint32_t)(rnd() % WEIR_OP_BREAKER);
 			ops[i].weight = (uint32_t)(rnd() % 4);
 			strcpy(ops[i].path, rnd() % 4 ? "/churn/a" :
@@ -148,37 +143,29 @@ static void change(bool several)
 				ops[i].conf = random_conf(several);
 			}
 		}
-		ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+		control_by(fd, ops, n, NULL);
 	}
 	close(fd);
 }
 
 static void tidy_up(void)
 {
-	static const char *const routes[] = { "/churn/a", "/churn/behind",
-					      "/churn/b", "/churn/c",
-					      "/churn/shadow" };
+	static const char *const paths[] = { "/churn/a", "/churn/behind",
+					     "/churn/b", "/churn/c",
+					     "/churn/shadow" };
 	struct weir_route_op op;
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
-		.ops = (uintptr_t)&op,
-	};
 	int fd = tap_socket(SOCK_RDM), i, k;
 
 	for (i = 0; i < 5; i++) {
 		for (k = 0; k < 2; k++) {
-			memset(&op, 0, sizeof(op));
-			op.op = WEIR_OP_TARGET_DEL;
-			strcpy(op.path, routes[i]);
-			strcpy(op.target_path, k ? "/churn/b" : "/churn/c");
-			ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+			op = route_op(WEIR_OP_TARGET_DEL, paths[i],
+				      k ? "/churn/b" : "/churn/c", 0, 0);
+			control_by(fd, &op, 1, NULL);
 		}
 	}
 	for (i = 0; i < 5; i++) {
-		memset(&op, 0, sizeof(op));
-		op.op = WEIR_OP_ROUTE_DEL;
-		strcpy(op.path, routes[i]);
-		ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+		op = route_op(WEIR_OP_ROUTE_DEL, paths[i], "", 0, 0);
+		control_by(fd, &op, 1, NULL);
 	}
 	close(fd);
 }
@@ -186,12 +173,11 @@ static void tidy_up(void)
 static void churn(bool several)
 {
 	struct crew_job call[CALLERS];
-	uint64_t sent = 0, answers, odd = 0, pending = 0;
 	long rounds = tap_scale(1500, 60), i;
 	int64_t until = now_ms() + tap_scale(8000, 3000);
 	const char *what = several ? "all policies" : "policies of one target";
 	pid_t pid[CALLERS];
-	int k, status;
+	int k;
 
 	crew = crew_make();
 	for (k = 0; k < SERVERS; k++)
@@ -205,7 +191,7 @@ static void churn(bool several)
 		};
 		pid[k] = spawn(crew_call, &call[k]);
 	}
-	need(soon(crew_good(crew) > 100), "load");
+	need(crew_progress(crew, 100), "load");
 	/* a kernel that is very slow does a few all the same */
 	for (i = 0; i < rounds && (i < 12 || now_ms() < until); i++)
 		change(several);
@@ -215,40 +201,13 @@ static void churn(bool several)
 		if (!servers[k])
 			start(k);
 	}
-	put(&crew->calm, 1);
-	for (k = 0; k < CALLERS; k++) {
-		status = reap(pid[k]);
-		check(!status, "%s: caller %d has one answer to each request (%d)",
-		      what, k, status);
-		sent += get(&crew->caller[k].sent);
-		odd += get(&crew->caller[k].odd);
-		pending += get(&crew->caller[k].pending);
-	}
-	answers = crew_good(crew) + crew_faults(crew, 0) + crew_faults(crew, 1);
-	for (k = 0; k < CALLERS; k++)
-		answers += get(&crew->caller[k].errors);
-	check(!odd && !pending && (several ? answers >= sent : answers == sent),
-	      "%s: %llu requests, %llu answers, %llu odd, %llu open", what,
-	      (unsigned long long)sent, (unsigned long long)answers,
-	      (unsigned long long)odd, (unsigned long long)pending);
-	crew_note(crew, what);
-	check(soon(({
-		static struct weir_target_entry t[64];
-		uint32_t n = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 64), busy = 0;
-
-		for (uint32_t j = 0; j < n; j++)
-			busy += t[j].in_flight;
-		!busy;
-	})), "%s: nothing is left in flight", what);
-	put(&crew->stop, 1);
-	for (k = 0; k < SERVERS; k++) {
-		if (servers[k])
-			reap(servers[k]);
-		servers[k] = 0;
-	}
+	crew_calm(crew, pid, CALLERS, several, what);
+	check(soon(!in_flight_count()), "%s: nothing is left in flight", what);
+	crew_end(crew, servers, SERVERS);
+	memset(servers, 0, sizeof(servers));
 	tidy_up();
 	check_routes_gone(what);
-	munmap(crew, sizeof(*crew));
+	crew_free(crew);
 }
 
 static void churn_one(void)
@@ -268,17 +227,12 @@ static uint64_t fast_id;
 
 static void *fast_breaker(void *arg)
 {
-	struct weir_route_op op = { .op = WEIR_OP_BREAKER, .target = fast_id };
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
-		.ops = (uintptr_t)&op,
-	};
+	struct weir_route_op op = route_op(WEIR_OP_BREAKER, "/fast", "",
+					   fast_id, WEIR_FORCE_AUTO);
 	int fd = tap_socket(SOCK_RDM);
 
-	strcpy(op.path, "/fast");
 	while (!get(&quit)) {
-		op.weight = WEIR_FORCE_AUTO;
-		if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+		if (control_by(fd, &op, 1, NULL))
 			add((uint64_t *)arg, 1);
 	}
 	close(fd);
@@ -287,14 +241,9 @@ static void *fast_breaker(void *arg)
 
 static void *fast_plan(void *arg)
 {
-	struct weir_route_op op = { .op = WEIR_OP_ROUTE_SET };
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
-		.ops = (uintptr_t)&op,
-	};
+	struct weir_route_op op = route_op(WEIR_OP_ROUTE_SET, "/fast", "", 0, 0);
 	int fd = tap_socket(SOCK_RDM), i = 0;
 
-	strcpy(op.path, "/fast");
 	while (!get(&quit)) {
 		op.conf = (struct weir_route_conf){
 			.breaker_window_ns = SECOND, .breaker_open_ns = 10000,
@@ -303,7 +252,7 @@ static void *fast_plan(void *arg)
 			.fallback_len = i++ & 1 ? 3 : 0,
 			.fallback_reply = (uintptr_t)"yes",
 		};
-		if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+		if (control_by(fd, &op, 1, NULL))
 			add((uint64_t *)arg, 1);
 	}
 	close(fd);
@@ -313,11 +262,11 @@ static void *fast_plan(void *arg)
 static void fast(void)
 {
 	struct crew_job s[2], c[2];
-	uint64_t refused = 0, from, sent = 0, answers;
+	uint64_t refused = 0;
 	struct weir *w = server_of("/fast", 0, 0, &fast_id);
 	pthread_t t[2];
 	pid_t pid[4];
-	int k, status;
+	int k;
 
 	crew = crew_make();
 	for (k = 0; k < 2; k++) {
@@ -327,13 +276,13 @@ static void fast(void)
 		c[k] = s[k];
 		c[k].depth = 64;
 		c[k].nap_us = slow_kernel() ? 10000 : 0;
-		pid[k] = spawn(crew_serve, &s[k]);
+		pid[k] = crew_server(&s[k]);
 	}
-	need(soon(get(&crew->ready) == 2), "servers");
 	{
-		static struct weir_target_entry e[4];
-		uint32_t n = list(WEIR_LIST_TARGETS, e, sizeof(e[0]), 4), i;
+		struct weir_target_entry *e;
+		uint32_t n, i;
 
+		e = targets(&n);
 		for (i = 0; i < n; i++) {
 			if (e[i].weight)
 				fast_id = e[i].id;
@@ -344,29 +293,15 @@ static void fast(void)
 	put(&quit, 0);
 	need(!pthread_create(&t[0], NULL, fast_breaker, &refused) &&
 	     !pthread_create(&t[1], NULL, fast_plan, &refused), "threads");
-	from = crew_good(crew);
-	check(soon(crew_good(crew) > from + (uint64_t)tap_scale(50000, 300)),
+	check(crew_progress(crew, (uint64_t)tap_scale(50000, 300)),
 	      "breakers and plans change under load as fast as may be");
 	put(&quit, 1);
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
 	check(!refused, "each change is done (%llu refused)",
 	      (unsigned long long)refused);
-	put(&crew->calm, 1);
-	for (k = 0; k < 2; k++) {
-		status = reap(pid[2 + k]);
-		check(!status, "fast: caller %d has one answer to each request (%d)",
-		      k, status);
-		sent += get(&crew->caller[k].sent);
-	}
-	answers = crew_good(crew) + crew_faults(crew, 0) + crew_faults(crew, 1) +
-		  get(&crew->caller[0].errors) + get(&crew->caller[1].errors);
-	check(sent == answers, "fast: %llu requests, %llu answers",
-	      (unsigned long long)sent, (unsigned long long)answers);
-	crew_note(crew, "fast");
-	put(&crew->stop, 1);
-	reap(pid[0]);
-	reap(pid[1]);
+	crew_calm(crew, pid + 2, 2, false, "fast");
+	crew_end(crew, pid, 2);
 	weir_close(w);
 	need(!route_del("/fast"), "del");
 	check_routes_gone("fast");

@@ -6,8 +6,6 @@
  */
 #include "routed.h"
 
-#define PLENTY	(1U << 20)	/* an inbox that does not get full here */
-
 /* --- token bucket ----------------------------------------------------------- */
 
 static void bucket(void)
@@ -61,7 +59,7 @@ static void bucket(void)
 	ask(c, route, 1);
 	ask(c, route, 2);
 	check(drain(s) == 1, "burst 1");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	wait = o.fault.wait_ns;
 	check(within(5000, (ask(c, route, 3), drain(s) == 1)),
 	      "it fills again");
@@ -434,7 +432,7 @@ static void breaker_moved(void)
 	ask_with(c, route, 1, 0, WEIR_REC_IDEMPOTENT);
 	check(soon(target_now(id).state == WEIR_TARGET_HUNG),
 	      "a probe's target does nothing and is given up");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	note("the probe was answered: %s", weir_reason_name(o.fault.reason));
 	drain(s);
 	check(soon(target_now(id).state == WEIR_TARGET_UP), "it comes back");
@@ -473,8 +471,7 @@ static void deadline(void)
 	call.route = route;
 	call.deadline_ns = (uint64_t)(now_ns() + 300 * MS);
 	begun = now_ns();
-	need(!request(c, &call, "x", 1), "request");
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	refused_by(c, 2, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
 		   "a request's own deadline");
 	check(now_ns() - begun >= 295 * MS, "goes before the route's (%lld ms)",
@@ -487,8 +484,7 @@ static void deadline(void)
 	shower(d, i, 80);
 	call.tag = 3;
 	call.deadline_ns = (uint64_t)(now_ns() + 50 * MS);
-	need(!request(c, &call, "x", 1), "request");
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	check(!drain(c), "a request waits for room");
 	refused_by(c, 3, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
 		   "its deadline counts while it waits");
@@ -637,7 +633,7 @@ static void fallback_reply(void)
 	small = handle(0, 4096);
 	route = route_of(small, "/guard/can");
 	ask(small, route, 3);
-	o = outcome_within(small, 2000);
+	o = next_outcome(small);
 	check(o.kind == WEIR_KIND_ERROR &&
 	      o.fault.reason == WEIR_REASON_TOO_LARGE,
 	      "who can never hold it is told: too large (kind %u, %s)", o.kind,
@@ -657,7 +653,7 @@ static void fallback_reply(void)
 	route = route_of(c, "/guard/can");
 	ask_with(c, route, 8, 0, WEIR_REC_IDEMPOTENT);
 	weir_close(s);
-	o = outcome_within(c, 2000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_REPLY && o.flags & WEIR_REC_ROUTER && o.tag == 8,
 	      "an idempotent request that lost its target gets it, too (kind %u, %s)",
 	      o.kind, weir_reason_name(o.fault.reason));
@@ -705,7 +701,7 @@ static void retry(void)
 
 	ask(c, route, 2);
 	need(serve_one(s, WEIR_KIND_ERROR), "an error");
-	check(outcome_within(c, 1000).kind == WEIR_KIND_ERROR &&
+	check(next_outcome(c).kind == WEIR_KIND_ERROR &&
 	      !within(60, drain(s) > 0), "others are sent once");
 
 	ask_with(c, route, 3, 0, WEIR_REC_IDEMPOTENT);
@@ -717,10 +713,9 @@ static void retry(void)
 	/* no attempt beyond the deadline */
 	call.route = route;
 	call.deadline_ns = (uint64_t)(now_ns() + 3 * MS);
-	need(!request(c, &call, "x", 1), "request");
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	if (serve_one(s, WEIR_KIND_ERROR))
-		check(outcome_within(c, 1000).kind == WEIR_KIND_ERROR,
+		check(next_outcome(c).kind == WEIR_KIND_ERROR,
 		      "no attempt that would come after the deadline");
 	else
 		note("the deadline was over first");

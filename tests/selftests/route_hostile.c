@@ -34,15 +34,13 @@ static void victims_begin(void)
 		victims[i] = spawn(i < 2 ? crew_serve : crew_call,
 				   &victim_job[i]);
 	}
-	need(soon(crew_good(crew) > 50), "the victims work");
+	need(crew_progress(crew, 50), "the victims work");
 }
 
 /* They have gone on, and nothing has happened to them. */
 static void check_victims(const char *what)
 {
-	uint64_t from = crew_good(crew);
-
-	check(soon(crew_good(crew) > from + 20) && !crew_bad(crew),
+	check(crew_progress(crew, 20) && !crew_bad(crew),
 	      "%s: others have not noticed (%llu good, %llu bad)", what,
 	      (unsigned long long)crew_good(crew),
 	      (unsigned long long)crew_bad(crew));
@@ -50,17 +48,11 @@ static void check_victims(const char *what)
 
 static void victims_end(void)
 {
-	int status;
-
-	put(&crew->calm, 1);
-	status = reap(victims[2]);
-	check(!status && !crew_bad(crew),
-	      "every request of theirs was answered well, once: %llu (%d)",
-	      (unsigned long long)crew_good(crew), status);
-	crew_note(crew, "victims");
-	put(&crew->stop, 1);
-	reap(victims[0]);
-	reap(victims[1]);
+	crew_calm(crew, &victims[2], 1, false, "victims");
+	check(!crew_bad(crew),
+	      "every request of theirs was answered well, once: %llu",
+	      (unsigned long long)crew_good(crew));
+	crew_end(crew, victims, 2);
 	need(!route_del("/victim"), "del");
 }
 
@@ -446,9 +438,7 @@ static void forged(void)
 	ask(c, other, 500);
 	for (i = 0; i < N; i++) {
 		ask(c, route, i);
-		msg = next_message(good, "the target");
-		t[i] = weir_ticket(&msg);
-		weir_release(good, &msg);
+		t[i] = next_ticket(good, "the target");
 		old[i] = t[i];
 	}
 	/* another target of the same path, which came later */
@@ -499,9 +489,7 @@ static void forged(void)
 		uint32_t k = i % N;
 
 		ask(c, route, 1000 + i);
-		msg = next_message(good, "the target");
-		t[k] = weir_ticket(&msg);
-		weir_release(good, &msg);
+		t[k] = next_ticket(good, "the target");
 		reply_to(good, old[(i + 1) % N], "old");
 		reply_to(good, old[k], "old");
 		wrong += (uint32_t)drain(c);
@@ -527,9 +515,7 @@ static void forged(void)
 		c = caller("/forge/q", &route);
 		ask(c, route, 1);
 		for (i = 0; i < 3; i++) {
-			msg = next_message(s[i], "each");
-			t[i] = weir_ticket(&msg);
-			weir_release(s[i], &msg);
+			t[i] = next_ticket(s[i], "each");
 		}
 		for (i = 0; i < 3; i++) {
 			reply_to(s[0], t[i], "mine");
@@ -568,13 +554,12 @@ static void lying_target(void)
 
 		put(&cur->pos, i ? was + lie[i] : was + (1 << 16));
 		ask_with(c, route, 1, 0, WEIR_REC_REFUSE);
-		o = outcome_within(c, 2000);
+		o = next_outcome(c);
 		refused += o.fault.reason == WEIR_REASON_INBOX_FULL;
 		call.route = route;
 		call.deadline_ns = (uint64_t)(now_ns() + 30 * MS);
-		need(!request(c, &call, "x", 1), "request");
-		weir_flush(c);
-		o = outcome_within(c, 2000);
+		ask_for(c, &call, "x", 1);
+		o = next_outcome(c);
 		late += o.tag == 2 && o.fault.reason == WEIR_REASON_DEADLINE;
 		put(&cur->pos, was);
 		drain(s);
@@ -601,7 +586,6 @@ static void lying_caller(void)
 	struct weir *s = server("/trap", 1), *evil = handle(0, 4096), *good;
 	struct weir_call call = { .tag = 9 };
 	struct weir_ticket t[64];
-	struct weir_msg msg;
 	struct weir_buf buf;
 
 	r_evil = route_of(evil, "/trap");
@@ -624,9 +608,7 @@ static void lying_caller(void)
 		need(!request(evil, &call, "x", 1), "request");
 	weir_flush(evil);
 	for (i = 0; i < 30; i++) {
-		msg = next_message(s, "the target");
-		t[i] = weir_ticket(&msg);
-		weir_release(s, &msg);
+		t[i] = next_ticket(s, "the target");
 	}
 	free_slots = i;
 	for (i = 0; i < free_slots; i++) {

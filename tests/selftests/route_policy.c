@@ -6,8 +6,6 @@
  */
 #include "routed.h"
 
-#define PLENTY	(1U << 20)
-
 /* Which of some targets has got one; answered. n: none. */
 static uint32_t who_got(struct weir **s, uint32_t n)
 {
@@ -19,8 +17,6 @@ static uint32_t who_got(struct weir **s, uint32_t n)
 	}
 	return i;
 }
-
-static const struct weir_route_conf quiet = { .probe_ns = WEIR_PROBE_OFF };
 
 static struct weir_route_conf policy(uint32_t which)
 {
@@ -283,7 +279,7 @@ static void all(void)
 			need(serve_one(s[(i + k) % 3], k == 1 && i & 1 ?
 				       WEIR_KIND_ERROR : WEIR_KIND_REPLY),
 			     "each has got it");
-			o = outcome_within(c, 1000);
+			o = next_outcome(c);
 			n += o.tag == i && o.kind == (k == 1 && i & 1 ?
 				WEIR_KIND_ERROR : WEIR_KIND_REPLY);
 			more += !!(o.flags & WEIR_REC_MORE) == (k < 2);
@@ -293,11 +289,11 @@ static void all(void)
 	check(more == 60, "all but the last say that more will come (%u of 60)", more);
 	ask(c, route, 50);
 	need(serve_one(s[0], WEIR_KIND_REPLY), "one");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_REPLY && o.flags & WEIR_REC_MORE, "one answers");
 	refused_by(c, 50, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
 		   "the second does not in time");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.fault.reason == WEIR_REASON_DEADLINE && !(o.flags & WEIR_REC_MORE),
 	      "nor does the last");
 	check(!drain(c) && !drain(s[1]) && !drain(s[2]), "that is all");
@@ -306,22 +302,22 @@ static void all(void)
 	set("/pol/all", conf);
 	ask(c, route, 51);
 	weir_close(s[0]);
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_ERROR && o.flags & WEIR_REC_MORE &&
 	      o.fault.reason == WEIR_REASON_TARGET_DIED &&
 	      o.fault.target == id[0], "one dies: told, and more will come");
 	need(serve_one(s[1], WEIR_KIND_REPLY), "second");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_REPLY && o.flags & WEIR_REC_MORE, "the second answers");
 	weir_close(s[2]);
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_ERROR && !(o.flags & WEIR_REC_MORE) &&
 	      o.fault.reason == WEIR_REASON_TARGET_DIED,
 	      "the last dies: it is told so (%s)",
 	      weir_reason_name(o.fault.reason));
 	ask(c, route, 52);
 	check(serve_one(s[1], WEIR_KIND_REPLY), "the one that is left gets the next");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.tag == 52 && o.kind == WEIR_KIND_REPLY &&
 	      !(o.flags & WEIR_REC_MORE), "and is the last");
 	ask(c, route, 53);
@@ -382,7 +378,7 @@ static void quorum(void)
 	need(serve_one(s[2], WEIR_KIND_REPLY), "first");
 	check(!drain(c), "quorum: one of 2 is not enough");
 	need(serve_one(s[0], WEIR_KIND_REPLY), "second");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_REPLY && o.tag == 1 && !(o.flags & WEIR_REC_MORE),
 	      "two are, and the caller gets one answer");
 	check(!drain(s[1]), "who has not read it by then need not");
@@ -408,7 +404,7 @@ static void quorum(void)
 	need(serve_one(s[0], WEIR_KIND_ERROR), "error");
 	check(!drain(c), "an error of one changes nothing yet");
 	need(serve_one(s[1], WEIR_KIND_ERROR), "error");
-	o = outcome_within(c, 1000);
+	o = next_outcome(c);
 	check(o.kind == WEIR_KIND_ERROR && o.tag == 3 && !(o.flags & WEIR_REC_MORE),
 	      "when it cannot be had any more the caller hears at once");
 	check(!drain(c) && !serve_one(s[2], WEIR_KIND_REPLY) && !drain(c), "once");
@@ -492,10 +488,11 @@ static void nested(void)
 	check(target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0) ==
 	      -ENOENT, "once");
 	{
-		static struct weir_target_entry t[8];
-		uint32_t k = list(WEIR_LIST_TARGETS, t, sizeof(t[0]), 8);
+		struct weir_target_entry *t;
 		uint64_t sock = 0;
+		uint32_t k;
 
+		t = targets(&k);
 		for (i = 0; i < k; i++) {
 			if (t[i].socket && !strcmp(t[i].path, "/nest/b"))
 				sock = t[i].id;
@@ -544,7 +541,7 @@ static void blue_green(void)
 	struct weir_route_op ops[2];
 	uint64_t served, sent;
 	pid_t pid[4];
-	int i, step, status;
+	int i, step;
 
 	green.path = "/bg/green";
 	green.number = 1;
@@ -556,48 +553,37 @@ static void blue_green(void)
 	}
 	need(!target_op(WEIR_OP_TARGET_ADD, "/bg/svc", "/bg/blue", 0, 100) &&
 	     !target_op(WEIR_OP_TARGET_ADD, "/bg/svc", "/bg/green", 0, 0), "add");
-	pid[0] = spawn(crew_serve, &blue);
-	pid[1] = spawn(crew_serve, &green);
-	need(soon(get(&crew->ready) == 2), "servers");
+	pid[0] = crew_server(&blue);
+	pid[1] = crew_server(&green);
 	for (i = 0; i < 2; i++) {
 		call[i].path = "/bg/svc";
 		call[i].number = i;
 		call[i].depth = 64;
 		pid[2 + i] = spawn(crew_call, &call[i]);
 	}
-	need(soon(crew_good(crew) > 200), "load");
+	need(crew_progress(crew, 200), "load");
 	served = get(&crew->target[1].served);
 	check(!served, "blue-green: green has nothing yet");
-	memset(ops, 0, sizeof(ops));
-	for (i = 0; i < 2; i++) {
-		ops[i].op = WEIR_OP_TARGET_SET;
-		strcpy(ops[i].path, "/bg/svc");
-		strcpy(ops[i].target_path, i ? "/bg/green" : "/bg/blue");
-	}
+	for (i = 0; i < 2; i++)
+		ops[i] = route_op(WEIR_OP_TARGET_SET, "/bg/svc",
+				  i ? "/bg/green" : "/bg/blue", 0, 0);
 	for (step = 0; step <= 20; step++) {
 		ops[0].weight = (uint32_t)(100 - 5 * step);
 		ops[1].weight = (uint32_t)(5 * step);
 		need(!control(ops, 2), "step");
-		sent = crew_good(crew);
-		need(soon(crew_good(crew) > sent + 50), "load goes on");
+		need(crew_progress(crew, 50), "load goes on");
 	}
 	/* what was on its way to blue when it got weight 0 */
-	sent = crew_good(crew);
-	need(soon(crew_good(crew) > sent + 200), "load goes on");
+	need(crew_progress(crew, 200), "load goes on");
 	served = get(&crew->target[0].served);
 	sent = get(&crew->target[1].served);
 	need(soon(get(&crew->target[1].served) > sent + 200), "green works");
 	check(get(&crew->target[0].served) == served, "at the end blue has nothing");
-	put(&crew->calm, 1);
-	for (i = 2; i < 4; i++) {
-		status = reap(pid[i]);
-		check(!status, "caller %d has all its answers, once (%d)", i, status);
-	}
+	crew_calm(crew, pid + 2, 2, false, "blue-green");
 	check(crew_bad(crew) == 0, "a shift in 20 steps lost nothing of %llu (%llu)",
 	      (unsigned long long)crew_good(crew), (unsigned long long)crew_bad(crew));
-	put(&crew->stop, 1);
-	reap(pid[0]);
-	reap(pid[1]);
+	crew_end(crew, pid, 2);
+	crew_free(crew);
 	need(!target_op(WEIR_OP_TARGET_DEL, "/bg/svc", "/bg/blue", 0, 0) &&
 	     !target_op(WEIR_OP_TARGET_DEL, "/bg/svc", "/bg/green", 0, 0), "del");
 	need(!route_del("/bg/svc"), "del");
@@ -620,33 +606,19 @@ static void take(struct picture *p)
 			   sizeof(p->targets[0]), 64);
 }
 
-static struct weir_route_op op(uint32_t what, const char *path,
-			       const char *target_path, uint64_t id,
-			       uint32_t weight)
-{
-	struct weir_route_op o = { .op = what, .target = id, .weight = weight };
-
-	strcpy(o.path, path);
-	strcpy(o.target_path, target_path);
-	return o;
-}
-
 /* A list whose last change is refused. */
 static void refused_list(const char *what, const struct weir_route_op *ops,
 			 uint32_t n, int want)
 {
 	static struct picture before, after;
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(*ops), .count = n,
-		.ops = (uintptr_t)ops,
-	};
 	int fd = tap_socket(SOCK_RDM), err;
+	uint32_t failed;
 
 	take(&before);
-	err = ioctl(fd, WEIR_IOC_CONTROL, &ctl) ? -errno : 0;
-	check(err == want && ctl.failed == n - 1 && *tap_words(fd),
+	err = control_by(fd, ops, n, &failed);
+	check(err == want && failed == n - 1 && *tap_words(fd),
 	      "%s: refused at its last change, in words (%d, %u, %s)", what,
-	      err, ctl.failed, tap_words(fd));
+	      err, failed, tap_words(fd));
 	close(fd);
 	take(&after);
 	check(!memcmp(&before, &after, sizeof(after)),
@@ -662,7 +634,7 @@ static void atomic(void)
 	uint32_t route, i, n;
 	uint64_t id_a, id_b;
 
-	bad = op(WEIR_OP_TARGET_SET, "/atom/none", "/x", 0, 1);
+	bad = route_op(WEIR_OP_TARGET_SET, "/atom/none", "/x", 0, 1);
 	set("/atom/r", policy(WEIR_POLICY_WEIGHTED));
 	set("/atom/lone", quiet);
 	set("/atom/lone2", quiet);
@@ -671,12 +643,12 @@ static void atomic(void)
 	c = caller("/atom/r", &route);
 	need(!target_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/p", 0, 0), "add");
 
-	ops[0] = op(WEIR_OP_ROUTE_SET, "/atom/new", "", 0, 0);
-	ops[1] = op(WEIR_OP_TARGET_ADD, "/atom/new", "/atom/new2", 0, 1);
+	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/new", "", 0, 0);
+	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/new", "/atom/new2", 0, 1);
 	ops[2] = bad;
 	refused_list("a new route with a target", ops, 3, -ENOENT);
 
-	ops[0] = op(WEIR_OP_ROUTE_SET, "/atom/lone", "", 0, 0);
+	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/lone", "", 0, 0);
 	ops[0].conf.policy = WEIR_POLICY_ALL;
 	strcpy(ops[0].conf.fallback, "/atom/fb");
 	strcpy(ops[0].conf.mirror, "/atom/mi");
@@ -684,20 +656,20 @@ static void atomic(void)
 	ops[1] = bad;
 	refused_list("other settings", ops, 2, -ENOENT);
 
-	ops[0] = op(WEIR_OP_BREAKER, "/atom/r", "", id_a, WEIR_FORCE_OPEN);
-	ops[1] = op(WEIR_OP_BREAKER, "/atom/r", "", id_b, WEIR_FORCE_OPEN);
+	ops[0] = route_op(WEIR_OP_BREAKER, "/atom/r", "", id_a, WEIR_FORCE_OPEN);
+	ops[1] = route_op(WEIR_OP_BREAKER, "/atom/r", "", id_b, WEIR_FORCE_OPEN);
 	ops[2] = bad;
 	refused_list("breakers", ops, 3, -ENOENT);
 
-	ops[0] = op(WEIR_OP_TARGET_DEL, "/atom/r", "/atom/p", 0, 0);
-	ops[1] = op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/p", 0, 9);
-	ops[2] = op(WEIR_OP_TARGET_SET, "/atom/r", "/atom/p", 0, 10);
+	ops[0] = route_op(WEIR_OP_TARGET_DEL, "/atom/r", "/atom/p", 0, 0);
+	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/p", 0, 9);
+	ops[2] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "/atom/p", 0, 10);
 	ops[3] = bad;
 	refused_list("a target away and back", ops, 4, -ENOENT);
 
 	/* what senders see, too */
-	ops[0] = op(WEIR_OP_TARGET_SET, "/atom/r", "", id_a, 0);
-	ops[1] = op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/q", 0, 0);
+	ops[0] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "", id_a, 0);
+	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/q", 0, 0);
 	ops[2] = bad;
 	refused_list("a weight, and a new target", ops, 3, -ENOENT);
 	for (i = 0, n = 0; i < 100; i++) {
@@ -708,11 +680,11 @@ static void atomic(void)
 	}
 	check(n > 20, "a weight that was refused is not in force (%u of 100)", n);
 
-	ops[0] = op(WEIR_OP_ROUTE_SET, "/atom/r", "", 0, 0);
+	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/r", "", 0, 0);
 	ops[0].conf.probe_ns = WEIR_PROBE_OFF;
 	ops[0].conf.rate = 1;
 	ops[0].conf.burst = 1;
-	ops[1] = op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/q", 0, 0);
+	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/q", 0, 0);
 	ops[2] = bad;
 	refused_list("a rate, and a new target", ops, 3, -ENOENT);
 	/* settings that were thrown away have been freed by now */
@@ -725,22 +697,22 @@ static void atomic(void)
 	}
 	check(n == 100, "a rate that was refused is not in force (%u of 100)", n);
 
-	ops[0] = op(WEIR_OP_ROUTE_DEL, "/atom/lone", "", 0, 0);
-	ops[1] = op(WEIR_OP_ROUTE_SET, "/atom/lone", "", 0, 0);
+	ops[0] = route_op(WEIR_OP_ROUTE_DEL, "/atom/lone", "", 0, 0);
+	ops[1] = route_op(WEIR_OP_ROUTE_SET, "/atom/lone", "", 0, 0);
 	ops[1].conf.policy = 99;
 	refused_list("a route deleted and set", ops, 2, -EINVAL);
 
-	ops[0] = op(WEIR_OP_ROUTE_DEL, "/atom/lone2", "", 0, 0);
-	ops[1] = op(WEIR_OP_ROUTE_SET, "/atom/lone3", "", 0, 0);
+	ops[0] = route_op(WEIR_OP_ROUTE_DEL, "/atom/lone2", "", 0, 0);
+	ops[1] = route_op(WEIR_OP_ROUTE_SET, "/atom/lone3", "", 0, 0);
 	strcpy(ops[1].conf.fallback, "/atom/lone3");
 	refused_list("a route deleted, another in a circle", ops, 2, -ELOOP);
 
 	/* good ones, in one call */
-	ops[0] = op(WEIR_OP_ROUTE_SET, "/atom/r", "", 0, 0);
+	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/r", "", 0, 0);
 	ops[0].conf = conf;
 	ops[0].conf.policy = WEIR_POLICY_PRIMARY;
-	ops[1] = op(WEIR_OP_TARGET_SET, "/atom/r", "", id_b, 5);
-	ops[2] = op(WEIR_OP_TARGET_DEL, "/atom/r", "/atom/p", 0, 0);
+	ops[1] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "", id_b, 5);
+	ops[2] = route_op(WEIR_OP_TARGET_DEL, "/atom/r", "/atom/p", 0, 0);
 	check(!control(ops, 3), "a good list is done");
 	for (i = 0, n = 0; i < 20; i++) {
 		ask(c, route, i);

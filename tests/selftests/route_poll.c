@@ -71,15 +71,13 @@ static void no_call(void)
 	need(!tap_tune("poll_idle_us", 1000), "idle time");
 	check(soon(asks(c) && asks(s)), "after a while without work it sleeps");
 	call.tag = 1;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	echo(s);
 	check(answer(c, 1) == 0, "and a kick wakes it");
 	need(!poll_cpus("\n"), "polling off");
 	check(asks(c) && asks(s), "both are asked to kick again");
 	call.tag = 2;
-	request(c, &call, "x", 1);
-	weir_flush(c);
+	ask_for(c, &call, "x", 1);
 	echo(s);
 	check(answer(c, 2) == 0, "and do");
 	weir_close(c);

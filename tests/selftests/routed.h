@@ -1,227 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of routed messages share: handles that serve and call, a
- * request sent and its answer awaited, control calls. One thread plays caller
- * and target alike, so that each step is seen by itself; tests that need
- * processes make them.
+ * What the tests of routed messages share: handles that serve and call,
+ * requests and answers, control calls, what the module lists, and processes
+ * that serve and call under load. But for these one thread plays caller and
+ * target alike, so that each step is seen by itself.
+ *
+ * The router works within the call that kicks it: what has been kicked is
+ * where it belongs when the call returns. Only what a timer does is waited for.
  */
 #ifndef WEIR_SELFTEST_ROUTED_H
 #define WEIR_SELFTEST_ROUTED_H
 
 #include "hard.h"
 
+#define ROUTED	__attribute__((unused)) static
+
 #define MS	INT64_C(1000000)
 #define SECOND	INT64_C(1000000000)
+#define PLENTY	(1U << 20)	/* an inbox that does not get full here */
 
-/* A handle with an inbox of this size; 0: the module's. */
-static struct weir *handle(uint32_t ring_bytes, uint32_t inbox_bytes)
-{
-	struct weir_config c = {
-		.ring_bytes = ring_bytes,
-		.inbox_bytes = inbox_bytes,
-	};
-	struct weir *w;
-
-	need(!weir_open(&w, SOCK_RDM, &c), "open: %s", weir_error());
-	return w;
-}
-
-__attribute__((unused))
-static struct weir *server(const char *path, uint32_t weight)
-{
-	struct weir *w = handle(0, 0);
-
-	need(!weir_serve(w, path, weight, NULL), "serve %s: %s", path,
-	     weir_error());
-	return w;
-}
-
-__attribute__((unused))
-static struct weir *caller(const char *path, uint32_t *route)
-{
-	struct weir *w = handle(0, 0);
-	int ret = weir_route(w, path);
-
-	need(ret > 0, "route %s: %s", path, weir_error());
-	*route = (uint32_t)ret;
-	return w;
-}
-
-/* Commits one request; nothing is routed before weir_flush(). */
-__attribute__((unused))
-static int request(struct weir *w, const struct weir_call *call,
-		   const void *data, size_t len)
-{
-	struct weir_buf buf;
-	int err = weir_call_claim(w, call, len, &buf);
-
-	if (err)
-		return err;
-	memcpy(buf.data, data, len);
-	weir_call_commit_more(w, call, &buf);
-	return 0;
-}
-
-/* The next message, or the end of the test. It is to be released. */
-__attribute__((unused))
-static struct weir_msg next_message(struct weir *w, const char *who)
-{
-	struct weir_msg msg;
-	int ret = 0;
-
-	need(soon((ret = weir_peek(w, &msg)) != 0), "%s got a message", who);
-	need(ret == 1, "%s could read it (%d)", who, ret);
-	return msg;
-}
-
-/* Answers the next request with its own payload. Its tag, or what to do next. */
-__attribute__((unused))
-static void echo(struct weir *w)
-{
-	struct weir_msg msg = next_message(w, "the target");
-	struct weir_ticket ticket = weir_ticket(&msg);
-	char copy[256];
-	size_t len = msg.len < sizeof(copy) ? msg.len : sizeof(copy);
-
-	need(msg.kind == WEIR_KIND_REQUEST, "kind %d is a request", msg.kind);
-	memcpy(copy, msg.data, len);
-	weir_release(w, &msg);
-	need(!weir_reply(w, &ticket, copy, len, WEIR_DONTWAIT), "reply: %s",
-	     weir_error());
-}
-
-/* Are there messages? How many; they are released. */
-__attribute__((unused))
-static int drain(struct weir *w)
-{
-	struct weir_msg msg;
-	int n = 0;
-
-	while (weir_peek(w, &msg) == 1) {
-		weir_release(w, &msg);
-		n++;
-	}
-	return n;
-}
-
-/* The reason of the next answer, which must be the router's; 0 for a reply. */
-__attribute__((unused))
-static uint32_t answer(struct weir *w, uint32_t tag)
-{
-	struct weir_msg msg = next_message(w, "the caller");
-	struct weir_fault fault = { .reason = 0 };
-
-	if (msg.rec->tag != tag)
-		check(false, "the answer is for %u, not %u", msg.rec->tag, tag);
-	if (msg.kind == WEIR_KIND_ERROR)
-		need(weir_fault_get(&msg, &fault), "a fault of the router's");
-	weir_release(w, &msg);
-	return fault.reason;
-}
-
-/* --- control -------------------------------------------------------------- */
-
-__attribute__((unused))
-static int control(const struct weir_route_op *ops, uint32_t n)
-{
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl),
-		.op_size = sizeof(*ops),
-		.count = n,
-		.ops = (uintptr_t)ops,
-	};
-	int fd = tap_socket(SOCK_RDM), err;
-
-	err = ioctl(fd, WEIR_IOC_CONTROL, &ctl) ? -errno : 0;
-	if (err)
-		tap_diag("change %u: %s", ctl.failed, tap_words(fd));
-	close(fd);
-	return err;
-}
-
-/* Conf of a route; the rest are zeros. */
-__attribute__((unused))
-static int route_set(const char *path, const struct weir_route_conf *conf)
-{
-	struct weir_route_op op = { .op = WEIR_OP_ROUTE_SET, .conf = *conf };
-
-	strcpy(op.path, path);
-	return control(&op, 1);
-}
-
-__attribute__((unused))
-static int route_del(const char *path)
-{
-	struct weir_route_op op = { .op = WEIR_OP_ROUTE_DEL };
-
-	strcpy(op.path, path);
-	return control(&op, 1);
-}
-
-__attribute__((unused))
-static int target_op(uint32_t what, const char *path, const char *target_path,
-		     uint64_t target, uint32_t weight)
-{
-	struct weir_route_op op = {
-		.op = what,
-		.target = target,
-		.weight = weight,
-	};
-
-	strcpy(op.path, path);
-	strcpy(op.target_path, target_path);
-	return control(&op, 1);
-}
-
-/* All entries of a kind after one another; how many, at most @room. */
-__attribute__((unused))
-static uint32_t list(uint32_t kind, void *to, uint32_t entry_size,
-		     uint32_t room)
-{
-	struct weir_ioc_list l = {
-		.size = sizeof(l),
-		.kind = kind,
-		.entry_size = entry_size,
-		.count = room,
-		.entries = (uintptr_t)to,
-	};
-	int fd = tap_socket(SOCK_RDM);
-
-	need(!ioctl(fd, WEIR_IOC_LIST, &l), "list: %s", tap_words(fd));
-	close(fd);
-	return l.count;
-}
-
-/* The route of this name; false when there is none. */
-__attribute__((unused))
-static bool route_get(const char *path, struct weir_route_entry *entry)
-{
-	static struct weir_route_entry all[256];
-	uint32_t n = list(WEIR_LIST_ROUTES, all, sizeof(all[0]), 256), i;
-
-	for (i = 0; i < n; i++) {
-		if (!strcmp(all[i].path, path)) {
-			*entry = all[i];
-			return true;
-		}
-	}
-	return false;
-}
-
-__attribute__((unused))
-static bool target_get(uint64_t id, struct weir_target_entry *entry)
-{
-	static struct weir_target_entry all[256];
-	uint32_t n = list(WEIR_LIST_TARGETS, all, sizeof(all[0]), 256), i;
-
-	for (i = 0; i < n; i++) {
-		if (all[i].id == id) {
-			*entry = all[i];
-			return true;
-		}
-	}
-	return false;
-}
+/* Nothing happens by itself: no watchdog, and time for the slowest kernel. */
+ROUTED const struct weir_route_conf quiet = {
+	.timeout_ns = 600 * SECOND,
+	.probe_ns = WEIR_PROBE_OFF,
+};
 
 /* Runs a part of a test and says how long it took. */
 #define part(run) do {							\
@@ -231,31 +33,7 @@ static bool target_get(uint64_t id, struct weir_target_entry *entry)
 	note("%s: %lld ms", #run, (long long)(now_ms() - begun_));	\
 } while (0)
 
-/* --- more steps ------------------------------------------------------------ */
-
-/* A server with an inbox of this size, and its target's number. */
-__attribute__((unused))
-static struct weir *server_of(const char *path, uint32_t weight,
-			      uint32_t inbox_bytes, uint64_t *id)
-{
-	struct weir *w = handle(0, inbox_bytes);
-
-	need(!weir_serve(w, path, weight, id), "serve %s: %s", path,
-	     weir_error());
-	return w;
-}
-
-__attribute__((unused))
-static uint32_t route_of(struct weir *w, const char *path)
-{
-	int ret = weir_route(w, path);
-
-	need(ret > 0, "route %s: %s", path, weir_error());
-	return (uint32_t)ret;
-}
-
-__attribute__((unused))
-static int64_t now_ns(void)
+ROUTED int64_t now_ns(void)
 {
 	struct timespec t;
 
@@ -264,8 +42,7 @@ static int64_t now_ns(void)
 }
 
 /* Waits for a time to come: it is the condition itself. */
-__attribute__((unused))
-static void pass(int64_t ns)
+ROUTED void pass(int64_t ns)
 {
 	int64_t until = now_ns() + ns;
 
@@ -273,214 +50,14 @@ static void pass(int64_t ns)
 		usleep(500);
 }
 
-/* One request of 8 bytes, its tag twice; the router is told. */
-__attribute__((unused))
-static void ask_with(struct weir *w, uint32_t route, uint32_t tag, uint32_t key,
-		     uint8_t flags)
+/* Of a kernel that looks over its own shoulder times mean little. */
+ROUTED bool slow_kernel(void)
 {
-	struct weir_call call = {
-		.route = route,
-		.tag = tag,
-		.key = key,
-		.flags = flags,
-	};
-	uint32_t data[2] = { tag, ~tag };
-
-	need(!request(w, &call, data, sizeof(data)), "request %u: %s", tag,
-	     weir_error());
-	weir_flush(w);
-}
-
-__attribute__((unused))
-static void ask(struct weir *w, uint32_t route, uint32_t tag)
-{
-	ask_with(w, route, tag, 0, 0);
-}
-
-/* One-way messages that are lost when there is no room. */
-__attribute__((unused))
-static void shower(struct weir *w, uint32_t route, uint32_t n)
-{
-	struct weir_call call = {
-		.route = route,
-		.flags = WEIR_REC_DROP,
-		.one_way = 1,
-	};
-
-	while (n--) {
-		need(!request(w, &call, "drop", 4), "event");
-		weir_flush(w);
-	}
-}
-
-/* Answers one request, if there is one: with a reply, or with an error. */
-__attribute__((unused))
-static bool serve_one(struct weir *w, uint8_t kind)
-{
-	struct weir_ticket ticket;
-	struct weir_msg msg;
-	char copy[64];
-	size_t len;
-	int err;
-
-	do {
-		if (weir_peek(w, &msg) != 1)
-			return false;
-		ticket = weir_ticket(&msg);
-		len = msg.len < sizeof(copy) ? msg.len : sizeof(copy);
-		memcpy(copy, msg.data, len);
-		weir_release(w, &msg);
-	} while (!weir_ticket_wanted(&ticket));
-	err = kind == WEIR_KIND_ERROR ?
-	      weir_reply_error(w, &ticket, copy, len, SECOND) :
-	      weir_reply(w, &ticket, copy, len, SECOND);
-	need(!err, "answer: %s", weir_error());
-	return true;
-}
-
-__attribute__((unused))
-static uint32_t serve_all(struct weir *w, uint8_t kind)
-{
-	uint32_t n = 0;
-
-	while (serve_one(w, kind))
-		n++;
-	return n;
-}
-
-/**
- * struct outcome - an answer
- * @kind: enum weir_kind; 0: there was none.
- * @flags: of the record.
- * @tag: likewise.
- * @len: bytes of payload.
- * @fault: when the router made it and it is an error.
- */
-struct outcome {
-	uint8_t			kind;
-	uint8_t			flags;
-	uint32_t		tag;
-	uint32_t		len;
-	struct weir_fault	fault;
-};
-
-/* The next answer if there is one now. */
-__attribute__((unused))
-static bool outcome_now(struct weir *w, struct outcome *o)
-{
-	struct weir_msg msg;
-	int ret = weir_peek(w, &msg);
-
-	memset(o, 0, sizeof(*o));
-	need(ret >= 0, "the caller reads (%d)", ret);
-	if (!ret)
-		return false;
-	o->kind = msg.kind;
-	o->flags = msg.rec->flags;
-	o->tag = msg.rec->tag;
-	o->len = msg.len;
-	weir_fault_get(&msg, &o->fault);
-	weir_release(w, &msg);
-	return true;
-}
-
-/* The next answer; kind 0 when none came in this time. */
-__attribute__((unused))
-static struct outcome outcome_within(struct weir *w, int64_t ms)
-{
-	struct outcome o;
-
-	within(ms, outcome_now(w, &o));
-	return o;
-}
-
-/* The next answer is the router's, for this reason, of this guard. */
-__attribute__((format(printf, 5, 6), unused))
-static bool refused_by(struct weir *w, uint32_t tag, uint32_t reason,
-		       uint32_t guard, const char *format, ...)
-{
-	struct outcome o = outcome_within(w, 5000);
-	char what[160];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	if (check(o.kind == WEIR_KIND_ERROR && o.flags & WEIR_REC_ROUTER &&
-		  o.tag == tag && o.fault.reason == reason &&
-		  o.fault.guard == guard, "%s", what))
-		return true;
-	note("kind %u, flags %#x, tag %u, reason %s, guard %s; want tag %u, %s, %s",
-	     o.kind, o.flags, o.tag, weir_reason_name(o.fault.reason),
-	     weir_guard_name(o.fault.guard), tag, weir_reason_name(reason),
-	     weir_guard_name(guard));
-	return false;
-}
-
-/* The next answer is a target's reply. */
-__attribute__((unused))
-static bool replied(struct weir *w, uint32_t tag)
-{
-	struct outcome o = outcome_within(w, 5000);
-
-	if (o.kind == WEIR_KIND_REPLY && o.tag == tag &&
-	    !(o.flags & WEIR_REC_ROUTER))
-		return true;
-	note("kind %u, flags %#x, tag %u, reason %s, guard %s; want a reply to %u",
-	     o.kind, o.flags, o.tag, weir_reason_name(o.fault.reason),
-	     weir_guard_name(o.fault.guard), tag);
-	return false;
-}
-
-/* A target as it is now; all zero once it is gone. */
-__attribute__((unused))
-static struct weir_target_entry target_now(uint64_t id)
-{
-	struct weir_target_entry e;
-
-	if (!target_get(id, &e))
-		memset(&e, 0, sizeof(e));
-	return e;
-}
-
-__attribute__((unused))
-static struct weir_route_entry route_now(const char *path)
-{
-	struct weir_route_entry e;
-
-	if (!route_get(path, &e))
-		memset(&e, 0, sizeof(e));
-	return e;
-}
-
-__attribute__((unused))
-static uint32_t targets_count(void)
-{
-	static struct weir_target_entry all[512];
-
-	return list(WEIR_LIST_TARGETS, all, sizeof(all[0]), 512);
-}
-
-__attribute__((unused))
-static uint32_t routes_count(void)
-{
-	static struct weir_route_entry all[512];
-
-	return list(WEIR_LIST_ROUTES, all, sizeof(all[0]), 512);
-}
-
-/* The end of a part: nobody serves, nothing is set. */
-__attribute__((unused))
-static void check_routes_gone(const char *what)
-{
-	check(soon(!targets_count() && !routes_count()),
-	      "%s: no target and no route is left (%u, %u)", what,
-	      targets_count(), routes_count());
+	return hard_lockdep() >= 0;
 }
 
 /* Percent of one CPU that was busy while nothing is asked for. */
-__attribute__((unused))
-static double busy_share(int64_t ns)
+ROUTED double busy_share(int64_t ns)
 {
 	unsigned long long v[2][8] = { { 0 } }, busy = 0;
 	int64_t begun = now_ns();
@@ -503,11 +80,461 @@ static double busy_share(int64_t ns)
 	       (double)(now_ns() - begun);
 }
 
-/* Of a kernel that looks over its own shoulder times mean little. */
-__attribute__((unused))
-static bool slow_kernel(void)
+/* --- handles --------------------------------------------------------------- */
+
+/* Rings of these sizes; 0: the module's. */
+ROUTED struct weir *handle(uint32_t ring_bytes, uint32_t inbox_bytes)
 {
-	return hard_lockdep() >= 0;
+	struct weir_config c = {
+		.ring_bytes = ring_bytes,
+		.inbox_bytes = inbox_bytes,
+	};
+	struct weir *w;
+
+	need(!weir_open(&w, SOCK_RDM, &c), "open: %s", weir_error());
+	return w;
+}
+
+/* @id: gets its target's number; may be NULL. */
+ROUTED struct weir *server_of(const char *path, uint32_t weight,
+			      uint32_t inbox_bytes, uint64_t *id)
+{
+	struct weir *w = handle(0, inbox_bytes);
+
+	need(!weir_serve(w, path, weight, id), "serve %s: %s", path,
+	     weir_error());
+	return w;
+}
+
+ROUTED struct weir *server(const char *path, uint32_t weight)
+{
+	return server_of(path, weight, 0, NULL);
+}
+
+ROUTED uint32_t route_of(struct weir *w, const char *path)
+{
+	int ret = weir_route(w, path);
+
+	need(ret > 0, "route %s: %s", path, weir_error());
+	return (uint32_t)ret;
+}
+
+ROUTED struct weir *caller(const char *path, uint32_t *route)
+{
+	struct weir *w = handle(0, 0);
+
+	*route = route_of(w, path);
+	return w;
+}
+
+/* --- requests -------------------------------------------------------------- */
+
+/* Commits one request; nothing is routed before weir_flush(). */
+ROUTED int request(struct weir *w, const struct weir_call *call,
+		   const void *data, size_t len)
+{
+	struct weir_buf buf;
+	int err = weir_call_claim(w, call, len, &buf);
+
+	if (err)
+		return err;
+	memcpy(buf.data, data, len);
+	weir_call_commit_more(w, call, &buf);
+	return 0;
+}
+
+/* One request; the router is told. */
+ROUTED void ask_for(struct weir *w, const struct weir_call *call,
+		    const void *data, size_t len)
+{
+	need(!request(w, call, data, len), "request %u: %s", call->tag,
+	     weir_error());
+	weir_flush(w);
+}
+
+/* Of 8 bytes, its tag twice. */
+ROUTED void ask_with(struct weir *w, uint32_t route, uint32_t tag, uint32_t key,
+		     uint8_t flags)
+{
+	struct weir_call call = {
+		.route = route,
+		.tag = tag,
+		.key = key,
+		.flags = flags,
+	};
+	uint32_t data[2] = { tag, ~tag };
+
+	ask_for(w, &call, data, sizeof(data));
+}
+
+ROUTED void ask(struct weir *w, uint32_t route, uint32_t tag)
+{
+	ask_with(w, route, tag, 0, 0);
+}
+
+/* One-way messages that are lost when there is no room. */
+ROUTED void shower(struct weir *w, uint32_t route, uint32_t n)
+{
+	struct weir_call call = {
+		.route = route,
+		.flags = WEIR_REC_DROP,
+		.one_way = 1,
+	};
+
+	while (n--)
+		ask_for(w, &call, "drop", 4);
+}
+
+/* --- what a target does ---------------------------------------------------- */
+
+/* The next message, or the end of the test. It is to be released. */
+ROUTED struct weir_msg next_message(struct weir *w, const char *who)
+{
+	struct weir_msg msg;
+	int ret = 0;
+
+	need(soon((ret = weir_peek(w, &msg)) != 0), "%s got a message", who);
+	need(ret == 1, "%s could read it (%d)", who, ret);
+	return msg;
+}
+
+/* Reads the next message: what its answer takes. */
+ROUTED struct weir_ticket next_ticket(struct weir *w, const char *who)
+{
+	struct weir_msg msg = next_message(w, who);
+	struct weir_ticket ticket = weir_ticket(&msg);
+
+	weir_release(w, &msg);
+	return ticket;
+}
+
+/* Are there messages? How many; they are released. */
+ROUTED int drain(struct weir *w)
+{
+	struct weir_msg msg;
+	int n = 0;
+
+	while (weir_peek(w, &msg) == 1) {
+		weir_release(w, &msg);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Answers one request with its own payload, if there is one: with a reply, or
+ * with an error. What wants no answer is passed over.
+ */
+ROUTED bool serve_one(struct weir *w, uint8_t kind)
+{
+	struct weir_ticket ticket;
+	struct weir_msg msg;
+	char copy[256];
+	size_t len;
+	int err;
+
+	do {
+		if (weir_peek(w, &msg) != 1)
+			return false;
+		ticket = weir_ticket(&msg);
+		need(msg.kind == WEIR_KIND_REQUEST ||
+		     (msg.kind == WEIR_KIND_EVENT &&
+		      !weir_ticket_wanted(&ticket)),
+		     "kind %d comes to a target", msg.kind);
+		len = msg.len < sizeof(copy) ? msg.len : sizeof(copy);
+		memcpy(copy, msg.data, len);
+		weir_release(w, &msg);
+	} while (!weir_ticket_wanted(&ticket));
+	err = kind == WEIR_KIND_ERROR ?
+	      weir_reply_error(w, &ticket, copy, len, HARD_DEADLINE_NS) :
+	      weir_reply(w, &ticket, copy, len, HARD_DEADLINE_NS);
+	need(!err, "answer: %s", weir_error());
+	return true;
+}
+
+/* Answers the next request, or ends the test. */
+ROUTED void echo(struct weir *w)
+{
+	need(soon(serve_one(w, WEIR_KIND_REPLY)), "the target got a request");
+}
+
+ROUTED uint32_t serve_all(struct weir *w, uint8_t kind)
+{
+	uint32_t n = 0;
+
+	while (serve_one(w, kind))
+		n++;
+	return n;
+}
+
+/* --- what a caller hears --------------------------------------------------- */
+
+/**
+ * struct outcome - an answer
+ * @kind: enum weir_kind; 0: there was none.
+ * @flags: of the record.
+ * @tag: likewise.
+ * @len: bytes of payload.
+ * @fault: when the router made it and it is an error.
+ */
+struct outcome {
+	uint8_t			kind;
+	uint8_t			flags;
+	uint32_t		tag;
+	uint32_t		len;
+	struct weir_fault	fault;
+};
+
+/* The next answer if there is one now. */
+ROUTED bool outcome_now(struct weir *w, struct outcome *o)
+{
+	struct weir_msg msg;
+	int ret = weir_peek(w, &msg);
+
+	memset(o, 0, sizeof(*o));
+	need(ret >= 0, "the caller reads (%d)", ret);
+	if (!ret)
+		return false;
+	o->kind = msg.kind;
+	o->flags = msg.rec->flags;
+	o->tag = msg.rec->tag;
+	o->len = msg.len;
+	weir_fault_get(&msg, &o->fault);
+	weir_release(w, &msg);
+	return true;
+}
+
+/* The next answer; kind 0 when none came. */
+ROUTED struct outcome next_outcome(struct weir *w)
+{
+	struct outcome o;
+
+	soon(outcome_now(w, &o));
+	return o;
+}
+
+/* The reason of the next answer, or the end of the test; 0 for a target's. */
+ROUTED uint32_t answer(struct weir *w, uint32_t tag)
+{
+	struct outcome o = next_outcome(w);
+
+	need(o.kind, "the caller got an answer");
+	if (o.tag != tag)
+		check(false, "the answer is for %u, not %u", o.tag, tag);
+	need(o.kind != WEIR_KIND_ERROR || o.fault.reason,
+	     "a fault of the router's");
+	return o.fault.reason;
+}
+
+/* The next answer is the router's, for this reason, of this guard. */
+__attribute__((format(printf, 5, 6)))
+ROUTED bool refused_by(struct weir *w, uint32_t tag, uint32_t reason,
+		       uint32_t guard, const char *format, ...)
+{
+	struct outcome o = next_outcome(w);
+	char what[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	if (check(o.kind == WEIR_KIND_ERROR && o.flags & WEIR_REC_ROUTER &&
+		  o.tag == tag && o.fault.reason == reason &&
+		  o.fault.guard == guard, "%s", what))
+		return true;
+	note("kind %u, flags %#x, tag %u, reason %s, guard %s; want tag %u, %s, %s",
+	     o.kind, o.flags, o.tag, weir_reason_name(o.fault.reason),
+	     weir_guard_name(o.fault.guard), tag, weir_reason_name(reason),
+	     weir_guard_name(guard));
+	return false;
+}
+
+/* The next answer is a target's reply. */
+ROUTED bool replied(struct weir *w, uint32_t tag)
+{
+	struct outcome o = next_outcome(w);
+
+	if (o.kind == WEIR_KIND_REPLY && o.tag == tag &&
+	    !(o.flags & WEIR_REC_ROUTER))
+		return true;
+	note("kind %u, flags %#x, tag %u, reason %s, guard %s; want a reply to %u",
+	     o.kind, o.flags, o.tag, weir_reason_name(o.fault.reason),
+	     weir_guard_name(o.fault.guard), tag);
+	return false;
+}
+
+/* --- control --------------------------------------------------------------- */
+
+/* @failed: gets the number of the change that was refused; may be NULL. */
+ROUTED int control_by(int fd, const struct weir_route_op *ops, uint32_t n,
+		      uint32_t *failed)
+{
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl),
+		.op_size = sizeof(*ops),
+		.count = n,
+		.ops = (uintptr_t)ops,
+	};
+	int err = ioctl(fd, WEIR_IOC_CONTROL, &ctl) ? -errno : 0;
+
+	if (failed)
+		*failed = ctl.failed;
+	return err;
+}
+
+/* By a socket of its own; says why not. */
+ROUTED int control(const struct weir_route_op *ops, uint32_t n)
+{
+	int fd = tap_socket(SOCK_RDM), err;
+	uint32_t failed;
+
+	err = control_by(fd, ops, n, &failed);
+	if (err)
+		tap_diag("change %u: %s", failed, tap_words(fd));
+	close(fd);
+	return err;
+}
+
+ROUTED struct weir_route_op route_op(uint32_t what, const char *path,
+				     const char *target_path, uint64_t target,
+				     uint32_t weight)
+{
+	struct weir_route_op op = {
+		.op = what,
+		.target = target,
+		.weight = weight,
+	};
+
+	strcpy(op.path, path);
+	strcpy(op.target_path, target_path);
+	return op;
+}
+
+ROUTED int route_set(const char *path, const struct weir_route_conf *conf)
+{
+	struct weir_route_op op = route_op(WEIR_OP_ROUTE_SET, path, "", 0, 0);
+
+	op.conf = *conf;
+	return control(&op, 1);
+}
+
+ROUTED int route_del(const char *path)
+{
+	struct weir_route_op op = route_op(WEIR_OP_ROUTE_DEL, path, "", 0, 0);
+
+	return control(&op, 1);
+}
+
+ROUTED int target_op(uint32_t what, const char *path, const char *target_path,
+		     uint64_t target, uint32_t weight)
+{
+	struct weir_route_op op = route_op(what, path, target_path, target,
+					   weight);
+
+	return control(&op, 1);
+}
+
+/* --- what the module lists ------------------------------------------------- */
+
+#define LIST_MAX	512
+
+/* All entries of a kind after one another; how many, at most @room. */
+ROUTED uint32_t list(uint32_t kind, void *to, uint32_t entry_size,
+		     uint32_t room)
+{
+	struct weir_ioc_list l = {
+		.size = sizeof(l),
+		.kind = kind,
+		.entry_size = entry_size,
+		.count = room,
+		.entries = (uintptr_t)to,
+	};
+	int fd = tap_socket(SOCK_RDM);
+
+	need(!ioctl(fd, WEIR_IOC_LIST, &l), "list: %s", tap_words(fd));
+	close(fd);
+	return l.count;
+}
+
+/* All of them, until the next look. */
+ROUTED struct weir_route_entry *routes(uint32_t *n)
+{
+	static struct weir_route_entry all[LIST_MAX];
+
+	*n = list(WEIR_LIST_ROUTES, all, sizeof(all[0]), LIST_MAX);
+	return all;
+}
+
+ROUTED struct weir_target_entry *targets(uint32_t *n)
+{
+	static struct weir_target_entry all[LIST_MAX];
+
+	*n = list(WEIR_LIST_TARGETS, all, sizeof(all[0]), LIST_MAX);
+	return all;
+}
+
+/* A route as it is now; all zero when there is none of this name. */
+ROUTED struct weir_route_entry route_now(const char *path)
+{
+	struct weir_route_entry none = { 0 }, *all;
+	uint32_t n, i;
+
+	all = routes(&n);
+	for (i = 0; i < n; i++) {
+		if (!strcmp(all[i].path, path))
+			return all[i];
+	}
+	return none;
+}
+
+/* Likewise a target. */
+ROUTED struct weir_target_entry target_now(uint64_t id)
+{
+	struct weir_target_entry none = { 0 }, *all;
+	uint32_t n, i;
+
+	all = targets(&n);
+	for (i = 0; i < n; i++) {
+		if (all[i].id == id)
+			return all[i];
+	}
+	return none;
+}
+
+ROUTED uint32_t routes_count(void)
+{
+	uint32_t n;
+
+	routes(&n);
+	return n;
+}
+
+ROUTED uint32_t targets_count(void)
+{
+	uint32_t n;
+
+	targets(&n);
+	return n;
+}
+
+/* Requests that all targets have together. */
+ROUTED uint32_t in_flight_count(void)
+{
+	struct weir_target_entry *all;
+	uint32_t n, i, sum = 0;
+
+	all = targets(&n);
+	for (i = 0; i < n; i++)
+		sum += all[i].in_flight;
+	return sum;
+}
+
+/* The end of a part: nobody serves, nothing is set. */
+ROUTED void check_routes_gone(const char *what)
+{
+	check(soon(!targets_count() && !routes_count()),
+	      "%s: no target and no route is left (%u, %u)", what,
+	      targets_count(), routes_count());
 }
 
 /* --- processes that serve and call ----------------------------------------- */
@@ -560,14 +587,17 @@ struct crew_item {
 	uint32_t tag, check, caller, target;
 };
 
-__attribute__((unused))
-static struct crew *crew_make(void)
+ROUTED struct crew *crew_make(void)
 {
 	return shared_memory(sizeof(struct crew));
 }
 
-__attribute__((unused))
-static uint64_t crew_good(struct crew *c)
+ROUTED void crew_free(struct crew *c)
+{
+	munmap(c, sizeof(*c));
+}
+
+ROUTED uint64_t crew_good(struct crew *c)
 {
 	uint64_t n = 0;
 	int i;
@@ -578,8 +608,7 @@ static uint64_t crew_good(struct crew *c)
 }
 
 /* Faults of idempotent requests or of others, for all reasons. */
-__attribute__((unused))
-static uint64_t crew_faults(struct crew *c, int idempotent)
+ROUTED uint64_t crew_faults(struct crew *c, int idempotent)
 {
 	uint64_t n = 0;
 	int i, k;
@@ -591,9 +620,19 @@ static uint64_t crew_faults(struct crew *c, int idempotent)
 	return n;
 }
 
+/* Those for another reason. */
+ROUTED uint64_t crew_faults_but(struct crew *c, int idempotent, int reason)
+{
+	uint64_t n = crew_faults(c, idempotent);
+	int i;
+
+	for (i = 0; i < CREW_MAX; i++)
+		n -= get(&c->caller[i].faults[idempotent][reason]);
+	return n;
+}
+
 /* Everything but a good reply. */
-__attribute__((unused))
-static uint64_t crew_bad(struct crew *c)
+ROUTED uint64_t crew_bad(struct crew *c)
 {
 	uint64_t n = crew_faults(c, 0) + crew_faults(c, 1);
 	int i;
@@ -604,8 +643,7 @@ static uint64_t crew_bad(struct crew *c)
 	return n;
 }
 
-__attribute__((unused))
-static void crew_note(struct crew *c, const char *what)
+ROUTED void crew_note(struct crew *c, const char *what)
 {
 	int i, k;
 
@@ -624,8 +662,7 @@ static void crew_note(struct crew *c, const char *what)
 }
 
 /* Serves a path until it is told to stop. */
-__attribute__((unused))
-static int crew_serve(void *arg)
+ROUTED int crew_serve(void *arg)
 {
 	struct crew_job *job = arg;
 	struct crew *crew = job->crew;
@@ -672,8 +709,7 @@ static int crew_serve(void *arg)
 }
 
 /* One answer that has come to a caller. */
-__attribute__((unused))
-static void crew_take(struct crew_job *job, const struct weir_msg *msg,
+ROUTED void crew_take(struct crew_job *job, const struct weir_msg *msg,
 		      uint32_t *slots, uint32_t *pending)
 {
 	struct crew *crew = job->crew;
@@ -721,8 +757,7 @@ static void crew_take(struct crew_job *job, const struct weir_msg *msg,
 }
 
 /* Calls a path, odd tags idempotent, until it is to be calm. */
-__attribute__((unused))
-static int crew_call(void *arg)
+ROUTED int crew_call(void *arg)
 {
 	static uint32_t slots[CREW_SLOTS];
 	struct crew_job *job = arg;
@@ -771,7 +806,7 @@ static int crew_call(void *arg)
 			weir_release(w, &msg);
 		}
 		if (get(&crew->calm) && until == INT64_MAX)
-			until = now_ms() + 15000;
+			until = now_ms() + HARD_DEADLINE_MS / 2;
 		if (now_ms() > until)
 			break;
 		if (job->nap_us)
@@ -789,6 +824,73 @@ static int crew_call(void *arg)
 	if (pending)
 		return 30;
 	return get(&crew->caller[job->number].odd) ? 31 : 0;
+}
+
+/* --- such processes from the test's side ------------------------------------- */
+
+/* When this returns it serves. */
+ROUTED pid_t crew_server(struct crew_job *job)
+{
+	int ready = get(&job->crew->ready);
+	pid_t pid = spawn(crew_serve, job);
+
+	need(soon(get(&job->crew->ready) > ready), "a server");
+	return pid;
+}
+
+/* Waits for so many more good replies. */
+ROUTED bool crew_progress(struct crew *c, uint64_t n)
+{
+	uint64_t from = crew_good(c);
+
+	return soon(crew_good(c) >= from + n);
+}
+
+/* Callers end: each request has been answered, once if not by @several. */
+ROUTED void crew_calm(struct crew *c, const pid_t *callers, int n, bool several,
+		      const char *what)
+{
+	uint64_t sent = 0, answers = 0, odd = 0, pending = 0;
+	int i, status;
+
+	put(&c->calm, 1);
+	for (i = 0; i < n; i++) {
+		status = reap(callers[i]);
+		check(!status, "%s: caller %d has one answer to each request (%d)",
+		      what, i, status);
+		sent += get(&c->caller[i].sent);
+		answers += get(&c->caller[i].errors);
+		odd += get(&c->caller[i].odd);
+		pending += get(&c->caller[i].pending);
+	}
+	answers += crew_good(c) + crew_faults(c, 0) + crew_faults(c, 1);
+	check(!odd && !pending && (several ? answers >= sent : answers == sent),
+	      "%s: %llu requests, %llu answers, %llu odd, %llu open", what,
+	      (unsigned long long)sent, (unsigned long long)answers,
+	      (unsigned long long)odd, (unsigned long long)pending);
+	crew_note(c, what);
+}
+
+/* Whoever lost its target: idempotent requests went to another one. */
+ROUTED void check_crew_faults(struct crew *c, const char *what)
+{
+	check(!crew_faults(c, 1),
+	      "%s: every idempotent request was answered well (%llu not)",
+	      what, (unsigned long long)crew_faults(c, 1));
+	check(!crew_faults_but(c, 0, WEIR_REASON_TARGET_DIED),
+	      "%s: the others were, or heard that their target died (%llu otherwise)",
+	      what, (unsigned long long)crew_faults_but(c, 0,
+						WEIR_REASON_TARGET_DIED));
+}
+
+/* Servers end; 0 is none. */
+ROUTED void crew_end(struct crew *c, const pid_t *servers, int n)
+{
+	put(&c->stop, 1);
+	while (n--) {
+		if (servers[n])
+			reap(servers[n]);
+	}
 }
 
 #endif /* WEIR_SELFTEST_ROUTED_H */
