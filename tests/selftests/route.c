@@ -14,6 +14,7 @@ static void one_call(void)
 	struct weir_call call = { .route = route, .tag = 77, .key = 5 };
 	struct weir_msg msg;
 
+	route_quiet("/route/echo");
 	check(!request(c, &call, "hello", 5), "a request is committed");
 	check(drain(s) == 0, "nothing goes out before the kick");
 	weir_flush(c);
@@ -32,6 +33,7 @@ static void one_call(void)
 	check(!(msg.rec->flags & WEIR_REC_ROUTER), "which is the target's");
 	weir_release(c, &msg);
 	check(drain(c) == 0 && drain(s) == 0, "that is all");
+	need(!route_del("/route/echo"), "del");
 	weir_close(c);
 	weir_close(s);
 }
@@ -48,6 +50,7 @@ static void many_calls(void)
 	struct weir_msg msg;
 	uint32_t i, bad = 0;
 
+	route_quiet("/route/many");
 	need(!weir_serve(s, "/route/many", 1, NULL), "serve: %s", weir_error());
 	call.route = route_of(c, "/route/many");
 	for (i = 0; i < N; i++) {
@@ -88,6 +91,7 @@ static void many_calls(void)
 	for (i = 0; i < 10; i++)
 		weir_reply(s, &tickets[i], "again", 5, SECOND);
 	check(drain(c) == 0, "a second answer reaches nobody");
+	need(!route_del("/route/many"), "del");
 	weir_close(c);
 	weir_close(s);
 }
@@ -110,6 +114,9 @@ static void names(void)
 	};
 	size_t i;
 
+	route_quiet("/route/n/a");
+	route_quiet("/route/n/*");
+	route_quiet("/route/**");
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct weir_call call = { .tag = (uint32_t)i };
 
@@ -120,6 +127,8 @@ static void names(void)
 		check(drain(cases[i].who) == 1, "%s", cases[i].name);
 	}
 	drain(c);
+	/* a route that is set would stay */
+	need(!route_del("/route/n/a"), "del");
 	weir_close(exact);
 	{
 		struct weir_call call = { .route = 1, .tag = 9 };
@@ -131,6 +140,7 @@ static void names(void)
 	}
 	check(weir_route(c, "/route/n/*") == -EINVAL, "a pattern is not called");
 	check(weir_route(c, "route") == -EINVAL, "nor what is no path");
+	need(!route_del("/route/n/*") && !route_del("/route/**"), "del");
 	weir_close(one);
 	weir_close(rest);
 	weir_close(c);
@@ -143,6 +153,7 @@ static void refused(void)
 	struct weir_call call = { .route = route, .tag = 1 };
 	struct weir_msg msg;
 	struct weir_fault fault;
+	int64_t ms;
 
 	ask_for(c, &call, "x", 1);
 	msg = next_message(c, "the caller");
@@ -154,6 +165,7 @@ static void refused(void)
 	      "told by the router, with the tag");
 	weir_release(c, &msg);
 
+	route_quiet("/route/none");
 	s = server("/route/none", 0);
 	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_NO_TARGET,
@@ -174,9 +186,16 @@ static void refused(void)
 	check(answer(c, 1) == WEIR_REASON_DEADLINE, "a deadline that has passed");
 	check(drain(s) == 0, "does not reach the target");
 
-	call.deadline_ns = (uint64_t)now_ns() + 100 * MS;
-	ask_for(c, &call, "x", 1);
-	msg = next_message(s, "the target");
+	/* one that is far enough off for the target to see the request */
+	for (ms = 100; ; ms *= 4) {
+		need(ms < HARD_DEADLINE_MS, "a deadline that can be kept");
+		call.deadline_ns = (uint64_t)(now_ns() + ms * MS);
+		ask_for(c, &call, "x", 1);
+		if (weir_peek(s, &msg) == 1)
+			break;
+		check(answer(c, 1) == WEIR_REASON_DEADLINE, "%lld ms: too late",
+		      (long long)ms);
+	}
 	check(msg.rec->ext == 1 && msg.len == 1 &&
 	      !memcmp(msg.data, "x", 1) &&
 	      !memcmp(msg.rec + 1, &call.deadline_ns, 8),
@@ -195,6 +214,7 @@ static void refused(void)
 	ask_for(c, &call, "x", 1);
 	check(answer(c, 1) == WEIR_REASON_DEADLINE, "deadline, unread");
 	check(drain(s) == 0, "it is taken out of the target's inbox");
+	need(!route_del("/route/none"), "del");
 	weir_close(s);
 	weir_close(c);
 }
@@ -211,6 +231,7 @@ static void sizes(void)
 
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * 7);
+	route_quiet("/route/size");
 	need(!weir_serve(s, "/route/size", 1, NULL), "serve");
 	call.route = route_of(c, "/route/size");
 
@@ -239,6 +260,7 @@ static void sizes(void)
 	ask_for(c, &call, data, len);
 	check(answer(c, 3) == WEIR_REASON_TOO_LARGE,
 	      "a request that the target's inbox can never hold: too large");
+	need(!route_del("/route/size"), "del");
 	weir_close(s);
 	weir_close(c);
 }
@@ -275,6 +297,7 @@ static void going(void)
 	struct weir_ticket ticket;
 
 	/* an answer that was committed and not kicked */
+	route_quiet("/route/go");
 	ask_for(c, &call, "x", 1);
 	ticket = next_ticket(s, "the target");
 	{
@@ -289,6 +312,8 @@ static void going(void)
 
 	s = server("/route/go", 1);
 	ask_for(c, &call, "x", 1);
+	/* a route that is set would stay */
+	need(!route_del("/route/go"), "del");
 	weir_close(s);
 	check(answer(c, 1) == WEIR_REASON_TARGET_DIED,
 	      "what it did not answer is answered: target died");
@@ -296,6 +321,7 @@ static void going(void)
 	check(answer(c, 1) == WEIR_REASON_NO_ROUTE, "and it is gone");
 
 	/* the caller goes */
+	route_quiet("/route/go");
 	s = server("/route/go", 1);
 	request(c, &call, "x", 1);
 	ask_for(c, &call, "y", 1);
@@ -312,6 +338,7 @@ static void going(void)
 		      "and nothing is in flight (%u targets, %u, %llu)", n,
 		      t[0].in_flight, (unsigned long long)t[0].requests);
 	}
+	need(!route_del("/route/go"), "del");
 	weir_close(s);
 }
 

@@ -88,6 +88,7 @@ static void calls(void)
 	int next = -1;
 
 	tap_ok(!ioctl(s, FIONREAD, &next) && !next, "FIONREAD of nothing");
+	route_quiet("/named/echo");
 	tap_is(send_route(c, "/named/echo", NULL, "hello", 5), 5,
 	       "sendto the address of a path");
 	tap_ok(tap_poll_now(s, POLLIN) & POLLIN, "the service may read");
@@ -123,6 +124,8 @@ static void calls(void)
 	}
 	tap_is(recv(c, data, sizeof(data), MSG_DONTWAIT), 3, "and answers it");
 
+	/* a route that is set would stay */
+	need(!route_del("/named/echo"), "del");
 	close(s);
 	tap_is(send_route(c, "/named/echo", NULL, "x", 1), 1,
 	       "nobody serves it any more");
@@ -171,6 +174,7 @@ static void many_names(void)
 	enum { N = 1000 };
 	int s = service("/named/**"), c = tap_socket(SOCK_RDM), i, bad = 0;
 
+	route_quiet("/named/**");
 	for (i = 0; i < 3 * N; i++) {
 		char path[64], data[8];
 
@@ -183,6 +187,7 @@ static void many_names(void)
 			bad++;
 	}
 	tap_is(bad, 0, "a thousand names, thrice");
+	need(!route_del("/named/**"), "del");
 	close(c);
 	close(s);
 }

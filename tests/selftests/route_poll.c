@@ -41,6 +41,7 @@ static void no_call(void)
 	struct weir_call call = { .route = route };
 	struct weir_buf buf = { 0 };
 
+	route_quiet("/poll/a");
 	check(asks(c) && asks(s), "without polling both are asked to kick");
 	need(!tap_tune("poll_idle_us", 1000000), "idle time");
 	need(!poll_cpus("1"), "polling on");
@@ -80,6 +81,7 @@ static void no_call(void)
 	ask_for(c, &call, "x", 1);
 	echo(s);
 	check(answer(c, 2) == 0, "and do");
+	need(!route_del("/poll/a"), "del");
 	weir_close(c);
 	weir_close(s);
 }
@@ -103,7 +105,8 @@ static int echo_for_ever(void *arg)
 		ticket = weir_ticket(&msg);
 		memcpy(&value, msg.data, sizeof(value));
 		weir_release(s, &msg);
-		weir_reply(s, &ticket, &value, sizeof(value), SECOND);
+		weir_reply(s, &ticket, &value, sizeof(value),
+			   HARD_DEADLINE_NS);
 	}
 	return 0;
 }
@@ -131,6 +134,7 @@ static void switching(void)
 	pid_t service, switcher;
 
 	need(!tap_tune("poll_idle_us", 100), "idle time");
+	route_quiet("/poll/b");
 	service = spawn(echo_for_ever, shared);
 	need(soon(get(&shared[0])), "the service is there");
 	switcher = spawn(switch_for_ever, shared);
@@ -138,7 +142,7 @@ static void switching(void)
 		struct weir_call call = { .route = route };
 		uint32_t value = 0;
 		ssize_t len = weir_call(c, &call, &i, sizeof(i), &value,
-					sizeof(value), 10 * SECOND);
+					sizeof(value), HARD_DEADLINE_NS);
 
 		if (len != sizeof(value) || value != i) {
 			note("call %u: %zd %s", i, len, weir_error());
@@ -149,6 +153,7 @@ static void switching(void)
 	check(!bad, "%u calls while polling is switched on and off", i);
 	put(&shared[1], 1);
 	check(!reap(switcher) && !reap(service), "all end");
+	need(!route_del("/poll/b"), "del");
 	weir_close(c);
 }
 
