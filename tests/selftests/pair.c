@@ -317,9 +317,12 @@ static void waiting_connect(void)
 	close(c);
 }
 
+static int *signals;	/* handled by a child */
+
 static void on_signal(int sig)
 {
 	(void)sig;
+	__atomic_add_fetch(signals, 1, __ATOMIC_SEQ_CST);
 }
 
 /* A connect that a signal interrupts and that is made again has its path. */
@@ -327,9 +330,10 @@ static void interrupted_connect(int l, const char *path)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	int flags[] = { SA_RESTART, 0 }, s = tap_socket(SOCK_SEQPACKET);
-	size_t i;
 	pid_t pid;
+	int i;
 
+	signals = tap_shared(4096);
 	for (i = 0; i < 2; i++) {
 		act.sa_flags = flags[i];
 		sigaction(SIGUSR1, &act, NULL);
@@ -348,7 +352,7 @@ static void interrupted_connect(int l, const char *path)
 		}
 		tap_until_asleep(pid);
 		kill(pid, SIGUSR1);
-		usleep(20000);
+		tap_until(__atomic_load_n(signals, __ATOMIC_SEQ_CST) > i);
 		tap_until_asleep(pid);
 		close(accept(l, NULL, NULL));
 		tap_is(tap_wait(pid), 0, flags[i] ?
