@@ -446,6 +446,9 @@ ROUTED int target_op(uint32_t what, const char *path, const char *target_path,
 
 #define LIST_MAX	512
 
+/* The socket that lists; -1: a new one each time. */
+ROUTED int list_fd = -1;
+
 /* All entries of a kind after one another; how many, at most @room. */
 ROUTED uint32_t list(uint32_t kind, void *to, uint32_t entry_size,
 		     uint32_t room)
@@ -457,10 +460,11 @@ ROUTED uint32_t list(uint32_t kind, void *to, uint32_t entry_size,
 		.count = room,
 		.entries = (uintptr_t)to,
 	};
-	int fd = tap_socket(SOCK_RDM);
+	int fd = list_fd < 0 ? tap_socket(SOCK_RDM) : list_fd;
 
 	need(!ioctl(fd, WEIR_IOC_LIST, &l), "list: %s", tap_words(fd));
-	close(fd);
+	if (fd != list_fd)
+		close(fd);
 	return l.count;
 }
 
