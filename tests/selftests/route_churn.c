@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Everything changes at random while callers keep many requests in flight:
- * targets join, leave and are killed, weights, policies and guards change,
- * breakers are forced, paths come and go behind others. Each request is
- * answered once, whatever happens; nothing is left afterwards. Breakers and
+ * targets join, leave, hang and are killed, weights, policies and guards change,
+ * breakers are forced, paths come and go behind others, and traffic is shifted
+ * from one to another. Each request is answered once, whatever happens, and not
+ * done twice if it may not be; nothing is left afterwards. Breakers and
  * plans are changed as fast as may be, for what goes wrong only then. And
  * thousands of sockets that call one service.
  */
@@ -12,7 +13,7 @@
 
 #include "routed.h"
 
-#define SERVERS	6
+#define SERVERS	8
 #define CALLERS	4
 
 static struct crew *crew;
@@ -21,8 +22,12 @@ static struct crew *crew;
 
 static pid_t servers[SERVERS];
 static struct crew_job jobs[SERVERS];
-static uint64_t target_ids[64];
-static uint32_t ntargets;
+static bool hangs[SERVERS];
+static struct target {
+	uint64_t	id;
+	char		path[WEIR_PATH_MAX + 1];
+} known[64];
+static uint32_t ntargets, ndone, nrefused;
 
 static void look(void)
 {
@@ -32,8 +37,10 @@ static void look(void)
 	ntargets = 0;
 	t = targets(&n);
 	for (i = 0; i < n && ntargets < 64; i++) {
-		if (t[i].socket)
-			target_ids[ntargets++] = t[i].id;
+		if (!t[i].socket)
+			continue;
+		known[ntargets].id = t[i].id;
+		strcpy(known[ntargets++].path, t[i].path);
 	}
 }
 
@@ -77,6 +84,10 @@ static struct weir_route_conf random_conf(bool several)
 		c.fallback_len = 6;
 		c.fallback_reply = (uintptr_t)"canned";
 	}
+	if (rnd() % 3 == 0 && c.policy < WEIR_POLICY_ALL) {
+		c.dup_window_ns = (1 + rnd() % 1000) * MS;
+		c.dup_entries = rnd() & 1 ? 64 : 0;
+	}
 	if (rnd() % 4 == 0)
 		c.probe_ns = rnd() & 1 ? (uint64_t)(5 * MS) : WEIR_PROBE_OFF;
 	return c;
@@ -84,16 +95,58 @@ static struct weir_route_conf random_conf(bool several)
 
 static void start(int k)
 {
-	static const char *const paths[] = { "/churn/a", "/churn/a", "/churn/*",
-					     "/churn/behind", "/churn/shadow",
-					     "/churn/a" };
+	static const char *const paths[SERVERS] = {
+		"/churn/a", "/churn/a", "/churn/*", "/churn/behind",
+		"/churn/shadow", "/churn/a", "/churn/b", "/churn/c",
+	};
 
 	jobs[k] = (struct crew_job){
 		.crew = crew, .path = paths[k], .number = (uint32_t)k,
-		.weight = (uint32_t)(rnd() % 4),
+		.weight = rnd() % 8 ? 1 + (uint32_t)(rnd() % 3) : 0,
 		.fail_one_in = rnd() % 3 ? 0 : 20,
 	};
 	servers[k] = crew_server(&jobs[k]);
+}
+
+static void go_on(int k)
+{
+	if (hangs[k])
+		kill(servers[k], SIGCONT);
+	hangs[k] = false;
+}
+
+/* From one path to the other: both weights in one call. */
+static void shift(int fd)
+{
+	uint32_t green = (uint32_t)(rnd() % 21) * 5;
+	struct weir_route_op ops[] = {
+		route_op(WEIR_OP_TARGET_SET, "/churn/a", "/churn/b", 0,
+			 100 - green),
+		route_op(WEIR_OP_TARGET_SET, "/churn/a", "/churn/c", 0, green),
+	};
+
+	control_by(fd, ops, 2, NULL);
+}
+
+/* Half of those for one target name it by its number, the others by path. */
+static struct weir_route_op random_op(bool several)
+{
+	uint32_t what = 1 + (uint32_t)(rnd() % WEIR_OP_BREAKER);
+	uint32_t weight = rnd() % 8 ? 1 + (uint32_t)(rnd() % 3) : 0;
+	const char *path = rnd() % 4 ? "/churn/a" : "/churn/behind";
+	struct target *t = ntargets ? &known[rnd() % ntargets] : NULL;
+	struct weir_route_op op;
+
+	if (t && what == WEIR_OP_BREAKER)
+		return route_op(what, t->path, "", t->id, rnd() % 4 == 0);
+	if (t && what == WEIR_OP_TARGET_SET && rnd() & 1)
+		return route_op(what, t->path, "", t->id, weight);
+	if (what >= WEIR_OP_TARGET_ADD)
+		return route_op(what, path, rnd() & 1 ? "/churn/b" : "/churn/c",
+				0, weight);
+	op = route_op(what, path, "", 0, 0);
+	op.conf = random_conf(several);
+	return op;
 }
 
 /* One change; some of them are refused, which is no fault. */
@@ -104,46 +157,42 @@ static void change(bool several)
 	struct weir_route_op ops[3];
 	uint32_t i, n;
 
-	switch (rnd() % 8) {
+	switch (rnd() % 10) {
 	case 0:
 	case 1:
 		if (servers[k])
 			kill_and_reap(servers[k]);
 		servers[k] = 0;
+		hangs[k] = false;
 		if (rnd() % 4)
 			start(k);
 		break;
 	case 2:
 		if (servers[k]) {
 			kill(servers[k], SIGSTOP);
+			hangs[k] = true;
 			usleep((useconds_t)(rnd() % 2000));
-			kill(servers[k], SIGCONT);
+			/* some for long enough to be given up */
+			if (rnd() % 3)
+				go_on(k);
 		}
+		break;
+	case 3:
+		for (k = 0; k < SERVERS; k++)
+			go_on(k);
+		break;
+	case 4:
+		shift(fd);
 		break;
 	default:
 		look();
-		memset(ops, 0, sizeof(ops));
-		n = 1 + (uint32_t)(rnd() % 3);
-		for (i = 0; i < n; i++) {
-			ops[i].op = 1 + (uint32_t)(rnd() % WEIR_OP_BREAKER);
-			ops[i].weight = (uint32_t)(rnd() % 4);
-			strcpy(ops[i].path, rnd() % 4 ? "/churn/a" :
-			       "/churn/behind");
-			if (ops[i].op == WEIR_OP_BREAKER) {
-				ops[i].weight = rnd() % 4 == 0;
-				if (ntargets)
-					ops[i].target = target_ids[rnd() % ntargets];
-			} else if (ops[i].op == WEIR_OP_TARGET_SET && ntargets &&
-				   rnd() & 1) {
-				ops[i].target = target_ids[rnd() % ntargets];
-			} else if (ops[i].op >= WEIR_OP_TARGET_ADD) {
-				strcpy(ops[i].target_path, rnd() & 1 ?
-				       "/churn/b" : "/churn/c");
-			} else {
-				ops[i].conf = random_conf(several);
-			}
-		}
-		control_by(fd, ops, n, NULL);
+		n = rnd() & 1 ? 1 : 2 + (uint32_t)(rnd() & 1);
+		for (i = 0; i < n; i++)
+			ops[i] = random_op(several);
+		if (control_by(fd, ops, n, NULL))
+			nrefused++;
+		else
+			ndone++;
 	}
 	close(fd);
 }
@@ -182,22 +231,29 @@ static void churn(bool several)
 	crew = crew_make();
 	for (k = 0; k < SERVERS; k++)
 		start(k);
+	need(!target_op(WEIR_OP_TARGET_ADD, "/churn/a", "/churn/b", 0, 1) &&
+	     !target_op(WEIR_OP_TARGET_ADD, "/churn/a", "/churn/c", 0, 0), "add");
 	for (k = 0; k < CALLERS; k++) {
 		call[k] = (struct crew_job){
 			.crew = crew, .number = (uint32_t)k, .depth = 100,
 			.path = k == 3 ? "/churn/x" : "/churn/a",
 			.several = several,
+			.keys = k == 2,
 			.nap_us = slow_kernel() ? 20000 : 0,
 		};
 		pid[k] = spawn(crew_call, &call[k]);
 	}
 	need(crew_progress(crew, 100), "load");
+	ndone = 0;
+	nrefused = 0;
 	/* a kernel that is very slow does a few all the same */
-	for (i = 0; i < rounds && (i < 12 || now_ms() < until); i++)
+	for (i = 0; i < rounds && (i < 30 || now_ms() < until); i++)
 		change(several);
-	note("%ld changes", i);
+	note("%ld changes; of control calls %u done, %u refused", i, ndone,
+	     nrefused);
 	/* so that what is in flight has somewhere to go */
 	for (k = 0; k < SERVERS; k++) {
+		go_on(k);
 		if (!servers[k])
 			start(k);
 	}

@@ -553,6 +553,7 @@ ROUTED void check_routes_gone(const char *what)
 
 #define CREW_MAX	16
 #define CREW_SLOTS	4096	/* a caller's requests in flight */
+#define CREW_SEEN	65536	/* tags of a caller that servers remember */
 
 /**
  * struct crew - what processes of one test tell each other
@@ -561,15 +562,18 @@ ROUTED void check_routes_gone(const char *what)
  * @stop: servers end.
  * @fault_ns: a fault was made then; 0: not yet.
  * @victim: the target that it hit.
+ * @twice: requests that may be done once and came to servers again.
  * @first_ns: the first good reply of another target after it.
  * @target: what each server has done.
  * @caller: what each caller has seen; faults by reason, of idempotent requests
  *	and of others; @odd: answers to nothing, twice, or damaged.
+ * @seen: tags + 1 of what came to servers, by caller and tag.
  */
 struct crew {
 	int		ready, calm, stop;
 	int64_t		fault_ns, first_ns;
 	uint32_t	victim;
+	uint64_t	twice;
 	struct {
 		uint64_t	served;
 	} target[CREW_MAX];
@@ -577,6 +581,7 @@ struct crew {
 		uint64_t	sent, good, odd, errors, pending;
 		uint64_t	faults[2][WEIR_REASON_MAX];
 	} caller[CREW_MAX];
+	uint32_t	seen[CREW_MAX][CREW_SEEN];
 };
 
 /**
@@ -586,12 +591,13 @@ struct crew {
  * @nap_us: pause of a caller between two looks.
  * @fail_one_in: of so many requests a server answers one with an error.
  * @several: answers may come with WEIR_REC_MORE.
+ * @keys: requests have idempotency keys, each its own.
  */
 struct crew_job {
 	struct crew	*crew;
 	const char	*path;
 	uint32_t	number, weight, depth, nap_us, fail_one_in;
-	bool		several;
+	bool		several, keys;
 };
 
 /* A request, and, with @target, its reply. */
@@ -673,6 +679,16 @@ ROUTED void crew_note(struct crew *c, const char *what)
 	}
 }
 
+/* A request has come to a server: those with even tags may be done once. */
+ROUTED void crew_seen(struct crew *c, const struct crew_item *it)
+{
+	uint32_t *seen = &c->seen[it->caller % CREW_MAX][it->tag % CREW_SEEN];
+
+	if (__atomic_exchange_n(seen, it->tag + 1, __ATOMIC_SEQ_CST) ==
+	    it->tag + 1 && !(it->tag & 1))
+		add(&c->twice, 1);
+}
+
 /* Serves a path until it is told to stop. */
 ROUTED int crew_serve(void *arg)
 {
@@ -699,10 +715,13 @@ ROUTED int crew_serve(void *arg)
 			continue;
 		}
 		ticket = weir_ticket(&msg);
-		if (msg.len == sizeof(it))
+		memset(&it, 0, sizeof(it));
+		if (msg.len == sizeof(it)) {
 			memcpy(&it, msg.data, sizeof(it));
-		else
-			it.tag = 0;
+			/* neither a copy nor somebody else's */
+			if (weir_ticket_wanted(&ticket) && it.check == ~it.tag)
+				crew_seen(crew, &it);
+		}
 		weir_release(w, &msg);
 		it.target = job->number;
 		/* counted first: who gets the reply may look at it */
@@ -798,6 +817,8 @@ ROUTED int crew_call(void *arg)
 				.tag = tag,
 				.key = tag * 2654435761U,
 				.flags = tag & 1 ? WEIR_REC_IDEMPOTENT : 0,
+				.dup = job->keys ? tag + 1 +
+				       ((uint64_t)job->number << 32) : 0,
 			};
 
 			it.tag = tag;
@@ -880,6 +901,10 @@ ROUTED void crew_calm(struct crew *c, const pid_t *callers, int n, bool several,
 	      "%s: %llu requests, %llu answers, %llu odd, %llu open", what,
 	      (unsigned long long)sent, (unsigned long long)answers,
 	      (unsigned long long)odd, (unsigned long long)pending);
+	if (!several)
+		check(!get(&c->twice),
+		      "%s: none that may be done once came twice (%llu did)",
+		      what, (unsigned long long)get(&c->twice));
 	crew_note(c, what);
 }
 
