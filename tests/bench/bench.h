@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #define KIB		1024UL
 #define MIB		(1024UL * KIB)
@@ -35,6 +36,14 @@
 #define BATCH_MAX	16
 
 #define inlined static inline __attribute__((always_inline))
+
+inlined uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 enum bench_mode {
 	MODE_NATIVE,	/* this machine, no module: ring code alone */

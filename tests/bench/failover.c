@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "routed.h"
@@ -31,14 +30,6 @@
 #define LOAD_S		20
 #define LATE_NS		(25 * MS_NS)
 #define FAIL_RING	(64 * KIB)
-
-static uint64_t clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* --- the machine --- */
 
@@ -54,7 +45,7 @@ static pid_t clocks[2];
 static _Noreturn void clock_run(int side)
 {
 	struct sched_param first = { .sched_priority = 1 };
-	uint64_t at = clock_now(), now;
+	uint64_t at = now_ns(), now;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	job_pin(side);
@@ -66,7 +57,7 @@ static _Noreturn void clock_run(int side)
 		until.tv_sec = (time_t)(at / SECOND_NS);
 		until.tv_nsec = (long)(at % SECOND_NS);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-		now = clock_now();
+		now = now_ns();
 		if (now - at > atomic_load(&late[side]))
 			atomic_store(&late[side], now - at);
 		atomic_store(&late[2 + side], now);
@@ -111,7 +102,7 @@ static void late_reset(void)
 
 static uint64_t late_ns(void)
 {
-	uint64_t worst = 0, one, now = clock_now();
+	uint64_t worst = 0, one, now = now_ns();
 	int i;
 
 	for (i = 0; i < 2; i++) {
@@ -278,7 +269,7 @@ static void flow_run(struct flow *f, uint64_t until, bool drain)
 	int i;
 
 	for (;;) {
-		now = clock_now();
+		now = now_ns();
 		flow_take(f, now);
 		if (now >= until)
 			return;
@@ -346,12 +337,12 @@ static double fault(const char *who, int signal, uint64_t probe_ns,
 	flow_begin(&f, probe_ns);
 	pid[0] = target_start();
 	pid[1] = target_start();
-	flow_run(&f, clock_now() + BEFORE_NS, false);
+	flow_run(&f, now_ns() + BEFORE_NS, false);
 	late_reset();
-	f.fault_ns = clock_now();
+	f.fault_ns = now_ns();
 	kill(pid[0], signal);
 	flow_run(&f, f.fault_ns + AFTER_NS, false);
-	flow_run(&f, clock_now() + 10 * SECOND_NS, true);
+	flow_run(&f, now_ns() + 10 * SECOND_NS, true);
 	*late_ms = (double)late_ns() / (double)MS_NS;
 	flow_complain(who, &f);
 	flow_end(&f);
@@ -412,7 +403,7 @@ static void trips(unsigned int round, uint64_t probe_ns)
 	pid[1] = target_start();
 	while (good < n && tries--) {
 		late_reset();
-		flow_run(&f, clock_now() + SECOND_NS, false);
+		flow_run(&f, now_ns() + SECOND_NS, false);
 		now = target_trips() + f.errors;
 		if (late_ns() <= late_max_ns(probe_ns)) {
 			bad += now - before;
@@ -420,7 +411,7 @@ static void trips(unsigned int round, uint64_t probe_ns)
 		}
 		before = now;
 	}
-	flow_run(&f, clock_now() + 10 * SECOND_NS, true);
+	flow_run(&f, now_ns() + 10 * SECOND_NS, true);
 	flow_complain("load", &f);
 	figure_add(round, "trips_seconds", "load", probe_ns / MS_NS, good);
 	figure_add(round, "trips_calls", "load", probe_ns / MS_NS,

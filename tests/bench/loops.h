@@ -31,7 +31,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench.h"
 
@@ -43,14 +42,6 @@ static inline void end_rest(struct end *e, struct claim *c, struct view *v)
 	(void)v;
 }
 #endif
-
-inlined uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /*
  * The whole message is written in place and read in place. 32 bytes are four

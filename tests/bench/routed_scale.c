@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "routed.h"
@@ -22,14 +21,6 @@
 #define SCALE_RING	(64 * KIB)
 #define TUNABLES	"/sys/kernel/weir/tunables/"
 #define TRACING		"/sys/kernel/tracing/"
-
-static uint64_t clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static bool write_file(const char *name, const char *value)
 {
@@ -103,7 +94,7 @@ static double scale_send(struct weir *w, struct weir *server,
 		die("claim: %s", weir_error());
 	memset(buf.data, 1, 64);
 	weir_call_commit(w, call, &buf);
-	took = clock_now() - since;
+	took = now_ns() - since;
 	if (weir_peek(server, &msg) != 1)
 		die("a request does not arrive");
 	ticket = weir_ticket(&msg);
@@ -157,7 +148,7 @@ static void scale_depth(unsigned int round, unsigned int n, struct weir *w,
 	if (ret < 0)
 		die("route %s: %s", path, weir_error());
 	call.route = (uint32_t)ret;
-	scale_send(w, server, &call, clock_now());
+	scale_send(w, server, &call, now_ns());
 	if (before >= 0)
 		figure_add(round, "route_probes", "routed", n,
 			   (double)(scale_probes() - before));
@@ -186,7 +177,7 @@ static void scale_sends(unsigned int round, unsigned int n)
 		int ret;
 
 		route_path(path, i * (n / (PROBED + 1)));
-		at = clock_now();
+		at = now_ns();
 		ret = weir_route(w, path);
 		if (ret < 0)
 			die("route %s: %s", path, weir_error());
@@ -195,7 +186,7 @@ static void scale_sends(unsigned int round, unsigned int n)
 	}
 	figure_add(round, "send_uncached", "routed", n, median(took, PROBED));
 	for (i = 0; i < CACHED; i++)
-		took[i] = scale_send(w, server, &call, clock_now());
+		took[i] = scale_send(w, server, &call, now_ns());
 	figure_add(round, "send_cached", "routed", n, median(took, CACHED));
 	route_path(path, PROBED * (n / (PROBED + 1)));
 	scale_depth(round, n, w, server, path);
@@ -213,10 +204,10 @@ void routed_scale_measure(unsigned int round)
 		return;
 	if (scale_routes(0, FEW)) {
 		scale_sends(round, FEW);
-		at = clock_now();
+		at = now_ns();
 		if (scale_routes(FEW, many)) {
 			figure_add(round, "route_set", "routed", many,
-				   (double)(clock_now() - at) / many);
+				   (double)(now_ns() - at) / many);
 			scale_sends(round, many);
 		}
 	}

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <weir.h>
 
@@ -24,14 +23,6 @@
 static int *fds;
 static double *took;
 static unsigned int nfds;
-
-static uint64_t clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static bool scale_reserve(unsigned int n)
 {
@@ -73,14 +64,14 @@ static bool scale_add(const char *path, bool publish)
 		return false;
 	}
 	fds[nfds] = fd;
-	start = clock_now();
+	start = now_ns();
 	if (publish ? bind(fd, (void *)&at, sizeof(at)) :
 		      connect(fd, (void *)&at, sizeof(at))) {
 		say("scale: %s, number %u: %s", path, nfds, strerror(errno));
 		close(fd);
 		return false;
 	}
-	took[nfds++] = (double)(clock_now() - start);
+	took[nfds++] = (double)(now_ns() - start);
 	return true;
 }
 
