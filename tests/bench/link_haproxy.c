@@ -3,6 +3,7 @@
  * A user-space proxy between two sides: haproxy in TCP mode over loopback, one
  * thread. Only beside the router, which it is there to be compared with.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -51,15 +53,13 @@ static int tcp_bound(struct sockaddr_in *at)
 static _Noreturn void proxy_run(const char *program, unsigned int front,
 				unsigned int back)
 {
-	char file[64];
-	FILE *conf;
+	int fd = memfd_create("haproxy.cfg", 0);
+	char name[32];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(file, sizeof(file), "/tmp/weir-bench-%d.cfg", (int)getpid());
-	conf = fopen(file, "w");
-	if (!conf)
+	if (fd < 0)
 		_exit(1);
-	fprintf(conf,
+	dprintf(fd,
 		"global\n"
 		"\tnbthread 1\n"
 		"\tmaxconn 16\n"
@@ -71,8 +71,8 @@ static _Noreturn void proxy_run(const char *program, unsigned int front,
 		"listen bench\n"
 		"\tbind 127.0.0.1:%u\n"
 		"\tserver target 127.0.0.1:%u\n", front, back);
-	fclose(conf);
-	execl(program, "haproxy", "-q", "-db", "-f", file, NULL);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	execl(program, "haproxy", "-q", "-db", "-f", name, NULL);
 	_exit(1);
 }
 
@@ -82,8 +82,11 @@ static int tcp_connect(const struct sockaddr_in *to)
 	const struct timespec nap = { .tv_nsec = 10000000 };
 	int fd, tries;
 
-	for (tries = 0; tries < PATIENCE_MS / 10 &&
-			!waitpid(proxy, NULL, WNOHANG); tries++) {
+	for (tries = 0; tries < PATIENCE_MS / 10; tries++) {
+		if (waitpid(proxy, NULL, WNOHANG)) {
+			proxy = 0;
+			break;
+		}
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (!connect(fd, (const void *)to, sizeof(*to)))
 			return fd;
@@ -95,14 +98,10 @@ static int tcp_connect(const struct sockaddr_in *to)
 
 static void fd_unpair(void)
 {
-	char file[64];
-
 	if (!proxy)
 		return;
 	kill(proxy, SIGKILL);
 	waitpid(proxy, NULL, 0);
-	snprintf(file, sizeof(file), "/tmp/weir-bench-%d.cfg", (int)proxy);
-	unlink(file);
 	proxy = 0;
 }
 
