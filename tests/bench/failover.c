@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -185,15 +184,14 @@ static uint64_t target_trips(void)
 		.count = 16,
 		.entries = (uintptr_t)entry,
 	};
-	int fd = socket(weir_family(), SOCK_RDM, 0);
 	uint64_t trips = 0;
 	uint32_t i;
+	int err = entry ? routed_ioctl(WEIR_IOC_LIST, &list) : -ENOMEM;
 
-	if (!entry || fd < 0 || ioctl(fd, WEIR_IOC_LIST, &list))
-		die("the targets cannot be listed: %s", strerror(errno));
+	if (err)
+		die("the targets cannot be listed: %s", strerror(-err));
 	for (i = 0; i < list.count; i++)
 		trips += entry[i].hangs + entry[i].breaker_opens;
-	close(fd);
 	free(entry);
 	return trips;
 }

@@ -81,6 +81,19 @@ struct weir_route_conf routed_conf(uint32_t guards)
 	return c;
 }
 
+/* By a socket that neither serves nor calls. 0, or -errno. */
+int routed_ioctl(unsigned long request, void *arg)
+{
+	int fd = socket(weir_family(), SOCK_RDM, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, request, arg))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 /* Changes to routes, all or none. 0, or -errno; weir_error() has no words. */
 int routed_control(const struct weir_route_op *ops, uint32_t n)
 {
@@ -90,14 +103,8 @@ int routed_control(const struct weir_route_op *ops, uint32_t n)
 		.count = n,
 		.ops = (uintptr_t)ops,
 	};
-	int fd = socket(weir_family(), SOCK_RDM, 0), err = 0;
 
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
-		err = -errno;
-	close(fd);
-	return err;
+	return routed_ioctl(WEIR_IOC_CONTROL, &ctl);
 }
 
 void routed_set(const char *path, const struct weir_route_conf *conf)

@@ -18,6 +18,7 @@ struct weir *routed_server(const char *path, size_t ring_bytes);
 struct weir *routed_caller(const char *path, size_t ring_bytes,
 			   uint32_t *route);
 struct weir_route_conf routed_conf(uint32_t guards);
+int routed_ioctl(unsigned long request, void *arg);
 int routed_control(const struct weir_route_op *ops, uint32_t n);
 void routed_set(const char *path, const struct weir_route_conf *conf);
 void routed_unset(const char *path);
