@@ -507,7 +507,7 @@ static int open_route(const struct job *job)
 	if (weir_family() < 0)
 		return -EAFNOSUPPORT;
 	if (pipe(ready) || pipe(over))
-		return -errno;
+		die("pipe: %s", strerror(errno));
 	routed_set(PATH, &conf);
 	return 0;
 }
