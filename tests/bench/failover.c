@@ -36,9 +36,11 @@
  * An emulated processor may itself be stopped for a while by its host. On each
  * there is a process with a real-time priority that is to wake up every
  * millisecond; how late it is at most is how late everybody was, and what was
- * measured meanwhile says nothing.
+ * measured meanwhile says nothing. It cannot tell the host from a kernel that
+ * keeps the processor to itself, so how much is left out is a figure too, and
+ * when that is too much nothing is said.
  */
-static _Atomic uint64_t *late;		/* of each, and when each last woke up */
+static _Atomic uint64_t *clock_late;	/* of each, and when each last woke up */
 static pid_t clocks[2];
 
 static _Noreturn void clock_run(int side)
@@ -57,9 +59,9 @@ static _Noreturn void clock_run(int side)
 		until.tv_nsec = (long)(at % SECOND_NS);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 		now = now_ns();
-		if (now - at > atomic_load(&late[side]))
-			atomic_store(&late[side], now - at);
-		atomic_store(&late[2 + side], now);
+		if (now - at > atomic_load(&clock_late[side]))
+			atomic_store(&clock_late[side], now - at);
+		atomic_store(&clock_late[2 + side], now);
 		at = now;
 	}
 }
@@ -68,9 +70,9 @@ static void clocks_start(void)
 {
 	int i;
 
-	late = mmap(NULL, 4 * sizeof(*late), PROT_READ | PROT_WRITE,
+	clock_late = mmap(NULL, 4 * sizeof(*clock_late), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (late == MAP_FAILED)
+	if (clock_late == MAP_FAILED)
 		die("no memory for a clock");
 	fflush(NULL);
 	for (i = 0; i < 2; i++) {
@@ -90,13 +92,13 @@ static void clocks_end(void)
 		kill(clocks[i], SIGKILL);
 		waitpid(clocks[i], NULL, 0);
 	}
-	munmap(late, 4 * sizeof(*late));
+	munmap(clock_late, 4 * sizeof(*clock_late));
 }
 
 static void late_reset(void)
 {
-	atomic_store(&late[0], 0);
-	atomic_store(&late[1], 0);
+	atomic_store(&clock_late[0], 0);
+	atomic_store(&clock_late[1], 0);
 }
 
 static uint64_t late_ns(void)
@@ -105,11 +107,11 @@ static uint64_t late_ns(void)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		one = atomic_load(&late[i]);
+		one = atomic_load(&clock_late[i]);
 		if (one > worst)
 			worst = one;
 		/* it may still be */
-		one = atomic_load(&late[2 + i]);
+		one = atomic_load(&clock_late[2 + i]);
 		if (one && now > one + MS_NS && now - one - MS_NS > worst)
 			worst = now - one - MS_NS;
 	}
@@ -325,10 +327,27 @@ static void flow_complain(const char *what, const struct flow *f)
 		say("%s: not all requests were answered", what);
 }
 
-/* Milliseconds; -1 when an answer was an error, or one did not come. */
-static double fault(const char *who, int signal, uint64_t probe_ns,
-		    double *late_ms)
+/**
+ * struct fault - what came of one
+ * @ms: the longest wait after it.
+ * @late: the machine was.
+ * @failed: an answer was an error, or one did not come.
+ */
+struct fault {
+	double	ms;
+	bool	late;
+	bool	failed;
+};
+
+/* How late a machine may be to say anything about a watchdog. */
+static uint64_t late_max_ns(uint64_t probe_ns)
 {
+	return probe_ns && probe_ns < LATE_NS ? probe_ns : LATE_NS;
+}
+
+static struct fault fault(const char *who, int signal, uint64_t probe_ns)
+{
+	struct fault r;
 	pid_t pid[2];
 	struct flow f;
 
@@ -341,82 +360,90 @@ static double fault(const char *who, int signal, uint64_t probe_ns,
 	kill(pid[0], signal);
 	flow_run(&f, f.fault_ns + AFTER_NS, false);
 	flow_run(&f, now_ns() + 10 * SECOND_NS, true);
-	*late_ms = (double)late_ns() / (double)MS_NS;
+	r.ms = (double)f.longest_ns / (double)MS_NS;
+	/* being late is no excuse for a request that is never answered */
+	r.late = flow_settled(&f) && late_ns() > late_max_ns(probe_ns);
+	r.failed = f.errors || !flow_settled(&f);
 	flow_complain(who, &f);
 	flow_end(&f);
 	target_end(pid[0]);
 	target_end(pid[1]);
-	return f.errors || !flow_settled(&f) ? -1 :
-	       (double)f.longest_ns / (double)MS_NS;
-}
-
-/* How late a machine may be to say anything about a watchdog. */
-static uint64_t late_max_ns(uint64_t probe_ns)
-{
-	return probe_ns && probe_ns < LATE_NS ? probe_ns : LATE_NS;
-}
-
-/* Those in which the machine itself was late do not count. */
-static void faults(unsigned int round, const char *who, int signal,
-		   uint64_t probe_ns)
-{
-	unsigned int n = few() ? 3 : FAULTS, tries = 3 * n, got = 0, bad = 0;
-	double ms[FAULTS], took, late_ms, worst = 0;
-
-	while (got + bad < n && tries--) {
-		took = fault(who, signal, probe_ns, &late_ms);
-		if (late_ms * (double)MS_NS > (double)late_max_ns(probe_ns))
-			continue;
-		if (took < 0) {
-			bad++;
-			continue;
-		}
-		ms[got++] = took;
-		if (took > worst)
-			worst = took;
-	}
-	figure_add(round, "failover_faults", who, probe_ns / MS_NS, got + bad);
-	if (!(got + bad))
-		return;
-	figure_add(round, "failover_lost", who, probe_ns / MS_NS, bad);
-	if (bad)
-		return;
-	figure_add(round, "failover", who, probe_ns / MS_NS, median(ms, got));
-	figure_add(round, "failover_worst", who, probe_ns / MS_NS, worst);
+	return r;
 }
 
 /*
- * Targets given up, breakers opened and errors, without any fault, in seconds
- * in which the machine was not late.
+ * Those in which the machine itself was late are not among the others, only
+ * counted; without enough others there are no times.
+ */
+static void faults(unsigned int round, const char *who, int signal,
+		   uint64_t probe_ns)
+{
+	unsigned int n = few() ? 3 : FAULTS, tries, got = 0, failed = 0;
+	unsigned int late = 0, late_failed = 0;
+	unsigned long probe_ms = probe_ns / MS_NS;
+	double ms[FAULTS];
+
+	for (tries = 3 * n; tries && got + failed < n; tries--) {
+		struct fault r = fault(who, signal, probe_ns);
+
+		late += r.late;
+		late_failed += r.late && r.failed;
+		if (r.late)
+			continue;
+		if (r.failed)
+			failed++;
+		else
+			ms[got++] = r.ms;
+	}
+	figure_add(round, "failover_faults", who, probe_ms, got + failed);
+	figure_add(round, "failover_late", who, probe_ms, late);
+	figure_add(round, "failover_late_lost", who, probe_ms, late_failed);
+	if (got + failed == n || failed)
+		figure_add(round, "failover_lost", who, probe_ms, failed);
+	if (got < n)
+		return;
+	figure_add(round, "failover", who, probe_ms, median(ms, got));
+	/* sorted by now */
+	figure_add(round, "failover_worst", who, probe_ms, ms[got - 1]);
+}
+
+/*
+ * Targets given up, breakers opened and errors, without any fault. Seconds in
+ * which the machine was late, and what happened in them, are counted apart.
  */
 static void trips(unsigned int round, uint64_t probe_ns)
 {
-	unsigned int n = few() ? LOAD_S / 10 : LOAD_S, tries = 3 * n, good = 0;
-	uint64_t before = 0, now, bad = 0;
+	unsigned int n = few() ? LOAD_S / 10 : LOAD_S, tries, good = 0, late = 0;
+	uint64_t before = 0, now, bad = 0, late_bad = 0;
+	unsigned long probe_ms = probe_ns / MS_NS;
 	pid_t pid[2];
 	struct flow f;
 
 	flow_begin(&f, probe_ns);
 	pid[0] = target_start();
 	pid[1] = target_start();
-	while (good < n && tries--) {
+	for (tries = 3 * n; tries && good < n; tries--) {
 		late_reset();
 		flow_run(&f, now_ns() + SECOND_NS, false);
 		now = target_trips() + f.errors;
 		if (late_ns() <= late_max_ns(probe_ns)) {
 			bad += now - before;
 			good++;
+		} else {
+			late_bad += now - before;
+			late++;
 		}
 		before = now;
 	}
 	flow_run(&f, now_ns() + 10 * SECOND_NS, true);
 	flow_complain("load", &f);
-	figure_add(round, "trips_seconds", "load", probe_ns / MS_NS, good);
-	figure_add(round, "trips_calls", "load", probe_ns / MS_NS,
-		   (double)f.replies);
-	if (good)
-		figure_add(round, "trips", "load", probe_ns / MS_NS,
-			   (double)(bad + !flow_settled(&f)));
+	bad += !flow_settled(&f);
+	figure_add(round, "trips_seconds", "load", probe_ms, good);
+	figure_add(round, "trips_late", "load", probe_ms, late);
+	figure_add(round, "trips_then", "load", probe_ms, (double)late_bad);
+	figure_add(round, "trips_calls", "load", probe_ms, (double)f.replies);
+	if (good == n || bad)
+		figure_add(round, "trips", "load", probe_ms, (double)bad);
 	flow_end(&f);
 	target_end(pid[0]);
 	target_end(pid[1]);

@@ -250,11 +250,15 @@ static void tables(FILE *out, enum bench_mode mode)
 		{ "route_set", "Making a route, 4096 in a call, %s each, by routes", false },
 		{ "failover", "Longest wait of any request for its reply from the fault on, ms, by probe period in ms (0: the default); median", false },
 		{ "failover_worst", "The same, worst, ms", false },
-		{ "failover_faults", "So many faults (those when the machine itself was late left out)", false },
-		{ "failover_lost", "Faults after which a request had an error or no reply", false },
+		{ "failover_faults", "Of so many faults", false },
+		{ "failover_lost", "Of these with an error for a request, or no reply", false },
+		{ "failover_late", "Further faults, left out because the machine itself was late", false },
+		{ "failover_late_lost", "Of those left out with an error", false },
 		{ "trips", "Under full load: targets given up, breakers opened, errors; by probe period in ms", false },
-		{ "trips_seconds", "For so long, seconds (those in which the machine was late left out)", false },
-		{ "trips_calls", "So many calls", false },
+		{ "trips_seconds", "In so many seconds", false },
+		{ "trips_late", "Further seconds, left out because the machine itself was late", false },
+		{ "trips_then", "Given up, opened, errors in those left out", false },
+		{ "trips_calls", "Calls in all of these seconds", false },
 	};
 	unsigned int i;
 	bool any = false;
@@ -368,13 +372,40 @@ static double routed_cost(unsigned long batch)
 		      med(MODE_ICOUNT, "reply", "routed", batch));
 }
 
+static void required_trips(FILE *out, enum bench_mode m, unsigned long probe_ms)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "j. false trips in %.0f s of full load, %s",
+		 larger(med(m, "trips_seconds", "load", probe_ms), 0),
+		 probe_ms ? "10 ms probes" : "default");
+	verdict(out, what, mode_names[m], true, 0,
+		med(m, "trips", "load", probe_ms));
+}
+
+static void required_failover(FILE *out, enum bench_mode m, const char *who,
+			      unsigned long probe_ms)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "j. fail-over, target %s, %s, worst, ms",
+		 who, probe_ms ? "10 ms probes" : "default");
+	verdict(out, what, mode_names[m], true, probe_ms ? 50 : 200,
+		med(m, "failover_worst", who, probe_ms));
+	snprintf(what, sizeof(what),
+		 "j. faults of these with an error or no reply");
+	verdict(out, what, mode_names[m], true, 0,
+		med(m, "failover_lost", who, probe_ms));
+}
+
 static void required_routed(FILE *out)
 {
+	static const unsigned long probes_ms[] = { 10, 0 };
 	const enum bench_mode G = MODE_GUEST, I = MODE_ICOUNT;
 	unsigned long routes[COLUMNS + 1], many;
-	unsigned int n = columns(I, "send_cached", routes);
-	char load[96], sends[96];
+	unsigned int n = columns(I, "send_cached", routes), i;
 	enum bench_mode m;
+	char sends[96];
 
 	many = n > 1 ? routes[n - 1] : 1000000;
 
@@ -405,22 +436,11 @@ static void required_routed(FILE *out)
 	verdict(out, "i. probes for a path of 8 segments", "icount", true, 8,
 		med(I, "route_probes", "routed", many));
 	for (m = G; m <= I; m++) {
-		const char *where = mode_names[m];
-
-		verdict(out, "j. fail-over, target killed, 10 ms probes, worst, ms",
-			where, true, 50, med(m, "failover_worst", "killed", 10));
-		verdict(out, "j. fail-over, target stopped, 10 ms probes, worst, ms",
-			where, true, 50, med(m, "failover_worst", "stopped", 10));
-		verdict(out, "j. fail-over, target killed, default, worst, ms",
-			where, true, 200, med(m, "failover_worst", "killed", 0));
-		verdict(out, "j. fail-over, target stopped, default, worst, ms",
-			where, true, 200, med(m, "failover_worst", "stopped", 0));
-		snprintf(load, sizeof(load),
-			 "j. false trips in %.0f s of full load",
-			 larger(med(m, "trips_seconds", "load", 0), 0));
-		verdict(out, load, where, true, 0, med(m, "trips", "load", 0));
-		verdict(out, "j. the same, 10 ms probes", where, true, 0,
-			med(m, "trips", "load", 10));
+		for (i = 0; i < 2; i++) {
+			required_failover(out, m, "killed", probes_ms[i]);
+			required_failover(out, m, "stopped", probes_ms[i]);
+			required_trips(out, m, probes_ms[i]);
+		}
 	}
 }
 
