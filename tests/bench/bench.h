@@ -87,6 +87,8 @@ extern const char *const mode_names[MODES];
  * @STAGE_ANSWER_KICK: the system call that routes those.
  * @STAGE_TAKE: the caller looks at replies and releases them.
  * @STAGE_KICK: a kick for nothing; part of both others, not a stage.
+ *
+ * Of a polled route the kicks are rounds of the router's thread.
  */
 enum stage {
 	STAGE_SEND,
@@ -110,6 +112,7 @@ extern const char *const stage_names[STAGES];
  * @readers: of a fan-out.
  * @batch: messages at once, of routed ones.
  * @guards: of their route.
+ * @polled: by the router's thread.
  * @arrived: how often a side came to a meeting point.
  * @counted: count instructions too (and nothing else, if @stepping).
  * @stepping: the parent single-steps side 0, see job_traced().
@@ -129,6 +132,7 @@ struct job {
 	unsigned int	readers;
 	unsigned int	batch;
 	uint32_t	guards;
+	bool		polled;
 	_Atomic uint32_t arrived;
 	bool		counted;
 	bool		stepping;
@@ -150,6 +154,7 @@ struct job {
  * @broadcast: one publish reaches all readers.
  * @batches: several messages at once; only @rate and @solo say something.
  * @routed: messages go through the router.
+ * @polled: whose thread on the second processor takes them from the outboxes.
  * @guards: of its route.
  * @len_max: longest message.
  * @open: makes both ends, before the fork. 0, or -errno if it can't be had.
@@ -161,7 +166,7 @@ struct job {
  * @fan: one sends to @readers, all in one process; as @solo.
  * @handover: as @solo, but nobody touches the payload.
  * @cost: requests and replies by stage, all in one process. Routed ones have
- *	only @rtt, @rate and @cost; @cost is theirs alone.
+ *	only @rtt, @rate and @cost, polled ones only @cost; that is theirs alone.
  */
 struct contestant {
 	const char	*name;
@@ -171,6 +176,7 @@ struct contestant {
 	bool		broadcast;
 	bool		batches;
 	bool		routed;
+	bool		polled;
 	uint32_t	guards;
 	size_t		len_max;
 	int		(*open)(const struct job *job);
@@ -186,7 +192,7 @@ struct contestant {
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
 	link_weir_plain, link_ring, link_eventfd, link_pipe, link_seqpacket,
-	link_udp, link_routed, link_routed_bare, link_haproxy;
+	link_udp, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from

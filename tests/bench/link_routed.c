@@ -10,9 +10,17 @@
  * weir-wait does. Throughput: the targets are sockets of one process, both
  * sides poll, requests are sent BATCH at once, and each target answers what it
  * finds with one call. Costs: all of that in one process, stage by stage.
+ *
+ * Polled ("routed-poll", all guards on): nobody tells the router, its thread on
+ * the other processor looks for itself. Costs alone, and those where time is
+ * counted instructions of both processors and one that pauses hands over to the
+ * other: then the pause after a commit takes as long as the thread's next round,
+ * which routes that message, and what the thread does at other times is not
+ * counted.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,6 +35,7 @@
 #define LINK_OWN	1
 
 #define PATH		"/bench/routed"
+#define POLL_CPUS	TUNABLES "poll_cpus"
 #define TARGETS		4
 #define BATCH		64U
 #define WINDOW		(4 * BATCH)	/* requests in flight at most */
@@ -398,6 +407,9 @@ static void rate(struct job *job, int side)
  * @call: how requests are sent.
  * @tickets: of those read.
  * @off: what a look at the clock costs.
+ * @polled: by the router's thread.
+ * @kicks: times that the router had something to do.
+ * @looks: rounds of its thread for that.
  * @round: number of the round.
  * @took: what its stages took.
  */
@@ -407,6 +419,9 @@ struct lane {
 	struct weir_call	call;
 	struct weir_ticket	tickets[WINDOW];
 	uint64_t		off;
+	bool			polled;
+	uint64_t		kicks;
+	uint64_t		looks;
 	uint64_t		round;
 	uint64_t		took[STAGES][COST_ROUNDS];
 };
@@ -417,6 +432,49 @@ inlined uint64_t stage_end(struct lane *l, enum stage stage, uint64_t from)
 
 	l->took[stage][l->round % COST_ROUNDS] += now - from - l->off;
 	return now;
+}
+
+/* Is there a message for one of them? */
+static bool lane_arrived(struct weir *const *to, unsigned int n)
+{
+	struct weir_msg msg;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (weir_peek(to[i], &msg) == 1)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Has the router carry what is in @from's outbox to @to; for nothing, if @to is
+ * NULL. A router that polls asks for no system call.
+ */
+inlined uint64_t lane_kick(struct lane *l, struct weir *from,
+			   struct weir *const *to, unsigned int n,
+			   enum stage stage, uint64_t at)
+{
+	if (!l->polled) {
+		if (to)
+			weir_flush(from);
+		else
+			ioctl(weir_fd(from), WEIR_IOC_KICK, WEIR_KICK_READERS);
+		return stage_end(l, stage, at);
+	}
+	l->kicks += !!to;
+	for (;;) {
+		if (to)
+			weir_flush(from);
+		__builtin_ia32_pause();
+		stage_end(l, stage, at);
+		if (!to)
+			return now_ns();
+		l->looks++;
+		if (lane_arrived(to, n))
+			return now_ns();
+		at = now_ns();
+	}
 }
 
 /*
@@ -434,10 +492,9 @@ inlined void cost_round(struct lane *l, unsigned int n, unsigned int lap)
 		at = now_ns();
 		requests_send(l->caller, &l->call, 64, n, value);
 		at = stage_end(l, STAGE_SEND, at);
-		weir_flush(l->caller);
-		at = stage_end(l, STAGE_SEND_KICK, at);
-		ioctl(weir_fd(l->caller), WEIR_IOC_KICK, WEIR_KICK_READERS);
-		stage_end(l, STAGE_KICK, at);
+		at = lane_kick(l, l->caller, l->target, TARGETS,
+			       STAGE_SEND_KICK, at);
+		lane_kick(l, l->caller, NULL, 0, STAGE_KICK, at);
 	}
 	for (i = 0; i < TARGETS; i++) {
 		struct weir *w = l->target[i];
@@ -450,8 +507,7 @@ inlined void cost_round(struct lane *l, unsigned int n, unsigned int lap)
 		at = stage_end(l, STAGE_RECEIVE, at);
 		replies_send(w, 64, l->tickets, m, value);
 		at = stage_end(l, STAGE_ANSWER, at);
-		weir_flush(w);
-		stage_end(l, STAGE_ANSWER_KICK, at);
+		lane_kick(l, w, &l->caller, 1, STAGE_ANSWER_KICK, at);
 		got += m;
 	}
 	if (got != lap)
@@ -474,6 +530,7 @@ static void cost(struct job *job, int side)
 	(void)side;
 	if (rounds > COST_ROUNDS)
 		rounds = COST_ROUNDS;
+	l.polled = job->polled;
 	for (i = 0; i < TARGETS; i++)
 		l.target[i] = routed_server(PATH, ring_of(job));
 	l.caller = routed_caller(PATH, ring_of(job), &route);
@@ -491,6 +548,8 @@ static void cost(struct job *job, int side)
 		qsort(l.took[s], rounds, sizeof(l.took[s][0]), stamp_order);
 		job->stage[s] = l.took[s][rounds / 2];
 	}
+	job->ns = l.kicks;
+	job->ns2 = l.looks;
 	/* one for each batch, whatever that holds */
 	job->stage[STAGE_KICK] *= job->batch;
 	for (i = 0; i < TARGETS; i++)
@@ -503,12 +562,16 @@ static void cost(struct job *job, int side)
 static int open_route(const struct job *job)
 {
 	struct weir_route_conf conf = routed_conf(job->guards);
+	char cpu[16];
 
 	if (weir_family() < 0)
 		return -EAFNOSUPPORT;
 	if (pipe(ready) || pipe(over))
 		die("pipe: %s", strerror(errno));
 	routed_set(PATH, &conf);
+	snprintf(cpu, sizeof(cpu), "%d", options.cpu[1]);
+	if (job->polled && !routed_write(POLL_CPUS, cpu))
+		die("%s: %s", POLL_CPUS, strerror(errno));
 	return 0;
 }
 
@@ -521,6 +584,13 @@ static void close_route(void)
 		close(over[i]);
 	}
 	routed_unset(PATH);
+}
+
+static void close_polled(void)
+{
+	/* none */
+	routed_write(POLL_CPUS, "\n");
+	close_route();
 }
 
 #define ROUTED_CONTESTANT(_name, _what, _guards)			\
@@ -544,3 +614,17 @@ const struct contestant link_routed =
 
 const struct contestant link_routed_bare =
 	ROUTED_CONTESTANT("routed-bare", "weir's router, no guards", 0);
+
+const struct contestant link_routed_poll = {
+	.name		= "routed-poll",
+	.what		= "weir's router, all guards on, polling",
+	.module		= true,
+	.sleeps		= true,
+	.routed		= true,
+	.polled		= true,
+	.guards		= GUARDS_ALL,
+	.len_max	= LINK_LEN_MAX,
+	.open		= open_route,
+	.close		= close_polled,
+	.cost		= cost,
+};

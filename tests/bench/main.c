@@ -24,7 +24,7 @@ const char *const mode_names[MODES] = { "native", "guest", "icount" };
 static const struct contestant *const contestants[] = {
 	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
 	&link_weir_plain, &link_eventfd, &link_pipe, &link_seqpacket, &link_udp,
-	&link_routed, &link_routed_bare, &link_haproxy,
+	&link_routed, &link_routed_bare, &link_routed_poll, &link_haproxy,
 };
 
 #define CONTESTANTS	(sizeof(contestants) / sizeof(contestants[0]))
@@ -102,6 +102,7 @@ static struct job *prepare(const struct contestant *c, size_t len)
 	job->warm = job->count / 10 + 10;
 	job->ring_bytes = ring_for(len);
 	job->guards = c->guards;
+	job->polled = c->polled;
 	return job;
 }
 
@@ -167,7 +168,7 @@ static void measure_rtt(const struct contestant *c, unsigned int round,
 	struct job *job = prepare(c, len);
 	double n = (double)job->count;
 
-	if (!fits(c, true) || c->batches || len == 64 * KIB)
+	if (!fits(c, true) || c->batches || !c->rtt || len == 64 * KIB)
 		return;
 	job->counted = count_works() && len == 32;
 	if (!run(c, job, c->rtt, 2, "rtt"))
@@ -303,7 +304,7 @@ static void measure_routed_rate(const struct contestant *c, unsigned int round,
 	struct job *job = prepare(c, len);
 
 	if (!fits(c, true) || options.mode == MODE_ICOUNT ||
-	    !(c->routed || c == &link_seqpacket))
+	    !(c->routed || c == &link_seqpacket) || !c->rate)
 		return;
 	job->count *= c->routed ? 50 : 5;
 	if (run(c, job, c->rate, 2, "routed_rate"))
@@ -360,8 +361,14 @@ static void measure_cost(const struct contestant *c, unsigned int round,
 	char name[24];
 	enum stage s;
 
+	/* one at a time, and where whoever pauses lets the thread run */
+	if (c->polled && (batch != 1 || options.mode != MODE_ICOUNT))
+		return;
 	if (!c->cost || !fits(c, false) || !cost_of(c, job, batch))
 		return;
+	if (c->polled)
+		figure_add(round, "poll_rounds", c->name, batch,
+			   (double)job->ns2 / (double)job->ns);
 	for (s = 0; s < STAGES; s++) {
 		snprintf(name, sizeof(name), "stage_%d", (int)s);
 		figure_add(round, name, c->name, batch, cost_sum(job, s, s));

@@ -10,7 +10,7 @@
 
 static const char *const who_order[] = {
 	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
-	"seqpacket", "udp", "routed", "routed-bare", "haproxy",
+	"seqpacket", "udp", "routed", "routed-bare", "routed-poll", "haproxy",
 	/* no contestants: guards, faults */
 	"bucket", "bulkhead", "breaker", "retry", "killed", "stopped", "load",
 };
@@ -160,7 +160,7 @@ static void table_stages(FILE *out, enum bench_mode mode)
 		const char *who;
 		unsigned long batch;
 	} column[] = {
-		{ "routed", 1 }, { "routed-bare", 1 },
+		{ "routed", 1 }, { "routed-bare", 1 }, { "routed-poll", 1 },
 		{ "routed", 64 }, { "routed-bare", 64 },
 	};
 	static const struct {
@@ -177,8 +177,8 @@ static void table_stages(FILE *out, enum bench_mode mode)
 	if (!figure_find(mode, "both", "routed", 1))
 		return;
 	fprintf(out, "\n**%s of a routed 64 B message, both ends in one process**\n\n"
-		"| | alone, all guards on | off | 64 at once, on | off |\n"
-		"|---|---:|---:|---:|---:|\n",
+		"| | alone, all guards on | off | on, polled | 64 at once, on | off |\n"
+		"|---|---:|---:|---:|---:|---:|\n",
 		mode == MODE_ICOUNT ? "Instructions" : "Nanoseconds");
 	for (i = 0; i < STAGES + sizeof(sum) / sizeof(sum[0]); i++) {
 		snprintf(name, sizeof(name), "stage_%zu", i);
@@ -195,6 +195,13 @@ static void table_stages(FILE *out, enum bench_mode mode)
 		fputc('\n', out);
 	}
 	fprintf(out, "\nA kick for nothing is part of both other kicks; it is for each kick, not each message.\n");
+	if (med(mode, "poll_rounds", "routed-poll", 1) < 0)
+		return;
+	fprintf(out, "Polled, nobody kicks: it is a round of the router's thread over 5 sockets, from the\n"
+		"sender's pause until the thread has looked and pauses itself. A message took %.2f rounds.\n"
+		"What the thread spends while there is nothing to route is not in it: \"a kick for nothing\"\n"
+		"is one such round.\n",
+		med(mode, "poll_rounds", "routed-poll", 1));
 }
 
 /* How fast the machine was meanwhile. */

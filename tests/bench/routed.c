@@ -5,6 +5,7 @@
  * and none ever refuses one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -79,6 +80,18 @@ struct weir_route_conf routed_conf(uint32_t guards)
 		c.retry_max_ns = 100 * MS_NS;
 	}
 	return c;
+}
+
+/* One value into a file of the kernel's. */
+bool routed_write(const char *name, const char *value)
+{
+	size_t len = strlen(value);
+	int fd = open(name, O_WRONLY | O_APPEND);
+	bool good = fd >= 0 && write(fd, value, len) == (ssize_t)len;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
 }
 
 /* By a socket that neither serves nor calls. 0, or -errno. */

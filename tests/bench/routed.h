@@ -10,6 +10,8 @@
 
 #include "bench.h"
 
+#define TUNABLES	"/sys/kernel/weir/tunables/"
+
 #define MS_NS		UINT64_C(1000000)
 #define SECOND_NS	(1000 * MS_NS)
 
@@ -18,6 +20,7 @@ struct weir *routed_server(const char *path, size_t ring_bytes);
 struct weir *routed_caller(const char *path, size_t ring_bytes,
 			   uint32_t *route);
 struct weir_route_conf routed_conf(uint32_t guards);
+bool routed_write(const char *name, const char *value);
 int routed_ioctl(unsigned long request, void *arg);
 int routed_control(const struct weir_route_op *ops, uint32_t n);
 void routed_set(const char *path, const struct weir_route_conf *conf);

@@ -19,19 +19,7 @@
 #define PROBED		32	/* paths that are served and called */
 #define CACHED		101	/* sends by a known handle */
 #define SCALE_RING	(64 * KIB)
-#define TUNABLES	"/sys/kernel/weir/tunables/"
 #define TRACING		"/sys/kernel/tracing/"
-
-static bool write_file(const char *name, const char *value)
-{
-	size_t len = strlen(value);
-	int fd = open(name, O_WRONLY | O_APPEND);
-	bool good = fd >= 0 && write(fd, value, len) == (ssize_t)len;
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
 
 /* Caps that a million routes would meet. */
 static bool scale_uncap(void)
@@ -45,7 +33,7 @@ static bool scale_uncap(void)
 	snprintf(value, sizeof(value), "%u", 4 * MANY);
 	for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
 		snprintf(name, sizeof(name), TUNABLES "%s", caps[i]);
-		if (!write_file(name, value)) {
+		if (!routed_write(name, value)) {
 			say("routes: %s: %s", name, strerror(errno));
 			return false;
 		}
@@ -137,9 +125,9 @@ static void scale_depth(unsigned int round, unsigned int n, struct weir *w,
 	long before, probes;
 	int ret;
 
-	if (!write_file(TRACING "kprobe_events",
+	if (!routed_write(TRACING "kprobe_events",
 			"p:weir_bench_probe weir:trie_lookup\n") ||
-	    !write_file(enable, "1")) {
+	    !routed_write(enable, "1")) {
 		say("routes: probes cannot be counted: %s", strerror(errno));
 		return;
 	}
@@ -153,8 +141,8 @@ static void scale_depth(unsigned int round, unsigned int n, struct weir *w,
 	/* none at all: the compiler has made no call of it */
 	if (before >= 0 && probes > 0)
 		figure_add(round, "route_probes", "routed", n, (double)probes);
-	write_file(enable, "0");
-	write_file(TRACING "kprobe_events", "-:weir_bench_probe\n");
+	routed_write(enable, "0");
+	routed_write(TRACING "kprobe_events", "-:weir_bench_probe\n");
 }
 
 /* With @n routes there, of which some are served. */
