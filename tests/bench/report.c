@@ -253,6 +253,8 @@ static void tables(FILE *out, enum bench_mode mode)
 		{ "guard", "A request and its reply, %s, with one guard alone, by requests at once", false },
 		{ "send_cached", "Sending a request by a known handle, %s, by routes", false },
 		{ "send_uncached", "The same with finding the handle first, %s, by routes", false },
+		{ "send_named", "Sending by name (sendto), %s, by routes; the name met before on this processor", false },
+		{ "send_named_new", "The same, a name met for the first time", false },
 		{ "route_probes", "Probes of the trie for a path of eight segments, by routes", false },
 		{ "route_set", "Making a route, 4096 in a call, %s each, by routes", false },
 		{ "failover", "Longest wait of any request for its reply from the fault on, ms, by probe period in ms (0: the default); median", false },

@@ -2,7 +2,9 @@
 /*
  * Many routes: what a send costs among 100 and among a million of them, by a
  * handle that is known ("cached"), and with finding the handle of a path that
- * this socket has not called before ("uncached"). All paths have eight
+ * this socket has not called before ("uncached"); and the same by name, without
+ * the library: sendto() the address of a path, whose handle the processor
+ * remembers, or which it meets for the first time. All paths have eight
  * segments. The routes are made as an operator makes them, WEIR_OPS_MAX in a
  * control call. In instructions only, where memory is as fast as anything.
  */
@@ -69,20 +71,12 @@ static bool scale_routes(unsigned int from, unsigned int to)
 	return !err;
 }
 
-/* One request there and its reply back; how long sending it took. */
-static double scale_send(struct weir *w, struct weir *server,
-			 const struct weir_call *call, uint64_t since)
+/* A request has been sent; it is answered, and the answer read. */
+static void scale_answer(struct weir *w, struct weir *server)
 {
 	struct weir_ticket ticket;
 	struct weir_msg msg;
-	struct weir_buf buf;
-	uint64_t took;
 
-	if (weir_call_claim(w, call, 64, &buf))
-		die("claim: %s", weir_error());
-	memset(buf.data, 1, 64);
-	weir_call_commit(w, call, &buf);
-	took = now_ns() - since;
 	if (weir_peek(server, &msg) != 1)
 		die("a request does not arrive");
 	ticket = weir_ticket(&msg);
@@ -93,6 +87,44 @@ static double scale_send(struct weir *w, struct weir *server,
 		die("a reply does not arrive");
 	routed_expect(&msg, WEIR_KIND_REPLY);
 	weir_release(w, &msg);
+}
+
+/* One request there and its reply back; how long sending it took. */
+static double scale_send(struct weir *w, struct weir *server,
+			 const struct weir_call *call, uint64_t since)
+{
+	struct weir_buf buf;
+	uint64_t took;
+
+	if (weir_call_claim(w, call, 64, &buf))
+		die("claim: %s", weir_error());
+	memset(buf.data, 1, 64);
+	weir_call_commit(w, call, &buf);
+	took = now_ns() - since;
+	scale_answer(w, server);
+	return (double)took;
+}
+
+/* The same by name. */
+static double scale_send_named(struct weir *w, struct weir *server,
+			       const char *path)
+{
+	struct sockaddr_weir to = { .sw_family = (sa_family_t)weir_family() };
+	size_t len = strlen(path);
+	uint64_t took;
+	char data[64];
+
+	if (len > sizeof(to.sw_path))
+		die("%s: too long for an address", path);
+	memcpy(to.sw_path, path, len);
+	took = now_ns();
+	memset(data, 1, sizeof(data));
+	if (sendto(weir_fd(w), data, sizeof(data), MSG_DONTWAIT, (void *)&to,
+		   (socklen_t)(offsetof(struct sockaddr_weir, sw_path) + len)) !=
+	    (ssize_t)sizeof(data))
+		die("sendto %s: %s", path, strerror(errno));
+	took = now_ns() - took;
+	scale_answer(w, server);
 	return (double)took;
 }
 
@@ -145,6 +177,31 @@ static void scale_depth(unsigned int round, unsigned int n, struct weir *w,
 	routed_write(TRACING "kprobe_events", "-:weir_bench_probe\n");
 }
 
+static void scale_named(unsigned int round, unsigned int n,
+			struct weir *server)
+{
+	struct weir *w = routed_handle(SCALE_RING);
+	double took[CACHED];
+	char path[WEIR_PATH_MAX + 1];
+	unsigned int i;
+
+	route_path(path, PROBED * (n / (PROBED + 1)));
+	/* this makes outbox and inbox, which are mapped here */
+	if (weir_route(w, path) < 0)
+		die("route %s: %s", path, weir_error());
+	for (i = 0; i < PROBED; i++) {
+		route_path(path, i * (n / (PROBED + 1)));
+		took[i] = scale_send_named(w, server, path);
+	}
+	figure_add(round, "send_named_new", "routed", n, median(took, PROBED));
+	for (i = 0; i < CACHED; i++) {
+		route_path(path, i % PROBED * (n / (PROBED + 1)));
+		took[i] = scale_send_named(w, server, path);
+	}
+	figure_add(round, "send_named", "routed", n, median(took, CACHED));
+	weir_close(w);
+}
+
 /* With @n routes there, of which some are served. */
 static void scale_sends(unsigned int round, unsigned int n)
 {
@@ -180,6 +237,7 @@ static void scale_sends(unsigned int round, unsigned int n)
 	route_path(path, PROBED * (n / (PROBED + 1)));
 	scale_depth(round, n, w, server, path);
 	weir_close(w);
+	scale_named(round, n, server);
 	weir_close(server);
 }
 
