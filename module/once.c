@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls of once.h. What becomes of a first is told to the table by a work,
- * because that may take long and the reply's way may not.
+ * The calls of once.h. A reply is remembered, and those who wait are told, by a
+ * work, because that may take long and the reply's way may not.
  *
  * Process context; weir_once_leave() and weir_once_replied() under post.lock of
  * the caller's inbox.
@@ -73,15 +73,12 @@ static void weir_once_work(struct work_struct *work)
 	struct weir_once *once, *next, *waiter, *later;
 
 	llist_for_each_entry_safe(once, next, over, link) {
-		LIST_HEAD(waiters);
-
 		if (once->reply)
 			weir_dup_done(set->dups, once->scope, once->id,
-				      ktime_get_ns(), once->reply, &waiters);
-		else
-			weir_dup_fail(set->dups, once->scope, once->id,
-				      &waiters);
-		list_for_each_entry_safe(waiter, later, &waiters, waiter.link) {
+				      ktime_get_ns(), once->reply,
+				      &once->waiters);
+		list_for_each_entry_safe(waiter, later, &once->waiters,
+					 waiter.link) {
 			list_del(&waiter->waiter.link);
 			weir_once_hand_on(waiter, once->reply);
 			weir_once_free(waiter);
@@ -151,6 +148,11 @@ void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply)
 	struct weir_once_set *set = once->set;
 
 	once->reply = reply;
+	INIT_LIST_HEAD(&once->waiters);
+	/* now, so that who hears of it and asks once more is a first */
+	if (!reply)
+		weir_dup_fail(set->dups, once->scope, once->id,
+			      &once->waiters);
 	/* a reference for the work, taken before it can end the last other */
 	refcount_inc(&set->ref);
 	llist_add(&once->link, &set->over);

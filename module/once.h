@@ -47,6 +47,7 @@ struct weir_once_set {
  * @pos: of the request; a first whose walk is held up.
  * @waits: it is not the first.
  * @reply: of a first that has ended; NULL: there was none.
+ * @waiters: of a first that has ended: who waited for it.
  * @port: one that waits: the caller; held.
  * @name: of its call.
  */
@@ -59,6 +60,7 @@ struct weir_once {
 	u64			pos;
 	bool			waits;
 	struct weir_dup_reply	*reply;
+	struct list_head	waiters;
 	struct weir_port	*port;
 	u64			name;
 };
