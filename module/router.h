@@ -214,6 +214,7 @@ struct weir_route {
  * @seen_pos: how far it had read its inbox at the last look.
  * @seen_kicks: how often it had kicked.
  * @still: looks in a row at which nothing had changed.
+ * @moved: @requests when what may be sent twice was last taken from it.
  * @hist: times from request to reply; port->run_lock.
  */
 struct weir_target {
@@ -243,6 +244,7 @@ struct weir_target {
 	u64				seen_pos;
 	u64				seen_kicks;
 	u32				still;
+	u64				moved;
 	struct weir_hist		hist;
 };
 

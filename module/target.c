@@ -42,14 +42,31 @@ void weir_target_put(struct weir_target *target)
 
 /* --- the watchdog ------------------------------------------------------- */
 
+/* Does another target of its route do something? */
+static bool weir_target_replaced(const struct weir_target *target)
+{
+	const struct weir_plan *plan;
+	bool up = false;
+	u32 i;
+
+	rcu_read_lock();
+	plan = rcu_dereference(target->route->plan);
+	for (i = 0; plan && i < plan->n && !up; i++)
+		up = plan->targets[i]->port && plan->pick->weights[i] &&
+		     READ_ONCE(plan->targets[i]->load.up);
+	rcu_read_unlock();
+	return up;
+}
+
 static void weir_target_look(struct weir_target *target)
 {
 	struct weir_post *post = &target->port->inbox->post;
-	u64 kicks = READ_ONCE(target->port->kicks), pos = 0;
+	u64 kicks = READ_ONCE(target->port->kicks), pos = 0, requests;
 
 	spin_lock(&post->lock);
 	if (post->reader)
 		pos = READ_ONCE(post->reader->cursor->pos);
+	requests = target->requests;
 	spin_unlock(&post->lock);
 	if (pos != target->seen_pos || kicks != target->seen_kicks) {
 		target->seen_pos = pos;
@@ -62,8 +79,18 @@ static void weir_target_look(struct weir_target *target)
 		}
 		return;
 	}
-	if (target->hung || ++target->still < WEIR_STILL_MAX)
+	if (target->hung) {
+		/* it was sent these when no other target did anything either */
+		if (requests != target->moved && weir_target_replaced(target)) {
+			target->moved = requests;
+			weir_port_lost(target, WEIR_REASON_TARGET_HUNG,
+				       WEIR_GUARD_WATCHDOG);
+		}
 		return;
+	}
+	if (++target->still < WEIR_STILL_MAX)
+		return;
+	target->moved = requests;
 	WRITE_ONCE(target->hung, true);
 	WRITE_ONCE(target->load.up, false);
 	atomic64_inc(&target->hangs);

@@ -237,6 +237,35 @@ static void alone(void)
 	check_routes_gone("alone");
 }
 
+/* None does anything for a while: what waits is for the first that does. */
+static void recovered(void)
+{
+	struct weir_route_conf conf = { .timeout_ns = HARD_DEADLINE_NS,
+					.probe_ns = 10 * MS };
+	uint32_t route, i, n = 0;
+	struct weir *s[2], *c;
+	uint64_t id[2];
+
+	need(!route_set("/fail/back", &conf), "route");
+	for (i = 0; i < 2; i++)
+		s[i] = server_of("/fail/back", 1, 0, &id[i]);
+	c = caller("/fail/back", &route);
+	for (i = 0; i < 8; i++)
+		ask_with(c, route, i, 0, WEIR_REC_IDEMPOTENT);
+	check(soon(target_now(id[0]).state == WEIR_TARGET_HUNG &&
+		   target_now(id[1]).state == WEIR_TARGET_HUNG),
+	      "two targets do nothing");
+	for (; i < 16; i++)
+		ask_with(c, route, i, 0, WEIR_REC_IDEMPOTENT);
+	check(soon((serve_all(s[1], WEIR_KIND_REPLY), n += drain(c)) == 16),
+	      "when one goes on it gets all (%u of 16)", n);
+	for (i = 0; i < 2; i++)
+		weir_close(s[i]);
+	weir_close(c);
+	need(!route_del("/fail/back"), "del");
+	check_routes_gone("recovered");
+}
+
 /* --- callers are killed ------------------------------------------------------ */
 
 static uint64_t *steps;
@@ -508,6 +537,7 @@ int main(void)
 	part(killed);
 	part(fail_over);
 	part(alone);
+	part(recovered);
 	part(dying);
 	part(every_order);
 	part(at_once);
