@@ -18,7 +18,8 @@ int weir_call_claim_wait(struct weir *w, const struct weir_call *call,
 			 size_t len, struct weir_buf *buf, int64_t timeout_ns)
 {
 	uint32_t lead = weir_call_lead(call);
-	int err = weir_claim_wait(w, len + lead, buf, timeout_ns);
+	int err = weir_claim_wait(w, weir_call_len(lead, len), buf,
+				  timeout_ns);
 
 	if (!err)
 		weir_call_place(buf, lead);

@@ -231,6 +231,12 @@ weir_inline uint32_t weir_call_lead(const struct weir_call *call)
 	return call->dup ? 16 : call->deadline_ns ? 8 : 0;
 }
 
+/* With a payload; the longest there is when that is beyond all numbers. */
+weir_inline size_t weir_call_len(uint32_t lead, size_t len)
+{
+	return weir_likely(len <= SIZE_MAX - lead) ? len + lead : SIZE_MAX;
+}
+
 /* Makes room for them in what was claimed. */
 weir_inline void weir_call_place(struct weir_buf *buf, uint32_t lead)
 {
@@ -286,7 +292,7 @@ WEIR_INLINE int weir_call_claim(struct weir *w, const struct weir_call *call,
 				size_t len, struct weir_buf *buf)
 {
 	uint32_t lead = weir_call_lead(call), n = 1;
-	int err = weir_claim_some(w, len + lead, &n, buf);
+	int err = weir_claim_some(w, weir_call_len(lead, len), &n, buf);
 
 	if (weir_likely(!err))
 		weir_call_place(buf, lead);
@@ -306,7 +312,7 @@ WEIR_INLINE int weir_call_claim_batch(struct weir *w,
 				      uint32_t n, struct weir_buf *buf)
 {
 	uint32_t lead = weir_call_lead(call);
-	int err = weir_claim_some(w, len + lead, &n, buf);
+	int err = weir_claim_some(w, weir_call_len(lead, len), &n, buf);
 
 	if (err < 0)
 		return err;

@@ -159,6 +159,12 @@ static void test_layout(void)
 	weir_call_commit_more(w, &call, &buf);
 	tap_ok(sent(w, buf.pos)->len == 128 - 32 - 16,
 	       "one that was raised is cut to what was claimed");
+	tap_ok(weir_call_claim(w, &call, SIZE_MAX, &buf) == -EMSGSIZE &&
+	       weir_call_claim(w, &call, SIZE_MAX - 16, &buf) == -EMSGSIZE &&
+	       weir_call_claim_batch(w, &call, SIZE_MAX - 8, 2, &buf) ==
+	       -EMSGSIZE &&
+	       weir_call_claim_wait(w, &call, SIZE_MAX - 8, &buf, 0) ==
+	       -EMSGSIZE, "no length is so large that it is small again");
 	weir_close(w);
 }
 
