@@ -58,6 +58,7 @@ enum bench_mode {
  * @quick: few messages, to see that it works.
  * @rounds: how often everything is measured, contestants taking turns.
  * @cpu: where the two sides run.
+ * @load_s: seconds of full load that are watched for false alarms; 0: few.
  * @only: measure what has this in its name ("rtt", "weir"), or NULL.
  */
 struct options {
@@ -65,6 +66,7 @@ struct options {
 	bool		quick;
 	unsigned int	rounds;
 	int		cpu[2];
+	unsigned int	load_s;
 	const char	*only;
 };
 

@@ -413,7 +413,8 @@ static void faults(unsigned int round, const char *who, int signal,
  */
 static void trips(unsigned int round, uint64_t probe_ns)
 {
-	unsigned int n = few() ? LOAD_S / 10 : LOAD_S, tries, good = 0, late = 0;
+	unsigned int n = options.load_s ?: few() ? LOAD_S / 10 : LOAD_S;
+	unsigned int tries, good = 0, late = 0;
 	uint64_t before = 0, now, bad = 0, late_bad = 0;
 	unsigned long probe_ms = probe_ns / MS_NS;
 	pid_t pid[2];

@@ -444,7 +444,8 @@ static void measure_round(unsigned int round)
 static _Noreturn void usage(int status)
 {
 	fputs("usage: weir-bench [--mode native|guest|icount] [--quick] [--rounds N]\n"
-	      "                  [--cpus A,B] [--only BENCH|CONTESTANT] [--json FILE]\n"
+	      "                  [--cpus A,B] [--load SECONDS] [--only BENCH|CONTESTANT]\n"
+	      "                  [--json FILE]\n"
 	      "       weir-bench --report FILE... [--json FILE]\n"
 	      "\n"
 	      "native   without the module: weir's ring code on emulated kernel pages\n"
@@ -483,6 +484,7 @@ int main(int argc, char **argv)
 		{ "quick", no_argument, NULL, 'q' },
 		{ "rounds", required_argument, NULL, 'n' },
 		{ "cpus", required_argument, NULL, 'c' },
+		{ "load", required_argument, NULL, 'l' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "report", no_argument, NULL, 'r' },
@@ -509,6 +511,9 @@ int main(int argc, char **argv)
 			if (sscanf(optarg, "%d,%d", &options.cpu[0],
 				   &options.cpu[1]) != 2)
 				usage(2);
+			break;
+		case 'l':
+			options.load_s = (unsigned int)strtoul(optarg, NULL, 10);
 			break;
 		case 'o':
 			options.only = optarg;
