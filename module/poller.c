@@ -123,15 +123,17 @@ static void weir_poller_sleep(struct weir_poller *p)
 static int weir_poller_thread(void *data)
 {
 	struct weir_poller *p = data;
-	u64 busy_ns = ktime_get_ns();
+	u64 idle_ns = ktime_get_ns();	/* since when; 0: not known yet */
 
 	while (!kthread_should_stop()) {
-		if (weir_poller_round(p))
-			busy_ns = ktime_get_ns();
-		else if (ktime_get_ns() - busy_ns >= 1000ULL *
-			 READ_ONCE(weir_tunables.poll_idle_us)) {
+		if (weir_poller_round(p)) {
+			idle_ns = 0;
+		} else if (!idle_ns) {
+			idle_ns = ktime_get_ns();
+		} else if (ktime_get_ns() - idle_ns >= 1000ULL *
+			   READ_ONCE(weir_tunables.poll_idle_us)) {
 			weir_poller_sleep(p);
-			busy_ns = ktime_get_ns();
+			idle_ns = 0;
 		}
 		cpu_relax();
 		cond_resched();
