@@ -103,25 +103,18 @@ void weir_calls_refill(struct weir_calls *c)
 	c->nfree = 0;
 }
 
-/**
- * weir_calls_prune() - take calls that are over out of the queue; the maker
- * @c: the table.
- *
- * Only from its head: what is behind a call that is not over stays.
- */
-void weir_calls_prune(struct weir_calls *c)
+/* weir_calls_prune(), when there is one */
+void weir_calls_prune_some(struct weir_calls *c)
 {
-	struct weir_call *call = c->first, *spent = NULL;
+	struct weir_call *call = c->first, *spent;
 	u32 n = 0;
 
-	for (; call && weir_call_state(call) == WEIR_CALL_SPENT;
-	     call = call->next) {
+	do {
 		call->state = WEIR_CALL_FREE;
 		spent = call;
+		call = call->next;
 		n++;
-	}
-	if (!spent)
-		return;
+	} while (call && weir_call_state(call) == WEIR_CALL_SPENT);
 	spent->next = c->mine;
 	c->mine = c->first;
 	c->nmine += n;
@@ -137,5 +130,5 @@ EXPORT_SYMBOL_IF_KUNIT(weir_calls_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow_alloc);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_refill);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune_some);
 #endif

@@ -129,7 +129,7 @@ void weir_calls_destroy(struct weir_calls *c);
 struct weir_call *weir_calls_grow_alloc(void);
 bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk);
 void weir_calls_refill(struct weir_calls *c);
-void weir_calls_prune(struct weir_calls *c);
+void weir_calls_prune_some(struct weir_calls *c);
 
 /* The call in a slot below @size. */
 static __always_inline struct weir_call *
@@ -233,6 +233,18 @@ weir_calls_find(const struct weir_calls *c, u64 name)
 static __always_inline u8 weir_call_state(const struct weir_call *call)
 {
 	return smp_load_acquire(&call->state);
+}
+
+/**
+ * weir_calls_prune() - take calls that are over out of the queue; the maker
+ * @c: the table.
+ *
+ * Only from its head: what is behind a call that is not over stays.
+ */
+static __always_inline void weir_calls_prune(struct weir_calls *c)
+{
+	if (c->first && weir_call_state(c->first) == WEIR_CALL_SPENT)
+		weir_calls_prune_some(c);
 }
 
 /* The oldest call whose record must stay, or NULL; the maker. */

@@ -110,7 +110,7 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
  */
 static __always_inline struct weir_call *
 weir_reply_call(struct weir_port *port, struct weir_port *caller,
-		const struct weir_words *rec, u64 most, u64 *len)
+		const struct weir_words *rec, u64 *len)
 {
 	struct weir_call *call;
 	u64 name;
@@ -118,7 +118,7 @@ weir_reply_call(struct weir_port *port, struct weir_port *caller,
 	/* anything but a length is alike, or it is far too long */
 	*len = WEIR_WORD(READ_ONCE(rec->shape)) -
 	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
-	if (unlikely(*len > most))
+	if (unlikely(*len > WEIR_HAND_LEN))
 		return NULL;
 	name = WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 |
 	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
@@ -142,7 +142,6 @@ static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
 	const struct weir_ring_view *v = &port->outbox->view;
 	const struct weir_words *rec = weir_ring_words(v, m->pos);
 	const u64 shape = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
-	const u64 most = min_t(u64, WEIR_HAND_LEN, weir_ring_max_len(v));
 	const struct weir_ring_view *to = &caller->inbox->view;
 	struct weir_post *post = &caller->inbox->post;
 	u64 from = m->pos + v->secret, end;
@@ -164,7 +163,7 @@ static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
 	for (n = 0; n < WEIR_HAND_MAX && from != end; n++) {
 		if (smp_load_acquire(&rec->commit) != from)	/* (B) */
 			break;
-		call = weir_reply_call(port, caller, rec, most, &len);
+		call = weir_reply_call(port, caller, rec, &len);
 		if (unlikely(!call))
 			break;
 		need = weir_ring_need((u32)len);

@@ -38,7 +38,8 @@ void weir_run_pause(struct weir_run *run)
 	if (run->nserved)
 		weir_run_served(run);
 	run->served = NULL;
-	weir_run_wake(run);
+	if (run->ntouched)
+		weir_run_wake(run);
 	if (run->bucket && run->tokens)
 		weir_bucket_give(run->bucket, run->tokens);
 	run->bucket = NULL;
@@ -126,15 +127,12 @@ static __always_inline void weir_hand_fill(struct weir_run *run,
 					   const struct weir_ring_view *v,
 					   struct weir_parcel *m, u64 tail)
 {
-	u64 most = min_t(u64, WEIR_HAND_LEN, weir_ring_max_len(v));
 	u64 like = (u64)m->kind << WEIR_KIND_SHIFT |
 		   (u64)m->flags << WEIR_FLAGS_SHIFT;
 	const struct weir_words *rec = weir_ring_words(v, m->pos);
 	u64 len, need = m->total, end = m->end, secret = v->secret;
 	u32 n;
 
-	if (unlikely(m->len > most || m->payload != (const u8 *)(rec + 1)))
-		return;
 	run->lens[0] = m->len;
 	run->ends[0] = end;
 	for (n = 1; n < WEIR_HAND_MAX && end < tail; n++) {
@@ -143,7 +141,7 @@ static __always_inline void weir_hand_fill(struct weir_run *run,
 			break;
 		/* anything but a length is alike, or it is far too long */
 		len = WEIR_WORD(READ_ONCE(rec->shape)) - like;
-		if (len > most ||
+		if (len > WEIR_HAND_LEN ||
 		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
 			break;
 		need = weir_ring_need((u32)len);
@@ -156,7 +154,6 @@ static __always_inline void weir_hand_fill(struct weir_run *run,
 		end -= need;
 		n--;
 	}
-	m->small = true;
 	m->n = n;
 	m->end = end;
 	m->lens = run->lens;
@@ -239,6 +236,7 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
 	if (ext > WEIR_EXT_MAX * 8U)
 		m->kind |= WEIR_PARCEL_BAD;
+	m->small = false;
 	weir_parcel_alone(m);
 	return 1;
 }
@@ -268,8 +266,9 @@ static int weir_route_stretch(struct weir_port *port)
 			ret = -EPROTO;
 			if (unlikely(tail - pos < m.total))
 				break;
-			if (likely(m.kind == WEIR_KIND_REQUEST ||
-				   m.kind == WEIR_KIND_EVENT))
+			if (m.end != tail && m.small &&
+			    (m.kind == WEIR_KIND_REQUEST ||
+			     m.kind == WEIR_KIND_EVENT))
 				weir_hand_fill(run, v, &m, tail);
 		}
 		run->left = tail - pos;

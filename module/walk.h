@@ -20,6 +20,8 @@
 #define WEIR_ANSWER_BYTES	WEIR_GRANULE
 
 static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
+/* no ring is too small for a small message */
+static_assert(WEIR_HEADER_BYTES + WEIR_HAND_LEN <= WEIR_RING_MIN);
 static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 	      WEIR_ANSWER_BYTES);
 
@@ -101,7 +103,6 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 /* It is the only one in its hand. */
 static __always_inline void weir_parcel_alone(struct weir_parcel *m)
 {
-	m->small = false;
 	m->n = 1;
 	m->end = m->pos + m->total;
 	m->lens = &m->len;
@@ -137,6 +138,7 @@ static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
 	m->route = word >> 32;
 	m->kind = shape >> WEIR_KIND_SHIFT;
 	m->flags = shape >> WEIR_FLAGS_SHIFT;
+	m->small = (u32)shape <= WEIR_HAND_LEN;
 	weir_parcel_alone(m);
 	return 1;
 }
@@ -218,31 +220,40 @@ static __always_inline void weir_parcel_copy(u8 *to, const u8 *from, u32 len)
 		weir_parcel_copy_small(to, from, len);
 }
 
-/* Header words of a record, of which only the commit word is still to come. */
+/*
+ * Header words of a record, of which only the commit word is still to come.
+ * Nobody reads them before that, so they may be written in halves.
+ */
 static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
-					   u32 seq, u64 route, u64 tag_key)
+					   u32 len, u32 seq, u32 route,
+					   u64 tag_key)
 {
-	words->shape = WEIR_WORD(shape);
-	words->seq_route = WEIR_WORD(seq | route << 32);
+	u32 *half = (u32 *)&words->shape;
+
+	half[0] = len;
+	half[1] = shape >> 32;
+	half = (u32 *)&words->seq_route;
+	half[0] = seq;
+	half[1] = route;
 	words->tag_key = WEIR_WORD(tag_key);
 }
 
 /* Writes a record and shows it to its reader. @shape: less the length. */
 static __always_inline void
 weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
-		u64 shape, u64 route, u64 tag_key, u64 deadline_ns)
+		u64 shape, u32 route, u64 tag_key, u64 deadline_ns)
 {
 	const struct weir_ring_view *v = &at->inbox->view;
 	struct weir_record *rec = weir_ring_at(v, at->pos);
 	u8 *to = (u8 *)(rec + 1);
 
-	shape |= len;
 	if (unlikely(deadline_ns)) {
 		shape |= 1ULL << WEIR_EXT_SHIFT;
 		*(u64 *)to = deadline_ns;
 		to += 8;
 	}
-	weir_words_set((struct weir_words *)rec, shape, at->seq, route, tag_key);
+	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
+		       tag_key);
 	weir_parcel_copy(to, payload, len);
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
 }
@@ -255,12 +266,12 @@ weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
 static __always_inline void
 weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
 		    const struct weir_words *from, u32 len, u64 shape,
-		    u64 route, u64 tag_key)
+		    u32 route, u64 tag_key)
 {
 	struct weir_words *words = *at;
 	u32 need = weir_ring_need(len);
 
-	weir_words_set(words, shape | len, *seq, route, tag_key);
+	weir_words_set(words, shape, len, *seq, route, tag_key);
 	weir_parcel_copy_small(words + 1, from + 1, len);
 	smp_store_release(&words->commit, *commit);		/* (B) */
 	*at = (void *)words + need;
@@ -271,8 +282,12 @@ weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
 /* Space that was claimed and is not used. */
 static inline void weir_place_abort(const struct weir_place *at, u32 total)
 {
-	weir_place_fill(at, NULL, 0, (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT |
-			(total - WEIR_HEADER_BYTES), 0, 0, 0);
+	struct weir_words *words = weir_ring_words(&at->inbox->view, at->pos);
+
+	weir_words_set(words, (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT,
+		       total - WEIR_HEADER_BYTES, at->seq, 0, 0);
+	smp_store_release(&words->commit,			/* (B) */
+			  at->pos + at->inbox->view.secret);
 }
 
 /* router.c */
