@@ -14,16 +14,22 @@
 
 #include "weirctl.h"
 
+/* One line on standard error, behind what is to be seen already. */
+static void weirctl_complain(const char *format, va_list args, const char *end)
+{
+	fflush(stdout);
+	fputs("weirctl: ", stderr);
+	vfprintf(stderr, format, args);
+	fputs(end, stderr);
+}
+
 int weirctl_fail(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("weirctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	weirctl_complain(format, args, "\n");
 	va_end(args);
-	fputc('\n', stderr);
 	return WEIRCTL_FAILED;
 }
 
@@ -31,12 +37,9 @@ int weirctl_misuse(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("weirctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	weirctl_complain(format, args, "; see 'weirctl --help'\n");
 	va_end(args);
-	fputs("; see 'weirctl --help'\n", stderr);
 	return WEIRCTL_USAGE;
 }
 
