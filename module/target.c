@@ -52,8 +52,8 @@ static bool weir_target_replaced(const struct weir_target *target)
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	for (i = 0; plan && i < plan->n && !up; i++)
-		up = plan->targets[i]->port && plan->pick->weights[i] &&
-		     READ_ONCE(plan->targets[i]->load.up);
+		up = plan->targets[i]->port &&
+		     weir_pick_may(plan->pick, i, NULL);
 	rcu_read_unlock();
 	return up;
 }
