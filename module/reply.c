@@ -185,9 +185,10 @@ static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
 		weir_calls_ended(caller);
 		m->n = n;
 		m->end = from - v->secret;
-		weir_run_touch(&port->run, caller->inbox);
 	}
 	spin_unlock(&post->lock);
+	if (likely(n))
+		weir_run_touch(&port->run, caller->inbox);
 	return n;
 }
 
