@@ -4,9 +4,9 @@
  *
  * A name says whose call it is, which no two sockets have alike, in which slot,
  * so that it is found in one step, and of which generation, which tells a reply
- * to this call from a late one to an earlier call of the slot. Calls whose record must stay in the caller's outbox (they may be sent
- * again) form a queue in the order of sending: its head says how far the
- * outbox may be overwritten.
+ * to this call from a late one to an earlier call of the slot. Calls whose
+ * record must stay in the caller's outbox (they may be sent again) form a queue
+ * in the order of sending: its head says how far the outbox may be overwritten.
  *
  * It knows no socket, no ring and no lock, but two sides: the one who makes
  * calls (one at a time) and those who end them (one at a time, under a lock of

@@ -211,8 +211,7 @@ static bool weir_once_wait(struct weir_port *port, const struct weir_parcel *m,
 	once->name = call->name;
 	spin_lock(&post->lock);
 	call->state = WEIR_CALL_WAIT;
-	if (deadline_ns < port->timer_ns)
-		weir_port_timer(port, deadline_ns);
+	weir_port_timer(port, deadline_ns);
 	spin_unlock(&post->lock);
 	return true;
 }

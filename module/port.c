@@ -119,14 +119,17 @@ bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes)
 /**
  * weir_port_timer() - something is to be done at a certain time
  * @port: the port, under its inbox's post.lock.
- * @due_ns: when, as ktime_get_ns() counts.
+ * @due_ns: when at the latest, as ktime_get_ns() counts.
  */
 void weir_port_timer(struct weir_port *port, u64 due_ns)
 {
-	s64 in = due_ns - ktime_get_ns();
+	s64 in;
 
 	lockdep_assert_held(&port->inbox->post.lock);
+	if (due_ns >= port->timer_ns)
+		return;
 	port->timer_ns = due_ns;
+	in = due_ns - ktime_get_ns();
 	weir_port_get(port);
 	if (mod_delayed_work(weir_router_wq, &port->timer, in <= 0 ? 0 :
 			     min_t(u64, nsecs_to_jiffies64(in) + 1,
@@ -207,8 +210,7 @@ static void weir_port_tick(struct work_struct *work)
 	if (port->wait_for && port->held_ns > now)
 		next = min(next, port->held_ns);
 	/* calls made meanwhile have set the timer for themselves */
-	if (next < port->timer_ns)
-		weir_port_timer(port, next);
+	weir_port_timer(port, next);
 	spin_unlock(&post->lock);
 	weir_route_settle(port);
 	if (port->wait_for && port->held_ns <= now)
@@ -243,6 +245,7 @@ void weir_port_lost_calls(struct weir_port *port,
 		if (weir_call_state(call) == WEIR_CALL_SENT &&
 		    call->target == target)
 			weir_call_lost(port, call, reason, guard);
+		/* nobody waits for the lock until all have been looked at */
 		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
 			spin_unlock(&post->lock);
 			spin_lock(&post->lock);

@@ -99,8 +99,7 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 	call->state = WEIR_CALL_RETRY;
 	call->target = NULL;
 	call->sent_ns = due;
-	if (due < caller->timer_ns)
-		weir_port_timer(caller, due);
+	weir_port_timer(caller, due);
 	return true;
 }
 

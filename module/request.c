@@ -117,8 +117,7 @@ static noinline void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 	struct weir_post *post = &port->inbox->post;
 
 	spin_lock(&post->lock);
-	if (deadline_ns < port->timer_ns)
-		weir_port_timer(port, deadline_ns);
+	weir_port_timer(port, deadline_ns);
 	spin_unlock(&post->lock);
 }
 
@@ -214,7 +213,7 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 	       struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
-	u32 n = way->n, taken, round;
+	u32 n = way->n, taken, round = 0;
 	struct weir_run *run = &port->run;
 	struct weir_place at;
 	int ret;

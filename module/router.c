@@ -315,7 +315,7 @@ static void weir_port_held(struct weir_port *port)
 	struct weir_post *post = &port->inbox->post;
 
 	spin_lock(&post->lock);
-	if (port->held_pos == port->pos && port->held_ns < port->timer_ns)
+	if (port->held_pos == port->pos)
 		weir_port_timer(port, port->held_ns);
 	spin_unlock(&post->lock);
 }

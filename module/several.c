@@ -94,8 +94,7 @@ static void weir_branches_enter(struct weir_port *port,
 		weir_call_sent(port, call, b->target,
 			       b->at.pos + b->at.inbox->view.secret, b->round);
 	}
-	if (deadline_ns < port->timer_ns)
-		weir_port_timer(port, deadline_ns);
+	weir_port_timer(port, deadline_ns);
 	smp_mb();
 	/* one that has gone meanwhile has looked before its call was here */
 	for (i = 0; i < n; i++) {
@@ -109,7 +108,7 @@ static void weir_branches_enter(struct weir_port *port,
 	spin_unlock(&post->lock);
 }
 
-/* Sends a message to every target that takes it. As weir_send_one(). */
+/* Sends a message to every target that takes it. Returns as weir_send_hand(). */
 int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {
