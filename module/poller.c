@@ -14,10 +14,14 @@
 
 #include "router.h"
 
+/* Rounds through the ports before anything else is looked at. */
+#define WEIR_POLL_ROUNDS	64
+
 /**
  * struct weir_poller - one thread
  * @task: it.
- * @lock: guards @ports, and each round through them.
+ * @lock: guards @ports, and rounds through them.
+ * @wanted: somebody waits for @lock; poll_lock.
  * @ports: by weir_port.poll_link.
  * @nports: how many; poll_lock.
  * @asleep: its ports' owners are asked to kick.
@@ -27,6 +31,7 @@
 struct weir_poller {
 	struct task_struct	*task;
 	struct mutex		lock;
+	bool			wanted;
 	struct list_head	ports;
 	u32			nports;
 	bool			asleep;
@@ -47,9 +52,8 @@ static bool weir_port_pending(const struct weir_port *port)
 	u64 pos = READ_ONCE(port->pos);
 
 	/* what waits for room is taken up when there is */
-	if (READ_ONCE(port->wait_for))
-		return false;
-	return READ_ONCE(weir_ring_at(v, pos)->commit) == pos + v->secret;
+	return READ_ONCE(weir_ring_at(v, pos)->commit) == pos + v->secret &&
+	       !READ_ONCE(port->wait_for);
 }
 
 static void weir_port_ask(struct weir_port *port, bool kick)
@@ -75,20 +79,49 @@ static void weir_port_owner_cpus(struct weir_port *port, struct cpumask *cpus)
 	spin_unlock(&ring->lock);
 }
 
-static bool weir_poller_round(struct weir_poller *p)
+/* One look at each port; returns whether any had something. */
+static __always_inline bool weir_poller_round(struct weir_poller *p)
 {
 	struct weir_port *port;
 	bool busy = false;
 
-	mutex_lock(&p->lock);
 	list_for_each_entry(port, &p->ports, poll_link) {
 		if (!weir_port_pending(port))
 			continue;
 		weir_route_run(port, true);
 		busy = true;
 	}
-	mutex_unlock(&p->lock);
 	return busy;
+}
+
+/*
+ * Looks for a while. Returns false when there has been nothing for so long that
+ * the thread may sleep. @idle_ns: since when that is; 0: not known yet.
+ */
+static bool weir_poller_rounds(struct weir_poller *p, u64 *idle_ns)
+{
+	u32 n;
+
+	for (n = 0; n < WEIR_POLL_ROUNDS && !need_resched() &&
+		    !READ_ONCE(p->wanted); n++) {
+		if (weir_poller_round(p))
+			*idle_ns = 0;
+		else if (!*idle_ns)
+			*idle_ns = ktime_get_ns();
+		else if (ktime_get_ns() - *idle_ns >= 1000ULL *
+			 READ_ONCE(weir_tunables.poll_idle_us))
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+/* The thread lets go of its lock. Under poll_lock. */
+static void weir_poller_lock(struct weir_poller *p)
+{
+	WRITE_ONCE(p->wanted, true);
+	mutex_lock(&p->lock);
+	WRITE_ONCE(p->wanted, false);
 }
 
 static void weir_poller_sleep(struct weir_poller *p)
@@ -123,19 +156,17 @@ static void weir_poller_sleep(struct weir_poller *p)
 static int weir_poller_thread(void *data)
 {
 	struct weir_poller *p = data;
-	u64 idle_ns = ktime_get_ns();	/* since when; 0: not known yet */
+	u64 idle_ns = 0;
+	bool awake;
 
 	while (!kthread_should_stop()) {
-		if (weir_poller_round(p)) {
-			idle_ns = 0;
-		} else if (!idle_ns) {
-			idle_ns = ktime_get_ns();
-		} else if (ktime_get_ns() - idle_ns >= 1000ULL *
-			   READ_ONCE(weir_tunables.poll_idle_us)) {
+		mutex_lock(&p->lock);
+		awake = weir_poller_rounds(p, &idle_ns);
+		mutex_unlock(&p->lock);
+		if (!awake) {
 			weir_poller_sleep(p);
 			idle_ns = 0;
 		}
-		cpu_relax();
 		cond_resched();
 	}
 	return 0;
@@ -146,7 +177,7 @@ static void weir_poller_give(struct weir_poller *p, struct weir_port *port)
 {
 	port->poller = p;
 	p->nports++;
-	mutex_lock(&p->lock);
+	weir_poller_lock(p);
 	list_move_tail(&port->poll_link, &p->ports);
 	if (!p->asleep)
 		weir_port_ask(port, false);
@@ -195,7 +226,7 @@ void weir_poll_leave(struct weir_port *port)
 	mutex_lock(&poll_lock);
 	p = port->poller;
 	if (p)
-		mutex_lock(&p->lock);
+		weir_poller_lock(p);
 	list_del_init(&port->poll_link);
 	WRITE_ONCE(port->poller, NULL);
 	if (p) {
