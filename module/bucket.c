@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The token bucket of bucket.h.
- *
- * Times are compared by their signed difference, so the word may wrap, which it
- * does every 2.2 years: a bucket must be looked at once in a year at least.
- */
+/* The token bucket of bucket.h, but for what every message does. */
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/time64.h>
 
 #include "bucket.h"
-
-#define WEIR_BUCKET_SHIFT	8
 
 /**
  * weir_bucket_init() - a full bucket
@@ -44,39 +37,6 @@ int weir_bucket_init(struct weir_bucket *b, u32 rate, u32 burst, u64 now_ns,
 	b->depth = b->cost * burst;
 	atomic64_set(&b->full, now_ns << WEIR_BUCKET_SHIFT);
 	return 0;
-}
-
-/* How long until the bucket is full; more than @depth when it is overdrawn. */
-static u64 weir_bucket_lack(u64 full, u64 now)
-{
-	u64 lack = full - now;
-
-	return (s64)lack < 0 ? 0 : lack;
-}
-
-/**
- * weir_bucket_take() - take tokens
- * @b: the bucket.
- * @now_ns: the time; one that is a little older than another caller's gets a
- *	little less.
- * @want: tokens; 0 to look at a bucket that nobody has used for months.
- *
- * Return: how many there were, 0 to @want; they are taken.
- */
-u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns, u32 want)
-{
-	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack, got;
-	s64 full = atomic64_read(&b->full);
-
-	do {
-		lack = weir_bucket_lack(full, now);
-		got = lack > b->depth ? 0 :
-		      min_t(u64, want, div64_u64(b->depth - lack, b->cost));
-		if (want && !got)
-			return 0;
-	} while (!atomic64_try_cmpxchg(&b->full, &full,
-				       now + lack + got * b->cost));
-	return got;
 }
 
 /**
@@ -112,7 +72,6 @@ u64 weir_bucket_wait_ns(const struct weir_bucket *b, u64 now_ns)
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_bucket_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_bucket_take);
 EXPORT_SYMBOL_IF_KUNIT(weir_bucket_give);
 EXPORT_SYMBOL_IF_KUNIT(weir_bucket_wait_ns);
 #endif

@@ -6,7 +6,9 @@
  * rate algorithm (ITU-T I.371, annex A, virtual scheduling): the time at which
  * the bucket will be full again. Whoever takes tokens moves it on by
  * compare-and-swap, several tokens at once if there are several messages, so
- * a batch costs one write.
+ * a batch costs one write. Times are compared by their signed difference, so
+ * the word may wrap, which it does every 2.2 years: a bucket must be looked at
+ * once in a year at least.
  *
  * It knows no socket and no clock; the time is an argument. Any context.
  */
@@ -14,10 +16,13 @@
 #define _WEIR_BUCKET_H
 
 #include <linux/atomic.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #define WEIR_BUCKET_RATE_MAX	1000000000U	/* tokens per second */
 #define WEIR_BUCKET_FILL_MAX_S	86400U		/* seconds to fill it */
+#define WEIR_BUCKET_SHIFT	8		/* of its unit of time */
 
 /**
  * struct weir_bucket - one bucket
@@ -33,8 +38,53 @@ struct weir_bucket {
 
 int weir_bucket_init(struct weir_bucket *b, u32 rate, u32 burst, u64 now_ns,
 		     const char **why);
-u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns, u32 want);
 void weir_bucket_give(struct weir_bucket *b, u32 n);
 u64 weir_bucket_wait_ns(const struct weir_bucket *b, u64 now_ns);
+
+/* How long until the bucket is full; more than @depth when it is overdrawn. */
+static inline u64 weir_bucket_lack(u64 full, u64 now)
+{
+	u64 lack = full - now;
+
+	return (s64)lack < 0 ? 0 : lack;
+}
+
+/* How many tokens of @want there are. */
+static __always_inline u32 weir_bucket_has(const struct weir_bucket *b,
+					   u64 lack, u32 want)
+{
+	if (lack > b->depth)
+		return 0;
+	/* a division costs more than all the rest */
+	if (want == 1)
+		return b->depth - lack >= b->cost;
+	return min_t(u64, want, div64_u64(b->depth - lack, b->cost));
+}
+
+/**
+ * weir_bucket_take() - take tokens
+ * @b: the bucket.
+ * @now_ns: the time; one that is a little older than another caller's gets a
+ *	little less.
+ * @want: tokens; 0 to look at a bucket that nobody has used for months.
+ *
+ * Return: how many there were, 0 to @want; they are taken.
+ */
+static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
+					    u32 want)
+{
+	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack;
+	s64 full = atomic64_read(&b->full);
+	u32 got;
+
+	do {
+		lack = weir_bucket_lack(full, now);
+		got = weir_bucket_has(b, lack, want);
+		if (want && !got)
+			return 0;
+	} while (!atomic64_try_cmpxchg(&b->full, &full,
+				       now + lack + got * b->cost));
+	return got;
+}
 
 #endif /* _WEIR_BUCKET_H */
