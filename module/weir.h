@@ -537,7 +537,8 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws);
 
 static inline struct weir_status *weir_ring_status(const struct weir_ring *ring)
 {
-	return page_address(ring->status_page);
+	/* const for others, but the kernel writes it */
+	return (struct weir_status *)ring->view.status;
 }
 
 static inline bool weir_ring_live(const struct weir_ring *ring)
