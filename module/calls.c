@@ -88,21 +88,6 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 	return true;
 }
 
-/**
- * weir_calls_refill() - slots that were freed are the maker's; both
- * @c: the table.
- */
-void weir_calls_refill(struct weir_calls *c)
-{
-	if (!c->free)
-		return;
-	c->free_last->next = c->mine;
-	c->mine = c->free;
-	c->nmine += c->nfree;
-	c->free = NULL;
-	c->nfree = 0;
-}
-
 /* weir_calls_prune(), when there is one */
 void weir_calls_prune_some(struct weir_calls *c)
 {
@@ -129,6 +114,5 @@ EXPORT_SYMBOL_IF_KUNIT(weir_calls_init);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow_alloc);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_refill);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune_some);
 #endif

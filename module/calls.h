@@ -128,7 +128,6 @@ int weir_calls_init(struct weir_calls *c, u32 most);
 void weir_calls_destroy(struct weir_calls *c);
 struct weir_call *weir_calls_grow_alloc(void);
 bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk);
-void weir_calls_refill(struct weir_calls *c);
 void weir_calls_prune_some(struct weir_calls *c);
 
 /* The call in a slot below @size. */
@@ -136,6 +135,21 @@ static __always_inline struct weir_call *
 weir_calls_at(const struct weir_calls *c, u32 slot)
 {
 	return &c->chunks[slot / WEIR_CALLS_CHUNK][slot % WEIR_CALLS_CHUNK];
+}
+
+/**
+ * weir_calls_refill() - slots that were freed are the maker's; both
+ * @c: the table.
+ */
+static inline void weir_calls_refill(struct weir_calls *c)
+{
+	if (!c->free)
+		return;
+	c->free_last->next = c->mine;
+	c->mine = c->free;
+	c->nmine += c->nfree;
+	c->free = NULL;
+	c->nfree = 0;
 }
 
 /**

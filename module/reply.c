@@ -21,22 +21,29 @@ static struct weir_port *weir_run_caller(struct weir_port *port, u32 id)
 	return caller;
 }
 
+/* So many good replies of a target, none of them slow. */
+static __always_inline void weir_target_served(const struct weir_run *run,
+					       struct weir_target *target,
+					       const struct weir_plan *plan,
+					       u32 round, u32 n)
+{
+	weir_bulkhead_give(&target->load.in_flight, n);
+	if (plan && plan->has_breaker)
+		weir_breaker_good(&target->breaker, &plan->breaker,
+				  run->now_ns, round, n);
+	target->replies += n;
+}
+
 /**
  * weir_run_served() - account for good replies of a target
  * @run: the walk; it has summed them up.
  */
 void weir_run_served(struct weir_run *run)
 {
-	struct weir_target *target = run->served;
-	const struct weir_plan *plan = run->served_plan;
-
 	if (!run->nserved)
 		return;
-	atomic_sub(run->nserved, &target->load.in_flight);
-	if (plan && plan->has_breaker)
-		weir_breaker_good(&target->breaker, &plan->breaker,
-				  run->now_ns, run->served_round, run->nserved);
-	target->replies += run->nserved;
+	weir_target_served(run, run->served, run->served_plan,
+			   run->served_round, run->nserved);
 	run->nserved = 0;
 }
 
@@ -54,23 +61,32 @@ static noinline void weir_target_replied(struct weir_run *run,
 	target->errors += !good;
 }
 
+/* Good replies that take no longer are not slow. */
+static __always_inline s64 weir_plan_calm_ns(const struct weir_plan *plan)
+{
+	return plan ? plan->calm_ns : S64_MAX;
+}
+
+/* Since a call was sent; the walk that did that may have begun after ours. */
+static __always_inline s64 weir_run_took_ns(const struct weir_run *run,
+					    u64 sent_ns)
+{
+	return max_t(s64, run->now_ns - sent_ns, 0);
+}
+
 /* What a reply says about the target that gave it. */
 static __always_inline void weir_run_serve(struct weir_run *run,
 					   struct weir_target *target,
 					   u64 sent_ns, u32 round, bool good)
 {
-	s64 took_ns = run->now_ns - sent_ns;
+	s64 took_ns = weir_run_took_ns(run, sent_ns);
 
-	/* the walk that sent it may have begun after ours */
-	if (took_ns < 0)
-		took_ns = 0;
 	if (unlikely(run->served != target || run->served_round != round)) {
 		weir_run_served(run);
 		run->served = target;
 		run->served_round = round;
 		run->served_plan = rcu_dereference(target->route->plan);
-		run->served_calm_ns = run->served_plan ?
-				      run->served_plan->calm_ns : S64_MAX;
+		run->served_calm_ns = weir_plan_calm_ns(run->served_plan);
 	}
 	weir_hist_add(&target->hist, took_ns);
 	if (likely(good && took_ns <= run->served_calm_ns))
@@ -78,6 +94,21 @@ static __always_inline void weir_run_serve(struct weir_run *run,
 	else
 		weir_target_replied(run, target, run->served_plan, round, good,
 				    took_ns);
+}
+
+/* The same for a reply that is alone, and good. */
+static __always_inline void weir_alone_serve(struct weir_run *run,
+					     struct weir_target *target,
+					     u64 sent_ns, u32 round)
+{
+	const struct weir_plan *plan = rcu_dereference(target->route->plan);
+	s64 took_ns = weir_run_took_ns(run, sent_ns);
+
+	weir_hist_add(&target->hist, took_ns);
+	if (likely(took_ns <= weir_plan_calm_ns(plan)))
+		weir_target_served(run, target, plan, round, 1);
+	else
+		weir_target_replied(run, target, plan, round, true, took_ns);
 }
 
 /*
@@ -132,19 +163,21 @@ weir_reply_call(struct weir_port *port, struct weir_port *caller,
 /*
  * Hands on the replies that follow one another and are all to one caller, as
  * far as each is plain and small and ends a plain call, and there is room.
- * Because they are small they are copied under the lock. @m: the first, and
- * then with all in its hand. Returns how many.
+ * Because they are small they are copied under the lock. @pos: of the first;
+ * out: behind the last. @alone: there is one, and it ends at @tail. Returns how
+ * many.
  */
-static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
-			   struct weir_parcel *m, u64 tail)
+static __always_inline u32
+weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
+		u64 tail, bool alone)
 {
 	const struct weir_ring_view *v = &port->outbox->view;
-	const struct weir_words *rec = weir_ring_words(v, m->pos);
+	const struct weir_words *rec = weir_ring_words(v, *pos);
 	const u64 shape = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
 	const struct weir_ring_view *to = &caller->inbox->view;
 	struct weir_post *post = &caller->inbox->post;
-	u64 from = m->pos + v->secret, end;
-	u64 room, pos, commit, len, need;
+	u64 from = *pos + v->secret, end;
+	u64 room, at_pos, commit, len, need;
 	struct weir_words *at;
 	struct weir_call *call;
 	u32 n, seq;
@@ -152,26 +185,31 @@ static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
 	spin_lock(&post->lock);
 	/* beyond the room kept for all other answers */
 	need = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
-	if (unlikely(post->limit - post->pos < tail - m->pos + need))
+	if (unlikely(post->limit - post->pos < tail - *pos + need))
 		weir_inbox_room(caller->inbox, 0);
 	room = max_t(s64, post->limit - post->pos - need, 0);
-	end = from + min(tail - m->pos, room);
+	end = from + min(tail - *pos, room);
 	seq = post->seq;
 	at = weir_ring_words(to, post->pos);
 	commit = post->pos + to->secret;
-	for (n = 0; n < WEIR_HAND_MAX && from != end; n++) {
+	for (n = 0; n < (alone ? 1 : WEIR_HAND_MAX) && from != end; n++) {
 		if (smp_load_acquire(&rec->commit) != from)	/* (B) */
 			break;
 		call = weir_reply_call(port, caller, rec, &len);
 		if (unlikely(!call))
 			break;
 		need = weir_ring_need((u32)len);
-		if (unlikely(need > end - from))
+		if (unlikely(need > end - from) ||
+		    (alone && unlikely(need != tail - *pos)))
 			break;
 		weir_hand_fill_next(&at, &commit, &seq, rec, len, shape,
 				    call->handle, call->tag_key);
-		weir_run_serve(&port->run, call->target, call->sent_ns,
-			       call->round, true);
+		if (alone)
+			weir_alone_serve(&port->run, call->target,
+					 call->sent_ns, call->round);
+		else
+			weir_run_serve(&port->run, call->target, call->sent_ns,
+				       call->round, true);
 		weir_calls_put(&caller->calls, call);
 		rec = (const void *)rec + need;
 		from += need;
@@ -179,15 +217,12 @@ static u32 weir_reply_hand(struct weir_port *port, struct weir_port *caller,
 	if (likely(n)) {
 		/* (A) is for readers that are not waited for, here there is none */
 		weir_inbox_take(caller->inbox, commit - to->secret - post->pos,
-				n, &pos, &seq);
+				n, &at_pos, &seq);
 		post->kept -= n;
 		weir_calls_ended(caller);
-		m->n = n;
-		m->end = from - v->secret;
+		*pos = from - v->secret;
 	}
 	spin_unlock(&post->lock);
-	if (likely(n))
-		weir_run_touch(&port->run, caller->inbox);
 	return n;
 }
 
@@ -293,6 +328,7 @@ late:
 int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
 {
 	struct weir_port *caller;
+	u64 pos = m->pos;
 	u32 done = 0;
 
 	if (unlikely(!(m->route | (u32)m->tag_key)))
@@ -303,9 +339,40 @@ int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
 		return 0;
 	}
 	if (likely(m->kind == WEIR_KIND_REPLY))
-		done = weir_reply_hand(port, caller, m, tail);
+		done = weir_reply_hand(port, caller, &pos, tail, false);
 	if (unlikely(!done))
 		return weir_reply_one(port, caller, m);
+	m->n = done;
+	m->end = pos;
 	port->run.used = done;
+	weir_run_touch(&port->run, caller->inbox);
 	return 0;
+}
+
+/**
+ * weir_reply_alone() - route a reply that is alone
+ * @port: the target's; run.now_ns is the time.
+ * @end: of its record.
+ *
+ * If it is small and plain, there is a plain call for it, and room. Return:
+ * false if not: weir_route_reply() knows what to do about it.
+ */
+bool weir_reply_alone(struct weir_port *port, u64 end)
+{
+	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
+						       port->pos);
+	struct weir_port *caller;
+	u64 pos = port->pos;
+
+	caller = xa_load(&port->wn->ports,
+			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
+			 WEIR_PORT_MASK);
+	if (!caller || !weir_reply_hand(port, caller, &pos, end, true))
+		return false;
+	WRITE_ONCE(port->pos, end);
+	weir_port_release(port);
+	smp_mb();						/* (C) */
+	weir_inbox_wake_fenced(caller->inbox);
+	weir_outbox_wake_fenced(port->outbox);
+	return true;
 }

@@ -22,13 +22,8 @@ void weir_run_wake(struct weir_run *run)
 	if (!run->ntouched)
 		return;
 	smp_mb();						/* (C) */
-	for (i = 0; i < run->ntouched; i++) {
-		struct weir_ring *inbox = run->touched[i];
-
-		if (READ_ONCE(weir_ring_status(inbox)->wake) &
-		    WEIR_WAKE_READERS)
-			weir_wake_readers(inbox);
-	}
+	for (i = 0; i < run->ntouched; i++)
+		weir_inbox_wake_fenced(run->touched[i]);
 	run->ntouched = 0;
 }
 
@@ -75,10 +70,6 @@ void weir_route_begin(struct weir_port *port)
  */
 void weir_route_settle(struct weir_port *port)
 {
-	struct weir_reader *rd = port->rd;
-	struct weir_call *oldest;
-	u64 pos = port->pos;
-
 	if (unlikely(port->answers)) {
 		/* kept for messages that were not what the first was */
 		spin_lock(&port->inbox->post.lock);
@@ -86,16 +77,10 @@ void weir_route_settle(struct weir_port *port)
 		spin_unlock(&port->inbox->post.lock);
 		port->answers = 0;
 	}
-	weir_calls_prune(&port->calls);
-	oldest = weir_calls_oldest(&port->calls);
-	if (oldest)
-		pos = oldest->pos;
-	if (pos != READ_ONCE(rd->cursor->pos))
-		smp_store_release(&rd->cursor->pos, pos);	/* (D) */
-	/* also orders the cursor before the look at who waits for it: (C) */
-	weir_inbox_wake(port->inbox);
-	if (READ_ONCE(weir_ring_status(port->outbox)->wake) & WEIR_WAKE_WRITER)
-		weir_wake_writer(port->outbox);
+	weir_port_release(port);
+	smp_mb();						/* (C) */
+	weir_inbox_wake_fenced(port->inbox);
+	weir_outbox_wake_fenced(port->outbox);
 }
 
 static noinline int weir_route_bad(struct weir_port *port,
@@ -237,7 +222,6 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 	if (ext > WEIR_EXT_MAX * 8U)
 		m->kind |= WEIR_PARCEL_BAD;
 	m->small = false;
-	weir_parcel_alone(m);
 	return 1;
 }
 
@@ -302,6 +286,52 @@ static int weir_route_stretch(struct weir_port *port)
 	return ret;
 }
 
+static __always_inline bool weir_committed(const struct weir_ring_view *v,
+					   u64 pos)
+{
+	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
+	       pos + v->secret;					/* (B) */
+}
+
+/*
+ * The short way of what a caller sends who waits for each answer, and of that
+ * answer: a message behind which there is no other yet. What most of them are
+ * is routed here, as in a stretch. Returns false for all others, to which
+ * nothing has been done.
+ */
+static __always_inline bool weir_route_alone(struct weir_port *port)
+{
+	const struct weir_ring_view *v = &port->outbox->view;
+	u64 pos = port->pos, tail, end, shape;
+	bool done = false;
+	u32 seq;
+
+	if (!weir_committed(v, pos) || weir_ring_tail(v, &tail, &seq) ||
+	    tail - pos > weir_ring_bytes(v) || unlikely(port->once_held))
+		return false;
+	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
+	end = pos + weir_ring_need((u32)shape);
+	if (!weir_shape_plain(v, shape) || (s64)(tail - end) < 0 ||
+	    (tail != end && weir_committed(v, end)))
+		return false;
+	port->starved = false;
+	port->run.now_ns = ktime_get_ns();
+	rcu_read_lock();
+	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
+	case WEIR_KIND_REQUEST:
+		done = weir_request_alone(port, shape);
+		break;
+	case WEIR_KIND_EVENT:
+		done = weir_event_alone(port, shape);
+		break;
+	case WEIR_KIND_REPLY:
+		done = weir_reply_alone(port, end);
+		break;
+	}
+	rcu_read_unlock();
+	return done;
+}
+
 static void weir_run_forget(struct weir_run *run)
 {
 	if (run->wait_for)
@@ -320,26 +350,13 @@ static void weir_port_held(struct weir_port *port)
 	spin_unlock(&post->lock);
 }
 
-/**
- * weir_route_run() - route what a socket has committed
- * @port: the socket's.
- * @alive: it is the socket that has moved us to, or what it has committed.
- *
- * Goes on for a ring at most, or until a message has to wait for room; then it
- * is taken up again when there is.
- */
-void weir_route_run(struct weir_port *port, bool alive)
+/* A walk, in as many stretches as it takes. */
+static noinline void weir_route_walk(struct weir_port *port)
 {
 	struct weir_run *run = &port->run;
 	u64 end;
 	int ret;
 
-	mutex_lock(&port->run_lock);
-	if (!port->ws)
-		goto out;
-	WRITE_ONCE(port->kicks, port->kicks + alive);
-	if (unlikely(port->wait_for))
-		weir_port_unwait(port);
 	end = port->pos + weir_ring_bytes(&port->outbox->view);
 	do {
 		weir_route_begin(port);
@@ -363,6 +380,25 @@ void weir_route_run(struct weir_port *port, bool alive)
 	} while (ret > 0 && (s64)(end - port->pos) > 0);
 	if (ret > 0)
 		weir_port_later(port);
-out:
+}
+
+/**
+ * weir_route_run() - route what a socket has committed
+ * @port: the socket's.
+ * @alive: it is the socket that has moved us to, or what it has committed.
+ *
+ * Goes on for a ring at most, or until a message has to wait for room; then it
+ * is taken up again when there is.
+ */
+void weir_route_run(struct weir_port *port, bool alive)
+{
+	mutex_lock(&port->run_lock);
+	if (likely(port->ws)) {
+		WRITE_ONCE(port->kicks, port->kicks + alive);
+		if (unlikely(port->wait_for))
+			weir_port_unwait(port);
+		if (!weir_route_alone(port))
+			weir_route_walk(port);
+	}
 	mutex_unlock(&port->run_lock);
 }

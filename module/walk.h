@@ -108,29 +108,30 @@ static __always_inline void weir_parcel_alone(struct weir_parcel *m)
 	m->lens = &m->len;
 }
 
-/*
- * Reads the record at a position. Returns 1, 0 when there is none, -EPROTO for
- * nonsense. Aborted ones are passed over, and so @pos moves.
- */
-static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
-					    u64 *pos, struct weir_parcel *m)
+/* Has it neither an extension nor been aborted, nor is longer than can be? */
+static __always_inline bool weir_shape_plain(const struct weir_ring_view *v,
+					     u64 shape)
 {
-	struct weir_record *rec = weir_ring_at(v, *pos);
-	struct weir_words *words = (struct weir_words *)rec;
-	u64 shape, word;
+	return !(shape >> WEIR_EXT_SHIFT) &&
+	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
+	       (u32)shape <= weir_ring_max_len(v);
+}
 
-	if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
-		return 0;
-	shape = WEIR_WORD(READ_ONCE(words->shape));
-	/* an extension, an aborted one, or one longer than can be */
-	if (unlikely(shape >> WEIR_EXT_SHIFT ||
-		     shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT ||
-		     (u32)shape > weir_ring_max_len(v)))
-		return weir_parcel_read_slow(v, pos, m);
-	word = WEIR_WORD(READ_ONCE(words->seq_route));
+/*
+ * The record at a position, which is committed and of a plain shape; but not
+ * what is in a hand with it.
+ */
+static __always_inline void weir_parcel_fill(const struct weir_ring_view *v,
+					     u64 pos, u64 shape,
+					     struct weir_parcel *m)
+{
+	struct weir_record *rec = weir_ring_at(v, pos);
+	struct weir_words *words = (struct weir_words *)rec;
+	u64 word = WEIR_WORD(READ_ONCE(words->seq_route));
+
 	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
 	m->payload = (u8 *)(rec + 1);
-	m->pos = *pos;
+	m->pos = pos;
 	m->total = weir_ring_need((u32)shape);
 	m->deadline_ns = 0;
 	m->dup = 0;
@@ -139,8 +140,28 @@ static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
 	m->kind = shape >> WEIR_KIND_SHIFT;
 	m->flags = shape >> WEIR_FLAGS_SHIFT;
 	m->small = (u32)shape <= WEIR_HAND_LEN;
+}
+
+/*
+ * Reads the record at a position. Returns 1, 0 when there is none, -EPROTO for
+ * nonsense. Aborted ones are passed over, and so @pos moves.
+ */
+static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
+					    u64 *pos, struct weir_parcel *m)
+{
+	const struct weir_words *words = (void *)weir_ring_at(v, *pos);
+	int ret = 1;
+	u64 shape;
+
+	if (smp_load_acquire(&words->commit) != *pos + v->secret) /* (B) */
+		return 0;
+	shape = WEIR_WORD(READ_ONCE(words->shape));
+	if (likely(weir_shape_plain(v, shape)))
+		weir_parcel_fill(v, *pos, shape, m);
+	else
+		ret = weir_parcel_read_slow(v, pos, m);
 	weir_parcel_alone(m);
-	return 1;
+	return ret;
 }
 
 /* Bytes of ring that the first messages of a hand take. */
@@ -320,6 +341,38 @@ static inline int weir_run_hold(struct weir_run *run, struct weir_ring *inbox,
 	return WEIR_HELD;
 }
 
+/* The reader of an inbox is woken if it sleeps; after a fence: (C). */
+static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
+{
+	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
+		weir_wake_readers(inbox);
+}
+
+/* The owner of an outbox, if it waits for space; likewise. */
+static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
+{
+	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)
+		weir_wake_writer(outbox);
+}
+
+/*
+ * Gives back the space of what has been routed, but for records that must stay.
+ * A fence is to follow, and then weir_outbox_wake_fenced().
+ */
+static __always_inline void weir_port_release(struct weir_port *port)
+{
+	struct weir_cursor *cursor = port->rd->cursor;
+	struct weir_call *oldest;
+	u64 pos = port->pos;
+
+	weir_calls_prune(&port->calls);
+	oldest = weir_calls_oldest(&port->calls);
+	if (oldest)
+		pos = oldest->pos;
+	if (pos != READ_ONCE(cursor->pos))
+		smp_store_release(&cursor->pos, pos);		/* (D) */
+}
+
 /* answer.c */
 void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
 		     const struct weir_fault *fault);
@@ -385,6 +438,8 @@ static __always_inline bool weir_port_ready(struct weir_port *port, u32 answers,
 int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
 		       u64 deadline_ns, u32 answers);
 int weir_route_request(struct weir_port *port, struct weir_parcel *m);
+bool weir_request_alone(struct weir_port *port, u64 shape);
+bool weir_event_alone(struct weir_port *port, u64 shape);
 int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
@@ -392,6 +447,7 @@ int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 
 /* reply.c */
 int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail);
+bool weir_reply_alone(struct weir_port *port, u64 end);
 void weir_run_served(struct weir_run *run);
 
 /* router.c */
