@@ -563,6 +563,35 @@ static void nested(void)
 
 static struct crew *crew;
 
+/* A socket and a route as targets of one route, asked one by one. */
+static void mixed(void)
+{
+	struct weir *s[2], *c;
+	uint32_t route, i, n = 2000, got[3] = { 0 };
+
+	route_quiet("/mix/a");
+	set("/mix/out", policy(WEIR_POLICY_WEIGHTED));
+	s[0] = server("/mix/out", 1);
+	s[1] = server("/mix/a", 1);
+	need(!target_op(WEIR_OP_TARGET_ADD, "/mix/out", "/mix/a", 0, 1), "add");
+	c = caller("/mix/out", &route);
+	for (i = 0; i < n; i++) {
+		ask(c, route, i);
+		got[who_got(s, 2)]++;
+		drain(c);
+	}
+	/* five deviations */
+	check(got[0] > 888 && got[1] > 888 && !got[2],
+	      "a socket and a route of one weight get the same (%u, %u of %u)",
+	      got[0], got[1], n);
+	weir_close(c);
+	weir_close(s[0]);
+	weir_close(s[1]);
+	need(!target_op(WEIR_OP_TARGET_DEL, "/mix/out", "/mix/a", 0, 0), "del");
+	need(!route_del("/mix/out") && !route_del("/mix/a"), "del");
+	check_routes_gone("mixed");
+}
+
 static void blue_green(void)
 {
 	struct crew_job blue = { .crew = crew = crew_make(), .path = "/bg/blue",
@@ -965,6 +994,7 @@ int main(void)
 	part(all_of_many);
 	part(quorum);
 	part(nested);
+	part(mixed);
 	part(blue_green);
 	part(permission);
 	part(listing);
