@@ -375,10 +375,10 @@ static void required(FILE *out)
 		ratio(I, "idle_rtt", "weir-wait", 10000, "weir-wait", 0));
 }
 
-static double routed_cost(unsigned long batch)
+static double routed_cost(const char *who, unsigned long batch)
 {
-	return larger(med(MODE_ICOUNT, "request", "routed", batch),
-		      med(MODE_ICOUNT, "reply", "routed", batch));
+	return larger(med(MODE_ICOUNT, "request", who, batch),
+		      med(MODE_ICOUNT, "reply", who, batch));
 }
 
 static void required_trips(FILE *out, enum bench_mode m, unsigned long probe_ms)
@@ -421,10 +421,12 @@ static void required_routed(FILE *out)
 	verdict(out, "f. routed 64 B messages/s, all guards, 64 at once / SEQPACKET",
 		"guest", false, 10,
 		ratio(G, "routed_rate", "seqpacket", 64, "routed", 64));
-	verdict(out, "g. routed message one way, alone, instructions, request or reply",
-		"icount", true, 900, routed_cost(1));
+	verdict(out, "g. routed message one way, alone, instructions, request or reply, polled",
+		"icount", true, 900, routed_cost("routed-poll", 1));
+	verdict(out, "g. the same, each with a system call", "icount", true, 900,
+		routed_cost("routed", 1));
 	verdict(out, "g. the same, 64 at once", "icount", true, 250,
-		routed_cost(64));
+		routed_cost("routed", 64));
 	verdict(out, "g. all guards on / off, alone", "icount", true, 1.15,
 		ratio(I, "both", "routed", 1, "routed-bare", 1));
 	verdict(out, "g. all guards on / off, 64 at once", "icount", true, 1.15,
