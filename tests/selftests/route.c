@@ -96,6 +96,45 @@ static void many_calls(void)
 	weir_close(s);
 }
 
+/* One kick answers more callers, all asleep, than a walk wakes at once. */
+static void many_callers(void)
+{
+	enum { N = 40 };
+	struct weir *s = server("/route/callers", 1), *c[N];
+	struct weir_ticket tickets[N];
+	struct pollfd fds[N];
+	struct weir_buf buf = { 0 };
+	uint32_t route, i, n = 0, good = 0;
+
+	route_quiet("/route/callers");
+	for (i = 0; i < N; i++) {
+		c[i] = caller("/route/callers", &route);
+		ask(c[i], route, i);
+		fds[i] = (struct pollfd){ weir_fd(c[i]), POLLIN, 0 };
+	}
+	for (i = 0; i < N; i++)
+		tickets[i] = next_ticket(s, "the target");
+	for (i = 0; i < N; i++) {
+		need(!weir_claim(s, 4, &buf), "claim: %s",
+		     weir_error());
+		memcpy(buf.data, &i, 4);
+		weir_reply_commit_more(s, &tickets[i], WEIR_KIND_REPLY, 0,
+				       &buf);
+	}
+	check(!poll(fds, N, 0), "nobody has an answer before the kick");
+	weir_flush(s);
+	for (i = 0; i < N; i++)
+		n += poll(&fds[i], 1, 5000) == 1;
+	for (i = 0; i < N; i++)
+		good += replied(c[i], i);
+	check(n == N && good == N, "it wakes all of %d callers (%u, %u)", N, n,
+	      good);
+	need(!route_del("/route/callers"), "del");
+	for (i = 0; i < N; i++)
+		weir_close(c[i]);
+	weir_close(s);
+}
+
 static void names(void)
 {
 	struct weir *exact = server("/route/n/a", 1);
@@ -392,6 +431,7 @@ int main(void)
 	hard_begin();
 	one_call();
 	many_calls();
+	many_callers();
 	names();
 	refused();
 	sizes();
