@@ -48,11 +48,8 @@ static struct cpumask weir_poll_cpus;
 /* Is there something to route? The owner's words are looked at, not trusted. */
 static bool weir_port_pending(const struct weir_port *port)
 {
-	const struct weir_ring_view *v = &port->outbox->view;
-	u64 pos = READ_ONCE(port->pos);
-
 	/* what waits for room is taken up when there is */
-	return READ_ONCE(weir_ring_at(v, pos)->commit) == pos + v->secret &&
+	return weir_committed(&port->outbox->view, READ_ONCE(port->pos)) &&
 	       !READ_ONCE(port->wait_for);
 }
 

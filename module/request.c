@@ -6,8 +6,6 @@
  *
  * Process context, under run_lock and rcu_read_lock().
  */
-#include <linux/nospec.h>
-
 #include "request.h"
 #include "trace.h"
 
@@ -33,32 +31,6 @@ static __always_inline void weir_run_spend(struct weir_run *run,
 		run->tokens -= n;
 	else
 		weir_bucket_take(bucket, run->now_ns, n);
-}
-
-/* weir_port_reserve(), for @want answers if that may be */
-static __always_inline bool weir_port_reserve_some(struct weir_port *port,
-						   u32 least, u32 want)
-{
-	struct weir_post *post = &port->inbox->post;
-	u64 room, keep;
-	u32 n = 0;
-
-	spin_lock(&post->lock);
-	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
-	room = post->limit - post->pos;
-	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
-		weir_inbox_room(port->inbox, 0);
-		room = post->limit - post->pos;
-	}
-	if (post->reader && room > keep)
-		n = min_t(u64, (room - keep) / WEIR_ANSWER_BYTES, want);
-	if (port->answers + n < least)
-		n = 0;
-	post->kept += n;
-	weir_calls_refill(&port->calls);
-	spin_unlock(&post->lock);
-	port->answers += n;
-	return port->answers >= least;
 }
 
 /**
@@ -121,7 +93,8 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 				   round);
 }
 
-static noinline void weir_call_timer(struct weir_port *port, u64 deadline_ns)
+/* weir_call_timer() - a call has a deadline before all others */
+void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 {
 	struct weir_post *post = &port->inbox->post;
 
@@ -180,37 +153,6 @@ static noinline void weir_hand_tell(struct weir_port *port,
 				    const struct weir_place *at)
 {
 	weir_hand_send(port, m, n, false, NULL, at, 0, 0);
-}
-
-/* The call of a request that goes alone, for which all is ready. */
-static __always_inline struct weir_call *
-weir_call_begin(struct weir_port *port, const struct weir_parcel *m,
-		u64 deadline_ns)
-{
-	struct weir_call *call = weir_calls_take(&port->calls, m->flags &
-						 WEIR_REC_IDEMPOTENT);
-
-	call->pos = m->pos;
-	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
-	port->answers--;
-	return call;
-}
-
-/*
- * Calls have been sent, and a fence is behind them: what may have changed, and
- * has to be done, since.
- */
-static __always_inline void weir_calls_sent(struct weir_port *port,
-					    struct weir_target *target,
-					    u64 deadline_ns)
-{
-	if (unlikely(READ_ONCE(target->gone)))
-		weir_port_lost_calls(port, target, WEIR_REASON_TARGET_DIED,
-				     WEIR_GUARD_NONE);
-	if (unlikely(deadline_ns < READ_ONCE(port->timer_ns)))
-		weir_call_timer(port, deadline_ns);
-	if (unlikely(!READ_ONCE(target->watched)))
-		weir_target_watch(target);
 }
 
 /* A message of any kind that is alone. */
@@ -700,122 +642,6 @@ static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
 		weir_once_over(run->once, NULL);
 	run->once = NULL;
 	return ret;
-}
-
-/* The handle of a message, or NULL. */
-static __always_inline struct weir_handle *
-weir_port_handle(struct weir_port *port, const struct weir_parcel *m)
-{
-	u32 index = m->route - 1;
-
-	if (unlikely(index >= port->nhandles))
-		return NULL;
-	return &port->handles[array_index_nospec(index, port->nhandles)];
-}
-
-/* The socket that a message goes to, if it can be told at once; or NULL. */
-static __always_inline struct weir_target *
-weir_alone_target(struct weir_port *port, const struct weir_parcel *m,
-		  const struct weir_plan *plan)
-{
-	int i = weir_pick_one(plan->pick, m->tag_key >> 32,
-			      weir_run_random(port), NULL);
-
-	return likely(i >= 0) && likely(!plan->targets[i]->next) ?
-	       plan->targets[i] : NULL;
-}
-
-/* Space for it there, if no guard objects. */
-static __always_inline bool
-weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
-		 const struct weir_plan *plan, struct weir_target *target,
-		 bool answer, struct weir_place *at, u32 *round)
-{
-	u64 now = port->run.now_ns;
-	u32 one = 1, n = 1;
-
-	if (plan->bucket && unlikely(!weir_bucket_take(plan->bucket, now, 1)))
-		return false;
-	if (likely(!(answer ? weir_target_admit(plan, target, now, &n, round) :
-			      weir_target_open(target)))) {
-		if (likely(!weir_target_claim(target, m, &one, at)))
-			return true;
-		if (answer)
-			weir_target_dismiss(plan, target, 1, *round);
-	}
-	if (plan->bucket)
-		weir_bucket_give(plan->bucket, 1);
-	return false;
-}
-
-/* A message of a plain shape that is alone: a request if @answer. */
-static __always_inline bool weir_alone_send(struct weir_port *port, u64 shape,
-					    bool answer)
-{
-	const struct weir_plan *plan;
-	struct weir_target *target;
-	struct weir_handle *h;
-	struct weir_call *call;
-	/* so that the compiler clears nothing of what is only in registers */
-	struct weir_parcel m = { };
-	struct weir_place at = { };
-	u64 deadline_ns = 0, name = 0;
-	u32 random, round;
-
-	if (answer && (!weir_port_reserve_some(port, 1, 1) ||
-		       !port->calls.nmine))
-		return false;
-	weir_parcel_fill(&port->outbox->view, port->pos, shape, &m);
-	h = weir_port_handle(port, &m);
-	if (!h || h->gen != READ_ONCE(port->wn->route_gen) || !h->route ||
-	    m.pos == port->held_pos)
-		return false;
-	plan = rcu_dereference(h->route->plan);
-	if (!plan || plan->mirror)
-		return false;
-	random = port->random;
-	target = weir_alone_target(port, &m, plan);
-	if (!target || !weir_alone_claim(port, &m, plan, target, answer, &at,
-					 &round)) {
-		/* the next draw is the same, or shares would not be kept */
-		port->random = random;
-		return false;
-	}
-	if (answer) {
-		deadline_ns = port->run.now_ns + plan->timeout_ns;
-		call = weir_call_begin(port, &m, deadline_ns);
-		name = call->name;
-		weir_call_sent(port, call, target,
-			       at.pos + at.inbox->view.secret, round);
-	}
-	weir_place_request(&at, &m, name);
-	WRITE_ONCE(port->pos, m.pos + m.total);
-	weir_port_release(port);
-	smp_mb();						/* (C) */
-	if (answer)
-		weir_calls_sent(port, target, deadline_ns);
-	weir_inbox_wake_fenced(at.inbox);
-	weir_outbox_wake_fenced(port->outbox);
-	return true;
-}
-
-/**
- * weir_request_alone() - route a request that is alone
- * @port: the caller; run.now_ns is the time.
- * @shape: of the record at its position, a plain one.
- *
- * If it goes to a socket that takes it at once. Return: false if not:
- * weir_route_request() knows what to do about it.
- */
-bool weir_request_alone(struct weir_port *port, u64 shape)
-{
-	return weir_alone_send(port, shape, true);
-}
-
-/* weir_event_alone() - the same for a message that wants no answer */
-bool weir_event_alone(struct weir_port *port, u64 shape)
-{
-	return weir_alone_send(port, shape, false);
 }
 
 /**

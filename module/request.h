@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request that request.c (to one target) and several.c (to all of
- * them) share: what a target says to it, space in its inbox, the copy, and the
+ * Steps of a request that request.c (to one target), several.c (to all of them)
+ * and alone.c (the short way) share: what a target says to it, space in its inbox, the copy, and the
  * moment from which a call is with its target.
  *
  * All under rcu_read_lock() and the run_lock of the port whose outbox is read.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H
+
+#include <linux/nospec.h>
 
 #include "walk.h"
 
@@ -46,6 +48,7 @@ static inline u32 weir_parcel_need(const struct weir_parcel *m)
 /* request.c */
 bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 		       u64 now, u32 *round);
+void weir_call_timer(struct weir_port *port, u64 deadline_ns);
 
 /* Nothing goes to a target whose breaker is held open. */
 static __always_inline enum weir_reason
@@ -164,6 +167,74 @@ static __always_inline void weir_call_sent(struct weir_port *port,
 	call->sent_ns = port->run.now_ns;
 	call->commit = commit;
 	smp_store_release(&call->state, WEIR_CALL_SENT);
+}
+
+/* The handle of a message, or NULL. */
+static __always_inline struct weir_handle *
+weir_port_handle(struct weir_port *port, const struct weir_parcel *m)
+{
+	u32 index = m->route - 1;
+
+	if (unlikely(index >= port->nhandles))
+		return NULL;
+	return &port->handles[array_index_nospec(index, port->nhandles)];
+}
+
+/* weir_port_reserve(), for @want answers if that may be */
+static __always_inline bool weir_port_reserve_some(struct weir_port *port,
+						   u32 least, u32 want)
+{
+	struct weir_post *post = &port->inbox->post;
+	u64 room, keep;
+	u32 n = 0;
+
+	spin_lock(&post->lock);
+	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
+	room = post->limit - post->pos;
+	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
+		weir_inbox_room(port->inbox, 0);
+		room = post->limit - post->pos;
+	}
+	if (post->reader && room > keep)
+		n = min_t(u64, (room - keep) / WEIR_ANSWER_BYTES, want);
+	if (port->answers + n < least)
+		n = 0;
+	post->kept += n;
+	weir_calls_refill(&port->calls);
+	spin_unlock(&post->lock);
+	port->answers += n;
+	return port->answers >= least;
+}
+
+/* The call of a request that goes alone, for which all is ready. */
+static __always_inline struct weir_call *
+weir_call_begin(struct weir_port *port, const struct weir_parcel *m,
+		u64 deadline_ns)
+{
+	struct weir_call *call = weir_calls_take(&port->calls, m->flags &
+						 WEIR_REC_IDEMPOTENT);
+
+	call->pos = m->pos;
+	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
+	port->answers--;
+	return call;
+}
+
+/*
+ * Calls have been sent, and a fence is behind them: what may have changed, and
+ * has to be done, since.
+ */
+static __always_inline void weir_calls_sent(struct weir_port *port,
+					    struct weir_target *target,
+					    u64 deadline_ns)
+{
+	if (unlikely(READ_ONCE(target->gone)))
+		weir_port_lost_calls(port, target, WEIR_REASON_TARGET_DIED,
+				     WEIR_GUARD_NONE);
+	if (unlikely(deadline_ns < READ_ONCE(port->timer_ns)))
+		weir_call_timer(port, deadline_ns);
+	if (unlikely(!READ_ONCE(target->watched)))
+		weir_target_watch(target);
 }
 
 /* several.c */

@@ -286,13 +286,6 @@ static int weir_route_stretch(struct weir_port *port)
 	return ret;
 }
 
-static __always_inline bool weir_committed(const struct weir_ring_view *v,
-					   u64 pos)
-{
-	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
-	       pos + v->secret;					/* (B) */
-}
-
 /*
  * The short way of what a caller sends who waits for each answer, and of that
  * answer: a message behind which there is no other yet. What most of them are

@@ -4,8 +4,9 @@
  * (a parcel), the space for it in an inbox (a place), and the walk of an outbox
  * in progress.
  *
- *   router.c     the walk            request.c, several.c  a parcel to targets
- *   reply.c      a parcel back       answer.c              calls that end
+ *   router.c     the walk            request.c, alone.c, several.c
+ *                                                a parcel to targets
+ *   reply.c      a parcel back       answer.c    calls that end
  *
  * All under rcu_read_lock() and the run_lock of the port whose outbox is read,
  * unless they say otherwise.
@@ -438,12 +439,14 @@ static __always_inline bool weir_port_ready(struct weir_port *port, u32 answers,
 int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
 		       u64 deadline_ns, u32 answers);
 int weir_route_request(struct weir_port *port, struct weir_parcel *m);
-bool weir_request_alone(struct weir_port *port, u64 shape);
-bool weir_event_alone(struct weir_port *port, u64 shape);
 int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns);
+
+/* alone.c */
+bool weir_request_alone(struct weir_port *port, u64 shape);
+bool weir_event_alone(struct weir_port *port, u64 shape);
 
 /* reply.c */
 int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail);
