@@ -193,8 +193,8 @@ struct contestant {
 };
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
-	link_weir_plain, link_ring, link_eventfd, link_pipe, link_seqpacket,
-	link_udp, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
+	link_weir_plain, link_ring, link_eventfd, link_pipe, link_stream,
+	link_seqpacket, link_udp, link_tcp, link_tipc, link_mq, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from

@@ -3,7 +3,8 @@
  * Contestants that copy messages through descriptors. The file that includes
  * this defines fd_pair(int fd[2][2]), where fd[side][0] is what a side reads
  * from and fd[side][1] what it writes to, and if that takes more than
- * descriptors, FD_UNPAIR and fd_unpair().
+ * descriptors, FD_UNPAIR and fd_unpair(); FD_READ and FD_WRITE if they are not
+ * read() and write().
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +12,11 @@
 #include <unistd.h>
 
 #include "bench.h"
+
+#ifndef FD_READ
+#define FD_READ		read
+#define FD_WRITE	write
+#endif
 
 /**
  * struct end - one side
@@ -100,7 +106,8 @@ static inline void end_commit(struct end *e, size_t len, struct claim *c,
 	(void)c;
 	(void)more;
 	do {
-		ssize_t n = write(e->out, e->put + done, len - done);
+		ssize_t n = FD_WRITE(e->out, (void *)(e->put + done),
+				     len - done);
 
 		if (n <= 0)
 			die("write: %s", strerror(errno));
@@ -115,7 +122,8 @@ static inline const void *end_peek(struct end *e, size_t len, struct view *v)
 
 	(void)v;
 	do {
-		ssize_t n = read(e->in, e->got + done, len - done);
+		ssize_t n = FD_READ(e->in, (void *)(e->got + done),
+				    len - done);
 
 		if (n <= 0)
 			die("read: %s", n ? strerror(errno) : "end of file");

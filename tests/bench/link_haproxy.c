@@ -4,21 +4,15 @@
  * thread. Only beside the router, which it is there to be compared with.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "tcp_pair.h"
 
 #define LINK		link_haproxy
 #define LINK_NAME	"haproxy"
@@ -35,20 +29,6 @@ static const char *const programs[] = {
 };
 
 static pid_t proxy;
-
-static int tcp_bound(struct sockaddr_in *at)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	socklen_t len = sizeof(*at);
-
-	memset(at, 0, sizeof(*at));
-	at->sin_family = AF_INET;
-	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, (void *)at, sizeof(*at)) ||
-	    getsockname(fd, (void *)at, &len))
-		die("a TCP socket: %s", strerror(errno));
-	return fd;
-}
 
 static _Noreturn void proxy_run(const char *program, unsigned int front,
 				unsigned int back)
@@ -109,7 +89,7 @@ static int fd_pair(int fd[2][2], const struct job *job)
 {
 	const char *program = NULL;
 	struct sockaddr_in front, back;
-	int listener, sv[2], side, on = 1;
+	int listener, ours, theirs;
 	size_t i;
 
 	(void)job;
@@ -119,32 +99,26 @@ static int fd_pair(int fd[2][2], const struct job *job)
 	}
 	if (!program || proxy)
 		return -ENOENT;
-	listener = tcp_bound(&back);
+	listener = tcp_listening(&back);
 	/* its number is free again when it is closed */
 	close(tcp_bound(&front));
-	if (listen(listener, 1))
-		die("listen: %s", strerror(errno));
 	fflush(NULL);
 	proxy = fork();
 	if (proxy < 0)
 		die("fork: %s", strerror(errno));
 	if (!proxy)
 		proxy_run(program, ntohs(front.sin_port), ntohs(back.sin_port));
-	sv[0] = tcp_connect(&front);
-	if (sv[0] < 0) {
+	ours = tcp_connect(&front);
+	if (ours < 0) {
 		close(listener);
 		fd_unpair();
 		return -ENOEXEC;
 	}
-	sv[1] = accept(listener, NULL, NULL);
-	if (sv[1] < 0)
+	theirs = accept(listener, NULL, NULL);
+	if (theirs < 0)
 		die("accept: %s", strerror(errno));
 	close(listener);
-	for (side = 0; side < 2; side++) {
-		setsockopt(sv[side], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		fd[side][0] = sv[side];
-		fd[side][1] = sv[side];
-	}
+	tcp_ends(fd, ours, theirs);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * weir-bench: weir against a bare shared-memory ring, eventfd, pipe, AF_UNIX
- * SEQPACKET and UDP. In each round every measurement is made once with each
- * contestant, in turns that begin with another one each time, between two
+ * weir-bench: weir against a bare shared-memory ring and what else carries
+ * messages within a machine. In each round every measurement is made once with
+ * each contestant, in turns that begin with another one each time, between two
  * looks at how long a cache line takes from one processor to the other.
  */
 #include <errno.h>
@@ -23,7 +23,8 @@ const char *const mode_names[MODES] = { "native", "guest", "icount" };
 
 static const struct contestant *const contestants[] = {
 	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
-	&link_weir_plain, &link_eventfd, &link_pipe, &link_seqpacket, &link_udp,
+	&link_weir_plain, &link_eventfd, &link_pipe, &link_stream,
+	&link_seqpacket, &link_udp, &link_tcp, &link_tipc, &link_mq,
 	&link_routed, &link_routed_bare, &link_routed_poll, &link_haproxy,
 };
 

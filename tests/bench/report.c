@@ -10,7 +10,8 @@
 
 static const char *const who_order[] = {
 	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
-	"seqpacket", "udp", "routed", "routed-bare", "routed-poll", "haproxy",
+	"stream", "seqpacket", "udp", "tcp", "tipc", "mq",
+	"routed", "routed-bare", "routed-poll", "haproxy",
 	/* no contestants: guards, faults */
 	"bucket", "bulkhead", "breaker", "retry", "killed", "stopped", "load",
 };

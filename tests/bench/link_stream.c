@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A connected pair of AF_UNIX SOCK_STREAM sockets. */
+#define LINK		link_stream
+#define LINK_NAME	"stream"
+#define LINK_WHAT	"AF_UNIX SOCK_STREAM, sleeping"
+#define LINK_MODULE	false
+#define LINK_SLEEPS	true
+#define LINK_LEN_MAX	(1 * MIB)
+#define SOCK_FAMILY	AF_UNIX
+#define SOCK_KIND	SOCK_STREAM
+
+#include "sock_pair.h"

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A TCP connection over loopback. */
+#include <unistd.h>
+
+#include "tcp_pair.h"
+
+#define LINK		link_tcp
+#define LINK_NAME	"tcp"
+#define LINK_WHAT	"TCP over loopback (TCP_NODELAY), sleeping"
+#define LINK_MODULE	false
+#define LINK_SLEEPS	true
+#define LINK_LEN_MAX	(1 * MIB)
+
+static int fd_pair(int fd[2][2], const struct job *job)
+{
+	struct sockaddr_in at;
+	int listener = tcp_listening(&at);
+	int ours = socket(AF_INET, SOCK_STREAM, 0), theirs;
+
+	(void)job;
+	if (ours < 0 || connect(ours, (void *)&at, sizeof(at)))
+		die("connect: %s", strerror(errno));
+	theirs = accept(listener, NULL, NULL);
+	if (theirs < 0)
+		die("accept: %s", strerror(errno));
+	close(listener);
+	tcp_ends(fd, ours, theirs);
+	return 0;
+}
+
+#include "fd_end.h"

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A connected pair of TIPC sockets, the kernel's, within a node. A message of
+ * theirs is 66000 bytes at most.
+ */
+#define LINK		link_tipc
+#define LINK_NAME	"tipc"
+#define LINK_WHAT	"TIPC SOCK_SEQPACKET within the node, sleeping"
+#define LINK_MODULE	false
+#define LINK_SLEEPS	true
+#define LINK_LEN_MAX	(64 * KIB)
+#define SOCK_FAMILY	AF_TIPC
+#define SOCK_KIND	SOCK_SEQPACKET
+#define SOCK_LOAD	"modprobe -q tipc"
+
+#include "sock_pair.h"
