@@ -11,6 +11,7 @@
  *	scale.c		many subscriptions, paths and idle sockets
  *	routed.c	handles and routes of what measures the router
  *	routed_scale.c	many routes
+ *	daemon.c	programs that contestants need
  *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
  *	report.c	tables of several runs, and the figures that are required
@@ -115,6 +116,8 @@ extern const char *const stage_names[STAGES];
  * @batch: messages at once, of routed ones.
  * @guards: of their route.
  * @polled: by the router's thread.
+ * @threads: its sides are threads of one process.
+ * @helped: others than the two sides do part of the work.
  * @arrived: how often a side came to a meeting point.
  * @counted: count instructions too (and nothing else, if @stepping).
  * @stepping: the parent single-steps side 0, see job_traced().
@@ -135,6 +138,8 @@ struct job {
 	unsigned int	batch;
 	uint32_t	guards;
 	bool		polled;
+	bool		threads;
+	bool		helped;
 	_Atomic uint32_t arrived;
 	bool		counted;
 	bool		stepping;
@@ -154,6 +159,9 @@ struct job {
  * @module: only where the weir module is loaded.
  * @sleeps: its sides block in the kernel when they have nothing to do.
  * @broadcast: one publish reaches all readers.
+ * @threads: its sides are threads of one process.
+ * @helped: others than the two sides do part of the work: what these spend is
+ *	not all.
  * @batches: several messages at once; only @rate and @solo say something.
  * @routed: messages go through the router.
  * @polled: whose thread on the second processor takes them from the outboxes.
@@ -176,6 +184,8 @@ struct contestant {
 	bool		module;
 	bool		sleeps;
 	bool		broadcast;
+	bool		threads;
+	bool		helped;
 	bool		batches;
 	bool		routed;
 	bool		polled;
@@ -194,7 +204,8 @@ struct contestant {
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
 	link_weir_plain, link_ring, link_eventfd, link_pipe, link_stream,
-	link_seqpacket, link_udp, link_tcp, link_tipc, link_mq, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
+	link_seqpacket, link_udp, link_tcp, link_tipc, link_mq, link_zmq_ipc, link_zmq_inproc,
+	link_nng, link_nats, link_iceoryx, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from

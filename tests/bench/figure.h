@@ -5,7 +5,7 @@
 
 #include "bench.h"
 
-#define FIGURES_MAX	2048
+#define FIGURES_MAX	8192
 
 /**
  * struct figure - what was measured, in all rounds

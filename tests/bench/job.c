@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 #define PATIENCE_S	600
 
-static uint32_t meetings;	/* of this process */
+static _Thread_local uint32_t meetings;	/* of this side */
 
 struct job *job_new(void)
 {
@@ -47,13 +48,9 @@ void job_meet(struct job *job)
 		sched_yield();
 }
 
-/*
- * A processor of its own, and on a machine that others use, before them. In a
- * guest there are no others, and the kernel's threads must not wait.
- */
+/* A processor of its own. */
 void job_pin(int side)
 {
-	struct sched_param first = { .sched_priority = 1 };
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
@@ -61,8 +58,19 @@ void job_pin(int side)
 	if (sched_setaffinity(0, sizeof(set), &set))
 		die("cannot run on CPU %d: %s", options.cpu[side],
 		    strerror(errno));
+}
+
+/*
+ * On a machine that others use, before them. In a guest there are no others,
+ * and the kernel's threads must not wait. Nor must those that help: a side that
+ * looks on and on would keep them from it.
+ */
+static void job_first(const struct job *job)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
 	/* not everybody may; then it is only noisier */
-	if (options.mode == MODE_NATIVE)
+	if (options.mode == MODE_NATIVE && !job->helped)
 		sched_setscheduler(0, SCHED_FIFO, &first);
 }
 
@@ -82,6 +90,30 @@ void job_traced(struct job *job)
 		die("ptrace: %s", strerror(errno));
 }
 
+/* Side 1, where both are threads of one process. */
+static struct {
+	struct job	*job;
+	job_side	*run;
+	pthread_t	thread;
+} other;
+
+static void *job_other(void *unused)
+{
+	(void)unused;
+	job_pin(1);
+	job_first(other.job);
+	other.run(other.job, 1);
+	return NULL;
+}
+
+static void job_thread(struct job *job, job_side *run)
+{
+	other.job = job;
+	other.run = run;
+	if (pthread_create(&other.thread, NULL, job_other, NULL))
+		die("no thread");
+}
+
 static pid_t job_fork(struct job *job, job_side *run, int side)
 {
 	pid_t pid;
@@ -94,10 +126,15 @@ static pid_t job_fork(struct job *job, job_side *run, int side)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(PATIENCE_S);
-	job_pin(side);
 	meetings = 0;
+	if (job->threads)
+		job_thread(job, run);
+	job_pin(side);
+	job_first(job);
 	run(job, side);
-	_exit(0);
+	if (job->threads)
+		pthread_join(other.thread, NULL);
+	exit(0);
 }
 
 /* Steps a stopped child once, and counts it if that is wanted. */
@@ -117,9 +154,13 @@ static void job_step(struct job *job, pid_t pid, int status)
 bool job_run(struct job *job, job_side *run, int sides)
 {
 	pid_t pid[2] = { 0, 0 };
-	int side, status, left = sides;
+	int side, status, left;
 	bool good = true;
 
+	job->threads = job->threads && sides == 2;
+	if (job->threads)
+		sides = 1;
+	left = sides;
 	for (side = 0; side < sides; side++)
 		pid[side] = job_fork(job, run, side);
 	while (left) {

@@ -6,6 +6,9 @@
  *
  *	LINK, LINK_NAME, LINK_WHAT	symbol and words
  *	LINK_MODULE, LINK_SLEEPS	flags of struct contestant
+ *	LINK_THREADS			1 if its sides are threads of one process
+ *	LINK_HELPED			1 if others than the two sides do part of the
+ *					work: threads of a library, a daemon
  *	LINK_BROADCAST			it has fan_open and fan_join
  *	LINK_BATCHES			end_claim() takes places for several messages
  *					at once; only for rate and solo
@@ -33,6 +36,13 @@
 #include <string.h>
 
 #include "bench.h"
+
+#ifndef LINK_THREADS
+#define LINK_THREADS	false
+#endif
+#ifndef LINK_HELPED
+#define LINK_HELPED	false
+#endif
 
 #ifndef LINK_BATCHES
 static inline void end_rest(struct end *e, struct claim *c, struct view *v)
@@ -518,6 +528,8 @@ const struct contestant LINK = {
 	.what		= LINK_WHAT,
 	.module		= LINK_MODULE,
 	.sleeps		= LINK_SLEEPS,
+	.threads	= LINK_THREADS,
+	.helped		= LINK_HELPED,
 #ifdef LINK_BROADCAST
 	.broadcast	= true,
 #endif

@@ -25,6 +25,7 @@ static const struct contestant *const contestants[] = {
 	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
 	&link_weir_plain, &link_eventfd, &link_pipe, &link_stream,
 	&link_seqpacket, &link_udp, &link_tcp, &link_tipc, &link_mq,
+	&link_zmq_ipc, &link_zmq_inproc, &link_nng, &link_nats, &link_iceoryx,
 	&link_routed, &link_routed_bare, &link_routed_poll, &link_haproxy,
 };
 
@@ -104,6 +105,8 @@ static struct job *prepare(const struct contestant *c, size_t len)
 	job->ring_bytes = ring_for(len);
 	job->guards = c->guards;
 	job->polled = c->polled;
+	job->threads = c->threads;
+	job->helped = c->helped;
 	return job;
 }
 
@@ -137,7 +140,7 @@ static void count_steps(const struct contestant *c, unsigned int round,
 	char name[24];
 	double n;
 
-	if (round)
+	if (round || c->helped || c->threads)
 		return;
 	job->counted = true;
 	job->stepping = true;
@@ -181,8 +184,7 @@ static void measure_rtt(const struct contestant *c, unsigned int round,
 		figure_add(round, "rtt_kernel", c->name, len,
 			   (double)(job->insns[0][1] + job->insns[1][1]) / n);
 	}
-	/* the proxy's instructions are nobody's whom we count */
-	if (!job->counted && len == 32 && c->sleeps && c != &link_haproxy)
+	if (!job->counted && len == 32 && c->sleeps)
 		count_steps(c, round, "rtt", c->rtt, 2, len);
 }
 

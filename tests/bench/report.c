@@ -10,7 +10,8 @@
 
 static const char *const who_order[] = {
 	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
-	"stream", "seqpacket", "udp", "tcp", "tipc", "mq",
+	"stream", "seqpacket", "udp", "tcp", "tipc", "mq", "zmq-ipc",
+	"zmq-inproc", "nng", "nats", "iceoryx",
 	"routed", "routed-bare", "routed-poll", "haproxy",
 	/* no contestants: guards, faults */
 	"bucket", "bulkhead", "breaker", "retry", "killed", "stopped", "load",

@@ -13,7 +13,7 @@
 #include "bench.h"
 
 /* A socket on a port of its own, and where that is. */
-static int tcp_bound(struct sockaddr_in *at)
+static inline int tcp_bound(struct sockaddr_in *at)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	socklen_t len = sizeof(*at);
@@ -27,7 +27,7 @@ static int tcp_bound(struct sockaddr_in *at)
 	return fd;
 }
 
-static int tcp_listening(struct sockaddr_in *at)
+static inline int tcp_listening(struct sockaddr_in *at)
 {
 	int fd = tcp_bound(at);
 
@@ -37,7 +37,7 @@ static int tcp_listening(struct sockaddr_in *at)
 }
 
 /* Both ends of a connection; small messages go out at once. */
-static void tcp_ends(int fd[2][2], int ours, int theirs)
+static inline void tcp_ends(int fd[2][2], int ours, int theirs)
 {
 	int sv[2] = { ours, theirs }, side, on = 1;
 

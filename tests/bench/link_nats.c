@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * NATS: its server on loopback between two clients (libnats). What somebody
+ * waits for goes out at once (natsOptions_SetSendAsap()), the rest as the
+ * library sees fit, by another connection. A sender keeps no more on the way
+ * than the server may hold for a client.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <nats/nats.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "tcp_pair.h"
+
+#define LINK		link_nats
+#define LINK_NAME	"nats"
+#define LINK_WHAT	"nats-server between two clients (libnats), sleeping"
+#define LINK_MODULE	false
+#define LINK_SLEEPS	true
+#define LINK_HELPED	true
+#define LINK_BROADCAST	1
+#define LINK_LEN_MAX	(512 * KIB)
+
+#define PATIENCE_MS	20000
+#define WINDOW_BYTES	(8 * MIB)
+
+/**
+ * struct end - one side
+ * @soon: connection for what is waited for, and for receiving.
+ * @bulk: for the rest.
+ * @sub: what it receives.
+ * @to: subject that it sends to.
+ * @put: message being written.
+ * @tell: how many it has read.
+ * @told: how many the others have, @readers of them, 8 apart.
+ * @readers: that get what it sends.
+ * @sent: messages.
+ * @seen: messages.
+ * @copied: payload bytes copied by the kernel.
+ */
+struct end {
+	natsConnection		*soon;
+	natsConnection		*bulk;
+	natsSubscription	*sub;
+	char			to[32];
+	unsigned char		*put;
+	uint64_t		*tell;
+	uint64_t		*told;
+	unsigned int		readers;
+	uint64_t		sent;
+	uint64_t		seen;
+	uint64_t		copied;
+};
+
+struct claim { };
+
+struct view {
+	natsMsg			*msg;
+};
+
+static struct {
+	pid_t		server;
+	char		url[32];
+	unsigned int	times;	/* it has been used */
+	uint64_t	*seen;
+} nats;
+
+static void good(natsStatus status, const char *what)
+{
+	if (status != NATS_OK)
+		die("nats: %s: %s", what, natsStatus_GetText(status));
+}
+
+/* Once for all measurements; it is ready when somebody gets through. */
+static int nats_start(void)
+{
+	const struct timespec nap = { .tv_nsec = 10000000 };
+	const char *program = program_find("nats-server");
+	struct sockaddr_in at;
+	int fd, tries, open;
+	char port[8];
+
+	if (!program)
+		return -ENOENT;
+	close(tcp_bound(&at));
+	snprintf(port, sizeof(port), "%u", ntohs(at.sin_port));
+	snprintf(nats.url, sizeof(nats.url), "nats://127.0.0.1:%s", port);
+	nats.server = daemon_start(program, (const char *const []){
+		"nats-server", "-a", "127.0.0.1", "-p", port, "-l", "/dev/null",
+		NULL });
+	for (tries = 0; tries < PATIENCE_MS / 10; tries++) {
+		if (daemon_ended(nats.server)) {
+			nats.server = 0;
+			return -ENOEXEC;
+		}
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		open = !connect(fd, (const void *)&at, sizeof(at));
+		close(fd);
+		if (open) {
+			daemon_keep(nats.server);
+			return 0;
+		}
+		nanosleep(&nap, NULL);
+	}
+	daemon_stop(nats.server);
+	nats.server = 0;
+	return -ETIMEDOUT;
+}
+
+static int pair_open(const struct job *job)
+{
+	int err = nats.server ? 0 : nats_start();
+
+	(void)job;
+	if (err)
+		return err;
+	nats.times++;
+	nats.seen = mmap(NULL, 4 * KIB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return nats.seen == MAP_FAILED ? -errno : 0;
+}
+
+static int fan_open(const struct job *job)
+{
+	return pair_open(job);
+}
+
+static void pair_close(void)
+{
+	munmap(nats.seen, 4 * KIB);
+}
+
+static natsConnection *nats_connect(bool soon)
+{
+	natsOptions *how;
+	natsConnection *c;
+
+	good(natsOptions_Create(&how), "options");
+	good(natsOptions_SetURL(how, nats.url), "url");
+	good(natsOptions_SetSendAsap(how, soon), "send at once");
+	good(natsConnection_Connect(&c, how), "connect");
+	natsOptions_Destroy(how);
+	return c;
+}
+
+/* Reader @me of what side @side gets. */
+static void reader_join(struct end *e, const struct job *job, int side,
+			unsigned int me)
+{
+	char from[32];
+
+	memset(e, 0, sizeof(*e));
+	e->put = calloc(1, job->len);
+	if (!e->put)
+		die("no memory for a buffer");
+	e->tell = nats.seen + FAN_MAX * side + me;
+	e->told = nats.seen + FAN_MAX * !side;
+	e->readers = 1;
+	snprintf(from, sizeof(from), "bench.%u.%d", nats.times, side);
+	snprintf(e->to, sizeof(e->to), "bench.%u.%d", nats.times, !side);
+	e->soon = nats_connect(true);
+	good(natsConnection_SubscribeSync(&e->sub, e->soon, from), "subscribe");
+	good(natsSubscription_SetPendingLimits(e->sub, -1, -1), "limits");
+	/* the server knows of it before anybody sends */
+	good(natsConnection_Flush(e->soon), "flush");
+}
+
+static void end_join(struct end *e, const struct job *job, int link, int side)
+{
+	(void)link;
+	reader_join(e, job, side, 0);
+	e->bulk = nats_connect(false);
+}
+
+static void fan_join(struct end *from, struct end *to, const struct job *job)
+{
+	unsigned int r;
+
+	end_join(from, job, 0, 0);
+	from->readers = job->readers;
+	for (r = 0; r < job->readers; r++)
+		reader_join(&to[r], job, 1, r);
+}
+
+static void end_leave(struct end *e)
+{
+	natsSubscription_Destroy(e->sub);
+	natsConnection_Destroy(e->soon);
+	natsConnection_Destroy(e->bulk);
+	free(e->put);
+}
+
+/* Into the server and out of it again, each in at one end and out at another. */
+static uint64_t end_copied(struct end *e)
+{
+	return 4 * e->copied;
+}
+
+static inline void *end_claim(struct end *e, size_t len, struct claim *c)
+{
+	unsigned int r;
+
+	(void)c;
+	for (r = 0; r < e->readers; r++) {
+		while ((e->sent - __atomic_load_n(&e->told[r], __ATOMIC_ACQUIRE)) *
+		       len >= WINDOW_BYTES)
+			sched_yield();
+	}
+	return e->put;
+}
+
+static inline void end_commit(struct end *e, size_t len, struct claim *c,
+			      bool more)
+{
+	(void)c;
+	good(natsConnection_Publish(more ? e->soon : e->bulk, e->to, e->put,
+				    (int)len), "publish");
+	e->sent++;
+	e->copied += len;
+}
+
+static inline const void *end_peek(struct end *e, size_t len, struct view *v)
+{
+	good(natsSubscription_NextMsg(&v->msg, e->sub, 10 * PATIENCE_MS),
+	     "receive");
+	if (natsMsg_GetDataLength(v->msg) != (int)len)
+		die("nats: %d bytes instead of %zu",
+		    natsMsg_GetDataLength(v->msg), len);
+	return natsMsg_GetData(v->msg);
+}
+
+static inline void end_release(struct end *e, struct view *v)
+{
+	natsMsg_Destroy(v->msg);
+	__atomic_store_n(e->tell, ++e->seen, __ATOMIC_RELEASE);
+}
+
+#include "loops.h"

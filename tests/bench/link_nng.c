@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nng between processes: a pair (pair0) over ipc://, without a copy by the
+ * sides: a message is filled in the library's memory and read there. As many
+ * may wait as weir's ring has room for, up to 8192, which is the library's
+ * limit.
+ *
+ * Its threads do not survive a fork, so nothing of it is used before.
+ */
+#include <nng/nng.h>
+#include <nng/protocol/pair0/pair.h>
+#include <nng/supplemental/util/platform.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define LINK		link_nng
+#define LINK_NAME	"nng"
+#define LINK_WHAT	"nng pair0 over ipc://, sleeping"
+#define LINK_MODULE	false
+#define LINK_SLEEPS	true
+#define LINK_HELPED	true
+#define LINK_LEN_MAX	(1 * MIB)
+
+#define WAITING_MAX	8192
+
+/**
+ * struct end - one side
+ * @sock: its socket.
+ * @copied: payload bytes copied by the kernel.
+ */
+struct end {
+	nng_socket	sock;
+	uint64_t	copied;
+};
+
+struct claim {
+	nng_msg		*msg;
+};
+
+struct view {
+	nng_msg		*msg;
+};
+
+static unsigned int npairs;
+
+static int pair_open(const struct job *job)
+{
+	(void)job;
+	npairs++;
+	return 0;
+}
+
+static void pair_name(char *to, size_t room, int link)
+{
+	snprintf(to, room, "ipc:///tmp/weir-bench-nng-%d-%d", (int)getpgrp(),
+		 link);
+}
+
+static void pair_close(void)
+{
+	char at[64];
+
+	while (npairs) {
+		pair_name(at, sizeof(at), (int)--npairs);
+		unlink(at + strlen("ipc://"));
+	}
+}
+
+static void good(int err, const char *what)
+{
+	if (err)
+		die("nng: %s: %s", what, nng_strerror(err));
+}
+
+static void end_join(struct end *e, const struct job *job, int link, int side)
+{
+	int many = (int)(job->ring_bytes / (job->len + 32)), err = 0;
+	char at[64];
+
+	if (many > WAITING_MAX)
+		many = WAITING_MAX;
+	e->copied = 0;
+	good(nng_pair0_open(&e->sock), "pair");
+	good(nng_socket_set_int(e->sock, NNG_OPT_SENDBUF, many), "sendbuf");
+	good(nng_socket_set_int(e->sock, NNG_OPT_RECVBUF, many), "recvbuf");
+	good(nng_socket_set_size(e->sock, NNG_OPT_RECVMAXSZ, 2 * MIB), "size");
+	pair_name(at, sizeof(at), link);
+	if (!side)
+		err = nng_listen(e->sock, at, NULL, 0);
+	/* the other side may not listen yet */
+	while (side && ((err = nng_dial(e->sock, at, NULL, 0)) ==
+			NNG_ECONNREFUSED || err == NNG_ENOENT))
+		nng_msleep(1);
+	good(err, at);
+}
+
+static void end_leave(struct end *e)
+{
+	nng_close(e->sock);
+}
+
+/* In at one end and out at the other. */
+static uint64_t end_copied(struct end *e)
+{
+	return 2 * e->copied;
+}
+
+static inline void *end_claim(struct end *e, size_t len, struct claim *c)
+{
+	(void)e;
+	good(nng_msg_alloc(&c->msg, len), "message");
+	return nng_msg_body(c->msg);
+}
+
+static inline void end_commit(struct end *e, size_t len, struct claim *c,
+			      bool more)
+{
+	(void)more;
+	good(nng_sendmsg(e->sock, c->msg, 0), "send");
+	e->copied += len;
+}
+
+static inline const void *end_peek(struct end *e, size_t len, struct view *v)
+{
+	good(nng_recvmsg(e->sock, &v->msg, 0), "receive");
+	if (nng_msg_len(v->msg) != len)
+		die("nng: %zu bytes instead of %zu", nng_msg_len(v->msg), len);
+	return nng_msg_body(v->msg);
+}
+
+static inline void end_release(struct end *e, struct view *v)
+{
+	(void)e;
+	nng_msg_free(v->msg);
+}
+
+#include "loops.h"

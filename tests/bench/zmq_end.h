@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A pair of ZeroMQ sockets (ZMQ_PAIR), without a copy by the sides: a message
+ * is filled in the library's memory (zmq_msg_init_size()) and read there. As
+ * many may wait as weir's ring has room for. The file that includes this
+ * defines ZMQ_AT, the endpoint's format.
+ *
+ * A context does not survive a fork, so each process makes its own.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "bench.h"
+
+/**
+ * struct end - one side
+ * @sock: its socket.
+ * @copied: payload bytes copied by the kernel.
+ */
+struct end {
+	void		*sock;
+	uint64_t	copied;
+};
+
+struct claim {
+	zmq_msg_t	msg;
+};
+
+struct view {
+	zmq_msg_t	msg;
+};
+
+static unsigned int npairs;
+static void *context;
+static unsigned int users;
+static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int pair_open(const struct job *job)
+{
+	(void)job;
+	npairs++;
+	return 0;
+}
+
+static void pair_name(char *to, size_t room, int link)
+{
+	snprintf(to, room, ZMQ_AT, (int)getpgrp(), link);
+}
+
+static void pair_close(void)
+{
+	char at[64];
+
+	while (npairs) {
+		pair_name(at, sizeof(at), (int)--npairs);
+		if (!strncmp(at, "ipc://", 6))
+			unlink(at + 6);
+	}
+}
+
+static void end_join(struct end *e, const struct job *job, int link, int side)
+{
+	int many = (int)(job->ring_bytes / (job->len + 32)), none = 0;
+	char at[64];
+
+	pthread_mutex_lock(&context_lock);
+	if (!users++)
+		context = zmq_ctx_new();
+	pthread_mutex_unlock(&context_lock);
+	e->sock = zmq_socket(context, ZMQ_PAIR);
+	e->copied = 0;
+	if (!e->sock)
+		die("zmq_socket: %s", zmq_strerror(errno));
+	zmq_setsockopt(e->sock, ZMQ_SNDHWM, &many, sizeof(many));
+	zmq_setsockopt(e->sock, ZMQ_RCVHWM, &many, sizeof(many));
+	zmq_setsockopt(e->sock, ZMQ_LINGER, &none, sizeof(none));
+	pair_name(at, sizeof(at), link);
+	if (side ? zmq_bind(e->sock, at) : zmq_connect(e->sock, at))
+		die("%s: %s", at, zmq_strerror(errno));
+}
+
+static void end_leave(struct end *e)
+{
+	zmq_close(e->sock);
+	pthread_mutex_lock(&context_lock);
+	if (!--users)
+		zmq_ctx_term(context);
+	pthread_mutex_unlock(&context_lock);
+}
+
+/* In at one end and out at the other, if it goes through the kernel. */
+static uint64_t end_copied(struct end *e)
+{
+	return LINK_THREADS ? 0 : 2 * e->copied;
+}
+
+static inline void *end_claim(struct end *e, size_t len, struct claim *c)
+{
+	(void)e;
+	if (zmq_msg_init_size(&c->msg, len))
+		die("zmq_msg_init_size: %s", zmq_strerror(errno));
+	return zmq_msg_data(&c->msg);
+}
+
+static inline void end_commit(struct end *e, size_t len, struct claim *c,
+			      bool more)
+{
+	(void)more;
+	if (zmq_msg_send(&c->msg, e->sock, 0) < 0)
+		die("zmq_msg_send: %s", zmq_strerror(errno));
+	e->copied += len;
+}
+
+static inline const void *end_peek(struct end *e, size_t len, struct view *v)
+{
+	zmq_msg_init(&v->msg);
+	if (zmq_msg_recv(&v->msg, e->sock, 0) != (int)len)
+		die("zmq_msg_recv: %s", zmq_strerror(errno));
+	return zmq_msg_data(&v->msg);
+}
+
+static inline void end_release(struct end *e, struct view *v)
+{
+	(void)e;
+	zmq_msg_close(&v->msg);
+}
+
+#include "loops.h"
