@@ -8,6 +8,8 @@
  *	emulate.c	the kernel's pages for weir's ring code without the module
  *	job.c		processes: forked, pinned, started together, given up on
  *	count.c		instructions: counted by the CPU or by single steps
+ *	paced.c		latencies at a fixed load, all of them
+ *	hist.c		histograms of those
  *	scale.c		many subscriptions, paths and idle sockets
  *	routed.c	handles and routes of what measures the router
  *	routed_scale.c	many routes
@@ -29,6 +31,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
+
+#include "hist.h"
 
 #define KIB		1024UL
 #define MIB		(1024UL * KIB)
@@ -118,6 +122,8 @@ extern const char *const stage_names[STAGES];
  * @polled: by the router's thread.
  * @threads: its sides are threads of one process.
  * @helped: others than the two sides do part of the work.
+ * @period_ns: between the messages of a fixed load; 0: it is none.
+ * @begin_ns: when its first is to be sent.
  * @arrived: how often a side came to a meeting point.
  * @counted: count instructions too (and nothing else, if @stepping).
  * @stepping: the parent single-steps side 0, see job_traced().
@@ -128,6 +134,7 @@ extern const char *const stage_names[STAGES];
  * @copied_bytes: result: payload bytes that the kernel copied.
  * @insns: result: instructions by side, user and kernel.
  * @stage: result: time by stage, of @count messages.
+ * @hist: result: latencies.
  */
 struct job {
 	size_t		len;
@@ -140,6 +147,8 @@ struct job {
 	bool		polled;
 	bool		threads;
 	bool		helped;
+	uint64_t	period_ns;
+	_Atomic uint64_t begin_ns;
 	_Atomic uint32_t arrived;
 	bool		counted;
 	bool		stepping;
@@ -150,6 +159,7 @@ struct job {
 	uint64_t	copied_bytes;
 	uint64_t	insns[2][2];
 	uint64_t	stage[STAGES];
+	struct hist	hist;
 };
 
 /**
@@ -170,6 +180,7 @@ struct job {
  * @open: makes both ends, before the fork. 0, or -errno if it can't be had.
  * @close: of what @open made.
  * @rtt: round trips; runs in both sides.
+ * @paced: one side sends at fixed times, the other receives.
  * @oneway: messages one at a time, with the time of sending in them.
  * @rate: one side sends, the other receives, as fast as they can.
  * @solo: both ends in one process: @ns for sending, @ns2 for receiving.
@@ -194,6 +205,7 @@ struct contestant {
 	int		(*open)(const struct job *job);
 	void		(*close)(void);
 	void		(*rtt)(struct job *job, int side);
+	void		(*paced)(struct job *job, int side);
 	void		(*oneway)(struct job *job, int side);
 	void		(*rate)(struct job *job, int side);
 	void		(*solo)(struct job *job, int side);
@@ -260,6 +272,13 @@ uint64_t job_line_ns(void);
 bool count_works(void);
 void count_start(struct job *job, uint32_t as);
 void count_stop(struct job *job, int side, bool keep);
+
+/* --- paced.c --- */
+void paced_measure(unsigned int round, const struct contestant *c,
+		   const struct job *job);
+void paced_sum(void);
+void paced_keep(const char *line);
+void paced_write(FILE *file);
 
 /* --- scale.c --- */
 void scale_measure(unsigned int round);

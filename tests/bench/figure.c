@@ -4,6 +4,7 @@
  * are kept apart, because contestants are compared within a round: the machine
  * may be half as fast in the next.
  */
+#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,16 +132,21 @@ void figure_write(FILE *file)
 	}
 }
 
-/* Reads what figure_write() wrote; other lines are passed over. */
+/* Reads what figure_write() and paced_write() wrote; passes over the rest. */
 void figure_read(FILE *file)
 {
-	char line[2048], mode[16], bench[24], who[16], *at;
+	char mode[16], bench[24], who[16], *line = NULL, *at;
 	unsigned long size;
 	unsigned int m;
+	size_t room = 0;
 
-	while (fgets(line, sizeof(line), file)) {
+	while (getline(&line, &room, file) > 0) {
 		struct figure *f;
 
+		if (strstr(line, "\"hist\":")) {
+			paced_keep(line);
+			continue;
+		}
 		if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"bench\":\"%23[^\"]\",\"who\":\"%15[^\"]\",\"size\":%lu",
 			   mode, bench, who, &size) != 4)
 			continue;
@@ -154,4 +160,5 @@ void figure_read(FILE *file)
 		for (f->rounds = 0; *at != ']' && f->rounds < ROUNDS_MAX;)
 			f->value[f->rounds++] = strtod(at + 1, &at);
 	}
+	free(line);
 }

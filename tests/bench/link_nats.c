@@ -175,7 +175,7 @@ static void end_join(struct end *e, const struct job *job, int link, int side)
 {
 	(void)link;
 	reader_join(e, job, side, 0);
-	e->bulk = nats_connect(false);
+	e->bulk = nats_connect(job->period_ns);
 }
 
 static void fan_join(struct end *from, struct end *to, const struct job *job)

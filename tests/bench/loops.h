@@ -272,6 +272,49 @@ static void rtt(struct job *job, int side)
 	end_leave(&e);
 }
 
+/* --- at a fixed load --- */
+
+/*
+ * A message's latency counts from when it was to be sent, whether the sender was
+ * kept from it or not: so nothing is left out of what an earlier one that took
+ * long did to it (G. Tene's coordinated omission).
+ */
+static void paced(struct job *job, int side)
+{
+	uint64_t i, n = job->warm + job->count, at, now;
+	struct end e;
+
+	end_join(&e, job, 0, side);
+	job_meet(job);
+	if (!side)
+		atomic_store(&job->begin_ns, now_ns() + 2000000);
+	for (i = 0; !side && i < n; i++) {
+		struct claim c = { };
+		uint64_t *word;
+
+		at = job->begin_ns + i * job->period_ns;
+		while (now_ns() < at)
+			__builtin_ia32_pause();
+		word = end_claim(&e, job->len, &c);
+		payload_fill(word, job->len, i);
+		*word = at;
+		end_commit(&e, job->len, &c, false);
+	}
+	for (i = 0; side && i < n; i++) {
+		struct view v = { };
+		const uint64_t *msg = end_peek(&e, job->len, &v);
+
+		used(payload_sum(msg, job->len));
+		at = *msg;
+		end_release(&e, &v);
+		now = now_ns();
+		if (i >= job->warm)
+			hist_add(&job->hist, now - at);
+	}
+	job_meet(job);
+	end_leave(&e);
+}
+
 /* --- one way --- */
 
 #define ANSWER_BYTES	32
@@ -540,6 +583,7 @@ const struct contestant LINK = {
 	.open		= open_all,
 	.close		= pair_close,
 	.rtt		= rtt,
+	.paced		= paced,
 	.oneway		= oneway,
 	.rate		= rate,
 	.solo		= solo,

@@ -199,6 +199,26 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 		figure_add(round, "oneway", c->name, len, (double)job->ns);
 }
 
+/*
+ * So many messages a second, the same for all, from one side to the other. A
+ * clock that counts instructions would count those of who waits.
+ */
+static void measure_paced(const struct contestant *c, unsigned int round,
+			  size_t rate)
+{
+	static const double seconds[MODES] = { 2, 4, 0 };
+	struct job *job = prepare(c, 64);
+
+	if (!fits(c, true) || c->batches || !c->paced ||
+	    options.mode == MODE_ICOUNT)
+		return;
+	job->period_ns = 1000000000 / rate;
+	job->count = (uint64_t)((double)rate * seconds[options.mode] /
+				(options.quick ? 10 : 1));
+	if (run(c, job, c->paced, 2, "paced"))
+		paced_measure(round, c, job);
+}
+
 static void measure_rate(const struct contestant *c, unsigned int round,
 			 size_t len)
 {
@@ -391,7 +411,8 @@ static void measure_cost(const struct contestant *c, unsigned int round,
  * @name: its figures begin with it.
  * @measure: with one contestant and one size.
  * @sizes: of messages; ends with 0.
- * @numbers: they are numbers of readers, or of messages at once, instead.
+ * @numbers: they are numbers of readers, of messages at once, or a second,
+ *	instead.
  */
 static const struct bench {
 	const char	*name;
@@ -402,6 +423,7 @@ static const struct bench {
 } benches[] = {
 	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB }, false },
 	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, false },
+	{ "paced", measure_paced, { 5000 }, true },
 	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB }, false },
 	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB }, false },
 	{ "fan", measure_fan, { 1, 4, 16, 64 }, true },
@@ -476,6 +498,7 @@ static void write_json(const char *name)
 	if (!file)
 		die("%s: %s", name, strerror(errno));
 	figure_write(file);
+	paced_write(file);
 	if (file != stdout && fclose(file))
 		die("%s: %s", name, strerror(errno));
 }
@@ -549,6 +572,7 @@ int main(int argc, char **argv)
 			die("at most %d rounds", ROUNDS_MAX);
 		for (round = 0; round < options.rounds; round++)
 			measure_round(round);
+		paced_sum();
 	}
 	if (json)
 		write_json(json);

@@ -240,6 +240,12 @@ static void tables(FILE *out, enum bench_mode mode)
 	} list[] = {
 		{ "rtt", "Round trip, %s", true },
 		{ "oneway", "One way, %s (with two looks at the clock)", true },
+		{ "paced_p50", "64 B, one way at a fixed load, %s from when it was to be sent, by messages a second: median", false },
+		{ "paced_p90", "The same, 90 %%", false },
+		{ "paced_p99", "99 %%", false },
+		{ "paced_p99.9", "99.9 %%", false },
+		{ "paced_p99.99", "99.99 %%, of all rounds", false },
+		{ "paced_max", "The longest", false },
 		{ "rate", "Throughput, %s per message", true },
 		{ "publish", "Publish, %s per message, both ends in one process", true },
 		{ "consume", "Consume, %s per message, both ends in one process", true },
