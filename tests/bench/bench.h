@@ -16,6 +16,7 @@
  *	daemon.c	programs that contestants need
  *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
+ *	compare.c	which differences between two runs are real
  *	report.c	tables of several runs, and the figures that are required
  *
  * A time here is in nanoseconds of CLOCK_MONOTONIC. Under an emulator whose
@@ -297,6 +298,9 @@ double median(double *values, unsigned int n);
 
 /* --- report.c --- */
 void report(FILE *out);
+
+/* --- compare.c --- */
+void compare(FILE *out, const char *name_a, const char *name_b);
 
 /* --- emulate.c --- */
 struct weir;

@@ -75,7 +75,7 @@ void figure_add(unsigned int round, const char *bench, const char *who,
 }
 
 /* The values that there are; returns how many. */
-static unsigned int figure_values(const struct figure *f, double *to)
+unsigned int figure_values(const struct figure *f, double *to)
 {
 	unsigned int i, n = 0;
 

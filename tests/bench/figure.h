@@ -35,5 +35,6 @@ struct figure *figure_make(enum bench_mode mode, const char *bench,
 double figure_median(const struct figure *f);
 double figure_ratio(const struct figure *a, const struct figure *b);
 void figure_read(FILE *file);
+unsigned int figure_values(const struct figure *f, double *to);
 
 #endif /* WEIR_BENCH_FIGURE_H */

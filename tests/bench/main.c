@@ -472,6 +472,7 @@ static _Noreturn void usage(int status)
 	      "                  [--cpus A,B] [--load SECONDS] [--only BENCH|CONTESTANT]\n"
 	      "                  [--json FILE]\n"
 	      "       weir-bench --report FILE... [--json FILE]\n"
+	      "       weir-bench --compare A.json B.json\n"
 	      "\n"
 	      "native   without the module: weir's ring code on emulated kernel pages\n"
 	      "guest    with the module\n"
@@ -514,11 +515,12 @@ int main(int argc, char **argv)
 		{ "only", required_argument, NULL, 'o' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "report", no_argument, NULL, 'r' },
+		{ "compare", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
 	const char *json = NULL;
-	bool only_report = false;
+	bool only_report = false, only_compare = false;
 	unsigned int round;
 	int c, i;
 
@@ -550,9 +552,18 @@ int main(int argc, char **argv)
 		case 'r':
 			only_report = true;
 			break;
+		case 'd':
+			only_compare = true;
+			break;
 		default:
 			usage(c == 'h' ? 0 : 2);
 		}
+	}
+	if (only_compare) {
+		if (argc - optind != 2)
+			usage(2);
+		compare(stdout, argv[optind], argv[optind + 1]);
+		return 0;
 	}
 	if (only_report) {
 		for (i = optind; i < argc; i++) {
