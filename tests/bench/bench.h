@@ -8,6 +8,7 @@
  *	emulate.c	the kernel's pages for weir's ring code without the module
  *	job.c		processes: forked, pinned, started together, given up on
  *	count.c		instructions: counted by the CPU or by single steps
+ *	calibrate.c	what the machine itself costs
  *	paced.c		latencies at a fixed load, all of them
  *	hist.c		histograms of those
  *	scale.c		many subscriptions, paths and idle sockets
@@ -273,6 +274,9 @@ uint64_t job_line_ns(void);
 bool count_works(void);
 void count_start(struct job *job, uint32_t as);
 void count_stop(struct job *job, int side, bool keep);
+
+/* --- calibrate.c --- */
+void calibrate_measure(unsigned int round);
 
 /* --- paced.c --- */
 void paced_measure(unsigned int round, const struct contestant *c,

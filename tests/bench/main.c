@@ -436,6 +436,7 @@ static void measure_round(unsigned int round)
 {
 	size_t b, s, i;
 
+	calibrate_measure(round);
 	for (b = 0; b < sizeof(benches) / sizeof(benches[0]); b++) {
 		const struct bench *bench = &benches[b];
 

@@ -229,6 +229,46 @@ static void bracket(FILE *out, enum bench_mode mode)
 			low, high);
 }
 
+/* What the machines themselves cost, side by side. */
+static void machines(FILE *out)
+{
+	static const struct {
+		const char *bench;
+		const char *who;
+		const char *what;
+	} list[] = {
+		{ "machine", "syscall", "an empty system call" },
+		{ "machine", "switch", "a switch between two processes on one processor" },
+		{ "machine", "copy", "copying 1 KiB of 4 MiB" },
+		{ "line", "end", "a cache line to the other processor and back" },
+	};
+	enum bench_mode m;
+	char text[32];
+	size_t i;
+
+	fprintf(out, "\n## The machines themselves\n\n| |");
+	for (m = 0; m < MODES; m++)
+		fprintf(out, " %s, %s |", mode_names[m],
+			m == MODE_ICOUNT ? "instructions" : "ns");
+	fprintf(out, " guest / native |\n|---|---:|---:|---:|---:|\n");
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		double v[MODES];
+
+		fprintf(out, "| %s |", list[i].what);
+		for (m = 0; m < MODES; m++) {
+			v[m] = med(m, list[i].bench, list[i].who, 0);
+			value_text(text, sizeof(text), v[m]);
+			fprintf(out, " %s |", text);
+		}
+		value_text(text, sizeof(text),
+			   v[MODE_GUEST] > 0 && v[MODE_NATIVE] > 0 ?
+			   v[MODE_GUEST] / v[MODE_NATIVE] : -1);
+		fprintf(out, " %s |\n", text);
+	}
+	fprintf(out, "\nWhere the last column differs from line to line, times in the guest are no measure\n"
+		"of what is made of both.\n");
+}
+
 static void tables(FILE *out, enum bench_mode mode)
 {
 	const char *unit = mode == MODE_ICOUNT ? "instructions" : "ns";
@@ -468,6 +508,7 @@ void report(FILE *out)
 	unsigned int m;
 
 	fprintf(out, "# weir-bench\n\nMedians over the rounds; ratios are taken within each round.\n");
+	machines(out);
 	for (m = 0; m < MODES; m++)
 		tables(out, (enum bench_mode)m);
 	required(out);
