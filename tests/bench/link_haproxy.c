@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "tcp_pair.h"
+#include "loopback.h"
 
 #define LINK		link_haproxy
 #define LINK_NAME	"haproxy"
@@ -81,14 +81,14 @@ static int fd_pair(int fd[2][2], const struct job *job)
 {
 	const char *program = program_find("haproxy");
 	struct sockaddr_in front, back;
-	int listener, ours, theirs;
+	int listener, ours;
 
 	(void)job;
 	if (!program || proxy)
 		return -ENOENT;
 	listener = tcp_listening(&back);
 	/* its number is free again when it is closed */
-	close(tcp_bound(&front));
+	close(loopback_bound(SOCK_STREAM, &front));
 	proxy = proxy_start(program, ntohs(front.sin_port),
 			    ntohs(back.sin_port));
 	ours = tcp_connect(&front);
@@ -97,11 +97,7 @@ static int fd_pair(int fd[2][2], const struct job *job)
 		fd_unpair();
 		return -ENOEXEC;
 	}
-	theirs = accept(listener, NULL, NULL);
-	if (theirs < 0)
-		die("accept: %s", strerror(errno));
-	close(listener);
-	tcp_ends(fd, ours, theirs);
+	tcp_ends(fd, ours, listener);
 	return 0;
 }
 

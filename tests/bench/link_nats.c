@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "tcp_pair.h"
+#include "loopback.h"
 
 #define LINK		link_nats
 #define LINK_NAME	"nats"
@@ -88,7 +88,7 @@ static int nats_start(void)
 
 	if (!program)
 		return -ENOENT;
-	close(tcp_bound(&at));
+	close(loopback_bound(SOCK_STREAM, &at));
 	snprintf(port, sizeof(port), "%u", ntohs(at.sin_port));
 	snprintf(nats.url, sizeof(nats.url), "nats://127.0.0.1:%s", port);
 	nats.server = daemon_start(program, (const char *const []){

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A TCP connection over loopback. */
-#include <unistd.h>
-
-#include "tcp_pair.h"
+#include "loopback.h"
 
 #define LINK		link_tcp
 #define LINK_NAME	"tcp"
@@ -15,16 +13,12 @@ static int fd_pair(int fd[2][2], const struct job *job)
 {
 	struct sockaddr_in at;
 	int listener = tcp_listening(&at);
-	int ours = socket(AF_INET, SOCK_STREAM, 0), theirs;
+	int ours = socket(AF_INET, SOCK_STREAM, 0);
 
 	(void)job;
 	if (ours < 0 || connect(ours, (void *)&at, sizeof(at)))
 		die("connect: %s", strerror(errno));
-	theirs = accept(listener, NULL, NULL);
-	if (theirs < 0)
-		die("accept: %s", strerror(errno));
-	close(listener);
-	tcp_ends(fd, ours, theirs);
+	tcp_ends(fd, ours, listener);
 	return 0;
 }
 

@@ -5,17 +5,11 @@
  * says how far it is in shared memory, and the sender stays within what the
  * buffer holds. That costs it a load.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "bench.h"
+#include "loopback.h"
 
 #define LINK		link_udp
 #define LINK_NAME	"udp"
@@ -55,32 +49,17 @@ struct link {
 static struct link links[FAN_MAX];
 static unsigned int nlinks;
 
-static int udp_socket(struct sockaddr_in *at)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = BUFFER_BYTES;
-	socklen_t len = sizeof(*at);
-
-	memset(at, 0, sizeof(*at));
-	at->sin_family = AF_INET;
-	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, (void *)at, sizeof(*at)) ||
-	    getsockname(fd, (void *)at, &len))
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	return fd;
-}
-
 static int pair_open(const struct job *job)
 {
 	struct link *l = &links[nlinks];
 	struct sockaddr_in at[2];
-	int side;
+	int side, bytes = BUFFER_BYTES;
 
 	(void)job;
 	for (side = 0; side < 2; side++) {
-		l->fd[side] = udp_socket(&at[side]);
-		if (l->fd[side] < 0)
-			return -errno;
+		l->fd[side] = loopback_bound(SOCK_DGRAM, &at[side]);
+		setsockopt(l->fd[side], SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
+			   sizeof(bytes));
 	}
 	for (side = 0; side < 2; side++) {
 		if (connect(l->fd[side], (void *)&at[!side], sizeof(at[0])))
