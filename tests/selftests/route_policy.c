@@ -559,10 +559,6 @@ static void nested(void)
 	check_routes_gone("nested");
 }
 
-/* --- blue and green --------------------------------------------------------- */
-
-static struct crew *crew;
-
 /* A socket and a route as targets of one route, asked one by one. */
 static void mixed(void)
 {
@@ -591,6 +587,10 @@ static void mixed(void)
 	need(!route_del("/mix/out") && !route_del("/mix/a"), "del");
 	check_routes_gone("mixed");
 }
+
+/* --- blue and green --------------------------------------------------------- */
+
+static struct crew *crew;
 
 static void blue_green(void)
 {
