@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "hist.h"
@@ -263,6 +264,7 @@ bool wanted(const char *bench, const char *who);
 typedef void job_side(struct job *job, int side);
 
 struct job *job_new(void);
+pid_t job_child(void);
 void job_meet(struct job *job);
 void job_pin(int side);
 void job_touch(void *at, size_t bytes);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,15 +59,10 @@ int daemon_config(const char *text, char *path, size_t room)
 /* Runs it; @args ends with NULL. */
 pid_t daemon_start(const char *program, const char *const *args)
 {
-	pid_t pid;
+	pid_t pid = job_child();
 
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
 	if (pid)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	execv(program, (char *const *)args);
 	_exit(1);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,7 +47,6 @@ static _Noreturn void clock_run(int side)
 	struct sched_param first = { .sched_priority = 1 };
 	uint64_t at = now_ns(), now;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	job_pin(side);
 	sched_setscheduler(0, SCHED_FIFO, &first);
 	for (;;) {
@@ -74,11 +72,8 @@ static void clocks_start(void)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (clock_late == MAP_FAILED)
 		die("no memory for a clock");
-	fflush(NULL);
 	for (i = 0; i < 2; i++) {
-		clocks[i] = fork();
-		if (clocks[i] < 0)
-			die("fork: %s", strerror(errno));
+		clocks[i] = job_child();
 		if (!clocks[i])
 			clock_run(i);
 	}
@@ -153,12 +148,8 @@ static pid_t target_start(void)
 
 	if (pipe(ready))
 		die("pipe: %s", strerror(errno));
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
+	pid = job_child();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		job_pin(1);
 		target_run(ready[1]);
 	}

@@ -114,7 +114,8 @@ static void job_thread(struct job *job, job_side *run)
 		die("no thread");
 }
 
-static pid_t job_fork(struct job *job, job_side *run, int side)
+/* A fork that ends with its parent. */
+pid_t job_child(void)
 {
 	pid_t pid;
 
@@ -122,9 +123,17 @@ static pid_t job_fork(struct job *job, job_side *run, int side)
 	pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+static pid_t job_fork(struct job *job, job_side *run, int side)
+{
+	pid_t pid = job_child();
+
 	if (pid)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(PATIENCE_S);
 	meetings = 0;
 	if (job->threads)

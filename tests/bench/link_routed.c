@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,7 +185,6 @@ static _Noreturn void rtt_serve(struct job *job)
 	void *room;
 	char byte = 0;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	end_join(&e, job, 0, 1);
 	if (write(ready[1], &byte, 1) != 1)
 		_exit(1);
@@ -206,9 +204,7 @@ static void rtt_targets(struct job *job)
 	int i;
 
 	for (i = 0; i < TARGETS; i++) {
-		pid[i] = fork();
-		if (pid[i] < 0)
-			die("fork: %s", strerror(errno));
+		pid[i] = job_child();
 		if (!pid[i])
 			rtt_serve(job);
 		if (read(ready[0], &byte, 1) != 1)
