@@ -2,7 +2,10 @@
 /*
  * The benchmark: what its files share.
  *
- *	main.c		options; which contestant meets which measurement; rounds
+ *	main.c		options
+ *	measure.c	which contestant meets which measurement; rounds
+ *	run.c		when and where; who had no part, and why
+ *	progress.c	how far it is
  *	loops.h		the measuring loops, instantiated by each contestant
  *	link_*.c	contestants: a way to hand messages from one side to another
  *	emulate.c	the kernel's pages for weir's ring code without the module
@@ -39,7 +42,7 @@
 
 #define KIB		1024UL
 #define MIB		(1024UL * KIB)
-#define FAN_MAX		64
+#define FAN_MAX		256
 #define ROUNDS_MAX	32
 #define BATCH_MAX	16
 
@@ -57,14 +60,22 @@ enum bench_mode {
 	MODE_NATIVE,	/* this machine, no module: ring code alone */
 	MODE_GUEST,	/* with the module; emulated CPUs run in parallel */
 	MODE_ICOUNT,	/* with the module; the clock counts instructions */
+	MODE_HOST,	/* this machine, with the module */
 	MODES
 };
+
+/* Nothing is emulated. */
+static inline bool mode_real(enum bench_mode mode)
+{
+	return mode == MODE_NATIVE || mode == MODE_HOST;
+}
 
 /**
  * struct options - of the command line
  * @mode: what kind of machine this is.
  * @quick: few messages, to see that it works.
  * @rounds: how often everything is measured, contestants taking turns.
+ * @seconds: no further round begins that would end later; 0: all do.
  * @cpu: where the two sides run.
  * @load_s: seconds of full load that are watched for false alarms; 0: few.
  * @only: measure what has this in its name ("rtt", "weir"), or NULL.
@@ -73,6 +84,7 @@ struct options {
 	enum bench_mode	mode;
 	bool		quick;
 	unsigned int	rounds;
+	unsigned int	seconds;
 	int		cpu[2];
 	unsigned int	load_s;
 	const char	*only;
@@ -168,7 +180,8 @@ struct job {
 /**
  * struct contestant - made by loops.h, one for each way
  * @name: short.
- * @what: for the table.
+ * @what: for the table: what it is, with its settings.
+ * @needs: what it cannot do without, or NULL.
  * @module: only where the weir module is loaded.
  * @sleeps: its sides block in the kernel when they have nothing to do.
  * @broadcast: one publish reaches all readers.
@@ -195,6 +208,7 @@ struct job {
 struct contestant {
 	const char	*name;
 	const char	*what;
+	const char	*needs;
 	bool		module;
 	bool		sleeps;
 	bool		broadcast;
@@ -255,10 +269,30 @@ static inline void spin(unsigned int *looks)
 }
 
 /* --- main.c --- */
+unsigned int mode_parse(const char *name);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
+
+/* --- measure.c --- */
 bool wanted(const char *bench, const char *who);
+void measure(void);
+void contestants_table(FILE *out);
+
+/* --- run.c --- */
+void run_begins(void);
+void run_ended(unsigned int rounds, unsigned long seconds);
+void absent_add(enum bench_mode mode, const char *who, const char *why);
+const char *absent_why(enum bench_mode mode, const char *who);
+void run_write(FILE *file);
+bool run_read(const char *line);
+void run_table(FILE *out);
+
+/* --- progress.c --- */
+void progress_round(unsigned int round, unsigned int rounds);
+void progress_steps(unsigned int n);
+void progress_step(const char *bench, unsigned long size, const char *who);
+void progress_end(void);
 
 /* --- job.c --- */
 typedef void job_side(struct job *job, int side);

@@ -21,7 +21,7 @@ static int pipes[2][2];
 
 static unsigned int few(unsigned int n)
 {
-	return options.mode == MODE_NATIVE ? n : n / 20;
+	return mode_real(options.mode) ? n : n / 20;
 }
 
 static void syscalls(struct job *job, int side)
@@ -101,7 +101,7 @@ static void switches(struct job *job, int side)
 	job_meet(job);
 }
 
-static void measure(unsigned int round, const char *what, job_side *run,
+static void calibrate(unsigned int round, const char *what, job_side *run,
 		    int sides)
 {
 	struct job *job = job_new();
@@ -120,9 +120,9 @@ void calibrate_measure(unsigned int round)
 		if (pipe(pipes[i]))
 			die("pipe: %s", strerror(errno));
 	}
-	measure(round, "syscall", syscalls, 1);
-	measure(round, "switch", switches, 2);
-	measure(round, "copy", copies, 1);
+	calibrate(round, "syscall", syscalls, 1);
+	calibrate(round, "switch", switches, 2);
+	calibrate(round, "copy", copies, 1);
 	for (i = 0; i < 2; i++) {
 		close(pipes[i][0]);
 		close(pipes[i][1]);

@@ -75,7 +75,7 @@ static bool count_ready(void)
 
 bool count_works(void)
 {
-	return options.mode == MODE_NATIVE && count_ready();
+	return mode_real(options.mode) && count_ready();
 }
 
 void count_start(struct job *job, uint32_t as)

@@ -132,7 +132,7 @@ void figure_write(FILE *file)
 	}
 }
 
-/* Reads what figure_write() and paced_write() wrote; passes over the rest. */
+/* Reads what run_write(), figure_write() and paced_write() wrote; passes over the rest. */
 void figure_read(FILE *file)
 {
 	char mode[16], bench[24], who[16], *line = NULL, *at;
@@ -143,6 +143,8 @@ void figure_read(FILE *file)
 	while (getline(&line, &room, file) > 0) {
 		struct figure *f;
 
+		if (run_read(line))
+			continue;
 		if (strstr(line, "\"hist\":")) {
 			paced_keep(line);
 			continue;
@@ -150,8 +152,7 @@ void figure_read(FILE *file)
 		if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"bench\":\"%23[^\"]\",\"who\":\"%15[^\"]\",\"size\":%lu",
 			   mode, bench, who, &size) != 4)
 			continue;
-		for (m = 0; m < MODES && strcmp(mode, mode_names[m]); m++)
-			;
+		m = mode_parse(mode);
 		at = strstr(line, "\"rounds\":[");
 		if (m == MODES || !at)
 			continue;

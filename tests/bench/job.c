@@ -70,7 +70,7 @@ static void job_first(const struct job *job)
 	struct sched_param first = { .sched_priority = 1 };
 
 	/* not everybody may; then it is only noisier */
-	if (options.mode == MODE_NATIVE && !job->helped)
+	if (mode_real(options.mode) && !job->helped)
 		sched_setscheduler(0, SCHED_FIFO, &first);
 }
 
@@ -207,8 +207,7 @@ static struct line {
 
 static void job_line(struct job *job, int side)
 {
-	uint64_t i, n = options.mode == MODE_NATIVE ? LINE_TRIPS :
-						      LINE_TRIPS / 20;
+	uint64_t i, n = mode_real(options.mode) ? LINE_TRIPS : LINE_TRIPS / 20;
 	struct timespec a, b;
 	unsigned int looks = 0;
 

@@ -12,7 +12,8 @@
 
 #define LINK		link_haproxy
 #define LINK_NAME	"haproxy"
-#define LINK_WHAT	"haproxy over TCP on loopback, all sleeping"
+#define LINK_WHAT	"haproxy as a proxy between two TCP connections on loopback (mode tcp, one thread, TCP_NODELAY), all sleeping"
+#define LINK_NEEDS	"no program haproxy"
 #define LINK_MODULE	true
 #define LINK_SLEEPS	true
 #define LINK_HELPED	true

@@ -21,7 +21,8 @@
 
 #define LINK		link_iceoryx
 #define LINK_NAME	"iceoryx"
-#define LINK_WHAT	"iceoryx 2.0 (RouDi), both sides polling"
+#define LINK_WHAT	"iceoryx 2.0 with its daemon RouDi, loaned chunks, both sides polling; queue of 256, publisher waits for subscribers"
+#define LINK_NEEDS	"no program iox-roudi"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	false
 #define LINK_HELPED	true

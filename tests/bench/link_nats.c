@@ -20,7 +20,8 @@
 
 #define LINK		link_nats
 #define LINK_NAME	"nats"
-#define LINK_WHAT	"nats-server between two clients (libnats), sleeping"
+#define LINK_WHAT	"nats-server on loopback between two clients (libnats); what is waited for goes out at once (SendAsap), the rest as the library gathers it; sleeping"
+#define LINK_NEEDS	"no program nats-server"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_HELPED	true

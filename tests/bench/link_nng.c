@@ -17,7 +17,7 @@
 
 #define LINK		link_nng
 #define LINK_NAME	"nng"
-#define LINK_WHAT	"nng pair0 over ipc://, sleeping"
+#define LINK_WHAT	"nng pair0 over ipc:// (fan-out pub0/sub0, fan-in push0/pull0), messages built in place, up to 8192 waiting, sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_HELPED	true

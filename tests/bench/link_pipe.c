@@ -9,7 +9,7 @@
 
 #define LINK		link_pipe
 #define LINK_NAME	"pipe"
-#define LINK_WHAT	"two pipes, sleeping"
+#define LINK_WHAT	"two pipes with as much room as the rings (F_SETPIPE_SZ), sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(1 * MIB)

@@ -14,7 +14,7 @@
 
 #define LINK		link_ring
 #define LINK_NAME	"ring"
-#define LINK_WHAT	"bare shared-memory ring, both sides polling"
+#define LINK_WHAT	"bare shared-memory ring: fixed slots, sequence in the slot, no checks, both sides polling"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	false
 #define LINK_BROADCAST	1

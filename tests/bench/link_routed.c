@@ -593,6 +593,7 @@ static void close_polled(void)
 {									\
 	.name		= _name,					\
 	.what		= _what,					\
+	.needs		= "the weir module is not loaded",		\
 	.module		= true,						\
 	.sleeps		= true,						\
 	.routed		= true,						\
@@ -614,6 +615,7 @@ const struct contestant link_routed_bare =
 const struct contestant link_routed_poll = {
 	.name		= "routed-poll",
 	.what		= "weir's router, all guards on, polling",
+	.needs		= "the weir module is not loaded",
 	.module		= true,
 	.sleeps		= true,
 	.routed		= true,

@@ -2,7 +2,7 @@
 /* A connected pair of AF_UNIX SOCK_SEQPACKET sockets. */
 #define LINK		link_seqpacket
 #define LINK_NAME	"seqpacket"
-#define LINK_WHAT	"AF_UNIX SOCK_SEQPACKET, sleeping"
+#define LINK_WHAT	"AF_UNIX SOCK_SEQPACKET, read() and write(), default buffers (larger for long messages), sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(1 * MIB)

@@ -2,7 +2,7 @@
 /* A connected pair of AF_UNIX SOCK_STREAM sockets. */
 #define LINK		link_stream
 #define LINK_NAME	"stream"
-#define LINK_WHAT	"AF_UNIX SOCK_STREAM, sleeping"
+#define LINK_WHAT	"AF_UNIX SOCK_STREAM, read() and write(), default buffers (larger for long messages), sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(1 * MIB)

@@ -4,7 +4,7 @@
 
 #define LINK		link_tcp
 #define LINK_NAME	"tcp"
-#define LINK_WHAT	"TCP over loopback (TCP_NODELAY), sleeping"
+#define LINK_WHAT	"TCP over loopback, TCP_NODELAY, read() and write(), sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(1 * MIB)

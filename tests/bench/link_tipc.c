@@ -5,7 +5,8 @@
  */
 #define LINK		link_tipc
 #define LINK_NAME	"tipc"
-#define LINK_WHAT	"TIPC SOCK_SEQPACKET within the node, sleeping"
+#define LINK_WHAT	"TIPC SOCK_SEQPACKET within the node, read() and write(), sleeping"
+#define LINK_NEEDS	"this kernel has no TIPC"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(64 * KIB)

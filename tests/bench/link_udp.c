@@ -13,7 +13,7 @@
 
 #define LINK		link_udp
 #define LINK_NAME	"udp"
-#define LINK_WHAT	"UDP on loopback, sleeping"
+#define LINK_WHAT	"UDP on loopback, connected, receive buffer of 8 MiB, at most 64 datagrams on the way, sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(60 * KIB)

@@ -2,7 +2,7 @@
 /* ZeroMQ between threads of one process. */
 #define LINK		link_zmq_inproc
 #define LINK_NAME	"zmq-inproc"
-#define LINK_WHAT	"ZeroMQ PAIR over inproc://, two threads, sleeping"
+#define LINK_WHAT	"ZeroMQ PAIR over inproc:// (fan-out XPUB/SUB, fan-in PUSH/PULL), two threads, as many waiting as fit the ring, sleeping"
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_THREADS	true

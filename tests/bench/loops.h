@@ -6,6 +6,7 @@
  *
  *	LINK, LINK_NAME, LINK_WHAT	symbol and words
  *	LINK_MODULE, LINK_SLEEPS	flags of struct contestant
+ *	LINK_NEEDS			in words, what it needs to take part
  *	LINK_THREADS			1 if its sides are threads of one process
  *	LINK_HELPED			1 if others than the two sides do part of the
  *					work: threads of a library, a daemon
@@ -37,6 +38,9 @@
 
 #include "bench.h"
 
+#ifndef LINK_NEEDS
+#define LINK_NEEDS	"this machine does not have it"
+#endif
 #ifndef LINK_THREADS
 #define LINK_THREADS	false
 #endif
@@ -569,6 +573,7 @@ static int open_all(const struct job *job)
 const struct contestant LINK = {
 	.name		= LINK_NAME,
 	.what		= LINK_WHAT,
+	.needs		= LINK_NEEDS,
 	.module		= LINK_MODULE,
 	.sleeps		= LINK_SLEEPS,
 	.threads	= LINK_THREADS,

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * weir-bench: weir against a bare shared-memory ring and what else carries
- * messages within a machine. In each round every measurement is made once with
- * each contestant, in turns that begin with another one each time, between two
- * looks at how long a cache line takes from one processor to the other.
+ * messages within a machine.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir.h>
 
 #include "figure.h"
 
@@ -19,19 +18,19 @@ struct options options = {
 	.cpu	= { 0, 1 },
 };
 
-const char *const mode_names[MODES] = { "native", "guest", "icount" };
-
-static const struct contestant *const contestants[] = {
-	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
-	&link_weir_plain, &link_eventfd, &link_pipe, &link_stream,
-	&link_seqpacket, &link_udp, &link_tcp, &link_tipc, &link_mq,
-	&link_zmq_ipc, &link_zmq_inproc, &link_nng, &link_nats, &link_iceoryx,
-	&link_routed, &link_routed_bare, &link_routed_poll, &link_haproxy,
+const char *const mode_names[MODES] = {
+	"native", "guest", "icount", "host"
 };
 
-#define CONTESTANTS	(sizeof(contestants) / sizeof(contestants[0]))
+/* The mode of that name, or MODES. */
+unsigned int mode_parse(const char *name)
+{
+	unsigned int m;
 
-#define SIZES_MAX	6	/* of one measurement */
+	for (m = 0; m < MODES && strcmp(name, mode_names[m]); m++)
+		;
+	return m;
+}
 
 void say(const char *format, ...)
 {
@@ -55,442 +54,22 @@ void die(const char *format, ...)
 	exit(1);
 }
 
-/* Is it among those asked for with --only? */
-bool wanted(const char *bench, const char *who)
-{
-	return !options.only || strstr(bench, options.only) ||
-	       !strcmp(who, options.only);
-}
-
-/* Messages to measure: enough for the clock, few enough for the patience. */
-static uint64_t count_for(const struct contestant *c, size_t len)
-{
-	static const uint64_t polls[MODES] = { 200000, 20000, 2000 };
-	static const uint64_t sleeps[MODES] = { 4000, 1000, 500 };
-	uint64_t n = c->sleeps ? sleeps[options.mode] : polls[options.mode];
-
-	n /= 1 + len / (c->sleeps ? 32 * KIB : KIB);
-	if (options.quick)
-		n /= 10;
-	return n < 20 ? 20 : n;
-}
-
-static size_t ring_for(size_t len)
-{
-	size_t bytes = 64 * KIB;
-
-	while (bytes < 8 * len)
-		bytes *= 2;
-	return bytes;
-}
-
-/*
- * Polling sides make no sense when time is the sum over all processors: the
- * clock would count the loops of whoever waits.
- */
-static bool fits(const struct contestant *c, bool two_sides)
-{
-	if (c->module && options.mode == MODE_NATIVE)
-		return false;
-	return !two_sides || c->sleeps || options.mode != MODE_ICOUNT;
-}
-
-static struct job *prepare(const struct contestant *c, size_t len)
-{
-	struct job *job = job_new();
-
-	job->len = len;
-	job->count = count_for(c, len);
-	job->warm = job->count / 10 + 10;
-	job->ring_bytes = ring_for(len);
-	job->guards = c->guards;
-	job->polled = c->polled;
-	job->threads = c->threads;
-	job->helped = c->helped;
-	return job;
-}
-
-static bool run(const struct contestant *c, struct job *job, job_side *side,
-		int sides, const char *bench)
-{
-	int err = c->open(job);
-	bool good;
-
-	if (err) {
-		say("%s %s %zu: %s", bench, c->name, job->len, strerror(-err));
-		return false;
-	}
-	good = job_run(job, side, sides);
-	c->close();
-	if (!good)
-		say("%s %s %zu: not measured", bench, c->name, job->len);
-	return good;
-}
-
-/* --- measurements; each is of one contestant, one size --- */
-
-/*
- * User instructions by single steps, where the CPU does not count; of icount's
- * time the rest is the kernel's.
- */
-static void count_steps(const struct contestant *c, unsigned int round,
-			const char *bench, job_side *side, int sides, size_t len)
-{
-	struct job *job = prepare(c, len);
-	char name[24];
-	double n;
-
-	if (round || c->helped || c->threads)
-		return;
-	job->counted = true;
-	job->stepping = true;
-	job->warm = 2100;
-	job->count = 128;
-	if (sides == 2) {
-		job->warm = 100;
-		job->count = 20;
-	}
-	if (!run(c, job, side, sides, bench))
-		return;
-	n = (double)job->count;
-	if (sides == 2) {
-		/* the other side does the same */
-		snprintf(name, sizeof(name), "%s_user", bench);
-		figure_add(round, name, c->name, len,
-			   2 * (double)job->steps[0] / n);
-	} else {
-		figure_add(round, "publish_user", c->name, len,
-			   (double)job->steps[0] / n);
-		figure_add(round, "consume_user", c->name, len,
-			   (double)job->steps[1] / n);
-	}
-}
-
-static void measure_rtt(const struct contestant *c, unsigned int round,
-			size_t len)
-{
-	struct job *job = prepare(c, len);
-	double n = (double)job->count;
-
-	if (!fits(c, true) || c->batches || !c->rtt || len == 64 * KIB)
-		return;
-	job->counted = count_works() && len == 32;
-	if (!run(c, job, c->rtt, 2, "rtt"))
-		return;
-	figure_add(round, "rtt", c->name, len, (double)job->ns / n);
-	if (job->counted && c->sleeps) {
-		figure_add(round, "rtt_user", c->name, len,
-			   (double)(job->insns[0][0] + job->insns[1][0]) / n);
-		figure_add(round, "rtt_kernel", c->name, len,
-			   (double)(job->insns[0][1] + job->insns[1][1]) / n);
-	}
-	if (!job->counted && len == 32 && c->sleeps)
-		count_steps(c, round, "rtt", c->rtt, 2, len);
-}
-
-static void measure_oneway(const struct contestant *c, unsigned int round,
-			   size_t len)
-{
-	struct job *job = prepare(c, len);
-
-	if (!fits(c, true) || c->batches || !c->oneway || len == 64 * KIB)
-		return;
-	if (run(c, job, c->oneway, 2, "oneway"))
-		figure_add(round, "oneway", c->name, len, (double)job->ns);
-}
-
-/*
- * So many messages a second, the same for all, from one side to the other. A
- * clock that counts instructions would count those of who waits.
- */
-static void measure_paced(const struct contestant *c, unsigned int round,
-			  size_t rate)
-{
-	static const double seconds[MODES] = { 2, 4, 0 };
-	struct job *job = prepare(c, 64);
-
-	if (!fits(c, true) || c->batches || !c->paced ||
-	    options.mode == MODE_ICOUNT)
-		return;
-	job->period_ns = 1000000000 / rate;
-	job->count = (uint64_t)((double)rate * seconds[options.mode] /
-				(options.quick ? 10 : 1));
-	if (run(c, job, c->paced, 2, "paced"))
-		paced_measure(round, c, job);
-}
-
-static void measure_rate(const struct contestant *c, unsigned int round,
-			 size_t len)
-{
-	struct job *job = prepare(c, len);
-	double n;
-
-	/* parallel work has no time of its own where time is a sum */
-	if (!fits(c, true) || c->routed || options.mode == MODE_ICOUNT)
-		return;
-	job->count *= 5;
-	n = (double)job->count;
-	if (!run(c, job, c->rate, 2, "rate"))
-		return;
-	figure_add(round, "rate", c->name, len, (double)job->ns / n);
-	if (len != 64 * KIB)
-		return;
-	n += (double)job->warm;
-	figure_add(round, "copied", c->name, len,
-		   (double)job->copied_bytes / n);
-	/* filled and summed by the user; each copy reads and writes */
-	figure_add(round, "traffic", c->name, len,
-		   2 * (double)len + 2 * (double)job->copied_bytes / n);
-}
-
-static void measure_solo(const struct contestant *c, unsigned int round,
-			 size_t len)
-{
-	struct job *job = prepare(c, len);
-	double n;
-
-	if (!fits(c, false) || len > 16 * KIB || c == &link_weir_wait ||
-	    c == &link_weir_plain || c == &link_haproxy || !c->solo)
-		return;
-	job->counted = count_works() && len == 32;
-	/* whole laps of the ring, so that each pays for its look at cursors */
-	job->warm = 2048 / (1 + len / 64);
-	job->count = 16 * job->warm;
-	if (!run(c, job, c->solo, 1, "solo"))
-		return;
-	if (job->counted) {
-		n = (double)job->count;
-		figure_add(round, "publish_user", c->name, len,
-			   (double)job->insns[0][0] / n);
-		figure_add(round, "publish_kernel", c->name, len,
-			   (double)job->insns[0][1] / n);
-		figure_add(round, "consume_user", c->name, len,
-			   (double)job->insns[1][0] / n);
-		figure_add(round, "consume_kernel", c->name, len,
-			   (double)job->insns[1][1] / n);
-	} else {
-		n = (double)job->count;
-		figure_add(round, "publish", c->name, len, (double)job->ns / n);
-		figure_add(round, "consume", c->name, len, (double)job->ns2 / n);
-	}
-	if (!job->counted && len == 32)
-		count_steps(c, round, "solo", c->solo, 1, len);
-}
-
-static void measure_fan(const struct contestant *c, unsigned int round,
-			size_t readers)
-{
-	struct job *job = prepare(c, 32);
-	double n;
-
-	if (!fits(c, false) || c->batches || c == &link_weir_wait ||
-	    c == &link_weir_plain || c == &link_haproxy || !c->fan)
-		return;
-	job->readers = (unsigned int)readers;
-	job->warm = 1024;
-	job->count = c->sleeps ? 2048 / readers : 8192;
-	if (options.quick || options.mode != MODE_NATIVE)
-		job->count = c->sleeps ? 512 / readers + 16 : 4096;
-	if (c->sleeps)
-		job->warm = 64;
-	if (!run(c, job, c->fan, 1, "fan"))
-		return;
-	n = (double)job->count;
-	figure_add(round, "fan_publish", c->name, readers, (double)job->ns / n);
-	figure_add(round, "fan_consume", c->name, readers,
-		   (double)job->ns2 / n / (double)readers);
-}
-
-/* What is in place already: claimed, published, seen, released. */
-static void measure_handover(const struct contestant *c, unsigned int round,
-			     size_t len)
-{
-	struct job *job = prepare(c, len);
-
-	if (!fits(c, false) || c->batches || c->sleeps)
-		return;
-	job->ring_bytes = 64 * MIB;
-	job->warm = 256;
-	job->count = options.quick ? 1024 : 8192;
-	if (run(c, job, c->handover, 1, "handover"))
-		figure_add(round, "handover", c->name, len,
-			   (double)(job->ns + job->ns2) / (double)job->count);
-}
-
-/*
- * 64 bytes through the router, in batches, beside SEQPACKET. A message is a
- * request or a reply.
- */
-static void measure_routed_rate(const struct contestant *c, unsigned int round,
-				size_t len)
-{
-	struct job *job = prepare(c, len);
-
-	if (!fits(c, true) || options.mode == MODE_ICOUNT ||
-	    !(c->routed || c == &link_seqpacket) || !c->rate)
-		return;
-	job->count *= c->routed ? 50 : 5;
-	if (run(c, job, c->rate, 2, "routed_rate"))
-		figure_add(round, "routed_rate", c->name, len,
-			   (double)job->ns / (double)job->count);
-}
-
-/* One contestant's costs, or those of its route with other guards. */
-static bool cost_of(const struct contestant *c, struct job *job, size_t batch)
-{
-	job->batch = (unsigned int)batch;
-	job->count = options.quick ? 2048 : 16384;
-	return run(c, job, c->cost, 1, "cost");
-}
-
-static double cost_sum(const struct job *job, enum stage from, enum stage to)
-{
-	double sum = 0;
-
-	for (; from <= to; from++)
-		sum += (double)job->stage[from];
-	return sum / (double)job->count;
-}
-
-/* What each guard costs by itself, request and reply together. */
-static void measure_guards(const struct contestant *c, unsigned int round,
-			   size_t batch)
-{
-	static const struct {
-		const char *name;
-		uint32_t guard;
-	} guards[] = {
-		{ "bucket", GUARD_BUCKET },
-		{ "bulkhead", GUARD_BULKHEAD },
-		{ "breaker", GUARD_BREAKER },
-		{ "retry", GUARD_RETRY },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
-		struct job *job = prepare(c, 64);
-
-		job->guards = guards[i].guard;
-		if (cost_of(c, job, batch))
-			figure_add(round, "guard", guards[i].name, batch,
-				   cost_sum(job, STAGE_SEND, STAGE_TAKE));
-	}
-}
-
-static void measure_cost(const struct contestant *c, unsigned int round,
-			 size_t batch)
-{
-	struct job *job = prepare(c, 64);
-	char name[24];
-	enum stage s;
-
-	/* one at a time, and where whoever pauses lets the thread run */
-	if (c->polled && (batch != 1 || options.mode != MODE_ICOUNT))
-		return;
-	if (!c->cost || !fits(c, false) || !cost_of(c, job, batch))
-		return;
-	if (c->polled)
-		figure_add(round, "poll_rounds", c->name, batch,
-			   (double)job->ns2 / (double)job->ns);
-	for (s = 0; s < STAGES; s++) {
-		snprintf(name, sizeof(name), "stage_%d", (int)s);
-		figure_add(round, name, c->name, batch, cost_sum(job, s, s));
-	}
-	figure_add(round, "request", c->name, batch,
-		   cost_sum(job, STAGE_SEND, STAGE_RECEIVE));
-	figure_add(round, "reply", c->name, batch,
-		   cost_sum(job, STAGE_ANSWER, STAGE_TAKE));
-	figure_add(round, "both", c->name, batch,
-		   cost_sum(job, STAGE_SEND, STAGE_TAKE));
-	if (!c->guards)
-		measure_guards(c, round, batch);
-}
-
-/**
- * struct bench - something to measure
- * @name: its figures begin with it.
- * @measure: with one contestant and one size.
- * @sizes: of messages; ends with 0.
- * @numbers: they are numbers of readers, of messages at once, or a second,
- *	instead.
- */
-static const struct bench {
-	const char	*name;
-	void		(*measure)(const struct contestant *c,
-				   unsigned int round, size_t size);
-	unsigned long	sizes[SIZES_MAX + 1];
-	bool		numbers;
-} benches[] = {
-	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB }, false },
-	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, false },
-	{ "paced", measure_paced, { 5000 }, true },
-	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB }, false },
-	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB }, false },
-	{ "fan", measure_fan, { 1, 4, 16, 64 }, true },
-	{ "handover", measure_handover, { 64, MIB }, false },
-	{ "routed_rate", measure_routed_rate, { 64 }, false },
-	{ "cost", measure_cost, { 1, 64 }, true },
-};
-
-static void measure_round(unsigned int round)
-{
-	size_t b, s, i;
-
-	calibrate_measure(round);
-	for (b = 0; b < sizeof(benches) / sizeof(benches[0]); b++) {
-		const struct bench *bench = &benches[b];
-
-		if (options.mode != MODE_ICOUNT)
-			figure_add(round, "line", bench->name, 0,
-				   (double)job_line_ns());
-		for (s = 0; bench->sizes[s]; s++) {
-			for (i = 0; i < CONTESTANTS; i++) {
-				const struct contestant *c =
-					contestants[(i + round) % CONTESTANTS];
-				size_t len = bench->numbers ? 32 :
-						     bench->sizes[s];
-
-				if (wanted(bench->name, c->name) &&
-				    len <= c->len_max)
-					bench->measure(c, round, bench->sizes[s]);
-			}
-		}
-	}
-	if (options.mode != MODE_ICOUNT)
-		figure_add(round, "line", "end", 0, (double)job_line_ns());
-	/* slow and steady: three rounds of it will do */
-	if (round < 3)
-		scale_measure(round);
-	failover_measure(round);
-	routed_scale_measure(round);
-}
-
 /* --- command line --- */
 
 static _Noreturn void usage(int status)
 {
-	fputs("usage: weir-bench [--mode native|guest|icount] [--quick] [--rounds N]\n"
-	      "                  [--cpus A,B] [--load SECONDS] [--only BENCH|CONTESTANT]\n"
-	      "                  [--json FILE]\n"
+	fputs("usage: weir-bench [--host | --mode native|guest|icount|host] [--quick]\n"
+	      "                  [--rounds N] [--seconds S] [--cpus A,B] [--load SECONDS]\n"
+	      "                  [--only BENCH|CONTESTANT] [--json FILE]\n"
 	      "       weir-bench --report FILE... [--json FILE]\n"
 	      "       weir-bench --compare A.json B.json\n"
 	      "\n"
 	      "native   without the module: weir's ring code on emulated kernel pages\n"
 	      "guest    with the module\n"
-	      "icount   with the module, where a nanosecond is an instruction\n",
+	      "icount   with the module, where a nanosecond is an instruction\n"
+	      "host     this machine, with the module\n",
 	      status ? stderr : stdout);
 	exit(status);
-}
-
-static enum bench_mode parse_mode(const char *name)
-{
-	unsigned int m;
-
-	for (m = 0; m < MODES; m++) {
-		if (!strcmp(name, mode_names[m]))
-			return (enum bench_mode)m;
-	}
-	usage(2);
 }
 
 static void write_json(const char *name)
@@ -499,6 +78,7 @@ static void write_json(const char *name)
 
 	if (!file)
 		die("%s: %s", name, strerror(errno));
+	run_write(file);
 	figure_write(file);
 	paced_write(file);
 	if (file != stdout && fclose(file))
@@ -510,7 +90,9 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "mode", required_argument, NULL, 'm' },
 		{ "quick", no_argument, NULL, 'q' },
+		{ "host", no_argument, NULL, 'H' },
 		{ "rounds", required_argument, NULL, 'n' },
+		{ "seconds", required_argument, NULL, 's' },
 		{ "cpus", required_argument, NULL, 'c' },
 		{ "load", required_argument, NULL, 'l' },
 		{ "only", required_argument, NULL, 'o' },
@@ -522,13 +104,20 @@ int main(int argc, char **argv)
 	};
 	const char *json = NULL;
 	bool only_report = false, only_compare = false;
-	unsigned int round;
 	int c, i;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
 		case 'm':
-			options.mode = parse_mode(optarg);
+			options.mode = mode_parse(optarg);
+			if (options.mode == MODES)
+				usage(2);
+			break;
+		case 'H':
+			options.mode = MODE_HOST;
+			break;
+		case 's':
+			options.seconds = (unsigned int)strtoul(optarg, NULL, 10);
 			break;
 		case 'q':
 			options.quick = true;
@@ -582,9 +171,9 @@ int main(int argc, char **argv)
 			options.rounds = options.quick ? 3 : 7;
 		if (options.rounds > ROUNDS_MAX)
 			die("at most %d rounds", ROUNDS_MAX);
-		for (round = 0; round < options.rounds; round++)
-			measure_round(round);
-		paced_sum();
+		if (options.mode == MODE_HOST && weir_family() < 0)
+			die("the weir module is not loaded (modprobe weir)");
+		measure();
 	}
 	if (json)
 		write_json(json);

@@ -24,6 +24,7 @@ static const char *const mode_words[MODES] = {
 	[MODE_NATIVE]	= "on this machine, ring code alone (kernel's pages emulated)",
 	[MODE_GUEST]	= "guest with the module, emulated processors in parallel",
 	[MODE_ICOUNT]	= "guest with the module, instructions as time (1 ns = 1 instruction)",
+	[MODE_HOST]	= "on this machine, with the module",
 };
 
 static void size_text(char *to, size_t room, unsigned long size, bool bytes)
@@ -508,9 +509,11 @@ void report(FILE *out)
 	unsigned int m;
 
 	fprintf(out, "# weir-bench\n\nMedians over the rounds; ratios are taken within each round.\n");
+	run_table(out);
 	machines(out);
 	for (m = 0; m < MODES; m++)
 		tables(out, (enum bench_mode)m);
 	required(out);
 	required_routed(out);
+	contestants_table(out);
 }
