@@ -20,6 +20,7 @@
  *	daemon.c	programs that contestants need
  *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
+ *	summary.c	all against weir, with confidence intervals
  *	compare.c	which differences between two runs are real
  *	report.c	tables of several runs, and the figures that are required
  *
@@ -45,6 +46,27 @@
 #define FAN_MAX		256
 #define ROUNDS_MAX	32
 #define BATCH_MAX	16
+
+/* Messages in flight in one process: no more than the smallest buffer holds. */
+static inline unsigned int batch_of(size_t len)
+{
+	size_t n = 32 * KIB / len;
+
+	return n < 1 ? 1 : n > BATCH_MAX ? BATCH_MAX : (unsigned int)n;
+}
+
+/* A contestant's file may be compiled twice, once for several messages at once. */
+#ifdef LINK_BATCHES
+#define BATCHED(id)	id##_batch
+#define BATCHED_NAME(s)	s "-batch"
+#define BATCHED_STREAM	", up to 16 messages in one read() or write()"
+#define BATCHED_MMSG	", up to 16 messages in one sendmmsg() or recvmmsg()"
+#else
+#define BATCHED(id)	id
+#define BATCHED_NAME(s)	s
+#define BATCHED_STREAM
+#define BATCHED_MMSG
+#endif
 
 #define inlined static inline __attribute__((always_inline))
 
@@ -132,6 +154,8 @@ extern const char *const stage_names[STAGES];
  * @warm: before those.
  * @ring_bytes: of rings.
  * @readers: of a fan-out.
+ * @senders: of a fan-in.
+ * @stalled: the last of the readers does not read.
  * @batch: messages at once, of routed ones.
  * @guards: of their route.
  * @polled: by the router's thread.
@@ -146,6 +170,10 @@ extern const char *const stage_names[STAGES];
  * @steps: how many it counted.
  * @ns: result: total time.
  * @ns2: result: of the second thing that was measured, if there is one.
+ * @cpu_ns: result: processor time by side; of daemons, as of side 1.
+ * @sent: result: messages in time.
+ * @lost: result: that a reader who kept up did not get.
+ * @kept: result: that the stalled one has got in the end.
  * @copied_bytes: result: payload bytes that the kernel copied.
  * @insns: result: instructions by side, user and kernel.
  * @stage: result: time by stage, of @count messages.
@@ -157,6 +185,8 @@ struct job {
 	uint64_t	warm;
 	size_t		ring_bytes;
 	unsigned int	readers;
+	unsigned int	senders;
+	bool		stalled;
 	unsigned int	batch;
 	uint32_t	guards;
 	bool		polled;
@@ -171,6 +201,10 @@ struct job {
 	uint64_t	steps[2];
 	uint64_t	ns;
 	uint64_t	ns2;
+	uint64_t	cpu_ns[2];
+	uint64_t	sent;
+	uint64_t	lost;
+	uint64_t	kept;
 	uint64_t	copied_bytes;
 	uint64_t	insns[2][2];
 	uint64_t	stage[STAGES];
@@ -189,6 +223,7 @@ struct job {
  * @helped: others than the two sides do part of the work: what these spend is
  *	not all.
  * @batches: several messages at once; only @rate and @solo say something.
+ * @only: measured in this alone, or NULL.
  * @routed: messages go through the router.
  * @polled: whose thread on the second processor takes them from the outboxes.
  * @guards: of its route.
@@ -201,6 +236,8 @@ struct job {
  * @rate: one side sends, the other receives, as fast as they can.
  * @solo: both ends in one process: @ns for sending, @ns2 for receiving.
  * @fan: one sends to @readers, all in one process; as @solo.
+ * @fanin: @senders send to one, all in one process; as @solo.
+ * @slow: one sends to @readers at a fixed load, of which the last may stall.
  * @handover: as @solo, but nobody touches the payload.
  * @cost: requests and replies by stage, all in one process. Routed ones have
  *	only @rtt, @rate and @cost, polled ones only @cost; that is theirs alone.
@@ -215,6 +252,7 @@ struct contestant {
 	bool		threads;
 	bool		helped;
 	bool		batches;
+	const char	*only;
 	bool		routed;
 	bool		polled;
 	uint32_t	guards;
@@ -227,14 +265,17 @@ struct contestant {
 	void		(*rate)(struct job *job, int side);
 	void		(*solo)(struct job *job, int side);
 	void		(*fan)(struct job *job, int side);
+	void		(*fanin)(struct job *job, int side);
+	void		(*slow)(struct job *job, int side);
 	void		(*handover)(struct job *job, int side);
 	void		(*cost)(struct job *job, int side);
 };
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
-	link_weir_plain, link_ring, link_eventfd, link_pipe, link_stream,
+	link_weir_plain, link_weir_lossy, link_ring, link_eventfd, link_pipe, link_stream,
 	link_seqpacket, link_udp, link_tcp, link_tipc, link_mq, link_zmq_ipc, link_zmq_inproc,
-	link_nng, link_nats, link_iceoryx, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
+	link_pipe_batch, link_stream_batch, link_seqpacket_batch,
+	link_udp_batch, link_tcp_batch, link_tipc_batch, link_nng, link_nats, link_iceoryx, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from
@@ -278,6 +319,7 @@ _Noreturn void die(const char *format, ...)
 bool wanted(const char *bench, const char *who);
 void measure(void);
 void contestants_table(FILE *out);
+const struct contestant *contestant_at(size_t i);
 
 /* --- run.c --- */
 void run_begins(void);
@@ -305,6 +347,8 @@ void job_touch(void *at, size_t bytes);
 bool job_run(struct job *job, job_side *run, int sides);
 void job_traced(struct job *job);
 uint64_t job_line_ns(void);
+void cpu_start(struct job *job, int side);
+void cpu_stop(struct job *job, int side);
 
 /* --- count.c --- */
 bool count_works(void);
@@ -338,6 +382,9 @@ double median(double *values, unsigned int n);
 
 /* --- report.c --- */
 void report(FILE *out);
+
+/* --- summary.c --- */
+void summary(FILE *out, enum bench_mode mode);
 
 /* --- compare.c --- */
 void compare(FILE *out, const char *name_a, const char *name_b);

@@ -5,7 +5,6 @@
  * cache line's way is in job.c.) An emulated machine distorts each by another
  * factor, and so whatever is made of them.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

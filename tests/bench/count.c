@@ -5,7 +5,6 @@
  * after, and what the reading costs is taken off. Elsewhere only the user's
  * are known: the parent counts them by single steps (job.c).
  */
-#define _GNU_SOURCE
 #include <linux/perf_event.h>
 #include <string.h>
 #include <sys/syscall.h>

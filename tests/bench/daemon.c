@@ -4,7 +4,6 @@
  * any processor, and ended with it at the latest. What they print goes to
  * standard error.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,13 +18,13 @@
 #include "daemon.h"
 
 #define PATIENCE_MS	2000
-#define KEPT_MAX	4
+#define RUNNING_MAX	4
 
 static struct {
 	pid_t		owner;
-	pid_t		pid[KEPT_MAX];
+	pid_t		pid[RUNNING_MAX];
 	unsigned int	n;
-} kept;
+} running;
 
 /* Where a program is, or NULL. The answer is good until the next one. */
 const char *program_find(const char *name)
@@ -56,22 +55,23 @@ int daemon_config(const char *text, char *path, size_t room)
 	return fd;
 }
 
-/* Runs it; @args ends with NULL. */
-pid_t daemon_start(const char *program, const char *const *args)
+static void forget(pid_t pid)
 {
-	pid_t pid = job_child();
+	unsigned int i;
 
-	if (pid)
-		return pid;
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	execv(program, (char *const *)args);
-	_exit(1);
+	for (i = 0; i < running.n; i++) {
+		if (running.pid[i] == pid)
+			running.pid[i] = running.pid[--running.n];
+	}
 }
 
 /* Has it ended by itself? */
 bool daemon_ended(pid_t pid)
 {
-	return waitpid(pid, NULL, WNOHANG) != 0;
+	if (!waitpid(pid, NULL, WNOHANG))
+		return false;
+	forget(pid);
+	return true;
 }
 
 /* Asks it to end, and makes it. */
@@ -88,24 +88,56 @@ void daemon_stop(pid_t pid)
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	forget(pid);
 }
 
 static void daemons_stop(void)
 {
 	/* not when one of our sides ends */
-	if (getpid() != kept.owner)
+	if (getpid() != running.owner)
 		return;
-	while (kept.n)
-		daemon_stop(kept.pid[--kept.n]);
+	while (running.n)
+		daemon_stop(running.pid[0]);
 }
 
-/* It is to run until we end. */
-void daemon_keep(pid_t pid)
+/* Runs it, until we end at the latest; @args ends with NULL. */
+pid_t daemon_start(const char *program, const char *const *args)
 {
-	if (kept.n == KEPT_MAX)
+	pid_t pid;
+
+	if (running.n == RUNNING_MAX)
 		die("too many daemons");
-	if (!kept.owner)
+	if (!running.owner)
 		atexit(daemons_stop);
-	kept.owner = getpid();
-	kept.pid[kept.n++] = pid;
+	running.owner = getpid();
+	pid = job_child();
+	if (pid) {
+		running.pid[running.n++] = pid;
+		return pid;
+	}
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	execv(program, (char *const *)args);
+	_exit(1);
+}
+
+/* Processor time of a process, ns. */
+uint64_t process_cpu_ns(pid_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Of all that run, ns. */
+uint64_t daemons_cpu_ns(void)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < running.n; i++)
+		sum += process_cpu_ns(running.pid[i]);
+	return sum;
 }

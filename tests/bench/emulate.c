@@ -8,7 +8,6 @@
  * The handles are put together by hand; this is the only place outside the
  * library that knows their fields.
  */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

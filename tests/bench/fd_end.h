@@ -5,13 +5,25 @@
  * from and fd[side][1] what it writes to, and if that takes more than
  * descriptors, FD_UNPAIR and fd_unpair(); FD_READ and FD_WRITE if they are not
  * read() and write().
+ *
+ *	FD_WINDOW	what finds the receiver's buffer full is lost: so many
+ *			messages are on the way at most. The receiver says in
+ *			shared memory how far it is.
+ *	FD_SHARED	many may write to what one reads from
+ *	FD_DATAGRAMS	with LINK_BATCHES: sendmmsg() and recvmmsg()
  */
 #include <errno.h>
-#include <string.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench.h"
+
+#define LINK_FANIN	1
 
 #ifndef FD_READ
 #define FD_READ		read
@@ -21,24 +33,60 @@
 /**
  * struct end - one side
  * @in, @out: descriptors.
- * @put, @got: message being written, being read.
+ * @put, @got: message being written, being read; or several.
+ * @len: of a message.
  * @copied: payload bytes copied by the kernel.
+ * @sent, @seen: messages.
+ * @told, @tell: the other side's @seen, and ours, shared.
  */
 struct end {
 	int		in;
 	int		out;
 	unsigned char	*put;
 	unsigned char	*got;
+	size_t		len;
 	uint64_t	copied;
+#ifdef FD_WINDOW
+	uint64_t	sent;
+	uint64_t	seen;
+	uint64_t	*told;
+	uint64_t	*tell;
+#endif
 };
 
 static int pairs[FAN_MAX][2][2];
 static unsigned int npairs;
+static int readable = -1;	/* epoll: those of many that are */
+#ifdef FD_WINDOW
+static uint64_t *windows;	/* two lines for each pair */
+#endif
 
 static int pair_open(const struct job *job)
 {
-	int err = fd_pair(pairs[npairs], job);
+	int err;
 
+#ifdef FD_WINDOW
+	if (!windows)
+		windows = mmap(NULL, FAN_MAX * 128, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (windows == MAP_FAILED)
+		die("no memory for windows");
+	memset(windows + 16 * npairs, 0, 128);
+#endif
+#ifdef FD_SHARED
+	if (npairs && job->senders) {
+		/* another writer */
+		int side;
+
+		for (side = 0; side < 2; side++) {
+			pairs[npairs][side][0] = dup(pairs[0][side][0]);
+			pairs[npairs][side][1] = dup(pairs[0][side][1]);
+		}
+		npairs++;
+		return 0;
+	}
+#endif
+	err = fd_pair(pairs[npairs], job);
 	if (!err)
 		npairs++;
 	return err;
@@ -63,16 +111,23 @@ static void pair_close(void)
 
 static void end_join(struct end *e, const struct job *job, int link, int side)
 {
-	size_t room = job->len < 4 * KIB ? 4 * KIB : job->len;
+	size_t room = job->len * batch_of(job->len);
 
+	if (room < 4 * KIB)
+		room = 4 * KIB;
+	memset(e, 0, sizeof(*e));
 	e->in = pairs[link][side][0];
 	e->out = pairs[link][side][1];
-	e->copied = 0;
+	e->len = job->len;
 	if (posix_memalign((void **)&e->put, 4 * KIB, room) ||
 	    posix_memalign((void **)&e->got, 4 * KIB, room))
 		die("no memory for buffers");
 	memset(e->put, 0, room);
 	memset(e->got, 0, room);
+#ifdef FD_WINDOW
+	e->tell = windows + 16 * link + 8 * side;
+	e->told = windows + 16 * link + 8 * !side;
+#endif
 }
 
 static void end_leave(struct end *e)
@@ -87,24 +142,78 @@ static uint64_t end_copied(struct end *e)
 	return 2 * e->copied;
 }
 
-/* Nothing is kept between the calls. */
-struct claim { };
-struct view { };
+/* --- many to one --- */
 
-static inline void *end_claim(struct end *e, size_t len, struct claim *c)
+static unsigned int fanin_join(struct end *from, struct end *to,
+			       const struct job *job)
 {
-	(void)c;
-	(void)len;
-	return e->put;
+	unsigned int r;
+
+	for (r = 0; r < job->senders; r++)
+		end_join(&from[r], job, (int)r, 0);
+#ifdef FD_SHARED
+	end_join(to, job, 0, 1);
+#ifdef FD_WINDOW
+	/* no more are on the way than its buffer holds */
+	for (r = 0; r < job->senders; r++)
+		from[r].told = &from[r].sent;
+#endif
+	return 1;
+#else
+	readable = epoll_create1(0);
+	for (r = 0; r < job->senders; r++) {
+		struct epoll_event at = { .events = EPOLLIN, .data.u32 = r };
+
+		end_join(&to[r], job, (int)r, 1);
+		if (epoll_ctl(readable, EPOLL_CTL_ADD, to[r].in, &at))
+			die("epoll: %s", strerror(errno));
+	}
+	return job->senders;
+#endif
 }
 
-static inline void end_commit(struct end *e, size_t len, struct claim *c,
-			      bool more)
+/* One that has a message. */
+static inline struct end *fanin_next(struct end *to, unsigned int n)
+{
+	static struct epoll_event at[64];
+	static int left;
+
+	if (n == 1)
+		return to;
+	if (!left)
+		left = epoll_wait(readable, at, 64, -1);
+	if (left <= 0)
+		die("epoll_wait: %s", strerror(errno));
+	return &to[at[--left].data.u32];
+}
+
+/* --- messages --- */
+
+/* Room for one more on the way. */
+static inline void fd_window(struct end *e)
+{
+#ifdef FD_WINDOW
+	while (e->sent - __atomic_load_n(e->told, __ATOMIC_ACQUIRE) >= FD_WINDOW)
+		sched_yield();
+	e->sent++;
+#else
+	(void)e;
+#endif
+}
+
+static inline void fd_seen(struct end *e)
+{
+#ifdef FD_WINDOW
+	__atomic_store_n(e->tell, ++e->seen, __ATOMIC_RELEASE);
+#else
+	(void)e;
+#endif
+}
+
+static inline void fd_write(struct end *e, size_t len)
 {
 	size_t done = 0;
 
-	(void)c;
-	(void)more;
 	do {
 		ssize_t n = FD_WRITE(e->out, (void *)(e->put + done),
 				     len - done);
@@ -116,26 +225,58 @@ static inline void end_commit(struct end *e, size_t len, struct claim *c,
 	e->copied += len;
 }
 
-static inline const void *end_peek(struct end *e, size_t len, struct view *v)
+/* At least so many bytes, behind those that are there already. */
+static inline size_t fd_read(struct end *e, size_t done, size_t least,
+			     size_t most)
 {
-	size_t done = 0;
-
-	(void)v;
 	do {
 		ssize_t n = FD_READ(e->in, (void *)(e->got + done),
-				    len - done);
+				    most - done);
 
 		if (n <= 0)
 			die("read: %s", n ? strerror(errno) : "end of file");
 		done += (size_t)n;
-	} while (done < len);
+	} while (done < least);
+	return done;
+}
+
+#ifdef LINK_BATCHES
+#include "fd_batch.h"
+#else
+
+/* Nothing is kept between the calls. */
+struct claim { };
+struct view { };
+
+static inline void *end_claim(struct end *e, size_t len, struct claim *c)
+{
+	(void)c;
+	(void)len;
+	fd_window(e);
+	return e->put;
+}
+
+static inline void end_commit(struct end *e, size_t len, struct claim *c,
+			      bool more)
+{
+	(void)c;
+	(void)more;
+	fd_write(e, len);
+}
+
+static inline const void *end_peek(struct end *e, size_t len, struct view *v)
+{
+	(void)v;
+	fd_read(e, 0, len, len);
 	return e->got;
 }
 
 static inline void end_release(struct end *e, struct view *v)
 {
 	(void)v;
-	(void)e;
+	fd_seen(e);
 }
+
+#endif /* LINK_BATCHES */
 
 #include "loops.h"

@@ -4,7 +4,6 @@
  * are kept apart, because contestants are compared within a round: the machine
  * may be half as fast in the next.
  */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +134,7 @@ void figure_write(FILE *file)
 /* Reads what run_write(), figure_write() and paced_write() wrote; passes over the rest. */
 void figure_read(FILE *file)
 {
-	char mode[16], bench[24], who[16], *line = NULL, *at;
+	char mode[16], bench[24], who[20], *line = NULL, *at;
 	unsigned long size;
 	unsigned int m;
 	size_t room = 0;
@@ -149,7 +148,7 @@ void figure_read(FILE *file)
 			paced_keep(line);
 			continue;
 		}
-		if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"bench\":\"%23[^\"]\",\"who\":\"%15[^\"]\",\"size\":%lu",
+		if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"bench\":\"%23[^\"]\",\"who\":\"%19[^\"]\",\"size\":%lu",
 			   mode, bench, who, &size) != 4)
 			continue;
 		m = mode_parse(mode);

@@ -19,7 +19,7 @@
 struct figure {
 	enum bench_mode	mode;
 	char		bench[24];
-	char		who[16];
+	char		who[20];
 	unsigned long	size;
 	unsigned int	rounds;
 	double		value[ROUNDS_MAX];
@@ -34,6 +34,8 @@ struct figure *figure_make(enum bench_mode mode, const char *bench,
 			   const char *who, unsigned long size);
 double figure_median(const struct figure *f);
 double figure_ratio(const struct figure *a, const struct figure *b);
+unsigned int figure_interval(const struct figure *a, const struct figure *b,
+			     double *mean, double *low, double *high);
 void figure_read(FILE *file);
 unsigned int figure_values(const struct figure *f, double *to);
 

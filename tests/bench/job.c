@@ -4,7 +4,6 @@
  * processor and ends with it, so one measurement leaves nothing behind for the
  * next. A side that fails or takes too long takes the other with it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "daemon.h"
 
 #define PATIENCE_S	600
 
@@ -195,6 +195,32 @@ bool job_run(struct job *job, job_side *run, int sides)
 		}
 	}
 	return good;
+}
+
+/* --- processor time --- */
+
+/* Of this process, all of its threads; and with side 1 the daemons'. */
+static uint64_t cpu_now(const struct job *job, int side)
+{
+	struct timespec t = { 0 };
+	uint64_t sum = side && job->helped ? daemons_cpu_ns() : 0;
+
+	/* one process has both sides then */
+	if (!side || !job->threads) {
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+		sum += (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	}
+	return sum;
+}
+
+void cpu_start(struct job *job, int side)
+{
+	job->cpu_ns[side] -= cpu_now(job, side);
+}
+
+void cpu_stop(struct job *job, int side)
+{
+	job->cpu_ns[side] += cpu_now(job, side);
 }
 
 /* --- the bracket: one cache line there and back --- */

@@ -13,7 +13,7 @@
 #define LINK		link_haproxy
 #define LINK_NAME	"haproxy"
 #define LINK_WHAT	"haproxy as a proxy between two TCP connections on loopback (mode tcp, one thread, TCP_NODELAY), all sleeping"
-#define LINK_NEEDS	"no program haproxy"
+#define LINK_NEEDS	"no program haproxy, or it wants instructions that the emulated processor lacks"
 #define LINK_MODULE	true
 #define LINK_SLEEPS	true
 #define LINK_HELPED	true

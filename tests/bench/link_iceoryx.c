@@ -27,6 +27,8 @@
 #define LINK_SLEEPS	false
 #define LINK_HELPED	true
 #define LINK_BROADCAST	1
+#define LINK_FANIN	1
+#define LINK_SLOW	1
 #define LINK_LEN_MAX	(1 * MIB)
 
 #define PATIENCE_MS	20000
@@ -80,7 +82,6 @@ static int roudi_start(void)
 	roudi = daemon_start(program, (const char *const []){
 		"iox-roudi", "-m", "off", "-l", "error", "-c", path, NULL });
 	close(fd);
-	daemon_keep(roudi);
 	return 0;
 }
 
@@ -132,18 +133,23 @@ static void sub_join(struct end *e, const struct job *job, int side)
 			      &how);
 }
 
-static void end_join(struct end *e, const struct job *job, int link, int side)
+static void pub_join(struct end *e, int side)
 {
 	char instance[16], event[2];
 	iox_pub_options_t how;
 
-	(void)link;
-	sub_join(e, job, side);
 	names(instance, sizeof(instance), event, !side);
 	iox_pub_options_init(&how);
 	how.subscriberTooSlowPolicy = ConsumerTooSlowPolicy_WAIT_FOR_CONSUMER;
 	e->pub = iox_pub_init(&e->pub_storage, "weir-bench", instance, event,
 			      &how);
+}
+
+static void end_join(struct end *e, const struct job *job, int link, int side)
+{
+	(void)link;
+	sub_join(e, job, side);
+	pub_join(e, side);
 }
 
 static void fan_join(struct end *from, struct end *to, const struct job *job)
@@ -161,11 +167,30 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 	}
 }
 
+static unsigned int fanin_join(struct end *from, struct end *to,
+			       const struct job *job)
+{
+	unsigned int r;
+
+	sub_join(to, job, 1);
+	memset(from, 0, job->senders * sizeof(*from));
+	for (r = 0; r < job->senders; r++)
+		pub_join(&from[r], 0);
+	return 1;
+}
+
+static inline struct end *fanin_next(struct end *to, unsigned int n)
+{
+	(void)n;
+	return to;
+}
+
 static void end_leave(struct end *e)
 {
 	if (e->pub)
 		iox_pub_deinit(e->pub);
-	iox_sub_deinit(e->sub);
+	if (e->sub)
+		iox_sub_deinit(e->sub);
 }
 
 static uint64_t end_copied(struct end *e)
@@ -201,6 +226,13 @@ static inline void end_commit(struct end *e, size_t len, struct claim *c,
 	(void)len;
 	(void)more;
 	iox_pub_publish_chunk(e->pub, c->chunk);
+}
+
+static inline const void *end_try(struct end *e, size_t len, struct view *v)
+{
+	(void)len;
+	return iox_sub_take_chunk(e->sub, &v->chunk) ==
+	       ChunkReceiveResult_SUCCESS ? v->chunk : NULL;
 }
 
 static inline const void *end_peek(struct end *e, size_t len, struct view *v)

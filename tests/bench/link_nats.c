@@ -5,7 +5,6 @@
  * library sees fit, by another connection. A sender keeps no more on the way
  * than the server may hold for a client.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <nats/nats.h>
 #include <sched.h>
@@ -26,6 +25,8 @@
 #define LINK_SLEEPS	true
 #define LINK_HELPED	true
 #define LINK_BROADCAST	1
+#define LINK_FANIN	1
+#define LINK_SLOW	1
 #define LINK_LEN_MAX	(512 * KIB)
 
 #define PATIENCE_MS	20000
@@ -103,10 +104,8 @@ static int nats_start(void)
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 		open = !connect(fd, (const void *)&at, sizeof(at));
 		close(fd);
-		if (open) {
-			daemon_keep(nats.server);
+		if (open)
 			return 0;
-		}
 		nanosleep(&nap, NULL);
 	}
 	daemon_stop(nats.server);
@@ -184,9 +183,36 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 	unsigned int r;
 
 	end_join(from, job, 0, 0);
-	from->readers = job->readers;
+	/* a fixed load goes out, whoever is behind */
+	from->readers = job->period_ns ? 0 : job->readers;
 	for (r = 0; r < job->readers; r++)
 		reader_join(&to[r], job, 1, r);
+}
+
+static unsigned int fanin_join(struct end *from, struct end *to,
+			       const struct job *job)
+{
+	char subject[32] = { 0 };
+	unsigned int r;
+
+	snprintf(subject, sizeof(subject), "bench.%u.1", nats.times);
+	reader_join(to, job, 1, 0);
+	for (r = 0; r < job->senders; r++) {
+		/* all together keep few on the way */
+		memset(&from[r], 0, sizeof(from[r]));
+		memcpy(from[r].to, subject, sizeof(subject));
+		from[r].put = calloc(1, job->len);
+		if (!from[r].put)
+			die("no memory for a buffer");
+		from[r].bulk = nats_connect(false);
+	}
+	return 1;
+}
+
+static inline struct end *fanin_next(struct end *to, unsigned int n)
+{
+	(void)n;
+	return to;
 }
 
 static void end_leave(struct end *e)
@@ -224,6 +250,15 @@ static inline void end_commit(struct end *e, size_t len, struct claim *c,
 				    (int)len), "publish");
 	e->sent++;
 	e->copied += len;
+}
+
+static inline const void *end_try(struct end *e, size_t len, struct view *v)
+{
+	(void)len;
+	/* the library says so when it has thrown some away, and goes on */
+	if (natsSubscription_NextMsg(&v->msg, e->sub, 0) != NATS_OK)
+		return NULL;
+	return natsMsg_GetData(v->msg);
 }
 
 static inline const void *end_peek(struct end *e, size_t len, struct view *v)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Two pipes. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "bench.h"
 
-#define LINK		link_pipe
-#define LINK_NAME	"pipe"
-#define LINK_WHAT	"two pipes with as much room as the rings (F_SETPIPE_SZ), sleeping"
+#define LINK		BATCHED(link_pipe)
+#define LINK_NAME	BATCHED_NAME("pipe")
+#define LINK_WHAT	"two pipes with as much room as the rings (F_SETPIPE_SZ), sleeping" BATCHED_STREAM
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(1 * MIB)
+#define FD_SHARED	1
 
 static int fd_pair(int fd[2][2], const struct job *job)
 {

@@ -18,6 +18,8 @@
 #define LINK_MODULE	false
 #define LINK_SLEEPS	false
 #define LINK_BROADCAST	1
+#define LINK_FANIN	1
+#define LINK_SLOW	1
 #define LINK_LEN_MAX	(1 * MIB)
 
 #define LINE		64
@@ -60,19 +62,21 @@ struct end {
 	struct place	*me;
 };
 
-static struct shared *rings[2];
+static struct shared *rings[FAN_MAX];
+static unsigned int nrings;
 static size_t ring_len, slots, stride;
 
 static int pair_open(const struct job *job)
 {
 	size_t room = job->ring_bytes;
-	int i;
+	unsigned int i;
 
+	nrings = job->senders > 2 ? job->senders : 2;
 	stride = (job->len + sizeof(struct slot) + LINE - 1) & ~(LINE - 1UL);
 	for (slots = 1; slots * 2 * stride <= room; slots *= 2)
 		;
 	ring_len = sizeof(struct shared) + slots * stride;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < nrings; i++) {
 		rings[i] = mmap(NULL, ring_len, PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		if (rings[i] == MAP_FAILED)
@@ -88,16 +92,18 @@ static int fan_open(const struct job *job)
 
 static void pair_close(void)
 {
-	munmap(rings[0], ring_len);
-	munmap(rings[1], ring_len);
+	while (nrings)
+		munmap(rings[--nrings], ring_len);
 }
 
 static void end_join(struct end *e, const struct job *job, int link, int side)
 {
+	unsigned int i;
+
 	(void)job;
 	(void)link;
-	job_touch(rings[0], ring_len);
-	job_touch(rings[1], ring_len);
+	for (i = 0; i < nrings; i++)
+		job_touch(rings[i], ring_len);
 	e->out = rings[side];
 	e->in = rings[!side];
 	e->mask = slots - 1;
@@ -119,6 +125,26 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 		end_join(&to[r], job, 0, 1);
 		to[r].me = &to[r].in->reader[r];
 	}
+}
+
+/* A ring for each sender. */
+static unsigned int fanin_join(struct end *from, struct end *to,
+			       const struct job *job)
+{
+	unsigned int r;
+
+	end_join(from, job, 0, 0);
+	end_join(to, job, 0, 1);
+	for (r = 1; r < job->senders; r++) {
+		from[r] = *from;
+		to[r] = *to;
+	}
+	for (r = 0; r < job->senders; r++) {
+		from[r].out = rings[r];
+		to[r].in = rings[r];
+		to[r].me = &rings[r]->reader[0];
+	}
+	return job->senders;
 }
 
 static void end_leave(struct end *e)
@@ -181,6 +207,31 @@ static inline void end_commit(struct end *e, size_t len, struct claim *c,
 	__atomic_store_n(&slot_at(e->out, e, e->sent)->seq, e->sent + 1,
 			 __ATOMIC_RELEASE);
 	e->sent++;
+}
+
+/* Looks at one after the other. */
+static inline struct end *fanin_next(struct end *to, unsigned int n)
+{
+	static unsigned int at;
+	struct end *e;
+
+	do {
+		if (++at >= n)
+			at = 0;
+		e = &to[at];
+	} while (__atomic_load_n(&slot_at(e->in, e, e->seen)->seq,
+				 __ATOMIC_ACQUIRE) != e->seen + 1);
+	return e;
+}
+
+static inline const void *end_try(struct end *e, size_t len, struct view *v)
+{
+	struct slot *slot = slot_at(e->in, e, e->seen);
+
+	(void)v;
+	(void)len;
+	return __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE) == e->seen + 1 ?
+	       slot->data : NULL;
 }
 
 static inline const void *end_peek(struct end *e, size_t len, struct view *v)

@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "routed.h"
 
 #define LINK_SLEEPS	true
@@ -197,6 +198,16 @@ static _Noreturn void rtt_serve(struct job *job)
 	}
 }
 
+static uint64_t targets_cpu_ns(const pid_t *pid)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < TARGETS; i++)
+		sum += process_cpu_ns(pid[i]);
+	return sum;
+}
+
 static void rtt_targets(struct job *job)
 {
 	pid_t pid[TARGETS];
@@ -211,8 +222,10 @@ static void rtt_targets(struct job *job)
 			die("a target does not serve");
 	}
 	job_meet(job);
+	job->cpu_ns[1] = -targets_cpu_ns(pid);
 	if (read(over[0], &byte, 1) != 1)
 		die("the caller is gone");
+	job->cpu_ns[1] += targets_cpu_ns(pid);
 	for (i = 0; i < TARGETS; i++) {
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);
@@ -231,10 +244,12 @@ static void rtt(struct job *job, int side)
 	}
 	job_meet(job);
 	end_join(&e, job, 0, 0);
+	cpu_start(job, 0);
 	if (job->len == 32)
 		rtt_loop(job, &e, 0, 32);
 	else
 		rtt_loop(job, &e, 0, job->len);
+	cpu_stop(job, 0);
 	if (write(over[1], &byte, 1) != 1)
 		die("write: %s", strerror(errno));
 	job_meet(job);

@@ -2,9 +2,9 @@
 /* A TCP connection over loopback. */
 #include "loopback.h"
 
-#define LINK		link_tcp
-#define LINK_NAME	"tcp"
-#define LINK_WHAT	"TCP over loopback, TCP_NODELAY, read() and write(), sleeping"
+#define LINK		BATCHED(link_tcp)
+#define LINK_NAME	BATCHED_NAME("tcp")
+#define LINK_WHAT	"TCP over loopback, TCP_NODELAY, read() and write(), sleeping" BATCHED_STREAM
 #define LINK_MODULE	false
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(1 * MIB)

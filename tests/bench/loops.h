@@ -14,6 +14,9 @@
  *	LINK_BATCHES			end_claim() takes places for several messages
  *					at once; only for rate and solo
  *	LINK_LEN_MAX			longest message
+ *	LINK_FANIN			it has fanin_join() and fanin_next()
+ *	LINK_SLOW			it has end_try(), see slow.h
+ *	LINK_ONLY			it is measured in this alone
  *	LINK_OWN			it has functions and a struct contestant of its
  *					own; here are only the parts for them
  *	struct end			one side
@@ -30,14 +33,21 @@
  *					sends it. @more: an end_peek() comes next
  *	end_peek(end, len, view)	the next message; waits for it
  *	end_release(end, view)
- *	end_rest(end, claim, view)	with LINK_BATCHES: aborts what was claimed
- *					and not used, releases what is held
+ *	end_rest(end, claim, view)	with LINK_BATCHES: sends what waits for more,
+ *					aborts what was claimed and not used,
+ *					releases what is held
+ *	fanin_join(from, to, job)	@senders senders and what gets theirs;
+ *					returns how many ends that is
+ *	fanin_next(to, n)		one of these that has a message
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 
+#ifndef LINK_ONLY
+#define LINK_ONLY	NULL
+#endif
 #ifndef LINK_NEEDS
 #define LINK_NEEDS	"this machine does not have it"
 #endif
@@ -268,10 +278,12 @@ static void rtt(struct job *job, int side)
 
 	end_join(&e, job, 0, side);
 	job_meet(job);
+	cpu_start(job, side);
 	if (job->len == 32)
 		rtt_loop(job, &e, side, 32);
 	else
 		rtt_loop(job, &e, side, job->len);
+	cpu_stop(job, side);
 	job_meet(job);
 	end_leave(&e);
 }
@@ -290,6 +302,9 @@ static void paced(struct job *job, int side)
 
 	end_join(&e, job, 0, side);
 	job_meet(job);
+	/* the sender looks at the clock all the time */
+	if (side)
+		cpu_start(job, side);
 	if (!side)
 		atomic_store(&job->begin_ns, now_ns() + 2000000);
 	for (i = 0; !side && i < n; i++) {
@@ -315,6 +330,8 @@ static void paced(struct job *job, int side)
 		if (i >= job->warm)
 			hist_add(&job->hist, now - at);
 	}
+	if (side)
+		cpu_stop(job, side);
 	job_meet(job);
 	end_leave(&e);
 }
@@ -376,6 +393,7 @@ inlined void rate_loop(struct job *job, struct end *e, int side, size_t len)
 	if (!side) {
 		for (i = 0; i < n; i++)
 			put(e, len, &c, i, false);
+		end_rest(e, &c, NULL);
 		return;
 	}
 	for (i = 0; i < n; i++) {
@@ -397,10 +415,12 @@ static void rate(struct job *job, int side)
 
 	end_join(&e, job, 0, side);
 	job_meet(job);
+	cpu_start(job, side);
 	if (job->len == 32)
 		rate_loop(job, &e, side, 32);
 	else
 		rate_loop(job, &e, side, job->len);
+	cpu_stop(job, side);
 	job_meet(job);
 	/* the counters are of all messages, warm ones too */
 	if (!side)
@@ -411,19 +431,11 @@ static void rate(struct job *job, int side)
 
 /* --- both ends in one process --- */
 
-/* Messages in flight: no more than the smallest kernel buffer holds. */
-inlined unsigned int batch(size_t len)
-{
-	size_t n = 32 * KIB / len;
-
-	return n < 1 ? 1 : n > BATCH_MAX ? BATCH_MAX : (unsigned int)n;
-}
-
 inlined void solo_loop(struct job *job, struct end *from, struct end *to,
 		       unsigned int readers, size_t len, bool touch)
 {
 	uint64_t i, off = clock_ns(), sent = 0, received = 0;
-	unsigned int b, r, n = batch(touch ? len : 64);
+	unsigned int b, r, n = batch_of(touch ? len : 64);
 	uint64_t rounds = (job->warm + job->count) / n, skip = job->warm / n;
 	struct claim c = { };
 
@@ -471,8 +483,8 @@ inlined void solo_loop(struct job *job, struct end *from, struct end *to,
 inlined void solo_count(struct job *job, struct end *from, struct end *to,
 			size_t len)
 {
-	unsigned int half, b, n = batch(len);
-	uint64_t i, rounds = job->stepping ? 8 : 512;
+	unsigned int half, b, n = batch_of(len);
+	uint64_t i, rounds = job->stepping ? 2 : 512;
 	struct claim c = { };
 	struct view v = { };
 
@@ -556,15 +568,61 @@ static void fan(struct job *job, int side)
 #endif
 }
 
+#ifdef LINK_SLOW
+#include "slow.h"
+#endif
+
+#ifdef LINK_FANIN
+static void fanin(struct job *job, int side)
+{
+	static struct end from[FAN_MAX], to[FAN_MAX];
+	static struct claim c[FAN_MAX];
+	static struct view v[FAN_MAX];
+	uint64_t at, off = clock_ns(), sent = 0, received = 0, rounds, i;
+	unsigned int few = FAN_MAX / job->senders, b, s, ends;
+
+	(void)side;
+	if (few > BATCH_MAX)
+		few = BATCH_MAX;
+	rounds = job->count / few / job->senders + 2;
+	ends = fanin_join(from, to, job);
+	for (i = 0; i < rounds; i++) {
+		/* one to warm up */
+		if (i == 1)
+			sent = received = 0;
+		at = now_ns();
+		for (b = 0; b < few; b++) {
+			for (s = 0; s < job->senders; s++)
+				put(&from[s], 32, &c[s], i, false);
+		}
+		sent += now_ns() - at - off;
+		at = now_ns();
+		for (b = 0; b < few * job->senders; b++) {
+			struct end *e = fanin_next(to, ends);
+
+			used(get(e, 32, &v[e - to]));
+		}
+		received += now_ns() - at - off;
+	}
+	job->count = (rounds - 1) * few * job->senders;
+	job->ns = sent;
+	job->ns2 = received;
+	for (s = 0; s < job->senders; s++)
+		end_leave(&from[s]);
+	for (s = 0; s < ends; s++)
+		end_leave(&to[s]);
+}
+#endif
+
 static int open_all(const struct job *job)
 {
 #ifdef LINK_BROADCAST
-	return job->readers ? fan_open(job) : pair_open(job);
+	return job->readers || job->senders ? fan_open(job) : pair_open(job);
 #else
-	unsigned int r;
+	unsigned int r, n = job->readers + job->senders;
 	int err = 0;
 
-	for (r = 0; !err && r < (job->readers ? job->readers : 1); r++)
+	for (r = 0; !err && r < (n ? n : 1); r++)
 		err = pair_open(job);
 	return err;
 #endif
@@ -584,6 +642,7 @@ const struct contestant LINK = {
 #ifdef LINK_BATCHES
 	.batches	= true,
 #endif
+	.only		= LINK_ONLY,
 	.len_max	= LINK_LEN_MAX,
 	.open		= open_all,
 	.close		= pair_close,
@@ -593,6 +652,12 @@ const struct contestant LINK = {
 	.rate		= rate,
 	.solo		= solo,
 	.fan		= fan,
+#ifdef LINK_FANIN
+	.fanin		= fanin,
+#endif
+#ifdef LINK_SLOW
+	.slow		= slow,
+#endif
 	.handover	= handover,
 };
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <weir.h>
 
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
 	};
 	const char *json = NULL;
 	bool only_report = false, only_compare = false;
+	struct rlimit files;
 	int c, i;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -148,6 +150,10 @@ int main(int argc, char **argv)
 		default:
 			usage(c == 'h' ? 0 : 2);
 		}
+	}
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	if (only_compare) {
 		if (argc - optind != 2)

@@ -12,8 +12,10 @@
 
 static const struct contestant *const contestants[] = {
 	&link_weir, &link_ring, &link_weir_batch, &link_weir_wait,
-	&link_weir_plain, &link_eventfd, &link_pipe, &link_stream,
+	&link_weir_plain, &link_weir_lossy, &link_eventfd, &link_pipe, &link_stream,
 	&link_seqpacket, &link_udp, &link_tcp, &link_tipc, &link_mq,
+	&link_pipe_batch, &link_stream_batch, &link_seqpacket_batch,
+	&link_udp_batch, &link_tcp_batch, &link_tipc_batch,
 	&link_zmq_ipc, &link_zmq_inproc, &link_nng, &link_nats, &link_iceoryx,
 	&link_routed, &link_routed_bare, &link_routed_poll, &link_haproxy,
 };
@@ -33,14 +35,15 @@ bool wanted(const char *bench, const char *who)
 static uint64_t count_for(const struct contestant *c, size_t len)
 {
 	static const uint64_t polls[MODES] = {
-		200000, 20000, 2000, 200000
+		200000, 6000, 2000, 200000
 	};
-	static const uint64_t sleeps[MODES] = { 4000, 1000, 500, 4000 };
+	static const uint64_t sleeps[MODES] = { 4000, 300, 200, 4000 };
 	uint64_t n = c->sleeps ? sleeps[options.mode] : polls[options.mode];
 
 	n /= 1 + len / (c->sleeps ? 32 * KIB : KIB);
+	/* guests are slow enough to count few anyway */
 	if (options.quick)
-		n /= 10;
+		n /= mode_real(options.mode) ? 10 : 2;
 	return n < 20 ? 20 : n;
 }
 
@@ -116,7 +119,8 @@ static void count_steps(const struct contestant *c, unsigned int round,
 	char name[24];
 	double n;
 
-	if (round || c->helped || c->threads)
+	/* each step is several switches: dear, and the same anywhere */
+	if (round || c->helped || c->threads || options.mode != MODE_ICOUNT)
 		return;
 	job->counted = true;
 	job->stepping = true;
@@ -124,7 +128,7 @@ static void count_steps(const struct contestant *c, unsigned int round,
 	job->count = 128;
 	if (sides == 2) {
 		job->warm = 100;
-		job->count = 20;
+		job->count = 5;
 	}
 	if (!run(c, job, side, sides, bench))
 		return;
@@ -142,6 +146,13 @@ static void count_steps(const struct contestant *c, unsigned int round,
 	}
 }
 
+/* Both sides' processor time, and their daemon's, warm messages' too. */
+static double cpu_per_message(const struct job *job)
+{
+	return (double)(job->cpu_ns[0] + job->cpu_ns[1]) /
+	       (double)(job->warm + job->count);
+}
+
 static void measure_rtt(const struct contestant *c, unsigned int round,
 			size_t len)
 {
@@ -154,6 +165,9 @@ static void measure_rtt(const struct contestant *c, unsigned int round,
 	if (!run(c, job, c->rtt, 2, "rtt"))
 		return;
 	figure_add(round, "rtt", c->name, len, (double)job->ns / n);
+	if (c->sleeps)
+		figure_add(round, "rtt_cpu", c->name, len,
+			   cpu_per_message(job));
 	if (job->counted && c->sleeps) {
 		figure_add(round, "rtt_user", c->name, len,
 			   (double)(job->insns[0][0] + job->insns[1][0]) / n);
@@ -191,8 +205,12 @@ static void measure_paced(const struct contestant *c, unsigned int round,
 	job->period_ns = 1000000000 / rate;
 	job->count = (uint64_t)((double)rate * seconds[options.mode] /
 				(options.quick ? 10 : 1));
-	if (run(c, job, c->paced, 2, "paced"))
-		paced_measure(round, c, job);
+	if (!run(c, job, c->paced, 2, "paced"))
+		return;
+	paced_measure(round, c, job);
+	if (job->cpu_ns[1])
+		figure_add(round, "paced_cpu", c->name, rate,
+			   cpu_per_message(job));
 }
 
 static void measure_rate(const struct contestant *c, unsigned int round,
@@ -209,6 +227,8 @@ static void measure_rate(const struct contestant *c, unsigned int round,
 	if (!run(c, job, c->rate, 2, "rate"))
 		return;
 	figure_add(round, "rate", c->name, len, (double)job->ns / n);
+	figure_add(round, "rate_cpu", c->name, len,
+		   cpu_per_message(job));
 	if (len != 64 * KIB)
 		return;
 	n += (double)job->warm;
@@ -232,6 +252,10 @@ static void measure_solo(const struct contestant *c, unsigned int round,
 	/* whole laps of the ring, so that each pays for its look at cursors */
 	job->warm = 2048 / (1 + len / 64);
 	job->count = 16 * job->warm;
+	if (!mode_real(options.mode) && c->sleeps) {
+		job->warm = 64;
+		job->count = c->helped ? 512 : 2048;
+	}
 	if (!run(c, job, c->solo, 1, "solo"))
 		return;
 	if (job->counted) {
@@ -275,6 +299,61 @@ static void measure_fan(const struct contestant *c, unsigned int round,
 	figure_add(round, "fan_publish", c->name, readers, (double)job->ns / n);
 	figure_add(round, "fan_consume", c->name, readers,
 		   (double)job->ns2 / n / (double)readers);
+}
+
+static void measure_fanin(const struct contestant *c, unsigned int round,
+			  size_t senders)
+{
+	struct job *job = prepare(c, 32);
+	double n;
+
+	if (!fits(c, false) || c->batches || c == &link_weir_wait ||
+	    c == &link_weir_plain || c == &link_haproxy || !c->fanin)
+		return;
+	job->senders = (unsigned int)senders;
+	job->count = c->sleeps ? 2048 : 16384;
+	if (options.quick || !mode_real(options.mode))
+		job->count = c->sleeps ? 512 : 4096;
+	if (!run(c, job, c->fanin, 1, "fanin"))
+		return;
+	n = (double)job->count;
+	figure_add(round, "fanin_send", c->name, senders, (double)job->ns / n);
+	figure_add(round, "fanin_receive", c->name, senders,
+		   (double)job->ns2 / n);
+}
+
+#define SLOW_READERS	8
+#define SLOW_RATE	1000	/* messages a second */
+
+/* 1: one of the subscribers stalls; 0: none, to be compared with. */
+static void measure_slow(const struct contestant *c, unsigned int round,
+			 size_t number)
+{
+	static const unsigned int seconds[MODES] = { 2, 4, 1, 2 };
+	struct job *job = prepare(c, KIB);
+	unsigned long stalled = number - 1;
+	double n;
+
+	/* slow indeed: one round will do */
+	if (round || !c->slow || !fits(c, true))
+		return;
+	job->readers = SLOW_READERS;
+	job->stalled = stalled;
+	job->period_ns = 1000000000 / SLOW_RATE;
+	job->count = SLOW_RATE * (options.quick ? 1 : seconds[options.mode]);
+	if (!run(c, job, c->slow, 1, "slow"))
+		return;
+	n = (double)job->count;
+	figure_add(round, "slow_p99", c->name, stalled,
+		   (double)hist_percentile(&job->hist, 99));
+	figure_add(round, "slow_max", c->name, stalled, (double)job->hist.max);
+	figure_add(round, "slow_sent", c->name, stalled,
+		   100 * (double)job->sent / n);
+	figure_add(round, "slow_lost", c->name, stalled,
+		   100 * (double)job->lost / n);
+	if (stalled)
+		figure_add(round, "slow_kept", c->name, stalled,
+			   100 * (double)job->kept / n);
 }
 
 /* What is in place already: claimed, published, seen, released. */
@@ -387,6 +466,7 @@ static void measure_cost(const struct contestant *c, unsigned int round,
  * @name: its figures begin with it.
  * @measure: with one contestant and one size.
  * @sizes: of messages; ends with 0.
+ * @quick: fewer of them.
  * @numbers: they are numbers of readers, of messages at once, or a second,
  *	instead.
  */
@@ -395,45 +475,61 @@ static const struct bench {
 	void		(*measure)(const struct contestant *c,
 				   unsigned int round, size_t size);
 	unsigned long	sizes[SIZES_MAX + 1];
+	unsigned long	quick[SIZES_MAX + 1];
 	bool		numbers;
 } benches[] = {
-	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB }, false },
-	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, false },
-	{ "paced", measure_paced, { 5000 }, true },
-	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB }, false },
-	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB }, false },
-	{ "fan", measure_fan, { 1, 4, 16, 64 }, true },
-	{ "handover", measure_handover, { 64, MIB }, false },
-	{ "routed_rate", measure_routed_rate, { 64 }, false },
-	{ "cost", measure_cost, { 1, 64 }, true },
+	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB },
+	  { 32, 16 * KIB }, false },
+	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, { 32 },
+	  false },
+	{ "paced", measure_paced, { 5000 }, { 5000 }, true },
+	{ "rate", measure_rate, { 32, 256, KIB, 16 * KIB, 64 * KIB, MIB },
+	  { 32, KIB, 64 * KIB }, false },
+	{ "solo", measure_solo, { 32, 256, KIB, 16 * KIB }, { 32, KIB }, false },
+	{ "fan", measure_fan, { 1, 4, 16, 64, 256 }, { 1, 16, 64 }, true },
+	{ "fanin", measure_fanin, { 1, 4, 16, 64, 256 }, { 1, 16, 64 }, true },
+	{ "slow", measure_slow, { 1, 2 }, { 1, 2 }, true },
+	{ "handover", measure_handover, { 64, MIB }, { 64, MIB }, false },
+	{ "routed_rate", measure_routed_rate, { 64 }, { 64 }, false },
+	{ "cost", measure_cost, { 1, 64 }, { 1, 64 }, true },
 };
+
+static const unsigned long *sizes_of(const struct bench *bench)
+{
+	return options.quick ? bench->quick : bench->sizes;
+}
+
+/* One size with each contestant. */
+static void measure_turn(const struct bench *bench, unsigned int round,
+			 unsigned long size)
+{
+	size_t i;
+
+	for (i = 0; i < CONTESTANTS; i++) {
+		const struct contestant *c =
+			contestants[(i + round) % CONTESTANTS];
+
+		if (!wanted(bench->name, c->name) ||
+		    (c->only && strcmp(c->only, bench->name)) ||
+		    (!bench->numbers && size > c->len_max))
+			continue;
+		progress_step(bench->name, size, c->name);
+		bench->measure(c, round, size);
+	}
+}
 
 static void measure_round(unsigned int round)
 {
-	size_t b, s, i;
+	const unsigned long *size;
+	size_t b;
 
 	calibrate_measure(round);
 	for (b = 0; b < sizeof(benches) / sizeof(benches[0]); b++) {
-		const struct bench *bench = &benches[b];
-
 		if (options.mode != MODE_ICOUNT)
-			figure_add(round, "line", bench->name, 0,
+			figure_add(round, "line", benches[b].name, 0,
 				   (double)job_line_ns());
-		for (s = 0; bench->sizes[s]; s++) {
-			for (i = 0; i < CONTESTANTS; i++) {
-				const struct contestant *c =
-					contestants[(i + round) % CONTESTANTS];
-				size_t len = bench->numbers ? 32 :
-						     bench->sizes[s];
-
-				if (!wanted(bench->name, c->name) ||
-				    len > c->len_max)
-					continue;
-				progress_step(bench->name, bench->sizes[s],
-					      c->name);
-				bench->measure(c, round, bench->sizes[s]);
-			}
-		}
+		for (size = sizes_of(&benches[b]); *size; size++)
+			measure_turn(&benches[b], round, *size);
 	}
 	if (options.mode != MODE_ICOUNT)
 		figure_add(round, "line", "end", 0, (double)job_line_ns());
@@ -451,7 +547,7 @@ static unsigned int steps(void)
 	size_t b, s, i;
 
 	for (b = 0; b < sizeof(benches) / sizeof(benches[0]); b++) {
-		for (s = 0; benches[b].sizes[s]; s++) {
+		for (s = 0; sizes_of(&benches[b])[s]; s++) {
 			for (i = 0; i < CONTESTANTS; i++)
 				n += wanted(benches[b].name,
 					    contestants[i]->name);
@@ -483,6 +579,12 @@ void measure(void)
 	paced_sum();
 	run_ended(round, (now_ns() - began) / 1000000000);
 	progress_end();
+}
+
+/* One after the other; then NULL. */
+const struct contestant *contestant_at(size_t i)
+{
+	return i < CONTESTANTS ? contestants[i] : NULL;
 }
 
 /* Who takes part, with which settings, or why not. */

@@ -4,7 +4,6 @@
  * for each percent, "progress PERCENT WHAT", of which scripts/bench makes one.
  */
 #include <stdarg.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -18,6 +17,12 @@ static struct {
 	unsigned int	rounds;	/* there will be, as far as is known */
 	int		shown;	/* percent; -1: nothing yet */
 } progress = { .shown = -1 };
+
+/* A guest's standard error is a serial line, at whose end there is a script. */
+static bool progress_bar(void)
+{
+	return mode_real(options.mode) && isatty(STDERR_FILENO);
+}
 
 /* The n-th round of @rounds begins, in as many steps as the last one had. */
 void progress_round(unsigned int round, unsigned int rounds)
@@ -45,12 +50,12 @@ void progress_step(const char *bench, unsigned long size, const char *who)
 	if (share > 1)
 		share = 1;
 	percent = (int)(100 * (progress.round + share) / progress.rounds);
-	if (percent <= progress.shown && !isatty(STDERR_FILENO))
+	if (percent <= progress.shown && !progress_bar())
 		return;
 	if (percent < progress.shown)
 		percent = progress.shown;
 	progress.shown = percent;
-	if (!isatty(STDERR_FILENO)) {
+	if (!progress_bar()) {
 		say("progress %d round %u of %u: %s %lu %s", percent,
 		    progress.round + 1, progress.rounds, bench, size, who);
 		return;
@@ -65,7 +70,7 @@ void progress_step(const char *bench, unsigned long size, const char *who)
 /* Nothing is left to do. */
 void progress_end(void)
 {
-	if (isatty(STDERR_FILENO))
+	if (progress_bar())
 		fputs("\r\033[K", stderr);
 	else
 		say("progress 100 done");

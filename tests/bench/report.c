@@ -9,8 +9,10 @@
 #include "figure.h"
 
 static const char *const who_order[] = {
-	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
-	"stream", "seqpacket", "udp", "tcp", "tipc", "mq", "zmq-ipc",
+	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "weir-lossy", "eventfd", "pipe",
+	"stream", "seqpacket", "udp", "tcp", "tipc", "mq",
+	"pipe-batch", "stream-batch", "seqpacket-batch", "udp-batch",
+	"tcp-batch", "tipc-batch", "zmq-ipc",
 	"zmq-inproc", "nng", "nats", "iceoryx",
 	"routed", "routed-bare", "routed-poll", "haproxy",
 	/* no contestants: guards, faults */
@@ -270,6 +272,15 @@ static void machines(FILE *out)
 		"of what is made of both.\n");
 }
 
+static bool has_figures(enum bench_mode mode)
+{
+	unsigned int i;
+
+	for (i = 0; i < nfigures && figures[i].mode != mode; i++)
+		;
+	return i < nfigures;
+}
+
 static void tables(FILE *out, enum bench_mode mode)
 {
 	const char *unit = mode == MODE_ICOUNT ? "instructions" : "ns";
@@ -280,6 +291,7 @@ static void tables(FILE *out, enum bench_mode mode)
 		bool bytes;
 	} list[] = {
 		{ "rtt", "Round trip, %s", true },
+		{ "rtt_cpu", "Processor time of a round trip, %s: both sides' and daemons'", true },
 		{ "oneway", "One way, %s (with two looks at the clock)", true },
 		{ "paced_p50", "64 B, one way at a fixed load, %s from when it was to be sent, by messages a second: median", false },
 		{ "paced_p90", "The same, 90 %%", false },
@@ -287,11 +299,20 @@ static void tables(FILE *out, enum bench_mode mode)
 		{ "paced_p99.9", "99.9 %%", false },
 		{ "paced_p99.99", "99.99 %%, of all rounds", false },
 		{ "paced_max", "The longest", false },
+		{ "paced_cpu", "The same: the receiver's and daemons' processor time, %s a message", false },
 		{ "rate", "Throughput, %s per message", true },
+		{ "rate_cpu", "Processor time a message at full rate, both sides' and daemons', %s", true },
 		{ "publish", "Publish, %s per message, both ends in one process", true },
 		{ "consume", "Consume, %s per message, both ends in one process", true },
 		{ "fan_publish", "Fan-out: publisher's %s per message, by subscribers", false },
 		{ "fan_consume", "Fan-out: each subscriber's %s per message, by subscribers", false },
+		{ "fanin_send", "Fan-in: %s per message for its sender, by senders", false },
+		{ "fanin_receive", "Fan-in: %s per message for who receives from all", false },
+		{ "slow_p99", "Eight subscribers, 1 KiB at a fixed load: %s until those who read have it, 99 %%; 1: one does not read", false },
+		{ "slow_max", "The longest", false },
+		{ "slow_sent", "Percent of the messages that could be sent in time", false },
+		{ "slow_lost", "Percent that those who read have lost", false },
+		{ "slow_kept", "Percent that the one who did not read gets later", false },
 		{ "handover", "Handing over what is in place, %s", true },
 		{ "traffic", "Bytes moved per 64 KiB message (user's fill and sum, kernel's copies)", true },
 		{ "subscribe", "The n-th subscription of a path, %s", false },
@@ -319,14 +340,12 @@ static void tables(FILE *out, enum bench_mode mode)
 		{ "trips_calls", "Calls in all of these seconds", false },
 	};
 	unsigned int i;
-	bool any = false;
 
-	for (i = 0; i < nfigures; i++)
-		any |= figures[i].mode == mode;
-	if (!any)
+	if (!has_figures(mode))
 		return;
 	fprintf(out, "\n## %s: %s\n", mode_names[mode], mode_words[mode]);
 	bracket(out, mode);
+	summary(out, mode);
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -348,6 +367,9 @@ static void verdict(FILE *out, const char *what, const char *where,
 			   "met" : "**not met**";
 	char text[32] = "-";
 
+	/* nothing of that has been measured at all */
+	if (!has_figures((enum bench_mode)mode_parse(where)))
+		return;
 	if (measured >= 0)
 		snprintf(text, sizeof(text), "%.3f", measured);
 	fprintf(out, "| %s | %s | %s %.4g | %s | %s |\n", what, where,

@@ -34,8 +34,8 @@ static struct note {
 
 static struct absent {
 	enum bench_mode	mode;
-	char		who[16];
-	char		why[96];
+	char		who[20];
+	char		why[128];
 } absent[ABSENT_MAX];
 
 static unsigned int nabsent;
@@ -130,11 +130,11 @@ void run_write(FILE *file)
 /* A line of run_write(). False: it is none. */
 bool run_read(const char *line)
 {
-	char mode[16], who[16], why[96];
+	char mode[16], who[20], why[128];
 	struct note n = { .rounds = 0 };
 	unsigned int m;
 
-	if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"absent\":\"%15[^\"]\",\"why\":\"%95[^\"]\"}",
+	if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"absent\":\"%19[^\"]\",\"why\":\"%127[^\"]\"}",
 		   mode, who, why) == 3) {
 		m = mode_parse(mode);
 		if (m < MODES)

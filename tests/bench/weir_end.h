@@ -30,8 +30,17 @@
 #define BATCH		16
 
 #define LINK_BROADCAST	1
+#define LINK_FANIN	1
+#if WEIR_WAY == WAY_PLAIN
+#define LINK_SLOW	1
+#endif
+#ifndef WEIR_TYPE
+#define WEIR_TYPE	SOCK_RDM
+#endif
+#define EVICT_MS	50	/* with a subscriber that stalls */
 #define LINK_LEN_MAX	(1 * MIB)
 #define FAN_PATH	"/bench/fan"
+#define FANIN_PATH	"/bench/in/"
 
 /**
  * struct end - one side
@@ -67,7 +76,10 @@ static int fds[2] = { -1, -1 };
 
 static struct weir_config config(const struct job *job)
 {
-	return (struct weir_config){ .ring_bytes = (uint32_t)job->ring_bytes };
+	return (struct weir_config){
+		.ring_bytes = (uint32_t)job->ring_bytes,
+		.evict_ms = job->stalled ? EVICT_MS : 0,
+	};
 }
 
 /* The kernel's half of a connection; the ends map it where they run. */
@@ -103,6 +115,8 @@ static int pair_open(const struct job *job)
 
 static int fan_open(const struct job *job)
 {
+	if (options.mode == MODE_NATIVE && job->senders)
+		return -ENOSYS;
 	if (options.mode == MODE_NATIVE)
 		return emulate_open(1, job->readers, job->ring_bytes);
 	return weir_family() < 0 ? -EAFNOSUPPORT : 0;
@@ -150,16 +164,47 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 			to[r].w = emulate_join(UINT32_MAX, 0, r);
 		return;
 	}
-	err = weir_open(&from->w, SOCK_RDM, &c);
+	err = weir_open(&from->w, WEIR_TYPE, &c);
 	if (!err)
 		err = weir_bind(from->w, FAN_PATH);
 	for (r = 0; !err && r < job->readers; r++) {
-		err = weir_open(&to[r].w, SOCK_RDM, NULL);
+		err = weir_open(&to[r].w, WEIR_TYPE, NULL);
 		if (!err)
 			err = weir_subscribe(to[r].w, FAN_PATH);
 	}
 	if (err)
 		die("weir subscription: %s", weir_error());
+}
+
+/* A publisher for each sender, and one subscription of all of them. */
+static unsigned int fanin_join(struct end *from, struct end *to,
+			       const struct job *job)
+{
+	struct weir_config c = config(job);
+	char path[32];
+	unsigned int r;
+	int err;
+
+	memset(from, 0, job->senders * sizeof(*from));
+	memset(to, 0, sizeof(*to));
+	err = weir_open(&to->w, SOCK_RDM, NULL);
+	if (!err)
+		err = weir_subscribe(to->w, FANIN_PATH "*");
+	for (r = 0; !err && r < job->senders; r++) {
+		snprintf(path, sizeof(path), FANIN_PATH "%u", r);
+		err = weir_open(&from[r].w, SOCK_RDM, &c);
+		if (!err)
+			err = weir_bind(from[r].w, path);
+	}
+	if (err)
+		die("weir subscription: %s", weir_error());
+	return 1;
+}
+
+static inline struct end *fanin_next(struct end *to, unsigned int n)
+{
+	(void)n;
+	return to;
 }
 
 static void end_leave(struct end *e)
@@ -211,6 +256,15 @@ inlined void end_commit(struct end *e, size_t len, struct claim *c, bool more)
 		weir_commit(e->w, &c->buf);
 	}
 }
+
+#ifdef LINK_SLOW
+/* An eviction is one of the things to be told of: there is nothing then. */
+inlined const void *end_try(struct end *e, size_t len, struct view *v)
+{
+	(void)len;
+	return weir_peek(e->w, &v->msg) == 1 ? v->msg.data : NULL;
+}
+#endif
 
 /* An answer is not there yet when one has just asked: sleep, then look. */
 inlined const void *end_peek(struct end *e, size_t len, struct view *v)
