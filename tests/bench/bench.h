@@ -147,6 +147,8 @@ enum stage {
 
 extern const char *const stage_names[STAGES];
 
+#define STEPS_OVER	3
+
 /**
  * struct job - one measurement; shared by the processes that make it
  * @len: bytes of a message.
@@ -166,7 +168,8 @@ extern const char *const stage_names[STAGES];
  * @arrived: how often a side came to a meeting point.
  * @counted: count instructions too (and nothing else, if @stepping).
  * @stepping: the parent single-steps side 0, see job_traced().
- * @counting: what it counts the steps as: 1, 2, or 0 for not at all.
+ * @counting: what it counts the steps as: 1, 2, 0 for not at all; STEPS_OVER: it
+ *	need not step any more.
  * @steps: how many it counted.
  * @ns: result: total time.
  * @ns2: result: of the second thing that was measured, if there is one.
@@ -346,6 +349,7 @@ void job_pin(int side);
 void job_touch(void *at, size_t bytes);
 bool job_run(struct job *job, job_side *run, int sides);
 void job_traced(struct job *job);
+void job_untraced(struct job *job);
 uint64_t job_line_ns(void);
 void cpu_start(struct job *job, int side);
 void cpu_stop(struct job *job, int side);

@@ -90,6 +90,13 @@ void job_traced(struct job *job)
 		die("ptrace: %s", strerror(errno));
 }
 
+/* Nothing more is to be counted. */
+void job_untraced(struct job *job)
+{
+	if (job->stepping)
+		atomic_store(&job->counting, STEPS_OVER);
+}
+
 /* Side 1, where both are threads of one process. */
 static struct {
 	struct job	*job;
@@ -146,16 +153,20 @@ static pid_t job_fork(struct job *job, job_side *run, int side)
 	exit(0);
 }
 
-/* Steps a stopped child once, and counts it if that is wanted. */
+/* Lets a stopped child go on, or steps it once, and counts it if that is wanted. */
 static void job_step(struct job *job, pid_t pid, int status)
 {
 	int signal = WSTOPSIG(status);
 	uint32_t as = atomic_load(&job->counting);
 
-	if (as)
-		job->steps[as - 1]++;
 	if (signal == SIGTRAP || signal == SIGSTOP)
 		signal = 0;
+	if (as == STEPS_OVER) {
+		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)signal);
+		return;
+	}
+	if (as)
+		job->steps[as - 1]++;
 	ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(long)signal);
 }
 

@@ -266,6 +266,8 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 		at = now;
 	}
 	count_stop(job, side, true);
+	if (!side)
+		job_untraced(job);
 	if (!side && k)
 		job->ns = took_best(k) * job->count / slice;
 }
@@ -521,6 +523,7 @@ static void solo(struct job *job, int side)
 			solo_count(job, &from, &to, 32);
 		else
 			solo_count(job, &from, &to, job->len);
+		job_untraced(job);
 	}
 	end_leave(&from);
 	end_leave(&to);

@@ -329,13 +329,13 @@ static void measure_fanin(const struct contestant *c, unsigned int round,
 static void measure_slow(const struct contestant *c, unsigned int round,
 			 size_t number)
 {
-	static const unsigned int seconds[MODES] = { 2, 4, 1, 2 };
+	static const unsigned int seconds[MODES] = { 2, 4, 0, 2 };
 	struct job *job = prepare(c, KIB);
 	unsigned long stalled = number - 1;
 	double n;
 
 	/* slow indeed: one round will do */
-	if (round || !c->slow || !fits(c, true))
+	if (round || !c->slow || options.mode == MODE_ICOUNT)
 		return;
 	job->readers = SLOW_READERS;
 	job->stalled = stalled;
