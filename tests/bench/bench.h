@@ -226,7 +226,7 @@ struct job {
  * @helped: others than the two sides do part of the work: what these spend is
  *	not all.
  * @batches: several messages at once; only @rate and @solo say something.
- * @only: measured in this alone, or NULL.
+ * @only: names of what alone is measured of it, or NULL.
  * @routed: messages go through the router.
  * @polled: whose thread on the second processor takes them from the outboxes.
  * @guards: of its route.
@@ -278,7 +278,7 @@ extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
 	link_weir_plain, link_weir_lossy, link_ring, link_eventfd, link_pipe, link_stream,
 	link_seqpacket, link_udp, link_tcp, link_tipc, link_mq, link_zmq_ipc, link_zmq_inproc,
 	link_pipe_batch, link_stream_batch, link_seqpacket_batch,
-	link_udp_batch, link_tcp_batch, link_tipc_batch, link_nng, link_nats, link_iceoryx, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
+	link_udp_batch, link_tcp_batch, link_tipc_batch, link_nng, link_nats, link_iceoryx, link_iceoryx_wait, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from

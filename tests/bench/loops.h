@@ -16,7 +16,7 @@
  *	LINK_LEN_MAX			longest message
  *	LINK_FANIN			it has fanin_join() and fanin_next()
  *	LINK_SLOW			it has end_try(), see slow.h
- *	LINK_ONLY			it is measured in this alone
+ *	LINK_ONLY			names of what alone is measured of it
  *	LINK_OWN			it has functions and a struct contestant of its
  *					own; here are only the parts for them
  *	struct end			one side

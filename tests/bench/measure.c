@@ -17,6 +17,7 @@ static const struct contestant *const contestants[] = {
 	&link_pipe_batch, &link_stream_batch, &link_seqpacket_batch,
 	&link_udp_batch, &link_tcp_batch, &link_tipc_batch,
 	&link_zmq_ipc, &link_zmq_inproc, &link_nng, &link_nats, &link_iceoryx,
+	&link_iceoryx_wait,
 	&link_routed, &link_routed_bare, &link_routed_poll, &link_haproxy,
 };
 
@@ -510,7 +511,7 @@ static void measure_turn(const struct bench *bench, unsigned int round,
 			contestants[(i + round) % CONTESTANTS];
 
 		if (!wanted(bench->name, c->name) ||
-		    (c->only && strcmp(c->only, bench->name)) ||
+		    (c->only && !strstr(c->only, bench->name)) ||
 		    (!bench->numbers && size > c->len_max))
 			continue;
 		progress_step(bench->name, size, c->name);

@@ -13,7 +13,7 @@ static const char *const who_order[] = {
 	"stream", "seqpacket", "udp", "tcp", "tipc", "mq",
 	"pipe-batch", "stream-batch", "seqpacket-batch", "udp-batch",
 	"tcp-batch", "tipc-batch", "zmq-ipc",
-	"zmq-inproc", "nng", "nats", "iceoryx",
+	"zmq-inproc", "nng", "nats", "iceoryx", "iceoryx-wait",
 	"routed", "routed-bare", "routed-poll", "haproxy",
 	/* no contestants: guards, faults */
 	"bucket", "bulkhead", "breaker", "retry", "killed", "stopped", "load",

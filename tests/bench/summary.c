@@ -105,7 +105,7 @@ static void cell(FILE *out, enum bench_mode mode, const struct kind *k,
 	ratio_text(text[1], sizeof(text[1]), low);
 	ratio_text(text[2], sizeof(text[2]), high);
 	if (n == 1)
-		fprintf(out, mean < 1 ? " **%s** |" : " %s |", text[0]);
+		fprintf(out, " %s |", text[0]);
 	else
 		fprintf(out, high < 1 ? " **%s** (%s to %s) |" : " %s (%s to %s) |",
 			text[0], text[1], text[2]);
@@ -159,6 +159,6 @@ void summary(FILE *out, enum bench_mode mode)
 		fputc('\n', out);
 	}
 	if (head)
-		fprintf(out, "\nLess than 1, in bold where that is no chance: weir loses. Those who sleep are held\n"
+		fprintf(out, "\nLess than 1: weir loses; in bold where that is no chance. Those who sleep are held\n"
 			"against weir-wait where somebody waits, else all against weir, polling.\n");
 }
