@@ -12,6 +12,10 @@
  *	paced.c		latencies at a fixed load, all of them
  *	hist.c		histograms of those
  *	scale.c		many subscriptions, paths and idle sockets
+ *	scale_nats.c	the same of NATS, and scale_zmq.c of ZeroMQ
+ *	named.c		sockets with names, of several families
+ *	many.c		many of a kind, and what each of them took
+ *	nats_server.c	NATS' server, and connections to it
  *	routed.c	handles and routes of what measures the router
  *	routed_scale.c	many routes
  *	daemon.c	programs that contestants need
