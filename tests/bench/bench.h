@@ -17,10 +17,12 @@
  *	many.c		many of a kind, and what each of them took
  *	nats_server.c	NATS' server, and connections to it
  *	routed.c	handles and routes of what measures the router
- *	routed_scale.c	many routes
+ *	routed_scale.c	sending among many routes
+ *	many_routes.c	many routes
  *	daemon.c	programs that contestants need
  *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
+ *	growth.c	how costs grow with numbers: exponents
  *	compare.c	which differences between two runs are real
  *	report.c	tables of several runs, and the figures that are required
  *

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "figure.h"
+#include "growth.h"
 
-static const char *const who_order[] = {
+const char *const who_order[] = {
 	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "eventfd", "pipe",
 	"stream", "seqpacket", "udp", "tcp", "tipc", "mq", "zmq-ipc",
 	"zmq-inproc", "nng", "nats", "iceoryx",
@@ -19,6 +20,8 @@ static const char *const who_order[] = {
 
 #define WHO	(sizeof(who_order) / sizeof(who_order[0]))
 #define COLUMNS	8
+
+const unsigned int who_count = WHO;
 
 static const char *const mode_words[MODES] = {
 	[MODE_NATIVE]	= "on this machine, ring code alone (kernel's pages emulated)",
@@ -334,6 +337,7 @@ static void tables(FILE *out, enum bench_mode mode)
 #pragma GCC diagnostic pop
 		table(out, mode, list[i].bench, title, list[i].bytes);
 	}
+	growth_table(out, mode);
 	table_stages(out, mode);
 	table_instructions(out, mode);
 }
