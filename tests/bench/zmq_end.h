@@ -78,7 +78,8 @@ static void end_join(struct end *e, const struct job *job, int link, int side)
 	zmq_setsockopt(e->sock, ZMQ_RCVHWM, &many, sizeof(many));
 	zmq_setsockopt(e->sock, ZMQ_LINGER, &none, sizeof(none));
 	pair_name(at, sizeof(at), link);
-	if (side ? zmq_bind(e->sock, at) : zmq_connect(e->sock, at))
+	/* who connects before the other has bound tries again 100 ms later */
+	if (side ? zmq_connect(e->sock, at) : zmq_bind(e->sock, at))
 		die("%s: %s", at, zmq_strerror(errno));
 }
 
