@@ -17,7 +17,7 @@
  */
 pid_t nats_server_start(char url[NATS_URL_MAX])
 {
-	const struct timespec nap = { .tv_nsec = 10000000 };
+	const struct timespec nap = { .tv_nsec = 1000000 };
 	const char *program = program_find("nats-server");
 	struct sockaddr_in at;
 	int fd, tries, open;
@@ -32,7 +32,7 @@ pid_t nats_server_start(char url[NATS_URL_MAX])
 	server = daemon_start(program, (const char *const []){
 		"nats-server", "-a", "127.0.0.1", "-p", port, "-l", "/dev/null",
 		NULL });
-	for (tries = 0; tries < PATIENCE_MS / 10; tries++) {
+	for (tries = 0; tries < PATIENCE_MS; tries++) {
 		if (daemon_ended(server))
 			return -ENOEXEC;
 		fd = socket(AF_INET, SOCK_STREAM, 0);
