@@ -13,6 +13,7 @@
  *	hist.c		histograms of those
  *	scale.c		many subscriptions, paths and idle sockets
  *	scale_nats.c	the same of NATS, and scale_zmq.c of ZeroMQ
+ *	setup.c		opening, joining and closing; starting daemons
  *	named.c		sockets with names, of several families
  *	many.c		many of a kind, and what each of them took
  *	nats_server.c	NATS' server, and connections to it
@@ -22,6 +23,7 @@
  *	daemon.c	programs that contestants need
  *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
+ *	columns.c	tables whose columns are measurements
  *	growth.c	how costs grow with numbers: exponents
  *	compare.c	which differences between two runs are real
  *	report.c	tables of several runs, and the figures that are required
@@ -119,6 +121,19 @@ enum stage {
 extern const char *const stage_names[STAGES];
 
 /**
+ * enum setup - what setting up costs, see loops.h
+ * @SETUP_JOIN: both ends opened and joined.
+ * @SETUP_FIRST: that, and the first message through.
+ * @SETUP_CLOSE: all closed again.
+ */
+enum setup {
+	SETUP_JOIN,
+	SETUP_FIRST,
+	SETUP_CLOSE,
+	SETUPS
+};
+
+/**
  * struct job - one measurement; shared by the processes that make it
  * @len: bytes of a message.
  * @count: messages (round trips) to measure.
@@ -141,7 +156,7 @@ extern const char *const stage_names[STAGES];
  * @ns2: result: of the second thing that was measured, if there is one.
  * @copied_bytes: result: payload bytes that the kernel copied.
  * @insns: result: instructions by side, user and kernel.
- * @stage: result: time by stage, of @count messages.
+ * @stage: result: time by stage, of @count messages; or by enum setup.
  * @hist: result: latencies.
  */
 struct job {
@@ -194,6 +209,8 @@ struct job {
  * @solo: both ends in one process: @ns for sending, @ns2 for receiving.
  * @fan: one sends to @readers, all in one process; as @solo.
  * @handover: as @solo, but nobody touches the payload.
+ * @setup: opens, joins and closes both ends in one process, @count times; @ns:
+ *	the first time of all, with a message.
  * @cost: requests and replies by stage, all in one process. Routed ones have
  *	only @rtt, @rate and @cost, polled ones only @cost; that is theirs alone.
  */
@@ -219,6 +236,7 @@ struct contestant {
 	void		(*solo)(struct job *job, int side);
 	void		(*fan)(struct job *job, int side);
 	void		(*handover)(struct job *job, int side);
+	void		(*setup)(struct job *job, int side);
 	void		(*cost)(struct job *job, int side);
 };
 
@@ -293,6 +311,9 @@ void paced_write(FILE *file);
 
 /* --- scale.c --- */
 void scale_measure(unsigned int round);
+
+/* --- setup.c --- */
+void setup_measure(const struct contestant *c, unsigned int round, size_t len);
 
 /* --- routed_scale.c --- */
 void routed_scale_measure(unsigned int round);

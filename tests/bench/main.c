@@ -421,6 +421,8 @@ static const struct bench {
 	unsigned long	sizes[SIZES_MAX + 1];
 	bool		numbers;
 } benches[] = {
+	/* first, before anything has started a daemon */
+	{ "setup", setup_measure, { 32 }, false },
 	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB }, false },
 	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, false },
 	{ "paced", measure_paced, { 5000 }, true },

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "columns.h"
 #include "figure.h"
 #include "growth.h"
 
@@ -338,6 +339,7 @@ static void tables(FILE *out, enum bench_mode mode)
 		table(out, mode, list[i].bench, title, list[i].bytes);
 	}
 	growth_table(out, mode);
+	columns_tables(out, mode);
 	table_stages(out, mode);
 	table_instructions(out, mode);
 }
