@@ -14,6 +14,8 @@
  *	scale.c		many subscriptions, paths and idle sockets
  *	scale_nats.c	the same of NATS, and scale_zmq.c of ZeroMQ
  *	setup.c		opening, joining and closing; starting daemons
+ *	memory.c	bytes for a socket, a subscription, a route
+ *	memory_peers.c	the same of libraries and daemons
  *	named.c		sockets with names, of several families
  *	many.c		many of a kind, and what each of them took
  *	nats_server.c	NATS' server, and connections to it
@@ -314,6 +316,9 @@ void scale_measure(unsigned int round);
 
 /* --- setup.c --- */
 void setup_measure(const struct contestant *c, unsigned int round, size_t len);
+
+/* --- memory.c --- */
+void memory_measure(unsigned int round);
 
 /* --- routed_scale.c --- */
 void routed_scale_measure(unsigned int round);

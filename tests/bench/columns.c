@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tables whose columns are measurements instead of sizes: what setting up costs,
- * each with half of what its rounds lie apart.
+ * Tables whose columns are measurements instead of sizes: what setting up costs
+ * and what memory is taken, each with half of what its rounds (or repeats) lie
+ * apart.
  */
 #include <string.h>
 
@@ -95,6 +96,15 @@ void columns_tables(FILE *out, enum bench_mode mode)
 		{ "setup_start", "daemon or module started" },
 		{ "setup_stop", "and stopped" },
 	};
+	static const struct column memory[] = {
+		{ "mem_socket", "socket" },
+		{ "mem_bound", "with a name" },
+		{ "mem_joined", "two joined" },
+		{ "mem_attached", "subscription" },
+		{ "mem_route", "route" },
+		{ "mem_bound_rings", "rings accounted, with a name" },
+		{ "mem_joined_rings", "two joined" },
+	};
 	char title[96];
 
 	snprintf(title, sizeof(title), "Setting up both ends in one process, %s",
@@ -104,4 +114,10 @@ void columns_tables(FILE *out, enum bench_mode mode)
 		fprintf(out, "\nNATS: two connections at each end. haproxy: one is started for each connection, so that\n"
 			"all is in its start and stop. Whether a daemon is ready is looked at every millisecond%s.\n",
 			mode == MODE_ICOUNT ? "; sleeping\nuntil then counts, too" : "");
+	if (columns_table(out, mode, "Bytes of memory each", memory,
+			  sizeof(memory) / sizeof(memory[0])))
+		fprintf(out, "\nWhat the machine has less of with many of them, through their number. weir's rings are\n"
+			"the least. NATS: what its server has resident, of connections (two joined) without the\n"
+			"kernel's part, and of subscriptions: each of a subject of its own (with a name), all of one\n"
+			"(subscription).\n");
 }

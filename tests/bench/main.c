@@ -463,6 +463,7 @@ static void measure_round(unsigned int round)
 	/* slow and steady: three rounds of it will do */
 	if (round < 3)
 		scale_measure(round);
+	memory_measure(round);
 	failover_measure(round);
 	routed_scale_measure(round);
 }

@@ -32,7 +32,7 @@ static bool near_point(unsigned int n)
 
 static void subscribe_many(struct job *job, int side)
 {
-	natsConnection *c = nats_connect(url, true);
+	natsConnection *c = nats_connect(url, false);
 	natsSubscription *sub;
 	char subject[64];
 	uint64_t start;
