@@ -101,13 +101,15 @@ static void fit_row(FILE *out, const struct fit *f, const char *what,
 		    const char *who)
 {
 	unsigned int last = f->points - 1;
+	/* no minus before what is shown as nothing */
+	double k = fabs(f->k) < 0.0005 ? 0 : f->k;
 	char error[16] = "-";
 
 	if (f->error >= 0)
 		snprintf(error, sizeof(error), "%.3f", f->error);
 	fprintf(out, "| %s | %s | %.0f to %.0f | %u | %.0f | %.0f | %.3f | %s |\n",
 		what, who, f->n[0], f->n[last], f->points, f->cost[0],
-		f->cost[last], f->k, error);
+		f->cost[last], k, error);
 }
 
 void growth_table(FILE *out, enum bench_mode mode)

@@ -124,13 +124,13 @@ static bool make_bound(const struct thing *t, unsigned int i)
 /* A connection by name, whose listener goes; or two that one has connected. */
 static bool make_joined(const struct thing *t, unsigned int i)
 {
+	int listener = named_listen(t->kind, i), fd[2];
 	uint64_t took;
-	int fd[3];
 
-	if (named_join(t->kind, i, fd, &took))
+	if (listener < 0 || named_connect(t->kind, i, listener, fd, &took))
 		return false;
-	if (fd[2] >= 0)
-		close(fd[0]);
+	if (fd[1] >= 0)
+		close(listener);
 	return true;
 }
 

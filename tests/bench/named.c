@@ -141,45 +141,45 @@ int named_bind(const struct named *kind, int type, unsigned int i,
 	return fd;
 }
 
+/* A socket with name number @i that others can connect to; -1 after words. */
+int named_listen(const struct named *kind, unsigned int i)
+{
+	uint64_t took;
+	int fd = named_bind(kind, kind->listener, i, &took);
+
+	if (fd >= 0 && kind->accepts && listen(fd, 1)) {
+		say("%s: listen: %s", kind->who, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 /*
- * Connects to name number @i, which nobody has yet. @fd: out: who has the name,
- * who has connected, and the end that was accepted, or -1; to be closed by the
- * caller, also after an error. @took: out: ns of connect(), and accept() if
- * that has to be. -1 after words.
+ * Connects to name number @i, which @listener has. @fd: out: the socket that
+ * has connected, and the one that was accepted, or -1. @took: out: ns of
+ * connect(), and accept() if that has to be. -1 after words.
  */
-int named_join(const struct named *kind, unsigned int i, int fd[3],
-	       uint64_t *took)
+int named_connect(const struct named *kind, unsigned int i, int listener,
+		  int fd[2], uint64_t *took)
 {
 	struct sockaddr_storage at = { 0 };
 	socklen_t len = kind->address(&at, i);
 	uint64_t start;
 
 	fd[1] = -1;
-	fd[2] = -1;
-	fd[0] = named_bind(kind, kind->listener, i, took);
+	/* TIPC's connect() would wait for the accept() */
+	fd[0] = named_socket(kind, kind->listener |
+			     (kind->family == AF_TIPC ? SOCK_NONBLOCK : 0));
 	if (fd[0] < 0)
 		return -1;
-	/* TIPC's connect() would wait for the accept() */
-	fd[1] = named_socket(kind, kind->listener |
-			     (kind->family == AF_TIPC ? SOCK_NONBLOCK : 0));
-	if (fd[1] < 0)
-		return -1;
-	if (kind->accepts && listen(fd[0], 1)) {
-		say("%s: listen: %s", kind->who, strerror(errno));
-		return -1;
-	}
 	start = now_ns();
-	if (connect(fd[1], (void *)&at, len) && errno != EINPROGRESS) {
-		say("%s: connect: %s", kind->who, strerror(errno));
-		return -1;
+	if ((!connect(fd[0], (void *)&at, len) || errno == EINPROGRESS) &&
+	    (!kind->accepts || (fd[1] = accept(listener, NULL, NULL)) >= 0)) {
+		*took = now_ns() - start;
+		return 0;
 	}
-	if (kind->accepts) {
-		fd[2] = accept(fd[0], NULL, NULL);
-		if (fd[2] < 0) {
-			say("%s: accept: %s", kind->who, strerror(errno));
-			return -1;
-		}
-	}
-	*took = now_ns() - start;
-	return 0;
+	say("%s: connecting to number %u: %s", kind->who, i, strerror(errno));
+	close(fd[0]);
+	return -1;
 }

@@ -39,7 +39,8 @@ bool named_works(const struct named *kind);
 int named_socket(const struct named *kind, int type);
 int named_bind(const struct named *kind, int type, unsigned int i,
 	       uint64_t *took);
-int named_join(const struct named *kind, unsigned int i, int fd[3],
-	       uint64_t *took);
+int named_listen(const struct named *kind, unsigned int i);
+int named_connect(const struct named *kind, unsigned int i, int listener,
+		  int fd[2], uint64_t *took);
 
 #endif /* WEIR_BENCH_NAMED_H */

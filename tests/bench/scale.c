@@ -20,6 +20,7 @@
 #include "scale.h"
 
 #define SUBSCRIPTIONS	1000	/* WEIR_SLOTS_MAX is less than the next point */
+#define PROBES		11	/* connections at each number of names */
 #define QUEUES_MAX	"/proc/sys/fs/mqueue/queues_max"
 
 /* Others than weir, whose figures are required, have fewer when it is quick. */
@@ -67,37 +68,90 @@ static void scale_messages(unsigned int round, const struct named *kind,
 
 /* --- names --- */
 
-/* Connects to eleven names, one after the other, among @n others. */
-static void scale_joins(unsigned int round, const struct named *kind,
-			unsigned int n)
+/*
+ * Who is connected to when there are some names got its own, by numbers from
+ * @first on, when there were half as many: tables that put the newest first, or
+ * last, find it in the middle.
+ */
+static void scale_listen(const struct named *kind, unsigned int first,
+			 int fd[PROBES])
 {
-	double took[2 * MANY_AROUND + 1];
-	unsigned int i, k;
-	uint64_t ns = 0;
-	int fd[3], err;
+	unsigned int i;
 
-	if (!wanted("connect", kind->who))
-		return;
-	for (i = 0; i < 2 * MANY_AROUND + 1; i++) {
-		err = named_join(kind, n + i, fd, &ns);
-		for (k = 0; k < 3; k++) {
-			if (fd[k] >= 0)
-				close(fd[k]);
-		}
-		if (err)
-			return;
-		took[i] = (double)ns;
+	for (i = 0; i < PROBES; i++)
+		fd[i] = named_listen(kind, first + i);
+}
+
+static void scale_deafen(int fd[PROBES])
+{
+	unsigned int i;
+
+	for (i = 0; i < PROBES; i++) {
+		if (fd[i] >= 0)
+			close(fd[i]);
+		fd[i] = -1;
 	}
-	figure_add(round, "connect", kind->who, n,
-		   median(took, 2 * MANY_AROUND + 1));
+}
+
+static void scale_connect(unsigned int round, const struct named *kind,
+			  unsigned int first, const int listener[PROBES],
+			  unsigned int n)
+{
+	unsigned int i, good = 0;
+	double took[PROBES];
+	uint64_t ns;
+	int fd[2];
+
+	for (i = 0; i < PROBES; i++) {
+		if (listener[i] < 0)
+			continue;
+		if (named_connect(kind, first + i, listener[i], fd, &ns))
+			continue;
+		took[good++] = (double)ns;
+		close(fd[0]);
+		if (fd[1] >= 0)
+			close(fd[1]);
+	}
+	if (good == PROBES)
+		figure_add(round, "connect", kind->who, n, median(took, good));
+}
+
+/* Names, one after the other, and what else is looked at among them. */
+static void scale_names_add(unsigned int round, const struct named *kind,
+			    struct many *m)
+{
+	bool connects = wanted("connect", kind->who);
+	unsigned int p = 0, i, next = 0, first = 0;
+	int listener[PROBES], fd;
+	uint64_t took;
+
+	for (i = 0; i < PROBES; i++)
+		listener[i] = -1;
+	while (!many_full(m)) {
+		if (connects && p < POINTS && m->n == points[p] / 2) {
+			first = next;
+			next += PROBES;
+			scale_listen(kind, first, listener);
+		}
+		fd = named_bind(kind, kind->type, next++, &took);
+		if (fd < 0)
+			break;
+		many_add(m, fd, (double)took);
+		if (p == POINTS || m->n != points[p])
+			continue;
+		p++;
+		if (connects)
+			scale_connect(round, kind, first, listener, m->n);
+		scale_deafen(listener);
+		scale_messages(round, kind, m->n);
+	}
+	scale_deafen(listener);
 }
 
 static void scale_names(unsigned int round, const struct named *kind)
 {
-	unsigned int most = scale_most(!kind->family), p = 0;
+	unsigned int most = scale_most(!kind->family);
 	struct many *m;
-	uint64_t took;
-	int fd;
 
 	if (!(wanted("path", kind->who) || wanted("connect", kind->who) ||
 	      wanted("idle", kind->who)) ||
@@ -105,17 +159,7 @@ static void scale_names(unsigned int round, const struct named *kind)
 		return;
 	m = many_new(most);
 	scale_messages(round, kind, 0);
-	while (!many_full(m)) {
-		fd = named_bind(kind, kind->type, m->n, &took);
-		if (fd < 0)
-			break;
-		many_add(m, fd, (double)took);
-		if (p == POINTS || m->n != points[p])
-			continue;
-		p++;
-		scale_joins(round, kind, m->n);
-		scale_messages(round, kind, m->n);
-	}
+	scale_names_add(round, kind, m);
 	if (wanted("path", kind->who))
 		many_figures(m, round, "path", kind->who);
 	many_free(m);
