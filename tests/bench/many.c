@@ -17,23 +17,29 @@
 
 const unsigned int points[POINTS] = { 1, 10, 100, 1000, 10000 };
 
-/* Can so many files be open? */
-bool many_files(unsigned int n)
+/* Makes it possible to have @n files open; how many it can be, after words. */
+unsigned int many_files(unsigned int n)
 {
-	struct rlimit limit;
+	struct rlimit limit, more;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		die("getrlimit: %s", strerror(errno));
-	n += FILES_BESIDE;
-	if (limit.rlim_cur >= n)
-		return true;
-	limit.rlim_cur = n;
-	if (limit.rlim_max < n)
-		limit.rlim_max = n;
-	if (!setrlimit(RLIMIT_NOFILE, &limit))
-		return true;
-	say("scale: %u open files: %s", n, strerror(errno));
-	return false;
+	if (limit.rlim_cur >= n + FILES_BESIDE)
+		return n;
+	more.rlim_cur = n + FILES_BESIDE;
+	more.rlim_max = limit.rlim_max > more.rlim_cur ? limit.rlim_max :
+							 more.rlim_cur;
+	if (!setrlimit(RLIMIT_NOFILE, &more))
+		return n;
+	say("scale: only %lu open files, instead of %lu: %s",
+	    (unsigned long)limit.rlim_max, (unsigned long)more.rlim_cur,
+	    strerror(errno));
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		die("setrlimit: %s", strerror(errno));
+	if (limit.rlim_cur < FILES_BESIDE)
+		return 0;
+	return (unsigned int)limit.rlim_cur - FILES_BESIDE;
 }
 
 static size_t many_bytes(unsigned int room)

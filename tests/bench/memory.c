@@ -324,7 +324,8 @@ void memory_measure(unsigned int round)
 {
 	unsigned int i;
 
-	if (options.mode != MODE_GUEST || round || !many_files(FILES * SOCKETS))
+	if (options.mode != MODE_GUEST || round ||
+	    many_files(FILES * SOCKETS) < FILES * SOCKETS)
 		return;
 	for (i = 0; i < sizeof(things) / sizeof(things[0]); i++)
 		memory_of(&things[i]);

@@ -20,7 +20,7 @@
 
 #define SOCKETS		500
 #define PAIRS		250
-#define SUBSCRIPTIONS	10000
+#define SUBSCRIPTIONS	20000
 #define CONNECTIONS	200
 
 /* --- ZeroMQ --- */

@@ -150,14 +150,13 @@ static void scale_names_add(unsigned int round, const struct named *kind,
 
 static void scale_names(unsigned int round, const struct named *kind)
 {
-	unsigned int most = scale_most(!kind->family);
 	struct many *m;
 
 	if (!(wanted("path", kind->who) || wanted("connect", kind->who) ||
 	      wanted("idle", kind->who)) ||
-	    !named_works(kind) || !many_files(most))
+	    !named_works(kind))
 		return;
-	m = many_new(most);
+	m = many_new(many_files(scale_most(!kind->family)));
 	scale_messages(round, kind, 0);
 	scale_names_add(round, kind, m);
 	if (wanted("path", kind->who))
@@ -202,15 +201,14 @@ static void scale_queues(unsigned int round)
 	char value[16], name[48];
 	struct many *m;
 
-	if (!wanted("path", "mq") || options.mode == MODE_NATIVE ||
-	    !many_files(most))
+	if (!wanted("path", "mq") || options.mode == MODE_NATIVE)
 		return;
 	snprintf(value, sizeof(value), "%u", 2 * most);
 	if (!routed_write(QUEUES_MAX, value) || setrlimit(RLIMIT_MSGQUEUE, &any)) {
 		say("path mq: %s", strerror(errno));
 		return;
 	}
-	m = many_new(most);
+	m = many_new(many_files(most));
 	while (!many_full(m) && queue_add(m))
 		;
 	many_figures(m, round, "path", "mq");
@@ -249,13 +247,12 @@ static void scale_subscriptions(unsigned int round)
 	uint64_t took;
 	int publisher;
 
-	if (!wanted("subscribe", weir->who) || !named_works(weir) ||
-	    !many_files(SUBSCRIPTIONS))
+	if (!wanted("subscribe", weir->who) || !named_works(weir))
 		return;
 	publisher = named_bind(weir, weir->type, 0, &took);
 	if (publisher < 0)
 		return;
-	m = many_new(SUBSCRIPTIONS);
+	m = many_new(many_files(SUBSCRIPTIONS));
 	while (!many_full(m) && scale_subscribe(weir, m))
 		;
 	many_figures(m, round, "subscribe", weir->who);

@@ -28,7 +28,8 @@ static void zmq_good(bool good, const char *what)
 
 static void subscribe_many(struct job *job, int side)
 {
-	void *context = zmq_ctx_new(), *publisher, *subscriber[SUBSCRIBERS + MANY_AROUND];
+	void *subscriber[SUBSCRIBERS + MANY_AROUND];
+	void *context = zmq_ctx_new(), *publisher;
 	const int none = 0, all = 1;
 	char got[16];
 	uint64_t start;
@@ -66,11 +67,10 @@ void scale_zmq(unsigned int round)
 {
 	struct job *job = job_new();
 
-	if (!wanted("subscribe", "zmq-ipc") ||
-	    !many_files(DESCRIPTORS * (SUBSCRIBERS + MANY_AROUND)))
+	if (!wanted("subscribe", "zmq-ipc"))
 		return;
 	snprintf(at, sizeof(at), "ipc:///tmp/weir-bench-zmq-%d", (int)getpid());
-	many = many_new(SUBSCRIBERS);
+	many = many_new(many_files(DESCRIPTORS * SUBSCRIBERS) / DESCRIPTORS);
 	job->helped = true;
 	if (job_run(job, subscribe_many, 1))
 		many_figures(many, round, "subscribe", "zmq-ipc");
