@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <mqueue.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,26 @@ static double free_pages(void)
 	return sum;
 }
 
+/* Slabs keep some of their pages when all in them is free: not now. */
+static void slabs_shrink(void)
+{
+	char name[128], to[4];
+	glob_t caches;
+	size_t i;
+
+	if (glob("/sys/kernel/slab/*", GLOB_NOSORT, NULL, &caches))
+		return;
+	for (i = 0; i < caches.gl_pathc; i++) {
+		/* further names of the same */
+		if (readlink(caches.gl_pathv[i], to, sizeof(to)) >= 0)
+			continue;
+		snprintf(name, sizeof(name), "%s/shrink", caches.gl_pathv[i]);
+		if (!routed_write(name, "1"))
+			say("memory: %s: %s", name, strerror(errno));
+	}
+	globfree(&caches);
+}
+
 /* When nothing is freed any more. */
 static double settled_pages(void)
 {
@@ -77,6 +98,7 @@ static double settled_pages(void)
 
 	if (!routed_write("/proc/sys/vm/drop_caches", "3"))
 		die("drop_caches: %s", strerror(errno));
+	slabs_shrink();
 	for (tries = 0; tries < 100 && same < 3; tries++) {
 		nanosleep(&nap, NULL);
 		now = free_pages();
