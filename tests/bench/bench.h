@@ -15,12 +15,22 @@
  *	paced.c		latencies at a fixed load, all of them
  *	hist.c		histograms of those
  *	scale.c		many subscriptions, paths and idle sockets
+ *	scale_nats.c	the same of NATS, and scale_zmq.c of ZeroMQ
+ *	setup.c		opening, joining and closing; starting daemons
+ *	memory.c	bytes for a socket, a subscription, a route
+ *	memory_peers.c	the same of libraries and daemons
+ *	named.c		sockets with names, of several families
+ *	many.c		many of a kind, and what each of them took
+ *	nats_server.c	NATS' server, and connections to it
  *	routed.c	handles and routes of what measures the router
- *	routed_scale.c	many routes
+ *	routed_scale.c	sending among many routes
+ *	many_routes.c	many routes
  *	daemon.c	programs that contestants need
  *	failover.c	from a fault of a target to the last reply it delayed
  *	figure.c	results: rounds, medians, JSON
  *	summary.c	all against weir, with confidence intervals
+ *	columns.c	tables whose columns are measurements
+ *	growth.c	how costs grow with numbers: exponents
  *	compare.c	which differences between two runs are real
  *	report.c	tables of several runs, and the figures that are required
  *
@@ -150,6 +160,19 @@ extern const char *const stage_names[STAGES];
 #define STEPS_OVER	3
 
 /**
+ * enum setup - what setting up costs, see loops.h
+ * @SETUP_JOIN: both ends opened and joined.
+ * @SETUP_FIRST: that, and the first message through.
+ * @SETUP_CLOSE: all closed again.
+ */
+enum setup {
+	SETUP_JOIN,
+	SETUP_FIRST,
+	SETUP_CLOSE,
+	SETUPS
+};
+
+/**
  * struct job - one measurement; shared by the processes that make it
  * @len: bytes of a message.
  * @count: messages (round trips) to measure.
@@ -179,7 +202,7 @@ extern const char *const stage_names[STAGES];
  * @kept: result: that the stalled one has got in the end.
  * @copied_bytes: result: payload bytes that the kernel copied.
  * @insns: result: instructions by side, user and kernel.
- * @stage: result: time by stage, of @count messages.
+ * @stage: result: time by stage, of @count messages; or by enum setup.
  * @hist: result: latencies.
  */
 struct job {
@@ -242,6 +265,8 @@ struct job {
  * @fanin: @senders send to one, all in one process; as @solo.
  * @slow: one sends to @readers at a fixed load, of which the last may stall.
  * @handover: as @solo, but nobody touches the payload.
+ * @setup: opens, joins and closes both ends in one process, @count times; @ns:
+ *	the first time of all, with a message.
  * @cost: requests and replies by stage, all in one process. Routed ones have
  *	only @rtt, @rate and @cost, polled ones only @cost; that is theirs alone.
  */
@@ -271,6 +296,7 @@ struct contestant {
 	void		(*fanin)(struct job *job, int side);
 	void		(*slow)(struct job *job, int side);
 	void		(*handover)(struct job *job, int side);
+	void		(*setup)(struct job *job, int side);
 	void		(*cost)(struct job *job, int side);
 };
 
@@ -371,6 +397,12 @@ void paced_write(FILE *file);
 
 /* --- scale.c --- */
 void scale_measure(unsigned int round);
+
+/* --- setup.c --- */
+void setup_measure(const struct contestant *c, unsigned int round, size_t len);
+
+/* --- memory.c --- */
+void memory_measure(unsigned int round);
 
 /* --- routed_scale.c --- */
 void routed_scale_measure(unsigned int round);

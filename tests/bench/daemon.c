@@ -18,7 +18,7 @@
 #include "daemon.h"
 
 #define PATIENCE_MS	2000
-#define RUNNING_MAX	4
+#define RUNNING_MAX	8
 
 static struct {
 	pid_t		owner;

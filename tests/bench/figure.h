@@ -28,6 +28,10 @@ struct figure {
 extern struct figure figures[FIGURES_MAX];
 extern unsigned int nfigures;
 
+/* Contestants, and what else has figures, in the order of tables; report.c. */
+extern const char *const who_order[];
+extern const unsigned int who_count;
+
 struct figure *figure_find(enum bench_mode mode, const char *bench,
 			   const char *who, unsigned long size);
 struct figure *figure_make(enum bench_mode mode, const char *bench,

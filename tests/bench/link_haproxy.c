@@ -53,10 +53,10 @@ static pid_t proxy_start(const char *program, unsigned int front,
 /* Connects as soon as the proxy listens, unless it cannot run here. */
 static int tcp_connect(const struct sockaddr_in *to)
 {
-	const struct timespec nap = { .tv_nsec = 10000000 };
+	const struct timespec nap = { .tv_nsec = 1000000 };
 	int fd, tries;
 
-	for (tries = 0; tries < PATIENCE_MS / 10; tries++) {
+	for (tries = 0; tries < PATIENCE_MS; tries++) {
 		if (daemon_ended(proxy)) {
 			proxy = 0;
 			break;

@@ -6,16 +6,14 @@
  * than the server may hold for a client.
  */
 #include <errno.h>
-#include <nats/nats.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "bench.h"
 #include "daemon.h"
-#include "loopback.h"
+#include "nats_server.h"
 
 #define LINK		link_nats
 #define LINK_NAME	"nats"
@@ -68,49 +66,20 @@ struct view {
 
 static struct {
 	pid_t		server;
-	char		url[32];
+	char		url[NATS_URL_MAX];
 	unsigned int	times;	/* it has been used */
 	uint64_t	*seen;
 } nats;
 
-static void good(natsStatus status, const char *what)
-{
-	if (status != NATS_OK)
-		die("nats: %s: %s", what, natsStatus_GetText(status));
-}
-
-/* Once for all measurements; it is ready when somebody gets through. */
+/* Once for all measurements. */
 static int nats_start(void)
 {
-	const struct timespec nap = { .tv_nsec = 10000000 };
-	const char *program = program_find("nats-server");
-	struct sockaddr_in at;
-	int fd, tries, open;
-	char port[8];
+	pid_t server = nats_server_start(nats.url);
 
-	if (!program)
-		return -ENOENT;
-	close(loopback_bound(SOCK_STREAM, &at));
-	snprintf(port, sizeof(port), "%u", ntohs(at.sin_port));
-	snprintf(nats.url, sizeof(nats.url), "nats://127.0.0.1:%s", port);
-	nats.server = daemon_start(program, (const char *const []){
-		"nats-server", "-a", "127.0.0.1", "-p", port, "-l", "/dev/null",
-		NULL });
-	for (tries = 0; tries < PATIENCE_MS / 10; tries++) {
-		if (daemon_ended(nats.server)) {
-			nats.server = 0;
-			return -ENOEXEC;
-		}
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		open = !connect(fd, (const void *)&at, sizeof(at));
-		close(fd);
-		if (open)
-			return 0;
-		nanosleep(&nap, NULL);
-	}
-	daemon_stop(nats.server);
-	nats.server = 0;
-	return -ETIMEDOUT;
+	if (server < 0)
+		return server;
+	nats.server = server;
+	return 0;
 }
 
 static int pair_open(const struct job *job)
@@ -136,19 +105,6 @@ static void pair_close(void)
 	munmap(nats.seen, 4 * KIB);
 }
 
-static natsConnection *nats_connect(bool soon)
-{
-	natsOptions *how;
-	natsConnection *c;
-
-	good(natsOptions_Create(&how), "options");
-	good(natsOptions_SetURL(how, nats.url), "url");
-	good(natsOptions_SetSendAsap(how, soon), "send at once");
-	good(natsConnection_Connect(&c, how), "connect");
-	natsOptions_Destroy(how);
-	return c;
-}
-
 /* Reader @me of what side @side gets. */
 static void reader_join(struct end *e, const struct job *job, int side,
 			unsigned int me)
@@ -164,7 +120,7 @@ static void reader_join(struct end *e, const struct job *job, int side,
 	e->readers = 1;
 	snprintf(from, sizeof(from), "bench.%u.%d", nats.times, side);
 	snprintf(e->to, sizeof(e->to), "bench.%u.%d", nats.times, !side);
-	e->soon = nats_connect(true);
+	e->soon = nats_connect(nats.url, true);
 	good(natsConnection_SubscribeSync(&e->sub, e->soon, from), "subscribe");
 	good(natsSubscription_SetPendingLimits(e->sub, -1, -1), "limits");
 	/* the server knows of it before anybody sends */
@@ -175,7 +131,7 @@ static void end_join(struct end *e, const struct job *job, int link, int side)
 {
 	(void)link;
 	reader_join(e, job, side, 0);
-	e->bulk = nats_connect(job->period_ns);
+	e->bulk = nats_connect(nats.url, job->period_ns);
 }
 
 static void fan_join(struct end *from, struct end *to, const struct job *job)
@@ -204,7 +160,7 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 		from[r].put = calloc(1, job->len);
 		if (!from[r].put)
 			die("no memory for a buffer");
-		from[r].bulk = nats_connect(false);
+		from[r].bulk = nats_connect(nats.url, false);
 	}
 	return 1;
 }

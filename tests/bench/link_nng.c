@@ -117,14 +117,14 @@ static void end_join(struct end *e, const struct job *job, int link, int side)
 	sock_join(e, job, link, !side);
 }
 
-static _Atomic unsigned int joined;
+static _Atomic unsigned int subscribers;
 
 static void count_joined(nng_pipe pipe, nng_pipe_ev event, void *unused)
 {
 	(void)pipe;
 	(void)event;
 	(void)unused;
-	joined++;
+	subscribers++;
 }
 
 static void fan_join(struct end *from, struct end *to, const struct job *job)
@@ -141,7 +141,7 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 		     "subscribe");
 		sock_join(&to[r], job, 0, false);
 	}
-	while (joined < job->readers)
+	while (subscribers < job->readers)
 		nng_msleep(1);
 }
 

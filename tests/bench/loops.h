@@ -631,6 +631,51 @@ static int open_all(const struct job *job)
 #endif
 }
 
+/* --- setting up --- */
+
+/*
+ * Both ends opened and joined, a first message, and all closed again, in one
+ * process. The first time, which may start a daemon and makes what a library
+ * keeps, is told apart from the median of the others.
+ */
+static void setup(struct job *job, int side)
+{
+	static uint64_t part[SETUPS][STAMPS_MAX];
+	uint64_t i, at, joined, first;
+	unsigned int s;
+
+	(void)side;
+	for (i = 0; i <= job->count; i++) {
+		struct claim c = { };
+		struct view v = { };
+		struct end from, to;
+		int err;
+
+		at = now_ns();
+		err = open_all(job);
+		if (err)
+			die("%s: %s", LINK_NAME, strerror(-err));
+		end_join(&from, job, 0, 0);
+		end_join(&to, job, 0, 1);
+		joined = now_ns();
+		put(&from, job->len, &c, i, false);
+		used(get(&to, job->len, &v));
+		first = now_ns();
+		part[SETUP_JOIN][i] = joined - at;
+		part[SETUP_FIRST][i] = first - at;
+		at = now_ns();
+		end_leave(&from);
+		end_leave(&to);
+		pair_close();
+		part[SETUP_CLOSE][i] = now_ns() - at;
+	}
+	job->ns = part[SETUP_FIRST][0];
+	for (s = 0; s < SETUPS; s++) {
+		memcpy(took, &part[s][1], job->count * sizeof(took[0]));
+		job->stage[s] = took_median(job->count);
+	}
+}
+
 const struct contestant LINK = {
 	.name		= LINK_NAME,
 	.what		= LINK_WHAT,
@@ -662,6 +707,7 @@ const struct contestant LINK = {
 	.slow		= slow,
 #endif
 	.handover	= handover,
+	.setup		= setup,
 };
 
 #endif /* LINK_OWN */

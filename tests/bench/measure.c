@@ -336,7 +336,7 @@ static void measure_slow(const struct contestant *c, unsigned int round,
 	double n;
 
 	/* slow indeed: one round will do */
-	if (round || !c->slow || options.mode == MODE_ICOUNT)
+	if (round || !c->slow || !fits(c, false) || options.mode == MODE_ICOUNT)
 		return;
 	job->readers = SLOW_READERS;
 	job->stalled = stalled;
@@ -479,6 +479,8 @@ static const struct bench {
 	unsigned long	quick[SIZES_MAX + 1];
 	bool		numbers;
 } benches[] = {
+	/* first, before anything has started a daemon */
+	{ "setup", setup_measure, { 32 }, { 32 }, false },
 	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB },
 	  { 32, 16 * KIB }, false },
 	{ "oneway", measure_oneway, { 32, 256, KIB, 16 * KIB, MIB }, { 32 },
@@ -537,6 +539,7 @@ static void measure_round(unsigned int round)
 	/* slow and steady: three rounds of it will do */
 	if (round < 3)
 		scale_measure(round);
+	memory_measure(round);
 	failover_measure(round);
 	routed_scale_measure(round);
 }

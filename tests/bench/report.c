@@ -6,9 +6,11 @@
  */
 #include <string.h>
 
+#include "columns.h"
 #include "figure.h"
+#include "growth.h"
 
-static const char *const who_order[] = {
+const char *const who_order[] = {
 	"weir", "ring", "weir-batch", "weir-wait", "weir-plain", "weir-lossy", "eventfd", "pipe",
 	"stream", "seqpacket", "udp", "tcp", "tipc", "mq",
 	"pipe-batch", "stream-batch", "seqpacket-batch", "udp-batch",
@@ -21,6 +23,8 @@ static const char *const who_order[] = {
 
 #define WHO	(sizeof(who_order) / sizeof(who_order[0]))
 #define COLUMNS	8
+
+const unsigned int who_count = WHO;
 
 static const char *const mode_words[MODES] = {
 	[MODE_NATIVE]	= "on this machine, ring code alone (kernel's pages emulated)",
@@ -316,9 +320,10 @@ static void tables(FILE *out, enum bench_mode mode)
 		{ "handover", "Handing over what is in place, %s", true },
 		{ "traffic", "Bytes moved per 64 KiB message (user's fill and sum, kernel's copies)", true },
 		{ "subscribe", "The n-th subscription of a path, %s", false },
-		{ "path", "The n-th path, %s", false },
-		{ "idle_solo", "32 B, publish and consume, %s, by idle sockets", false },
-		{ "idle_rtt", "32 B, round trip of sleeping sides, %s, by idle sockets", false },
+		{ "path", "The n-th path, name, queue or subject, %s", false },
+		{ "connect", "Connecting to a name, and accepting that, %s, by names", false },
+		{ "idle_solo", "32 B, publish and consume, %s, by idle sockets of the same kind", false },
+		{ "idle_rtt", "32 B, round trip of sleeping sides, %s, by idle sockets of the same kind", false },
 		{ "routed_rate", "Throughput, %s per message: a request or a reply, 64 at once; beside SEQPACKET", true },
 		{ "guard", "A request and its reply, %s, with one guard alone, by requests at once", false },
 		{ "send_cached", "Sending a request by a known handle, %s, by routes", false },
@@ -353,6 +358,8 @@ static void tables(FILE *out, enum bench_mode mode)
 #pragma GCC diagnostic pop
 		table(out, mode, list[i].bench, title, list[i].bytes);
 	}
+	growth_table(out, mode);
+	columns_tables(out, mode);
 	table_stages(out, mode);
 	table_instructions(out, mode);
 }

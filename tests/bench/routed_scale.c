@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many routes: what a send costs among 100 and among a million of them, by a
+ * Many routes: what a send costs among 100 of them and up to a million, by a
  * handle that is known ("cached"), and with finding the handle of a path that
  * this socket has not called before ("uncached"); and the same by name, without
  * the library: sendto() the address of a path, whose handle the processor
  * remembers, or which it meets for the first time. All paths have eight
- * segments. The routes are made as an operator makes them, WEIR_OPS_MAX in a
- * control call. In instructions only, where memory is as fast as anything.
+ * segments. In instructions only, where memory is as fast as anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "many_routes.h"
 #include "routed.h"
 
 #define FEW		100
@@ -22,54 +22,6 @@
 #define CACHED		101	/* sends by a known handle */
 #define SCALE_RING	(64 * KIB)
 #define TRACING		"/sys/kernel/tracing/"
-
-/* Caps that a million routes would meet. */
-static bool scale_uncap(void)
-{
-	static const char *const caps[] = {
-		"user_objects_max", "netns_objects_max",
-	};
-	char name[64], value[24];
-	size_t i;
-
-	snprintf(value, sizeof(value), "%u", 4 * MANY);
-	for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
-		snprintf(name, sizeof(name), TUNABLES "%s", caps[i]);
-		if (!routed_write(name, value)) {
-			say("routes: %s: %s", name, strerror(errno));
-			return false;
-		}
-	}
-	return true;
-}
-
-static void route_path(char *to, unsigned int i)
-{
-	snprintf(to, WEIR_PATH_MAX + 1, "/bench/of/many/routes/all/%u/%u/%u",
-		 i / 10000, i / 100 % 100, i % 100);
-}
-
-/* Makes routes @from to @to; false when that is not possible. */
-static bool scale_routes(unsigned int from, unsigned int to)
-{
-	struct weir_route_op *ops = calloc(WEIR_OPS_MAX, sizeof(*ops));
-	unsigned int n;
-	int err = 0;
-
-	if (!ops)
-		die("no memory for changes");
-	for (; !err && from < to; from += n) {
-		for (n = 0; n < WEIR_OPS_MAX && from + n < to; n++) {
-			ops[n].op = WEIR_OP_ROUTE_SET;
-			route_path(ops[n].path, from + n);
-		}
-		err = routed_control(ops, n);
-	}
-	free(ops);
-	if (err)
-		say("routes: before number %u: %s", from, strerror(-err));
-	return !err;
-}
 
 /* A request has been sent; it is answered, and the answer read. */
 static void scale_answer(struct weir *w, struct weir *server)
@@ -185,17 +137,17 @@ static void scale_named(unsigned int round, unsigned int n,
 	char path[WEIR_PATH_MAX + 1];
 	unsigned int i;
 
-	route_path(path, PROBED * (n / (PROBED + 1)));
+	many_routes_path(path, PROBED * (n / (PROBED + 1)));
 	/* this makes outbox and inbox, which are mapped here */
 	if (weir_route(w, path) < 0)
 		die("route %s: %s", path, weir_error());
 	for (i = 0; i < PROBED; i++) {
-		route_path(path, i * (n / (PROBED + 1)));
+		many_routes_path(path, i * (n / (PROBED + 1)));
 		took[i] = scale_send_named(w, server, path);
 	}
 	figure_add(round, "send_named_new", "routed", n, median(took, PROBED));
 	for (i = 0; i < CACHED; i++) {
-		route_path(path, i % PROBED * (n / (PROBED + 1)));
+		many_routes_path(path, i % PROBED * (n / (PROBED + 1)));
 		took[i] = scale_send_named(w, server, path);
 	}
 	figure_add(round, "send_named", "routed", n, median(took, CACHED));
@@ -213,7 +165,7 @@ static void scale_sends(unsigned int round, unsigned int n)
 	uint64_t at;
 
 	for (i = 0; i <= PROBED; i++) {
-		route_path(path, i * (n / (PROBED + 1)));
+		many_routes_path(path, i * (n / (PROBED + 1)));
 		if (weir_serve(server, path, 1, NULL))
 			die("serve %s: %s", path, weir_error());
 	}
@@ -222,7 +174,7 @@ static void scale_sends(unsigned int round, unsigned int n)
 	for (i = 0; i < PROBED; i++) {
 		int ret;
 
-		route_path(path, i * (n / (PROBED + 1)));
+		many_routes_path(path, i * (n / (PROBED + 1)));
 		at = now_ns();
 		ret = weir_route(w, path);
 		if (ret < 0)
@@ -234,7 +186,7 @@ static void scale_sends(unsigned int round, unsigned int n)
 	for (i = 0; i < CACHED; i++)
 		took[i] = scale_send(w, server, &call, now_ns());
 	figure_add(round, "send_cached", "routed", n, median(took, CACHED));
-	route_path(path, PROBED * (n / (PROBED + 1)));
+	many_routes_path(path, PROBED * (n / (PROBED + 1)));
 	scale_depth(round, n, w, server, path);
 	weir_close(w);
 	scale_named(round, n, server);
@@ -243,21 +195,22 @@ static void scale_sends(unsigned int round, unsigned int n)
 
 void routed_scale_measure(unsigned int round)
 {
-	unsigned int many = options.quick ? MANY / 10 : MANY;
+	unsigned int many = options.quick ? MANY / 10 : MANY, from = 0, n;
 	uint64_t at;
 
 	/* in the last round, since it leaves its routes behind */
 	if (options.mode != MODE_ICOUNT || round + 1 < options.rounds ||
-	    !wanted("routes", "routed") || !scale_uncap())
+	    !wanted("routes", "routed") || !many_routes_allow(many))
 		return;
-	if (scale_routes(0, FEW)) {
-		scale_sends(round, FEW);
+	for (n = FEW; n <= many; n *= 10) {
 		at = now_ns();
-		if (scale_routes(FEW, many)) {
-			figure_add(round, "route_set", "routed", many,
-				   (double)(now_ns() - at) / many);
-			scale_sends(round, many);
-		}
+		if (!many_routes_set(from, n))
+			return;
+		/* of those that came since the last look */
+		figure_add(round, "route_set", "routed", n,
+			   (double)(now_ns() - at) / (n - from));
+		scale_sends(round, n);
+		from = n;
 	}
 	/* to remove them all takes as long, and the guest ends here */
 }

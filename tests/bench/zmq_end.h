@@ -91,13 +91,14 @@ static void sock_join(struct end *e, const struct job *job, int link, int type,
 	if (type == ZMQ_SUB)
 		zmq_setsockopt(e->sock, ZMQ_SUBSCRIBE, "", 0);
 	pair_name(at, sizeof(at), link);
+	/* who connects before the other has bound tries again 100 ms later */
 	if (bound ? zmq_bind(e->sock, at) : zmq_connect(e->sock, at))
 		die("%s: %s", at, zmq_strerror(errno));
 }
 
 static void end_join(struct end *e, const struct job *job, int link, int side)
 {
-	sock_join(e, job, link, ZMQ_PAIR, side);
+	sock_join(e, job, link, ZMQ_PAIR, !side);
 }
 
 static void fan_join(struct end *from, struct end *to, const struct job *job)
