@@ -112,31 +112,54 @@ static void fit_row(FILE *out, const struct fit *f, const char *what,
 		f->cost[last], k, error);
 }
 
+static const struct {
+	const char *bench;
+	const char *what;
+} list[] = {
+	{ "path", "n-th path, name, queue or subject" },
+	{ "connect", "connecting to a name among n" },
+	{ "subscribe", "n-th subscription of a path" },
+	{ "idle_solo", "publish and consume among n idle sockets" },
+	{ "idle_rtt", "sleeping round trip among n idle sockets" },
+	{ "send_cached", "request by a known handle among n routes" },
+	{ "send_uncached", "request by a handle to be found first" },
+	{ "send_named", "request by a name met before" },
+	{ "send_named_new", "request by a name met for the first time" },
+	{ "route_set", "making a route, up to n" },
+	{ "fan_publish", "publisher's cost of a message to n subscribers" },
+	{ "fanin_receive", "receiving a message from one of n senders" },
+	{ "publish", "publishing n bytes" },
+	{ "rate", "time a message of n bytes at full rate" },
+};
+
+#define LIST	(sizeof(list) / sizeof(list[0]))
+
+/* For pictures: a JSON object a line. */
+void growth_write(FILE *file)
+{
+	unsigned int m, i, k;
+	struct fit fit;
+
+	for (m = 0; m < MODES; m++) {
+		for (i = 0; i < LIST; i++) {
+			for (k = 0; k < who_count; k++) {
+				if (fit_of(&fit, (enum bench_mode)m,
+					   list[i].bench, who_order[k]))
+					fprintf(file, "{\"mode\":\"%s\",\"growth\":\"%s\",\"who\":\"%s\",\"k\":%.3f,\"error\":%.3f}\n",
+						mode_names[m], list[i].bench,
+						who_order[k], fit.k, fit.error);
+			}
+		}
+	}
+}
+
 void growth_table(FILE *out, enum bench_mode mode)
 {
-	static const struct {
-		const char *bench;
-		const char *what;
-	} list[] = {
-		{ "path", "n-th path, name, queue or subject" },
-		{ "connect", "connecting to a name among n" },
-		{ "subscribe", "n-th subscription of a path" },
-		{ "idle_solo", "publish and consume among n idle sockets" },
-		{ "idle_rtt", "sleeping round trip among n idle sockets" },
-		{ "send_cached", "request by a known handle among n routes" },
-		{ "send_uncached", "request by a handle to be found first" },
-		{ "send_named", "request by a name met before" },
-		{ "send_named_new", "request by a name met for the first time" },
-		{ "route_set", "making a route, up to n" },
-		{ "fan_publish", "publisher's cost of a message to n subscribers" },
-		{ "publish", "publishing n bytes" },
-		{ "rate", "time a message of n bytes at full rate" },
-	};
 	bool head = false;
 	struct fit fit;
 	unsigned int i, k;
 
-	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+	for (i = 0; i < LIST; i++) {
 		for (k = 0; k < who_count; k++) {
 			if (!fit_of(&fit, mode, list[i].bench, who_order[k]))
 				continue;

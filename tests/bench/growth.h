@@ -5,6 +5,7 @@
 
 #include "bench.h"
 
+void growth_write(FILE *file);
 void growth_table(FILE *out, enum bench_mode mode);
 
 #endif /* WEIR_BENCH_GROWTH_H */

@@ -13,6 +13,7 @@
 #include <weir.h>
 
 #include "figure.h"
+#include "growth.h"
 
 struct options options = {
 	.mode	= MODE_NATIVE,
@@ -81,6 +82,7 @@ static void write_json(const char *name)
 		die("%s: %s", name, strerror(errno));
 	run_write(file);
 	figure_write(file);
+	growth_write(file);
 	paced_write(file);
 	if (file != stdout && fclose(file))
 		die("%s: %s", name, strerror(errno));
