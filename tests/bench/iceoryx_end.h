@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * iceoryx 2.0, by its binding for C: publisher and subscriber on shared memory,
- * nothing copied, who receives polling or (LINK_SLEEPS) waiting. The sender waits for slow receivers, for
- * whom as many messages may wait as weir's ring has room for, up to the library's
- * limit. RouDi, its daemon, has the memory.
+ * nothing copied, who receives polling or (LINK_SLEEPS) waiting. The sender
+ * stays within the receivers' queues, as long as weir's ring has room, up to the
+ * library's limit: its own way of waiting for them sleeps for long. RouDi, its
+ * daemon, has the memory.
  */
 #include <iceoryx_binding_c/log.h>
 #include <iceoryx_binding_c/notification_info.h>
@@ -20,6 +21,7 @@
 
 #include "bench.h"
 #include "daemon.h"
+#include "window.h"
 
 #define LINK_NEEDS	"no program iox-roudi"
 #define LINK_MODULE	false
@@ -37,6 +39,8 @@
  * @pub: what it sends by.
  * @sub: what it receives by.
  * @ws: that is waited on.
+ * @window: what it may send.
+ * @room: messages that may wait.
  * @found: somebody has subscribed to @pub.
  */
 struct end {
@@ -48,6 +52,8 @@ struct end {
 	iox_ws_storage_t	ws_storage;
 	iox_ws_t		ws;
 #endif
+	struct window		window;
+	uint64_t		room;
 	bool			found;
 };
 
@@ -64,9 +70,12 @@ static bool known;		/* to RouDi, until this process exits */
 
 static int pair_open(const struct job *job)
 {
+	int err;
+
 	(void)job;
 	times++;
-	return roudi_start();
+	err = roudi_start();
+	return err ? err : window_open();
 }
 
 static int fan_open(const struct job *job)
@@ -76,6 +85,7 @@ static int fan_open(const struct job *job)
 
 static void pair_close(void)
 {
+	window_close();
 }
 
 /* What goes to a side has a name that no earlier measurement had. */
@@ -86,7 +96,8 @@ static void names(char *instance, size_t room, char *event, int side)
 	event[1] = 0;
 }
 
-static void sub_join(struct end *e, const struct job *job, int side)
+static void sub_join(struct end *e, const struct job *job, int side,
+		     unsigned int me)
 {
 	uint64_t room = job->ring_bytes / (job->len + 32);
 
@@ -94,6 +105,8 @@ static void sub_join(struct end *e, const struct job *job, int side)
 	iox_sub_options_t how;
 
 	memset(e, 0, sizeof(*e));
+	e->room = room < QUEUE_MAX ? room : QUEUE_MAX;
+	window_join(&e->window, side, me);
 	if (!known) {
 		snprintf(name, sizeof(name), "weir-bench-%d", (int)getpid());
 		iox_set_loglevel(Iceoryx_LogLevel_Fatal);
@@ -102,8 +115,7 @@ static void sub_join(struct end *e, const struct job *job, int side)
 	}
 	names(instance, sizeof(instance), event, side);
 	iox_sub_options_init(&how);
-	how.queueCapacity = room < QUEUE_MAX ? room : QUEUE_MAX;
-	how.queueFullPolicy = QueueFullPolicy_BLOCK_PRODUCER;
+	how.queueCapacity = e->room;
 	e->sub = iox_sub_init(&e->sub_storage, "weir-bench", instance, event,
 			      &how);
 #if LINK_SLEEPS
@@ -122,7 +134,6 @@ static void pub_join(struct end *e, int side)
 
 	names(instance, sizeof(instance), event, !side);
 	iox_pub_options_init(&how);
-	how.subscriberTooSlowPolicy = ConsumerTooSlowPolicy_WAIT_FOR_CONSUMER;
 	e->pub = iox_pub_init(&e->pub_storage, "weir-bench", instance, event,
 			      &how);
 }
@@ -130,7 +141,7 @@ static void pub_join(struct end *e, int side)
 static void end_join(struct end *e, const struct job *job, int link, int side)
 {
 	(void)link;
-	sub_join(e, job, side);
+	sub_join(e, job, side, 0);
 	pub_join(e, side);
 }
 
@@ -140,8 +151,10 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 	unsigned int r;
 
 	end_join(from, job, 0, 0);
+	/* a fixed load goes out, whoever is behind */
+	from->window.readers = job->period_ns ? 0 : job->readers;
 	for (r = 0; r < job->readers; r++)
-		sub_join(&to[r], job, 1);
+		sub_join(&to[r], job, 1, r);
 	for (r = 0; r < job->readers; r++) {
 		while (iox_sub_get_subscription_state(to[r].sub) !=
 		       SubscribeState_SUBSCRIBED)
@@ -154,7 +167,7 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 {
 	unsigned int r;
 
-	sub_join(to, job, 1);
+	sub_join(to, job, 1, 0);
 	memset(from, 0, job->senders * sizeof(*from));
 	for (r = 0; r < job->senders; r++)
 		pub_join(&from[r], 0);
@@ -200,6 +213,7 @@ static inline void *end_claim(struct end *e, size_t len, struct claim *c)
 
 	if (__builtin_expect(!e->found, 0))
 		find(e);
+	window_wait(&e->window, e->room, LINK_SLEEPS);
 	while (iox_pub_loan_chunk(e->pub, &c->chunk, (uint32_t)len) !=
 	       AllocationResult_SUCCESS)
 		spin(&looks);
@@ -248,6 +262,7 @@ static inline const void *end_peek(struct end *e, size_t len, struct view *v)
 static inline void end_release(struct end *e, struct view *v)
 {
 	iox_sub_release_chunk(e->sub, v->chunk);
+	window_read(&e->window);
 }
 
 #include "loops.h"

@@ -6,14 +6,13 @@
  * than the server may hold for a client.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bench.h"
 #include "daemon.h"
 #include "nats_server.h"
+#include "window.h"
 
 #define LINK		link_nats
 #define LINK_NAME	"nats"
@@ -28,7 +27,7 @@
 #define LINK_LEN_MAX	(512 * KIB)
 
 #define PATIENCE_MS	20000
-#define WINDOW_BYTES	(8 * MIB)
+#define WAITING_BYTES	(8 * MIB)
 
 /**
  * struct end - one side
@@ -37,11 +36,7 @@
  * @sub: what it receives.
  * @to: subject that it sends to.
  * @put: message being written.
- * @tell: how many it has read.
- * @told: how many the others have, @readers of them, 8 apart.
- * @readers: that get what it sends.
- * @sent: messages.
- * @seen: messages.
+ * @window: what it may send.
  * @copied: payload bytes copied by the kernel.
  */
 struct end {
@@ -50,11 +45,7 @@ struct end {
 	natsSubscription	*sub;
 	char			to[32];
 	unsigned char		*put;
-	uint64_t		*tell;
-	uint64_t		*told;
-	unsigned int		readers;
-	uint64_t		sent;
-	uint64_t		seen;
+	struct window		window;
 	uint64_t		copied;
 };
 
@@ -68,7 +59,6 @@ static struct {
 	pid_t		server;
 	char		url[NATS_URL_MAX];
 	unsigned int	times;	/* it has been used */
-	uint64_t	*seen;
 } nats;
 
 /* Once for all measurements. */
@@ -90,9 +80,7 @@ static int pair_open(const struct job *job)
 	if (err)
 		return err;
 	nats.times++;
-	nats.seen = mmap(NULL, 4 * KIB, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return nats.seen == MAP_FAILED ? -errno : 0;
+	return window_open();
 }
 
 static int fan_open(const struct job *job)
@@ -102,7 +90,7 @@ static int fan_open(const struct job *job)
 
 static void pair_close(void)
 {
-	munmap(nats.seen, 4 * KIB);
+	window_close();
 }
 
 /* Reader @me of what side @side gets. */
@@ -115,9 +103,7 @@ static void reader_join(struct end *e, const struct job *job, int side,
 	e->put = calloc(1, job->len);
 	if (!e->put)
 		die("no memory for a buffer");
-	e->tell = nats.seen + FAN_MAX * side + me;
-	e->told = nats.seen + FAN_MAX * !side;
-	e->readers = 1;
+	window_join(&e->window, side, me);
 	snprintf(from, sizeof(from), "bench.%u.%d", nats.times, side);
 	snprintf(e->to, sizeof(e->to), "bench.%u.%d", nats.times, !side);
 	e->soon = nats_connect(nats.url, true);
@@ -140,7 +126,7 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 
 	end_join(from, job, 0, 0);
 	/* a fixed load goes out, whoever is behind */
-	from->readers = job->period_ns ? 0 : job->readers;
+	from->window.readers = job->period_ns ? 0 : job->readers;
 	for (r = 0; r < job->readers; r++)
 		reader_join(&to[r], job, 1, r);
 }
@@ -187,14 +173,8 @@ static uint64_t end_copied(struct end *e)
 
 static inline void *end_claim(struct end *e, size_t len, struct claim *c)
 {
-	unsigned int r;
-
 	(void)c;
-	for (r = 0; r < e->readers; r++) {
-		while ((e->sent - __atomic_load_n(&e->told[r], __ATOMIC_ACQUIRE)) *
-		       len >= WINDOW_BYTES)
-			sched_yield();
-	}
+	window_wait(&e->window, WAITING_BYTES / len, true);
 	return e->put;
 }
 
@@ -204,7 +184,6 @@ static inline void end_commit(struct end *e, size_t len, struct claim *c,
 	(void)c;
 	good(natsConnection_Publish(more ? e->soon : e->bulk, e->to, e->put,
 				    (int)len), "publish");
-	e->sent++;
 	e->copied += len;
 }
 
@@ -230,7 +209,7 @@ static inline const void *end_peek(struct end *e, size_t len, struct view *v)
 static inline void end_release(struct end *e, struct view *v)
 {
 	natsMsg_Destroy(v->msg);
-	__atomic_store_n(e->tell, ++e->seen, __ATOMIC_RELEASE);
+	window_read(&e->window);
 }
 
 #include "loops.h"
