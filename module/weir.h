@@ -578,7 +578,6 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos);
 void weir_fence_cpus(const struct cpumask *cpus);
 void weir_wake_readers(struct weir_ring *ring);
 void weir_wake_writer(struct weir_ring *ring);
-bool weir_readable(struct weir_sock *ws);
 bool weir_arm_readable(struct weir_sock *ws);
 bool weir_writable(struct weir_ring *ring, u64 bytes);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
