@@ -104,13 +104,38 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 	return 0;
 }
 
-static int weir_ioc_wait(struct weir_sock *ws, const void __user *arg)
+/*
+ * The same for what comes at each sleep: word by word, for the calls that a
+ * copy of unknown length takes cost more than the copy.
+ */
+static int weir_wait_in(struct weir_sock *ws, struct weir_ioc_wait *wait,
+			const struct weir_ioc_wait __user *from)
+{
+	if (!user_read_access_begin(from, sizeof(*from)))
+		goto slow;
+	unsafe_get_user(wait->size, &from->size, fault);
+	unsafe_get_user(wait->flags, &from->flags, fault);
+	unsafe_get_user(wait->timeout_ns, &from->timeout_ns, fault);
+	unsafe_get_user(wait->bytes, &from->bytes, fault);
+	user_read_access_end();
+	if (likely(wait->size == sizeof(*wait)))
+		return 0;
+	goto slow;
+
+fault:
+	user_read_access_end();
+slow:
+	return weir_copy_in(ws, wait, sizeof(*wait), from);
+}
+
+static int weir_ioc_wait(struct weir_sock *ws,
+			 const struct weir_ioc_wait __user *arg)
 {
 	struct weir_ioc_wait wait;
 	struct weir_ring *ring;
 	int err;
 
-	err = weir_copy_in(ws, &wait, sizeof(wait), arg);
+	err = weir_wait_in(ws, &wait, arg);
 	if (err)
 		return err;
 	if (wait.flags & ~(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK) ||
