@@ -412,6 +412,17 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 	return weir_refuse(ws, -ENOPROTOOPT, "no such option");
 }
 
+/* An int; the usual case without the calls that a copy takes. */
+static int weir_get_option(sockptr_t value, unsigned int len, int *v)
+{
+	if (len != sizeof(*v))
+		return -EINVAL;
+	if (likely(!sockptr_is_kernel(value)))
+		return get_user(*v, (int __user *)value.user);
+	*v = *(int *)value.kernel;
+	return 0;
+}
+
 /* Options that may change while messages flow. */
 static int weir_set_late(struct weir_sock *ws, int name, int v)
 {
@@ -438,11 +449,14 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 		return -ENOPROTOOPT;
 	if (name != WEIR_SO_NAME && name != WEIR_SO_LONG_PATH &&
 	    name != WEIR_SO_SERVE) {
-		if (len != sizeof(v))
-			return weir_refuse(ws, -EINVAL, "the option takes an int");
-		if (copy_from_sockptr(&v, value, sizeof(v)))
-			return -EFAULT;
+		err = weir_get_option(value, len, &v);
+		if (err == -EINVAL)
+			weir_refuse(ws, err, "the option takes an int");
+		if (err)
+			return err;
 	}
+	if (name == WEIR_SO_KICK)
+		return weir_kick(ws, (u32)v);
 	WRITE_ONCE(ws->why, NULL);
 	if (name == WEIR_SO_SERVE)
 		return weir_set_serve(ws, value, len);
