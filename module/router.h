@@ -438,14 +438,6 @@ weir_conf_retry(const struct weir_route_conf *c)
 	};
 }
 
-/* Is there a committed record at a position? Its owner's word. */
-static __always_inline bool weir_committed(const struct weir_ring_view *v,
-					   u64 pos)
-{
-	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
-	       pos + v->secret;					/* (B) */
-}
-
 /* --- port.c --- */
 struct weir_port *weir_port_make(struct weir_sock *ws);
 void weir_port_close(struct weir_sock *ws);

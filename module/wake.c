@@ -122,7 +122,8 @@ static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
 }
 
 /* One look at all that the socket reads. Under its rlock. */
-static bool weir_readers_ready(struct weir_sock *ws, struct weir_reader *inbox)
+static __always_inline bool weir_readers_ready(struct weir_sock *ws,
+					       struct weir_reader *inbox)
 {
 	struct weir_reader *rd;
 
@@ -464,7 +465,8 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 }
 
 /* One look at both sides; @arm as in weir_arm_readable(). */
-static u32 weir_ready_bits(struct weir_sock *ws, u32 flags, u64 bytes, bool arm)
+static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
+					   u64 bytes, bool arm)
 {
 	u32 ready = 0;
 

@@ -548,6 +548,14 @@ static inline bool weir_ring_live(const struct weir_ring *ring)
 	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
 }
 
+/* Is there a committed record at a position? Its owner's word. */
+static __always_inline bool weir_committed(const struct weir_ring_view *v,
+					   u64 pos)
+{
+	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
+	       pos + v->secret;					/* (B) */
+}
+
 /* Payload that the kernel copied, seen by both ends and on the whole host. */
 static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 				   size_t bytes)
