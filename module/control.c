@@ -413,10 +413,11 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 }
 
 /* An int; the usual case without the calls that a copy takes. */
-static int weir_get_option(sockptr_t value, unsigned int len, int *v)
+static int weir_get_option(struct weir_sock *ws, sockptr_t value,
+			   unsigned int len, int *v)
 {
 	if (len != sizeof(*v))
-		return -EINVAL;
+		return weir_refuse(ws, -EINVAL, "the option takes an int");
 	if (likely(!sockptr_is_kernel(value)))
 		return get_user(*v, (int __user *)value.user);
 	*v = *(int *)value.kernel;
@@ -439,28 +440,21 @@ static int weir_set_late(struct weir_sock *ws, int name, int v)
 	return 0;
 }
 
-int weir_setsockopt(struct socket *sock, int level, int name,
-		    sockptr_t value, unsigned int len)
+static noinline int weir_set(struct weir_sock *ws, int name, sockptr_t value,
+			     unsigned int len)
 {
-	struct weir_sock *ws = weir_sk(sock->sk);
 	int err, v = 0;
 
-	if (level != SOL_WEIR)
-		return -ENOPROTOOPT;
 	if (name != WEIR_SO_NAME && name != WEIR_SO_LONG_PATH &&
 	    name != WEIR_SO_SERVE) {
-		err = weir_get_option(value, len, &v);
-		if (err == -EINVAL)
-			weir_refuse(ws, err, "the option takes an int");
+		err = weir_get_option(ws, value, len, &v);
 		if (err)
 			return err;
 	}
-	if (name == WEIR_SO_KICK)
-		return weir_kick(ws, (u32)v);
 	WRITE_ONCE(ws->why, NULL);
 	if (name == WEIR_SO_SERVE)
 		return weir_set_serve(ws, value, len);
-	lock_sock(sock->sk);
+	lock_sock(&ws->sk);
 	if (name == WEIR_SO_EVICT_MS || name == WEIR_SO_LINGER_MS)
 		err = weir_set_late(ws, name, v);
 	else if (name == WEIR_SO_LONG_PATH)
@@ -472,8 +466,23 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 		err = weir_set_name(ws, value, len);
 	else
 		err = weir_set_early(ws, name, v);
-	release_sock(sock->sk);
+	release_sock(&ws->sk);
 	return err;
+}
+
+int weir_setsockopt(struct socket *sock, int level, int name,
+		    sockptr_t value, unsigned int len)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	int err, v;
+
+	if (level != SOL_WEIR)
+		return -ENOPROTOOPT;
+	/* who sets anything else is in no hurry */
+	if (name != WEIR_SO_KICK)
+		return weir_set(ws, name, value, len);
+	err = weir_get_option(ws, value, len, &v);
+	return err ?: weir_kick(ws, (u32)v);
 }
 
 static int weir_put_bytes(const void *from, size_t n, char __user *value,
