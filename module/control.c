@@ -104,13 +104,38 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 	return 0;
 }
 
-static int weir_ioc_wait(struct weir_sock *ws, const void __user *arg)
+/*
+ * The same for what comes at each sleep: word by word, for the calls that a
+ * copy of unknown length takes cost more than the copy.
+ */
+static int weir_wait_in(struct weir_sock *ws, struct weir_ioc_wait *wait,
+			const struct weir_ioc_wait __user *from)
+{
+	if (!user_read_access_begin(from, sizeof(*from)))
+		goto slow;
+	unsafe_get_user(wait->size, &from->size, fault);
+	unsafe_get_user(wait->flags, &from->flags, fault);
+	unsafe_get_user(wait->timeout_ns, &from->timeout_ns, fault);
+	unsafe_get_user(wait->bytes, &from->bytes, fault);
+	user_read_access_end();
+	if (likely(wait->size == sizeof(*wait)))
+		return 0;
+	goto slow;
+
+fault:
+	user_read_access_end();
+slow:
+	return weir_copy_in(ws, wait, sizeof(*wait), from);
+}
+
+static int weir_ioc_wait(struct weir_sock *ws,
+			 const struct weir_ioc_wait __user *arg)
 {
 	struct weir_ioc_wait wait;
 	struct weir_ring *ring;
 	int err;
 
-	err = weir_copy_in(ws, &wait, sizeof(wait), arg);
+	err = weir_wait_in(ws, &wait, arg);
 	if (err)
 		return err;
 	if (wait.flags & ~(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK) ||
@@ -387,6 +412,18 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 	return weir_refuse(ws, -ENOPROTOOPT, "no such option");
 }
 
+/* An int; the usual case without the calls that a copy takes. */
+static int weir_get_option(struct weir_sock *ws, sockptr_t value,
+			   unsigned int len, int *v)
+{
+	if (len != sizeof(*v))
+		return weir_refuse(ws, -EINVAL, "the option takes an int");
+	if (likely(!sockptr_is_kernel(value)))
+		return get_user(*v, (int __user *)value.user);
+	*v = *(int *)value.kernel;
+	return 0;
+}
+
 /* Options that may change while messages flow. */
 static int weir_set_late(struct weir_sock *ws, int name, int v)
 {
@@ -403,25 +440,21 @@ static int weir_set_late(struct weir_sock *ws, int name, int v)
 	return 0;
 }
 
-int weir_setsockopt(struct socket *sock, int level, int name,
-		    sockptr_t value, unsigned int len)
+static noinline int weir_set(struct weir_sock *ws, int name, sockptr_t value,
+			     unsigned int len)
 {
-	struct weir_sock *ws = weir_sk(sock->sk);
 	int err, v = 0;
 
-	if (level != SOL_WEIR)
-		return -ENOPROTOOPT;
 	if (name != WEIR_SO_NAME && name != WEIR_SO_LONG_PATH &&
 	    name != WEIR_SO_SERVE) {
-		if (len != sizeof(v))
-			return weir_refuse(ws, -EINVAL, "the option takes an int");
-		if (copy_from_sockptr(&v, value, sizeof(v)))
-			return -EFAULT;
+		err = weir_get_option(ws, value, len, &v);
+		if (err)
+			return err;
 	}
 	WRITE_ONCE(ws->why, NULL);
 	if (name == WEIR_SO_SERVE)
 		return weir_set_serve(ws, value, len);
-	lock_sock(sock->sk);
+	lock_sock(&ws->sk);
 	if (name == WEIR_SO_EVICT_MS || name == WEIR_SO_LINGER_MS)
 		err = weir_set_late(ws, name, v);
 	else if (name == WEIR_SO_LONG_PATH)
@@ -433,8 +466,23 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 		err = weir_set_name(ws, value, len);
 	else
 		err = weir_set_early(ws, name, v);
-	release_sock(sock->sk);
+	release_sock(&ws->sk);
 	return err;
+}
+
+int weir_setsockopt(struct socket *sock, int level, int name,
+		    sockptr_t value, unsigned int len)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	int err, v;
+
+	if (level != SOL_WEIR)
+		return -ENOPROTOOPT;
+	/* who sets anything else is in no hurry */
+	if (name != WEIR_SO_KICK)
+		return weir_set(ws, name, value, len);
+	err = weir_get_option(ws, value, len, &v);
+	return err ?: weir_kick(ws, (u32)v);
 }
 
 static int weir_put_bytes(const void *from, size_t n, char __user *value,

@@ -60,14 +60,24 @@ static __always_inline u32 weir_hist_bucket(u64 ns)
 }
 
 /**
+ * weir_hist_count() - count a latency of a bucket
+ * @h: the histogram; nobody else adds to it at the same time.
+ * @bucket: by weir_hist_bucket().
+ */
+static __always_inline void weir_hist_count(struct weir_hist *h, u32 bucket)
+{
+	/* who reads it may miss this one; a word is never half written */
+	data_race(h->count[bucket]++);
+}
+
+/**
  * weir_hist_add() - count a latency
  * @h: the histogram; nobody else adds to it at the same time.
  * @ns: any.
  */
 static __always_inline void weir_hist_add(struct weir_hist *h, u64 ns)
 {
-	/* who reads it may miss this one; a word is never half written */
-	data_race(h->count[weir_hist_bucket(ns)]++);
+	weir_hist_count(h, weir_hist_bucket(ns));
 }
 
 #endif /* _WEIR_HIST_H */

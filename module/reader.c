@@ -582,6 +582,21 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos)
 	return weir_ring_peek(&rd->ring->view, &pos, &rec) != 1;
 }
 
+/* What weir_reader_ready() is to say where there may be something. */
+static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos)
+{
+	const struct weir_ring_view *v = &rd->ring->view;
+	struct weir_ring_rec rec;
+	u64 at = pos, tail;
+	u32 seq;
+
+	if (weir_ring_peek(v, &at, &rec))
+		return true;
+	/* overtaken: nothing of its lap is left to be seen where it stands */
+	return !rd->gating && !weir_ring_tail(v, &tail, &seq) &&
+	       tail - pos > weir_ring_bytes(v);
+}
+
 /*
  * weir_reader_ready() - is there something that the reader should look at?
  *
@@ -589,18 +604,13 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos)
  */
 bool weir_reader_ready(struct weir_reader *rd)
 {
-	u64 pos = READ_ONCE(rd->cursor->pos), tail;
+	u64 pos = READ_ONCE(rd->cursor->pos);
 	struct weir_ring *ring = rd->ring;
-	struct weir_ring_rec rec;
-	u32 seq;
 
 	if (rd->evicted || pos & (WEIR_GRANULE - 1) || !weir_ring_live(ring))
 		return true;
-	if (weir_ring_peek(&ring->view, &pos, &rec))
-		return true;
-	/* overtaken: nothing of its lap is left to be seen where it stands */
-	if (!rd->gating && !weir_ring_tail(&ring->view, &tail, &seq) &&
-	    tail - pos > weir_ring_bytes(&ring->view))
-		return true;
-	return false;
+	/* who goes to sleep finds nothing, so no more than that is done here */
+	if (rd->gating && !weir_committed(&ring->view, pos))
+		return false;
+	return weir_reader_look(rd, pos);
 }

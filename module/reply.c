@@ -79,21 +79,30 @@ static __always_inline void weir_run_serve(struct weir_run *run,
 					   struct weir_target *target,
 					   u64 sent_ns, u32 round, bool good)
 {
-	s64 took_ns = weir_run_took_ns(run, sent_ns);
+	bool other = run->served != target || run->served_round != round;
 
-	if (unlikely(run->served != target || run->served_round != round)) {
+	if (unlikely(other)) {
 		weir_run_served(run);
 		run->served = target;
 		run->served_round = round;
 		run->served_plan = rcu_dereference(target->route->plan);
-		run->served_calm_ns = weir_plan_calm_ns(run->served_plan);
 	}
-	weir_hist_add(&target->hist, took_ns);
-	if (likely(good && took_ns <= run->served_calm_ns))
+	/* those that one walk sent and one walk brings back took as long */
+	if (unlikely(other || run->served_sent_ns != sent_ns)) {
+		s64 took_ns = weir_run_took_ns(run, sent_ns);
+
+		run->served_sent_ns = sent_ns;
+		run->served_took_ns = took_ns;
+		run->served_bucket = weir_hist_bucket(took_ns);
+		run->served_calm = took_ns <=
+				   weir_plan_calm_ns(run->served_plan);
+	}
+	weir_hist_count(&target->hist, run->served_bucket);
+	if (likely(good && run->served_calm))
 		run->nserved++;
 	else
 		weir_target_replied(run, target, run->served_plan, round, good,
-				    took_ns);
+				    run->served_took_ns);
 }
 
 /* The same for a reply that is alone, and good. */

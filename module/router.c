@@ -325,6 +325,22 @@ static __always_inline bool weir_route_alone(struct weir_port *port)
 	return done;
 }
 
+/*
+ * A kick for nothing, as of who has only read, or of calls that have ended:
+ * there is nothing to walk, but there may be space to give back.
+ */
+static bool weir_route_none(struct weir_port *port)
+{
+	u64 tail;
+	u32 seq;
+
+	if (weir_ring_tail(&port->outbox->view, &tail, &seq) ||
+	    tail != port->pos)
+		return false;
+	weir_route_settle(port);
+	return true;
+}
+
 static void weir_run_forget(struct weir_run *run)
 {
 	if (run->wait_for)
@@ -390,7 +406,7 @@ void weir_route_run(struct weir_port *port, bool alive)
 		WRITE_ONCE(port->kicks, port->kicks + alive);
 		if (unlikely(port->wait_for))
 			weir_port_unwait(port);
-		if (!weir_route_alone(port))
+		if (!weir_route_alone(port) && !weir_route_none(port))
 			weir_route_walk(port);
 	}
 	mutex_unlock(&port->run_lock);

@@ -297,7 +297,10 @@ struct weir_handle {
  * @caller: who got the last reply; valid under the same rcu_read_lock().
  * @served: target whose good replies are not accounted for yet; as @caller.
  * @served_plan: of its route.
- * @served_calm_ns: good replies of it that take no longer are not slow.
+ * @served_sent_ns: when the last of them was called.
+ * @served_took_ns: how long it took.
+ * @served_bucket: where that is counted.
+ * @served_calm: that is not slow.
  * @served_round: of its breaker, when they were called.
  * @nserved: how many.
  * @wait_for: inbox that the walk has to wait for, held; NULL.
@@ -320,7 +323,10 @@ struct weir_run {
 	struct weir_port	*caller;
 	struct weir_target	*served;
 	const struct weir_plan	*served_plan;
-	s64			served_calm_ns;
+	u64			served_sent_ns;
+	s64			served_took_ns;
+	u32			served_bucket;
+	bool			served_calm;
 	u32			served_round;
 	u32			nserved;
 	struct weir_ring	*wait_for;
@@ -436,14 +442,6 @@ weir_conf_retry(const struct weir_route_conf *c)
 		.base_ns = c->retry_base_ns,
 		.max_ns = c->retry_max_ns,
 	};
-}
-
-/* Is there a committed record at a position? Its owner's word. */
-static __always_inline bool weir_committed(const struct weir_ring_view *v,
-					   u64 pos)
-{
-	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
-	       pos + v->secret;					/* (B) */
 }
 
 /* --- port.c --- */

@@ -112,28 +112,38 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	return barrier;
 }
 
-/* Is there something to read? Does not arm. */
-bool weir_readable(struct weir_sock *ws)
+/* That of its inbox, or NULL; it is there until the socket is released. */
+static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
+{
+	/* pairs with weir_inbox_create(): by then its reader is in it */
+	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+
+	return inbox ? inbox->post.reader : NULL;
+}
+
+/* One look at all that the socket reads. Under its rlock. */
+static __always_inline bool weir_readers_ready(struct weir_sock *ws,
+					       struct weir_reader *inbox)
 {
 	struct weir_reader *rd;
-	bool ready = false;
 
 	if (READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN)
 		return true;
-	spin_lock(&ws->rlock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
-		ready = weir_reader_ready(rd);
-		if (ready)
-			break;
+		if (weir_reader_ready(rd))
+			return true;
 	}
+	return inbox && weir_reader_ready(inbox);
+}
+
+/* Is there something to read? Does not arm. */
+static bool weir_readable(struct weir_sock *ws)
+{
+	bool ready;
+
+	spin_lock(&ws->rlock);
+	ready = weir_readers_ready(ws, weir_inbox_reader(ws));
 	spin_unlock(&ws->rlock);
-	if (!ready && READ_ONCE(ws->inbox)) {
-		rd = weir_reader_find(ws, WEIR_ID_INBOX);
-		if (rd) {
-			ready = weir_reader_ready(rd);
-			weir_reader_put(rd);
-		}
-	}
 	return ready;
 }
 
@@ -141,16 +151,18 @@ bool weir_readable(struct weir_sock *ws)
  * weir_arm_readable() - be woken when there is something to read
  *
  * The caller is on the socket's wait queue already. Returns whether there is
- * something now.
+ * something now. If that is so at once, it does not arm: the next publish would
+ * kick for nothing.
  */
 bool weir_arm_readable(struct weir_sock *ws)
 {
-	struct weir_reader *rd, *inbox = NULL;
-	bool barrier = false;
+	struct weir_reader *rd, *inbox = weir_inbox_reader(ws);
+	bool barrier = false, ready;
 
-	if (READ_ONCE(ws->inbox))
-		inbox = weir_reader_find(ws, WEIR_ID_INBOX);
 	spin_lock(&ws->rlock);
+	ready = weir_readers_ready(ws, inbox);
+	if (ready)
+		goto unlock;
 	list_for_each_entry(rd, &ws->readers, sock_link)
 		barrier |= weir_reader_arm(rd, !barrier, ws->barrier);
 	if (inbox)
@@ -168,10 +180,10 @@ bool weir_arm_readable(struct weir_sock *ws)
 			spin_unlock(&ring->lock);
 		}
 	}
+	ready = weir_readers_ready(ws, inbox);
+unlock:
 	spin_unlock(&ws->rlock);
-	if (inbox)
-		weir_reader_put(inbox);
-	return weir_readable(ws);
+	return ready;
 }
 
 /* --- the writer sleeps -------------------------------------------------- */
@@ -439,8 +451,7 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 	if (sk->sk_type == SOCK_SEQPACKET && sk->sk_state == TCP_CLOSE)
 		mask |= EPOLLHUP;
 
-	if (want & (EPOLLIN | EPOLLRDNORM) &&
-	    (weir_readable(ws) || weir_arm_readable(ws)))
+	if (want & (EPOLLIN | EPOLLRDNORM) && weir_arm_readable(ws))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	out = READ_ONCE(ws->outbox);
 	if (out && want & (EPOLLOUT | EPOLLWRNORM)) {
@@ -454,7 +465,8 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 }
 
 /* One look at both sides; @arm as in weir_arm_readable(). */
-static u32 weir_ready_bits(struct weir_sock *ws, u32 flags, u64 bytes, bool arm)
+static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
+					   u64 bytes, bool arm)
 {
 	u32 ready = 0;
 

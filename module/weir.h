@@ -548,6 +548,14 @@ static inline bool weir_ring_live(const struct weir_ring *ring)
 	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
 }
 
+/* Is there a committed record at a position? Its owner's word. */
+static __always_inline bool weir_committed(const struct weir_ring_view *v,
+					   u64 pos)
+{
+	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
+	       pos + v->secret;					/* (B) */
+}
+
 /* Payload that the kernel copied, seen by both ends and on the whole host. */
 static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 				   size_t bytes)
@@ -578,7 +586,6 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos);
 void weir_fence_cpus(const struct cpumask *cpus);
 void weir_wake_readers(struct weir_ring *ring);
 void weir_wake_writer(struct weir_ring *ring);
-bool weir_readable(struct weir_sock *ws);
 bool weir_arm_readable(struct weir_sock *ws);
 bool weir_writable(struct weir_ring *ring, u64 bytes);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);

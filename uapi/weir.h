@@ -320,6 +320,9 @@ struct weir_notice {
 #define WEIR_SO_INBOX_BYTES	17	/* (early) inbox, power of two */
 #define WEIR_SO_SERVE		18	/* set, string: path or pattern, as WEIR_IOC_SERVE
 					 * with weight 1 */
+#define WEIR_SO_KICK		19	/* set: as WEIR_IOC_KICK, with what would be
+					 * its argument; fewer layers of the
+					 * kernel are in between */
 
 /*
  * WEIR_SO_LONG_PATH sets a path or pattern of up to WEIR_PATH_MAX bytes, which

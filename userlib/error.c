@@ -75,9 +75,15 @@ int weir_ioctl(int fd, unsigned long request, void *arg)
 	return ret;
 }
 
-int weir_kick(int fd, unsigned long what)
+int weir_kick(int fd, unsigned int what)
 {
-	return weir_ioctl(fd, WEIR_IOC_KICK, (void *)what);
+	int saved = errno, ret = setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what,
+					    sizeof(what));
+
+	if (ret < 0)
+		ret = -errno;
+	errno = saved;
+	return ret;
 }
 
 int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len)

@@ -228,7 +228,7 @@ void weir_wake_writer(struct weir *w, struct weir_stream *s)
 	if (s->id == WEIR_ID_INBOX)
 		weir_kick(w->fd, WEIR_KICK_INBOX);
 	else
-		weir_kick(w->fd, WEIR_KICK_WRITER | (unsigned long)s->id << 8);
+		weir_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
 }
 
 /* --- peek and release --- */

@@ -393,6 +393,6 @@ int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 		wake = weir_load(&s->ring.status->wake);
 	}
 	if (wake & WEIR_WAKE_WRITER)
-		weir_kick(w->fd, WEIR_KICK_WRITER | (unsigned long)s->id << 8);
+		weir_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
 	return 0;
 }

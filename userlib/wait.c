@@ -107,40 +107,39 @@ static bool weir_spin(struct weir *w, uint64_t ns)
 int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	      int64_t timeout_ns)
 {
-	struct weir_deadline end = weir_deadline(timeout_ns);
 	uint32_t flags = events & (WEIR_WAIT_IN | WEIR_WAIT_OUT);
 	uint32_t due = w->out.data ? weir_kick_due(w) : 0;
-	bool kick = w->out.data && (events & WEIR_WAIT_KICK || due);
 	/* the router wants to be told always; there may be nothing to tell */
-	bool now = kick && (due != WEIR_WAKE_ROUTER ||
-			    events & WEIR_WAIT_KICK || weir_kick_news(w));
-	uint64_t spin_ns = w->spin_ns;
+	bool now = due && (due != WEIR_WAKE_ROUTER ||
+			   events & WEIR_WAIT_KICK || weir_kick_news(w));
+	/* the kernel is the judge of room, and of both at once */
+	bool look = flags == WEIR_WAIT_IN;
+	uint64_t spin_ns = look ? w->spin_ns : 0;
+	struct weir_deadline end;
 	bool ready;
 
-	if (flags & ~WEIR_WAIT_IN) {
-		/* the kernel is the judge of room, and of both at once */
-		ready = false;
-		spin_ns = 0;
-	} else {
-		ready = weir_readable(w);
-	}
 	if (timeout_ns >= 0 && spin_ns > (uint64_t)timeout_ns)
 		spin_ns = (uint64_t)timeout_ns;
+	/* a call that is due anyway may as well look */
+	ready = look && (!now || spin_ns) && weir_readable(w);
 	/* who is to answer must be awake while we poll */
 	if (now && (ready || spin_ns)) {
 		weir_kick_now(w);
-		kick = false;
+		due = 0;
 		now = false;
 	}
-	if (!ready && spin_ns)
+	if (!ready && spin_ns) {
+		end = weir_deadline(timeout_ns);
 		ready = weir_spin(w, spin_ns);
+		timeout_ns = weir_left_ns(&end);
+	}
 	if (ready)
 		return WEIR_WAIT_IN;
-	if (timeout_ns == WEIR_DONTWAIT && flags == WEIR_WAIT_IN && !now)
+	if (timeout_ns == WEIR_DONTWAIT && look && !now)
 		return 0;
-	if (kick)
+	if (due)
 		flags |= WEIR_WAIT_KICK;
-	return weir_wait_call(w, flags, bytes, weir_left_ns(&end));
+	return weir_wait_call(w, flags, bytes, timeout_ns);
 }
 
 int weir_arm(struct weir *w)

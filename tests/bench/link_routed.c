@@ -470,7 +470,8 @@ inlined uint64_t lane_kick(struct lane *l, struct weir *from,
 		if (to)
 			weir_flush(from);
 		else
-			ioctl(weir_fd(from), WEIR_IOC_KICK, WEIR_KICK_READERS);
+			setsockopt(weir_fd(from), SOL_WEIR, WEIR_SO_KICK,
+				   &(int){ WEIR_KICK_READERS }, sizeof(int));
 		return stage_end(l, stage, at);
 	}
 	l->kicks += !!to;

@@ -285,6 +285,7 @@ static_assert(WEIR_HIST_BUCKETS == 208, "WEIR_HIST_BUCKETS");
 static_assert(WEIR_LIST_ROUTES == 16, "WEIR_LIST_ROUTES");
 static_assert(WEIR_LIST_TARGETS == 17, "WEIR_LIST_TARGETS");
 static_assert(WEIR_SO_INBOX_BYTES == 17, "WEIR_SO_INBOX_BYTES");
+static_assert(WEIR_SO_KICK == 19, "WEIR_SO_KICK");
 /* a route entry has room for reasons to come */
 static_assert(WEIR_REASON_MAX <=
 	      sizeof(((struct weir_route_entry *)0)->refused) / 8, "refused");
@@ -580,6 +581,11 @@ static void long_paths(void)
 	close(l);
 }
 
+static int kick(int fd, int what)
+{
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what, sizeof(what));
+}
+
 static void wrong_calls(void)
 {
 	struct weir_ioc_map map = { .size = sizeof(map), .id = 7 };
@@ -601,6 +607,19 @@ static void wrong_calls(void)
 	refused(fd, ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_WRITER | 9 << 8), ENXIO,
 		"kick no such stream");
 	tap_call(ioctl(fd, WEIR_IOC_KICK, 0), "kick nobody");
+	refused(fd, kick(fd, WEIR_KICK_READERS), ENOTCONN,
+		"the option kicks without outbox");
+	refused(fd, kick(fd, 0x80), EINVAL, "the option, bad flag");
+	refused(fd, kick(fd, WEIR_KICK_WRITER | 9 << 8), ENXIO,
+		"the option, no such stream");
+	tap_call(kick(fd, 0), "the option, nobody");
+	refused(fd, setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &v, 8), EINVAL,
+		"the option takes an int");
+	tap_fails(setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, NULL, sizeof(v)),
+		  EFAULT, "the option, nowhere");
+	v = sizeof(w);
+	tap_fails(getsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &w, (void *)&v),
+		  ENOPROTOOPT, "the option cannot be got");
 	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 2), ENXIO, "detach nothing");
 	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 1), EINVAL, "detach the inbox");
 	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 0), EINVAL, "detach the outbox");
