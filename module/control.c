@@ -243,11 +243,9 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	struct weir_sock *ws = weir_sk(sock->sk);
 	void __user *uarg = (void __user *)arg;
 
-	if (cmd != WEIR_IOC_KICK && cmd != WEIR_IOC_WAIT)
+	if (cmd != WEIR_IOC_WAIT)
 		WRITE_ONCE(ws->why, NULL);
 	switch (cmd) {
-	case WEIR_IOC_KICK:
-		return weir_kick(ws, arg);
 	case WEIR_IOC_WAIT:
 		return weir_ioc_wait(ws, uarg);
 	case WEIR_IOC_MAP:

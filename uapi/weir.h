@@ -320,9 +320,7 @@ struct weir_notice {
 #define WEIR_SO_INBOX_BYTES	17	/* (early) inbox, power of two */
 #define WEIR_SO_SERVE		18	/* set, string: path or pattern, as WEIR_IOC_SERVE
 					 * with weight 1 */
-#define WEIR_SO_KICK		19	/* set: as WEIR_IOC_KICK, with what would be
-					 * its argument; fewer layers of the
-					 * kernel are in between */
+#define WEIR_SO_KICK		19	/* set: wake who sleeps, see WEIR_KICK_* */
 
 /*
  * WEIR_SO_LONG_PATH sets a path or pattern of up to WEIR_PATH_MAX bytes, which
@@ -378,7 +376,7 @@ struct weir_ioc_map {
 
 #define WEIR_WAIT_IN		0x1	/* until there is something to read */
 #define WEIR_WAIT_OUT		0x2	/* until @bytes can be claimed */
-#define WEIR_WAIT_KICK		0x4	/* first do what WEIR_IOC_KICK does */
+#define WEIR_WAIT_KICK		0x4	/* first do what WEIR_SO_KICK does */
 
 /**
  * struct weir_ioc_wait - WEIR_IOC_WAIT: sleep until the rings are ready
@@ -498,14 +496,18 @@ struct weir_sock_info {
 	__u64	reserved;
 };
 
+/*
+ * WEIR_SO_KICK: what was done in shared memory. An option, since on its way to
+ * the socket an ioctl passes twice as many layers of the kernel.
+ */
 #define WEIR_KICK_READERS	0x1	/* records were published */
-#define WEIR_KICK_WRITER	0x2	/* the cursor of stream id (arg >> 8) moved
+#define WEIR_KICK_WRITER	0x2	/* the cursor of stream id (value >> 8) moved
 					 * or its demand was raised */
 #define WEIR_KICK_INBOX		0x4	/* the inbox was read: post what waits */
 
 #define WEIR_IOC_MAGIC		0xB5
 #define WEIR_IOC_MAP		_IOWR(WEIR_IOC_MAGIC, 1, struct weir_ioc_map)
-#define WEIR_IOC_KICK		_IO(WEIR_IOC_MAGIC, 2)	/* arg: WEIR_KICK_* */
+/* 2 was a kick, which is WEIR_SO_KICK now */
 #define WEIR_IOC_WAIT		_IOW(WEIR_IOC_MAGIC, 3, struct weir_ioc_wait)
 #define WEIR_IOC_DETACH		_IO(WEIR_IOC_MAGIC, 4)	/* arg: stream id */
 #define WEIR_IOC_LIST		_IOWR(WEIR_IOC_MAGIC, 5, struct weir_ioc_list)

@@ -220,7 +220,6 @@ AT(weir_target_entry, path, 96);
 AT(weir_target_entry, hist, 352);
 
 static_assert(WEIR_IOC_MAP == 0xc040b501, "WEIR_IOC_MAP");
-static_assert(WEIR_IOC_KICK == 0xb502, "WEIR_IOC_KICK");
 static_assert(WEIR_IOC_WAIT == 0x4018b503, "WEIR_IOC_WAIT");
 static_assert(WEIR_IOC_DETACH == 0xb504, "WEIR_IOC_DETACH");
 static_assert(WEIR_IOC_LIST == 0xc020b505, "WEIR_IOC_LIST");
@@ -581,11 +580,6 @@ static void long_paths(void)
 	close(l);
 }
 
-static int kick(int fd, int what)
-{
-	return setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what, sizeof(what));
-}
-
 static void wrong_calls(void)
 {
 	struct weir_ioc_map map = { .size = sizeof(map), .id = 7 };
@@ -601,25 +595,21 @@ static void wrong_calls(void)
 	w.flags = WEIR_WAIT_OUT;
 	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), ENOTCONN,
 		"wait for room without outbox");
-	refused(fd, ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_READERS), ENOTCONN,
+	refused(fd, tap_kick(fd, WEIR_KICK_READERS), ENOTCONN,
 		"kick without outbox");
-	refused(fd, ioctl(fd, WEIR_IOC_KICK, 0x80), EINVAL, "kick, bad flag");
-	refused(fd, ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_WRITER | 9 << 8), ENXIO,
+	refused(fd, tap_kick(fd, 0x80), EINVAL, "kick, bad flag");
+	refused(fd, tap_kick(fd, WEIR_KICK_WRITER | 9 << 8), ENXIO,
 		"kick no such stream");
-	tap_call(ioctl(fd, WEIR_IOC_KICK, 0), "kick nobody");
-	refused(fd, kick(fd, WEIR_KICK_READERS), ENOTCONN,
-		"the option kicks without outbox");
-	refused(fd, kick(fd, 0x80), EINVAL, "the option, bad flag");
-	refused(fd, kick(fd, WEIR_KICK_WRITER | 9 << 8), ENXIO,
-		"the option, no such stream");
-	tap_call(kick(fd, 0), "the option, nobody");
+	tap_call(tap_kick(fd, 0), "kick nobody");
+	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 2), 0), ENOTTY,
+		  "an ioctl is no kick");
 	refused(fd, setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &v, 8), EINVAL,
-		"the option takes an int");
+		"a kick takes an int");
 	tap_fails(setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, NULL, sizeof(v)),
-		  EFAULT, "the option, nowhere");
+		  EFAULT, "a kick, nowhere");
 	v = sizeof(w);
 	tap_fails(getsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &w, (void *)&v),
-		  ENOPROTOOPT, "the option cannot be got");
+		  ENOPROTOOPT, "a kick cannot be got");
 	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 2), ENXIO, "detach nothing");
 	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 1), EINVAL, "detach the inbox");
 	refused(fd, ioctl(fd, WEIR_IOC_DETACH, 0), EINVAL, "detach the outbox");

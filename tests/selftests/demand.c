@@ -67,7 +67,7 @@ static struct weir_cursor *cursor_of(int fd)
 static void request(int fd, struct weir_cursor *c, uint32_t n)
 {
 	__atomic_store_n(&c->demand, c->demand + n, __ATOMIC_RELEASE);
-	if (ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_WRITER | WEIR_ID_STREAM << 8))
+	if (tap_kick(fd, WEIR_KICK_WRITER | WEIR_ID_STREAM << 8))
 		tap_bail("kick: %s", tap_words(fd));
 }
 

@@ -212,7 +212,7 @@ static void exercise(int p, int k, struct weir *l, const char *path, int type)
 		send(p, big, (size_t)(i * 150), MSG_DONTWAIT);
 		kernel_reads(k, 10);
 		library_reads(l, 10);
-		ioctl(p, WEIR_IOC_KICK, WEIR_KICK_READERS);
+		tap_kick(p, WEIR_KICK_READERS);
 	}
 	send(p, (char *)4096, 100, MSG_DONTWAIT);
 	ioctl(p, WEIR_IOC_WAIT, &wait);
@@ -411,7 +411,7 @@ static int hostile(void *arg)
 					     MSG_DONTWAIT);
 					break;
 				case 1:
-					ioctl(fds[i], WEIR_IOC_KICK, rnd() % 8 | (rnd() % 4) << 8);
+					tap_kick(fds[i], rnd() % 8 | (rnd() % 4) << 8);
 					break;
 				case 2:
 					ioctl(fds[i], WEIR_IOC_WAIT, &wait);

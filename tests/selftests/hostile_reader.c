@@ -200,7 +200,7 @@ static int random_liar(void *arg)
 				memset(m.own, (int)rnd(), 4096);
 			}
 			if (rnd() % 8 == 0)
-				ioctl(fd, WEIR_IOC_KICK, WEIR_KICK_WRITER | 2 << 8);
+				tap_kick(fd, WEIR_KICK_WRITER | 2 << 8);
 			if (rnd() % 8 == 0)
 				recv(fd, &i, sizeof(i), MSG_DONTWAIT | MSG_PEEK);
 			i &= 0xff;

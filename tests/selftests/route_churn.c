@@ -418,7 +418,7 @@ static bool many_say(struct many *m, uint32_t tag)
 	memcpy(rec + 1, &tag, 4);
 	weir_ring_commit(&v, rec, pos);
 	raw_unmap(&out);
-	return !ioctl(m->fd, WEIR_IOC_KICK, WEIR_KICK_READERS);
+	return !tap_kick(m->fd, WEIR_KICK_READERS);
 }
 
 /* Its reply, as recvmsg sees the inbox or as it is mapped. */

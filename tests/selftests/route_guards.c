@@ -143,7 +143,7 @@ static void bucket_waiting(void)
 	route = route_of(c, "/guard/hold");
 	ask(c, route, 1);
 	for (i = 0; i < 8; i++)
-		ioctl(weir_fd(c), WEIR_IOC_KICK, WEIR_KICK_READERS);
+		tap_kick(weir_fd(c), WEIR_KICK_READERS);
 	check(drain(c) == 0, "waiting for room uses no tokens up");
 	/* it may come as soon as some have been read */
 	n = (uint32_t)drain(s);

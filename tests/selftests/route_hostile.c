@@ -138,7 +138,7 @@ static struct weir_record *liar_say(struct liar *l, uint8_t kind, uint8_t flags,
 
 static void liar_kick(struct liar *l)
 {
-	ioctl(l->fd, WEIR_IOC_KICK, WEIR_KICK_READERS | WEIR_KICK_INBOX);
+	tap_kick(l->fd, WEIR_KICK_READERS | WEIR_KICK_INBOX);
 }
 
 #define LIE(name, what)							\
@@ -385,7 +385,7 @@ static int changing(void *arg)
 		/* as a target: what came is read */
 		now.in.cursor->pos = ((now.in.head->claim >> 32) *
 				      WEIR_GRANULE);
-		ioctl(now.fd, WEIR_IOC_KICK, WEIR_KICK_INBOX);
+		tap_kick(now.fd, WEIR_KICK_INBOX);
 	}
 	put(&quit, 1);
 	for (i = 0; i < 3; i++)
@@ -688,8 +688,7 @@ static void *stormer(void *arg)
 		};
 
 		if (rnd() % 4)
-			ioctl(weir_fd(storm_w), WEIR_IOC_KICK,
-			      (unsigned long)(rnd() % 8));
+			tap_kick(weir_fd(storm_w), rnd() % 8);
 		else
 			ioctl(weir_fd(storm_w), WEIR_IOC_WAIT, &wait);
 		if (rnd() % 64 == 0)
@@ -887,7 +886,7 @@ static void bad_calls(void)
 	      "who calls does not publish");
 	/* whatever that says: it must do no harm */
 	send(other, "x", 1, MSG_DONTWAIT);
-	ioctl(other, WEIR_IOC_KICK, WEIR_KICK_READERS);
+	tap_kick(other, WEIR_KICK_READERS);
 	close(other);
 	close(fd);
 }

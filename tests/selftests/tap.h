@@ -381,6 +381,12 @@ TAP_UNUSED static int tap_subscriber(int type, const char *pattern)
 	return fd;
 }
 
+/* Wakes who sleeps for what was done in shared memory: WEIR_KICK_*. */
+TAP_UNUSED static int tap_kick(int fd, unsigned int what)
+{
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what, sizeof(what));
+}
+
 /* --- messages ------------------------------------------------------------- */
 
 /* Contents that depend on a number and a place, and a check of them. */

@@ -618,8 +618,6 @@ static int model_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 	switch (request) {
 	case WEIR_IOC_MAP:
 		return model_ioc_map(ws, arg);
-	case WEIR_IOC_KICK:
-		return model_kick(ws, id);
 	case WEIR_IOC_WAIT:
 		tap_need(wait->size == sizeof(*wait));
 		model_waits++;
