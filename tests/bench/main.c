@@ -74,6 +74,19 @@ static _Noreturn void usage(int status)
 	exit(status);
 }
 
+/* An option's value. */
+static unsigned int number(void)
+{
+	unsigned long v;
+	char *end;
+
+	errno = 0;
+	v = strtoul(optarg, &end, 10);
+	if (errno || end == optarg || *end || !v || v > UINT32_MAX)
+		die("'%s' is not a number from 1 on", optarg);
+	return (unsigned int)v;
+}
+
 static void write_json(const char *name)
 {
 	FILE *file = strcmp(name, "-") ? fopen(name, "w") : stdout;
@@ -121,13 +134,13 @@ int main(int argc, char **argv)
 			options.mode = MODE_HOST;
 			break;
 		case 's':
-			options.seconds = (unsigned int)strtoul(optarg, NULL, 10);
+			options.seconds = number();
 			break;
 		case 'q':
 			options.quick = true;
 			break;
 		case 'n':
-			options.rounds = (unsigned int)strtoul(optarg, NULL, 10);
+			options.rounds = number();
 			break;
 		case 'c':
 			if (sscanf(optarg, "%d,%d", &options.cpu[0],
@@ -135,7 +148,7 @@ int main(int argc, char **argv)
 				usage(2);
 			break;
 		case 'l':
-			options.load_s = (unsigned int)strtoul(optarg, NULL, 10);
+			options.load_s = number();
 			break;
 		case 'o':
 			options.only = optarg;
