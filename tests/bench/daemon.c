@@ -105,11 +105,14 @@ pid_t daemon_start(const char *program, const char *const *args)
 {
 	pid_t pid;
 
-	if (running.n == RUNNING_MAX)
-		die("too many daemons");
 	if (!running.owner)
 		atexit(daemons_stop);
+	/* those of whom we have been forked from are not ours to stop */
+	if (running.owner != getpid())
+		running.n = 0;
 	running.owner = getpid();
+	if (running.n == RUNNING_MAX)
+		die("too many daemons");
 	pid = job_child();
 	if (pid) {
 		running.pid[running.n++] = pid;

@@ -192,11 +192,13 @@ bool job_run(struct job *job, job_side *run, int sides)
 			job_step(job, who, status);
 			continue;
 		}
+		for (side = 0; side < sides && who != pid[side]; side++)
+			;
+		/* a daemon that has ended is missed by who needs it */
+		if (side == sides)
+			continue;
+		pid[side] = 0;
 		left--;
-		for (side = 0; side < sides; side++) {
-			if (who == pid[side])
-				pid[side] = 0;
-		}
 		if (status) {
 			good = false;
 			for (side = 0; side < sides; side++) {
