@@ -6,8 +6,9 @@
  *	measure.c	which contestant meets which measurement; rounds
  *	run.c		when and where; who had no part, and why
  *	progress.c	how far it is
- *	loops.h		the measuring loops, instantiated by each contestant
- *	link_*.c	contestants: a way to hand messages from one side to another
+ *	links/		contestants: ways to hand messages from one side to another,
+ *			a file each; what several of them have alike; their daemons;
+ *			the measuring loops, instantiated by each (loops.h, slow.h)
  *	emulate.c	the kernel's pages for weir's ring code without the module
  *	job.c		processes: forked, pinned, started together, given up on
  *	count.c		instructions: counted by the CPU or by single steps
@@ -21,7 +22,6 @@
  *	memory_peers.c	the same of libraries and daemons
  *	named.c		sockets with names, of several families
  *	many.c		many of a kind, and what each of them took
- *	nats_server.c	NATS' server, and connections to it
  *	routed.c	handles and routes of what measures the router
  *	routed_scale.c	sending among many routes
  *	many_routes.c	many routes
@@ -125,7 +125,7 @@ struct options {
 extern struct options options;
 extern const char *const mode_names[MODES];
 
-/* Guards of a route, see link_routed.c. */
+/* Guards of a route, see links/router.c. */
 #define GUARD_BUCKET	0x1U
 #define GUARD_BULKHEAD	0x2U
 #define GUARD_BREAKER	0x4U
