@@ -301,10 +301,12 @@ struct contestant {
 };
 
 extern const struct contestant link_weir, link_weir_batch, link_weir_wait,
-	link_weir_plain, link_weir_lossy, link_ring, link_eventfd, link_pipe, link_stream,
-	link_seqpacket, link_udp, link_tcp, link_tipc, link_mq, link_zmq_ipc, link_zmq_inproc,
-	link_pipe_batch, link_stream_batch, link_seqpacket_batch,
-	link_udp_batch, link_tcp_batch, link_tipc_batch, link_nng, link_nats, link_iceoryx, link_iceoryx_wait, link_routed, link_routed_bare, link_routed_poll, link_haproxy;
+	link_weir_plain, link_weir_lossy, link_ring, link_eventfd, link_pipe,
+	link_stream, link_seqpacket, link_udp, link_tcp, link_tipc, link_mq,
+	link_zmq_ipc, link_zmq_inproc, link_pipe_batch, link_stream_batch,
+	link_seqpacket_batch, link_udp_batch, link_tcp_batch, link_tipc_batch,
+	link_nng, link_nats, link_iceoryx, link_iceoryx_wait, link_routed,
+	link_routed_bare, link_routed_poll, link_haproxy;
 
 /*
  * How often a polling side looks decides how often it takes the line away from
