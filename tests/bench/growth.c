@@ -88,7 +88,7 @@ static bool fit_of(struct fit *f, enum bench_mode mode, const char *bench,
 		    strcmp(g->bench, bench) || strcmp(g->who, who))
 			continue;
 		cost = figure_median(g);
-		if (cost > 0)
+		if (cost > 0 && isfinite(cost))
 			fit_add(f, (double)g->size, cost);
 	}
 	if (f->points < 2)

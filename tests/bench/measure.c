@@ -291,9 +291,7 @@ static void measure_fan(const struct contestant *c, unsigned int round,
 		return;
 	job->readers = (unsigned int)readers;
 	job->warm = 1024;
-	job->count = c->sleeps ? 2048 / readers : 8192;
-	if (options.quick || !mode_real(options.mode))
-		job->count = c->sleeps ? 512 / readers + 16 : 4096;
+	job->count = c->sleeps ? 512 / readers + BATCH_MAX : 4096;
 	if (c->sleeps)
 		job->warm = 64;
 	if (!run(c, job, c->fan, 1, "fan"))
@@ -314,9 +312,7 @@ static void measure_fanin(const struct contestant *c, unsigned int round,
 	    c == &link_weir_plain || c == &link_haproxy || !c->fanin)
 		return;
 	job->senders = (unsigned int)senders;
-	job->count = c->sleeps ? 2048 : 16384;
-	if (options.quick || !mode_real(options.mode))
-		job->count = c->sleeps ? 512 : 4096;
+	job->count = c->sleeps ? 512 : 4096;
 	if (!run(c, job, c->fanin, 1, "fanin"))
 		return;
 	n = (double)job->count;

@@ -576,38 +576,35 @@ static void fan(struct job *job, int side)
 #endif
 
 #ifdef LINK_FANIN
+/* One message from each, then all of them. */
 static void fanin(struct job *job, int side)
 {
 	static struct end from[FAN_MAX], to[FAN_MAX];
 	static struct claim c[FAN_MAX];
 	static struct view v[FAN_MAX];
 	uint64_t at, off = clock_ns(), sent = 0, received = 0, rounds, i;
-	unsigned int few = FAN_MAX / job->senders, b, s, ends;
+	unsigned int s, ends;
 
 	(void)side;
-	if (few > BATCH_MAX)
-		few = BATCH_MAX;
-	rounds = job->count / few / job->senders + 2;
+	rounds = job->count / job->senders + 2;
 	ends = fanin_join(from, to, job);
 	for (i = 0; i < rounds; i++) {
 		/* one to warm up */
 		if (i == 1)
 			sent = received = 0;
 		at = now_ns();
-		for (b = 0; b < few; b++) {
-			for (s = 0; s < job->senders; s++)
-				put(&from[s], 32, &c[s], i, false);
-		}
+		for (s = 0; s < job->senders; s++)
+			put(&from[s], 32, &c[s], i, false);
 		sent += now_ns() - at - off;
 		at = now_ns();
-		for (b = 0; b < few * job->senders; b++) {
+		for (s = 0; s < job->senders; s++) {
 			struct end *e = fanin_next(to, ends);
 
 			used(get(e, 32, &v[e - to]));
 		}
 		received += now_ns() - at - off;
 	}
-	job->count = (rounds - 1) * few * job->senders;
+	job->count = (rounds - 1) * job->senders;
 	job->ns = sent;
 	job->ns2 = received;
 	for (s = 0; s < job->senders; s++)
