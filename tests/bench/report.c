@@ -257,7 +257,7 @@ static void machines(FILE *out)
 	for (m = 0; m < MODES; m++)
 		fprintf(out, " %s, %s |", mode_names[m],
 			m == MODE_ICOUNT ? "instructions" : "ns");
-	fprintf(out, " guest / native |\n|---|---:|---:|---:|---:|\n");
+	fprintf(out, " guest / native |\n|---|---:|---:|---:|---:|---:|\n");
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
 		double v[MODES];
 
