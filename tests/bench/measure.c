@@ -338,7 +338,8 @@ static void measure_slow(const struct contestant *c, unsigned int round,
 	job->readers = SLOW_READERS;
 	job->stalled = stalled;
 	job->period_ns = 1000000000 / SLOW_RATE;
-	job->count = SLOW_RATE * (options.quick ? 1 : seconds[options.mode]);
+	job->count = options.quick ? SLOW_RATE / 2 :
+				     SLOW_RATE * seconds[options.mode];
 	if (!run(c, job, c->slow, 1, "slow"))
 		return;
 	n = (double)job->count;
