@@ -301,10 +301,56 @@ static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
 	return ret ? ret : weir_inbox_look(w, msg);
 }
 
-int weir_peek_slow(struct weir *w, struct weir_msg *msg)
+/*
+ * The usual cases of weir_stream_look(): nothing has happened to the stream
+ * since we have last looked with care, and there is a plain record, or none yet.
+ * Returns 1 or 0; another value where a look with care is needed, as always on a
+ * lossy stream.
+ */
+static inline int weir_glance(const struct weir_stream *s,
+			      struct weir_ring_rec *r)
 {
+	int ret = weir_ring_plain(&s->ring, weir_stream_pos(s), r);
+
+	/* after the record, so that we had not been evicted by then */
+	weir_fence_acquire();
+	return weir_ring_life(&s->ring) == s->life ? ret : -EAGAIN;
+}
+
+/*
+ * weir_peek_slow() where glances suffice, as when one of many streams has a
+ * message and then another one: nothing on the stream whose turn it is, nothing
+ * in the inbox, then a round. Returns as weir_glance(); @msg is set with 1.
+ */
+static int weir_peek_glance(struct weir *w, struct weir_msg *msg)
+{
+	uint32_t i, turn = w->turn;
+	struct weir_ring_rec r;
 	int ret;
 
+	if (w->parting || !w->nstreams || w->hot == w->inbox ||
+	    (w->inbox && weir_glance(w->inbox, &r)) ||
+	    (w->turn_end && weir_glance(w->streams[turn], &r)))
+		return -EAGAIN;
+	for (i = 0; i < w->nstreams; i++) {
+		turn = turn + 1 < w->nstreams ? turn + 1 : 0;
+		ret = weir_glance(w->streams[turn], &r);
+		if (ret == 1) {
+			weir_turn_begin(w, turn);
+			weir_msg_set(msg, w->streams[turn], &r);
+		}
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int weir_peek_slow(struct weir *w, struct weir_msg *msg)
+{
+	int ret = weir_peek_glance(w, msg);
+
+	if (ret >= 0)
+		return ret;
 	/* what weir_peek() hands on, whatever is returned */
 	memset(msg, 0, sizeof(*msg));
 	weir_stream_free_parting(w);

@@ -309,6 +309,77 @@ static void test_turns(void)
 	weir_close(b);
 }
 
+#define ROUND	5
+
+/* Reads what there is: how often each of the streams from @first on was seen. */
+static void round_drain(struct weir *in, uint32_t first, int seen[ROUND],
+			int *stale, int *broken)
+{
+	struct weir_msg msg;
+	int ret;
+
+	*stale = *broken = 0;
+	memset(seen, 0, ROUND * sizeof(*seen));
+	while ((ret = weir_peek(in, &msg))) {
+		uint32_t i = msg.stream->id - first;
+
+		tap_need(i < ROUND);
+		if (ret == -ESTALE)
+			*stale += 1 << i;
+		else if (ret == -EPROTO)
+			*broken += 1 << i;
+		else
+			/* what a release does not trust has not been seen */
+			seen[i] += ret == 1 && !weir_release(in, &msg);
+	}
+}
+
+/* Many streams have one message each; and of some there is more to be told. */
+static void test_round(void)
+{
+	struct weir *in = subscriber(0), *out[ROUND];
+	int seen[ROUND], lap, i, stale, broken;
+	struct weir_buf buf;
+	bool all = true;
+	uint32_t first;
+
+	for (i = 0; i < ROUND; i++)
+		out[i] = publisher();
+	tap_need(!weir_peek(in, &(struct weir_msg){ 0 }) &&
+		 in->nstreams == ROUND);
+	first = in->streams[0]->id;
+	for (lap = 0; lap < 600; lap++) {
+		for (i = 0; i < ROUND; i++)
+			send_n(out[i], 1);
+		round_drain(in, first, seen, &stale, &broken);
+		for (i = 0; i < ROUND; i++)
+			all &= seen[i] == 1;
+		all &= !stale && !broken;
+	}
+	tap_ok(all, "of many streams with a message each all are read");
+
+	tap_need(!weir_claim(out[0], 100, &buf));
+	weir_abort(out[0], &buf);
+	for (i = 0; i < ROUND; i++)
+		send_n(out[i], 1);
+	model_evict(weir_fd(out[1]), 0);
+	model_end(weir_fd(out[2]), WEIR_STATE_BROKEN);
+	weir_close(out[3]);
+	round_drain(in, first, seen, &stale, &broken);
+	tap_ok(seen[0] == 1 && seen[3] == 1 && seen[4] == 1,
+	       "behind what was aborted, and of who has ended, too");
+	tap_ok(!seen[1] && stale == 1 << 1,
+	       "one from which the reader was evicted is told of, once");
+	tap_ok(seen[2] == 1 && broken == 1 << 2,
+	       "as is a broken one, when all of it is read");
+	tap_ok(in->nstreams == 2, "the others are left");
+	weir_close(in);
+	for (i = 0; i < ROUND; i++) {
+		if (i != 3)
+			weir_close(out[i]);
+	}
+}
+
 static void test_pair(void)
 {
 	struct weir *end[2];
@@ -394,6 +465,7 @@ int main(void)
 	test_evicted_batch();
 	test_broken();
 	test_turns();
+	test_round();
 	test_pair();
 	test_states();
 	test_family();
