@@ -16,7 +16,6 @@ void daemon_stop(pid_t pid);
 uint64_t process_cpu_ns(pid_t pid);
 uint64_t daemons_cpu_ns(void);
 
-
 /* --- roudi.c --- */
 int roudi_start(void);
 

@@ -162,7 +162,7 @@ static void measure_rtt(const struct contestant *c, unsigned int round,
 	struct job *job = prepare(c, len);
 	double n = (double)job->count;
 
-	if (!fits(c, true) || c->batches || !c->rtt || len == 64 * KIB)
+	if (!fits(c, true) || c->batches || !c->rtt)
 		return;
 	job->counted = count_works() && len == 32;
 	if (!run(c, job, c->rtt, 2, "rtt"))
@@ -186,7 +186,7 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 {
 	struct job *job = prepare(c, len);
 
-	if (!fits(c, true) || c->batches || !c->oneway || len == 64 * KIB)
+	if (!fits(c, true) || c->batches || !c->oneway)
 		return;
 	if (run(c, job, c->oneway, 2, "oneway"))
 		figure_add(round, "oneway", c->name, len, (double)job->ns);
@@ -248,7 +248,7 @@ static void measure_solo(const struct contestant *c, unsigned int round,
 	struct job *job = prepare(c, len);
 	double n;
 
-	if (!fits(c, false) || len > 16 * KIB || c == &link_weir_wait ||
+	if (!fits(c, false) || c == &link_weir_wait ||
 	    c == &link_weir_plain || c == &link_haproxy || !c->solo)
 		return;
 	job->counted = count_works() && len == 32;

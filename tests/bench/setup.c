@@ -72,7 +72,8 @@ void setup_measure(const struct contestant *c, unsigned int round, size_t len)
 	if (!c->setup || c->batches || c == &link_weir_wait ||
 	    c == &link_weir_plain)
 		return;
-	if (c->module && options.mode == MODE_NATIVE)
+	if ((c->module && options.mode == MODE_NATIVE) ||
+	    absent_why(options.mode, c->name))
 		return;
 	job->len = len;
 	job->ring_bytes = 64 * KIB;

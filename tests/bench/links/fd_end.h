@@ -13,17 +13,21 @@
  *	FD_DATAGRAMS	with LINK_BATCHES: sendmmsg() and recvmmsg()
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench.h"
+#ifdef FD_WINDOW
+#include "window.h"
+#endif
 
 #define LINK_FANIN	1
+#ifndef FD_SHARED
+#define LINK_FANIN_NEXT	1
+#endif
 
 #ifndef FD_READ
 #define FD_READ		read
@@ -36,8 +40,7 @@
  * @put, @got: message being written, being read; or several.
  * @len: of a message.
  * @copied: payload bytes copied by the kernel.
- * @sent, @seen: messages.
- * @told, @tell: the other side's @seen, and ours, shared.
+ * @window: what it may send.
  */
 struct end {
 	int		in;
@@ -47,31 +50,20 @@ struct end {
 	size_t		len;
 	uint64_t	copied;
 #ifdef FD_WINDOW
-	uint64_t	sent;
-	uint64_t	seen;
-	uint64_t	*told;
-	uint64_t	*tell;
+	struct window	window;
 #endif
 };
 
 static int pairs[FAN_MAX][2][2];
 static unsigned int npairs;
-static int readable = -1;	/* epoll: those of many that are */
-#ifdef FD_WINDOW
-static uint64_t *windows;	/* two lines for each pair */
-#endif
 
 static int pair_open(const struct job *job)
 {
 	int err;
 
 #ifdef FD_WINDOW
-	if (!windows)
-		windows = mmap(NULL, FAN_MAX * 128, PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (windows == MAP_FAILED)
-		die("no memory for windows");
-	memset(windows + 16 * npairs, 0, 128);
+	if (!npairs)
+		window_open();
 #endif
 #ifdef FD_SHARED
 	if (npairs && job->senders) {
@@ -125,8 +117,7 @@ static void end_join(struct end *e, const struct job *job, int link, int side)
 	memset(e->put, 0, room);
 	memset(e->got, 0, room);
 #ifdef FD_WINDOW
-	e->tell = windows + 16 * link + 8 * side;
-	e->told = windows + 16 * link + 8 * !side;
+	window_join(&e->window, side, (unsigned int)link);
 #endif
 }
 
@@ -144,32 +135,43 @@ static uint64_t end_copied(struct end *e)
 
 /* --- many to one --- */
 
+#ifdef FD_SHARED
+
 static unsigned int fanin_join(struct end *from, struct end *to,
 			       const struct job *job)
 {
 	unsigned int r;
 
-	for (r = 0; r < job->senders; r++)
+	for (r = 0; r < job->senders; r++) {
 		end_join(&from[r], job, (int)r, 0);
-#ifdef FD_SHARED
-	end_join(to, job, 0, 1);
 #ifdef FD_WINDOW
-	/* no more are on the way than its buffer holds */
-	for (r = 0; r < job->senders; r++)
-		from[r].told = &from[r].sent;
+		/* no more are on the way than its buffer holds */
+		from[r].window.readers = 0;
 #endif
+	}
+	end_join(to, job, 0, 1);
 	return 1;
+}
+
 #else
+
+static int readable = -1;	/* epoll: those of many that are */
+
+static unsigned int fanin_join(struct end *from, struct end *to,
+			       const struct job *job)
+{
+	unsigned int r;
+
 	readable = epoll_create1(0);
 	for (r = 0; r < job->senders; r++) {
 		struct epoll_event at = { .events = EPOLLIN, .data.u32 = r };
 
+		end_join(&from[r], job, (int)r, 0);
 		end_join(&to[r], job, (int)r, 1);
 		if (epoll_ctl(readable, EPOLL_CTL_ADD, to[r].in, &at))
 			die("epoll: %s", strerror(errno));
 	}
 	return job->senders;
-#endif
 }
 
 /* One that has a message. */
@@ -187,15 +189,15 @@ static inline struct end *fanin_next(struct end *to, unsigned int n)
 	return &to[at[--left].data.u32];
 }
 
+#endif /* FD_SHARED */
+
 /* --- messages --- */
 
 /* Room for one more on the way. */
 static inline void fd_window(struct end *e)
 {
 #ifdef FD_WINDOW
-	while (e->sent - __atomic_load_n(e->told, __ATOMIC_ACQUIRE) >= FD_WINDOW)
-		sched_yield();
-	e->sent++;
+	window_wait(&e->window, FD_WINDOW, true);
 #else
 	(void)e;
 #endif
@@ -204,7 +206,7 @@ static inline void fd_window(struct end *e)
 static inline void fd_seen(struct end *e)
 {
 #ifdef FD_WINDOW
-	__atomic_store_n(e->tell, ++e->seen, __ATOMIC_RELEASE);
+	window_read(&e->window);
 #else
 	(void)e;
 #endif

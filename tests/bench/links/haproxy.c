@@ -4,10 +4,8 @@
  * thread. Only beside the router, which it is there to be compared with.
  */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "daemon.h"
 #include "loopback.h"
 
 #define LINK		link_haproxy
@@ -19,8 +17,6 @@
 #define LINK_HELPED	true
 #define LINK_LEN_MAX	(16 * KIB)
 #define FD_UNPAIR	1
-
-#define PATIENCE_MS	20000
 
 static pid_t proxy;
 
@@ -50,26 +46,6 @@ static pid_t proxy_start(const char *program, unsigned int front,
 	return pid;
 }
 
-/* Connects as soon as the proxy listens, unless it cannot run here. */
-static int tcp_connect(const struct sockaddr_in *to)
-{
-	const struct timespec nap = { .tv_nsec = 1000000 };
-	int fd, tries;
-
-	for (tries = 0; tries < PATIENCE_MS; tries++) {
-		if (daemon_ended(proxy)) {
-			proxy = 0;
-			break;
-		}
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		if (!connect(fd, (const void *)to, sizeof(*to)))
-			return fd;
-		close(fd);
-		nanosleep(&nap, NULL);
-	}
-	return -1;
-}
-
 static void fd_unpair(void)
 {
 	if (!proxy)
@@ -92,11 +68,11 @@ static int fd_pair(int fd[2][2], const struct job *job)
 	close(loopback_bound(SOCK_STREAM, &front));
 	proxy = proxy_start(program, ntohs(front.sin_port),
 			    ntohs(back.sin_port));
-	ours = tcp_connect(&front);
+	ours = loopback_reached(proxy, &front);
 	if (ours < 0) {
 		close(listener);
-		fd_unpair();
-		return -ENOEXEC;
+		proxy = 0;
+		return ours;
 	}
 	tcp_ends(fd, ours, listener);
 	return 0;

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "daemon.h"
+
+#define LOOPBACK_PATIENCE_MS	20000
 
 /* A socket of a type on a port of its own, and where that is. */
 static inline int loopback_bound(int type, struct sockaddr_in *at)
@@ -35,6 +38,28 @@ static inline int tcp_listening(struct sockaddr_in *at)
 	if (listen(fd, 1))
 		die("listen: %s", strerror(errno));
 	return fd;
+}
+
+/*
+ * Connects as soon as a daemon listens; the descriptor, or -errno: it has ended
+ * (-ENOEXEC), or has been stopped, since it does not come to that (-ETIMEDOUT).
+ */
+static inline int loopback_reached(pid_t daemon, const struct sockaddr_in *at)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	int fd, tries;
+
+	for (tries = 0; tries < LOOPBACK_PATIENCE_MS; tries++) {
+		if (daemon_ended(daemon))
+			return -ENOEXEC;
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (!connect(fd, (const void *)at, sizeof(*at)))
+			return fd;
+		close(fd);
+		nanosleep(&nap, NULL);
+	}
+	daemon_stop(daemon);
+	return -ETIMEDOUT;
 }
 
 /*

@@ -14,7 +14,9 @@
  *	LINK_BATCHES			end_claim() takes places for several messages
  *					at once; only for rate and solo
  *	LINK_LEN_MAX			longest message
- *	LINK_FANIN			it has fanin_join() and fanin_next()
+ *	LINK_FANIN			it has fanin_join()
+ *	LINK_FANIN_NEXT			that may return more than one end: it has
+ *					fanin_next()
  *	LINK_SLOW			it has end_try(), see slow.h
  *	LINK_ONLY			names of what alone is measured of it
  *	LINK_OWN			it has functions and a struct contestant of its
@@ -274,7 +276,10 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 
 #ifndef LINK_OWN
 
-static void rtt(struct job *job, int side)
+/* One side of it: by a loop that knows the most usual length beforehand. */
+inlined void side_run(struct job *job, int side,
+		      void (*loop)(struct job *job, struct end *e, int side,
+				   size_t len))
 {
 	struct end e;
 
@@ -282,12 +287,21 @@ static void rtt(struct job *job, int side)
 	job_meet(job);
 	cpu_start(job, side);
 	if (job->len == 32)
-		rtt_loop(job, &e, side, 32);
+		loop(job, &e, side, 32);
 	else
-		rtt_loop(job, &e, side, job->len);
+		loop(job, &e, side, job->len);
 	cpu_stop(job, side);
 	job_meet(job);
+	/* the counters are of all messages, warm ones too */
+	if (!side)
+		job->copied_bytes = end_copied(&e);
+	job_meet(job);
 	end_leave(&e);
+}
+
+static void rtt(struct job *job, int side)
+{
+	side_run(job, side, rtt_loop);
 }
 
 /* --- at a fixed load --- */
@@ -413,22 +427,7 @@ inlined void rate_loop(struct job *job, struct end *e, int side, size_t len)
 
 static void rate(struct job *job, int side)
 {
-	struct end e;
-
-	end_join(&e, job, 0, side);
-	job_meet(job);
-	cpu_start(job, side);
-	if (job->len == 32)
-		rate_loop(job, &e, side, 32);
-	else
-		rate_loop(job, &e, side, job->len);
-	cpu_stop(job, side);
-	job_meet(job);
-	/* the counters are of all messages, warm ones too */
-	if (!side)
-		job->copied_bytes = end_copied(&e);
-	job_meet(job);
-	end_leave(&e);
+	side_run(job, side, rate_loop);
 }
 
 /* --- both ends in one process --- */
@@ -576,6 +575,14 @@ static void fan(struct job *job, int side)
 #endif
 
 #ifdef LINK_FANIN
+#ifndef LINK_FANIN_NEXT
+static inline struct end *fanin_next(struct end *to, unsigned int n)
+{
+	(void)n;
+	return to;
+}
+#endif
+
 /* One message from each, then all of them. */
 static void fanin(struct job *job, int side)
 {

@@ -80,7 +80,8 @@ static int pair_open(const struct job *job)
 	if (err)
 		return err;
 	nats.times++;
-	return window_open();
+	window_open();
+	return 0;
 }
 
 static int fan_open(const struct job *job)
@@ -88,9 +89,9 @@ static int fan_open(const struct job *job)
 	return pair_open(job);
 }
 
+/* Server and window are for all measurements. */
 static void pair_close(void)
 {
-	window_close();
 }
 
 /* Reader @me of what side @side gets. */
@@ -149,12 +150,6 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 		from[r].bulk = nats_connect(nats.url, false);
 	}
 	return 1;
-}
-
-static inline struct end *fanin_next(struct end *to, unsigned int n)
-{
-	(void)n;
-	return to;
 }
 
 static void end_leave(struct end *e)

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* NATS' server on loopback, and connections to it (libnats). */
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "daemon.h"
 #include "loopback.h"
 #include "nats_server.h"
-
-#define PATIENCE_MS	20000
 
 /*
  * It is ready when somebody gets through. The caller keeps or stops it.
@@ -16,11 +12,10 @@
  */
 pid_t nats_server_start(char url[NATS_URL_MAX])
 {
-	const struct timespec nap = { .tv_nsec = 1000000 };
 	const char *program = program_find("nats-server");
 	struct sockaddr_in at;
-	int fd, tries, open;
 	pid_t server;
+	int fd;
 	char port[8];
 
 	if (!program)
@@ -31,18 +26,11 @@ pid_t nats_server_start(char url[NATS_URL_MAX])
 	server = daemon_start(program, (const char *const []){
 		"nats-server", "-a", "127.0.0.1", "-p", port, "-l", "/dev/null",
 		NULL });
-	for (tries = 0; tries < PATIENCE_MS; tries++) {
-		if (daemon_ended(server))
-			return -ENOEXEC;
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		open = !connect(fd, (const void *)&at, sizeof(at));
-		close(fd);
-		if (open)
-			return server;
-		nanosleep(&nap, NULL);
-	}
-	daemon_stop(server);
-	return -ETIMEDOUT;
+	fd = loopback_reached(server, &at);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return server;
 }
 
 /* @soon: what is sent goes out at once. */

@@ -15,10 +15,10 @@
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
 #include <nng/supplemental/util/platform.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "bench.h"
+#define PAIR_AT		"ipc:///tmp/weir-bench-nng-%d-%d"
+
+#include "named_pair.h"
 
 #define LINK		link_nng
 #define LINK_NAME	"nng"
@@ -50,36 +50,6 @@ struct claim {
 struct view {
 	nng_msg		*msg;
 };
-
-static unsigned int npairs;
-
-static int pair_open(const struct job *job)
-{
-	(void)job;
-	npairs++;
-	return 0;
-}
-
-static int fan_open(const struct job *job)
-{
-	return pair_open(job);
-}
-
-static void pair_name(char *to, size_t room, int link)
-{
-	snprintf(to, room, "ipc:///tmp/weir-bench-nng-%d-%d", (int)getpgrp(),
-		 link);
-}
-
-static void pair_close(void)
-{
-	char at[64];
-
-	while (npairs) {
-		pair_name(at, sizeof(at), (int)--npairs);
-		unlink(at + strlen("ipc://"));
-	}
-}
 
 static void good(int err, const char *what)
 {
@@ -157,12 +127,6 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 		sock_join(&from[r], job, 0, false);
 	}
 	return 1;
-}
-
-static inline struct end *fanin_next(struct end *to, unsigned int n)
-{
-	(void)n;
-	return to;
 }
 
 static void end_leave(struct end *e)

@@ -19,6 +19,7 @@
 #define LINK_SLEEPS	false
 #define LINK_BROADCAST	1
 #define LINK_FANIN	1
+#define LINK_FANIN_NEXT	1
 #define LINK_SLOW	1
 #define LINK_LEN_MAX	(1 * MIB)
 

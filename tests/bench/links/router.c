@@ -29,6 +29,7 @@
 
 #include "daemon.h"
 #include "routed.h"
+#include "weir_sleep.h"
 
 #define LINK_SLEEPS	true
 #define LINK_LEN_MAX	(16 * KIB)
@@ -123,9 +124,7 @@ inlined void *end_claim(struct end *e, size_t len, struct claim *c)
 			weir_reply_claim(e->w, &e->ticket, len, &c->buf))) {
 		if (err != -EAGAIN)
 			die("claim: %s", weir_error());
-		if (weir_wait(e->w, WEIR_WAIT_OUT,
-			      weir_ring_need((uint32_t)len), WEIR_FOREVER) < 0)
-			die("weir_wait: %s", weir_error());
+		sleep_for_room(e->w, len);
 	}
 	return c->buf.data;
 }
@@ -146,21 +145,8 @@ inlined void end_commit(struct end *e, size_t len, struct claim *c, bool more)
 
 inlined const void *end_peek(struct end *e, size_t len, struct view *v)
 {
-	int ret;
-
 	(void)len;
-	if (e->pending) {
-		e->pending = false;
-		if (weir_wait(e->w, WEIR_WAIT_IN | WEIR_WAIT_KICK, 0,
-			      WEIR_FOREVER) < 0)
-			die("weir_wait: %s", weir_error());
-	}
-	while (weir_unlikely((ret = weir_peek(e->w, &v->msg)) != 1)) {
-		if (ret < 0)
-			die("weir_peek: %s", strerror(-ret));
-		if (weir_wait(e->w, WEIR_WAIT_IN, 0, WEIR_FOREVER) < 0)
-			die("weir_wait: %s", weir_error());
-	}
+	message_wait(e->w, &v->msg, &e->pending, false);
 	if (e->caller)
 		routed_expect(&v->msg, WEIR_KIND_REPLY);
 	else

@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <weir.h>
 
-#include "bench.h"
+#include "weir_sleep.h"
 
 #define WAY_POLL	0
 #define WAY_WAIT	1
@@ -201,12 +201,6 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 	return 1;
 }
 
-static inline struct end *fanin_next(struct end *to, unsigned int n)
-{
-	(void)n;
-	return to;
-}
-
 static void end_leave(struct end *e)
 {
 	if (options.mode != MODE_NATIVE)
@@ -237,10 +231,8 @@ inlined void *end_claim(struct end *e, size_t len, struct claim *c)
 			die("weir_claim: %s", weir_error());
 		if (POLLS)
 			spin(&looks);
-		else if (weir_wait(e->w, WEIR_WAIT_OUT,
-				   weir_ring_need((uint32_t)len),
-				   WEIR_FOREVER) < 0)
-			die("weir_wait: %s", weir_error());
+		else
+			sleep_for_room(e->w, len);
 	}
 	return c->buf.data;
 }
@@ -266,12 +258,8 @@ inlined const void *end_try(struct end *e, size_t len, struct view *v)
 }
 #endif
 
-/* An answer is not there yet when one has just asked: sleep, then look. */
 inlined const void *end_peek(struct end *e, size_t len, struct view *v)
 {
-	unsigned int looks = 0;
-	int ret;
-
 	(void)len;
 	if (WEIR_WAY == WAY_BATCH && v->held) {
 		if (weir_likely(weir_peek_next(e->w, &v->msg)))
@@ -279,20 +267,9 @@ inlined const void *end_peek(struct end *e, size_t len, struct view *v)
 		weir_release(e->w, &v->msg);
 		v->held = 0;
 	}
-	if (WEIR_WAY == WAY_WAIT && e->pending) {
-		e->pending = false;
-		if (weir_wait(e->w, WEIR_WAIT_IN | WEIR_WAIT_KICK, 0,
-			      WEIR_FOREVER) < 0)
-			die("weir_wait: %s", weir_error());
-	}
-	while (weir_unlikely((ret = weir_peek(e->w, &v->msg)) != 1)) {
-		if (ret < 0)
-			die("weir_peek: %s", strerror(-ret));
-		if (POLLS)
-			spin(&looks);
-		else if (weir_wait(e->w, WEIR_WAIT_IN, 0, WEIR_FOREVER) < 0)
-			die("weir_wait: %s", weir_error());
-	}
+	message_wait(e->w, &v->msg,
+		     WEIR_WAY == WAY_WAIT ? &e->pending : &(bool){ false },
+		     POLLS);
 	return v->msg.data;
 }
 

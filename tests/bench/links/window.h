@@ -7,8 +7,8 @@
 #ifndef WEIR_BENCH_WINDOW_H
 #define WEIR_BENCH_WINDOW_H
 
-#include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "bench.h"
@@ -35,16 +35,15 @@ struct window {
 	unsigned int	readers;
 };
 
-static inline int window_open(void)
+/* The same for all measurements, whose set-up it is no part of. */
+static inline void window_open(void)
 {
-	window_seen = mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return window_seen == MAP_FAILED ? -errno : 0;
-}
-
-static inline void window_close(void)
-{
-	munmap(window_seen, WINDOW_BYTES);
+	if (!window_seen)
+		window_seen = mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (window_seen == MAP_FAILED)
+		die("no memory for windows");
+	memset(window_seen, 0, WINDOW_BYTES);
 }
 
 /* Reader @me of what side @side gets, and sender to the other. */

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A pair of ZeroMQ sockets (ZMQ_PAIR), or what the library has for one to many
- * and many to one, without a copy by the sides: a message is filled in the library's memory (zmq_msg_init_size()) and read there. As
- * many may wait as weir's ring has room for. The file that includes this
- * defines ZMQ_AT, the endpoint's format.
+ * and many to one, without a copy by the sides: a message is filled in the
+ * library's memory (zmq_msg_init_size()) and read there. As many may wait as
+ * weir's ring has room for. The file that includes this defines PAIR_AT.
  *
  * A context does not survive a fork, so each process makes its own.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
-#include <unistd.h>
 #include <zmq.h>
 
-#include "bench.h"
+#include "named_pair.h"
 
 #define LINK_BROADCAST	1
 #define LINK_FANIN	1
@@ -37,38 +35,9 @@ struct view {
 	zmq_msg_t	msg;
 };
 
-static unsigned int npairs;
 static void *context;
 static unsigned int users;
 static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int pair_open(const struct job *job)
-{
-	(void)job;
-	npairs++;
-	return 0;
-}
-
-static int fan_open(const struct job *job)
-{
-	return pair_open(job);
-}
-
-static void pair_name(char *to, size_t room, int link)
-{
-	snprintf(to, room, ZMQ_AT, (int)getpgrp(), link);
-}
-
-static void pair_close(void)
-{
-	char at[64];
-
-	while (npairs) {
-		pair_name(at, sizeof(at), (int)--npairs);
-		if (!strncmp(at, "ipc://", 6))
-			unlink(at + 6);
-	}
-}
 
 /* Binds a socket of that type, or connects it. */
 static void sock_join(struct end *e, const struct job *job, int link, int type,
@@ -132,12 +101,6 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 	for (r = 0; r < job->senders; r++)
 		sock_join(&from[r], job, 0, ZMQ_PUSH, false);
 	return 1;
-}
-
-static inline struct end *fanin_next(struct end *to, unsigned int n)
-{
-	(void)n;
-	return to;
 }
 
 static void end_leave(struct end *e)

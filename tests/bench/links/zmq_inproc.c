@@ -7,6 +7,6 @@
 #define LINK_SLEEPS	true
 #define LINK_THREADS	true
 #define LINK_LEN_MAX	(1 * MIB)
-#define ZMQ_AT		"inproc://weir-bench-%d-%d"
+#define PAIR_AT		"inproc://weir-bench-%d-%d"
 
 #include "zmq_end.h"

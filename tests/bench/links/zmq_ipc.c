@@ -8,6 +8,6 @@
 #define LINK_HELPED	true
 #define LINK_THREADS	false
 #define LINK_LEN_MAX	(1 * MIB)
-#define ZMQ_AT		"ipc:///tmp/weir-bench-%d-%d"
+#define PAIR_AT		"ipc:///tmp/weir-bench-%d-%d"
 
 #include "zmq_end.h"
