@@ -104,40 +104,67 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 	return 0;
 }
 
-/*
- * The same for what comes at each sleep: word by word, for the calls that a
- * copy of unknown length takes cost more than the copy.
- */
-static int weir_wait_in(struct weir_sock *ws, struct weir_ioc_wait *wait,
-			const struct weir_ioc_wait __user *from)
+/* Any length, as copy_struct_from_user() would have it; or in the kernel. */
+static noinline int weir_wait_in_any(struct weir_sock *ws,
+				     struct weir_so_wait *wait, sockptr_t from,
+				     unsigned int len)
 {
-	if (!user_read_access_begin(from, sizeof(*from)))
-		goto slow;
-	unsafe_get_user(wait->size, &from->size, fault);
+	unsigned int n = min_t(unsigned int, len, sizeof(*wait));
+	int zeros = 1;
+
+	if (len < sizeof(wait->flags) || len > PAGE_SIZE)
+		return weir_refuse(ws, -EINVAL, "the option takes a struct weir_so_wait");
+	memset(wait, 0, sizeof(*wait));
+	if (copy_from_sockptr(wait, from, n))
+		zeros = -EFAULT;
+	else if (sockptr_is_kernel(from))
+		zeros = !memchr_inv(from.kernel + n, 0, len - n);
+	else
+		zeros = check_zeroed_user(from.user + n, len - n);
+	if (zeros < 0)
+		return weir_refuse(ws, -EFAULT, "the structure is not readable");
+	if (!zeros)
+		return weir_refuse(ws, -E2BIG, "the structure has fields this module does not know");
+	return 0;
+}
+
+/*
+ * What comes at each sleep: word by word, for the calls that a copy of unknown
+ * length takes cost more than the copy.
+ */
+static int weir_wait_in(struct weir_sock *ws, struct weir_so_wait *wait,
+			sockptr_t value, unsigned int len)
+{
+	const struct weir_so_wait __user *from = value.user;
+
+	if (unlikely(len != sizeof(*wait) || sockptr_is_kernel(value)) ||
+	    !user_read_access_begin(from, sizeof(*from)))
+		goto any;
 	unsafe_get_user(wait->flags, &from->flags, fault);
+	unsafe_get_user(wait->reserved, &from->reserved, fault);
 	unsafe_get_user(wait->timeout_ns, &from->timeout_ns, fault);
 	unsafe_get_user(wait->bytes, &from->bytes, fault);
 	user_read_access_end();
-	if (likely(wait->size == sizeof(*wait)))
-		return 0;
-	goto slow;
+	return 0;
 
 fault:
 	user_read_access_end();
-slow:
-	return weir_copy_in(ws, wait, sizeof(*wait), from);
+any:
+	return weir_wait_in_any(ws, wait, value, len);
 }
 
-static int weir_ioc_wait(struct weir_sock *ws,
-			 const struct weir_ioc_wait __user *arg)
+static int weir_set_wait(struct weir_sock *ws, sockptr_t value,
+			 unsigned int len)
 {
-	struct weir_ioc_wait wait;
+	struct weir_so_wait wait;
 	struct weir_ring *ring;
 	int err;
 
-	err = weir_wait_in(ws, &wait, arg);
+	err = weir_wait_in(ws, &wait, value, len);
 	if (err)
 		return err;
+	if (wait.reserved)
+		return weir_refuse(ws, -EINVAL, "reserved is not zero");
 	if (wait.flags & ~(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK) ||
 	    !(wait.flags & (WEIR_WAIT_IN | WEIR_WAIT_OUT)))
 		return weir_refuse(ws, -EINVAL, "wait for WEIR_WAIT_IN, WEIR_WAIT_OUT or both");
@@ -243,11 +270,8 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	struct weir_sock *ws = weir_sk(sock->sk);
 	void __user *uarg = (void __user *)arg;
 
-	if (cmd != WEIR_IOC_WAIT)
-		WRITE_ONCE(ws->why, NULL);
+	WRITE_ONCE(ws->why, NULL);
 	switch (cmd) {
-	case WEIR_IOC_WAIT:
-		return weir_ioc_wait(ws, uarg);
 	case WEIR_IOC_MAP:
 		return weir_ioc_map(ws, uarg);
 	case WEIR_IOC_DETACH:
@@ -476,11 +500,16 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 
 	if (level != SOL_WEIR)
 		return -ENOPROTOOPT;
-	/* who sets anything else is in no hurry */
-	if (name != WEIR_SO_KICK)
+	switch (name) {
+	case WEIR_SO_WAIT:
+		return weir_set_wait(ws, value, len);
+	case WEIR_SO_KICK:
+		err = weir_get_option(ws, value, len, &v);
+		return err ?: weir_kick(ws, (u32)v);
+	default:
+		/* who sets anything else is in no hurry */
 		return weir_set(ws, name, value, len);
-	err = weir_get_option(ws, value, len, &v);
-	return err ?: weir_kick(ws, (u32)v);
+	}
 }
 
 static int weir_put_bytes(const void *from, size_t n, char __user *value,

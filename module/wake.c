@@ -423,7 +423,7 @@ static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
  *
  * Arms the wake-up when it finds nothing. Level-triggered pollers come here
  * before each sleep; edge-triggered ones that read the mapped rings do not and
- * call WEIR_IOC_WAIT with a time-out of 0 instead.
+ * set WEIR_SO_WAIT with a time-out of 0 instead.
  */
 __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 {

@@ -321,6 +321,7 @@ struct weir_notice {
 #define WEIR_SO_SERVE		18	/* set, string: path or pattern, as WEIR_IOC_SERVE
 					 * with weight 1 */
 #define WEIR_SO_KICK		19	/* set: wake who sleeps, see WEIR_KICK_* */
+#define WEIR_SO_WAIT		20	/* set, struct weir_so_wait: sleep */
 
 /*
  * WEIR_SO_LONG_PATH sets a path or pattern of up to WEIR_PATH_MAX bytes, which
@@ -379,20 +380,21 @@ struct weir_ioc_map {
 #define WEIR_WAIT_KICK		0x4	/* first do what WEIR_SO_KICK does */
 
 /**
- * struct weir_ioc_wait - WEIR_IOC_WAIT: sleep until the rings are ready
- * @size: sizeof this structure.
+ * struct weir_so_wait - WEIR_SO_WAIT: sleep until the rings are ready
  * @flags: WEIR_WAIT_*.
+ * @reserved: 0.
  * @timeout_ns: nanoseconds to sleep; 0 to arm the wake-up and look once (for
  *	edge-triggered epoll), negative for ever.
  * @bytes: with WEIR_WAIT_OUT: bytes of ring space wanted, header included.
  *
- * Returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold, 0 on time-out,
- * -EINTR on a signal. A wait without an end goes on after a signal whose
+ * The option's length may be less, fields beyond it being 0, or more, if they
+ * are 0. setsockopt() returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold,
+ * 0 on time-out, -EINTR on a signal. A wait without an end goes on after a signal whose
  * handler has SA_RESTART.
  */
-struct weir_ioc_wait {
-	__u32	size;
+struct weir_so_wait {
 	__u32	flags;
+	__u32	reserved;
 	__s64	timeout_ns;
 	__u64	bytes;
 };
@@ -497,8 +499,9 @@ struct weir_sock_info {
 };
 
 /*
- * WEIR_SO_KICK: what was done in shared memory. An option, since on its way to
- * the socket an ioctl passes twice as many layers of the kernel.
+ * WEIR_SO_KICK: what was done in shared memory. It and WEIR_SO_WAIT are options,
+ * since on its way to the socket an ioctl passes twice as many layers of the
+ * kernel.
  */
 #define WEIR_KICK_READERS	0x1	/* records were published */
 #define WEIR_KICK_WRITER	0x2	/* the cursor of stream id (value >> 8) moved
@@ -507,8 +510,7 @@ struct weir_sock_info {
 
 #define WEIR_IOC_MAGIC		0xB5
 #define WEIR_IOC_MAP		_IOWR(WEIR_IOC_MAGIC, 1, struct weir_ioc_map)
-/* 2 was a kick, which is WEIR_SO_KICK now */
-#define WEIR_IOC_WAIT		_IOW(WEIR_IOC_MAGIC, 3, struct weir_ioc_wait)
+/* 2 and 3 were WEIR_SO_KICK and WEIR_SO_WAIT */
 #define WEIR_IOC_DETACH		_IO(WEIR_IOC_MAGIC, 4)	/* arg: stream id */
 #define WEIR_IOC_LIST		_IOWR(WEIR_IOC_MAGIC, 5, struct weir_ioc_list)
 

@@ -75,15 +75,19 @@ int weir_ioctl(int fd, unsigned long request, void *arg)
 	return ret;
 }
 
-int weir_kick(int fd, unsigned int what)
+int weir_setsockopt(int fd, int option, const void *value, socklen_t len)
 {
-	int saved = errno, ret = setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what,
-					    sizeof(what));
+	int saved = errno, ret = setsockopt(fd, SOL_WEIR, option, value, len);
 
 	if (ret < 0)
 		ret = -errno;
 	errno = saved;
 	return ret;
+}
+
+int weir_kick(int fd, unsigned int what)
+{
+	return weir_setsockopt(fd, WEIR_SO_KICK, &what, sizeof(what));
 }
 
 int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len)

@@ -54,11 +54,8 @@ static void weir_close_fd(int fd)
 static int weir_set(int fd, int option, const char *what, const void *value,
 		    size_t len)
 {
-	int saved = errno, err = 0;
+	int err = weir_setsockopt(fd, option, value, (socklen_t)len);
 
-	if (setsockopt(fd, SOL_WEIR, option, value, (socklen_t)len))
-		err = -errno;
-	errno = saved;
 	return err ? weir_refused(fd, err, "%s", what) : 0;
 }
 

@@ -44,6 +44,7 @@ int weir_fail(int err, const char *format, ...)
 int weir_refused(int fd, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int weir_ioctl(int fd, unsigned long request, void *arg);
+int weir_setsockopt(int fd, int option, const void *value, socklen_t len);
 int weir_kick(int fd, unsigned int what);
 int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
 void *weir_zalloc(size_t bytes);

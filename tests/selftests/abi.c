@@ -81,10 +81,11 @@ AT(weir_ioc_map, ring_bytes, 24);
 AT(weir_ioc_map, offset, 32);
 AT(weir_ioc_map, length, 48);
 
-SIZE(weir_ioc_wait, 24);
-AT(weir_ioc_wait, flags, 4);
-AT(weir_ioc_wait, timeout_ns, 8);
-AT(weir_ioc_wait, bytes, 16);
+SIZE(weir_so_wait, 24);
+AT(weir_so_wait, flags, 0);
+AT(weir_so_wait, reserved, 4);
+AT(weir_so_wait, timeout_ns, 8);
+AT(weir_so_wait, bytes, 16);
 
 SIZE(weir_list_entry, 376);
 AT(weir_list_entry, id, 8);
@@ -220,7 +221,6 @@ AT(weir_target_entry, path, 96);
 AT(weir_target_entry, hist, 352);
 
 static_assert(WEIR_IOC_MAP == 0xc040b501, "WEIR_IOC_MAP");
-static_assert(WEIR_IOC_WAIT == 0x4018b503, "WEIR_IOC_WAIT");
 static_assert(WEIR_IOC_DETACH == 0xb504, "WEIR_IOC_DETACH");
 static_assert(WEIR_IOC_LIST == 0xc020b505, "WEIR_IOC_LIST");
 static_assert(WEIR_IOC_SERVE == 0xc118b506, "WEIR_IOC_SERVE");
@@ -285,6 +285,7 @@ static_assert(WEIR_LIST_ROUTES == 16, "WEIR_LIST_ROUTES");
 static_assert(WEIR_LIST_TARGETS == 17, "WEIR_LIST_TARGETS");
 static_assert(WEIR_SO_INBOX_BYTES == 17, "WEIR_SO_INBOX_BYTES");
 static_assert(WEIR_SO_KICK == 19, "WEIR_SO_KICK");
+static_assert(WEIR_SO_WAIT == 20, "WEIR_SO_WAIT");
 /* a route entry has room for reasons to come */
 static_assert(WEIR_REASON_MAX <=
 	      sizeof(((struct weir_route_entry *)0)->refused) / 8, "refused");
@@ -358,10 +359,8 @@ struct call {
 	uint32_t size, flags_at, flag, path_at, out_at;
 };
 
-static const struct call mapped_calls[] = {
-	{ "WEIR_IOC_MAP", WEIR_IOC_MAP, sizeof(struct weir_ioc_map), 8, 8, 0, 0 },
-	{ "WEIR_IOC_WAIT", WEIR_IOC_WAIT, sizeof(struct weir_ioc_wait), 4, 8,
-	  0, 0 },
+static const struct call map_call = {
+	"WEIR_IOC_MAP", WEIR_IOC_MAP, sizeof(struct weir_ioc_map), 8, 8, 0, 0
 };
 
 static const struct call routed_calls[] = {
@@ -378,8 +377,6 @@ static char *make_call(const struct call *c, uint32_t room, uint32_t size,
 	char *p = at_end(room);
 
 	memcpy(p, &size, sizeof(size));
-	if (c->cmd == WEIR_IOC_WAIT)
-		memcpy(p + 4, &(uint32_t) { WEIR_WAIT_OUT }, 4);
 	if (c->path_at)
 		memcpy(p + c->path_at, path, strlen(path));
 	return p;
@@ -439,6 +436,61 @@ static void mapped(const struct call *c)
 	p = make_call(c, 16, 16, "");
 	tap_call(ioctl(fd, c->cmd, p), c->name);
 	tap_ok(*(uint32_t *)p == 16, "%s: smaller is taken", c->name);
+	close(fd);
+}
+
+static int wait_of(int fd, const void *wait, socklen_t len)
+{
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_WAIT, wait, len);
+}
+
+/* An option has no size of its own but its length. */
+static void waits(void)
+{
+	int fd = tap_publisher(SOCK_RDM, "/abi/pub", 4096);
+	struct weir_so_wait w = { .flags = WEIR_WAIT_OUT, .bytes = 4096 };
+	const socklen_t bad[] = { 0, 3, 4097, 1 << 30 };
+	socklen_t len;
+	uint32_t i;
+	char *p;
+
+	for (i = 0; i < 4; i++)
+		refused(fd, wait_of(fd, &w, bad[i]), EINVAL, "wait, length");
+	refused(fd, wait_of(fd, NULL, sizeof(w)), EFAULT, "wait, nowhere");
+	refused(fd, wait_of(fd, (void *)-4096L, sizeof(w)), EFAULT,
+		"wait, in the kernel");
+	refused(fd, wait_of(fd, at_end(sizeof(w) - 2), sizeof(w)), EFAULT,
+		"wait, half of it");
+	refused(fd, wait_of(fd, at_end(2), 4), EFAULT, "wait, half of little");
+	p = at_end(sizeof(w));
+	memcpy(p, &w, sizeof(w));
+	tap_is(wait_of(fd, p, sizeof(w)), WEIR_WAIT_OUT, "wait, at a page's end");
+	refused(fd, wait_of(fd, p, sizeof(w) + 8), EFAULT, "wait, beyond it");
+	p = at_end(sizeof(w) + 8);
+	memcpy(p, &w, sizeof(w));
+	tap_is(wait_of(fd, p, sizeof(w) + 8), WEIR_WAIT_OUT,
+	       "wait, longer with a zero tail");
+	p[sizeof(w) + 7] = 1;
+	refused(fd, wait_of(fd, p, sizeof(w) + 8), E2BIG,
+		"wait, longer with something");
+	/* an older caller's: just what is needed, which is for one record */
+	for (len = 4; len <= 16; len += 4)
+		tap_is(wait_of(fd, &w, len), WEIR_WAIT_OUT, "wait, shorter");
+	w.reserved = 1;
+	refused(fd, tap_sleep(fd, &w), EINVAL, "wait, reserved");
+	w.reserved = 0;
+	for (i = 8; i; i <<= 1) {
+		w.flags = WEIR_WAIT_OUT | i;
+		if (tap_sleep(fd, &w) != -1 || errno != EINVAL)
+			break;
+	}
+	tap_ok(!i, "wait: unknown flags are refused");
+	w.flags = WEIR_WAIT_IN;
+	len = sizeof(w);
+	tap_fails(getsockopt(fd, SOL_WEIR, WEIR_SO_WAIT, &w, &len),
+		  ENOPROTOOPT, "a wait cannot be got");
+	tap_fails(ioctl(fd, _IOW(WEIR_IOC_MAGIC, 3, struct weir_so_wait), &w),
+		  ENOTTY, "an ioctl is no wait");
 	close(fd);
 }
 
@@ -583,17 +635,17 @@ static void long_paths(void)
 static void wrong_calls(void)
 {
 	struct weir_ioc_map map = { .size = sizeof(map), .id = 7 };
-	struct weir_ioc_wait w = { .size = sizeof(w) };
+	struct weir_so_wait w = { .flags = 0 };
 	int fd = tap_socket(SOCK_RDM), v;
 
 	refused(fd, ioctl(fd, WEIR_IOC_MAP, &map), ENXIO, "map no such stream");
 	map.id = 0;
 	refused(fd, ioctl(fd, WEIR_IOC_MAP, &map), ENXIO, "map no outbox");
-	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), EINVAL, "wait for nothing");
+	refused(fd, tap_sleep(fd, &w), EINVAL, "wait for nothing");
 	w.flags = WEIR_WAIT_KICK;
-	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), EINVAL, "wait, kick only");
+	refused(fd, tap_sleep(fd, &w), EINVAL, "wait, kick only");
 	w.flags = WEIR_WAIT_OUT;
-	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), ENOTCONN,
+	refused(fd, tap_sleep(fd, &w), ENOTCONN,
 		"wait for room without outbox");
 	refused(fd, tap_kick(fd, WEIR_KICK_READERS), ENOTCONN,
 		"kick without outbox");
@@ -618,14 +670,14 @@ static void wrong_calls(void)
 	if (tap_bind(fd, "/abi/calls"))
 		tap_bail("bind");
 	w.bytes = 65536 + 1;
-	refused(fd, ioctl(fd, WEIR_IOC_WAIT, &w), EMSGSIZE,
+	refused(fd, tap_sleep(fd, &w), EMSGSIZE,
 		"wait for more than the ring");
 	w.bytes = 65536;
-	tap_is(ioctl(fd, WEIR_IOC_WAIT, &w), WEIR_WAIT_OUT,
+	tap_is(tap_sleep(fd, &w), WEIR_WAIT_OUT,
 	       "wait for the whole ring");
 	w.flags = WEIR_WAIT_IN;
 	w.timeout_ns = 1000000;
-	tap_is(ioctl(fd, WEIR_IOC_WAIT, &w), 0, "wait in vain is 0");
+	tap_is(tap_sleep(fd, &w), 0, "wait in vain is 0");
 	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 0), 0), ENOTTY, "command 0");
 	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 6), 0), ENOTTY, "command 6");
 	tap_fails(ioctl(fd, _IOWR(WEIR_IOC_MAGIC, 1, char[72]), &map), ENOTTY,
@@ -902,8 +954,8 @@ int main(void)
 
 	tap_family();
 	tap_watchdog(120);
-	for (i = 0; i < 2; i++)
-		mapped(&mapped_calls[i]);
+	mapped(&map_call);
+	waits();
 	enums();
 	names();
 	long_paths();

@@ -199,8 +199,8 @@ static void exercise(int p, int k, struct weir *l, const char *path, int type)
 {
 	struct weir_config oldest = { .start = WEIR_START_OLDEST };
 	struct pollfd pf[] = { { p, POLLIN | POLLOUT, 0 }, { k, POLLIN, 0 } };
-	struct weir_ioc_wait wait = {
-		.size = sizeof(wait), .flags = WEIR_WAIT_OUT, .bytes = 1000,
+	struct weir_so_wait wait = {
+		.flags = WEIR_WAIT_OUT, .bytes = 1000,
 	};
 	char big[3000] = { 0 };
 	struct weir *late;
@@ -215,10 +215,10 @@ static void exercise(int p, int k, struct weir *l, const char *path, int type)
 		tap_kick(p, WEIR_KICK_READERS);
 	}
 	send(p, (char *)4096, 100, MSG_DONTWAIT);
-	ioctl(p, WEIR_IOC_WAIT, &wait);
+	tap_sleep(p, &wait);
 	wait.timeout_ns = 1000000;
 	wait.bytes = RING;
-	ioctl(p, WEIR_IOC_WAIT, &wait);
+	tap_sleep(p, &wait);
 	lists(p);
 	if (!weir_open(&late, type, &oldest)) {
 		if (!weir_subscribe(late, path))
@@ -399,8 +399,8 @@ static int hostile(void *arg)
 					scribble(&maps[i], 1 + (int)(rnd() % 8));
 			}
 			for (i = 0; i < n; i++) {
-				struct weir_ioc_wait wait = {
-					.size = sizeof(wait), .bytes = rnd() % RING,
+				struct weir_so_wait wait = {
+					.bytes = rnd() % RING,
 					.flags = 1 + rnd() % 3,
 				};
 				struct pollfd p = { fds[i], POLLIN | POLLOUT, 0 };
@@ -414,7 +414,7 @@ static int hostile(void *arg)
 					tap_kick(fds[i], rnd() % 8 | (rnd() % 4) << 8);
 					break;
 				case 2:
-					ioctl(fds[i], WEIR_IOC_WAIT, &wait);
+					tap_sleep(fds[i], &wait);
 					break;
 				case 3:
 					poll(&p, 1, 0);

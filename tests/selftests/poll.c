@@ -2,7 +2,7 @@
 /*
  * poll, select and epoll tell what holds on every kind of weir socket, and
  * sleepers in them are woken by what they wait for: level-triggered with plain
- * calls, edge-triggered with WEIR_IOC_WAIT and a time-out of 0 as the re-arming
+ * calls, edge-triggered with WEIR_SO_WAIT and a time-out of 0 as the re-arming
  * call. With 200 sockets in one epoll, each wakes for its own messages only.
  */
 #include <sys/epoll.h>
@@ -156,11 +156,11 @@ static int add(int ep, int fd, uint32_t events)
 
 static int arm(int fd, uint32_t flags)
 {
-	struct weir_ioc_wait w = {
-		.size = sizeof(w), .flags = flags, .bytes = 4000,
+	struct weir_so_wait w = {
+		.flags = flags, .bytes = 4000,
 	};
 
-	return ioctl(fd, WEIR_IOC_WAIT, &w);
+	return tap_sleep(fd, &w);
 }
 
 static void edges(void)

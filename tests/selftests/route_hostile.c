@@ -235,8 +235,8 @@ static const struct lie {
 static int one_lie(void *arg)
 {
 	const struct lie *lie = arg;
-	struct weir_ioc_wait wait = {
-		.size = sizeof(wait), .timeout_ns = MS,
+	struct weir_so_wait wait = {
+		.timeout_ns = MS,
 		.flags = WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK,
 		.bytes = 64,
 	};
@@ -258,7 +258,7 @@ static int one_lie(void *arg)
 		lie->tell(&l, rec);
 		for (n = 0; n < 3; n++)
 			liar_kick(&l);
-		ioctl(l.fd, WEIR_IOC_WAIT, &wait);
+		tap_sleep(l.fd, &wait);
 		tap_poll_now(l.fd, POLLIN | POLLOUT);
 		for (n = 0; n < 20; n++)
 			liar_say(&l, WEIR_KIND_REQUEST, 0, 0, 8, 2, n);
@@ -682,15 +682,14 @@ static void *stormer(void *arg)
 
 	seed((uint64_t)(uintptr_t)arg);
 	while (n-- && !get(&quit)) {
-		struct weir_ioc_wait wait = {
-			.size = sizeof(wait), .timeout_ns = 0,
+		struct weir_so_wait wait = {
 			.flags = WEIR_WAIT_IN | WEIR_WAIT_KICK,
 		};
 
 		if (rnd() % 4)
 			tap_kick(weir_fd(storm_w), rnd() % 8);
 		else
-			ioctl(weir_fd(storm_w), WEIR_IOC_WAIT, &wait);
+			tap_sleep(weir_fd(storm_w), &wait);
 		if (rnd() % 64 == 0)
 			raw_call(weir_fd(storm_w), rnd() % 2 ? "/storm" : "/storm/x");
 	}

@@ -162,11 +162,11 @@ static void read_only(void)
 		tap_fails(set(fd, name, &v, sizeof(v)), ENOPROTOOPT,
 			  "get-only options cannot be set");
 	tap_fails(set(fd, 0, &v, sizeof(v)), ENOPROTOOPT, "no option 0");
-	tap_fails(set(fd, 20, &v, sizeof(v)), ENOPROTOOPT, "no option 20");
+	tap_fails(set(fd, 21, &v, sizeof(v)), ENOPROTOOPT, "no option 21");
 	tap_fails(set(fd, -1, &v, sizeof(v)), ENOPROTOOPT, "no option -1");
 	len = sizeof(v);
-	tap_fails(getsockopt(fd, SOL_WEIR, 20, &v, &len), ENOPROTOOPT,
-		  "get: no option 20");
+	tap_fails(getsockopt(fd, SOL_WEIR, 21, &v, &len), ENOPROTOOPT,
+		  "get: no option 21");
 	tap_fails(getsockopt(fd, SOL_WEIR + 1, 1, &v, &len), ENOPROTOOPT,
 		  "get: no such level");
 	tap_fails(setsockopt(fd, SOL_WEIR + 1, 1, &v, len), ENOPROTOOPT,

@@ -387,6 +387,11 @@ TAP_UNUSED static int tap_kick(int fd, unsigned int what)
 	return setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what, sizeof(what));
 }
 
+TAP_UNUSED static int tap_sleep(int fd, const struct weir_so_wait *wait)
+{
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_WAIT, wait, sizeof(*wait));
+}
+
 /* --- messages ------------------------------------------------------------- */
 
 /* Contents that depend on a number and a place, and a check of them. */

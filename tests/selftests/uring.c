@@ -151,8 +151,7 @@ static void polls(void)
 		while (recv(s, buf, 8, MSG_DONTWAIT) == 1)
 			;
 		/* a multishot poll is edge-triggered: arm as for epoll's */
-		ioctl(s, WEIR_IOC_WAIT, &(struct weir_ioc_wait) {
-			.size = sizeof(struct weir_ioc_wait),
+		tap_sleep(s, &(struct weir_so_wait) {
 			.flags = WEIR_WAIT_IN,
 		});
 	}

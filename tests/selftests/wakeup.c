@@ -4,7 +4,7 @@
  * after a spin of random length, so that the publish of one falls everywhere
  * around the falling asleep of the other; each wait has a deadline of 30 s, and
  * one that is over is a wake-up lost. All pairings of library and kernel, of
- * sleeping in WEIR_IOC_WAIT, poll and edge-triggered epoll; many readers of
+ * sleeping in WEIR_SO_WAIT, poll and edge-triggered epoll; many readers of
  * one ring; a writer that sleeps for room; both ways of fencing and the
  * changing between them (tunable fence_records).
  */

@@ -449,7 +449,7 @@ static void model_kick_writer(struct model_ring *ring)
 	pthread_cond_broadcast(&model_cond);
 }
 
-static int model_wait(struct model_sock *ws, const struct weir_ioc_wait *wait)
+static int model_wait(struct model_sock *ws, const struct weir_so_wait *wait)
 {
 	__u64 ns = wait->timeout_ns < 0 ? ~0ULL : (__u64)wait->timeout_ns;
 	bool mine = ns < MODEL_SLEEP_S * 1000000000ULL;
@@ -613,17 +613,10 @@ static int model_kick(struct model_sock *ws, unsigned long what)
 static int model_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 {
 	unsigned long id = (unsigned long)arg;
-	struct weir_ioc_wait *wait = arg;
 
 	switch (request) {
 	case WEIR_IOC_MAP:
 		return model_ioc_map(ws, arg);
-	case WEIR_IOC_WAIT:
-		tap_need(wait->size == sizeof(*wait));
-		model_waits++;
-		if (wait->flags & WEIR_WAIT_KICK)
-			model_kick(ws, WEIR_KICK_READERS);
-		return model_wait(ws, wait);
 	case WEIR_IOC_DETACH:
 		if (id >= MODEL_READERS || !ws->readers[id])
 			return -ENXIO;
@@ -740,12 +733,29 @@ int __wrap_socket(int domain, int type, int protocol)
 	return fd;
 }
 
+static int model_set_wait(struct model_sock *ws,
+			  const struct weir_so_wait *wait, socklen_t len)
+{
+	int ret;
+
+	tap_need(len == sizeof(*wait) && !wait->reserved);
+	pthread_mutex_lock(&model_lock);
+	model_waits++;
+	if (wait->flags & WEIR_WAIT_KICK)
+		model_kick(ws, WEIR_KICK_READERS);
+	ret = model_wait(ws, wait);
+	pthread_mutex_unlock(&model_lock);
+	return ret;
+}
+
 int __wrap_setsockopt(int fd, int level, int option, const void *value,
 		      socklen_t len);
 int __wrap_setsockopt(int fd, int level, int option, const void *value,
 		      socklen_t len)
 {
 	tap_need(level == SOL_WEIR);
+	if (option == WEIR_SO_WAIT)
+		return model_set_wait(model_socks[fd], value, len);
 	if (option == WEIR_SO_LONG_PATH) {
 		tap_need(len <= WEIR_PATH_MAX);
 		memcpy(model_socks[fd]->long_path, value, len);
