@@ -310,8 +310,11 @@ static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
 static inline int weir_glance(const struct weir_stream *s,
 			      struct weir_ring_rec *r)
 {
-	int ret = weir_ring_plain(&s->ring, weir_stream_pos(s), r);
+	int ret;
 
+	if (!s->gating)
+		return -EAGAIN;
+	ret = weir_ring_plain(&s->ring, weir_stream_pos(s), r);
 	/* after the record, so that we had not been evicted by then */
 	weir_fence_acquire();
 	return weir_ring_life(&s->ring) == s->life ? ret : -EAGAIN;
@@ -329,8 +332,8 @@ static int weir_peek_glance(struct weir *w, struct weir_msg *msg)
 	int ret;
 
 	if (w->parting || !w->nstreams || w->hot == w->inbox ||
-	    (w->inbox && weir_glance(w->inbox, &r)) ||
-	    (w->turn_end && weir_glance(w->streams[turn], &r)))
+	    (w->turn_end && weir_glance(w->streams[turn], &r)) ||
+	    (w->inbox && weir_glance(w->inbox, &r)))
 		return -EAGAIN;
 	for (i = 0; i < w->nstreams; i++) {
 		turn = turn + 1 < w->nstreams ? turn + 1 : 0;
