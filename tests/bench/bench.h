@@ -187,7 +187,8 @@ enum setup {
  * @threads: its sides are threads of one process.
  * @helped: others than the two sides do part of the work.
  * @period_ns: between the messages of a fixed load; 0: it is none.
- * @begin_ns: when its first is to be sent.
+ * @answered: each of these is waited for to come back.
+ * @begin_ns: when the first is to be sent, of a fan-out.
  * @arrived: how often a side came to a meeting point.
  * @counted: count instructions too (and nothing else, if @stepping).
  * @stepping: the parent single-steps side 0, see job_traced().
@@ -219,7 +220,8 @@ struct job {
 	bool		threads;
 	bool		helped;
 	uint64_t	period_ns;
-	_Atomic uint64_t begin_ns;
+	bool		answered;
+	uint64_t	begin_ns;
 	_Atomic uint32_t arrived;
 	bool		counted;
 	bool		stepping;
@@ -257,7 +259,7 @@ struct job {
  * @open: makes both ends, before the fork. 0, or -errno if it can't be had.
  * @close: of what @open made.
  * @rtt: round trips; runs in both sides.
- * @paced: one side sends at fixed times, the other receives.
+ * @paced: one side sends at fixed times, the other receives, or answers.
  * @oneway: messages one at a time, with the time of sending in them.
  * @rate: one side sends, the other receives, as fast as they can.
  * @solo: both ends in one process: @ns for sending, @ns2 for receiving.
@@ -268,7 +270,7 @@ struct job {
  * @setup: opens, joins and closes both ends in one process, @count times; @ns:
  *	the first time of all, with a message.
  * @cost: requests and replies by stage, all in one process. Routed ones have
- *	only @rtt, @rate and @cost, polled ones only @cost; that is theirs alone.
+ *	only @rtt, @paced (answered), @rate and @cost, polled ones only @cost; that is theirs alone.
  */
 struct contestant {
 	const char	*name;

@@ -8,7 +8,7 @@
 
 #include "figure.h"
 
-#define KEPT_MAX	64
+#define KEPT_MAX	128
 
 /* A round has too few messages for the last of them. */
 static const struct {
@@ -23,8 +23,9 @@ static const struct {
 
 #define PERCENTILES	(sizeof(percentiles) / sizeof(percentiles[0]))
 
-/* Of all rounds so far, by contestant and rate. */
+/* Of all rounds so far, by measurement, contestant and rate. */
 static struct kept {
+	const char	*bench;
 	const char	*who;
 	unsigned long	rate;
 	struct hist	hist;
@@ -32,23 +33,26 @@ static struct kept {
 
 static unsigned int nkept;
 
-static struct kept *kept_of(const char *who, unsigned long rate)
+static struct kept *kept_of(const char *bench, const char *who,
+			    unsigned long rate)
 {
 	unsigned int i;
 
 	for (i = 0; i < nkept; i++) {
-		if (!strcmp(kept[i].who, who) && kept[i].rate == rate)
+		if (!strcmp(kept[i].bench, bench) &&
+		    !strcmp(kept[i].who, who) && kept[i].rate == rate)
 			return &kept[i];
 	}
 	if (nkept == KEPT_MAX)
 		die("too many histograms");
+	kept[nkept].bench = bench;
 	kept[nkept].who = who;
 	kept[nkept].rate = rate;
 	return &kept[nkept++];
 }
 
-static void add(unsigned int round, const char *who, unsigned long rate,
-		const struct hist *h, bool of_all)
+static void add(unsigned int round, const struct kept *k, const struct hist *h,
+		bool of_all)
 {
 	char name[24];
 	size_t i;
@@ -56,8 +60,9 @@ static void add(unsigned int round, const char *who, unsigned long rate,
 	for (i = 0; i < PERCENTILES; i++) {
 		if (percentiles[i].of_all != of_all)
 			continue;
-		snprintf(name, sizeof(name), "paced_%s", percentiles[i].name);
-		figure_add(round, name, who, rate,
+		snprintf(name, sizeof(name), "%s_%s", k->bench,
+			 percentiles[i].name);
+		figure_add(round, name, k->who, k->rate,
 			   (double)hist_percentile(h, percentiles[i].percent));
 	}
 }
@@ -66,10 +71,11 @@ static void add(unsigned int round, const char *who, unsigned long rate,
 void paced_measure(unsigned int round, const struct contestant *c,
 		   const struct job *job)
 {
-	unsigned long rate = 1000000000 / job->period_ns;
+	struct kept *k = kept_of(job->answered ? "paced_rtt" : "paced", c->name,
+				 1000000000 / job->period_ns);
 
-	hist_merge(&kept_of(c->name, rate)->hist, &job->hist);
-	add(round, c->name, rate, &job->hist, false);
+	hist_merge(&k->hist, &job->hist);
+	add(round, k, &job->hist, false);
 }
 
 /* All rounds are over. */
@@ -78,7 +84,7 @@ void paced_sum(void)
 	unsigned int i;
 
 	for (i = 0; i < nkept; i++)
-		add(0, kept[i].who, kept[i].rate, &kept[i].hist, true);
+		add(0, &kept[i], &kept[i].hist, true);
 }
 
 /* Lines of earlier runs. */
@@ -106,9 +112,10 @@ void paced_write(FILE *file)
 		bool first = true;
 
 		fprintf(file,
-			"{\"mode\":\"%s\",\"hist\":\"paced\",\"who\":\"%s\",\"rate\":%lu,"
+			"{\"mode\":\"%s\",\"hist\":\"%s\",\"who\":\"%s\",\"rate\":%lu,"
 			"\"n\":%llu,\"max\":%llu,\"buckets\":[",
-			mode_names[options.mode], kept[i].who, kept[i].rate,
+			mode_names[options.mode], kept[i].bench, kept[i].who,
+			kept[i].rate,
 			(unsigned long long)h->n, (unsigned long long)h->max);
 		for (b = 0; b < HIST_BUCKETS; b++) {
 			if (!h->count[b])

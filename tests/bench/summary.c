@@ -32,6 +32,7 @@ static const struct kind kinds[] = {
 	{ "fixed load, median", "paced_p50", 5000, "weir", "weir-wait" },
 	{ "99 %", "paced_p99", 5000, "weir", "weir-wait" },
 	{ "99.99 %", "paced_p99.99", 5000, "weir", "weir-wait" },
+	{ "answer, 99 %", "paced_rtt_p99", 1000, "weir", "weir-wait" },
 	{ "stream", "rate", 32, "weir", "weir" },
 	{ "stream, 64 KiB", "rate", 64 * KIB, "weir", "weir" },
 	{ "send", "publish", 32, "weir", "weir" },

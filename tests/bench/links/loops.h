@@ -274,7 +274,61 @@ inlined void rtt_loop(struct job *job, struct end *e, int side, size_t len)
 		job->ns = took_best(k) * job->count / slice;
 }
 
+/* --- at a fixed load --- */
+
+/*
+ * Each message when it is due, or as soon after that as can be. Its latency
+ * counts from when it was due, whether the sender was kept from it or not: so
+ * nothing is left out of what an earlier one that took long did to it (G. Tene's
+ * coordinated omission). It ends where the message is, or, if each is answered,
+ * where its answer is.
+ */
+static void paced_send(struct job *job, struct end *e)
+{
+	uint64_t i, n = job->warm + job->count, at, begin = now_ns() + 2000000;
+
+	for (i = 0; i < n; i++) {
+		struct claim c = { };
+		struct view v = { };
+		uint64_t *word;
+
+		at = begin + i * job->period_ns;
+		while (now_ns() < at)
+			__builtin_ia32_pause();
+		word = end_claim(e, job->len, &c);
+		payload_fill(word, job->len, i);
+		*word = at;
+		end_commit(e, job->len, &c, job->answered);
+		if (!job->answered)
+			continue;
+		used(get(e, job->len, &v));
+		if (i >= job->warm)
+			hist_add(&job->hist, now_ns() - at);
+	}
+}
+
 #ifndef LINK_OWN
+
+static void paced_receive(struct job *job, struct end *e)
+{
+	uint64_t i, n = job->warm + job->count, at;
+
+	for (i = 0; i < n; i++) {
+		struct claim c = { };
+		struct view v = { };
+		const uint64_t *msg = end_peek(e, job->len, &v);
+
+		used(payload_sum(msg, job->len));
+		at = *msg;
+		end_release(e, &v);
+		if (job->answered)
+			put(e, job->len, &c, i, i + 1 < n);
+		else if (i >= job->warm)
+			hist_add(&job->hist, now_ns() - at);
+	}
+}
+
+/* --- both sides --- */
 
 /* One side of it: by a loop that knows the most usual length beforehand. */
 inlined void side_run(struct job *job, int side,
@@ -304,50 +358,20 @@ static void rtt(struct job *job, int side)
 	side_run(job, side, rtt_loop);
 }
 
-/* --- at a fixed load --- */
-
-/*
- * A message's latency counts from when it was to be sent, whether the sender was
- * kept from it or not: so nothing is left out of what an earlier one that took
- * long did to it (G. Tene's coordinated omission).
- */
 static void paced(struct job *job, int side)
 {
-	uint64_t i, n = job->warm + job->count, at, now;
 	struct end e;
 
 	end_join(&e, job, 0, side);
 	job_meet(job);
-	/* the sender looks at the clock all the time */
-	if (side)
+	if (side) {
+		/* the sender looks at the clock all the time */
 		cpu_start(job, side);
-	if (!side)
-		atomic_store(&job->begin_ns, now_ns() + 2000000);
-	for (i = 0; !side && i < n; i++) {
-		struct claim c = { };
-		uint64_t *word;
-
-		at = job->begin_ns + i * job->period_ns;
-		while (now_ns() < at)
-			__builtin_ia32_pause();
-		word = end_claim(&e, job->len, &c);
-		payload_fill(word, job->len, i);
-		*word = at;
-		end_commit(&e, job->len, &c, false);
-	}
-	for (i = 0; side && i < n; i++) {
-		struct view v = { };
-		const uint64_t *msg = end_peek(&e, job->len, &v);
-
-		used(payload_sum(msg, job->len));
-		at = *msg;
-		end_release(&e, &v);
-		now = now_ns();
-		if (i >= job->warm)
-			hist_add(&job->hist, now - at);
-	}
-	if (side)
+		paced_receive(job, &e);
 		cpu_stop(job, side);
+	} else {
+		paced_send(job, &e);
+	}
 	job_meet(job);
 	end_leave(&e);
 }

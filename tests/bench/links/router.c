@@ -231,7 +231,9 @@ static void rtt(struct job *job, int side)
 	job_meet(job);
 	end_join(&e, job, 0, 0);
 	cpu_start(job, 0);
-	if (job->len == 32)
+	if (job->period_ns)
+		paced_send(job, &e);
+	else if (job->len == 32)
 		rtt_loop(job, &e, 0, 32);
 	else
 		rtt_loop(job, &e, 0, job->len);
@@ -604,6 +606,7 @@ static void close_polled(void)
 	.open		= open_route,					\
 	.close		= close_route,					\
 	.rtt		= rtt,						\
+	.paced		= rtt,						\
 	.rate		= rate,						\
 	.cost		= cost,						\
 }
