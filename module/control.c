@@ -6,10 +6,13 @@
  *
  * Process context.
  */
+#include <linux/compat.h>
 #include <linux/log2.h>
+#include <linux/ptrace.h>
 #include <linux/sockios.h>
 #include <linux/uaccess.h>
 #include <asm/ioctls.h>
+#include <asm/syscall.h>
 
 #include "router.h"
 
@@ -153,6 +156,17 @@ any:
 	return weir_wait_in_any(ws, wait, value, len);
 }
 
+/*
+ * io_uring sets options, too (since 6.7), with its ring locked or in a thread
+ * that serves the whole ring: nobody is to sleep there.
+ */
+static bool weir_called_itself(void)
+{
+	return !(current->flags & PF_IO_WORKER) &&
+	       (in_compat_syscall() ||
+		syscall_get_nr(current, current_pt_regs()) == __NR_setsockopt);
+}
+
 static int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 			 unsigned int len)
 {
@@ -165,6 +179,9 @@ static int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 		return err;
 	if (wait.reserved)
 		return weir_refuse(ws, -EINVAL, "reserved is not zero");
+	if (wait.timeout_ns && unlikely(!weir_called_itself()))
+		return weir_refuse(ws, -EOPNOTSUPP,
+				   "only setsockopt() itself may sleep");
 	if (wait.flags & ~(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK) ||
 	    !(wait.flags & (WEIR_WAIT_IN | WEIR_WAIT_OUT)))
 		return weir_refuse(ws, -EINVAL, "wait for WEIR_WAIT_IN, WEIR_WAIT_OUT or both");

@@ -388,9 +388,10 @@ struct weir_ioc_map {
  * @bytes: with WEIR_WAIT_OUT: bytes of ring space wanted, header included.
  *
  * The option's length may be less, fields beyond it being 0, or more, if they
- * are 0. setsockopt() returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold,
- * 0 on time-out, -EINTR on a signal. A wait without an end goes on after a signal whose
- * handler has SA_RESTART.
+ * are 0. Only setsockopt() itself sleeps: set by io_uring it may only look
+ * (-EOPNOTSUPP). It returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold,
+ * 0 on time-out, -EINTR on a signal. A wait without an end goes on after a
+ * signal whose handler has SA_RESTART.
  */
 struct weir_so_wait {
 	__u32	flags;

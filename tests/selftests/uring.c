@@ -2,9 +2,9 @@
 /*
  * io_uring drives weir sockets as any others: POLL_ADD (once and repeated),
  * RECV, SEND, READ, WRITE, ACCEPT and CONNECT complete at once when they can,
- * when somebody else makes it possible if not, and can be cancelled. Uses the
- * bare system calls, so that it needs no library; skipped where the kernel has
- * no io_uring.
+ * when somebody else makes it possible if not, and can be cancelled. Options may
+ * be set through it, but nothing sleeps in them. Uses the bare system calls, so
+ * that it needs no library; skipped where the kernel has no io_uring.
  */
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
@@ -168,6 +168,39 @@ static void polls(void)
 	close(s);
 }
 
+/* An option, as io_uring sets them since 6.7; what came of it. */
+static int set_option(int fd, int option, const void *value, uint32_t len)
+{
+	submit((struct io_uring_sqe) {
+		.opcode = IORING_OP_URING_CMD, .fd = fd,
+		.off = 3,			/* SOCKET_URING_OP_SETSOCKOPT */
+		.addr = SOL_WEIR | (uint64_t)option << 32,
+		.splice_fd_in = (int32_t)len,	/* optlen */
+		.addr3 = (uint64_t)(uintptr_t)value,
+	}, 6);
+	return result(6);
+}
+
+static void options(void)
+{
+	struct weir_so_wait wait = { .flags = WEIR_WAIT_OUT, .timeout_ns = -1 };
+	int fd = tap_publisher(SOCK_RDM, "/uring/options", 4096);
+	int kick = WEIR_KICK_READERS;
+
+	tap_is(set_option(fd, WEIR_SO_WAIT, &wait, sizeof(wait)), -EOPNOTSUPP,
+	       "nobody sleeps in io_uring's part");
+	if (set_option(fd, WEIR_SO_KICK, &kick, sizeof(kick)) == -EOPNOTSUPP) {
+		tap_diag("it sets no options here");
+	} else {
+		wait.timeout_ns = 0;
+		tap_is(set_option(fd, WEIR_SO_WAIT, &wait, sizeof(wait)),
+		       WEIR_WAIT_OUT, "but looks");
+	}
+	wait.timeout_ns = -1;
+	tap_is(tap_sleep(fd, &wait), WEIR_WAIT_OUT, "as setsockopt() does");
+	close(fd);
+}
+
 static void transfers(int read_op, int write_op, const char *name)
 {
 	static char out[2000], in[2000];
@@ -292,6 +325,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	setup();
 	polls();
+	options();
 	transfers(IORING_OP_RECV, IORING_OP_SEND, "RECV and SEND");
 	transfers(IORING_OP_READ, IORING_OP_WRITE, "READ and WRITE");
 	connections();
