@@ -13,6 +13,7 @@
 
 #include "router.h"
 #include "trace.h"
+#include "walk.h"
 
 static void weir_port_free(struct work_struct *work)
 {
@@ -71,6 +72,33 @@ void weir_ports_resume(struct weir_ring *inbox)
 	}
 }
 
+/* Room that it waits for, with what is kept free. Under the inbox's post.lock. */
+static u64 weir_port_need(const struct weir_port *port,
+			  const struct weir_ring *inbox)
+{
+	u64 kept = (u64)inbox->post.kept * WEIR_ANSWER_BYTES;
+
+	return port->wait_bytes == U64_MAX ? U64_MAX : port->wait_bytes + kept;
+}
+
+/*
+ * weir_ports_fit() - less is kept free: who now finds room looks again
+ *
+ * Under the inbox's post.lock.
+ */
+void weir_ports_fit(struct weir_ring *inbox)
+{
+	struct weir_port *port, *next;
+
+	lockdep_assert_held(&inbox->post.lock);
+	list_for_each_entry_safe(port, next, &inbox->post.waiting, wait_link) {
+		if (!weir_inbox_room(inbox, weir_port_need(port, inbox)))
+			continue;
+		list_del_init(&port->wait_link);
+		weir_port_later(port);
+	}
+}
+
 /* weir_port_unwait() - wait for nobody's room any more; under run_lock */
 void weir_port_unwait(struct weir_port *port)
 {
@@ -90,7 +118,10 @@ void weir_port_unwait(struct weir_port *port)
  * weir_port_wait() - go on when an inbox has room
  * @port: whose walk is held up; its run_lock is held, no other lock.
  * @inbox: the inbox.
- * @bytes: wanted.
+ * @bytes: wanted, see weir_run_hold().
+ *
+ * What is kept for answers may be less by now than when there was no room, and
+ * all that was in the inbox read: then nobody would kick any more.
  *
  * Return: true when there is room already, or a socket no more: look again.
  */
@@ -103,11 +134,13 @@ bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes)
 	port->wait_for = inbox;
 	spin_lock(&inbox->post.lock);
 	list_add_tail(&port->wait_link, &inbox->post.waiting);
-	weir_inbox_want(inbox, bytes);
+	port->wait_bytes = bytes;
+	weir_inbox_want(inbox, weir_port_need(port, inbox));
 	spin_unlock(&inbox->post.lock);
 	weir_inbox_fence(inbox, port->cpus);
 	spin_lock(&inbox->post.lock);
-	room = !inbox->post.reader || weir_inbox_room(inbox, bytes);
+	room = !inbox->post.reader ||
+	       weir_inbox_room(inbox, weir_port_need(port, inbox));
 	spin_unlock(&inbox->post.lock);
 	if (room)
 		weir_port_unwait(port);

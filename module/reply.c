@@ -279,7 +279,8 @@ static noinline int weir_reply_one(struct weir_port *port,
 	if (unlikely(!fits && post->reader && m->flags & WEIR_REC_WAIT &&
 		     total + keep <= weir_ring_bytes(&caller->inbox->view))) {
 		spin_unlock(&post->lock);
-		return weir_run_hold(run, caller->inbox, total + keep);
+		return weir_run_hold(run, caller->inbox,
+				     total - WEIR_ANSWER_BYTES);
 	}
 	handle = call->handle;
 	tag_key = call->tag_key;

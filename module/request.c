@@ -392,8 +392,7 @@ int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 	if (m->kind == WEIR_KIND_REQUEST) {
 		if (!weir_port_ready(port, 1, 0))
 			return weir_run_hold(&port->run, port->inbox,
-					     WEIR_ANSWER_BYTES *
-					     ((u64)post->kept + 1));
+					     WEIR_ANSWER_BYTES);
 		port->answers--;
 		spin_lock(&post->lock);
 		post->kept--;
@@ -422,7 +421,7 @@ static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
 		return weir_send_refuse(port, m, NULL, NULL,
 					WEIR_REASON_TOO_LARGE, 0);
 	if (!got)
-		return weir_run_hold(&port->run, port->inbox, total + keep);
+		return weir_run_hold(&port->run, port->inbox, total);
 	weir_place_fill(&at, data, len, (u64)kind << WEIR_KIND_SHIFT |
 			(u64)flags << WEIR_FLAGS_SHIFT,
 			m->route, m->tag_key, 0);
@@ -532,12 +531,10 @@ static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
 int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
 		       u64 deadline_ns, u32 answers)
 {
-	u64 kept = READ_ONCE(port->inbox->post.kept);
-
 	/* who waits for a slot is called when one is free, not by room */
 	return weir_send_hold(port, m, deadline_ns, port->inbox,
 			      port->starved ? U64_MAX :
-			      (kept + answers) * WEIR_ANSWER_BYTES);
+			      (u64)answers * WEIR_ANSWER_BYTES);
 }
 
 /*
@@ -580,8 +577,7 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 		inbox = way.full->port->inbox;
 		weir_target_watch(way.full);
 		return weir_send_hold(port, m, way.deadline_ns, inbox,
-				      weir_parcel_need(m) + WEIR_ANSWER_BYTES *
-				      (u64)READ_ONCE(inbox->post.kept));
+				      weir_parcel_need(m));
 	}
 	if (way.canned) {
 		ret = weir_send_kept(port, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,

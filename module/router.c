@@ -74,6 +74,7 @@ void weir_route_settle(struct weir_port *port)
 		/* kept for messages that were not what the first was */
 		spin_lock(&port->inbox->post.lock);
 		port->inbox->post.kept -= port->answers;
+		weir_ports_fit(port->inbox);
 		spin_unlock(&port->inbox->post.lock);
 		port->answers = 0;
 	}

@@ -373,6 +373,7 @@ struct weir_run {
  * @cpus: for fencing the reader of a full inbox; run_lock.
  * @wait_for: inbox with no room that the walk waits for; held. run_lock.
  * @wait_link: in wait_for->post.waiting, under its lock.
+ * @wait_bytes: see weir_run_hold(); likewise.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_link: in its list, or in that of ports without; likewise.
@@ -412,6 +413,7 @@ struct weir_port {
 	cpumask_var_t		cpus;
 	struct weir_ring	*wait_for;
 	struct list_head	wait_link;
+	u64			wait_bytes;
 	struct weir_poller	*poller;
 	struct list_head	poll_link;
 	struct work_struct	resume;
@@ -461,6 +463,7 @@ int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes);
 void weir_port_unwait(struct weir_port *port);
 void weir_ports_resume(struct weir_ring *inbox);
+void weir_ports_fit(struct weir_ring *inbox);
 void weir_port_later(struct weir_port *port);
 
 /* --- router.c --- */

@@ -330,7 +330,10 @@ static __always_inline void weir_run_touch(struct weir_run *run,
 	run->touched[run->ntouched++] = inbox;
 }
 
-/* The walk stops before this message until there is room. */
+/*
+ * The walk stops before this message until there is room: so many bytes beyond
+ * what is kept for answers then. U64_MAX: room is not what it waits for.
+ */
 static inline int weir_run_hold(struct weir_run *run, struct weir_ring *inbox,
 			 u64 bytes)
 {
