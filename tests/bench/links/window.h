@@ -46,12 +46,12 @@ static inline void window_open(void)
 	memset(window_seen, 0, WINDOW_BYTES);
 }
 
-/* Reader @me of what side @side gets, and sender to the other. */
+/* Reader @me of what side @side gets, and sender to the other's reader @me. */
 static inline void window_join(struct window *w, int side, unsigned int me)
 {
 	*w = (struct window){
 		.tell		= window_seen + FAN_MAX * side + me,
-		.told		= window_seen + FAN_MAX * !side,
+		.told		= window_seen + FAN_MAX * !side + me,
 		.readers	= 1,
 	};
 }
