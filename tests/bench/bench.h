@@ -270,7 +270,8 @@ struct job {
  * @setup: opens, joins and closes both ends in one process, @count times; @ns:
  *	the first time of all, with a message.
  * @cost: requests and replies by stage, all in one process. Routed ones have
- *	only @rtt, @paced (answered), @rate and @cost, polled ones only @cost; that is theirs alone.
+ *	only @rtt, @paced (answered), @rate and @cost, polled ones only @cost;
+ *	that is theirs alone.
  */
 struct contestant {
 	const char	*name;

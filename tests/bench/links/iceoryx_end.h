@@ -31,7 +31,6 @@
 #define LINK_SLOW	1
 #define LINK_LEN_MAX	(1 * MIB)
 
-#define PATIENCE_MS	20000
 #define QUEUE_MAX	256	/* its limit */
 
 /**
