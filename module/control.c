@@ -167,8 +167,9 @@ static bool weir_called_itself(void)
 		syscall_get_nr(current, current_pt_regs()) == __NR_setsockopt);
 }
 
-static int weir_set_wait(struct weir_sock *ws, sockptr_t value,
-			 unsigned int len)
+/* Apart from the kick, which is not to pay for its frame. */
+static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
+				  unsigned int len)
 {
 	struct weir_so_wait wait;
 	struct weir_ring *ring;
