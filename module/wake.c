@@ -490,30 +490,32 @@ static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
  */
 int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 {
-	ktime_t until = KTIME_MAX, *expires = NULL;
 	struct sock *sk = &ws->sk;
+	ktime_t until = KTIME_MAX;
 	DEFINE_WAIT(wait);
-	bool over;
+	bool over = false;
 	int ready;
 
-	if (timeout_ns > 0) {
+	if (timeout_ns > 0)
 		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
-		expires = &until;
-	}
 	for (;;) {
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 		ready = weir_ready_bits(ws, flags, bytes, true);
 		if (ready || !timeout_ns)
 			break;
-		if (signal_pending(current)) {
-			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
-			break;
-		}
-		over = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
+		/* with a signal pending neither sleeps */
+		if (timeout_ns > 0)
+			over = !schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		else
+			schedule();
 		/* not armed again, or the next publish would kick for nothing */
 		ready = weir_ready_bits(ws, flags, bytes, false);
 		if (ready || over)
 			break;
+		if (signal_pending(current)) {
+			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
+			break;
+		}
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	return ready;
