@@ -77,7 +77,7 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 	/* the lowest slot is taken first */
 	for (i = WEIR_CALLS_CHUNK; i-- > 0;) {
 		chunk[i].slot = c->size + i;
-		chunk[i].name = c->owner |
+		chunk[i].name = c->begin |
 				(u64)chunk[i].slot << WEIR_CALL_OWNER_BITS;
 		chunk[i].parent = WEIR_CALL_NONE;
 		chunk[i].next = c->mine;

@@ -26,6 +26,7 @@ struct weir_target;
 #define WEIR_CALL_OWNER_BITS	20
 #define WEIR_CALL_SLOT_BITS	18
 #define WEIR_CALL_GEN_SHIFT	(WEIR_CALL_OWNER_BITS + WEIR_CALL_SLOT_BITS)
+#define WEIR_CALL_GEN_BITS	(64 - WEIR_CALL_GEN_SHIFT)
 
 #define WEIR_CALL_NONE		U32_MAX	/* no slot */
 
@@ -98,7 +99,8 @@ struct weir_call {
 
 /**
  * struct weir_calls - the table
- * @owner: lowest bits of all names; to be set before there are slots.
+ * @begin: what all names begin as, the slot left out: the owner, and a
+ *	generation; to be set before there are slots.
  * @chunks: of WEIR_CALLS_CHUNK calls each; @size / WEIR_CALLS_CHUNK are there.
  * @size: slots that there are memory for.
  * @most: slots that there may be.
@@ -111,7 +113,7 @@ struct weir_call {
  * @last: its end; the maker's.
  */
 struct weir_calls {
-	u32			owner;
+	u64			begin;
 	struct weir_call	**chunks;
 	u32			size;
 	u32			most;

@@ -103,7 +103,7 @@ static void weir_net_end_routes(struct weir_net *wn)
 	int i;
 
 	/* nothing was ever routed here: nothing to wait for */
-	if (!wn->route_gen && !wn->next_port)
+	if (!wn->route_gen && !wn->nports)
 		return;
 	mutex_lock(&wn->lock);
 	weir_routes_end(wn);
@@ -129,6 +129,7 @@ static void __net_exit weir_net_exit(struct net *net)
 	flush_workqueue(weir_wq);
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
+	WARN_ON_ONCE(!xa_empty(&wn->ports));
 	xa_destroy(&wn->ports);
 	xa_destroy(&wn->targets);
 	xa_destroy(&wn->sockets);

@@ -6,6 +6,7 @@
  *
  * Process context.
  */
+#include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -20,6 +21,8 @@ static void weir_port_free(struct work_struct *work)
 	struct weir_port *port = container_of(to_rcu_work(work),
 					      struct weir_port, free);
 
+	/* now nobody can still take another for it */
+	xa_erase(&port->wn->ports, port->id);
 	weir_calls_destroy(&port->calls);
 	weir_ring_put(port->inbox);
 	weir_ring_put(port->outbox);
@@ -496,6 +499,28 @@ static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
 	return 0;
 }
 
+/*
+ * A number and, with it, the names of its calls. The least that is free: the
+ * fewer numbers, the shorter the way to a caller. It will have been another's
+ * before, to whom answers may still come, so that the generations of its calls
+ * begin far from where the last ones' did: Fibonacci hashing, Knuth, The Art of
+ * Computer Programming, 6.4.
+ */
+static int weir_port_number(struct weir_net *wn, struct weir_port *port)
+{
+	u32 nth;
+	int err;
+
+	xa_lock(&wn->ports);
+	err = __xa_alloc(&wn->ports, &port->id, port,
+			 XA_LIMIT(1, WEIR_PORT_MASK), GFP_KERNEL_ACCOUNT);
+	nth = wn->nports++;
+	xa_unlock(&wn->ports);
+	port->calls.begin = port->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
+				       WEIR_CALL_GEN_SHIFT;
+	return err;
+}
+
 /**
  * weir_port_make() - the socket's part in the router; made if there is none
  * @ws: the socket.
@@ -540,14 +565,11 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 	err = weir_port_outbox(ws, port);
 	if (err)
 		goto err_port;
-	err = xa_alloc_cyclic(&ws->wn->ports, &port->id, port,
-			      XA_LIMIT(1, WEIR_PORT_MASK),
-			      &ws->wn->next_port, GFP_KERNEL_ACCOUNT);
-	if (err < 0) {
+	err = weir_port_number(ws->wn, port);
+	if (err) {
 		weir_refuse(ws, err, "no number left for routing");
 		goto err_outbox;
 	}
-	port->calls.owner = port->id;
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 	smp_store_release(&ws->port, port);
 	smp_store_release(&ws->outbox, port->outbox);
@@ -636,7 +658,8 @@ void weir_port_close(struct weir_sock *ws)
 	 * there are any
 	 */
 	weir_port_cancel(port);
-	xa_erase(&wn->ports, port->id);
+	/* not to be found; the number is taken until it is freed */
+	xa_store(&wn->ports, port->id, NULL, GFP_KERNEL);
 	if (cancel_work_sync(&port->resume))
 		weir_port_put(port);
 	if (cancel_delayed_work_sync(&port->timer))

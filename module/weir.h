@@ -134,7 +134,7 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @rings: all outboxes, by id.
  * @ports: parts of sockets in the router, by id.
  * @targets: who serves or stands behind a route, by id.
- * @next_port: where the search for the next of those ids begins.
+ * @nports: how many there have ever been; under the lock of @ports.
  * @route_gen: changes whenever a name is made or goes that can be called.
  * @next_id: ids of sockets, rings, paths, routes and targets.
  * @accounts: memory and objects of each user.
@@ -149,7 +149,7 @@ struct weir_net {
 	struct xarray rings;
 	struct xarray ports;
 	struct xarray targets;
-	u32 next_port;
+	u32 nports;
 	u32 route_gen;
 	atomic_long_t next_id;
 	struct weir_accounts accounts;

@@ -41,7 +41,7 @@ static struct weir_calls *table(struct kunit *test, u32 most)
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	KUNIT_ASSERT_EQ(test, weir_calls_init(c, most), 0);
-	c->owner = OWNER;
+	c->begin = OWNER;
 	test->priv = c;
 	return c;
 }

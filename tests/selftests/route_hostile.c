@@ -429,7 +429,7 @@ static void forged(void)
 	struct weir_ticket t[N], old[N], guess;
 	uint32_t route, other, i, port, slot, gen, n = 0, wrong = 0;
 	struct weir_msg msg;
-	uint64_t names = 0;
+	uint64_t names = 0, near;
 	long rounds;
 
 	route_quiet("/forge/a");
@@ -452,12 +452,13 @@ static void forged(void)
 		reply_to(c, t[i], "forged");
 	}
 	check(!drain(c), "another socket cannot answer, though it knows the names");
-	/* and guesses: about where the others are */
+	/* and guesses: about where the others are, from the generation before */
+	near = (t[0].tag >> 6) - 1;
 	for (port = 1; port < (slow_kernel() ? 16 : 64); port++) {
 		for (slot = 0; slot < 40; slot++) {
-			for (gen = 1; gen < 4; gen++) {
+			for (gen = 0; gen < 3; gen++) {
 				uint64_t name = port | (uint64_t)slot << 20 |
-						(uint64_t)gen << 38;
+						(near + gen) << 38;
 
 				guess.route = (uint32_t)name;
 				guess.tag = (uint32_t)(name >> 32);
@@ -534,6 +535,45 @@ static void forged(void)
 		need(!route_del("/forge/q"), "del");
 	}
 	check_victims("forged replies");
+}
+
+/* A caller that has gone leaves its number to another, not its answers. */
+static void inherited(void)
+{
+	enum { GONE = 16, NUMBER = 0xfffff };
+	struct weir *good = server("/heir/a", 1), *c;
+	long rounds = tap_scale(1000, 100), i;
+	struct weir_ticket t, gone[GONE] = { };
+	uint32_t route, k, same = 0, wrong = 0;
+
+	route_quiet("/heir/a");
+	for (i = 0; i < rounds; i++) {
+		c = caller("/heir/a", &route);
+		ask(c, route, (uint32_t)i);
+		gone[i % GONE] = next_ticket(good, "the target");
+		weir_close(c);
+
+		c = caller("/heir/a", &route);
+		ask(c, route, (uint32_t)i);
+		t = next_ticket(good, "the target");
+		for (k = 0; k < GONE; k++) {
+			same += (t.route & NUMBER) == (gone[k].route & NUMBER);
+			reply_to(good, gone[k], "late");
+		}
+		if (!drain(c)) {
+			need(!weir_reply(good, &t, "mine", 4, SECOND), "reply");
+			wrong += !replied(c, (uint32_t)i);
+		} else {
+			wrong++;
+		}
+		weir_close(c);
+	}
+	check(same && !wrong,
+	      "who has the number of one that has gone gets only its own answers (%u wrong, %u times the same number)",
+	      wrong, same);
+	need(!route_del("/heir/a"), "del");
+	weir_close(good);
+	check_victims("late replies");
 }
 
 /* --- cursors that lie ------------------------------------------------------- */
@@ -1010,6 +1050,7 @@ int main(void)
 	part(bad_records);
 	part(while_routed);
 	part(forged);
+	part(inherited);
 	part(lying_target);
 	part(lying_caller);
 	part(storms);
