@@ -64,24 +64,20 @@ void weir_route_begin(struct weir_port *port)
 	run->ntouched = 0;
 }
 
-/* Room that was kept for messages which were not what the first was. */
-static noinline void weir_route_unkeep(struct weir_port *port)
-{
-	spin_lock(&port->inbox->post.lock);
-	port->inbox->post.kept -= port->answers;
-	weir_ports_fit(port->inbox);
-	spin_unlock(&port->inbox->post.lock);
-	port->answers = 0;
-}
-
 /**
  * weir_route_settle() - end a walk: give space back, wake who waits
  * @port: whose walk it was.
  */
 void weir_route_settle(struct weir_port *port)
 {
-	if (unlikely(port->answers))
-		weir_route_unkeep(port);
+	if (unlikely(port->answers)) {
+		/* kept for messages that were not what the first was */
+		spin_lock(&port->inbox->post.lock);
+		port->inbox->post.kept -= port->answers;
+		weir_ports_fit(port->inbox);
+		spin_unlock(&port->inbox->post.lock);
+		port->answers = 0;
+	}
 	weir_port_release(port);
 	smp_mb();						/* (C) */
 	weir_inbox_wake_fenced(port->inbox);
