@@ -505,9 +505,12 @@ static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
  * before, to whom answers may still come, so that the generations of its calls
  * begin far from where the last ones' did: Fibonacci hashing, Knuth, The Art of
  * Computer Programming, 6.4.
+ *
+ * Return: 0; with words -ENOBUFS: there are no more; -ENOMEM.
  */
-static int weir_port_number(struct weir_net *wn, struct weir_port *port)
+static int weir_port_number(struct weir_sock *ws, struct weir_port *port)
 {
+	struct weir_net *wn = ws->wn;
 	u32 nth;
 	int err;
 
@@ -518,7 +521,11 @@ static int weir_port_number(struct weir_net *wn, struct weir_port *port)
 	xa_unlock(&wn->ports);
 	port->calls.begin = port->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
 				       WEIR_CALL_GEN_SHIFT;
-	return err;
+	if (err == -EBUSY)
+		return weir_refuse(ws, -ENOBUFS, "no number left for routing");
+	if (err)
+		return weir_refuse(ws, err, "no memory for routing");
+	return 0;
 }
 
 /**
@@ -565,11 +572,9 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 	err = weir_port_outbox(ws, port);
 	if (err)
 		goto err_port;
-	err = weir_port_number(ws->wn, port);
-	if (err) {
-		weir_refuse(ws, err, "no number left for routing");
+	err = weir_port_number(ws, port);
+	if (err)
 		goto err_outbox;
-	}
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 	smp_store_release(&ws->port, port);
 	smp_store_release(&ws->outbox, port->outbox);
