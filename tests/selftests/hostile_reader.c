@@ -164,14 +164,16 @@ static void one_lie(size_t i, bool kernel)
 
 /* --- at random ------------------------------------------------------------ */
 
-static int *stop;
+static struct {
+	int stop;
+	uint64_t rounds[2];
+} *liar_state;
 
 static int random_liar(void *arg)
 {
-	uint64_t rounds = 0;
+	uint64_t *rounds = arg;
 
-	(void)arg;
-	while (!get(stop)) {
+	while (!get(&liar_state->stop)) {
 		int fd = raw_subscriber(SOCK_RDM, "/liar/p"), i;
 		struct raw_map m;
 		uint64_t at;
@@ -207,9 +209,9 @@ static int random_liar(void *arg)
 		}
 		raw_unmap(&m);
 		close(fd);
-		rounds++;
+		add(rounds, 1);
 	}
-	return rounds ? 0 : 1;
+	return 0;
 }
 
 static void *read_all(void *arg)
@@ -229,33 +231,42 @@ static void *read_all(void *arg)
 	}
 }
 
+static bool each_lied(void)
+{
+	return get(&liar_state->rounds[0]) && get(&liar_state->rounds[1]);
+}
+
 static void at_random(void)
 {
-	long count = scaled(60000), i;
+	long count = scaled(60000), n = 0, i;
 	unsigned char last[sizeof(struct item)];
 	pid_t liars[2];
+	int64_t until = now_ms() + HARD_DEADLINE_MS;
 	pthread_t reader;
 	struct weir *good;
 	void *got = NULL;
 	int ret = 0;
 
-	stop = shared_memory(4096);
+	liar_state = shared_memory(sizeof(*liar_state));
 	out = publisher();
 	good = honest();
 	need(!pthread_create(&reader, NULL, read_all, good), "thread");
 	for (i = 0; i < 2; i++)
-		liars[i] = spawn(random_liar, NULL);
-	for (i = 0; !ret && i < count; i++)
-		ret = publish(i & 1);
-	check(!ret, "a writer with liars at random goes on (%d after %ld)", ret, i);
+		liars[i] = spawn(random_liar, &liar_state->rounds[i]);
+	while (!ret && (n < count || (!each_lied() && now_ms() < until)))
+		ret = publish(n++ & 1);
+	check(!ret, "a writer with liars at random goes on (%d after %ld)", ret, n);
 	item_fill(last, sizeof(last), 2, 0);
 	weir_send(out, last, sizeof(last), HARD_DEADLINE_NS);
 	pthread_join(reader, &got);
 	check((uint64_t)(uintptr_t)got == sent, "the honest reader lost nothing (%lld of %llu)",
 	      (long long)(intptr_t)got, (unsigned long long)sent);
-	put(stop, 1);
+	put(&liar_state->stop, 1);
 	for (i = 0; i < 2; i++)
 		check(!reap(liars[i]), "liar %ld ended", i);
+	check(each_lied(), "after %llu and %llu rounds",
+	      (unsigned long long)liar_state->rounds[0],
+	      (unsigned long long)liar_state->rounds[1]);
 	weir_close(good);
 	weir_close(out);
 }
