@@ -519,12 +519,12 @@ static int weir_port_number(struct weir_sock *ws, struct weir_port *port)
 			 XA_LIMIT(1, WEIR_PORT_MASK), GFP_KERNEL_ACCOUNT);
 	nth = wn->nports++;
 	xa_unlock(&wn->ports);
-	port->calls.begin = port->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
-				       WEIR_CALL_GEN_SHIFT;
 	if (err == -EBUSY)
 		return weir_refuse(ws, -ENOBUFS, "no number left for routing");
 	if (err)
 		return weir_refuse(ws, err, "no memory for routing");
+	port->calls.begin = port->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
+				       WEIR_CALL_GEN_SHIFT;
 	return 0;
 }
 
