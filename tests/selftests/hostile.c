@@ -697,9 +697,10 @@ static void flipping_head(void)
 	int *stop = shared_memory(4096);
 	long tries = scaled(5000), made = 0, i;
 	pid_t pid = spawn(flip_publisher, stop);
-	int64_t until = now_ms() + HARD_DEADLINE_MS;
+	int64_t until;
 
 	need(soon(get(&stop[1])), "a publisher whose head flips");
+	until = now_ms() + HARD_DEADLINE_MS;
 	/* it may stand still where no one can subscribe */
 	for (i = 0; i < tries || (!made && now_ms() < until); i++) {
 		struct weir *w;
