@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of isolation share: processes of several users, a victim that
+ * measures what it is served, and memory cgroups.
+ *
+ * A test of isolation runs an attack as one user and a victim as another, and
+ * compares what the victim measures before, during and after: answers by
+ * count, latency by a histogram, memory by its cgroup. A verdict is a ratio or
+ * a count, so that it holds on a slow machine.
+ *
+ * The victim here is a service and a caller that use plain socket calls. A
+ * test that needs another one measures with tenant_note().
+ */
+#ifndef WEIR_TENANTS_H
+#define WEIR_TENANTS_H
+
+#include <grp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <uapi/weir_route.h>
+
+#include "tap.h"
+
+#define TENANT_VICTIM	2001
+#define TENANT_ATTACKER	2002
+#define TENANT_OTHER	2003
+
+#define TENANT_BUCKETS	320	/* eight for each doubling of nanoseconds */
+#define TENANT_PHASES	8
+
+/**
+ * struct tenant_phase - what was measured in one phase
+ * @good: answers that were right.
+ * @bad: errors, wrong answers and answers that did not come in time.
+ * @max_ns: the longest round trip, in nanoseconds.
+ * @hist: round trips by duration, see tenant_bucket().
+ */
+struct tenant_phase {
+	uint64_t good;
+	uint64_t bad;
+	uint64_t max_ns;
+	uint32_t hist[TENANT_BUCKETS];
+};
+
+/**
+ * struct tenant_meter - a victim's measurements, in memory that processes share
+ * @ready: victims that are at work.
+ * @phase: index of the phase that counts, set by the test.
+ * @stop: nonzero: victims end.
+ * @phases: one for each phase; written by one victim.
+ */
+struct tenant_meter {
+	int ready;
+	int phase;
+	int stop;
+	struct tenant_phase phases[TENANT_PHASES];
+};
+
+/* --- users ---------------------------------------------------------------- */
+
+/* Makes the process one of an ordinary user, without groups and capabilities. */
+TAP_UNUSED static void tenant_become(uid_t uid)
+{
+	umask(0);
+	if (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
+	    setresuid(uid, uid, uid))
+		_exit(99);
+	/* setresuid() made /proc/self root's */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* A process of a user that runs @fn; its result is the exit status. */
+TAP_UNUSED static pid_t tenant_start(uid_t uid, int (*fn)(void *arg), void *arg)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		tap_bail("fork");
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	tenant_become(uid);
+	_exit(fn(arg));
+}
+
+/* Ends a process at once and waits for its end. */
+TAP_UNUSED static void tenant_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* --- measuring ------------------------------------------------------------ */
+
+TAP_UNUSED static uint64_t tenant_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+TAP_UNUSED static struct tenant_meter *tenant_meter_new(void)
+{
+	return tap_shared(sizeof(struct tenant_meter));
+}
+
+/* Index in the histogram of a duration. */
+static unsigned int tenant_bucket(uint64_t ns)
+{
+	unsigned int log = ns < 8 ? 3 : 63 - __builtin_clzll(ns);
+	unsigned int i = (log - 3) * 8 + (unsigned int)(ns >> (log - 3) & 7);
+
+	return i < TENANT_BUCKETS ? i : TENANT_BUCKETS - 1;
+}
+
+/* The longest duration of a bucket, in nanoseconds. */
+static uint64_t tenant_bucket_ns(unsigned int i)
+{
+	return ((8ULL | i % 8) + 1) << i / 8;
+}
+
+/* Counts one round trip of the victim in the phase that counts. */
+TAP_UNUSED static void tenant_note(struct tenant_meter *m, uint64_t ns, int good)
+{
+	struct tenant_phase *p =
+		&m->phases[__atomic_load_n(&m->phase, __ATOMIC_ACQUIRE)];
+
+	if (!good) {
+		__atomic_add_fetch(&p->bad, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	p->hist[tenant_bucket(ns)]++;
+	if (ns > p->max_ns)
+		p->max_ns = ns;
+	__atomic_add_fetch(&p->good, 1, __ATOMIC_RELEASE);
+}
+
+/* Duration that @permille of 1000 round trips of a phase did not exceed, ns. */
+TAP_UNUSED static uint64_t tenant_quantile(const struct tenant_meter *m,
+					   int phase, unsigned int permille)
+{
+	const struct tenant_phase *p = &m->phases[phase];
+	uint64_t n = 0, want;
+	unsigned int i;
+
+	for (i = 0; i < TENANT_BUCKETS; i++)
+		n += p->hist[i];
+	want = (n * permille + 999) / 1000;
+	for (i = 0, n = 0; i < TENANT_BUCKETS; i++) {
+		n += p->hist[i];
+		if (n && n >= want)
+			return tenant_bucket_ns(i);
+	}
+	return 0;
+}
+
+/*
+ * Lets the victim measure @rounds round trips, good or bad, in a phase. Returns
+ * whether they came before the deadline.
+ */
+TAP_UNUSED static int tenant_measure(struct tenant_meter *m, int phase,
+				     uint64_t rounds)
+{
+	struct tenant_phase *p = &m->phases[phase];
+	uint64_t before = p->good + p->bad;
+
+	__atomic_store_n(&m->phase, phase, __ATOMIC_RELEASE);
+	return tap_until(__atomic_load_n(&p->good, __ATOMIC_ACQUIRE) +
+			 __atomic_load_n(&p->bad, __ATOMIC_ACQUIRE) >=
+			 before + rounds);
+}
+
+/* Prints a phase as a comment. */
+TAP_UNUSED static void tenant_show(const struct tenant_meter *m, int phase,
+				   const char *name)
+{
+	const struct tenant_phase *p = &m->phases[phase];
+
+	tap_diag("%s: %llu good, %llu bad, p50 %llu us, p99 %llu us, max %llu us",
+		 name, (unsigned long long)p->good, (unsigned long long)p->bad,
+		 (unsigned long long)tenant_quantile(m, phase, 500) / 1000,
+		 (unsigned long long)tenant_quantile(m, phase, 990) / 1000,
+		 (unsigned long long)p->max_ns / 1000);
+}
+
+/* --- a victim: a service and its caller ------------------------------------ */
+
+/**
+ * struct tenant_job - a service or a caller
+ * @path: served or called.
+ * @meter: what the caller measures; a service uses @ready and @stop of it.
+ * @cpu: processor to run on; -1: any.
+ * @mode: permission bits of the path that a service makes; 0: 0666.
+ */
+struct tenant_job {
+	const char *path;
+	struct tenant_meter *meter;
+	int cpu;
+	int mode;
+};
+
+/* A message that was routed, by a plain call. Length, or -1 with errno. */
+TAP_UNUSED static ssize_t tenant_recv(int fd, void *buf, size_t len, int flags,
+				      struct weir_scm_route *scm)
+{
+	char control[CMSG_SPACE(sizeof(*scm))] = { 0 };
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &msg, flags);
+
+	memset(scm, 0, sizeof(*scm));
+	if (n >= 0 && CMSG_FIRSTHDR(&msg))
+		memcpy(scm, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(*scm));
+	return n;
+}
+
+/* Sends a message with these words; to @path if it is not NULL. */
+TAP_UNUSED static ssize_t tenant_send(int fd, const char *path, const void *buf,
+				      size_t len, int flags,
+				      const struct weir_scm_route *scm)
+{
+	char control[CMSG_SPACE(sizeof(*scm))] = { 0 };
+	struct iovec iov = { (void *)buf, len };
+	struct sockaddr_weir addr;
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+
+	if (path) {
+		msg.msg_namelen = tap_addr(&addr, path);
+		msg.msg_name = &addr;
+	}
+	cm->cmsg_level = SOL_WEIR;
+	cm->cmsg_type = WEIR_SCM_ROUTE;
+	cm->cmsg_len = CMSG_LEN(sizeof(*scm));
+	memcpy(CMSG_DATA(cm), scm, sizeof(*scm));
+	return sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
+}
+
+/* Serves a path: every request is answered with its own payload. */
+static int tenant_service(void *arg)
+{
+	struct tenant_job *job = arg;
+	struct weir_scm_route scm;
+	int fd = tap_socket(SOCK_RDM);
+	char buf[256];
+	cpu_set_t set;
+	ssize_t n;
+
+	if (job->cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(job->cpu, &set);
+		sched_setaffinity(0, sizeof(set), &set);
+	}
+	if (tap_setopt(fd, WEIR_SO_MODE, job->mode ? job->mode : 0666) ||
+	    setsockopt(fd, SOL_WEIR, WEIR_SO_SERVE, job->path,
+		       strlen(job->path)))
+		return 1;
+	__atomic_add_fetch(&job->meter->ready, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&job->meter->stop, __ATOMIC_ACQUIRE)) {
+		if (!tap_poll(fd, POLLIN, 100))
+			continue;
+		n = tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm);
+		if (n < 0 || scm.kind != WEIR_KIND_REQUEST)
+			continue;
+		scm.kind = WEIR_KIND_REPLY;
+		scm.flags = 0;
+		scm.key = 0;
+		scm.deadline_ns = 0;
+		tenant_send(fd, NULL, buf, n, 0, &scm);
+	}
+	return 0;
+}
+
+/* Calls a path, one request at a time, and measures each. */
+static int tenant_caller(void *arg)
+{
+	struct tenant_job *job = arg;
+	struct tenant_meter *m = job->meter;
+	struct weir_scm_route scm;
+	int fd = tap_socket(SOCK_RDM), good;
+	uint64_t i, begin, got;
+	cpu_set_t set;
+
+	if (job->cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(job->cpu, &set);
+		sched_setaffinity(0, sizeof(set), &set);
+	}
+	__atomic_add_fetch(&m->ready, 1, __ATOMIC_RELEASE);
+	for (i = 1; !__atomic_load_n(&m->stop, __ATOMIC_ACQUIRE); i++) {
+		memset(&scm, 0, sizeof(scm));
+		scm.kind = WEIR_KIND_REQUEST;
+		scm.tag = (uint32_t)i;
+		begin = tenant_now_ns();
+		good = tenant_send(fd, job->path, &i, sizeof(i), 0, &scm) ==
+		       sizeof(i);
+		while (good) {
+			got = 0;
+			good = tap_poll(fd, POLLIN, TAP_DEADLINE_MS) > 0 &&
+			       tenant_recv(fd, &got, sizeof(got), 0, &scm) ==
+			       sizeof(i);
+			if (!good || scm.tag == (uint32_t)i)
+				break;
+		}
+		tenant_note(m, tenant_now_ns() - begin, good && got == i &&
+			    scm.kind == WEIR_KIND_REPLY);
+		if (!good)
+			usleep(1000);
+	}
+	return 0;
+}
+
+/* Starts a service and its caller of a user; both are at work on return. */
+TAP_UNUSED static void tenant_victim(uid_t uid, struct tenant_job *job,
+				     pid_t *service, pid_t *caller)
+{
+	int ready = __atomic_load_n(&job->meter->ready, __ATOMIC_ACQUIRE);
+
+	*service = tenant_start(uid, tenant_service, job);
+	if (!tap_until(__atomic_load_n(&job->meter->ready, __ATOMIC_ACQUIRE) >=
+		       ready + 1))
+		tap_bail("no service on %s", job->path);
+	*caller = tenant_start(uid, tenant_caller, job);
+	if (!tap_until(__atomic_load_n(&job->meter->ready, __ATOMIC_ACQUIRE) >=
+		       ready + 2))
+		tap_bail("no caller of %s", job->path);
+}
+
+/* Ends them; returns whether both ended well. */
+TAP_UNUSED static int tenant_victim_end(struct tenant_job *job, pid_t service,
+					pid_t caller)
+{
+	int ok;
+
+	__atomic_store_n(&job->meter->stop, 1, __ATOMIC_RELEASE);
+	ok = !tap_wait(caller);
+	return !tap_wait(service) && ok;
+}
+
+/* --- memory cgroups -------------------------------------------------------- */
+
+#define TENANT_CGROUPS	"/sys/fs/cgroup"
+
+/* A file of a cgroup: a number, -1 if it cannot be read or is no number. */
+TAP_UNUSED static long long tenant_cgroup_read(const char *group,
+					       const char *file)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s/%s", group, file);
+	return tap_read_file(path);
+}
+
+TAP_UNUSED static int tenant_cgroup_write(const char *group, const char *file,
+					  const char *words)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s/%s", group, file);
+	return tap_write_file(path, words);
+}
+
+/*
+ * Makes a cgroup with at most @max bytes, 0: any number. Returns 0, or -1 if
+ * there are no memory cgroups.
+ */
+TAP_UNUSED static int tenant_cgroup(const char *group, unsigned long long max)
+{
+	char path[256], words[32];
+
+	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s", group);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -1;
+	if (tenant_cgroup_read(group, "memory.current") < 0)
+		return -1;
+	if (!max)
+		return 0;
+	snprintf(words, sizeof(words), "%llu", max);
+	return tenant_cgroup_write(group, "memory.max", words);
+}
+
+/* Puts a process into a cgroup; what it allocates from then on counts there. */
+TAP_UNUSED static int tenant_cgroup_enter(const char *group, pid_t pid)
+{
+	char words[32];
+
+	snprintf(words, sizeof(words), "%d", pid);
+	return tenant_cgroup_write(group, "cgroup.procs", words);
+}
+
+/* A counter in memory.events such as "oom_kill"; -1 if it is not there. */
+TAP_UNUSED static long long tenant_cgroup_event(const char *group,
+						const char *event)
+{
+	char path[256], name[64];
+	long long n, found = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s/memory.events", group);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	while (fscanf(f, "%63s %lld", name, &n) == 2) {
+		if (!strcmp(name, event))
+			found = n;
+	}
+	fclose(f);
+	return found;
+}
+
+#endif /* WEIR_TENANTS_H */
