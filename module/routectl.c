@@ -10,6 +10,7 @@
  */
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "router.h"
@@ -71,6 +72,8 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 
 	if (c->policy >= WEIR_POLICY_MAX)
 		return "no such policy";
+	if (memchr_inv(c->reserved, 0, sizeof(c->reserved)))
+		return "the route has settings that this module does not know";
 	if (c->quorum > WEIR_TARGETS_MAX)
 		return "a quorum is at most 256 targets";
 	if (c->burst && !c->rate)

@@ -12,7 +12,7 @@
 #include "list.h"
 #include "router.h"
 
-static_assert(WEIR_REASON_MAX <= ARRAY_SIZE(((struct weir_route_entry *)0)->refused));
+static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE);
 
 /* Under weir_net.lock. */
 static void weir_list_conf(const struct weir_settings *set,
@@ -52,9 +52,14 @@ static void weir_list_route(struct weir_list_ctx *ctx, struct weir_path *path,
 	e->calls = weir_route_counted(route, WEIR_ROUTE_GONE);
 	list_for_each_entry(target, &route->targets, route_link)
 		e->calls += READ_ONCE(target->requests);
-	for (i = 0; i < WEIR_REASON_MAX; i++)
-		e->refused[i] = weir_route_counted(route,
-						   WEIR_ROUTE_REFUSED + i);
+	for (i = 0; i < WEIR_REASON_MAX; i++) {
+		u64 n = weir_route_counted(route, WEIR_ROUTE_REFUSED + i);
+
+		if (i < WEIR_REFUSED_FIRST)
+			e->refused[i] = n;
+		else
+			e->refused_more[i - WEIR_REFUSED_FIRST] = n;
+	}
 	strscpy(e->path, path->name, sizeof(e->path));
 	if (route->set)
 		weir_list_conf(route->set, &e->conf);

@@ -254,6 +254,8 @@ enum weir_policy {
  *	with the length that the route's reply has: that one stays.
  * @fallback: path that gets those requests instead, or "".
  * @mirror: path that gets copies, whose replies go nowhere, or "".
+ * @reserved: zero. Later members come from here: what follows a conf in
+ *	struct weir_route_entry keeps its place.
  */
 struct weir_route_conf {
 	__u32	policy;
@@ -281,6 +283,7 @@ struct weir_route_conf {
 	__u64	fallback_reply;
 	char	fallback[WEIR_PATH_MAX + 1];
 	char	mirror[WEIR_PATH_MAX + 1];
+	__u64	reserved[16];
 };
 
 #define WEIR_PROBE_OFF		(~0ULL)
@@ -349,6 +352,9 @@ enum weir_target_state {
 	WEIR_TARGET_GONE	= 2,
 };
 
+#define WEIR_REFUSED_FIRST	32	/* reasons in the first part of an entry */
+#define WEIR_REFUSED_MORE	32	/* in the second part */
+
 /**
  * struct weir_route_entry - one route
  * @id: stable while it lives.
@@ -363,9 +369,12 @@ enum weir_target_state {
  * @fallbacks: requests that the fallback answered or got.
  * @retries: attempts after the first.
  * @dups: requests answered from another one's reply.
- * @refused: by enum weir_reason.
+ * @refused: by enum weir_reason, below WEIR_REFUSED_FIRST.
  * @path: its name.
  * @conf: as set; pointers are zero.
+ * @refused_more: as @refused, from WEIR_REFUSED_FIRST on.
+ *
+ * weir_route_refused() finds the counter of any reason.
  */
 struct weir_route_entry {
 	__u64	id;
@@ -380,10 +389,28 @@ struct weir_route_entry {
 	__u64	fallbacks;
 	__u64	retries;
 	__u64	dups;
-	__u64	refused[32];
+	__u64	refused[WEIR_REFUSED_FIRST];
 	char	path[WEIR_PATH_MAX + 1];
 	struct weir_route_conf conf;
+	__u64	refused_more[WEIR_REFUSED_MORE];
 };
+
+/**
+ * weir_route_refused() - how many messages a route refused for a reason
+ * @e: the route; all of it, zero where the kernel knew less.
+ * @reason: enum weir_reason; any value.
+ *
+ * Return: how many; 0 for a reason that an entry has no room for.
+ */
+static inline __u64 weir_route_refused(const struct weir_route_entry *e,
+				       __u32 reason)
+{
+	if (reason < WEIR_REFUSED_FIRST)
+		return e->refused[reason];
+	if (reason - WEIR_REFUSED_FIRST < WEIR_REFUSED_MORE)
+		return e->refused_more[reason - WEIR_REFUSED_FIRST];
+	return 0;
+}
 
 /**
  * struct weir_target_entry - one target

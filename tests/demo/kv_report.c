@@ -252,7 +252,7 @@ static void print_refusals(const struct kv *k, const char **why)
 
 	printf("Refusals by reason, as the callers got them and as the route counts them:");
 	for (reason = 0; reason < WEIR_REASON_MAX; reason++) {
-		uint64_t counted = k->last.route.refused[reason], got = 0;
+		uint64_t counted = weir_route_refused(&k->last.route, reason), got = 0;
 
 		for (i = 0; i < KV_CALLERS; i++)
 			got += k->shared->caller[i].refused[reason];

@@ -143,7 +143,7 @@ AT(weir_ioc_call, route, 8);
 AT(weir_ioc_call, reserved, 12);
 AT(weir_ioc_call, path, 16);
 
-SIZE(weir_route_conf, 640);
+SIZE(weir_route_conf, 768);
 AT(weir_route_conf, policy, 0);
 AT(weir_route_conf, quorum, 4);
 AT(weir_route_conf, rate, 8);
@@ -169,8 +169,9 @@ AT(weir_route_conf, fallback_len, 116);
 AT(weir_route_conf, fallback_reply, 120);
 AT(weir_route_conf, fallback, 128);
 AT(weir_route_conf, mirror, 384);
+AT(weir_route_conf, reserved, 640);
 
-SIZE(weir_route_op, 1168);
+SIZE(weir_route_op, 1296);
 AT(weir_route_op, op, 0);
 AT(weir_route_op, weight, 4);
 AT(weir_route_op, target, 8);
@@ -184,7 +185,7 @@ AT(weir_ioc_control, count, 8);
 AT(weir_ioc_control, failed, 12);
 AT(weir_ioc_control, ops, 16);
 
-SIZE(weir_route_entry, 1224);
+SIZE(weir_route_entry, 1608);
 AT(weir_route_entry, id, 0);
 AT(weir_route_entry, uid, 8);
 AT(weir_route_entry, gid, 12);
@@ -200,6 +201,7 @@ AT(weir_route_entry, dups, 64);
 AT(weir_route_entry, refused, 72);
 AT(weir_route_entry, path, 328);
 AT(weir_route_entry, conf, 584);
+AT(weir_route_entry, refused_more, 1352);
 
 SIZE(weir_target_entry, 1184);
 AT(weir_target_entry, id, 0);
@@ -287,8 +289,10 @@ static_assert(WEIR_SO_INBOX_BYTES == 17, "WEIR_SO_INBOX_BYTES");
 static_assert(WEIR_SO_KICK == 19, "WEIR_SO_KICK");
 static_assert(WEIR_SO_WAIT == 20, "WEIR_SO_WAIT");
 /* a route entry has room for reasons to come */
-static_assert(WEIR_REASON_MAX <=
-	      sizeof(((struct weir_route_entry *)0)->refused) / 8, "refused");
+static_assert(WEIR_REFUSED_FIRST == 32, "WEIR_REFUSED_FIRST");
+static_assert(WEIR_REFUSED_MORE == 32, "WEIR_REFUSED_MORE");
+static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE,
+	      "refused");
 
 /* A refusal with @err and with words about it. */
 static void refused(int fd, int ret, int err, const char *name)
@@ -727,6 +731,33 @@ static void routed(const struct call *c)
 	close(fd);
 }
 
+/* The one route there is, read by callers of different versions. */
+static void route_entries(int fd, const char *path)
+{
+	struct { struct weir_route_entry e; uint64_t more; } is;
+	const uint32_t sizes[] = {
+		offsetof(struct weir_route_entry, conf.reserved),
+		sizeof(is.e), sizeof(is),
+	};
+	struct weir_ioc_list l = {
+		.size = sizeof(l), .kind = WEIR_LIST_ROUTES,
+		.entries = (uintptr_t)&is,
+	};
+	const unsigned char *at = (const void *)&is;
+	uint32_t i, end;
+
+	for (i = 0; i < 3; i++) {
+		memset(&is, 0x55, sizeof(is));
+		l.entry_size = sizes[i];
+		l.count = 1;
+		tap_call(ioctl(fd, WEIR_IOC_LIST, &l), "list routes");
+		for (end = sizeof(is); end && at[end - 1] == 0x55; end--)
+			;
+		tap_ok(l.count == 1 && !strcmp(is.e.path, path) &&
+		       end == sizes[i], "an entry of %u bytes", sizes[i]);
+	}
+}
+
 static void control(void)
 {
 	struct weir_route_op two[2] = {
@@ -787,6 +818,18 @@ static void control(void)
 	c.op_size = offsetof(struct weir_route_op, conf);
 	c.count = 1;
 	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c), "smaller ones: all defaults");
+	c.op_size = offsetof(struct weir_route_op, conf.reserved);
+	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c),
+		 "changes of before there were reserved members");
+	route_entries(fd, two[0].path);
+	c.op_size = sizeof(*two);
+	for (i = 0; i < 16; i++) {
+		two[0].conf.reserved[i] = 1;
+		if (ioctl(fd, WEIR_IOC_CONTROL, &c) != -1 || errno != EINVAL)
+			break;
+		two[0].conf.reserved[i] = 0;
+	}
+	tap_ok(i == 16, "reserved members are refused");
 	two[0].op = WEIR_OP_ROUTE_DEL;
 	tap_call(ioctl(fd, WEIR_IOC_CONTROL, &c), "and away");
 	close(fd);

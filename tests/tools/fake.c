@@ -199,6 +199,15 @@ static uint64_t fake_next(json_t *scene)
 
 /* --- WEIR_IOC_LIST --- */
 
+/* By reason, as the module counts them. */
+static void fake_refused(struct weir_route_entry *e, size_t reason, uint64_t n)
+{
+	if (reason < WEIR_REFUSED_FIRST)
+		e->refused[reason] = n;
+	else if (reason < WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE)
+		e->refused_more[reason - WEIR_REFUSED_FIRST] = n;
+}
+
 static void fake_route_entry(json_t *scene, const json_t *o,
 			     struct weir_route_entry *e)
 {
@@ -213,7 +222,7 @@ static void fake_route_entry(json_t *scene, const json_t *o,
 	e->set = (uint32_t)fake_number(o, "set");
 	e->calls = fake_number(o, "calls");
 	json_array_foreach(json_object_get(o, "refused"), i, n)
-		e->refused[i] = (uint64_t)json_integer_value(n);
+		fake_refused(e, i, (uint64_t)json_integer_value(n));
 	json_array_foreach(fake_array(scene, "targets"), i, t)
 		e->targets += fake_number(t, "route") == e->id;
 	strncpy(e->path, fake_text(o, "path"), WEIR_PATH_MAX);

@@ -103,9 +103,11 @@ static void weirctl_say_conf(struct weirctl_case *c,
 		weirctl_say(c, "its fallback %s is no route that you may see",
 			    conf->fallback);
 	for (i = 1; i < WEIR_REASON_MAX; i++) {
-		if (e->refused[i])
+		uint64_t n = weir_route_refused(e, i);
+
+		if (n)
 			weirctl_say(c, "so far it has refused %llu of %llu for '%s': %s",
-				    U(e->refused[i]), U(e->calls),
+				    U(n), U(e->calls),
 				    weir_reason_name(i),
 				    weirctl_reason_text(i));
 	}

@@ -251,7 +251,8 @@ static void weirctl_look_refusals(const struct weirctl_patient *p,
 		uint32_t r, most = 0;
 
 		for (r = 1; r < WEIR_REASON_MAX; r++) {
-			if (e->refused[r] > e->refused[most])
+			if (weir_route_refused(e, r) >
+			    weir_route_refused(e, most))
 				most = r;
 		}
 		if (n <= worst)

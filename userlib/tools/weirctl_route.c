@@ -10,8 +10,8 @@
 
 #include "weirctl.h"
 
-#define WEIRCTL_REASONS	(sizeof(((struct weir_route_entry *)0)->refused) / \
-			 sizeof(uint64_t))
+/* those that this weirctl has no name for are counted as well */
+#define WEIRCTL_REASONS	(WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE)
 #define U(value)	((unsigned long long)(value))
 
 const struct weir_route_entry *
@@ -37,10 +37,10 @@ const char *weirctl_route_path(const struct weirctl_list *routes, uint64_t id)
 uint64_t weirctl_refusals(const struct weir_route_entry *e)
 {
 	uint64_t sum = 0;
-	size_t i;
+	uint32_t i;
 
 	for (i = 0; i < WEIRCTL_REASONS; i++)
-		sum += e->refused[i];
+		sum += weir_route_refused(e, i);
 	return sum;
 }
 
@@ -63,10 +63,11 @@ json_t *weirctl_route_json(const struct weir_route_entry *e)
 	weirctl_json_put(o, "fallbacks", e->fallbacks);
 	weirctl_json_put(o, "retries", e->retries);
 	weirctl_json_put(o, "dups", e->dups);
-	for (i = 0; i < WEIR_REASON_MAX && i < WEIRCTL_REASONS; i++) {
-		if (e->refused[i])
-			weirctl_json_put(refused, weir_reason_name(i),
-					 e->refused[i]);
+	for (i = 0; i < WEIR_REASON_MAX; i++) {
+		uint64_t n = weir_route_refused(e, i);
+
+		if (n)
+			weirctl_json_put(refused, weir_reason_name(i), n);
 	}
 	json_object_set_new(o, "refused", refused);
 	json_object_set_new(o, "conf", weirctl_conf_json(&e->conf));
@@ -174,6 +175,7 @@ static void weirctl_show_counters(const struct weir_route_entry *e)
 		{ "dups", e->dups, "answered from another request's reply" },
 	};
 	struct weirctl_table *t = weirctl_table_new(titles, "lrl");
+	uint32_t reason;
 	size_t i;
 
 	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
@@ -181,13 +183,14 @@ static void weirctl_show_counters(const struct weir_route_entry *e)
 		weirctl_table_cell(t, "%llu", U(counters[i].value));
 		weirctl_table_cell(t, "%s", counters[i].text);
 	}
-	for (i = 0; i < WEIRCTL_REASONS; i++) {
-		if (!e->refused[i])
+	for (reason = 0; reason < WEIRCTL_REASONS; reason++) {
+		uint64_t n = weir_route_refused(e, reason);
+
+		if (!n)
 			continue;
-		weirctl_table_cell(t, "refused, %s",
-				   weir_reason_name((uint32_t)i));
-		weirctl_table_cell(t, "%llu", U(e->refused[i]));
-		weirctl_table_cell(t, "%s", weirctl_reason_text((uint32_t)i));
+		weirctl_table_cell(t, "refused, %s", weir_reason_name(reason));
+		weirctl_table_cell(t, "%llu", U(n));
+		weirctl_table_cell(t, "%s", weirctl_reason_text(reason));
 	}
 	weirctl_table_print(t);
 	weirctl_table_free(t);

@@ -467,7 +467,8 @@ static void weirctl_refusal_routes(struct weirctl_refusal *refusals)
 {
 	struct weirctl_list routes = { 0 };
 	struct weir *w;
-	size_t i, j;
+	uint32_t j;
+	size_t i;
 
 	if (weir_open(&w, SOCK_RDM, NULL))
 		return;
@@ -475,7 +476,8 @@ static void weirctl_refusal_routes(struct weirctl_refusal *refusals)
 		for (i = 0; i < routes.count; i++) {
 			for (j = 0; j < WEIR_REASON_MAX; j++)
 				refusals[j].routes +=
-					routes.routes[i].refused[j];
+					weir_route_refused(&routes.routes[i],
+							   j);
 		}
 	}
 	weirctl_list_free(&routes);

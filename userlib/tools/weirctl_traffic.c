@@ -79,6 +79,7 @@ static void weirctl_flow_route(struct weirctl_flow *f,
 	const struct weir_route_entry *was =
 		weirctl_list_find(&old->routes, is->id);
 	double seconds = weirctl_seconds(old, new);
+	uint32_t reason;
 	size_t i;
 
 	f->route = is;
@@ -95,10 +96,12 @@ static void weirctl_flow_route(struct weirctl_flow *f,
 	if (!f->known)
 		return;
 	f->calls = weirctl_per_second(is->calls, was->calls, seconds);
-	for (i = 0; i < WEIR_REASON_MAX; i++) {
-		f->refused[i] = weirctl_per_second(is->refused[i],
-						   was->refused[i], seconds);
-		f->refusals += f->refused[i];
+	for (reason = 0; reason < WEIR_REASON_MAX; reason++) {
+		f->refused[reason] =
+			weirctl_per_second(weir_route_refused(is, reason),
+					   weir_route_refused(was, reason),
+					   seconds);
+		f->refusals += f->refused[reason];
 	}
 }
 
