@@ -2,22 +2,22 @@
 /*
  * Charging users and namespaces for memory and objects: see account.h.
  *
- * Owns the accounts and the one way to add to a counter under a cap. It knows
- * neither what is charged nor where the caps come from, and takes no lock on a
- * charge or uncharge: two counters, each a compare-and-swap that never passes
- * its cap, the user's first and then the namespace's.
+ * Owns the table of users and the one way to add to a counter under a cap. It
+ * knows neither what is charged nor where the caps come from, and takes no lock
+ * on a charge or uncharge: each counter is a compare-and-swap that never passes
+ * its cap, the users' first and then the namespace's.
  *
- * Called by ring.c, path.c, reader.c and socket.c; weir_account_get() in
- * process context, everything else in any.
+ * weir_account_create() in process context, everything else in any.
  */
 #include <linux/bug.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "account.h"
 
-/* The words of a refusal: [kind][0] is the user's cap, [1] the namespace's. */
+/* The words of a refusal: [kind][0] is a user's cap, [1] the namespace's. */
 static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
 	[WEIR_ACCOUNT_BYTES] = {
 		"the user's memory cap is reached",
@@ -52,106 +52,195 @@ static void account_sub(atomic64_t *used, u64 n)
 	} while (!atomic64_try_cmpxchg(used, &old, old - n));
 }
 
-static int account_charge(struct weir_account *a, enum weir_account_kind kind,
-			  u64 n, u64 user_max, u64 ns_max, const char **why)
+/* From the first @n users of an account. */
+static void account_sub_users(struct weir_account *a, u32 n,
+			      enum weir_account_kind kind, u64 amount)
 {
-	if (!n)
+	while (n--)
+		account_sub(&a->users[n]->held.used[kind], amount);
+}
+
+/* One kind, from all who pay, or nothing from anybody. */
+static int account_charge(struct weir_account *a, enum weir_account_kind kind,
+			  u64 amount, const struct weir_caps *caps,
+			  const char **why)
+{
+	u32 i;
+
+	if (!amount)
 		return 0;	/* also when a cap has sunk below what is held */
-	if (!account_add(&a->used[kind], n, user_max)) {
-		*why = account_words[kind][0];
-		return -ENOBUFS;
+	for (i = 0; i < a->n; i++) {
+		if (!account_add(&a->users[i]->held.used[kind], amount,
+				 caps->user[kind])) {
+			*why = account_words[kind][0];
+			goto err_users;
+		}
 	}
-	if (!account_add(&a->as->used[kind], n, ns_max)) {
-		account_sub(&a->used[kind], n);
+	if (!account_add(&a->ns->used[kind], amount, caps->ns[kind])) {
 		*why = account_words[kind][1];
-		return -ENOBUFS;
+		goto err_users;
 	}
+	atomic64_add(amount, &a->users[0]->table->sum.used[kind]);
 	return 0;
+
+err_users:
+	account_sub_users(a, i, kind, amount);
+	return -ENOBUFS;
 }
 
 static void account_uncharge(struct weir_account *a,
-			     enum weir_account_kind kind, u64 n)
+			     enum weir_account_kind kind, u64 amount)
 {
-	account_sub(&a->as->used[kind], n);
-	account_sub(&a->used[kind], n);
+	account_sub(&a->users[0]->table->sum.used[kind], amount);
+	account_sub(&a->ns->used[kind], amount);
+	account_sub_users(a, a->n, kind, amount);
 }
 
 /**
- * weir_accounts_init() - set up a namespace's accounts
- * @as: the accounts.
+ * weir_holdings_init() - nothing is held
+ * @held: the holdings.
  */
-void weir_accounts_init(struct weir_accounts *as)
+void weir_holdings_init(struct weir_holdings *held)
 {
 	int kind;
 
-	spin_lock_init(&as->lock);
-	hash_init(as->users);
 	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++)
-		atomic64_set(&as->used[kind], 0);
+		atomic64_set(&held->used[kind], 0);
 }
 
 /**
- * weir_accounts_destroy() - the namespace's accounts are no longer needed
- * @as: the accounts, after the last weir_account_put().
+ * weir_holdings_destroy() - the holdings are no longer needed
+ * @held: the holdings; all has been given back.
  */
-void weir_accounts_destroy(struct weir_accounts *as)
+void weir_holdings_destroy(struct weir_holdings *held)
 {
 	int kind;
 
-	WARN_ON_ONCE(!hash_empty(as->users));
 	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++)
-		WARN_ON_ONCE(atomic64_read(&as->used[kind]));
+		WARN_ON_ONCE(atomic64_read(&held->used[kind]));
+}
+
+/**
+ * weir_users_init() - set up a table of users
+ * @users: the table.
+ */
+void weir_users_init(struct weir_users *users)
+{
+	spin_lock_init(&users->lock);
+	hash_init(users->users);
+	weir_holdings_init(&users->sum);
+}
+
+/**
+ * weir_users_destroy() - the table is no longer needed
+ * @users: the table, after the last weir_account_put().
+ */
+void weir_users_destroy(struct weir_users *users)
+{
+	WARN_ON_ONCE(!hash_empty(users->users));
+	weir_holdings_destroy(&users->sum);
 }
 
 /* Those in the table have a reference: the last put holds the lock too. */
-static struct weir_account *account_find(struct weir_accounts *as, kuid_t uid)
+static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
 {
-	struct weir_account *a;
+	struct weir_user *user;
 
-	lockdep_assert_held(&as->lock);
-	hash_for_each_possible(as->users, a, link, __kuid_val(uid))
-		if (uid_eq(a->uid, uid))
-			return a;
+	lockdep_assert_held(&users->lock);
+	hash_for_each_possible(users->users, user, link, __kuid_val(uid))
+		if (uid_eq(user->uid, uid))
+			return user;
 	return NULL;
 }
 
+/* The user of a uid, held, made if there is none; NULL without memory. */
+static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
+{
+	struct weir_user *user, *new = NULL;
+	unsigned long flags;
+
+	for (;;) {
+		spin_lock_irqsave(&users->lock, flags);
+		user = user_find(users, uid);
+		if (user) {
+			refcount_inc(&user->refs);
+		} else if (new) {
+			hash_add(users->users, &new->link, __kuid_val(uid));
+			user = new;
+			new = NULL;
+		}
+		spin_unlock_irqrestore(&users->lock, flags);
+		if (user) {
+			kfree(new);
+			return user;
+		}
+
+		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+		if (!new)
+			return NULL;
+		new->table = users;
+		new->uid = uid;
+		refcount_set(&new->refs, 1);
+		weir_holdings_init(&new->held);
+	}
+}
+
+static void user_put(struct weir_user *user)
+{
+	struct weir_users *users = user->table;
+	unsigned long flags;
+	bool gone;
+
+	/* the last step is under the lock, so that no get finds the dying */
+	if (refcount_dec_not_one(&user->refs))
+		return;
+	spin_lock_irqsave(&users->lock, flags);
+	gone = refcount_dec_and_test(&user->refs);
+	if (gone)
+		hash_del(&user->link);
+	spin_unlock_irqrestore(&users->lock, flags);
+	if (!gone)
+		return;
+	weir_holdings_destroy(&user->held);
+	kfree(user);
+}
+
 /**
- * weir_account_get() - the account of a user, made if there is none
- * @as: the namespace's accounts.
- * @uid: the user.
+ * weir_account_create() - an account of users that pay together
+ * @users: the table of all users.
+ * @ns: holdings of the network namespace.
+ * @uids: who pay, all different; the first is the one whose shares count.
+ * @n: how many, at least 1.
  *
  * May sleep.
  *
  * Return: the account with a reference for the caller, or ERR_PTR(-ENOMEM).
  */
-struct weir_account *weir_account_get(struct weir_accounts *as, kuid_t uid)
+struct weir_account *weir_account_create(struct weir_users *users,
+					 struct weir_holdings *ns,
+					 const kuid_t *uids, u32 n)
 {
-	struct weir_account *a, *new = NULL;
-	unsigned long flags;
+	struct weir_account *a;
 
-	for (;;) {
-		spin_lock_irqsave(&as->lock, flags);
-		a = account_find(as, uid);
-		if (a) {
-			refcount_inc(&a->refs);
-		} else if (new) {
-			hash_add(as->users, &new->link, __kuid_val(uid));
-			a = new;
-			new = NULL;
-		}
-		spin_unlock_irqrestore(&as->lock, flags);
-		if (a) {
-			kfree(new);
-			return a;
-		}
-
-		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
-		if (!new)
+	a = kzalloc(struct_size(a, users, n), GFP_KERNEL_ACCOUNT);
+	if (!a)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&a->refs, 1);
+	a->ns = ns;
+	for (; a->n < n; a->n++) {
+		a->users[a->n] = user_get(users, uids[a->n]);
+		if (!a->users[a->n]) {
+			weir_account_put(a);
 			return ERR_PTR(-ENOMEM);
-		new->as = as;
-		new->uid = uid;
-		refcount_set(&new->refs, 1);
+		}
 	}
+	return a;
+}
+
+/* weir_account_get() - a reference more; any context */
+void weir_account_get(struct weir_account *a)
+{
+	refcount_inc(&a->refs);
 }
 
 /**
@@ -163,106 +252,98 @@ struct weir_account *weir_account_get(struct weir_accounts *as, kuid_t uid)
  */
 void weir_account_put(struct weir_account *a)
 {
-	struct weir_accounts *as = a->as;
-	unsigned long flags;
-	bool gone;
-	int kind;
-
-	/* the last step is under the lock, so that no get finds the dying */
-	if (refcount_dec_not_one(&a->refs))
+	if (!refcount_dec_and_test(&a->refs))
 		return;
-	spin_lock_irqsave(&as->lock, flags);
-	gone = refcount_dec_and_test(&a->refs);
-	if (gone)
-		hash_del(&a->link);
-	spin_unlock_irqrestore(&as->lock, flags);
-	if (!gone)
-		return;
-
-	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++) {
-		u64 left = weir_account_used(a, kind);
-
-		/* keep the namespace's sum true all the same */
-		if (WARN_ON_ONCE(left))
-			account_uncharge(a, kind, left);
-	}
+	while (a->n--)
+		user_put(a->users[a->n]);
 	kfree(a);
 }
 
 /**
- * weir_account_charge() - take memory under both caps, or nothing
- * @a: the user's account.
- * @bytes: how much; 0 always succeeds.
- * @user_max: cap of the user.
- * @ns_max: cap of the network namespace.
+ * weir_charge() - take memory and objects under all caps, or nothing
+ * @c: what has been charged for the thing so far; this is added.
+ * @a: who pay; the same as before, if something has been charged.
+ * @bytes: how much.
+ * @objects: how many.
+ * @caps: the caps of each user and of the namespace.
  * @why: out: on refusal, which cap in words (a static string).
  *
- * Neither counter ever exceeds the cap given here, whoever else charges. While
- * one charge is being refused by the namespace's cap, another of the same user
- * may be refused by the user's although it would have fitted.
+ * No counter ever exceeds the cap given here, whoever else charges. While one
+ * charge is being refused by a later cap, another may be refused by an earlier
+ * one although it would have fitted.
  *
  * Any context.
  *
- * Return: 0 or -ENOBUFS.
+ * Return: 0 or -ENOBUFS; then nothing has changed.
  */
-int weir_account_charge(struct weir_account *a, u64 bytes, u64 user_max,
-			u64 ns_max, const char **why)
+int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
+		u64 objects, const struct weir_caps *caps, const char **why)
 {
-	return account_charge(a, WEIR_ACCOUNT_BYTES, bytes, user_max, ns_max,
-			      why);
+	int err;
+
+	err = account_charge(a, WEIR_ACCOUNT_OBJECTS, objects, caps, why);
+	if (err)
+		return err;
+	err = account_charge(a, WEIR_ACCOUNT_BYTES, bytes, caps, why);
+	if (err) {
+		if (objects)
+			account_uncharge(a, WEIR_ACCOUNT_OBJECTS, objects);
+		return err;
+	}
+	if (!c->account) {
+		weir_account_get(a);
+		c->account = a;
+	}
+	WARN_ON_ONCE(c->account != a);
+	c->used[WEIR_ACCOUNT_BYTES] += bytes;
+	c->used[WEIR_ACCOUNT_OBJECTS] += objects;
+	return 0;
 }
 
 /**
- * weir_account_uncharge() - give memory back
- * @a: the account that was charged.
- * @bytes: at most what was charged.
+ * weir_uncharge_some() - give a part back
+ * @c: what has been charged.
+ * @bytes: at most what is there.
+ * @objects: at most what is there, too.
  *
  * Any context.
  */
-void weir_account_uncharge(struct weir_account *a, u64 bytes)
+void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects)
 {
-	account_uncharge(a, WEIR_ACCOUNT_BYTES, bytes);
+	c->used[WEIR_ACCOUNT_BYTES] -= bytes;
+	c->used[WEIR_ACCOUNT_OBJECTS] -= objects;
+	account_uncharge(c->account, WEIR_ACCOUNT_BYTES, bytes);
+	account_uncharge(c->account, WEIR_ACCOUNT_OBJECTS, objects);
 }
 
 /**
- * weir_account_charge_objects() - take objects under both caps, or nothing
- * @a: the user's account.
- * @n: how many; 0 always succeeds.
- * @user_max: cap of the user.
- * @ns_max: cap of the network namespace.
- * @why: out: on refusal, which cap in words (a static string).
- *
- * As weir_account_charge(). Any context.
- *
- * Return: 0 or -ENOBUFS.
- */
-int weir_account_charge_objects(struct weir_account *a, u64 n, u64 user_max,
-				u64 ns_max, const char **why)
-{
-	return account_charge(a, WEIR_ACCOUNT_OBJECTS, n, user_max, ns_max,
-			      why);
-}
-
-/**
- * weir_account_uncharge_objects() - give objects back
- * @a: the account that was charged.
- * @n: at most what was charged.
+ * weir_uncharge() - give all back
+ * @c: what has been charged, or nothing; empty afterwards.
  *
  * Any context.
  */
-void weir_account_uncharge_objects(struct weir_account *a, u64 n)
+void weir_uncharge(struct weir_charge *c)
 {
-	account_uncharge(a, WEIR_ACCOUNT_OBJECTS, n);
+	struct weir_account *a = c->account;
+
+	if (!a)
+		return;
+	weir_uncharge_some(c, c->used[WEIR_ACCOUNT_BYTES],
+			   c->used[WEIR_ACCOUNT_OBJECTS]);
+	c->account = NULL;
+	weir_account_put(a);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_accounts_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_accounts_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_holdings_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_users_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_users_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_create);
 EXPORT_SYMBOL_IF_KUNIT(weir_account_get);
 EXPORT_SYMBOL_IF_KUNIT(weir_account_put);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_charge);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_uncharge);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_charge_objects);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_uncharge_objects);
+EXPORT_SYMBOL_IF_KUNIT(weir_charge);
+EXPORT_SYMBOL_IF_KUNIT(weir_uncharge);
+EXPORT_SYMBOL_IF_KUNIT(weir_uncharge_some);
 #endif

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Accounts: how much memory and how many objects each user holds in a network
- * namespace, against caps per user and per namespace.
+ * Accounts: how much memory and how many objects each user holds on the whole
+ * host, and all users in one network namespace, against caps.
  *
- * It only counts. What is charged, to whom and with which caps is the
- * caller's: caps come as arguments at each charge, so a changed tunable counts
- * from the next charge on. Memory cgroups are charged elsewhere (GFP flags).
+ * A user is counted once for the whole module (struct weir_user), whatever
+ * namespaces it works in. An account (struct weir_account) names all who pay for
+ * something together: some users, each within its own cap, and one namespace,
+ * within its cap. Who they are is the caller's: charge.c takes the maker of a
+ * socket and the owners of the user namespaces that it works in, so that a user
+ * gets no second cap from a namespace or from a subordinate uid.
  *
- * Objects are whatever must not be had without end: sockets with rings,
- * subscriptions, paths. Called by ring.c, path.c, reader.c and socket.c.
- * weir_account_get() may sleep; everything else runs in any context.
+ * This only counts. What is charged and with which caps is the caller's: caps
+ * come as an argument of each charge, so a changed tunable counts from the next
+ * charge on. Memory cgroups are charged elsewhere (GFP flags).
  *
- * Lifetime: each object that is charged holds a reference on its account and
- * drops it after the uncharge; the last put frees the account.
- * All of them are put before weir_accounts_destroy().
+ * weir_account_create() may sleep; everything else runs in any context.
+ *
+ * Lifetime: each charge that is not empty holds a reference on its account, and
+ * each account on its users; the last put frees them. All accounts of a table
+ * are put before weir_users_destroy(), and all of a namespace before
+ * weir_holdings_destroy().
  */
 #ifndef _WEIR_ACCOUNT_H
 #define _WEIR_ACCOUNT_H
@@ -25,7 +31,7 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
-#define WEIR_ACCOUNT_HASH_BITS	8
+#define WEIR_USER_HASH_BITS	8
 
 /**
  * enum weir_account_kind - what is counted
@@ -40,58 +46,126 @@ enum weir_account_kind {
 };
 
 /**
- * struct weir_accounts - the accounts of one network namespace
- * @lock: guards @users, and the step of a refcount from one to zero.
- * @users: struct weir_account by uid.
- * @used: sums over all users; changed by compare-and-swap alone.
+ * struct weir_holdings - what somebody holds
+ * @used: by kind; changed by compare-and-swap alone.
  */
-struct weir_accounts {
-	spinlock_t	lock;
-	DECLARE_HASHTABLE(users, WEIR_ACCOUNT_HASH_BITS);
+struct weir_holdings {
 	atomic64_t	used[WEIR_ACCOUNT_KINDS];
 };
 
 /**
- * struct weir_account - one user in one network namespace
- * @link: in weir_accounts.users; weir_accounts.lock.
- * @as: the namespace's accounts; never changes, outlives this.
- * @uid: the user; never changes.
- * @refs: objects that are charged here, and callers that look.
- * @used: what the user holds; changed by compare-and-swap alone.
+ * struct weir_caps - the most that may be held; no cap is ever exceeded
+ * @user: of one user, in all namespaces together; by kind.
+ * @ns: of all users in one network namespace; by kind.
  */
-struct weir_account {
-	struct hlist_node	link;
-	struct weir_accounts	*as;
-	kuid_t			uid;
-	refcount_t		refs;
-	atomic64_t		used[WEIR_ACCOUNT_KINDS];
+struct weir_caps {
+	u64	user[WEIR_ACCOUNT_KINDS];
+	u64	ns[WEIR_ACCOUNT_KINDS];
 };
 
-void weir_accounts_init(struct weir_accounts *as);
-void weir_accounts_destroy(struct weir_accounts *as);
+/**
+ * struct weir_users - a table of users
+ * @lock: guards @users, and the step of a user's refcount from one to zero.
+ * @users: struct weir_user by uid.
+ * @sum: what all accounts of the table hold, each counted once.
+ */
+struct weir_users {
+	spinlock_t		lock;
+	DECLARE_HASHTABLE(users, WEIR_USER_HASH_BITS);
+	struct weir_holdings	sum;
+};
 
-struct weir_account *weir_account_get(struct weir_accounts *as, kuid_t uid);
+/**
+ * struct weir_user - one user, in all namespaces
+ * @link: in weir_users.users; weir_users.lock.
+ * @table: where it is; never changes, outlives this.
+ * @uid: the user; never changes.
+ * @refs: the accounts in which the user pays.
+ * @held: what all these accounts hold.
+ */
+struct weir_user {
+	struct hlist_node	link;
+	struct weir_users	*table;
+	kuid_t			uid;
+	refcount_t		refs;
+	struct weir_holdings	held;
+};
+
+/**
+ * struct weir_account - who pay together
+ * @refs: charges, and whatever may charge.
+ * @ns: the network namespace's holdings; never changes, outlives this.
+ * @n: entries of @users, at least 1; never changes.
+ * @users: who pay, all different, each held; never changes. The first is the
+ *	one whose shares of tables count: see weir_account_user().
+ */
+struct weir_account {
+	refcount_t		refs;
+	struct weir_holdings	*ns;
+	u32			n;
+	struct weir_user	*users[];
+};
+
+/**
+ * struct weir_charge - what has been charged for one thing, to be given back
+ * @account: who pay; held; NULL while nothing is charged.
+ * @used: how much; by kind.
+ *
+ * Begins as zeroes. Guarded by whatever guards the thing.
+ */
+struct weir_charge {
+	struct weir_account	*account;
+	u64			used[WEIR_ACCOUNT_KINDS];
+};
+
+void weir_holdings_init(struct weir_holdings *held);
+void weir_holdings_destroy(struct weir_holdings *held);
+void weir_users_init(struct weir_users *users);
+void weir_users_destroy(struct weir_users *users);
+
+struct weir_account *weir_account_create(struct weir_users *users,
+					 struct weir_holdings *ns,
+					 const kuid_t *uids, u32 n);
+void weir_account_get(struct weir_account *a);
 void weir_account_put(struct weir_account *a);
 
-int weir_account_charge(struct weir_account *a, u64 bytes, u64 user_max,
-			u64 ns_max, const char **why);
-void weir_account_uncharge(struct weir_account *a, u64 bytes);
-int weir_account_charge_objects(struct weir_account *a, u64 n, u64 user_max,
-				u64 ns_max, const char **why);
-void weir_account_uncharge_objects(struct weir_account *a, u64 n);
+int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
+		u64 objects, const struct weir_caps *caps, const char **why);
+void weir_uncharge(struct weir_charge *c);
+void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects);
 
-/* What one user holds at the moment. Any context. */
-static inline u64 weir_account_used(const struct weir_account *a,
-				    enum weir_account_kind kind)
+/* What is held at the moment. Any context. */
+static inline u64 weir_held(const struct weir_holdings *held,
+			    enum weir_account_kind kind)
 {
-	return atomic64_read(&a->used[kind]);
+	return atomic64_read(&held->used[kind]);
 }
 
-/* What the whole namespace holds at the moment. Any context. */
-static inline u64 weir_accounts_used(const struct weir_accounts *as,
-				     enum weir_account_kind kind)
+/**
+ * weir_account_user() - whose shares of a table that many users use count
+ * @a: the account.
+ *
+ * Subordinate users have their owner's share, not one each. Any context.
+ */
+static inline kuid_t weir_account_user(const struct weir_account *a)
 {
-	return atomic64_read(&as->used[kind]);
+	return a->users[0]->uid;
+}
+
+/**
+ * weir_share() - how much of a shared table one user may have
+ * @size: of the table.
+ * @others: what all others have.
+ *
+ * Half of what the others have left, so that there is always as much left for
+ * the next user as this one has; but one at least. What a user has stays when
+ * its share becomes smaller.
+ */
+static inline u64 weir_share(u64 size, u64 others)
+{
+	u64 left = size > others ? size - others : 0;
+
+	return left > 1 ? left / 2 : 1;
 }
 
 #endif /* _WEIR_ACCOUNT_H */

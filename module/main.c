@@ -51,7 +51,7 @@ static int __net_init weir_net_init(struct net *net)
 	xa_init(&wn->rings);
 	xa_init_flags(&wn->ports, XA_FLAGS_ALLOC1);
 	xa_init(&wn->targets);
-	weir_accounts_init(&wn->accounts);
+	weir_holdings_init(&wn->held);
 	err = weir_trie_init(&wn->paths);
 	if (err)
 		return err;
@@ -136,7 +136,7 @@ static void __net_exit weir_net_exit(struct net *net)
 	xa_destroy(&wn->path_ids);
 	weir_trie_destroy(&wn->patterns);
 	weir_trie_destroy(&wn->paths);
-	weir_accounts_destroy(&wn->accounts);
+	weir_holdings_destroy(&wn->held);
 }
 
 static struct pernet_operations weir_net_ops = {
@@ -150,6 +150,7 @@ static int __init weir_init(void)
 {
 	int err;
 
+	weir_users_init(&weir_users);
 	weir_wq = alloc_workqueue("weir", WQ_UNBOUND, 0);
 	if (!weir_wq)
 		return -ENOMEM;
@@ -193,6 +194,7 @@ static void __exit weir_exit(void)
 	destroy_workqueue(weir_router_wq);
 	destroy_workqueue(weir_wq);
 	rcu_barrier();
+	weir_users_destroy(&weir_users);
 }
 
 module_init(weir_init);

@@ -294,9 +294,12 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	if (err)
 		goto out;
 
-	sk = weir_sock_alloc(sock_net(&ws->sk), NULL, SOCK_SEQPACKET, 0);
-	if (!sk) {
-		err = weir_refuse(ws, -ENOMEM, "no memory for the connection");
+	sk = weir_sock_alloc(sock_net(&ws->sk), NULL, SOCK_SEQPACKET, 0,
+			     listener->account);
+	if (IS_ERR(sk)) {
+		err = weir_refuse(ws, PTR_ERR(sk), PTR_ERR(sk) == -ENOBUFS ?
+				  "the listener's user has as much as it may" :
+				  "no memory for the connection");
 		goto out_unreserve;
 	}
 	child = weir_sk(sk);

@@ -54,38 +54,6 @@ bool weir_path_may_serve(struct weir_sock *ws, const struct weir_path *path)
 	       weir_path_permits(ws, path, MAY_EXEC);
 }
 
-/**
- * weir_object_charge() - count a path or a subscription against the caps
- * @ws: for whom.
- *
- * Returns what weir_object_uncharge() takes, or an ERR_PTR with words.
- */
-struct weir_account *weir_object_charge(struct weir_sock *ws)
-{
-	struct weir_account *account;
-	const char *why = NULL;
-	int err;
-
-	account = weir_account_get(&ws->wn->accounts, ws->uid);
-	if (IS_ERR(account))
-		return account;
-	err = weir_account_charge_objects(account, 1,
-					  READ_ONCE(weir_tunables.user_objects_max),
-					  READ_ONCE(weir_tunables.netns_objects_max),
-					  &why);
-	if (!err)
-		return account;
-	weir_account_put(account);
-	weir_drop(ws->own_path, WEIR_REASON_LIMIT);
-	return ERR_PTR(weir_refuse(ws, err, why));
-}
-
-void weir_object_uncharge(struct weir_account *account)
-{
-	weir_account_uncharge_objects(account, 1);
-	weir_account_put(account);
-}
-
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 				 u32 len)
 {
@@ -146,11 +114,9 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
 	if (!path)
 		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
-	path->account = weir_object_charge(ws);
-	if (IS_ERR(path->account)) {
-		err = PTR_ERR(path->account);
+	err = weir_charge_sock(&path->charge, ws, 0, 1);
+	if (err)
 		goto err_free;
-	}
 	node = weir_trie_insert(&wn->paths, name, len);
 	if (IS_ERR(node)) {
 		err = weir_refuse(ws, PTR_ERR(node),
@@ -186,7 +152,7 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 err_remove:
 	weir_trie_remove(&wn->paths, node);
 err_uncharge:
-	weir_object_uncharge(path->account);
+	weir_uncharge(&path->charge);
 err_free:
 	kfree(path);
 	return ERR_PTR(err);
@@ -204,6 +170,6 @@ void weir_path_put(struct weir_path *path)
 	weir_trie_set_item(path->node, NULL);
 	weir_trie_remove(&wn->paths, path->node);
 	xa_erase(&wn->path_ids, path->id);
-	weir_object_uncharge(path->account);
+	weir_uncharge(&path->charge);
 	kfree_rcu(path, rcu);	/* senders look its route up */
 }

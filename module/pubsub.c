@@ -170,7 +170,7 @@ static void weir_leave_all(struct weir_sock *ws)
 
 	lockdep_assert_held(&ws->wn->lock);
 	if (pattern) {
-		weir_object_uncharge(ws->pattern_account);
+		weir_uncharge(&ws->pattern_charge);
 		list_del_init(&ws->pattern_link);
 		ws->pattern = NULL;
 		if (list_empty(&pattern->subscribers)) {
@@ -224,14 +224,12 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 				  "the socket subscribes already");
 		goto out;
 	}
-	ws->pattern_account = weir_object_charge(ws);
-	if (IS_ERR(ws->pattern_account)) {
-		err = PTR_ERR(ws->pattern_account);
+	err = weir_charge_sock(&ws->pattern_charge, ws, 0, 1);
+	if (err)
 		goto out;
-	}
 	node = weir_trie_insert(&wn->patterns, pattern, len);
 	if (IS_ERR(node)) {
-		weir_object_uncharge(ws->pattern_account);
+		weir_uncharge(&ws->pattern_charge);
 		err = weir_refuse(ws, PTR_ERR(node),
 				  "the pattern cannot be entered");
 		goto out;
@@ -241,7 +239,7 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 		item = kzalloc(sizeof(*item), GFP_KERNEL_ACCOUNT);
 		if (!item) {
 			weir_trie_remove(&wn->patterns, node);
-			weir_object_uncharge(ws->pattern_account);
+			weir_uncharge(&ws->pattern_charge);
 			err = weir_refuse(ws, -ENOMEM,
 					  "no memory for the subscription");
 			goto out;

@@ -43,9 +43,7 @@ void weir_reader_put(struct weir_reader *rd)
 	if (!refcount_dec_and_test(&rd->ref))
 		return;
 	put_page(rd->page);
-	weir_account_uncharge(rd->account, PAGE_SIZE);
-	weir_account_uncharge_objects(rd->account, 1);
-	weir_account_put(rd->account);
+	weir_uncharge(&rd->charge);
 	weir_ring_put(rd->ring);
 	kfree(rd);
 }
@@ -55,12 +53,11 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 					     struct weir_ring *ring)
 {
 	struct weir_reader *rd;
-	const char *why = NULL;
-	int err = -ENOMEM;
+	int err;
 
 	rd = kzalloc(sizeof(*rd), GFP_KERNEL_ACCOUNT);
 	if (!rd)
-		goto err_words;
+		goto err_memory;
 	refcount_set(&rd->ref, 1);
 	INIT_LIST_HEAD(&rd->ring_link);
 	INIT_LIST_HEAD(&rd->armed_link);
@@ -68,44 +65,25 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	INIT_DELAYED_WORK(&rd->hold, weir_reader_hold_work);
 	rd->uid = ws->uid;
 
-	rd->account = weir_account_get(&ws->wn->accounts, ws->uid);
-	if (IS_ERR(rd->account)) {
-		err = PTR_ERR(rd->account);
+	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
+	if (err)
 		goto err_free;
-	}
-	err = weir_account_charge_objects(rd->account, 1,
-					  READ_ONCE(weir_tunables.user_objects_max),
-					  READ_ONCE(weir_tunables.netns_objects_max),
-					  &why);
-	if (err)
-		goto err_account;
-	err = weir_account_charge(rd->account, PAGE_SIZE,
-				  READ_ONCE(weir_tunables.user_bytes_max),
-				  READ_ONCE(weir_tunables.netns_bytes_max),
-				  &why);
-	if (err)
-		goto err_objects;
-	err = -ENOMEM;
 	rd->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!rd->page)
-		goto err_bytes;
+		goto err_uncharge;
 	rd->cursor = page_address(rd->page);
 	weir_ring_get(ring);
 	rd->ring = ring;
 	return rd;
 
-err_bytes:
-	weir_account_uncharge(rd->account, PAGE_SIZE);
-err_objects:
-	weir_account_uncharge_objects(rd->account, 1);
-err_account:
-	weir_account_put(rd->account);
+err_uncharge:
+	weir_uncharge(&rd->charge);
+	kfree(rd);
+err_memory:
+	weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
+	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
 err_free:
 	kfree(rd);
-err_words:
-	weir_drop(ring->name, err == -ENOBUFS ? WEIR_REASON_LIMIT :
-		  WEIR_REASON_NO_MEMORY);
-	weir_refuse(ws, err, why ?: "no memory for a cursor");
 	return ERR_PTR(err);
 }
 

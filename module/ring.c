@@ -121,7 +121,6 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
 	struct weir_status *status;
 	struct weir_ring *ring;
-	const char *why = NULL;
 	int err;
 
 	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
@@ -149,24 +148,9 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
 
 	/* 1. the caps */
-	ring->account = weir_account_get(&ws->wn->accounts, ring->uid);
-	if (IS_ERR(ring->account)) {
-		err = PTR_ERR(ring->account);
+	err = weir_charge_sock(&ring->charge, ws, bytes + 2 * PAGE_SIZE, 1);
+	if (err)
 		goto err_free;
-	}
-	err = weir_account_charge_objects(ring->account, 1,
-					  READ_ONCE(weir_tunables.user_objects_max),
-					  READ_ONCE(weir_tunables.netns_objects_max),
-					  &why);
-	if (err)
-		goto err_account;
-	ring->charged = bytes + 2 * PAGE_SIZE;
-	err = weir_account_charge(ring->account, ring->charged,
-				  READ_ONCE(weir_tunables.user_bytes_max),
-				  READ_ONCE(weir_tunables.netns_bytes_max),
-				  &why);
-	if (err)
-		goto err_objects;
 
 	/* 2. the pages */
 	err = -ENOMEM;
@@ -205,23 +189,17 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 			goto err_pages;
 	}
 	weir_stat_inc(WEIR_STAT_RINGS);
-	weir_stat_add(WEIR_STAT_RING_BYTES, ring->charged);
+	weir_stat_add(WEIR_STAT_RING_BYTES, bytes + 2 * PAGE_SIZE);
 	return ring;
 
 err_pages:
 	weir_ring_free_pages(ring);
-	weir_account_uncharge(ring->account, ring->charged);
-err_objects:
-	weir_account_uncharge_objects(ring->account, 1);
-err_account:
-	weir_account_put(ring->account);
+	weir_uncharge(&ring->charge);
+	if (err == -ENOMEM)
+		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
+	weir_refuse(ws, err, "no memory for the ring");
 err_free:
 	kfree(ring);
-	if (err == -ENOBUFS)
-		weir_drop(ws->own_path, WEIR_REASON_LIMIT);
-	else if (err == -ENOMEM)
-		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
-	weir_refuse(ws, err, why ?: "no memory for the ring");
 	return ERR_PTR(err);
 }
 
@@ -239,11 +217,10 @@ void weir_ring_put(struct weir_ring *ring)
 	WARN_ON_ONCE(!xa_empty(&ring->slots));
 	xa_destroy(&ring->slots);
 	weir_stat_add(WEIR_STAT_RINGS, -1);
-	weir_stat_add(WEIR_STAT_RING_BYTES, -(s64)ring->charged);
+	weir_stat_add(WEIR_STAT_RING_BYTES,
+		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);
 	weir_ring_free_pages(ring);
-	weir_account_uncharge(ring->account, ring->charged);
-	weir_account_uncharge_objects(ring->account, 1);
-	weir_account_put(ring->account);
+	weir_uncharge(&ring->charge);
 	kfree_rcu(ring, rcu);	/* list.c looks rings up by id */
 }
 

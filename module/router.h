@@ -207,7 +207,7 @@ struct weir_route {
  * @free: frees it after a grace period.
  * @id: for listing.
  * @weight: share; weir_net.lock.
- * @account: who is charged; NULL if nobody.
+ * @charge: to who added it; weir_net.lock.
  * @route_link: in weir_route.targets; weir_net.lock.
  * @port_link: in weir_port.targets; weir_net.lock.
  * @watch: looks whether it does something.
@@ -237,7 +237,7 @@ struct weir_target {
 	struct rcu_work			free;
 	u64				id;
 	u32				weight;
-	struct weir_account		*account;
+	struct weir_charge		charge;
 	struct list_head		route_link;
 	struct list_head		port_link;
 	struct delayed_work		watch;

@@ -29,6 +29,8 @@ static void weir_sock_destruct(struct sock *sk)
 	xa_destroy(&ws->ids);
 	free_cpumask_var(ws->barrier);
 	put_cred(ws->cred);
+	weir_uncharge(&ws->charge);
+	weir_account_put(ws->account);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
 }
 
@@ -38,22 +40,38 @@ static void weir_sock_destruct(struct sock *sk)
  * @sock: what it belongs to; NULL for one that waits to be accepted.
  * @type: SOCK_*.
  * @kern: as the core gives it.
+ * @account: who pays; NULL: the calling task's.
+ *
+ * Return: the sock, or an ERR_PTR: -ENOBUFS at a cap, -ENOMEM.
  */
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
-			     int kern)
+			     int kern, struct weir_account *account)
 {
 	struct weir_sock *ws;
+	const char *why;
 	struct sock *sk;
+	int err = -ENOMEM;
 
 	sk = sk_alloc(net, weir_family, GFP_KERNEL, &weir_proto, kern);
 	if (!sk)
-		return NULL;
+		return ERR_PTR(err);
 	sock_init_data(sock, sk);
 	sk->sk_type = type;
 	ws = weir_sk(sk);
-	if (!zalloc_cpumask_var(&ws->barrier, GFP_KERNEL)) {
-		sk_free(sk);
-		return NULL;
+	if (account)
+		weir_account_get(account);
+	else
+		account = weir_account_of_current(net);
+	if (IS_ERR(account))
+		goto err_free;
+	ws->account = account;
+	err = weir_charge_account(&ws->charge, account, sizeof(*ws), 1, "",
+				  &why);
+	if (err)
+		goto err_account;
+	if (!zalloc_cpumask_var(&ws->barrier, GFP_KERNEL_ACCOUNT)) {
+		err = -ENOMEM;
+		goto err_charge;
 	}
 	ws->wn = weir_net(net);
 	ws->id = atomic_long_inc_return(&ws->wn->next_id);
@@ -76,9 +94,17 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	weir_stat_inc(WEIR_STAT_SOCKETS);
 	if (xa_insert(&ws->wn->sockets, ws->id, ws, GFP_KERNEL_ACCOUNT)) {
 		sock_put(sk);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	return sk;
+
+err_charge:
+	weir_uncharge(&ws->charge);
+err_account:
+	weir_account_put(account);
+err_free:
+	sk_free(sk);
+	return ERR_PTR(err);
 }
 
 /*
@@ -276,12 +302,10 @@ static int weir_create(struct net *net, struct socket *sock, int protocol,
 		return -ESOCKTNOSUPPORT;
 	}
 	sock->state = SS_UNCONNECTED;
-	sk = weir_sock_alloc(net, sock, sock->type, kern);
-	if (!sk) {
+	sk = weir_sock_alloc(net, sock, sock->type, kern, NULL);
+	if (IS_ERR(sk))
 		sock->sk = NULL;	/* freed; it was tied to the socket */
-		return -ENOMEM;
-	}
-	return 0;
+	return PTR_ERR_OR_ZERO(sk);
 }
 
 static struct net_proto_family weir_family_ops = {

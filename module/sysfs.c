@@ -151,8 +151,8 @@ static const struct attribute_group weir_tunable_group = {
 /**
  * struct weir_counter - one file in stats/ or drops/
  * @attr: the file.
- * @values: per-CPU array.
- * @index: which of it.
+ * @values: per-CPU array; NULL: what all users hold is told instead.
+ * @index: which of the array, or enum weir_account_kind.
  */
 struct weir_counter {
 	struct kobj_attribute attr;
@@ -167,17 +167,24 @@ static ssize_t weir_counter_show(struct kobject *kobj,
 	u64 sum = 0;
 	int cpu;
 
+	if (!c->values)
+		return sysfs_emit(buf, "%llu\n",
+				  weir_held(&weir_users.sum, c->index));
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu_ptr(c->values, cpu)[c->index]);
 	return sysfs_emit(buf, "%llu\n", sum);
 }
 
-#define WEIR_COUNTER(_array, _name, _index)				\
+#define WEIR_COUNTER_OF(_array, _name, _values, _index)			\
 	static struct weir_counter weir_counter_##_array##_##_name = {	\
 		.attr	= __ATTR(_name, 0444, weir_counter_show, NULL),	\
-		.values	= weir_##_array,				\
+		.values	= _values,					\
 		.index	= _index,					\
 	}
+#define WEIR_COUNTER(_array, _name, _index)				\
+	WEIR_COUNTER_OF(_array, _name, weir_##_array, _index)
+#define WEIR_HELD_COUNTER(_array, _name, _index)			\
+	WEIR_COUNTER_OF(_array, _name, NULL, _index)
 #define WEIR_COUNTER_ATTR(_array, _name)				\
 	(&weir_counter_##_array##_##_name.attr.attr)
 
@@ -185,6 +192,8 @@ WEIR_COUNTER(stats, sockets, WEIR_STAT_SOCKETS);
 WEIR_COUNTER(stats, rings, WEIR_STAT_RINGS);
 WEIR_COUNTER(stats, ring_bytes, WEIR_STAT_RING_BYTES);
 WEIR_COUNTER(stats, readers, WEIR_STAT_READERS);
+WEIR_HELD_COUNTER(stats, charged_bytes, WEIR_ACCOUNT_BYTES);
+WEIR_HELD_COUNTER(stats, charged_objects, WEIR_ACCOUNT_OBJECTS);
 WEIR_COUNTER(stats, attaches, WEIR_STAT_ATTACHES);
 WEIR_COUNTER(stats, detaches, WEIR_STAT_DETACHES);
 WEIR_COUNTER(stats, evictions, WEIR_STAT_EVICTIONS);
@@ -205,6 +214,8 @@ static struct attribute *weir_stats_attrs[] = {
 	WEIR_COUNTER_ATTR(stats, rings),
 	WEIR_COUNTER_ATTR(stats, ring_bytes),
 	WEIR_COUNTER_ATTR(stats, readers),
+	WEIR_COUNTER_ATTR(stats, charged_bytes),
+	WEIR_COUNTER_ATTR(stats, charged_objects),
 	WEIR_COUNTER_ATTR(stats, attaches),
 	WEIR_COUNTER_ATTR(stats, detaches),
 	WEIR_COUNTER_ATTR(stats, evictions),

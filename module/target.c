@@ -255,8 +255,7 @@ static void weir_target_unlink(struct weir_target *target)
 /* What it was charged for, and the list's reference. */
 static void weir_target_end(struct weir_target *target)
 {
-	if (target->account)
-		weir_object_uncharge(target->account);
+	weir_uncharge(&target->charge);
 	if (cancel_delayed_work_sync(&target->watch))
 		weir_target_put(target);
 	weir_route_unuse(target->next);
@@ -328,12 +327,9 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 		goto err_tidy;
 	}
 	serve->id = target->id;
-	target->account = weir_object_charge(ws);
-	if (IS_ERR(target->account)) {
-		err = PTR_ERR(target->account);
-		target->account = NULL;
+	err = weir_charge_sock(&target->charge, ws, 0, 1);
+	if (err)
 		goto err_remove;
-	}
 	err = weir_route_replan(route);
 	if (err) {
 		weir_refuse(ws, err, "no memory for the route");

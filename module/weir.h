@@ -11,7 +11,8 @@
  *                 table, each VMA, short users         puts the ring
  *   weir_path     publishers, lingering rings, the     leaves the trie (under
  *                 listener                             weir_net.lock)
- *   weir_account  each ring and reader charged to it   leaves the table
+ *   weir_account  its sockets, each charge to it       leaves its users, the
+ *                                                      last of which goes
  *
  * Lock order, outermost first
  *   1 lock_sock(sk)            a socket's set-up state (bind, connect, ...)
@@ -58,11 +59,11 @@ struct weir_sock;
  * @ring_bytes: outbox size for sockets that do not say.
  * @ring_bytes_max: largest outbox.
  * @inbox_bytes: size of inboxes.
- * @user_bytes_max: memory of one user's rings in one namespace.
- * @netns_bytes_max: memory of all rings in one namespace.
- * @user_objects_max: paths, rings, subscriptions and cursors of one user in
- *	one namespace.
- * @netns_objects_max: the same in one namespace.
+ * @user_bytes_max: memory of one user, in all namespaces.
+ * @netns_bytes_max: memory of all users in one namespace.
+ * @user_objects_max: sockets, paths, rings, subscriptions, cursors and the like
+ *	of one user, in all namespaces.
+ * @netns_objects_max: the same of all users in one namespace.
  * @streams_max: streams that one socket may read.
  * @poll_idle_us: a polling thread that finds nothing for so long sleeps.
  * @fence_records: records per sleep above which the sleeper pays the barrier
@@ -126,7 +127,7 @@ void weir_drop(const char *name, enum weir_reason reason);
 /**
  * struct weir_net - weir in one network namespace
  * @net: the namespace.
- * @lock: guards what follows but for @accounts.
+ * @lock: guards what follows but for @held.
  * @paths: names in use; items are struct weir_path.
  * @patterns: patterns subscribed to; items are struct weir_pattern.
  * @path_ids: the same paths, by id.
@@ -137,7 +138,7 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @nports: how many there have ever been; under the lock of @ports.
  * @route_gen: changes whenever a name is made or goes that can be called.
  * @next_id: ids of sockets, rings, paths, routes and targets.
- * @accounts: memory and objects of each user.
+ * @held: memory and objects of all users here.
  */
 struct weir_net {
 	struct net *net;
@@ -152,7 +153,7 @@ struct weir_net {
 	u32 nports;
 	u32 route_gen;
 	atomic_long_t next_id;
-	struct weir_accounts accounts;
+	struct weir_holdings held;
 };
 
 struct weir_net *weir_net(const struct net *net);
@@ -162,7 +163,7 @@ struct weir_net *weir_net(const struct net *net);
  * @wn: namespace; its lock guards all of this.
  * @node: place in the trie.
  * @id: for WEIR_IOC_LIST; of its route too.
- * @account: who is charged for an object.
+ * @charge: for an object; fixed.
  * @uid: owner, who made it.
  * @gid: group.
  * @mode: permission bits: read to subscribe, write to publish, listen and
@@ -179,7 +180,7 @@ struct weir_path {
 	struct weir_net *wn;
 	struct weir_trie_node *node;
 	u64 id;
-	struct weir_account *account;
+	struct weir_charge charge;
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
@@ -249,8 +250,7 @@ struct weir_post {
  * @page_order: they were allocated in blocks of this order.
  * @head_page: struct weir_head.
  * @status_page: struct weir_status.
- * @account: who is charged.
- * @charged: bytes.
+ * @charge: for an object and its pages, to its maker; fixed.
  * @type: SOCK_* of the socket that made it.
  * @uid: who made it; who may take it over.
  * @pid: process that made it.
@@ -292,8 +292,7 @@ struct weir_ring {
 	unsigned int page_order;
 	struct page *head_page;
 	struct page *status_page;
-	struct weir_account *account;
-	u64 charged;
+	struct weir_charge charge;
 	int type;
 	kuid_t uid;
 	pid_t pid;
@@ -336,7 +335,7 @@ struct weir_ring {
  * @id: stream id on the reading socket.
  * @page: the cursor page.
  * @cursor: its address.
- * @account: who is charged for it.
+ * @charge: for an object and the page, to the reader; fixed.
  * @gating: holds the writer back.
  * @router: it is the kernel's own, of a socket whose messages are routed.
  * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
@@ -369,7 +368,7 @@ struct weir_reader {
 	u32 id;
 	struct page *page;
 	struct weir_cursor *cursor;
-	struct weir_account *account;
+	struct weir_charge charge;
 	bool gating;
 	bool router;
 	struct weir_sock *ws;
@@ -399,7 +398,9 @@ struct weir_reader {
  * @sk: first, as the core wants it.
  * @wn: namespace.
  * @id: for WEIR_IOC_LIST.
- * @uid: who made it; who is charged.
+ * @uid: who made it.
+ * @account: who pays for what it causes; held, never changes.
+ * @charge: for the socket itself; fixed.
  * @cred: likewise; judged when a publisher comes to it.
  * @pid: process that made it.
  * @ring_bytes: options until @outbox exists; lock_sock guards them.
@@ -426,7 +427,7 @@ struct weir_reader {
  * @peer_path: what connect was given, or the peer's own path.
  * @pattern: subscribed pattern, or NULL; weir_net.lock.
  * @pattern_link: in weir_pattern.subscribers.
- * @pattern_account: who is charged for the subscription.
+ * @pattern_charge: for the subscription; weir_net.lock.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
  * @rlock: guards @readers and @ids.
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.
@@ -452,6 +453,8 @@ struct weir_sock {
 	struct weir_net *wn;
 	unsigned long id;
 	kuid_t uid;
+	struct weir_account *account;
+	struct weir_charge charge;
 	const struct cred *cred;
 	pid_t pid;
 
@@ -480,7 +483,7 @@ struct weir_sock {
 	char peer_path[WEIR_PATH_MAX + 1];
 	struct weir_pattern *pattern;
 	struct list_head pattern_link;
-	struct weir_account *pattern_account;
+	struct weir_charge pattern_charge;
 	struct weir_sock *peer;
 
 	spinlock_t rlock;
@@ -523,6 +526,16 @@ static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 	WRITE_ONCE(ws->why, why);
 	return err;
 }
+
+/* --- charge.c --- */
+extern struct weir_users weir_users;
+
+struct weir_account *weir_account_of_current(struct net *net);
+int weir_charge_account(struct weir_charge *c, struct weir_account *a,
+			u64 bytes, u64 objects, const char *name,
+			const char **why);
+int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
+		     u64 objects);
 
 /* --- ring.c --- */
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
@@ -644,8 +657,6 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 }
 
 /* --- path.c --- */
-struct weir_account *weir_object_charge(struct weir_sock *ws);
-void weir_object_uncharge(struct weir_account *account);
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, enum weir_use use);
 void weir_path_put(struct weir_path *path);
@@ -702,7 +713,7 @@ int weir_list_targets(struct weir_list_ctx *ctx);
 
 /* --- socket.c --- */
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
-			     int kern);
+			     int kern, struct weir_account *account);
 int weir_socket_init(void);
 void weir_socket_exit(void);
 

@@ -23,15 +23,30 @@
 
 /**
  * struct fixture - two users of one namespace
- * @as: the namespace's accounts.
+ * @users: all users.
+ * @ns: what the namespace holds.
  * @a: uid 1000.
  * @b: uid 1001.
+ * @for_a: what has been charged to @a.
+ * @for_b: what has been charged to @b.
  */
 struct fixture {
-	struct weir_accounts	as;
+	struct weir_users	users;
+	struct weir_holdings	ns;
 	struct weir_account	*a;
 	struct weir_account	*b;
+	struct weir_charge	for_a;
+	struct weir_charge	for_b;
 };
+
+/* An account of some users, in the fixture's namespace. */
+static struct weir_account *payers(struct fixture *f, uid_t first, uid_t second,
+				   u32 n)
+{
+	const kuid_t uids[] = { KUIDT_INIT(first), KUIDT_INIT(second) };
+
+	return weir_account_create(&f->users, &f->ns, uids, n);
+}
 
 static int account_test_init(struct kunit *test)
 {
@@ -40,11 +55,12 @@ static int account_test_init(struct kunit *test)
 	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	if (!f)
 		return -ENOMEM;
-	weir_accounts_init(&f->as);
-	f->a = weir_account_get(&f->as, KUIDT_INIT(1000));
+	weir_users_init(&f->users);
+	weir_holdings_init(&f->ns);
+	f->a = payers(f, 1000, 0, 1);
 	if (IS_ERR(f->a))
 		return -ENOMEM;
-	f->b = weir_account_get(&f->as, KUIDT_INIT(1001));
+	f->b = payers(f, 1001, 0, 1);
 	if (IS_ERR(f->b)) {
 		weir_account_put(f->a);
 		return -ENOMEM;
@@ -59,20 +75,34 @@ static void account_test_exit(struct kunit *test)
 
 	if (!f)
 		return;
-	/* both WARN, which fails the run, when a test left charges behind */
+	weir_uncharge(&f->for_a);
+	weir_uncharge(&f->for_b);
+	/* all WARN, which fails the run, when a test left charges behind */
 	weir_account_put(f->a);
 	weir_account_put(f->b);
-	weir_accounts_destroy(&f->as);
+	weir_holdings_destroy(&f->ns);
+	weir_users_destroy(&f->users);
+}
+
+static struct weir_charge *charge_of(struct kunit *test, struct weir_account *a)
+{
+	struct fixture *f = test->priv;
+
+	return a == f->a ? &f->for_a : &f->for_b;
 }
 
 /* Charge and expect what it says; NULL for success. */
 static void charge(struct kunit *test, struct weir_account *a, u64 bytes,
 		   u64 user_max, u64 ns_max, const char *words)
 {
+	const struct weir_caps caps = {
+		.user = { [WEIR_ACCOUNT_BYTES] = user_max },
+		.ns = { [WEIR_ACCOUNT_BYTES] = ns_max },
+	};
 	const char *why = "";
 	int err;
 
-	err = weir_account_charge(a, bytes, user_max, ns_max, &why);
+	err = weir_charge(charge_of(test, a), a, bytes, 0, &caps, &why);
 	KUNIT_EXPECT_EQ(test, err, words ? -ENOBUFS : 0);
 	KUNIT_EXPECT_STREQ(test, why, words ?: "");
 }
@@ -80,70 +110,221 @@ static void charge(struct kunit *test, struct weir_account *a, u64 bytes,
 static void charge_objects(struct kunit *test, struct weir_account *a, u64 n,
 			   u64 user_max, u64 ns_max, const char *words)
 {
+	const struct weir_caps caps = {
+		.user = { [WEIR_ACCOUNT_OBJECTS] = user_max },
+		.ns = { [WEIR_ACCOUNT_OBJECTS] = ns_max },
+	};
 	const char *why = "";
 	int err;
 
-	err = weir_account_charge_objects(a, n, user_max, ns_max, &why);
+	err = weir_charge(charge_of(test, a), a, 0, n, &caps, &why);
 	KUNIT_EXPECT_EQ(test, err, words ? -ENOBUFS : 0);
 	KUNIT_EXPECT_STREQ(test, why, words ?: "");
+}
+
+static void uncharge(struct kunit *test, struct weir_account *a, u64 bytes)
+{
+	weir_uncharge_some(charge_of(test, a), bytes, 0);
+}
+
+static u64 user_bytes(const struct weir_account *a, u32 i)
+{
+	return weir_held(&a->users[i]->held, WEIR_ACCOUNT_BYTES);
 }
 
 static void expect_bytes(struct kunit *test, u64 a, u64 b)
 {
 	struct fixture *f = test->priv;
 
-	KUNIT_EXPECT_EQ(test, weir_account_used(f->a, WEIR_ACCOUNT_BYTES), a);
-	KUNIT_EXPECT_EQ(test, weir_account_used(f->b, WEIR_ACCOUNT_BYTES), b);
-	KUNIT_EXPECT_EQ(test, weir_accounts_used(&f->as, WEIR_ACCOUNT_BYTES),
+	KUNIT_EXPECT_EQ(test, user_bytes(f->a, 0), a);
+	KUNIT_EXPECT_EQ(test, user_bytes(f->b, 0), b);
+	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_BYTES), a + b);
+	KUNIT_EXPECT_EQ(test, weir_held(&f->users.sum, WEIR_ACCOUNT_BYTES),
 			a + b);
 }
 
-static void account_get__one_for_each_user(struct kunit *test)
+static void account_create__one_user_for_each_uid(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct weir_account *again, *other;
 
-	KUNIT_EXPECT_PTR_NE(test, f->a, f->b);
-	again = weir_account_get(&f->as, KUIDT_INIT(1000));
-	KUNIT_EXPECT_PTR_EQ(test, again, f->a);
-	KUNIT_EXPECT_EQ(test, refcount_read(&f->a->refs), 2);
+	KUNIT_EXPECT_PTR_NE(test, f->a->users[0], f->b->users[0]);
+	again = payers(f, 1000, 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(again));
+	KUNIT_EXPECT_PTR_NE(test, again, f->a);
+	KUNIT_EXPECT_PTR_EQ(test, again->users[0], f->a->users[0]);
+	KUNIT_EXPECT_EQ(test, refcount_read(&f->a->users[0]->refs), 2);
 	weir_account_put(again);
-	KUNIT_EXPECT_EQ(test, refcount_read(&f->a->refs), 1);
+	KUNIT_EXPECT_EQ(test, refcount_read(&f->a->users[0]->refs), 1);
 
-	other = weir_account_get(&f->as, KUIDT_INIT(0));
+	other = payers(f, 0, 1000, 2);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
-	KUNIT_EXPECT_PTR_NE(test, other, f->a);
-	KUNIT_EXPECT_TRUE(test, uid_eq(other->uid, KUIDT_INIT(0)));
+	KUNIT_EXPECT_TRUE(test, uid_eq(weir_account_user(other),
+				       KUIDT_INIT(0)));
+	KUNIT_EXPECT_PTR_EQ(test, other->users[1], f->a->users[0]);
 	weir_account_put(other);
 }
 
-static void account_get__takes_many_users(struct kunit *test)
+static void account_create__takes_many_users(struct kunit *test)
 {
+	const struct weir_caps caps = {
+		.user = { [WEIR_ACCOUNT_BYTES] = U64_MAX },
+		.ns = { [WEIR_ACCOUNT_BYTES] = U64_MAX },
+	};
 	const unsigned int n = 2000;
 	struct fixture *f = test->priv;
-	struct weir_account **all;
+	struct weir_charge *all;
 	unsigned int i, wrong = 0;
 
 	all = kunit_kcalloc(test, n, sizeof(*all), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, all);
 	for (i = 0; i < n; i++) {
+		struct weir_account *a = payers(f, 5000 + i, 0, 1);
 		const char *why;
 
-		all[i] = weir_account_get(&f->as, KUIDT_INIT(5000 + i));
-		if (IS_ERR(all[i]))
+		if (IS_ERR(a))
 			break;
-		wrong += !!weir_account_charge(all[i], i, i, U64_MAX, &why);
+		wrong += !!weir_charge(&all[i], a, i, 0, &caps, &why);
+		weir_account_put(a);	/* the charge has its own */
 	}
 	KUNIT_EXPECT_EQ(test, i, n);
-	KUNIT_EXPECT_EQ(test, weir_accounts_used(&f->as, WEIR_ACCOUNT_BYTES),
+	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_BYTES),
 			(u64)n * (n - 1) / 2);
 	while (i--) {
-		wrong += weir_account_used(all[i], WEIR_ACCOUNT_BYTES) != i;
-		weir_account_uncharge(all[i], i);
-		weir_account_put(all[i]);
+		wrong += user_bytes(all[i].account, 0) != i;
+		weir_uncharge(&all[i]);
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	expect_bytes(test, 0, 0);
+}
+
+/* Whoever fails, the others that pay too have got back what they paid. */
+static void account_charge__all_who_pay_or_nobody(struct kunit *test)
+{
+	struct weir_caps caps = {
+		.user = { 100, 10 },
+		.ns = { 1000, 100 },
+	};
+	const kuid_t uids[] = { KUIDT_INIT(1000), KUIDT_INIT(2000),
+				KUIDT_INIT(1001), KUIDT_INIT(2001) };
+	struct fixture *f = test->priv;
+	struct weir_charge c = {};
+	struct weir_account *a;
+	const char *why = "";
+	int i;
+
+	a = weir_account_create(&f->users, &f->ns, uids, ARRAY_SIZE(uids));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 60, 6, &caps, &why), 0);
+	for (i = 0; i < ARRAY_SIZE(uids); i++) {
+		KUNIT_EXPECT_EQ(test, user_bytes(a, i), 60);
+		KUNIT_EXPECT_EQ(test, weir_held(&a->users[i]->held,
+						WEIR_ACCOUNT_OBJECTS), 6);
+	}
+	/* once for the namespace, and once in all */
+	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_BYTES), 60);
+	KUNIT_EXPECT_EQ(test, weir_held(&f->users.sum, WEIR_ACCOUNT_OBJECTS),
+			6);
+
+	/* one in the middle has paid for something else */
+	charge(test, f->b, 30, 100, 1000, NULL);
+	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 11, 1, &caps, &why), -ENOBUFS);
+	KUNIT_EXPECT_STREQ(test, why, USER_BYTES);
+	KUNIT_EXPECT_EQ(test, user_bytes(a, 0), 60);
+	KUNIT_EXPECT_EQ(test, user_bytes(a, 1), 60);
+	KUNIT_EXPECT_EQ(test, user_bytes(a, 2), 90);
+	KUNIT_EXPECT_EQ(test, user_bytes(a, 3), 60);
+	KUNIT_EXPECT_EQ(test, weir_held(&a->users[0]->held,
+					WEIR_ACCOUNT_OBJECTS), 6);
+	KUNIT_EXPECT_EQ(test, c.used[WEIR_ACCOUNT_BYTES], 60);
+	KUNIT_EXPECT_EQ(test, c.used[WEIR_ACCOUNT_OBJECTS], 6);
+	/* and the namespace, last of all */
+	caps.ns[WEIR_ACCOUNT_BYTES] = 95;
+	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 6, 1, &caps, &why), -ENOBUFS);
+	KUNIT_EXPECT_STREQ(test, why, NS_BYTES);
+	KUNIT_EXPECT_EQ(test, user_bytes(a, 3), 60);
+	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 5, 1, &caps, &why), 0);
+	/* the cap of objects is refused before any byte is paid */
+	caps.user[WEIR_ACCOUNT_OBJECTS] = 7;
+	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 0, 1, &caps, &why), -ENOBUFS);
+	KUNIT_EXPECT_STREQ(test, why, USER_OBJECTS);
+
+	/* the last put is that of the charge */
+	weir_account_put(a);
+	weir_uncharge(&c);
+	KUNIT_EXPECT_NULL(test, c.account);
+	weir_uncharge(&c);
+	expect_bytes(test, 0, 30);
+	uncharge(test, f->b, 30);
+}
+
+/* Five namespaces of one user do not make five caps. */
+static void account_charge__one_cap_in_all_namespaces(struct kunit *test)
+{
+	const struct weir_caps caps = { .user = { 100, 10 }, .ns = { 80, 8 } };
+	struct weir_holdings ns[5];
+	struct weir_charge c[5] = {};
+	struct fixture *f = test->priv;
+	u64 got = 0;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		/* a subordinate uid each, of the same owner */
+		const kuid_t uids[] = { KUIDT_INIT(1000),
+					KUIDT_INIT(100000 + i) };
+		struct weir_account *a;
+		const char *why;
+
+		weir_holdings_init(&ns[i]);
+		a = weir_account_create(&f->users, &ns[i], uids, 2);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+		KUNIT_EXPECT_TRUE(test, uid_eq(weir_account_user(a),
+					       KUIDT_INIT(1000)));
+		while (!weir_charge(&c[i], a, 30, 1, &caps, &why))
+			got += 30;
+		weir_account_put(a);
+	}
+	KUNIT_EXPECT_EQ(test, got, 90);
+	KUNIT_EXPECT_EQ(test, user_bytes(f->a, 0), 90);
+	for (i = 0; i < 5; i++) {
+		weir_uncharge(&c[i]);
+		weir_holdings_destroy(&ns[i]);
+	}
+	expect_bytes(test, 0, 0);
+}
+
+/* A cap that sinks takes nothing away; one that rises counts at once. */
+static void account_charge__caps_may_change(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	charge(test, f->a, 60, 60, 1000, NULL);
+	charge(test, f->a, 1, 10, 1000, USER_BYTES);
+	charge(test, f->b, 1, 100, 10, NS_BYTES);
+	expect_bytes(test, 60, 0);
+	charge(test, f->a, 1, 61, 1000, NULL);
+	uncharge(test, f->a, 52);
+	charge(test, f->a, 1, 10, 1000, NULL);
+	expect_bytes(test, 10, 0);
+	uncharge(test, f->a, 10);
+}
+
+static void account_share__leaves_as_much(struct kunit *test)
+{
+	u64 others = 0;
+	int users;
+
+	KUNIT_EXPECT_EQ(test, weir_share(4096, 0), 2048);
+	KUNIT_EXPECT_EQ(test, weir_share(4096, 2048), 1024);
+	KUNIT_EXPECT_EQ(test, weir_share(4096, 4095), 1);
+	KUNIT_EXPECT_EQ(test, weir_share(4096, 4096), 1);
+	KUNIT_EXPECT_EQ(test, weir_share(4096, U64_MAX), 1);
+	KUNIT_EXPECT_EQ(test, weir_share(0, 0), 1);
+	KUNIT_EXPECT_EQ(test, weir_share(U64_MAX, 0), U64_MAX / 2);
+	/* each takes its share: the next one still gets something */
+	for (users = 0; others < 4095; users++)
+		others += weir_share(4096, others);
+	KUNIT_EXPECT_EQ(test, users, 12);
 }
 
 static void account_charge__up_to_the_cap(struct kunit *test)
@@ -158,12 +339,12 @@ static void account_charge__up_to_the_cap(struct kunit *test)
 	expect_bytes(test, 100, 0);
 	/* another user has a cap of its own */
 	charge(test, f->b, 100, 100, 1000, NULL);
-	weir_account_uncharge(f->a, 30);
+	uncharge(test, f->a, 30);
 	charge(test, f->a, 31, 100, 1000, USER_BYTES);
 	charge(test, f->a, 30, 100, 1000, NULL);
 	expect_bytes(test, 100, 100);
-	weir_account_uncharge(f->a, 100);
-	weir_account_uncharge(f->b, 100);
+	uncharge(test, f->a, 100);
+	uncharge(test, f->b, 100);
 	expect_bytes(test, 0, 0);
 }
 
@@ -179,8 +360,8 @@ static void account_charge__all_or_nothing(struct kunit *test)
 	expect_bytes(test, 70, 30);
 	/* the user's cap is the one named when both are reached */
 	charge(test, f->a, 31, 100, 100, USER_BYTES);
-	weir_account_uncharge(f->a, 70);
-	weir_account_uncharge(f->b, 30);
+	uncharge(test, f->a, 70);
+	uncharge(test, f->b, 30);
 }
 
 static void account_charge__zero_and_one(struct kunit *test)
@@ -199,8 +380,8 @@ static void account_charge__zero_and_one(struct kunit *test)
 	/* nothing is always to be had, also above a cap that has sunk */
 	charge(test, f->a, 0, 0, 0, NULL);
 	charge(test, f->a, 1, 0, 0, USER_BYTES);
-	weir_account_uncharge(f->a, 0);
-	weir_account_uncharge(f->a, 1);
+	uncharge(test, f->a, 0);
+	uncharge(test, f->a, 1);
 	expect_bytes(test, 0, 0);
 }
 
@@ -218,17 +399,17 @@ static void account_charge__never_overflows(struct kunit *test)
 	expect_bytes(test, U64_MAX - 1, 0);
 	charge(test, f->b, 1, U64_MAX, U64_MAX, NULL);
 	charge(test, f->a, 1, U64_MAX, U64_MAX, NS_BYTES);
-	weir_account_uncharge(f->b, 1);
+	uncharge(test, f->b, 1);
 	charge(test, f->a, 1, U64_MAX, U64_MAX, NULL);
 	charge(test, f->a, 1, U64_MAX, U64_MAX, USER_BYTES);
-	weir_account_uncharge(f->a, U64_MAX);
+	uncharge(test, f->a, U64_MAX);
 	expect_bytes(test, 0, 0);
 	/* the sign bit is nothing special */
 	charge(test, f->a, S64_MAX, U64_MAX, U64_MAX, NULL);
 	charge(test, f->a, 1, S64_MAX, U64_MAX, USER_BYTES);
 	charge(test, f->a, 2, U64_MAX, (u64)S64_MAX + 1, NS_BYTES);
 	charge(test, f->a, 1, U64_MAX, (u64)S64_MAX + 1, NULL);
-	weir_account_uncharge(f->a, (u64)S64_MAX + 1);
+	uncharge(test, f->a, (u64)S64_MAX + 1);
 	expect_bytes(test, 0, 0);
 }
 
@@ -241,15 +422,14 @@ static void account_charge_objects__apart_from_bytes(struct kunit *test)
 	charge_objects(test, f->a, 1, 3, 5, USER_OBJECTS);
 	charge_objects(test, f->b, 3, 3, 5, NS_OBJECTS);
 	charge_objects(test, f->b, 2, 3, 5, NULL);
-	KUNIT_EXPECT_EQ(test, weir_account_used(f->a, WEIR_ACCOUNT_OBJECTS), 3);
-	KUNIT_EXPECT_EQ(test, weir_accounts_used(&f->as, WEIR_ACCOUNT_OBJECTS),
-			5);
+	KUNIT_EXPECT_EQ(test, weir_held(&f->a->users[0]->held,
+					WEIR_ACCOUNT_OBJECTS), 3);
+	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_OBJECTS), 5);
 	expect_bytes(test, 10, 0);
-	weir_account_uncharge_objects(f->a, 3);
-	weir_account_uncharge_objects(f->b, 2);
-	KUNIT_EXPECT_EQ(test, weir_accounts_used(&f->as, WEIR_ACCOUNT_OBJECTS),
-			0);
-	weir_account_uncharge(f->a, 10);
+	weir_uncharge_some(&f->for_a, 0, 3);
+	weir_uncharge_some(&f->for_b, 0, 2);
+	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_OBJECTS), 0);
+	uncharge(test, f->a, 10);
 }
 
 /* --- threads ------------------------------------------------------------- */
@@ -277,42 +457,47 @@ struct crowd {
 	struct completion done;
 };
 
-/* Each holds up to 7: two on a user exceed its cap, all the namespace's. */
+/*
+ * Each holds up to 7: two on a user exceed its cap. User 3000 pays for all, as
+ * the owner of the namespaces of the others.
+ */
 static int crowd_run(void *data)
 {
 	struct crowd *c = data;
 	struct fixture *f = c->f;
-	kuid_t uid = KUIDT_INIT(2000 + c->no % 2);
+	const struct weir_caps caps = {
+		.user = { [WEIR_ACCOUNT_BYTES] = CROWD_USER_MAX },
+		.ns = { [WEIR_ACCOUNT_BYTES] = CROWD_NS_MAX },
+	};
 	struct rnd_state rnd;
 	int i, wrong = 0;
 
 	prandom_seed_state(&rnd, 4711 + c->no);
 	for (i = 0; i < ROUNDS; i++) {
 		u64 n = 1 + prandom_u32_state(&rnd) % 7;
+		struct weir_charge charge = {};
 		struct weir_account *a;
 		const char *why = NULL;
 
 		/* nobody else holds these users: they come and go */
-		a = weir_account_get(&f->as, uid);
+		a = payers(f, 2000 + c->no % 2, 3000, 2);
 		if (IS_ERR(a)) {
 			wrong++;
 			break;
 		}
-		if (weir_account_charge(a, n, CROWD_USER_MAX, CROWD_NS_MAX,
-					&why)) {
+		if (weir_charge(&charge, a, n, 0, &caps, &why)) {
 			wrong += !why;
 			c->refused++;
 		} else {
 			c->granted++;
-			wrong += weir_account_used(a, WEIR_ACCOUNT_BYTES) < n;
-			wrong += weir_account_used(a, WEIR_ACCOUNT_BYTES) >
-				 CROWD_USER_MAX;
-			wrong += weir_accounts_used(&f->as,
-						    WEIR_ACCOUNT_BYTES) >
+			wrong += user_bytes(a, 0) < n || user_bytes(a, 1) < n;
+			wrong += user_bytes(a, 0) > CROWD_USER_MAX;
+			wrong += user_bytes(a, 1) > CROWD_USER_MAX;
+			wrong += weir_held(&f->ns, WEIR_ACCOUNT_BYTES) >
 				 CROWD_NS_MAX;
 			if (i % 4 == 0)
 				cond_resched();	/* keep it a while */
-			weir_account_uncharge(a, n);
+			weir_uncharge(&charge);
 		}
 		weir_account_put(a);
 		if (i % 64 == 0)
@@ -350,8 +535,12 @@ static void account_charge__holds_in_a_crowd(struct kunit *test)
 }
 
 static struct kunit_case account_cases[] = {
-	KUNIT_CASE(account_get__one_for_each_user),
-	KUNIT_CASE(account_get__takes_many_users),
+	KUNIT_CASE(account_create__one_user_for_each_uid),
+	KUNIT_CASE(account_create__takes_many_users),
+	KUNIT_CASE(account_charge__all_who_pay_or_nobody),
+	KUNIT_CASE(account_charge__one_cap_in_all_namespaces),
+	KUNIT_CASE(account_charge__caps_may_change),
+	KUNIT_CASE(account_share__leaves_as_much),
 	KUNIT_CASE(account_charge__up_to_the_cap),
 	KUNIT_CASE(account_charge__all_or_nothing),
 	KUNIT_CASE(account_charge__zero_and_one),

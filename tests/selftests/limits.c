@@ -4,7 +4,8 @@
  * refuses what lies just outside (ERANGE) and what is no number (EINVAL), and
  * keeps the old value then. Zero means none at all, not endless. Caps per
  * user, per namespace and per socket are honoured to the byte with ENOBUFS and
- * words, of other users independent, and all is given back at the end.
+ * words, of other users independent, and all is given back at the end. A user's
+ * cap is one in all namespaces; who else pays is tenants_shares.c's.
  */
 #include <grp.h>
 #include <sched.h>
@@ -104,10 +105,32 @@ static void ranges(const struct tunable *t)
 	number(t->name, t->initial);
 }
 
+/* A socket, or what errno says when a cap refuses it: there are no words. */
+static int socket_of(char *why)
+{
+	int fd = socket(tap_family(), SOCK_RDM, 0);
+
+	strcpy(why, "no socket");
+	return fd < 0 ? -errno : fd;
+}
+
+/* What a socket costs before it has anything. */
+static unsigned long long socket_bytes(void)
+{
+	unsigned long long before = tap_stat("stats/charged_bytes"), cost;
+	int fd = tap_socket(SOCK_RDM);
+
+	cost = tap_stat("stats/charged_bytes") - before;
+	close(fd);
+	return cost;
+}
+
 static int bind_of(const char *path, int ring_bytes, char *why)
 {
-	int fd = tap_socket(SOCK_RDM), err;
+	int fd = socket_of(why), err;
 
+	if (fd < 0)
+		return fd;
 	tap_setopt(fd, WEIR_SO_RING_BYTES, ring_bytes);
 	if (!tap_bind(fd, path))
 		return fd;
@@ -119,8 +142,10 @@ static int bind_of(const char *path, int ring_bytes, char *why)
 
 static int subscribe_of(const char *path, char *why)
 {
-	int fd = tap_socket(SOCK_RDM), err;
+	int fd = socket_of(why), err;
 
+	if (fd < 0)
+		return fd;
 	if (!tap_connect(fd, path))
 		return fd;
 	err = errno;
@@ -131,12 +156,17 @@ static int subscribe_of(const char *path, char *why)
 
 static void bytes_cap(const char *name)
 {
+	unsigned long long sock = socket_bytes();
 	char why[300] = "";
 	int a, b, s;
 
 	tap_diag("%s", name);
-	/* a ring is charged with its head and status pages */
-	number(name, 2 * 8192 + 2 * 8192);
+	tap_ok(sock > 0, "a socket costs %llu bytes", sock);
+	/*
+	 * A ring is charged with its head and status pages. There is room for
+	 * one socket more, so that the refusal has words.
+	 */
+	number(name, 2 * 8192 + 2 * 8192 + 3 * sock);
 	a = bind_of("/lim/a", 8192, why);
 	b = bind_of("/lim/b", 8192, why);
 	tap_ok(a >= 0 && b >= 0, "two rings fit exactly");
@@ -152,14 +182,17 @@ static void bytes_cap(const char *name)
 	close(a);
 	close(b);
 	close(s);
-	number(name, 16383);
+	number(name, sock + 16383);
 	tap_is(bind_of("/lim/a", 8192, why), -ENOBUFS, "one byte too few");
-	number(name, 16384);
+	number(name, sock + 16384);
 	a = bind_of("/lim/a", 8192, why);
 	tap_ok(a >= 0, "exactly enough");
 	close(a);
+	number(name, sock - 1);
+	tap_is(socket_of(why), -ENOBUFS, "not even a socket");
 	number(name, 0);
-	tap_is(bind_of("/lim/a", 4096, why), -ENOBUFS, "zero is none");
+	tap_is(socket_of(why), -ENOBUFS, "zero is none");
+	number(name, sock);
 	a = tap_socket(SOCK_RDM);
 	tap_call(tap_connect(a, "/lim/a"), "subscribing to nobody costs none");
 	close(a);
@@ -172,10 +205,12 @@ static void objects_cap(const char *name)
 	int fd[2], p, s, t;
 
 	tap_diag("%s", name);
-	number(name, 4);
+	/* and one socket more, so that the refusal has words */
+	number(name, 7);
 	p = bind_of("/lim/o", 4096, why);
 	s = subscribe_of("/lim/o", why);
-	tap_ok(p >= 0 && s >= 0, "a path, a ring, a subscription and a cursor");
+	tap_ok(p >= 0 && s >= 0,
+	       "a path, a ring, a subscription, a cursor and their sockets");
 	tap_is(subscribe_of("/lim/o", why), -ENOBUFS, "not a second cursor");
 	tap_ok(strlen(why) > 8, "words: %s", why);
 	tap_is(bind_of("/lim/o2", 4096, why), -ENOBUFS, "not a second ring");
@@ -188,12 +223,12 @@ static void objects_cap(const char *name)
 	tap_ok(t >= 0, "what was closed is free again");
 	close(t);
 	close(p);
-	number(name, 3);
+	number(name, 5);
 	tap_is(socketpair(tap_family(), SOCK_SEQPACKET, 0, fd), -1,
-	       "a pair takes four: three are not enough");
+	       "a pair takes six: five are not enough");
 	tap_is(tap_stat("stats/rings"), 0, "and nothing is left of the try");
-	number(name, 4);
-	tap_call(socketpair(tap_family(), SOCK_SEQPACKET, 0, fd), "four are");
+	number(name, 6);
+	tap_call(socketpair(tap_family(), SOCK_SEQPACKET, 0, fd), "six are");
 	close(fd[0]);
 	close(fd[1]);
 	restore();
@@ -201,11 +236,12 @@ static void objects_cap(const char *name)
 
 static void others(void)
 {
+	unsigned long long one = socket_bytes() + 16384;
 	char why[300] = "";
 	pid_t pid;
 	int a;
 
-	number("user_bytes_max", 16384);
+	number("user_bytes_max", one);
 	a = bind_of("/lim/u", 8192, why);
 	tap_ok(a >= 0, "one user is at its cap");
 	pid = fork();
@@ -215,8 +251,15 @@ static void others(void)
 		_exit(bind_of("/lim/v", 8192, why) >= 0 ? 0 : 1);
 	}
 	tap_is(tap_wait(pid), 0, "another user has a cap of its own");
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWNET))
+			_exit(77);
+		_exit(bind_of("/lim/v", 8192, why) == -ENOBUFS ? 0 : 1);
+	}
+	tap_is(tap_wait(pid), 0, "which is one in all namespaces");
 	number("user_bytes_max", S64_MAX);
-	number("netns_bytes_max", 16384);
+	number("netns_bytes_max", one);
 	pid = fork();
 	if (!pid) {
 		if (setgroups(0, NULL) || setresuid(1001, 1001, 1001))
@@ -342,6 +385,9 @@ int main(void)
 	       "stats/readers is 0 again");
 	tap_ok(tap_until(!tap_stat("stats/sockets")),
 	       "stats/sockets is 0 again");
+	tap_ok(tap_until(!tap_stat("stats/charged_bytes") &&
+			 !tap_stat("stats/charged_objects")),
+	       "nothing is charged any more");
 	for (i = 0; i < TUNABLES; i++)
 		if (value(tunables[i].name) != tunables[i].initial)
 			tap_bail("%s was not restored", tunables[i].name);

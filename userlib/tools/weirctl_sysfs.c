@@ -32,6 +32,8 @@ static const struct weirctl_word weirctl_words[] = {
 	{ "rings",		"in memory now, inboxes included" },
 	{ "ring_bytes",		"memory of those rings now" },
 	{ "readers",		"cursors now, of inboxes too" },
+	{ "charged_bytes",	"memory held by all users now" },
+	{ "charged_objects",	"objects held by all users now" },
 	{ "attaches",		"readers attached so far" },
 	{ "detaches",		"readers gone so far" },
 	{ "evictions",		"readers thrown out so far" },

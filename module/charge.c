@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who pays for what a socket causes: its maker, the owners of the user
+ * namespaces that the maker works in, and the network namespace.
+ *
+ * A user may make user namespaces, and network namespaces in these, without
+ * end, and most have subordinate uids to work as in them (subuid(5)). All that
+ * is one user to the caps: a socket is charged to its maker's uid, to the owner
+ * of the maker's user namespace, to the owner of the namespace around that, and
+ * so on, and to the owners of those around the network namespace. The initial
+ * user namespace ends the chain, and namespaces that root has made (for
+ * containers) bind nobody.
+ *
+ * Shares of tables that many users use (weir_share()) are those of the outermost
+ * owner, or of the maker where there is none.
+ *
+ * Process context.
+ */
+#include <linux/cred.h>
+#include <linux/user_namespace.h>
+
+#include "weir.h"
+
+/* Levels of user namespaces that the kernel allows (create_user_ns()), and 1. */
+#define WEIR_USERNS_MAX	34
+
+/* All users there are to weir. */
+struct weir_users weir_users;
+
+/* Adds a user to those who pay, unless it is one already. Returns its place. */
+static u32 weir_payer_add(kuid_t *uids, u32 *n, kuid_t uid)
+{
+	u32 i;
+
+	for (i = 0; i < *n; i++)
+		if (uid_eq(uids[i], uid))
+			return i;
+	uids[*n] = uid;
+	return (*n)++;
+}
+
+/* Adds the owners of a user namespace and of those around it. */
+static u32 weir_payer_owners(kuid_t *uids, u32 *n, struct user_namespace *ns,
+			     u32 outermost)
+{
+	u32 level;
+
+	for (level = 0; ns != &init_user_ns && level < WEIR_USERNS_MAX;
+	     level++, ns = ns->parent) {
+		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
+			outermost = weir_payer_add(uids, n, ns->owner);
+	}
+	return outermost;
+}
+
+/**
+ * weir_account_of_current() - who pays for a socket that is being made
+ * @net: its network namespace.
+ *
+ * Return: the account, the caller's; or ERR_PTR(-ENOMEM).
+ */
+struct weir_account *weir_account_of_current(struct net *net)
+{
+	kuid_t uids[1 + 2 * WEIR_USERNS_MAX];
+	u32 n = 0, first;
+
+	first = weir_payer_add(uids, &n, current_fsuid());
+	first = weir_payer_owners(uids, &n, current_user_ns(), first);
+	weir_payer_owners(uids, &n, net->user_ns, first);
+	swap(uids[0], uids[first]);
+	return weir_account_create(&weir_users, &weir_net(net)->held, uids, n);
+}
+
+/**
+ * weir_charge_account() - charge for a thing without a socket at hand
+ * @c: what has been charged for it; this is added.
+ * @a: who pays.
+ * @bytes: memory.
+ * @objects: how many things it counts for.
+ * @name: path concerned, or "".
+ * @why: out: on refusal, the words.
+ *
+ * Any context. Return: 0 or -ENOBUFS, which has been counted as a drop.
+ */
+int weir_charge_account(struct weir_charge *c, struct weir_account *a,
+			u64 bytes, u64 objects, const char *name,
+			const char **why)
+{
+	const struct weir_caps caps = {
+		.user = {
+			[WEIR_ACCOUNT_BYTES] =
+				READ_ONCE(weir_tunables.user_bytes_max),
+			[WEIR_ACCOUNT_OBJECTS] =
+				READ_ONCE(weir_tunables.user_objects_max),
+		},
+		.ns = {
+			[WEIR_ACCOUNT_BYTES] =
+				READ_ONCE(weir_tunables.netns_bytes_max),
+			[WEIR_ACCOUNT_OBJECTS] =
+				READ_ONCE(weir_tunables.netns_objects_max),
+		},
+	};
+	int err = weir_charge(c, a, bytes, objects, &caps, why);
+
+	if (err)
+		weir_drop(name, WEIR_REASON_LIMIT);
+	return err;
+}
+
+/**
+ * weir_charge_sock() - charge the user of a socket for a thing
+ * @c: as for weir_charge_account().
+ * @ws: the socket.
+ * @bytes: memory.
+ * @objects: how many things it counts for.
+ *
+ * Any context. Return: 0 or -ENOBUFS with words.
+ */
+int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
+		     u64 objects)
+{
+	const char *why;
+	int err = weir_charge_account(c, ws->account, bytes, objects,
+				      ws->own_path, &why);
+
+	return err ? weir_refuse(ws, err, why) : 0;
+}
