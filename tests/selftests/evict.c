@@ -9,17 +9,22 @@
 #include "hard.h"
 
 #define RING		4096
-/* Long enough that only who does not read at all is so late. */
-#define EVICT_MS	2000
+#define EVICT_MS	500
 
-static struct weir *publisher(uint32_t evict_ms)
+static struct weir *publisher(void)
 {
-	struct weir_config config = { .ring_bytes = RING, .evict_ms = evict_ms };
+	struct weir_config config = { .ring_bytes = RING };
 	struct weir *w;
 
 	need(!weir_open(&w, SOCK_RDM, &config), "open");
 	need(!weir_bind(w, "/evict/x"), "bind");
 	return w;
+}
+
+/* Set only while one who does not read at all is waited for: none else is late. */
+static void patience(struct weir *w, int evict_ms)
+{
+	need(!tap_setopt(weir_fd(w), WEIR_SO_EVICT_MS, evict_ms), "evict_ms");
 }
 
 static struct weir *subscriber(uint32_t flags, int demand)
@@ -68,7 +73,7 @@ static bool drain(struct weir *w, uint64_t *next)
 static void stuck(bool raw, bool by_demand)
 {
 	const char *who = by_demand ? "demand" : raw ? "kernel reader" : "library reader";
-	struct weir *out = publisher(EVICT_MS), *good = subscriber(0, -1);
+	struct weir *out = publisher(), *good = subscriber(0, -1);
 	struct weir *slow = raw ? NULL :
 		subscriber(WEIR_NOTICES, by_demand ? 2 : -1);
 	int fd = raw ? raw_subscriber(SOCK_RDM, "/evict/x") : -1;
@@ -81,7 +86,6 @@ static void stuck(bool raw, bool by_demand)
 	int ret;
 
 	/* the good reader has drained all; only the slow one holds the ring */
-	since = now_ms();
 	fill(out, &n);
 	check(drain(good, &next) && next == n, "%s: the ring is full", who);
 	before = n;
@@ -91,10 +95,13 @@ static void stuck(bool raw, bool by_demand)
 	item_fill(data, sizeof(data), 0, n);
 	check(weir_send(out, data, sizeof(data), WEIR_DONTWAIT) == -EAGAIN,
 	      "%s: the writer is held back", who);
+	since = now_ms();
+	patience(out, EVICT_MS);
 	ret = weir_send(out, data, sizeof(data), HARD_DEADLINE_NS);
 	took = now_ms() - since;
+	patience(out, 0);
 	check(!ret, "%s: the writer goes on after evict_ms (%d)", who, ret);
-	/* its patience ran from the first refusal, which came after @since */
+	/* its patience ran from the refusal, which came after @since */
 	check(took >= EVICT_MS, "%s: and not before (%lld ms of %d)", who,
 	      (long long)took, EVICT_MS);
 	note("%s: evicted after %lld ms of %d", who, (long long)took, EVICT_MS);
@@ -149,7 +156,7 @@ static void stuck(bool raw, bool by_demand)
 
 static void patient(void)
 {
-	struct weir *out = publisher(0), *slow = subscriber(0, -1);
+	struct weir *out = publisher(), *slow = subscriber(0, -1);
 	uint64_t n = 0, next = 0;
 	unsigned char data[64];
 	int64_t since;

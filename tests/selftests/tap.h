@@ -181,7 +181,11 @@ TAP_UNUSED static long tap_scale(long n, long least)
 		tap_held;						\
 	})
 
-/* Ends the program, with words, if a test hangs; not its children. */
+/*
+ * Ends the program, with words, if a test hangs; not its children. Who runs the
+ * tests knows the machine: a limit in WEIR_TEST_TIMEOUT is taken instead, a
+ * little before it ends.
+ */
 TAP_UNUSED static void tap_watchdog_bark(int sig)
 {
 	static const char words[] = "Bail out! the test hangs\n";
@@ -194,8 +198,11 @@ TAP_UNUSED static void tap_watchdog_bark(int sig)
 
 TAP_UNUSED static void tap_watchdog(unsigned int seconds)
 {
+	const char *s = getenv("WEIR_TEST_TIMEOUT");
+	int limit = s ? atoi(s) : 0;
+
 	signal(SIGALRM, tap_watchdog_bark);
-	alarm(seconds);
+	alarm(limit > 10 ? (unsigned int)limit - 5 : seconds);
 }
 
 /* Polls for @events; the bits that hold, 0 at the deadline. */
