@@ -428,9 +428,12 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 		h = &port->handles[call.route - 1];
 		if (h->gen != READ_ONCE(port->wn->route_gen))
 			weir_handle_resolve(port, h);
-		if (h->denied)
+		if (h->reason == WEIR_REASON_DENIED)
 			err = weir_refuse(ws, -EACCES,
 					  "the path's mode does not permit it");
+		else if (h->reason == WEIR_REASON_LOOP)
+			err = weir_refuse(ws, -ELOOP,
+					  "more patterns match the path than are looked at");
 	}
 	mutex_unlock(&port->run_lock);
 	if (err)

@@ -659,9 +659,7 @@ int weir_route_request(struct weir_port *port, struct weir_parcel *m)
 	if (unlikely(h->gen != READ_ONCE(port->wn->route_gen)))
 		weir_handle_resolve(port, h);
 	if (unlikely(!h->route))
-		return weir_send_refuse(port, m, NULL, NULL, h->denied ?
-					WEIR_REASON_DENIED :
-					WEIR_REASON_NO_ROUTE, 0);
+		return weir_send_refuse(port, m, NULL, NULL, h->reason, 0);
 	if (unlikely(m->deadline_ns && (s64)(m->deadline_ns -
 					     port->run.now_ns) <= 0) ||
 	    unlikely(port->held_pos == m->pos &&
@@ -715,7 +713,7 @@ bool weir_route_again(struct weir_port *port, u64 name)
 		route = h->route;
 		ret = route ? weir_send_routed(port, &m, route, call,
 					       &canned) :
-			      WEIR_REASON_NO_ROUTE;
+			      h->reason;
 		if (route && !ret)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 	}

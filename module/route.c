@@ -282,7 +282,7 @@ int weir_route_replan(struct weir_route *route)
  * @ws: for whom.
  * @name: path or pattern.
  * @len: bytes.
- * @use: WEIR_USE_SERVE or WEIR_USE_CONTROL.
+ * @use: what for; not WEIR_USE_PUBLISH.
  *
  * Under weir_net.lock. Must be followed by weir_route_tidy() unless the route
  * gets a target, is set or used. Return: the route, without a reference, or an
@@ -390,6 +390,34 @@ static bool weir_path_has_route(void *item)
 	return rcu_access_pointer(path->route);
 }
 
+/* The route of the best name, held, or NULL with the reason. */
+static struct weir_route *weir_handle_find(struct weir_port *port,
+					   struct weir_handle *h,
+					   enum weir_reason *reason)
+{
+	struct weir_route *route;
+	struct weir_path *path;
+
+	*reason = WEIR_REASON_NO_ROUTE;
+	path = weir_trie_best(&port->wn->paths, h->path, h->len,
+			      weir_path_has_route);
+	if (!path)
+		return NULL;
+	if (IS_ERR(path)) {
+		*reason = WEIR_REASON_LOOP;
+		return NULL;
+	}
+	if (!weir_path_permits(port->ws, path, MAY_WRITE)) {
+		*reason = WEIR_REASON_DENIED;
+		return NULL;
+	}
+	route = rcu_dereference(path->route);
+	if (!route || !refcount_inc_not_zero(&route->ref))
+		return NULL;
+	*reason = WEIR_REASON_NONE;
+	return route;
+}
+
 /**
  * weir_handle_resolve() - find a handle's route
  * @port: the caller, under its run_lock.
@@ -400,25 +428,15 @@ static bool weir_path_has_route(void *item)
  */
 void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
 {
-	struct weir_net *wn = port->wn;
-	struct weir_route *route = NULL;
-	struct weir_path *path;
+	enum weir_reason reason;
 
 	/* before the look: what comes after it is seen the next time */
-	h->gen = READ_ONCE(wn->route_gen);
+	h->gen = READ_ONCE(port->wn->route_gen);
 	smp_rmb();
-	h->denied = false;
 	if (h->route)
 		weir_route_put(h->route);
-	h->route = NULL;
 	rcu_read_lock();
-	path = weir_trie_best(&wn->paths, h->path, h->len,
-			      weir_path_has_route);
-	if (path) {
-		h->denied = !weir_path_permits(port->ws, path, MAY_WRITE);
-		route = rcu_dereference(path->route);
-	}
-	if (route && !h->denied && refcount_inc_not_zero(&route->ref))
-		h->route = route;
+	h->route = weir_handle_find(port, h, &reason);
 	rcu_read_unlock();
+	h->reason = reason;
 }

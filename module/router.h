@@ -252,7 +252,7 @@ struct weir_target {
  * struct weir_handle - a path that a socket calls
  * @route: its route; held. NULL if there is none or it may not be called.
  * @gen: weir_net.route_gen when that was found out.
- * @denied: it is there and may not be called.
+ * @reason: enum weir_reason: why @route is NULL.
  * @len: bytes of @path.
  * @hash: of @path.
  * @next: handle of the next one in its bucket, 0 for none.
@@ -261,7 +261,7 @@ struct weir_target {
 struct weir_handle {
 	struct weir_route	*route;
 	u32			gen;
-	bool			denied;
+	u8			reason;
 	u8			len;
 	u32			hash;
 	u32			next;

@@ -142,6 +142,23 @@ bool weir_path_is_pattern(const char *path, size_t len)
 }
 
 /**
+ * weir_path_prefix() - the part of a name above its first wildcard
+ * @path: a name that weir_path_check() took, with patterns allowed.
+ * @len: its bytes.
+ *
+ * Any context.
+ *
+ * Return: bytes of the path above the first wildcard, 0 if the first segment is
+ * one; @len for a path.
+ */
+size_t weir_path_prefix(const char *path, size_t len)
+{
+	const char *star = memchr(path, '*', len);
+
+	return star ? star - path - 1 : len;
+}
+
+/**
  * weir_path_match() - does one pattern match one path?
  * @pattern: a pattern or path that weir_path_check() took.
  * @plen: its bytes.
@@ -263,6 +280,8 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 	node->parent = parent;
 	INIT_LIST_HEAD(&node->children);
 	node->kind = segment_kind(seg, len);
+	node->wild = node->kind != WEIR_SEGMENT_LITERAL ||
+		     (parent && parent->wild);
 	node->depth = parent ? parent->depth + 1 : 1;
 	node->path_len = (parent ? parent->path_len : 0) + 1 + len;
 	node->len = len;
@@ -511,12 +530,33 @@ match_next_pattern(struct weir_trie *t, const struct path_segs *s,
 }
 
 /*
+ * The same when a name is compared with patterns that may match some of what it
+ * matches. Up to its first wildcard it is a path. From there on only nodes below
+ * a wildcard are looked at: all of them where the name has a wildcard.
+ */
+static struct weir_trie_node *
+match_next_overlap(struct weir_trie *t, const struct path_segs *s,
+		   struct weir_trie_node *parent, struct weir_trie_node *prev,
+		   int depth)
+{
+	struct list_head *pos;
+
+	if (depth < s->n && s->kind[depth] == WEIR_SEGMENT_LITERAL)
+		return match_next_pattern(t, s, parent, prev, depth);
+	if (!parent || !parent->wild)
+		return NULL;
+	pos = prev ? prev->sibling.next : parent->children.next;
+	return pos == &parent->children ? NULL :
+	       list_entry(pos, struct weir_trie_node, sibling);
+}
+
+/*
  * Depth first through the nodes that match, each once. The place is @node at
  * @depth below @parent; what else there is to do higher up follows from the
  * nodes themselves by their parent pointers, so no stack is needed.
  *
- * @looks: steps after which it ends, under rcu_read_lock() or the mutex; 0: as
- * many as it takes, under the mutex, and it sleeps.
+ * @looks: steps after which it ends with -ELOOP, under rcu_read_lock() or the
+ * mutex; 0: as many as it takes, under the mutex, and it sleeps.
  */
 static int match_walk(struct weir_trie *t, const struct path_segs *s,
 		      struct weir_trie_node *
@@ -562,10 +602,10 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 		if (!bounded)
 			cond_resched();
 	}
-	return 0;
+	return -ELOOP;
 }
 
-/* Nodes looked at before weir_trie_best() gives up. */
+/* Steps after which a search that holds up others gives up. */
 #define WEIR_TRIE_LOOKS_MAX	256
 
 /**
@@ -598,10 +638,11 @@ static int match_best(void *item, void *ctx)
  *
  * Segment by segment from the left, a literal one goes before "*" and that
  * before "**". A path that is there itself costs one probe a segment; each
- * pattern on the way costs more, and after WEIR_TRIE_LOOKS_MAX nodes it is
- * taken for not found. The caller holds rcu_read_lock() or its mutex.
+ * pattern on the way costs more, and after WEIR_TRIE_LOOKS_MAX steps the search
+ * gives up. The caller holds rcu_read_lock() or its mutex.
  *
- * Return: its item, or NULL.
+ * Return: its item; NULL if no name matches; ERR_PTR(-ELOOP) if the search gave
+ * up.
  */
 void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 		     bool (*good)(void *item))
@@ -609,12 +650,53 @@ void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 	struct match_best best = { .good = good };
 	struct path_segs s;
 	const char *why;
+	int err;
 
 	if (path_split(path, len, false, &s, &why))
 		return NULL;
-	match_walk(t, &s, match_next_pattern, match_best, &best,
-		   WEIR_TRIE_LOOKS_MAX);
-	return best.found;
+	err = match_walk(t, &s, match_next_pattern, match_best, &best,
+			 WEIR_TRIE_LOOKS_MAX);
+	return err < 0 ? ERR_PTR(err) : best.found;
+}
+
+/**
+ * weir_trie_below() - call a function for each name below a node
+ * @t: the trie.
+ * @top: the node, whose own item does not count.
+ * @fn: gets each item once; must not change the trie. What it returns other
+ *	than 0 ends the search and is returned.
+ * @ctx: passed to @fn.
+ *
+ * The caller holds its mutex. Does not sleep.
+ *
+ * Return: 0, what @fn returned, or -ELOOP after WEIR_TRIE_LOOKS_MAX steps.
+ */
+int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
+		    int (*fn)(void *item, void *ctx), void *ctx)
+{
+	struct weir_trie_node *node = top;
+	struct list_head *pos = top->children.next;
+	unsigned int looks = WEIR_TRIE_LOOKS_MAX;
+	void *item;
+	int err;
+
+	trie_assert_held(t);
+	while (looks--) {
+		if (pos == &node->children) {
+			if (node == top)
+				return 0;
+			pos = node->sibling.next;
+			node = node->parent;
+			continue;
+		}
+		node = list_entry(pos, struct weir_trie_node, sibling);
+		pos = node->children.next;
+		item = weir_trie_item(node);
+		err = item ? fn(item, ctx) : 0;
+		if (err)
+			return err;
+	}
+	return -ELOOP;
 }
 
 /*
@@ -671,10 +753,43 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 	return match_walk(t, &s, match_next_pattern, fn, ctx, 0);
 }
 
+/**
+ * weir_trie_match_overlaps() - call a function for each pattern that shares
+ * paths with a name
+ * @t: a trie of paths and patterns; a path among them matches itself.
+ * @name: a path, or a pattern.
+ * @len: its bytes.
+ * @fn: gets the item of each pattern that matches the path. If @name is a
+ *	pattern: of each pattern that matches some path which @name matches,
+ *	and whose first wildcard is further up. Must not change the trie. What
+ *	it returns other than 0 ends the search and is returned.
+ * @ctx: passed to @fn.
+ *
+ * The caller holds its mutex. Does not sleep.
+ *
+ * Return: 0, what @fn returned, -ELOOP after WEIR_TRIE_LOOKS_MAX steps, or the
+ * errors of weir_path_check().
+ */
+int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
+			     int (*fn)(void *item, void *ctx), void *ctx)
+{
+	struct path_segs s;
+	const char *why;
+	int err;
+
+	trie_assert_held(t);
+	err = path_split(name, len, true, &s, &why);
+	if (err)
+		return err;
+	return match_walk(t, &s, match_next_overlap, fn, ctx,
+			  WEIR_TRIE_LOOKS_MAX);
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_path_check);
 EXPORT_SYMBOL_IF_KUNIT(weir_path_is_pattern);
+EXPORT_SYMBOL_IF_KUNIT(weir_path_prefix);
 EXPORT_SYMBOL_IF_KUNIT(weir_path_match);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_init);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_destroy);
@@ -684,6 +799,8 @@ EXPORT_SYMBOL_IF_KUNIT(weir_trie_find);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_best);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_full_path);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_parent_item);
+EXPORT_SYMBOL_IF_KUNIT(weir_trie_below);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_names);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_patterns);
+EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_overlaps);
 #endif

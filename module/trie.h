@@ -49,6 +49,7 @@ enum weir_segment {
  * @sibling: link in the parent's @children or weir_trie.top; same lock.
  * @rcu: defers the kfree of a removed node.
  * @kind: enum weir_segment; never changes.
+ * @wild: this segment or one above it is a wildcard; never changes.
  * @depth: segments of the full path; never changes.
  * @path_len: bytes of the full path; never changes.
  * @len: bytes of @seg; never changes.
@@ -62,6 +63,7 @@ struct weir_trie_node {
 	struct list_head	sibling;
 	struct rcu_head		rcu;
 	u8			kind;
+	bool			wild;
 	u8			depth;
 	u8			path_len;
 	u8			len;
@@ -86,6 +88,7 @@ struct weir_trie {
 int weir_path_check(const char *path, size_t len, bool pattern,
 		    const char **why);
 bool weir_path_is_pattern(const char *path, size_t len);
+size_t weir_path_prefix(const char *path, size_t len);
 bool weir_path_match(const char *pattern, size_t plen, const char *path,
 		     size_t len);
 
@@ -100,9 +103,13 @@ void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 		     bool (*good)(void *item));
 size_t weir_trie_full_path(const struct weir_trie_node *node, char *buf);
 void *weir_trie_parent_item(const struct weir_trie_node *node);
+int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
+		    int (*fn)(void *item, void *ctx), void *ctx);
 int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
 			  int (*fn)(void *item, void *ctx), void *ctx);
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
+			     int (*fn)(void *item, void *ctx), void *ctx);
+int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx);
 
 /**

@@ -266,7 +266,7 @@ enum weir_reason {
 	WEIR_REASON_TARGET_DIED	= 19,
 	WEIR_REASON_TARGET_HUNG	= 20,	/* it does nothing; see the watchdog */
 	WEIR_REASON_TOO_LARGE	= 21,	/* larger than the inbox can hold */
-	WEIR_REASON_LOOP	= 22,	/* through more routes than may be */
+	WEIR_REASON_LOOP	= 22,	/* through too many routes or patterns */
 	WEIR_REASON_QUORUM	= 23,	/* too few can still answer */
 	WEIR_REASON_BAD_REQUEST	= 24,	/* the record makes no sense */
 	WEIR_REASON_LATE	= 25,	/* a reply to what is answered already */

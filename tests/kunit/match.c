@@ -290,7 +290,7 @@ static bool best_counted(void *item)
 
 /*
  * Every mixture of a and * in ten segments would be a thousand nodes to look
- * at. It looks at few, and still finds what costs few: the path itself.
+ * at. It looks at few, says so, and still finds what costs few: the path itself.
  */
 static void trie_best__looks_at_few(struct kunit *test)
 {
@@ -313,7 +313,9 @@ static void trie_best__looks_at_few(struct kunit *test)
 	n[1023].hits = 1;
 	KUNIT_EXPECT_PTR_EQ(test, best_find(t, path, 20, best_good), &n[511]);
 	best_calls = 0;
-	KUNIT_EXPECT_NULL(test, best_find(t, path, 20, best_counted));
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(best_find(t, path, 20,
+							best_counted)),
+			-ELOOP);
 	KUNIT_EXPECT_GT(test, best_calls, 16);
 	KUNIT_EXPECT_LE(test, best_calls, 256);
 	for (i = 0; i < 1024; i++)
@@ -531,6 +533,164 @@ static void trie_match_patterns__refuses_patterns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, calls, 0);
 }
 
+/* --- patterns that share paths ------------------------------------------- */
+
+static const char *seg_next(const char **at, size_t *len)
+{
+	const char *seg = *at + 1;
+
+	if (!**at)
+		return NULL;
+	*len = strcspn(seg, "/");
+	*at = seg + *len;
+	return seg;
+}
+
+/* Is there a path that both match? Segment by segment. */
+static bool names_overlap(const char *a, const char *b)
+{
+	const char *x, *y;
+	size_t m, n;
+
+	for (;;) {
+		x = seg_next(&a, &m);
+		y = seg_next(&b, &n);
+		if (!x || !y)
+			return !x && !y;
+		if ((m == 2 && !memcmp(x, "**", 2)) ||
+		    (n == 2 && !memcmp(y, "**", 2)))
+			return true;
+		if ((m == 1 && *x == '*') || (n == 1 && *y == '*'))
+			continue;
+		if (m != n || memcmp(x, y, m))
+			return false;
+	}
+}
+
+/* What weir_trie_match_overlaps() is to find of @in for @probe. */
+static bool overlap_counts(const struct name *probe, const struct name *in)
+{
+	if (!names_overlap(probe->path, in->path))
+		return false;
+	if (!weir_path_is_pattern(in->path, in->len))
+		return !strcmp(probe->path, in->path);
+	return weir_path_prefix(in->path, in->len) <
+	       weir_path_prefix(probe->path, probe->len);
+}
+
+static unsigned int overlap_compare(struct kunit *test, struct weir_trie *t,
+				    const struct name *probe, struct name *in,
+				    unsigned int n, unsigned int *found)
+{
+	unsigned int i, calls = 0, wrong = 0;
+	int err;
+
+	err = weir_trie_match_overlaps(t, probe->path, probe->len, match_hit,
+				       &calls);
+	for (i = 0; i < n; i++) {
+		bool want = overlap_counts(probe, &in[i]);
+
+		if (in[i].hits != want && !wrong++)
+			kunit_err(test, "%s with %s: %u for %u\n",
+				  probe->path, in[i].path, in[i].hits, want);
+		in[i].hits = 0;
+		*found += want;
+	}
+	return wrong + !!err;
+}
+
+/* Few enough that no search gives up. */
+static void trie_match_overlaps__as_the_plain_matcher(struct kunit *test)
+{
+	struct weir_trie *t = test->priv, *other;
+	unsigned int n, nprobes, i, found = 0, wrong = 0;
+	struct name *in, *probes;
+	struct rnd_state rnd;
+
+	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
+	prandom_seed_state(&rnd, 4711);
+	in = names_draw(test, t, &rnd, true, 60, &n);
+	probes = names_draw(test, other, &rnd, true, 400, &nprobes);
+	KUNIT_EXPECT_TRUE(test, in && probes);
+	if (in && probes) {
+		for (i = 0; i < nprobes; i++)
+			wrong += overlap_compare(test, t, &probes[i], in, n,
+						 &found);
+		kunit_info(test, "%u names, %u probes, %u found\n", n, nprobes,
+			   found);
+		KUNIT_EXPECT_GT(test, found, nprobes / 4);
+		for (i = 0; i < n; i++)
+			name_remove(t, &in[i]);
+		for (i = 0; i < nprobes; i++)
+			name_remove(other, &probes[i]);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, t->count, 0);
+	weir_trie_destroy(other);
+}
+
+static void trie_below__visits_few_or_gives_up(struct kunit *test)
+{
+	struct weir_trie *t = test->priv;
+	unsigned int i, calls, failed = 0;
+	struct name *n, *top;
+
+	n = kunit_kcalloc(test, 200, sizeof(*n), GFP_KERNEL);
+	top = kunit_kzalloc(test, sizeof(*top), GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, n && top);
+	name_set(top, "/a/b");
+	failed += !name_insert(t, top);
+	for (i = 0; i < 200; i++) {
+		n[i].len = sprintf(n[i].path, i < 20 ? "/a/b/%u/x" : "/a/%u/y",
+				   i);
+		failed += !name_insert(t, &n[i]);
+	}
+	KUNIT_EXPECT_EQ(test, failed, 0);
+	calls = 0;
+	KUNIT_EXPECT_EQ(test, weir_trie_below(t, top->node, match_hit, &calls),
+			0);
+	KUNIT_EXPECT_EQ(test, calls, 20);
+	KUNIT_EXPECT_EQ(test, top->hits, 0);
+	for (i = 0; i < 200; i++)
+		KUNIT_EXPECT_EQ(test, n[i].hits, i < 20);
+	calls = 0;
+	KUNIT_EXPECT_EQ(test, weir_trie_below(t, n[0].node, match_hit, &calls),
+			0);
+	KUNIT_EXPECT_EQ(test, calls, 0);
+	calls = 5;
+	KUNIT_EXPECT_EQ(test, weir_trie_below(t, top->node, match_stop, &calls),
+			77);
+	/* 400 nodes are more than it looks at */
+	calls = 0;
+	KUNIT_EXPECT_EQ(test, weir_trie_below(t, top->node->parent, match_hit,
+					      &calls), -ELOOP);
+	KUNIT_EXPECT_LE(test, calls, 256);
+	for (i = 0; i < 200; i++)
+		name_remove(t, &n[i]);
+	name_remove(t, top);
+	KUNIT_EXPECT_EQ(test, t->count, 0);
+}
+
+static void path_prefix__ends_above_the_wildcard(struct kunit *test)
+{
+	static const struct {
+		const char	*name;
+		size_t		prefix;
+	} cases[] = {
+		{ "/*", 0 }, { "/**", 0 }, { "/*/b", 0 }, { "/a", 2 },
+		{ "/a/b", 4 }, { "/a/*", 2 }, { "/a/**", 2 }, { "/a/*/c", 2 },
+		{ "/a/b/*/**", 4 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ_MSG(test, weir_path_prefix(cases[i].name,
+							   strlen(cases[i].name)),
+				    cases[i].prefix, "%s", cases[i].name);
+}
+
 static struct kunit_case match_suite_cases[] = {
 	KUNIT_CASE(path_match__by_table),
 	KUNIT_CASE(trie_best__as_the_plain_matcher),
@@ -542,6 +702,9 @@ static struct kunit_case match_suite_cases[] = {
 	KUNIT_CASE(trie_match_patterns__as_the_plain_matcher),
 	KUNIT_CASE(trie_match_patterns__visits_each_once),
 	KUNIT_CASE(trie_match_patterns__refuses_patterns),
+	KUNIT_CASE(trie_match_overlaps__as_the_plain_matcher),
+	KUNIT_CASE(trie_below__visits_few_or_gives_up),
+	KUNIT_CASE(path_prefix__ends_above_the_wildcard),
 	{}
 };
 
