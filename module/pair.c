@@ -130,7 +130,7 @@ int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 	path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
 	if (IS_ERR(path)) {
 		err = PTR_ERR(path);
-	} else if (path->users > 1) {
+	} else if (path->users - path->patterns > 1) {
 		weir_path_put(path);
 		err = weir_refuse(ws, -EADDRINUSE, "the path is in use");
 	} else {

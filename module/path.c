@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Names in use: who made them, who may use them, what is published under them.
- * A path exists while a publisher, a lingering stream, a listener or a route
- * has it. Its owner, group and mode bits are those of a file: read permission
- * to subscribe; write permission to publish, listen, connect and call; execute
- * permission, or to be its owner, to serve. A new name below
- * a name in use needs write permission on the nearest such ancestor, so that
- * nobody can slip a publisher under somebody else's tree.
+ * A path exists while a publisher, a lingering stream, a listener, a route or a
+ * pattern below has it. Its owner, group and mode bits are those of a file: read
+ * permission to subscribe; write permission to publish, listen, connect and
+ * call; execute permission, or to be its owner, to serve.
+ *
+ * A new name takes nothing that is another user's. It needs
+ * - the consent of each pattern that shares paths with it: to be that pattern's
+ *   owner, or execute permission on it;
+ * - write permission on the nearest name above that is in use, so that nobody
+ *   can slip a publisher under somebody else's tree, unless its owner has
+ *   consented as a pattern's;
+ * - if it is a pattern, to be the owner of the path above its first wildcard,
+ *   its prefix, and that no name of another user is below that one.
+ * A pattern holds its prefix. CAP_NET_ADMIN overrides all of it.
  *
  * Process context, under weir_net.lock.
  */
@@ -21,13 +29,13 @@
  * weir_path_permits() - may the maker of a socket use a path?
  * @ws: the socket; its creator's credentials count, whoever calls.
  * @path: the path.
- * @access: MAY_READ or MAY_WRITE.
+ * @access: MAY_READ, MAY_WRITE or MAY_EXEC.
  */
 bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 		       int access)
 {
 	const struct cred *old = override_creds(ws->cred);
-	umode_t mode = path->mode;
+	umode_t mode = READ_ONCE(path->mode);
 	bool ok;
 
 	if (uid_eq(ws->cred->fsuid, path->uid))
@@ -40,15 +48,36 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 	return ok;
 }
 
+/* Did the maker of a socket have CAP_NET_ADMIN? */
+static bool weir_sock_admin(const struct weir_sock *ws)
+{
+	const struct cred *old = override_creds(ws->cred);
+	bool admin;
+
+	admin = ns_capable_noaudit(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	revert_creds(old);
+	return admin;
+}
+
 /**
- * weir_path_may_serve() - may the maker of a socket take a path's requests?
+ * weir_path_owns() - may the maker of a socket change a path's targets?
  * @ws: the socket.
  * @path: the path.
  *
- * Who may send there must not for that be able to read what others send: so
- * it takes the owner, execute permission or CAP_NET_ADMIN.
+ * It takes the owner or CAP_NET_ADMIN.
  */
-bool weir_path_may_serve(struct weir_sock *ws, const struct weir_path *path)
+bool weir_path_owns(struct weir_sock *ws, const struct weir_path *path)
+{
+	return uid_eq(ws->cred->fsuid, path->uid) || weir_sock_admin(ws);
+}
+
+/*
+ * May the maker of a socket take a path's requests? Write permission on the path
+ * must not be enough to read what others send. So it takes the owner, execute
+ * permission or CAP_NET_ADMIN.
+ */
+static bool weir_path_may_serve(struct weir_sock *ws,
+				const struct weir_path *path)
 {
 	return uid_eq(ws->cred->fsuid, path->uid) ||
 	       weir_path_permits(ws, path, MAY_EXEC);
@@ -72,10 +101,230 @@ static bool weir_path_usable(struct weir_sock *ws, const struct weir_path *path,
 		return weir_path_permits(ws, path, MAY_WRITE);
 	case WEIR_USE_SERVE:
 		return weir_path_may_serve(ws, path);
+	case WEIR_USE_OWN:
+		return weir_path_owns(ws, path);
+	case WEIR_USE_BEHIND:
+		return weir_path_may_serve(ws, path) &&
+		       weir_path_permits(ws, path, MAY_WRITE);
 	case WEIR_USE_CONTROL:
 		return true;
 	}
 	return false;
+}
+
+/* Refuses for a reason that is counted as denied. */
+static int weir_path_deny(struct weir_sock *ws, const char *name, int err,
+			  const char *why)
+{
+	weir_drop(name, WEIR_REASON_DENIED);
+	return weir_refuse(ws, err, why);
+}
+
+/* --- new names ------------------------------------------------------------ */
+
+/**
+ * struct weir_consent - the patterns that share paths with a new name
+ * @ws: for whom the name is made.
+ * @grantor: owner of the first one met, the most specific; @ws's user without.
+ * @any: one was met.
+ */
+struct weir_consent {
+	struct weir_sock *ws;
+	kuid_t grantor;
+	bool any;
+};
+
+static int weir_pattern_consents(void *item, void *ctx)
+{
+	struct weir_consent *consent = ctx;
+	struct weir_path *pattern = item;
+
+	if (!weir_path_may_serve(consent->ws, pattern))
+		return -EACCES;
+	if (!consent->any)
+		consent->grantor = pattern->uid;
+	consent->any = true;
+	return 0;
+}
+
+static int weir_path_is_others(void *item, void *ctx)
+{
+	struct weir_path *path = item;
+	struct weir_sock *ws = ctx;
+
+	return uid_eq(path->uid, ws->uid) ? 0 : -EACCES;
+}
+
+/* May the maker of a socket make a name, and by whose leave? */
+static int weir_path_judge(struct weir_sock *ws, const char *name, u32 len,
+			   const struct weir_trie_node *node, kuid_t *grantor)
+{
+	struct weir_consent consent = { .ws = ws, .grantor = ws->uid };
+	struct weir_path *above = weir_trie_parent_item(node);
+	int err;
+
+	err = weir_trie_match_overlaps(&ws->wn->paths, name, len,
+				       weir_pattern_consents, &consent);
+	if (err == -EACCES)
+		return weir_path_deny(ws, name, err,
+				      "a pattern that somebody serves has this name, and its mode does not permit it");
+	if (err)
+		return weir_refuse(ws, err,
+				   "more patterns have this name than are looked at");
+	/* leave to serve the whole pattern is leave to make a name of it */
+	if (above && !(consent.any && uid_eq(consent.grantor, above->uid)) &&
+	    !weir_path_permits(ws, above, MAY_WRITE))
+		return weir_path_deny(ws, name, -EACCES,
+				      "the mode of a path above does not permit it");
+	*grantor = consent.grantor;
+	return 0;
+}
+
+static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
+					u32 len, umode_t mode, bool admin);
+
+/* May the maker of a socket claim all that is below a path with a pattern? */
+static int weir_prefix_judge(struct weir_sock *ws, struct weir_path *prefix)
+{
+	int err;
+
+	if (!uid_eq(prefix->uid, ws->uid))
+		return weir_path_deny(ws, prefix->name, -EACCES,
+				      "the path above the first wildcard is another user's");
+	if (!prefix->shadows)
+		return 0;
+	err = weir_trie_below(&ws->wn->paths, prefix->node, weir_path_is_others,
+			      ws);
+	if (err == -EACCES)
+		return weir_path_deny(ws, prefix->name, err,
+				      "there are names of other users below the path above the first wildcard");
+	if (err)
+		return weir_refuse(ws, -ENOSPC,
+				   "there are too many names below the path above the first wildcard to see whose they are: serve the pattern first");
+	/* names that come from here on need the owner's leave */
+	prefix->shadows = false;
+	return 0;
+}
+
+/* The path above a pattern's first wildcard, made if there is none; held. */
+static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
+					 u32 len, bool admin)
+{
+	struct weir_path *prefix;
+	int err;
+
+	if (!len && admin)
+		return NULL;
+	if (!len)
+		return ERR_PTR(weir_path_deny(ws, name, -EPERM,
+					      "a pattern at the top level needs CAP_NET_ADMIN"));
+	prefix = weir_path_find(ws->wn, name, len);
+	if (prefix)
+		prefix->users++;
+	else
+		prefix = weir_path_make(ws, name, len, ws->mode & ~0022, admin);
+	if (IS_ERR(prefix))
+		return prefix;
+	err = admin ? 0 : weir_prefix_judge(ws, prefix);
+	if (err) {
+		weir_path_put(prefix);
+		return ERR_PTR(err);
+	}
+	prefix->patterns++;
+	return prefix;
+}
+
+static void weir_prefix_put(struct weir_path *prefix)
+{
+	if (!prefix)
+		return;
+	prefix->patterns--;
+	weir_path_put(prefix);
+}
+
+/* What a path has besides its name. */
+static void weir_path_fill(struct weir_path *path, struct weir_sock *ws,
+			   struct weir_trie_node *node, umode_t mode,
+			   bool admin)
+{
+	path->wn = ws->wn;
+	path->node = node;
+	path->uid = ws->uid;
+	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
+	path->mode = mode;
+	path->trusted = admin;
+	path->shadows = !list_empty(&node->children);
+	path->users = 1;
+	INIT_LIST_HEAD(&path->rings);
+}
+
+/* @admin: whoever makes it has CAP_NET_ADMIN. Returns as weir_path_get(). */
+static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
+					u32 len, umode_t mode, bool admin)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_trie_node *node;
+	struct weir_path *path;
+	int err;
+
+	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
+	if (!path)
+		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
+	err = weir_charge_sock(&path->charge, ws, 0, 1);
+	if (err)
+		goto err_free;
+	if (weir_path_is_pattern(name, len)) {
+		path->prefix = weir_prefix_get(ws, name,
+					       weir_path_prefix(name, len),
+					       admin);
+		if (IS_ERR(path->prefix)) {
+			err = PTR_ERR(path->prefix);
+			goto err_uncharge;
+		}
+	}
+	node = weir_trie_insert(&wn->paths, name, len);
+	if (IS_ERR(node)) {
+		err = weir_refuse(ws, PTR_ERR(node),
+				  "the path cannot be entered");
+		goto err_prefix;
+	}
+	path->grantor = ws->uid;
+	err = admin ? 0 : weir_path_judge(ws, name, len, node, &path->grantor);
+	if (err)
+		goto err_remove;
+	path->id = atomic_long_inc_return(&wn->next_id);
+	err = xa_insert(&wn->path_ids, path->id, path, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		weir_refuse(ws, err, "no memory for the path");
+		goto err_remove;
+	}
+	weir_path_fill(path, ws, node, mode, admin);
+	path->len = len;
+	memcpy(path->name, name, len);
+	weir_trie_set_item(node, path);
+	return path;
+
+err_remove:
+	weir_trie_remove(&wn->paths, node);
+err_prefix:
+	weir_prefix_put(path->prefix);
+err_uncharge:
+	weir_uncharge(&path->charge);
+err_free:
+	kfree(path);
+	return ERR_PTR(err);
+}
+
+/*
+ * A path that only patterns have held: what its owner does with it gives it mode
+ * and group, as if it were made by that.
+ */
+static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
+{
+	if (path->users != path->patterns || !uid_eq(path->uid, ws->uid))
+		return;
+	WRITE_ONCE(path->mode, ws->mode);
+	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
 }
 
 /**
@@ -90,72 +339,25 @@ static bool weir_path_usable(struct weir_sock *ws, const struct weir_path *path,
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, enum weir_use use)
 {
-	struct weir_net *wn = ws->wn;
-	struct weir_path *path, *above;
-	struct weir_trie_node *node;
+	struct weir_path *path;
 	const char *why;
 	int err;
 
-	lockdep_assert_held(&wn->lock);
+	lockdep_assert_held(&ws->wn->lock);
 	err = weir_path_check(name, len, use != WEIR_USE_PUBLISH, &why);
 	if (err)
 		return ERR_PTR(weir_refuse(ws, err, why));
-	path = weir_path_find(wn, name, len);
-	if (path) {
-		if (!weir_path_usable(ws, path, use)) {
-			weir_drop(name, WEIR_REASON_DENIED);
-			return ERR_PTR(weir_refuse(ws, -EACCES,
-						   "the path's mode does not permit it"));
-		}
-		path->users++;
-		return path;
-	}
-
-	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
+	path = weir_path_find(ws->wn, name, len);
 	if (!path)
-		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
-	err = weir_charge_sock(&path->charge, ws, 0, 1);
-	if (err)
-		goto err_free;
-	node = weir_trie_insert(&wn->paths, name, len);
-	if (IS_ERR(node)) {
-		err = weir_refuse(ws, PTR_ERR(node),
-				  "the path cannot be entered");
-		goto err_uncharge;
-	}
-	above = weir_trie_parent_item(node);
-	if (above && use != WEIR_USE_CONTROL &&
-	    !weir_path_permits(ws, above, MAY_WRITE)) {
-		weir_drop(name, WEIR_REASON_DENIED);
-		err = weir_refuse(ws, -EACCES,
-				  "the mode of a path above does not permit it");
-		goto err_remove;
-	}
-	path->id = atomic_long_inc_return(&wn->next_id);
-	err = xa_insert(&wn->path_ids, path->id, path, GFP_KERNEL_ACCOUNT);
-	if (err) {
-		weir_refuse(ws, err, "no memory for the path");
-		goto err_remove;
-	}
-	path->wn = wn;
-	path->node = node;
-	path->uid = ws->uid;
-	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
-	path->mode = ws->mode;
-	path->users = 1;
-	INIT_LIST_HEAD(&path->rings);
-	path->len = len;
-	memcpy(path->name, name, len);
-	weir_trie_set_item(node, path);
+		return weir_path_make(ws, name, len, ws->mode,
+				      use == WEIR_USE_CONTROL ||
+				      weir_sock_admin(ws));
+	weir_path_adopt(ws, path);
+	if (!weir_path_usable(ws, path, use))
+		return ERR_PTR(weir_path_deny(ws, name, -EACCES,
+					      "the path's mode does not permit it"));
+	path->users++;
 	return path;
-
-err_remove:
-	weir_trie_remove(&wn->paths, node);
-err_uncharge:
-	weir_uncharge(&path->charge);
-err_free:
-	kfree(path);
-	return ERR_PTR(err);
 }
 
 /* One user less; the last one takes the name out of the trie. */
@@ -171,5 +373,6 @@ void weir_path_put(struct weir_path *path)
 	weir_trie_remove(&wn->paths, path->node);
 	xa_erase(&wn->path_ids, path->id);
 	weir_uncharge(&path->charge);
+	weir_prefix_put(path->prefix);
 	kfree_rcu(path, rcu);	/* senders look its route up */
 }

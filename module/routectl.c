@@ -212,7 +212,7 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 	if (!name[0])
 		return 0;
 	next = weir_route_obtain(c->ws, name, weir_name_len(name), c->admin ?
-				 WEIR_USE_CONTROL : WEIR_USE_SERVE);
+				 WEIR_USE_CONTROL : WEIR_USE_BEHIND);
 	if (IS_ERR(next))
 		return PTR_ERR(next);
 	if (weir_route_leads(next, route, 0, &looks)) {
@@ -355,7 +355,7 @@ static int weir_change_route(struct weir_changes *c,
 
 	if (op->op == WEIR_OP_ROUTE_SET || op->op == WEIR_OP_TARGET_ADD) {
 		*route = weir_route_obtain(c->ws, op->path, len, c->admin ?
-					   WEIR_USE_CONTROL : WEIR_USE_SERVE);
+					   WEIR_USE_CONTROL : WEIR_USE_OWN);
 		return PTR_ERR_OR_ZERO(*route);
 	}
 	path = weir_path_find(wn, op->path, len);
@@ -363,9 +363,9 @@ static int weir_change_route(struct weir_changes *c,
 				lockdep_is_held(&wn->lock)) : NULL;
 	if (!*route)
 		return weir_refuse(c->ws, -ENOENT, "there is no such route");
-	if (!c->admin && !weir_path_may_serve(c->ws, path))
+	if (!c->admin && !weir_path_owns(c->ws, path))
 		return weir_refuse(c->ws, -EACCES,
-				   "the path's mode does not permit it");
+				   "the path is another user's");
 	return 0;
 }
 

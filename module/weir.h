@@ -164,11 +164,18 @@ struct weir_net *weir_net(const struct net *net);
  * @node: place in the trie.
  * @id: for WEIR_IOC_LIST; of its route too.
  * @charge: for an object; fixed.
- * @uid: owner, who made it.
+ * @uid: owner, who made it; never changes.
+ * @grantor: owner of the most specific pattern that matched the path when it was
+ *	made, who has let @uid make it; @uid if there was none. Never changes.
  * @gid: group.
- * @mode: permission bits: read to subscribe, write to publish, listen and
- *	connect.
- * @users: publishers, lingering rings, listener, route.
+ * @mode: permission bits: read to subscribe, write to publish, listen, connect
+ *	and call, execute to serve. Senders read it under RCU.
+ * @trusted: its maker had CAP_NET_ADMIN in the namespace; never changes.
+ * @shadows: there may be names of other users below it that are older.
+ * @prefix: of a pattern: the path above its first wildcard, held; NULL for a
+ *	path, and for a pattern at the top level.
+ * @patterns: patterns that hold it as @prefix.
+ * @users: publishers, lingering rings, listener, route, and @patterns.
  * @rings: outboxes published under it, lingering ones included.
  * @listener: socket that accepts connections here.
  * @route: what requests to it do; read under RCU as well.
@@ -182,8 +189,13 @@ struct weir_path {
 	u64 id;
 	struct weir_charge charge;
 	kuid_t uid;
+	kuid_t grantor;
 	kgid_t gid;
 	umode_t mode;
+	bool trusted;
+	bool shadows;
+	struct weir_path *prefix;
+	u32 patterns;
 	u32 users;
 	struct list_head rings;
 	struct weir_sock *listener;
@@ -197,11 +209,16 @@ struct weir_path {
  * enum weir_use - what a path is wanted for
  * @WEIR_USE_PUBLISH: an outbox or a listener; not a pattern; needs MAY_WRITE.
  * @WEIR_USE_SERVE: requests; may be a pattern; see weir_path_may_serve().
- * @WEIR_USE_CONTROL: a control call, whose maker has been judged.
+ * @WEIR_USE_OWN: a change to its targets; may be a pattern; the owner's.
+ * @WEIR_USE_BEHIND: requests of another route's callers; may be a pattern;
+ *	needs what serving and what calling needs.
+ * @WEIR_USE_CONTROL: a control call with CAP_NET_ADMIN, which may do all.
  */
 enum weir_use {
 	WEIR_USE_PUBLISH,
 	WEIR_USE_SERVE,
+	WEIR_USE_OWN,
+	WEIR_USE_BEHIND,
 	WEIR_USE_CONTROL,
 };
 
@@ -660,7 +677,7 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, enum weir_use use);
 void weir_path_put(struct weir_path *path);
-bool weir_path_may_serve(struct weir_sock *ws, const struct weir_path *path);
+bool weir_path_owns(struct weir_sock *ws, const struct weir_path *path);
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 				 u32 len);
 bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
