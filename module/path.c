@@ -83,6 +83,21 @@ static bool weir_path_may_serve(struct weir_sock *ws,
 	       weir_path_permits(ws, path, MAY_EXEC);
 }
 
+/**
+ * weir_path_succeeds() - may a path stand in for one of the same name?
+ * @path: the path, under weir_net.lock or rcu_read_lock().
+ * @owner: owner of the one that was there first.
+ *
+ * Return: true if it is the same owner's, of one whom that owner has let make
+ * it, or of an administrator. Without this, whoever takes a name while its owner
+ * restarts would be taken for the owner.
+ */
+bool weir_path_succeeds(const struct weir_path *path, kuid_t owner)
+{
+	return uid_eq(path->uid, owner) || uid_eq(path->grantor, owner) ||
+	       path->trusted;
+}
+
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 				 u32 len)
 {

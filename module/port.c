@@ -426,8 +426,7 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 			    "no memory for the handle");
 	} else {
 		h = &port->handles[call.route - 1];
-		if (h->gen != READ_ONCE(port->wn->route_gen))
-			weir_handle_resolve(port, h);
+		weir_handle_ask(port, h);
 		if (h->reason == WEIR_REASON_DENIED)
 			err = weir_refuse(ws, -EACCES,
 					  "the path's mode does not permit it");

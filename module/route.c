@@ -407,13 +407,17 @@ static struct weir_route *weir_handle_find(struct weir_port *port,
 		*reason = WEIR_REASON_LOOP;
 		return NULL;
 	}
-	if (!weir_path_permits(port->ws, path, MAY_WRITE)) {
+	if (!weir_path_permits(port->ws, path, MAY_WRITE) ||
+	    (h->bound && !weir_path_succeeds(path, h->owner))) {
 		*reason = WEIR_REASON_DENIED;
 		return NULL;
 	}
 	route = rcu_dereference(path->route);
 	if (!route || !refcount_inc_not_zero(&route->ref))
 		return NULL;
+	if (!h->bound)
+		h->owner = path->uid;
+	h->bound = true;
 	*reason = WEIR_REASON_NONE;
 	return route;
 }
@@ -424,7 +428,8 @@ static struct weir_route *weir_handle_find(struct weir_port *port,
  * @h: its handle.
  *
  * The route of the path itself if there is one, else that of the most specific
- * pattern. Permission is judged here, each time. Also under rcu_read_lock().
+ * pattern. Permission is judged here, each time, and that the route is not
+ * another user's than the first one. Also under rcu_read_lock().
  */
 void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
 {
@@ -439,4 +444,18 @@ void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
 	h->route = weir_handle_find(port, h, &reason);
 	rcu_read_unlock();
 	h->reason = reason;
+}
+
+/**
+ * weir_handle_ask() - the owner of a socket asks for a handle
+ * @port: the caller, under its run_lock.
+ * @h: its handle.
+ *
+ * Whose route it had is forgotten: the program has asked for the name as it is
+ * served at this time.
+ */
+void weir_handle_ask(struct weir_port *port, struct weir_handle *h)
+{
+	h->bound = false;
+	weir_handle_resolve(port, h);
 }

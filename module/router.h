@@ -252,6 +252,8 @@ struct weir_target {
  * struct weir_handle - a path that a socket calls
  * @route: its route; held. NULL if there is none or it may not be called.
  * @gen: weir_net.route_gen when that was found out.
+ * @owner: owner of the first route that was found; valid if @bound.
+ * @bound: a route was found since the handle was made or asked for.
  * @reason: enum weir_reason: why @route is NULL.
  * @len: bytes of @path.
  * @hash: of @path.
@@ -261,6 +263,8 @@ struct weir_target {
 struct weir_handle {
 	struct weir_route	*route;
 	u32			gen;
+	kuid_t			owner;
+	bool			bound;
 	u8			reason;
 	u8			len;
 	u32			hash;
@@ -520,6 +524,7 @@ void weir_routes_end(struct weir_net *wn);
 void weir_route_count(struct weir_route *route, unsigned int which, u64 n);
 u64 weir_route_counted(const struct weir_route *route, unsigned int which);
 void weir_handle_resolve(struct weir_port *port, struct weir_handle *h);
+void weir_handle_ask(struct weir_port *port, struct weir_handle *h);
 
 /* --- target.c --- */
 int weir_target_serve(struct weir_sock *ws, void __user *arg);
