@@ -14,6 +14,21 @@
 #include "weir.h"
 #include "trace.h"
 
+/*
+ * Does a subscription take what is published under a path? That of a plain path
+ * stays with the first owner: whoever takes the name while a publisher restarts
+ * is not read as if it were the publisher.
+ */
+static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
+{
+	if (ws->pattern->node->wild)
+		return true;
+	if (!ws->sub_bound)
+		ws->sub_owner = path->uid;
+	ws->sub_bound = true;
+	return weir_path_succeeds(path, ws->sub_owner);
+}
+
 /* Attaches one socket to one outbox, or resumes its named cursor there. */
 static int weir_join(struct weir_sock *ws, struct weir_ring *ring)
 {
@@ -22,6 +37,10 @@ static int weir_join(struct weir_sock *ws, struct weir_ring *ring)
 	if (ring->owner == ws || ring->type == SOCK_SEQPACKET ||
 	    !weir_ring_live(ring))
 		return 0;
+	if (!weir_sub_takes(ws, ring->path)) {
+		weir_drop(ring->name, WEIR_REASON_DENIED);
+		return 0;
+	}
 	rd = weir_reader_resume(ws, ring);
 	if (!rd)
 		rd = weir_reader_attach(ws, ring, ring->type == SOCK_RDM &&

@@ -445,6 +445,9 @@ struct weir_reader {
  * @pattern: subscribed pattern, or NULL; weir_net.lock.
  * @pattern_link: in weir_pattern.subscribers.
  * @pattern_charge: for the subscription; weir_net.lock.
+ * @sub_owner: owner of the first path that a subscription to a plain path met,
+ *	valid if @sub_bound; weir_net.lock.
+ * @sub_bound: it has met one; weir_net.lock.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
  * @rlock: guards @readers and @ids.
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.
@@ -501,6 +504,8 @@ struct weir_sock {
 	struct weir_pattern *pattern;
 	struct list_head pattern_link;
 	struct weir_charge pattern_charge;
+	kuid_t sub_owner;
+	bool sub_bound;
 	struct weir_sock *peer;
 
 	spinlock_t rlock;
