@@ -248,7 +248,7 @@ enum weir_reason {
 	WEIR_REASON_SLOW	= 2,	/* gated the writer beyond evict_ms */
 	WEIR_REASON_BAD_CURSOR	= 3,	/* cursor outside the ring or unaligned */
 	WEIR_REASON_BAD_RECORD	= 4,	/* length or claim outside the ring */
-	WEIR_REASON_DENIED	= 5,	/* permission bits */
+	WEIR_REASON_DENIED	= 5,	/* permission bits; another user's name */
 	WEIR_REASON_LIMIT	= 6,	/* a cap on memory, slots or streams */
 	WEIR_REASON_NO_MEMORY	= 7,
 	WEIR_REASON_OVERRUN	= 8,	/* lossy reader overtaken */

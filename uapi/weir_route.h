@@ -178,8 +178,11 @@ enum weir_guard {
  * @id: out: the target.
  * @path: path or pattern, ended by a NUL byte.
  *
- * The first who serves a path makes it, with the socket's mode and group; the
- * others need to be its owner, have execute permission or CAP_NET_ADMIN.
+ * The first that serves a path makes it, with the socket's mode and group; the
+ * others need to be its owner, have execute permission or CAP_NET_ADMIN. A
+ * pattern is served by the owner of the path above its first wildcard, which is
+ * made if it is not in use; at the top level it needs CAP_NET_ADMIN. Permissions
+ * in weir(7) has the whole.
  */
 struct weir_ioc_serve {
 	__u32	size;
@@ -199,7 +202,10 @@ struct weir_ioc_serve {
  * @path: path, ended by a NUL byte. Nobody need serve it yet.
  *
  * Calling needs write permission on the path. The same path gives the same
- * handle.
+ * handle. It stays with the owner of the first route that is found for it:
+ * requests are refused with WEIR_REASON_DENIED while the path is another user's,
+ * unless that one has CAP_NET_ADMIN or the owner's leave. Asking for the handle
+ * again takes it to whoever serves the path then.
  */
 struct weir_ioc_call {
 	__u32	size;
@@ -329,8 +335,9 @@ struct weir_route_op {
  * @failed: out: index of the one that was refused.
  * @ops: user address of an array of struct weir_route_op.
  *
- * Either all are done, in order, or none is. Who owns a path may change its
- * targets; the rest needs CAP_NET_ADMIN in the namespace.
+ * Either all are done, in order, or none is. The owner of a path may change its
+ * targets; one that is a route needs write and execute permission on its path.
+ * The rest needs CAP_NET_ADMIN in the namespace.
  */
 struct weir_ioc_control {
 	__u32	size;

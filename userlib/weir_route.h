@@ -89,7 +89,9 @@ int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id);
  * @w: SOCK_RDM handle.
  * @path: nobody need serve it yet.
  *
- * Returns it, 1 or more; the same one for the same path.
+ * It stays with the owner of the first route that is found for it; asking again
+ * takes it to whoever serves the path then. Returns it, 1 or more; the same one
+ * for the same path.
  */
 int weir_route(struct weir *w, const char *path);
 
