@@ -405,7 +405,7 @@ int main(void)
 		int ret = 0;
 
 		for (i = 0; !ret && i < rounds; i++) {
-			seed((uint64_t)(i * 5 + kind));
+			seed(tap_seed() << 32 | (uint64_t)(i * 5 + kind));
 			ret = kind < 2 ? kill_publisher(kind == 1) :
 			      kind == 2 ? kill_subscriber() :
 			      kill_end(l, kind == 3);

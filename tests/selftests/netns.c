@@ -32,11 +32,14 @@ static int named(const char *path, const char *name, int ms)
 	return tap_connect(fd, path) ? -1 : fd;
 }
 
+static long namespaces;
+
 /* Runs in a new namespace; exit status. */
 static int inside(int (*fn)(void *arg), void *arg)
 {
 	pid_t pid = fork();
 
+	namespaces++;
 	if (!pid) {
 		if (unshare(CLONE_NEWNET))
 			_exit(TAP_SKIP);
@@ -215,5 +218,6 @@ int main(void)
 	race();
 	tap_ok(tap_until(!tap_stat("stats/ring_bytes") &&
 			 !tap_stat("stats/sockets")), "nothing is left");
+	tap_diag("%ld namespaces", namespaces);
 	return tap_done();
 }

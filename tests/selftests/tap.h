@@ -167,6 +167,14 @@ TAP_UNUSED static long tap_scale(long n, long least)
 	return scaled > least ? scaled : least;
 }
 
+/* WEIR_TEST_SEED, 0 by default: who repeats a test raises it each time. */
+TAP_UNUSED static unsigned long tap_seed(void)
+{
+	const char *s = getenv("WEIR_TEST_SEED");
+
+	return s ? strtoul(s, NULL, 0) : 0;
+}
+
 /*
  * Waits until @cond holds or the deadline is over; true if it held. It naps
  * between looks; nothing depends on how long.
