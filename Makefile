@@ -5,6 +5,7 @@
 # make install    both, as root           make clean    removes what was built
 # make test       every test, in guests   make demo     the demo
 # make bench      the benchmark           make help     this
+# make soak       what is too long for make test: MINUTES=100 PARTS="..."
 #
 # KDIR is a kernel's build directory, PREFIX and DESTDIR place the library and
 # INSTALL_MOD_PATH the module; a guest's kernel, compiler and packages are
@@ -56,13 +57,17 @@ bench:
 	scripts/setup build kernel guest
 	scripts/bench
 
+soak:
+	scripts/setup build kernel guest
+	scripts/soak $(if $(MINUTES),--minutes $(MINUTES)) $(PARTS)
+
 clean:
 	$(if $(headers),$(MAKE) -C $(KDIR) M=$(CURDIR) clean)
 	$(MAKE) -C userlib clean
 	rm -rf build
 
 help:
-	@sed -n '3,11s/^# \{0,1\}//p' Makefile
+	@sed -n '3,12s/^# \{0,1\}//p' Makefile
 
 .PHONY: all modules no-headers lib install install-modules install-lib \
-	test demo bench clean help
+	test demo bench soak clean help
