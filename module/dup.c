@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table of dup.h: a hash by key, and a list of the answered in the order in
- * which they were, which is the order in which they expire and are evicted.
+ * The table of dup.h: a hash by key, and lists of the answered in the order in
+ * which they were: one of all, in which they expire, and one for each user, in
+ * which its own are evicted.
  *
  * What leaves the table is put into a list and freed when the lock has been
  * released.
@@ -15,19 +16,45 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "account.h"
 #include "dup.h"
 
+#define WEIR_DUP_USER_HEADS	64U
 #define WEIR_DUP_BUCKETS_MAX	(1U << 16)
+#define WEIR_DUP_BUCKETS(entries)					\
+	((entries) < WEIR_DUP_BUCKETS_MAX ?				\
+	 roundup_pow_of_two(max((entries), 1U)) : WEIR_DUP_BUCKETS_MAX)
 #define WEIR_DUP_EXPIRE_STEPS	4	/* a call: more than it adds */
 #define WEIR_DUP_EVICT_STEPS	16	/* while the lock is held */
+
+/**
+ * struct weir_dup_user - a user some of whose requests are in the table
+ * @link: in weir_dups.users.
+ * @uid: the user; never changes.
+ * @entries: in the table, at least 1.
+ * @bytes: that the replies take.
+ * @answered: struct weir_dup that was answered, by @own, the oldest first.
+ *
+ * All guarded by weir_dups.lock. Goes with its last entry.
+ */
+struct weir_dup_user {
+	struct hlist_node	link;
+	u32			uid;
+	u32			entries;
+	u32			bytes;
+	struct list_head	answered;
+};
 
 /**
  * struct weir_dup - a request that has been seen
  * @link: in weir_dups.bucket.
  * @age: in weir_dups.answered, or in the list of those to be freed.
+ * @own: in weir_dup_user.answered.
+ * @user: in whose share it is.
  * @waiters: struct weir_dup_waiter, in the order in which they came.
  * @n_waiters: how many; at most WEIR_DUP_WAITERS_MAX.
- * @reply: a reference; NULL: it is in flight.
+ * @done: it has been answered; else it is in flight.
+ * @reply: a reference; NULL: it is in flight, or there was no room for it.
  * @scope: first half of its key; never changes.
  * @id: the other half; never changes.
  * @done_ns: when it was answered.
@@ -37,8 +64,11 @@
 struct weir_dup {
 	struct hlist_node	link;
 	struct list_head	age;
+	struct list_head	own;
+	struct weir_dup_user	*user;
 	struct list_head	waiters;
 	u32			n_waiters;
+	bool			done;
 	struct weir_dup_reply	*reply;
 	u64			scope;
 	u64			id;
@@ -49,13 +79,14 @@ struct weir_dup {
  * struct weir_dups - a table
  * @lock: guards what changes.
  * @window_ns: for so long a reply is kept; never changes.
- * @max_entries: most of them; never changes.
- * @max_bytes: most that the replies may take; never changes.
+ * @max_entries: most of one user; of all, twice as many; never changes.
+ * @max_bytes: most that the replies of one user may take; never changes.
  * @seed: of the hash; never changes.
  * @mask: buckets less one; never changes.
  * @entries: in the table.
  * @bytes: that the replies take.
- * @answered: struct weir_dup with a reply, the oldest first.
+ * @answered: struct weir_dup that was answered, by @age, the oldest first.
+ * @users: struct weir_dup_user by uid.
  * @bucket: struct weir_dup by key.
  */
 struct weir_dups {
@@ -68,6 +99,7 @@ struct weir_dups {
 	u32			entries;
 	u32			bytes;
 	struct list_head	answered;
+	struct hlist_head	users[WEIR_DUP_USER_HEADS];
 	struct hlist_head	bucket[];
 };
 
@@ -124,8 +156,9 @@ static size_t weir_dup_reply_bytes(const struct weir_dup_reply *reply)
  * weir_dups_create() - an empty table
  * @window_ns: for so long after it was answered a request is known; not 0, and
  *	less than 2^63.
- * @max_entries: requests that are known at once, 1 to WEIR_DUPS_MAX.
- * @max_bytes: most that their replies may take, with 12 bytes for each.
+ * @max_entries: requests of one user that are known at once, 1 to WEIR_DUPS_MAX.
+ * @max_bytes: most that their replies may take, with 12 bytes for each; less
+ *	than 2^31.
  * @seed: any number that whoever chooses identities does not know.
  *
  * May sleep.
@@ -136,12 +169,11 @@ struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 				   u32 max_bytes, u32 seed)
 {
 	struct weir_dups *d;
-	u32 buckets;
+	u32 buckets = WEIR_DUP_BUCKETS(max_entries);
 
-	if ((s64)window_ns <= 0 || !max_entries || max_entries > WEIR_DUPS_MAX)
+	if ((s64)window_ns <= 0 || !max_entries ||
+	    max_entries > WEIR_DUPS_MAX || max_bytes > S32_MAX)
 		return ERR_PTR(-EINVAL);
-	buckets = min_t(u32, roundup_pow_of_two(max_entries),
-			WEIR_DUP_BUCKETS_MAX);
 	d = kvzalloc(struct_size(d, bucket, buckets), GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
@@ -155,10 +187,40 @@ struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 	return d;
 }
 
+/**
+ * weir_dups_most() - memory that a table and all that is in it may take
+ * @max_entries: as for weir_dups_create().
+ * @max_bytes: as for weir_dups_create().
+ */
+u64 weir_dups_most(u32 max_entries, u32 max_bytes)
+{
+	/* a user for each entry at worst */
+	return sizeof(struct weir_dups) +
+	       sizeof(struct hlist_head) * WEIR_DUP_BUCKETS(max_entries) +
+	       2ULL * max_entries * (sizeof(struct weir_dup) +
+				     sizeof(struct weir_dup_user)) +
+	       2ULL * max_bytes;
+}
+
 static void weir_dup_free(struct weir_dup *e)
 {
 	weir_dup_reply_put(e->reply);
 	kfree(e);
+}
+
+/* One entry less in the share of its user, who goes with the last. */
+static void weir_dup_leave(struct weir_dup *e)
+{
+	struct weir_dup_user *user = e->user;
+
+	if (e->done)
+		list_del(&e->own);
+	if (e->reply)
+		user->bytes -= weir_dup_reply_bytes(e->reply);
+	if (--user->entries)
+		return;
+	hlist_del(&user->link);
+	kfree(user);
 }
 
 static void weir_dups_free(struct list_head *dead)
@@ -185,6 +247,7 @@ void weir_dups_destroy(struct weir_dups *d)
 	for (i = 0; i <= d->mask; i++) {
 		hlist_for_each_entry_safe(e, next, &d->bucket[i], link) {
 			WARN_ON_ONCE(e->n_waiters);
+			weir_dup_leave(e);
 			weir_dup_free(e);
 		}
 		cond_resched();
@@ -232,11 +295,12 @@ static void weir_dup_forget(struct weir_dups *d, struct weir_dup *e,
 	lockdep_assert_held(&d->lock);
 	hlist_del(&e->link);
 	d->entries--;
-	if (e->reply) {
+	if (e->reply)
 		d->bytes -= weir_dup_reply_bytes(e->reply);
+	if (e->done)
 		list_del(&e->age);
-	}
 	list_add_tail(&e->age, dead);
+	weir_dup_leave(e);
 }
 
 static struct weir_dup *weir_dups_oldest(struct weir_dups *d)
@@ -269,26 +333,72 @@ static void weir_dups_expire(struct weir_dups *d, u64 now_ns,
 	}
 }
 
-static int weir_dup_enter(struct weir_dups *d, u64 scope, u64 id,
+static struct weir_dup_user *weir_dup_user_find(struct weir_dups *d, u32 uid)
+{
+	struct weir_dup_user *user;
+
+	hlist_for_each_entry(user, &d->users[uid % WEIR_DUP_USER_HEADS], link)
+		if (user->uid == uid)
+			return user;
+	return NULL;
+}
+
+/* What is remembered of a user the longest, or NULL. */
+static struct weir_dup *weir_dup_user_oldest(struct weir_dup_user *user)
+{
+	return list_first_entry_or_null(&user->answered, struct weir_dup, own);
+}
+
+/* A user of whom nothing is in the table. */
+static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
+{
+	struct weir_dup_user *user;
+
+	user = kzalloc(sizeof(*user), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	INIT_LIST_HEAD(&user->answered);
+	hlist_add_head(&user->link, &d->users[uid % WEIR_DUP_USER_HEADS]);
+	return user;
+}
+
+/*
+ * A request that is not in the table. A user at its share makes room of its own
+ * oldest; what is remembered for another is not touched.
+ */
+static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
 			  struct list_head *dead)
 {
-	struct weir_dup *e;
+	struct weir_dup_user *user = weir_dup_user_find(d, uid);
+	u32 own = user ? user->entries : 0;
+	struct weir_dup *e, *oldest = NULL;
 
 	lockdep_assert_held(&d->lock);
-	if (d->entries >= d->max_entries) {
-		e = weir_dups_oldest(d);
-		if (!e)
+	if (d->entries >= 2 * d->max_entries ||
+	    own >= weir_share(2ULL * d->max_entries, d->entries - own)) {
+		oldest = user ? weir_dup_user_oldest(user) : NULL;
+		if (!oldest)
 			return -ENOBUFS;
-		weir_dup_forget(d, e, dead);
 	}
 	e = kzalloc(sizeof(*e), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!e)
 		return -ENOMEM;
+	if (!user)
+		user = weir_dup_user_new(d, uid);
+	if (!user) {
+		kfree(e);
+		return -ENOMEM;
+	}
+	e->user = user;
 	e->scope = scope;
 	e->id = id;
 	INIT_LIST_HEAD(&e->waiters);
 	hlist_add_head(&e->link, weir_dup_bucket(d, scope, id));
 	d->entries++;
+	user->entries++;
+	if (oldest)
+		weir_dup_forget(d, oldest, dead);
 	return WEIR_DUP_NEW;
 }
 
@@ -306,6 +416,7 @@ static int weir_dup_wait(struct weir_dup *e, struct weir_dup_waiter *waiter)
 /**
  * weir_dup_begin() - is this request a duplicate?
  * @d: the table.
+ * @uid: in whose share of the table it is to be.
  * @scope: whose identity @id is.
  * @id: of the request.
  * @now_ns: the time.
@@ -315,12 +426,13 @@ static int weir_dup_wait(struct weir_dup *e, struct weir_dup_waiter *waiter)
  * @reply: out: if the state is WEIR_DUP_DONE, the reply; the caller puts it.
  *
  * After WEIR_DUP_NEW, weir_dup_done() or weir_dup_fail() must follow with the
- * same key. The oldest replies are forgotten when the table is full.
+ * same key. A user's oldest replies are forgotten when its share is used up.
  *
- * Return: enum weir_dup_state, or -ENOBUFS if all that the table has room for
- * is in flight or WEIR_DUP_WAITERS_MAX are waiting for this one, or -ENOMEM.
+ * Return: enum weir_dup_state, or -ENOBUFS if all that the user has room for is
+ * in flight, WEIR_DUP_WAITERS_MAX are waiting for this one, or it has been
+ * answered and there was no room for the reply; or -ENOMEM.
  */
-int weir_dup_begin(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
+int weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_waiter *waiter,
 		   struct weir_dup_reply **reply)
 {
@@ -331,13 +443,15 @@ int weir_dup_begin(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 	spin_lock(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
 	e = weir_dup_find(d, scope, id);
-	if (e && e->reply && weir_dup_expired(d, e, now_ns)) {
+	if (e && e->done && weir_dup_expired(d, e, now_ns)) {
 		weir_dup_forget(d, e, &dead);
 		e = NULL;
 	}
 	if (!e) {
-		state = weir_dup_enter(d, scope, id, &dead);
-	} else if (e->reply) {
+		state = weir_dup_enter(d, uid, scope, id, &dead);
+	} else if (e->done && !e->reply) {
+		state = -ENOBUFS;
+	} else if (e->done) {
 		*reply = weir_dup_reply_get(e->reply);
 		state = WEIR_DUP_DONE;
 	} else {
@@ -355,22 +469,28 @@ static void weir_dup_wake(struct weir_dup *e, struct list_head *waiters)
 }
 
 /*
- * Evicts the oldest for @bytes of room, but only so many at once. Returns
- * whether there is room, or there is nothing left to evict.
+ * Evicts the user's oldest for @bytes of room in its share, but only so many at
+ * once. Returns 1 when there is room, 0 when it has to be called again, and
+ * -ENOBUFS when there is no room and nothing left to evict.
  */
-static bool weir_dups_make_room(struct weir_dups *d, size_t bytes,
-				struct list_head *dead)
+static int weir_dup_make_room(struct weir_dups *d, struct weir_dup_user *user,
+			      size_t bytes, struct list_head *dead)
 {
 	u32 i;
 
 	for (i = 0; i < WEIR_DUP_EVICT_STEPS; i++) {
-		struct weir_dup *e = weir_dups_oldest(d);
+		struct weir_dup *e = weir_dup_user_oldest(user);
+		u64 others = d->bytes - user->bytes;
 
-		if (!e || d->bytes + bytes <= d->max_bytes)
-			return true;
+		if (d->bytes + bytes <= 2ULL * d->max_bytes &&
+		    user->bytes + bytes <= weir_share(2ULL * d->max_bytes,
+						      others))
+			return 1;
+		if (!e)
+			return -ENOBUFS;
 		weir_dup_forget(d, e, dead);
 	}
-	return false;
+	return 0;
 }
 
 /**
@@ -383,36 +503,46 @@ static bool weir_dups_make_room(struct weir_dups *d, size_t bytes,
  * @waiters: out: struct weir_dup_waiter, those who waited are added at its end
  *	in the order in which they came; the caller gives them @reply.
  *
- * The oldest replies are forgotten for this one; one that is larger than the
- * table's limit on its own is not kept, and a duplicate of it is new. A large
- * one may push out many, so the lock is released now and then.
+ * The user's oldest replies are forgotten for this one; one that is larger than
+ * the table's limit on its own is not kept, and a duplicate of it is new. One
+ * that finds no room because of others is not kept either, but that there was
+ * one is: a duplicate is refused. A large one may push out many, so the lock is
+ * released now and then.
  */
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_reply *reply, struct list_head *waiters)
 {
 	size_t bytes = weir_dup_reply_bytes(reply);
-	bool keep = bytes <= d->max_bytes;
 	struct weir_dup *e;
 	LIST_HEAD(dead);
+	int room = 0;
 
 	spin_lock(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
-	/* meanwhile the request is in flight, and its entry cannot go away */
-	while (keep && !weir_dups_make_room(d, bytes, &dead)) {
+	/* in flight: it is nobody's to forget until it is done */
+	e = weir_dup_find(d, scope, id);
+	if (WARN_ON_ONCE(!e || e->done))
+		goto unlock;
+	while (bytes <= d->max_bytes) {
+		room = weir_dup_make_room(d, e->user, bytes, &dead);
+		if (room)
+			break;
 		spin_unlock(&d->lock);
 		weir_dups_free(&dead);
 		cond_resched();
 		spin_lock(&d->lock);
 	}
-	e = weir_dup_find(d, scope, id);
-	if (WARN_ON_ONCE(!e || e->reply))
-		goto unlock;
 	weir_dup_wake(e, waiters);
-	if (keep) {
+	if (room > 0) {
 		e->reply = weir_dup_reply_get(reply);
-		e->done_ns = now_ns;
+		e->user->bytes += bytes;
 		d->bytes += bytes;
+	}
+	if (room) {
+		e->done = true;
+		e->done_ns = now_ns;
 		list_add_tail(&e->age, &d->answered);
+		list_add_tail(&e->own, &e->user->answered);
 	} else {
 		weir_dup_forget(d, e, &dead);
 	}
@@ -439,7 +569,7 @@ void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 
 	spin_lock(&d->lock);
 	e = weir_dup_find(d, scope, id);
-	if (!WARN_ON_ONCE(!e || e->reply)) {
+	if (!WARN_ON_ONCE(!e || e->done)) {
 		weir_dup_wake(e, waiters);
 		weir_dup_forget(d, e, &dead);
 	}
@@ -486,6 +616,7 @@ bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
 EXPORT_SYMBOL_IF_KUNIT(weir_dup_reply_create);
 EXPORT_SYMBOL_IF_KUNIT(weir_dup_reply_put);
 EXPORT_SYMBOL_IF_KUNIT(weir_dups_create);
+EXPORT_SYMBOL_IF_KUNIT(weir_dups_most);
 EXPORT_SYMBOL_IF_KUNIT(weir_dups_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_dups_usage);
 EXPORT_SYMBOL_IF_KUNIT(weir_dup_begin);

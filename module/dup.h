@@ -8,10 +8,12 @@
  *	 (unknown) ---------------> in flight --------> answered
  *	     ^                         |                   |
  *	     +-------------------------+-------------------+
- *	               fail              window over, room needed
+ *	               fail         window over, its user needs room
  *
  * A key is a scope and an identity within it. The scope says whose identity it
- * is, so nobody gets the reply to another's request. The table owns its
+ * is, so nobody gets the reply to another's request. Each user has a share of the
+ * table (weir_share()), and what is remembered within the window makes room for
+ * nobody but its own user: a user that finds no room is refused. The table owns its
  * entries and a reference on each reply; those who wait are links in objects
  * of the caller's. It knows no socket and no clock: times are arguments, of
  * one clock that does not go back.
@@ -74,10 +76,11 @@ void weir_dup_reply_put(struct weir_dup_reply *reply);
 
 struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 				   u32 max_bytes, u32 seed);
+u64 weir_dups_most(u32 max_entries, u32 max_bytes);
 void weir_dups_destroy(struct weir_dups *d);
 void weir_dups_usage(struct weir_dups *d, u32 *entries, u32 *bytes);
 
-int weir_dup_begin(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
+int weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_waiter *waiter,
 		   struct weir_dup_reply **reply);
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,

@@ -272,8 +272,10 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		weir_once_free(once);
 		return WEIR_HELD;
 	}
-	ret = weir_dup_begin(set->dups, once->scope, once->id,
-			     port->run.now_ns, &once->waiter, reply);
+	ret = weir_dup_begin(set->dups,
+			     __kuid_val(weir_account_user(port->account)),
+			     once->scope, once->id, port->run.now_ns,
+			     &once->waiter, reply);
 	if (ret == WEIR_DUP_BUSY)
 		return WEIR_REASON_NONE;
 	weir_once_unwait(port, once);

@@ -16,6 +16,15 @@
 #include "trace.h"
 #include "walk.h"
 
+/* The memory of the port itself, and what it was charged for. */
+static void weir_port_end(struct weir_port *port)
+{
+	free_cpumask_var(port->cpus);
+	weir_uncharge(&port->charge);
+	weir_account_put(port->account);
+	kfree(port);
+}
+
 static void weir_port_free(struct work_struct *work)
 {
 	struct weir_port *port = container_of(to_rcu_work(work),
@@ -26,8 +35,7 @@ static void weir_port_free(struct work_struct *work)
 	weir_calls_destroy(&port->calls);
 	weir_ring_put(port->inbox);
 	weir_ring_put(port->outbox);
-	free_cpumask_var(port->cpus);
-	kfree(port);
+	weir_port_end(port);
 }
 
 void weir_port_get(struct weir_port *port)
@@ -467,6 +475,8 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	port->sock_id = ws->id;
 	port->pid = ws->pid;
 	port->uid = ws->uid;
+	port->account = ws->account;
+	weir_account_get(port->account);
 	port->random = get_random_u32() | 1;
 	port->timer_ns = U64_MAX;
 	port->held_pos = U64_MAX;
@@ -593,8 +603,7 @@ err_outbox:
 err_port:
 	weir_ring_put(port->inbox);
 	weir_calls_destroy(&port->calls);
-	free_cpumask_var(port->cpus);
-	kfree(port);
+	weir_port_end(port);
 err_unlock:
 	release_sock(&ws->sk);
 	return ERR_PTR(err);

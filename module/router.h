@@ -350,6 +350,8 @@ struct weir_run {
  * @sock_id: the socket's number.
  * @pid: process that made it.
  * @uid: who did.
+ * @account: who pays for what is kept for it; held.
+ * @charge: for itself, its handles and its slots for calls; run_lock.
  * @id: in weir_net.ports.
  * @outbox: read by the router; held.
  * @inbox: written by it; held.
@@ -392,6 +394,8 @@ struct weir_port {
 	u64			sock_id;
 	pid_t			pid;
 	kuid_t			uid;
+	struct weir_account	*account;
+	struct weir_charge	charge;
 	u32			id;
 	struct weir_ring	*outbox;
 	struct weir_ring	*inbox;

@@ -251,9 +251,14 @@ enum weir_policy {
  * @retry_max_ns: longest pause.
  * @dup_window_ns: a request with an idempotency key that came before, so long
  *	ago at most, is answered from the first one's reply; 0: no.
- * @dup_entries: keys that are remembered, at most 2^20; 0: 4096.
- * @dup_bytes: bytes of replies that are, at most 64 MiB; 0: 1 MiB. Who waits
- *	for a larger one is told WEIR_REASON_DUPLICATE.
+ * @dup_entries: keys of one user that are remembered, at most 2^20; 0: 4096. Of
+ *	all users together twice as many are, of which each may have half of what
+ *	the others have left. A user's new keys make the module forget that user's
+ *	oldest, and no other's; a key that finds no room is refused with
+ *	WEIR_REASON_LIMIT.
+ * @dup_bytes: bytes of replies of one user that are, at most 64 MiB; 0: 1 MiB;
+ *	shared as @dup_entries are. Who waits for a larger one is told
+ *	WEIR_REASON_DUPLICATE.
  * @fallback_len: bytes of @fallback_reply.
  * @fallback_reply: user address of a reply for requests that a guard refused,
  *	at most WEIR_FALLBACK_MAX bytes; not given back when a route is read. 0

@@ -52,7 +52,7 @@ static void end(struct kunit *test, struct weir_dups *d, u64 id, u64 now,
 static int begin(struct weir_dups *d, u64 scope, u64 id, u64 now)
 {
 	struct weir_dup_reply *reply = NULL;
-	int state = weir_dup_begin(d, scope, id, now, NULL, &reply);
+	int state = weir_dup_begin(d, 0, scope, id, now, NULL, &reply);
 
 	weir_dup_reply_put(reply);
 	return state;
@@ -99,16 +99,16 @@ static void dup_begin__gives_the_first_reply(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, begin(d, 2, 7, 0), WEIR_DUP_NEW);
 	KUNIT_EXPECT_EQ(test, begin(d, 7, 1, 0), WEIR_DUP_NEW);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_BUSY);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 1, 7, 0, &a, &got),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 7, 0, &a, &got),
 			WEIR_DUP_BUSY);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 1, 7, 0, &b, &got),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 7, 0, &b, &got),
 			WEIR_DUP_BUSY);
 	KUNIT_EXPECT_NULL(test, got);
 	weir_dup_done(d, 1, 7, 50, first, &waiters);
 	KUNIT_EXPECT_PTR_EQ(test, waiters.next, &a.link);
 	KUNIT_EXPECT_PTR_EQ(test, waiters.next->next, &b.link);
 	KUNIT_EXPECT_PTR_EQ(test, b.link.next, &waiters);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 1, 7, 60, &a, &got),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 7, 60, &a, &got),
 			WEIR_DUP_DONE);
 	KUNIT_EXPECT_PTR_EQ(test, got, first);
 	weir_dup_reply_put(got);
@@ -181,14 +181,14 @@ static void dup_begin__lets_only_so_many_wait(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
 	for (i = 0; i < WEIR_DUP_WAITERS_MAX; i++)
-		KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 1, 1, 0, &w[i], &none),
+		KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
 				WEIR_DUP_BUSY);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 1, 1, 0, &w[i], &none),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
 			-ENOBUFS);
 	KUNIT_EXPECT_TRUE(test, weir_dup_unwait(d, 1, 1, &w[3]));
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[3]));
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 2, &w[4]));
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 1, 1, 0, &w[i], &none),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
 			WEIR_DUP_BUSY);
 	weir_dup_fail(d, 1, 1, &waiters);
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[4]));
@@ -248,6 +248,104 @@ static void dup_done__keeps_what_fits(struct kunit *test)
 	end(test, d, 49, 0, 100 * (HEADER + 10) - HEADER);
 	KUNIT_EXPECT_EQ(test, known(d), 1);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), WEIR_DUP_DONE);
+	weir_dups_destroy(d);
+}
+
+/* Begins one in a user's share; its scope is the user, too. */
+static int begin_of(struct weir_dups *d, u32 uid, u64 id, u64 now)
+{
+	struct weir_dup_reply *reply = NULL;
+	int state = weir_dup_begin(d, uid, uid, id, now, NULL, &reply);
+
+	weir_dup_reply_put(reply);
+	return state;
+}
+
+static void end_of(struct kunit *test, struct weir_dups *d, u32 uid, u64 id,
+		   u64 now, u32 len)
+{
+	struct weir_dup_reply *reply = answer(test, id, len);
+	LIST_HEAD(waiters);
+
+	weir_dup_done(d, uid, id, now, reply, &waiters);
+	weir_dup_reply_put(reply);
+}
+
+/* As many keys as another user likes push out none that is not its own. */
+static void dup_begin__gives_each_user_a_share(struct kunit *test)
+{
+	struct weir_dups *d = table(test, 8, 100000);
+	u32 uid, n, wrong = 0;
+	u64 id;
+
+	/* a user alone has what the table was made for */
+	for (id = 0; id < 8; id++) {
+		wrong += begin_of(d, 1, id, 0) != WEIR_DUP_NEW;
+		end_of(test, d, 1, id, 0, 5);
+	}
+	KUNIT_EXPECT_EQ(test, known(d), 8);
+	for (id = 0; id < 1000; id++) {
+		wrong += begin_of(d, 2, id, 10) != WEIR_DUP_NEW;
+		end_of(test, d, 2, id, 10, 5);
+	}
+	KUNIT_EXPECT_EQ(test, known(d), 8 + 4);
+	for (id = 0; id < 8; id++)
+		wrong += begin_of(d, 1, id, 20) != WEIR_DUP_DONE;
+	/* its own last ones are still there, and no others */
+	KUNIT_EXPECT_EQ(test, begin_of(d, 2, 996, 20), WEIR_DUP_DONE);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 2, 995, 20), WEIR_DUP_NEW);
+	end_of(test, d, 2, 995, 20, 5);
+	/* at its share, each new key costs the user one, and only one */
+	KUNIT_EXPECT_EQ(test, begin_of(d, 1, 8, 30), WEIR_DUP_NEW);
+	end_of(test, d, 1, 8, 30, 5);
+	KUNIT_EXPECT_EQ(test, known(d), 8 + 4);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 1, 1, 30), WEIR_DUP_DONE);
+	/* others still get something, until all is taken: 2, 1, 1 */
+	for (uid = 3; uid < 6; uid++) {
+		for (n = 0; begin_of(d, uid, n, 30) == WEIR_DUP_NEW; n++)
+			wrong += n > 2;
+		KUNIT_EXPECT_EQ(test, n, uid == 3 ? 2 : 1);
+	}
+	/* refused, not at another's expense */
+	KUNIT_EXPECT_EQ(test, known(d), 16);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 6, 0, 30), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 1, 1, 30), WEIR_DUP_DONE);
+	/* when the windows are over there is room for others */
+	KUNIT_EXPECT_EQ(test, begin_of(d, 6, 0, 20 + WINDOW), WEIR_DUP_NEW);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	weir_dups_destroy(d);
+}
+
+/* A reply that others leave no room for is not done twice for all that. */
+static void dup_done__gives_each_user_a_share(struct kunit *test)
+{
+	const u32 most = 16 * (HEADER + 100);
+	struct weir_dups *d = table(test, 1000, most);
+	u32 entries, bytes, wrong = 0;
+	u64 id;
+
+	for (id = 0; id < 100; id++) {
+		wrong += begin_of(d, 1, id, 0) != WEIR_DUP_NEW;
+		end_of(test, d, 1, id, 0, 100);
+	}
+	weir_dups_usage(d, &entries, &bytes);
+	KUNIT_EXPECT_EQ(test, bytes, most);
+	for (id = 0; id < 100; id++) {
+		wrong += begin_of(d, 2, id, 0) != WEIR_DUP_NEW;
+		end_of(test, d, 2, id, 0, 100);
+	}
+	weir_dups_usage(d, &entries, &bytes);
+	KUNIT_EXPECT_EQ(test, bytes, most + most / 2);
+	for (id = 84; id < 100; id++)
+		wrong += begin_of(d, 1, id, 1) != WEIR_DUP_DONE;
+	/* a third has a quarter: this is more, and pushes out none */
+	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1), WEIR_DUP_NEW);
+	end_of(test, d, 3, 0, 1, most / 2);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1), -ENOBUFS);
+	for (id = 84; id < 100; id++)
+		wrong += begin_of(d, 1, id, 1) != WEIR_DUP_DONE;
+	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1 + WINDOW), WEIR_DUP_NEW);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
 	weir_dups_destroy(d);
 }
 
@@ -377,7 +475,7 @@ static u32 try_begin(struct weir_dups *d, struct model *m,
 
 	if (r->of)
 		r = NULL;
-	state = weir_dup_begin(d, scope, id, now, r ? &r->waiter : NULL,
+	state = weir_dup_begin(d, 0, scope, id, now, r ? &r->waiter : NULL,
 			       &reply);
 	if (item && item->reply) {
 		u32 wrong = state != WEIR_DUP_DONE || reply != item->reply;
@@ -576,7 +674,7 @@ static int member_run(void *data)
 		u32 id = prandom_u32_state(&rnd) % SHARED;
 		u32 dice = prandom_u32_state(&rnd);
 		struct weir_dup_reply *reply = NULL;
-		int state = weir_dup_begin(c->d, 9, id,
+		int state = weir_dup_begin(c->d, 0, 9, id,
 					   atomic64_inc_return(&c->now),
 					   &m->waiter, &reply);
 
@@ -642,6 +740,8 @@ static struct kunit_case dup_cases[] = {
 	KUNIT_CASE(dup_begin__lets_only_so_many_wait),
 	KUNIT_CASE(dup_begin__expires_a_few_at_a_time),
 	KUNIT_CASE(dup_done__keeps_what_fits),
+	KUNIT_CASE(dup_begin__gives_each_user_a_share),
+	KUNIT_CASE(dup_done__gives_each_user_a_share),
 	KUNIT_CASE(dup_begin__agrees_with_a_list),
 	KUNIT_CASE(dup_begin__holds_against_many),
 	{}
