@@ -173,6 +173,72 @@ static void weir_reader_settle(struct weir_reader *rd)
 	smp_store_release(&rd->cursor->pos, pos);
 }
 
+/* May the socket have slots without end? By the rights of its maker. */
+static bool weir_slots_free(struct weir_sock *ws)
+{
+	const struct cred *old = override_creds(ws->cred);
+	bool ok = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+
+	revert_creds(old);
+	return ok;
+}
+
+/*
+ * Takes a slot of the ring for a reader, unless its user has a full share. The
+ * ring's own user and CAP_NET_ADMIN may take all that are free.
+ */
+static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
+{
+	kuid_t user = weir_account_user(rd->charge.account);
+	struct weir_ring *ring = rd->ring;
+	u32 key = __kuid_val(user);
+	unsigned long own;
+	void *old;
+	int err;
+
+	lockdep_assert_held(&ring->slot_lock);
+	old = xa_load(&ring->slot_users, key);
+	own = old ? xa_to_value(old) : 0;
+	if (own >= weir_share(WEIR_SLOTS_MAX, ring->nreaders - own) &&
+	    !uid_eq(user, weir_account_user(ring->charge.account)) &&
+	    !weir_slots_free(ws)) {
+		weir_drop(ring->name, WEIR_REASON_LIMIT);
+		return weir_refuse(ws, -ENOBUFS,
+				   "the user has its share of the outbox's readers");
+	}
+	err = xa_err(xa_store(&ring->slot_users, key, xa_mk_value(own + 1),
+			      GFP_KERNEL_ACCOUNT));
+	if (err)
+		return weir_refuse(ws, err, "no memory for a cursor");
+	err = xa_alloc(&ring->slots, &rd->slot, rd,
+		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), GFP_KERNEL_ACCOUNT);
+	if (!err) {
+		ring->nreaders++;
+		return 0;
+	}
+	xa_store(&ring->slot_users, key, own ? old : NULL, 0);
+	if (err == -ENOMEM)
+		return weir_refuse(ws, err, "no memory for a cursor");
+	weir_drop(ring->name, WEIR_REASON_LIMIT);
+	return weir_refuse(ws, -ENOBUFS,
+			   "the outbox has as many readers as it can");
+}
+
+/* Gives the slot back. There is an entry, so that no memory is needed. */
+static void weir_slot_give(struct weir_reader *rd)
+{
+	u32 key = __kuid_val(weir_account_user(rd->charge.account));
+	struct weir_ring *ring = rd->ring;
+	unsigned long own;
+
+	lockdep_assert_held(&ring->slot_lock);
+	xa_erase(&ring->slots, rd->slot);
+	ring->nreaders--;
+	own = xa_to_value(xa_load(&ring->slot_users, key));
+	xa_store(&ring->slot_users, key,
+		 own > 1 ? xa_mk_value(own - 1) : NULL, 0);
+}
+
 /**
  * weir_reader_attach() - make a socket a reader of a ring
  * @ws: the socket.
@@ -208,16 +274,12 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 
 	/* 1. a slot; the owner's mapping of it is emptied before it is used */
 	mutex_lock(&ring->slot_lock);
-	err = xa_alloc(&ring->slots, &slot, rd,
-		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), GFP_KERNEL_ACCOUNT);
+	err = weir_slot_take(ws, rd);
 	if (err) {
 		mutex_unlock(&ring->slot_lock);
-		weir_drop(ring->name, WEIR_REASON_LIMIT);
-		err = -ENOBUFS;
-		weir_refuse(ws, err, "the outbox has as many readers as it can");
 		goto err_id;
 	}
-	rd->slot = slot;
+	slot = rd->slot;
 	if (ring->owner_mapping)
 		unmap_mapping_range(ring->owner_mapping,
 				    weir_map_cursor_offset(slot), PAGE_SIZE, 1);
@@ -248,7 +310,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 			smp_store_release(&status->gen, status->gen + 1);
 		}
 		spin_unlock(&ring->lock);
-		xa_erase(&ring->slots, slot);
+		weir_slot_give(rd);
 		mutex_unlock(&ring->slot_lock);
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 		weir_refuse(ws, err, "the publisher wrote nonsense into its ring's head");
@@ -304,11 +366,11 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 	rd->gating = true;
 	rd->router = true;
 	mutex_lock(&ring->slot_lock);
-	err = xa_insert(&ring->slots, 0, rd, GFP_KERNEL_ACCOUNT);
+	err = weir_slot_take(ws, rd);
 	if (err) {
 		mutex_unlock(&ring->slot_lock);
 		weir_reader_put(rd);
-		return ERR_PTR(weir_refuse(ws, err, "no memory for a cursor"));
+		return ERR_PTR(err);
 	}
 	spin_lock(&ring->lock);
 	WRITE_ONCE(status->nslots, 1);
@@ -382,7 +444,7 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 	}
 	spin_unlock(&ring->lock);
 	if (first)
-		xa_erase(&ring->slots, rd->slot);
+		weir_slot_give(rd);
 	mutex_unlock(&ring->slot_lock);
 	if (!first)
 		return;

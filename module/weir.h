@@ -274,6 +274,9 @@ struct weir_post {
  * @lossy: the writer waits for nobody.
  * @slot_lock: guards @slots, @owner_mapping.
  * @slots: readers by slot.
+ * @nreaders: how many readers have a slot; slot_lock.
+ * @slot_users: how many of them are of each user, xa_mk_value() by uid;
+ *	slot_lock.
  * @owner_mapping: address space of the owner's socket, for taking a cursor
  *	page out of its VMAs.
  * @lock: guards the rest, and writing the status page.
@@ -317,6 +320,8 @@ struct weir_ring {
 
 	struct mutex slot_lock;
 	struct xarray slots;
+	u32 nreaders;
+	struct xarray slot_users;
 	struct address_space *owner_mapping;
 
 	spinlock_t lock;
