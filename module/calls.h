@@ -17,6 +17,7 @@
 #define _WEIR_CALLS_H
 
 #include <linux/compiler.h>
+#include <linux/math.h>
 #include <linux/types.h>
 
 struct weir_once;
@@ -96,6 +97,7 @@ struct weir_call {
 
 /* of one allocation */
 #define WEIR_CALLS_CHUNK	32U
+#define WEIR_CALLS_CHUNK_BYTES	(WEIR_CALLS_CHUNK * sizeof(struct weir_call))
 
 /**
  * struct weir_calls - the table
@@ -131,6 +133,13 @@ void weir_calls_destroy(struct weir_calls *c);
 struct weir_call *weir_calls_grow_alloc(void);
 bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk);
 void weir_calls_prune_some(struct weir_calls *c);
+
+/* Memory of a table of @most slots that has none yet. */
+static inline u64 weir_calls_bytes(u32 most)
+{
+	return DIV_ROUND_UP(most, WEIR_CALLS_CHUNK) *
+	       sizeof(struct weir_call *);
+}
 
 /* The call in a slot below @size. */
 static __always_inline struct weir_call *

@@ -72,6 +72,24 @@ struct weir_account *weir_account_of_current(struct net *net)
 }
 
 /**
+ * weir_name_bytes() - memory that a name may take in a trie
+ * @name: path or pattern.
+ * @len: bytes.
+ *
+ * As if it shared no segment with another name.
+ */
+u64 weir_name_bytes(const char *name, u32 len)
+{
+	u64 bytes = len;
+	u32 i;
+
+	for (i = 0; i < len; i++)
+		if (name[i] == '/')
+			bytes += sizeof(struct weir_trie_node);
+	return bytes;
+}
+
+/**
  * weir_charge_account() - charge for a thing without a socket at hand
  * @c: what has been charged for it; this is added.
  * @a: who pays.

@@ -47,7 +47,7 @@ static bool weir_handle_is(const struct weir_port *port, u32 handle,
 
 /* The handle of a name, made if there is none. */
 static int weir_name_handle(struct weir_port *port, const char *name, u32 len,
-			    u32 *handle)
+			    u32 *handle, const char **why)
 {
 	u32 hash = jhash(name, len, port->id), at;
 	struct weir_name_seen *seen;
@@ -60,7 +60,7 @@ static int weir_name_handle(struct weir_port *port, const char *name, u32 len,
 	*handle = READ_ONCE(seen->handle);
 	if (READ_ONCE(seen->port) != port->id || READ_ONCE(seen->hash) != hash ||
 	    !weir_handle_is(port, *handle, name, len)) {
-		err = weir_port_add_handle(port, name, len, handle);
+		err = weir_port_add_handle(port, name, len, handle, why);
 		if (!err) {
 			WRITE_ONCE(seen->port, port->id);
 			WRITE_ONCE(seen->hash, hash);
@@ -137,9 +137,8 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	err = weir_path_check(addr->sw_path, len, false, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
-	err = weir_name_handle(port, addr->sw_path, len, &scm->route);
-	return err ? weir_refuse(ws, err, "no more names, or no memory for one") :
-		     0;
+	err = weir_name_handle(port, addr->sw_path, len, &scm->route, &why);
+	return err ? weir_refuse(ws, err, why) : 0;
 }
 
 /* What recvmsg tells of a record that was routed, into @scm. */

@@ -96,29 +96,39 @@ static void weir_once_set_free(struct work_struct *work)
 						 free);
 
 	weir_dups_destroy(set->dups);
+	weir_uncharge(&set->charge);
 	kfree(set);
 }
 
 /**
  * weir_once_set_create() - an empty table of keys
+ * @ws: who sets it and pays for all that it may remember: nothing is charged for
+ *	a message.
  * @window_ns: replies are remembered for so long.
  * @entries: keys that are.
  * @bytes: of replies that are.
  *
- * Return: the set, or an ERR_PTR.
+ * Return: the set, or an ERR_PTR with words.
  */
-struct weir_once_set *weir_once_set_create(u64 window_ns, u32 entries,
-					   u32 bytes)
+struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
+					   u32 entries, u32 bytes)
 {
 	struct weir_once_set *set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
 	struct weir_dups *dups;
+	int err;
 
 	if (!set)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(weir_refuse(ws, -ENOMEM,
+					   "no memory for idempotency keys"));
+	err = weir_charge_sock(&set->charge, ws, sizeof(*set) +
+			       weir_dups_most(entries, bytes), 0);
+	if (err)
+		goto err_free;
 	dups = weir_dups_create(window_ns, entries, bytes, get_random_u32());
 	if (IS_ERR(dups)) {
-		kfree(set);
-		return ERR_CAST(dups);
+		err = weir_refuse(ws, PTR_ERR(dups),
+				  "no memory for idempotency keys");
+		goto err_uncharge;
 	}
 	set->dups = dups;
 	refcount_set(&set->ref, 1);
@@ -127,6 +137,12 @@ struct weir_once_set *weir_once_set_create(u64 window_ns, u32 entries,
 	INIT_WORK(&set->free, weir_once_set_free);
 	set->bytes = bytes;
 	return set;
+
+err_uncharge:
+	weir_uncharge(&set->charge);
+err_free:
+	kfree(set);
+	return ERR_PTR(err);
 }
 
 /* weir_once_set_put() - any context; @set may be NULL */

@@ -13,11 +13,13 @@
 #include <linux/refcount.h>
 #include <linux/workqueue.h>
 
+#include "account.h"
 #include "dup.h"
 
 struct weir_call;
 struct weir_parcel;
 struct weir_port;
+struct weir_sock;
 
 /**
  * struct weir_once_set - the keys of one route
@@ -26,6 +28,7 @@ struct weir_port;
  * @over: firsts that have ended, by weir_once.link.
  * @work: hands their replies on.
  * @bytes: of a reply that is remembered, at most.
+ * @charge: for all that it may ever remember, to who set it; fixed.
  * @free: ends the set.
  */
 struct weir_once_set {
@@ -34,6 +37,7 @@ struct weir_once_set {
 	struct llist_head	over;
 	struct work_struct	work;
 	u32			bytes;
+	struct weir_charge	charge;
 	struct work_struct	free;
 };
 
@@ -65,8 +69,8 @@ struct weir_once {
 	u64			name;
 };
 
-struct weir_once_set *weir_once_set_create(u64 window_ns, u32 entries,
-					   u32 bytes);
+struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
+					   u32 entries, u32 bytes);
 void weir_once_set_put(struct weir_once_set *set);
 int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		    struct weir_once_set *set, u64 deadline_ns,

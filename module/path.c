@@ -285,7 +285,8 @@ static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
 	if (!path)
 		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
-	err = weir_charge_sock(&path->charge, ws, 0, 1);
+	err = weir_charge_sock(&path->charge, ws,
+			       sizeof(*path) + weir_name_bytes(name, len), 1);
 	if (err)
 		goto err_free;
 	if (weir_path_is_pattern(name, len)) {

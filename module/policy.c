@@ -261,6 +261,15 @@ const char *weir_policy_name(enum weir_policy policy)
 }
 
 /**
+ * weir_policy_bytes() - memory for a policy's table, whatever the targets
+ * @policy: a policy that there is.
+ */
+size_t weir_policy_bytes(enum weir_policy policy)
+{
+	return weir_policies[policy].table_bytes;
+}
+
+/**
  * weir_pick_create() - make what a policy picks from
  * @policy: of the route.
  * @n: targets, 0 to WEIR_TARGETS_MAX.

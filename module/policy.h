@@ -108,6 +108,7 @@ struct weir_policy_ops {
 };
 
 const char *weir_policy_name(enum weir_policy policy);
+size_t weir_policy_bytes(enum weir_policy policy);
 struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 				   struct weir_load *const *loads,
 				   const u32 *weights, const u64 *ids);

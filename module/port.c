@@ -331,16 +331,25 @@ void weir_port_lost(struct weir_target *target, enum weir_reason reason,
 /* --- handles ------------------------------------------------------------ */
 
 /* Room for twice as many handles; their buckets are made anew. */
-static int weir_port_more_handles(struct weir_port *port)
+static int weir_port_more_handles(struct weir_port *port, const char **why)
 {
 	u32 room = max(2 * port->nhandles, 1U), *by_name, i;
+	u64 bytes = (u64)(room - port->handle_room) *
+		    (sizeof(*port->handles) + sizeof(*by_name));
 	struct weir_handle *h;
+	int err;
 
+	err = weir_charge_account(&port->charge, port->account, bytes, 0, "",
+				  why);
+	if (err)
+		return err;
 	h = kvmalloc_array(room, sizeof(*h), GFP_KERNEL_ACCOUNT);
 	by_name = kvcalloc(room, sizeof(*by_name), GFP_KERNEL_ACCOUNT);
 	if (!h || !by_name) {
 		kvfree(h);
 		kvfree(by_name);
+		weir_uncharge_some(&port->charge, bytes, 0);
+		*why = "no memory for the handle";
 		return -ENOMEM;
 	}
 	if (port->nhandles)
@@ -363,11 +372,12 @@ static int weir_port_more_handles(struct weir_port *port)
  * @path: bytes of a path.
  * @len: how many.
  * @handle: out.
+ * @why: out: on refusal, the words.
  *
  * The route is looked up when it is used. Return: 0, -ENOBUFS, -ENOMEM.
  */
 int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
-			 u32 *handle)
+			 u32 *handle, const char **why)
 {
 	u32 hash = jhash(path, len, 0), i;
 	struct weir_handle *h;
@@ -382,18 +392,26 @@ int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 			return 0;
 		}
 	}
+	*why = "the socket calls as many paths as it may";
 	if (port->nhandles == WEIR_ROUTES_MAX)
 		return -ENOBUFS;
 	if (port->nhandles == port->handle_room) {
-		err = weir_port_more_handles(port);
+		err = weir_port_more_handles(port, why);
 		if (err)
 			return err;
 	}
+	err = weir_charge_account(&port->charge, port->account, len, 0, "",
+				  why);
+	if (err)
+		return err;
 	h = &port->handles[port->nhandles];
 	memset(h, 0, sizeof(*h));
 	h->path = kmemdup(path, len, GFP_KERNEL_ACCOUNT);
-	if (!h->path)
+	if (!h->path) {
+		weir_uncharge_some(&port->charge, len, 0);
+		*why = "no memory for the handle";
 		return -ENOMEM;
+	}
 	h->len = len;
 	h->hash = hash;
 	h->gen = READ_ONCE(port->wn->route_gen) - 1;
@@ -427,11 +445,9 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 		return PTR_ERR(port);
 
 	mutex_lock(&port->run_lock);
-	err = weir_port_add_handle(port, call.path, len, &call.route);
+	err = weir_port_add_handle(port, call.path, len, &call.route, &why);
 	if (err) {
-		weir_refuse(ws, err, err == -ENOBUFS ?
-			    "the socket calls as many paths as it may" :
-			    "no memory for the handle");
+		weir_refuse(ws, err, why);
 	} else {
 		h = &port->handles[call.route - 1];
 		weir_handle_ask(port, h);
@@ -455,11 +471,21 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 {
 	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
 	struct weir_port *port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
+	int err;
 
 	if (!port)
-		return NULL;
+		goto err_memory;
+	port->account = ws->account;
+	weir_account_get(port->account);
+	/* with its first slots, so that it can go on at its cap, one by one */
+	err = weir_charge_sock(&port->charge, ws, sizeof(*port) +
+			       weir_calls_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
+			       1);
+	if (err)
+		goto err_charge;
+	err = -ENOMEM;
 	if (!zalloc_cpumask_var(&port->cpus, GFP_KERNEL_ACCOUNT))
-		goto err_free;
+		goto err_uncharge;
 	if (weir_calls_init(&port->calls, most))
 		goto err_cpus;
 	refcount_set(&port->ref, 1);
@@ -475,8 +501,6 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	port->sock_id = ws->id;
 	port->pid = ws->pid;
 	port->uid = ws->uid;
-	port->account = ws->account;
-	weir_account_get(port->account);
 	port->random = get_random_u32() | 1;
 	port->timer_ns = U64_MAX;
 	port->held_pos = U64_MAX;
@@ -484,9 +508,15 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 
 err_cpus:
 	free_cpumask_var(port->cpus);
-err_free:
+err_uncharge:
+	weir_uncharge(&port->charge);
+err_charge:
+	weir_account_put(port->account);
 	kfree(port);
-	return NULL;
+	if (err == -ENOBUFS)
+		return ERR_PTR(err);
+err_memory:
+	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for routing"));
 }
 
 /* An outbox that nobody but the router reads. */
@@ -573,10 +603,9 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 		if (err)
 			goto err_unlock;
 	}
-	err = -ENOMEM;
 	port = weir_port_alloc(ws);
-	if (!port) {
-		weir_refuse(ws, err, "no memory for routing");
+	if (IS_ERR(port)) {
+		err = PTR_ERR(port);
 		goto err_unlock;
 	}
 	port->inbox = ws->inbox;

@@ -243,7 +243,8 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 				  "the socket subscribes already");
 		goto out;
 	}
-	err = weir_charge_sock(&ws->pattern_charge, ws, 0, 1);
+	err = weir_charge_sock(&ws->pattern_charge, ws,
+			       sizeof(*item) + weir_name_bytes(pattern, len), 1);
 	if (err)
 		goto out;
 	node = weir_trie_insert(&wn->patterns, pattern, len);

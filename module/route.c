@@ -62,7 +62,8 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
 	if (!stats) {
 		struct weir_route_stats *old;
 
-		stats = kzalloc(sizeof(*stats), GFP_ATOMIC | __GFP_NOWARN);
+		stats = kzalloc(sizeof(*stats),
+				GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 		if (!stats)
 			return;
 		old = cmpxchg(&route->stats, NULL, stats);
@@ -102,6 +103,7 @@ void weir_settings_free(struct weir_settings *set)
 	weir_once_set_put(set->once);
 	if (set->meter)
 		kfree_rcu(set->meter, rcu);
+	weir_uncharge(&set->charge);
 	kfree(set);
 }
 
@@ -307,25 +309,34 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 	}
 	route = kzalloc(sizeof(*route), GFP_KERNEL_ACCOUNT);
 	if (!route) {
-		err = -ENOMEM;
+		err = weir_refuse(ws, -ENOMEM, "no memory for the route");
 		goto err_path;
 	}
+	err = weir_charge_sock(&route->charge, ws, sizeof(*route) +
+			       sizeof(*route->stats) + sizeof(*route->plan) +
+			       sizeof(struct weir_pick), 1);
+	if (err)
+		goto err_free;
 	refcount_set(&route->ref, 1);
 	INIT_LIST_HEAD(&route->targets);
 	route->path = path;
 	err = weir_route_replan(route);
-	if (err)
-		goto err_free;
+	if (err) {
+		weir_refuse(ws, err, "no memory for the route");
+		goto err_uncharge;
+	}
 	rcu_assign_pointer(path->route, route);
 	/* handles that found no route, or a pattern's, look again */
 	WRITE_ONCE(wn->route_gen, wn->route_gen + 1);
 	return route;
 
+err_uncharge:
+	weir_uncharge(&route->charge);
 err_free:
 	kfree(route);
 err_path:
 	weir_path_put(path);
-	return ERR_PTR(weir_refuse(ws, err, "no memory for the route"));
+	return ERR_PTR(err);
 }
 
 /**
@@ -346,6 +357,7 @@ void weir_route_tidy(struct weir_route *route)
 	weir_plan_publish(route, NULL);
 	rcu_assign_pointer(path->route, NULL);
 	route->path = NULL;
+	weir_uncharge(&route->charge);
 	WRITE_ONCE(wn->route_gen, wn->route_gen + 1);
 	weir_path_put(path);
 	weir_route_put(route);

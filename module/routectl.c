@@ -154,7 +154,7 @@ static int weir_settings_canned(struct weir_settings *set,
 }
 
 /* @old: settings so far: what is remembered stays if it is remembered alike. */
-static int weir_settings_once(struct weir_settings *set,
+static int weir_settings_once(struct weir_sock *ws, struct weir_settings *set,
 			      const struct weir_settings *old)
 {
 	const struct weir_route_conf *c = &set->conf;
@@ -169,7 +169,7 @@ static int weir_settings_once(struct weir_settings *set,
 		refcount_inc(&set->once->ref);
 		return 0;
 	}
-	once = weir_once_set_create(c->dup_window_ns,
+	once = weir_once_set_create(ws, c->dup_window_ns,
 				    c->dup_entries ?: WEIR_DUP_ENTRIES,
 				    c->dup_bytes ?: WEIR_DUP_BYTES);
 	if (IS_ERR(once))
@@ -242,28 +242,35 @@ static int weir_change_route_set(struct weir_changes *c,
 	if (!set)
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
 	set->conf = op->conf;
+	err = weir_charge_sock(&set->charge, c->ws, sizeof(*set) +
+			       sizeof(*set->meter) + set->conf.fallback_len +
+			       weir_policy_bytes(set->conf.policy), 1);
+	if (err)
+		goto err_free;
 	why = "no memory for the route";
 	err = weir_settings_meter(set, &why);
 	if (!err)
 		err = weir_settings_canned(set, &change->given,
 					   change->route->set, &why);
-	if (!err)
-		err = weir_settings_once(set, change->route->set);
 	if (err)
 		weir_refuse(c->ws, err, why);
+	if (!err)
+		err = weir_settings_once(c->ws, set, change->route->set);
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.fallback,
 					  &set->fallback);
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.mirror,
 					  &set->mirror);
-	if (err) {
-		weir_settings_free(set);
-		return err;
-	}
+	if (err)
+		goto err_free;
 	change->old_set = change->route->set;
 	change->route->set = set;
 	return 0;
+
+err_free:
+	weir_settings_free(set);
+	return err;
 }
 
 /* The target that a change names: by its number, or by its path. */
@@ -301,13 +308,11 @@ static int weir_change_target_add(struct weir_changes *c,
 	err = weir_control_behind(c, change->route, op->target_path, &behind);
 	if (err)
 		return err;
-	target = weir_target_add(change->route, NULL, behind, op->weight);
+	target = weir_target_add(c->ws, change->route, NULL, behind,
+				 op->weight);
 	weir_route_unuse(behind);	/* the target has its own */
 	if (IS_ERR(target))
-		return weir_refuse(c->ws, PTR_ERR(target),
-				   PTR_ERR(target) == -ENOSPC ?
-				   "the route has as many targets as it may" :
-				   "no memory for the target");
+		return PTR_ERR(target);
 	weir_target_get(target);
 	change->target = target;
 	return 0;

@@ -146,39 +146,54 @@ static __always_inline void weir_hand_fill(struct weir_run *run,
 	m->ends = run->ends;
 }
 
-/* A chunk of slots for calls; false when there may be no more. May sleep. */
-static bool weir_port_grow(struct weir_port *port)
+/*
+ * A chunk of slots for calls. The first was charged with the port. May sleep.
+ * Returns WEIR_REASON_NONE, or why there is none.
+ */
+static enum weir_reason weir_port_grow(struct weir_port *port)
 {
+	u64 bytes = port->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
 	struct weir_call *chunk;
+	const char *why;
 	bool taken;
 
-	if (port->calls.size >= port->calls.most)
-		return false;
+	if (port->calls.size >= port->calls.most ||
+	    weir_charge_account(&port->charge, port->account, bytes, 0, "",
+				&why))
+		return WEIR_REASON_LIMIT;
 	chunk = weir_calls_grow_alloc();
-	if (!chunk)
-		return false;
+	if (!chunk) {
+		weir_uncharge_some(&port->charge, bytes, 0);
+		return WEIR_REASON_NO_MEMORY;
+	}
 	spin_lock(&port->inbox->post.lock);
 	taken = weir_calls_grow(&port->calls, chunk);
 	spin_unlock(&port->inbox->post.lock);
-	if (!taken)
+	if (WARN_ON_ONCE(!taken)) {
 		kfree(chunk);
-	return taken;
+		weir_uncharge_some(&port->charge, bytes, 0);
+	}
+	return WEIR_REASON_NONE;
 }
 
 /*
  * A message has found too few slots: as many again as there are, or as it
- * needs. Returns whether there are more now.
+ * needs. Returns whether it is to be looked at again: there are more now, or it
+ * is to be refused since there never will be enough.
  */
 static bool weir_port_more(struct weir_port *port)
 {
-	u32 want = max(port->calls.size, port->run.slots);
-	bool more = false;
-	u32 n;
+	u32 slots = port->run.slots, size = port->calls.size;
+	u32 want = max(size, slots), n;
+	enum weir_reason reason = WEIR_REASON_NONE;
 
 	port->run.slots = 0;
-	for (n = 0; n < want && weir_port_grow(port); n += WEIR_CALLS_CHUNK)
-		more = true;
-	return more;
+	for (n = 0; n < want && !reason; n += WEIR_CALLS_CHUNK)
+		reason = weir_port_grow(port);
+	/* one is to be had when a call ends, or at the next kick */
+	port->run.no_slots = slots > max(port->calls.size, 1U) ?
+			     reason : WEIR_REASON_NONE;
+	return port->calls.size > size || port->run.no_slots;
 }
 
 /* The records that weir_parcel_read() does not know what to make of. */

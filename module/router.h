@@ -110,6 +110,11 @@ struct weir_plan {
 	struct weir_target		*targets[];
 };
 
+/* What a target adds to a plan, and to what its policy picks from. */
+#define WEIR_PLAN_TARGET_BYTES						\
+	(2 * sizeof(void *) + sizeof(u64) + sizeof(u32) +		\
+	 max(sizeof(struct weir_pick_entry), sizeof(struct weir_pick_column)))
+
 /* What a route counts besides its targets; refusals follow, by reason. */
 enum weir_route_stat {
 	WEIR_ROUTE_MIRRORED,
@@ -147,6 +152,7 @@ struct weir_meter {
  * @canned: reply for what a guard refuses, or NULL.
  * @meter: rate and burst, or NULL.
  * @once: idempotency keys, or NULL; held.
+ * @charge: for all this but @once, to who set it; fixed.
  */
 struct weir_settings {
 	struct weir_route_conf	conf;
@@ -155,6 +161,7 @@ struct weir_settings {
 	struct weir_canned	*canned;
 	struct weir_meter	*meter;
 	struct weir_once_set	*once;
+	struct weir_charge	charge;
 };
 
 /**
@@ -172,6 +179,7 @@ struct weir_settings {
  * @uses: routes that name it as target, fallback or mirror, and changes to it
  *	in progress; weir_net.lock.
  * @planned: one of these changes has its plan; weir_net.lock.
+ * @charge: for itself and a plan, to who made it; weir_net.lock.
  */
 struct weir_route {
 	refcount_t			ref;
@@ -184,6 +192,7 @@ struct weir_route {
 	u32				ntargets;
 	u32				uses;
 	bool				planned;
+	struct weir_charge		charge;
 };
 
 /**
@@ -207,7 +216,7 @@ struct weir_route {
  * @free: frees it after a grace period.
  * @id: for listing.
  * @weight: share; weir_net.lock.
- * @charge: to who added it; weir_net.lock.
+ * @charge: for itself and its place in plans, to who added it; fixed.
  * @route_link: in weir_route.targets; weir_net.lock.
  * @port_link: in weir_port.targets; weir_net.lock.
  * @watch: looks whether it does something.
@@ -291,6 +300,8 @@ struct weir_handle {
  * struct weir_run - a walk of an outbox in progress
  * @now_ns: time of the walk.
  * @slots: for calls: wanted at least, and not found; 0.
+ * @no_slots: why there never will be as many; WEIR_REASON_NONE. Goes with the
+ *	message that is refused for it.
  * @batch: messages that the walk began with, as if all were alike.
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.
@@ -317,6 +328,7 @@ struct weir_handle {
 struct weir_run {
 	u64			now_ns;
 	u32			slots;
+	enum weir_reason	no_slots;
 	u32			batch;
 	u64			left;
 	u64			each;
@@ -467,7 +479,7 @@ void weir_port_lost_calls(struct weir_port *port,
 void weir_port_lost(struct weir_target *target, enum weir_reason reason,
 		    enum weir_guard guard);
 int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
-			 u32 *handle);
+			 u32 *handle, const char **why);
 bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes);
 void weir_port_unwait(struct weir_port *port);
 void weir_ports_resume(struct weir_ring *inbox);
@@ -533,7 +545,8 @@ void weir_handle_ask(struct weir_port *port, struct weir_handle *h);
 /* --- target.c --- */
 int weir_target_serve(struct weir_sock *ws, void __user *arg);
 int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
-struct weir_target *weir_target_add(struct weir_route *route,
+struct weir_target *weir_target_add(struct weir_sock *ws,
+				    struct weir_route *route,
 				    struct weir_port *port,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target, enum weir_reason reason);

@@ -121,6 +121,14 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 		return WEIR_REASON_LIMIT;
 	/* before anything is taken from a target */
 	if (answer && !weir_port_ready(port, plan->n, plan->n + 1)) {
+		if (port->run.no_slots && plan->n + 1 > port->calls.size) {
+			worst = port->run.no_slots;
+			port->run.no_slots = WEIR_REASON_NONE;
+			/* it does not wait for them */
+			port->run.slots = 0;
+			port->starved = false;
+			return worst;
+		}
 		way->answers = plan->n;
 		return WEIR_HELD;
 	}

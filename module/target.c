@@ -26,6 +26,7 @@ static void weir_target_free(struct work_struct *work)
 	if (target->next)
 		weir_route_put(target->next);
 	weir_route_put(target->route);
+	weir_uncharge(&target->charge);
 	kfree(target);
 }
 
@@ -185,27 +186,37 @@ void weir_target_watch(struct weir_target *target)
 
 /**
  * weir_target_add() - a route gets a target
+ * @ws: who adds it, and pays.
  * @route: the route.
  * @port: of the socket that serves it, or NULL.
  * @next: else the route that does.
  * @weight: share.
  *
  * Under weir_net.lock. The route is not planned anew. Return: the target, the
- * route's; or an ERR_PTR: -ENOSPC, -ENOMEM.
+ * route's; or an ERR_PTR with words: -ENOSPC, -ENOBUFS, -ENOMEM.
  */
-struct weir_target *weir_target_add(struct weir_route *route,
+struct weir_target *weir_target_add(struct weir_sock *ws,
+				    struct weir_route *route,
 				    struct weir_port *port,
 				    struct weir_route *next, u32 weight)
 {
 	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
+	int err;
 
 	lockdep_assert_held(&wn->lock);
 	if (route->ntargets == WEIR_TARGETS_MAX)
-		return ERR_PTR(-ENOSPC);
+		return ERR_PTR(weir_refuse(ws, -ENOSPC,
+					   "the route has as many targets as it may"));
 	target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);
 	if (!target)
-		return ERR_PTR(-ENOMEM);
+		goto err_memory;
+	err = weir_charge_sock(&target->charge, ws,
+			       sizeof(*target) + WEIR_PLAN_TARGET_BYTES, 1);
+	if (err) {
+		kfree(target);
+		return ERR_PTR(err);
+	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
 	INIT_DELAYED_WORK(&target->watch, weir_target_watch_work);
@@ -213,8 +224,9 @@ struct weir_target *weir_target_add(struct weir_route *route,
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
 	if (xa_insert(&wn->targets, target->id, target, GFP_KERNEL_ACCOUNT)) {
+		weir_uncharge(&target->charge);
 		kfree(target);
-		return ERR_PTR(-ENOMEM);
+		goto err_memory;
 	}
 	target->weight = weight;
 	target->load.up = true;
@@ -233,6 +245,9 @@ struct weir_target *weir_target_add(struct weir_route *route,
 	list_add_tail(&target->route_link, &route->targets);
 	route->ntargets++;
 	return target;
+
+err_memory:
+	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the target"));
 }
 
 /* Nobody who looks for it finds it. */
@@ -252,10 +267,9 @@ static void weir_target_unlink(struct weir_target *target)
 	}
 }
 
-/* What it was charged for, and the list's reference. */
+/* The list's reference. */
 static void weir_target_end(struct weir_target *target)
 {
-	weir_uncharge(&target->charge);
 	if (cancel_delayed_work_sync(&target->watch))
 		weir_target_put(target);
 	weir_route_unuse(target->next);
@@ -318,18 +332,12 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 			goto err_tidy;
 		}
 	}
-	target = weir_target_add(route, port, NULL, serve->weight);
+	target = weir_target_add(ws, route, port, NULL, serve->weight);
 	if (IS_ERR(target)) {
-		err = weir_refuse(ws, PTR_ERR(target),
-				  PTR_ERR(target) == -ENOSPC ?
-				  "the path is served by as many as may be" :
-				  "no memory for the target");
+		err = PTR_ERR(target);
 		goto err_tidy;
 	}
 	serve->id = target->id;
-	err = weir_charge_sock(&target->charge, ws, 0, 1);
-	if (err)
-		goto err_remove;
 	err = weir_route_replan(route);
 	if (err) {
 		weir_refuse(ws, err, "no memory for the route");

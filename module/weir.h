@@ -163,7 +163,7 @@ struct weir_net *weir_net(const struct net *net);
  * @wn: namespace; its lock guards all of this.
  * @node: place in the trie.
  * @id: for WEIR_IOC_LIST; of its route too.
- * @charge: for an object; fixed.
+ * @charge: for an object and its memory; fixed.
  * @uid: owner, who made it; never changes.
  * @grantor: owner of the most specific pattern that matched the path when it was
  *	made, who has let @uid make it; @uid if there was none. Never changes.
@@ -563,6 +563,7 @@ int weir_charge_account(struct weir_charge *c, struct weir_account *a,
 			const char **why);
 int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
 		     u64 objects);
+u64 weir_name_bytes(const char *name, u32 len);
 
 /* --- ring.c --- */
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);

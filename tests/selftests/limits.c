@@ -125,6 +125,20 @@ static unsigned long long socket_bytes(void)
 	return cost;
 }
 
+/* What a path or a pattern of two segments costs with it; all have one length. */
+static unsigned long long name_bytes(int publish)
+{
+	unsigned long long before = tap_stat("stats/charged_bytes"), cost;
+	int fd = publish ? tap_publisher(SOCK_RDM, "/lim/x", 4096) :
+		 tap_subscriber(SOCK_RDM, "/lim/x");
+
+	cost = tap_stat("stats/charged_bytes") - before - socket_bytes();
+	if (publish)
+		cost -= 4096 + 8192;
+	close(fd);
+	return cost;
+}
+
 static int bind_of(const char *path, int ring_bytes, char *why)
 {
 	int fd = socket_of(why), err;
@@ -156,17 +170,20 @@ static int subscribe_of(const char *path, char *why)
 
 static void bytes_cap(const char *name)
 {
-	unsigned long long sock = socket_bytes();
+	unsigned long long sock = socket_bytes(), path = name_bytes(1);
+	unsigned long long pattern = name_bytes(0);
 	char why[300] = "";
 	int a, b, s;
 
 	tap_diag("%s", name);
 	tap_ok(sock > 0, "a socket costs %llu bytes", sock);
+	tap_ok(path > 0 && path < 4096 && pattern > 0 && pattern < 4096,
+	       "a path %llu, a subscription %llu", path, pattern);
 	/*
 	 * A ring is charged with its head and status pages. There is room for
-	 * one socket more, so that the refusal has words.
+	 * one subscription more, but not for its cursor.
 	 */
-	number(name, 2 * 8192 + 2 * 8192 + 3 * sock);
+	number(name, 2 * 8192 + 2 * 8192 + 2 * path + 3 * sock + pattern);
 	a = bind_of("/lim/a", 8192, why);
 	b = bind_of("/lim/b", 8192, why);
 	tap_ok(a >= 0 && b >= 0, "two rings fit exactly");
@@ -182,9 +199,9 @@ static void bytes_cap(const char *name)
 	close(a);
 	close(b);
 	close(s);
-	number(name, sock + 16383);
+	number(name, sock + path + 16383);
 	tap_is(bind_of("/lim/a", 8192, why), -ENOBUFS, "one byte too few");
-	number(name, sock + 16384);
+	number(name, sock + path + 16384);
 	a = bind_of("/lim/a", 8192, why);
 	tap_ok(a >= 0, "exactly enough");
 	close(a);
@@ -192,9 +209,9 @@ static void bytes_cap(const char *name)
 	tap_is(socket_of(why), -ENOBUFS, "not even a socket");
 	number(name, 0);
 	tap_is(socket_of(why), -ENOBUFS, "zero is none");
-	number(name, sock);
+	number(name, sock + pattern);
 	a = tap_socket(SOCK_RDM);
-	tap_call(tap_connect(a, "/lim/a"), "subscribing to nobody costs none");
+	tap_call(tap_connect(a, "/lim/a"), "subscribing to nobody costs that");
 	close(a);
 	restore();
 }
@@ -236,7 +253,7 @@ static void objects_cap(const char *name)
 
 static void others(void)
 {
-	unsigned long long one = socket_bytes() + 16384;
+	unsigned long long one = socket_bytes() + name_bytes(1) + 16384;
 	char why[300] = "";
 	pid_t pid;
 	int a;
