@@ -334,6 +334,74 @@ void weir_uncharge(struct weir_charge *c)
 	weir_account_put(a);
 }
 
+static unsigned long tally_of(const struct weir_tally *t, kuid_t user)
+{
+	void *entry = xa_load((struct xarray *)&t->users, __kuid_val(user));
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+/* weir_tally_init() - nobody has anything */
+void weir_tally_init(struct weir_tally *t)
+{
+	t->total = 0;
+	xa_init(&t->users);
+}
+
+/* weir_tally_destroy() - the table goes, with all that is in it */
+void weir_tally_destroy(struct weir_tally *t)
+{
+	xa_destroy(&t->users);
+}
+
+/**
+ * weir_tally_full() - has a user its share of a table?
+ * @t: who has what.
+ * @user: the user.
+ * @size: of the table.
+ */
+bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size)
+{
+	unsigned long own = tally_of(t, user);
+
+	return own >= weir_share(size, t->total - own);
+}
+
+/**
+ * weir_tally_add() - a user has one more
+ * @t: who has what.
+ * @user: the user.
+ * @gfp: how an entry for the user is allocated.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp)
+{
+	void *entry = xa_mk_value(tally_of(t, user) + 1);
+	int err = xa_err(xa_store(&t->users, __kuid_val(user), entry, gfp));
+
+	if (!err)
+		t->total++;
+	return err;
+}
+
+/**
+ * weir_tally_sub() - a user has one less
+ * @t: who has what.
+ * @user: the user, who has one at least.
+ */
+void weir_tally_sub(struct weir_tally *t, kuid_t user)
+{
+	unsigned long own = tally_of(t, user);
+
+	if (WARN_ON_ONCE(!own))
+		return;
+	/* there is an entry, so that no memory is needed */
+	xa_store(&t->users, __kuid_val(user),
+		 own > 1 ? xa_mk_value(own - 1) : NULL, 0);
+	t->total--;
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
@@ -346,4 +414,9 @@ EXPORT_SYMBOL_IF_KUNIT(weir_account_put);
 EXPORT_SYMBOL_IF_KUNIT(weir_charge);
 EXPORT_SYMBOL_IF_KUNIT(weir_uncharge);
 EXPORT_SYMBOL_IF_KUNIT(weir_uncharge_some);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_full);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_add);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_sub);
 #endif

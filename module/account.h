@@ -25,11 +25,13 @@
 #define _WEIR_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/hashtable.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+#include <linux/xarray.h>
 
 #define WEIR_USER_HASH_BITS	8
 
@@ -118,6 +120,18 @@ struct weir_charge {
 	u64			used[WEIR_ACCOUNT_KINDS];
 };
 
+/**
+ * struct weir_tally - what users have of a table that many use
+ * @total: of all users.
+ * @users: of each user, xa_mk_value() by uid; no entry: nothing.
+ *
+ * Guarded by whatever guards the table.
+ */
+struct weir_tally {
+	u32		total;
+	struct xarray	users;
+};
+
 void weir_holdings_init(struct weir_holdings *held);
 void weir_holdings_destroy(struct weir_holdings *held);
 void weir_users_init(struct weir_users *users);
@@ -133,6 +147,12 @@ int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
 		u64 objects, const struct weir_caps *caps, const char **why);
 void weir_uncharge(struct weir_charge *c);
 void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects);
+
+void weir_tally_init(struct weir_tally *t);
+void weir_tally_destroy(struct weir_tally *t);
+bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size);
+int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp);
+void weir_tally_sub(struct weir_tally *t, kuid_t user);
 
 /* What is held at the moment. Any context. */
 static inline u64 weir_held(const struct weir_holdings *held,

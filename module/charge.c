@@ -72,6 +72,19 @@ struct weir_account *weir_account_of_current(struct net *net)
 }
 
 /**
+ * weir_share_exempt() - may a socket take more than its user's share?
+ * @ws: the socket; its maker's rights count.
+ * @owner: who pays for the table.
+ *
+ * Who pays for it may, and CAP_NET_ADMIN. Process context.
+ */
+bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner)
+{
+	return uid_eq(weir_account_user(ws->account),
+		      weir_account_user(owner)) || weir_sock_admin(ws);
+}
+
+/**
  * weir_name_bytes() - memory that a name may take in a trie
  * @name: path or pattern.
  * @len: bytes.

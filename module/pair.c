@@ -203,27 +203,35 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 	return found ?: ERR_PTR(err);
 }
 
-/* Takes a place in the listener's queue; -EAGAIN when it is full. */
-static int weir_reserve(struct weir_sock *listener)
+/*
+ * Takes a place in the listener's queue; -EAGAIN when it is full, or the user
+ * has its share of it (@exempt: may have all).
+ */
+static int weir_reserve(struct weir_sock *ws, struct weir_sock *listener,
+			bool exempt)
 {
+	kuid_t user = weir_account_user(ws->account);
 	int err = 0;
 
 	spin_lock(&listener->accept_lock);
 	if (listener->sk.sk_state != TCP_LISTEN)
 		err = -ECONNREFUSED;
-	else if (listener->waiting > listener->backlog)
+	else if (listener->waiting.total > listener->backlog ||
+		 (!exempt && weir_tally_full(&listener->waiting, user,
+					     listener->backlog + 1)))
 		err = -EAGAIN;
 	else
-		listener->waiting++;
+		err = weir_tally_add(&listener->waiting, user, GFP_ATOMIC |
+				     __GFP_ACCOUNT | __GFP_NOWARN);
 	spin_unlock(&listener->accept_lock);
 	return err;
 }
 
-/* Gives a place back, for one who waits. */
-static void weir_unreserve(struct weir_sock *listener)
+/* Gives a place of a user back, for one who waits. */
+static void weir_unreserve(struct weir_sock *listener, kuid_t user)
 {
 	spin_lock(&listener->accept_lock);
-	listener->waiting--;
+	weir_tally_sub(&listener->waiting, user);
 	spin_unlock(&listener->accept_lock);
 	wake_up_interruptible(&listener->connect_wait);
 }
@@ -245,18 +253,22 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 			     long timeo)
 {
-	int err = weir_reserve(listener);
+	bool exempt = weir_share_exempt(ws, listener->account);
+	int err = weir_reserve(ws, listener, exempt);
 
 	if (err == -EAGAIN && timeo) {
 		long left = wait_event_interruptible_timeout(listener->connect_wait,
-				(err = weir_reserve(listener)) != -EAGAIN,
+				(err = weir_reserve(ws, listener, exempt)) != -EAGAIN,
 				timeo);
 
 		if (left < 0)
 			return sock_intr_errno(timeo);
 	}
 	if (err == -EAGAIN)
-		weir_refuse(ws, err, "the listener's backlog is full");
+		weir_refuse(ws, err,
+			    "the listener's backlog is full, or the user's share of it");
+	else if (err == -ENOMEM)
+		weir_refuse(ws, err, "no memory for the connection");
 	else if (err)
 		weir_refuse(ws, err, "the listener went away");
 	return err;
@@ -309,6 +321,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	child->evict_ms = listener->evict_ms;
 	child->demand = listener->demand;
 	child->uid = listener->uid;
+	child->connecter = weir_account_user(ws->account);
 	put_cred(child->cred);
 	child->cred = get_cred(listener->cred);
 	mutex_lock(&ws->wn->lock);
@@ -342,7 +355,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	goto out;
 
 out_unreserve:
-	weir_unreserve(listener);
+	weir_unreserve(listener, weir_account_user(ws->account));
 out:
 	sock_put(&listener->sk);
 	return err;
@@ -359,7 +372,7 @@ static struct weir_sock *weir_dequeue(struct weir_sock *listener)
 		list_del_init(&child->accept_link);
 	spin_unlock(&listener->accept_lock);
 	if (child)
-		weir_unreserve(listener);
+		weir_unreserve(listener, child->connecter);
 	return child;
 }
 

@@ -49,7 +49,7 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 }
 
 /* Did the maker of a socket have CAP_NET_ADMIN? */
-static bool weir_sock_admin(const struct weir_sock *ws)
+bool weir_sock_admin(const struct weir_sock *ws)
 {
 	const struct cred *old = override_creds(ws->cred);
 	bool admin;

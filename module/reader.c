@@ -173,16 +173,6 @@ static void weir_reader_settle(struct weir_reader *rd)
 	smp_store_release(&rd->cursor->pos, pos);
 }
 
-/* May the socket have slots without end? By the rights of its maker. */
-static bool weir_slots_free(struct weir_sock *ws)
-{
-	const struct cred *old = override_creds(ws->cred);
-	bool ok = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
-
-	revert_creds(old);
-	return ok;
-}
-
 /*
  * Takes a slot of the ring for a reader, unless its user has a full share. The
  * ring's own user and CAP_NET_ADMIN may take all that are free.
@@ -191,52 +181,38 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 {
 	kuid_t user = weir_account_user(rd->charge.account);
 	struct weir_ring *ring = rd->ring;
-	u32 key = __kuid_val(user);
-	unsigned long own;
-	void *old;
 	int err;
 
 	lockdep_assert_held(&ring->slot_lock);
-	old = xa_load(&ring->slot_users, key);
-	own = old ? xa_to_value(old) : 0;
-	if (own >= weir_share(WEIR_SLOTS_MAX, ring->nreaders - own) &&
-	    !uid_eq(user, weir_account_user(ring->charge.account)) &&
-	    !weir_slots_free(ws)) {
+	if (weir_tally_full(&ring->slot_users, user, WEIR_SLOTS_MAX) &&
+	    !weir_share_exempt(ws, ring->charge.account)) {
 		weir_drop(ring->name, WEIR_REASON_LIMIT);
 		return weir_refuse(ws, -ENOBUFS,
 				   "the user has its share of the outbox's readers");
 	}
-	err = xa_err(xa_store(&ring->slot_users, key, xa_mk_value(own + 1),
-			      GFP_KERNEL_ACCOUNT));
-	if (err)
-		return weir_refuse(ws, err, "no memory for a cursor");
 	err = xa_alloc(&ring->slots, &rd->slot, rd,
 		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), GFP_KERNEL_ACCOUNT);
-	if (!err) {
-		ring->nreaders++;
-		return 0;
+	if (err == -EBUSY) {
+		weir_drop(ring->name, WEIR_REASON_LIMIT);
+		return weir_refuse(ws, -ENOBUFS,
+				   "the outbox has as many readers as it can");
 	}
-	xa_store(&ring->slot_users, key, own ? old : NULL, 0);
-	if (err == -ENOMEM)
-		return weir_refuse(ws, err, "no memory for a cursor");
-	weir_drop(ring->name, WEIR_REASON_LIMIT);
-	return weir_refuse(ws, -ENOBUFS,
-			   "the outbox has as many readers as it can");
+	if (err)
+		goto err_memory;
+	err = weir_tally_add(&ring->slot_users, user, GFP_KERNEL_ACCOUNT);
+	if (!err)
+		return 0;
+	xa_erase(&ring->slots, rd->slot);
+err_memory:
+	return weir_refuse(ws, err, "no memory for a cursor");
 }
 
-/* Gives the slot back. There is an entry, so that no memory is needed. */
 static void weir_slot_give(struct weir_reader *rd)
 {
-	u32 key = __kuid_val(weir_account_user(rd->charge.account));
-	struct weir_ring *ring = rd->ring;
-	unsigned long own;
-
-	lockdep_assert_held(&ring->slot_lock);
-	xa_erase(&ring->slots, rd->slot);
-	ring->nreaders--;
-	own = xa_to_value(xa_load(&ring->slot_users, key));
-	xa_store(&ring->slot_users, key,
-		 own > 1 ? xa_mk_value(own - 1) : NULL, 0);
+	lockdep_assert_held(&rd->ring->slot_lock);
+	xa_erase(&rd->ring->slots, rd->slot);
+	weir_tally_sub(&rd->ring->slot_users,
+		       weir_account_user(rd->charge.account));
 }
 
 /**

@@ -136,7 +136,7 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	ring->linger_ms = ws->linger_ms;
 	mutex_init(&ring->slot_lock);
 	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC);
-	xa_init(&ring->slot_users);
+	weir_tally_init(&ring->slot_users);
 	spin_lock_init(&ring->lock);
 	if (inbox)
 		lockdep_set_class(&ring->lock, &weir_inbox_lock_key);
@@ -217,7 +217,7 @@ void weir_ring_put(struct weir_ring *ring)
 		xa_erase(&ring->wn->rings, ring->id);
 	WARN_ON_ONCE(!xa_empty(&ring->slots));
 	xa_destroy(&ring->slots);
-	WARN_ON_ONCE(!xa_empty(&ring->slot_users));
+	weir_tally_destroy(&ring->slot_users);
 	weir_stat_add(WEIR_STAT_RINGS, -1);
 	weir_stat_add(WEIR_STAT_RING_BYTES,
 		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);

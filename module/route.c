@@ -27,6 +27,7 @@ void weir_route_put(struct weir_route *route)
 	if (!refcount_dec_and_test(&route->ref))
 		return;
 	kfree(route->stats);
+	weir_tally_destroy(&route->target_users);
 	kfree_rcu(route, rcu);
 }
 
@@ -319,6 +320,7 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 		goto err_free;
 	refcount_set(&route->ref, 1);
 	INIT_LIST_HEAD(&route->targets);
+	weir_tally_init(&route->target_users);
 	route->path = path;
 	err = weir_route_replan(route);
 	if (err) {

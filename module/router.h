@@ -176,6 +176,7 @@ struct weir_settings {
  *	weir_net.lock.
  * @targets: by weir_target.route_link; weir_net.lock.
  * @ntargets: how many.
+ * @target_users: how many of them each user has; weir_net.lock.
  * @uses: routes that name it as target, fallback or mirror, and changes to it
  *	in progress; weir_net.lock.
  * @planned: one of these changes has its plan; weir_net.lock.
@@ -190,6 +191,7 @@ struct weir_route {
 	struct weir_settings		*set;
 	struct list_head		targets;
 	u32				ntargets;
+	struct weir_tally		target_users;
 	u32				uses;
 	bool				planned;
 	struct weir_charge		charge;

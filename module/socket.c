@@ -27,6 +27,7 @@ static void weir_sock_destruct(struct sock *sk)
 	if (ws->inbox)
 		weir_ring_put(ws->inbox);
 	xa_destroy(&ws->ids);
+	weir_tally_destroy(&ws->waiting);
 	free_cpumask_var(ws->barrier);
 	put_cred(ws->cred);
 	weir_uncharge(&ws->charge);
@@ -88,6 +89,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	mutex_init(&ws->iolock);
 	spin_lock_init(&ws->accept_lock);
 	INIT_LIST_HEAD(&ws->accept_queue);
+	weir_tally_init(&ws->waiting);
 	INIT_LIST_HEAD(&ws->accept_link);
 	init_waitqueue_head(&ws->connect_wait);
 	sk->sk_destruct = weir_sock_destruct;

@@ -208,6 +208,13 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	if (route->ntargets == WEIR_TARGETS_MAX)
 		return ERR_PTR(weir_refuse(ws, -ENOSPC,
 					   "the route has as many targets as it may"));
+	if (weir_tally_full(&route->target_users,
+			    weir_account_user(ws->account), WEIR_TARGETS_MAX) &&
+	    !weir_share_exempt(ws, route->path->charge.account)) {
+		weir_drop(route->path->name, WEIR_REASON_LIMIT);
+		return ERR_PTR(weir_refuse(ws, -ENOBUFS,
+					   "the user has its share of the route's targets"));
+	}
 	target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);
 	if (!target)
 		goto err_memory;
@@ -223,11 +230,11 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	INIT_LIST_HEAD(&target->port_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
-	if (xa_insert(&wn->targets, target->id, target, GFP_KERNEL_ACCOUNT)) {
-		weir_uncharge(&target->charge);
-		kfree(target);
-		goto err_memory;
-	}
+	if (xa_insert(&wn->targets, target->id, target, GFP_KERNEL_ACCOUNT))
+		goto err_charge;
+	if (weir_tally_add(&route->target_users, weir_account_user(ws->account),
+			   GFP_KERNEL_ACCOUNT))
+		goto err_insert;
 	target->weight = weight;
 	target->load.up = true;
 	target->route = route;
@@ -246,6 +253,11 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	route->ntargets++;
 	return target;
 
+err_insert:
+	xa_erase(&wn->targets, target->id);
+err_charge:
+	weir_uncharge(&target->charge);
+	kfree(target);
 err_memory:
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the target"));
 }
@@ -261,6 +273,8 @@ static void weir_target_unlink(struct weir_target *target)
 	xa_erase(&wn->targets, target->id);
 	list_del(&target->route_link);
 	target->route->ntargets--;
+	weir_tally_sub(&target->route->target_users,
+		       weir_account_user(target->charge.account));
 	if (target->port) {
 		list_del_init(&target->port_link);
 		target->port->ntargets--;

@@ -274,9 +274,7 @@ struct weir_post {
  * @lossy: the writer waits for nobody.
  * @slot_lock: guards @slots, @owner_mapping.
  * @slots: readers by slot.
- * @nreaders: how many readers have a slot; slot_lock.
- * @slot_users: how many of them are of each user, xa_mk_value() by uid;
- *	slot_lock.
+ * @slot_users: how many slots each user has; slot_lock.
  * @owner_mapping: address space of the owner's socket, for taking a cursor
  *	page out of its VMAs.
  * @lock: guards the rest, and writing the status page.
@@ -320,8 +318,7 @@ struct weir_ring {
 
 	struct mutex slot_lock;
 	struct xarray slots;
-	u32 nreaders;
-	struct xarray slot_users;
+	struct weir_tally slot_users;
 	struct address_space *owner_mapping;
 
 	spinlock_t lock;
@@ -463,9 +460,10 @@ struct weir_reader {
  * @iolock: one kernel receiver at a time.
  * @accept_lock: listening: guards the queue.
  * @backlog: listening: most connections that wait.
- * @waiting: listening: how many do.
+ * @waiting: listening: how many of each user do.
  * @accept_queue: listening: sockets, by @accept_link.
  * @accept_link: see @accept_queue.
+ * @connecter: waiting to be accepted: in whose share of the queue it is.
  * @connect_wait: listening: who waits for room in the queue.
  * @sent: records sent by sendmsg.
  * @received: records received by recvmsg.
@@ -523,9 +521,10 @@ struct weir_sock {
 
 	spinlock_t accept_lock;
 	u32 backlog;
-	u32 waiting;
+	struct weir_tally waiting;
 	struct list_head accept_queue;
 	struct list_head accept_link;
+	kuid_t connecter;
 	wait_queue_head_t connect_wait;
 
 	atomic64_t sent;
@@ -564,6 +563,7 @@ int weir_charge_account(struct weir_charge *c, struct weir_account *a,
 int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
 		     u64 objects);
 u64 weir_name_bytes(const char *name, u32 len);
+bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner);
 
 /* --- ring.c --- */
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
@@ -685,6 +685,7 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 }
 
 /* --- path.c --- */
+bool weir_sock_admin(const struct weir_sock *ws);
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, enum weir_use use);
 void weir_path_put(struct weir_path *path);

@@ -327,6 +327,37 @@ static void account_share__leaves_as_much(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, users, 12);
 }
 
+/* Users take what they may, one after the other; then the first gives back. */
+static void account_tally__holds_shares(struct kunit *test)
+{
+	const kuid_t a = KUIDT_INIT(1000), b = KUIDT_INIT(1001);
+	struct weir_tally t;
+	u32 n;
+
+	weir_tally_init(&t);
+	for (n = 0; !weir_tally_full(&t, a, 16); n++)
+		KUNIT_ASSERT_EQ(test, weir_tally_add(&t, a, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, n, 8);
+	for (n = 0; !weir_tally_full(&t, b, 16); n++)
+		KUNIT_ASSERT_EQ(test, weir_tally_add(&t, b, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, n, 4);
+	KUNIT_EXPECT_EQ(test, t.total, 12);
+	/* its share is smaller now, and what it has stays */
+	weir_tally_sub(&t, a);
+	KUNIT_EXPECT_TRUE(test, weir_tally_full(&t, a, 16));
+	weir_tally_sub(&t, a);
+	KUNIT_EXPECT_TRUE(test, weir_tally_full(&t, a, 16));
+	weir_tally_sub(&t, a);
+	KUNIT_EXPECT_FALSE(test, weir_tally_full(&t, a, 16));
+	while (t.total > 4)
+		weir_tally_sub(&t, a);
+	KUNIT_EXPECT_FALSE(test, weir_tally_full(&t, b, 16));
+	while (t.total)
+		weir_tally_sub(&t, b);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&t.users));
+	weir_tally_destroy(&t);
+}
+
 static void account_charge__up_to_the_cap(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -541,6 +572,7 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_charge__one_cap_in_all_namespaces),
 	KUNIT_CASE(account_charge__caps_may_change),
 	KUNIT_CASE(account_share__leaves_as_much),
+	KUNIT_CASE(account_tally__holds_shares),
 	KUNIT_CASE(account_charge__up_to_the_cap),
 	KUNIT_CASE(account_charge__all_or_nothing),
 	KUNIT_CASE(account_charge__zero_and_one),
