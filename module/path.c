@@ -14,7 +14,9 @@
  *   consented as a pattern's;
  * - if it is a pattern, to be the owner of the path above its first wildcard,
  *   its prefix, and that no name of another user is below that one.
- * A pattern holds its prefix. CAP_NET_ADMIN overrides all of it.
+ * A pattern holds its prefix. CAP_NET_ADMIN overrides all of it. Below one prefix
+ * there are patterns of WEIR_FORMS_MAX forms at most, so that a path is found
+ * whatever patterns there are.
  *
  * Process context, under weir_net.lock.
  */
@@ -23,6 +25,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "forms.h"
 #include "weir.h"
 
 /**
@@ -40,7 +43,7 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 
 	if (uid_eq(ws->cred->fsuid, path->uid))
 		mode >>= 6;
-	else if (in_group_p(path->gid))
+	else if (in_group_p(READ_ONCE(path->gid)))
 		mode >>= 3;
 	ok = (mode & access) == access ||
 	     ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
@@ -221,38 +224,59 @@ static int weir_prefix_judge(struct weir_sock *ws, struct weir_path *prefix)
 	return 0;
 }
 
+/* A pattern comes below a path. */
+static int weir_prefix_add(struct weir_sock *ws, struct weir_path *prefix,
+			   const char *name, u32 len)
+{
+	if (!prefix->forms)
+		prefix->forms = kzalloc(sizeof(*prefix->forms),
+					GFP_KERNEL_ACCOUNT);
+	if (!prefix->forms)
+		return weir_refuse(ws, -ENOMEM, "no memory for the pattern");
+	if (weir_forms_add(prefix->forms, name, len))
+		return weir_refuse(ws, -ENOSPC,
+				   "patterns of too many forms have the same path above the first wildcard");
+	prefix->patterns++;
+	return 0;
+}
+
 /* The path above a pattern's first wildcard, made if there is none; held. */
 static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
 					 u32 len, bool admin)
 {
+	u32 above = weir_path_prefix(name, len);
 	struct weir_path *prefix;
 	int err;
 
-	if (!len && admin)
+	if (!above && admin)
 		return NULL;
-	if (!len)
+	if (!above)
 		return ERR_PTR(weir_path_deny(ws, name, -EPERM,
 					      "a pattern at the top level needs CAP_NET_ADMIN"));
-	prefix = weir_path_find(ws->wn, name, len);
+	prefix = weir_path_find(ws->wn, name, above);
 	if (prefix)
 		prefix->users++;
 	else
-		prefix = weir_path_make(ws, name, len, ws->mode & ~0022, admin);
+		prefix = weir_path_make(ws, name, above, ws->mode & ~0022,
+					admin);
 	if (IS_ERR(prefix))
 		return prefix;
 	err = admin ? 0 : weir_prefix_judge(ws, prefix);
+	if (!err)
+		err = weir_prefix_add(ws, prefix, name, len);
 	if (err) {
 		weir_path_put(prefix);
 		return ERR_PTR(err);
 	}
-	prefix->patterns++;
 	return prefix;
 }
 
-static void weir_prefix_put(struct weir_path *prefix)
+/* The pattern that held it goes. */
+static void weir_prefix_put(struct weir_path *prefix, const char *name, u32 len)
 {
 	if (!prefix)
 		return;
+	weir_forms_remove(prefix->forms, name, len);
 	prefix->patterns--;
 	weir_path_put(prefix);
 }
@@ -290,9 +314,7 @@ static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 	if (err)
 		goto err_free;
 	if (weir_path_is_pattern(name, len)) {
-		path->prefix = weir_prefix_get(ws, name,
-					       weir_path_prefix(name, len),
-					       admin);
+		path->prefix = weir_prefix_get(ws, name, len, admin);
 		if (IS_ERR(path->prefix)) {
 			err = PTR_ERR(path->prefix);
 			goto err_uncharge;
@@ -323,7 +345,7 @@ static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 err_remove:
 	weir_trie_remove(&wn->paths, node);
 err_prefix:
-	weir_prefix_put(path->prefix);
+	weir_prefix_put(path->prefix, name, len);
 err_uncharge:
 	weir_uncharge(&path->charge);
 err_free:
@@ -340,7 +362,7 @@ static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
 	if (path->users != path->patterns || !uid_eq(path->uid, ws->uid))
 		return;
 	WRITE_ONCE(path->mode, ws->mode);
-	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
+	WRITE_ONCE(path->gid, ws->gid_set ? ws->gid : ws->cred->fsgid);
 }
 
 /**
@@ -389,6 +411,7 @@ void weir_path_put(struct weir_path *path)
 	weir_trie_remove(&wn->paths, path->node);
 	xa_erase(&wn->path_ids, path->id);
 	weir_uncharge(&path->charge);
-	weir_prefix_put(path->prefix);
+	weir_prefix_put(path->prefix, path->name, path->len);
+	kfree(path->forms);
 	kfree_rcu(path, rcu);	/* senders look its route up */
 }

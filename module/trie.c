@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "forms.h"
 #include "trie.h"
 
 /* A path taken apart. Lengths and offsets fit because a path has 255 bytes. */
@@ -605,8 +606,17 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 	return -ELOOP;
 }
 
-/* Steps after which a search that holds up others gives up. */
-#define WEIR_TRIE_LOOKS_MAX	256
+/*
+ * Steps after which a search that holds up others gives up. A path meets at most
+ * WEIR_DEPTH_MAX literal nodes, and behind each the forms of the patterns there;
+ * a node takes two steps. So it is never given up but for patterns whose first
+ * segment is a wildcard, which only administrators make.
+ */
+#define WEIR_TRIE_LOOKS_MAX						\
+	(2 * WEIR_DEPTH_MAX * (1 + WEIR_FORMS_MAX) + 2)
+
+/* The same for what is below a node. */
+#define WEIR_TRIE_BELOW_MAX	256
 
 /**
  * struct match_best - the search of weir_trie_best()
@@ -669,14 +679,14 @@ void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
  *
  * The caller holds its mutex. Does not sleep.
  *
- * Return: 0, what @fn returned, or -ELOOP after WEIR_TRIE_LOOKS_MAX steps.
+ * Return: 0, what @fn returned, or -ELOOP after WEIR_TRIE_BELOW_MAX steps.
  */
 int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 		    int (*fn)(void *item, void *ctx), void *ctx)
 {
 	struct weir_trie_node *node = top;
 	struct list_head *pos = top->children.next;
-	unsigned int looks = WEIR_TRIE_LOOKS_MAX;
+	unsigned int looks = WEIR_TRIE_BELOW_MAX;
 	void *item;
 	int err;
 

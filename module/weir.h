@@ -50,6 +50,7 @@
 #include "compat.h"
 #include "trie.h"
 
+struct weir_forms;
 struct weir_port;
 struct weir_route;
 struct weir_sock;
@@ -167,14 +168,15 @@ struct weir_net *weir_net(const struct net *net);
  * @uid: owner, who made it; never changes.
  * @grantor: owner of the most specific pattern that matched the path when it was
  *	made, who has let @uid make it; @uid if there was none. Never changes.
- * @gid: group.
+ * @gid: group. Senders read it and @mode under RCU.
  * @mode: permission bits: read to subscribe, write to publish, listen, connect
- *	and call, execute to serve. Senders read it under RCU.
+ *	and call, execute to serve.
  * @trusted: its maker had CAP_NET_ADMIN in the namespace; never changes.
  * @shadows: there may be names of other users below it that are older.
  * @prefix: of a pattern: the path above its first wildcard, held; NULL for a
  *	path, and for a pattern at the top level.
  * @patterns: patterns that hold it as @prefix.
+ * @forms: their forms; NULL before the first.
  * @users: publishers, lingering rings, listener, route, and @patterns.
  * @rings: outboxes published under it, lingering ones included.
  * @listener: socket that accepts connections here.
@@ -196,6 +198,7 @@ struct weir_path {
 	bool shadows;
 	struct weir_path *prefix;
 	u32 patterns;
+	struct weir_forms *forms;
 	u32 users;
 	struct list_head rings;
 	struct weir_sock *listener;

@@ -583,30 +583,56 @@ static void changes(void)
 
 /* --- decoys -------------------------------------------------------------------- */
 
+/* Patterns of so many forms that a name might not be found are refused. */
+static void forms(void)
+{
+	int s = service_as(VICTIM, "/tn/f/**", 0666), d, i, bit, err = 0;
+	struct asker a = asker_new("/tn/f/a/a/a/a/a/a/a/c");
+
+	d = sock_as(VICTIM, SOCK_RDM, 0666);
+	for (i = 0; i < 64 && !err; i++) {
+		char path[64];
+		int n = snprintf(path, sizeof(path), "/tn/f/*");
+
+		for (bit = 0; bit < 6; bit++)
+			n += snprintf(path + n, sizeof(path) - n, "/%c",
+				      i & 1 << bit ? '*' : 'a');
+		snprintf(path + n, sizeof(path) - n, "/b");
+		err = serve_at(d, path);
+	}
+	tap_is(err, ENOSPC, "patterns of more forms than may be are refused");
+	heard(&a, s, "and their owner's other pattern is found behind them");
+	close(d);
+	may(VICTIM, SERVE, "/tn/f/*/*/*/*/*/*/*/b", 0);
+	close(s);
+	asker_end(&a);
+}
+
 /* More patterns than are looked at: the caller hears that, not "no such path". */
 static int decoys(void *arg)
 {
-	static const char called[] = "/a/a/a/a/a/a/a/a/a";
-	struct weir *c, *s[5];
+	static const char called[] = "/a/a/a/a/a/a/a/a/a/a/a";
+	struct weir *c, *s[9];
 	int i, bit, ret;
 
 	(void)arg;
+	/* an administrator's, at the top level, have no bound */
 	if (unshare(CLONE_NEWNET))
 		return 1;
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < 9; i++) {
 		if (weir_open(&s[i], SOCK_RDM, NULL))
 			return 2;
 	}
 	if (weir_open(&c, SOCK_RDM, NULL))
 		return 2;
-	if (weir_serve(s[4], "/**", 1, NULL) || weir_route(c, called) < 1)
+	if (weir_serve(s[8], "/**", 1, NULL) || weir_route(c, called) < 1)
 		return 3;
-	/* every mixture of a and * in eight segments, and one that differs */
-	for (i = 0; i < 256; i++) {
-		char path[64];
-		int n = 0;
+	/* a star, every mixture of a and * in nine segments, one that differs */
+	for (i = 0; i < 512; i++) {
+		char path[64] = "/*";
+		int n = 2;
 
-		for (bit = 7; bit >= 0; bit--)
+		for (bit = 8; bit >= 0; bit--)
 			n += snprintf(path + n, sizeof(path) - n, "/%c",
 				      i & 1 << bit ? '*' : 'a');
 		snprintf(path + n, sizeof(path) - n, "/b");
@@ -620,7 +646,7 @@ static int decoys(void *arg)
 	ret = weir_route(c, called);
 	if (ret != -ELOOP || strlen(weir_error()) < 8)
 		return 5;
-	return drain(s[4]) ? 6 : 0;
+	return drain(s[8]) ? 6 : 0;
 }
 
 /* --- processes ----------------------------------------------------------------- */
@@ -756,6 +782,7 @@ int main(void)
 	part(retries);
 	part(streams);
 	part(changes);
+	part(forms);
 	tap_is(reap(spawn(decoys, NULL)), 0, "more patterns than are looked at");
 	part(killed);
 	part(namespaces);
