@@ -169,11 +169,11 @@ void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply)
 	if (!reply)
 		weir_dup_fail(set->dups, once->scope, once->id,
 			      &once->waiters);
-	/* a reference for the work, taken before it can end the last other */
+	/* the work may put what the first holds, the last other, at once */
 	refcount_inc(&set->ref);
 	llist_add(&once->link, &set->over);
-	if (!queue_work(weir_router_wq, &set->work))
-		weir_once_set_put(set);
+	weir_work_queue(weir_router_wq, &set->work, &set->ref);
+	weir_once_set_put(set);
 }
 
 /* A call that is ended has a key. */

@@ -62,9 +62,7 @@ static void weir_port_resume(struct work_struct *work)
 /* weir_port_later() - have a worker walk the outbox. Any context. */
 void weir_port_later(struct weir_port *port)
 {
-	weir_port_get(port);
-	if (!queue_work(weir_router_wq, &port->resume))
-		weir_port_put(port);
+	weir_work_queue(weir_router_wq, &port->resume, &port->ref);
 }
 
 /*
@@ -174,11 +172,9 @@ void weir_port_timer(struct weir_port *port, u64 due_ns)
 		return;
 	port->timer_ns = due_ns;
 	in = due_ns - ktime_get_ns();
-	weir_port_get(port);
-	if (mod_delayed_work(weir_router_wq, &port->timer, in <= 0 ? 0 :
+	weir_delayed_requeue(weir_router_wq, &port->timer, in <= 0 ? 0 :
 			     min_t(u64, nsecs_to_jiffies64(in) + 1,
-				   MAX_JIFFY_OFFSET)))
-		weir_port_put(port);
+				   MAX_JIFFY_OFFSET), &port->ref);
 }
 
 /* What a call needs now; moves @next_ns down to when it needs something. */
@@ -705,10 +701,8 @@ void weir_port_close(struct weir_sock *ws)
 	weir_port_cancel(port);
 	/* not to be found; the number is taken until it is freed */
 	xa_store(&wn->ports, port->id, NULL, GFP_KERNEL);
-	if (cancel_work_sync(&port->resume))
-		weir_port_put(port);
-	if (cancel_delayed_work_sync(&port->timer))
-		weir_port_put(port);
+	weir_work_cancel_sync(&port->resume, &port->ref);
+	weir_delayed_cancel_sync(&port->timer, &port->ref);
 
 	/* 4. what it holds */
 	for (i = 0; i < port->nhandles; i++) {

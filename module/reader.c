@@ -23,7 +23,9 @@ static void weir_reader_hold_work(struct work_struct *work)
 
 	mutex_lock(&wn->lock);
 	spin_lock(&rd->ring->lock);
-	mine = !rd->ws && !list_empty(&rd->ring_link);
+	/* a work that was held up is not to end a hold that began anew */
+	mine = !rd->ws && !list_empty(&rd->ring_link) &&
+	       time_after_eq(jiffies, rd->hold_end);
 	spin_unlock(&rd->ring->lock);
 	if (mine) {
 		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
@@ -428,8 +430,7 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 	trace_weir_detach(ring, rd->slot, rd->id, reason);
 	weir_stat_add(WEIR_STAT_READERS, -1);
 	weir_stat_inc(WEIR_STAT_DETACHES);
-	if (cancel_delayed_work(&rd->hold))
-		weir_reader_put(rd);
+	weir_delayed_cancel(&rd->hold, &rd->ref);
 	if (ws)
 		weir_reader_hide(ws, rd);
 	weir_wake_writer(ring);
@@ -437,33 +438,53 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 }
 
 /*
- * weir_reader_leave() - the reading socket is being released
- *
- * A named cursor keeps its place for its hold time; any other is detached.
- * Caller holds weir_net.lock.
+ * Has a named cursor keep its place without a socket until a time in jiffies.
+ * False if nobody could ever go on with it: it is then to be detached. Caller
+ * holds weir_net.lock.
  */
-void weir_reader_leave(struct weir_reader *rd)
+static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 {
 	struct weir_ring *ring = rd->ring;
-	struct weir_sock *ws = NULL;
+	struct weir_sock *ws;
+	long left = end - jiffies;
 
-	if (!rd->hold_ms || !rd->name[0] || rd->evicted ||
-	    weir_reader_ended(rd, READ_ONCE(rd->cursor->pos))) {
-		weir_reader_detach(rd, WEIR_REASON_CLOSED);
-		return;
-	}
-	weir_reader_get(rd);
+	lockdep_assert_held(&ring->wn->lock);
 	spin_lock(&ring->lock);
+	if (list_empty(&rd->ring_link) || rd->evicted || !weir_ring_live(ring)) {
+		spin_unlock(&ring->lock);
+		return false;
+	}
 	ws = rd->ws;
 	rd->ws = NULL;
 	list_del_init(&rd->armed_link);
+	rd->hold_end = end;
+	/* under the lock: who detaches or evicts it next finds the work */
+	weir_delayed_requeue(weir_wq, &rd->hold, max(left, 0L), &rd->ref);
 	spin_unlock(&ring->lock);
-	weir_reader_get(rd);	/* the work's */
-	queue_delayed_work(weir_wq, &rd->hold,
-			   msecs_to_jiffies(rd->hold_ms));
 	if (ws)
 		weir_reader_hide(ws, rd);
-	weir_reader_put(rd);
+	return true;
+}
+
+/*
+ * weir_reader_leave() - the reading socket is being released
+ *
+ * A named cursor keeps its place for its hold time; any other is detached.
+ * Caller holds weir_net.lock and a reference.
+ */
+void weir_reader_leave(struct weir_reader *rd)
+{
+	if (!rd->hold_ms || !rd->name[0] ||
+	    !weir_reader_keep(rd, jiffies + msecs_to_jiffies(rd->hold_ms)))
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+}
+
+/* It is held by name only, and its hold time ends now. Under ring->lock. */
+static void weir_reader_unhold(struct weir_reader *rd)
+{
+	lockdep_assert_held(&rd->ring->lock);
+	rd->hold_end = jiffies;
+	weir_delayed_requeue(weir_wq, &rd->hold, 0, &rd->ref);
 }
 
 /**
@@ -508,8 +529,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 		weir_reader_put(found);
 		return ERR_PTR(err);
 	}
-	if (cancel_delayed_work(&found->hold))
-		weir_reader_put(found);
+	weir_delayed_cancel(&found->hold, &found->ref);
 	found->hold_ms = ws->hold_ms;
 	found->resumed = true;
 	weir_reader_show(ws, found);
@@ -548,6 +568,8 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		ws = rd->ws;
 		if (ws)
 			sock_hold(&ws->sk);
+		else
+			weir_reader_unhold(rd);
 	}
 	spin_unlock(&ring->lock);
 	if (!first)
@@ -560,11 +582,6 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, reason);
 		ws->sk.sk_data_ready(&ws->sk);
 		sock_put(&ws->sk);
-	} else {
-		/* held by name only: its hold time ends now */
-		weir_reader_get(rd);
-		if (mod_delayed_work(weir_wq, &rd->hold, 0))
-			weir_reader_put(rd);
 	}
 }
 

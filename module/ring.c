@@ -96,7 +96,10 @@ static void weir_ring_expire_work(struct work_struct *work)
 
 	mutex_lock(&wn->lock);
 	spin_lock(&ring->lock);
-	mine = weir_ring_status(ring)->state == WEIR_STATE_LINGER;
+	/* a work that was held up is not to end a stream that lingers anew */
+	mine = !ring->owner && ring->path &&
+	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
+	       time_after_eq(jiffies, ring->linger_end);
 	spin_unlock(&ring->lock);
 	if (mine) {
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_EXPIRED);
@@ -494,8 +497,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 	WRITE_ONCE(status->wake_pos, U64_MAX);
 	spin_unlock(&ring->lock);
-	if (cancel_delayed_work_sync(&ring->reap))
-		weir_ring_put(ring);
+	weir_delayed_cancel_sync(&ring->reap, &ring->ref);
 
 	/* 2. what was not committed never existed */
 	if (weir_ring_repair(ring))
@@ -505,13 +507,14 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	mutex_lock(&wn->lock);
 	if (ring->linger_ms && ring->path &&
 	    status->state == WEIR_STATE_OPEN) {
+		unsigned long delay = msecs_to_jiffies(ring->linger_ms);
+
 		spin_lock(&ring->lock);
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
+		ring->linger_end = jiffies + delay;
 		spin_unlock(&ring->lock);
 		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
-		weir_ring_get(ring);
-		queue_delayed_work(weir_wq, &ring->expire,
-				   msecs_to_jiffies(ring->linger_ms));
+		weir_delayed_queue(weir_wq, &ring->expire, delay, &ring->ref);
 		weir_wake_readers(ring);
 	} else {
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_CLOSED);
@@ -533,8 +536,8 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	struct weir_status *status = weir_ring_status(ring);
 
 	lockdep_assert_held(&ring->wn->lock);
-	if (cancel_delayed_work(&ring->expire))
-		weir_ring_put(ring);
+	/* if it runs, it finds an owner, or a later end than its own */
+	weir_delayed_cancel(&ring->expire, &ring->ref);
 	weir_ring_get(ring);
 	spin_lock(&ring->lock);
 	ring->owner = ws;

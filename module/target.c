@@ -117,21 +117,19 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
 }
 
 /*
- * Looks again after a while; the caller's reference goes with it. Who ends the
- * target sets @gone and then cancels: either that finds the work, or we find
- * @gone.
+ * Looks again after a while. Who ends the target sets @gone and then cancels:
+ * either that finds the work, or we find @gone.
  */
 static void weir_target_again(struct weir_target *target, u64 probe_ns)
 {
 	/* not while it is being cancelled */
-	if (!queue_delayed_work(weir_router_wq, &target->watch,
-				nsecs_to_jiffies64(probe_ns) ?: 1)) {
-		weir_target_put(target);
+	if (!weir_delayed_queue(weir_router_wq, &target->watch,
+				nsecs_to_jiffies64(probe_ns) ?: 1,
+				&target->ref))
 		return;
-	}
 	smp_mb();
-	if (READ_ONCE(target->gone) && cancel_delayed_work(&target->watch))
-		weir_target_put(target);
+	if (READ_ONCE(target->gone))
+		weir_delayed_cancel(&target->watch, &target->ref);
 }
 
 /* Does it have something to do? */
@@ -155,6 +153,7 @@ static void weir_target_watch_work(struct work_struct *work)
 	    (target->hung || weir_target_busy(target))) {
 		weir_target_look(target);
 		weir_target_again(target, probe_ns);
+		weir_target_put(target);
 		return;
 	}
 	/* nothing to watch; the next request begins anew */
@@ -178,7 +177,6 @@ void weir_target_watch(struct weir_target *target)
 
 	if (probe_ns == WEIR_PROBE_OFF || test_and_set_bit(0, &target->watched))
 		return;
-	weir_target_get(target);
 	weir_target_again(target, probe_ns);
 }
 
@@ -284,8 +282,7 @@ static void weir_target_unlink(struct weir_target *target)
 /* The list's reference. */
 static void weir_target_end(struct weir_target *target)
 {
-	if (cancel_delayed_work_sync(&target->watch))
-		weir_target_put(target);
+	weir_delayed_cancel_sync(&target->watch, &target->ref);
 	weir_route_unuse(target->next);
 	weir_route_tidy(target->route);
 	weir_target_put(target);

@@ -301,11 +301,8 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	/* what has been answered may be all that holds the space */
 	if (ws->port)
 		weir_port_later(ws->port);
-	if (READ_ONCE(ring->evict_ms)) {
-		weir_ring_get(ring);
-		if (!queue_delayed_work(weir_wq, &ring->reap, 0))
-			weir_ring_put(ring);
-	}
+	if (READ_ONCE(ring->evict_ms))
+		weir_delayed_queue(weir_wq, &ring->reap, 0, &ring->ref);
 	return false;
 }
 
@@ -398,9 +395,10 @@ void weir_reap_work(struct work_struct *work)
 	} while (late);
 
 	weir_wake_writer(ring);
-	if (blocked && queue_delayed_work(weir_wq, &ring->reap,
-					  max(1UL, msecs_to_jiffies(evict_ms) / 4)))
-		return;
+	if (blocked)
+		weir_delayed_queue(weir_wq, &ring->reap,
+				   max(1UL, msecs_to_jiffies(evict_ms) / 4),
+				   &ring->ref);
 	weir_ring_put(ring);
 }
 

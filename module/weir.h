@@ -49,6 +49,7 @@
 #include "account.h"
 #include "compat.h"
 #include "trie.h"
+#include "work.h"
 
 struct weir_forms;
 struct weir_port;
@@ -296,6 +297,7 @@ struct weir_post {
  * @evict_ms: patience with a reader that holds the writer back; 0 endless.
  * @reap: looks for such readers while the writer is held back.
  * @linger_ms: life after the owner's death.
+ * @linger_end: when that is over, in jiffies.
  * @expire: ends it.
  * @path: name it is published under; guarded by weir_net.lock.
  * @path_link: in weir_path.rings.
@@ -339,6 +341,7 @@ struct weir_ring {
 	u32 evict_ms;
 	struct delayed_work reap;
 	u32 linger_ms;
+	unsigned long linger_end;
 	struct delayed_work expire;
 
 	struct weir_path *path;
@@ -378,6 +381,7 @@ struct weir_ring {
  * @resumed: a named cursor goes on.
  * @uid: who made it.
  * @hold_ms: named: life after its socket.
+ * @hold_end: when that is over, in jiffies; ring->lock.
  * @hold: ends it.
  * @name: "" if it has none.
  */
@@ -411,6 +415,7 @@ struct weir_reader {
 	bool resumed;
 	kuid_t uid;
 	u32 hold_ms;
+	unsigned long hold_end;
 	struct delayed_work hold;
 	char name[WEIR_NAME_MAX + 1];
 };
