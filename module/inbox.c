@@ -240,7 +240,6 @@ int weir_inbox_create(struct weir_sock *ws)
 		weir_ring_put(inbox);
 		return PTR_ERR(self);
 	}
-	weir_reader_get(self);
 	inbox->post.reader = self;
 	smp_store_release(&ws->inbox, inbox);
 announce:

@@ -45,7 +45,10 @@ static int weir_join(struct weir_sock *ws, struct weir_ring *ring)
 	if (!rd)
 		rd = weir_reader_attach(ws, ring, ring->type == SOCK_RDM &&
 					ws->sk.sk_type == SOCK_RDM);
-	return PTR_ERR_OR_ZERO(rd);
+	if (IS_ERR(rd))
+		return PTR_ERR(rd);
+	weir_reader_put(rd);
+	return 0;
 }
 
 static int weir_join_subscribers(void *item, void *ctx)

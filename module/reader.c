@@ -89,7 +89,7 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* Gives the reader its number on the socket. */
+/* Has a number on the socket ready for the reader; nobody sees it yet. */
 static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 				 bool inbox)
 {
@@ -111,25 +111,51 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
 	rd->id = id;
-	/* a cursor that is resumed is on its ring's list already */
-	spin_lock(&rd->ring->lock);
-	rd->ws = ws;
-	spin_unlock(&rd->ring->lock);
 	return 0;
 }
 
-/* From here on the socket's receivers see the stream. */
-static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd)
+/*
+ * From here on the socket has the stream: receivers and calls by id see it, and
+ * who ends it takes it from the socket. All at once and last of all, or one of
+ * them would end what the others still make. @reason: told with the notice.
+ */
+static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
+			     enum weir_reason reason)
 {
-	weir_reader_get(rd);	/* the socket's */
+	bool shown, evicted;
+
 	spin_lock(&ws->rlock);
-	if (rd->id != WEIR_ID_INBOX) {
+	spin_lock(&rd->ring->lock);
+	shown = !list_empty(&rd->ring_link);
+	evicted = rd->evicted;
+	if (shown) {
+		rd->ws = ws;
+		weir_reader_get(rd);	/* the socket's */
+		/* the id is reserved: no allocation here */
+		xa_store(&ws->ids, rd->id, rd, 0);
+	}
+	spin_unlock(&rd->ring->lock);
+	if (!shown) {
+		/* it has been detached meanwhile */
+		xa_release(&ws->ids, rd->id);
+	} else if (rd->id != WEIR_ID_INBOX) {
 		list_add_tail(&rd->sock_link, &ws->readers);
 		ws->nreaders++;
 	}
 	spin_unlock(&ws->rlock);
-	/* an id without an entry is reserved; no allocation here */
-	xa_store(&ws->ids, rd->id, rd, 0);
+	if (!shown)
+		return;
+
+	trace_weir_attach(rd->ring, rd->slot, rd->id);
+	if (rd->id == WEIR_ID_INBOX)
+		return;
+	weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, reason);
+	if (evicted) {
+		atomic64_inc(&ws->evicted);
+		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
+	}
+	/* who sleeps already has not armed this stream */
+	ws->sk.sk_data_ready(&ws->sk);
 }
 
 /*
@@ -225,8 +251,9 @@ static void weir_slot_give(struct weir_reader *rd)
  *
  * Starts at the tail, or at the oldest record held if the socket's start
  * option says so. @ring's lock is not held; weir_net.lock is, but for inboxes
- * and new pairs. Returns the reader (the ring and the socket hold references;
- * the caller gets none) or an ERR_PTR with words on the socket.
+ * and new pairs. Returns the reader, held for the caller besides the ring and
+ * the socket, which may have let go of it by then; or an ERR_PTR with words on
+ * the socket.
  */
 struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 				       struct weir_ring *ring, bool gating)
@@ -299,21 +326,14 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 	status->attaches++;
 	spin_unlock(&ring->lock);
 	mutex_unlock(&ring->slot_lock);
+	weir_stat_inc(WEIR_STAT_READERS);
+	weir_stat_inc(WEIR_STAT_ATTACHES);
 
 	if (start == WEIR_START_OLDEST)
 		weir_reader_settle(rd);
 
 	/* 3. tell the socket */
-	weir_reader_show(ws, rd);
-	weir_stat_inc(WEIR_STAT_READERS);
-	weir_stat_inc(WEIR_STAT_ATTACHES);
-	trace_weir_attach(ring, rd->slot, rd->id);
-	if (!inbox) {
-		weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, WEIR_REASON_NONE);
-		/* who sleeps already has not armed this stream */
-		ws->sk.sk_data_ready(&ws->sk);
-	}
-	weir_reader_put(rd);
+	weir_reader_show(ws, rd, WEIR_REASON_NONE);
 	return rd;
 
 err_id:
@@ -371,13 +391,13 @@ static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 	bool shown;
 
 	spin_lock(&ws->rlock);
-	shown = !list_empty(&rd->sock_link);
-	if (shown) {
+	if (!list_empty(&rd->sock_link)) {
 		list_del_init(&rd->sock_link);
 		ws->nreaders--;
 	}
+	shown = xa_cmpxchg(&ws->ids, rd->id, rd, NULL, 0) == rd;
 	spin_unlock(&ws->rlock);
-	if (xa_cmpxchg(&ws->ids, rd->id, rd, NULL, 0) == rd)
+	if (shown)
 		weir_reader_put(rd);
 }
 
@@ -492,8 +512,9 @@ static void weir_reader_unhold(struct weir_reader *rd)
  * @ws: socket with a cursor name.
  * @ring: what it subscribes to.
  *
- * Returns the reader, now this socket's; NULL when there is none of that name
- * and user; an ERR_PTR (-EBUSY when another process is using it).
+ * Returns the reader, this socket's and held for the caller; NULL when there is
+ * none of that name and user; an ERR_PTR (-EBUSY when another process is using
+ * it).
  */
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_ring *ring)
@@ -532,11 +553,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 	weir_delayed_cancel(&found->hold, &found->ref);
 	found->hold_ms = ws->hold_ms;
 	found->resumed = true;
-	weir_reader_show(ws, found);
-	trace_weir_attach(ring, found->slot, found->id);
-	weir_inbox_post(ws, found, WEIR_NOTICE_ATTACHED,
-			WEIR_REASON_TAKEN_OVER);
-	weir_reader_put(found);
+	weir_reader_show(ws, found, WEIR_REASON_TAKEN_OVER);
 	return found;
 }
 
