@@ -82,20 +82,6 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* The next outbox after @id, held, or NULL. */
-static struct weir_ring *weir_list_next_ring(struct weir_net *wn,
-					     unsigned long *id)
-{
-	struct weir_ring *ring;
-
-	rcu_read_lock();
-	do {
-		ring = xa_find_after(&wn->rings, id, ULONG_MAX, XA_PRESENT);
-	} while (ring && !refcount_inc_not_zero(&ring->ref));
-	rcu_read_unlock();
-	return ring;
-}
-
 /* Count of the record that a reader who stands at @pos reads next. */
 static u32 weir_list_seq(const struct weir_reader *rd, u64 pos)
 {
@@ -158,7 +144,7 @@ static int weir_list_streams(struct weir_list_ctx *ctx)
 	int err = 0;
 
 	while (ctx->room && !err) {
-		ring = weir_list_next_ring(ctx->ws->wn, &id);
+		ring = weir_ring_next(ctx->ws->wn, &id);
 		if (!ring)
 			break;
 		if (weir_list_sees(ctx, ring->uid))
@@ -240,7 +226,7 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 	if (id)
 		id--;
 	while (ctx->room && !err) {
-		ring = weir_list_next_ring(ctx->ws->wn, &id);
+		ring = weir_ring_next(ctx->ws->wn, &id);
 		if (!ring)
 			break;
 		err = weir_list_cursors_of(ctx, ring);

@@ -70,10 +70,9 @@ static void weir_net_end_lingering(struct weir_net *wn)
 {
 	struct weir_ring *ring;
 	struct weir_reader *rd;
-	unsigned long id, slot;
+	unsigned long id = 0, slot;
 
-	xa_for_each(&wn->rings, id, ring) {
-		weir_ring_get(ring);
+	while ((ring = weir_ring_next(wn, &id))) {
 		for (;;) {
 			mutex_lock(&ring->slot_lock);
 			slot = 0;

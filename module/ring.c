@@ -226,7 +226,29 @@ void weir_ring_put(struct weir_ring *ring)
 		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);
 	weir_ring_free_pages(ring);
 	weir_uncharge(&ring->charge);
-	kfree_rcu(ring, rcu);	/* list.c looks rings up by id */
+	kfree_rcu(ring, rcu);	/* for weir_ring_next() */
+}
+
+/**
+ * weir_ring_next() - the next outbox of a namespace
+ * @wn: the namespace.
+ * @id: number after which to look; out: its number.
+ *
+ * The only way from a number to a ring: a ring is in the table until its last
+ * reference has gone, so that what is found there may be ending. Any context.
+ *
+ * Return: the ring, held, or NULL when there is none.
+ */
+struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id)
+{
+	struct weir_ring *ring;
+
+	rcu_read_lock();
+	do {
+		ring = xa_find_after(&wn->rings, id, ULONG_MAX, XA_PRESENT);
+	} while (ring && !refcount_inc_not_zero(&ring->ref));
+	rcu_read_unlock();
+	return ring;
 }
 
 /**
