@@ -44,8 +44,8 @@ static void weir_set_peer_cred(struct sock *sk, struct pid *pid,
 static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 {
 	struct weir_sock *const end[2] = { a, b };
+	struct weir_reader *rd[2] = {};
 	struct weir_ring *ring[2] = {};
-	struct weir_reader *rd;
 	int i, err;
 
 	for (i = 0; i < 2; i++) {
@@ -61,13 +61,15 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 			sizeof(ring[i]->name));
 	}
 	for (i = 0; i < 2; i++) {
-		rd = weir_reader_attach(end[i], ring[!i], true);
-		if (IS_ERR(rd)) {
-			err = PTR_ERR(rd);
+		rd[i] = weir_reader_attach(end[i], ring[!i], true);
+		if (IS_ERR(rd[i])) {
+			err = PTR_ERR(rd[i]);
+			rd[i] = NULL;
 			goto err_readers;
 		}
 	}
 	for (i = 0; i < 2; i++) {
+		weir_reader_put(rd[i]);
 		sock_hold(&end[!i]->sk);
 		spin_lock(&weir_pair_lock);
 		end[i]->peer = end[!i];
@@ -78,10 +80,11 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 	return 0;
 
 err_readers:
-	rd = weir_reader_find(a, WEIR_ID_STREAM);
-	if (rd) {
-		weir_reader_detach(rd, WEIR_REASON_NO_MEMORY);
-		weir_reader_put(rd);
+	for (i = 0; i < 2; i++) {
+		if (!rd[i])
+			continue;
+		weir_reader_detach(rd[i], WEIR_REASON_NO_MEMORY);
+		weir_reader_put(rd[i]);
 	}
 err_rings:
 	for (i = 0; i < 2; i++) {

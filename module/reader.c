@@ -93,12 +93,15 @@ err_free:
 static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 				 bool inbox)
 {
-	struct xa_limit range = inbox ?
-		XA_LIMIT(WEIR_ID_INBOX, WEIR_ID_INBOX) :
-		XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
+	struct xa_limit range = XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
 	u32 id;
 	int err;
 
+	if (inbox)
+		range = XA_LIMIT(WEIR_ID_INBOX, WEIR_ID_INBOX);
+	else if (ws->sk.sk_type == SOCK_SEQPACKET)
+		/* the one stream of a pair, also after connects that failed */
+		range.max = WEIR_ID_STREAM;
 	if (!inbox && READ_ONCE(ws->nreaders) >=
 		      READ_ONCE(weir_tunables.streams_max)) {
 		weir_drop(rd->ring->name, WEIR_REASON_LIMIT);
