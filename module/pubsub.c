@@ -184,8 +184,11 @@ static int weir_join_path(void *item, void *data)
 	return 0;
 }
 
-/* Leaves the pattern and all streams. Under weir_net.lock. */
-static void weir_leave_all(struct weir_sock *ws)
+/*
+ * Leaves the pattern and all streams: because the socket is being released, or
+ * because the call that joined them has @failed. Under weir_net.lock.
+ */
+static void weir_leave_all(struct weir_sock *ws, bool failed)
 {
 	struct weir_pattern *pattern = ws->pattern;
 	struct weir_reader *rd;
@@ -210,7 +213,10 @@ static void weir_leave_all(struct weir_sock *ws)
 		spin_unlock(&ws->rlock);
 		if (!rd)
 			break;
-		weir_reader_leave(rd);
+		if (failed)
+			weir_reader_undo(ws, rd);
+		else
+			weir_reader_leave(rd);
 		weir_reader_put(rd);
 	}
 }
@@ -279,7 +285,7 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	err = weir_trie_match_names(&wn->paths, pattern, len, weir_join_path,
 				    &ctx);
 	if (err)
-		weir_leave_all(ws);
+		weir_leave_all(ws, true);
 	else
 		WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 out:
@@ -293,6 +299,6 @@ out:
 void weir_unsubscribe(struct weir_sock *ws)
 {
 	mutex_lock(&ws->wn->lock);
-	weir_leave_all(ws);
+	weir_leave_all(ws, false);
 	mutex_unlock(&ws->wn->lock);
 }

@@ -490,6 +490,19 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 }
 
 /*
+ * weir_reader_undo() - the call that attached or resumed a reader has failed
+ *
+ * What was held by name is held again, for what is left of its time. Caller
+ * holds weir_net.lock and a reference; @ws is the socket.
+ */
+void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
+{
+	weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
+	if (!rd->resumed || !weir_reader_keep(rd, rd->hold_end))
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+}
+
+/*
  * weir_reader_leave() - the reading socket is being released
  *
  * A named cursor keeps its place for its hold time; any other is detached.
