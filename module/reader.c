@@ -516,7 +516,7 @@ void weir_reader_leave(struct weir_reader *rd)
 }
 
 /* It is held by name only, and its hold time ends now. Under ring->lock. */
-static void weir_reader_unhold(struct weir_reader *rd)
+void weir_reader_unhold(struct weir_reader *rd)
 {
 	lockdep_assert_held(&rd->ring->lock);
 	rd->hold_end = jiffies;

@@ -397,7 +397,10 @@ static int weir_ring_repair(struct weir_ring *ring)
 	return 0;
 }
 
-/* Calls @post for every reader of the ring; the socket is held meanwhile. */
+/*
+ * Posts a notice to every reader's socket, which is held meanwhile. Cursors that
+ * are held by name end: nobody can go on with a stream that has no path.
+ */
 static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 			   enum weir_reason reason)
 {
@@ -412,6 +415,8 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 		ws = rd->ws;
 		if (ws)
 			sock_hold(&ws->sk);
+		else if (!rd->router)
+			weir_reader_unhold(rd);
 		spin_unlock(&ring->lock);
 		if (!ws)
 			continue;

@@ -621,6 +621,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 				       struct weir_ring *ring, bool gating);
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
 void weir_reader_leave(struct weir_reader *rd);
+void weir_reader_unhold(struct weir_reader *rd);
 void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
 struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 					      struct weir_ring *ring);
