@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <net/netns/generic.h>
 
+#include "race.h"
 #include "weir.h"
 
 #define CREATE_TRACE_POINTS
@@ -73,6 +74,7 @@ static void weir_net_end_lingering(struct weir_net *wn)
 	unsigned long id = 0, slot;
 
 	while ((ring = weir_ring_next(wn, &id))) {
+		weir_race_point(netns_exit);
 		for (;;) {
 			mutex_lock(&ring->slot_lock);
 			slot = 0;
@@ -167,6 +169,7 @@ static int __init weir_init(void)
 	err = weir_socket_init();
 	if (err)
 		goto err_sysfs;
+	weir_race_init();
 	return 0;
 
 err_sysfs:
@@ -183,6 +186,7 @@ err_wq:
 static void __exit weir_exit(void)
 {
 	/* 1. no new sockets; none is left, or the module would be in use */
+	weir_race_exit();
 	weir_socket_exit();
 	weir_sysfs_exit();
 	weir_poll_set(cpu_none_mask);

@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 
 #include "router.h"
+#include "race.h"
 #include "trace.h"
 #include "walk.h"
 
@@ -687,6 +688,7 @@ void weir_port_close(struct weir_sock *ws)
 	mutex_unlock(&port->run_lock);
 
 	/* 2. nobody picks it any more */
+	weir_race_point(port_close);
 	mutex_lock(&wn->lock);
 	while ((target = list_first_entry_or_null(&port->targets,
 						  struct weir_target,

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "weir.h"
+#include "race.h"
 #include "trace.h"
 
 static void weir_reader_hold_work(struct work_struct *work)
@@ -21,6 +22,7 @@ static void weir_reader_hold_work(struct work_struct *work)
 	struct weir_net *wn = rd->ring->wn;
 	bool mine;
 
+	weir_race_point(hold_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&rd->ring->lock);
 	/* a work that was held up is not to end a hold that began anew */
@@ -32,6 +34,7 @@ static void weir_reader_hold_work(struct work_struct *work)
 		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
 	}
 	mutex_unlock(&wn->lock);
+	weir_race_point(hold_done);
 	weir_reader_put(rd);
 }
 
@@ -127,6 +130,7 @@ static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 {
 	bool shown, evicted;
 
+	weir_race_point(attach_show);
 	spin_lock(&ws->rlock);
 	spin_lock(&rd->ring->lock);
 	shown = !list_empty(&rd->ring_link);
@@ -281,6 +285,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 		goto err_put;
 
 	/* 1. a slot; the owner's mapping of it is emptied before it is used */
+	weir_race_point(attach_slot);
 	mutex_lock(&ring->slot_lock);
 	err = weir_slot_take(ws, rd);
 	if (err) {
@@ -293,6 +298,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 				    weir_map_cursor_offset(slot), PAGE_SIZE, 1);
 
 	/* 2. tell the writer, then choose the place: see (E) */
+	weir_race_point(attach_gate);
 	spin_lock(&ring->lock);
 	if (slot >= status->nslots)
 		WRITE_ONCE(status->nslots, slot + 1);
@@ -454,6 +460,7 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 	weir_stat_add(WEIR_STAT_READERS, -1);
 	weir_stat_inc(WEIR_STAT_DETACHES);
 	weir_delayed_cancel(&rd->hold, &rd->ref);
+	weir_race_point(detach);
 	if (ws)
 		weir_reader_hide(ws, rd);
 	weir_wake_writer(ring);
@@ -472,6 +479,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	long left = end - jiffies;
 
 	lockdep_assert_held(&ring->wn->lock);
+	weir_race_point(leave);
 	spin_lock(&ring->lock);
 	if (list_empty(&rd->ring_link) || rd->evicted || !weir_ring_live(ring)) {
 		spin_unlock(&ring->lock);
@@ -566,6 +574,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 		weir_reader_put(found);
 		return ERR_PTR(err);
 	}
+	weir_race_point(resume);
 	weir_delayed_cancel(&found->hold, &found->ref);
 	found->hold_ms = ws->hold_ms;
 	found->resumed = true;
@@ -592,6 +601,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 		return;
 	}
+	weir_race_point(evict);
 	spin_lock(&ring->lock);
 	first = !rd->evicted && !list_empty(&rd->ring_link);
 	if (first) {

@@ -17,6 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "weir.h"
+#include "race.h"
 #include "trace.h"
 
 #define WEIR_HUGE_ORDER	9	/* 2 MiB on x86-64 */
@@ -94,6 +95,7 @@ static void weir_ring_expire_work(struct work_struct *work)
 	struct weir_net *wn = ring->wn;
 	bool mine;
 
+	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&ring->lock);
 	/* a work that was held up is not to end a stream that lingers anew */
@@ -106,6 +108,7 @@ static void weir_ring_expire_work(struct work_struct *work)
 		weir_drop(ring->name, WEIR_REASON_EXPIRED);
 	}
 	mutex_unlock(&wn->lock);
+	weir_race_point(expire_done);
 	weir_ring_put(ring);
 }
 
@@ -246,6 +249,7 @@ struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id)
 	rcu_read_lock();
 	do {
 		ring = xa_find_after(&wn->rings, id, ULONG_MAX, XA_PRESENT);
+		weir_race_point(ring_next);
 	} while (ring && !refcount_inc_not_zero(&ring->ref));
 	rcu_read_unlock();
 	return ring;
@@ -516,6 +520,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	struct weir_net *wn = ring->wn;
 
 	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
+	weir_race_point(owner_gone);
 	mutex_lock(&ring->slot_lock);
 	ring->owner_mapping = NULL;
 	mutex_unlock(&ring->slot_lock);
@@ -531,6 +536,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 
 	/* 3. linger or end */
+	weir_race_point(linger);
 	mutex_lock(&wn->lock);
 	if (ring->linger_ms && ring->path &&
 	    status->state == WEIR_STATE_OPEN) {
@@ -563,6 +569,7 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	struct weir_status *status = weir_ring_status(ring);
 
 	lockdep_assert_held(&ring->wn->lock);
+	weir_race_point(take_over);
 	/* if it runs, it finds an owner, or a later end than its own */
 	weir_delayed_cancel(&ring->expire, &ring->ref);
 	weir_ring_get(ring);

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "router.h"
+#include "race.h"
 #include "trace.h"
 
 /* Looks without a change after which a target is given up. */
@@ -304,6 +305,7 @@ void weir_target_remove(struct weir_target *target, enum weir_reason reason)
 	/* without memory for that it is passed over, as it is not up */
 	weir_route_replan(route);
 	/* no call is made to it from here on: senders look at @gone */
+	weir_race_point(target_remove);
 	if (target->port) {
 		weir_port_lost(target, reason, WEIR_GUARD_NONE);
 		trace_weir_target(target, WEIR_TARGET_GONE);
