@@ -1,0 +1,869 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What can meet, meets: attaching, detaching, evicting, holding, lingering,
+ * expiring, the end of a namespace and unloading, each with each. Where seldom
+ * things decide, the module of the sanitizer kernel has race points
+ * (module/race.h). Each entry of the table has one thread wait at a point in the
+ * midst of what it does, has another thing done meanwhile, lets the first go on
+ * and looks whether all is as it is to be, and nothing left when both are over.
+ *
+ * Each entry runs once. With WEIR_RACES_SECONDS, entries at random meet for so
+ * long, with delays at random points; WEIR_TEST_SEED says at which.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <uapi/weir_route.h>
+
+#include "tap.h"
+
+#define POINTS	"/sys/kernel/debug/weir/races"
+#define MODULE	"/weir.ko"
+
+#define WAIT_US	20000000	/* at a point, unless told to go on */
+#define HOUR_MS	3600000
+#define UNNAMED	(-1)
+
+/**
+ * struct world - what the two sides of an entry work on
+ * @pub: publisher.
+ * @sub: subscriber.
+ * @more: another socket.
+ * @ended: streams that ends of namespaces have ended before.
+ * @readers: attached before, by entries that failed.
+ * @bad: something did not come out as it must; says what.
+ */
+static struct world {
+	int	pub, sub, more;
+	long long ended, readers;
+	char	bad[128];
+} w;
+
+/**
+ * struct race - an entry: what happens while something waits
+ * @name: the two.
+ * @point: where the first waits.
+ * @begin: makes the world.
+ * @first: has somebody come to the point.
+ * @second: is done meanwhile.
+ * @end: looks at the result; NULL: that nothing is left is enough.
+ * @finish: @second needs nothing that the first has: it ends before that goes on.
+ * @us: the first goes on by itself, after microseconds; 0: when told.
+ */
+struct race {
+	const char	*name, *point;
+	void		(*begin)(void);
+	void		(*first)(void);
+	void		(*second)(void);
+	void		(*end)(void);
+	int		finish;
+	unsigned int	us;
+};
+
+/* --- points --------------------------------------------------------------- */
+
+static void point_set(const char *name, unsigned int us, int permille, int waits)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "%s %u %d %d", name, us, permille, waits);
+	/* it goes with the module */
+	if (tap_write_file(POINTS, words) && errno != ENOENT)
+		tap_bail("race point %s", words);
+}
+
+/* How often a thread has passed a point, or waited there. */
+static int point_count(const char *name, int waited)
+{
+	int n[6] = { 0 }, got = 0;
+	char line[128], at[32];
+	FILE *f = fopen(POINTS, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31s %d %d %d %d %d", at, &n[0], &n[1], &n[2],
+			   &n[3], &n[4]) == 6 && !strcmp(at, name))
+			got = n[3 + waited];
+	if (f)
+		fclose(f);
+	return got;
+}
+
+/* --- making things -------------------------------------------------------- */
+
+TAP_PRINTF(1) static void wrong(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (!w.bad[0])
+		vsnprintf(w.bad, sizeof(w.bad), fmt, ap);
+	va_end(ap);
+}
+
+static int publisher(const char *path, int linger_ms, int evict_ms)
+{
+	int fd = tap_socket(SOCK_RDM);
+
+	tap_setopt(fd, WEIR_SO_RING_BYTES, 4096);
+	tap_setopt(fd, WEIR_SO_LINGER_MS, linger_ms);
+	tap_setopt(fd, WEIR_SO_EVICT_MS, evict_ms);
+	if (tap_bind(fd, path))
+		wrong("bind: %s", tap_words(fd));
+	return fd;
+}
+
+/* A socket that is to subscribe, under a cursor name unless UNNAMED. */
+static int fresh(int hold_ms, int oldest)
+{
+	int fd = tap_socket(SOCK_RDM);
+
+	if (hold_ms != UNNAMED && setsockopt(fd, SOL_WEIR, WEIR_SO_NAME, "n", 1))
+		wrong("name: %s", tap_words(fd));
+	if (hold_ms > 0)
+		tap_setopt(fd, WEIR_SO_HOLD_MS, hold_ms);
+	if (oldest)
+		tap_setopt(fd, WEIR_SO_START, WEIR_START_OLDEST);
+	return fd;
+}
+
+static void join(int fd)
+{
+	if (tap_connect(fd, "/race/*"))
+		wrong("connect: %s", tap_words(fd));
+}
+
+static int subscriber(int hold_ms)
+{
+	int fd = fresh(hold_ms, 0);
+
+	join(fd);
+	return fd;
+}
+
+static void fill(int fd)
+{
+	char data[500] = { 0 };
+
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void drop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static long long left(void)
+{
+	return tap_stat("stats/rings") + tap_stat("stats/readers") +
+	       tap_stat("stats/ring_bytes") + tap_stat("stats/sockets");
+}
+
+/* Ends what lingers: an owner without linger goes on with it and closes it. */
+static void clear(void)
+{
+	int fd;
+
+	drop(&w.sub);
+	drop(&w.more);
+	drop(&w.pub);
+	fd = publisher("/race/p", 0, 0);
+	close(fd);
+}
+
+/* Does something in a network namespace of its own, which then ends. */
+static void in_namespace(void (*fn)(void))
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (unshare(CLONE_NEWNET))
+			_exit(1);
+		fn();
+		_exit(w.bad[0] != 0);
+	}
+	if (tap_wait(pid))
+		wrong("in a namespace: failed");
+}
+
+/* A stream that lingers and a cursor that is held, unless time ends them. */
+static void leave_behind(void)
+{
+	int p = publisher("/race/q", HOUR_MS, 0), s = subscriber(HOUR_MS);
+
+	send(p, "left", 4, MSG_DONTWAIT);
+	close(p);
+	close(s);
+}
+
+/* --- begin ---------------------------------------------------------------- */
+
+static void remember(void)
+{
+	w.ended = tap_stat("drops/netns");
+}
+
+static void publish(void)
+{
+	w.pub = publisher("/race/p", 0, 0);
+}
+
+/* A writer that is held back, and patient until it asks for room. */
+static void publish_full(void)
+{
+	w.pub = publisher("/race/p", HOUR_MS, 0);
+	w.sub = subscriber(HOUR_MS);
+	fill(w.pub);
+	drop(&w.pub);
+	w.pub = publisher("/race/p", HOUR_MS, 1);
+}
+
+static void lingers_briefly(void)
+{
+	w.pub = publisher("/race/p", 1, 0);
+}
+
+static void lingering(void)
+{
+	w.pub = publisher("/race/p", HOUR_MS, 0);
+	drop(&w.pub);
+}
+
+static void stream_and_reader(void)
+{
+	w.pub = publisher("/race/p", HOUR_MS, 0);
+	w.sub = subscriber(UNNAMED);
+}
+
+static void short_stream_and_reader(void)
+{
+	w.pub = publisher("/race/p", 1, 0);
+	w.sub = subscriber(UNNAMED);
+}
+
+static void stream_and_short_hold(void)
+{
+	w.pub = publisher("/race/p", HOUR_MS, 0);
+	w.sub = subscriber(1);
+	send(w.pub, "kept", 4, MSG_DONTWAIT);
+}
+
+static void stream_and_hold(void)
+{
+	w.pub = publisher("/race/p", HOUR_MS, 0);
+	w.sub = subscriber(HOUR_MS);
+	send(w.pub, "kept", 4, MSG_DONTWAIT);
+}
+
+static void held(void)
+{
+	stream_and_hold();
+	drop(&w.sub);
+}
+
+static void short_stream_held(void)
+{
+	w.pub = publisher("/race/p", 1, 0);
+	w.sub = subscriber(HOUR_MS);
+	drop(&w.sub);
+}
+
+static void full_and_held(void)
+{
+	publish_full();
+	drop(&w.sub);
+}
+
+/* A reader whose cursor cannot be true. */
+static void liar(int linger_ms)
+{
+	struct weir_ioc_map map = { .size = sizeof(map), .id = WEIR_ID_STREAM };
+	struct weir_cursor *cursor;
+
+	w.pub = publisher("/race/p", linger_ms, 0);
+	w.sub = subscriber(UNNAMED);
+	if (ioctl(w.sub, WEIR_IOC_MAP, &map))
+		tap_bail("WEIR_IOC_MAP");
+	cursor = mmap(NULL, map.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
+		      MAP_SHARED, w.sub, map.offset[WEIR_MAP_OWN]);
+	if (cursor == MAP_FAILED)
+		tap_bail("mmap");
+	cursor->pos = 3;
+	munmap(cursor, map.length[WEIR_MAP_OWN]);
+}
+
+static void liar_and_stream(void)
+{
+	liar(HOUR_MS);
+}
+
+static void liar_and_short_stream(void)
+{
+	liar(1);
+}
+
+/*
+ * A stream whose first record makes no sense, so that who reads it ends it, and
+ * a socket that may receive before it subscribes, because it calls as well.
+ */
+static void nonsense(void)
+{
+	struct weir_ioc_map map = { .size = sizeof(map), .id = WEIR_ID_OUTBOX };
+	struct weir_ioc_call call = { .size = sizeof(call), .path = "/race/c" };
+	struct weir_record *rec;
+	void *own;
+
+	w.pub = publisher("/race/p", 0, 0);
+	send(w.pub, "sense", 5, MSG_DONTWAIT);
+	if (ioctl(w.pub, WEIR_IOC_MAP, &map))
+		tap_bail("WEIR_IOC_MAP");
+	own = mmap(NULL, map.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
+		   MAP_SHARED, w.pub, map.offset[WEIR_MAP_OWN]);
+	if (own == MAP_FAILED)
+		tap_bail("mmap");
+	rec = own + WEIR_PAGE_BYTES;
+	rec->len = 0x7fffff00;
+	munmap(own, map.length[WEIR_MAP_OWN]);
+	w.sub = fresh(UNNAMED, 1);
+	if (ioctl(w.sub, WEIR_IOC_CALL, &call))
+		tap_bail("WEIR_IOC_CALL: %s", tap_words(w.sub));
+}
+
+/* One socket serves a path, another one waits for its answer. */
+static void serve(void)
+{
+	struct weir_ioc_serve path = {
+		.size = sizeof(path), .weight = 1, .path = "/race/t",
+	};
+	struct sockaddr_weir addr;
+	socklen_t len = tap_addr(&addr, "/race/t");
+
+	w.pub = tap_socket(SOCK_RDM);
+	if (ioctl(w.pub, WEIR_IOC_SERVE, &path))
+		tap_bail("WEIR_IOC_SERVE: %s", tap_words(w.pub));
+	w.sub = tap_socket(SOCK_RDM);
+	if (sendto(w.sub, "?", 1, 0, (struct sockaddr *)&addr, len) != 1)
+		tap_bail("request: %s", tap_words(w.sub));
+}
+
+/* --- the things that meet ------------------------------------------------- */
+
+static void attach(void)
+{
+	w.more = fresh(UNNAMED, 1);
+	join(w.more);
+}
+
+static void attach_sub(void)
+{
+	join(w.sub);
+}
+
+static void receive_sub(void)
+{
+	char buf[8];
+
+	if (recv(w.sub, buf, sizeof(buf), 0) != -1 || errno != EPROTO)
+		wrong("recv: %s", strerror(errno));
+}
+
+static void detach(void)
+{
+	/* who was first does not matter */
+	if (ioctl(w.sub, WEIR_IOC_DETACH, WEIR_ID_STREAM) && errno != ENXIO)
+		wrong("detach: %s", tap_words(w.sub));
+}
+
+/* Goes on when readers have been evicted, or gone. */
+static void block(void)
+{
+	if (!(tap_poll(w.pub, POLLOUT, TAP_DEADLINE_MS) & POLLOUT))
+		wrong("the writer is not woken");
+}
+
+/* The same, and does not wait for it. */
+static void block_now(void)
+{
+	tap_poll_now(w.pub, POLLOUT);
+}
+
+static void receive_liar(void)
+{
+	char buf[8];
+
+	if (recv(w.sub, buf, sizeof(buf), MSG_DONTWAIT) != -1)
+		wrong("a cursor that is no position was read from");
+}
+
+static void receive_error(void)
+{
+	char buf[8];
+
+	if (recv(w.sub, buf, sizeof(buf), 0) != -1)
+		wrong("an answer by nobody");
+}
+
+static void leave_sub(void)
+{
+	drop(&w.sub);
+}
+
+static void leave_pub(void)
+{
+	drop(&w.pub);
+}
+
+static void leave_pub_expire(void)
+{
+	drop(&w.pub);
+	if (!tap_until(point_count("expire_done", 0)))
+		wrong("the stream does not expire");
+}
+
+/* The held cursor goes on, and is held once more. */
+static void hold_again(void)
+{
+	int fd = subscriber(HOUR_MS);
+
+	close(fd);
+}
+
+static void resume_and_detach(void)
+{
+	w.sub = subscriber(HOUR_MS);
+	detach();
+	drop(&w.sub);
+}
+
+static void linger_again(void)
+{
+	int fd = publisher("/race/p", HOUR_MS, 0);
+
+	close(fd);
+}
+
+static void other_namespace(void)
+{
+	in_namespace(leave_behind);
+}
+
+/* The end of a namespace has come to its streams. */
+static void until_ending(void)
+{
+	if (!tap_until(tap_stat("drops/netns") > w.ended))
+		wrong("the namespace does not end");
+}
+
+static void until_ended(void)
+{
+	remember();
+	other_namespace();
+	until_ending();
+}
+
+static int unload(void)
+{
+	return (int)syscall(SYS_delete_module, "weir", O_NONBLOCK);
+}
+
+static void load(void)
+{
+	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		tap_bail("load the module");
+	close(fd);
+}
+
+static void unload_refused(void)
+{
+	if (!unload())
+		wrong("unloaded with sockets");
+}
+
+static void unload_load(void)
+{
+	/* the core may still hold a reference of a socket that is released */
+	if (!tap_until(!unload()))
+		wrong("not unloaded: %s", strerror(errno));
+	else
+		load();
+}
+
+/* In a namespace: what ends on time does so as the namespace ends. */
+static void brief_stream(void)
+{
+	int fd = publisher("/race/q", 1, 0);
+
+	close(fd);
+	if (!tap_until(point_count("expire_work", 1)))
+		wrong("no work");
+}
+
+static void brief_hold(void)
+{
+	int p = publisher("/race/q", HOUR_MS, 0), s = subscriber(1);
+
+	close(s);
+	close(p);
+	if (!tap_until(point_count("hold_work", 1)))
+		wrong("no work");
+}
+
+static void expire_in_namespace(void)
+{
+	in_namespace(brief_stream);
+}
+
+static void hold_in_namespace(void)
+{
+	in_namespace(brief_hold);
+}
+
+/* The namespace looks at the ring whose last reference goes meanwhile. */
+static void expire_as_it_is_found(void)
+{
+	point_set("expire_work", WAIT_US, 1000, 1);
+	in_namespace(brief_stream);
+}
+
+static void let_expire(void)
+{
+	point_set("expire_work", 0, 0, 0);
+}
+
+/* --- looking at the result ------------------------------------------------ */
+
+static void told_of_eviction(void)
+{
+	char buf[8];
+
+	if (recv(w.more, buf, sizeof(buf), MSG_DONTWAIT) != -1 ||
+	    errno != ESTALE)
+		wrong("a reader that was evicted is not told");
+}
+
+static void still_held(void)
+{
+	char buf[8];
+
+	if (!tap_until(point_count("hold_done", 0)))
+		wrong("the first hold has no end");
+	w.sub = subscriber(0);
+	if (recv(w.sub, buf, sizeof(buf), MSG_DONTWAIT) != 4)
+		wrong("a hold was ended by the work of the last one");
+}
+
+static void still_lingers(void)
+{
+	if (!tap_until(point_count("expire_done", 0)))
+		wrong("the first linger has no end");
+	w.pub = publisher("/race/p", 0, 0);
+	if (!tap_info(w.pub).resumed)
+		wrong("a linger was ended by the work of the last one");
+}
+
+static void goes_on(void)
+{
+	char buf[8];
+
+	if (w.pub < 0) {
+		w.pub = publisher("/race/p", 0, 0);
+		if (!tap_info(w.pub).resumed)
+			wrong("the stream does not linger");
+	}
+	w.sub = subscriber(0);
+	if (recv(w.sub, buf, sizeof(buf), MSG_DONTWAIT) != 4)
+		wrong("the cursor is not held");
+}
+
+static void stream_expired(void)
+{
+	char buf[8];
+
+	/* a stream that ends has no more to say than that it is gone */
+	if (!tap_until(point_count("expire_done", 0)) ||
+	    recv(w.more, buf, sizeof(buf), MSG_DONTWAIT) != -1)
+		wrong("the stream does not end");
+}
+
+/* Neither attached nor held. */
+static void all_gone(void)
+{
+	if (!tap_until(tap_stat("stats/readers") <= w.readers))
+		wrong("readers stay");
+}
+
+static const struct race races[] = {
+	{ "attach, and a receive that ends the stream", "attach_show",
+	  nonsense, attach_sub, receive_sub, NULL, 0, 0 },
+	{ "attach, before it gates", "attach_gate",
+	  publish, attach, leave_pub, NULL, 0, 0 },
+	{ "attach, and evict", "attach_show",
+	  publish_full, attach, block, told_of_eviction, 1, 0 },
+	{ "attach, before it has a slot, and evict", "attach_slot",
+	  publish_full, attach, block, NULL, 1, 0 },
+	{ "attach, as a hold ends", "hold_work",
+	  stream_and_short_hold, leave_sub, attach, NULL, 1, 0 },
+	{ "attach, and linger", "attach_show",
+	  stream_and_hold, attach, leave_pub, NULL, 0, 0 },
+	{ "attach, as the stream expires", "expire_work",
+	  lingers_briefly, leave_pub, attach, stream_expired, 1, 0 },
+	{ "attach, and the end of a namespace", "attach_show",
+	  publish, attach, until_ended, NULL, 1, 0 },
+	{ "attach, and unload", "attach_show",
+	  publish, attach, unload_refused, NULL, 1, 0 },
+
+	{ "detach twice", "detach",
+	  stream_and_reader, detach, detach, NULL, 1, 0 },
+	{ "detach, as it is to be evicted", "evict",
+	  publish_full, block_now, detach, NULL, 1, 0 },
+	{ "detach, as its hold ends", "hold_work",
+	  stream_and_short_hold, leave_sub, resume_and_detach, all_gone, 1, 0 },
+	{ "detach, and linger", "detach",
+	  stream_and_reader, detach, leave_pub, NULL, 1, 0 },
+	{ "detach, as the stream expires", "expire_work",
+	  short_stream_and_reader, leave_pub, detach, all_gone, 1, 0 },
+	{ "detach, and the end of a namespace", "detach",
+	  stream_and_reader, detach, until_ended, NULL, 1, 0 },
+	{ "detach, and unload", "detach",
+	  stream_and_reader, detach, unload_refused, NULL, 1, 0 },
+
+	{ "evict, as it is to be held", "leave",
+	  publish_full, leave_sub, block, all_gone, 1, 0 },
+	{ "evict, as it is held again", "evict",
+	  full_and_held, block_now, hold_again, all_gone, 1, 0 },
+	{ "evict, as the writer goes", "evict",
+	  publish_full, block_now, leave_pub, NULL, 0, 0 },
+	{ "evict, and linger", "evict",
+	  liar_and_stream, receive_liar, leave_pub, NULL, 1, 0 },
+	{ "evict, and the stream expires", "evict",
+	  liar_and_short_stream, receive_liar, leave_pub_expire, NULL, 1, 0 },
+	{ "evict, and the end of a namespace", "evict",
+	  liar_and_stream, receive_liar, until_ended, NULL, 1, 0 },
+	{ "evict, and unload", "evict",
+	  liar_and_stream, receive_liar, unload_refused, NULL, 1, 0 },
+
+	{ "hold, as the last hold ends", "hold_work",
+	  stream_and_short_hold, leave_sub, hold_again, still_held, 1, 0 },
+	{ "hold, and linger", "leave",
+	  stream_and_hold, leave_sub, leave_pub, goes_on, 0, 0 },
+	{ "hold again, as the stream expires", "expire_work",
+	  short_stream_held, leave_pub, hold_again, all_gone, 1, 0 },
+	{ "go on with what is held, and linger", "resume",
+	  held, hold_again, leave_pub, goes_on, 0, 0 },
+	{ "a hold ends, and its namespace", "hold_work",
+	  remember, hold_in_namespace, until_ending, NULL, 1, 0 },
+	{ "a hold ends, and the module is unloaded", "hold_work",
+	  remember, hold_in_namespace, unload_load, NULL, 0, 1000000 },
+	{ "hold, and unload", "leave",
+	  stream_and_hold, leave_sub, unload_refused, goes_on, 1, 0 },
+
+	{ "linger, as the last linger ends", "expire_work",
+	  lingers_briefly, leave_pub, linger_again, still_lingers, 1, 0 },
+	{ "linger, and the end of a namespace", "netns_exit",
+	  stream_and_hold, other_namespace, leave_pub, NULL, 1, 0 },
+	{ "linger, and unload", "linger",
+	  publish, leave_pub, unload_refused, NULL, 1, 0 },
+
+	{ "a stream expires as the end of its namespace finds it", "ring_next",
+	  remember, expire_as_it_is_found, let_expire, NULL, 1, 0 },
+	{ "a stream expires, and its namespace ends", "expire_work",
+	  remember, expire_in_namespace, until_ending, NULL, 1, 0 },
+	{ "a stream expires, and the module is unloaded", "expire_work",
+	  remember, expire_in_namespace, unload_load, NULL, 0, 1000000 },
+	{ "a stream that lingers has a new owner, and a subscriber", "take_over",
+	  lingering, linger_again, attach, NULL, 0, 0 },
+
+	{ "a namespace ends, and the module is unloaded", "netns_exit",
+	  remember, other_namespace, unload_load, NULL, 0, 1000000 },
+
+	{ "a target goes, and its caller", "port_close",
+	  serve, leave_pub, leave_sub, NULL, 1, 0 },
+	{ "a target goes, and its caller waits for it", "target_remove",
+	  serve, leave_pub, receive_error, NULL, 0, 0 },
+};
+
+/* --- running them --------------------------------------------------------- */
+
+/**
+ * struct side - a thread that does one of the two things
+ * @fn: the thing.
+ * @thread: it.
+ * @tid: its number, 0 before it has begun.
+ * @over: it has ended.
+ */
+struct side {
+	void		(*fn)(void);
+	pthread_t	thread;
+	pid_t		tid;
+	int		over;
+};
+
+static void *side_run(void *arg)
+{
+	struct side *s = arg;
+
+	__atomic_store_n(&s->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+	s->fn();
+	__atomic_store_n(&s->over, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static int side_over(struct side *s)
+{
+	return __atomic_load_n(&s->over, __ATOMIC_SEQ_CST);
+}
+
+static void side_begin(struct side *s, void (*fn)(void))
+{
+	memset(s, 0, sizeof(*s));
+	s->fn = fn;
+	if (pthread_create(&s->thread, NULL, side_run, s))
+		tap_bail("thread");
+	tap_until(__atomic_load_n(&s->tid, __ATOMIC_SEQ_CST));
+}
+
+/* Does it sleep? What it waits for may be what the first side holds. */
+static int side_asleep(struct side *s)
+{
+	char path[64], line[300] = "", *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", s->tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
+		line[0] = 0;
+	close(fd);
+	p = strrchr(line, ')');
+	return p && p[1] && strchr("SD", p[2]);
+}
+
+static void side_end(struct side *s)
+{
+	if (!tap_until(side_over(s)))
+		tap_bail("a side hangs");
+	pthread_join(s->thread, NULL);
+}
+
+/*
+ * One meeting. @us: how long the first waits by itself, 0: until the second is
+ * done, or waits as well. @random: who is first is not known.
+ */
+static int meet(const struct race *r, unsigned int us, int random)
+{
+	long long before = left();
+	struct side first, second;
+	int met, gone;
+
+	w = (struct world){
+		.pub = -1, .sub = -1, .more = -1,
+		.readers = tap_stat("stats/readers"),
+	};
+	r->begin();
+	point_set(r->point, us ?: WAIT_US, 1000, 1);
+	side_begin(&first, r->first);
+	met = tap_until(point_count(r->point, 1) || (us && side_over(&first)));
+	side_begin(&second, r->second);
+	if (!us) {
+		if (r->finish)
+			tap_until(side_over(&second));
+		else
+			tap_until(side_over(&second) || side_asleep(&second));
+		point_set(r->point, 0, 0, 0);
+	}
+	side_end(&second);
+	side_end(&first);
+	if (r->end && !random)
+		r->end();
+	clear();
+	/* an entry that fails is not to have the others fail */
+	gone = tap_until(left() <= before);
+	if (!met)
+		wrong("nobody came to %s", r->point);
+	if (!gone)
+		wrong("left: %lld rings, %lld readers, %lld bytes, %lld sockets",
+		      tap_stat("stats/rings"), tap_stat("stats/readers"),
+		      tap_stat("stats/ring_bytes"), tap_stat("stats/sockets"));
+	return !w.bad[0];
+}
+
+static void points_reset(void)
+{
+	if (tap_write_file(POINTS, "reset"))
+		tap_bail("reset");
+}
+
+static long long taint(void)
+{
+	return tap_read_file("/proc/sys/kernel/tainted") &
+	       ~(1LL << 12 | 1LL << 13 | 1LL << 18);
+}
+
+/* Schedules at random: the points of others hold threads up as well. */
+static void at_random(unsigned int seconds, unsigned int seed)
+{
+	static const char *const points[] = {
+		"attach_slot", "attach_gate", "attach_show", "detach", "evict",
+		"leave", "hold_work", "resume", "owner_gone", "linger",
+		"expire_work", "take_over", "ring_next", "netns_exit",
+	};
+	uint64_t end = tap_now_ms() + seconds * 1000ULL;
+	unsigned long n = 0, bad = 0;
+	size_t i;
+
+	while (tap_now_ms() < end && !bad && !taint()) {
+		const struct race *r;
+
+		srand(seed + (unsigned int)n);
+		r = &races[(unsigned int)rand() % (sizeof(races) / sizeof(*r))];
+		points_reset();
+		for (i = 0; i < sizeof(points) / sizeof(*points); i++)
+			if (rand() % 4 == 0 && strcmp(points[i], r->point))
+				point_set(points[i],
+					  (unsigned int)rand() % 20000, 300, -1);
+		if (!meet(r, r->us ?: rand() % 2 ? 0 :
+			     1 + (unsigned int)rand() % 50000, 1)) {
+			tap_diag("seed %u: %s: %s", seed + (unsigned int)n,
+				 r->name, w.bad);
+			bad++;
+		}
+		n++;
+	}
+	tap_diag("%lu meetings at random from seed %u", n, seed);
+	tap_ok(!bad && !taint(), "meetings at random");
+}
+
+int main(void)
+{
+	const char *seconds = getenv("WEIR_RACES_SECONDS");
+	const char *seed = getenv("WEIR_TEST_SEED");
+	size_t i;
+
+	tap_family();
+	if (geteuid())
+		tap_skip_all("needs root");
+	if (access(POINTS, W_OK))
+		tap_skip_all("the module has no race points: they are in the sanitizer kernel's alone");
+	if (!tap_until(!left()))
+		tap_skip_all("somebody else uses weir");
+	signal(SIGPIPE, SIG_IGN);
+	if (seconds) {
+		/* passes of a soak do not overlap */
+		at_random((unsigned int)atoi(seconds),
+			  seed ? (unsigned int)atoi(seed) << 16 : 0);
+	} else {
+		tap_watchdog(300);
+		for (i = 0; i < sizeof(races) / sizeof(*races); i++) {
+			points_reset();
+			if (!tap_ok(meet(&races[i], races[i].us, 0), "%s",
+				    races[i].name))
+				tap_diag("%s", w.bad);
+		}
+	}
+	points_reset();
+	tap_is(taint(), 0, "the kernel is clean");
+	return tap_done();
+}
