@@ -83,7 +83,8 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	bool barrier = false;
 
 	spin_lock(&ring->lock);
-	if (list_empty(&rd->armed_link) && !list_empty(&rd->ring_link)) {
+	/* one that is detached or held by name has no socket to be woken */
+	if (list_empty(&rd->armed_link) && rd->ws) {
 		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
 		bool rare = seq - ring->arm_seq >
 			    READ_ONCE(weir_tunables.fence_records);
