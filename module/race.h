@@ -17,6 +17,7 @@
  *   detach        it is off its ring; its socket knows it still
  *   evict         it is to be evicted
  *   leave         its socket lets go of it
+ *   keep          it is held by name; the socket has it on its list still
  *   hold_work     its hold time is over; the lock is not taken yet
  *   hold_done     the work of that has nothing more to do
  *   resume        a held cursor is found; its hold is not cancelled yet
@@ -32,11 +33,11 @@
  */
 #define WEIR_RACE_POINTS(point)						\
 	point(attach_slot) point(attach_gate) point(attach_show)	\
-	point(detach) point(evict) point(leave) point(hold_work)	\
-	point(hold_done) point(resume) point(owner_gone) point(linger)	\
-	point(expire_work) point(expire_done) point(take_over)		\
-	point(ring_next) point(netns_exit) point(port_close)		\
-	point(target_remove)
+	point(detach) point(evict) point(leave) point(keep)		\
+	point(hold_work) point(hold_done) point(resume)			\
+	point(owner_gone) point(linger) point(expire_work)		\
+	point(expire_done) point(take_over) point(ring_next)		\
+	point(netns_exit) point(port_close) point(target_remove)
 
 #define WEIR_RACE_ENUM(name)	WEIR_RACE_##name,
 enum weir_race_point {

@@ -492,6 +492,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	/* under the lock: who detaches or evicts it next finds the work */
 	weir_delayed_requeue(weir_wq, &rd->hold, max(left, 0L), &rd->ref);
 	spin_unlock(&ring->lock);
+	weir_race_point(keep);
 	if (ws)
 		weir_reader_hide(ws, rd);
 	return true;

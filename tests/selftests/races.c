@@ -29,12 +29,13 @@
  * @pub: publisher.
  * @sub: subscriber.
  * @more: another socket.
+ * @other: another publisher.
  * @ended: streams that ends of namespaces have ended before.
  * @readers: attached before, by entries that failed.
  * @bad: something did not come out as it must; says what.
  */
 static struct world {
-	int	pub, sub, more;
+	int	pub, sub, more, other;
 	long long ended, readers;
 	char	bad[128];
 } w;
@@ -168,6 +169,7 @@ static void clear(void)
 
 	drop(&w.sub);
 	drop(&w.more);
+	drop(&w.other);
 	drop(&w.pub);
 	fd = publisher("/race/p", 0, 0);
 	close(fd);
@@ -261,6 +263,20 @@ static void held(void)
 {
 	stream_and_hold();
 	drop(&w.sub);
+}
+
+/* A subscribe to all under the cursor name fails when it has joined the first. */
+static void held_and_in_use(void)
+{
+	/* with nothing to be read, so that who polls is to be woken */
+	w.pub = publisher("/race/p", HOUR_MS, 0);
+	w.sub = subscriber(HOUR_MS);
+	drop(&w.sub);
+	w.other = publisher("/race/q", 0, 0);
+	w.more = fresh(0, 0);
+	if (tap_connect(w.more, "/race/q"))
+		wrong("connect: %s", tap_words(w.more));
+	w.sub = fresh(HOUR_MS, 0);
 }
 
 static void short_stream_held(void)
@@ -359,6 +375,19 @@ static void attach(void)
 static void attach_sub(void)
 {
 	join(w.sub);
+}
+
+static void attach_refused(void)
+{
+	if (!tap_connect(w.sub, "/race/*") || errno != EBUSY)
+		wrong("a cursor name in use is not refused");
+}
+
+static void poll_and_publish(void)
+{
+	tap_poll_now(w.sub, POLLIN);
+	if (send(w.pub, "wakes", 5, MSG_DONTWAIT) != 5)
+		wrong("send: %s", strerror(errno));
 }
 
 static void receive_sub(void)
@@ -652,6 +681,8 @@ static const struct race races[] = {
 	  stream_and_hold, leave_sub, leave_pub, goes_on, 0, 0 },
 	{ "hold again, as the stream expires", "expire_work",
 	  short_stream_held, leave_pub, hold_again, all_gone, 1, 0 },
+	{ "hold again for a subscribe that fails, and its socket polls", "keep",
+	  held_and_in_use, attach_refused, poll_and_publish, NULL, 1, 0 },
 	{ "go on with what is held, and linger", "resume",
 	  held, hold_again, leave_pub, goes_on, 0, 0 },
 	{ "a hold ends, and its namespace", "hold_work",
@@ -759,7 +790,7 @@ static int meet(const struct race *r, unsigned int us, int random)
 	int met, gone;
 
 	w = (struct world){
-		.pub = -1, .sub = -1, .more = -1,
+		.pub = -1, .sub = -1, .more = -1, .other = -1,
 		.readers = tap_stat("stats/readers"),
 	};
 	r->begin();
@@ -807,7 +838,7 @@ static void at_random(unsigned int seconds, unsigned int seed)
 {
 	static const char *const points[] = {
 		"attach_slot", "attach_gate", "attach_show", "detach", "evict",
-		"leave", "hold_work", "resume", "owner_gone", "linger",
+		"leave", "keep", "hold_work", "resume", "owner_gone", "linger",
 		"expire_work", "take_over", "ring_next", "netns_exit",
 	};
 	uint64_t end = tap_now_ms() + seconds * 1000ULL;
