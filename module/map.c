@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 
 #include "weir.h"
+#include "memory.h"
 
 /* mmap offset: the id from bit 36 up, the region from bit 34 up. */
 #define WEIR_MAP_ID_SHIFT	36
@@ -261,6 +262,9 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 		return 0;
 	if (!map->rd && map->region == WEIR_MAP_VIEW)
 		n = 1;
+	/* page tables: a word a page */
+	if (weir_memory_short(n * sizeof(void *)))
+		return -ENOMEM;
 	while (i < n) {
 		unsigned long addr = vma->vm_start + i * PAGE_SIZE;
 		unsigned long data = map->rd ? 2 : 1, left;

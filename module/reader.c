@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "weir.h"
+#include "memory.h"
 #include "race.h"
 #include "trace.h"
 
@@ -73,7 +74,7 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
 	if (err)
 		goto err_free;
-	rd->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	rd->page = alloc_page(WEIR_GFP_PAGES);
 	if (!rd->page)
 		goto err_uncharge;
 	rd->cursor = page_address(rd->page);

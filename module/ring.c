@@ -17,6 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "weir.h"
+#include "memory.h"
 #include "race.h"
 #include "trace.h"
 
@@ -39,33 +40,54 @@ static void weir_ring_free_pages(struct weir_ring *ring)
 		put_page(ring->status_page);
 }
 
+/* Pages that are allocated between two looks at the memory that is left. */
+#define WEIR_LOOK_PAGES	(SZ_4M >> PAGE_SHIFT)
+
+/*
+ * What a ring of so many data pages takes: they, its head and status pages and,
+ * in whole pages, the array of pages and the page tables of the kernel's double
+ * mapping (a word of each a page).
+ */
+static u64 weir_ring_cost(unsigned int pages)
+{
+	u64 words = 3ULL * pages * sizeof(void *);
+
+	return ((u64)pages + 2) * PAGE_SIZE + (words & PAGE_MASK);
+}
+
 /*
  * Data pages, in blocks of 2^@order that are split into single pages at once,
  * so that each page has a reference count of its own, whoever maps it.
  */
-static int weir_ring_alloc_data(struct weir_ring *ring, unsigned int total,
-				int node, unsigned int order)
+static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
+				 int node, unsigned int order, const char **why)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
-	struct page **twice;
-	unsigned int i;
+	unsigned int looked = 0, i;
 
-	ring->pages = kvcalloc(total, sizeof(*ring->pages), GFP_KERNEL_ACCOUNT);
+	ring->pages = kvcalloc(total, sizeof(*ring->pages),
+			       GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL);
 	if (!ring->pages)
 		return -ENOMEM;
-	if (order)
-		gfp |= __GFP_NORETRY;
-
 	while (ring->nr_pages < total) {
+		gfp_t gfp = WEIR_GFP_PAGES;
 		struct page *page;
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		/* others allocate, too */
+		if (ring->nr_pages - looked >= WEIR_LOOK_PAGES) {
+			looked = ring->nr_pages;
+			*why = weir_memory_short((u64)(total - looked) *
+						 PAGE_SIZE);
+			if (*why)
+				return -ENOMEM;
+		}
+		if (order)
+			gfp = (gfp & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
 		page = alloc_pages_node(node, gfp, order);
 		if (!page && order) {
 			/* no large block: small ones for the rest */
 			order = 0;
-			gfp &= ~__GFP_NORETRY;
 			continue;
 		}
 		if (!page)
@@ -77,8 +99,17 @@ static int weir_ring_alloc_data(struct weir_ring *ring, unsigned int total,
 		cond_resched();
 	}
 	ring->page_order = order;
+	return 0;
+}
 
-	twice = kvmalloc_array(total, 2 * sizeof(*twice), GFP_KERNEL);
+/* The kernel's double mapping of the data pages. */
+static int weir_ring_map_data(struct weir_ring *ring)
+{
+	unsigned int total = ring->nr_pages;
+	struct page **twice;
+
+	twice = kvmalloc_array(total, 2 * sizeof(*twice),
+			       GFP_KERNEL | __GFP_RETRY_MAYFAIL);
 	if (!twice)
 		return -ENOMEM;
 	memcpy(twice, ring->pages, array_size(total, sizeof(*twice)));
@@ -86,6 +117,25 @@ static int weir_ring_alloc_data(struct weir_ring *ring, unsigned int total,
 	ring->view.data = vmap(twice, 2 * total, VM_MAP, PAGE_KERNEL);
 	kvfree(twice);
 	return ring->view.data ? 0 : -ENOMEM;
+}
+
+/* All of a ring's memory; -ENOMEM with words, or -EINTR. */
+static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
+			   const struct weir_sock *ws, const char **why)
+{
+	bool huge = ws->huge && total >= 1U << WEIR_HUGE_ORDER;
+	int err;
+
+	*why = weir_memory_short(ring->charge.used[WEIR_ACCOUNT_BYTES]);
+	if (*why)
+		return -ENOMEM;
+	ring->head_page = alloc_pages_node(ws->node, WEIR_GFP_PAGES, 0);
+	ring->status_page = alloc_pages_node(ws->node, WEIR_GFP_PAGES, 0);
+	if (!ring->head_page || !ring->status_page)
+		return -ENOMEM;
+	err = weir_ring_alloc_pages(ring, total, ws->node,
+				    huge ? WEIR_HUGE_ORDER : 0, why);
+	return err ?: weir_ring_map_data(ring);
 }
 
 static void weir_ring_expire_work(struct work_struct *work)
@@ -119,14 +169,15 @@ static void weir_ring_expire_work(struct work_struct *work)
  * @inbox: written by the kernel for @ws instead of by @ws.
  *
  * The pages are charged to the memory cgroup of the calling task. Returns the
- * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap,
- * -ENOMEM, -EINTR when killed meanwhile.
+ * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap, -ENOMEM
+ * with words when it would leave others too little, -EINTR when killed
+ * meanwhile.
  */
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 {
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
 	struct weir_status *status;
 	struct weir_ring *ring;
+	const char *why = NULL;
 	int err;
 
 	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
@@ -155,19 +206,13 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
 
 	/* 1. the caps */
-	err = weir_charge_sock(&ring->charge, ws, bytes + 2 * PAGE_SIZE, 1);
+	err = weir_charge_sock(&ring->charge, ws,
+			       weir_ring_cost(bytes >> PAGE_SHIFT), 1);
 	if (err)
 		goto err_free;
 
 	/* 2. the pages */
-	err = -ENOMEM;
-	ring->head_page = alloc_pages_node(ws->node, gfp, 0);
-	ring->status_page = alloc_pages_node(ws->node, gfp, 0);
-	if (!ring->head_page || !ring->status_page)
-		goto err_pages;
-	err = weir_ring_alloc_data(ring, bytes >> PAGE_SHIFT, ws->node,
-				   ws->huge && bytes >= PAGE_SIZE << WEIR_HUGE_ORDER ?
-				   WEIR_HUGE_ORDER : 0);
+	err = weir_ring_alloc(ring, bytes >> PAGE_SHIFT, ws, &why);
 	if (err)
 		goto err_pages;
 
@@ -196,7 +241,8 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 			goto err_pages;
 	}
 	weir_stat_inc(WEIR_STAT_RINGS);
-	weir_stat_add(WEIR_STAT_RING_BYTES, bytes + 2 * PAGE_SIZE);
+	weir_stat_add(WEIR_STAT_RING_BYTES,
+		      ring->charge.used[WEIR_ACCOUNT_BYTES]);
 	return ring;
 
 err_pages:
@@ -204,7 +250,7 @@ err_pages:
 	weir_uncharge(&ring->charge);
 	if (err == -ENOMEM)
 		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
-	weir_refuse(ws, err, "no memory for the ring");
+	weir_refuse(ws, err, why ?: "no memory for the ring");
 err_free:
 	kfree(ring);
 	return ERR_PTR(err);

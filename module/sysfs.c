@@ -9,6 +9,7 @@
 #include <linux/sysfs.h>
 
 #include "router.h"
+#include "memory.h"
 
 DEFINE_PER_CPU(u64[WEIR_STAT_MAX], weir_stats);
 DEFINE_PER_CPU(u64[WEIR_REASON_MAX], weir_drops);
@@ -17,8 +18,8 @@ struct weir_tunables weir_tunables = {
 	.ring_bytes		= 64 << 10,
 	.ring_bytes_max		= WEIR_RING_MAX,
 	.inbox_bytes		= 16 << 10,
-	.user_bytes_max		= 1ULL << 30,
-	.netns_bytes_max	= 4ULL << 30,
+	.user_bytes_max		= 1ULL << 30,	/* at most: weir_sysfs_init() */
+	.netns_bytes_max	= 4ULL << 30,	/* as that */
 	.user_objects_max	= 1 << 16,
 	.netns_objects_max	= 1 << 18,
 	.streams_max		= 1 << 14,
@@ -309,6 +310,11 @@ int weir_sysfs_init(void)
 {
 	int err;
 
+	/* one user alone can't take all, nor all users of a namespace */
+	weir_tunables.user_bytes_max =
+		weir_memory_share(4, weir_tunables.user_bytes_max);
+	weir_tunables.netns_bytes_max =
+		weir_memory_share(2, weir_tunables.netns_bytes_max);
 	weir_kobj = kobject_create_and_add("weir", kernel_kobj);
 	if (!weir_kobj)
 		return -ENOMEM;

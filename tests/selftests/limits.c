@@ -21,7 +21,7 @@ struct tunable {
 #define U32_MAX		0xffffffffull
 #define S64_MAX		0x7fffffffffffffffull
 
-static const struct tunable tunables[] = {
+static struct tunable tunables[] = {
 	{ "ring_bytes", 65536, 4096, 1 << 30, 1 },
 	{ "ring_bytes_max", 1 << 30, 4096, 1 << 30, 1 },
 	{ "inbox_bytes", 16384, 4096, 1 << 20, 1 },
@@ -62,6 +62,23 @@ static void restore(void)
 
 	for (i = 0; i < TUNABLES; i++)
 		number(tunables[i].name, tunables[i].initial);
+}
+
+/* The default is one part in so many of the machine's memory, or less. */
+static void fit_machine(const char *name, unsigned int part)
+{
+	unsigned long long kib = 0, most;
+	FILE *f = fopen("/proc/meminfo", "r");
+	size_t i;
+
+	if (!f || fscanf(f, "MemTotal: %llu kB", &kib) != 1)
+		tap_bail("MemTotal");
+	fclose(f);
+	most = kib / 4 / part * 4096;
+	for (i = 0; i < TUNABLES; i++)
+		if (!strcmp(tunables[i].name, name) &&
+		    tunables[i].initial > most)
+			tunables[i].initial = most;
 }
 
 static void ranges(const struct tunable *t)
@@ -386,6 +403,8 @@ int main(void)
 		tap_skip_all("needs root");
 	if (tap_stat("stats/rings"))
 		tap_skip_all("somebody else uses weir");
+	fit_machine("user_bytes_max", 4);
+	fit_machine("netns_bytes_max", 2);
 	for (i = 0; i < TUNABLES; i++)
 		ranges(&tunables[i]);
 	bytes_cap("user_bytes_max");
