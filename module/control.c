@@ -9,6 +9,7 @@
 #include <linux/compat.h>
 #include <linux/log2.h>
 #include <linux/ptrace.h>
+#include <linux/sched/signal.h>
 #include <linux/sockios.h>
 #include <linux/uaccess.h>
 #include <asm/ioctls.h>
@@ -222,43 +223,79 @@ static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
 	return 0;
 }
 
-/* Length of a stream's next message, 0 if there is none. */
-static int weir_reader_next_len(const struct weir_reader *rd)
+/*
+ * Length of a stream's next message, 0 if there is none, -EAGAIN when @budget
+ * looks were not enough; *@pos is where to go on. Any context.
+ */
+static int weir_reader_next_len(const struct weir_reader *rd, u64 *pos,
+				u32 budget)
 {
-	u64 pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
-	u64 end = pos + weir_ring_bytes(&rd->ring->view);
 	struct weir_ring_rec rec;
+	int got;
 
-	for (; (s64)(end - pos) > 0; pos = rec.next) {
-		if (weir_ring_peek(&rd->ring->view, &pos, &rec) != 1)
-			break;
+	while (budget--) {
+		got = weir_ring_peek_some(&rd->ring->view, pos, &rec,
+					  WEIR_LOOK_RECORDS);
+		if (got == -EAGAIN)
+			continue;
+		if (got != 1)
+			return 0;
 		if (rec.kind != WEIR_KIND_NOTICE || rd->id != WEIR_ID_INBOX)
 			return rec.len;
+		*pos = rec.next;
 	}
-	return 0;
+	return -EAGAIN;
+}
+
+static u64 weir_reader_pos(const struct weir_reader *rd)
+{
+	return READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
+}
+
+/* The same for a whole ring; gives way. Puts the reader. */
+static int weir_reader_next_len_put(struct weir_reader *rd)
+{
+	u64 pos = weir_reader_pos(rd);
+	u64 end = pos + weir_ring_bytes(&rd->ring->view);
+	int len;
+
+	do {
+		len = weir_reader_next_len(rd, &pos, 1);
+		cond_resched();
+	} while (len == -EAGAIN && (s64)(end - pos) > 0 &&
+		 !signal_pending(current));
+	weir_reader_put(rd);
+	return max(len, 0);
 }
 
 /* FIONREAD: length of the next message; 0 when there is none. */
 static int weir_next_len(struct weir_sock *ws)
 {
-	struct weir_reader *rd;
+	struct weir_reader *rd, *more = NULL;
 	int len = 0;
+	u64 pos;
 
 	if (smp_load_acquire(&ws->port)) {
 		rd = weir_reader_find(ws, WEIR_ID_INBOX);
-		if (rd) {
-			len = weir_reader_next_len(rd);
-			weir_reader_put(rd);
-		}
+		if (rd)
+			len = weir_reader_next_len_put(rd);
 	}
+	if (len)
+		return len;
 	spin_lock(&ws->rlock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
+		pos = weir_reader_pos(rd);
+		len = weir_reader_next_len(rd, &pos, 1);
+		if (len == -EAGAIN) {
+			/* a long look is not for a spinlock */
+			weir_reader_get(rd);
+			more = rd;
+		}
 		if (len)
 			break;
-		len = weir_reader_next_len(rd);
 	}
 	spin_unlock(&ws->rlock);
-	return len;
+	return more ? weir_reader_next_len_put(more) : len;
 }
 
 /* SIOCOUTQ: bytes of ring that readers have not passed. */

@@ -501,6 +501,7 @@ void weir_pair_reset(struct weir_sock *ws)
 	struct weir_reader *rd;
 	struct weir_ring_rec rec;
 	bool unread = !ws->sk.sk_socket;	/* never accepted */
+	int got;
 	u64 pos;
 
 	if (!peer)
@@ -508,7 +509,9 @@ void weir_pair_reset(struct weir_sock *ws)
 	rd = weir_reader_find(ws, WEIR_ID_STREAM);
 	if (rd) {
 		pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
-		unread |= weir_ring_peek(&rd->ring->view, &pos, &rec) == 1;
+		got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,
+					  WEIR_LOOK_RECORDS);
+		unread |= got == 1 || got == -EAGAIN;
 		weir_reader_put(rd);
 	}
 	if (unread)

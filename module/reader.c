@@ -646,6 +646,8 @@ struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
 /*
  * weir_reader_ended() - will nothing more come after this position?
  *
+ * Behind many aborted records there may be something.
+ *
  * The state is looked at before the ring, so that a last record which was
  * published before the end is not overlooked.
  */
@@ -653,11 +655,14 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos)
 {
 	struct weir_ring_rec rec;
 	u32 state = smp_load_acquire(&weir_ring_status(rd->ring)->state);
+	int got;
 
 	if (state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER)
 		return false;
 	pos &= ~(u64)(WEIR_GRANULE - 1);
-	return weir_ring_peek(&rd->ring->view, &pos, &rec) != 1;
+	got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,
+				  WEIR_LOOK_RECORDS);
+	return got != 1 && got != -EAGAIN;
 }
 
 /* What weir_reader_ready() is to say where there may be something. */
@@ -668,7 +673,7 @@ static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos)
 	u64 at = pos, tail;
 	u32 seq;
 
-	if (weir_ring_peek(v, &at, &rec))
+	if (weir_ring_peek_some(v, &at, &rec, WEIR_LOOK_RECORDS))
 		return true;
 	/* overtaken: nothing of its lap is left to be seen where it stands */
 	return !rd->gating && !weir_ring_tail(v, &tail, &seq) &&

@@ -44,7 +44,8 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 		weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
 		return false;
 	}
-	if (weir_ring_resync(v, tail - weir_ring_bytes(v) / 2, tail, &pos)) {
+	if (weir_ring_search(rd->ring, tail - weir_ring_bytes(v) / 2, tail,
+			     &pos)) {
 		u32 at_pos = READ_ONCE(weir_ring_at(v, pos)->seq);
 
 		if (weir_ring_overtaken(v, pos))
@@ -95,6 +96,15 @@ static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
+ * Looks at one stream before it is the next one's turn, and turns of all of them
+ * in a call that may wait and in one that may not. A ring of 1 GiB of aborted
+ * records is passed in fewer.
+ */
+#define WEIR_RECV_LOOKS		100
+#define WEIR_RECV_TURNS		4000
+#define WEIR_RECV_TURNS_NOW	10
+
+/*
  * One record of one stream. Returns its length; 0 with @gone set at the end of
  * the stream; -EAGAIN when there is nothing; -ESTALE after an eviction;
  * -EPROTO for nonsense; -EFAULT.
@@ -108,9 +118,11 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 	u64 pos, start;
 	size_t n;
 
-	for (tries = 0; tries < 100; tries++) {
+	for (tries = 0; tries < WEIR_RECV_LOOKS; tries++) {
 		bool ended;
 
+		if (tries && signal_pending(current))
+			break;
 		if (rd->evicted) {
 			*gone = true;
 			return weir_refuse(ws, -ESTALE, "evicted: this reader held the writer back too long, or its cursor made no sense");
@@ -122,7 +134,7 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		}
 		ended = weir_reader_ended(rd, pos);
 		start = pos;
-		got = weir_ring_peek(v, &pos, &rec);
+		got = weir_ring_peek_some(v, &pos, &rec, WEIR_LOOK_RECORDS);
 		/*
 		 * What was skipped on the way may have been the torn header of
 		 * a record that was overwritten meanwhile.
@@ -131,6 +143,12 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		    weir_ring_overtaken(v, start)) {
 			if (!weir_recv_resync(ws, rd))
 				return weir_recv_nonsense(ws, rd, gone);
+			continue;
+		}
+		if (got == -EAGAIN) {
+			/* let go of them; what comes next wakes the writer */
+			smp_store_release(&rd->cursor->pos, pos);
+			cond_resched();
 			continue;
 		}
 		if (!got) {
@@ -297,7 +315,9 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 				err = sock_intr_errno(timeo);
 			else
 				timeo = schedule_timeout(timeo);
-		} else if (signal_pending(current) || ++idle > 1000) {
+		} else if (signal_pending(current) ||
+			   ++idle > (timeo ? WEIR_RECV_TURNS :
+					     WEIR_RECV_TURNS_NOW)) {
 			/* a hostile writer makes and unmakes a record */
 			err = signal_pending(current) ?
 			      sock_intr_errno(timeo) : -EAGAIN;

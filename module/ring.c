@@ -314,7 +314,7 @@ struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id)
  */
 bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 {
-	const u64 chunk = SZ_4M, size = weir_ring_bytes(&ring->view);
+	const u64 chunk = SZ_64K, size = weir_ring_bytes(&ring->view);
 
 	if (to - from > size)
 		from = to > size ? to - size : 0;

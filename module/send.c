@@ -40,8 +40,12 @@ static int weir_send_wait(struct weir_sock *ws, u32 total, long *timeo)
 			err = sock_intr_errno(*timeo);
 		else
 			*timeo = schedule_timeout(*timeo);
+	} else if (signal_pending(current)) {
+		/* a hostile thread makes and unmakes room */
+		err = sock_intr_errno(*timeo);
 	}
 	finish_wait(sk_sleep(sk), &wait);
+	cond_resched();
 	return err;
 }
 

@@ -573,6 +573,12 @@ int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
 u64 weir_name_bytes(const char *name, u32 len);
 bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner);
 
+/*
+ * Aborted records that one look at a ring passes. What is behind them counts as
+ * something to see: recvmsg lets go of them, so many at a time.
+ */
+#define WEIR_LOOK_RECORDS	64
+
 /* --- ring.c --- */
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
 void weir_ring_get(struct weir_ring *ring);

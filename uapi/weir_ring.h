@@ -206,7 +206,8 @@ static inline int weir_ring_tail(const struct weir_ring_view *r, __u64 *pos,
 {
 	int tries;
 
-	for (tries = 0; tries < 1000; tries++) {
+	/* the limit moves once a lap: a writer that moves it each time lies */
+	for (tries = 0; tries < 64; tries++) {
 		__u64 limit = weir_load_acquire(&r->head->limit);
 		__u64 claim = weir_load_acquire(&r->head->claim);
 		__u64 tail = weir_ring_claim_pos(claim, limit);
@@ -286,15 +287,18 @@ weir_inline int weir_ring_claim_plain(const struct weir_ring_view *r,
  * @pos: out: the record's position.
  * @seq: out: its record count, low 32 bits.
  *
- * Returns 0, or -EAGAIN when the limit as last computed does not allow it:
- * scan the cursors (weir_ring_scan_*) and try again.
+ * Returns 0, or -EAGAIN when the limit as last computed does not allow it, or
+ * other threads were faster 1000 times: scan the cursors (weir_ring_scan_*) and
+ * try again.
  */
 static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 				  int shared, __u64 *pos, __u32 *seq)
 {
 	__u32 need = total >> WEIR_GRANULE_SHIFT;
+	int tries;
 
-	for (;;) {
+	/* not for ever: a hostile thread may change the word all the time */
+	for (tries = 0; tries < 1000; tries++) {
 		__u64 claim = weir_load(&r->head->claim);
 		/* another thread, or the kernel, may have looked for us: (D) */
 		__u64 limit = weir_load_acquire(&r->head->limit);
@@ -320,6 +324,7 @@ static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 		*seq = n;
 		return 0;
 	}
+	return -EAGAIN;
 }
 
 /**
@@ -487,17 +492,19 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 }
 
 /**
- * weir_ring_peek() - look at the record at a position
+ * weir_ring_peek_some() - weir_ring_peek() that gives up after a while
  * @r: the ring.
  * @pos: position, a multiple of 64; moved past aborted records.
  * @out: the record, if there is one.
+ * @most: aborted records to move past, at least 1.
  *
- * Returns 1 with a record, 0 when there is none yet, -EPROTO when the header
- * is nonsense (the owner is hostile or broken, or a lossy reader has been
- * overtaken between two loads).
+ * Returns what weir_ring_peek() does, or -EAGAIN when @most aborted records
+ * have been passed: there may be something at @pos. A party that holds a lock,
+ * or works for others too, bounds its look by this.
  */
-static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
-				 struct weir_ring_rec *out)
+static inline int weir_ring_peek_some(const struct weir_ring_view *r,
+				      __u64 *pos, struct weir_ring_rec *out,
+				      __u32 most)
 {
 	__u64 left = weir_ring_bytes(r);
 	int ret;
@@ -520,6 +527,8 @@ static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
 			if (left < total)
 				return -EPROTO;
 			left -= total;
+			if (!--most)
+				return -EAGAIN;
 			continue;
 		}
 		out->rec = rec;
@@ -532,6 +541,23 @@ static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
 		return 1;
 	}
 	return ret;
+}
+
+/**
+ * weir_ring_peek() - look at the record at a position
+ * @r: the ring.
+ * @pos: position, a multiple of 64; moved past aborted records.
+ * @out: the record, if there is one.
+ *
+ * Returns 1 with a record, 0 when there is none yet, -EPROTO when the header
+ * is nonsense (the owner is hostile or broken, or a lossy reader has been
+ * overtaken between two loads).
+ */
+static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
+				 struct weir_ring_rec *out)
+{
+	/* a ring holds fewer records than that */
+	return weir_ring_peek_some(r, pos, out, ~0U);
 }
 
 /**

@@ -320,6 +320,33 @@ static void ring_peek__skips_a_ring_full_of_aborted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pos, RING_BYTES);
 }
 
+static void ring_peek_some__gives_up_and_goes_on(struct kunit *test)
+{
+	struct ring *ring = test->priv;
+	struct weir_ring_rec rec;
+	u64 at, pos = 0;
+	u32 seq;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		KUNIT_ASSERT_EQ(test, weir_ring_claim(&ring->r, 128, 0, &at,
+						      &seq), 0);
+		ring_commit(ring, at, seq, 70, i, WEIR_REC_ABORTED);
+	}
+	KUNIT_ASSERT_EQ(test, ring_write(ring, 8, 3, &at), 0);
+	KUNIT_EXPECT_EQ(test, weir_ring_peek_some(&ring->r, &pos, &rec, 4),
+			-EAGAIN);
+	KUNIT_EXPECT_EQ(test, pos, 4 * 128);
+	KUNIT_EXPECT_EQ(test, weir_ring_peek_some(&ring->r, &pos, &rec, 4),
+			-EAGAIN);
+	KUNIT_EXPECT_EQ(test, pos, 8 * 128);
+	KUNIT_EXPECT_EQ(test, weir_ring_peek_some(&ring->r, &pos, &rec, 4), 1);
+	KUNIT_EXPECT_EQ(test, pos, at);
+	KUNIT_EXPECT_TRUE(test, ring_payload_ok(&rec, 8, 3));
+	/* a record at once takes nothing of what may be passed */
+	KUNIT_EXPECT_EQ(test, weir_ring_peek_some(&ring->r, &pos, &rec, 1), 1);
+}
+
 /* A header left from the lap before, or another ring's, is not a record. */
 static void ring_peek__ignores_earlier_laps(struct kunit *test)
 {
@@ -765,6 +792,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_peek__wraps_at_the_end),
 	KUNIT_CASE(ring_peek__skips_aborted),
 	KUNIT_CASE(ring_peek__skips_a_ring_full_of_aborted),
+	KUNIT_CASE(ring_peek_some__gives_up_and_goes_on),
 	KUNIT_CASE(ring_peek__ignores_earlier_laps),
 	KUNIT_CASE(ring_peek__crosses_32_bits),
 	KUNIT_CASE(ring_seq__of_the_next_record),

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A publisher fills its ring with aborted records, as small as they can be. A
+ * subscriber of another user who looks whether there is something pays for a
+ * bounded look, however large the ring; recvmsg gets over them to the record
+ * behind.
+ */
+#include "hard.h"
+#include "tenants.h"
+
+#define PATH	"/looks/stream"
+#define POLLS	300
+
+enum phase { EMPTY, ABORTED };
+
+/**
+ * struct stage - what attacker and victim share
+ * @meter: the victim's.
+ * @type: of the subscriber: gating or lossy.
+ * @ring_bytes: of the attacker's outbox.
+ * @step: how far they are: the attacker publishes (1), the victim has measured
+ *	an empty ring (2), the ring is full (3), the victim has measured it (4).
+ * @ready: polls in the second phase that said that there is something.
+ * @got: bytes of the record behind, as received.
+ */
+struct stage {
+	struct tenant_meter meter;
+	int type;
+	unsigned int ring_bytes;
+	int step;
+	int ready;
+	ssize_t got;
+};
+
+static void step(struct stage *s, int to)
+{
+	__atomic_store_n(&s->step, to, __ATOMIC_RELEASE);
+}
+
+static bool reached(struct stage *s, int to)
+{
+	return tap_until(__atomic_load_n(&s->step, __ATOMIC_ACQUIRE) >= to);
+}
+
+static int publish(void *arg)
+{
+	struct stage *s = arg;
+	int fd = tap_publisher(SOCK_RDM, PATH, (int)s->ring_bytes);
+	struct weir_ring_view v;
+	struct weir_record *rec;
+	struct raw_map m;
+	uint32_t seq;
+	__u64 pos;
+
+	if (raw_map(fd, WEIR_ID_OUTBOX, &m))
+		return 2;
+	v = raw_view(&m);
+	step(s, 1);
+	if (!reached(s, 2))
+		return 3;
+	/* which has the limit raised */
+	if (!(tap_poll_now(fd, POLLOUT) & POLLOUT))
+		return 6;
+	while (!weir_ring_claim(&v, 64, 0, &pos, &seq)) {
+		rec = weir_ring_at(&v, pos);
+		memset((char *)rec + 8, 0, 24);
+		rec->seq = seq;
+		rec->flags = WEIR_REC_ABORTED;
+		weir_ring_commit(&v, rec, pos);
+	}
+	tap_kick(fd, WEIR_KICK_READERS);
+	step(s, 3);
+	if (!reached(s, 4))
+		return 4;
+	return send(fd, "behind", 6, 0) == 6 ? 0 : 5;
+}
+
+static int measure(struct stage *s, int fd, int phase)
+{
+	int i, ready = 0;
+	uint64_t begin;
+
+	s->meter.phase = phase;
+	for (i = 0; i < POLLS; i++) {
+		begin = tenant_now_ns();
+		ready += !!tap_poll_now(fd, POLLIN);
+		tenant_note(&s->meter, tenant_now_ns() - begin, 1);
+	}
+	return ready;
+}
+
+static int subscribe(void *arg)
+{
+	struct stage *s = arg;
+	char buf[16];
+	int fd;
+
+	if (!reached(s, 1))
+		return 2;
+	fd = tap_subscriber(s->type, PATH);
+	measure(s, fd, EMPTY);
+	step(s, 2);
+	if (!reached(s, 3))
+		return 3;
+	s->ready = measure(s, fd, ABORTED);
+	step(s, 4);
+	/* all that was aborted lies before it */
+	s->got = recv(fd, buf, sizeof(buf), 0);
+	return 0;
+}
+
+static void looks(struct stage *s, int type, const char *name)
+{
+	unsigned long long empty, aborted;
+	pid_t publisher, subscriber;
+
+	memset(s, 0, sizeof(*s));
+	s->type = type;
+	for (s->ring_bytes = 8 << 20; s->ring_bytes < tap_scale(128 << 20, 0) &&
+				      s->ring_bytes < 128 << 20;)
+		s->ring_bytes *= 2;
+	publisher = tenant_start(TENANT_ATTACKER, publish, s);
+	subscriber = tenant_start(TENANT_VICTIM, subscribe, s);
+	tap_is(tap_wait(subscriber), 0, name);
+	tap_is(tap_wait(publisher), 0, "the publisher ends well");
+	tenant_show(&s->meter, EMPTY, "poll, nothing there");
+	tenant_show(&s->meter, ABORTED, "poll, a ring of aborted records");
+	empty = tenant_quantile(&s->meter, EMPTY, 500);
+	aborted = tenant_quantile(&s->meter, ABORTED, 500);
+	tap_ok(aborted <= 20 * empty,
+	       "a look at %u MiB of aborted records takes at most 20 times as long as at nothing",
+	       s->ring_bytes >> 20);
+	tap_is(s->ready, POLLS, "it says that there may be something");
+	tap_is(s->got, 6, "recvmsg gets the record behind them");
+}
+
+int main(void)
+{
+	struct stage *s = tap_shared(sizeof(*s));
+
+	tap_family();
+	tap_watchdog(200);
+	if (geteuid())
+		tap_skip_all("needs root");
+	looks(s, SOCK_RDM, "a subscriber that the publisher waits for");
+	looks(s, SOCK_DGRAM, "a lossy subscriber");
+	return tap_done();
+}
