@@ -84,7 +84,7 @@ static __always_inline bool weir_alone_send(struct weir_port *port, u64 shape,
 		weir_call_sent(port, call, target,
 			       at.pos + at.inbox->view.secret, round);
 	}
-	weir_place_request(&at, &m, name);
+	weir_place_request(&at, &m, name, 0);
 	WRITE_ONCE(port->pos, m.pos + m.total);
 	weir_port_release(port);
 	smp_mb();						/* (C) */

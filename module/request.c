@@ -177,7 +177,7 @@ static noinline void weir_hand_one(struct weir_port *port,
 		weir_call_sent(port, call, target,
 			       at->pos + at->inbox->view.secret, round);
 	}
-	weir_place_request(at, m, name);
+	weir_place_request(at, m, name, way->deadline_ns);
 }
 
 /*
@@ -431,7 +431,7 @@ static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
 /* A copy for the shadow; whatever becomes of it is no concern of the caller. */
 static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m,
 			     struct weir_route *route,
-			     struct weir_route *mirror)
+			     struct weir_route *mirror, u64 deadline_ns)
 {
 	struct weir_target *target;
 	const struct weir_plan *plan;
@@ -450,7 +450,7 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 	if (target->next || weir_target_open(target) ||
 	    weir_target_claim(target, m, &one, &at))
 		return;
-	weir_place_request(&at, m, 0);
+	weir_place_request(&at, m, 0, deadline_ns);
 	weir_run_touch(&port->run, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
@@ -476,8 +476,8 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 		return WEIR_REASON_LOOP;
 	if (unlikely(!plan))
 		return WEIR_REASON_NO_ROUTE;
-	if (!way->deadline_ns)
-		way->deadline_ns = run->now_ns + plan->timeout_ns;
+	way->deadline_ns = weir_plan_deadline(plan, run->now_ns,
+					      way->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
 	way->n = min(way->n, max(run->batch / plan->spread, 1U));
 	tokens = plan->bucket ? weir_run_tokens(run, plan->bucket) : U32_MAX;
@@ -495,7 +495,8 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 			if (unlikely(plan->mirror) && !way->call &&
 			    weir_run_random(port) % 1000 <
 			    plan->mirror_permille)
-				weir_send_mirror(port, m, route, plan->mirror);
+				weir_send_mirror(port, m, route, plan->mirror,
+						 way->deadline_ns);
 			return 0;
 		}
 		if (ret == WEIR_HELD || (ret == WEIR_REASON_INBOX_FULL &&
@@ -614,7 +615,7 @@ static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
 
 	if (!plan || !plan->once)
 		return weir_send_routed(port, m, route, NULL, NULL);
-	deadline_ns = m->deadline_ns ?: run->now_ns + plan->timeout_ns;
+	deadline_ns = weir_plan_deadline(plan, run->now_ns, m->deadline_ns);
 	ret = weir_once_begin(port, m, plan->once, deadline_ns, &reply);
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(port, m, deadline_ns, 1);
@@ -660,8 +661,8 @@ int weir_route_request(struct weir_port *port, struct weir_parcel *m)
 		weir_handle_resolve(port, h);
 	if (unlikely(!h->route))
 		return weir_send_refuse(port, m, NULL, NULL, h->reason, 0);
-	if (unlikely(m->deadline_ns && (s64)(m->deadline_ns -
-					     port->run.now_ns) <= 0) ||
+	/* far in the future is later, not too late */
+	if (unlikely(m->deadline_ns && m->deadline_ns <= port->run.now_ns) ||
 	    unlikely(port->held_pos == m->pos &&
 		     port->held_ns <= port->run.now_ns))
 		return weir_send_refuse(port, m, h->route, NULL,

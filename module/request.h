@@ -16,7 +16,8 @@
 /**
  * struct weir_way - what a message has met so far
  * @call: one that is sent again; NULL.
- * @deadline_ns: when it is given up; 0 until a route has said.
+ * @deadline_ns: when it is given up, as each route on its way allows; 0 until
+ *	a route has said.
  * @wait_ns: when it may try again, if that is known.
  * @refuser: the target that refused it last.
  * @full: one that did for want of room; NULL.
@@ -142,14 +143,25 @@ static __always_inline u64 weir_request_shape(const struct weir_parcel *m)
 	       (u64)(m->flags & WEIR_REC_IDEMPOTENT) << WEIR_FLAGS_SHIFT;
 }
 
-/* The copy. @name: the call's, 0 when no answer is wanted. */
+/*
+ * The copy. @name: the call's, 0 when no answer is wanted. @deadline_ns: told to
+ * the target if the message has named one: no later than what was named.
+ */
 static __always_inline void weir_place_request(const struct weir_place *at,
 					       const struct weir_parcel *m,
-					       u64 name)
+					       u64 name, u64 deadline_ns)
 {
 	weir_place_fill(at, m->payload, m->len, weir_request_shape(m),
 			(u32)name, name >> 32 | (m->tag_key & ~0xffffffffULL),
-			m->deadline_ns);
+			m->deadline_ns ? deadline_ns : 0);
+}
+
+/* When a request is given up that has named @deadline_ns, or 0. */
+static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
+				     u64 deadline_ns)
+{
+	return deadline_ns ? min(deadline_ns, now_ns + plan->deadline_max_ns) :
+			     now_ns + plan->timeout_ns;
 }
 
 /*

@@ -86,6 +86,10 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 		return "a mirror takes a path and a share";
 	if (c->timeout_ns > WEIR_TIME_MAX)
 		return "a timeout is at most a day";
+	if (c->deadline_max_ns > WEIR_TIME_MAX)
+		return "the longest deadline is at most a day";
+	if (c->deadline_max_ns && c->timeout_ns > c->deadline_max_ns)
+		return "a timeout is at most as long as the longest deadline";
 	if (c->probe_ns && c->probe_ns != WEIR_PROBE_OFF &&
 	    (c->probe_ns < WEIR_PROBE_MIN || c->probe_ns > WEIR_TIME_MAX))
 		return "the watchdog's period is a millisecond to a day";

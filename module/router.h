@@ -72,7 +72,8 @@ struct weir_canned {
  * @spread: a batch is handed on in so many parts at least, up to one for each
  *	message.
  * @calm_ns: good replies that take no longer are not slow.
- * @timeout_ns: deadline of requests without.
+ * @timeout_ns: deadline of requests without; at most @deadline_max_ns.
+ * @deadline_max_ns: longest deadline of a request, from when it is taken.
  * @probe_ns: the watchdog's period; WEIR_PROBE_OFF.
  * @breaker: when breakers open.
  * @retry: when and how often to send again.
@@ -97,6 +98,7 @@ struct weir_plan {
 	u32				mirror_permille;
 	u64				calm_ns;
 	u64				timeout_ns;
+	u64				deadline_max_ns;
 	u64				probe_ns;
 	struct weir_breaker_conf	breaker;
 	struct weir_retry_conf		retry;

@@ -156,7 +156,7 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 			weir_place_abort(&b->at, weir_parcel_need(m));
 			continue;
 		}
-		weir_place_request(&b->at, m, b->name);
+		weir_place_request(&b->at, m, b->name, way->deadline_ns);
 		weir_run_touch(&port->run, b->at.inbox);
 		if (answer)
 			weir_target_watch(b->target);

@@ -47,7 +47,8 @@
 #define WEIR_REC_WAIT		0x40	/* REPLY: wait for room in the caller's inbox */
 
 /* 8-byte words between header and payload of a request, as many as ext says */
-#define WEIR_EXT_DEADLINE	0	/* CLOCK_MONOTONIC nanoseconds; 0: the route's */
+/* CLOCK_MONOTONIC nanoseconds; 0: the route's; UINT64_MAX: its latest */
+#define WEIR_EXT_DEADLINE	0
 #define WEIR_EXT_DUP		1	/* idempotency key; 0: none */
 #define WEIR_EXT_MAX		2
 
@@ -122,7 +123,7 @@ static inline int weir_reason_errno(__u32 reason)
  * @route: handle, or half of what names the call.
  * @tag: tag, or the other half.
  * @key: shard key.
- * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's.
+ * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's; UINT64_MAX: its latest.
  * @dup: idempotency key of a request that is sent; 0: none.
  *
  * Without the library: sendmsg(2) to the address of a path sends a request
@@ -235,7 +236,8 @@ enum weir_policy {
  * @burst: messages that it takes at once; 0: a tenth of @rate, at least 1.
  * @bulkhead: requests in flight at one target; 0: any number.
  * @mirror_permille: share of the messages that @mirror gets as well.
- * @timeout_ns: deadline of requests that have none; 0: 5 s.
+ * @timeout_ns: deadline of requests that have none; 0: 5 s, or @deadline_max_ns
+ *	if that is shorter.
  * @probe_ns: the watchdog looks so often at targets that hold requests, and
  *	gives up one which has done nothing for two looks; 0: 40 ms;
  *	WEIR_PROBE_OFF: it does not.
@@ -265,6 +267,9 @@ enum weir_policy {
  *	with the length that the route's reply has: that one stays.
  * @fallback: path that gets those requests instead, or "".
  * @mirror: path that gets copies, whose replies go nowhere, or "".
+ * @deadline_max_ns: longest deadline of a request, from when the router takes
+ *	it, at most a day; a later one, UINT64_MAX included, becomes this one.
+ *	0: a minute, or @timeout_ns if that is longer. It is at least @timeout_ns.
  * @reserved: zero. Later members come from here: what follows a conf in
  *	struct weir_route_entry keeps its place.
  */
@@ -294,7 +299,8 @@ struct weir_route_conf {
 	__u64	fallback_reply;
 	char	fallback[WEIR_PATH_MAX + 1];
 	char	mirror[WEIR_PATH_MAX + 1];
-	__u64	reserved[16];
+	__u64	deadline_max_ns;
+	__u64	reserved[15];
 };
 
 #define WEIR_PROBE_OFF		(~0ULL)

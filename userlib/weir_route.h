@@ -41,7 +41,8 @@ extern "C" {
  * @one_way: 1: an event, there is no answer; else 0.
  * @flags: WEIR_REC_IDEMPOTENT, WEIR_REC_REFUSE, WEIR_REC_DROP.
  * @reserved: zero.
- * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's.
+ * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's; UINT64_MAX: the latest that
+ *	the route allows.
  * @dup: idempotency key; 0: none.
  *
  * The same from claim to commit.

@@ -536,6 +536,76 @@ static void deadline(void)
 	check_routes_gone("deadline");
 }
 
+/*
+ * A request for @route that names a deadline far away: its target is told one
+ * that is @max_ns from now at most, and there its time ends.
+ */
+static void deadline_cut(struct weir *c, struct weir *s, uint32_t route,
+			 uint64_t named, int64_t max_ns, const char *what)
+{
+	struct weir_call call = { .tag = 7, .route = route,
+				  .deadline_ns = named };
+	int64_t begun = now_ns(), told = 0;
+	struct weir_msg msg;
+
+	ask_for(c, &call, "x", 1);
+	if (soon(weir_peek(s, &msg) == 1)) {
+		told = (int64_t)weir_msg_deadline(&msg);
+		weir_release(s, &msg);
+	}
+	check(told >= begun + max_ns && told <= now_ns() + max_ns,
+	      "%s: its target is told when it ends (in %lld ms)", what,
+	      (long long)((told - begun) / MS));
+	refused_by(c, 7, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
+		   "%s: it ends", what);
+	check(now_ns() >= told, "%s: not before that", what);
+}
+
+/* A route allows deadlines of a certain length. */
+static void deadline_max(void)
+{
+	struct weir_route_conf conf = {
+		.timeout_ns = 20 * MS, .deadline_max_ns = 100 * MS,
+		.probe_ns = WEIR_PROBE_OFF,
+	};
+	struct weir *s, *c;
+	uint32_t route;
+
+	need(!route_set("/guard/far", &conf), "route");
+	s = server("/guard/far", 1);
+	c = caller("/guard/far", &route);
+	deadline_cut(c, s, route, UINT64_MAX, 100 * MS, "no deadline");
+	deadline_cut(c, s, route, (uint64_t)(now_ns() + 48 * 3600 * SECOND),
+		     100 * MS, "one in two days");
+	deadline_cut(c, s, route, 1ULL << 63, 100 * MS, "one in 292 years");
+
+	/* behind a route that allows more */
+	route = route_of(c, "/guard/far/front");
+	need(!target_op(WEIR_OP_TARGET_ADD, "/guard/far/front", "/guard/far", 0,
+			1), "target");
+	deadline_cut(c, s, route, UINT64_MAX, 100 * MS, "through another route");
+	need(!target_op(WEIR_OP_TARGET_DEL, "/guard/far/front", "/guard/far", 0,
+			0), "target");
+
+	/* the longest deadline is that of a request that names none, too */
+	conf.timeout_ns = 0;
+	need(!route_set("/guard/far", &conf), "route");
+	route = route_of(c, "/guard/far");
+	ask(c, route, 8);
+	refused_by(c, 8, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
+		   "a route's own time is at most its longest deadline");
+	conf.timeout_ns = 101 * MS;
+	check(route_set("/guard/far", &conf) == -EINVAL,
+	      "a timeout beyond the longest deadline is refused");
+	conf.deadline_max_ns = 24 * 3600 * (uint64_t)SECOND + 1;
+	check(route_set("/guard/far", &conf) == -EINVAL,
+	      "and a longest deadline of more than a day");
+	need(!route_del("/guard/far"), "del");
+	weir_close(s);
+	weir_close(c);
+	check_routes_gone("longest deadline");
+}
+
 /* --- fallback --------------------------------------------------------------- */
 
 static void fallback_path(void)
@@ -1084,6 +1154,7 @@ int main(void)
 	part(breaker_forced);
 	part(breaker_moved);
 	part(deadline);
+	part(deadline_max);
 	part(fallback_path);
 	part(fallback_reply);
 	part(retry);
