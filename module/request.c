@@ -280,9 +280,44 @@ static noinline int weir_send_target(struct weir_port *port,
 }
 
 /*
+ * The next target for a message: the policy's choice, or, once that has taken
+ * too many looks, the next in turn from @from on that has not refused it.
+ * @passed: of these, how many it has passed.
+ */
+static int weir_way_pick(struct weir_port *port, const struct weir_parcel *m,
+			 const struct weir_plan *plan, struct weir_way *way,
+			 const unsigned long *tried, u32 from, u32 *passed)
+{
+	const struct weir_pick *p = plan->pick;
+	u32 i;
+
+	if (way->looks < WEIR_LOOKS_PICKED) {
+		weir_way_look(&port->run, way, p->n);
+		return weir_pick_one(p, m->tag_key >> 32, weir_run_random(port),
+				     tried);
+	}
+	while (*passed < p->n) {
+		i = (from + (*passed)++) % p->n;
+		weir_way_look(&port->run, way, 1);
+		if (weir_pick_may(p, i, tried))
+			return i;
+	}
+	return WEIR_PICK_NONE;
+}
+
+/* Where the turn begins: as the policy has it, for some in order, or by key. */
+static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
+{
+	if (!plan->n || plan->policy == WEIR_POLICY_PRIMARY)
+		return 0;
+	return (plan->policy == WEIR_POLICY_SHARD ? key : random) % plan->n;
+}
+
+/*
  * The target that the policy picked first, @i, has refused a message for the
  * reason @ret, or is none, or a route. Returns as weir_send_hand(); of several
- * refusals a full inbox, which passes by itself, else the last.
+ * refusals a full inbox, which passes by itself, else the last; and
+ * WEIR_REASON_TRIES when there may be more that could take it.
  */
 static noinline int weir_send_next(struct weir_port *port,
 				   const struct weir_parcel *m,
@@ -291,17 +326,21 @@ static noinline int weir_send_next(struct weir_port *port,
 {
 	bool strict = plan->policy == WEIR_POLICY_SHARD ||
 		      plan->policy == WEIR_POLICY_PRIMARY;
+	u32 from = weir_plan_from(plan, m->tag_key >> 32, port->random);
 	DECLARE_BITMAP(tried, WEIR_TARGETS_MAX);
 	int worst = WEIR_REASON_NO_TARGET;
 	struct weir_target *target;
+	u32 passed = 0;
 
 	bitmap_zero(tried, WEIR_TARGETS_MAX);
-	for (; i >= 0; i = weir_pick_one(plan->pick, m->tag_key >> 32,
-					 weir_run_random(port), tried)) {
+	/* the first pick may have looked at all */
+	weir_way_look(&port->run, way, plan->n);
+	for (; i >= 0; i = weir_way_pick(port, m, plan, way, tried, from,
+					 &passed)) {
 		if (!ret)
 			ret = weir_send_target(port, m, plan, plan->targets[i],
 					       way);
-		if (ret <= 0)
+		if (ret <= 0 || ret == WEIR_REASON_TRIES)
 			return ret;
 		if (worst != WEIR_REASON_INBOX_FULL)
 			worst = ret;
@@ -311,11 +350,15 @@ static noinline int weir_send_next(struct weir_port *port,
 			return ret;
 		__set_bit(i, tried);
 		ret = 0;
+		if (!weir_way_look(&port->run, way, WEIR_LOOKS_ASK))
+			return worst == WEIR_REASON_INBOX_FULL ?
+			       worst : WEIR_REASON_TRIES;
 	}
 	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
 		return worst;
 	/* none is up: one that does nothing is better than none */
-	target = weir_plan_hung(plan);
+	target = weir_way_look(&port->run, way, plan->n) ?
+		 weir_plan_hung(plan) : NULL;
 	if (!target)
 		return worst;
 	ret = weir_send_target(port, m, plan, target, way);
@@ -352,6 +395,7 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
 	case WEIR_REASON_NO_ROUTE:
 	case WEIR_REASON_NO_TARGET:
 	case WEIR_REASON_LOOP:
+	case WEIR_REASON_TRIES:
 		return WEIR_GUARD_ROUTE;
 	case WEIR_REASON_DENIED:
 		return WEIR_GUARD_PERMISSION;
@@ -442,6 +486,7 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 	plan = rcu_dereference(mirror->plan);
 	if (!plan)
 		return;
+	port->run.looks += plan->n;
 	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_run_random(port),
 			  NULL);
 	if (i < 0)
@@ -472,8 +517,12 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 	u32 tokens;
 	int ret;
 
-	if (unlikely(way->hops > WEIR_HOPS_MAX))
-		return WEIR_REASON_LOOP;
+	if (unlikely(way->hops)) {
+		if (way->hops > WEIR_HOPS_MAX)
+			return WEIR_REASON_LOOP;
+		if (!weir_way_look(run, way, WEIR_LOOKS_ASK))
+			return WEIR_REASON_TRIES;
+	}
 	if (unlikely(!plan))
 		return WEIR_REASON_NO_ROUTE;
 	way->deadline_ns = weir_plan_deadline(plan, run->now_ns,
@@ -558,12 +607,14 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 	int ret;
 
 	while (likely(!(ret = weir_send_route(port, m, route, &way)))) {
-		if (way.sent == m->n) {
+		/* the rest of a hand that has taken many looks is for later */
+		if (way.sent == m->n || port->run.looks > WEIR_LOOKS_MAX) {
 			port->run.used = way.sent;
 			return 0;
 		}
 		weir_hand_drop(&port->outbox->view, m, way.sent);
 		way.n = m->n;
+		way.looks = 0;
 		way.refuser = NULL;
 		way.full = NULL;
 	}

@@ -13,6 +13,18 @@
 
 #include "walk.h"
 
+/*
+ * What one message may look at on all routes that it goes through, for nobody
+ * else runs on the processor meanwhile: 5120 looks are some 100,000
+ * instructions. A look is a target that a policy considers. To ask one, or to
+ * go on to another route, costs as much as 8 of them. The policy has 2048
+ * looks; after these the targets that are left are asked in turn, so that 256
+ * on one route are all asked.
+ */
+#define WEIR_LOOKS_MAX		5120
+#define WEIR_LOOKS_PICKED	2048
+#define WEIR_LOOKS_ASK		8
+
 /**
  * struct weir_way - what a message has met so far
  * @call: one that is sent again; NULL.
@@ -24,6 +36,7 @@
  * @canned: a reply for it, if nobody takes it; NULL.
  * @answers: that must find room, 1 unless it is for several.
  * @hops: routes that it is behind.
+ * @looks: that it has taken, see WEIR_LOOKS_MAX.
  * @n: messages in hand; fewer if a route takes no more at once.
  * @sent: of these, when it has been sent.
  */
@@ -36,9 +49,19 @@ struct weir_way {
 	const struct weir_canned	*canned;
 	u32				answers;
 	unsigned int			hops;
+	u32				looks;
 	u32				n;
 	u32				sent;
 };
+
+/* A message takes so many looks. Return: false when it has taken too many. */
+static inline bool weir_way_look(struct weir_run *run, struct weir_way *way,
+				 u32 n)
+{
+	way->looks += n;
+	run->looks += n;
+	return way->looks <= WEIR_LOOKS_MAX;
+}
 
 /* Bytes that it takes in an inbox. */
 static inline u32 weir_parcel_need(const struct weir_parcel *m)

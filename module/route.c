@@ -99,6 +99,7 @@ void weir_settings_free(struct weir_settings *set)
 {
 	if (!set)
 		return;
+	weir_edge_del(&set->edge);
 	weir_route_unuse(set->fallback);
 	weir_route_unuse(set->mirror);
 	weir_canned_put(set->canned);
@@ -325,6 +326,8 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 		goto err_free;
 	refcount_set(&route->ref, 1);
 	INIT_LIST_HEAD(&route->targets);
+	INIT_LIST_HEAD(&route->behind);
+	INIT_LIST_HEAD(&route->before);
 	weir_tally_init(&route->target_users);
 	route->path = path;
 	err = weir_route_replan(route);

@@ -23,9 +23,6 @@
 #define WEIR_DUP_BYTES		SZ_1M
 #define WEIR_DUP_BYTES_MAX	SZ_64M
 
-/* Routes looked at before a chain is called too long. */
-#define WEIR_CHAIN_MAX		1024
-
 /**
  * struct weir_change - a change that has been made and can be undone
  * @op: enum weir_op.
@@ -187,31 +184,11 @@ static u32 weir_name_len(const char *name)
 	return strnlen(name, WEIR_PATH_MAX + 1);
 }
 
-/* Does a chain from one route lead to another? */
-static bool weir_route_leads(const struct weir_route *from,
-			     const struct weir_route *to, u32 depth, u32 *looks)
-{
-	struct weir_target *target;
-
-	if (from == to || ++*looks > WEIR_CHAIN_MAX || depth > WEIR_HOPS_MAX)
-		return true;
-	if (from->set && from->set->fallback &&
-	    weir_route_leads(from->set->fallback, to, depth + 1, looks))
-		return true;
-	list_for_each_entry(target, &from->targets, route_link) {
-		if (target->next && !target->leaving &&
-		    weir_route_leads(target->next, to, depth + 1, looks))
-			return true;
-	}
-	return false;
-}
-
 /* The route that shall stand behind another; used once more. */
 static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 			       const char *name, struct weir_route **behind)
 {
 	struct weir_route *next;
-	u32 looks = 0;
 
 	if (!name[0])
 		return 0;
@@ -219,10 +196,10 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 				 WEIR_USE_CONTROL : WEIR_USE_BEHIND);
 	if (IS_ERR(next))
 		return PTR_ERR(next);
-	if (weir_route_leads(next, route, 0, &looks)) {
+	if (weir_chain_leads(next, route)) {
 		weir_route_tidy(next);
 		return weir_refuse(c->ws, -ELOOP,
-				   "the path leads back to the route, or through too many");
+				   "the path leads back to the route");
 	}
 	weir_route_use(next);
 	*behind = next;
@@ -230,6 +207,32 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 }
 
 /* --- the changes -------------------------------------------------------- */
+
+/* The route of a change gets other settings, or NULL: none. */
+static int weir_settings_swap(struct weir_changes *c,
+			      struct weir_change *change,
+			      struct weir_settings *set)
+{
+	struct weir_settings *old = change->route->set;
+	const char *why;
+	int err;
+
+	if (old)
+		weir_edge_del(&old->edge);
+	if (set) {
+		err = weir_edge_add(&set->edge, change->route, set->fallback,
+				    &why);
+		if (err) {
+			if (old)
+				weir_edge_restore(&old->edge, change->route,
+						  old->fallback);
+			return weir_refuse(c->ws, err, why);
+		}
+	}
+	change->old_set = old;
+	change->route->set = set;
+	return 0;
+}
 
 static int weir_change_route_set(struct weir_changes *c,
 				 struct weir_change *change,
@@ -266,10 +269,10 @@ static int weir_change_route_set(struct weir_changes *c,
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.mirror,
 					  &set->mirror);
+	if (!err)
+		err = weir_settings_swap(c, change, set);
 	if (err)
 		goto err_free;
-	change->old_set = change->route->set;
-	change->route->set = set;
 	return 0;
 
 err_free:
@@ -301,6 +304,7 @@ static int weir_change_target_add(struct weir_changes *c,
 {
 	struct weir_route *behind = NULL;
 	struct weir_target *target;
+	const char *why;
 	int err;
 
 	if (op->target || !op->target_path[0])
@@ -317,6 +321,11 @@ static int weir_change_target_add(struct weir_changes *c,
 	weir_route_unuse(behind);	/* the target has its own */
 	if (IS_ERR(target))
 		return PTR_ERR(target);
+	err = weir_edge_add(&target->edge, change->route, target->next, &why);
+	if (err) {
+		weir_target_take_back(target);
+		return weir_refuse(c->ws, err, why);
+	}
 	weir_target_get(target);
 	change->target = target;
 	return 0;
@@ -339,6 +348,7 @@ static int weir_change_target(struct weir_changes *c,
 		if (target->port)
 			return weir_refuse(c->ws, -EBUSY,
 					   "a socket serves the path until it is closed: give it weight 0");
+		weir_edge_del(&target->edge);
 		target->leaving = true;
 	} else {
 		if (op->weight > WEIR_FORCE_OPEN)
@@ -409,8 +419,7 @@ static int weir_change_make(struct weir_changes *c,
 		err = weir_change_route_set(c, change, op);
 		break;
 	case WEIR_OP_ROUTE_DEL:
-		change->old_set = change->route->set;
-		change->route->set = NULL;
+		err = weir_settings_swap(c, change, NULL);
 		break;
 	case WEIR_OP_TARGET_ADD:
 		err = weir_change_target_add(c, change, op);
@@ -459,12 +468,19 @@ static void weir_changes_undo(struct weir_changes *c)
 			set = change->route->set;
 			change->route->set = change->old_set;
 			weir_settings_free(set);
+			set = change->old_set;
+			if (set)
+				weir_edge_restore(&set->edge, change->route,
+						  set->fallback);
 			break;
 		case WEIR_OP_TARGET_ADD:
 			weir_target_take_back(target);
 			break;
 		default:
 			target->weight = change->old_weight;
+			if (target->leaving && target->next)
+				weir_edge_restore(&target->edge, target->route,
+						  target->next);
 			target->leaving = false;
 			WRITE_ONCE(target->forced, change->old_forced);
 			break;

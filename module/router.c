@@ -12,7 +12,7 @@
  *
  * Process context.
  */
-#include "walk.h"
+#include "request.h"
 
 /* Those that rcu_read_lock() keeps. */
 void weir_run_wake(struct weir_run *run)
@@ -54,6 +54,7 @@ void weir_route_begin(struct weir_port *port)
 	port->starved = false;
 	run->now_ns = ktime_get_ns();
 	run->slots = 0;
+	run->looks = 0;
 	run->left = 1;
 	run->each = 1;
 	run->tokens = 0;
@@ -291,7 +292,8 @@ static int weir_route_stretch(struct weir_port *port)
 		done += n - m.n;
 		ret = 1;
 		if (done >= WEIR_RUN_MESSAGES ||
-		    m.pos - begin >= WEIR_RUN_BYTES) {
+		    m.pos - begin >= WEIR_RUN_BYTES ||
+		    run->looks > WEIR_LOOKS_MAX) {
 			pos = m.pos;
 			break;
 		}

@@ -147,9 +147,26 @@ struct weir_meter {
 };
 
 /**
+ * struct weir_edge - a route that stands behind another; see chain.c
+ * @from: the route in front; NULL while this is no edge.
+ * @to: the route behind it, its target or its fallback.
+ * @behind_link: in from->behind.
+ * @before_link: in to->before.
+ *
+ * Guarded by weir_net.lock. Both routes are held by what this is part of.
+ */
+struct weir_edge {
+	struct weir_route	*from;
+	struct weir_route	*to;
+	struct list_head	behind_link;
+	struct list_head	before_link;
+};
+
+/**
  * struct weir_settings - how a route was set by a control call
  * @conf: the figures; names and addresses in it are not used.
  * @fallback: route for what a guard refuses, counted in its @uses; or NULL.
+ * @edge: to @fallback, while these are the settings of a route.
  * @mirror: route that gets copies, likewise.
  * @canned: reply for what a guard refuses, or NULL.
  * @meter: rate and burst, or NULL.
@@ -159,6 +176,7 @@ struct weir_meter {
 struct weir_settings {
 	struct weir_route_conf	conf;
 	struct weir_route	*fallback;
+	struct weir_edge	edge;
 	struct weir_route	*mirror;
 	struct weir_canned	*canned;
 	struct weir_meter	*meter;
@@ -183,6 +201,12 @@ struct weir_settings {
  *	in progress; weir_net.lock.
  * @planned: one of these changes has its plan; weir_net.lock.
  * @charge: for itself and a plan, to who made it; weir_net.lock.
+ * @behind: edges to routes that it leads to, by weir_edge.behind_link;
+ *	weir_net.lock.
+ * @before: edges from routes that lead to it, by weir_edge.before_link;
+ *	weir_net.lock.
+ * @nbehind: ways along edges that begin here; weir_net.lock.
+ * @nbefore: ways along edges that end here; weir_net.lock.
  */
 struct weir_route {
 	refcount_t			ref;
@@ -197,6 +221,10 @@ struct weir_route {
 	u32				uses;
 	bool				planned;
 	struct weir_charge		charge;
+	struct list_head		behind;
+	struct list_head		before;
+	u32				nbehind;
+	u32				nbefore;
 };
 
 /**
@@ -209,6 +237,7 @@ struct weir_route {
  * @watched: its watch is under way.
  * @port: the socket's; held. NULL if it is a route.
  * @next: the route; held. NULL if it is a socket.
+ * @edge: to @next, unless it is about to leave; weir_net.lock.
  * @route: what it serves; held.
  * @breaker: of this target.
  * @requests: sent there; port->inbox->post.lock.
@@ -239,6 +268,7 @@ struct weir_target {
 	unsigned long			watched;
 	struct weir_port		*port;
 	struct weir_route		*next;
+	struct weir_edge		edge;
 	struct weir_route		*route;
 	struct weir_breaker		breaker;
 	u64				requests;
@@ -310,6 +340,8 @@ struct weir_handle {
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.
  * @used: messages that were sent or answered at once.
+ * @looks: at targets, that the messages of this stretch have taken; see
+ *	WEIR_LOOKS_MAX in request.h.
  * @once: the message in hand is the first of its key; NULL.
  * @tokens: of @bucket, taken and not used.
  * @bucket: where they are from.
@@ -337,6 +369,7 @@ struct weir_run {
 	u64			left;
 	u64			each;
 	u32			used;
+	u32			looks;
 	struct weir_once	*once;
 	u32			tokens;
 	struct weir_bucket	*bucket;
@@ -545,6 +578,15 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n);
 u64 weir_route_counted(const struct weir_route *route, unsigned int which);
 void weir_handle_resolve(struct weir_port *port, struct weir_handle *h);
 void weir_handle_ask(struct weir_port *port, struct weir_handle *h);
+
+/* --- chain.c --- */
+bool weir_chain_leads(const struct weir_route *from,
+		      const struct weir_route *to);
+int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
+		  struct weir_route *to, const char **why);
+bool weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
+		       struct weir_route *to);
+void weir_edge_del(struct weir_edge *edge);
 
 /* --- target.c --- */
 int weir_target_serve(struct weir_sock *ws, void __user *arg);

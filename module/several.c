@@ -119,6 +119,8 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 
 	if (answer && plan->n + 1 > port->calls.most)
 		return WEIR_REASON_LIMIT;
+	if (!weir_way_look(&port->run, way, plan->n * WEIR_LOOKS_ASK))
+		return WEIR_REASON_TRIES;
 	/* before anything is taken from a target */
 	if (answer && !weir_port_ready(port, plan->n, plan->n + 1)) {
 		if (port->run.no_slots && plan->n + 1 > port->calls.size) {

@@ -263,6 +263,7 @@ WEIR_COUNTER(drops, quorum, WEIR_REASON_QUORUM);
 WEIR_COUNTER(drops, bad_request, WEIR_REASON_BAD_REQUEST);
 WEIR_COUNTER(drops, late, WEIR_REASON_LATE);
 WEIR_COUNTER(drops, duplicate, WEIR_REASON_DUPLICATE);
+WEIR_COUNTER(drops, tries, WEIR_REASON_TRIES);
 
 static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, slow),
@@ -289,6 +290,7 @@ static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, bad_request),
 	WEIR_COUNTER_ATTR(drops, late),
 	WEIR_COUNTER_ATTR(drops, duplicate),
+	WEIR_COUNTER_ATTR(drops, tries),
 	NULL
 };
 

@@ -277,6 +277,8 @@ static void weir_target_unlink(struct weir_target *target)
 	if (target->port) {
 		list_del_init(&target->port_link);
 		target->port->ntargets--;
+	} else {
+		weir_edge_del(&target->edge);
 	}
 }
 

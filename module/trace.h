@@ -40,7 +40,8 @@
 		{ WEIR_REASON_QUORUM,		"quorum" },		\
 		{ WEIR_REASON_BAD_REQUEST,	"bad_request" },	\
 		{ WEIR_REASON_LATE,		"late" },		\
-		{ WEIR_REASON_DUPLICATE,	"duplicate" })
+		{ WEIR_REASON_DUPLICATE,	"duplicate" },		\
+		{ WEIR_REASON_TRIES,		"tries" })
 
 #define weir_show_guard(guard)						\
 	__print_symbolic(guard,						\

@@ -271,6 +271,7 @@ enum weir_reason {
 	WEIR_REASON_BAD_REQUEST	= 24,	/* the record makes no sense */
 	WEIR_REASON_LATE	= 25,	/* a reply to what is answered already */
 	WEIR_REASON_DUPLICATE	= 26,	/* the first of its key was lost */
+	WEIR_REASON_TRIES	= 27,	/* too many routes and targets to try */
 	WEIR_REASON_MAX
 };
 

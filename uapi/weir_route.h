@@ -112,6 +112,8 @@ static inline int weir_reason_errno(__u32 reason)
 		return EBADMSG;
 	case WEIR_REASON_DUPLICATE:
 		return EALREADY;
+	case WEIR_REASON_TRIES:
+		return ETOOMANYREFS;
 	}
 	return EPROTO;
 }

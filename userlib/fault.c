@@ -64,6 +64,8 @@ static const struct weir_reason_text weir_reasons[] = {
 	[WEIR_REASON_LATE]	= { "late", NULL },
 	[WEIR_REASON_DUPLICATE]	= { "duplicate",
 		"the first request with its key was lost" },
+	[WEIR_REASON_TRIES]	= { "tries",
+		"more routes and targets on the way than one message may try" },
 };
 
 static const char *const weir_guards[] = {

@@ -67,6 +67,7 @@ static void test_errno(void)
 		{ WEIR_REASON_QUORUM, ENOLINK },
 		{ WEIR_REASON_BAD_REQUEST, EBADMSG },
 		{ WEIR_REASON_DUPLICATE, EALREADY },
+		{ WEIR_REASON_TRIES, ETOOMANYREFS },
 	};
 	uint32_t a, b, i, routed = 0, same = 0, wrong = 0, names = 0;
 

@@ -59,6 +59,8 @@ static const char *const weirctl_reasons[] = {
 		"a reply to what had been answered already",
 	[WEIR_REASON_DUPLICATE] =
 		"the first request with its idempotency key was lost",
+	[WEIR_REASON_TRIES] =
+		"as many targets as one message may try have refused it",
 };
 
 static const char *const weirctl_guards[] = {
