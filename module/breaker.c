@@ -4,7 +4,9 @@
  *
  * A call carries the round in which it was let through. What ends in a later
  * round says nothing about now: calls from before the breaker opened are not
- * taken for probes, however late they end.
+ * taken for probes, however late they end. Nor is a probe waited for longer than
+ * the breaker stays open: its end may never be told, as when it was sent while
+ * the breaker was on and ended while it was off.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -25,6 +27,7 @@ const char *const weir_breaker_names[WEIR_BREAKER_STATES] = {
  * @WEIR_BREAKER_RESTED: open_ns are over and somebody wants to call.
  * @WEIR_BREAKER_PROBE_BAD: a probe failed or was slow.
  * @WEIR_BREAKER_PROBES_GOOD: all of them ended well.
+ * @WEIR_BREAKER_PROBES_LOST: all are out and none has ended for open_ns.
  * @WEIR_BREAKER_RESET: somebody says that it is to be closed.
  */
 enum weir_breaker_event {
@@ -32,6 +35,7 @@ enum weir_breaker_event {
 	WEIR_BREAKER_RESTED,
 	WEIR_BREAKER_PROBE_BAD,
 	WEIR_BREAKER_PROBES_GOOD,
+	WEIR_BREAKER_PROBES_LOST,
 	WEIR_BREAKER_RESET,
 };
 
@@ -77,6 +81,8 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 {
 	memset(b, 0, sizeof(*b));
 	spin_lock_init(&b->lock);
+	/* calls that went while there was no breaker are of round 0 */
+	b->round = 1;
 	weir_breaker_window_clear(b, now_ns);
 }
 
@@ -99,6 +105,9 @@ static void weir_breaker_event(struct weir_breaker *b,
 	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
 		 event == WEIR_BREAKER_PROBES_GOOD)
 		to = WEIR_BREAKER_CLOSED;
+	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		 event == WEIR_BREAKER_PROBES_LOST)
+		to = WEIR_BREAKER_HALF_OPEN;
 	else
 		return;
 	if (to == WEIR_BREAKER_OPEN) {
@@ -148,11 +157,16 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	if (b->state == WEIR_BREAKER_OPEN &&
 	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_RESTED, now_ns);
+	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		 b->probes_out >= c->probes &&
+		 (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)
+		weir_breaker_event(b, WEIR_BREAKER_PROBES_LOST, now_ns);
 	if (b->state == WEIR_BREAKER_CLOSED) {
 		may = true;
 	} else if (b->state == WEIR_BREAKER_HALF_OPEN &&
 		   b->probes_out < c->probes) {
 		b->probes_out++;
+		b->probed_ns = now_ns;
 		may = true;
 	}
 	*round = b->round;

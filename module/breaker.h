@@ -13,6 +13,8 @@
  *	   |                                       are over  v    | was bad
  *	   +---------------------------------------------- HALF_OPEN
  *
+ * Probes that are out for open_ns are lost, and as many more are let through.
+ *
  * It knows no socket and no clock; times and outcomes are arguments. Its lock
  * is a leaf. Any context.
  */
@@ -70,9 +72,12 @@ struct weir_breaker_slice {
  * struct weir_breaker - of one target
  * @lock: guards the rest. @state is also read without it.
  * @state: enum weir_breaker_state; written by weir_breaker_event() alone.
- * @round: counts states; a call that began in an earlier one tells nothing.
+ * @round: counts states, from 1 on; a call that began in an earlier one tells
+ *	nothing, nor does one of round 0, which began while there was no breaker.
  * @probes_out: probes let through, half open.
  * @probes_good: of those, ended well.
+ * @probed_ns: when the last probe was let through; nanoseconds of the caller's
+ *	clock.
  * @opened_ns: when it opened.
  * @slice_ns: when the current slice began.
  * @slice: the window, the current one at @at.
@@ -86,6 +91,7 @@ struct weir_breaker {
 	u32				round;
 	u32				probes_out;
 	u32				probes_good;
+	u64				probed_ns;
 	u64				opened_ns;
 	u64				slice_ns;
 	u64				opens;

@@ -528,10 +528,29 @@ static int weir_changes_plan(struct weir_changes *c, u32 *failed)
 	return 0;
 }
 
+/*
+ * Breakers that are switched on begin closed: what they have seen is of another
+ * configuration, and of what happened since they know nothing.
+ */
+static void weir_change_breakers(const struct weir_change *change)
+{
+	const struct weir_settings *set = change->route->set;
+	struct weir_target *target;
+
+	if (change->op != WEIR_OP_ROUTE_SET || !set ||
+	    !set->conf.breaker_min_calls ||
+	    (change->old_set && change->old_set->conf.breaker_min_calls))
+		return;
+	list_for_each_entry(target, &change->route->targets, route_link)
+		weir_breaker_reset(&target->breaker, ktime_get_ns());
+}
+
 static void weir_changes_commit(struct weir_changes *c)
 {
 	u32 i;
 
+	for (i = 0; i < c->n; i++)
+		weir_change_breakers(&c->list[i]);
 	for (i = 0; i < c->n; i++) {
 		if (c->list[i].plan)
 			weir_plan_publish(c->list[i].route, c->list[i].plan);

@@ -336,12 +336,58 @@ static void breaker_good__is_done_many_times(struct kunit *test)
 		KUNIT_EXPECT_GT(test, seen[k], 500);
 }
 
+/* Their ends are never told: the configuration was another one meanwhile. */
+static void breaker_permit__gives_lost_probes_up(struct kunit *test)
+{
+	u32 round, old[3], i;
+	struct weir_breaker b;
+	u64 now = MS;
+
+	weir_breaker_init(&b, now);
+	break_it(test, &b, now);
+	now += conf.open_ns;
+	for (i = 0; i < conf.probes; i++)
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now,
+							    &old[i]));
+	now += conf.open_ns - 1;
+	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, now, &round));
+	now++;
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now, &round));
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
+	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
+	KUNIT_EXPECT_EQ(test, b.opens, 1);
+	/* those that were given up say nothing any more */
+	for (i = 0; i < conf.probes; i++) {
+		weir_breaker_done(&b, &conf, now, old[i], false, MS);
+		weir_breaker_forget(&b, old[i]);
+	}
+	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
+	weir_breaker_good(&b, &conf, now, round, conf.probes);
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
+}
+
+/* A call of round 0 was sent while the route had no breaker. */
+static void breaker_done__ignores_calls_without_a_round(struct kunit *test)
+{
+	struct weir_breaker b;
+	u64 now = MS;
+	int i;
+
+	weir_breaker_init(&b, now);
+	for (i = 0; i < 20; i++)
+		weir_breaker_done(&b, &conf, now, 0, false, MS);
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
+	KUNIT_EXPECT_EQ(test, b.slice[b.at].calls, 0);
+}
+
 static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_conf_check__refuses_in_words),
 	KUNIT_CASE(breaker_reset__closes_from_any_state),
 	KUNIT_CASE(breaker_done__opens_at_its_share),
 	KUNIT_CASE(breaker_permit__probes_after_a_rest),
+	KUNIT_CASE(breaker_permit__gives_lost_probes_up),
 	KUNIT_CASE(breaker_done__forgets_what_is_old),
+	KUNIT_CASE(breaker_done__ignores_calls_without_a_round),
 	KUNIT_CASE(breaker_good__is_done_many_times),
 	{}
 };

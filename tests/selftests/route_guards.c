@@ -352,6 +352,49 @@ static void breaker_errors(void)
 	check_routes_gone("breaker");
 }
 
+/* Switched off and on while a probe is out. */
+static void breaker_switched(void)
+{
+	struct weir_route_conf brief = breaker_conf, off = breaker_conf;
+	uint32_t route;
+	struct weir *s, *c;
+	uint64_t id;
+
+	brief.breaker_open_ns = OPEN_NS;
+	brief.breaker_probes = 1;
+	off.breaker_min_calls = 0;
+	need(!route_set("/guard/switch", &brief), "route");
+	s = server_of("/guard/switch", 1, PLENTY, &id);
+	c = caller("/guard/switch", &route);
+	fail_calls(c, s, route, 4);
+	need(target_now(id).breaker == 1, "the breaker is open");
+	knock(c, route, 1);
+	check(target_now(id).breaker == 2, "switched: half open, its probe out");
+	need(!route_set("/guard/switch", &off), "route");
+	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 1),
+	      "the probe ends while there is no breaker");
+	/* not a time in which anything is given up */
+	brief.breaker_open_ns = 3600 * (uint64_t)SECOND;
+	need(!route_set("/guard/switch", &brief), "route");
+	check(target_now(id).breaker == 0, "switched on it is closed");
+	ask(c, route, 2);
+	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 2),
+	      "and lets calls through");
+
+	/* the end of a probe that is not told */
+	brief.breaker_open_ns = OPEN_NS;
+	need(!route_set("/guard/switch", &brief), "route");
+	fail_calls(c, s, route, 4);
+	knock(c, route, 3);
+	check(target_now(id).breaker == 2, "half open, its probe out");
+	knock(c, route, 4);
+	check(drain(s) == 2, "a probe that does not end is given up");
+	need(!route_del("/guard/switch"), "route");
+	weir_close(c);
+	weir_close(s);
+	check_routes_gone("breaker that is switched");
+}
+
 static void breaker_slow(void)
 {
 	struct weir_route_conf conf = breaker_conf;
@@ -1149,6 +1192,7 @@ int main(void)
 	part(bucket_waiting);
 	part(bulkhead);
 	part(breaker_errors);
+	part(breaker_switched);
 	part(breaker_slow);
 	part(breaker_expired);
 	part(breaker_forced);
