@@ -17,7 +17,7 @@ static const char *const weirctl_reasons[] = {
 	[WEIR_REASON_BAD_RECORD] =
 		"a record or ring head that cannot be",
 	[WEIR_REASON_DENIED] =
-		"the mode of the path does not let this user",
+		"the path's mode does not let this user, or it has become another user's",
 	[WEIR_REASON_LIMIT] =
 		"a cap was reached, see 'weirctl limit'",
 	[WEIR_REASON_NO_MEMORY] = "memory is out",
@@ -50,7 +50,7 @@ static const char *const weirctl_reasons[] = {
 	[WEIR_REASON_TOO_LARGE] =
 		"the message is larger than the target's inbox can hold",
 	[WEIR_REASON_LOOP] =
-		"it went through more routes than a request may",
+		"more routes or patterns were on its way than may be",
 	[WEIR_REASON_QUORUM] =
 		"too few targets can still answer for a quorum",
 	[WEIR_REASON_BAD_REQUEST] =
