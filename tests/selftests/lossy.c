@@ -17,14 +17,29 @@ struct message {
 
 #define LAST	0x80000000u
 
+#define RING_BYTES	8192
+#define RING_HOLDS	(RING_BYTES / 64)
+
 /* A child that reads to the mark or the end. Its findings are shared. */
 struct reader {
+	uint64_t count;		/* how many there will be */
+	uint64_t sent;		/* how many there are, for the slow one to wait for */
 	uint64_t received;
 	uint64_t missed;
 	int ready;
 	int disorder;
 	int damaged;
 };
+
+/* A reader that falls behind by more than the ring holds, on any machine. */
+static void fall_behind(struct reader *r, uint32_t seen)
+{
+	tap_until(({
+		uint64_t sent = __atomic_load_n(&r->sent, __ATOMIC_ACQUIRE);
+
+		sent > seen + RING_HOLDS + 1 || sent == r->count;
+	}));
+}
 
 static void read_all(const char *path, struct reader *r, int slow)
 {
@@ -47,7 +62,9 @@ static void read_all(const char *path, struct reader *r, int slow)
 		last = m.n & ~LAST;
 		if (m.n & LAST)
 			break;
-		/* now and then somebody who does not keep up */
+		if (slow && r->received == 50)
+			fall_behind(r, m.n);
+		/* now and then somebody who may not keep up */
 		if (slow && r->received % 50 == 0)
 			sched_yield(), usleep(500);
 	}
@@ -61,7 +78,7 @@ static void load(int type, const char *path, const char *name)
 {
 	struct reader *r = tap_shared(READERS * sizeof(*r));
 	long count = tap_scale(60000, 1000), n;
-	int fd = tap_publisher(type, path, 8192), i, failed = 0;
+	int fd = tap_publisher(type, path, RING_BYTES), i, failed = 0;
 	uint64_t lost = 0;
 	pid_t pid[READERS];
 	struct message m;
@@ -69,6 +86,7 @@ static void load(int type, const char *path, const char *name)
 
 	tap_diag("%s", name);
 	for (i = 0; i < READERS; i++) {
+		r[i].count = (uint64_t)count;
 		pid[i] = fork();
 		if (!pid[i]) {
 			close(fd);
@@ -84,6 +102,8 @@ static void load(int type, const char *path, const char *name)
 		tap_fill(m.bytes, m.len, n);
 		failed += send(fd, &m, 8 + m.len, MSG_DONTWAIT) !=
 			  (ssize_t)(8 + m.len);
+		for (i = 0; i < READERS; i++)
+			__atomic_store_n(&r[i].sent, n + 1, __ATOMIC_RELEASE);
 	}
 	tap_is(failed, 0, "the publisher is never held back");
 	for (i = 0; i < READERS; i++) {

@@ -84,7 +84,7 @@ static void sleeping_first(int by_poll, int type, const char *what)
 		char buf[8];
 
 		signal(SIGALRM, SIG_DFL);
-		alarm(30);
+		alarm(TAP_DEADLINE_MS / 1000);
 		if (by_poll && tap_poll(s, POLLIN, -1) != POLLIN)
 			_exit(2);
 		_exit(recv(s, buf, 8, 0) == 4 ? 0 : 4);
