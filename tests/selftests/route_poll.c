@@ -119,8 +119,11 @@ static int switch_for_ever(void *arg)
 	for (i = 0; !get(&shared[1]); i++) {
 		static const char *const lists[] = { "0", "\n", "1", "0-1", "\n" };
 
-		if (poll_cpus(lists[i % 5]))
+		if (poll_cpus(lists[i % 5])) {
+			put(&shared[2], INT32_MAX);	/* nobody waits for more */
 			return 1;
+		}
+		put(&shared[2], i + 1);
 		usleep(2000);
 	}
 	return poll_cpus("\n") ? 1 : 0;
@@ -128,7 +131,8 @@ static int switch_for_ever(void *arg)
 
 static void switching(void)
 {
-	uint32_t route, i, n = (uint32_t)scaled(40000), bad = 0;
+	uint32_t route, i, least = (uint32_t)scaled(2000), bad = 0;
+	int switches = (int)scaled(1000);
 	int *shared = shared_memory(4096);
 	struct weir *c = caller("/poll/b", &route);
 	pid_t service, switcher;
@@ -138,7 +142,7 @@ static void switching(void)
 	service = spawn(echo_for_ever, shared);
 	need(soon(get(&shared[0])), "the service is there");
 	switcher = spawn(switch_for_ever, shared);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < least || get(&shared[2]) < switches; i++) {
 		struct weir_call call = { .route = route };
 		uint32_t value = 0;
 		ssize_t len = weir_call(c, &call, &i, sizeof(i), &value,
@@ -150,7 +154,8 @@ static void switching(void)
 			break;
 		}
 	}
-	check(!bad, "%u calls while polling is switched on and off", i);
+	check(!bad, "%u calls while polling is switched on and off %d times", i,
+	      get(&shared[2]));
 	put(&shared[1], 1);
 	check(!reap(switcher) && !reap(service), "all end");
 	need(!route_del("/poll/b"), "del");
