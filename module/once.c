@@ -7,6 +7,7 @@
  * the caller's inbox.
  */
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "walk.h"
@@ -191,11 +192,14 @@ void weir_once_leave(struct weir_call *call)
 
 /**
  * weir_once_replied() - a call with a key has its reply
+ * @caller: whose call it is; its memory cgroup pays, not that of who replies.
  * @call: the call, about to be ended.
  * @m: the reply.
  */
-void weir_once_replied(struct weir_call *call, const struct weir_parcel *m)
+void weir_once_replied(struct weir_port *caller, struct weir_call *call,
+		       const struct weir_parcel *m)
 {
+	struct mem_cgroup *old = set_active_memcg(caller->memcg);
 	struct weir_once *once = call->once;
 	struct weir_dup_reply *reply;
 
@@ -204,6 +208,7 @@ void weir_once_replied(struct weir_call *call, const struct weir_parcel *m)
 	reply = m->len > once->set->bytes ? NULL :
 		weir_dup_reply_create(m->kind, m->len, GFP_ATOMIC |
 				      __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
 	if (IS_ERR(reply))
 		reply = NULL;
 	if (reply)
@@ -264,6 +269,7 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		    struct weir_dup_reply **reply)
 {
 	struct weir_once *once = port->once_held;
+	struct mem_cgroup *old;
 	int ret;
 
 	*reply = NULL;
@@ -272,7 +278,9 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		port->run.once = once;
 		return WEIR_REASON_NONE;
 	}
+	old = set_active_memcg(port->memcg);
 	once = kzalloc(sizeof(*once), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
 	if (!once)
 		return WEIR_REASON_NO_MEMORY;
 	once->scope = __kuid_val(port->uid);
@@ -288,10 +296,12 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		weir_once_free(once);
 		return WEIR_HELD;
 	}
+	old = set_active_memcg(port->memcg);
 	ret = weir_dup_begin(set->dups,
 			     __kuid_val(weir_account_user(port->account)),
 			     once->scope, once->id, port->run.now_ns,
 			     &once->waiter, reply);
+	set_active_memcg(old);
 	if (ret == WEIR_DUP_BUSY)
 		return WEIR_REASON_NONE;
 	weir_once_unwait(port, once);

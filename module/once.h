@@ -77,6 +77,7 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		    struct weir_dup_reply **reply);
 void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply);
 void weir_once_leave(struct weir_call *call);
-void weir_once_replied(struct weir_call *call, const struct weir_parcel *m);
+void weir_once_replied(struct weir_port *caller, struct weir_call *call,
+		       const struct weir_parcel *m);
 
 #endif /* _WEIR_ONCE_H */

@@ -8,6 +8,7 @@
  */
 #include <linux/hash.h>
 #include <linux/jhash.h>
+#include <linux/memcontrol.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -23,6 +24,7 @@ static void weir_port_end(struct weir_port *port)
 	free_cpumask_var(port->cpus);
 	weir_uncharge(&port->charge);
 	weir_account_put(port->account);
+	mem_cgroup_put(port->memcg);
 	kfree(port);
 }
 
@@ -495,6 +497,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	mutex_init(&port->run_lock);
 	port->wn = ws->wn;
 	port->ws = ws;
+	port->memcg = get_mem_cgroup_from_mm(current->mm);
 	port->sock_id = ws->id;
 	port->pid = ws->pid;
 	port->uid = ws->uid;

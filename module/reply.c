@@ -286,7 +286,7 @@ static noinline int weir_reply_one(struct weir_port *port,
 	tag_key = call->tag_key;
 	post->kept--;
 	if (unlikely(call->once) && good)
-		weir_once_replied(call, m);
+		weir_once_replied(caller, call, m);
 	if (unlikely(call->parent != WEIR_CALL_NONE))
 		more = weir_call_child_done(caller, call, good);
 	else

@@ -12,6 +12,8 @@
  *
  * Process context.
  */
+#include <linux/sched/mm.h>
+
 #include "request.h"
 
 /* Those that rcu_read_lock() keeps. */
@@ -155,6 +157,7 @@ static enum weir_reason weir_port_grow(struct weir_port *port)
 {
 	u64 bytes = port->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
 	struct weir_call *chunk;
+	struct mem_cgroup *old;
 	const char *why;
 	bool taken;
 
@@ -162,7 +165,10 @@ static enum weir_reason weir_port_grow(struct weir_port *port)
 	    weir_charge_account(&port->charge, port->account, bytes, 0, "",
 				&why))
 		return WEIR_REASON_LIMIT;
+	/* a polling thread's or a worker's walk is the port's, too */
+	old = set_active_memcg(port->memcg);
 	chunk = weir_calls_grow_alloc();
+	set_active_memcg(old);
 	if (!chunk) {
 		weir_uncharge_some(&port->charge, bytes, 0);
 		return WEIR_REASON_NO_MEMORY;

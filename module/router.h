@@ -400,6 +400,8 @@ struct weir_run {
  * @pid: process that made it.
  * @uid: who did.
  * @account: who pays for what is kept for it; held.
+ * @memcg: memory cgroup of the process that made it, held: what is allocated for
+ *	it later is charged there, whoever's work that is; NULL if there are none.
  * @charge: for itself, its handles and its slots for calls; run_lock.
  * @id: in weir_net.ports.
  * @outbox: read by the router; held.
@@ -444,6 +446,7 @@ struct weir_port {
 	pid_t			pid;
 	kuid_t			uid;
 	struct weir_account	*account;
+	struct mem_cgroup	*memcg;
 	struct weir_charge	charge;
 	u32			id;
 	struct weir_ring	*outbox;

@@ -547,6 +547,81 @@ static void calls(void)
 	tap_tune("user_bytes_max", bytes_max);
 }
 
+#define GROUP		"weir_shares"
+#define MANY		8000	/* calls; their slots take 1 MB */
+
+/* As want_calls(), with as many slots as it wants. */
+static int want_slots(void *arg)
+{
+	struct weir_config c = { .inbox_bytes = PLENTY, .ring_bytes = PLENTY };
+	struct weir_call call = { 0 };
+	struct weir *s, *w;
+	struct weir_msg msg;
+	long n;
+
+	(void)arg;
+	while (get(&shared->go) < 1)
+		usleep(1000);
+	if (weir_open(&s, SOCK_RDM, &c) ||
+	    weir_serve(s, "/shares/slots", 1, NULL) ||
+	    weir_open(&w, SOCK_RDM, &c))
+		return 1;
+	call.route = route_of(w, "/shares/slots");
+	put(&shared->step, 1);
+	while (get(&shared->go) < 2)
+		usleep(1000);
+	for (n = 0; n < MANY; n++) {
+		call.tag = (uint32_t)n;
+		need(!request(w, &call, &n, sizeof(n)), "request");
+		weir_flush(w);
+		while (weir_peek(s, &msg) == 1) {
+			weir_release(s, &msg);
+			shared->got++;
+		}
+	}
+	while (shared->got < MANY && soon(weir_peek(s, &msg) == 1)) {
+		weir_release(s, &msg);
+		shared->got++;
+	}
+	put(&shared->step, 2);
+	keep();
+	return 0;
+}
+
+/* What a polling thread makes for a user is in that user's memory cgroup. */
+static void cgroups(void)
+{
+	long long idle = tap_stat("tunables/poll_idle_us"), before;
+	pid_t pid;
+
+	memset(shared, 0, sizeof(*shared));
+	if (tenant_cgroup(GROUP, 0)) {
+		tap_skip("cgroups", "no memory cgroups here");
+		return;
+	}
+	/* the thread does not sleep, so that the caller need not kick */
+	tap_tune("poll_idle_us", 10000000);
+	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "0"),
+	     "poll_cpus");
+	pid = tenant_start(TENANT_ATTACKER, want_slots, NULL);
+	need(!tenant_cgroup_enter(GROUP, pid), "a cgroup");
+	put(&shared->go, 1);
+	if (!tap_until(get(&shared->step) == 1))
+		tap_bail("no caller");
+	before = tenant_cgroup_read(GROUP, "memory.current");
+	put(&shared->go, 2);
+	if (!tap_until(get(&shared->step) == 2))
+		tap_bail("the calls do not end");
+	before = tenant_cgroup_read(GROUP, "memory.current") - before;
+	tap_is(shared->got, MANY, "a polling thread hands the calls on");
+	tap_ok(before > MANY * 128 / 2, "their slots are the caller's: %lld",
+	       before);
+	tenant_kill(pid);
+	tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n");
+	tap_tune("poll_idle_us", idle);
+	rmdir(TENANT_CGROUPS "/" GROUP);
+}
+
 int main(void)
 {
 	struct tenant_job job = { .path = "/shares/victim", .cpu = -1 };
@@ -575,6 +650,7 @@ int main(void)
 	memory("targets", want_targets, BYTES / 6, SOCKETS * WEIR_SERVES_MAX);
 	memory("keys", want_keys, BYTES, 16);
 	part(calls);
+	part(cgroups);
 	tap_ok(tenant_measure(meter, 2, 50), "a victim is served afterwards");
 	tenant_show(meter, 0, "before");
 	tenant_show(meter, 1, "beside");
