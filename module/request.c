@@ -755,7 +755,7 @@ bool weir_route_again(struct weir_port *port, u64 name)
 
 	rcu_read_lock();
 	/* what its owner has done to the record meanwhile harms only itself */
-	if (weir_parcel_read(&port->outbox->view, &pos, &m) == 1 &&
+	if (weir_parcel_read(&port->outbox->view, &pos, &m) == WEIR_READ_ONE &&
 	    pos == call->pos && m.route == handle &&
 	    m.kind == WEIR_KIND_REQUEST) {
 		struct weir_handle *h = &port->handles[handle - 1];

@@ -207,18 +207,19 @@ static bool weir_port_more(struct weir_port *port)
 int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 			  struct weir_parcel *m)
 {
-	u64 left = weir_ring_bytes(v);
+	u32 ext, most = weir_ring_max_len(v), n;
 	struct weir_record *rec;
 	struct weir_words *words;
-	u32 ext, most = weir_ring_max_len(v);
 	const u64 *ext_words;
 	u64 shape;
 
-	for (;;) {
+	for (n = 0; ; n++) {
+		if (n == WEIR_ABORTED_MAX)
+			return WEIR_READ_MORE;
 		rec = weir_ring_at(v, *pos);
 		words = (struct weir_words *)rec;
 		if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
-			return 0;
+			return WEIR_READ_NONE;
 		shape = WEIR_WORD(READ_ONCE(words->shape));
 		m->len = (u32)shape;
 		ext = (u8)(shape >> WEIR_EXT_SHIFT) * 8U;
@@ -228,9 +229,6 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 		m->flags = shape >> WEIR_FLAGS_SHIFT;
 		if (!(m->flags & WEIR_REC_ABORTED))
 			break;
-		if (left < m->total)
-			return -EPROTO;
-		left -= m->total;
 		*pos += m->total;
 	}
 	m->kind = shape >> WEIR_KIND_SHIFT;
@@ -245,7 +243,7 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 	if (ext > WEIR_EXT_MAX * 8U)
 		m->kind |= WEIR_PARCEL_BAD;
 	m->small = false;
-	return 1;
+	return WEIR_READ_ONE;
 }
 
 /*
@@ -267,12 +265,17 @@ static int weir_route_stretch(struct weir_port *port)
 	rcu_read_lock();
 	for (m.n = 0; ; pos = m.pos) {
 		if (!m.n) {
-			ret = pos == tail ? 0 : weir_parcel_read(v, &pos, &m);
-			if (ret <= 0)
+			ret = pos == tail ? WEIR_READ_NONE :
+					    weir_parcel_read(v, &pos, &m);
+			if (ret != WEIR_READ_ONE)
 				break;
 			ret = -EPROTO;
-			if (unlikely(tail - pos < m.total))
+			if (unlikely((s64)(tail - pos) < (s64)m.total)) {
+				/* behind aborted ones: claimed since, or not */
+				if ((s64)(tail - pos) <= 0)
+					ret = WEIR_READ_MORE;
 				break;
+			}
 			if (m.end != tail && m.small &&
 			    (m.kind == WEIR_KIND_REQUEST ||
 			     m.kind == WEIR_KIND_EVENT))

@@ -31,6 +31,14 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 
 #define WEIR_PARCEL_BAD	0x80
 
+/* What weir_parcel_read() has found. */
+#define WEIR_READ_NONE		0	/* nothing is committed there */
+#define WEIR_READ_ONE		1	/* a record */
+#define WEIR_READ_MORE		2	/* aborted ones only, and there are more */
+
+/* Aborted records that are passed over in one stretch of a walk. */
+#define WEIR_ABORTED_MAX	64
+
 /**
  * struct weir_parcel - a record as read from an outbox: private copies
  * @payload: in the ring; its owner may change it at any time.
@@ -144,18 +152,18 @@ static __always_inline void weir_parcel_fill(const struct weir_ring_view *v,
 }
 
 /*
- * Reads the record at a position. Returns 1, 0 when there is none, -EPROTO for
- * nonsense. Aborted ones are passed over, and so @pos moves.
+ * Reads the record at a position. Returns WEIR_READ_ONE, _NONE or _MORE; or
+ * -EPROTO for nonsense. Aborted ones are passed over, and so @pos moves.
  */
 static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
 					    u64 *pos, struct weir_parcel *m)
 {
 	const struct weir_words *words = (void *)weir_ring_at(v, *pos);
-	int ret = 1;
+	int ret = WEIR_READ_ONE;
 	u64 shape;
 
 	if (smp_load_acquire(&words->commit) != *pos + v->secret) /* (B) */
-		return 0;
+		return WEIR_READ_NONE;
 	shape = WEIR_WORD(READ_ONCE(words->shape));
 	if (likely(weir_shape_plain(v, shape)))
 		weir_parcel_fill(v, *pos, shape, m);
