@@ -20,10 +20,11 @@
 /**
  * struct weir_poller - one thread
  * @task: it.
- * @lock: guards @ports, and rounds through them.
+ * @lock: guards @ports and @broken, and rounds through the ports.
  * @wanted: somebody waits for @lock; poll_lock.
  * @ports: by weir_port.poll_link.
- * @nports: how many; poll_lock.
+ * @broken: ports whose outbox is broken; by the same.
+ * @nports: how many in both; poll_lock.
  * @asleep: its ports' owners are asked to kick.
  * @cpus: scratch for the fence.
  * @link: in weir_pollers.
@@ -33,6 +34,7 @@ struct weir_poller {
 	struct mutex		lock;
 	bool			wanted;
 	struct list_head	ports;
+	struct list_head	broken;
 	u32			nports;
 	bool			asleep;
 	cpumask_var_t		cpus;
@@ -45,12 +47,20 @@ static LIST_HEAD(weir_pollers);
 static LIST_HEAD(weir_unpolled);
 static struct cpumask weir_poll_cpus;
 
-/* Is there something to route? The owner's words are looked at, not trusted. */
+/*
+ * Is there something to route: is the record at the position committed, and has
+ * its space been claimed? The owner's words are looked at, not trusted: what is
+ * committed and not claimed is never routed, and must not keep a thread busy.
+ */
 static bool weir_port_pending(const struct weir_port *port)
 {
+	const struct weir_ring_view *v = &port->outbox->view;
+	u64 pos = READ_ONCE(port->pos);
+
 	/* what waits for room is taken up when there is */
-	return weir_committed(&port->outbox->view, READ_ONCE(port->pos)) &&
-	       !READ_ONCE(port->wait_for);
+	return weir_committed(v, pos) && !READ_ONCE(port->wait_for) &&
+	       (u32)(READ_ONCE(v->head->claim) >> 32) !=
+	       (u32)(pos >> WEIR_GRANULE_SHIFT);
 }
 
 static void weir_port_ask(struct weir_port *port, bool kick)
@@ -76,17 +86,22 @@ static void weir_port_owner_cpus(struct weir_port *port, struct cpumask *cpus)
 	spin_unlock(&ring->lock);
 }
 
-/* One look at each port; returns whether any had something. */
+/*
+ * One look at each port; returns whether any had something. A ring that its
+ * owner has broken is looked at no more: what lies there never goes.
+ */
 static __always_inline bool weir_poller_round(struct weir_poller *p)
 {
-	struct weir_port *port;
+	struct weir_port *port, *next;
 	bool busy = false;
 
-	list_for_each_entry(port, &p->ports, poll_link) {
+	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
 		if (!weir_port_pending(port))
 			continue;
-		weir_route_run(port, true);
+		weir_route_run(port);
 		busy = true;
+		if (unlikely(!weir_ring_live(port->outbox)))
+			list_move_tail(&port->poll_link, &p->broken);
 	}
 	return busy;
 }
@@ -267,6 +282,7 @@ static int weir_poller_start(unsigned int cpu)
 		goto err_free;
 	mutex_init(&p->lock);
 	INIT_LIST_HEAD(&p->ports);
+	INIT_LIST_HEAD(&p->broken);
 	p->task = kthread_create_on_cpu(weir_poller_thread, p, cpu,
 					"weir_poll/%u");
 	if (IS_ERR(p->task)) {
@@ -290,6 +306,7 @@ static void weir_poller_stop(struct weir_poller *p)
 
 	list_del(&p->link);
 	kthread_stop(p->task);
+	list_splice_init(&p->broken, &p->ports);
 	/* from here on the owners kick; what they committed before is routed */
 	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
 		WRITE_ONCE(port->poller, NULL);

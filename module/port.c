@@ -58,7 +58,7 @@ static void weir_port_resume(struct work_struct *work)
 {
 	struct weir_port *port = container_of(work, struct weir_port, resume);
 
-	weir_route_run(port, false);
+	weir_route_run(port);
 	weir_port_put(port);
 }
 
@@ -684,7 +684,7 @@ void weir_port_close(struct weir_sock *ws)
 		return;
 	/* 1. replies that it gave before it went; then no walk begins */
 	weir_poll_leave(port);
-	weir_route_run(port, true);
+	weir_route_run(port);
 	mutex_lock(&port->run_lock);
 	port->ws = NULL;
 	weir_port_unwait(port);

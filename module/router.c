@@ -421,16 +421,14 @@ static noinline void weir_route_walk(struct weir_port *port)
 /**
  * weir_route_run() - route what a socket has committed
  * @port: the socket's.
- * @alive: it is the socket that has moved us to, or what it has committed.
  *
  * Goes on for a ring at most, or until a message has to wait for room; then it
  * is taken up again when there is.
  */
-void weir_route_run(struct weir_port *port, bool alive)
+void weir_route_run(struct weir_port *port)
 {
 	mutex_lock(&port->run_lock);
 	if (likely(port->ws)) {
-		WRITE_ONCE(port->kicks, port->kicks + alive);
 		if (unlikely(port->wait_for))
 			weir_port_unwait(port);
 		if (!weir_route_alone(port) && !weir_route_none(port))

@@ -254,7 +254,7 @@ struct weir_route {
  * @port_link: in weir_port.targets; weir_net.lock.
  * @watch: looks whether it does something.
  * @seen_pos: how far it had read its inbox at the last look.
- * @seen_kicks: how often it had kicked.
+ * @seen_out: up to where its outbox had been routed.
  * @still: looks in a row at which nothing had changed.
  * @moved: @requests when what may be sent twice was last taken from it.
  * @hist: times from request to reply; port->run_lock.
@@ -285,7 +285,7 @@ struct weir_target {
 	struct list_head		port_link;
 	struct delayed_work		watch;
 	u64				seen_pos;
-	u64				seen_kicks;
+	u64				seen_out;
 	u32				still;
 	u64				moved;
 	struct weir_hist		hist;
@@ -414,7 +414,6 @@ struct weir_run {
  * @starved: the walk waits for a slot: set under run_lock and
  *	inbox->post.lock, cleared under run_lock.
  * @random: state of a xorshift generator; run_lock.
- * @kicks: walks that the socket asked for or had something for; run_lock.
  * @handles: what it calls; run_lock.
  * @nhandles: how many.
  * @handle_room: entries that @handles has room for, a power of two, or 0.
@@ -458,7 +457,6 @@ struct weir_port {
 	bool			starved;
 	struct weir_run		run;
 	u32			random;
-	u64			kicks;
 	struct weir_handle	*handles;
 	u32			nhandles;
 	u32			handle_room;
@@ -529,7 +527,7 @@ void weir_port_later(struct weir_port *port);
 /* --- router.c --- */
 void weir_route_begin(struct weir_port *port);
 void weir_route_settle(struct weir_port *port);
-void weir_route_run(struct weir_port *port, bool alive);
+void weir_route_run(struct weir_port *port);
 
 /* --- request.c --- */
 bool weir_route_again(struct weir_port *port, u64 name);
@@ -558,7 +556,7 @@ int weir_poll_show(char *buf);
 /* The owner has published: what it has committed goes out. Process context. */
 static inline void weir_port_kick(struct weir_port *port)
 {
-	weir_route_run(port, true);
+	weir_route_run(port);
 	weir_poll_kick(port);
 }
 

@@ -63,16 +63,17 @@ static bool weir_target_replaced(const struct weir_target *target)
 static void weir_target_look(struct weir_target *target)
 {
 	struct weir_post *post = &target->port->inbox->post;
-	u64 kicks = READ_ONCE(target->port->kicks), pos = 0, requests;
+	u64 out = READ_ONCE(target->port->pos), pos = 0, requests;
 
 	spin_lock(&post->lock);
 	if (post->reader)
 		pos = READ_ONCE(post->reader->cursor->pos);
 	requests = target->requests;
 	spin_unlock(&post->lock);
-	if (pos != target->seen_pos || kicks != target->seen_kicks) {
+	/* only a position that moves is a sign of life: a kick is not */
+	if (pos != target->seen_pos || out != target->seen_out) {
 		target->seen_pos = pos;
-		target->seen_kicks = kicks;
+		target->seen_out = out;
 		target->still = 0;
 		if (target->hung) {
 			WRITE_ONCE(target->hung, false);
