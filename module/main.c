@@ -165,7 +165,8 @@ static int __init weir_init(void)
 		goto err_router_wq;
 	err = weir_sysfs_init();
 	if (err)
-		goto err_net;
+		goto err_poll;
+	/* last: once there can be a socket there is no way back */
 	err = weir_socket_init();
 	if (err)
 		goto err_sysfs;
@@ -174,7 +175,9 @@ static int __init weir_init(void)
 
 err_sysfs:
 	weir_sysfs_exit();
-err_net:
+err_poll:
+	/* a file may have been written while it was there */
+	weir_poll_set(cpu_none_mask);
 	unregister_pernet_subsys(&weir_net_ops);
 err_router_wq:
 	destroy_workqueue(weir_router_wq);
