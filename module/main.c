@@ -154,8 +154,7 @@ static int __init weir_init(void)
 	weir_wq = alloc_workqueue("weir", WQ_UNBOUND, 0);
 	if (!weir_wq)
 		return -ENOMEM;
-	weir_router_wq = alloc_workqueue("weir_router",
-					 WQ_UNBOUND | WQ_HIGHPRI, 0);
+	weir_router_wq = alloc_workqueue("weir_router", WQ_UNBOUND, 0);
 	if (!weir_router_wq) {
 		err = -ENOMEM;
 		goto err_wq;
