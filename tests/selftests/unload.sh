@@ -79,6 +79,19 @@ loaded
 ok $? "and nothing of the module stays"
 dmesg | grep -q 'weir: address family 1 is taken'
 ok $? "and the kernel log says so"
+# and somebody has threads poll while there is something to write to
+while :; do
+	echo 0 >/sys/kernel/weir/tunables/poll_cpus
+done 2>/dev/null &
+pid=$!
+round=0
+while [ $round -lt "$(scaled 60 10)" ]; do
+	round=$((round + 1))
+	insmod "$ko" family=1 2>/dev/null
+done
+kill $pid
+! cat /proc/[0-9]*/comm 2>/dev/null | grep -q weir_poll
+ok $? "no polling thread outlives $round inits that fail"
 insmod "$ko" family=200 2>/dev/null
 [ $? != 0 ]
 ok $? "a family number out of range is refused"
