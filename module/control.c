@@ -350,6 +350,19 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	}
 }
 
+#ifdef CONFIG_COMPAT
+/*
+ * From a 32-bit program: the structures are the same, as tests/selftests/abi.c
+ * asserts; only a pointer is to be told from an id.
+ */
+int weir_compat_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	if (cmd != WEIR_IOC_DETACH)
+		arg = (unsigned long)compat_ptr(arg);
+	return weir_ioctl(sock, cmd, arg);
+}
+#endif
+
 /* --- socket options ----------------------------------------------------- */
 
 static int weir_set_name(struct weir_sock *ws, sockptr_t value,

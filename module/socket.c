@@ -245,6 +245,12 @@ static int weir_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	return offsetof(struct sockaddr_weir, sw_path) + (len ? len + 1 : 0);
 }
 
+#ifdef CONFIG_COMPAT
+#define WEIR_COMPAT_IOCTL	.compat_ioctl	= weir_compat_ioctl,
+#else
+#define WEIR_COMPAT_IOCTL
+#endif
+
 static const struct proto_ops weir_seqpacket_ops = {
 	.family		= WEIR_FAMILY_DEFAULT,
 	.owner		= THIS_MODULE,
@@ -256,6 +262,7 @@ static const struct proto_ops weir_seqpacket_ops = {
 	.getname	= weir_getname,
 	.poll		= weir_poll,
 	.ioctl		= weir_ioctl,
+	WEIR_COMPAT_IOCTL
 	.listen		= weir_listen,
 	.shutdown	= weir_shutdown,
 	.setsockopt	= weir_setsockopt,
@@ -276,6 +283,7 @@ static const struct proto_ops weir_path_ops = {
 	.getname	= weir_getname,
 	.poll		= weir_poll,
 	.ioctl		= weir_ioctl,
+	WEIR_COMPAT_IOCTL
 	.listen		= weir_listen,
 	.shutdown	= weir_shutdown,
 	.setsockopt	= weir_setsockopt,

@@ -745,6 +745,8 @@ loff_t weir_map_cursor_offset(u32 slot);
 int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
 		 const void __user *from);
 int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+int weir_compat_ioctl(struct socket *sock, unsigned int cmd,
+		      unsigned long arg);
 int weir_setsockopt(struct socket *sock, int level, int name,
 		    sockptr_t value, unsigned int len);
 int weir_getsockopt(struct socket *sock, int level, int name,

@@ -6,12 +6,18 @@
  * the module's, unknown flags and commands, and bad pointers. Every refusal
  * leaves words in WEIR_SO_ERROR_TEXT.
  */
-#include <assert.h>
 #include <linux/sockios.h>
+#include <stddef.h>
 #include <uapi/weir_ring.h>
 #include <uapi/weir_route.h>
 
+/* The Makefile has the layout alone checked for 32-bit programs, too. */
+#ifdef ABI_LAYOUT
+#define static_assert	_Static_assert
+#else
+#include <assert.h>
 #include "tap.h"
+#endif
 
 #define SIZE(type, n)	static_assert(sizeof(struct type) == (n), #type)
 #define AT(type, member, n)						\
@@ -294,6 +300,8 @@ static_assert(WEIR_REFUSED_FIRST == 32, "WEIR_REFUSED_FIRST");
 static_assert(WEIR_REFUSED_MORE == 32, "WEIR_REFUSED_MORE");
 static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE,
 	      "refused");
+
+#ifndef ABI_LAYOUT
 
 /* A refusal with @err and with words about it. */
 static void refused(int fd, int ret, int err, const char *name)
@@ -1013,3 +1021,5 @@ int main(void)
 	control();
 	return tap_done();
 }
+
+#endif /* ABI_LAYOUT */
