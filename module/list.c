@@ -7,6 +7,7 @@
  *
  * Process context.
  */
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -33,7 +34,7 @@ int weir_list_emit(struct weir_list_ctx *ctx)
 }
 
 static struct weir_list_entry *weir_list_fresh(struct weir_list_ctx *ctx,
-					       u64 id, kuid_t uid, pid_t pid)
+					       u64 id, kuid_t uid)
 {
 	struct weir_list_entry *e = ctx->entry;
 
@@ -41,7 +42,6 @@ static struct weir_list_entry *weir_list_fresh(struct weir_list_ctx *ctx,
 	e->kind = ctx->kind;
 	e->id = id;
 	e->uid = from_kuid_munged(current_user_ns(), uid);
-	e->pid = pid;
 	return e;
 }
 
@@ -63,7 +63,8 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 		if (!ws)
 			break;
 		if (weir_list_sees(ctx, ws->uid)) {
-			e = weir_list_fresh(ctx, ws->id, ws->uid, ws->pid);
+			e = weir_list_fresh(ctx, ws->id, ws->uid);
+			e->pid = pid_vnr(ws->pid);
 			e->type = ws->sk.sk_type;
 			e->state = READ_ONCE(ws->sk.sk_state);
 			e->mode = ws->mode;
@@ -113,7 +114,7 @@ static int weir_list_stream(struct weir_list_ctx *ctx, struct weir_ring *ring)
 	u64 bytes, records;
 	u32 seq = 0;
 
-	e = weir_list_fresh(ctx, ring->id, ring->uid, ring->pid);
+	e = weir_list_fresh(ctx, ring->id, ring->uid);
 	e->type = ring->type;
 	e->ring_bytes = weir_ring_bytes(&ring->view);
 	e->state = READ_ONCE(weir_ring_status(ring)->state);
@@ -123,6 +124,7 @@ static int weir_list_stream(struct weir_list_ctx *ctx, struct weir_ring *ring)
 		e->seq = seq;
 	strscpy(e->name, ring->name, sizeof(e->name));
 	spin_lock(&ring->lock);
+	e->pid = pid_vnr(ring->pid);
 	e->parent = ring->owner ? ring->owner->id : 0;
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		e->count++;
@@ -181,11 +183,11 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	}
 	*slot = at;
 	e = weir_list_fresh(ctx, ((u64)ring->id << WEIR_LIST_SLOT_BITS) + at + 1,
-			    rd->uid, 0);
+			    rd->uid);
 	e->parent = ring->id;
 	spin_lock(&ring->lock);
 	e->peer = rd->ws ? rd->ws->id : 0;
-	e->pid = rd->ws ? rd->ws->pid : 0;
+	e->pid = rd->ws ? pid_vnr(rd->ws->pid) : 0;
 	spin_unlock(&ring->lock);
 	e->type = ring->type;
 	e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
@@ -252,7 +254,7 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 		seen = path && (ctx->all ||
 				weir_path_permits(ctx->ws, path, MAY_READ));
 		if (seen) {
-			e = weir_list_fresh(ctx, path->id, path->uid, 0);
+			e = weir_list_fresh(ctx, path->id, path->uid);
 			e->gid = from_kgid_munged(current_user_ns(), path->gid);
 			e->mode = path->mode;
 			if (path->listener)

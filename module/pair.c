@@ -325,6 +325,8 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	child->demand = listener->demand;
 	child->uid = listener->uid;
 	child->connecter = weir_account_user(ws->account);
+	put_pid(child->pid);
+	child->pid = get_pid(listener->pid);
 	put_cred(child->cred);
 	child->cred = get_cred(listener->cred);
 	mutex_lock(&ws->wn->lock);

@@ -22,6 +22,7 @@
 static void weir_port_end(struct weir_port *port)
 {
 	free_cpumask_var(port->cpus);
+	put_pid(port->pid);
 	weir_uncharge(&port->charge);
 	weir_account_put(port->account);
 	mem_cgroup_put(port->memcg);
@@ -499,7 +500,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	port->ws = ws;
 	port->memcg = get_mem_cgroup_from_mm(current->mm);
 	port->sock_id = ws->id;
-	port->pid = ws->pid;
+	port->pid = get_pid(ws->pid);
 	port->uid = ws->uid;
 	port->random = get_random_u32() | 1;
 	port->timer_ns = U64_MAX;

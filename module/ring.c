@@ -188,7 +188,7 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	ring->type = ws->sk.sk_type;
 	ring->lossy = ring->type == SOCK_DGRAM && !inbox;
 	ring->uid = ws->uid;
-	ring->pid = ws->pid;
+	ring->pid = get_pid(ws->pid);
 	ring->evict_ms = ws->evict_ms;
 	ring->linger_ms = ws->linger_ms;
 	mutex_init(&ring->slot_lock);
@@ -252,6 +252,7 @@ err_pages:
 		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
 	weir_refuse(ws, err, why ?: "no memory for the ring");
 err_free:
+	put_pid(ring->pid);
 	kfree(ring);
 	return ERR_PTR(err);
 }
@@ -275,6 +276,7 @@ void weir_ring_put(struct weir_ring *ring)
 		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);
 	weir_ring_free_pages(ring);
 	weir_uncharge(&ring->charge);
+	put_pid(ring->pid);
 	kfree_rcu(ring, rcu);	/* for weir_ring_next() */
 }
 
@@ -613,6 +615,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 {
 	struct weir_status *status = weir_ring_status(ring);
+	struct pid *pid = get_pid(ws->pid);
 
 	lockdep_assert_held(&ring->wn->lock);
 	weir_race_point(take_over);
@@ -621,10 +624,11 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	weir_ring_get(ring);
 	spin_lock(&ring->lock);
 	ring->owner = ws;
-	ring->pid = ws->pid;
+	swap(ring->pid, pid);
 	ring->evict_ms = ws->evict_ms;
 	ring->linger_ms = ws->linger_ms;
 	WRITE_ONCE(status->state, WEIR_STATE_OPEN);
 	spin_unlock(&ring->lock);
+	put_pid(pid);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_TAKEN_OVER);
 }

@@ -7,6 +7,7 @@
  * Process context.
  */
 #include <linux/fs.h>
+#include <linux/pid.h>
 #include <linux/uaccess.h>
 
 #include "list.h"
@@ -124,7 +125,7 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 	memcpy(e->hist, target->hist.count, sizeof(e->hist));
 	if (port) {
 		e->socket = port->sock_id;
-		e->pid = port->pid;
+		e->pid = pid_vnr(port->pid);
 		e->uid = from_kuid_munged(current_user_ns(), port->uid);
 	}
 	strscpy(e->path, target->next && target->next->path ?

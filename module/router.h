@@ -397,7 +397,7 @@ struct weir_run {
  * @wn: namespace.
  * @ws: the socket; NULL once it is gone. Guarded by @run_lock.
  * @sock_id: the socket's number.
- * @pid: process that made it.
+ * @pid: process that made it, held.
  * @uid: who did.
  * @account: who pays for what is kept for it; held.
  * @memcg: memory cgroup of the process that made it, held: what is allocated for
@@ -442,7 +442,7 @@ struct weir_port {
 	struct weir_net		*wn;
 	struct weir_sock	*ws;
 	u64			sock_id;
-	pid_t			pid;
+	struct pid		*pid;
 	kuid_t			uid;
 	struct weir_account	*account;
 	struct mem_cgroup	*memcg;

@@ -30,6 +30,7 @@ static void weir_sock_destruct(struct sock *sk)
 	weir_tally_destroy(&ws->waiting);
 	free_cpumask_var(ws->barrier);
 	put_cred(ws->cred);
+	put_pid(ws->pid);
 	weir_uncharge(&ws->charge);
 	weir_account_put(ws->account);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
@@ -78,7 +79,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	ws->id = atomic_long_inc_return(&ws->wn->next_id);
 	ws->uid = current_fsuid();
 	ws->cred = get_current_cred();
-	ws->pid = task_tgid_nr(current);
+	ws->pid = get_pid(task_tgid(current));
 	ws->node = NUMA_NO_NODE;
 	ws->mode = 0666 & ~current_umask();
 	ws->demand = -1;

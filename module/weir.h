@@ -274,7 +274,7 @@ struct weir_post {
  * @charge: for an object and its pages, to its maker; fixed.
  * @type: SOCK_* of the socket that made it.
  * @uid: who made it; who may take it over.
- * @pid: process that made it.
+ * @pid: process that made it, held; @lock.
  * @lossy: the writer waits for nobody.
  * @slot_lock: guards @slots, @owner_mapping.
  * @slots: readers by slot.
@@ -318,7 +318,7 @@ struct weir_ring {
 	struct weir_charge charge;
 	int type;
 	kuid_t uid;
-	pid_t pid;
+	struct pid *pid;
 	bool lossy;
 
 	struct mutex slot_lock;
@@ -429,7 +429,7 @@ struct weir_reader {
  * @account: who pays for what it causes; held, never changes.
  * @charge: for the socket itself; fixed.
  * @cred: likewise; judged when a publisher comes to it.
- * @pid: process that made it.
+ * @pid: process that made it, or the listener that it connects to; held.
  * @ring_bytes: options until @outbox exists; lock_sock guards them.
  * @inbox_bytes: of the inbox; 0: the tunable's.
  * @node: NUMA node of the outbox.
@@ -487,7 +487,7 @@ struct weir_sock {
 	struct weir_account *account;
 	struct weir_charge charge;
 	const struct cred *cred;
-	pid_t pid;
+	struct pid *pid;
 
 	u32 ring_bytes;
 	u32 inbox_bytes;

@@ -415,7 +415,8 @@ enum weir_list_kind {
  * @parent: SOCKETS: 0. STREAMS: id of the owning socket, 0 if lingering.
  *	CURSORS: id of the stream.
  * @peer: CURSORS: id of the reading socket, 0 if only held by name.
- * @pid: process that made it.
+ * @pid: process that made it, as the caller's pid namespace numbers it; 0 if it
+ *	has no number there. Of an accepted socket: the one that listens.
  * @uid: owner, in the caller's user namespace.
  * @gid: group of the path.
  * @mode: permission bits of the path.

@@ -437,7 +437,8 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
  * @id: stable while it lives.
  * @route: id of its route.
  * @socket: id of the serving socket; 0 for one that is a route.
- * @pid: process that made the socket.
+ * @pid: process that made the socket, as the caller's pid namespace numbers it;
+ *	0 if it has no number there.
  * @uid: owner of the socket.
  * @weight: relative share.
  * @state: enum weir_target_state.
