@@ -4,12 +4,21 @@
  * shutdown. Each end owns an outbox and reads the other's. The behaviour is
  * that of AF_UNIX SOCK_SEQPACKET wherever a program could tell.
  *
+ * Security modules judge what a process does with its own socket: their hooks
+ * for create, bind, connect, listen, accept and messages run in the socket
+ * layer, those for ioctl and mmap before it. None judges two weir sockets
+ * together. The hooks for that which the kernel exports,
+ * security_unix_stream_connect() and security_unix_may_send(), must not be
+ * called here: Landlock and AppArmor take both socks for struct unix_sock, and
+ * would follow what lies where one has its address. weir(7) says so.
+ *
  * Process context, under lock_sock of the calling socket where said.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
+#include <linux/security.h>
 
 #include "weir.h"
 
@@ -318,6 +327,8 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 		goto out_unreserve;
 	}
 	child = weir_sk(sk);
+	/* the label is the listener's, too, and not that of who connects */
+	security_sk_clone(&listener->sk, sk);
 	child->ring_bytes = listener->ring_bytes;
 	child->node = listener->node;
 	child->huge = listener->huge;
