@@ -346,6 +346,62 @@ TAP_UNUSED static int tenant_victim_end(struct tenant_job *job, pid_t service,
 	return !tap_wait(service) && ok;
 }
 
+/* --- routes behind routes --------------------------------------------------- */
+
+/* The next entry of a list after *@id, whose number is then in *@id; or 0. */
+static int tenant_list_next(int fd, uint32_t kind, void *entry, uint32_t size,
+			    uint64_t *id)
+{
+	struct weir_ioc_list list = {
+		.size = sizeof(list), .kind = kind, .entry_size = size,
+		.count = 1, .after = *id, .entries = (uintptr_t)entry,
+	};
+
+	if (ioctl(fd, WEIR_IOC_LIST, &list))
+		tap_bail("list: %s", tap_words(fd));
+	memcpy(id, entry, sizeof(*id));	/* the first field of every entry */
+	return list.count;
+}
+
+/* Takes one path away from a route's targets. */
+static int tenant_unroute(int fd, const char *path, const char *target)
+{
+	struct weir_route_op op = { .op = WEIR_OP_TARGET_DEL };
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+
+	snprintf(op.path, sizeof(op.path), "%s", path);
+	snprintf(op.target_path, sizeof(op.target_path), "%s", target);
+	return ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+}
+
+/*
+ * Takes away all targets that are paths, as root. Routes that stand behind
+ * others are there, and charged to their maker, when the maker has ended.
+ */
+TAP_UNUSED static void tenant_routes_end(void)
+{
+	static struct weir_route_entry route;
+	static struct weir_target_entry target;
+	int fd = tap_socket(SOCK_RDM);
+	uint64_t id = 0, at;
+
+	while (tenant_list_next(fd, WEIR_LIST_TARGETS, &target, sizeof(target),
+				&id)) {
+		at = target.route - 1;
+		if (target.socket ||
+		    !tenant_list_next(fd, WEIR_LIST_ROUTES, &route,
+				      sizeof(route), &at) ||
+		    at != target.route)
+			continue;
+		if (tenant_unroute(fd, route.path, target.path))
+			tap_bail("%s: %s", route.path, tap_words(fd));
+	}
+	close(fd);
+}
+
 /* --- memory cgroups -------------------------------------------------------- */
 
 #define TENANT_CGROUPS	"/sys/fs/cgroup"

@@ -336,5 +336,8 @@ int main(void)
 		tap_ok(tenant_victim_end(&job[i], service[i], caller[i]),
 		       "%s: ends well", job[i].path);
 	}
+	tenant_routes_end();
+	tap_ok(tap_until(!tap_stat("stats/charged_objects")),
+	       "nothing is charged any more");
 	return tap_done();
 }
