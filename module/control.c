@@ -63,9 +63,7 @@ static int weir_ioc_map(struct weir_sock *ws, void __user *arg)
 		return weir_refuse(ws, -EINVAL, "unknown flags");
 	if (map.id == WEIR_ID_INBOX) {
 		lock_sock(&ws->sk);
-		mutex_lock(&ws->wn->lock);
 		err = weir_inbox_create(ws);
-		mutex_unlock(&ws->wn->lock);
 		release_sock(&ws->sk);
 		if (err)
 			return err;

@@ -86,34 +86,26 @@ void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus)
 		smp_mb();
 }
 
-/* One notice into the ring; false when there is no room. */
-static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,
-			     enum weir_notice_type type)
+/* One notice into an inbox; false when there is no room. Under post.lock. */
+static bool weir_inbox_write(struct weir_ring *inbox,
+			     const struct weir_notice *notice, const char *path)
 {
-	struct weir_ring *inbox = ws->inbox;
 	struct weir_ring_view *v = &inbox->view;
-	u32 path_len = strlen(rd->ring->name), len, total, seq;
-	struct weir_notice *notice;
+	u32 len = sizeof(*notice) + notice->path_len, total, seq;
 	struct weir_record *rec;
 	u64 pos;
+	u8 *to;
 
-	len = sizeof(*notice) + path_len;
 	total = weir_ring_need(len);
 	if (!weir_inbox_claim(inbox, total,
 			      (u64)inbox->post.kept * WEIR_GRANULE, &pos, &seq))
 		return false;
 	rec = weir_ring_at(v, pos);
-	notice = (struct weir_notice *)(rec + 1);
-	notice->type = type;
-	notice->id = rd->id;
-	notice->reason = rd->reason;
-	notice->path_len = path_len;
-	notice->pos = READ_ONCE(rd->cursor->pos);
-	notice->ring_bytes = weir_ring_bytes(&rd->ring->view);
-	memcpy(notice + 1, rd->ring->name, path_len);
+	to = (u8 *)(rec + 1);
+	memcpy(to, notice, sizeof(*notice));
+	memcpy(to + sizeof(*notice), path, notice->path_len);
 	/* nothing of an earlier lap behind the notice */
-	memset((u8 *)(notice + 1) + path_len, 0,
-	       total - WEIR_HEADER_BYTES - len);
+	memset(to + len, 0, total - WEIR_HEADER_BYTES - len);
 	rec->len = len;
 	rec->kind = WEIR_KIND_NOTICE;
 	rec->flags = 0;
@@ -124,6 +116,23 @@ static bool weir_inbox_write(struct weir_sock *ws, struct weir_reader *rd,
 	return true;
 }
 
+/* One about a stream. */
+static bool weir_inbox_tell(struct weir_ring *inbox,
+			    const struct weir_reader *rd,
+			    enum weir_notice_type type)
+{
+	struct weir_notice notice = {
+		.type = type,
+		.id = rd->id,
+		.reason = rd->reason,
+		.path_len = strlen(rd->ring->name),
+		.pos = READ_ONCE(rd->cursor->pos),
+		.ring_bytes = weir_ring_bytes(&rd->ring->view),
+	};
+
+	return weir_inbox_write(inbox, &notice, rd->ring->name);
+}
+
 /* Posts what waits on one reader; false when there is no room. */
 static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 {
@@ -131,7 +140,7 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 
 	lockdep_assert_held(&ws->inbox->post.lock);
 	for_each_set_bit(type, &rd->notices, BITS_PER_LONG) {
-		if (!weir_inbox_write(ws, rd, type)) {
+		if (!weir_inbox_tell(ws->inbox, rd, type)) {
 			weir_inbox_want(ws->inbox, 0);
 			weir_stat_inc(WEIR_STAT_NOTICES_DEFERRED);
 			return false;
@@ -166,6 +175,38 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 	weir_inbox_drain(ws, rd);
 	spin_unlock(&ws->inbox->post.lock);
 	weir_inbox_wake(ws->inbox);
+}
+
+/**
+ * weir_inbox_refused() - tell a socket of a stream that it did not get
+ * @ws: a socket that subscribes.
+ * @ring: the stream.
+ * @reason: why.
+ *
+ * There is no reader with which it could wait for room: without room it is
+ * dropped.
+ */
+void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
+			enum weir_reason reason)
+{
+	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+	struct weir_notice notice = {
+		.type = WEIR_NOTICE_REFUSED,
+		.reason = reason,
+		.path_len = strlen(ring->name),
+		.ring_bytes = weir_ring_bytes(&ring->view),
+	};
+	bool told;
+
+	if (!inbox)
+		return;
+	spin_lock(&inbox->post.lock);
+	told = weir_inbox_write(inbox, &notice, ring->name);
+	spin_unlock(&inbox->post.lock);
+	if (told)
+		weir_inbox_wake(inbox);
+	else
+		weir_drop(ring->name, WEIR_REASON_INBOX_FULL);
 }
 
 /*
@@ -220,22 +261,23 @@ void weir_inbox_close(struct weir_ring *inbox)
 /*
  * weir_inbox_create() - give a socket an inbox, unless it has one
  *
- * Posts a notice for each stream that it reads already. Caller holds lock_sock
- * and weir_net.lock. Returns 0 or a negative errno with words.
+ * Posts a notice for each stream that it reads already; whoever attaches another
+ * meanwhile finds either its stream in that list or the inbox here. Caller holds
+ * lock_sock. Returns 0 or a negative errno with words.
  */
 int weir_inbox_create(struct weir_sock *ws)
 {
 	struct weir_reader *rd, *self;
 	struct weir_ring *inbox;
 
-	lockdep_assert_held(&ws->wn->lock);
+	sock_owned_by_me(&ws->sk);
 	if (ws->inbox)
 		goto announce;	/* to a handle that has not seen the notices */
 	inbox = weir_ring_create(ws, ws->inbox_bytes ?:
 				 READ_ONCE(weir_tunables.inbox_bytes), true);
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
-	self = weir_reader_attach(ws, inbox, true);
+	self = weir_reader_attach(ws, inbox, true, WEIR_ORIGIN_READER, 0);
 	if (IS_ERR(self)) {
 		weir_ring_put(inbox);
 		return PTR_ERR(self);

@@ -88,10 +88,8 @@ static void weir_net_end_lingering(struct weir_net *wn)
 			weir_reader_detach(rd, WEIR_REASON_NETNS);
 			weir_reader_put(rd);
 		}
-		mutex_lock(&wn->lock);
 		weir_delayed_cancel(&ring->expire, &ring->ref);
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_NETNS);
-		mutex_unlock(&wn->lock);
 		weir_drop(ring->name, WEIR_REASON_NETNS);
 		weir_ring_put(ring);
 	}

@@ -14,9 +14,12 @@
 #include <linux/gfp.h>
 #include <linux/types.h>
 
-/* For the pages of rings and cursors: charged, cleared, and may fail. */
-#define WEIR_GFP_PAGES	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | \
+/* For rings and cursors: charged, and may fail; for their pages: cleared, too. */
+#define WEIR_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL)
+#define WEIR_GFP_PAGES	(WEIR_GFP | __GFP_ZERO)
+/* The same in the name of somebody else, for whose memory nobody waits. */
+#define WEIR_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
 const char *weir_memory_short(u64 bytes);
 u64 weir_memory_share(unsigned int part, u64 most);

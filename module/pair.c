@@ -70,7 +70,8 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 			sizeof(ring[i]->name));
 	}
 	for (i = 0; i < 2; i++) {
-		rd[i] = weir_reader_attach(end[i], ring[!i], true);
+		rd[i] = weir_reader_attach(end[i], ring[!i], true,
+					   WEIR_ORIGIN_READER, 0);
 		if (IS_ERR(rd[i])) {
 			err = PTR_ERR(rd[i]);
 			rd[i] = NULL;
@@ -452,10 +453,17 @@ int weir_socketpair(struct socket *a, struct socket *b)
 /* Ends the stream that @ws writes; its reader sees the end. */
 static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
 {
+	struct weir_ring *ring;
+
 	mutex_lock(&ws->wn->lock);
-	if (ws->outbox)
-		weir_ring_close(ws->outbox, WEIR_STATE_CLOSED, reason);
+	ring = ws->outbox;
+	if (ring)
+		weir_ring_get(ring);
 	mutex_unlock(&ws->wn->lock);
+	if (!ring)
+		return;
+	weir_ring_close(ring, WEIR_STATE_CLOSED, reason);
+	weir_ring_put(ring);
 }
 
 static void weir_mark_shut(struct weir_sock *ws, u8 shut)

@@ -6,13 +6,50 @@
  * A reader gates the writer when both ends are SOCK_RDM. A SOCK_DGRAM
  * publisher waits for nobody, and a SOCK_DGRAM subscriber holds nobody back.
  *
+ * Under weir_net.lock it is only decided who joins what: streams and
+ * subscriptions are numbered there in one order, and of each pair the one that
+ * came later does the rest, without the lock. A publisher joins at most
+ * WEIR_JOIN_NOW subscribers itself; a worker joins the others.
+ *
  * Process context, under lock_sock of the calling socket.
  */
 #include <linux/fs.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "weir.h"
 #include "trace.h"
+
+/* Subscribers that bind looks at itself. */
+#define WEIR_JOIN_NOW	64U
+
+/* Milliseconds that the first position is held for those that a worker joins. */
+#define WEIR_JOIN_HOLD_MS	100
+
+/**
+ * struct weir_joining - the subscribers of a new stream
+ * @work: joins those that bind has not.
+ * @ring: the stream, held.
+ * @keeper: holds its first position; held. NULL if there is nothing to hold.
+ * @after: number of the socket that the work has looked at last.
+ * @n: entries of the rest: subscribers that bind has looked at.
+ * @more: there are others.
+ * @socks: those it is to join, held; NULL: it may not, or has.
+ * @ids: their numbers; 0: left to the work.
+ * @subs: weir_sock.sub_seq of each.
+ */
+struct weir_joining {
+	struct work_struct	work;
+	struct weir_ring	*ring;
+	struct weir_reader	*keeper;
+	unsigned long		after;
+	u32			n;
+	bool			more;
+	struct weir_sock	*socks[WEIR_JOIN_NOW];
+	unsigned long		ids[WEIR_JOIN_NOW];
+	u64			subs[WEIR_JOIN_NOW];
+};
 
 /*
  * Does a subscription take what is published under a path? That of a plain path
@@ -29,43 +66,171 @@ static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
 	return weir_path_succeeds(path, ws->sub_owner);
 }
 
-/* Attaches one socket to one outbox, or resumes its named cursor there. */
-static int weir_join(struct weir_sock *ws, struct weir_ring *ring)
+/* May a subscription have a stream, and does it take it? weir_net.lock */
+static bool weir_join_may(struct weir_sock *ws, const struct weir_ring *ring)
 {
-	struct weir_reader *rd;
-
-	if (ring->owner == ws || ring->type == SOCK_SEQPACKET ||
-	    !weir_ring_live(ring))
-		return 0;
-	if (!weir_sub_takes(ws, ring->path)) {
-		weir_drop(ring->name, WEIR_REASON_DENIED);
-		return 0;
-	}
-	rd = weir_reader_resume(ws, ring);
-	if (!rd)
-		rd = weir_reader_attach(ws, ring, ring->type == SOCK_RDM &&
-					ws->sk.sk_type == SOCK_RDM);
-	if (IS_ERR(rd))
-		return PTR_ERR(rd);
-	weir_reader_put(rd);
-	return 0;
+	if (weir_path_permits(ws, ring->path, MAY_READ) &&
+	    weir_sub_takes(ws, ring->path))
+		return true;
+	weir_drop(ring->name, WEIR_REASON_DENIED);
+	return false;
 }
 
-static int weir_join_subscribers(void *item, void *ctx)
+static bool weir_join_gates(const struct weir_sock *ws,
+			    const struct weir_ring *ring)
+{
+	return ring->type == SOCK_RDM && ws->sk.sk_type == SOCK_RDM;
+}
+
+/* --- for a publisher ---------------------------------------------------- */
+
+/* Notes who is to be joined. Under weir_net.lock. */
+static int weir_join_note(void *item, void *ctx)
 {
 	struct weir_pattern *pattern = item;
-	struct weir_ring *ring = ctx;
+	struct weir_joining *j = ctx;
 	struct weir_sock *ws;
 
 	list_for_each_entry(ws, &pattern->subscribers, pattern_link) {
-		if (!weir_path_permits(ws, ring->path, MAY_READ)) {
-			weir_drop(ring->name, WEIR_REASON_DENIED);
-			continue;
+		if (j->n == WEIR_JOIN_NOW) {
+			j->more = true;
+			return 1;
 		}
-		/* a subscriber at its cap must not stop the publisher */
-		weir_join(ws, ring);
+		j->ids[j->n] = ws->id;
+		j->subs[j->n] = ws->sub_seq;
+		j->socks[j->n] = NULL;
+		/* it does not read what it publishes */
+		if (ws != j->ring->owner && weir_join_may(ws, j->ring)) {
+			sock_hold(&ws->sk);
+			j->socks[j->n] = ws;
+		}
+		j->n++;
 	}
 	return 0;
+}
+
+/*
+ * A subscriber at its cap must not stop the publisher, and is told. -ENOMEM when
+ * it has not been joined for want of memory that one could wait for.
+ */
+static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
+			 enum weir_origin origin, u64 sub)
+{
+	struct weir_reader *rd;
+
+	rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring), origin,
+				sub);
+	if (!IS_ERR(rd)) {
+		weir_reader_put(rd);
+		return 0;
+	}
+	if (PTR_ERR(rd) == -ENOMEM && origin == WEIR_ORIGIN_WRITER)
+		return -ENOMEM;
+	if (PTR_ERR(rd) == -ENOMEM)
+		weir_inbox_refused(ws, ring, WEIR_REASON_NO_MEMORY);
+	else if (PTR_ERR(rd) == -ENOBUFS)
+		weir_inbox_refused(ws, ring, WEIR_REASON_LIMIT);
+	return 0;
+}
+
+/* Is a socket one that the work is to join? */
+static bool weir_join_wants(const struct weir_joining *j, struct weir_sock *ws,
+			    u64 *sub)
+{
+	struct weir_ring *ring = j->ring;
+	bool wants = false;
+	u32 i;
+
+	if (!READ_ONCE(ws->pattern) || ws == READ_ONCE(ring->owner))
+		return false;
+	for (i = 0; i < j->n; i++) {
+		if (j->ids[i] == ws->id)
+			return false;
+	}
+	mutex_lock(&ring->wn->lock);
+	if (ring->path && ws->pattern && ws->sub_seq < ring->pub_seq &&
+	    weir_path_match(ws->peer_path, strlen(ws->peer_path), ring->name,
+			    strlen(ring->name))) {
+		wants = weir_join_may(ws, ring);
+		*sub = ws->sub_seq;
+	}
+	mutex_unlock(&ring->wn->lock);
+	return wants;
+}
+
+static void weir_joining_free(struct weir_joining *j)
+{
+	if (j->keeper) {
+		weir_reader_detach(j->keeper, WEIR_REASON_CLOSED);
+		weir_reader_put(j->keeper);
+	}
+	weir_ring_put(j->ring);
+	kfree(j);
+}
+
+static void weir_join_work(struct work_struct *work)
+{
+	struct weir_joining *j = container_of(work, struct weir_joining, work);
+	struct weir_net *wn = j->ring->wn;
+	struct weir_sock *ws;
+	u64 sub;
+
+	while (weir_ring_live(j->ring)) {
+		/* a socket leaves the table before its last reference goes */
+		xa_lock(&wn->sockets);
+		ws = xa_find_after(&wn->sockets, &j->after, ULONG_MAX,
+				   XA_PRESENT);
+		if (ws)
+			sock_hold(&ws->sk);
+		xa_unlock(&wn->sockets);
+		if (!ws)
+			break;
+		if (weir_join_wants(j, ws, &sub))
+			weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub);
+		sock_put(&ws->sk);
+		cond_resched();
+	}
+	weir_joining_free(j);
+}
+
+static struct weir_joining *weir_joining_make(struct weir_ring *ring)
+{
+	struct weir_joining *j = kzalloc(sizeof(*j), GFP_KERNEL_ACCOUNT);
+
+	if (!j)
+		return NULL;
+	INIT_WORK(&j->work, weir_join_work);
+	weir_ring_get(ring);
+	j->ring = ring;
+	return j;
+}
+
+/* Joins those that were noted; nothing has been published yet. */
+static void weir_join_now(struct weir_joining *j)
+{
+	u32 i;
+
+	for (i = 0; i < j->n; i++) {
+		if (!j->socks[i])
+			continue;
+		if (weir_join_one(j->socks[i], j->ring, WEIR_ORIGIN_WRITER,
+				  j->subs[i])) {
+			j->ids[i] = 0;
+			j->more = true;
+		}
+		sock_put(&j->socks[i]->sk);
+	}
+}
+
+/* Holds the first position for those that a worker joins. */
+static void weir_join_hold(struct weir_joining *j, struct weir_sock *ws)
+{
+	if (j->ring->type != SOCK_RDM)
+		return;
+	j->keeper = weir_reader_attach_keeper(ws, j->ring, WEIR_JOIN_HOLD_MS);
+	/* at its cap: they begin where they are joined */
+	if (IS_ERR(j->keeper))
+		j->keeper = NULL;
 }
 
 /* A stream under this path that its owner left to linger for this user. */
@@ -82,6 +247,57 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
 	return NULL;
 }
 
+/*
+ * The path, for a new ring, or 1 when a lingering one has been taken over; or a
+ * negative errno with words.
+ */
+static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
+			     struct weir_path **path)
+{
+	struct weir_ring *ring;
+	int err = 0;
+
+	lockdep_assert_held(&ws->wn->lock);
+	*path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
+	if (IS_ERR(*path))
+		return PTR_ERR(*path);
+	ring = weir_lingering(ws, *path);
+	if ((*path)->listener) {
+		err = weir_refuse(ws, -EADDRINUSE,
+				  "a socket listens on this path");
+	} else if (ring && ws->ring_bytes &&
+		   ws->ring_bytes != weir_ring_bytes(&ring->view)) {
+		err = weir_refuse(ws, -EINVAL,
+				  "a stream of another size lingers on this path");
+	} else if (ring) {
+		weir_ring_take_over(ring, ws);
+		ws->resumed = true;
+		memcpy(ws->own_path, name, len);
+		smp_store_release(&ws->outbox, ring);
+		err = 1;	/* the ring counts as a user already */
+	}
+	if (err)
+		weir_path_put(*path);
+	return err;
+}
+
+/* The stream can be found, and who is to be joined is noted. */
+static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
+			      struct weir_path *path, struct weir_joining *j)
+{
+	struct weir_net *wn = ws->wn;
+
+	lockdep_assert_held(&wn->lock);
+	memcpy(ring->name, path->name, path->len);
+	memcpy(ws->own_path, path->name, path->len);
+	ring->path = path;
+	weir_ring_get(ring);	/* the path's */
+	list_add_tail(&ring->path_link, &path->rings);
+	smp_store_release(&ring->pub_seq, ++wn->seq);
+	weir_trie_match_patterns(&wn->patterns, path->name, path->len,
+				 weir_join_note, j);
+}
+
 /**
  * weir_publish() - bind a SOCK_RDM or SOCK_DGRAM socket
  * @ws: the socket, under lock_sock.
@@ -89,10 +305,12 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
  * @len: bytes.
  *
  * Goes on with a lingering stream of the same user and type if there is one.
- * Subscribers are attached before this returns. A named cursor (WEIR_SO_HOLD_MS)
- * holds records for its next reader only from when it was made: it must be there
- * before a record is published to be sure of it. Made later, it starts at the
- * tail or, with WEIR_START_OLDEST, at what the ring still holds.
+ * Up to WEIR_JOIN_NOW subscribers are attached before this returns; the others
+ * shortly afterwards, from the first record on if they are within
+ * WEIR_JOIN_HOLD_MS. A named cursor (WEIR_SO_HOLD_MS) holds records for its next
+ * reader only from when it was made: it must be there before a record is
+ * published to be sure of it. Made later, it starts at the tail or, with
+ * WEIR_START_OLDEST, at what the ring still holds.
  *
  * Returns 0 or a negative errno with words: -EINVAL (bad path, bound already,
  * another ring size than the lingering stream's), -EACCES, -EADDRINUSE (a
@@ -101,100 +319,182 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
 int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 {
 	struct weir_net *wn = ws->wn;
+	struct weir_joining *j = NULL;
 	struct weir_path *path;
 	struct weir_ring *ring;
-	int err = 0;
+	int err;
 
 	if (ws->outbox)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	mutex_lock(&wn->lock);
-	path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
-	if (IS_ERR(path)) {
-		err = PTR_ERR(path);
-		goto out_unlock;
-	}
-	if (path->listener) {
-		err = weir_refuse(ws, -EADDRINUSE,
-				  "a socket listens on this path");
-		goto out_put;
-	}
-	ring = weir_lingering(ws, path);
-	if (ring) {
-		if (ws->ring_bytes &&
-		    ws->ring_bytes != weir_ring_bytes(&ring->view)) {
-			err = weir_refuse(ws, -EINVAL,
-					  "a stream of another size lingers on this path");
-			goto out_put;
-		}
-		weir_ring_take_over(ring, ws);
-		ws->resumed = true;
-		memcpy(ws->own_path, name, len);
-		smp_store_release(&ws->outbox, ring);
-		goto out_put;	/* the ring counts as a user already */
-	}
+	err = weir_publish_path(ws, name, len, &path);
+	mutex_unlock(&wn->lock);
+	if (err)
+		return err < 0 ? err : 0;
 
+	/* the path has a user: no listener can take it meanwhile */
 	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
 	if (IS_ERR(ring)) {
 		err = PTR_ERR(ring);
-		goto out_put;
+		goto err_path;
 	}
-	memcpy(ring->name, name, len);
-	ring->path = path;
-	weir_ring_get(ring);	/* the path's */
-	list_add_tail(&ring->path_link, &path->rings);
-	weir_trie_match_patterns(&wn->patterns, name, len,
-				 weir_join_subscribers, ring);
-	/* last: whoever sees an outbox sees it with its readers attached */
-	memcpy(ws->own_path, name, len);
+	j = weir_joining_make(ring);
+	if (!j) {
+		err = weir_refuse(ws, -ENOMEM, "no memory for the subscribers");
+		goto err_ring;
+	}
+	mutex_lock(&wn->lock);
+	weir_publish_ring(ws, ring, path, j);
+	mutex_unlock(&wn->lock);
+	weir_join_now(j);
+	if (j->more)
+		weir_join_hold(j, ws);
+	/* whoever sees an outbox sees it with these readers attached */
 	smp_store_release(&ws->outbox, ring);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
-	goto out_unlock;
+	if (j->more)
+		queue_work(weir_wq, &j->work);
+	else
+		weir_joining_free(j);
+	return 0;
 
-out_put:
+err_ring:
+	weir_ring_owner_gone(ring, NULL);
+err_path:
+	mutex_lock(&wn->lock);
 	weir_path_put(path);
-out_unlock:
 	mutex_unlock(&wn->lock);
 	return err;
 }
 
-struct weir_subscribe_ctx {
-	struct weir_sock *ws;
-	bool exact;
-};
+/* --- for a subscriber --------------------------------------------------- */
 
-static int weir_join_path(void *item, void *data)
+/*
+ * Has a stream that was there before the subscription joined by it. Returns 0, or
+ * a negative errno with words.
+ */
+static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
+			    bool exact)
 {
-	struct weir_subscribe_ctx *ctx = data;
-	struct weir_path *path = item;
+	struct weir_reader *rd = NULL;
+	int err = 0;
+
+	if (READ_ONCE(ring->owner) == ws || !weir_ring_live(ring))
+		return 0;
+	mutex_lock(&ws->wn->lock);
+	if (!ring->path) {
+		err = 1;
+	} else if (!weir_path_permits(ws, ring->path, MAY_READ)) {
+		weir_drop(ring->name, WEIR_REASON_DENIED);
+		err = exact ? weir_refuse(ws, -EACCES,
+					  "the path's mode does not permit it") : 1;
+	} else if (!weir_sub_takes(ws, ring->path)) {
+		weir_drop(ring->name, WEIR_REASON_DENIED);
+		err = 1;
+	} else {
+		rd = weir_reader_resume(ws, ring);
+	}
+	mutex_unlock(&ws->wn->lock);
+	if (err)
+		return min(err, 0);
+	if (!rd)
+		rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring),
+					WEIR_ORIGIN_READER, ws->sub_seq);
+	if (IS_ERR(rd))
+		return PTR_ERR(rd);
+	weir_reader_put(rd);
+	return 0;
+}
+
+/* All streams that match a pattern. */
+static int weir_join_matching(struct weir_sock *ws, const char *pattern,
+			      u32 len)
+{
 	struct weir_ring *ring;
+	unsigned long id = 0;
+	int err = 0;
+
+	while (!err && (ring = weir_ring_next(ws->wn, &id))) {
+		/* with its number it has its name */
+		u64 seq = smp_load_acquire(&ring->pub_seq);
+
+		if (seq && seq < ws->sub_seq &&
+		    weir_path_match(pattern, len, ring->name,
+				    strlen(ring->name)))
+			err = weir_join_stream(ws, ring, false);
+		weir_ring_put(ring);
+		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+	}
+	return err;
+}
+
+/*
+ * The next stream of a path after @last, which is put, or the first; held. NULL
+ * when there is none that is older than the subscription.
+ */
+static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
+					     const char *name, u32 len,
+					     struct weir_ring *last)
+{
+	struct weir_ring *ring = NULL, *found = NULL;
+	struct weir_path *path;
+
+	mutex_lock(&ws->wn->lock);
+	path = weir_path_find(ws->wn, name, len);
+	if (path) {
+		/* they are in the order of their numbers */
+		ring = last && last->path == path ?
+		       list_next_entry(last, path_link) :
+		       list_first_entry(&path->rings, struct weir_ring,
+					path_link);
+		list_for_each_entry_from(ring, &path->rings, path_link) {
+			if (last && ring->pub_seq <= last->pub_seq)
+				continue;
+			if (ring->pub_seq < ws->sub_seq) {
+				weir_ring_get(ring);
+				found = ring;
+			}
+			break;
+		}
+	}
+	mutex_unlock(&ws->wn->lock);
+	if (last)
+		weir_ring_put(last);
+	return found;
+}
+
+/* All streams of one path. */
+static int weir_join_path(struct weir_sock *ws, const char *name, u32 len)
+{
+	struct weir_ring *ring = NULL;
 	int err;
 
-	if (!weir_path_permits(ctx->ws, path, MAY_READ)) {
-		weir_drop(path->name, WEIR_REASON_DENIED);
-		if (ctx->exact)
-			return weir_refuse(ctx->ws, -EACCES,
-					   "the path's mode does not permit it");
-		return 0;
-	}
-	list_for_each_entry(ring, &path->rings, path_link) {
-		err = weir_join(ctx->ws, ring);
-		if (err)
+	while ((ring = weir_path_next_ring(ws, name, len, ring))) {
+		err = weir_join_stream(ws, ring, true);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err) {
+			weir_ring_put(ring);
 			return err;
+		}
+		cond_resched();
 	}
 	return 0;
 }
 
-/*
- * Leaves the pattern and all streams: because the socket is being released, or
- * because the call that joined them has @failed. Under weir_net.lock.
- */
-static void weir_leave_all(struct weir_sock *ws, bool failed)
+/* Leaves the pattern: no stream is joined from then on. */
+static void weir_leave_pattern(struct weir_sock *ws)
 {
-	struct weir_pattern *pattern = ws->pattern;
-	struct weir_reader *rd;
+	struct weir_pattern *pattern;
 
-	lockdep_assert_held(&ws->wn->lock);
+	mutex_lock(&ws->wn->lock);
+	pattern = ws->pattern;
 	if (pattern) {
+		spin_lock(&ws->rlock);
+		ws->sub_seq = 0;
+		spin_unlock(&ws->rlock);
 		weir_uncharge(&ws->pattern_charge);
 		list_del_init(&ws->pattern_link);
 		ws->pattern = NULL;
@@ -204,6 +504,18 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
 			kfree(pattern);
 		}
 	}
+	mutex_unlock(&ws->wn->lock);
+}
+
+/*
+ * Leaves the pattern and all streams: because the socket is being released, or
+ * because the call that joined them has @failed.
+ */
+static void weir_leave_all(struct weir_sock *ws, bool failed)
+{
+	struct weir_reader *rd;
+
+	weir_leave_pattern(ws);
 	for (;;) {
 		spin_lock(&ws->rlock);
 		rd = list_first_entry_or_null(&ws->readers, struct weir_reader,
@@ -218,7 +530,62 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
 		else
 			weir_reader_leave(rd);
 		weir_reader_put(rd);
+		cond_resched();
 	}
+}
+
+/* Enters the subscription. Under weir_net.lock. */
+static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
+			      u32 len)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_trie_node *node;
+	struct weir_pattern *item;
+	struct weir_path *path;
+	int err;
+
+	lockdep_assert_held(&wn->lock);
+	if (ws->pattern)
+		return weir_refuse(ws, -EISCONN,
+				   "the socket subscribes already");
+	path = weir_path_is_pattern(pattern, len) ? NULL :
+	       weir_path_find(wn, pattern, len);
+	if (path && !weir_path_permits(ws, path, MAY_READ)) {
+		weir_drop(path->name, WEIR_REASON_DENIED);
+		return weir_refuse(ws, -EACCES,
+				   "the path's mode does not permit it");
+	}
+	err = weir_charge_sock(&ws->pattern_charge, ws,
+			       sizeof(*item) + weir_name_bytes(pattern, len), 1);
+	if (err)
+		return err;
+	node = weir_trie_insert(&wn->patterns, pattern, len);
+	if (IS_ERR(node)) {
+		weir_uncharge(&ws->pattern_charge);
+		return weir_refuse(ws, PTR_ERR(node),
+				   "the pattern cannot be entered");
+	}
+	item = weir_trie_item(node);
+	if (!item) {
+		item = kzalloc(sizeof(*item), GFP_KERNEL_ACCOUNT);
+		if (!item) {
+			weir_trie_remove(&wn->patterns, node);
+			weir_uncharge(&ws->pattern_charge);
+			return weir_refuse(ws, -ENOMEM,
+					   "no memory for the subscription");
+		}
+		item->node = node;
+		INIT_LIST_HEAD(&item->subscribers);
+		weir_trie_set_item(node, item);
+	}
+	memcpy(ws->peer_path, pattern, len);
+	ws->peer_path[len] = '\0';
+	spin_lock(&ws->rlock);
+	ws->sub_seq = ++wn->seq;
+	spin_unlock(&ws->rlock);
+	ws->pattern = item;
+	list_add_tail(&ws->pattern_link, &item->subscribers);
+	return 0;
 }
 
 /**
@@ -231,65 +598,33 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
  * closed, to all that will be. A path that nobody publishes yet is no error.
  * Returns 0 or a negative errno with words: -EINVAL, -EISCONN, -EACCES (a
  * plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS,
- * -ENOMEM.
+ * -ENOMEM, -EINTR (killed meanwhile).
  */
 int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 {
-	struct weir_subscribe_ctx ctx = { .ws = ws };
 	struct weir_net *wn = ws->wn;
-	struct weir_trie_node *node;
-	struct weir_pattern *item;
 	const char *why;
 	int err;
 
 	err = weir_path_check(pattern, len, true, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
-	ctx.exact = !weir_path_is_pattern(pattern, len);
+	/* whose memory its cursors are, for as long as the socket is there */
+	if (!ws->memcg)
+		ws->memcg = get_mem_cgroup_from_mm(current->mm);
 	mutex_lock(&wn->lock);
-	if (ws->pattern) {
-		err = weir_refuse(ws, -EISCONN,
-				  "the socket subscribes already");
-		goto out;
-	}
-	err = weir_charge_sock(&ws->pattern_charge, ws,
-			       sizeof(*item) + weir_name_bytes(pattern, len), 1);
+	err = weir_enter_pattern(ws, pattern, len);
+	mutex_unlock(&wn->lock);
 	if (err)
-		goto out;
-	node = weir_trie_insert(&wn->patterns, pattern, len);
-	if (IS_ERR(node)) {
-		weir_uncharge(&ws->pattern_charge);
-		err = weir_refuse(ws, PTR_ERR(node),
-				  "the pattern cannot be entered");
-		goto out;
-	}
-	item = weir_trie_item(node);
-	if (!item) {
-		item = kzalloc(sizeof(*item), GFP_KERNEL_ACCOUNT);
-		if (!item) {
-			weir_trie_remove(&wn->patterns, node);
-			weir_uncharge(&ws->pattern_charge);
-			err = weir_refuse(ws, -ENOMEM,
-					  "no memory for the subscription");
-			goto out;
-		}
-		item->node = node;
-		INIT_LIST_HEAD(&item->subscribers);
-		weir_trie_set_item(node, item);
-	}
-	ws->pattern = item;
-	list_add_tail(&ws->pattern_link, &item->subscribers);
-	memcpy(ws->peer_path, pattern, len);
-	ws->peer_path[len] = '\0';
-
-	err = weir_trie_match_names(&wn->paths, pattern, len, weir_join_path,
-				    &ctx);
+		return err;
+	if (weir_path_is_pattern(pattern, len))
+		err = weir_join_matching(ws, pattern, len);
+	else
+		err = weir_join_path(ws, pattern, len);
 	if (err)
 		weir_leave_all(ws, true);
 	else
 		WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
-out:
-	mutex_unlock(&wn->lock);
 	return err;
 }
 
@@ -298,7 +633,5 @@ out:
  */
 void weir_unsubscribe(struct weir_sock *ws)
 {
-	mutex_lock(&ws->wn->lock);
 	weir_leave_all(ws, false);
-	mutex_unlock(&ws->wn->lock);
 }

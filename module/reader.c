@@ -56,12 +56,12 @@ void weir_reader_put(struct weir_reader *rd)
 
 /* Memory, caps; not yet known to anybody. */
 static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
-					     struct weir_ring *ring)
+					     struct weir_ring *ring, gfp_t gfp)
 {
 	struct weir_reader *rd;
 	int err;
 
-	rd = kzalloc(sizeof(*rd), GFP_KERNEL_ACCOUNT);
+	rd = kzalloc(sizeof(*rd), gfp);
 	if (!rd)
 		goto err_memory;
 	refcount_set(&rd->ref, 1);
@@ -74,7 +74,7 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
 	if (err)
 		goto err_free;
-	rd->page = alloc_page(WEIR_GFP_PAGES);
+	rd->page = alloc_page(gfp | __GFP_ZERO);
 	if (!rd->page)
 		goto err_uncharge;
 	rd->cursor = page_address(rd->page);
@@ -86,7 +86,9 @@ err_uncharge:
 	weir_uncharge(&rd->charge);
 	kfree(rd);
 err_memory:
-	weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
+	/* who did not wait for memory has it tried again by who does */
+	if (gfpflags_allow_blocking(gfp))
+		weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
 err_free:
 	kfree(rd);
@@ -95,7 +97,7 @@ err_free:
 
 /* Has a number on the socket ready for the reader; nobody sees it yet. */
 static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
-				 bool inbox)
+				 bool inbox, gfp_t gfp)
 {
 	struct xa_limit range = XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
 	u32 id;
@@ -113,8 +115,7 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 				   "this socket reads as many streams as streams_max allows");
 	}
 	/* a number is not given out again soon: somebody may still hold it */
-	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id,
-			      GFP_KERNEL_ACCOUNT);
+	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id, gfp);
 	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
 	rd->id = id;
@@ -125,8 +126,9 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
  * From here on the socket has the stream: receivers and calls by id see it, and
  * who ends it takes it from the socket. All at once and last of all, or one of
  * them would end what the others still make. @reason: told with the notice.
+ * False when there is nothing to show, or nobody to show it to, any more.
  */
-static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
+static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 			     enum weir_reason reason)
 {
 	bool shown, evicted;
@@ -134,7 +136,9 @@ static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 	weir_race_point(attach_show);
 	spin_lock(&ws->rlock);
 	spin_lock(&rd->ring->lock);
-	shown = !list_empty(&rd->ring_link);
+	shown = !list_empty(&rd->ring_link) &&
+		(rd->id == WEIR_ID_INBOX || rd->sub == ws->sub_seq);
+	rd->joining = false;
 	evicted = rd->evicted;
 	if (shown) {
 		rd->ws = ws;
@@ -144,7 +148,7 @@ static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 	}
 	spin_unlock(&rd->ring->lock);
 	if (!shown) {
-		/* it has been detached meanwhile */
+		/* it has been detached, or the socket has left, meanwhile */
 		xa_release(&ws->ids, rd->id);
 	} else if (rd->id != WEIR_ID_INBOX) {
 		list_add_tail(&rd->sock_link, &ws->readers);
@@ -152,19 +156,27 @@ static void weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 	}
 	spin_unlock(&ws->rlock);
 	if (!shown)
-		return;
+		return false;
 
 	trace_weir_attach(rd->ring, rd->slot, rd->id);
 	if (rd->id == WEIR_ID_INBOX)
-		return;
+		return true;
 	weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, reason);
 	if (evicted) {
 		atomic64_inc(&ws->evicted);
 		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
 	}
+	/* a stream that ended before has told the readers that it had then */
+	if (!weir_ring_live(rd->ring))
+		weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED,
+				WEIR_REASON_CLOSED);
 	/* who sleeps already has not armed this stream */
 	ws->sk.sk_data_ready(&ws->sk);
+	return true;
 }
+
+/* A start that no socket can ask for: the stream's first byte, if it is held. */
+#define WEIR_START_FIRST	U32_MAX
 
 /*
  * Puts a new reader at the tail, or at the lowest position that the writer
@@ -182,7 +194,10 @@ static int weir_reader_place(struct weir_reader *rd, u32 start)
 	floor = smp_load_acquire(&v->head->intent) - size;
 	if (weir_ring_tail(v, &tail, &seq))
 		return -EPROTO;
-	if (start == WEIR_START_OLDEST) {
+	if (start == WEIR_START_FIRST && (rd->ring->keeper || !rd->gating)) {
+		tail = 0;
+		seq = 0;
+	} else if (start == WEIR_START_OLDEST) {
 		if ((s64)floor < 0 || tail - floor > size)
 			floor = tail > size ? tail - size : 0;
 		tail = floor & ~(u64)(WEIR_GRANULE - 1);
@@ -213,7 +228,8 @@ static void weir_reader_settle(struct weir_reader *rd)
  * Takes a slot of the ring for a reader, unless its user has a full share. The
  * ring's own user and CAP_NET_ADMIN may take all that are free.
  */
-static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
+static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd,
+			  gfp_t gfp)
 {
 	kuid_t user = weir_account_user(rd->charge.account);
 	struct weir_ring *ring = rd->ring;
@@ -227,7 +243,7 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 				   "the user has its share of the outbox's readers");
 	}
 	err = xa_alloc(&ring->slots, &rd->slot, rd,
-		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), GFP_KERNEL_ACCOUNT);
+		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), gfp);
 	if (err == -EBUSY) {
 		weir_drop(ring->name, WEIR_REASON_LIMIT);
 		return weir_refuse(ws, -ENOBUFS,
@@ -235,7 +251,7 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 	}
 	if (err)
 		goto err_memory;
-	err = weir_tally_add(&ring->slot_users, user, GFP_KERNEL_ACCOUNT);
+	err = weir_tally_add(&ring->slot_users, user, gfp);
 	if (!err)
 		return 0;
 	xa_erase(&ring->slots, rd->slot);
@@ -251,99 +267,160 @@ static void weir_slot_give(struct weir_reader *rd)
 		       weir_account_user(rd->charge.account));
 }
 
-/**
- * weir_reader_attach() - make a socket a reader of a ring
- * @ws: the socket.
- * @ring: the ring, alive.
- * @gating: the writer waits for this reader.
- *
- * Starts at the tail, or at the oldest record held if the socket's start
- * option says so. @ring's lock is not held; weir_net.lock is, but for inboxes
- * and new pairs. Returns the reader, held for the caller besides the ring and
- * the socket, which may have let go of it by then; or an ERR_PTR with words on
- * the socket.
+/*
+ * The cursor of this name and user that is in use, or held for whoever goes on
+ * with it; or NULL. Under ring->lock.
  */
-struct weir_reader *weir_reader_attach(struct weir_sock *ws,
-				       struct weir_ring *ring, bool gating)
+static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
+					     const struct weir_ring *ring)
 {
-	struct weir_status *status = weir_ring_status(ring);
-	bool inbox = ring->inbox_of;
-	u32 start = inbox ? WEIR_START_TAIL : ws->start;
 	struct weir_reader *rd;
-	u32 slot;
+
+	lockdep_assert_held(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		if (!strcmp(rd->name, ws->name) && uid_eq(rd->uid, ws->uid))
+			return rd->ws || rd->joining || !rd->evicted ? rd :
+			       NULL;
+	}
+	return NULL;
+}
+
+/*
+ * Tells the writer, then chooses the place: see (E). Under ring->lock. -EPROTO
+ * when the writer's words are nonsense; then nothing has been told.
+ */
+static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_status *status = weir_ring_status(ring);
+	u64 bit = BIT_ULL(rd->slot % 64);
 	int err;
 
-	rd = weir_reader_alloc(ws, ring);
+	if (rd->slot >= status->nslots)
+		WRITE_ONCE(status->nslots, rd->slot + 1);
+	err = weir_reader_place(rd, start);
+	if (err)
+		return err;
+	if (demand >= 0) {
+		u32 from = start == WEIR_START_FIRST ? rd->start_seq :
+			   (u32)READ_ONCE(ring->view.head->claim);
+
+		WRITE_ONCE(rd->cursor->demand, from + demand);
+		WRITE_ONCE(rd->cursor->flags, WEIR_CURSOR_DEMAND);
+	}
+	if (rd->gating) {
+		status->gating[rd->slot / 64] |= bit;
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+	err = weir_reader_place(rd, start);
+	if (err && rd->gating) {
+		status->gating[rd->slot / 64] &= ~bit;
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+	/* a demand counts from now on: the writer must look before it goes on */
+	if (!err && demand >= 0)
+		WRITE_ONCE(ring->view.head->seq_limit,
+			   (u32)READ_ONCE(ring->view.head->claim));
+	return err;
+}
+
+/* Makes a new reader one of the ring's. */
+static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
+			     u32 start, s32 demand, gfp_t gfp)
+{
+	struct weir_ring *ring = rd->ring;
+	int err;
+
+	weir_race_point(attach_slot);
+	mutex_lock(&ring->slot_lock);
+	err = weir_slot_take(ws, rd, gfp);
+	if (err)
+		goto out;
+	/* the owner's mapping of it is emptied before it is used */
+	if (ring->owner_mapping)
+		unmap_mapping_range(ring->owner_mapping,
+				    weir_map_cursor_offset(rd->slot),
+				    PAGE_SIZE, 1);
+	weir_race_point(attach_gate);
+	spin_lock(&ring->lock);
+	if (rd->name[0] && weir_reader_named(ws, ring))
+		err = -EBUSY;
+	else
+		err = weir_reader_gate(rd, start, demand);
+	if (!err) {
+		weir_reader_get(rd);	/* the slot table's */
+		list_add_tail(&rd->ring_link, &ring->readers);
+		weir_ring_status(ring)->attaches++;
+	}
+	spin_unlock(&ring->lock);
+	if (err)
+		weir_slot_give(rd);
+out:
+	mutex_unlock(&ring->slot_lock);
+	if (err == -EBUSY) {
+		weir_refuse(ws, err, "another process reads under this cursor name");
+	} else if (err == -EPROTO) {
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		weir_refuse(ws, err, "the publisher wrote nonsense into its ring's head");
+	} else if (!err) {
+		weir_stat_inc(WEIR_STAT_READERS);
+		weir_stat_inc(WEIR_STAT_ATTACHES);
+	}
+	return err;
+}
+
+/* What was published before a late reader came is lost to it. */
+static enum weir_reason weir_reader_late(struct weir_sock *ws,
+					 struct weir_reader *rd)
+{
+	if (!rd->gating || !rd->start_seq)
+		return WEIR_REASON_NONE;
+	rd->missed = rd->start_seq;
+	atomic64_add(rd->missed, &ws->missed);
+	weir_stat_add(WEIR_STAT_MISSED, rd->missed);
+	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
+	return WEIR_REASON_OVERRUN;
+}
+
+/* weir_reader_attach(), with memory in the name of who reads. */
+static struct weir_reader *weir_reader_make(struct weir_sock *ws,
+					    struct weir_ring *ring, bool gating,
+					    enum weir_origin origin, u64 sub)
+{
+	gfp_t gfp = origin == WEIR_ORIGIN_WRITER ? WEIR_GFP_NOWAIT : WEIR_GFP;
+	enum weir_reason reason = WEIR_REASON_NONE;
+	u32 start = WEIR_START_TAIL;
+	bool inbox = ring->inbox_of;
+	struct weir_reader *rd;
+	int err;
+
+	rd = weir_reader_alloc(ws, ring, gfp);
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = gating;
+	rd->sub = sub;
+	rd->joining = true;
 	if (!inbox) {
 		rd->hold_ms = ws->name[0] ? ws->hold_ms : 0;
 		memcpy(rd->name, ws->name, sizeof(rd->name));
 	}
-	err = weir_reader_join_sock(ws, rd, inbox);
+	err = weir_reader_join_sock(ws, rd, inbox, gfp);
 	if (err)
 		goto err_put;
-
-	/* 1. a slot; the owner's mapping of it is emptied before it is used */
-	weir_race_point(attach_slot);
-	mutex_lock(&ring->slot_lock);
-	err = weir_slot_take(ws, rd);
-	if (err) {
-		mutex_unlock(&ring->slot_lock);
+	if (origin == WEIR_ORIGIN_LATE)
+		start = WEIR_START_FIRST;
+	else if (origin == WEIR_ORIGIN_READER && !inbox)
+		start = ws->start;
+	err = weir_reader_enter(ws, rd, start, inbox ? -1 : ws->demand, gfp);
+	if (err)
 		goto err_id;
-	}
-	slot = rd->slot;
-	if (ring->owner_mapping)
-		unmap_mapping_range(ring->owner_mapping,
-				    weir_map_cursor_offset(slot), PAGE_SIZE, 1);
-
-	/* 2. tell the writer, then choose the place: see (E) */
-	weir_race_point(attach_gate);
-	spin_lock(&ring->lock);
-	if (slot >= status->nslots)
-		WRITE_ONCE(status->nslots, slot + 1);
-	if (!inbox && ws->demand >= 0) {
-		WRITE_ONCE(rd->cursor->flags, WEIR_CURSOR_DEMAND);
-		WRITE_ONCE(rd->cursor->demand,
-			   (u32)READ_ONCE(ring->view.head->claim) + ws->demand);
-	}
-	err = weir_reader_place(rd, start);
-	if (!err && gating) {
-		status->gating[slot / 64] |= BIT_ULL(slot % 64);
-		smp_store_release(&status->gen, status->gen + 1);
-	}
-	if (!err)
-		err = weir_reader_place(rd, start);
-	/* a demand counts from now on: the writer must look before it goes on */
-	if (!err && READ_ONCE(rd->cursor->flags) & WEIR_CURSOR_DEMAND)
-		WRITE_ONCE(ring->view.head->seq_limit,
-			   (u32)READ_ONCE(ring->view.head->claim));
-	if (err) {
-		if (gating) {
-			status->gating[slot / 64] &= ~BIT_ULL(slot % 64);
-			smp_store_release(&status->gen, status->gen + 1);
-		}
-		spin_unlock(&ring->lock);
-		weir_slot_give(rd);
-		mutex_unlock(&ring->slot_lock);
-		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
-		weir_refuse(ws, err, "the publisher wrote nonsense into its ring's head");
-		goto err_id;
-	}
-	weir_reader_get(rd);	/* the slot table's */
-	list_add_tail(&rd->ring_link, &ring->readers);
-	status->attaches++;
-	spin_unlock(&ring->lock);
-	mutex_unlock(&ring->slot_lock);
-	weir_stat_inc(WEIR_STAT_READERS);
-	weir_stat_inc(WEIR_STAT_ATTACHES);
 
 	if (start == WEIR_START_OLDEST)
 		weir_reader_settle(rd);
-
-	/* 3. tell the socket */
-	weir_reader_show(ws, rd, WEIR_REASON_NONE);
+	else if (start == WEIR_START_FIRST)
+		reason = weir_reader_late(ws, rd);
+	if (!weir_reader_show(ws, rd, reason))
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 	return rd;
 
 err_id:
@@ -351,6 +428,70 @@ err_id:
 err_put:
 	weir_reader_put(rd);
 	return ERR_PTR(err);
+}
+
+/**
+ * weir_reader_attach() - make a socket a reader of a ring
+ * @ws: the socket.
+ * @ring: the ring.
+ * @gating: the writer waits for this reader.
+ * @origin: in whose call.
+ * @sub: weir_sock.sub_seq of the subscription that it is for, else 0. Nothing
+ *	is attached when the socket has left that meanwhile.
+ *
+ * The cursor is charged to the user of @ws and, whoever calls, to its memory
+ * cgroup. Without weir_net.lock and ring->lock. Returns the reader, held for the
+ * caller besides the ring and the socket, which may have let go of it by then;
+ * or an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach(struct weir_sock *ws,
+				       struct weir_ring *ring, bool gating,
+				       enum weir_origin origin, u64 sub)
+{
+	struct mem_cgroup *old;
+	struct weir_reader *rd;
+
+	if (origin == WEIR_ORIGIN_READER)
+		return weir_reader_make(ws, ring, gating, origin, sub);
+	old = set_active_memcg(ws->memcg);
+	rd = weir_reader_make(ws, ring, gating, origin, sub);
+	set_active_memcg(old);
+	return rd;
+}
+
+/**
+ * weir_reader_attach_keeper() - hold the first position for others
+ * @ws: the publisher, who is charged.
+ * @ring: its outbox, which nobody has written to.
+ * @hold_ms: for how long at most.
+ *
+ * A cursor without a socket, as one that is held by name. Returns it, held, or
+ * an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
+					      struct weir_ring *ring,
+					      u32 hold_ms)
+{
+	unsigned long delay = msecs_to_jiffies(hold_ms);
+	struct weir_reader *rd = weir_reader_alloc(ws, ring, WEIR_GFP);
+	int err;
+
+	if (IS_ERR(rd))
+		return rd;
+	rd->gating = true;
+	rd->hold_end = jiffies + delay;
+	err = weir_reader_enter(ws, rd, WEIR_START_TAIL, -1, WEIR_GFP);
+	if (err) {
+		weir_reader_put(rd);
+		return ERR_PTR(err);
+	}
+	spin_lock(&ring->lock);
+	if (!list_empty(&rd->ring_link)) {
+		ring->keeper = rd;
+		weir_delayed_requeue(weir_wq, &rd->hold, delay, &rd->ref);
+	}
+	spin_unlock(&ring->lock);
+	return rd;
 }
 
 /**
@@ -368,13 +509,13 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 	struct weir_reader *rd;
 	int err;
 
-	rd = weir_reader_alloc(ws, ring);
+	rd = weir_reader_alloc(ws, ring, WEIR_GFP);
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = true;
 	rd->router = true;
 	mutex_lock(&ring->slot_lock);
-	err = weir_slot_take(ws, rd);
+	err = weir_slot_take(ws, rd, WEIR_GFP);
 	if (err) {
 		mutex_unlock(&ring->slot_lock);
 		weir_reader_put(rd);
@@ -418,6 +559,9 @@ static void weir_reader_ungate(struct weir_reader *rd)
 
 	lockdep_assert_held(&rd->ring->lock);
 	list_del_init(&rd->armed_link);
+	/* what is not waited for holds nothing for others */
+	if (rd->ring->keeper == rd)
+		rd->ring->keeper = NULL;
 	if (status->gating[rd->slot / 64] & BIT_ULL(rd->slot % 64)) {
 		WRITE_ONCE(status->gating[rd->slot / 64],
 			   status->gating[rd->slot / 64] &
@@ -503,12 +647,19 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
  * weir_reader_undo() - the call that attached or resumed a reader has failed
  *
  * What was held by name is held again, for what is left of its time. Caller
- * holds weir_net.lock and a reference; @ws is the socket.
+ * holds a reference; @ws is the socket.
  */
 void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
 {
+	bool kept = false;
+
 	weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
-	if (!rd->resumed || !weir_reader_keep(rd, rd->hold_end))
+	if (rd->resumed) {
+		mutex_lock(&ws->wn->lock);
+		kept = weir_reader_keep(rd, rd->hold_end);
+		mutex_unlock(&ws->wn->lock);
+	}
+	if (!kept)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 }
 
@@ -516,12 +667,20 @@ void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
  * weir_reader_leave() - the reading socket is being released
  *
  * A named cursor keeps its place for its hold time; any other is detached.
- * Caller holds weir_net.lock and a reference.
+ * Caller holds a reference.
  */
 void weir_reader_leave(struct weir_reader *rd)
 {
-	if (!rd->hold_ms || !rd->name[0] ||
-	    !weir_reader_keep(rd, jiffies + msecs_to_jiffies(rd->hold_ms)))
+	struct weir_net *wn = rd->ring->wn;
+	bool kept = false;
+
+	if (rd->hold_ms && rd->name[0]) {
+		mutex_lock(&wn->lock);
+		kept = weir_reader_keep(rd, jiffies +
+					msecs_to_jiffies(rd->hold_ms));
+		mutex_unlock(&wn->lock);
+	}
+	if (!kept)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 }
 
@@ -545,7 +704,7 @@ void weir_reader_unhold(struct weir_reader *rd)
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_ring *ring)
 {
-	struct weir_reader *rd, *found = NULL;
+	struct weir_reader *found;
 	bool busy = false;
 	int err;
 
@@ -553,16 +712,11 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 	if (!ws->name[0])
 		return NULL;
 	spin_lock(&ring->lock);
-	list_for_each_entry(rd, &ring->readers, ring_link) {
-		if (strcmp(rd->name, ws->name) || !uid_eq(rd->uid, ws->uid))
-			continue;
-		busy = rd->ws;
-		if (!rd->evicted || busy)
-			found = rd;
-		break;
-	}
-	if (found)
+	found = weir_reader_named(ws, ring);
+	if (found) {
+		busy = found->ws || found->joining;
 		weir_reader_get(found);
+	}
 	spin_unlock(&ring->lock);
 	if (!found)
 		return NULL;
@@ -571,7 +725,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 		return ERR_PTR(weir_refuse(ws, -EBUSY,
 					   "another process reads under this cursor name"));
 	}
-	err = weir_reader_join_sock(ws, found, false);
+	err = weir_reader_join_sock(ws, found, false, WEIR_GFP);
 	if (err) {
 		weir_reader_put(found);
 		return ERR_PTR(err);
@@ -579,6 +733,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 	weir_race_point(resume);
 	weir_delayed_cancel(&found->hold, &found->ref);
 	found->hold_ms = ws->hold_ms;
+	found->sub = ws->sub_seq;
 	found->resumed = true;
 	weir_reader_show(ws, found, WEIR_REASON_TAKEN_OVER);
 	return found;

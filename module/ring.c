@@ -138,29 +138,7 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 	return err ?: weir_ring_map_data(ring);
 }
 
-static void weir_ring_expire_work(struct work_struct *work)
-{
-	struct weir_ring *ring = container_of(to_delayed_work(work),
-					      struct weir_ring, expire);
-	struct weir_net *wn = ring->wn;
-	bool mine;
-
-	weir_race_point(expire_work);
-	mutex_lock(&wn->lock);
-	spin_lock(&ring->lock);
-	/* a work that was held up is not to end a stream that lingers anew */
-	mine = !ring->owner && ring->path &&
-	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
-	       time_after_eq(jiffies, ring->linger_end);
-	spin_unlock(&ring->lock);
-	if (mine) {
-		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_EXPIRED);
-		weir_drop(ring->name, WEIR_REASON_EXPIRED);
-	}
-	mutex_unlock(&wn->lock);
-	weir_race_point(expire_done);
-	weir_ring_put(ring);
-}
+static void weir_ring_expire_work(struct work_struct *work);
 
 /**
  * weir_ring_create() - make an outbox, or an inbox
@@ -475,21 +453,18 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 		weir_inbox_post(ws, rd, type, reason);
 		ws->sk.sk_data_ready(&ws->sk);
 		sock_put(&ws->sk);
+		cond_resched();
 	}
 	mutex_unlock(&ring->slot_lock);
 }
 
-/**
- * weir_ring_close() - end the stream
- * @ring: the outbox; its writer is gone or may no longer write.
- * @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN.
- * @reason: told to the readers.
- *
- * Readers drain what was committed and see the end. Takes the ring off its
- * path: if it is on one, the caller holds weir_net.lock. Process context.
+/*
+ * Ends the stream and takes the ring off its path, under weir_net.lock; the
+ * caller has a reference. Returns whether weir_ring_ended() is to follow, without
+ * the lock: it takes as long as there are readers.
  */
-void weir_ring_close(struct weir_ring *ring, enum weir_state state,
-		     enum weir_reason reason)
+static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
+			  enum weir_reason reason)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_path *path = ring->path;
@@ -497,6 +472,7 @@ void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 	u32 seq = 0;
 	bool first;
 
+	lockdep_assert_held(&ring->wn->lock);
 	if (weir_ring_tail(&ring->view, &end, &seq))
 		state = WEIR_STATE_BROKEN;
 	spin_lock(&ring->lock);
@@ -513,19 +489,70 @@ void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 
 	/* a broken ring has ended before, but not left its path */
 	if (path) {
-		lockdep_assert_held(&ring->wn->lock);
 		list_del_init(&ring->path_link);
 		ring->path = NULL;
 		weir_path_put(path);
-	}
-	if (first || path) {
-		weir_wake_readers(ring);
-		weir_ring_tell(ring, status->state == WEIR_STATE_BROKEN ?
-			       WEIR_NOTICE_BROKEN : WEIR_NOTICE_DETACHED,
-			       reason);
-	}
-	if (path)
 		weir_ring_put(ring);	/* the path's reference */
+	}
+	return first || path;
+}
+
+/* The readers see the end. */
+static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
+{
+	weir_wake_readers(ring);
+	weir_ring_tell(ring, READ_ONCE(weir_ring_status(ring)->state) ==
+		       WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
+		       WEIR_NOTICE_DETACHED, reason);
+}
+
+/**
+ * weir_ring_close() - end the stream
+ * @ring: the outbox, held; its writer is gone or may no longer write.
+ * @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN.
+ * @reason: told to the readers.
+ *
+ * Readers drain what was committed and see the end. Takes the ring off its
+ * path. Process context, without weir_net.lock.
+ */
+void weir_ring_close(struct weir_ring *ring, enum weir_state state,
+		     enum weir_reason reason)
+{
+	bool told;
+
+	mutex_lock(&ring->wn->lock);
+	told = weir_ring_end(ring, state, reason);
+	mutex_unlock(&ring->wn->lock);
+	if (told)
+		weir_ring_ended(ring, reason);
+}
+
+static void weir_ring_expire_work(struct work_struct *work)
+{
+	struct weir_ring *ring = container_of(to_delayed_work(work),
+					      struct weir_ring, expire);
+	struct weir_net *wn = ring->wn;
+	bool mine, told = false;
+
+	weir_race_point(expire_work);
+	mutex_lock(&wn->lock);
+	spin_lock(&ring->lock);
+	/* a work that was held up is not to end a stream that lingers anew */
+	mine = !ring->owner && ring->path &&
+	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
+	       time_after_eq(jiffies, ring->linger_end);
+	spin_unlock(&ring->lock);
+	if (mine)
+		told = weir_ring_end(ring, WEIR_STATE_CLOSED,
+				     WEIR_REASON_EXPIRED);
+	mutex_unlock(&wn->lock);
+	if (mine)
+		weir_drop(ring->name, WEIR_REASON_EXPIRED);
+	if (told)
+		weir_ring_ended(ring, WEIR_REASON_EXPIRED);
+	weir_race_point(expire_done);
+	/* the last reference to a large ring is not put under the lock */
+	weir_ring_put(ring);
 }
 
 /*
@@ -566,6 +593,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
+	bool lingers = false, told = false;
 
 	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
 	weir_race_point(owner_gone);
@@ -596,13 +624,18 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 		spin_unlock(&ring->lock);
 		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
 		weir_delayed_queue(weir_wq, &ring->expire, delay, &ring->ref);
-		weir_wake_readers(ring);
+		lingers = true;
 	} else {
-		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_CLOSED);
+		told = weir_ring_end(ring, WEIR_STATE_CLOSED,
+				     WEIR_REASON_CLOSED);
 	}
 	if (outbox)
 		WRITE_ONCE(*outbox, NULL);
 	mutex_unlock(&wn->lock);
+	if (lingers)
+		weir_wake_readers(ring);
+	if (told)
+		weir_ring_ended(ring, WEIR_REASON_CLOSED);
 	weir_ring_put(ring);
 }
 

@@ -7,6 +7,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <net/sock.h>
@@ -33,6 +34,7 @@ static void weir_sock_destruct(struct sock *sk)
 	put_pid(ws->pid);
 	weir_uncharge(&ws->charge);
 	weir_account_put(ws->account);
+	mem_cgroup_put(ws->memcg);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
 }
 

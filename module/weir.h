@@ -16,7 +16,9 @@
  *
  * Lock order, outermost first
  *   1 lock_sock(sk)            a socket's set-up state (bind, connect, ...)
- *   2 weir_net.lock            names, patterns, who is attached to what
+ *   2 weir_net.lock            names, patterns, who is to read what; for a
+ *                              constant time: nothing large is allocated,
+ *                              searched or freed under it
  *   3 weir_sock.iolock         one kernel receiver at a time
  *   4 mmap_lock                (copying to and from user space, mmap, faults)
  *   5 weir_ring.slot_lock      slot table and what the owner's VMAs show of it
@@ -52,6 +54,7 @@
 #include "work.h"
 
 struct weir_forms;
+struct mem_cgroup;
 struct weir_port;
 struct weir_route;
 struct weir_sock;
@@ -140,6 +143,7 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @nports: how many there have ever been; under the lock of @ports.
  * @route_gen: changes whenever a name is made or goes that can be called.
  * @next_id: ids of sockets, rings, paths, routes and targets.
+ * @seq: counts streams that get a path and sockets that subscribe, in one order.
  * @held: memory and objects of all users here.
  */
 struct weir_net {
@@ -155,6 +159,7 @@ struct weir_net {
 	u32 nports;
 	u32 route_gen;
 	atomic_long_t next_id;
+	u64 seq;
 	struct weir_holdings held;
 };
 
@@ -301,6 +306,11 @@ struct weir_post {
  * @expire: ends it.
  * @path: name it is published under; guarded by weir_net.lock.
  * @path_link: in weir_path.rings.
+ * @pub_seq: weir_net.seq when it got its path; 0: none yet, or a pair's. Set
+ *	after @name, with release. Subscriptions with a lower number are joined by
+ *	its publisher, those with a higher one join by themselves.
+ * @keeper: cursor that holds the first position for subscribers that a worker
+ *	joins; held by that work. Guarded by @lock.
  * @post: for inboxes: how the kernel writes it.
  * @name: that name, or the peer's path, or ""; fixed before it is shared.
  */
@@ -346,6 +356,8 @@ struct weir_ring {
 
 	struct weir_path *path;
 	struct list_head path_link;
+	u64 pub_seq;
+	struct weir_reader *keeper;
 	struct weir_post post;
 	char name[WEIR_PATH_MAX + 1];
 };
@@ -358,6 +370,8 @@ struct weir_ring {
  * @start_pos: where it was attached; the kernel's own knowledge.
  * @start_seq: record count there.
  * @id: stream id on the reading socket.
+ * @sub: weir_sock.sub_seq of the subscription that it belongs to; 0: of a pair,
+ *	an inbox or the router.
  * @page: the cursor page.
  * @cursor: its address.
  * @charge: for an object and the page, to the reader; fixed.
@@ -379,6 +393,8 @@ struct weir_ring {
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: of the last of them.
  * @resumed: a named cursor goes on.
+ * @joining: it has a socket, which does not know it yet: it is not one that is
+ *	held by name. Guarded by ring->lock.
  * @uid: who made it.
  * @hold_ms: named: life after its socket.
  * @hold_end: when that is over, in jiffies; ring->lock.
@@ -392,6 +408,7 @@ struct weir_reader {
 	u64 start_pos;
 	u32 start_seq;
 	u32 id;
+	u64 sub;
 	struct page *page;
 	struct weir_cursor *cursor;
 	struct weir_charge charge;
@@ -413,6 +430,7 @@ struct weir_reader {
 	unsigned long notices;
 	enum weir_reason reason;
 	bool resumed;
+	bool joining;
 	kuid_t uid;
 	u32 hold_ms;
 	unsigned long hold_end;
@@ -458,6 +476,10 @@ struct weir_reader {
  * @sub_owner: owner of the first path that a subscription to a plain path met,
  *	valid if @sub_bound; weir_net.lock.
  * @sub_bound: it has met one; weir_net.lock.
+ * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
+ *	under weir_net.lock and @rlock.
+ * @memcg: memory cgroup of the process that first subscribed, held: its cursors
+ *	are charged there whoever makes them. NULL before, and without cgroups.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
  * @rlock: guards @readers and @ids.
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.
@@ -517,6 +539,8 @@ struct weir_sock {
 	struct weir_charge pattern_charge;
 	kuid_t sub_owner;
 	bool sub_bound;
+	u64 sub_seq;
+	struct mem_cgroup *memcg;
 	struct weir_sock *peer;
 
 	spinlock_t rlock;
@@ -623,8 +647,26 @@ static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 }
 
 /* --- reader.c --- */
+/**
+ * enum weir_origin - in whose call a socket is made a reader
+ * @WEIR_ORIGIN_READER: its own: it starts where WEIR_SO_START says.
+ * @WEIR_ORIGIN_WRITER: bind of a publisher who has written nothing yet. It does
+ *	not wait for memory of the reader's cgroup.
+ * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers: it starts at
+ *	the first position as long as that is held.
+ */
+enum weir_origin {
+	WEIR_ORIGIN_READER,
+	WEIR_ORIGIN_WRITER,
+	WEIR_ORIGIN_LATE,
+};
+
 struct weir_reader *weir_reader_attach(struct weir_sock *ws,
-				       struct weir_ring *ring, bool gating);
+				       struct weir_ring *ring, bool gating,
+				       enum weir_origin origin, u64 sub);
+struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
+					      struct weir_ring *ring,
+					      u32 hold_ms);
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
 void weir_reader_leave(struct weir_reader *rd);
 void weir_reader_unhold(struct weir_reader *rd);
@@ -656,6 +698,8 @@ u64 weir_out_want(const struct weir_ring *ring);
 int weir_inbox_create(struct weir_sock *ws);
 void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 		     enum weir_notice_type type, enum weir_reason reason);
+void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
+			enum weir_reason reason);
 void weir_inbox_flush(struct weir_sock *ws);
 void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
