@@ -267,53 +267,89 @@ out:
 /* --- targets that are lost ---------------------------------------------- */
 
 /**
- * weir_port_lost_calls() - calls of one socket that a target does not answer
- * @port: the socket's.
- * @target: as weir_port_lost().
- * @reason: likewise.
- * @guard: likewise.
- *
- * Does not sleep.
- */
-void weir_port_lost_calls(struct weir_port *port,
-			  const struct weir_target *target,
-			  enum weir_reason reason, enum weir_guard guard)
-{
-	struct weir_post *post = &port->inbox->post;
-	u32 slot;
-
-	spin_lock(&post->lock);
-	for (slot = 0; slot < port->calls.size; slot++) {
-		struct weir_call *call = weir_calls_at(&port->calls, slot);
-
-		if (weir_call_state(call) == WEIR_CALL_SENT &&
-		    call->target == target)
-			weir_call_lost(port, call, reason, guard);
-		/* nobody waits for the lock until all have been looked at */
-		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
-			spin_unlock(&post->lock);
-			spin_lock(&post->lock);
-		}
-	}
-	spin_unlock(&post->lock);
-	weir_inbox_wake(port->inbox);
-}
-
-/**
- * weir_port_lost() - a target does not answer what it has
- * @target: it is not picked any more.
+ * struct weir_lost - calls that are not answered by whoever has them
+ * @target: it; NULL: all that are gone of @server.
+ * @server: port of the socket that served them.
  * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: then only what
  *	may be sent twice is taken from it; the rest it may yet answer.
  * @guard: told to the callers.
  */
-void weir_port_lost(struct weir_target *target, enum weir_reason reason,
-		    enum weir_guard guard)
+struct weir_lost {
+	const struct weir_target	*target;
+	const struct weir_port		*server;
+	enum weir_reason		reason;
+	enum weir_guard			guard;
+};
+
+static bool weir_call_is_lost(const struct weir_call *call,
+			      const struct weir_lost *lost)
 {
-	struct weir_net *wn = target->port->wn;
+	if (weir_call_state(call) != WEIR_CALL_SENT)
+		return false;
+	if (lost->target)
+		return call->target == lost->target;
+	return call->target->port == lost->server &&
+	       READ_ONCE(call->target->gone);
+}
+
+/*
+ * The calls of one socket in slots from *@slot on, as many as are looked at under
+ * the lock at once. False when these were the last, or none is open.
+ */
+static bool weir_port_lost_some(struct weir_port *port, u32 *slot,
+				const struct weir_lost *lost)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_calls *calls = &port->calls;
+	u32 end = 0;
+	bool more;
+
+	spin_lock(&post->lock);
+	/* whoever sends one after this look finds the target gone by itself */
+	if (READ_ONCE(calls->nmine) + calls->nfree != calls->size)
+		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
+	for (; *slot < end; ++*slot) {
+		struct weir_call *call = weir_calls_at(calls, *slot);
+
+		if (weir_call_is_lost(call, lost))
+			weir_call_lost(port, call, lost->reason, lost->guard);
+	}
+	more = end && end < calls->size;
+	spin_unlock(&post->lock);
+	return more;
+}
+
+/**
+ * weir_port_lost_calls() - calls of one socket that a target does not answer
+ * @port: the socket's.
+ * @target: it is gone.
+ *
+ * Does not sleep.
+ */
+void weir_port_lost_calls(struct weir_port *port,
+			  const struct weir_target *target)
+{
+	const struct weir_lost lost = {
+		.target = target,
+		.reason = WEIR_REASON_TARGET_DIED,
+		.guard = WEIR_GUARD_NONE,
+	};
+	u32 slot = 0;
+
+	while (weir_port_lost_some(port, &slot, &lost))
+		;
+	weir_inbox_wake(port->inbox);
+}
+
+/* The same for all sockets of a namespace. */
+static void weir_ports_lost(struct weir_net *wn, const struct weir_lost *lost)
+{
 	struct weir_port *port;
 	unsigned long id = 0;
 
 	for (;;) {
+		u32 slot = 0;
+
 		rcu_read_lock();
 		do {
 			port = xa_find_after(&wn->ports, &id, ULONG_MAX,
@@ -322,10 +358,46 @@ void weir_port_lost(struct weir_target *target, enum weir_reason reason,
 		rcu_read_unlock();
 		if (!port)
 			return;
-		weir_port_lost_calls(port, target, reason, guard);
+		while (weir_port_lost_some(port, &slot, lost))
+			cond_resched();
+		weir_inbox_wake(port->inbox);
 		weir_port_put(port);
 		cond_resched();
 	}
+}
+
+/**
+ * weir_port_hung() - a target does not answer what it has
+ * @target: it is not picked any more.
+ *
+ * What may be sent twice goes elsewhere. Without weir_net.lock.
+ */
+void weir_port_hung(const struct weir_target *target)
+{
+	const struct weir_lost lost = {
+		.target = target,
+		.reason = WEIR_REASON_TARGET_HUNG,
+		.guard = WEIR_GUARD_WATCHDOG,
+	};
+
+	weir_ports_lost(target->port->wn, &lost);
+}
+
+/**
+ * weir_port_died() - a socket that served is going
+ * @server: its port; its targets are gone.
+ *
+ * One look at the calls for all that it served. Without weir_net.lock.
+ */
+void weir_port_died(const struct weir_port *server)
+{
+	const struct weir_lost lost = {
+		.server = server,
+		.reason = WEIR_REASON_TARGET_DIED,
+		.guard = WEIR_GUARD_NONE,
+	};
+
+	weir_ports_lost(server->wn, &lost);
 }
 
 /* --- handles ------------------------------------------------------------ */
@@ -598,9 +670,7 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 		goto err_unlock;
 	}
 	if (!ws->inbox) {
-		mutex_lock(&ws->wn->lock);
 		err = weir_inbox_create(ws);
-		mutex_unlock(&ws->wn->lock);
 		if (err)
 			goto err_unlock;
 	}
@@ -678,7 +748,6 @@ void weir_port_close(struct weir_sock *ws)
 {
 	struct weir_port *port = ws->port;
 	struct weir_net *wn = ws->wn;
-	struct weir_target *target;
 	u32 i;
 
 	if (!port)
@@ -693,12 +762,7 @@ void weir_port_close(struct weir_sock *ws)
 
 	/* 2. nobody picks it any more */
 	weir_race_point(port_close);
-	mutex_lock(&wn->lock);
-	while ((target = list_first_entry_or_null(&port->targets,
-						  struct weir_target,
-						  port_link)))
-		weir_target_remove(target, WEIR_REASON_TARGET_DIED);
-	mutex_unlock(&wn->lock);
+	weir_targets_close(port);
 
 	/*
 	 * 3. its own calls; a target that goes must find them for as long as

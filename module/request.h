@@ -264,8 +264,7 @@ static __always_inline void weir_calls_sent(struct weir_port *port,
 					    u64 deadline_ns)
 {
 	if (unlikely(READ_ONCE(target->gone)))
-		weir_port_lost_calls(port, target, WEIR_REASON_TARGET_DIED,
-				     WEIR_GUARD_NONE);
+		weir_port_lost_calls(port, target);
 	if (unlikely(deadline_ns < READ_ONCE(port->timer_ns)))
 		weir_call_timer(port, deadline_ns);
 	if (unlikely(!READ_ONCE(target->watched)))

@@ -394,7 +394,7 @@ void weir_routes_end(struct weir_net *wn)
 		while ((target = list_first_entry_or_null(&route->targets,
 							  struct weir_target,
 							  route_link)))
-			weir_target_remove(target, WEIR_REASON_NETNS);
+			weir_target_remove(target);
 		set = route->set;
 		route->set = NULL;
 		weir_settings_free(set);

@@ -560,7 +560,7 @@ static void weir_changes_commit(struct weir_changes *c)
 
 		weir_settings_free(change->old_set);
 		if (change->op == WEIR_OP_TARGET_DEL)
-			weir_target_remove(change->target, WEIR_REASON_CLOSED);
+			weir_target_remove(change->target);
 		if (change->op == WEIR_OP_BREAKER && !change->target->forced)
 			weir_breaker_reset(&change->target->breaker,
 					   ktime_get_ns());

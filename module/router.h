@@ -512,10 +512,9 @@ void weir_port_put(struct weir_port *port);
 int weir_port_call(struct weir_sock *ws, void __user *arg);
 void weir_port_timer(struct weir_port *port, u64 due_ns);
 void weir_port_lost_calls(struct weir_port *port,
-			  const struct weir_target *target,
-			  enum weir_reason reason, enum weir_guard guard);
-void weir_port_lost(struct weir_target *target, enum weir_reason reason,
-		    enum weir_guard guard);
+			  const struct weir_target *target);
+void weir_port_hung(const struct weir_target *target);
+void weir_port_died(const struct weir_port *server);
 int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 			 u32 *handle, const char **why);
 bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes);
@@ -596,7 +595,8 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
 				    struct weir_port *port,
 				    struct weir_route *next, u32 weight);
-void weir_target_remove(struct weir_target *target, enum weir_reason reason);
+void weir_target_remove(struct weir_target *target);
+void weir_targets_close(struct weir_port *port);
 void weir_target_take_back(struct weir_target *target);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);

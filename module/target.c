@@ -86,8 +86,7 @@ static void weir_target_look(struct weir_target *target)
 		/* it was sent these when no other target did anything either */
 		if (requests != target->moved && weir_target_replaced(target)) {
 			target->moved = requests;
-			weir_port_lost(target, WEIR_REASON_TARGET_HUNG,
-				       WEIR_GUARD_WATCHDOG);
+			weir_port_hung(target);
 		}
 		return;
 	}
@@ -98,7 +97,7 @@ static void weir_target_look(struct weir_target *target)
 	WRITE_ONCE(target->load.up, false);
 	atomic64_inc(&target->hangs);
 	trace_weir_target(target, WEIR_TARGET_HUNG);
-	weir_port_lost(target, WEIR_REASON_TARGET_HUNG, WEIR_GUARD_WATCHDOG);
+	weir_port_hung(target);
 	/* who waits for its inbox finds another target, or an error */
 	spin_lock(&post->lock);
 	weir_ports_resume(target->port->inbox);
@@ -283,37 +282,35 @@ static void weir_target_unlink(struct weir_target *target)
 	}
 }
 
-/* The list's reference. */
+/* The list's reference. Under weir_net.lock. */
 static void weir_target_end(struct weir_target *target)
 {
-	weir_delayed_cancel_sync(&target->watch, &target->ref);
 	weir_route_unuse(target->next);
 	weir_route_tidy(target->route);
 	weir_target_put(target);
 }
 
-/**
- * weir_target_remove() - a route loses a target
- * @target: the target; the list's reference goes.
- * @reason: WEIR_REASON_TARGET_DIED, what its callers are told.
- *
- * It is picked no more when this returns, and nobody waits for it. Under
- * weir_net.lock.
- */
-void weir_target_remove(struct weir_target *target, enum weir_reason reason)
+/* Senders pick it no more. Under weir_net.lock. */
+static void weir_target_drop(struct weir_target *target)
 {
 	struct weir_route *route = target->route;
 
 	weir_target_unlink(target);
 	/* without memory for that it is passed over, as it is not up */
 	weir_route_replan(route);
-	/* no call is made to it from here on: senders look at @gone */
 	weir_race_point(target_remove);
-	if (target->port) {
-		weir_port_lost(target, reason, WEIR_GUARD_NONE);
-		trace_weir_target(target, WEIR_TARGET_GONE);
-	}
 	weir_route_count(route, WEIR_ROUTE_GONE, target->requests);
+}
+
+/**
+ * weir_target_remove() - a route loses a route that stands behind it
+ * @target: the target, which is no socket; the list's reference goes.
+ *
+ * It is picked no more when this returns. Under weir_net.lock.
+ */
+void weir_target_remove(struct weir_target *target)
+{
+	weir_target_drop(target);
 	weir_target_end(target);
 }
 
@@ -325,6 +322,58 @@ void weir_target_take_back(struct weir_target *target)
 {
 	weir_target_unlink(target);
 	weir_target_end(target);
+}
+
+/**
+ * weir_targets_close() - a socket serves no more
+ * @port: its port.
+ *
+ * It is picked no more when this returns, and nobody waits for it: what it had
+ * not answered has been sent elsewhere or answered with an error. The lock is
+ * held for a target at a time, and not while calls are looked for. Process
+ * context.
+ */
+void weir_targets_close(struct weir_port *port)
+{
+	struct weir_net *wn = port->wn;
+	struct weir_target *target;
+	LIST_HEAD(gone);
+	bool open = false;
+
+	/* 1. nobody picks it */
+	do {
+		mutex_lock(&wn->lock);
+		target = list_first_entry_or_null(&port->targets,
+						  struct weir_target,
+						  port_link);
+		if (target) {
+			weir_target_drop(target);
+			list_add_tail(&target->port_link, &gone);
+		}
+		mutex_unlock(&wn->lock);
+	} while (target);
+
+	/*
+	 * 2. its calls. Senders count a call, send it, fence and then look at
+	 * @gone: what is not counted here they find themselves.
+	 */
+	smp_mb();
+	list_for_each_entry(target, &gone, port_link) {
+		open |= atomic_read(&target->load.in_flight);
+		trace_weir_target(target, WEIR_TARGET_GONE);
+	}
+	if (open)
+		weir_port_died(port);
+
+	/* 3. what they hold */
+	while ((target = list_first_entry_or_null(&gone, struct weir_target,
+						  port_link))) {
+		list_del_init(&target->port_link);
+		weir_delayed_cancel_sync(&target->watch, &target->ref);
+		mutex_lock(&wn->lock);
+		weir_target_end(target);
+		mutex_unlock(&wn->lock);
+	}
 }
 
 /* Under weir_net.lock. */
@@ -363,7 +412,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 	return 0;
 
 err_remove:
-	weir_target_remove(target, WEIR_REASON_TARGET_DIED);
+	weir_target_take_back(target);
 	return err;
 err_tidy:
 	weir_route_tidy(route);
