@@ -296,24 +296,31 @@ struct weir_target {
  * @route: its route; held. NULL if there is none or it may not be called.
  * @gen: weir_net.route_gen when that was found out.
  * @owner: owner of the first route that was found; valid if @bound.
- * @bound: a route was found since the handle was made or asked for.
- * @reason: enum weir_reason: why @route is NULL.
- * @len: bytes of @path.
  * @hash: of @path.
  * @next: handle of the next one in its bucket, 0 for none.
+ * @len: bytes of @path.
+ * @reason: enum weir_reason: why @route is NULL.
+ * @bound: a route was found since the handle was made or asked for.
  * @path: the name.
+ *
+ * Of a size that indexing is a shift: each request does it.
  */
 struct weir_handle {
 	struct weir_route	*route;
 	u32			gen;
 	kuid_t			owner;
-	bool			bound;
-	u8			reason;
-	u8			len;
 	u32			hash;
-	u32			next;
+	u16			next;
+	u8			len;
+	u8			reason : 7;
+	u8			bound : 1;
 	char			*path;
 };
+
+#ifdef CONFIG_64BIT
+static_assert(sizeof(struct weir_handle) == 32);
+#endif
+static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 
 /* A walk lets others run after so many messages, or bytes. */
 #define WEIR_RUN_MESSAGES	64
