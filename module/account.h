@@ -31,6 +31,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+
+#include "patience.h"
 #include <linux/xarray.h>
 
 #define WEIR_USER_HASH_BITS	8
@@ -84,6 +86,7 @@ struct weir_users {
  * @uid: the user; never changes.
  * @refs: the accounts in which the user pays.
  * @held: what all these accounts hold.
+ * @patience: of services that wait for its inboxes, in all namespaces.
  */
 struct weir_user {
 	struct hlist_node	link;
@@ -91,6 +94,7 @@ struct weir_user {
 	kuid_t			uid;
 	refcount_t		refs;
 	struct weir_holdings	held;
+	struct weir_patience	patience;
 };
 
 /**

@@ -235,6 +235,59 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 	return n;
 }
 
+/* A reply that has waited is looked at again: its caller's user is charged. */
+static void weir_reply_waited(struct weir_port *port, struct weir_port *caller)
+{
+	u64 now = port->run.now_ns;
+
+	/* not another's, whom the target has put into the record meanwhile */
+	if (port->held_caller != caller->id || now <= port->held_since_ns)
+		return;
+	weir_patience_use(&caller->account->users[0]->patience, now,
+			  now - port->held_since_ns);
+	port->held_since_ns = now;
+}
+
+/*
+ * May a reply go on to wait for its caller's inbox, which has no room? Behind it
+ * wait those to all other callers, so that this is for a time, and less for the
+ * callers of a user that has been waited for before.
+ */
+static bool weir_reply_patient(struct weir_port *port, struct weir_port *caller,
+			       const struct weir_plan *plan, u64 pos)
+{
+	u64 now = port->run.now_ns, left;
+
+	if (!plan)
+		return false;
+	if (port->held_pos == pos && port->held_caller == caller->id)
+		return port->held_ns > now;
+	left = weir_patience_left(&caller->account->users[0]->patience,
+				  plan->patience_ns, now);
+	if (!left)
+		return false;
+	port->held_pos = pos;
+	port->held_caller = caller->id;
+	port->held_ns = now + left;
+	port->held_since_ns = now;
+	return true;
+}
+
+/* A reply that its caller has no room for; under the caller's post.lock. */
+static void weir_reply_lost(struct weir_port *caller,
+			    struct weir_target *target, u32 handle,
+			    u64 tag_key, u8 more, enum weir_reason reason)
+{
+	struct weir_fault fault = {
+		.reason = reason,
+		.guard = WEIR_GUARD_INBOX,
+		.target = target->id,
+	};
+
+	weir_port_fault(caller, handle, tag_key, more, &fault);
+	weir_refused(target->route, (u32)tag_key, &fault);
+}
+
 /*
  * A reply or an error from a target, to whoever called, in all its cases.
  * Returns 0 or WEIR_HELD.
@@ -251,11 +304,14 @@ static noinline int weir_reply_one(struct weir_port *port,
 	struct weir_call *call;
 	struct weir_post *post;
 	u32 total, round, handle;
+	enum weir_reason lost = WEIR_REASON_INBOX_FULL;
 	int more = 0;
 	u64 keep;
 
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
+	if (unlikely(port->held_pos == m->pos))
+		weir_reply_waited(port, caller);
 	spin_lock(&post->lock);
 	call = weir_calls_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
@@ -278,10 +334,17 @@ static noinline int weir_reply_one(struct weir_port *port,
 	fits = weir_inbox_claim(caller->inbox, total, keep, &at.pos, &at.seq);
 	if (unlikely(!fits && post->reader && m->flags & WEIR_REC_WAIT &&
 		     total + keep <= weir_ring_bytes(&caller->inbox->view))) {
-		spin_unlock(&post->lock);
-		return weir_run_hold(run, caller->inbox,
-				     total - WEIR_ANSWER_BYTES);
+		if (weir_reply_patient(port, caller,
+				       rcu_dereference(target->route->plan),
+				       m->pos)) {
+			spin_unlock(&post->lock);
+			return weir_run_hold(run, caller->inbox,
+					     total - WEIR_ANSWER_BYTES);
+		}
+		lost = WEIR_REASON_PATIENCE;
 	}
+	if (m->len > weir_ring_max_len(&caller->inbox->view))
+		lost = WEIR_REASON_TOO_LARGE;
 	handle = call->handle;
 	tag_key = call->tag_key;
 	post->kept--;
@@ -291,20 +354,8 @@ static noinline int weir_reply_one(struct weir_port *port,
 		more = weir_call_child_done(caller, call, good);
 	else
 		weir_call_end(caller, call);
-	if (unlikely(!fits)) {
-		struct weir_fault fault = {
-			.reason = m->len > weir_ring_max_len(&caller->inbox->view) ?
-				  WEIR_REASON_TOO_LARGE : WEIR_REASON_INBOX_FULL,
-			.guard = WEIR_GUARD_INBOX,
-			.target = target->id,
-		};
-
-		if (more >= 0) {
-			weir_port_fault(caller, handle, tag_key, more, &fault);
-			weir_refused(target->route, (u32)tag_key,
-				     &fault);
-		}
-	}
+	if (unlikely(!fits) && more >= 0)
+		weir_reply_lost(caller, target, handle, tag_key, more, lost);
 	spin_unlock(&post->lock);
 	if (likely(fits)) {
 		if (likely(more >= 0))

@@ -571,6 +571,7 @@ static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
 {
 	if (port->held_pos != m->pos) {
 		port->held_pos = m->pos;
+		port->held_caller = 0;
 		port->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
 								U64_MAX;
 	}

@@ -16,6 +16,7 @@
 
 #define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)
 #define WEIR_DEADLINE_MAX_NS	(60 * NSEC_PER_SEC)
+#define WEIR_PATIENCE_NS	(100 * NSEC_PER_MSEC)
 #define WEIR_PROBE_NS		(40 * NSEC_PER_MSEC)
 
 void weir_route_get(struct weir_route *route)
@@ -156,6 +157,8 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->deadline_max_ns = c->deadline_max_ns ?:
 		max_t(u64, plan->timeout_ns, WEIR_DEADLINE_MAX_NS);
 	plan->timeout_ns = min(plan->timeout_ns, plan->deadline_max_ns);
+	if (c->patience_ns)
+		plan->patience_ns = c->patience_ns;
 	if (c->probe_ns)
 		plan->probe_ns = c->probe_ns;
 	plan->has_breaker = c->breaker_min_calls;
@@ -224,6 +227,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	INIT_RCU_WORK(&plan->free, weir_plan_free);
 	plan->timeout_ns = WEIR_TIMEOUT_NS;
 	plan->deadline_max_ns = WEIR_DEADLINE_MAX_NS;
+	plan->patience_ns = WEIR_PATIENCE_NS;
 	plan->probe_ns = WEIR_PROBE_NS;
 	plan->calm_ns = S64_MAX;
 	if (route->set)

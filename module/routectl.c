@@ -87,6 +87,8 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 		return "the longest deadline is at most a day";
 	if (c->deadline_max_ns && c->timeout_ns > c->deadline_max_ns)
 		return "a timeout is at most as long as the longest deadline";
+	if (c->patience_ns > WEIR_TIME_MAX)
+		return "the patience with a caller is at most a day";
 	if (c->probe_ns && c->probe_ns != WEIR_PROBE_OFF &&
 	    (c->probe_ns < WEIR_PROBE_MIN || c->probe_ns > WEIR_TIME_MAX))
 		return "the watchdog's period is a millisecond to a day";

@@ -74,6 +74,7 @@ struct weir_canned {
  * @calm_ns: good replies that take no longer are not slow.
  * @timeout_ns: deadline of requests without; at most @deadline_max_ns.
  * @deadline_max_ns: longest deadline of a request, from when it is taken.
+ * @patience_ns: how long a reply waits for its caller's inbox.
  * @probe_ns: the watchdog's period; WEIR_PROBE_OFF.
  * @breaker: when breakers open.
  * @retry: when and how often to send again.
@@ -99,6 +100,7 @@ struct weir_plan {
 	u64				calm_ns;
 	u64				timeout_ns;
 	u64				deadline_max_ns;
+	u64				patience_ns;
 	u64				probe_ns;
 	struct weir_breaker_conf	breaker;
 	struct weir_retry_conf		retry;
@@ -427,6 +429,10 @@ struct weir_run {
  * @by_name: first handle of each of as many buckets of names, 0 for none.
  * @held_pos: message that the walk waits with, if it does; run_lock.
  * @held_ns: when that is given up, U64_MAX if never; run_lock.
+ * @held_caller: for a reply: number of the caller whose inbox has no room; 0 for
+ *	others; run_lock.
+ * @held_since_ns: for a reply: since when its caller's user is charged for the
+ *	wait, as ktime_get_ns() counts; run_lock.
  * @once_held: of the first of its key whose walk is held up; run_lock.
  * @calls: requests that it waits for: made under run_lock, ended under
  *	inbox->post.lock.
@@ -470,6 +476,8 @@ struct weir_port {
 	u32			*by_name;
 	u64			held_pos;
 	u64			held_ns;
+	u32			held_caller;
+	u64			held_since_ns;
 	struct weir_once	*once_held;
 	struct weir_calls	calls;
 	u64			timer_ns;

@@ -264,6 +264,7 @@ WEIR_COUNTER(drops, bad_request, WEIR_REASON_BAD_REQUEST);
 WEIR_COUNTER(drops, late, WEIR_REASON_LATE);
 WEIR_COUNTER(drops, duplicate, WEIR_REASON_DUPLICATE);
 WEIR_COUNTER(drops, tries, WEIR_REASON_TRIES);
+WEIR_COUNTER(drops, patience, WEIR_REASON_PATIENCE);
 
 static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, slow),
@@ -291,6 +292,7 @@ static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, late),
 	WEIR_COUNTER_ATTR(drops, duplicate),
 	WEIR_COUNTER_ATTR(drops, tries),
+	WEIR_COUNTER_ATTR(drops, patience),
 	NULL
 };
 

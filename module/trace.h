@@ -41,7 +41,8 @@
 		{ WEIR_REASON_BAD_REQUEST,	"bad_request" },	\
 		{ WEIR_REASON_LATE,		"late" },		\
 		{ WEIR_REASON_DUPLICATE,	"duplicate" },		\
-		{ WEIR_REASON_TRIES,		"tries" })
+		{ WEIR_REASON_TRIES,		"tries" },		\
+		{ WEIR_REASON_PATIENCE,		"patience" })
 
 #define weir_show_guard(guard)						\
 	__print_symbolic(guard,						\

@@ -272,6 +272,7 @@ enum weir_reason {
 	WEIR_REASON_LATE	= 25,	/* a reply to what is answered already */
 	WEIR_REASON_DUPLICATE	= 26,	/* the first of its key was lost */
 	WEIR_REASON_TRIES	= 27,	/* too many routes and targets to try */
+	WEIR_REASON_PATIENCE	= 28,	/* the caller left no room for the reply */
 	WEIR_REASON_MAX
 };
 

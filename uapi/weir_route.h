@@ -44,7 +44,7 @@
 #define WEIR_REC_DROP		0x08	/* a full inbox drops it: no answer at all */
 #define WEIR_REC_MORE		0x10	/* REPLY, delivered: more follow for this tag */
 #define WEIR_REC_ROUTER		0x20	/* delivered: made by the router itself */
-#define WEIR_REC_WAIT		0x40	/* REPLY: wait for room in the caller's inbox */
+#define WEIR_REC_WAIT		0x40	/* REPLY: wait for room, see patience_ns */
 
 /* 8-byte words between header and payload of a request, as many as ext says */
 /* CLOCK_MONOTONIC nanoseconds; 0: the route's; UINT64_MAX: its latest */
@@ -114,6 +114,8 @@ static inline int weir_reason_errno(__u32 reason)
 		return EALREADY;
 	case WEIR_REASON_TRIES:
 		return ETOOMANYREFS;
+	case WEIR_REASON_PATIENCE:
+		return EXFULL;
 	}
 	return EPROTO;
 }
@@ -272,6 +274,10 @@ enum weir_policy {
  * @deadline_max_ns: longest deadline of a request, from when the router takes
  *	it, at most a day; a later one, UINT64_MAX included, becomes this one.
  *	0: a minute, or @timeout_ns if that is longer. It is at least @timeout_ns.
+ * @patience_ns: a reply with WEIR_REC_WAIT waits so long for room in a caller's
+ *	inbox, at most a day; 0: 100 ms. Callers of a user that does not read
+ *	are waited for less: the patience that a user has used up comes back in
+ *	16 times as long.
  * @reserved: zero. Later members come from here: what follows a conf in
  *	struct weir_route_entry keeps its place.
  */
@@ -302,7 +308,8 @@ struct weir_route_conf {
 	char	fallback[WEIR_PATH_MAX + 1];
 	char	mirror[WEIR_PATH_MAX + 1];
 	__u64	deadline_max_ns;
-	__u64	reserved[15];
+	__u64	patience_ns;
+	__u64	reserved[14];
 };
 
 #define WEIR_PROBE_OFF		(~0ULL)

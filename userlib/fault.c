@@ -66,6 +66,8 @@ static const struct weir_reason_text weir_reasons[] = {
 		"the first request with its key was lost" },
 	[WEIR_REASON_TRIES]	= { "tries",
 		"more routes and targets on the way than one message may try" },
+	[WEIR_REASON_PATIENCE]	= { "patience",
+		"the inbox had no room for the reply for as long as it may wait" },
 };
 
 static const char *const weir_guards[] = {

@@ -270,7 +270,8 @@ static void round_trip(void)
 	json_t *o;
 
 	SET(&c, NULL, "policy=weighted", "rate=1000", "burst=7", "bulkhead=3",
-	    "timeout=1500us", "deadline-max=2s", "probe=off", "breaker-error=12%",
+	    "timeout=1500us", "deadline-max=2s", "patience=1s",
+	    "probe=off", "breaker-error=12%",
 	    "breaker-slow=7%", "breaker-slow-after=3ms", "breaker-window=7s",
 	    "retries=3", "retry-max=5s", "dup-window=90s", "dup-bytes=12345",
 	    "mirror=/x/y", "mirror-share=12.3%", "fallback=/z");

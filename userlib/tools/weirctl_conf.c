@@ -43,6 +43,8 @@ const struct weirctl_key weirctl_keys[] = {
 	  FREE, "5s", "deadline of requests that have none" },
 	{ "deadline-max", WEIRCTL_KEY_DURATION, CONF(deadline_max_ns), 1, DAY,
 	  FREE, "1m, or timeout", "longest deadline of a request" },
+	{ "patience", WEIRCTL_KEY_DURATION, CONF(patience_ns), 1, DAY,
+	  FREE, "100ms", "how long replies wait for a caller's inbox" },
 	{ "probe", WEIRCTL_KEY_PROBE, CONF(probe_ns), 1000000, DAY,
 	  FREE, "50ms", "how often the watchdog looks" },
 	{ "breaker", WEIRCTL_KEY_SWITCH, BREAKER, NONE, NONE,

@@ -119,9 +119,13 @@ static void weirctl_look_caps(const struct weirctl_patient *p,
 	weirctl_find(f, OK, "no user is close to its caps");
 }
 
+/* Patience with one caller that is worth a word, in nanoseconds. */
+#define WEIRCTL_PATIENCE_NS	1000000000ULL
+
 static void weirctl_look_inbox(const struct weirctl_patient *p,
 			       struct weirctl_finding *f)
 {
+	char text[24];
 	unsigned long long bytes;
 	size_t i;
 
@@ -135,6 +139,14 @@ static void weirctl_look_inbox(const struct weirctl_patient *p,
 		const struct weir_route_entry *e = &p->live->routes.routes[i];
 		uint64_t full = e->refused[WEIR_REASON_INBOX_FULL];
 
+		if (e->conf.patience_ns > WEIRCTL_PATIENCE_NS) {
+			weirctl_find(f, WARN, "%s: a caller that does not read can hold up the replies to all others for %s",
+				     e->path,
+				     weirctl_duration_text(e->conf.patience_ns,
+							   text));
+			weirctl_remedy(f, "weirctl route set %s patience=default",
+				       e->path);
+		}
 		if (!full)
 			continue;
 		weirctl_find(f, WARN, "%s: %llu messages found an inbox full",

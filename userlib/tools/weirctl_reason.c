@@ -61,6 +61,8 @@ static const char *const weirctl_reasons[] = {
 		"the first request with its idempotency key was lost",
 	[WEIR_REASON_TRIES] =
 		"as many targets as one message may try have refused it",
+	[WEIR_REASON_PATIENCE] =
+		"the caller left no room for the reply for as long as it may wait",
 };
 
 static const char *const weirctl_guards[] = {

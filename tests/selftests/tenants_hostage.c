@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hostage: a service replies with WEIR_REC_WAIT, and callers of other users ask
+ * for more than their inboxes hold and do not read, or read a record at a time.
+ * Their replies wait for as long as the route is patient, and less from then
+ * on; a victim that calls the same service keeps its answers and its round
+ * trips, and whoever reads at last finds an answer for each of its calls.
+ */
+#include "tenants.h"
+
+#define PATH		"/hostage/service"
+#define LARGE		1500	/* bytes of a reply to a request of two words */
+#define CALLS		20
+#define SOCKETS		8	/* of each hostile user */
+#define USERS		3
+
+/**
+ * struct hostile - what a hostile user tells the test, in shared memory
+ * @ready: it has asked for all.
+ * @read: set by the test: read all that there is.
+ * @drip: it reads a record now and then.
+ * @answers: that it has read.
+ * @impatient: of these, refused as WEIR_REASON_PATIENCE.
+ * @done: it has read all.
+ */
+struct hostile {
+	int ready, read, drip, done;
+	long answers, impatient;
+};
+
+static struct hostile *hostile;
+static struct tenant_meter *meter;
+
+/* Replies to short requests with the same, to others with a large reply. */
+static int service(void *arg TAP_UNUSED)
+{
+	struct weir_scm_route scm;
+	int fd = tap_socket(SOCK_RDM);
+	static char buf[LARGE];
+	ssize_t n;
+
+	if (tap_setopt(fd, WEIR_SO_MODE, 0666) ||
+	    setsockopt(fd, SOL_WEIR, WEIR_SO_SERVE, PATH, strlen(PATH)))
+		return 1;
+	__atomic_add_fetch(&meter->ready, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&meter->stop, __ATOMIC_ACQUIRE)) {
+		if (!tap_poll(fd, POLLIN, 100))
+			continue;
+		n = tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm);
+		if (n < 0 || scm.kind != WEIR_KIND_REQUEST)
+			continue;
+		scm.kind = WEIR_KIND_REPLY;
+		scm.flags = WEIR_REC_WAIT;
+		scm.key = 0;
+		scm.deadline_ns = 0;
+		tenant_send(fd, NULL, buf, n == 8 ? 8 : LARGE, 0, &scm);
+	}
+	return 0;
+}
+
+static void read_one(struct hostile *h, int fd)
+{
+	static char buf[LARGE];
+	struct weir_scm_route scm;
+	struct weir_fault *fault = (void *)buf;
+
+	if (tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm) < 0)
+		return;
+	h->answers++;
+	h->impatient += scm.kind == WEIR_KIND_ERROR &&
+			scm.flags & WEIR_REC_ROUTER &&
+			fault->reason == WEIR_REASON_PATIENCE;
+}
+
+static int attack(void *arg)
+{
+	struct weir_scm_route scm = {
+		.kind = WEIR_KIND_REQUEST, .deadline_ns = ~0ull,
+	};
+	struct hostile *h = arg;
+	uint64_t words[2] = { 0 };
+	int fd[SOCKETS], i, k;
+
+	for (i = 0; i < SOCKETS; i++) {
+		fd[i] = tap_socket(SOCK_RDM);
+		if (tap_setopt(fd[i], WEIR_SO_INBOX_BYTES, 4096))
+			return 2;
+		for (k = 0; k < CALLS; k++)
+			if (tenant_send(fd[i], PATH, words, sizeof(words), 0,
+					&scm) < 0)
+				return 3;
+	}
+	__atomic_store_n(&h->ready, 1, __ATOMIC_RELEASE);
+	for (i = 0; !__atomic_load_n(&h->read, __ATOMIC_ACQUIRE); i++) {
+		usleep(2000);
+		if (h->drip)
+			read_one(h, fd[i % SOCKETS]);
+	}
+	while (h->answers < SOCKETS * CALLS) {
+		for (i = 0; i < SOCKETS; i++)
+			read_one(h, fd[i]);
+		usleep(100);
+	}
+	__atomic_store_n(&h->done, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int main(void)
+{
+	struct tenant_job job = { .path = PATH, .cpu = -1 };
+	long rounds, impatient = 0;
+	pid_t server, caller, evil[USERS];
+	int i;
+
+	tap_family();
+	tap_watchdog(300);
+	rounds = tap_scale(1000, 100);
+	meter = job.meter = tenant_meter_new();
+	hostile = tap_shared(USERS * sizeof(*hostile));
+	server = tenant_start(TENANT_VICTIM, service, NULL);
+	if (!tap_until(__atomic_load_n(&meter->ready, __ATOMIC_ACQUIRE) == 1))
+		tap_bail("no service");
+	caller = tenant_start(TENANT_OTHER, tenant_caller, &job);
+	tap_ok(tenant_measure(meter, 0, rounds), "the victim is served");
+	tenant_show(meter, 0, "alone");
+
+	__atomic_store_n(&meter->phase, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < USERS; i++) {
+		hostile[i].drip = i == 1;
+		evil[i] = tenant_start(TENANT_ATTACKER + 100 + i, attack,
+				       &hostile[i]);
+		if (!tap_until(__atomic_load_n(&hostile[i].ready,
+					       __ATOMIC_ACQUIRE)))
+			tap_bail("no attack");
+	}
+	tap_ok(tenant_measure(meter, 1, rounds), "beside those that do not read, too");
+	tenant_show(meter, 1, "beside those that do not read");
+	tap_is(meter->phases[1].bad, 0, "no answer of it is lost");
+	tap_ok(tenant_quantile(meter, 1, 900) <=
+	       8 * tenant_quantile(meter, 0, 900),
+	       "and nine of ten round trips are as they were");
+
+	__atomic_store_n(&meter->phase, 2, __ATOMIC_RELEASE);
+	for (i = 0; i < USERS; i++)
+		__atomic_store_n(&hostile[i].read, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < USERS; i++) {
+		tap_ok(tap_until(__atomic_load_n(&hostile[i].done,
+						 __ATOMIC_ACQUIRE)),
+		       "each call of a hostile user has its answer (%ld)",
+		       hostile[i].answers);
+		tap_ok(!tap_wait(evil[i]), "it ends well");
+		impatient += hostile[i].impatient;
+	}
+	tap_ok(impatient > 0, "some for the end of patience (%ld)", impatient);
+	tap_ok(tenant_measure(meter, 3, rounds), "the victim goes on");
+	tenant_show(meter, 3, "after it");
+	tap_ok(tenant_victim_end(&job, server, caller), "and ends well");
+	return tap_done();
+}
