@@ -420,3 +420,26 @@ EXPORT_SYMBOL_IF_KUNIT(weir_tally_full);
 EXPORT_SYMBOL_IF_KUNIT(weir_tally_add);
 EXPORT_SYMBOL_IF_KUNIT(weir_tally_sub);
 #endif
+
+/**
+ * weir_account_may_fence() - may a user have other CPUs interrupted once more?
+ * @a: the account; its first user's allowance counts.
+ * @now: nanoseconds of a clock that only goes forward.
+ *
+ * One barrier each WEIR_FENCE_NS, and WEIR_FENCE_BURST at once. Takes one of
+ * them if it says so. Any context.
+ */
+bool weir_account_may_fence(const struct weir_account *a, u64 now)
+{
+	struct weir_user *user = a->users[0];
+	s64 at = atomic64_read(&user->fence_at);
+
+	do {
+		if (at - (s64)now > (s64)(WEIR_FENCE_NS *
+					  (WEIR_FENCE_BURST - 1)))
+			return false;
+	} while (!atomic64_try_cmpxchg(&user->fence_at, &at,
+				       max_t(s64, at, now) +
+				       (s64)WEIR_FENCE_NS));
+	return true;
+}

@@ -87,6 +87,8 @@ struct weir_users {
  * @refs: the accounts in which the user pays.
  * @held: what all these accounts hold.
  * @patience: of services that wait for its inboxes, in all namespaces.
+ * @fence_at: nanoseconds: when the user's allowance of barriers on other CPUs is
+ *	whole again; see weir_account_may_fence(). Changed by compare-and-swap.
  */
 struct weir_user {
 	struct hlist_node	link;
@@ -95,6 +97,7 @@ struct weir_user {
 	refcount_t		refs;
 	struct weir_holdings	held;
 	struct weir_patience	patience;
+	atomic64_t		fence_at;
 };
 
 /**
@@ -175,6 +178,12 @@ static inline kuid_t weir_account_user(const struct weir_account *a)
 {
 	return a->users[0]->uid;
 }
+
+/* A user may have a barrier on other CPUs so often, and so many at once. */
+#define WEIR_FENCE_NS		1000000ULL
+#define WEIR_FENCE_BURST	32
+
+bool weir_account_may_fence(const struct weir_account *a, u64 now);
 
 /**
  * weir_share() - how much of a shared table one user may have

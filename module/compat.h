@@ -73,14 +73,20 @@ static inline void weir_vm_flags_clear(struct vm_area_struct *vma,
 #endif
 
 /*
- * CPUs on which threads of an address space may be running. x86 keeps this up
- * to date in mm_cpumask; other architectures need not, so they name all, and
- * so does everybody when the address space was forked.
+ * May threads of an address space be running on any CPU? x86 keeps mm_cpumask
+ * up to date; other architectures need not, and nobody knows it of address
+ * spaces that were forked.
  */
+static inline bool weir_mm_anywhere(bool forked)
+{
+	return !IS_ENABLED(CONFIG_X86) || forked;
+}
+
+/* CPUs on which threads of an address space may be running. */
 static inline void weir_mm_cpus(struct mm_struct *mm, bool forked,
 				struct cpumask *cpus)
 {
-	if (IS_ENABLED(CONFIG_X86) && !forked)
+	if (!weir_mm_anywhere(forked))
 		cpumask_or(cpus, cpus, mm_cpumask(mm));
 	else
 		cpumask_copy(cpus, cpu_online_mask);

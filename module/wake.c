@@ -12,11 +12,19 @@
  * once for few messages, that is dearer than a fence for each message, so the
  * kernel then sets WEIR_WAKE_FENCE, after which the writer fences for itself
  * and the sleeper skips step (2). Which of the two is cheaper is decided anew
- * at each sleep from the number of records since the last one.
+ * at each sleep from the number of records since the last one. A writer that
+ * waits for space has no such choice: the cursors' stores are not fenced.
+ *
+ * Barriers that reach processors of others, of the readers whom a writer waits
+ * for, or all of them, are bounded by user: beyond its allowance (account.h) a
+ * reader has the writer fence for itself, and a writer looks once more a tick
+ * later. Those on the processors where a process's own memory is in use are
+ * nothing that munmap(2) would not give it, too.
  *
  * Process context; weir_wake_readers() and weir_wake_writer() do not sleep
  * unless they have to evict.
  */
+#include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
@@ -39,6 +47,15 @@ void weir_fence_cpus(const struct cpumask *cpus)
 	smp_mb();
 	preempt_enable();
 	weir_stat_inc(WEIR_STAT_BARRIERS);
+}
+
+/*
+ * May this socket's sleep interrupt other CPUs? What asks for it are words that
+ * the owners of rings write, as often as a process makes a call.
+ */
+static bool weir_may_fence(const struct weir_sock *ws)
+{
+	return weir_account_may_fence(ws->account, ktime_get_ns());
 }
 
 /* --- readers sleep ------------------------------------------------------ */
@@ -87,7 +104,9 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	if (list_empty(&rd->armed_link) && rd->ws) {
 		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
 		bool rare = seq - ring->arm_seq >
-			    READ_ONCE(weir_tunables.fence_records);
+			    READ_ONCE(weir_tunables.fence_records) &&
+			    (!weir_mm_anywhere(ring->owner_forked) ||
+			     weir_may_fence(rd->ws));
 		u32 wake = status->wake | WEIR_WAKE_READERS;
 
 		list_add_tail(&rd->armed_link, &ring->armed);
@@ -259,6 +278,18 @@ u64 weir_out_want(const struct weir_ring *ring)
 }
 
 /*
+ * Have weir_reap_work() look in a tick, if it does not anyway. One that is due
+ * sooner is left alone: a writer that asks often would put it off for ever.
+ */
+static void weir_reap_soon(struct weir_ring *ring)
+{
+	if (delayed_work_pending(&ring->reap) &&
+	    !time_after(READ_ONCE(ring->reap.timer.expires), jiffies + 1))
+		return;
+	weir_delayed_requeue(weir_wq, &ring->reap, 1, &ring->ref);
+}
+
+/*
  * weir_arm_writable() - be woken when @bytes can be claimed
  *
  * The owner is on its socket's wait queue already. Starts the patience of
@@ -294,15 +325,26 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 		barrier = true;
 	}
 	spin_unlock(&ring->lock);
-	if (barrier)
+	if (barrier && weir_may_fence(ws)) {
 		weir_fence_cpus(ws->barrier);
+		barrier = false;
+	}
 	spin_unlock(&ws->rlock);
+	/*
+	 * Without the barrier: a cursor store that the reader's CPU still holds
+	 * back will be seen after a moment. If not, a reader that overlooked the
+	 * bit is made up for by another look, a tick later.
+	 */
+	if (barrier)
+		udelay(1);
 	if (weir_writable(ring, bytes))
 		return true;
+	if (barrier)
+		weir_reap_soon(ring);
 	/* what has been answered may be all that holds the space */
 	if (ws->port)
 		weir_port_later(ws->port);
-	if (READ_ONCE(ring->evict_ms))
+	if (!barrier && READ_ONCE(ring->evict_ms))
 		weir_delayed_queue(weir_wq, &ring->reap, 0, &ring->ref);
 	return false;
 }

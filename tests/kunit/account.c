@@ -13,6 +13,7 @@
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/time64.h>
 
 #include "account.h"
 
@@ -565,6 +566,41 @@ static void account_charge__holds_in_a_crowd(struct kunit *test)
 	expect_bytes(test, 0, 0);
 }
 
+/* How many of @tries barriers an account may have at a time. */
+static u32 fences(const struct weir_account *a, u64 now, u32 tries)
+{
+	u32 had = 0;
+
+	while (tries--)
+		had += weir_account_may_fence(a, now);
+	return had;
+}
+
+static void account_may_fence__bursts_and_then_a_rate(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 now = 5 * NSEC_PER_SEC;
+
+	KUNIT_EXPECT_EQ(test, fences(f->a, now, 1000), WEIR_FENCE_BURST);
+	KUNIT_EXPECT_EQ(test, fences(f->a, now + WEIR_FENCE_NS - 1, 1000), 0);
+	KUNIT_EXPECT_EQ(test, fences(f->a, now + WEIR_FENCE_NS, 1000), 1);
+	KUNIT_EXPECT_EQ(test, fences(f->a, now + 4 * WEIR_FENCE_NS, 1000), 3);
+	/* an allowance that is not used is no larger later */
+	now += 3600 * NSEC_PER_SEC;
+	KUNIT_EXPECT_EQ(test, fences(f->a, now, 1000), WEIR_FENCE_BURST);
+}
+
+static void account_may_fence__each_user_has_its_own(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 now = NSEC_PER_SEC;
+
+	KUNIT_EXPECT_EQ(test, fences(f->a, now, 1000), WEIR_FENCE_BURST);
+	KUNIT_EXPECT_EQ(test, fences(f->b, now, 1000), WEIR_FENCE_BURST);
+	/* in whichever namespace */
+	KUNIT_EXPECT_EQ(test, fences(f->a, now, 1000), 0);
+}
+
 static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_create__one_user_for_each_uid),
 	KUNIT_CASE(account_create__takes_many_users),
@@ -579,6 +615,8 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_charge__never_overflows),
 	KUNIT_CASE(account_charge_objects__apart_from_bytes),
 	KUNIT_CASE(account_charge__holds_in_a_crowd),
+	KUNIT_CASE(account_may_fence__bursts_and_then_a_rate),
+	KUNIT_CASE(account_may_fence__each_user_has_its_own),
 	{}
 };
 
