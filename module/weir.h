@@ -14,6 +14,11 @@
  *   weir_account  its sockets, each charge to it       leaves its users, the
  *                                                      last of which goes
  *
+ * A work that is queued holds its object, too: see work.h. What is looked up
+ * under RCU alone (rings, ports, routes) may be ending, and is taken with a
+ * reference that can fail. What is looked up under the lock under which it leaves
+ * its table, before its last put, has a reference for as long as it is there.
+ *
  * Lock order, outermost first
  *   1 lock_sock(sk)            a socket's set-up state (bind, connect, ...)
  *   2 weir_net.lock            names, patterns, who is to read what; for a
