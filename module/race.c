@@ -10,7 +10,7 @@
  * and who waits there goes on at once; "reset" does so for all points and
  * clears what they have counted.
  *
- * Only in builds for the sanitizer kernel.
+ * Only in builds for kernels with KUnit.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>

@@ -2,7 +2,7 @@
 /*
  * Race points: named places at which a test has a thread wait, so that what
  * seldom meets does. A point stands where something has been decided and not
- * done yet. They are in builds for the sanitizer kernel alone (WEIR_RACES, see
+ * done yet. They are in builds for kernels with KUnit alone (WEIR_RACES, see
  * scripts/module) and nothing in any other; weir/races in debugfs sets them.
  */
 #ifndef _WEIR_RACE_H
