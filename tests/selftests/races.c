@@ -521,24 +521,30 @@ static void unload_load(void)
 		load();
 }
 
-/* In a namespace: what ends on time does so as the namespace ends. */
+/*
+ * In a namespace: what ends on time does so as the namespace ends. Until then a
+ * socket keeps the module, and the race points with it.
+ */
 static void brief_stream(void)
 {
-	int fd = publisher("/race/q", 1, 0);
+	int fd = publisher("/race/q", 1, 0), keep = tap_socket(SOCK_RDM);
 
 	close(fd);
 	if (!tap_until(point_count("expire_work", 1)))
 		wrong("no work");
+	close(keep);
 }
 
 static void brief_hold(void)
 {
 	int p = publisher("/race/q", HOUR_MS, 0), s = subscriber(1);
+	int keep = tap_socket(SOCK_RDM);
 
 	close(s);
 	close(p);
 	if (!tap_until(point_count("hold_work", 1)))
 		wrong("no work");
+	close(keep);
 }
 
 static void expire_in_namespace(void)
