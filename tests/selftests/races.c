@@ -31,12 +31,13 @@
  * @more: another socket.
  * @other: another publisher.
  * @ended: streams that ends of namespaces have ended before.
- * @readers: attached before, by entries that failed.
+ * @rings: there before, of entries that failed.
+ * @readers: likewise.
  * @bad: something did not come out as it must; says what.
  */
 static struct world {
 	int	pub, sub, more, other;
-	long long ended, readers;
+	long long ended, rings, readers;
 	char	bad[128];
 } w;
 
@@ -567,6 +568,8 @@ static void expire_as_it_is_found(void)
 static void let_expire(void)
 {
 	point_set("expire_work", 0, 0, 0);
+	if (!tap_until(tap_stat("stats/rings") <= w.rings))
+		wrong("the stream does not expire");
 }
 
 /* --- looking at the result ------------------------------------------------ */
@@ -797,6 +800,7 @@ static int meet(const struct race *r, unsigned int us, int random)
 
 	w = (struct world){
 		.pub = -1, .sub = -1, .more = -1, .other = -1,
+		.rings = tap_stat("stats/rings"),
 		.readers = tap_stat("stats/readers"),
 	};
 	r->begin();
