@@ -35,7 +35,7 @@ static void tunables(void)
 /* What goes out without a kick. */
 static void no_call(void)
 {
-	uint32_t route, i, n = (uint32_t)scaled(20000);
+	uint32_t route, i, n = (uint32_t)scaled(4000);
 	struct weir *s = server("/poll/a", 1);
 	struct weir *c = caller("/poll/a", &route);
 	struct weir_call call = { .route = route };
