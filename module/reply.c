@@ -273,6 +273,28 @@ static bool weir_reply_patient(struct weir_port *port, struct weir_port *caller,
 	return true;
 }
 
+/*
+ * Why a reply that found no room, of @room bytes with what must stay free, is
+ * lost; WEIR_REASON_NONE when it waits. Under the caller's post.lock.
+ */
+static enum weir_reason weir_reply_unfit(struct weir_port *port,
+					 struct weir_port *caller,
+					 const struct weir_target *target,
+					 const struct weir_parcel *m, u64 room)
+{
+	const struct weir_ring *inbox = caller->inbox;
+
+	if (m->len > weir_ring_max_len(&inbox->view))
+		return WEIR_REASON_TOO_LARGE;
+	if (!inbox->post.reader || !(m->flags & WEIR_REC_WAIT) ||
+	    room > weir_ring_bytes(&inbox->view))
+		return WEIR_REASON_INBOX_FULL;
+	return weir_reply_patient(port, caller,
+				  rcu_dereference(target->route->plan),
+				  m->pos) ?
+	       WEIR_REASON_NONE : WEIR_REASON_PATIENCE;
+}
+
 /* A reply that its caller has no room for; under the caller's post.lock. */
 static void weir_reply_lost(struct weir_port *caller,
 			    struct weir_target *target, u32 handle,
@@ -304,7 +326,7 @@ static noinline int weir_reply_one(struct weir_port *port,
 	struct weir_call *call;
 	struct weir_post *post;
 	u32 total, round, handle;
-	enum weir_reason lost = WEIR_REASON_INBOX_FULL;
+	enum weir_reason lost = WEIR_REASON_NONE;
 	int more = 0;
 	u64 keep;
 
@@ -332,19 +354,14 @@ static noinline int weir_reply_one(struct weir_port *port,
 	keep = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
 	at.inbox = caller->inbox;
 	fits = weir_inbox_claim(caller->inbox, total, keep, &at.pos, &at.seq);
-	if (unlikely(!fits && post->reader && m->flags & WEIR_REC_WAIT &&
-		     total + keep <= weir_ring_bytes(&caller->inbox->view))) {
-		if (weir_reply_patient(port, caller,
-				       rcu_dereference(target->route->plan),
-				       m->pos)) {
+	if (unlikely(!fits)) {
+		lost = weir_reply_unfit(port, caller, target, m, total + keep);
+		if (!lost) {
 			spin_unlock(&post->lock);
 			return weir_run_hold(run, caller->inbox,
 					     total - WEIR_ANSWER_BYTES);
 		}
-		lost = WEIR_REASON_PATIENCE;
 	}
-	if (m->len > weir_ring_max_len(&caller->inbox->view))
-		lost = WEIR_REASON_TOO_LARGE;
 	handle = call->handle;
 	tag_key = call->tag_key;
 	post->kept--;
