@@ -9,6 +9,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "policy.h"
@@ -266,7 +267,8 @@ const char *weir_policy_name(enum weir_policy policy)
  */
 size_t weir_policy_bytes(enum weir_policy policy)
 {
-	return weir_policies[policy].table_bytes;
+	return weir_policies[array_index_nospec(policy,
+						WEIR_POLICY_MAX)].table_bytes;
 }
 
 /**
@@ -294,7 +296,7 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 
 	if ((u32)policy >= WEIR_POLICY_MAX || n > WEIR_TARGETS_MAX)
 		return ERR_PTR(-EINVAL);
-	ops = &weir_policies[policy];
+	ops = &weir_policies[array_index_nospec(policy, WEIR_POLICY_MAX)];
 	table_bytes = ALIGN(ops->table_bytes + n * ops->column_bytes,
 			    sizeof(u64));
 	p = kvzalloc(sizeof(*p) + table_bytes +
