@@ -263,7 +263,7 @@ const char *weir_policy_name(enum weir_policy policy)
 
 /**
  * weir_policy_bytes() - memory for a policy's table, whatever the targets
- * @policy: a policy that there is.
+ * @policy: a policy that there is; a user's number that has been checked.
  */
 size_t weir_policy_bytes(enum weir_policy policy)
 {
