@@ -226,57 +226,112 @@ static void some_path(struct rng *r, char *to)
 		WEIR_PATH_MAX);
 }
 
-/* Each guard is there in every third configuration. */
-static void conf_make(struct rng *r, struct weir_route_conf *c)
-{
-	static char reply[WEIR_FALLBACK_MAX + 8];
+/* What a configuration has, as bits; a step of its own names them. */
+enum feature {
+	WITH_RATE	= 0x01,
+	WITH_BULKHEAD	= 0x02,
+	WITH_MIRROR	= 0x04,
+	WITH_BREAKER	= 0x08,
+	WITH_RETRY	= 0x10,
+	WITH_DUP	= 0x20,
+	WITH_FALLBACK	= 0x40,
+	WITH_REPLY	= 0x80,
+};
 
-	memset(c, 0, sizeof(*c));
-	c->policy = (uint32_t)rng_below(r, rng_one_in(r, 16) ? 9 :
-					WEIR_POLICY_MAX);
-	if (rng_one_in(r, 3))
-		c->quorum = (uint32_t)rng_below(r, 4);
-	if (rng_one_in(r, 3)) {
-		c->rate = some_int(r);
-		c->burst = some_int(r);
-	}
-	if (rng_one_in(r, 3))
+static uint64_t tame_ns(struct rng *r)
+{
+	static const uint64_t ns[] = { 100000, 1000000, 5000000, 1000000000 };
+
+	return ns[rng_below(r, ARRAY_SIZE(ns))];
+}
+
+/* Values that are taken. */
+static void conf_tame(struct rng *r, struct weir_route_conf *c, unsigned int with)
+{
+	static char reply[WEIR_FALLBACK_MAX];
+
+	if (with & WITH_RATE)
+		c->rate = 1 + (uint32_t)rng_below(r, 1000);
+	if (with & WITH_BULKHEAD)
 		c->bulkhead = 1 + (uint32_t)rng_below(r, 3);
-	if (rng_one_in(r, 3)) {
-		c->mirror_permille = rng_one_in(r, 2) ? 1000 : some_int(r);
+	if (with & WITH_MIRROR) {
+		c->mirror_permille = rng_one_in(r, 2) ? 1000 : 500;
 		some_path(r, c->mirror);
 	}
-	if (rng_one_in(r, 2))
-		c->timeout_ns = some_ns(r);
-	if (rng_one_in(r, 2))
-		c->probe_ns = some_ns(r);
-	if (rng_one_in(r, 3)) {
-		c->breaker_window_ns = some_ns(r);
-		c->breaker_open_ns = some_ns(r);
-		c->breaker_slow_ns = some_ns(r);
+	if (with & WITH_BREAKER) {
+		c->breaker_window_ns = 1000000000;
+		c->breaker_open_ns = tame_ns(r);
+		c->breaker_slow_ns = tame_ns(r);
 		c->breaker_min_calls = 1 + (uint32_t)rng_below(r, 3);
-		c->breaker_error_percent = some_int(r);
-		c->breaker_slow_percent = some_int(r);
-		c->breaker_probes = some_int(r);
+		c->breaker_error_percent = 1 + (uint32_t)rng_below(r, 100);
+		c->breaker_slow_percent = 1 + (uint32_t)rng_below(r, 100);
+		c->breaker_probes = 1 + (uint32_t)rng_below(r, 2);
 	}
-	if (rng_one_in(r, 3)) {
-		c->retries = (uint32_t)rng_below(r, 5);
-		c->retry_base_ns = some_ns(r);
-		c->retry_max_ns = some_ns(r);
+	if (with & WITH_RETRY) {
+		c->retries = 1 + (uint32_t)rng_below(r, 3);
+		c->retry_base_ns = 100000;
+		c->retry_max_ns = 1000000;
 	}
-	if (rng_one_in(r, 3)) {
-		c->dup_window_ns = some_ns(r);
-		c->dup_entries = rng_one_in(r, 4) ? some_int(r) :
-				 (uint32_t)rng_below(r, 9);
-		c->dup_bytes = rng_one_in(r, 4) ? some_int(r) : 256;
+	if (with & WITH_DUP && c->policy < WEIR_POLICY_ALL) {
+		c->dup_window_ns = tame_ns(r);
+		c->dup_entries = (uint32_t)rng_below(r, 4);
+		c->dup_bytes = rng_one_in(r, 2) ? 128 : 0;
 	}
-	if (rng_one_in(r, 4)) {
+	if (with & WITH_FALLBACK) {
 		some_path(r, c->fallback);
-	} else if (rng_one_in(r, 3)) {
-		c->fallback_len = some_int(r);
-		c->fallback_reply = rng_one_in(r, 8) ? some_int(r) :
-				    (uintptr_t)reply;
+	} else if (with & WITH_REPLY) {
+		c->fallback_len = 1 + (uint32_t)rng_below(r, sizeof(reply));
+		c->fallback_reply = (uintptr_t)reply;
 	}
+}
+
+/* One member or another becomes what it should not be. */
+static void conf_wild(struct rng *r, struct weir_route_conf *c)
+{
+	uint32_t *words = (uint32_t *)(void *)c;
+	size_t n = offsetof(struct weir_route_conf, fallback) / 4;
+	unsigned int changes = 1 + (unsigned int)rng_below(r, 3);
+
+	while (changes--) {
+		if (rng_one_in(r, 4))
+			some_path(r, rng_one_in(r, 2) ? c->mirror : c->fallback);
+		else
+			words[rng_below(r, n)] = rng_one_in(r, 2) ? some_int(r) :
+						 (uint32_t)some_ns(r);
+	}
+}
+
+static void conf_make(struct rng *r, struct weir_route_conf *c, uint32_t policy,
+		      unsigned int with, bool wild)
+{
+	memset(c, 0, sizeof(*c));
+	c->policy = policy;
+	c->quorum = (uint32_t)rng_below(r, 3);
+	if (rng_one_in(r, 2))
+		c->timeout_ns = tame_ns(r);
+	if (rng_one_in(r, 2))
+		c->probe_ns = rng_one_in(r, 4) ? WEIR_PROBE_OFF : 1000000;
+	conf_tame(r, c, with);
+	if (wild && rng_one_in(r, 6))
+		conf_wild(r, c);
+}
+
+/* A route gets this policy and these guards. */
+static void run_conf(struct state *s, const uint64_t *a)
+{
+	static struct weir_route_op op;
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	struct rng r = { a[4] };
+
+	memset(&op, 0, sizeof(op));
+	op.op = WEIR_OP_ROUTE_SET;
+	strncpy(op.path, path_of(a[1]), WEIR_PATH_MAX);
+	/* the small numbers, of which seeds.c makes use, are all accepted */
+	conf_make(&r, &op.conf, (uint32_t)a[2], (unsigned int)a[3], a[4] > 15);
+	ioctl(slot_fd(s, a[0]), WEIR_IOC_CONTROL, &ctl);
 }
 
 static void run_control(struct state *s, const uint64_t *a)
@@ -309,7 +364,9 @@ static void run_control(struct state *s, const uint64_t *a)
 			strncpy(op->target_path, path_of(target),
 				WEIR_PATH_MAX);
 		if (op->op == WEIR_OP_ROUTE_SET)
-			conf_make(&r, &op->conf);
+			conf_make(&r, &op->conf, (uint32_t)rng_below(&r, 7),
+				  (unsigned int)(rng_next(&r) & rng_next(&r)),
+				  true);
 	}
 	if (rng_one_in(&r, 32))
 		ctl.op_size = some_int(&r);
@@ -361,6 +418,7 @@ static const struct call calls[] = {
 	{ "ioctl", 2, { KIND_SLOT, KIND_SMALL, KIND_SMALL }, run_ioctl },
 	{ "control", 10, { KIND_SLOT, KIND_SMALL, KIND_PATH, KIND_PATH, KIND_SMALL,
 			   KIND_BITS }, run_control },
+	{ "conf", 8, { KIND_SLOT, KIND_PATH, KIND_SMALL, KIND_FLAGS, KIND_BITS }, run_conf },
 	{ "target", 3, { KIND_SLOT, KIND_PATH, KIND_SMALL, KIND_SMALL, KIND_SMALL },
 	  run_target },
 };

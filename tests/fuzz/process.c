@@ -333,11 +333,21 @@ void tunables_restore(void)
 	tunables_reset();
 }
 
-static void run_tunable(struct state *s, const uint64_t *a)
+/* The router polls from here on, on these processors. */
+static void run_polled(struct state *s, const uint64_t *a)
 {
 	static const char *const lists[] = {
 		"0", "1", "0-1", "\n", "0-4095", "x", "-1", "0,1",
 	};
+
+	if (geteuid())
+		return;
+	s->tuned = true;
+	tunable_write("poll_cpus", lists[a[0] % 8]);
+}
+
+static void run_tunable(struct state *s, const uint64_t *a)
+{
 	const struct tunable *t;
 	char text[32];
 
@@ -345,9 +355,7 @@ static void run_tunable(struct state *s, const uint64_t *a)
 		return;
 	t = &tunables[a[0] % ntunables];
 	s->tuned = true;
-	if (!strcmp(t->name, "poll_cpus"))
-		snprintf(text, sizeof(text), "%s", lists[a[1] % 8]);
-	else if (t->most && a[1] > t->most)
+	if (t->most && a[1] > t->most)
 		snprintf(text, sizeof(text), "%llu", t->most);
 	else
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)a[1]);
@@ -365,6 +373,7 @@ static const struct call calls[] = {
 	{ "kill", 1, { KIND_SMALL }, run_kill },
 	{ "nap", 6, { KIND_SMALL }, run_nap },
 	{ "fail", 8, { KIND_FLAGS }, run_fail },
+	{ "polled", 1, { KIND_SMALL }, run_polled },
 	{ "tunable", 2, { KIND_FLAGS, KIND_INT }, run_tunable },
 };
 

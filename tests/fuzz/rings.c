@@ -173,6 +173,15 @@ static uint64_t deadline(uint64_t ns)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec + ns;
 }
 
+/* Goes on past readers: those that are not waited for; at times the others. */
+static bool overrun(const struct weir_ring_view *v, uint64_t how)
+{
+	struct weir_ring_scan scan;
+
+	return (v->status->flags & WEIR_STATUS_LOSSY || how & 0x400) &&
+	       !weir_ring_scan_begin(v, &scan) && !weir_ring_scan_end(v, &scan);
+}
+
 /*
  * Publishes a few records. kind: the low bits of a[2]; the rest of it says
  * whether the record has an extension, is aborted, or never committed.
@@ -195,8 +204,12 @@ static void publish(void *arg)
 		uint64_t *words;
 
 		if (weir_ring_claim(&v, weir_ring_need(len + ext * 8), 1, &pos,
-				    &seq))
-			return;
+				    &seq)) {
+			if (!overrun(&v, a[5]) ||
+			    weir_ring_claim(&v, weir_ring_need(len + ext * 8),
+					    1, &pos, &seq))
+				return;
+		}
 		rec = weir_ring_at(&v, pos);
 		rec->len = len;
 		rec->kind = (uint8_t)kind;

@@ -22,6 +22,10 @@ const char *const fuzz_seeds[] = {
 	"socket 0 2; setopt 0 1 4096; bind 0 /f/b; socket 1 2; connect 1 /f/b;"
 	" map 0 0 0; publish 0 1000 0 0 15; publish 0 1000 0 0 15;"
 	" publish 0 1000 0 0 15; recv 1 2000 0x40; recv 1 2000 0x40; ioctl 1 0",
+	"socket 0 2; setopt 0 1 4096; bind 0 /f/c; socket 1 2; connect 1 /f/c;"
+	" send 0 1000 0x40; send 0 1000 0x40; send 0 1000 0x40; send 0 1000 0x40;"
+	" send 0 1000 0x40; send 0 1000 0x40; recv 1 2000 0x40; recv 1 2000 0x40;"
+	" map 0 1 2; poke 0 0 3; recv 1 100 0x40; send 0 10 0x40; recv 1 100 0x40",
 	/* a full ring, patience, eviction, demand */
 	"socket 0 1; setopt 0 1 4096; setopt 0 5 1; bind 0 /f/c; socket 1 1;"
 	" setopt 1 14 2; connect 1 /f/c; map 0 1 2; send 0 1000 0x40;"
@@ -36,6 +40,22 @@ const char *const fuzz_seeds[] = {
 	"socket 0 1; setopt 0 6 5; bind 0 /f/a; send 0 50 0x40; map 0 0 0;"
 	" publish 0 100 0x40 0 6; socket 1 1; connect 1 /f/a; close 0; recv 1 50 0x40;"
 	" nap 6; recv 1 50 0x40; recv 1 50 0x40; unmap 0",
+	/* a stream and a cursor that outlive all, up to their namespace */
+	"socket 0 1; setopt 0 6 0x7fffffff; bind 0 /f/d/e; send 0 50 0x40; socket 1 1;"
+	" setopt_text 1 9 /f/b; setopt 1 7 0x7fffffff; setopt 1 8 1; connect 1 /f/d/e;"
+	" close 1; close 0; fork 2 7; socket 0 1; setopt 0 6 0x7fffffff; bind 0 /f/a;"
+	" send 0 9 0x40; close 0; nap 2",
+	/* words that cannot be true: a reader's, then the owner's */
+	"socket 0 1; bind 0 /f/a; socket 1 1; connect 1 /f/a; map 0 0 0; map 1 1 2;"
+	" poke 1 0 0x123457; poll 255 1; send 0 100 0x40; poke 0 1 0x123456789;"
+	" poll 255 1; send 0 10 0x40; recv 1 10 0x40; wait 0 2 0 4000; list 0 2 9 0xffff",
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; call 1 /f/a 0 0xffff; map 0 1 0;"
+	" publish 0 20 1 0 3 0; poke 0 1 0x123456789; kick 1 1; wait 1 6 0 64",
+	/* mappings moved, split, inherited, made writable */
+	"socketpair 0 1 0; map 0 0 0; map 1 1 2; remap 0 1 7 0; remap 1 1 7 0; fork 3 2;"
+	" publish 0 33 0 0 3; consume 1 1; remap 0 1 4; remap 0 1 2; remap 0 0 3;"
+	" remap 0 0 0 3; remap 0 0 1; remap 0 1 0 5; mmap 0 0 1 3 0x40; mmap 0 0 5 3;"
+	" mmap 0 0 0 3; mmap 0 0 1 7; look 0 1; poll 255 1; wait 1 1 0; wait 0 2 0 65536",
 	/* large pages; aborted records; a long path */
 	"socket 0 1; setopt 0 15 1; setopt 0 1 0x400000; bind 0 /f/a; map 0 0 0;"
 	" socket 1 1; setopt 1 8 1; connect 1 /f/a; map 1 1 2; publish 0 100 0 1 9;"
@@ -78,9 +98,49 @@ const char *const fuzz_seeds[] = {
 	" reply 0 3000 0x40 0; recvmsg 0 4000 0x40; reply 0 3000 0x40 1; recvmsg 1 4000 0x40;"
 	" recvmsg 1 4000 0x40; request 1 /f/a 16000 0 0x10; recvmsg 1 4000 0x40; kick 1 4",
 	/* polled by the kernel */
-	"tunable 9 2; socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; call 1 /f/a 0 0xffff;"
+	"polled 2; socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; call 1 /f/a 0 0xffff;"
 	" map 0 1 0; publish 0 33 1 0 7 0; nap 5; recvmsg 0 100 0x40; reply 0 10 0 0;"
 	" nap 5; recvmsg 1 100 0x40",
+	/* each guard: a rate, a bulkhead, copies, breakers, second tries, a fallback */
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; conf 1 /f/a 0 1 4;"
+	" request 1 /f/a 10 0 0x10; request 1 /f/a 10 0 0x10; request 1 /f/a 10 0 0x10;"
+	" recvmsg 0 100 0x40; recvmsg 1 100 0x40; recvmsg 1 100 0x40",
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; conf 1 /f/a 0 2 1;"
+	" request 1 /f/a 10 0 0x10; request 1 /f/a 10 0 0x10; request 1 /f/a 10 0 0x10;"
+	" request 1 /f/a 10 0 0x10; recvmsg 0 100 0x40; reply 0 10 0 0; recvmsg 1 100 0x40",
+	"socket 0 1; serve 0 /f/a 1 0xffff; serve 0 /f/b 1 0xffff; socket 1 1;"
+	" conf 1 /f/a 0 4 2; request 1 /f/a 10 0 0x10; recvmsg 0 100 0x40;"
+	" recvmsg 0 100 0x40; reply 0 10 0 0; reply 0 10 0 1; recvmsg 1 100 0x40",
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; conf 1 /f/a 0 8 3;"
+	" request 1 /f/a 10 0 0x10; recvmsg 0 100 0x40; reply 0 10 0x80 0;"
+	" request 1 /f/a 10 0 0x10; recvmsg 0 100 0x40; reply 0 10 0x80 1;"
+	" request 1 /f/a 10 0 0x10; recvmsg 1 100 0x40; nap 6; request 1 /f/a 10 0 0x10;"
+	" recvmsg 0 100 0x40; reply 0 10 0 2; recvmsg 1 100 0x40; recvmsg 1 100 0x40",
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 2 1; serve 2 /f/a 1 0xffff; socket 1 1;"
+	" conf 1 /f/a 3 0x18 5; request 1 /f/a 10 2 0x10; recvmsg 0 100 0x40;"
+	" reply 0 10 0x80 0; nap 5; recvmsg 2 100 0x40; close 2; nap 5;"
+	" recvmsg 0 100 0x40; reply 0 10 0 1; recvmsg 1 100 0x40",
+	"socket 0 1; serve 0 /f/b 1 0xffff; socket 1 1; conf 1 /f/a 0 0x40 6;"
+	" conf 1 /f/c 0 0x80 7; request 1 /f/a 10 0 0x10; request 1 /f/c 10 0 0x10;"
+	" recvmsg 0 100 0x40; reply 0 10 0 0; recvmsg 1 5000 0x40; recvmsg 1 5000 0x40",
+	/* the same key twice: remembered, under way, too large, forgotten */
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 1 1; conf 1 /f/a 0 0x20 8;"
+	" request 1 /f/a 10 2 0x14; request 1 /f/a 10 2 0x14; recvmsg 0 100 0x40;"
+	" reply 0 10 0 0; recvmsg 1 100 0x40; recvmsg 1 100 0x40; request 1 /f/a 10 2 0x14;"
+	" recvmsg 1 100 0x40; request 1 /f/a 10 2 0x114; recvmsg 0 100 0x40;"
+	" reply 0 500 0 1; request 1 /f/a 10 2 0x114; recvmsg 1 600 0x40; request 1 /f/a 10 2 0x214;"
+	" request 1 /f/a 10 2 0x214; close 0; recvmsg 1 100 0x40; recvmsg 1 100 0x40",
+	/* by key; by weight; the first; as many as answer */
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 2 1; serve 2 /f/a 3 0xffff; socket 1 1;"
+	" conf 1 /f/a 2 0 9; request 1 /f/a 10 0 0x10; request 1 /f/a 10 0 0x20;"
+	" conf 1 /f/a 1 0 9; request 1 /f/a 10 0 0x10; request 1 /f/a 10 0 0x20;"
+	" conf 1 /f/a 3 0 9; request 1 /f/a 10 0 0x10; close 0; request 1 /f/a 10 0 0x20;"
+	" recvmsg 2 100 0x40; reply 2 10 0 0; recvmsg 1 100 0x40; list 1 5 9 0xffff",
+	"socket 0 1; serve 0 /f/a 1 0xffff; socket 2 1; serve 2 /f/a 1 0xffff; socket 1 1;"
+	" conf 1 /f/a 5 0 10; request 1 /f/a 10 0 0x10; recvmsg 0 100 0x40; recvmsg 2 100 0x40;"
+	" reply 0 10 0 0; reply 2 10 0x80 1; recvmsg 1 100 0x40; conf 1 /f/a 4 0 10;"
+	" request 1 /f/a 10 0 0x10; recvmsg 0 100 0x40; close 0; close 2; recvmsg 1 100 0x40;"
+	" recvmsg 1 100 0x40",
 	/* descriptors on their way, another namespace, threads */
 	"socket 0 1; bind 0 /f/a; pass 0 0; close 0; take 1 1; socket 2 1; connect 2 /f/a;"
 	" thread 1 3; send 1 10 0x40; recv 2 10 0x40; detach 2 2; close 1; fork 2 4;"
