@@ -402,25 +402,6 @@ void weir_tally_sub(struct weir_tally *t, kuid_t user)
 	t->total--;
 }
 
-#if IS_ENABLED(CONFIG_KUNIT)
-#include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_holdings_destroy);
-EXPORT_SYMBOL_IF_KUNIT(weir_users_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_users_destroy);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_create);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_get);
-EXPORT_SYMBOL_IF_KUNIT(weir_account_put);
-EXPORT_SYMBOL_IF_KUNIT(weir_charge);
-EXPORT_SYMBOL_IF_KUNIT(weir_uncharge);
-EXPORT_SYMBOL_IF_KUNIT(weir_uncharge_some);
-EXPORT_SYMBOL_IF_KUNIT(weir_tally_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_tally_destroy);
-EXPORT_SYMBOL_IF_KUNIT(weir_tally_full);
-EXPORT_SYMBOL_IF_KUNIT(weir_tally_add);
-EXPORT_SYMBOL_IF_KUNIT(weir_tally_sub);
-#endif
-
 /**
  * weir_account_may_fence() - may a user have other CPUs interrupted once more?
  * @a: the account; its first user's allowance counts.
@@ -443,3 +424,23 @@ bool weir_account_may_fence(const struct weir_account *a, u64 now)
 				       (s64)WEIR_FENCE_NS));
 	return true;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_holdings_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_users_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_users_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_create);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_get);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_put);
+EXPORT_SYMBOL_IF_KUNIT(weir_charge);
+EXPORT_SYMBOL_IF_KUNIT(weir_uncharge);
+EXPORT_SYMBOL_IF_KUNIT(weir_uncharge_some);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_full);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_add);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_sub);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_may_fence);
+#endif
