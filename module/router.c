@@ -292,6 +292,9 @@ static int weir_route_stretch(struct weir_port *port)
 			pos = m.pos;
 			break;
 		}
+		/* it goes with the message, whatever routes that has tried */
+		if (unlikely(run->no_slots))
+			run->no_slots = WEIR_REASON_NONE;
 		/* the first of a key that waited has been answered otherwise */
 		if (unlikely(port->once_held)) {
 			weir_once_over(port->once_held, NULL);

@@ -343,8 +343,9 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
  * struct weir_run - a walk of an outbox in progress
  * @now_ns: time of the walk.
  * @slots: for calls: wanted at least, and not found; 0.
- * @no_slots: why there never will be as many; WEIR_REASON_NONE. Goes with the
- *	message that is refused for it.
+ * @no_slots: enum weir_reason: why there never will be as many as the message in
+ *	hand needs; WEIR_REASON_NONE. It is kept until that message is done, by
+ *	whatever route: a message that forgets it is held up for ever.
  * @batch: messages that the walk began with, as if all were alike.
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.

@@ -125,7 +125,6 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	if (answer && !weir_port_ready(port, plan->n, plan->n + 1)) {
 		if (port->run.no_slots && plan->n + 1 > port->calls.size) {
 			worst = port->run.no_slots;
-			port->run.no_slots = WEIR_REASON_NONE;
 			/* it does not wait for them */
 			port->run.slots = 0;
 			port->starved = false;
