@@ -164,6 +164,19 @@ static inline void weir_calls_refill(struct weir_calls *c)
 }
 
 /**
+ * weir_calls_count_off() - slots at hand are not free any more; their maker
+ * @c: the table.
+ * @n: how many, at most as many as are at hand.
+ *
+ * Before the calls in them can be ended: whoever ends one counts it as free, and
+ * a slot that counts twice makes open calls look like none.
+ */
+static __always_inline void weir_calls_count_off(struct weir_calls *c, u32 n)
+{
+	WRITE_ONCE(c->nmine, c->nmine - n);
+}
+
+/**
  * weir_calls_take_many() - begin calls; their maker
  * @c: the table.
  * @n: how many, at least 1; there are as many at hand. The caller has set their
@@ -180,7 +193,6 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 	struct weir_call *first = c->mine;
 
 	c->mine = rest;
-	c->nmine -= n;
 	if (!hold)
 		return;
 	last->next = NULL;
@@ -207,6 +219,7 @@ static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
 	if (unlikely(!call))
 		return NULL;
 	call->tries = hold;
+	weir_calls_count_off(c, 1);
 	weir_calls_take_many(c, 1, call, call->next, hold);
 	return call;
 }

@@ -123,6 +123,8 @@ weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
 	const u32 *lens = m->lens;
 	u32 i, len, seq = at->seq;
 
+	if (answer)
+		weir_calls_count_off(&port->calls, n);
 	for (i = 0; i < n; i++) {
 		len = lens[i];
 		tag_key = WEIR_WORD(READ_ONCE(rec->tag_key));

@@ -225,6 +225,7 @@ static void calls_take_many(struct kunit *test, bool hold)
 		if (i % 2 == 0)
 			weir_calls_put(c, call);
 	}
+	weir_calls_count_off(c, 5);
 	weir_calls_take_many(c, 5, call, next, hold);
 	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK - 6);
 	KUNIT_EXPECT_EQ(test, c->nfree, hold ? 0 : 3);
