@@ -267,12 +267,16 @@ static noinline int weir_send_target(struct weir_port *port,
 				     struct weir_target *target,
 				     struct weir_way *way)
 {
+	u64 deadline_ns = way->deadline_ns;
 	int ret;
 
 	if (target->next) {
 		way->hops++;
 		ret = weir_send_route(port, m, target->next, way);
 		way->hops--;
+		/* a route that has refused is not on the message's way */
+		if (ret > 0)
+			way->deadline_ns = deadline_ns;
 		return ret;
 	}
 	ret = weir_send_hand(port, m, plan, target, way);
@@ -618,6 +622,8 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 		weir_hand_drop(&port->outbox->view, m, way.sent);
 		way.n = m->n;
 		way.looks = 0;
+		/* several are sent by no call, and have no deadline of their own */
+		way.deadline_ns = m->deadline_ns;
 		way.refuser = NULL;
 		way.full = NULL;
 	}
