@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a request that request.c (to one target), several.c (to all of them)
- * and alone.c (the short way) share: what a target says to it, space in its inbox, the copy, and the
- * moment from which a call is with its target.
+ * and alone.c (the short way) share: what a target says to it, space in its
+ * inbox, the copy, and the moment from which a call is with its target.
  *
  * All under rcu_read_lock() and the run_lock of the port whose outbox is read.
  */

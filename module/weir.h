@@ -473,7 +473,8 @@ struct weir_reader {
  * @port: likewise; its part in the router, if it calls or serves.
  * @resumed: bind took over a lingering ring.
  * @path: bound name, or NULL.
- * @own_path: weir_net.lock guards writing the paths: bound path, or the listener's for an accepted socket, or "".
+ * @own_path: bound path, or the listener's for an accepted socket, or "". It and
+ *	@peer_path are written under weir_net.lock.
  * @peer_path: what connect was given, or the peer's own path.
  * @pattern: subscribed pattern, or NULL; weir_net.lock.
  * @pattern_link: in weir_pattern.subscribers.
