@@ -146,8 +146,9 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			continue;
 		}
 		if (got == -EAGAIN) {
-			/* let go of them; what comes next wakes the writer */
-			smp_store_release(&rd->cursor->pos, pos);
+			/* let go of them: a writer may wait for just these */
+			weir_cursor_store(ws, rd, pos,
+					  READ_ONCE(rd->cursor->seq));
 			cond_resched();
 			continue;
 		}
