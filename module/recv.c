@@ -317,8 +317,9 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 			else
 				timeo = schedule_timeout(timeo);
 		} else if (signal_pending(current) ||
-			   ++idle > (timeo ? WEIR_RECV_TURNS :
-					     WEIR_RECV_TURNS_NOW)) {
+			   (timeo != MAX_SCHEDULE_TIMEOUT &&
+			    ++idle > (timeo ? WEIR_RECV_TURNS :
+					      WEIR_RECV_TURNS_NOW))) {
 			/* a hostile writer makes and unmakes a record */
 			err = signal_pending(current) ?
 			      sock_intr_errno(timeo) : -EAGAIN;
