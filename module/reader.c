@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "weir.h"
 #include "memory.h"
@@ -560,8 +561,11 @@ static void weir_reader_ungate(struct weir_reader *rd)
 	lockdep_assert_held(&rd->ring->lock);
 	list_del_init(&rd->armed_link);
 	/* what is not waited for holds nothing for others */
-	if (rd->ring->keeper == rd)
-		rd->ring->keeper = NULL;
+	if (rd->ring->keeper == rd) {
+		WRITE_ONCE(rd->ring->keeper, NULL);
+		smp_mb();	/* for weir_ring_joined() */
+		wake_up_var(&rd->ring->keeper);
+	}
 	if (status->gating[rd->slot / 64] & BIT_ULL(rd->slot % 64)) {
 		WRITE_ONCE(status->gating[rd->slot / 64],
 			   status->gating[rd->slot / 64] &
@@ -768,7 +772,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		ws = rd->ws;
 		if (ws)
 			sock_hold(&ws->sk);
-		else
+		else if (!rd->joining)	/* weir_reader_show() tells it */
 			weir_reader_unhold(rd);
 	}
 	spin_unlock(&ring->lock);

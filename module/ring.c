@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <linux/wait_bit.h>
 
 #include "weir.h"
 #include "memory.h"
@@ -445,7 +446,7 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 		ws = rd->ws;
 		if (ws)
 			sock_hold(&ws->sk);
-		else if (!rd->router)
+		else if (!rd->router && !rd->joining)
 			weir_reader_unhold(rd);
 		spin_unlock(&ring->lock);
 		if (!ws)
@@ -582,6 +583,19 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 }
 
 /**
+ * weir_ring_joined() - wait until a worker has joined a stream's subscribers
+ * @ring: the outbox, about to end.
+ *
+ * Without this, what a publisher sent that ends at once would not reach those
+ * for whom its first position is held. That is for WEIR_JOIN_HOLD_MS; a second is
+ * waited for at most. Sleeps.
+ */
+void weir_ring_joined(struct weir_ring *ring)
+{
+	wait_var_event_timeout(&ring->keeper, !READ_ONCE(ring->keeper), HZ);
+}
+
+/**
  * weir_ring_owner_gone() - the writing socket is being released
  * @ring: its outbox; the socket's reference on it passes to this function.
  * @outbox: where the socket keeps it, cleared under weir_net.lock; or NULL.
@@ -594,6 +608,9 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
 	bool lingers = false, told = false;
+
+	/* 0. whoever is still being joined gets what was published */
+	weir_ring_joined(ring);
 
 	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
 	weir_race_point(owner_gone);

@@ -614,6 +614,7 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
 void weir_ring_get(struct weir_ring *ring);
 void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
+void weir_ring_joined(struct weir_ring *ring);
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox);
 bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,
