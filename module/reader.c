@@ -30,12 +30,15 @@ static void weir_reader_hold_work(struct work_struct *work)
 	/* a work that was held up is not to end a hold that began anew */
 	mine = !rd->ws && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
+	if (mine)
+		rd->evicted = true;	/* nobody goes on with it */
 	spin_unlock(&rd->ring->lock);
+	/* others may hold the ring's slot_lock for long: not for all to wait */
+	mutex_unlock(&wn->lock);
 	if (mine) {
 		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
 		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
 	}
-	mutex_unlock(&wn->lock);
 	weir_race_point(hold_done);
 	weir_reader_put(rd);
 }
