@@ -282,9 +282,10 @@ static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
 
 	lockdep_assert_held(&ring->lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
-		if (!strcmp(rd->name, ws->name) && uid_eq(rd->uid, ws->uid))
-			return rd->ws || rd->joining || !rd->evicted ? rd :
-			       NULL;
+		/* one that was evicted while it was held is about to go */
+		if (!strcmp(rd->name, ws->name) && uid_eq(rd->uid, ws->uid) &&
+		    (rd->ws || rd->joining || !rd->evicted))
+			return rd;
 	}
 	return NULL;
 }
