@@ -400,9 +400,14 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 	if (!rd)
 		rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring),
 					WEIR_ORIGIN_READER, ws->sub_seq);
-	if (IS_ERR(rd))
+	if (!IS_ERR(rd)) {
+		weir_reader_put(rd);
+		return 0;
+	}
+	/* a stream of a pattern that is broken keeps nobody from the others */
+	if (exact || PTR_ERR(rd) != -EPROTO)
 		return PTR_ERR(rd);
-	weir_reader_put(rd);
+	weir_inbox_refused(ws, ring, WEIR_REASON_BAD_RECORD);
 	return 0;
 }
 
