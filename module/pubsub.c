@@ -585,6 +585,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	}
 	memcpy(ws->peer_path, pattern, len);
 	ws->peer_path[len] = '\0';
+	ws->sub_bound = false;
 	spin_lock(&ws->rlock);
 	ws->sub_seq = ++wn->seq;
 	spin_unlock(&ws->rlock);
