@@ -286,14 +286,21 @@ static int weir_next_len(struct weir_sock *ws)
 		len = weir_reader_next_len(rd, &pos, 1);
 		if (len == -EAGAIN) {
 			/* a long look is not for a spinlock */
-			weir_reader_get(rd);
-			more = rd;
+			if (!more) {
+				weir_reader_get(rd);
+				more = rd;
+			}
+			len = 0;
 		}
 		if (len)
 			break;
 	}
 	spin_unlock(&ws->rlock);
-	return more ? weir_reader_next_len_put(more) : len;
+	if (more && len)
+		weir_reader_put(more);
+	else if (more)
+		len = weir_reader_next_len_put(more);
+	return len;
 }
 
 /* SIOCOUTQ: bytes of ring that readers have not passed. */
