@@ -257,7 +257,7 @@ static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
 	if (prefix)
 		prefix->users++;
 	else
-		prefix = weir_path_make(ws, name, above, ws->mode & ~0022,
+		prefix = weir_path_make(ws, name, above, ws->mode & ~0033,
 					admin);
 	if (IS_ERR(prefix))
 		return prefix;
@@ -404,8 +404,12 @@ void weir_path_put(struct weir_path *path)
 	struct weir_net *wn = path->wn;
 
 	lockdep_assert_held(&wn->lock);
-	if (--path->users)
+	if (--path->users) {
+		/* only patterns hold it: it is a prefix again */
+		if (path->users == path->patterns)
+			WRITE_ONCE(path->mode, path->mode & ~0033);
 		return;
+	}
 	WARN_ON_ONCE(!list_empty(&path->rings) || path->listener);
 	weir_trie_set_item(path->node, NULL);
 	weir_trie_remove(&wn->paths, path->node);
