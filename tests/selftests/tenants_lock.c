@@ -235,6 +235,7 @@ static void beside(int phase, long binds)
 	fine = tap_until(__atomic_load_n(&stage->rounds, __ATOMIC_ACQUIRE) >=
 			 ATTACKERS) &&
 	       tenant_measure(&stage->meter, phase, binds);
+	__atomic_store_n(&stage->meter.phase, ATTACKS, __ATOMIC_RELEASE);
 	__atomic_store_n(&stage->stop, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < ATTACKERS; i++)
 		fine &= !tap_wait(pid[i]);
@@ -270,6 +271,8 @@ int main(void)
 	calls = (int)tap_scale(8000, 200);
 	for (large = 1 << 20; large < tap_scale(64 << 20, 0);)
 		large *= 2;
+	/* what is measured between the attacks counts for none */
+	stage->meter.phase = ATTACKS;
 	pid = tenant_start(TENANT_VICTIM, victim, NULL);
 	if (!tap_until(stage->meter.ready))
 		tap_bail("no victim");
@@ -279,7 +282,7 @@ int main(void)
 	tap_is(tap_wait(pid), 0, "the victim ends well");
 	for (i = 1; i < ATTACKS; i++) {
 		verdict(i, 500, "median");
-		verdict(i, 990, "p99");
+		verdict(i, 900, "p90");
 		tap_is(stage->meter.phases[i].bad, 0, "and no bind fails");
 	}
 	tap_ok(tap_until(!tap_stat("stats/ring_bytes")),
