@@ -461,6 +461,9 @@ static void memory(const char *what, int (*want)(void *), long cap, long most)
 	if (!tap_until(get(&shared->step) == 1 ||
 		       waitpid(pid, &status, WNOHANG) == pid))
 		tap_bail("%s: no end", what);
+	if (!get(&shared->step) &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == TAP_SKIP))
+		tap_bail("%s: the attacker has ended, status %#x", what, status);
 	if (!get(&shared->step)) {
 		tap_skip(what, "users cannot make namespaces here");
 		tap_tune("user_bytes_max", bytes_max);
