@@ -74,7 +74,7 @@ void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad)
 static void weir_port_unawaited(struct weir_port *port)
 {
 	if (!list_empty(&port->inbox->post.waiting))
-		weir_ports_resume(port->inbox);
+		weir_ports_call(port->inbox);
 }
 
 /* A parent is over, and all its children with it. */
@@ -155,9 +155,9 @@ void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		weir_call_withdraw(call);
 		weir_call_leave(call, ktime_get_ns(), true);
 		call->state = WEIR_CALL_RETRY;
-		call->target = NULL;
-		call->sent_ns = 0;
-		weir_port_timer(port, 0);
+		/* now, and those of one target in order */
+		weir_calls_retry(&port->calls, call, ktime_get_ns());
+		weir_port_later(port);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
 		weir_route_answer(port, call, NULL, reason, guard, 0);
 	}
@@ -199,6 +199,8 @@ void weir_route_answer(struct weir_port *port, struct weir_call *call,
 		weir_call_leave(call, ktime_get_ns(),
 				reason == WEIR_REASON_DEADLINE);
 	}
+	if (call->state == WEIR_CALL_RETRY)
+		weir_calls_retry_stop(&port->calls, call);
 	if (call->parent == WEIR_CALL_NONE || reason == WEIR_REASON_CLOSED) {
 		weir_call_end(port, call);
 	} else {

@@ -32,6 +32,7 @@ int weir_calls_init(struct weir_calls *c, u32 most)
 	c->nfree = 0;
 	c->first = NULL;
 	c->last = NULL;
+	c->retries = RB_ROOT_CACHED;
 	return 0;
 }
 
@@ -108,6 +109,45 @@ void weir_calls_prune_some(struct weir_calls *c)
 		c->last = NULL;
 }
 
+/**
+ * weir_calls_retry() - a call is to be sent again; an ender
+ * @c: the table.
+ * @call: in state RETRY; not in the queue of those.
+ * @due_ns: when, of any clock.
+ */
+void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
+{
+	struct rb_node **at = &c->retries.rb_root.rb_node, *parent = NULL;
+	bool leftmost = true;
+
+	call->sent_ns = due_ns;
+	while (*at) {
+		parent = *at;
+		if (due_ns < rb_entry(parent, struct weir_call,
+				      retry)->sent_ns) {
+			at = &parent->rb_left;
+		} else {
+			at = &parent->rb_right;
+			leftmost = false;
+		}
+	}
+	rb_link_node(&call->retry, parent, at);
+	rb_insert_color_cached(&call->retry, &c->retries, leftmost);
+}
+
+/**
+ * weir_calls_retry_stop() - take a call out of the queue of retries; an ender
+ * @c: the table.
+ * @call: in state RETRY.
+ */
+void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call)
+{
+	if (RB_EMPTY_NODE(&call->retry))
+		return;
+	rb_erase_cached(&call->retry, &c->retries);
+	RB_CLEAR_NODE(&call->retry);
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_init);
@@ -115,4 +155,6 @@ EXPORT_SYMBOL_IF_KUNIT(weir_calls_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow_alloc);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow);
 EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune_some);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_retry);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_retry_stop);
 #endif

@@ -18,6 +18,7 @@
 
 #include <linux/compiler.h>
 #include <linux/math.h>
+#include <linux/rbtree.h>
 #include <linux/types.h>
 
 struct weir_once;
@@ -60,9 +61,10 @@ enum weir_call_state {
  * @handle: of the caller, of the route.
  * @tag_key: tag (low half) and shard key of the request.
  * @target: SENT: who has it.
+ * @commit: SENT: commit word of its record in the target's inbox.
+ * @retry: RETRY: in weir_calls.retries; empty if it is not there.
  * @sent_ns: when it was sent, or RETRY: when it is to be.
  * @deadline_ns: when it is given up.
- * @commit: commit word of its record in the target's inbox.
  * @round: of the target's breaker when it was sent.
  * @next: in the queue, or in a list of free slots; NULL.
  * @pos: of its record in the caller's outbox, if that must stay.
@@ -80,10 +82,15 @@ struct weir_call {
 	u8			tries;
 	u32			handle;
 	u64			tag_key;
-	struct weir_target	*target;
+	union {
+		struct {
+			struct weir_target	*target;
+			u64			commit;
+		};
+		struct rb_node		retry;
+	};
 	u64			sent_ns;
 	u64			deadline_ns;
-	u64			commit;
 	struct weir_call	*next;
 	u64			pos;
 	struct weir_once	*once;
@@ -113,6 +120,8 @@ struct weir_call {
  * @nfree: how many.
  * @first: head of the queue, or NULL; the maker's.
  * @last: its end; the maker's.
+ * @retries: calls that wait to be sent again, by that time, those of the same
+ *	time in the order in which they came; the enders'.
  */
 struct weir_calls {
 	u64			begin;
@@ -126,6 +135,7 @@ struct weir_calls {
 	struct weir_call	*free_last;
 	struct weir_call	*first;
 	struct weir_call	*last;
+	struct rb_root_cached	retries;
 };
 
 int weir_calls_init(struct weir_calls *c, u32 most);
@@ -133,6 +143,9 @@ void weir_calls_destroy(struct weir_calls *c);
 struct weir_call *weir_calls_grow_alloc(void);
 bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk);
 void weir_calls_prune_some(struct weir_calls *c);
+void weir_calls_retry(struct weir_calls *c, struct weir_call *call,
+		      u64 due_ns);
+void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call);
 
 /* Memory of a table of @most slots that has none yet. */
 static inline u64 weir_calls_bytes(u32 most)
@@ -289,6 +302,20 @@ static __always_inline void weir_calls_prune(struct weir_calls *c)
 static inline struct weir_call *weir_calls_oldest(const struct weir_calls *c)
 {
 	return c->first;
+}
+
+/* Are there calls to be sent again? A look without the lock. */
+static __always_inline bool weir_calls_retrying(const struct weir_calls *c)
+{
+	return READ_ONCE(c->retries.rb_leftmost);
+}
+
+/* The call that is to be sent again first, or NULL; an ender. */
+static inline struct weir_call *
+weir_calls_retry_first(const struct weir_calls *c)
+{
+	return rb_entry_safe(rb_first_cached(&c->retries), struct weir_call,
+			     retry);
 }
 
 #endif /* _WEIR_CALLS_H */

@@ -86,6 +86,29 @@ void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus)
 		smp_mb();
 }
 
+/*
+ * What still waits wants so many bytes: the socket need not kick before. Who
+ * waits has set the bit, and it stays, so that no kick is missed meanwhile.
+ * U64_MAX: nothing waits. Under post.lock.
+ */
+static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
+{
+	struct weir_status *status = weir_ring_status(inbox);
+	u64 size = weir_ring_bytes(&inbox->view), wake;
+
+	spin_lock(&inbox->lock);
+	if (bytes == U64_MAX) {
+		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+		WRITE_ONCE(status->wake_pos, U64_MAX);
+	} else {
+		bytes = min(max(bytes, size / 4), size);
+		wake = inbox->post.pos + bytes - size;
+		if ((s64)wake > (s64)status->wake_pos)
+			WRITE_ONCE(status->wake_pos, wake);
+	}
+	spin_unlock(&inbox->lock);
+}
+
 /* One notice into an inbox; false when there is no room. Under post.lock. */
 static bool weir_inbox_write(struct weir_ring *inbox,
 			     const struct weir_notice *notice, const char *path)
@@ -215,23 +238,20 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 void weir_inbox_flush(struct weir_sock *ws)
 {
 	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
-	struct weir_status *status;
 	struct weir_reader *rd;
+	bool full = false;
 
 	if (!inbox)
 		return;
-	status = weir_ring_status(inbox);
 	spin_lock(&ws->rlock);
 	spin_lock(&ws->inbox->post.lock);
-	spin_lock(&inbox->lock);
-	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
-	WRITE_ONCE(status->wake_pos, U64_MAX);
-	spin_unlock(&inbox->lock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
-		if (rd->notices && !weir_inbox_drain(ws, rd))
+		full = rd->notices && !weir_inbox_drain(ws, rd);
+		if (full)
 			break;
 	}
 	weir_ports_resume(inbox);
+	weir_inbox_rest(inbox, full ? 0 : weir_ports_want(inbox));
 	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);
 	weir_inbox_wake(inbox);

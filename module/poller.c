@@ -58,7 +58,7 @@ static bool weir_port_pending(const struct weir_port *port)
 	u64 pos = READ_ONCE(port->pos);
 
 	/* what waits for room is taken up when there is */
-	return weir_committed(v, pos) && !READ_ONCE(port->wait_for) &&
+	return weir_committed(v, pos) && !READ_ONCE(port->walk.inbox) &&
 	       (u32)(READ_ONCE(v->head->claim) >> 32) !=
 	       (u32)(pos >> WEIR_GRANULE_SHIFT);
 }

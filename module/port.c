@@ -2,7 +2,7 @@
 /*
  * A socket's part in the router: its outbox, which the router reads, and its
  * inbox; handles of what it calls; the calls that wait for an answer, their
- * deadlines, and waiting for room in somebody's inbox.
+ * deadlines, and when they are sent again.
  *
  * Process context.
  */
@@ -37,6 +37,7 @@ static void weir_port_free(struct work_struct *work)
 	/* now nobody can still take another for it */
 	xa_erase(&port->wn->ports, port->id);
 	weir_calls_destroy(&port->calls);
+	weir_tenant_put(port->tenant);
 	weir_ring_put(port->inbox);
 	weir_ring_put(port->outbox);
 	weir_port_end(port);
@@ -53,215 +54,205 @@ void weir_port_put(struct weir_port *port)
 		queue_rcu_work(weir_router_wq, &port->free);
 }
 
-/* --- waiting for room --------------------------------------------------- */
-
-static void weir_port_resume(struct work_struct *work)
-{
-	struct weir_port *port = container_of(work, struct weir_port, resume);
-
-	weir_route_run(port);
-	weir_port_put(port);
-}
-
-/* weir_port_later() - have a worker walk the outbox. Any context. */
-void weir_port_later(struct weir_port *port)
-{
-	weir_work_queue(weir_router_wq, &port->resume, &port->ref);
-}
-
-/*
- * weir_ports_resume() - who waits for room in an inbox looks again
- *
- * Under its post.lock.
- */
-void weir_ports_resume(struct weir_ring *inbox)
-{
-	struct weir_port *port, *next;
-
-	lockdep_assert_held(&inbox->post.lock);
-	list_for_each_entry_safe(port, next, &inbox->post.waiting, wait_link) {
-		list_del_init(&port->wait_link);
-		weir_port_later(port);
-	}
-}
-
-/* Room that it waits for, with what is kept free. Under the inbox's post.lock. */
-static u64 weir_port_need(const struct weir_port *port,
-			  const struct weir_ring *inbox)
-{
-	u64 kept = (u64)inbox->post.kept * WEIR_ANSWER_BYTES;
-
-	return port->wait_bytes == U64_MAX ? U64_MAX : port->wait_bytes + kept;
-}
-
-/*
- * weir_ports_fit() - less is kept free: who now finds room looks again
- *
- * Under the inbox's post.lock.
- */
-void weir_ports_fit(struct weir_ring *inbox)
-{
-	struct weir_port *port, *next;
-
-	lockdep_assert_held(&inbox->post.lock);
-	list_for_each_entry_safe(port, next, &inbox->post.waiting, wait_link) {
-		if (!weir_inbox_room(inbox, weir_port_need(port, inbox)))
-			continue;
-		list_del_init(&port->wait_link);
-		weir_port_later(port);
-	}
-}
-
-/* weir_port_unwait() - wait for nobody's room any more; under run_lock */
-void weir_port_unwait(struct weir_port *port)
-{
-	struct weir_ring *inbox = port->wait_for;
-
-	lockdep_assert_held(&port->run_lock);
-	if (!inbox)
-		return;
-	spin_lock(&inbox->post.lock);
-	list_del_init(&port->wait_link);
-	spin_unlock(&inbox->post.lock);
-	port->wait_for = NULL;
-	weir_ring_put(inbox);
-}
-
-/**
- * weir_port_wait() - go on when an inbox has room
- * @port: whose walk is held up; its run_lock is held, no other lock.
- * @inbox: the inbox.
- * @bytes: wanted, see weir_run_hold().
- *
- * What is kept for answers may be less by now than when there was no room, and
- * all that was in the inbox read: then nobody would kick any more.
- *
- * Return: true when there is room already, or a socket no more: look again.
- */
-bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes)
-{
-	bool room;
-
-	weir_port_unwait(port);
-	weir_ring_get(inbox);
-	port->wait_for = inbox;
-	spin_lock(&inbox->post.lock);
-	list_add_tail(&port->wait_link, &inbox->post.waiting);
-	port->wait_bytes = bytes;
-	weir_inbox_want(inbox, weir_port_need(port, inbox));
-	spin_unlock(&inbox->post.lock);
-	weir_inbox_fence(inbox, port->cpus);
-	spin_lock(&inbox->post.lock);
-	room = !inbox->post.reader ||
-	       weir_inbox_room(inbox, weir_port_need(port, inbox));
-	spin_unlock(&inbox->post.lock);
-	if (room)
-		weir_port_unwait(port);
-	return room;
-}
-
 /* --- time --------------------------------------------------------------- */
 
-/**
- * weir_port_timer() - something is to be done at a certain time
- * @port: the port, under its inbox's post.lock.
- * @due_ns: when at the latest, as ktime_get_ns() counts.
+/*
+ * weir_port_arm() - something is to be done at a certain time
+ *
+ * @due_ns: when at the latest, as ktime_get_ns() counts. Under the inbox's
+ * post.lock.
  */
-void weir_port_timer(struct weir_port *port, u64 due_ns)
+void weir_port_arm(struct weir_port *port, u64 due_ns)
 {
 	s64 in;
 
 	lockdep_assert_held(&port->inbox->post.lock);
-	if (due_ns >= port->timer_ns)
+	if (due_ns >= port->armed_ns)
 		return;
-	port->timer_ns = due_ns;
+	port->armed_ns = due_ns;
 	in = due_ns - ktime_get_ns();
 	weir_delayed_requeue(weir_router_wq, &port->timer, in <= 0 ? 0 :
 			     min_t(u64, nsecs_to_jiffies64(in) + 1,
 				   MAX_JIFFY_OFFSET), &port->ref);
 }
 
-/* What a call needs now; moves @next_ns down to when it needs something. */
-static bool weir_call_due(const struct weir_call *call, u64 now, u64 *next_ns)
+/**
+ * weir_port_timer() - a call is given up at a certain time
+ * @port: the caller, under its inbox's post.lock.
+ * @due_ns: when, as ktime_get_ns() counts.
+ */
+void weir_port_timer(struct weir_port *port, u64 due_ns)
 {
-	u8 state = weir_call_state(call);
-	u64 due = call->deadline_ns;
-
-	if (state == WEIR_CALL_RETRY)
-		due = min(due, call->sent_ns);
-	else if (state != WEIR_CALL_SENT && state != WEIR_CALL_WAIT)
-		return false;
-	if (due <= now)
-		return true;
-	*next_ns = min(*next_ns, due);
-	return false;
+	lockdep_assert_held(&port->inbox->post.lock);
+	if (due_ns >= port->timer_ns)
+		return;
+	port->timer_ns = due_ns;
+	/* a look that is under way goes on soon, and sees to it at its end */
+	if (!port->scan_slot)
+		weir_port_arm(port, due_ns);
 }
 
-/* One slot; returns whether its call is to be sent again. */
-static bool weir_port_due(struct weir_port *port, u32 slot, u64 now,
-			  u64 *next_ns, u64 *name)
+/* What is to be done waits for its turn like all that is done later. */
+static void weir_port_due(struct work_struct *work)
 {
-	struct weir_call *call = weir_calls_at(&port->calls, slot);
+	struct weir_port *port = container_of(to_delayed_work(work),
+					      struct weir_port, timer);
+
+	weir_port_later(port);
+	weir_port_put(port);
+}
+
+/* Ends a call whose time is over. Under the inbox's post.lock. */
+static void weir_call_expire(struct weir_port *port, struct weir_call *call,
+			     u64 now)
+{
+	u8 state = weir_call_state(call);
 	struct weir_route *route = NULL;
 
-	if (!weir_call_due(call, now, next_ns))
-		return false;
+	if (state != WEIR_CALL_SENT && state != WEIR_CALL_RETRY &&
+	    state != WEIR_CALL_WAIT)
+		return;
 	if (call->deadline_ns > now) {
-		*name = call->name;
-		return true;
+		port->scan_ns = min(port->scan_ns, call->deadline_ns);
+		return;
 	}
-	if (call->state == WEIR_CALL_SENT)
+	rcu_read_lock();
+	if (state == WEIR_CALL_SENT)
 		atomic64_inc(&call->target->expired);
 	else
 		route = port->handles[call->handle - 1].route;
 	weir_route_answer(port, call, route, WEIR_REASON_DEADLINE,
 			  WEIR_GUARD_DEADLINE, 0);
-	return false;
+	rcu_read_unlock();
 }
 
-static void weir_port_tick(struct work_struct *work)
+/*
+ * Looks at calls whose deadlines may be over, so many at a time as the user may
+ * have looked at. Under the inbox's post.lock, which it lets go of now and then.
+ */
+static void weir_port_scan(struct weir_port *port, u64 now)
 {
-	struct weir_port *port = container_of(to_delayed_work(work),
-					      struct weir_port, timer);
 	struct weir_post *post = &port->inbox->post;
-	u64 now = ktime_get_ns(), next = U64_MAX, name;
-	u32 slot = 0, batch;
+	u32 left;
 
-	mutex_lock(&port->run_lock);
-	if (!port->ws)
-		goto out;
-	weir_route_begin(port);
-	spin_lock(&post->lock);
-	port->timer_ns = U64_MAX;
-	while (slot < port->calls.size) {
-		for (batch = 0; batch < WEIR_CALLS_CHUNK &&
-				slot < port->calls.size; batch++, slot++) {
-			rcu_read_lock();
-			if (!weir_port_due(port, slot, now, &next, &name)) {
-				rcu_read_unlock();
-				continue;
-			}
-			rcu_read_unlock();
-			spin_unlock(&post->lock);
-			if (!weir_route_again(port, name))
-				next = min(next, now + NSEC_PER_MSEC);
-			spin_lock(&post->lock);
-		}
+	left = weir_tenant_slots(port->tenant,
+				 port->calls.size - port->scan_slot);
+	if (!port->scan_slot && left) {
+		port->scan_ns = U64_MAX;
+		port->timer_ns = U64_MAX;
+	}
+	for (; left; left--) {
+		weir_call_expire(port, weir_calls_at(&port->calls,
+						     port->scan_slot), now);
+		if (++port->scan_slot % WEIR_CALLS_CHUNK)
+			continue;
 		spin_unlock(&post->lock);
 		cond_resched();
 		spin_lock(&post->lock);
 	}
-	if (port->wait_for && port->held_ns > now)
-		next = min(next, port->held_ns);
+	if (port->scan_slot < port->calls.size)
+		return;
+	port->scan_slot = 0;
 	/* calls made meanwhile have set the timer for themselves */
-	weir_port_timer(port, next);
+	port->timer_ns = min(port->timer_ns, port->scan_ns);
+}
+
+/**
+ * weir_port_tick() - what has become due
+ * @port: the port; its run_lock is held, and its socket is there.
+ */
+void weir_port_tick(struct weir_port *port)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+	u64 now = ktime_get_ns();
+	bool due;
+
+	spin_lock(&post->lock);
+	port->armed_ns = U64_MAX;
+	due = port->scan_slot || port->timer_ns <= now;
 	spin_unlock(&post->lock);
+	if (due) {
+		weir_route_begin(port);
+		spin_lock(&post->lock);
+		weir_port_scan(port, now);
+		spin_unlock(&post->lock);
+		weir_route_settle(port);
+	}
+	weir_port_retries(port);
+	spin_lock(&post->lock);
+	call = weir_calls_retry_first(&port->calls);
+	if (call && !port->retry.waits)
+		weir_port_arm(port, call->sent_ns);
+	/* the calls are looked at once in a jiffy, or some of them */
+	weir_port_arm(port, port->scan_slot ? now + TICK_NSEC :
+		      max_t(u64, port->timer_ns, now + TICK_NSEC));
+	spin_unlock(&post->lock);
+}
+
+/*
+ * Sends the first of those that are due again. Returns 0 when it has been sent
+ * or answered, WEIR_HELD when it has to wait for room, 1 when none is due.
+ */
+static int weir_port_retry(struct weir_port *port)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+	int ret;
+
+	spin_lock(&post->lock);
+	call = weir_calls_retry_first(&port->calls);
+	if (!call || call->sent_ns > port->run.now_ns) {
+		spin_unlock(&post->lock);
+		return 1;
+	}
+	/* only we end a call that waits to be sent, so it stays */
+	weir_calls_retry_stop(&port->calls, call);
+	spin_unlock(&post->lock);
+	ret = weir_route_again(port, call);
+	if (ret) {
+		/* it stays the first */
+		spin_lock(&post->lock);
+		weir_calls_retry(&port->calls, call, call->sent_ns - 1);
+		spin_unlock(&post->lock);
+	}
+	return ret;
+}
+
+/**
+ * weir_port_retries() - send again what is due
+ * @port: the port; its run_lock is held, and its socket is there.
+ *
+ * In order, a stretch of it: where the first finds no room all wait until there
+ * is, as a walk does.
+ */
+void weir_port_retries(struct weir_port *port)
+{
+	struct weir_waiter *w = &port->retry;
+	int ret = 1;
+	u32 n;
+
+	if (!w->inbox && !weir_calls_retrying(&port->calls))
+		return;
+	/* it has not been called yet */
+	if (w->waits && !list_empty_careful(&w->link))
+		return;
+	weir_route_begin(port);
+	weir_waiter_look(w);
+	for (n = 0; n < WEIR_RUN_MESSAGES; n++) {
+		ret = weir_port_retry(port);
+		if (ret)
+			break;
+	}
 	weir_route_settle(port);
-	if (port->wait_for && port->held_ns <= now)
+	if (port->run.wait_for) {
+		weir_waiter_wait(w, port->run.wait_for, port->run.wait_bytes);
+		weir_ring_put(port->run.wait_for);
+		port->run.wait_for = NULL;
+	}
+	weir_waiter_done(w);
+	if (!ret)
 		weir_port_later(port);
-out:
-	mutex_unlock(&port->run_lock);
-	weir_port_put(port);
 }
 
 /* --- targets that are lost ---------------------------------------------- */
@@ -560,12 +551,16 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 		goto err_uncharge;
 	if (weir_calls_init(&port->calls, most))
 		goto err_cpus;
+	port->tenant = weir_tenant_get(ws);
+	if (!port->tenant)
+		goto err_calls;
 	refcount_set(&port->ref, 1);
 	INIT_RCU_WORK(&port->free, weir_port_free);
-	INIT_WORK(&port->resume, weir_port_resume);
-	INIT_DELAYED_WORK(&port->timer, weir_port_tick);
+	INIT_DELAYED_WORK(&port->timer, weir_port_due);
 	INIT_LIST_HEAD(&port->targets);
-	INIT_LIST_HEAD(&port->wait_link);
+	INIT_LIST_HEAD(&port->turn_link);
+	weir_waiter_init(&port->walk, port);
+	weir_waiter_init(&port->retry, port);
 	INIT_LIST_HEAD(&port->poll_link);
 	mutex_init(&port->run_lock);
 	port->wn = ws->wn;
@@ -576,9 +571,12 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	port->uid = ws->uid;
 	port->random = get_random_u32() | 1;
 	port->timer_ns = U64_MAX;
+	port->armed_ns = U64_MAX;
 	port->held_pos = U64_MAX;
 	return port;
 
+err_calls:
+	weir_calls_destroy(&port->calls);
 err_cpus:
 	free_cpumask_var(port->cpus);
 err_uncharge:
@@ -702,6 +700,7 @@ err_outbox:
 	weir_ring_put(port->outbox);
 err_port:
 	weir_ring_put(port->inbox);
+	weir_tenant_put(port->tenant);
 	weir_calls_destroy(&port->calls);
 	weir_port_end(port);
 err_unlock:
@@ -757,7 +756,10 @@ void weir_port_close(struct weir_sock *ws)
 	weir_route_run(port);
 	mutex_lock(&port->run_lock);
 	port->ws = NULL;
-	weir_port_unwait(port);
+	weir_waiter_look(&port->walk);
+	weir_waiter_done(&port->walk);
+	weir_waiter_look(&port->retry);
+	weir_waiter_done(&port->retry);
 	mutex_unlock(&port->run_lock);
 
 	/* 2. nobody picks it any more */
@@ -771,8 +773,8 @@ void weir_port_close(struct weir_sock *ws)
 	weir_port_cancel(port);
 	/* not to be found; the number is taken until it is freed */
 	xa_store(&wn->ports, port->id, NULL, GFP_KERNEL);
-	weir_work_cancel_sync(&port->resume, &port->ref);
 	weir_delayed_cancel_sync(&port->timer, &port->ref);
+	weir_port_never(port);
 
 	/* 4. what it holds */
 	for (i = 0; i < port->nhandles; i++) {

@@ -137,9 +137,8 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 	if (due >= call->deadline_ns)
 		return false;
 	call->state = WEIR_CALL_RETRY;
-	call->target = NULL;
-	call->sent_ns = due;
-	weir_port_timer(caller, due);
+	weir_calls_retry(&caller->calls, call, due);
+	weir_port_arm(caller, due);
 	return true;
 }
 

@@ -627,6 +627,15 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 		way.refuser = NULL;
 		way.full = NULL;
 	}
+	if (ret == WEIR_REASON_INBOX_FULL && way.full && weir_parcel_waits(m)) {
+		inbox = way.full->port->inbox;
+		weir_target_watch(way.full);
+		if (call)
+			return weir_run_hold(&port->run, inbox,
+					     weir_parcel_need(m));
+		return weir_send_hold(port, m, way.deadline_ns, inbox,
+				      weir_parcel_need(m));
+	}
 	if (call) {
 		*canned = way.canned;
 		return ret;
@@ -634,12 +643,6 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(port, m, way.deadline_ns,
 					  way.answers);
-	if (ret == WEIR_REASON_INBOX_FULL && way.full && weir_parcel_waits(m)) {
-		inbox = way.full->port->inbox;
-		weir_target_watch(way.full);
-		return weir_send_hold(port, m, way.deadline_ns, inbox,
-				      weir_parcel_need(m));
-	}
 	if (way.canned) {
 		ret = weir_send_kept(port, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
 				     way.canned->data, way.canned->len);
@@ -732,50 +735,49 @@ int weir_route_request(struct weir_port *port, struct weir_parcel *m)
 	return weir_send_routed(port, m, h->route, NULL, NULL);
 }
 
+/*
+ * The record of a call that is sent again, and its route. Returns 0, or the
+ * reason why there is none.
+ */
+static int weir_call_read(struct weir_port *port, const struct weir_call *call,
+			  struct weir_parcel *m, struct weir_route **route)
+{
+	u64 pos = call->pos;
+	struct weir_handle *h;
+
+	/* what its owner has done to the record meanwhile harms only itself */
+	if (weir_parcel_read(&port->outbox->view, &pos, m) != WEIR_READ_ONE ||
+	    pos != call->pos || m->route != call->handle ||
+	    m->kind != WEIR_KIND_REQUEST)
+		return WEIR_REASON_BAD_REQUEST;
+	h = &port->handles[call->handle - 1];
+	if (h->gen != READ_ONCE(port->wn->route_gen))
+		weir_handle_resolve(port, h);
+	*route = h->route;
+	return *route ? WEIR_REASON_NONE : h->reason;
+}
+
 /**
  * weir_route_again() - send a request once more
  * @port: the caller, under its run_lock.
- * @name: of the call.
+ * @call: waits to be sent, and is out of the queue of those.
  *
- * It is sent, or answered with an error. Return: false when it has to wait
- * for room: to be tried again soon.
+ * Return: 0 when it has been sent, or answered with an error; WEIR_HELD when it
+ * has to wait for room, see port->run.
  */
-bool weir_route_again(struct weir_port *port, u64 name)
+int weir_route_again(struct weir_port *port, struct weir_call *call)
 {
 	struct weir_post *post = &port->inbox->post;
 	const struct weir_canned *canned = NULL;
 	struct weir_route *route = NULL;
-	struct weir_call *call;
 	struct weir_parcel m;
-	int ret = WEIR_REASON_BAD_REQUEST;
-	u32 handle;
-	u64 pos;
-
-	spin_lock(&post->lock);
-	call = weir_calls_find(&port->calls, name);
-	if (!call || weir_call_state(call) != WEIR_CALL_RETRY || !port->ws) {
-		spin_unlock(&post->lock);
-		return true;
-	}
-	/* only we end a call that waits to be sent, so it stays */
-	pos = call->pos;
-	handle = call->handle;
-	spin_unlock(&post->lock);
+	int ret;
 
 	rcu_read_lock();
-	/* what its owner has done to the record meanwhile harms only itself */
-	if (weir_parcel_read(&port->outbox->view, &pos, &m) == WEIR_READ_ONE &&
-	    pos == call->pos && m.route == handle &&
-	    m.kind == WEIR_KIND_REQUEST) {
-		struct weir_handle *h = &port->handles[handle - 1];
-
-		if (h->gen != READ_ONCE(port->wn->route_gen))
-			weir_handle_resolve(port, h);
-		route = h->route;
-		ret = route ? weir_send_routed(port, &m, route, call,
-					       &canned) :
-			      h->reason;
-		if (route && !ret)
+	ret = weir_call_read(port, call, &m, &route);
+	if (!ret) {
+		ret = weir_send_routed(port, &m, route, call, &canned);
+		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 	}
 	if (ret > 0 && canned) {
@@ -788,8 +790,7 @@ bool weir_route_again(struct weir_port *port, u64 name)
 					  WEIR_GUARD_NONE, 0);
 			spin_unlock(&post->lock);
 		}
-	} else if (ret > 0 && (ret != WEIR_REASON_INBOX_FULL ||
-			       !weir_parcel_waits(&m))) {
+	} else if (ret > 0) {
 		spin_lock(&post->lock);
 		weir_route_answer(port, call, route, ret,
 				  weir_reason_guard(ret), 0);
@@ -798,10 +799,5 @@ bool weir_route_again(struct weir_port *port, u64 name)
 	}
 	weir_run_pause(&port->run);
 	rcu_read_unlock();
-	if (port->run.wait_for) {
-		weir_ring_put(port->run.wait_for);
-		port->run.wait_for = NULL;
-	}
-	return !ret;
+	return ret;
 }
-

@@ -144,7 +144,9 @@ weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
 	if (unlikely(post->limit - post->pos < bytes + keep)) {
-		weir_inbox_room(inbox, 0);
+		/* what there is now may be for those that wait */
+		if (!post->queued)
+			weir_inbox_room(inbox, 0);
 		while (*n && post->limit - post->pos < bytes + keep)
 			bytes = --*n ? weir_hand_bytes(m, *n) : 0;
 	}

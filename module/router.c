@@ -77,7 +77,7 @@ void weir_route_settle(struct weir_port *port)
 		/* kept for messages that were not what the first was */
 		spin_lock(&port->inbox->post.lock);
 		port->inbox->post.kept -= port->answers;
-		weir_ports_fit(port->inbox);
+		weir_ports_resume(port->inbox);
 		spin_unlock(&port->inbox->post.lock);
 		port->answers = 0;
 	}
@@ -371,6 +371,15 @@ static bool weir_route_none(struct weir_port *port)
 	return true;
 }
 
+/* A worker may have come by meanwhile. */
+static __always_inline void weir_run_unlock(struct weir_port *port)
+{
+	mutex_unlock(&port->run_lock);
+	smp_mb__after_atomic();
+	if (unlikely(READ_ONCE(port->busy)))
+		weir_port_later(port);
+}
+
 static void weir_run_forget(struct weir_run *run)
 {
 	if (run->wait_for)
@@ -385,18 +394,19 @@ static void weir_port_held(struct weir_port *port)
 
 	spin_lock(&post->lock);
 	if (port->held_pos == port->pos)
-		weir_port_timer(port, port->held_ns);
+		weir_port_arm(port, port->held_ns);
 	spin_unlock(&post->lock);
 }
 
-/* A walk, in as many stretches as it takes. */
-static noinline void weir_route_walk(struct weir_port *port)
+/*
+ * A walk, in as many stretches as it takes, until @end at most. Returns whether
+ * there is more, and no need to wait for it.
+ */
+static noinline bool weir_route_walk(struct weir_port *port, u64 end)
 {
 	struct weir_run *run = &port->run;
-	u64 end;
 	int ret;
 
-	end = port->pos + weir_ring_bytes(&port->outbox->view);
 	do {
 		weir_route_begin(port);
 		ret = weir_route_stretch(port);
@@ -408,34 +418,76 @@ static noinline void weir_route_walk(struct weir_port *port)
 		if (unlikely(ret == -EPROTO))
 			weir_ring_break(port->outbox, WEIR_REASON_BAD_RECORD);
 		if (unlikely(run->wait_for)) {
-			/* room already: later, lest we stay here for ever */
-			if (weir_port_wait(port, run->wait_for,
-					   run->wait_bytes))
-				weir_port_later(port);
+			weir_waiter_wait(&port->walk, run->wait_for,
+					 run->wait_bytes);
 			weir_port_held(port);
 			weir_run_forget(run);
 		}
 		cond_resched();
-	} while (ret > 0 && (s64)(end - port->pos) > 0);
-	if (ret > 0)
-		weir_port_later(port);
+	} while (ret > 0 && (s64)(end - port->pos) > 0 &&
+		 !fatal_signal_pending(current));
+	return ret > 0;
+}
+
+/* What waited for room looks again, and what is due is sent again. */
+static noinline void weir_route_resume(struct weir_port *port)
+{
+	weir_waiter_look(&port->walk);
+	weir_port_retries(port);
 }
 
 /**
  * weir_route_run() - route what a socket has committed
  * @port: the socket's.
  *
- * Goes on for a ring at most, or until a message has to wait for room; then it
- * is taken up again when there is.
+ * By the owner's own call. Goes on for a ring at most, or until a message has to
+ * wait for room; then it is taken up again when there is.
  */
 void weir_route_run(struct weir_port *port)
 {
 	mutex_lock(&port->run_lock);
 	if (likely(port->ws)) {
-		if (unlikely(port->wait_for))
-			weir_port_unwait(port);
-		if (!weir_route_alone(port) && !weir_route_none(port))
-			weir_route_walk(port);
+		if (unlikely(port->walk.inbox) ||
+		    unlikely(weir_calls_retrying(&port->calls)))
+			weir_route_resume(port);
+		if (!weir_route_alone(port) && !weir_route_none(port) &&
+		    weir_route_walk(port, port->pos +
+				    weir_ring_bytes(&port->outbox->view)))
+			weir_port_later(port);
+		if (unlikely(port->walk.inbox))
+			weir_waiter_done(&port->walk);
 	}
-	mutex_unlock(&port->run_lock);
+	weir_run_unlock(port);
+}
+
+/* A worker does not wait for the owner's walk; it is called when that ends. */
+static bool weir_run_trylock(struct weir_port *port)
+{
+	if (mutex_trylock(&port->run_lock))
+		return true;
+	WRITE_ONCE(port->busy, true);
+	smp_mb();
+	return mutex_trylock(&port->run_lock);
+}
+
+/**
+ * weir_route_turn() - what there is to do for a port, in a worker
+ * @port: the port.
+ *
+ * One stretch of each: what is due, what is sent again, and the walk.
+ */
+void weir_route_turn(struct weir_port *port)
+{
+	if (!weir_run_trylock(port))
+		return;
+	WRITE_ONCE(port->busy, false);
+	if (port->ws) {
+		weir_waiter_look(&port->walk);
+		weir_port_tick(port);
+		if (!weir_route_none(port) &&
+		    weir_route_walk(port, port->pos + 1))
+			weir_port_later(port);
+		weir_waiter_done(&port->walk);
+	}
+	weir_run_unlock(port);
 }

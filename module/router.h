@@ -26,6 +26,7 @@
  *   7 weir_ring.lock
  *   8 weir_ring.post.lock      of an inbox: space in it, and its port's calls;
  *                              never two at a time
+ *   8a weir_tenant.lock
  *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
  */
 #ifndef _WEIR_ROUTER_H
@@ -401,6 +402,54 @@ struct weir_run {
 };
 
 /**
+ * struct weir_tenant - the turn of one user; see turn.c
+ * @link: in the table of all, under its lock.
+ * @uid: the user.
+ * @ref: ports, and the work while it is queued.
+ * @lock: guards @ports; a leaf.
+ * @ports: that have something to do later, by weir_port.turn_link.
+ * @work: does it.
+ * @slots_at: jiffy that @slots is of; the work's.
+ * @slots: calls that may still be looked at in it; the work's.
+ */
+struct weir_tenant {
+	struct hlist_node	link;
+	kuid_t			uid;
+	refcount_t		ref;
+	spinlock_t		lock;
+	struct list_head	ports;
+	struct work_struct	work;
+	unsigned long		slots_at;
+	u32			slots;
+};
+
+/**
+ * struct weir_waiter - one that waits for room in an inbox; see room.c
+ * @port: whose.
+ * @inbox: where; held. NULL: it does not wait. run_lock.
+ * @waits: it has still to wait; run_lock.
+ * @again: it had been called, and has looked; run_lock.
+ * @first: of its user's in the queue; this and what follows: the inbox's
+ *	post.lock.
+ * @granted: granules that are kept for it since it was called.
+ * @bytes: that it waits for, see weir_run_hold().
+ * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
+ *	empty once it has been called.
+ * @more: others of its user that wait behind it.
+ */
+struct weir_waiter {
+	struct weir_port	*port;
+	struct weir_ring	*inbox;
+	bool			waits;
+	bool			again;
+	bool			first;
+	u32			granted;
+	u64			bytes;
+	struct list_head	link;
+	struct list_head	more;
+};
+
+/**
  * struct weir_port - a socket's part in the router
  * @ref: see the table of lifetimes.
  * @free: frees it after a grace period.
@@ -437,17 +486,24 @@ struct weir_run {
  * @once_held: of the first of its key whose walk is held up; run_lock.
  * @calls: requests that it waits for: made under run_lock, ended under
  *	inbox->post.lock.
- * @timer_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
+ * @timer_ns: when a call is given up, at the earliest; U64_MAX: none is.
+ *	inbox->post.lock.
+ * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
+ * @scan_slot: calls up to it have been looked at for their deadlines, 0 if
+ *	nobody is looking; inbox->post.lock.
+ * @scan_ns: the earliest deadline of these; likewise.
  * @targets: what it serves; weir_net.lock.
  * @ntargets: how many.
  * @cpus: for fencing the reader of a full inbox; run_lock.
- * @wait_for: inbox with no room that the walk waits for; held. run_lock.
- * @wait_link: in wait_for->post.waiting, under its lock.
- * @wait_bytes: see weir_run_hold(); likewise.
+ * @walk: the walk waits for room.
+ * @retry: the request that is to be sent again next waits for room, and with
+ *	it those behind it.
+ * @tenant: the turn of its user; held.
+ * @turn_link: in tenant->ports, under its lock, with a reference.
+ * @busy: a worker has found run_lock taken: who has it calls it again.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_link: in its list, or in that of ports without; likewise.
- * @resume: goes on when there is room.
  * @timer: deadlines and requests to be sent again.
  */
 struct weir_port {
@@ -482,15 +538,19 @@ struct weir_port {
 	struct weir_once	*once_held;
 	struct weir_calls	calls;
 	u64			timer_ns;
+	u64			armed_ns;
+	u32			scan_slot;
+	u64			scan_ns;
 	struct list_head	targets;
 	u32			ntargets;
 	cpumask_var_t		cpus;
-	struct weir_ring	*wait_for;
-	struct list_head	wait_link;
-	u64			wait_bytes;
+	struct weir_waiter	walk;
+	struct weir_waiter	retry;
+	struct weir_tenant	*tenant;
+	struct list_head	turn_link;
+	bool			busy;
 	struct weir_poller	*poller;
 	struct list_head	poll_link;
-	struct work_struct	resume;
 	struct delayed_work	timer;
 };
 
@@ -533,19 +593,36 @@ void weir_port_hung(const struct weir_target *target);
 void weir_port_died(const struct weir_port *server);
 int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 			 u32 *handle, const char **why);
-bool weir_port_wait(struct weir_port *port, struct weir_ring *inbox, u64 bytes);
-void weir_port_unwait(struct weir_port *port);
+void weir_port_arm(struct weir_port *port, u64 due_ns);
+void weir_port_tick(struct weir_port *port);
+void weir_port_retries(struct weir_port *port);
+
+/* --- room.c --- */
 void weir_ports_resume(struct weir_ring *inbox);
-void weir_ports_fit(struct weir_ring *inbox);
+void weir_ports_call(struct weir_ring *inbox);
+void weir_ports_call_all(struct weir_ring *inbox);
+u64 weir_ports_want(struct weir_ring *inbox);
+void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
+void weir_waiter_look(struct weir_waiter *w);
+void weir_waiter_done(struct weir_waiter *w);
+void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox,
+		      u64 bytes);
+
+/* --- turn.c --- */
+struct weir_tenant *weir_tenant_get(const struct weir_sock *ws);
+void weir_tenant_put(struct weir_tenant *t);
+u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
 void weir_port_later(struct weir_port *port);
+void weir_port_never(struct weir_port *port);
 
 /* --- router.c --- */
 void weir_route_begin(struct weir_port *port);
 void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port);
+void weir_route_turn(struct weir_port *port);
 
 /* --- request.c --- */
-bool weir_route_again(struct weir_port *port, u64 name);
+int weir_route_again(struct weir_port *port, struct weir_call *call);
 
 /* --- answer.c --- */
 void weir_route_answer(struct weir_port *port, struct weir_call *call,

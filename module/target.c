@@ -99,9 +99,7 @@ static void weir_target_look(struct weir_target *target)
 	trace_weir_target(target, WEIR_TARGET_HUNG);
 	weir_port_hung(target);
 	/* who waits for its inbox finds another target, or an error */
-	spin_lock(&post->lock);
-	weir_ports_resume(target->port->inbox);
-	spin_unlock(&post->lock);
+	weir_ports_call_all(target->port->inbox);
 }
 
 static u64 weir_target_probe_ns(const struct weir_target *target)

@@ -256,8 +256,11 @@ struct weir_pattern {
  * @pos: where the next record goes.
  * @limit: how far there was room at the last look at the cursor.
  * @seq: records written.
- * @kept: granules kept free, one for the answer to each call.
- * @waiting: ports that wait for room, by weir_port.wait_link.
+ * @kept: granules kept free, one for the answer to each call, and those that
+ *	are granted to who waits for room.
+ * @nwaiting: who waits for room.
+ * @queued: what comes goes behind those that wait: there can be room for them.
+ * @waiting: the first that waits of each user, by weir_waiter.link.
  */
 struct weir_post {
 	spinlock_t lock;
@@ -266,6 +269,8 @@ struct weir_post {
 	u64 limit;
 	u32 seq;
 	u32 kept;
+	u32 nwaiting;
+	bool queued;
 	struct list_head waiting;
 };
 

@@ -109,6 +109,39 @@ static void calls_grow__ends_at_most(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
+/* By the time that they are due, and in order where that is the same. */
+static void calls_retry__is_in_order(struct kunit *test)
+{
+	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call *call, *last = NULL;
+	u32 i, n = 0, wrong = 0;
+
+	KUNIT_ASSERT_TRUE(test, grow(c));
+	KUNIT_EXPECT_NULL(test, weir_calls_retry_first(c));
+	for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
+		call = begin(c, true);
+		call->state = WEIR_CALL_RETRY;
+		weir_calls_retry(c, call, (i * 7) % 5);
+	}
+	KUNIT_EXPECT_TRUE(test, weir_calls_retrying(c));
+	/* one in the middle ends otherwise, and is then there no more */
+	call = weir_calls_at(c, 13);
+	weir_calls_retry_stop(c, call);
+	weir_calls_retry_stop(c, call);
+	while ((call = weir_calls_retry_first(c))) {
+		wrong += call->slot == 13;
+		wrong += last && (last->sent_ns > call->sent_ns ||
+				  (last->sent_ns == call->sent_ns &&
+				   last->slot > call->slot));
+		last = call;
+		weir_calls_retry_stop(c, call);
+		n++;
+	}
+	KUNIT_EXPECT_EQ(test, n, WEIR_CALLS_CHUNK - 1);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_FALSE(test, weir_calls_retrying(c));
+}
+
 /* Of new slots the lowest go first. */
 static void calls_take__gives_each_slot_once(struct kunit *test)
 {
@@ -620,6 +653,7 @@ static void calls__two_sides_meet(struct kunit *test)
 static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_init__is_empty),
 	KUNIT_CASE(calls_grow__ends_at_most),
+	KUNIT_CASE(calls_retry__is_in_order),
 	KUNIT_CASE(calls_take__gives_each_slot_once),
 	KUNIT_CASE(calls_refill__joins_both_lists),
 	KUNIT_CASE(calls_prune__keeps_what_is_behind_the_oldest),

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waiting for room in an inbox. Who waits is called in turn, user after user
+ * and each user's in order, as many as there is room for. That room is kept for
+ * them until they have looked; they then call the next. While somebody waits
+ * for room that there can be, those who come later go behind.
+ *
+ * Process context, under post.lock of the inbox where it says so.
+ */
+#include "router.h"
+
+/* Those that wait are looked at, and called, in one go. */
+#define WEIR_CALLED_MAX	64
+
+/* weir_waiter_init() - one that does not wait */
+void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
+{
+	w->port = port;
+	INIT_LIST_HEAD(&w->link);
+	INIT_LIST_HEAD(&w->more);
+}
+
+/*
+ * Room that is waited for, with what is kept free. Under the inbox's post.lock.
+ */
+static u64 weir_waiter_need(const struct weir_waiter *w,
+			    const struct weir_ring *inbox)
+{
+	return w->bytes + (u64)inbox->post.kept * WEIR_GRANULE;
+}
+
+/* Behind its user's others, or before them. Under the inbox's post.lock. */
+static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
+			    bool front)
+{
+	struct weir_post *post = &inbox->post;
+	struct weir_waiter *first;
+	u32 n = 0;
+
+	post->nwaiting++;
+	w->first = false;
+	list_for_each_entry(first, &post->waiting, link) {
+		if (first->port->tenant == w->port->tenant && !front) {
+			list_add_tail(&w->link, &first->more);
+			return;
+		}
+		/* among very many users it has a turn of its own */
+		if (++n == WEIR_CALLED_MAX)
+			break;
+	}
+	w->first = true;
+	INIT_LIST_HEAD(&w->more);
+	if (front)
+		list_add(&w->link, &post->waiting);
+	else
+		list_add_tail(&w->link, &post->waiting);
+}
+
+/* The user's next comes where it was; @turn: behind all other users. */
+static void weir_waiter_del(struct weir_ring *inbox, struct weir_waiter *w,
+			    bool turn)
+{
+	struct weir_post *post = &inbox->post;
+	struct weir_waiter *next;
+
+	post->nwaiting--;
+	if (w->first && !list_empty(&w->more)) {
+		next = list_first_entry(&w->more, struct weir_waiter, link);
+		list_del(&next->link);
+		next->first = true;
+		INIT_LIST_HEAD(&next->more);
+		list_splice_init(&w->more, &next->more);
+		if (turn)
+			list_add_tail(&next->link, &post->waiting);
+		else
+			list_add(&next->link, &w->link);
+	}
+	list_del_init(&w->link);
+}
+
+/* It may look again. Under the inbox's post.lock. */
+static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
+{
+	weir_waiter_del(inbox, w, true);
+	weir_port_later(w->port);
+}
+
+/**
+ * weir_ports_resume() - there may be room: who waits for it looks again
+ * @inbox: the ring, under its post.lock.
+ *
+ * In order, as many as there is room for.
+ */
+void weir_ports_resume(struct weir_ring *inbox)
+{
+	struct weir_post *post = &inbox->post;
+	struct weir_waiter *w, *next;
+	u32 n = 0;
+	u64 need;
+
+	lockdep_assert_held(&post->lock);
+	post->queued = false;
+	list_for_each_entry_safe(w, next, &post->waiting, link) {
+		if (n++ == WEIR_CALLED_MAX)
+			break;
+		need = weir_waiter_need(w, inbox);
+		if (!post->reader) {
+			weir_waiter_call(inbox, w);
+		} else if (weir_inbox_room(inbox, need)) {
+			w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+			post->kept += w->granted;
+			weir_waiter_call(inbox, w);
+		} else if (need <= weir_ring_bytes(&inbox->view)) {
+			/* nobody else is to take what there is meanwhile */
+			post->queued = true;
+			post->limit = min(post->limit, post->pos +
+					  (u64)post->kept * WEIR_GRANULE);
+			break;
+		} else {
+			/* not while so much is kept: it stops nobody */
+			list_move_tail(&w->link, &post->waiting);
+		}
+	}
+}
+
+/**
+ * weir_ports_call() - who waits for an inbox looks again, room or not
+ * @inbox: the ring, under its post.lock.
+ *
+ * Some of them; those that still have to wait go behind the others.
+ */
+void weir_ports_call(struct weir_ring *inbox)
+{
+	struct weir_waiter *w, *next;
+	u32 n = 0;
+
+	lockdep_assert_held(&inbox->post.lock);
+	list_for_each_entry_safe(w, next, &inbox->post.waiting, link) {
+		if (n++ == WEIR_CALLED_MAX)
+			break;
+		weir_waiter_call(inbox, w);
+	}
+}
+
+/**
+ * weir_ports_call_all() - the same for all that wait
+ * @inbox: the ring.
+ */
+void weir_ports_call_all(struct weir_ring *inbox)
+{
+	struct weir_post *post = &inbox->post;
+	u32 left = READ_ONCE(post->nwaiting), before;
+
+	while (left) {
+		spin_lock(&post->lock);
+		before = post->nwaiting;
+		weir_ports_call(inbox);
+		before -= post->nwaiting;
+		spin_unlock(&post->lock);
+		if (!before)
+			break;
+		left -= min(left, before);
+		cond_resched();
+	}
+}
+
+/**
+ * weir_ports_want() - room up to which the reader need not kick
+ * @inbox: the ring, under its post.lock.
+ *
+ * Return: bytes, beyond what is kept, that the first who waits wants; U64_MAX
+ * if nobody does.
+ */
+u64 weir_ports_want(struct weir_ring *inbox)
+{
+	const struct weir_waiter *w;
+
+	w = list_first_entry_or_null(&inbox->post.waiting, struct weir_waiter,
+				     link);
+	return w ? weir_waiter_need(w, inbox) : U64_MAX;
+}
+
+/**
+ * weir_waiter_look() - one that has waited looks again
+ * @w: it; under its port's run_lock.
+ *
+ * What was kept for it is there for the taking. Who has not been called keeps
+ * its place. Followed by weir_waiter_wait() or weir_waiter_done().
+ */
+void weir_waiter_look(struct weir_waiter *w)
+{
+	struct weir_ring *inbox = w->inbox;
+
+	lockdep_assert_held(&w->port->run_lock);
+	w->waits = false;
+	if (!inbox)
+		return;
+	spin_lock(&inbox->post.lock);
+	inbox->post.kept -= w->granted;
+	w->again = w->granted;
+	w->granted = 0;
+	spin_unlock(&inbox->post.lock);
+}
+
+/**
+ * weir_waiter_done() - it waits no more: the next may go
+ * @w: it, unless it waits; under its port's run_lock.
+ */
+void weir_waiter_done(struct weir_waiter *w)
+{
+	struct weir_ring *inbox = w->inbox;
+
+	lockdep_assert_held(&w->port->run_lock);
+	if (!inbox || w->waits)
+		return;
+	spin_lock(&inbox->post.lock);
+	if (!list_empty(&w->link))
+		weir_waiter_del(inbox, w, false);
+	inbox->post.kept -= w->granted;
+	w->granted = 0;
+	weir_ports_resume(inbox);
+	spin_unlock(&inbox->post.lock);
+	w->again = false;
+	WRITE_ONCE(w->inbox, NULL);
+	weir_ring_put(inbox);
+}
+
+/*
+ * It has its place in the queue already, or has been called again meanwhile.
+ */
+static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
+			      u64 bytes)
+{
+	bool stays;
+
+	if (w->inbox != inbox)
+		return false;
+	spin_lock(&inbox->post.lock);
+	stays = !list_empty(&w->link);
+	if (stays && bytes == U64_MAX) {
+		weir_waiter_del(inbox, w, false);
+		weir_ports_resume(inbox);
+	} else if (stays) {
+		w->bytes = bytes;
+	}
+	stays |= w->granted;
+	spin_unlock(&inbox->post.lock);
+	return stays;
+}
+
+/**
+ * weir_waiter_wait() - go on when an inbox has room
+ * @w: who waits; its port's run_lock is held, no other lock.
+ * @inbox: the inbox.
+ * @bytes: wanted, see weir_run_hold().
+ *
+ * What is kept for answers may be less by now than when there was no room, and
+ * all that was in the inbox read: then nobody would kick any more. So it is
+ * looked at once more, and weir_port_later() called if there is room.
+ */
+void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
+{
+	bool front = w->again && w->inbox == inbox;
+
+	w->waits = true;
+	if (weir_waiter_stays(w, inbox, bytes))
+		return;
+	if (w->inbox != inbox) {
+		w->waits = false;
+		weir_waiter_done(w);
+		w->waits = true;
+		weir_ring_get(inbox);
+		WRITE_ONCE(w->inbox, inbox);
+	}
+	/* who waits for a slot is not called for room */
+	if (bytes == U64_MAX)
+		return;
+	spin_lock(&inbox->post.lock);
+	w->bytes = bytes;
+	weir_waiter_add(inbox, w, front);
+	weir_inbox_want(inbox, weir_waiter_need(w, inbox));
+	spin_unlock(&inbox->post.lock);
+	weir_inbox_fence(inbox, w->port->cpus);
+	spin_lock(&inbox->post.lock);
+	weir_ports_resume(inbox);
+	spin_unlock(&inbox->post.lock);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Turns of users. What the router does later, in a worker, is done by one work
+ * of each user, port after port: however many ports a user has, it takes one
+ * thread at most beside the others, of normal priority. The same share holds
+ * for polling threads, see poller.c.
+ *
+ * Process context; weir_port_later() under spinlocks too.
+ */
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/slab.h>
+
+#include "router.h"
+
+/* Ports that are done in one go, before the works of others have their turn. */
+#define WEIR_TURN_PORTS	16
+
+/* Calls whose deadlines are looked at for a user in one jiffy. */
+#define WEIR_TURN_SLOTS	4096
+
+static DEFINE_HASHTABLE(weir_tenants, 8);
+static DEFINE_SPINLOCK(weir_tenants_lock);
+
+static struct weir_tenant *weir_tenant_find(kuid_t uid)
+{
+	struct weir_tenant *t;
+
+	lockdep_assert_held(&weir_tenants_lock);
+	hash_for_each_possible(weir_tenants, t, link, __kuid_val(uid)) {
+		if (uid_eq(t->uid, uid)) {
+			refcount_inc(&t->ref);
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static void weir_tenant_work(struct work_struct *work);
+
+/**
+ * weir_tenant_get() - the turn of the user of a socket
+ * @ws: the socket.
+ *
+ * Return: to be put; NULL without memory.
+ */
+struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
+{
+	/* subordinate users have no turn of their own */
+	kuid_t uid = weir_account_user(ws->account);
+	struct weir_tenant *t, *fresh;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	refcount_set(&fresh->ref, 1);
+	fresh->uid = uid;
+	spin_lock_init(&fresh->lock);
+	INIT_LIST_HEAD(&fresh->ports);
+	INIT_WORK(&fresh->work, weir_tenant_work);
+	spin_lock(&weir_tenants_lock);
+	t = weir_tenant_find(uid);
+	if (!t)
+		hash_add(weir_tenants, &fresh->link, __kuid_val(uid));
+	spin_unlock(&weir_tenants_lock);
+	if (!t)
+		return fresh;
+	kfree(fresh);
+	return t;
+}
+
+/* weir_tenant_put() - any context but an interrupt */
+void weir_tenant_put(struct weir_tenant *t)
+{
+	if (!refcount_dec_and_lock(&t->ref, &weir_tenants_lock))
+		return;
+	hash_del(&t->link);
+	spin_unlock(&weir_tenants_lock);
+	kfree(t);
+}
+
+/* The next port in turn, with the list's reference; or NULL. */
+static struct weir_port *weir_tenant_next(struct weir_tenant *t)
+{
+	struct weir_port *port;
+
+	spin_lock(&t->lock);
+	port = list_first_entry_or_null(&t->ports, struct weir_port,
+					turn_link);
+	if (port)
+		list_del_init(&port->turn_link);
+	spin_unlock(&t->lock);
+	return port;
+}
+
+static void weir_tenant_work(struct work_struct *work)
+{
+	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
+	struct weir_port *port;
+	u32 n;
+
+	for (n = 0; n < WEIR_TURN_PORTS; n++) {
+		port = weir_tenant_next(t);
+		if (!port)
+			break;
+		weir_route_turn(port);
+		weir_port_put(port);
+		cond_resched();
+	}
+	if (n == WEIR_TURN_PORTS)
+		weir_work_queue(weir_router_wq, &t->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/**
+ * weir_tenant_slots() - how many calls may be looked at now
+ * @t: the user; only its own work asks.
+ * @want: how many there are.
+ *
+ * Deadlines are found by looking at all calls of a port. That is worth a bounded
+ * share of a processor; who has very many open calls is told a bit later.
+ */
+u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
+{
+	if (t->slots_at != jiffies) {
+		t->slots_at = jiffies;
+		t->slots = WEIR_TURN_SLOTS;
+	}
+	want = min(want, t->slots);
+	t->slots -= want;
+	return want;
+}
+
+/* weir_port_later() - have a worker do what there is to do for a port */
+void weir_port_later(struct weir_port *port)
+{
+	struct weir_tenant *t = port->tenant;
+
+	spin_lock(&t->lock);
+	if (list_empty(&port->turn_link)) {
+		weir_port_get(port);
+		list_add_tail(&port->turn_link, &t->ports);
+	}
+	spin_unlock(&t->lock);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+}
+
+/* weir_port_never() - the port's socket is gone: nothing is left to do */
+void weir_port_never(struct weir_port *port)
+{
+	struct weir_tenant *t = port->tenant;
+	bool listed;
+
+	spin_lock(&t->lock);
+	listed = !list_empty(&port->turn_link);
+	list_del_init(&port->turn_link);
+	spin_unlock(&t->lock);
+	if (listed)
+		weir_port_put(port);
+}
