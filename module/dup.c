@@ -109,7 +109,7 @@ struct weir_dups {
  * weir_dup_reply_create() - room for a reply
  * @kind: of the caller's.
  * @len: how long it is.
- * @gfp: how it is allocated.
+ * @gfp: how it is allocated; may sleep.
  *
  * The caller fills in the bytes before anybody else sees it.
  *
@@ -119,7 +119,7 @@ struct weir_dup_reply *weir_dup_reply_create(u8 kind, u32 len, gfp_t gfp)
 {
 	struct weir_dup_reply *reply;
 
-	reply = kmalloc(struct_size(reply, bytes, len), gfp);
+	reply = kvmalloc(struct_size(reply, bytes, len), gfp);
 	if (!reply)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&reply->refs, 1);
@@ -135,7 +135,7 @@ struct weir_dup_reply *weir_dup_reply_create(u8 kind, u32 len, gfp_t gfp)
 void weir_dup_reply_put(struct weir_dup_reply *reply)
 {
 	if (reply && refcount_dec_and_test(&reply->refs))
-		kfree(reply);
+		kvfree_rcu(reply, rcu);
 }
 
 static struct weir_dup_reply *weir_dup_reply_get(struct weir_dup_reply *reply)

@@ -58,12 +58,14 @@ struct weir_dup_waiter {
 /**
  * struct weir_dup_reply - what a request was answered with
  * @refs: the table's, and those who deliver it.
+ * @rcu: frees it, from under a lock too.
  * @kind: of the caller's.
  * @len: of @bytes.
  * @bytes: the reply; not changed any more once the table has it.
  */
 struct weir_dup_reply {
 	refcount_t	refs;
+	struct rcu_head	rcu;
 	u8		kind;
 	u32		len;
 	u8		bytes[];

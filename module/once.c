@@ -3,8 +3,7 @@
  * The calls of once.h. A reply is remembered, and those who wait are told, by a
  * work, because that may take long and the reply's way may not.
  *
- * Process context; weir_once_leave() and weir_once_replied() under post.lock of
- * the caller's inbox.
+ * Process context; weir_once_leave() under post.lock of the caller's inbox.
  */
 #include <linux/random.h>
 #include <linux/sched/mm.h>
@@ -59,10 +58,14 @@ static void weir_once_hand_on(struct weir_once *once,
 	}
 out:
 	spin_unlock(&post->lock);
-	if (fits)
-		weir_place_fill(&at, reply->bytes, reply->len,
+	if (fits) {
+		weir_copy_pieces((u8 *)(weir_ring_at(&port->inbox->view,
+						     at.pos) + 1),
+				 reply->bytes, reply->len);
+		weir_place_show(&at, reply->len,
 				(u64)reply->kind << WEIR_KIND_SHIFT, handle,
 				tag_key, 0);
+	}
 	weir_inbox_wake(port->inbox);
 }
 
@@ -191,28 +194,29 @@ void weir_once_leave(struct weir_call *call)
 }
 
 /**
- * weir_once_replied() - a call with a key has its reply
- * @caller: whose call it is; its memory cgroup pays, not that of who replies.
- * @call: the call, about to be ended.
- * @m: the reply.
+ * weir_once_remember() - the call of a first has had its reply, and is over
+ * @once: the first; not the caller's any more.
+ * @caller: whose call it was; its memory cgroup pays, not that of who replies.
+ * @r: the reply.
+ *
+ * Sleeps.
  */
-void weir_once_replied(struct weir_port *caller, struct weir_call *call,
-		       const struct weir_parcel *m)
+void weir_once_remember(struct weir_once *once, struct weir_port *caller,
+			const struct weir_once_reply *r)
 {
 	struct mem_cgroup *old = set_active_memcg(caller->memcg);
-	struct weir_once *once = call->once;
-	struct weir_dup_reply *reply;
+	struct weir_dup_reply *reply = NULL;
 
-	call->once = NULL;
 	/* one that is too large to be remembered is nobody else's either */
-	reply = m->len > once->set->bytes ? NULL :
-		weir_dup_reply_create(m->kind, m->len, GFP_ATOMIC |
-				      __GFP_ACCOUNT | __GFP_NOWARN);
+	if (r->len <= once->set->bytes)
+		reply = weir_dup_reply_create(r->kind, r->len,
+					      GFP_KERNEL_ACCOUNT |
+					      __GFP_NOWARN);
 	set_active_memcg(old);
 	if (IS_ERR(reply))
 		reply = NULL;
 	if (reply)
-		memcpy(reply->bytes, m->payload, m->len);
+		weir_copy_pieces(reply->bytes, r->from, r->len);
 	weir_once_over(once, reply);
 }
 

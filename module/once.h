@@ -69,6 +69,18 @@ struct weir_once {
 	u64			name;
 };
 
+/**
+ * struct weir_once_reply - a reply that is to be remembered, in an outbox
+ * @from: its bytes.
+ * @len: how many.
+ * @kind: enum weir_kind.
+ */
+struct weir_once_reply {
+	const u8	*from;
+	u32		len;
+	u8		kind;
+};
+
 struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes);
 void weir_once_set_put(struct weir_once_set *set);
@@ -77,7 +89,7 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		    struct weir_dup_reply **reply);
 void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply);
 void weir_once_leave(struct weir_call *call);
-void weir_once_replied(struct weir_port *caller, struct weir_call *call,
-		       const struct weir_parcel *m);
+void weir_once_remember(struct weir_once *once, struct weir_port *caller,
+			const struct weir_once_reply *r);
 
 #endif /* _WEIR_ONCE_H */

@@ -243,6 +243,7 @@ void weir_port_retries(struct weir_port *port)
 		ret = weir_port_retry(port);
 		if (ret)
 			break;
+		cond_resched();
 	}
 	weir_route_settle(port);
 	if (port->run.wait_for) {

@@ -309,6 +309,42 @@ static void weir_reply_lost(struct weir_port *caller,
 	weir_refused(target->route, (u32)tag_key, &fault);
 }
 
+/* The reply to the first of its key is remembered when the stretch is over. */
+static void weir_reply_keep(struct weir_run *run, struct weir_port *caller,
+			    struct weir_call *call, const struct weir_parcel *m)
+{
+	run->replied = call->once;
+	run->replied_to = caller;
+	/* under its lock it has a call, and so is not being freed */
+	weir_port_get(caller);
+	call->once = NULL;
+	run->reply.from = m->payload;
+	run->reply.len = m->len;
+	run->reply.kind = m->kind;
+}
+
+/* The copy, now or when the stretch is over. */
+static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
+			    const struct weir_parcel *m, u8 flags, u32 handle,
+			    u64 tag_key)
+{
+	const struct weir_copy copy = {
+		.at = *at,
+		.from = m->payload,
+		.len = m->len,
+		.shape = (u64)m->kind << WEIR_KIND_SHIFT |
+			 (u64)flags << WEIR_FLAGS_SHIFT,
+		.route = handle,
+		.tag_key = tag_key,
+	};
+
+	if (m->len > WEIR_PIECE_BYTES)
+		weir_copy_later(run, &copy);
+	else
+		weir_place_fill(at, m->payload, m->len, copy.shape, handle,
+				tag_key, 0);
+}
+
 /*
  * A reply or an error from a target, to whoever called, in all its cases.
  * Returns 0 or WEIR_HELD.
@@ -329,6 +365,8 @@ static noinline int weir_reply_one(struct weir_port *port,
 	int more = 0;
 	u64 keep;
 
+	if (weir_copy_left(run, m->len))
+		return WEIR_HELD;
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
 	if (unlikely(port->held_pos == m->pos))
@@ -365,7 +403,7 @@ static noinline int weir_reply_one(struct weir_port *port,
 	tag_key = call->tag_key;
 	post->kept--;
 	if (unlikely(call->once) && good)
-		weir_once_replied(caller, call, m);
+		weir_reply_keep(run, caller, call, m);
 	if (unlikely(call->parent != WEIR_CALL_NONE))
 		more = weir_call_child_done(caller, call, good);
 	else
@@ -375,10 +413,7 @@ static noinline int weir_reply_one(struct weir_port *port,
 	spin_unlock(&post->lock);
 	if (likely(fits)) {
 		if (likely(more >= 0))
-			weir_place_fill(&at, m->payload, m->len,
-					(u64)m->kind << WEIR_KIND_SHIFT |
-					(u64)more << WEIR_FLAGS_SHIFT,
-					handle, tag_key, 0);
+			weir_reply_fill(run, &at, m, more, handle, tag_key);
 		else
 			weir_place_abort(&at, total);
 	}

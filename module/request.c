@@ -179,7 +179,11 @@ static noinline void weir_hand_one(struct weir_port *port,
 		weir_call_sent(port, call, target,
 			       at->pos + at->inbox->view.secret, round);
 	}
-	weir_place_request(at, m, name, way->deadline_ns);
+	if (unlikely(m->len > WEIR_PIECE_BYTES))
+		weir_copy_request(&port->run, at, m, call, name,
+				  way->deadline_ns);
+	else
+		weir_place_request(at, m, name, way->deadline_ns);
 }
 
 /*
@@ -453,28 +457,48 @@ int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 	return 0;
 }
 
-/* A reply that no target gives now: one that was kept. */
+/*
+ * A reply that no target gives now: one that was kept; of a route, or @reply,
+ * a reference to which is taken if need be.
+ */
 static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
-			  u8 kind, u8 flags, const u8 *data, u32 len)
+			  u8 kind, u8 flags, const u8 *data, u32 len,
+			  struct weir_dup_reply *reply)
 {
-	struct weir_place at = { .inbox = port->inbox };
 	struct weir_post *post = &port->inbox->post;
+	struct weir_copy copy = {
+		.at.inbox = port->inbox,
+		.from = data,
+		.len = len,
+		.shape = (u64)kind << WEIR_KIND_SHIFT |
+			 (u64)flags << WEIR_FLAGS_SHIFT,
+		.route = m->route,
+		.tag_key = m->tag_key,
+		.reply = reply,
+	};
 	u32 total = weir_ring_need(len);
 	u64 keep;
 	bool got;
 
+	if (weir_copy_left(&port->run, len))
+		return WEIR_HELD;
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
-	got = weir_inbox_claim(port->inbox, total, keep, &at.pos, &at.seq);
+	got = weir_inbox_claim(port->inbox, total, keep, &copy.at.pos,
+			       &copy.at.seq);
 	spin_unlock(&post->lock);
 	if (!got && total > weir_ring_bytes(&port->inbox->view))
 		return weir_send_refuse(port, m, NULL, NULL,
 					WEIR_REASON_TOO_LARGE, 0);
 	if (!got)
 		return weir_run_hold(&port->run, port->inbox, total);
-	weir_place_fill(&at, data, len, (u64)kind << WEIR_KIND_SHIFT |
-			(u64)flags << WEIR_FLAGS_SHIFT,
-			m->route, m->tag_key, 0);
+	if (len > WEIR_PIECE_BYTES) {
+		refcount_inc(&reply->refs);
+		weir_copy_later(&port->run, &copy);
+	} else {
+		weir_place_fill(&copy.at, data, len, copy.shape, m->route,
+				m->tag_key, 0);
+	}
 	return 0;
 }
 
@@ -501,7 +525,10 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 	if (target->next || weir_target_open(target) ||
 	    weir_target_claim(target, m, &one, &at))
 		return;
-	weir_place_request(&at, m, 0, deadline_ns);
+	if (m->len > WEIR_PIECE_BYTES)
+		weir_copy_request(&port->run, &at, m, NULL, 0, deadline_ns);
+	else
+		weir_place_request(&at, m, 0, deadline_ns);
 	weir_run_touch(&port->run, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
@@ -640,12 +667,14 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 		*canned = way.canned;
 		return ret;
 	}
+	if (ret == WEIR_HELD && port->run.left_over)
+		return ret;
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(port, m, way.deadline_ns,
 					  way.answers);
 	if (way.canned) {
 		ret = weir_send_kept(port, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
-				     way.canned->data, way.canned->len);
+				     way.canned->data, way.canned->len, NULL);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
 		return ret;
@@ -688,7 +717,7 @@ static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
 		ret = 0;
 		if (reply)
 			ret = weir_send_kept(port, m, reply->kind, 0,
-					     reply->bytes, reply->len);
+					     reply->bytes, reply->len, reply);
 		weir_dup_reply_put(reply);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_DUPS, 1);
@@ -783,7 +812,7 @@ int weir_route_again(struct weir_port *port, struct weir_call *call)
 	if (ret > 0 && canned) {
 		ret = weir_send_kept(port, &m, WEIR_KIND_REPLY,
 				     WEIR_REC_ROUTER, canned->data,
-				     canned->len);
+				     canned->len, NULL);
 		if (!ret) {
 			spin_lock(&post->lock);
 			weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
@@ -799,5 +828,7 @@ int weir_route_again(struct weir_port *port, struct weir_call *call)
 	}
 	weir_run_pause(&port->run);
 	rcu_read_unlock();
+	if (port->run.ncopies)
+		weir_copies_make(&port->run);
 	return ret;
 }

@@ -13,6 +13,7 @@
  * Process context.
  */
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "request.h"
 
@@ -64,6 +65,8 @@ void weir_route_begin(struct weir_port *port)
 	run->caller = NULL;
 	run->once = NULL;
 	run->wait_for = NULL;
+	run->brief = false;
+	run->left_over = false;
 	run->ntouched = 0;
 }
 
@@ -276,6 +279,10 @@ static int weir_route_stretch(struct weir_port *port)
 					ret = WEIR_READ_MORE;
 				break;
 			}
+			if (unlikely(weir_copy_left(run, m.total))) {
+				ret = WEIR_HELD;
+				break;
+			}
 			if (m.end != tail && m.small &&
 			    (m.kind == WEIR_KIND_REQUEST ||
 			     m.kind == WEIR_KIND_EVENT))
@@ -303,7 +310,8 @@ static int weir_route_stretch(struct weir_port *port)
 		weir_hand_drop(v, &m, run->used);
 		done += n - m.n;
 		ret = 1;
-		if (done >= WEIR_RUN_MESSAGES ||
+		if (done >= WEIR_RUN_MESSAGES || unlikely(run->ncopies) ||
+		    unlikely(run->replied) ||
 		    m.pos - begin >= WEIR_RUN_BYTES ||
 		    run->looks > WEIR_LOOKS_MAX) {
 			pos = m.pos;
@@ -334,7 +342,7 @@ static __always_inline bool weir_route_alone(struct weir_port *port)
 		return false;
 	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
 	end = pos + weir_ring_need((u32)shape);
-	if (!weir_shape_plain(v, shape) || (s64)(tail - end) < 0 ||
+	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
 	    (tail != end && weir_committed(v, end)))
 		return false;
 	port->starved = false;
@@ -398,18 +406,29 @@ static void weir_port_held(struct weir_port *port)
 	spin_unlock(&post->lock);
 }
 
+/* Its owner is killed, and has not begun to close what it has. */
+static bool weir_run_killed(void)
+{
+	return fatal_signal_pending(current) && !(current->flags & PF_EXITING);
+}
+
 /*
- * A walk, in as many stretches as it takes, until @end at most. Returns whether
- * there is more, and no need to wait for it.
+ * A walk, in as many stretches as it takes, until @end at most; @brief: without
+ * large copies. Returns whether there is more, and no need to wait for it.
  */
-static noinline bool weir_route_walk(struct weir_port *port, u64 end)
+static noinline bool weir_route_walk(struct weir_port *port, u64 end,
+				     bool brief)
 {
 	struct weir_run *run = &port->run;
 	int ret;
 
 	do {
 		weir_route_begin(port);
+		run->brief = brief;
 		ret = weir_route_stretch(port);
+		/* before the space that they come from is given back */
+		if (unlikely(run->ncopies) || unlikely(run->replied))
+			weir_copies_make(run);
 		weir_route_settle(port);
 		if (unlikely(run->slots) && weir_port_more(port)) {
 			ret = 1;
@@ -425,7 +444,7 @@ static noinline bool weir_route_walk(struct weir_port *port, u64 end)
 		}
 		cond_resched();
 	} while (ret > 0 && (s64)(end - port->pos) > 0 &&
-		 !fatal_signal_pending(current));
+		 !weir_run_killed());
 	return ret > 0;
 }
 
@@ -452,7 +471,8 @@ void weir_route_run(struct weir_port *port)
 			weir_route_resume(port);
 		if (!weir_route_alone(port) && !weir_route_none(port) &&
 		    weir_route_walk(port, port->pos +
-				    weir_ring_bytes(&port->outbox->view)))
+				    weir_ring_bytes(&port->outbox->view),
+				    false))
 			weir_port_later(port);
 		if (unlikely(port->walk.inbox))
 			weir_waiter_done(&port->walk);
@@ -485,9 +505,29 @@ void weir_route_turn(struct weir_port *port)
 		weir_waiter_look(&port->walk);
 		weir_port_tick(port);
 		if (!weir_route_none(port) &&
-		    weir_route_walk(port, port->pos + 1))
+		    weir_route_walk(port, port->pos + 1, false))
 			weir_port_later(port);
 		weir_waiter_done(&port->walk);
+	}
+	weir_run_unlock(port);
+}
+
+/**
+ * weir_route_poll() - route some of what a socket has committed
+ * @port: the socket's; a polling thread has found something.
+ *
+ * One stretch, unless somebody else is at it. What takes long is left to a worker
+ * of the user.
+ */
+void weir_route_poll(struct weir_port *port)
+{
+	if (!mutex_trylock(&port->run_lock))
+		return;
+	if (likely(port->ws) && !weir_route_alone(port) &&
+	    !weir_route_none(port)) {
+		weir_route_walk(port, port->pos + 1, true);
+		if (port->run.left_over)
+			weir_port_later(port);
 	}
 	weir_run_unlock(port);
 }

@@ -327,7 +327,10 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 
 /* A walk lets others run after so many messages, or bytes. */
 #define WEIR_RUN_MESSAGES	64
-#define WEIR_RUN_BYTES		SZ_256K
+#define WEIR_RUN_BYTES		SZ_64K
+
+/* What is longer is copied in pieces of so much, outside of RCU. */
+#define WEIR_PIECE_BYTES	WEIR_RUN_BYTES
 
 /*
  * Messages that are handed on together, a hand: small ones that follow one
@@ -339,6 +342,44 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 
 /* Inboxes written to before their readers are woken. */
 #define WEIR_TOUCHED_MAX	16
+
+/**
+ * struct weir_place - space for a record in an inbox
+ * @inbox: where.
+ * @pos: of the record.
+ * @seq: its record count.
+ */
+struct weir_place {
+	struct weir_ring	*inbox;
+	u64			pos;
+	u32			seq;
+};
+
+/**
+ * struct weir_copy - a copy that is made when the stretch is over; see copy.c
+ * @at: where; the inbox is held.
+ * @from: what; of the walk's own outbox, or of @reply.
+ * @len: bytes.
+ * @shape: kind and flags of the record.
+ * @route: of the record.
+ * @tag_key: likewise.
+ * @deadline_ns: likewise; 0: none.
+ * @call: a request: not made any more when this has ended; NULL.
+ * @name: of @call.
+ * @reply: a reply that was remembered, held; NULL.
+ */
+struct weir_copy {
+	struct weir_place	at;
+	const u8		*from;
+	u32			len;
+	u64			shape;
+	u32			route;
+	u64			tag_key;
+	u64			deadline_ns;
+	struct weir_call	*call;
+	u64			name;
+	struct weir_dup_reply	*reply;
+};
 
 /**
  * struct weir_run - a walk of an outbox in progress
@@ -367,6 +408,14 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
  * @nserved: how many.
  * @wait_for: inbox that the walk has to wait for, held; NULL.
  * @wait_bytes: room that it needs there.
+ * @brief: large copies are left to a worker.
+ * @left_over: the message that it has stopped at is.
+ * @copies: to be made when the stretch is over; @own or allocated, or NULL.
+ * @ncopies: how many.
+ * @own: of one message, and of one for a mirror.
+ * @replied: the first of its key that a reply is for; NULL.
+ * @replied_to: the caller that has made it; held.
+ * @reply: that reply, in the outbox.
  * @lens: lengths of the messages in a hand.
  * @ends: of their records.
  * @ntouched: entries of @touched.
@@ -395,6 +444,14 @@ struct weir_run {
 	u32			nserved;
 	struct weir_ring	*wait_for;
 	u64			wait_bytes;
+	bool			brief;
+	bool			left_over;
+	struct weir_copy	*copies;
+	u32			ncopies;
+	struct weir_copy	own[2];
+	struct weir_once	*replied;
+	struct weir_port	*replied_to;
+	struct weir_once_reply	reply;
 	u32			lens[WEIR_HAND_MAX];
 	u64			ends[WEIR_HAND_MAX];
 	u32			ntouched;
@@ -503,6 +560,7 @@ struct weir_waiter {
  * @busy: a worker has found run_lock taken: who has it calls it again.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
+ * @poll_user: what that polls for the user; poll_lock.
  * @poll_link: in its list, or in that of ports without; likewise.
  * @timer: deadlines and requests to be sent again.
  */
@@ -550,6 +608,7 @@ struct weir_port {
 	struct list_head	turn_link;
 	bool			busy;
 	struct weir_poller	*poller;
+	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
 	struct delayed_work	timer;
 };
@@ -620,6 +679,7 @@ void weir_route_begin(struct weir_port *port);
 void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port);
 void weir_route_turn(struct weir_port *port);
+void weir_route_poll(struct weir_port *port);
 
 /* --- request.c --- */
 int weir_route_again(struct weir_port *port, struct weir_call *call);

@@ -15,12 +15,14 @@
  * @target: the target.
  * @at: space in its inbox.
  * @round: of its breaker.
- * @name: of the call, 0: no answer is wanted.
+ * @call: its call, NULL: no answer is wanted.
+ * @name: of the call, or 0.
  */
 struct weir_branch {
 	struct weir_target	*target;
 	struct weir_place	at;
 	u32			round;
+	struct weir_call	*call;
 	u64			name;
 };
 
@@ -39,6 +41,7 @@ static u32 weir_branches_claim(struct weir_port *port,
 		u32 one = 1;
 
 		b->target = plan->targets[i];
+		b->call = NULL;
 		b->name = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
@@ -90,6 +93,7 @@ static void weir_branches_enter(struct weir_port *port,
 		call->parent = parent->slot;
 		call->sibling = parent->sibling;
 		parent->sibling = call->slot;
+		b->call = call;
 		b->name = call->name;
 		weir_call_sent(port, call, b->target,
 			       b->at.pos + b->at.inbox->view.secret, b->round);
@@ -113,15 +117,20 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
+	struct weir_run *run = &port->run;
 	struct weir_branch *branches;
 	int worst = WEIR_REASON_NO_TARGET;
 	u32 i, n, least = 1;
+	bool later;
 
 	if (answer && plan->n + 1 > port->calls.most)
 		return WEIR_REASON_LIMIT;
 	if (!weir_way_look(&port->run, way, plan->n * WEIR_LOOKS_ASK))
 		return WEIR_REASON_TRIES;
 	/* before anything is taken from a target */
+	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;
+	if (later && weir_copy_left(run, U32_MAX))
+		return WEIR_HELD;
 	if (answer && !weir_port_ready(port, plan->n, plan->n + 1)) {
 		if (port->run.no_slots && plan->n + 1 > port->calls.size) {
 			worst = port->run.no_slots;
@@ -135,6 +144,11 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	}
 	branches = kmalloc_array(plan->n + 1, sizeof(*branches),
 				 GFP_ATOMIC | __GFP_NOWARN);
+	/* one more for a mirror */
+	if (branches && later && !weir_copies_reserve(run, plan->n + 1)) {
+		kfree(branches);
+		branches = NULL;
+	}
 	if (!branches)
 		return WEIR_REASON_NO_MEMORY;
 	n = weir_branches_claim(port, m, plan, branches, &worst);
@@ -157,12 +171,19 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 			weir_place_abort(&b->at, weir_parcel_need(m));
 			continue;
 		}
-		weir_place_request(&b->at, m, b->name, way->deadline_ns);
-		weir_run_touch(&port->run, b->at.inbox);
+		if (later)
+			weir_copy_request(run, &b->at, m, b->call, b->name,
+					  way->deadline_ns);
+		else
+			weir_place_request(&b->at, m, b->name,
+					   way->deadline_ns);
+		weir_run_touch(run, b->at.inbox);
 		if (answer)
 			weir_target_watch(b->target);
 	}
 	kfree(branches);
+	if (later && !run->ncopies)
+		weir_copies_free(run);
 	way->sent = 1;
 	return worst;
 }

@@ -76,22 +76,22 @@ struct weir_parcel {
 	const u64	*ends;
 };
 
-/**
- * struct weir_place - space for a record in an inbox
- * @inbox: where.
- * @pos: of the record.
- * @seq: its record count.
- */
-struct weir_place {
-	struct weir_ring	*inbox;
-	u64			pos;
-	u32			seq;
-};
-
 /* Messages that are left, as if they were all as long as this one. */
 static inline u32 weir_run_ahead(const struct weir_run *run)
 {
 	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
+}
+
+/*
+ * Is a message left to a worker for the bytes that are to be copied? True in a
+ * walk that makes no large copies; it is over then.
+ */
+static __always_inline bool weir_copy_left(struct weir_run *run, u64 bytes)
+{
+	if (likely(bytes <= WEIR_PIECE_BYTES) || !run->brief)
+		return false;
+	run->left_over = true;
+	return true;
 }
 
 /* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
@@ -124,6 +124,14 @@ static __always_inline bool weir_shape_plain(const struct weir_ring_view *v,
 	return !(shape >> WEIR_EXT_SHIFT) &&
 	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
 	       (u32)shape <= weir_ring_max_len(v);
+}
+
+/* The same of one that is not copied in pieces; some such may not fit the ring. */
+static __always_inline bool weir_shape_short(u64 shape)
+{
+	return !(shape >> WEIR_EXT_SHIFT) &&
+	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
+	       (u32)shape <= WEIR_PIECE_BYTES - WEIR_HEADER_BYTES;
 }
 
 /*
@@ -288,6 +296,23 @@ weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
 }
 
+/* The same where the payload has been copied already; any length. */
+static inline void weir_place_show(const struct weir_place *at, u32 len,
+				   u64 shape, u32 route, u64 tag_key,
+				   u64 deadline_ns)
+{
+	const struct weir_ring_view *v = &at->inbox->view;
+	struct weir_record *rec = weir_ring_at(v, at->pos);
+
+	if (deadline_ns) {
+		shape |= 1ULL << WEIR_EXT_SHIFT;
+		*(u64 *)(rec + 1) = deadline_ns;
+	}
+	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
+		       tag_key);
+	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
+}
+
 /*
  * The same for one of a hand. The ring is mapped twice, one behind the other,
  * so what is less than a ring can be gone through by address. @at: where; moves
@@ -384,6 +409,16 @@ static __always_inline void weir_port_release(struct weir_port *port)
 	if (pos != READ_ONCE(cursor->pos))
 		smp_store_release(&cursor->pos, pos);		/* (D) */
 }
+
+/* copy.c */
+void weir_copy_pieces(u8 *to, const u8 *from, u32 len);
+bool weir_copies_reserve(struct weir_run *run, u32 n);
+void weir_copy_later(struct weir_run *run, const struct weir_copy *copy);
+void weir_copy_request(struct weir_run *run, const struct weir_place *at,
+		       const struct weir_parcel *m, struct weir_call *call,
+		       u64 name, u64 deadline_ns);
+void weir_copies_make(struct weir_run *run);
+void weir_copies_free(struct weir_run *run);
 
 /* answer.c */
 void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,

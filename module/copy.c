@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Large copies. A message that is copied under rcu_read_lock() would keep the
+ * processor from all others for as long as that takes. Of a large one, and of
+ * one that goes to many, only the space is claimed and the call entered there;
+ * the copies are made when the stretch is over, in pieces, between which others
+ * may run, and are then committed. Until then the inboxes and what is copied
+ * from are held; a call that ends meanwhile leaves an aborted record.
+ *
+ * What is told to the reader comes last, as in any record, so it makes no
+ * difference to it.
+ *
+ * Process context, under run_lock. A polling thread makes none of them: it
+ * leaves such a message to a worker of its user.
+ */
+#include <linux/slab.h>
+
+#include "walk.h"
+
+/**
+ * weir_copy_pieces() - copy bytes, and let others run in between
+ * @to: to.
+ * @from: from; may be changed by its owner meanwhile.
+ * @len: how many.
+ *
+ * Sleeps.
+ */
+void weir_copy_pieces(u8 *to, const u8 *from, u32 len)
+{
+	u32 n;
+
+	for (; len; len -= n, to += n, from += n) {
+		n = min_t(u32, len, WEIR_PIECE_BYTES);
+		memcpy(to, from, n);
+		cond_resched();
+	}
+}
+
+/**
+ * weir_copies_reserve() - room for the copies of a message to several
+ * @run: the walk; it has none yet.
+ * @n: how many.
+ *
+ * Return: false without memory.
+ */
+bool weir_copies_reserve(struct weir_run *run, u32 n)
+{
+	struct weir_copy *copies;
+
+	copies = kmalloc_array(n, sizeof(*copies), GFP_ATOMIC | __GFP_NOWARN);
+	if (!copies)
+		return false;
+	run->copies = copies;
+	return true;
+}
+
+/**
+ * weir_copy_later() - make a copy when the stretch is over
+ * @run: the walk; one copy of a message and one for a mirror have room in it,
+ *	others have been reserved.
+ * @copy: what to copy; all but the inbox's reference, which is taken here.
+ */
+void weir_copy_later(struct weir_run *run, const struct weir_copy *copy)
+{
+	if (!run->ncopies && !run->copies)
+		run->copies = run->own;
+	weir_ring_get(copy->at.inbox);
+	run->copies[run->ncopies++] = *copy;
+}
+
+/*
+ * weir_copy_request() - the same for a request; @call may be NULL, the rest is as
+ * in weir_place_request()
+ */
+void weir_copy_request(struct weir_run *run, const struct weir_place *at,
+		       const struct weir_parcel *m, struct weir_call *call,
+		       u64 name, u64 deadline_ns)
+{
+	const struct weir_copy copy = {
+		.at = *at,
+		.from = m->payload,
+		.len = m->len,
+		.shape = (u64)m->kind << WEIR_KIND_SHIFT |
+			 (u64)(m->flags & WEIR_REC_IDEMPOTENT) <<
+			 WEIR_FLAGS_SHIFT,
+		.route = (u32)name,
+		.tag_key = name >> 32 | (m->tag_key & ~0xffffffffULL),
+		.deadline_ns = m->deadline_ns ? deadline_ns : 0,
+		.call = call,
+		.name = name,
+	};
+
+	weir_copy_later(run, &copy);
+}
+
+/* The call that it is of has ended, or is to be sent to another target. */
+static bool weir_copy_over(const struct weir_copy *c)
+{
+	return c->call && (READ_ONCE(c->call->name) != c->name ||
+			   weir_call_state(c->call) != WEIR_CALL_SENT);
+}
+
+static void weir_copy_make(const struct weir_copy *c)
+{
+	const struct weir_ring_view *v = &c->at.inbox->view;
+	u8 *to = (u8 *)(weir_ring_at(v, c->at.pos) + 1);
+	u32 done, n, ext = c->deadline_ns ? 8 : 0;
+
+	for (done = 0; done < c->len; done += n) {
+		if (weir_copy_over(c)) {
+			weir_place_abort(&c->at, weir_ring_need(c->len + ext));
+			return;
+		}
+		n = min_t(u32, c->len - done, WEIR_PIECE_BYTES);
+		memcpy(to + ext + done, c->from + done, n);
+		cond_resched();
+	}
+	/* all is there but the header and the deadline */
+	weir_place_show(&c->at, c->len, c->shape, c->route, c->tag_key,
+			c->deadline_ns);
+}
+
+/**
+ * weir_copies_make() - make the copies of a stretch that is over
+ * @run: the walk.
+ *
+ * Not under rcu_read_lock().
+ */
+void weir_copies_make(struct weir_run *run)
+{
+	u32 i;
+
+	for (i = 0; i < run->ncopies; i++) {
+		struct weir_copy *c = &run->copies[i];
+
+		weir_copy_make(c);
+		weir_inbox_wake(c->at.inbox);
+		weir_ring_put(c->at.inbox);
+		weir_dup_reply_put(c->reply);
+	}
+	weir_copies_free(run);
+	if (run->replied) {
+		weir_once_remember(run->replied, run->replied_to, &run->reply);
+		weir_port_put(run->replied_to);
+		run->replied = NULL;
+	}
+}
+
+/* weir_copies_free() - those that were reserved, made or not wanted */
+void weir_copies_free(struct weir_run *run)
+{
+	if (run->copies != run->own)
+		kfree(run->copies);
+	run->copies = NULL;
+	run->ncopies = 0;
+}
