@@ -6,10 +6,13 @@
  * (WEIR_WAKE_ROUTER, by the rule of wake.c) and sleeps until one does.
  *
  * Each port belongs to one thread, the one with the fewest; without a thread,
- * its owner's kicks do everything. Process context.
+ * its owner's kicks do everything. In a round each user has a turn, and in that
+ * each of its ports, so that nobody's flood takes the thread from the others.
+ * Process context.
  */
 #include <linux/cpu.h>
 #include <linux/kthread.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "router.h"
@@ -17,14 +20,39 @@
 /* Rounds through the ports before anything else is looked at. */
 #define WEIR_POLL_ROUNDS	64
 
+/*
+ * Ports of one user that a thread polls. The owners of others kick: looking at
+ * very many takes long.
+ */
+#define WEIR_POLL_PORTS		64
+
+/* What a user's turn takes at most, in bytes of ring, a look at each port added. */
+#define WEIR_POLL_BYTES		SZ_32K
+#define WEIR_POLL_LOOK		SZ_4K
+
+/**
+ * struct weir_poll_user - what a thread polls for one user
+ * @tenant: the user.
+ * @ports: by weir_port.poll_link; the one that is next in turn is the first.
+ * @broken: ports whose outbox is broken; by the same.
+ * @nports: how many in both; poll_lock.
+ * @link: in weir_poller.users.
+ */
+struct weir_poll_user {
+	struct weir_tenant	*tenant;
+	struct list_head	ports;
+	struct list_head	broken;
+	u32			nports;
+	struct list_head	link;
+};
+
 /**
  * struct weir_poller - one thread
  * @task: it.
- * @lock: guards @ports and @broken, and rounds through the ports.
+ * @lock: guards @users and what is in them, and rounds through them.
  * @wanted: somebody waits for @lock; poll_lock.
- * @ports: by weir_port.poll_link.
- * @broken: ports whose outbox is broken; by the same.
- * @nports: how many in both; poll_lock.
+ * @users: each has a turn in a round.
+ * @nports: ports of all of them; poll_lock.
  * @asleep: its ports' owners are asked to kick.
  * @cpus: scratch for the fence.
  * @link: in weir_pollers.
@@ -33,8 +61,7 @@ struct weir_poller {
 	struct task_struct	*task;
 	struct mutex		lock;
 	bool			wanted;
-	struct list_head	ports;
-	struct list_head	broken;
+	struct list_head	users;
 	u32			nports;
 	bool			asleep;
 	cpumask_var_t		cpus;
@@ -87,22 +114,46 @@ static void weir_port_owner_cpus(struct weir_port *port, struct cpumask *cpus)
 }
 
 /*
- * One look at each port; returns whether any had something. A ring that its
- * owner has broken is looked at no more: what lies there never goes.
+ * One user's turn: a stretch of each port that has something, until it has had
+ * its share; who comes behind that is the first next time. Returns whether any
+ * had something. A ring that its owner has broken is looked at no more: what lies
+ * there never goes.
  */
-static __always_inline bool weir_poller_round(struct weir_poller *p)
+static __always_inline bool weir_poll_turn(struct weir_poll_user *u)
 {
-	struct weir_port *port, *next;
+	struct weir_port *port;
 	bool busy = false;
+	u64 used = 0, pos;
 
-	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
+	list_for_each_entry(port, &u->ports, poll_link) {
 		if (!weir_port_pending(port))
 			continue;
-		weir_route_run(port);
+		pos = port->pos;
+		weir_route_poll(port);
 		busy = true;
-		if (unlikely(!weir_ring_live(port->outbox)))
-			list_move_tail(&port->poll_link, &p->broken);
+		pos = READ_ONCE(port->pos) - pos;
+		if (unlikely(!pos) && !weir_ring_live(port->outbox)) {
+			list_move_tail(&port->poll_link, &u->broken);
+			break;
+		}
+		used += WEIR_POLL_LOOK + pos;
+		if (unlikely(used >= WEIR_POLL_BYTES)) {
+			/* the list begins behind this one from now on */
+			list_move(&u->ports, &port->poll_link);
+			break;
+		}
 	}
+	return busy;
+}
+
+/* One look at each port; returns whether any had something. */
+static __always_inline bool weir_poller_round(struct weir_poller *p)
+{
+	struct weir_poll_user *u;
+	bool busy = false;
+
+	list_for_each_entry(u, &p->users, link)
+		busy |= weir_poll_turn(u);
 	return busy;
 }
 
@@ -138,19 +189,25 @@ static void weir_poller_lock(struct weir_poller *p)
 
 static void weir_poller_sleep(struct weir_poller *p)
 {
+	struct weir_poll_user *u;
 	struct weir_port *port;
 	bool pending = false;
 
 	mutex_lock(&p->lock);
 	cpumask_clear(p->cpus);
 	WRITE_ONCE(p->asleep, true);
-	list_for_each_entry(port, &p->ports, poll_link) {
-		weir_port_ask(port, true);
-		weir_port_owner_cpus(port, p->cpus);
+	list_for_each_entry(u, &p->users, link) {
+		list_for_each_entry(port, &u->ports, poll_link) {
+			weir_port_ask(port, true);
+			weir_port_owner_cpus(port, p->cpus);
+		}
+		cond_resched();
 	}
 	weir_fence_cpus(p->cpus);				/* (C) */
-	list_for_each_entry(port, &p->ports, poll_link)
-		pending |= weir_port_pending(port);
+	list_for_each_entry(u, &p->users, link) {
+		list_for_each_entry(port, &u->ports, poll_link)
+			pending |= weir_port_pending(port);
+	}
 	mutex_unlock(&p->lock);
 
 	set_current_state(TASK_INTERRUPTIBLE);
@@ -160,8 +217,11 @@ static void weir_poller_sleep(struct weir_poller *p)
 
 	mutex_lock(&p->lock);
 	WRITE_ONCE(p->asleep, false);
-	list_for_each_entry(port, &p->ports, poll_link)
-		weir_port_ask(port, false);
+	list_for_each_entry(u, &p->users, link) {
+		list_for_each_entry(port, &u->ports, poll_link)
+			weir_port_ask(port, false);
+		cond_resched();
+	}
 	mutex_unlock(&p->lock);
 }
 
@@ -184,18 +244,59 @@ static int weir_poller_thread(void *data)
 	return 0;
 }
 
-/* Under poll_lock. */
-static void weir_poller_give(struct weir_poller *p, struct weir_port *port)
+/* What a thread polls for a user; made if there is nothing. Under poll_lock. */
+static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
+					       struct weir_tenant *tenant)
 {
-	port->poller = p;
-	p->nports++;
+	struct weir_poll_user *u;
+
+	list_for_each_entry(u, &p->users, link) {
+		if (u->tenant == tenant)
+			return u;
+	}
+	u = kzalloc(sizeof(*u), GFP_KERNEL_ACCOUNT);
+	if (!u)
+		return NULL;
+	u->tenant = tenant;
+	INIT_LIST_HEAD(&u->ports);
+	INIT_LIST_HEAD(&u->broken);
 	weir_poller_lock(p);
-	list_move_tail(&port->poll_link, &p->ports);
+	list_add_tail(&u->link, &p->users);
+	mutex_unlock(&p->lock);
+	return u;
+}
+
+/* A user of whom nothing is polled any more. Under poll_lock and p->lock. */
+static void weir_poll_user_end(struct weir_poll_user *u)
+{
+	if (u->nports)
+		return;
+	list_del(&u->link);
+	kfree(u);
+}
+
+/*
+ * Under poll_lock. Returns false when the thread polls as many of the user's as
+ * it may, or there is no memory: then its owner kicks.
+ */
+static bool weir_poller_give(struct weir_poller *p, struct weir_port *port)
+{
+	struct weir_poll_user *u = weir_poller_user(p, port->tenant);
+
+	if (!u || u->nports == WEIR_POLL_PORTS)
+		return false;
+	port->poller = p;
+	port->poll_user = u;
+	p->nports++;
+	u->nports++;
+	weir_poller_lock(p);
+	list_move_tail(&port->poll_link, &u->ports);
 	if (!p->asleep)
 		weir_port_ask(port, false);
 	mutex_unlock(&p->lock);
 	/* it may have looked before this one was there */
 	weir_poll_kick(port);
+	return true;
 }
 
 /* Under poll_lock. */
@@ -220,9 +321,7 @@ void weir_poll_join(struct weir_port *port)
 
 	mutex_lock(&poll_lock);
 	p = weir_poller_idlest();
-	if (p)
-		weir_poller_give(p, port);
-	else
+	if (!p || !weir_poller_give(p, port))
 		list_add_tail(&port->poll_link, &weir_unpolled);
 	mutex_unlock(&poll_lock);
 }
@@ -243,6 +342,9 @@ void weir_poll_leave(struct weir_port *port)
 	WRITE_ONCE(port->poller, NULL);
 	if (p) {
 		p->nports--;
+		port->poll_user->nports--;
+		weir_poll_user_end(port->poll_user);
+		port->poll_user = NULL;
 		mutex_unlock(&p->lock);
 	}
 	mutex_unlock(&poll_lock);
@@ -281,8 +383,7 @@ static int weir_poller_start(unsigned int cpu)
 	if (!zalloc_cpumask_var(&p->cpus, GFP_KERNEL))
 		goto err_free;
 	mutex_init(&p->lock);
-	INIT_LIST_HEAD(&p->ports);
-	INIT_LIST_HEAD(&p->broken);
+	INIT_LIST_HEAD(&p->users);
 	p->task = kthread_create_on_cpu(weir_poller_thread, p, cpu,
 					"weir_poll/%u");
 	if (IS_ERR(p->task)) {
@@ -300,21 +401,34 @@ err_free:
 	return err;
 }
 
-static void weir_poller_stop(struct weir_poller *p)
+/* From here on the owners kick. Under poll_lock, the thread has ended. */
+static void weir_poll_user_stop(struct weir_poller *p, struct weir_poll_user *u)
 {
 	struct weir_port *port, *next;
 
-	list_del(&p->link);
-	kthread_stop(p->task);
-	list_splice_init(&p->broken, &p->ports);
-	/* from here on the owners kick; what they committed before is routed */
-	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
+	list_splice_init(&u->broken, &u->ports);
+	list_for_each_entry_safe(port, next, &u->ports, poll_link) {
 		WRITE_ONCE(port->poller, NULL);
+		port->poll_user = NULL;
 		list_move_tail(&port->poll_link, &weir_unpolled);
 		weir_port_ask(port, true);
 		weir_port_owner_cpus(port, p->cpus);
 	}
+	list_del(&u->link);
+	kfree(u);
+}
+
+static void weir_poller_stop(struct weir_poller *p)
+{
+	struct weir_poll_user *u, *next;
+	struct weir_port *port;
+
+	list_del(&p->link);
+	kthread_stop(p->task);
+	list_for_each_entry_safe(u, next, &p->users, link)
+		weir_poll_user_stop(p, u);
 	weir_fence_cpus(p->cpus);				/* (C) */
+	/* what they committed before is routed */
 	list_for_each_entry(port, &weir_unpolled, poll_link)
 		weir_port_later(port);
 	synchronize_rcu();
