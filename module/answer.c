@@ -74,7 +74,7 @@ void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad)
 static void weir_port_unawaited(struct weir_port *port)
 {
 	if (!list_empty(&port->inbox->post.waiting))
-		weir_ports_call(port->inbox);
+		weir_ports_unawaited(port->inbox);
 }
 
 /* A parent is over, and all its children with it. */
@@ -147,6 +147,8 @@ void weir_refused(struct weir_route *route, u32 tag,
  * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: then only what
  *	may be sent twice is taken from it; the rest it may yet answer.
  * @guard: told to the caller.
+ *
+ * When all that are lost have been seen to, weir_port_lost_end() sends them again.
  */
 void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard)
@@ -155,9 +157,7 @@ void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		weir_call_withdraw(call);
 		weir_call_leave(call, ktime_get_ns(), true);
 		call->state = WEIR_CALL_RETRY;
-		/* now, and those of one target in order */
-		weir_calls_retry(&port->calls, call, ktime_get_ns());
-		weir_port_later(port);
+		weir_calls_retry(&port->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
 		weir_route_answer(port, call, NULL, reason, guard, 0);
 	}

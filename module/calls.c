@@ -109,11 +109,20 @@ void weir_calls_prune_some(struct weir_calls *c)
 		c->last = NULL;
 }
 
+/* Is a call to be sent again before another: by its time, then as it was sent? */
+static bool weir_call_before(const struct weir_call *call,
+			     const struct weir_call *other)
+{
+	if (call->sent_ns != other->sent_ns)
+		return call->sent_ns < other->sent_ns;
+	return (s64)(call->pos - other->pos) < 0;
+}
+
 /**
  * weir_calls_retry() - a call is to be sent again; an ender
  * @c: the table.
  * @call: in state RETRY; not in the queue of those.
- * @due_ns: when, of any clock.
+ * @due_ns: when, of any clock; 0: at once, before all that have a time.
  */
 void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 {
@@ -123,8 +132,8 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 	call->sent_ns = due_ns;
 	while (*at) {
 		parent = *at;
-		if (due_ns < rb_entry(parent, struct weir_call,
-				      retry)->sent_ns) {
+		if (weir_call_before(call, rb_entry(parent, struct weir_call,
+						    retry))) {
 			at = &parent->rb_left;
 		} else {
 			at = &parent->rb_right;

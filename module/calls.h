@@ -121,7 +121,7 @@ struct weir_call {
  * @first: head of the queue, or NULL; the maker's.
  * @last: its end; the maker's.
  * @retries: calls that wait to be sent again, by that time, those of the same
- *	time in the order in which they came; the enders'.
+ *	time by the position of their record; the enders'.
  */
 struct weir_calls {
 	u64			begin;

@@ -10,8 +10,8 @@
  * What is told to the reader comes last, as in any record, so it makes no
  * difference to it.
  *
- * Process context, under run_lock. A polling thread makes none of them: it
- * leaves such a message to a worker of its user.
+ * Process context, under run_lock, in a worker of the user: others leave such a
+ * message to it, see enum weir_walker.
  */
 #include <linux/slab.h>
 
@@ -47,23 +47,28 @@ bool weir_copies_reserve(struct weir_run *run, u32 n)
 {
 	struct weir_copy *copies;
 
-	copies = kmalloc_array(n, sizeof(*copies), GFP_ATOMIC | __GFP_NOWARN);
+	if (WARN_ON_ONCE(run->copies))
+		return false;
+	copies = kmalloc_array(n, sizeof(*copies), GFP_NOWAIT | __GFP_NOWARN);
 	if (!copies)
 		return false;
 	run->copies = copies;
+	run->copy_room = n;
 	return true;
 }
 
 /**
  * weir_copy_later() - make a copy when the stretch is over
- * @run: the walk; one copy of a message and one for a mirror have room in it,
- *	others have been reserved.
+ * @run: the walk; a copy of a message and those for mirrors have room in it,
+ *	others have been reserved, see weir_copy_fits().
  * @copy: what to copy; all but the inbox's reference, which is taken here.
  */
 void weir_copy_later(struct weir_run *run, const struct weir_copy *copy)
 {
-	if (!run->ncopies && !run->copies)
+	if (!run->copies) {
 		run->copies = run->own;
+		run->copy_room = ARRAY_SIZE(run->own);
+	}
 	weir_ring_get(copy->at.inbox);
 	run->copies[run->ncopies++] = *copy;
 }

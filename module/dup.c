@@ -354,7 +354,7 @@ static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
 {
 	struct weir_dup_user *user;
 
-	user = kzalloc(sizeof(*user), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	user = kzalloc(sizeof(*user), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!user)
 		return NULL;
 	user->uid = uid;
@@ -381,7 +381,7 @@ static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
 		if (!oldest)
 			return -ENOBUFS;
 	}
-	e = kzalloc(sizeof(*e), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	e = kzalloc(sizeof(*e), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!e)
 		return -ENOMEM;
 	if (!user)

@@ -38,6 +38,23 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
 }
 
 /**
+ * weir_inbox_look() - the same for what goes before those that wait for room
+ * @inbox: the ring, under its post.lock.
+ * @bytes: that are taken at most.
+ *
+ * Followed by a comparison with post.limit; there may be less room. What is left of the room is for those that wait, so post.limit stays below.
+ */
+void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
+{
+	struct weir_post *post = &inbox->post;
+
+	weir_inbox_room(inbox, 0);
+	if (post->queued)
+		post->limit = min(post->limit, post->pos + bytes +
+				  (u64)post->kept * WEIR_GRANULE);
+}
+
+/**
  * weir_inbox_want() - have the socket kick when there is room
  * @inbox: the ring, under its post.lock.
  * @bytes: of room.

@@ -54,7 +54,7 @@ static int weir_name_handle(struct weir_port *port, const char *name, u32 len,
 	int err = 0;
 
 	at = hash_32(hash, WEIR_NAMES_BITS);
-	mutex_lock(&port->run_lock);
+	weir_run_lock(&port->run_lock);
 	/* whichever CPU's it is: what it says is checked */
 	seen = raw_cpu_ptr(&weir_names_seen[at]);
 	*handle = READ_ONCE(seen->handle);
@@ -67,7 +67,7 @@ static int weir_name_handle(struct weir_port *port, const char *name, u32 len,
 			WRITE_ONCE(seen->handle, *handle);
 		}
 	}
-	mutex_unlock(&port->run_lock);
+	weir_run_unlock(port);
 	return err;
 }
 

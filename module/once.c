@@ -199,19 +199,22 @@ void weir_once_leave(struct weir_call *call)
  * @caller: whose call it was; its memory cgroup pays, not that of who replies.
  * @r: the reply.
  *
- * Sleeps.
+ * Sleeps. One for which its caller's memory cgroup has no room is forgotten.
  */
 void weir_once_remember(struct weir_once *once, struct weir_port *caller,
 			const struct weir_once_reply *r)
 {
 	struct mem_cgroup *old = set_active_memcg(caller->memcg);
 	struct weir_dup_reply *reply = NULL;
+	gfp_t gfp = GFP_NOWAIT;
 
+	/* the target's thread does not free what is of the caller's cgroup */
+	if (r->len > WEIR_PIECE_BYTES)
+		gfp = GFP_KERNEL | __GFP_NORETRY;
 	/* one that is too large to be remembered is nobody else's either */
 	if (r->len <= once->set->bytes)
-		reply = weir_dup_reply_create(r->kind, r->len,
-					      GFP_KERNEL_ACCOUNT |
-					      __GFP_NOWARN);
+		reply = weir_dup_reply_create(r->kind, r->len, gfp |
+					      __GFP_ACCOUNT | __GFP_NOWARN);
 	set_active_memcg(old);
 	if (IS_ERR(reply))
 		reply = NULL;
@@ -283,7 +286,7 @@ int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		return WEIR_REASON_NONE;
 	}
 	old = set_active_memcg(port->memcg);
-	once = kzalloc(sizeof(*once), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	once = kzalloc(sizeof(*once), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 	set_active_memcg(old);
 	if (!once)
 		return WEIR_REASON_NO_MEMORY;

@@ -6,8 +6,8 @@
  * (WEIR_WAKE_ROUTER, by the rule of wake.c) and sleeps until one does.
  *
  * Each port belongs to one thread, the one with the fewest; without a thread,
- * its owner's kicks do everything. In a round each user has a turn, and in that
- * each of its ports, so that nobody's flood takes the thread from the others.
+ * its owner's kicks do everything. In a round each user has a share, so that
+ * nobody's flood takes the thread from the others.
  * Process context.
  */
 #include <linux/cpu.h>
@@ -26,22 +26,25 @@
  */
 #define WEIR_POLL_PORTS		64
 
-/* What a user's turn takes at most, in bytes of ring, a look at each port added. */
+/*
+ * A user's share of a round, in bytes of ring; a port that had something as so
+ * many, and the work for it as weir_route_poll() says.
+ */
 #define WEIR_POLL_BYTES		SZ_32K
 #define WEIR_POLL_LOOK		SZ_4K
 
 /**
  * struct weir_poll_user - what a thread polls for one user
  * @tenant: the user.
- * @ports: by weir_port.poll_link; the one that is next in turn is the first.
- * @broken: ports whose outbox is broken; by the same.
- * @nports: how many in both; poll_lock.
+ * @round: the last in which it has been served; the thread's.
+ * @used: of its share in that round; the thread's.
+ * @nports: ports; poll_lock.
  * @link: in weir_poller.users.
  */
 struct weir_poll_user {
 	struct weir_tenant	*tenant;
-	struct list_head	ports;
-	struct list_head	broken;
+	u32			round;
+	u32			used;
 	u32			nports;
 	struct list_head	link;
 };
@@ -49,10 +52,13 @@ struct weir_poll_user {
 /**
  * struct weir_poller - one thread
  * @task: it.
- * @lock: guards @users and what is in them, and rounds through them.
+ * @lock: guards @ports and @broken, and rounds through them.
  * @wanted: somebody waits for @lock; poll_lock.
- * @users: each has a turn in a round.
- * @nports: ports of all of them; poll_lock.
+ * @round: through the ports; the thread's.
+ * @ports: by weir_port.poll_link; the one that is next in turn is the first.
+ * @broken: ports whose outbox is broken; by the same.
+ * @nports: how many in both; poll_lock.
+ * @users: whose they are; poll_lock.
  * @asleep: its ports' owners are asked to kick.
  * @cpus: scratch for the fence.
  * @link: in weir_pollers.
@@ -61,8 +67,11 @@ struct weir_poller {
 	struct task_struct	*task;
 	struct mutex		lock;
 	bool			wanted;
-	struct list_head	users;
+	u32			round;
+	struct list_head	ports;
+	struct list_head	broken;
 	u32			nports;
+	struct list_head	users;
 	bool			asleep;
 	cpumask_var_t		cpus;
 	struct list_head	link;
@@ -75,17 +84,17 @@ static LIST_HEAD(weir_unpolled);
 static struct cpumask weir_poll_cpus;
 
 /*
- * Is there something to route: is the record at the position committed, and has
- * its space been claimed? The owner's words are looked at, not trusted: what is
- * committed and not claimed is never routed, and must not keep a thread busy.
+ * Is there something to route: is a record committed, and has its space been
+ * claimed? What waits for room is called when there is. The owner's words are
+ * looked at, not trusted: what is committed and not claimed is never routed, and
+ * must not keep a thread busy.
  */
 static bool weir_port_pending(const struct weir_port *port)
 {
 	const struct weir_ring_view *v = &port->outbox->view;
 	u64 pos = READ_ONCE(port->pos);
 
-	/* what waits for room is taken up when there is */
-	return weir_committed(v, pos) && !READ_ONCE(port->walk.inbox) &&
+	return weir_committed(v, pos) && !READ_ONCE(port->walk.waits) &&
 	       (u32)(READ_ONCE(v->head->claim) >> 32) !=
 	       (u32)(pos >> WEIR_GRANULE_SHIFT);
 }
@@ -113,47 +122,57 @@ static void weir_port_owner_cpus(struct weir_port *port, struct cpumask *cpus)
 	spin_unlock(&ring->lock);
 }
 
-/*
- * One user's turn: a stretch of each port that has something, until it has had
- * its share; who comes behind that is the first next time. Returns whether any
- * had something. A ring that its owner has broken is looked at no more: what lies
- * there never goes.
- */
-static __always_inline bool weir_poll_turn(struct weir_poll_user *u)
+/* What a user has used of its share of this round. */
+static __always_inline u32 weir_poll_used(const struct weir_poller *p,
+					  struct weir_poll_user *u)
 {
+	if (u->round == p->round)
+		return u->used;
+	u->round = p->round;
+	return 0;
+}
+
+/*
+ * One look at each port, and a stretch of each that has something, as far as its
+ * user's share goes: the next round begins with the first that has had none for
+ * that. Ends early when somebody waits for the lock. Returns whether any message
+ * has gone: one that has not waits, or is left to a worker. A ring that its
+ * owner has broken is looked at no more: what lies there never goes.
+ */
+static __always_inline bool weir_poller_round(struct weir_poller *p)
+{
+	struct list_head *next = NULL;
+	struct weir_poll_user *u;
 	struct weir_port *port;
 	bool busy = false;
-	u64 used = 0, pos;
+	u64 pos, moved;
+	u32 used;
 
-	list_for_each_entry(port, &u->ports, poll_link) {
-		if (!weir_port_pending(port))
+	p->round++;
+	list_for_each_entry(port, &p->ports, poll_link) {
+		pos = READ_ONCE(port->pos);
+		if (!weir_committed(&port->outbox->view, pos))
 			continue;
-		pos = port->pos;
-		weir_route_poll(port);
-		busy = true;
-		pos = READ_ONCE(port->pos) - pos;
-		if (unlikely(!pos) && !weir_ring_live(port->outbox)) {
-			list_move_tail(&port->poll_link, &u->broken);
-			break;
-		}
-		used += WEIR_POLL_LOOK + pos;
+		u = port->poll_user;
+		used = weir_poll_used(p, u);
 		if (unlikely(used >= WEIR_POLL_BYTES)) {
-			/* the list begins behind this one from now on */
-			list_move(&u->ports, &port->poll_link);
+			next = next ?: &port->poll_link;
+			if (unlikely(READ_ONCE(p->wanted)))
+				break;
+			continue;
+		}
+		used += WEIR_POLL_LOOK + weir_route_poll(port, pos);
+		moved = READ_ONCE(port->pos) - pos;
+		u->used = used + (u32)moved;
+		if (likely(moved)) {
+			busy = true;
+		} else if (!weir_ring_live(port->outbox)) {
+			list_move_tail(&port->poll_link, &p->broken);
 			break;
 		}
 	}
-	return busy;
-}
-
-/* One look at each port; returns whether any had something. */
-static __always_inline bool weir_poller_round(struct weir_poller *p)
-{
-	struct weir_poll_user *u;
-	bool busy = false;
-
-	list_for_each_entry(u, &p->users, link)
-		busy |= weir_poll_turn(u);
+	if (unlikely(next))
+		list_move_tail(&p->ports, next);
 	return busy;
 }
 
@@ -189,25 +208,20 @@ static void weir_poller_lock(struct weir_poller *p)
 
 static void weir_poller_sleep(struct weir_poller *p)
 {
-	struct weir_poll_user *u;
 	struct weir_port *port;
 	bool pending = false;
 
 	mutex_lock(&p->lock);
 	cpumask_clear(p->cpus);
 	WRITE_ONCE(p->asleep, true);
-	list_for_each_entry(u, &p->users, link) {
-		list_for_each_entry(port, &u->ports, poll_link) {
-			weir_port_ask(port, true);
-			weir_port_owner_cpus(port, p->cpus);
-		}
+	list_for_each_entry(port, &p->ports, poll_link) {
+		weir_port_ask(port, true);
+		weir_port_owner_cpus(port, p->cpus);
 		cond_resched();
 	}
 	weir_fence_cpus(p->cpus);				/* (C) */
-	list_for_each_entry(u, &p->users, link) {
-		list_for_each_entry(port, &u->ports, poll_link)
-			pending |= weir_port_pending(port);
-	}
+	list_for_each_entry(port, &p->ports, poll_link)
+		pending |= weir_port_pending(port);
 	mutex_unlock(&p->lock);
 
 	set_current_state(TASK_INTERRUPTIBLE);
@@ -217,9 +231,8 @@ static void weir_poller_sleep(struct weir_poller *p)
 
 	mutex_lock(&p->lock);
 	WRITE_ONCE(p->asleep, false);
-	list_for_each_entry(u, &p->users, link) {
-		list_for_each_entry(port, &u->ports, poll_link)
-			weir_port_ask(port, false);
+	list_for_each_entry(port, &p->ports, poll_link) {
+		weir_port_ask(port, false);
 		cond_resched();
 	}
 	mutex_unlock(&p->lock);
@@ -244,9 +257,13 @@ static int weir_poller_thread(void *data)
 	return 0;
 }
 
-/* What a thread polls for a user; made if there is nothing. Under poll_lock. */
+/*
+ * What a thread polls for a user: made of @fresh, which is given away, if there
+ * is nothing yet. NULL without that. Under poll_lock.
+ */
 static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
-					       struct weir_tenant *tenant)
+					       struct weir_tenant *tenant,
+					       struct weir_poll_user **fresh)
 {
 	struct weir_poll_user *u;
 
@@ -254,34 +271,36 @@ static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 		if (u->tenant == tenant)
 			return u;
 	}
-	u = kzalloc(sizeof(*u), GFP_KERNEL_ACCOUNT);
-	if (!u)
-		return NULL;
-	u->tenant = tenant;
-	INIT_LIST_HEAD(&u->ports);
-	INIT_LIST_HEAD(&u->broken);
-	weir_poller_lock(p);
-	list_add_tail(&u->link, &p->users);
-	mutex_unlock(&p->lock);
+	u = *fresh;
+	if (u) {
+		*fresh = NULL;
+		u->tenant = tenant;
+		list_add_tail(&u->link, &p->users);
+	}
 	return u;
 }
 
-/* A user of whom nothing is polled any more. Under poll_lock and p->lock. */
-static void weir_poll_user_end(struct weir_poll_user *u)
+/* A port of a user's is not polled any more. Under poll_lock, not in a round. */
+static void weir_poll_user_put(struct weir_port *port)
 {
-	if (u->nports)
+	struct weir_poll_user *u = port->poll_user;
+
+	port->poll_user = NULL;
+	if (--u->nports)
 		return;
 	list_del(&u->link);
 	kfree(u);
 }
 
 /*
- * Under poll_lock. Returns false when the thread polls as many of the user's as
- * it may, or there is no memory: then its owner kicks.
+ * Under poll_lock. @fresh: for a user that has none there yet; NULL once it is
+ * given away. Returns false when the thread polls as many of the user's as it
+ * may, or there was no memory: then its owner kicks.
  */
-static bool weir_poller_give(struct weir_poller *p, struct weir_port *port)
+static bool weir_poller_give(struct weir_poller *p, struct weir_port *port,
+			     struct weir_poll_user **fresh)
 {
-	struct weir_poll_user *u = weir_poller_user(p, port->tenant);
+	struct weir_poll_user *u = weir_poller_user(p, port->tenant, fresh);
 
 	if (!u || u->nports == WEIR_POLL_PORTS)
 		return false;
@@ -290,7 +309,7 @@ static bool weir_poller_give(struct weir_poller *p, struct weir_port *port)
 	p->nports++;
 	u->nports++;
 	weir_poller_lock(p);
-	list_move_tail(&port->poll_link, &u->ports);
+	list_move_tail(&port->poll_link, &p->ports);
 	if (!p->asleep)
 		weir_port_ask(port, false);
 	mutex_unlock(&p->lock);
@@ -317,13 +336,17 @@ static struct weir_poller *weir_poller_idlest(void)
  */
 void weir_poll_join(struct weir_port *port)
 {
+	struct weir_poll_user *fresh;
 	struct weir_poller *p;
 
+	/* not under the lock, which others' sockets need as well */
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 	mutex_lock(&poll_lock);
 	p = weir_poller_idlest();
-	if (!p || !weir_poller_give(p, port))
+	if (!p || !weir_poller_give(p, port, &fresh))
 		list_add_tail(&port->poll_link, &weir_unpolled);
 	mutex_unlock(&poll_lock);
+	kfree(fresh);
 }
 
 /**
@@ -342,9 +365,7 @@ void weir_poll_leave(struct weir_port *port)
 	WRITE_ONCE(port->poller, NULL);
 	if (p) {
 		p->nports--;
-		port->poll_user->nports--;
-		weir_poll_user_end(port->poll_user);
-		port->poll_user = NULL;
+		weir_poll_user_put(port);
 		mutex_unlock(&p->lock);
 	}
 	mutex_unlock(&poll_lock);
@@ -383,6 +404,8 @@ static int weir_poller_start(unsigned int cpu)
 	if (!zalloc_cpumask_var(&p->cpus, GFP_KERNEL))
 		goto err_free;
 	mutex_init(&p->lock);
+	INIT_LIST_HEAD(&p->ports);
+	INIT_LIST_HEAD(&p->broken);
 	INIT_LIST_HEAD(&p->users);
 	p->task = kthread_create_on_cpu(weir_poller_thread, p, cpu,
 					"weir_poll/%u");
@@ -401,32 +424,21 @@ err_free:
 	return err;
 }
 
-/* From here on the owners kick. Under poll_lock, the thread has ended. */
-static void weir_poll_user_stop(struct weir_poller *p, struct weir_poll_user *u)
+static void weir_poller_stop(struct weir_poller *p)
 {
 	struct weir_port *port, *next;
 
-	list_splice_init(&u->broken, &u->ports);
-	list_for_each_entry_safe(port, next, &u->ports, poll_link) {
+	list_del(&p->link);
+	kthread_stop(p->task);
+	list_splice_init(&p->broken, &p->ports);
+	/* from here on the owners kick */
+	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
 		WRITE_ONCE(port->poller, NULL);
-		port->poll_user = NULL;
+		weir_poll_user_put(port);
 		list_move_tail(&port->poll_link, &weir_unpolled);
 		weir_port_ask(port, true);
 		weir_port_owner_cpus(port, p->cpus);
 	}
-	list_del(&u->link);
-	kfree(u);
-}
-
-static void weir_poller_stop(struct weir_poller *p)
-{
-	struct weir_poll_user *u, *next;
-	struct weir_port *port;
-
-	list_del(&p->link);
-	kthread_stop(p->task);
-	list_for_each_entry_safe(u, next, &p->users, link)
-		weir_poll_user_stop(p, u);
 	weir_fence_cpus(p->cpus);				/* (C) */
 	/* what they committed before is routed */
 	list_for_each_entry(port, &weir_unpolled, poll_link)
@@ -456,6 +468,7 @@ static void weir_pollers_stop(void)
  */
 int weir_poll_set(const struct cpumask *cpus)
 {
+	struct weir_poll_user *fresh = NULL;
 	struct weir_port *port, *next;
 	unsigned int cpu;
 	int err = 0;
@@ -473,10 +486,14 @@ int weir_poll_set(const struct cpumask *cpus)
 	if (err)
 		weir_pollers_stop();
 	if (!list_empty(&weir_pollers)) {
-		list_for_each_entry_safe(port, next, &weir_unpolled, poll_link)
-			weir_poller_give(weir_poller_idlest(), port);
+		list_for_each_entry_safe(port, next, &weir_unpolled, poll_link) {
+			if (!fresh)
+				fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
+			weir_poller_give(weir_poller_idlest(), port, &fresh);
+		}
 	}
 	mutex_unlock(&poll_lock);
+	kfree(fresh);
 	return err;
 }
 

@@ -16,7 +16,7 @@
 #include "router.h"
 #include "race.h"
 #include "trace.h"
-#include "walk.h"
+#include "request.h"
 
 /* The memory of the port itself, and what it was charged for. */
 static void weir_port_end(struct weir_port *port)
@@ -157,6 +157,146 @@ static void weir_port_scan(struct weir_port *port, u64 now)
 	port->timer_ns = min(port->timer_ns, port->scan_ns);
 }
 
+/*
+ * Takes the call that is due first out of the queue, but for those by a handle
+ * that waits, of @left that may be looked at. NULL: there is none.
+ */
+static struct weir_call *weir_port_retry_due(struct weir_port *port, u32 held,
+					     u32 *left)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call = NULL;
+	struct rb_node *at;
+
+	spin_lock(&post->lock);
+	at = rb_first_cached(&port->calls.retries);
+	for (; at && *left; at = rb_next(at)) {
+		call = rb_entry(at, struct weir_call, retry);
+		if (call->sent_ns > port->run.now_ns)
+			break;
+		--*left;
+		if (call->handle == held)
+			continue;
+		/* only we end a call that waits to be sent, so it stays */
+		weir_calls_retry_stop(&port->calls, call);
+		spin_unlock(&post->lock);
+		return call;
+	}
+	spin_unlock(&post->lock);
+	return NULL;
+}
+
+/*
+ * Sends again what is due, in order, until one finds no room: then only what
+ * goes by other handles. @held: a handle that waits already, or 0. Returns
+ * whether there may be more to be done at once.
+ */
+static bool weir_port_retries_some(struct weir_port *port, u32 held)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_run *run = &port->run;
+	u32 left = WEIR_RUN_MESSAGES;
+	struct weir_call *call;
+	u64 bytes = 0;
+	bool waits;
+
+	while (bytes < WEIR_RUN_BYTES && run->looks <= WEIR_LOOKS_MAX) {
+		call = weir_port_retry_due(port, held, &left);
+		if (!call)
+			return !held && !left;
+		if (!weir_route_again(port, call)) {
+			bytes += run->each;
+			/* the next one has not been called */
+			port->retry.again = 0;
+			cond_resched();
+			continue;
+		}
+		/* where it was; one more that has to wait waits behind the first */
+		waits = held || run->left_over;
+		if (!waits) {
+			held = call->handle;
+			port->retry_handle = held;
+			port->retry_name = call->name;
+		}
+		spin_lock(&post->lock);
+		weir_calls_retry(&port->calls, call, call->sent_ns);
+		spin_unlock(&post->lock);
+		if (waits)
+			return false;
+	}
+	return true;
+}
+
+/* Do retries wait, with a call that has not ended otherwise meanwhile? */
+static bool weir_port_retry_waits(struct weir_port *port)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_waiter *w = &port->retry;
+	struct weir_call *call;
+	bool waits;
+
+	if (!w->waits || list_empty_careful(&w->link))
+		return false;
+	spin_lock(&post->lock);
+	call = weir_calls_find(&port->calls, port->retry_name);
+	waits = call && call->state == WEIR_CALL_RETRY;
+	spin_unlock(&post->lock);
+	return waits;
+}
+
+/*
+ * When the next call is to be sent again that does not wait for room; U64_MAX if
+ * there is none. Under the inbox's post.lock.
+ */
+static u64 weir_port_retry_ns(struct weir_port *port, u64 now)
+{
+	u32 left = WEIR_RUN_MESSAGES;
+	struct weir_call *call;
+	struct rb_node *at;
+
+	at = rb_first_cached(&port->calls.retries);
+	for (; at && left; at = rb_next(at), left--) {
+		call = rb_entry(at, struct weir_call, retry);
+		if (!port->retry.waits)
+			return call->sent_ns;
+		/* what is due already waits behind the one that waits */
+		if (call->sent_ns > now &&
+		    call->handle != port->retry_handle)
+			return call->sent_ns;
+	}
+	return U64_MAX;
+}
+
+/**
+ * weir_port_retries() - send again what is due
+ * @port: the port; its run_lock is held, and its socket is there.
+ * @walker: who does.
+ *
+ * In order, a stretch of it: where one finds no room those by the same handle
+ * wait with it until there is, as a walk does.
+ */
+void weir_port_retries(struct weir_port *port, enum weir_walker walker)
+{
+	struct weir_run *run = &port->run;
+	struct weir_waiter *w = &port->retry;
+	bool more, waits;
+
+	if (!w->inbox && !weir_calls_retrying(&port->calls))
+		return;
+	weir_route_begin(port, walker);
+	waits = weir_port_retry_waits(port);
+	if (!waits)
+		weir_waiter_look(w);
+	more = weir_port_retries_some(port, waits ? port->retry_handle : 0);
+	weir_route_settle(port);
+	if (run->wait_for && !waits)
+		weir_waiter_wait(w, run->wait_for, run->wait_bytes);
+	weir_run_forget(run);
+	weir_waiter_done(w);
+	if (more || run->left_over)
+		weir_port_later(port);
+}
+
 /**
  * weir_port_tick() - what has become due
  * @port: the port; its run_lock is held, and its socket is there.
@@ -164,7 +304,6 @@ static void weir_port_scan(struct weir_port *port, u64 now)
 void weir_port_tick(struct weir_port *port)
 {
 	struct weir_post *post = &port->inbox->post;
-	struct weir_call *call;
 	u64 now = ktime_get_ns();
 	bool due;
 
@@ -173,87 +312,19 @@ void weir_port_tick(struct weir_port *port)
 	due = port->scan_slot || port->timer_ns <= now;
 	spin_unlock(&post->lock);
 	if (due) {
-		weir_route_begin(port);
+		weir_route_begin(port, WEIR_WALK_WORKER);
 		spin_lock(&post->lock);
 		weir_port_scan(port, now);
 		spin_unlock(&post->lock);
 		weir_route_settle(port);
 	}
-	weir_port_retries(port);
+	weir_port_retries(port, WEIR_WALK_WORKER);
 	spin_lock(&post->lock);
-	call = weir_calls_retry_first(&port->calls);
-	if (call && !port->retry.waits)
-		weir_port_arm(port, call->sent_ns);
+	weir_port_arm(port, weir_port_retry_ns(port, now));
 	/* the calls are looked at once in a jiffy, or some of them */
 	weir_port_arm(port, port->scan_slot ? now + TICK_NSEC :
 		      max_t(u64, port->timer_ns, now + TICK_NSEC));
 	spin_unlock(&post->lock);
-}
-
-/*
- * Sends the first of those that are due again. Returns 0 when it has been sent
- * or answered, WEIR_HELD when it has to wait for room, 1 when none is due.
- */
-static int weir_port_retry(struct weir_port *port)
-{
-	struct weir_post *post = &port->inbox->post;
-	struct weir_call *call;
-	int ret;
-
-	spin_lock(&post->lock);
-	call = weir_calls_retry_first(&port->calls);
-	if (!call || call->sent_ns > port->run.now_ns) {
-		spin_unlock(&post->lock);
-		return 1;
-	}
-	/* only we end a call that waits to be sent, so it stays */
-	weir_calls_retry_stop(&port->calls, call);
-	spin_unlock(&post->lock);
-	ret = weir_route_again(port, call);
-	if (ret) {
-		/* it stays the first */
-		spin_lock(&post->lock);
-		weir_calls_retry(&port->calls, call, call->sent_ns - 1);
-		spin_unlock(&post->lock);
-	}
-	return ret;
-}
-
-/**
- * weir_port_retries() - send again what is due
- * @port: the port; its run_lock is held, and its socket is there.
- *
- * In order, a stretch of it: where the first finds no room all wait until there
- * is, as a walk does.
- */
-void weir_port_retries(struct weir_port *port)
-{
-	struct weir_waiter *w = &port->retry;
-	int ret = 1;
-	u32 n;
-
-	if (!w->inbox && !weir_calls_retrying(&port->calls))
-		return;
-	/* it has not been called yet */
-	if (w->waits && !list_empty_careful(&w->link))
-		return;
-	weir_route_begin(port);
-	weir_waiter_look(w);
-	for (n = 0; n < WEIR_RUN_MESSAGES; n++) {
-		ret = weir_port_retry(port);
-		if (ret)
-			break;
-		cond_resched();
-	}
-	weir_route_settle(port);
-	if (port->run.wait_for) {
-		weir_waiter_wait(w, port->run.wait_for, port->run.wait_bytes);
-		weir_ring_put(port->run.wait_for);
-		port->run.wait_for = NULL;
-	}
-	weir_waiter_done(w);
-	if (!ret)
-		weir_port_later(port);
 }
 
 /* --- targets that are lost ---------------------------------------------- */
@@ -311,6 +382,14 @@ static bool weir_port_lost_some(struct weir_port *port, u32 *slot,
 	return more;
 }
 
+/* What is lost is sent again, in order: so only when all that is has been found. */
+static void weir_port_lost_end(struct weir_port *port)
+{
+	weir_inbox_wake(port->inbox);
+	if (weir_calls_retrying(&port->calls))
+		weir_port_later(port);
+}
+
 /**
  * weir_port_lost_calls() - calls of one socket that a target does not answer
  * @port: the socket's.
@@ -330,7 +409,7 @@ void weir_port_lost_calls(struct weir_port *port,
 
 	while (weir_port_lost_some(port, &slot, &lost))
 		;
-	weir_inbox_wake(port->inbox);
+	weir_port_lost_end(port);
 }
 
 /* The same for all sockets of a namespace. */
@@ -352,7 +431,7 @@ static void weir_ports_lost(struct weir_net *wn, const struct weir_lost *lost)
 			return;
 		while (weir_port_lost_some(port, &slot, lost))
 			cond_resched();
-		weir_inbox_wake(port->inbox);
+		weir_port_lost_end(port);
 		weir_port_put(port);
 		cond_resched();
 	}
@@ -508,7 +587,7 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 	if (IS_ERR(port))
 		return PTR_ERR(port);
 
-	mutex_lock(&port->run_lock);
+	weir_run_lock(&port->run_lock);
 	err = weir_port_add_handle(port, call.path, len, &call.route, &why);
 	if (err) {
 		weir_refuse(ws, err, why);
@@ -522,7 +601,7 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 			err = weir_refuse(ws, -ELOOP,
 					  "more patterns match the path than are looked at");
 	}
-	mutex_unlock(&port->run_lock);
+	weir_run_unlock(port);
 	if (err)
 		return err;
 	return copy_to_user(arg, &call, min_t(u32, call.size, sizeof(call))) ?
@@ -563,7 +642,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	weir_waiter_init(&port->walk, port);
 	weir_waiter_init(&port->retry, port);
 	INIT_LIST_HEAD(&port->poll_link);
-	mutex_init(&port->run_lock);
+	weir_run_lock_init(&port->run_lock);
 	port->wn = ws->wn;
 	port->ws = ws;
 	port->memcg = get_mem_cgroup_from_mm(current->mm);
@@ -754,14 +833,14 @@ void weir_port_close(struct weir_sock *ws)
 		return;
 	/* 1. replies that it gave before it went; then no walk begins */
 	weir_poll_leave(port);
-	weir_route_run(port);
-	mutex_lock(&port->run_lock);
+	weir_route_last(port);
+	weir_run_lock(&port->run_lock);
 	port->ws = NULL;
 	weir_waiter_look(&port->walk);
 	weir_waiter_done(&port->walk);
 	weir_waiter_look(&port->retry);
 	weir_waiter_done(&port->retry);
-	mutex_unlock(&port->run_lock);
+	weir_run_unlock(port);
 
 	/* 2. nobody picks it any more */
 	weir_race_point(port_close);

@@ -194,7 +194,7 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 	/* beyond the room kept for all other answers */
 	need = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
 	if (unlikely(post->limit - post->pos < tail - *pos + need))
-		weir_inbox_room(caller->inbox, 0);
+		weir_inbox_look(caller->inbox, tail - *pos);
 	room = max_t(s64, post->limit - post->pos - need, 0);
 	end = from + min(tail - *pos, room);
 	seq = post->seq;
@@ -377,6 +377,12 @@ static noinline int weir_reply_one(struct weir_port *port,
 		     call->target->port != port)) {
 		spin_unlock(&post->lock);
 		goto late;
+	}
+	/* it is remembered, which takes memory */
+	if (unlikely(call->once) && good && run->walker == WEIR_WALK_POLL) {
+		spin_unlock(&post->lock);
+		run->left_over = true;
+		return WEIR_HELD;
 	}
 	target = call->target;
 	sent_ns = call->sent_ns;

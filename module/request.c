@@ -523,6 +523,7 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 		return;
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
+	    !weir_copy_fits(&port->run, m->len) ||
 	    weir_target_claim(target, m, &one, &at))
 		return;
 	if (m->len > WEIR_PIECE_BYTES)
@@ -792,7 +793,7 @@ static int weir_call_read(struct weir_port *port, const struct weir_call *call,
  * @call: waits to be sent, and is out of the queue of those.
  *
  * Return: 0 when it has been sent, or answered with an error; WEIR_HELD when it
- * has to wait for room, see port->run.
+ * has to wait for room, or is left to a worker, see port->run.
  */
 int weir_route_again(struct weir_port *port, struct weir_call *call)
 {
@@ -804,6 +805,10 @@ int weir_route_again(struct weir_port *port, struct weir_call *call)
 
 	rcu_read_lock();
 	ret = weir_call_read(port, call, &m, &route);
+	if (!ret) {
+		port->run.each = m.total;
+		ret = weir_copy_left(&port->run, m.total) ? WEIR_HELD : 0;
+	}
 	if (!ret) {
 		ret = weir_send_routed(port, &m, route, call, &canned);
 		if (!ret)

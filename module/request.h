@@ -229,7 +229,7 @@ static __always_inline bool weir_port_reserve_some(struct weir_port *port,
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
 	room = post->limit - post->pos;
 	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
-		weir_inbox_room(port->inbox, 0);
+		weir_inbox_look(port->inbox, (u64)want * WEIR_ANSWER_BYTES);
 		room = post->limit - post->pos;
 	}
 	if (post->reader && room > keep)

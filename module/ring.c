@@ -181,6 +181,7 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	INIT_LIST_HEAD(&ring->path_link);
 	spin_lock_init(&ring->post.lock);
 	INIT_LIST_HEAD(&ring->post.waiting);
+	INIT_LIST_HEAD(&ring->post.called);
 	INIT_DELAYED_WORK(&ring->reap, weir_reap_work);
 	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
 

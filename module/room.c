@@ -2,8 +2,10 @@
 /*
  * Waiting for room in an inbox. Who waits is called in turn, user after user
  * and each user's in order, as many as there is room for. That room is kept for
- * them until they have looked; they then call the next. While somebody waits
- * for room that there can be, those who come later go behind.
+ * them until they have looked, but not for longer than WEIR_GRANT_NS; they then
+ * call the next. While somebody waits for room that there can be, those who come
+ * later go behind. What the inbox's own socket waits for goes before all others:
+ * answers to its calls, and room for these.
  *
  * Process context, under post.lock of the inbox where it says so.
  */
@@ -12,12 +14,48 @@
 /* Those that wait are looked at, and called, in one go. */
 #define WEIR_CALLED_MAX	64
 
+/* For so long room is kept for one that has been called. */
+#define WEIR_GRANT_NS	(10 * NSEC_PER_MSEC)
+
 /* weir_waiter_init() - one that does not wait */
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 {
 	w->port = port;
 	INIT_LIST_HEAD(&w->link);
 	INIT_LIST_HEAD(&w->more);
+	INIT_LIST_HEAD(&w->called);
+}
+
+/* What was kept for it is for all again. Under the inbox's post.lock. */
+static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
+{
+	inbox->post.kept -= w->granted;
+	inbox->post.granted -= w->granted;
+	w->granted = 0;
+	list_del_init(&w->called);
+}
+
+static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
+{
+	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+	w->called_ns = ktime_get_ns();
+	inbox->post.kept += w->granted;
+	inbox->post.granted += w->granted;
+	list_add_tail(&w->called, &inbox->post.called);
+}
+
+/* Those that were called and have not looked in time have to wait anew. */
+static void weir_grants_end(struct weir_ring *inbox)
+{
+	u64 now = ktime_get_ns();
+	struct weir_waiter *w, *next;
+
+	/* one after the other was called, each for a granule at least */
+	list_for_each_entry_safe(w, next, &inbox->post.called, called) {
+		if (now - w->called_ns < WEIR_GRANT_NS)
+			break;
+		weir_waiter_ungrant(inbox, w);
+	}
 }
 
 /*
@@ -27,6 +65,30 @@ static u64 weir_waiter_need(const struct weir_waiter *w,
 			    const struct weir_ring *inbox)
 {
 	return w->bytes + (u64)inbox->post.kept * WEIR_GRANULE;
+}
+
+/* Before all others, behind those that are there already. */
+static void weir_waiter_add_ahead(struct weir_ring *inbox,
+				  struct weir_waiter *w)
+{
+	struct weir_waiter *at;
+	u32 n = 0;
+
+	list_for_each_entry(at, &inbox->post.waiting, link) {
+		if (!at->ahead || ++n == WEIR_CALLED_MAX)
+			break;
+	}
+	list_add_tail(&w->link, &at->link);
+}
+
+/* Does the inbox's own socket wait for what this one has? */
+static bool weir_waiter_is_ahead(const struct weir_waiter *w,
+				 const struct weir_ring *inbox)
+{
+	const struct weir_port *port = w->port;
+
+	return w == &port->walk &&
+	       (port->inbox == inbox || port->held_pos == port->pos);
 }
 
 /* Behind its user's others, or before them. Under the inbox's post.lock. */
@@ -39,19 +101,25 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 
 	post->nwaiting++;
 	w->first = false;
+	w->ahead = weir_waiter_is_ahead(w, inbox);
+	if (w->ahead) {
+		INIT_LIST_HEAD(&w->more);
+		weir_waiter_add_ahead(inbox, w);
+		return;
+	}
 	list_for_each_entry(first, &post->waiting, link) {
-		if (first->port->tenant == w->port->tenant && !front) {
+		/* among very many users it has a turn of its own */
+		if (front || n++ == WEIR_CALLED_MAX)
+			break;
+		if (first->first && first->port->tenant == w->port->tenant) {
 			list_add_tail(&w->link, &first->more);
 			return;
 		}
-		/* among very many users it has a turn of its own */
-		if (++n == WEIR_CALLED_MAX)
-			break;
 	}
 	w->first = true;
 	INIT_LIST_HEAD(&w->more);
 	if (front)
-		list_add(&w->link, &post->waiting);
+		weir_waiter_add_ahead(inbox, w);
 	else
 		list_add_tail(&w->link, &post->waiting);
 }
@@ -100,6 +168,7 @@ void weir_ports_resume(struct weir_ring *inbox)
 
 	lockdep_assert_held(&post->lock);
 	post->queued = false;
+	weir_grants_end(inbox);
 	list_for_each_entry_safe(w, next, &post->waiting, link) {
 		if (n++ == WEIR_CALLED_MAX)
 			break;
@@ -107,10 +176,10 @@ void weir_ports_resume(struct weir_ring *inbox)
 		if (!post->reader) {
 			weir_waiter_call(inbox, w);
 		} else if (weir_inbox_room(inbox, need)) {
-			w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
-			post->kept += w->granted;
+			weir_waiter_grant(inbox, w);
 			weir_waiter_call(inbox, w);
-		} else if (need <= weir_ring_bytes(&inbox->view)) {
+		} else if (need - (u64)post->granted * WEIR_GRANULE <=
+			   weir_ring_bytes(&inbox->view)) {
 			/* nobody else is to take what there is meanwhile */
 			post->queued = true;
 			post->limit = min(post->limit, post->pos +
@@ -124,42 +193,58 @@ void weir_ports_resume(struct weir_ring *inbox)
 }
 
 /**
- * weir_ports_call() - who waits for an inbox looks again, room or not
+ * weir_ports_unawaited() - calls of an inbox's socket have ended
  * @inbox: the ring, under its post.lock.
  *
- * Some of them; those that still have to wait go behind the others.
+ * Targets that wait with a reply to one need not any more: they look again.
  */
-void weir_ports_call(struct weir_ring *inbox)
+void weir_ports_unawaited(struct weir_ring *inbox)
 {
 	struct weir_waiter *w, *next;
 	u32 n = 0;
 
 	lockdep_assert_held(&inbox->post.lock);
 	list_for_each_entry_safe(w, next, &inbox->post.waiting, link) {
-		if (n++ == WEIR_CALLED_MAX)
+		if (!w->ahead || n++ == WEIR_CALLED_MAX)
 			break;
 		weir_waiter_call(inbox, w);
 	}
+	weir_ports_resume(inbox);
+}
+
+/* Some of those that wait look again, room or not. Returns how many. */
+static u32 weir_ports_call(struct weir_ring *inbox)
+{
+	struct weir_waiter *w, *next;
+	u32 n = 0;
+
+	list_for_each_entry_safe(w, next, &inbox->post.waiting, link) {
+		if (n == WEIR_CALLED_MAX)
+			break;
+		weir_waiter_call(inbox, w);
+		n++;
+	}
+	return n;
 }
 
 /**
- * weir_ports_call_all() - the same for all that wait
+ * weir_ports_call_all() - who waits for an inbox looks again, room or not
  * @inbox: the ring.
+ *
+ * Those that still have to wait go behind the others.
  */
 void weir_ports_call_all(struct weir_ring *inbox)
 {
 	struct weir_post *post = &inbox->post;
-	u32 left = READ_ONCE(post->nwaiting), before;
+	u32 left = READ_ONCE(post->nwaiting), n;
 
 	while (left) {
 		spin_lock(&post->lock);
-		before = post->nwaiting;
-		weir_ports_call(inbox);
-		before -= post->nwaiting;
+		n = weir_ports_call(inbox);
 		spin_unlock(&post->lock);
-		if (!before)
+		if (!n)
 			break;
-		left -= min(left, before);
+		left -= min(left, n);
 		cond_resched();
 	}
 }
@@ -192,13 +277,33 @@ void weir_waiter_look(struct weir_waiter *w)
 	struct weir_ring *inbox = w->inbox;
 
 	lockdep_assert_held(&w->port->run_lock);
-	w->waits = false;
+	WRITE_ONCE(w->waits, false);
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
-	inbox->post.kept -= w->granted;
 	w->again = w->granted;
-	w->granted = 0;
+	if (w->granted)
+		weir_waiter_ungrant(inbox, w);
+	spin_unlock(&inbox->post.lock);
+}
+
+/*
+ * The reader kicks when there is room for the first that waits: it has seen that
+ * it is to, or we see what it has read. Under run_lock of @w's port alone.
+ */
+static void weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
+{
+	spin_lock(&inbox->post.lock);
+	weir_ports_resume(inbox);
+	if (list_empty(&inbox->post.waiting)) {
+		spin_unlock(&inbox->post.lock);
+		return;
+	}
+	weir_inbox_want(inbox, weir_ports_want(inbox));
+	spin_unlock(&inbox->post.lock);
+	weir_inbox_fence(inbox, w->port->cpus);
+	spin_lock(&inbox->post.lock);
+	weir_ports_resume(inbox);
 	spin_unlock(&inbox->post.lock);
 }
 
@@ -209,24 +314,31 @@ void weir_waiter_look(struct weir_waiter *w)
 void weir_waiter_done(struct weir_waiter *w)
 {
 	struct weir_ring *inbox = w->inbox;
+	bool first;
 
 	lockdep_assert_held(&w->port->run_lock);
 	if (!inbox || w->waits)
 		return;
 	spin_lock(&inbox->post.lock);
+	/* the reader may have been asked for more room than the next one wants */
+	first = inbox->post.waiting.next == &w->link;
 	if (!list_empty(&w->link))
 		weir_waiter_del(inbox, w, false);
-	inbox->post.kept -= w->granted;
-	w->granted = 0;
-	weir_ports_resume(inbox);
+	if (w->granted)
+		weir_waiter_ungrant(inbox, w);
+	if (!first)
+		weir_ports_resume(inbox);
 	spin_unlock(&inbox->post.lock);
-	w->again = false;
+	if (first)
+		weir_waiters_ask(w, inbox);
+	w->again = 0;
 	WRITE_ONCE(w->inbox, NULL);
 	weir_ring_put(inbox);
 }
 
 /*
- * It has its place in the queue already, or has been called again meanwhile.
+ * It has its place in the queue already, or has been called again meanwhile. One
+ * that wants another room than it did queues anew.
  */
 static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 			      u64 bytes)
@@ -237,15 +349,26 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 		return false;
 	spin_lock(&inbox->post.lock);
 	stays = !list_empty(&w->link);
-	if (stays && bytes == U64_MAX) {
+	if (stays && bytes != w->bytes) {
 		weir_waiter_del(inbox, w, false);
 		weir_ports_resume(inbox);
-	} else if (stays) {
-		w->bytes = bytes;
+		stays = false;
 	}
 	stays |= w->granted;
 	spin_unlock(&inbox->post.lock);
 	return stays;
+}
+
+/* Room that is kept for others is free again after a time: then it looks again. */
+static void weir_waiter_watch(struct weir_waiter *w, struct weir_ring *inbox)
+{
+	struct weir_post *post = &w->port->inbox->post;
+
+	if (!READ_ONCE(inbox->post.granted))
+		return;
+	spin_lock(&post->lock);
+	weir_port_arm(w->port, ktime_get_ns() + WEIR_GRANT_NS);
+	spin_unlock(&post->lock);
 }
 
 /**
@@ -260,28 +383,30 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
  */
 void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 {
-	bool front = w->again && w->inbox == inbox;
+	bool front;
 
-	w->waits = true;
-	if (weir_waiter_stays(w, inbox, bytes))
+	WRITE_ONCE(w->waits, true);
+	if (weir_waiter_stays(w, inbox, bytes)) {
+		weir_waiter_watch(w, inbox);
 		return;
+	}
 	if (w->inbox != inbox) {
-		w->waits = false;
+		WRITE_ONCE(w->waits, false);
 		weir_waiter_done(w);
-		w->waits = true;
+		WRITE_ONCE(w->waits, true);
 		weir_ring_get(inbox);
 		WRITE_ONCE(w->inbox, inbox);
 	}
 	/* who waits for a slot is not called for room */
 	if (bytes == U64_MAX)
 		return;
+	/* what it was called for, and has not got */
+	front = DIV_ROUND_UP(bytes, WEIR_GRANULE) <= w->again;
+	w->again = 0;
 	spin_lock(&inbox->post.lock);
 	w->bytes = bytes;
 	weir_waiter_add(inbox, w, front);
-	weir_inbox_want(inbox, weir_waiter_need(w, inbox));
 	spin_unlock(&inbox->post.lock);
-	weir_inbox_fence(inbox, w->port->cpus);
-	spin_lock(&inbox->post.lock);
-	weir_ports_resume(inbox);
-	spin_unlock(&inbox->post.lock);
+	weir_waiters_ask(w, inbox);
+	weir_waiter_watch(w, inbox);
 }

@@ -17,6 +17,12 @@
 
 #include "request.h"
 
+/* A look at a target takes as long as the copy of so many bytes. */
+#define WEIR_LOOK_BYTES	8
+
+/* Looks at a lock that is taken, before whoever wants it sleeps. */
+#define WEIR_RUN_SPINS	256
+
 /* Those that rcu_read_lock() keeps. */
 void weir_run_wake(struct weir_run *run)
 {
@@ -48,8 +54,9 @@ void weir_run_pause(struct weir_run *run)
 /**
  * weir_route_begin() - begin a walk
  * @port: whose; its run_lock is held until weir_route_settle() and after.
+ * @walker: who walks.
  */
-void weir_route_begin(struct weir_port *port)
+void weir_route_begin(struct weir_port *port, enum weir_walker walker)
 {
 	struct weir_run *run = &port->run;
 
@@ -65,7 +72,7 @@ void weir_route_begin(struct weir_port *port)
 	run->caller = NULL;
 	run->once = NULL;
 	run->wait_for = NULL;
-	run->brief = false;
+	run->walker = walker;
 	run->left_over = false;
 	run->ntouched = 0;
 }
@@ -327,17 +334,17 @@ static int weir_route_stretch(struct weir_port *port)
 /*
  * The short way of what a caller sends who waits for each answer, and of that
  * answer: a message behind which there is no other yet. What most of them are
- * is routed here, as in a stretch. Returns false for all others, to which
- * nothing has been done.
+ * is routed here, as in a stretch. @seen: where one has been seen committed.
+ * Returns false for all others, to which nothing has been done.
  */
-static __always_inline bool weir_route_alone(struct weir_port *port)
+static __always_inline bool weir_route_alone(struct weir_port *port, u64 seen)
 {
 	const struct weir_ring_view *v = &port->outbox->view;
 	u64 pos = port->pos, tail, end, shape;
 	bool done = false;
 	u32 seq;
 
-	if (!weir_committed(v, pos) || weir_ring_tail(v, &tail, &seq) ||
+	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
 	    tail - pos > weir_ring_bytes(v) || unlikely(port->once_held))
 		return false;
 	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
@@ -379,20 +386,31 @@ static bool weir_route_none(struct weir_port *port)
 	return true;
 }
 
-/* A worker may have come by meanwhile. */
-static __always_inline void weir_run_unlock(struct weir_port *port)
+/* weir_run_lock_wait() - the rest of weir_run_lock(), when it was taken */
+void weir_run_lock_wait(struct weir_run_lock *l)
 {
-	mutex_unlock(&port->run_lock);
-	smp_mb__after_atomic();
-	if (unlikely(READ_ONCE(port->busy)))
-		weir_port_later(port);
+	u32 n;
+
+	might_sleep();
+	/* most walks are shorter than a sleep */
+	for (n = 0; n < WEIR_RUN_SPINS && !need_resched(); n++) {
+		if (!(READ_ONCE(l->word) & BIT(WEIR_RUN_LOCKED)) &&
+		    weir_run_take(l))
+			return;
+		cpu_relax();
+	}
+	wait_event(l->wait, weir_run_take_or(l, WEIR_RUN_WAITED));
 }
 
-static void weir_run_forget(struct weir_run *run)
+/* weir_run_wanted() - the rest of weir_run_unlock(): somebody has come by */
+void weir_run_wanted(struct weir_port *port)
 {
-	if (run->wait_for)
-		weir_ring_put(run->wait_for);
-	run->wait_for = NULL;
+	struct weir_run_lock *l = &port->run_lock;
+
+	if (test_and_clear_bit(WEIR_RUN_WAITED, &l->word))
+		wake_up(&l->wait);
+	if (test_and_clear_bit(WEIR_RUN_LATER, &l->word))
+		weir_port_later(port);
 }
 
 /* The message that waits is given up in time. */
@@ -413,30 +431,50 @@ static bool weir_run_killed(void)
 }
 
 /*
- * A walk, in as many stretches as it takes, until @end at most; @brief: without
- * large copies. Returns whether there is more, and no need to wait for it.
+ * What a polling thread does not do itself: what waits, and what needs slots.
+ * Nothing has been done to it yet.
+ */
+static bool weir_run_leaves(struct weir_run *run, int ret)
+{
+	if (run->walker != WEIR_WALK_POLL || (ret != WEIR_HELD && !run->slots))
+		return false;
+	run->left_over = true;
+	run->slots = 0;
+	weir_run_forget(run);
+	return true;
+}
+
+/*
+ * A walk, in as many stretches as it takes, until @end at most. Returns whether
+ * there is more, and no need to wait for it.
  */
 static noinline bool weir_route_walk(struct weir_port *port, u64 end,
-				     bool brief)
+				     enum weir_walker walker)
 {
 	struct weir_run *run = &port->run;
+	u64 pos;
 	int ret;
 
 	do {
-		weir_route_begin(port);
-		run->brief = brief;
+		weir_route_begin(port, walker);
+		pos = port->pos;
 		ret = weir_route_stretch(port);
 		/* before the space that they come from is given back */
 		if (unlikely(run->ncopies) || unlikely(run->replied))
 			weir_copies_make(run);
 		weir_route_settle(port);
+		if (unlikely(ret == -EPROTO))
+			weir_ring_break(port->outbox, WEIR_REASON_BAD_RECORD);
+		if (unlikely(weir_run_leaves(run, ret)))
+			break;
 		if (unlikely(run->slots) && weir_port_more(port)) {
 			ret = 1;
 			weir_run_forget(run);
 		}
-		if (unlikely(ret == -EPROTO))
-			weir_ring_break(port->outbox, WEIR_REASON_BAD_RECORD);
 		if (unlikely(run->wait_for)) {
+			/* what follows the one that was called has not been */
+			if (port->pos != pos)
+				port->walk.again = 0;
 			weir_waiter_wait(&port->walk, run->wait_for,
 					 run->wait_bytes);
 			weir_port_held(port);
@@ -445,6 +483,8 @@ static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 		cond_resched();
 	} while (ret > 0 && (s64)(end - port->pos) > 0 &&
 		 !weir_run_killed());
+	if (unlikely(run->left_over))
+		weir_port_later(port);
 	return ret > 0;
 }
 
@@ -452,7 +492,22 @@ static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 static noinline void weir_route_resume(struct weir_port *port)
 {
 	weir_waiter_look(&port->walk);
-	weir_port_retries(port);
+	weir_port_retries(port, WEIR_WALK_OWNER);
+}
+
+/* A walk of a ring at most; see weir_route_run(). */
+static __always_inline void weir_route_owned(struct weir_port *port,
+					     enum weir_walker walker)
+{
+	if (unlikely(port->walk.inbox) ||
+	    unlikely(weir_calls_retrying(&port->calls)))
+		weir_route_resume(port);
+	if (!weir_route_alone(port, ~0ULL) && !weir_route_none(port) &&
+	    weir_route_walk(port, port->pos +
+			    weir_ring_bytes(&port->outbox->view), walker))
+		weir_port_later(port);
+	if (unlikely(port->walk.inbox))
+		weir_waiter_done(&port->walk);
 }
 
 /**
@@ -460,34 +515,53 @@ static noinline void weir_route_resume(struct weir_port *port)
  * @port: the socket's.
  *
  * By the owner's own call. Goes on for a ring at most, or until a message has to
- * wait for room; then it is taken up again when there is.
+ * wait for room; then it is taken up again when there is. Large messages are
+ * left to a worker.
  */
 void weir_route_run(struct weir_port *port)
 {
-	mutex_lock(&port->run_lock);
-	if (likely(port->ws)) {
-		if (unlikely(port->walk.inbox) ||
-		    unlikely(weir_calls_retrying(&port->calls)))
-			weir_route_resume(port);
-		if (!weir_route_alone(port) && !weir_route_none(port) &&
-		    weir_route_walk(port, port->pos +
-				    weir_ring_bytes(&port->outbox->view),
-				    false))
-			weir_port_later(port);
-		if (unlikely(port->walk.inbox))
-			weir_waiter_done(&port->walk);
-	}
+	weir_run_lock(&port->run_lock);
+	if (likely(port->ws))
+		weir_route_owned(port, WEIR_WALK_OWNER);
 	weir_run_unlock(port);
 }
 
-/* A worker does not wait for the owner's walk; it is called when that ends. */
-static bool weir_run_trylock(struct weir_port *port)
+/**
+ * struct weir_last - the last walk of a port, in a worker
+ * @work: it.
+ * @port: the port.
+ */
+struct weir_last {
+	struct work_struct	work;
+	struct weir_port	*port;
+};
+
+static void weir_route_last_work(struct work_struct *work)
 {
-	if (mutex_trylock(&port->run_lock))
-		return true;
-	WRITE_ONCE(port->busy, true);
-	smp_mb();
-	return mutex_trylock(&port->run_lock);
+	struct weir_last *last = container_of(work, struct weir_last, work);
+
+	weir_run_lock(&last->port->run_lock);
+	weir_route_owned(last->port, WEIR_WALK_WORKER);
+	weir_run_unlock(last->port);
+}
+
+/**
+ * weir_route_last() - route what a socket has committed that is being released
+ * @port: the socket's.
+ *
+ * Waits for it.
+ */
+void weir_route_last(struct weir_port *port)
+{
+	struct weir_last last = { .port = port };
+
+	weir_route_run(port);
+	if (!READ_ONCE(port->run.left_over))
+		return;
+	INIT_WORK_ONSTACK(&last.work, weir_route_last_work);
+	queue_work(weir_router_wq, &last.work);
+	flush_work(&last.work);
+	destroy_work_on_stack(&last.work);
 }
 
 /**
@@ -498,14 +572,14 @@ static bool weir_run_trylock(struct weir_port *port)
  */
 void weir_route_turn(struct weir_port *port)
 {
-	if (!weir_run_trylock(port))
+	/* it does not wait for its owner's walk */
+	if (!weir_run_trylock_later(&port->run_lock))
 		return;
-	WRITE_ONCE(port->busy, false);
 	if (port->ws) {
 		weir_waiter_look(&port->walk);
 		weir_port_tick(port);
 		if (!weir_route_none(port) &&
-		    weir_route_walk(port, port->pos + 1, false))
+		    weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER))
 			weir_port_later(port);
 		weir_waiter_done(&port->walk);
 	}
@@ -515,19 +589,25 @@ void weir_route_turn(struct weir_port *port)
 /**
  * weir_route_poll() - route some of what a socket has committed
  * @port: the socket's; a polling thread has found something.
+ * @pos: where it has.
  *
- * One stretch, unless somebody else is at it. What takes long is left to a worker
- * of the user.
+ * One stretch, unless somebody else is at it, or it waits for room. What takes
+ * long is left to a worker of the user.
+ *
+ * Return: the looks at targets that it has taken, as bytes that take as long.
  */
-void weir_route_poll(struct weir_port *port)
+u32 weir_route_poll(struct weir_port *port, u64 pos)
 {
-	if (!mutex_trylock(&port->run_lock))
-		return;
-	if (likely(port->ws) && !weir_route_alone(port) &&
+	u32 took = 0;
+
+	if (!weir_run_trylock(&port->run_lock))
+		return 0;
+	/* its socket is there: it would not be polled otherwise */
+	if (likely(!port->walk.waits) && !weir_route_alone(port, pos) &&
 	    !weir_route_none(port)) {
-		weir_route_walk(port, port->pos + 1, true);
-		if (port->run.left_over)
-			weir_port_later(port);
+		weir_route_walk(port, port->pos + 1, WEIR_WALK_POLL);
+		took = port->run.looks * WEIR_LOOK_BYTES;
 	}
 	weir_run_unlock(port);
+	return took;
 }

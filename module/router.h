@@ -43,6 +43,7 @@
 #include "once.h"
 #include "policy.h"
 #include "retry.h"
+#include "runlock.h"
 
 /*
  * The owner of a call is the number of its port. Its target sees the name in
@@ -340,6 +341,9 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 #define WEIR_HAND_MAX		32
 #define WEIR_HAND_LEN		256	/* bytes of payload */
 
+/* Large copies of one message: one, and one for a mirror of each route. */
+#define WEIR_COPIES_OWN		(WEIR_HOPS_MAX + 2)
+
 /* Inboxes written to before their readers are woken. */
 #define WEIR_TOUCHED_MAX	16
 
@@ -382,6 +386,21 @@ struct weir_copy {
 };
 
 /**
+ * enum weir_walker - who walks an outbox
+ * @WEIR_WALK_WORKER: a worker of the owner's user: all there is to do.
+ * @WEIR_WALK_OWNER: a thread of the owner's. It may be kept from running for
+ *	as long as its owner likes, so it makes no large copies: space that is
+ *	claimed in another's inbox is filled at once.
+ * @WEIR_WALK_POLL: a polling thread. That of others stands still meanwhile, so
+ *	it does not allocate, wait or send interrupts either.
+ */
+enum weir_walker {
+	WEIR_WALK_WORKER,
+	WEIR_WALK_OWNER,
+	WEIR_WALK_POLL,
+};
+
+/**
  * struct weir_run - a walk of an outbox in progress
  * @now_ns: time of the walk.
  * @slots: for calls: wanted at least, and not found; 0.
@@ -408,11 +427,12 @@ struct weir_copy {
  * @nserved: how many.
  * @wait_for: inbox that the walk has to wait for, held; NULL.
  * @wait_bytes: room that it needs there.
- * @brief: large copies are left to a worker.
- * @left_over: the message that it has stopped at is.
+ * @walker: who walks.
+ * @left_over: the message that it has stopped at is left to a worker.
  * @copies: to be made when the stretch is over; @own or allocated, or NULL.
  * @ncopies: how many.
- * @own: of one message, and of one for a mirror.
+ * @copy_room: for how many there is room.
+ * @own: of a message to one target, and for mirrors.
  * @replied: the first of its key that a reply is for; NULL.
  * @replied_to: the caller that has made it; held.
  * @reply: that reply, in the outbox.
@@ -444,11 +464,12 @@ struct weir_run {
 	u32			nserved;
 	struct weir_ring	*wait_for;
 	u64			wait_bytes;
-	bool			brief;
+	enum weir_walker	walker;
 	bool			left_over;
 	struct weir_copy	*copies;
 	u32			ncopies;
-	struct weir_copy	own[2];
+	u32			copy_room;
+	struct weir_copy	own[WEIR_COPIES_OWN];
 	struct weir_once	*replied;
 	struct weir_port	*replied_to;
 	struct weir_once_reply	reply;
@@ -485,25 +506,33 @@ struct weir_tenant {
  * @port: whose.
  * @inbox: where; held. NULL: it does not wait. run_lock.
  * @waits: it has still to wait; run_lock.
- * @again: it had been called, and has looked; run_lock.
+ * @again: granules that were kept for it when it was called, and has looked;
+ *	run_lock.
  * @first: of its user's in the queue; this and what follows: the inbox's
  *	post.lock.
- * @granted: granules that are kept for it since it was called.
+ * @ahead: it goes before all others: what the inbox's owner waits for.
+ * @granted: granules that are kept for it since it was called, in
+ *	post.granted, too.
+ * @called_ns: when that was.
  * @bytes: that it waits for, see weir_run_hold().
  * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
  *	empty once it has been called.
  * @more: others of its user that wait behind it.
+ * @called: in post.called while there is @granted.
  */
 struct weir_waiter {
 	struct weir_port	*port;
 	struct weir_ring	*inbox;
 	bool			waits;
-	bool			again;
 	bool			first;
+	bool			ahead;
+	u32			again;
 	u32			granted;
+	u64			called_ns;
 	u64			bytes;
 	struct list_head	link;
 	struct list_head	more;
+	struct list_head	called;
 };
 
 /**
@@ -553,11 +582,12 @@ struct weir_waiter {
  * @ntargets: how many.
  * @cpus: for fencing the reader of a full inbox; run_lock.
  * @walk: the walk waits for room.
- * @retry: the request that is to be sent again next waits for room, and with
- *	it those behind it.
+ * @retry: a request that is to be sent again waits for room, and with it those
+ *	behind it by the same handle.
+ * @retry_name: its call; run_lock.
+ * @retry_handle: that handle; likewise.
  * @tenant: the turn of its user; held.
  * @turn_link: in tenant->ports, under its lock, with a reference.
- * @busy: a worker has found run_lock taken: who has it calls it again.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
@@ -579,7 +609,7 @@ struct weir_port {
 	struct weir_ring	*outbox;
 	struct weir_ring	*inbox;
 	struct weir_reader	*rd;
-	struct mutex		run_lock;
+	struct weir_run_lock	run_lock;
 	u64			pos;
 	u32			answers;
 	bool			starved;
@@ -604,9 +634,10 @@ struct weir_port {
 	cpumask_var_t		cpus;
 	struct weir_waiter	walk;
 	struct weir_waiter	retry;
+	u64			retry_name;
+	u32			retry_handle;
 	struct weir_tenant	*tenant;
 	struct list_head	turn_link;
-	bool			busy;
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
@@ -654,11 +685,27 @@ int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 			 u32 *handle, const char **why);
 void weir_port_arm(struct weir_port *port, u64 due_ns);
 void weir_port_tick(struct weir_port *port);
-void weir_port_retries(struct weir_port *port);
+void weir_port_retries(struct weir_port *port, enum weir_walker walker);
+
+/* router.c */
+void weir_run_wanted(struct weir_port *port);
+
+/* Ends a walk, or what else is done under run_lock. */
+static __always_inline void weir_run_unlock(struct weir_port *port)
+{
+	struct weir_run_lock *l = &port->run_lock;
+
+	lock_release(&l->dep_map, _RET_IP_);
+	clear_bit_unlock(WEIR_RUN_LOCKED, &l->word);
+	smp_mb__after_atomic();
+	if (unlikely(READ_ONCE(l->word) & (BIT(WEIR_RUN_LATER) |
+					   BIT(WEIR_RUN_WAITED))))
+		weir_run_wanted(port);
+}
 
 /* --- room.c --- */
 void weir_ports_resume(struct weir_ring *inbox);
-void weir_ports_call(struct weir_ring *inbox);
+void weir_ports_unawaited(struct weir_ring *inbox);
 void weir_ports_call_all(struct weir_ring *inbox);
 u64 weir_ports_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
@@ -675,11 +722,12 @@ void weir_port_later(struct weir_port *port);
 void weir_port_never(struct weir_port *port);
 
 /* --- router.c --- */
-void weir_route_begin(struct weir_port *port);
+void weir_route_begin(struct weir_port *port, enum weir_walker walker);
 void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port);
 void weir_route_turn(struct weir_port *port);
-void weir_route_poll(struct weir_port *port);
+u32 weir_route_poll(struct weir_port *port, u64 pos);
+void weir_route_last(struct weir_port *port);
 
 /* --- request.c --- */
 int weir_route_again(struct weir_port *port, struct weir_call *call);

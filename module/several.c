@@ -144,8 +144,8 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	}
 	branches = kmalloc_array(plan->n + 1, sizeof(*branches),
 				 GFP_ATOMIC | __GFP_NOWARN);
-	/* one more for a mirror */
-	if (branches && later && !weir_copies_reserve(run, plan->n + 1)) {
+	if (branches && later &&
+	    !weir_copies_reserve(run, plan->n + WEIR_COPIES_OWN)) {
 		kfree(branches);
 		branches = NULL;
 	}

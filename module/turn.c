@@ -72,11 +72,17 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 /* weir_tenant_put() - any context but an interrupt */
 void weir_tenant_put(struct weir_tenant *t)
 {
-	if (!refcount_dec_and_lock(&t->ref, &weir_tenants_lock))
+	bool last;
+
+	if (refcount_dec_not_one(&t->ref))
 		return;
-	hash_del(&t->link);
+	spin_lock(&weir_tenants_lock);
+	last = refcount_dec_and_test(&t->ref);
+	if (last)
+		hash_del(&t->link);
 	spin_unlock(&weir_tenants_lock);
-	kfree(t);
+	if (last)
+		kfree(t);
 }
 
 /* The next port in turn, with the list's reference; or NULL. */
@@ -126,8 +132,9 @@ u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
 		t->slots_at = jiffies;
 		t->slots = WEIR_TURN_SLOTS;
 	}
-	want = min(want, t->slots);
-	t->slots -= want;
+	/* something is left for its other ports */
+	want = min(want, t->slots / 2 + 1);
+	t->slots -= min(want, t->slots);
 	return want;
 }
 

@@ -83,15 +83,23 @@ static inline u32 weir_run_ahead(const struct weir_run *run)
 }
 
 /*
- * Is a message left to a worker for the bytes that are to be copied? True in a
- * walk that makes no large copies; it is over then.
+ * Is a message left to a worker for the bytes that are to be copied? If so the
+ * walk is over.
  */
 static __always_inline bool weir_copy_left(struct weir_run *run, u64 bytes)
 {
-	if (likely(bytes <= WEIR_PIECE_BYTES) || !run->brief)
+	if (likely(bytes <= WEIR_PIECE_BYTES) ||
+	    run->walker == WEIR_WALK_WORKER)
 		return false;
 	run->left_over = true;
 	return true;
+}
+
+/* Is there room for one more copy of a message? */
+static inline bool weir_copy_fits(const struct weir_run *run, u32 len)
+{
+	return len <= WEIR_PIECE_BYTES || !run->copies ||
+	       run->ncopies < run->copy_room;
 }
 
 /* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
@@ -376,6 +384,14 @@ static inline int weir_run_hold(struct weir_run *run, struct weir_ring *inbox,
 		run->wait_bytes = bytes;
 	}
 	return WEIR_HELD;
+}
+
+/* It does not wait for it after all, or has its place. */
+static inline void weir_run_forget(struct weir_run *run)
+{
+	if (run->wait_for)
+		weir_ring_put(run->wait_for);
+	run->wait_for = NULL;
 }
 
 /* The reader of an inbox is woken if it sleeps; after a fence: (C). */

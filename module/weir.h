@@ -260,7 +260,9 @@ struct weir_pattern {
  *	are granted to who waits for room.
  * @nwaiting: who waits for room.
  * @queued: what comes goes behind those that wait: there can be room for them.
+ * @granted: of @kept, those that are granted.
  * @waiting: the first that waits of each user, by weir_waiter.link.
+ * @called: those that something is granted to, in the order of their calls.
  */
 struct weir_post {
 	spinlock_t lock;
@@ -271,7 +273,9 @@ struct weir_post {
 	u32 kept;
 	u32 nwaiting;
 	bool queued;
+	u32 granted;
 	struct list_head waiting;
+	struct list_head called;
 };
 
 /**
@@ -715,6 +719,7 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 void weir_inbox_flush(struct weir_sock *ws);
 void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
+void weir_inbox_look(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
@@ -750,9 +755,11 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 {
 	struct weir_post *post = &inbox->post;
 
-	if (unlikely(post->limit - post->pos < total + keep) &&
-	    !weir_inbox_room(inbox, total + keep))
-		return false;
+	if (unlikely(post->limit - post->pos < total + keep)) {
+		weir_inbox_look(inbox, total);
+		if (post->limit - post->pos < total + keep)
+			return false;
+	}
 	weir_inbox_take(inbox, total, 1, pos, seq);
 	return true;
 }

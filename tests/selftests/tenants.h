@@ -69,8 +69,8 @@ TAP_UNUSED static void tenant_become(uid_t uid)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
-/* A process of a user that runs @fn; its result is the exit status. */
-TAP_UNUSED static pid_t tenant_start(uid_t uid, int (*fn)(void *arg), void *arg)
+/* Forks a process of a user, which ends with this one; returns as fork(). */
+TAP_UNUSED static pid_t tenant_fork(uid_t uid)
 {
 	pid_t pid;
 
@@ -80,9 +80,21 @@ TAP_UNUSED static pid_t tenant_start(uid_t uid, int (*fn)(void *arg), void *arg)
 		tap_bail("fork");
 	if (pid)
 		return pid;
+	if (geteuid() != uid)
+		tenant_become(uid);
+	/* setresuid() forgets it */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	tenant_become(uid);
-	_exit(fn(arg));
+	return 0;
+}
+
+/* A process of a user that runs @fn; its result is the exit status. */
+TAP_UNUSED static pid_t tenant_start(uid_t uid, int (*fn)(void *arg), void *arg)
+{
+	pid_t pid = tenant_fork(uid);
+
+	if (!pid)
+		_exit(fn(arg));
+	return pid;
 }
 
 /* Ends a process at once and waits for its end. */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The lock of a walk: whoever reads a port's outbox has it. It is a mutex that
+ * a polling thread can try in two instructions, and that tells a worker that
+ * has found it taken, and gone, when it is free: the worker is called again.
+ *
+ * Process context. Not fair: only threads of the socket's owners wait for it.
+ */
+#ifndef _WEIR_RUNLOCK_H
+#define _WEIR_RUNLOCK_H
+
+#include <linux/bitops.h>
+#include <linux/lockdep.h>
+#include <linux/wait.h>
+
+/* Bits of weir_run_lock.word. */
+#define WEIR_RUN_LOCKED		0
+#define WEIR_RUN_LATER		1	/* a worker is to be called */
+#define WEIR_RUN_WAITED		2	/* somebody sleeps until it is free */
+
+/**
+ * struct weir_run_lock - see above
+ * @word: WEIR_RUN_*.
+ * @wait: those that sleep.
+ * @dep_map: for lockdep.
+ */
+struct weir_run_lock {
+	unsigned long		word;
+	wait_queue_head_t	wait;
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	struct lockdep_map	dep_map;
+#endif
+};
+
+#define weir_run_lock_init(l)						\
+do {									\
+	static struct lock_class_key __key;				\
+									\
+	(l)->word = 0;							\
+	init_waitqueue_head(&(l)->wait);				\
+	lockdep_init_map(&(l)->dep_map, "weir_port.run_lock", &__key, 0); \
+} while (0)
+
+/* router.c */
+void weir_run_lock_wait(struct weir_run_lock *l);
+
+static __always_inline bool weir_run_take(struct weir_run_lock *l)
+{
+	return !test_and_set_bit_lock(WEIR_RUN_LOCKED, &l->word);
+}
+
+/* The same; if it is taken, it is said with @bit that it is wanted. */
+static inline bool weir_run_take_or(struct weir_run_lock *l, int bit)
+{
+	if (weir_run_take(l))
+		return true;
+	set_bit(bit, &l->word);
+	/* whoever unlocks either sees the bit or has unlocked */
+	smp_mb__after_atomic();
+	return weir_run_take(l);
+}
+
+/* Returns whether it has been taken. */
+static __always_inline bool weir_run_trylock(struct weir_run_lock *l)
+{
+	if (!weir_run_take(l))
+		return false;
+	lock_acquire_exclusive(&l->dep_map, 0, 1, NULL, _RET_IP_);
+	return true;
+}
+
+/* The same for a worker: if not, it is called when whoever has it unlocks. */
+static inline bool weir_run_trylock_later(struct weir_run_lock *l)
+{
+	if (!weir_run_take_or(l, WEIR_RUN_LATER))
+		return false;
+	lock_acquire_exclusive(&l->dep_map, 0, 1, NULL, _RET_IP_);
+	return true;
+}
+
+/* May sleep. */
+static __always_inline void weir_run_lock(struct weir_run_lock *l)
+{
+	lock_acquire_exclusive(&l->dep_map, 0, 0, NULL, _RET_IP_);
+	if (unlikely(!weir_run_take(l)))
+		weir_run_lock_wait(l);
+}
+
+#endif /* _WEIR_RUNLOCK_H */
