@@ -29,6 +29,9 @@ static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
 	},
 };
 
+/* Users without an account that are looked at when an account is made. */
+#define WEIR_USERS_LOOKED_AT	4
+
 /* Add @n unless that takes the counter over @max. */
 static bool account_add(atomic64_t *used, u64 n, u64 max)
 {
@@ -120,6 +123,12 @@ void weir_holdings_destroy(struct weir_holdings *held)
 		WARN_ON_ONCE(atomic64_read(&held->used[kind]));
 }
 
+static void user_free(struct weir_user *user)
+{
+	weir_holdings_destroy(&user->held);
+	kfree(user);
+}
+
 /**
  * weir_users_init() - set up a table of users
  * @users: the table.
@@ -128,6 +137,7 @@ void weir_users_init(struct weir_users *users)
 {
 	spin_lock_init(&users->lock);
 	hash_init(users->users);
+	INIT_LIST_HEAD(&users->idle);
 	weir_holdings_init(&users->sum);
 }
 
@@ -137,19 +147,32 @@ void weir_users_init(struct weir_users *users)
  */
 void weir_users_destroy(struct weir_users *users)
 {
+	struct weir_user *user, *next;
+
+	list_for_each_entry_safe(user, next, &users->idle, idle_link) {
+		hash_del(&user->link);
+		user_free(user);
+	}
 	WARN_ON_ONCE(!hash_empty(users->users));
 	weir_holdings_destroy(&users->sum);
 }
 
-/* Those in the table have a reference: the last put holds the lock too. */
+/* The user of a uid, held; NULL if there is none. */
 static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user;
 
 	lockdep_assert_held(&users->lock);
-	hash_for_each_possible(users->users, user, link, __kuid_val(uid))
-		if (uid_eq(user->uid, uid))
-			return user;
+	hash_for_each_possible(users->users, user, link, __kuid_val(uid)) {
+		if (!uid_eq(user->uid, uid))
+			continue;
+		/* the last put holds the lock too */
+		if (!refcount_inc_not_zero(&user->refs)) {
+			list_del(&user->idle_link);
+			refcount_set(&user->refs, 1);
+		}
+		return user;
+	}
 	return NULL;
 }
 
@@ -162,9 +185,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 	for (;;) {
 		spin_lock_irqsave(&users->lock, flags);
 		user = user_find(users, uid);
-		if (user) {
-			refcount_inc(&user->refs);
-		} else if (new) {
+		if (!user && new) {
 			hash_add(users->users, &new->link, __kuid_val(uid));
 			user = new;
 			new = NULL;
@@ -185,24 +206,72 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 	}
 }
 
+/* Has it ever used its allowances? What is zero was whole from the first. */
+static bool user_has_used(const struct weir_user *user)
+{
+	return atomic64_read(&user->patience.back_ns) ||
+	       atomic64_read(&user->fence_at);
+}
+
+/* Are its allowances whole, as if it had used nothing? */
+static bool user_is_whole(const struct weir_user *user, u64 now)
+{
+	return weir_patience_whole(&user->patience, now) &&
+	       atomic64_read(&user->fence_at) - (s64)now <= 0;
+}
+
 static void user_put(struct weir_user *user)
 {
 	struct weir_users *users = user->table;
+	bool gone, idle = false;
 	unsigned long flags;
-	bool gone;
 
 	/* the last step is under the lock, so that no get finds the dying */
 	if (refcount_dec_not_one(&user->refs))
 		return;
 	spin_lock_irqsave(&users->lock, flags);
 	gone = refcount_dec_and_test(&user->refs);
-	if (gone)
-		hash_del(&user->link);
+	if (gone) {
+		idle = user_has_used(user);
+		if (idle)
+			list_add_tail(&user->idle_link, &users->idle);
+		else
+			hash_del(&user->link);
+	}
 	spin_unlock_irqrestore(&users->lock, flags);
-	if (!gone)
-		return;
-	weir_holdings_destroy(&user->held);
-	kfree(user);
+	if (gone && !idle)
+		user_free(user);
+}
+
+/*
+ * Frees users without an account whose allowances are whole. A few are looked at
+ * each time; an account leaves one such user at most, so that they do not pile
+ * up.
+ */
+static void users_tidy(struct weir_users *users, u64 now)
+{
+	struct weir_user *user;
+	unsigned long flags;
+	bool whole;
+	u32 n;
+
+	for (n = 0; n < WEIR_USERS_LOOKED_AT; n++) {
+		if (list_empty_careful(&users->idle))
+			return;
+		spin_lock_irqsave(&users->lock, flags);
+		user = list_first_entry_or_null(&users->idle, struct weir_user,
+						idle_link);
+		whole = user && user_is_whole(user, now);
+		if (whole) {
+			list_del(&user->idle_link);
+			hash_del(&user->link);
+		} else if (user) {
+			list_move_tail(&user->idle_link, &users->idle);
+		}
+		spin_unlock_irqrestore(&users->lock, flags);
+		if (whole)
+			user_free(user);
+	}
 }
 
 /**
@@ -211,6 +280,7 @@ static void user_put(struct weir_user *user)
  * @ns: holdings of the network namespace.
  * @uids: who pay, all different; the first is the one whose shares count.
  * @n: how many, at least 1.
+ * @now: nanoseconds of the clock by which users have allowances.
  *
  * May sleep.
  *
@@ -218,10 +288,11 @@ static void user_put(struct weir_user *user)
  */
 struct weir_account *weir_account_create(struct weir_users *users,
 					 struct weir_holdings *ns,
-					 const kuid_t *uids, u32 n)
+					 const kuid_t *uids, u32 n, u64 now)
 {
 	struct weir_account *a;
 
+	users_tidy(users, now);
 	a = kzalloc(struct_size(a, users, n), GFP_KERNEL_ACCOUNT);
 	if (!a)
 		return ERR_PTR(-ENOMEM);
@@ -425,6 +496,32 @@ bool weir_account_may_fence(const struct weir_account *a, u64 now)
 	return true;
 }
 
+/**
+ * weir_account_patience() - how long may others wait for a user now?
+ * @a: the account; its first user's patience counts.
+ * @most_ns: with a user that has not been waited for.
+ * @now: nanoseconds of a clock that only goes forward.
+ *
+ * Any context. Return: nanoseconds, 0 to @most_ns.
+ */
+u64 weir_account_patience(const struct weir_account *a, u64 most_ns, u64 now)
+{
+	return weir_patience_left(&a->users[0]->patience, most_ns, now);
+}
+
+/**
+ * weir_account_waited() - others have waited for a user
+ * @a: the account; its first user's patience is used up by that.
+ * @now: the time, after the wait.
+ * @waited_ns: how long; at most a day.
+ *
+ * Any context.
+ */
+void weir_account_waited(const struct weir_account *a, u64 now, u64 waited_ns)
+{
+	weir_patience_use(&a->users[0]->patience, now, waited_ns);
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
@@ -443,4 +540,6 @@ EXPORT_SYMBOL_IF_KUNIT(weir_tally_full);
 EXPORT_SYMBOL_IF_KUNIT(weir_tally_add);
 EXPORT_SYMBOL_IF_KUNIT(weir_tally_sub);
 EXPORT_SYMBOL_IF_KUNIT(weir_account_may_fence);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_patience);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_waited);
 #endif

@@ -17,9 +17,11 @@
  * weir_account_create() may sleep; everything else runs in any context.
  *
  * Lifetime: each charge that is not empty holds a reference on its account, and
- * each account on its users; the last put frees them. All accounts of a table
- * are put before weir_users_destroy(), and all of a namespace before
- * weir_holdings_destroy().
+ * each account on its users; the last put frees them. A user that has used some
+ * of its allowances (patience, barriers) stays without an account until they are
+ * whole: it gets no new ones by closing all its sockets. weir_account_create()
+ * looks for such users. All accounts of a table are put before
+ * weir_users_destroy(), and all of a namespace before weir_holdings_destroy().
  */
 #ifndef _WEIR_ACCOUNT_H
 #define _WEIR_ACCOUNT_H
@@ -31,9 +33,9 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+#include <linux/xarray.h>
 
 #include "patience.h"
-#include <linux/xarray.h>
 
 #define WEIR_USER_HASH_BITS	8
 
@@ -69,19 +71,23 @@ struct weir_caps {
 
 /**
  * struct weir_users - a table of users
- * @lock: guards @users, and the step of a user's refcount from one to zero.
+ * @lock: guards @users, @idle, and the step of a user's refcount from one to
+ *	zero and back.
  * @users: struct weir_user by uid.
+ * @idle: users without an account, by weir_user.idle_link.
  * @sum: what all accounts of the table hold, each counted once.
  */
 struct weir_users {
 	spinlock_t		lock;
 	DECLARE_HASHTABLE(users, WEIR_USER_HASH_BITS);
+	struct list_head	idle;
 	struct weir_holdings	sum;
 };
 
 /**
  * struct weir_user - one user, in all namespaces
  * @link: in weir_users.users; weir_users.lock.
+ * @idle_link: in weir_users.idle while @refs is zero; weir_users.lock.
  * @table: where it is; never changes, outlives this.
  * @uid: the user; never changes.
  * @refs: the accounts in which the user pays.
@@ -92,6 +98,7 @@ struct weir_users {
  */
 struct weir_user {
 	struct hlist_node	link;
+	struct list_head	idle_link;
 	struct weir_users	*table;
 	kuid_t			uid;
 	refcount_t		refs;
@@ -146,7 +153,7 @@ void weir_users_destroy(struct weir_users *users);
 
 struct weir_account *weir_account_create(struct weir_users *users,
 					 struct weir_holdings *ns,
-					 const kuid_t *uids, u32 n);
+					 const kuid_t *uids, u32 n, u64 now);
 void weir_account_get(struct weir_account *a);
 void weir_account_put(struct weir_account *a);
 
@@ -184,6 +191,8 @@ static inline kuid_t weir_account_user(const struct weir_account *a)
 #define WEIR_FENCE_BURST	32
 
 bool weir_account_may_fence(const struct weir_account *a, u64 now);
+u64 weir_account_patience(const struct weir_account *a, u64 most_ns, u64 now);
+void weir_account_waited(const struct weir_account *a, u64 now, u64 waited_ns);
 
 /**
  * weir_share() - how much of a shared table one user may have

@@ -17,6 +17,7 @@
  * Process context.
  */
 #include <linux/cred.h>
+#include <linux/ktime.h>
 #include <linux/user_namespace.h>
 
 #include "weir.h"
@@ -68,7 +69,8 @@ struct weir_account *weir_account_of_current(struct net *net)
 	first = weir_payer_owners(uids, &n, current_user_ns(), first);
 	weir_payer_owners(uids, &n, net->user_ns, first);
 	swap(uids[0], uids[first]);
-	return weir_account_create(&weir_users, &weir_net(net)->held, uids, n);
+	return weir_account_create(&weir_users, &weir_net(net)->held, uids, n,
+				   ktime_get_ns());
 }
 
 /**

@@ -46,6 +46,13 @@ static inline u64 weir_patience_left(const struct weir_patience *p,
 	return used < most_ns ? most_ns - used : 0;
 }
 
+/* Has the user all of it? */
+static inline bool weir_patience_whole(const struct weir_patience *p,
+				       u64 now_ns)
+{
+	return atomic64_read(&p->back_ns) - (s64)now_ns <= 0;
+}
+
 /**
  * weir_patience_use() - a user has been waited for
  * @p: with the user.

@@ -277,7 +277,7 @@ enum weir_policy {
  * @patience_ns: a reply with WEIR_REC_WAIT waits so long for room in a caller's
  *	inbox, at most a day; 0: 100 ms. Callers of a user that does not read
  *	are waited for less: the patience that a user has used up comes back in
- *	16 times as long.
+ *	16 times as long, whether the user has sockets or not.
  * @reserved: zero. Later members come from here: what follows a conf in
  *	struct weir_route_entry keeps its place.
  */

@@ -17,6 +17,7 @@
 
 #include "account.h"
 
+#define NOW		NSEC_PER_SEC	/* when accounts are made */
 #define USER_BYTES	"the user's memory cap is reached"
 #define NS_BYTES	"the network namespace's memory cap is reached"
 #define USER_OBJECTS	"the user's cap on objects is reached"
@@ -46,7 +47,7 @@ static struct weir_account *payers(struct fixture *f, uid_t first, uid_t second,
 {
 	const kuid_t uids[] = { KUIDT_INIT(first), KUIDT_INIT(second) };
 
-	return weir_account_create(&f->users, &f->ns, uids, n);
+	return weir_account_create(&f->users, &f->ns, uids, n, NOW);
 }
 
 static int account_test_init(struct kunit *test)
@@ -214,7 +215,8 @@ static void account_charge__all_who_pay_or_nobody(struct kunit *test)
 	const char *why = "";
 	int i;
 
-	a = weir_account_create(&f->users, &f->ns, uids, ARRAY_SIZE(uids));
+	a = weir_account_create(&f->users, &f->ns, uids, ARRAY_SIZE(uids),
+				NOW);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
 	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 60, 6, &caps, &why), 0);
 	for (i = 0; i < ARRAY_SIZE(uids); i++) {
@@ -277,7 +279,7 @@ static void account_charge__one_cap_in_all_namespaces(struct kunit *test)
 		const char *why;
 
 		weir_holdings_init(&ns[i]);
-		a = weir_account_create(&f->users, &ns[i], uids, 2);
+		a = weir_account_create(&f->users, &ns[i], uids, 2, NOW);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(a));
 		KUNIT_EXPECT_TRUE(test, uid_eq(weir_account_user(a),
 					       KUIDT_INIT(1000)));
@@ -601,6 +603,68 @@ static void account_may_fence__each_user_has_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fences(f->a, now, 1000), 0);
 }
 
+/* An account of one user, made and put at once. */
+static void come_and_go(struct kunit *test, uid_t uid, u64 now)
+{
+	const kuid_t uids[] = { KUIDT_INIT(uid) };
+	struct fixture *f = test->priv;
+	struct weir_account *a;
+
+	a = weir_account_create(&f->users, &f->ns, uids, 1, now);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	weir_account_put(a);
+}
+
+static void account_put__keeps_what_is_used_up(struct kunit *test)
+{
+	const u64 most = 100 * NSEC_PER_MSEC;
+	struct fixture *f = test->priv;
+	struct weir_account *a;
+	u64 later;
+	int i;
+
+	/* nothing is kept of a user that has used nothing */
+	come_and_go(test, 3000, NOW);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->users.idle));
+
+	a = payers(f, 3000, 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	weir_account_waited(a, NOW, most);
+	KUNIT_EXPECT_EQ(test, fences(a, NOW, 1000), WEIR_FENCE_BURST);
+	weir_account_put(a);
+
+	a = payers(f, 3000, 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	KUNIT_EXPECT_EQ(test, refcount_read(&a->users[0]->refs), 1);
+	KUNIT_EXPECT_EQ(test, weir_account_patience(a, most, NOW), 0);
+	KUNIT_EXPECT_EQ(test, fences(a, NOW, 1000), 0);
+	weir_account_put(a);
+
+	/* it stays until all is back, and then goes, whoever comes */
+	later = NOW + WEIR_PATIENCE_SHARE * most - 1;
+	come_and_go(test, 3001, later);
+	KUNIT_EXPECT_FALSE(test, list_empty(&f->users.idle));
+	come_and_go(test, 3001, later + 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->users.idle));
+
+	/* one that comes for each that goes is enough */
+	for (i = 0; i < 100; i++) {
+		a = payers(f, 4000 + i, 0, 1);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+		weir_account_waited(a, NOW, most);
+		weir_account_put(a);
+	}
+	for (i = 0; i < 100; i++)
+		come_and_go(test, 3001, later + 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->users.idle));
+
+	/* what is left at the end goes with the table */
+	a = payers(f, 3000, 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	weir_account_waited(a, NOW, most);
+	weir_account_put(a);
+}
+
 static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_create__one_user_for_each_uid),
 	KUNIT_CASE(account_create__takes_many_users),
@@ -617,6 +681,7 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_charge__holds_in_a_crowd),
 	KUNIT_CASE(account_may_fence__bursts_and_then_a_rate),
 	KUNIT_CASE(account_may_fence__each_user_has_its_own),
+	KUNIT_CASE(account_put__keeps_what_is_used_up),
 	{}
 };
 
