@@ -24,6 +24,7 @@ static void weir_port_end(struct weir_port *port)
 	free_cpumask_var(port->cpus);
 	put_pid(port->pid);
 	weir_uncharge(&port->charge);
+	weir_port_held_by(port, NULL);
 	weir_account_put(port->account);
 	mem_cgroup_put(port->memcg);
 	kfree(port);

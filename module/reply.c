@@ -234,17 +234,35 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 	return n;
 }
 
-/* A reply that has waited is looked at again: its caller's user is charged. */
-static void weir_reply_waited(struct weir_port *port, struct weir_port *caller)
+/*
+ * A reply has waited and is looked at. The user that it waited for is charged:
+ * the caller may be gone by now, and the record name another. A timer is late by
+ * two ticks at most; what is later than that is not for want of room.
+ */
+static void weir_reply_waited(struct weir_port *port, u64 pos)
 {
-	u64 now = port->run.now_ns;
+	u64 until = min_t(u64, port->run.now_ns,
+			  port->held_ns + 2 * TICK_NSEC);
 
-	/* not another's, whom the target has put into the record meanwhile */
-	if (port->held_caller != caller->id || now <= port->held_since_ns)
+	if (port->held_pos != pos || until <= port->held_since_ns)
 		return;
-	weir_patience_use(&caller->account->users[0]->patience, now,
-			  now - port->held_since_ns);
-	port->held_since_ns = now;
+	weir_account_waited(port->held_by, until,
+			    until - port->held_since_ns);
+	port->held_since_ns = until;
+}
+
+/**
+ * weir_port_held_by() - whom does a port wait for?
+ * @port: the port, under its run_lock.
+ * @account: that of a caller with a full inbox; NULL: it waits for none.
+ */
+void weir_port_held_by(struct weir_port *port, struct weir_account *account)
+{
+	if (account)
+		weir_account_get(account);
+	if (port->held_by)
+		weir_account_put(port->held_by);
+	port->held_by = account;
 }
 
 /*
@@ -259,14 +277,13 @@ static bool weir_reply_patient(struct weir_port *port, struct weir_port *caller,
 
 	if (!plan)
 		return false;
-	if (port->held_pos == pos && port->held_caller == caller->id)
+	if (port->held_pos == pos && port->held_by == caller->account)
 		return port->held_ns > now;
-	left = weir_patience_left(&caller->account->users[0]->patience,
-				  plan->patience_ns, now);
+	left = weir_account_patience(caller->account, plan->patience_ns, now);
 	if (!left)
 		return false;
+	weir_port_held_by(port, caller->account);
 	port->held_pos = pos;
-	port->held_caller = caller->id;
 	port->held_ns = now + left;
 	port->held_since_ns = now;
 	return true;
@@ -345,13 +362,9 @@ static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
 				tag_key, 0);
 }
 
-/*
- * A reply or an error from a target, to whoever called, in all its cases.
- * Returns 0 or WEIR_HELD.
- */
-static noinline int weir_reply_one(struct weir_port *port,
-				   struct weir_port *caller,
-				   const struct weir_parcel *m)
+/* The same, if its caller is there. Returns 0 or WEIR_HELD. */
+static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
+			 const struct weir_parcel *m)
 {
 	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key;
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
@@ -369,8 +382,6 @@ static noinline int weir_reply_one(struct weir_port *port,
 		return WEIR_HELD;
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
-	if (unlikely(port->held_pos == m->pos))
-		weir_reply_waited(port, caller);
 	spin_lock(&post->lock);
 	call = weir_calls_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
@@ -434,6 +445,27 @@ late:
 	return 0;
 }
 
+/*
+ * A reply or an error from a target, to whoever called, in all its cases;
+ * @caller: NULL if that is gone. Returns 0 or WEIR_HELD.
+ */
+static noinline int weir_reply_one(struct weir_port *port,
+				   struct weir_port *caller,
+				   const struct weir_parcel *m)
+{
+	int ret = 0;
+
+	if (unlikely(port->held_by))
+		weir_reply_waited(port, m->pos);
+	if (caller)
+		ret = weir_reply_to(port, caller, m);
+	else
+		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+	if (unlikely(port->held_by) && !ret)
+		weir_port_held_by(port, NULL);
+	return ret;
+}
+
 /**
  * weir_route_reply() - route replies and errors of a target
  * @port: the target's.
@@ -452,11 +484,7 @@ int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
 	if (unlikely(!(m->route | (u32)m->tag_key)))
 		return 0;	/* nobody wants it */
 	caller = weir_run_caller(port, m->route & WEIR_PORT_MASK);
-	if (unlikely(!caller)) {
-		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
-		return 0;
-	}
-	if (likely(m->kind == WEIR_KIND_REPLY))
+	if (likely(caller && m->kind == WEIR_KIND_REPLY))
 		done = weir_reply_hand(port, caller, &pos, tail, false);
 	if (unlikely(!done))
 		return weir_reply_one(port, caller, m);

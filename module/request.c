@@ -603,9 +603,9 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
 			  u64 deadline_ns, struct weir_ring *inbox, u64 bytes)
 {
-	if (port->held_pos != m->pos) {
+	if (port->held_pos != m->pos || port->held_by) {
 		port->held_pos = m->pos;
-		port->held_caller = 0;
+		weir_port_held_by(port, NULL);
 		port->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
 								U64_MAX;
 	}

@@ -565,10 +565,11 @@ struct weir_waiter {
  * @by_name: first handle of each of as many buckets of names, 0 for none.
  * @held_pos: message that the walk waits with, if it does; run_lock.
  * @held_ns: when that is given up, U64_MAX if never; run_lock.
- * @held_caller: for a reply: number of the caller whose inbox has no room; 0 for
- *	others; run_lock.
- * @held_since_ns: for a reply: since when its caller's user is charged for the
- *	wait, as ktime_get_ns() counts; run_lock.
+ * @held_by: for a reply: account of the caller whose inbox has no room, held: it
+ *	is charged for the wait even if it closes its socket; NULL for others;
+ *	run_lock.
+ * @held_since_ns: for a reply: since when @held_by is charged for the wait, as
+ *	ktime_get_ns() counts; run_lock.
  * @once_held: of the first of its key whose walk is held up; run_lock.
  * @calls: requests that it waits for: made under run_lock, ended under
  *	inbox->post.lock.
@@ -621,7 +622,7 @@ struct weir_port {
 	u32			*by_name;
 	u64			held_pos;
 	u64			held_ns;
-	u32			held_caller;
+	struct weir_account	*held_by;
 	u64			held_since_ns;
 	struct weir_once	*once_held;
 	struct weir_calls	calls;

@@ -513,6 +513,7 @@ bool weir_event_alone(struct weir_port *port, u64 shape);
 /* reply.c */
 int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail);
 bool weir_reply_alone(struct weir_port *port, u64 end);
+void weir_port_held_by(struct weir_port *port, struct weir_account *account);
 void weir_run_served(struct weir_run *run);
 
 /* router.c */

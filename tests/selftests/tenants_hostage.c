@@ -5,7 +5,12 @@
  * Their replies wait for as long as the route is patient, and less from then
  * on; a victim that calls the same service keeps its answers and its round
  * trips, and whoever reads at last finds an answer for each of its calls.
+ *
+ * Others have a reply wait and close the socket just before the patience ends,
+ * again and again, with the next socket open already or without any: they are
+ * waited for once.
  */
+#include "routed.h"
 #include "tenants.h"
 
 #define PATH		"/hostage/service"
@@ -13,6 +18,10 @@
 #define CALLS		20
 #define SOCKETS		8	/* of each hostile user */
 #define USERS		3
+
+#define PATIENCE_MS	500
+#define HOLD_MS		450	/* a caller closes its socket after that */
+#define HOLDS		8
 
 /**
  * struct hostile - what a hostile user tells the test, in shared memory
@@ -30,6 +39,7 @@ struct hostile {
 
 static struct hostile *hostile;
 static struct tenant_meter *meter;
+static long long others;	/* objects of those that are not hostile */
 
 /* Replies to short requests with the same, to others with a large reply. */
 static int service(void *arg TAP_UNUSED)
@@ -105,8 +115,74 @@ static int attack(void *arg)
 	return 0;
 }
 
+/* A socket for which a reply waits soon: that of the third call, or an earlier. */
+static int hold(void)
+{
+	struct weir_scm_route scm = { .kind = WEIR_KIND_REQUEST };
+	uint64_t words[2] = { 0 };
+	int fd = tap_socket(SOCK_RDM), k;
+
+	if (tap_setopt(fd, WEIR_SO_INBOX_BYTES, 4096))
+		_exit(2);
+	for (k = 0; k < 4; k++)
+		if (tenant_send(fd, PATH, words, sizeof(words), 0, &scm) < 0)
+			_exit(3);
+	return fd;
+}
+
+/* @arg: whether the user always has a socket. */
+static int leave(void *arg)
+{
+	int keep = *(int *)arg, fd[HOLDS], i;
+
+	for (i = 0; i < HOLDS; i++) {
+		fd[i] = hold();
+		if (keep && i)
+			close(fd[i - 1]);
+		usleep(HOLD_MS * 1000);
+		if (keep)
+			continue;
+		close(fd[i]);
+		/* until nothing is left of it */
+		if (!tap_until(tap_stat("stats/charged_objects") <= others))
+			return 4;
+	}
+	return 0;
+}
+
+/* Round trips in a phase that took longer than half of such a wait. */
+static uint32_t held_up(int phase)
+{
+	unsigned int i = tenant_bucket(HOLD_MS * UINT64_C(500000));
+	uint32_t n = 0;
+
+	while (++i < TENANT_BUCKETS)
+		n += meter->phases[phase].hist[i];
+	return n;
+}
+
+/* Beside a user that closes its sockets while replies wait for it. */
+static void leavers(uid_t uid, int keep, int phase)
+{
+	pid_t pid;
+
+	__atomic_store_n(&meter->phase, phase, __ATOMIC_RELEASE);
+	pid = tenant_start(uid, leave, &keep);
+	tap_ok(!tap_wait(pid), "a user closes its sockets in time, %s",
+	       keep ? "all but one" : "all of them");
+	tap_ok(tenant_measure(meter, phase, 1), "the victim goes on");
+	tenant_show(meter, phase, "beside it");
+	tap_ok(held_up(phase) <= HOLDS / 2,
+	       "the victim waits for it once, not %d times (%u)", HOLDS,
+	       held_up(phase));
+	tap_is(meter->phases[phase].bad, 0, "no answer of it is lost");
+}
+
 int main(void)
 {
+	struct weir_route_conf conf = {
+		.patience_ns = PATIENCE_MS * UINT64_C(1000000),
+	};
 	struct tenant_job job = { .path = PATH, .cpu = -1 };
 	long rounds, impatient = 0;
 	pid_t server, caller, evil[USERS];
@@ -123,6 +199,7 @@ int main(void)
 	caller = tenant_start(TENANT_OTHER, tenant_caller, &job);
 	tap_ok(tenant_measure(meter, 0, rounds), "the victim is served");
 	tenant_show(meter, 0, "alone");
+	others = tap_stat("stats/charged_objects");
 
 	__atomic_store_n(&meter->phase, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < USERS; i++) {
@@ -154,6 +231,14 @@ int main(void)
 	tap_ok(impatient > 0, "some for the end of patience (%ld)", impatient);
 	tap_ok(tenant_measure(meter, 3, rounds), "the victim goes on");
 	tenant_show(meter, 3, "after it");
+
+	tap_ok(tap_until(tap_stat("stats/charged_objects") <= others),
+	       "nothing is left of the hostile users");
+	tap_ok(!route_set(PATH, &conf), "with more patience");
+	others = tap_stat("stats/charged_objects");
+	leavers(TENANT_ATTACKER + 200, 1, 4);
+	leavers(TENANT_ATTACKER + 201, 0, 5);
+	tap_ok(!route_del(PATH), "and as before");
 	tap_ok(tenant_victim_end(&job, server, caller), "and ends well");
 	return tap_done();
 }
