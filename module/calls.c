@@ -20,12 +20,12 @@
 int weir_calls_init(struct weir_calls *c, u32 most)
 {
 	most = min(most, 1U << WEIR_CALL_SLOT_BITS);
-	c->chunks = kvcalloc(DIV_ROUND_UP(most, WEIR_CALLS_CHUNK),
-			     sizeof(*c->chunks), GFP_KERNEL_ACCOUNT);
+	c->chunks = kvzalloc(weir_calls_bytes(most), GFP_KERNEL_ACCOUNT);
 	if (!c->chunks)
 		return -ENOMEM;
 	c->size = 0;
 	c->most = most;
+	c->mask = weir_calls_room(most) - 1;
 	c->mine = NULL;
 	c->nmine = 0;
 	c->free = NULL;

@@ -17,7 +17,8 @@
 #define _WEIR_CALLS_H
 
 #include <linux/compiler.h>
-#include <linux/math.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
@@ -113,6 +114,8 @@ struct weir_call {
  * @chunks: of WEIR_CALLS_CHUNK calls each; @size / WEIR_CALLS_CHUNK are there.
  * @size: slots that there are memory for.
  * @most: slots that there may be.
+ * @mask: bits of a slot, fixed; @chunks has an entry for each value that they
+ *	have.
  * @mine: first free slot of the maker's, or NULL.
  * @nmine: how many.
  * @free: first free slot of the enders', or NULL.
@@ -128,6 +131,7 @@ struct weir_calls {
 	struct weir_call	**chunks;
 	u32			size;
 	u32			most;
+	u32			mask;
 	struct weir_call	*mine;
 	u32			nmine;
 	u32			nfree;
@@ -147,10 +151,17 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call,
 		      u64 due_ns);
 void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call);
 
+/* Slots that names may tell apart in a table of @most: a power of two. */
+static inline u32 weir_calls_room(u32 most)
+{
+	return roundup_pow_of_two(clamp(most, WEIR_CALLS_CHUNK,
+					1U << WEIR_CALL_SLOT_BITS));
+}
+
 /* Memory of a table of @most slots that has none yet. */
 static inline u64 weir_calls_bytes(u32 most)
 {
-	return DIV_ROUND_UP(most, WEIR_CALLS_CHUNK) *
+	return weir_calls_room(most) / WEIR_CALLS_CHUNK *
 	       sizeof(struct weir_call *);
 }
 
@@ -266,12 +277,17 @@ static __always_inline void weir_calls_put(struct weir_calls *c,
  *
  * Return: the call, or NULL when there is none of that name. It may not have
  * begun, or be over: its state tells.
+ *
+ * The name comes from a process. Where array_index_nospec() would make a mask
+ * after the check of the bound, the slot is masked before it: a processor that
+ * runs past the check finds an entry of @chunks, NULL at worst. This is as many
+ * instructions as with a constant mask. Bits above the mask are told by the
+ * comparison of the whole name.
  */
 static __always_inline struct weir_call *
 weir_calls_find(const struct weir_calls *c, u64 name)
 {
-	u32 slot = name >> WEIR_CALL_OWNER_BITS &
-		   ((1U << WEIR_CALL_SLOT_BITS) - 1);
+	u32 slot = name >> WEIR_CALL_OWNER_BITS & c->mask;
 	struct weir_call *call;
 
 	if (unlikely(slot >= READ_ONCE(c->size)))

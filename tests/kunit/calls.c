@@ -99,6 +99,11 @@ static void calls_grow__ends_at_most(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, grow(c));
 	KUNIT_EXPECT_EQ(test, c->size, 3 * WEIR_CALLS_CHUNK);
 	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name_of(c->size, 0)));
+	/* a slot that differs above the mask is another one */
+	KUNIT_EXPECT_PTR_EQ(test, weir_calls_find(c, name_of(1, 0)),
+			    weir_calls_at(c, 1));
+	for (i = c->mask + 1; i < 1U << WEIR_CALL_SLOT_BITS; i *= 2)
+		wrong += !!weir_calls_find(c, name_of(i + 1, 0));
 	/* a slot knows its number, and has a name before its first call */
 	for (i = 0; i < c->size; i++) {
 		struct weir_call *call = weir_calls_at(c, i);
