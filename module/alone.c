@@ -14,8 +14,8 @@ static __always_inline struct weir_target *
 weir_alone_target(struct weir_port *port, const struct weir_parcel *m,
 		  const struct weir_plan *plan)
 {
-	int i = weir_pick_one(plan->pick, m->tag_key >> 32,
-			      weir_run_random(port), NULL);
+	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
+				weir_run_random(port), NULL);
 
 	return likely(i >= 0) && likely(!plan->targets[i]->next) ?
 	       plan->targets[i] : NULL;

@@ -30,6 +30,12 @@ static void weir_pick_mask(const struct weir_pick *p,
 			__set_bit(i, may);
 }
 
+/* The number of a target that was found by so many looks. */
+static int weir_pick_found(int i, u32 looks)
+{
+	return looks <= WEIR_PICK_FEW ? i : weir_pick_scanned(i);
+}
+
 /* --- any ----------------------------------------------------------------- */
 
 static void weir_any_build(struct weir_pick *p, void *table)
@@ -73,7 +79,7 @@ static int weir_any_scan(const struct weir_pick *p, u32 random,
 			best = e->index;
 		}
 	}
-	return best;
+	return best < 0 ? best : weir_pick_found(best, p->n_pool);
 }
 
 static int weir_any_one(const struct weir_pick *p, u32 key, u32 random,
@@ -154,7 +160,7 @@ static int weir_weighted_rest(const struct weir_pick *p, u32 random,
 	at = mul_u64_u32_shr(sum, jhash_1word(random, p->n), 32);
 	for_each_set_bit(i, may, p->n) {
 		if (at < p->weights[i])
-			return i;
+			return weir_pick_found(i, p->n);
 		at -= p->weights[i];
 	}
 	return WEIR_PICK_NONE;
@@ -200,7 +206,8 @@ static int weir_shard_policy_one(const struct weir_pick *p, u32 key, u32 random,
 		return i;
 	weir_pick_mask(p, tried, may);
 	i = weir_shard_next(key, p->ids, p->n, may);
-	return i == WEIR_SHARD_NONE ? WEIR_PICK_NONE : i;
+	return i == WEIR_SHARD_NONE ? WEIR_PICK_NONE :
+				      weir_pick_found(i, p->n);
 }
 
 /* --- primary ------------------------------------------------------------- */
@@ -210,9 +217,11 @@ static int weir_primary_one(const struct weir_pick *p, u32 key, u32 random,
 {
 	u32 i;
 
-	for (i = 0; i < p->n; i++)
+	if (likely(weir_pick_may(p, 0, tried)))
+		return 0;
+	for (i = 1; i < p->n; i++)
 		if (weir_pick_may(p, i, tried))
-			return i;
+			return weir_pick_found(i, i + 1);
 	return WEIR_PICK_NONE;
 }
 
@@ -331,16 +340,16 @@ void weir_pick_destroy(struct weir_pick *p)
 }
 
 /**
- * weir_pick_one_slow() - weir_pick_one() for what it does not do itself
+ * weir_pick_first_slow() - weir_pick_first() for what it does not do itself
  * @p: what to pick from.
  * @key: shard key of the request.
  * @random: any number.
  * @tried: bitmap of those that have refused already, or NULL.
  *
- * Return: the target's number, or WEIR_PICK_NONE.
+ * Return: as weir_pick_first().
  */
-int weir_pick_one_slow(const struct weir_pick *p, u32 key, u32 random,
-		       const unsigned long *tried)
+int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
+			 const unsigned long *tried)
 {
 	return p->n && p->ops->one ? p->ops->one(p, key, random, tried) :
 				     WEIR_PICK_NONE;
@@ -351,5 +360,5 @@ int weir_pick_one_slow(const struct weir_pick *p, u32 key, u32 random,
 EXPORT_SYMBOL_IF_KUNIT(weir_policy_name);
 EXPORT_SYMBOL_IF_KUNIT(weir_pick_create);
 EXPORT_SYMBOL_IF_KUNIT(weir_pick_destroy);
-EXPORT_SYMBOL_IF_KUNIT(weir_pick_one_slow);
+EXPORT_SYMBOL_IF_KUNIT(weir_pick_first_slow);
 #endif

@@ -24,6 +24,9 @@
 
 #define WEIR_PICK_NONE		(-1)	/* no target may be picked */
 
+/* The first pick may look at so many targets for nothing. */
+#define WEIR_PICK_FEW		8
+
 struct weir_shard;
 
 /**
@@ -96,7 +99,8 @@ struct weir_pick {
  * @table_bytes: of the table that @build fills, not counting @column_bytes.
  * @column_bytes: more of it for each target.
  * @build: fills the table, which is all zeros; NULL: there is none.
- * @one: picks one of at least one target; NULL: the caller goes through all.
+ * @one: picks one of at least one target, as weir_pick_first(); NULL: the
+ *	caller goes through all.
  */
 struct weir_policy_ops {
 	const char	*name;
@@ -113,8 +117,17 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 				   struct weir_load *const *loads,
 				   const u32 *weights, const u64 *ids);
 void weir_pick_destroy(struct weir_pick *p);
-int weir_pick_one_slow(const struct weir_pick *p, u32 key, u32 random,
-		       const unsigned long *tried);
+int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
+			 const unsigned long *tried);
+
+/*
+ * A target's number as weir_pick_first() gives it when it has looked at all, or
+ * at many; and the number again. WEIR_PICK_NONE is no such.
+ */
+static inline int weir_pick_scanned(int i)
+{
+	return WEIR_PICK_NONE - 1 - i;
+}
 
 /**
  * weir_pick_may() - may this target be picked now?
@@ -173,17 +186,18 @@ static __always_inline int weir_pick_two(const struct weir_pick *p, u32 random,
 }
 
 /**
- * weir_pick_one() - the target of a request
+ * weir_pick_first() - the target of a request, and what it took to find it
  * @p: what to pick from; of none of the policies that take several.
  * @key: shard key of the request.
  * @random: any number, another one each time.
  * @tried: bitmap of those that have refused already, or NULL.
  *
- * Return: its number, or WEIR_PICK_NONE.
+ * Return: its number, if a few looks were enough; else WEIR_PICK_NONE, or
+ * weir_pick_scanned() of its number.
  */
-static __always_inline int weir_pick_one(const struct weir_pick *p, u32 key,
-					 u32 random,
-					 const unsigned long *tried)
+static __always_inline int weir_pick_first(const struct weir_pick *p, u32 key,
+					   u32 random,
+					   const unsigned long *tried)
 {
 	if (likely(!tried)) {
 		/* nothing to draw from means another policy, too */
@@ -192,7 +206,24 @@ static __always_inline int weir_pick_one(const struct weir_pick *p, u32 key,
 		if (likely(i >= 0))
 			return p->pool[i].index;
 	}
-	return weir_pick_one_slow(p, key, random, tried);
+	return weir_pick_first_slow(p, key, random, tried);
+}
+
+/**
+ * weir_pick_one() - the target of a request
+ * @p: what to pick from; of none of the policies that take several.
+ * @key: shard key of the request.
+ * @random: any number, another one each time.
+ * @tried: bitmap of those that have refused already, or NULL.
+ *
+ * Return: its number, or WEIR_PICK_NONE.
+ */
+static inline int weir_pick_one(const struct weir_pick *p, u32 key, u32 random,
+				const unsigned long *tried)
+{
+	int i = weir_pick_first(p, key, random, tried);
+
+	return i < WEIR_PICK_NONE ? weir_pick_scanned(i) : i;
 }
 
 #endif /* _WEIR_POLICY_H */

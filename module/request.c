@@ -324,8 +324,9 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 }
 
 /*
- * The target that the policy picked first, @i, has refused a message for the
- * reason @ret, or is none, or a route. Returns as weir_send_hand(); of several
+ * The target that the policy picked first, @i as weir_pick_first() has it, has
+ * refused a message for the reason @ret, or is none, or a route, or has taken
+ * many looks. Returns as weir_send_hand(); of several
  * refusals a full inbox, which passes by itself, else the last; and
  * WEIR_REASON_TRIES when there may be more that could take it.
  */
@@ -345,6 +346,8 @@ static noinline int weir_send_next(struct weir_port *port,
 	bitmap_zero(tried, WEIR_TARGETS_MAX);
 	/* the first pick may have looked at all */
 	weir_way_look(&port->run, way, plan->n);
+	if (i < WEIR_PICK_NONE)
+		i = weir_pick_scanned(i);
 	for (; i >= 0; i = weir_way_pick(port, m, plan, way, tried, from,
 					 &passed)) {
 		if (!ret)
@@ -381,8 +384,8 @@ static __always_inline int weir_send_picked(struct weir_port *port,
 					    const struct weir_plan *plan,
 					    struct weir_way *way)
 {
-	int i = weir_pick_one(plan->pick, m->tag_key >> 32,
-			      weir_run_random(port), NULL), ret = 0;
+	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
+				weir_run_random(port), NULL), ret = 0;
 	struct weir_target *target;
 
 	if (likely(i >= 0)) {

@@ -208,6 +208,44 @@ static void pick_one__is_one_that_may(struct kunit *test)
 	route_end(r);
 }
 
+/* What a pick looks at is counted if it is much, and then alone. */
+static void pick_first__tells_a_long_look(struct kunit *test)
+{
+	struct route *r = route_make(test, 2);
+	u32 policy, n, up, key;
+
+	for (policy = 0; policy < WEIR_POLICY_ALL; policy++) {
+		for (n = 2; n <= WEIR_TARGETS_MAX; n *= 2) {
+			for (up = 0; up < n; up++) {
+				r->load[up].up = up == n - 1;
+				r->weights[up] = 1;
+			}
+			route_plan(test, r, policy, n);
+			/* the key, and what is drawn, are the first one's */
+			for (key = 0; key < 100; key++) {
+				int i = weir_pick_first(r->p, key, 0, NULL);
+
+				KUNIT_EXPECT_EQ(test, weir_pick_one(r->p, key,
+								    0, NULL),
+						n - 1);
+				if (i >= 0)
+					KUNIT_EXPECT_TRUE(test,
+							  n <= WEIR_PICK_FEW ||
+							  policy ==
+							  WEIR_POLICY_SHARD);
+				else
+					KUNIT_EXPECT_TRUE(test,
+							  n > WEIR_PICK_FEW);
+			}
+			for (up = 0; up < n; up++)
+				r->load[up].up = 1;
+			KUNIT_EXPECT_GE(test, weir_pick_first(r->p, 0, 0, NULL),
+					0);
+		}
+	}
+	route_end(r);
+}
+
 static void pick_one__leaves_several_to_the_caller(struct kunit *test)
 {
 	struct route *r = route_make(test, 4);
@@ -563,6 +601,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(pick_one__says_none),
 	KUNIT_CASE(pick_one__is_one_that_may),
 	KUNIT_CASE(pick_one__leaves_several_to_the_caller),
+	KUNIT_CASE(pick_first__tells_a_long_look),
 	KUNIT_CASE(pick_any__takes_the_lesser_of_two),
 	KUNIT_CASE(pick_any__is_fair_among_equals),
 	KUNIT_CASE(pick_any__keeps_the_longest_short),
