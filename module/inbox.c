@@ -67,7 +67,7 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
 	u64 size = weir_ring_bytes(&inbox->view), wake;
 
 	lockdep_assert_held(&inbox->post.lock);
-	/* a quarter at least, lest it kick for each message that it reads */
+	/* a quarter at least, or it would kick for each message that it reads */
 	bytes = min(max(bytes, size / 4), size);
 	wake = inbox->post.pos + bytes - size;
 	spin_lock(&inbox->lock);

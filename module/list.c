@@ -99,7 +99,7 @@ static bool weir_list_lag(const struct weir_ring *ring,
 	u64 pos = READ_ONCE(rd->cursor->pos), tail;
 	u32 from = weir_list_seq(rd, pos), seq;
 
-	/* the tail last, lest a writer at work look like a reader ahead of it */
+	/* the tail last, or a writer at work would look behind its reader */
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		return false;
 	*bytes = tail - pos;

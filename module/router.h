@@ -171,7 +171,7 @@ struct weir_edge {
  * @conf: the figures; names and addresses in it are not used.
  * @fallback: route for what a guard refuses, counted in its @uses; or NULL.
  * @edge: to @fallback, while these are the settings of a route.
- * @mirror: route that gets copies, likewise.
+ * @mirror: route that gets copies, counted in its @uses; or NULL.
  * @canned: reply for what a guard refuses, or NULL.
  * @meter: rate and burst, or NULL.
  * @once: idempotency keys, or NULL; held.
@@ -366,8 +366,8 @@ struct weir_place {
  * @len: bytes.
  * @shape: kind and flags of the record.
  * @route: of the record.
- * @tag_key: likewise.
- * @deadline_ns: likewise; 0: none.
+ * @tag_key: of the record.
+ * @deadline_ns: of the record; 0: none.
  * @call: a request: not made any more when this has ended; NULL.
  * @name: of @call.
  * @reply: a reply that was remembered, held; NULL.
@@ -578,7 +578,7 @@ struct weir_waiter {
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
  * @scan_slot: calls up to it have been looked at for their deadlines, 0 if
  *	nobody is looking; inbox->post.lock.
- * @scan_ns: the earliest deadline of these; likewise.
+ * @scan_ns: the earliest deadline of these; inbox->post.lock.
  * @targets: what it serves; weir_net.lock.
  * @ntargets: how many.
  * @cpus: for fencing the reader of a full inbox; run_lock.
@@ -592,7 +592,7 @@ struct weir_waiter {
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
- * @poll_link: in its list, or in that of ports without; likewise.
+ * @poll_link: in its list, or in that of ports without; poll_lock.
  * @timer: deadlines and requests to be sent again.
  */
 struct weir_port {

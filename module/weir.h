@@ -460,7 +460,7 @@ struct weir_reader {
  * @uid: who made it.
  * @account: who pays for what it causes; held, never changes.
  * @charge: for the socket itself; fixed.
- * @cred: likewise; judged when a publisher comes to it.
+ * @cred: of who made it, held; judged when a publisher comes to it; fixed.
  * @pid: process that made it, or the listener that it connects to; held.
  * @ring_bytes: options until @outbox exists; lock_sock guards them.
  * @inbox_bytes: of the inbox; 0: the tunable's.
@@ -478,8 +478,9 @@ struct weir_reader {
  * @long_path: WEIR_SO_LONG_PATH, "" when used up; lock_sock.
  * @why: words for the last refusal; a static string.
  * @outbox: set once, stable until release.
- * @inbox: likewise.
- * @port: likewise; its part in the router, if it calls or serves.
+ * @inbox: set once, stable until release.
+ * @port: set once, stable until release; its part in the router, if it calls or
+ *	serves.
  * @resumed: bind took over a lingering ring.
  * @path: bound name, or NULL.
  * @own_path: bound path, or the listener's for an accepted socket, or "". It and
