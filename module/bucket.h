@@ -87,4 +87,24 @@ static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
 	return got;
 }
 
+/**
+ * weir_bucket_draw() - take tokens that have been used already
+ * @b: the bucket.
+ * @now_ns: the time.
+ * @n: how many.
+ *
+ * They are taken even if others have emptied the bucket since: it is overdrawn
+ * then, and gives none until that is made up for, so that its rate is kept.
+ */
+static inline void weir_bucket_draw(struct weir_bucket *b, u64 now_ns, u32 n)
+{
+	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack;
+	s64 full = atomic64_read(&b->full);
+
+	do {
+		lack = weir_bucket_lack(full, now);
+	} while (!atomic64_try_cmpxchg(&b->full, &full,
+				       now + lack + n * b->cost));
+}
+
 #endif /* _WEIR_BUCKET_H */

@@ -23,14 +23,17 @@ static __always_inline u32 weir_run_tokens(struct weir_run *run,
 	return run->tokens;
 }
 
-/* So many have been used. A route behind may have had its own since. */
+/*
+ * So many have been used. A route behind may have had its own since: then those
+ * that were at hand have been given back, and another caller may have them.
+ */
 static __always_inline void weir_run_spend(struct weir_run *run,
 					   struct weir_bucket *bucket, u32 n)
 {
 	if (likely(run->bucket == bucket))
 		run->tokens -= n;
 	else
-		weir_bucket_take(bucket, run->now_ns, n);
+		weir_bucket_draw(bucket, run->now_ns, n);
 }
 
 /**

@@ -192,6 +192,30 @@ static void bucket_give__undoes_take(struct kunit *test)
 	KUNIT_EXPECT_GT(test, given, 1000);
 }
 
+/* Callers that see the same token at once do not get more than the rate. */
+static void bucket_draw__keeps_the_rate(struct kunit *test)
+{
+	struct weir_bucket b;
+	const char *why;
+	u32 sent = 0;
+	u64 now = 0;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, weir_bucket_init(&b, 1000, 1, now, &why), 0);
+	for (i = 0; i < 1000; i++, now += NSEC_PER_MSEC) {
+		if (!weir_bucket_take(&b, now, 1))
+			continue;
+		/* the token is seen by three, each of which uses one */
+		weir_bucket_give(&b, 1);
+		weir_bucket_draw(&b, now, 1);
+		weir_bucket_draw(&b, now, 1);
+		weir_bucket_draw(&b, now, 1);
+		sent += 3;
+	}
+	KUNIT_EXPECT_LE(test, sent, 1003);
+	KUNIT_EXPECT_GE(test, sent, 990);
+}
+
 /* However late they come back: a bucket that is full has no room for them. */
 static void bucket_give__never_more_than_full(struct kunit *test)
 {
@@ -223,6 +247,7 @@ static struct kunit_case bucket_cases[] = {
 	KUNIT_CASE(bucket_take__agrees_with_exact),
 	KUNIT_CASE(bucket_take__is_bounded_by_its_rate),
 	KUNIT_CASE(bucket_take__survives_the_wrap),
+	KUNIT_CASE(bucket_draw__keeps_the_rate),
 	KUNIT_CASE(bucket_give__undoes_take),
 	KUNIT_CASE(bucket_give__never_more_than_full),
 	{ }
