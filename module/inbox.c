@@ -81,9 +81,14 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
 /**
  * weir_inbox_fence() - make weir_inbox_want() known to the reader's CPUs
  * @inbox: the ring.
+ * @account: of the user that waits for room.
  * @cpus: scratch.
+ *
+ * Return: false when that user has had others interrupted too often; then the
+ * reader may overlook that it is to kick.
  */
-void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus)
+bool weir_inbox_fence(struct weir_ring *inbox,
+		      const struct weir_account *account, struct cpumask *cpus)
 {
 	struct weir_reader *rd;
 	bool mapped = false;
@@ -97,10 +102,16 @@ void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus)
 		}
 	}
 	spin_unlock(&inbox->lock);
-	if (mapped)
-		weir_fence_cpus(cpus);				/* (C) */
-	else
+	if (!mapped) {
 		smp_mb();
+		return true;
+	}
+	if (!weir_account_may_fence(account, ktime_get_ns())) {
+		smp_mb();
+		return false;
+	}
+	weir_fence_cpus(cpus);					/* (C) */
+	return true;
 }
 
 /*

@@ -236,7 +236,8 @@ static bool weir_port_retry_waits(struct weir_port *port)
 	struct weir_call *call;
 	bool waits;
 
-	if (!w->waits || list_empty_careful(&w->link))
+	/* one that is called in time */
+	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
 		return false;
 	spin_lock(&post->lock);
 	call = weir_calls_find(&port->calls, port->retry_name);

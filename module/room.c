@@ -9,6 +9,8 @@
  *
  * Process context, under post.lock of the inbox where it says so.
  */
+#include <linux/delay.h>
+
 #include "router.h"
 
 /* Those that wait are looked at, and called, in one go. */
@@ -281,30 +283,42 @@ void weir_waiter_look(struct weir_waiter *w)
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
+	if (w->look_ns)
+		weir_ports_resume(inbox);
 	w->again = w->granted;
 	if (w->granted)
 		weir_waiter_ungrant(inbox, w);
 	spin_unlock(&inbox->post.lock);
+	if (ktime_get_ns() >= w->look_ns)
+		w->look_ns = 0;
 }
 
 /*
  * The reader kicks when there is room for the first that waits: it has seen that
  * it is to, or we see what it has read. Under run_lock of @w's port alone.
+ * Returns false when the reader may not have seen it.
  */
-static void weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
+static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 {
+	bool seen = true;
+
 	spin_lock(&inbox->post.lock);
 	weir_ports_resume(inbox);
 	if (list_empty(&inbox->post.waiting)) {
 		spin_unlock(&inbox->post.lock);
-		return;
+		return true;
 	}
 	weir_inbox_want(inbox, weir_ports_want(inbox));
 	spin_unlock(&inbox->post.lock);
-	weir_inbox_fence(inbox, w->port->cpus);
+	if (!weir_inbox_fence(inbox, w->port->account, w->port->cpus)) {
+		seen = false;
+		/* most stores that are held back are there after that */
+		udelay(1);
+	}
 	spin_lock(&inbox->post.lock);
 	weir_ports_resume(inbox);
 	spin_unlock(&inbox->post.lock);
+	return seen;
 }
 
 /**
@@ -314,6 +328,7 @@ static void weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 void weir_waiter_done(struct weir_waiter *w)
 {
 	struct weir_ring *inbox = w->inbox;
+	struct weir_waiter *next;
 	bool first;
 
 	lockdep_assert_held(&w->port->run_lock);
@@ -329,8 +344,16 @@ void weir_waiter_done(struct weir_waiter *w)
 	if (!first)
 		weir_ports_resume(inbox);
 	spin_unlock(&inbox->post.lock);
-	if (first)
-		weir_waiters_ask(w, inbox);
+	if (first && !weir_waiters_ask(w, inbox)) {
+		/* the next one asks for itself */
+		spin_lock(&inbox->post.lock);
+		next = list_first_entry_or_null(&inbox->post.waiting,
+						struct weir_waiter, link);
+		if (next)
+			weir_waiter_call(inbox, next);
+		spin_unlock(&inbox->post.lock);
+	}
+	w->look_ns = 0;
 	w->again = 0;
 	WRITE_ONCE(w->inbox, NULL);
 	weir_ring_put(inbox);
@@ -359,15 +382,21 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 	return stays;
 }
 
-/* Room that is kept for others is free again after a time: then it looks again. */
+/*
+ * One that the inbox's reader may not know of looks by itself, and so does one
+ * that waits for room that is kept for others: after a time it is free again.
+ */
 static void weir_waiter_watch(struct weir_waiter *w, struct weir_ring *inbox)
 {
 	struct weir_post *post = &w->port->inbox->post;
+	u64 due = w->look_ns ?: U64_MAX;
 
-	if (!READ_ONCE(inbox->post.granted))
+	if (READ_ONCE(inbox->post.granted))
+		due = min(due, ktime_get_ns() + WEIR_GRANT_NS);
+	if (due == U64_MAX)
 		return;
 	spin_lock(&post->lock);
-	weir_port_arm(w->port, ktime_get_ns() + WEIR_GRANT_NS);
+	weir_port_arm(w->port, due);
 	spin_unlock(&post->lock);
 }
 
@@ -380,6 +409,10 @@ static void weir_waiter_watch(struct weir_waiter *w, struct weir_ring *inbox)
  * What is kept for answers may be less by now than when there was no room, and
  * all that was in the inbox read: then nobody would kick any more. So it is
  * looked at once more, and weir_port_later() called if there is room.
+ *
+ * What is sent decides how often this happens. Beyond the user's allowance the
+ * reader's processors are not interrupted. A cursor store that one of them still
+ * holds back is then seen after a moment, or at a look a tick later.
  */
 void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 {
@@ -407,6 +440,6 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	w->bytes = bytes;
 	weir_waiter_add(inbox, w, front);
 	spin_unlock(&inbox->post.lock);
-	weir_waiters_ask(w, inbox);
+	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
 	weir_waiter_watch(w, inbox);
 }

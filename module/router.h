@@ -508,6 +508,8 @@ struct weir_tenant {
  * @waits: it has still to wait; run_lock.
  * @again: granules that were kept for it when it was called, and has looked;
  *	run_lock.
+ * @look_ns: when it looks although it was not called, for the inbox's reader may
+ *	not know that it waits; as ktime_get_ns() counts, 0: never. run_lock.
  * @first: of its user's in the queue; this and what follows: the inbox's
  *	post.lock.
  * @ahead: it goes before all others: what the inbox's owner waits for.
@@ -524,6 +526,7 @@ struct weir_waiter {
 	struct weir_port	*port;
 	struct weir_ring	*inbox;
 	bool			waits;
+	u64			look_ns;
 	bool			first;
 	bool			ahead;
 	u32			again;

@@ -722,7 +722,8 @@ void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_look(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
-void weir_inbox_fence(struct weir_ring *inbox, struct cpumask *cpus);
+bool weir_inbox_fence(struct weir_ring *inbox,
+		      const struct weir_account *account, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
 
 /* Space for @n records that is known to be there; as weir_inbox_claim(). */

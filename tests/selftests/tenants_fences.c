@@ -1,28 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Interrupts that a sleeper sends to other processors, so that it misses no
- * wake-up, are bounded by user. The attacker has a full ring, whose head it
- * writes as it likes, and a reader that runs; it asks again and again, by
- * several sockets, to be woken when there is room. That no wake-up is missed
- * for that is shown by wakeup.c, whose sides sleep more often than this allows.
+ * Interrupts that a process has sent to other processors, so that it misses no
+ * wake-up, are bounded by user. The victim runs on a processor of its own and
+ * does not sleep; the attackers, several processes of one user, ask again and
+ * again to be told when it has read: by full rings that the victim reads, and by
+ * messages to its full inboxes. What counts is how often the victim's processor
+ * is interrupted. That no wake-up is missed for that is shown by wakeup.c, whose
+ * sides sleep more often than this allows, and here by a message that waits.
  */
 #include <sched.h>
 #include <uapi/weir_ring.h>
 
+#include "routed.h"
 #include "tenants.h"
 
-#define RING	4096
-#define SOCKETS	4
+#define RING		4096
+#define SOCKETS		4	/* full rings of each attacker */
+#define ATTACKERS	3
+#define CPU		1	/* the victim's */
 /* module/account.h: one each millisecond, and so many at once */
-#define EACH_MS	1
-#define BURST	32
+#define EACH_MS		1
+#define BURST		32
 
-static int reader(void *arg)
+/**
+ * struct scene - what all processes share
+ * @ready: attackers that have made what they need.
+ * @victim: the victim is at work.
+ * @go: the attack begins.
+ * @stop: nonzero: attackers end.
+ * @read: the victim reads its inboxes.
+ * @calls: of the attackers: they asked so often.
+ * @arrived: messages that the victim has read.
+ */
+struct scene {
+	int ready, victim, go, stop, read;
+	long calls, arrived;
+};
+
+static struct scene *scene;
+
+static void on_cpu(int cpu)
 {
-	struct weir_ioc_map m = { .size = sizeof(m), .id = WEIR_ID_STREAM };
-	int *ready = arg, fd = tap_subscriber(SOCK_RDM, "/fences/*"), i;
+	cpu_set_t set;
 
-	for (i = 0; i < SOCKETS; i++) {
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(90);
+}
+
+static bool is_set(const int *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* Calls of functions by other processors, on the victim's, so far; or -1. */
+static long long interrupts(void)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	char line[4096], *at;
+	long long n = -1;
+	int i;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		at = strstr(line, "CAL:");
+		if (!at)
+			continue;
+		at += strlen("CAL:");
+		for (i = 0; i <= CPU; i++)
+			n = strtoll(at, &at, 10);
+	}
+	fclose(f);
+	return n;
+}
+
+/* --- full rings ------------------------------------------------------------- */
+
+static int reader(void *arg TAP_UNUSED)
+{
+	struct weir_ioc_map m = { .size = sizeof(m) };
+	int fd, i;
+
+	on_cpu(CPU);
+	fd = tap_subscriber(SOCK_RDM, "/fences/*");
+	for (i = 0; i < SOCKETS * ATTACKERS; i++) {
 		m.id = (uint32_t)(WEIR_ID_STREAM + i);
 		if (ioctl(fd, WEIR_IOC_MAP, &m) ||
 		    mmap(NULL, m.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
@@ -30,9 +93,9 @@ static int reader(void *arg)
 			 (off_t)m.offset[WEIR_MAP_OWN]) == MAP_FAILED)
 			return 1;
 	}
-	__atomic_store_n(ready, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&scene->victim, 1, __ATOMIC_RELEASE);
 	for (;;)
-		sched_yield();
+		;
 }
 
 static struct weir_head *head_of(int fd)
@@ -49,74 +112,189 @@ static struct weir_head *head_of(int fd)
 	return at;
 }
 
-/* As often as there is time for: a full ring, in another way each time. */
-static long ask(const int *fd, struct weir_head *const *head, uint64_t until)
+/* A full ring, in another way each time. */
+static void ask_room(int fd, struct weir_head *head, uint64_t odd)
 {
-	struct weir_so_wait wait = { .flags = WEIR_WAIT_OUT };
-	long calls = 0;
-	int i;
+	struct weir_so_wait wait = {
+		.flags = WEIR_WAIT_OUT, .bytes = 128 + 64 * odd,
+	};
 
-	while (tap_now_ms() < until) {
-		for (i = 0; i < SOCKETS; i++, calls++) {
-			uint64_t full = RING - 64 * (uint64_t)(calls & 1);
-
-			weir_store(&head[i]->limit, RING);
-			weir_store(&head[i]->claim,
-				   weir_ring_pack((uint32_t)(full / 64), 1));
-			wait.bytes = 128 + 64 * (uint64_t)(calls & 1);
-			tap_sleep(fd[i], &wait);
-		}
-	}
-	return calls;
+	weir_store(&head->limit, RING);
+	weir_store(&head->claim,
+		   weir_ring_pack((uint32_t)(RING / 64 - odd), 1));
+	tap_sleep(fd, &wait);
 }
 
-static void writers(void)
+static int writer(void *arg)
 {
 	struct weir_head *head[SOCKETS];
-	int fd[SOCKETS], *ready = tap_shared(4096), i;
-	long long before, made, most;
-	uint64_t start, ms;
+	int fd[SOCKETS], i;
 	char path[32];
-	long calls;
-	pid_t pid;
+	long round;
 
+	on_cpu(0);
 	for (i = 0; i < SOCKETS; i++) {
-		snprintf(path, sizeof(path), "/fences/%d", i);
-		fd[i] = tap_publisher(SOCK_RDM, path, RING);
+		snprintf(path, sizeof(path), "/fences/%d", *(int *)arg * 10 + i);
+		fd[i] = tap_socket(SOCK_RDM);
+		if (tap_setopt(fd[i], WEIR_SO_MODE, 0666) ||
+		    tap_setopt(fd[i], WEIR_SO_RING_BYTES, RING) ||
+		    tap_bind(fd[i], path))
+			return 2;
 		head[i] = head_of(fd[i]);
 	}
-	pid = fork();
-	if (!pid)
-		_exit(reader(ready));
-	tap_ok(tap_until(__atomic_load_n(ready, __ATOMIC_SEQ_CST)),
-	       "a reader of the attacker's has its cursors mapped");
-	before = tap_stat("stats/barriers");
-	start = tap_now_ms();
-	calls = ask(fd, head, start + (uint64_t)tap_scale(3000, 1000));
+	__atomic_add_fetch(&scene->ready, 1, __ATOMIC_RELEASE);
+	while (!is_set(&scene->go))
+		usleep(1000);
+	for (round = 0; !is_set(&scene->stop); round++)
+		for (i = 0; i < SOCKETS; i++) {
+			ask_room(fd[i], head[i], round & 1);
+			__atomic_add_fetch(&scene->calls, 1, __ATOMIC_RELAXED);
+		}
+	return 0;
+}
+
+/* --- full inboxes ----------------------------------------------------------- */
+
+static int service(void *arg TAP_UNUSED)
+{
+	struct weir_config c = { .inbox_bytes = RING, .mode = 0666 };
+	struct weir_msg msg;
+	struct weir *w[2];
+	char path[32];
+	int i;
+
+	on_cpu(CPU);
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/full/%d", i);
+		if (weir_open(&w[i], SOCK_RDM, &c) ||
+		    weir_serve(w[i], path, 1, NULL))
+			return 1;
+	}
+	__atomic_store_n(&scene->victim, 1, __ATOMIC_RELEASE);
+	while (!is_set(&scene->read))
+		;
+	for (i = 0; ; i ^= 1) {
+		if (weir_peek(w[i], &msg) != 1)
+			continue;
+		if (!memcmp(msg.data, "wait", 4))
+			__atomic_add_fetch(&scene->arrived, 1, __ATOMIC_RELEASE);
+		weir_release(w[i], &msg);
+	}
+}
+
+/* One message waits, in turn for one inbox and for the other. */
+static int sender(void *arg TAP_UNUSED)
+{
+	struct weir_call call = { .one_way = 1 };
+	struct weir *w = handle(0, 0);
+	struct weir_record *rec;
+	struct weir_buf buf;
+	uint32_t route[2];
+	long round;
+
+	on_cpu(0);
+	route[0] = route_of(w, "/full/0");
+	route[1] = route_of(w, "/full/1");
+	shower(w, route[0], RING / 64);
+	shower(w, route[1], RING / 64);
+	call.route = route[0];
+	if (weir_call_claim(w, &call, 4, &buf))
+		return 2;
+	memcpy(buf.data, "wait", 4);
+	rec = (void *)((char *)buf.data - WEIR_HEADER_BYTES);
+	weir_call_commit_more(w, &call, &buf);
+	__atomic_add_fetch(&scene->ready, 1, __ATOMIC_RELEASE);
+	while (!is_set(&scene->go))
+		usleep(1000);
+	for (round = 0; !is_set(&scene->stop); round++) {
+		__atomic_store_n(&rec->route, route[round & 1],
+				 __ATOMIC_RELAXED);
+		if (tap_kick(weir_fd(w), WEIR_KICK_READERS))
+			return 3;
+		__atomic_add_fetch(&scene->calls, 1, __ATOMIC_RELAXED);
+	}
+	/* it does not kick any more; the router goes on when there is room */
+	if (!tap_until(__atomic_load_n(&scene->arrived, __ATOMIC_ACQUIRE) ==
+		       ATTACKERS))
+		return 4;
+	return 0;
+}
+
+/* --- the verdict ------------------------------------------------------------ */
+
+/* How often the victim is interrupted while the attackers ask. */
+static void judge(void)
+{
+	long long before = interrupts(), made, most;
+	uint64_t start = tap_now_ms(), ms;
+	long calls;
+
+	__atomic_store_n(&scene->go, 1, __ATOMIC_RELEASE);
+	usleep((useconds_t)tap_scale(3000, 1000) * 1000);
+	made = interrupts() - before;
+	calls = __atomic_load_n(&scene->calls, __ATOMIC_RELAXED);
 	ms = tap_now_ms() - start;
-	made = tap_stat("stats/barriers") - before;
-	tap_diag("%ld calls in %llu ms, %lld barriers", calls,
+	__atomic_store_n(&scene->stop, 1, __ATOMIC_RELEASE);
+	tap_diag("%ld calls in %llu ms, %lld interrupts", calls,
 		 (unsigned long long)ms, made);
-	/* twice, as others of the host may sleep meanwhile */
+	/* twice, as the kernel has others for that processor */
 	most = 2 * (long long)(ms * EACH_MS + BURST);
 	tap_ok(calls > 0 && made <= most,
-	       "a writer has others interrupted once a millisecond at most");
+	       "the victim is interrupted once a millisecond at most");
 	if (calls <= most)
-		tap_skip("and asks more often", "this machine is too slow for that");
+		tap_skip("and they ask more often", "this machine is too slow for that");
 	else
-		tap_ok(1, "and asks more often");
-	tap_ok(made > 0, "but it has");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	for (i = 0; i < SOCKETS; i++)
-		close(fd[i]);
+		tap_ok(1, "and they ask more often");
+	tap_ok(made > 0, "but it is");
+}
+
+/* Attackers of one user, beside a victim that reads or serves. */
+static void attack(int (*victim)(void *), int (*attacker)(void *),
+		   int victim_first)
+{
+	pid_t pid[ATTACKERS], prey = 0;
+	int i, nth[ATTACKERS], good = 0;
+
+	memset(scene, 0, sizeof(*scene));
+	if (victim_first) {
+		prey = tenant_start(TENANT_VICTIM, victim, NULL);
+		if (!tap_until(is_set(&scene->victim)))
+			tap_bail("no victim");
+		/* no watchdog tells that it does not read */
+		route_quiet("/full/0");
+		route_quiet("/full/1");
+	}
+	for (i = 0; i < ATTACKERS; i++) {
+		nth[i] = i;
+		pid[i] = tenant_start(TENANT_ATTACKER, attacker, &nth[i]);
+	}
+	if (!tap_until(__atomic_load_n(&scene->ready, __ATOMIC_ACQUIRE) ==
+		       ATTACKERS))
+		tap_bail("no attack");
+	if (!victim_first) {
+		prey = tenant_start(TENANT_VICTIM, victim, NULL);
+		if (!tap_until(is_set(&scene->victim)))
+			tap_bail("no victim");
+	}
+	judge();
+	__atomic_store_n(&scene->read, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < ATTACKERS; i++)
+		good += !tap_wait(pid[i]);
+	tap_is(good, ATTACKERS, victim_first ?
+	       "what waits arrives, and the attackers end well" :
+	       "the attackers end well");
+	tenant_kill(prey);
 }
 
 int main(void)
 {
 	tap_family();
 	tap_watchdog(200);
-	tenant_become(TENANT_ATTACKER);
-	writers();
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= CPU || interrupts() < 0)
+		tap_skip_all("this takes two processors, and /proc/interrupts");
+	scene = tap_shared(sizeof(*scene));
+	attack(reader, writer, 0);
+	attack(service, sender, 1);
+	tap_ok(!route_del("/full/0") && !route_del("/full/1"), "the routes go");
 	return tap_done();
 }
