@@ -3,16 +3,17 @@
  * Is there memory for a ring, and some left for others? It knows neither rings
  * nor users; caps are account.c's.
  *
- * Called by ring.c and map.c before they allocate, and by sysfs.c for defaults
- * that fit the machine. Process context.
+ * Called by ring.c and map.c before they allocate, by who has found no memory under
+ * a lock, and by sysfs.c for defaults that fit the machine. Process context.
  */
 #include <linux/memcontrol.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/page_counter.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 
 #include "memory.h"
 
@@ -99,6 +100,33 @@ const char *weir_memory_short(u64 bytes)
 	if (weir_memcg_short(pages))
 		return "the memory cgroup has too little memory left for it";
 	return NULL;
+}
+
+/* Times that what found no memory under a lock is tried. */
+#define WEIR_PRIMES_MAX	8
+
+/**
+ * weir_memory_prime() - wait for memory that was not there under a lock
+ * @err: what has come of it there.
+ * @bytes: what it allocates there, about.
+ * @tries: how often it has been tried; 0 at first, counted here.
+ *
+ * As much is allocated as it needs, with reclaim in the caller's memory cgroup,
+ * and freed again: then it is there for the next try, unless somebody else of
+ * that cgroup is quicker. Without locks.
+ *
+ * Return: whether it is to be tried again.
+ */
+bool weir_memory_prime(int err, u64 bytes, unsigned int *tries)
+{
+	void *room;
+
+	if (err != -ENOMEM || ++*tries >= WEIR_PRIMES_MAX ||
+	    fatal_signal_pending(current))
+		return false;
+	room = kvmalloc(bytes, WEIR_GFP);
+	kvfree(room);
+	return room;
 }
 
 /**

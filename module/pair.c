@@ -126,19 +126,11 @@ static struct weir_sock *weir_unlink_peer(struct weir_sock *ws)
 	return peer;
 }
 
-/*
- * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
- *
- * The name is the socket's until it is closed. Under lock_sock. -EADDRINUSE
- * when another socket has it.
- */
-int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
+static int weir_pair_name(struct weir_sock *ws, const char *name, u32 len)
 {
 	struct weir_path *path;
 	int err = 0;
 
-	if (ws->path)
-		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	mutex_lock(&ws->wn->lock);
 	path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
 	if (IS_ERR(path)) {
@@ -152,6 +144,25 @@ int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 		memcpy(ws->own_path, name, len);
 	}
 	mutex_unlock(&ws->wn->lock);
+	return err;
+}
+
+/*
+ * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
+ *
+ * The name is the socket's until it is closed. Under lock_sock. -EADDRINUSE
+ * when another socket has it.
+ */
+int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
+{
+	unsigned int tries = 0;
+	int err;
+
+	if (ws->path)
+		return weir_refuse(ws, -EINVAL, "the socket is bound already");
+	do {
+		err = weir_pair_name(ws, name, len);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
 	return err;
 }
 

@@ -18,7 +18,8 @@
  * there are patterns of WEIR_FORMS_MAX forms at most, so that a path is found
  * whatever patterns there are.
  *
- * Process context, under weir_net.lock.
+ * Process context, under weir_net.lock: what finds no memory is for its caller to
+ * try again after weir_memory_prime().
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -229,8 +230,7 @@ static int weir_prefix_add(struct weir_sock *ws, struct weir_path *prefix,
 			   const char *name, u32 len)
 {
 	if (!prefix->forms)
-		prefix->forms = kzalloc(sizeof(*prefix->forms),
-					GFP_KERNEL_ACCOUNT);
+		prefix->forms = kzalloc(sizeof(*prefix->forms), WEIR_GFP_NOWAIT);
 	if (!prefix->forms)
 		return weir_refuse(ws, -ENOMEM, "no memory for the pattern");
 	if (weir_forms_add(prefix->forms, name, len))
@@ -306,7 +306,7 @@ static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 	struct weir_path *path;
 	int err;
 
-	path = kzalloc(sizeof(*path), GFP_KERNEL_ACCOUNT);
+	path = kzalloc(sizeof(*path), WEIR_GFP_NOWAIT);
 	if (!path)
 		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
 	err = weir_charge_sock(&path->charge, ws,
@@ -331,7 +331,7 @@ static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 	if (err)
 		goto err_remove;
 	path->id = atomic_long_inc_return(&wn->next_id);
-	err = xa_insert(&wn->path_ids, path->id, path, GFP_KERNEL_ACCOUNT);
+	err = xa_insert(&wn->path_ids, path->id, path, WEIR_GFP_NOWAIT);
 	if (err) {
 		weir_refuse(ws, err, "no memory for the path");
 		goto err_remove;
@@ -372,7 +372,8 @@ static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
  * @len: how many.
  * @use: what for.
  *
- * Returns the path with one more user, or an ERR_PTR with words.
+ * Returns the path with one more user, or an ERR_PTR with words; after -ENOMEM,
+ * weir_memory_prime() is to be asked.
  */
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, enum weir_use use)

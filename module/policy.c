@@ -12,6 +12,7 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
+#include "memory.h"
 #include "policy.h"
 #include "shard.h"
 
@@ -289,7 +290,8 @@ size_t weir_policy_bytes(enum weir_policy policy)
  *	WEIR_POLICY_WEIGHTED only.
  * @ids: identity of each, no two equal, the same for as long as it is one.
  *
- * The order of targets means something to WEIR_POLICY_PRIMARY only. May sleep.
+ * The order of targets means something to WEIR_POLICY_PRIMARY only. Does not wait
+ * for memory.
  *
  * Return: it, to be destroyed when nobody picks from it any more, or
  * ERR_PTR(-EINVAL) or ERR_PTR(-ENOMEM).
@@ -310,7 +312,7 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 			    sizeof(u64));
 	p = kvzalloc(sizeof(*p) + table_bytes +
 		     n * (sizeof(*p->loads) + sizeof(*p->ids) +
-			  sizeof(*p->weights)), GFP_KERNEL_ACCOUNT);
+			  sizeof(*p->weights)), WEIR_GFP_NOWAIT);
 	if (!p)
 		return ERR_PTR(-ENOMEM);
 	/* what has the strictest alignment comes first */

@@ -322,13 +322,16 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	struct weir_joining *j = NULL;
 	struct weir_path *path;
 	struct weir_ring *ring;
+	unsigned int tries = 0;
 	int err;
 
 	if (ws->outbox)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
-	mutex_lock(&wn->lock);
-	err = weir_publish_path(ws, name, len, &path);
-	mutex_unlock(&wn->lock);
+	do {
+		mutex_lock(&wn->lock);
+		err = weir_publish_path(ws, name, len, &path);
+		mutex_unlock(&wn->lock);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
 	if (err)
 		return err < 0 ? err : 0;
 
@@ -370,17 +373,15 @@ err_path:
 /* --- for a subscriber --------------------------------------------------- */
 
 /*
- * Has a stream that was there before the subscription joined by it. Returns 0, or
- * a negative errno with words.
+ * Goes on with a held cursor of a stream, in @rd; NULL if there is none. Returns
+ * 1 when the subscription does not take the stream, or a negative errno.
  */
-static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
-			    bool exact)
+static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
+			    bool exact, struct weir_reader **rd)
 {
-	struct weir_reader *rd = NULL;
 	int err = 0;
 
-	if (READ_ONCE(ring->owner) == ws || !weir_ring_live(ring))
-		return 0;
+	*rd = NULL;
 	mutex_lock(&ws->wn->lock);
 	if (!ring->path) {
 		err = 1;
@@ -392,9 +393,29 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 		weir_drop(ring->name, WEIR_REASON_DENIED);
 		err = 1;
 	} else {
-		rd = weir_reader_resume(ws, ring);
+		*rd = weir_reader_resume(ws, ring);
 	}
 	mutex_unlock(&ws->wn->lock);
+	return err;
+}
+
+/*
+ * Has a stream that was there before the subscription joined by it. Returns 0, or
+ * a negative errno with words.
+ */
+static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
+			    bool exact)
+{
+	struct weir_reader *rd;
+	unsigned int tries = 0;
+	int err;
+
+	if (READ_ONCE(ring->owner) == ws || !weir_ring_live(ring))
+		return 0;
+	do {
+		err = weir_join_resume(ws, ring, exact, &rd);
+	} while (!err && weir_prime(ws, PTR_ERR_OR_ZERO(rd), WEIR_PRIME_SLOT,
+				    &tries));
 	if (err)
 		return min(err, 0);
 	if (!rd)
@@ -572,7 +593,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	}
 	item = weir_trie_item(node);
 	if (!item) {
-		item = kzalloc(sizeof(*item), GFP_KERNEL_ACCOUNT);
+		item = kzalloc(sizeof(*item), WEIR_GFP_NOWAIT);
 		if (!item) {
 			weir_trie_remove(&wn->patterns, node);
 			weir_uncharge(&ws->pattern_charge);
@@ -609,6 +630,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 {
 	struct weir_net *wn = ws->wn;
+	unsigned int tries = 0;
 	const char *why;
 	int err;
 
@@ -618,9 +640,11 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	/* whose memory its cursors are, for as long as the socket is there */
 	if (!ws->memcg)
 		ws->memcg = get_mem_cgroup_from_mm(current->mm);
-	mutex_lock(&wn->lock);
-	err = weir_enter_pattern(ws, pattern, len);
-	mutex_unlock(&wn->lock);
+	do {
+		mutex_lock(&wn->lock);
+		err = weir_enter_pattern(ws, pattern, len);
+		mutex_unlock(&wn->lock);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
 	if (err)
 		return err;
 	if (weir_path_is_pattern(pattern, len))

@@ -8,7 +8,8 @@
  * replaced under RCU, so a change holds up nobody. Handles remember the route
  * of a name; they are looked up again when any name has come or gone since.
  *
- * Process context, under weir_net.lock but for handles.
+ * Process context, under weir_net.lock but for handles. Nobody waits for memory
+ * under it.
  */
 #include <linux/slab.h>
 
@@ -189,9 +190,9 @@ static int weir_plan_pick(struct weir_plan *plan)
 	u64 *ids;
 	int err = -ENOMEM;
 
-	loads = kcalloc(plan->n + 1, sizeof(*loads), GFP_KERNEL);
-	ids = kcalloc(plan->n + 1, sizeof(*ids), GFP_KERNEL);
-	weights = kcalloc(plan->n + 1, sizeof(*weights), GFP_KERNEL);
+	loads = kcalloc(plan->n + 1, sizeof(*loads), WEIR_GFP_NOWAIT);
+	ids = kcalloc(plan->n + 1, sizeof(*ids), WEIR_GFP_NOWAIT);
+	weights = kcalloc(plan->n + 1, sizeof(*weights), WEIR_GFP_NOWAIT);
 	if (loads && ids && weights) {
 		for (i = 0; i < plan->n; i++) {
 			loads[i] = &plan->targets[i]->load;
@@ -221,7 +222,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	int err;
 
 	plan = kvzalloc(struct_size(plan, targets, route->ntargets),
-			GFP_KERNEL_ACCOUNT);
+			WEIR_GFP_NOWAIT);
 	if (!plan)
 		return ERR_PTR(-ENOMEM);
 	INIT_RCU_WORK(&plan->free, weir_plan_free);
@@ -299,7 +300,7 @@ int weir_route_replan(struct weir_route *route)
  *
  * Under weir_net.lock. Must be followed by weir_route_tidy() unless the route
  * gets a target, is set or used. Return: the route, without a reference, or an
- * ERR_PTR with words.
+ * ERR_PTR with words; after -ENOMEM, weir_memory_prime() is to be asked.
  */
 struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 				     u32 len, enum weir_use use)
@@ -318,7 +319,7 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 		weir_path_put(path);	/* the route counts as a user already */
 		return route;
 	}
-	route = kzalloc(sizeof(*route), GFP_KERNEL_ACCOUNT);
+	route = kzalloc(sizeof(*route), WEIR_GFP_NOWAIT);
 	if (!route) {
 		err = weir_refuse(ws, -ENOMEM, "no memory for the route");
 		goto err_path;

@@ -30,7 +30,8 @@
  * @plan: what senders will see of it; NULL: a later change has it.
  * @target: whose share or breaker was changed, or that comes or goes; held.
  * @old_set: the settings before.
- * @given: the fallback reply that came with it.
+ * @given: the fallback reply that came with it; held until the call is over.
+ * @once: a table of keys for it; likewise. NULL: it has wanted none so far.
  * @old_weight: of @target.
  * @old_forced: of @target.
  */
@@ -41,6 +42,7 @@ struct weir_change {
 	struct weir_target	*target;
 	struct weir_settings	*old_set;
 	struct weir_canned	*given;
+	struct weir_once_set	*once;
 	u32			old_weight;
 	bool			old_forced;
 };
@@ -50,12 +52,14 @@ struct weir_change {
  * @ws: the socket it came on.
  * @admin: the caller has CAP_NET_ADMIN in the namespace.
  * @n: changes made.
+ * @lacks: the next one has to have a table of keys made.
  * @list: they.
  */
 struct weir_changes {
 	struct weir_sock	*ws;
 	bool			admin;
 	u32			n;
+	bool			lacks;
 	struct weir_change	*list;
 };
 
@@ -123,7 +127,7 @@ static int weir_settings_meter(struct weir_settings *set, const char **why)
 
 	if (!c->rate)
 		return 0;
-	set->meter = kzalloc(sizeof(*set->meter), GFP_KERNEL_ACCOUNT);
+	set->meter = kzalloc(sizeof(*set->meter), WEIR_GFP_NOWAIT);
 	if (!set->meter)
 		return -ENOMEM;
 	return weir_bucket_init(&set->meter->bucket, c->rate,
@@ -132,11 +136,11 @@ static int weir_settings_meter(struct weir_settings *set, const char **why)
 }
 
 /*
- * @given: the reply, if there is one with the change; taken over. @old:
- * settings so far: without an address their reply stays.
+ * @given: the reply, if there is one with the change. @old: settings so far:
+ * without an address their reply stays.
  */
 static int weir_settings_canned(struct weir_settings *set,
-				struct weir_canned **given,
+				struct weir_canned *given,
 				const struct weir_settings *old,
 				const char **why)
 {
@@ -144,40 +148,42 @@ static int weir_settings_canned(struct weir_settings *set,
 
 	if (!len)
 		return 0;
-	swap(set->canned, *given);
-	if (set->canned)
-		return 0;
-	if (!old || !old->canned || old->canned->len != len) {
+	if (!given && (!old || !old->canned || old->canned->len != len)) {
 		*why = "there is no fallback reply of this length to keep";
 		return -EINVAL;
 	}
-	set->canned = old->canned;
+	set->canned = given ?: old->canned;
 	refcount_inc(&set->canned->ref);
 	return 0;
 }
 
-/* @old: settings so far: what is remembered stays if it is remembered alike. */
-static int weir_settings_once(struct weir_sock *ws, struct weir_settings *set,
-			      const struct weir_settings *old)
+/* Do settings so far remember alike, so that what is remembered stays? */
+static bool weir_once_alike(const struct weir_settings *old,
+			    const struct weir_route_conf *c)
 {
-	const struct weir_route_conf *c = &set->conf;
-	struct weir_once_set *once;
+	return old && old->once &&
+	       old->conf.dup_window_ns == c->dup_window_ns &&
+	       old->conf.dup_entries == c->dup_entries &&
+	       old->conf.dup_bytes == c->dup_bytes;
+}
 
-	if (!c->dup_window_ns)
+/* A table is as large as the user says, and not to be made under the lock. */
+static int weir_settings_once(struct weir_changes *c, struct weir_settings *set,
+			      const struct weir_change *change)
+{
+	const struct weir_settings *old = change->route->set;
+
+	if (!set->conf.dup_window_ns)
 		return 0;
-	if (old && old->once && old->conf.dup_window_ns == c->dup_window_ns &&
-	    old->conf.dup_entries == c->dup_entries &&
-	    old->conf.dup_bytes == c->dup_bytes) {
+	if (weir_once_alike(old, &set->conf)) {
 		set->once = old->once;
-		refcount_inc(&set->once->ref);
-		return 0;
+	} else if (change->once) {
+		set->once = change->once;
+	} else {
+		c->lacks = true;
+		return -EAGAIN;
 	}
-	once = weir_once_set_create(ws, c->dup_window_ns,
-				    c->dup_entries ?: WEIR_DUP_ENTRIES,
-				    c->dup_bytes ?: WEIR_DUP_BYTES);
-	if (IS_ERR(once))
-		return PTR_ERR(once);
-	set->once = once;
+	refcount_inc(&set->once->ref);
 	return 0;
 }
 
@@ -247,7 +253,7 @@ static int weir_change_route_set(struct weir_changes *c,
 	why = weir_conf_wrong(&op->conf);
 	if (why)
 		return weir_refuse(c->ws, -EINVAL, why);
-	set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	set = kzalloc(sizeof(*set), WEIR_GFP_NOWAIT);
 	if (!set)
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
 	set->conf = op->conf;
@@ -259,12 +265,12 @@ static int weir_change_route_set(struct weir_changes *c,
 	why = "no memory for the route";
 	err = weir_settings_meter(set, &why);
 	if (!err)
-		err = weir_settings_canned(set, &change->given,
+		err = weir_settings_canned(set, change->given,
 					   change->route->set, &why);
 	if (err)
 		weir_refuse(c->ws, err, why);
 	if (!err)
-		err = weir_settings_once(c->ws, set, change->route->set);
+		err = weir_settings_once(c, set, change);
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.fallback,
 					  &set->fallback);
@@ -641,6 +647,85 @@ static int weir_control_read(struct weir_changes *c,
 	return 0;
 }
 
+/* Will a change want a table of keys, as its route is now? weir_net.lock */
+static bool weir_control_lacks(struct weir_changes *c,
+			       const struct weir_route_op *op)
+{
+	struct weir_net *wn = c->ws->wn;
+	struct weir_route *route;
+	struct weir_path *path;
+
+	path = weir_path_find(wn, op->path, weir_name_len(op->path));
+	route = path ? rcu_dereference_protected(path->route,
+				lockdep_is_held(&wn->lock)) : NULL;
+	return !weir_once_alike(route ? route->set : NULL, &op->conf);
+}
+
+/*
+ * Makes the table of keys that change @failed lacks, and those that later ones
+ * would. Without weir_net.lock.
+ */
+static int weir_control_once(struct weir_changes *c,
+			     const struct weir_route_op *ops, u32 count,
+			     u32 *failed)
+{
+	u32 i = *failed;
+	bool lacks = true;
+
+	for (; i < count; i++, lacks = false) {
+		const struct weir_route_conf *conf = &ops[i].conf;
+		struct weir_once_set *once;
+
+		if (ops[i].op != WEIR_OP_ROUTE_SET || !conf->dup_window_ns ||
+		    c->list[i].once || weir_conf_wrong(conf))
+			continue;
+		mutex_lock(&c->ws->wn->lock);
+		lacks = lacks || weir_control_lacks(c, &ops[i]);
+		mutex_unlock(&c->ws->wn->lock);
+		if (!lacks)
+			continue;
+		*failed = i;
+		once = weir_once_set_create(c->ws, conf->dup_window_ns,
+					    conf->dup_entries ?: WEIR_DUP_ENTRIES,
+					    conf->dup_bytes ?: WEIR_DUP_BYTES);
+		if (IS_ERR(once))
+			return PTR_ERR(once);
+		c->list[i].once = once;
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * All changes, or none. What finds no memory under the lock is undone, and tried
+ * again when there is some.
+ */
+static int weir_control_apply(struct weir_changes *c,
+			      const struct weir_route_op *ops, u32 count,
+			      u32 *failed)
+{
+	u64 bytes = WEIR_PRIME_NAME + (u64)count * SZ_4K;
+	unsigned int tries = 0;
+	int err;
+	u32 i;
+
+	do {
+		for (i = 0; i < count; i++)
+			c->list[i] = (struct weir_change){
+				.given = c->list[i].given,
+				.once = c->list[i].once,
+			};
+		c->n = 0;
+		c->lacks = false;
+		mutex_lock(&c->ws->wn->lock);
+		err = weir_control_ops(c, ops, count, failed);
+		mutex_unlock(&c->ws->wn->lock);
+		if (c->lacks)
+			err = weir_control_once(c, ops, count, failed);
+	} while (c->lacks ? !err : weir_prime(c->ws, err, bytes, &tries));
+	return err;
+}
+
 /* WEIR_IOC_CONTROL. */
 int weir_control(struct weir_sock *ws, void __user *arg)
 {
@@ -666,13 +751,12 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 		goto out;
 	}
 	err = weir_control_read(&c, &ctl, ops, &failed);
-	if (!err) {
-		mutex_lock(&ws->wn->lock);
-		err = weir_control_ops(&c, ops, ctl.count, &failed);
-		mutex_unlock(&ws->wn->lock);
-	}
-	for (i = 0; i < ctl.count; i++)
+	if (!err)
+		err = weir_control_apply(&c, ops, ctl.count, &failed);
+	for (i = 0; i < ctl.count; i++) {
 		weir_canned_put(c.list[i].given);
+		weir_once_set_put(c.list[i].once);
+	}
 out:
 	kvfree(c.list);
 	kvfree(ops);

@@ -9,7 +9,6 @@
 #include <linux/sysfs.h>
 
 #include "router.h"
-#include "memory.h"
 
 DEFINE_PER_CPU(u64[WEIR_STAT_MAX], weir_stats);
 DEFINE_PER_CPU(u64[WEIR_REASON_MAX], weir_drops);

@@ -212,7 +212,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 		return ERR_PTR(weir_refuse(ws, -ENOBUFS,
 					   "the user has its share of the route's targets"));
 	}
-	target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);
+	target = kzalloc(sizeof(*target), WEIR_GFP_NOWAIT);
 	if (!target)
 		goto err_memory;
 	err = weir_charge_sock(&target->charge, ws,
@@ -227,10 +227,10 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	INIT_LIST_HEAD(&target->port_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
-	if (xa_insert(&wn->targets, target->id, target, GFP_KERNEL_ACCOUNT))
+	if (xa_insert(&wn->targets, target->id, target, WEIR_GFP_NOWAIT))
 		goto err_charge;
 	if (weir_tally_add(&route->target_users, weir_account_user(ws->account),
-			   GFP_KERNEL_ACCOUNT))
+			   WEIR_GFP_NOWAIT))
 		goto err_insert;
 	target->weight = weight;
 	target->load.up = true;
@@ -288,16 +288,34 @@ static void weir_target_end(struct weir_target *target)
 	weir_target_put(target);
 }
 
-/* Senders pick it no more. Under weir_net.lock. */
-static void weir_target_drop(struct weir_target *target)
+/*
+ * Senders pick it no more. Returns -ENOMEM when it is in their plan still: they
+ * pass it over, as it is not up. Under weir_net.lock.
+ */
+static int weir_target_drop(struct weir_target *target)
 {
 	struct weir_route *route = target->route;
+	int err;
 
 	weir_target_unlink(target);
-	/* without memory for that it is passed over, as it is not up */
-	weir_route_replan(route);
+	err = weir_route_replan(route);
 	weir_race_point(target_remove);
 	weir_route_count(route, WEIR_ROUTE_GONE, target->requests);
+	return err;
+}
+
+/* Makes the plan that a drop could not make; without weir_net.lock. */
+static void weir_target_dropped(struct weir_target *target, int err)
+{
+	struct weir_route *route = target->route;
+	struct weir_net *wn = target->port->wn;
+	unsigned int tries = 0;
+
+	while (weir_memory_prime(err, WEIR_PRIME_NAME, &tries)) {
+		mutex_lock(&wn->lock);
+		err = route->path ? weir_route_replan(route) : 0;
+		mutex_unlock(&wn->lock);
+	}
 }
 
 /**
@@ -337,6 +355,7 @@ void weir_targets_close(struct weir_port *port)
 	struct weir_target *target;
 	LIST_HEAD(gone);
 	bool open = false;
+	int err = 0;
 
 	/* 1. nobody picks it */
 	do {
@@ -345,10 +364,12 @@ void weir_targets_close(struct weir_port *port)
 						  struct weir_target,
 						  port_link);
 		if (target) {
-			weir_target_drop(target);
+			err = weir_target_drop(target);
 			list_add_tail(&target->port_link, &gone);
 		}
 		mutex_unlock(&wn->lock);
+		if (target)
+			weir_target_dropped(target, err);
 	} while (target);
 
 	/*
@@ -428,13 +449,16 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 {
 	u32 len = strnlen(serve->path, sizeof(serve->path));
 	struct weir_port *port = weir_port_make(ws);
+	unsigned int tries = 0;
 	int err;
 
 	if (IS_ERR(port))
 		return PTR_ERR(port);
-	mutex_lock(&ws->wn->lock);
-	err = weir_target_enter(ws, port, serve, len);
-	mutex_unlock(&ws->wn->lock);
+	do {
+		mutex_lock(&ws->wn->lock);
+		err = weir_target_enter(ws, port, serve, len);
+		mutex_unlock(&ws->wn->lock);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
 	return err;
 }
 

@@ -25,6 +25,7 @@
 #include <linux/string.h>
 
 #include "forms.h"
+#include "memory.h"
 #include "trie.h"
 
 /* A path taken apart. Lengths and offsets fit because a path has 255 bytes. */
@@ -275,7 +276,7 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 	struct weir_trie_node *node;
 	int err;
 
-	node = kzalloc(struct_size(node, seg, len), GFP_KERNEL_ACCOUNT);
+	node = kzalloc(struct_size(node, seg, len), WEIR_GFP_NOWAIT);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
 	node->parent = parent;
@@ -354,7 +355,8 @@ void weir_trie_destroy(struct weir_trie *t)
  *
  * A new node has no item: the caller sets one, or takes the node away again
  * with weir_trie_remove(). Readers can't find it until then. An item tells the
- * caller that the name is taken. The caller holds its mutex. May sleep.
+ * caller that the name is taken. The caller holds its mutex. Does not wait for
+ * memory.
  *
  * Return: the node, or ERR_PTR: the errors of weir_path_check(), -ENOMEM, or
  * -EBUSY when the hash table is overloaded for the moment.

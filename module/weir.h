@@ -55,6 +55,7 @@
 
 #include "account.h"
 #include "compat.h"
+#include "memory.h"
 #include "trie.h"
 #include "work.h"
 
@@ -599,6 +600,19 @@ static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 {
 	WRITE_ONCE(ws->why, why);
 	return err;
+}
+
+/*
+ * weir_memory_prime() for what a socket's call has tried under a lock: the words
+ * of a try that is not the last are nobody's.
+ */
+static inline bool weir_prime(struct weir_sock *ws, int err, u64 bytes,
+			      unsigned int *tries)
+{
+	if (!weir_memory_prime(err, bytes, tries))
+		return false;
+	WRITE_ONCE(ws->why, NULL);
+	return true;
 }
 
 /* --- charge.c --- */
