@@ -21,7 +21,6 @@
 #include <linux/slab.h>
 
 #include "weir.h"
-#include "memory.h"
 
 /* mmap offset: the id from bit 36 up, the region from bit 34 up. */
 #define WEIR_MAP_ID_SHIFT	36
@@ -126,6 +125,11 @@ static vm_fault_t weir_map_huge_fault(struct vm_fault *vmf, unsigned int order)
 }
 #endif
 
+static int weir_map_nothing(pte_t *pte, unsigned long addr, void *unused)
+{
+	return 0;
+}
+
 static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -141,6 +145,10 @@ static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 	if (page)
 		return vmf_insert_page(vma, vmf->address, page);
 
+	/* page tables, so that nobody waits for their memory under the lock */
+	if (apply_to_page_range(vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE,
+				weir_map_nothing, NULL))
+		return VM_FAULT_OOM;
 	mutex_lock(&ring->slot_lock);
 	rd = xa_load(&ring->slots, i - 1);
 	/* an unused slot shows the status page: harmless, and no SIGBUS */

@@ -13,7 +13,6 @@
 #include <linux/wait_bit.h>
 
 #include "weir.h"
-#include "memory.h"
 #include "race.h"
 #include "trace.h"
 
@@ -230,10 +229,10 @@ static void weir_reader_settle(struct weir_reader *rd)
 
 /*
  * Takes a slot of the ring for a reader, unless its user has a full share. The
- * ring's own user and CAP_NET_ADMIN may take all that are free.
+ * ring's own user and CAP_NET_ADMIN may take all that are free. -ENOMEM is the
+ * caller's to try again, without the lock: nobody waits for memory under it.
  */
-static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd,
-			  gfp_t gfp)
+static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 {
 	kuid_t user = weir_account_user(rd->charge.account);
 	struct weir_ring *ring = rd->ring;
@@ -247,7 +246,7 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd,
 				   "the user has its share of the outbox's readers");
 	}
 	err = xa_alloc(&ring->slots, &rd->slot, rd,
-		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), gfp);
+		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), WEIR_GFP_NOWAIT);
 	if (err == -EBUSY) {
 		weir_drop(ring->name, WEIR_REASON_LIMIT);
 		return weir_refuse(ws, -ENOBUFS,
@@ -255,7 +254,7 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd,
 	}
 	if (err)
 		goto err_memory;
-	err = weir_tally_add(&ring->slot_users, user, gfp);
+	err = weir_tally_add(&ring->slot_users, user, WEIR_GFP_NOWAIT);
 	if (!err)
 		return 0;
 	xa_erase(&ring->slots, rd->slot);
@@ -329,16 +328,16 @@ static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
 	return err;
 }
 
-/* Makes a new reader one of the ring's. */
-static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
-			     u32 start, s32 demand, gfp_t gfp)
+/* Makes a new reader one of the ring's; once, without waiting for memory. */
+static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
+			   u32 start, s32 demand)
 {
 	struct weir_ring *ring = rd->ring;
 	int err;
 
 	weir_race_point(attach_slot);
 	mutex_lock(&ring->slot_lock);
-	err = weir_slot_take(ws, rd, gfp);
+	err = weir_slot_take(ws, rd);
 	if (err)
 		goto out;
 	/* the owner's mapping of it is emptied before it is used */
@@ -371,6 +370,20 @@ out:
 		weir_stat_inc(WEIR_STAT_READERS);
 		weir_stat_inc(WEIR_STAT_ATTACHES);
 	}
+	return err;
+}
+
+/* Makes a new reader one of the ring's. */
+static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
+			     u32 start, s32 demand, gfp_t gfp)
+{
+	unsigned int tries = 0;
+	int err;
+
+	do {
+		err = weir_reader_try(ws, rd, start, demand);
+	} while (gfpflags_allow_blocking(gfp) &&
+		 weir_prime(ws, err, WEIR_PRIME_SLOT, &tries));
 	return err;
 }
 
@@ -511,6 +524,7 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 					      struct weir_ring *ring)
 {
 	struct weir_status *status = weir_ring_status(ring);
+	unsigned int tries = 0;
 	struct weir_reader *rd;
 	int err;
 
@@ -519,12 +533,16 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 		return rd;
 	rd->gating = true;
 	rd->router = true;
-	mutex_lock(&ring->slot_lock);
-	err = weir_slot_take(ws, rd, WEIR_GFP);
-	if (err) {
+	for (;;) {
+		mutex_lock(&ring->slot_lock);
+		err = weir_slot_take(ws, rd);
+		if (!err)
+			break;
 		mutex_unlock(&ring->slot_lock);
-		weir_reader_put(rd);
-		return ERR_PTR(err);
+		if (!weir_prime(ws, err, WEIR_PRIME_SLOT, &tries)) {
+			weir_reader_put(rd);
+			return ERR_PTR(err);
+		}
 	}
 	spin_lock(&ring->lock);
 	WRITE_ONCE(status->nslots, 1);
@@ -707,7 +725,7 @@ void weir_reader_unhold(struct weir_reader *rd)
  *
  * Returns the reader, this socket's and held for the caller; NULL when there is
  * none of that name and user; an ERR_PTR (-EBUSY when another process is using
- * it).
+ * it; -ENOMEM, which is to be tried again after weir_prime()).
  */
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_ring *ring)
@@ -733,7 +751,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 		return ERR_PTR(weir_refuse(ws, -EBUSY,
 					   "another process reads under this cursor name"));
 	}
-	err = weir_reader_join_sock(ws, found, false, WEIR_GFP);
+	err = weir_reader_join_sock(ws, found, false, WEIR_GFP_NOWAIT);
 	if (err) {
 		weir_reader_put(found);
 		return ERR_PTR(err);

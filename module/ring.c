@@ -18,7 +18,6 @@
 #include <linux/wait_bit.h>
 
 #include "weir.h"
-#include "memory.h"
 #include "race.h"
 #include "trace.h"
 
@@ -171,6 +170,7 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	ring->evict_ms = ws->evict_ms;
 	ring->linger_ms = ws->linger_ms;
 	mutex_init(&ring->slot_lock);
+	weir_memory_never_under(&ring->slot_lock);
 	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC);
 	weir_tally_init(&ring->slot_users);
 	spin_lock_init(&ring->lock);
