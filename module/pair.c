@@ -183,10 +183,9 @@ int weir_listen(struct socket *sock, int backlog)
 		err = weir_refuse(ws, -EINVAL, "the socket is connected");
 	} else {
 		spin_lock(&ws->accept_lock);
-		if ((u32)backlog > ws->backlog)
-			wake_up_interruptible_all(&ws->connect_wait);
 		ws->backlog = backlog;
 		WRITE_ONCE(sk->sk_state, TCP_LISTEN);
+		wake_up_interruptible(&ws->connect_wait);
 		spin_unlock(&ws->accept_lock);
 		/* what SO_PEERCRED tells those who connect */
 		pid = get_pid(task_tgid(current));
@@ -227,6 +226,43 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 	return found ?: ERR_PTR(err);
 }
 
+/**
+ * struct weir_connecter - who waits for a place in a listener's queue
+ * @wait: in its connect_wait.
+ * @listener: the listener.
+ * @user: whose share of the queue counts.
+ * @exempt: it may have all places.
+ */
+struct weir_connecter {
+	wait_queue_entry_t wait;
+	struct weir_sock *listener;
+	kuid_t user;
+	bool exempt;
+};
+
+/* May a user take a place in a listener's queue? Under its accept_lock. */
+static bool weir_has_place(const struct weir_sock *listener, kuid_t user,
+			   bool exempt)
+{
+	lockdep_assert_held(&listener->accept_lock);
+	return listener->waiting.total <= listener->backlog &&
+	       (exempt || !weir_tally_full(&listener->waiting, user,
+					   listener->backlog + 1));
+}
+
+/* Wakes who may take the place that has become free, and passes over others. */
+static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
+			     int flags, void *key)
+{
+	struct weir_connecter *c = container_of(wait, struct weir_connecter,
+						wait);
+
+	if (c->listener->sk.sk_state == TCP_LISTEN &&
+	    !weir_has_place(c->listener, c->user, c->exempt))
+		return 0;
+	return autoremove_wake_function(wait, mode, flags, key);
+}
+
 /*
  * Takes a place in the listener's queue; -EAGAIN when it is full, or the user
  * has its share of it (@exempt: may have all).
@@ -240,24 +276,25 @@ static int weir_reserve(struct weir_sock *ws, struct weir_sock *listener,
 	spin_lock(&listener->accept_lock);
 	if (listener->sk.sk_state != TCP_LISTEN)
 		err = -ECONNREFUSED;
-	else if (listener->waiting.total > listener->backlog ||
-		 (!exempt && weir_tally_full(&listener->waiting, user,
-					     listener->backlog + 1)))
+	else if (!weir_has_place(listener, user, exempt))
 		err = -EAGAIN;
 	else
 		err = weir_tally_add(&listener->waiting, user, GFP_ATOMIC |
 				     __GFP_ACCOUNT | __GFP_NOWARN);
+	/* there may be one for the next, too: places are given back one by one */
+	if (!err && listener->waiting.total <= listener->backlog)
+		wake_up_interruptible(&listener->connect_wait);
 	spin_unlock(&listener->accept_lock);
 	return err;
 }
 
-/* Gives a place of a user back, for one who waits. */
+/* Gives a place of a user back, for the first who waits and may have it. */
 static void weir_unreserve(struct weir_sock *listener, kuid_t user)
 {
 	spin_lock(&listener->accept_lock);
 	weir_tally_sub(&listener->waiting, user);
-	spin_unlock(&listener->accept_lock);
 	wake_up_interruptible(&listener->connect_wait);
+	spin_unlock(&listener->accept_lock);
 }
 
 /* Puts a connected child into its place; false when the listener has gone. */
@@ -273,21 +310,51 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 	return listens;
 }
 
-/* Waits for a place in the listener's queue and takes it. */
+/* Sleeps until there is a place, and takes it; -EAGAIN when the time is over. */
+static int weir_sleep_backlog(struct weir_sock *ws, struct weir_sock *listener,
+			      bool exempt, long timeo)
+{
+	struct weir_connecter c = {
+		.wait = {
+			.flags = WQ_FLAG_EXCLUSIVE,
+			.private = current,
+			.func = weir_connect_wake,
+			.entry = LIST_HEAD_INIT(c.wait.entry),
+		},
+		.listener = listener,
+		.user = weir_account_user(ws->account),
+		.exempt = exempt,
+	};
+	int err, intr;
+
+	for (;;) {
+		intr = prepare_to_wait_event(&listener->connect_wait, &c.wait,
+					     TASK_INTERRUPTIBLE);
+		/* one that has been chosen takes its place, signal or not */
+		err = weir_reserve(ws, listener, exempt);
+		if (err != -EAGAIN || !timeo)
+			break;
+		if (intr) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		timeo = schedule_timeout(timeo);
+	}
+	finish_wait(&listener->connect_wait, &c.wait);
+	return err;
+}
+
+/* Takes a place in the listener's queue, and waits for one if it may. */
 static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 			     long timeo)
 {
 	bool exempt = weir_share_exempt(ws, listener->account);
 	int err = weir_reserve(ws, listener, exempt);
 
-	if (err == -EAGAIN && timeo) {
-		long left = wait_event_interruptible_timeout(listener->connect_wait,
-				(err = weir_reserve(ws, listener, exempt)) != -EAGAIN,
-				timeo);
-
-		if (left < 0)
-			return sock_intr_errno(timeo);
-	}
+	if (err == -EAGAIN && timeo)
+		err = weir_sleep_backlog(ws, listener, exempt, timeo);
+	if (err == -EINTR || err == -ERESTARTSYS)
+		return err;
 	if (err == -EAGAIN)
 		weir_refuse(ws, err,
 			    "the listener's backlog is full, or the user's share of it");
@@ -331,7 +398,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 		goto out;
 
 	sk = weir_sock_alloc(sock_net(&ws->sk), NULL, SOCK_SEQPACKET, 0,
-			     listener->account);
+			     listener);
 	if (IS_ERR(sk)) {
 		err = weir_refuse(ws, PTR_ERR(sk), PTR_ERR(sk) == -ENOBUFS ?
 				  "the listener's user has as much as it may" :
@@ -346,12 +413,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	child->huge = listener->huge;
 	child->evict_ms = listener->evict_ms;
 	child->demand = listener->demand;
-	child->uid = listener->uid;
 	child->connecter = weir_account_user(ws->account);
-	put_pid(child->pid);
-	child->pid = get_pid(listener->pid);
-	put_cred(child->cred);
-	child->cred = get_cred(listener->cred);
 	mutex_lock(&ws->wn->lock);
 	memcpy(child->own_path, name, len);
 	memcpy(child->peer_path, ws->own_path, sizeof(child->peer_path));
@@ -574,10 +636,10 @@ void weir_pair_release(struct weir_sock *ws)
 	/* 2. nobody enters the queue any more; who is in it is hung up on */
 	spin_lock(&ws->accept_lock);
 	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
+	wake_up_interruptible_all(&ws->connect_wait);
 	spin_unlock(&ws->accept_lock);
 	while ((child = weir_dequeue(ws)))
 		weir_sock_destroy(child);
-	wake_up_interruptible_all(&ws->connect_wait);
 
 	/* 3. the peer */
 	peer = weir_unlink_peer(ws);

@@ -44,13 +44,17 @@ static void weir_sock_destruct(struct sock *sk)
  * @sock: what it belongs to; NULL for one that waits to be accepted.
  * @type: SOCK_*.
  * @kern: as the core gives it.
- * @account: who pays; NULL: the calling task's.
+ * @listener: whose end of a connection it is: who made that has made this one,
+ *	and pays; NULL: the calling task.
+ *
+ * It is seen in lists from here on: whose it is does not change.
  *
  * Return: the sock, or an ERR_PTR: -ENOBUFS at a cap, -ENOMEM.
  */
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
-			     int kern, struct weir_account *account)
+			     int kern, const struct weir_sock *listener)
 {
+	struct weir_account *account;
 	struct weir_sock *ws;
 	const char *why;
 	struct sock *sk;
@@ -62,12 +66,11 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	sock_init_data(sock, sk);
 	sk->sk_type = type;
 	ws = weir_sk(sk);
-	if (account)
-		weir_account_get(account);
-	else
-		account = weir_account_of_current(net);
+	account = listener ? listener->account : weir_account_of_current(net);
 	if (IS_ERR(account))
 		goto err_free;
+	if (listener)
+		weir_account_get(account);
 	ws->account = account;
 	err = weir_charge_account(&ws->charge, account, sizeof(*ws), 1, "",
 				  &why);
@@ -79,9 +82,9 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	}
 	ws->wn = weir_net(net);
 	ws->id = atomic_long_inc_return(&ws->wn->next_id);
-	ws->uid = current_fsuid();
-	ws->cred = get_current_cred();
-	ws->pid = get_pid(task_tgid(current));
+	ws->uid = listener ? listener->uid : current_fsuid();
+	ws->cred = get_cred(listener ? listener->cred : current_cred());
+	ws->pid = get_pid(listener ? listener->pid : task_tgid(current));
 	ws->node = NUMA_NO_NODE;
 	ws->mode = 0666 & ~current_umask();
 	ws->demand = -1;

@@ -841,7 +841,7 @@ int weir_list_targets(struct weir_list_ctx *ctx);
 
 /* --- socket.c --- */
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
-			     int kern, struct weir_account *account);
+			     int kern, const struct weir_sock *listener);
 int weir_socket_init(void);
 void weir_socket_exit(void);
 
