@@ -48,6 +48,7 @@ static int __net_init weir_net_init(struct net *net)
 	wn->net = net;
 	mutex_init(&wn->lock);
 	weir_memory_never_under(&wn->lock);
+	hash_init(wn->lingering);
 	xa_init(&wn->path_ids);
 	xa_init(&wn->sockets);
 	xa_init(&wn->rings);

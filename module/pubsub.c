@@ -233,15 +233,20 @@ static void weir_join_hold(struct weir_joining *j, struct weir_sock *ws)
 		j->keeper = NULL;
 }
 
-/* A stream under this path that its owner left to linger for this user. */
+/*
+ * A stream under this path that its owner left to linger for this user. Those of
+ * others on the same path are in other buckets, but for chance.
+ */
 static struct weir_ring *weir_lingering(struct weir_sock *ws,
 					struct weir_path *path)
 {
 	struct weir_ring *ring;
 
-	list_for_each_entry(ring, &path->rings, path_link) {
-		if (weir_ring_status(ring)->state == WEIR_STATE_LINGER &&
-		    ring->type == ws->sk.sk_type && uid_eq(ring->uid, ws->uid))
+	hash_for_each_possible(ws->wn->lingering, ring, linger_link,
+			       weir_linger_key(path, ws->uid)) {
+		if (ring->path == path && uid_eq(ring->uid, ws->uid) &&
+		    ring->type == ws->sk.sk_type &&
+		    weir_ring_status(ring)->state == WEIR_STATE_LINGER)
 			return ring;
 	}
 	return NULL;
@@ -456,6 +461,41 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 	return err;
 }
 
+/* Streams that are looked at with the lock held. */
+#define WEIR_PATH_LOOKS	64
+
+/*
+ * The next stream of a path after number @seq, held; or, with @more, one from
+ * which on to look again. @at: where the last look ended. When that one has left
+ * the path meanwhile, all before it are passed once more.
+ */
+static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
+					u32 len, struct weir_ring *at, u64 seq,
+					bool *more)
+{
+	struct weir_path *path = weir_path_find(ws->wn, name, len);
+	u32 looks = WEIR_PATH_LOOKS;
+	struct weir_ring *ring;
+
+	*more = false;
+	if (!path)
+		return NULL;
+	/* they are in the order of their numbers */
+	ring = at && at->path == path ? list_next_entry(at, path_link) :
+	       list_first_entry(&path->rings, struct weir_ring, path_link);
+	list_for_each_entry_from(ring, &path->rings, path_link) {
+		if (ring->pub_seq >= ws->sub_seq)
+			break;
+		*more = ring->pub_seq <= seq;
+		if (*more && --looks)
+			continue;
+		weir_ring_get(ring);
+		return ring;
+	}
+	*more = false;
+	return NULL;
+}
+
 /*
  * The next stream of a path after @last, which is put, or the first; held. NULL
  * when there is none that is older than the subscription.
@@ -464,31 +504,20 @@ static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
 					     const char *name, u32 len,
 					     struct weir_ring *last)
 {
-	struct weir_ring *ring = NULL, *found = NULL;
-	struct weir_path *path;
+	u64 seq = last ? last->pub_seq : 0;
+	struct weir_ring *at = last, *next;
+	bool more = true;
 
-	mutex_lock(&ws->wn->lock);
-	path = weir_path_find(ws->wn, name, len);
-	if (path) {
-		/* they are in the order of their numbers */
-		ring = last && last->path == path ?
-		       list_next_entry(last, path_link) :
-		       list_first_entry(&path->rings, struct weir_ring,
-					path_link);
-		list_for_each_entry_from(ring, &path->rings, path_link) {
-			if (last && ring->pub_seq <= last->pub_seq)
-				continue;
-			if (ring->pub_seq < ws->sub_seq) {
-				weir_ring_get(ring);
-				found = ring;
-			}
-			break;
-		}
+	while (more) {
+		mutex_lock(&ws->wn->lock);
+		next = weir_path_look(ws, name, len, at, seq, &more);
+		mutex_unlock(&ws->wn->lock);
+		if (at)
+			weir_ring_put(at);
+		at = next;
+		cond_resched();
 	}
-	mutex_unlock(&ws->wn->lock);
-	if (last)
-		weir_ring_put(last);
-	return found;
+	return at;
 }
 
 /* All streams of one path. */

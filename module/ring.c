@@ -491,6 +491,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 
 	/* a broken ring has ended before, but not left its path */
 	if (path) {
+		hash_del(&ring->linger_link);
 		list_del_init(&ring->path_link);
 		ring->path = NULL;
 		weir_path_put(path);
@@ -640,6 +641,8 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
 		ring->linger_end = jiffies + delay;
 		spin_unlock(&ring->lock);
+		hash_add(wn->lingering, &ring->linger_link,
+			 weir_linger_key(ring->path, ring->uid));
 		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
 		weir_delayed_queue(weir_wq, &ring->expire, delay, &ring->ref);
 		lingers = true;
@@ -672,6 +675,7 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	weir_race_point(take_over);
 	/* if it runs, it finds an owner, or a later end than its own */
 	weir_delayed_cancel(&ring->expire, &ring->ref);
+	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
 	spin_lock(&ring->lock);
 	ring->owner = ws;

@@ -40,6 +40,8 @@
 #define _WEIR_MODULE_H
 
 #include <linux/cpumask.h>
+#include <linux/hash.h>
+#include <linux/hashtable.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -150,6 +152,7 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @route_gen: changes whenever a name is made or goes that can be called.
  * @next_id: ids of sockets, rings, paths, routes and targets.
  * @seq: counts streams that get a path and sockets that subscribe, in one order.
+ * @lingering: outboxes that may be taken over, by weir_linger_key().
  * @held: memory and objects of all users here.
  */
 struct weir_net {
@@ -166,6 +169,7 @@ struct weir_net {
 	u32 route_gen;
 	atomic_long_t next_id;
 	u64 seq;
+	DECLARE_HASHTABLE(lingering, 10);
 	struct weir_holdings held;
 };
 
@@ -321,6 +325,7 @@ struct weir_post {
  * @expire: ends it.
  * @path: name it is published under; guarded by weir_net.lock.
  * @path_link: in weir_path.rings.
+ * @linger_link: in weir_net.lingering, under weir_net.lock.
  * @pub_seq: weir_net.seq when it got its path; 0: none yet, or a pair's. Set
  *	after @name, with release. Subscriptions with a lower number are joined by
  *	its publisher, those with a higher one join by themselves.
@@ -371,6 +376,7 @@ struct weir_ring {
 
 	struct weir_path *path;
 	struct list_head path_link;
+	struct hlist_node linger_link;
 	u64 pub_seq;
 	struct weir_reader *keeper;
 	struct weir_post post;
@@ -634,6 +640,12 @@ bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner);
 #define WEIR_LOOK_RECORDS	64
 
 /* --- ring.c --- */
+/* Where a stream that lingers is found by whoever may take it over. */
+static inline u64 weir_linger_key(const struct weir_path *path, kuid_t uid)
+{
+	return (u64)(unsigned long)path + __kuid_val(uid) * GOLDEN_RATIO_64;
+}
+
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
 void weir_ring_get(struct weir_ring *ring);
 void weir_ring_put(struct weir_ring *ring);
