@@ -18,6 +18,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "forms.h"
 #include "weir.h"
 #include "trace.h"
 
@@ -34,7 +35,7 @@
  * @keeper: holds its first position; held. NULL if there is nothing to hold.
  * @after: number of the socket that the work has looked at last.
  * @n: entries of the rest: subscribers that bind has looked at.
- * @more: there are others.
+ * @more: there are others, or may be.
  * @socks: those it is to join, held; NULL: it may not, or has.
  * @ids: their numbers; 0: left to the work.
  * @subs: weir_sock.sub_seq of each.
@@ -92,10 +93,8 @@ static int weir_join_note(void *item, void *ctx)
 	struct weir_sock *ws;
 
 	list_for_each_entry(ws, &pattern->subscribers, pattern_link) {
-		if (j->n == WEIR_JOIN_NOW) {
-			j->more = true;
+		if (j->n == WEIR_JOIN_NOW)
 			return 1;
-		}
 		j->ids[j->n] = ws->id;
 		j->subs[j->n] = ws->sub_seq;
 		j->socks[j->n] = NULL;
@@ -299,8 +298,10 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 	weir_ring_get(ring);	/* the path's */
 	list_add_tail(&ring->path_link, &path->rings);
 	smp_store_release(&ring->pub_seq, ++wn->seq);
-	weir_trie_match_patterns(&wn->patterns, path->name, path->len,
-				 weir_join_note, j);
+	/* patterns of all forms may be made to be looked at: a worker goes on */
+	if (weir_trie_match_patterns(&wn->patterns, path->name, path->len,
+				     weir_join_note, j, WEIR_TRIE_LOOKS_MAX))
+		j->more = true;
 }
 
 /**

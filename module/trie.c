@@ -558,8 +558,7 @@ match_next_overlap(struct weir_trie *t, const struct path_segs *s,
  * @depth below @parent; what else there is to do higher up follows from the
  * nodes themselves by their parent pointers, so no stack is needed.
  *
- * @looks: steps after which it ends with -ELOOP, under rcu_read_lock() or the
- * mutex; 0: as many as it takes, under the mutex, and it sleeps.
+ * Ends with -ELOOP after @looks steps. Under rcu_read_lock() or the mutex.
  */
 static int match_walk(struct weir_trie *t, const struct path_segs *s,
 		      struct weir_trie_node *
@@ -571,12 +570,9 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 {
 	struct weir_trie_node *parent = NULL, *node = NULL;
 	bool rest = s->kind[s->n - 1] == WEIR_SEGMENT_REST;
-	bool bounded = looks;
 	int depth = 0;
 
-	if (!bounded)
-		trie_assert_held(t);
-	while (!bounded || looks--) {
+	while (looks--) {
 		bool last = depth + 1 >= s->n;
 		void *item;
 
@@ -602,20 +598,9 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 			node = NULL;
 			depth++;
 		}
-		if (!bounded)
-			cond_resched();
 	}
 	return -ELOOP;
 }
-
-/*
- * Steps after which a search that holds up others gives up. A path meets at most
- * WEIR_DEPTH_MAX literal nodes, and behind each the forms of the patterns there;
- * a node takes two steps. So it is never given up but for patterns whose first
- * segment is a wildcard, which only administrators make.
- */
-#define WEIR_TRIE_LOOKS_MAX						\
-	(2 * WEIR_DEPTH_MAX * (1 + WEIR_FORMS_MAX) + 2)
 
 /* The same for what is below a node. */
 #define WEIR_TRIE_BELOW_MAX	256
@@ -719,14 +704,17 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
  * @fn: gets each matching name's item once; must not change the trie. What it
  *	returns other than 0 ends the search and is returned.
  * @ctx: passed to @fn.
+ * @looks: steps after which it gives up.
  *
  * Where the pattern has a literal segment it costs one probe, where it has a
- * wildcard the number of names there. The caller holds its mutex. Sleeps.
+ * wildcard the number of names there. The caller holds its mutex. Does not sleep.
  *
- * Return: 0, what @fn returned, or the errors of weir_path_check().
+ * Return: 0, what @fn returned, -ELOOP after @looks steps, or the errors of
+ * weir_path_check().
  */
 int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
-			  int (*fn)(void *item, void *ctx), void *ctx)
+			  int (*fn)(void *item, void *ctx), void *ctx,
+			  unsigned int looks)
 {
 	struct path_segs s;
 	const char *why;
@@ -735,7 +723,8 @@ int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
 	err = path_split(pattern, len, true, &s, &why);
 	if (err)
 		return err;
-	return match_walk(t, &s, match_next_name, fn, ctx, 0);
+	trie_assert_held(t);
+	return match_walk(t, &s, match_next_name, fn, ctx, looks);
 }
 
 /*
@@ -746,14 +735,18 @@ int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
  * @fn: gets each matching pattern's item once; must not change the trie. What
  *	it returns other than 0 ends the search and is returned.
  * @ctx: passed to @fn.
+ * @looks: steps after which it gives up.
  *
- * Costs at most three probes for each node that matches so far. The caller
- * holds its mutex. Sleeps.
+ * Costs at most three probes for each node that matches so far, of which there
+ * may be two for each segment, to the power of their number. The caller holds its
+ * mutex. Does not sleep.
  *
- * Return: 0, what @fn returned, or the errors of weir_path_check().
+ * Return: 0, what @fn returned, -ELOOP after @looks steps, or the errors of
+ * weir_path_check().
  */
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
-			     int (*fn)(void *item, void *ctx), void *ctx)
+			     int (*fn)(void *item, void *ctx), void *ctx,
+			     unsigned int looks)
 {
 	struct path_segs s;
 	const char *why;
@@ -762,7 +755,8 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 	err = path_split(path, len, false, &s, &why);
 	if (err)
 		return err;
-	return match_walk(t, &s, match_next_pattern, fn, ctx, 0);
+	trie_assert_held(t);
+	return match_walk(t, &s, match_next_pattern, fn, ctx, looks);
 }
 
 /**

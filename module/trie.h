@@ -85,6 +85,16 @@ struct weir_trie {
 	struct mutex		*lock;
 };
 
+/*
+ * Steps after which a search that holds up others gives up. A path meets at most
+ * WEIR_DEPTH_MAX literal nodes, and behind each the forms of the patterns there;
+ * a node takes two steps. So a route is never given up but for patterns whose
+ * first segment is a wildcard, which only administrators make. Subscriptions may
+ * be of any form: who looks for them and gives up leaves the rest to a worker.
+ */
+#define WEIR_TRIE_LOOKS_MAX						\
+	(2 * WEIR_DEPTH_MAX * (1 + WEIR_FORMS_MAX) + 2)
+
 int weir_path_check(const char *path, size_t len, bool pattern,
 		    const char **why);
 bool weir_path_is_pattern(const char *path, size_t len);
@@ -106,9 +116,11 @@ void *weir_trie_parent_item(const struct weir_trie_node *node);
 int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 		    int (*fn)(void *item, void *ctx), void *ctx);
 int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
-			  int (*fn)(void *item, void *ctx), void *ctx);
+			  int (*fn)(void *item, void *ctx), void *ctx,
+			  unsigned int looks);
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
-			     int (*fn)(void *item, void *ctx), void *ctx);
+			     int (*fn)(void *item, void *ctx), void *ctx,
+			     unsigned int looks);
 int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx);
 

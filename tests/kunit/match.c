@@ -357,9 +357,9 @@ static unsigned int match_compare(struct kunit *test, struct weir_trie *t,
 	int err;
 
 	err = names ? weir_trie_match_names(t, probe->path, probe->len,
-					    match_hit, &calls) :
+					    match_hit, &calls, UINT_MAX) :
 		      weir_trie_match_patterns(t, probe->path, probe->len,
-					       match_hit, &calls);
+					       match_hit, &calls, UINT_MAX);
 	for (i = 0; i < n; i++) {
 		const struct name *pattern = names ? probe : &in[i];
 		const struct name *path = names ? &in[i] : probe;
@@ -436,14 +436,14 @@ static void trie_match_names__stops_when_told(struct kunit *test)
 	}
 	calls = 3;
 	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/a/*", 4, match_stop,
-						    &calls), 77);
+						    &calls, UINT_MAX), 77);
 	KUNIT_EXPECT_EQ(test, calls, 0);
 	calls = 6;
 	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/**", 3, match_stop,
-						    &calls), 0);
+						    &calls, UINT_MAX), 0);
 	KUNIT_EXPECT_EQ(test, calls, 1);
 	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/a*", 3, match_stop,
-						    &calls), -EINVAL);
+						    &calls, UINT_MAX), -EINVAL);
 	for (i = 0; i < 5; i++)
 		name_remove(t, &n[i]);
 }
@@ -463,7 +463,7 @@ static void trie_match_names__passes_over_patterns(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, name_insert(t, &n[i]));
 	}
 	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/**", 3, match_hit,
-						    &calls), 0);
+						    &calls, UINT_MAX), 0);
 	KUNIT_EXPECT_EQ(test, calls, 1);
 	KUNIT_EXPECT_EQ(test, n[3].hits, 1);
 	for (i = 0; i < ARRAY_SIZE(paths); i++)
@@ -500,19 +500,24 @@ static void trie_match_patterns__visits_each_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, failed, 0);
 	calls = 0;
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 16, match_hit,
-						       &calls), 0);
+						       &calls, UINT_MAX), 0);
 	KUNIT_EXPECT_EQ(test, calls, 256);
 	for (i = 0; i < 512; i++)
 		wrong += n[i].hits != (i < 256);
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 18, match_hit,
-						       &calls), 0);
+						       &calls, UINT_MAX), 0);
 	KUNIT_EXPECT_EQ(test, calls, 512);
 	for (i = 0; i < 512; i++)
 		wrong += n[i].hits != 1;
 	KUNIT_EXPECT_EQ(test, wrong, 0);
+	/* who holds up others looks at a part of them */
+	calls = 0;
+	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 18, match_hit,
+						       &calls, 64), -ELOOP);
+	KUNIT_EXPECT_LE(test, calls, 64);
 	calls = 100;
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 18, match_stop,
-						       &calls), 77);
+						       &calls, UINT_MAX), 77);
 	for (i = 0; i < 512; i++)
 		if (n[i].node)
 			name_remove(t, &n[i]);
@@ -525,11 +530,11 @@ static void trie_match_patterns__refuses_patterns(struct kunit *test)
 	unsigned int calls = 0;
 
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, "/a/*", 4, match_hit,
-						       &calls), -EINVAL);
+						       &calls, UINT_MAX), -EINVAL);
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, "", 0, match_hit,
-						       &calls), -EINVAL);
+						       &calls, UINT_MAX), -EINVAL);
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, "/a", 2, match_hit,
-						       &calls), 0);
+						       &calls, UINT_MAX), 0);
 	KUNIT_EXPECT_EQ(test, calls, 0);
 }
 
