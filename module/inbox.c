@@ -235,7 +235,8 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
  * @reason: why.
  *
  * There is no reader with which it could wait for room: without room it is
- * dropped.
+ * dropped. Of what was refused before there is an inbox, the last reason is told
+ * when there is one.
  */
 void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 			enum weir_reason reason)
@@ -249,8 +250,10 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 	};
 	bool told;
 
-	if (!inbox)
+	if (!inbox) {
+		WRITE_ONCE(ws->left_out, reason);
 		return;
+	}
 	spin_lock(&inbox->post.lock);
 	told = weir_inbox_write(inbox, &notice, ring->name);
 	spin_unlock(&inbox->post.lock);
@@ -306,6 +309,22 @@ void weir_inbox_close(struct weir_ring *inbox)
 	weir_reader_put(rd);
 }
 
+/* What was refused before there was an inbox: of the subscription as a whole. */
+static void weir_inbox_left_out(struct weir_sock *ws)
+{
+	struct weir_notice notice = {
+		.type = WEIR_NOTICE_REFUSED,
+		.reason = READ_ONCE(ws->left_out),
+		.path_len = strlen(ws->peer_path),
+	};
+
+	if (!notice.reason)
+		return;
+	spin_lock(&ws->inbox->post.lock);
+	weir_inbox_write(ws->inbox, &notice, ws->peer_path);
+	spin_unlock(&ws->inbox->post.lock);
+}
+
 /*
  * weir_inbox_create() - give a socket an inbox, unless it has one
  *
@@ -332,6 +351,7 @@ int weir_inbox_create(struct weir_sock *ws)
 	}
 	inbox->post.reader = self;
 	smp_store_release(&ws->inbox, inbox);
+	weir_inbox_left_out(ws);
 announce:
 	spin_lock(&ws->rlock);
 	spin_lock(&ws->inbox->post.lock);

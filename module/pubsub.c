@@ -83,6 +83,33 @@ static bool weir_join_gates(const struct weir_sock *ws,
 	return ring->type == SOCK_RDM && ws->sk.sk_type == SOCK_RDM;
 }
 
+/*
+ * A stream that a subscription does without, because of its publisher, of caps or
+ * for want of memory, keeps it from no other; the subscriber is told. False for
+ * other errors: the subscriber's own.
+ */
+static bool weir_join_left_out(struct weir_sock *ws, struct weir_ring *ring,
+			       int err)
+{
+	enum weir_reason reason;
+
+	switch (err) {
+	case -EPROTO:
+		reason = WEIR_REASON_BAD_RECORD;
+		break;
+	case -ENOBUFS:
+		reason = WEIR_REASON_LIMIT;
+		break;
+	case -ENOMEM:
+		reason = WEIR_REASON_NO_MEMORY;
+		break;
+	default:
+		return false;
+	}
+	weir_inbox_refused(ws, ring, reason);
+	return true;
+}
+
 /* --- for a publisher ---------------------------------------------------- */
 
 /* Notes who is to be joined. Under weir_net.lock. */
@@ -125,10 +152,7 @@ static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
 	}
 	if (PTR_ERR(rd) == -ENOMEM && origin == WEIR_ORIGIN_WRITER)
 		return -ENOMEM;
-	if (PTR_ERR(rd) == -ENOMEM)
-		weir_inbox_refused(ws, ring, WEIR_REASON_NO_MEMORY);
-	else if (PTR_ERR(rd) == -ENOBUFS)
-		weir_inbox_refused(ws, ring, WEIR_REASON_LIMIT);
+	weir_join_left_out(ws, ring, PTR_ERR(rd));
 	return 0;
 }
 
@@ -431,11 +455,10 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 		weir_reader_put(rd);
 		return 0;
 	}
-	/* a stream of a pattern that is broken keeps nobody from the others */
-	if (exact || PTR_ERR(rd) != -EPROTO)
-		return PTR_ERR(rd);
-	weir_inbox_refused(ws, ring, WEIR_REASON_BAD_RECORD);
-	return 0;
+	/* who publishes under a pattern keeps nobody from the others' streams */
+	if (!exact && weir_join_left_out(ws, ring, PTR_ERR(rd)))
+		return 0;
+	return PTR_ERR(rd);
 }
 
 /* All streams that match a pattern. */
@@ -637,6 +660,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	memcpy(ws->peer_path, pattern, len);
 	ws->peer_path[len] = '\0';
 	ws->sub_bound = false;
+	WRITE_ONCE(ws->left_out, WEIR_REASON_NONE);
 	spin_lock(&ws->rlock);
 	ws->sub_seq = ++wn->seq;
 	spin_unlock(&ws->rlock);
@@ -652,10 +676,13 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * @len: bytes.
  *
  * Attaches to all that is published under it now and, until the socket is
- * closed, to all that will be. A path that nobody publishes yet is no error.
+ * closed, to all that will be. A path that nobody publishes yet is no error. What
+ * a pattern matches and cannot be attached, because of a cap, for want of memory
+ * or because it is broken, is left out, and told as weir_inbox_refused() does.
  * Returns 0 or a negative errno with words: -EINVAL, -EISCONN, -EACCES (a
- * plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS,
- * -ENOMEM, -EINTR (killed meanwhile).
+ * plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS and
+ * -ENOMEM (the subscription itself, or a stream of a plain path), -EINTR (killed
+ * meanwhile).
  */
 int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 {

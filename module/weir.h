@@ -499,6 +499,8 @@ struct weir_reader {
  * @sub_owner: owner of the first path that a subscription to a plain path met,
  *	valid if @sub_bound; weir_net.lock.
  * @sub_bound: it has met one; weir_net.lock.
+ * @left_out: enum weir_reason: why a stream was refused to the subscription while
+ *	there was no inbox to tell it by, the last; WEIR_REASON_NONE: none was.
  * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
  *	under weir_net.lock and @rlock.
  * @memcg: memory cgroup of the process that first subscribed, held: its cursors
@@ -562,6 +564,7 @@ struct weir_sock {
 	struct weir_charge pattern_charge;
 	kuid_t sub_owner;
 	bool sub_bound;
+	enum weir_reason left_out;
 	u64 sub_seq;
 	struct mem_cgroup *memcg;
 	struct weir_sock *peer;
