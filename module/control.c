@@ -266,12 +266,46 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 	return max(len, 0);
 }
 
+/*
+ * The same of the streams from the head of the list on, up to WEIR_LOOK_BUDGET:
+ * the next look begins where it ends. @seen: counts them. @more: the first whose
+ * look has no end, held. Under rlock.
+ */
+static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
+			      struct weir_reader **more)
+{
+	u32 left = WEIR_LOOK_BUDGET, cost;
+	struct weir_reader *rd;
+	u64 pos, from;
+	int len;
+
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		from = pos = weir_reader_pos(rd);
+		len = weir_reader_next_len(rd, &pos, 1);
+		++*seen;
+		if (len > 0)
+			return len;
+		if (len == -EAGAIN && !*more) {
+			/* a long look is not for a spinlock */
+			weir_reader_get(rd);
+			*more = rd;
+		}
+		cost = weir_look_cost(from, pos);
+		if (cost >= left) {
+			list_move(&ws->readers, &rd->sock_link);
+			return 0;
+		}
+		left -= cost;
+	}
+	return 0;
+}
+
 /* FIONREAD: length of the next message; 0 when there is none. */
 static int weir_next_len(struct weir_sock *ws)
 {
 	struct weir_reader *rd, *more = NULL;
+	u32 seen = 0, all;
 	int len = 0;
-	u64 pos;
 
 	if (smp_load_acquire(&ws->port)) {
 		rd = weir_reader_find(ws, WEIR_ID_INBOX);
@@ -280,22 +314,13 @@ static int weir_next_len(struct weir_sock *ws)
 	}
 	if (len)
 		return len;
-	spin_lock(&ws->rlock);
-	list_for_each_entry(rd, &ws->readers, sock_link) {
-		pos = weir_reader_pos(rd);
-		len = weir_reader_next_len(rd, &pos, 1);
-		if (len == -EAGAIN) {
-			/* a long look is not for a spinlock */
-			if (!more) {
-				weir_reader_get(rd);
-				more = rd;
-			}
-			len = 0;
-		}
-		if (len)
-			break;
-	}
-	spin_unlock(&ws->rlock);
+	do {
+		spin_lock(&ws->rlock);
+		len = weir_next_len_some(ws, &seen, &more);
+		all = ws->nreaders;
+		spin_unlock(&ws->rlock);
+		cond_resched();
+	} while (!len && seen < all && !signal_pending(current));
 	if (more && len)
 		weir_reader_put(more);
 	else if (more)

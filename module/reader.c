@@ -847,26 +847,34 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos)
 }
 
 /* What weir_reader_ready() is to say where there may be something. */
-static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos)
+static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
+				      u32 *left)
 {
 	const struct weir_ring_view *v = &rd->ring->view;
 	struct weir_ring_rec rec;
 	u64 at = pos, tail;
 	u32 seq;
 
+	/* what has no record costs nothing, so that it is not taken for unseen */
+	if (!*left && weir_committed(v, pos))
+		return true;
 	if (weir_ring_peek_some(v, &at, &rec, WEIR_LOOK_RECORDS))
 		return true;
+	*left -= min(*left, weir_look_cost(pos, at));
 	/* overtaken: nothing of its lap is left to be seen where it stands */
 	return !rd->gating && !weir_ring_tail(v, &tail, &seq) &&
 	       tail - pos > weir_ring_bytes(v);
 }
 
-/*
+/**
  * weir_reader_ready() - is there something that the reader should look at?
+ * @rd: the reader.
+ * @left: of WEIR_LOOK_BUDGET; less afterwards by the aborted records passed.
  *
- * A record, the end, an eviction, or words that make no sense. Any context.
+ * Any context. Return: whether there is a record, the end, an eviction, or words
+ * that make no sense; or may be.
  */
-bool weir_reader_ready(struct weir_reader *rd)
+bool weir_reader_ready(struct weir_reader *rd, u32 *left)
 {
 	u64 pos = READ_ONCE(rd->cursor->pos);
 	struct weir_ring *ring = rd->ring;
@@ -876,5 +884,5 @@ bool weir_reader_ready(struct weir_reader *rd)
 	/* who goes to sleep finds nothing, so no more than that is done here */
 	if (rd->gating && !weir_committed(&ring->view, pos))
 		return false;
-	return weir_reader_look(rd, pos);
+	return weir_reader_look(rd, pos, left);
 }

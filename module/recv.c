@@ -193,17 +193,24 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 	return -EAGAIN;
 }
 
-/* The next stream with something to see, held, or NULL; takes turns. */
+/*
+ * The next stream with something to see or aborted records to let go of, held, or
+ * NULL; takes turns.
+ */
 static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 {
 	struct weir_reader *rd;
 
 	spin_lock(&ws->rlock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
-		if (rd->end_told || !weir_reader_ready(rd))
+		u32 left = WEIR_LOOK_BUDGET;
+
+		if (rd->end_told || (!weir_reader_ready(rd, &left) &&
+				     left == WEIR_LOOK_BUDGET))
 			continue;
 		weir_reader_get(rd);
-		list_move_tail(&rd->sock_link, &ws->readers);
+		/* the next look begins behind it */
+		list_move(&ws->readers, &rd->sock_link);
 		spin_unlock(&ws->rlock);
 		return rd;
 	}

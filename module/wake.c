@@ -145,15 +145,16 @@ static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
 static __always_inline bool weir_readers_ready(struct weir_sock *ws,
 					       struct weir_reader *inbox)
 {
+	u32 left = WEIR_LOOK_BUDGET;
 	struct weir_reader *rd;
 
 	if (READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN)
 		return true;
 	list_for_each_entry(rd, &ws->readers, sock_link) {
-		if (weir_reader_ready(rd))
+		if (weir_reader_ready(rd, &left))
 			return true;
 	}
-	return inbox && weir_reader_ready(inbox);
+	return inbox && weir_reader_ready(inbox, &left);
 }
 
 /* Is there something to read? Does not arm. */

@@ -642,6 +642,19 @@ bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner);
  */
 #define WEIR_LOOK_RECORDS	64
 
+/*
+ * The same of all streams of a socket together, in one look under its rlock. Where
+ * it is spent, a stream that has a record of whatever kind counts as having
+ * something to see, and the socket does not sleep.
+ */
+#define WEIR_LOOK_BUDGET	1024
+
+/* What a look from one position to another takes of that. */
+static inline u32 weir_look_cost(u64 from, u64 to)
+{
+	return min_t(u64, (to - from) >> WEIR_GRANULE_SHIFT, WEIR_LOOK_RECORDS);
+}
+
 /* --- ring.c --- */
 /* Where a stream that lingers is found by whoever may take it over. */
 static inline u64 weir_linger_key(const struct weir_path *path, kuid_t uid)
@@ -725,7 +738,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
 struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id);
 void weir_reader_get(struct weir_reader *rd);
 void weir_reader_put(struct weir_reader *rd);
-bool weir_reader_ready(struct weir_reader *rd);
+bool weir_reader_ready(struct weir_reader *rd, u32 *left);
 bool weir_reader_ended(struct weir_reader *rd, u64 pos);
 
 /* --- wake.c --- */

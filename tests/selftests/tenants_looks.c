@@ -2,14 +2,19 @@
 /*
  * A publisher fills its ring with aborted records, as small as they can be. A
  * subscriber of another user who looks whether there is something pays for a
- * bounded look, however large the ring; recvmsg gets over them to the record
- * behind.
+ * bounded look, however large the ring and however many the streams; recvmsg gets
+ * over them to the record behind.
  */
+#include <limits.h>
+#include <sys/resource.h>
+
 #include "hard.h"
 #include "tenants.h"
 
 #define PATH	"/looks/stream"
 #define POLLS	300
+#define MANY	"/looks/many"
+#define FEW	60	/* aborted records of each of many streams */
 
 enum phase { EMPTY, ABORTED };
 
@@ -18,6 +23,7 @@ enum phase { EMPTY, ABORTED };
  * @meter: the victim's.
  * @type: of the subscriber: gating or lossy.
  * @ring_bytes: of the attacker's outbox.
+ * @streams: outboxes of an attacker that has many.
  * @step: how far they are: the attacker publishes (1), the victim has measured
  *	an empty ring (2), the ring is full (3), the victim has measured it (4).
  * @ready: polls in the second phase that said that there is something.
@@ -27,6 +33,7 @@ struct stage {
 	struct tenant_meter meter;
 	int type;
 	unsigned int ring_bytes;
+	int streams;
 	int step;
 	int ready;
 	ssize_t got;
@@ -42,15 +49,33 @@ static bool reached(struct stage *s, int to)
 	return tap_until(__atomic_load_n(&s->step, __ATOMIC_ACQUIRE) >= to);
 }
 
+/* Publishes aborted records, @most or as many as there is room for. */
+static int aborted(int fd, const struct weir_ring_view *v, int most)
+{
+	struct weir_record *rec;
+	uint32_t seq;
+	__u64 pos;
+	int n;
+
+	/* which has the limit raised */
+	if (!(tap_poll_now(fd, POLLOUT) & POLLOUT))
+		return 0;
+	for (n = 0; n < most && !weir_ring_claim(v, 64, 0, &pos, &seq); n++) {
+		rec = weir_ring_at(v, pos);
+		memset((char *)rec + 8, 0, 24);
+		rec->seq = seq;
+		rec->flags = WEIR_REC_ABORTED;
+		weir_ring_commit(v, rec, pos);
+	}
+	return n;
+}
+
 static int publish(void *arg)
 {
 	struct stage *s = arg;
 	int fd = tap_publisher(SOCK_RDM, PATH, (int)s->ring_bytes);
 	struct weir_ring_view v;
-	struct weir_record *rec;
 	struct raw_map m;
-	uint32_t seq;
-	__u64 pos;
 
 	if (raw_map(fd, WEIR_ID_OUTBOX, &m))
 		return 2;
@@ -58,16 +83,8 @@ static int publish(void *arg)
 	step(s, 1);
 	if (!reached(s, 2))
 		return 3;
-	/* which has the limit raised */
-	if (!(tap_poll_now(fd, POLLOUT) & POLLOUT))
+	if (!aborted(fd, &v, INT_MAX))
 		return 6;
-	while (!weir_ring_claim(&v, 64, 0, &pos, &seq)) {
-		rec = weir_ring_at(&v, pos);
-		memset((char *)rec + 8, 0, 24);
-		rec->seq = seq;
-		rec->flags = WEIR_REC_ABORTED;
-		weir_ring_commit(&v, rec, pos);
-	}
 	tap_kick(fd, WEIR_KICK_READERS);
 	step(s, 3);
 	if (!reached(s, 4))
@@ -134,6 +151,87 @@ static void looks(struct stage *s, int type, const char *name)
 	tap_is(s->got, 6, "recvmsg gets the record behind them");
 }
 
+/* The same with many small outboxes, each with fewer records than a look has. */
+static int publish_many(void *arg)
+{
+	struct rlimit limit = { 4096, 4096 };
+	struct stage *s = arg;
+	struct weir_ring_view v;
+	struct raw_map m;
+	char path[64];
+	int i, *fd;
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	fd = calloc(s->streams, sizeof(*fd));
+	for (i = 0; i < s->streams; i++) {
+		snprintf(path, sizeof(path), MANY "/%d", i);
+		fd[i] = tap_publisher(SOCK_RDM, path, 4096);
+	}
+	step(s, 1);
+	if (!reached(s, 2))
+		return 3;
+	for (i = 0; i < s->streams; i++) {
+		if (raw_map(fd[i], WEIR_ID_OUTBOX, &m))
+			return 2;
+		v = raw_view(&m);
+		if (aborted(fd[i], &v, FEW) != FEW)
+			return 6;
+		raw_unmap(&m);
+	}
+	step(s, 3);
+	if (!reached(s, 4))
+		return 4;
+	return send(fd[s->streams - 1], "behind", 6, 0) == 6 ? 0 : 5;
+}
+
+static int subscribe_many(void *arg)
+{
+	struct stage *s = arg;
+	char buf[16];
+	int fd, n;
+
+	if (!reached(s, 1))
+		return 2;
+	fd = tap_subscriber(SOCK_RDM, MANY "/*");
+	measure(s, fd, EMPTY);
+	step(s, 2);
+	if (!reached(s, 3))
+		return 3;
+	s->ready = measure(s, fd, ABORTED);
+	/* recvmsg lets go of all of them, and then there is nothing to see */
+	if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) != -1 || errno != EAGAIN ||
+	    tap_poll_now(fd, POLLIN))
+		return 4;
+	step(s, 4);
+	if (tap_poll(fd, POLLIN, TAP_DEADLINE_MS) != POLLIN ||
+	    ioctl(fd, FIONREAD, &n) || n != 6)
+		return 5;
+	s->got = recv(fd, buf, sizeof(buf), 0);
+	return 0;
+}
+
+static void looks_at_many(struct stage *s)
+{
+	unsigned long long empty, many;
+	pid_t publisher, subscriber;
+
+	memset(s, 0, sizeof(*s));
+	s->streams = (int)tap_scale(1000, 100);
+	publisher = tenant_start(TENANT_ATTACKER, publish_many, s);
+	subscriber = tenant_start(TENANT_VICTIM, subscribe_many, s);
+	tap_is(tap_wait(subscriber), 0, "a subscriber of many streams");
+	tap_is(tap_wait(publisher), 0, "their publisher ends well");
+	tenant_show(&s->meter, EMPTY, "poll, nothing there");
+	tenant_show(&s->meter, ABORTED, "poll, aborted records in all");
+	empty = tenant_quantile(&s->meter, EMPTY, 500);
+	many = tenant_quantile(&s->meter, ABORTED, 500);
+	tap_ok(many <= 3 * empty,
+	       "a look at aborted records in %d streams takes at most 3 times as long as at nothing",
+	       s->streams);
+	tap_is(s->ready, POLLS, "it says that there may be something");
+	tap_is(s->got, 6, "and a record behind them is got");
+}
+
 int main(void)
 {
 	struct stage *s = tap_shared(sizeof(*s));
@@ -144,5 +242,6 @@ int main(void)
 		tap_skip_all("needs root");
 	looks(s, SOCK_RDM, "a subscriber that the publisher waits for");
 	looks(s, SOCK_DGRAM, "a lossy subscriber");
+	looks_at_many(s);
 	return tap_done();
 }
