@@ -535,8 +535,7 @@ static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
 	mutex_unlock(&ws->wn->lock);
 	if (!ring)
 		return;
-	weir_ring_joined(ring);
-	weir_ring_close(ring, WEIR_STATE_CLOSED, reason);
+	weir_ring_shut(ring, reason);
 	weir_ring_put(ring);
 }
 

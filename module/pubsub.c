@@ -186,7 +186,9 @@ static void weir_joining_free(struct weir_joining *j)
 	if (j->keeper) {
 		weir_reader_detach(j->keeper, WEIR_REASON_CLOSED);
 		weir_reader_put(j->keeper);
+		weir_ring_joined(j->ring);
 	}
+	xa_destroy(&j->later);
 	weir_ring_put(j->ring);
 	kfree(j);
 }

@@ -10,7 +10,6 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
 
 #include "weir.h"
 #include "race.h"
@@ -583,11 +582,8 @@ static void weir_reader_ungate(struct weir_reader *rd)
 	lockdep_assert_held(&rd->ring->lock);
 	list_del_init(&rd->armed_link);
 	/* what is not waited for holds nothing for others */
-	if (rd->ring->keeper == rd) {
-		WRITE_ONCE(rd->ring->keeper, NULL);
-		smp_mb();	/* for weir_ring_joined() */
-		wake_up_var(&rd->ring->keeper);
-	}
+	if (rd->ring->keeper == rd)
+		rd->ring->keeper = NULL;
 	if (status->gating[rd->slot / 64] & BIT_ULL(rd->slot % 64)) {
 		WRITE_ONCE(status->gating[rd->slot / 64],
 			   status->gating[rd->slot / 64] &

@@ -15,7 +15,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
-#include <linux/wait_bit.h>
 
 #include "weir.h"
 #include "race.h"
@@ -535,24 +534,25 @@ static void weir_ring_expire_work(struct work_struct *work)
 	struct weir_ring *ring = container_of(to_delayed_work(work),
 					      struct weir_ring, expire);
 	struct weir_net *wn = ring->wn;
+	enum weir_reason reason;
 	bool mine, told = false;
 
 	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&ring->lock);
 	/* a work that was held up is not to end a stream that lingers anew */
-	mine = !ring->owner && ring->path &&
+	mine = (!ring->owner || ring->closing) && ring->path &&
 	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
 	       time_after_eq(jiffies, ring->linger_end);
+	reason = ring->closing ? WEIR_REASON_CLOSED : WEIR_REASON_EXPIRED;
 	spin_unlock(&ring->lock);
 	if (mine)
-		told = weir_ring_end(ring, WEIR_STATE_CLOSED,
-				     WEIR_REASON_EXPIRED);
+		told = weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
 	mutex_unlock(&wn->lock);
-	if (mine)
-		weir_drop(ring->name, WEIR_REASON_EXPIRED);
+	if (mine && reason == WEIR_REASON_EXPIRED)
+		weir_drop(ring->name, reason);
 	if (told)
-		weir_ring_ended(ring, WEIR_REASON_EXPIRED);
+		weir_ring_ended(ring, reason);
 	weir_race_point(expire_done);
 	/* the last reference to a large ring is not put under the lock */
 	weir_ring_put(ring);
@@ -584,17 +584,69 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 	weir_wake_readers(ring);
 }
 
+/*
+ * Ends the stream, or has it end when a worker has joined its subscribers, and at
+ * the latest when the first position is held for them no longer: what was published
+ * reaches them, and the publisher waits for none of them. Under weir_net.lock;
+ * returns as weir_ring_end().
+ */
+static bool weir_ring_end_joined(struct weir_ring *ring,
+				 enum weir_reason reason)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	bool late, first = false;
+	long left;
+
+	lockdep_assert_held(&ring->wn->lock);
+	spin_lock(&ring->lock);
+	late = ring->keeper && ring->path && weir_ring_live(ring);
+	if (late && !ring->closing) {
+		first = true;
+		ring->closing = true;
+		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
+		ring->linger_end = ring->keeper->hold_end;
+		left = ring->linger_end - jiffies;
+		weir_delayed_queue(weir_wq, &ring->expire, max(left, 0L),
+				   &ring->ref);
+	}
+	spin_unlock(&ring->lock);
+	if (first)
+		trace_weir_state(ring, WEIR_STATE_LINGER, reason);
+	return !late && weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
+}
+
 /**
- * weir_ring_joined() - wait until a worker has joined a stream's subscribers
- * @ring: the outbox, about to end.
+ * weir_ring_joined() - a worker has joined a stream's subscribers
+ * @ring: the outbox, held.
  *
- * Without this, what a publisher sent that ends at once would not reach those
- * for whom its first position is held. That is for WEIR_JOIN_HOLD_MS; a second is
- * waited for at most. Sleeps.
+ * Ends it if its publisher has meanwhile.
  */
 void weir_ring_joined(struct weir_ring *ring)
 {
-	wait_var_event_timeout(&ring->keeper, !READ_ONCE(ring->keeper), HZ);
+	spin_lock(&ring->lock);
+	if (ring->closing && weir_ring_live(ring)) {
+		ring->linger_end = jiffies;
+		weir_delayed_requeue(weir_wq, &ring->expire, 0, &ring->ref);
+	}
+	spin_unlock(&ring->lock);
+}
+
+/**
+ * weir_ring_shut() - the publisher ends its stream
+ * @ring: the outbox, held.
+ * @reason: told to the readers.
+ *
+ * As weir_ring_close(), but for subscribers that are still being joined.
+ */
+void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
+{
+	bool told;
+
+	mutex_lock(&ring->wn->lock);
+	told = weir_ring_end_joined(ring, reason);
+	mutex_unlock(&ring->wn->lock);
+	if (told)
+		weir_ring_ended(ring, reason);
 }
 
 /**
@@ -602,7 +654,8 @@ void weir_ring_joined(struct weir_ring *ring)
  * @ring: its outbox; the socket's reference on it passes to this function.
  * @outbox: where the socket keeps it, cleared under weir_net.lock; or NULL.
  *
- * The stream lingers if it was asked to and has a name, and ends otherwise.
+ * The stream lingers if it was asked to and has a name, and ends otherwise, when
+ * its subscribers have been joined.
  * No VMA of the owner is left: they held the file. Process context.
  */
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
@@ -610,9 +663,6 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
 	bool lingers = false, told = false;
-
-	/* 0. whoever is still being joined gets what was published */
-	weir_ring_joined(ring);
 
 	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
 	weir_race_point(owner_gone);
@@ -647,8 +697,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 		weir_delayed_queue(weir_wq, &ring->expire, delay, &ring->ref);
 		lingers = true;
 	} else {
-		told = weir_ring_end(ring, WEIR_STATE_CLOSED,
-				     WEIR_REASON_CLOSED);
+		told = weir_ring_end_joined(ring, WEIR_REASON_CLOSED);
 	}
 	if (outbox)
 		WRITE_ONCE(*outbox, NULL);

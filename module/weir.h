@@ -322,6 +322,8 @@ struct weir_post {
  * @reap: looks for such readers while the writer is held back.
  * @linger_ms: life after the owner's death.
  * @linger_end: when that is over, in jiffies.
+ * @closing: its publisher has ended it; it ends when @keeper goes. Until then it
+ *	lingers, and nobody takes it over.
  * @expire: ends it.
  * @path: name it is published under; guarded by weir_net.lock.
  * @path_link: in weir_path.rings.
@@ -372,6 +374,7 @@ struct weir_ring {
 	struct delayed_work reap;
 	u32 linger_ms;
 	unsigned long linger_end;
+	bool closing;
 	struct delayed_work expire;
 
 	struct weir_path *path;
@@ -667,6 +670,7 @@ void weir_ring_get(struct weir_ring *ring);
 void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
 void weir_ring_joined(struct weir_ring *ring);
+void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox);
 bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,
