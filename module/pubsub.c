@@ -30,10 +30,12 @@
 
 /**
  * struct weir_joining - the subscribers of a new stream
- * @work: joins those that bind has not.
+ * @work: joins those that bind has not; waits for nobody's memory.
+ * @last: joins those of @later, and waits, apart from all other works.
  * @ring: the stream, held.
  * @keeper: holds its first position; held. NULL if there is nothing to hold.
  * @after: number of the socket that the work has looked at last.
+ * @later: numbers of sockets for which @work has found no memory.
  * @n: entries of the rest: subscribers that bind has looked at.
  * @more: there are others, or may be.
  * @socks: those it is to join, held; NULL: it may not, or has.
@@ -42,9 +44,11 @@
  */
 struct weir_joining {
 	struct work_struct	work;
+	struct work_struct	last;
 	struct weir_ring	*ring;
 	struct weir_reader	*keeper;
 	unsigned long		after;
+	struct xarray		later;
 	u32			n;
 	bool			more;
 	struct weir_sock	*socks[WEIR_JOIN_NOW];
@@ -150,7 +154,7 @@ static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
 		weir_reader_put(rd);
 		return 0;
 	}
-	if (PTR_ERR(rd) == -ENOMEM && origin == WEIR_ORIGIN_WRITER)
+	if (PTR_ERR(rd) == -ENOMEM && origin != WEIR_ORIGIN_LAST)
 		return -ENOMEM;
 	weir_join_left_out(ws, ring, PTR_ERR(rd));
 	return 0;
@@ -193,6 +197,34 @@ static void weir_joining_free(struct weir_joining *j)
 	kfree(j);
 }
 
+/* Joins those that have to wait for memory. */
+static void weir_join_last(struct work_struct *work)
+{
+	struct weir_joining *j = container_of(work, struct weir_joining, last);
+	struct weir_net *wn = j->ring->wn;
+	struct weir_sock *ws;
+	unsigned long id;
+	void *entry;
+	u64 sub;
+
+	xa_for_each(&j->later, id, entry) {
+		if (!weir_ring_live(j->ring))
+			break;
+		xa_lock(&wn->sockets);
+		ws = xa_load(&wn->sockets, id);
+		if (ws)
+			sock_hold(&ws->sk);
+		xa_unlock(&wn->sockets);
+		if (!ws)
+			continue;
+		if (weir_join_wants(j, ws, &sub))
+			weir_join_one(ws, j->ring, WEIR_ORIGIN_LAST, sub);
+		sock_put(&ws->sk);
+		cond_resched();
+	}
+	weir_joining_free(j);
+}
+
 static void weir_join_work(struct work_struct *work)
 {
 	struct weir_joining *j = container_of(work, struct weir_joining, work);
@@ -210,12 +242,18 @@ static void weir_join_work(struct work_struct *work)
 		xa_unlock(&wn->sockets);
 		if (!ws)
 			break;
-		if (weir_join_wants(j, ws, &sub))
-			weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub);
+		if (weir_join_wants(j, ws, &sub) &&
+		    weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub) &&
+		    xa_err(xa_store(&j->later, ws->id, xa_mk_value(1),
+				    GFP_KERNEL)))
+			weir_join_left_out(ws, j->ring, -ENOMEM);
 		sock_put(&ws->sk);
 		cond_resched();
 	}
-	weir_joining_free(j);
+	if (xa_empty(&j->later))
+		weir_joining_free(j);
+	else
+		queue_work(weir_join_wq, &j->last);
 }
 
 static struct weir_joining *weir_joining_make(struct weir_ring *ring)
@@ -225,6 +263,8 @@ static struct weir_joining *weir_joining_make(struct weir_ring *ring)
 	if (!j)
 		return NULL;
 	INIT_WORK(&j->work, weir_join_work);
+	INIT_WORK(&j->last, weir_join_last);
+	xa_init(&j->later);
 	weir_ring_get(ring);
 	j->ring = ring;
 	return j;

@@ -404,7 +404,9 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 					    struct weir_ring *ring, bool gating,
 					    enum weir_origin origin, u64 sub)
 {
-	gfp_t gfp = origin == WEIR_ORIGIN_WRITER ? WEIR_GFP_NOWAIT : WEIR_GFP;
+	bool late = origin == WEIR_ORIGIN_LATE || origin == WEIR_ORIGIN_LAST;
+	gfp_t gfp = origin == WEIR_ORIGIN_WRITER || origin == WEIR_ORIGIN_LATE ?
+		    WEIR_GFP_NOWAIT : WEIR_GFP;
 	enum weir_reason reason = WEIR_REASON_NONE;
 	u32 start = WEIR_START_TAIL;
 	bool inbox = ring->inbox_of;
@@ -424,7 +426,7 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 	err = weir_reader_join_sock(ws, rd, inbox, gfp);
 	if (err)
 		goto err_put;
-	if (origin == WEIR_ORIGIN_LATE)
+	if (late)
 		start = WEIR_START_FIRST;
 	else if (origin == WEIR_ORIGIN_READER && !inbox)
 		start = ws->start;

@@ -98,6 +98,7 @@ struct weir_tunables {
 extern struct weir_tunables weir_tunables;
 extern unsigned int weir_family;
 extern struct workqueue_struct *weir_wq;
+extern struct workqueue_struct *weir_join_wq;
 
 enum weir_stat {
 	WEIR_STAT_SOCKETS,		/* open now */
@@ -716,12 +717,16 @@ static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
  * @WEIR_ORIGIN_WRITER: bind of a publisher who has written nothing yet. It does
  *	not wait for memory of the reader's cgroup.
  * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers: it starts at
- *	the first position as long as that is held.
+ *	the first position as long as that is held. It does not wait for memory
+ *	either.
+ * @WEIR_ORIGIN_LAST: a worker for those for whom there was no memory then: the same,
+ *	but that it waits.
  */
 enum weir_origin {
 	WEIR_ORIGIN_READER,
 	WEIR_ORIGIN_WRITER,
 	WEIR_ORIGIN_LATE,
+	WEIR_ORIGIN_LAST,
 };
 
 struct weir_reader *weir_reader_attach(struct weir_sock *ws,
