@@ -879,7 +879,6 @@ bool weir_reader_ready(struct weir_reader *rd, u32 *left)
 
 	if (rd->evicted || pos & (WEIR_GRANULE - 1) || !weir_ring_live(ring))
 		return true;
-	/* who goes to sleep finds nothing, so no more than that is done here */
 	if (rd->gating && !weir_committed(&ring->view, pos))
 		return false;
 	return weir_reader_look(rd, pos, left);

@@ -141,20 +141,34 @@ static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
 	return inbox ? inbox->post.reader : NULL;
 }
 
+/* The rest of a look, from the first stream on that is not quiet. */
+static noinline bool weir_readers_look(struct weir_sock *ws,
+				       struct weir_reader *rd,
+				       struct weir_reader *inbox)
+{
+	u32 left = WEIR_LOOK_BUDGET;
+
+	list_for_each_entry_from(rd, &ws->readers, sock_link) {
+		if (weir_reader_ready(rd, &left))
+			return true;
+	}
+	return inbox && weir_reader_ready(inbox, &left);
+}
+
 /* One look at all that the socket reads. Under its rlock. */
 static __always_inline bool weir_readers_ready(struct weir_sock *ws,
 					       struct weir_reader *inbox)
 {
-	u32 left = WEIR_LOOK_BUDGET;
 	struct weir_reader *rd;
 
 	if (READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN)
 		return true;
 	list_for_each_entry(rd, &ws->readers, sock_link) {
-		if (weir_reader_ready(rd, &left))
-			return true;
+		if (!weir_reader_quiet(rd))
+			return weir_readers_look(ws, rd, inbox);
 	}
-	return inbox && weir_reader_ready(inbox, &left);
+	return inbox && !weir_reader_quiet(inbox) &&
+	       weir_readers_look(ws, rd, inbox);
 }
 
 /* Is there something to read? Does not arm. */

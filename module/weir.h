@@ -700,6 +700,19 @@ static __always_inline bool weir_committed(const struct weir_ring_view *v,
 	       pos + v->secret;					/* (B) */
 }
 
+/*
+ * Is there certainly nothing for a reader to see? That is what most looks of who
+ * goes to sleep find; the others are weir_reader_ready()'s.
+ */
+static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
+{
+	u64 pos = READ_ONCE(rd->cursor->pos);
+
+	return rd->gating && !rd->evicted && !(pos & (WEIR_GRANULE - 1)) &&
+	       weir_ring_live(rd->ring) &&
+	       !weir_committed(&rd->ring->view, pos);
+}
+
 /* Payload that the kernel copied, seen by both ends and on the whole host. */
 static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 				   size_t bytes)
