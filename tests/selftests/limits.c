@@ -316,8 +316,8 @@ static void others(void)
 /* Makes an inbox: the reason of the refusal that it tells first, or -1. */
 static int refused_reason(int fd)
 {
+	struct weir_notice notice = { 0 };
 	struct weir_ring_rec rec;
-	struct weir_notice notice;
 	struct weir_ring_view v;
 	struct raw_map m;
 	__u64 pos = 0;
@@ -325,10 +325,9 @@ static int refused_reason(int fd)
 	if (raw_map(fd, WEIR_ID_INBOX, &m))
 		return -1;
 	v = raw_view(&m);
-	if (weir_ring_peek(&v, &pos, &rec) != 1 ||
-	    rec.kind != WEIR_KIND_NOTICE)
-		return -1;
-	memcpy(&notice, rec.payload, sizeof(notice));
+	if (weir_ring_peek(&v, &pos, &rec) == 1 && rec.kind == WEIR_KIND_NOTICE)
+		memcpy(&notice, rec.payload, sizeof(notice));
+	raw_unmap(&m);
 	return notice.type == WEIR_NOTICE_REFUSED ? (int)notice.reason : -1;
 }
 
