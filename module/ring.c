@@ -595,11 +595,16 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 {
 	struct weir_status *status = weir_ring_status(ring);
 	bool late, first = false;
+	u64 tail = 0;
 	long left;
+	u32 seq;
 
 	lockdep_assert_held(&ring->wn->lock);
+	/* who has published nothing leaves nothing to get */
+	if (weir_ring_tail(&ring->view, &tail, &seq))
+		tail = 0;
 	spin_lock(&ring->lock);
-	late = ring->keeper && ring->path && weir_ring_live(ring);
+	late = tail && ring->keeper && ring->path && weir_ring_live(ring);
 	if (late && !ring->closing) {
 		first = true;
 		ring->closing = true;
