@@ -586,9 +586,9 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 
 /*
  * Ends the stream, or has it end when a worker has joined its subscribers, and at
- * the latest when the first position is held for them no longer: what was published
- * reaches them, and the publisher waits for none of them. Under weir_net.lock;
- * returns as weir_ring_end().
+ * the latest when the time is over for which the first position is held for them.
+ * So what was published reaches them, and the publisher waits for none of them.
+ * Under weir_net.lock; returns as weir_ring_end().
  */
 static bool weir_ring_end_joined(struct weir_ring *ring,
 				 enum weir_reason reason)

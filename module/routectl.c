@@ -31,7 +31,7 @@
  * @target: whose share or breaker was changed, or that comes or goes; held.
  * @old_set: the settings before.
  * @given: the fallback reply that came with it; held until the call is over.
- * @once: a table of keys for it; likewise. NULL: it has wanted none so far.
+ * @once: a table of keys for it, held until then; NULL: it has wanted none.
  * @old_weight: of @target.
  * @old_forced: of @target.
  */
