@@ -484,7 +484,8 @@ int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
 	if (unlikely(!(m->route | (u32)m->tag_key)))
 		return 0;	/* nobody wants it */
 	caller = weir_run_caller(port, m->route & WEIR_PORT_MASK);
-	if (likely(caller && m->kind == WEIR_KIND_REPLY))
+	/* one that has waited is charged for first */
+	if (likely(caller && m->kind == WEIR_KIND_REPLY && !port->held_by))
 		done = weir_reply_hand(port, caller, &pos, tail, false);
 	if (unlikely(!done))
 		return weir_reply_one(port, caller, m);
@@ -513,7 +514,8 @@ bool weir_reply_alone(struct weir_port *port, u64 end)
 	caller = xa_load(&port->wn->ports,
 			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
 			 WEIR_PORT_MASK);
-	if (!caller || !weir_reply_hand(port, caller, &pos, end, true))
+	if (!caller || unlikely(port->held_by) ||
+	    !weir_reply_hand(port, caller, &pos, end, true))
 		return false;
 	WRITE_ONCE(port->pos, end);
 	weir_port_release(port);

@@ -90,7 +90,7 @@ static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 	const struct weir_port *port = w->port;
 
 	return w == &port->walk &&
-	       (port->inbox == inbox || port->held_pos == port->pos);
+	       (port->inbox == inbox || port->held_by);
 }
 
 /* Behind its user's others, or before them. Under the inbox's post.lock. */
