@@ -185,14 +185,20 @@ static int weir_weighted_one(const struct weir_pick *p, u32 key, u32 random,
 
 static void weir_shard_policy_build(struct weir_pick *p, void *table)
 {
+	p->shard = table;
+	weir_shard_init(p->shard);
+}
+
+/* The first key of a bucket: those with a weight get buckets. */
+static u16 weir_shard_policy_first(const struct weir_pick *p, u32 key)
+{
 	DECLARE_BITMAP(may, WEIR_TARGETS_MAX) = { 0 };
 	u32 i;
 
-	p->shard = table;
 	for (i = 0; i < p->n; i++)
 		if (p->weights[i])
 			__set_bit(i, may);
-	weir_shard_build(p->shard, p->ids, p->n, may);
+	return weir_shard_learn(p->shard, key, p->ids, p->n, may);
 }
 
 static int weir_shard_policy_one(const struct weir_pick *p, u32 key, u32 random,
@@ -201,6 +207,8 @@ static int weir_shard_policy_one(const struct weir_pick *p, u32 key, u32 random,
 	DECLARE_BITMAP(may, WEIR_TARGETS_MAX);
 	u16 i = weir_shard_pick(p->shard, key);
 
+	if (unlikely(i == WEIR_SHARD_NONE))
+		i = weir_shard_policy_first(p, key);
 	if (i == WEIR_SHARD_NONE)
 		return WEIR_PICK_NONE;
 	if (likely(weir_pick_may(p, i, tried)))

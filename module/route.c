@@ -12,6 +12,7 @@
  * under it.
  */
 #include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "router.h"
 
@@ -170,17 +171,14 @@ static void weir_plan_set(struct weir_plan *plan,
 }
 
 /* For WEIR_POLICY_PRIMARY: the heaviest first, and of equals the oldest. */
-static void weir_plan_sort(struct weir_plan *plan)
+static int weir_plan_before(const void *a, const void *b)
 {
-	u32 i, j;
+	const struct weir_target *x = *(const struct weir_target **)a;
+	const struct weir_target *y = *(const struct weir_target **)b;
 
-	for (i = 1; i < plan->n; i++) {
-		struct weir_target *t = plan->targets[i];
-
-		for (j = i; j && plan->targets[j - 1]->weight < t->weight; j--)
-			plan->targets[j] = plan->targets[j - 1];
-		plan->targets[j] = t;
-	}
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return x->id < y->id ? -1 : 1;
 }
 
 static int weir_plan_pick(struct weir_plan *plan)
@@ -246,7 +244,8 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	else
 		plan->spread = WEIR_RUN_MESSAGES;
 	if (plan->policy == WEIR_POLICY_PRIMARY)
-		weir_plan_sort(plan);
+		sort(plan->targets, plan->n, sizeof(*plan->targets),
+		     weir_plan_before, NULL);
 	err = weir_plan_pick(plan);
 	if (err) {
 		plan->pick = NULL;

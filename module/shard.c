@@ -5,6 +5,7 @@
  * give some targets more buckets than others.
  */
 #include <linux/bitops.h>
+#include <linux/string.h>
 
 #include "shard.h"
 
@@ -47,28 +48,41 @@ static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 }
 
 /**
- * weir_shard_build() - share the buckets out
+ * weir_shard_init() - a table that knows nothing
  * @s: out: the table.
- * @ids: identity of each target, the same for as long as it is one; no two
- *	are equal. Their order means nothing.
- * @n: how many, 0 to WEIR_SHARD_NONE.
- * @may: bitmap of those that get buckets, or NULL: all do.
- *
- * Takes @n times WEIR_SHARD_BUCKETS steps.
  */
-void weir_shard_build(struct weir_shard *s, const u64 *ids, unsigned int n,
-		      const unsigned long *may)
+void weir_shard_init(struct weir_shard *s)
 {
-	u32 bucket;
+	/* WEIR_SHARD_NONE in each */
+	memset(s->target, 0xff, sizeof(s->target));
+}
 
-	for (bucket = 0; bucket < WEIR_SHARD_BUCKETS; bucket++)
-		s->target[bucket] = weir_shard_best(bucket, ids, n, may);
+/**
+ * weir_shard_learn() - find out whose a key is, and remember it
+ * @s: the table, which does not know; others may look into it meanwhile.
+ * @key: of the message; any value.
+ * @ids: identity of each target, the same for as long as it is one; no two
+ *	are equal. Their order means nothing. Always the same for one table.
+ * @n: how many, 0 to WEIR_SHARD_NONE.
+ * @may: bitmap of those that get buckets, or NULL: all do. As @ids.
+ *
+ * Takes @n steps. Return: its number, or WEIR_SHARD_NONE.
+ */
+u16 weir_shard_learn(struct weir_shard *s, u32 key, const u64 *ids,
+		     unsigned int n, const unsigned long *may)
+{
+	u32 bucket = hash_32(key, WEIR_SHARD_BITS);
+	u16 who = weir_shard_best(bucket, ids, n, may);
+
+	/* of several at a time, all write the same */
+	WRITE_ONCE(s->target[bucket], who);
+	return who;
 }
 
 /**
  * weir_shard_next() - the target of a key when its own cannot
  * @key: of the message; any value.
- * @ids: identity of each target, as for weir_shard_build().
+ * @ids: identity of each target, as for weir_shard_learn().
  * @n: how many, 0 to WEIR_SHARD_NONE.
  * @may: bitmap of those that can.
  *
@@ -86,6 +100,7 @@ u16 weir_shard_next(u32 key, const u64 *ids, unsigned int n,
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_shard_build);
+EXPORT_SYMBOL_IF_KUNIT(weir_shard_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_shard_learn);
 EXPORT_SYMBOL_IF_KUNIT(weir_shard_next);
 #endif

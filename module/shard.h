@@ -10,7 +10,9 @@
  * makes a look-up one load, however many targets there are.
  *
  * It knows targets by number and by identity, and nothing else of them. The
- * table is made anew for each change and not changed afterwards. Any context.
+ * table is begun anew for each change, and a bucket is filled when its first key
+ * comes: to fill all at once takes as many steps as targets times buckets, and a
+ * change is made under a lock. Any context.
  */
 #ifndef _WEIR_SHARD_H
 #define _WEIR_SHARD_H
@@ -20,7 +22,7 @@
 
 #define WEIR_SHARD_BITS		12
 #define WEIR_SHARD_BUCKETS	(1U << WEIR_SHARD_BITS)
-#define WEIR_SHARD_NONE		0xffff	/* there is no target */
+#define WEIR_SHARD_NONE		0xffff	/* there is no target, or it is not known */
 
 /**
  * struct weir_shard - a table of buckets
@@ -30,8 +32,9 @@ struct weir_shard {
 	u16	target[WEIR_SHARD_BUCKETS];
 };
 
-void weir_shard_build(struct weir_shard *s, const u64 *ids, unsigned int n,
-		      const unsigned long *may);
+void weir_shard_init(struct weir_shard *s);
+u16 weir_shard_learn(struct weir_shard *s, u32 key, const u64 *ids,
+		     unsigned int n, const unsigned long *may);
 u16 weir_shard_next(u32 key, const u64 *ids, unsigned int n,
 		    const unsigned long *may);
 
@@ -40,11 +43,11 @@ u16 weir_shard_next(u32 key, const u64 *ids, unsigned int n,
  * @s: the table.
  * @key: of the message; any value.
  *
- * Return: its number, or WEIR_SHARD_NONE.
+ * Return: its number, or WEIR_SHARD_NONE: ask weir_shard_learn().
  */
 static inline u16 weir_shard_pick(const struct weir_shard *s, u32 key)
 {
-	return s->target[hash_32(key, WEIR_SHARD_BITS)];
+	return READ_ONCE(s->target[hash_32(key, WEIR_SHARD_BITS)]);
 }
 
 #endif /* _WEIR_SHARD_H */

@@ -12,7 +12,7 @@
 #include <linux/prandom.h>
 
 #include "../../module/policy.h"
-#include "../../module/shard.h"
+#include "shard.h"
 
 #define DRAWS	40000
 
@@ -556,7 +556,7 @@ static void pick_shard__agrees_with_table_of_rest(struct kunit *test)
 				swap(index[0], index[left - 1]);
 			}
 		}
-		weir_shard_build(&r->shard, ids, left, NULL);
+		shard_fill(&r->shard, ids, left, NULL);
 		for (i = 0; i < 1000; i++) {
 			u32 key = route_random(r);
 			u16 want = weir_shard_pick(&r->shard, key);

@@ -7,7 +7,7 @@
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
 
-#include "../../module/shard.h"
+#include "shard.h"
 
 #define TARGETS	48
 
@@ -24,20 +24,20 @@ static u64 owner(const struct weir_shard *s, const u64 *ids, u32 bucket)
 	       ids[s->target[bucket]];
 }
 
-static void shard_build__with_none_gives_none(struct kunit *test)
+static void shard_learn__with_none_gives_none(struct kunit *test)
 {
 	struct tables *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	weir_shard_build(&t->now, t->ids, 0, NULL);
+	shard_fill(&t->now, t->ids, 0, NULL);
 	for (i = 0; i < 1000; i++)
 		KUNIT_ASSERT_EQ(test, weir_shard_pick(&t->now, i * 7919),
 				WEIR_SHARD_NONE);
 }
 
 /* Consecutive identities, as sockets have them; within a third of fair. */
-static void shard_build__shares_evenly(struct kunit *test)
+static void shard_learn__shares_evenly(struct kunit *test)
 {
 	struct tables *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	unsigned int n, i;
@@ -48,7 +48,7 @@ static void shard_build__shares_evenly(struct kunit *test)
 	for (n = 1; n <= 32; n *= 2) {
 		u32 share[TARGETS] = { 0 }, bucket, fair = WEIR_SHARD_BUCKETS / n;
 
-		weir_shard_build(&t->now, t->ids, n, NULL);
+		shard_fill(&t->now, t->ids, n, NULL);
 		for (bucket = 0; bucket < WEIR_SHARD_BUCKETS; bucket++)
 			share[t->now.target[bucket]]++;
 		for (i = 0; i < n; i++) {
@@ -67,7 +67,7 @@ static void shard_pick__spreads_keys(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	for (i = 0; i < 8; i++)
 		t->ids[i] = i + 1;
-	weir_shard_build(&t->now, t->ids, 8, NULL);
+	shard_fill(&t->now, t->ids, 8, NULL);
 	for (key = 0; key < 80000; key++)
 		share[weir_shard_pick(&t->now, key)]++;
 	for (i = 0; i < 8; i++) {
@@ -80,7 +80,7 @@ static void shard_pick__spreads_keys(struct kunit *test)
  * One joins or leaves at a time, the others change places: a bucket changes
  * hands only to the one that has come or from the one that has gone.
  */
-static void shard_build__moves_only_what_must(struct kunit *test)
+static void shard_learn__moves_only_what_must(struct kunit *test)
 {
 	struct tables *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	unsigned int n = 0, round, wrong = 0;
@@ -89,7 +89,7 @@ static void shard_build__moves_only_what_must(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	prandom_seed_state(&rnd, 1998);
-	weir_shard_build(&t->now, t->ids, 0, NULL);
+	shard_fill(&t->now, t->ids, 0, NULL);
 	for (round = 0; round < 150; round++) {
 		bool join = !n || (n < TARGETS && prandom_u32_state(&rnd) % 2);
 		u64 who, moved = 0;
@@ -109,7 +109,7 @@ static void shard_build__moves_only_what_must(struct kunit *test)
 			i = prandom_u32_state(&rnd) % n;
 			swap(t->ids[0], t->ids[i]);
 		}
-		weir_shard_build(&t->now, t->ids, n, NULL);
+		shard_fill(&t->now, t->ids, n, NULL);
 		for (bucket = 0; bucket < WEIR_SHARD_BUCKETS; bucket++) {
 			u64 was = owner(&t->then, t->then_ids, bucket);
 			u64 is = owner(&t->now, t->ids, bucket);
@@ -150,8 +150,8 @@ static void shard_next__agrees_with_table_of_rest(struct kunit *test)
 			__set_bit(i, may);
 			t->then_ids[left++] = t->ids[i];
 		}
-		weir_shard_build(&t->then, t->then_ids, left, NULL);
-		weir_shard_build(&t->now, t->ids, n, may);
+		shard_fill(&t->then, t->then_ids, left, NULL);
+		shard_fill(&t->now, t->ids, n, may);
 		for (i = 0; i < WEIR_SHARD_BUCKETS; i++)
 			wrong += owner(&t->now, t->ids, i) !=
 				 owner(&t->then, t->then_ids, i);
@@ -166,10 +166,10 @@ static void shard_next__agrees_with_table_of_rest(struct kunit *test)
 }
 
 static struct kunit_case shard_cases[] = {
-	KUNIT_CASE(shard_build__with_none_gives_none),
-	KUNIT_CASE(shard_build__shares_evenly),
+	KUNIT_CASE(shard_learn__with_none_gives_none),
+	KUNIT_CASE(shard_learn__shares_evenly),
 	KUNIT_CASE(shard_pick__spreads_keys),
-	KUNIT_CASE(shard_build__moves_only_what_must),
+	KUNIT_CASE(shard_learn__moves_only_what_must),
 	KUNIT_CASE(shard_next__agrees_with_table_of_rest),
 	{}
 };
