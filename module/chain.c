@@ -17,20 +17,12 @@
 #define WEIR_BEHIND_MAX		512
 
 /* Ways to one route from those before it: a fallback is shared by many. */
-#define WEIR_BEFORE_MAX		4096
+#define WEIR_BEFORE_MAX		2048
 
-/* Edges of the longest chain that ends at a route. */
-static u32 weir_chain_before(const struct weir_route *route)
-{
-	const struct weir_edge *edge;
-	u32 most = 0;
+/* Longer than any chain: the mark of a graph with too many ways. */
+#define WEIR_CHAIN_WIDE		256
 
-	list_for_each_entry(edge, &route->before, before_link)
-		most = max(most, 1 + weir_chain_before(edge->from));
-	return most;
-}
-
-/* The same of one that begins there. */
+/* Edges of the longest chain that begins at a route. */
 static u32 weir_chain_behind(const struct weir_route *route)
 {
 	const struct weir_edge *edge;
@@ -62,17 +54,22 @@ bool weir_chain_leads(const struct weir_route *from,
 	return false;
 }
 
-/* So many more ways go out from a route, and from all before it. */
-static bool weir_chain_grow_behind(struct weir_route *route, s32 n)
+/*
+ * So many more ways go out from a route, and from all before it. Return: the
+ * edges of the longest chain that ends at the route; WEIR_CHAIN_WIDE at least
+ * when there are too many ways.
+ */
+static u32 weir_chain_grow_behind(struct weir_route *route, s32 n)
 {
 	struct weir_edge *edge;
-	bool fits;
+	u32 most = 0;
 
 	route->nbehind += n;
-	fits = route->nbehind <= WEIR_BEHIND_MAX;
+	if (route->nbehind > WEIR_BEHIND_MAX)
+		most = WEIR_CHAIN_WIDE;
 	list_for_each_entry(edge, &route->before, before_link)
-		fits &= weir_chain_grow_behind(edge->from, n);
-	return fits;
+		most = max(most, 1 + weir_chain_grow_behind(edge->from, n));
+	return most;
 }
 
 /* So many more ways lead to a route, and to all behind it. */
@@ -88,29 +85,38 @@ static bool weir_chain_grow_before(struct weir_route *route, s32 n)
 	return fits;
 }
 
+/*
+ * Puts an edge into the graph, whatever comes of it. Each way is walked once.
+ * Return: the length of the longest chain that ends with it, as
+ * weir_chain_grow_behind() does.
+ */
+static u32 weir_edge_link(struct weir_edge *edge, struct weir_route *from,
+			  struct weir_route *to)
+{
+	u32 hops;
+
+	lockdep_assert_held(&from->path->wn->lock);
+	hops = 1 + weir_chain_grow_behind(from, 1 + to->nbehind);
+	if (!weir_chain_grow_before(to, 1 + from->nbefore))
+		hops = WEIR_CHAIN_WIDE;
+	edge->from = from;
+	edge->to = to;
+	list_add_tail(&edge->behind_link, &from->behind);
+	list_add_tail(&edge->before_link, &to->before);
+	return hops;
+}
+
 /**
  * weir_edge_restore() - put an edge back that was there before
  * @edge: the edge, deleted.
  * @from: the route in front.
  * @to: the route behind it; NULL: there was none.
- *
- * Return: false when there are more ways than there may be.
  */
-bool weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
+void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 		       struct weir_route *to)
 {
-	bool fits;
-
-	if (!to)
-		return true;
-	lockdep_assert_held(&from->path->wn->lock);
-	fits = weir_chain_grow_behind(from, 1 + to->nbehind);
-	fits &= weir_chain_grow_before(to, 1 + from->nbefore);
-	edge->from = from;
-	edge->to = to;
-	list_add_tail(&edge->behind_link, &from->behind);
-	list_add_tail(&edge->before_link, &to->before);
-	return fits;
+	if (to)
+		weir_edge_link(edge, from, to);
 }
 
 /**
@@ -129,6 +135,18 @@ void weir_edge_del(struct weir_edge *edge)
 }
 
 /**
+ * weir_edge_ways() - what an edge takes to come or go
+ * @from: the route in front.
+ * @to: the route behind it.
+ *
+ * Return: how many ways are walked at most.
+ */
+u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to)
+{
+	return 2 * from->nbefore + 4 * to->nbehind;
+}
+
+/**
  * weir_edge_add() - a route shall stand behind another
  * @edge: the edge, all zeros or deleted.
  * @from: the route in front.
@@ -140,20 +158,21 @@ void weir_edge_del(struct weir_edge *edge)
 int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 		  struct weir_route *to, const char **why)
 {
+	u32 hops, behind;
+
 	if (!to)
 		return 0;
 	if (weir_chain_leads(to, from)) {
 		*why = "the path leads back to the route";
 		return -ELOOP;
 	}
-	if (weir_chain_before(from) + 1 + weir_chain_behind(to) >
-	    WEIR_HOPS_MAX) {
-		*why = "a message goes through 4 more routes at most";
-		return -ELOOP;
-	}
-	if (weir_edge_restore(edge, from, to))
+	behind = weir_chain_behind(to);
+	hops = weir_edge_link(edge, from, to);
+	if (hops + behind <= WEIR_HOPS_MAX)
 		return 0;
 	weir_edge_del(edge);
-	*why = "a route leads to 512 others at most, and 4096 lead to one";
+	*why = hops >= WEIR_CHAIN_WIDE ?
+	       "a route leads to 512 others at most, and 2048 lead to one" :
+	       "a message goes through 4 more routes at most";
 	return -ELOOP;
 }

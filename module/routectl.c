@@ -23,6 +23,12 @@
 #define WEIR_DUP_BYTES		SZ_1M
 #define WEIR_DUP_BYTES_MAX	SZ_64M
 
+/*
+ * What the changes of one call may take without CAP_NET_ADMIN: a step is a way
+ * that is walked or a target that is looked at, some 15 instructions.
+ */
+#define WEIR_WORK_MAX		2048
+
 /**
  * struct weir_change - a change that has been made and can be undone
  * @op: enum weir_op.
@@ -51,6 +57,7 @@ struct weir_change {
  * struct weir_changes - a control call in progress
  * @ws: the socket it came on.
  * @admin: the caller has CAP_NET_ADMIN in the namespace.
+ * @work: steps that the changes take, see WEIR_WORK_MAX.
  * @n: changes made.
  * @lacks: the next one has to have a table of keys made.
  * @list: they.
@@ -58,6 +65,7 @@ struct weir_change {
 struct weir_changes {
 	struct weir_sock	*ws;
 	bool			admin;
+	u32			work;
 	u32			n;
 	bool			lacks;
 	struct weir_change	*list;
@@ -192,11 +200,26 @@ static u32 weir_name_len(const char *name)
 	return strnlen(name, WEIR_PATH_MAX + 1);
 }
 
+/*
+ * A change takes so much. Who has no capability may not keep the lock for long:
+ * what goes beyond WEIR_WORK_MAX is for another call, unless it is one change,
+ * which is bounded by itself.
+ */
+static int weir_changes_work(struct weir_changes *c, u32 steps)
+{
+	c->work += steps;
+	if (c->admin || !c->n || c->work <= WEIR_WORK_MAX)
+		return 0;
+	return weir_refuse(c->ws, -E2BIG,
+			   "without CAP_NET_ADMIN the changes are too much work for one call");
+}
+
 /* The route that shall stand behind another; used once more. */
 static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 			       const char *name, struct weir_route **behind)
 {
 	struct weir_route *next;
+	int err;
 
 	if (!name[0])
 		return 0;
@@ -208,6 +231,11 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 		weir_route_tidy(next);
 		return weir_refuse(c->ws, -ELOOP,
 				   "the path leads back to the route");
+	}
+	err = weir_changes_work(c, weir_edge_ways(route, next));
+	if (err) {
+		weir_route_tidy(next);
+		return err;
 	}
 	weir_route_use(next);
 	*behind = next;
@@ -344,6 +372,7 @@ static int weir_change_target(struct weir_changes *c,
 			      const struct weir_route_op *op)
 {
 	struct weir_target *target = weir_control_target(change->route, op);
+	int err;
 
 	if (!target)
 		return weir_refuse(c->ws, -ENOENT,
@@ -356,6 +385,10 @@ static int weir_change_target(struct weir_changes *c,
 		if (target->port)
 			return weir_refuse(c->ws, -EBUSY,
 					   "a socket serves the path until it is closed: give it weight 0");
+		err = weir_changes_work(c, weir_edge_ways(target->route,
+							  target->next));
+		if (err)
+			return err;
 		weir_edge_del(&target->edge);
 		target->leaving = true;
 	} else {
@@ -422,6 +455,11 @@ static int weir_change_make(struct weir_changes *c,
 		return err;
 	/* not to go, whatever the next changes do, before all are done */
 	weir_route_use(change->route);
+	err = weir_changes_work(c, change->route->ntargets);
+	if (err) {
+		weir_route_unuse(change->route);
+		return err;
+	}
 	switch (op->op) {
 	case WEIR_OP_ROUTE_SET:
 		err = weir_change_route_set(c, change, op);
@@ -744,6 +782,9 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 	    ctl.op_size > PAGE_SIZE)
 		return weir_refuse(ws, -EINVAL, "op_size is wrong");
 	c.admin = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	if (!c.admin && ctl.count > WEIR_OPS_USER_MAX)
+		return weir_refuse(ws, -E2BIG,
+				   "more than 8 changes at a time need CAP_NET_ADMIN");
 	ops = kvcalloc(ctl.count, sizeof(*ops), GFP_KERNEL_ACCOUNT);
 	c.list = kvcalloc(ctl.count, sizeof(*c.list), GFP_KERNEL_ACCOUNT);
 	if (!ops || !c.list) {

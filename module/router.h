@@ -789,8 +789,9 @@ bool weir_chain_leads(const struct weir_route *from,
 		      const struct weir_route *to);
 int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 		  struct weir_route *to, const char **why);
-bool weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
+void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 		       struct weir_route *to);
+u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to);
 void weir_edge_del(struct weir_edge *edge);
 
 /* --- target.c --- */

@@ -351,13 +351,16 @@ struct weir_route_op {
  * struct weir_ioc_control - WEIR_IOC_CONTROL: change routes, all or nothing
  * @size: sizeof this structure.
  * @op_size: sizeof(struct weir_route_op) as the caller knows it.
- * @count: changes, 1 to WEIR_OPS_MAX.
+ * @count: changes, 1 to WEIR_OPS_MAX; without CAP_NET_ADMIN in the namespace
+ *	to WEIR_OPS_USER_MAX.
  * @failed: out: index of the one that was refused.
  * @ops: user address of an array of struct weir_route_op.
  *
  * Either all are done, in order, or none is. The owner of a path may change its
  * targets; one that is a route needs write and execute permission on its path.
- * The rest needs CAP_NET_ADMIN in the namespace.
+ * The rest needs CAP_NET_ADMIN in the namespace. Names wait while changes are
+ * made: so without it a call makes few, and -E2BIG tells that these are too many
+ * or that their routes have too many others before and behind them.
  */
 struct weir_ioc_control {
 	__u32	size;
@@ -368,6 +371,7 @@ struct weir_ioc_control {
 };
 
 #define WEIR_OPS_MAX		4096
+#define WEIR_OPS_USER_MAX	8	/* without CAP_NET_ADMIN */
 
 /* --- Sight -------------------------------------------------------------- */
 

@@ -290,6 +290,7 @@ static_assert(WEIR_WEIGHT_MAX == 1000000, "WEIR_WEIGHT_MAX");
 static_assert(WEIR_PROBE_OFF == ~0ull, "WEIR_PROBE_OFF");
 static_assert(WEIR_FALLBACK_MAX == 4096, "WEIR_FALLBACK_MAX");
 static_assert(WEIR_OPS_MAX == 4096, "WEIR_OPS_MAX");
+static_assert(WEIR_OPS_USER_MAX == 8, "WEIR_OPS_USER_MAX");
 static_assert(WEIR_HIST_BUCKETS == 208, "WEIR_HIST_BUCKETS");
 static_assert(WEIR_LIST_ROUTES == 16, "WEIR_LIST_ROUTES");
 static_assert(WEIR_LIST_TARGETS == 17, "WEIR_LIST_TARGETS");

@@ -3,10 +3,11 @@
  * A victim binds small rings all the time while another user does, one after
  * the other, what takes long: binds large rings, subscribes to thousands of
  * streams, starts at the oldest byte of a full large ring, closes servers with
- * many open calls, and lets large rings linger to their end. The victim's binds
- * are compared with those beside plain loops that keep the processors as busy: a
- * bind that waits for the namespace's lock for as long as any of that takes is
- * longer by orders of magnitude.
+ * many open calls, lets large rings linger to their end, and changes as many
+ * routes in a call as it may. The victim's binds are compared with those beside
+ * plain loops that keep the processors as busy: a bind that waits for the
+ * namespace's lock for as long as any of that takes is longer by orders of
+ * magnitude.
  */
 #include <sys/resource.h>
 
@@ -170,6 +171,37 @@ static int servers(int me)
 	return 0;
 }
 
+/* Adds targets to routes and takes them away, in calls as large as it may. */
+static int changes(int me)
+{
+	static struct weir_route_op ops[WEIR_OPS_MAX];
+	static unsigned int most = WEIR_OPS_MAX;
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(*ops),
+		.ops = (uintptr_t)ops,
+	};
+	int fd = tap_socket(SOCK_RDM), done, i;
+
+	for (i = 0; i < WEIR_OPS_MAX; i++) {
+		snprintf(ops[i].path, sizeof(ops[i].path),
+			 "/lock/change/%d/%d", me, i);
+		snprintf(ops[i].target_path, sizeof(ops[i].target_path),
+			 "/lock/change/%d/to", me);
+		ops[i].weight = 1;
+		ops[i].op = WEIR_OP_TARGET_ADD;
+	}
+	ctl.count = most;
+	while ((done = ioctl(fd, WEIR_IOC_CONTROL, &ctl)) && errno == E2BIG &&
+	       most > 1)
+		ctl.count = most /= 2;
+	for (i = 0; i < (int)most; i++)
+		ops[i].op = WEIR_OP_TARGET_DEL;
+	if (!done)
+		done = ioctl(fd, WEIR_IOC_CONTROL, &ctl);
+	close(fd);
+	return done ? 10 : 0;
+}
+
 static const struct attack attacks[] = {
 	{ "plain loops", loops },
 	{ "binds of large rings", large_binds },
@@ -177,6 +209,7 @@ static const struct attack attacks[] = {
 	{ "starts at the oldest byte", oldest },
 	{ "closes of servers with open calls", servers },
 	{ "large rings that expire", large_lingers },
+	{ "control calls", changes },
 };
 
 #define ATTACKS		(int)(sizeof(attacks) / sizeof(*attacks))
