@@ -91,15 +91,14 @@ static u32 weir_list_seq(const struct weir_reader *rd, u64 pos)
 	return weir_ring_seq(&rd->ring->view, pos);
 }
 
-/* How far a cursor is behind; false when it says nothing that can be true. */
-static bool weir_list_lag(const struct weir_ring *ring,
-			  const struct weir_reader *rd, u64 *bytes,
-			  u64 *records)
+/* How far a cursor is behind that has read so far; false: that can't be true. */
+static bool weir_list_lag(const struct weir_ring *ring, u64 pos, u32 from,
+			  u64 *bytes, u64 *records)
 {
-	u64 pos = READ_ONCE(rd->cursor->pos), tail;
-	u32 from = weir_list_seq(rd, pos), seq;
+	u64 tail;
+	u32 seq;
 
-	/* the tail last, or a writer at work would look behind its reader */
+	/* the tail last: a writer at work makes no reader look ahead of it */
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		return false;
 	*bytes = tail - pos;
@@ -107,10 +106,43 @@ static bool weir_list_lag(const struct weir_ring *ring,
 	return (s64)*bytes >= 0;
 }
 
+/**
+ * struct weir_list_slowest - the reader of a stream that is furthest behind
+ * @behind: bytes behind where the writer was; -1 without a reader.
+ * @pos: where it is.
+ * @seq: count of the record there.
+ */
+struct weir_list_slowest {
+	s64 behind;
+	u64 pos;
+	u32 seq;
+};
+
+/* Counts the readers. The tail is searched for once, not for each of them. */
+static void weir_list_readers(struct weir_list_entry *e, struct weir_ring *ring,
+			      struct weir_list_slowest *slowest)
+{
+	struct weir_reader *rd;
+
+	lockdep_assert_held(&ring->lock);
+	slowest->behind = -1;
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 pos = READ_ONCE(rd->cursor->pos);
+
+		e->count++;
+		if (!rd->gating || rd->evicted ||
+		    (s64)(e->pos - pos) <= slowest->behind)
+			continue;
+		slowest->behind = e->pos - pos;
+		slowest->pos = pos;
+		slowest->seq = weir_list_seq(rd, pos);
+	}
+}
+
 static int weir_list_stream(struct weir_list_ctx *ctx, struct weir_ring *ring)
 {
+	struct weir_list_slowest slowest;
 	struct weir_list_entry *e;
-	struct weir_reader *rd;
 	u64 bytes, records;
 	u32 seq = 0;
 
@@ -126,16 +158,13 @@ static int weir_list_stream(struct weir_list_ctx *ctx, struct weir_ring *ring)
 	spin_lock(&ring->lock);
 	e->pid = pid_vnr(ring->pid);
 	e->parent = ring->owner ? ring->owner->id : 0;
-	list_for_each_entry(rd, &ring->readers, ring_link) {
-		e->count++;
-		if (rd->gating && !rd->evicted &&
-		    weir_list_lag(ring, rd, &bytes, &records) &&
-		    bytes > e->lag_bytes) {
-			e->lag_bytes = bytes;
-			e->lag_records = records;
-		}
-	}
+	weir_list_readers(e, ring, &slowest);
 	spin_unlock(&ring->lock);
+	if (slowest.behind >= 0 &&
+	    weir_list_lag(ring, slowest.pos, slowest.seq, &bytes, &records)) {
+		e->lag_bytes = bytes;
+		e->lag_records = records;
+	}
 	return weir_list_emit(ctx);
 }
 
@@ -195,7 +224,8 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	e->pos = READ_ONCE(rd->cursor->pos);
 	e->seq = weir_list_seq(rd, e->pos);
 	e->missed = rd->missed;
-	if (!weir_list_lag(ring, rd, &e->lag_bytes, &e->lag_records)) {
+	if (!weir_list_lag(ring, e->pos, e->seq, &e->lag_bytes,
+			   &e->lag_records)) {
 		e->lag_bytes = 0;
 		e->lag_records = 0;
 	}
@@ -238,13 +268,19 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 	return err;
 }
 
+/* Streams of a path, and publishers that are about to make one. */
+static u32 weir_path_rings(const struct weir_path *path)
+{
+	return path->users - path->patterns - !!path->listener -
+	       !!rcu_access_pointer(path->route);
+}
+
 static int weir_list_paths(struct weir_list_ctx *ctx)
 {
 	struct weir_net *wn = ctx->ws->wn;
 	unsigned long id = ctx->after;
 	struct weir_list_entry *e;
 	struct weir_path *path;
-	struct weir_ring *ring;
 	bool seen;
 	int err = 0;
 
@@ -259,8 +295,7 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 			e->mode = path->mode;
 			if (path->listener)
 				e->state = READ_ONCE(path->listener->sk.sk_state);
-			list_for_each_entry(ring, &path->rings, path_link)
-				e->count++;
+			e->count = weir_path_rings(path);
 			strscpy(e->name, path->name, sizeof(e->name));
 		}
 		mutex_unlock(&wn->lock);
