@@ -225,14 +225,29 @@ static int weir_prefix_judge(struct weir_sock *ws, struct weir_path *prefix)
 	return 0;
 }
 
+/* The first pattern below a path: whose it is pays for the forms. */
+static int weir_prefix_forms(struct weir_sock *ws, struct weir_path *prefix)
+{
+	int err = weir_charge_sock(&prefix->forms_charge, ws,
+				   sizeof(*prefix->forms), 0);
+
+	if (err)
+		return err;
+	prefix->forms = kzalloc(sizeof(*prefix->forms), WEIR_GFP_NOWAIT);
+	if (prefix->forms)
+		return 0;
+	weir_uncharge(&prefix->forms_charge);
+	return weir_refuse(ws, -ENOMEM, "no memory for the pattern");
+}
+
 /* A pattern comes below a path. */
 static int weir_prefix_add(struct weir_sock *ws, struct weir_path *prefix,
 			   const char *name, u32 len)
 {
-	if (!prefix->forms)
-		prefix->forms = kzalloc(sizeof(*prefix->forms), WEIR_GFP_NOWAIT);
-	if (!prefix->forms)
-		return weir_refuse(ws, -ENOMEM, "no memory for the pattern");
+	int err = prefix->forms ? 0 : weir_prefix_forms(ws, prefix);
+
+	if (err)
+		return err;
 	if (weir_forms_add(prefix->forms, name, len))
 		return weir_refuse(ws, -ENOSPC,
 				   "patterns of too many forms have the same path above the first wildcard");
@@ -277,7 +292,11 @@ static void weir_prefix_put(struct weir_path *prefix, const char *name, u32 len)
 	if (!prefix)
 		return;
 	weir_forms_remove(prefix->forms, name, len);
-	prefix->patterns--;
+	if (!--prefix->patterns) {
+		kfree(prefix->forms);
+		prefix->forms = NULL;
+		weir_uncharge(&prefix->forms_charge);
+	}
 	weir_path_put(prefix);
 }
 
@@ -417,6 +436,5 @@ void weir_path_put(struct weir_path *path)
 	xa_erase(&wn->path_ids, path->id);
 	weir_uncharge(&path->charge);
 	weir_prefix_put(path->prefix, path->name, path->len);
-	kfree(path->forms);
 	kfree_rcu(path, rcu);	/* senders look its route up */
 }

@@ -193,7 +193,8 @@ struct weir_net *weir_net(const struct net *net);
  * @prefix: of a pattern: the path above its first wildcard, held; NULL for a
  *	path, and for a pattern at the top level.
  * @patterns: patterns that hold it as @prefix.
- * @forms: their forms; NULL before the first.
+ * @forms: their forms; NULL without patterns.
+ * @forms_charge: for @forms, to who made the first of them.
  * @users: publishers, lingering rings, listener, route, and @patterns.
  * @rings: outboxes published under it, lingering ones included.
  * @listener: socket that accepts connections here.
@@ -216,6 +217,7 @@ struct weir_path {
 	struct weir_path *prefix;
 	u32 patterns;
 	struct weir_forms *forms;
+	struct weir_charge forms_charge;
 	u32 users;
 	struct list_head rings;
 	struct weir_sock *listener;
