@@ -68,7 +68,7 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
 		struct weir_route_stats *old;
 
 		stats = kzalloc(sizeof(*stats),
-				GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+				GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 		if (!stats)
 			return;
 		old = cmpxchg(&route->stats, NULL, stats);
@@ -404,6 +404,8 @@ void weir_routes_end(struct weir_net *wn)
 		weir_settings_free(set);
 		weir_route_tidy(route);
 		weir_route_put(route);
+		/* nobody waits for the lock: no socket is left */
+		cond_resched();
 	}
 }
 

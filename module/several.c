@@ -6,6 +6,7 @@
  *
  * Process context, under run_lock and rcu_read_lock().
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "request.h"
@@ -112,6 +113,18 @@ static void weir_branches_enter(struct weir_port *port,
 	spin_unlock(&post->lock);
 }
 
+/* Memory for a message on its way; nobody's reserve, and the sender's to pay. */
+static struct weir_branch *weir_branches_alloc(struct weir_port *port, u32 n)
+{
+	struct mem_cgroup *old = set_active_memcg(port->memcg);
+	struct weir_branch *branches;
+
+	branches = kmalloc_array(n, sizeof(*branches),
+				 GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	return branches;
+}
+
 /* Sends a message to every target that takes it. Returns as weir_send_hand(). */
 int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 		      const struct weir_plan *plan, struct weir_way *way)
@@ -142,8 +155,7 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 		way->answers = plan->n;
 		return WEIR_HELD;
 	}
-	branches = kmalloc_array(plan->n + 1, sizeof(*branches),
-				 GFP_ATOMIC | __GFP_NOWARN);
+	branches = weir_branches_alloc(port, plan->n + 1);
 	if (branches && later &&
 	    !weir_copies_reserve(run, plan->n + WEIR_COPIES_OWN)) {
 		kfree(branches);
