@@ -3,6 +3,7 @@
  * Loading and unloading, and what there is of weir in each network namespace.
  */
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <net/netns/generic.h>
 
@@ -47,6 +48,7 @@ static int __net_init weir_net_init(struct net *net)
 	int err;
 
 	wn->net = net;
+	get_random_bytes(&wn->mark_seed, sizeof(wn->mark_seed));
 	mutex_init(&wn->lock);
 	weir_memory_never_under(&wn->lock);
 	hash_init(wn->lingering);

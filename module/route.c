@@ -6,11 +6,13 @@
  *
  * What senders see of it is its plan, which is made anew for each change and
  * replaced under RCU, so a change holds up nobody. Handles remember the route
- * of a name; they are looked up again when any name has come or gone since.
+ * of a name; they are looked up again when a name that may concern them has come
+ * or gone since.
  *
  * Process context, under weir_net.lock but for handles. Nobody waits for memory
  * under it.
  */
+#include <linux/jhash.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -290,6 +292,31 @@ int weir_route_replan(struct weir_route *route)
 
 /* --- coming and going --------------------------------------------------- */
 
+static u32 *weir_mark_of(struct weir_net *wn, const char *name, size_t len)
+{
+	u32 hash = jhash(name, len, wn->mark_seed);
+
+	return &wn->marks[hash % WEIR_ROUTE_MARKS];
+}
+
+/*
+ * The route of a path has come or gone. Only handles of that name can have met
+ * it, and those below a pattern's prefix: the others see by the mark that they
+ * are not concerned.
+ */
+static void weir_route_mark(struct weir_path *path)
+{
+	struct weir_net *wn = path->wn;
+	u32 gen = wn->route_gen + 1;
+
+	lockdep_assert_held(&wn->lock);
+	/* after the change, and before what makes handles look at the mark */
+	smp_store_release(weir_mark_of(wn, path->name,
+				       weir_path_prefix(path->name, path->len)),
+			  gen);
+	smp_store_release(&wn->route_gen, gen);
+}
+
 /**
  * weir_route_obtain() - the route of a name; made if there is none
  * @ws: for whom.
@@ -341,7 +368,7 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 	}
 	rcu_assign_pointer(path->route, route);
 	/* handles that found no route, or a pattern's, look again */
-	WRITE_ONCE(wn->route_gen, wn->route_gen + 1);
+	weir_route_mark(path);
 	return route;
 
 err_uncharge:
@@ -372,7 +399,7 @@ void weir_route_tidy(struct weir_route *route)
 	rcu_assign_pointer(path->route, NULL);
 	route->path = NULL;
 	weir_uncharge(&route->charge);
-	WRITE_ONCE(wn->route_gen, wn->route_gen + 1);
+	weir_route_mark(path);
 	weir_path_put(path);
 	weir_route_put(route);
 }
@@ -450,28 +477,71 @@ static struct weir_route *weir_handle_find(struct weir_port *port,
 	return route;
 }
 
-/**
- * weir_handle_resolve() - find a handle's route
- * @port: the caller, under its run_lock.
- * @h: its handle.
- *
- * The route of the path itself if there is one, else that of the most specific
- * pattern. Permission is judged here, each time, and that the route is not
- * another user's than the first one. Also under rcu_read_lock().
- */
-void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
+/* Finds a handle's route, as of generation @gen. Under its port's run_lock. */
+static void weir_handle_look(struct weir_port *port, struct weir_handle *h,
+			     u32 gen)
 {
 	enum weir_reason reason;
 
-	/* before the look: what comes after it is seen the next time */
-	h->gen = READ_ONCE(port->wn->route_gen);
-	smp_rmb();
+	h->gen = gen;
 	if (h->route)
 		weir_route_put(h->route);
 	rcu_read_lock();
 	h->route = weir_handle_find(port, h, &reason);
 	rcu_read_unlock();
 	h->reason = reason;
+}
+
+/* The generation; what changes after it is seen the next time. */
+static u32 weir_handle_gen(const struct weir_port *port)
+{
+	return smp_load_acquire(&port->wn->route_gen);
+}
+
+/* So many generations can be told apart. */
+#define WEIR_GENS_MAX	(1U << 30)
+
+/*
+ * Can what has come and gone since a handle was looked up not concern it? That is
+ * its own name, and patterns with any of the paths above it as their prefix.
+ */
+static bool weir_handle_fresh(const struct weir_port *port,
+			      const struct weir_handle *h, u32 gen)
+{
+	u32 mark, end;
+
+	/* never looked up, or too long ago */
+	if ((!h->route && h->reason == WEIR_REASON_NONE) ||
+	    gen - h->gen > WEIR_GENS_MAX)
+		return false;
+	for (end = 0; end <= h->len; end++) {
+		if (end < h->len && h->path[end] != '/')
+			continue;
+		mark = READ_ONCE(*weir_mark_of(port->wn, h->path, end));
+		if ((s32)(mark - h->gen) > 0)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * weir_handle_resolve() - find a handle's route, if it may be another one
+ * @port: the caller, under its run_lock.
+ * @h: its handle, of another generation.
+ *
+ * The route of the path itself if there is one, else that of the most specific
+ * pattern. Permission is judged here, each time, and that the route is not
+ * another user's than the first one. Others' routes that come and go far from
+ * the path cost a look at the marks alone. Also under rcu_read_lock().
+ */
+void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
+{
+	u32 gen = weir_handle_gen(port);
+
+	if (weir_handle_fresh(port, h, gen))
+		h->gen = gen;
+	else
+		weir_handle_look(port, h, gen);
 }
 
 /**
@@ -485,5 +555,5 @@ void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
 void weir_handle_ask(struct weir_port *port, struct weir_handle *h)
 {
 	h->bound = false;
-	weir_handle_resolve(port, h);
+	weir_handle_look(port, h, weir_handle_gen(port));
 }

@@ -298,7 +298,7 @@ struct weir_target {
 /**
  * struct weir_handle - a path that a socket calls
  * @route: its route; held. NULL if there is none or it may not be called.
- * @gen: weir_net.route_gen when that was found out.
+ * @gen: weir_net.route_gen when that was found out, or was still so.
  * @owner: owner of the first route that was found; valid if @bound.
  * @hash: of @path.
  * @next: handle of the next one in its bucket, 0 for none.

@@ -138,6 +138,8 @@ static inline void weir_stat_inc(enum weir_stat stat)
 /* --- main.c --- */
 void weir_drop(const char *name, enum weir_reason reason);
 
+#define WEIR_ROUTE_MARKS	256
+
 /**
  * struct weir_net - weir in one network namespace
  * @net: the namespace.
@@ -151,6 +153,9 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @targets: who serves or stands behind a route, by id.
  * @nports: how many there have ever been; under the lock of @ports.
  * @route_gen: changes whenever a name is made or goes that can be called.
+ * @marks: @route_gen when a path last did, by hash of its name or of a pattern's
+ *	prefix; read without the lock.
+ * @mark_seed: of that hash, random: users can't choose names that collide.
  * @next_id: ids of sockets, rings, paths, routes and targets.
  * @seq: counts streams that get a path and sockets that subscribe, in one order.
  * @lingering: outboxes that may be taken over, by weir_linger_key().
@@ -168,6 +173,8 @@ struct weir_net {
 	struct xarray targets;
 	u32 nports;
 	u32 route_gen;
+	u32 marks[WEIR_ROUTE_MARKS];
+	u32 mark_seed;
 	atomic_long_t next_id;
 	u64 seq;
 	DECLARE_HASHTABLE(lingering, 10);
