@@ -11,8 +11,7 @@
  *
  * It knows no clock and takes no lock: one at a time may add to a histogram,
  * so each CPU or each lock has its own, and who reads meanwhile sees what was
- * there a moment ago. Counters are of 32 bits and wrap; who keeps sums for
- * longer merges histograms into counters of 64. Any context.
+ * there a moment ago. Counters are of 32 bits and wrap. Any context.
  */
 #ifndef _WEIR_HIST_H
 #define _WEIR_HIST_H
@@ -38,10 +37,6 @@ static_assert(WEIR_HIST_BUCKETS ==
 struct weir_hist {
 	u32	count[WEIR_HIST_BUCKETS];
 };
-
-u64 weir_hist_bucket_low_ns(u32 i);
-void weir_hist_merge(u64 *counts, const struct weir_hist *h);
-u64 weir_hist_percentile_ns(const u64 *counts, u32 per_100k);
 
 /**
  * weir_hist_bucket() - where a latency is counted

@@ -18,7 +18,6 @@
 #include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/lockdep.h>
-#include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -436,27 +435,6 @@ struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 }
 
 /**
- * weir_trie_full_path() - spell a node's name
- * @node: the node, under rcu_read_lock() or the caller's mutex.
- * @buf: WEIR_PATH_MAX + 1 bytes; NUL-terminated afterwards.
- *
- * Return: bytes, without the NUL.
- */
-size_t weir_trie_full_path(const struct weir_trie_node *node, char *buf)
-{
-	size_t len = node->path_len;
-
-	buf[len] = '\0';
-	for (; node; node = node->parent) {
-		char *slash = buf + node->path_len - node->len - 1;
-
-		*slash = '/';
-		memcpy(slash + 1, node->seg, node->len);
-	}
-	return len;
-}
-
-/**
  * weir_trie_parent_item() - the item of the nearest ancestor that has one
  * @node: the node, whose own item does not count; under rcu_read_lock() or the
  *	caller's mutex.
@@ -477,37 +455,9 @@ void *weir_trie_parent_item(const struct weir_trie_node *node)
 /* --- matching ------------------------------------------------------------ */
 
 /*
- * The child of @parent to look at after @prev (NULL: the first) when a pattern
- * is compared with names: the one named by the pattern's segment, or any in
- * turn for a wildcard. Names have no wildcards; a pattern that somebody put
- * into the same trie is not one.
- */
-static struct weir_trie_node *
-match_next_name(struct weir_trie *t, const struct path_segs *s,
-		struct weir_trie_node *parent, struct weir_trie_node *prev,
-		int depth)
-{
-	struct list_head *head = trie_siblings(t, parent), *pos;
-	int i = min(depth, s->n - 1);	/* ** goes on at any depth */
-
-	if (s->kind[i] == WEIR_SEGMENT_LITERAL)
-		return prev ? NULL : trie_lookup(t, parent,
-						 s->path + s->start[i],
-						 s->len[i]);
-	pos = prev ? prev->sibling.next : head->next;
-	for (; pos != head; pos = pos->next) {
-		struct weir_trie_node *node;
-
-		node = list_entry(pos, struct weir_trie_node, sibling);
-		if (node->kind == WEIR_SEGMENT_LITERAL)
-			return node;
-	}
-	return NULL;
-}
-
-/*
- * The same when a path is compared with patterns: of the children there are
- * at most three to look at, in the order of enum weir_segment.
+ * The child of @parent to look at after @prev (NULL: the first) when a path is
+ * compared with patterns: of the children there are at most three to look at, in
+ * the order of enum weir_segment.
  */
 static struct weir_trie_node *
 match_next_pattern(struct weir_trie *t, const struct path_segs *s,
@@ -697,37 +647,6 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 }
 
 /*
- * weir_trie_match_names() - call a function for each name that matches
- * @t: a trie of paths.
- * @pattern: a pattern, or a path, which matches itself.
- * @len: its bytes.
- * @fn: gets each matching name's item once; must not change the trie. What it
- *	returns other than 0 ends the search and is returned.
- * @ctx: passed to @fn.
- * @looks: steps after which it gives up.
- *
- * Where the pattern has a literal segment it costs one probe, where it has a
- * wildcard the number of names there. The caller holds its mutex. Does not sleep.
- *
- * Return: 0, what @fn returned, -ELOOP after @looks steps, or the errors of
- * weir_path_check().
- */
-int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
-			  int (*fn)(void *item, void *ctx), void *ctx,
-			  unsigned int looks)
-{
-	struct path_segs s;
-	const char *why;
-	int err;
-
-	err = path_split(pattern, len, true, &s, &why);
-	if (err)
-		return err;
-	trie_assert_held(t);
-	return match_walk(t, &s, match_next_name, fn, ctx, looks);
-}
-
-/*
  * weir_trie_match_patterns() - call a function for each pattern that matches
  * @t: a trie of patterns; a path among them matches itself.
  * @path: a path without wildcards.
@@ -803,10 +722,8 @@ EXPORT_SYMBOL_IF_KUNIT(weir_trie_insert);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_remove);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_find);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_best);
-EXPORT_SYMBOL_IF_KUNIT(weir_trie_full_path);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_parent_item);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_below);
-EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_names);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_patterns);
 EXPORT_SYMBOL_IF_KUNIT(weir_trie_match_overlaps);
 #endif

@@ -111,13 +111,9 @@ struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 				      size_t len);
 void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 		     bool (*good)(void *item));
-size_t weir_trie_full_path(const struct weir_trie_node *node, char *buf);
 void *weir_trie_parent_item(const struct weir_trie_node *node);
 int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 		    int (*fn)(void *item, void *ctx), void *ctx);
-int weir_trie_match_names(struct weir_trie *t, const char *pattern, size_t len,
-			  int (*fn)(void *item, void *ctx), void *ctx,
-			  unsigned int looks);
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx,
 			     unsigned int looks);

@@ -345,33 +345,29 @@ static int match_stop(void *item, void *ctx)
 }
 
 /*
- * Each pattern against the trie of paths, or each path against the trie of
- * patterns: what was hit must be what the plain matcher says, once each.
+ * A path against the trie of patterns: what was hit must be what the plain
+ * matcher says, once each.
  * Returns the number of mismatches.
  */
 static unsigned int match_compare(struct kunit *test, struct weir_trie *t,
-				  bool names, const struct name *probe,
-				  struct name *in, unsigned int n)
+				  const struct name *probe, struct name *in,
+				  unsigned int n)
 {
 	unsigned int i, calls = 0, want = 0, wrong = 0;
 	int err;
 
-	err = names ? weir_trie_match_names(t, probe->path, probe->len,
-					    match_hit, &calls, UINT_MAX) :
-		      weir_trie_match_patterns(t, probe->path, probe->len,
-					       match_hit, &calls, UINT_MAX);
+	err = weir_trie_match_patterns(t, probe->path, probe->len, match_hit,
+				       &calls, UINT_MAX);
 	for (i = 0; i < n; i++) {
-		const struct name *pattern = names ? probe : &in[i];
-		const struct name *path = names ? &in[i] : probe;
 		bool match = in[i].node &&
-			     weir_path_match(pattern->path, pattern->len,
-					     path->path, path->len);
+			     weir_path_match(in[i].path, in[i].len, probe->path,
+					     probe->len);
 
 		want += match;
 		if (in[i].hits != match) {
 			if (!wrong)
 				kunit_err(test, "%s with %s: %u for %u\n",
-					  pattern->path, path->path,
+					  in[i].path, probe->path,
 					  in[i].hits, match);
 			wrong++;
 		}
@@ -382,7 +378,7 @@ static unsigned int match_compare(struct kunit *test, struct weir_trie *t,
 }
 
 /* Compare, take every other name out, compare again. */
-static void match_all(struct kunit *test, bool names)
+static void trie_match_patterns__as_the_plain_matcher(struct kunit *test)
 {
 	struct weir_trie *t = test->priv, *other;
 	struct name *in, *probes;
@@ -392,21 +388,19 @@ static void match_all(struct kunit *test, bool names)
 	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
-	prandom_seed_state(&rnd, 20240229 + names);
-	in = names_draw(test, t, &rnd, !names, 3000, &n);
+	prandom_seed_state(&rnd, 20240229);
+	in = names_draw(test, t, &rnd, true, 3000, &n);
 	/* the other trie serves only to draw each probe once */
-	probes = names_draw(test, other, &rnd, names, 250, &nprobes);
+	probes = names_draw(test, other, &rnd, false, 250, &nprobes);
 	KUNIT_EXPECT_TRUE(test, in && probes);
 	if (in && probes) {
 		kunit_info(test, "%u in the trie, %u probes\n", n, nprobes);
 		for (i = 0; i < nprobes && !wrong; i++)
-			wrong += match_compare(test, t, names, &probes[i], in,
-					       n);
+			wrong += match_compare(test, t, &probes[i], in, n);
 		for (i = 0; i < n; i += 2)
 			name_remove(t, &in[i]);
 		for (i = 0; i < nprobes && !wrong; i++)
-			wrong += match_compare(test, t, names, &probes[i], in,
-					       n);
+			wrong += match_compare(test, t, &probes[i], in, n);
 		for (i = 1; i < n; i += 2)
 			name_remove(t, &in[i]);
 		for (i = 0; i < nprobes; i++)
@@ -415,64 +409,6 @@ static void match_all(struct kunit *test, bool names)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, t->count, 0);
 	weir_trie_destroy(other);
-}
-
-static void trie_match_names__as_the_plain_matcher(struct kunit *test)
-{
-	match_all(test, true);
-}
-
-static void trie_match_names__stops_when_told(struct kunit *test)
-{
-	struct weir_trie *t = test->priv;
-	unsigned int calls, i;
-	struct name *n;
-
-	n = kunit_kcalloc(test, 5, sizeof(*n), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, n);
-	for (i = 0; i < 5; i++) {
-		n[i].len = sprintf(n[i].path, "/a/%u", i);
-		KUNIT_ASSERT_TRUE(test, name_insert(t, &n[i]));
-	}
-	calls = 3;
-	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/a/*", 4, match_stop,
-						    &calls, UINT_MAX), 77);
-	KUNIT_EXPECT_EQ(test, calls, 0);
-	calls = 6;
-	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/**", 3, match_stop,
-						    &calls, UINT_MAX), 0);
-	KUNIT_EXPECT_EQ(test, calls, 1);
-	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/a*", 3, match_stop,
-						    &calls, UINT_MAX), -EINVAL);
-	for (i = 0; i < 5; i++)
-		name_remove(t, &n[i]);
-}
-
-/* Patterns that got into a trie of names are not names. */
-static void trie_match_names__passes_over_patterns(struct kunit *test)
-{
-	static const char * const paths[] = { "/a/*", "/a/**", "/*/b", "/a/b" };
-	struct weir_trie *t = test->priv;
-	unsigned int calls = 0, i;
-	struct name *n;
-
-	n = kunit_kcalloc(test, ARRAY_SIZE(paths), sizeof(*n), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, n);
-	for (i = 0; i < ARRAY_SIZE(paths); i++) {
-		name_set(&n[i], paths[i]);
-		KUNIT_ASSERT_TRUE(test, name_insert(t, &n[i]));
-	}
-	KUNIT_EXPECT_EQ(test, weir_trie_match_names(t, "/**", 3, match_hit,
-						    &calls, UINT_MAX), 0);
-	KUNIT_EXPECT_EQ(test, calls, 1);
-	KUNIT_EXPECT_EQ(test, n[3].hits, 1);
-	for (i = 0; i < ARRAY_SIZE(paths); i++)
-		name_remove(t, &n[i]);
-}
-
-static void trie_match_patterns__as_the_plain_matcher(struct kunit *test)
-{
-	match_all(test, false);
 }
 
 /*
@@ -701,9 +637,6 @@ static struct kunit_case match_suite_cases[] = {
 	KUNIT_CASE(trie_best__as_the_plain_matcher),
 	KUNIT_CASE(trie_best__refuses_patterns),
 	KUNIT_CASE(trie_best__looks_at_few),
-	KUNIT_CASE(trie_match_names__as_the_plain_matcher),
-	KUNIT_CASE(trie_match_names__stops_when_told),
-	KUNIT_CASE(trie_match_names__passes_over_patterns),
 	KUNIT_CASE(trie_match_patterns__as_the_plain_matcher),
 	KUNIT_CASE(trie_match_patterns__visits_each_once),
 	KUNIT_CASE(trie_match_patterns__refuses_patterns),

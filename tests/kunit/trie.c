@@ -267,13 +267,11 @@ static void trie_insert__takes_sixteen_deep(struct kunit *test)
 {
 	struct weir_trie *t = test->priv;
 	struct name *deep, *wide;
-	char *buf;
 	int i;
 
 	deep = kunit_kzalloc(test, sizeof(*deep), GFP_KERNEL);
 	wide = kunit_kzalloc(test, sizeof(*wide), GFP_KERNEL);
-	buf = kunit_kzalloc(test, WEIR_PATH_MAX + 1, GFP_KERNEL);
-	KUNIT_ASSERT_TRUE(test, deep && wide && buf);
+	KUNIT_ASSERT_TRUE(test, deep && wide);
 	/* 16 segments in 255 bytes: the longest and deepest there is */
 	for (i = 0; i < WEIR_DEPTH_MAX; i++) {
 		int seg = i ? 15 : WEIR_PATH_MAX - 15 * 16 - 1;
@@ -293,10 +291,8 @@ static void trie_insert__takes_sixteen_deep(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, name_find(t, deep->path), deep);
 	KUNIT_EXPECT_PTR_EQ(test, name_find(t, wide->path), wide);
 	KUNIT_EXPECT_EQ(test, deep->node->depth, WEIR_DEPTH_MAX);
-	KUNIT_EXPECT_EQ(test, weir_trie_full_path(deep->node, buf), deep->len);
-	KUNIT_EXPECT_STREQ(test, buf, deep->path);
-	KUNIT_EXPECT_EQ(test, weir_trie_full_path(wide->node, buf), wide->len);
-	KUNIT_EXPECT_STREQ(test, buf, wide->path);
+	KUNIT_EXPECT_EQ(test, deep->node->path_len, WEIR_PATH_MAX);
+	KUNIT_EXPECT_EQ(test, wide->node->path_len, WEIR_PATH_MAX);
 	name_remove(t, deep);
 	name_remove(t, wide);
 	KUNIT_EXPECT_EQ(test, t->count, 0);
@@ -399,13 +395,9 @@ static int meeting_reader_run(void *data)
 		if (name)
 			wrong += name->len != len ||
 				 memcmp(name->path, path, len);
-		if (node) {
-			char buf[WEIR_PATH_MAX + 1];
-
-			wrong += weir_trie_full_path(node, buf) != len ||
-				 memcmp(buf, path, len);
-			wrong += !!weir_trie_parent_item(node);
-		}
+		if (node)
+			wrong += node->path_len != len ||
+				 !!weir_trie_parent_item(node);
 		rcu_read_unlock();
 
 		name = &m->stable[i % STABLE];
@@ -496,24 +488,6 @@ static void trie_find__under_rcu_meets_writers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->count, 0);
 }
 
-static void trie_full_path__spells_patterns(struct kunit *test)
-{
-	struct weir_trie *t = test->priv;
-	struct weir_trie_node *node;
-	char *buf;
-
-	buf = kunit_kzalloc(test, WEIR_PATH_MAX + 1, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf);
-	node = weir_trie_insert(t, "/a/*/long name/**", 17);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(node));
-	KUNIT_EXPECT_EQ(test, weir_trie_full_path(node, buf), 17);
-	KUNIT_EXPECT_STREQ(test, buf, "/a/*/long name/**");
-	KUNIT_EXPECT_EQ(test, weir_trie_full_path(node->parent->parent, buf),
-			4);
-	KUNIT_EXPECT_STREQ(test, buf, "/a/*");
-	weir_trie_remove(t, node);
-}
-
 static void trie_parent_item__takes_the_nearest(struct kunit *test)
 {
 	struct weir_trie *t = test->priv;
@@ -558,7 +532,6 @@ static struct kunit_case trie_cases[] = {
 	KUNIT_CASE(trie_remove__prunes_empty_ancestors),
 	KUNIT_CASE(trie_find__takes_names_literally),
 	KUNIT_CASE(trie_find__under_rcu_meets_writers),
-	KUNIT_CASE(trie_full_path__spells_patterns),
 	KUNIT_CASE(trie_parent_item__takes_the_nearest),
 	{}
 };
