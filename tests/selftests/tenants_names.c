@@ -236,6 +236,17 @@ static void consent(void)
 	may(ATTACKER, SERVE, "/tn/c/**", 0);
 	close(s);
 	close(top);
+
+	/* it is no leave to serve the path above it */
+	s = service_as(VICTIM, "/tn/leave/**", 0667);
+	may(ATTACKER, SERVE, "/tn/leave/x", 0);
+	may(ATTACKER, SERVE, "/tn/leave", EACCES);
+	t = service_as(VICTIM, "/tn/leave", 0667);
+	may(ATTACKER, SERVE, "/tn/leave", 0);
+	close(t);
+	/* nor is what the path had while it was served */
+	may(ATTACKER, SERVE, "/tn/leave", EACCES);
+	close(s);
 }
 
 /* Names of others are not covered by a pattern that comes above them. */

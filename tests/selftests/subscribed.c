@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Subscriptions that something stood in the way of: streams of aborted records
+ * beside one with a message, a subscribe that failed, and a publisher that ends
+ * while a worker joins its many subscribers.
+ */
+#include <grp.h>
+
+#include "tap.h"
+
+#define A_LOOK		64	/* records that the kernel looks at in one go */
+#define SUBSCRIBERS	80	/* bind joins 64 of them by itself */
+
+/* The process makes sockets as this user; 0: root. */
+static void as(uid_t uid)
+{
+	if (seteuid(0) || setegid(uid) || seteuid(uid))
+		tap_bail("become user %u", uid);
+}
+
+static int sock_as(uid_t uid)
+{
+	int fd;
+
+	as(uid);
+	fd = tap_socket(SOCK_RDM);
+	as(0);
+	if (tap_setopt(fd, WEIR_SO_MODE, 0666))
+		tap_bail("mode: %s", tap_words(fd));
+	return fd;
+}
+
+/* Sends from memory that cannot be read leave aborted records. */
+static void abort_some(int fd)
+{
+	int i;
+
+	for (i = 0; i < 2 * A_LOOK; i++)
+		if (send(fd, (void *)8, 32, MSG_DONTWAIT) != -1 ||
+		    errno != EFAULT)
+			tap_bail("no aborted record: %s", strerror(errno));
+}
+
+/* Whichever of the streams comes first, the message is not behind it. */
+static void next_length(void)
+{
+	static const char * const paths[] = { "/len/1", "/len/2", "/len/3" };
+	int pub[3], sub, len = -1, i;
+
+	for (i = 0; i < 3; i++)
+		pub[i] = tap_publisher(SOCK_RDM, paths[i], 65536);
+	sub = tap_subscriber(SOCK_RDM, "/len/*");
+	abort_some(pub[0]);
+	abort_some(pub[2]);
+	tap_is(ioctl(sub, FIONREAD, &len), 0, "FIONREAD of aborted records");
+	tap_is(len, 0, "tells of none");
+	tap_is(send(pub[1], "found", 5, 0), 5, "a message beside them");
+	ioctl(sub, FIONREAD, &len);
+	tap_is(len, 5, "FIONREAD tells its length");
+	for (i = 0; i < 3; i++)
+		close(pub[i]);
+	close(sub);
+}
+
+/* A subscribe that failed binds the socket to no owner. */
+static void owner_forgotten(void)
+{
+	int pub = sock_as(2001), holder = sock_as(2003), sub = sock_as(2003);
+	char buf[8];
+
+	if (tap_bind(pub, "/owner/x"))
+		tap_bail("bind: %s", tap_words(pub));
+	if (setsockopt(holder, SOL_WEIR, WEIR_SO_NAME, "n", 1) ||
+	    setsockopt(sub, SOL_WEIR, WEIR_SO_NAME, "n", 1))
+		tap_bail("cursor name");
+	if (tap_connect(holder, "/owner/x"))
+		tap_bail("subscribe: %s", tap_words(holder));
+	tap_fails(tap_connect(sub, "/owner/x"), EBUSY,
+		  "a cursor name that is in use");
+	close(holder);
+	close(pub);
+	pub = sock_as(2002);
+	if (tap_bind(pub, "/owner/x"))
+		tap_bail("bind: %s", tap_words(pub));
+	tap_ok(!tap_connect(sub, "/owner/x"),
+	       "then a subscribe to the name, which is another user's: %s",
+	       tap_words(sub));
+	tap_is(send(pub, "mine", 4, 0), 4, "that one publishes");
+	tap_ok(tap_poll(sub, POLLIN, TAP_DEADLINE_MS) > 0 &&
+	       recv(sub, buf, sizeof(buf), MSG_DONTWAIT) == 4, "and is heard");
+	close(pub);
+	close(sub);
+}
+
+/* What a subscriber that a worker joins has of a publisher that ended at once. */
+static int heard(int fd)
+{
+	char buf[8];
+
+	return recv(fd, buf, sizeof(buf), MSG_DONTWAIT) == 4 ||
+	       tap_info(fd).missed;
+}
+
+static void short_lived(void)
+{
+	int sub[SUBSCRIBERS], pub, i, deaf = 0;
+
+	for (i = 0; i < SUBSCRIBERS; i++)
+		sub[i] = tap_subscriber(SOCK_RDM, "/short/*");
+	pub = tap_publisher(SOCK_RDM, "/short/life", 4096);
+	tap_is(send(pub, "once", 4, 0), 4, "a publisher of many sends once");
+	close(pub);
+	for (i = 0; i < SUBSCRIBERS; i++) {
+		/* one that heard nothing is waited for; then it is known */
+		if (deaf ? !heard(sub[i]) : !tap_until(heard(sub[i])))
+			deaf++;
+		close(sub[i]);
+	}
+	tap_is(deaf, 0, "and all of them hear it, or that they missed it");
+}
+
+int main(void)
+{
+	tap_family();
+	tap_watchdog(120);
+	if (geteuid())
+		tap_skip_all("needs root");
+	if (setgroups(0, NULL))
+		tap_bail("setgroups");
+	next_length();
+	owner_forgotten();
+	short_lived();
+	return tap_done();
+}
