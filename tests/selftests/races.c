@@ -213,11 +213,17 @@ static void publish(void)
 	w.pub = publisher("/race/p", 0, 0);
 }
 
+/* A stream and who reads it, or holds a place in it. */
+static void stream(int linger_ms, int hold_ms)
+{
+	w.pub = publisher("/race/p", linger_ms, 0);
+	w.sub = subscriber(hold_ms);
+}
+
 /* A writer that is held back, and patient until it asks for room. */
 static void publish_full(void)
 {
-	w.pub = publisher("/race/p", HOUR_MS, 0);
-	w.sub = subscriber(HOUR_MS);
+	stream(HOUR_MS, HOUR_MS);
 	fill(w.pub);
 	drop(&w.pub);
 	w.pub = publisher("/race/p", HOUR_MS, 1);
@@ -236,27 +242,23 @@ static void lingering(void)
 
 static void stream_and_reader(void)
 {
-	w.pub = publisher("/race/p", HOUR_MS, 0);
-	w.sub = subscriber(UNNAMED);
+	stream(HOUR_MS, UNNAMED);
 }
 
 static void short_stream_and_reader(void)
 {
-	w.pub = publisher("/race/p", 1, 0);
-	w.sub = subscriber(UNNAMED);
+	stream(1, UNNAMED);
 }
 
 static void stream_and_short_hold(void)
 {
-	w.pub = publisher("/race/p", HOUR_MS, 0);
-	w.sub = subscriber(1);
+	stream(HOUR_MS, 1);
 	send(w.pub, "kept", 4, MSG_DONTWAIT);
 }
 
 static void stream_and_hold(void)
 {
-	w.pub = publisher("/race/p", HOUR_MS, 0);
-	w.sub = subscriber(HOUR_MS);
+	stream(HOUR_MS, HOUR_MS);
 	send(w.pub, "kept", 4, MSG_DONTWAIT);
 }
 
@@ -270,8 +272,7 @@ static void held(void)
 static void held_and_in_use(void)
 {
 	/* with nothing to be read, so that who polls is to be woken */
-	w.pub = publisher("/race/p", HOUR_MS, 0);
-	w.sub = subscriber(HOUR_MS);
+	stream(HOUR_MS, HOUR_MS);
 	drop(&w.sub);
 	w.other = publisher("/race/q", 0, 0);
 	w.more = fresh(0, 0);
@@ -282,8 +283,7 @@ static void held_and_in_use(void)
 
 static void short_stream_held(void)
 {
-	w.pub = publisher("/race/p", 1, 0);
-	w.sub = subscriber(HOUR_MS);
+	stream(1, HOUR_MS);
 	drop(&w.sub);
 }
 
@@ -299,8 +299,7 @@ static void liar(int linger_ms)
 	struct weir_ioc_map map = { .size = sizeof(map), .id = WEIR_ID_STREAM };
 	struct weir_cursor *cursor;
 
-	w.pub = publisher("/race/p", linger_ms, 0);
-	w.sub = subscriber(UNNAMED);
+	stream(linger_ms, UNNAMED);
 	if (ioctl(w.sub, WEIR_IOC_MAP, &map))
 		tap_bail("WEIR_IOC_MAP");
 	cursor = mmap(NULL, map.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,

@@ -206,13 +206,20 @@ TAP_UNUSED static void tenant_show(const struct tenant_meter *m, int phase,
  * @meter: what the caller measures; a service uses @ready and @stop of it.
  * @cpu: processor to run on; -1: any.
  * @mode: permission bits of the path that a service makes; 0: 0666.
+ * @large: bytes of a service's reply to a request that is not of 8 bytes, at most
+ *	TENANT_REPLY; 0: as long as the request.
+ * @flags: WEIR_REC_*, of replies.
  */
 struct tenant_job {
 	const char *path;
 	struct tenant_meter *meter;
 	int cpu;
 	int mode;
+	int large;
+	int flags;
 };
+
+#define TENANT_REPLY	2048
 
 /* A message that was routed, by a plain call. Length, or -1 with errno. */
 TAP_UNUSED static ssize_t tenant_recv(int fd, void *buf, size_t len, int flags,
@@ -257,13 +264,13 @@ TAP_UNUSED static ssize_t tenant_send(int fd, const char *path, const void *buf,
 	return sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
 }
 
-/* Serves a path: every request is answered with its own payload. */
+/* Serves a path: every request is answered with its own payload, or a large one. */
 static int tenant_service(void *arg)
 {
 	struct tenant_job *job = arg;
 	struct weir_scm_route scm;
 	int fd = tap_socket(SOCK_RDM);
-	char buf[256];
+	static char buf[TENANT_REPLY];
 	cpu_set_t set;
 	ssize_t n;
 
@@ -283,8 +290,10 @@ static int tenant_service(void *arg)
 		n = tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm);
 		if (n < 0 || scm.kind != WEIR_KIND_REQUEST)
 			continue;
+		if (job->large && n != 8)
+			n = job->large;
 		scm.kind = WEIR_KIND_REPLY;
-		scm.flags = 0;
+		scm.flags = (uint8_t)job->flags;
 		scm.key = 0;
 		scm.deadline_ns = 0;
 		tenant_send(fd, NULL, buf, n, 0, &scm);

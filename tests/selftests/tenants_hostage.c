@@ -41,33 +41,6 @@ static struct hostile *hostile;
 static struct tenant_meter *meter;
 static long long others;	/* objects of those that are not hostile */
 
-/* Replies to short requests with the same, to others with a large reply. */
-static int service(void *arg TAP_UNUSED)
-{
-	struct weir_scm_route scm;
-	int fd = tap_socket(SOCK_RDM);
-	static char buf[LARGE];
-	ssize_t n;
-
-	if (tap_setopt(fd, WEIR_SO_MODE, 0666) ||
-	    setsockopt(fd, SOL_WEIR, WEIR_SO_SERVE, PATH, strlen(PATH)))
-		return 1;
-	__atomic_add_fetch(&meter->ready, 1, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&meter->stop, __ATOMIC_ACQUIRE)) {
-		if (!tap_poll(fd, POLLIN, 100))
-			continue;
-		n = tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm);
-		if (n < 0 || scm.kind != WEIR_KIND_REQUEST)
-			continue;
-		scm.kind = WEIR_KIND_REPLY;
-		scm.flags = WEIR_REC_WAIT;
-		scm.key = 0;
-		scm.deadline_ns = 0;
-		tenant_send(fd, NULL, buf, n == 8 ? 8 : LARGE, 0, &scm);
-	}
-	return 0;
-}
-
 static void read_one(struct hostile *h, int fd)
 {
 	static char buf[LARGE];
@@ -183,7 +156,10 @@ int main(void)
 	struct weir_route_conf conf = {
 		.patience_ns = PATIENCE_MS * UINT64_C(1000000),
 	};
-	struct tenant_job job = { .path = PATH, .cpu = -1 };
+	struct tenant_job job = {
+		.path = PATH, .cpu = -1, .large = LARGE,
+		.flags = WEIR_REC_WAIT,
+	};
 	long rounds, impatient = 0;
 	pid_t server, caller, evil[USERS];
 	int i;
@@ -193,7 +169,7 @@ int main(void)
 	rounds = tap_scale(1000, 100);
 	meter = job.meter = tenant_meter_new();
 	hostile = tap_shared(USERS * sizeof(*hostile));
-	server = tenant_start(TENANT_VICTIM, service, NULL);
+	server = tenant_start(TENANT_VICTIM, tenant_service, &job);
 	if (!tap_until(__atomic_load_n(&meter->ready, __ATOMIC_ACQUIRE) == 1))
 		tap_bail("no service");
 	caller = tenant_start(TENANT_OTHER, tenant_caller, &job);

@@ -705,10 +705,14 @@ static bool measured(struct tenant_meter *m, int phase, uint64_t rounds,
 static void killed(void)
 {
 	struct tenant_meter *m = tenant_meter_new();
-	struct tenant_job job = { "/tn/v/login", m, -1, 0666 };
+	struct tenant_job job = {
+		.path = "/tn/v/login", .meter = m, .cpu = -1, .mode = 0666,
+	};
 	uint64_t rounds = tap_scale(500, 50);
 	pid_t service, caller, thief;
-	struct tenant_job theft = { "", tenant_meter_new(), -1, 0 };
+	struct tenant_job theft = {
+		.path = "", .meter = tenant_meter_new(), .cpu = -1,
+	};
 	int fd, status;
 
 	tenant_victim(VICTIM, &job, &service, &caller);
@@ -755,8 +759,12 @@ static int elsewhere(void *arg)
 static void namespaces(void)
 {
 	struct tenant_meter *m = tenant_meter_new();
-	struct tenant_job job = { "/tn/v/login", m, -1, 0666 };
-	struct tenant_job there = { "", tenant_meter_new(), -1, 0 };
+	struct tenant_job job = {
+		.path = "/tn/v/login", .meter = m, .cpu = -1, .mode = 0666,
+	};
+	struct tenant_job there = {
+		.path = "", .meter = tenant_meter_new(), .cpu = -1,
+	};
 	pid_t service, caller, other;
 	int status;
 

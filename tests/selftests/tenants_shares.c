@@ -367,57 +367,63 @@ static void refused(int err, const char *words)
 	snprintf(shared->words, sizeof(shared->words), "%s", words);
 }
 
-/* Names to call, on a few sockets. */
-static int want_handles(void *arg)
+/* Has it all, or was refused: the test may look. */
+static int has_got(void)
 {
-	struct weir_ioc_call call;
-	int i, k, fd;
-
-	(void)arg;
-	for (i = 0; i < SOCKETS; i++) {
-		fd = tap_socket(SOCK_RDM);
-		for (k = 0; k < WEIR_ROUTES_MAX; k++, shared->got++) {
-			memset(&call, 0, sizeof(call));
-			call.size = sizeof(call);
-			memset(call.path, 'x', 240);
-			call.path[0] = '/';
-			snprintf(call.path + 240, 10, "%d", k);
-			if (!ioctl(fd, WEIR_IOC_CALL, &call))
-				continue;
-			refused(errno, tap_words(fd));
-			goto out;
-		}
-	}
-out:
 	put(&shared->step, 1);
 	keep();
 	return 0;
 }
 
-/* Paths to serve, on as many sockets as it takes. */
-static int want_targets(void *arg)
+/* On each of a few sockets as many things as @one gets, until it is refused. */
+static int want(int each, int (*one)(int fd, int i, int k))
 {
-	char path[WEIR_PATH_MAX + 1];
 	int i, k, fd;
 
-	(void)arg;
 	for (i = 0; i < SOCKETS; i++) {
 		fd = tap_socket(SOCK_RDM);
 		tap_setopt(fd, WEIR_SO_RING_BYTES, 4096);
-		for (k = 0; k < WEIR_SERVES_MAX; k++, shared->got++) {
-			snprintf(path, sizeof(path), "/t/%d/%d/a/b/c/d/e/f/g",
-				 i, k);
-			if (!setsockopt(fd, SOL_WEIR, WEIR_SO_SERVE, path,
-					strlen(path)))
+		for (k = 0; k < each; k++, shared->got++) {
+			if (!one(fd, i, k))
 				continue;
 			refused(errno, tap_words(fd));
-			goto out;
+			return has_got();
 		}
 	}
-out:
-	put(&shared->step, 1);
-	keep();
-	return 0;
+	return has_got();
+}
+
+/* A name to call. */
+static int one_handle(int fd, int i, int k)
+{
+	struct weir_ioc_call call = { .size = sizeof(call) };
+
+	(void)i;
+	memset(call.path, 'x', 240);
+	call.path[0] = '/';
+	snprintf(call.path + 240, 10, "%d", k);
+	return ioctl(fd, WEIR_IOC_CALL, &call);
+}
+
+static int want_handles(void *arg)
+{
+	(void)arg;
+	return want(WEIR_ROUTES_MAX, one_handle);
+}
+
+/* A path to serve. */
+static int one_target(int fd, int i, int k)
+{
+	char path[WEIR_PATH_MAX + 1];
+
+	snprintf(path, sizeof(path), "/t/%d/%d/a/b/c/d/e/f/g", i, k);
+	return setsockopt(fd, SOL_WEIR, WEIR_SO_SERVE, path, strlen(path));
+}
+
+static int want_targets(void *arg)
+{
+	(void)arg;
+	return want(WEIR_SERVES_MAX, one_target);
 }
 
 /* Remembered replies, on a route of a namespace of its own. */
@@ -442,13 +448,11 @@ static int want_keys(void *arg)
 		refused(errno, tap_words(fd));
 		break;
 	}
-	put(&shared->step, 1);
-	keep();
-	return 0;
+	return has_got();
 }
 
 /* @cap: of the user; @most: what it would get without one. */
-static void memory(const char *what, int (*want)(void *), long cap, long most)
+static void memory(const char *what, int (*fn)(void *), long cap, long most)
 {
 	long long objects = tap_stat("stats/charged_objects");
 	long long used = tap_stat("stats/charged_bytes"), now;
@@ -457,7 +461,7 @@ static void memory(const char *what, int (*want)(void *), long cap, long most)
 
 	memset(shared, 0, sizeof(*shared));
 	tap_tune("user_bytes_max", cap);
-	pid = tenant_start(TENANT_ATTACKER, want, NULL);
+	pid = tenant_start(TENANT_ATTACKER, fn, NULL);
 	if (!tap_until(get(&shared->step) == 1 ||
 		       waitpid(pid, &status, WNOHANG) == pid))
 		tap_bail("%s: no end", what);
