@@ -383,6 +383,15 @@ static void attach_refused(void)
 		wrong("a cursor name in use is not refused");
 }
 
+/* One that was evicted and is about to go hides none that is in use. */
+static void name_twice(void)
+{
+	w.more = fresh(HOUR_MS, 0);
+	join(w.more);
+	w.sub = fresh(HOUR_MS, 0);
+	attach_refused();
+}
+
 static void poll_and_publish(void)
 {
 	tap_poll_now(w.sub, POLLIN);
@@ -672,6 +681,8 @@ static const struct race races[] = {
 	  publish_full, leave_sub, block, all_gone, 1, 0 },
 	{ "evict, as it is held again", "evict",
 	  full_and_held, block_now, hold_again, all_gone, 1, 0 },
+	{ "evict what is held, and its name is used again", "hold_work",
+	  full_and_held, block_now, name_twice, NULL, 1, 0 },
 	{ "evict, as the writer goes", "evict",
 	  publish_full, block_now, leave_pub, NULL, 0, 0 },
 	{ "evict, and linger", "evict",
