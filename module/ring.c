@@ -24,14 +24,21 @@
 
 static struct lock_class_key weir_inbox_lock_key;
 
+/* Pages that are freed before others may run. */
+#define WEIR_FREE_PAGES	256
+
 static void weir_ring_free_pages(struct weir_ring *ring)
 {
 	unsigned int i;
 
 	if (ring->view.data)
 		vunmap(ring->view.data);
-	for (i = 0; i < ring->nr_pages; i++)
+	for (i = 0; i < ring->nr_pages; i++) {
 		put_page(ring->pages[i]);
+		/* a ring of 1 GiB has 2^18 of them */
+		if (i % WEIR_FREE_PAGES == 0)
+			cond_resched();
+	}
 	kvfree(ring->pages);
 	if (ring->head_page)
 		put_page(ring->head_page);
