@@ -175,6 +175,7 @@ bool guarded(void (*touch)(void *arg), void *arg);
 void map_drop(struct map *m);
 
 /* process.c */
+void die_with(pid_t parent);
 void tunables_init(void);
 void tunables_reset(void);
 void tunables_restore(void);

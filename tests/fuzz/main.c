@@ -6,7 +6,7 @@
  *             [--coverage FILE] [--log]
  *   weir-fuzz --run FILE [--times N]
  *
- * As root, with weir loaded. User 0 is root, the others have uids of their own,
+ * As root, with weir loaded, on a kernel with KCOV. User 0 is root, the others have uids of their own,
  * every fourth in a user and network namespace of its own; all the others share
  * one, which is renewed every few seconds, so that everything in it ends while
  * it is in use. The verdict is TAP.
@@ -38,6 +38,7 @@
 #define CALL_MS		60000	/* no call may last longer */
 #define END_MS		240000	/* everything is gone by then */
 #define PER_PROCESS	200	/* sequences that one process runs */
+#define PLACES_MIN	1000	/* that a run reaches, however short */
 #define REPLAY_MAX	(1U << 22) /* sequences of a user, with --kept */
 
 /**
@@ -202,11 +203,11 @@ static void processes(void)
 	struct user *u = &users[me];
 
 	for (;;) {
-		pid_t pid = fork();
+		pid_t parent = getpid(), pid = fork();
 		int status = 0, i;
 
 		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			die_with(parent);
 			u->thread = gettid();
 			run_signals();
 			kcov_begin();
@@ -232,11 +233,11 @@ static void map_id(const char *file, unsigned int from)
 	write_file(file, text);
 }
 
-static void user_begin(void)
+static void user_begin(pid_t parent)
 {
 	unsigned int uid = UID_FIRST + me;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	die_with(parent);
 	kcov_open();
 	if (!me)
 		return;
@@ -252,23 +253,24 @@ static void user_begin(void)
 		map_id("/proc/self/uid_map", uid);
 		map_id("/proc/self/gid_map", uid);
 	}
-	/* new credentials have cleared it */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* new credentials have cleared the signal */
+	die_with(parent);
 }
 
 /* The users in a network namespace of theirs; ends when it is killed. */
-static void arena(void)
+static void arena(pid_t parent)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	die_with(parent);
 	if (unshare(CLONE_NEWNET) ||
 	    socketpair(AF_UNIX, SOCK_DGRAM, 0, fuzz_pass)) {
 		perror("weir-fuzz: a namespace");
 		_exit(2);
 	}
+	parent = getpid();
 	for (me = 0; me < conf.users; me++) {
 		if (fork())
 			continue;
-		user_begin();
+		user_begin(parent);
 		processes();
 	}
 	for (;;)
@@ -363,11 +365,11 @@ static bool fuzz(void)
 
 	while (now_ms() < end && !hangs && !complaint()) {
 		int64_t over = now_ms() + ARENA_MS;
-		pid_t pid = fork();
+		pid_t parent = getpid(), pid = fork();
 		unsigned int i;
 
 		if (!pid)
-			arena();
+			arena(parent);
 		if (over > end)
 			over = end;
 		while (now_ms() < over && !hangs) {
@@ -550,6 +552,13 @@ static void verdict(bool returned, long long before)
 	result(i == conf.users, "no process of the fuzzer broke");
 	if (i < conf.users)
 		printf("# user %u: signal %d\n", i, users[i].crashed);
+	for (i = 0; i < conf.users && users[i].calls; i++)
+		;
+	result(i == conf.users, "every user has made calls");
+	snprintf(words, sizeof(words),
+		 "more than %d places of the module were reached: %u",
+		 PLACES_MIN, coverage_count(cov));
+	result(coverage_count(cov) > PLACES_MIN, words);
 	check_end(before);
 	show_times();
 	printf("# %llu sequences, %llu kept; %u places of the module reached\n",

@@ -105,15 +105,23 @@ static void nap(uint64_t us)
 	nanosleep(&ts, NULL);
 }
 
+/* In a child: ends with its parent, also when that has ended already. */
+void die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+}
+
 /* The child goes on with the next steps, and so does the parent. */
 static void run_fork(struct state *s, const uint64_t *a)
 {
 	struct itimerval often = { { 0, 20000 }, { 0, 20000 } };
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid)
 		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	die_with(parent);
 	setitimer(ITIMER_REAL, &often, NULL);
 	switch (a[0]) {
 	case 0:
