@@ -442,7 +442,8 @@ static int hostile(void *arg)
 /* Publishes numbered messages; a hostile reader must not stop it for long. */
 static int good_publisher(void *arg)
 {
-	struct weir_config c = { .ring_bytes = 64 << 10, .evict_ms = 5000 };
+	/* longer than an honest reader of a slow machine does nothing */
+	struct weir_config c = { .ring_bytes = 64 << 10, .evict_ms = 50000 };
 	unsigned char data[400];
 	struct weir *w;
 	uint64_t n = 0;
