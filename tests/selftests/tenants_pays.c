@@ -13,6 +13,9 @@
 #define GROUP		"tenants_pays"
 #define PUBLISHES	30
 #define JOIN_NOW	64	/* subscribers that bind joins itself */
+#define SUBSCRIBERS	2000
+#define EACH_BYTES	(64 << 10) /* a subscriber takes less */
+#define PEAK_MAX	(1 << 20) /* bytes, more beside many than beside 8 */
 
 /**
  * struct stage - what the processes share
@@ -83,7 +86,7 @@ static int publisher(void *arg)
 static int subscribers(void *arg)
 {
 	struct stage *s = arg;
-	struct rlimit most = { 4096, 4096 };
+	struct rlimit most = { SUBSCRIBERS + 64, SUBSCRIBERS + 64 };
 	int *fd = calloc(s->want, sizeof(*fd));
 	char buf[16];
 	long i, left;
@@ -123,6 +126,16 @@ static int subscribers(void *arg)
 	return 0;
 }
 
+/* As many as a quarter of the free memory has room for. */
+static long subscribers_wanted(void)
+{
+	long room = sysconf(_SC_AVPHYS_PAGES) / 4 *
+		    (sysconf(_SC_PAGESIZE) / 1024) / (EACH_BYTES / 1024);
+	long want = tap_scale(SUBSCRIBERS, 200);
+
+	return want > SUBSCRIBERS ? SUBSCRIBERS : want < room ? want : room;
+}
+
 static pid_t in_group(uid_t uid, int (*fn)(void *), void *arg)
 {
 	pid_t pid;
@@ -148,6 +161,7 @@ int main(void)
 {
 	struct stage *s = tap_shared(sizeof(*s));
 	unsigned long long few, many;
+	long long peak_few, peak_many;
 	pid_t victim, attacker;
 
 	tap_family();
@@ -156,16 +170,18 @@ int main(void)
 		tap_skip_all("needs root");
 	if (tenant_cgroup(GROUP, 6 << 20))
 		tap_skip_all("no memory cgroups");
-	s->want = tap_scale(900, 200);
+	s->want = subscribers_wanted();
 	victim = in_group(TENANT_VICTIM, publisher, s);
 	measure(s, NONE, "binds beside no subscribers");
 	attacker = tenant_start(TENANT_ATTACKER, subscribers, s);
 	if (!tap_until(shared_int(&s->ready) == 1))
 		tap_bail("no subscribers");
 	measure(s, FEW, "binds beside a few");
+	peak_few = tenant_cgroup_read(GROUP, "memory.peak");
 	if (!tap_until(shared_int(&s->ready) == 2))
 		tap_bail("not all subscribers");
 	measure(s, MANY, "binds beside many");
+	peak_many = tenant_cgroup_read(GROUP, "memory.peak");
 	tap_is(tap_wait(attacker), 0, "the subscribers end well");
 	tap_is(tap_wait(victim), 0, "the publisher is not killed");
 	tap_is(s->got + s->told, s->want,
@@ -177,6 +193,9 @@ int main(void)
 	       "nobody is killed in the publisher's cgroup");
 	tap_is(tenant_cgroup_event(GROUP, "max"), 0,
 	       "nothing of its cgroup's was short");
+	tap_ok(peak_few > 0 && peak_many - peak_few <= PEAK_MAX,
+	       "beside %ld subscribers the publisher's cgroup takes at most %d bytes more than beside 8: %lld",
+	       s->want, PEAK_MAX, peak_many - peak_few);
 	/* eight subscribers are an eighth of those that bind joins itself */
 	few = tenant_quantile(&s->meter, FEW, 500);
 	many = tenant_quantile(&s->meter, MANY, 500);
