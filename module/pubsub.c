@@ -618,7 +618,7 @@ static void weir_leave_pattern(struct weir_sock *ws)
 		spin_unlock(&ws->rlock);
 		weir_uncharge(&ws->pattern_charge);
 		list_del_init(&ws->pattern_link);
-		ws->pattern = NULL;
+		WRITE_ONCE(ws->pattern, NULL);
 		if (list_empty(&pattern->subscribers)) {
 			weir_trie_set_item(pattern->node, NULL);
 			weir_trie_remove(&ws->wn->patterns, pattern->node);
@@ -706,7 +706,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	spin_lock(&ws->rlock);
 	ws->sub_seq = ++wn->seq;
 	spin_unlock(&ws->rlock);
-	ws->pattern = item;
+	WRITE_ONCE(ws->pattern, item);
 	list_add_tail(&ws->pattern_link, &item->subscribers);
 	return 0;
 }

@@ -154,7 +154,7 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 		xa_release(&ws->ids, rd->id);
 	} else if (rd->id != WEIR_ID_INBOX) {
 		list_add_tail(&rd->sock_link, &ws->readers);
-		ws->nreaders++;
+		WRITE_ONCE(ws->nreaders, ws->nreaders + 1);
 	}
 	spin_unlock(&ws->rlock);
 	if (!shown)
@@ -506,7 +506,7 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
 	}
 	spin_lock(&ring->lock);
 	if (!list_empty(&rd->ring_link)) {
-		ring->keeper = rd;
+		WRITE_ONCE(ring->keeper, rd);
 		weir_delayed_requeue(weir_wq, &rd->hold, delay, &rd->ref);
 	}
 	spin_unlock(&ring->lock);
@@ -568,7 +568,7 @@ static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 	spin_lock(&ws->rlock);
 	if (!list_empty(&rd->sock_link)) {
 		list_del_init(&rd->sock_link);
-		ws->nreaders--;
+		WRITE_ONCE(ws->nreaders, ws->nreaders - 1);
 	}
 	shown = xa_cmpxchg(&ws->ids, rd->id, rd, NULL, 0) == rd;
 	spin_unlock(&ws->rlock);

@@ -682,7 +682,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	ring->owner_mapping = NULL;
 	mutex_unlock(&ring->slot_lock);
 	spin_lock(&ring->lock);
-	ring->owner = NULL;
+	WRITE_ONCE(ring->owner, NULL);
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 	WRITE_ONCE(status->wake_pos, U64_MAX);
 	spin_unlock(&ring->lock);
@@ -739,9 +739,9 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
 	spin_lock(&ring->lock);
-	ring->owner = ws;
+	WRITE_ONCE(ring->owner, ws);
 	swap(ring->pid, pid);
-	ring->evict_ms = ws->evict_ms;
+	WRITE_ONCE(ring->evict_ms, ws->evict_ms);
 	ring->linger_ms = ws->linger_ms;
 	WRITE_ONCE(status->state, WEIR_STATE_OPEN);
 	spin_unlock(&ring->lock);

@@ -397,7 +397,7 @@ void weir_route_tidy(struct weir_route *route)
 	lockdep_assert_held(&wn->lock);
 	weir_plan_publish(route, NULL);
 	rcu_assign_pointer(path->route, NULL);
-	route->path = NULL;
+	WRITE_ONCE(route->path, NULL);	/* weir_refused() looks */
 	weir_uncharge(&route->charge);
 	weir_route_mark(path);
 	weir_path_put(path);
