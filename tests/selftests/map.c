@@ -417,6 +417,34 @@ static void outlives(void)
 	raw_unmap(&in);
 }
 
+/* A stream is detached, and its publisher goes, while it is mapped. */
+static void detached(void)
+{
+	int p = raw_publisher(SOCK_RDM, "/map/detached", RING);
+	int s = raw_subscriber(SOCK_RDM, "/map/detached");
+	long long rings = sysval("stats/rings");
+	struct weir_ring_view v;
+	struct weir_ring_rec rec;
+	struct raw_map in;
+	__u64 pos;
+
+	need(!raw_map(s, WEIR_ID_STREAM, &in), "stream");
+	need(write(p, "kept", 4) == 4, "write");
+	need(!ioctl(s, WEIR_IOC_DETACH, WEIR_ID_STREAM), "detach");
+	close(p);
+	v = raw_view(&in);
+	pos = in.cursor->pos;
+	check(weir_ring_peek(&v, &pos, &rec) == 1 && rec.len == 4 &&
+	      !memcmp(rec.payload, "kept", 4),
+	      "a mapping outlives its stream and the publisher");
+	check(sysval("stats/rings") == rings,
+	      "and the ring is there for as long as it is mapped");
+	in.cursor->pos = ~0ULL;
+	raw_unmap(&in);
+	check(soon(sysval("stats/rings") == rings - 1), "and no longer");
+	close(s);
+}
+
 /* The owner reads all cursor pages while readers come and go. */
 static struct raw_map slots_out;
 static int slots_stop;
@@ -544,11 +572,12 @@ int main(void)
 	shapes(&out, "outbox");
 	shapes(&in, "stream");
 	shapes(&inbox, "inbox");
+	/* advice may keep a mapping from a child, too */
+	fork_has_none(&out, "outbox");
+	fork_has_none(&in, "stream");
 	advice(&out, "outbox");
 	advice(&in, "stream");
 	advice(&inbox, "inbox");
-	fork_has_none(&out, "outbox");
-	fork_has_none(&in, "stream");
 	one_writer(p, WEIR_ID_OUTBOX, &out, "outbox");
 	one_writer(s, WEIR_ID_STREAM, &in, "stream");
 	twice(&out);
@@ -559,6 +588,7 @@ int main(void)
 	close(p);
 	close(s);
 	outlives();
+	detached();
 	slots();
 	all_zero();
 	check_counters(&before);
