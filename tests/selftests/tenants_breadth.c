@@ -34,7 +34,7 @@ static long leaves, middles, sockets;
 struct found {
 	int built, go, done;
 	uint32_t reason;
-	int err[4];
+	int err[6];
 	long edges[4];
 	uint64_t wide_ns, one_ns;
 	long delivered;
@@ -133,6 +133,11 @@ static void build_down(int fd)
 				     name("chain", k + 1, 0));
 	found->edges[2] = k - 1;
 	found->err[3] = edge(fd, name("chain", 2, 0), name("chain", 0, 0));
+	/* circles that are shorter than a chain may be */
+	if (edge(fd, name("two", 0, 0), name("two", 1, 0)))
+		_exit(4);
+	found->err[4] = edge(fd, name("two", 1, 0), name("two", 0, 0));
+	found->err[5] = edge(fd, name("one", 0, 0), name("one", 0, 0));
 }
 
 /*
@@ -286,6 +291,8 @@ int main(void)
 	tap_ok(found->err[2] == ELOOP && found->edges[2] == 4,
 	       "and when it is too long");
 	tap_is(found->err[3], ELOOP, "a circle is refused");
+	tap_is(found->err[4], ELOOP, "a circle of two routes is refused");
+	tap_is(found->err[5], ELOOP, "a route behind itself is refused");
 	tap_is(found->delivered, 8,
 	       "of 256 targets of which one takes a message, that one gets it");
 
