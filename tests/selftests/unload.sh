@@ -71,6 +71,9 @@ done
 ok $bad "$round rounds with streams that linger and cursors that are held ($bad)"
 
 # a family of somebody else: 1 is AF_UNIX
+# by which the kernel would load it for a socket() of anybody's
+! grep -aq 'alias=' "$ko"
+ok $? "the module has no alias by which a socket call loads it"
 insmod "$ko" family=1 2>/dev/null
 [ $? != 0 ]
 ok $? "a family that is taken is refused"
