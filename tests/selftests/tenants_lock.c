@@ -189,13 +189,30 @@ static int servers(int me)
 	return 0;
 }
 
-/* One call that changes a route again and again. */
+/* Changes in calls as large as they may be; whether all are done. */
+static bool change(int fd, const struct weir_route_op *ops, int n)
+{
+	static uint32_t most = WEIR_OPS_MAX;
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(*ops),
+	};
+
+	for (; n > 0; n -= (int)ctl.count, ops += ctl.count) {
+		ctl.ops = (uintptr_t)ops;
+		ctl.count = most < (uint32_t)n ? most : (uint32_t)n;
+		while (ioctl(fd, WEIR_IOC_CONTROL, &ctl)) {
+			if (errno != E2BIG || ctl.count == 1)
+				return false;
+			ctl.count = most = ctl.count / 2;
+		}
+	}
+	return true;
+}
+
+/* Changes one route again and again. */
 static int controls(int me)
 {
 	static struct weir_route_op *ops;
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(*ops), .count = TARGETS,
-	};
 	int fd = tap_socket(SOCK_RDM), i, err;
 
 	if (!ops) {
@@ -212,15 +229,12 @@ static int controls(int me)
 				 "/lock/behind/%d/%d", me,
 				 i < TARGETS ? i : TARGETS - 1);
 		}
-		ctl.ops = (uintptr_t)ops;
-		if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+		if (!change(fd, ops, TARGETS))
 			return 11;
 		for (i = 0; i < TARGETS; i++)
 			ops[i] = ops[changes - 1];
 	}
-	ctl.ops = (uintptr_t)ops;
-	ctl.count = changes;
-	err = ioctl(fd, WEIR_IOC_CONTROL, &ctl) ? 12 : 0;
+	err = change(fd, ops, changes) ? 0 : 12;
 	close(fd);
 	return err;
 }
