@@ -28,7 +28,7 @@
 
 /*
  * A user's share of a round, in bytes of ring; a port that had something as so
- * many, and the work for it as weir_route_poll() says.
+ * many, and looks at targets as weir_route_poll() says.
  */
 #define WEIR_POLL_BYTES		SZ_32K
 #define WEIR_POLL_LOOK		SZ_4K
@@ -55,6 +55,7 @@ struct weir_poll_user {
  * @lock: guards @ports and @broken, and rounds through them.
  * @wanted: somebody waits for @lock; poll_lock.
  * @round: through the ports; the thread's.
+ * @turned: round in which the list of ports was turned last; likewise.
  * @ports: by weir_port.poll_link; the one that is next in turn is the first.
  * @broken: ports whose outbox is broken; by the same.
  * @nports: how many in both; poll_lock.
@@ -68,6 +69,7 @@ struct weir_poller {
 	struct mutex		lock;
 	bool			wanted;
 	u32			round;
+	u32			turned;
 	struct list_head	ports;
 	struct list_head	broken;
 	u32			nports;
@@ -133,6 +135,29 @@ static __always_inline u32 weir_poll_used(const struct weir_poller *p,
 }
 
 /*
+ * A port has to wait for its user's next share: the first of them is the first in
+ * the list then. Those that had been looked at come once more in this round.
+ */
+static noinline void weir_poller_passes(struct weir_poller *p,
+					struct weir_port *port)
+{
+	if (p->turned == p->round)
+		return;
+	p->turned = p->round;
+	list_move_tail(&p->ports, &port->poll_link);
+}
+
+/**
+ * weir_poll_took() - a polled message has taken more than its bytes
+ * @port: whose; its thread routes it.
+ * @bytes: of its user's share.
+ */
+void weir_poll_took(struct weir_port *port, u32 bytes)
+{
+	port->poll_user->used += bytes;
+}
+
+/*
  * One look at each port, and a stretch of each that has something, as far as its
  * user's share goes: the next round begins with the first that has had none for
  * that. Ends early when somebody waits for the lock. Returns whether any message
@@ -141,7 +166,6 @@ static __always_inline u32 weir_poll_used(const struct weir_poller *p,
  */
 static __always_inline bool weir_poller_round(struct weir_poller *p)
 {
-	struct list_head *next = NULL;
 	struct weir_poll_user *u;
 	struct weir_port *port;
 	bool busy = false;
@@ -156,14 +180,15 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 		u = port->poll_user;
 		used = weir_poll_used(p, u);
 		if (unlikely(used >= WEIR_POLL_BYTES)) {
-			next = next ?: &port->poll_link;
-			if (unlikely(READ_ONCE(p->wanted)))
+			weir_poller_passes(p, port);
+			if (READ_ONCE(p->wanted))
 				break;
 			continue;
 		}
-		used += WEIR_POLL_LOOK + weir_route_poll(port, pos);
+		u->used = used + WEIR_POLL_LOOK;
+		weir_route_poll(port, pos);
 		moved = READ_ONCE(port->pos) - pos;
-		u->used = used + (u32)moved;
+		u->used += (u32)moved;
 		if (likely(moved)) {
 			busy = true;
 		} else if (!weir_ring_live(port->outbox)) {
@@ -171,8 +196,6 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 			break;
 		}
 	}
-	if (unlikely(next))
-		list_move_tail(&p->ports, next);
 	return busy;
 }
 

@@ -17,7 +17,7 @@
 
 #include "request.h"
 
-/* A look at a target takes as long as the copy of so many bytes. */
+/* A look at a target counts as so many bytes of a polled user's share. */
 #define WEIR_LOOK_BYTES	8
 
 /* Looks at a lock that is taken, before whoever wants it sleeps. */
@@ -593,21 +593,16 @@ void weir_route_turn(struct weir_port *port)
  *
  * One stretch, unless somebody else is at it, or it waits for room. What takes
  * long is left to a worker of the user.
- *
- * Return: the looks at targets that it has taken, as bytes that take as long.
  */
-u32 weir_route_poll(struct weir_port *port, u64 pos)
+void weir_route_poll(struct weir_port *port, u64 pos)
 {
-	u32 took = 0;
-
 	if (!weir_run_trylock(&port->run_lock))
-		return 0;
+		return;
 	/* its socket is there: it would not be polled otherwise */
 	if (likely(!port->walk.waits) && !weir_route_alone(port, pos) &&
 	    !weir_route_none(port)) {
 		weir_route_walk(port, port->pos + 1, WEIR_WALK_POLL);
-		took = port->run.looks * WEIR_LOOK_BYTES;
+		weir_poll_took(port, port->run.looks * WEIR_LOOK_BYTES);
 	}
 	weir_run_unlock(port);
-	return took;
 }

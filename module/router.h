@@ -20,6 +20,7 @@
  *
  * Lock order, between those of weir.h
  *   1 lock_sock
+ *   1a weir_user.turn          one user's changes of routes at a time
  *   2 weir_net.lock            routes, targets, plans
  *   2a poll_lock, then weir_poller.lock (poller.c)
  *   2b weir_port.run_lock      one walk of an outbox at a time
@@ -730,7 +731,7 @@ void weir_route_begin(struct weir_port *port, enum weir_walker walker);
 void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port);
 void weir_route_turn(struct weir_port *port);
-u32 weir_route_poll(struct weir_port *port, u64 pos);
+void weir_route_poll(struct weir_port *port, u64 pos);
 void weir_route_last(struct weir_port *port);
 
 /* --- request.c --- */
@@ -754,6 +755,7 @@ void weir_named_record(const struct weir_ring_rec *rec,
 void weir_poll_join(struct weir_port *port);
 void weir_poll_leave(struct weir_port *port);
 void weir_poll_kick(struct weir_port *port);
+void weir_poll_took(struct weir_port *port, u32 bytes);
 int weir_poll_set(const struct cpumask *cpus);
 int weir_poll_show(char *buf);
 
