@@ -202,6 +202,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 		new->table = users;
 		new->uid = uid;
 		refcount_set(&new->refs, 1);
+		mutex_init(&new->turn);
 		weir_holdings_init(&new->held);
 	}
 }

@@ -29,6 +29,7 @@
 #include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/hashtable.h>
+#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -95,6 +96,8 @@ struct weir_users {
  * @patience: of services that wait for its inboxes, in all namespaces.
  * @fence_at: nanoseconds: when the user's allowance of barriers on other CPUs is
  *	whole again; see weir_account_may_fence(). Changed by compare-and-swap.
+ * @turn: whoever makes changes under weir_net.lock that take long; taken before
+ *	it. So one user's threads have one place in its queue, not one each.
  */
 struct weir_user {
 	struct hlist_node	link;
@@ -105,6 +108,7 @@ struct weir_user {
 	struct weir_holdings	held;
 	struct weir_patience	patience;
 	atomic64_t		fence_at;
+	struct mutex		turn;
 };
 
 /**
@@ -184,6 +188,12 @@ static inline u64 weir_held(const struct weir_holdings *held,
 static inline kuid_t weir_account_user(const struct weir_account *a)
 {
 	return a->users[0]->uid;
+}
+
+/* The turn of an account's user: see struct weir_user. */
+static inline struct mutex *weir_account_turn(const struct weir_account *a)
+{
+	return &a->users[0]->turn;
 }
 
 /* A user may have a barrier on other CPUs so often, and so many at once. */

@@ -755,9 +755,11 @@ static int weir_control_apply(struct weir_changes *c,
 			};
 		c->n = 0;
 		c->lacks = false;
+		mutex_lock(weir_account_turn(c->ws->account));
 		mutex_lock(&c->ws->wn->lock);
 		err = weir_control_ops(c, ops, count, failed);
 		mutex_unlock(&c->ws->wn->lock);
+		mutex_unlock(weir_account_turn(c->ws->account));
 		if (c->lacks)
 			err = weir_control_once(c, ops, count, failed);
 	} while (c->lacks ? !err : weir_prime(c->ws, err, bytes, &tries));
