@@ -24,6 +24,9 @@
 
 static struct lock_class_key weir_inbox_lock_key;
 
+/* A stream whose publisher has gone lives so long for those that join it. */
+#define WEIR_RING_END_JIFFIES	HZ
+
 /* Pages that are freed before others may run. */
 #define WEIR_FREE_PAGES	256
 
@@ -592,9 +595,8 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 }
 
 /*
- * Ends the stream, or has it end when a worker has joined its subscribers, and at
- * the latest when the time is over for which the first position is held for them.
- * So what was published reaches them, and the publisher waits for none of them.
+ * Ends the stream, or has it end when a worker has joined its subscribers, and
+ * after a second at the latest. So what was published reaches them, and the publisher waits for none of them.
  * Under weir_net.lock; returns as weir_ring_end().
  */
 static bool weir_ring_end_joined(struct weir_ring *ring,
@@ -603,7 +605,6 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 	struct weir_status *status = weir_ring_status(ring);
 	bool late, first = false;
 	u64 tail = 0;
-	long left;
 	u32 seq;
 
 	lockdep_assert_held(&ring->wn->lock);
@@ -616,10 +617,9 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 		first = true;
 		ring->closing = true;
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
-		ring->linger_end = ring->keeper->hold_end;
-		left = ring->linger_end - jiffies;
-		weir_delayed_queue(weir_wq, &ring->expire, max(left, 0L),
-				   &ring->ref);
+		ring->linger_end = jiffies + WEIR_RING_END_JIFFIES;
+		weir_delayed_queue(weir_wq, &ring->expire,
+				   WEIR_RING_END_JIFFIES, &ring->ref);
 	}
 	spin_unlock(&ring->lock);
 	if (first)
