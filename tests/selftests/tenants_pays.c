@@ -19,7 +19,7 @@
 
 /**
  * struct stage - what the processes share
- * @meter: the publisher's binds, by phase.
+ * @meter: what the publisher's binds take of a processor, by phase.
  * @want: subscribers.
  * @ready: they subscribe.
  * @phase: what the publisher is to measure next, from 1 on.
@@ -46,6 +46,15 @@ static int shared_int(int *p)
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
+/* Processor time of this thread, which is what it pays; in nanoseconds. */
+static uint64_t spent_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 /* The victim: binds again and again, and publishes once at the end. */
 static int publisher(void *arg)
 {
@@ -63,10 +72,10 @@ static int publisher(void *arg)
 			if (tap_setopt(fd, WEIR_SO_RING_BYTES, 4096))
 				return 3;
 			snprintf(path, sizeof(path), "/pays/%d/%d", phase, i);
-			begin = tenant_now_ns();
+			begin = spent_ns();
 			if (tap_bind(fd, path))
 				return 4;
-			tenant_note(&s->meter, tenant_now_ns() - begin, 1);
+			tenant_note(&s->meter, spent_ns() - begin, 1);
 			if (phase == MANY && i == PUBLISHES - 1)
 				break;
 			close(fd);
@@ -200,9 +209,9 @@ int main(void)
 	few = tenant_quantile(&s->meter, FEW, 500);
 	many = tenant_quantile(&s->meter, MANY, 500);
 	tap_ok(many <= 12 * few,
-	       "a bind beside %ld subscribers takes at most 12 times as long as beside 8",
+	       "a bind beside %ld subscribers takes at most 12 times the processor time of one beside 8",
 	       s->want);
-	tap_diag("median bind: %llu us beside 8, %llu us beside %ld", few / 1000,
+	tap_diag("median bind: %llu us of a processor beside 8, %llu us beside %ld", few / 1000,
 		 many / 1000, s->want);
 	rmdir(TENANT_CGROUPS "/" GROUP);
 	tap_ok(tap_until(!tap_stat("stats/readers")), "all cursors are gone");
