@@ -169,8 +169,8 @@ void weir_call_lost(struct weir_port *port, struct weir_call *call,
  * @call: sent, or waiting to be sent again.
  * @route: told to the counters; NULL: that of the target that has it.
  * @reason: told to the caller; WEIR_REASON_CLOSED: it is the caller that goes.
- * @guard: likewise.
- * @wait_ns: likewise.
+ * @guard: told to the caller, too.
+ * @wait_ns: told to the caller, too.
  *
  * The caller's readers are woken by somebody else.
  */

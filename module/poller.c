@@ -55,7 +55,8 @@ struct weir_poll_user {
  * @lock: guards @ports and @broken, and rounds through them.
  * @wanted: somebody waits for @lock; poll_lock.
  * @round: through the ports; the thread's.
- * @turned: round in which the list of ports was turned last; likewise.
+ * @turned: round in which the list of ports was turned last; the
+ *	thread's.
  * @ports: by weir_port.poll_link; the one that is next in turn is the first.
  * @broken: ports whose outbox is broken; by the same.
  * @nports: how many in both; poll_lock.

@@ -4,7 +4,7 @@
  * harm when they are done twice.
  *
  * Each wait is twice as long as the one before, up to a limit, and its second
- * half is random, lest those that were refused together come back together
+ * half is random: those that were refused together do not come back together
  * ("equal jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture
  * Blog, 2015).
  *

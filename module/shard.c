@@ -37,7 +37,7 @@ static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 		if (may && !test_bit(i, may))
 			continue;
 		score = weir_shard_score(bucket, ids[i]);
-		/* of equals the smaller identity, lest order matter */
+		/* of equals the smaller identity, so that order does not matter */
 		if (who == WEIR_SHARD_NONE || score > best ||
 		    (score == best && ids[i] < ids[who])) {
 			best = score;

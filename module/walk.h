@@ -245,7 +245,7 @@ static __always_inline void weir_parcel_copy_small(void *to, const void *from,
 		t[5] = READ_ONCE(f[5]);
 		t[6] = READ_ONCE(f[6]);
 		t[7] = READ_ONCE(f[7]);
-		/* lest the end be computed before, and the rest after */
+		/* the end is not computed before, and the rest after */
 		OPTIMIZER_HIDE_VAR(len);
 	}
 	if (!len)
@@ -401,7 +401,7 @@ static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
 		weir_wake_readers(inbox);
 }
 
-/* The owner of an outbox, if it waits for space; likewise. */
+/* The same for the owner of an outbox that waits for space. */
 static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
 {
 	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)

@@ -799,46 +799,6 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 		      const struct weir_account *account, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
 
-/* Space for @n records that is known to be there; as weir_inbox_claim(). */
-static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
-					    u32 n, u64 *pos, u32 *seq)
-{
-	struct weir_post *post = &inbox->post;
-
-	*pos = post->pos;
-	*seq = post->seq;
-	post->pos += total;
-	post->seq += n;
-	WRITE_ONCE(inbox->view.head->claim,
-		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
-	smp_wmb();						/* (A) */
-}
-
-/**
- * weir_inbox_claim() - take space for a record in an inbox
- * @inbox: the ring, under its post.lock.
- * @total: bytes, from weir_ring_need().
- * @keep: bytes that must stay free behind it.
- * @pos: out: the record's position.
- * @seq: out: its record count, low 32 bits.
- *
- * Return: false when there is no room, or no socket any more. A cursor that
- * lies leaves no room: that harms its own socket only.
- */
-static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
-				    u64 keep, u64 *pos, u32 *seq)
-{
-	struct weir_post *post = &inbox->post;
-
-	if (unlikely(post->limit - post->pos < total + keep)) {
-		weir_inbox_look(inbox, total);
-		if (post->limit - post->pos < total + keep)
-			return false;
-	}
-	weir_inbox_take(inbox, total, 1, pos, seq);
-	return true;
-}
-
 /* --- path.c --- */
 bool weir_sock_admin(const struct weir_sock *ws);
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
