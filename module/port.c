@@ -158,24 +158,26 @@ static void weir_port_scan(struct weir_port *port, u64 now)
 	port->timer_ns = min(port->timer_ns, port->scan_ns);
 }
 
+/* Calls that are passed over for one that need not wait as they do. */
+#define WEIR_RETRY_LOOKS	1024
+
 /*
  * Takes the call that is due first out of the queue, but for those by a handle
- * that waits, of @left that may be looked at. NULL: there is none.
+ * that waits. NULL: there is none.
  */
-static struct weir_call *weir_port_retry_due(struct weir_port *port, u32 held,
-					     u32 *left)
+static struct weir_call *weir_port_retry_due(struct weir_port *port, u32 held)
 {
 	struct weir_post *post = &port->inbox->post;
-	struct weir_call *call = NULL;
+	u32 left = WEIR_RETRY_LOOKS;
+	struct weir_call *call;
 	struct rb_node *at;
 
 	spin_lock(&post->lock);
 	at = rb_first_cached(&port->calls.retries);
-	for (; at && *left; at = rb_next(at)) {
+	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call, retry);
 		if (call->sent_ns > port->run.now_ns)
 			break;
-		--*left;
 		if (call->handle == held)
 			continue;
 		/* only we end a call that waits to be sent, so it stays */
@@ -196,15 +198,16 @@ static bool weir_port_retries_some(struct weir_port *port, u32 held)
 {
 	struct weir_post *post = &port->inbox->post;
 	struct weir_run *run = &port->run;
-	u32 left = WEIR_RUN_MESSAGES;
 	struct weir_call *call;
 	u64 bytes = 0;
 	bool waits;
+	u32 n;
 
-	while (bytes < WEIR_RUN_BYTES && run->looks <= WEIR_LOOKS_MAX) {
-		call = weir_port_retry_due(port, held, &left);
+	for (n = 0; n < WEIR_RUN_MESSAGES && bytes < WEIR_RUN_BYTES &&
+		    run->looks <= WEIR_LOOKS_MAX; n++) {
+		call = weir_port_retry_due(port, held);
 		if (!call)
-			return !held && !left;
+			return false;
 		if (!weir_route_again(port, call)) {
 			bytes += run->each;
 			/* the next one has not been called */
@@ -236,8 +239,9 @@ static bool weir_port_retry_waits(struct weir_port *port)
 	struct weir_call *call;
 	bool waits;
 
-	/* one that is called in time */
-	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
+	/* one that is called in time, and need not look by itself */
+	if (!w->waits || w->look_ns || READ_ONCE(w->inbox->post.granted) ||
+	    list_empty_careful(&w->link))
 		return false;
 	spin_lock(&post->lock);
 	call = weir_calls_find(&port->calls, port->retry_name);
@@ -252,7 +256,7 @@ static bool weir_port_retry_waits(struct weir_port *port)
  */
 static u64 weir_port_retry_ns(struct weir_port *port, u64 now)
 {
-	u32 left = WEIR_RUN_MESSAGES;
+	u32 left = WEIR_RETRY_LOOKS;
 	struct weir_call *call;
 	struct rb_node *at;
 

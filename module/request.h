@@ -237,6 +237,7 @@ static __always_inline bool weir_port_reserve_some(struct weir_port *port,
 	if (port->answers + n < least)
 		n = 0;
 	post->kept += n;
+	weir_inbox_looked(post);
 	weir_calls_refill(&port->calls);
 	spin_unlock(&post->lock);
 	port->answers += n;

@@ -40,6 +40,9 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+	/* an answer that fits what is kept for it anyway */
+	if (!w->granted)
+		return;
 	w->called_ns = ktime_get_ns();
 	inbox->post.kept += w->granted;
 	inbox->post.granted += w->granted;
@@ -283,10 +286,11 @@ void weir_waiter_look(struct weir_waiter *w)
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
-	if (w->look_ns)
+	/* what is kept for others may have been so for too long */
+	if (w->look_ns || inbox->post.granted)
 		weir_ports_resume(inbox);
 	w->again = w->granted;
-	if (w->granted)
+	if (!list_empty(&w->called))
 		weir_waiter_ungrant(inbox, w);
 	spin_unlock(&inbox->post.lock);
 	if (ktime_get_ns() >= w->look_ns)
@@ -339,7 +343,7 @@ void weir_waiter_done(struct weir_waiter *w)
 	first = inbox->post.waiting.next == &w->link;
 	if (!list_empty(&w->link))
 		weir_waiter_del(inbox, w, false);
-	if (w->granted)
+	if (!list_empty(&w->called))
 		weir_waiter_ungrant(inbox, w);
 	if (!first)
 		weir_ports_resume(inbox);

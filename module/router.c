@@ -12,6 +12,7 @@
  *
  * Process context.
  */
+#include <linux/completion.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
@@ -496,15 +497,15 @@ static noinline void weir_route_resume(struct weir_port *port)
 }
 
 /* A walk of a ring at most; see weir_route_run(). */
-static __always_inline void weir_route_owned(struct weir_port *port,
-					     enum weir_walker walker)
+static __always_inline void weir_route_owned(struct weir_port *port)
 {
 	if (unlikely(port->walk.inbox) ||
 	    unlikely(weir_calls_retrying(&port->calls)))
 		weir_route_resume(port);
 	if (!weir_route_alone(port, ~0ULL) && !weir_route_none(port) &&
 	    weir_route_walk(port, port->pos +
-			    weir_ring_bytes(&port->outbox->view), walker))
+			    weir_ring_bytes(&port->outbox->view),
+			    WEIR_WALK_OWNER))
 		weir_port_later(port);
 	if (unlikely(port->walk.inbox))
 		weir_waiter_done(&port->walk);
@@ -522,46 +523,40 @@ void weir_route_run(struct weir_port *port)
 {
 	weir_run_lock(&port->run_lock);
 	if (likely(port->ws))
-		weir_route_owned(port, WEIR_WALK_OWNER);
+		weir_route_owned(port);
 	weir_run_unlock(port);
-}
-
-/**
- * struct weir_last - the last walk of a port, in a worker
- * @work: it.
- * @port: the port.
- */
-struct weir_last {
-	struct work_struct	work;
-	struct weir_port	*port;
-};
-
-static void weir_route_last_work(struct work_struct *work)
-{
-	struct weir_last *last = container_of(work, struct weir_last, work);
-
-	weir_run_lock(&last->port->run_lock);
-	weir_route_owned(last->port, WEIR_WALK_WORKER);
-	weir_run_unlock(last->port);
 }
 
 /**
  * weir_route_last() - route what a socket has committed that is being released
  * @port: the socket's.
  *
- * Waits for it.
+ * Waits for it, but not for what has to wait for room.
  */
 void weir_route_last(struct weir_port *port)
 {
-	struct weir_last last = { .port = port };
+	DECLARE_COMPLETION_ONSTACK(last);
 
-	weir_route_run(port);
-	if (!READ_ONCE(port->run.left_over))
+	weir_run_lock(&port->run_lock);
+	weir_route_owned(port);
+	/* a message that is left is large, and does not go by the short ways */
+	if (!port->run.left_over || weir_route_none(port)) {
+		weir_run_unlock(port);
 		return;
-	INIT_WORK_ONSTACK(&last.work, weir_route_last_work);
-	queue_work(weir_router_wq, &last.work);
-	flush_work(&last.work);
-	destroy_work_on_stack(&last.work);
+	}
+	port->last = &last;
+	weir_run_unlock(port);
+	weir_port_later(port);
+	wait_for_completion(&last);
+}
+
+/* There is no more to do for who closes the socket to wait for. */
+static void weir_route_last_end(struct weir_port *port)
+{
+	if (!port->last)
+		return;
+	complete(port->last);
+	port->last = NULL;
 }
 
 /**
@@ -576,11 +571,14 @@ void weir_route_turn(struct weir_port *port)
 	if (!weir_run_trylock_later(&port->run_lock))
 		return;
 	if (port->ws) {
-		weir_waiter_look(&port->walk);
+		/* before room that is kept for the walk is for all */
 		weir_port_tick(port);
+		weir_waiter_look(&port->walk);
 		if (!weir_route_none(port) &&
 		    weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER))
 			weir_port_later(port);
+		else
+			weir_route_last_end(port);
 		weir_waiter_done(&port->walk);
 	}
 	weir_run_unlock(port);

@@ -593,6 +593,8 @@ struct weir_waiter {
  * @retry_handle: that handle; run_lock.
  * @tenant: the turn of its user; held.
  * @turn_link: in tenant->ports, under its lock, with a reference.
+ * @last: whoever releases the socket waits until its outbox is done; NULL.
+ *	run_lock.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
@@ -643,6 +645,7 @@ struct weir_port {
 	u32			retry_handle;
 	struct weir_tenant	*tenant;
 	struct list_head	turn_link;
+	struct completion	*last;
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
@@ -722,6 +725,14 @@ static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
 	WRITE_ONCE(inbox->view.head->claim,
 		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
 	smp_wmb();						/* (A) */
+}
+
+/* After weir_inbox_look(), when less was taken: the rest is for who waits. */
+static __always_inline void weir_inbox_looked(struct weir_post *post)
+{
+	if (unlikely(post->queued))
+		post->limit = min(post->limit, post->pos +
+				  (u64)post->kept * WEIR_GRANULE);
 }
 
 /**
