@@ -232,58 +232,75 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
  * @listener: the listener.
  * @user: whose share of the queue counts.
  * @exempt: it may have all places.
+ * @has: it has one; the listener's accept_lock.
  */
 struct weir_connecter {
 	wait_queue_entry_t wait;
 	struct weir_sock *listener;
 	kuid_t user;
 	bool exempt;
+	bool has;
 };
 
-/* May a user take a place in a listener's queue? Under its accept_lock. */
-static bool weir_has_place(const struct weir_sock *listener, kuid_t user,
-			   bool exempt)
+/*
+ * Takes a place in a listener's queue for a user; -EAGAIN when it is full, or
+ * the user has its share of it (@exempt: may have all). Under its accept_lock.
+ */
+static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 {
 	lockdep_assert_held(&listener->accept_lock);
-	return listener->waiting.total <= listener->backlog &&
-	       (exempt || !weir_tally_full(&listener->waiting, user,
-					   listener->backlog + 1));
+	if (listener->sk.sk_state != TCP_LISTEN)
+		return -ECONNREFUSED;
+	if (listener->waiting.total > listener->backlog ||
+	    (!exempt && weir_tally_full(&listener->waiting, user,
+					listener->backlog + 1)))
+		return -EAGAIN;
+	return weir_tally_add(&listener->waiting, user,
+			      GFP_ATOMIC | __GFP_NOWARN);
 }
 
-/* Wakes who may take the place that has become free, and passes over others. */
+/*
+ * Gives the place that is free to the first who may have it, and passes over
+ * others: it is not lost on one that gives up, or does not run, meanwhile.
+ */
 static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 			     int flags, void *key)
 {
 	struct weir_connecter *c = container_of(wait, struct weir_connecter,
 						wait);
+	int err;
 
-	if (c->listener->sk.sk_state == TCP_LISTEN &&
-	    !weir_has_place(c->listener, c->user, c->exempt))
+	if (c->has)
 		return 0;
-	return autoremove_wake_function(wait, mode, flags, key);
+	err = weir_take_place(c->listener, c->user, c->exempt);
+	if (err && err != -ECONNREFUSED)
+		return 0;
+	c->has = !err;
+	list_del_init_careful(&wait->entry);
+	default_wake_function(wait, mode, flags, key);
+	return 1;
 }
 
-/*
- * Takes a place in the listener's queue; -EAGAIN when it is full, or the user
- * has its share of it (@exempt: may have all).
- */
-static int weir_reserve(struct weir_sock *ws, struct weir_sock *listener,
-			bool exempt)
+/* There may be a place for the next, too: they are given back one by one. */
+static void weir_connect_next(struct weir_sock *listener)
 {
-	kuid_t user = weir_account_user(ws->account);
+	if (listener->waiting.total <= listener->backlog)
+		wake_up_interruptible(&listener->connect_wait);
+}
+
+/* weir_take_place(), unless there is one already. */
+static int weir_reserve(struct weir_connecter *c)
+{
+	struct weir_sock *listener = c->listener;
 	int err = 0;
 
 	spin_lock(&listener->accept_lock);
-	if (listener->sk.sk_state != TCP_LISTEN)
-		err = -ECONNREFUSED;
-	else if (!weir_has_place(listener, user, exempt))
-		err = -EAGAIN;
-	else
-		err = weir_tally_add(&listener->waiting, user, GFP_ATOMIC |
-				     __GFP_ACCOUNT | __GFP_NOWARN);
-	/* there may be one for the next, too: places are given back one by one */
-	if (!err && listener->waiting.total <= listener->backlog)
-		wake_up_interruptible(&listener->connect_wait);
+	if (!c->has) {
+		err = weir_take_place(listener, c->user, c->exempt);
+		c->has = !err;
+	}
+	if (c->has)
+		weir_connect_next(listener);
 	spin_unlock(&listener->accept_lock);
 	return err;
 }
@@ -311,8 +328,37 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 }
 
 /* Sleeps until there is a place, and takes it; -EAGAIN when the time is over. */
-static int weir_sleep_backlog(struct weir_sock *ws, struct weir_sock *listener,
-			      bool exempt, long timeo)
+static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
+{
+	struct weir_sock *listener = c->listener;
+	int err, intr;
+
+	for (;;) {
+		intr = prepare_to_wait_event(&listener->connect_wait, &c->wait,
+					     TASK_INTERRUPTIBLE);
+		err = weir_reserve(c);
+		if (err != -EAGAIN || !timeo)
+			break;
+		if (intr) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		timeo = schedule_timeout(timeo);
+	}
+	finish_wait(&listener->connect_wait, &c->wait);
+	if (!err)
+		return 0;
+	/* one that has been given a place since has it, signal or not */
+	spin_lock(&listener->accept_lock);
+	if (c->has)
+		err = 0;
+	spin_unlock(&listener->accept_lock);
+	return err;
+}
+
+/* Takes a place in the listener's queue, and waits for one if it may. */
+static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
+			     long timeo)
 {
 	struct weir_connecter c = {
 		.wait = {
@@ -323,36 +369,12 @@ static int weir_sleep_backlog(struct weir_sock *ws, struct weir_sock *listener,
 		},
 		.listener = listener,
 		.user = weir_account_user(ws->account),
-		.exempt = exempt,
+		.exempt = weir_share_exempt(ws, listener->account),
 	};
-	int err, intr;
-
-	for (;;) {
-		intr = prepare_to_wait_event(&listener->connect_wait, &c.wait,
-					     TASK_INTERRUPTIBLE);
-		/* one that has been chosen takes its place, signal or not */
-		err = weir_reserve(ws, listener, exempt);
-		if (err != -EAGAIN || !timeo)
-			break;
-		if (intr) {
-			err = sock_intr_errno(timeo);
-			break;
-		}
-		timeo = schedule_timeout(timeo);
-	}
-	finish_wait(&listener->connect_wait, &c.wait);
-	return err;
-}
-
-/* Takes a place in the listener's queue, and waits for one if it may. */
-static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
-			     long timeo)
-{
-	bool exempt = weir_share_exempt(ws, listener->account);
-	int err = weir_reserve(ws, listener, exempt);
+	int err = weir_reserve(&c);
 
 	if (err == -EAGAIN && timeo)
-		err = weir_sleep_backlog(ws, listener, exempt, timeo);
+		err = weir_sleep_backlog(&c, timeo);
 	if (err == -EINTR || err == -ERESTARTSYS)
 		return err;
 	if (err == -EAGAIN)
@@ -496,6 +518,9 @@ int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags)
 		timeo = schedule_timeout(timeo);
 	}
 	finish_wait(sk_sleep(sk), &wait);
+	/* the wake-up for one that has come since may have been for us */
+	if (!child)
+		child = weir_dequeue(ws);
 	if (!child)
 		return err;
 	sock_graft(&child->sk, newsock);
