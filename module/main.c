@@ -20,6 +20,7 @@ MODULE_PARM_DESC(family, "address family number of AF_WEIR (18, 19 or 25; defaul
 
 struct workqueue_struct *weir_wq;
 struct workqueue_struct *weir_join_wq;
+struct workqueue_struct *weir_late_wq;
 struct workqueue_struct *weir_router_wq;
 
 static unsigned int weir_net_id;
@@ -130,7 +131,8 @@ static void __net_exit weir_net_exit(struct net *net)
 	weir_net_end_routes(wn);
 	weir_net_end_lingering(wn);
 	flush_workqueue(weir_wq);
-	flush_workqueue(weir_join_wq);	/* which the former may have begun */
+	flush_workqueue(weir_join_wq);
+	flush_workqueue(weir_late_wq);	/* which the former may have begun */
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
 	WARN_ON_ONCE(!xa_empty(&wn->ports));
@@ -163,10 +165,15 @@ static int __init weir_init(void)
 		err = -ENOMEM;
 		goto err_wq;
 	}
+	weir_late_wq = alloc_workqueue("weir_late", WQ_UNBOUND, 0);
+	if (!weir_late_wq) {
+		err = -ENOMEM;
+		goto err_join_wq;
+	}
 	weir_router_wq = alloc_workqueue("weir_router", WQ_UNBOUND, 0);
 	if (!weir_router_wq) {
 		err = -ENOMEM;
-		goto err_join_wq;
+		goto err_late_wq;
 	}
 	err = register_pernet_subsys(&weir_net_ops);
 	if (err)
@@ -189,6 +196,8 @@ err_poll:
 	unregister_pernet_subsys(&weir_net_ops);
 err_router_wq:
 	destroy_workqueue(weir_router_wq);
+err_late_wq:
+	destroy_workqueue(weir_late_wq);
 err_join_wq:
 	destroy_workqueue(weir_join_wq);
 err_wq:
@@ -207,6 +216,7 @@ static void __exit weir_exit(void)
 	unregister_pernet_subsys(&weir_net_ops);
 	/* 3. works are done; wait for what RCU still frees with our code */
 	destroy_workqueue(weir_router_wq);
+	destroy_workqueue(weir_late_wq);
 	destroy_workqueue(weir_join_wq);
 	destroy_workqueue(weir_wq);
 	rcu_barrier();

@@ -253,7 +253,7 @@ static void weir_join_work(struct work_struct *work)
 	if (xa_empty(&j->later))
 		weir_joining_free(j);
 	else
-		queue_work(weir_join_wq, &j->last);
+		queue_work(weir_late_wq, &j->last);
 }
 
 static struct weir_joining *weir_joining_make(struct weir_ring *ring)
@@ -428,7 +428,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	smp_store_release(&ws->outbox, ring);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
 	if (j->more)
-		queue_work(weir_wq, &j->work);
+		queue_work(weir_join_wq, &j->work);
 	else
 		weir_joining_free(j);
 	return 0;

@@ -98,7 +98,8 @@ struct weir_tunables {
 extern struct weir_tunables weir_tunables;
 extern unsigned int weir_family;
 extern struct workqueue_struct *weir_wq;
-extern struct workqueue_struct *weir_join_wq;
+extern struct workqueue_struct *weir_join_wq;	/* joins, of anybody */
+extern struct workqueue_struct *weir_late_wq;	/* those that wait for memory */
 
 enum weir_stat {
 	WEIR_STAT_SOCKETS,		/* open now */
