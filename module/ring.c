@@ -612,12 +612,16 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		tail = 0;
 	spin_lock(&ring->lock);
-	late = tail && ring->keeper && ring->path && weir_ring_live(ring);
+	late = tail && (ring->keeper || ring->closing) && ring->path &&
+	       weir_ring_live(ring);
 	if (late && !ring->closing) {
 		first = true;
 		ring->closing = true;
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
 		ring->linger_end = jiffies + WEIR_RING_END_JIFFIES;
+		ring->keeper->hold_end = ring->linger_end;
+		weir_delayed_requeue(weir_wq, &ring->keeper->hold,
+				     WEIR_RING_END_JIFFIES, &ring->keeper->ref);
 		weir_delayed_queue(weir_wq, &ring->expire,
 				   WEIR_RING_END_JIFFIES, &ring->ref);
 	}
