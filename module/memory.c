@@ -124,6 +124,11 @@ bool weir_memory_prime(int err, u64 bytes, unsigned int *tries)
 	if (err != -ENOMEM || ++*tries >= WEIR_PRIMES_MAX ||
 	    fatal_signal_pending(current))
 		return false;
+	/* what is tried next must be in one piece */
+	room = kmalloc(min_t(u64, bytes, SZ_32K), WEIR_GFP);
+	kfree(room);
+	if (!room)
+		return false;
 	room = kvmalloc(bytes, WEIR_GFP);
 	kvfree(room);
 	return room;
