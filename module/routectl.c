@@ -754,6 +754,7 @@ static int weir_control_apply(struct weir_changes *c,
 				.once = c->list[i].once,
 			};
 		c->n = 0;
+		c->work = 0;
 		c->lacks = false;
 		mutex_lock(weir_account_turn(c->ws->account));
 		mutex_lock(&c->ws->wn->lock);
