@@ -234,6 +234,14 @@ static int hard_lockdep(void)
 	return on;
 }
 
+/* Of a kernel that looks over its own shoulder times mean little. */
+__attribute__((unused))
+static bool hard_slow(void)
+{
+	return hard_lockdep() >= 0 ||
+	       !access("/sys/kernel/debug/kcsan", F_OK);
+}
+
 __attribute__((unused))
 static void check_kernel(void)
 {

@@ -55,7 +55,7 @@ ROUTED void pass(int64_t ns)
 /* Of a kernel that looks over its own shoulder times mean little. */
 ROUTED bool slow_kernel(void)
 {
-	return hard_lockdep() >= 0;
+	return hard_slow();
 }
 
 /* Percent of one CPU that was busy while nothing is asked for. */

@@ -54,6 +54,7 @@ struct stage {
 
 static struct stage *stage;
 static int streams, calls, large, changes, counted;
+static int attackers;	/* ATTACKERS, on the sanitizer kernel fewer */
 
 /* One attacker's rings are as large as can be, those of the others smaller. */
 static unsigned int large_ring(int me)
@@ -115,7 +116,7 @@ static int many_streams(int me)
 	char path[64];
 	int fd;
 
-	for (; made < streams / ATTACKERS; made++) {
+	for (; made < streams / attackers; made++) {
 		fd = tap_socket(SOCK_RDM);
 		snprintf(path, sizeof(path), "/lock/many/%d/%d", me, made);
 		if (tap_setopt(fd, WEIR_SO_RING_BYTES, 4096) ||
@@ -406,14 +407,14 @@ static void beside(int phase, long binds)
 	stage->late_ns = 0;
 	if (measured && tap_write_file(HOLDS, "begin"))
 		tap_bail(HOLDS);
-	for (i = 0; i < ATTACKERS; i++)
+	for (i = 0; i < attackers; i++)
 		pid[i] = attacker(a, i);
 	fine = tap_until(__atomic_load_n(&stage->rounds, __ATOMIC_ACQUIRE) >=
-			 ATTACKERS) &&
+			 attackers) &&
 	       tenant_measure(&stage->meter, phase, binds);
 	/* the end of all that they have is part of the attack */
 	__atomic_store_n(&stage->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < ATTACKERS; i++)
+	for (i = 0; i < attackers; i++)
 		fine &= !tap_wait(pid[i]);
 	__atomic_store_n(&stage->meter.phase, ATTACKS, __ATOMIC_RELEASE);
 	tap_ok(fine && !stage->failed, "beside %s", a->name);
@@ -462,6 +463,7 @@ int main(void)
 		tap_skip_all("needs root");
 	stage = tap_shared(sizeof(*stage));
 	counted = !!getenv("WEIR_TEST_ICOUNT");
+	attackers = !hard_slow() ? ATTACKERS : 4;
 	binds = tap_scale(1000, 50);
 	changes = (int)tap_scale(4096, 2 * TARGETS);
 	streams = (int)tap_scale(1500, 50);
@@ -480,7 +482,9 @@ int main(void)
 	__atomic_store_n(&stage->meter.stop, 1, __ATOMIC_RELEASE);
 	tap_is(tap_wait(pid), 0, "the victim ends well");
 	for (i = 1; i < ATTACKS; i++) {
-		verdict(i);
+		/* that kernel looks for faults; its times mean little */
+		if (!hard_slow())
+			verdict(i);
 		tap_is(stage->meter.phases[i].bad, 0, "and no bind fails");
 	}
 	tenant_routes_end();

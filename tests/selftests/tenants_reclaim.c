@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <sys/resource.h>
 
+#include "hard.h"
 #include "tenants.h"
 
 #define GROUP		"tenants_reclaim"
@@ -42,6 +43,7 @@ struct stage {
 static struct stage *stage;
 static int fd[NAMES], server[SERVERS];
 static long names;	/* that are made, on a small machine fewer */
+static bool slow;	/* that kernel looks for faults */
 
 /* The socket that makes a name. */
 static int socket_of(long i)
@@ -139,6 +141,9 @@ static int attacker(void *arg)
 	for (i = 0; i < names; i++)
 		stage->again += !name(i, "again");
 	sockets();
+	/* takes that kernel minutes */
+	if (slow)
+		return 0;
 	fill_reclaimable();
 	for (i = 0; i < names; i++)
 		stage->made += !name(i, "found");
@@ -188,7 +193,8 @@ int main(void)
 		tap_skip_all("needs root");
 	if (tenant_cgroup(GROUP, GROUP_BYTES))
 		tap_skip_all("no memory cgroups");
-	names = tap_scale(NAMES, 200);
+	names = tap_scale(NAMES, 120);
+	slow = hard_slow();
 	stage = tap_shared(sizeof(*stage));
 	pid = tenant_start(TENANT_VICTIM, victim, NULL);
 	if (!tap_until(stage->meter.ready))
@@ -201,7 +207,9 @@ int main(void)
 	tap_is(stage->odd, 0, "for want of memory");
 	tap_is(stage->worded, stage->refused, "with words");
 	tap_is(stage->again, names, "with memory again all are made");
-	tap_is(stage->made, names, "so they are with memory that reclaim finds");
+	if (!slow)
+		tap_is(stage->made, names,
+		       "so they are with memory that reclaim finds");
 	tap_is(tenant_cgroup_event(GROUP, "oom_kill"), 0, "nobody is killed");
 	tap_is(tenant_cgroup_event(GROUP, "oom"), 0, "nor is anybody to be");
 	tap_is(stage->meter.phases[0].bad, 0, "no bind of the victim fails");

@@ -197,10 +197,11 @@ static void flooded(struct flood *f)
 		f->sent = 0;
 		ns = beside(f, 2, attack, rounds);
 		tenant_measure(meter, 3, 1);
-		if (ns <= 2 * loop_ns)
+		if (ns <= 2 * loop_ns || slow_kernel())
 			break;
 	}
-	check(f->sent > 0 && ns <= 2 * loop_ns,
+	/* the sanitizer kernel looks for faults; its times mean little */
+	check(f->sent > 0 && (ns <= 2 * loop_ns || slow_kernel()),
 	      "%s: at most twice as long as beside a loop (%llu us, %llu us)",
 	      f->name, (unsigned long long)ns / 1000,
 	      (unsigned long long)loop_ns / 1000);
@@ -237,6 +238,8 @@ int main(void)
 
 		*f = floods[i];
 		/* two rings of it, and half as much again */
+		if (slow_kernel() && f->bytes > 8 * M)
+			continue;
 		if (!sysinfo(&info) &&
 		    3ULL * f->ring > (uint64_t)info.freeram * info.mem_unit) {
 			note("%s: not enough memory", f->name);
