@@ -331,8 +331,8 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 #define WEIR_RUN_MESSAGES	64
 #define WEIR_RUN_BYTES		SZ_64K
 
-/* What is longer is copied in pieces of so much, outside of RCU. */
-#define WEIR_PIECE_BYTES	WEIR_RUN_BYTES
+/* What is longer, with its header, is copied in such pieces, outside of RCU. */
+#define WEIR_PIECE_BYTES	(SZ_64K + WEIR_GRANULE)
 
 /*
  * Messages that are handed on together, a hand: small ones that follow one
