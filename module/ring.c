@@ -596,7 +596,8 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 
 /*
  * Ends the stream, or has it end when a worker has joined its subscribers, and
- * after a second at the latest. So what was published reaches them, and the publisher waits for none of them.
+ * after a second at the latest. So what was published reaches them, and the
+ * publisher waits for none of them.
  * Under weir_net.lock; returns as weir_ring_end().
  */
 static bool weir_ring_end_joined(struct weir_ring *ring,
@@ -618,6 +619,8 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 		first = true;
 		ring->closing = true;
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
+		/* the publisher's next commit finds the end */
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
 		ring->linger_end = jiffies + WEIR_RING_END_JIFFIES;
 		ring->keeper->hold_end = ring->linger_end;
 		weir_delayed_requeue(weir_wq, &ring->keeper->hold,
