@@ -412,12 +412,19 @@ static int fake_route_del(json_t *scene, const struct weir_route_op *op)
 static int fake_control(struct weir_ioc_control *c)
 {
 	const struct weir_route_op *ops = (const void *)(uintptr_t)c->ops;
-	json_t *scene = fake_scene();
+	const char *most = getenv("FAKE_MOST");
+	json_t *scene;
 	FILE *log;
 	char path[4096];
 	uint32_t i;
 	int err = 0;
 
+	if (most && c->count > strtoul(most, NULL, 10)) {
+		fake_no("fake: more than %s changes", most);
+		errno = E2BIG;
+		return -1;
+	}
+	scene = fake_scene();
 	snprintf(path, sizeof(path), "%s/log", getenv("FAKE"));
 	log = fopen(path, "a");
 	for (i = 0; i < c->count && !err; i++) {

@@ -235,6 +235,8 @@ void weirctl_ops_target(struct weir_route_op *op, uint64_t id,
 void weirctl_ops_free(struct weirctl_ops *ops);
 int weirctl_control(struct weir *w, const struct weirctl_ops *ops,
 		    size_t *failed, char why[WEIRCTL_WHY]);
+int weirctl_control_refused(const struct weirctl_ops *ops, size_t failed,
+			    const char *why);
 int weirctl_control_say(struct weir *w, const struct weirctl_ops *ops);
 const char *weirctl_op_text(const struct weir_route_op *op, char *buf,
 			    size_t size);

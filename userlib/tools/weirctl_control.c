@@ -102,11 +102,14 @@ static void weirctl_refusal(struct weir *w, int err, char why[WEIRCTL_WHY])
  *	were refused as a whole.
  * @why: out: the words of the refusal.
  *
- * Return: WEIRCTL_OK or WEIRCTL_FAILED.
+ * Return: WEIRCTL_OK or WEIRCTL_FAILED; then errno is E2BIG if there are too many
+ * for one call of an ordinary user.
  */
 int weirctl_control(struct weir *w, const struct weirctl_ops *ops,
 		    size_t *failed, char why[WEIRCTL_WHY])
 {
+	int err;
+
 	struct weir_ioc_control c = {
 		.size = sizeof(c),
 		.op_size = sizeof(*ops->ops),
@@ -121,26 +124,38 @@ int weirctl_control(struct weir *w, const struct weirctl_ops *ops,
 	if (ops->count > WEIR_OPS_MAX) {
 		snprintf(why, WEIRCTL_WHY, "%zu changes at once; %u may be",
 			 ops->count, WEIR_OPS_MAX);
+		errno = EINVAL;
 		return WEIRCTL_FAILED;
 	}
 	if (!ioctl(weir_fd(w), WEIR_IOC_CONTROL, &c))
 		return WEIRCTL_OK;
-	weirctl_refusal(w, errno, why);
+	err = errno;
+	weirctl_refusal(w, err, why);
 	if (c.failed < ops->count)
 		*failed = c.failed;
+	errno = err;
 	return WEIRCTL_FAILED;
 }
 
-/* The same, and says what was refused and why. */
-int weirctl_control_say(struct weir *w, const struct weirctl_ops *ops)
+/* Says what of the changes was refused and why; returns WEIRCTL_FAILED. */
+int weirctl_control_refused(const struct weirctl_ops *ops, size_t failed,
+			    const char *why)
 {
-	char why[WEIRCTL_WHY], what[2 * WEIR_PATH_MAX + 64];
-	size_t failed;
+	char what[2 * WEIR_PATH_MAX + 64];
 
-	if (!weirctl_control(w, ops, &failed, why))
-		return WEIRCTL_OK;
 	if (failed == ops->count)
 		return weirctl_fail("%s", why);
 	return weirctl_fail("%s: %s", weirctl_op_text(&ops->ops[failed], what,
 						      sizeof(what)), why);
+}
+
+/* Makes changes, all or none, and says what was refused and why. */
+int weirctl_control_say(struct weir *w, const struct weirctl_ops *ops)
+{
+	char why[WEIRCTL_WHY];
+	size_t failed;
+
+	if (!weirctl_control(w, ops, &failed, why))
+		return WEIRCTL_OK;
+	return weirctl_control_refused(ops, failed, why);
 }

@@ -5,6 +5,7 @@
  *
  * A target is a socket, named by its id, or another route, named by its path.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -394,7 +395,31 @@ static void weirctl_pause(uint64_t ns)
 	nanosleep(&t, NULL);
 }
 
-static int weirctl_shift_run(struct weir *w, const struct weirctl_shift *s,
+/*
+ * Makes the changes of a step. An ordinary user may make few in a call: then the
+ * weights are not scaled, and the steps are as coarse as they are. That is found
+ * out at the first step, when nothing has been changed.
+ */
+static int weirctl_shift_make(struct weir *w, struct weirctl_shift *s,
+			      uint32_t step, uint32_t steps,
+			      struct weirctl_ops *ops)
+{
+	char why[WEIRCTL_WHY];
+	size_t failed;
+
+	ops->count = 0;
+	weirctl_shift_step(s, step, steps, ops);
+	if (!weirctl_control(w, ops, &failed, why))
+		return WEIRCTL_OK;
+	if (errno != E2BIG || step > 1 || s->scale == 1)
+		return weirctl_control_refused(ops, failed, why);
+	s->scale = 1;
+	ops->count = 0;
+	weirctl_shift_step(s, step, steps, ops);
+	return weirctl_control_say(w, ops);
+}
+
+static int weirctl_shift_run(struct weir *w, struct weirctl_shift *s,
 			     const struct weirctl_args *a)
 {
 	struct weirctl_ops ops = { 0 };
@@ -412,9 +437,7 @@ static int weirctl_shift_run(struct weir *w, const struct weirctl_shift *s,
 					   step, a->steps, why);
 			break;
 		}
-		ops.count = 0;
-		weirctl_shift_step(s, step, a->steps, &ops);
-		ret = weirctl_control_say(w, &ops);
+		ret = weirctl_shift_make(w, s, step, a->steps, &ops);
 		if (!ret) {
 			printf("step %u of %u: weight %u to %u\n", step,
 			       a->steps, ops.ops[1].weight, ops.ops[0].weight);
