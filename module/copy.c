@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Large copies. A message that is copied under rcu_read_lock() would keep the
- * processor from all others for as long as that takes. Of a large one, and of
- * one that goes to many, only the space is claimed and the call entered there;
+ * processor from all others for as long as that takes. For a large message, and
+ * for one that goes to many, only the space is claimed and the call entered there;
  * the copies are made when the stretch is over, in pieces, between which others
  * may run, and are then committed. Until then the inboxes and what is copied
  * from are held; a call that ends meanwhile leaves an aborted record.
@@ -19,8 +19,8 @@
 
 /**
  * weir_copy_pieces() - copy bytes, and let others run in between
- * @to: to.
- * @from: from; may be changed by its owner meanwhile.
+ * @to: destination.
+ * @from: source; may be changed by its owner meanwhile.
  * @len: how many.
  *
  * Sleeps.
@@ -98,7 +98,7 @@ void weir_copy_request(struct weir_run *run, const struct weir_place *at,
 	weir_copy_later(run, &copy);
 }
 
-/* The call that it is of has ended, or is to be sent to another target. */
+/* The call of a copy has ended, or is to be sent to another target. */
 static bool weir_copy_over(const struct weir_copy *c)
 {
 	return c->call && (READ_ONCE(c->call->name) != c->name ||

@@ -42,7 +42,8 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
  * @inbox: the ring, under its post.lock.
  * @bytes: that are taken at most.
  *
- * Followed by a comparison with post.limit; there may be less room. What is left of the room is for those that wait, so post.limit stays below.
+ * Followed by a comparison with post.limit; there may be less room. What is left
+ * of the room is for those that wait, so post.limit stays below.
  */
 void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
 {

@@ -21,8 +21,8 @@
 #define WEIR_POLL_ROUNDS	64
 
 /*
- * Ports of one user that a thread polls. The owners of others kick: looking at
- * very many takes long.
+ * Most ports of one user that a thread polls. The owners of all others kick, since
+ * a look at very many ports takes long.
  */
 #define WEIR_POLL_PORTS		64
 
@@ -58,7 +58,7 @@ struct weir_poll_user {
  * @turned: round in which the list of ports was turned last; the
  *	thread's.
  * @ports: by weir_port.poll_link; the one that is next in turn is the first.
- * @broken: ports whose outbox is broken; by the same.
+ * @broken: ports whose outbox is broken; by weir_port.poll_link.
  * @nports: how many in both; poll_lock.
  * @users: whose they are; poll_lock.
  * @asleep: its ports' owners are asked to kick.
@@ -136,8 +136,8 @@ static __always_inline u32 weir_poll_used(const struct weir_poller *p,
 }
 
 /*
- * A port has to wait for its user's next share: the first of them is the first in
- * the list then. Those that had been looked at come once more in this round.
+ * A port waits for its user's next share. The first such port of a round becomes
+ * the head of the list; ports that were looked at come once more in this round.
  */
 static noinline void weir_poller_passes(struct weir_poller *p,
 					struct weir_port *port)

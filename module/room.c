@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting for room in an inbox. Who waits is called in turn, user after user
- * and each user's in order, as many as there is room for. That room is kept for
- * them until they have looked, but not for longer than WEIR_GRANT_NS; they then
- * call the next. While somebody waits for room that there can be, those who come
- * later go behind. What the inbox's own socket waits for goes before all others:
- * answers to its calls, and room for these.
+ * Waiting for room in an inbox. Waiters are called in turn, one user after the
+ * other and each user's in order, as many as there is room for. The room of a
+ * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then the
+ * next is called. A later waiter goes behind those that wait for room that the
+ * inbox can have. What the inbox's own socket waits for goes first: answers to
+ * its calls, and room for these.
  *
  * Process context, under post.lock of the inbox where it says so.
  */
@@ -28,7 +28,7 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 	INIT_LIST_HEAD(&w->called);
 }
 
-/* What was kept for it is for all again. Under the inbox's post.lock. */
+/* Gives back the room that was kept for a waiter. Under the inbox's post.lock. */
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	inbox->post.kept -= w->granted;
@@ -40,7 +40,7 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
-	/* an answer that fits what is kept for it anyway */
+	/* an answer fits the room that is kept for it */
 	if (!w->granted)
 		return;
 	w->called_ns = ktime_get_ns();
@@ -49,7 +49,7 @@ static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 	list_add_tail(&w->called, &inbox->post.called);
 }
 
-/* Those that were called and have not looked in time have to wait anew. */
+/* A waiter that was called and has not looked in time waits again. */
 static void weir_grants_end(struct weir_ring *inbox)
 {
 	u64 now = ktime_get_ns();
@@ -159,7 +159,7 @@ static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 }
 
 /**
- * weir_ports_resume() - there may be room: who waits for it looks again
+ * weir_ports_resume() - there may be room: waiters look again
  * @inbox: the ring, under its post.lock.
  *
  * In order, as many as there is room for.
@@ -191,7 +191,7 @@ void weir_ports_resume(struct weir_ring *inbox)
 					  (u64)post->kept * WEIR_GRANULE);
 			break;
 		} else {
-			/* not while so much is kept: it stops nobody */
+			/* it fits only when less is kept: others may go */
 			list_move_tail(&w->link, &post->waiting);
 		}
 	}
@@ -233,7 +233,7 @@ static u32 weir_ports_call(struct weir_ring *inbox)
 }
 
 /**
- * weir_ports_call_all() - who waits for an inbox looks again, room or not
+ * weir_ports_call_all() - all waiters of an inbox look again, room or not
  * @inbox: the ring.
  *
  * Those that still have to wait go behind the others.
@@ -274,8 +274,8 @@ u64 weir_ports_want(struct weir_ring *inbox)
  * weir_waiter_look() - one that has waited looks again
  * @w: it; under its port's run_lock.
  *
- * What was kept for it is there for the taking. Who has not been called keeps
- * its place. Followed by weir_waiter_wait() or weir_waiter_done().
+ * What was kept for it is there for the taking. A waiter that has not been
+ * called keeps its place. Followed by weir_waiter_wait() or weir_waiter_done().
  */
 void weir_waiter_look(struct weir_waiter *w)
 {
@@ -406,7 +406,7 @@ static void weir_waiter_watch(struct weir_waiter *w, struct weir_ring *inbox)
 
 /**
  * weir_waiter_wait() - go on when an inbox has room
- * @w: who waits; its port's run_lock is held, no other lock.
+ * @w: the waiter; its port's run_lock is held, no other lock.
  * @inbox: the inbox.
  * @bytes: wanted, see weir_run_hold().
  *
@@ -434,7 +434,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 		weir_ring_get(inbox);
 		WRITE_ONCE(w->inbox, inbox);
 	}
-	/* who waits for a slot is not called for room */
+	/* a waiter for a slot is not called for room */
 	if (bytes == U64_MAX)
 		return;
 	/* what it was called for, and has not got */

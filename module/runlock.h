@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The lock of a walk: whoever reads a port's outbox has it. It is a mutex that
- * a polling thread can try in two instructions, and that tells a worker that
- * has found it taken, and gone, when it is free: the worker is called again.
+ * The lock of a walk: the reader of a port's outbox holds it. It is a mutex that
+ * a polling thread can try in two instructions. A worker that finds it taken
+ * leaves, and is called again when it is free.
  *
  * Process context. Not fair: only threads of the socket's owners wait for it.
  */
@@ -49,13 +49,13 @@ static __always_inline bool weir_run_take(struct weir_run_lock *l)
 	return !test_and_set_bit_lock(WEIR_RUN_LOCKED, &l->word);
 }
 
-/* The same; if it is taken, it is said with @bit that it is wanted. */
+/* The same; if it is taken, @bit tells its holder that it is wanted. */
 static inline bool weir_run_take_or(struct weir_run_lock *l, int bit)
 {
 	if (weir_run_take(l))
 		return true;
 	set_bit(bit, &l->word);
-	/* whoever unlocks either sees the bit or has unlocked */
+	/* the holder either sees the bit or has unlocked */
 	smp_mb__after_atomic();
 	return weir_run_take(l);
 }
@@ -69,7 +69,7 @@ static __always_inline bool weir_run_trylock(struct weir_run_lock *l)
 	return true;
 }
 
-/* The same for a worker: if not, it is called when whoever has it unlocks. */
+/* The same for a worker: if not, it is called when the holder unlocks. */
 static inline bool weir_run_trylock_later(struct weir_run_lock *l)
 {
 	if (!weir_run_take_or(l, WEIR_RUN_LATER))

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Turns of users. What the router does later, in a worker, is done by one work
- * of each user, port after port: however many ports a user has, it takes one
- * thread at most beside the others, of normal priority. The same share holds
- * for polling threads, see poller.c.
+ * Turns of users. One work of each user does what the router does later, port
+ * after port. So a user has one worker at most, of normal priority, however many
+ * ports it has. Polling threads have shares of their own, see poller.c.
  *
  * Process context; weir_port_later() under spinlocks too.
  */

@@ -18,8 +18,9 @@
  * Barriers that reach processors of others, of the readers whom a writer or a
  * message waits for, or all of them, are bounded by user: beyond its allowance
  * (account.h) a reader has the writer fence for itself, and a writer, or what
- * waits in room.c, looks once more a tick later. Those on the processors where a process's own memory is in use are
- * nothing that munmap(2) would not give it, too.
+ * waits in room.c, looks once more a tick later. Those on the processors where a
+ * process's own memory is in use are nothing that munmap(2) would not give it,
+ * too.
  *
  * Process context; weir_wake_readers() and weir_wake_writer() do not sleep
  * unless they have to evict.
