@@ -140,7 +140,7 @@ struct weir_head {
 
 enum weir_state {
 	WEIR_STATE_OPEN		= 1,
-	WEIR_STATE_LINGER	= 2,	/* owner gone, may be taken over */
+	WEIR_STATE_LINGER	= 2,	/* owner gone: taken over, or ends */
 	WEIR_STATE_CLOSED	= 3,	/* ends at final_pos */
 	WEIR_STATE_BROKEN	= 4,	/* the owner wrote nonsense; as closed */
 };
