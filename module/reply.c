@@ -263,7 +263,7 @@ void weir_port_held_by(struct weir_port *port, struct weir_account *account)
 		weir_account_get(account);
 	if (port->held_by)
 		weir_account_put(port->held_by);
-	port->held_by = account;
+	WRITE_ONCE(port->held_by, account);
 }
 
 /*

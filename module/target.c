@@ -70,8 +70,12 @@ static void weir_target_look(struct weir_target *target)
 		pos = READ_ONCE(post->reader->cursor->pos);
 	requests = target->requests;
 	spin_unlock(&post->lock);
-	/* only a position that moves is a sign of life: a kick is not */
-	if (pos != target->seen_pos || out != target->seen_out) {
+	/*
+	 * Only a position that moves is a sign of life: a kick is not. A reply
+	 * that waits for its caller keeps all from moving, for a bounded time.
+	 */
+	if (pos != target->seen_pos || out != target->seen_out ||
+	    READ_ONCE(target->port->held_by)) {
 		target->seen_pos = pos;
 		target->seen_out = out;
 		target->still = 0;

@@ -49,12 +49,14 @@ struct tenant_phase {
  * @ready: victims that are at work.
  * @phase: index of the phase that counts, set by the test.
  * @stop: nonzero: victims end.
+ * @refused: what the last error said: reason (low half) and guard; 0: none did.
  * @phases: one for each phase; written by one victim.
  */
 struct tenant_meter {
 	int ready;
 	int phase;
 	int stop;
+	uint64_t refused;
 	struct tenant_phase phases[TENANT_PHASES];
 };
 
@@ -206,6 +208,10 @@ TAP_UNUSED static void tenant_show(const struct tenant_meter *m, int phase,
 		 (unsigned long long)tenant_quantile(m, phase, 500) / 1000,
 		 (unsigned long long)tenant_quantile(m, phase, 990) / 1000,
 		 (unsigned long long)p->max_ns / 1000);
+	if (p->bad && m->refused)
+		tap_diag("%s: refused at last for reason %u, by guard %u", name,
+			 (unsigned int)m->refused,
+			 (unsigned int)(m->refused >> 32));
 }
 
 /* --- a victim: a service and its caller ------------------------------------ */
@@ -342,6 +348,8 @@ static int tenant_caller(void *arg)
 			if (!good || scm.tag == (uint32_t)i)
 				break;
 		}
+		if (good && scm.kind == WEIR_KIND_ERROR)
+			__atomic_store_n(&m->refused, got, __ATOMIC_RELAXED);
 		tenant_note(m, tenant_now_ns() - begin, good && got == i &&
 			    scm.kind == WEIR_KIND_REPLY);
 		if (!good)

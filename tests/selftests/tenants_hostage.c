@@ -123,6 +123,20 @@ static int leave(void *arg)
 	return 0;
 }
 
+/* How often the watchdog has given up the service. */
+static long long hangs(void)
+{
+	struct weir_target_entry e = { 0 };
+	int fd = tap_socket(SOCK_RDM);
+	long long n = 0;
+	uint64_t id = 0;
+
+	while (tenant_list_next(fd, WEIR_LIST_TARGETS, &e, sizeof(e), &id))
+		n += (long long)e.hangs;
+	close(fd);
+	return n;
+}
+
 /* Round trips in a phase that took longer than half of such a wait. */
 static uint32_t held_up(int phase)
 {
@@ -155,6 +169,8 @@ int main(void)
 {
 	struct weir_route_conf conf = {
 		.patience_ns = PATIENCE_MS * UINT64_C(1000000),
+		/* several looks within such a wait */
+		.probe_ns = PATIENCE_MS * UINT64_C(1000000) / 5,
 	};
 	struct tenant_job job = {
 		.path = PATH, .cpu = -1, .large = LARGE,
@@ -214,6 +230,7 @@ int main(void)
 	others = tap_stat("stats/charged_objects");
 	leavers(TENANT_ATTACKER + 200, 1, 4);
 	leavers(TENANT_ATTACKER + 201, 0, 5);
+	tap_is(hangs(), 0, "a service whose reply waits is not taken for one that hangs");
 	tap_ok(!route_del(PATH), "and as before");
 	tap_ok(tenant_victim_end(&job, server, caller), "and ends well");
 	return tap_done();
