@@ -77,10 +77,6 @@ static void weir_once_work(struct work_struct *work)
 	struct weir_once *once, *next, *waiter, *later;
 
 	llist_for_each_entry_safe(once, next, over, link) {
-		if (once->reply)
-			weir_dup_done(set->dups, once->scope, once->id,
-				      ktime_get_ns(), once->reply,
-				      &once->waiters);
 		list_for_each_entry_safe(waiter, later, &once->waiters,
 					 waiter.link) {
 			list_del(&waiter->waiter.link);
@@ -156,28 +152,31 @@ void weir_once_set_put(struct weir_once_set *set)
 		queue_work(weir_router_wq, &set->free);
 }
 
-/**
- * weir_once_over() - a first has ended
- * @once: it; not the caller's any more.
- * @reply: what it got, not the caller's any more; NULL: nothing to remember.
- *
- * Any context.
- */
-void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply)
+/* Those that waited for a first are told by a worker. Any context. */
+static void weir_once_tell(struct weir_once *once)
 {
 	struct weir_once_set *set = once->set;
 
-	once->reply = reply;
-	INIT_LIST_HEAD(&once->waiters);
-	/* now, so that who hears of it and asks once more is a first */
-	if (!reply)
-		weir_dup_fail(set->dups, once->scope, once->id,
-			      &once->waiters);
 	/* the work may put what the first holds, the last other, at once */
 	refcount_inc(&set->ref);
 	llist_add(&once->link, &set->over);
 	weir_work_queue(weir_router_wq, &set->work, &set->ref);
 	weir_once_set_put(set);
+}
+
+/**
+ * weir_once_over() - a first has ended without a reply
+ * @once: it; not the caller's any more.
+ *
+ * Any context.
+ */
+void weir_once_over(struct weir_once *once)
+{
+	once->reply = NULL;
+	INIT_LIST_HEAD(&once->waiters);
+	/* now, so that a caller that hears of it and asks once more is a first */
+	weir_dup_fail(once->set->dups, once->scope, once->id, &once->waiters);
+	weir_once_tell(once);
 }
 
 /* A call that is ended has a key. */
@@ -187,7 +186,7 @@ void weir_once_leave(struct weir_call *call)
 
 	call->once = NULL;
 	if (!once->waits)
-		weir_once_over(once, NULL);
+		weir_once_over(once);
 	else if (weir_dup_unwait(once->set->dups, once->scope, once->id,
 				 &once->waiter))
 		weir_once_free(once);
@@ -218,9 +217,17 @@ void weir_once_remember(struct weir_once *once, struct weir_port *caller,
 	set_active_memcg(old);
 	if (IS_ERR(reply))
 		reply = NULL;
-	if (reply)
-		weir_copy_pieces(reply->bytes, r->from, r->len);
-	weir_once_over(once, reply);
+	if (!reply) {
+		weir_once_over(once);
+		return;
+	}
+	weir_copy_pieces(reply->bytes, r->from, r->len);
+	once->reply = reply;
+	INIT_LIST_HEAD(&once->waiters);
+	/* now: until then the key is one of those that its user has in flight */
+	weir_dup_done(once->set->dups, once->scope, once->id, ktime_get_ns(),
+		      reply, &once->waiters);
+	weir_once_tell(once);
 }
 
 /* A call that waits for another's reply; false when there is no room for it. */

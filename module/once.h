@@ -87,7 +87,7 @@ void weir_once_set_put(struct weir_once_set *set);
 int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
 		    struct weir_once_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply);
-void weir_once_over(struct weir_once *once, struct weir_dup_reply *reply);
+void weir_once_over(struct weir_once *once);
 void weir_once_leave(struct weir_call *call);
 void weir_once_remember(struct weir_once *once, struct weir_port *caller,
 			const struct weir_once_reply *r);

@@ -873,7 +873,7 @@ void weir_port_close(struct weir_sock *ws)
 	port->handles = NULL;
 	port->nhandles = 0;
 	if (port->once_held)
-		weir_once_over(port->once_held, NULL);
+		weir_once_over(port->once_held);
 	weir_reader_detach(port->rd, WEIR_REASON_CLOSED);
 	weir_reader_put(port->rd);
 	port->rd = NULL;

@@ -735,7 +735,7 @@ static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
 	if (run->once && ret == WEIR_HELD)
 		port->once_held = run->once;
 	else if (run->once)
-		weir_once_over(run->once, NULL);
+		weir_once_over(run->once);
 	run->once = NULL;
 	return ret;
 }

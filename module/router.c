@@ -312,7 +312,7 @@ static int weir_route_stretch(struct weir_port *port)
 			run->no_slots = WEIR_REASON_NONE;
 		/* the first of a key that waited has been answered otherwise */
 		if (unlikely(port->once_held)) {
-			weir_once_over(port->once_held, NULL);
+			weir_once_over(port->once_held);
 			port->once_held = NULL;
 		}
 		weir_hand_drop(v, &m, run->used);
