@@ -378,15 +378,18 @@ static int has_got(void)
 /* On each of a few sockets as many things as @one gets, until it is refused. */
 static int want(int each, int (*one)(int fd, int i, int k))
 {
-	int i, k, fd;
+	int i, k, fd[SOCKETS];
 
+	/* a socket that is refused has no words */
 	for (i = 0; i < SOCKETS; i++) {
-		fd = tap_socket(SOCK_RDM);
-		tap_setopt(fd, WEIR_SO_RING_BYTES, 4096);
+		fd[i] = tap_socket(SOCK_RDM);
+		tap_setopt(fd[i], WEIR_SO_RING_BYTES, 4096);
+	}
+	for (i = 0; i < SOCKETS; i++) {
 		for (k = 0; k < each; k++, shared->got++) {
-			if (!one(fd, i, k))
+			if (!one(fd[i], i, k))
 				continue;
-			refused(errno, tap_words(fd));
+			refused(errno, tap_words(fd[i]));
 			return has_got();
 		}
 	}
@@ -456,12 +459,14 @@ static void memory(const char *what, int (*fn)(void *), long cap, long most)
 {
 	long long objects = tap_stat("stats/charged_objects");
 	long long used = tap_stat("stats/charged_bytes"), now;
+	static uid_t user = TENANT_ATTACKER + 300;
 	int status = 0;
 	pid_t pid;
 
 	memset(shared, 0, sizeof(*shared));
 	tap_tune("user_bytes_max", cap);
-	pid = tenant_start(TENANT_ATTACKER, fn, NULL);
+	/* one who has nothing left that is still being freed */
+	pid = tenant_start(user++, fn, NULL);
 	if (!tap_until(get(&shared->step) == 1 ||
 		       waitpid(pid, &status, WNOHANG) == pid))
 		tap_bail("%s: no end", what);
