@@ -5,7 +5,6 @@
  * handle finds what comes and goes at its own name; and the forms of patterns are
  * charged.
  */
-#include "hard.h"
 #include "tenants.h"
 
 #define LEVELS	15
@@ -97,9 +96,11 @@ static void others(void)
 	tenant_show(m, 1, "others' routes come and go");
 	tap_ok(!m->phases[0].bad && !m->phases[1].bad,
 	       "all messages are delivered");
-	tap_ok(hard_slow() ||
-	       tenant_quantile(m, 1, 500) <= 4 * tenant_quantile(m, 0, 500),
-	       "others' routes that come and go cost a message little");
+	/* by the clock it is the works of the others that are seen as well */
+	if (getenv("WEIR_TEST_ICOUNT"))
+		tap_ok(tenant_quantile(m, 1, 500) <=
+		       4 * tenant_quantile(m, 0, 500),
+		       "others' routes that come and go cost a message little");
 	close(from);
 	close(to);
 }
