@@ -496,6 +496,18 @@ static noinline void weir_route_resume(struct weir_port *port)
 	weir_port_retries(port, WEIR_WALK_OWNER);
 }
 
+/*
+ * There is more, which need not wait: for the polling thread that looks there
+ * anyway, or a worker. Both at once would have two shares.
+ */
+static void weir_route_more(struct weir_port *port)
+{
+	if (READ_ONCE(port->poller))
+		weir_poll_kick(port);
+	else
+		weir_port_later(port);
+}
+
 /* A walk of a ring at most; see weir_route_run(). */
 static __always_inline void weir_route_owned(struct weir_port *port)
 {
@@ -506,7 +518,7 @@ static __always_inline void weir_route_owned(struct weir_port *port)
 	    weir_route_walk(port, port->pos +
 			    weir_ring_bytes(&port->outbox->view),
 			    WEIR_WALK_OWNER))
-		weir_port_later(port);
+		weir_route_more(port);
 	if (unlikely(port->walk.inbox))
 		weir_waiter_done(&port->walk);
 }
@@ -576,7 +588,7 @@ void weir_route_turn(struct weir_port *port)
 		weir_waiter_look(&port->walk);
 		if (!weir_route_none(port) &&
 		    weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER))
-			weir_port_later(port);
+			weir_route_more(port);
 		else
 			weir_route_last_end(port);
 		weir_waiter_done(&port->walk);
