@@ -30,8 +30,8 @@
  * A user's share of a round, in bytes of ring; a port that had something as so
  * many, and looks at targets as weir_route_poll() says.
  */
-#define WEIR_POLL_BYTES		SZ_32K
-#define WEIR_POLL_LOOK		SZ_4K
+#define WEIR_POLL_BYTES		SZ_4K
+#define WEIR_POLL_LOOK		512U
 
 /**
  * struct weir_poll_user - what a thread polls for one user
