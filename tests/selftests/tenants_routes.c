@@ -96,11 +96,11 @@ static void others(void)
 	tenant_show(m, 1, "others' routes come and go");
 	tap_ok(!m->phases[0].bad && !m->phases[1].bad,
 	       "all messages are delivered");
-	/* by the clock it is the works of the others that are seen as well */
-	if (getenv("WEIR_TEST_ICOUNT"))
-		tap_ok(tenant_quantile(m, 1, 500) <=
-		       4 * tenant_quantile(m, 0, 500),
-		       "others' routes that come and go cost a message little");
+	/* most times contain what a worker does for the server that has gone */
+	tap_ok(tenant_quantile(m, 1, 100) <= 3 * tenant_quantile(m, 0, 100),
+	       "others' routes that come and go cost a message little: %llu us, without them %llu us",
+	       (unsigned long long)tenant_quantile(m, 1, 100) / 1000,
+	       (unsigned long long)tenant_quantile(m, 0, 100) / 1000);
 	close(from);
 	close(to);
 }
