@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls of once.h. A reply is remembered, and those who wait are told, by a
- * work, because that may take long and the reply's way may not.
+ * The calls of once.h. A reply is remembered by the walk that brings it, after the
+ * stretch. Those that wait for it are told by a work, because that may take long.
  *
  * Process context; weir_once_leave() under post.lock of the caller's inbox.
  */
