@@ -273,12 +273,13 @@ static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 	if (c->has)
 		return 0;
 	err = weir_take_place(c->listener, c->user, c->exempt);
-	if (err && err != -ECONNREFUSED)
+	if (err == -EAGAIN)
 		return 0;
 	c->has = !err;
 	list_del_init_careful(&wait->entry);
 	default_wake_function(wait, mode, flags, key);
-	return 1;
+	/* without memory it says so, and the place is for the next */
+	return err != -ENOMEM;
 }
 
 /* There may be a place for the next, too: they are given back one by one. */
@@ -350,8 +351,10 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 		return 0;
 	/* one that has been given a place since has it, signal or not */
 	spin_lock(&listener->accept_lock);
-	if (c->has)
+	if (c->has) {
 		err = 0;
+		weir_connect_next(listener);
+	}
 	spin_unlock(&listener->accept_lock);
 	return err;
 }
