@@ -194,6 +194,8 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 			busy = true;
 		} else if (!weir_ring_live(port->outbox)) {
 			list_move_tail(&port->poll_link, &p->broken);
+			/* what was committed before the end, and is left */
+			weir_port_later(port);
 			break;
 		}
 	}

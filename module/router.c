@@ -498,11 +498,12 @@ static noinline void weir_route_resume(struct weir_port *port)
 
 /*
  * There is more, which need not wait: for the polling thread that looks there
- * anyway, or a worker. Both at once would have two shares.
+ * anyway, or a worker. Both at once would have two shares. A thread does not look
+ * at an outbox that has ended.
  */
 static void weir_route_more(struct weir_port *port)
 {
-	if (READ_ONCE(port->poller))
+	if (READ_ONCE(port->poller) && weir_ring_live(port->outbox))
 		weir_poll_kick(port);
 	else
 		weir_port_later(port);
