@@ -227,10 +227,10 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 		weir_inbox_take(caller->inbox, commit - to->secret - post->pos,
 				n, &at_pos, &seq);
 		post->kept -= n;
-		weir_inbox_looked(post);
 		weir_calls_ended(caller);
 		*pos = from - v->secret;
 	}
+	weir_inbox_looked(post);
 	spin_unlock(&post->lock);
 	return n;
 }

@@ -753,8 +753,10 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 
 	if (unlikely(post->limit - post->pos < total + keep)) {
 		weir_inbox_look(inbox, total);
-		if (post->limit - post->pos < total + keep)
+		if (post->limit - post->pos < total + keep) {
+			weir_inbox_looked(post);
 			return false;
+		}
 	}
 	weir_inbox_take(inbox, total, 1, pos, seq);
 	return true;
