@@ -454,17 +454,12 @@ static noinline int weir_reply_one(struct weir_port *port,
 				   struct weir_port *caller,
 				   const struct weir_parcel *m)
 {
-	int ret = 0;
-
 	if (unlikely(port->held_by))
 		weir_reply_waited(port, m->pos);
 	if (caller)
-		ret = weir_reply_to(port, caller, m);
-	else
-		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
-	if (unlikely(port->held_by) && !ret)
-		weir_port_held_by(port, NULL);
-	return ret;
+		return weir_reply_to(port, caller, m);
+	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+	return 0;
 }
 
 /**

@@ -310,6 +310,9 @@ static int weir_route_stretch(struct weir_port *port)
 		/* it goes with the message, whatever routes that has tried */
 		if (unlikely(run->no_slots))
 			run->no_slots = WEIR_REASON_NONE;
+		/* it waits for no caller any more, whatever it was */
+		if (unlikely(port->held_by))
+			weir_port_held_by(port, NULL);
 		/* the first of a key that waited has been answered otherwise */
 		if (unlikely(port->once_held)) {
 			weir_once_over(port->once_held);
