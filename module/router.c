@@ -547,7 +547,7 @@ void weir_route_run(struct weir_port *port)
  * weir_route_last() - route what a socket has committed that is being released
  * @port: the socket's.
  *
- * Waits for it, but not for what has to wait for room.
+ * Waits for it, for a ring at most, and not for what has to wait for room.
  */
 void weir_route_last(struct weir_port *port)
 {
@@ -561,18 +561,24 @@ void weir_route_last(struct weir_port *port)
 		return;
 	}
 	port->last = &last;
+	port->last_pos = port->pos + weir_ring_bytes(&port->outbox->view);
 	weir_run_unlock(port);
 	weir_port_later(port);
 	wait_for_completion(&last);
 }
 
-/* There is no more to do for who closes the socket to wait for. */
-static void weir_route_last_end(struct weir_port *port)
+/*
+ * A turn has ended, with or without more to do. Whoever releases the socket does
+ * not wait beyond what was there: its memory may still be written to.
+ */
+static void weir_route_turned(struct weir_port *port, bool more)
 {
-	if (!port->last)
-		return;
-	complete(port->last);
-	port->last = NULL;
+	if (more && (!port->last || (s64)(port->last_pos - port->pos) > 0)) {
+		weir_route_more(port);
+	} else if (port->last) {
+		complete(port->last);
+		port->last = NULL;
+	}
 }
 
 /**
@@ -590,11 +596,9 @@ void weir_route_turn(struct weir_port *port)
 		/* before room that is kept for the walk is for all */
 		weir_port_tick(port);
 		weir_waiter_look(&port->walk);
-		if (!weir_route_none(port) &&
-		    weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER))
-			weir_route_more(port);
-		else
-			weir_route_last_end(port);
+		weir_route_turned(port, !weir_route_none(port) &&
+				  weir_route_walk(port, port->pos + 1,
+						  WEIR_WALK_WORKER));
 		weir_waiter_done(&port->walk);
 	}
 	weir_run_unlock(port);

@@ -595,6 +595,7 @@ struct weir_waiter {
  * @turn_link: in tenant->ports, under its lock, with a reference.
  * @last: whoever releases the socket waits until its outbox is done; NULL.
  *	run_lock.
+ * @last_pos: up to where, at most; run_lock.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
@@ -646,6 +647,7 @@ struct weir_port {
 	struct weir_tenant	*tenant;
 	struct list_head	turn_link;
 	struct completion	*last;
+	u64			last_pos;
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
