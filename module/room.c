@@ -270,6 +270,33 @@ u64 weir_ports_want(struct weir_ring *inbox)
 	return w ? weir_waiter_need(w, inbox) : U64_MAX;
 }
 
+/* It looks at what is kept for it: that is in time. Under the inbox's post.lock. */
+static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
+{
+	if (list_empty(&w->called))
+		return;
+	w->called_ns = ktime_get_ns();
+	list_move_tail(&w->called, &inbox->post.called);
+}
+
+/**
+ * weir_waiter_here() - one that has waited is going to look
+ * @w: it; under its port's run_lock.
+ *
+ * What its worker does before counts for no delay of it.
+ */
+void weir_waiter_here(struct weir_waiter *w)
+{
+	struct weir_ring *inbox = w->inbox;
+
+	lockdep_assert_held(&w->port->run_lock);
+	if (!inbox)
+		return;
+	spin_lock(&inbox->post.lock);
+	weir_waiter_renew(inbox, w);
+	spin_unlock(&inbox->post.lock);
+}
+
 /**
  * weir_waiter_look() - one that has waited looks again
  * @w: it; under its port's run_lock.
@@ -286,6 +313,7 @@ void weir_waiter_look(struct weir_waiter *w)
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
+	weir_waiter_renew(inbox, w);
 	/* what is kept for others may have been so for too long */
 	if (w->look_ns || inbox->post.granted)
 		weir_ports_resume(inbox);

@@ -594,6 +594,7 @@ void weir_route_turn(struct weir_port *port)
 		return;
 	if (port->ws) {
 		/* before room that is kept for the walk is for all */
+		weir_waiter_here(&port->walk);
 		weir_port_tick(port);
 		weir_waiter_look(&port->walk);
 		weir_route_turned(port, !weir_route_none(port) &&

@@ -770,6 +770,7 @@ void weir_ports_unawaited(struct weir_ring *inbox);
 void weir_ports_call_all(struct weir_ring *inbox);
 u64 weir_ports_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
+void weir_waiter_here(struct weir_waiter *w);
 void weir_waiter_look(struct weir_waiter *w);
 void weir_waiter_done(struct weir_waiter *w);
 void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox,
