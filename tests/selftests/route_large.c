@@ -164,16 +164,87 @@ static void remembered(void)
 	need(!route_del("/large/once"), "del");
 }
 
+/* A mirror on each of as many routes as a request goes through. */
+static void mirrors(void)
+{
+	struct weir_route_conf conf = { QUIET, .mirror = "/large/mirror",
+					.mirror_permille = 1000 };
+	struct weir *s = handle(RING, RING), *mirror = handle(RING, RING);
+	struct weir *c = handle(RING, RING);
+	struct weir_call call = { .tag = 3 };
+	char path[WEIR_HOPS_MAX + 1][32];
+	int i;
+	bool good;
+
+	for (i = 0; i <= WEIR_HOPS_MAX; i++)
+		snprintf(path[i], sizeof(path[i]), "/large/m/%d", i);
+	need(!weir_serve(mirror, "/large/mirror", 1, NULL), "serve");
+	need(!weir_serve(s, path[WEIR_HOPS_MAX], 1, NULL), "serve");
+	for (i = WEIR_HOPS_MAX; i >= 0; i--) {
+		need(!route_set(path[i], &conf), "route");
+		need(i == WEIR_HOPS_MAX ||
+		     !target_op(WEIR_OP_TARGET_ADD, path[i], path[i + 1], 0, 1),
+		     "behind");
+	}
+	call.route = route_of(c, path[0]);
+	ask_large(c, &call, M, 3);
+	good = serve_large(s, M, 3) && answered(c, M, 3);
+	for (i = 0; i <= WEIR_HOPS_MAX; i++)
+		good &= serve_large(mirror, M, 3);
+	check(good, "through routes that all have a mirror");
+	weir_close(c);
+	weir_close(s);
+	weir_close(mirror);
+	for (i = 0; i <= WEIR_HOPS_MAX; i++) {
+		need(i == WEIR_HOPS_MAX ||
+		     !target_op(WEIR_OP_TARGET_DEL, path[i], path[i + 1], 0, 0),
+		     "not behind");
+		need(!route_del(path[i]), "del");
+	}
+}
+
+#define BEHIND	500	/* small messages */
+
+/* What was committed before the end goes out, also behind what takes long. */
+static void shut(void)
+{
+	struct weir *s = handle(RING, RING), *c = handle(RING, RING);
+	struct weir_call call = { .one_way = 1 };
+	struct weir_buf buf = { 0 };
+	uint32_t i, n = 0;
+
+	need(!weir_serve(s, "/large/shut", 1, NULL), "serve");
+	call.route = route_of(c, "/large/shut");
+	need(!weir_call_claim(c, &call, 8 * M, &buf), "claim");
+	fill(buf.data, 8 * M, 9);
+	weir_call_commit_more(c, &call, &buf);
+	for (i = 0; i < BEHIND; i++)
+		need(!request(c, &call, &i, sizeof(i)), "event");
+	if (weir_load(&c->out.status->wake) & WEIR_WAKE_ROUTER)
+		weir_flush(c);
+	need(!weir_shutdown(c, SHUT_WR), "shutdown");
+	check(serve_large(s, 8 * M, 9), "polled: a large one before the end");
+	soon((n += drain(s)) == BEHIND);
+	check(n == BEHIND, "and what was behind it (%u of %u)", n, BEHIND);
+	weir_close(c);
+	weir_close(s);
+}
+
 int main(void)
 {
+	int i;
+
 	hard_begin();
 	part(several);
+	part(mirrors);
 	part(remembered);
 	sizes("kicked");
 	need(!tap_tune("poll_idle_us", 1000), "idle time");
 	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "1"),
 	     "polling on");
 	sizes("polled");
+	for (i = 0; i < 8; i++)
+		shut();
 	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n"),
 	     "polling off");
 	check_routes_gone("large");
