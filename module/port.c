@@ -614,7 +614,7 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 	       -EFAULT : 0;
 }
 
-/* --- making and closing ------------------------------------------------- */
+/* --- making ------------------------------------------------------------- */
 
 static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 {
@@ -644,6 +644,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	INIT_RCU_WORK(&port->free, weir_port_free);
 	INIT_DELAYED_WORK(&port->timer, weir_port_due);
 	INIT_LIST_HEAD(&port->targets);
+	INIT_LIST_HEAD(&port->gone);
 	INIT_LIST_HEAD(&port->turn_link);
 	weir_waiter_init(&port->walk, port);
 	weir_waiter_init(&port->retry, port);
@@ -792,90 +793,4 @@ err_port:
 err_unlock:
 	release_sock(&ws->sk);
 	return ERR_PTR(err);
-}
-
-/* The caller has gone: its calls are not to be worked on. */
-static void weir_port_cancel(struct weir_port *port)
-{
-	u32 slot;
-
-	spin_lock(&port->inbox->post.lock);
-	for (slot = 0; slot < port->calls.size; slot++) {
-		struct weir_call *call = weir_calls_at(&port->calls, slot);
-
-		if (call->state == WEIR_CALL_SENT ||
-		    call->state == WEIR_CALL_RETRY ||
-		    call->state == WEIR_CALL_WAIT)
-			weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
-					  WEIR_GUARD_NONE, 0);
-		else if (call->state == WEIR_CALL_PARENT ||
-			 call->state == WEIR_CALL_DONE)
-			weir_calls_put(&port->calls, call);
-		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
-			spin_unlock(&port->inbox->post.lock);
-			cond_resched();
-			spin_lock(&port->inbox->post.lock);
-		}
-	}
-	spin_unlock(&port->inbox->post.lock);
-}
-
-/**
- * weir_port_close() - the socket is being released
- * @ws: the socket.
- *
- * What it has committed as a target still goes out, but for what is behind a
- * message that has to wait for room. What it serves is gone from its routes when
- * this returns, and what it had not answered has been sent elsewhere or answered
- * with an error.
- */
-void weir_port_close(struct weir_sock *ws)
-{
-	struct weir_port *port = ws->port;
-	struct weir_net *wn = ws->wn;
-	u32 i;
-
-	if (!port)
-		return;
-	/* 1. replies that it gave before it went; then no walk begins */
-	weir_poll_leave(port);
-	weir_route_last(port);
-	weir_run_lock(&port->run_lock);
-	port->ws = NULL;
-	weir_waiter_look(&port->walk);
-	weir_waiter_done(&port->walk);
-	weir_waiter_look(&port->retry);
-	weir_waiter_done(&port->retry);
-	weir_run_unlock(port);
-
-	/* 2. nobody picks it any more */
-	weir_race_point(port_close);
-	weir_targets_close(port);
-
-	/*
-	 * 3. its own calls; a target that goes must find them for as long as
-	 * there are any
-	 */
-	weir_port_cancel(port);
-	/* not to be found; the number is taken until it is freed */
-	xa_store(&wn->ports, port->id, NULL, GFP_KERNEL);
-	weir_delayed_cancel_sync(&port->timer, &port->ref);
-	weir_port_never(port);
-
-	/* 4. what it holds */
-	for (i = 0; i < port->nhandles; i++) {
-		if (port->handles[i].route)
-			weir_route_put(port->handles[i].route);
-		kfree(port->handles[i].path);
-	}
-	kvfree(port->handles);
-	kvfree(port->by_name);
-	port->handles = NULL;
-	port->nhandles = 0;
-	if (port->once_held)
-		weir_once_over(port->once_held);
-	weir_reader_detach(port->rd, WEIR_REASON_CLOSED);
-	weir_reader_put(port->rd);
-	port->rd = NULL;
-	weir_port_put(port);
 }

@@ -373,14 +373,19 @@ static void weir_ring_fill_readers(struct weir_ring *ring, u64 from, u64 to,
 	spin_unlock(&ring->lock);
 }
 
-/*
- * Makes the ring whole after its writer's death: holes left by threads that
- * claimed and never committed become aborted records, and claims at the end
- * are taken back, so that a successor goes on after the last record that was
- * really published. Nobody writes any more. Finds its way by the records'
- * own commit words; the work is bounded by the ring's size.
+/**
+ * weir_ring_repair() - make a ring whole after its writer's death
+ * @ring: nobody writes any more.
+ *
+ * Holes left by threads that claimed and never committed become aborted records,
+ * and claims at the end are taken back, so that a successor goes on after the last
+ * record that was really published. Finds its way by the records' own commit
+ * words; the work is bounded by the ring's size. Finds nothing to do the second
+ * time. Process context, no spinlock held.
+ *
+ * Return: 0, or -EPROTO when the owner's words are nonsense.
  */
-static int weir_ring_repair(struct weir_ring *ring)
+int weir_ring_repair(struct weir_ring *ring)
 {
 	struct weir_ring_view *v = &ring->view;
 	u64 tail, at, front, next, size = weir_ring_bytes(v);

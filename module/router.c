@@ -12,7 +12,6 @@
  *
  * Process context.
  */
-#include <linux/completion.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
@@ -428,10 +427,10 @@ static void weir_port_held(struct weir_port *port)
 	spin_unlock(&post->lock);
 }
 
-/* Its owner is killed, and has not begun to close what it has. */
-static bool weir_run_killed(void)
+/* Its owner is killed. What a socket has left when it is released goes all the same. */
+static bool weir_run_killed(const struct weir_port *port)
 {
-	return fatal_signal_pending(current) && !(current->flags & PF_EXITING);
+	return fatal_signal_pending(current) && !port->last_pos;
 }
 
 /*
@@ -486,7 +485,7 @@ static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 		}
 		cond_resched();
 	} while (ret > 0 && (s64)(end - port->pos) > 0 &&
-		 !weir_run_killed());
+		 !weir_run_killed(port));
 	if (unlikely(run->left_over))
 		weir_port_later(port);
 	return ret > 0;
@@ -543,42 +542,89 @@ void weir_route_run(struct weir_port *port)
 	weir_run_unlock(port);
 }
 
+/* Is there nothing more to route, or nothing that can be? */
+static bool weir_route_done(struct weir_port *port)
+{
+	return weir_ring_status(port->outbox)->state == WEIR_STATE_BROKEN ||
+	       (s64)(port->last_pos - port->pos) <= 0 || weir_route_none(port);
+}
+
 /**
  * weir_route_last() - route what a socket has committed that is being released
- * @port: the socket's.
+ * @port: the socket's; nobody writes to its outbox any more.
  *
- * Waits for it, for a ring at most, and not for what has to wait for room.
+ * For a ring at most, also when the caller is killed. A claim of a thread that
+ * died is passed, for others may have committed behind it.
+ *
+ * Return: whether a worker has to go on: with what is large, and what waits for
+ * room.
  */
-void weir_route_last(struct weir_port *port)
+bool weir_route_last(struct weir_port *port)
 {
-	DECLARE_COMPLETION_ONSTACK(last);
+	bool done;
 
 	weir_run_lock(&port->run_lock);
-	weir_route_owned(port);
-	/* a message that is left is large, and does not go by the short ways */
-	if (!port->run.left_over || weir_route_none(port)) {
-		weir_run_unlock(port);
-		return;
-	}
-	port->last = &last;
 	port->last_pos = port->pos + weir_ring_bytes(&port->outbox->view);
+	weir_route_owned(port);
+	done = weir_route_done(port);
+	if (!done && !weir_committed(&port->outbox->view, port->pos)) {
+		if (!weir_ring_repair(port->outbox))
+			weir_route_owned(port);
+		done = weir_route_done(port);
+	}
 	weir_run_unlock(port);
-	weir_port_later(port);
-	wait_for_completion(&last);
+	return !done;
 }
 
 /*
- * A turn has ended, with or without more to do. Whoever releases the socket does
- * not wait beyond what was there: its memory may still be written to.
+ * Passes a message that a socket which is gone has left, and that waits. Returns
+ * false when there is no record. What it answers is then told to its caller as a
+ * request whose target died.
  */
-static void weir_route_turned(struct weir_port *port, bool more)
+static bool weir_route_pass(struct weir_port *port)
 {
-	if (more && (!port->last || (s64)(port->last_pos - port->pos) > 0)) {
-		weir_route_more(port);
-	} else if (port->last) {
-		complete(port->last);
-		port->last = NULL;
+	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
+	u64 pos = port->pos;
+	struct weir_parcel m;
+
+	if (weir_parcel_read(&port->outbox->view, &pos, &m) != WEIR_READ_ONE ||
+	    (s64)(port->last_pos - pos) < (s64)m.total)
+		return false;
+	WRITE_ONCE(port->pos, pos + m.total);
+	weir_port_held_by(port, NULL);
+	if (port->once_held) {
+		weir_once_over(port->once_held);
+		port->once_held = NULL;
 	}
+	weir_refused(NULL, (u32)m.tag_key, &fault);
+	return true;
+}
+
+/*
+ * What a socket that is gone has left waits for room until port->last_ns, and
+ * then, message by message, not at all. Its requests have nobody to wait for the
+ * answer. @more: the walk has not come to one that waits. Returns whether all is
+ * done.
+ */
+static bool weir_route_ends(struct weir_port *port, bool more)
+{
+	struct weir_waiter *w = &port->walk;
+	struct weir_post *post = &port->inbox->post;
+	bool done = weir_route_done(port);
+
+	if (!done && !more && w->waits && w->inbox != port->inbox &&
+	    ktime_get_ns() < port->last_ns) {
+		spin_lock(&post->lock);
+		weir_port_arm(port, port->last_ns);
+		spin_unlock(&post->lock);
+		return false;
+	}
+	if (!done && (more || weir_route_pass(port))) {
+		weir_port_later(port);
+		return false;
+	}
+	port->last_ns = 0;
+	return true;
 }
 
 /**
@@ -589,6 +635,8 @@ static void weir_route_turned(struct weir_port *port, bool more)
  */
 void weir_route_turn(struct weir_port *port)
 {
+	bool more, ends = false;
+
 	/* it does not wait for its owner's walk */
 	if (!weir_run_trylock_later(&port->run_lock))
 		return;
@@ -597,12 +645,17 @@ void weir_route_turn(struct weir_port *port)
 		weir_waiter_here(&port->walk);
 		weir_port_tick(port);
 		weir_waiter_look(&port->walk);
-		weir_route_turned(port, !weir_route_none(port) &&
-				  weir_route_walk(port, port->pos + 1,
-						  WEIR_WALK_WORKER));
+		more = !weir_route_none(port) &&
+		       weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER);
+		if (port->last_ns)
+			ends = weir_route_ends(port, more);
+		else if (more)
+			weir_route_more(port);
 		weir_waiter_done(&port->walk);
 	}
 	weir_run_unlock(port);
+	if (ends)
+		weir_port_finish(port);
 }
 
 /**

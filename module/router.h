@@ -585,6 +585,8 @@ struct weir_waiter {
  * @scan_ns: the earliest deadline of these; inbox->post.lock.
  * @targets: what it serves; weir_net.lock.
  * @ntargets: how many.
+ * @gone: those that nobody picks any more, whose calls have not ended yet, by
+ *	weir_target.port_link; the closer's, and then the worker's.
  * @cpus: for fencing the reader of a full inbox; run_lock.
  * @walk: the walk waits for room.
  * @retry: a request that is to be sent again waits for room, and with it those
@@ -593,9 +595,10 @@ struct weir_waiter {
  * @retry_handle: that handle; run_lock.
  * @tenant: the turn of its user; held.
  * @turn_link: in tenant->ports, under its lock, with a reference.
- * @last: whoever releases the socket waits until its outbox is done; NULL.
- *	run_lock.
- * @last_pos: up to where, at most; run_lock.
+ * @last_pos: its socket is being released: up to where @outbox is routed, at
+ *	most; 0. run_lock.
+ * @last_ns: a worker is at that: how long what is left waits for room, as
+ *	ktime_get_ns() counts; 0. run_lock.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
@@ -639,6 +642,7 @@ struct weir_port {
 	u64			scan_ns;
 	struct list_head	targets;
 	u32			ntargets;
+	struct list_head	gone;
 	cpumask_var_t		cpus;
 	struct weir_waiter	walk;
 	struct weir_waiter	retry;
@@ -646,8 +650,8 @@ struct weir_port {
 	u32			retry_handle;
 	struct weir_tenant	*tenant;
 	struct list_head	turn_link;
-	struct completion	*last;
 	u64			last_pos;
+	u64			last_ns;
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
@@ -682,7 +686,6 @@ weir_conf_retry(const struct weir_route_conf *c)
 
 /* --- port.c --- */
 struct weir_port *weir_port_make(struct weir_sock *ws);
-void weir_port_close(struct weir_sock *ws);
 void weir_port_get(struct weir_port *port);
 void weir_port_put(struct weir_port *port);
 int weir_port_call(struct weir_sock *ws, void __user *arg);
@@ -696,6 +699,10 @@ int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 void weir_port_arm(struct weir_port *port, u64 due_ns);
 void weir_port_tick(struct weir_port *port);
 void weir_port_retries(struct weir_port *port, enum weir_walker walker);
+
+/* --- ending.c --- */
+void weir_port_close(struct weir_sock *ws);
+void weir_port_finish(struct weir_port *port);
 
 /* router.c */
 void weir_run_wanted(struct weir_port *port);
@@ -789,7 +796,7 @@ void weir_route_settle(struct weir_port *port);
 void weir_route_run(struct weir_port *port);
 void weir_route_turn(struct weir_port *port);
 void weir_route_poll(struct weir_port *port, u64 pos);
-void weir_route_last(struct weir_port *port);
+bool weir_route_last(struct weir_port *port);
 
 /* --- request.c --- */
 int weir_route_again(struct weir_port *port, struct weir_call *call);
@@ -861,7 +868,8 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_port *port,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target);
-void weir_targets_close(struct weir_port *port);
+void weir_targets_leave(struct weir_port *port);
+void weir_targets_end(struct weir_port *port);
 void weir_target_take_back(struct weir_target *target);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);

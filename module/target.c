@@ -345,23 +345,18 @@ void weir_target_take_back(struct weir_target *target)
 }
 
 /**
- * weir_targets_close() - a socket serves no more
+ * weir_targets_leave() - nobody picks a socket any more
  * @port: its port.
  *
- * It is picked no more when this returns, and nobody waits for it: what it had
- * not answered has been sent elsewhere or answered with an error. The lock is
- * held for a target at a time, and not while calls are looked for. Process
- * context.
+ * weir_targets_end() is to follow. The lock is held for a target at a time.
+ * Process context.
  */
-void weir_targets_close(struct weir_port *port)
+void weir_targets_leave(struct weir_port *port)
 {
 	struct weir_net *wn = port->wn;
 	struct weir_target *target;
-	LIST_HEAD(gone);
-	bool open = false;
 	int err = 0;
 
-	/* 1. nobody picks it */
 	do {
 		mutex_lock(&wn->lock);
 		target = list_first_entry_or_null(&port->targets,
@@ -369,27 +364,43 @@ void weir_targets_close(struct weir_port *port)
 						  port_link);
 		if (target) {
 			err = weir_target_drop(target);
-			list_add_tail(&target->port_link, &gone);
+			list_add_tail(&target->port_link, &port->gone);
 		}
 		mutex_unlock(&wn->lock);
-		if (target)
+		if (target) {
 			weir_target_dropped(target, err);
+			trace_weir_target(target, WEIR_TARGET_GONE);
+		}
 	} while (target);
+}
+
+/**
+ * weir_targets_end() - a socket serves no more
+ * @port: its port, whose targets have left.
+ *
+ * Nobody waits for it when this returns: what it had not answered has been sent
+ * elsewhere or answered with an error. The lock is held for a target at a time,
+ * and not while calls are looked for. Process context.
+ */
+void weir_targets_end(struct weir_port *port)
+{
+	struct weir_net *wn = port->wn;
+	struct weir_target *target;
+	bool open = false;
 
 	/*
-	 * 2. its calls. Senders count a call, send it, fence and then look at
+	 * 1. its calls. Senders count a call, send it, fence and then look at
 	 * @gone: what is not counted here they find themselves.
 	 */
 	smp_mb();
-	list_for_each_entry(target, &gone, port_link) {
+	list_for_each_entry(target, &port->gone, port_link)
 		open |= atomic_read(&target->load.in_flight);
-		trace_weir_target(target, WEIR_TARGET_GONE);
-	}
 	if (open)
 		weir_port_died(port);
 
-	/* 3. what they hold */
-	while ((target = list_first_entry_or_null(&gone, struct weir_target,
+	/* 2. what they hold */
+	while ((target = list_first_entry_or_null(&port->gone,
+						  struct weir_target,
 						  port_link))) {
 		list_del_init(&target->port_link);
 		weir_delayed_cancel_sync(&target->watch, &target->ref);
