@@ -42,7 +42,8 @@ static void weir_call_withdraw(const struct weir_call *call)
 	u64 pos = call->commit - inbox->view.secret;
 	struct weir_record *rec = weir_ring_at(&inbox->view, pos);
 
-	if (!spin_trylock(&inbox->post.lock))
+	/* it has no place yet, or another has the lock */
+	if (!call->commit || !spin_trylock(&inbox->post.lock))
 		return;
 	/* not where somebody may be writing a later one */
 	if (inbox->post.pos - pos <= weir_ring_bytes(&inbox->view) &&

@@ -62,7 +62,8 @@ enum weir_call_state {
  * @handle: of the caller, of the route.
  * @tag_key: tag (low half) and shard key of the request.
  * @target: SENT: who has it.
- * @commit: SENT: commit word of its record in the target's inbox.
+ * @commit: SENT: commit word of its record in the target's inbox; 0: it has no
+ *	place there yet.
  * @retry: RETRY: in weir_calls.retries; empty if it is not there.
  * @sent_ns: when it was sent, or RETRY: when it is to be.
  * @deadline_ns: when it is given up.

@@ -7,6 +7,10 @@
  * may run, and are then committed. Until then the inboxes and what is copied
  * from are held; a call that ends meanwhile leaves an aborted record.
  *
+ * A record that is not committed yet holds up all behind it in that inbox. So where
+ * other copies are made before, room is only kept for a copy, and its place is
+ * taken when it begins: nobody waits longer than his own copy takes.
+ *
  * What is told to the reader comes last, as in any record, so it makes no
  * difference to it.
  *
@@ -15,7 +19,7 @@
  */
 #include <linux/slab.h>
 
-#include "walk.h"
+#include "request.h"
 
 /**
  * weir_copy_pieces() - copy bytes, and let others run in between
@@ -73,16 +77,79 @@ void weir_copy_later(struct weir_run *run, const struct weir_copy *copy)
 	run->copies[run->ncopies++] = *copy;
 }
 
+/**
+ * weir_copy_keep() - keep room for a copy that is not made at once
+ * @target: to which.
+ * @m: the message.
+ * @at: out: the inbox.
+ * @kept: out: granules.
+ *
+ * To be passed to weir_copy_request(), or given back. Return: as
+ * weir_target_claim().
+ */
+enum weir_reason weir_copy_keep(struct weir_target *target,
+				const struct weir_parcel *m,
+				struct weir_place *at, u32 *kept)
+{
+	struct weir_ring *inbox = target->port->inbox;
+	struct weir_post *post = &inbox->post;
+	u32 bytes = weir_parcel_need(m);
+	u64 need;
+	bool fits;
+
+	if (m->len + (m->deadline_ns ? 8 : 0) > weir_ring_max_len(&inbox->view))
+		return WEIR_REASON_TOO_LARGE;
+	*at = (struct weir_place){ .inbox = inbox };
+	*kept = bytes / WEIR_GRANULE;
+	spin_lock(&post->lock);
+	need = bytes + (u64)post->kept * WEIR_GRANULE;
+	/* what there is now may be for those that wait */
+	if (post->limit - post->pos < need && !post->queued)
+		weir_inbox_room(inbox, 0);
+	fits = post->limit - post->pos >= need;
+	if (fits) {
+		post->kept += *kept;
+		post->granted += *kept;
+		target->requests++;
+	}
+	spin_unlock(&post->lock);
+	if (fits)
+		return WEIR_REASON_NONE;
+	return READ_ONCE(target->gone) ? WEIR_REASON_NO_TARGET :
+					 WEIR_REASON_INBOX_FULL;
+}
+
+/* Under the inbox's post.lock. */
+static void weir_copy_unkeep(struct weir_ring *inbox, u32 kept)
+{
+	inbox->post.kept -= kept;
+	inbox->post.granted -= kept;
+}
+
+/**
+ * weir_copy_give() - the room that was kept for a copy is not used
+ * @inbox: where.
+ * @kept: granules.
+ */
+void weir_copy_give(struct weir_ring *inbox, u32 kept)
+{
+	spin_lock(&inbox->post.lock);
+	weir_copy_unkeep(inbox, kept);
+	weir_ports_resume(inbox);
+	spin_unlock(&inbox->post.lock);
+}
+
 /*
- * weir_copy_request() - the same for a request; @call may be NULL, the rest is as
- * in weir_place_request()
+ * weir_copy_request() - the same for a request; @kept as in struct weir_copy,
+ * @call may be NULL, the rest is as in weir_place_request()
  */
 void weir_copy_request(struct weir_run *run, const struct weir_place *at,
-		       const struct weir_parcel *m, struct weir_call *call,
-		       u64 name, u64 deadline_ns)
+		       u32 kept, const struct weir_parcel *m,
+		       struct weir_call *call, u64 name, u64 deadline_ns)
 {
 	const struct weir_copy copy = {
 		.at = *at,
+		.kept = kept,
 		.from = m->payload,
 		.len = m->len,
 		.shape = (u64)m->kind << WEIR_KIND_SHIFT |
@@ -103,6 +170,37 @@ static bool weir_copy_over(const struct weir_copy *c)
 {
 	return c->call && (READ_ONCE(c->call->name) != c->name ||
 			   weir_call_state(c->call) != WEIR_CALL_SENT);
+}
+
+/*
+ * Takes the place of a copy, for which room was kept. Returns false when its call
+ * has ended, the socket has gone, or its cursor, which has said that there is
+ * room, lies.
+ */
+static bool weir_copy_take(struct weir_port *port, struct weir_copy *c)
+{
+	struct weir_ring *inbox = c->at.inbox;
+	struct weir_post *post = &inbox->post;
+	bool over = weir_copy_over(c), taken = false;
+
+	spin_lock(&post->lock);
+	weir_copy_unkeep(inbox, c->kept);
+	if (!over)
+		taken = weir_inbox_claim(inbox, (u64)c->kept * WEIR_GRANULE,
+					 (u64)post->kept * WEIR_GRANULE,
+					 &c->at.pos, &c->at.seq);
+	if (!taken)
+		weir_ports_resume(inbox);
+	spin_unlock(&post->lock);
+	if (!taken && !over)
+		this_cpu_inc(weir_drops[WEIR_REASON_INBOX_FULL]);
+	if (!taken || !c->call)
+		return taken;
+	spin_lock(&port->inbox->post.lock);
+	if (!weir_copy_over(c))
+		c->call->commit = c->at.pos + inbox->view.secret;
+	spin_unlock(&port->inbox->post.lock);
+	return true;
 }
 
 static void weir_copy_make(const struct weir_copy *c)
@@ -133,12 +231,14 @@ static void weir_copy_make(const struct weir_copy *c)
  */
 void weir_copies_make(struct weir_run *run)
 {
+	struct weir_port *port = container_of(run, struct weir_port, run);
 	u32 i;
 
 	for (i = 0; i < run->ncopies; i++) {
 		struct weir_copy *c = &run->copies[i];
 
-		weir_copy_make(c);
+		if (!c->kept || weir_copy_take(port, c))
+			weir_copy_make(c);
 		weir_inbox_wake(c->at.inbox);
 		weir_ring_put(c->at.inbox);
 		weir_dup_reply_put(c->reply);

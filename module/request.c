@@ -183,7 +183,7 @@ static noinline void weir_hand_one(struct weir_port *port,
 			       at->pos + at->inbox->view.secret, round);
 	}
 	if (unlikely(m->len > WEIR_PIECE_BYTES))
-		weir_copy_request(&port->run, at, m, call, name,
+		weir_copy_request(&port->run, at, 0, m, call, name,
 				  way->deadline_ns);
 	else
 		weir_place_request(at, m, name, way->deadline_ns);
@@ -515,8 +515,9 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 {
 	struct weir_target *target;
 	const struct weir_plan *plan;
+	bool later = m->len > WEIR_PIECE_BYTES;
 	struct weir_place at;
-	u32 one = 1;
+	u32 one = 1, kept = 0;
 	int i;
 
 	plan = rcu_dereference(mirror->plan);
@@ -530,10 +531,12 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
 	    !weir_copy_fits(&port->run, m->len) ||
-	    weir_target_claim(target, m, &one, &at))
+	    (later ? weir_copy_keep(target, m, &at, &kept) :
+		     weir_target_claim(target, m, &one, &at)))
 		return;
-	if (m->len > WEIR_PIECE_BYTES)
-		weir_copy_request(&port->run, &at, m, NULL, 0, deadline_ns);
+	if (later)
+		weir_copy_request(&port->run, &at, kept, m, NULL, 0,
+				  deadline_ns);
 	else
 		weir_place_request(&at, m, 0, deadline_ns);
 	weir_run_touch(&port->run, at.inbox);

@@ -363,6 +363,8 @@ struct weir_place {
 /**
  * struct weir_copy - a copy that is made when the stretch is over; see copy.c
  * @at: where; the inbox is held.
+ * @kept: granules that are kept for it there, in post.granted, too: its place is
+ *	taken when it is made; 0: it has been taken.
  * @from: what; of the walk's own outbox, or of @reply.
  * @len: bytes.
  * @shape: kind and flags of the record.
@@ -375,6 +377,7 @@ struct weir_place {
  */
 struct weir_copy {
 	struct weir_place	at;
+	u32			kept;
 	const u8		*from;
 	u32			len;
 	u64			shape;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A message to all targets of a route (policies all and quorum): space is taken
- * at each, then a parent and a child for each are entered as calls, then the
- * copies are shown.
+ * A message to all targets of a route (policies all and quorum): space is taken,
+ * or kept for a copy that is made later, at each, then a parent and a child for
+ * each are entered as calls, then the copies are shown.
  *
  * Process context, under run_lock and rcu_read_lock().
  */
@@ -15,6 +15,7 @@
  * struct weir_branch - one of the targets of a message to several
  * @target: the target.
  * @at: space in its inbox.
+ * @kept: as in struct weir_copy.
  * @round: of its breaker.
  * @call: its call, NULL: no answer is wanted.
  * @name: of the call, or 0.
@@ -22,15 +23,16 @@
 struct weir_branch {
 	struct weir_target	*target;
 	struct weir_place	at;
+	u32			kept;
 	u32			round;
 	struct weir_call	*call;
 	u64			name;
 };
 
-/* Takes space at every target that has some. Returns how many. */
+/* Takes space at every target that has some, or keeps it. Returns how many. */
 static u32 weir_branches_claim(struct weir_port *port,
 			       const struct weir_parcel *m,
-			       const struct weir_plan *plan,
+			       const struct weir_plan *plan, bool later,
 			       struct weir_branch *branches, int *worst)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
@@ -44,6 +46,7 @@ static u32 weir_branches_claim(struct weir_port *port,
 		b->target = plan->targets[i];
 		b->call = NULL;
 		b->name = 0;
+		b->kept = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
 		ret = answer ? weir_target_admit(plan, b->target,
@@ -51,7 +54,10 @@ static u32 weir_branches_claim(struct weir_port *port,
 						 &b->round) :
 			       weir_target_open(b->target);
 		if (!ret) {
-			ret = weir_target_claim(b->target, m, &one, &b->at);
+			ret = later ? weir_copy_keep(b->target, m, &b->at,
+						     &b->kept) :
+				      weir_target_claim(b->target, m, &one,
+							&b->at);
 			if (ret && answer)
 				weir_target_dismiss(plan, b->target, 1,
 						    b->round);
@@ -97,7 +103,8 @@ static void weir_branches_enter(struct weir_port *port,
 		b->call = call;
 		b->name = call->name;
 		weir_call_sent(port, call, b->target,
-			       b->at.pos + b->at.inbox->view.secret, b->round);
+			       b->kept ? 0 : b->at.pos + b->at.inbox->view.secret,
+			       b->round);
 	}
 	weir_port_timer(port, deadline_ns);
 	smp_mb();
@@ -163,7 +170,7 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	}
 	if (!branches)
 		return WEIR_REASON_NO_MEMORY;
-	n = weir_branches_claim(port, m, plan, branches, &worst);
+	n = weir_branches_claim(port, m, plan, later, branches, &worst);
 	if (answer && plan->policy == WEIR_POLICY_QUORUM)
 		least = plan->quorum ?: plan->n / 2 + 1;
 	if (n >= least)
@@ -180,12 +187,15 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 			if (answer)
 				weir_target_dismiss(plan, b->target, 1,
 						    b->round);
-			weir_place_abort(&b->at, weir_parcel_need(m));
+			if (later)
+				weir_copy_give(b->at.inbox, b->kept);
+			else
+				weir_place_abort(&b->at, weir_parcel_need(m));
 			continue;
 		}
 		if (later)
-			weir_copy_request(run, &b->at, m, b->call, b->name,
-					  way->deadline_ns);
+			weir_copy_request(run, &b->at, b->kept, m, b->call,
+					  b->name, way->deadline_ns);
 		else
 			weir_place_request(&b->at, m, b->name,
 					   way->deadline_ns);

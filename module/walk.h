@@ -430,9 +430,13 @@ static __always_inline void weir_port_release(struct weir_port *port)
 void weir_copy_pieces(u8 *to, const u8 *from, u32 len);
 bool weir_copies_reserve(struct weir_run *run, u32 n);
 void weir_copy_later(struct weir_run *run, const struct weir_copy *copy);
+enum weir_reason weir_copy_keep(struct weir_target *target,
+				const struct weir_parcel *m,
+				struct weir_place *at, u32 *kept);
+void weir_copy_give(struct weir_ring *inbox, u32 kept);
 void weir_copy_request(struct weir_run *run, const struct weir_place *at,
-		       const struct weir_parcel *m, struct weir_call *call,
-		       u64 name, u64 deadline_ns);
+		       u32 kept, const struct weir_parcel *m,
+		       struct weir_call *call, u64 name, u64 deadline_ns);
 void weir_copies_make(struct weir_run *run);
 void weir_copies_free(struct weir_run *run);
 

@@ -273,7 +273,7 @@ struct weir_pattern {
  * @limit: how far there was room at the last look at the cursor.
  * @seq: records written.
  * @kept: granules kept free, one for the answer to each call, and those that
- *	are granted to who waits for room.
+ *	are granted to who waits for room, or to copies that are not made yet.
  * @nwaiting: who waits for room.
  * @queued: what comes goes behind those that wait: there can be room for them.
  * @granted: of @kept, those that are granted.
