@@ -131,8 +131,8 @@ static void __net_exit weir_net_exit(struct net *net)
 	weir_net_end_routes(wn);
 	weir_net_end_lingering(wn);
 	flush_workqueue(weir_wq);
-	flush_workqueue(weir_join_wq);
-	flush_workqueue(weir_late_wq);	/* which the former may have begun */
+	/* joins end with their streams, each at its user's next turn */
+	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
 	WARN_ON_ONCE(!xa_empty(&wn->ports));

@@ -9,7 +9,8 @@
  * Under weir_net.lock it is only decided who joins what: streams and
  * subscriptions are numbered there in one order, and of each pair the one that
  * came later does the rest, without the lock. A publisher joins at most
- * WEIR_JOIN_NOW subscribers itself; a worker joins the others.
+ * WEIR_JOIN_NOW subscribers itself; a worker of its user joins the others, some of
+ * one stream after some of another.
  *
  * Process context, under lock_sock of the calling socket.
  */
@@ -19,7 +20,7 @@
 #include <linux/slab.h>
 
 #include "forms.h"
-#include "weir.h"
+#include "router.h"
 #include "trace.h"
 
 /* Subscribers that bind looks at itself. */
@@ -28,14 +29,18 @@
 /* Milliseconds that the first position is held for those that a worker joins. */
 #define WEIR_JOIN_HOLD_MS	100
 
+/* Sockets that a worker looks at before the user's next stream has its turn. */
+#define WEIR_JOIN_PART	64
+
 /**
  * struct weir_joining - the subscribers of a new stream
- * @work: joins those that bind has not; waits for nobody's memory.
- * @last: joins those of @later, and waits, apart from all other works.
+ * @job: joins those that bind has not, and waits for nobody's memory; then those
+ *	of @later, for which it waits.
+ * @tenant: the publisher's user; held.
  * @ring: the stream, held.
  * @keeper: holds its first position; held. NULL if there is nothing to hold.
  * @after: number of the socket that the work has looked at last.
- * @later: numbers of sockets for which @work has found no memory.
+ * @later: numbers of sockets for which there was no memory.
  * @n: entries of the rest: subscribers that bind has looked at.
  * @more: there are others, or may be.
  * @socks: those it is to join, held; NULL: it may not, or has.
@@ -43,8 +48,8 @@
  * @subs: weir_sock.sub_seq of each.
  */
 struct weir_joining {
-	struct work_struct	work;
-	struct work_struct	last;
+	struct weir_job		job;
+	struct weir_tenant	*tenant;
 	struct weir_ring	*ring;
 	struct weir_reader	*keeper;
 	unsigned long		after;
@@ -187,6 +192,8 @@ static bool weir_join_wants(const struct weir_joining *j, struct weir_sock *ws,
 
 static void weir_joining_free(struct weir_joining *j)
 {
+	struct weir_net *wn = j->ring->wn;
+
 	if (j->keeper) {
 		weir_reader_detach(j->keeper, WEIR_REASON_CLOSED);
 		weir_reader_put(j->keeper);
@@ -194,52 +201,63 @@ static void weir_joining_free(struct weir_joining *j)
 	}
 	xa_destroy(&j->later);
 	weir_ring_put(j->ring);
+	weir_tenant_put(j->tenant);
 	kfree(j);
+	if (atomic_dec_and_test(&wn->joinings))
+		wake_up_var(&wn->joinings);
 }
 
-/* Joins those that have to wait for memory. */
-static void weir_join_last(struct work_struct *work)
+/* A socket of the namespace, held: that of a number, or the next one; NULL. */
+static struct weir_sock *weir_join_sock(struct weir_net *wn, unsigned long *id,
+					bool next)
 {
-	struct weir_joining *j = container_of(work, struct weir_joining, last);
-	struct weir_net *wn = j->ring->wn;
 	struct weir_sock *ws;
-	unsigned long id;
-	void *entry;
+
+	/* a socket leaves the table before its last reference goes */
+	xa_lock(&wn->sockets);
+	ws = next ? xa_find_after(&wn->sockets, id, ULONG_MAX, XA_PRESENT) :
+		    xa_load(&wn->sockets, *id);
+	if (ws)
+		sock_hold(&ws->sk);
+	xa_unlock(&wn->sockets);
+	return ws;
+}
+
+/* Joins one of those that have to wait for memory. */
+static bool weir_join_last(struct weir_job *job)
+{
+	struct weir_joining *j = container_of(job, struct weir_joining, job);
+	struct weir_sock *ws = NULL;
+	unsigned long id = 0;
 	u64 sub;
 
-	xa_for_each(&j->later, id, entry) {
-		if (!weir_ring_live(j->ring))
-			break;
-		xa_lock(&wn->sockets);
-		ws = xa_load(&wn->sockets, id);
-		if (ws)
-			sock_hold(&ws->sk);
-		xa_unlock(&wn->sockets);
-		if (!ws)
-			continue;
+	if (weir_ring_live(j->ring) &&
+	    xa_find(&j->later, &id, ULONG_MAX, XA_PRESENT)) {
+		xa_erase(&j->later, id);
+		ws = weir_join_sock(j->ring->wn, &id, false);
+	}
+	if (ws) {
 		if (weir_join_wants(j, ws, &sub))
 			weir_join_one(ws, j->ring, WEIR_ORIGIN_LAST, sub);
 		sock_put(&ws->sk);
-		cond_resched();
 	}
+	if (weir_ring_live(j->ring) && !xa_empty(&j->later))
+		return true;
 	weir_joining_free(j);
+	return false;
 }
 
-static void weir_join_work(struct work_struct *work)
+/* Joins some that need not wait. */
+static bool weir_join_some(struct weir_job *job)
 {
-	struct weir_joining *j = container_of(work, struct weir_joining, work);
-	struct weir_net *wn = j->ring->wn;
+	struct weir_joining *j = container_of(job, struct weir_joining, job);
 	struct weir_sock *ws;
 	u64 sub;
+	u32 n;
 
-	while (weir_ring_live(j->ring)) {
-		/* a socket leaves the table before its last reference goes */
-		xa_lock(&wn->sockets);
-		ws = xa_find_after(&wn->sockets, &j->after, ULONG_MAX,
-				   XA_PRESENT);
-		if (ws)
-			sock_hold(&ws->sk);
-		xa_unlock(&wn->sockets);
+	for (n = 0; n < WEIR_JOIN_PART; n++) {
+		ws = weir_ring_live(j->ring) ?
+		     weir_join_sock(j->ring->wn, &j->after, true) : NULL;
 		if (!ws)
 			break;
 		if (weir_join_wants(j, ws, &sub) &&
@@ -250,23 +268,34 @@ static void weir_join_work(struct work_struct *work)
 		sock_put(&ws->sk);
 		cond_resched();
 	}
-	if (xa_empty(&j->later))
+	if (n == WEIR_JOIN_PART)
+		return true;
+	if (xa_empty(&j->later)) {
 		weir_joining_free(j);
-	else
-		queue_work(weir_late_wq, &j->last);
+	} else {
+		j->job.part = weir_join_last;
+		weir_jobs_add(&j->tenant->late, &j->job);
+	}
+	return false;
 }
 
-static struct weir_joining *weir_joining_make(struct weir_ring *ring)
+static struct weir_joining *weir_joining_make(struct weir_sock *ws,
+					      struct weir_ring *ring)
 {
 	struct weir_joining *j = kzalloc(sizeof(*j), GFP_KERNEL_ACCOUNT);
 
 	if (!j)
 		return NULL;
-	INIT_WORK(&j->work, weir_join_work);
-	INIT_WORK(&j->last, weir_join_last);
+	j->tenant = weir_tenant_get(ws);
+	if (!j->tenant) {
+		kfree(j);
+		return NULL;
+	}
+	j->job.part = weir_join_some;
 	xa_init(&j->later);
 	weir_ring_get(ring);
 	j->ring = ring;
+	atomic_inc(&ring->wn->joinings);
 	return j;
 }
 
@@ -413,7 +442,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		err = PTR_ERR(ring);
 		goto err_path;
 	}
-	j = weir_joining_make(ring);
+	j = weir_joining_make(ws, ring);
 	if (!j) {
 		err = weir_refuse(ws, -ENOMEM, "no memory for the subscribers");
 		goto err_ring;
@@ -428,7 +457,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	smp_store_release(&ws->outbox, ring);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
 	if (j->more)
-		queue_work(weir_join_wq, &j->work);
+		weir_jobs_add(&j->tenant->joins, &j->job);
 	else
 		weir_joining_free(j);
 	return 0;

@@ -602,7 +602,9 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 /*
  * Ends the stream, or has it end when a worker has joined its subscribers, and
  * after a second at the latest. So what was published reaches them, and the
- * publisher waits for none of them.
+ * publisher waits for none of them. Until then its path is in use, for that says
+ * who may read: its user may publish there at once, but not listen. Others' joins
+ * make it no longer, since each user's have turns of their own.
  * Under weir_net.lock; returns as weir_ring_end().
  */
 static bool weir_ring_end_joined(struct weir_ring *ring,

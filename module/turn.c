@@ -4,6 +4,11 @@
  * after port. So a user has one worker at most, of normal priority, however many
  * ports it has. Polling threads have shares of their own, see poller.c.
  *
+ * The subscribers of new streams are joined in the same way: one work of each
+ * publisher's user does a part for one stream after the other. It is another work,
+ * for others decide how many subscribers there are: they do not hold up what the
+ * router does for the publisher. What waits for memory is a third.
+ *
  * Process context; weir_port_later() under spinlocks too.
  */
 #include <linux/hash.h>
@@ -36,6 +41,16 @@ static struct weir_tenant *weir_tenant_find(kuid_t uid)
 }
 
 static void weir_tenant_work(struct work_struct *work);
+static void weir_jobs_work(struct work_struct *work);
+
+static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
+			   struct workqueue_struct *wq)
+{
+	jobs->tenant = t;
+	jobs->wq = wq;
+	INIT_LIST_HEAD(&jobs->list);
+	INIT_WORK(&jobs->work, weir_jobs_work);
+}
 
 /**
  * weir_tenant_get() - the turn of the user of a socket
@@ -57,6 +72,8 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	spin_lock_init(&fresh->lock);
 	INIT_LIST_HEAD(&fresh->ports);
 	INIT_WORK(&fresh->work, weir_tenant_work);
+	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
+	weir_jobs_init(&fresh->late, fresh, weir_late_wq);
 	spin_lock(&weir_tenants_lock);
 	t = weir_tenant_find(uid);
 	if (!t)
@@ -115,6 +132,45 @@ static void weir_tenant_work(struct work_struct *work)
 	if (n == WEIR_TURN_PORTS)
 		weir_work_queue(weir_router_wq, &t->work, &t->ref);
 	weir_tenant_put(t);
+}
+
+/* A part of the job whose turn it is. */
+static void weir_jobs_work(struct work_struct *work)
+{
+	struct weir_jobs *jobs = container_of(work, struct weir_jobs, work);
+	struct weir_tenant *t = jobs->tenant;
+	struct weir_job *job;
+	bool more;
+
+	spin_lock(&t->lock);
+	job = list_first_entry_or_null(&jobs->list, struct weir_job, link);
+	if (job)
+		list_del(&job->link);
+	spin_unlock(&t->lock);
+	more = job && job->part(job);
+	spin_lock(&t->lock);
+	if (more)
+		list_add_tail(&job->link, &jobs->list);
+	more = !list_empty(&jobs->list);
+	spin_unlock(&t->lock);
+	if (more)
+		weir_work_queue(jobs->wq, &jobs->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/**
+ * weir_jobs_add() - have a user's worker do a job
+ * @jobs: where it has its turns.
+ * @job: it; its @part is set.
+ */
+void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
+{
+	struct weir_tenant *t = jobs->tenant;
+
+	spin_lock(&t->lock);
+	list_add_tail(&job->link, &jobs->list);
+	spin_unlock(&t->lock);
+	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
 }
 
 /**

@@ -144,7 +144,7 @@ void weir_drop(const char *name, enum weir_reason reason);
 /**
  * struct weir_net - weir in one network namespace
  * @net: the namespace.
- * @lock: guards what follows but for @held.
+ * @lock: guards what follows but for @joinings and @held.
  * @paths: names in use; items are struct weir_path.
  * @patterns: patterns subscribed to; items are struct weir_pattern.
  * @path_ids: the same paths, by id.
@@ -160,6 +160,7 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @next_id: ids of sockets, rings, paths, routes and targets.
  * @seq: counts streams that get a path and sockets that subscribe, in one order.
  * @lingering: outboxes that may be taken over, by weir_linger_key().
+ * @joinings: new streams whose subscribers are not all joined yet.
  * @held: memory and objects of all users here.
  */
 struct weir_net {
@@ -179,6 +180,7 @@ struct weir_net {
 	atomic_long_t next_id;
 	u64 seq;
 	DECLARE_HASHTABLE(lingering, 10);
+	atomic_t joinings;
 	struct weir_holdings held;
 };
 
