@@ -119,7 +119,8 @@ void weir_port_close(struct weir_sock *ws)
 
 	/* 2. nobody picks it any more */
 	weir_race_point(port_close);
-	weir_targets_leave(port);
+	if (!weir_targets_leave(port))
+		left = true;
 
 	/* 3. the rest, now or when all is routed; the walk asks what @ws may */
 	sock_hold(&ws->sk);

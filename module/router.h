@@ -238,6 +238,8 @@ struct weir_route {
  * @forced: its breaker is open until told otherwise.
  * @gone: it takes no more; written under weir_net.lock.
  * @leaving: a control call in progress takes it away; weir_net.lock.
+ * @planned: it is @gone, and in the route's plan still for want of memory; who
+ *	ends it.
  * @hung: the watchdog has given it up for now.
  * @watched: its watch is under way.
  * @port: the socket's; held. NULL if it is a route.
@@ -269,6 +271,7 @@ struct weir_target {
 	bool				forced;
 	bool				gone;
 	bool				leaving;
+	bool				planned;
 	bool				hung;
 	unsigned long			watched;
 	struct weir_port		*port;
@@ -900,7 +903,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_port *port,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target);
-void weir_targets_leave(struct weir_port *port);
+bool weir_targets_leave(struct weir_port *port);
 void weir_targets_end(struct weir_port *port);
 void weir_target_take_back(struct weir_target *target);
 void weir_target_get(struct weir_target *target);

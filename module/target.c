@@ -308,8 +308,11 @@ static int weir_target_drop(struct weir_target *target)
 	return err;
 }
 
-/* Makes the plan that a drop could not make; without weir_net.lock. */
-static void weir_target_dropped(struct weir_target *target, int err)
+/*
+ * Makes the plan that a drop could not make; without weir_net.lock. Returns 0, or
+ * -ENOMEM when the target is in the plan still.
+ */
+static int weir_target_dropped(struct weir_target *target, int err)
 {
 	struct weir_route *route = target->route;
 	struct weir_net *wn = target->port->wn;
@@ -320,6 +323,7 @@ static void weir_target_dropped(struct weir_target *target, int err)
 		err = route->path ? weir_route_replan(route) : 0;
 		mutex_unlock(&wn->lock);
 	}
+	return err;
 }
 
 /**
@@ -350,11 +354,15 @@ void weir_target_take_back(struct weir_target *target)
  *
  * weir_targets_end() is to follow. The lock is held for a target at a time.
  * Process context.
+ *
+ * Return: false when one is in a plan still, passed over, because the caller's
+ * memory cgroup has no memory or it is killed: a worker is then to end it.
  */
-void weir_targets_leave(struct weir_port *port)
+bool weir_targets_leave(struct weir_port *port)
 {
 	struct weir_net *wn = port->wn;
 	struct weir_target *target;
+	bool all = true;
 	int err = 0;
 
 	do {
@@ -368,10 +376,12 @@ void weir_targets_leave(struct weir_port *port)
 		}
 		mutex_unlock(&wn->lock);
 		if (target) {
-			weir_target_dropped(target, err);
+			target->planned = weir_target_dropped(target, err);
+			all &= !target->planned;
 			trace_weir_target(target, WEIR_TARGET_GONE);
 		}
 	} while (target);
+	return all;
 }
 
 /**
@@ -404,6 +414,8 @@ void weir_targets_end(struct weir_port *port)
 						  port_link))) {
 		list_del_init(&target->port_link);
 		weir_delayed_cancel_sync(&target->watch, &target->ref);
+		if (target->planned)
+			weir_target_dropped(target, -ENOMEM);
 		mutex_lock(&wn->lock);
 		weir_target_end(target);
 		mutex_unlock(&wn->lock);
