@@ -228,7 +228,10 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 
 /**
  * struct weir_connecter - who waits for a place in a listener's queue
- * @wait: in its connect_wait.
+ * @wait: in its connect_wait, for the first of each user.
+ * @first: it is the first of its user; the listener's accept_lock.
+ * @link: in the listener's connecters if it is @first, else in that one's @more.
+ * @more: others of its user, which wait behind it; accept_lock.
  * @listener: the listener.
  * @user: whose share of the queue counts.
  * @exempt: it may have all places.
@@ -236,6 +239,9 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
  */
 struct weir_connecter {
 	wait_queue_entry_t wait;
+	bool first;
+	struct list_head link;
+	struct list_head more;
 	struct weir_sock *listener;
 	kuid_t user;
 	bool exempt;
@@ -261,7 +267,8 @@ static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 
 /*
  * Gives the place that is free to the first who may have it, and passes over
- * others: it is not lost on one that gives up, or does not run, meanwhile.
+ * others, one of each user at most: it is not lost on one that gives up, or does
+ * not run, meanwhile.
  */
 static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 			     int flags, void *key)
@@ -328,16 +335,65 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 	return listens;
 }
 
+/* Waits behind its user's others, of whom the first is in connect_wait. */
+static void weir_connecter_add(struct weir_connecter *c)
+{
+	struct weir_sock *listener = c->listener;
+	struct weir_connecter *at;
+
+	spin_lock(&listener->accept_lock);
+	/* one of each user */
+	list_for_each_entry(at, &listener->connecters, link) {
+		if (uid_eq(at->user, c->user) && at->exempt == c->exempt) {
+			list_add_tail(&c->link, &at->more);
+			goto unlock;
+		}
+	}
+	WRITE_ONCE(c->first, true);
+	list_add_tail(&c->link, &listener->connecters);
+unlock:
+	spin_unlock(&listener->accept_lock);
+}
+
+/* Waits no more; the next of its user is the first then, and looks. */
+static void weir_connecter_del(struct weir_connecter *c)
+{
+	struct weir_sock *listener = c->listener;
+	struct weir_connecter *next;
+
+	spin_lock(&listener->accept_lock);
+	next = list_first_entry_or_null(&c->more, struct weir_connecter, link);
+	if (next) {
+		list_del(&next->link);
+		list_splice(&c->more, &next->more);
+		list_add_tail(&next->link, &listener->connecters);
+		WRITE_ONCE(next->first, true);
+		wake_up_process(next->wait.private);
+	}
+	list_del(&c->link);
+	spin_unlock(&listener->accept_lock);
+}
+
+/* As prepare_to_wait_event(), for who may be behind another of its user. */
+static int weir_connecter_prepare(struct weir_connecter *c)
+{
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (READ_ONCE(c->first))
+		return prepare_to_wait_event(&c->listener->connect_wait,
+					     &c->wait, TASK_INTERRUPTIBLE);
+	return signal_pending(current) ? -ERESTARTSYS : 0;
+}
+
 /* Sleeps until there is a place, and takes it; -EAGAIN when the time is over. */
 static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 {
 	struct weir_sock *listener = c->listener;
 	int err, intr;
 
+	weir_connecter_add(c);
 	for (;;) {
-		intr = prepare_to_wait_event(&listener->connect_wait, &c->wait,
-					     TASK_INTERRUPTIBLE);
-		err = weir_reserve(c);
+		intr = weir_connecter_prepare(c);
+		err = READ_ONCE(c->first) ? weir_reserve(c) : -EAGAIN;
 		if (err != -EAGAIN || !timeo)
 			break;
 		if (intr) {
@@ -347,6 +403,7 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 		timeo = schedule_timeout(timeo);
 	}
 	finish_wait(&listener->connect_wait, &c->wait);
+	weir_connecter_del(c);
 	if (!err)
 		return 0;
 	/* one that has been given a place since has it, signal or not */
@@ -370,6 +427,7 @@ static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 			.func = weir_connect_wake,
 			.entry = LIST_HEAD_INIT(c.wait.entry),
 		},
+		.more = LIST_HEAD_INIT(c.more),
 		.listener = listener,
 		.user = weir_account_user(ws->account),
 		.exempt = weir_share_exempt(ws, listener->account),

@@ -98,6 +98,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	weir_tally_init(&ws->waiting);
 	INIT_LIST_HEAD(&ws->accept_link);
 	init_waitqueue_head(&ws->connect_wait);
+	INIT_LIST_HEAD(&ws->connecters);
 	sk->sk_destruct = weir_sock_destruct;
 	weir_stat_inc(WEIR_STAT_SOCKETS);
 	if (xa_insert(&ws->wn->sockets, ws->id, ws, GFP_KERNEL_ACCOUNT)) {

@@ -535,7 +535,9 @@ struct weir_reader {
  * @accept_queue: listening: sockets, by @accept_link.
  * @accept_link: see @accept_queue.
  * @connecter: waiting to be accepted: in whose share of the queue it is.
- * @connect_wait: listening: who waits for room in the queue.
+ * @connect_wait: listening: who waits for room in the queue, the first of each
+ *	user.
+ * @connecters: listening: these, by weir_connecter.link; accept_lock.
  * @sent: records sent by sendmsg.
  * @received: records received by recvmsg.
  * @copied_bytes: by both.
@@ -600,6 +602,7 @@ struct weir_sock {
 	struct list_head accept_link;
 	kuid_t connecter;
 	wait_queue_head_t connect_wait;
+	struct list_head connecters;
 
 	atomic64_t sent;
 	atomic64_t received;
