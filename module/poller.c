@@ -3,7 +3,10 @@
  * Polling: a thread on each CPU of the poll_cpus tunable looks at the outboxes
  * given to it and routes what it finds, so that senders make no system call.
  * When none had anything for poll_idle_us, it asks all their owners to kick
- * (WEIR_WAKE_ROUTER, by the rule of wake.c) and sleeps until one does.
+ * (WEIR_WAKE_ROUTER, by the rule of wake.c) and sleeps until one does. The barrier
+ * for that reaches the processors of all these owners, and is from the allowance of
+ * the user who woke the thread last: beyond it the thread looks once more a tick
+ * later, before it sleeps for long.
  *
  * Each port belongs to one thread, the one with the fewest; without a thread,
  * its owner's kicks do everything. In a round each user has a share, so that
@@ -62,6 +65,8 @@ struct weir_poll_user {
  * @nports: how many in both; poll_lock.
  * @users: whose they are; poll_lock.
  * @asleep: its ports' owners are asked to kick.
+ * @waker: account of the user whose kick woke it last, held; NULL: nobody's has
+ *	since the thread slept. Exchanged.
  * @cpus: scratch for the fence.
  * @link: in weir_pollers.
  */
@@ -76,6 +81,7 @@ struct weir_poller {
 	u32			nports;
 	struct list_head	users;
 	bool			asleep;
+	struct weir_account	*waker;
 	cpumask_var_t		cpus;
 	struct list_head	link;
 };
@@ -232,10 +238,45 @@ static void weir_poller_lock(struct weir_poller *p)
 	WRITE_ONCE(p->wanted, false);
 }
 
-static void weir_poller_sleep(struct weir_poller *p)
+/* May the thread interrupt owners before it sleeps? */
+static bool weir_poller_may_fence(struct weir_poller *p)
+{
+	struct weir_account *waker = xchg(&p->waker, NULL);
+	bool may;
+
+	if (!waker)
+		return false;
+	may = weir_account_may_fence(waker, ktime_get_ns());
+	weir_account_put(waker);
+	return may;
+}
+
+/* Is there something to route, although all owners are asked to kick? */
+static bool weir_poller_pending(struct weir_poller *p)
 {
 	struct weir_port *port;
 	bool pending = false;
+
+	mutex_lock(&p->lock);
+	list_for_each_entry(port, &p->ports, poll_link)
+		pending |= weir_port_pending(port);
+	mutex_unlock(&p->lock);
+	return pending;
+}
+
+/* Until somebody kicks, or for so many jiffies. */
+static void weir_poller_wait(struct weir_poller *p, long timeout)
+{
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (READ_ONCE(p->asleep) && !kthread_should_stop())
+		schedule_timeout(timeout);
+	__set_current_state(TASK_RUNNING);
+}
+
+static void weir_poller_sleep(struct weir_poller *p)
+{
+	bool fence = weir_poller_may_fence(p);
+	struct weir_port *port;
 
 	mutex_lock(&p->lock);
 	cpumask_clear(p->cpus);
@@ -245,15 +286,19 @@ static void weir_poller_sleep(struct weir_poller *p)
 		weir_port_owner_cpus(port, p->cpus);
 		cond_resched();
 	}
-	weir_fence_cpus(p->cpus);				/* (C) */
-	list_for_each_entry(port, &p->ports, poll_link)
-		pending |= weir_port_pending(port);
+	if (fence)
+		weir_fence_cpus(p->cpus);			/* (C) */
+	else
+		smp_mb();
 	mutex_unlock(&p->lock);
 
-	set_current_state(TASK_INTERRUPTIBLE);
-	if (!pending && READ_ONCE(p->asleep) && !kthread_should_stop())
-		schedule();
-	__set_current_state(TASK_RUNNING);
+	if (!weir_poller_pending(p)) {
+		/* stores that were held back are there a tick later */
+		if (!fence)
+			weir_poller_wait(p, 2);
+		if (fence || !weir_poller_pending(p))
+			weir_poller_wait(p, MAX_SCHEDULE_TIMEOUT);
+	}
 
 	mutex_lock(&p->lock);
 	WRITE_ONCE(p->asleep, false);
@@ -403,6 +448,7 @@ void weir_poll_leave(struct weir_port *port)
  */
 void weir_poll_kick(struct weir_port *port)
 {
+	struct weir_account *old;
 	struct weir_poller *p;
 
 	if (!READ_ONCE(port->poller))
@@ -412,6 +458,10 @@ void weir_poll_kick(struct weir_port *port)
 	p = READ_ONCE(port->poller);
 	if (p && READ_ONCE(p->asleep)) {
 		WRITE_ONCE(p->asleep, false);
+		weir_account_get(port->account);
+		old = xchg(&p->waker, port->account);
+		if (old)
+			weir_account_put(old);
 		wake_up_process(p->task);
 	}
 	rcu_read_unlock();
@@ -470,6 +520,8 @@ static void weir_poller_stop(struct weir_poller *p)
 	list_for_each_entry(port, &weir_unpolled, poll_link)
 		weir_port_later(port);
 	synchronize_rcu();
+	if (p->waker)
+		weir_account_put(p->waker);
 	free_cpumask_var(p->cpus);
 	kfree(p);
 }
