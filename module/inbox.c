@@ -202,6 +202,18 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 	return true;
 }
 
+/*
+ * A notice waits, and the socket is asked to kick when it has read. Nobody's
+ * processor is interrupted for that, since others decide how often it happens: a
+ * cursor store that is still held back, whose owner overlooks that it is to kick,
+ * is seen a tick later, when what waits is looked at once. Under post.lock.
+ */
+static void weir_inbox_later(struct weir_ring *inbox)
+{
+	if (inbox->post.reader)
+		weir_delayed_queue(weir_wq, &inbox->reap, 2, &inbox->ref);
+}
+
 /* weir_inbox_wake() - wake who sleeps for what an inbox has got */
 void weir_inbox_wake(struct weir_ring *inbox)
 {
@@ -224,7 +236,8 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 	spin_lock(&ws->inbox->post.lock);
 	rd->reason = reason;
 	__set_bit(type, &rd->notices);
-	weir_inbox_drain(ws, rd);
+	if (!weir_inbox_drain(ws, rd))
+		weir_inbox_later(ws->inbox);
 	spin_unlock(&ws->inbox->post.lock);
 	weir_inbox_wake(ws->inbox);
 }
@@ -306,6 +319,8 @@ void weir_inbox_close(struct weir_ring *inbox)
 	spin_unlock(&inbox->post.lock);
 	if (!rd)
 		return;
+	/* without a reader it is not queued again */
+	weir_delayed_cancel_sync(&inbox->reap, &inbox->ref);
 	weir_reader_detach(rd, WEIR_REASON_CLOSED);
 	weir_reader_put(rd);
 }
@@ -365,7 +380,8 @@ announce:
 			__set_bit(weir_ring_status(rd->ring)->state ==
 				  WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
 				  WEIR_NOTICE_DETACHED, &rd->notices);
-		weir_inbox_drain(ws, rd);
+		if (!weir_inbox_drain(ws, rd))
+			weir_inbox_later(ws->inbox);
 	}
 	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);

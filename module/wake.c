@@ -399,7 +399,8 @@ void weir_wake_writer(struct weir_ring *ring)
 
 /*
  * While a writer with evict_ms is held back: finds the readers that have not
- * moved since and, when the time is over, evicts them.
+ * moved since and, when the time is over, evicts them. Of an inbox: looks once
+ * whether there is room for notices that wait; the socket ends it before it goes.
  */
 void weir_reap_work(struct work_struct *work)
 {
@@ -410,6 +411,11 @@ void weir_reap_work(struct work_struct *work)
 	struct weir_reader *rd, *late;
 	bool blocked;
 
+	if (ring->inbox_of) {
+		weir_inbox_flush(ring->inbox_of);
+		weir_ring_put(ring);
+		return;
+	}
 	do {
 		u64 tail, size = weir_ring_bytes(&ring->view);
 		u32 seq;

@@ -332,7 +332,8 @@ struct weir_post {
  *	may be on any CPU.
  * @want: bytes that the sleeping writer wants.
  * @evict_ms: patience with a reader that holds the writer back; 0 endless.
- * @reap: looks for such readers while the writer is held back.
+ * @reap: looks for such readers while the writer is held back; of an inbox, for
+ *	room for notices.
  * @linger_ms: life after the owner's death.
  * @linger_end: when that is over, in jiffies.
  * @closing: its publisher has ended it; it ends when @keeper goes. Until then it
