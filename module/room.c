@@ -2,10 +2,10 @@
 /*
  * Waiting for room in an inbox. Waiters are called in turn, one user after the
  * other and each user's in order, as many as there is room for. The room of a
- * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then the
- * next is called. A later waiter goes behind those that wait for room that the
- * inbox can have. What the inbox's own socket waits for goes first: answers to
- * its calls, and room for these.
+ * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then a
+ * work of the inbox calls the next: nobody else need look. A later waiter goes
+ * behind those that wait for room that the inbox can have. What the inbox's own
+ * socket waits for goes first: answers to its calls, and room for these.
  *
  * Process context, under post.lock of the inbox where it says so.
  */
@@ -61,6 +61,39 @@ static void weir_grants_end(struct weir_ring *inbox)
 			break;
 		weir_waiter_ungrant(inbox, w);
 	}
+}
+
+/*
+ * Room that is kept is free again in time, whether or not anybody looks: a port
+ * whose lock is taken does not, and a reader that has read all does not kick.
+ * Under the inbox's post.lock.
+ */
+static void weir_grants_watch(struct weir_ring *inbox)
+{
+	struct weir_post *post = &inbox->post;
+	const struct weir_waiter *w;
+	s64 in;
+
+	w = list_first_entry_or_null(&post->called, struct weir_waiter, called);
+	/* a work that is queued stays, and comes for the first of them */
+	if (!w || !post->reader)
+		return;
+	in = w->called_ns + WEIR_GRANT_NS - ktime_get_ns();
+	weir_delayed_queue(weir_router_wq, &inbox->grants,
+			   nsecs_to_jiffies64(max_t(s64, in, 0)) + 1,
+			   &inbox->ref);
+}
+
+/* weir_grants_work() - what is kept in an inbox may have been so for too long */
+void weir_grants_work(struct work_struct *work)
+{
+	struct weir_ring *inbox = container_of(to_delayed_work(work),
+					       struct weir_ring, grants);
+
+	spin_lock(&inbox->post.lock);
+	weir_ports_resume(inbox);
+	spin_unlock(&inbox->post.lock);
+	weir_ring_put(inbox);
 }
 
 /*
@@ -195,6 +228,7 @@ void weir_ports_resume(struct weir_ring *inbox)
 			list_move_tail(&w->link, &post->waiting);
 		}
 	}
+	weir_grants_watch(inbox);
 }
 
 /**
@@ -314,8 +348,7 @@ void weir_waiter_look(struct weir_waiter *w)
 		return;
 	spin_lock(&inbox->post.lock);
 	weir_waiter_renew(inbox, w);
-	/* what is kept for others may have been so for too long */
-	if (w->look_ns || inbox->post.granted)
+	if (w->look_ns)
 		weir_ports_resume(inbox);
 	w->again = w->granted;
 	if (!list_empty(&w->called))
@@ -414,21 +447,15 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 	return stays;
 }
 
-/*
- * One that the inbox's reader may not know of looks by itself, and so does one
- * that waits for room that is kept for others: after a time it is free again.
- */
-static void weir_waiter_watch(struct weir_waiter *w, struct weir_ring *inbox)
+/* One that the inbox's reader may not know of looks by itself. */
+static void weir_waiter_watch(struct weir_waiter *w)
 {
 	struct weir_post *post = &w->port->inbox->post;
-	u64 due = w->look_ns ?: U64_MAX;
 
-	if (READ_ONCE(inbox->post.granted))
-		due = min(due, ktime_get_ns() + WEIR_GRANT_NS);
-	if (due == U64_MAX)
+	if (!w->look_ns)
 		return;
 	spin_lock(&post->lock);
-	weir_port_arm(w->port, due);
+	weir_port_arm(w->port, w->look_ns);
 	spin_unlock(&post->lock);
 }
 
@@ -452,7 +479,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 
 	WRITE_ONCE(w->waits, true);
 	if (weir_waiter_stays(w, inbox, bytes)) {
-		weir_waiter_watch(w, inbox);
+		weir_waiter_watch(w);
 		return;
 	}
 	if (w->inbox != inbox) {
@@ -473,5 +500,5 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	weir_waiter_add(inbox, w, front);
 	spin_unlock(&inbox->post.lock);
 	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
-	weir_waiter_watch(w, inbox);
+	weir_waiter_watch(w);
 }

@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "race.h"
 #include "request.h"
 
 /* A look at a target counts as so many bytes of a polled user's share. */
@@ -515,6 +516,7 @@ static void weir_route_more(struct weir_port *port)
 /* A walk of a ring at most; see weir_route_run(). */
 static __always_inline void weir_route_owned(struct weir_port *port)
 {
+	weir_race_point(route_owned);
 	if (unlikely(port->walk.inbox) ||
 	    unlikely(weir_calls_retrying(&port->calls)))
 		weir_route_resume(port);

@@ -768,6 +768,7 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 void weir_ports_resume(struct weir_ring *inbox);
 void weir_ports_unawaited(struct weir_ring *inbox);
 void weir_ports_call_all(struct weir_ring *inbox);
+void weir_grants_work(struct work_struct *work);
 u64 weir_ports_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
 void weir_waiter_here(struct weir_waiter *w);
