@@ -456,13 +456,12 @@ static bool weir_run_leaves(struct weir_run *run, int ret)
 static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 				     enum weir_walker walker)
 {
+	const u64 begin = port->pos;
 	struct weir_run *run = &port->run;
-	u64 pos;
 	int ret;
 
 	do {
 		weir_route_begin(port, walker);
-		pos = port->pos;
 		ret = weir_route_stretch(port);
 		/* before the space that they come from is given back */
 		if (unlikely(run->ncopies) || unlikely(run->replied))
@@ -478,7 +477,7 @@ static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 		}
 		if (unlikely(run->wait_for)) {
 			/* what follows the one that was called has not been */
-			if (port->pos != pos)
+			if (port->pos != begin)
 				port->walk.again = 0;
 			weir_waiter_wait(&port->walk, run->wait_for,
 					 run->wait_bytes);
