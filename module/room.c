@@ -37,13 +37,15 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 	list_del_init(&w->called);
 }
 
+/* There is room, as of now. Under the inbox's post.lock. */
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 {
+	WRITE_ONCE(w->room_ns, ktime_get_ns());
 	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
 	/* an answer fits the room that is kept for it */
 	if (!w->granted)
 		return;
-	w->called_ns = ktime_get_ns();
+	w->called_ns = w->room_ns;
 	inbox->post.kept += w->granted;
 	inbox->post.granted += w->granted;
 	list_add_tail(&w->called, &inbox->post.called);
@@ -138,6 +140,7 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 	u32 n = 0;
 
 	post->nwaiting++;
+	WRITE_ONCE(w->room_ns, U64_MAX);
 	w->first = false;
 	w->ahead = weir_waiter_is_ahead(w, inbox);
 	if (w->ahead) {

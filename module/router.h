@@ -516,7 +516,9 @@ struct weir_tenant {
  * @ahead: it goes before all others: what the inbox's owner waits for.
  * @granted: granules that are kept for it since it was called, in
  *	post.granted, too.
- * @called_ns: when that was.
+ * @called_ns: when that was, or when it looked last.
+ * @room_ns: when there was room and it was called, as ktime_get_ns() counts;
+ *	U64_MAX: it has not been, or without room.
  * @bytes: that it waits for, see weir_run_hold().
  * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
  *	empty once it has been called.
@@ -533,6 +535,7 @@ struct weir_waiter {
 	u32			again;
 	u32			granted;
 	u64			called_ns;
+	u64			room_ns;
 	u64			bytes;
 	struct list_head	link;
 	struct list_head	more;
