@@ -3,9 +3,10 @@
  * Waiting for room in an inbox. Waiters are called in turn, one user after the
  * other and each user's in order, as many as there is room for. The room of a
  * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then a
- * work of the inbox calls the next: nobody else need look. A later waiter goes
- * behind those that wait for room that the inbox can have. What the inbox's own
- * socket waits for goes first: answers to its calls, and room for these.
+ * work of the inbox calls the next: nobody else need look. For a user that comes
+ * late too often it is not kept. A later waiter goes behind those that wait for
+ * room that the inbox can have. What the inbox's own socket waits for goes first:
+ * answers to its calls, and room for these.
  *
  * Process context, under post.lock of the inbox where it says so.
  */
@@ -19,6 +20,15 @@
 /* For so long room is kept for one that has been called. */
 #define WEIR_GRANT_NS	(10 * NSEC_PER_MSEC)
 
+/*
+ * One user's worker may come late for so long, for all its ports and in all
+ * inboxes together; that comes back as patience.h says. Then room is not kept for
+ * it, so that its ports, one after the other, don't keep others out. A worker
+ * that comes within WEIR_PROMPT_NS is not late.
+ */
+#define WEIR_LATE_NS	(8 * WEIR_GRANT_NS)
+#define WEIR_PROMPT_NS	(2 * NSEC_PER_MSEC)
+
 /* weir_waiter_init() - one that does not wait */
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 {
@@ -31,6 +41,17 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 /* Gives back the room that was kept for a waiter. Under the inbox's post.lock. */
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 {
+	struct weir_tenant *t = w->port->tenant;
+	u64 now = ktime_get_ns();
+	/* what is kept for several of its ports at a time counts once */
+	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
+
+	if (late > (s64)WEIR_PROMPT_NS) {
+		WRITE_ONCE(t->late_ns, now);
+		/* longer than that it is not kept for want of the worker */
+		weir_patience_use(&t->kept, now,
+				  min_t(u64, late, 2 * WEIR_GRANT_NS));
+	}
 	inbox->post.kept -= w->granted;
 	inbox->post.granted -= w->granted;
 	w->granted = 0;
@@ -40,12 +61,15 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 /* There is room, as of now. Under the inbox's post.lock. */
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 {
-	WRITE_ONCE(w->room_ns, ktime_get_ns());
-	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+	u64 now = ktime_get_ns();
+
+	WRITE_ONCE(w->room_ns, now);
 	/* an answer fits the room that is kept for it */
-	if (!w->granted)
+	if (!w->bytes || weir_patience_left(&w->port->tenant->kept,
+					    WEIR_LATE_NS, now) < WEIR_GRANT_NS)
 		return;
-	w->called_ns = w->room_ns;
+	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+	w->called_ns = now;
 	inbox->post.kept += w->granted;
 	inbox->post.granted += w->granted;
 	list_add_tail(&w->called, &inbox->post.called);
@@ -203,15 +227,18 @@ static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 void weir_ports_resume(struct weir_ring *inbox)
 {
 	struct weir_post *post = &inbox->post;
-	struct weir_waiter *w, *next;
-	u32 n = 0;
+	struct weir_waiter *w, *moved = NULL;
+	u32 n;
 	u64 need;
 
 	lockdep_assert_held(&post->lock);
 	post->queued = false;
 	weir_grants_end(inbox);
-	list_for_each_entry_safe(w, next, &post->waiting, link) {
-		if (n++ == WEIR_CALLED_MAX)
+	/* a user's next, which comes behind the others, is one of them */
+	for (n = 0; n < WEIR_CALLED_MAX; n++) {
+		w = list_first_entry_or_null(&post->waiting,
+					     struct weir_waiter, link);
+		if (!w || w == moved)
 			break;
 		need = weir_waiter_need(w, inbox);
 		if (!post->reader) {
@@ -228,6 +255,7 @@ void weir_ports_resume(struct weir_ring *inbox)
 			break;
 		} else {
 			/* it fits only when less is kept: others may go */
+			moved = moved ?: w;
 			list_move_tail(&w->link, &post->waiting);
 		}
 	}

@@ -42,6 +42,7 @@
 #include "calls.h"
 #include "hist.h"
 #include "once.h"
+#include "patience.h"
 #include "policy.h"
 #include "retry.h"
 #include "runlock.h"
@@ -490,6 +491,8 @@ struct weir_run {
  * @work: does it.
  * @slots_at: jiffy that @slots is of; the work's.
  * @slots: calls that may still be looked at in it; the work's.
+ * @kept: patience with its worker, for which room in inboxes is kept; see room.c.
+ * @late_ns: until when that has been used up, as ktime_get_ns() counts.
  */
 struct weir_tenant {
 	struct hlist_node	link;
@@ -500,6 +503,8 @@ struct weir_tenant {
 	struct work_struct	work;
 	unsigned long		slots_at;
 	u32			slots;
+	struct weir_patience	kept;
+	u64			late_ns;
 };
 
 /**
