@@ -316,6 +316,7 @@ void weir_inbox_close(struct weir_ring *inbox)
 	inbox->post.reader = NULL;
 	inbox->post.limit = inbox->post.pos;
 	weir_ports_resume(inbox);
+	weir_delayed_cancel(&inbox->grants, &inbox->ref);
 	spin_unlock(&inbox->post.lock);
 	if (!rd)
 		return;
@@ -366,6 +367,7 @@ int weir_inbox_create(struct weir_sock *ws)
 		return PTR_ERR(self);
 	}
 	inbox->post.reader = self;
+	INIT_DELAYED_WORK(&inbox->grants, weir_grants_work);
 	smp_store_release(&ws->inbox, inbox);
 	weir_inbox_left_out(ws);
 announce:

@@ -240,8 +240,7 @@ static bool weir_port_retry_waits(struct weir_port *port)
 	bool waits;
 
 	/* one that is called in time, and need not look by itself */
-	if (!w->waits || w->look_ns || READ_ONCE(w->inbox->post.granted) ||
-	    list_empty_careful(&w->link))
+	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
 		return false;
 	spin_lock(&post->lock);
 	call = weir_calls_find(&port->calls, port->retry_name);

@@ -238,12 +238,14 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 /*
  * A reply has waited and is looked at. The user that it waited for is charged:
  * the caller may be gone by now, and the record name another. A timer is late by
- * two ticks at most; what is later than that is not for want of room.
+ * two ticks at most; what is later than that is not for want of room, nor is what
+ * comes after there was room: that the target looks late is no delay of the
+ * caller's.
  */
 static void weir_reply_waited(struct weir_port *port, u64 pos)
 {
-	u64 until = min_t(u64, port->run.now_ns,
-			  port->held_ns + 2 * TICK_NSEC);
+	u64 until = min3(port->run.now_ns, port->held_ns + 2 * TICK_NSEC,
+			 READ_ONCE(port->walk.room_ns));
 
 	if (port->held_pos != pos || until <= port->held_since_ns)
 		return;

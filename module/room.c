@@ -2,10 +2,11 @@
 /*
  * Waiting for room in an inbox. Waiters are called in turn, one user after the
  * other and each user's in order, as many as there is room for. The room of a
- * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then the
- * next is called. A later waiter goes behind those that wait for room that the
- * inbox can have. What the inbox's own socket waits for goes first: answers to
- * its calls, and room for these.
+ * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then a
+ * work of the inbox calls the next: nobody else need look. For a user that comes
+ * late too often it is not kept. A later waiter goes behind those that wait for
+ * room that the inbox can have. What the inbox's own socket waits for goes first:
+ * answers to its calls, and room for these.
  *
  * Process context, under post.lock of the inbox where it says so.
  */
@@ -19,6 +20,15 @@
 /* For so long room is kept for one that has been called. */
 #define WEIR_GRANT_NS	(10 * NSEC_PER_MSEC)
 
+/*
+ * One user's worker may come late for so long, for all its ports and in all
+ * inboxes together; that comes back as patience.h says. Then room is not kept for
+ * it, so that its ports, one after the other, don't keep others out. A worker
+ * that comes within WEIR_PROMPT_NS is not late.
+ */
+#define WEIR_LATE_NS	(8 * WEIR_GRANT_NS)
+#define WEIR_PROMPT_NS	(2 * NSEC_PER_MSEC)
+
 /* weir_waiter_init() - one that does not wait */
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 {
@@ -31,19 +41,35 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 /* Gives back the room that was kept for a waiter. Under the inbox's post.lock. */
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 {
+	struct weir_tenant *t = w->port->tenant;
+	u64 now = ktime_get_ns();
+	/* what is kept for several of its ports at a time counts once */
+	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
+
+	if (late > (s64)WEIR_PROMPT_NS) {
+		WRITE_ONCE(t->late_ns, now);
+		/* longer than that it is not kept for want of the worker */
+		weir_patience_use(&t->kept, now,
+				  min_t(u64, late, 2 * WEIR_GRANT_NS));
+	}
 	inbox->post.kept -= w->granted;
 	inbox->post.granted -= w->granted;
 	w->granted = 0;
 	list_del_init(&w->called);
 }
 
+/* There is room, as of now. Under the inbox's post.lock. */
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 {
-	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+	u64 now = ktime_get_ns();
+
+	WRITE_ONCE(w->room_ns, now);
 	/* an answer fits the room that is kept for it */
-	if (!w->granted)
+	if (!w->bytes || weir_patience_left(&w->port->tenant->kept,
+					    WEIR_LATE_NS, now) < WEIR_GRANT_NS)
 		return;
-	w->called_ns = ktime_get_ns();
+	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
+	w->called_ns = now;
 	inbox->post.kept += w->granted;
 	inbox->post.granted += w->granted;
 	list_add_tail(&w->called, &inbox->post.called);
@@ -61,6 +87,39 @@ static void weir_grants_end(struct weir_ring *inbox)
 			break;
 		weir_waiter_ungrant(inbox, w);
 	}
+}
+
+/*
+ * Room that is kept is free again in time, whether or not anybody looks: a port
+ * whose lock is taken does not, and a reader that has read all does not kick.
+ * Under the inbox's post.lock.
+ */
+static void weir_grants_watch(struct weir_ring *inbox)
+{
+	struct weir_post *post = &inbox->post;
+	const struct weir_waiter *w;
+	s64 in;
+
+	w = list_first_entry_or_null(&post->called, struct weir_waiter, called);
+	/* a work that is queued stays, and comes for the first of them */
+	if (!w || !post->reader)
+		return;
+	in = w->called_ns + WEIR_GRANT_NS - ktime_get_ns();
+	weir_delayed_queue(weir_router_wq, &inbox->grants,
+			   nsecs_to_jiffies64(max_t(s64, in, 0)) + 1,
+			   &inbox->ref);
+}
+
+/* weir_grants_work() - what is kept in an inbox may have been so for too long */
+void weir_grants_work(struct work_struct *work)
+{
+	struct weir_ring *inbox = container_of(to_delayed_work(work),
+					       struct weir_ring, grants);
+
+	spin_lock(&inbox->post.lock);
+	weir_ports_resume(inbox);
+	spin_unlock(&inbox->post.lock);
+	weir_ring_put(inbox);
 }
 
 /*
@@ -105,6 +164,7 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 	u32 n = 0;
 
 	post->nwaiting++;
+	WRITE_ONCE(w->room_ns, U64_MAX);
 	w->first = false;
 	w->ahead = weir_waiter_is_ahead(w, inbox);
 	if (w->ahead) {
@@ -167,15 +227,18 @@ static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 void weir_ports_resume(struct weir_ring *inbox)
 {
 	struct weir_post *post = &inbox->post;
-	struct weir_waiter *w, *next;
-	u32 n = 0;
+	struct weir_waiter *w, *moved = NULL;
+	u32 n;
 	u64 need;
 
 	lockdep_assert_held(&post->lock);
 	post->queued = false;
 	weir_grants_end(inbox);
-	list_for_each_entry_safe(w, next, &post->waiting, link) {
-		if (n++ == WEIR_CALLED_MAX)
+	/* a user's next, which comes behind the others, is one of them */
+	for (n = 0; n < WEIR_CALLED_MAX; n++) {
+		w = list_first_entry_or_null(&post->waiting,
+					     struct weir_waiter, link);
+		if (!w || w == moved)
 			break;
 		need = weir_waiter_need(w, inbox);
 		if (!post->reader) {
@@ -192,9 +255,11 @@ void weir_ports_resume(struct weir_ring *inbox)
 			break;
 		} else {
 			/* it fits only when less is kept: others may go */
+			moved = moved ?: w;
 			list_move_tail(&w->link, &post->waiting);
 		}
 	}
+	weir_grants_watch(inbox);
 }
 
 /**
@@ -314,8 +379,7 @@ void weir_waiter_look(struct weir_waiter *w)
 		return;
 	spin_lock(&inbox->post.lock);
 	weir_waiter_renew(inbox, w);
-	/* what is kept for others may have been so for too long */
-	if (w->look_ns || inbox->post.granted)
+	if (w->look_ns)
 		weir_ports_resume(inbox);
 	w->again = w->granted;
 	if (!list_empty(&w->called))
@@ -414,21 +478,15 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 	return stays;
 }
 
-/*
- * One that the inbox's reader may not know of looks by itself, and so does one
- * that waits for room that is kept for others: after a time it is free again.
- */
-static void weir_waiter_watch(struct weir_waiter *w, struct weir_ring *inbox)
+/* One that the inbox's reader may not know of looks by itself. */
+static void weir_waiter_watch(struct weir_waiter *w)
 {
 	struct weir_post *post = &w->port->inbox->post;
-	u64 due = w->look_ns ?: U64_MAX;
 
-	if (READ_ONCE(inbox->post.granted))
-		due = min(due, ktime_get_ns() + WEIR_GRANT_NS);
-	if (due == U64_MAX)
+	if (!w->look_ns)
 		return;
 	spin_lock(&post->lock);
-	weir_port_arm(w->port, due);
+	weir_port_arm(w->port, w->look_ns);
 	spin_unlock(&post->lock);
 }
 
@@ -452,7 +510,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 
 	WRITE_ONCE(w->waits, true);
 	if (weir_waiter_stays(w, inbox, bytes)) {
-		weir_waiter_watch(w, inbox);
+		weir_waiter_watch(w);
 		return;
 	}
 	if (w->inbox != inbox) {
@@ -473,5 +531,5 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	weir_waiter_add(inbox, w, front);
 	spin_unlock(&inbox->post.lock);
 	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
-	weir_waiter_watch(w, inbox);
+	weir_waiter_watch(w);
 }

@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "race.h"
 #include "request.h"
 
 /* A look at a target counts as so many bytes of a polled user's share. */
@@ -454,13 +455,12 @@ static bool weir_run_leaves(struct weir_run *run, int ret)
 static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 				     enum weir_walker walker)
 {
+	const u64 begin = port->pos;
 	struct weir_run *run = &port->run;
-	u64 pos;
 	int ret;
 
 	do {
 		weir_route_begin(port, walker);
-		pos = port->pos;
 		ret = weir_route_stretch(port);
 		/* before the space that they come from is given back */
 		if (unlikely(run->ncopies) || unlikely(run->replied))
@@ -476,7 +476,7 @@ static noinline bool weir_route_walk(struct weir_port *port, u64 end,
 		}
 		if (unlikely(run->wait_for)) {
 			/* what follows the one that was called has not been */
-			if (port->pos != pos)
+			if (port->pos != begin)
 				port->walk.again = 0;
 			weir_waiter_wait(&port->walk, run->wait_for,
 					 run->wait_bytes);
@@ -514,6 +514,7 @@ static void weir_route_more(struct weir_port *port)
 /* A walk of a ring at most; see weir_route_run(). */
 static __always_inline void weir_route_owned(struct weir_port *port)
 {
+	weir_race_point(route_owned);
 	if (unlikely(port->walk.inbox) ||
 	    unlikely(weir_calls_retrying(&port->calls)))
 		weir_route_resume(port);

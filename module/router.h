@@ -42,6 +42,7 @@
 #include "calls.h"
 #include "hist.h"
 #include "once.h"
+#include "patience.h"
 #include "policy.h"
 #include "retry.h"
 #include "runlock.h"
@@ -522,6 +523,8 @@ struct weir_jobs {
  * @slots: calls that may still be looked at in it; the work's.
  * @joins: streams of the user that subscribers are being joined to.
  * @late: the same for those that have to wait for memory.
+ * @kept: patience with its worker, for which room in inboxes is kept; see room.c.
+ * @late_ns: until when that has been used up, as ktime_get_ns() counts.
  */
 struct weir_tenant {
 	struct hlist_node	link;
@@ -534,6 +537,8 @@ struct weir_tenant {
 	u32			slots;
 	struct weir_jobs	joins;
 	struct weir_jobs	late;
+	struct weir_patience	kept;
+	u64			late_ns;
 };
 
 /**
@@ -550,7 +555,9 @@ struct weir_tenant {
  * @ahead: it goes before all others: what the inbox's owner waits for.
  * @granted: granules that are kept for it since it was called, in
  *	post.granted, too.
- * @called_ns: when that was.
+ * @called_ns: when that was, or when it looked last.
+ * @room_ns: when there was room and it was called, as ktime_get_ns() counts;
+ *	U64_MAX: it has not been, or without room.
  * @bytes: that it waits for, see weir_run_hold().
  * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
  *	empty once it has been called.
@@ -567,6 +574,7 @@ struct weir_waiter {
 	u32			again;
 	u32			granted;
 	u64			called_ns;
+	u64			room_ns;
 	u64			bytes;
 	struct list_head	link;
 	struct list_head	more;
@@ -809,6 +817,7 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 void weir_ports_resume(struct weir_ring *inbox);
 void weir_ports_unawaited(struct weir_ring *inbox);
 void weir_ports_call_all(struct weir_ring *inbox);
+void weir_grants_work(struct work_struct *work);
 u64 weir_ports_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
 void weir_waiter_here(struct weir_waiter *w);

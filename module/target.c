@@ -64,17 +64,22 @@ static void weir_target_look(struct weir_target *target)
 {
 	struct weir_post *post = &target->port->inbox->post;
 	u64 out = READ_ONCE(target->port->pos), pos = 0, requests;
+	bool idle = false;
 
 	spin_lock(&post->lock);
-	if (post->reader)
+	if (post->reader) {
 		pos = READ_ONCE(post->reader->cursor->pos);
+		idle = pos == post->pos &&
+		       !atomic_read(&target->load.in_flight);
+	}
 	requests = target->requests;
 	spin_unlock(&post->lock);
 	/*
 	 * Only a position that moves is a sign of life: a kick is not. A reply
 	 * that waits for its caller keeps all from moving, for a bounded time.
+	 * One that has done all that it was given can't move, whatever waits.
 	 */
-	if (pos != target->seen_pos || out != target->seen_out ||
+	if (pos != target->seen_pos || out != target->seen_out || idle ||
 	    READ_ONCE(target->port->held_by)) {
 		target->seen_pos = pos;
 		target->seen_out = out;

@@ -348,6 +348,7 @@ struct weir_post {
  * @keeper: cursor that holds the first position for subscribers that a worker
  *	joins; held by that work. Guarded by @lock.
  * @post: for inboxes: how the kernel writes it.
+ * @grants: for inboxes: ends what has been granted there for too long.
  * @name: that name, or the peer's path, or ""; fixed before it is shared.
  */
 struct weir_ring {
@@ -397,6 +398,7 @@ struct weir_ring {
 	u64 pub_seq;
 	struct weir_reader *keeper;
 	struct weir_post post;
+	struct delayed_work grants;
 	char name[WEIR_PATH_MAX + 1];
 };
 
