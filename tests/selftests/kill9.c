@@ -221,9 +221,11 @@ static int kill_publisher(bool threads)
 				return 43;
 			/* killed before it published at all? */
 			if (!ret && waitpid(pid, &status, WNOHANG) == pid) {
-				if (WIFEXITED(status))
-					err = 44;
 				pid = 0;
+				if (WIFEXITED(status)) {
+					ret = 44;
+					break;
+				}
 				if (!w->nstreams && weir_peek(w, &msg) == 0 &&
 				    !w->nstreams)
 					break;
