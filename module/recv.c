@@ -104,6 +104,23 @@ static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
 #define WEIR_RECV_TURNS		4000
 #define WEIR_RECV_TURNS_NOW	10
 
+/* Lets go of aborted records: a writer may wait for just these. */
+static void weir_recv_pass_over(struct weir_sock *ws, struct weir_reader *rd,
+				u64 pos)
+{
+	weir_cursor_store(ws, rd, pos, READ_ONCE(rd->cursor->seq));
+}
+
+/* There is no record at @pos: the end of the stream, or -EAGAIN. */
+static int weir_recv_nothing(struct weir_sock *ws, struct weir_reader *rd,
+			     u64 pos, bool ended, bool *gone)
+{
+	if (pos != READ_ONCE(rd->cursor->pos) && !ended)
+		weir_recv_pass_over(ws, rd, pos);
+	*gone = ended;
+	return ended ? 0 : -EAGAIN;
+}
+
 /*
  * One record of one stream. Returns its length; 0 with @gone set at the end of
  * the stream; -EAGAIN when there is nothing; -ESTALE after an eviction;
@@ -146,20 +163,12 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			continue;
 		}
 		if (got == -EAGAIN) {
-			/* let go of them: a writer may wait for just these */
-			weir_cursor_store(ws, rd, pos,
-					  READ_ONCE(rd->cursor->seq));
+			weir_recv_pass_over(ws, rd, pos);
 			cond_resched();
 			continue;
 		}
-		if (!got) {
-			/* let go of aborted records */
-			if (pos != READ_ONCE(rd->cursor->pos) && !ended)
-				weir_cursor_store(ws, rd, pos,
-						  READ_ONCE(rd->cursor->seq));
-			*gone = ended;
-			return ended ? 0 : -EAGAIN;
-		}
+		if (!got)
+			return weir_recv_nothing(ws, rd, pos, ended, gone);
 		if (got < 0)
 			return weir_recv_nonsense(ws, rd, gone);
 		if (rd->id == WEIR_ID_INBOX) {

@@ -369,7 +369,7 @@ static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
 static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 			 const struct weir_parcel *m)
 {
-	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key;
+	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key, keep;
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
 	struct weir_run *run = &port->run;
 	struct weir_target *target;
@@ -379,7 +379,6 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	u32 total, round, handle;
 	enum weir_reason lost = WEIR_REASON_NONE;
 	int more = 0;
-	u64 keep;
 
 	if (weir_copy_left(run, m->len))
 		return WEIR_HELD;

@@ -149,27 +149,13 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 
 static void weir_ring_expire_work(struct work_struct *work);
 
-/**
- * weir_ring_create() - make an outbox, or an inbox
- * @ws: who owns it, whose options apply and whose user is charged.
- * @bytes: a power of two from WEIR_RING_MIN to WEIR_RING_MAX.
- * @inbox: written by the kernel for @ws instead of by @ws.
- *
- * The pages are charged to the memory cgroup of the calling task. Returns the
- * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap, -ENOMEM
- * with words when it would leave others too little, -EINTR when killed
- * meanwhile.
- */
-struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
+/* A ring of @ws without memory, with one reference, or NULL. */
+static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 {
-	struct weir_status *status;
-	struct weir_ring *ring;
-	const char *why = NULL;
-	int err;
+	struct weir_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
 
-	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	if (!ring)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	refcount_set(&ring->ref, 1);
 	ring->wn = ws->wn;
 	ring->type = ws->sk.sk_type;
@@ -193,21 +179,15 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	INIT_LIST_HEAD(&ring->post.called);
 	INIT_DELAYED_WORK(&ring->reap, weir_reap_work);
 	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
+	return ring;
+}
 
-	/* 1. the caps */
-	err = weir_charge_sock(&ring->charge, ws,
-			       weir_ring_cost(bytes >> PAGE_SHIFT), 1);
-	if (err)
-		goto err_free;
+/* What the pages say, before anybody can map them. */
+static void weir_ring_fill_status(struct weir_ring *ring, u64 bytes)
+{
+	struct weir_status *status = page_address(ring->status_page);
 
-	/* 2. the pages */
-	err = weir_ring_alloc(ring, bytes >> PAGE_SHIFT, ws, &why);
-	if (err)
-		goto err_pages;
-
-	/* 3. what they say */
 	ring->view.head = page_address(ring->head_page);
-	status = page_address(ring->status_page);
 	ring->view.status = status;
 	ring->view.mask = bytes - 1;
 	ring->view.secret = get_random_u64() | 1;
@@ -218,17 +198,51 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	status->flags = ring->lossy ? WEIR_STATUS_LOSSY : 0;
 	status->state = WEIR_STATE_OPEN;
 	status->wake_pos = U64_MAX;
+}
 
+/* An outbox can be found by its id from here on. */
+static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
+			 bool inbox)
+{
 	if (inbox) {
 		ring->inbox_of = ws;
-	} else {
-		ring->owner = ws;
-		ring->id = atomic_long_inc_return(&ws->wn->next_id);
-		err = xa_insert(&ws->wn->rings, ring->id, ring,
-				GFP_KERNEL_ACCOUNT);
-		if (err)
-			goto err_pages;
+		return 0;
 	}
+	ring->owner = ws;
+	ring->id = atomic_long_inc_return(&ws->wn->next_id);
+	return xa_insert(&ws->wn->rings, ring->id, ring, GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * weir_ring_create() - make an outbox, or an inbox
+ * @ws: who owns it, whose options apply and whose user is charged.
+ * @bytes: a power of two from WEIR_RING_MIN to WEIR_RING_MAX.
+ * @inbox: written by the kernel for @ws instead of by @ws.
+ *
+ * The pages are charged to the memory cgroup of the calling task. Returns the
+ * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap, -ENOMEM
+ * with words when it would leave others too little, -EINTR when killed
+ * meanwhile.
+ */
+struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
+{
+	struct weir_ring *ring = weir_ring_new(ws, inbox);
+	const char *why = NULL;
+	int err;
+
+	if (!ring)
+		return ERR_PTR(-ENOMEM);
+	err = weir_charge_sock(&ring->charge, ws,
+			       weir_ring_cost(bytes >> PAGE_SHIFT), 1);
+	if (err)
+		goto err_free;
+	err = weir_ring_alloc(ring, bytes >> PAGE_SHIFT, ws, &why);
+	if (err)
+		goto err_pages;
+	weir_ring_fill_status(ring, bytes);
+	err = weir_ring_own(ring, ws, inbox);
+	if (err)
+		goto err_pages;
 	weir_stat_inc(WEIR_STAT_RINGS);
 	weir_stat_add(WEIR_STAT_RING_BYTES,
 		      ring->charge.used[WEIR_ACCOUNT_BYTES]);

@@ -101,7 +101,63 @@ static void write_json(const char *name)
 		die("%s: %s", name, strerror(errno));
 }
 
-int main(int argc, char **argv)
+/**
+ * struct command - what the command line asks for beside the options
+ * @json: the file for all figures, or NULL.
+ * @report: only reads and shows files of figures.
+ * @compare: only shows how two of them differ.
+ */
+struct command {
+	const char *json;
+	bool report, compare;
+};
+
+static void take_option(int c, struct command *command)
+{
+	switch (c) {
+	case 'm':
+		options.mode = mode_parse(optarg);
+		if (options.mode == MODES)
+			usage(2);
+		break;
+	case 'H':
+		options.mode = MODE_HOST;
+		break;
+	case 's':
+		options.seconds = number();
+		break;
+	case 'q':
+		options.quick = true;
+		break;
+	case 'n':
+		options.rounds = number();
+		break;
+	case 'c':
+		if (sscanf(optarg, "%d,%d", &options.cpu[0],
+			   &options.cpu[1]) != 2)
+			usage(2);
+		break;
+	case 'l':
+		options.load_s = number();
+		break;
+	case 'o':
+		options.only = optarg;
+		break;
+	case 'j':
+		command->json = optarg;
+		break;
+	case 'r':
+		command->report = true;
+		break;
+	case 'd':
+		command->compare = true;
+		break;
+	default:
+		usage(c == 'h' ? 0 : 2);
+	}
+}
+
+static struct command parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "mode", required_argument, NULL, 'm' },
@@ -118,86 +174,61 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	const char *json = NULL;
-	bool only_report = false, only_compare = false;
-	struct rlimit files;
-	int c, i;
+	struct command command = { 0 };
+	int c;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (c) {
-		case 'm':
-			options.mode = mode_parse(optarg);
-			if (options.mode == MODES)
-				usage(2);
-			break;
-		case 'H':
-			options.mode = MODE_HOST;
-			break;
-		case 's':
-			options.seconds = number();
-			break;
-		case 'q':
-			options.quick = true;
-			break;
-		case 'n':
-			options.rounds = number();
-			break;
-		case 'c':
-			if (sscanf(optarg, "%d,%d", &options.cpu[0],
-				   &options.cpu[1]) != 2)
-				usage(2);
-			break;
-		case 'l':
-			options.load_s = number();
-			break;
-		case 'o':
-			options.only = optarg;
-			break;
-		case 'j':
-			json = optarg;
-			break;
-		case 'r':
-			only_report = true;
-			break;
-		case 'd':
-			only_compare = true;
-			break;
-		default:
-			usage(c == 'h' ? 0 : 2);
-		}
-	}
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		take_option(c, &command);
+	return command;
+}
+
+static void read_figures(const char *name)
+{
+	FILE *file = fopen(name, "r");
+
+	if (!file)
+		die("%s: %s", name, strerror(errno));
+	figure_read(file);
+	fclose(file);
+}
+
+static void measure_all(void)
+{
+	if (!options.rounds)
+		options.rounds = options.quick ? 3 : 7;
+	if (options.rounds > ROUNDS_MAX)
+		die("at most %d rounds", ROUNDS_MAX);
+	if (options.mode == MODE_HOST && weir_family() < 0)
+		die("the weir module is not loaded (modprobe weir)");
+	measure();
+}
+
+int main(int argc, char **argv)
+{
+	struct command command = parse(argc, argv);
+	struct rlimit files;
+	int i;
+
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (only_compare) {
+	if (command.compare) {
 		if (argc - optind != 2)
 			usage(2);
 		compare(stdout, argv[optind], argv[optind + 1]);
 		return 0;
 	}
-	if (only_report) {
-		for (i = optind; i < argc; i++) {
-			FILE *file = fopen(argv[i], "r");
-
-			if (!file)
-				die("%s: %s", argv[i], strerror(errno));
-			figure_read(file);
-			fclose(file);
-		}
+	if (command.report) {
+		for (i = optind; i < argc; i++)
+			read_figures(argv[i]);
 	} else {
 		if (optind < argc)
 			usage(2);
-		if (!options.rounds)
-			options.rounds = options.quick ? 3 : 7;
-		if (options.rounds > ROUNDS_MAX)
-			die("at most %d rounds", ROUNDS_MAX);
-		if (options.mode == MODE_HOST && weir_family() < 0)
-			die("the weir module is not loaded (modprobe weir)");
-		measure();
+		measure_all();
 	}
-	if (json)
-		write_json(json);
+	if (command.json)
+		write_json(command.json);
 	report(stdout);
 	return 0;
 }

@@ -285,71 +285,73 @@ static bool has_figures(enum bench_mode mode)
 	return i < nfigures;
 }
 
+/* The tables of one figure each; %s is the mode's unit. */
+static const struct {
+	const char *bench;
+	const char *what;
+	bool bytes;
+} benches[] = {
+	{ "rtt", "Round trip, %s", true },
+	{ "rtt_cpu", "Processor time of a round trip, %s: both sides' and daemons'", true },
+	{ "oneway", "One way, %s (with two looks at the clock)", true },
+	{ "paced_p50", "64 B, one way at a fixed load, %s from when it was to be sent, by messages a second: median", false },
+	{ "paced_p90", "The same, 90 %%", false },
+	{ "paced_p99", "99 %%", false },
+	{ "paced_p99.9", "99.9 %%", false },
+	{ "paced_p99.99", "99.99 %%, of all rounds", false },
+	{ "paced_max", "The longest", false },
+	{ "paced_rtt_p50", "64 B and an answer at a fixed load, %s from when it was to be sent, by requests a second: median", false },
+	{ "paced_rtt_p90", "The same, 90 %%", false },
+	{ "paced_rtt_p99", "99 %%", false },
+	{ "paced_rtt_p99.9", "99.9 %%", false },
+	{ "paced_rtt_p99.99", "99.99 %%, of all rounds", false },
+	{ "paced_rtt_max", "The longest", false },
+	{ "paced_cpu", "One way at a fixed load: the receiver's and daemons' processor time, %s a message", false },
+	{ "rate", "Throughput, %s per message", true },
+	{ "rate_cpu", "Processor time a message at full rate, both sides' and daemons', %s", true },
+	{ "publish", "Publish, %s per message, both ends in one process", true },
+	{ "consume", "Consume, %s per message, both ends in one process", true },
+	{ "fan_publish", "Fan-out: publisher's %s per message, by subscribers", false },
+	{ "fan_consume", "Fan-out: each subscriber's %s per message, by subscribers", false },
+	{ "fanin_send", "Fan-in: %s per message for its sender, by senders", false },
+	{ "fanin_receive", "Fan-in: %s per message for who receives from all", false },
+	{ "slow_p99", "Eight subscribers, 1 KiB at a fixed load: %s until those who read have it, 99 %%; 1: one does not read", false },
+	{ "slow_max", "The longest", false },
+	{ "slow_sent", "Percent of the messages that could be sent in time", false },
+	{ "slow_lost", "Percent that those who read have lost", false },
+	{ "slow_kept", "Percent that the one who did not read gets later", false },
+	{ "handover", "Handing over what is in place, %s", true },
+	{ "traffic", "Bytes moved per 64 KiB message (user's fill and sum, kernel's copies)", true },
+	{ "subscribe", "The n-th subscription of a path, %s", false },
+	{ "path", "The n-th path, name, queue or subject, %s", false },
+	{ "connect", "Connecting to a name, and accepting that, %s, by names", false },
+	{ "idle_solo", "32 B, publish and consume, %s, by idle sockets of the same kind", false },
+	{ "idle_rtt", "32 B, round trip of sleeping sides, %s, by idle sockets of the same kind", false },
+	{ "routed_rate", "Throughput, %s per message: a request or a reply, 64 at once; beside SEQPACKET", true },
+	{ "guard", "A request and its reply, %s, with one guard alone, by requests at once", false },
+	{ "send_cached", "Sending a request by a known handle, %s, by routes", false },
+	{ "send_uncached", "The same with finding the handle first, %s, by routes", false },
+	{ "send_named", "Sending by name (sendto), %s, by routes; the name met before on this processor", false },
+	{ "send_named_new", "The same, a name met for the first time", false },
+	{ "route_probes", "Probes of the trie for a path of eight segments, by routes", false },
+	{ "route_set", "Making a route, 4096 in a call, %s each, by routes", false },
+	{ "failover", "Longest wait of any request for its reply from the fault on, ms, by probe period in ms (0: the default); median", false },
+	{ "failover_worst", "The same, worst, ms", false },
+	{ "failover_faults", "Of so many faults", false },
+	{ "failover_lost", "Of these with an error for a request, or no reply", false },
+	{ "failover_late", "Further faults, left out because the machine itself was late", false },
+	{ "failover_late_lost", "Of those left out with an error", false },
+	{ "trips", "Under full load: targets given up, breakers opened, errors; by probe period in ms", false },
+	{ "trips_seconds", "In so many seconds", false },
+	{ "trips_late", "Further seconds, left out because the machine itself was late", false },
+	{ "trips_then", "Given up, opened, errors in those left out", false },
+	{ "trips_calls", "Calls in all of these seconds", false },
+};
+
 static void tables(FILE *out, enum bench_mode mode)
 {
 	const char *unit = mode == MODE_ICOUNT ? "instructions" : "ns";
 	char title[128];
-	static const struct {
-		const char *bench;
-		const char *what;
-		bool bytes;
-	} list[] = {
-		{ "rtt", "Round trip, %s", true },
-		{ "rtt_cpu", "Processor time of a round trip, %s: both sides' and daemons'", true },
-		{ "oneway", "One way, %s (with two looks at the clock)", true },
-		{ "paced_p50", "64 B, one way at a fixed load, %s from when it was to be sent, by messages a second: median", false },
-		{ "paced_p90", "The same, 90 %%", false },
-		{ "paced_p99", "99 %%", false },
-		{ "paced_p99.9", "99.9 %%", false },
-		{ "paced_p99.99", "99.99 %%, of all rounds", false },
-		{ "paced_max", "The longest", false },
-		{ "paced_rtt_p50", "64 B and an answer at a fixed load, %s from when it was to be sent, by requests a second: median", false },
-		{ "paced_rtt_p90", "The same, 90 %%", false },
-		{ "paced_rtt_p99", "99 %%", false },
-		{ "paced_rtt_p99.9", "99.9 %%", false },
-		{ "paced_rtt_p99.99", "99.99 %%, of all rounds", false },
-		{ "paced_rtt_max", "The longest", false },
-		{ "paced_cpu", "One way at a fixed load: the receiver's and daemons' processor time, %s a message", false },
-		{ "rate", "Throughput, %s per message", true },
-		{ "rate_cpu", "Processor time a message at full rate, both sides' and daemons', %s", true },
-		{ "publish", "Publish, %s per message, both ends in one process", true },
-		{ "consume", "Consume, %s per message, both ends in one process", true },
-		{ "fan_publish", "Fan-out: publisher's %s per message, by subscribers", false },
-		{ "fan_consume", "Fan-out: each subscriber's %s per message, by subscribers", false },
-		{ "fanin_send", "Fan-in: %s per message for its sender, by senders", false },
-		{ "fanin_receive", "Fan-in: %s per message for who receives from all", false },
-		{ "slow_p99", "Eight subscribers, 1 KiB at a fixed load: %s until those who read have it, 99 %%; 1: one does not read", false },
-		{ "slow_max", "The longest", false },
-		{ "slow_sent", "Percent of the messages that could be sent in time", false },
-		{ "slow_lost", "Percent that those who read have lost", false },
-		{ "slow_kept", "Percent that the one who did not read gets later", false },
-		{ "handover", "Handing over what is in place, %s", true },
-		{ "traffic", "Bytes moved per 64 KiB message (user's fill and sum, kernel's copies)", true },
-		{ "subscribe", "The n-th subscription of a path, %s", false },
-		{ "path", "The n-th path, name, queue or subject, %s", false },
-		{ "connect", "Connecting to a name, and accepting that, %s, by names", false },
-		{ "idle_solo", "32 B, publish and consume, %s, by idle sockets of the same kind", false },
-		{ "idle_rtt", "32 B, round trip of sleeping sides, %s, by idle sockets of the same kind", false },
-		{ "routed_rate", "Throughput, %s per message: a request or a reply, 64 at once; beside SEQPACKET", true },
-		{ "guard", "A request and its reply, %s, with one guard alone, by requests at once", false },
-		{ "send_cached", "Sending a request by a known handle, %s, by routes", false },
-		{ "send_uncached", "The same with finding the handle first, %s, by routes", false },
-		{ "send_named", "Sending by name (sendto), %s, by routes; the name met before on this processor", false },
-		{ "send_named_new", "The same, a name met for the first time", false },
-		{ "route_probes", "Probes of the trie for a path of eight segments, by routes", false },
-		{ "route_set", "Making a route, 4096 in a call, %s each, by routes", false },
-		{ "failover", "Longest wait of any request for its reply from the fault on, ms, by probe period in ms (0: the default); median", false },
-		{ "failover_worst", "The same, worst, ms", false },
-		{ "failover_faults", "Of so many faults", false },
-		{ "failover_lost", "Of these with an error for a request, or no reply", false },
-		{ "failover_late", "Further faults, left out because the machine itself was late", false },
-		{ "failover_late_lost", "Of those left out with an error", false },
-		{ "trips", "Under full load: targets given up, breakers opened, errors; by probe period in ms", false },
-		{ "trips_seconds", "In so many seconds", false },
-		{ "trips_late", "Further seconds, left out because the machine itself was late", false },
-		{ "trips_then", "Given up, opened, errors in those left out", false },
-		{ "trips_calls", "Calls in all of these seconds", false },
-	};
 	unsigned int i;
 
 	if (!has_figures(mode))
@@ -357,12 +359,12 @@ static void tables(FILE *out, enum bench_mode mode)
 	fprintf(out, "\n## %s: %s\n", mode_names[mode], mode_words[mode]);
 	bracket(out, mode);
 	summary(out, mode);
-	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+	for (i = 0; i < sizeof(benches) / sizeof(benches[0]); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(title, sizeof(title), list[i].what, unit);
+		snprintf(title, sizeof(title), benches[i].what, unit);
 #pragma GCC diagnostic pop
-		table(out, mode, list[i].bench, title, list[i].bytes);
+		table(out, mode, benches[i].bench, title, benches[i].bytes);
 	}
 	growth_table(out, mode);
 	columns_tables(out, mode);

@@ -558,22 +558,32 @@ static void names(void)
 	close(fd);
 }
 
-static void long_paths(void)
+/**
+ * struct long_names - a path and a pattern as long as may be
+ * @path: /abi/llll/llll of 255 bytes, in room for two more.
+ * @pattern: the same with a star for its last segment.
+ */
+struct long_names {
+	char path[WEIR_PATH_MAX + 2];
+	char pattern[WEIR_PATH_MAX + 1];
+};
+
+static void long_names_fill(struct long_names *n)
 {
-	char path[WEIR_PATH_MAX + 2], pattern[WEIR_PATH_MAX + 1];
-	int p = tap_socket(SOCK_RDM), s = tap_socket(SOCK_RDM), l, v;
-	socklen_t len = sizeof(v);
-	char c;
+	memset(n->path, 'l', sizeof(n->path));
+	memcpy(n->path, "/abi/", 5);
+	n->path[240] = '/';
+	n->path[WEIR_PATH_MAX] = 0;
+	memcpy(n->pattern, n->path, sizeof(n->pattern));
+	strcpy(n->pattern + 241, "*");
+}
 
-	/* /abi/llll/llll, and a pattern with a star for its last segment */
-	memset(path, 'l', sizeof(path));
-	memcpy(path, "/abi/", 5);
-	path[240] = '/';
-	path[WEIR_PATH_MAX] = 0;
-	memcpy(pattern, path, sizeof(pattern));
-	strcpy(pattern + 241, "*");
+static void long_paths_refused(int p, struct long_names *n)
+{
+	char *path = n->path;
+	socklen_t len;
+	int v;
 
-	/* what is refused */
 	memset(path + WEIR_PATH_MAX, 'l', 2);
 	refused(p, set_long(p, path, WEIR_PATH_MAX + 1), ENAMETOOLONG,
 		"a path of 256 bytes");
@@ -584,11 +594,19 @@ static void long_paths(void)
 	refused(p, set_long(p, "/abi\0x", 6), EINVAL, "a NUL inside");
 	refused(p, set_long(p, "/abi\0", 6), EINVAL, "two NULs behind");
 	refused(p, set_long(p, NULL, 8), EFAULT, "a bad pointer");
+	len = sizeof(v);
 	tap_fails(getsockopt(p, SOL_WEIR, WEIR_SO_LONG_PATH, &v, &len),
 		  ENOPROTOOPT, "it cannot be asked for");
 	refused(p, bind_nothing(p), EINVAL, "nothing was set by these");
+}
 
-	/* through bind and connect, either form of an empty path */
+/* Through bind and connect, either form of an empty path. */
+static void long_paths_streams(int p, const struct long_names *n)
+{
+	const char *path = n->path, *pattern = n->pattern;
+	int s = tap_socket(SOCK_RDM);
+	char c;
+
 	tap_call(set_long(s, pattern, strlen(pattern)), "set a long pattern");
 	tap_call(connect_nothing(s), "and subscribe to it");
 	tap_ok(has_path(s, WEIR_SO_PEER_PATH, pattern), "WEIR_SO_PEER_PATH");
@@ -603,11 +621,14 @@ static void long_paths(void)
 	tap_call(set_long(p, pattern, strlen(pattern)), "set when bound");
 	tap_call(connect_nothing(p), "to subscribe as well");
 	refused(p, connect_nothing(p), EINVAL, "it is used up");
-	close(p);
 	close(s);
+}
 
-	/* used up by failure, by a path of the call's own, emptied */
-	s = tap_socket(SOCK_RDM);
+/* Used up by failure, by a path of the call's own, emptied. */
+static void long_paths_used_up(void)
+{
+	int s = tap_socket(SOCK_RDM);
+
 	set_long(s, "/abi/**/x", 9);
 	refused(s, connect_nothing(s), EINVAL, "a bad pattern");
 	tap_call(set_long(s, "/abi/one", 8), "set a path");
@@ -627,10 +648,14 @@ static void long_paths(void)
 	tap_call(set_long(s, NULL, 0), "emptied");
 	refused(s, bind_nothing(s), EINVAL, "so there is none");
 	close(s);
+}
 
-	/* a pair; the client binds first and connects then */
-	l = tap_socket(SOCK_SEQPACKET);
-	s = tap_socket(SOCK_SEQPACKET);
+/* A pair; the client binds first and connects then. */
+static void long_paths_pair(struct long_names *n)
+{
+	int l = tap_socket(SOCK_SEQPACKET), s = tap_socket(SOCK_SEQPACKET), v;
+	char *path = n->path, *pattern = n->pattern;
+
 	tap_call(set_long(l, path, WEIR_PATH_MAX) || tap_bind(l, "") ||
 		 listen(l, 1), "listen on a long path");
 	pattern[241] = 'c';
@@ -645,6 +670,19 @@ static void long_paths(void)
 	close(v);
 	close(s);
 	close(l);
+}
+
+static void long_paths(void)
+{
+	int p = tap_socket(SOCK_RDM);
+	struct long_names n;
+
+	long_names_fill(&n);
+	long_paths_refused(p, &n);
+	long_paths_streams(p, &n);
+	close(p);
+	long_paths_used_up();
+	long_paths_pair(&n);
 }
 
 static void wrong_calls(void)

@@ -70,29 +70,14 @@ static bool drain(struct weir *w, uint64_t *next)
 	return len == -EAGAIN;
 }
 
-static void stuck(bool raw, bool by_demand)
+/* The writer goes on without @who after its patience, and not before. */
+static void evict(struct weir *out, uint64_t *n, const char *who)
 {
-	const char *who = by_demand ? "demand" : raw ? "kernel reader" : "library reader";
-	struct weir *out = publisher(), *good = subscriber(0, -1);
-	struct weir *slow = raw ? NULL :
-		subscriber(WEIR_NOTICES, by_demand ? 2 : -1);
-	int fd = raw ? raw_subscriber(SOCK_RDM, "/evict/x") : -1;
-	long long drops = sysval("drops/slow");
-	uint64_t n = 0, next = 0, before;
 	unsigned char data[64];
-	struct weir_msg msg;
 	int64_t since, took;
-	bool noticed = false;
 	int ret;
 
-	/* the good reader has drained all; only the slow one holds the ring */
-	fill(out, &n);
-	check(drain(good, &next) && next == n, "%s: the ring is full", who);
-	before = n;
-	if (by_demand)
-		check(n == 2, "%s: exactly what was asked for is published (%llu)",
-		      who, (unsigned long long)n);
-	item_fill(data, sizeof(data), 0, n);
+	item_fill(data, sizeof(data), 0, *n);
 	check(weir_send(out, data, sizeof(data), WEIR_DONTWAIT) == -EAGAIN,
 	      "%s: the writer is held back", who);
 	since = now_ms();
@@ -105,7 +90,71 @@ static void stuck(bool raw, bool by_demand)
 	check(took >= EVICT_MS, "%s: and not before (%lld ms of %d)", who,
 	      (long long)took, EVICT_MS);
 	note("%s: evicted after %lld ms of %d", who, (long long)took, EVICT_MS);
-	n += !ret;
+	*n += !ret;
+}
+
+static void told_by_recv(int fd, const char *who)
+{
+	char c[128];
+	int ret = (int)recv(fd, c, sizeof(c), MSG_DONTWAIT);
+
+	check(ret < 0 && errno == ESTALE, "%s: recv is ESTALE", who);
+}
+
+static bool notice_of_eviction(const struct weir_msg *msg)
+{
+	const struct weir_notice *no = msg->data;
+
+	return msg->kind == WEIR_KIND_NOTICE && no->type == WEIR_NOTICE_EVICTED;
+}
+
+static void told_by_peek(struct weir *slow, const char *who)
+{
+	bool noticed = false;
+	struct weir_msg msg;
+	int ret = 1;
+
+	while (ret == 1) {
+		ret = weir_peek(slow, &msg);
+		if (ret == 1) {
+			const struct weir_notice *no = msg.data;
+
+			noticed |= notice_of_eviction(&msg) &&
+				   no->reason == WEIR_REASON_SLOW;
+			if (weir_release(slow, &msg) == -ESTALE)
+				ret = 1;
+		}
+	}
+	check(ret == -ESTALE, "%s: weir_peek is -ESTALE (%d)", who, ret);
+	do {
+		ret = weir_peek(slow, &msg);
+		if (ret == 1) {
+			noticed |= notice_of_eviction(&msg);
+			weir_release(slow, &msg);
+		}
+	} while (ret == 1);
+	check(noticed, "%s: and a notice says why", who);
+	check(ret == 0, "%s: told once (%d)", who, ret);
+}
+
+static void stuck(bool raw, bool by_demand)
+{
+	const char *who = by_demand ? "demand" : raw ? "kernel reader" : "library reader";
+	struct weir *out = publisher(), *good = subscriber(0, -1);
+	struct weir *slow = raw ? NULL :
+		subscriber(WEIR_NOTICES, by_demand ? 2 : -1);
+	int fd = raw ? raw_subscriber(SOCK_RDM, "/evict/x") : -1;
+	long long drops = sysval("drops/slow");
+	uint64_t n = 0, next = 0, before;
+
+	/* the good reader has drained all; only the slow one holds the ring */
+	fill(out, &n);
+	check(drain(good, &next) && next == n, "%s: the ring is full", who);
+	before = n;
+	if (by_demand)
+		check(n == 2, "%s: exactly what was asked for is published (%llu)",
+		      who, (unsigned long long)n);
+	evict(out, &n, who);
 	check(sysval("drops/slow") == drops + 1, "%s: counted", who);
 	check(drain(good, &next) && next == n, "%s: the other reader lost nothing", who);
 	while (n < before + 500) {
@@ -116,38 +165,10 @@ static void stuck(bool raw, bool by_demand)
 	check(next == n && n >= before + 500, "%s: nor later on", who);
 
 	if (raw) {
-		char c[128];
-
-		ret = (int)recv(fd, c, sizeof(c), MSG_DONTWAIT);
-		check(ret < 0 && errno == ESTALE, "%s: recv is ESTALE", who);
+		told_by_recv(fd, who);
 		close(fd);
 	} else {
-		ret = 1;
-		while (ret == 1) {
-			ret = weir_peek(slow, &msg);
-			if (ret == 1) {
-				const struct weir_notice *no = msg.data;
-
-				noticed |= msg.kind == WEIR_KIND_NOTICE &&
-					   no->type == WEIR_NOTICE_EVICTED &&
-					   no->reason == WEIR_REASON_SLOW;
-				if (weir_release(slow, &msg) == -ESTALE)
-					ret = 1;
-			}
-		}
-		check(ret == -ESTALE, "%s: weir_peek is -ESTALE (%d)", who, ret);
-		do {
-			ret = weir_peek(slow, &msg);
-			if (ret == 1) {
-				const struct weir_notice *no = msg.data;
-
-				noticed |= msg.kind == WEIR_KIND_NOTICE &&
-					   no->type == WEIR_NOTICE_EVICTED;
-				weir_release(slow, &msg);
-			}
-		} while (ret == 1);
-		check(noticed, "%s: and a notice says why", who);
-		check(ret == 0, "%s: told once (%d)", who, ret);
+		told_by_peek(slow, who);
 		weir_close(slow);
 	}
 	weir_close(good);

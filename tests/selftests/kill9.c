@@ -181,14 +181,77 @@ static int pid_gone(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) ? WEXITSTATUS(status) : 99 : 0;
 }
 
+/*
+ * Waits for more of the publisher @pid, which is 0 once it has been reaped;
+ * @looks counts from then on. Returns 1 when it was killed before it published
+ * at all, or an error.
+ */
+static int wait_for_more(struct weir *w, pid_t *pid, int *looks)
+{
+	int ret = weir_wait(w, WEIR_WAIT_IN, 0, 50 * 1000000), status;
+	struct weir_msg msg;
+
+	if (ret < 0 && ret != -EINTR)
+		return 43;
+	if (!ret && waitpid(*pid, &status, WNOHANG) == *pid) {
+		*pid = 0;
+		if (WIFEXITED(status))
+			return 44;
+		if (!w->nstreams && weir_peek(w, &msg) == 0 && !w->nstreams)
+			return 1;
+	}
+	/* the end was never told */
+	return !*pid && ++*looks > 1200 ? 45 : 0;
+}
+
+static int item_in_order(const struct weir_msg *msg, uint64_t next[THREADS])
+{
+	const struct item *it = msg->data;
+
+	if (!item_good(it, msg->len) || it->from >= THREADS)
+		return 46;
+	return it->n == next[it->from]++ ? 0 : 47;
+}
+
+/* Reads on until its end has been seen; a stuck reader fails here. */
+static int read_to_end(struct weir *w, pid_t *pid, uint64_t next[THREADS])
+{
+	struct weir_msg msg;
+	bool ended = false;
+	int looks = 0, ret;
+
+	for (;;) {
+		ret = weir_peek(w, &msg);
+		if (ret < 0)
+			return 42;
+		if (!ret && ended)
+			return 0;
+		if (!ret) {
+			ret = wait_for_more(w, pid, &looks);
+			if (ret)
+				return ret == 1 ? 0 : ret;
+			continue;
+		}
+		if (msg.kind == WEIR_KIND_NOTICE) {
+			const struct weir_notice *no = msg.data;
+
+			ended |= no->type == WEIR_NOTICE_DETACHED;
+		} else {
+			ret = item_in_order(&msg, next);
+			if (ret)
+				return ret;
+		}
+		weir_release(w, &msg);
+	}
+}
+
 static int kill_publisher(bool threads)
 {
 	struct weir_config c = { .flags = WEIR_NOTICES };
-	struct weir *w;
 	uint64_t next[THREADS] = { 0 };
+	struct weir *w;
 	pid_t pid;
-	int ret = 0, err;
-	bool ended = false;
+	int ret;
 
 	progress_reset();
 	if (weir_open(&w, SOCK_RDM, &c) || weir_subscribe(w, "/kill9/*"))
@@ -202,58 +265,7 @@ static int kill_publisher(bool threads)
 		strike(pid);
 		_exit(0);
 	}
-	err = 0;
-	/* read on until its end has been seen; a stuck reader fails here */
-	for (;;) {
-		struct weir_msg msg;
-		int status;
-
-		ret = weir_peek(w, &msg);
-		if (ret < 0) {
-			ret = 42;
-			break;
-		}
-		if (!ret) {
-			if (ended)
-				break;
-			ret = weir_wait(w, WEIR_WAIT_IN, 0, 50 * 1000000);
-			if (ret < 0 && ret != -EINTR)
-				return 43;
-			/* killed before it published at all? */
-			if (!ret && waitpid(pid, &status, WNOHANG) == pid) {
-				if (WIFEXITED(status))
-					err = 44;
-				pid = 0;
-				if (!w->nstreams && weir_peek(w, &msg) == 0 &&
-				    !w->nstreams)
-					break;
-				ended = false;
-			}
-			ret = 0;
-			if (!pid && ++err > 1200) {
-				ret = 45;	/* the end was never told */
-				break;
-			}
-			continue;
-		}
-		if (msg.kind == WEIR_KIND_NOTICE) {
-			const struct weir_notice *no = msg.data;
-
-			ended |= no->type == WEIR_NOTICE_DETACHED;
-		} else {
-			const struct item *it = msg.data;
-
-			if (!item_good(it, msg.len) || it->from >= THREADS) {
-				ret = 46;
-				break;
-			}
-			if (it->n != next[it->from]++) {
-				ret = 47;
-				break;
-			}
-		}
-		weir_release(w, &msg);
-	}
+	ret = read_to_end(w, &pid, next);
 	if (pid && pid_gone(pid))
 		ret = ret ? ret : 48;
 	while (waitpid(-1, NULL, 0) > 0)

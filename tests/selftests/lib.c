@@ -96,22 +96,13 @@ static void refusals(void)
 	weir_close(NULL);
 }
 
-static void messages(int type)
+/* Claim, tag, key, kind, shorten, abort. */
+static void claims(struct weir *p, struct weir *s)
 {
-	struct weir_config c = { .ring_bytes = 4096 };
-	struct weir *p, *s;
 	struct weir_buf a = { 0 }, b = { 0 };
 	struct weir_msg msg = { 0 }, again = { 0 };
 	char data[5000];
-	uint32_t i;
 
-	is(0, weir_open(&p, type, &c));
-	is(0, weir_open(&s, type, NULL));
-	is(0, weir_subscribe(s, "/lib/m"));
-	is(0, weir_bind(p, "/lib/m"));
-	check(weir_fd(p) > 2, "weir_fd");
-
-	/* claim, tag, key, kind, shorten, abort */
 	is(0, weir_claim(p, 100, &a));
 	check(a.len == 100 && a.seq == 0 && (uintptr_t)a.data % 32 == 0,
 	      "a claim is aligned and counted");
@@ -146,6 +137,14 @@ static void messages(int type)
 	check(msg.len == 20 && *(const char *)msg.data == 'b', "an aborted claim is skipped");
 	is(0, weir_release(s, &msg));
 	is(0, weir_recv(s, data, sizeof(data), WEIR_DONTWAIT) + EAGAIN);
+}
+
+static void lengths(struct weir *p, struct weir *s)
+{
+	struct weir_buf a = { 0 };
+	struct weir_msg msg = { 0 };
+	char data[5000];
+	uint32_t i;
 
 	/* too long a buffer is cut back to the claim, not beyond */
 	is(0, weir_claim(p, 40, &a));
@@ -168,8 +167,15 @@ static void messages(int type)
 			break;
 	}
 	is(401, i);
+}
 
-	/* batches */
+static void batches(struct weir *p, struct weir *s, int type)
+{
+	struct weir_buf a = { 0 };
+	struct weir_msg msg = { 0 };
+	char data[8];
+	uint32_t i;
+
 	for (i = 0; i < 10; i++) {
 		is(0, weir_claim(p, 8, &a));
 		memcpy(a.data, "batch...", 8);
@@ -201,46 +207,66 @@ static void messages(int type)
 		is(0, weir_release(s, &msg));
 	}
 	is(0, weir_peek(s, &msg));
+}
+
+/* Cut off, empty, the largest that fits. */
+static void sizes(struct weir *p, struct weir *s)
+{
+	char data[5000];
+
 	is(0, weir_send(p, "truncated", 9, WEIR_DONTWAIT));
 	is(9, weir_recv(s, data, 2, WEIR_DONTWAIT));
 	is(0, weir_send(p, NULL, 0, WEIR_DONTWAIT));
 	is(0, weir_recv(s, data, sizeof(data), WEIR_DONTWAIT));
-	/* the largest that fits */
 	memset(data, 'L', sizeof(data));
 	is(0, weir_send(p, data, 4096 - 32, WEIR_DONTWAIT));
 	is(4096 - 32, weir_recv(s, data, sizeof(data), WEIR_DONTWAIT));
 	is(0, weir_send(p, data, 4096 - 32, WEIR_DONTWAIT));
 	is(4096 - 32, weir_recv(s, data, sizeof(data), WEIR_DONTWAIT));
+}
 
-	if (type == SOCK_DGRAM) {
-		uint64_t n = 0;
+static void overrun(struct weir *p, struct weir *s)
+{
+	char data[5000];
+	uint64_t n = 0;
+	uint32_t i;
 
-		for (i = 0; i < 1000; i++)
-			if (weir_send(p, "lossy", 5, WEIR_DONTWAIT))
-				break;
-		is(1000, i);
-		while (weir_recv(s, data, sizeof(data), WEIR_DONTWAIT) == 5)
-			n++;
-		is(1000, n + weir_stream_missed(s->streams[0]));
-		check(n > 0, "a lossy reader gets the newest (%llu)", (unsigned long long)n);
-	} else {
-		for (i = 0; !weir_send(p, "fill", 4, WEIR_DONTWAIT); i++)
-			;
-		is(64, i);
-		is(-EAGAIN, weir_claim(p, 4, &a));
-		is(-EAGAIN, weir_claim_wait(p, 4, &a, WEIR_DONTWAIT));
-		is(-ETIMEDOUT, weir_claim_wait(p, 4, &a, 20 * MS));
-		is(-ETIMEDOUT, weir_send(p, "x", 1, 20 * MS));
-		is(0, weir_wait(p, WEIR_WAIT_OUT, 64, 20 * MS));
-		is(4, weir_recv(s, data, 8, WEIR_DONTWAIT));
-		is(WEIR_WAIT_OUT, weir_wait(p, WEIR_WAIT_OUT, 64, 20 * MS));
-		is(0, weir_claim(p, 4, &a));
-		weir_abort(p, &a);
-		while (weir_recv(s, data, 8, WEIR_DONTWAIT) == 4)
-			;
-	}
+	for (i = 0; i < 1000; i++)
+		if (weir_send(p, "lossy", 5, WEIR_DONTWAIT))
+			break;
+	is(1000, i);
+	while (weir_recv(s, data, sizeof(data), WEIR_DONTWAIT) == 5)
+		n++;
+	is(1000, n + weir_stream_missed(s->streams[0]));
+	check(n > 0, "a lossy reader gets the newest (%llu)", (unsigned long long)n);
+}
 
-	/* waiting */
+static void held_back(struct weir *p, struct weir *s)
+{
+	struct weir_buf a = { 0 };
+	char data[8];
+	uint32_t i;
+
+	for (i = 0; !weir_send(p, "fill", 4, WEIR_DONTWAIT); i++)
+		;
+	is(64, i);
+	is(-EAGAIN, weir_claim(p, 4, &a));
+	is(-EAGAIN, weir_claim_wait(p, 4, &a, WEIR_DONTWAIT));
+	is(-ETIMEDOUT, weir_claim_wait(p, 4, &a, 20 * MS));
+	is(-ETIMEDOUT, weir_send(p, "x", 1, 20 * MS));
+	is(0, weir_wait(p, WEIR_WAIT_OUT, 64, 20 * MS));
+	is(4, weir_recv(s, data, 8, WEIR_DONTWAIT));
+	is(WEIR_WAIT_OUT, weir_wait(p, WEIR_WAIT_OUT, 64, 20 * MS));
+	is(0, weir_claim(p, 4, &a));
+	weir_abort(p, &a);
+	while (weir_recv(s, data, 8, WEIR_DONTWAIT) == 4)
+		;
+}
+
+static void waiting(struct weir *p, struct weir *s)
+{
+	char data[8];
+
 	is(-ETIMEDOUT, weir_recv(s, data, 8, 20 * MS));
 	is(0, weir_wait(s, WEIR_WAIT_IN, 0, 20 * MS));
 	is(0, weir_wait(s, WEIR_WAIT_IN, 0, WEIR_DONTWAIT));
@@ -251,14 +277,41 @@ static void messages(int type)
 	is(POLLIN, tap_poll_now(weir_fd(s), POLLIN));
 	is(1, weir_recv(s, data, 8, WEIR_FOREVER));
 	is(0, tap_poll_now(weir_fd(s), POLLIN));
+}
 
-	/* the end */
+static void end_of_stream(struct weir *p, struct weir *s)
+{
+	char data[8];
+
 	is(0, weir_send(p, "last", 4, WEIR_DONTWAIT));
 	is(0, weir_shutdown(p, SHUT_WR));
 	refused(-EPIPE, weir_send(p, "x", 1, WEIR_DONTWAIT));
 	is(4, weir_recv(s, data, 8, WEIR_DONTWAIT));
 	is(-EAGAIN, weir_recv(s, data, 8, WEIR_DONTWAIT));
 	is(0, s->nstreams);
+}
+
+static void messages(int type)
+{
+	struct weir_config c = { .ring_bytes = 4096 };
+	struct weir *p, *s;
+
+	is(0, weir_open(&p, type, &c));
+	is(0, weir_open(&s, type, NULL));
+	is(0, weir_subscribe(s, "/lib/m"));
+	is(0, weir_bind(p, "/lib/m"));
+	check(weir_fd(p) > 2, "weir_fd");
+
+	claims(p, s);
+	lengths(p, s);
+	batches(p, s, type);
+	sizes(p, s);
+	if (type == SOCK_DGRAM)
+		overrun(p, s);
+	else
+		held_back(p, s);
+	waiting(p, s);
+	end_of_stream(p, s);
 	weir_close(p);
 	weir_close(s);
 }

@@ -156,15 +156,88 @@ static void check_moved(const char *what, const struct moves *m)
 	      what, MOVED_MS, PAUSES, m->worst);
 }
 
+/* The first server is killed over and over, and another comes in its place. */
+static void kill_primary(long rounds, struct crew_job *job, pid_t *server,
+			 struct moves *m)
+{
+	uint64_t served;
+	long i, ms, pause;
+
+	for (i = 0; i < rounds; i++) {
+		pause = pause_of(100 + rnd() % 100);
+		need(pause >= 0, "load");
+		strike(*server, SIGKILL);
+		ms = moved();
+		waitpid(*server, NULL, 0);
+		struck();
+		if (ms < 0) {
+			m->worst = ms;
+			break;
+		}
+		note_move(m, "killed", ms, pause);
+		*server = crew_server(job);
+		served = get(&crew->target[0].served);
+		if (!soon(get(&crew->target[0].served) > served + 20)) {
+			m->worst = -2;
+			break;
+		}
+	}
+	check_moved("the primary is killed", m);
+}
+
+/* It is stopped over and over, and goes on. */
+static void stop_primary(long rounds, pid_t server, struct moves *m)
+{
+	uint64_t served;
+	long i, ms, pause;
+
+	for (i = 0; i < rounds; i++) {
+		pause = pause_of(100 + rnd() % 100);
+		need(pause >= 0, "load");
+		strike(server, SIGSTOP);
+		ms = moved();
+		struck();
+		if (ms < 0) {
+			m->worst = ms;
+			break;
+		}
+		note_move(m, "stopped", ms, pause);
+		if (!crew_progress(crew, 100)) {
+			m->worst = -3;
+			break;
+		}
+		/* what it had not read may have been moved, too: it has work */
+		served = get(&crew->target[0].served);
+		kill(server, SIGCONT);
+		if (!soon(get(&crew->target[0].served) > served + 200) ||
+		    !soon(nobody_hangs())) {
+			m->worst = -2;
+			break;
+		}
+	}
+	check_moved("the primary is stopped", m);
+	check(m->worst != -2, "and it comes back when it goes on");
+}
+
+static void check_hangs(long rounds)
+{
+	struct weir_target_entry *t;
+	uint32_t n;
+
+	t = targets(&n);
+	check(n == 2 && t[0].hangs + t[1].hangs >= (uint64_t)rounds,
+	      "the watchdog has counted it (%llu)",
+	      (unsigned long long)(t[0].hangs + t[1].hangs));
+}
+
 static void fail_over(void)
 {
 	struct weir_route_conf conf = { .policy = WEIR_POLICY_PRIMARY,
 					.timeout_ns = 60 * SECOND };
 	struct crew_job s[2], c[2];
 	pid_t servers[2], callers[2];
-	long rounds = tap_scale(8, 2), i, ms, pause;
+	long rounds = tap_scale(8, 2), i;
 	struct moves m = { .excuses = 3 };
-	uint64_t served;
 
 	/* a server of a slow kernel is not to be given up without reason */
 	if (slow_kernel())
@@ -179,64 +252,11 @@ static void fail_over(void)
 		c[i] = job("/fail/over", (uint32_t)i, 0);
 		callers[i] = spawn(crew_call, &c[i]);
 	}
-	for (i = 0; i < rounds; i++) {
-		pause = pause_of(100 + rnd() % 100);
-		need(pause >= 0, "load");
-		strike(servers[0], SIGKILL);
-		ms = moved();
-		waitpid(servers[0], NULL, 0);
-		struck();
-		if (ms < 0) {
-			m.worst = ms;
-			break;
-		}
-		note_move(&m, "killed", ms, pause);
-		servers[0] = crew_server(&s[0]);
-		served = get(&crew->target[0].served);
-		if (!soon(get(&crew->target[0].served) > served + 20)) {
-			m.worst = -2;
-			break;
-		}
-	}
-	check_moved("the primary is killed", &m);
-
+	kill_primary(rounds, &s[0], &servers[0], &m);
 	m.worst = 0;
 	m.late = 0;
-	for (i = 0; i < rounds; i++) {
-		pause = pause_of(100 + rnd() % 100);
-		need(pause >= 0, "load");
-		strike(servers[0], SIGSTOP);
-		ms = moved();
-		struck();
-		if (ms < 0) {
-			m.worst = ms;
-			break;
-		}
-		note_move(&m, "stopped", ms, pause);
-		if (!crew_progress(crew, 100)) {
-			m.worst = -3;
-			break;
-		}
-		/* what it had not read may have been moved, too: it has work */
-		served = get(&crew->target[0].served);
-		kill(servers[0], SIGCONT);
-		if (!soon(get(&crew->target[0].served) > served + 200) ||
-		    !soon(nobody_hangs())) {
-			m.worst = -2;
-			break;
-		}
-	}
-	check_moved("the primary is stopped", &m);
-	check(m.worst != -2, "and it comes back when it goes on");
-	{
-		struct weir_target_entry *t;
-		uint32_t n;
-
-		t = targets(&n);
-		check(n == 2 && t[0].hangs + t[1].hangs >= (uint64_t)rounds,
-		      "the watchdog has counted it (%llu)",
-		      (unsigned long long)(t[0].hangs + t[1].hangs));
-	}
+	stop_primary(rounds, servers[0], &m);
+	check_hangs(rounds);
 	crew_calm(crew, callers, 2, false, "fail-over");
 	check_crew_faults(crew, "fail-over");
 	crew_end(crew, servers, 2);

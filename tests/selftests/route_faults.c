@@ -329,89 +329,81 @@ static void calls(void)
 	check_routes_gone("calls");
 }
 
-static void controls(void)
+static const struct weir_route_conf with_fallback = {
+	QUIET, .fallback = "/flt/behind",
+};
+
+/* Tries one change and its opposite, then leaves things as they were. */
+static void change_test(const char *name, struct weir_route_op op,
+			struct weir_route_op undo)
+{
+	struct step step = {
+		.name = name, .n = 1, .nundo = 1,
+		.ops = { op }, .undo = { undo },
+	};
+
+	step_test(&step);
+}
+
+static void new_routes(void)
+{
+	struct weir_route_op undo = route_op(WEIR_OP_ROUTE_DEL, "/flt/new",
+					     "", 0, 0);
+
+	change_test("a route is set", set_op("/flt/new", &quiet), undo);
+	change_test("one with all guards", set_op("/flt/new", &everything), undo);
+	change_test("one with another behind it",
+		    set_op("/flt/new", &with_fallback), undo);
+}
+
+/* Settings of a route that is served. */
+static void new_settings(void)
 {
 	static const char *const policies[] = {
 		"any", "weighted", "shard", "primary", "all", "quorum",
 	};
-	struct weir_route_conf conf = quiet, fallback = {
-		QUIET, .fallback = "/flt/behind",
-	};
-	struct weir *s[TARGETS];
-	struct step step;
-	uint64_t id = 0;
+	struct weir_route_op undo = set_op("/flt/r", &quiet);
+	struct weir_route_conf conf = quiet;
 	char name[64];
 	uint32_t i;
 
-	step = (struct step){
-		.name = "a route is set", .n = 1, .nundo = 1,
-		.ops = { set_op("/flt/new", &quiet) },
-		.undo = { route_op(WEIR_OP_ROUTE_DEL, "/flt/new", "", 0, 0) },
-	};
-	step_test(&step);
-	step.name = "one with all guards";
-	step.ops[0].conf = everything;
-	step_test(&step);
-	step.name = "one with another behind it";
-	step.ops[0].conf = fallback;
-	step_test(&step);
-
-	route_quiet("/flt/r");
-	for (i = 0; i < TARGETS; i++)
-		s[i] = server_of("/flt/r", 1, 4096, &id);
-	step = (struct step){
-		.name = "all guards for one that is served", .n = 1,
-		.nundo = 1, .ops = { set_op("/flt/r", &everything) },
-		.undo = { set_op("/flt/r", &quiet) },
-	};
-	step_test(&step);
+	change_test("all guards for one that is served",
+		    set_op("/flt/r", &everything), undo);
 	for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
 		snprintf(name, sizeof(name), "policy %s", policies[i]);
-		step.name = name;
 		conf.policy = i;
 		/* so that it is not the same one */
 		conf.timeout_ns = SECOND;
-		step.ops[0] = set_op("/flt/r", &conf);
-		step_test(&step);
+		change_test(name, set_op("/flt/r", &conf), undo);
 	}
-	step = (struct step){
-		.name = "a path becomes a target", .n = 1, .nundo = 1,
-		.ops = { route_op(WEIR_OP_TARGET_ADD, "/flt/r", "/flt/t", 0, 1) },
-		.undo = { route_op(WEIR_OP_TARGET_DEL, "/flt/r", "/flt/t", 0, 0) },
-	};
-	step_test(&step);
-	need(!control(step.ops, 1), "add");
-	step = (struct step){
-		.name = "it is taken away", .n = 1, .nundo = 1,
-		.ops = { step.undo[0] }, .undo = { step.ops[0] },
-	};
-	step_test(&step);
-	need(!control(step.ops, 1), "del");
-	step = (struct step){
-		.name = "a weight", .n = 1, .nundo = 1,
-		.ops = { route_op(WEIR_OP_TARGET_SET, "/flt/r", "", id, 7) },
-		.undo = { route_op(WEIR_OP_TARGET_SET, "/flt/r", "", id, 1) },
-	};
-	step_test(&step);
-	step = (struct step){
-		.name = "a breaker is forced open", .n = 1, .nundo = 1,
-		.ops = { route_op(WEIR_OP_BREAKER, "/flt/r", "", id,
-				  WEIR_FORCE_OPEN) },
-		.undo = { route_op(WEIR_OP_BREAKER, "/flt/r", "", id,
-				   WEIR_FORCE_AUTO) },
-	};
-	step_test(&step);
-	step = (struct step){
-		.name = "settings are deleted", .n = 1, .nundo = 1,
-		.ops = { route_op(WEIR_OP_ROUTE_DEL, "/flt/r", "", 0, 0) },
-		.undo = { set_op("/flt/r", &quiet) },
-	};
-	step_test(&step);
-	step = (struct step){
-		.name = "six changes at once", .n = 6, .nundo = 4,
+}
+
+/* @id: of a socket that serves the route. */
+static void new_targets(uint64_t id)
+{
+	struct weir_route_op add, del;
+
+	add = route_op(WEIR_OP_TARGET_ADD, "/flt/r", "/flt/t", 0, 1);
+	del = route_op(WEIR_OP_TARGET_DEL, "/flt/r", "/flt/t", 0, 0);
+	change_test("a path becomes a target", add, del);
+	need(!control(&add, 1), "add");
+	change_test("it is taken away", del, add);
+	need(!control(&del, 1), "del");
+	change_test("a weight",
+		    route_op(WEIR_OP_TARGET_SET, "/flt/r", "", id, 7),
+		    route_op(WEIR_OP_TARGET_SET, "/flt/r", "", id, 1));
+	change_test("a breaker is forced open",
+		    route_op(WEIR_OP_BREAKER, "/flt/r", "", id, WEIR_FORCE_OPEN),
+		    route_op(WEIR_OP_BREAKER, "/flt/r", "", id, WEIR_FORCE_AUTO));
+}
+
+static void many_changes(uint64_t id)
+{
+	struct step step = {
+		.name = "six changes at once", .n = 6, .nundo = 5,
 		.ops = {
 			set_op("/flt/a", &everything),
-			set_op("/flt/r", &fallback),
+			set_op("/flt/r", &with_fallback),
 			route_op(WEIR_OP_TARGET_ADD, "/flt/r", "/flt/a", 0, 1),
 			route_op(WEIR_OP_TARGET_ADD, "/flt/b", "/flt/c", 0, 1),
 			route_op(WEIR_OP_TARGET_SET, "/flt/r", "", id, 3),
@@ -422,11 +414,29 @@ static void controls(void)
 			route_op(WEIR_OP_TARGET_DEL, "/flt/r", "/flt/a", 0, 0),
 			route_op(WEIR_OP_TARGET_DEL, "/flt/b", "/flt/c", 0, 0),
 			route_op(WEIR_OP_ROUTE_DEL, "/flt/a", "", 0, 0),
+			route_op(WEIR_OP_TARGET_SET, "/flt/r", "", id, 1),
 		},
 	};
-	step.undo[step.nundo++] = route_op(WEIR_OP_TARGET_SET, "/flt/r", "",
-					   id, 1);
+
 	step_test(&step);
+}
+
+static void controls(void)
+{
+	struct weir *s[TARGETS];
+	uint64_t id = 0;
+	uint32_t i;
+
+	new_routes();
+	route_quiet("/flt/r");
+	for (i = 0; i < TARGETS; i++)
+		s[i] = server_of("/flt/r", 1, 4096, &id);
+	new_settings();
+	new_targets(id);
+	change_test("settings are deleted",
+		    route_op(WEIR_OP_ROUTE_DEL, "/flt/r", "", 0, 0),
+		    set_op("/flt/r", &quiet));
+	many_changes(id);
 	for (i = 0; i < TARGETS; i++)
 		weir_close(s[i]);
 	need(!route_del("/flt/r"), "del");

@@ -651,53 +651,44 @@ static void deadline_max(void)
 
 /* --- fallback --------------------------------------------------------------- */
 
-static void fallback_path(void)
+/* What a guard of /guard/fb/a refuses goes to the target of /guard/fb/b. */
+static void fallback_of_guards(struct weir *c, uint32_t route)
 {
-	struct weir_route_conf conf = { QUIET, .fallback = "/guard/fb/b" };
+	struct weir_route_conf conf = {
+		QUIET, .rate = 1, .burst = 1, .fallback = "/guard/fb/b",
+	};
+	struct weir *a, *b;
+
+	need(!route_set("/guard/fb/a", &conf), "route");
+	a = server("/guard/fb/a", 1);
+	b = server("/guard/fb/b", 1);
+	ask(c, route, 2);
+	ask(c, route, 3);
+	check(serve_one(a, WEIR_KIND_REPLY) && !serve_one(a, 0) &&
+	      serve_one(b, WEIR_KIND_REPLY) && replied(c, 2) &&
+	      replied(c, 3), "and what the bucket refuses");
+	conf = (struct weir_route_conf){
+		QUIET, .bulkhead = 1, .fallback = "/guard/fb/b",
+	};
+	need(!route_set("/guard/fb/a", &conf), "route");
+	ask(c, route, 4);
+	ask(c, route, 5);
+	check(serve_one(b, WEIR_KIND_REPLY) && replied(c, 5) &&
+	      serve_one(a, WEIR_KIND_REPLY) && replied(c, 4),
+	      "and the bulkhead");
+	weir_close(a);
+	weir_close(b);
+}
+
+/* The fallback of /guard/fb/a, /guard/fb/b, gets one of its own. */
+static void fallback_chain(struct weir *c, uint32_t route)
+{
+	struct weir_route_conf conf = { QUIET, .fallback = "/guard/fb/c" };
 	struct weir_route_conf loop = { .fallback = "/guard/fb/a" };
-	uint32_t i, route;
-	struct weir *s, *c;
-	char path[32];
+	struct weir *s;
 
-	need(!route_set("/guard/fb/a", &conf), "route");
-	route_quiet("/guard/fb/b");
-	s = server("/guard/fb/b", 1);
-	c = caller("/guard/fb/a", &route);
-	ask(c, route, 1);
-	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 1),
-	      "fallback: another path gets what nobody serves");
-	check(route_now("/guard/fb/a").fallbacks == 1, "which is counted (%llu)",
-	      (unsigned long long)route_now("/guard/fb/a").fallbacks);
-	conf.rate = 1;
-	conf.burst = 1;
-	need(!route_set("/guard/fb/a", &conf), "route");
-	weir_close(s);
-	{
-		struct weir *a = server("/guard/fb/a", 1);
-
-		s = server("/guard/fb/b", 1);
-		ask(c, route, 2);
-		ask(c, route, 3);
-		check(serve_one(a, WEIR_KIND_REPLY) && !serve_one(a, 0) &&
-		      serve_one(s, WEIR_KIND_REPLY) && replied(c, 2) &&
-		      replied(c, 3), "and what the bucket refuses");
-		conf = (struct weir_route_conf){
-			QUIET, .bulkhead = 1, .fallback = "/guard/fb/b",
-		};
-		need(!route_set("/guard/fb/a", &conf), "route");
-		ask(c, route, 4);
-		ask(c, route, 5);
-		check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 5) &&
-		      serve_one(a, WEIR_KIND_REPLY) && replied(c, 4),
-		      "and the bulkhead");
-		weir_close(a);
-	}
-
-	/* chains */
-	conf = (struct weir_route_conf){ QUIET, .fallback = "/guard/fb/c" };
 	need(!route_set("/guard/fb/b", &conf), "route");
 	route_quiet("/guard/fb/c");
-	weir_close(s);
 	s = server("/guard/fb/c", 1);
 	ask(c, route, 6);
 	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 6),
@@ -715,8 +706,15 @@ static void fallback_path(void)
 	ask(c, route, 8);
 	refused_by(c, 8, WEIR_REASON_NO_TARGET, WEIR_GUARD_ROUTE,
 		   "a chain that ends nowhere: no target");
+}
 
-	/* built from its head, a chain can become too long */
+/* Built from its head, a chain can become too long. */
+static void fallback_too_long(struct weir *c)
+{
+	struct weir_route_conf conf;
+	char path[32];
+	uint32_t i;
+
 	for (i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "/guard/chain/%u", i);
 		conf = (struct weir_route_conf){ 0 };
@@ -725,8 +723,7 @@ static void fallback_path(void)
 		if (route_set(path, &conf))
 			break;
 	}
-	route = route_of(c, "/guard/chain/0");
-	ask(c, route, 9);
+	ask(c, route_of(c, "/guard/chain/0"), 9);
 	if (i == 8)
 		refused_by(c, 9, WEIR_REASON_LOOP, WEIR_GUARD_ROUTE,
 			   "a chain that is too long: loop");
@@ -736,6 +733,28 @@ static void fallback_path(void)
 		snprintf(path, sizeof(path), "/guard/chain/%u", i);
 		need(!route_del(path), "del");
 	}
+}
+
+static void fallback_path(void)
+{
+	struct weir_route_conf conf = { QUIET, .fallback = "/guard/fb/b" };
+	struct weir *s, *c;
+	uint32_t route;
+
+	need(!route_set("/guard/fb/a", &conf), "route");
+	route_quiet("/guard/fb/b");
+	s = server("/guard/fb/b", 1);
+	c = caller("/guard/fb/a", &route);
+	ask(c, route, 1);
+	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 1),
+	      "fallback: another path gets what nobody serves");
+	check(route_now("/guard/fb/a").fallbacks == 1, "which is counted (%llu)",
+	      (unsigned long long)route_now("/guard/fb/a").fallbacks);
+	weir_close(s);
+
+	fallback_of_guards(c, route);
+	fallback_chain(c, route);
+	fallback_too_long(c);
 	need(!route_del("/guard/fb/a") && !route_del("/guard/fb/b") &&
 	     !route_del("/guard/fb/c"), "del");
 	weir_close(c);
@@ -834,24 +853,14 @@ static void fallback_reply(void)
 
 /* --- retry ------------------------------------------------------------------ */
 
-static void retry(void)
+/* The route's target answers each attempt with an error. */
+static void retry_to_the_end(struct weir *c, struct weir *s, uint32_t route)
 {
-	struct weir_route_conf conf = {
-		QUIET,
-		.retries = 3, .retry_base_ns = 8 * MS, .retry_max_ns = 16 * MS,
-	};
 	const int64_t least[] = { 0, 4 * MS, 8 * MS, 8 * MS };
-	uint32_t route, n = 0, early = 0;
-	struct weir_call call = { .flags = WEIR_REC_IDEMPOTENT, .tag = 9 };
-	struct weir *s, *c;
+	int64_t last = now_ns();
+	uint32_t n, early = 0;
 	struct weir_msg msg;
-	int64_t last;
-	uint64_t id;
 
-	need(!route_set("/guard/retry", &conf), "route");
-	s = server_of("/guard/retry", 1, 0, &id);
-	c = caller("/guard/retry", &route);
-	last = now_ns();
 	ask_with(c, route, 1, 0, WEIR_REC_IDEMPOTENT);
 	for (n = 0; n < 4; n++) {
 		int64_t begun = 0;
@@ -872,7 +881,10 @@ static void retry(void)
 	check(drain(c) == 0, "once");
 	check(!within(500, drain(s) > 0), "and no attempt after it");
 	check(route_now("/guard/retry").retries == 3, "3 are counted");
+}
 
+static void retry_until_good(struct weir *c, struct weir *s, uint32_t route)
+{
 	ask(c, route, 2);
 	need(serve_one(s, WEIR_KIND_ERROR), "an error");
 	check(next_outcome(c).kind == WEIR_KIND_ERROR &&
@@ -883,10 +895,16 @@ static void retry(void)
 	check(drain(c) == 0, "nobody is told in between");
 	check(soon(serve_one(s, WEIR_KIND_REPLY)) && replied(c, 3) &&
 	      !drain(c), "a good one ends it");
+}
 
-	/* no attempt beyond the deadline */
-	call.route = route;
-	call.deadline_ns = (uint64_t)(now_ns() + 3 * MS);
+static void retry_to_the_deadline(struct weir *c, struct weir *s,
+				  uint32_t route, uint64_t id)
+{
+	struct weir_call call = {
+		.route = route, .flags = WEIR_REC_IDEMPOTENT, .tag = 9,
+		.deadline_ns = (uint64_t)(now_ns() + 3 * MS),
+	};
+
 	ask_for(c, &call, "x", 1);
 	if (serve_one(s, WEIR_KIND_ERROR))
 		check(next_outcome(c).kind == WEIR_KIND_ERROR,
@@ -896,12 +914,18 @@ static void retry(void)
 	check(soon(target_now(id).in_flight == 0), "nothing is left in flight");
 	drain(c);
 	drain(s);
+}
 
-	/* many at once, each as often */
+/* Many at once, each as often. */
+static void retry_many(struct weir *c, struct weir *s, uint32_t route)
+{
+	uint32_t n;
+
 	for (n = 0; n < 100; n++) {
-		call = (struct weir_call){
+		struct weir_call call = {
 			.route = route, .tag = n, .flags = WEIR_REC_IDEMPOTENT,
 		};
+
 		need(!request(c, &call, "many", 4), "request");
 	}
 	weir_flush(c);
@@ -911,6 +935,25 @@ static void retry(void)
 	      "100 at once: 4 attempts each (%u)", n);
 	n = (uint32_t)drain(c);
 	check(n == 100, "and 100 errors (%u)", n);
+}
+
+static void retry(void)
+{
+	struct weir_route_conf conf = {
+		QUIET,
+		.retries = 3, .retry_base_ns = 8 * MS, .retry_max_ns = 16 * MS,
+	};
+	struct weir *s, *c;
+	uint32_t route;
+	uint64_t id;
+
+	need(!route_set("/guard/retry", &conf), "route");
+	s = server_of("/guard/retry", 1, 0, &id);
+	c = caller("/guard/retry", &route);
+	retry_to_the_end(c, s, route);
+	retry_until_good(c, s, route);
+	retry_to_the_deadline(c, s, route, id);
+	retry_many(c, s, route);
 	conf.retries = 17;
 	check(route_set("/guard/retry", &conf) == -EINVAL, "17 retries are too many");
 	conf = (struct weir_route_conf){ .retries = 1 };
@@ -1100,16 +1143,15 @@ static void check_idle(const char *what)
 	check(soon((share = busy_share(400 * MS)) < 60), "%s: nothing spins (%.0f%% of a CPU)", what, share);
 }
 
-static void waits_idle(void)
+/* A target that waits for answers itself. */
+static void idle_beside_answers(void)
 {
-	struct weir_route_conf conf = quiet;
-	struct weir *a, *b, *c, *t[3];
-	uint32_t route, own, i, n, k;
+	struct weir *a, *b, *c;
+	uint32_t route, own, i;
 	uint64_t id_b;
 
-	/* a target that waits for answers itself */
-	need(!route_set("/guard/idle/a", &conf) &&
-	     !route_set("/guard/idle/b", &conf), "route");
+	need(!route_set("/guard/idle/a", &quiet) &&
+	     !route_set("/guard/idle/b", &quiet), "route");
 	a = handle(0, 4096);
 	need(!weir_serve(a, "/guard/idle/a", 1, NULL), "serve");
 	b = server_of("/guard/idle/b", 1, PLENTY, &id_b);
@@ -1128,9 +1170,16 @@ static void waits_idle(void)
 	weir_close(b);
 	weir_close(c);
 	need(!route_del("/guard/idle/a") && !route_del("/guard/idle/b"), "del");
+}
 
-	/* one target is full, the other's breaker is open */
-	need(!route_set("/guard/idle/a", &conf), "route");
+/* One target is full, the other's breaker is open. */
+static void idle_beside_breaker(void)
+{
+	struct weir *a, *b, *c;
+	uint32_t route, i, n;
+	uint64_t id_b;
+
+	need(!route_set("/guard/idle/a", &quiet), "route");
 	a = handle(0, 4096);
 	need(!weir_serve(a, "/guard/idle/a", 1, NULL), "serve");
 	c = caller("/guard/idle/a", &route);
@@ -1155,9 +1204,15 @@ static void waits_idle(void)
 	weir_close(b);
 	weir_close(c);
 	need(!route_del("/guard/idle/a"), "del");
+}
 
-	/* as many calls to several as there are slots */
-	conf.policy = WEIR_POLICY_ALL;
+/* As many calls to several as there are slots. */
+static void idle_without_slots(void)
+{
+	struct weir_route_conf conf = { QUIET, .policy = WEIR_POLICY_ALL };
+	uint32_t route, i, n = 0, k = 0;
+	struct weir *c, *t[3];
+
 	need(!route_set("/guard/idle/a", &conf), "route");
 	for (i = 0; i < 3; i++)
 		t[i] = server_of("/guard/idle/a", 1, PLENTY, NULL);
@@ -1166,8 +1221,6 @@ static void waits_idle(void)
 	for (i = 0; i < 18; i++)
 		ask(c, route, i);
 	check_idle("no slot for another call to all");
-	n = 0;
-	k = 0;
 	soon(({
 		for (i = 0; i < 3; i++)
 			k += serve_all(t[i], WEIR_KIND_REPLY);
@@ -1179,6 +1232,13 @@ static void waits_idle(void)
 		weir_close(t[i]);
 	weir_close(c);
 	need(!route_del("/guard/idle/a"), "del");
+}
+
+static void waits_idle(void)
+{
+	idle_beside_answers();
+	idle_beside_breaker();
+	idle_without_slots();
 	check_routes_gone("waiting");
 }
 

@@ -422,39 +422,45 @@ static void reply_to(struct weir *w, struct weir_ticket t, const char *words)
 	weir_reply_error(w, &t, words, strlen(words), WEIR_DONTWAIT);
 }
 
-/* Whose replies are forged reads them: nothing but the true ones may come. */
-static void forged(void)
-{
-	enum { N = 32 };
-	struct weir *good = server("/forge/a", 1), *evil, *c, *second;
-	struct weir_ticket t[N], old[N], guess;
-	uint32_t route, other, i, port, slot, gen, wrong = 0;
-	struct weir_msg msg;
-	uint64_t names = 0, near;
-	long rounds;
+/**
+ * struct forgery - calls of one caller, and who forges their replies
+ * @good: the target that was asked.
+ * @evil: the target of another path; it has one call of the same caller's.
+ * @second: another target of @good's path, which came after the calls.
+ * @caller: who asked.
+ * @route: to @good.
+ * @t: what answers the calls take.
+ * @old: the same of the calls before these.
+ */
+struct forgery {
+	struct weir *good, *evil, *second, *caller;
+	uint32_t route;
+	struct weir_ticket t[32], old[32];
+};
 
-	route_quiet("/forge/a");
-	route_quiet("/forge/evil");
-	evil = server("/forge/evil", 1);
-	c = caller("/forge/a", &route);
-	other = route_of(c, "/forge/evil");
-	/* the forger has a call of the same caller's, too */
-	ask(c, other, 500);
-	for (i = 0; i < N; i++) {
-		ask(c, route, i);
-		t[i] = next_ticket(good, "the target");
-		old[i] = t[i];
+#define FORGED	(sizeof(((struct forgery *)0)->t) / sizeof(struct weir_ticket))
+
+/* The names are known: another socket answers by them. */
+static void forge_known(struct forgery *f)
+{
+	uint32_t i;
+
+	for (i = 0; i < FORGED; i++) {
+		reply_to(f->evil, f->t[i], "forged");
+		reply_to(f->second, f->t[i], "forged");
+		reply_to(f->caller, f->t[i], "forged");
 	}
-	/* another target of the same path, which came later */
-	second = server("/forge/a", 1);
-	for (i = 0; i < N; i++) {
-		reply_to(evil, t[i], "forged");
-		reply_to(second, t[i], "forged");
-		reply_to(c, t[i], "forged");
-	}
-	check(!drain(c), "another socket cannot answer, though it knows the names");
-	/* and guesses: about where the others are, from the generation before */
-	near = (t[0].tag >> 6) - 1;
+	check(!drain(f->caller), "another socket cannot answer, though it knows the names");
+}
+
+/* Guesses: about where the others are, from the generation before. */
+static void forge_guessed(struct forgery *f)
+{
+	uint64_t names = 0, near = (f->t[0].tag >> 6) - 1;
+	struct weir_ticket guess;
+	uint32_t port, slot, gen;
+	int answers;
+
 	for (port = 1; port < (slow_kernel() ? 16 : 64); port++) {
 		for (slot = 0; slot < 40; slot++) {
 			for (gen = 0; gen < 3; gen++) {
@@ -463,75 +469,114 @@ static void forged(void)
 
 				guess.route = (uint32_t)name;
 				guess.tag = (uint32_t)(name >> 32);
-				reply_to(evil, guess, "guess");
+				reply_to(f->evil, guess, "guess");
 				names++;
 			}
 		}
-		drain(evil);
+		drain(f->evil);
 	}
 	/* at most the one call that it had */
-	i = (uint32_t)drain(c);
-	check(i <= 1, "nor guess (%llu names, %u answers to its own call)",
-	      (unsigned long long)names, i);
-	for (i = 0; i < N; i++) {
-		uint32_t at = (i * 7) % N;
+	answers = drain(f->caller);
+	check(answers <= 1, "nor guess (%llu names, %d answers to its own call)",
+	      (unsigned long long)names, answers);
+}
 
-		need(!weir_reply(good, &t[at], &at, 4, SECOND), "reply");
-		msg = next_message(c, "the caller");
+static void true_answers(struct forgery *f)
+{
+	uint32_t i, wrong = 0;
+	struct weir_msg msg;
+
+	for (i = 0; i < FORGED; i++) {
+		uint32_t at = (i * 7) % FORGED;
+
+		need(!weir_reply(f->good, &f->t[at], &at, 4, SECOND), "reply");
+		msg = next_message(f->caller, "the caller");
 		wrong += msg.kind != WEIR_KIND_REPLY || msg.rec->tag != at ||
 			 msg.len != 4 || memcmp(msg.data, &at, 4);
-		weir_release(c, &msg);
+		weir_release(f->caller, &msg);
 	}
-	check(!wrong && !drain(c), "the true answers come, once (%u wrong)", wrong);
-	weir_close(second);
+	check(!wrong && !drain(f->caller), "the true answers come, once (%u wrong)", wrong);
+}
 
-	/* tickets of calls that are over, while others are in their slots */
-	rounds = tap_scale(2000, 200);
-	for (i = 0, wrong = 0; i < (uint32_t)rounds; i++) {
-		uint32_t k = i % N;
+/* Tickets of calls that are over, while others are in their slots. */
+static void forge_used(struct forgery *f)
+{
+	long rounds = tap_scale(2000, 200);
+	uint32_t i, wrong = 0;
 
-		ask(c, route, 1000 + i);
-		t[k] = next_ticket(good, "the target");
-		reply_to(good, old[(i + 1) % N], "old");
-		reply_to(good, old[k], "old");
-		wrong += (uint32_t)drain(c);
-		need(!weir_reply(good, &t[k], "new", 3, SECOND), "reply");
-		wrong += !replied(c, 1000 + i);
-		old[k] = t[k];
+	for (i = 0; i < (uint32_t)rounds; i++) {
+		uint32_t k = i % FORGED;
+
+		ask(f->caller, f->route, 1000 + i);
+		f->t[k] = next_ticket(f->good, "the target");
+		reply_to(f->good, f->old[(i + 1) % FORGED], "old");
+		reply_to(f->good, f->old[k], "old");
+		wrong += (uint32_t)drain(f->caller);
+		need(!weir_reply(f->good, &f->t[k], "new", 3, SECOND), "reply");
+		wrong += !replied(f->caller, 1000 + i);
+		f->old[k] = f->t[k];
 	}
 	check(!wrong, "tickets that were used are worth nothing, %ld times (%u wrong)",
 	      rounds, wrong);
-	need(!route_del("/forge/a") && !route_del("/forge/evil"), "del");
-	weir_close(good);
-	weir_close(evil);
-	weir_close(c);
+}
 
-	/* of a call to several each target answers its own part */
-	{
-		struct weir_route_conf conf = { QUIET, .quorum = 2,
-						.policy = WEIR_POLICY_QUORUM };
-		struct weir *s[3];
+/* Of a call to several each target answers its own part. */
+static void forge_quorum(void)
+{
+	struct weir_route_conf conf = { QUIET, .quorum = 2,
+					.policy = WEIR_POLICY_QUORUM };
+	struct weir *s[3], *c;
+	struct weir_ticket t[3];
+	uint32_t route, i;
 
-		need(!route_set("/forge/q", &conf), "route");
-		for (i = 0; i < 3; i++)
-			s[i] = server("/forge/q", 1);
-		c = caller("/forge/q", &route);
-		ask(c, route, 1);
-		for (i = 0; i < 3; i++) {
-			t[i] = next_ticket(s[i], "each");
-		}
-		for (i = 0; i < 3; i++) {
-			reply_to(s[0], t[i], "mine");
-			reply_to(s[0], t[i], "mine");
-		}
-		check(!drain(c), "one of three cannot be a quorum by itself");
-		reply_to(s[1], t[1], "two");
-		check(replied(c, 1) && !drain(c), "two are");
-		for (i = 0; i < 3; i++)
-			weir_close(s[i]);
-		weir_close(c);
-		need(!route_del("/forge/q"), "del");
+	need(!route_set("/forge/q", &conf), "route");
+	for (i = 0; i < 3; i++)
+		s[i] = server("/forge/q", 1);
+	c = caller("/forge/q", &route);
+	ask(c, route, 1);
+	for (i = 0; i < 3; i++)
+		t[i] = next_ticket(s[i], "each");
+	for (i = 0; i < 3; i++) {
+		reply_to(s[0], t[i], "mine");
+		reply_to(s[0], t[i], "mine");
 	}
+	check(!drain(c), "one of three cannot be a quorum by itself");
+	reply_to(s[1], t[1], "two");
+	check(replied(c, 1) && !drain(c), "two are");
+	for (i = 0; i < 3; i++)
+		weir_close(s[i]);
+	weir_close(c);
+	need(!route_del("/forge/q"), "del");
+}
+
+/* Whose replies are forged reads them: nothing but the true ones may come. */
+static void forged(void)
+{
+	struct forgery f;
+	uint32_t i;
+
+	route_quiet("/forge/a");
+	route_quiet("/forge/evil");
+	f.good = server("/forge/a", 1);
+	f.evil = server("/forge/evil", 1);
+	f.caller = caller("/forge/a", &f.route);
+	ask(f.caller, route_of(f.caller, "/forge/evil"), 500);
+	for (i = 0; i < FORGED; i++) {
+		ask(f.caller, f.route, i);
+		f.t[i] = next_ticket(f.good, "the target");
+		f.old[i] = f.t[i];
+	}
+	f.second = server("/forge/a", 1);
+	forge_known(&f);
+	forge_guessed(&f);
+	true_answers(&f);
+	weir_close(f.second);
+	forge_used(&f);
+	need(!route_del("/forge/a") && !route_del("/forge/evil"), "del");
+	weir_close(f.good);
+	weir_close(f.evil);
+	weir_close(f.caller);
+	forge_quorum();
 	check_victims("forged replies");
 }
 
@@ -807,98 +852,135 @@ static int raw_control(int fd, uint32_t size, uint32_t op_size, uint32_t count,
 	return ioctl(fd, WEIR_IOC_CONTROL, ctl) ? -errno : 0;
 }
 
-static void bad_control(void)
-{
-	const uint32_t good = sizeof(struct weir_route_op);
-	static char room[8192];
-	struct weir_route_op *op = (void *)room, *many;
-	int fd = tap_socket(SOCK_RDM);
-	char *edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint32_t i, most, randoms = (uint32_t)tap_scale(3000, 100);
-	int64_t begun;
-	int err;
+#define OP_BYTES	((uint32_t)sizeof(struct weir_route_op))
 
-	need(edge != MAP_FAILED && !mprotect(edge + 4096, 4096, PROT_NONE), "edge");
-	op->op = WEIR_OP_ROUTE_SET;
-	strcpy(op->path, "/ctl");
-	check(raw_control(fd, 0, good, 1, op) < 0 &&
-	      raw_control(fd, 4, good, 1, op) < 0 &&
-	      raw_control(fd, ~0U, good, 1, op) < 0, "control: wrong sizes of the call");
+/* A good change, in calls whose sizes, counts and addresses are wrong. */
+static void bad_counts(int fd, const struct weir_route_op *op)
+{
+	check(raw_control(fd, 0, OP_BYTES, 1, op) < 0 &&
+	      raw_control(fd, 4, OP_BYTES, 1, op) < 0 &&
+	      raw_control(fd, ~0U, OP_BYTES, 1, op) < 0, "control: wrong sizes of the call");
 	check(raw_control(fd, 32, 0, 1, op) == -EINVAL &&
 	      raw_control(fd, 32, 8, 1, op) == -EINVAL &&
 	      raw_control(fd, 32, ~0U, 1, op) == -EINVAL &&
 	      raw_control(fd, 32, 4097, 1, op) == -EINVAL, "of the changes");
-	check(raw_control(fd, 32, good, 0, op) == -EINVAL &&
-	      raw_control(fd, 32, good, 4097, op) == -EINVAL &&
-	      raw_control(fd, 32, good, ~0U, op) == -EINVAL, "wrong counts");
-	check(raw_control(fd, 32, good, 1, NULL) == -EFAULT &&
-	      raw_control(fd, 32, good, 1, (void *)~0xfffULL) == -EFAULT &&
-	      raw_control(fd, 32, good, 1, (void *)0xffff888000000000ULL) ==
+	check(raw_control(fd, 32, OP_BYTES, 0, op) == -EINVAL &&
+	      raw_control(fd, 32, OP_BYTES, 4097, op) == -EINVAL &&
+	      raw_control(fd, 32, OP_BYTES, ~0U, op) == -EINVAL, "wrong counts");
+	check(raw_control(fd, 32, OP_BYTES, 1, NULL) == -EFAULT &&
+	      raw_control(fd, 32, OP_BYTES, 1, (void *)~0xfffULL) == -EFAULT &&
+	      raw_control(fd, 32, OP_BYTES, 1, (void *)0xffff888000000000ULL) ==
 	      -EFAULT && ioctl(fd, WEIR_IOC_CONTROL, 8) < 0, "wrong addresses");
-	/* the second one cannot be read: nor is the first done */
-	memcpy(edge + 4096 - good, op, good);
-	err = raw_control(fd, 32, good, 2, edge + 4096 - good);
+}
+
+/* The second one cannot be read: nor is the first done. */
+static void half_readable(int fd, const struct weir_route_op *op)
+{
+	char *edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	need(edge != MAP_FAILED && !mprotect(edge + 4096, 4096, PROT_NONE), "edge");
+	memcpy(edge + 4096 - OP_BYTES, op, OP_BYTES);
+	err = raw_control(fd, 32, OP_BYTES, 2, edge + 4096 - OP_BYTES);
 	check(err == -EFAULT && routes_count() == 1,
 	      "the second is not readable: nothing is done (%d, %u routes)",
 	      err, routes_count());
-	check(!raw_control(fd, 32, good + 64, 1, op) && routes_count() == 2,
+	munmap(edge, 8192);
+}
+
+/* @room: a good change, and zeros behind it. */
+static void other_versions(int fd, char *room)
+{
+	check(!raw_control(fd, 32, OP_BYTES + 64, 1, room) && routes_count() == 2,
 	      "a longer one of a later version, whose rest is zeros, is done");
-	room[good + 10] = 1;
-	check(raw_control(fd, 32, good + 64, 1, op) == -E2BIG,
+	room[OP_BYTES + 10] = 1;
+	check(raw_control(fd, 32, OP_BYTES + 64, 1, room) == -E2BIG,
 	      "one whose rest is not is refused");
-	room[good + 10] = 0;
-	check(!raw_control(fd, 32, offsetof(struct weir_route_op, conf), 1, op),
+	room[OP_BYTES + 10] = 0;
+	check(!raw_control(fd, 32, offsetof(struct weir_route_op, conf), 1, room),
 	      "a shorter one of an earlier version is done");
+}
+
+static void bad_changes(int fd, struct weir_route_op *op)
+{
 	op->op = 0;
-	check(raw_control(fd, 32, good, 1, op) == -EINVAL, "change 0");
+	check(raw_control(fd, 32, OP_BYTES, 1, op) == -EINVAL, "change 0");
 	op->op = 99;
-	check(raw_control(fd, 32, good, 1, op) == -EINVAL, "change 99");
+	check(raw_control(fd, 32, OP_BYTES, 1, op) == -EINVAL, "change 99");
 	op->op = WEIR_OP_ROUTE_SET;
 	memset(op->path, '/', sizeof(op->path));
-	check(raw_control(fd, 32, good, 1, op) == -ENAMETOOLONG, "a path without an end");
+	check(raw_control(fd, 32, OP_BYTES, 1, op) == -ENAMETOOLONG, "a path without an end");
 	memset(op->path, 0, sizeof(op->path));
-	check(raw_control(fd, 32, good, 1, op) < 0, "no path");
+	check(raw_control(fd, 32, OP_BYTES, 1, op) < 0, "no path");
 	strcpy(op->path, "/ctl");
 	memset(op->conf.mirror, 'x', sizeof(op->conf.mirror));
-	check(raw_control(fd, 32, good, 1, op) < 0, "a mirror without an end");
+	check(raw_control(fd, 32, OP_BYTES, 1, op) < 0, "a mirror without an end");
 	memset(op->conf.mirror, 0, sizeof(op->conf.mirror));
 	memset(&op->conf, 0xff, sizeof(op->conf));
-	check(raw_control(fd, 32, good, 1, op) < 0, "all ones");
+	check(raw_control(fd, 32, OP_BYTES, 1, op) < 0, "all ones");
+}
+
+static void random_changes(int fd)
+{
+	uint32_t i, randoms = (uint32_t)tap_scale(3000, 100);
+
 	for (i = 0; i < randoms; i++) {
-		memset(op, 0, sizeof(*op));
-		strcpy(op->path, "/ctl");
-		op->op = (uint32_t)(rnd() % 8);
-		op->weight = (uint32_t)(rnd() % 3);
+		struct weir_route_op op = { .op = (uint32_t)(rnd() % 8) };
+
+		strcpy(op.path, "/ctl");
+		op.weight = (uint32_t)(rnd() % 3);
 		for (uint32_t k = 0; k < 3; k++)
-			((uint32_t *)(void *)&op->conf)[rnd() % 32] =
+			((uint32_t *)(void *)&op.conf)[rnd() % 32] =
 				rnd() & 1 ? (uint32_t)rnd() : (uint32_t)(rnd() % 4);
-		raw_control(fd, 32, good, 1, op);
+		raw_control(fd, 32, OP_BYTES, 1, &op);
 	}
 	check(routes_count() <= 2, "%u at random", randoms);
-	memset(op, 0, sizeof(*op));
-	strcpy(op->path, "/ctl");
-	op->op = WEIR_OP_ROUTE_SET;
-	many = calloc(4096, good);
-	most = slow_kernel() ? 256 : 4096;
+}
+
+/* /ctl and 60 paths below it are set, over and over, and deleted. */
+static void many_changes(int fd)
+{
+	uint32_t i, most = slow_kernel() ? 256 : 4096;
+	struct weir_route_op *many = calloc(4096, OP_BYTES);
+	int64_t begun;
+	int err;
+
+	need(many != NULL, "memory");
 	for (i = 0; i < most; i++) {
-		many[i] = *op;
+		many[i].op = WEIR_OP_ROUTE_SET;
+		strcpy(many[i].path, "/ctl");
 		if (i)
 			snprintf(many[i].path, sizeof(many[i].path), "/ctl/%u", i % 60);
 	}
 	begun = now_ms();
-	err = raw_control(fd, 32, good, most, many);
+	err = raw_control(fd, 32, OP_BYTES, most, many);
 	check(!err, "%u changes at once (%lld ms)", most,
 	      (long long)(now_ms() - begun));
 	for (i = 0; i < 61; i++) {
-		many[i] = *op;
 		many[i].op = WEIR_OP_ROUTE_DEL;
+		strcpy(many[i].path, "/ctl");
 		if (i)
 			snprintf(many[i].path, sizeof(many[i].path), "/ctl/%u", i - 1);
 	}
-	check(!raw_control(fd, 32, good, 61, many), "and all away");
+	check(!raw_control(fd, 32, OP_BYTES, 61, many), "and all away");
 	free(many);
-	munmap(edge, 8192);
+}
+
+static void bad_control(void)
+{
+	static char room[8192];
+	struct weir_route_op *op = (void *)room;
+	int fd = tap_socket(SOCK_RDM);
+
+	op->op = WEIR_OP_ROUTE_SET;
+	strcpy(op->path, "/ctl");
+	bad_counts(fd, op);
+	half_readable(fd, op);
+	other_versions(fd, room);
+	bad_changes(fd, op);
+	random_changes(fd);
+	many_changes(fd);
 	close(fd);
 	check_victims("control calls");
 }

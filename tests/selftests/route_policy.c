@@ -387,19 +387,13 @@ static void all_of_many(void)
 	check_routes_gone("all of many");
 }
 
-static void quorum(void)
+/* Two of three: what the third says changes nothing. */
+static void quorum_of_two(struct weir *c, uint32_t route, struct weir **s,
+			  const uint64_t *id)
 {
-	struct weir_route_conf conf = policy(WEIR_POLICY_QUORUM);
-	struct weir *s[3], *c;
-	uint32_t route, i;
+	struct weir_ticket t;
 	struct outcome o;
-	uint64_t id[3];
 
-	conf.quorum = 2;
-	set("/pol/q", conf);
-	c = caller("/pol/q", &route);
-	for (i = 0; i < 3; i++)
-		s[i] = server_of("/pol/q", 1, 0, &id[i]);
 	ask(c, route, 1);
 	need(serve_one(s[2], WEIR_KIND_REPLY), "first");
 	check(!drain(c), "quorum: one of 2 is not enough");
@@ -412,17 +406,12 @@ static void quorum(void)
 
 	/* it has read it: its answer is late */
 	ask(c, route, 2);
-	{
-		struct weir_msg msg = next_message(s[1], "the third");
-		struct weir_ticket t = weir_ticket(&msg);
-
-		weir_release(s[1], &msg);
-		need(serve_one(s[0], WEIR_KIND_REPLY) &&
-		     serve_one(s[2], WEIR_KIND_REPLY), "two");
-		check(replied(c, 2), "k have answered");
-		need(!weir_reply(s[1], &t, "late", 4, SECOND), "late");
-		check(!drain(c), "a late answer is dropped");
-	}
+	t = next_ticket(s[1], "the third");
+	need(serve_one(s[0], WEIR_KIND_REPLY) &&
+	     serve_one(s[2], WEIR_KIND_REPLY), "two");
+	check(replied(c, 2), "k have answered");
+	need(!weir_reply(s[1], &t, "late", 4, SECOND), "late");
+	check(!drain(c), "a late answer is dropped");
 	check(!target_now(id[0]).in_flight && !target_now(id[1]).in_flight &&
 	      !target_now(id[2]).in_flight, "nothing is left in flight");
 
@@ -434,6 +423,12 @@ static void quorum(void)
 	check(o.kind == WEIR_KIND_ERROR && o.tag == 3 && !(o.flags & WEIR_REC_MORE),
 	      "when it cannot be had any more the caller hears at once");
 	check(!drain(c) && !serve_one(s[2], WEIR_KIND_REPLY) && !drain(c), "once");
+}
+
+/* More than there are, and most of them. */
+static void quorum_sizes(struct weir *c, uint32_t route, struct weir **s)
+{
+	struct weir_route_conf conf = policy(WEIR_POLICY_QUORUM);
 
 	conf.quorum = 4;
 	set("/pol/q", conf);
@@ -449,13 +444,16 @@ static void quorum(void)
 	check(!drain(c), "0 is most of them: not 1 of 3");
 	need(serve_one(s[2], WEIR_KIND_REPLY), "second");
 	check(replied(c, 5) && !drain(s[0]), "but 2");
+}
+
+/* All three are wanted: one is late, one dies. It closes the second. */
+static void quorum_lost(struct weir *c, uint32_t route, struct weir **s)
+{
+	struct weir_route_conf conf = policy(WEIR_POLICY_QUORUM);
+	struct weir *first[] = { s[1], s[0], s[2] };
 
 	conf.quorum = 3;
-	{
-		struct weir *first[] = { s[1], s[0], s[2] };
-
-		ask_late("/pol/q", conf, c, route, 6, first, 3);
-	}
+	ask_late("/pol/q", conf, c, route, 6, first, 3);
 	refused_by(c, 6, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
 		   "not all in time: deadline");
 	check(!within(20, drain(c) > 0), "once");
@@ -467,6 +465,23 @@ static void quorum(void)
 	refused_by(c, 7, WEIR_REASON_QUORUM, WEIR_GUARD_POLICY,
 		   "one of those that are wanted dies: no quorum");
 	check(!drain(c) && !drain(s[0]), "once");
+}
+
+static void quorum(void)
+{
+	struct weir_route_conf conf = policy(WEIR_POLICY_QUORUM);
+	struct weir *s[3], *c;
+	uint32_t route, i;
+	uint64_t id[3];
+
+	conf.quorum = 2;
+	set("/pol/q", conf);
+	c = caller("/pol/q", &route);
+	for (i = 0; i < 3; i++)
+		s[i] = server_of("/pol/q", 1, 0, &id[i]);
+	quorum_of_two(c, route, s, id);
+	quorum_sizes(c, route, s);
+	quorum_lost(c, route, s);
 	weir_close(s[0]);
 	weir_close(s[2]);
 	weir_close(c);
@@ -476,11 +491,79 @@ static void quorum(void)
 
 /* --- routes behind routes --------------------------------------------------- */
 
+/* Weighted: /nest/out is made of /nest/a, served twice, and /nest/b. */
+static void nested_weights(struct weir *c, uint32_t route, struct weir **s)
+{
+	uint32_t i, n, got[4] = { 0 };
+
+	for (i = 0; i < 1200; i++) {
+		ask(c, route, i);
+		n = who_got(s, 3);
+		got[n]++;
+		drain(c);
+	}
+	check(got[2] > 225 && got[2] < 375 && got[0] > 350 && got[1] > 350 && !got[3],
+	      "3 and 1 of 4, shared by what is behind (%u, %u, %u of 1200)",
+	      got[0], got[1], got[2]);
+	need(!target_op(WEIR_OP_TARGET_SET, "/nest/out", "/nest/a", 0, 0), "set");
+	for (i = 0, n = 0; i < 50; i++)
+		n += who(c, route, s, 3) == 2;
+	check(n == 50, "weights change by path (%u of 50)", n);
+}
+
+static void nested_taken_away(struct weir *c, uint32_t route)
+{
+	struct weir_target_entry *t;
+	uint64_t sock = 0;
+	uint32_t i, k;
+
+	need(!target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0), "del");
+	ask(c, route, 5);
+	refused_by(c, 5, WEIR_REASON_NO_TARGET, WEIR_GUARD_ROUTE,
+		   "a path target is taken away");
+	check(target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0) ==
+	      -ENOENT, "once");
+	t = targets(&k);
+	for (i = 0; i < k; i++) {
+		if (t[i].socket && !strcmp(t[i].path, "/nest/b"))
+			sock = t[i].id;
+	}
+	check(sock && target_op(WEIR_OP_TARGET_DEL, "/nest/b", "", sock, 0) ==
+	      -EBUSY, "a socket is not");
+}
+
+/* The first has nobody: the second is asked, or the fallback. Closes all of @s. */
+static void nested_primary(struct weir *c, uint32_t route, struct weir **s)
+{
+	struct weir_route_conf conf = policy(WEIR_POLICY_PRIMARY);
+	struct weir *fall;
+
+	set("/nest/out", conf);
+	need(!target_op(WEIR_OP_TARGET_SET, "/nest/out", "/nest/a", 0, 9) &&
+	     !target_op(WEIR_OP_TARGET_ADD, "/nest/out", "/nest/b", 0, 1), "targets");
+	check(who(c, route, s, 3) < 2, "primary of routes: the first");
+	weir_close(s[0]);
+	weir_close(s[1]);
+	ask(c, route, 6);
+	check(serve_one(s[2], WEIR_KIND_REPLY) && replied(c, 6),
+	      "and the second when the first has nobody left");
+	drain(c);
+	strcpy(conf.fallback, "/nest/fall");
+	set("/nest/out", conf);
+	need(!target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0), "del");
+	fall = server("/nest/fall", 1);
+	ask(c, route, 7);
+	check(serve_one(fall, WEIR_KIND_REPLY) && replied(c, 7),
+	      "or the fallback of the first route");
+	drain(c);
+	weir_close(fall);
+	weir_close(s[2]);
+}
+
 static void nested(void)
 {
 	struct weir *s[3], *c;
-	uint32_t route, i, n, got[4] = { 0 };
-	struct weir_route_conf conf = policy(WEIR_POLICY_PRIMARY);
+	uint32_t route;
 
 	route_quiet("/nest/a");
 	route_quiet("/nest/b");
@@ -497,61 +580,9 @@ static void nested(void)
 	check(target_op(WEIR_OP_TARGET_ADD, "/nest/a", "/nest/out", 0, 1) ==
 	      -ELOOP, "not in a circle");
 	c = caller("/nest/out", &route);
-	for (i = 0; i < 1200; i++) {
-		ask(c, route, i);
-		n = who_got(s, 3);
-		got[n]++;
-		drain(c);
-	}
-	check(got[2] > 225 && got[2] < 375 && got[0] > 350 && got[1] > 350 && !got[3],
-	      "3 and 1 of 4, shared by what is behind (%u, %u, %u of 1200)",
-	      got[0], got[1], got[2]);
-	need(!target_op(WEIR_OP_TARGET_SET, "/nest/out", "/nest/a", 0, 0), "set");
-	for (i = 0, n = 0; i < 50; i++)
-		n += who(c, route, s, 3) == 2;
-	check(n == 50, "weights change by path (%u of 50)", n);
-	need(!target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0), "del");
-	ask(c, route, 5);
-	refused_by(c, 5, WEIR_REASON_NO_TARGET, WEIR_GUARD_ROUTE,
-		   "a path target is taken away");
-	check(target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0) ==
-	      -ENOENT, "once");
-	{
-		struct weir_target_entry *t;
-		uint64_t sock = 0;
-		uint32_t k;
-
-		t = targets(&k);
-		for (i = 0; i < k; i++) {
-			if (t[i].socket && !strcmp(t[i].path, "/nest/b"))
-				sock = t[i].id;
-		}
-		check(sock && target_op(WEIR_OP_TARGET_DEL, "/nest/b", "", sock, 0) ==
-		      -EBUSY, "a socket is not");
-	}
-
-	/* the first has nobody: the second is asked */
-	set("/nest/out", conf);
-	need(!target_op(WEIR_OP_TARGET_SET, "/nest/out", "/nest/a", 0, 9) &&
-	     !target_op(WEIR_OP_TARGET_ADD, "/nest/out", "/nest/b", 0, 1), "targets");
-	check(who(c, route, s, 3) < 2, "primary of routes: the first");
-	weir_close(s[0]);
-	weir_close(s[1]);
-	s[0] = s[2];
-	ask(c, route, 6);
-	check(serve_one(s[2], WEIR_KIND_REPLY) && replied(c, 6),
-	      "and the second when the first has nobody left");
-	drain(c);
-	strcpy(conf.fallback, "/nest/fall");
-	set("/nest/out", conf);
-	need(!target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/b", 0, 0), "del");
-	s[1] = server("/nest/fall", 1);
-	ask(c, route, 7);
-	check(serve_one(s[1], WEIR_KIND_REPLY) && replied(c, 7),
-	      "or the fallback of the first route");
-	drain(c);
-	weir_close(s[1]);
-	weir_close(s[2]);
+	nested_weights(c, route, s);
+	nested_taken_away(c, route);
+	nested_primary(c, route, s);
 	weir_close(c);
 	need(!target_op(WEIR_OP_TARGET_DEL, "/nest/out", "/nest/a", 0, 0), "del");
 	need(!route_del("/nest/out") && !route_del("/nest/a") &&
@@ -692,26 +723,28 @@ static void refused_list(const char *what, const struct weir_route_op *ops,
 	      before.nroutes, after.nroutes, before.ntargets, after.ntargets);
 }
 
-static void atomic(void)
-{
-	struct weir_route_conf conf = quiet;
-	struct weir_route_op ops[4], bad;
-	struct weir *a, *b, *c;
-	uint32_t route, i, n;
+/**
+ * struct atoms - the routes whose changes are refused
+ * @a, @b: the targets of /atom/r, besides the path /atom/p.
+ * @id_a, @id_b: theirs.
+ * @caller: who asks /atom/r.
+ * @route: its handle.
+ * @bad: a change that is refused.
+ */
+struct atoms {
+	struct weir *a, *b, *caller;
 	uint64_t id_a, id_b;
+	uint32_t route;
+	struct weir_route_op bad;
+};
 
-	bad = route_op(WEIR_OP_TARGET_SET, "/atom/none", "/x", 0, 1);
-	set("/atom/r", policy(WEIR_POLICY_WEIGHTED));
-	set("/atom/lone", quiet);
-	set("/atom/lone2", quiet);
-	a = server_of("/atom/r", 1, 0, &id_a);
-	b = server_of("/atom/r", 1, 0, &id_b);
-	c = caller("/atom/r", &route);
-	need(!target_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/p", 0, 0), "add");
+static void refused_settings(const struct atoms *at)
+{
+	struct weir_route_op ops[3];
 
 	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/new", "", 0, 0);
 	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/new", "/atom/new2", 0, 1);
-	ops[2] = bad;
+	ops[2] = at->bad;
 	refused_list("a new route with a target", ops, 3, -ENOENT);
 
 	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/lone", "", 0, 0);
@@ -719,49 +752,71 @@ static void atomic(void)
 	strcpy(ops[0].conf.fallback, "/atom/fb");
 	strcpy(ops[0].conf.mirror, "/atom/mi");
 	ops[0].conf.mirror_permille = 5;
-	ops[1] = bad;
+	ops[1] = at->bad;
 	refused_list("other settings", ops, 2, -ENOENT);
+}
 
-	ops[0] = route_op(WEIR_OP_BREAKER, "/atom/r", "", id_a, WEIR_FORCE_OPEN);
-	ops[1] = route_op(WEIR_OP_BREAKER, "/atom/r", "", id_b, WEIR_FORCE_OPEN);
-	ops[2] = bad;
+static void refused_targets(const struct atoms *at)
+{
+	struct weir_route_op ops[4];
+
+	ops[0] = route_op(WEIR_OP_BREAKER, "/atom/r", "", at->id_a, WEIR_FORCE_OPEN);
+	ops[1] = route_op(WEIR_OP_BREAKER, "/atom/r", "", at->id_b, WEIR_FORCE_OPEN);
+	ops[2] = at->bad;
 	refused_list("breakers", ops, 3, -ENOENT);
 
 	ops[0] = route_op(WEIR_OP_TARGET_DEL, "/atom/r", "/atom/p", 0, 0);
 	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/p", 0, 9);
 	ops[2] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "/atom/p", 0, 10);
-	ops[3] = bad;
+	ops[3] = at->bad;
 	refused_list("a target away and back", ops, 4, -ENOENT);
+}
 
-	/* what senders see, too */
-	ops[0] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "", id_a, 0);
+/* What senders see, too. */
+static void refused_weight(const struct atoms *at)
+{
+	struct weir_route_op ops[3];
+	uint32_t i, n;
+
+	ops[0] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "", at->id_a, 0);
 	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/q", 0, 0);
-	ops[2] = bad;
+	ops[2] = at->bad;
 	refused_list("a weight, and a new target", ops, 3, -ENOENT);
 	for (i = 0, n = 0; i < 100; i++) {
-		ask(c, route, i);
-		n += serve_one(a, WEIR_KIND_REPLY);
-		serve_one(b, WEIR_KIND_REPLY);
-		drain(c);
+		ask(at->caller, at->route, i);
+		n += serve_one(at->a, WEIR_KIND_REPLY);
+		serve_one(at->b, WEIR_KIND_REPLY);
+		drain(at->caller);
 	}
 	check(n > 20, "a weight that was refused is not in force (%u of 100)", n);
+}
+
+static void refused_rate(const struct atoms *at)
+{
+	struct weir_route_op ops[3];
+	uint32_t i, n;
 
 	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/r", "", 0, 0);
 	ops[0].conf.probe_ns = WEIR_PROBE_OFF;
 	ops[0].conf.rate = 1;
 	ops[0].conf.burst = 1;
 	ops[1] = route_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/q", 0, 0);
-	ops[2] = bad;
+	ops[2] = at->bad;
 	refused_list("a rate, and a new target", ops, 3, -ENOENT);
 	/* settings that were thrown away have been freed by now */
 	pass(100 * MS);
 	for (i = 0, n = 0; i < 100; i++) {
-		ask(c, route, i);
-		n += serve_one(a, WEIR_KIND_REPLY) ||
-		     serve_one(b, WEIR_KIND_REPLY);
-		drain(c);
+		ask(at->caller, at->route, i);
+		n += serve_one(at->a, WEIR_KIND_REPLY) ||
+		     serve_one(at->b, WEIR_KIND_REPLY);
+		drain(at->caller);
 	}
 	check(n == 100, "a rate that was refused is not in force (%u of 100)", n);
+}
+
+static void refused_deletions(void)
+{
+	struct weir_route_op ops[2];
 
 	ops[0] = route_op(WEIR_OP_ROUTE_DEL, "/atom/lone", "", 0, 0);
 	ops[1] = route_op(WEIR_OP_ROUTE_SET, "/atom/lone", "", 0, 0);
@@ -772,24 +827,49 @@ static void atomic(void)
 	ops[1] = route_op(WEIR_OP_ROUTE_SET, "/atom/lone3", "", 0, 0);
 	strcpy(ops[1].conf.fallback, "/atom/lone3");
 	refused_list("a route deleted, another in a circle", ops, 2, -ELOOP);
+}
 
-	/* good ones, in one call */
+/* Good ones, in one call. */
+static void whole_list(const struct atoms *at)
+{
+	struct weir_route_op ops[3];
+	uint32_t i, n;
+
 	ops[0] = route_op(WEIR_OP_ROUTE_SET, "/atom/r", "", 0, 0);
-	ops[0].conf = conf;
-	ops[0].conf.policy = WEIR_POLICY_PRIMARY;
-	ops[1] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "", id_b, 5);
+	ops[0].conf = policy(WEIR_POLICY_PRIMARY);
+	ops[1] = route_op(WEIR_OP_TARGET_SET, "/atom/r", "", at->id_b, 5);
 	ops[2] = route_op(WEIR_OP_TARGET_DEL, "/atom/r", "/atom/p", 0, 0);
 	check(!control(ops, 3), "a good list is done");
 	for (i = 0, n = 0; i < 20; i++) {
-		ask(c, route, i);
-		n += serve_one(b, WEIR_KIND_REPLY);
-		drain(c);
+		ask(at->caller, at->route, i);
+		n += serve_one(at->b, WEIR_KIND_REPLY);
+		drain(at->caller);
 	}
-	check(n == 20 && target_now(id_b).weight == 5 && targets_count() == 2,
+	check(n == 20 && target_now(at->id_b).weight == 5 && targets_count() == 2,
 	      "whole (%u of 20)", n);
-	weir_close(a);
-	weir_close(b);
-	weir_close(c);
+}
+
+static void atomic(void)
+{
+	struct atoms at;
+
+	at.bad = route_op(WEIR_OP_TARGET_SET, "/atom/none", "/x", 0, 1);
+	set("/atom/r", policy(WEIR_POLICY_WEIGHTED));
+	set("/atom/lone", quiet);
+	set("/atom/lone2", quiet);
+	at.a = server_of("/atom/r", 1, 0, &at.id_a);
+	at.b = server_of("/atom/r", 1, 0, &at.id_b);
+	at.caller = caller("/atom/r", &at.route);
+	need(!target_op(WEIR_OP_TARGET_ADD, "/atom/r", "/atom/p", 0, 0), "add");
+	refused_settings(&at);
+	refused_targets(&at);
+	refused_weight(&at);
+	refused_rate(&at);
+	refused_deletions();
+	whole_list(&at);
+	weir_close(at.a);
+	weir_close(at.b);
+	weir_close(at.caller);
 	route_del("/atom/r");
 	route_del("/atom/lone");
 	route_del("/atom/lone2");

@@ -265,22 +265,9 @@ static void switch_to(int phase)
 	__atomic_store_n(&meter[1]->phase, phase, __ATOMIC_RELEASE);
 }
 
-int main(void)
+/* The attacker has built what it may, and nothing that is wider. */
+static void check_graph(void)
 {
-	struct tenant_job job[2];
-	pid_t service[2], caller[2], attacker, loop;
-	uint64_t plain, beside;
-	int i, done;
-
-	tap_family();
-	tap_watchdog(600);
-	leaves = tap_scale(LEAVES_MAX, 24);
-	sockets = tap_scale(48, 8);
-	middles = WAYS_MAX / (leaves + 1) + 1;
-	found = tap_shared(sizeof(*found));
-	attacker = tenant_start(TENANT_ATTACKER, attack, NULL);
-	if (!tap_until(__atomic_load_n(&found->built, __ATOMIC_ACQUIRE)))
-		tap_bail("the attacker's graph is not there");
 	tap_diag("%ld leaves of %ld sockets; up %ld edges, down %ld, a chain %ld",
 		 leaves, sockets, found->edges[0], found->edges[1],
 		 found->edges[2]);
@@ -303,16 +290,14 @@ int main(void)
 	       "a request through the graph costs at most 200 times as much as one that is refused at once");
 	tap_is(found->reason, WEIR_REASON_TRIES,
 	       "it is refused after a number of tries");
+}
 
-	for (i = 0; i < 2; i++) {
-		meter[i] = tenant_meter_new();
-		job[i] = (struct tenant_job){
-			.path = i ? "/victim/far" : "/victim/near",
-			.meter = meter[i],
-			.cpu = i && sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0,
-		};
-		tenant_victim(TENANT_VICTIM, &job[i], &service[i], &caller[i]);
-	}
+/* Measures the victims in each phase; how many requests the attacker sent. */
+static int measure_phases(pid_t attacker)
+{
+	pid_t loop;
+	int done;
+
 	measure(0, "alone");
 	loop = tenant_start(TENANT_OTHER, plain_loop, NULL);
 	switch_to(1);
@@ -329,17 +314,51 @@ int main(void)
 	switch_to(4);
 	tenant_kill(attacker);
 	measure(5, "after it");
+	return done;
+}
 
+static void check_round_trips(const struct tenant_meter *m, const char *path)
+{
+	uint64_t plain = tenant_quantile(m, 1, 900);
+	uint64_t beside = tenant_quantile(m, 3, 900);
+
+	tap_ok(!m->phases[3].bad, "%s: no answer is lost", path);
+	tap_ok(beside <= 2 * plain + 2 * tenant_quantile(m, 0, 900),
+	       "%s: round trips are as beside a plain loop (p90 %llu us, %llu us)",
+	       path, (unsigned long long)beside / 1000,
+	       (unsigned long long)plain / 1000);
+}
+
+int main(void)
+{
+	struct tenant_job job[2];
+	pid_t service[2], caller[2], attacker;
+	int i, done;
+
+	tap_family();
+	tap_watchdog(600);
+	leaves = tap_scale(LEAVES_MAX, 24);
+	sockets = tap_scale(48, 8);
+	middles = WAYS_MAX / (leaves + 1) + 1;
+	found = tap_shared(sizeof(*found));
+	attacker = tenant_start(TENANT_ATTACKER, attack, NULL);
+	if (!tap_until(__atomic_load_n(&found->built, __ATOMIC_ACQUIRE)))
+		tap_bail("the attacker's graph is not there");
+	check_graph();
+
+	for (i = 0; i < 2; i++) {
+		meter[i] = tenant_meter_new();
+		job[i] = (struct tenant_job){
+			.path = i ? "/victim/far" : "/victim/near",
+			.meter = meter[i],
+			.cpu = i && sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0,
+		};
+		tenant_victim(TENANT_VICTIM, &job[i], &service[i], &caller[i]);
+	}
+	done = measure_phases(attacker);
 	tap_ok(done > 0, "the attack went on (%d requests)", done);
 	for (i = 0; i < 2; i++) {
-		plain = tenant_quantile(meter[i], 1, 900);
-		beside = tenant_quantile(meter[i], 3, 900);
-		tap_ok(!meter[i]->phases[3].bad,
-		       "%s: no answer is lost", job[i].path);
-		tap_ok(beside <= 2 * plain + 2 * tenant_quantile(meter[i], 0, 900),
-		       "%s: round trips are as beside a plain loop (p90 %llu us, %llu us)",
-		       job[i].path, (unsigned long long)beside / 1000,
-		       (unsigned long long)plain / 1000);
+		check_round_trips(meter[i], job[i].path);
 		tap_ok(tenant_victim_end(&job[i], service[i], caller[i]),
 		       "%s: ends well", job[i].path);
 	}
