@@ -3,11 +3,15 @@
  * Names belong to the network namespace: the same path in two of them is two
  * paths, and nothing crosses over, but for descriptors that are handed over. A
  * namespace that goes takes with it what lingers and what is held by name; a
- * socket or a mapping that outlives its process keeps what it needs.
+ * socket or a mapping that outlives its process keeps what it needs. Namespaces
+ * end, several at once, while what was left in them expires.
  */
 #include <sched.h>
+#include <uapi/weir_route.h>
 
 #include "tap.h"
+
+#define AT_ONCE	4	/* namespaces that race */
 
 static int put(int fd, const char *words)
 {
@@ -34,8 +38,7 @@ static int named(const char *path, const char *name, int ms)
 
 static long namespaces;
 
-/* Runs in a new namespace; exit status. */
-static int inside(int (*fn)(void *arg), void *arg)
+static pid_t begin_inside(int (*fn)(void *arg), void *arg)
 {
 	pid_t pid = fork();
 
@@ -45,7 +48,13 @@ static int inside(int (*fn)(void *arg), void *arg)
 			_exit(TAP_SKIP);
 		_exit(fn(arg));
 	}
-	return tap_wait(pid);
+	return pid;
+}
+
+/* Runs in a new namespace; exit status. */
+static int inside(int (*fn)(void *arg), void *arg)
+{
+	return tap_wait(begin_inside(fn, arg));
 }
 
 static int separate(void *arg)
@@ -187,31 +196,117 @@ static void outliving(void)
 	close(un[1]);
 }
 
-static int nothing_much(void *arg)
+static int leave_one(void *arg)
 {
 	return lingerer("/ns/quick", *(int *)arg) < 0;
 }
 
+/* Both ends of a pair, one that nobody has accepted, and a message. */
+static int leave_pairs(void)
+{
+	int l = tap_socket(SOCK_SEQPACKET), a = tap_socket(SOCK_SEQPACKET);
+	int b = tap_socket(SOCK_SEQPACKET);
+
+	if (tap_bind(l, "/ns/pairs") || listen(l, 4) ||
+	    tap_connect(a, "/ns/pairs") || tap_connect(b, "/ns/pairs"))
+		return 11;
+	if (accept4(l, NULL, NULL, SOCK_CLOEXEC) < 0)
+		return 12;
+	return put(a, "unread") == 6 ? 0 : 13;
+}
+
+/* Requests that nobody has answered. What is set for a path stays with it. */
+static int leave_requests(void)
+{
+	static const char path[] = "/ns/service";
+	struct weir_route_op op = {
+		.op = WEIR_OP_ROUTE_SET, .conf.timeout_ns = 20000000,
+	};
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int s = tap_socket(SOCK_RDM), c = tap_socket(SOCK_RDM), i;
+	struct sockaddr_weir addr;
+	socklen_t len = tap_addr(&addr, path);
+
+	strcpy(op.path, path);
+	if (setsockopt(s, SOL_WEIR, WEIR_SO_SERVE, path, strlen(path)) ||
+	    ioctl(c, WEIR_IOC_CONTROL, &ctl))
+		return 14;
+	for (i = 0; i < 10; i++) {
+		if (sendto(c, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&addr,
+			   len) != 1)
+			return 15;
+	}
+	return 0;
+}
+
+/* Somebody else has them as well, for a moment longer. */
+static int leave_heir(int ms)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		usleep((useconds_t)(rand() % (ms * 1000)));
+		_exit(0);
+	}
+	return pid < 0 ? 16 : 0;
+}
+
 /*
- * Expiry and the end of the namespace meet: the stream lingers about as long as
- * it takes until the end comes to it.
+ * Leaves things behind, some of them each time: what lingers and is held for
+ * @arg ms at most. Now and then it dies half way.
+ */
+static int leave_some(void *arg)
+{
+	int most = *(int *)arg, ret = 0, what = rand();
+
+	signal(SIGALRM, SIG_DFL);
+	if (what % 4 == 0)
+		ualarm(1 + (useconds_t)(rand() % (most * 1000)), 0);
+	if (what & 4 && lingerer("/ns/quick", 1 + rand() % most) < 0)
+		return 10;
+	if (what & 8 && named("/ns/*", "keeper", 1 + rand() % most) < 0)
+		return 17;
+	if (what & 16)
+		ret = leave_pairs();
+	if (!ret && what & 32)
+		ret = leave_requests();
+	if (!ret && what & 64)
+		ret = leave_heir(most);
+	return ret;
+}
+
+/*
+ * Expiry and the end of the namespace meet: streams linger and cursors are held
+ * about as long as it takes until the end comes to them. Several namespaces are
+ * there at once, so that they end together, and while others begin.
  */
 static void race(void)
 {
 	long n = tap_scale(100, 5), i, bad = 0;
-	int ms = 1000000, took;
+	int ms = 1000000, took, alive = 0, status;
 	uint64_t start = tap_now_ms();
-	const char *seed = getenv("WEIR_TEST_SEED");
 
-	srand(seed ? (unsigned int)atoi(seed) : 0);
+	srand((unsigned int)tap_seed());
 	for (i = 0; i < 3; i++) {
-		bad += inside(nothing_much, &ms) != 0;
+		bad += inside(leave_one, &ms) != 0;
 		tap_until(!tap_stat("stats/rings"));
 	}
 	took = (int)((tap_now_ms() - start) / 3) + 1;
-	for (i = 0; i < n; i++) {
-		ms = 1 + rand() % took;
-		bad += inside(nothing_much, &ms) != 0;
+	if (took > 500)
+		took = 500;
+	for (i = 0; i < n || alive; alive--) {
+		for (; i < n && alive < AT_ONCE; i++, alive++) {
+			srand((unsigned int)(tap_seed() << 20 | (unsigned long)i));
+			begin_inside(leave_some, &took);
+		}
+		if (wait(&status) < 0)
+			tap_bail("wait");
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+			continue;
+		bad += !WIFEXITED(status) || WEXITSTATUS(status);
 	}
 	tap_is(bad, 0, "namespaces end while streams expire");
 	tap_diag("%ld namespaces, streams that linger up to %d ms", n, took);
@@ -231,7 +326,8 @@ int main(void)
 	outliving();
 	race();
 	tap_ok(tap_until(!tap_stat("stats/ring_bytes") &&
-			 !tap_stat("stats/sockets")), "nothing is left");
+			 !tap_stat("stats/sockets") &&
+			 !tap_stat("stats/readers")), "nothing is left");
 	tap_diag("%ld namespaces", namespaces);
 	return tap_done();
 }
