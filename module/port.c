@@ -103,7 +103,17 @@ static void weir_port_due(struct work_struct *work)
 	weir_port_put(port);
 }
 
-/* Ends a call whose time is over. Under the inbox's post.lock. */
+/* Has the watchdog given up its target since it was sent? */
+static bool weir_call_hangs(const struct weir_call *call)
+{
+	return READ_ONCE(call->target->hung) &&
+	       call->sent_ns <= READ_ONCE(call->target->lost_ns);
+}
+
+/*
+ * Ends a call whose time is over, and takes one that may be sent twice from a
+ * target that hangs. Under the inbox's post.lock.
+ */
 static void weir_call_expire(struct weir_port *port, struct weir_call *call,
 			     u64 now)
 {
@@ -115,6 +125,11 @@ static void weir_call_expire(struct weir_port *port, struct weir_call *call,
 		return;
 	if (call->deadline_ns > now) {
 		port->scan_ns = min(port->scan_ns, call->deadline_ns);
+		if (state == WEIR_CALL_SENT && weir_call_hangs(call)) {
+			weir_call_lost(port, call, WEIR_REASON_TARGET_HUNG,
+				       WEIR_GUARD_WATCHDOG);
+			port->scan_lost |= call->state == WEIR_CALL_RETRY;
+		}
 		return;
 	}
 	rcu_read_lock();
@@ -128,8 +143,8 @@ static void weir_call_expire(struct weir_port *port, struct weir_call *call,
 }
 
 /*
- * Looks at calls whose deadlines may be over, so many at a time as the user may
- * have looked at. Under the inbox's post.lock, which it lets go of now and then.
+ * Looks at calls whose deadlines may be over, or whose targets may hang, so many
+ * at a time as the user may have looked at. Under the inbox's post.lock, which it lets go of now and then.
  */
 static void weir_port_scan(struct weir_port *port, u64 now)
 {
@@ -142,18 +157,22 @@ static void weir_port_scan(struct weir_port *port, u64 now)
 		port->scan_ns = U64_MAX;
 		port->timer_ns = U64_MAX;
 	}
+	port->ended = 0;
 	for (; left; left--) {
 		weir_call_expire(port, weir_calls_at(&port->calls,
 						     port->scan_slot), now);
-		if (++port->scan_slot % WEIR_CALLS_CHUNK)
+		if (++port->scan_slot % WEIR_CALLS_CHUNK &&
+		    port->ended < WEIR_ENDED_MAX)
 			continue;
 		spin_unlock(&post->lock);
 		cond_resched();
 		spin_lock(&post->lock);
+		port->ended = 0;
 	}
 	if (port->scan_slot < port->calls.size)
 		return;
 	port->scan_slot = 0;
+	port->scan_lost = false;
 	/* calls made meanwhile have set the timer for themselves */
 	port->timer_ns = min(port->timer_ns, port->scan_ns);
 }
@@ -310,7 +329,7 @@ void weir_port_tick(struct weir_port *port)
 {
 	struct weir_post *post = &port->inbox->post;
 	u64 now = ktime_get_ns();
-	bool due;
+	bool due, lost;
 
 	spin_lock(&post->lock);
 	port->armed_ns = U64_MAX;
@@ -323,157 +342,17 @@ void weir_port_tick(struct weir_port *port)
 		spin_unlock(&post->lock);
 		weir_route_settle(port);
 	}
-	weir_port_retries(port, WEIR_WALK_WORKER);
+	/* what a target loses is sent again in order: when all has been found */
+	lost = port->scan_lost;
+	if (!lost)
+		weir_port_retries(port, WEIR_WALK_WORKER);
 	spin_lock(&post->lock);
-	weir_port_arm(port, weir_port_retry_ns(port, now));
+	if (!lost)
+		weir_port_arm(port, weir_port_retry_ns(port, now));
 	/* the calls are looked at once in a jiffy, or some of them */
 	weir_port_arm(port, port->scan_slot ? now + TICK_NSEC :
 		      max_t(u64, port->timer_ns, now + TICK_NSEC));
 	spin_unlock(&post->lock);
-}
-
-/* --- targets that are lost ---------------------------------------------- */
-
-/**
- * struct weir_lost - calls that are not answered by whoever has them
- * @target: it; NULL: all that are gone of @server.
- * @server: port of the socket that served them.
- * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: then only what
- *	may be sent twice is taken from it; the rest it may yet answer.
- * @guard: told to the callers.
- */
-struct weir_lost {
-	const struct weir_target	*target;
-	const struct weir_port		*server;
-	enum weir_reason		reason;
-	enum weir_guard			guard;
-};
-
-static bool weir_call_is_lost(const struct weir_call *call,
-			      const struct weir_lost *lost)
-{
-	if (weir_call_state(call) != WEIR_CALL_SENT)
-		return false;
-	if (lost->target)
-		return call->target == lost->target;
-	return call->target->port == lost->server &&
-	       READ_ONCE(call->target->gone);
-}
-
-/*
- * The calls of one socket in slots from *@slot on, as many as are looked at under
- * the lock at once. False when these were the last, or none is open.
- */
-static bool weir_port_lost_some(struct weir_port *port, u32 *slot,
-				const struct weir_lost *lost)
-{
-	struct weir_post *post = &port->inbox->post;
-	struct weir_calls *calls = &port->calls;
-	u32 end = 0;
-	bool more;
-
-	spin_lock(&post->lock);
-	/* whoever sends one after this look finds the target gone by itself */
-	if (READ_ONCE(calls->nmine) + calls->nfree != calls->size)
-		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
-	for (; *slot < end; ++*slot) {
-		struct weir_call *call = weir_calls_at(calls, *slot);
-
-		if (weir_call_is_lost(call, lost))
-			weir_call_lost(port, call, lost->reason, lost->guard);
-	}
-	more = end && end < calls->size;
-	spin_unlock(&post->lock);
-	return more;
-}
-
-/* What is lost is sent again, in order: so only when all that is has been found. */
-static void weir_port_lost_end(struct weir_port *port)
-{
-	weir_inbox_wake(port->inbox);
-	if (weir_calls_retrying(&port->calls))
-		weir_port_later(port);
-}
-
-/**
- * weir_port_lost_calls() - calls of one socket that a target does not answer
- * @port: the socket's.
- * @target: it is gone.
- *
- * Does not sleep.
- */
-void weir_port_lost_calls(struct weir_port *port,
-			  const struct weir_target *target)
-{
-	const struct weir_lost lost = {
-		.target = target,
-		.reason = WEIR_REASON_TARGET_DIED,
-		.guard = WEIR_GUARD_NONE,
-	};
-	u32 slot = 0;
-
-	while (weir_port_lost_some(port, &slot, &lost))
-		;
-	weir_port_lost_end(port);
-}
-
-/* The same for all sockets of a namespace. */
-static void weir_ports_lost(struct weir_net *wn, const struct weir_lost *lost)
-{
-	struct weir_port *port;
-	unsigned long id = 0;
-
-	for (;;) {
-		u32 slot = 0;
-
-		rcu_read_lock();
-		do {
-			port = xa_find_after(&wn->ports, &id, ULONG_MAX,
-					     XA_PRESENT);
-		} while (port && !refcount_inc_not_zero(&port->ref));
-		rcu_read_unlock();
-		if (!port)
-			return;
-		while (weir_port_lost_some(port, &slot, lost))
-			cond_resched();
-		weir_port_lost_end(port);
-		weir_port_put(port);
-		cond_resched();
-	}
-}
-
-/**
- * weir_port_hung() - a target does not answer what it has
- * @target: it is not picked any more.
- *
- * What may be sent twice goes elsewhere. Without weir_net.lock.
- */
-void weir_port_hung(const struct weir_target *target)
-{
-	const struct weir_lost lost = {
-		.target = target,
-		.reason = WEIR_REASON_TARGET_HUNG,
-		.guard = WEIR_GUARD_WATCHDOG,
-	};
-
-	weir_ports_lost(target->port->wn, &lost);
-}
-
-/**
- * weir_port_died() - a socket that served is going
- * @server: its port; its targets are gone.
- *
- * One look at the calls for all that it served. Without weir_net.lock.
- */
-void weir_port_died(const struct weir_port *server)
-{
-	const struct weir_lost lost = {
-		.server = server,
-		.reason = WEIR_REASON_TARGET_DIED,
-		.guard = WEIR_GUARD_NONE,
-	};
-
-	weir_ports_lost(server->wn, &lost);
 }
 
 /* --- handles ------------------------------------------------------------ */

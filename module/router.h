@@ -260,11 +260,15 @@ struct weir_route {
  * @charge: for itself and its place in plans, to who added it; fixed.
  * @route_link: in weir_route.targets; weir_net.lock.
  * @port_link: in weir_port.targets; weir_net.lock.
- * @watch: looks whether it does something.
+ * @watch: has the turn of its user look whether it does something.
+ * @turn_link: in tenant->targets of its port, under that lock, with a reference.
  * @seen_pos: how far it had read its inbox at the last look.
  * @seen_out: up to where its outbox had been routed.
  * @still: looks in a row at which nothing had changed.
  * @moved: @requests when what may be sent twice was last taken from it.
+ * @lost_ns: when that was: calls sent up to then are.
+ * @telling: callers are being told of it; the turn's.
+ * @told: number of the last port that has been; the turn's.
  * @hist: times from request to reply; port->run_lock.
  */
 struct weir_target {
@@ -293,10 +297,14 @@ struct weir_target {
 	struct list_head		route_link;
 	struct list_head		port_link;
 	struct delayed_work		watch;
+	struct list_head		turn_link;
 	u64				seen_pos;
 	u64				seen_out;
 	u32				still;
 	u64				moved;
+	u64				lost_ns;
+	bool				telling;
+	unsigned long			told;
 	struct weir_hist		hist;
 };
 
@@ -516,8 +524,9 @@ struct weir_jobs {
  * @link: in the table of all, under its lock.
  * @uid: the user.
  * @ref: ports, and the work while it is queued.
- * @lock: guards @ports, and the lists of @joins and @late; a leaf.
+ * @lock: guards @ports, @targets, and the lists of @joins and @late; a leaf.
  * @ports: that have something to do later, by weir_port.turn_link.
+ * @targets: that the watchdog is to look at, by weir_target.turn_link.
  * @work: does it.
  * @slots_at: jiffy that @slots is of; the work's.
  * @slots: calls that may still be looked at in it; the work's.
@@ -532,6 +541,7 @@ struct weir_tenant {
 	refcount_t		ref;
 	spinlock_t		lock;
 	struct list_head	ports;
+	struct list_head	targets;
 	struct work_struct	work;
 	unsigned long		slots_at;
 	u32			slots;
@@ -619,11 +629,14 @@ struct weir_waiter {
  * @once_held: of the first of its key whose walk is held up; run_lock.
  * @calls: requests that it waits for: made under run_lock, ended under
  *	inbox->post.lock.
+ * @ended: calls that have ended with their parents since somebody began to
+ *	count; inbox->post.lock.
  * @timer_ns: when a call is given up, at the earliest; U64_MAX: none is.
  *	inbox->post.lock.
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
- * @scan_slot: calls up to it have been looked at for their deadlines, 0 if
- *	nobody is looking; inbox->post.lock.
+ * @scan_slot: calls up to it have been looked at for their deadlines and for
+ *	targets that hang, 0 if nobody is looking; inbox->post.lock.
+ * @scan_lost: some of these are to be sent again; run_lock.
  * @scan_ns: the earliest deadline of these; inbox->post.lock.
  * @targets: what it serves; weir_net.lock.
  * @ntargets: how many.
@@ -678,9 +691,11 @@ struct weir_port {
 	u64			held_since_ns;
 	struct weir_once	*once_held;
 	struct weir_calls	calls;
+	u32			ended;
 	u64			timer_ns;
 	u64			armed_ns;
 	u32			scan_slot;
+	bool			scan_lost;
 	u64			scan_ns;
 	struct list_head	targets;
 	u32			ntargets;
@@ -732,10 +747,6 @@ void weir_port_get(struct weir_port *port);
 void weir_port_put(struct weir_port *port);
 int weir_port_call(struct weir_sock *ws, void __user *arg);
 void weir_port_timer(struct weir_port *port, u64 due_ns);
-void weir_port_lost_calls(struct weir_port *port,
-			  const struct weir_target *target);
-void weir_port_hung(const struct weir_target *target);
-void weir_port_died(const struct weir_port *server);
 int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 			 u32 *handle, const char **why);
 void weir_port_arm(struct weir_port *port, u64 due_ns);
@@ -833,6 +844,8 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
 void weir_port_later(struct weir_port *port);
 void weir_port_never(struct weir_port *port);
+void weir_target_later(struct weir_target *target);
+void weir_target_never(struct weir_target *target);
 
 /* --- router.c --- */
 void weir_route_begin(struct weir_port *port, enum weir_walker walker);
@@ -904,6 +917,13 @@ void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to);
 void weir_edge_del(struct weir_edge *edge);
 
+/* --- lost.c --- */
+bool weir_ports_tell(struct weir_target *target);
+void weir_port_lost_calls(struct weir_port *port,
+			  const struct weir_target *target);
+void weir_port_died(const struct weir_port *server,
+		    const struct list_head *gone);
+
 /* --- target.c --- */
 int weir_target_serve(struct weir_sock *ws, void __user *arg);
 int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
@@ -918,6 +938,7 @@ void weir_target_take_back(struct weir_target *target);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
+void weir_target_turn(struct weir_target *target);
 
 /* --- routectl.c --- */
 int weir_control(struct weir_sock *ws, void __user *arg);

@@ -60,6 +60,15 @@ static bool weir_target_replaced(const struct weir_target *target)
 	return up;
 }
 
+/* What may be sent twice, of what it has got so far, goes elsewhere. */
+static void weir_target_lose(struct weir_target *target, u64 requests)
+{
+	target->moved = requests;
+	target->told = 0;
+	target->telling = true;
+	WRITE_ONCE(target->lost_ns, ktime_get_ns());
+}
+
 static void weir_target_look(struct weir_target *target)
 {
 	struct weir_post *post = &target->port->inbox->post;
@@ -93,20 +102,17 @@ static void weir_target_look(struct weir_target *target)
 	}
 	if (target->hung) {
 		/* it was sent these when no other target did anything either */
-		if (requests != target->moved && weir_target_replaced(target)) {
-			target->moved = requests;
-			weir_port_hung(target);
-		}
+		if (requests != target->moved && weir_target_replaced(target))
+			weir_target_lose(target, requests);
 		return;
 	}
 	if (++target->still < WEIR_STILL_MAX)
 		return;
-	target->moved = requests;
 	WRITE_ONCE(target->hung, true);
 	WRITE_ONCE(target->load.up, false);
+	weir_target_lose(target, requests);
 	atomic64_inc(&target->hangs);
 	trace_weir_target(target, WEIR_TARGET_HUNG);
-	weir_port_hung(target);
 	/* who waits for its inbox finds another target, or an error */
 	weir_ports_call_all(target->port->inbox);
 }
@@ -128,11 +134,11 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
  * Looks again after a while. Who ends the target sets @gone and then cancels:
  * either that finds the work, or we find @gone.
  */
-static void weir_target_again(struct weir_target *target, u64 probe_ns)
+static void weir_target_again(struct weir_target *target, u64 delay_ns)
 {
 	/* not while it is being cancelled */
 	if (!weir_delayed_queue(weir_router_wq, &target->watch,
-				nsecs_to_jiffies64(probe_ns) ?: 1,
+				nsecs_to_jiffies64(delay_ns) ?: 1,
 				&target->ref))
 		return;
 	smp_mb();
@@ -147,21 +153,41 @@ static bool weir_target_busy(const struct weir_target *target)
 	       !list_empty_careful(&target->port->inbox->post.waiting);
 }
 
-static void weir_target_watch_work(struct work_struct *work)
+/* The look waits for its turn, as all does that is done later. */
+static void weir_target_due(struct work_struct *work)
 {
 	struct weir_target *target = container_of(to_delayed_work(work),
 						  struct weir_target, watch);
+
+	weir_target_later(target);
+	weir_target_put(target);
+}
+
+/**
+ * weir_target_turn() - the watchdog's look at a target
+ * @target: the target, in the turn of its user.
+ *
+ * One that hangs is not looked at before all callers have been told.
+ */
+void weir_target_turn(struct weir_target *target)
+{
 	u64 probe_ns = weir_target_probe_ns(target);
 
-	if (probe_ns == WEIR_PROBE_OFF && target->hung) {
-		WRITE_ONCE(target->hung, false);
-		WRITE_ONCE(target->load.up, !target->gone);
+	if (probe_ns == WEIR_PROBE_OFF) {
+		target->telling = false;
+		if (target->hung) {
+			WRITE_ONCE(target->hung, false);
+			WRITE_ONCE(target->load.up, !target->gone);
+		}
 	}
 	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
 	    (target->hung || weir_target_busy(target))) {
-		weir_target_look(target);
-		weir_target_again(target, probe_ns);
-		weir_target_put(target);
+		if (!target->telling)
+			weir_target_look(target);
+		if (target->telling)
+			target->telling = weir_ports_tell(target);
+		/* what may be looked at in this jiffy has been */
+		weir_target_again(target, target->telling ? 0 : probe_ns);
 		return;
 	}
 	/* nothing to watch; the next request begins anew */
@@ -170,7 +196,6 @@ static void weir_target_watch_work(struct work_struct *work)
 	smp_mb__after_atomic();
 	if (weir_target_busy(target) && !READ_ONCE(target->gone))
 		weir_target_watch(target);
-	weir_target_put(target);
 }
 
 /**
@@ -232,7 +257,8 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
-	INIT_DELAYED_WORK(&target->watch, weir_target_watch_work);
+	INIT_DELAYED_WORK(&target->watch, weir_target_due);
+	INIT_LIST_HEAD(&target->turn_link);
 	INIT_LIST_HEAD(&target->port_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
@@ -411,7 +437,7 @@ void weir_targets_end(struct weir_port *port)
 	list_for_each_entry(target, &port->gone, port_link)
 		open |= atomic_read(&target->load.in_flight);
 	if (open)
-		weir_port_died(port);
+		weir_port_died(port, &port->gone);
 
 	/* 2. what they hold */
 	while ((target = list_first_entry_or_null(&port->gone,
@@ -421,6 +447,7 @@ void weir_targets_end(struct weir_port *port)
 		weir_delayed_cancel_sync(&target->watch, &target->ref);
 		if (target->planned)
 			weir_target_dropped(target, -ENOMEM);
+		weir_target_never(target);
 		mutex_lock(&wn->lock);
 		weir_target_end(target);
 		mutex_unlock(&wn->lock);

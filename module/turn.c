@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Turns of users. One work of each user does what the router does later, port
- * after port. So a user has one worker at most, of normal priority, however many
- * ports it has. Polling threads have shares of their own, see poller.c.
+ * after port, and what the watchdog does, target after target. So a user has one
+ * worker at most, of normal priority, however many ports it has. Polling threads
+ * have shares of their own, see poller.c.
  *
  * The subscribers of new streams are joined in the same way: one work of each
  * publisher's user does a part for one stream after the other. It is another work,
  * for others decide how many subscribers there are: they do not hold up what the
  * router does for the publisher. What waits for memory is a third.
  *
- * Process context; weir_port_later() under spinlocks too.
+ * Process context; weir_port_later() and weir_target_later() under spinlocks too.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -17,10 +18,13 @@
 
 #include "router.h"
 
-/* Ports that are done in one go, before the works of others have their turn. */
+/*
+ * Ports, and as many targets, that are done in one go, before the works of others
+ * have their turn.
+ */
 #define WEIR_TURN_PORTS	16
 
-/* Calls whose deadlines are looked at for a user in one jiffy. */
+/* Calls that are looked at for a user in one jiffy: deadlines, hung targets. */
 #define WEIR_TURN_SLOTS	4096
 
 static DEFINE_HASHTABLE(weir_tenants, 8);
@@ -71,6 +75,7 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	fresh->uid = uid;
 	spin_lock_init(&fresh->lock);
 	INIT_LIST_HEAD(&fresh->ports);
+	INIT_LIST_HEAD(&fresh->targets);
 	INIT_WORK(&fresh->work, weir_tenant_work);
 	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
 	weir_jobs_init(&fresh->late, fresh, weir_late_wq);
@@ -115,18 +120,40 @@ static struct weir_port *weir_tenant_next(struct weir_tenant *t)
 	return port;
 }
 
+/* The next target in turn, the same way. */
+static struct weir_target *weir_tenant_target(struct weir_tenant *t)
+{
+	struct weir_target *target;
+
+	spin_lock(&t->lock);
+	target = list_first_entry_or_null(&t->targets, struct weir_target,
+					  turn_link);
+	if (target)
+		list_del_init(&target->turn_link);
+	spin_unlock(&t->lock);
+	return target;
+}
+
 static void weir_tenant_work(struct work_struct *work)
 {
 	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
+	struct weir_target *target;
 	struct weir_port *port;
 	u32 n;
 
 	for (n = 0; n < WEIR_TURN_PORTS; n++) {
+		target = weir_tenant_target(t);
+		if (target) {
+			weir_target_turn(target);
+			weir_target_put(target);
+		}
 		port = weir_tenant_next(t);
-		if (!port)
+		if (port) {
+			weir_route_turn(port);
+			weir_port_put(port);
+		}
+		if (!target && !port)
 			break;
-		weir_route_turn(port);
-		weir_port_put(port);
 		cond_resched();
 	}
 	if (n == WEIR_TURN_PORTS)
@@ -219,4 +246,32 @@ void weir_port_never(struct weir_port *port)
 	spin_unlock(&t->lock);
 	if (listed)
 		weir_port_put(port);
+}
+
+/* weir_target_later() - have the watchdog look at a target that is a socket */
+void weir_target_later(struct weir_target *target)
+{
+	struct weir_tenant *t = target->port->tenant;
+
+	spin_lock(&t->lock);
+	if (list_empty(&target->turn_link)) {
+		weir_target_get(target);
+		list_add_tail(&target->turn_link, &t->targets);
+	}
+	spin_unlock(&t->lock);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+}
+
+/* weir_target_never() - the target is gone: nothing is left to look at */
+void weir_target_never(struct weir_target *target)
+{
+	struct weir_tenant *t = target->port->tenant;
+	bool listed;
+
+	spin_lock(&t->lock);
+	listed = !list_empty(&target->turn_link);
+	list_del_init(&target->turn_link);
+	spin_unlock(&t->lock);
+	if (listed)
+		weir_target_put(target);
 }

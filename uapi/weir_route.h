@@ -26,7 +26,8 @@
  *
  * Behind it in the module: router.c, request.c, several.c, reply.c, answer.c
  * (the way of a message), port.c (a socket's part in it), route.c (names,
- * policies, guards), target.c (who serves), routectl.c (control).
+ * policies, guards), target.c (who serves), lost.c (what a target does not
+ * answer), routectl.c (control).
  */
 #ifndef _UAPI_WEIR_ROUTE_H
 #define _UAPI_WEIR_ROUTE_H

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A user has hundreds of targets that hang, recover and hang again, each with one
+ * open call, by callers that have grown large tables of calls. A victim whose
+ * large requests are copied by a worker, and which closes sockets that serve, is
+ * served hardly slower than beside loops that use as much processor time.
+ */
+#include "routed.h"
+#include "tenants.h"
+
+#define SERVERS		8
+#define PATHS		64		/* of each: as many as it may serve */
+#define TABLE		16384		/* calls of each caller, when it has grown */
+#define FLAP_US		170000		/* four looks of the watchdog and a bit */
+#define LARGE		(128 << 10)	/* a worker copies it */
+
+enum phase { ALONE, LOOPS, ATTACK, AFTER };
+
+/**
+ * struct stage - what the processes share
+ * @trip: round trips of the victim.
+ * @shut: closes of the victim's.
+ * @id: number of the attacker's first target.
+ * @ready: attackers, or loops, that are at work.
+ */
+struct stage {
+	struct tenant_meter trip;
+	struct tenant_meter shut;
+	uint64_t id;
+	int ready;
+};
+
+static struct stage *stage;
+
+/* --- the victim -------------------------------------------------------------- */
+
+/* Waits for a message without a processor of its own. */
+static struct weir_msg wait_message(struct weir *w)
+{
+	int64_t until = now_ns() + HARD_DEADLINE_NS;
+	struct weir_msg msg;
+
+	while (weir_peek(w, &msg) != 1) {
+		if (now_ns() > until)
+			_exit(20);
+		usleep(100);
+	}
+	return msg;
+}
+
+/* A large request and its answer. */
+static bool trip(struct weir *c, struct weir *s, uint32_t route, uint32_t tag)
+{
+	static char data[LARGE];
+	struct weir_call call = { .route = route, .tag = tag };
+	struct weir_ticket t;
+	struct weir_msg msg;
+	bool good;
+
+	if (request(c, &call, data, sizeof(data)))
+		return false;
+	weir_flush(c);
+	msg = wait_message(s);
+	t = weir_ticket(&msg);
+	weir_release(s, &msg);
+	if (weir_reply(s, &t, &tag, sizeof(tag), HARD_DEADLINE_NS))
+		return false;
+	msg = wait_message(c);
+	good = msg.kind == WEIR_KIND_REPLY && msg.rec->tag == tag;
+	weir_release(c, &msg);
+	return good;
+}
+
+/* A socket goes that has a call to answer; the caller hears of it. */
+static bool shut(struct weir *c, uint32_t route, uint32_t tag, int64_t *took)
+{
+	struct weir *s = server("/watch/gone", 1);
+	struct weir_msg msg;
+	bool good;
+
+	ask(c, route, tag);
+	*took = now_ns();
+	weir_close(s);
+	*took = now_ns() - *took;
+	msg = wait_message(c);
+	good = msg.kind == WEIR_KIND_ERROR && msg.rec->tag == tag;
+	weir_release(c, &msg);
+	return good;
+}
+
+static int victim(void *arg)
+{
+	struct weir *s = server_of("/watch/victim", 1, PLENTY, NULL), *c, *d;
+	uint32_t route, gone, tag;
+	int64_t took;
+	bool good;
+
+	(void)arg;
+	c = handle(PLENTY, 0);
+	route = route_of(c, "/watch/victim");
+	d = caller("/watch/gone", &gone);
+	for (tag = 1; !get(&stage->trip.stop); tag++) {
+		took = now_ns();
+		good = trip(c, s, route, tag);
+		tenant_note(&stage->trip, (uint64_t)(now_ns() - took), good);
+		good = shut(d, gone, tag, &took);
+		tenant_note(&stage->shut, (uint64_t)took, good);
+		put(&stage->trip.ready, 1);
+	}
+	return 0;
+}
+
+/* --- the attack -------------------------------------------------------------- */
+
+/* A caller that has had so many calls open at once has room for them for good. */
+static void grow(struct weir *c, uint32_t n)
+{
+	struct weir *sink = handle(0, 2 * TABLE * 64);
+	struct weir_call call = { .deadline_ns = UINT64_MAX };
+	uint32_t i, ended = 0;
+
+	need(!weir_serve(sink, "/watch/sink", 1, NULL), "sink");
+	call.route = route_of(c, "/watch/sink");
+	for (i = 0; i < n; i++) {
+		call.tag = i;
+		if (request(c, &call, "12345678", 8))
+			break;
+		if (i % 64 == 63)
+			weir_flush(c);
+	}
+	weir_flush(c);
+	weir_close(sink);
+	need(soon((ended += (uint32_t)drain(c)) >= i), "its calls end");
+}
+
+static void path_of(char *path, int k, int i)
+{
+	sprintf(path, "/watch/flap/%d/%d", k, i);
+}
+
+static int attack(void *arg)
+{
+	uint32_t table = (uint32_t)tap_scale(TABLE, 4096), nowhere[SERVERS];
+	struct weir *s[SERVERS], *c;
+	char path[64];
+	int k, i;
+
+	(void)arg;
+	for (k = 0; k < SERVERS; k++) {
+		s[k] = handle(4096, 65536);
+		for (i = 0; i < PATHS; i++) {
+			path_of(path, k, i);
+			need(!weir_serve(s[k], path, 1, k || i ? NULL :
+					 &stage->id), "serve: %s",
+			     weir_error());
+		}
+		nowhere[k] = route_of(s[k], "/watch/nowhere");
+		c = handle(PLENTY, TABLE * 64);
+		grow(c, table);
+		for (i = 0; i < PATHS; i++) {
+			struct weir_call call = {
+				.tag = (uint32_t)i,
+				.deadline_ns = UINT64_MAX,
+			};
+
+			path_of(path, k, i);
+			call.route = route_of(c, path);
+			ask_for(c, &call, path, sizeof(path));
+		}
+	}
+	put(&stage->ready, 1);
+	for (;;) {
+		for (k = 0; k < SERVERS; k++)
+			shower(s[k], nowhere[k], 1);
+		usleep(FLAP_US);
+	}
+	return 0;
+}
+
+/* Uses the processors and sends nothing. */
+static int loop(void *arg)
+{
+	(void)arg;
+	tenant_fork(TENANT_ATTACKER);
+	put(&stage->ready, 1);
+	for (;;)
+		__asm__ volatile("" ::: "memory");
+	return 0;
+}
+
+/* --- the verdict ------------------------------------------------------------- */
+
+static void measure(int phase, uint64_t rounds, const char *what)
+{
+	put(&stage->shut.phase, phase);
+	need(tenant_measure(&stage->trip, phase, rounds), "%s: rounds", what);
+	tenant_show(&stage->trip, phase, what);
+	tenant_show(&stage->shut, phase, "  and closes");
+}
+
+static void beside(int phase, int (*fn)(void *), uint64_t rounds,
+		   const char *what)
+{
+	pid_t pid;
+
+	put(&stage->ready, 0);
+	pid = tenant_start(TENANT_ATTACKER, fn, NULL);
+	need(soon(get(&stage->ready)), "%s", what);
+	if (phase == ATTACK)
+		need(soon(target_now(stage->id).hangs > 1), "its targets hang");
+	measure(phase, rounds, what);
+	tenant_kill(pid);
+}
+
+static void judge(const struct tenant_meter *m, const char *what)
+{
+	uint64_t plain = tenant_quantile(m, LOOPS, 900);
+	uint64_t ns = tenant_quantile(m, ATTACK, 900);
+
+	check(!m->phases[ATTACK].bad, "%s: all went well beside the attack",
+	      what);
+	/* the sanitizer kernel looks for faults; its times mean little */
+	check(ns <= 4 * plain || slow_kernel(),
+	      "%s take at most 4 times as long as beside loops (p90 %llu us, %llu us)",
+	      what, (unsigned long long)ns / 1000,
+	      (unsigned long long)plain / 1000);
+}
+
+int main(void)
+{
+	uint64_t rounds = (uint64_t)tap_scale(200, 30);
+	pid_t pid;
+
+	hard_begin();
+	tap_watchdog(300);
+	stage = shared_memory(sizeof(*stage));
+	pid = tenant_start(TENANT_VICTIM, victim, NULL);
+	need(soon(get(&stage->trip.ready)), "the victim is at work");
+	measure(ALONE, rounds, "alone");
+	beside(LOOPS, loop, rounds, "beside loops");
+	beside(ATTACK, attack, rounds, "beside the attack");
+	measure(AFTER, rounds / 10, "after it");
+	judge(&stage->trip, "large requests");
+	judge(&stage->shut, "closes");
+	put(&stage->trip.stop, 1);
+	check(!reap(pid), "the victim ends well");
+	check_routes_gone("watch");
+	check_kernel();
+	return hard_done();
+}
