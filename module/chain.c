@@ -9,7 +9,7 @@
  * Sockets are not counted: each route has WEIR_TARGETS_MAX targets at most. A
  * mirror is no edge: a copy goes to a socket of the mirror and no further.
  *
- * Process context, under weir_net.lock. Recursion ends after WEIR_HOPS_MAX.
+ * Process context, under weir_net.lock.
  */
 #include "router.h"
 
@@ -17,19 +17,64 @@
 #define WEIR_BEHIND_MAX		512
 
 /* Ways to one route from those before it: a fallback is shared by many. */
-#define WEIR_BEFORE_MAX		2048
+#define WEIR_BEFORE_MAX		768
 
 /* Longer than any chain: the mark of a graph with too many ways. */
 #define WEIR_CHAIN_WIDE		256
 
-/* Edges of the longest chain that begins at a route. */
-static u32 weir_chain_behind(const struct weir_route *route)
+/**
+ * struct weir_ways - a walk along all ways from a route, each once
+ * @depth: edges from there to where the walk is.
+ * @at: they.
+ */
+struct weir_ways {
+	u32			depth;
+	struct weir_edge	*at[WEIR_HOPS_MAX];
+};
+
+/*
+ * Goes on from a route, to those behind it or to those before it. Return: the
+ * next one; NULL: that was all. Forced inline, so that both directions are known:
+ * thousands of steps are taken while others wait for the lock.
+ */
+static __always_inline struct weir_route *
+weir_ways_next(struct weir_ways *w, struct weir_route *route, bool behind)
 {
-	const struct weir_edge *edge;
+	struct list_head *edges = behind ? &route->behind : &route->before;
+	struct list_head *next = edges->next;
+	struct weir_edge *edge;
+
+	while (next == edges) {
+		if (!w->depth)
+			return NULL;
+		edge = w->at[--w->depth];
+		edges = behind ? &edge->from->behind : &edge->to->before;
+		next = behind ? edge->behind_link.next : edge->before_link.next;
+	}
+	edge = behind ? list_entry(next, struct weir_edge, behind_link) :
+			list_entry(next, struct weir_edge, before_link);
+	w->at[w->depth++] = edge;
+	return behind ? edge->to : edge->from;
+}
+
+/*
+ * Looks at what is behind one route, that so many more ways shall lead to. Return:
+ * the edges of the longest chain that begins there; WEIR_CHAIN_WIDE at least when
+ * too many ways would lead somewhere; -ELOOP when a chain leads to @to.
+ */
+static int weir_chain_behind(struct weir_route *from,
+			     const struct weir_route *to, u32 n)
+{
+	struct weir_ways w = { };
 	u32 most = 0;
 
-	list_for_each_entry(edge, &route->behind, behind_link)
-		most = max(most, 1 + weir_chain_behind(edge->to));
+	for (; from; from = weir_ways_next(&w, from, true)) {
+		if (from == to)
+			return -ELOOP;
+		if (from->nbefore + n > WEIR_BEFORE_MAX)
+			most = WEIR_CHAIN_WIDE;
+		most = max(most, w.depth);
+	}
 	return most;
 }
 
@@ -40,18 +85,9 @@ static u32 weir_chain_behind(const struct weir_route *route)
  *
  * Return: whether it does.
  */
-bool weir_chain_leads(const struct weir_route *from,
-		      const struct weir_route *to)
+bool weir_chain_leads(struct weir_route *from, const struct weir_route *to)
 {
-	const struct weir_edge *edge;
-
-	if (from == to)
-		return true;
-	list_for_each_entry(edge, &from->behind, behind_link) {
-		if (weir_chain_leads(edge->to, to))
-			return true;
-	}
-	return false;
+	return weir_chain_behind(from, to, 0) < 0;
 }
 
 /*
@@ -61,49 +97,36 @@ bool weir_chain_leads(const struct weir_route *from,
  */
 static u32 weir_chain_grow_behind(struct weir_route *route, s32 n)
 {
-	struct weir_edge *edge;
+	struct weir_ways w = { };
 	u32 most = 0;
 
-	route->nbehind += n;
-	if (route->nbehind > WEIR_BEHIND_MAX)
-		most = WEIR_CHAIN_WIDE;
-	list_for_each_entry(edge, &route->before, before_link)
-		most = max(most, 1 + weir_chain_grow_behind(edge->from, n));
+	for (; route; route = weir_ways_next(&w, route, false)) {
+		route->nbehind += n;
+		if (route->nbehind > WEIR_BEHIND_MAX)
+			most = WEIR_CHAIN_WIDE;
+		most = max(most, w.depth);
+	}
 	return most;
 }
 
 /* So many more ways lead to a route, and to all behind it. */
-static bool weir_chain_grow_before(struct weir_route *route, s32 n)
+static void weir_chain_grow_before(struct weir_route *route, s32 n)
 {
-	struct weir_edge *edge;
-	bool fits;
+	struct weir_ways w = { };
 
-	route->nbefore += n;
-	fits = route->nbefore <= WEIR_BEFORE_MAX;
-	list_for_each_entry(edge, &route->behind, behind_link)
-		fits &= weir_chain_grow_before(edge->to, n);
-	return fits;
+	for (; route; route = weir_ways_next(&w, route, true))
+		route->nbefore += n;
 }
 
-/*
- * Puts an edge into the graph, whatever comes of it. Each way is walked once.
- * Return: the length of the longest chain that ends with it, as
- * weir_chain_grow_behind() does.
- */
-static u32 weir_edge_link(struct weir_edge *edge, struct weir_route *from,
-			  struct weir_route *to)
+/* The ways at both ends are counted: the edge is there. */
+static void weir_edge_link(struct weir_edge *edge, struct weir_route *from,
+			   struct weir_route *to)
 {
-	u32 hops;
-
 	lockdep_assert_held(&from->path->wn->lock);
-	hops = 1 + weir_chain_grow_behind(from, 1 + to->nbehind);
-	if (!weir_chain_grow_before(to, 1 + from->nbefore))
-		hops = WEIR_CHAIN_WIDE;
 	edge->from = from;
 	edge->to = to;
 	list_add_tail(&edge->behind_link, &from->behind);
 	list_add_tail(&edge->before_link, &to->before);
-	return hops;
 }
 
 /**
@@ -115,8 +138,11 @@ static u32 weir_edge_link(struct weir_edge *edge, struct weir_route *from,
 void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 		       struct weir_route *to)
 {
-	if (to)
-		weir_edge_link(edge, from, to);
+	if (!to)
+		return;
+	weir_chain_grow_behind(from, 1 + to->nbehind);
+	weir_chain_grow_before(to, 1 + from->nbefore);
+	weir_edge_link(edge, from, to);
 }
 
 /**
@@ -139,11 +165,11 @@ void weir_edge_del(struct weir_edge *edge)
  * @from: the route in front.
  * @to: the route behind it.
  *
- * Return: how many ways are walked at most.
+ * Return: how many ways are walked at most, also when it is undone.
  */
 u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to)
 {
-	return 2 * from->nbefore + 4 * to->nbehind;
+	return 2 * from->nbefore + 3 * to->nbehind;
 }
 
 /**
@@ -158,21 +184,32 @@ u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to)
 int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 		  struct weir_route *to, const char **why)
 {
-	u32 hops, behind;
+	int behind;
+	u32 hops;
 
 	if (!to)
 		return 0;
-	if (weir_chain_leads(to, from)) {
+	behind = weir_chain_behind(to, from, 1 + from->nbefore);
+	if (behind < 0) {
 		*why = "the path leads back to the route";
-		return -ELOOP;
+		return behind;
 	}
-	behind = weir_chain_behind(to);
-	hops = weir_edge_link(edge, from, to);
-	if (hops + behind <= WEIR_HOPS_MAX)
-		return 0;
-	weir_edge_del(edge);
+	hops = behind;
+	/* nothing is counted, and then taken back, where that is known before */
+	if (behind < WEIR_HOPS_MAX &&
+	    from->nbehind + to->nbehind < WEIR_BEHIND_MAX) {
+		hops += 1 + weir_chain_grow_behind(from, 1 + to->nbehind);
+		if (hops <= WEIR_HOPS_MAX) {
+			weir_chain_grow_before(to, 1 + from->nbefore);
+			weir_edge_link(edge, from, to);
+			return 0;
+		}
+		weir_chain_grow_behind(from, -(s32)(1 + to->nbehind));
+	} else if (behind < WEIR_HOPS_MAX) {
+		hops = WEIR_CHAIN_WIDE;
+	}
 	*why = hops >= WEIR_CHAIN_WIDE ?
-	       "a route leads to 512 others at most, and 2048 lead to one" :
+	       "a route leads to 512 others at most, and 768 lead to one" :
 	       "a message goes through 4 more routes at most";
 	return -ELOOP;
 }

@@ -372,6 +372,47 @@ err_free:
 	return ERR_PTR(err);
 }
 
+/**
+ * weir_prefix_hold() - make what a pattern needs before the pattern itself
+ * @ws: for whom.
+ * @name: a path or pattern; need not be checked.
+ * @len: its bytes.
+ *
+ * Each new name is compared with many others: two take the lock for too long.
+ * Takes weir_net.lock, and gives way to others.
+ *
+ * Return: the path above the first wildcard, to be put when the pattern holds it;
+ * NULL: there is nothing to make; or an ERR_PTR with words, as weir_path_get().
+ */
+struct weir_path *weir_prefix_hold(struct weir_sock *ws, const char *name,
+				   u32 len)
+{
+	u32 above = weir_path_prefix(name, len);
+	struct weir_path *prefix = NULL;
+	const char *why;
+	bool admin;
+
+	if (!above || above == len || weir_path_check(name, len, true, &why))
+		return NULL;
+	admin = weir_sock_admin(ws);
+	mutex_lock(&ws->wn->lock);
+	if (!weir_path_find(ws->wn, name, above))
+		prefix = weir_path_make(ws, name, above, ws->mode & ~0033,
+					admin);
+	mutex_unlock(&ws->wn->lock);
+	return prefix;
+}
+
+/* weir_path_unhold() - put a path; NULL: there is none. Takes weir_net.lock. */
+void weir_path_unhold(struct weir_sock *ws, struct weir_path *path)
+{
+	if (!path)
+		return;
+	mutex_lock(&ws->wn->lock);
+	weir_path_put(path);
+	mutex_unlock(&ws->wn->lock);
+}
+
 /*
  * A path that only patterns have held: what its owner does with it gives it mode
  * and group, as if it were made by that.
@@ -402,10 +443,12 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	int err;
 
 	lockdep_assert_held(&ws->wn->lock);
-	err = weir_path_check(name, len, use != WEIR_USE_PUBLISH, &why);
+	path = weir_path_find(ws->wn, name, len);
+	/* a name that is there is a good one */
+	err = !path || use == WEIR_USE_PUBLISH ?
+	      weir_path_check(name, len, use != WEIR_USE_PUBLISH, &why) : 0;
 	if (err)
 		return ERR_PTR(weir_refuse(ws, err, why));
-	path = weir_path_find(ws->wn, name, len);
 	if (!path)
 		return weir_path_make(ws, name, len, ws->mode,
 				      use == WEIR_USE_CONTROL ||

@@ -14,7 +14,6 @@
  */
 #include <linux/jhash.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "router.h"
 
@@ -172,17 +171,6 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->retry = weir_conf_retry(c);
 }
 
-/* For WEIR_POLICY_PRIMARY: the heaviest first, and of equals the oldest. */
-static int weir_plan_before(const void *a, const void *b)
-{
-	const struct weir_target *x = *(const struct weir_target **)a;
-	const struct weir_target *y = *(const struct weir_target **)b;
-
-	if (x->weight != y->weight)
-		return x->weight > y->weight ? -1 : 1;
-	return x->id < y->id ? -1 : 1;
-}
-
 static int weir_plan_pick(struct weir_plan *plan)
 {
 	struct weir_load **loads;
@@ -245,9 +233,6 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		plan->spread = 1;
 	else
 		plan->spread = WEIR_RUN_MESSAGES;
-	if (plan->policy == WEIR_POLICY_PRIMARY)
-		sort(plan->targets, plan->n, sizeof(*plan->targets),
-		     weir_plan_before, NULL);
 	err = weir_plan_pick(plan);
 	if (err) {
 		plan->pick = NULL;
@@ -391,7 +376,7 @@ void weir_route_tidy(struct weir_route *route)
 	struct weir_path *path = route->path;
 	struct weir_net *wn;
 
-	if (route->set || route->ntargets || route->uses || !path)
+	if (!weir_route_idle(route) || !path)
 		return;
 	wn = path->wn;
 	lockdep_assert_held(&wn->lock);

@@ -15,19 +15,27 @@
 
 #include "router.h"
 
-#define WEIR_TIME_MAX		(24 * 3600 * NSEC_PER_SEC)
-#define WEIR_PROBE_MIN		NSEC_PER_MSEC
-
 /* Idempotency keys: how many, and bytes of replies, where that is not said. */
 #define WEIR_DUP_ENTRIES	4096U
 #define WEIR_DUP_BYTES		SZ_1M
-#define WEIR_DUP_BYTES_MAX	SZ_64M
 
 /*
- * What the changes of one call may take without CAP_NET_ADMIN: a step is a way
- * that is walked or a target that is looked at, some 15 instructions.
+ * What the changes of one call may take without CAP_NET_ADMIN, in instructions,
+ * about: all names wait meanwhile. What each thing takes is what was measured
+ * where it takes longest, undoing it included.
  */
-#define WEIR_WORK_MAX		2048
+#define WEIR_WORK_MAX		90000
+#define WEIR_WORK_CHANGE	3000	/* each */
+#define WEIR_WORK_BYTE		30	/* of a name */
+#define WEIR_WORK_ADDED		8000	/* a target */
+#define WEIR_WORK_NEW		10000	/* a route that was not there */
+#define WEIR_WORK_PLAN		5000	/* one for each route */
+#define WEIR_WORK_TARGET	100	/* in it */
+#define WEIR_WORK_PASSED	20	/* a target that is passed over */
+#define WEIR_WORK_WAY		32	/* through the graph */
+
+/* Names of a change: the route, the target, and what is above their wildcards. */
+#define WEIR_CHANGE_NAMES	4
 
 /**
  * struct weir_change - a change that has been made and can be undone
@@ -38,6 +46,7 @@
  * @old_set: the settings before.
  * @given: the fallback reply that came with it; held until the call is over.
  * @once: a table of keys for it, held until then; NULL: it has wanted none.
+ * @names: paths that it needs, held until then; NULL.
  * @old_weight: of @target.
  * @old_forced: of @target.
  */
@@ -49,6 +58,7 @@ struct weir_change {
 	struct weir_settings	*old_set;
 	struct weir_canned	*given;
 	struct weir_once_set	*once;
+	struct weir_path	*names[WEIR_CHANGE_NAMES];
 	u32			old_weight;
 	bool			old_forced;
 };
@@ -57,7 +67,7 @@ struct weir_change {
  * struct weir_changes - a control call in progress
  * @ws: the socket it came on.
  * @admin: the caller has CAP_NET_ADMIN in the namespace.
- * @work: steps that the changes take, see WEIR_WORK_MAX.
+ * @work: what the changes take, see WEIR_WORK_MAX.
  * @n: changes made.
  * @lacks: the next one has to have a table of keys made.
  * @list: they.
@@ -72,62 +82,6 @@ struct weir_changes {
 };
 
 /* --- what is asked for -------------------------------------------------- */
-
-static const char *weir_conf_wrong(const struct weir_route_conf *c)
-{
-	const struct weir_breaker_conf breaker = weir_conf_breaker(c);
-	const struct weir_retry_conf retry = weir_conf_retry(c);
-	const char *why = NULL;
-
-	if (c->policy >= WEIR_POLICY_MAX)
-		return "no such policy";
-	if (memchr_inv(c->reserved, 0, sizeof(c->reserved)))
-		return "the route has settings that this module does not know";
-	if (c->quorum > WEIR_TARGETS_MAX)
-		return "a quorum is at most 256 targets";
-	if (c->burst && !c->rate)
-		return "a burst without a rate";
-	if (c->bulkhead > S32_MAX)
-		return "a bulkhead is at most 2147483647";
-	if (c->mirror_permille > 1000)
-		return "a share is at most 1000 permille";
-	if (!c->mirror_permille != !c->mirror[0])
-		return "a mirror takes a path and a share";
-	if (c->timeout_ns > WEIR_TIME_MAX)
-		return "a timeout is at most a day";
-	if (c->deadline_max_ns > WEIR_TIME_MAX)
-		return "the longest deadline is at most a day";
-	if (c->deadline_max_ns && c->timeout_ns > c->deadline_max_ns)
-		return "a timeout is at most as long as the longest deadline";
-	if (c->patience_ns > WEIR_TIME_MAX)
-		return "the patience with a caller is at most a day";
-	if (c->probe_ns && c->probe_ns != WEIR_PROBE_OFF &&
-	    (c->probe_ns < WEIR_PROBE_MIN || c->probe_ns > WEIR_TIME_MAX))
-		return "the watchdog's period is a millisecond to a day";
-	if (c->breaker_window_ns > WEIR_TIME_MAX ||
-	    c->breaker_open_ns > WEIR_TIME_MAX ||
-	    c->breaker_slow_ns > WEIR_TIME_MAX)
-		return "the breaker's times are at most a day";
-	if (c->breaker_min_calls && weir_breaker_conf_check(&breaker, &why))
-		return why;
-	if (weir_retry_conf_check(&retry, &why))
-		return why;
-	if (c->dup_window_ns > WEIR_TIME_MAX)
-		return "the window of idempotency keys is at most a day";
-	if (c->dup_window_ns && c->policy >= WEIR_POLICY_ALL)
-		return "idempotency keys are for policies of one target";
-	if (!c->dup_window_ns && (c->dup_entries || c->dup_bytes))
-		return "idempotency keys take a window";
-	if (c->dup_entries > WEIR_DUPS_MAX)
-		return "at most 1048576 idempotency keys are remembered";
-	if (c->dup_bytes > WEIR_DUP_BYTES_MAX)
-		return "at most 64 MiB of replies are remembered";
-	if (c->fallback[0] && c->fallback_len)
-		return "a fallback is a path or a reply, not both";
-	if (c->fallback_len > WEIR_FALLBACK_MAX)
-		return "a fallback reply is at most 4096 bytes";
-	return NULL;
-}
 
 static int weir_settings_meter(struct weir_settings *set, const char **why)
 {
@@ -195,23 +149,65 @@ static int weir_settings_once(struct weir_changes *c, struct weir_settings *set,
 	return 0;
 }
 
-static u32 weir_name_len(const char *name)
-{
-	return strnlen(name, WEIR_PATH_MAX + 1);
-}
-
 /*
- * A change takes so much. Who has no capability may not keep the lock for long:
- * what goes beyond WEIR_WORK_MAX is for another call, unless it is one change,
- * which is bounded by itself.
+ * A change takes so much more. Who has no capability may not keep the lock for
+ * long: what goes beyond WEIR_WORK_MAX is for another call, unless it is one
+ * change, which is bounded by itself.
  */
-static int weir_changes_work(struct weir_changes *c, u32 steps)
+static int weir_changes_work(struct weir_changes *c, u32 work)
 {
-	c->work += steps;
+	c->work += work;
 	if (c->admin || !c->n || c->work <= WEIR_WORK_MAX)
 		return 0;
 	return weir_refuse(c->ws, -E2BIG,
 			   "without CAP_NET_ADMIN the changes are too much work for one call");
+}
+
+/* The route that there is of a name, or NULL. */
+static struct weir_route *weir_control_find(struct weir_net *wn,
+					    const char *name, u32 len)
+{
+	struct weir_path *path = weir_path_find(wn, name, len);
+
+	return path ? rcu_dereference_protected(path->route,
+				lockdep_is_held(&wn->lock)) : NULL;
+}
+
+/* The route of a name, as by weir_route_obtain(); what it takes is counted. */
+static struct weir_route *weir_control_obtain(struct weir_changes *c,
+					      const char *name,
+					      enum weir_use use)
+{
+	struct weir_route *route;
+	int err;
+
+	route = weir_route_obtain(c->ws, name, weir_op_name_len(name),
+				  c->admin ? WEIR_USE_CONTROL : use);
+	if (IS_ERR(route) || !weir_route_idle(route))
+		return route;
+	err = weir_changes_work(c, WEIR_WORK_NEW);
+	if (!err)
+		return route;
+	weir_route_tidy(route);
+	return ERR_PTR(err);
+}
+
+/* What a change takes of a route that has so many targets. */
+static u32 weir_route_work(const struct weir_changes *c,
+			   const struct weir_route *route)
+{
+	u32 each = WEIR_WORK_PASSED, fixed = 0, i;
+
+	/* one plan for all changes to it; there are few if that is asked */
+	for (i = 0; !c->admin && i < c->n; i++) {
+		if (c->list[i].route == route)
+			break;
+	}
+	if (i == c->n) {
+		each += WEIR_WORK_TARGET;
+		fixed = WEIR_WORK_PLAN;
+	}
+	return fixed + route->ntargets * each;
 }
 
 /* The route that shall stand behind another; used once more. */
@@ -223,16 +219,11 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 
 	if (!name[0])
 		return 0;
-	next = weir_route_obtain(c->ws, name, weir_name_len(name), c->admin ?
-				 WEIR_USE_CONTROL : WEIR_USE_BEHIND);
+	next = weir_control_obtain(c, name, WEIR_USE_BEHIND);
 	if (IS_ERR(next))
 		return PTR_ERR(next);
-	if (weir_chain_leads(next, route)) {
-		weir_route_tidy(next);
-		return weir_refuse(c->ws, -ELOOP,
-				   "the path leads back to the route");
-	}
-	err = weir_changes_work(c, weir_edge_ways(route, next));
+	err = weir_changes_work(c, weir_edge_ways(route, next) *
+				WEIR_WORK_WAY);
 	if (err) {
 		weir_route_tidy(next);
 		return err;
@@ -278,9 +269,6 @@ static int weir_change_route_set(struct weir_changes *c,
 	const char *why;
 	int err;
 
-	why = weir_conf_wrong(&op->conf);
-	if (why)
-		return weir_refuse(c->ws, -EINVAL, why);
 	set = kzalloc(sizeof(*set), WEIR_GFP_NOWAIT);
 	if (!set)
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
@@ -305,6 +293,10 @@ static int weir_change_route_set(struct weir_changes *c,
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.mirror,
 					  &set->mirror);
+	/* a mirror is no edge, so nothing else finds a circle */
+	if (!err && set->mirror && weir_chain_leads(set->mirror, change->route))
+		err = weir_refuse(c->ws, -ELOOP,
+				  "the path leads back to the route");
 	if (!err)
 		err = weir_settings_swap(c, change, set);
 	if (err)
@@ -316,22 +308,36 @@ err_free:
 	return err;
 }
 
+/* The target of a route that is a route itself, or NULL. */
+static struct weir_target *weir_control_next(struct weir_route *route,
+					     const struct weir_route *next)
+{
+	struct weir_target *target;
+
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->next == next && !target->leaving)
+			return target;
+	}
+	return NULL;
+}
+
 /* The target that a change names: by its number, or by its path. */
 static struct weir_target *weir_control_target(struct weir_route *route,
 					       const struct weir_route_op *op)
 {
-	u32 len = weir_name_len(op->target_path);
+	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
+	struct weir_route *next;
 
-	list_for_each_entry(target, &route->targets, route_link) {
-		if (target->leaving)
-			continue;
-		if (op->target ? target->id == op->target :
-		    target->next && target->next->path->len == len &&
-		    !memcmp(target->next->path->name, op->target_path, len))
-			return target;
+	if (op->target) {
+		target = xa_load(&wn->targets, op->target);
+		return target && target->id == op->target &&
+		       target->route == route && !target->leaving ?
+		       target : NULL;
 	}
-	return NULL;
+	next = weir_control_find(wn, op->target_path,
+				 weir_op_name_len(op->target_path));
+	return next ? weir_control_next(route, next) : NULL;
 }
 
 static int weir_change_target_add(struct weir_changes *c,
@@ -343,15 +349,17 @@ static int weir_change_target_add(struct weir_changes *c,
 	const char *why;
 	int err;
 
-	if (op->target || !op->target_path[0])
-		return weir_refuse(c->ws, -EINVAL,
-				   "a target is added by its path; sockets come by themselves");
-	if (weir_control_target(change->route, op))
-		return weir_refuse(c->ws, -EEXIST,
-				   "the path is a target of the route already");
+	err = weir_changes_work(c, WEIR_WORK_ADDED);
+	if (err)
+		return err;
 	err = weir_control_behind(c, change->route, op->target_path, &behind);
 	if (err)
 		return err;
+	if (weir_control_next(change->route, behind)) {
+		weir_route_unuse(behind);
+		return weir_refuse(c->ws, -EEXIST,
+				   "the path is a target of the route already");
+	}
 	target = weir_target_add(c->ws, change->route, NULL, behind,
 				 op->weight);
 	weir_route_unuse(behind);	/* the target has its own */
@@ -359,7 +367,7 @@ static int weir_change_target_add(struct weir_changes *c,
 		return PTR_ERR(target);
 	err = weir_edge_add(&target->edge, change->route, target->next, &why);
 	if (err) {
-		weir_target_take_back(target);
+		weir_target_remove(target);
 		return weir_refuse(c->ws, err, why);
 	}
 	weir_target_get(target);
@@ -380,13 +388,14 @@ static int weir_change_target(struct weir_changes *c,
 	change->old_weight = target->weight;
 	change->old_forced = target->forced;
 	if (op->op == WEIR_OP_TARGET_SET) {
-		target->weight = op->weight;
+		weir_target_weigh(target, op->weight);
 	} else if (op->op == WEIR_OP_TARGET_DEL) {
 		if (target->port)
 			return weir_refuse(c->ws, -EBUSY,
 					   "a socket serves the path until it is closed: give it weight 0");
 		err = weir_changes_work(c, weir_edge_ways(target->route,
-							  target->next));
+							  target->next) *
+					WEIR_WORK_WAY);
 		if (err)
 			return err;
 		weir_edge_del(&target->edge);
@@ -409,21 +418,15 @@ static int weir_change_route(struct weir_changes *c,
 			     const struct weir_route_op *op,
 			     struct weir_route **route)
 {
-	struct weir_net *wn = c->ws->wn;
-	u32 len = weir_name_len(op->path);
-	struct weir_path *path;
-
 	if (op->op == WEIR_OP_ROUTE_SET || op->op == WEIR_OP_TARGET_ADD) {
-		*route = weir_route_obtain(c->ws, op->path, len, c->admin ?
-					   WEIR_USE_CONTROL : WEIR_USE_OWN);
+		*route = weir_control_obtain(c, op->path, WEIR_USE_OWN);
 		return PTR_ERR_OR_ZERO(*route);
 	}
-	path = weir_path_find(wn, op->path, len);
-	*route = path ? rcu_dereference_protected(path->route,
-				lockdep_is_held(&wn->lock)) : NULL;
+	*route = weir_control_find(c->ws->wn, op->path,
+				   weir_op_name_len(op->path));
 	if (!*route)
 		return weir_refuse(c->ws, -ENOENT, "there is no such route");
-	if (!c->admin && !weir_path_owns(c->ws, path))
+	if (!c->admin && !weir_path_owns(c->ws, (*route)->path))
 		return weir_refuse(c->ws, -EACCES,
 				   "the path is another user's");
 	return 0;
@@ -435,27 +438,18 @@ static int weir_change_make(struct weir_changes *c,
 	struct weir_change *change = &c->list[c->n];
 	int err;
 
-	if (!op->op || op->op > WEIR_OP_BREAKER)
-		return weir_refuse(c->ws, -EINVAL, "no such change");
-	if (weir_name_len(op->path) > WEIR_PATH_MAX ||
-	    weir_name_len(op->target_path) > WEIR_PATH_MAX ||
-	    weir_name_len(op->conf.fallback) > WEIR_PATH_MAX ||
-	    weir_name_len(op->conf.mirror) > WEIR_PATH_MAX)
-		return weir_refuse(c->ws, -ENAMETOOLONG,
-				   "a path has at most 255 bytes");
-	if (op->weight > WEIR_WEIGHT_MAX)
-		return weir_refuse(c->ws, -EINVAL, "a weight is at most 1000000");
-	if (!c->admin && (op->op == WEIR_OP_ROUTE_SET ||
-			  op->op == WEIR_OP_ROUTE_DEL))
-		return weir_refuse(c->ws, -EPERM,
-				   "policies and guards need CAP_NET_ADMIN");
 	change->op = op->op;
+	err = weir_changes_work(c, WEIR_WORK_CHANGE + WEIR_WORK_BYTE *
+				(weir_op_name_len(op->path) +
+				 weir_op_name_len(op->target_path)));
+	if (err)
+		return err;
 	err = weir_change_route(c, op, &change->route);
 	if (err)
 		return err;
 	/* not to go, whatever the next changes do, before all are done */
 	weir_route_use(change->route);
-	err = weir_changes_work(c, change->route->ntargets);
+	err = weir_changes_work(c, weir_route_work(c, change->route));
 	if (err) {
 		weir_route_unuse(change->route);
 		return err;
@@ -490,6 +484,28 @@ static int weir_change_make(struct weir_changes *c,
 
 /* --- all or none -------------------------------------------------------- */
 
+/*
+ * An administrator makes thousands of changes: others get the processor meanwhile.
+ * The lock is not given up: what one call changes is seen at once or not at all.
+ */
+static void weir_changes_yield(const struct weir_changes *c)
+{
+	if (c->admin)
+		cond_resched();
+}
+
+/* Nothing of it is made: it has what was made ready for it. */
+static void weir_change_begin(struct weir_change *change)
+{
+	struct weir_change fresh = {
+		.given = change->given,
+		.once = change->once,
+	};
+
+	memcpy(fresh.names, change->names, sizeof(fresh.names));
+	*change = fresh;
+}
+
 /* It is done or undone: what it held goes. */
 static void weir_change_end(struct weir_change *change)
 {
@@ -520,10 +536,10 @@ static void weir_changes_undo(struct weir_changes *c)
 						  set->fallback);
 			break;
 		case WEIR_OP_TARGET_ADD:
-			weir_target_take_back(target);
+			weir_target_remove(target);
 			break;
 		default:
-			target->weight = change->old_weight;
+			weir_target_weigh(target, change->old_weight);
 			if (target->leaving && target->next)
 				weir_edge_restore(&target->edge, target->route,
 						  target->next);
@@ -532,6 +548,7 @@ static void weir_changes_undo(struct weir_changes *c)
 			break;
 		}
 		weir_change_end(change);
+		weir_changes_yield(c);
 	}
 }
 
@@ -570,6 +587,7 @@ static int weir_changes_plan(struct weir_changes *c, u32 *failed)
 					   "no memory for the route");
 		change->plan = plan;
 		change->route->planned = true;
+		weir_changes_yield(c);
 	}
 	return 0;
 }
@@ -611,6 +629,7 @@ static void weir_changes_commit(struct weir_changes *c)
 			weir_breaker_reset(&change->target->breaker,
 					   ktime_get_ns());
 		weir_change_end(change);
+		weir_changes_yield(c);
 	}
 }
 
@@ -624,6 +643,7 @@ static int weir_control_ops(struct weir_changes *c,
 	for (i = 0; i < count && !err; i++) {
 		*failed = i;
 		err = weir_change_make(c, &ops[i]);
+		weir_changes_yield(c);
 	}
 	if (!err)
 		err = weir_changes_plan(c, failed);
@@ -634,7 +654,7 @@ static int weir_control_ops(struct weir_changes *c,
 	return err;
 }
 
-/* The fallback reply of a change, if it has one. */
+/* The fallback reply of a change that has been checked, if it has one. */
 static int weir_control_reply(struct weir_changes *c,
 			      const struct weir_route_op *op,
 			      struct weir_canned **given)
@@ -642,9 +662,7 @@ static int weir_control_reply(struct weir_changes *c,
 	u32 len = op->conf.fallback_len;
 	struct weir_canned *canned;
 
-	if (op->op != WEIR_OP_ROUTE_SET || !len ||
-	    len > WEIR_FALLBACK_MAX || op->conf.fallback[0] ||
-	    !op->conf.fallback_reply)
+	if (op->op != WEIR_OP_ROUTE_SET || !len || !op->conf.fallback_reply)
 		return 0;
 	canned = kvmalloc(struct_size(canned, data, len), GFP_KERNEL_ACCOUNT);
 	if (!canned)
@@ -665,6 +683,7 @@ static int weir_control_read(struct weir_changes *c,
 			     struct weir_route_op *ops, u32 *failed)
 {
 	const u8 __user *from = u64_to_user_ptr(ctl->ops);
+	const char *why;
 	int err;
 	u32 i;
 
@@ -677,6 +696,9 @@ static int weir_control_read(struct weir_changes *c,
 			return weir_refuse(c->ws, err, err == -E2BIG ?
 					   "the change has fields this module does not know" :
 					   "the change is not readable");
+		err = weir_op_check(&ops[i], c->admin, &why);
+		if (err)
+			return weir_refuse(c->ws, err, why);
 		err = weir_control_reply(c, &ops[i], &c->list[i].given);
 		if (err)
 			return err;
@@ -685,17 +707,82 @@ static int weir_control_read(struct weir_changes *c,
 	return 0;
 }
 
+/* Holds a name, and what it needs. Without weir_net.lock. */
+static int weir_control_name(struct weir_changes *c, const char *name,
+			     enum weir_use use, struct weir_path **held)
+{
+	struct weir_sock *ws = c->ws;
+	u32 len = weir_op_name_len(name);
+	unsigned int tries = 0;
+	struct weir_path *path;
+
+	do {
+		path = weir_prefix_hold(ws, name, len);
+		if (IS_ERR(path))
+			continue;
+		/* none: it is there, since the last try too */
+		if (path)
+			held[0] = path;
+		mutex_lock(&ws->wn->lock);
+		path = weir_path_get(ws, name, len, use);
+		mutex_unlock(&ws->wn->lock);
+		if (!IS_ERR(path))
+			held[1] = path;
+	} while (weir_prime(ws, PTR_ERR_OR_ZERO(path), WEIR_PRIME_NAME, &tries));
+	return PTR_ERR_OR_ZERO(path);
+}
+
+/*
+ * Has the names of targets that come before the changes are made, each by itself:
+ * a new one is compared with many others. An administrator's are not, and there
+ * may be thousands.
+ */
+static int weir_control_names(struct weir_changes *c,
+			      const struct weir_route_op *ops, u32 count,
+			      u32 *failed)
+{
+	struct mutex *turn = weir_account_turn(c->ws->account);
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++) {
+		if (c->admin || ops[i].op != WEIR_OP_TARGET_ADD)
+			continue;
+		*failed = i;
+		mutex_lock(turn);
+		err = weir_control_name(c, ops[i].path, WEIR_USE_OWN,
+					c->list[i].names);
+		if (!err)
+			err = weir_control_name(c, ops[i].target_path,
+						WEIR_USE_BEHIND,
+						c->list[i].names + 2);
+		mutex_unlock(turn);
+	}
+	return err;
+}
+
+/* The call is over: what was made ready for its changes goes. */
+static void weir_control_end(struct weir_changes *c, u32 count)
+{
+	u32 i, k;
+
+	for (i = 0; i < count; i++) {
+		struct weir_change *change = &c->list[i];
+
+		weir_canned_put(change->given);
+		weir_once_set_put(change->once);
+		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
+			weir_path_unhold(c->ws, change->names[k]);
+	}
+}
+
 /* Will a change want a table of keys, as its route is now? weir_net.lock */
 static bool weir_control_lacks(struct weir_changes *c,
 			       const struct weir_route_op *op)
 {
-	struct weir_net *wn = c->ws->wn;
-	struct weir_route *route;
-	struct weir_path *path;
+	struct weir_route *route = weir_control_find(c->ws->wn, op->path,
+						     weir_op_name_len(op->path));
 
-	path = weir_path_find(wn, op->path, weir_name_len(op->path));
-	route = path ? rcu_dereference_protected(path->route,
-				lockdep_is_held(&wn->lock)) : NULL;
 	return !weir_once_alike(route ? route->set : NULL, &op->conf);
 }
 
@@ -715,7 +802,7 @@ static int weir_control_once(struct weir_changes *c,
 		struct weir_once_set *once;
 
 		if (ops[i].op != WEIR_OP_ROUTE_SET || !conf->dup_window_ns ||
-		    c->list[i].once || weir_conf_wrong(conf))
+		    c->list[i].once)
 			continue;
 		mutex_lock(&c->ws->wn->lock);
 		lacks = lacks || weir_control_lacks(c, &ops[i]);
@@ -749,10 +836,7 @@ static int weir_control_apply(struct weir_changes *c,
 
 	do {
 		for (i = 0; i < count; i++)
-			c->list[i] = (struct weir_change){
-				.given = c->list[i].given,
-				.once = c->list[i].once,
-			};
+			weir_change_begin(&c->list[i]);
 		c->n = 0;
 		c->work = 0;
 		c->lacks = false;
@@ -773,7 +857,7 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 	struct weir_changes c = { .ws = ws };
 	struct weir_ioc_control ctl;
 	struct weir_route_op *ops;
-	u32 failed = 0, i;
+	u32 failed = 0;
 	int err;
 
 	err = weir_copy_in(ws, &ctl, sizeof(ctl), arg);
@@ -796,11 +880,10 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 	}
 	err = weir_control_read(&c, &ctl, ops, &failed);
 	if (!err)
+		err = weir_control_names(&c, ops, ctl.count, &failed);
+	if (!err)
 		err = weir_control_apply(&c, ops, ctl.count, &failed);
-	for (i = 0; i < ctl.count; i++) {
-		weir_canned_put(c.list[i].given);
-		weir_once_set_put(c.list[i].once);
-	}
+	weir_control_end(&c, ctl.count);
 out:
 	kvfree(c.list);
 	kvfree(ops);

@@ -34,6 +34,7 @@
 #define _WEIR_ROUTER_H
 
 #include <linux/sizes.h>
+#include <linux/string.h>
 
 #include "uapi/weir_route.h"
 #include "weir.h"
@@ -200,7 +201,8 @@ struct weir_settings {
  *	NULL once it is gone.
  * @set: by a control call, and stays without targets; NULL: the defaults.
  *	weir_net.lock.
- * @targets: by weir_target.route_link; weir_net.lock.
+ * @targets: by weir_target.route_link, the heaviest first, and of equals the
+ *	oldest; weir_net.lock.
  * @ntargets: how many.
  * @target_users: how many of them each user has; weir_net.lock.
  * @uses: routes that name it as target, fallback or mirror, and changes to it
@@ -896,6 +898,13 @@ void weir_route_use(struct weir_route *route);
 void weir_route_unuse(struct weir_route *route);
 int weir_route_replan(struct weir_route *route);
 void weir_route_tidy(struct weir_route *route);
+
+/* Does nobody serve, set or use it? weir_net.lock */
+static inline bool weir_route_idle(const struct weir_route *route)
+{
+	return !route->set && !route->ntargets && !route->uses;
+}
+
 struct weir_plan *weir_plan_create(struct weir_route *route);
 void weir_plan_publish(struct weir_route *route, struct weir_plan *plan);
 void weir_plan_drop(struct weir_plan *plan);
@@ -908,8 +917,7 @@ void weir_handle_resolve(struct weir_port *port, struct weir_handle *h);
 void weir_handle_ask(struct weir_port *port, struct weir_handle *h);
 
 /* --- chain.c --- */
-bool weir_chain_leads(const struct weir_route *from,
-		      const struct weir_route *to);
+bool weir_chain_leads(struct weir_route *from, const struct weir_route *to);
 int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 		  struct weir_route *to, const char **why);
 void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
@@ -935,6 +943,7 @@ void weir_target_remove(struct weir_target *target);
 bool weir_targets_leave(struct weir_port *port);
 void weir_targets_end(struct weir_port *port);
 void weir_target_take_back(struct weir_target *target);
+void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
@@ -942,5 +951,14 @@ void weir_target_turn(struct weir_target *target);
 
 /* --- routectl.c --- */
 int weir_control(struct weir_sock *ws, void __user *arg);
+
+int weir_op_check(const struct weir_route_op *op, bool admin, const char **why);
+
+/* Bytes of a change's name; above WEIR_PATH_MAX it is too long. */
+static inline u32 weir_op_name_len(const char *name)
+{
+	return strnlen(name, WEIR_PATH_MAX + 1);
+}
+
 
 #endif /* _WEIR_ROUTER_H */

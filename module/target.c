@@ -215,6 +215,38 @@ void weir_target_watch(struct weir_target *target)
 
 /* --- coming and going --------------------------------------------------- */
 
+/*
+ * Puts a target into its route's list, which plans follow: the heaviest first,
+ * and of equals the oldest. A sort for each plan would take much longer.
+ */
+static void weir_target_place(struct weir_target *target)
+{
+	struct weir_target *at;
+
+	list_for_each_entry_reverse(at, &target->route->targets, route_link) {
+		if (target->weight < at->weight ||
+		    (target->weight == at->weight && target->id > at->id))
+			break;
+	}
+	list_add(&target->route_link, &at->route_link);
+}
+
+/**
+ * weir_target_weigh() - give a target another weight
+ * @target: the target.
+ * @weight: share.
+ *
+ * Under weir_net.lock. The route is not planned anew.
+ */
+void weir_target_weigh(struct weir_target *target, u32 weight)
+{
+	if (target->weight == weight)
+		return;
+	target->weight = weight;
+	list_del(&target->route_link);
+	weir_target_place(target);
+}
+
 /**
  * weir_target_add() - a route gets a target
  * @ws: who adds it, and pays.
@@ -281,7 +313,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 		weir_route_use(next);
 		weir_route_get(next);	/* for plans, until it is freed */
 	}
-	list_add_tail(&target->route_link, &route->targets);
+	weir_target_place(target);
 	route->ntargets++;
 	return target;
 
@@ -358,22 +390,10 @@ static int weir_target_dropped(struct weir_target *target, int err)
 }
 
 /**
- * weir_target_remove() - a route loses a route that stands behind it
- * @target: the target, which is no socket; the list's reference goes.
- *
- * It is picked no more when this returns. Under weir_net.lock.
+ * weir_target_remove() - a route loses a target that is in no plan
+ * @target: the target, which nobody picks: senders see it no more; the list's reference goes. Under weir_net.lock.
  */
 void weir_target_remove(struct weir_target *target)
-{
-	weir_target_drop(target);
-	weir_target_end(target);
-}
-
-/**
- * weir_target_take_back() - a target that was in no plan is not to be
- * @target: the target; the list's reference goes. Under weir_net.lock.
- */
-void weir_target_take_back(struct weir_target *target)
 {
 	weir_target_unlink(target);
 	weir_target_end(target);
@@ -468,8 +488,8 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 	route = weir_route_obtain(ws, serve->path, len, WEIR_USE_SERVE);
 	if (IS_ERR(route))
 		return PTR_ERR(route);
-	list_for_each_entry(target, &route->targets, route_link) {
-		if (target->port == port) {
+	list_for_each_entry(target, &port->targets, port_link) {
+		if (target->route == route) {
 			err = weir_refuse(ws, -EALREADY,
 					  "the socket serves this path already");
 			goto err_tidy;
@@ -490,7 +510,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 	return 0;
 
 err_remove:
-	weir_target_take_back(target);
+	weir_target_remove(target);
 	return err;
 err_tidy:
 	weir_route_tidy(route);
@@ -508,15 +528,21 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 {
 	u32 len = strnlen(serve->path, sizeof(serve->path));
 	struct weir_port *port = weir_port_make(ws);
+	struct weir_path *prefix;
 	unsigned int tries = 0;
 	int err;
 
 	if (IS_ERR(port))
 		return PTR_ERR(port);
 	do {
+		prefix = weir_prefix_hold(ws, serve->path, len);
+		err = PTR_ERR_OR_ZERO(prefix);
+		if (err)
+			continue;
 		mutex_lock(&ws->wn->lock);
 		err = weir_target_enter(ws, port, serve, len);
 		mutex_unlock(&ws->wn->lock);
+		weir_path_unhold(ws, prefix);
 	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
 	return err;
 }

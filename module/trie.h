@@ -49,6 +49,7 @@ enum weir_segment {
  * @sibling: link in the parent's @children or weir_trie.top; same lock.
  * @rcu: defers the kfree of a removed node.
  * @kind: enum weir_segment; never changes.
+ * @wilds: children that are wildcards; the caller's mutex, or RCU to look.
  * @wild: this segment or one above it is a wildcard; never changes.
  * @depth: segments of the full path; never changes.
  * @path_len: bytes of the full path; never changes.
@@ -63,6 +64,7 @@ struct weir_trie_node {
 	struct list_head	sibling;
 	struct rcu_head		rcu;
 	u8			kind;
+	u8			wilds;
 	bool			wild;
 	u8			depth;
 	u8			path_len;
@@ -75,12 +77,14 @@ struct weir_trie_node {
  * @nodes: every node, so that one segment down costs one probe however many
  *	siblings there are; RCU for readers, the caller's mutex for writers.
  * @top: nodes of depth 1; the caller's mutex.
+ * @wilds: nodes of depth 1 that are wildcards; as weir_trie_node.wilds.
  * @count: nodes, those without an item included; the caller's mutex.
  * @lock: the caller's mutex, only for lockdep; NULL when not told.
  */
 struct weir_trie {
 	struct rhashtable	nodes;
 	struct list_head	top;
+	u8			wilds;
 	unsigned int		count;
 	struct mutex		*lock;
 };

@@ -360,8 +360,9 @@ struct weir_route_op {
  * Either all are done, in order, or none is. The owner of a path may change its
  * targets; one that is a route needs write and execute permission on its path.
  * The rest needs CAP_NET_ADMIN in the namespace. Names wait while changes are
- * made: so without it a call makes few, and -E2BIG tells that these are too many
- * or that their routes have too many others before and behind them.
+ * made: so without it a call makes few, and -E2BIG tells that these are too many,
+ * or too much work: new targets, long names, several routes of many targets, or
+ * routes with many others before and behind them. One change is never too much.
  */
 struct weir_ioc_control {
 	__u32	size;

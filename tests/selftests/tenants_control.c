@@ -70,6 +70,11 @@ static int attack(void *arg TAP_UNUSED)
 	found->more = call(fd, ops, WEIR_OPS_USER_MAX + 1);
 	snprintf(found->words, sizeof(found->words), "%s", tap_words(fd));
 	found->targets = count(fd);
+	for (i = 0; i < WEIR_OPS_USER_MAX; i++) {
+		if (call(fd, ops + i, 1))
+			return 2;
+		ops[i].op = WEIR_OP_TARGET_SET;
+	}
 	found->most = call(fd, ops, WEIR_OPS_USER_MAX);
 
 	/* each is a way that a new edge behind the hub has to walk */
