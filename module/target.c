@@ -82,7 +82,7 @@ static void weir_target_look(struct weir_target *target)
 		if (target->hung) {
 			WRITE_ONCE(target->hung, false);
 			WRITE_ONCE(target->load.up, !target->gone);
-			trace_weir_target(target, WEIR_TARGET_UP);
+			trace_weir_target(target->id, WEIR_TARGET_UP);
 		}
 		return;
 	}
@@ -100,7 +100,7 @@ static void weir_target_look(struct weir_target *target)
 	WRITE_ONCE(target->hung, true);
 	WRITE_ONCE(target->load.up, false);
 	atomic64_inc(&target->hangs);
-	trace_weir_target(target, WEIR_TARGET_HUNG);
+	trace_weir_target(target->id, WEIR_TARGET_HUNG);
 	weir_port_hung(target);
 	/* who waits for its inbox finds another target, or an error */
 	weir_ports_call_all(target->port->inbox);
@@ -383,7 +383,7 @@ void weir_targets_close(struct weir_port *port)
 	smp_mb();
 	list_for_each_entry(target, &gone, port_link) {
 		open |= atomic_read(&target->load.in_flight);
-		trace_weir_target(target, WEIR_TARGET_GONE);
+		trace_weir_target(target->id, WEIR_TARGET_GONE);
 	}
 	if (open)
 		weir_port_died(port);
@@ -431,7 +431,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 		weir_refuse(ws, err, "no memory for the route");
 		goto err_remove;
 	}
-	trace_weir_target(target, WEIR_TARGET_UP);
+	trace_weir_target(target->id, WEIR_TARGET_UP);
 	return 0;
 
 err_remove:
