@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 
 #include "forms.h"
-#include "weir.h"
+#include "inbox.h"
 #include "trace.h"
 
 /* Subscribers that bind looks at itself. */

@@ -270,6 +270,13 @@ u64 weir_ports_want(struct weir_ring *inbox)
 	return w ? weir_waiter_need(w, inbox) : U64_MAX;
 }
 
+/* weir_post.on_room: the reader has read on, or the inbox has ended. */
+static u64 weir_ports_on_room(struct weir_ring *inbox)
+{
+	weir_ports_resume(inbox);
+	return weir_ports_want(inbox);
+}
+
 /* It looks at what is kept for it: that is in time. Under the inbox's post.lock. */
 static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 {
@@ -470,6 +477,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	w->again = 0;
 	spin_lock(&inbox->post.lock);
 	w->bytes = bytes;
+	inbox->post.on_room = weir_ports_on_room;
 	weir_waiter_add(inbox, w, front);
 	spin_unlock(&inbox->post.lock);
 	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
