@@ -12,7 +12,7 @@
  *
  * Process context; only weir_inbox_create() and weir_inbox_fence() sleep.
  */
-#include "router.h"
+#include "inbox.h"
 
 /**
  * weir_inbox_room() - look at the cursor: are there so many bytes?
@@ -277,6 +277,27 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 		weir_drop(ring->name, WEIR_REASON_INBOX_FULL);
 }
 
+/* Those that wait for room look again. Returns what the first one still wants. */
+static u64 weir_inbox_on_room(struct weir_ring *inbox)
+{
+	struct weir_post *post = &inbox->post;
+
+	lockdep_assert_held(&post->lock);
+	return post->on_room ? post->on_room(inbox) : U64_MAX;
+}
+
+/* What is kept for those that wait may have been so for too long. */
+static void weir_inbox_grants_work(struct work_struct *work)
+{
+	struct weir_ring *inbox = container_of(to_delayed_work(work),
+					       struct weir_ring, grants);
+
+	spin_lock(&inbox->post.lock);
+	weir_inbox_on_room(inbox);
+	spin_unlock(&inbox->post.lock);
+	weir_ring_put(inbox);
+}
+
 /*
  * weir_inbox_flush() - the socket has read on: post what waited
  */
@@ -285,6 +306,7 @@ void weir_inbox_flush(struct weir_sock *ws)
 	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
 	struct weir_reader *rd;
 	bool full = false;
+	u64 want;
 
 	if (!inbox)
 		return;
@@ -295,8 +317,8 @@ void weir_inbox_flush(struct weir_sock *ws)
 		if (full)
 			break;
 	}
-	weir_ports_resume(inbox);
-	weir_inbox_rest(inbox, full ? 0 : weir_ports_want(inbox));
+	want = weir_inbox_on_room(inbox);
+	weir_inbox_rest(inbox, full ? 0 : want);
 	spin_unlock(&ws->inbox->post.lock);
 	spin_unlock(&ws->rlock);
 	weir_inbox_wake(inbox);
@@ -315,7 +337,7 @@ void weir_inbox_close(struct weir_ring *inbox)
 	rd = inbox->post.reader;
 	inbox->post.reader = NULL;
 	inbox->post.limit = inbox->post.pos;
-	weir_ports_resume(inbox);
+	weir_inbox_on_room(inbox);
 	weir_delayed_cancel(&inbox->grants, &inbox->ref);
 	spin_unlock(&inbox->post.lock);
 	if (!rd)
@@ -367,7 +389,7 @@ int weir_inbox_create(struct weir_sock *ws)
 		return PTR_ERR(self);
 	}
 	inbox->post.reader = self;
-	INIT_DELAYED_WORK(&inbox->grants, weir_grants_work);
+	INIT_DELAYED_WORK(&inbox->grants, weir_inbox_grants_work);
 	smp_store_release(&ws->inbox, inbox);
 	weir_inbox_left_out(ws);
 announce:

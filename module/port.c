@@ -555,6 +555,13 @@ err_memory:
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for routing"));
 }
 
+/* weir_ring.on_full: what has been answered may be all that holds the space. */
+static void weir_port_full(struct weir_sock *ws)
+{
+	if (ws->port)
+		weir_port_later(ws->port);
+}
+
 /* An outbox that nobody but the router reads. */
 static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
 {
@@ -565,6 +572,7 @@ static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
 		return PTR_ERR(ring);
 	/* the socket patiently waits for the router */
 	ring->evict_ms = 0;
+	ring->on_full = weir_port_full;
 	port->rd = weir_reader_attach_router(ws, ring);
 	if (IS_ERR(port->rd)) {
 		int err = PTR_ERR(port->rd);

@@ -11,7 +11,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "weir.h"
+#include "inbox.h"
 #include "race.h"
 #include "trace.h"
 

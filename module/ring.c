@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "weir.h"
+#include "inbox.h"
 #include "race.h"
 #include "trace.h"
 

@@ -110,18 +110,6 @@ static void weir_grants_watch(struct weir_ring *inbox)
 			   &inbox->ref);
 }
 
-/* weir_grants_work() - what is kept in an inbox may have been so for too long */
-void weir_grants_work(struct work_struct *work)
-{
-	struct weir_ring *inbox = container_of(to_delayed_work(work),
-					       struct weir_ring, grants);
-
-	spin_lock(&inbox->post.lock);
-	weir_ports_resume(inbox);
-	spin_unlock(&inbox->post.lock);
-	weir_ring_put(inbox);
-}
-
 /*
  * Room that is waited for, with what is kept free. Under the inbox's post.lock.
  */
@@ -335,6 +323,13 @@ u64 weir_ports_want(struct weir_ring *inbox)
 	return w ? weir_waiter_need(w, inbox) : U64_MAX;
 }
 
+/* weir_post.on_room: the reader has read on, or the inbox has ended. */
+static u64 weir_ports_on_room(struct weir_ring *inbox)
+{
+	weir_ports_resume(inbox);
+	return weir_ports_want(inbox);
+}
+
 /* It looks at what is kept for it: that is in time. Under the inbox's post.lock. */
 static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 {
@@ -528,6 +523,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	w->again = 0;
 	spin_lock(&inbox->post.lock);
 	w->bytes = bytes;
+	inbox->post.on_room = weir_ports_on_room;
 	weir_waiter_add(inbox, w, front);
 	spin_unlock(&inbox->post.lock);
 	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;

@@ -42,6 +42,7 @@
 #include "bucket.h"
 #include "calls.h"
 #include "hist.h"
+#include "inbox.h"
 #include "once.h"
 #include "patience.h"
 #include "policy.h"
@@ -775,62 +776,10 @@ static __always_inline void weir_run_unlock(struct weir_port *port)
 		weir_run_wanted(port);
 }
 
-/* --- inbox.c --- */
-/* Space for @n records that is known to be there; as weir_inbox_claim(). */
-static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
-					    u32 n, u64 *pos, u32 *seq)
-{
-	struct weir_post *post = &inbox->post;
-
-	*pos = post->pos;
-	*seq = post->seq;
-	post->pos += total;
-	post->seq += n;
-	WRITE_ONCE(inbox->view.head->claim,
-		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
-	smp_wmb();						/* (A) */
-}
-
-/* After weir_inbox_look(), when less was taken: the rest is for who waits. */
-static __always_inline void weir_inbox_looked(struct weir_post *post)
-{
-	if (unlikely(post->queued))
-		post->limit = min(post->limit, post->pos +
-				  (u64)post->kept * WEIR_GRANULE);
-}
-
-/**
- * weir_inbox_claim() - take space for a record in an inbox
- * @inbox: the ring, under its post.lock.
- * @total: bytes, from weir_ring_need().
- * @keep: bytes that must stay free behind it.
- * @pos: out: the record's position.
- * @seq: out: its record count, low 32 bits.
- *
- * Return: false when there is no room, or no socket any more. A cursor that
- * lies leaves no room: that harms its own socket only.
- */
-static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
-				    u64 keep, u64 *pos, u32 *seq)
-{
-	struct weir_post *post = &inbox->post;
-
-	if (unlikely(post->limit - post->pos < total + keep)) {
-		weir_inbox_look(inbox, total);
-		if (post->limit - post->pos < total + keep) {
-			weir_inbox_looked(post);
-			return false;
-		}
-	}
-	weir_inbox_take(inbox, total, 1, pos, seq);
-	return true;
-}
-
 /* --- room.c --- */
 void weir_ports_resume(struct weir_ring *inbox);
 void weir_ports_unawaited(struct weir_ring *inbox);
 void weir_ports_call_all(struct weir_ring *inbox);
-void weir_grants_work(struct work_struct *work);
 u64 weir_ports_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
 void weir_waiter_here(struct weir_waiter *w);

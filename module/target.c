@@ -96,7 +96,7 @@ static void weir_target_look(struct weir_target *target)
 		if (target->hung) {
 			WRITE_ONCE(target->hung, false);
 			WRITE_ONCE(target->load.up, !target->gone);
-			trace_weir_target(target, WEIR_TARGET_UP);
+			trace_weir_target(target->id, WEIR_TARGET_UP);
 		}
 		return;
 	}
@@ -112,7 +112,7 @@ static void weir_target_look(struct weir_target *target)
 	WRITE_ONCE(target->load.up, false);
 	weir_target_lose(target, requests);
 	atomic64_inc(&target->hangs);
-	trace_weir_target(target, WEIR_TARGET_HUNG);
+	trace_weir_target(target->id, WEIR_TARGET_HUNG);
 	/* who waits for its inbox finds another target, or an error */
 	weir_ports_call_all(target->port->inbox);
 }
@@ -429,7 +429,7 @@ bool weir_targets_leave(struct weir_port *port)
 		if (target) {
 			target->planned = weir_target_dropped(target, err);
 			all &= !target->planned;
-			trace_weir_target(target, WEIR_TARGET_GONE);
+			trace_weir_target(target->id, WEIR_TARGET_GONE);
 		}
 	} while (target);
 	return all;
@@ -506,7 +506,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
 		weir_refuse(ws, err, "no memory for the route");
 		goto err_remove;
 	}
-	trace_weir_target(target, WEIR_TARGET_UP);
+	trace_weir_target(target->id, WEIR_TARGET_UP);
 	return 0;
 
 err_remove:

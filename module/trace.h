@@ -10,7 +10,8 @@
 #define _WEIR_TRACE_H
 
 #include <linux/tracepoint.h>
-#include "router.h"
+#include <uapi/weir_route.h>
+#include "weir.h"
 
 #define weir_show_reason(reason)					\
 	__print_symbolic(reason,					\
@@ -173,14 +174,14 @@ TRACE_EVENT(weir_refuse,
 );
 
 TRACE_EVENT(weir_target,
-	TP_PROTO(const struct weir_target *target, u32 state),
+	TP_PROTO(u64 target, u32 state),
 	TP_ARGS(target, state),
 	TP_STRUCT__entry(
 		__field(u64, target)
 		__field(u32, state)
 	),
 	TP_fast_assign(
-		__entry->target = target->id;
+		__entry->target = target;
 		__entry->state = state;
 	),
 	TP_printk("target %llu %s", __entry->target,

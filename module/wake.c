@@ -31,7 +31,7 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
-#include "router.h"
+#include "inbox.h"
 #include "trace.h"
 
 static void weir_fence_here(void *unused)
@@ -388,9 +388,8 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 		return true;
 	if (barrier)
 		weir_reap_soon(ring);
-	/* what has been answered may be all that holds the space */
-	if (ws->port)
-		weir_port_later(ws->port);
+	if (ring->on_full)
+		ring->on_full(ws);
 	if (!barrier && READ_ONCE(ring->evict_ms))
 		weir_delayed_queue(weir_wq, &ring->reap, 0, &ring->ref);
 	return false;

@@ -64,6 +64,7 @@
 struct weir_forms;
 struct mem_cgroup;
 struct weir_port;
+struct weir_ring;
 struct weir_route;
 struct weir_sock;
 
@@ -281,6 +282,9 @@ struct weir_pattern {
  * @granted: of @kept, those that are granted.
  * @waiting: the first that waits of each user, by weir_waiter.link.
  * @called: those that something is granted to, in the order of their calls.
+ * @on_room: the reader has made room, or the inbox has ended; called under @lock.
+ *	Returns the bytes of room that the first one still wants, U64_MAX if none
+ *	does. Set before the first one waits; NULL: none has.
  */
 struct weir_post {
 	spinlock_t lock;
@@ -294,6 +298,7 @@ struct weir_post {
 	u32 granted;
 	struct list_head waiting;
 	struct list_head called;
+	u64 (*on_room)(struct weir_ring *inbox);
 };
 
 /**
@@ -331,6 +336,8 @@ struct weir_post {
  * @owner_forked: a fork took the mapping along (MADV_DOFORK), so the writer
  *	may be on any CPU.
  * @want: bytes that the sleeping writer wants.
+ * @on_full: called when @owner finds no room and goes to sleep; fixed when the
+ *	first reader is attached, NULL: nobody wants to know.
  * @evict_ms: patience with a reader that holds the writer back; 0 endless.
  * @reap: looks for such readers while the writer is held back; of an inbox, for
  *	room for notices.
@@ -385,6 +392,7 @@ struct weir_ring {
 	unsigned int owner_maps;
 	bool owner_forked;
 	u64 want;
+	void (*on_full)(struct weir_sock *ws);
 	u32 evict_ms;
 	struct delayed_work reap;
 	u32 linger_ms;
@@ -793,21 +801,6 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait);
 int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns);
 void weir_reap_work(struct work_struct *work);
 u64 weir_out_want(const struct weir_ring *ring);
-
-/* --- inbox.c --- */
-int weir_inbox_create(struct weir_sock *ws);
-void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
-		     enum weir_notice_type type, enum weir_reason reason);
-void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
-			enum weir_reason reason);
-void weir_inbox_flush(struct weir_sock *ws);
-void weir_inbox_close(struct weir_ring *inbox);
-bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
-void weir_inbox_look(struct weir_ring *inbox, u64 bytes);
-void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
-bool weir_inbox_fence(struct weir_ring *inbox,
-		      const struct weir_account *account, struct cpumask *cpus);
-void weir_inbox_wake(struct weir_ring *inbox);
 
 /* --- path.c --- */
 bool weir_sock_admin(const struct weir_sock *ws);

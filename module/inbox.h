@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* An inbox, which the kernel writes and its socket reads; inbox.c tells how. */
+#ifndef _WEIR_INBOX_H
+#define _WEIR_INBOX_H
+
+#include "weir.h"
+
+int weir_inbox_create(struct weir_sock *ws);
+void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
+		     enum weir_notice_type type, enum weir_reason reason);
+void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
+			enum weir_reason reason);
+void weir_inbox_flush(struct weir_sock *ws);
+void weir_inbox_close(struct weir_ring *inbox);
+bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
+void weir_inbox_look(struct weir_ring *inbox, u64 bytes);
+void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
+bool weir_inbox_fence(struct weir_ring *inbox,
+		      const struct weir_account *account, struct cpumask *cpus);
+void weir_inbox_wake(struct weir_ring *inbox);
+
+/* Space for @n records that is known to be there; as weir_inbox_claim(). */
+static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
+					    u32 n, u64 *pos, u32 *seq)
+{
+	struct weir_post *post = &inbox->post;
+
+	*pos = post->pos;
+	*seq = post->seq;
+	post->pos += total;
+	post->seq += n;
+	WRITE_ONCE(inbox->view.head->claim,
+		   weir_ring_pack(post->pos >> WEIR_GRANULE_SHIFT, post->seq));
+	smp_wmb();						/* (A) */
+}
+
+/* After weir_inbox_look(), when less was taken: the rest is for who waits. */
+static __always_inline void weir_inbox_looked(struct weir_post *post)
+{
+	if (unlikely(post->queued))
+		post->limit = min(post->limit, post->pos +
+				  (u64)post->kept * WEIR_GRANULE);
+}
+
+/**
+ * weir_inbox_claim() - take space for a record in an inbox
+ * @inbox: the ring, under its post.lock.
+ * @total: bytes, from weir_ring_need().
+ * @keep: bytes that must stay free behind it.
+ * @pos: out: the record's position.
+ * @seq: out: its record count, low 32 bits.
+ *
+ * Return: false when there is no room, or no socket any more. A cursor that
+ * lies leaves no room: that harms its own socket only.
+ */
+static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
+				    u64 keep, u64 *pos, u32 *seq)
+{
+	struct weir_post *post = &inbox->post;
+
+	if (unlikely(post->limit - post->pos < total + keep)) {
+		weir_inbox_look(inbox, total);
+		if (post->limit - post->pos < total + keep) {
+			weir_inbox_looked(post);
+			return false;
+		}
+	}
+	weir_inbox_take(inbox, total, 1, pos, seq);
+	return true;
+}
+
+#endif /* _WEIR_INBOX_H */
