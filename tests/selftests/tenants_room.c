@@ -401,7 +401,7 @@ static void kept_in_turn(void)
 	pid = hostile_start(call_and_park, "/room/turn", 4096, 1, PORTS);
 	park();
 	beside = messages_ns(s, b, to_b, PORTS);
-	check(beside <= 4 * alone + grants / 3,
+	check(beside <= 4 * alone + grants * 2 / 3,
 	      "%d messages: %lld ms beside %d that keep room, %lld ms alone",
 	      PORTS, (long long)(beside / MS), PORTS,
 	      (long long)(alone / MS));
