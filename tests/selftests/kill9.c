@@ -47,6 +47,8 @@ enum phase { SETUP, WORK, LEAVE, PHASES };
  * @read, @reads: of a named cursor: messages that are released for certain, and
  *	those that may be. Kept from one life to the next.
  * @known: @read is of a cursor that is held.
+ * @pairs: of an end of a pair: connections of its lives before.
+ * @from: what the survivors had counted when it died.
  */
 struct victim {
 	int		number;
@@ -57,6 +59,8 @@ struct victim {
 	uint64_t	sent[THREADS];
 	uint64_t	read, reads;
 	bool		known;
+	uint64_t	pairs;
+	uint64_t	from;
 };
 
 /**
@@ -88,8 +92,7 @@ struct cell {
  * @name: of it.
  * @path: of its cell.
  * @victim: what it does until it is killed; returns a fault.
- * @survivor: what those beside it do; returns a fault.
- * @survivors: how many of them.
+ * @survivor: what each of those beside it does; returns a fault.
  * @settled: have the others come over a death? Only the cell asks.
  */
 struct kind {
@@ -432,7 +435,7 @@ static void let_go(void)
 /* The publisher goes on, and who reads beside them gets what it says. */
 static bool goes_on(const struct victim *v)
 {
-	return get(&cell->got[0]) >= v->sent[0] + 8;
+	return get(&cell->got[0]) >= v->from + 8;
 }
 
 /* --- pairs ----------------------------------------------------------------- */
@@ -533,7 +536,7 @@ static bool let_off(const struct victim *v)
 {
 	if (cell->kind->victim == end_that_writes && !all_came(v))
 		return false;
-	return !v->ready_ns || get(&cell->ended[v->number]) >= v->reads + 1;
+	return !v->ready_ns || get(&cell->ended[v->number]) > v->pairs;
 }
 
 /* --- services and callers -------------------------------------------------- */
@@ -695,7 +698,7 @@ static int service_that_survives(void *arg)
 
 static bool are_answered(const struct victim *v)
 {
-	return get(&cell->answers) >= v->sent[0] + 8;
+	return get(&cell->answers) >= v->from + 8;
 }
 
 /* --- set-up and close ------------------------------------------------------ */
@@ -897,9 +900,9 @@ static void dead(struct victim *v, int64_t *setup_ns)
 	cell->killed[v->phase]++;
 	learn(v, setup_ns);
 	if (cell->kind->settled == goes_on)
-		v->sent[0] = get(&cell->got[0]);
+		v->from = get(&cell->got[0]);
 	else if (cell->kind->settled == are_answered)
-		v->sent[0] = get(&cell->answers);
+		v->from = get(&cell->answers);
 }
 
 static bool settle(struct victim *v)
@@ -907,7 +910,7 @@ static bool settle(struct victim *v)
 	if (cell->kind->settled && !cell->kind->settled(v))
 		return false;
 	if (cell->kind->settled == let_off && v->ready_ns)
-		v->reads++;
+		v->pairs++;
 	return true;
 }
 
