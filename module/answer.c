@@ -95,6 +95,7 @@ static void weir_call_end_parent(struct weir_port *port,
 		}
 		child->parent = WEIR_CALL_NONE;
 		weir_call_end(port, child);
+		port->ended++;
 	}
 	weir_call_end(port, parent);
 }

@@ -10,7 +10,7 @@
  *
  * Process context, without weir_net.lock.
  */
-#include "router.h"
+#include "walk.h"
 
 /* The next port of a namespace after *@id, held; or NULL. */
 static struct weir_port *weir_port_next(struct weir_net *wn, unsigned long *id)
@@ -98,14 +98,15 @@ static bool weir_port_lost_some(struct weir_port *port, u32 *slot,
 	/* whoever sends one after this look finds the target gone by itself */
 	if (READ_ONCE(calls->nmine) + calls->nfree != calls->size)
 		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
-	for (; *slot < end; ++*slot) {
+	port->ended = 0;
+	for (; *slot < end && port->ended < WEIR_ENDED_MAX; ++*slot) {
 		struct weir_call *call = weir_calls_at(calls, *slot);
 
 		if (weir_call_is_lost(call, server))
 			weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);
 	}
-	more = end && end < calls->size;
+	more = end && *slot < calls->size;
 	spin_unlock(&post->lock);
 	return more;
 }

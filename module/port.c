@@ -157,14 +157,17 @@ static void weir_port_scan(struct weir_port *port, u64 now)
 		port->scan_ns = U64_MAX;
 		port->timer_ns = U64_MAX;
 	}
+	port->ended = 0;
 	for (; left; left--) {
 		weir_call_expire(port, weir_calls_at(&port->calls,
 						     port->scan_slot), now);
-		if (++port->scan_slot % WEIR_CALLS_CHUNK)
+		if (++port->scan_slot % WEIR_CALLS_CHUNK &&
+		    port->ended < WEIR_ENDED_MAX)
 			continue;
 		spin_unlock(&post->lock);
 		cond_resched();
 		spin_lock(&post->lock);
+		port->ended = 0;
 	}
 	if (port->scan_slot < port->calls.size)
 		return;

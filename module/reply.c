@@ -7,7 +7,7 @@
  * Process context, under run_lock of the port that answers and
  * rcu_read_lock().
  */
-#include "walk.h"
+#include "request.h"
 
 /* The caller that a call's name is of, or NULL. Under rcu_read_lock(). */
 static struct weir_port *weir_run_caller(struct weir_port *port, u32 id)
@@ -422,10 +422,14 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	post->kept--;
 	if (unlikely(call->once) && good)
 		weir_reply_keep(run, caller, call, m);
-	if (unlikely(call->parent != WEIR_CALL_NONE))
+	if (unlikely(call->parent != WEIR_CALL_NONE)) {
+		caller->ended = 0;
 		more = weir_call_child_done(caller, call, good);
-	else
+		/* to end one costs as much as to ask its target */
+		run->looks += caller->ended * WEIR_LOOKS_ASK;
+	} else {
 		weir_call_end(caller, call);
+	}
 	if (unlikely(!fits) && more >= 0)
 		weir_reply_lost(caller, target, handle, tag_key, more, lost);
 	spin_unlock(&post->lock);

@@ -587,6 +587,8 @@ struct weir_waiter {
  * @once_held: of the first of its key whose walk is held up; run_lock.
  * @calls: requests that it waits for: made under run_lock, ended under
  *	inbox->post.lock.
+ * @ended: calls that have ended with their parents since somebody began to
+ *	count; inbox->post.lock.
  * @timer_ns: when a call is given up, at the earliest; U64_MAX: none is.
  *	inbox->post.lock.
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
@@ -644,6 +646,7 @@ struct weir_port {
 	u64			held_since_ns;
 	struct weir_once	*once_held;
 	struct weir_calls	calls;
+	u32			ended;
 	u64			timer_ns;
 	u64			armed_ns;
 	u32			scan_slot;

@@ -441,6 +441,10 @@ void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
 		     const struct weir_fault *fault);
 int weir_call_child_done(struct weir_port *port, struct weir_call *call,
 			 bool good);
+
+/* Calls that end with their parents, in one hold of post.lock: these and a few. */
+#define WEIR_ENDED_MAX	64
+
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
 
