@@ -224,6 +224,42 @@ unlock:
 
 /* --- the writer sleeps -------------------------------------------------- */
 
+/* Readers that are evicted after one look at all of a ring. */
+#define WEIR_EVICTS	64
+
+/**
+ * struct weir_evicts - readers that are to be evicted
+ * @n: how many.
+ * @rd: they, held.
+ */
+struct weir_evicts {
+	u32 n;
+	struct weir_reader *rd[WEIR_EVICTS];
+};
+
+/* One more. Returns whether there is room for another. */
+static bool weir_evicts_add(struct weir_evicts *e, struct weir_reader *rd)
+{
+	weir_reader_get(rd);
+	e->rd[e->n++] = rd;
+	return e->n < WEIR_EVICTS;
+}
+
+/* They are. Returns whether there were any. */
+static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
+{
+	bool any = e->n;
+
+	while (e->n) {
+		struct weir_reader *rd = e->rd[--e->n];
+
+		weir_reader_evict(rd, reason);
+		weir_reader_put(rd);
+		cond_resched();
+	}
+	return any;
+}
+
 /*
  * Looks at the cursors for the owner, and evicts readers whose cursors cannot
  * be true. Returns the bytes that can be claimed; -EAGAIN when demand forbids
@@ -232,14 +268,14 @@ unlock:
 static s64 weir_ring_room(struct weir_ring *ring)
 {
 	struct weir_ring_view *v = &ring->view;
-	struct weir_reader *rd, *liar;
+	struct weir_evicts liars = { .n = 0 };
 	struct weir_ring_scan scan;
+	struct weir_reader *rd;
 	s64 room;
 	u64 tail;
 	u32 seq;
 
-	do {
-		liar = NULL;
+	for (;;) {
 		spin_lock(&ring->lock);
 		room = weir_ring_scan_begin(v, &scan);
 		if (room) {
@@ -250,13 +286,11 @@ static s64 weir_ring_room(struct weir_ring *ring)
 		list_for_each_entry(rd, &ring->readers, ring_link) {
 			if (!rd->gating || rd->evicted)
 				continue;
-			if (weir_ring_scan_cursor(v, &scan, rd->cursor)) {
-				liar = rd;
-				weir_reader_get(rd);
+			if (weir_ring_scan_cursor(v, &scan, rd->cursor) &&
+			    !weir_evicts_add(&liars, rd))
 				break;
-			}
 		}
-		if (!liar) {
+		if (!liars.n) {
 			/* under the lock the set of readers stands still */
 			weir_ring_scan_end(v, &scan);
 			room = (s64)(scan.min + weir_ring_bytes(v) - scan.claim);
@@ -266,15 +300,12 @@ static s64 weir_ring_room(struct weir_ring *ring)
 				room = -EAGAIN;
 		}
 		spin_unlock(&ring->lock);
-		if (liar) {
-			weir_reader_evict(liar, WEIR_REASON_BAD_CURSOR);
-			weir_reader_put(liar);
-			/* evicting the router's cursor has ended the stream */
-			if (!weir_ring_live(ring))
-				return -EPROTO;
-		}
-	} while (liar);
-	return room;
+		if (!weir_evicts_done(&liars, WEIR_REASON_BAD_CURSOR))
+			return room;
+		/* evicting the router's cursor has ended the stream */
+		if (!weir_ring_live(ring))
+			return -EPROTO;
+	}
 }
 
 /* Can @bytes be claimed, or is there an error to be seen? */
@@ -397,6 +428,55 @@ void weir_wake_writer(struct weir_ring *ring)
 	}
 }
 
+/* Does a reader hold back a writer whose next record is at @tail? */
+static bool weir_reader_holds(const struct weir_reader *rd, u64 pos, u64 tail,
+			      u32 seq)
+{
+	u32 flags = READ_ONCE(rd->cursor->flags);
+	u32 demand = READ_ONCE(rd->cursor->demand);
+
+	return tail - pos + max_t(u64, rd->ring->want, WEIR_GRANULE) >
+	       weir_ring_bytes(&rd->ring->view) ||
+	       (flags & WEIR_CURSOR_DEMAND && (s32)(demand - seq) <= 0);
+}
+
+/*
+ * One look at the readers that hold the writer back: collects those that have not
+ * moved for evict_ms. Returns whether there are others.
+ */
+static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
+			   struct weir_evicts *late)
+{
+	struct weir_reader *rd;
+	bool blocked = false;
+	u64 tail;
+	u32 seq;
+
+	lockdep_assert_held(&ring->lock);
+	if (!evict_ms || weir_ring_tail(&ring->view, &tail, &seq) || !tail ||
+	    !weir_ring_live(ring))
+		return false;
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 pos;
+
+		if (!rd->gating || rd->evicted || rd->router)
+			continue;
+		pos = READ_ONCE(rd->cursor->pos);
+		if (!weir_reader_holds(rd, pos, tail, seq)) {
+			rd->stuck_since = 0;
+		} else if (!rd->stuck_since || rd->stuck_pos != pos) {
+			rd->stuck_since = now;
+			rd->stuck_pos = pos;
+			blocked = true;
+		} else if (ktime_ms_delta(now, rd->stuck_since) < evict_ms) {
+			blocked = true;
+		} else if (!weir_evicts_add(late, rd)) {
+			break;
+		}
+	}
+	return blocked;
+}
+
 /*
  * While a writer with evict_ms is held back: finds the readers that have not
  * moved since and, when the time is over, evicts them.
@@ -406,52 +486,15 @@ void weir_reap_work(struct work_struct *work)
 	struct weir_ring *ring = container_of(to_delayed_work(work),
 					      struct weir_ring, reap);
 	u32 evict_ms = READ_ONCE(ring->evict_ms);
+	struct weir_evicts late = { .n = 0 };
 	ktime_t now = ktime_get();
-	struct weir_reader *rd, *late;
 	bool blocked;
 
 	do {
-		u64 tail, size = weir_ring_bytes(&ring->view);
-		u32 seq;
-
-		late = NULL;
-		blocked = false;
 		spin_lock(&ring->lock);
-		if (!evict_ms || weir_ring_tail(&ring->view, &tail, &seq) ||
-		    !weir_ring_live(ring))
-			tail = 0;
-		list_for_each_entry(rd, &ring->readers, ring_link) {
-			u64 pos = READ_ONCE(rd->cursor->pos);
-			u32 flags = READ_ONCE(rd->cursor->flags);
-			u32 demand = READ_ONCE(rd->cursor->demand);
-			bool holds;
-
-			if (!tail || !rd->gating || rd->evicted || rd->router)
-				continue;
-			holds = tail - pos + max_t(u64, ring->want,
-						   WEIR_GRANULE) > size ||
-				(flags & WEIR_CURSOR_DEMAND &&
-				 (s32)(demand - seq) <= 0);
-			if (!holds) {
-				rd->stuck_since = 0;
-				continue;
-			}
-			blocked = true;
-			if (!rd->stuck_since || rd->stuck_pos != pos) {
-				rd->stuck_since = now;
-				rd->stuck_pos = pos;
-			} else if (ktime_ms_delta(now, rd->stuck_since) >=
-				   evict_ms && !late) {
-				late = rd;
-				weir_reader_get(rd);
-			}
-		}
+		blocked = weir_reap_look(ring, evict_ms, now, &late);
 		spin_unlock(&ring->lock);
-		if (late) {
-			weir_reader_evict(late, WEIR_REASON_SLOW);
-			weir_reader_put(late);
-		}
-	} while (late);
+	} while (weir_evicts_done(&late, WEIR_REASON_SLOW));
 
 	weir_wake_writer(ring);
 	if (blocked)
