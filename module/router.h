@@ -44,10 +44,11 @@
 #include "hist.h"
 #include "inbox.h"
 #include "once.h"
-#include "patience.h"
 #include "policy.h"
 #include "retry.h"
+#include "room.h"
 #include "runlock.h"
+#include "turn.h"
 
 /*
  * The owner of a call is the number of its port. Its target sees the name in
@@ -499,102 +500,6 @@ struct weir_run {
 };
 
 /**
- * struct weir_job - something long that a user's worker does part by part
- * @link: in weir_jobs.list, under the tenant's lock.
- * @part: does a part. Returns whether there is more; if not, the job is gone.
- */
-struct weir_job {
-	struct list_head	link;
-	bool			(*part)(struct weir_job *job);
-};
-
-/**
- * struct weir_jobs - those of one kind and user, of which each has a turn
- * @tenant: whose; never changes.
- * @wq: where they are done; never changes.
- * @list: jobs that wait for their next part; the tenant's lock.
- * @work: does it.
- */
-struct weir_jobs {
-	struct weir_tenant	*tenant;
-	struct workqueue_struct	*wq;
-	struct list_head	list;
-	struct work_struct	work;
-};
-
-/**
- * struct weir_tenant - the turn of one user; see turn.c
- * @link: in the table of all, under its lock.
- * @uid: the user.
- * @ref: ports, and the work while it is queued.
- * @lock: guards @ports, @targets, and the lists of @joins and @late; a leaf.
- * @ports: that have something to do later, by weir_port.turn_link.
- * @targets: that the watchdog is to look at, by weir_target.turn_link.
- * @work: does it.
- * @slots_at: jiffy that @slots is of; the work's.
- * @slots: calls that may still be looked at in it; the work's.
- * @joins: streams of the user that subscribers are being joined to.
- * @late: the same for those that have to wait for memory.
- * @kept: patience with its worker, for which room in inboxes is kept; see room.c.
- * @late_ns: until when that has been used up, as ktime_get_ns() counts.
- */
-struct weir_tenant {
-	struct hlist_node	link;
-	kuid_t			uid;
-	refcount_t		ref;
-	spinlock_t		lock;
-	struct list_head	ports;
-	struct list_head	targets;
-	struct work_struct	work;
-	unsigned long		slots_at;
-	u32			slots;
-	struct weir_jobs	joins;
-	struct weir_jobs	late;
-	struct weir_patience	kept;
-	u64			late_ns;
-};
-
-/**
- * struct weir_waiter - one that waits for room in an inbox; see room.c
- * @port: whose.
- * @inbox: where; held. NULL: it does not wait. run_lock.
- * @waits: it has still to wait; run_lock.
- * @again: granules that were kept for it when it was called, and has looked;
- *	run_lock.
- * @look_ns: when it looks although it was not called, for the inbox's reader may
- *	not know that it waits; as ktime_get_ns() counts, 0: never. run_lock.
- * @first: of its user's in the queue; this and what follows: the inbox's
- *	post.lock.
- * @ahead: it goes before all others: what the inbox's owner waits for.
- * @granted: granules that are kept for it since it was called, in
- *	post.granted, too.
- * @called_ns: when that was, or when it looked last.
- * @room_ns: when there was room and it was called, as ktime_get_ns() counts;
- *	U64_MAX: it has not been, or without room.
- * @bytes: that it waits for, see weir_run_hold().
- * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
- *	empty once it has been called.
- * @more: others of its user that wait behind it.
- * @called: in post.called while there is @granted.
- */
-struct weir_waiter {
-	struct weir_port	*port;
-	struct weir_ring	*inbox;
-	bool			waits;
-	u64			look_ns;
-	bool			first;
-	bool			ahead;
-	u32			again;
-	u32			granted;
-	u64			called_ns;
-	u64			room_ns;
-	u64			bytes;
-	struct list_head	link;
-	struct list_head	more;
-	struct list_head	called;
-};
-
-/**
  * struct weir_port - a socket's part in the router
  * @ref: see the table of lifetimes.
  * @free: frees it after a grace period.
@@ -775,28 +680,6 @@ static __always_inline void weir_run_unlock(struct weir_port *port)
 					   BIT(WEIR_RUN_WAITED))))
 		weir_run_wanted(port);
 }
-
-/* --- room.c --- */
-void weir_ports_resume(struct weir_ring *inbox);
-void weir_ports_unawaited(struct weir_ring *inbox);
-void weir_ports_call_all(struct weir_ring *inbox);
-u64 weir_ports_want(struct weir_ring *inbox);
-void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
-void weir_waiter_here(struct weir_waiter *w);
-void weir_waiter_look(struct weir_waiter *w);
-void weir_waiter_done(struct weir_waiter *w);
-void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox,
-		      u64 bytes);
-
-/* --- turn.c --- */
-struct weir_tenant *weir_tenant_get(const struct weir_sock *ws);
-void weir_tenant_put(struct weir_tenant *t);
-void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
-u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
-void weir_port_later(struct weir_port *port);
-void weir_port_never(struct weir_port *port);
-void weir_target_later(struct weir_target *target);
-void weir_target_never(struct weir_target *target);
 
 /* --- router.c --- */
 void weir_route_begin(struct weir_port *port, enum weir_walker walker);
