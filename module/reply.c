@@ -365,6 +365,20 @@ static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
 				tag_key, 0);
 }
 
+/* One of several calls is over; as weir_call_child_done(). Under post.lock. */
+static noinline int weir_reply_child(struct weir_run *run,
+				     struct weir_port *caller,
+				     struct weir_call *call, bool good)
+{
+	int more;
+
+	caller->ended = 0;
+	more = weir_call_child_done(caller, call, good);
+	/* to end one costs as much as to ask its target */
+	run->looks += caller->ended * WEIR_LOOKS_ASK;
+	return more;
+}
+
 /* The same, if its caller is there. Returns 0 or WEIR_HELD. */
 static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 			 const struct weir_parcel *m)
@@ -423,14 +437,10 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	post->kept--;
 	if (unlikely(call->once) && good)
 		weir_reply_keep(run, caller, call, m);
-	if (unlikely(call->parent != WEIR_CALL_NONE)) {
-		caller->ended = 0;
-		more = weir_call_child_done(caller, call, good);
-		/* to end one costs as much as to ask its target */
-		run->looks += caller->ended * WEIR_LOOKS_ASK;
-	} else {
+	if (unlikely(call->parent != WEIR_CALL_NONE))
+		more = weir_reply_child(run, caller, call, good);
+	else
 		weir_call_end(caller, call);
-	}
 	if (unlikely(!fits) && more >= 0)
 		weir_reply_lost(caller, target, handle, tag_key, more, lost);
 	spin_unlock(&post->lock);
