@@ -786,7 +786,9 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	spin_lock(&ring->lock);
 	first = !rd->evicted && !list_empty(&rd->ring_link);
 	if (first) {
-		rd->evicted = true;
+		WRITE_ONCE(rd->evicted, true);
+		/* whoever may see what is written then sees that: weir_recv_torn() */
+		smp_wmb();
 		weir_reader_ungate(rd);
 		weir_ring_status(ring)->evictions++;
 		ws = rd->ws;

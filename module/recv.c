@@ -122,6 +122,18 @@ static int weir_recv_nothing(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
+ * May what was copied have been overwritten meanwhile? One that holds the writer
+ * back may have been evicted.
+ */
+static bool weir_recv_torn(const struct weir_reader *rd, u64 pos)
+{
+	if (!rd->gating)
+		return weir_ring_overtaken(&rd->ring->view, pos);
+	smp_rmb();		/* with weir_reader_evict() */
+	return READ_ONCE(rd->evicted);
+}
+
+/*
  * One record of one stream. Returns its length; 0 with @gone set at the end of
  * the stream; -EAGAIN when there is nothing; -ESTALE after an eviction;
  * -EPROTO for nonsense; -EFAULT.
@@ -186,9 +198,9 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		n = min_t(size_t, rec.len, room);
 		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
 			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
-		if (!rd->gating && weir_ring_overtaken(v, rec.pos)) {
+		if (weir_recv_torn(rd, rec.pos)) {
 			iov_iter_revert(&msg->msg_iter, n);
-			if (!weir_recv_resync(ws, rd))
+			if (!rd->gating && !weir_recv_resync(ws, rd))
 				return weir_recv_nonsense(ws, rd, gone);
 			continue;
 		}
