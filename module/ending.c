@@ -51,7 +51,7 @@ static void weir_port_cancel(struct weir_port *port)
  * What it had not answered has been sent elsewhere or answered with an error when
  * this returns.
  */
-void weir_port_finish(struct weir_port *port)
+static void weir_port_finish(struct weir_port *port)
 {
 	struct weir_sock *ws = port->ws;
 	u32 i;
@@ -75,6 +75,10 @@ void weir_port_finish(struct weir_port *port)
 	weir_port_cancel(port);
 	/* not to be found; the number is taken until it is freed */
 	xa_store(&port->wn->ports, port->id, NULL, GFP_KERNEL);
+	/* whoever had found it before arms it no more */
+	spin_lock(&port->inbox->post.lock);
+	port->armed_ns = 0;
+	spin_unlock(&port->inbox->post.lock);
 	weir_delayed_cancel_sync(&port->timer, &port->ref);
 	weir_port_never(port);
 
@@ -95,6 +99,13 @@ void weir_port_finish(struct weir_port *port)
 	port->rd = NULL;
 	weir_port_put(port);
 	sock_put(&ws->sk);
+}
+
+/* weir_port.end: all of it in one part. */
+bool weir_port_end_part(struct weir_job *job)
+{
+	weir_port_finish(container_of(job, struct weir_port, end));
+	return false;
 }
 
 /**

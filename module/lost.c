@@ -27,22 +27,26 @@ static struct weir_port *weir_port_next(struct weir_net *wn, unsigned long *id)
 
 /* --- targets that hang -------------------------------------------------- */
 
-/* Callers that are told for a target in one turn; each costs so many looks. */
-#define WEIR_TELL_PORTS	256
-#define WEIR_TELL_COST	4
+/* Callers that are told for a target in one turn; each costs a look, others less. */
+#define WEIR_TELL_PORTS	1024
+#define WEIR_TELL_IDLE	64
 
 /*
  * A caller with open calls looks through them. Not at once: it may be told of
- * many targets, and looks for all of them in one go.
+ * many targets, and looks for all of them in one go. Returns whether it has any; a
+ * call that is sent after this look finds that the target hangs.
  */
-static void weir_port_tell(struct weir_port *port)
+static bool weir_port_tell(struct weir_port *port)
 {
 	struct weir_calls *calls = &port->calls;
+	bool open;
 
 	spin_lock(&port->inbox->post.lock);
-	if (READ_ONCE(calls->nmine) + calls->nfree != calls->size)
+	open = READ_ONCE(calls->nmine) + calls->nfree != calls->size;
+	if (open)
 		weir_port_timer(port, ktime_get_ns() + TICK_NSEC);
 	spin_unlock(&port->inbox->post.lock);
+	return open;
 }
 
 /**
@@ -55,18 +59,18 @@ static void weir_port_tell(struct weir_port *port)
  */
 bool weir_ports_tell(struct weir_target *target)
 {
-	u32 left = weir_tenant_slots(target->port->tenant,
-				     WEIR_TELL_PORTS * WEIR_TELL_COST) /
-		   WEIR_TELL_COST;
+	u32 left = weir_tenant_slots(target->port->tenant, WEIR_TELL_PORTS);
 	struct weir_port *port;
+	u32 idle = 0;
 
-	for (; atomic_read(&target->load.in_flight); left--) {
+	while (atomic_read(&target->load.in_flight)) {
 		if (!left)
 			return true;
 		port = weir_port_next(target->port->wn, &target->told);
 		if (!port)
 			break;
-		weir_port_tell(port);
+		if (weir_port_tell(port) || ++idle % WEIR_TELL_IDLE == 0)
+			left--;
 		weir_port_put(port);
 	}
 	return false;

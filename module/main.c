@@ -51,6 +51,8 @@ static int __net_init weir_net_init(struct net *net)
 	wn->net = net;
 	get_random_bytes(&wn->mark_seed, sizeof(wn->mark_seed));
 	mutex_init(&wn->lock);
+	INIT_LIST_HEAD(&wn->joining);
+	spin_lock_init(&wn->join_lock);
 	weir_memory_never_under(&wn->lock);
 	hash_init(wn->lingering);
 	xa_init(&wn->path_ids);
@@ -117,6 +119,11 @@ static void weir_net_end_routes(struct weir_net *wn)
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);
 	}
+	/* one may still be in its user's turn, behind those of other namespaces */
+	wait_var_event_timeout(&wn->ports, xa_empty(&wn->ports), 60 * HZ);
+	/* and who has taken out the last of them is done with the table */
+	xa_lock(&wn->ports);
+	xa_unlock(&wn->ports);
 }
 
 /*
@@ -131,7 +138,8 @@ static void __net_exit weir_net_exit(struct net *net)
 	weir_net_end_routes(wn);
 	weir_net_end_lingering(wn);
 	flush_workqueue(weir_wq);
-	/* joins end with their streams, each at its user's next turn */
+	/* joins end with their streams, and before those of other namespaces */
+	weir_joins_first(wn);
 	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);

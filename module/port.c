@@ -37,6 +37,7 @@ static void weir_port_free(struct work_struct *work)
 
 	/* now nobody can still take another for it */
 	xa_erase(&port->wn->ports, port->id);
+	wake_up_var(&port->wn->ports);
 	weir_calls_destroy(&port->calls);
 	weir_tenant_put(port->tenant);
 	weir_ring_put(port->inbox);
@@ -305,6 +306,9 @@ void weir_port_retries(struct weir_port *port, enum weir_walker walker)
 	struct weir_waiter *w = &port->retry;
 	bool more, waits;
 
+	/* what a target loses is sent again in order: when all has been found */
+	if (port->scan_lost)
+		return;
 	if (!w->inbox && !weir_calls_retrying(&port->calls))
 		return;
 	weir_route_begin(port, walker);
@@ -329,7 +333,7 @@ void weir_port_tick(struct weir_port *port)
 {
 	struct weir_post *post = &port->inbox->post;
 	u64 now = ktime_get_ns();
-	bool due, lost;
+	bool due;
 
 	spin_lock(&post->lock);
 	port->armed_ns = U64_MAX;
@@ -342,12 +346,9 @@ void weir_port_tick(struct weir_port *port)
 		spin_unlock(&post->lock);
 		weir_route_settle(port);
 	}
-	/* what a target loses is sent again in order: when all has been found */
-	lost = port->scan_lost;
-	if (!lost)
-		weir_port_retries(port, WEIR_WALK_WORKER);
+	weir_port_retries(port, WEIR_WALK_WORKER);
 	spin_lock(&post->lock);
-	if (!lost)
+	if (!port->scan_lost)
 		weir_port_arm(port, weir_port_retry_ns(port, now));
 	/* the calls are looked at once in a jiffy, or some of them */
 	weir_port_arm(port, port->scan_slot ? now + TICK_NSEC :
@@ -523,6 +524,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	INIT_DELAYED_WORK(&port->timer, weir_port_due);
 	INIT_LIST_HEAD(&port->targets);
 	INIT_LIST_HEAD(&port->gone);
+	port->end.part = weir_port_end_part;
 	INIT_LIST_HEAD(&port->turn_link);
 	weir_waiter_init(&port->walk, port);
 	weir_waiter_init(&port->retry, port);

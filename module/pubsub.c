@@ -36,6 +36,7 @@
  * struct weir_joining - the subscribers of a new stream
  * @job: joins those that bind has not, and waits for nobody's memory; then those
  *	of @later, for which it waits.
+ * @wn_link: in weir_net.joining, under its join_lock.
  * @tenant: the publisher's user; held.
  * @ring: the stream, held.
  * @keeper: holds its first position; held. NULL if there is nothing to hold.
@@ -49,6 +50,7 @@
  */
 struct weir_joining {
 	struct weir_job		job;
+	struct list_head	wn_link;
 	struct weir_tenant	*tenant;
 	struct weir_ring	*ring;
 	struct weir_reader	*keeper;
@@ -199,6 +201,9 @@ static void weir_joining_free(struct weir_joining *j)
 		weir_reader_put(j->keeper);
 		weir_ring_joined(j->ring);
 	}
+	spin_lock(&wn->join_lock);
+	list_del(&j->wn_link);
+	spin_unlock(&wn->join_lock);
 	xa_destroy(&j->later);
 	weir_ring_put(j->ring);
 	weir_tenant_put(j->tenant);
@@ -279,6 +284,17 @@ static bool weir_join_some(struct weir_job *job)
 	return false;
 }
 
+/* weir_joins_first() - what is left of a namespace's joins goes before all others */
+void weir_joins_first(struct weir_net *wn)
+{
+	struct weir_joining *j;
+
+	spin_lock(&wn->join_lock);
+	list_for_each_entry(j, &wn->joining, wn_link)
+		weir_job_first(j->tenant, &j->job);
+	spin_unlock(&wn->join_lock);
+}
+
 static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 					      struct weir_ring *ring)
 {
@@ -295,7 +311,11 @@ static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 	xa_init(&j->later);
 	weir_ring_get(ring);
 	j->ring = ring;
+	INIT_LIST_HEAD(&j->job.link);
 	atomic_inc(&ring->wn->joinings);
+	spin_lock(&ring->wn->join_lock);
+	list_add_tail(&j->wn_link, &ring->wn->joining);
+	spin_unlock(&ring->wn->join_lock);
 	return j;
 }
 

@@ -42,7 +42,7 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	struct weir_tenant *t = w->port->tenant;
-	u64 now = ktime_get_ns();
+	u64 now = w->here_ns ?: ktime_get_ns();
 	/* what is kept for several of its ports at a time counts once */
 	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
 
@@ -55,6 +55,7 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 	inbox->post.kept -= w->granted;
 	inbox->post.granted -= w->granted;
 	w->granted = 0;
+	w->here_ns = 0;
 	list_del_init(&w->called);
 }
 
@@ -336,6 +337,7 @@ static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 	if (list_empty(&w->called))
 		return;
 	w->called_ns = ktime_get_ns();
+	w->here_ns = w->here_ns ?: w->called_ns;
 	list_move_tail(&w->called, &inbox->post.called);
 }
 

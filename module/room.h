@@ -24,6 +24,7 @@ struct weir_ring;
  * @granted: granules that are kept for it since it was called, in
  *	post.granted, too.
  * @called_ns: when that was, or when it looked last.
+ * @here_ns: when its worker came for what is granted; 0: it has not.
  * @room_ns: when there was room and it was called, as ktime_get_ns() counts;
  *	U64_MAX: it has not been, or without room.
  * @bytes: that it waits for, see weir_run_hold().
@@ -42,6 +43,7 @@ struct weir_waiter {
 	u32			again;
 	u32			granted;
 	u64			called_ns;
+	u64			here_ns;
 	u64			room_ns;
 	u64			bytes;
 	struct list_head	link;

@@ -568,7 +568,8 @@ bool weir_route_last(struct weir_port *port)
 	port->last_pos = port->pos + weir_ring_bytes(&port->outbox->view);
 	weir_route_owned(port);
 	done = weir_route_done(port);
-	if (!done && !weir_committed(&port->outbox->view, port->pos)) {
+	if (!done) {
+		/* also further on: a worker that comes there goes on behind it */
 		if (!weir_ring_repair(port->outbox))
 			weir_route_owned(port);
 		done = weir_route_done(port);
@@ -603,29 +604,40 @@ static bool weir_route_pass(struct weir_port *port)
 
 /*
  * What a socket that is gone has left waits for room until port->last_ns, and
- * then, message by message, not at all. Its requests have nobody to wait for the
- * answer. @more: the walk has not come to one that waits. Returns whether all is
- * done.
+ * then not at all: some messages are passed, and the walk tries the next one. Its
+ * requests have nobody to wait for the answer. @more: the walk has not come to one
+ * that waits. When all is done another worker sees to the end, which takes as long
+ * as others have calls.
  */
-static bool weir_route_ends(struct weir_port *port, bool more)
+static void weir_route_ends(struct weir_port *port, bool more)
 {
 	struct weir_waiter *w = &port->walk;
 	struct weir_post *post = &port->inbox->post;
 	bool done = weir_route_done(port);
+	u32 n;
 
 	if (!done && !more && w->waits && w->inbox != port->inbox &&
 	    ktime_get_ns() < port->last_ns) {
 		spin_lock(&post->lock);
 		weir_port_arm(port, port->last_ns);
 		spin_unlock(&post->lock);
-		return false;
+		return;
 	}
-	if (!done && (more || weir_route_pass(port))) {
+	for (n = 0; !done && !more && n < WEIR_RUN_MESSAGES; n++) {
+		if (!weir_route_pass(port))
+			done = true;
+		else if (weir_route_done(port))
+			done = true;
+		else
+			more = weir_route_walk(port, port->pos + 1,
+					       WEIR_WALK_WORKER);
+	}
+	if (!done) {
 		weir_port_later(port);
-		return false;
+		return;
 	}
 	port->last_ns = 0;
-	return true;
+	weir_jobs_add(&port->tenant->ends, &port->end);
 }
 
 /**
@@ -636,7 +648,7 @@ static bool weir_route_ends(struct weir_port *port, bool more)
  */
 void weir_route_turn(struct weir_port *port)
 {
-	bool more, ends = false;
+	bool more;
 
 	/* it does not wait for its owner's walk */
 	if (!weir_run_trylock_later(&port->run_lock))
@@ -649,14 +661,12 @@ void weir_route_turn(struct weir_port *port)
 		more = !weir_route_none(port) &&
 		       weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER);
 		if (port->last_ns)
-			ends = weir_route_ends(port, more);
+			weir_route_ends(port, more);
 		else if (more)
 			weir_route_more(port);
 		weir_waiter_done(&port->walk);
 	}
 	weir_run_unlock(port);
-	if (ends)
-		weir_port_finish(port);
 }
 
 /**

@@ -562,6 +562,7 @@ struct weir_run {
  *	most; 0. run_lock.
  * @last_ns: a worker is at that: how long what is left waits for room, as
  *	ktime_get_ns() counts; 0. run_lock.
+ * @end: ends its part in the router, when a worker has done the rest.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
@@ -617,6 +618,7 @@ struct weir_port {
 	struct list_head	turn_link;
 	u64			last_pos;
 	u64			last_ns;
+	struct weir_job		end;
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
@@ -663,7 +665,7 @@ void weir_port_retries(struct weir_port *port, enum weir_walker walker);
 
 /* --- ending.c --- */
 void weir_port_close(struct weir_sock *ws);
-void weir_port_finish(struct weir_port *port);
+bool weir_port_end_part(struct weir_job *job);
 
 /* router.c */
 void weir_run_wanted(struct weir_port *port);

@@ -79,6 +79,7 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	INIT_WORK(&fresh->work, weir_tenant_work);
 	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
 	weir_jobs_init(&fresh->late, fresh, weir_late_wq);
+	weir_jobs_init(&fresh->ends, fresh, weir_late_wq);
 	spin_lock(&weir_tenants_lock);
 	t = weir_tenant_find(uid);
 	if (!t)
@@ -172,7 +173,7 @@ static void weir_jobs_work(struct work_struct *work)
 	spin_lock(&t->lock);
 	job = list_first_entry_or_null(&jobs->list, struct weir_job, link);
 	if (job)
-		list_del(&job->link);
+		list_del_init(&job->link);
 	spin_unlock(&t->lock);
 	more = job && job->part(job);
 	spin_lock(&t->lock);
@@ -195,9 +196,26 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
 	struct weir_tenant *t = jobs->tenant;
 
 	spin_lock(&t->lock);
+	job->jobs = jobs;
 	list_add_tail(&job->link, &jobs->list);
-	spin_unlock(&t->lock);
+	/* until the lock is released the job holds the tenant, if nothing else does */
 	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
+	spin_unlock(&t->lock);
+}
+
+/**
+ * weir_job_first() - do what is left of a job before that of others
+ * @t: the tenant.
+ * @job: it; it has been added, and is not gone.
+ *
+ * One of which a part is being done stays where it is.
+ */
+void weir_job_first(struct weir_tenant *t, struct weir_job *job)
+{
+	spin_lock(&t->lock);
+	if (!list_empty(&job->link))
+		list_move(&job->link, &job->jobs->list);
+	spin_unlock(&t->lock);
 }
 
 /**

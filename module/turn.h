@@ -11,17 +11,20 @@
 
 #include "patience.h"
 
+struct weir_jobs;
 struct weir_port;
 struct weir_sock;
 struct weir_target;
 
 /**
  * struct weir_job - something long that a user's worker does part by part
- * @link: in weir_jobs.list, under the tenant's lock.
+ * @link: in weir_jobs.list, under the tenant's lock; empty while a part is done.
+ * @jobs: whose list that is; the tenant's lock.
  * @part: does a part. Returns whether there is more; if not, the job is gone.
  */
 struct weir_job {
 	struct list_head	link;
+	struct weir_jobs	*jobs;
 	bool			(*part)(struct weir_job *job);
 };
 
@@ -44,7 +47,7 @@ struct weir_jobs {
  * @link: in the table of all, under its lock.
  * @uid: the user.
  * @ref: ports, and the work while it is queued.
- * @lock: guards @ports, @targets, and the lists of @joins and @late; a leaf.
+ * @lock: guards @ports, @targets, and the lists of jobs; a leaf.
  * @ports: that have something to do later, by weir_port.turn_link.
  * @targets: that the watchdog is to look at, by weir_target.turn_link.
  * @work: does it.
@@ -52,6 +55,7 @@ struct weir_jobs {
  * @slots: calls that may still be looked at in it; the work's.
  * @joins: streams of the user that subscribers are being joined to.
  * @late: the same for those that have to wait for memory.
+ * @ends: sockets that are gone, and of which nothing is left to be routed.
  * @kept: patience with its worker, for which room in inboxes is kept; see room.c.
  * @late_ns: until when that has been used up, as ktime_get_ns() counts.
  */
@@ -67,6 +71,7 @@ struct weir_tenant {
 	u32			slots;
 	struct weir_jobs	joins;
 	struct weir_jobs	late;
+	struct weir_jobs	ends;
 	struct weir_patience	kept;
 	u64			late_ns;
 };
@@ -74,6 +79,7 @@ struct weir_tenant {
 struct weir_tenant *weir_tenant_get(const struct weir_sock *ws);
 void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
+void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
 void weir_port_later(struct weir_port *port);
 void weir_port_never(struct weir_port *port);

@@ -255,7 +255,6 @@ static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
 
 		weir_reader_evict(rd, reason);
 		weir_reader_put(rd);
-		cond_resched();
 	}
 	return any;
 }

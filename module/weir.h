@@ -162,6 +162,8 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @seq: counts streams that get a path and sockets that subscribe, in one order.
  * @lingering: outboxes that may be taken over, by weir_linger_key().
  * @joinings: new streams whose subscribers are not all joined yet.
+ * @joining: they, by weir_joining.wn_link; under @join_lock.
+ * @join_lock: a leaf but for the locks of tenants.
  * @held: memory and objects of all users here.
  */
 struct weir_net {
@@ -182,6 +184,8 @@ struct weir_net {
 	u64 seq;
 	DECLARE_HASHTABLE(lingering, 10);
 	atomic_t joinings;
+	struct list_head joining;
+	spinlock_t join_lock;
 	struct weir_holdings held;
 };
 
@@ -821,6 +825,7 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 int weir_publish(struct weir_sock *ws, const char *name, u32 len);
 int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len);
 void weir_unsubscribe(struct weir_sock *ws);
+void weir_joins_first(struct weir_net *wn);
 
 /* --- pair.c --- */
 int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len);
