@@ -247,7 +247,7 @@ static void waiting(long rounds)
 	for (i = 0; i < rounds; i++) {
 		pid_t pid;
 
-		job_set(8, 1000);
+		job_set(8, 100);
 		pid = spawn(publish, NULL);
 		need(soon(get(&job->committed) == job->most), "all are committed");
 		kill_and_reap(pid);
