@@ -27,20 +27,19 @@ weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
 		 const struct weir_plan *plan, struct weir_target *target,
 		 bool answer, struct weir_place *at, u32 *round)
 {
-	u64 now = port->run.now_ns;
 	u32 one = 1, n = 1;
 
-	if (plan->bucket && unlikely(!weir_bucket_take(plan->bucket, now, 1)))
+	if (plan->meter && unlikely(!weir_port_token(port, plan->meter)))
 		return false;
-	if (likely(!(answer ? weir_target_admit(plan, target, now, &n, round) :
+	if (likely(!(answer ? weir_target_admit(port, plan, target, &n, round) :
 			      weir_target_open(target)))) {
 		if (likely(!weir_target_claim(target, m, &one, at)))
 			return true;
 		if (answer)
-			weir_target_dismiss(plan, target, 1, *round);
+			weir_target_dismiss(port, plan, target, 1, *round);
 	}
-	if (plan->bucket)
-		weir_bucket_give(plan->bucket, 1);
+	if (plan->meter)
+		weir_port_token_back(port, plan->meter);
 	return false;
 }
 

@@ -62,16 +62,17 @@ static __always_inline u32 weir_bucket_has(const struct weir_bucket *b,
 }
 
 /**
- * weir_bucket_take() - take tokens
+ * weir_bucket_take_but() - take tokens, and leave some
  * @b: the bucket.
  * @now_ns: the time; one that is a little older than another caller's gets a
  *	little less.
  * @want: tokens; 0 to look at a bucket that nobody has used for months.
+ * @keep: what must be left, as the time that it takes to come.
  *
  * Return: how many there were, 0 to @want; they are taken.
  */
-static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
-					    u32 want)
+static __always_inline u32 weir_bucket_take_but(struct weir_bucket *b,
+						u64 now_ns, u32 want, u64 keep)
 {
 	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack;
 	s64 full = atomic64_read(&b->full);
@@ -79,12 +80,19 @@ static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
 
 	do {
 		lack = weir_bucket_lack(full, now);
-		got = weir_bucket_has(b, lack, want);
+		got = weir_bucket_has(b, lack + keep, want);
 		if (want && !got)
 			return 0;
 	} while (!atomic64_try_cmpxchg(&b->full, &full,
 				       now + lack + got * b->cost));
 	return got;
+}
+
+/* weir_bucket_take() - take tokens, all that there are if need be */
+static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
+					    u32 want)
+{
+	return weir_bucket_take_but(b, now_ns, want, 0);
 }
 
 /**

@@ -7,6 +7,9 @@
  * It is a count and nothing else: what is counted and what becomes of those
  * that are refused is the caller's. The count guards no data and orders
  * nothing. Any context.
+ *
+ * Where users share it there is a count of each, too, and a user that has its
+ * share is refused while there is room for the next one.
  */
 #ifndef _WEIR_BULKHEAD_H
 #define _WEIR_BULKHEAD_H
@@ -14,6 +17,18 @@
 #include <linux/atomic.h>
 #include <linux/minmax.h>
 #include <linux/types.h>
+
+#include "asking.h"
+
+/**
+ * struct weir_callers - who has requests in flight at a target
+ * @asking: for room there.
+ * @in_flight: what each user has, by weir_account_place().
+ */
+struct weir_callers {
+	struct weir_asking	asking;
+	atomic_t		in_flight[WEIR_USER_PLACES];
+};
 
 /**
  * weir_bulkhead_take() - more, as many as there is room for
@@ -41,6 +56,30 @@ static __always_inline u32 weir_bulkhead_take(atomic_t *in_flight, u32 max,
 		}
 	} while (!atomic_try_cmpxchg_relaxed(in_flight, &now, now + n));
 	return n;
+}
+
+/**
+ * weir_bulkhead_share() - how many more a user may have
+ * @max: how many there may be of all users; not 0.
+ * @all: how many there are.
+ * @own: how many of them are the user's.
+ * @asking: users that ask at present, at least 1.
+ *
+ * Each has a like part of all but an eighth, or one, which is left for a user that
+ * comes later. A user that has its part gets more as long as more than half is
+ * free.
+ */
+static inline u32 weir_bulkhead_share(u32 max, u32 all, u32 own, u32 asking)
+{
+	u32 left = max > 1 ? max(max / 8, 1U) : 0;
+	u32 part = max((max - left) / asking, 1U);
+	u32 free = max - min(all, max);
+
+	if (own >= part)
+		return free - min(free, max / 2);
+	if (!own && free)
+		return clamp(free - min(free, left), 1U, part);
+	return min(free - min(free, left), part - own);
 }
 
 /**

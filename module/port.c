@@ -655,6 +655,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	port->sock_id = ws->id;
 	port->pid = get_pid(ws->pid);
 	port->uid = ws->uid;
+	port->exempt = weir_sock_admin(ws);
 	port->random = get_random_u32() | 1;
 	port->timer_ns = U64_MAX;
 	port->armed_ns = U64_MAX;

@@ -9,31 +9,30 @@
 #include "request.h"
 #include "trace.h"
 
-/* Tokens of a bucket at hand; taken for several messages at once. */
-static __always_inline u32 weir_run_tokens(struct weir_run *run,
-					   struct weir_bucket *bucket)
+/* Tokens of a rate limit at hand; taken for several messages at once. */
+static __always_inline u32 weir_run_tokens(struct weir_port *port,
+					   struct weir_meter *meter)
 {
-	if (likely(run->bucket == bucket && run->tokens))
+	struct weir_run *run = &port->run;
+
+	if (likely(run->meter == meter && run->tokens))
 		return run->tokens;
-	if (run->bucket && run->tokens)
-		weir_bucket_give(run->bucket, run->tokens);
-	run->bucket = bucket;
-	run->tokens = weir_bucket_take(bucket, run->now_ns,
-				       weir_run_ahead(run));
-	return run->tokens;
+	return weir_port_tokens(port, meter);
 }
 
 /*
  * So many have been used. A route behind may have had its own since: then those
  * that were at hand have been given back, and another caller may have them.
  */
-static __always_inline void weir_run_spend(struct weir_run *run,
-					   struct weir_bucket *bucket, u32 n)
+static __always_inline void weir_run_spend(struct weir_port *port,
+					   struct weir_meter *meter, u32 n)
 {
-	if (likely(run->bucket == bucket))
+	struct weir_run *run = &port->run;
+
+	if (likely(run->meter == meter))
 		run->tokens -= n;
 	else
-		weir_bucket_draw(bucket, run->now_ns, n);
+		weir_port_draw(port, meter, n);
 }
 
 /**
@@ -210,18 +209,17 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 		if (unlikely(!n))
 			return WEIR_HELD;
 	}
-	ret = answer ? weir_target_admit(plan, target, run->now_ns, &n,
-					 &round) :
+	ret = answer ? weir_target_admit(port, plan, target, &n, &round) :
 		       weir_target_open(target);
 	if (unlikely(ret))
 		return ret;
 	taken = n;
 	ret = weir_target_claim(target, m, &n, &at);
 	if (unlikely(n != taken) && answer)
-		weir_target_dismiss(plan, target, taken - n, round);
+		weir_target_dismiss(port, plan, target, taken - n, round);
 	if (unlikely(ret)) {
 		if (answer && ret == WEIR_REASON_TOO_LARGE)
-			weir_target_dismiss(plan, target, taken, round);
+			weir_target_dismiss(port, plan, target, taken, round);
 		return ret;
 	}
 	way->sent = n;
@@ -569,9 +567,9 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 					      way->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
 	way->n = min(way->n, max(run->batch / plan->spread, 1U));
-	tokens = plan->bucket ? weir_run_tokens(run, plan->bucket) : U32_MAX;
+	tokens = plan->meter ? weir_run_tokens(port, plan->meter) : U32_MAX;
 	if (unlikely(!tokens)) {
-		way->wait_ns = weir_bucket_wait_ns(plan->bucket, run->now_ns);
+		way->wait_ns = weir_port_token_wait_ns(port, plan->meter);
 		ret = WEIR_REASON_RATE;
 	} else {
 		way->n = min(way->n, tokens);
@@ -579,8 +577,8 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 		      weir_send_several(port, m, plan, way) :
 		      weir_send_picked(port, m, plan, way);
 		if (likely(!ret)) {
-			if (plan->bucket)
-				weir_run_spend(run, plan->bucket, way->sent);
+			if (plan->meter)
+				weir_run_spend(port, plan->meter, way->sent);
 			if (unlikely(plan->mirror) && !way->call &&
 			    weir_run_random(port) % 1000 <
 			    plan->mirror_permille)

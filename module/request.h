@@ -74,6 +74,19 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 		       u64 now, u32 *round);
 void weir_call_timer(struct weir_port *port, u64 deadline_ns);
 
+/* share.c */
+bool weir_port_token(struct weir_port *port, struct weir_meter *meter);
+void weir_port_token_back(struct weir_port *port, struct weir_meter *meter);
+u32 weir_port_tokens(struct weir_port *port, struct weir_meter *meter);
+void weir_run_tokens_back(struct weir_run *run);
+void weir_port_draw(struct weir_port *port, struct weir_meter *meter, u32 n);
+u64 weir_port_token_wait_ns(const struct weir_port *port,
+			    struct weir_meter *meter);
+enum weir_reason weir_target_admit_share(const struct weir_port *port,
+					 const struct weir_plan *plan,
+					 struct weir_target *target, u32 *n,
+					 u32 *round);
+
 /* Nothing goes to a target whose breaker is held open. */
 static __always_inline enum weir_reason
 weir_target_open(const struct weir_target *target)
@@ -82,31 +95,18 @@ weir_target_open(const struct weir_target *target)
 						     WEIR_REASON_NONE;
 }
 
-/*
- * What a target says to requests before there is space for them. @n: in: how
- * many; out: how many it takes, if it takes any.
- */
+/* What its breaker says to so many that are counted already. */
 static __always_inline enum weir_reason
-weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
-		  u64 now, u32 *n, u32 *round)
+weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
+		   u64 now, u32 *n, u32 *round)
 {
-	u32 taken;
-
-	*round = 0;
-	if (unlikely(weir_target_open(target)))
-		return WEIR_REASON_BREAKER;
-	taken = weir_bulkhead_take(&target->load.in_flight, plan->bulkhead,
-				   *n);
-	if (unlikely(!taken))
-		return WEIR_REASON_BULKHEAD;
-	*n = taken;
 	if (!plan->has_breaker)
 		return WEIR_REASON_NONE;
 	*round = READ_ONCE(target->breaker.round);
 	if (likely(READ_ONCE(target->breaker.state) == WEIR_BREAKER_CLOSED))
 		return WEIR_REASON_NONE;
 	/* probes go one by one */
-	weir_bulkhead_give(&target->load.in_flight, taken - 1);
+	weir_bulkhead_give(&target->load.in_flight, *n - 1);
 	*n = 1;
 	if (weir_target_probe(plan, target, now, round))
 		return WEIR_REASON_NONE;
@@ -114,14 +114,35 @@ weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
 	return WEIR_REASON_BREAKER;
 }
 
+/*
+ * What a target says to requests before there is space for them. @n: in: how
+ * many; out: how many it takes, if it takes any. @round: for
+ * weir_target_dismiss(), or for the call.
+ */
+static __always_inline enum weir_reason
+weir_target_admit(const struct weir_port *port, const struct weir_plan *plan,
+		  struct weir_target *target, u32 *n, u32 *round)
+{
+	u64 now = port->run.now_ns;
+
+	*round = 0;
+	if (unlikely(weir_target_open(target)))
+		return WEIR_REASON_BREAKER;
+	if (unlikely(plan->bulkhead))
+		return weir_target_admit_share(port, plan, target, n, round);
+	*n = weir_bulkhead_take(&target->load.in_flight, 0, *n);
+	return weir_target_permit(plan, target, now, n, round);
+}
+
 /* Undoes weir_target_admit() for so many. */
-static inline void weir_target_dismiss(const struct weir_plan *plan,
+static inline void weir_target_dismiss(const struct weir_port *port,
+				       const struct weir_plan *plan,
 				       struct weir_target *target, u32 n,
 				       u32 round)
 {
-	weir_bulkhead_give(&target->load.in_flight, n);
+	weir_target_left(target, port, n, round);
 	if (plan->has_breaker)
-		weir_breaker_forget(&target->breaker, round);
+		weir_breaker_forget(&target->breaker, weir_round(round));
 }
 
 /*

@@ -46,14 +46,13 @@ static u32 weir_branches_claim(struct weir_port *port,
 		b->name = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
-		ret = answer ? weir_target_admit(plan, b->target,
-						 port->run.now_ns, &one,
+		ret = answer ? weir_target_admit(port, plan, b->target, &one,
 						 &b->round) :
 			       weir_target_open(b->target);
 		if (!ret) {
 			ret = weir_target_claim(b->target, m, &one, &b->at);
 			if (ret && answer)
-				weir_target_dismiss(plan, b->target, 1,
+				weir_target_dismiss(port, plan, b->target, 1,
 						    b->round);
 		}
 		if (ret)
@@ -178,7 +177,7 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 
 		if (worst) {
 			if (answer)
-				weir_target_dismiss(plan, b->target, 1,
+				weir_target_dismiss(port, plan, b->target, 1,
 						    b->round);
 			weir_place_abort(&b->at, weir_parcel_need(m));
 			continue;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a route has for all its callers, and the share of it that a caller's user
+ * may have: tokens of its rate (meter.h), and requests in flight at a target
+ * (bulkhead.h). A route that has neither never gets here.
+ *
+ * The limits are those of each route by itself: a message through routes behind
+ * routes takes tokens of each that has a rate, and its user has a share of each.
+ * A bulkhead is a target's, and only a socket is in flight.
+ *
+ * Process context, under run_lock and rcu_read_lock().
+ */
+#include "request.h"
+
+/* Where the user of a caller is counted for its share of a rate. */
+static u32 weir_port_place(const struct weir_port *port)
+{
+	return port->exempt ? WEIR_METER_NO_USER :
+			      weir_account_place(port->account);
+}
+
+/**
+ * weir_port_token() - a token for a message that is alone
+ * @port: the caller.
+ * @meter: the rate limit.
+ *
+ * Return: whether there was one. If so it is spent, or weir_port_token_back()
+ * follows.
+ */
+bool weir_port_token(struct weir_port *port, struct weir_meter *meter)
+{
+	struct weir_run *run = &port->run;
+
+	return weir_meter_take(meter, weir_port_place(port), run->now_ns, 1,
+			       &run->token_cost);
+}
+
+/* weir_port_token_back() - it was not used */
+void weir_port_token_back(struct weir_port *port, struct weir_meter *meter)
+{
+	weir_meter_give(meter, weir_port_place(port), 1,
+			port->run.token_cost);
+}
+
+/**
+ * weir_port_tokens() - tokens for the messages that are ahead, at hand
+ * @port: the caller.
+ * @meter: the rate limit.
+ *
+ * Those that were at hand are given back. Return: how many there are.
+ */
+u32 weir_port_tokens(struct weir_port *port, struct weir_meter *meter)
+{
+	struct weir_run *run = &port->run;
+
+	if (run->meter && run->tokens)
+		weir_run_tokens_back(run);
+	run->meter = meter;
+	run->tokens = weir_meter_take(meter, weir_port_place(port),
+				      run->now_ns, weir_run_ahead(run),
+				      &run->token_cost);
+	return run->tokens;
+}
+
+/* weir_run_tokens_back() - tokens at hand that were not used */
+void weir_run_tokens_back(struct weir_run *run)
+{
+	const struct weir_port *port = container_of(run, struct weir_port, run);
+
+	weir_meter_give(run->meter, weir_port_place(port), run->tokens,
+			run->token_cost);
+	run->tokens = 0;
+}
+
+/* weir_port_draw() - tokens that have been used and are not at hand any more */
+void weir_port_draw(struct weir_port *port, struct weir_meter *meter, u32 n)
+{
+	weir_meter_draw(meter, weir_port_place(port), port->run.now_ns, n);
+}
+
+/* weir_port_token_wait_ns() - when to come again for one */
+u64 weir_port_token_wait_ns(const struct weir_port *port,
+			    struct weir_meter *meter)
+{
+	return weir_meter_wait_ns(meter, weir_port_place(port),
+				  port->run.now_ns);
+}
+
+/*
+ * How many more of @n may be in flight at a target, for the share of a caller's
+ * user. Threads of one user that look at the same time may see the same share:
+ * then it has a few more. The bulkhead holds nevertheless.
+ */
+static u32 weir_target_share(const struct weir_port *port,
+			     const struct weir_plan *plan,
+			     struct weir_target *target, u32 n)
+{
+	u32 asking;
+
+	if (port->exempt)
+		return n;
+	asking = weir_asking_count(&target->callers->asking,
+				   weir_account_place(port->account),
+				   port->run.now_ns);
+	return min(n, weir_bulkhead_share(plan->bulkhead,
+					  atomic_read(&target->load.in_flight),
+					  atomic_read(weir_target_own(target,
+								      port)),
+					  asking));
+}
+
+/* weir_target_admit_share() - weir_target_admit() for a route with a bulkhead */
+enum weir_reason weir_target_admit_share(const struct weir_port *port,
+					 const struct weir_plan *plan,
+					 struct weir_target *target, u32 *n,
+					 u32 *round)
+{
+	u32 want = weir_target_share(port, plan, target, *n), taken = 0;
+	atomic_t *own = weir_target_own(target, port);
+	enum weir_reason reason;
+
+	if (want)
+		taken = weir_bulkhead_take(&target->load.in_flight,
+					   plan->bulkhead, want);
+	if (!taken)
+		return WEIR_REASON_BULKHEAD;
+	*n = taken;
+	reason = weir_target_permit(plan, target, port->run.now_ns, n, round);
+	if (reason)
+		return reason;
+	atomic_add(*n, own);
+	*round |= WEIR_ROUND_SHARED;
+	return WEIR_REASON_NONE;
+}
