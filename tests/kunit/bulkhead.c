@@ -177,11 +177,73 @@ static void bulkhead_take__gives_what_there_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weir_bulkhead_take(&n, 0, 1000), 1000);
 }
 
+/* Takes as much as a user may have, one after the other, as @asking do. */
+static void fill(u32 max, u32 *all, u32 *own, u32 asking)
+{
+	while (weir_bulkhead_share(max, *all, *own, asking)) {
+		++*all;
+		++*own;
+	}
+}
+
+static void bulkhead_share__leaves_room_for_the_next(struct kunit *test)
+{
+	static const u32 most[] = { 1, 2, 3, 7, 8, 16, 100, S32_MAX };
+	u32 i, max, left;
+
+	for (i = 0; i < ARRAY_SIZE(most); i++) {
+		max = most[i];
+		left = max > 1 ? max(max / 8, 1U) : 0;
+		/* one user alone, at once */
+		KUNIT_EXPECT_EQ(test, weir_bulkhead_share(max, 0, 0, 1),
+				max - left);
+		KUNIT_EXPECT_EQ(test, weir_bulkhead_share(max, max - left,
+							  max - left, 1), 0);
+		/* the next one gets some of what is left */
+		if (left)
+			KUNIT_EXPECT_GE(test, weir_bulkhead_share(max,
+								  max - left,
+								  0, 2), 1);
+		KUNIT_EXPECT_EQ(test, weir_bulkhead_share(max, max, 0, 2), 0);
+		/* the most there may be was made smaller meanwhile */
+		KUNIT_EXPECT_EQ(test, weir_bulkhead_share(max, S32_MAX + 1U, 0,
+							  2), 0);
+	}
+}
+
+/* Of one that had nearly all one after the other ends, and it asks before others. */
+static void bulkhead_share__is_had_as_others_end(struct kunit *test)
+{
+	u32 max, users, u, turn, all, own[4], part;
+
+	for (max = 8; max <= 200; max += 16) {
+		for (users = 2; users <= ARRAY_SIZE(own); users++) {
+			memset(own, 0, sizeof(own));
+			all = 0;
+			fill(max, &all, &own[0], 1);
+			for (turn = 0; turn < max; turn++) {
+				for (u = 0; u < users; u++)
+					fill(max, &all, &own[u], users);
+				own[0]--;
+				all--;
+			}
+			part = (max - max / 8) / users;
+			for (u = 0; u < users; u++)
+				KUNIT_EXPECT_GE_MSG(test, own[u] + 1, part,
+						    "user %u of %u, %u", u,
+						    users, max);
+			KUNIT_EXPECT_LE(test, all, max);
+		}
+	}
+}
+
 static struct kunit_case bulkhead_cases[] = {
 	KUNIT_CASE(bulkhead_take__refuses_the_one_too_many),
 	KUNIT_CASE(bulkhead_take__counts_without_a_limit),
 	KUNIT_CASE(bulkhead_take__holds_against_many),
 	KUNIT_CASE(bulkhead_take__gives_what_there_is),
+	KUNIT_CASE(bulkhead_share__leaves_room_for_the_next),
+	KUNIT_CASE(bulkhead_share__is_had_as_others_end),
 	{}
 };
 
