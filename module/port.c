@@ -215,7 +215,10 @@ static bool weir_port_retries_some(struct weir_port *port, u32 held)
 			cond_resched();
 			continue;
 		}
-		/* where it was; one more that has to wait waits behind the first */
+		/*
+		 * Where it was; one more that has to wait waits behind the first.
+		 * Both are of one socket, so nobody else waits for that.
+		 */
 		waits = held || run->left_over;
 		if (!waits) {
 			held = call->handle;
