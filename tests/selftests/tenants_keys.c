@@ -9,6 +9,7 @@
 
 #define GROUP	"tenants_keys"
 #define LARGE	(1 << 20)
+#define ASKS	5
 #define SPARE	(256 << 10)	/* that is left to the cgroup, less than LARGE */
 
 /**
@@ -20,14 +21,14 @@
  */
 struct stage {
 	int go, answered;
-	uint32_t reason[4];
-	uint32_t len[4];
+	uint32_t reason[ASKS];
+	uint32_t len[ASKS];
 };
 
 static struct stage *stage;
 
-/* The keys of the requests, two by two. */
-static const uint64_t keys[4] = { 1, 1, 2, 2 };
+/* Of each request. The second may wait for the first, the third may not. */
+static const uint64_t keys[ASKS] = { 1, 1, 1, 2, 2 };
 
 static int call(void *arg)
 {
@@ -37,7 +38,7 @@ static int call(void *arg)
 	int i;
 
 	(void)arg;
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < ASKS; i++) {
 		need(soon(get(&stage->go) > i), "the test goes on");
 		how.tag = (uint32_t)i;
 		how.dup = keys[i];
@@ -125,20 +126,24 @@ int main(void)
 	check(done_for_next(s, large) == 1 && stage->len[0] == LARGE,
 	      "a caller whose memory is short has its reply");
 	done = done_for_next(s, large);
+	done += done_for_next(s, large);
 	check(!done, "its request is not done twice (%d times more)", done);
 	check(stage->reason[1] == WEIR_REASON_LIMIT ||
 	      stage->reason[1] == WEIR_REASON_DUPLICATE,
-	      "but refused (for %s)", weir_reason_name(stage->reason[1]));
+	      "who waits is told (%s)", weir_reason_name(stage->reason[1]));
+	check(stage->reason[2] == WEIR_REASON_LIMIT,
+	      "and who comes later is refused (for %s)",
+	      weir_reason_name(stage->reason[2]));
 	short_of = tenant_cgroup_event(GROUP, "max") - before;
 	check(!short_of, "nobody has reclaimed its memory for that (%lld times)",
 	      short_of);
 	set_spare(false);
-	check(done_for_next(s, large) == 1 && stage->len[2] == LARGE,
+	check(done_for_next(s, large) == 1 && stage->len[3] == LARGE,
 	      "another request, when there is memory");
 	done = done_for_next(s, large);
-	check(!done && stage->len[3] == LARGE,
+	check(!done && stage->len[4] == LARGE,
 	      "that is remembered, and given once more (done %d times, %u bytes)",
-	      done, stage->len[3]);
+	      done, stage->len[4]);
 	check(!reap(pid), "the caller ends well");
 	weir_close(s);
 	need(!route_del("/keys/large"), "del");
