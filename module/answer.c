@@ -96,7 +96,6 @@ static void weir_call_end_parent(struct weir_port *port,
 			port->inbox->post.kept--;
 			weir_port_unawaited(port);
 		}
-		child->parent = WEIR_CALL_NONE;
 		weir_call_end(port, child);
 	}
 	weir_call_end(port, parent);
@@ -204,7 +203,7 @@ void weir_route_answer(struct weir_port *port, struct weir_call *call,
 	}
 	if (call->state == WEIR_CALL_RETRY)
 		weir_calls_retry_stop(&port->calls, call);
-	if (call->parent == WEIR_CALL_NONE || reason == WEIR_REASON_CLOSED) {
+	if (!weir_call_is_child(call) || reason == WEIR_REASON_CLOSED) {
 		weir_call_end(port, call);
 	} else {
 		gather = weir_calls_at(&port->calls, call->parent)->gather;

@@ -21,11 +21,18 @@ int weir_meter_init(struct weir_meter *m, u32 rate, u32 burst, u64 now_ns,
 {
 	u64 full = now_ns << WEIR_BUCKET_SHIFT;
 	int err = weir_bucket_init(&m->bucket, rate, burst, now_ns, why);
+	u64 lower, left;
 	u32 i;
 
 	if (err)
 		return err;
-	m->depth = m->bucket.depth - max(m->bucket.depth / 8, m->bucket.cost);
+	m->upper = m->bucket.depth / 2;
+	/* of one token or two, none is had as it comes */
+	if (m->bucket.depth - m->upper <= m->bucket.cost)
+		m->upper = 0;
+	lower = m->bucket.depth - m->upper;
+	left = max(lower / 8, m->bucket.cost);
+	m->depth = lower - left;
 	weir_asking_init(&m->asking, now_ns);
 	for (i = 0; i < WEIR_USER_PLACES; i++)
 		atomic64_set(&m->full[i], full);
@@ -63,20 +70,20 @@ static void weir_meter_charge(atomic64_t *own, u64 now_ns, u64 time, u64 most)
 }
 
 /**
- * weir_meter_take() - take tokens
+ * weir_meter_take_share() - take tokens of a user's share
  * @m: the limit.
  * @place: of the user; WEIR_METER_NO_USER: only the limit of all counts.
  * @now_ns: as for weir_bucket_take().
  * @want: tokens, at least 1.
  * @cost: out: for weir_meter_give().
  *
- * Two threads of one user may see the same share, and each take of it: the limit
- * of all holds nevertheless.
+ * When weir_meter_take_calm() has none. Two threads of one user may see the same
+ * share, and each take of it: the limit of all holds nevertheless.
  *
  * Return: how many there were for the user, 0 to @want; they are taken.
  */
-u32 weir_meter_take(struct weir_meter *m, u32 place, u64 now_ns, u32 want,
-		    u64 *cost)
+u32 weir_meter_take_share(struct weir_meter *m, u32 place, u64 now_ns,
+			  u32 want, u64 *cost)
 {
 	u64 lack, each;
 	u32 got, own;
@@ -88,9 +95,10 @@ u32 weir_meter_take(struct weir_meter *m, u32 place, u64 now_ns, u32 want,
 	lack = weir_bucket_lack(atomic64_read(&m->full[place]),
 				now_ns << WEIR_BUCKET_SHIFT);
 	own = weir_meter_own(m, lack, want, each);
+	/* one of two tokens, which are never had as they come, when both are there */
 	if (!own)
-		return weir_bucket_take_but(&m->bucket, now_ns, want,
-					    m->bucket.depth / 2);
+		return weir_bucket_take_upper(&m->bucket, now_ns, want,
+					      m->bucket.depth / 2);
 	got = weir_bucket_take(&m->bucket, now_ns, own);
 	if (got) {
 		weir_meter_charge(&m->full[place], now_ns, got * each,
@@ -121,18 +129,30 @@ void weir_meter_give(struct weir_meter *m, u32 place, u32 n, u64 cost)
  * @now_ns: the time.
  * @n: how many; see weir_bucket_draw().
  *
- * The user owes its share no more than a bucket of its own.
+ * The user owes its share no more than a bucket of its own, and nothing while the
+ * lower half is full.
  */
 void weir_meter_draw(struct weir_meter *m, u32 place, u64 now_ns, u32 n)
 {
-	u64 each;
+	u64 each, lack;
 
 	weir_bucket_draw(&m->bucket, now_ns, n);
-	if (place == WEIR_METER_NO_USER)
+	lack = weir_bucket_lack(atomic64_read(&m->bucket.full),
+				now_ns << WEIR_BUCKET_SHIFT);
+	if (place == WEIR_METER_NO_USER || lack <= m->upper)
 		return;
 	each = weir_meter_cost(m, place, now_ns);
 	weir_meter_charge(&m->full[place], now_ns, n * each,
 			  max(m->depth, each));
+}
+
+/* Nanoseconds until so much lacks that a token is within @depth. */
+static u64 weir_meter_until_ns(u64 lack, u64 depth, u64 cost)
+{
+	u64 spare = depth - min(depth, cost);
+
+	return lack <= spare ? 0 :
+	       DIV64_U64_ROUND_UP(lack - spare, 1 << WEIR_BUCKET_SHIFT);
 }
 
 /**
@@ -141,28 +161,32 @@ void weir_meter_draw(struct weir_meter *m, u32 place, u64 now_ns, u32 n)
  * @place: of the user.
  * @now_ns: the time.
  *
- * Return: nanoseconds until there is a token of the user's share, if the user
- * itself takes none before and no more users come; 0 if there is one.
+ * Return: nanoseconds until there is a token for the user, of its share or of the
+ * upper half, if none is taken before and no more users come; 0 if there is one.
  */
 u64 weir_meter_wait_ns(struct weir_meter *m, u32 place, u64 now_ns)
 {
-	u64 wait_ns = weir_bucket_wait_ns(&m->bucket, now_ns), lack, spare;
+	u64 wait_ns = weir_bucket_wait_ns(&m->bucket, now_ns), own_ns, all_ns;
+	u64 now = now_ns << WEIR_BUCKET_SHIFT, half = m->bucket.depth / 2;
 
 	if (place == WEIR_METER_NO_USER)
 		return wait_ns;
-	lack = weir_bucket_lack(atomic64_read(&m->full[place]),
-				now_ns << WEIR_BUCKET_SHIFT);
-	spare = m->depth - min(m->depth, weir_meter_cost(m, place, now_ns));
-	if (lack <= spare)
+	own_ns = weir_meter_until_ns(weir_bucket_lack(atomic64_read(&m->full[place]),
+						      now), m->depth,
+				     weir_meter_cost(m, place, now_ns));
+	wait_ns = max(wait_ns, own_ns);
+	if (half < m->bucket.cost)
 		return wait_ns;
-	return max_t(u64, wait_ns,
-		     DIV64_U64_ROUND_UP(lack - spare, 1 << WEIR_BUCKET_SHIFT));
+	all_ns = weir_meter_until_ns(weir_bucket_lack(atomic64_read(&m->bucket.full),
+						      now), half,
+				     m->bucket.cost);
+	return min(wait_ns, all_ns);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_meter_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_meter_take);
+EXPORT_SYMBOL_IF_KUNIT(weir_meter_take_share);
 EXPORT_SYMBOL_IF_KUNIT(weir_meter_give);
 EXPORT_SYMBOL_IF_KUNIT(weir_meter_draw);
 EXPORT_SYMBOL_IF_KUNIT(weir_meter_wait_ns);

@@ -47,27 +47,21 @@ void weir_run_served(struct weir_run *run)
 	run->nserved = 0;
 }
 
-/* A reply that says more than that all is well, or that @caller has one less. */
+/* A reply that says more than that all is well. */
 static noinline void weir_target_replied(struct weir_run *run,
 					 struct weir_target *target,
-					 const struct weir_port *caller,
 					 const struct weir_plan *plan,
 					 u32 round, bool good, u64 took_ns)
 {
-	weir_target_left(target, caller, 1, round);
+	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
-				  run->now_ns, weir_round(round), good,
-				  took_ns);
+				  run->now_ns, round, good, took_ns);
 	target->replies++;
 	target->errors += !good;
 }
 
-/*
- * Good replies that take no longer are not slow. A call that is counted in
- * weir_target.callers was made by a plan, and is answered by this or a later one,
- * where this is never so; one whose route is gone has a target that goes with it.
- */
+/* Good replies that take no longer are not slow. */
 static __always_inline s64 weir_plan_calm_ns(const struct weir_plan *plan)
 {
 	return plan ? plan->calm_ns : S64_MAX;
@@ -83,7 +77,6 @@ static __always_inline s64 weir_run_took_ns(const struct weir_run *run,
 /* What a reply says about the target that gave it. */
 static __always_inline void weir_run_serve(struct weir_run *run,
 					   struct weir_target *target,
-					   const struct weir_port *caller,
 					   u64 sent_ns, u32 round, bool good)
 {
 	bool other = run->served != target || run->served_round != round;
@@ -108,14 +101,13 @@ static __always_inline void weir_run_serve(struct weir_run *run,
 	if (likely(good && run->served_calm))
 		run->nserved++;
 	else
-		weir_target_replied(run, target, caller, run->served_plan,
-				    round, good, run->served_took_ns);
+		weir_target_replied(run, target, run->served_plan, round, good,
+				    run->served_took_ns);
 }
 
 /* The same for a reply that is alone, and good. */
 static __always_inline void weir_alone_serve(struct weir_run *run,
 					     struct weir_target *target,
-					     const struct weir_port *caller,
 					     u64 sent_ns, u32 round)
 {
 	const struct weir_plan *plan = rcu_dereference(target->route->plan);
@@ -125,8 +117,7 @@ static __always_inline void weir_alone_serve(struct weir_run *run,
 	if (likely(took_ns <= weir_plan_calm_ns(plan)))
 		weir_target_served(run, target, plan, round, 1);
 	else
-		weir_target_replied(run, target, caller, plan, round, true,
-				    took_ns);
+		weir_target_replied(run, target, plan, round, true, took_ns);
 }
 
 /*
@@ -222,11 +213,11 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 		weir_hand_fill_next(&at, &commit, &seq, rec, len, shape,
 				    call->handle, call->tag_key);
 		if (alone)
-			weir_alone_serve(&port->run, call->target, caller,
+			weir_alone_serve(&port->run, call->target,
 					 call->sent_ns, call->round);
 		else
-			weir_run_serve(&port->run, call->target, caller,
-				       call->sent_ns, call->round, true);
+			weir_run_serve(&port->run, call->target, call->sent_ns,
+				       call->round, true);
 		weir_calls_put(&caller->calls, call);
 		rec = (const void *)rec + need;
 		from += need;
@@ -431,7 +422,7 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	post->kept--;
 	if (unlikely(call->once) && good)
 		weir_reply_keep(run, caller, call, m);
-	if (unlikely(call->parent != WEIR_CALL_NONE))
+	if (unlikely(weir_call_is_child(call)))
 		more = weir_call_child_done(caller, call, good);
 	else
 		weir_call_end(caller, call);
@@ -446,7 +437,9 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	}
 	weir_run_touch(run, caller->inbox);
 replied:
-	weir_run_serve(run, target, caller, sent_ns, round, good);
+	if (unlikely(round & WEIR_ROUND_SHARED))
+		weir_bulkhead_give(weir_target_own(target, caller), 1);
+	weir_run_serve(run, target, sent_ns, weir_round(round), good);
 	return 0;
 
 late:

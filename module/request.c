@@ -17,7 +17,15 @@ static __always_inline u32 weir_run_tokens(struct weir_port *port,
 
 	if (likely(run->meter == meter && run->tokens))
 		return run->tokens;
-	return weir_port_tokens(port, meter);
+	if (run->meter && run->tokens)
+		weir_run_tokens_back(run);
+	run->meter = meter;
+	run->token_cost = 0;
+	run->tokens = weir_meter_take_calm(meter, run->now_ns,
+					   weir_run_ahead(run));
+	if (unlikely(!run->tokens))
+		weir_port_tokens(port);
+	return run->tokens;
 }
 
 /*
@@ -106,12 +114,12 @@ void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 }
 
 /*
- * Small messages of a hand, each a request if @answer: the call, then the copy,
- * so that whoever answers at once finds the call.
+ * Small messages of a hand, each a request if @answer: the call, @counted for its
+ * user or not, then the copy, so that whoever answers at once finds the call.
  */
 static __always_inline void
 weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
-	       bool answer, struct weir_target *target,
+	       bool answer, bool counted, struct weir_target *target,
 	       const struct weir_place *at, u32 round, u64 deadline_ns)
 {
 	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
@@ -137,6 +145,8 @@ weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
 			call->tries = hold;
 			call->pos = pos;
 			weir_call_fill(call, m->route, tag_key, deadline_ns);
+			if (counted)
+				weir_call_counted(call, round);
 			/* from here on somebody else may end it */
 			weir_call_sent(port, call, target, commit, round);
 			pos += weir_ring_need(len);
@@ -156,7 +166,17 @@ static noinline void weir_hand_tell(struct weir_port *port,
 				    const struct weir_parcel *m, u32 n,
 				    const struct weir_place *at)
 {
-	weir_hand_send(port, m, n, false, NULL, at, 0, 0);
+	weir_hand_send(port, m, n, false, false, NULL, at, 0, 0);
+}
+
+static noinline void weir_hand_counted(struct weir_port *port,
+				       const struct weir_parcel *m, u32 n,
+				       const struct weir_way *way,
+				       struct weir_target *target,
+				       const struct weir_place *at, u32 round)
+{
+	weir_hand_send(port, m, n, true, true, target, at, round,
+		       way->deadline_ns);
 }
 
 /* A message of any kind that is alone. */
@@ -178,6 +198,7 @@ static noinline void weir_hand_one(struct weir_port *port,
 	}
 	if (call) {
 		name = call->name;
+		weir_call_counted(call, round);
 		weir_call_sent(port, call, target,
 			       at->pos + at->inbox->view.secret, round);
 	}
@@ -209,10 +230,16 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 		if (unlikely(!n))
 			return WEIR_HELD;
 	}
-	ret = answer ? weir_target_admit(port, plan, target, &n, &round) :
+	ret = answer ? weir_target_admit(plan, target, run->now_ns, &n,
+					 &round) :
 		       weir_target_open(target);
-	if (unlikely(ret))
-		return ret;
+	if (unlikely(ret)) {
+		if (ret == WEIR_REASON_BULKHEAD)
+			ret = weir_target_admit_share(port, plan, target, &n,
+						      &round);
+		if (ret)
+			return ret;
+	}
 	taken = n;
 	ret = weir_target_claim(target, m, &n, &at);
 	if (unlikely(n != taken) && answer)
@@ -226,8 +253,10 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 	weir_run_touch(run, at.inbox);
 	if (unlikely(!m->small || way->call))
 		weir_hand_one(port, m, way, target, &at, round);
+	else if (unlikely(round & WEIR_ROUND_SHARED))
+		weir_hand_counted(port, m, n, way, target, &at, round);
 	else if (likely(answer))
-		weir_hand_send(port, m, n, true, target, &at, round,
+		weir_hand_send(port, m, n, true, false, target, &at, round,
 			       way->deadline_ns);
 	else
 		weir_hand_tell(port, m, n, &at);

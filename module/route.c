@@ -213,15 +213,14 @@ static int weir_plan_pick(struct weir_plan *plan)
  * Room to count the calls of each user, before there are such; it stays for those
  * that have been counted when the bulkhead goes.
  */
-static int weir_plan_share(struct weir_plan *plan, struct weir_route *route)
+static int weir_plan_share(struct weir_plan *plan)
 {
 	struct weir_target *target;
 	u32 i;
 
-	route->shared |= plan->bulkhead;
-	if (!route->shared)
+	if (!plan->bulkhead)
 		return 0;
-	plan->calm_ns = WEIR_CALM_NEVER;
+	plan->bulkhead_lower = weir_bulkhead_lower(plan->bulkhead);
 	for (i = 0; i < plan->n; i++) {
 		target = plan->targets[i];
 		if (!target->port || target->callers)
@@ -274,7 +273,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	if (plan->policy == WEIR_POLICY_PRIMARY)
 		sort(plan->targets, plan->n, sizeof(*plan->targets),
 		     weir_plan_before, NULL);
-	err = weir_plan_share(plan, route);
+	err = weir_plan_share(plan);
 	if (err)
 		goto err_drop;
 	err = weir_plan_pick(plan);

@@ -72,12 +72,13 @@ struct weir_canned {
  * @quorum: replies that complete a request to several.
  * @bulkhead: requests in flight at one target; 0: any number. If it is not 0,
  *	each target has weir_target.callers.
+ * @bulkhead_lower: of these, how many are had as they come, see
+ *	weir_bulkhead_lower(); 0: any number.
  * @mirror_permille: share of messages for @mirror.
  * @has_breaker: @breaker counts.
  * @spread: a batch is handed on in so many parts at least, up to one for each
  *	message.
- * @calm_ns: good replies that take no longer are not slow, and are counted
- *	together; WEIR_CALM_NEVER: each is counted for itself.
+ * @calm_ns: good replies that take no longer are not slow.
  * @timeout_ns: deadline of requests without; at most @deadline_max_ns.
  * @deadline_max_ns: longest deadline of a request, from when it is taken.
  * @patience_ns: how long a reply waits for its caller's inbox.
@@ -102,6 +103,7 @@ struct weir_plan {
 	u32				n;
 	u32				quorum;
 	u32				bulkhead;
+	int				bulkhead_lower;
 	u32				mirror_permille;
 	u64				calm_ns;
 	u64				timeout_ns;
@@ -119,9 +121,6 @@ struct weir_plan {
 	struct rcu_work			free;
 	struct weir_target		*targets[];
 };
-
-/* weir_plan.calm_ns of a route whose targets count the calls of each user. */
-#define WEIR_CALM_NEVER		U64_MAX
 
 /* weir_call.round of a call that is counted in weir_target.callers, too. */
 #define WEIR_ROUND_SHARED	BIT(31)
@@ -209,8 +208,6 @@ struct weir_settings {
  * @uses: routes that name it as target, fallback or mirror, and changes to it
  *	in progress; weir_net.lock.
  * @planned: one of these changes has its plan; weir_net.lock.
- * @shared: it has, or had, a bulkhead: some call may be counted in
- *	weir_target.callers; weir_net.lock.
  * @charge: for itself and a plan, to who made it; weir_net.lock.
  * @behind: edges to routes that it leads to, by weir_edge.behind_link;
  *	weir_net.lock.
@@ -231,7 +228,6 @@ struct weir_route {
 	struct weir_tally		target_users;
 	u32				uses;
 	bool				planned;
-	bool				shared;
 	struct weir_charge		charge;
 	struct list_head		behind;
 	struct list_head		before;
@@ -269,8 +265,8 @@ struct weir_route {
  * @seen_out: up to where its outbox had been routed.
  * @still: looks in a row at which nothing had changed.
  * @moved: @requests when what may be sent twice was last taken from it.
- * @callers: of @load.in_flight, what each user has; made before the first plan
- *	with a bulkhead is seen; NULL: there was none.
+ * @callers: of @load.in_flight, what each user has of the bulkhead's upper half;
+ *	made before the first plan with a bulkhead is seen; NULL: there was none.
  * @hist: times from request to reply; port->run_lock.
  */
 struct weir_target {
@@ -427,7 +423,7 @@ enum weir_walker {
  * @once: the message in hand is the first of its key; NULL.
  * @tokens: of @meter, taken and not used.
  * @meter: where they are from.
- * @token_cost: of each, for weir_meter_give().
+ * @token_cost: of each, for weir_meter_give(); 0: they are of no user's share.
  * @caller: who got the last reply; valid under the same rcu_read_lock().
  * @served: target whose good replies are not accounted for yet; as @caller.
  * @served_plan: of its route.

@@ -46,9 +46,13 @@ static u32 weir_branches_claim(struct weir_port *port,
 		b->name = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
-		ret = answer ? weir_target_admit(port, plan, b->target, &one,
+		ret = answer ? weir_target_admit(plan, b->target,
+						 port->run.now_ns, &one,
 						 &b->round) :
 			       weir_target_open(b->target);
+		if (ret == WEIR_REASON_BULKHEAD)
+			ret = weir_target_admit_share(port, plan, b->target,
+						      &one, &b->round);
 		if (!ret) {
 			ret = weir_target_claim(b->target, m, &one, &b->at);
 			if (ret && answer)

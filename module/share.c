@@ -2,7 +2,8 @@
 /*
  * What a route has for all its callers, and the share of it that a caller's user
  * may have: tokens of its rate (meter.h), and requests in flight at a target
- * (bulkhead.h). A route that has neither never gets here.
+ * (bulkhead.h). Nobody gets here for the upper half of the tokens, and for the
+ * lower half of a bulkhead: these are had as they come.
  *
  * The limits are those of each route by itself: a message through routes behind
  * routes takes tokens of each that has a rate, and its user has a share of each.
@@ -20,46 +21,16 @@ static u32 weir_port_place(const struct weir_port *port)
 }
 
 /**
- * weir_port_token() - a token for a message that is alone
- * @port: the caller.
- * @meter: the rate limit.
- *
- * Return: whether there was one. If so it is spent, or weir_port_token_back()
- * follows.
+ * weir_port_tokens() - tokens for the messages that are ahead, of a user's share
+ * @port: the caller; its run has none at hand of the rate limit that it names.
  */
-bool weir_port_token(struct weir_port *port, struct weir_meter *meter)
+void weir_port_tokens(struct weir_port *port)
 {
 	struct weir_run *run = &port->run;
 
-	return weir_meter_take(meter, weir_port_place(port), run->now_ns, 1,
-			       &run->token_cost);
-}
-
-/* weir_port_token_back() - it was not used */
-void weir_port_token_back(struct weir_port *port, struct weir_meter *meter)
-{
-	weir_meter_give(meter, weir_port_place(port), 1,
-			port->run.token_cost);
-}
-
-/**
- * weir_port_tokens() - tokens for the messages that are ahead, at hand
- * @port: the caller.
- * @meter: the rate limit.
- *
- * Those that were at hand are given back. Return: how many there are.
- */
-u32 weir_port_tokens(struct weir_port *port, struct weir_meter *meter)
-{
-	struct weir_run *run = &port->run;
-
-	if (run->meter && run->tokens)
-		weir_run_tokens_back(run);
-	run->meter = meter;
-	run->tokens = weir_meter_take(meter, weir_port_place(port),
-				      run->now_ns, weir_run_ahead(run),
-				      &run->token_cost);
-	return run->tokens;
+	run->tokens = weir_meter_take_share(run->meter, weir_port_place(port),
+					    run->now_ns, weir_run_ahead(run),
+					    &run->token_cost);
 }
 
 /* weir_run_tokens_back() - tokens at hand that were not used */
@@ -95,28 +66,37 @@ static u32 weir_target_share(const struct weir_port *port,
 			     const struct weir_plan *plan,
 			     struct weir_target *target, u32 n)
 {
-	u32 asking;
+	u32 lower = max(plan->bulkhead_lower, 0), all, asking;
 
-	if (port->exempt)
-		return n;
 	asking = weir_asking_count(&target->callers->asking,
 				   weir_account_place(port->account),
 				   port->run.now_ns);
-	return min(n, weir_bulkhead_share(plan->bulkhead,
-					  atomic_read(&target->load.in_flight),
+	all = atomic_read(&target->load.in_flight);
+	return min(n, weir_bulkhead_share(plan->bulkhead - lower,
+					  all - min(all, lower),
 					  atomic_read(weir_target_own(target,
 								      port)),
 					  asking));
 }
 
-/* weir_target_admit_share() - weir_target_admit() for a route with a bulkhead */
+/**
+ * weir_target_admit_share() - what a target says where a bulkhead's lower half is
+ * taken
+ * @port: the caller.
+ * @plan: of a route with a bulkhead.
+ * @target: the target.
+ * @n: as for weir_target_admit().
+ * @round: as for weir_target_admit().
+ *
+ * Return: as weir_target_admit().
+ */
 enum weir_reason weir_target_admit_share(const struct weir_port *port,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,
 					 u32 *round)
 {
-	u32 want = weir_target_share(port, plan, target, *n), taken = 0;
-	atomic_t *own = weir_target_own(target, port);
+	u32 want = port->exempt ? *n :
+		   weir_target_share(port, plan, target, *n), taken = 0;
 	enum weir_reason reason;
 
 	if (want)
@@ -126,9 +106,9 @@ enum weir_reason weir_target_admit_share(const struct weir_port *port,
 		return WEIR_REASON_BULKHEAD;
 	*n = taken;
 	reason = weir_target_permit(plan, target, port->run.now_ns, n, round);
-	if (reason)
+	if (reason || port->exempt)
 		return reason;
-	atomic_add(*n, own);
+	atomic_add(*n, weir_target_own(target, port));
 	*round |= WEIR_ROUND_SHARED;
 	return WEIR_REASON_NONE;
 }

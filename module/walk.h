@@ -486,6 +486,7 @@ static __always_inline void weir_call_end(struct weir_port *port,
 {
 	if (unlikely(call->once))
 		weir_once_leave(call);
+	call->parent = WEIR_CALL_NONE;
 	weir_calls_put(&port->calls, call);
 	weir_calls_ended(port);
 }

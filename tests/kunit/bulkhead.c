@@ -46,7 +46,8 @@ static void bulkhead_take__counts_without_a_limit(struct kunit *test)
 	for (i = 0; i < 1000; i++)
 		KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, 0, 1));
 	KUNIT_EXPECT_EQ(test, atomic_read(&n), 1000);
-	KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, U32_MAX, 1));
+	KUNIT_EXPECT_TRUE(test, weir_bulkhead_take(&n, S32_MAX, 1));
+	KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, -1, 1));
 	KUNIT_EXPECT_FALSE(test, weir_bulkhead_take(&n, 1001, 1));
 	weir_bulkhead_give(&n, 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&n), 1000);
@@ -237,6 +238,82 @@ static void bulkhead_share__is_had_as_others_end(struct kunit *test)
 	}
 }
 
+/**
+ * struct held - what a user has of a bulkhead
+ * @lower: places that were had as they came.
+ * @own: of the upper half.
+ */
+struct held {
+	u32 lower, own;
+};
+
+/* As many places as a user may have, one after the other, as @asking do. */
+static void hold(u32 max, atomic_t *all, struct held *h, u32 asking)
+{
+	int lower = weir_bulkhead_lower(max);
+	u32 half = max(lower, 0);
+
+	for (;;) {
+		u32 now = atomic_read(all);
+
+		if (weir_bulkhead_take(all, lower, 1)) {
+			h->lower++;
+		} else if (weir_bulkhead_share(max - half,
+					       now - min(now, half), h->own,
+					       asking)) {
+			if (!weir_bulkhead_take(all, max, 1))
+				return;
+			h->own++;
+		} else {
+			return;
+		}
+	}
+}
+
+/*
+ * A user had nearly all; one place after the other ends, of the lower half before
+ * the upper one or after it, and it asks before the others.
+ */
+static void bulkhead_lower__leaves_each_its_part(struct kunit *test)
+{
+	struct held h[4];
+	u32 max, users, u, turn, lower, left;
+	bool upper_first;
+	atomic_t all;
+
+	for (turn = 0; turn < 2 * 200 * 3; turn++) {
+		max = 2 + turn / 6;
+		users = 2 + turn / 2 % 3;
+		upper_first = turn % 2;
+		lower = max(weir_bulkhead_lower(max), 0);
+		left = max - lower > 1 ? max((max - lower) / 8, 1U) : 0;
+		memset(h, 0, sizeof(h));
+		atomic_set(&all, 0);
+		hold(max, &all, &h[0], 1);
+		KUNIT_EXPECT_EQ(test, (u32)atomic_read(&all), max - left);
+		/* the next one gets in at once */
+		hold(max, &all, &h[1], 2);
+		KUNIT_EXPECT_GE_MSG(test, h[1].own, 1, "of %u", max);
+		for (u = 0; u < max; u++) {
+			u32 i, *end = upper_first ? &h[0].own : &h[0].lower;
+
+			if (!*end)
+				end = upper_first ? &h[0].lower : &h[0].own;
+			if (*end) {
+				--*end;
+				atomic_dec(&all);
+			}
+			for (i = 0; i < users; i++)
+				hold(max, &all, &h[i], users);
+		}
+		for (u = 1; u < users; u++)
+			KUNIT_EXPECT_GE_MSG(test, h[u].lower + h[u].own,
+					    (max - lower - left) / users,
+					    "user %u of %u, %u", u, users, max);
+		KUNIT_EXPECT_LE(test, (u32)atomic_read(&all), max);
+	}
+}
+
 static struct kunit_case bulkhead_cases[] = {
 	KUNIT_CASE(bulkhead_take__refuses_the_one_too_many),
 	KUNIT_CASE(bulkhead_take__counts_without_a_limit),
@@ -244,6 +321,7 @@ static struct kunit_case bulkhead_cases[] = {
 	KUNIT_CASE(bulkhead_take__gives_what_there_is),
 	KUNIT_CASE(bulkhead_share__leaves_room_for_the_next),
 	KUNIT_CASE(bulkhead_share__is_had_as_others_end),
+	KUNIT_CASE(bulkhead_lower__leaves_each_its_part),
 	{}
 };
 

@@ -24,11 +24,23 @@ static struct weir_meter *meter_of(struct kunit *test, u32 rate, u32 burst,
 	return m;
 }
 
+/* Tokens of the upper half, and then of the share; @cost: of the last. */
+static u32 take_cost(struct weir_meter *m, u32 place, u64 now, u32 want,
+		     u64 *cost)
+{
+	u32 got = weir_meter_take_calm(m, now, want);
+
+	*cost = 0;
+	if (got < want)
+		got += weir_meter_take_share(m, place, now, want - got, cost);
+	return got;
+}
+
 static u32 take(struct weir_meter *m, u32 place, u64 now, u32 want)
 {
 	u64 cost;
 
-	return weir_meter_take(m, place, now, want, &cost);
+	return take_cost(m, place, now, want, &cost);
 }
 
 /* Each of the first @n users asks for as much as there is, again and again. */
@@ -51,7 +63,7 @@ static void meter_take__gives_one_user_nearly_all(struct kunit *test)
 		u64 now = NSEC_PER_SEC;
 		struct weir_meter *m = meter_of(test, RATE, bursts[b], now);
 		u32 got = take(m, 0, now, U32_MAX);
-		u32 left = bursts[b] > 1 ? max(bursts[b] / 8, 1U) : 0;
+		u32 left = bursts[b] > 1 ? max(bursts[b] / 16, 1U) : 0;
 
 		/* what is left for another is rounded up */
 		KUNIT_EXPECT_LE(test, got, bursts[b] - left);
@@ -64,6 +76,28 @@ static void meter_take__gives_one_user_nearly_all(struct kunit *test)
 		if (bursts[b] > 1)
 			KUNIT_EXPECT_EQ(test, take(m, 1, now, 1), 1);
 	}
+}
+
+/* What comes from the upper half is of nobody's share. */
+static void meter_take_calm__counts_nobody(struct kunit *test)
+{
+	u64 now = NSEC_PER_SEC, full;
+	struct weir_meter *m = meter_of(test, RATE, 100, now);
+	u32 i;
+
+	full = atomic64_read(&m->full[0]);
+	for (i = 0; i < 1000; i++, now += NSEC_PER_SEC / RATE)
+		KUNIT_ASSERT_EQ(test, take(m, 0, now, 1), 1);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now, 50), 50);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&m->full[0]), full);
+	KUNIT_EXPECT_EQ(test, weir_meter_take_calm(m, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 1);
+	KUNIT_EXPECT_NE(test, (u64)atomic64_read(&m->full[0]), full);
+	/* three have a token for one more user, and two and one have no upper half */
+	for (i = 1; i <= 3; i++)
+		KUNIT_EXPECT_EQ(test, weir_meter_take_calm(meter_of(test, RATE,
+								    i, now),
+							   now, 1), i == 3);
 }
 
 /* As much each, all of it together, and no more than is set. */
@@ -125,16 +159,23 @@ static void meter_give__undoes_take(struct kunit *test)
 	struct weir_meter *m = meter_of(test, RATE, 100, now);
 	u32 i, got;
 
+	/* of the upper half, and of the lower one */
 	for (i = 0; i < 1000; i++) {
-		got = weir_meter_take(m, 0, now, 64, &cost);
-		KUNIT_ASSERT_EQ(test, got, 64);
+		got = weir_meter_take_calm(m, now, 40);
+		KUNIT_ASSERT_EQ(test, got, 40);
+		weir_meter_give(m, 0, got, 0);
+	}
+	KUNIT_EXPECT_EQ(test, weir_meter_take_calm(m, now, 64), 50);
+	for (i = 0; i < 1000; i++) {
+		got = weir_meter_take_share(m, 0, now, 40, &cost);
+		KUNIT_ASSERT_EQ(test, got, 40);
 		weir_meter_give(m, 0, got, cost);
 	}
 	KUNIT_EXPECT_EQ(test, weir_meter_wait_ns(m, 0, now), 0);
-	KUNIT_EXPECT_GE(test, take(m, 0, now, 100), 87);
+	KUNIT_EXPECT_GE(test, take(m, 0, now, 100), 43);
 	KUNIT_EXPECT_NE(test, weir_meter_wait_ns(m, 0, now), 0);
 	/* one that needs no share has what is left */
-	KUNIT_EXPECT_GE(test, take(m, WEIR_METER_NO_USER, now, 100), 12);
+	KUNIT_EXPECT_GE(test, take(m, WEIR_METER_NO_USER, now, 100), 6);
 	KUNIT_EXPECT_EQ(test, take(m, WEIR_METER_NO_USER, now, 1), 0);
 }
 
@@ -166,6 +207,7 @@ static void meter_wait__tells_when(struct kunit *test)
 
 static struct kunit_case meter_cases[] = {
 	KUNIT_CASE(meter_take__gives_one_user_nearly_all),
+	KUNIT_CASE(meter_take_calm__counts_nobody),
 	KUNIT_CASE(meter_take__parts_a_rate),
 	KUNIT_CASE(meter_take__keeps_what_is_asked_for),
 	KUNIT_CASE(meter_give__undoes_take),
