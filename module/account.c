@@ -126,6 +126,7 @@ void weir_holdings_destroy(struct weir_holdings *held)
 static void user_free(struct weir_user *user)
 {
 	weir_holdings_destroy(&user->held);
+	ida_free(&user->table->numbers, user->number);
 	kfree(user);
 }
 
@@ -138,6 +139,7 @@ void weir_users_init(struct weir_users *users)
 	spin_lock_init(&users->lock);
 	hash_init(users->users);
 	INIT_LIST_HEAD(&users->idle);
+	ida_init(&users->numbers);
 	weir_holdings_init(&users->sum);
 }
 
@@ -154,6 +156,7 @@ void weir_users_destroy(struct weir_users *users)
 		user_free(user);
 	}
 	WARN_ON_ONCE(!hash_empty(users->users));
+	ida_destroy(&users->numbers);
 	weir_holdings_destroy(&users->sum);
 }
 
@@ -181,6 +184,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user, *new = NULL;
 	unsigned long flags;
+	int number;
 
 	for (;;) {
 		spin_lock_irqsave(&users->lock, flags);
@@ -192,13 +196,20 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 		}
 		spin_unlock_irqrestore(&users->lock, flags);
 		if (user) {
-			kfree(new);
+			if (new)
+				user_free(new);
 			return user;
 		}
 
 		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 		if (!new)
 			return NULL;
+		number = ida_alloc(&users->numbers, GFP_KERNEL);
+		if (number < 0) {
+			kfree(new);
+			return NULL;
+		}
+		new->number = number;
 		new->table = users;
 		new->uid = uid;
 		refcount_set(&new->refs, 1);

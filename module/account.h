@@ -29,6 +29,7 @@
 #include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/hashtable.h>
+#include <linux/idr.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -76,12 +77,14 @@ struct weir_caps {
  *	zero and back.
  * @users: struct weir_user by uid.
  * @idle: users without an account, by weir_user.idle_link.
+ * @numbers: those of users that are in use.
  * @sum: what all accounts of the table hold, each counted once.
  */
 struct weir_users {
 	spinlock_t		lock;
 	DECLARE_HASHTABLE(users, WEIR_USER_HASH_BITS);
 	struct list_head	idle;
+	struct ida		numbers;
 	struct weir_holdings	sum;
 };
 
@@ -91,6 +94,7 @@ struct weir_users {
  * @idle_link: in weir_users.idle while @refs is zero; weir_users.lock.
  * @table: where it is; never changes, outlives this.
  * @uid: the user; never changes.
+ * @number: no other user has it; the lowest that was free; never changes.
  * @refs: the accounts in which the user pays.
  * @held: what all these accounts hold.
  * @patience: of services that wait for its inboxes, in all namespaces.
@@ -104,6 +108,7 @@ struct weir_user {
 	struct list_head	idle_link;
 	struct weir_users	*table;
 	kuid_t			uid;
+	u32			number;
 	refcount_t		refs;
 	struct weir_holdings	held;
 	struct weir_patience	patience;
@@ -188,6 +193,18 @@ static inline u64 weir_held(const struct weir_holdings *held,
 static inline kuid_t weir_account_user(const struct weir_account *a)
 {
 	return a->users[0]->uid;
+}
+
+/*
+ * Places of a table that has one for each user, so that a message finds its own
+ * at once. Where there are more users, some have one together.
+ */
+#define WEIR_USER_PLACES	256U
+
+/* weir_account_place() - the place of an account's user in such a table */
+static inline u32 weir_account_place(const struct weir_account *a)
+{
+	return a->users[0]->number % WEIR_USER_PLACES;
 }
 
 /* The turn of an account's user: see struct weir_user. */

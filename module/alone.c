@@ -21,7 +21,10 @@ weir_alone_target(struct weir_port *port, const struct weir_parcel *m,
 	       plan->targets[i] : NULL;
 }
 
-/* Space for it there, if no guard objects. */
+/*
+ * Space for it there, if no guard objects; and no user's share needs to be looked
+ * at.
+ */
 static __always_inline bool
 weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
 		 const struct weir_plan *plan, struct weir_target *target,
@@ -30,17 +33,17 @@ weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
 	u64 now = port->run.now_ns;
 	u32 one = 1, n = 1;
 
-	if (plan->bucket && unlikely(!weir_bucket_take(plan->bucket, now, 1)))
+	if (plan->meter && unlikely(!weir_meter_take_calm(plan->meter, now, 1)))
 		return false;
 	if (likely(!(answer ? weir_target_admit(plan, target, now, &n, round) :
 			      weir_target_open(target)))) {
 		if (likely(!weir_target_claim(target, m, &one, at)))
 			return true;
 		if (answer)
-			weir_target_dismiss(plan, target, 1, *round);
+			weir_target_dismiss(port, plan, target, 1, *round);
 	}
-	if (plan->bucket)
-		weir_bucket_give(plan->bucket, 1);
+	if (plan->meter)
+		weir_bucket_give(&plan->meter->bucket, 1);
 	return false;
 }
 

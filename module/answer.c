@@ -52,21 +52,24 @@ static void weir_call_withdraw(const struct weir_call *call)
 	spin_unlock(&inbox->post.lock);
 }
 
-/* A target has a request less. */
-void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad)
+/* A target has a request less, of the caller @port. */
+void weir_call_leave(struct weir_port *port, struct weir_call *call,
+		     u64 now_ns, bool bad)
 {
 	struct weir_target *target = call->target;
 	const struct weir_plan *plan;
 
-	weir_bulkhead_give(&target->load.in_flight, 1);
+	weir_target_left(target, port, 1, call->round);
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	if (plan && plan->has_breaker) {
 		if (bad)
 			weir_breaker_done(&target->breaker, &plan->breaker,
-					  now_ns, call->round, false, 0);
+					  now_ns, weir_round(call->round),
+					  false, 0);
 		else
-			weir_breaker_forget(&target->breaker, call->round);
+			weir_breaker_forget(&target->breaker,
+					    weir_round(call->round));
 	}
 	rcu_read_unlock();
 }
@@ -90,11 +93,10 @@ static void weir_call_end_parent(struct weir_port *port,
 		slot = child->sibling;
 		if (child->state == WEIR_CALL_SENT) {
 			weir_call_withdraw(child);
-			weir_call_leave(child, 0, false);
+			weir_call_leave(port, child, 0, false);
 			port->inbox->post.kept--;
 			weir_port_unawaited(port);
 		}
-		child->parent = WEIR_CALL_NONE;
 		weir_call_end(port, child);
 		port->ended++;
 	}
@@ -157,7 +159,7 @@ void weir_call_lost(struct weir_port *port, struct weir_call *call,
 {
 	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
-		weir_call_leave(call, ktime_get_ns(), true);
+		weir_call_leave(port, call, ktime_get_ns(), true);
 		call->state = WEIR_CALL_RETRY;
 		weir_calls_retry(&port->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
@@ -198,12 +200,12 @@ void weir_route_answer(struct weir_port *port, struct weir_call *call,
 		if (!route)
 			route = call->target->route;
 		weir_call_withdraw(call);
-		weir_call_leave(call, ktime_get_ns(),
+		weir_call_leave(port, call, ktime_get_ns(),
 				reason == WEIR_REASON_DEADLINE);
 	}
 	if (call->state == WEIR_CALL_RETRY)
 		weir_calls_retry_stop(&port->calls, call);
-	if (call->parent == WEIR_CALL_NONE || reason == WEIR_REASON_CLOSED) {
+	if (!weir_call_is_child(call) || reason == WEIR_REASON_CLOSED) {
 		weir_call_end(port, call);
 	} else {
 		gather = weir_calls_at(&port->calls, call->parent)->gather;

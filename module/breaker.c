@@ -114,7 +114,8 @@ static void weir_breaker_event(struct weir_breaker *b,
 		b->opened_ns = now_ns;
 		b->opens++;
 	}
-	b->round++;
+	/* the highest bit of a call's round is its route's */
+	b->round = b->round % S32_MAX + 1;
 	b->probes_out = 0;
 	b->probes_good = 0;
 	weir_breaker_window_clear(b, now_ns);

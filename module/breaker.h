@@ -72,8 +72,9 @@ struct weir_breaker_slice {
  * struct weir_breaker - of one target
  * @lock: guards the rest. @state is also read without it.
  * @state: enum weir_breaker_state; written by weir_breaker_event() alone.
- * @round: counts states, from 1 on; a call that began in an earlier one tells
- *	nothing, nor does one of round 0, which began while there was no breaker.
+ * @round: counts states, from 1 to S32_MAX and from 1 again; a call that began in
+ *	an earlier one tells nothing, nor does one of round 0, which began while
+ *	there was no breaker.
  * @probes_out: probes let through, half open.
  * @probes_good: of those, ended well.
  * @probed_ns: when the last probe was let through; nanoseconds of the caller's

@@ -49,29 +49,31 @@ static inline u64 weir_bucket_lack(u64 full, u64 now)
 	return (s64)lack < 0 ? 0 : lack;
 }
 
-/* How many tokens of @want there are. */
+/* How many tokens of @want there are, of those that come in @depth. */
 static __always_inline u32 weir_bucket_has(const struct weir_bucket *b,
-					   u64 lack, u32 want)
+					   u64 lack, u32 want, u64 depth)
 {
-	if (lack > b->depth)
+	if (lack > depth)
 		return 0;
 	/* a division costs more than all the rest */
 	if (want == 1)
-		return b->depth - lack >= b->cost;
-	return min_t(u64, want, div64_u64(b->depth - lack, b->cost));
+		return depth - lack >= b->cost;
+	return min_t(u64, want, div64_u64(depth - lack, b->cost));
 }
 
 /**
- * weir_bucket_take() - take tokens
+ * weir_bucket_take_upper() - take tokens from the upper part of a bucket
  * @b: the bucket.
  * @now_ns: the time; one that is a little older than another caller's gets a
  *	little less.
  * @want: tokens; 0 to look at a bucket that nobody has used for months.
+ * @depth: of that part, as the time that it takes to come.
  *
  * Return: how many there were, 0 to @want; they are taken.
  */
-static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
-					    u32 want)
+static __always_inline u32 weir_bucket_take_upper(struct weir_bucket *b,
+						  u64 now_ns, u32 want,
+						  u64 depth)
 {
 	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack;
 	s64 full = atomic64_read(&b->full);
@@ -79,12 +81,19 @@ static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
 
 	do {
 		lack = weir_bucket_lack(full, now);
-		got = weir_bucket_has(b, lack, want);
+		got = weir_bucket_has(b, lack, want, depth);
 		if (want && !got)
 			return 0;
 	} while (!atomic64_try_cmpxchg(&b->full, &full,
 				       now + lack + got * b->cost));
 	return got;
+}
+
+/* weir_bucket_take() - take tokens, all that there are if need be */
+static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
+					    u32 want)
+{
+	return weir_bucket_take_upper(b, now_ns, want, b->depth);
 }
 
 /**

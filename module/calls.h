@@ -32,6 +32,7 @@ struct weir_target;
 #define WEIR_CALL_GEN_BITS	(64 - WEIR_CALL_GEN_SHIFT)
 
 #define WEIR_CALL_NONE		U32_MAX	/* no slot */
+#define WEIR_CALL_COUNTED	(U32_MAX - 1)	/* none either, see @parent */
 
 /**
  * enum weir_call_state - what a call waits for
@@ -71,7 +72,8 @@ enum weir_call_state {
  * @next: in the queue, or in a list of free slots; NULL.
  * @pos: of its record in the caller's outbox, if that must stay.
  * @once: if it has an idempotency key; NULL.
- * @parent: child: slot of the parent; WEIR_CALL_NONE.
+ * @parent: child: slot of the parent; WEIR_CALL_NONE; WEIR_CALL_COUNTED: none, but
+ *	it is counted for its user, and its reply is no plain one.
  * @sibling: child: next child; PARENT: first child; WEIR_CALL_NONE.
  * @need: PARENT: good replies that are still wanted.
  * @left: PARENT: children that are not done.
@@ -295,6 +297,12 @@ weir_calls_find(const struct weir_calls *c, u64 name)
 		return NULL;
 	call = weir_calls_at(c, slot);
 	return READ_ONCE(call->name) == name ? call : NULL;
+}
+
+/* Is it one of a call to several targets? */
+static inline bool weir_call_is_child(const struct weir_call *call)
+{
+	return call->parent < WEIR_CALL_COUNTED;
 }
 
 /* What a call waits for, before the rest of it is looked at; anybody. */

@@ -499,23 +499,23 @@ static int weir_dup_make_room(struct weir_dups *d, struct weir_dup_user *user,
  * @scope: as it was begun.
  * @id: as it was begun.
  * @now_ns: the time.
- * @reply: the answer; the table takes a reference of its own.
+ * @reply: the answer; the table takes a reference of its own. NULL: it could not
+ *	be kept.
  * @waiters: out: struct weir_dup_waiter, those who waited are added at its end
  *	in the order in which they came; the caller gives them @reply.
  *
- * The user's oldest replies are forgotten for this one; one that is larger than
- * the table's limit on its own is not kept, and a duplicate of it is new. One
- * that finds no room because of others is not kept either, but that there was
- * one is: a duplicate is refused. A large one may push out many, so the lock is
+ * The user's oldest replies are forgotten for this one. One that finds no room, or
+ * is larger than the table's limit on its own, is not kept, but that there was one
+ * is: a duplicate is refused. A large one may push out many, so the lock is
  * released now and then.
  */
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_reply *reply, struct list_head *waiters)
 {
-	size_t bytes = weir_dup_reply_bytes(reply);
+	size_t bytes = reply ? weir_dup_reply_bytes(reply) : SIZE_MAX;
+	int room = bytes <= d->max_bytes ? 0 : -ENOBUFS;
 	struct weir_dup *e;
 	LIST_HEAD(dead);
-	int room = 0;
 
 	spin_lock(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
@@ -523,7 +523,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 	e = weir_dup_find(d, scope, id);
 	if (WARN_ON_ONCE(!e || e->done))
 		goto unlock;
-	while (bytes <= d->max_bytes) {
+	while (!room) {
 		room = weir_dup_make_room(d, e->user, bytes, &dead);
 		if (room)
 			break;
@@ -538,14 +538,10 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		e->user->bytes += bytes;
 		d->bytes += bytes;
 	}
-	if (room) {
-		e->done = true;
-		e->done_ns = now_ns;
-		list_add_tail(&e->age, &d->answered);
-		list_add_tail(&e->own, &e->user->answered);
-	} else {
-		weir_dup_forget(d, e, &dead);
-	}
+	e->done = true;
+	e->done_ns = now_ns;
+	list_add_tail(&e->age, &d->answered);
+	list_add_tail(&e->own, &e->user->answered);
 unlock:
 	spin_unlock(&d->lock);
 	weir_dups_free(&dead);

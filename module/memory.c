@@ -73,10 +73,39 @@ static bool weir_memcg_short(u64 pages)
 	rcu_read_unlock();
 	return none;
 }
+
+/**
+ * weir_memory_free() - is so much of a memory cgroup free?
+ * @memcg: the cgroup, held; NULL: none.
+ * @bytes: what is wanted.
+ *
+ * Then it can be charged there without reclaim and without the pauses of who is
+ * above memory.high, unless somebody else of the cgroup is quicker.
+ */
+bool weir_memory_free(struct mem_cgroup *memcg, u64 bytes)
+{
+	u64 pages = DIV_ROUND_UP(bytes, PAGE_SIZE);
+	bool fits = true;
+
+	if (mem_cgroup_disabled())
+		return true;
+	rcu_read_lock();
+	for (; memcg && fits; memcg = parent_mem_cgroup(memcg))
+		fits = page_counter_read(&memcg->memory) + pages <=
+		       min(READ_ONCE(memcg->memory.max),
+			   READ_ONCE(memcg->memory.high));
+	rcu_read_unlock();
+	return fits;
+}
 #else
 static bool weir_memcg_short(u64 pages)
 {
 	return false;
+}
+
+bool weir_memory_free(struct mem_cgroup *memcg, u64 bytes)
+{
+	return true;
 }
 #endif
 

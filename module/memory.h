@@ -39,6 +39,8 @@
 #define WEIR_PRIME_SLOT		SZ_4K
 
 const char *weir_memory_short(u64 bytes);
+struct mem_cgroup;
+bool weir_memory_free(struct mem_cgroup *memcg, u64 bytes);
 bool weir_memory_prime(int err, u64 bytes, unsigned int *tries);
 u64 weir_memory_share(unsigned int part, u64 most);
 

@@ -7,6 +7,7 @@
  */
 #include <linux/random.h>
 #include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "walk.h"
@@ -192,36 +193,52 @@ void weir_once_leave(struct weir_call *call)
 		weir_once_free(once);
 }
 
+/*
+ * Room for the reply to a caller, in its memory cgroup; or NULL. The target's
+ * thread neither frees what is of that cgroup nor pauses for it. Only where
+ * another of the cgroup takes what was free a moment ago, one large reply is one
+ * try at reclaim.
+ */
+static struct weir_dup_reply *
+weir_once_reply_create(const struct weir_once *once,
+		       const struct weir_port *caller,
+		       const struct weir_once_reply *r)
+{
+	struct weir_dup_reply *reply;
+	gfp_t gfp = GFP_NOWAIT;
+	struct mem_cgroup *old;
+
+	if (r->len > once->set->bytes)
+		return NULL;
+	/* what takes many pages cannot be had without sleeping */
+	if (r->len > WEIR_PIECE_BYTES) {
+		if (!weir_memory_free(caller->memcg, r->len + SZ_64K))
+			return NULL;
+		gfp = GFP_KERNEL | __GFP_NORETRY;
+	}
+	old = set_active_memcg(caller->memcg);
+	reply = weir_dup_reply_create(r->kind, r->len,
+				      gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	return IS_ERR(reply) ? NULL : reply;
+}
+
 /**
  * weir_once_remember() - the call of a first has had its reply, and is over
  * @once: the first; not the caller's any more.
  * @caller: whose call it was; its memory cgroup pays, not that of who replies.
  * @r: the reply.
  *
- * Sleeps. One for which its caller's memory cgroup has no room is forgotten.
+ * Sleeps. Of one for which there is no room it is remembered that there was one:
+ * its request is not done twice.
  */
 void weir_once_remember(struct weir_once *once, struct weir_port *caller,
 			const struct weir_once_reply *r)
 {
-	struct mem_cgroup *old = set_active_memcg(caller->memcg);
-	struct weir_dup_reply *reply = NULL;
-	gfp_t gfp = GFP_NOWAIT;
+	struct weir_dup_reply *reply = weir_once_reply_create(once, caller, r);
 
-	/* the target's thread does not free what is of the caller's cgroup */
-	if (r->len > WEIR_PIECE_BYTES)
-		gfp = GFP_KERNEL | __GFP_NORETRY;
-	/* one that is too large to be remembered is nobody else's either */
-	if (r->len <= once->set->bytes)
-		reply = weir_dup_reply_create(r->kind, r->len, gfp |
-					      __GFP_ACCOUNT | __GFP_NOWARN);
-	set_active_memcg(old);
-	if (IS_ERR(reply))
-		reply = NULL;
-	if (!reply) {
-		weir_once_over(once);
-		return;
-	}
-	weir_copy_pieces(reply->bytes, r->from, r->len);
+	if (reply)
+		weir_copy_pieces(reply->bytes, r->from, r->len);
 	once->reply = reply;
 	INIT_LIST_HEAD(&once->waiters);
 	/* now: until then the key is one of those that its user has in flight */

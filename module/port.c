@@ -235,7 +235,10 @@ static bool weir_port_retries_some(struct weir_port *port, u32 held)
 			cond_resched();
 			continue;
 		}
-		/* where it was; one more that has to wait waits behind the first */
+		/*
+		 * Where it was; one more that has to wait waits behind the first.
+		 * Both are of one socket, so nobody else waits for that.
+		 */
 		waits = held || run->left_over;
 		if (!waits) {
 			held = call->handle;
@@ -536,6 +539,7 @@ static struct weir_port *weir_port_alloc(struct weir_sock *ws)
 	port->sock_id = ws->id;
 	port->pid = get_pid(ws->pid);
 	port->uid = ws->uid;
+	port->exempt = weir_sock_admin(ws);
 	port->random = get_random_u32() | 1;
 	port->timer_ns = U64_MAX;
 	port->armed_ns = U64_MAX;

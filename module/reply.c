@@ -437,7 +437,7 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	post->kept--;
 	if (unlikely(call->once) && good)
 		weir_reply_keep(run, caller, call, m);
-	if (unlikely(call->parent != WEIR_CALL_NONE))
+	if (unlikely(weir_call_is_child(call)))
 		more = weir_reply_child(run, caller, call, good);
 	else
 		weir_call_end(caller, call);
@@ -452,7 +452,9 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	}
 	weir_run_touch(run, caller->inbox);
 replied:
-	weir_run_serve(run, target, sent_ns, round, good);
+	if (unlikely(round & WEIR_ROUND_SHARED))
+		weir_bulkhead_give(weir_target_own(target, caller), 1);
+	weir_run_serve(run, target, sent_ns, weir_round(round), good);
 	return 0;
 
 late:

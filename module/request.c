@@ -9,17 +9,22 @@
 #include "request.h"
 #include "trace.h"
 
-/* Tokens of a bucket at hand; taken for several messages at once. */
-static __always_inline u32 weir_run_tokens(struct weir_run *run,
-					   struct weir_bucket *bucket)
+/* Tokens of a rate limit at hand; taken for several messages at once. */
+static __always_inline u32 weir_run_tokens(struct weir_port *port,
+					   struct weir_meter *meter)
 {
-	if (likely(run->bucket == bucket && run->tokens))
+	struct weir_run *run = &port->run;
+
+	if (likely(run->meter == meter && run->tokens))
 		return run->tokens;
-	if (run->bucket && run->tokens)
-		weir_bucket_give(run->bucket, run->tokens);
-	run->bucket = bucket;
-	run->tokens = weir_bucket_take(bucket, run->now_ns,
-				       weir_run_ahead(run));
+	if (run->meter && run->tokens)
+		weir_run_tokens_back(run);
+	run->meter = meter;
+	run->token_cost = 0;
+	run->tokens = weir_meter_take_calm(meter, run->now_ns,
+					   weir_run_ahead(run));
+	if (unlikely(!run->tokens))
+		weir_port_tokens(port);
 	return run->tokens;
 }
 
@@ -27,13 +32,15 @@ static __always_inline u32 weir_run_tokens(struct weir_run *run,
  * So many have been used. A route behind may have had its own since: then those
  * that were at hand have been given back, and another caller may have them.
  */
-static __always_inline void weir_run_spend(struct weir_run *run,
-					   struct weir_bucket *bucket, u32 n)
+static __always_inline void weir_run_spend(struct weir_port *port,
+					   struct weir_meter *meter, u32 n)
 {
-	if (likely(run->bucket == bucket))
+	struct weir_run *run = &port->run;
+
+	if (likely(run->meter == meter))
 		run->tokens -= n;
 	else
-		weir_bucket_draw(bucket, run->now_ns, n);
+		weir_port_draw(port, meter, n);
 }
 
 /**
@@ -107,12 +114,12 @@ void weir_call_timer(struct weir_port *port, u64 deadline_ns)
 }
 
 /*
- * Small messages of a hand, each a request if @answer: the call, then the copy,
- * so that whoever answers at once finds the call.
+ * Small messages of a hand, each a request if @answer: the call, @counted for its
+ * user or not, then the copy, so that whoever answers at once finds the call.
  */
 static __always_inline void
 weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
-	       bool answer, struct weir_target *target,
+	       bool answer, bool counted, struct weir_target *target,
 	       const struct weir_place *at, u32 round, u64 deadline_ns)
 {
 	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
@@ -138,6 +145,8 @@ weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
 			call->tries = hold;
 			call->pos = pos;
 			weir_call_fill(call, m->route, tag_key, deadline_ns);
+			if (counted)
+				weir_call_counted(call, round);
 			/* from here on somebody else may end it */
 			weir_call_sent(port, call, target, commit, round);
 			pos += weir_ring_need(len);
@@ -157,7 +166,17 @@ static noinline void weir_hand_tell(struct weir_port *port,
 				    const struct weir_parcel *m, u32 n,
 				    const struct weir_place *at)
 {
-	weir_hand_send(port, m, n, false, NULL, at, 0, 0);
+	weir_hand_send(port, m, n, false, false, NULL, at, 0, 0);
+}
+
+static noinline void weir_hand_counted(struct weir_port *port,
+				       const struct weir_parcel *m, u32 n,
+				       const struct weir_way *way,
+				       struct weir_target *target,
+				       const struct weir_place *at, u32 round)
+{
+	weir_hand_send(port, m, n, true, true, target, at, round,
+		       way->deadline_ns);
 }
 
 /* A message of any kind that is alone. */
@@ -179,6 +198,7 @@ static noinline void weir_hand_one(struct weir_port *port,
 	}
 	if (call) {
 		name = call->name;
+		weir_call_counted(call, round);
 		weir_call_sent(port, call, target,
 			       at->pos + at->inbox->view.secret, round);
 	}
@@ -213,23 +233,30 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 	ret = answer ? weir_target_admit(plan, target, run->now_ns, &n,
 					 &round) :
 		       weir_target_open(target);
-	if (unlikely(ret))
-		return ret;
+	if (unlikely(ret)) {
+		if (ret == WEIR_REASON_BULKHEAD)
+			ret = weir_target_admit_share(port, plan, target, &n,
+						      &round);
+		if (ret)
+			return ret;
+	}
 	taken = n;
 	ret = weir_target_claim(target, m, &n, &at);
 	if (unlikely(n != taken) && answer)
-		weir_target_dismiss(plan, target, taken - n, round);
+		weir_target_dismiss(port, plan, target, taken - n, round);
 	if (unlikely(ret)) {
 		if (answer && ret == WEIR_REASON_TOO_LARGE)
-			weir_target_dismiss(plan, target, taken, round);
+			weir_target_dismiss(port, plan, target, taken, round);
 		return ret;
 	}
 	way->sent = n;
 	weir_run_touch(run, at.inbox);
 	if (unlikely(!m->small || way->call))
 		weir_hand_one(port, m, way, target, &at, round);
+	else if (unlikely(round & WEIR_ROUND_SHARED))
+		weir_hand_counted(port, m, n, way, target, &at, round);
 	else if (likely(answer))
-		weir_hand_send(port, m, n, true, target, &at, round,
+		weir_hand_send(port, m, n, true, false, target, &at, round,
 			       way->deadline_ns);
 	else
 		weir_hand_tell(port, m, n, &at);
@@ -572,9 +599,9 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 					      way->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
 	way->n = min(way->n, max(run->batch / plan->spread, 1U));
-	tokens = plan->bucket ? weir_run_tokens(run, plan->bucket) : U32_MAX;
+	tokens = plan->meter ? weir_run_tokens(port, plan->meter) : U32_MAX;
 	if (unlikely(!tokens)) {
-		way->wait_ns = weir_bucket_wait_ns(plan->bucket, run->now_ns);
+		way->wait_ns = weir_port_token_wait_ns(port, plan->meter);
 		ret = WEIR_REASON_RATE;
 	} else {
 		way->n = min(way->n, tokens);
@@ -582,8 +609,8 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 		      weir_send_several(port, m, plan, way) :
 		      weir_send_picked(port, m, plan, way);
 		if (likely(!ret)) {
-			if (plan->bucket)
-				weir_run_spend(run, plan->bucket, way->sent);
+			if (plan->meter)
+				weir_run_spend(port, plan->meter, way->sent);
 			if (unlikely(plan->mirror) && !way->call &&
 			    weir_run_random(port) % 1000 <
 			    plan->mirror_permille)

@@ -74,6 +74,17 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 		       u64 now, u32 *round);
 void weir_call_timer(struct weir_port *port, u64 deadline_ns);
 
+/* share.c */
+void weir_port_tokens(struct weir_port *port);
+void weir_run_tokens_back(struct weir_run *run);
+void weir_port_draw(struct weir_port *port, struct weir_meter *meter, u32 n);
+u64 weir_port_token_wait_ns(const struct weir_port *port,
+			    struct weir_meter *meter);
+enum weir_reason weir_target_admit_share(const struct weir_port *port,
+					 const struct weir_plan *plan,
+					 struct weir_target *target, u32 *n,
+					 u32 *round);
+
 /* Nothing goes to a target whose breaker is held open. */
 static __always_inline enum weir_reason
 weir_target_open(const struct weir_target *target)
@@ -82,24 +93,13 @@ weir_target_open(const struct weir_target *target)
 						     WEIR_REASON_NONE;
 }
 
-/*
- * What a target says to requests before there is space for them. @n: in: how
- * many; out: how many it takes, if it takes any.
- */
+/* What its breaker says to so many that are counted already. */
 static __always_inline enum weir_reason
-weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
-		  u64 now, u32 *n, u32 *round)
+weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
+		   u64 now, u32 *n, u32 *round)
 {
-	u32 taken;
+	u32 taken = *n;
 
-	*round = 0;
-	if (unlikely(weir_target_open(target)))
-		return WEIR_REASON_BREAKER;
-	taken = weir_bulkhead_take(&target->load.in_flight, plan->bulkhead,
-				   *n);
-	if (unlikely(!taken))
-		return WEIR_REASON_BULKHEAD;
-	*n = taken;
 	if (!plan->has_breaker)
 		return WEIR_REASON_NONE;
 	*round = READ_ONCE(target->breaker.round);
@@ -114,14 +114,38 @@ weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
 	return WEIR_REASON_BREAKER;
 }
 
+/*
+ * What a target says to requests before there is space for them. @n: in: how
+ * many; out: how many it takes, if it takes any. @round: for
+ * weir_target_dismiss(), or for the call. WEIR_REASON_BULKHEAD: no more as they
+ * come; weir_target_admit_share() may take some.
+ */
+static __always_inline enum weir_reason
+weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
+		  u64 now, u32 *n, u32 *round)
+{
+	u32 taken;
+
+	*round = 0;
+	if (unlikely(weir_target_open(target)))
+		return WEIR_REASON_BREAKER;
+	taken = weir_bulkhead_take(&target->load.in_flight,
+				   plan->bulkhead_lower, *n);
+	if (unlikely(!taken))
+		return WEIR_REASON_BULKHEAD;
+	*n = taken;
+	return weir_target_permit(plan, target, now, n, round);
+}
+
 /* Undoes weir_target_admit() for so many. */
-static inline void weir_target_dismiss(const struct weir_plan *plan,
+static inline void weir_target_dismiss(const struct weir_port *port,
+				       const struct weir_plan *plan,
 				       struct weir_target *target, u32 n,
 				       u32 round)
 {
-	weir_bulkhead_give(&target->load.in_flight, n);
+	weir_target_left(target, port, n, round);
 	if (plan->has_breaker)
-		weir_breaker_forget(&target->breaker, round);
+		weir_breaker_forget(&target->breaker, weir_round(round));
 }
 
 /*
@@ -179,6 +203,16 @@ static __always_inline void weir_place_request(const struct weir_place *at,
 	weir_place_fill(at, m->payload, m->len, weir_request_shape(m),
 			(u32)name, name >> 32 | (m->tag_key & ~0xffffffffULL),
 			m->deadline_ns ? deadline_ns : 0);
+}
+
+/*
+ * A call is sent in @round. If it is counted for its user, replies that are
+ * accounted for together are not for it.
+ */
+static inline void weir_call_counted(struct weir_call *call, u32 round)
+{
+	if (round & WEIR_ROUND_SHARED && !weir_call_is_child(call))
+		call->parent = WEIR_CALL_COUNTED;
 }
 
 /* When a request is given up that has named @deadline_ns, or 0. */

@@ -150,7 +150,7 @@ static void weir_plan_set(struct weir_plan *plan,
 	if (plan->once)
 		refcount_inc(&plan->once->ref);
 	if (set->meter)
-		plan->bucket = &set->meter->bucket;
+		plan->meter = set->meter;
 	plan->policy = c->policy;
 	plan->quorum = c->quorum;
 	plan->bulkhead = c->bulkhead;
@@ -197,6 +197,31 @@ static int weir_plan_pick(struct weir_plan *plan)
 	return err;
 }
 
+/*
+ * Room to count the calls of each user, before there are such; it stays for those
+ * that have been counted when the bulkhead goes.
+ */
+static int weir_plan_share(struct weir_plan *plan)
+{
+	struct weir_target *target;
+	u32 i;
+
+	if (!plan->bulkhead)
+		return 0;
+	plan->bulkhead_lower = weir_bulkhead_lower(plan->bulkhead);
+	for (i = 0; i < plan->n; i++) {
+		target = plan->targets[i];
+		if (!target->port || target->callers)
+			continue;
+		target->callers = kzalloc(sizeof(*target->callers),
+					  WEIR_GFP_NOWAIT);
+		if (!target->callers)
+			return -ENOMEM;
+		weir_asking_init(&target->callers->asking, ktime_get_ns());
+	}
+	return 0;
+}
+
 /**
  * weir_plan_create() - what a route would do as it is now
  * @route: the route, under weir_net.lock.
@@ -233,13 +258,19 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		plan->spread = 1;
 	else
 		plan->spread = WEIR_RUN_MESSAGES;
+	err = weir_plan_share(plan);
+	if (err)
+		goto err_drop;
 	err = weir_plan_pick(plan);
 	if (err) {
 		plan->pick = NULL;
-		weir_plan_drop(plan);
-		return ERR_PTR(err);
+		goto err_drop;
 	}
 	return plan;
+
+err_drop:
+	weir_plan_drop(plan);
+	return ERR_PTR(err);
 }
 
 /* weir_plan_drop() - a plan that nobody has seen */

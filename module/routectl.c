@@ -92,9 +92,9 @@ static int weir_settings_meter(struct weir_settings *set, const char **why)
 	set->meter = kzalloc(sizeof(*set->meter), WEIR_GFP_NOWAIT);
 	if (!set->meter)
 		return -ENOMEM;
-	return weir_bucket_init(&set->meter->bucket, c->rate,
-				c->burst ?: max(c->rate / 10, 1U),
-				ktime_get_ns(), why);
+	return weir_meter_init(set->meter, c->rate,
+			       c->burst ?: max(c->rate / 10, 1U),
+			       ktime_get_ns(), why);
 }
 
 /*
@@ -274,7 +274,8 @@ static int weir_change_route_set(struct weir_changes *c,
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
 	set->conf = op->conf;
 	err = weir_charge_sock(&set->charge, c->ws, sizeof(*set) +
-			       sizeof(*set->meter) + set->conf.fallback_len +
+			       (set->conf.rate ? sizeof(*set->meter) : 0) +
+			       set->conf.fallback_len +
 			       weir_policy_bytes(set->conf.policy), 1);
 	if (err)
 		goto err_free;

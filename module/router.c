@@ -45,9 +45,9 @@ void weir_run_pause(struct weir_run *run)
 	run->served = NULL;
 	if (run->ntouched)
 		weir_run_wake(run);
-	if (run->bucket && run->tokens)
-		weir_bucket_give(run->bucket, run->tokens);
-	run->bucket = NULL;
+	if (run->meter && run->tokens)
+		weir_run_tokens_back(run);
+	run->meter = NULL;
 	run->tokens = 0;
 	run->caller = NULL;
 }
@@ -69,7 +69,7 @@ void weir_route_begin(struct weir_port *port, enum weir_walker walker)
 	run->left = 1;
 	run->each = 1;
 	run->tokens = 0;
-	run->bucket = NULL;
+	run->meter = NULL;
 	run->caller = NULL;
 	run->once = NULL;
 	run->wait_for = NULL;

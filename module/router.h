@@ -16,7 +16,7 @@
  * A message goes from an outbox to an inbox under rcu_read_lock(): handle,
  * plan, target, port. Nothing on that way is shared by all but what is only
  * read; what is written belongs to the caller, the target or one route's
- * bucket.
+ * rate limit.
  *
  * Lock order, between those of weir.h
  *   1 lock_sock
@@ -39,10 +39,11 @@
 #include "uapi/weir_route.h"
 #include "weir.h"
 #include "breaker.h"
-#include "bucket.h"
+#include "bulkhead.h"
 #include "calls.h"
 #include "hist.h"
 #include "inbox.h"
+#include "meter.h"
 #include "once.h"
 #include "policy.h"
 #include "retry.h"
@@ -73,7 +74,10 @@ struct weir_canned {
  * @policy: enum weir_policy.
  * @n: targets.
  * @quorum: replies that complete a request to several.
- * @bulkhead: requests in flight at one target; 0: any number.
+ * @bulkhead: requests in flight at one target; 0: any number. If it is not 0,
+ *	each target has weir_target.callers.
+ * @bulkhead_lower: of these, how many are had as they come, see
+ *	weir_bulkhead_lower(); 0: any number.
  * @mirror_permille: share of messages for @mirror.
  * @has_breaker: @breaker counts.
  * @spread: a batch is handed on in so many parts at least, up to one for each
@@ -90,11 +94,11 @@ struct weir_canned {
  * @mirror: route that gets copies, or NULL.
  * @canned: reply for what a guard refuses, or NULL.
  * @once: idempotency keys, or NULL; held.
- * @bucket: rate and burst, the route's; NULL: none.
+ * @meter: rate and burst, the route's; NULL: none.
  * @free: frees it after a grace period.
  * @targets: by number.
  *
- * Read under RCU; nothing of it changes but the bucket.
+ * Read under RCU; nothing of it changes but the meter.
  */
 struct weir_plan {
 	u8				policy;
@@ -103,6 +107,7 @@ struct weir_plan {
 	u32				n;
 	u32				quorum;
 	u32				bulkhead;
+	int				bulkhead_lower;
 	u32				mirror_permille;
 	u64				calm_ns;
 	u64				timeout_ns;
@@ -116,15 +121,23 @@ struct weir_plan {
 	struct weir_route		*mirror;
 	struct weir_canned		*canned;
 	struct weir_once_set		*once;
-	struct weir_bucket		*bucket;
+	struct weir_meter		*meter;
 	struct rcu_work			free;
 	struct weir_target		*targets[];
 };
 
-/* What a target adds to a plan, and to what its policy picks from. */
+/* weir_call.round of a call that is counted in weir_target.callers, too. */
+#define WEIR_ROUND_SHARED	BIT(31)
+
+/*
+ * What a target adds to a plan, and to what its policy picks from; and what it
+ * takes for the calls of each user.
+ */
 #define WEIR_PLAN_TARGET_BYTES						\
 	(2 * sizeof(void *) + sizeof(u64) + sizeof(u32) +		\
-	 max(sizeof(struct weir_pick_entry), sizeof(struct weir_pick_column)))
+	 max(sizeof(struct weir_pick_entry),				\
+	     sizeof(struct weir_pick_column)) +				\
+	 sizeof(struct weir_callers))
 
 /* What a route counts besides its targets; refusals follow, by reason. */
 enum weir_route_stat {
@@ -143,16 +156,6 @@ enum weir_route_stat {
  */
 struct weir_route_stats {
 	atomic64_t	count[WEIR_ROUTE_STATS];
-};
-
-/**
- * struct weir_meter - a route's token bucket
- * @bucket: it.
- * @rcu: frees it when the route gets another.
- */
-struct weir_meter {
-	struct weir_bucket	bucket;
-	struct rcu_head		rcu;
 };
 
 /**
@@ -273,6 +276,8 @@ struct weir_route {
  * @lost_ns: when that was: calls sent up to then are.
  * @telling: callers are being told of it; the turn's.
  * @told: number of the last port that has been; the turn's.
+ * @callers: of @load.in_flight, what each user has of the bulkhead's upper half;
+ *	made before the first plan with a bulkhead is seen; NULL: there was none.
  * @hist: times from request to reply; port->run_lock.
  */
 struct weir_target {
@@ -309,6 +314,7 @@ struct weir_target {
 	u64				lost_ns;
 	bool				telling;
 	unsigned long			told;
+	struct weir_callers		*callers;
 	struct weir_hist		hist;
 };
 
@@ -434,8 +440,9 @@ enum weir_walker {
  * @looks: at targets, that the messages of this stretch have taken; see
  *	WEIR_LOOKS_MAX in request.h.
  * @once: the message in hand is the first of its key; NULL.
- * @tokens: of @bucket, taken and not used.
- * @bucket: where they are from.
+ * @tokens: of @meter, taken and not used.
+ * @meter: where they are from.
+ * @token_cost: of each, for weir_meter_give(); 0: they are of no user's share.
  * @caller: who got the last reply; valid under the same rcu_read_lock().
  * @served: target whose good replies are not accounted for yet; as @caller.
  * @served_plan: of its route.
@@ -472,7 +479,8 @@ struct weir_run {
 	u32			looks;
 	struct weir_once	*once;
 	u32			tokens;
-	struct weir_bucket	*bucket;
+	struct weir_meter	*meter;
+	u64			token_cost;
 	struct weir_port	*caller;
 	struct weir_target	*served;
 	const struct weir_plan	*served_plan;
@@ -522,6 +530,8 @@ struct weir_run {
  * @run: the walk in progress; run_lock.
  * @starved: the walk waits for a slot: set under run_lock and
  *	inbox->post.lock, cleared under run_lock.
+ * @exempt: its maker has CAP_NET_ADMIN in the namespace, and so may take more
+ *	than its user's share of a rate and of a bulkhead; never changes.
  * @random: state of a xorshift generator; run_lock.
  * @handles: what it calls; run_lock.
  * @nhandles: how many.
@@ -588,6 +598,7 @@ struct weir_port {
 	u64			pos;
 	u32			answers;
 	bool			starved;
+	bool			exempt;
 	struct weir_run		run;
 	u32			random;
 	struct weir_handle	*handles;
@@ -698,7 +709,8 @@ int weir_route_again(struct weir_port *port, struct weir_call *call);
 void weir_route_answer(struct weir_port *port, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns);
-void weir_call_leave(struct weir_call *call, u64 now_ns, bool bad);
+void weir_call_leave(struct weir_port *port, struct weir_call *call,
+		     u64 now_ns, bool bad);
 void weir_call_lost(struct weir_port *port, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard);
 

@@ -53,13 +53,16 @@ static u32 weir_branches_claim(struct weir_port *port,
 						 port->run.now_ns, &one,
 						 &b->round) :
 			       weir_target_open(b->target);
+		if (ret == WEIR_REASON_BULKHEAD)
+			ret = weir_target_admit_share(port, plan, b->target,
+						      &one, &b->round);
 		if (!ret) {
 			ret = later ? weir_copy_keep(b->target, m, &b->at,
 						     &b->kept) :
 				      weir_target_claim(b->target, m, &one,
 							&b->at);
 			if (ret && answer)
-				weir_target_dismiss(plan, b->target, 1,
+				weir_target_dismiss(port, plan, b->target, 1,
 						    b->round);
 		}
 		if (ret)
@@ -185,7 +188,7 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 
 		if (worst) {
 			if (answer)
-				weir_target_dismiss(plan, b->target, 1,
+				weir_target_dismiss(port, plan, b->target, 1,
 						    b->round);
 			if (later)
 				weir_copy_give(b->at.inbox, b->kept);

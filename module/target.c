@@ -28,6 +28,7 @@ static void weir_target_free(struct work_struct *work)
 		weir_route_put(target->next);
 	weir_route_put(target->route);
 	weir_uncharge(&target->charge);
+	kfree(target->callers);
 	kfree(target);
 }
 

@@ -14,7 +14,6 @@
 #ifndef _WEIR_WALK_H
 #define _WEIR_WALK_H
 
-#include "bulkhead.h"
 #include "router.h"
 
 /* A call costs its caller's inbox as much as the answer that must fit. */
@@ -440,6 +439,31 @@ void weir_copy_request(struct weir_run *run, const struct weir_place *at,
 void weir_copies_make(struct weir_run *run);
 void weir_copies_free(struct weir_run *run);
 
+/* The round of the target's breaker, of what a call has been given as such. */
+static inline u32 weir_round(u32 round)
+{
+	return round & ~WEIR_ROUND_SHARED;
+}
+
+/* What the user of a caller has in flight at a target that counts it. */
+static inline atomic_t *weir_target_own(struct weir_target *target,
+					const struct weir_port *caller)
+{
+	u32 place = weir_account_place(caller->account);
+
+	return &target->callers->in_flight[place];
+}
+
+/* A target has so many requests of one caller less, let through in @round. */
+static inline void weir_target_left(struct weir_target *target,
+				    const struct weir_port *caller, u32 n,
+				    u32 round)
+{
+	weir_bulkhead_give(&target->load.in_flight, n);
+	if (round & WEIR_ROUND_SHARED)
+		weir_bulkhead_give(weir_target_own(target, caller), n);
+}
+
 /* answer.c */
 void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
 		     const struct weir_fault *fault);
@@ -470,6 +494,7 @@ static __always_inline void weir_call_end(struct weir_port *port,
 {
 	if (unlikely(call->once))
 		weir_once_leave(call);
+	call->parent = WEIR_CALL_NONE;
 	weir_calls_put(&port->calls, call);
 	weir_calls_ended(port);
 }

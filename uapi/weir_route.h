@@ -237,9 +237,15 @@ enum weir_policy {
  * struct weir_route_conf - how a route treats its messages
  * @policy: enum weir_policy.
  * @quorum: WEIR_POLICY_QUORUM: replies that complete a request; 0: most.
- * @rate: messages per second that the route takes; 0: any.
+ * @rate: messages per second that the route takes; 0: any. When half of @burst
+ *	is used up, each user that calls has a like part of @rate and of the lower
+ *	half, of which an eighth, or one, is left for a user that comes later; what
+ *	others do not use is anybody's.
  * @burst: messages that it takes at once; 0: a tenth of @rate, at least 1.
- * @bulkhead: requests in flight at one target; 0: any number.
+ * @bulkhead: requests in flight at one target; 0: any number. When half of it is
+ *	taken, each user that calls has a like part of the other half, of which an
+ *	eighth, or one, is left for a user that comes later. Callers with
+ *	CAP_NET_ADMIN may have all of @rate and @bulkhead.
  * @mirror_permille: share of the messages that @mirror gets as well.
  * @timeout_ns: deadline of requests that have none; 0: 5 s, or @deadline_max_ns
  *	if that is shorter.
@@ -264,8 +270,10 @@ enum weir_policy {
  *	oldest, and no other's; a key that finds no room is refused with
  *	WEIR_REASON_LIMIT.
  * @dup_bytes: bytes of replies of one user that are, at most 64 MiB; 0: 1 MiB;
- *	shared as @dup_entries are. Who waits for a larger one is told
- *	WEIR_REASON_DUPLICATE.
+ *	shared as @dup_entries are. Where a reply finds no room, here or in its
+ *	caller's memory cgroup, or is larger, its key stays without it: who waits
+ *	for it is told WEIR_REASON_DUPLICATE, and who comes within the window is
+ *	refused with WEIR_REASON_LIMIT.
  * @fallback_len: bytes of @fallback_reply.
  * @fallback_reply: user address of a reply for requests that a guard refused,
  *	at most WEIR_FALLBACK_MAX bytes; not given back when a route is read. 0

@@ -312,6 +312,41 @@ static void account_charge__caps_may_change(struct kunit *test)
 	uncharge(test, f->a, 10);
 }
 
+/* No two users have one place, as long as there are places. */
+static void account_place__is_one_users(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	const u32 n = WEIR_USER_PLACES - 2;
+	DECLARE_BITMAP(taken, WEIR_USER_PLACES) = { };
+	struct weir_account **a, *again;
+	u32 i, place;
+
+	a = kunit_kcalloc(test, n, sizeof(*a), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	__set_bit(weir_account_place(f->a), taken);
+	__set_bit(weir_account_place(f->b), taken);
+	for (i = 0; i < n; i++) {
+		a[i] = payers(f, 2000 + i, 1000, 1);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(a[i]));
+		KUNIT_EXPECT_FALSE(test,
+				   __test_and_set_bit(weir_account_place(a[i]),
+						      taken));
+	}
+	/* more have one of these; a user keeps its own, and gives it back */
+	again = payers(f, 9999, 0, 1);
+	KUNIT_EXPECT_LT(test, weir_account_place(again), WEIR_USER_PLACES);
+	weir_account_put(again);
+	place = weir_account_place(a[7]);
+	again = payers(f, 2007, 0, 1);
+	KUNIT_EXPECT_EQ(test, weir_account_place(again), place);
+	weir_account_put(again);
+	weir_account_put(a[7]);
+	a[7] = payers(f, 9999, 0, 1);
+	KUNIT_EXPECT_EQ(test, weir_account_place(a[7]), place);
+	for (i = 0; i < n; i++)
+		weir_account_put(a[i]);
+}
+
 static void account_share__leaves_as_much(struct kunit *test)
 {
 	u64 others = 0;
@@ -671,6 +706,7 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_charge__all_who_pay_or_nobody),
 	KUNIT_CASE(account_charge__one_cap_in_all_namespaces),
 	KUNIT_CASE(account_charge__caps_may_change),
+	KUNIT_CASE(account_place__is_one_users),
 	KUNIT_CASE(account_share__leaves_as_much),
 	KUNIT_CASE(account_tally__holds_shares),
 	KUNIT_CASE(account_charge__up_to_the_cap),

@@ -240,14 +240,36 @@ static void dup_done__keeps_what_fits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bytes, 100 * (HEADER + 10));
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 50, 0), WEIR_DUP_DONE);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), WEIR_DUP_NEW);
-	/* one that is too large pushes out none */
+	/* one that is too large pushes out none, and is not done twice */
 	end(test, d, 49, 0, 100 * (HEADER + 10) - HEADER + 1);
-	KUNIT_EXPECT_EQ(test, known(d), 100);
-	/* the largest there can be takes the place of all */
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), WEIR_DUP_NEW);
-	end(test, d, 49, 0, 100 * (HEADER + 10) - HEADER);
-	KUNIT_EXPECT_EQ(test, known(d), 1);
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), WEIR_DUP_DONE);
+	KUNIT_EXPECT_EQ(test, known(d), 101);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), -ENOBUFS);
+	/* the largest there can be takes the place of all replies */
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 48, 0), WEIR_DUP_NEW);
+	end(test, d, 48, 0, 100 * (HEADER + 10) - HEADER);
+	KUNIT_EXPECT_EQ(test, known(d), 2);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 48, 0), WEIR_DUP_DONE);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), -ENOBUFS);
+	weir_dups_destroy(d);
+}
+
+/* A reply for which there is no memory: its request is not done twice. */
+static void dup_done__remembers_without_a_reply(struct kunit *test)
+{
+	struct weir_dups *d = table(test, 8, 100000);
+	struct weir_dup_waiter waiter;
+	struct weir_dup_reply *reply = NULL;
+	LIST_HEAD(waiters);
+
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &waiter, &reply),
+			WEIR_DUP_BUSY);
+	weir_dup_done(d, 1, 1, 10, NULL, &waiters);
+	KUNIT_EXPECT_EQ(test, length(&waiters), 1);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW - 1), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW), WEIR_DUP_NEW);
+	end(test, d, 1, 10 + WINDOW, 5);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW), WEIR_DUP_DONE);
 	weir_dups_destroy(d);
 }
 
@@ -360,7 +382,8 @@ struct item {
 	struct list_head	link;	/* the answered in order, then others */
 	u64			scope;
 	u64			id;
-	struct weir_dup_reply	*reply;
+	bool			done;
+	struct weir_dup_reply	*reply;	/* NULL: it was too large */
 	u64			done_ns;
 };
 
@@ -394,7 +417,7 @@ static struct item *model_oldest(struct model *m)
 	struct item *item;
 
 	list_for_each_entry(item, &m->items, link)
-		if (item->reply)
+		if (item->done)
 			return item;
 	return NULL;
 }
@@ -404,7 +427,7 @@ static void model_expire(struct model *m, u64 now)
 	struct item *item, *next;
 
 	list_for_each_entry_safe(item, next, &m->items, link)
-		if (item->reply && now >= item->done_ns + WINDOW)
+		if (item->done && now >= item->done_ns + WINDOW)
 			item_drop(m, item);
 }
 
@@ -424,7 +447,7 @@ static struct item *model_random_busy(struct model *m, struct rnd_state *rnd)
 	u32 n = 0;
 
 	list_for_each_entry(item, &m->items, link)
-		if (!item->reply && prandom_u32_state(rnd) % ++n == 0)
+		if (!item->done && prandom_u32_state(rnd) % ++n == 0)
 			found = item;
 	return found;
 }
@@ -477,7 +500,9 @@ static u32 try_begin(struct weir_dups *d, struct model *m,
 		r = NULL;
 	state = weir_dup_begin(d, 0, scope, id, now, r ? &r->waiter : NULL,
 			       &reply);
-	if (item && item->reply) {
+	if (item && item->done && !item->reply)
+		return state != -ENOBUFS;
+	if (item && item->done) {
 		u32 wrong = state != WEIR_DUP_DONE || reply != item->reply;
 
 		weir_dup_reply_put(reply);
@@ -518,16 +543,18 @@ static u32 try_done(struct kunit *test, struct weir_dups *d, struct model *m,
 	reply = answer(test, item->id, len);
 	weir_dup_done(d, item->scope, item->id, now, reply, &waiters);
 	wrong = model_came_back(m, item, &waiters);
+	item->done_ns = now;
 	if (HEADER + len > BYTES) {
 		weir_dup_reply_put(reply);
-		item_drop(m, item);
+		item->done = true;
+		list_move_tail(&item->link, &m->items);
 		return wrong;
 	}
 	while (m->bytes + HEADER + len > BYTES)
 		item_drop(m, model_oldest(m));
 	/* this reference of the model's own */
 	item->reply = reply;
-	item->done_ns = now;
+	item->done = true;
 	m->bytes += HEADER + len;
 	list_move_tail(&item->link, &m->items);
 	return wrong;
@@ -740,6 +767,7 @@ static struct kunit_case dup_cases[] = {
 	KUNIT_CASE(dup_begin__lets_only_so_many_wait),
 	KUNIT_CASE(dup_begin__expires_a_few_at_a_time),
 	KUNIT_CASE(dup_done__keeps_what_fits),
+	KUNIT_CASE(dup_done__remembers_without_a_reply),
 	KUNIT_CASE(dup_begin__gives_each_user_a_share),
 	KUNIT_CASE(dup_done__gives_each_user_a_share),
 	KUNIT_CASE(dup_begin__agrees_with_a_list),

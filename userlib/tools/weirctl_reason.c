@@ -36,9 +36,9 @@ static const char *const weirctl_reasons[] = {
 	[WEIR_REASON_DEADLINE] =
 		"it was not answered in time",
 	[WEIR_REASON_RATE] =
-		"more messages than the route's rate and burst let through",
+		"more messages than the route's rate and burst let through, or the user's share of them",
 	[WEIR_REASON_BULKHEAD] =
-		"as many requests are in flight as bulkhead allows",
+		"as many requests are in flight as bulkhead allows, or the user's share of it",
 	[WEIR_REASON_BREAKER] =
 		"the circuit breaker is open: too many calls failed or were slow",
 	[WEIR_REASON_INBOX_FULL] =

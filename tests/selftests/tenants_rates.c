@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The rate and the bulkhead of a route that several users call: one user that
+ * asks for all it can get has nearly all while it is alone, and a second one has
+ * its share as soon as it comes. What is set for the route holds for all together.
+ */
+#include "routed.h"
+#include "tenants.h"
+
+#define RATE	40	/* a second */
+#define BURST	16
+#define PACE	(SECOND / 10)	/* of the victim: half of its share */
+#define DEPTH	32	/* requests that the attacker has open */
+#define MOST	16	/* in flight, of which the lower half is had as it comes */
+#define WANTS	8	/* of the victim */
+#define PART	3	/* of the upper half, less one for the next, by two */
+
+/* Whose a request is, by its key. */
+enum { ATTACKER, VICTIM, USERS };
+
+/**
+ * struct shared - what the processes of a part tell each other
+ * @good: replies that the attacker has got.
+ * @refused: requests of its that were refused for want of a share.
+ * @odd: other answers.
+ * @stop: nonzero: it ends.
+ */
+struct shared {
+	uint64_t good, refused, odd;
+	int stop;
+};
+
+static struct shared *shared;
+
+static void count_answer(const struct outcome *o, uint32_t reason)
+{
+	if (o->kind == WEIR_KIND_REPLY)
+		add(&shared->good, 1);
+	else if (o->fault.reason == reason)
+		add(&shared->refused, 1);
+	else
+		add(&shared->odd, 1);
+}
+
+/* Asks again as soon as it has an answer, good or bad, with DEPTH requests. */
+static int flood(const char *path, uint32_t reason)
+{
+	struct weir_call call = { .tag = 1, .key = ATTACKER };
+	struct weir *w = caller(path, &call.route);
+	struct outcome o;
+	int open = 0;
+
+	while (!get(&shared->stop)) {
+		while (open < DEPTH && !request(w, &call, "x", 1))
+			open++;
+		weir_flush(w);
+		while (outcome_now(w, &o)) {
+			count_answer(&o, reason);
+			open--;
+		}
+	}
+	weir_close(w);
+	return 0;
+}
+
+/* --- rate ------------------------------------------------------------------- */
+
+static int flood_rate(void *arg)
+{
+	(void)arg;
+	return flood("/rates/rate", WEIR_REASON_RATE);
+}
+
+/* Calls at a pace below its share, and measures each call. */
+static int paced(void *arg)
+{
+	struct tenant_meter *m = arg;
+	uint32_t tag = 0;
+	struct outcome o;
+	uint32_t route;
+	struct weir *w = caller("/rates/rate", &route);
+	int64_t next = now_ns(), begun;
+
+	while (!get(&m->stop)) {
+		pass(next - now_ns());
+		next = now_ns() + PACE;
+		begun = now_ns();
+		ask(w, route, ++tag);
+		o = next_outcome(w);
+		if (o.kind == WEIR_KIND_ERROR)
+			put(&m->refused, o.fault.reason |
+			    (uint64_t)o.fault.guard << 32);
+		tenant_note(m, (uint64_t)(now_ns() - begun),
+			    o.kind == WEIR_KIND_REPLY && o.tag == tag);
+	}
+	weir_close(w);
+	return 0;
+}
+
+/* What @n messages a second come to from then on, in messages. */
+static double worth(double n, int64_t since)
+{
+	return n * (double)(now_ns() - since) / (double)SECOND;
+}
+
+static void rate(void)
+{
+	struct weir_route_conf conf = { QUIET, .rate = RATE, .burst = BURST };
+	uint64_t calls = (uint64_t)tap_scale(60, 15), before;
+	struct tenant_meter *m = tenant_meter_new();
+	struct tenant_job job = { .path = "/rates/rate", .meter = m, .cpu = -1 };
+	pid_t service, attacker, victim;
+	int64_t begun, since;
+	double all;
+
+	memset(shared, 0, sizeof(*shared));
+	service = tenant_start(TENANT_OTHER, tenant_service, &job);
+	need(soon(get(&m->ready) == 1) && !route_set(job.path, &conf), "route");
+	begun = now_ns();
+	attacker = tenant_start(TENANT_ATTACKER, flood_rate, NULL);
+	need(soon(get(&shared->refused) >= DEPTH), "the attacker has had all");
+	since = now_ns();
+	before = get(&shared->good);
+	pass(2 * SECOND);
+	all = worth(RATE, since);
+	check((double)(get(&shared->good) - before) >= all * 3 / 4,
+	      "one user alone has nearly all of a rate (%llu of %.0f)",
+	      (unsigned long long)(get(&shared->good) - before), all);
+
+	victim = tenant_start(TENANT_VICTIM, paced, m);
+	since = now_ns();
+	before = get(&shared->good);
+	check(tenant_measure(m, 0, calls), "the victim calls beside");
+	tenant_show(m, 0, "beside one that floods");
+	all = worth(RATE, since) - (double)m->phases[0].good;
+	check(m->phases[0].bad * 10 <= calls,
+	      "a second user that asks for less than its share has it (%llu of %llu refused)",
+	      (unsigned long long)m->phases[0].bad, (unsigned long long)calls);
+	check((double)(get(&shared->good) - before) >= all * 3 / 4,
+	      "and the first one what is left (%llu of %.0f)",
+	      (unsigned long long)(get(&shared->good) - before), all);
+	put(&shared->stop, 1);
+	check(!reap(attacker) && !get(&shared->odd), "the attacker ends well");
+	all = worth(RATE, begun) + BURST + 1;
+	check((double)(get(&shared->good) + m->phases[0].good) <= all,
+	      "together they have no more than the rate (%llu, at most %.0f)",
+	      (unsigned long long)(get(&shared->good) + m->phases[0].good), all);
+	check(tenant_measure(m, 1, 10) && !m->phases[1].bad,
+	      "alone again the victim is served");
+	put(&m->stop, 1);
+	check(!reap(victim) && !reap(service), "all end well");
+	need(!route_del(job.path), "del");
+}
+
+/* --- bulkhead --------------------------------------------------------------- */
+
+/**
+ * struct held - requests that a target has and does not answer
+ * @n: how many.
+ * @ticket: what the answers take, the oldest first.
+ */
+struct held {
+	int n;
+	struct weir_ticket ticket[MOST + 1];
+};
+
+static int flood_bulkhead(void *arg)
+{
+	(void)arg;
+	return flood("/rates/bulkhead", WEIR_REASON_BULKHEAD);
+}
+
+/* Wants WANTS in flight: what is refused is asked once more. */
+static int want_some(void *arg)
+{
+	struct tenant_meter *m = arg;
+	uint32_t route;
+	struct weir *w = caller("/rates/bulkhead", &route);
+	int open = 0;
+	struct outcome o;
+
+	while (!get(&m->stop)) {
+		for (; open < WANTS; open++)
+			ask_with(w, route, 2, VICTIM, 0);
+		while (outcome_now(w, &o)) {
+			tenant_note(m, 0, o.kind == WEIR_KIND_REPLY);
+			open--;
+		}
+	}
+	weir_close(w);
+	return 0;
+}
+
+/* Takes what has come to the target: of the attacker, and of the victim. */
+static void take_in(struct weir *s, struct held *held)
+{
+	struct weir_msg msg;
+	struct held *h;
+
+	while (weir_peek(s, &msg) == 1) {
+		h = &held[msg.rec->key == VICTIM];
+		need(h->n <= MOST, "no more than the bulkhead");
+		h->ticket[h->n++] = weir_ticket(&msg);
+		weir_release(s, &msg);
+	}
+	weir_flush(s);
+}
+
+static void answer_oldest(struct weir *s, struct held *h)
+{
+	need(!weir_reply(s, &h->ticket[0], "x", 1, HARD_DEADLINE_NS), "reply");
+	weir_flush(s);
+	memmove(h->ticket, h->ticket + 1, (size_t)--h->n * sizeof(*h->ticket));
+}
+
+/*
+ * One of the attacker's ends, and both have asked for the room: the attacker with
+ * all of its requests, the victim unless it has what it wants.
+ */
+static bool next_end(struct weir *s, struct held *held, struct tenant_meter *m)
+{
+	uint64_t asked, refused, had = (uint64_t)held[VICTIM].n;
+
+	answer_oldest(s, &held[ATTACKER]);
+	asked = get(&shared->refused) + 2 * DEPTH;
+	refused = get(&m->phases[0].bad);
+	return soon((take_in(s, held), get(&shared->refused) >= asked &&
+		     (get(&m->phases[0].bad) > refused ||
+		      (uint64_t)held[VICTIM].n > had)));
+}
+
+static void bulkhead(void)
+{
+	struct weir_route_conf conf = { QUIET, .bulkhead = MOST };
+	struct tenant_meter *m = tenant_meter_new();
+	struct weir *s = handle(0, PLENTY);
+	struct held held[USERS] = { 0 };
+	const char *path = "/rates/bulkhead";
+	pid_t attacker, victim;
+	int i;
+
+	memset(shared, 0, sizeof(*shared));
+	need(!tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) &&
+	     !weir_serve(s, path, 1, NULL) && !route_set(path, &conf), "route");
+	attacker = tenant_start(TENANT_ATTACKER, flood_bulkhead, NULL);
+	need(soon((take_in(s, held), get(&shared->refused) >= 2 * DEPTH)),
+	     "the attacker has had all");
+	check(held[ATTACKER].n >= MOST * 3 / 4,
+	      "one user alone has nearly all of a bulkhead (%d of %d)",
+	      held[ATTACKER].n, MOST);
+
+	victim = tenant_start(TENANT_VICTIM, want_some, m);
+	check(soon((take_in(s, held), held[VICTIM].n)),
+	      "a second user gets in although none of the first one's end");
+	note("beside one that floods: %d and %d in flight", held[ATTACKER].n,
+	     held[VICTIM].n);
+	for (i = 0; i < 2 * MOST && held[VICTIM].n && held[ATTACKER].n &&
+		    held[VICTIM].n < PART; i++)
+		need(next_end(s, held, m), "both have asked");
+	check(held[VICTIM].n >= PART,
+	      "and has its share when some have ended (%d after %d)",
+	      held[VICTIM].n, i);
+	check(held[ATTACKER].n + held[VICTIM].n <= MOST,
+	      "together they have no more than the bulkhead (%d and %d)",
+	      held[ATTACKER].n, held[VICTIM].n);
+	put(&shared->stop, 1);
+	put(&m->stop, 1);
+	check(!reap(attacker) && !get(&shared->odd) && !reap(victim),
+	      "all end well");
+	check(soon(!in_flight_count()), "nothing is left in flight");
+	weir_close(s);
+	need(!route_del(path), "del");
+}
+
+int main(void)
+{
+	hard_begin();
+	shared = shared_memory(sizeof(*shared));
+	part(rate);
+	part(bulkhead);
+	check_routes_gone("rates");
+	check_kernel();
+	return hard_done();
+}
