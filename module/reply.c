@@ -403,7 +403,9 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
 		     call->target->port != port)) {
 		spin_unlock(&post->lock);
-		goto late;
+		/* to what is answered already, or was never asked */
+		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+		return 0;
 	}
 	/* it is remembered, which takes memory */
 	if (unlikely(call->once) && good && run->walker == WEIR_WALK_POLL) {
@@ -455,11 +457,6 @@ replied:
 	if (unlikely(round & WEIR_ROUND_SHARED))
 		weir_bulkhead_give(weir_target_own(target, caller), 1);
 	weir_run_serve(run, target, sent_ns, weir_round(round), good);
-	return 0;
-
-late:
-	/* to what is answered already, or was never asked */
-	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 	return 0;
 }
 
