@@ -96,8 +96,12 @@ static void others(void)
 	tenant_show(m, 1, "others' routes come and go");
 	tap_ok(!m->phases[0].bad && !m->phases[1].bad,
 	       "all messages are delivered");
-	/* most times contain what a worker does for the server that has gone */
-	tap_ok(tenant_quantile(m, 1, 100) <= 3 * tenant_quantile(m, 0, 100),
+	/*
+	 * Most times contain what a worker does for the server that has gone. A
+	 * handle that looked for its route again at each change would take about
+	 * seven times as long.
+	 */
+	tap_ok(tenant_quantile(m, 1, 100) <= 5 * tenant_quantile(m, 0, 100),
 	       "others' routes that come and go cost a message little: %llu us, without them %llu us",
 	       (unsigned long long)tenant_quantile(m, 1, 100) / 1000,
 	       (unsigned long long)tenant_quantile(m, 0, 100) / 1000);

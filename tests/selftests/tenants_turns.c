@@ -178,7 +178,7 @@ static uint64_t beside(struct flood *f, int phase, int (*what)(void *arg),
 
 static void flooded(struct flood *f)
 {
-	uint64_t rounds = (uint64_t)tap_scale(1000, 60), loop_ns = 0, ns = 0;
+	uint64_t rounds = (uint64_t)tap_scale(300, 60), loop_ns = 0, ns = 0;
 	int tries = 5;
 	pid_t pid;
 
