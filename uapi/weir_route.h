@@ -236,13 +236,15 @@ enum weir_policy {
  * struct weir_route_conf - how a route treats its messages
  * @policy: enum weir_policy.
  * @quorum: WEIR_POLICY_QUORUM: replies that complete a request; 0: most.
- * @rate: messages per second that the route takes; 0: any. Of @rate and @burst
- *	each user that calls has a like part, and more where others use less; an
- *	eighth of @burst, or one, is left for a user that comes later.
+ * @rate: messages per second that the route takes; 0: any. When half of @burst
+ *	is used up, each user that calls has a like part of @rate and of the lower
+ *	half, of which an eighth, or one, is left for a user that comes later; what
+ *	others do not use is anybody's.
  * @burst: messages that it takes at once; 0: a tenth of @rate, at least 1.
- * @bulkhead: requests in flight at one target; 0: any number. Shared by users as
- *	@rate is; an eighth, or one, is left for a user that comes later. Callers
- *	with CAP_NET_ADMIN may have all of @rate and @bulkhead.
+ * @bulkhead: requests in flight at one target; 0: any number. When half of it is
+ *	taken, each user that calls has a like part of the other half, of which an
+ *	eighth, or one, is left for a user that comes later. Callers with
+ *	CAP_NET_ADMIN may have all of @rate and @bulkhead.
  * @mirror_permille: share of the messages that @mirror gets as well.
  * @timeout_ns: deadline of requests that have none; 0: 5 s, or @deadline_max_ns
  *	if that is shorter.
