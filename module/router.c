@@ -579,11 +579,11 @@ bool weir_route_last(struct weir_port *port)
 }
 
 /*
- * Passes a message that a socket which is gone has left, and that waits. Returns
+ * Skips a message that a socket which is gone has left, and that waits. Returns
  * false when there is no record. What it answers is then told to its caller as a
  * request whose target died.
  */
-static bool weir_route_pass(struct weir_port *port)
+static bool weir_route_skip(struct weir_port *port)
 {
 	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
 	u64 pos = port->pos;
@@ -604,7 +604,7 @@ static bool weir_route_pass(struct weir_port *port)
 
 /*
  * What a socket that is gone has left waits for room until port->last_ns, and
- * then not at all: some messages are passed, and the walk tries the next one. Its
+ * then not at all: some messages are skipped, and the walk tries the next one. Its
  * requests have nobody to wait for the answer. @more: the walk has not come to one
  * that waits. When all is done another worker sees to the end, which takes as long
  * as others have calls.
@@ -624,7 +624,7 @@ static void weir_route_ends(struct weir_port *port, bool more)
 		return;
 	}
 	for (n = 0; !done && !more && n < WEIR_RUN_MESSAGES; n++) {
-		if (!weir_route_pass(port))
+		if (!weir_route_skip(port))
 			done = true;
 		else if (weir_route_done(port))
 			done = true;

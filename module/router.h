@@ -98,7 +98,7 @@ struct weir_canned {
  * @free: frees it after a grace period.
  * @targets: by number.
  *
- * Read under RCU; nothing of it changes but the meter.
+ * Read under RCU; nothing of it changes but the rate limit.
  */
 struct weir_plan {
 	u8				policy;
