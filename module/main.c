@@ -11,7 +11,7 @@
 #include "weir.h"
 
 #define CREATE_TRACE_POINTS
-#include "router.h"
+#include "route/router.h"
 #include "trace.h"
 
 unsigned int weir_family = WEIR_FAMILY_DEFAULT;

@@ -26,7 +26,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
-#include "forms.h"
+#include "logic/forms.h"
 #include "weir.h"
 
 /**

@@ -55,10 +55,10 @@
 #include <uapi/weir.h>
 #include <uapi/weir_ring.h>
 
-#include "account.h"
+#include "logic/account.h"
 #include "compat.h"
-#include "memory.h"
-#include "trie.h"
+#include "logic/memory.h"
+#include "logic/trie.h"
 #include "work.h"
 
 struct weir_forms;

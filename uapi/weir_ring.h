@@ -4,7 +4,7 @@
  * readers' cursors. Pure arithmetic on the shared words of weir.h, used as it
  * is by the kernel module, the library and the user-space sanitizer tests.
  * It sleeps nowhere, allocates nothing and makes no system call; who wakes
- * whom is the caller's business (module/wake.c, userlib/).
+ * whom is the caller's business (module/ring/wake.c, userlib/).
  *
  * Every word that another party writes is loaded once into a local, checked,
  * and only the local is used. Whatever those words say, no function here

@@ -252,7 +252,7 @@ enum weir_policy {
  * @probe_ns: the watchdog looks so often at targets that hold requests, and
  *	gives up one which has done nothing for two looks; 0: 40 ms;
  *	WEIR_PROBE_OFF: it does not.
- * @breaker_window_ns: see struct weir_breaker_conf in module/breaker.h.
+ * @breaker_window_ns: see struct weir_breaker_conf in module/logic/breaker.h.
  * @breaker_open_ns: likewise.
  * @breaker_slow_ns: likewise.
  * @breaker_min_calls: likewise; 0: no breaker.
@@ -385,7 +385,7 @@ struct weir_ioc_control {
 
 /* --- Sight -------------------------------------------------------------- */
 
-#define WEIR_HIST_BUCKETS	208	/* see module/hist.h for their bounds */
+#define WEIR_HIST_BUCKETS	208	/* see module/logic/hist.h for their bounds */
 
 enum weir_target_state {
 	WEIR_TARGET_UP		= 0,

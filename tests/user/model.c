@@ -320,7 +320,7 @@ void model_detach(struct model_sock *ws, unsigned int id)
 	pthread_cond_broadcast(&model_cond);
 }
 
-/* --- readiness, as in module/wake.c --- */
+/* --- readiness, as in module/ring/wake.c --- */
 
 static bool model_ended(const struct model_ring *ring)
 {

@@ -5,7 +5,7 @@
  * readers sleep when they have read all they see. A state in which a reader
  * sleeps for ever is an invalid end state, so SPIN finds lost wake-ups.
  *
- * As in module/wake.c, each sleep decides whether the writer shall fence for
+ * As in module/ring/wake.c, each sleep decides whether the writer shall fence for
  * itself from now on (FENCE) or be fenced by sleepers. The status page's word
  * is written under the ring's lock only: those steps are atomic here.
  *

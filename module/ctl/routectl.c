@@ -1,0 +1,896 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * WEIR_IOC_CONTROL: changes to routes, targets and breakers, all of a list or
+ * none. Each change is made where senders do not see it, and leaves what it
+ * takes to undo it; when all have been made, the plans of all routes concerned
+ * are prepared, and only if there is memory for every one of them are they
+ * shown to senders.
+ *
+ * Process context, under weir_net.lock.
+ */
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "route/router.h"
+
+/* Idempotency keys: how many, and bytes of replies, where that is not said. */
+#define WEIR_DUP_ENTRIES	4096U
+#define WEIR_DUP_BYTES		SZ_1M
+
+/*
+ * What the changes of one call may take without CAP_NET_ADMIN, in instructions,
+ * about: all names wait meanwhile. What each thing takes is what was measured
+ * where it takes longest, undoing it included.
+ */
+#define WEIR_WORK_MAX		90000
+#define WEIR_WORK_CHANGE	3000	/* each */
+#define WEIR_WORK_BYTE		30	/* of a name */
+#define WEIR_WORK_ADDED		8000	/* a target */
+#define WEIR_WORK_NEW		10000	/* a route that was not there */
+#define WEIR_WORK_PLAN		5000	/* one for each route */
+#define WEIR_WORK_TARGET	100	/* in it */
+#define WEIR_WORK_PASSED	20	/* a target that is passed over */
+#define WEIR_WORK_WAY		32	/* through the graph */
+
+/* Names of a change: the route, the target, and what is above their wildcards. */
+#define WEIR_CHANGE_NAMES	4
+
+/**
+ * struct weir_change - a change that has been made and can be undone
+ * @op: enum weir_op.
+ * @route: the route, held.
+ * @plan: what senders will see of it; NULL: a later change has it.
+ * @target: whose share or breaker was changed, or that comes or goes; held.
+ * @old_set: the settings before.
+ * @given: the fallback reply that came with it; held until the call is over.
+ * @once: a table of keys for it, held until then; NULL: it has wanted none.
+ * @names: paths that it needs, held until then; NULL.
+ * @old_weight: of @target.
+ * @old_forced: of @target.
+ */
+struct weir_change {
+	u32			op;
+	struct weir_route	*route;
+	struct weir_plan	*plan;
+	struct weir_target	*target;
+	struct weir_settings	*old_set;
+	struct weir_canned	*given;
+	struct weir_once_set	*once;
+	struct weir_path	*names[WEIR_CHANGE_NAMES];
+	u32			old_weight;
+	bool			old_forced;
+};
+
+/**
+ * struct weir_changes - a control call in progress
+ * @ws: the socket it came on.
+ * @admin: the caller has CAP_NET_ADMIN in the namespace.
+ * @work: what the changes take, see WEIR_WORK_MAX.
+ * @n: changes made.
+ * @lacks: the next one has to have a table of keys made.
+ * @list: they.
+ */
+struct weir_changes {
+	struct weir_sock	*ws;
+	bool			admin;
+	u32			work;
+	u32			n;
+	bool			lacks;
+	struct weir_change	*list;
+};
+
+/* --- what is asked for -------------------------------------------------- */
+
+static int weir_settings_meter(struct weir_settings *set, const char **why)
+{
+	const struct weir_route_conf *c = &set->conf;
+
+	if (!c->rate)
+		return 0;
+	set->meter = kzalloc(sizeof(*set->meter), WEIR_GFP_NOWAIT);
+	if (!set->meter)
+		return -ENOMEM;
+	return weir_meter_init(set->meter, c->rate,
+			       c->burst ?: max(c->rate / 10, 1U),
+			       ktime_get_ns(), why);
+}
+
+/*
+ * @given: the reply, if there is one with the change. @old: settings so far:
+ * without an address their reply stays.
+ */
+static int weir_settings_canned(struct weir_settings *set,
+				struct weir_canned *given,
+				const struct weir_settings *old,
+				const char **why)
+{
+	u32 len = set->conf.fallback_len;
+
+	if (!len)
+		return 0;
+	if (!given && (!old || !old->canned || old->canned->len != len)) {
+		*why = "there is no fallback reply of this length to keep";
+		return -EINVAL;
+	}
+	set->canned = given ?: old->canned;
+	refcount_inc(&set->canned->ref);
+	return 0;
+}
+
+/* Do settings so far remember alike, so that what is remembered stays? */
+static bool weir_once_alike(const struct weir_settings *old,
+			    const struct weir_route_conf *c)
+{
+	return old && old->once &&
+	       old->conf.dup_window_ns == c->dup_window_ns &&
+	       old->conf.dup_entries == c->dup_entries &&
+	       old->conf.dup_bytes == c->dup_bytes;
+}
+
+/* A table is as large as the user says, and not to be made under the lock. */
+static int weir_settings_once(struct weir_changes *c, struct weir_settings *set,
+			      const struct weir_change *change)
+{
+	const struct weir_settings *old = change->route->set;
+
+	if (!set->conf.dup_window_ns)
+		return 0;
+	if (weir_once_alike(old, &set->conf)) {
+		set->once = old->once;
+	} else if (change->once) {
+		set->once = change->once;
+	} else {
+		c->lacks = true;
+		return -EAGAIN;
+	}
+	refcount_inc(&set->once->ref);
+	return 0;
+}
+
+/*
+ * A change takes so much more. Who has no capability may not keep the lock for
+ * long: what goes beyond WEIR_WORK_MAX is for another call, unless it is one
+ * change, which is bounded by itself.
+ */
+static int weir_changes_work(struct weir_changes *c, u32 work)
+{
+	c->work += work;
+	if (c->admin || !c->n || c->work <= WEIR_WORK_MAX)
+		return 0;
+	return weir_refuse(c->ws, -E2BIG,
+			   "without CAP_NET_ADMIN the changes are too much work for one call");
+}
+
+/* The route that there is of a name, or NULL. */
+static struct weir_route *weir_control_find(struct weir_net *wn,
+					    const char *name, u32 len)
+{
+	struct weir_path *path = weir_path_find(wn, name, len);
+
+	return path ? rcu_dereference_protected(path->route,
+				lockdep_is_held(&wn->lock)) : NULL;
+}
+
+/* The route of a name, as by weir_route_obtain(); what it takes is counted. */
+static struct weir_route *weir_control_obtain(struct weir_changes *c,
+					      const char *name,
+					      enum weir_use use)
+{
+	struct weir_route *route;
+	int err;
+
+	route = weir_route_obtain(c->ws, name, weir_op_name_len(name),
+				  c->admin ? WEIR_USE_CONTROL : use);
+	if (IS_ERR(route) || !weir_route_idle(route))
+		return route;
+	err = weir_changes_work(c, WEIR_WORK_NEW);
+	if (!err)
+		return route;
+	weir_route_tidy(route);
+	return ERR_PTR(err);
+}
+
+/* What a change takes of a route that has so many targets. */
+static u32 weir_route_work(const struct weir_changes *c,
+			   const struct weir_route *route)
+{
+	u32 each = WEIR_WORK_PASSED, fixed = 0, i;
+
+	/* one plan for all changes to it; there are few if that is asked */
+	for (i = 0; !c->admin && i < c->n; i++) {
+		if (c->list[i].route == route)
+			break;
+	}
+	if (i == c->n) {
+		each += WEIR_WORK_TARGET;
+		fixed = WEIR_WORK_PLAN;
+	}
+	return fixed + route->ntargets * each;
+}
+
+/* The route that shall stand behind another; used once more. */
+static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
+			       const char *name, struct weir_route **behind)
+{
+	struct weir_route *next;
+	int err;
+
+	if (!name[0])
+		return 0;
+	next = weir_control_obtain(c, name, WEIR_USE_BEHIND);
+	if (IS_ERR(next))
+		return PTR_ERR(next);
+	err = weir_changes_work(c, weir_edge_ways(route, next) *
+				WEIR_WORK_WAY);
+	if (err) {
+		weir_route_tidy(next);
+		return err;
+	}
+	weir_route_use(next);
+	*behind = next;
+	return 0;
+}
+
+/* --- the changes -------------------------------------------------------- */
+
+/* The route of a change gets other settings, or NULL: none. */
+static int weir_settings_swap(struct weir_changes *c,
+			      struct weir_change *change,
+			      struct weir_settings *set)
+{
+	struct weir_settings *old = change->route->set;
+	const char *why;
+	int err;
+
+	if (old)
+		weir_edge_del(&old->edge);
+	if (set) {
+		err = weir_edge_add(&set->edge, change->route, set->fallback,
+				    &why);
+		if (err) {
+			if (old)
+				weir_edge_restore(&old->edge, change->route,
+						  old->fallback);
+			return weir_refuse(c->ws, err, why);
+		}
+	}
+	change->old_set = old;
+	change->route->set = set;
+	return 0;
+}
+
+static int weir_change_route_set(struct weir_changes *c,
+				 struct weir_change *change,
+				 const struct weir_route_op *op)
+{
+	struct weir_settings *set;
+	const char *why;
+	int err;
+
+	set = kzalloc(sizeof(*set), WEIR_GFP_NOWAIT);
+	if (!set)
+		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
+	set->conf = op->conf;
+	err = weir_charge_sock(&set->charge, c->ws, sizeof(*set) +
+			       (set->conf.rate ? sizeof(*set->meter) : 0) +
+			       set->conf.fallback_len +
+			       weir_policy_bytes(set->conf.policy), 1);
+	if (err)
+		goto err_free;
+	why = "no memory for the route";
+	err = weir_settings_meter(set, &why);
+	if (!err)
+		err = weir_settings_canned(set, change->given,
+					   change->route->set, &why);
+	if (err)
+		weir_refuse(c->ws, err, why);
+	if (!err)
+		err = weir_settings_once(c, set, change);
+	if (!err)
+		err = weir_control_behind(c, change->route, op->conf.fallback,
+					  &set->fallback);
+	if (!err)
+		err = weir_control_behind(c, change->route, op->conf.mirror,
+					  &set->mirror);
+	/* a mirror is no edge, so nothing else finds a circle */
+	if (!err && set->mirror && weir_chain_leads(set->mirror, change->route))
+		err = weir_refuse(c->ws, -ELOOP,
+				  "the path leads back to the route");
+	if (!err)
+		err = weir_settings_swap(c, change, set);
+	if (err)
+		goto err_free;
+	return 0;
+
+err_free:
+	weir_settings_free(set);
+	return err;
+}
+
+/* The target of a route that is a route itself, or NULL. */
+static struct weir_target *weir_control_next(struct weir_route *route,
+					     const struct weir_route *next)
+{
+	struct weir_target *target;
+
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->next == next && !target->leaving)
+			return target;
+	}
+	return NULL;
+}
+
+/* The target that a change names: by its number, or by its path. */
+static struct weir_target *weir_control_target(struct weir_route *route,
+					       const struct weir_route_op *op)
+{
+	struct weir_net *wn = route->path->wn;
+	struct weir_target *target;
+	struct weir_route *next;
+
+	if (op->target) {
+		target = xa_load(&wn->targets, op->target);
+		return target && target->id == op->target &&
+		       target->route == route && !target->leaving ?
+		       target : NULL;
+	}
+	next = weir_control_find(wn, op->target_path,
+				 weir_op_name_len(op->target_path));
+	return next ? weir_control_next(route, next) : NULL;
+}
+
+static int weir_change_target_add(struct weir_changes *c,
+				  struct weir_change *change,
+				  const struct weir_route_op *op)
+{
+	struct weir_route *behind = NULL;
+	struct weir_target *target;
+	const char *why;
+	int err;
+
+	err = weir_changes_work(c, WEIR_WORK_ADDED);
+	if (err)
+		return err;
+	err = weir_control_behind(c, change->route, op->target_path, &behind);
+	if (err)
+		return err;
+	if (weir_control_next(change->route, behind)) {
+		weir_route_unuse(behind);
+		return weir_refuse(c->ws, -EEXIST,
+				   "the path is a target of the route already");
+	}
+	target = weir_target_add(c->ws, change->route, NULL, behind,
+				 op->weight);
+	weir_route_unuse(behind);	/* the target has its own */
+	if (IS_ERR(target))
+		return PTR_ERR(target);
+	err = weir_edge_add(&target->edge, change->route, target->next, &why);
+	if (err) {
+		weir_target_remove(target);
+		return weir_refuse(c->ws, err, why);
+	}
+	weir_target_get(target);
+	change->target = target;
+	return 0;
+}
+
+static int weir_change_target(struct weir_changes *c,
+			      struct weir_change *change,
+			      const struct weir_route_op *op)
+{
+	struct weir_target *target = weir_control_target(change->route, op);
+	int err;
+
+	if (!target)
+		return weir_refuse(c->ws, -ENOENT,
+				   "the route has no such target");
+	change->old_weight = target->weight;
+	change->old_forced = target->forced;
+	if (op->op == WEIR_OP_TARGET_SET) {
+		weir_target_weigh(target, op->weight);
+	} else if (op->op == WEIR_OP_TARGET_DEL) {
+		if (target->port)
+			return weir_refuse(c->ws, -EBUSY,
+					   "a socket serves the path until it is closed: give it weight 0");
+		err = weir_changes_work(c, weir_edge_ways(target->route,
+							  target->next) *
+					WEIR_WORK_WAY);
+		if (err)
+			return err;
+		weir_edge_del(&target->edge);
+		target->leaving = true;
+	} else {
+		if (op->weight > WEIR_FORCE_OPEN)
+			return weir_refuse(c->ws, -EINVAL,
+					   "a breaker is left to itself or opened");
+		if (!target->port)
+			return weir_refuse(c->ws, -EINVAL,
+					   "the target is a route: its own targets have breakers");
+	}
+	weir_target_get(target);
+	change->target = target;
+	return 0;
+}
+
+/* The route of a change; new ones are made by who may set them. */
+static int weir_change_route(struct weir_changes *c,
+			     const struct weir_route_op *op,
+			     struct weir_route **route)
+{
+	if (op->op == WEIR_OP_ROUTE_SET || op->op == WEIR_OP_TARGET_ADD) {
+		*route = weir_control_obtain(c, op->path, WEIR_USE_OWN);
+		return PTR_ERR_OR_ZERO(*route);
+	}
+	*route = weir_control_find(c->ws->wn, op->path,
+				   weir_op_name_len(op->path));
+	if (!*route)
+		return weir_refuse(c->ws, -ENOENT, "there is no such route");
+	if (!c->admin && !weir_path_owns(c->ws, (*route)->path))
+		return weir_refuse(c->ws, -EACCES,
+				   "the path is another user's");
+	return 0;
+}
+
+static int weir_change_make(struct weir_changes *c,
+			    const struct weir_route_op *op)
+{
+	struct weir_change *change = &c->list[c->n];
+	int err;
+
+	change->op = op->op;
+	err = weir_changes_work(c, WEIR_WORK_CHANGE + WEIR_WORK_BYTE *
+				(weir_op_name_len(op->path) +
+				 weir_op_name_len(op->target_path)));
+	if (err)
+		return err;
+	err = weir_change_route(c, op, &change->route);
+	if (err)
+		return err;
+	/* not to go, whatever the next changes do, before all are done */
+	weir_route_use(change->route);
+	err = weir_changes_work(c, weir_route_work(c, change->route));
+	if (err) {
+		weir_route_unuse(change->route);
+		return err;
+	}
+	switch (op->op) {
+	case WEIR_OP_ROUTE_SET:
+		err = weir_change_route_set(c, change, op);
+		break;
+	case WEIR_OP_ROUTE_DEL:
+		err = weir_settings_swap(c, change, NULL);
+		break;
+	case WEIR_OP_TARGET_ADD:
+		err = weir_change_target_add(c, change, op);
+		break;
+	case WEIR_OP_BREAKER:
+		err = weir_change_target(c, change, op);
+		if (!err)
+			WRITE_ONCE(change->target->forced,
+				   op->weight == WEIR_FORCE_OPEN);
+		break;
+	default:
+		err = weir_change_target(c, change, op);
+		break;
+	}
+	if (err) {
+		weir_route_unuse(change->route);
+		return err;
+	}
+	c->n++;
+	return 0;
+}
+
+/* --- all or none -------------------------------------------------------- */
+
+/*
+ * An administrator makes thousands of changes: others get the processor meanwhile.
+ * The lock is not given up: what one call changes is seen at once or not at all.
+ */
+static void weir_changes_yield(const struct weir_changes *c)
+{
+	if (c->admin)
+		cond_resched();
+}
+
+/* Nothing of it is made: it has what was made ready for it. */
+static void weir_change_begin(struct weir_change *change)
+{
+	struct weir_change fresh = {
+		.given = change->given,
+		.once = change->once,
+	};
+
+	memcpy(fresh.names, change->names, sizeof(fresh.names));
+	*change = fresh;
+}
+
+/* It is done or undone: what it held goes. */
+static void weir_change_end(struct weir_change *change)
+{
+	change->route->planned = false;
+	if (change->target)
+		weir_target_put(change->target);
+	weir_route_unuse(change->route);
+}
+
+static void weir_changes_undo(struct weir_changes *c)
+{
+	while (c->n--) {
+		struct weir_change *change = &c->list[c->n];
+		struct weir_target *target = change->target;
+		struct weir_settings *set;
+
+		if (change->plan)
+			weir_plan_drop(change->plan);
+		switch (change->op) {
+		case WEIR_OP_ROUTE_SET:
+		case WEIR_OP_ROUTE_DEL:
+			set = change->route->set;
+			change->route->set = change->old_set;
+			weir_settings_free(set);
+			set = change->old_set;
+			if (set)
+				weir_edge_restore(&set->edge, change->route,
+						  set->fallback);
+			break;
+		case WEIR_OP_TARGET_ADD:
+			weir_target_remove(target);
+			break;
+		default:
+			weir_target_weigh(target, change->old_weight);
+			if (target->leaving && target->next)
+				weir_edge_restore(&target->edge, target->route,
+						  target->next);
+			target->leaving = false;
+			WRITE_ONCE(target->forced, change->old_forced);
+			break;
+		}
+		weir_change_end(change);
+		weir_changes_yield(c);
+	}
+}
+
+/* Does it send to several, of which one is a route? */
+static bool weir_route_mixed(const struct weir_route *route)
+{
+	struct weir_target *target;
+
+	if (!route->set || route->set->conf.policy < WEIR_POLICY_ALL)
+		return false;
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->next && !target->leaving)
+			return true;
+	}
+	return false;
+}
+
+/* One plan for each route, with the last change that concerns it. */
+static int weir_changes_plan(struct weir_changes *c, u32 *failed)
+{
+	u32 i;
+
+	for (i = c->n; i-- > 0;) {
+		struct weir_change *change = &c->list[i];
+		struct weir_plan *plan;
+
+		if (change->route->planned)
+			continue;
+		*failed = i;
+		if (weir_route_mixed(change->route))
+			return weir_refuse(c->ws, -EINVAL,
+					   "policies all and quorum take sockets, not paths, as targets");
+		plan = weir_plan_create(change->route);
+		if (IS_ERR(plan))
+			return weir_refuse(c->ws, PTR_ERR(plan),
+					   "no memory for the route");
+		change->plan = plan;
+		change->route->planned = true;
+		weir_changes_yield(c);
+	}
+	return 0;
+}
+
+/*
+ * Breakers that are switched on begin closed: what they have seen is of another
+ * configuration, and of what happened since they know nothing.
+ */
+static void weir_change_breakers(const struct weir_change *change)
+{
+	const struct weir_settings *set = change->route->set;
+	struct weir_target *target;
+
+	if (change->op != WEIR_OP_ROUTE_SET || !set ||
+	    !set->conf.breaker_min_calls ||
+	    (change->old_set && change->old_set->conf.breaker_min_calls))
+		return;
+	list_for_each_entry(target, &change->route->targets, route_link)
+		weir_breaker_reset(&target->breaker, ktime_get_ns());
+}
+
+static void weir_changes_commit(struct weir_changes *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->n; i++)
+		weir_change_breakers(&c->list[i]);
+	for (i = 0; i < c->n; i++) {
+		if (c->list[i].plan)
+			weir_plan_publish(c->list[i].route, c->list[i].plan);
+	}
+	for (i = 0; i < c->n; i++) {
+		struct weir_change *change = &c->list[i];
+
+		weir_settings_free(change->old_set);
+		if (change->op == WEIR_OP_TARGET_DEL)
+			weir_target_remove(change->target);
+		if (change->op == WEIR_OP_BREAKER && !change->target->forced)
+			weir_breaker_reset(&change->target->breaker,
+					   ktime_get_ns());
+		weir_change_end(change);
+		weir_changes_yield(c);
+	}
+}
+
+static int weir_control_ops(struct weir_changes *c,
+			    const struct weir_route_op *ops, u32 count,
+			    u32 *failed)
+{
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++) {
+		*failed = i;
+		err = weir_change_make(c, &ops[i]);
+		weir_changes_yield(c);
+	}
+	if (!err)
+		err = weir_changes_plan(c, failed);
+	if (err)
+		weir_changes_undo(c);
+	else
+		weir_changes_commit(c);
+	return err;
+}
+
+/* The fallback reply of a change that has been checked, if it has one. */
+static int weir_control_reply(struct weir_changes *c,
+			      const struct weir_route_op *op,
+			      struct weir_canned **given)
+{
+	u32 len = op->conf.fallback_len;
+	struct weir_canned *canned;
+
+	if (op->op != WEIR_OP_ROUTE_SET || !len || !op->conf.fallback_reply)
+		return 0;
+	canned = kvmalloc(struct_size(canned, data, len), GFP_KERNEL_ACCOUNT);
+	if (!canned)
+		return weir_refuse(c->ws, -ENOMEM, "no memory for the reply");
+	refcount_set(&canned->ref, 1);
+	canned->len = len;
+	*given = canned;
+	if (copy_from_user(canned->data,
+			   u64_to_user_ptr(op->conf.fallback_reply), len))
+		return weir_refuse(c->ws, -EFAULT,
+				   "the fallback reply is not readable");
+	return 0;
+}
+
+/* All that user memory has to say, before any lock is taken. */
+static int weir_control_read(struct weir_changes *c,
+			     const struct weir_ioc_control *ctl,
+			     struct weir_route_op *ops, u32 *failed)
+{
+	const u8 __user *from = u64_to_user_ptr(ctl->ops);
+	const char *why;
+	int err;
+	u32 i;
+
+	for (i = 0; i < ctl->count; i++) {
+		*failed = i;
+		err = copy_struct_from_user(&ops[i], sizeof(*ops),
+					    from + (u64)i * ctl->op_size,
+					    ctl->op_size);
+		if (err)
+			return weir_refuse(c->ws, err, err == -E2BIG ?
+					   "the change has fields this module does not know" :
+					   "the change is not readable");
+		err = weir_op_check(&ops[i], c->admin, &why);
+		if (err)
+			return weir_refuse(c->ws, err, why);
+		err = weir_control_reply(c, &ops[i], &c->list[i].given);
+		if (err)
+			return err;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Holds a name, and what it needs. Without weir_net.lock. */
+static int weir_control_name(struct weir_changes *c, const char *name,
+			     enum weir_use use, struct weir_path **held)
+{
+	struct weir_sock *ws = c->ws;
+	u32 len = weir_op_name_len(name);
+	unsigned int tries = 0;
+	struct weir_path *path;
+
+	do {
+		path = weir_prefix_hold(ws, name, len);
+		if (IS_ERR(path))
+			continue;
+		/* none: it is there, since the last try too */
+		if (path)
+			held[0] = path;
+		mutex_lock(&ws->wn->lock);
+		path = weir_path_get(ws, name, len, use);
+		mutex_unlock(&ws->wn->lock);
+		if (!IS_ERR(path))
+			held[1] = path;
+	} while (weir_prime(ws, PTR_ERR_OR_ZERO(path), WEIR_PRIME_NAME, &tries));
+	return PTR_ERR_OR_ZERO(path);
+}
+
+/*
+ * Has the names of targets that come before the changes are made, each by itself:
+ * a new one is compared with many others. An administrator's are not, and there
+ * may be thousands.
+ */
+static int weir_control_names(struct weir_changes *c,
+			      const struct weir_route_op *ops, u32 count,
+			      u32 *failed)
+{
+	struct mutex *turn = weir_account_turn(c->ws->account);
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++) {
+		if (c->admin || ops[i].op != WEIR_OP_TARGET_ADD)
+			continue;
+		*failed = i;
+		mutex_lock(turn);
+		err = weir_control_name(c, ops[i].path, WEIR_USE_OWN,
+					c->list[i].names);
+		if (!err)
+			err = weir_control_name(c, ops[i].target_path,
+						WEIR_USE_BEHIND,
+						c->list[i].names + 2);
+		mutex_unlock(turn);
+	}
+	return err;
+}
+
+/* The call is over: what was made ready for its changes goes. */
+static void weir_control_end(struct weir_changes *c, u32 count)
+{
+	u32 i, k;
+
+	for (i = 0; i < count; i++) {
+		struct weir_change *change = &c->list[i];
+
+		weir_canned_put(change->given);
+		weir_once_set_put(change->once);
+		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
+			weir_path_unhold(c->ws, change->names[k]);
+	}
+}
+
+/* Will a change want a table of keys, as its route is now? weir_net.lock */
+static bool weir_control_lacks(struct weir_changes *c,
+			       const struct weir_route_op *op)
+{
+	struct weir_route *route = weir_control_find(c->ws->wn, op->path,
+						     weir_op_name_len(op->path));
+
+	return !weir_once_alike(route ? route->set : NULL, &op->conf);
+}
+
+/*
+ * Makes the table of keys that change @failed lacks, and those that later ones
+ * would. Without weir_net.lock.
+ */
+static int weir_control_once(struct weir_changes *c,
+			     const struct weir_route_op *ops, u32 count,
+			     u32 *failed)
+{
+	u32 i = *failed;
+	bool lacks = true;
+
+	for (; i < count; i++, lacks = false) {
+		const struct weir_route_conf *conf = &ops[i].conf;
+		struct weir_once_set *once;
+
+		if (ops[i].op != WEIR_OP_ROUTE_SET || !conf->dup_window_ns ||
+		    c->list[i].once)
+			continue;
+		mutex_lock(&c->ws->wn->lock);
+		lacks = lacks || weir_control_lacks(c, &ops[i]);
+		mutex_unlock(&c->ws->wn->lock);
+		if (!lacks)
+			continue;
+		*failed = i;
+		once = weir_once_set_create(c->ws, conf->dup_window_ns,
+					    conf->dup_entries ?: WEIR_DUP_ENTRIES,
+					    conf->dup_bytes ?: WEIR_DUP_BYTES);
+		if (IS_ERR(once))
+			return PTR_ERR(once);
+		c->list[i].once = once;
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * All changes, or none. What finds no memory under the lock is undone, and tried
+ * again when there is some.
+ */
+static int weir_control_apply(struct weir_changes *c,
+			      const struct weir_route_op *ops, u32 count,
+			      u32 *failed)
+{
+	u64 bytes = WEIR_PRIME_NAME + (u64)count * SZ_4K;
+	unsigned int tries = 0;
+	int err;
+	u32 i;
+
+	do {
+		for (i = 0; i < count; i++)
+			weir_change_begin(&c->list[i]);
+		c->n = 0;
+		c->work = 0;
+		c->lacks = false;
+		mutex_lock(weir_account_turn(c->ws->account));
+		mutex_lock(&c->ws->wn->lock);
+		err = weir_control_ops(c, ops, count, failed);
+		mutex_unlock(&c->ws->wn->lock);
+		mutex_unlock(weir_account_turn(c->ws->account));
+		if (c->lacks)
+			err = weir_control_once(c, ops, count, failed);
+	} while (c->lacks ? !err : weir_prime(c->ws, err, bytes, &tries));
+	return err;
+}
+
+/* WEIR_IOC_CONTROL. */
+int weir_control(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_changes c = { .ws = ws };
+	struct weir_ioc_control ctl;
+	struct weir_route_op *ops;
+	u32 failed = 0;
+	int err;
+
+	err = weir_copy_in(ws, &ctl, sizeof(ctl), arg);
+	if (err)
+		return err;
+	if (!ctl.count || ctl.count > WEIR_OPS_MAX)
+		return weir_refuse(ws, -EINVAL, "1 to 4096 changes at a time");
+	if (ctl.op_size < offsetof(struct weir_route_op, conf) ||
+	    ctl.op_size > PAGE_SIZE)
+		return weir_refuse(ws, -EINVAL, "op_size is wrong");
+	c.admin = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	if (!c.admin && ctl.count > WEIR_OPS_USER_MAX)
+		return weir_refuse(ws, -E2BIG,
+				   "more than 8 changes at a time need CAP_NET_ADMIN");
+	ops = kvcalloc(ctl.count, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	c.list = kvcalloc(ctl.count, sizeof(*c.list), GFP_KERNEL_ACCOUNT);
+	if (!ops || !c.list) {
+		err = weir_refuse(ws, -ENOMEM, "no memory for the changes");
+		goto out;
+	}
+	err = weir_control_read(&c, &ctl, ops, &failed);
+	if (!err)
+		err = weir_control_names(&c, ops, ctl.count, &failed);
+	if (!err)
+		err = weir_control_apply(&c, ops, ctl.count, &failed);
+	weir_control_end(&c, ctl.count);
+out:
+	kvfree(c.list);
+	kvfree(ops);
+	if (err && ctl.size >= offsetofend(struct weir_ioc_control, failed) &&
+	    put_user(failed, (u32 __user *)(arg + offsetof(struct
+			     weir_ioc_control, failed))))
+		return -EFAULT;
+	return err;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * WEIR_IOC_LIST of routes and their targets, as list.c does it for the rest. A
+ * caller sees those that it may call. Counters are read as they are: who adds
+ * to them does not wait.
+ *
+ * Process context.
+ */
+#include <linux/fs.h>
+#include <linux/pid.h>
+#include <linux/uaccess.h>
+
+#include "ctl/list.h"
+#include "route/router.h"
+
+static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE);
+
+/* Under weir_net.lock. */
+static void weir_list_conf(const struct weir_settings *set,
+			   struct weir_route_conf *c)
+{
+	*c = set->conf;
+	c->fallback_reply = 0;
+	c->fallback_len = set->canned ? set->canned->len : 0;
+	c->fallback[0] = '\0';
+	c->mirror[0] = '\0';
+	if (set->fallback && set->fallback->path)
+		strscpy(c->fallback, set->fallback->path->name,
+			sizeof(c->fallback));
+	if (set->mirror && set->mirror->path)
+		strscpy(c->mirror, set->mirror->path->name, sizeof(c->mirror));
+}
+
+/* Under weir_net.lock. */
+static void weir_list_route(struct weir_list_ctx *ctx, struct weir_path *path,
+			    const struct weir_route *route)
+{
+	struct weir_route_entry *e = ctx->entry;
+	struct weir_target *target;
+	int i;
+
+	memset(e, 0, sizeof(*e));
+	e->id = path->id;
+	e->uid = from_kuid_munged(current_user_ns(), path->uid);
+	e->gid = from_kgid_munged(current_user_ns(), path->gid);
+	e->mode = path->mode;
+	e->targets = route->ntargets;
+	e->set = !!route->set;
+	e->mirrored = weir_route_counted(route, WEIR_ROUTE_MIRRORED);
+	e->fallbacks = weir_route_counted(route, WEIR_ROUTE_FALLBACKS);
+	e->retries = weir_route_counted(route, WEIR_ROUTE_RETRIES);
+	e->dups = weir_route_counted(route, WEIR_ROUTE_DUPS);
+	e->calls = weir_route_counted(route, WEIR_ROUTE_GONE);
+	list_for_each_entry(target, &route->targets, route_link)
+		e->calls += data_race(target->requests);
+	for (i = 0; i < WEIR_REASON_MAX; i++) {
+		u64 n = weir_route_counted(route, WEIR_ROUTE_REFUSED + i);
+
+		if (i < WEIR_REFUSED_FIRST)
+			e->refused[i] = n;
+		else
+			e->refused_more[i - WEIR_REFUSED_FIRST] = n;
+	}
+	strscpy(e->path, path->name, sizeof(e->path));
+	if (route->set)
+		weir_list_conf(route->set, &e->conf);
+}
+
+static bool weir_list_may(const struct weir_list_ctx *ctx,
+			  const struct weir_path *path)
+{
+	return path && (ctx->all ||
+			weir_path_permits(ctx->ws, path, MAY_WRITE));
+}
+
+int weir_list_routes(struct weir_list_ctx *ctx)
+{
+	struct weir_net *wn = ctx->ws->wn;
+	unsigned long id = ctx->after;
+	struct weir_route *route;
+	struct weir_path *path;
+	int err = 0;
+
+	while (ctx->room && !err) {
+		mutex_lock(&wn->lock);
+		path = xa_find_after(&wn->path_ids, &id, ULONG_MAX, XA_PRESENT);
+		route = path ? rcu_dereference_protected(path->route,
+					lockdep_is_held(&wn->lock)) : NULL;
+		if (route && weir_list_may(ctx, path))
+			weir_list_route(ctx, path, route);
+		else
+			route = NULL;
+		mutex_unlock(&wn->lock);
+		if (!path)
+			break;
+		if (route)
+			err = weir_list_emit(ctx);
+		cond_resched();
+	}
+	return err;
+}
+
+/* Under weir_net.lock. */
+static void weir_list_target(struct weir_list_ctx *ctx,
+			     struct weir_target *target)
+{
+	struct weir_target_entry *e = ctx->entry;
+	struct weir_route *route = target->route;
+	struct weir_port *port = target->port;
+
+	memset(e, 0, sizeof(*e));
+	e->id = target->id;
+	e->route = route->path->id;
+	e->weight = target->weight;
+	e->state = READ_ONCE(target->hung) ? WEIR_TARGET_HUNG : WEIR_TARGET_UP;
+	e->breaker = READ_ONCE(target->forced) ? WEIR_BREAKER_OPEN :
+		     READ_ONCE(target->breaker.state);
+	e->breaker_opens = READ_ONCE(target->breaker.opens);
+	e->in_flight = atomic_read(&target->load.in_flight);
+	/* senders count by plain stores, which cost less; a look may be behind */
+	e->requests = data_race(target->requests);
+	e->replies = data_race(target->replies);
+	e->errors = data_race(target->errors);
+	e->expired = atomic64_read(&target->expired);
+	e->hangs = atomic64_read(&target->hangs);
+	memcpy(e->hist, target->hist.count, sizeof(e->hist));
+	if (port) {
+		e->socket = port->sock_id;
+		e->pid = pid_vnr(port->pid);
+		e->uid = from_kuid_munged(current_user_ns(), port->uid);
+	}
+	strscpy(e->path, target->next && target->next->path ?
+		target->next->path->name : route->path->name, sizeof(e->path));
+}
+
+int weir_list_targets(struct weir_list_ctx *ctx)
+{
+	struct weir_net *wn = ctx->ws->wn;
+	unsigned long id = ctx->after;
+	struct weir_target *target;
+	bool seen;
+	int err = 0;
+
+	while (ctx->room && !err) {
+		mutex_lock(&wn->lock);
+		target = xa_find_after(&wn->targets, &id, ULONG_MAX,
+				       XA_PRESENT);
+		seen = target && weir_list_may(ctx, target->route->path);
+		if (seen)
+			weir_list_target(ctx, target);
+		mutex_unlock(&wn->lock);
+		if (!target)
+			break;
+		if (seen)
+			err = weir_list_emit(ctx);
+		cond_resched();
+	}
+	return err;
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/weir: tunables, each with its range, in tunables/; counters of
+ * the whole host in stats/ and drops/ (by reason). One value a file. What each
+ * means is documented in weir-sysfs(5).
+ */
+#include <linux/kobject.h>
+#include <linux/log2.h>
+#include <linux/sysfs.h>
+
+#include "route/router.h"
+
+DEFINE_PER_CPU(u64[WEIR_STAT_MAX], weir_stats);
+DEFINE_PER_CPU(u64[WEIR_REASON_MAX], weir_drops);
+
+struct weir_tunables weir_tunables = {
+	.ring_bytes		= 64 << 10,
+	.ring_bytes_max		= WEIR_RING_MAX,
+	.inbox_bytes		= 16 << 10,
+	.user_bytes_max		= 1ULL << 30,	/* at most: weir_sysfs_init() */
+	.netns_bytes_max	= 4ULL << 30,	/* as that */
+	.user_objects_max	= 1 << 16,
+	.netns_objects_max	= 1 << 18,
+	.streams_max		= 1 << 14,
+	.poll_idle_us		= 200,
+	.fence_records		= 64,
+};
+
+/**
+ * struct weir_tunable - one file in tunables/
+ * @attr: the file.
+ * @value: where the value is; 4 or 8 bytes.
+ * @wide: it is 8 bytes.
+ * @power: only powers of two.
+ * @min: smallest value taken.
+ * @max: largest value taken.
+ */
+struct weir_tunable {
+	struct kobj_attribute attr;
+	void *value;
+	bool wide;
+	bool power;
+	u64 min;
+	u64 max;
+};
+
+static ssize_t weir_tunable_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	struct weir_tunable *t = container_of(attr, struct weir_tunable, attr);
+
+	return sysfs_emit(buf, "%llu\n", t->wide ? READ_ONCE(*(u64 *)t->value) :
+			  (u64)READ_ONCE(*(u32 *)t->value));
+}
+
+static ssize_t weir_tunable_store(struct kobject *kobj,
+				  struct kobj_attribute *attr,
+				  const char *buf, size_t count)
+{
+	struct weir_tunable *t = container_of(attr, struct weir_tunable, attr);
+	u64 v;
+	int err;
+
+	err = kstrtou64(buf, 0, &v);
+	if (err)
+		return err;
+	if (v < t->min || v > t->max || (t->power && !is_power_of_2(v))) {
+		pr_warn_ratelimited("weir: %s takes %s from %llu to %llu\n",
+				    t->attr.attr.name, t->power ?
+				    "powers of two" : "values", t->min, t->max);
+		return -ERANGE;
+	}
+	if (t->wide)
+		WRITE_ONCE(*(u64 *)t->value, v);
+	else
+		WRITE_ONCE(*(u32 *)t->value, v);
+	return count;
+}
+
+#define WEIR_TUNABLE(_name, _power, _min, _max)				\
+	static struct weir_tunable weir_tunable_##_name = {		\
+		.attr	= __ATTR(_name, 0644, weir_tunable_show,	\
+				 weir_tunable_store),			\
+		.value	= &weir_tunables._name,				\
+		.wide	= sizeof(weir_tunables._name) == 8,		\
+		.power	= _power,					\
+		.min	= _min,						\
+		.max	= _max,						\
+	}
+
+WEIR_TUNABLE(ring_bytes, true, WEIR_RING_MIN, WEIR_RING_MAX);
+WEIR_TUNABLE(ring_bytes_max, true, WEIR_RING_MIN, WEIR_RING_MAX);
+WEIR_TUNABLE(inbox_bytes, true, WEIR_RING_MIN, 1 << 20);
+WEIR_TUNABLE(user_bytes_max, false, 0, S64_MAX);
+WEIR_TUNABLE(netns_bytes_max, false, 0, S64_MAX);
+WEIR_TUNABLE(user_objects_max, false, 0, U32_MAX);
+WEIR_TUNABLE(netns_objects_max, false, 0, U32_MAX);
+WEIR_TUNABLE(streams_max, false, 0, 1 << 20);
+WEIR_TUNABLE(poll_idle_us, false, 0, 10000000);
+WEIR_TUNABLE(fence_records, false, 0, U32_MAX);
+
+/* CPUs that poll the outboxes of callers and services: a list such as 0,2-3. */
+static ssize_t poll_cpus_show(struct kobject *kobj, struct kobj_attribute *attr,
+			      char *buf)
+{
+	return weir_poll_show(buf);
+}
+
+static ssize_t poll_cpus_store(struct kobject *kobj,
+			       struct kobj_attribute *attr, const char *buf,
+			       size_t count)
+{
+	cpumask_var_t cpus;
+	int err;
+
+	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
+		return -ENOMEM;
+	err = cpulist_parse(buf, cpus);
+	if (!err && !cpumask_subset(cpus, cpu_online_mask)) {
+		pr_warn_ratelimited("weir: poll_cpus takes CPUs that are online\n");
+		err = -ERANGE;
+	}
+	if (!err)
+		err = weir_poll_set(cpus);
+	free_cpumask_var(cpus);
+	return err ?: count;
+}
+
+static struct kobj_attribute weir_poll_cpus_attr = __ATTR_RW(poll_cpus);
+
+static struct attribute *weir_tunable_attrs[] = {
+	&weir_tunable_ring_bytes.attr.attr,
+	&weir_tunable_ring_bytes_max.attr.attr,
+	&weir_tunable_inbox_bytes.attr.attr,
+	&weir_tunable_user_bytes_max.attr.attr,
+	&weir_tunable_netns_bytes_max.attr.attr,
+	&weir_tunable_user_objects_max.attr.attr,
+	&weir_tunable_netns_objects_max.attr.attr,
+	&weir_tunable_streams_max.attr.attr,
+	&weir_tunable_poll_idle_us.attr.attr,
+	&weir_poll_cpus_attr.attr,
+	&weir_tunable_fence_records.attr.attr,
+	NULL
+};
+
+static const struct attribute_group weir_tunable_group = {
+	.name	= "tunables",
+	.attrs	= weir_tunable_attrs,
+};
+
+/**
+ * struct weir_counter - one file in stats/ or drops/
+ * @attr: the file.
+ * @values: per-CPU array; NULL: what all users hold is told instead.
+ * @index: which of the array, or enum weir_account_kind.
+ */
+struct weir_counter {
+	struct kobj_attribute attr;
+	u64 __percpu *values;
+	unsigned int index;
+};
+
+static ssize_t weir_counter_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	struct weir_counter *c = container_of(attr, struct weir_counter, attr);
+	u64 sum = 0;
+	int cpu;
+
+	if (!c->values)
+		return sysfs_emit(buf, "%llu\n",
+				  weir_held(&weir_users.sum, c->index));
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(c->values, cpu)[c->index]);
+	return sysfs_emit(buf, "%llu\n", sum);
+}
+
+#define WEIR_COUNTER_OF(_array, _name, _values, _index)			\
+	static struct weir_counter weir_counter_##_array##_##_name = {	\
+		.attr	= __ATTR(_name, 0444, weir_counter_show, NULL),	\
+		.values	= _values,					\
+		.index	= _index,					\
+	}
+#define WEIR_COUNTER(_array, _name, _index)				\
+	WEIR_COUNTER_OF(_array, _name, weir_##_array, _index)
+#define WEIR_HELD_COUNTER(_array, _name, _index)			\
+	WEIR_COUNTER_OF(_array, _name, NULL, _index)
+#define WEIR_COUNTER_ATTR(_array, _name)				\
+	(&weir_counter_##_array##_##_name.attr.attr)
+
+WEIR_COUNTER(stats, sockets, WEIR_STAT_SOCKETS);
+WEIR_COUNTER(stats, rings, WEIR_STAT_RINGS);
+WEIR_COUNTER(stats, ring_bytes, WEIR_STAT_RING_BYTES);
+WEIR_COUNTER(stats, readers, WEIR_STAT_READERS);
+WEIR_HELD_COUNTER(stats, charged_bytes, WEIR_ACCOUNT_BYTES);
+WEIR_HELD_COUNTER(stats, charged_objects, WEIR_ACCOUNT_OBJECTS);
+WEIR_COUNTER(stats, attaches, WEIR_STAT_ATTACHES);
+WEIR_COUNTER(stats, detaches, WEIR_STAT_DETACHES);
+WEIR_COUNTER(stats, evictions, WEIR_STAT_EVICTIONS);
+WEIR_COUNTER(stats, reader_wakeups, WEIR_STAT_READER_WAKEUPS);
+WEIR_COUNTER(stats, writer_wakeups, WEIR_STAT_WRITER_WAKEUPS);
+WEIR_COUNTER(stats, barriers, WEIR_STAT_BARRIERS);
+WEIR_COUNTER(stats, sent, WEIR_STAT_SENT);
+WEIR_COUNTER(stats, received, WEIR_STAT_RECEIVED);
+WEIR_COUNTER(stats, copied_bytes, WEIR_STAT_COPIED_BYTES);
+WEIR_COUNTER(stats, missed, WEIR_STAT_MISSED);
+WEIR_COUNTER(stats, broken, WEIR_STAT_BROKEN);
+WEIR_COUNTER(stats, notices, WEIR_STAT_NOTICES);
+WEIR_COUNTER(stats, notices_deferred, WEIR_STAT_NOTICES_DEFERRED);
+WEIR_COUNTER(stats, huge_maps, WEIR_STAT_HUGE_MAPS);
+
+static struct attribute *weir_stats_attrs[] = {
+	WEIR_COUNTER_ATTR(stats, sockets),
+	WEIR_COUNTER_ATTR(stats, rings),
+	WEIR_COUNTER_ATTR(stats, ring_bytes),
+	WEIR_COUNTER_ATTR(stats, readers),
+	WEIR_COUNTER_ATTR(stats, charged_bytes),
+	WEIR_COUNTER_ATTR(stats, charged_objects),
+	WEIR_COUNTER_ATTR(stats, attaches),
+	WEIR_COUNTER_ATTR(stats, detaches),
+	WEIR_COUNTER_ATTR(stats, evictions),
+	WEIR_COUNTER_ATTR(stats, reader_wakeups),
+	WEIR_COUNTER_ATTR(stats, writer_wakeups),
+	WEIR_COUNTER_ATTR(stats, barriers),
+	WEIR_COUNTER_ATTR(stats, sent),
+	WEIR_COUNTER_ATTR(stats, received),
+	WEIR_COUNTER_ATTR(stats, copied_bytes),
+	WEIR_COUNTER_ATTR(stats, missed),
+	WEIR_COUNTER_ATTR(stats, broken),
+	WEIR_COUNTER_ATTR(stats, notices),
+	WEIR_COUNTER_ATTR(stats, notices_deferred),
+	WEIR_COUNTER_ATTR(stats, huge_maps),
+	NULL
+};
+
+static const struct attribute_group weir_stats_group = {
+	.name	= "stats",
+	.attrs	= weir_stats_attrs,
+};
+
+WEIR_COUNTER(drops, slow, WEIR_REASON_SLOW);
+WEIR_COUNTER(drops, bad_cursor, WEIR_REASON_BAD_CURSOR);
+WEIR_COUNTER(drops, bad_record, WEIR_REASON_BAD_RECORD);
+WEIR_COUNTER(drops, denied, WEIR_REASON_DENIED);
+WEIR_COUNTER(drops, limit, WEIR_REASON_LIMIT);
+WEIR_COUNTER(drops, no_memory, WEIR_REASON_NO_MEMORY);
+WEIR_COUNTER(drops, overrun, WEIR_REASON_OVERRUN);
+WEIR_COUNTER(drops, expired, WEIR_REASON_EXPIRED);
+WEIR_COUNTER(drops, netns, WEIR_REASON_NETNS);
+WEIR_COUNTER(drops, no_route, WEIR_REASON_NO_ROUTE);
+WEIR_COUNTER(drops, no_target, WEIR_REASON_NO_TARGET);
+WEIR_COUNTER(drops, deadline, WEIR_REASON_DEADLINE);
+WEIR_COUNTER(drops, rate, WEIR_REASON_RATE);
+WEIR_COUNTER(drops, bulkhead, WEIR_REASON_BULKHEAD);
+WEIR_COUNTER(drops, breaker, WEIR_REASON_BREAKER);
+WEIR_COUNTER(drops, inbox_full, WEIR_REASON_INBOX_FULL);
+WEIR_COUNTER(drops, target_died, WEIR_REASON_TARGET_DIED);
+WEIR_COUNTER(drops, target_hung, WEIR_REASON_TARGET_HUNG);
+WEIR_COUNTER(drops, too_large, WEIR_REASON_TOO_LARGE);
+WEIR_COUNTER(drops, loop, WEIR_REASON_LOOP);
+WEIR_COUNTER(drops, quorum, WEIR_REASON_QUORUM);
+WEIR_COUNTER(drops, bad_request, WEIR_REASON_BAD_REQUEST);
+WEIR_COUNTER(drops, late, WEIR_REASON_LATE);
+WEIR_COUNTER(drops, duplicate, WEIR_REASON_DUPLICATE);
+WEIR_COUNTER(drops, tries, WEIR_REASON_TRIES);
+WEIR_COUNTER(drops, patience, WEIR_REASON_PATIENCE);
+
+static struct attribute *weir_drops_attrs[] = {
+	WEIR_COUNTER_ATTR(drops, slow),
+	WEIR_COUNTER_ATTR(drops, bad_cursor),
+	WEIR_COUNTER_ATTR(drops, bad_record),
+	WEIR_COUNTER_ATTR(drops, denied),
+	WEIR_COUNTER_ATTR(drops, limit),
+	WEIR_COUNTER_ATTR(drops, no_memory),
+	WEIR_COUNTER_ATTR(drops, overrun),
+	WEIR_COUNTER_ATTR(drops, expired),
+	WEIR_COUNTER_ATTR(drops, netns),
+	WEIR_COUNTER_ATTR(drops, no_route),
+	WEIR_COUNTER_ATTR(drops, no_target),
+	WEIR_COUNTER_ATTR(drops, deadline),
+	WEIR_COUNTER_ATTR(drops, rate),
+	WEIR_COUNTER_ATTR(drops, bulkhead),
+	WEIR_COUNTER_ATTR(drops, breaker),
+	WEIR_COUNTER_ATTR(drops, inbox_full),
+	WEIR_COUNTER_ATTR(drops, target_died),
+	WEIR_COUNTER_ATTR(drops, target_hung),
+	WEIR_COUNTER_ATTR(drops, too_large),
+	WEIR_COUNTER_ATTR(drops, loop),
+	WEIR_COUNTER_ATTR(drops, quorum),
+	WEIR_COUNTER_ATTR(drops, bad_request),
+	WEIR_COUNTER_ATTR(drops, late),
+	WEIR_COUNTER_ATTR(drops, duplicate),
+	WEIR_COUNTER_ATTR(drops, tries),
+	WEIR_COUNTER_ATTR(drops, patience),
+	NULL
+};
+
+static const struct attribute_group weir_drops_group = {
+	.name	= "drops",
+	.attrs	= weir_drops_attrs,
+};
+
+static const struct attribute_group *weir_groups[] = {
+	&weir_tunable_group,
+	&weir_stats_group,
+	&weir_drops_group,
+	NULL
+};
+
+static struct kobject *weir_kobj;
+
+int weir_sysfs_init(void)
+{
+	int err;
+
+	/* one user alone can't take all, nor all users of a namespace */
+	weir_tunables.user_bytes_max =
+		weir_memory_share(4, weir_tunables.user_bytes_max);
+	weir_tunables.netns_bytes_max =
+		weir_memory_share(2, weir_tunables.netns_bytes_max);
+	weir_kobj = kobject_create_and_add("weir", kernel_kobj);
+	if (!weir_kobj)
+		return -ENOMEM;
+	err = sysfs_create_groups(weir_kobj, weir_groups);
+	if (err)
+		kobject_put(weir_kobj);
+	return err;
+}
+
+void weir_sysfs_exit(void)
+{
+	sysfs_remove_groups(weir_kobj, weir_groups);
+	kobject_put(weir_kobj);
+}

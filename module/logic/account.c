@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Charging users and namespaces for memory and objects: see account.h.
+ *
+ * Owns the table of users and the one way to add to a counter under a cap. It
+ * knows neither what is charged nor where the caps come from, and takes no lock
+ * on a charge or uncharge: each counter is a compare-and-swap that never passes
+ * its cap, the users' first and then the namespace's.
+ *
+ * weir_account_create() in process context, everything else in any.
+ */
+#include <linux/bug.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+#include "logic/account.h"
+
+/* The words of a refusal: [kind][0] is a user's cap, [1] the namespace's. */
+static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
+	[WEIR_ACCOUNT_BYTES] = {
+		"the user's memory cap is reached",
+		"the network namespace's memory cap is reached",
+	},
+	[WEIR_ACCOUNT_OBJECTS] = {
+		"the user's cap on objects is reached",
+		"the network namespace's cap on objects is reached",
+	},
+};
+
+/* Users without an account that are looked at when an account is made. */
+#define WEIR_USERS_LOOKED_AT	4
+
+/* Add @n unless that takes the counter over @max. */
+static bool account_add(atomic64_t *used, u64 n, u64 max)
+{
+	s64 old = atomic64_read(used);
+
+	do {
+		if (n > max || (u64)old > max - n)
+			return false;
+	} while (!atomic64_try_cmpxchg(used, &old, old + n));
+	return true;
+}
+
+/* Take @n off; more than there is would be a bug of ours, and takes it all. */
+static void account_sub(atomic64_t *used, u64 n)
+{
+	s64 old = atomic64_read(used);
+
+	do {
+		if (WARN_ON_ONCE(n > (u64)old))
+			n = old;
+	} while (!atomic64_try_cmpxchg(used, &old, old - n));
+}
+
+/* From the first @n users of an account. */
+static void account_sub_users(struct weir_account *a, u32 n,
+			      enum weir_account_kind kind, u64 amount)
+{
+	while (n--)
+		account_sub(&a->users[n]->held.used[kind], amount);
+}
+
+/* One kind, from all who pay, or nothing from anybody. */
+static int account_charge(struct weir_account *a, enum weir_account_kind kind,
+			  u64 amount, const struct weir_caps *caps,
+			  const char **why)
+{
+	u32 i;
+
+	if (!amount)
+		return 0;	/* also when a cap has sunk below what is held */
+	for (i = 0; i < a->n; i++) {
+		if (!account_add(&a->users[i]->held.used[kind], amount,
+				 caps->user[kind])) {
+			*why = account_words[kind][0];
+			goto err_users;
+		}
+	}
+	if (!account_add(&a->ns->used[kind], amount, caps->ns[kind])) {
+		*why = account_words[kind][1];
+		goto err_users;
+	}
+	atomic64_add(amount, &a->users[0]->table->sum.used[kind]);
+	return 0;
+
+err_users:
+	account_sub_users(a, i, kind, amount);
+	return -ENOBUFS;
+}
+
+static void account_uncharge(struct weir_account *a,
+			     enum weir_account_kind kind, u64 amount)
+{
+	account_sub(&a->users[0]->table->sum.used[kind], amount);
+	account_sub(&a->ns->used[kind], amount);
+	account_sub_users(a, a->n, kind, amount);
+}
+
+/**
+ * weir_holdings_init() - nothing is held
+ * @held: the holdings.
+ */
+void weir_holdings_init(struct weir_holdings *held)
+{
+	int kind;
+
+	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++)
+		atomic64_set(&held->used[kind], 0);
+}
+
+/**
+ * weir_holdings_destroy() - the holdings are no longer needed
+ * @held: the holdings; all has been given back.
+ */
+void weir_holdings_destroy(struct weir_holdings *held)
+{
+	int kind;
+
+	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++)
+		WARN_ON_ONCE(atomic64_read(&held->used[kind]));
+}
+
+static void user_free(struct weir_user *user)
+{
+	weir_holdings_destroy(&user->held);
+	ida_free(&user->table->numbers, user->number);
+	kfree(user);
+}
+
+/**
+ * weir_users_init() - set up a table of users
+ * @users: the table.
+ */
+void weir_users_init(struct weir_users *users)
+{
+	spin_lock_init(&users->lock);
+	hash_init(users->users);
+	INIT_LIST_HEAD(&users->idle);
+	ida_init(&users->numbers);
+	weir_holdings_init(&users->sum);
+}
+
+/**
+ * weir_users_destroy() - the table is no longer needed
+ * @users: the table, after the last weir_account_put().
+ */
+void weir_users_destroy(struct weir_users *users)
+{
+	struct weir_user *user, *next;
+
+	list_for_each_entry_safe(user, next, &users->idle, idle_link) {
+		hash_del(&user->link);
+		user_free(user);
+	}
+	WARN_ON_ONCE(!hash_empty(users->users));
+	ida_destroy(&users->numbers);
+	weir_holdings_destroy(&users->sum);
+}
+
+/* The user of a uid, held; NULL if there is none. */
+static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
+{
+	struct weir_user *user;
+
+	lockdep_assert_held(&users->lock);
+	hash_for_each_possible(users->users, user, link, __kuid_val(uid)) {
+		if (!uid_eq(user->uid, uid))
+			continue;
+		/* the last put holds the lock too */
+		if (!refcount_inc_not_zero(&user->refs)) {
+			list_del(&user->idle_link);
+			refcount_set(&user->refs, 1);
+		}
+		return user;
+	}
+	return NULL;
+}
+
+/* The user of a uid, held, made if there is none; NULL without memory. */
+static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
+{
+	struct weir_user *user, *new = NULL;
+	unsigned long flags;
+	int number;
+
+	for (;;) {
+		spin_lock_irqsave(&users->lock, flags);
+		user = user_find(users, uid);
+		if (!user && new) {
+			hash_add(users->users, &new->link, __kuid_val(uid));
+			user = new;
+			new = NULL;
+		}
+		spin_unlock_irqrestore(&users->lock, flags);
+		if (user) {
+			if (new)
+				user_free(new);
+			return user;
+		}
+
+		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+		if (!new)
+			return NULL;
+		number = ida_alloc(&users->numbers, GFP_KERNEL);
+		if (number < 0) {
+			kfree(new);
+			return NULL;
+		}
+		new->number = number;
+		new->table = users;
+		new->uid = uid;
+		refcount_set(&new->refs, 1);
+		mutex_init(&new->turn);
+		weir_holdings_init(&new->held);
+	}
+}
+
+/* Has it ever used its allowances? What is zero was whole from the first. */
+static bool user_has_used(const struct weir_user *user)
+{
+	return atomic64_read(&user->patience.back_ns) ||
+	       atomic64_read(&user->fence_at);
+}
+
+/* Are its allowances whole, as if it had used nothing? */
+static bool user_is_whole(const struct weir_user *user, u64 now)
+{
+	return weir_patience_whole(&user->patience, now) &&
+	       atomic64_read(&user->fence_at) - (s64)now <= 0;
+}
+
+static void user_put(struct weir_user *user)
+{
+	struct weir_users *users = user->table;
+	bool gone, idle = false;
+	unsigned long flags;
+
+	/* the last step is under the lock, so that no get finds the dying */
+	if (refcount_dec_not_one(&user->refs))
+		return;
+	spin_lock_irqsave(&users->lock, flags);
+	gone = refcount_dec_and_test(&user->refs);
+	if (gone) {
+		idle = user_has_used(user);
+		if (idle)
+			list_add_tail(&user->idle_link, &users->idle);
+		else
+			hash_del(&user->link);
+	}
+	spin_unlock_irqrestore(&users->lock, flags);
+	if (gone && !idle)
+		user_free(user);
+}
+
+/*
+ * Frees users without an account whose allowances are whole. A few are looked at
+ * each time; an account leaves one such user at most, so that they do not pile
+ * up.
+ */
+static void users_tidy(struct weir_users *users, u64 now)
+{
+	struct weir_user *user;
+	unsigned long flags;
+	bool whole;
+	u32 n;
+
+	for (n = 0; n < WEIR_USERS_LOOKED_AT; n++) {
+		if (list_empty_careful(&users->idle))
+			return;
+		spin_lock_irqsave(&users->lock, flags);
+		user = list_first_entry_or_null(&users->idle, struct weir_user,
+						idle_link);
+		whole = user && user_is_whole(user, now);
+		if (whole) {
+			list_del(&user->idle_link);
+			hash_del(&user->link);
+		} else if (user) {
+			list_move_tail(&user->idle_link, &users->idle);
+		}
+		spin_unlock_irqrestore(&users->lock, flags);
+		if (whole)
+			user_free(user);
+	}
+}
+
+/**
+ * weir_account_create() - an account of users that pay together
+ * @users: the table of all users.
+ * @ns: holdings of the network namespace.
+ * @uids: who pay, all different; the first is the one whose shares count.
+ * @n: how many, at least 1.
+ * @now: nanoseconds of the clock by which users have allowances.
+ *
+ * May sleep.
+ *
+ * Return: the account with a reference for the caller, or ERR_PTR(-ENOMEM).
+ */
+struct weir_account *weir_account_create(struct weir_users *users,
+					 struct weir_holdings *ns,
+					 const kuid_t *uids, u32 n, u64 now)
+{
+	struct weir_account *a;
+
+	users_tidy(users, now);
+	a = kzalloc(struct_size(a, users, n), GFP_KERNEL_ACCOUNT);
+	if (!a)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&a->refs, 1);
+	a->ns = ns;
+	for (; a->n < n; a->n++) {
+		a->users[a->n] = user_get(users, uids[a->n]);
+		if (!a->users[a->n]) {
+			weir_account_put(a);
+			return ERR_PTR(-ENOMEM);
+		}
+	}
+	return a;
+}
+
+/* weir_account_get() - a reference more; any context */
+void weir_account_get(struct weir_account *a)
+{
+	refcount_inc(&a->refs);
+}
+
+/**
+ * weir_account_put() - drop a reference
+ * @a: the account; gone with its last reference. By then all that was charged
+ *	has been uncharged.
+ *
+ * Any context.
+ */
+void weir_account_put(struct weir_account *a)
+{
+	if (!refcount_dec_and_test(&a->refs))
+		return;
+	while (a->n--)
+		user_put(a->users[a->n]);
+	kfree(a);
+}
+
+/**
+ * weir_charge() - take memory and objects under all caps, or nothing
+ * @c: what has been charged for the thing so far; this is added.
+ * @a: who pay; the same as before, if something has been charged.
+ * @bytes: how much.
+ * @objects: how many.
+ * @caps: the caps of each user and of the namespace.
+ * @why: out: on refusal, which cap in words (a static string).
+ *
+ * No counter ever exceeds the cap given here, whoever else charges. While one
+ * charge is being refused by a later cap, another may be refused by an earlier
+ * one although it would have fitted.
+ *
+ * Any context.
+ *
+ * Return: 0 or -ENOBUFS; then nothing has changed.
+ */
+int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
+		u64 objects, const struct weir_caps *caps, const char **why)
+{
+	int err;
+
+	err = account_charge(a, WEIR_ACCOUNT_OBJECTS, objects, caps, why);
+	if (err)
+		return err;
+	err = account_charge(a, WEIR_ACCOUNT_BYTES, bytes, caps, why);
+	if (err) {
+		if (objects)
+			account_uncharge(a, WEIR_ACCOUNT_OBJECTS, objects);
+		return err;
+	}
+	if (!c->account) {
+		weir_account_get(a);
+		c->account = a;
+	}
+	WARN_ON_ONCE(c->account != a);
+	c->used[WEIR_ACCOUNT_BYTES] += bytes;
+	c->used[WEIR_ACCOUNT_OBJECTS] += objects;
+	return 0;
+}
+
+/**
+ * weir_uncharge_some() - give a part back
+ * @c: what has been charged.
+ * @bytes: at most what is there.
+ * @objects: at most what is there, too.
+ *
+ * Any context.
+ */
+void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects)
+{
+	c->used[WEIR_ACCOUNT_BYTES] -= bytes;
+	c->used[WEIR_ACCOUNT_OBJECTS] -= objects;
+	account_uncharge(c->account, WEIR_ACCOUNT_BYTES, bytes);
+	account_uncharge(c->account, WEIR_ACCOUNT_OBJECTS, objects);
+}
+
+/**
+ * weir_uncharge() - give all back
+ * @c: what has been charged, or nothing; empty afterwards.
+ *
+ * Any context.
+ */
+void weir_uncharge(struct weir_charge *c)
+{
+	struct weir_account *a = c->account;
+
+	if (!a)
+		return;
+	weir_uncharge_some(c, c->used[WEIR_ACCOUNT_BYTES],
+			   c->used[WEIR_ACCOUNT_OBJECTS]);
+	c->account = NULL;
+	weir_account_put(a);
+}
+
+static unsigned long tally_of(const struct weir_tally *t, kuid_t user)
+{
+	void *entry = xa_load((struct xarray *)&t->users, __kuid_val(user));
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+/* weir_tally_init() - nobody has anything */
+void weir_tally_init(struct weir_tally *t)
+{
+	t->total = 0;
+	xa_init(&t->users);
+}
+
+/* weir_tally_destroy() - the table goes, with all that is in it */
+void weir_tally_destroy(struct weir_tally *t)
+{
+	xa_destroy(&t->users);
+}
+
+/**
+ * weir_tally_full() - has a user its share of a table?
+ * @t: who has what.
+ * @user: the user.
+ * @size: of the table.
+ */
+bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size)
+{
+	unsigned long own = tally_of(t, user);
+
+	return own >= weir_share(size, t->total - own);
+}
+
+/**
+ * weir_tally_add() - a user has one more
+ * @t: who has what.
+ * @user: the user.
+ * @gfp: how an entry for the user is allocated.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp)
+{
+	void *entry = xa_mk_value(tally_of(t, user) + 1);
+	int err = xa_err(xa_store(&t->users, __kuid_val(user), entry, gfp));
+
+	if (!err)
+		t->total++;
+	return err;
+}
+
+/**
+ * weir_tally_sub() - a user has one less
+ * @t: who has what.
+ * @user: the user, who has one at least.
+ */
+void weir_tally_sub(struct weir_tally *t, kuid_t user)
+{
+	unsigned long own = tally_of(t, user);
+
+	if (WARN_ON_ONCE(!own))
+		return;
+	/* there is an entry, so that no memory is needed */
+	xa_store(&t->users, __kuid_val(user),
+		 own > 1 ? xa_mk_value(own - 1) : NULL, 0);
+	t->total--;
+}
+
+/**
+ * weir_account_may_fence() - may a user have other CPUs interrupted once more?
+ * @a: the account; its first user's allowance counts.
+ * @now: nanoseconds of a clock that only goes forward.
+ *
+ * One barrier each WEIR_FENCE_NS, and WEIR_FENCE_BURST at once. Takes one of
+ * them if it says so. Any context.
+ */
+bool weir_account_may_fence(const struct weir_account *a, u64 now)
+{
+	struct weir_user *user = a->users[0];
+	s64 at = atomic64_read(&user->fence_at);
+
+	do {
+		if (at - (s64)now > (s64)(WEIR_FENCE_NS *
+					  (WEIR_FENCE_BURST - 1)))
+			return false;
+	} while (!atomic64_try_cmpxchg(&user->fence_at, &at,
+				       max_t(s64, at, now) +
+				       (s64)WEIR_FENCE_NS));
+	return true;
+}
+
+/**
+ * weir_account_patience() - how long may others wait for a user now?
+ * @a: the account; its first user's patience counts.
+ * @most_ns: with a user that has not been waited for.
+ * @now: nanoseconds of a clock that only goes forward.
+ *
+ * Any context. Return: nanoseconds, 0 to @most_ns.
+ */
+u64 weir_account_patience(const struct weir_account *a, u64 most_ns, u64 now)
+{
+	return weir_patience_left(&a->users[0]->patience, most_ns, now);
+}
+
+/**
+ * weir_account_waited() - others have waited for a user
+ * @a: the account; its first user's patience is used up by that.
+ * @now: the time, after the wait.
+ * @waited_ns: how long; at most a day.
+ *
+ * Any context.
+ */
+void weir_account_waited(const struct weir_account *a, u64 now, u64 waited_ns)
+{
+	weir_patience_use(&a->users[0]->patience, now, waited_ns);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_holdings_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_users_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_users_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_create);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_get);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_put);
+EXPORT_SYMBOL_IF_KUNIT(weir_charge);
+EXPORT_SYMBOL_IF_KUNIT(weir_uncharge);
+EXPORT_SYMBOL_IF_KUNIT(weir_uncharge_some);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_full);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_add);
+EXPORT_SYMBOL_IF_KUNIT(weir_tally_sub);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_may_fence);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_patience);
+EXPORT_SYMBOL_IF_KUNIT(weir_account_waited);
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The circuit breaker of breaker.h.
+ *
+ * A call carries the round in which it was let through. What ends in a later
+ * round says nothing about now: calls from before the breaker opened are not
+ * taken for probes, however late they end. Nor is a probe waited for longer than
+ * the breaker stays open: its end may never be told, as when it was sent while
+ * the breaker was on and ended while it was off.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/string.h>
+
+#include "logic/breaker.h"
+
+const char *const weir_breaker_names[WEIR_BREAKER_STATES] = {
+	[WEIR_BREAKER_CLOSED]		= "closed",
+	[WEIR_BREAKER_OPEN]		= "open",
+	[WEIR_BREAKER_HALF_OPEN]	= "half-open",
+};
+
+/**
+ * enum weir_breaker_event - what can happen to it
+ * @WEIR_BREAKER_SICK: the window holds too many errors or slow calls.
+ * @WEIR_BREAKER_RESTED: open_ns are over and somebody wants to call.
+ * @WEIR_BREAKER_PROBE_BAD: a probe failed or was slow.
+ * @WEIR_BREAKER_PROBES_GOOD: all of them ended well.
+ * @WEIR_BREAKER_PROBES_LOST: all are out and none has ended for open_ns.
+ * @WEIR_BREAKER_RESET: somebody says that it is to be closed.
+ */
+enum weir_breaker_event {
+	WEIR_BREAKER_SICK,
+	WEIR_BREAKER_RESTED,
+	WEIR_BREAKER_PROBE_BAD,
+	WEIR_BREAKER_PROBES_GOOD,
+	WEIR_BREAKER_PROBES_LOST,
+	WEIR_BREAKER_RESET,
+};
+
+/**
+ * weir_breaker_conf_check() - can it be used?
+ * @c: from user space.
+ * @why: out: the words of a refusal.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int weir_breaker_conf_check(const struct weir_breaker_conf *c,
+			    const char **why)
+{
+	*why = NULL;
+	if (c->window_ns < WEIR_BREAKER_SLICES)
+		*why = "the breaker's window is too short";
+	else if (!c->open_ns)
+		*why = "the breaker must stay open for some time";
+	else if (!c->min_calls)
+		*why = "the breaker needs one call at least to judge by";
+	else if (c->error_percent > 100 || c->slow_percent > 100)
+		*why = "a share of calls is 0 to 100 percent";
+	else if (c->slow_percent && !c->slow_ns)
+		*why = "a share of slow calls without saying what is slow";
+	else if (!c->probes || c->probes > WEIR_BREAKER_PROBES_MAX)
+		*why = "the breaker takes 1 to 64 probes";
+	return *why ? -EINVAL : 0;
+}
+
+static void weir_breaker_window_clear(struct weir_breaker *b, u64 now_ns)
+{
+	memset(b->slice, 0, sizeof(b->slice));
+	b->at = 0;
+	b->slice_ns = now_ns;
+}
+
+/**
+ * weir_breaker_init() - a closed breaker that has seen nothing
+ * @b: the breaker.
+ * @now_ns: the time.
+ */
+void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
+{
+	memset(b, 0, sizeof(*b));
+	spin_lock_init(&b->lock);
+	/* calls that went while there was no breaker are of round 0 */
+	b->round = 1;
+	weir_breaker_window_clear(b, now_ns);
+}
+
+/* The only writer of the state. Events that a state does not know are late. */
+static void weir_breaker_event(struct weir_breaker *b,
+			       enum weir_breaker_event event, u64 now_ns)
+{
+	enum weir_breaker_state to;
+
+	lockdep_assert_held(&b->lock);
+	if (event == WEIR_BREAKER_RESET)
+		to = WEIR_BREAKER_CLOSED;
+	else if (b->state == WEIR_BREAKER_CLOSED && event == WEIR_BREAKER_SICK)
+		to = WEIR_BREAKER_OPEN;
+	else if (b->state == WEIR_BREAKER_OPEN && event == WEIR_BREAKER_RESTED)
+		to = WEIR_BREAKER_HALF_OPEN;
+	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		 event == WEIR_BREAKER_PROBE_BAD)
+		to = WEIR_BREAKER_OPEN;
+	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		 event == WEIR_BREAKER_PROBES_GOOD)
+		to = WEIR_BREAKER_CLOSED;
+	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		 event == WEIR_BREAKER_PROBES_LOST)
+		to = WEIR_BREAKER_HALF_OPEN;
+	else
+		return;
+	if (to == WEIR_BREAKER_OPEN) {
+		b->opened_ns = now_ns;
+		b->opens++;
+	}
+	/* the highest bit of a call's round is its route's */
+	b->round = b->round % S32_MAX + 1;
+	b->probes_out = 0;
+	b->probes_good = 0;
+	weir_breaker_window_clear(b, now_ns);
+	WRITE_ONCE(b->state, to);
+}
+
+/**
+ * weir_breaker_reset() - closed, whatever was before
+ * @b: the breaker, in use.
+ * @now_ns: the time.
+ */
+void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
+{
+	spin_lock_bh(&b->lock);
+	weir_breaker_event(b, WEIR_BREAKER_RESET, now_ns);
+	spin_unlock_bh(&b->lock);
+}
+
+/**
+ * weir_breaker_permit() - may a call go to this target now?
+ * @b: the target's breaker.
+ * @c: the route's configuration.
+ * @now_ns: the time.
+ * @round: out: to be handed to weir_breaker_done() or weir_breaker_forget(),
+ *	one of which must follow.
+ *
+ * Return: whether it may. One load and no lock while the breaker is closed.
+ */
+bool weir_breaker_permit(struct weir_breaker *b,
+			 const struct weir_breaker_conf *c, u64 now_ns,
+			 u32 *round)
+{
+	bool may = false;
+
+	*round = READ_ONCE(b->round);
+	if (likely(READ_ONCE(b->state) == WEIR_BREAKER_CLOSED))
+		return true;
+	spin_lock_bh(&b->lock);
+	/* time as a signed difference: another CPU's may be a little older */
+	if (b->state == WEIR_BREAKER_OPEN &&
+	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
+		weir_breaker_event(b, WEIR_BREAKER_RESTED, now_ns);
+	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		 b->probes_out >= c->probes &&
+		 (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)
+		weir_breaker_event(b, WEIR_BREAKER_PROBES_LOST, now_ns);
+	if (b->state == WEIR_BREAKER_CLOSED) {
+		may = true;
+	} else if (b->state == WEIR_BREAKER_HALF_OPEN &&
+		   b->probes_out < c->probes) {
+		b->probes_out++;
+		b->probed_ns = now_ns;
+		may = true;
+	}
+	*round = b->round;
+	spin_unlock_bh(&b->lock);
+	return may;
+}
+
+/* Moves the window on to now: what is older than it is forgotten. */
+static void weir_breaker_window_move(struct weir_breaker *b,
+				     const struct weir_breaker_conf *c,
+				     u64 now_ns)
+{
+	u64 slice_ns = c->window_ns / WEIR_BREAKER_SLICES;
+	unsigned int i;
+
+	if ((s64)(now_ns - b->slice_ns) >= (s64)c->window_ns) {
+		weir_breaker_window_clear(b, now_ns);
+		return;
+	}
+	for (i = 0; i < WEIR_BREAKER_SLICES &&
+		    (s64)(now_ns - b->slice_ns) >= (s64)slice_ns; i++) {
+		b->slice_ns += slice_ns;
+		b->at = (b->at + 1) % WEIR_BREAKER_SLICES;
+		b->slice[b->at] = (struct weir_breaker_slice){ 0 };
+	}
+}
+
+/* Is the share of @some in @all at least @percent? */
+static bool weir_breaker_share(u64 some, u64 all, u32 percent)
+{
+	return percent && some * 100 >= all * percent;
+}
+
+static bool weir_breaker_sick(const struct weir_breaker *b,
+			      const struct weir_breaker_conf *c)
+{
+	u64 calls = 0, errors = 0, slow = 0;
+	unsigned int i;
+
+	for (i = 0; i < WEIR_BREAKER_SLICES; i++) {
+		calls += b->slice[i].calls;
+		errors += b->slice[i].errors;
+		slow += b->slice[i].slow;
+	}
+	return calls >= c->min_calls &&
+	       (weir_breaker_share(errors, calls, c->error_percent) ||
+		weir_breaker_share(slow, calls, c->slow_percent));
+}
+
+/**
+ * weir_breaker_done() - a call has ended
+ * @b: the target's breaker.
+ * @c: the route's configuration.
+ * @now_ns: the time.
+ * @round: from weir_breaker_permit().
+ * @good: it was answered, and not with an error of the target's.
+ * @took_ns: how long it took.
+ */
+void weir_breaker_done(struct weir_breaker *b,
+		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
+		       bool good, u64 took_ns)
+{
+	bool slow = good && c->slow_ns && took_ns > c->slow_ns;
+
+	spin_lock_bh(&b->lock);
+	if (round != b->round)
+		goto unlock;
+	if (b->state == WEIR_BREAKER_HALF_OPEN) {
+		if (!good || (slow && c->slow_percent))
+			weir_breaker_event(b, WEIR_BREAKER_PROBE_BAD, now_ns);
+		else if (++b->probes_good >= c->probes)
+			weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
+	} else if (b->state == WEIR_BREAKER_CLOSED) {
+		struct weir_breaker_slice *now;
+
+		weir_breaker_window_move(b, c, now_ns);
+		now = &b->slice[b->at];
+		now->calls++;
+		now->errors += !good;
+		now->slow += slow;
+		/* a good and fast call makes nothing worse */
+		if ((!good || slow) && weir_breaker_sick(b, c))
+			weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
+	}
+unlock:
+	spin_unlock_bh(&b->lock);
+}
+
+/**
+ * weir_breaker_good() - calls have ended well, and none was slow
+ * @b: the target's breaker.
+ * @c: the route's configuration.
+ * @now_ns: the time.
+ * @round: from weir_breaker_permit(), of all of them.
+ * @n: how many, at least 1.
+ */
+void weir_breaker_good(struct weir_breaker *b,
+		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
+		       u32 n)
+{
+	spin_lock_bh(&b->lock);
+	if (round == b->round && b->state == WEIR_BREAKER_CLOSED) {
+		weir_breaker_window_move(b, c, now_ns);
+		/* they make nothing worse, so there is nothing to conclude */
+		b->slice[b->at].calls += n;
+	} else if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN) {
+		b->probes_good += n;
+		if (b->probes_good >= c->probes)
+			weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
+	}
+	spin_unlock_bh(&b->lock);
+}
+
+/**
+ * weir_breaker_forget() - a call that was let through tells nothing
+ * @b: the target's breaker.
+ * @round: from weir_breaker_permit().
+ *
+ * It was refused by something else, or its caller went away: a probe is given
+ * back.
+ */
+void weir_breaker_forget(struct weir_breaker *b, u32 round)
+{
+	spin_lock_bh(&b->lock);
+	if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN &&
+	    b->probes_out > b->probes_good)
+		b->probes_out--;
+	spin_unlock_bh(&b->lock);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_conf_check);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_reset);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_permit);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_done);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_good);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_forget);
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of calls.h: its memory, and the queue of calls whose records must
+ * stay.
+ */
+#include <linux/errno.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "logic/calls.h"
+
+/**
+ * weir_calls_init() - an empty table
+ * @c: the table.
+ * @most: slots that there may ever be, at most 2^WEIR_CALL_SLOT_BITS; a
+ *	multiple of WEIR_CALLS_CHUNK, or there will be a few more.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int weir_calls_init(struct weir_calls *c, u32 most)
+{
+	most = min(most, 1U << WEIR_CALL_SLOT_BITS);
+	c->chunks = kvzalloc(weir_calls_bytes(most), GFP_KERNEL_ACCOUNT);
+	if (!c->chunks)
+		return -ENOMEM;
+	c->size = 0;
+	c->most = most;
+	c->mask = weir_calls_room(most) - 1;
+	c->mine = NULL;
+	c->nmine = 0;
+	c->free = NULL;
+	c->nfree = 0;
+	c->first = NULL;
+	c->last = NULL;
+	c->retries = RB_ROOT_CACHED;
+	return 0;
+}
+
+/**
+ * weir_calls_destroy() - free the table
+ * @c: the table; calls that are left are forgotten.
+ */
+void weir_calls_destroy(struct weir_calls *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->size / WEIR_CALLS_CHUNK; i++)
+		kfree(c->chunks[i]);
+	kvfree(c->chunks);
+}
+
+/**
+ * weir_calls_grow_alloc() - memory for more slots
+ *
+ * Sleeps. Return: to be given to weir_calls_grow(), or NULL.
+ */
+struct weir_call *weir_calls_grow_alloc(void)
+{
+	return kcalloc(WEIR_CALLS_CHUNK, sizeof(struct weir_call),
+		       GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * weir_calls_grow() - add slots; the maker, while nobody ends
+ * @c: the table.
+ * @chunk: from weir_calls_grow_alloc(); the table's from now on, unless it is
+ *	full.
+ *
+ * Return: false when there are as many slots as there may be.
+ */
+bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
+{
+	u32 i;
+
+	if (c->size >= c->most)
+		return false;
+	c->chunks[c->size / WEIR_CALLS_CHUNK] = chunk;
+	/* the lowest slot is taken first */
+	for (i = WEIR_CALLS_CHUNK; i-- > 0;) {
+		chunk[i].slot = c->size + i;
+		chunk[i].name = c->begin |
+				(u64)chunk[i].slot << WEIR_CALL_OWNER_BITS;
+		chunk[i].parent = WEIR_CALL_NONE;
+		chunk[i].next = c->mine;
+		c->mine = &chunk[i];
+	}
+	c->nmine += WEIR_CALLS_CHUNK;
+	WRITE_ONCE(c->size, c->size + WEIR_CALLS_CHUNK);
+	return true;
+}
+
+/* weir_calls_prune(), when there is one */
+void weir_calls_prune_some(struct weir_calls *c)
+{
+	struct weir_call *call = c->first, *spent;
+	u32 n = 0;
+
+	do {
+		call->state = WEIR_CALL_FREE;
+		spent = call;
+		call = call->next;
+		n++;
+	} while (call && weir_call_state(call) == WEIR_CALL_SPENT);
+	spent->next = c->mine;
+	c->mine = c->first;
+	c->nmine += n;
+	c->first = call;
+	if (!call)
+		c->last = NULL;
+}
+
+/* Is a call to be sent again before another: by its time, then as it was sent? */
+static bool weir_call_before(const struct weir_call *call,
+			     const struct weir_call *other)
+{
+	if (call->sent_ns != other->sent_ns)
+		return call->sent_ns < other->sent_ns;
+	return (s64)(call->pos - other->pos) < 0;
+}
+
+/**
+ * weir_calls_retry() - a call is to be sent again; an ender
+ * @c: the table.
+ * @call: in state RETRY; not in the queue of those.
+ * @due_ns: when, of any clock; 0: at once, before all that have a time.
+ */
+void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
+{
+	struct rb_node **at = &c->retries.rb_root.rb_node, *parent = NULL;
+	bool leftmost = true;
+
+	call->sent_ns = due_ns;
+	while (*at) {
+		parent = *at;
+		if (weir_call_before(call, rb_entry(parent, struct weir_call,
+						    retry))) {
+			at = &parent->rb_left;
+		} else {
+			at = &parent->rb_right;
+			leftmost = false;
+		}
+	}
+	rb_link_node(&call->retry, parent, at);
+	rb_insert_color_cached(&call->retry, &c->retries, leftmost);
+}
+
+/**
+ * weir_calls_retry_stop() - take a call out of the queue of retries; an ender
+ * @c: the table.
+ * @call: in state RETRY.
+ */
+void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call)
+{
+	if (RB_EMPTY_NODE(&call->retry))
+		return;
+	rb_erase_cached(&call->retry, &c->retries);
+	RB_CLEAR_NODE(&call->retry);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow_alloc);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune_some);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_retry);
+EXPORT_SYMBOL_IF_KUNIT(weir_calls_retry_stop);
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The forms of the patterns below one path, counted; see forms.h for what a form
+ * is and what it is for.
+ *
+ * Under the lock of the caller's. Does not sleep.
+ */
+#include <linux/errno.h>
+#include <linux/string.h>
+
+#include "logic/forms.h"
+
+static_assert(2 * WEIR_DEPTH_MAX <= 32);
+
+/* The form of the first segments up to *@at, with one more; moves *@at on. */
+static u32 form_next(u32 form, const char *pattern, size_t len, size_t *at)
+{
+	size_t begin = *at + 1, end = begin;
+	u32 kind = WEIR_SEGMENT_LITERAL;
+
+	while (end < len && pattern[end] != '/')
+		end++;
+	if (pattern[begin] == '*')
+		kind = end - begin == 1 ? WEIR_SEGMENT_ONE : WEIR_SEGMENT_REST;
+	*at = end;
+	return form << 2 | (kind + 1);
+}
+
+static struct weir_form *form_find(struct weir_forms *f, u32 form)
+{
+	u32 i;
+
+	for (i = 0; i < f->n; i++) {
+		if (f->forms[i].form == form)
+			return &f->forms[i];
+	}
+	return NULL;
+}
+
+/* The forms of a pattern up to a segment's end have one user less. */
+static void forms_drop(struct weir_forms *f, const char *pattern, size_t end)
+{
+	size_t at = weir_path_prefix(pattern, end);
+	struct weir_form *entry;
+	u32 form = 0;
+
+	while (at < end) {
+		form = form_next(form, pattern, end, &at);
+		entry = form_find(f, form);
+		if (!WARN_ON_ONCE(!entry) && !--entry->users)
+			*entry = f->forms[--f->n];
+	}
+}
+
+/**
+ * weir_forms_add() - a pattern comes
+ * @f: the forms below its prefix.
+ * @pattern: bytes of a pattern that weir_path_check() took.
+ * @len: how many.
+ *
+ * Return: 0; -ENOSPC: there would be more than WEIR_FORMS_MAX, and nothing has
+ * changed.
+ */
+int weir_forms_add(struct weir_forms *f, const char *pattern, size_t len)
+{
+	size_t at = weir_path_prefix(pattern, len), done;
+	struct weir_form *entry;
+	u32 form = 0;
+
+	while (at < len) {
+		done = at;
+		form = form_next(form, pattern, len, &at);
+		entry = form_find(f, form);
+		if (!entry && f->n == WEIR_FORMS_MAX) {
+			forms_drop(f, pattern, done);
+			return -ENOSPC;
+		}
+		if (!entry) {
+			entry = &f->forms[f->n++];
+			entry->form = form;
+			entry->users = 0;
+		}
+		entry->users++;
+	}
+	return 0;
+}
+
+/**
+ * weir_forms_remove() - a pattern goes
+ * @f: where it was added.
+ * @pattern: its bytes.
+ * @len: how many.
+ */
+void weir_forms_remove(struct weir_forms *f, const char *pattern, size_t len)
+{
+	forms_drop(f, pattern, len);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_forms_add);
+EXPORT_SYMBOL_IF_KUNIT(weir_forms_remove);
+#endif

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The policies of policy.h: what each makes in advance, and how it picks when
+ * the first that comes to hand may not be picked. One table has all of them.
+ */
+#include <linux/bitmap.h>
+#include <linux/err.h>
+#include <linux/jhash.h>
+#include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+
+#include "logic/memory.h"
+#include "logic/policy.h"
+#include "logic/shard.h"
+
+#define WEIR_COLUMN_BITS	24
+#define WEIR_COLUMN_END		U32_MAX
+
+/* The targets that may be picked now; they do not change under the caller. */
+static void weir_pick_mask(const struct weir_pick *p,
+			   const unsigned long *tried, unsigned long *may)
+{
+	u32 i;
+
+	bitmap_zero(may, WEIR_TARGETS_MAX);
+	for (i = 0; i < p->n; i++)
+		if (weir_pick_may(p, i, tried))
+			__set_bit(i, may);
+}
+
+/* The number of a target that was found by so many looks. */
+static int weir_pick_found(int i, u32 looks)
+{
+	return looks <= WEIR_PICK_FEW ? i : weir_pick_scanned(i);
+}
+
+/* --- any ----------------------------------------------------------------- */
+
+static void weir_any_build(struct weir_pick *p, void *table)
+{
+	u32 i;
+
+	for (i = 0; i < p->n; i++) {
+		if (!p->weights[i])
+			continue;
+		p->pool[p->n_pool].load = p->loads[i];
+		p->pool[p->n_pool].index = i;
+		p->n_pool++;
+	}
+}
+
+/*
+ * Least to do of all that may be picked. Equals are told apart by a hash, for
+ * the first after a number drawn would have the share of all that are down
+ * before it.
+ */
+static int weir_any_scan(const struct weir_pick *p, u32 random,
+			 const unsigned long *tried)
+{
+	u64 least = U64_MAX;
+	int best = WEIR_PICK_NONE;
+	u32 i;
+
+	for (i = 0; i < p->n_pool; i++) {
+		const struct weir_pick_entry *e = &p->pool[i];
+		u32 load;
+		u64 rank;
+
+		if (!weir_pick_entry_may(e, tried))
+			continue;
+		load = atomic_read(&e->load->in_flight);
+		if (load > least >> 32)
+			continue;
+		rank = (u64)load << 32 | jhash_1word(e->index, random);
+		if (best < 0 || rank < least) {
+			least = rank;
+			best = e->index;
+		}
+	}
+	return best < 0 ? best : weir_pick_found(best, p->n_pool);
+}
+
+static int weir_any_one(const struct weir_pick *p, u32 key, u32 random,
+			const unsigned long *tried)
+{
+	int i = weir_pick_two(p, random, tried);
+
+	return i >= 0 ? p->pool[i].index : weir_any_scan(p, random, tried);
+}
+
+/* --- weighted ------------------------------------------------------------ */
+
+/*
+ * The alias method (A. J. Walker, 1977) with the table made as by M. D. Vose, A
+ * linear algorithm for generating random numbers with a given distribution,
+ * 1991: n columns of equal height, each filled by the share of one target and
+ * topped up from that of another, so a draw is one column and one comparison.
+ *
+ * Shares are counted in units that make a column as high as the sum of the
+ * weights. That is exact: when no column is left that is too low, all others
+ * are just full. Targets without a weight are columns that are all alias.
+ *
+ * Until a column is finished, @keep is the share and @alias a link of the list
+ * of columns that are too low, or of those that are not.
+ */
+static void weir_weighted_build(struct weir_pick *p, void *table)
+{
+	struct weir_pick_column *c = table;
+	u32 low = WEIR_COLUMN_END, high = WEIR_COLUMN_END, i;
+	u64 sum = 0;
+
+	p->columns = c;
+	for (i = 0; i < p->n; i++)
+		sum += p->weights[i];
+	if (!sum)
+		return;
+	for (i = 0; i < p->n; i++) {
+		u32 *list = (u64)p->weights[i] * p->n < sum ? &low : &high;
+
+		c[i].keep = (u64)p->weights[i] * p->n;
+		c[i].alias = *list;
+		*list = i;
+	}
+	while (low != WEIR_COLUMN_END) {
+		u32 l = low, h = high;
+
+		low = c[l].alias;
+		c[l].alias = h;
+		c[h].keep -= sum - c[l].keep;
+		if (c[h].keep < sum) {
+			high = c[h].alias;
+			c[h].alias = low;
+			low = h;
+		}
+	}
+	/* no overflow: 256 weights of 32 bits sum up to less than 2^40 */
+	for (i = 0; i < p->n; i++)
+		c[i].keep = div64_u64(c[i].keep << WEIR_COLUMN_BITS, sum);
+	/* the full ones have links left */
+	for (; high != WEIR_COLUMN_END; high = i) {
+		i = c[high].alias;
+		c[high].alias = high;
+	}
+}
+
+/* In proportion among those that may be picked, one by one. */
+static int weir_weighted_rest(const struct weir_pick *p, u32 random,
+			      const unsigned long *tried)
+{
+	DECLARE_BITMAP(may, WEIR_TARGETS_MAX);
+	u64 sum = 0, at;
+	u32 i;
+
+	weir_pick_mask(p, tried, may);
+	for_each_set_bit(i, may, p->n)
+		sum += p->weights[i];
+	/* hashed, for it is one of those that draw what may not be picked */
+	at = mul_u64_u32_shr(sum, jhash_1word(random, p->n), 32);
+	for_each_set_bit(i, may, p->n) {
+		if (at < p->weights[i])
+			return weir_pick_found(i, p->n);
+		at -= p->weights[i];
+	}
+	return WEIR_PICK_NONE;
+}
+
+static int weir_weighted_one(const struct weir_pick *p, u32 key, u32 random,
+			     const unsigned long *tried)
+{
+	/* the column is the whole part of the product, the rest is left over */
+	u64 at = (u64)random * p->n;
+	u32 i = at >> 32;
+
+	if ((u32)at >> (32 - WEIR_COLUMN_BITS) >= p->columns[i].keep)
+		i = p->columns[i].alias;
+	if (likely(weir_pick_may(p, i, tried)))
+		return i;
+	return weir_weighted_rest(p, random, tried);
+}
+
+/* --- shard --------------------------------------------------------------- */
+
+static void weir_shard_policy_build(struct weir_pick *p, void *table)
+{
+	p->shard = table;
+	weir_shard_init(p->shard);
+}
+
+/* The first key of a bucket: those with a weight get buckets. */
+static u16 weir_shard_policy_first(const struct weir_pick *p, u32 key)
+{
+	DECLARE_BITMAP(may, WEIR_TARGETS_MAX) = { 0 };
+	u32 i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->weights[i])
+			__set_bit(i, may);
+	return weir_shard_learn(p->shard, key, p->ids, p->n, may);
+}
+
+static int weir_shard_policy_one(const struct weir_pick *p, u32 key, u32 random,
+				 const unsigned long *tried)
+{
+	DECLARE_BITMAP(may, WEIR_TARGETS_MAX);
+	u16 i = weir_shard_pick(p->shard, key);
+
+	if (unlikely(i == WEIR_SHARD_NONE))
+		i = weir_shard_policy_first(p, key);
+	if (i == WEIR_SHARD_NONE)
+		return WEIR_PICK_NONE;
+	if (likely(weir_pick_may(p, i, tried)))
+		return i;
+	weir_pick_mask(p, tried, may);
+	i = weir_shard_next(key, p->ids, p->n, may);
+	return i == WEIR_SHARD_NONE ? WEIR_PICK_NONE :
+				      weir_pick_found(i, p->n);
+}
+
+/* --- primary ------------------------------------------------------------- */
+
+static int weir_primary_one(const struct weir_pick *p, u32 key, u32 random,
+			    const unsigned long *tried)
+{
+	u32 i;
+
+	if (likely(weir_pick_may(p, 0, tried)))
+		return 0;
+	for (i = 1; i < p->n; i++)
+		if (weir_pick_may(p, i, tried))
+			return weir_pick_found(i, i + 1);
+	return WEIR_PICK_NONE;
+}
+
+/* --- all of them --------------------------------------------------------- */
+
+static const struct weir_policy_ops weir_policies[WEIR_POLICY_MAX] = {
+	[WEIR_POLICY_ANY] = {
+		.name		= "any",
+		.column_bytes	= sizeof(struct weir_pick_entry),
+		.build		= weir_any_build,
+		.one		= weir_any_one,
+	},
+	[WEIR_POLICY_WEIGHTED] = {
+		.name		= "weighted",
+		.column_bytes	= sizeof(struct weir_pick_column),
+		.build		= weir_weighted_build,
+		.one		= weir_weighted_one,
+	},
+	[WEIR_POLICY_SHARD] = {
+		.name		= "shard",
+		.table_bytes	= sizeof(struct weir_shard),
+		.build		= weir_shard_policy_build,
+		.one		= weir_shard_policy_one,
+	},
+	[WEIR_POLICY_PRIMARY] = {
+		.name		= "primary",
+		.one		= weir_primary_one,
+	},
+	[WEIR_POLICY_ALL] = {
+		.name		= "all",
+	},
+	[WEIR_POLICY_QUORUM] = {
+		.name		= "quorum",
+	},
+};
+
+/**
+ * weir_policy_name() - what a policy is called
+ * @policy: any value.
+ *
+ * Return: its name, or NULL if there is no such policy.
+ */
+const char *weir_policy_name(enum weir_policy policy)
+{
+	return (u32)policy < WEIR_POLICY_MAX ? weir_policies[policy].name :
+					       NULL;
+}
+
+/**
+ * weir_policy_bytes() - memory for a policy's table, whatever the targets
+ * @policy: a policy that there is; a user's number that has been checked.
+ */
+size_t weir_policy_bytes(enum weir_policy policy)
+{
+	return weir_policies[array_index_nospec(policy,
+						WEIR_POLICY_MAX)].table_bytes;
+}
+
+/**
+ * weir_pick_create() - make what a policy picks from
+ * @policy: of the route.
+ * @n: targets, 0 to WEIR_TARGETS_MAX.
+ * @loads: of each; must outlive what is made. The rest is copied.
+ * @weights: of each; 0: gets nothing. They count as numbers for
+ *	WEIR_POLICY_WEIGHTED only.
+ * @ids: identity of each, no two equal, the same for as long as it is one.
+ *
+ * The order of targets means something to WEIR_POLICY_PRIMARY only. Does not wait
+ * for memory.
+ *
+ * Return: it, to be destroyed when nobody picks from it any more, or
+ * ERR_PTR(-EINVAL) or ERR_PTR(-ENOMEM).
+ */
+struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
+				   struct weir_load *const *loads,
+				   const u32 *weights, const u64 *ids)
+{
+	const struct weir_policy_ops *ops;
+	struct weir_pick *p;
+	size_t table_bytes;
+	u32 i;
+
+	if ((u32)policy >= WEIR_POLICY_MAX || n > WEIR_TARGETS_MAX)
+		return ERR_PTR(-EINVAL);
+	ops = &weir_policies[array_index_nospec(policy, WEIR_POLICY_MAX)];
+	table_bytes = ALIGN(ops->table_bytes + n * ops->column_bytes,
+			    sizeof(u64));
+	p = kvzalloc(sizeof(*p) + table_bytes +
+		     n * (sizeof(*p->loads) + sizeof(*p->ids) +
+			  sizeof(*p->weights)), WEIR_GFP_NOWAIT);
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	/* what has the strictest alignment comes first */
+	p->ids = (void *)p->pool + table_bytes;
+	p->loads = (void *)(p->ids + n);
+	p->weights = (void *)(p->loads + n);
+	p->ops = ops;
+	p->policy = policy;
+	p->n = n;
+	memcpy(p->ids, ids, n * sizeof(*ids));
+	memcpy(p->loads, loads, n * sizeof(*loads));
+	memcpy(p->weights, weights, n * sizeof(*weights));
+	for (i = 0; i < n; i++)
+		p->n_weighted += weights[i] > 0;
+	if (ops->build)
+		ops->build(p, p->pool);
+	return p;
+}
+
+/**
+ * weir_pick_destroy() - free it
+ * @p: from weir_pick_create(); nobody picks from it.
+ */
+void weir_pick_destroy(struct weir_pick *p)
+{
+	kvfree(p);
+}
+
+/**
+ * weir_pick_first_slow() - weir_pick_first() for what it does not do itself
+ * @p: what to pick from.
+ * @key: shard key of the request.
+ * @random: any number.
+ * @tried: bitmap of those that have refused already, or NULL.
+ *
+ * Return: as weir_pick_first().
+ */
+int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
+			 const unsigned long *tried)
+{
+	return p->n && p->ops->one ? p->ops->one(p, key, random, tried) :
+				     WEIR_PICK_NONE;
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_policy_name);
+EXPORT_SYMBOL_IF_KUNIT(weir_pick_create);
+EXPORT_SYMBOL_IF_KUNIT(weir_pick_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_pick_first_slow);
+#endif

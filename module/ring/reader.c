@@ -1,0 +1,887 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Cursors: attaching a socket to a ring as a reader, the slot and the page
+ * that it gets, named cursors that outlive their socket, eviction, and the
+ * kernel's judgement of what a cursor says. Every position in a cursor page is
+ * the word of a process and is only ever used masked and checked.
+ *
+ * Called from process context; eviction also from the reap work.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "ring/inbox.h"
+#include "race.h"
+#include "trace.h"
+
+static void weir_reader_hold_work(struct work_struct *work)
+{
+	struct weir_reader *rd = container_of(to_delayed_work(work),
+					      struct weir_reader, hold);
+	struct weir_net *wn = rd->ring->wn;
+	bool mine;
+
+	weir_race_point(hold_work);
+	mutex_lock(&wn->lock);
+	spin_lock(&rd->ring->lock);
+	/* a work that was held up is not to end a hold that began anew */
+	mine = !rd->ws && !list_empty(&rd->ring_link) &&
+	       time_after_eq(jiffies, rd->hold_end);
+	if (mine)
+		rd->evicted = true;	/* nobody goes on with it */
+	spin_unlock(&rd->ring->lock);
+	/* others may hold the ring's slot_lock for long: not for all to wait */
+	mutex_unlock(&wn->lock);
+	if (mine) {
+		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
+		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
+	}
+	weir_race_point(hold_done);
+	weir_reader_put(rd);
+}
+
+void weir_reader_get(struct weir_reader *rd)
+{
+	refcount_inc(&rd->ref);
+}
+
+void weir_reader_put(struct weir_reader *rd)
+{
+	if (!refcount_dec_and_test(&rd->ref))
+		return;
+	put_page(rd->page);
+	weir_uncharge(&rd->charge);
+	weir_ring_put(rd->ring);
+	kfree(rd);
+}
+
+/* Memory, caps; not yet known to anybody. */
+static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
+					     struct weir_ring *ring, gfp_t gfp)
+{
+	struct weir_reader *rd;
+	int err;
+
+	rd = kzalloc(sizeof(*rd), gfp);
+	if (!rd)
+		goto err_memory;
+	refcount_set(&rd->ref, 1);
+	INIT_LIST_HEAD(&rd->ring_link);
+	INIT_LIST_HEAD(&rd->armed_link);
+	INIT_LIST_HEAD(&rd->sock_link);
+	INIT_DELAYED_WORK(&rd->hold, weir_reader_hold_work);
+	rd->uid = ws->uid;
+
+	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
+	if (err)
+		goto err_free;
+	rd->page = alloc_page(gfp | __GFP_ZERO);
+	if (!rd->page)
+		goto err_uncharge;
+	rd->cursor = page_address(rd->page);
+	weir_ring_get(ring);
+	rd->ring = ring;
+	return rd;
+
+err_uncharge:
+	weir_uncharge(&rd->charge);
+	kfree(rd);
+err_memory:
+	/* who did not wait for memory has it tried again by who does */
+	if (gfpflags_allow_blocking(gfp))
+		weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
+	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
+err_free:
+	kfree(rd);
+	return ERR_PTR(err);
+}
+
+/* Has a number on the socket ready for the reader; nobody sees it yet. */
+static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
+				 bool inbox, gfp_t gfp)
+{
+	struct xa_limit range = XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
+	u32 id;
+	int err;
+
+	if (inbox)
+		range = XA_LIMIT(WEIR_ID_INBOX, WEIR_ID_INBOX);
+	else if (ws->sk.sk_type == SOCK_SEQPACKET)
+		/* the one stream of a pair, also after connects that failed */
+		range.max = WEIR_ID_STREAM;
+	if (!inbox && READ_ONCE(ws->nreaders) >=
+		      READ_ONCE(weir_tunables.streams_max)) {
+		weir_drop(rd->ring->name, WEIR_REASON_LIMIT);
+		return weir_refuse(ws, -ENOBUFS,
+				   "this socket reads as many streams as streams_max allows");
+	}
+	/* a number is not given out again soon: somebody may still hold it */
+	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id, gfp);
+	if (err < 0)
+		return weir_refuse(ws, err, "no number left for the stream");
+	rd->id = id;
+	return 0;
+}
+
+/*
+ * From here on the socket has the stream: receivers and calls by id see it, and
+ * who ends it takes it from the socket. All at once and last of all, or one of
+ * them would end what the others still make. @reason: told with the notice.
+ * False when there is nothing to show, or nobody to show it to, any more.
+ */
+static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
+			     enum weir_reason reason)
+{
+	bool shown, evicted;
+
+	weir_race_point(attach_show);
+	spin_lock(&ws->rlock);
+	spin_lock(&rd->ring->lock);
+	shown = !list_empty(&rd->ring_link) &&
+		(rd->id == WEIR_ID_INBOX || rd->sub == ws->sub_seq);
+	rd->joining = false;
+	evicted = rd->evicted;
+	if (shown) {
+		rd->ws = ws;
+		weir_reader_get(rd);	/* the socket's */
+		/* the id is reserved: no allocation here */
+		xa_store(&ws->ids, rd->id, rd, 0);
+	}
+	spin_unlock(&rd->ring->lock);
+	if (!shown) {
+		/* it has been detached, or the socket has left, meanwhile */
+		xa_release(&ws->ids, rd->id);
+	} else if (rd->id != WEIR_ID_INBOX) {
+		list_add_tail(&rd->sock_link, &ws->readers);
+		WRITE_ONCE(ws->nreaders, ws->nreaders + 1);
+	}
+	spin_unlock(&ws->rlock);
+	if (!shown)
+		return false;
+
+	trace_weir_attach(rd->ring, rd->slot, rd->id);
+	if (rd->id == WEIR_ID_INBOX)
+		return true;
+	weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, reason);
+	if (evicted) {
+		atomic64_inc(&ws->evicted);
+		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
+	}
+	/* a stream that ended before has told the readers that it had then */
+	if (!weir_ring_live(rd->ring))
+		weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED,
+				WEIR_REASON_CLOSED);
+	/* who sleeps already has not armed this stream */
+	ws->sk.sk_data_ready(&ws->sk);
+	return true;
+}
+
+/* A start that no socket can ask for: the stream's first byte, if it is held. */
+#define WEIR_START_FIRST	U32_MAX
+
+/*
+ * Puts a new reader at the tail, or at the lowest position that the writer
+ * does not yet count as free. Its gating bit is set already.
+ */
+static int weir_reader_place(struct weir_reader *rd, u32 start)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	u64 size = weir_ring_bytes(v), tail, floor;
+	u32 seq;
+
+	lockdep_assert_held(&rd->ring->lock);
+	smp_mb();						/* (E) */
+	/* the intent first: the tail cannot pass what it allows */
+	floor = smp_load_acquire(&v->head->intent) - size;
+	if (weir_ring_tail(v, &tail, &seq))
+		return -EPROTO;
+	if (start == WEIR_START_FIRST && (rd->ring->keeper || !rd->gating)) {
+		tail = 0;
+		seq = 0;
+	} else if (start == WEIR_START_OLDEST) {
+		if ((s64)floor < 0 || tail - floor > size)
+			floor = tail > size ? tail - size : 0;
+		tail = floor & ~(u64)(WEIR_GRANULE - 1);
+	}
+	rd->start_pos = tail;
+	rd->start_seq = seq;
+	WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, tail);
+	return 0;
+}
+
+/* Moves a reader that was placed at the oldest byte on to the first record. */
+static void weir_reader_settle(struct weir_reader *rd)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	u64 tail, pos;
+	u32 seq;
+
+	if (weir_ring_tail(v, &tail, &seq))
+		return;
+	if (weir_ring_search(rd->ring, rd->cursor->pos, tail, &pos))
+		seq = READ_ONCE(weir_ring_at(v, pos)->seq);
+	WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, pos);
+}
+
+/*
+ * Takes a slot of the ring for a reader, unless its user has a full share. The
+ * ring's own user and CAP_NET_ADMIN may take all that are free. -ENOMEM is the
+ * caller's to try again, without the lock: nobody waits for memory under it.
+ */
+static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
+{
+	kuid_t user = weir_account_user(rd->charge.account);
+	struct weir_ring *ring = rd->ring;
+	int err;
+
+	lockdep_assert_held(&ring->slot_lock);
+	if (weir_tally_full(&ring->slot_users, user, WEIR_SLOTS_MAX) &&
+	    !weir_share_exempt(ws, ring->charge.account)) {
+		weir_drop(ring->name, WEIR_REASON_LIMIT);
+		return weir_refuse(ws, -ENOBUFS,
+				   "the user has its share of the outbox's readers");
+	}
+	err = xa_alloc(&ring->slots, &rd->slot, rd,
+		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), WEIR_GFP_NOWAIT);
+	if (err == -EBUSY) {
+		weir_drop(ring->name, WEIR_REASON_LIMIT);
+		return weir_refuse(ws, -ENOBUFS,
+				   "the outbox has as many readers as it can");
+	}
+	if (err)
+		goto err_memory;
+	err = weir_tally_add(&ring->slot_users, user, WEIR_GFP_NOWAIT);
+	if (!err)
+		return 0;
+	xa_erase(&ring->slots, rd->slot);
+err_memory:
+	return weir_refuse(ws, err, "no memory for a cursor");
+}
+
+static void weir_slot_give(struct weir_reader *rd)
+{
+	lockdep_assert_held(&rd->ring->slot_lock);
+	xa_erase(&rd->ring->slots, rd->slot);
+	weir_tally_sub(&rd->ring->slot_users,
+		       weir_account_user(rd->charge.account));
+}
+
+/*
+ * The cursor of this name and user that is in use, or held for whoever goes on
+ * with it; or NULL. Under ring->lock.
+ */
+static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
+					     const struct weir_ring *ring)
+{
+	struct weir_reader *rd;
+
+	lockdep_assert_held(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		/* one that was evicted while it was held is about to go */
+		if (!strcmp(rd->name, ws->name) && uid_eq(rd->uid, ws->uid) &&
+		    (rd->ws || rd->joining || !rd->evicted))
+			return rd;
+	}
+	return NULL;
+}
+
+/*
+ * Tells the writer, then chooses the place: see (E). Under ring->lock. -EPROTO
+ * when the writer's words are nonsense; then nothing has been told.
+ */
+static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_status *status = weir_ring_status(ring);
+	u64 bit = BIT_ULL(rd->slot % 64);
+	int err;
+
+	if (rd->slot >= status->nslots)
+		WRITE_ONCE(status->nslots, rd->slot + 1);
+	err = weir_reader_place(rd, start);
+	if (err)
+		return err;
+	if (demand >= 0) {
+		u32 from = start == WEIR_START_FIRST ? rd->start_seq :
+			   (u32)READ_ONCE(ring->view.head->claim);
+
+		WRITE_ONCE(rd->cursor->demand, from + demand);
+		WRITE_ONCE(rd->cursor->flags, WEIR_CURSOR_DEMAND);
+	}
+	if (rd->gating) {
+		status->gating[rd->slot / 64] |= bit;
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+	err = weir_reader_place(rd, start);
+	if (err && rd->gating) {
+		status->gating[rd->slot / 64] &= ~bit;
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+	/* a demand counts from now on: the writer must look before it goes on */
+	if (!err && demand >= 0)
+		WRITE_ONCE(ring->view.head->seq_limit,
+			   (u32)READ_ONCE(ring->view.head->claim));
+	return err;
+}
+
+/* Makes a new reader one of the ring's; once, without waiting for memory. */
+static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
+			   u32 start, s32 demand)
+{
+	struct weir_ring *ring = rd->ring;
+	int err;
+
+	weir_race_point(attach_slot);
+	mutex_lock(&ring->slot_lock);
+	err = weir_slot_take(ws, rd);
+	if (err)
+		goto out;
+	/* the owner's mapping of it is emptied before it is used */
+	if (ring->owner_mapping)
+		unmap_mapping_range(ring->owner_mapping,
+				    weir_map_cursor_offset(rd->slot),
+				    PAGE_SIZE, 1);
+	weir_race_point(attach_gate);
+	spin_lock(&ring->lock);
+	if (rd->name[0] && weir_reader_named(ws, ring))
+		err = -EBUSY;
+	else
+		err = weir_reader_gate(rd, start, demand);
+	if (!err) {
+		weir_reader_get(rd);	/* the slot table's */
+		list_add_tail(&rd->ring_link, &ring->readers);
+		weir_ring_status(ring)->attaches++;
+	}
+	spin_unlock(&ring->lock);
+	if (err)
+		weir_slot_give(rd);
+out:
+	mutex_unlock(&ring->slot_lock);
+	if (err == -EBUSY) {
+		weir_refuse(ws, err, "another process reads under this cursor name");
+	} else if (err == -EPROTO) {
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		weir_refuse(ws, err, "the publisher wrote nonsense into its ring's head");
+	} else if (!err) {
+		weir_stat_inc(WEIR_STAT_READERS);
+		weir_stat_inc(WEIR_STAT_ATTACHES);
+	}
+	return err;
+}
+
+/* Makes a new reader one of the ring's. */
+static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
+			     u32 start, s32 demand, gfp_t gfp)
+{
+	unsigned int tries = 0;
+	int err;
+
+	do {
+		err = weir_reader_try(ws, rd, start, demand);
+	} while (gfpflags_allow_blocking(gfp) &&
+		 weir_prime(ws, err, WEIR_PRIME_SLOT, &tries));
+	return err;
+}
+
+/* What was published before a late reader came is lost to it. */
+static enum weir_reason weir_reader_late(struct weir_sock *ws,
+					 struct weir_reader *rd)
+{
+	if (!rd->gating || !rd->start_seq)
+		return WEIR_REASON_NONE;
+	rd->missed = rd->start_seq;
+	atomic64_add(rd->missed, &ws->missed);
+	weir_stat_add(WEIR_STAT_MISSED, rd->missed);
+	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
+	return WEIR_REASON_OVERRUN;
+}
+
+/* weir_reader_attach(), with memory in the name of who reads. */
+static struct weir_reader *weir_reader_make(struct weir_sock *ws,
+					    struct weir_ring *ring, bool gating,
+					    enum weir_origin origin, u64 sub)
+{
+	bool late = origin == WEIR_ORIGIN_LATE || origin == WEIR_ORIGIN_LAST;
+	gfp_t gfp = origin == WEIR_ORIGIN_WRITER || origin == WEIR_ORIGIN_LATE ?
+		    WEIR_GFP_NOWAIT : WEIR_GFP;
+	enum weir_reason reason = WEIR_REASON_NONE;
+	u32 start = WEIR_START_TAIL;
+	bool inbox = ring->inbox_of;
+	struct weir_reader *rd;
+	int err;
+
+	rd = weir_reader_alloc(ws, ring, gfp);
+	if (IS_ERR(rd))
+		return rd;
+	rd->gating = gating;
+	rd->sub = sub;
+	rd->joining = true;
+	if (!inbox) {
+		rd->hold_ms = ws->name[0] ? ws->hold_ms : 0;
+		memcpy(rd->name, ws->name, sizeof(rd->name));
+	}
+	err = weir_reader_join_sock(ws, rd, inbox, gfp);
+	if (err)
+		goto err_put;
+	if (late)
+		start = WEIR_START_FIRST;
+	else if (origin == WEIR_ORIGIN_READER && !inbox)
+		start = ws->start;
+	err = weir_reader_enter(ws, rd, start, inbox ? -1 : ws->demand, gfp);
+	if (err)
+		goto err_id;
+
+	if (start == WEIR_START_OLDEST)
+		weir_reader_settle(rd);
+	else if (start == WEIR_START_FIRST)
+		reason = weir_reader_late(ws, rd);
+	if (!weir_reader_show(ws, rd, reason))
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+	return rd;
+
+err_id:
+	xa_erase(&ws->ids, rd->id);
+err_put:
+	weir_reader_put(rd);
+	return ERR_PTR(err);
+}
+
+/**
+ * weir_reader_attach() - make a socket a reader of a ring
+ * @ws: the socket.
+ * @ring: the ring.
+ * @gating: the writer waits for this reader.
+ * @origin: in whose call.
+ * @sub: weir_sock.sub_seq of the subscription that it is for, else 0. Nothing
+ *	is attached when the socket has left that meanwhile.
+ *
+ * The cursor is charged to the user of @ws and, whoever calls, to its memory
+ * cgroup. Without weir_net.lock and ring->lock. Returns the reader, held for the
+ * caller besides the ring and the socket, which may have let go of it by then;
+ * or an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach(struct weir_sock *ws,
+				       struct weir_ring *ring, bool gating,
+				       enum weir_origin origin, u64 sub)
+{
+	struct mem_cgroup *old;
+	struct weir_reader *rd;
+
+	if (origin == WEIR_ORIGIN_READER)
+		return weir_reader_make(ws, ring, gating, origin, sub);
+	old = set_active_memcg(ws->memcg);
+	rd = weir_reader_make(ws, ring, gating, origin, sub);
+	set_active_memcg(old);
+	return rd;
+}
+
+/**
+ * weir_reader_attach_keeper() - hold the first position for others
+ * @ws: the publisher, who is charged.
+ * @ring: its outbox, which nobody has written to.
+ * @hold_ms: for how long at most.
+ *
+ * A cursor without a socket, as one that is held by name. Returns it, held, or
+ * an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
+					      struct weir_ring *ring,
+					      u32 hold_ms)
+{
+	unsigned long delay = msecs_to_jiffies(hold_ms);
+	struct weir_reader *rd = weir_reader_alloc(ws, ring, WEIR_GFP);
+	int err;
+
+	if (IS_ERR(rd))
+		return rd;
+	rd->gating = true;
+	rd->hold_end = jiffies + delay;
+	err = weir_reader_enter(ws, rd, WEIR_START_TAIL, -1, WEIR_GFP);
+	if (err) {
+		weir_reader_put(rd);
+		return ERR_PTR(err);
+	}
+	spin_lock(&ring->lock);
+	if (!list_empty(&rd->ring_link)) {
+		WRITE_ONCE(ring->keeper, rd);
+		weir_delayed_requeue(weir_wq, &rd->hold, delay, &rd->ref);
+	}
+	spin_unlock(&ring->lock);
+	return rd;
+}
+
+/**
+ * weir_reader_attach_router() - let the router read a socket's outbox
+ * @ws: the socket, who is charged.
+ * @ring: its outbox, which nobody else reads or has written to.
+ *
+ * The kernel moves this cursor and nobody evicts it. Returns the reader, held,
+ * or an ERR_PTR with words on the socket.
+ */
+struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
+					      struct weir_ring *ring)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	unsigned int tries = 0;
+	struct weir_reader *rd;
+	int err;
+
+	rd = weir_reader_alloc(ws, ring, WEIR_GFP);
+	if (IS_ERR(rd))
+		return rd;
+	rd->gating = true;
+	rd->router = true;
+	for (;;) {
+		mutex_lock(&ring->slot_lock);
+		err = weir_slot_take(ws, rd);
+		if (!err)
+			break;
+		mutex_unlock(&ring->slot_lock);
+		if (!weir_prime(ws, err, WEIR_PRIME_SLOT, &tries)) {
+			weir_reader_put(rd);
+			return ERR_PTR(err);
+		}
+	}
+	spin_lock(&ring->lock);
+	WRITE_ONCE(status->nslots, 1);
+	status->gating[0] |= 1;
+	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_ROUTER);
+	smp_store_release(&status->gen, status->gen + 1);
+	weir_reader_get(rd);	/* the slot table's */
+	list_add_tail(&rd->ring_link, &ring->readers);
+	status->attaches++;
+	spin_unlock(&ring->lock);
+	mutex_unlock(&ring->slot_lock);
+	weir_stat_inc(WEIR_STAT_READERS);
+	weir_stat_inc(WEIR_STAT_ATTACHES);
+	return rd;
+}
+
+/* Off the socket's list; the socket's reference goes. */
+static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
+{
+	bool shown;
+
+	spin_lock(&ws->rlock);
+	if (!list_empty(&rd->sock_link)) {
+		list_del_init(&rd->sock_link);
+		WRITE_ONCE(ws->nreaders, ws->nreaders - 1);
+	}
+	shown = xa_cmpxchg(&ws->ids, rd->id, rd, NULL, 0) == rd;
+	spin_unlock(&ws->rlock);
+	if (shown)
+		weir_reader_put(rd);
+}
+
+/* The gating bit and the armed list forget the reader. Under ring->lock. */
+static void weir_reader_ungate(struct weir_reader *rd)
+{
+	struct weir_status *status = weir_ring_status(rd->ring);
+
+	lockdep_assert_held(&rd->ring->lock);
+	list_del_init(&rd->armed_link);
+	/* what is not waited for holds nothing for others */
+	if (rd->ring->keeper == rd)
+		rd->ring->keeper = NULL;
+	if (status->gating[rd->slot / 64] & BIT_ULL(rd->slot % 64)) {
+		WRITE_ONCE(status->gating[rd->slot / 64],
+			   status->gating[rd->slot / 64] &
+			   ~BIT_ULL(rd->slot % 64));
+		smp_store_release(&status->gen, status->gen + 1);
+	}
+}
+
+/**
+ * weir_reader_detach() - end of a reader
+ * @rd: the reader; the caller holds a reference.
+ * @reason: traced.
+ *
+ * Its slot and its place in the ring are free afterwards; VMAs of the cursor
+ * page keep the page. Does nothing the second time. Process context.
+ */
+void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_sock *ws;
+	bool first;
+
+	mutex_lock(&ring->slot_lock);
+	spin_lock(&ring->lock);
+	first = !list_empty(&rd->ring_link);
+	ws = rd->ws;
+	if (first) {
+		weir_reader_ungate(rd);
+		list_del_init(&rd->ring_link);
+		rd->ws = NULL;
+		weir_ring_status(ring)->detaches++;
+	}
+	spin_unlock(&ring->lock);
+	if (first)
+		weir_slot_give(rd);
+	mutex_unlock(&ring->slot_lock);
+	if (!first)
+		return;
+
+	trace_weir_detach(ring, rd->slot, rd->id, reason);
+	weir_stat_add(WEIR_STAT_READERS, -1);
+	weir_stat_inc(WEIR_STAT_DETACHES);
+	weir_delayed_cancel(&rd->hold, &rd->ref);
+	weir_race_point(detach);
+	if (ws)
+		weir_reader_hide(ws, rd);
+	weir_wake_writer(ring);
+	weir_reader_put(rd);	/* the slot table's */
+}
+
+/*
+ * Has a named cursor keep its place without a socket until a time in jiffies.
+ * False if nobody could ever go on with it: it is then to be detached. Caller
+ * holds weir_net.lock.
+ */
+static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_sock *ws;
+	long left = end - jiffies;
+
+	lockdep_assert_held(&ring->wn->lock);
+	weir_race_point(leave);
+	spin_lock(&ring->lock);
+	if (list_empty(&rd->ring_link) || rd->evicted || !weir_ring_live(ring)) {
+		spin_unlock(&ring->lock);
+		return false;
+	}
+	ws = rd->ws;
+	rd->ws = NULL;
+	list_del_init(&rd->armed_link);
+	rd->hold_end = end;
+	/* under the lock: who detaches or evicts it next finds the work */
+	weir_delayed_requeue(weir_wq, &rd->hold, max(left, 0L), &rd->ref);
+	spin_unlock(&ring->lock);
+	weir_race_point(keep);
+	if (ws)
+		weir_reader_hide(ws, rd);
+	return true;
+}
+
+/*
+ * weir_reader_undo() - the call that attached or resumed a reader has failed
+ *
+ * What was held by name is held again, for what is left of its time. Caller
+ * holds a reference; @ws is the socket.
+ */
+void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
+{
+	bool kept = false;
+
+	weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
+	if (rd->resumed) {
+		mutex_lock(&ws->wn->lock);
+		kept = weir_reader_keep(rd, rd->hold_end);
+		mutex_unlock(&ws->wn->lock);
+	}
+	if (!kept)
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+}
+
+/*
+ * weir_reader_leave() - the reading socket is being released
+ *
+ * A named cursor keeps its place for its hold time; any other is detached.
+ * Caller holds a reference.
+ */
+void weir_reader_leave(struct weir_reader *rd)
+{
+	struct weir_net *wn = rd->ring->wn;
+	bool kept = false;
+
+	if (rd->hold_ms && rd->name[0]) {
+		mutex_lock(&wn->lock);
+		kept = weir_reader_keep(rd, jiffies +
+					msecs_to_jiffies(rd->hold_ms));
+		mutex_unlock(&wn->lock);
+	}
+	if (!kept)
+		weir_reader_detach(rd, WEIR_REASON_CLOSED);
+}
+
+/* It is held by name only, and its hold time ends now. Under ring->lock. */
+void weir_reader_unhold(struct weir_reader *rd)
+{
+	lockdep_assert_held(&rd->ring->lock);
+	rd->hold_end = jiffies;
+	weir_delayed_requeue(weir_wq, &rd->hold, 0, &rd->ref);
+}
+
+/**
+ * weir_reader_resume() - go on with a named cursor that is being held
+ * @ws: socket with a cursor name.
+ * @ring: what it subscribes to.
+ *
+ * Returns the reader, this socket's and held for the caller; NULL when there is
+ * none of that name and user; an ERR_PTR (-EBUSY when another process is using
+ * it; -ENOMEM, which is to be tried again after weir_prime()).
+ */
+struct weir_reader *weir_reader_resume(struct weir_sock *ws,
+				       struct weir_ring *ring)
+{
+	struct weir_reader *found;
+	bool busy = false;
+	int err;
+
+	lockdep_assert_held(&ring->wn->lock);
+	if (!ws->name[0])
+		return NULL;
+	spin_lock(&ring->lock);
+	found = weir_reader_named(ws, ring);
+	if (found) {
+		busy = found->ws || found->joining;
+		weir_reader_get(found);
+	}
+	spin_unlock(&ring->lock);
+	if (!found)
+		return NULL;
+	if (busy) {
+		weir_reader_put(found);
+		return ERR_PTR(weir_refuse(ws, -EBUSY,
+					   "another process reads under this cursor name"));
+	}
+	err = weir_reader_join_sock(ws, found, false, WEIR_GFP_NOWAIT);
+	if (err) {
+		weir_reader_put(found);
+		return ERR_PTR(err);
+	}
+	weir_race_point(resume);
+	weir_delayed_cancel(&found->hold, &found->ref);
+	found->hold_ms = ws->hold_ms;
+	found->sub = ws->sub_seq;
+	found->resumed = true;
+	weir_reader_show(ws, found, WEIR_REASON_TAKEN_OVER);
+	return found;
+}
+
+/**
+ * weir_reader_evict() - stop waiting for a reader
+ * @rd: the reader; ring->lock is not held.
+ * @reason: WEIR_REASON_SLOW or WEIR_REASON_BAD_CURSOR.
+ *
+ * It is told by the loss of its gating bit and by a notice; the writer goes
+ * on. It stays in its slot until it detaches.
+ */
+void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_sock *ws = NULL;
+	bool first;
+
+	if (rd->router) {
+		/* the kernel's cursor is true, so the owner's head is not */
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		return;
+	}
+	weir_race_point(evict);
+	spin_lock(&ring->lock);
+	first = !rd->evicted && !list_empty(&rd->ring_link);
+	if (first) {
+		WRITE_ONCE(rd->evicted, true);
+		/* whoever may see what is written then sees that: weir_recv_torn() */
+		smp_wmb();
+		weir_reader_ungate(rd);
+		weir_ring_status(ring)->evictions++;
+		ws = rd->ws;
+		if (ws)
+			sock_hold(&ws->sk);
+		else if (!rd->joining)	/* weir_reader_show() tells it */
+			weir_reader_unhold(rd);
+	}
+	spin_unlock(&ring->lock);
+	if (!first)
+		return;
+	weir_stat_inc(WEIR_STAT_EVICTIONS);
+	weir_drop(ring->name, reason);
+	trace_weir_evict(ring, rd->slot, rd->id, reason);
+	if (ws) {
+		atomic64_inc(&ws->evicted);
+		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, reason);
+		ws->sk.sk_data_ready(&ws->sk);
+		sock_put(&ws->sk);
+	}
+}
+
+/* The stream with this id, with a reference, or NULL. */
+struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
+{
+	struct weir_reader *rd;
+
+	xa_lock(&ws->ids);
+	rd = xa_load(&ws->ids, id);
+	if (rd)
+		weir_reader_get(rd);
+	xa_unlock(&ws->ids);
+	return rd;
+}
+
+/*
+ * weir_reader_ended() - will nothing more come after this position?
+ *
+ * Behind many aborted records there may be something.
+ *
+ * The state is looked at before the ring, so that a last record which was
+ * published before the end is not overlooked.
+ */
+bool weir_reader_ended(struct weir_reader *rd, u64 pos)
+{
+	struct weir_ring_rec rec;
+	u32 state = smp_load_acquire(&weir_ring_status(rd->ring)->state);
+	int got;
+
+	if (state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER)
+		return false;
+	pos &= ~(u64)(WEIR_GRANULE - 1);
+	got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,
+				  WEIR_LOOK_RECORDS);
+	return got != 1 && got != -EAGAIN;
+}
+
+/* What weir_reader_ready() is to say where there may be something. */
+static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
+				      u32 *left)
+{
+	const struct weir_ring_view *v = &rd->ring->view;
+	struct weir_ring_rec rec;
+	u64 at = pos, tail;
+	u32 seq;
+
+	/* what has no record costs nothing, so that it is not taken for unseen */
+	if (!*left && weir_committed(v, pos))
+		return true;
+	if (weir_ring_peek_some(v, &at, &rec, WEIR_LOOK_RECORDS))
+		return true;
+	*left -= min(*left, weir_look_cost(pos, at));
+	/* overtaken: nothing of its lap is left to be seen where it stands */
+	return !rd->gating && !weir_ring_tail(v, &tail, &seq) &&
+	       tail - pos > weir_ring_bytes(v);
+}
+
+/**
+ * weir_reader_ready() - is there something that the reader should look at?
+ * @rd: the reader.
+ * @left: of WEIR_LOOK_BUDGET; less afterwards by the aborted records passed.
+ *
+ * Any context. Return: whether there is a record, the end, an eviction, or words
+ * that make no sense; or may be.
+ */
+bool weir_reader_ready(struct weir_reader *rd, u32 *left)
+{
+	u64 pos = READ_ONCE(rd->cursor->pos);
+	struct weir_ring *ring = rd->ring;
+
+	if (rd->evicted || pos & (WEIR_GRANULE - 1) || !weir_ring_live(ring))
+		return true;
+	if (rd->gating && !weir_committed(&ring->view, pos))
+		return false;
+	return weir_reader_look(rd, pos, left);
+}

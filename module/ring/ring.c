@@ -1,0 +1,778 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The memory object: pages of an outbox or inbox, the kernel's double mapping
+ * of them, and the state of the stream that they carry (open, lingering,
+ * closed). It knows the head and status pages; cursors are reader.c's, VMAs
+ * map.c's, sleeping wake.c's, names path.c's.
+ *
+ * Called from process context, and from the system workqueue for the end of
+ * lingering.
+ */
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/sizes.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "ring/inbox.h"
+#include "race.h"
+#include "trace.h"
+
+#define WEIR_HUGE_ORDER	9	/* 2 MiB on x86-64 */
+
+static struct lock_class_key weir_inbox_lock_key;
+
+/* A stream whose publisher has gone lives so long for those that join it. */
+#define WEIR_RING_END_JIFFIES	HZ
+
+/* Pages that are freed before others may run. */
+#define WEIR_FREE_PAGES	256
+
+static void weir_ring_free_pages(struct weir_ring *ring)
+{
+	unsigned int i;
+
+	if (ring->view.data)
+		vunmap(ring->view.data);
+	for (i = 0; i < ring->nr_pages; i++) {
+		put_page(ring->pages[i]);
+		/* a ring of 1 GiB has 2^18 of them */
+		if (i % WEIR_FREE_PAGES == 0)
+			cond_resched();
+	}
+	kvfree(ring->pages);
+	if (ring->head_page)
+		put_page(ring->head_page);
+	if (ring->status_page)
+		put_page(ring->status_page);
+}
+
+/* Pages that are allocated between two looks at the memory that is left. */
+#define WEIR_LOOK_PAGES	(SZ_4M >> PAGE_SHIFT)
+
+/*
+ * What a ring of so many data pages takes: they, its head and status pages and,
+ * in whole pages, the array of pages and the page tables of the kernel's double
+ * mapping (a word of each a page).
+ */
+static u64 weir_ring_cost(unsigned int pages)
+{
+	u64 words = 3ULL * pages * sizeof(void *);
+
+	return ((u64)pages + 2) * PAGE_SIZE + (words & PAGE_MASK);
+}
+
+/*
+ * Data pages, in blocks of 2^@order that are split into single pages at once,
+ * so that each page has a reference count of its own, whoever maps it.
+ */
+static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
+				 int node, unsigned int order, const char **why)
+{
+	unsigned int looked = 0, i;
+
+	ring->pages = kvcalloc(total, sizeof(*ring->pages),
+			       GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL);
+	if (!ring->pages)
+		return -ENOMEM;
+	while (ring->nr_pages < total) {
+		gfp_t gfp = WEIR_GFP_PAGES;
+		struct page *page;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* others allocate, too */
+		if (ring->nr_pages - looked >= WEIR_LOOK_PAGES) {
+			looked = ring->nr_pages;
+			*why = weir_memory_short((u64)(total - looked) *
+						 PAGE_SIZE);
+			if (*why)
+				return -ENOMEM;
+		}
+		if (order)
+			gfp = (gfp & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
+		page = alloc_pages_node(node, gfp, order);
+		if (!page && order) {
+			/* no large block: small ones for the rest */
+			order = 0;
+			continue;
+		}
+		if (!page)
+			return -ENOMEM;
+		if (order)
+			split_page(page, order);
+		for (i = 0; i < 1U << order; i++)
+			ring->pages[ring->nr_pages++] = page + i;
+		cond_resched();
+	}
+	ring->page_order = order;
+	return 0;
+}
+
+/* The kernel's double mapping of the data pages. */
+static int weir_ring_map_data(struct weir_ring *ring)
+{
+	unsigned int total = ring->nr_pages;
+	struct page **twice;
+
+	twice = kvmalloc_array(total, 2 * sizeof(*twice),
+			       GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+	if (!twice)
+		return -ENOMEM;
+	memcpy(twice, ring->pages, array_size(total, sizeof(*twice)));
+	memcpy(twice + total, ring->pages, array_size(total, sizeof(*twice)));
+	ring->view.data = vmap(twice, 2 * total, VM_MAP, PAGE_KERNEL);
+	kvfree(twice);
+	return ring->view.data ? 0 : -ENOMEM;
+}
+
+/* All of a ring's memory; -ENOMEM with words, or -EINTR. */
+static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
+			   const struct weir_sock *ws, const char **why)
+{
+	bool huge = ws->huge && total >= 1U << WEIR_HUGE_ORDER;
+	int err;
+
+	*why = weir_memory_short(ring->charge.used[WEIR_ACCOUNT_BYTES]);
+	if (*why)
+		return -ENOMEM;
+	ring->head_page = alloc_pages_node(ws->node, WEIR_GFP_PAGES, 0);
+	ring->status_page = alloc_pages_node(ws->node, WEIR_GFP_PAGES, 0);
+	if (!ring->head_page || !ring->status_page)
+		return -ENOMEM;
+	err = weir_ring_alloc_pages(ring, total, ws->node,
+				    huge ? WEIR_HUGE_ORDER : 0, why);
+	return err ?: weir_ring_map_data(ring);
+}
+
+static void weir_ring_expire_work(struct work_struct *work);
+
+/* A ring of @ws without memory, with one reference, or NULL. */
+static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
+{
+	struct weir_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
+
+	if (!ring)
+		return NULL;
+	refcount_set(&ring->ref, 1);
+	ring->wn = ws->wn;
+	ring->type = ws->sk.sk_type;
+	ring->lossy = ring->type == SOCK_DGRAM && !inbox;
+	ring->uid = ws->uid;
+	ring->pid = get_pid(ws->pid);
+	ring->evict_ms = ws->evict_ms;
+	ring->linger_ms = ws->linger_ms;
+	mutex_init(&ring->slot_lock);
+	weir_memory_never_under(&ring->slot_lock);
+	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC);
+	weir_tally_init(&ring->slot_users);
+	spin_lock_init(&ring->lock);
+	if (inbox)
+		lockdep_set_class(&ring->lock, &weir_inbox_lock_key);
+	INIT_LIST_HEAD(&ring->readers);
+	INIT_LIST_HEAD(&ring->armed);
+	INIT_LIST_HEAD(&ring->path_link);
+	spin_lock_init(&ring->post.lock);
+	INIT_LIST_HEAD(&ring->post.waiting);
+	INIT_LIST_HEAD(&ring->post.called);
+	INIT_DELAYED_WORK(&ring->reap, weir_reap_work);
+	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
+	return ring;
+}
+
+/* What the pages say, before anybody can map them. */
+static void weir_ring_fill_status(struct weir_ring *ring, u64 bytes)
+{
+	struct weir_status *status = page_address(ring->status_page);
+
+	ring->view.head = page_address(ring->head_page);
+	ring->view.status = status;
+	ring->view.mask = bytes - 1;
+	ring->view.secret = get_random_u64() | 1;
+	status->magic = WEIR_STATUS_MAGIC;
+	status->version = WEIR_ABI_VERSION;
+	status->secret = ring->view.secret;
+	status->ring_bytes = bytes;
+	status->flags = ring->lossy ? WEIR_STATUS_LOSSY : 0;
+	status->state = WEIR_STATE_OPEN;
+	status->wake_pos = U64_MAX;
+}
+
+/* An outbox can be found by its id from here on. */
+static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
+			 bool inbox)
+{
+	if (inbox) {
+		ring->inbox_of = ws;
+		return 0;
+	}
+	ring->owner = ws;
+	ring->id = atomic_long_inc_return(&ws->wn->next_id);
+	return xa_insert(&ws->wn->rings, ring->id, ring, GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * weir_ring_create() - make an outbox, or an inbox
+ * @ws: who owns it, whose options apply and whose user is charged.
+ * @bytes: a power of two from WEIR_RING_MIN to WEIR_RING_MAX.
+ * @inbox: written by the kernel for @ws instead of by @ws.
+ *
+ * The pages are charged to the memory cgroup of the calling task. Returns the
+ * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap, -ENOMEM
+ * with words when it would leave others too little, -EINTR when killed
+ * meanwhile.
+ */
+struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
+{
+	struct weir_ring *ring = weir_ring_new(ws, inbox);
+	const char *why = NULL;
+	int err;
+
+	if (!ring)
+		return ERR_PTR(-ENOMEM);
+	err = weir_charge_sock(&ring->charge, ws,
+			       weir_ring_cost(bytes >> PAGE_SHIFT), 1);
+	if (err)
+		goto err_free;
+	err = weir_ring_alloc(ring, bytes >> PAGE_SHIFT, ws, &why);
+	if (err)
+		goto err_pages;
+	weir_ring_fill_status(ring, bytes);
+	err = weir_ring_own(ring, ws, inbox);
+	if (err)
+		goto err_pages;
+	weir_stat_inc(WEIR_STAT_RINGS);
+	weir_stat_add(WEIR_STAT_RING_BYTES,
+		      ring->charge.used[WEIR_ACCOUNT_BYTES]);
+	return ring;
+
+err_pages:
+	weir_ring_free_pages(ring);
+	weir_uncharge(&ring->charge);
+	if (err == -ENOMEM)
+		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
+	weir_refuse(ws, err, why ?: "no memory for the ring");
+err_free:
+	put_pid(ring->pid);
+	kfree(ring);
+	return ERR_PTR(err);
+}
+
+void weir_ring_get(struct weir_ring *ring)
+{
+	refcount_inc(&ring->ref);
+}
+
+void weir_ring_put(struct weir_ring *ring)
+{
+	if (!refcount_dec_and_test(&ring->ref))
+		return;
+	if (ring->id)
+		xa_erase(&ring->wn->rings, ring->id);
+	WARN_ON_ONCE(!xa_empty(&ring->slots));
+	xa_destroy(&ring->slots);
+	weir_tally_destroy(&ring->slot_users);
+	weir_stat_add(WEIR_STAT_RINGS, -1);
+	weir_stat_add(WEIR_STAT_RING_BYTES,
+		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);
+	weir_ring_free_pages(ring);
+	weir_uncharge(&ring->charge);
+	put_pid(ring->pid);
+	kfree_rcu(ring, rcu);	/* for weir_ring_next() */
+}
+
+/**
+ * weir_ring_next() - the next outbox of a namespace
+ * @wn: the namespace.
+ * @id: number after which to look; out: its number.
+ *
+ * The only way from a number to a ring: a ring is in the table until its last
+ * reference has gone, so that what is found there may be ending. Any context.
+ *
+ * Return: the ring, held, or NULL when there is none.
+ */
+struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id)
+{
+	struct weir_ring *ring;
+
+	rcu_read_lock();
+	do {
+		ring = xa_find_after(&wn->rings, id, ULONG_MAX, XA_PRESENT);
+		weir_race_point(ring_next);
+	} while (ring && !refcount_inc_not_zero(&ring->ref));
+	rcu_read_unlock();
+	return ring;
+}
+
+/**
+ * weir_ring_search() - weir_ring_resync() for rings of any size
+ * @ring: the ring.
+ * @from: first position to try.
+ * @to: give up here.
+ * @pos: out: position of the first committed record, or @to.
+ *
+ * Both ends may come from words that a lying writer changed in between: what
+ * is not within a ring of @to is not looked at. Lets others run meanwhile.
+ * Process context, no spinlock held.
+ */
+bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
+{
+	const u64 chunk = SZ_64K, size = weir_ring_bytes(&ring->view);
+
+	if (to - from > size)
+		from = to > size ? to - size : 0;
+	while (to - from > chunk) {
+		if (weir_ring_resync(&ring->view, from, from + chunk, pos))
+			return true;
+		from += chunk;
+		cond_resched();
+	}
+	return weir_ring_resync(&ring->view, from, to, pos);
+}
+
+/*
+ * The farthest position at which a reader was ever attached: readers that came
+ * after a claim that was never committed stand behind it, and the stream must
+ * not go back before them. Readers that only move their cursor do not count:
+ * they cannot pass what was not committed.
+ */
+static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
+			    u32 *seq)
+{
+	struct weir_reader *rd;
+
+	spin_lock(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		if (tail - rd->start_pos <= weir_ring_bytes(&ring->view) &&
+		    (s64)(rd->start_pos - *pos) > 0) {
+			*pos = rd->start_pos;
+			*seq = rd->start_seq;
+		}
+	}
+	spin_unlock(&ring->lock);
+}
+
+/* Covers what was claimed in [@from, @to) and never committed. */
+static void weir_ring_fill(struct weir_ring_view *v, u64 from, u64 to, u32 seq)
+{
+	struct weir_record *rec = weir_ring_at(v, from);
+
+	WRITE_ONCE(rec->len, to - from - WEIR_HEADER_BYTES);
+	WRITE_ONCE(rec->kind, WEIR_KIND_EVENT);
+	WRITE_ONCE(rec->flags, WEIR_REC_ABORTED);
+	WRITE_ONCE(rec->ext, 0);
+	WRITE_ONCE(rec->seq, seq);
+	smp_store_release(&rec->commit, from + v->secret);
+}
+
+/*
+ * Readers that wait in [@from, @to) wait for a claim that was never committed:
+ * had it been, its header would have been found. Nobody else reads there, so
+ * a cursor that lies harms its own reader only.
+ */
+static void weir_ring_fill_readers(struct weir_ring *ring, u64 from, u64 to,
+				   u32 seq)
+{
+	struct weir_reader *rd;
+
+	spin_lock(&ring->lock);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 pos = READ_ONCE(rd->cursor->pos);
+
+		if (pos - from < to - from && !(pos & (WEIR_GRANULE - 1)))
+			weir_ring_fill(&ring->view, pos, to, seq);
+	}
+	spin_unlock(&ring->lock);
+}
+
+/**
+ * weir_ring_repair() - make a ring whole after its writer's death
+ * @ring: nobody writes any more.
+ *
+ * Holes left by threads that claimed and never committed become aborted records,
+ * and claims at the end are taken back, so that a successor goes on after the last
+ * record that was really published. Finds its way by the records' own commit
+ * words; the work is bounded by the ring's size. Finds nothing to do the second
+ * time. Process context, no spinlock held.
+ *
+ * Return: 0, or -EPROTO when the owner's words are nonsense.
+ */
+int weir_ring_repair(struct weir_ring *ring)
+{
+	struct weir_ring_view *v = &ring->view;
+	u64 tail, at, front, next, size = weir_ring_bytes(v);
+	u32 seq, end_seq = 0, front_seq = 0;
+
+	if (weir_ring_tail(v, &tail, &seq))
+		return -EPROTO;
+	at = 0;
+	if (tail > size) {
+		/* the window may begin in the middle of a record */
+		at = tail - size;
+		weir_ring_search(ring, at, tail, &next);
+		weir_ring_fill_readers(ring, at, next, seq - 1);
+		at = next;
+		end_seq = seq;
+	}
+	while (at != tail) {
+		struct weir_record *rec = weir_ring_at(v, at);
+		u64 len = (u64)READ_ONCE(rec->len) + READ_ONCE(rec->ext) * 8ULL;
+
+		if (READ_ONCE(rec->commit) == at + v->secret &&
+		    len <= weir_ring_max_len(v) &&
+		    weir_ring_need(len) <= tail - at) {
+			at += weir_ring_need(len);
+			end_seq = READ_ONCE(rec->seq) + 1;
+			cond_resched();
+			continue;
+		}
+		/* a granule that only looks like a record must not stop us */
+		if (!weir_ring_search(ring, at + WEIR_GRANULE, tail, &next))
+			break;
+		weir_ring_fill(v, at, next,
+			       READ_ONCE(weir_ring_at(v, next)->seq) - 1);
+		at = next;
+	}
+
+	/* what is left, [at, tail), was never committed */
+	front = at;
+	front_seq = end_seq;
+	if (ring->lossy) {
+		/* readers may have jumped to any claim; it stays behind them */
+		front = tail;
+		front_seq = seq;
+	} else {
+		weir_ring_front(ring, tail, &front, &front_seq);
+	}
+	if (front != at)
+		weir_ring_fill(v, at, front, front_seq - 1);
+	WRITE_ONCE(v->head->claim,
+		   weir_ring_pack(front >> WEIR_GRANULE_SHIFT, front_seq));
+	if ((s64)(READ_ONCE(v->head->limit) - front) > (s64)size) {
+		WRITE_ONCE(v->head->limit, front + size);
+		WRITE_ONCE(v->head->intent, front + size);
+	}
+	return 0;
+}
+
+/*
+ * Posts a notice to every reader's socket, which is held meanwhile. Cursors that
+ * are held by name end: nobody can go on with a stream that has no path.
+ */
+static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
+			   enum weir_reason reason)
+{
+	struct weir_reader *rd;
+	unsigned long slot;
+
+	mutex_lock(&ring->slot_lock);
+	xa_for_each(&ring->slots, slot, rd) {
+		struct weir_sock *ws;
+
+		spin_lock(&ring->lock);
+		ws = rd->ws;
+		if (ws)
+			sock_hold(&ws->sk);
+		else if (!rd->router && !rd->joining)
+			weir_reader_unhold(rd);
+		spin_unlock(&ring->lock);
+		if (!ws)
+			continue;
+		weir_inbox_post(ws, rd, type, reason);
+		ws->sk.sk_data_ready(&ws->sk);
+		sock_put(&ws->sk);
+		cond_resched();
+	}
+	mutex_unlock(&ring->slot_lock);
+}
+
+/*
+ * Ends the stream and takes the ring off its path, under weir_net.lock; the
+ * caller has a reference. Returns whether weir_ring_ended() is to follow, without
+ * the lock: it takes as long as there are readers.
+ */
+static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
+			  enum weir_reason reason)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_path *path = ring->path;
+	u64 end = 0;
+	u32 seq = 0;
+	bool first;
+
+	lockdep_assert_held(&ring->wn->lock);
+	if (weir_ring_tail(&ring->view, &end, &seq))
+		state = WEIR_STATE_BROKEN;
+	spin_lock(&ring->lock);
+	first = weir_ring_live(ring);
+	if (first) {
+		WRITE_ONCE(status->final_pos, end);
+		WRITE_ONCE(status->final_seq, seq);
+		smp_store_release(&status->state, state);
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
+	}
+	spin_unlock(&ring->lock);
+	if (first)
+		trace_weir_state(ring, state, reason);
+
+	/* a broken ring has ended before, but not left its path */
+	if (path) {
+		hash_del(&ring->linger_link);
+		list_del_init(&ring->path_link);
+		ring->path = NULL;
+		weir_path_put(path);
+		weir_ring_put(ring);	/* the path's reference */
+	}
+	return first || path;
+}
+
+/* The readers see the end. */
+static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
+{
+	weir_wake_readers(ring);
+	weir_ring_tell(ring, READ_ONCE(weir_ring_status(ring)->state) ==
+		       WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
+		       WEIR_NOTICE_DETACHED, reason);
+}
+
+/**
+ * weir_ring_close() - end the stream
+ * @ring: the outbox, held; its writer is gone or may no longer write.
+ * @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN.
+ * @reason: told to the readers.
+ *
+ * Readers drain what was committed and see the end. Takes the ring off its
+ * path. Process context, without weir_net.lock.
+ */
+void weir_ring_close(struct weir_ring *ring, enum weir_state state,
+		     enum weir_reason reason)
+{
+	bool told;
+
+	mutex_lock(&ring->wn->lock);
+	told = weir_ring_end(ring, state, reason);
+	mutex_unlock(&ring->wn->lock);
+	if (told)
+		weir_ring_ended(ring, reason);
+}
+
+static void weir_ring_expire_work(struct work_struct *work)
+{
+	struct weir_ring *ring = container_of(to_delayed_work(work),
+					      struct weir_ring, expire);
+	struct weir_net *wn = ring->wn;
+	enum weir_reason reason;
+	bool mine, told = false;
+
+	weir_race_point(expire_work);
+	mutex_lock(&wn->lock);
+	spin_lock(&ring->lock);
+	/* a work that was held up is not to end a stream that lingers anew */
+	mine = (!ring->owner || ring->closing) && ring->path &&
+	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
+	       time_after_eq(jiffies, ring->linger_end);
+	reason = ring->closing ? WEIR_REASON_CLOSED : WEIR_REASON_EXPIRED;
+	spin_unlock(&ring->lock);
+	if (mine)
+		told = weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
+	mutex_unlock(&wn->lock);
+	if (mine && reason == WEIR_REASON_EXPIRED)
+		weir_drop(ring->name, reason);
+	if (told)
+		weir_ring_ended(ring, reason);
+	weir_race_point(expire_done);
+	/* the last reference to a large ring is not put under the lock */
+	weir_ring_put(ring);
+}
+
+/*
+ * weir_ring_break() - the owner's head words cannot be true
+ *
+ * Any context that may not sleep: only marks the ring; the owner's next call
+ * fails and its readers see the end.
+ */
+void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	bool was_live;
+
+	spin_lock(&ring->lock);
+	was_live = weir_ring_live(ring);
+	if (was_live) {
+		smp_store_release(&status->state, WEIR_STATE_BROKEN);
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
+	}
+	spin_unlock(&ring->lock);
+	if (!was_live)
+		return;
+	weir_drop(ring->name, reason);
+	weir_stat_inc(WEIR_STAT_BROKEN);
+	trace_weir_state(ring, WEIR_STATE_BROKEN, reason);
+	weir_wake_readers(ring);
+}
+
+/*
+ * Ends the stream, or has it end when a worker has joined its subscribers, and
+ * after a second at the latest. So what was published reaches them, and the
+ * publisher waits for none of them. Until then its path is in use, for that says
+ * who may read: its user may publish there at once, but not listen. Others' joins
+ * make it no longer, since each user's have turns of their own.
+ * Under weir_net.lock; returns as weir_ring_end().
+ */
+static bool weir_ring_end_joined(struct weir_ring *ring,
+				 enum weir_reason reason)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	bool late, first = false;
+	u64 tail = 0;
+	u32 seq;
+
+	lockdep_assert_held(&ring->wn->lock);
+	/* who has published nothing leaves nothing to get */
+	if (weir_ring_tail(&ring->view, &tail, &seq))
+		tail = 0;
+	spin_lock(&ring->lock);
+	late = tail && (ring->keeper || ring->closing) && ring->path &&
+	       weir_ring_live(ring);
+	if (late && !ring->closing) {
+		first = true;
+		ring->closing = true;
+		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
+		/* the publisher's next commit finds the end */
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
+		ring->linger_end = jiffies + WEIR_RING_END_JIFFIES;
+		ring->keeper->hold_end = ring->linger_end;
+		weir_delayed_requeue(weir_wq, &ring->keeper->hold,
+				     WEIR_RING_END_JIFFIES, &ring->keeper->ref);
+		weir_delayed_queue(weir_wq, &ring->expire,
+				   WEIR_RING_END_JIFFIES, &ring->ref);
+	}
+	spin_unlock(&ring->lock);
+	if (first)
+		trace_weir_state(ring, WEIR_STATE_LINGER, reason);
+	return !late && weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
+}
+
+/**
+ * weir_ring_joined() - a worker has joined a stream's subscribers
+ * @ring: the outbox, held.
+ *
+ * Ends it if its publisher has meanwhile.
+ */
+void weir_ring_joined(struct weir_ring *ring)
+{
+	spin_lock(&ring->lock);
+	if (ring->closing && weir_ring_live(ring)) {
+		ring->linger_end = jiffies;
+		weir_delayed_requeue(weir_wq, &ring->expire, 0, &ring->ref);
+	}
+	spin_unlock(&ring->lock);
+}
+
+/**
+ * weir_ring_shut() - the publisher ends its stream
+ * @ring: the outbox, held.
+ * @reason: told to the readers.
+ *
+ * As weir_ring_close(), but for subscribers that are still being joined.
+ */
+void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
+{
+	bool told;
+
+	mutex_lock(&ring->wn->lock);
+	told = weir_ring_end_joined(ring, reason);
+	mutex_unlock(&ring->wn->lock);
+	if (told)
+		weir_ring_ended(ring, reason);
+}
+
+/**
+ * weir_ring_owner_gone() - the writing socket is being released
+ * @ring: its outbox; the socket's reference on it passes to this function.
+ * @outbox: where the socket keeps it, cleared under weir_net.lock; or NULL.
+ *
+ * The stream lingers if it was asked to and has a name, and ends otherwise, when
+ * its subscribers have been joined.
+ * No VMA of the owner is left: they held the file. Process context.
+ */
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_net *wn = ring->wn;
+	bool lingers = false, told = false;
+
+	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
+	weir_race_point(owner_gone);
+	mutex_lock(&ring->slot_lock);
+	ring->owner_mapping = NULL;
+	mutex_unlock(&ring->slot_lock);
+	spin_lock(&ring->lock);
+	WRITE_ONCE(ring->owner, NULL);
+	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+	WRITE_ONCE(status->wake_pos, U64_MAX);
+	spin_unlock(&ring->lock);
+	weir_delayed_cancel_sync(&ring->reap, &ring->ref);
+
+	/* 2. what was not committed never existed */
+	if (weir_ring_repair(ring))
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+
+	/* 3. linger or end */
+	weir_race_point(linger);
+	mutex_lock(&wn->lock);
+	if (ring->linger_ms && ring->path &&
+	    status->state == WEIR_STATE_OPEN) {
+		unsigned long delay = msecs_to_jiffies(ring->linger_ms);
+
+		spin_lock(&ring->lock);
+		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
+		ring->linger_end = jiffies + delay;
+		spin_unlock(&ring->lock);
+		hash_add(wn->lingering, &ring->linger_link,
+			 weir_linger_key(ring->path, ring->uid));
+		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
+		weir_delayed_queue(weir_wq, &ring->expire, delay, &ring->ref);
+		lingers = true;
+	} else {
+		told = weir_ring_end_joined(ring, WEIR_REASON_CLOSED);
+	}
+	if (outbox)
+		WRITE_ONCE(*outbox, NULL);
+	mutex_unlock(&wn->lock);
+	if (lingers)
+		weir_wake_readers(ring);
+	if (told)
+		weir_ring_ended(ring, WEIR_REASON_CLOSED);
+	weir_ring_put(ring);
+}
+
+/*
+ * weir_ring_take_over() - a new owner goes on with a lingering stream
+ *
+ * Caller holds weir_net.lock and has checked that @ring lingers and that the
+ * user may. The socket gets a reference.
+ */
+void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct pid *pid = get_pid(ws->pid);
+
+	lockdep_assert_held(&ring->wn->lock);
+	weir_race_point(take_over);
+	/* if it runs, it finds an owner, or a later end than its own */
+	weir_delayed_cancel(&ring->expire, &ring->ref);
+	hash_del(&ring->linger_link);
+	weir_ring_get(ring);
+	spin_lock(&ring->lock);
+	WRITE_ONCE(ring->owner, ws);
+	swap(ring->pid, pid);
+	WRITE_ONCE(ring->evict_ms, ws->evict_ms);
+	ring->linger_ms = ws->linger_ms;
+	WRITE_ONCE(status->state, WEIR_STATE_OPEN);
+	spin_unlock(&ring->lock);
+	put_pid(pid);
+	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_TAKEN_OVER);
+}

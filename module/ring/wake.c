@@ -1,0 +1,626 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sleeping and waking. Publishing and reading go on without the kernel; it is
+ * needed only when one side sleeps. The rule is the one of futexes and of
+ * membarrier(2): a sleeper (1) sets a bit in the status page, (2) has a full
+ * barrier run on every CPU where the other side may be running, (3) looks at
+ * the ring once more and only then sleeps; the other side looks at the bit
+ * after each publish (or cursor store) with a plain load. This is edge (C) of
+ * weir_ring.h, modelled in tests/user/wakeup.pml.
+ *
+ * Step (2) costs an interrupt to each of those CPUs. Where the reader sleeps
+ * once for few messages, that is dearer than a fence for each message, so the
+ * kernel then sets WEIR_WAKE_FENCE, after which the writer fences for itself
+ * and the sleeper skips step (2). Which of the two is cheaper is decided anew
+ * at each sleep from the number of records since the last one. A writer that
+ * waits for space has no such choice: the cursors' stores are not fenced.
+ *
+ * Barriers that reach processors of others, of the readers whom a writer or a
+ * message waits for, or all of them, are bounded by user: beyond its allowance
+ * (account.h) a reader has the writer fence for itself, and a writer, or what
+ * waits in room.c, looks once more a tick later. Those on the processors where a
+ * process's own memory is in use are nothing that munmap(2) would not give it,
+ * too.
+ *
+ * Process context; weir_wake_readers() and weir_wake_writer() do not sleep
+ * unless they have to evict.
+ */
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+
+#include "ring/inbox.h"
+#include "trace.h"
+
+static void weir_fence_here(void *unused)
+{
+	smp_mb();
+}
+
+/* Runs a full barrier on these CPUs and here. */
+void weir_fence_cpus(const struct cpumask *cpus)
+{
+	preempt_disable();
+	smp_mb();
+	smp_call_function_many(cpus, weir_fence_here, NULL, true);
+	smp_mb();
+	preempt_enable();
+	weir_stat_inc(WEIR_STAT_BARRIERS);
+}
+
+/*
+ * May this socket's sleep interrupt other CPUs? What asks for it are words that
+ * the owners of rings write, as often as a process makes a call.
+ */
+static bool weir_may_fence(const struct weir_sock *ws)
+{
+	return weir_account_may_fence(ws->account, ktime_get_ns());
+}
+
+/* --- readers sleep ------------------------------------------------------ */
+
+/*
+ * weir_wake_readers() - wake who sleeps for records of this ring
+ *
+ * The publisher has fenced between its commit and its look at the wake bits.
+ */
+void weir_wake_readers(struct weir_ring *ring)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_reader *rd, *next;
+	unsigned int woken = 0;
+
+	spin_lock(&ring->lock);
+	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
+	list_for_each_entry_safe(rd, next, &ring->armed, armed_link) {
+		list_del_init(&rd->armed_link);
+		rd->ws->sk.sk_data_ready(&rd->ws->sk);
+		woken++;
+	}
+	if (woken)
+		status->kicks++;
+	spin_unlock(&ring->lock);
+	if (woken) {
+		weir_stat_add(WEIR_STAT_READER_WAKEUPS, woken);
+		trace_weir_wake(ring, woken);
+	}
+}
+
+/*
+ * Puts one reader to sleep on its ring. Returns whether the ring's writer
+ * must be fenced before the ring is looked at again; the writer's CPUs have
+ * then been added to @cpus, which starts empty with the @first of them.
+ */
+static bool weir_reader_arm(struct weir_reader *rd, bool first,
+			    struct cpumask *cpus)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_status *status = weir_ring_status(ring);
+	bool barrier = false;
+
+	spin_lock(&ring->lock);
+	/* one that is detached or held by name has no socket to be woken */
+	if (list_empty(&rd->armed_link) && rd->ws) {
+		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
+		bool rare = seq - ring->arm_seq >
+			    READ_ONCE(weir_tunables.fence_records) &&
+			    (!weir_mm_anywhere(ring->owner_forked) ||
+			     weir_may_fence(rd->ws));
+		u32 wake = status->wake | WEIR_WAKE_READERS;
+
+		list_add_tail(&rd->armed_link, &ring->armed);
+		ring->arm_seq = seq;
+		if (rare) {
+			wake &= ~WEIR_WAKE_FENCE;
+			ring->fenced = false;
+		} else if (!(wake & WEIR_WAKE_FENCE)) {
+			wake |= WEIR_WAKE_FENCE;
+			ring->fence_gen++;
+		}
+		rd->fence_gen = ring->fence_gen;
+		WRITE_ONCE(status->wake, wake);
+	}
+	smp_mb();						/* (C) */
+	if (ring->owner_mm && !ring->fenced) {
+		if (first)
+			cpumask_clear(cpus);
+		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
+		barrier = true;
+	}
+	spin_unlock(&ring->lock);
+	return barrier;
+}
+
+/* That of its inbox, or NULL; it is there until the socket is released. */
+static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
+{
+	/* pairs with weir_inbox_create(): by then its reader is in it */
+	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+
+	return inbox ? inbox->post.reader : NULL;
+}
+
+/* The rest of a look, from the first stream on that is not quiet. */
+static noinline bool weir_readers_look(struct weir_sock *ws,
+				       struct weir_reader *rd,
+				       struct weir_reader *inbox)
+{
+	u32 left = WEIR_LOOK_BUDGET;
+
+	list_for_each_entry_from(rd, &ws->readers, sock_link) {
+		if (weir_reader_ready(rd, &left))
+			return true;
+	}
+	return inbox && weir_reader_ready(inbox, &left);
+}
+
+/* One look at all that the socket reads. Under its rlock. */
+static __always_inline bool weir_readers_ready(struct weir_sock *ws,
+					       struct weir_reader *inbox)
+{
+	struct weir_reader *rd;
+
+	if (READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN)
+		return true;
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		if (!weir_reader_quiet(rd))
+			return weir_readers_look(ws, rd, inbox);
+	}
+	return inbox && !weir_reader_quiet(inbox) &&
+	       weir_readers_look(ws, rd, inbox);
+}
+
+/* Is there something to read? Does not arm. */
+static bool weir_readable(struct weir_sock *ws)
+{
+	bool ready;
+
+	spin_lock(&ws->rlock);
+	ready = weir_readers_ready(ws, weir_inbox_reader(ws));
+	spin_unlock(&ws->rlock);
+	return ready;
+}
+
+/*
+ * weir_arm_readable() - be woken when there is something to read
+ *
+ * The caller is on the socket's wait queue already. Returns whether there is
+ * something now. If that is so at once, it does not arm: the next publish would
+ * kick for nothing.
+ */
+bool weir_arm_readable(struct weir_sock *ws)
+{
+	struct weir_reader *rd, *inbox = weir_inbox_reader(ws);
+	bool barrier = false, ready;
+
+	spin_lock(&ws->rlock);
+	ready = weir_readers_ready(ws, inbox);
+	if (ready)
+		goto unlock;
+	list_for_each_entry(rd, &ws->readers, sock_link)
+		barrier |= weir_reader_arm(rd, !barrier, ws->barrier);
+	if (inbox)
+		weir_reader_arm(inbox, !barrier, ws->barrier);
+	if (barrier) {
+		weir_fence_cpus(ws->barrier);
+		/* the fence bits that were set before it are now in force */
+		list_for_each_entry(rd, &ws->readers, sock_link) {
+			struct weir_ring *ring = rd->ring;
+
+			spin_lock(&ring->lock);
+			if (rd->fence_gen == ring->fence_gen &&
+			    weir_ring_status(ring)->wake & WEIR_WAKE_FENCE)
+				ring->fenced = true;
+			spin_unlock(&ring->lock);
+		}
+	}
+	ready = weir_readers_ready(ws, inbox);
+unlock:
+	spin_unlock(&ws->rlock);
+	return ready;
+}
+
+/* --- the writer sleeps -------------------------------------------------- */
+
+/* Readers that are evicted after one look at all of a ring. */
+#define WEIR_EVICTS	64
+
+/**
+ * struct weir_evicts - readers that are to be evicted
+ * @n: how many.
+ * @rd: they, held.
+ */
+struct weir_evicts {
+	u32 n;
+	struct weir_reader *rd[WEIR_EVICTS];
+};
+
+/* One more. Returns whether there is room for another. */
+static bool weir_evicts_add(struct weir_evicts *e, struct weir_reader *rd)
+{
+	weir_reader_get(rd);
+	e->rd[e->n++] = rd;
+	return e->n < WEIR_EVICTS;
+}
+
+/* They are. Returns whether there were any. */
+static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
+{
+	bool any = e->n;
+
+	while (e->n) {
+		struct weir_reader *rd = e->rd[--e->n];
+
+		weir_reader_evict(rd, reason);
+		weir_reader_put(rd);
+	}
+	return any;
+}
+
+/*
+ * Looks at the cursors for the owner, and evicts readers whose cursors cannot
+ * be true. Returns the bytes that can be claimed; -EAGAIN when demand forbids
+ * more; -EPROTO when the owner's own words are nonsense.
+ */
+static s64 weir_ring_room(struct weir_ring *ring)
+{
+	struct weir_ring_view *v = &ring->view;
+	struct weir_evicts liars = { .n = 0 };
+	struct weir_ring_scan scan;
+	struct weir_reader *rd;
+	s64 room;
+	u64 tail;
+	u32 seq;
+
+	for (;;) {
+		spin_lock(&ring->lock);
+		room = weir_ring_scan_begin(v, &scan);
+		if (room) {
+			spin_unlock(&ring->lock);
+			weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+			return room;
+		}
+		list_for_each_entry(rd, &ring->readers, ring_link) {
+			if (!rd->gating || rd->evicted)
+				continue;
+			if (weir_ring_scan_cursor(v, &scan, rd->cursor) &&
+			    !weir_evicts_add(&liars, rd))
+				break;
+		}
+		if (!liars.n) {
+			/* under the lock the set of readers stands still */
+			weir_ring_scan_end(v, &scan);
+			room = (s64)(scan.min + weir_ring_bytes(v) - scan.claim);
+			if (!weir_ring_tail(v, &tail, &seq))
+				room -= (s64)(tail - scan.claim);
+			if (!scan.room)
+				room = -EAGAIN;
+		}
+		spin_unlock(&ring->lock);
+		if (!weir_evicts_done(&liars, WEIR_REASON_BAD_CURSOR))
+			return room;
+		/* evicting the router's cursor has ended the stream */
+		if (!weir_ring_live(ring))
+			return -EPROTO;
+	}
+}
+
+/* Can @bytes be claimed, or is there an error to be seen? */
+bool weir_writable(struct weir_ring *ring, u64 bytes)
+{
+	s64 room = weir_ring_room(ring);
+
+	return !weir_ring_live(ring) || room >= (s64)bytes;
+}
+
+/* What poll means by writable: a quarter of the ring, or what was refused. */
+u64 weir_out_want(const struct weir_ring *ring)
+{
+	u64 quarter = weir_ring_bytes(&ring->view) / 4;
+
+	return max(quarter, READ_ONCE(ring->want));
+}
+
+/*
+ * Have weir_reap_work() look in a tick, if it does not anyway. One that is due
+ * sooner is left alone: a writer that asks often would put it off for ever.
+ */
+static void weir_reap_soon(struct weir_ring *ring)
+{
+	if (delayed_work_pending(&ring->reap) &&
+	    !time_after(READ_ONCE(ring->reap.timer.expires), jiffies + 1))
+		return;
+	weir_delayed_requeue(weir_wq, &ring->reap, 1, &ring->ref);
+}
+
+/*
+ * weir_arm_writable() - be woken when @bytes can be claimed
+ *
+ * The owner is on its socket's wait queue already. Starts the patience of
+ * evict_ms. Returns whether they can be claimed now.
+ */
+bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	u64 size = weir_ring_bytes(&ring->view), tail, wanted;
+	struct weir_sock *ws = ring->owner;
+	struct weir_reader *rd;
+	bool barrier = false;
+	u32 seq;
+
+	if (!ws || weir_ring_tail(&ring->view, &tail, &seq))
+		return true;
+	spin_lock(&ws->rlock);
+	spin_lock(&ring->lock);
+	/* several threads may wait: the first to fit is woken, the rest ask again */
+	if (status->wake & WEIR_WAKE_WRITER && ring->want)
+		ring->want = min(ring->want, bytes);
+	else
+		ring->want = bytes;
+	wanted = min(max(ring->want, size / 4), size);
+	WRITE_ONCE(status->wake_pos, tail + wanted - size);
+	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
+	smp_mb();						/* (C) */
+	cpumask_clear(ws->barrier);
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		if (!rd->gating || rd->evicted || !rd->mm)
+			continue;
+		weir_mm_cpus(rd->mm, rd->forked, ws->barrier);
+		barrier = true;
+	}
+	spin_unlock(&ring->lock);
+	if (barrier && weir_may_fence(ws)) {
+		weir_fence_cpus(ws->barrier);
+		barrier = false;
+	}
+	spin_unlock(&ws->rlock);
+	/*
+	 * Without the barrier: a cursor store that the reader's CPU still holds
+	 * back will be seen after a moment. If not, a reader that overlooked the
+	 * bit is made up for by another look, a tick later.
+	 */
+	if (barrier)
+		udelay(1);
+	if (weir_writable(ring, bytes))
+		return true;
+	if (barrier)
+		weir_reap_soon(ring);
+	if (ring->on_full)
+		ring->on_full(ws);
+	if (!barrier && READ_ONCE(ring->evict_ms))
+		weir_delayed_queue(weir_wq, &ring->reap, 0, &ring->ref);
+	return false;
+}
+
+/*
+ * weir_wake_writer() - a cursor moved, or a reader left
+ *
+ * Wakes the owner if it sleeps and there is room for what it wants, or an
+ * error for it to see. The reader has fenced after its cursor store.
+ */
+void weir_wake_writer(struct weir_ring *ring)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_sock *ws = NULL;
+
+	if (!(READ_ONCE(status->wake) & WEIR_WAKE_WRITER) || ring->inbox_of)
+		return;
+	if (!weir_writable(ring, READ_ONCE(ring->want)))
+		return;
+	spin_lock(&ring->lock);
+	if (status->wake & WEIR_WAKE_WRITER) {
+		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+		WRITE_ONCE(status->wake_pos, U64_MAX);
+		ring->want = 0;
+		ws = ring->owner;
+		if (ws)
+			sock_hold(&ws->sk);
+	}
+	spin_unlock(&ring->lock);
+	if (ws) {
+		ws->sk.sk_write_space(&ws->sk);
+		weir_stat_inc(WEIR_STAT_WRITER_WAKEUPS);
+		sock_put(&ws->sk);
+	}
+}
+
+/* Does a reader hold back a writer whose next record is at @tail? */
+static bool weir_reader_holds(const struct weir_reader *rd, u64 pos, u64 tail,
+			      u32 seq)
+{
+	u32 flags = READ_ONCE(rd->cursor->flags);
+	u32 demand = READ_ONCE(rd->cursor->demand);
+
+	return tail - pos + max_t(u64, rd->ring->want, WEIR_GRANULE) >
+	       weir_ring_bytes(&rd->ring->view) ||
+	       (flags & WEIR_CURSOR_DEMAND && (s32)(demand - seq) <= 0);
+}
+
+/*
+ * One look at the readers that hold the writer back: collects those that have not
+ * moved for evict_ms. Returns whether there are others.
+ */
+static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
+			   struct weir_evicts *late)
+{
+	struct weir_reader *rd;
+	bool blocked = false;
+	u64 tail;
+	u32 seq;
+
+	lockdep_assert_held(&ring->lock);
+	if (!evict_ms || weir_ring_tail(&ring->view, &tail, &seq) || !tail ||
+	    !weir_ring_live(ring))
+		return false;
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		u64 pos;
+
+		if (!rd->gating || rd->evicted || rd->router)
+			continue;
+		pos = READ_ONCE(rd->cursor->pos);
+		if (!weir_reader_holds(rd, pos, tail, seq)) {
+			rd->stuck_since = 0;
+		} else if (!rd->stuck_since || rd->stuck_pos != pos) {
+			rd->stuck_since = now;
+			rd->stuck_pos = pos;
+			blocked = true;
+		} else if (ktime_ms_delta(now, rd->stuck_since) < evict_ms) {
+			blocked = true;
+		} else if (!weir_evicts_add(late, rd)) {
+			break;
+		}
+	}
+	return blocked;
+}
+
+/*
+ * While a writer with evict_ms is held back: finds the readers that have not
+ * moved since and, when the time is over, evicts them. Of an inbox: looks once
+ * whether there is room for notices that wait; the socket ends it before it goes.
+ */
+void weir_reap_work(struct work_struct *work)
+{
+	struct weir_ring *ring = container_of(to_delayed_work(work),
+					      struct weir_ring, reap);
+	u32 evict_ms = READ_ONCE(ring->evict_ms);
+	struct weir_evicts late = { .n = 0 };
+	ktime_t now = ktime_get();
+	bool blocked;
+
+	if (ring->inbox_of) {
+		weir_inbox_flush(ring->inbox_of);
+		weir_ring_put(ring);
+		return;
+	}
+	do {
+		spin_lock(&ring->lock);
+		blocked = weir_reap_look(ring, evict_ms, now, &late);
+		spin_unlock(&ring->lock);
+	} while (weir_evicts_done(&late, WEIR_REASON_SLOW));
+
+	weir_wake_writer(ring);
+	if (blocked)
+		weir_delayed_queue(weir_wq, &ring->reap,
+				   max(1UL, msecs_to_jiffies(evict_ms) / 4),
+				   &ring->ref);
+	weir_ring_put(ring);
+}
+
+/* --- poll and wait ------------------------------------------------------ */
+
+static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
+{
+	struct weir_ring *ring = READ_ONCE(ws->outbox);
+
+	if (READ_ONCE(ws->sk.sk_shutdown) & SEND_SHUTDOWN)
+		return true;
+	if (!ring)
+		return false;
+	return arm ? weir_arm_writable(ring, bytes) :
+		     weir_writable(ring, bytes);
+}
+
+/*
+ * weir_poll() - poll, select, epoll, io_uring
+ *
+ * Arms the wake-up when it finds nothing. Level-triggered pollers come here
+ * before each sleep; edge-triggered ones that read the mapped rings do not and
+ * set WEIR_SO_WAIT with a time-out of 0 instead.
+ */
+__poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk);
+	struct weir_ring *out;
+	__poll_t want, mask = 0;
+	u8 shut;
+
+	sock_poll_wait(file, sock, wait);
+	want = poll_requested_events(wait);
+	shut = READ_ONCE(sk->sk_shutdown);
+
+	if (READ_ONCE(sk->sk_err))
+		mask |= EPOLLERR;
+	if (shut == SHUTDOWN_MASK)
+		mask |= EPOLLHUP;
+	if (shut & RCV_SHUTDOWN)
+		mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
+	if (sk->sk_state == TCP_LISTEN) {
+		if (!list_empty_careful(&ws->accept_queue))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		return mask;
+	}
+	if (sk->sk_type == SOCK_SEQPACKET && sk->sk_state == TCP_CLOSE)
+		mask |= EPOLLHUP;
+
+	if (want & (EPOLLIN | EPOLLRDNORM) && weir_arm_readable(ws))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	out = READ_ONCE(ws->outbox);
+	if (out && want & (EPOLLOUT | EPOLLWRNORM)) {
+		u64 bytes = weir_out_want(out);
+
+		if (weir_writable_now(ws, bytes, false) ||
+		    weir_writable_now(ws, bytes, true))
+			mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	}
+	return mask;
+}
+
+/* One look at both sides; @arm as in weir_arm_readable(). */
+static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
+					   u64 bytes, bool arm)
+{
+	u32 ready = 0;
+
+	if (flags & WEIR_WAIT_IN &&
+	    (arm ? weir_arm_readable(ws) : weir_readable(ws)))
+		ready |= WEIR_WAIT_IN;
+	if (flags & WEIR_WAIT_OUT && weir_writable_now(ws, bytes, arm))
+		ready |= WEIR_WAIT_OUT;
+	return ready;
+}
+
+/**
+ * weir_wait() - sleep until the rings are ready
+ * @ws: socket.
+ * @flags: WEIR_WAIT_IN, WEIR_WAIT_OUT.
+ * @bytes: to be claimable for WEIR_WAIT_OUT.
+ * @timeout_ns: 0 arms and looks once; negative waits for ever.
+ *
+ * Returns the bits that hold, 0 on time-out, or on a signal -EINTR or, when
+ * there is no time-out that a restart would begin anew, -ERESTARTSYS.
+ */
+int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
+{
+	struct sock *sk = &ws->sk;
+	ktime_t until = KTIME_MAX;
+	DEFINE_WAIT(wait);
+	bool over = false;
+	int ready;
+
+	if (timeout_ns > 0)
+		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
+	for (;;) {
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		ready = weir_ready_bits(ws, flags, bytes, true);
+		if (ready || !timeout_ns)
+			break;
+		/* with a signal pending neither sleeps */
+		if (timeout_ns > 0)
+			over = !schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		else
+			schedule();
+		/* not armed again, or the next publish would kick for nothing */
+		ready = weir_ready_bits(ws, flags, bytes, false);
+		if (ready || over)
+			break;
+		if (signal_pending(current)) {
+			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
+			break;
+		}
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return ready;
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls of once.h. A reply is remembered by the walk that brings it, after the
+ * stretch. Those that wait for it are told by a work, because that may take long.
+ *
+ * Process context; weir_once_leave() under post.lock of the caller's inbox.
+ */
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "route/walk.h"
+
+static void weir_once_free(struct weir_once *once)
+{
+	if (once->port)
+		weir_port_put(once->port);
+	weir_once_set_put(once->set);
+	kfree(once);
+}
+
+/* One that has waited gets the reply, or learns that there is none. */
+static void weir_once_hand_on(struct weir_once *once,
+			      const struct weir_dup_reply *reply)
+{
+	struct weir_port *port = once->port;
+	struct weir_post *post = &port->inbox->post;
+	struct weir_fault fault = {
+		.reason = WEIR_REASON_DUPLICATE,
+		.guard = WEIR_GUARD_DUP,
+	};
+	struct weir_place at = { .inbox = port->inbox };
+	struct weir_call *call;
+	bool fits = false;
+	u32 handle = 0;
+	u64 tag_key = 0;
+
+	spin_lock(&post->lock);
+	call = weir_calls_find(&port->calls, once->name);
+	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
+	    call->once != once)
+		goto out;	/* it has been answered otherwise */
+	handle = call->handle;
+	tag_key = call->tag_key;
+	call->once = NULL;
+	post->kept--;
+	if (reply) {
+		fault.reason = WEIR_REASON_INBOX_FULL;
+		fault.guard = WEIR_GUARD_INBOX;
+		fits = weir_inbox_claim(port->inbox, weir_ring_need(reply->len),
+					(u64)post->kept * WEIR_ANSWER_BYTES,
+					&at.pos, &at.seq);
+	}
+	weir_call_end(port, call);
+	if (!fits) {
+		weir_port_fault(port, handle, tag_key, 0, &fault);
+		weir_refused(NULL, (u32)tag_key, &fault);
+	}
+out:
+	spin_unlock(&post->lock);
+	if (fits) {
+		weir_copy_pieces((u8 *)(weir_ring_at(&port->inbox->view,
+						     at.pos) + 1),
+				 reply->bytes, reply->len);
+		weir_place_show(&at, reply->len,
+				(u64)reply->kind << WEIR_KIND_SHIFT, handle,
+				tag_key, 0);
+	}
+	weir_inbox_wake(port->inbox);
+}
+
+static void weir_once_work(struct work_struct *work)
+{
+	struct weir_once_set *set = container_of(work, struct weir_once_set,
+						 work);
+	struct llist_node *over = llist_del_all(&set->over);
+	struct weir_once *once, *next, *waiter, *later;
+
+	llist_for_each_entry_safe(once, next, over, link) {
+		list_for_each_entry_safe(waiter, later, &once->waiters,
+					 waiter.link) {
+			list_del(&waiter->waiter.link);
+			weir_once_hand_on(waiter, once->reply);
+			weir_once_free(waiter);
+		}
+		weir_dup_reply_put(once->reply);
+		weir_once_free(once);
+		cond_resched();
+	}
+	weir_once_set_put(set);
+}
+
+static void weir_once_set_free(struct work_struct *work)
+{
+	struct weir_once_set *set = container_of(work, struct weir_once_set,
+						 free);
+
+	weir_dups_destroy(set->dups);
+	weir_uncharge(&set->charge);
+	kfree(set);
+}
+
+/**
+ * weir_once_set_create() - an empty table of keys
+ * @ws: who sets it and pays for all that it may remember: nothing is charged for
+ *	a message.
+ * @window_ns: replies are remembered for so long.
+ * @entries: keys that are.
+ * @bytes: of replies that are.
+ *
+ * Return: the set, or an ERR_PTR with words.
+ */
+struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
+					   u32 entries, u32 bytes)
+{
+	struct weir_once_set *set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	struct weir_dups *dups;
+	int err;
+
+	if (!set)
+		return ERR_PTR(weir_refuse(ws, -ENOMEM,
+					   "no memory for idempotency keys"));
+	err = weir_charge_sock(&set->charge, ws, sizeof(*set) +
+			       weir_dups_most(entries, bytes), 0);
+	if (err)
+		goto err_free;
+	dups = weir_dups_create(window_ns, entries, bytes, get_random_u32());
+	if (IS_ERR(dups)) {
+		err = weir_refuse(ws, PTR_ERR(dups),
+				  "no memory for idempotency keys");
+		goto err_uncharge;
+	}
+	set->dups = dups;
+	refcount_set(&set->ref, 1);
+	init_llist_head(&set->over);
+	INIT_WORK(&set->work, weir_once_work);
+	INIT_WORK(&set->free, weir_once_set_free);
+	set->bytes = bytes;
+	return set;
+
+err_uncharge:
+	weir_uncharge(&set->charge);
+err_free:
+	kfree(set);
+	return ERR_PTR(err);
+}
+
+/* weir_once_set_put() - any context; @set may be NULL */
+void weir_once_set_put(struct weir_once_set *set)
+{
+	if (set && refcount_dec_and_test(&set->ref))
+		queue_work(weir_router_wq, &set->free);
+}
+
+/* Those that waited for a first are told by a worker. Any context. */
+static void weir_once_tell(struct weir_once *once)
+{
+	struct weir_once_set *set = once->set;
+
+	/* the work may put what the first holds, the last other, at once */
+	refcount_inc(&set->ref);
+	llist_add(&once->link, &set->over);
+	weir_work_queue(weir_router_wq, &set->work, &set->ref);
+	weir_once_set_put(set);
+}
+
+/**
+ * weir_once_over() - a first has ended without a reply
+ * @once: it; not the caller's any more.
+ *
+ * Any context.
+ */
+void weir_once_over(struct weir_once *once)
+{
+	once->reply = NULL;
+	INIT_LIST_HEAD(&once->waiters);
+	/* now, so that a caller that hears of it and asks once more is a first */
+	weir_dup_fail(once->set->dups, once->scope, once->id, &once->waiters);
+	weir_once_tell(once);
+}
+
+/* A call that is ended has a key. */
+void weir_once_leave(struct weir_call *call)
+{
+	struct weir_once *once = call->once;
+
+	call->once = NULL;
+	if (!once->waits)
+		weir_once_over(once);
+	else if (weir_dup_unwait(once->set->dups, once->scope, once->id,
+				 &once->waiter))
+		weir_once_free(once);
+}
+
+/*
+ * Room for the reply to a caller, in its memory cgroup; or NULL. The target's
+ * thread neither frees what is of that cgroup nor pauses for it. Only where
+ * another of the cgroup takes what was free a moment ago, one large reply is one
+ * try at reclaim.
+ */
+static struct weir_dup_reply *
+weir_once_reply_create(const struct weir_once *once,
+		       const struct weir_port *caller,
+		       const struct weir_once_reply *r)
+{
+	struct weir_dup_reply *reply;
+	gfp_t gfp = GFP_NOWAIT;
+	struct mem_cgroup *old;
+
+	if (r->len > once->set->bytes)
+		return NULL;
+	/* what takes many pages cannot be had without sleeping */
+	if (r->len > WEIR_PIECE_BYTES) {
+		if (!weir_memory_free(caller->memcg, r->len + SZ_64K))
+			return NULL;
+		gfp = GFP_KERNEL | __GFP_NORETRY;
+	}
+	old = set_active_memcg(caller->memcg);
+	reply = weir_dup_reply_create(r->kind, r->len,
+				      gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	return IS_ERR(reply) ? NULL : reply;
+}
+
+/**
+ * weir_once_remember() - the call of a first has had its reply, and is over
+ * @once: the first; not the caller's any more.
+ * @caller: whose call it was; its memory cgroup pays, not that of who replies.
+ * @r: the reply.
+ *
+ * Sleeps. Of one for which there is no room it is remembered that there was one:
+ * its request is not done twice.
+ */
+void weir_once_remember(struct weir_once *once, struct weir_port *caller,
+			const struct weir_once_reply *r)
+{
+	struct weir_dup_reply *reply = weir_once_reply_create(once, caller, r);
+
+	if (reply)
+		weir_copy_pieces(reply->bytes, r->from, r->len);
+	once->reply = reply;
+	INIT_LIST_HEAD(&once->waiters);
+	/* now: until then the key is one of those that its user has in flight */
+	weir_dup_done(once->set->dups, once->scope, once->id, ktime_get_ns(),
+		      reply, &once->waiters);
+	weir_once_tell(once);
+}
+
+/* A call that waits for another's reply; false when there is no room for it. */
+static bool weir_once_wait(struct weir_port *port, const struct weir_parcel *m,
+			   struct weir_once *once, u64 deadline_ns)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+
+	if (!weir_port_ready(port, 1, 1))
+		return false;
+	call = weir_calls_take(&port->calls, false);
+	port->answers--;
+	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
+	call->once = once;
+	once->name = call->name;
+	spin_lock(&post->lock);
+	call->state = WEIR_CALL_WAIT;
+	weir_port_timer(port, deadline_ns);
+	spin_unlock(&post->lock);
+	return true;
+}
+
+/* It need not wait: its slot is free again. Under run_lock it is still there. */
+static void weir_once_unwait(struct weir_port *port, struct weir_once *once)
+{
+	struct weir_post *post = &port->inbox->post;
+	struct weir_call *call;
+
+	spin_lock(&post->lock);
+	call = weir_calls_find(&port->calls, once->name);
+	call->once = NULL;
+	post->kept--;
+	weir_call_end(port, call);
+	spin_unlock(&post->lock);
+}
+
+/**
+ * weir_once_begin() - has a request with this key been made before?
+ * @port: the caller.
+ * @m: the request.
+ * @set: keys of its route.
+ * @deadline_ns: when it is given up.
+ * @reply: out: the reply of an earlier one, the caller's; or NULL.
+ *
+ * Return: WEIR_REASON_NONE: if there is no @reply and port->run.once is set,
+ * it is the first, and whoever sends it takes that over; without it, it waits
+ * for the first's reply and nothing more is to be done. Otherwise WEIR_HELD or
+ * a reason to refuse it.
+ */
+int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
+		    struct weir_once_set *set, u64 deadline_ns,
+		    struct weir_dup_reply **reply)
+{
+	struct weir_once *once = port->once_held;
+	struct mem_cgroup *old;
+	int ret;
+
+	*reply = NULL;
+	if (once && once->pos == m->pos) {
+		port->once_held = NULL;
+		port->run.once = once;
+		return WEIR_REASON_NONE;
+	}
+	old = set_active_memcg(port->memcg);
+	once = kzalloc(sizeof(*once), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	if (!once)
+		return WEIR_REASON_NO_MEMORY;
+	once->scope = __kuid_val(port->uid);
+	once->id = m->dup;
+	once->pos = m->pos;
+	once->set = set;
+	refcount_inc(&set->ref);
+	/* it is in the table before its call is: @waits says whose it is */
+	once->waits = true;
+	once->port = port;
+	weir_port_get(port);
+	if (!weir_once_wait(port, m, once, deadline_ns)) {
+		weir_once_free(once);
+		return WEIR_HELD;
+	}
+	old = set_active_memcg(port->memcg);
+	ret = weir_dup_begin(set->dups,
+			     __kuid_val(weir_account_user(port->account)),
+			     once->scope, once->id, port->run.now_ns,
+			     &once->waiter, reply);
+	set_active_memcg(old);
+	if (ret == WEIR_DUP_BUSY)
+		return WEIR_REASON_NONE;
+	weir_once_unwait(port, once);
+	if (ret == WEIR_DUP_NEW) {
+		once->waits = false;
+		port->run.once = once;
+		return WEIR_REASON_NONE;
+	}
+	weir_once_free(once);
+	if (ret == WEIR_DUP_DONE)
+		return WEIR_REASON_NONE;
+	return ret == -ENOMEM ? WEIR_REASON_NO_MEMORY : WEIR_REASON_LIMIT;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Requests with an idempotency key: the first of a key is sent, those that come
+ * while it is in flight wait for its reply, those that come later within the
+ * window get a copy of it. The table of keys is dup.c; this joins it to calls.
+ *
+ * A key is its user's: two users with the same key know nothing of each other.
+ */
+#ifndef _WEIR_ONCE_H
+#define _WEIR_ONCE_H
+
+#include <linux/llist.h>
+#include <linux/refcount.h>
+#include <linux/workqueue.h>
+
+#include "logic/account.h"
+#include "logic/dup.h"
+
+struct weir_call;
+struct weir_parcel;
+struct weir_port;
+struct weir_sock;
+
+/**
+ * struct weir_once_set - the keys of one route
+ * @ref: settings, plans, calls and the work.
+ * @dups: the table.
+ * @over: firsts that have ended, by weir_once.link.
+ * @work: hands their replies on.
+ * @bytes: of a reply that is remembered, at most.
+ * @charge: for all that it may ever remember, to who set it; fixed.
+ * @free: ends the set.
+ */
+struct weir_once_set {
+	refcount_t		ref;
+	struct weir_dups	*dups;
+	struct llist_head	over;
+	struct work_struct	work;
+	u32			bytes;
+	struct weir_charge	charge;
+	struct work_struct	free;
+};
+
+/**
+ * struct weir_once - what a call with a key has to do with others
+ * @waiter: one that waits: in the table.
+ * @link: a first that has ended: in weir_once_set.over.
+ * @set: held.
+ * @scope: whose key.
+ * @id: the key.
+ * @pos: of the request; a first whose walk is held up.
+ * @waits: it is not the first.
+ * @reply: of a first that has ended; NULL: there was none.
+ * @waiters: of a first that has ended: who waited for it.
+ * @port: one that waits: the caller; held.
+ * @name: of its call.
+ */
+struct weir_once {
+	struct weir_dup_waiter	waiter;
+	struct llist_node	link;
+	struct weir_once_set	*set;
+	u64			scope;
+	u64			id;
+	u64			pos;
+	bool			waits;
+	struct weir_dup_reply	*reply;
+	struct list_head	waiters;
+	struct weir_port	*port;
+	u64			name;
+};
+
+/**
+ * struct weir_once_reply - a reply that is to be remembered, in an outbox
+ * @from: its bytes.
+ * @len: how many.
+ * @kind: enum weir_kind.
+ */
+struct weir_once_reply {
+	const u8	*from;
+	u32		len;
+	u8		kind;
+};
+
+struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
+					   u32 entries, u32 bytes);
+void weir_once_set_put(struct weir_once_set *set);
+int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
+		    struct weir_once_set *set, u64 deadline_ns,
+		    struct weir_dup_reply **reply);
+void weir_once_over(struct weir_once *once);
+void weir_once_leave(struct weir_call *call);
+void weir_once_remember(struct weir_once *once, struct weir_port *caller,
+			const struct weir_once_reply *r);
+
+#endif /* _WEIR_ONCE_H */

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A reply on its way back: the call that it names is found, must have been sent
+ * to the port that answers, and is over; the reply goes straight into the
+ * caller's inbox. What names no such call is dropped and counted.
+ *
+ * Process context, under run_lock of the port that answers and
+ * rcu_read_lock().
+ */
+#include "route/request.h"
+
+/* The caller that a call's name is of, or NULL. Under rcu_read_lock(). */
+static struct weir_port *weir_run_caller(struct weir_port *port, u32 id)
+{
+	struct weir_port *caller = port->run.caller;
+
+	if (likely(caller && caller->id == id))
+		return caller;
+	caller = xa_load(&port->wn->ports, id);
+	port->run.caller = caller;
+	return caller;
+}
+
+/* So many good replies of a target, none of them slow. */
+static __always_inline void weir_target_served(const struct weir_run *run,
+					       struct weir_target *target,
+					       const struct weir_plan *plan,
+					       u32 round, u32 n)
+{
+	weir_bulkhead_give(&target->load.in_flight, n);
+	if (plan && plan->has_breaker)
+		weir_breaker_good(&target->breaker, &plan->breaker,
+				  run->now_ns, round, n);
+	target->replies += n;
+}
+
+/**
+ * weir_run_served() - account for good replies of a target
+ * @run: the walk; it has summed them up.
+ */
+void weir_run_served(struct weir_run *run)
+{
+	if (!run->nserved)
+		return;
+	weir_target_served(run, run->served, run->served_plan,
+			   run->served_round, run->nserved);
+	run->nserved = 0;
+}
+
+/* A reply that says more than that all is well. */
+static noinline void weir_target_replied(struct weir_run *run,
+					 struct weir_target *target,
+					 const struct weir_plan *plan,
+					 u32 round, bool good, u64 took_ns)
+{
+	weir_bulkhead_give(&target->load.in_flight, 1);
+	if (plan && plan->has_breaker)
+		weir_breaker_done(&target->breaker, &plan->breaker,
+				  run->now_ns, round, good, took_ns);
+	target->replies++;
+	target->errors += !good;
+}
+
+/* Good replies that take no longer are not slow. */
+static __always_inline s64 weir_plan_calm_ns(const struct weir_plan *plan)
+{
+	return plan ? plan->calm_ns : S64_MAX;
+}
+
+/* Since a call was sent; the walk that did that may have begun after ours. */
+static __always_inline s64 weir_run_took_ns(const struct weir_run *run,
+					    u64 sent_ns)
+{
+	return max_t(s64, run->now_ns - sent_ns, 0);
+}
+
+/* What a reply says about the target that gave it. */
+static __always_inline void weir_run_serve(struct weir_run *run,
+					   struct weir_target *target,
+					   u64 sent_ns, u32 round, bool good)
+{
+	bool other = run->served != target || run->served_round != round;
+
+	if (unlikely(other)) {
+		weir_run_served(run);
+		run->served = target;
+		run->served_round = round;
+		run->served_plan = rcu_dereference(target->route->plan);
+	}
+	/* those that one walk sent and one walk brings back took as long */
+	if (unlikely(other || run->served_sent_ns != sent_ns)) {
+		s64 took_ns = weir_run_took_ns(run, sent_ns);
+
+		run->served_sent_ns = sent_ns;
+		run->served_took_ns = took_ns;
+		run->served_bucket = weir_hist_bucket(took_ns);
+		run->served_calm = took_ns <=
+				   weir_plan_calm_ns(run->served_plan);
+	}
+	weir_hist_count(&target->hist, run->served_bucket);
+	if (likely(good && run->served_calm))
+		run->nserved++;
+	else
+		weir_target_replied(run, target, run->served_plan, round, good,
+				    run->served_took_ns);
+}
+
+/* The same for a reply that is alone, and good. */
+static __always_inline void weir_alone_serve(struct weir_run *run,
+					     struct weir_target *target,
+					     u64 sent_ns, u32 round)
+{
+	const struct weir_plan *plan = rcu_dereference(target->route->plan);
+	s64 took_ns = weir_run_took_ns(run, sent_ns);
+
+	weir_hist_add(&target->hist, took_ns);
+	if (likely(took_ns <= weir_plan_calm_ns(plan)))
+		weir_target_served(run, target, plan, round, 1);
+	else
+		weir_target_replied(run, target, plan, round, true, took_ns);
+}
+
+/*
+ * Is a call that failed to be sent again, and when? Under the caller's
+ * post.lock.
+ */
+static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
+			    const struct weir_plan *plan, u64 now_ns,
+			    u32 random)
+{
+	u64 due;
+
+	if (!call->tries || !plan || call->tries > plan->retry.tries)
+		return false;
+	due = now_ns + weir_retry_delay_ns(&plan->retry, call->tries,
+					   random);
+	if (due >= call->deadline_ns)
+		return false;
+	call->state = WEIR_CALL_RETRY;
+	weir_calls_retry(&caller->calls, call, due);
+	weir_port_arm(caller, due);
+	return true;
+}
+
+/*
+ * A plain small reply to a certain caller, at a certain place in the outbox:
+ * returns its call and length, or NULL if it is something else.
+ */
+static __always_inline struct weir_call *
+weir_reply_call(struct weir_port *port, struct weir_port *caller,
+		const struct weir_words *rec, u64 *len)
+{
+	struct weir_call *call;
+	u64 name;
+
+	/* anything but a length is alike, or it is far too long */
+	*len = WEIR_WORD(READ_ONCE(rec->shape)) -
+	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
+	if (unlikely(*len > WEIR_HAND_LEN))
+		return NULL;
+	name = WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 |
+	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
+	call = weir_calls_find(&caller->calls, name);
+	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
+		     call->target->port != port || call->once ||
+		     call->parent != WEIR_CALL_NONE))
+		return NULL;
+	return call;
+}
+
+/*
+ * Hands on the replies that follow one another and are all to one caller, as
+ * far as each is plain and small and ends a plain call, and there is room.
+ * Because they are small they are copied under the lock. @pos: of the first;
+ * out: behind the last. @alone: there is one, and it ends at @tail. Returns how
+ * many.
+ */
+static __always_inline u32
+weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
+		u64 tail, bool alone)
+{
+	const struct weir_ring_view *v = &port->outbox->view;
+	const struct weir_words *rec = weir_ring_words(v, *pos);
+	const u64 shape = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
+	const struct weir_ring_view *to = &caller->inbox->view;
+	struct weir_post *post = &caller->inbox->post;
+	u64 from = *pos + v->secret, end;
+	u64 room, at_pos, commit, len, need;
+	struct weir_words *at;
+	struct weir_call *call;
+	u32 n, seq;
+
+	spin_lock(&post->lock);
+	/* beyond the room kept for all other answers */
+	need = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
+	if (unlikely(post->limit - post->pos < tail - *pos + need))
+		weir_inbox_look(caller->inbox, tail - *pos);
+	room = max_t(s64, post->limit - post->pos - need, 0);
+	end = from + min(tail - *pos, room);
+	seq = post->seq;
+	at = weir_ring_words(to, post->pos);
+	commit = post->pos + to->secret;
+	for (n = 0; n < (alone ? 1 : WEIR_HAND_MAX) && from != end; n++) {
+		if (smp_load_acquire(&rec->commit) != from)	/* (B) */
+			break;
+		call = weir_reply_call(port, caller, rec, &len);
+		if (unlikely(!call))
+			break;
+		need = weir_ring_need((u32)len);
+		if (unlikely(need > end - from) ||
+		    (alone && unlikely(need != tail - *pos)))
+			break;
+		weir_hand_fill_next(&at, &commit, &seq, rec, len, shape,
+				    call->handle, call->tag_key);
+		if (alone)
+			weir_alone_serve(&port->run, call->target,
+					 call->sent_ns, call->round);
+		else
+			weir_run_serve(&port->run, call->target, call->sent_ns,
+				       call->round, true);
+		weir_calls_put(&caller->calls, call);
+		rec = (const void *)rec + need;
+		from += need;
+	}
+	if (likely(n)) {
+		/* (A) is for readers that are not waited for, here there is none */
+		weir_inbox_take(caller->inbox, commit - to->secret - post->pos,
+				n, &at_pos, &seq);
+		post->kept -= n;
+		weir_calls_ended(caller);
+		*pos = from - v->secret;
+	}
+	weir_inbox_looked(post);
+	spin_unlock(&post->lock);
+	return n;
+}
+
+/*
+ * A reply has waited and is looked at. The user that it waited for is charged:
+ * the caller may be gone by now, and the record name another. A timer is late by
+ * two ticks at most; what is later than that is not for want of room, nor is what
+ * comes after there was room: that the target looks late is no delay of the
+ * caller's.
+ */
+static void weir_reply_waited(struct weir_port *port, u64 pos)
+{
+	u64 until = min3(port->run.now_ns, port->held_ns + 2 * TICK_NSEC,
+			 READ_ONCE(port->walk.room_ns));
+
+	if (port->held_pos != pos || until <= port->held_since_ns)
+		return;
+	weir_account_waited(port->held_by, until,
+			    until - port->held_since_ns);
+	port->held_since_ns = until;
+}
+
+/**
+ * weir_port_held_by() - whom does a port wait for?
+ * @port: the port, under its run_lock.
+ * @account: that of a caller with a full inbox; NULL: it waits for none.
+ */
+void weir_port_held_by(struct weir_port *port, struct weir_account *account)
+{
+	if (account)
+		weir_account_get(account);
+	if (port->held_by)
+		weir_account_put(port->held_by);
+	WRITE_ONCE(port->held_by, account);
+}
+
+/*
+ * May a reply go on to wait for its caller's inbox, which has no room? Behind it
+ * wait those to all other callers, so that this is for a time, and less for the
+ * callers of a user that has been waited for before.
+ */
+static bool weir_reply_patient(struct weir_port *port, struct weir_port *caller,
+			       const struct weir_plan *plan, u64 pos)
+{
+	u64 now = port->run.now_ns, left;
+
+	if (!plan)
+		return false;
+	if (port->held_pos == pos && port->held_by == caller->account)
+		return port->held_ns > now;
+	left = weir_account_patience(caller->account, plan->patience_ns, now);
+	if (!left)
+		return false;
+	weir_port_held_by(port, caller->account);
+	port->held_pos = pos;
+	port->held_ns = now + left;
+	port->held_since_ns = now;
+	return true;
+}
+
+/*
+ * Why a reply that found no room, of @room bytes with what must stay free, is
+ * lost; WEIR_REASON_NONE when it waits. Under the caller's post.lock.
+ */
+static enum weir_reason weir_reply_unfit(struct weir_port *port,
+					 struct weir_port *caller,
+					 const struct weir_target *target,
+					 const struct weir_parcel *m, u64 room)
+{
+	const struct weir_ring *inbox = caller->inbox;
+
+	if (m->len > weir_ring_max_len(&inbox->view))
+		return WEIR_REASON_TOO_LARGE;
+	if (!inbox->post.reader || !(m->flags & WEIR_REC_WAIT) ||
+	    room > weir_ring_bytes(&inbox->view))
+		return WEIR_REASON_INBOX_FULL;
+	return weir_reply_patient(port, caller,
+				  rcu_dereference(target->route->plan),
+				  m->pos) ?
+	       WEIR_REASON_NONE : WEIR_REASON_PATIENCE;
+}
+
+/* A reply that its caller has no room for; under the caller's post.lock. */
+static void weir_reply_lost(struct weir_port *caller,
+			    struct weir_target *target, u32 handle,
+			    u64 tag_key, u8 more, enum weir_reason reason)
+{
+	struct weir_fault fault = {
+		.reason = reason,
+		.guard = WEIR_GUARD_INBOX,
+		.target = target->id,
+	};
+
+	weir_port_fault(caller, handle, tag_key, more, &fault);
+	weir_refused(target->route, (u32)tag_key, &fault);
+}
+
+/* The reply to the first of its key is remembered when the stretch is over. */
+static void weir_reply_keep(struct weir_run *run, struct weir_port *caller,
+			    struct weir_call *call, const struct weir_parcel *m)
+{
+	run->replied = call->once;
+	run->replied_to = caller;
+	/* under its lock it has a call, and so is not being freed */
+	weir_port_get(caller);
+	call->once = NULL;
+	run->reply.from = m->payload;
+	run->reply.len = m->len;
+	run->reply.kind = m->kind;
+}
+
+/* The copy, now or when the stretch is over. */
+static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
+			    const struct weir_parcel *m, u8 flags, u32 handle,
+			    u64 tag_key)
+{
+	const struct weir_copy copy = {
+		.at = *at,
+		.from = m->payload,
+		.len = m->len,
+		.shape = (u64)m->kind << WEIR_KIND_SHIFT |
+			 (u64)flags << WEIR_FLAGS_SHIFT,
+		.route = handle,
+		.tag_key = tag_key,
+	};
+
+	if (m->len > WEIR_PIECE_BYTES)
+		weir_copy_later(run, &copy);
+	else
+		weir_place_fill(at, m->payload, m->len, copy.shape, handle,
+				tag_key, 0);
+}
+
+/* One of several calls is over; as weir_call_child_done(). Under post.lock. */
+static noinline int weir_reply_child(struct weir_run *run,
+				     struct weir_port *caller,
+				     struct weir_call *call, bool good)
+{
+	int more;
+
+	caller->ended = 0;
+	more = weir_call_child_done(caller, call, good);
+	/* to end one costs as much as to ask its target */
+	run->looks += caller->ended * WEIR_LOOKS_ASK;
+	return more;
+}
+
+/* The same, if its caller is there. Returns 0 or WEIR_HELD. */
+static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
+			 const struct weir_parcel *m)
+{
+	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key, keep;
+	bool good = m->kind == WEIR_KIND_REPLY, fits;
+	struct weir_run *run = &port->run;
+	struct weir_target *target;
+	struct weir_place at;
+	struct weir_call *call;
+	struct weir_post *post;
+	u32 total, round, handle;
+	enum weir_reason lost = WEIR_REASON_NONE;
+	int more = 0;
+
+	if (weir_copy_left(run, m->len))
+		return WEIR_HELD;
+	total = weir_ring_need(m->len);
+	post = &caller->inbox->post;
+	spin_lock(&post->lock);
+	call = weir_calls_find(&caller->calls, name);
+	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
+		     call->target->port != port)) {
+		spin_unlock(&post->lock);
+		/* to what is answered already, or was never asked */
+		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+		return 0;
+	}
+	/* it is remembered, which takes memory */
+	if (unlikely(call->once) && good && run->walker == WEIR_WALK_POLL) {
+		spin_unlock(&post->lock);
+		run->left_over = true;
+		return WEIR_HELD;
+	}
+	target = call->target;
+	sent_ns = call->sent_ns;
+	round = call->round;
+	if (!good && weir_call_retry(caller, call,
+				     rcu_dereference(target->route->plan),
+				     run->now_ns, weir_run_random(port))) {
+		spin_unlock(&post->lock);
+		goto replied;
+	}
+	/* beyond the room kept for all other answers */
+	keep = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
+	at.inbox = caller->inbox;
+	fits = weir_inbox_claim(caller->inbox, total, keep, &at.pos, &at.seq);
+	if (unlikely(!fits)) {
+		lost = weir_reply_unfit(port, caller, target, m, total + keep);
+		if (!lost) {
+			spin_unlock(&post->lock);
+			return weir_run_hold(run, caller->inbox,
+					     total - WEIR_ANSWER_BYTES);
+		}
+	}
+	handle = call->handle;
+	tag_key = call->tag_key;
+	post->kept--;
+	if (unlikely(call->once) && good)
+		weir_reply_keep(run, caller, call, m);
+	if (unlikely(weir_call_is_child(call)))
+		more = weir_reply_child(run, caller, call, good);
+	else
+		weir_call_end(caller, call);
+	if (unlikely(!fits) && more >= 0)
+		weir_reply_lost(caller, target, handle, tag_key, more, lost);
+	spin_unlock(&post->lock);
+	if (likely(fits)) {
+		if (likely(more >= 0))
+			weir_reply_fill(run, &at, m, more, handle, tag_key);
+		else
+			weir_place_abort(&at, total);
+	}
+	weir_run_touch(run, caller->inbox);
+replied:
+	if (unlikely(round & WEIR_ROUND_SHARED))
+		weir_bulkhead_give(weir_target_own(target, caller), 1);
+	weir_run_serve(run, target, sent_ns, weir_round(round), good);
+	return 0;
+}
+
+/*
+ * A reply or an error from a target, to whoever called, in all its cases;
+ * @caller: NULL if that is gone. Returns 0 or WEIR_HELD.
+ */
+static noinline int weir_reply_one(struct weir_port *port,
+				   struct weir_port *caller,
+				   const struct weir_parcel *m)
+{
+	if (unlikely(port->held_by))
+		weir_reply_waited(port, m->pos);
+	if (caller)
+		return weir_reply_to(port, caller, m);
+	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+	return 0;
+}
+
+/**
+ * weir_route_reply() - route replies and errors of a target
+ * @port: the target's.
+ * @m: the first; out: those that were handed on with it are in its hand.
+ * @tail: end of what the target has claimed.
+ *
+ * Return: 0 when run.used of them, at least one, have been handed on or
+ * dropped; WEIR_HELD: the walk has to wait.
+ */
+int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
+{
+	struct weir_port *caller;
+	u64 pos = m->pos;
+	u32 done = 0;
+
+	if (unlikely(!(m->route | (u32)m->tag_key)))
+		return 0;	/* nobody wants it */
+	caller = weir_run_caller(port, m->route & WEIR_PORT_MASK);
+	/* one that has waited is charged for first */
+	if (likely(caller && m->kind == WEIR_KIND_REPLY && !port->held_by))
+		done = weir_reply_hand(port, caller, &pos, tail, false);
+	if (unlikely(!done))
+		return weir_reply_one(port, caller, m);
+	m->n = done;
+	m->end = pos;
+	port->run.used = done;
+	weir_run_touch(&port->run, caller->inbox);
+	return 0;
+}
+
+/**
+ * weir_reply_alone() - route a reply that is alone
+ * @port: the target's; run.now_ns is the time.
+ * @end: of its record.
+ *
+ * If it is small and plain, there is a plain call for it, and room. Return:
+ * false if not: weir_route_reply() knows what to do about it.
+ */
+bool weir_reply_alone(struct weir_port *port, u64 end)
+{
+	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
+						       port->pos);
+	struct weir_port *caller;
+	u64 pos = port->pos;
+
+	caller = xa_load(&port->wn->ports,
+			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
+			 WEIR_PORT_MASK);
+	if (!caller || unlikely(port->held_by) ||
+	    !weir_reply_hand(port, caller, &pos, end, true))
+		return false;
+	WRITE_ONCE(port->pos, end);
+	weir_port_release(port);
+	smp_mb();						/* (C) */
+	weir_inbox_wake_fenced(caller->inbox);
+	weir_outbox_wake_fenced(port->outbox);
+	return true;
+}

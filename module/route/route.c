@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Routes: what is done with messages for a path or pattern. A route hangs on
+ * its path (path.c), which has owner and permissions; it is there while it is
+ * served, was set by a control call, or another route names it.
+ *
+ * What senders see of it is its plan, which is made anew for each change and
+ * replaced under RCU, so a change holds up nobody. Handles remember the route
+ * of a name; they are looked up again when a name that may concern them has come
+ * or gone since.
+ *
+ * Process context, under weir_net.lock but for handles. Nobody waits for memory
+ * under it.
+ */
+#include <linux/jhash.h>
+#include <linux/slab.h>
+
+#include "route/router.h"
+
+#define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)
+#define WEIR_DEADLINE_MAX_NS	(60 * NSEC_PER_SEC)
+#define WEIR_PATIENCE_NS	(100 * NSEC_PER_MSEC)
+#define WEIR_PROBE_NS		(40 * NSEC_PER_MSEC)
+
+void weir_route_get(struct weir_route *route)
+{
+	refcount_inc(&route->ref);
+}
+
+void weir_route_put(struct weir_route *route)
+{
+	if (!refcount_dec_and_test(&route->ref))
+		return;
+	kfree(route->stats);
+	weir_tally_destroy(&route->target_users);
+	kfree_rcu(route, rcu);
+}
+
+/* weir_route_use() - not to go before weir_route_unuse(); weir_net.lock */
+void weir_route_use(struct weir_route *route)
+{
+	weir_route_get(route);
+	route->uses++;
+}
+
+/* weir_route_unuse() - under weir_net.lock; @route may be NULL */
+void weir_route_unuse(struct weir_route *route)
+{
+	if (!route)
+		return;
+	route->uses--;
+	weir_route_tidy(route);
+	weir_route_put(route);
+}
+
+/**
+ * weir_route_count() - count something that does not happen to every message
+ * @route: the route.
+ * @which: enum weir_route_stat, or WEIR_ROUTE_REFUSED and the reason.
+ * @n: how often.
+ *
+ * Any context. The first of a route needs memory, and is lost without.
+ */
+void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
+{
+	struct weir_route_stats *stats = smp_load_acquire(&route->stats);
+
+	if (!stats) {
+		struct weir_route_stats *old;
+
+		stats = kzalloc(sizeof(*stats),
+				GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+		if (!stats)
+			return;
+		old = cmpxchg(&route->stats, NULL, stats);
+		if (old) {
+			kfree(stats);
+			stats = old;
+		}
+	}
+	atomic64_add(n, &stats->count[which]);
+}
+
+/* What weir_route_count() has counted. */
+u64 weir_route_counted(const struct weir_route *route, unsigned int which)
+{
+	struct weir_route_stats *stats = smp_load_acquire(&route->stats);
+
+	return stats ? atomic64_read(&stats->count[which]) : 0;
+}
+
+/* --- plans -------------------------------------------------------------- */
+
+/* weir_canned_put() - @canned may be NULL */
+void weir_canned_put(struct weir_canned *canned)
+{
+	if (canned && refcount_dec_and_test(&canned->ref))
+		kvfree(canned);
+}
+
+/* weir_settings_free() - under weir_net.lock; @set may be NULL. */
+void weir_settings_free(struct weir_settings *set)
+{
+	if (!set)
+		return;
+	weir_edge_del(&set->edge);
+	weir_route_unuse(set->fallback);
+	weir_route_unuse(set->mirror);
+	weir_canned_put(set->canned);
+	weir_once_set_put(set->once);
+	if (set->meter)
+		kfree_rcu(set->meter, rcu);
+	weir_uncharge(&set->charge);
+	kfree(set);
+}
+
+static void weir_plan_free(struct work_struct *work)
+{
+	struct weir_plan *plan = container_of(to_rcu_work(work),
+					      struct weir_plan, free);
+	u32 i;
+
+	for (i = 0; i < plan->n; i++)
+		weir_target_put(plan->targets[i]);
+	if (plan->fallback)
+		weir_route_put(plan->fallback);
+	if (plan->mirror)
+		weir_route_put(plan->mirror);
+	weir_canned_put(plan->canned);
+	weir_once_set_put(plan->once);
+	weir_pick_destroy(plan->pick);
+	kvfree(plan);
+}
+
+static void weir_plan_set(struct weir_plan *plan,
+			  const struct weir_settings *set)
+{
+	const struct weir_route_conf *c = &set->conf;
+
+	plan->fallback = set->fallback;
+	if (plan->fallback)
+		weir_route_get(plan->fallback);
+	plan->mirror = set->mirror;
+	if (plan->mirror)
+		weir_route_get(plan->mirror);
+	plan->canned = set->canned;
+	if (plan->canned)
+		refcount_inc(&plan->canned->ref);
+	plan->once = set->once;
+	if (plan->once)
+		refcount_inc(&plan->once->ref);
+	if (set->meter)
+		plan->meter = set->meter;
+	plan->policy = c->policy;
+	plan->quorum = c->quorum;
+	plan->bulkhead = c->bulkhead;
+	plan->mirror_permille = c->mirror_permille;
+	if (c->timeout_ns)
+		plan->timeout_ns = c->timeout_ns;
+	plan->deadline_max_ns = c->deadline_max_ns ?:
+		max_t(u64, plan->timeout_ns, WEIR_DEADLINE_MAX_NS);
+	plan->timeout_ns = min(plan->timeout_ns, plan->deadline_max_ns);
+	if (c->patience_ns)
+		plan->patience_ns = c->patience_ns;
+	if (c->probe_ns)
+		plan->probe_ns = c->probe_ns;
+	plan->has_breaker = c->breaker_min_calls;
+	if (plan->has_breaker && c->breaker_slow_ns)
+		plan->calm_ns = c->breaker_slow_ns;
+	plan->breaker = weir_conf_breaker(c);
+	plan->retry = weir_conf_retry(c);
+}
+
+static int weir_plan_pick(struct weir_plan *plan)
+{
+	struct weir_load **loads;
+	u32 *weights, i;
+	u64 *ids;
+	int err = -ENOMEM;
+
+	loads = kcalloc(plan->n + 1, sizeof(*loads), WEIR_GFP_NOWAIT);
+	ids = kcalloc(plan->n + 1, sizeof(*ids), WEIR_GFP_NOWAIT);
+	weights = kcalloc(plan->n + 1, sizeof(*weights), WEIR_GFP_NOWAIT);
+	if (loads && ids && weights) {
+		for (i = 0; i < plan->n; i++) {
+			loads[i] = &plan->targets[i]->load;
+			ids[i] = plan->targets[i]->id;
+			weights[i] = plan->targets[i]->weight;
+		}
+		plan->pick = weir_pick_create(plan->policy, plan->n, loads,
+					      weights, ids);
+		err = PTR_ERR_OR_ZERO(plan->pick);
+	}
+	kfree(weights);
+	kfree(ids);
+	kfree(loads);
+	return err;
+}
+
+/*
+ * Room to count the calls of each user, before there are such; it stays for those
+ * that have been counted when the bulkhead goes.
+ */
+static int weir_plan_share(struct weir_plan *plan)
+{
+	struct weir_target *target;
+	u32 i;
+
+	if (!plan->bulkhead)
+		return 0;
+	plan->bulkhead_lower = weir_bulkhead_lower(plan->bulkhead);
+	for (i = 0; i < plan->n; i++) {
+		target = plan->targets[i];
+		if (!target->port || target->callers)
+			continue;
+		target->callers = kzalloc(sizeof(*target->callers),
+					  WEIR_GFP_NOWAIT);
+		if (!target->callers)
+			return -ENOMEM;
+		weir_asking_init(&target->callers->asking, ktime_get_ns());
+	}
+	return 0;
+}
+
+/**
+ * weir_plan_create() - what a route would do as it is now
+ * @route: the route, under weir_net.lock.
+ *
+ * Return: the plan, for weir_plan_publish() or weir_plan_drop(); or an ERR_PTR.
+ */
+struct weir_plan *weir_plan_create(struct weir_route *route)
+{
+	struct weir_target *target;
+	struct weir_plan *plan;
+	int err;
+
+	plan = kvzalloc(struct_size(plan, targets, route->ntargets),
+			WEIR_GFP_NOWAIT);
+	if (!plan)
+		return ERR_PTR(-ENOMEM);
+	INIT_RCU_WORK(&plan->free, weir_plan_free);
+	plan->timeout_ns = WEIR_TIMEOUT_NS;
+	plan->deadline_max_ns = WEIR_DEADLINE_MAX_NS;
+	plan->patience_ns = WEIR_PATIENCE_NS;
+	plan->probe_ns = WEIR_PROBE_NS;
+	plan->calm_ns = S64_MAX;
+	if (route->set)
+		weir_plan_set(plan, route->set);
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (target->leaving)
+			continue;
+		weir_target_get(target);
+		plan->targets[plan->n++] = target;
+	}
+	if (plan->policy == WEIR_POLICY_ANY && !plan->mirror)
+		plan->spread = max(plan->n, 1U);
+	else if (plan->policy == WEIR_POLICY_PRIMARY && !plan->mirror)
+		plan->spread = 1;
+	else
+		plan->spread = WEIR_RUN_MESSAGES;
+	err = weir_plan_share(plan);
+	if (err)
+		goto err_drop;
+	err = weir_plan_pick(plan);
+	if (err) {
+		plan->pick = NULL;
+		goto err_drop;
+	}
+	return plan;
+
+err_drop:
+	weir_plan_drop(plan);
+	return ERR_PTR(err);
+}
+
+/* weir_plan_drop() - a plan that nobody has seen */
+void weir_plan_drop(struct weir_plan *plan)
+{
+	weir_plan_free(&plan->free.work);
+}
+
+/* weir_plan_publish() - what senders see from now on; NULL: the route goes. */
+void weir_plan_publish(struct weir_route *route, struct weir_plan *plan)
+{
+	struct weir_plan *old;
+
+	old = rcu_replace_pointer(route->plan, plan,
+				  lockdep_is_held(&route->path->wn->lock));
+	if (old)
+		queue_rcu_work(weir_router_wq, &old->free);
+}
+
+/**
+ * weir_route_replan() - have senders see the route as it is now
+ * @route: the route; its targets, weights or settings have changed.
+ *
+ * Under weir_net.lock. Return: 0; -ENOMEM: they go on seeing what they saw.
+ */
+int weir_route_replan(struct weir_route *route)
+{
+	struct weir_plan *plan = weir_plan_create(route);
+
+	if (IS_ERR(plan))
+		return PTR_ERR(plan);
+	weir_plan_publish(route, plan);
+	return 0;
+}
+
+/* --- coming and going --------------------------------------------------- */
+
+static u32 *weir_mark_of(struct weir_net *wn, const char *name, size_t len)
+{
+	u32 hash = jhash(name, len, wn->mark_seed);
+
+	return &wn->marks[hash % WEIR_ROUTE_MARKS];
+}
+
+/*
+ * The route of a path has come or gone. Only handles of that name can have met
+ * it, and those below a pattern's prefix: the others see by the mark that they
+ * are not concerned.
+ */
+static void weir_route_mark(struct weir_path *path)
+{
+	struct weir_net *wn = path->wn;
+	u32 gen = wn->route_gen + 1;
+
+	lockdep_assert_held(&wn->lock);
+	/* after the change, and before what makes handles look at the mark */
+	smp_store_release(weir_mark_of(wn, path->name,
+				       weir_path_prefix(path->name, path->len)),
+			  gen);
+	smp_store_release(&wn->route_gen, gen);
+}
+
+/**
+ * weir_route_obtain() - the route of a name; made if there is none
+ * @ws: for whom.
+ * @name: path or pattern.
+ * @len: bytes.
+ * @use: what for; not WEIR_USE_PUBLISH.
+ *
+ * Under weir_net.lock. Must be followed by weir_route_tidy() unless the route
+ * gets a target, is set or used. Return: the route, without a reference, or an
+ * ERR_PTR with words; after -ENOMEM, weir_memory_prime() is to be asked.
+ */
+struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
+				     u32 len, enum weir_use use)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_route *route;
+	struct weir_path *path;
+	int err;
+
+	path = weir_path_get(ws, name, len, use);
+	if (IS_ERR(path))
+		return ERR_CAST(path);
+	route = rcu_dereference_protected(path->route,
+					  lockdep_is_held(&wn->lock));
+	if (route) {
+		weir_path_put(path);	/* the route counts as a user already */
+		return route;
+	}
+	route = kzalloc(sizeof(*route), WEIR_GFP_NOWAIT);
+	if (!route) {
+		err = weir_refuse(ws, -ENOMEM, "no memory for the route");
+		goto err_path;
+	}
+	err = weir_charge_sock(&route->charge, ws, sizeof(*route) +
+			       sizeof(*route->stats) + sizeof(*route->plan) +
+			       sizeof(struct weir_pick), 1);
+	if (err)
+		goto err_free;
+	refcount_set(&route->ref, 1);
+	INIT_LIST_HEAD(&route->targets);
+	INIT_LIST_HEAD(&route->behind);
+	INIT_LIST_HEAD(&route->before);
+	weir_tally_init(&route->target_users);
+	route->path = path;
+	err = weir_route_replan(route);
+	if (err) {
+		weir_refuse(ws, err, "no memory for the route");
+		goto err_uncharge;
+	}
+	rcu_assign_pointer(path->route, route);
+	/* handles that found no route, or a pattern's, look again */
+	weir_route_mark(path);
+	return route;
+
+err_uncharge:
+	weir_uncharge(&route->charge);
+err_free:
+	kfree(route);
+err_path:
+	weir_path_put(path);
+	return ERR_PTR(err);
+}
+
+/**
+ * weir_route_tidy() - end a route that nobody serves, has set or uses
+ * @route: the route; not to be used afterwards without a reference.
+ *
+ * Under weir_net.lock.
+ */
+void weir_route_tidy(struct weir_route *route)
+{
+	struct weir_path *path = route->path;
+	struct weir_net *wn;
+
+	if (!weir_route_idle(route) || !path)
+		return;
+	wn = path->wn;
+	lockdep_assert_held(&wn->lock);
+	weir_plan_publish(route, NULL);
+	rcu_assign_pointer(path->route, NULL);
+	WRITE_ONCE(route->path, NULL);	/* weir_refused() looks */
+	weir_uncharge(&route->charge);
+	weir_route_mark(path);
+	weir_path_put(path);
+	weir_route_put(route);
+}
+
+/**
+ * weir_routes_end() - end all routes of a namespace
+ * @wn: the namespace, without sockets; under its lock.
+ */
+void weir_routes_end(struct weir_net *wn)
+{
+	struct weir_target *target;
+	struct weir_route *route;
+	struct weir_path *path;
+	struct weir_settings *set;
+	unsigned long id;
+
+	xa_for_each(&wn->path_ids, id, path) {
+		route = rcu_dereference_protected(path->route,
+						  lockdep_is_held(&wn->lock));
+		if (!route)
+			continue;
+		weir_route_get(route);
+		while ((target = list_first_entry_or_null(&route->targets,
+							  struct weir_target,
+							  route_link)))
+			weir_target_remove(target);
+		set = route->set;
+		route->set = NULL;
+		weir_settings_free(set);
+		weir_route_tidy(route);
+		weir_route_put(route);
+		/* nobody waits for the lock: no socket is left */
+		cond_resched();
+	}
+}
+
+/* --- handles ------------------------------------------------------------ */
+
+static bool weir_path_has_route(void *item)
+{
+	struct weir_path *path = item;
+
+	return rcu_access_pointer(path->route);
+}
+
+/* The route of the best name, held, or NULL with the reason. */
+static struct weir_route *weir_handle_find(struct weir_port *port,
+					   struct weir_handle *h,
+					   enum weir_reason *reason)
+{
+	struct weir_route *route;
+	struct weir_path *path;
+
+	*reason = WEIR_REASON_NO_ROUTE;
+	path = weir_trie_best(&port->wn->paths, h->path, h->len,
+			      weir_path_has_route);
+	if (!path)
+		return NULL;
+	if (IS_ERR(path)) {
+		*reason = WEIR_REASON_LOOP;
+		return NULL;
+	}
+	if (!weir_path_permits(port->ws, path, MAY_WRITE) ||
+	    (h->bound && !weir_path_succeeds(path, h->owner))) {
+		*reason = WEIR_REASON_DENIED;
+		return NULL;
+	}
+	route = rcu_dereference(path->route);
+	if (!route || !refcount_inc_not_zero(&route->ref))
+		return NULL;
+	if (!h->bound)
+		h->owner = path->uid;
+	h->bound = true;
+	*reason = WEIR_REASON_NONE;
+	return route;
+}
+
+/* Finds a handle's route, as of generation @gen. Under its port's run_lock. */
+static void weir_handle_look(struct weir_port *port, struct weir_handle *h,
+			     u32 gen)
+{
+	enum weir_reason reason;
+
+	h->gen = gen;
+	if (h->route)
+		weir_route_put(h->route);
+	rcu_read_lock();
+	h->route = weir_handle_find(port, h, &reason);
+	rcu_read_unlock();
+	h->reason = reason;
+}
+
+/* The generation; what changes after it is seen the next time. */
+static u32 weir_handle_gen(const struct weir_port *port)
+{
+	return smp_load_acquire(&port->wn->route_gen);
+}
+
+/* So many generations can be told apart. */
+#define WEIR_GENS_MAX	(1U << 30)
+
+/*
+ * Can what has come and gone since a handle was looked up not concern it? That is
+ * its own name, and patterns with any of the paths above it as their prefix.
+ */
+static bool weir_handle_fresh(const struct weir_port *port,
+			      const struct weir_handle *h, u32 gen)
+{
+	u32 mark, end;
+
+	/* never looked up, or too long ago */
+	if ((!h->route && h->reason == WEIR_REASON_NONE) ||
+	    gen - h->gen > WEIR_GENS_MAX)
+		return false;
+	for (end = 0; end <= h->len; end++) {
+		if (end < h->len && h->path[end] != '/')
+			continue;
+		mark = READ_ONCE(*weir_mark_of(port->wn, h->path, end));
+		if ((s32)(mark - h->gen) > 0)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * weir_handle_resolve() - find a handle's route, if it may be another one
+ * @port: the caller, under its run_lock.
+ * @h: its handle, of another generation.
+ *
+ * The route of the path itself if there is one, else that of the most specific
+ * pattern. Permission is judged here, each time, and that the route is not
+ * another user's than the first one. Others' routes that come and go far from
+ * the path cost a look at the marks alone. Also under rcu_read_lock().
+ */
+void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
+{
+	u32 gen = weir_handle_gen(port);
+
+	if (weir_handle_fresh(port, h, gen))
+		h->gen = gen;
+	else
+		weir_handle_look(port, h, gen);
+}
+
+/**
+ * weir_handle_ask() - the owner of a socket asks for a handle
+ * @port: the caller, under its run_lock.
+ * @h: its handle.
+ *
+ * Whose route it had is forgotten: the program has asked for the name as it is
+ * served at this time.
+ */
+void weir_handle_ask(struct weir_port *port, struct weir_handle *h)
+{
+	h->bound = false;
+	weir_handle_look(port, h, weir_handle_gen(port));
+}

@@ -1,0 +1,691 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The walk of an outbox: the router reads what a socket has committed and
+ * hands it on, a hand of records at a time, in stretches under one
+ * rcu_read_lock(). Before each it makes room for calls; after each it wakes who
+ * has got something, gives the outbox's space back, and, where a message has to
+ * wait for room in an inbox, has itself called again when there is.
+ *
+ * A record in an outbox is the word of its owner: what is checked of a header
+ * is loaded once, and only what was loaded is used. Payloads are copied and not
+ * looked at.
+ *
+ * Process context.
+ */
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include "race.h"
+#include "route/request.h"
+
+/* A look at a target counts as so many bytes of a polled user's share. */
+#define WEIR_LOOK_BYTES	8
+
+/* Looks at a lock that is taken, before whoever wants it sleeps. */
+#define WEIR_RUN_SPINS	256
+
+/* Those that rcu_read_lock() keeps. */
+void weir_run_wake(struct weir_run *run)
+{
+	u32 i;
+
+	if (!run->ntouched)
+		return;
+	smp_mb();						/* (C) */
+	for (i = 0; i < run->ntouched; i++)
+		weir_inbox_wake_fenced(run->touched[i]);
+	run->ntouched = 0;
+}
+
+/* The end of a stretch: what is only valid under its rcu_read_lock() goes. */
+void weir_run_pause(struct weir_run *run)
+{
+	if (run->nserved)
+		weir_run_served(run);
+	run->served = NULL;
+	if (run->ntouched)
+		weir_run_wake(run);
+	if (run->meter && run->tokens)
+		weir_run_tokens_back(run);
+	run->meter = NULL;
+	run->tokens = 0;
+	run->caller = NULL;
+}
+
+/**
+ * weir_route_begin() - begin a walk
+ * @port: whose; its run_lock is held until weir_route_settle() and after.
+ * @walker: who walks.
+ */
+void weir_route_begin(struct weir_port *port, enum weir_walker walker)
+{
+	struct weir_run *run = &port->run;
+
+	weir_calls_prune(&port->calls);
+	port->starved = false;
+	run->now_ns = ktime_get_ns();
+	run->slots = 0;
+	run->looks = 0;
+	run->left = 1;
+	run->each = 1;
+	run->tokens = 0;
+	run->meter = NULL;
+	run->caller = NULL;
+	run->once = NULL;
+	run->wait_for = NULL;
+	run->walker = walker;
+	run->left_over = false;
+	run->ntouched = 0;
+}
+
+/**
+ * weir_route_settle() - end a walk: give space back, wake who waits
+ * @port: whose walk it was.
+ */
+void weir_route_settle(struct weir_port *port)
+{
+	if (unlikely(port->answers)) {
+		/* kept for messages that were not what the first was */
+		spin_lock(&port->inbox->post.lock);
+		port->inbox->post.kept -= port->answers;
+		weir_ports_resume(port->inbox);
+		spin_unlock(&port->inbox->post.lock);
+		port->answers = 0;
+	}
+	weir_port_release(port);
+	smp_mb();						/* (C) */
+	weir_inbox_wake_fenced(port->inbox);
+	weir_outbox_wake_fenced(port->outbox);
+}
+
+static noinline int weir_route_bad(struct weir_port *port,
+				   const struct weir_parcel *m)
+{
+	struct weir_parcel bad = *m;
+
+	bad.kind &= ~WEIR_PARCEL_BAD;
+	return weir_send_refuse(port, &bad, NULL, NULL,
+				WEIR_REASON_BAD_REQUEST, 0);
+}
+
+static __always_inline int weir_route_hand(struct weir_port *port,
+					   struct weir_parcel *m, u64 tail)
+{
+	switch (m->kind) {
+	case WEIR_KIND_REQUEST:
+	case WEIR_KIND_EVENT:
+		return weir_route_request(port, m);
+	case WEIR_KIND_REPLY:
+	case WEIR_KIND_ERROR:
+		return weir_route_reply(port, m, tail);
+	}
+	return weir_route_bad(port, m);
+}
+
+/* Adds to a hand the small requests by the same handle that follow its first. */
+static __always_inline void weir_hand_fill(struct weir_run *run,
+					   const struct weir_ring_view *v,
+					   struct weir_parcel *m, u64 tail)
+{
+	u64 like = (u64)m->kind << WEIR_KIND_SHIFT |
+		   (u64)m->flags << WEIR_FLAGS_SHIFT;
+	const struct weir_words *rec = weir_ring_words(v, m->pos);
+	u64 len, need = m->total, end = m->end, secret = v->secret;
+	u32 n;
+
+	run->lens[0] = m->len;
+	run->ends[0] = end;
+	for (n = 1; n < WEIR_HAND_MAX && end < tail; n++) {
+		rec = (const void *)rec + need;
+		if (smp_load_acquire(&rec->commit) != end + secret)	/* (B) */
+			break;
+		/* anything but a length is alike, or it is far too long */
+		len = WEIR_WORD(READ_ONCE(rec->shape)) - like;
+		if (len > WEIR_HAND_LEN ||
+		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
+			break;
+		need = weir_ring_need((u32)len);
+		end += need;
+		run->lens[n] = len;
+		run->ends[n] = end;
+	}
+	/* the last may say that it is longer than can be */
+	if (unlikely((s64)(tail - end) < 0)) {
+		end -= need;
+		n--;
+	}
+	m->n = n;
+	m->end = end;
+	m->lens = run->lens;
+	m->ends = run->ends;
+}
+
+/*
+ * A chunk of slots for calls. The first was charged with the port. May sleep.
+ * Returns WEIR_REASON_NONE, or why there is none.
+ */
+static enum weir_reason weir_port_grow(struct weir_port *port)
+{
+	u64 bytes = port->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
+	struct weir_call *chunk;
+	struct mem_cgroup *old;
+	const char *why;
+	bool taken;
+
+	if (port->calls.size >= port->calls.most ||
+	    weir_charge_account(&port->charge, port->account, bytes, 0, "",
+				&why))
+		return WEIR_REASON_LIMIT;
+	/* a polling thread's or a worker's walk is the port's, too */
+	old = set_active_memcg(port->memcg);
+	chunk = weir_calls_grow_alloc();
+	set_active_memcg(old);
+	if (!chunk) {
+		weir_uncharge_some(&port->charge, bytes, 0);
+		return WEIR_REASON_NO_MEMORY;
+	}
+	spin_lock(&port->inbox->post.lock);
+	taken = weir_calls_grow(&port->calls, chunk);
+	spin_unlock(&port->inbox->post.lock);
+	if (WARN_ON_ONCE(!taken)) {
+		kfree(chunk);
+		weir_uncharge_some(&port->charge, bytes, 0);
+	}
+	return WEIR_REASON_NONE;
+}
+
+/*
+ * A message has found too few slots: as many again as there are, or as it
+ * needs. Returns whether it is to be looked at again: there are more now, or it
+ * is to be refused since there never will be enough.
+ */
+static bool weir_port_more(struct weir_port *port)
+{
+	u32 slots = port->run.slots, size = port->calls.size;
+	u32 want = max(size, slots), n;
+	enum weir_reason reason = WEIR_REASON_NONE;
+
+	port->run.slots = 0;
+	for (n = 0; n < want && !reason; n += WEIR_CALLS_CHUNK)
+		reason = weir_port_grow(port);
+	/* one is to be had when a call ends, or at the next kick */
+	port->run.no_slots = slots > max(port->calls.size, 1U) ?
+			     reason : WEIR_REASON_NONE;
+	return port->calls.size > size || port->run.no_slots;
+}
+
+/* The records that weir_parcel_read() does not know what to make of. */
+int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
+			  struct weir_parcel *m)
+{
+	u32 ext, most = weir_ring_max_len(v), n;
+	struct weir_record *rec;
+	struct weir_words *words;
+	const u64 *ext_words;
+	u64 shape;
+
+	for (n = 0; ; n++) {
+		if (n == WEIR_ABORTED_MAX)
+			return WEIR_READ_MORE;
+		rec = weir_ring_at(v, *pos);
+		words = (struct weir_words *)rec;
+		if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
+			return WEIR_READ_NONE;
+		shape = WEIR_WORD(READ_ONCE(words->shape));
+		m->len = (u32)shape;
+		ext = (u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+		if (m->len > most || ext > most - m->len)
+			return -EPROTO;
+		m->total = weir_ring_need(m->len + ext);
+		m->flags = shape >> WEIR_FLAGS_SHIFT;
+		if (!(m->flags & WEIR_REC_ABORTED))
+			break;
+		*pos += m->total;
+	}
+	m->kind = shape >> WEIR_KIND_SHIFT;
+	m->pos = *pos;
+	m->route = WEIR_WORD(READ_ONCE(words->seq_route)) >> 32;
+	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
+	m->payload = (u8 *)(rec + 1) + ext;
+	ext_words = (const u64 *)(rec + 1);
+	m->deadline_ns = ext ? READ_ONCE(ext_words[WEIR_EXT_DEADLINE]) : 0;
+	m->dup = ext > WEIR_EXT_DUP * 8U ?
+		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
+	if (ext > WEIR_EXT_MAX * 8U)
+		m->kind |= WEIR_PARCEL_BAD;
+	m->small = false;
+	return WEIR_READ_ONE;
+}
+
+/*
+ * A stretch of the walk under one rcu_read_lock(). Returns 1 to go on, 0 at the
+ * end, WEIR_HELD, or -EPROTO.
+ */
+static int weir_route_stretch(struct weir_port *port)
+{
+	struct weir_ring_view *v = &port->outbox->view;
+	struct weir_run *run = &port->run;
+	u64 pos = port->pos, begin = pos, tail;
+	struct weir_parcel m;
+	u32 seq, n, done = 0;
+	int ret;
+
+	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
+		return -EPROTO;
+	run->batch = 0;
+	rcu_read_lock();
+	for (m.n = 0; ; pos = m.pos) {
+		if (!m.n) {
+			ret = pos == tail ? WEIR_READ_NONE :
+					    weir_parcel_read(v, &pos, &m);
+			if (ret != WEIR_READ_ONE)
+				break;
+			ret = -EPROTO;
+			if (unlikely((s64)(tail - pos) < (s64)m.total)) {
+				/* behind aborted ones: claimed since, or not */
+				if ((s64)(tail - pos) <= 0)
+					ret = WEIR_READ_MORE;
+				break;
+			}
+			if (unlikely(weir_copy_left(run, m.total))) {
+				ret = WEIR_HELD;
+				break;
+			}
+			if (m.end != tail && m.small &&
+			    (m.kind == WEIR_KIND_REQUEST ||
+			     m.kind == WEIR_KIND_EVENT))
+				weir_hand_fill(run, v, &m, tail);
+		}
+		run->left = tail - pos;
+		run->each = m.total;
+		if (!run->batch)
+			run->batch = weir_run_ahead(run);
+		run->used = 1;
+		n = m.n;
+		ret = weir_route_hand(port, &m, tail);
+		if (unlikely(ret)) {
+			pos = m.pos;
+			break;
+		}
+		/* it goes with the message, whatever routes that has tried */
+		if (unlikely(run->no_slots))
+			run->no_slots = WEIR_REASON_NONE;
+		/* it waits for no caller any more, whatever it was */
+		if (unlikely(port->held_by))
+			weir_port_held_by(port, NULL);
+		/* the first of a key that waited has been answered otherwise */
+		if (unlikely(port->once_held)) {
+			weir_once_over(port->once_held);
+			port->once_held = NULL;
+		}
+		weir_hand_drop(v, &m, run->used);
+		done += n - m.n;
+		ret = 1;
+		if (done >= WEIR_RUN_MESSAGES || unlikely(run->ncopies) ||
+		    unlikely(run->replied) ||
+		    m.pos - begin >= WEIR_RUN_BYTES ||
+		    run->looks > WEIR_LOOKS_MAX) {
+			pos = m.pos;
+			break;
+		}
+	}
+	weir_run_pause(&port->run);
+	rcu_read_unlock();
+	WRITE_ONCE(port->pos, pos);
+	return ret;
+}
+
+/*
+ * The short way of what a caller sends who waits for each answer, and of that
+ * answer: a message behind which there is no other yet. What most of them are
+ * is routed here, as in a stretch. @seen: where one has been seen committed.
+ * Returns false for all others, to which nothing has been done.
+ */
+static __always_inline bool weir_route_alone(struct weir_port *port, u64 seen)
+{
+	const struct weir_ring_view *v = &port->outbox->view;
+	u64 pos = port->pos, tail, end, shape;
+	bool done = false;
+	u32 seq;
+
+	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
+	    tail - pos > weir_ring_bytes(v) || unlikely(port->once_held))
+		return false;
+	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
+	end = pos + weir_ring_need((u32)shape);
+	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
+	    (tail != end && weir_committed(v, end)))
+		return false;
+	port->starved = false;
+	port->run.now_ns = ktime_get_ns();
+	rcu_read_lock();
+	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
+	case WEIR_KIND_REQUEST:
+		done = weir_request_alone(port, shape);
+		break;
+	case WEIR_KIND_EVENT:
+		done = weir_event_alone(port, shape);
+		break;
+	case WEIR_KIND_REPLY:
+		done = weir_reply_alone(port, end);
+		break;
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/*
+ * A kick for nothing, as of who has only read, or of calls that have ended:
+ * there is nothing to walk, but there may be space to give back.
+ */
+static bool weir_route_none(struct weir_port *port)
+{
+	u64 tail;
+	u32 seq;
+
+	if (weir_ring_tail(&port->outbox->view, &tail, &seq) ||
+	    tail != port->pos)
+		return false;
+	weir_route_settle(port);
+	return true;
+}
+
+/* weir_run_lock_wait() - the rest of weir_run_lock(), when it was taken */
+void weir_run_lock_wait(struct weir_run_lock *l)
+{
+	u32 n;
+
+	might_sleep();
+	/* most walks are shorter than a sleep */
+	for (n = 0; n < WEIR_RUN_SPINS && !need_resched(); n++) {
+		if (!(READ_ONCE(l->word) & BIT(WEIR_RUN_LOCKED)) &&
+		    weir_run_take(l))
+			return;
+		cpu_relax();
+	}
+	wait_event(l->wait, weir_run_take_or(l, WEIR_RUN_WAITED));
+}
+
+/* weir_run_wanted() - the rest of weir_run_unlock(): somebody has come by */
+void weir_run_wanted(struct weir_port *port)
+{
+	struct weir_run_lock *l = &port->run_lock;
+
+	if (test_and_clear_bit(WEIR_RUN_WAITED, &l->word))
+		wake_up(&l->wait);
+	if (test_and_clear_bit(WEIR_RUN_LATER, &l->word))
+		weir_port_later(port);
+}
+
+/* The message that waits is given up in time. */
+static void weir_port_held(struct weir_port *port)
+{
+	struct weir_post *post = &port->inbox->post;
+
+	spin_lock(&post->lock);
+	if (port->held_pos == port->pos)
+		weir_port_arm(port, port->held_ns);
+	spin_unlock(&post->lock);
+}
+
+/* Its owner is killed. What a socket has left when it is released goes all the same. */
+static bool weir_run_killed(const struct weir_port *port)
+{
+	return fatal_signal_pending(current) && !port->last_pos;
+}
+
+/*
+ * What a polling thread does not do itself: what waits, and what needs slots.
+ * Nothing has been done to it yet.
+ */
+static bool weir_run_leaves(struct weir_run *run, int ret)
+{
+	if (run->walker != WEIR_WALK_POLL || (ret != WEIR_HELD && !run->slots))
+		return false;
+	run->left_over = true;
+	run->slots = 0;
+	weir_run_forget(run);
+	return true;
+}
+
+/*
+ * A walk, in as many stretches as it takes, until @end at most. Returns whether
+ * there is more, and no need to wait for it.
+ */
+static noinline bool weir_route_walk(struct weir_port *port, u64 end,
+				     enum weir_walker walker)
+{
+	const u64 begin = port->pos;
+	struct weir_run *run = &port->run;
+	int ret;
+
+	do {
+		weir_route_begin(port, walker);
+		ret = weir_route_stretch(port);
+		/* before the space that they come from is given back */
+		if (unlikely(run->ncopies) || unlikely(run->replied))
+			weir_copies_make(run);
+		weir_route_settle(port);
+		if (unlikely(ret == -EPROTO))
+			weir_ring_break(port->outbox, WEIR_REASON_BAD_RECORD);
+		if (unlikely(weir_run_leaves(run, ret)))
+			break;
+		if (unlikely(run->slots) && weir_port_more(port)) {
+			ret = 1;
+			weir_run_forget(run);
+		}
+		if (unlikely(run->wait_for)) {
+			/* what follows the one that was called has not been */
+			if (port->pos != begin)
+				port->walk.again = 0;
+			weir_waiter_wait(&port->walk, run->wait_for,
+					 run->wait_bytes);
+			weir_port_held(port);
+			weir_run_forget(run);
+		}
+		cond_resched();
+	} while (ret > 0 && (s64)(end - port->pos) > 0 &&
+		 !weir_run_killed(port));
+	if (unlikely(run->left_over))
+		weir_port_later(port);
+	return ret > 0;
+}
+
+/* What waited for room looks again, and what is due is sent again. */
+static noinline void weir_route_resume(struct weir_port *port)
+{
+	weir_waiter_look(&port->walk);
+	weir_port_retries(port, WEIR_WALK_OWNER);
+}
+
+/*
+ * There is more, which need not wait: for the polling thread that looks there
+ * anyway, or a worker. Both at once would have two shares. A thread does not look
+ * at an outbox that has ended.
+ */
+static void weir_route_more(struct weir_port *port)
+{
+	if (READ_ONCE(port->poller) && weir_ring_live(port->outbox))
+		weir_poll_kick(port);
+	else
+		weir_port_later(port);
+}
+
+/* A walk of a ring at most; see weir_route_run(). */
+static __always_inline void weir_route_owned(struct weir_port *port)
+{
+	weir_race_point(route_owned);
+	if (unlikely(port->walk.inbox) ||
+	    unlikely(weir_calls_retrying(&port->calls)))
+		weir_route_resume(port);
+	if (!weir_route_alone(port, ~0ULL) && !weir_route_none(port) &&
+	    weir_route_walk(port, port->pos +
+			    weir_ring_bytes(&port->outbox->view),
+			    WEIR_WALK_OWNER))
+		weir_route_more(port);
+	if (unlikely(port->walk.inbox))
+		weir_waiter_done(&port->walk);
+}
+
+/**
+ * weir_route_run() - route what a socket has committed
+ * @port: the socket's.
+ *
+ * By the owner's own call. Goes on for a ring at most, or until a message has to
+ * wait for room; then it is taken up again when there is. Large messages are
+ * left to a worker.
+ */
+void weir_route_run(struct weir_port *port)
+{
+	weir_run_lock(&port->run_lock);
+	if (likely(port->ws))
+		weir_route_owned(port);
+	weir_run_unlock(port);
+}
+
+/* Is there nothing more to route, or nothing that can be? */
+static bool weir_route_done(struct weir_port *port)
+{
+	return weir_ring_status(port->outbox)->state == WEIR_STATE_BROKEN ||
+	       (s64)(port->last_pos - port->pos) <= 0 || weir_route_none(port);
+}
+
+/**
+ * weir_route_last() - route what a socket has committed that is being released
+ * @port: the socket's; nobody writes to its outbox any more.
+ *
+ * For a ring at most, also when the caller is killed. A claim of a thread that
+ * died is passed, for others may have committed behind it.
+ *
+ * Return: whether a worker has to go on: with what is large, and what waits for
+ * room.
+ */
+bool weir_route_last(struct weir_port *port)
+{
+	bool done;
+
+	weir_run_lock(&port->run_lock);
+	port->last_pos = port->pos + weir_ring_bytes(&port->outbox->view);
+	weir_route_owned(port);
+	done = weir_route_done(port);
+	if (!done) {
+		/* also further on: a worker that comes there goes on behind it */
+		if (!weir_ring_repair(port->outbox))
+			weir_route_owned(port);
+		done = weir_route_done(port);
+	}
+	weir_run_unlock(port);
+	return !done;
+}
+
+/*
+ * Skips a message that a socket which is gone has left, and that waits. Returns
+ * false when there is no record. What it answers is then told to its caller as a
+ * request whose target died.
+ */
+static bool weir_route_skip(struct weir_port *port)
+{
+	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
+	u64 pos = port->pos;
+	struct weir_parcel m;
+
+	if (weir_parcel_read(&port->outbox->view, &pos, &m) != WEIR_READ_ONE ||
+	    (s64)(port->last_pos - pos) < (s64)m.total)
+		return false;
+	WRITE_ONCE(port->pos, pos + m.total);
+	weir_port_held_by(port, NULL);
+	if (port->once_held) {
+		weir_once_over(port->once_held);
+		port->once_held = NULL;
+	}
+	weir_refused(NULL, (u32)m.tag_key, &fault);
+	return true;
+}
+
+/*
+ * What a socket that is gone has left waits for room until port->last_ns, and
+ * then not at all: some messages are skipped, and the walk tries the next one. Its
+ * requests have nobody to wait for the answer. @more: the walk has not come to one
+ * that waits. When all is done another worker sees to the end, which takes as long
+ * as others have calls.
+ */
+static void weir_route_ends(struct weir_port *port, bool more)
+{
+	struct weir_waiter *w = &port->walk;
+	struct weir_post *post = &port->inbox->post;
+	bool done = weir_route_done(port);
+	u32 n;
+
+	if (!done && !more && w->waits && w->inbox != port->inbox &&
+	    ktime_get_ns() < port->last_ns) {
+		spin_lock(&post->lock);
+		weir_port_arm(port, port->last_ns);
+		spin_unlock(&post->lock);
+		return;
+	}
+	for (n = 0; !done && !more && n < WEIR_RUN_MESSAGES; n++) {
+		if (!weir_route_skip(port))
+			done = true;
+		else if (weir_route_done(port))
+			done = true;
+		else
+			more = weir_route_walk(port, port->pos + 1,
+					       WEIR_WALK_WORKER);
+	}
+	if (!done) {
+		weir_port_later(port);
+		return;
+	}
+	port->last_ns = 0;
+	weir_jobs_add(&port->tenant->ends, &port->end);
+}
+
+/**
+ * weir_route_turn() - what there is to do for a port, in a worker
+ * @port: the port.
+ *
+ * One stretch of each: what is due, what is sent again, and the walk.
+ */
+void weir_route_turn(struct weir_port *port)
+{
+	bool more;
+
+	/* it does not wait for its owner's walk */
+	if (!weir_run_trylock_later(&port->run_lock))
+		return;
+	if (port->ws) {
+		/* before room that is kept for the walk is for all */
+		weir_waiter_here(&port->walk);
+		weir_port_tick(port);
+		weir_waiter_look(&port->walk);
+		more = !weir_route_none(port) &&
+		       weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER);
+		if (port->last_ns)
+			weir_route_ends(port, more);
+		else if (more)
+			weir_route_more(port);
+		weir_waiter_done(&port->walk);
+	}
+	weir_run_unlock(port);
+}
+
+/**
+ * weir_route_poll() - route some of what a socket has committed
+ * @port: the socket's; a polling thread has found something.
+ * @pos: where it has.
+ *
+ * One stretch, unless somebody else is at it, or it waits for room. What takes
+ * long is left to a worker of the user.
+ */
+void weir_route_poll(struct weir_port *port, u64 pos)
+{
+	if (!weir_run_trylock(&port->run_lock))
+		return;
+	/* its socket is there: it would not be polled otherwise */
+	if (likely(!port->walk.waits) && !weir_route_alone(port, pos) &&
+	    !weir_route_none(port)) {
+		weir_route_walk(port, port->pos + 1, WEIR_WALK_POLL);
+		weir_poll_took(port, port->run.looks * WEIR_LOOK_BYTES);
+	}
+	weir_run_unlock(port);
+}

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Targets: sockets that serve a path, and routes that stand behind another.
+ * Coming, going, and the watchdog, which looks now and then at a target that
+ * holds requests: one that neither reads its inbox nor answers is given up
+ * until it does.
+ *
+ * Process context; what says so, under weir_net.lock.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "route/router.h"
+#include "race.h"
+#include "trace.h"
+
+/* Looks without a change after which a target is given up. */
+#define WEIR_STILL_MAX	2
+
+static void weir_target_free(struct work_struct *work)
+{
+	struct weir_target *target = container_of(to_rcu_work(work),
+						  struct weir_target, free);
+
+	if (target->port)
+		weir_port_put(target->port);
+	if (target->next)
+		weir_route_put(target->next);
+	weir_route_put(target->route);
+	weir_uncharge(&target->charge);
+	kfree(target->callers);
+	kfree(target);
+}
+
+void weir_target_get(struct weir_target *target)
+{
+	refcount_inc(&target->ref);
+}
+
+void weir_target_put(struct weir_target *target)
+{
+	if (refcount_dec_and_test(&target->ref))
+		queue_rcu_work(weir_router_wq, &target->free);
+}
+
+/* --- the watchdog ------------------------------------------------------- */
+
+/* Does another target of its route do something? */
+static bool weir_target_replaced(const struct weir_target *target)
+{
+	const struct weir_plan *plan;
+	bool up = false;
+	u32 i;
+
+	rcu_read_lock();
+	plan = rcu_dereference(target->route->plan);
+	for (i = 0; plan && i < plan->n && !up; i++)
+		up = plan->targets[i]->port &&
+		     weir_pick_may(plan->pick, i, NULL);
+	rcu_read_unlock();
+	return up;
+}
+
+/* What may be sent twice, of what it has got so far, goes elsewhere. */
+static void weir_target_lose(struct weir_target *target, u64 requests)
+{
+	target->moved = requests;
+	target->told = 0;
+	target->telling = true;
+	WRITE_ONCE(target->lost_ns, ktime_get_ns());
+}
+
+static void weir_target_look(struct weir_target *target)
+{
+	struct weir_post *post = &target->port->inbox->post;
+	u64 out = READ_ONCE(target->port->pos), pos = 0, requests;
+	bool idle = false;
+
+	spin_lock(&post->lock);
+	if (post->reader) {
+		pos = READ_ONCE(post->reader->cursor->pos);
+		idle = pos == post->pos &&
+		       !atomic_read(&target->load.in_flight);
+	}
+	requests = target->requests;
+	spin_unlock(&post->lock);
+	/*
+	 * Only a position that moves is a sign of life: a kick is not. A reply
+	 * that waits for its caller keeps all from moving, for a bounded time.
+	 * One that has done all that it was given can't move, whatever waits.
+	 */
+	if (pos != target->seen_pos || out != target->seen_out || idle ||
+	    READ_ONCE(target->port->held_by)) {
+		target->seen_pos = pos;
+		target->seen_out = out;
+		target->still = 0;
+		if (target->hung) {
+			WRITE_ONCE(target->hung, false);
+			WRITE_ONCE(target->load.up, !target->gone);
+			trace_weir_target(target->id, WEIR_TARGET_UP);
+		}
+		return;
+	}
+	if (target->hung) {
+		/* it was sent these when no other target did anything either */
+		if (requests != target->moved && weir_target_replaced(target))
+			weir_target_lose(target, requests);
+		return;
+	}
+	if (++target->still < WEIR_STILL_MAX)
+		return;
+	WRITE_ONCE(target->hung, true);
+	WRITE_ONCE(target->load.up, false);
+	weir_target_lose(target, requests);
+	atomic64_inc(&target->hangs);
+	trace_weir_target(target->id, WEIR_TARGET_HUNG);
+	/* who waits for its inbox finds another target, or an error */
+	weir_ports_call_all(target->port->inbox);
+}
+
+static u64 weir_target_probe_ns(const struct weir_target *target)
+{
+	const struct weir_plan *plan;
+	u64 probe_ns = WEIR_PROBE_OFF;
+
+	rcu_read_lock();
+	plan = rcu_dereference(target->route->plan);
+	if (plan)
+		probe_ns = plan->probe_ns;
+	rcu_read_unlock();
+	return probe_ns;
+}
+
+/*
+ * Looks again after a while. Who ends the target sets @gone and then cancels:
+ * either that finds the work, or we find @gone.
+ */
+static void weir_target_again(struct weir_target *target, u64 delay_ns)
+{
+	/* not while it is being cancelled */
+	if (!weir_delayed_queue(weir_router_wq, &target->watch,
+				nsecs_to_jiffies64(delay_ns) ?: 1,
+				&target->ref))
+		return;
+	smp_mb();
+	if (READ_ONCE(target->gone))
+		weir_delayed_cancel(&target->watch, &target->ref);
+}
+
+/* Does it have something to do? */
+static bool weir_target_busy(const struct weir_target *target)
+{
+	return atomic_read(&target->load.in_flight) ||
+	       !list_empty_careful(&target->port->inbox->post.waiting);
+}
+
+/* The look waits for its turn, as all does that is done later. */
+static void weir_target_due(struct work_struct *work)
+{
+	struct weir_target *target = container_of(to_delayed_work(work),
+						  struct weir_target, watch);
+
+	weir_target_later(target);
+	weir_target_put(target);
+}
+
+/**
+ * weir_target_turn() - the watchdog's look at a target
+ * @target: the target, in the turn of its user.
+ *
+ * One that hangs is not looked at before all callers have been told.
+ */
+void weir_target_turn(struct weir_target *target)
+{
+	u64 probe_ns = weir_target_probe_ns(target);
+
+	if (probe_ns == WEIR_PROBE_OFF) {
+		target->telling = false;
+		if (target->hung) {
+			WRITE_ONCE(target->hung, false);
+			WRITE_ONCE(target->load.up, !target->gone);
+		}
+	}
+	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
+	    (target->hung || weir_target_busy(target))) {
+		if (!target->telling)
+			weir_target_look(target);
+		if (target->telling)
+			target->telling = weir_ports_tell(target);
+		/* what may be looked at in this jiffy has been */
+		weir_target_again(target, target->telling ? 0 : probe_ns);
+		return;
+	}
+	/* nothing to watch; the next request begins anew */
+	target->still = 0;
+	clear_bit(0, &target->watched);
+	smp_mb__after_atomic();
+	if (weir_target_busy(target) && !READ_ONCE(target->gone))
+		weir_target_watch(target);
+}
+
+/**
+ * weir_target_watch() - begin to look at a target, unless somebody does
+ * @target: it has got a request, or somebody waits for it to read.
+ *
+ * Any context.
+ */
+void weir_target_watch(struct weir_target *target)
+{
+	u64 probe_ns = weir_target_probe_ns(target);
+
+	if (probe_ns == WEIR_PROBE_OFF || test_and_set_bit(0, &target->watched))
+		return;
+	weir_target_again(target, probe_ns);
+}
+
+/* --- coming and going --------------------------------------------------- */
+
+/*
+ * Puts a target into its route's list, which plans follow: the heaviest first,
+ * and of equals the oldest. A sort for each plan would take much longer.
+ */
+static void weir_target_place(struct weir_target *target)
+{
+	struct weir_target *at;
+
+	list_for_each_entry_reverse(at, &target->route->targets, route_link) {
+		if (target->weight < at->weight ||
+		    (target->weight == at->weight && target->id > at->id))
+			break;
+	}
+	list_add(&target->route_link, &at->route_link);
+}
+
+/**
+ * weir_target_weigh() - give a target another weight
+ * @target: the target.
+ * @weight: share.
+ *
+ * Under weir_net.lock. The route is not planned anew.
+ */
+void weir_target_weigh(struct weir_target *target, u32 weight)
+{
+	if (target->weight == weight)
+		return;
+	target->weight = weight;
+	list_del(&target->route_link);
+	weir_target_place(target);
+}
+
+/**
+ * weir_target_add() - a route gets a target
+ * @ws: who adds it, and pays.
+ * @route: the route.
+ * @port: of the socket that serves it, or NULL.
+ * @next: else the route that does.
+ * @weight: share.
+ *
+ * Under weir_net.lock. The route is not planned anew. Return: the target, the
+ * route's; or an ERR_PTR with words: -ENOSPC, -ENOBUFS, -ENOMEM.
+ */
+struct weir_target *weir_target_add(struct weir_sock *ws,
+				    struct weir_route *route,
+				    struct weir_port *port,
+				    struct weir_route *next, u32 weight)
+{
+	struct weir_net *wn = route->path->wn;
+	struct weir_target *target;
+	int err;
+
+	lockdep_assert_held(&wn->lock);
+	if (route->ntargets == WEIR_TARGETS_MAX)
+		return ERR_PTR(weir_refuse(ws, -ENOSPC,
+					   "the route has as many targets as it may"));
+	if (weir_tally_full(&route->target_users,
+			    weir_account_user(ws->account), WEIR_TARGETS_MAX) &&
+	    !weir_share_exempt(ws, route->path->charge.account)) {
+		weir_drop(route->path->name, WEIR_REASON_LIMIT);
+		return ERR_PTR(weir_refuse(ws, -ENOBUFS,
+					   "the user has its share of the route's targets"));
+	}
+	target = kzalloc(sizeof(*target), WEIR_GFP_NOWAIT);
+	if (!target)
+		goto err_memory;
+	err = weir_charge_sock(&target->charge, ws,
+			       sizeof(*target) + WEIR_PLAN_TARGET_BYTES, 1);
+	if (err) {
+		kfree(target);
+		return ERR_PTR(err);
+	}
+	refcount_set(&target->ref, 1);
+	INIT_RCU_WORK(&target->free, weir_target_free);
+	INIT_DELAYED_WORK(&target->watch, weir_target_due);
+	INIT_LIST_HEAD(&target->turn_link);
+	INIT_LIST_HEAD(&target->port_link);
+	weir_breaker_init(&target->breaker, ktime_get_ns());
+	target->id = atomic_long_inc_return(&wn->next_id);
+	if (xa_insert(&wn->targets, target->id, target, WEIR_GFP_NOWAIT))
+		goto err_charge;
+	if (weir_tally_add(&route->target_users, weir_account_user(ws->account),
+			   WEIR_GFP_NOWAIT))
+		goto err_insert;
+	target->weight = weight;
+	target->load.up = true;
+	target->route = route;
+	weir_route_get(route);
+	if (port) {
+		target->port = port;
+		weir_port_get(port);
+		list_add_tail(&target->port_link, &port->targets);
+		port->ntargets++;
+	} else {
+		target->next = next;
+		weir_route_use(next);
+		weir_route_get(next);	/* for plans, until it is freed */
+	}
+	weir_target_place(target);
+	route->ntargets++;
+	return target;
+
+err_insert:
+	xa_erase(&wn->targets, target->id);
+err_charge:
+	weir_uncharge(&target->charge);
+	kfree(target);
+err_memory:
+	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the target"));
+}
+
+/* Nobody who looks for it finds it. */
+static void weir_target_unlink(struct weir_target *target)
+{
+	struct weir_net *wn = target->route->path->wn;
+
+	lockdep_assert_held(&wn->lock);
+	WRITE_ONCE(target->gone, true);
+	WRITE_ONCE(target->load.up, false);
+	xa_erase(&wn->targets, target->id);
+	list_del(&target->route_link);
+	target->route->ntargets--;
+	weir_tally_sub(&target->route->target_users,
+		       weir_account_user(target->charge.account));
+	if (target->port) {
+		list_del_init(&target->port_link);
+		target->port->ntargets--;
+	} else {
+		weir_edge_del(&target->edge);
+	}
+}
+
+/* The list's reference. Under weir_net.lock. */
+static void weir_target_end(struct weir_target *target)
+{
+	weir_route_unuse(target->next);
+	weir_route_tidy(target->route);
+	weir_target_put(target);
+}
+
+/*
+ * Senders pick it no more. Returns -ENOMEM when it is in their plan still: they
+ * pass it over, as it is not up. Under weir_net.lock.
+ */
+static int weir_target_drop(struct weir_target *target)
+{
+	struct weir_route *route = target->route;
+	int err;
+
+	weir_target_unlink(target);
+	err = weir_route_replan(route);
+	weir_race_point(target_remove);
+	weir_route_count(route, WEIR_ROUTE_GONE, target->requests);
+	return err;
+}
+
+/*
+ * Makes the plan that a drop could not make; without weir_net.lock. Returns 0, or
+ * -ENOMEM when the target is in the plan still.
+ */
+static int weir_target_dropped(struct weir_target *target, int err)
+{
+	struct weir_route *route = target->route;
+	struct weir_net *wn = target->port->wn;
+	unsigned int tries = 0;
+
+	while (weir_memory_prime(err, WEIR_PRIME_NAME, &tries)) {
+		mutex_lock(&wn->lock);
+		err = route->path ? weir_route_replan(route) : 0;
+		mutex_unlock(&wn->lock);
+	}
+	return err;
+}
+
+/**
+ * weir_target_remove() - a route loses a target that is in no plan
+ * @target: the target, which nobody picks: senders see it no more; the list's reference goes. Under weir_net.lock.
+ */
+void weir_target_remove(struct weir_target *target)
+{
+	weir_target_unlink(target);
+	weir_target_end(target);
+}
+
+/**
+ * weir_targets_leave() - nobody picks a socket any more
+ * @port: its port.
+ *
+ * weir_targets_end() is to follow. The lock is held for a target at a time.
+ * Process context.
+ *
+ * Return: false when one is in a plan still, passed over, because the caller's
+ * memory cgroup has no memory or it is killed: a worker is then to end it.
+ */
+bool weir_targets_leave(struct weir_port *port)
+{
+	struct weir_net *wn = port->wn;
+	struct weir_target *target;
+	bool all = true;
+	int err = 0;
+
+	do {
+		mutex_lock(&wn->lock);
+		target = list_first_entry_or_null(&port->targets,
+						  struct weir_target,
+						  port_link);
+		if (target) {
+			err = weir_target_drop(target);
+			list_add_tail(&target->port_link, &port->gone);
+		}
+		mutex_unlock(&wn->lock);
+		if (target) {
+			target->planned = weir_target_dropped(target, err);
+			all &= !target->planned;
+			trace_weir_target(target->id, WEIR_TARGET_GONE);
+		}
+	} while (target);
+	return all;
+}
+
+/**
+ * weir_targets_end() - a socket serves no more
+ * @port: its port, whose targets have left.
+ *
+ * Nobody waits for it when this returns: what it had not answered has been sent
+ * elsewhere or answered with an error. The lock is held for a target at a time,
+ * and not while calls are looked for. Process context.
+ */
+void weir_targets_end(struct weir_port *port)
+{
+	struct weir_net *wn = port->wn;
+	struct weir_target *target;
+	bool open = false;
+
+	/*
+	 * 1. its calls. Senders count a call, send it, fence and then look at
+	 * @gone: what is not counted here they find themselves.
+	 */
+	smp_mb();
+	list_for_each_entry(target, &port->gone, port_link)
+		open |= atomic_read(&target->load.in_flight);
+	if (open)
+		weir_port_died(port, &port->gone);
+
+	/* 2. what they hold */
+	while ((target = list_first_entry_or_null(&port->gone,
+						  struct weir_target,
+						  port_link))) {
+		list_del_init(&target->port_link);
+		weir_delayed_cancel_sync(&target->watch, &target->ref);
+		if (target->planned)
+			weir_target_dropped(target, -ENOMEM);
+		weir_target_never(target);
+		mutex_lock(&wn->lock);
+		weir_target_end(target);
+		mutex_unlock(&wn->lock);
+	}
+}
+
+/* Under weir_net.lock. */
+static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
+			     struct weir_ioc_serve *serve, u32 len)
+{
+	struct weir_target *target;
+	struct weir_route *route;
+	int err;
+
+	if (port->ntargets == WEIR_SERVES_MAX)
+		return weir_refuse(ws, -ENOBUFS,
+				   "the socket serves as many paths as it may");
+	route = weir_route_obtain(ws, serve->path, len, WEIR_USE_SERVE);
+	if (IS_ERR(route))
+		return PTR_ERR(route);
+	list_for_each_entry(target, &port->targets, port_link) {
+		if (target->route == route) {
+			err = weir_refuse(ws, -EALREADY,
+					  "the socket serves this path already");
+			goto err_tidy;
+		}
+	}
+	target = weir_target_add(ws, route, port, NULL, serve->weight);
+	if (IS_ERR(target)) {
+		err = PTR_ERR(target);
+		goto err_tidy;
+	}
+	serve->id = target->id;
+	err = weir_route_replan(route);
+	if (err) {
+		weir_refuse(ws, err, "no memory for the route");
+		goto err_remove;
+	}
+	trace_weir_target(target->id, WEIR_TARGET_UP);
+	return 0;
+
+err_remove:
+	weir_target_remove(target);
+	return err;
+err_tidy:
+	weir_route_tidy(route);
+	return err;
+}
+
+/**
+ * weir_target_serve_path() - have a socket serve a path
+ * @ws: the socket.
+ * @serve: path and weight; out: the target's number.
+ *
+ * Return: 0 or a negative errno with words.
+ */
+int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
+{
+	u32 len = strnlen(serve->path, sizeof(serve->path));
+	struct weir_port *port = weir_port_make(ws);
+	struct weir_path *prefix;
+	unsigned int tries = 0;
+	int err;
+
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	do {
+		prefix = weir_prefix_hold(ws, serve->path, len);
+		err = PTR_ERR_OR_ZERO(prefix);
+		if (err)
+			continue;
+		mutex_lock(&ws->wn->lock);
+		err = weir_target_enter(ws, port, serve, len);
+		mutex_unlock(&ws->wn->lock);
+		weir_path_unhold(ws, prefix);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	return err;
+}
+
+/* WEIR_IOC_SERVE. */
+int weir_target_serve(struct weir_sock *ws, void __user *arg)
+{
+	struct weir_ioc_serve serve;
+	int err;
+
+	err = weir_copy_in(ws, &serve, sizeof(serve), arg);
+	if (err)
+		return err;
+	if (serve.flags || serve.reserved)
+		return weir_refuse(ws, -EINVAL, "unknown flags");
+	if (serve.weight > WEIR_WEIGHT_MAX)
+		return weir_refuse(ws, -EINVAL, "a weight is at most 1000000");
+	err = weir_target_serve_path(ws, &serve);
+	if (err)
+		return err;
+	return copy_to_user(arg, &serve, min_t(u32, serve.size, sizeof(serve))) ?
+	       -EFAULT : 0;
+}

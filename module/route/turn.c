@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Turns of users. One work of each user does what the router does later, port
+ * after port, and what the watchdog does, target after target. So a user has one
+ * worker at most, of normal priority, however many ports it has. Polling threads
+ * have shares of their own, see poller.c.
+ *
+ * The subscribers of new streams are joined in the same way: one work of each
+ * publisher's user does a part for one stream after the other. It is another work,
+ * for others decide how many subscribers there are: they do not hold up what the
+ * router does for the publisher. What waits for memory is a third.
+ *
+ * Process context; weir_port_later() and weir_target_later() under spinlocks too.
+ */
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/slab.h>
+
+#include "route/router.h"
+
+/*
+ * Ports, and as many targets, that are done in one go, before the works of others
+ * have their turn.
+ */
+#define WEIR_TURN_PORTS	16
+
+/* Calls that are looked at for a user in one jiffy: deadlines, hung targets. */
+#define WEIR_TURN_SLOTS	4096
+
+static DEFINE_HASHTABLE(weir_tenants, 8);
+static DEFINE_SPINLOCK(weir_tenants_lock);
+
+static struct weir_tenant *weir_tenant_find(kuid_t uid)
+{
+	struct weir_tenant *t;
+
+	lockdep_assert_held(&weir_tenants_lock);
+	hash_for_each_possible(weir_tenants, t, link, __kuid_val(uid)) {
+		if (uid_eq(t->uid, uid)) {
+			refcount_inc(&t->ref);
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static void weir_tenant_work(struct work_struct *work);
+static void weir_jobs_work(struct work_struct *work);
+
+static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
+			   struct workqueue_struct *wq)
+{
+	jobs->tenant = t;
+	jobs->wq = wq;
+	INIT_LIST_HEAD(&jobs->list);
+	INIT_WORK(&jobs->work, weir_jobs_work);
+}
+
+/**
+ * weir_tenant_get() - the turn of the user of a socket
+ * @ws: the socket.
+ *
+ * Return: to be put; NULL without memory.
+ */
+struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
+{
+	/* subordinate users have no turn of their own */
+	kuid_t uid = weir_account_user(ws->account);
+	struct weir_tenant *t, *fresh;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	refcount_set(&fresh->ref, 1);
+	fresh->uid = uid;
+	spin_lock_init(&fresh->lock);
+	INIT_LIST_HEAD(&fresh->ports);
+	INIT_LIST_HEAD(&fresh->targets);
+	INIT_WORK(&fresh->work, weir_tenant_work);
+	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
+	weir_jobs_init(&fresh->late, fresh, weir_late_wq);
+	weir_jobs_init(&fresh->ends, fresh, weir_late_wq);
+	spin_lock(&weir_tenants_lock);
+	t = weir_tenant_find(uid);
+	if (!t)
+		hash_add(weir_tenants, &fresh->link, __kuid_val(uid));
+	spin_unlock(&weir_tenants_lock);
+	if (!t)
+		return fresh;
+	kfree(fresh);
+	return t;
+}
+
+/* weir_tenant_put() - any context but an interrupt */
+void weir_tenant_put(struct weir_tenant *t)
+{
+	bool last;
+
+	if (refcount_dec_not_one(&t->ref))
+		return;
+	spin_lock(&weir_tenants_lock);
+	last = refcount_dec_and_test(&t->ref);
+	if (last)
+		hash_del(&t->link);
+	spin_unlock(&weir_tenants_lock);
+	if (last)
+		kfree(t);
+}
+
+/* The next port in turn, with the list's reference; or NULL. */
+static struct weir_port *weir_tenant_next(struct weir_tenant *t)
+{
+	struct weir_port *port;
+
+	spin_lock(&t->lock);
+	port = list_first_entry_or_null(&t->ports, struct weir_port,
+					turn_link);
+	if (port)
+		list_del_init(&port->turn_link);
+	spin_unlock(&t->lock);
+	return port;
+}
+
+/* The next target in turn, the same way. */
+static struct weir_target *weir_tenant_target(struct weir_tenant *t)
+{
+	struct weir_target *target;
+
+	spin_lock(&t->lock);
+	target = list_first_entry_or_null(&t->targets, struct weir_target,
+					  turn_link);
+	if (target)
+		list_del_init(&target->turn_link);
+	spin_unlock(&t->lock);
+	return target;
+}
+
+static void weir_tenant_work(struct work_struct *work)
+{
+	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
+	struct weir_target *target;
+	struct weir_port *port;
+	u32 n;
+
+	for (n = 0; n < WEIR_TURN_PORTS; n++) {
+		target = weir_tenant_target(t);
+		if (target) {
+			weir_target_turn(target);
+			weir_target_put(target);
+		}
+		port = weir_tenant_next(t);
+		if (port) {
+			weir_route_turn(port);
+			weir_port_put(port);
+		}
+		if (!target && !port)
+			break;
+		cond_resched();
+	}
+	if (n == WEIR_TURN_PORTS)
+		weir_work_queue(weir_router_wq, &t->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/* A part of the job whose turn it is. */
+static void weir_jobs_work(struct work_struct *work)
+{
+	struct weir_jobs *jobs = container_of(work, struct weir_jobs, work);
+	struct weir_tenant *t = jobs->tenant;
+	struct weir_job *job;
+	bool more;
+
+	spin_lock(&t->lock);
+	job = list_first_entry_or_null(&jobs->list, struct weir_job, link);
+	if (job)
+		list_del_init(&job->link);
+	spin_unlock(&t->lock);
+	more = job && job->part(job);
+	spin_lock(&t->lock);
+	if (more)
+		list_add_tail(&job->link, &jobs->list);
+	more = !list_empty(&jobs->list);
+	spin_unlock(&t->lock);
+	if (more)
+		weir_work_queue(jobs->wq, &jobs->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/**
+ * weir_jobs_add() - have a user's worker do a job
+ * @jobs: where it has its turns.
+ * @job: it; its @part is set.
+ */
+void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
+{
+	struct weir_tenant *t = jobs->tenant;
+
+	spin_lock(&t->lock);
+	job->jobs = jobs;
+	list_add_tail(&job->link, &jobs->list);
+	/* until the lock is released the job holds the tenant, if nothing else does */
+	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
+	spin_unlock(&t->lock);
+}
+
+/**
+ * weir_job_first() - do what is left of a job before that of others
+ * @t: the tenant.
+ * @job: it; it has been added, and is not gone.
+ *
+ * One of which a part is being done stays where it is.
+ */
+void weir_job_first(struct weir_tenant *t, struct weir_job *job)
+{
+	spin_lock(&t->lock);
+	if (!list_empty(&job->link))
+		list_move(&job->link, &job->jobs->list);
+	spin_unlock(&t->lock);
+}
+
+/**
+ * weir_tenant_slots() - how many calls may be looked at now
+ * @t: the user; only its own work asks.
+ * @want: how many there are.
+ *
+ * Deadlines are found by looking at all calls of a port. That is worth a bounded
+ * share of a processor; who has very many open calls is told a bit later.
+ */
+u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
+{
+	if (t->slots_at != jiffies) {
+		t->slots_at = jiffies;
+		t->slots = WEIR_TURN_SLOTS;
+	}
+	/* something is left for its other ports */
+	want = min(want, t->slots / 2 + 1);
+	t->slots -= min(want, t->slots);
+	return want;
+}
+
+/* weir_port_later() - have a worker do what there is to do for a port */
+void weir_port_later(struct weir_port *port)
+{
+	struct weir_tenant *t = port->tenant;
+
+	spin_lock(&t->lock);
+	if (list_empty(&port->turn_link)) {
+		weir_port_get(port);
+		list_add_tail(&port->turn_link, &t->ports);
+	}
+	spin_unlock(&t->lock);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+}
+
+/* weir_port_never() - the port's socket is gone: nothing is left to do */
+void weir_port_never(struct weir_port *port)
+{
+	struct weir_tenant *t = port->tenant;
+	bool listed;
+
+	spin_lock(&t->lock);
+	listed = !list_empty(&port->turn_link);
+	list_del_init(&port->turn_link);
+	spin_unlock(&t->lock);
+	if (listed)
+		weir_port_put(port);
+}
+
+/* weir_target_later() - have the watchdog look at a target that is a socket */
+void weir_target_later(struct weir_target *target)
+{
+	struct weir_tenant *t = target->port->tenant;
+
+	spin_lock(&t->lock);
+	if (list_empty(&target->turn_link)) {
+		weir_target_get(target);
+		list_add_tail(&target->turn_link, &t->targets);
+	}
+	spin_unlock(&t->lock);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+}
+
+/* weir_target_never() - the target is gone: nothing is left to look at */
+void weir_target_never(struct weir_target *target)
+{
+	struct weir_tenant *t = target->port->tenant;
+	bool listed;
+
+	spin_lock(&t->lock);
+	listed = !list_empty(&target->turn_link);
+	list_del_init(&target->turn_link);
+	spin_unlock(&t->lock);
+	if (listed)
+		weir_target_put(target);
+}

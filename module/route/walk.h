@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the steps of a message's way share: the record as read from an outbox
+ * (a parcel), the space for it in an inbox (a place), and the walk of an outbox
+ * in progress.
+ *
+ *   router.c     the walk            request.c, alone.c, several.c
+ *                                                a parcel to targets
+ *   reply.c      a parcel back       answer.c    calls that end
+ *
+ * All under rcu_read_lock() and the run_lock of the port whose outbox is read,
+ * unless they say otherwise.
+ */
+#ifndef _WEIR_WALK_H
+#define _WEIR_WALK_H
+
+#include "route/router.h"
+
+/* A call costs its caller's inbox as much as the answer that must fit. */
+#define WEIR_ANSWER_BYTES	WEIR_GRANULE
+
+static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
+/* no ring is too small for a small message */
+static_assert(WEIR_HEADER_BYTES + WEIR_HAND_LEN <= WEIR_RING_MIN);
+static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
+	      WEIR_ANSWER_BYTES);
+
+/* What a message meets on its way, besides the reasons why it is refused. */
+#define WEIR_HELD		(-1)	/* it has to wait for room */
+
+#define WEIR_PARCEL_BAD	0x80
+
+/* What weir_parcel_read() has found. */
+#define WEIR_READ_NONE		0	/* nothing is committed there */
+#define WEIR_READ_ONE		1	/* a record */
+#define WEIR_READ_MORE		2	/* aborted ones only, and there are more */
+
+/* Aborted records that are passed over in one stretch of a walk. */
+#define WEIR_ABORTED_MAX	64
+
+/**
+ * struct weir_parcel - a record as read from an outbox: private copies
+ * @payload: in the ring; its owner may change it at any time.
+ * @pos: of the record.
+ * @total: bytes of ring that it takes.
+ * @tag_key: tag (low half), or half a call's name, and shard key.
+ * @deadline_ns: ext[WEIR_EXT_DEADLINE].
+ * @dup: ext[WEIR_EXT_DUP].
+ * @len: bytes of payload.
+ * @route: handle, or the other half.
+ * @kind: enum weir_kind; with WEIR_PARCEL_BAD if the record is not a good one.
+ * @flags: WEIR_REC_*.
+ * @small: it has no extension and at most WEIR_HAND_LEN bytes.
+ * @n: messages in the hand of which it is the first, itself included.
+ * @end: of the last one's record. If there are several, all are small. What is
+ *	not in @lens is read from them again, and may be anything.
+ * @lens: bytes of payload of each; @len if it is alone.
+ * @ends: of their records; nothing if it is alone.
+ */
+struct weir_parcel {
+	const u8	*payload;
+	u64		pos;
+	u64		total;
+	u64		tag_key;
+	u64		deadline_ns;
+	u64		dup;
+	u32		len;
+	u32		route;
+	u8		kind;
+	u8		flags;
+	bool		small;
+	u32		n;
+	u64		end;
+	const u32	*lens;
+	const u64	*ends;
+};
+
+/* Messages that are left, as if they were all as long as this one. */
+static inline u32 weir_run_ahead(const struct weir_run *run)
+{
+	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
+}
+
+/*
+ * Is a message left to a worker for the bytes that are to be copied? If so the
+ * walk is over.
+ */
+static __always_inline bool weir_copy_left(struct weir_run *run, u64 bytes)
+{
+	if (likely(bytes <= WEIR_PIECE_BYTES) ||
+	    run->walker == WEIR_WALK_WORKER)
+		return false;
+	run->left_over = true;
+	return true;
+}
+
+/* Is there room for one more copy of a message? */
+static inline bool weir_copy_fits(const struct weir_run *run, u32 len)
+{
+	return len <= WEIR_PIECE_BYTES || !run->copies ||
+	       run->ncopies < run->copy_room;
+}
+
+/* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
+static inline u32 weir_run_random(struct weir_port *port)
+{
+	u32 x = port->random;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return port->random = x;
+}
+
+/* router.c */
+int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
+			  struct weir_parcel *m);
+
+/* It is the only one in its hand. */
+static __always_inline void weir_parcel_alone(struct weir_parcel *m)
+{
+	m->n = 1;
+	m->end = m->pos + m->total;
+	m->lens = &m->len;
+}
+
+/* Has it neither an extension nor been aborted, nor is longer than can be? */
+static __always_inline bool weir_shape_plain(const struct weir_ring_view *v,
+					     u64 shape)
+{
+	return !(shape >> WEIR_EXT_SHIFT) &&
+	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
+	       (u32)shape <= weir_ring_max_len(v);
+}
+
+/* The same of one that is not copied in pieces; some such may not fit the ring. */
+static __always_inline bool weir_shape_short(u64 shape)
+{
+	return !(shape >> WEIR_EXT_SHIFT) &&
+	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
+	       (u32)shape <= WEIR_PIECE_BYTES - WEIR_HEADER_BYTES;
+}
+
+/*
+ * The record at a position, which is committed and of a plain shape; but not
+ * what is in a hand with it.
+ */
+static __always_inline void weir_parcel_fill(const struct weir_ring_view *v,
+					     u64 pos, u64 shape,
+					     struct weir_parcel *m)
+{
+	struct weir_record *rec = weir_ring_at(v, pos);
+	struct weir_words *words = (struct weir_words *)rec;
+	u64 word = WEIR_WORD(READ_ONCE(words->seq_route));
+
+	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
+	m->payload = (u8 *)(rec + 1);
+	m->pos = pos;
+	m->total = weir_ring_need((u32)shape);
+	m->deadline_ns = 0;
+	m->dup = 0;
+	m->len = (u32)shape;
+	m->route = word >> 32;
+	m->kind = shape >> WEIR_KIND_SHIFT;
+	m->flags = shape >> WEIR_FLAGS_SHIFT;
+	m->small = (u32)shape <= WEIR_HAND_LEN;
+}
+
+/*
+ * Reads the record at a position. Returns WEIR_READ_ONE, _NONE or _MORE; or
+ * -EPROTO for nonsense. Aborted ones are passed over, and so @pos moves.
+ */
+static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
+					    u64 *pos, struct weir_parcel *m)
+{
+	const struct weir_words *words = (void *)weir_ring_at(v, *pos);
+	int ret = WEIR_READ_ONE;
+	u64 shape;
+
+	if (smp_load_acquire(&words->commit) != *pos + v->secret) /* (B) */
+		return WEIR_READ_NONE;
+	shape = WEIR_WORD(READ_ONCE(words->shape));
+	if (likely(weir_shape_plain(v, shape)))
+		weir_parcel_fill(v, *pos, shape, m);
+	else
+		ret = weir_parcel_read_slow(v, pos, m);
+	weir_parcel_alone(m);
+	return ret;
+}
+
+/* Bytes of ring that the first messages of a hand take. */
+static inline u64 weir_hand_bytes(const struct weir_parcel *m, u32 n)
+{
+	return likely(n == m->n) ? m->end - m->pos :
+	       m->ends[n - 1] - m->pos;
+}
+
+static __always_inline struct weir_words *
+weir_ring_words(const struct weir_ring_view *v, u64 pos)
+{
+	return (struct weir_words *)weir_ring_at(v, pos);
+}
+
+/* What is behind a record in a hand. */
+static __always_inline const struct weir_words *
+weir_words_next(const struct weir_words *words, u32 len)
+{
+	return (const void *)words + weir_ring_need(len);
+}
+
+/* The first messages of a hand are done; the next is the first of the rest. */
+static __always_inline void weir_hand_drop(const struct weir_ring_view *v,
+					   struct weir_parcel *m, u32 n)
+{
+	const struct weir_words *rec;
+
+	m->pos += weir_hand_bytes(m, n);
+	m->n -= n;
+	if (likely(!m->n))
+		return;
+	m->lens += n;
+	m->ends += n;
+	rec = weir_ring_words(v, m->pos);
+	m->payload = (const u8 *)(rec + 1);
+	m->tag_key = WEIR_WORD(READ_ONCE(rec->tag_key));
+	m->len = *m->lens;
+	m->total = weir_ring_need(m->len);
+}
+
+/* Word by word: a call costs more than a small one. The source may change. */
+static __always_inline void weir_parcel_copy_small(void *to, const void *from,
+						   u32 len)
+{
+	const u64 *f = from;
+	u64 *t = to;
+	u8 *last;
+
+	for (; len >= 64; len -= 64, f += 8, t += 8) {
+		t[0] = READ_ONCE(f[0]);
+		t[1] = READ_ONCE(f[1]);
+		t[2] = READ_ONCE(f[2]);
+		t[3] = READ_ONCE(f[3]);
+		t[4] = READ_ONCE(f[4]);
+		t[5] = READ_ONCE(f[5]);
+		t[6] = READ_ONCE(f[6]);
+		t[7] = READ_ONCE(f[7]);
+		/* the end is not computed before, and the rest after */
+		OPTIMIZER_HIDE_VAR(len);
+	}
+	if (!len)
+		return;
+	for (; len >= 8; len -= 8)
+		*t++ = READ_ONCE(*f++);
+	last = (u8 *)t;
+	from = f;
+	while (len--)
+		*last++ = READ_ONCE(*(const u8 *)from++);
+}
+
+static __always_inline void weir_parcel_copy(u8 *to, const u8 *from, u32 len)
+{
+	if (unlikely(len > WEIR_HAND_LEN))
+		memcpy(to, from, len);
+	else
+		weir_parcel_copy_small(to, from, len);
+}
+
+/*
+ * Header words of a record, of which only the commit word is still to come.
+ * Nobody reads them before that, so they may be written in halves.
+ */
+static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
+					   u32 len, u32 seq, u32 route,
+					   u64 tag_key)
+{
+	u32 *half = (u32 *)&words->shape;
+
+	half[0] = len;
+	half[1] = shape >> 32;
+	half = (u32 *)&words->seq_route;
+	half[0] = seq;
+	half[1] = route;
+	words->tag_key = WEIR_WORD(tag_key);
+}
+
+/* Writes a record and shows it to its reader. @shape: less the length. */
+static __always_inline void
+weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
+		u64 shape, u32 route, u64 tag_key, u64 deadline_ns)
+{
+	const struct weir_ring_view *v = &at->inbox->view;
+	struct weir_record *rec = weir_ring_at(v, at->pos);
+	u8 *to = (u8 *)(rec + 1);
+
+	if (unlikely(deadline_ns)) {
+		shape |= 1ULL << WEIR_EXT_SHIFT;
+		*(u64 *)to = deadline_ns;
+		to += 8;
+	}
+	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
+		       tag_key);
+	weir_parcel_copy(to, payload, len);
+	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
+}
+
+/* The same where the payload has been copied already; any length. */
+static inline void weir_place_show(const struct weir_place *at, u32 len,
+				   u64 shape, u32 route, u64 tag_key,
+				   u64 deadline_ns)
+{
+	const struct weir_ring_view *v = &at->inbox->view;
+	struct weir_record *rec = weir_ring_at(v, at->pos);
+
+	if (deadline_ns) {
+		shape |= 1ULL << WEIR_EXT_SHIFT;
+		*(u64 *)(rec + 1) = deadline_ns;
+	}
+	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
+		       tag_key);
+	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
+}
+
+/*
+ * The same for one of a hand. The ring is mapped twice, one behind the other,
+ * so what is less than a ring can be gone through by address. @at: where; moves
+ * on.
+ */
+static __always_inline void
+weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
+		    const struct weir_words *from, u32 len, u64 shape,
+		    u32 route, u64 tag_key)
+{
+	struct weir_words *words = *at;
+	u32 need = weir_ring_need(len);
+
+	weir_words_set(words, shape, len, *seq, route, tag_key);
+	weir_parcel_copy_small(words + 1, from + 1, len);
+	smp_store_release(&words->commit, *commit);		/* (B) */
+	*at = (void *)words + need;
+	*commit += need;
+	++*seq;
+}
+
+/* Space that was claimed and is not used. */
+static inline void weir_place_abort(const struct weir_place *at, u32 total)
+{
+	struct weir_words *words = weir_ring_words(&at->inbox->view, at->pos);
+
+	weir_words_set(words, (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT,
+		       total - WEIR_HEADER_BYTES, at->seq, 0, 0);
+	smp_store_release(&words->commit,			/* (B) */
+			  at->pos + at->inbox->view.secret);
+}
+
+/* router.c */
+void weir_run_wake(struct weir_run *run);
+
+/* Its reader is woken at the end of the stretch. */
+static __always_inline void weir_run_touch(struct weir_run *run,
+					   struct weir_ring *inbox)
+{
+	u32 i;
+
+	for (i = run->ntouched; i-- > 0;) {
+		if (run->touched[i] == inbox)
+			return;
+	}
+	if (run->ntouched == WEIR_TOUCHED_MAX)
+		weir_run_wake(run);
+	run->touched[run->ntouched++] = inbox;
+}
+
+/*
+ * The walk stops before this message until there is room: so many bytes beyond
+ * what is kept for answers then. U64_MAX: room is not what it waits for.
+ */
+static inline int weir_run_hold(struct weir_run *run, struct weir_ring *inbox,
+			 u64 bytes)
+{
+	if (!run->wait_for) {
+		weir_ring_get(inbox);
+		run->wait_for = inbox;
+		run->wait_bytes = bytes;
+	}
+	return WEIR_HELD;
+}
+
+/* It does not wait for it after all, or has its place. */
+static inline void weir_run_forget(struct weir_run *run)
+{
+	if (run->wait_for)
+		weir_ring_put(run->wait_for);
+	run->wait_for = NULL;
+}
+
+/* The reader of an inbox is woken if it sleeps; after a fence: (C). */
+static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
+{
+	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
+		weir_wake_readers(inbox);
+}
+
+/* The same for the owner of an outbox that waits for space. */
+static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
+{
+	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)
+		weir_wake_writer(outbox);
+}
+
+/*
+ * Gives back the space of what has been routed, but for records that must stay.
+ * A fence is to follow, and then weir_outbox_wake_fenced().
+ */
+static __always_inline void weir_port_release(struct weir_port *port)
+{
+	struct weir_cursor *cursor = port->rd->cursor;
+	struct weir_call *oldest;
+	u64 pos = port->pos;
+
+	weir_calls_prune(&port->calls);
+	oldest = weir_calls_oldest(&port->calls);
+	if (oldest)
+		pos = oldest->pos;
+	if (pos != READ_ONCE(cursor->pos))
+		smp_store_release(&cursor->pos, pos);		/* (D) */
+}
+
+/* copy.c */
+void weir_copy_pieces(u8 *to, const u8 *from, u32 len);
+bool weir_copies_reserve(struct weir_run *run, u32 n);
+void weir_copy_later(struct weir_run *run, const struct weir_copy *copy);
+enum weir_reason weir_copy_keep(struct weir_target *target,
+				const struct weir_parcel *m,
+				struct weir_place *at, u32 *kept);
+void weir_copy_give(struct weir_ring *inbox, u32 kept);
+void weir_copy_request(struct weir_run *run, const struct weir_place *at,
+		       u32 kept, const struct weir_parcel *m,
+		       struct weir_call *call, u64 name, u64 deadline_ns);
+void weir_copies_make(struct weir_run *run);
+void weir_copies_free(struct weir_run *run);
+
+/* The round of the target's breaker, of what a call has been given as such. */
+static inline u32 weir_round(u32 round)
+{
+	return round & ~WEIR_ROUND_SHARED;
+}
+
+/* What the user of a caller has in flight at a target that counts it. */
+static inline atomic_t *weir_target_own(struct weir_target *target,
+					const struct weir_port *caller)
+{
+	u32 place = weir_account_place(caller->account);
+
+	return &target->callers->in_flight[place];
+}
+
+/* A target has so many requests of one caller less, let through in @round. */
+static inline void weir_target_left(struct weir_target *target,
+				    const struct weir_port *caller, u32 n,
+				    u32 round)
+{
+	weir_bulkhead_give(&target->load.in_flight, n);
+	if (round & WEIR_ROUND_SHARED)
+		weir_bulkhead_give(weir_target_own(target, caller), n);
+}
+
+/* answer.c */
+void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
+		     const struct weir_fault *fault);
+int weir_call_child_done(struct weir_port *port, struct weir_call *call,
+			 bool good);
+
+/* Calls that end with their parents, in one hold of post.lock: these and a few. */
+#define WEIR_ENDED_MAX	64
+
+void weir_refused(struct weir_route *route, u32 tag,
+		  const struct weir_fault *fault);
+
+/*
+ * Calls are over: their caller may wait for the slot, or for the space of their
+ * records. Under post.lock.
+ */
+static __always_inline void weir_calls_ended(struct weir_port *port)
+{
+	if (unlikely(port->starved) ||
+	    unlikely(READ_ONCE(weir_ring_status(port->outbox)->wake) &
+		     WEIR_WAKE_WRITER))
+		weir_port_later(port);
+}
+
+/* A call is over: what it holds is free again. Under post.lock. */
+static __always_inline void weir_call_end(struct weir_port *port,
+					  struct weir_call *call)
+{
+	if (unlikely(call->once))
+		weir_once_leave(call);
+	call->parent = WEIR_CALL_NONE;
+	weir_calls_put(&port->calls, call);
+	weir_calls_ended(port);
+}
+
+/* What every call has of its request, but its state, which comes last. */
+static __always_inline void weir_call_fill(struct weir_call *call,
+					   u32 handle, u64 tag_key,
+					   u64 deadline_ns)
+{
+	call->handle = handle;
+	call->tag_key = tag_key;
+	call->deadline_ns = deadline_ns;
+}
+
+/* request.c */
+bool weir_port_reserve(struct weir_port *port, u32 least);
+bool weir_port_slots(struct weir_port *port, u32 n);
+
+/**
+ * weir_port_ready() - is there what calls take from their caller?
+ * @port: the caller.
+ * @answers: room for so many answers, at least.
+ * @slots: so many slots.
+ *
+ * Return: false when there is not, and the walk has to wait.
+ */
+static __always_inline bool weir_port_ready(struct weir_port *port, u32 answers,
+					    u32 slots)
+{
+	if (unlikely(port->answers < answers) &&
+	    !weir_port_reserve(port, answers))
+		return false;
+	return likely(port->calls.nmine >= slots) ||
+	       weir_port_slots(port, slots);
+}
+
+int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
+		       u64 deadline_ns, u32 answers);
+int weir_route_request(struct weir_port *port, struct weir_parcel *m);
+int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
+		     struct weir_route *route,
+		     const struct weir_target *refuser,
+		     enum weir_reason reason, u64 wait_ns);
+
+/* alone.c */
+bool weir_request_alone(struct weir_port *port, u64 shape);
+bool weir_event_alone(struct weir_port *port, u64 shape);
+
+/* reply.c */
+int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail);
+bool weir_reply_alone(struct weir_port *port, u64 end);
+void weir_port_held_by(struct weir_port *port, struct weir_account *account);
+void weir_run_served(struct weir_run *run);
+
+/* router.c */
+void weir_run_pause(struct weir_run *run);
+
+#endif /* _WEIR_WALK_H */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Routed messages by ordinary socket calls: sendmsg to the address of a path,
+ * replies by control message, recvmsg from the inbox. A message goes into the
+ * socket's outbox as the library would put it there, and is routed at once.
+ *
+ * A name is turned into a handle of the socket's. Each CPU remembers the last
+ * ones that it met, by socket and name, so that the usual look-up is one probe
+ * however many names there are; a handle finds out by itself when the routes
+ * have changed (weir_handle_resolve()).
+ *
+ * Process context.
+ */
+#include <linux/hash.h>
+#include <linux/jhash.h>
+#include <linux/uio.h>
+
+#include "route/router.h"
+
+#define WEIR_NAMES_BITS	8
+
+/**
+ * struct weir_name_seen - a name that a CPU has met
+ * @port: of the socket that sent to it.
+ * @hash: of the name.
+ * @handle: the socket's.
+ */
+struct weir_name_seen {
+	u32	port;
+	u32	hash;
+	u32	handle;
+};
+
+static DEFINE_PER_CPU(struct weir_name_seen[1 << WEIR_NAMES_BITS],
+		      weir_names_seen);
+
+static bool weir_handle_is(const struct weir_port *port, u32 handle,
+			   const char *name, u32 len)
+{
+	const struct weir_handle *h;
+
+	if (handle - 1 >= port->nhandles)
+		return false;
+	h = &port->handles[handle - 1];
+	return h->len == len && !memcmp(h->path, name, len);
+}
+
+/* The handle of a name, made if there is none. */
+static int weir_name_handle(struct weir_port *port, const char *name, u32 len,
+			    u32 *handle, const char **why)
+{
+	u32 hash = jhash(name, len, port->id), at;
+	struct weir_name_seen *seen;
+	int err = 0;
+
+	at = hash_32(hash, WEIR_NAMES_BITS);
+	weir_run_lock(&port->run_lock);
+	/* whichever CPU's it is: what it says is checked */
+	seen = raw_cpu_ptr(&weir_names_seen[at]);
+	*handle = READ_ONCE(seen->handle);
+	if (READ_ONCE(seen->port) != port->id || READ_ONCE(seen->hash) != hash ||
+	    !weir_handle_is(port, *handle, name, len)) {
+		err = weir_port_add_handle(port, name, len, handle, why);
+		if (!err) {
+			WRITE_ONCE(seen->port, port->id);
+			WRITE_ONCE(seen->hash, hash);
+			WRITE_ONCE(seen->handle, *handle);
+		}
+	}
+	weir_run_unlock(port);
+	return err;
+}
+
+/* The control message of a message to be sent, if it has one. */
+static int weir_named_scm(struct weir_sock *ws, struct msghdr *msg,
+			  struct weir_scm_route *scm)
+{
+	struct cmsghdr *cmsg;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return weir_refuse(ws, -EINVAL,
+					   "the control message is cut short");
+		if (cmsg->cmsg_level != SOL_WEIR ||
+		    cmsg->cmsg_type != WEIR_SCM_ROUTE)
+			return weir_refuse(ws, -EINVAL,
+					   "weir carries no descriptors, credentials or other control messages");
+		if (cmsg->cmsg_len != CMSG_LEN(sizeof(*scm)))
+			return weir_refuse(ws, -EINVAL,
+					   "the control message has a wrong size");
+		memcpy(scm, CMSG_DATA(cmsg), sizeof(*scm));
+	}
+	if (scm->kind > WEIR_KIND_ERROR || scm->reserved ||
+	    scm->flags & ~(WEIR_REC_IDEMPOTENT | WEIR_REC_REFUSE |
+			   WEIR_REC_DROP | WEIR_REC_WAIT))
+		return weir_refuse(ws, -EINVAL, "unknown kind or flags");
+	return 0;
+}
+
+/**
+ * weir_named_address() - what a message is to be sent as
+ * @ws: a SOCK_RDM socket.
+ * @msg: with a control message, an address, or both.
+ * @scm: out: the record's words; the handle is filled in.
+ *
+ * Return: 0; or a negative errno with words.
+ */
+int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
+		       struct weir_scm_route *scm)
+{
+	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, msg->msg_name);
+	struct weir_port *port;
+	const char *why;
+	u32 len;
+	int err;
+
+	memset(scm, 0, sizeof(*scm));
+	scm->kind = WEIR_KIND_REQUEST;
+	err = weir_named_scm(ws, msg, scm);
+	if (err)
+		return err;
+	port = weir_port_make(ws);
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	if (!msg->msg_namelen)
+		return 0;
+	if (scm->kind == WEIR_KIND_REPLY || scm->kind == WEIR_KIND_ERROR)
+		return weir_refuse(ws, -EINVAL,
+				   "a reply goes to who asked, not to an address");
+	if (msg->msg_namelen < (int)offsetof(struct sockaddr_weir, sw_path) ||
+	    addr->sw_family != weir_family)
+		return weir_refuse(ws, -EINVAL, "the address is none of weir's");
+	len = strnlen(addr->sw_path, min_t(size_t, sizeof(addr->sw_path),
+					   msg->msg_namelen -
+					   offsetof(struct sockaddr_weir,
+						    sw_path)));
+	err = weir_path_check(addr->sw_path, len, false, &why);
+	if (err)
+		return weir_refuse(ws, err, why);
+	err = weir_name_handle(port, addr->sw_path, len, &scm->route, &why);
+	return err ? weir_refuse(ws, err, why) : 0;
+}
+
+/* What recvmsg tells of a record that was routed, into @scm. */
+void weir_named_record(const struct weir_ring_rec *rec,
+		       struct weir_scm_route *scm)
+{
+	const struct weir_record *r = rec->rec;
+
+	memset(scm, 0, sizeof(*scm));
+	scm->kind = rec->kind;
+	scm->flags = READ_ONCE(r->flags);
+	scm->route = READ_ONCE(r->route);
+	scm->tag = READ_ONCE(r->tag);
+	scm->key = READ_ONCE(r->key);
+	if (READ_ONCE(r->ext))
+		scm->deadline_ns = READ_ONCE(*(const u64 *)(r + 1));
+}

@@ -1,0 +1,815 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Publishing and subscribing by name (SOCK_RDM and SOCK_DGRAM): brings outboxes
+ * and the sockets that want to read them together, whichever comes first.
+ *
+ * A reader gates the writer when both ends are SOCK_RDM. A SOCK_DGRAM
+ * publisher waits for nobody, and a SOCK_DGRAM subscriber holds nobody back.
+ *
+ * Under weir_net.lock it is only decided who joins what: streams and
+ * subscriptions are numbered there in one order, and of each pair the one that
+ * came later does the rest, without the lock. A publisher joins at most
+ * WEIR_JOIN_NOW subscribers itself; a worker of its user joins the others, some of
+ * one stream after some of another.
+ *
+ * Process context, under lock_sock of the calling socket.
+ */
+#include <linux/fs.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "logic/forms.h"
+#include "route/router.h"
+#include "trace.h"
+
+/* Subscribers that bind looks at itself. */
+#define WEIR_JOIN_NOW	64U
+
+/* Milliseconds that the first position is held for those that a worker joins. */
+#define WEIR_JOIN_HOLD_MS	100
+
+/* Sockets that a worker looks at before the user's next stream has its turn. */
+#define WEIR_JOIN_PART	64
+
+/**
+ * struct weir_joining - the subscribers of a new stream
+ * @job: joins those that bind has not, and waits for nobody's memory; then those
+ *	of @later, for which it waits.
+ * @wn_link: in weir_net.joining, under its join_lock.
+ * @tenant: the publisher's user; held.
+ * @ring: the stream, held.
+ * @keeper: holds its first position; held. NULL if there is nothing to hold.
+ * @after: number of the socket that the work has looked at last.
+ * @later: numbers of sockets for which there was no memory.
+ * @n: entries of the rest: subscribers that bind has looked at.
+ * @more: there are others, or may be.
+ * @socks: those it is to join, held; NULL: it may not, or has.
+ * @ids: their numbers; 0: left to the work.
+ * @subs: weir_sock.sub_seq of each.
+ */
+struct weir_joining {
+	struct weir_job		job;
+	struct list_head	wn_link;
+	struct weir_tenant	*tenant;
+	struct weir_ring	*ring;
+	struct weir_reader	*keeper;
+	unsigned long		after;
+	struct xarray		later;
+	u32			n;
+	bool			more;
+	struct weir_sock	*socks[WEIR_JOIN_NOW];
+	unsigned long		ids[WEIR_JOIN_NOW];
+	u64			subs[WEIR_JOIN_NOW];
+};
+
+/*
+ * Does a subscription take what is published under a path? That of a plain path
+ * stays with the first owner: whoever takes the name while a publisher restarts
+ * is not read as if it were the publisher.
+ */
+static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
+{
+	if (ws->pattern->node->wild)
+		return true;
+	if (!ws->sub_bound)
+		ws->sub_owner = path->uid;
+	ws->sub_bound = true;
+	return weir_path_succeeds(path, ws->sub_owner);
+}
+
+/* May a subscription have a stream, and does it take it? weir_net.lock */
+static bool weir_join_may(struct weir_sock *ws, const struct weir_ring *ring)
+{
+	if (weir_path_permits(ws, ring->path, MAY_READ) &&
+	    weir_sub_takes(ws, ring->path))
+		return true;
+	weir_drop(ring->name, WEIR_REASON_DENIED);
+	return false;
+}
+
+static bool weir_join_gates(const struct weir_sock *ws,
+			    const struct weir_ring *ring)
+{
+	return ring->type == SOCK_RDM && ws->sk.sk_type == SOCK_RDM;
+}
+
+/*
+ * A stream that a subscription does without, because of its publisher, of caps or
+ * for want of memory, keeps it from no other; the subscriber is told. False for
+ * other errors: the subscriber's own.
+ */
+static bool weir_join_left_out(struct weir_sock *ws, struct weir_ring *ring,
+			       int err)
+{
+	enum weir_reason reason;
+
+	switch (err) {
+	case -EPROTO:
+		reason = WEIR_REASON_BAD_RECORD;
+		break;
+	case -ENOBUFS:
+		reason = WEIR_REASON_LIMIT;
+		break;
+	case -ENOMEM:
+		reason = WEIR_REASON_NO_MEMORY;
+		break;
+	default:
+		return false;
+	}
+	weir_inbox_refused(ws, ring, reason);
+	return true;
+}
+
+/* --- for a publisher ---------------------------------------------------- */
+
+/* Notes who is to be joined. Under weir_net.lock. */
+static int weir_join_note(void *item, void *ctx)
+{
+	struct weir_pattern *pattern = item;
+	struct weir_joining *j = ctx;
+	struct weir_sock *ws;
+
+	list_for_each_entry(ws, &pattern->subscribers, pattern_link) {
+		if (j->n == WEIR_JOIN_NOW)
+			return 1;
+		j->ids[j->n] = ws->id;
+		j->subs[j->n] = ws->sub_seq;
+		j->socks[j->n] = NULL;
+		/* it does not read what it publishes */
+		if (ws != j->ring->owner && weir_join_may(ws, j->ring)) {
+			sock_hold(&ws->sk);
+			j->socks[j->n] = ws;
+		}
+		j->n++;
+	}
+	return 0;
+}
+
+/*
+ * A subscriber at its cap must not stop the publisher, and is told. -ENOMEM when
+ * it has not been joined for want of memory that one could wait for.
+ */
+static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
+			 enum weir_origin origin, u64 sub)
+{
+	struct weir_reader *rd;
+
+	rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring), origin,
+				sub);
+	if (!IS_ERR(rd)) {
+		weir_reader_put(rd);
+		return 0;
+	}
+	if (PTR_ERR(rd) == -ENOMEM && origin != WEIR_ORIGIN_LAST)
+		return -ENOMEM;
+	weir_join_left_out(ws, ring, PTR_ERR(rd));
+	return 0;
+}
+
+/* Is a socket one that the work is to join? */
+static bool weir_join_wants(const struct weir_joining *j, struct weir_sock *ws,
+			    u64 *sub)
+{
+	struct weir_ring *ring = j->ring;
+	bool wants = false;
+	u32 i;
+
+	if (!READ_ONCE(ws->pattern) || ws == READ_ONCE(ring->owner))
+		return false;
+	for (i = 0; i < j->n; i++) {
+		if (j->ids[i] == ws->id)
+			return false;
+	}
+	mutex_lock(&ring->wn->lock);
+	if (ring->path && ws->pattern && ws->sub_seq < ring->pub_seq &&
+	    weir_path_match(ws->peer_path, strlen(ws->peer_path), ring->name,
+			    strlen(ring->name))) {
+		wants = weir_join_may(ws, ring);
+		*sub = ws->sub_seq;
+	}
+	mutex_unlock(&ring->wn->lock);
+	return wants;
+}
+
+static void weir_joining_free(struct weir_joining *j)
+{
+	struct weir_net *wn = j->ring->wn;
+
+	if (j->keeper) {
+		weir_reader_detach(j->keeper, WEIR_REASON_CLOSED);
+		weir_reader_put(j->keeper);
+		weir_ring_joined(j->ring);
+	}
+	spin_lock(&wn->join_lock);
+	list_del(&j->wn_link);
+	spin_unlock(&wn->join_lock);
+	xa_destroy(&j->later);
+	weir_ring_put(j->ring);
+	weir_tenant_put(j->tenant);
+	kfree(j);
+	if (atomic_dec_and_test(&wn->joinings))
+		wake_up_var(&wn->joinings);
+}
+
+/* A socket of the namespace, held: that of a number, or the next one; NULL. */
+static struct weir_sock *weir_join_sock(struct weir_net *wn, unsigned long *id,
+					bool next)
+{
+	struct weir_sock *ws;
+
+	/* a socket leaves the table before its last reference goes */
+	xa_lock(&wn->sockets);
+	ws = next ? xa_find_after(&wn->sockets, id, ULONG_MAX, XA_PRESENT) :
+		    xa_load(&wn->sockets, *id);
+	if (ws)
+		sock_hold(&ws->sk);
+	xa_unlock(&wn->sockets);
+	return ws;
+}
+
+/* Joins one of those that have to wait for memory. */
+static bool weir_join_last(struct weir_job *job)
+{
+	struct weir_joining *j = container_of(job, struct weir_joining, job);
+	struct weir_sock *ws = NULL;
+	unsigned long id = 0;
+	u64 sub;
+
+	if (weir_ring_live(j->ring) &&
+	    xa_find(&j->later, &id, ULONG_MAX, XA_PRESENT)) {
+		xa_erase(&j->later, id);
+		ws = weir_join_sock(j->ring->wn, &id, false);
+	}
+	if (ws) {
+		if (weir_join_wants(j, ws, &sub))
+			weir_join_one(ws, j->ring, WEIR_ORIGIN_LAST, sub);
+		sock_put(&ws->sk);
+	}
+	if (weir_ring_live(j->ring) && !xa_empty(&j->later))
+		return true;
+	weir_joining_free(j);
+	return false;
+}
+
+/* Joins some that need not wait. */
+static bool weir_join_some(struct weir_job *job)
+{
+	struct weir_joining *j = container_of(job, struct weir_joining, job);
+	struct weir_sock *ws;
+	u64 sub;
+	u32 n;
+
+	for (n = 0; n < WEIR_JOIN_PART; n++) {
+		ws = weir_ring_live(j->ring) ?
+		     weir_join_sock(j->ring->wn, &j->after, true) : NULL;
+		if (!ws)
+			break;
+		if (weir_join_wants(j, ws, &sub) &&
+		    weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub) &&
+		    xa_err(xa_store(&j->later, ws->id, xa_mk_value(1),
+				    GFP_KERNEL)))
+			weir_join_left_out(ws, j->ring, -ENOMEM);
+		sock_put(&ws->sk);
+		cond_resched();
+	}
+	if (n == WEIR_JOIN_PART)
+		return true;
+	if (xa_empty(&j->later)) {
+		weir_joining_free(j);
+	} else {
+		j->job.part = weir_join_last;
+		weir_jobs_add(&j->tenant->late, &j->job);
+	}
+	return false;
+}
+
+/* weir_joins_first() - what is left of a namespace's joins goes before all others */
+void weir_joins_first(struct weir_net *wn)
+{
+	struct weir_joining *j;
+
+	spin_lock(&wn->join_lock);
+	list_for_each_entry(j, &wn->joining, wn_link)
+		weir_job_first(j->tenant, &j->job);
+	spin_unlock(&wn->join_lock);
+}
+
+static struct weir_joining *weir_joining_make(struct weir_sock *ws,
+					      struct weir_ring *ring)
+{
+	struct weir_joining *j = kzalloc(sizeof(*j), GFP_KERNEL_ACCOUNT);
+
+	if (!j)
+		return NULL;
+	j->tenant = weir_tenant_get(ws);
+	if (!j->tenant) {
+		kfree(j);
+		return NULL;
+	}
+	j->job.part = weir_join_some;
+	xa_init(&j->later);
+	weir_ring_get(ring);
+	j->ring = ring;
+	INIT_LIST_HEAD(&j->job.link);
+	atomic_inc(&ring->wn->joinings);
+	spin_lock(&ring->wn->join_lock);
+	list_add_tail(&j->wn_link, &ring->wn->joining);
+	spin_unlock(&ring->wn->join_lock);
+	return j;
+}
+
+/* Joins those that were noted; nothing has been published yet. */
+static void weir_join_now(struct weir_joining *j)
+{
+	u32 i;
+
+	for (i = 0; i < j->n; i++) {
+		if (!j->socks[i])
+			continue;
+		if (weir_join_one(j->socks[i], j->ring, WEIR_ORIGIN_WRITER,
+				  j->subs[i])) {
+			j->ids[i] = 0;
+			j->more = true;
+		}
+		sock_put(&j->socks[i]->sk);
+	}
+}
+
+/* Holds the first position for those that a worker joins. */
+static void weir_join_hold(struct weir_joining *j, struct weir_sock *ws)
+{
+	if (j->ring->type != SOCK_RDM)
+		return;
+	j->keeper = weir_reader_attach_keeper(ws, j->ring, WEIR_JOIN_HOLD_MS);
+	/* at its cap: they begin where they are joined */
+	if (IS_ERR(j->keeper))
+		j->keeper = NULL;
+}
+
+/*
+ * A stream under this path that its owner left to linger for this user. Those of
+ * others on the same path are in other buckets, but for chance.
+ */
+static struct weir_ring *weir_lingering(struct weir_sock *ws,
+					struct weir_path *path)
+{
+	struct weir_ring *ring;
+
+	hash_for_each_possible(ws->wn->lingering, ring, linger_link,
+			       weir_linger_key(path, ws->uid)) {
+		if (ring->path == path && uid_eq(ring->uid, ws->uid) &&
+		    ring->type == ws->sk.sk_type &&
+		    weir_ring_status(ring)->state == WEIR_STATE_LINGER)
+			return ring;
+	}
+	return NULL;
+}
+
+/*
+ * The path, for a new ring, or 1 when a lingering one has been taken over; or a
+ * negative errno with words.
+ */
+static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
+			     struct weir_path **path)
+{
+	struct weir_ring *ring;
+	int err = 0;
+
+	lockdep_assert_held(&ws->wn->lock);
+	*path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
+	if (IS_ERR(*path))
+		return PTR_ERR(*path);
+	ring = weir_lingering(ws, *path);
+	if ((*path)->listener) {
+		err = weir_refuse(ws, -EADDRINUSE,
+				  "a socket listens on this path");
+	} else if (ring && ws->ring_bytes &&
+		   ws->ring_bytes != weir_ring_bytes(&ring->view)) {
+		err = weir_refuse(ws, -EINVAL,
+				  "a stream of another size lingers on this path");
+	} else if (ring) {
+		weir_ring_take_over(ring, ws);
+		ws->resumed = true;
+		memcpy(ws->own_path, name, len);
+		smp_store_release(&ws->outbox, ring);
+		err = 1;	/* the ring counts as a user already */
+	}
+	if (err)
+		weir_path_put(*path);
+	return err;
+}
+
+/* The stream can be found, and who is to be joined is noted. */
+static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
+			      struct weir_path *path, struct weir_joining *j)
+{
+	struct weir_net *wn = ws->wn;
+
+	lockdep_assert_held(&wn->lock);
+	memcpy(ring->name, path->name, path->len);
+	memcpy(ws->own_path, path->name, path->len);
+	ring->path = path;
+	weir_ring_get(ring);	/* the path's */
+	list_add_tail(&ring->path_link, &path->rings);
+	smp_store_release(&ring->pub_seq, ++wn->seq);
+	/* patterns of all forms may be made to be looked at: a worker goes on */
+	if (weir_trie_match_patterns(&wn->patterns, path->name, path->len,
+				     weir_join_note, j, WEIR_TRIE_LOOKS_MAX))
+		j->more = true;
+}
+
+/**
+ * weir_publish() - bind a SOCK_RDM or SOCK_DGRAM socket
+ * @ws: the socket, under lock_sock.
+ * @name: path.
+ * @len: bytes.
+ *
+ * Goes on with a lingering stream of the same user and type if there is one.
+ * Up to WEIR_JOIN_NOW subscribers are attached before this returns; the others
+ * shortly afterwards, from the first record on if they are within
+ * WEIR_JOIN_HOLD_MS. A named cursor (WEIR_SO_HOLD_MS) holds records for its next
+ * reader only from when it was made: it must be there before a record is
+ * published to be sure of it. Made later, it starts at the tail or, with
+ * WEIR_START_OLDEST, at what the ring still holds.
+ *
+ * Returns 0 or a negative errno with words: -EINVAL (bad path, bound already,
+ * another ring size than the lingering stream's), -EACCES, -EADDRINUSE (a
+ * listener has the path), -ENOBUFS, -ENOMEM.
+ */
+int weir_publish(struct weir_sock *ws, const char *name, u32 len)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_joining *j = NULL;
+	struct weir_path *path;
+	struct weir_ring *ring;
+	unsigned int tries = 0;
+	int err;
+
+	if (ws->outbox)
+		return weir_refuse(ws, -EINVAL, "the socket is bound already");
+	do {
+		mutex_lock(&wn->lock);
+		err = weir_publish_path(ws, name, len, &path);
+		mutex_unlock(&wn->lock);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	if (err)
+		return err < 0 ? err : 0;
+
+	/* the path has a user: no listener can take it meanwhile */
+	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
+	if (IS_ERR(ring)) {
+		err = PTR_ERR(ring);
+		goto err_path;
+	}
+	j = weir_joining_make(ws, ring);
+	if (!j) {
+		err = weir_refuse(ws, -ENOMEM, "no memory for the subscribers");
+		goto err_ring;
+	}
+	mutex_lock(&wn->lock);
+	weir_publish_ring(ws, ring, path, j);
+	mutex_unlock(&wn->lock);
+	weir_join_now(j);
+	if (j->more)
+		weir_join_hold(j, ws);
+	/* whoever sees an outbox sees it with these readers attached */
+	smp_store_release(&ws->outbox, ring);
+	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
+	if (j->more)
+		weir_jobs_add(&j->tenant->joins, &j->job);
+	else
+		weir_joining_free(j);
+	return 0;
+
+err_ring:
+	weir_ring_owner_gone(ring, NULL);
+err_path:
+	mutex_lock(&wn->lock);
+	weir_path_put(path);
+	mutex_unlock(&wn->lock);
+	return err;
+}
+
+/* --- for a subscriber --------------------------------------------------- */
+
+/*
+ * Goes on with a held cursor of a stream, in @rd; NULL if there is none. Returns
+ * 1 when the subscription does not take the stream, or a negative errno.
+ */
+static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
+			    bool exact, struct weir_reader **rd)
+{
+	int err = 0;
+
+	*rd = NULL;
+	mutex_lock(&ws->wn->lock);
+	if (!ring->path) {
+		err = 1;
+	} else if (!weir_path_permits(ws, ring->path, MAY_READ)) {
+		weir_drop(ring->name, WEIR_REASON_DENIED);
+		err = exact ? weir_refuse(ws, -EACCES,
+					  "the path's mode does not permit it") : 1;
+	} else if (!weir_sub_takes(ws, ring->path)) {
+		weir_drop(ring->name, WEIR_REASON_DENIED);
+		err = 1;
+	} else {
+		*rd = weir_reader_resume(ws, ring);
+	}
+	mutex_unlock(&ws->wn->lock);
+	return err;
+}
+
+/*
+ * Has a stream that was there before the subscription joined by it. Returns 0, or
+ * a negative errno with words.
+ */
+static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
+			    bool exact)
+{
+	struct weir_reader *rd;
+	unsigned int tries = 0;
+	int err;
+
+	if (READ_ONCE(ring->owner) == ws || !weir_ring_live(ring))
+		return 0;
+	do {
+		err = weir_join_resume(ws, ring, exact, &rd);
+	} while (!err && weir_prime(ws, PTR_ERR_OR_ZERO(rd), WEIR_PRIME_SLOT,
+				    &tries));
+	if (err)
+		return min(err, 0);
+	if (!rd)
+		rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring),
+					WEIR_ORIGIN_READER, ws->sub_seq);
+	if (!IS_ERR(rd)) {
+		weir_reader_put(rd);
+		return 0;
+	}
+	/* who publishes under a pattern keeps nobody from the others' streams */
+	if (!exact && weir_join_left_out(ws, ring, PTR_ERR(rd)))
+		return 0;
+	return PTR_ERR(rd);
+}
+
+/* All streams that match a pattern. */
+static int weir_join_matching(struct weir_sock *ws, const char *pattern,
+			      u32 len)
+{
+	struct weir_ring *ring;
+	unsigned long id = 0;
+	int err = 0;
+
+	while (!err && (ring = weir_ring_next(ws->wn, &id))) {
+		/* with its number it has its name */
+		u64 seq = smp_load_acquire(&ring->pub_seq);
+
+		if (seq && seq < ws->sub_seq &&
+		    weir_path_match(pattern, len, ring->name,
+				    strlen(ring->name)))
+			err = weir_join_stream(ws, ring, false);
+		weir_ring_put(ring);
+		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+	}
+	return err;
+}
+
+/* Streams that are looked at with the lock held. */
+#define WEIR_PATH_LOOKS	64
+
+/*
+ * The next stream of a path after number @seq, held; or, with @more, one from
+ * which on to look again. @at: where the last look ended. When that one has left
+ * the path meanwhile, all before it are passed once more.
+ */
+static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
+					u32 len, struct weir_ring *at, u64 seq,
+					bool *more)
+{
+	struct weir_path *path = weir_path_find(ws->wn, name, len);
+	u32 looks = WEIR_PATH_LOOKS;
+	struct weir_ring *ring;
+
+	*more = false;
+	if (!path)
+		return NULL;
+	/* they are in the order of their numbers */
+	ring = at && at->path == path ? list_next_entry(at, path_link) :
+	       list_first_entry(&path->rings, struct weir_ring, path_link);
+	list_for_each_entry_from(ring, &path->rings, path_link) {
+		if (ring->pub_seq >= ws->sub_seq)
+			break;
+		*more = ring->pub_seq <= seq;
+		if (*more && --looks)
+			continue;
+		weir_ring_get(ring);
+		return ring;
+	}
+	*more = false;
+	return NULL;
+}
+
+/*
+ * The next stream of a path after @last, which is put, or the first; held. NULL
+ * when there is none that is older than the subscription.
+ */
+static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
+					     const char *name, u32 len,
+					     struct weir_ring *last)
+{
+	u64 seq = last ? last->pub_seq : 0;
+	struct weir_ring *at = last, *next;
+	bool more = true;
+
+	while (more) {
+		mutex_lock(&ws->wn->lock);
+		next = weir_path_look(ws, name, len, at, seq, &more);
+		mutex_unlock(&ws->wn->lock);
+		if (at)
+			weir_ring_put(at);
+		at = next;
+		cond_resched();
+	}
+	return at;
+}
+
+/* All streams of one path. */
+static int weir_join_path(struct weir_sock *ws, const char *name, u32 len)
+{
+	struct weir_ring *ring = NULL;
+	int err;
+
+	while ((ring = weir_path_next_ring(ws, name, len, ring))) {
+		err = weir_join_stream(ws, ring, true);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err) {
+			weir_ring_put(ring);
+			return err;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Leaves the pattern: no stream is joined from then on. */
+static void weir_leave_pattern(struct weir_sock *ws)
+{
+	struct weir_pattern *pattern;
+
+	mutex_lock(&ws->wn->lock);
+	pattern = ws->pattern;
+	if (pattern) {
+		spin_lock(&ws->rlock);
+		ws->sub_seq = 0;
+		spin_unlock(&ws->rlock);
+		weir_uncharge(&ws->pattern_charge);
+		list_del_init(&ws->pattern_link);
+		WRITE_ONCE(ws->pattern, NULL);
+		if (list_empty(&pattern->subscribers)) {
+			weir_trie_set_item(pattern->node, NULL);
+			weir_trie_remove(&ws->wn->patterns, pattern->node);
+			kfree(pattern);
+		}
+	}
+	mutex_unlock(&ws->wn->lock);
+}
+
+/*
+ * Leaves the pattern and all streams: because the socket is being released, or
+ * because the call that joined them has @failed.
+ */
+static void weir_leave_all(struct weir_sock *ws, bool failed)
+{
+	struct weir_reader *rd;
+
+	weir_leave_pattern(ws);
+	for (;;) {
+		spin_lock(&ws->rlock);
+		rd = list_first_entry_or_null(&ws->readers, struct weir_reader,
+					      sock_link);
+		if (rd)
+			weir_reader_get(rd);
+		spin_unlock(&ws->rlock);
+		if (!rd)
+			break;
+		if (failed)
+			weir_reader_undo(ws, rd);
+		else
+			weir_reader_leave(rd);
+		weir_reader_put(rd);
+		cond_resched();
+	}
+}
+
+/* Enters the subscription. Under weir_net.lock. */
+static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
+			      u32 len)
+{
+	struct weir_net *wn = ws->wn;
+	struct weir_trie_node *node;
+	struct weir_pattern *item;
+	struct weir_path *path;
+	int err;
+
+	lockdep_assert_held(&wn->lock);
+	if (ws->pattern)
+		return weir_refuse(ws, -EISCONN,
+				   "the socket subscribes already");
+	path = weir_path_is_pattern(pattern, len) ? NULL :
+	       weir_path_find(wn, pattern, len);
+	if (path && !weir_path_permits(ws, path, MAY_READ)) {
+		weir_drop(path->name, WEIR_REASON_DENIED);
+		return weir_refuse(ws, -EACCES,
+				   "the path's mode does not permit it");
+	}
+	err = weir_charge_sock(&ws->pattern_charge, ws,
+			       sizeof(*item) + weir_name_bytes(pattern, len), 1);
+	if (err)
+		return err;
+	node = weir_trie_insert(&wn->patterns, pattern, len);
+	if (IS_ERR(node)) {
+		weir_uncharge(&ws->pattern_charge);
+		return weir_refuse(ws, PTR_ERR(node),
+				   "the pattern cannot be entered");
+	}
+	item = weir_trie_item(node);
+	if (!item) {
+		item = kzalloc(sizeof(*item), WEIR_GFP_NOWAIT);
+		if (!item) {
+			weir_trie_remove(&wn->patterns, node);
+			weir_uncharge(&ws->pattern_charge);
+			return weir_refuse(ws, -ENOMEM,
+					   "no memory for the subscription");
+		}
+		item->node = node;
+		INIT_LIST_HEAD(&item->subscribers);
+		weir_trie_set_item(node, item);
+	}
+	memcpy(ws->peer_path, pattern, len);
+	ws->peer_path[len] = '\0';
+	ws->sub_bound = false;
+	WRITE_ONCE(ws->left_out, WEIR_REASON_NONE);
+	spin_lock(&ws->rlock);
+	ws->sub_seq = ++wn->seq;
+	spin_unlock(&ws->rlock);
+	WRITE_ONCE(ws->pattern, item);
+	list_add_tail(&ws->pattern_link, &item->subscribers);
+	return 0;
+}
+
+/**
+ * weir_subscribe() - connect a SOCK_RDM or SOCK_DGRAM socket
+ * @ws: the socket, under lock_sock.
+ * @pattern: path or pattern.
+ * @len: bytes.
+ *
+ * Attaches to all that is published under it now and, until the socket is
+ * closed, to all that will be. A path that nobody publishes yet is no error. What
+ * a pattern matches and cannot be attached, because of a cap, for want of memory
+ * or because it is broken, is left out, and told as weir_inbox_refused() does.
+ * Returns 0 or a negative errno with words: -EINVAL, -EISCONN, -EACCES (a
+ * plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS and
+ * -ENOMEM (the subscription itself, or a stream of a plain path), -EINTR (killed
+ * meanwhile).
+ */
+int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
+{
+	struct weir_net *wn = ws->wn;
+	unsigned int tries = 0;
+	const char *why;
+	int err;
+
+	err = weir_path_check(pattern, len, true, &why);
+	if (err)
+		return weir_refuse(ws, err, why);
+	/* whose memory its cursors are, for as long as the socket is there */
+	if (!ws->memcg)
+		ws->memcg = get_mem_cgroup_from_mm(current->mm);
+	do {
+		mutex_lock(&wn->lock);
+		err = weir_enter_pattern(ws, pattern, len);
+		mutex_unlock(&wn->lock);
+	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	if (err)
+		return err;
+	if (weir_path_is_pattern(pattern, len))
+		err = weir_join_matching(ws, pattern, len);
+	else
+		err = weir_join_path(ws, pattern, len);
+	if (err)
+		weir_leave_all(ws, true);
+	else
+		WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
+	return err;
+}
+
+/*
+ * weir_unsubscribe() - the socket is being released
+ */
+void weir_unsubscribe(struct weir_sock *ws)
+{
+	weir_leave_all(ws, false);
+}

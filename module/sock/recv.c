@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * recvmsg: the ordinary way to read, with one copy. It moves the same cursors
+ * as the library, so both may read in turn; a cursor is a process's word and
+ * is checked on each use.
+ *
+ * Process context.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "route/router.h"
+
+static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
+			      u64 pos, u32 seq)
+{
+	struct weir_ring *ring = rd->ring;
+
+	if (!rd->gating)
+		WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, pos);		/* (D) */
+	if (!rd->gating)
+		return;
+	smp_mb();						/* (C) */
+	if (!(READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER))
+		return;
+	if (!ring->inbox_of)
+		weir_wake_writer(ring);
+	else if (READ_ONCE(weir_ring_status(ring)->wake_pos) <= pos)
+		weir_inbox_flush(ws);
+}
+
+/*
+ * A lossy reader was overtaken: goes on in the middle of what is held. False
+ * when the owner's words make no sense.
+ */
+static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	u32 seq = READ_ONCE(rd->cursor->seq), found, missed;
+	u64 tail, pos;
+
+	if (weir_ring_tail(v, &tail, &found)) {
+		weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
+		return false;
+	}
+	if (weir_ring_search(rd->ring, tail - weir_ring_bytes(v) / 2, tail,
+			     &pos)) {
+		u32 at_pos = READ_ONCE(weir_ring_at(v, pos)->seq);
+
+		if (weir_ring_overtaken(v, pos))
+			pos = tail;	/* overwritten under our eyes */
+		else
+			found = at_pos;
+	}
+	missed = found - seq;
+	rd->missed += missed;
+	atomic64_add(missed, &ws->missed);
+	weir_stat_add(WEIR_STAT_MISSED, missed);
+	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
+	weir_cursor_store(ws, rd, pos, found);
+	return true;
+}
+
+/*
+ * What came through the router: told by a control message, or, if it is an
+ * error of the router's and there is no room for one, as the error of the call.
+ * Returns 1 when the record is one to hand on, 0 to pass it over.
+ */
+static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
+{
+	struct weir_scm_route scm;
+	struct weir_fault fault;
+
+	if (rec->kind == WEIR_KIND_NOTICE)
+		return 0;
+	weir_named_record(rec, &scm);
+	if (msg->msg_controllen) {
+		put_cmsg(msg, SOL_WEIR, WEIR_SCM_ROUTE, sizeof(scm), &scm);
+		return 1;
+	}
+	if (rec->kind != WEIR_KIND_ERROR || !(scm.flags & WEIR_REC_ROUTER))
+		return 1;
+	memcpy(&fault, rec->payload, sizeof(fault));
+	return -weir_reason_errno(fault.reason);
+}
+
+/* The stream cannot be read on. */
+static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
+			      bool *gone)
+{
+	*gone = true;
+	weir_drop(rd->ring->name, WEIR_REASON_BAD_RECORD);
+	return weir_refuse(ws, -EPROTO,
+			   "the sender wrote a record that makes no sense");
+}
+
+/*
+ * Looks at one stream before it is the next one's turn, and turns of all of them
+ * in a call that may wait and in one that may not. A ring of 1 GiB of aborted
+ * records is passed in fewer.
+ */
+#define WEIR_RECV_LOOKS		100
+#define WEIR_RECV_TURNS		4000
+#define WEIR_RECV_TURNS_NOW	10
+
+/* Lets go of aborted records: a writer may wait for just these. */
+static void weir_recv_pass_over(struct weir_sock *ws, struct weir_reader *rd,
+				u64 pos)
+{
+	weir_cursor_store(ws, rd, pos, READ_ONCE(rd->cursor->seq));
+}
+
+/* There is no record at @pos: the end of the stream, or -EAGAIN. */
+static int weir_recv_nothing(struct weir_sock *ws, struct weir_reader *rd,
+			     u64 pos, bool ended, bool *gone)
+{
+	if (pos != READ_ONCE(rd->cursor->pos) && !ended)
+		weir_recv_pass_over(ws, rd, pos);
+	*gone = ended;
+	return ended ? 0 : -EAGAIN;
+}
+
+/*
+ * May what was copied have been overwritten meanwhile? One that holds the writer
+ * back may have been evicted.
+ */
+static bool weir_recv_torn(const struct weir_reader *rd, u64 pos)
+{
+	if (!rd->gating)
+		return weir_ring_overtaken(&rd->ring->view, pos);
+	smp_rmb();		/* with weir_reader_evict() */
+	return READ_ONCE(rd->evicted);
+}
+
+/*
+ * One record of one stream. Returns its length; 0 with @gone set at the end of
+ * the stream; -EAGAIN when there is nothing; -ESTALE after an eviction;
+ * -EPROTO for nonsense; -EFAULT.
+ */
+static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
+			 struct msghdr *msg, size_t room, int flags, bool *gone)
+{
+	struct weir_ring_view *v = &rd->ring->view;
+	struct weir_ring_rec rec;
+	int tries, got;
+	u64 pos, start;
+	size_t n;
+
+	for (tries = 0; tries < WEIR_RECV_LOOKS; tries++) {
+		bool ended;
+
+		if (tries && signal_pending(current))
+			break;
+		if (rd->evicted) {
+			*gone = true;
+			return weir_refuse(ws, -ESTALE, "evicted: this reader held the writer back too long, or its cursor made no sense");
+		}
+		pos = READ_ONCE(rd->cursor->pos);
+		if (pos & (WEIR_GRANULE - 1)) {
+			weir_reader_evict(rd, WEIR_REASON_BAD_CURSOR);
+			continue;
+		}
+		ended = weir_reader_ended(rd, pos);
+		start = pos;
+		got = weir_ring_peek_some(v, &pos, &rec, WEIR_LOOK_RECORDS);
+		/*
+		 * What was skipped on the way may have been the torn header of
+		 * a record that was overwritten meanwhile.
+		 */
+		if (!rd->gating && (got != 1 || pos != start) &&
+		    weir_ring_overtaken(v, start)) {
+			if (!weir_recv_resync(ws, rd))
+				return weir_recv_nonsense(ws, rd, gone);
+			continue;
+		}
+		if (got == -EAGAIN) {
+			weir_recv_pass_over(ws, rd, pos);
+			cond_resched();
+			continue;
+		}
+		if (!got)
+			return weir_recv_nothing(ws, rd, pos, ended, gone);
+		if (got < 0)
+			return weir_recv_nonsense(ws, rd, gone);
+		if (rd->id == WEIR_ID_INBOX) {
+			got = weir_recv_routed(&rec, msg);
+			if (got <= 0) {
+				if (!got || !(flags & MSG_PEEK))
+					weir_cursor_store(ws, rd, rec.next,
+							  rec.seq + 1);
+				if (!got)
+					continue;
+				return weir_refuse(ws, got,
+						   "the router answered: there is no reply");
+			}
+		}
+		n = min_t(size_t, rec.len, room);
+		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
+			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
+		if (weir_recv_torn(rd, rec.pos)) {
+			iov_iter_revert(&msg->msg_iter, n);
+			if (!rd->gating && !weir_recv_resync(ws, rd))
+				return weir_recv_nonsense(ws, rd, gone);
+			continue;
+		}
+		if (!(flags & MSG_PEEK))
+			weir_cursor_store(ws, rd, rec.next, rec.seq + 1);
+		if (rec.len > room)
+			msg->msg_flags |= MSG_TRUNC;
+		weir_count_copy(ws, rd->ring, n);
+		return flags & MSG_TRUNC ? rec.len : n;
+	}
+	return -EAGAIN;
+}
+
+/*
+ * The next stream with something to see or aborted records to let go of, held, or
+ * NULL; takes turns.
+ */
+static struct weir_reader *weir_next_ready(struct weir_sock *ws)
+{
+	struct weir_reader *rd;
+
+	spin_lock(&ws->rlock);
+	list_for_each_entry(rd, &ws->readers, sock_link) {
+		u32 left = WEIR_LOOK_BUDGET;
+
+		if (rd->end_told || (!weir_reader_ready(rd, &left) &&
+				     left == WEIR_LOOK_BUDGET))
+			continue;
+		weir_reader_get(rd);
+		/* the next look begins behind it */
+		list_move(&ws->readers, &rd->sock_link);
+		spin_unlock(&ws->rlock);
+		return rd;
+	}
+	spin_unlock(&ws->rlock);
+	return NULL;
+}
+
+/* Tells where a message came from. */
+static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
+			   struct msghdr *msg)
+{
+	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, msg->msg_name);
+	const char *name = rd->ring->name;
+	size_t len;
+
+	if (!addr)
+		return;
+	if (ws->sk.sk_type == SOCK_SEQPACKET)
+		name = ws->peer_path;
+	len = min_t(size_t, strlen(name), sizeof(addr->sw_path) - 1);
+	if (!len)
+		return;
+	memset(addr, 0, sizeof(*addr));
+	addr->sw_family = weir_family;
+	memcpy(addr->sw_path, name, len);
+	msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
+}
+
+/* The inbox of a socket that calls or serves. -EAGAIN when it has nothing. */
+static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
+			   size_t room, int flags)
+{
+	struct weir_reader *rd = weir_reader_find(ws, WEIR_ID_INBOX);
+	bool gone = false;
+	int got;
+
+	if (!rd)
+		return -EAGAIN;
+	got = weir_recv_one(ws, rd, msg, room, flags, &gone);
+	weir_reader_put(rd);
+	return gone ? -EAGAIN : got;
+}
+
+/* One pass over the streams. -EAGAIN when none had anything. */
+static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
+			  int flags)
+{
+	bool pair = ws->sk.sk_type == SOCK_SEQPACKET;
+	u32 turns = READ_ONCE(ws->nreaders);
+	struct weir_reader *rd;
+	int got;
+
+	while (turns-- && (rd = weir_next_ready(ws))) {
+		bool gone = false;
+
+		got = weir_recv_one(ws, rd, msg, room, flags, &gone);
+		if (got >= 0 && !gone)
+			weir_recv_name(ws, rd, msg);
+		/* the end of one stream of many is not the end of the socket */
+		if (gone && !pair)
+			weir_reader_detach(rd, WEIR_REASON_CLOSED);
+		/* a reset is set before the stream ends and told before it */
+		if (gone && pair && !got)
+			got = sock_error(&ws->sk);
+		weir_reader_put(rd);
+		if (got != -EAGAIN && (got || !gone || pair))
+			return got;
+	}
+	return READ_ONCE(ws->port) ? weir_recv_inbox(ws, msg, room, flags) :
+				     -EAGAIN;
+}
+
+int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk);
+	DEFINE_WAIT(wait);
+	int got, err, idle = 0;
+	long timeo;
+
+	if (flags & MSG_OOB)
+		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
+		return weir_refuse(ws, -ENOTCONN,
+				   "the socket is not connected and does not subscribe");
+	timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	msg->msg_namelen = 0;
+
+	for (;;) {
+		/* before the look: what came before the end is not overlooked */
+		bool shut = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
+
+		err = sock_error(sk);
+		if (err)
+			return weir_refuse(ws, err, "the peer closed with data unread");
+		if (mutex_lock_interruptible(&ws->iolock))
+			return sock_intr_errno(timeo);
+		got = weir_recv_pass(ws, msg, len, flags);
+		mutex_unlock(&ws->iolock);
+		if (got != -EAGAIN)
+			break;
+		err = 0;
+		if (shut)
+			return 0;
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		if (!weir_arm_readable(ws)) {
+			if (!timeo)
+				err = weir_refuse(ws, -EAGAIN, "nothing to read");
+			else if (signal_pending(current))
+				err = sock_intr_errno(timeo);
+			else
+				timeo = schedule_timeout(timeo);
+		} else if (signal_pending(current) ||
+			   (timeo != MAX_SCHEDULE_TIMEOUT &&
+			    ++idle > (timeo ? WEIR_RECV_TURNS :
+					      WEIR_RECV_TURNS_NOW))) {
+			/* a hostile writer makes and unmakes a record */
+			err = signal_pending(current) ?
+			      sock_intr_errno(timeo) : -EAGAIN;
+		}
+		finish_wait(sk_sleep(sk), &wait);
+		if (err)
+			return err;
+		cond_resched();
+	}
+	if (got > 0 || (!got && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN))) {
+		atomic64_inc(&ws->received);
+		weir_stat_inc(WEIR_STAT_RECEIVED);
+	}
+	return got;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * AF_WEIR as the socket layer sees it: making and releasing sockets, names of
+ * either end, and the tables of operations. What the operations do is in
+ * pair.c, pubsub.c, send.c, recv.c, wake.c, map.c and control.c.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <net/sock.h>
+
+#include "route/router.h"
+
+static struct proto weir_proto = {
+	.name		= "WEIR",
+	.owner		= THIS_MODULE,
+	.obj_size	= sizeof(struct weir_sock),
+};
+
+static void weir_sock_destruct(struct sock *sk)
+{
+	struct weir_sock *ws = weir_sk(sk);
+
+	WARN_ON_ONCE(ws->outbox || ws->nreaders);
+	if (ws->inbox)
+		weir_ring_put(ws->inbox);
+	xa_destroy(&ws->ids);
+	weir_tally_destroy(&ws->waiting);
+	free_cpumask_var(ws->barrier);
+	put_cred(ws->cred);
+	put_pid(ws->pid);
+	weir_uncharge(&ws->charge);
+	weir_account_put(ws->account);
+	mem_cgroup_put(ws->memcg);
+	weir_stat_add(WEIR_STAT_SOCKETS, -1);
+}
+
+/**
+ * weir_sock_alloc() - make a socket
+ * @net: its namespace.
+ * @sock: what it belongs to; NULL for one that waits to be accepted.
+ * @type: SOCK_*.
+ * @kern: as the core gives it.
+ * @listener: whose end of a connection it is: who made that has made this one,
+ *	and pays; NULL: the calling task.
+ *
+ * It is seen in lists from here on: whose it is does not change.
+ *
+ * Return: the sock, or an ERR_PTR: -ENOBUFS at a cap, -ENOMEM.
+ */
+struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
+			     int kern, const struct weir_sock *listener)
+{
+	struct weir_account *account;
+	struct weir_sock *ws;
+	const char *why;
+	struct sock *sk;
+	int err = -ENOMEM;
+
+	sk = sk_alloc(net, weir_family, GFP_KERNEL, &weir_proto, kern);
+	if (!sk)
+		return ERR_PTR(err);
+	sock_init_data(sock, sk);
+	sk->sk_type = type;
+	ws = weir_sk(sk);
+	account = listener ? listener->account : weir_account_of_current(net);
+	if (IS_ERR(account))
+		goto err_free;
+	if (listener)
+		weir_account_get(account);
+	ws->account = account;
+	err = weir_charge_account(&ws->charge, account, sizeof(*ws), 1, "",
+				  &why);
+	if (err)
+		goto err_account;
+	if (!zalloc_cpumask_var(&ws->barrier, GFP_KERNEL_ACCOUNT)) {
+		err = -ENOMEM;
+		goto err_charge;
+	}
+	ws->wn = weir_net(net);
+	ws->id = atomic_long_inc_return(&ws->wn->next_id);
+	ws->uid = listener ? listener->uid : current_fsuid();
+	ws->cred = get_cred(listener ? listener->cred : current_cred());
+	ws->pid = get_pid(listener ? listener->pid : task_tgid(current));
+	ws->node = NUMA_NO_NODE;
+	ws->mode = 0666 & ~current_umask();
+	ws->demand = -1;
+	INIT_LIST_HEAD(&ws->pattern_link);
+	spin_lock_init(&ws->rlock);
+	INIT_LIST_HEAD(&ws->readers);
+	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC);
+	mutex_init(&ws->iolock);
+	spin_lock_init(&ws->accept_lock);
+	INIT_LIST_HEAD(&ws->accept_queue);
+	weir_tally_init(&ws->waiting);
+	INIT_LIST_HEAD(&ws->accept_link);
+	init_waitqueue_head(&ws->connect_wait);
+	INIT_LIST_HEAD(&ws->connecters);
+	sk->sk_destruct = weir_sock_destruct;
+	weir_stat_inc(WEIR_STAT_SOCKETS);
+	if (xa_insert(&ws->wn->sockets, ws->id, ws, GFP_KERNEL_ACCOUNT)) {
+		sock_put(sk);
+		return ERR_PTR(-ENOMEM);
+	}
+	return sk;
+
+err_charge:
+	weir_uncharge(&ws->charge);
+err_account:
+	weir_account_put(account);
+err_free:
+	sk_free(sk);
+	return ERR_PTR(err);
+}
+
+/*
+ * weir_sock_destroy() - end of a socket
+ *
+ * Called when the last descriptor is closed, and for sockets that were never
+ * accepted. No VMA of it is left: they hold the file.
+ */
+void weir_sock_destroy(struct weir_sock *ws)
+{
+	/* 1. nothing is routed to it or from it any more */
+	weir_port_close(ws);
+
+	/* 2. the outbox lingers or ends, before the peer is told to look */
+	xa_erase(&ws->wn->sockets, ws->id);
+	weir_pair_reset(ws);
+	if (ws->outbox)
+		weir_ring_owner_gone(ws->outbox, &ws->outbox);
+
+	/* 3. out of the names and queues */
+	weir_pair_release(ws);
+	weir_unsubscribe(ws);
+
+	/* 4. the inbox */
+	if (ws->inbox)
+		weir_inbox_close(ws->inbox);
+	sock_orphan(&ws->sk);
+	sock_put(&ws->sk);
+}
+
+static int weir_release(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (!sk)
+		return 0;
+	sock->sk = NULL;
+	weir_sock_destroy(weir_sk(sk));
+	return 0;
+}
+
+/*
+ * The path that an address names: its own or, when that is empty, the one of
+ * WEIR_SO_LONG_PATH. Returns its length, or -EINVAL for what is no address of
+ * ours.
+ */
+static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr,
+			  int len, const char **path)
+{
+	int n;
+
+	if (len < (int)offsetof(struct sockaddr_weir, sw_path) ||
+	    len > (int)sizeof(*addr))
+		return weir_refuse(ws, -EINVAL, "the address has a wrong length");
+	if (addr->sw_family != weir_family)
+		return weir_refuse(ws, -EINVAL, "the address is of another family");
+	n = strnlen(addr->sw_path,
+		    len - offsetof(struct sockaddr_weir, sw_path));
+	*path = n ? addr->sw_path : ws->long_path;
+	return n ?: strlen(ws->long_path);
+}
+
+/* Uses WEIR_SO_LONG_PATH up, unless a signal has the call made once more. */
+static void weir_end_long_path(struct weir_sock *ws, int err)
+{
+	if (err != -ERESTARTSYS && err != -EINTR)
+		ws->long_path[0] = '\0';
+}
+
+/* Publishes on a path, or names a listener. */
+static int weir_bind(struct socket *sock, struct weir_sockaddr *uaddr, int len)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	const char *path;
+	int err;
+
+	WRITE_ONCE(ws->why, NULL);
+	lock_sock(sock->sk);
+	len = weir_addr_path(ws, (const void *)uaddr, len, &path);
+	if (len < 0)
+		err = len;
+	else if (sock->sk->sk_type == SOCK_SEQPACKET)
+		err = weir_pair_bind(ws, path, len);
+	else
+		err = weir_publish(ws, path, len);
+	weir_end_long_path(ws, err);
+	release_sock(sock->sk);
+	return err;
+}
+
+/* Connects to a listener, or subscribes to a pattern. */
+static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
+			int len, int flags)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+	const char *path;
+	int err;
+
+	WRITE_ONCE(ws->why, NULL);
+	lock_sock(sock->sk);
+	len = weir_addr_path(ws, (const void *)uaddr, len, &path);
+	if (len < 0)
+		err = len;
+	else if (sock->sk->sk_type == SOCK_SEQPACKET)
+		err = weir_pair_connect(ws, path, len, flags);
+	else
+		err = weir_subscribe(ws, path, len);
+	if (!err)
+		sock->state = SS_CONNECTED;
+	weir_end_long_path(ws, err);
+	release_sock(sock->sk);
+	return err;
+}
+
+static int weir_accept(struct socket *sock, struct socket *newsock,
+		       WEIR_ACCEPT_ARGS)
+{
+	return weir_pair_accept(sock, newsock, WEIR_ACCEPT_FLAGS);
+}
+
+static int weir_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
+{
+	struct sockaddr_weir *addr = (struct sockaddr_weir *)uaddr;
+	struct weir_sock *ws = weir_sk(sock->sk);
+	const char *name = peer ? ws->peer_path : ws->own_path;
+	size_t len;
+
+	if (peer && READ_ONCE(sock->sk->sk_state) != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	lock_sock(sock->sk);
+	memset(addr, 0, sizeof(*addr));
+	addr->sw_family = weir_family;
+	len = min(strlen(name), sizeof(addr->sw_path) - 1);
+	memcpy(addr->sw_path, name, len);
+	release_sock(sock->sk);
+	return offsetof(struct sockaddr_weir, sw_path) + (len ? len + 1 : 0);
+}
+
+#ifdef CONFIG_COMPAT
+#define WEIR_COMPAT_IOCTL	.compat_ioctl	= weir_compat_ioctl,
+#else
+#define WEIR_COMPAT_IOCTL
+#endif
+
+static const struct proto_ops weir_seqpacket_ops = {
+	.family		= WEIR_FAMILY_DEFAULT,
+	.owner		= THIS_MODULE,
+	.release	= weir_release,
+	.bind		= weir_bind,
+	.connect	= weir_connect,
+	.socketpair	= weir_socketpair,
+	.accept		= weir_accept,
+	.getname	= weir_getname,
+	.poll		= weir_poll,
+	.ioctl		= weir_ioctl,
+	WEIR_COMPAT_IOCTL
+	.listen		= weir_listen,
+	.shutdown	= weir_shutdown,
+	.setsockopt	= weir_setsockopt,
+	.getsockopt	= weir_getsockopt,
+	.sendmsg	= weir_sendmsg,
+	.recvmsg	= weir_recvmsg,
+	.mmap		= weir_mmap,
+};
+
+static const struct proto_ops weir_path_ops = {
+	.family		= WEIR_FAMILY_DEFAULT,
+	.owner		= THIS_MODULE,
+	.release	= weir_release,
+	.bind		= weir_bind,
+	.connect	= weir_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= sock_no_accept,
+	.getname	= weir_getname,
+	.poll		= weir_poll,
+	.ioctl		= weir_ioctl,
+	WEIR_COMPAT_IOCTL
+	.listen		= weir_listen,
+	.shutdown	= weir_shutdown,
+	.setsockopt	= weir_setsockopt,
+	.getsockopt	= weir_getsockopt,
+	.sendmsg	= weir_sendmsg,
+	.recvmsg	= weir_recvmsg,
+	.mmap		= weir_mmap,
+};
+
+static int weir_create(struct net *net, struct socket *sock, int protocol,
+		       int kern)
+{
+	struct sock *sk;
+
+	if (protocol)
+		return -EPROTONOSUPPORT;
+	switch (sock->type) {
+	case SOCK_SEQPACKET:
+		sock->ops = &weir_seqpacket_ops;
+		break;
+	case SOCK_RDM:
+	case SOCK_DGRAM:
+		sock->ops = &weir_path_ops;
+		break;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+	sock->state = SS_UNCONNECTED;
+	sk = weir_sock_alloc(net, sock, sock->type, kern, NULL);
+	if (IS_ERR(sk))
+		sock->sk = NULL;	/* freed; it was tied to the socket */
+	return PTR_ERR_OR_ZERO(sk);
+}
+
+static struct net_proto_family weir_family_ops = {
+	.create	= weir_create,
+	.owner	= THIS_MODULE,
+};
+
+int weir_socket_init(void)
+{
+	int err;
+
+	err = proto_register(&weir_proto, 1);
+	if (err)
+		return err;
+	weir_family_ops.family = weir_family;
+	err = sock_register(&weir_family_ops);
+	if (err) {
+		pr_err("weir: address family %u is taken; load the module with family=N, N one that no module uses (18, 19, 25)\n",
+		       weir_family);
+		proto_unregister(&weir_proto);
+	}
+	return err;
+}
+
+void weir_socket_exit(void)
+{
+	sock_unregister(weir_family);
+	proto_unregister(&weir_proto);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of module/logic/meter.c, with a clock of their own: users that ask for more than
+ * there is, or for less than their share, of buckets of many sizes.
+ */
+#include <kunit/test.h>
+#include <linux/math64.h>
+#include <linux/time64.h>
+
+#include "logic/meter.h"
+
+#define RATE	1000U
+#define STEP	(NSEC_PER_SEC / RATE / 4)	/* four tries for each token */
+#define USERS	5
+
+static struct weir_meter *meter_of(struct kunit *test, u32 rate, u32 burst,
+				   u64 now)
+{
+	struct weir_meter *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	const char *why;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	KUNIT_ASSERT_EQ(test, weir_meter_init(m, rate, burst, now, &why), 0);
+	return m;
+}
+
+/* Tokens of the upper half, and then of the share; @cost: of the last. */
+static u32 take_cost(struct weir_meter *m, u32 place, u64 now, u32 want,
+		     u64 *cost)
+{
+	u32 got = weir_meter_take_calm(m, now, want);
+
+	*cost = 0;
+	if (got < want)
+		got += weir_meter_take_share(m, place, now, want - got, cost);
+	return got;
+}
+
+static u32 take(struct weir_meter *m, u32 place, u64 now, u32 want)
+{
+	u64 cost;
+
+	return take_cost(m, place, now, want, &cost);
+}
+
+/* Each of the first @n users asks for as much as there is, again and again. */
+static void flood(struct weir_meter *m, u32 n, u64 *now, u64 ns, u32 *got)
+{
+	u64 until = *now + ns;
+	u32 i;
+
+	for (; *now < until; *now += STEP)
+		for (i = 0; i < n; i++)
+			got[i] += take(m, i, *now, 64);
+}
+
+static void meter_take__gives_one_user_nearly_all(struct kunit *test)
+{
+	static const u32 bursts[] = { 1, 2, 3, 9, 100, 5000 };
+	size_t b;
+
+	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
+		u64 now = NSEC_PER_SEC;
+		struct weir_meter *m = meter_of(test, RATE, bursts[b], now);
+		u32 got = take(m, 0, now, U32_MAX);
+		u32 left = bursts[b] > 1 ? max(bursts[b] / 16, 1U) : 0;
+
+		/* what is left for another is rounded up */
+		KUNIT_EXPECT_LE(test, got, bursts[b] - left);
+		KUNIT_EXPECT_GE(test, got + left + 1, bursts[b]);
+		got = 0;
+		flood(m, 1, &now, 10 * NSEC_PER_SEC, &got);
+		KUNIT_EXPECT_LE(test, got, 10 * RATE + 1);
+		KUNIT_EXPECT_GE(test, got, 10 * RATE - 10);
+		/* one that comes finds a token, if there can be two */
+		if (bursts[b] > 1)
+			KUNIT_EXPECT_EQ(test, take(m, 1, now, 1), 1);
+	}
+}
+
+/* What comes from the upper half is of nobody's share. */
+static void meter_take_calm__counts_nobody(struct kunit *test)
+{
+	u64 now = NSEC_PER_SEC, full;
+	struct weir_meter *m = meter_of(test, RATE, 100, now);
+	u32 i;
+
+	full = atomic64_read(&m->full[0]);
+	for (i = 0; i < 1000; i++, now += NSEC_PER_SEC / RATE)
+		KUNIT_ASSERT_EQ(test, take(m, 0, now, 1), 1);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now, 50), 50);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&m->full[0]), full);
+	KUNIT_EXPECT_EQ(test, weir_meter_take_calm(m, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 1);
+	KUNIT_EXPECT_NE(test, (u64)atomic64_read(&m->full[0]), full);
+	/* three have a token for one more user, and two and one have no upper half */
+	for (i = 1; i <= 3; i++)
+		KUNIT_EXPECT_EQ(test, weir_meter_take_calm(meter_of(test, RATE,
+								    i, now),
+							   now, 1), i == 3);
+}
+
+/* As much each, all of it together, and no more than is set. */
+static void meter_take__parts_a_rate(struct kunit *test)
+{
+	static const u32 bursts[] = { 1, 2, 9, 100 };
+	u32 got[USERS], n, i, sum;
+	size_t b;
+
+	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
+		for (n = 2; n <= USERS; n++) {
+			u64 now = NSEC_PER_SEC;
+			struct weir_meter *m = meter_of(test, RATE, bursts[b],
+							now);
+
+			/* the first has been alone, and has had the burst */
+			memset(got, 0, sizeof(got));
+			flood(m, 1, &now, 3 * NSEC_PER_SEC, got);
+			flood(m, n, &now, 2 * NSEC_PER_SEC, got);
+			memset(got, 0, sizeof(got));
+			flood(m, n, &now, 10 * NSEC_PER_SEC, got);
+			for (i = 0, sum = 0; i < n; sum += got[i++])
+				KUNIT_EXPECT_GE_MSG(test, got[i],
+						    10 * RATE / n * 9 / 10,
+						    "user %u of %u, burst %u",
+						    i, n, bursts[b]);
+			KUNIT_EXPECT_LE(test, sum, 10 * RATE + bursts[b]);
+		}
+	}
+}
+
+/* Below its share a user is refused nothing; the other has what is left. */
+static void meter_take__keeps_what_is_asked_for(struct kunit *test)
+{
+	static const u32 bursts[] = { 2, 3, 9, 100 };
+	size_t b;
+
+	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
+		u64 now = NSEC_PER_SEC;
+		struct weir_meter *m = meter_of(test, RATE, bursts[b], now);
+		u32 got = 0, calls, refused = 0;
+
+		flood(m, 1, &now, 3 * NSEC_PER_SEC, &got);
+		got = 0;
+		/* one token of five, and four of five for the other */
+		for (calls = 0; calls < 2 * RATE; calls++) {
+			refused += !take(m, 1, now, 1);
+			flood(m, 1, &now, 20 * STEP, &got);
+		}
+		KUNIT_EXPECT_EQ_MSG(test, refused, 0, "burst %u", bursts[b]);
+		KUNIT_EXPECT_GE_MSG(test, got, 4 * calls * 9 / 10, "burst %u",
+				    bursts[b]);
+	}
+}
+
+static void meter_give__undoes_take(struct kunit *test)
+{
+	u64 now = NSEC_PER_SEC, cost;
+	struct weir_meter *m = meter_of(test, RATE, 100, now);
+	u32 i, got;
+
+	/* of the upper half, and of the lower one */
+	for (i = 0; i < 1000; i++) {
+		got = weir_meter_take_calm(m, now, 40);
+		KUNIT_ASSERT_EQ(test, got, 40);
+		weir_meter_give(m, 0, got, 0);
+	}
+	KUNIT_EXPECT_EQ(test, weir_meter_take_calm(m, now, 64), 50);
+	for (i = 0; i < 1000; i++) {
+		got = weir_meter_take_share(m, 0, now, 40, &cost);
+		KUNIT_ASSERT_EQ(test, got, 40);
+		weir_meter_give(m, 0, got, cost);
+	}
+	KUNIT_EXPECT_EQ(test, weir_meter_wait_ns(m, 0, now), 0);
+	KUNIT_EXPECT_GE(test, take(m, 0, now, 100), 43);
+	KUNIT_EXPECT_NE(test, weir_meter_wait_ns(m, 0, now), 0);
+	/* one that needs no share has what is left */
+	KUNIT_EXPECT_GE(test, take(m, WEIR_METER_NO_USER, now, 100), 6);
+	KUNIT_EXPECT_EQ(test, take(m, WEIR_METER_NO_USER, now, 1), 0);
+}
+
+/* What was drawn is paid back by all, and no longer by the user than by all. */
+static void meter_draw__is_paid_back(struct kunit *test)
+{
+	u64 now = NSEC_PER_SEC;
+	struct weir_meter *m = meter_of(test, RATE, 100, now);
+
+	weir_meter_draw(m, 0, now, 1100);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(m, 1, now + NSEC_PER_SEC - 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now + NSEC_PER_SEC +
+				   2 * NSEC_PER_MSEC, 1), 1);
+}
+
+static void meter_wait__tells_when(struct kunit *test)
+{
+	u64 now = NSEC_PER_SEC, wait;
+	struct weir_meter *m = meter_of(test, RATE, 10, now);
+
+	take(m, 0, now, 64);
+	take(m, 1, now, 64);
+	wait = weir_meter_wait_ns(m, 0, now);
+	KUNIT_EXPECT_GT(test, wait, 0);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait - 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait, 1), 1);
+}
+
+static struct kunit_case meter_cases[] = {
+	KUNIT_CASE(meter_take__gives_one_user_nearly_all),
+	KUNIT_CASE(meter_take_calm__counts_nobody),
+	KUNIT_CASE(meter_take__parts_a_rate),
+	KUNIT_CASE(meter_take__keeps_what_is_asked_for),
+	KUNIT_CASE(meter_give__undoes_take),
+	KUNIT_CASE(meter_draw__is_paid_back),
+	KUNIT_CASE(meter_wait__tells_when),
+	{ }
+};
+
+static struct kunit_suite meter_suite = {
+	.name		= "weir_meter",
+	.test_cases	= meter_cases,
+};
+
+kunit_test_suites(&meter_suite);
