@@ -58,7 +58,7 @@ static int __net_init weir_net_init(struct net *net)
 	xa_init(&wn->path_ids);
 	xa_init(&wn->sockets);
 	xa_init(&wn->rings);
-	xa_init_flags(&wn->ports, XA_FLAGS_ALLOC1);
+	xa_init_flags(&wn->endpoints, XA_FLAGS_ALLOC1);
 	xa_init(&wn->targets);
 	weir_holdings_init(&wn->held);
 	err = weir_trie_init(&wn->paths);
@@ -109,21 +109,22 @@ static void weir_net_end_routes(struct weir_net *wn)
 	int i;
 
 	/* nothing was ever routed here: nothing to wait for */
-	if (!wn->route_gen && !wn->nports)
+	if (!wn->route_gen && !wn->nendpoints)
 		return;
 	mutex_lock(&wn->lock);
 	weir_routes_end(wn);
 	mutex_unlock(&wn->lock);
-	/* works of targets; a plan's end is that of targets, theirs of ports */
+	/* works of targets; a plan's end is that of targets, theirs of endpoints */
 	for (i = 0; i < 4; i++) {
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);
 	}
 	/* one may still be in its user's turn, behind those of other namespaces */
-	wait_var_event_timeout(&wn->ports, xa_empty(&wn->ports), 60 * HZ);
+	wait_var_event_timeout(&wn->endpoints, xa_empty(&wn->endpoints),
+			       60 * HZ);
 	/* and who has taken out the last of them is done with the table */
-	xa_lock(&wn->ports);
-	xa_unlock(&wn->ports);
+	xa_lock(&wn->endpoints);
+	xa_unlock(&wn->endpoints);
 }
 
 /*
@@ -143,8 +144,8 @@ static void __net_exit weir_net_exit(struct net *net)
 	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
-	WARN_ON_ONCE(!xa_empty(&wn->ports));
-	xa_destroy(&wn->ports);
+	WARN_ON_ONCE(!xa_empty(&wn->endpoints));
+	xa_destroy(&wn->endpoints);
 	xa_destroy(&wn->targets);
 	xa_destroy(&wn->sockets);
 	xa_destroy(&wn->path_ids);

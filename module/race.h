@@ -29,7 +29,7 @@
  *   ring_next     a ring is found by number; it is not held yet
  *   netns_exit    a ring is held by the end of its namespace
  *   route_owned   an owner's walk has its lock; nothing has been done yet
- *   port_close    no walk of a port begins; its targets are there still
+ *   endpoint_close no walk of an endpoint begins; its targets are there still
  *   target_remove a target is picked no more; its calls are there still
  */
 #define WEIR_RACE_POINTS(point)						\
@@ -38,7 +38,7 @@
 	point(hold_work) point(hold_done) point(resume)			\
 	point(owner_gone) point(linger) point(expire_work)		\
 	point(expire_done) point(take_over) point(ring_next)		\
-	point(netns_exit) point(route_owned) point(port_close)		\
+	point(netns_exit) point(route_owned) point(endpoint_close)		\
 	point(target_remove)
 
 #define WEIR_RACE_ENUM(name)	WEIR_RACE_##name,

@@ -15,7 +15,7 @@
  *                                                      last of which goes
  *
  * A work that is queued holds its object, too: see work.h. What is looked up
- * under RCU alone (rings, ports, routes) may be ending, and is taken with a
+ * under RCU alone (rings, endpoints, routes) may be ending, and is taken with a
  * reference that can fail. What is looked up under the lock under which it leaves
  * its table, before its last put, has a reference for as long as it is there.
  *
@@ -63,7 +63,7 @@
 
 struct weir_forms;
 struct mem_cgroup;
-struct weir_port;
+struct weir_endpoint;
 struct weir_ring;
 struct weir_route;
 struct weir_sock;
@@ -151,9 +151,9 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @path_ids: the same paths, by id.
  * @sockets: all sockets, by id.
  * @rings: all outboxes, by id.
- * @ports: parts of sockets in the router, by id.
+ * @endpoints: parts of sockets in the router, by id.
  * @targets: who serves or stands behind a route, by id.
- * @nports: how many there have ever been; under the lock of @ports.
+ * @nendpoints: how many there have ever been; under the lock of @endpoints.
  * @route_gen: changes whenever a name is made or goes that can be called.
  * @marks: @route_gen when a path last did, by hash of its name or of a pattern's
  *	prefix; read without the lock.
@@ -174,9 +174,9 @@ struct weir_net {
 	struct xarray path_ids;
 	struct xarray sockets;
 	struct xarray rings;
-	struct xarray ports;
+	struct xarray endpoints;
 	struct xarray targets;
-	u32 nports;
+	u32 nendpoints;
 	u32 route_gen;
 	u32 marks[WEIR_ROUTE_MARKS];
 	u32 mark_seed;
@@ -517,7 +517,7 @@ struct weir_reader {
  * @why: words for the last refusal; a static string.
  * @outbox: set once, stable until release.
  * @inbox: set once, stable until release.
- * @port: set once, stable until release; its part in the router, if it calls or
+ * @ep: set once, stable until release; its part in the router, if it calls or
  *	serves.
  * @resumed: bind took over a lingering ring.
  * @path: bound name, or NULL.
@@ -587,7 +587,7 @@ struct weir_sock {
 
 	struct weir_ring *outbox;
 	struct weir_ring *inbox;
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 	bool resumed;
 	struct weir_path *path;
 	char own_path[WEIR_PATH_MAX + 1];
@@ -763,8 +763,8 @@ static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
  * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers: it starts at
  *	the first position as long as that is held. It does not wait for memory
  *	either.
- * @WEIR_ORIGIN_LAST: a worker for those for whom there was no memory then: the same,
- *	but that it waits.
+ * @WEIR_ORIGIN_LAST: a worker for those for whom there was no memory then: the
+ *	same, but that it waits.
  */
 enum weir_origin {
 	WEIR_ORIGIN_READER,

@@ -88,8 +88,8 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 		if (!ring)
 			return weir_refuse(ws, -ENOTCONN,
 					   "the socket has no outbox");
-		if (ws->port)
-			weir_port_kick(ws->port);
+		if (ws->ep)
+			weir_endpoint_kick(ws->ep);
 		else
 			weir_wake_readers(ring);
 	}
@@ -196,8 +196,8 @@ static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 	}
 	if (wait.flags & WEIR_WAIT_KICK && ring) {
 		smp_mb();					/* (C) */
-		if (ws->port)
-			weir_port_kick(ws->port);
+		if (ws->ep)
+			weir_endpoint_kick(ws->ep);
 		else if (READ_ONCE(weir_ring_status(ring)->wake) &
 			 WEIR_WAKE_READERS)
 			weir_wake_readers(ring);
@@ -307,7 +307,7 @@ static int weir_next_len(struct weir_sock *ws)
 	u32 seen = 0, all;
 	int len = 0;
 
-	if (smp_load_acquire(&ws->port)) {
+	if (smp_load_acquire(&ws->ep)) {
 		rd = weir_reader_find(ws, WEIR_ID_INBOX);
 		if (rd)
 			len = weir_reader_next_len_put(rd);
@@ -366,7 +366,7 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case WEIR_IOC_SERVE:
 		return weir_target_serve(ws, uarg);
 	case WEIR_IOC_CALL:
-		return weir_port_call(ws, uarg);
+		return weir_endpoint_call(ws, uarg);
 	case WEIR_IOC_CONTROL:
 		return weir_control(ws, uarg);
 	case SIOCINQ:

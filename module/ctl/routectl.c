@@ -391,7 +391,7 @@ static int weir_change_target(struct weir_changes *c,
 	if (op->op == WEIR_OP_TARGET_SET) {
 		weir_target_weigh(target, op->weight);
 	} else if (op->op == WEIR_OP_TARGET_DEL) {
-		if (target->port)
+		if (target->ep)
 			return weir_refuse(c->ws, -EBUSY,
 					   "a socket serves the path until it is closed: give it weight 0");
 		err = weir_changes_work(c, weir_edge_ways(target->route,
@@ -405,7 +405,7 @@ static int weir_change_target(struct weir_changes *c,
 		if (op->weight > WEIR_FORCE_OPEN)
 			return weir_refuse(c->ws, -EINVAL,
 					   "a breaker is left to itself or opened");
-		if (!target->port)
+		if (!target->ep)
 			return weir_refuse(c->ws, -EINVAL,
 					   "the target is a route: its own targets have breakers");
 	}

@@ -106,7 +106,7 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 {
 	struct weir_target_entry *e = ctx->entry;
 	struct weir_route *route = target->route;
-	struct weir_port *port = target->port;
+	struct weir_endpoint *ep = target->ep;
 
 	memset(e, 0, sizeof(*e));
 	e->id = target->id;
@@ -124,10 +124,10 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 	e->expired = atomic64_read(&target->expired);
 	e->hangs = atomic64_read(&target->hangs);
 	memcpy(e->hist, target->hist.count, sizeof(e->hist));
-	if (port) {
-		e->socket = port->sock_id;
-		e->pid = pid_vnr(port->pid);
-		e->uid = from_kuid_munged(current_user_ns(), port->uid);
+	if (ep) {
+		e->socket = ep->sock_id;
+		e->pid = pid_vnr(ep->pid);
+		e->uid = from_kuid_munged(current_user_ns(), ep->uid);
 	}
 	strscpy(e->path, target->next && target->next->path ?
 		target->next->path->name : route->path->name, sizeof(e->path));

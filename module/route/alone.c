@@ -11,11 +11,11 @@
 
 /* The socket that a message goes to, if it can be told at once; or NULL. */
 static __always_inline struct weir_target *
-weir_alone_target(struct weir_port *port, const struct weir_parcel *m,
+weir_alone_target(struct weir_endpoint *ep, const struct weir_parcel *m,
 		  const struct weir_plan *plan)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
-				weir_run_random(port), NULL);
+				weir_run_random(ep), NULL);
 
 	return likely(i >= 0) && likely(!plan->targets[i]->next) ?
 	       plan->targets[i] : NULL;
@@ -26,11 +26,11 @@ weir_alone_target(struct weir_port *port, const struct weir_parcel *m,
  * at.
  */
 static __always_inline bool
-weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
+weir_alone_claim(struct weir_endpoint *ep, const struct weir_parcel *m,
 		 const struct weir_plan *plan, struct weir_target *target,
 		 bool answer, struct weir_place *at, u32 *round)
 {
-	u64 now = port->run.now_ns;
+	u64 now = ep->run.now_ns;
 	u32 one = 1, n = 1;
 
 	if (plan->meter && unlikely(!weir_meter_take_calm(plan->meter, now, 1)))
@@ -40,7 +40,7 @@ weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
 		if (likely(!weir_target_claim(target, m, &one, at)))
 			return true;
 		if (answer)
-			weir_target_dismiss(port, plan, target, 1, *round);
+			weir_target_dismiss(ep, plan, target, 1, *round);
 	}
 	if (plan->meter)
 		weir_bucket_give(&plan->meter->bucket, 1);
@@ -48,7 +48,7 @@ weir_alone_claim(struct weir_port *port, const struct weir_parcel *m,
 }
 
 /* A message of a plain shape that is alone: a request if @answer. */
-static __always_inline bool weir_alone_send(struct weir_port *port, u64 shape,
+static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 					    bool answer)
 {
 	const struct weir_plan *plan;
@@ -61,58 +61,58 @@ static __always_inline bool weir_alone_send(struct weir_port *port, u64 shape,
 	u64 deadline_ns = 0, name = 0;
 	u32 random, round;
 
-	if (answer && (!weir_port_reserve_some(port, 1, 1) ||
-		       !port->calls.nmine))
+	if (answer && (!weir_endpoint_reserve_some(ep, 1, 1) ||
+		       !ep->calls.nmine))
 		return false;
-	weir_parcel_fill(&port->outbox->view, port->pos, shape, &m);
-	h = weir_port_handle(port, &m);
-	if (!h || h->gen != READ_ONCE(port->wn->route_gen) || !h->route ||
-	    m.pos == port->held_pos)
+	weir_parcel_fill(&ep->outbox->view, ep->pos, shape, &m);
+	h = weir_endpoint_handle(ep, &m);
+	if (!h || h->gen != READ_ONCE(ep->wn->route_gen) || !h->route ||
+	    m.pos == ep->held_pos)
 		return false;
 	plan = rcu_dereference(h->route->plan);
 	if (!plan || plan->mirror)
 		return false;
-	random = port->random;
-	target = weir_alone_target(port, &m, plan);
-	if (!target || !weir_alone_claim(port, &m, plan, target, answer, &at,
+	random = ep->random;
+	target = weir_alone_target(ep, &m, plan);
+	if (!target || !weir_alone_claim(ep, &m, plan, target, answer, &at,
 					 &round)) {
 		/* the next draw is the same, or shares would not be kept */
-		port->random = random;
+		ep->random = random;
 		return false;
 	}
 	if (answer) {
-		deadline_ns = port->run.now_ns + plan->timeout_ns;
-		call = weir_call_begin(port, &m, deadline_ns);
+		deadline_ns = ep->run.now_ns + plan->timeout_ns;
+		call = weir_call_begin(ep, &m, deadline_ns);
 		name = call->name;
-		weir_call_sent(port, call, target,
+		weir_call_sent(ep, call, target,
 			       at.pos + at.inbox->view.secret, round);
 	}
 	weir_place_request(&at, &m, name, 0);
-	WRITE_ONCE(port->pos, m.pos + m.total);
-	weir_port_release(port);
+	WRITE_ONCE(ep->pos, m.pos + m.total);
+	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */
 	if (answer)
-		weir_calls_sent(port, target, deadline_ns);
+		weir_calls_sent(ep, target, deadline_ns);
 	weir_inbox_wake_fenced(at.inbox);
-	weir_outbox_wake_fenced(port->outbox);
+	weir_outbox_wake_fenced(ep->outbox);
 	return true;
 }
 
 /**
  * weir_request_alone() - route a request that is alone
- * @port: the caller; run.now_ns is the time.
+ * @ep: the caller; run.now_ns is the time.
  * @shape: of the record at its position, a plain one.
  *
  * If it goes to a socket that takes it at once. Return: false if not:
  * weir_route_request() knows what to do about it.
  */
-bool weir_request_alone(struct weir_port *port, u64 shape)
+bool weir_request_alone(struct weir_endpoint *ep, u64 shape)
 {
-	return weir_alone_send(port, shape, true);
+	return weir_alone_send(ep, shape, true);
 }
 
 /* weir_event_alone() - the same for a message that wants no answer */
-bool weir_event_alone(struct weir_port *port, u64 shape)
+bool weir_event_alone(struct weir_endpoint *ep, u64 shape)
 {
-	return weir_alone_send(port, shape, false);
+	return weir_alone_send(ep, shape, false);
 }

@@ -17,12 +17,12 @@
  * An answer that the router makes itself. There is room for it: it was kept
  * when the call began. Under the inbox's post.lock.
  */
-void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
-		     const struct weir_fault *fault)
+void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
+			 u8 flags, const struct weir_fault *fault)
 {
-	struct weir_place at = { .inbox = port->inbox };
+	struct weir_place at = { .inbox = ep->inbox };
 
-	if (!weir_inbox_claim(port->inbox, WEIR_ANSWER_BYTES, 0, &at.pos,
+	if (!weir_inbox_claim(ep->inbox, WEIR_ANSWER_BYTES, 0, &at.pos,
 			      &at.seq))
 		return;		/* the socket is gone, or lies about its cursor */
 	weir_place_fill(&at, (const u8 *)fault, sizeof(*fault),
@@ -38,7 +38,7 @@ void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
  */
 static void weir_call_withdraw(const struct weir_call *call)
 {
-	struct weir_ring *inbox = call->target->port->inbox;
+	struct weir_ring *inbox = call->target->ep->inbox;
 	u64 pos = call->commit - inbox->view.secret;
 	struct weir_record *rec = weir_ring_at(&inbox->view, pos);
 
@@ -52,14 +52,14 @@ static void weir_call_withdraw(const struct weir_call *call)
 	spin_unlock(&inbox->post.lock);
 }
 
-/* A target has a request less, of the caller @port. */
-void weir_call_leave(struct weir_port *port, struct weir_call *call,
+/* A target has a request less, of the caller @ep. */
+void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 		     u64 now_ns, bool bad)
 {
 	struct weir_target *target = call->target;
 	const struct weir_plan *plan;
 
-	weir_target_left(target, port, 1, call->round);
+	weir_target_left(target, ep, 1, call->round);
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	if (plan && plan->has_breaker) {
@@ -75,42 +75,42 @@ void weir_call_leave(struct weir_port *port, struct weir_call *call,
 }
 
 /* A target that waits to reply to a call that is over need not any more. */
-static void weir_port_unawaited(struct weir_port *port)
+static void weir_endpoint_unawaited(struct weir_endpoint *ep)
 {
-	if (!list_empty(&port->inbox->post.waiting))
-		weir_ports_unawaited(port->inbox);
+	if (!list_empty(&ep->inbox->post.waiting))
+		weir_waiters_unawaited(ep->inbox);
 }
 
 /* A parent is over, and all its children with it. */
-static void weir_call_end_parent(struct weir_port *port,
+static void weir_call_end_parent(struct weir_endpoint *ep,
 				 struct weir_call *parent)
 {
 	u32 slot = parent->sibling;
 
 	while (slot != WEIR_CALL_NONE) {
-		struct weir_call *child = weir_calls_at(&port->calls, slot);
+		struct weir_call *child = weir_calls_at(&ep->calls, slot);
 
 		slot = child->sibling;
 		if (child->state == WEIR_CALL_SENT) {
 			weir_call_withdraw(child);
-			weir_call_leave(port, child, 0, false);
-			port->inbox->post.kept--;
-			weir_port_unawaited(port);
+			weir_call_leave(ep, child, 0, false);
+			ep->inbox->post.kept--;
+			weir_endpoint_unawaited(ep);
 		}
-		weir_call_end(port, child);
-		port->ended++;
+		weir_call_end(ep, child);
+		ep->ended++;
 	}
-	weir_call_end(port, parent);
+	weir_call_end(ep, parent);
 }
 
 /*
  * A child has been answered. Returns the WEIR_REC_MORE to hand its answer on
  * with, or -1 when it is not handed on; the slot stays the parent's.
  */
-int weir_call_child_done(struct weir_port *port, struct weir_call *call,
+int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 			 bool good)
 {
-	struct weir_call *parent = weir_calls_at(&port->calls, call->parent);
+	struct weir_call *parent = weir_calls_at(&ep->calls, call->parent);
 	bool over;
 
 	call->state = WEIR_CALL_DONE;
@@ -120,7 +120,7 @@ int weir_call_child_done(struct weir_port *port, struct weir_call *call,
 	over = parent->gather ? !parent->left :
 	       !parent->need || parent->need > parent->left;
 	if (over)
-		weir_call_end_parent(port, parent);
+		weir_call_end_parent(ep, parent);
 	else if (!parent->gather)
 		return -1;
 	return over ? 0 : WEIR_REC_MORE;
@@ -146,30 +146,31 @@ void weir_refused(struct weir_route *route, u32 tag,
 
 /**
  * weir_call_lost() - the target of a call does not answer it
- * @port: the caller, under its inbox's post.lock.
+ * @ep: the caller, under its inbox's post.lock.
  * @call: sent.
  * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: then only what
  *	may be sent twice is taken from it; the rest it may yet answer.
  * @guard: told to the caller.
  *
- * When all that are lost have been seen to, weir_port_lost_end() sends them again.
+ * When all that are lost have been seen to, weir_endpoint_lost_end() sends them
+ * again.
  */
-void weir_call_lost(struct weir_port *port, struct weir_call *call,
+void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard)
 {
 	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
-		weir_call_leave(port, call, ktime_get_ns(), true);
+		weir_call_leave(ep, call, ktime_get_ns(), true);
 		call->state = WEIR_CALL_RETRY;
-		weir_calls_retry(&port->calls, call, 0);
+		weir_calls_retry(&ep->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
-		weir_route_answer(port, call, NULL, reason, guard, 0);
+		weir_route_answer(ep, call, NULL, reason, guard, 0);
 	}
 }
 
 /**
  * weir_route_answer() - end a call without a reply
- * @port: the caller, under its inbox's post.lock.
+ * @ep: the caller, under its inbox's post.lock.
  * @call: sent, or waiting to be sent again.
  * @route: told to the counters; NULL: that of the target that has it.
  * @reason: told to the caller; WEIR_REASON_CLOSED: it is the caller that goes.
@@ -178,7 +179,7 @@ void weir_call_lost(struct weir_port *port, struct weir_call *call,
  *
  * The caller's readers are woken by somebody else.
  */
-void weir_route_answer(struct weir_port *port, struct weir_call *call,
+void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns)
 {
@@ -192,24 +193,24 @@ void weir_route_answer(struct weir_port *port, struct weir_call *call,
 	bool gather;
 	int more = 0;
 
-	lockdep_assert_held(&port->inbox->post.lock);
-	port->inbox->post.kept--;
-	weir_port_unawaited(port);
+	lockdep_assert_held(&ep->inbox->post.lock);
+	ep->inbox->post.kept--;
+	weir_endpoint_unawaited(ep);
 	if (call->state == WEIR_CALL_SENT) {
 		fault.target = call->target->id;
 		if (!route)
 			route = call->target->route;
 		weir_call_withdraw(call);
-		weir_call_leave(port, call, ktime_get_ns(),
+		weir_call_leave(ep, call, ktime_get_ns(),
 				reason == WEIR_REASON_DEADLINE);
 	}
 	if (call->state == WEIR_CALL_RETRY)
-		weir_calls_retry_stop(&port->calls, call);
+		weir_calls_retry_stop(&ep->calls, call);
 	if (!weir_call_is_child(call) || reason == WEIR_REASON_CLOSED) {
-		weir_call_end(port, call);
+		weir_call_end(ep, call);
 	} else {
-		gather = weir_calls_at(&port->calls, call->parent)->gather;
-		more = weir_call_child_done(port, call, false);
+		gather = weir_calls_at(&ep->calls, call->parent)->gather;
+		more = weir_call_child_done(ep, call, false);
 		if (!gather && reason != WEIR_REASON_DEADLINE) {
 			fault.reason = WEIR_REASON_QUORUM;
 			fault.guard = WEIR_GUARD_POLICY;
@@ -217,7 +218,7 @@ void weir_route_answer(struct weir_port *port, struct weir_call *call,
 	}
 	if (reason == WEIR_REASON_CLOSED || more < 0)
 		return;
-	weir_port_fault(port, handle, tag_key, more, &fault);
+	weir_endpoint_fault(ep, handle, tag_key, more, &fault);
 	weir_refused(route, (u32)tag_key, &fault);
 }
 

@@ -91,7 +91,7 @@ enum weir_reason weir_copy_keep(struct weir_target *target,
 				const struct weir_parcel *m,
 				struct weir_place *at, u32 *kept)
 {
-	struct weir_ring *inbox = target->port->inbox;
+	struct weir_ring *inbox = target->ep->inbox;
 	struct weir_post *post = &inbox->post;
 	u32 bytes = weir_parcel_need(m);
 	u64 need;
@@ -135,7 +135,7 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
 {
 	spin_lock(&inbox->post.lock);
 	weir_copy_unkeep(inbox, kept);
-	weir_ports_resume(inbox);
+	weir_waiters_resume(inbox);
 	spin_unlock(&inbox->post.lock);
 }
 
@@ -177,7 +177,7 @@ static bool weir_copy_over(const struct weir_copy *c)
  * has ended, the socket has gone, or its cursor, which has said that there is
  * room, lies.
  */
-static bool weir_copy_take(struct weir_port *port, struct weir_copy *c)
+static bool weir_copy_take(struct weir_endpoint *ep, struct weir_copy *c)
 {
 	struct weir_ring *inbox = c->at.inbox;
 	struct weir_post *post = &inbox->post;
@@ -190,16 +190,16 @@ static bool weir_copy_take(struct weir_port *port, struct weir_copy *c)
 					 (u64)post->kept * WEIR_GRANULE,
 					 &c->at.pos, &c->at.seq);
 	if (!taken)
-		weir_ports_resume(inbox);
+		weir_waiters_resume(inbox);
 	spin_unlock(&post->lock);
 	if (!taken && !over)
 		this_cpu_inc(weir_drops[WEIR_REASON_INBOX_FULL]);
 	if (!taken || !c->call)
 		return taken;
-	spin_lock(&port->inbox->post.lock);
+	spin_lock(&ep->inbox->post.lock);
 	if (!weir_copy_over(c))
 		c->call->commit = c->at.pos + inbox->view.secret;
-	spin_unlock(&port->inbox->post.lock);
+	spin_unlock(&ep->inbox->post.lock);
 	return true;
 }
 
@@ -231,13 +231,13 @@ static void weir_copy_make(const struct weir_copy *c)
  */
 void weir_copies_make(struct weir_run *run)
 {
-	struct weir_port *port = container_of(run, struct weir_port, run);
+	struct weir_endpoint *ep = container_of(run, struct weir_endpoint, run);
 	u32 i;
 
 	for (i = 0; i < run->ncopies; i++) {
 		struct weir_copy *c = &run->copies[i];
 
-		if (!c->kept || weir_copy_take(port, c))
+		if (!c->kept || weir_copy_take(ep, c))
 			weir_copy_make(c);
 		weir_inbox_wake(c->at.inbox);
 		weir_ring_put(c->at.inbox);
@@ -246,7 +246,7 @@ void weir_copies_make(struct weir_run *run)
 	weir_copies_free(run);
 	if (run->replied) {
 		weir_once_remember(run->replied, run->replied_to, &run->reply);
-		weir_port_put(run->replied_to);
+		weir_endpoint_put(run->replied_to);
 		run->replied = NULL;
 	}
 }

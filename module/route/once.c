@@ -14,8 +14,8 @@
 
 static void weir_once_free(struct weir_once *once)
 {
-	if (once->port)
-		weir_port_put(once->port);
+	if (once->ep)
+		weir_endpoint_put(once->ep);
 	weir_once_set_put(once->set);
 	kfree(once);
 }
@@ -24,20 +24,20 @@ static void weir_once_free(struct weir_once *once)
 static void weir_once_hand_on(struct weir_once *once,
 			      const struct weir_dup_reply *reply)
 {
-	struct weir_port *port = once->port;
-	struct weir_post *post = &port->inbox->post;
+	struct weir_endpoint *ep = once->ep;
+	struct weir_post *post = &ep->inbox->post;
 	struct weir_fault fault = {
 		.reason = WEIR_REASON_DUPLICATE,
 		.guard = WEIR_GUARD_DUP,
 	};
-	struct weir_place at = { .inbox = port->inbox };
+	struct weir_place at = { .inbox = ep->inbox };
 	struct weir_call *call;
 	bool fits = false;
 	u32 handle = 0;
 	u64 tag_key = 0;
 
 	spin_lock(&post->lock);
-	call = weir_calls_find(&port->calls, once->name);
+	call = weir_calls_find(&ep->calls, once->name);
 	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
 	    call->once != once)
 		goto out;	/* it has been answered otherwise */
@@ -48,26 +48,26 @@ static void weir_once_hand_on(struct weir_once *once,
 	if (reply) {
 		fault.reason = WEIR_REASON_INBOX_FULL;
 		fault.guard = WEIR_GUARD_INBOX;
-		fits = weir_inbox_claim(port->inbox, weir_ring_need(reply->len),
+		fits = weir_inbox_claim(ep->inbox, weir_ring_need(reply->len),
 					(u64)post->kept * WEIR_ANSWER_BYTES,
 					&at.pos, &at.seq);
 	}
-	weir_call_end(port, call);
+	weir_call_end(ep, call);
 	if (!fits) {
-		weir_port_fault(port, handle, tag_key, 0, &fault);
+		weir_endpoint_fault(ep, handle, tag_key, 0, &fault);
 		weir_refused(NULL, (u32)tag_key, &fault);
 	}
 out:
 	spin_unlock(&post->lock);
 	if (fits) {
-		weir_copy_pieces((u8 *)(weir_ring_at(&port->inbox->view,
+		weir_copy_pieces((u8 *)(weir_ring_at(&ep->inbox->view,
 						     at.pos) + 1),
 				 reply->bytes, reply->len);
 		weir_place_show(&at, reply->len,
 				(u64)reply->kind << WEIR_KIND_SHIFT, handle,
 				tag_key, 0);
 	}
-	weir_inbox_wake(port->inbox);
+	weir_inbox_wake(ep->inbox);
 }
 
 static void weir_once_work(struct work_struct *work)
@@ -201,7 +201,7 @@ void weir_once_leave(struct weir_call *call)
  */
 static struct weir_dup_reply *
 weir_once_reply_create(const struct weir_once *once,
-		       const struct weir_port *caller,
+		       const struct weir_endpoint *caller,
 		       const struct weir_once_reply *r)
 {
 	struct weir_dup_reply *reply;
@@ -232,7 +232,7 @@ weir_once_reply_create(const struct weir_once *once,
  * Sleeps. Of one for which there is no room it is remembered that there was one:
  * its request is not done twice.
  */
-void weir_once_remember(struct weir_once *once, struct weir_port *caller,
+void weir_once_remember(struct weir_once *once, struct weir_endpoint *caller,
 			const struct weir_once_reply *r)
 {
 	struct weir_dup_reply *reply = weir_once_reply_create(once, caller, r);
@@ -248,97 +248,98 @@ void weir_once_remember(struct weir_once *once, struct weir_port *caller,
 }
 
 /* A call that waits for another's reply; false when there is no room for it. */
-static bool weir_once_wait(struct weir_port *port, const struct weir_parcel *m,
-			   struct weir_once *once, u64 deadline_ns)
+static bool weir_once_wait(struct weir_endpoint *ep,
+			   const struct weir_parcel *m, struct weir_once *once,
+			   u64 deadline_ns)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	struct weir_call *call;
 
-	if (!weir_port_ready(port, 1, 1))
+	if (!weir_endpoint_ready(ep, 1, 1))
 		return false;
-	call = weir_calls_take(&port->calls, false);
-	port->answers--;
+	call = weir_calls_take(&ep->calls, false);
+	ep->answers--;
 	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 	call->once = once;
 	once->name = call->name;
 	spin_lock(&post->lock);
 	call->state = WEIR_CALL_WAIT;
-	weir_port_timer(port, deadline_ns);
+	weir_endpoint_timer(ep, deadline_ns);
 	spin_unlock(&post->lock);
 	return true;
 }
 
 /* It need not wait: its slot is free again. Under run_lock it is still there. */
-static void weir_once_unwait(struct weir_port *port, struct weir_once *once)
+static void weir_once_unwait(struct weir_endpoint *ep, struct weir_once *once)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	struct weir_call *call;
 
 	spin_lock(&post->lock);
-	call = weir_calls_find(&port->calls, once->name);
+	call = weir_calls_find(&ep->calls, once->name);
 	call->once = NULL;
 	post->kept--;
-	weir_call_end(port, call);
+	weir_call_end(ep, call);
 	spin_unlock(&post->lock);
 }
 
 /**
  * weir_once_begin() - has a request with this key been made before?
- * @port: the caller.
+ * @ep: the caller.
  * @m: the request.
  * @set: keys of its route.
  * @deadline_ns: when it is given up.
  * @reply: out: the reply of an earlier one, the caller's; or NULL.
  *
- * Return: WEIR_REASON_NONE: if there is no @reply and port->run.once is set,
+ * Return: WEIR_REASON_NONE: if there is no @reply and ep->run.once is set,
  * it is the first, and whoever sends it takes that over; without it, it waits
  * for the first's reply and nothing more is to be done. Otherwise WEIR_HELD or
  * a reason to refuse it.
  */
-int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
+int weir_once_begin(struct weir_endpoint *ep, const struct weir_parcel *m,
 		    struct weir_once_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply)
 {
-	struct weir_once *once = port->once_held;
+	struct weir_once *once = ep->once_held;
 	struct mem_cgroup *old;
 	int ret;
 
 	*reply = NULL;
 	if (once && once->pos == m->pos) {
-		port->once_held = NULL;
-		port->run.once = once;
+		ep->once_held = NULL;
+		ep->run.once = once;
 		return WEIR_REASON_NONE;
 	}
-	old = set_active_memcg(port->memcg);
+	old = set_active_memcg(ep->memcg);
 	once = kzalloc(sizeof(*once), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 	set_active_memcg(old);
 	if (!once)
 		return WEIR_REASON_NO_MEMORY;
-	once->scope = __kuid_val(port->uid);
+	once->scope = __kuid_val(ep->uid);
 	once->id = m->dup;
 	once->pos = m->pos;
 	once->set = set;
 	refcount_inc(&set->ref);
 	/* it is in the table before its call is: @waits says whose it is */
 	once->waits = true;
-	once->port = port;
-	weir_port_get(port);
-	if (!weir_once_wait(port, m, once, deadline_ns)) {
+	once->ep = ep;
+	weir_endpoint_get(ep);
+	if (!weir_once_wait(ep, m, once, deadline_ns)) {
 		weir_once_free(once);
 		return WEIR_HELD;
 	}
-	old = set_active_memcg(port->memcg);
+	old = set_active_memcg(ep->memcg);
 	ret = weir_dup_begin(set->dups,
-			     __kuid_val(weir_account_user(port->account)),
-			     once->scope, once->id, port->run.now_ns,
+			     __kuid_val(weir_account_user(ep->account)),
+			     once->scope, once->id, ep->run.now_ns,
 			     &once->waiter, reply);
 	set_active_memcg(old);
 	if (ret == WEIR_DUP_BUSY)
 		return WEIR_REASON_NONE;
-	weir_once_unwait(port, once);
+	weir_once_unwait(ep, once);
 	if (ret == WEIR_DUP_NEW) {
 		once->waits = false;
-		port->run.once = once;
+		ep->run.once = once;
 		return WEIR_REASON_NONE;
 	}
 	weir_once_free(once);

@@ -18,7 +18,7 @@
 
 struct weir_call;
 struct weir_parcel;
-struct weir_port;
+struct weir_endpoint;
 struct weir_sock;
 
 /**
@@ -52,7 +52,7 @@ struct weir_once_set {
  * @waits: it is not the first.
  * @reply: of a first that has ended; NULL: there was none.
  * @waiters: of a first that has ended: who waited for it.
- * @port: one that waits: the caller; held.
+ * @ep: one that waits: the caller; held.
  * @name: of its call.
  */
 struct weir_once {
@@ -65,7 +65,7 @@ struct weir_once {
 	bool			waits;
 	struct weir_dup_reply	*reply;
 	struct list_head	waiters;
-	struct weir_port	*port;
+	struct weir_endpoint	*ep;
 	u64			name;
 };
 
@@ -84,12 +84,12 @@ struct weir_once_reply {
 struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes);
 void weir_once_set_put(struct weir_once_set *set);
-int weir_once_begin(struct weir_port *port, const struct weir_parcel *m,
+int weir_once_begin(struct weir_endpoint *ep, const struct weir_parcel *m,
 		    struct weir_once_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply);
 void weir_once_over(struct weir_once *once);
 void weir_once_leave(struct weir_call *call);
-void weir_once_remember(struct weir_once *once, struct weir_port *caller,
+void weir_once_remember(struct weir_once *once, struct weir_endpoint *caller,
 			const struct weir_once_reply *r);
 
 #endif /* _WEIR_ONCE_H */

@@ -8,7 +8,7 @@
  * the user who woke the thread last: beyond it the thread looks once more a tick
  * later, before it sleeps for long.
  *
- * Each port belongs to one thread, the one with the fewest; without a thread,
+ * Each endpoint belongs to one thread, the one with the fewest; without a thread,
  * its owner's kicks do everything. In a round each user has a share, so that
  * nobody's flood takes the thread from the others.
  * Process context.
@@ -20,17 +20,17 @@
 
 #include "route/router.h"
 
-/* Rounds through the ports before anything else is looked at. */
+/* Rounds through the endpoints before anything else is looked at. */
 #define WEIR_POLL_ROUNDS	64
 
 /*
- * Most ports of one user that a thread polls. The owners of all others kick, since
- * a look at very many ports takes long.
+ * Most endpoints of one user that a thread polls. The owners of all others
+ * kick, since a look at very many endpoints takes long.
  */
 #define WEIR_POLL_PORTS		64
 
 /*
- * A user's share of a round, in bytes of ring; a port that had something as so
+ * A user's share of a round, in bytes of ring; an endpoint that had something as so
  * many, and looks at targets as weir_route_poll() says.
  */
 #define WEIR_POLL_BYTES		SZ_4K
@@ -41,30 +41,31 @@
  * @tenant: the user.
  * @round: the last in which it has been served; the thread's.
  * @used: of its share in that round; the thread's.
- * @nports: ports; poll_lock.
+ * @nendpoints: endpoints; poll_lock.
  * @link: in weir_poller.users.
  */
 struct weir_poll_user {
 	struct weir_tenant	*tenant;
 	u32			round;
 	u32			used;
-	u32			nports;
+	u32			nendpoints;
 	struct list_head	link;
 };
 
 /**
  * struct weir_poller - one thread
  * @task: it.
- * @lock: guards @ports and @broken, and rounds through them.
+ * @lock: guards @endpoints and @broken, and rounds through them.
  * @wanted: somebody waits for @lock; poll_lock.
- * @round: through the ports; the thread's.
- * @turned: round in which the list of ports was turned last; the
+ * @round: through the endpoints; the thread's.
+ * @turned: round in which the list of endpoints was turned last; the
  *	thread's.
- * @ports: by weir_port.poll_link; the one that is next in turn is the first.
- * @broken: ports whose outbox is broken; by weir_port.poll_link.
- * @nports: how many in both; poll_lock.
+ * @endpoints: by weir_endpoint.poll_link; the one that is next in turn is the
+ *	first.
+ * @broken: endpoints whose outbox is broken; by weir_endpoint.poll_link.
+ * @nendpoints: how many in both; poll_lock.
  * @users: whose they are; poll_lock.
- * @asleep: its ports' owners are asked to kick.
+ * @asleep: its endpoints' owners are asked to kick.
  * @waker: account of the user whose kick woke it last, held; NULL: nobody's has
  *	since the thread slept. Exchanged.
  * @cpus: scratch for the fence.
@@ -76,9 +77,9 @@ struct weir_poller {
 	bool			wanted;
 	u32			round;
 	u32			turned;
-	struct list_head	ports;
+	struct list_head	endpoints;
 	struct list_head	broken;
-	u32			nports;
+	u32			nendpoints;
 	struct list_head	users;
 	bool			asleep;
 	struct weir_account	*waker;
@@ -86,7 +87,7 @@ struct weir_poller {
 	struct list_head	link;
 };
 
-/* Guards the threads and their CPUs, ports without one, and who has whom. */
+/* Guards the threads and their CPUs, endpoints without one, and who has whom. */
 static DEFINE_MUTEX(poll_lock);
 static LIST_HEAD(weir_pollers);
 static LIST_HEAD(weir_unpolled);
@@ -98,19 +99,19 @@ static struct cpumask weir_poll_cpus;
  * looked at, not trusted: what is committed and not claimed is never routed, and
  * must not keep a thread busy.
  */
-static bool weir_port_pending(const struct weir_port *port)
+static bool weir_endpoint_pending(const struct weir_endpoint *ep)
 {
-	const struct weir_ring_view *v = &port->outbox->view;
-	u64 pos = READ_ONCE(port->pos);
+	const struct weir_ring_view *v = &ep->outbox->view;
+	u64 pos = READ_ONCE(ep->pos);
 
-	return weir_committed(v, pos) && !READ_ONCE(port->walk.waits) &&
+	return weir_committed(v, pos) && !READ_ONCE(ep->walk.waits) &&
 	       (u32)(READ_ONCE(v->head->claim) >> 32) !=
 	       (u32)(pos >> WEIR_GRANULE_SHIFT);
 }
 
-static void weir_port_ask(struct weir_port *port, bool kick)
+static void weir_endpoint_ask(struct weir_endpoint *ep, bool kick)
 {
-	struct weir_ring *ring = port->outbox;
+	struct weir_ring *ring = ep->outbox;
 	struct weir_status *status = weir_ring_status(ring);
 	u32 wake;
 
@@ -121,9 +122,10 @@ static void weir_port_ask(struct weir_port *port, bool kick)
 }
 
 /* The owner sees by now that it is to kick; or we see what it has committed. */
-static void weir_port_owner_cpus(struct weir_port *port, struct cpumask *cpus)
+static void weir_endpoint_owner_cpus(struct weir_endpoint *ep,
+				     struct cpumask *cpus)
 {
-	struct weir_ring *ring = port->outbox;
+	struct weir_ring *ring = ep->outbox;
 
 	spin_lock(&ring->lock);
 	if (ring->owner_mm)
@@ -142,66 +144,67 @@ static __always_inline u32 weir_poll_used(const struct weir_poller *p,
 }
 
 /*
- * A port waits for its user's next share. The first such port of a round becomes
- * the head of the list; ports that were looked at come once more in this round.
+ * An endpoint waits for its user's next share. The first such endpoint of a
+ * round becomes the head of the list; endpoints that were looked at come once
+ * more in this round.
  */
 static noinline void weir_poller_passes(struct weir_poller *p,
-					struct weir_port *port)
+					struct weir_endpoint *ep)
 {
 	if (p->turned == p->round)
 		return;
 	p->turned = p->round;
-	list_move_tail(&p->ports, &port->poll_link);
+	list_move_tail(&p->endpoints, &ep->poll_link);
 }
 
 /**
  * weir_poll_took() - a polled message has taken more than its bytes
- * @port: whose; its thread routes it.
+ * @ep: whose; its thread routes it.
  * @bytes: of its user's share.
  */
-void weir_poll_took(struct weir_port *port, u32 bytes)
+void weir_poll_took(struct weir_endpoint *ep, u32 bytes)
 {
-	port->poll_user->used += bytes;
+	ep->poll_user->used += bytes;
 }
 
 /*
- * One look at each port, and a stretch of each that has something, as far as its
- * user's share goes: the next round begins with the first that has had none for
- * that. Ends early when somebody waits for the lock. Returns whether any message
- * has gone: one that has not waits, or is left to a worker. A ring that its
- * owner has broken is looked at no more: what lies there never goes.
+ * One look at each endpoint, and a stretch of each that has something, as far
+ * as its user's share goes: the next round begins with the first that has had
+ * none for that. Ends early when somebody waits for the lock. Returns whether
+ * any message has gone: one that has not waits, or is left to a worker. A ring
+ * that its owner has broken is looked at no more: what lies there never goes.
  */
 static __always_inline bool weir_poller_round(struct weir_poller *p)
 {
 	struct weir_poll_user *u;
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 	bool busy = false;
 	u64 pos, moved;
 	u32 used;
 
 	p->round++;
-	list_for_each_entry(port, &p->ports, poll_link) {
-		pos = READ_ONCE(port->pos);
-		if (!weir_committed(&port->outbox->view, pos))
+	list_for_each_entry(ep, &p->endpoints, poll_link) {
+		pos = READ_ONCE(ep->pos);
+		if (!weir_committed(&ep->outbox->view, pos))
 			continue;
-		u = port->poll_user;
+		u = ep->poll_user;
 		used = weir_poll_used(p, u);
 		if (unlikely(used >= WEIR_POLL_BYTES)) {
-			weir_poller_passes(p, port);
+			weir_poller_passes(p, ep);
 			if (READ_ONCE(p->wanted))
 				break;
 			continue;
 		}
 		u->used = used + WEIR_POLL_LOOK;
-		weir_route_poll(port, pos);
-		moved = READ_ONCE(port->pos) - pos;
+		weir_route_poll(ep, pos);
+		moved = READ_ONCE(ep->pos) - pos;
 		u->used += (u32)moved;
 		if (likely(moved)) {
 			busy = true;
-		} else if (!weir_ring_live(port->outbox)) {
-			list_move_tail(&port->poll_link, &p->broken);
+		} else if (!weir_ring_live(ep->outbox)) {
+			list_move_tail(&ep->poll_link, &p->broken);
 			/* what was committed before the end, and is left */
-			weir_port_later(port);
+			weir_endpoint_later(ep);
 			break;
 		}
 	}
@@ -254,12 +257,12 @@ static bool weir_poller_may_fence(struct weir_poller *p)
 /* Is there something to route, although all owners are asked to kick? */
 static bool weir_poller_pending(struct weir_poller *p)
 {
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 	bool pending = false;
 
 	mutex_lock(&p->lock);
-	list_for_each_entry(port, &p->ports, poll_link)
-		pending |= weir_port_pending(port);
+	list_for_each_entry(ep, &p->endpoints, poll_link)
+		pending |= weir_endpoint_pending(ep);
 	mutex_unlock(&p->lock);
 	return pending;
 }
@@ -276,14 +279,14 @@ static void weir_poller_wait(struct weir_poller *p, long timeout)
 static void weir_poller_sleep(struct weir_poller *p)
 {
 	bool fence = weir_poller_may_fence(p);
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 
 	mutex_lock(&p->lock);
 	cpumask_clear(p->cpus);
 	WRITE_ONCE(p->asleep, true);
-	list_for_each_entry(port, &p->ports, poll_link) {
-		weir_port_ask(port, true);
-		weir_port_owner_cpus(port, p->cpus);
+	list_for_each_entry(ep, &p->endpoints, poll_link) {
+		weir_endpoint_ask(ep, true);
+		weir_endpoint_owner_cpus(ep, p->cpus);
 		cond_resched();
 	}
 	if (fence)
@@ -302,8 +305,8 @@ static void weir_poller_sleep(struct weir_poller *p)
 
 	mutex_lock(&p->lock);
 	WRITE_ONCE(p->asleep, false);
-	list_for_each_entry(port, &p->ports, poll_link) {
-		weir_port_ask(port, false);
+	list_for_each_entry(ep, &p->endpoints, poll_link) {
+		weir_endpoint_ask(ep, false);
 		cond_resched();
 	}
 	mutex_unlock(&p->lock);
@@ -351,13 +354,16 @@ static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 	return u;
 }
 
-/* A port of a user's is not polled any more. Under poll_lock, not in a round. */
-static void weir_poll_user_put(struct weir_port *port)
+/*
+ * An endpoint of a user's is not polled any more. Under poll_lock, not in a
+ * round.
+ */
+static void weir_poll_user_put(struct weir_endpoint *ep)
 {
-	struct weir_poll_user *u = port->poll_user;
+	struct weir_poll_user *u = ep->poll_user;
 
-	port->poll_user = NULL;
-	if (--u->nports)
+	ep->poll_user = NULL;
+	if (--u->nendpoints)
 		return;
 	list_del(&u->link);
 	kfree(u);
@@ -368,24 +374,24 @@ static void weir_poll_user_put(struct weir_port *port)
  * given away. Returns false when the thread polls as many of the user's as it
  * may, or there was no memory: then its owner kicks.
  */
-static bool weir_poller_give(struct weir_poller *p, struct weir_port *port,
+static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 			     struct weir_poll_user **fresh)
 {
-	struct weir_poll_user *u = weir_poller_user(p, port->tenant, fresh);
+	struct weir_poll_user *u = weir_poller_user(p, ep->tenant, fresh);
 
-	if (!u || u->nports == WEIR_POLL_PORTS)
+	if (!u || u->nendpoints == WEIR_POLL_PORTS)
 		return false;
-	port->poller = p;
-	port->poll_user = u;
-	p->nports++;
-	u->nports++;
+	ep->poller = p;
+	ep->poll_user = u;
+	p->nendpoints++;
+	u->nendpoints++;
 	weir_poller_lock(p);
-	list_move_tail(&port->poll_link, &p->ports);
+	list_move_tail(&ep->poll_link, &p->endpoints);
 	if (!p->asleep)
-		weir_port_ask(port, false);
+		weir_endpoint_ask(ep, false);
 	mutex_unlock(&p->lock);
 	/* it may have looked before this one was there */
-	weir_poll_kick(port);
+	weir_poll_kick(ep);
 	return true;
 }
 
@@ -395,17 +401,17 @@ static struct weir_poller *weir_poller_idlest(void)
 	struct weir_poller *p, *best = NULL;
 
 	list_for_each_entry(p, &weir_pollers, link) {
-		if (!best || p->nports < best->nports)
+		if (!best || p->nendpoints < best->nendpoints)
 			best = p;
 	}
 	return best;
 }
 
 /**
- * weir_poll_join() - have a port polled, if there is a thread
- * @port: a new one.
+ * weir_poll_join() - have an endpoint polled, if there is a thread
+ * @ep: a new one.
  */
-void weir_poll_join(struct weir_port *port)
+void weir_poll_join(struct weir_endpoint *ep)
 {
 	struct weir_poll_user *fresh;
 	struct weir_poller *p;
@@ -414,52 +420,52 @@ void weir_poll_join(struct weir_port *port)
 	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 	mutex_lock(&poll_lock);
 	p = weir_poller_idlest();
-	if (!p || !weir_poller_give(p, port, &fresh))
-		list_add_tail(&port->poll_link, &weir_unpolled);
+	if (!p || !weir_poller_give(p, ep, &fresh))
+		list_add_tail(&ep->poll_link, &weir_unpolled);
 	mutex_unlock(&poll_lock);
 	kfree(fresh);
 }
 
 /**
- * weir_poll_leave() - have a port polled no more
- * @port: the socket is being released; no thread uses it afterwards.
+ * weir_poll_leave() - have an endpoint polled no more
+ * @ep: the socket is being released; no thread uses it afterwards.
  */
-void weir_poll_leave(struct weir_port *port)
+void weir_poll_leave(struct weir_endpoint *ep)
 {
 	struct weir_poller *p;
 
 	mutex_lock(&poll_lock);
-	p = port->poller;
+	p = ep->poller;
 	if (p)
 		weir_poller_lock(p);
-	list_del_init(&port->poll_link);
-	WRITE_ONCE(port->poller, NULL);
+	list_del_init(&ep->poll_link);
+	WRITE_ONCE(ep->poller, NULL);
 	if (p) {
-		p->nports--;
-		weir_poll_user_put(port);
+		p->nendpoints--;
+		weir_poll_user_put(ep);
 		mutex_unlock(&p->lock);
 	}
 	mutex_unlock(&poll_lock);
 }
 
 /**
- * weir_poll_kick() - the owner of a port has kicked
- * @port: the port; its thread polls again if it sleeps.
+ * weir_poll_kick() - the owner of an endpoint has kicked
+ * @ep: the endpoint; its thread polls again if it sleeps.
  */
-void weir_poll_kick(struct weir_port *port)
+void weir_poll_kick(struct weir_endpoint *ep)
 {
 	struct weir_account *old;
 	struct weir_poller *p;
 
-	if (!READ_ONCE(port->poller))
+	if (!READ_ONCE(ep->poller))
 		return;
 	/* a thread ends only after a grace period */
 	rcu_read_lock();
-	p = READ_ONCE(port->poller);
+	p = READ_ONCE(ep->poller);
 	if (p && READ_ONCE(p->asleep)) {
 		WRITE_ONCE(p->asleep, false);
-		weir_account_get(port->account);
-		old = xchg(&p->waker, port->account);
+		weir_account_get(ep->account);
+		old = xchg(&p->waker, ep->account);
 		if (old)
 			weir_account_put(old);
 		wake_up_process(p->task);
@@ -480,7 +486,7 @@ static int weir_poller_start(unsigned int cpu)
 	if (!zalloc_cpumask_var(&p->cpus, GFP_KERNEL))
 		goto err_free;
 	mutex_init(&p->lock);
-	INIT_LIST_HEAD(&p->ports);
+	INIT_LIST_HEAD(&p->endpoints);
 	INIT_LIST_HEAD(&p->broken);
 	INIT_LIST_HEAD(&p->users);
 	p->task = kthread_create_on_cpu(weir_poller_thread, p, cpu,
@@ -502,23 +508,23 @@ err_free:
 
 static void weir_poller_stop(struct weir_poller *p)
 {
-	struct weir_port *port, *next;
+	struct weir_endpoint *ep, *next;
 
 	list_del(&p->link);
 	kthread_stop(p->task);
-	list_splice_init(&p->broken, &p->ports);
+	list_splice_init(&p->broken, &p->endpoints);
 	/* from here on the owners kick */
-	list_for_each_entry_safe(port, next, &p->ports, poll_link) {
-		WRITE_ONCE(port->poller, NULL);
-		weir_poll_user_put(port);
-		list_move_tail(&port->poll_link, &weir_unpolled);
-		weir_port_ask(port, true);
-		weir_port_owner_cpus(port, p->cpus);
+	list_for_each_entry_safe(ep, next, &p->endpoints, poll_link) {
+		WRITE_ONCE(ep->poller, NULL);
+		weir_poll_user_put(ep);
+		list_move_tail(&ep->poll_link, &weir_unpolled);
+		weir_endpoint_ask(ep, true);
+		weir_endpoint_owner_cpus(ep, p->cpus);
 	}
 	weir_fence_cpus(p->cpus);				/* (C) */
 	/* what they committed before is routed */
-	list_for_each_entry(port, &weir_unpolled, poll_link)
-		weir_port_later(port);
+	list_for_each_entry(ep, &weir_unpolled, poll_link)
+		weir_endpoint_later(ep);
 	synchronize_rcu();
 	if (p->waker)
 		weir_account_put(p->waker);
@@ -541,13 +547,13 @@ static void weir_pollers_stop(void)
  * weir_poll_set() - have these CPUs poll, and no others
  * @cpus: of them, those that are online; none: nobody polls.
  *
- * All ports are given out anew. Return: 0, or why a thread could not be made;
+ * All endpoints are given out anew. Return: 0, or why a thread could not be made;
  * then nobody polls.
  */
 int weir_poll_set(const struct cpumask *cpus)
 {
 	struct weir_poll_user *fresh = NULL;
-	struct weir_port *port, *next;
+	struct weir_endpoint *ep, *next;
 	unsigned int cpu;
 	int err = 0;
 
@@ -564,10 +570,10 @@ int weir_poll_set(const struct cpumask *cpus)
 	if (err)
 		weir_pollers_stop();
 	if (!list_empty(&weir_pollers)) {
-		list_for_each_entry_safe(port, next, &weir_unpolled, poll_link) {
+		list_for_each_entry_safe(ep, next, &weir_unpolled, poll_link) {
 			if (!fresh)
 				fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
-			weir_poller_give(weir_poller_idlest(), port, &fresh);
+			weir_poller_give(weir_poller_idlest(), ep, &fresh);
 		}
 	}
 	mutex_unlock(&poll_lock);

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A reply on its way back: the call that it names is found, must have been sent
- * to the port that answers, and is over; the reply goes straight into the
+ * to the endpoint that answers, and is over; the reply goes straight into the
  * caller's inbox. What names no such call is dropped and counted.
  *
- * Process context, under run_lock of the port that answers and
+ * Process context, under run_lock of the endpoint that answers and
  * rcu_read_lock().
  */
 #include "route/request.h"
 
 /* The caller that a call's name is of, or NULL. Under rcu_read_lock(). */
-static struct weir_port *weir_run_caller(struct weir_port *port, u32 id)
+static struct weir_endpoint *weir_run_caller(struct weir_endpoint *ep, u32 id)
 {
-	struct weir_port *caller = port->run.caller;
+	struct weir_endpoint *caller = ep->run.caller;
 
 	if (likely(caller && caller->id == id))
 		return caller;
-	caller = xa_load(&port->wn->ports, id);
-	port->run.caller = caller;
+	caller = xa_load(&ep->wn->endpoints, id);
+	ep->run.caller = caller;
 	return caller;
 }
 
@@ -124,7 +124,8 @@ static __always_inline void weir_alone_serve(struct weir_run *run,
  * Is a call that failed to be sent again, and when? Under the caller's
  * post.lock.
  */
-static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
+static bool weir_call_retry(struct weir_endpoint *caller,
+			    struct weir_call *call,
 			    const struct weir_plan *plan, u64 now_ns,
 			    u32 random)
 {
@@ -138,7 +139,7 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
 		return false;
 	call->state = WEIR_CALL_RETRY;
 	weir_calls_retry(&caller->calls, call, due);
-	weir_port_arm(caller, due);
+	weir_endpoint_arm(caller, due);
 	return true;
 }
 
@@ -147,7 +148,7 @@ static bool weir_call_retry(struct weir_port *caller, struct weir_call *call,
  * returns its call and length, or NULL if it is something else.
  */
 static __always_inline struct weir_call *
-weir_reply_call(struct weir_port *port, struct weir_port *caller,
+weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		const struct weir_words *rec, u64 *len)
 {
 	struct weir_call *call;
@@ -162,7 +163,7 @@ weir_reply_call(struct weir_port *port, struct weir_port *caller,
 	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
 	call = weir_calls_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
-		     call->target->port != port || call->once ||
+		     call->target->ep != ep || call->once ||
 		     call->parent != WEIR_CALL_NONE))
 		return NULL;
 	return call;
@@ -175,11 +176,11 @@ weir_reply_call(struct weir_port *port, struct weir_port *caller,
  * out: behind the last. @alone: there is one, and it ends at @tail. Returns how
  * many.
  */
-static __always_inline u32
-weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
-		u64 tail, bool alone)
+static __always_inline u32 weir_reply_hand(struct weir_endpoint *ep,
+					   struct weir_endpoint *caller,
+					   u64 *pos, u64 tail, bool alone)
 {
-	const struct weir_ring_view *v = &port->outbox->view;
+	const struct weir_ring_view *v = &ep->outbox->view;
 	const struct weir_words *rec = weir_ring_words(v, *pos);
 	const u64 shape = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
 	const struct weir_ring_view *to = &caller->inbox->view;
@@ -203,7 +204,7 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 	for (n = 0; n < (alone ? 1 : WEIR_HAND_MAX) && from != end; n++) {
 		if (smp_load_acquire(&rec->commit) != from)	/* (B) */
 			break;
-		call = weir_reply_call(port, caller, rec, &len);
+		call = weir_reply_call(ep, caller, rec, &len);
 		if (unlikely(!call))
 			break;
 		need = weir_ring_need((u32)len);
@@ -213,10 +214,10 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
 		weir_hand_fill_next(&at, &commit, &seq, rec, len, shape,
 				    call->handle, call->tag_key);
 		if (alone)
-			weir_alone_serve(&port->run, call->target,
+			weir_alone_serve(&ep->run, call->target,
 					 call->sent_ns, call->round);
 		else
-			weir_run_serve(&port->run, call->target, call->sent_ns,
+			weir_run_serve(&ep->run, call->target, call->sent_ns,
 				       call->round, true);
 		weir_calls_put(&caller->calls, call);
 		rec = (const void *)rec + need;
@@ -242,30 +243,31 @@ weir_reply_hand(struct weir_port *port, struct weir_port *caller, u64 *pos,
  * comes after there was room: that the target looks late is no delay of the
  * caller's.
  */
-static void weir_reply_waited(struct weir_port *port, u64 pos)
+static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 {
-	u64 until = min3(port->run.now_ns, port->held_ns + 2 * TICK_NSEC,
-			 READ_ONCE(port->walk.room_ns));
+	u64 until = min3(ep->run.now_ns, ep->held_ns + 2 * TICK_NSEC,
+			 READ_ONCE(ep->walk.room_ns));
 
-	if (port->held_pos != pos || until <= port->held_since_ns)
+	if (ep->held_pos != pos || until <= ep->held_since_ns)
 		return;
-	weir_account_waited(port->held_by, until,
-			    until - port->held_since_ns);
-	port->held_since_ns = until;
+	weir_account_waited(ep->held_by, until,
+			    until - ep->held_since_ns);
+	ep->held_since_ns = until;
 }
 
 /**
- * weir_port_held_by() - whom does a port wait for?
- * @port: the port, under its run_lock.
+ * weir_endpoint_held_by() - whom does an endpoint wait for?
+ * @ep: the endpoint, under its run_lock.
  * @account: that of a caller with a full inbox; NULL: it waits for none.
  */
-void weir_port_held_by(struct weir_port *port, struct weir_account *account)
+void weir_endpoint_held_by(struct weir_endpoint *ep,
+			   struct weir_account *account)
 {
 	if (account)
 		weir_account_get(account);
-	if (port->held_by)
-		weir_account_put(port->held_by);
-	WRITE_ONCE(port->held_by, account);
+	if (ep->held_by)
+		weir_account_put(ep->held_by);
+	WRITE_ONCE(ep->held_by, account);
 }
 
 /*
@@ -273,22 +275,23 @@ void weir_port_held_by(struct weir_port *port, struct weir_account *account)
  * wait those to all other callers, so that this is for a time, and less for the
  * callers of a user that has been waited for before.
  */
-static bool weir_reply_patient(struct weir_port *port, struct weir_port *caller,
+static bool weir_reply_patient(struct weir_endpoint *ep,
+			       struct weir_endpoint *caller,
 			       const struct weir_plan *plan, u64 pos)
 {
-	u64 now = port->run.now_ns, left;
+	u64 now = ep->run.now_ns, left;
 
 	if (!plan)
 		return false;
-	if (port->held_pos == pos && port->held_by == caller->account)
-		return port->held_ns > now;
+	if (ep->held_pos == pos && ep->held_by == caller->account)
+		return ep->held_ns > now;
 	left = weir_account_patience(caller->account, plan->patience_ns, now);
 	if (!left)
 		return false;
-	weir_port_held_by(port, caller->account);
-	port->held_pos = pos;
-	port->held_ns = now + left;
-	port->held_since_ns = now;
+	weir_endpoint_held_by(ep, caller->account);
+	ep->held_pos = pos;
+	ep->held_ns = now + left;
+	ep->held_since_ns = now;
 	return true;
 }
 
@@ -296,8 +299,8 @@ static bool weir_reply_patient(struct weir_port *port, struct weir_port *caller,
  * Why a reply that found no room, of @room bytes with what must stay free, is
  * lost; WEIR_REASON_NONE when it waits. Under the caller's post.lock.
  */
-static enum weir_reason weir_reply_unfit(struct weir_port *port,
-					 struct weir_port *caller,
+static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
+					 struct weir_endpoint *caller,
 					 const struct weir_target *target,
 					 const struct weir_parcel *m, u64 room)
 {
@@ -308,14 +311,14 @@ static enum weir_reason weir_reply_unfit(struct weir_port *port,
 	if (!inbox->post.reader || !(m->flags & WEIR_REC_WAIT) ||
 	    room > weir_ring_bytes(&inbox->view))
 		return WEIR_REASON_INBOX_FULL;
-	return weir_reply_patient(port, caller,
+	return weir_reply_patient(ep, caller,
 				  rcu_dereference(target->route->plan),
 				  m->pos) ?
 	       WEIR_REASON_NONE : WEIR_REASON_PATIENCE;
 }
 
 /* A reply that its caller has no room for; under the caller's post.lock. */
-static void weir_reply_lost(struct weir_port *caller,
+static void weir_reply_lost(struct weir_endpoint *caller,
 			    struct weir_target *target, u32 handle,
 			    u64 tag_key, u8 more, enum weir_reason reason)
 {
@@ -325,18 +328,18 @@ static void weir_reply_lost(struct weir_port *caller,
 		.target = target->id,
 	};
 
-	weir_port_fault(caller, handle, tag_key, more, &fault);
+	weir_endpoint_fault(caller, handle, tag_key, more, &fault);
 	weir_refused(target->route, (u32)tag_key, &fault);
 }
 
 /* The reply to the first of its key is remembered when the stretch is over. */
-static void weir_reply_keep(struct weir_run *run, struct weir_port *caller,
+static void weir_reply_keep(struct weir_run *run, struct weir_endpoint *caller,
 			    struct weir_call *call, const struct weir_parcel *m)
 {
 	run->replied = call->once;
 	run->replied_to = caller;
 	/* under its lock it has a call, and so is not being freed */
-	weir_port_get(caller);
+	weir_endpoint_get(caller);
 	call->once = NULL;
 	run->reply.from = m->payload;
 	run->reply.len = m->len;
@@ -367,7 +370,7 @@ static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
 
 /* One of several calls is over; as weir_call_child_done(). Under post.lock. */
 static noinline int weir_reply_child(struct weir_run *run,
-				     struct weir_port *caller,
+				     struct weir_endpoint *caller,
 				     struct weir_call *call, bool good)
 {
 	int more;
@@ -380,12 +383,12 @@ static noinline int weir_reply_child(struct weir_run *run,
 }
 
 /* The same, if its caller is there. Returns 0 or WEIR_HELD. */
-static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
+static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 			 const struct weir_parcel *m)
 {
 	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key, keep;
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 	struct weir_target *target;
 	struct weir_place at;
 	struct weir_call *call;
@@ -401,7 +404,7 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	spin_lock(&post->lock);
 	call = weir_calls_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
-		     call->target->port != port)) {
+		     call->target->ep != ep)) {
 		spin_unlock(&post->lock);
 		/* to what is answered already, or was never asked */
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
@@ -418,7 +421,7 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	round = call->round;
 	if (!good && weir_call_retry(caller, call,
 				     rcu_dereference(target->route->plan),
-				     run->now_ns, weir_run_random(port))) {
+				     run->now_ns, weir_run_random(ep))) {
 		spin_unlock(&post->lock);
 		goto replied;
 	}
@@ -427,7 +430,7 @@ static int weir_reply_to(struct weir_port *port, struct weir_port *caller,
 	at.inbox = caller->inbox;
 	fits = weir_inbox_claim(caller->inbox, total, keep, &at.pos, &at.seq);
 	if (unlikely(!fits)) {
-		lost = weir_reply_unfit(port, caller, target, m, total + keep);
+		lost = weir_reply_unfit(ep, caller, target, m, total + keep);
 		if (!lost) {
 			spin_unlock(&post->lock);
 			return weir_run_hold(run, caller->inbox,
@@ -464,73 +467,73 @@ replied:
  * A reply or an error from a target, to whoever called, in all its cases;
  * @caller: NULL if that is gone. Returns 0 or WEIR_HELD.
  */
-static noinline int weir_reply_one(struct weir_port *port,
-				   struct weir_port *caller,
+static noinline int weir_reply_one(struct weir_endpoint *ep,
+				   struct weir_endpoint *caller,
 				   const struct weir_parcel *m)
 {
-	if (unlikely(port->held_by))
-		weir_reply_waited(port, m->pos);
+	if (unlikely(ep->held_by))
+		weir_reply_waited(ep, m->pos);
 	if (caller)
-		return weir_reply_to(port, caller, m);
+		return weir_reply_to(ep, caller, m);
 	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 	return 0;
 }
 
 /**
  * weir_route_reply() - route replies and errors of a target
- * @port: the target's.
+ * @ep: the target's.
  * @m: the first; out: those that were handed on with it are in its hand.
  * @tail: end of what the target has claimed.
  *
  * Return: 0 when run.used of them, at least one, have been handed on or
  * dropped; WEIR_HELD: the walk has to wait.
  */
-int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail)
+int weir_route_reply(struct weir_endpoint *ep, struct weir_parcel *m, u64 tail)
 {
-	struct weir_port *caller;
+	struct weir_endpoint *caller;
 	u64 pos = m->pos;
 	u32 done = 0;
 
 	if (unlikely(!(m->route | (u32)m->tag_key)))
 		return 0;	/* nobody wants it */
-	caller = weir_run_caller(port, m->route & WEIR_PORT_MASK);
+	caller = weir_run_caller(ep, m->route & WEIR_ENDPOINT_MASK);
 	/* one that has waited is charged for first */
-	if (likely(caller && m->kind == WEIR_KIND_REPLY && !port->held_by))
-		done = weir_reply_hand(port, caller, &pos, tail, false);
+	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->held_by))
+		done = weir_reply_hand(ep, caller, &pos, tail, false);
 	if (unlikely(!done))
-		return weir_reply_one(port, caller, m);
+		return weir_reply_one(ep, caller, m);
 	m->n = done;
 	m->end = pos;
-	port->run.used = done;
-	weir_run_touch(&port->run, caller->inbox);
+	ep->run.used = done;
+	weir_run_touch(&ep->run, caller->inbox);
 	return 0;
 }
 
 /**
  * weir_reply_alone() - route a reply that is alone
- * @port: the target's; run.now_ns is the time.
+ * @ep: the target's; run.now_ns is the time.
  * @end: of its record.
  *
  * If it is small and plain, there is a plain call for it, and room. Return:
  * false if not: weir_route_reply() knows what to do about it.
  */
-bool weir_reply_alone(struct weir_port *port, u64 end)
+bool weir_reply_alone(struct weir_endpoint *ep, u64 end)
 {
-	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
-						       port->pos);
-	struct weir_port *caller;
-	u64 pos = port->pos;
+	const struct weir_words *rec = weir_ring_words(&ep->outbox->view,
+						       ep->pos);
+	struct weir_endpoint *caller;
+	u64 pos = ep->pos;
 
-	caller = xa_load(&port->wn->ports,
+	caller = xa_load(&ep->wn->endpoints,
 			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
-			 WEIR_PORT_MASK);
-	if (!caller || unlikely(port->held_by) ||
-	    !weir_reply_hand(port, caller, &pos, end, true))
+			 WEIR_ENDPOINT_MASK);
+	if (!caller || unlikely(ep->held_by) ||
+	    !weir_reply_hand(ep, caller, &pos, end, true))
 		return false;
-	WRITE_ONCE(port->pos, end);
-	weir_port_release(port);
+	WRITE_ONCE(ep->pos, end);
+	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */
 	weir_inbox_wake_fenced(caller->inbox);
-	weir_outbox_wake_fenced(port->outbox);
+	weir_outbox_wake_fenced(ep->outbox);
 	return true;
 }

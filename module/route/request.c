@@ -10,10 +10,10 @@
 #include "trace.h"
 
 /* Tokens of a rate limit at hand; taken for several messages at once. */
-static __always_inline u32 weir_run_tokens(struct weir_port *port,
+static __always_inline u32 weir_run_tokens(struct weir_endpoint *ep,
 					   struct weir_meter *meter)
 {
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 
 	if (likely(run->meter == meter && run->tokens))
 		return run->tokens;
@@ -24,7 +24,7 @@ static __always_inline u32 weir_run_tokens(struct weir_port *port,
 	run->tokens = weir_meter_take_calm(meter, run->now_ns,
 					   weir_run_ahead(run));
 	if (unlikely(!run->tokens))
-		weir_port_tokens(port);
+		weir_endpoint_tokens(ep);
 	return run->tokens;
 }
 
@@ -32,67 +32,66 @@ static __always_inline u32 weir_run_tokens(struct weir_port *port,
  * So many have been used. A route behind may have had its own since: then those
  * that were at hand have been given back, and another caller may have them.
  */
-static __always_inline void weir_run_spend(struct weir_port *port,
+static __always_inline void weir_run_spend(struct weir_endpoint *ep,
 					   struct weir_meter *meter, u32 n)
 {
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 
 	if (likely(run->meter == meter))
 		run->tokens -= n;
 	else
-		weir_port_draw(port, meter, n);
+		weir_endpoint_draw(ep, meter, n);
 }
 
 /**
- * weir_port_reserve() - room for answers, and slots, for the next calls
- * @port: the caller.
+ * weir_endpoint_reserve() - room for answers, and slots, for the next calls
+ * @ep: the caller.
  * @least: as many answers as must be; for as many as are ahead if that may be.
  *
  * They stay reserved until calls use them, or the walk ends. Return: false when
  * there is no room for @least.
  */
-bool weir_port_reserve(struct weir_port *port, u32 least)
+bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
 {
 	/* not so much that larger replies find none */
-	u32 most = min_t(u64, weir_ring_bytes(&port->inbox->view) /
+	u32 most = min_t(u64, weir_ring_bytes(&ep->inbox->view) /
 			      (8 * WEIR_ANSWER_BYTES), U32_MAX);
 
-	return weir_port_reserve_some(port, least,
-				      max(least, min(most,
-						     weir_run_ahead(&port->run))));
+	return weir_endpoint_reserve_some(
+		ep, least, max(least, min(most, weir_run_ahead(&ep->run))));
 }
 
 /**
- * weir_port_slots() - are there slots for calls?
- * @port: the caller.
+ * weir_endpoint_slots() - are there slots for calls?
+ * @ep: the caller.
  * @n: how many.
  *
  * Return: false when there are not, and the walk has to wait. It goes on when
- * there are more (weir_port_more()), or when a call ends.
+ * there are more (weir_endpoint_more()), or when a call ends.
  */
-bool weir_port_slots(struct weir_port *port, u32 n)
+bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 
-	if (likely(port->calls.nmine >= n))
+	if (likely(ep->calls.nmine >= n))
 		return true;
 	spin_lock(&post->lock);
-	weir_calls_refill(&port->calls);
-	port->starved = port->calls.nmine < n;
+	weir_calls_refill(&ep->calls);
+	ep->starved = ep->calls.nmine < n;
 	spin_unlock(&post->lock);
 	/* what ended before @starved was seen, and is in the queue */
-	weir_calls_prune(&port->calls);
-	if (port->calls.nmine >= n)
+	weir_calls_prune(&ep->calls);
+	if (ep->calls.nmine >= n)
 		return true;
-	port->run.slots = n;
+	ep->run.slots = n;
 	return false;
 }
 
 /* For how many calls, of @n, there are slots and room for the answers. */
-static __always_inline u32 weir_calls_ready(struct weir_port *port, u32 n)
+static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 {
-	return weir_port_ready(port, 1, 1) ?
-	       min3(n, port->answers, port->calls.nmine) : 0;
+	return weir_endpoint_ready(ep, 1, 1) ?
+	       min3(n, ep->answers, ep->calls.nmine) : 0;
 }
 
 /* weir_target_probe() - a breaker that is not closed: may one go? */
@@ -104,12 +103,12 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 }
 
 /* weir_call_timer() - a call has a deadline before all others */
-void weir_call_timer(struct weir_port *port, u64 deadline_ns)
+void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 
 	spin_lock(&post->lock);
-	weir_port_timer(port, deadline_ns);
+	weir_endpoint_timer(ep, deadline_ns);
 	spin_unlock(&post->lock);
 }
 
@@ -118,15 +117,15 @@ void weir_call_timer(struct weir_port *port, u64 deadline_ns)
  * user or not, then the copy, so that whoever answers at once finds the call.
  */
 static __always_inline void
-weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
+weir_hand_send(struct weir_endpoint *ep, const struct weir_parcel *m, u32 n,
 	       bool answer, bool counted, struct weir_target *target,
 	       const struct weir_place *at, u32 round, u64 deadline_ns)
 {
-	const struct weir_words *rec = weir_ring_words(&port->outbox->view,
+	const struct weir_words *rec = weir_ring_words(&ep->outbox->view,
 						       m->pos);
 	struct weir_words *to = weir_ring_words(&at->inbox->view, at->pos);
 	u64 pos = m->pos, name = 0, tag_key;
-	struct weir_call *call = port->calls.mine, *next = call;
+	struct weir_call *call = ep->calls.mine, *next = call;
 	u64 commit = at->pos + at->inbox->view.secret;
 	bool hold = m->flags & WEIR_REC_IDEMPOTENT;
 	u64 shape = weir_request_shape(m);
@@ -134,7 +133,7 @@ weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
 	u32 i, len, seq = at->seq;
 
 	if (answer)
-		weir_calls_count_off(&port->calls, n);
+		weir_calls_count_off(&ep->calls, n);
 	for (i = 0; i < n; i++) {
 		len = lens[i];
 		tag_key = WEIR_WORD(READ_ONCE(rec->tag_key));
@@ -148,7 +147,7 @@ weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
 			if (counted)
 				weir_call_counted(call, round);
 			/* from here on somebody else may end it */
-			weir_call_sent(port, call, target, commit, round);
+			weir_call_sent(ep, call, target, commit, round);
 			pos += weir_ring_need(len);
 		}
 		weir_hand_fill_next(&to, &commit, &seq, rec, len, shape,
@@ -158,29 +157,29 @@ weir_hand_send(struct weir_port *port, const struct weir_parcel *m, u32 n,
 	}
 	if (!answer)
 		return;
-	weir_calls_take_many(&port->calls, n, call, next, hold);
-	port->answers -= n;
+	weir_calls_take_many(&ep->calls, n, call, next, hold);
+	ep->answers -= n;
 }
 
-static noinline void weir_hand_tell(struct weir_port *port,
+static noinline void weir_hand_tell(struct weir_endpoint *ep,
 				    const struct weir_parcel *m, u32 n,
 				    const struct weir_place *at)
 {
-	weir_hand_send(port, m, n, false, false, NULL, at, 0, 0);
+	weir_hand_send(ep, m, n, false, false, NULL, at, 0, 0);
 }
 
-static noinline void weir_hand_counted(struct weir_port *port,
+static noinline void weir_hand_counted(struct weir_endpoint *ep,
 				       const struct weir_parcel *m, u32 n,
 				       const struct weir_way *way,
 				       struct weir_target *target,
 				       const struct weir_place *at, u32 round)
 {
-	weir_hand_send(port, m, n, true, true, target, at, round,
+	weir_hand_send(ep, m, n, true, true, target, at, round,
 		       way->deadline_ns);
 }
 
 /* A message of any kind that is alone. */
-static noinline void weir_hand_one(struct weir_port *port,
+static noinline void weir_hand_one(struct weir_endpoint *ep,
 				  const struct weir_parcel *m,
 				  const struct weir_way *way,
 				  struct weir_target *target,
@@ -192,18 +191,18 @@ static noinline void weir_hand_one(struct weir_port *port,
 	if (call) {
 		call->tries++;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
-		call = weir_call_begin(port, m, way->deadline_ns);
-		call->once = port->run.once;
-		port->run.once = NULL;
+		call = weir_call_begin(ep, m, way->deadline_ns);
+		call->once = ep->run.once;
+		ep->run.once = NULL;
 	}
 	if (call) {
 		name = call->name;
 		weir_call_counted(call, round);
-		weir_call_sent(port, call, target,
+		weir_call_sent(ep, call, target,
 			       at->pos + at->inbox->view.secret, round);
 	}
 	if (unlikely(m->len > WEIR_PIECE_BYTES))
-		weir_copy_request(&port->run, at, 0, m, call, name,
+		weir_copy_request(&ep->run, at, 0, m, call, name,
 				  way->deadline_ns);
 	else
 		weir_place_request(at, m, name, way->deadline_ns);
@@ -215,18 +214,18 @@ static noinline void weir_hand_one(struct weir_port *port,
  * caller itself has no room for an answer.
  */
 static __always_inline int
-weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
+weir_send_hand(struct weir_endpoint *ep, const struct weir_parcel *m,
 	       const struct weir_plan *plan, struct weir_target *target,
 	       struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	u32 n = way->n, taken, round = 0;
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 	struct weir_place at;
 	int ret;
 
 	if (answer && likely(!way->call)) {
-		n = weir_calls_ready(port, n);
+		n = weir_calls_ready(ep, n);
 		if (unlikely(!n))
 			return WEIR_HELD;
 	}
@@ -235,7 +234,7 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 		       weir_target_open(target);
 	if (unlikely(ret)) {
 		if (ret == WEIR_REASON_BULKHEAD)
-			ret = weir_target_admit_share(port, plan, target, &n,
+			ret = weir_target_admit_share(ep, plan, target, &n,
 						      &round);
 		if (ret)
 			return ret;
@@ -243,26 +242,26 @@ weir_send_hand(struct weir_port *port, const struct weir_parcel *m,
 	taken = n;
 	ret = weir_target_claim(target, m, &n, &at);
 	if (unlikely(n != taken) && answer)
-		weir_target_dismiss(port, plan, target, taken - n, round);
+		weir_target_dismiss(ep, plan, target, taken - n, round);
 	if (unlikely(ret)) {
 		if (answer && ret == WEIR_REASON_TOO_LARGE)
-			weir_target_dismiss(port, plan, target, taken, round);
+			weir_target_dismiss(ep, plan, target, taken, round);
 		return ret;
 	}
 	way->sent = n;
 	weir_run_touch(run, at.inbox);
 	if (unlikely(!m->small || way->call))
-		weir_hand_one(port, m, way, target, &at, round);
+		weir_hand_one(ep, m, way, target, &at, round);
 	else if (unlikely(round & WEIR_ROUND_SHARED))
-		weir_hand_counted(port, m, n, way, target, &at, round);
+		weir_hand_counted(ep, m, n, way, target, &at, round);
 	else if (likely(answer))
-		weir_hand_send(port, m, n, true, false, target, &at, round,
+		weir_hand_send(ep, m, n, true, false, target, &at, round,
 			       way->deadline_ns);
 	else
-		weir_hand_tell(port, m, n, &at);
+		weir_hand_tell(ep, m, n, &at);
 	if (answer) {
 		smp_mb();
-		weir_calls_sent(port, target, way->deadline_ns);
+		weir_calls_sent(ep, target, way->deadline_ns);
 	}
 	return WEIR_REASON_NONE;
 }
@@ -282,7 +281,8 @@ static struct weir_target *weir_plan_hung(const struct weir_plan *plan)
 	return NULL;
 }
 
-static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
+static int weir_send_route(struct weir_endpoint *ep,
+			   const struct weir_parcel *m,
 			   struct weir_route *route, struct weir_way *way);
 
 /* What a target that is a socket refused. */
@@ -295,7 +295,7 @@ static void weir_way_refused(struct weir_way *way, struct weir_target *target,
 }
 
 /* To one target of a route, be it a socket or another route. */
-static noinline int weir_send_target(struct weir_port *port,
+static noinline int weir_send_target(struct weir_endpoint *ep,
 				     const struct weir_parcel *m,
 				     const struct weir_plan *plan,
 				     struct weir_target *target,
@@ -306,14 +306,14 @@ static noinline int weir_send_target(struct weir_port *port,
 
 	if (target->next) {
 		way->hops++;
-		ret = weir_send_route(port, m, target->next, way);
+		ret = weir_send_route(ep, m, target->next, way);
 		way->hops--;
 		/* a route that has refused is not on the message's way */
 		if (ret > 0)
 			way->deadline_ns = deadline_ns;
 		return ret;
 	}
-	ret = weir_send_hand(port, m, plan, target, way);
+	ret = weir_send_hand(ep, m, plan, target, way);
 	if (ret > 0)
 		weir_way_refused(way, target, ret);
 	return ret;
@@ -324,7 +324,7 @@ static noinline int weir_send_target(struct weir_port *port,
  * too many looks, the next in turn from @from on that has not refused it.
  * @passed: of these, how many it has passed.
  */
-static int weir_way_pick(struct weir_port *port, const struct weir_parcel *m,
+static int weir_way_pick(struct weir_endpoint *ep, const struct weir_parcel *m,
 			 const struct weir_plan *plan, struct weir_way *way,
 			 const unsigned long *tried, u32 from, u32 *passed)
 {
@@ -332,13 +332,13 @@ static int weir_way_pick(struct weir_port *port, const struct weir_parcel *m,
 	u32 i;
 
 	if (way->looks < WEIR_LOOKS_PICKED) {
-		weir_way_look(&port->run, way, p->n);
-		return weir_pick_one(p, m->tag_key >> 32, weir_run_random(port),
+		weir_way_look(&ep->run, way, p->n);
+		return weir_pick_one(p, m->tag_key >> 32, weir_run_random(ep),
 				     tried);
 	}
 	while (*passed < p->n) {
 		i = (from + (*passed)++) % p->n;
-		weir_way_look(&port->run, way, 1);
+		weir_way_look(&ep->run, way, 1);
 		if (weir_pick_may(p, i, tried))
 			return i;
 	}
@@ -360,14 +360,14 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
  * refusals a full inbox, which passes by itself, else the last; and
  * WEIR_REASON_TRIES when there may be more that could take it.
  */
-static noinline int weir_send_next(struct weir_port *port,
+static noinline int weir_send_next(struct weir_endpoint *ep,
 				   const struct weir_parcel *m,
 				   const struct weir_plan *plan,
 				   struct weir_way *way, int i, int ret)
 {
 	bool strict = plan->policy == WEIR_POLICY_SHARD ||
 		      plan->policy == WEIR_POLICY_PRIMARY;
-	u32 from = weir_plan_from(plan, m->tag_key >> 32, port->random);
+	u32 from = weir_plan_from(plan, m->tag_key >> 32, ep->random);
 	DECLARE_BITMAP(tried, WEIR_TARGETS_MAX);
 	int worst = WEIR_REASON_NO_TARGET;
 	struct weir_target *target;
@@ -375,13 +375,13 @@ static noinline int weir_send_next(struct weir_port *port,
 
 	bitmap_zero(tried, WEIR_TARGETS_MAX);
 	/* the first pick may have looked at all */
-	weir_way_look(&port->run, way, plan->n);
+	weir_way_look(&ep->run, way, plan->n);
 	if (i < WEIR_PICK_NONE)
 		i = weir_pick_scanned(i);
-	for (; i >= 0; i = weir_way_pick(port, m, plan, way, tried, from,
+	for (; i >= 0; i = weir_way_pick(ep, m, plan, way, tried, from,
 					 &passed)) {
 		if (!ret)
-			ret = weir_send_target(port, m, plan, plan->targets[i],
+			ret = weir_send_target(ep, m, plan, plan->targets[i],
 					       way);
 		if (ret <= 0 || ret == WEIR_REASON_TRIES)
 			return ret;
@@ -393,41 +393,41 @@ static noinline int weir_send_next(struct weir_port *port,
 			return ret;
 		__set_bit(i, tried);
 		ret = 0;
-		if (!weir_way_look(&port->run, way, WEIR_LOOKS_ASK))
+		if (!weir_way_look(&ep->run, way, WEIR_LOOKS_ASK))
 			return worst == WEIR_REASON_INBOX_FULL ?
 			       worst : WEIR_REASON_TRIES;
 	}
 	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
 		return worst;
 	/* none is up: one that does nothing is better than none */
-	target = weir_way_look(&port->run, way, plan->n) ?
+	target = weir_way_look(&ep->run, way, plan->n) ?
 		 weir_plan_hung(plan) : NULL;
 	if (!target)
 		return worst;
-	ret = weir_send_target(port, m, plan, target, way);
+	ret = weir_send_target(ep, m, plan, target, way);
 	return ret == WEIR_REASON_INBOX_FULL ? WEIR_REASON_TARGET_HUNG : ret;
 }
 
 /* Sends a message to the target that the policy picks, or to the next one. */
-static __always_inline int weir_send_picked(struct weir_port *port,
+static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 					    const struct weir_parcel *m,
 					    const struct weir_plan *plan,
 					    struct weir_way *way)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
-				weir_run_random(port), NULL), ret = 0;
+				weir_run_random(ep), NULL), ret = 0;
 	struct weir_target *target;
 
 	if (likely(i >= 0)) {
 		target = plan->targets[i];
 		if (likely(!target->next)) {
-			ret = weir_send_hand(port, m, plan, target, way);
+			ret = weir_send_hand(ep, m, plan, target, way);
 			if (likely(ret <= 0))
 				return ret;
 			weir_way_refused(way, target, ret);
 		}
 	}
-	return weir_send_next(port, m, plan, way, i, ret);
+	return weir_send_next(ep, m, plan, way, i, ret);
 }
 
 /* --- a message's way ---------------------------------------------------- */
@@ -463,12 +463,12 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
 }
 
 /* An answer of the router's to a message for which there is no call. */
-int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
+int weir_send_refuse(struct weir_endpoint *ep, const struct weir_parcel *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	struct weir_fault fault = {
 		.reason = reason,
 		.guard = weir_reason_guard(reason),
@@ -477,13 +477,13 @@ int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
 	};
 
 	if (m->kind == WEIR_KIND_REQUEST) {
-		if (!weir_port_ready(port, 1, 0))
-			return weir_run_hold(&port->run, port->inbox,
+		if (!weir_endpoint_ready(ep, 1, 0))
+			return weir_run_hold(&ep->run, ep->inbox,
 					     WEIR_ANSWER_BYTES);
-		port->answers--;
+		ep->answers--;
 		spin_lock(&post->lock);
 		post->kept--;
-		weir_port_fault(port, m->route, m->tag_key, 0, &fault);
+		weir_endpoint_fault(ep, m->route, m->tag_key, 0, &fault);
 		spin_unlock(&post->lock);
 	}
 	weir_refused(route, (u32)m->tag_key, &fault);
@@ -494,13 +494,13 @@ int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
  * A reply that no target gives now: one that was kept; of a route, or @reply,
  * a reference to which is taken if need be.
  */
-static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
+static int weir_send_kept(struct weir_endpoint *ep, const struct weir_parcel *m,
 			  u8 kind, u8 flags, const u8 *data, u32 len,
 			  struct weir_dup_reply *reply)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	struct weir_copy copy = {
-		.at.inbox = port->inbox,
+		.at.inbox = ep->inbox,
 		.from = data,
 		.len = len,
 		.shape = (u64)kind << WEIR_KIND_SHIFT |
@@ -513,21 +513,21 @@ static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
 	u64 keep;
 	bool got;
 
-	if (weir_copy_left(&port->run, len))
+	if (weir_copy_left(&ep->run, len))
 		return WEIR_HELD;
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
-	got = weir_inbox_claim(port->inbox, total, keep, &copy.at.pos,
+	got = weir_inbox_claim(ep->inbox, total, keep, &copy.at.pos,
 			       &copy.at.seq);
 	spin_unlock(&post->lock);
-	if (!got && total > weir_ring_bytes(&port->inbox->view))
-		return weir_send_refuse(port, m, NULL, NULL,
+	if (!got && total > weir_ring_bytes(&ep->inbox->view))
+		return weir_send_refuse(ep, m, NULL, NULL,
 					WEIR_REASON_TOO_LARGE, 0);
 	if (!got)
-		return weir_run_hold(&port->run, port->inbox, total);
+		return weir_run_hold(&ep->run, ep->inbox, total);
 	if (len > WEIR_PIECE_BYTES) {
 		refcount_inc(&reply->refs);
-		weir_copy_later(&port->run, &copy);
+		weir_copy_later(&ep->run, &copy);
 	} else {
 		weir_place_fill(&copy.at, data, len, copy.shape, m->route,
 				m->tag_key, 0);
@@ -536,7 +536,8 @@ static int weir_send_kept(struct weir_port *port, const struct weir_parcel *m,
 }
 
 /* A copy for the shadow; whatever becomes of it is no concern of the caller. */
-static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m,
+static void weir_send_mirror(struct weir_endpoint *ep,
+			     const struct weir_parcel *m,
 			     struct weir_route *route,
 			     struct weir_route *mirror, u64 deadline_ns)
 {
@@ -550,23 +551,23 @@ static void weir_send_mirror(struct weir_port *port, const struct weir_parcel *m
 	plan = rcu_dereference(mirror->plan);
 	if (!plan)
 		return;
-	port->run.looks += plan->n;
-	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_run_random(port),
+	ep->run.looks += plan->n;
+	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_run_random(ep),
 			  NULL);
 	if (i < 0)
 		return;
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
-	    !weir_copy_fits(&port->run, m->len) ||
+	    !weir_copy_fits(&ep->run, m->len) ||
 	    (later ? weir_copy_keep(target, m, &at, &kept) :
 		     weir_target_claim(target, m, &one, &at)))
 		return;
 	if (later)
-		weir_copy_request(&port->run, &at, kept, m, NULL, 0,
+		weir_copy_request(&ep->run, &at, kept, m, NULL, 0,
 				  deadline_ns);
 	else
 		weir_place_request(&at, m, 0, deadline_ns);
-	weir_run_touch(&port->run, at.inbox);
+	weir_run_touch(&ep->run, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
 
@@ -579,11 +580,12 @@ static bool weir_parcel_waits(const struct weir_parcel *m)
  * A message through a route: its rate, its targets, its fallback. Returns as
  * weir_send_hand().
  */
-static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
+static int weir_send_route(struct weir_endpoint *ep,
+			   const struct weir_parcel *m,
 			   struct weir_route *route, struct weir_way *way)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 	u32 tokens;
 	int ret;
 
@@ -599,22 +601,22 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 					      way->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
 	way->n = min(way->n, max(run->batch / plan->spread, 1U));
-	tokens = plan->meter ? weir_run_tokens(port, plan->meter) : U32_MAX;
+	tokens = plan->meter ? weir_run_tokens(ep, plan->meter) : U32_MAX;
 	if (unlikely(!tokens)) {
-		way->wait_ns = weir_port_token_wait_ns(port, plan->meter);
+		way->wait_ns = weir_endpoint_token_wait_ns(ep, plan->meter);
 		ret = WEIR_REASON_RATE;
 	} else {
 		way->n = min(way->n, tokens);
 		ret = unlikely(plan->policy >= WEIR_POLICY_ALL && !way->call) ?
-		      weir_send_several(port, m, plan, way) :
-		      weir_send_picked(port, m, plan, way);
+		      weir_send_several(ep, m, plan, way) :
+		      weir_send_picked(ep, m, plan, way);
 		if (likely(!ret)) {
 			if (plan->meter)
-				weir_run_spend(port, plan->meter, way->sent);
+				weir_run_spend(ep, plan->meter, way->sent);
 			if (unlikely(plan->mirror) && !way->call &&
-			    weir_run_random(port) % 1000 <
+			    weir_run_random(ep) % 1000 <
 			    plan->mirror_permille)
-				weir_send_mirror(port, m, route, plan->mirror,
+				weir_send_mirror(ep, m, route, plan->mirror,
 						 way->deadline_ns);
 			return 0;
 		}
@@ -624,7 +626,7 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 	}
 	if (plan->fallback) {
 		way->hops++;
-		ret = weir_send_route(port, m, plan->fallback, way);
+		ret = weir_send_route(ep, m, plan->fallback, way);
 		way->hops--;
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS,
@@ -636,25 +638,25 @@ static int weir_send_route(struct weir_port *port, const struct weir_parcel *m,
 }
 
 /* The walk has to wait with this message; a request not longer than it may. */
-static int weir_send_hold(struct weir_port *port, const struct weir_parcel *m,
+static int weir_send_hold(struct weir_endpoint *ep, const struct weir_parcel *m,
 			  u64 deadline_ns, struct weir_ring *inbox, u64 bytes)
 {
-	if (port->held_pos != m->pos || port->held_by) {
-		port->held_pos = m->pos;
-		weir_port_held_by(port, NULL);
-		port->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
+	if (ep->held_pos != m->pos || ep->held_by) {
+		ep->held_pos = m->pos;
+		weir_endpoint_held_by(ep, NULL);
+		ep->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
 								U64_MAX;
 	}
-	return weir_run_hold(&port->run, inbox, bytes);
+	return weir_run_hold(&ep->run, inbox, bytes);
 }
 
-/* The same for what weir_port_ready() did not find. Returns WEIR_HELD. */
-int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
+/* The same for what weir_endpoint_ready() did not find. Returns WEIR_HELD. */
+int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_parcel *m,
 		       u64 deadline_ns, u32 answers)
 {
 	/* who waits for a slot is called when one is free, not by room */
-	return weir_send_hold(port, m, deadline_ns, port->inbox,
-			      port->starved ? U64_MAX :
+	return weir_send_hold(ep, m, deadline_ns, ep->inbox,
+			      ep->starved ? U64_MAX :
 			      (u64)answers * WEIR_ANSWER_BYTES);
 }
 
@@ -664,7 +666,7 @@ int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
  * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
  * reason why not: @canned is then the reply to answer it with, if there is one.
  */
-static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
+static int weir_send_routed(struct weir_endpoint *ep, struct weir_parcel *m,
 			    struct weir_route *route, struct weir_call *call,
 			    const struct weir_canned **canned)
 {
@@ -677,13 +679,13 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 	struct weir_ring *inbox;
 	int ret;
 
-	while (likely(!(ret = weir_send_route(port, m, route, &way)))) {
+	while (likely(!(ret = weir_send_route(ep, m, route, &way)))) {
 		/* the rest of a hand that has taken many looks is for later */
-		if (way.sent == m->n || port->run.looks > WEIR_LOOKS_MAX) {
-			port->run.used = way.sent;
+		if (way.sent == m->n || ep->run.looks > WEIR_LOOKS_MAX) {
+			ep->run.used = way.sent;
 			return 0;
 		}
-		weir_hand_drop(&port->outbox->view, m, way.sent);
+		weir_hand_drop(&ep->outbox->view, m, way.sent);
 		way.n = m->n;
 		way.looks = 0;
 		/* several are sent by no call, and have no deadline of their own */
@@ -692,25 +694,25 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 		way.full = NULL;
 	}
 	if (ret == WEIR_REASON_INBOX_FULL && way.full && weir_parcel_waits(m)) {
-		inbox = way.full->port->inbox;
+		inbox = way.full->ep->inbox;
 		weir_target_watch(way.full);
 		if (call)
-			return weir_run_hold(&port->run, inbox,
+			return weir_run_hold(&ep->run, inbox,
 					     weir_parcel_need(m));
-		return weir_send_hold(port, m, way.deadline_ns, inbox,
+		return weir_send_hold(ep, m, way.deadline_ns, inbox,
 				      weir_parcel_need(m));
 	}
 	if (call) {
 		*canned = way.canned;
 		return ret;
 	}
-	if (ret == WEIR_HELD && port->run.left_over)
+	if (ret == WEIR_HELD && ep->run.left_over)
 		return ret;
 	if (ret == WEIR_HELD)
-		return weir_send_hold_own(port, m, way.deadline_ns,
+		return weir_send_hold_own(ep, m, way.deadline_ns,
 					  way.answers);
 	if (way.canned) {
-		ret = weir_send_kept(port, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
+		ret = weir_send_kept(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
 				     way.canned->data, way.canned->len, NULL);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
@@ -729,41 +731,41 @@ static int weir_send_routed(struct weir_port *port, struct weir_parcel *m,
 		weir_refused(route, (u32)m->tag_key, &fault);
 		return 0;
 	}
-	return weir_send_refuse(port, m, route, way.refuser, ret, way.wait_ns);
+	return weir_send_refuse(ep, m, route, way.refuser, ret, way.wait_ns);
 }
 
 /* A request with an idempotency key. */
-static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
+static int weir_route_once(struct weir_endpoint *ep, struct weir_parcel *m,
 			   struct weir_route *route)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 	struct weir_dup_reply *reply;
 	u64 deadline_ns;
 	int ret;
 
 	if (!plan || !plan->once)
-		return weir_send_routed(port, m, route, NULL, NULL);
+		return weir_send_routed(ep, m, route, NULL, NULL);
 	deadline_ns = weir_plan_deadline(plan, run->now_ns, m->deadline_ns);
-	ret = weir_once_begin(port, m, plan->once, deadline_ns, &reply);
+	ret = weir_once_begin(ep, m, plan->once, deadline_ns, &reply);
 	if (ret == WEIR_HELD)
-		return weir_send_hold_own(port, m, deadline_ns, 1);
+		return weir_send_hold_own(ep, m, deadline_ns, 1);
 	if (ret)
-		return weir_send_refuse(port, m, route, NULL, ret, 0);
+		return weir_send_refuse(ep, m, route, NULL, ret, 0);
 	if (!run->once) {
 		ret = 0;
 		if (reply)
-			ret = weir_send_kept(port, m, reply->kind, 0,
+			ret = weir_send_kept(ep, m, reply->kind, 0,
 					     reply->bytes, reply->len, reply);
 		weir_dup_reply_put(reply);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return ret;
 	}
-	ret = weir_send_routed(port, m, route, NULL, NULL);
+	ret = weir_send_routed(ep, m, route, NULL, NULL);
 	/* nobody has taken it over: held up, or refused */
 	if (run->once && ret == WEIR_HELD)
-		port->once_held = run->once;
+		ep->once_held = run->once;
 	else if (run->once)
 		weir_once_over(run->once);
 	run->once = NULL;
@@ -772,104 +774,105 @@ static int weir_route_once(struct weir_port *port, struct weir_parcel *m,
 
 /**
  * weir_route_request() - route requests, or messages that want no answer
- * @port: the caller.
+ * @ep: the caller.
  * @m: a hand of them: of one handle, kind and flags, and, if there are
  *	several, without deadline and key.
  *
  * Return: 0 when run.used of them, at least one, have been sent or answered;
  * WEIR_HELD: the walk has to wait.
  */
-int weir_route_request(struct weir_port *port, struct weir_parcel *m)
+int weir_route_request(struct weir_endpoint *ep, struct weir_parcel *m)
 {
-	struct weir_handle *h = weir_port_handle(port, m);
+	struct weir_handle *h = weir_endpoint_handle(ep, m);
 
 	if (unlikely(!h))
-		return weir_send_refuse(port, m, NULL, NULL,
+		return weir_send_refuse(ep, m, NULL, NULL,
 					WEIR_REASON_NO_ROUTE, 0);
-	if (unlikely(h->gen != READ_ONCE(port->wn->route_gen)))
-		weir_handle_resolve(port, h);
+	if (unlikely(h->gen != READ_ONCE(ep->wn->route_gen)))
+		weir_handle_resolve(ep, h);
 	if (unlikely(!h->route))
-		return weir_send_refuse(port, m, NULL, NULL, h->reason, 0);
+		return weir_send_refuse(ep, m, NULL, NULL, h->reason, 0);
 	/* far in the future is later, not too late */
-	if (unlikely(m->deadline_ns && m->deadline_ns <= port->run.now_ns) ||
-	    unlikely(port->held_pos == m->pos &&
-		     port->held_ns <= port->run.now_ns))
-		return weir_send_refuse(port, m, h->route, NULL,
+	if (unlikely(m->deadline_ns && m->deadline_ns <= ep->run.now_ns) ||
+	    unlikely(ep->held_pos == m->pos &&
+		     ep->held_ns <= ep->run.now_ns))
+		return weir_send_refuse(ep, m, h->route, NULL,
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
-		return weir_route_once(port, m, h->route);
-	return weir_send_routed(port, m, h->route, NULL, NULL);
+		return weir_route_once(ep, m, h->route);
+	return weir_send_routed(ep, m, h->route, NULL, NULL);
 }
 
 /*
  * The record of a call that is sent again, and its route. Returns 0, or the
  * reason why there is none.
  */
-static int weir_call_read(struct weir_port *port, const struct weir_call *call,
-			  struct weir_parcel *m, struct weir_route **route)
+static int weir_call_read(struct weir_endpoint *ep,
+			  const struct weir_call *call, struct weir_parcel *m,
+			  struct weir_route **route)
 {
 	u64 pos = call->pos;
 	struct weir_handle *h;
 
 	/* what its owner has done to the record meanwhile harms only itself */
-	if (weir_parcel_read(&port->outbox->view, &pos, m) != WEIR_READ_ONE ||
+	if (weir_parcel_read(&ep->outbox->view, &pos, m) != WEIR_READ_ONE ||
 	    pos != call->pos || m->route != call->handle ||
 	    m->kind != WEIR_KIND_REQUEST)
 		return WEIR_REASON_BAD_REQUEST;
-	h = &port->handles[call->handle - 1];
-	if (h->gen != READ_ONCE(port->wn->route_gen))
-		weir_handle_resolve(port, h);
+	h = &ep->handles[call->handle - 1];
+	if (h->gen != READ_ONCE(ep->wn->route_gen))
+		weir_handle_resolve(ep, h);
 	*route = h->route;
 	return *route ? WEIR_REASON_NONE : h->reason;
 }
 
 /**
  * weir_route_again() - send a request once more
- * @port: the caller, under its run_lock.
+ * @ep: the caller, under its run_lock.
  * @call: waits to be sent, and is out of the queue of those.
  *
  * Return: 0 when it has been sent, or answered with an error; WEIR_HELD when it
- * has to wait for room, or is left to a worker, see port->run.
+ * has to wait for room, or is left to a worker, see ep->run.
  */
-int weir_route_again(struct weir_port *port, struct weir_call *call)
+int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	const struct weir_canned *canned = NULL;
 	struct weir_route *route = NULL;
 	struct weir_parcel m;
 	int ret;
 
 	rcu_read_lock();
-	ret = weir_call_read(port, call, &m, &route);
+	ret = weir_call_read(ep, call, &m, &route);
 	if (!ret) {
-		port->run.each = m.total;
-		ret = weir_copy_left(&port->run, m.total) ? WEIR_HELD : 0;
+		ep->run.each = m.total;
+		ret = weir_copy_left(&ep->run, m.total) ? WEIR_HELD : 0;
 	}
 	if (!ret) {
-		ret = weir_send_routed(port, &m, route, call, &canned);
+		ret = weir_send_routed(ep, &m, route, call, &canned);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 	}
 	if (ret > 0 && canned) {
-		ret = weir_send_kept(port, &m, WEIR_KIND_REPLY,
+		ret = weir_send_kept(ep, &m, WEIR_KIND_REPLY,
 				     WEIR_REC_ROUTER, canned->data,
 				     canned->len, NULL);
 		if (!ret) {
 			spin_lock(&post->lock);
-			weir_route_answer(port, call, NULL, WEIR_REASON_CLOSED,
+			weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,
 					  WEIR_GUARD_NONE, 0);
 			spin_unlock(&post->lock);
 		}
 	} else if (ret > 0) {
 		spin_lock(&post->lock);
-		weir_route_answer(port, call, route, ret,
+		weir_route_answer(ep, call, route, ret,
 				  weir_reason_guard(ret), 0);
 		spin_unlock(&post->lock);
 		ret = 0;
 	}
-	weir_run_pause(&port->run);
+	weir_run_pause(&ep->run);
 	rcu_read_unlock();
-	if (port->run.ncopies)
-		weir_copies_make(&port->run);
+	if (ep->run.ncopies)
+		weir_copies_make(&ep->run);
 	return ret;
 }

@@ -4,7 +4,7 @@
  * and alone.c (the short way) share: what a target says to it, space in its
  * inbox, the copy, and the moment from which a call is with its target.
  *
- * All under rcu_read_lock() and the run_lock of the port whose outbox is read.
+ * All under rcu_read_lock() and the run_lock of the endpoint whose outbox is read.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H
@@ -72,15 +72,16 @@ static inline u32 weir_parcel_need(const struct weir_parcel *m)
 /* request.c */
 bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 		       u64 now, u32 *round);
-void weir_call_timer(struct weir_port *port, u64 deadline_ns);
+void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns);
 
 /* share.c */
-void weir_port_tokens(struct weir_port *port);
+void weir_endpoint_tokens(struct weir_endpoint *ep);
 void weir_run_tokens_back(struct weir_run *run);
-void weir_port_draw(struct weir_port *port, struct weir_meter *meter, u32 n);
-u64 weir_port_token_wait_ns(const struct weir_port *port,
-			    struct weir_meter *meter);
-enum weir_reason weir_target_admit_share(const struct weir_port *port,
+void weir_endpoint_draw(struct weir_endpoint *ep, struct weir_meter *meter,
+			u32 n);
+u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
+				struct weir_meter *meter);
+enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,
 					 u32 *round);
@@ -138,12 +139,12 @@ weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
 }
 
 /* Undoes weir_target_admit() for so many. */
-static inline void weir_target_dismiss(const struct weir_port *port,
+static inline void weir_target_dismiss(const struct weir_endpoint *ep,
 				       const struct weir_plan *plan,
 				       struct weir_target *target, u32 n,
 				       u32 round)
 {
-	weir_target_left(target, port, n, round);
+	weir_target_left(target, ep, n, round);
 	if (plan->has_breaker)
 		weir_breaker_forget(&target->breaker, weir_round(round));
 }
@@ -156,7 +157,7 @@ static __always_inline enum weir_reason
 weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
 		  u32 *n, struct weir_place *at)
 {
-	struct weir_ring *inbox = target->port->inbox;
+	struct weir_ring *inbox = target->ep->inbox;
 	u64 bytes = *n == 1 ? weir_parcel_need(m) : weir_hand_bytes(m, *n);
 	struct weir_post *post = &inbox->post;
 	u64 keep;
@@ -228,34 +229,34 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
  * that goes either finds this one, or we find the target gone: each side
  * stores, fences and then looks. The caller fences, once for several.
  */
-static __always_inline void weir_call_sent(struct weir_port *port,
+static __always_inline void weir_call_sent(struct weir_endpoint *ep,
 					   struct weir_call *call,
 					   struct weir_target *target,
 					   u64 commit, u32 round)
 {
 	call->target = target;
 	call->round = round;
-	call->sent_ns = port->run.now_ns;
+	call->sent_ns = ep->run.now_ns;
 	call->commit = commit;
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 }
 
 /* The handle of a message, or NULL. */
 static __always_inline struct weir_handle *
-weir_port_handle(struct weir_port *port, const struct weir_parcel *m)
+weir_endpoint_handle(struct weir_endpoint *ep, const struct weir_parcel *m)
 {
 	u32 index = m->route - 1;
 
-	if (unlikely(index >= port->nhandles))
+	if (unlikely(index >= ep->nhandles))
 		return NULL;
-	return &port->handles[array_index_nospec(index, port->nhandles)];
+	return &ep->handles[array_index_nospec(index, ep->nhandles)];
 }
 
-/* weir_port_reserve(), for @want answers if that may be */
-static __always_inline bool weir_port_reserve_some(struct weir_port *port,
-						   u32 least, u32 want)
+/* weir_endpoint_reserve(), for @want answers if that may be */
+static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
+						       u32 least, u32 want)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	u64 room, keep;
 	u32 n = 0;
 
@@ -263,32 +264,32 @@ static __always_inline bool weir_port_reserve_some(struct weir_port *port,
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
 	room = post->limit - post->pos;
 	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
-		weir_inbox_look(port->inbox, (u64)want * WEIR_ANSWER_BYTES);
+		weir_inbox_look(ep->inbox, (u64)want * WEIR_ANSWER_BYTES);
 		room = post->limit - post->pos;
 	}
 	if (post->reader && room > keep)
 		n = min_t(u64, (room - keep) / WEIR_ANSWER_BYTES, want);
-	if (port->answers + n < least)
+	if (ep->answers + n < least)
 		n = 0;
 	post->kept += n;
 	weir_inbox_looked(post);
-	weir_calls_refill(&port->calls);
+	weir_calls_refill(&ep->calls);
 	spin_unlock(&post->lock);
-	port->answers += n;
-	return port->answers >= least;
+	ep->answers += n;
+	return ep->answers >= least;
 }
 
 /* The call of a request that goes alone, for which all is ready. */
 static __always_inline struct weir_call *
-weir_call_begin(struct weir_port *port, const struct weir_parcel *m,
+weir_call_begin(struct weir_endpoint *ep, const struct weir_parcel *m,
 		u64 deadline_ns)
 {
-	struct weir_call *call = weir_calls_take(&port->calls, m->flags &
+	struct weir_call *call = weir_calls_take(&ep->calls, m->flags &
 						 WEIR_REC_IDEMPOTENT);
 
 	call->pos = m->pos;
 	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
-	port->answers--;
+	ep->answers--;
 	return call;
 }
 
@@ -296,20 +297,20 @@ weir_call_begin(struct weir_port *port, const struct weir_parcel *m,
  * Calls have been sent, and a fence is behind them: what may have changed, and
  * has to be done, since.
  */
-static __always_inline void weir_calls_sent(struct weir_port *port,
+static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
 					    struct weir_target *target,
 					    u64 deadline_ns)
 {
 	if (unlikely(READ_ONCE(target->gone)))
-		weir_port_lost_calls(port, target);
-	if (unlikely(deadline_ns < READ_ONCE(port->timer_ns)))
-		weir_call_timer(port, deadline_ns);
+		weir_endpoint_lost_calls(ep, target);
+	if (unlikely(deadline_ns < READ_ONCE(ep->timer_ns)))
+		weir_call_timer(ep, deadline_ns);
 	if (unlikely(!READ_ONCE(target->watched)))
 		weir_target_watch(target);
 }
 
 /* several.c */
-int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
+int weir_send_several(struct weir_endpoint *ep, const struct weir_parcel *m,
 		      const struct weir_plan *plan, struct weir_way *way);
 
 #endif /* _WEIR_REQUEST_H */

@@ -21,18 +21,18 @@
 #define WEIR_GRANT_NS	(10 * NSEC_PER_MSEC)
 
 /*
- * One user's worker may come late for so long, for all its ports and in all
+ * One user's worker may come late for so long, for all its endpoints and in all
  * inboxes together; that comes back as patience.h says. Then room is not kept for
- * it, so that its ports, one after the other, don't keep others out. A worker
+ * it, so that its endpoints, one after the other, don't keep others out. A worker
  * that comes within WEIR_PROMPT_NS is not late.
  */
 #define WEIR_LATE_NS	(8 * WEIR_GRANT_NS)
 #define WEIR_PROMPT_NS	(2 * NSEC_PER_MSEC)
 
 /* weir_waiter_init() - one that does not wait */
-void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
+void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep)
 {
-	w->port = port;
+	w->ep = ep;
 	INIT_LIST_HEAD(&w->link);
 	INIT_LIST_HEAD(&w->more);
 	INIT_LIST_HEAD(&w->called);
@@ -41,9 +41,9 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_port *port)
 /* Gives back the room that was kept for a waiter. Under the inbox's post.lock. */
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 {
-	struct weir_tenant *t = w->port->tenant;
+	struct weir_tenant *t = w->ep->tenant;
 	u64 now = w->here_ns ?: ktime_get_ns();
-	/* what is kept for several of its ports at a time counts once */
+	/* what is kept for several of its endpoints at a time counts once */
 	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
 
 	if (late > (s64)WEIR_PROMPT_NS) {
@@ -66,7 +66,7 @@ static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 
 	WRITE_ONCE(w->room_ns, now);
 	/* an answer fits the room that is kept for it */
-	if (!w->bytes || weir_patience_left(&w->port->tenant->kept,
+	if (!w->bytes || weir_patience_left(&w->ep->tenant->kept,
 					    WEIR_LATE_NS, now) < WEIR_GRANT_NS)
 		return;
 	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
@@ -91,9 +91,9 @@ static void weir_grants_end(struct weir_ring *inbox)
 }
 
 /*
- * Room that is kept is free again in time, whether or not anybody looks: a port
- * whose lock is taken does not, and a reader that has read all does not kick.
- * Under the inbox's post.lock.
+ * Room that is kept is free again in time, whether or not anybody looks: an
+ * endpoint whose lock is taken does not, and a reader that has read all does
+ * not kick. Under the inbox's post.lock.
  */
 static void weir_grants_watch(struct weir_ring *inbox)
 {
@@ -138,10 +138,10 @@ static void weir_waiter_add_ahead(struct weir_ring *inbox,
 static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 				 const struct weir_ring *inbox)
 {
-	const struct weir_port *port = w->port;
+	const struct weir_endpoint *ep = w->ep;
 
-	return w == &port->walk &&
-	       (port->inbox == inbox || port->held_by);
+	return w == &ep->walk &&
+	       (ep->inbox == inbox || ep->held_by);
 }
 
 /* Behind its user's others, or before them. Under the inbox's post.lock. */
@@ -165,7 +165,7 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 		/* among very many users it has a turn of its own */
 		if (front || n++ == WEIR_CALLED_MAX)
 			break;
-		if (first->first && first->port->tenant == w->port->tenant) {
+		if (first->first && first->ep->tenant == w->ep->tenant) {
 			list_add_tail(&w->link, &first->more);
 			return;
 		}
@@ -204,16 +204,16 @@ static void weir_waiter_del(struct weir_ring *inbox, struct weir_waiter *w,
 static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	weir_waiter_del(inbox, w, true);
-	weir_port_later(w->port);
+	weir_endpoint_later(w->ep);
 }
 
 /**
- * weir_ports_resume() - there may be room: waiters look again
+ * weir_waiters_resume() - there may be room: waiters look again
  * @inbox: the ring, under its post.lock.
  *
  * In order, as many as there is room for.
  */
-void weir_ports_resume(struct weir_ring *inbox)
+void weir_waiters_resume(struct weir_ring *inbox)
 {
 	struct weir_post *post = &inbox->post;
 	struct weir_waiter *w, *moved = NULL;
@@ -252,12 +252,12 @@ void weir_ports_resume(struct weir_ring *inbox)
 }
 
 /**
- * weir_ports_unawaited() - calls of an inbox's socket have ended
+ * weir_waiters_unawaited() - calls of an inbox's socket have ended
  * @inbox: the ring, under its post.lock.
  *
  * Targets that wait with a reply to one need not any more: they look again.
  */
-void weir_ports_unawaited(struct weir_ring *inbox)
+void weir_waiters_unawaited(struct weir_ring *inbox)
 {
 	struct weir_waiter *w, *next;
 	u32 n = 0;
@@ -268,11 +268,11 @@ void weir_ports_unawaited(struct weir_ring *inbox)
 			break;
 		weir_waiter_call(inbox, w);
 	}
-	weir_ports_resume(inbox);
+	weir_waiters_resume(inbox);
 }
 
 /* Some of those that wait look again, room or not. Returns how many. */
-static u32 weir_ports_call(struct weir_ring *inbox)
+static u32 weir_waiters_call(struct weir_ring *inbox)
 {
 	struct weir_waiter *w, *next;
 	u32 n = 0;
@@ -287,19 +287,19 @@ static u32 weir_ports_call(struct weir_ring *inbox)
 }
 
 /**
- * weir_ports_call_all() - all waiters of an inbox look again, room or not
+ * weir_waiters_call_all() - all waiters of an inbox look again, room or not
  * @inbox: the ring.
  *
  * Those that still have to wait go behind the others.
  */
-void weir_ports_call_all(struct weir_ring *inbox)
+void weir_waiters_call_all(struct weir_ring *inbox)
 {
 	struct weir_post *post = &inbox->post;
 	u32 left = READ_ONCE(post->nwaiting), n;
 
 	while (left) {
 		spin_lock(&post->lock);
-		n = weir_ports_call(inbox);
+		n = weir_waiters_call(inbox);
 		spin_unlock(&post->lock);
 		if (!n)
 			break;
@@ -309,13 +309,13 @@ void weir_ports_call_all(struct weir_ring *inbox)
 }
 
 /**
- * weir_ports_want() - room up to which the reader need not kick
+ * weir_waiters_want() - room up to which the reader need not kick
  * @inbox: the ring, under its post.lock.
  *
  * Return: bytes, beyond what is kept, that the first who waits wants; U64_MAX
  * if nobody does.
  */
-u64 weir_ports_want(struct weir_ring *inbox)
+u64 weir_waiters_want(struct weir_ring *inbox)
 {
 	const struct weir_waiter *w;
 
@@ -325,10 +325,10 @@ u64 weir_ports_want(struct weir_ring *inbox)
 }
 
 /* weir_post.on_room: the reader has read on, or the inbox has ended. */
-static u64 weir_ports_on_room(struct weir_ring *inbox)
+static u64 weir_waiters_on_room(struct weir_ring *inbox)
 {
-	weir_ports_resume(inbox);
-	return weir_ports_want(inbox);
+	weir_waiters_resume(inbox);
+	return weir_waiters_want(inbox);
 }
 
 /* It looks at what is kept for it: that is in time. Under the inbox's post.lock. */
@@ -343,7 +343,7 @@ static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 
 /**
  * weir_waiter_here() - one that has waited is going to look
- * @w: it; under its port's run_lock.
+ * @w: it; under its endpoint's run_lock.
  *
  * What its worker does before counts for no delay of it.
  */
@@ -351,7 +351,7 @@ void weir_waiter_here(struct weir_waiter *w)
 {
 	struct weir_ring *inbox = w->inbox;
 
-	lockdep_assert_held(&w->port->run_lock);
+	lockdep_assert_held(&w->ep->run_lock);
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
@@ -361,7 +361,7 @@ void weir_waiter_here(struct weir_waiter *w)
 
 /**
  * weir_waiter_look() - one that has waited looks again
- * @w: it; under its port's run_lock.
+ * @w: it; under its endpoint's run_lock.
  *
  * What was kept for it is there for the taking. A waiter that has not been
  * called keeps its place. Followed by weir_waiter_wait() or weir_waiter_done().
@@ -370,14 +370,14 @@ void weir_waiter_look(struct weir_waiter *w)
 {
 	struct weir_ring *inbox = w->inbox;
 
-	lockdep_assert_held(&w->port->run_lock);
+	lockdep_assert_held(&w->ep->run_lock);
 	WRITE_ONCE(w->waits, false);
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
 	weir_waiter_renew(inbox, w);
 	if (w->look_ns)
-		weir_ports_resume(inbox);
+		weir_waiters_resume(inbox);
 	w->again = w->granted;
 	if (!list_empty(&w->called))
 		weir_waiter_ungrant(inbox, w);
@@ -388,7 +388,7 @@ void weir_waiter_look(struct weir_waiter *w)
 
 /*
  * The reader kicks when there is room for the first that waits: it has seen that
- * it is to, or we see what it has read. Under run_lock of @w's port alone.
+ * it is to, or we see what it has read. Under run_lock of @w's endpoint alone.
  * Returns false when the reader may not have seen it.
  */
 static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
@@ -396,27 +396,27 @@ static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 	bool seen = true;
 
 	spin_lock(&inbox->post.lock);
-	weir_ports_resume(inbox);
+	weir_waiters_resume(inbox);
 	if (list_empty(&inbox->post.waiting)) {
 		spin_unlock(&inbox->post.lock);
 		return true;
 	}
-	weir_inbox_want(inbox, weir_ports_want(inbox));
+	weir_inbox_want(inbox, weir_waiters_want(inbox));
 	spin_unlock(&inbox->post.lock);
-	if (!weir_inbox_fence(inbox, w->port->account, w->port->cpus)) {
+	if (!weir_inbox_fence(inbox, w->ep->account, w->ep->cpus)) {
 		seen = false;
 		/* most stores that are held back are there after that */
 		udelay(1);
 	}
 	spin_lock(&inbox->post.lock);
-	weir_ports_resume(inbox);
+	weir_waiters_resume(inbox);
 	spin_unlock(&inbox->post.lock);
 	return seen;
 }
 
 /**
  * weir_waiter_done() - it waits no more: the next may go
- * @w: it, unless it waits; under its port's run_lock.
+ * @w: it, unless it waits; under its endpoint's run_lock.
  */
 void weir_waiter_done(struct weir_waiter *w)
 {
@@ -424,7 +424,7 @@ void weir_waiter_done(struct weir_waiter *w)
 	struct weir_waiter *next;
 	bool first;
 
-	lockdep_assert_held(&w->port->run_lock);
+	lockdep_assert_held(&w->ep->run_lock);
 	if (!inbox || w->waits)
 		return;
 	spin_lock(&inbox->post.lock);
@@ -435,7 +435,7 @@ void weir_waiter_done(struct weir_waiter *w)
 	if (!list_empty(&w->called))
 		weir_waiter_ungrant(inbox, w);
 	if (!first)
-		weir_ports_resume(inbox);
+		weir_waiters_resume(inbox);
 	spin_unlock(&inbox->post.lock);
 	if (first && !weir_waiters_ask(w, inbox)) {
 		/* the next one asks for itself */
@@ -467,7 +467,7 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 	stays = !list_empty(&w->link);
 	if (stays && bytes != w->bytes) {
 		weir_waiter_del(inbox, w, false);
-		weir_ports_resume(inbox);
+		weir_waiters_resume(inbox);
 		stays = false;
 	}
 	stays |= w->granted;
@@ -478,24 +478,24 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 /* One that the inbox's reader may not know of looks by itself. */
 static void weir_waiter_watch(struct weir_waiter *w)
 {
-	struct weir_post *post = &w->port->inbox->post;
+	struct weir_post *post = &w->ep->inbox->post;
 
 	if (!w->look_ns)
 		return;
 	spin_lock(&post->lock);
-	weir_port_arm(w->port, w->look_ns);
+	weir_endpoint_arm(w->ep, w->look_ns);
 	spin_unlock(&post->lock);
 }
 
 /**
  * weir_waiter_wait() - go on when an inbox has room
- * @w: the waiter; its port's run_lock is held, no other lock.
+ * @w: the waiter; its endpoint's run_lock is held, no other lock.
  * @inbox: the inbox.
  * @bytes: wanted, see weir_run_hold().
  *
  * What is kept for answers may be less by now than when there was no room, and
  * all that was in the inbox read: then nobody would kick any more. So it is
- * looked at once more, and weir_port_later() called if there is room.
+ * looked at once more, and weir_endpoint_later() called if there is room.
  *
  * What is sent decides how often this happens. Beyond the user's allowance the
  * reader's processors are not interrupted. A cursor store that one of them still
@@ -525,7 +525,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	w->again = 0;
 	spin_lock(&inbox->post.lock);
 	w->bytes = bytes;
-	inbox->post.on_room = weir_ports_on_room;
+	inbox->post.on_room = weir_waiters_on_room;
 	weir_waiter_add(inbox, w, front);
 	spin_unlock(&inbox->post.lock);
 	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;

@@ -6,12 +6,12 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-struct weir_port;
+struct weir_endpoint;
 struct weir_ring;
 
 /**
  * struct weir_waiter - one that waits for room in an inbox; see room.c
- * @port: whose.
+ * @ep: whose.
  * @inbox: where; held. NULL: it does not wait. run_lock.
  * @waits: it has still to wait; run_lock.
  * @again: granules that were kept for it when it was called, and has looked;
@@ -34,7 +34,7 @@ struct weir_ring;
  * @called: in post.called while there is @granted.
  */
 struct weir_waiter {
-	struct weir_port	*port;
+	struct weir_endpoint	*ep;
 	struct weir_ring	*inbox;
 	bool			waits;
 	u64			look_ns;
@@ -51,11 +51,11 @@ struct weir_waiter {
 	struct list_head	called;
 };
 
-void weir_ports_resume(struct weir_ring *inbox);
-void weir_ports_unawaited(struct weir_ring *inbox);
-void weir_ports_call_all(struct weir_ring *inbox);
-u64 weir_ports_want(struct weir_ring *inbox);
-void weir_waiter_init(struct weir_waiter *w, struct weir_port *port);
+void weir_waiters_resume(struct weir_ring *inbox);
+void weir_waiters_unawaited(struct weir_ring *inbox);
+void weir_waiters_call_all(struct weir_ring *inbox);
+u64 weir_waiters_want(struct weir_ring *inbox);
+void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep);
 void weir_waiter_here(struct weir_waiter *w);
 void weir_waiter_look(struct weir_waiter *w);
 void weir_waiter_done(struct weir_waiter *w);

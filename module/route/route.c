@@ -211,7 +211,7 @@ static int weir_plan_share(struct weir_plan *plan)
 	plan->bulkhead_lower = weir_bulkhead_lower(plan->bulkhead);
 	for (i = 0; i < plan->n; i++) {
 		target = plan->targets[i];
-		if (!target->port || target->callers)
+		if (!target->ep || target->callers)
 			continue;
 		target->callers = kzalloc(sizeof(*target->callers),
 					  WEIR_GFP_NOWAIT);
@@ -462,7 +462,7 @@ static bool weir_path_has_route(void *item)
 }
 
 /* The route of the best name, held, or NULL with the reason. */
-static struct weir_route *weir_handle_find(struct weir_port *port,
+static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 					   struct weir_handle *h,
 					   enum weir_reason *reason)
 {
@@ -470,7 +470,7 @@ static struct weir_route *weir_handle_find(struct weir_port *port,
 	struct weir_path *path;
 
 	*reason = WEIR_REASON_NO_ROUTE;
-	path = weir_trie_best(&port->wn->paths, h->path, h->len,
+	path = weir_trie_best(&ep->wn->paths, h->path, h->len,
 			      weir_path_has_route);
 	if (!path)
 		return NULL;
@@ -478,7 +478,7 @@ static struct weir_route *weir_handle_find(struct weir_port *port,
 		*reason = WEIR_REASON_LOOP;
 		return NULL;
 	}
-	if (!weir_path_permits(port->ws, path, MAY_WRITE) ||
+	if (!weir_path_permits(ep->ws, path, MAY_WRITE) ||
 	    (h->bound && !weir_path_succeeds(path, h->owner))) {
 		*reason = WEIR_REASON_DENIED;
 		return NULL;
@@ -493,8 +493,8 @@ static struct weir_route *weir_handle_find(struct weir_port *port,
 	return route;
 }
 
-/* Finds a handle's route, as of generation @gen. Under its port's run_lock. */
-static void weir_handle_look(struct weir_port *port, struct weir_handle *h,
+/* Finds a handle's route, as of generation @gen. Under its endpoint's run_lock. */
+static void weir_handle_look(struct weir_endpoint *ep, struct weir_handle *h,
 			     u32 gen)
 {
 	enum weir_reason reason;
@@ -503,15 +503,15 @@ static void weir_handle_look(struct weir_port *port, struct weir_handle *h,
 	if (h->route)
 		weir_route_put(h->route);
 	rcu_read_lock();
-	h->route = weir_handle_find(port, h, &reason);
+	h->route = weir_handle_find(ep, h, &reason);
 	rcu_read_unlock();
 	h->reason = reason;
 }
 
 /* The generation; what changes after it is seen the next time. */
-static u32 weir_handle_gen(const struct weir_port *port)
+static u32 weir_handle_gen(const struct weir_endpoint *ep)
 {
-	return smp_load_acquire(&port->wn->route_gen);
+	return smp_load_acquire(&ep->wn->route_gen);
 }
 
 /* So many generations can be told apart. */
@@ -521,7 +521,7 @@ static u32 weir_handle_gen(const struct weir_port *port)
  * Can what has come and gone since a handle was looked up not concern it? That is
  * its own name, and patterns with any of the paths above it as their prefix.
  */
-static bool weir_handle_fresh(const struct weir_port *port,
+static bool weir_handle_fresh(const struct weir_endpoint *ep,
 			      const struct weir_handle *h, u32 gen)
 {
 	u32 mark, end;
@@ -533,7 +533,7 @@ static bool weir_handle_fresh(const struct weir_port *port,
 	for (end = 0; end <= h->len; end++) {
 		if (end < h->len && h->path[end] != '/')
 			continue;
-		mark = READ_ONCE(*weir_mark_of(port->wn, h->path, end));
+		mark = READ_ONCE(*weir_mark_of(ep->wn, h->path, end));
 		if ((s32)(mark - h->gen) > 0)
 			return false;
 	}
@@ -542,7 +542,7 @@ static bool weir_handle_fresh(const struct weir_port *port,
 
 /**
  * weir_handle_resolve() - find a handle's route, if it may be another one
- * @port: the caller, under its run_lock.
+ * @ep: the caller, under its run_lock.
  * @h: its handle, of another generation.
  *
  * The route of the path itself if there is one, else that of the most specific
@@ -550,26 +550,26 @@ static bool weir_handle_fresh(const struct weir_port *port,
  * another user's than the first one. Others' routes that come and go far from
  * the path cost a look at the marks alone. Also under rcu_read_lock().
  */
-void weir_handle_resolve(struct weir_port *port, struct weir_handle *h)
+void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 {
-	u32 gen = weir_handle_gen(port);
+	u32 gen = weir_handle_gen(ep);
 
-	if (weir_handle_fresh(port, h, gen))
+	if (weir_handle_fresh(ep, h, gen))
 		h->gen = gen;
 	else
-		weir_handle_look(port, h, gen);
+		weir_handle_look(ep, h, gen);
 }
 
 /**
  * weir_handle_ask() - the owner of a socket asks for a handle
- * @port: the caller, under its run_lock.
+ * @ep: the caller, under its run_lock.
  * @h: its handle.
  *
  * Whose route it had is forgotten: the program has asked for the name as it is
  * served at this time.
  */
-void weir_handle_ask(struct weir_port *port, struct weir_handle *h)
+void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h)
 {
 	h->bound = false;
-	weir_handle_look(port, h, weir_handle_gen(port));
+	weir_handle_look(ep, h, weir_handle_gen(ep));
 }

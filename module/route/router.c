@@ -54,15 +54,15 @@ void weir_run_pause(struct weir_run *run)
 
 /**
  * weir_route_begin() - begin a walk
- * @port: whose; its run_lock is held until weir_route_settle() and after.
+ * @ep: whose; its run_lock is held until weir_route_settle() and after.
  * @walker: who walks.
  */
-void weir_route_begin(struct weir_port *port, enum weir_walker walker)
+void weir_route_begin(struct weir_endpoint *ep, enum weir_walker walker)
 {
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 
-	weir_calls_prune(&port->calls);
-	port->starved = false;
+	weir_calls_prune(&ep->calls);
+	ep->starved = false;
 	run->now_ns = ktime_get_ns();
 	run->slots = 0;
 	run->looks = 0;
@@ -80,46 +80,46 @@ void weir_route_begin(struct weir_port *port, enum weir_walker walker)
 
 /**
  * weir_route_settle() - end a walk: give space back, wake who waits
- * @port: whose walk it was.
+ * @ep: whose walk it was.
  */
-void weir_route_settle(struct weir_port *port)
+void weir_route_settle(struct weir_endpoint *ep)
 {
-	if (unlikely(port->answers)) {
+	if (unlikely(ep->answers)) {
 		/* kept for messages that were not what the first was */
-		spin_lock(&port->inbox->post.lock);
-		port->inbox->post.kept -= port->answers;
-		weir_ports_resume(port->inbox);
-		spin_unlock(&port->inbox->post.lock);
-		port->answers = 0;
+		spin_lock(&ep->inbox->post.lock);
+		ep->inbox->post.kept -= ep->answers;
+		weir_waiters_resume(ep->inbox);
+		spin_unlock(&ep->inbox->post.lock);
+		ep->answers = 0;
 	}
-	weir_port_release(port);
+	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */
-	weir_inbox_wake_fenced(port->inbox);
-	weir_outbox_wake_fenced(port->outbox);
+	weir_inbox_wake_fenced(ep->inbox);
+	weir_outbox_wake_fenced(ep->outbox);
 }
 
-static noinline int weir_route_bad(struct weir_port *port,
+static noinline int weir_route_bad(struct weir_endpoint *ep,
 				   const struct weir_parcel *m)
 {
 	struct weir_parcel bad = *m;
 
 	bad.kind &= ~WEIR_PARCEL_BAD;
-	return weir_send_refuse(port, &bad, NULL, NULL,
+	return weir_send_refuse(ep, &bad, NULL, NULL,
 				WEIR_REASON_BAD_REQUEST, 0);
 }
 
-static __always_inline int weir_route_hand(struct weir_port *port,
+static __always_inline int weir_route_hand(struct weir_endpoint *ep,
 					   struct weir_parcel *m, u64 tail)
 {
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
 	case WEIR_KIND_EVENT:
-		return weir_route_request(port, m);
+		return weir_route_request(ep, m);
 	case WEIR_KIND_REPLY:
 	case WEIR_KIND_ERROR:
-		return weir_route_reply(port, m, tail);
+		return weir_route_reply(ep, m, tail);
 	}
-	return weir_route_bad(port, m);
+	return weir_route_bad(ep, m);
 }
 
 /* Adds to a hand the small requests by the same handle that follow its first. */
@@ -161,35 +161,35 @@ static __always_inline void weir_hand_fill(struct weir_run *run,
 }
 
 /*
- * A chunk of slots for calls. The first was charged with the port. May sleep.
+ * A chunk of slots for calls. The first was charged with the endpoint. May sleep.
  * Returns WEIR_REASON_NONE, or why there is none.
  */
-static enum weir_reason weir_port_grow(struct weir_port *port)
+static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 {
-	u64 bytes = port->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
+	u64 bytes = ep->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
 	struct weir_call *chunk;
 	struct mem_cgroup *old;
 	const char *why;
 	bool taken;
 
-	if (port->calls.size >= port->calls.most ||
-	    weir_charge_account(&port->charge, port->account, bytes, 0, "",
+	if (ep->calls.size >= ep->calls.most ||
+	    weir_charge_account(&ep->charge, ep->account, bytes, 0, "",
 				&why))
 		return WEIR_REASON_LIMIT;
-	/* a polling thread's or a worker's walk is the port's, too */
-	old = set_active_memcg(port->memcg);
+	/* a polling thread's or a worker's walk is the endpoint's, too */
+	old = set_active_memcg(ep->memcg);
 	chunk = weir_calls_grow_alloc();
 	set_active_memcg(old);
 	if (!chunk) {
-		weir_uncharge_some(&port->charge, bytes, 0);
+		weir_uncharge_some(&ep->charge, bytes, 0);
 		return WEIR_REASON_NO_MEMORY;
 	}
-	spin_lock(&port->inbox->post.lock);
-	taken = weir_calls_grow(&port->calls, chunk);
-	spin_unlock(&port->inbox->post.lock);
+	spin_lock(&ep->inbox->post.lock);
+	taken = weir_calls_grow(&ep->calls, chunk);
+	spin_unlock(&ep->inbox->post.lock);
 	if (WARN_ON_ONCE(!taken)) {
 		kfree(chunk);
-		weir_uncharge_some(&port->charge, bytes, 0);
+		weir_uncharge_some(&ep->charge, bytes, 0);
 	}
 	return WEIR_REASON_NONE;
 }
@@ -199,19 +199,19 @@ static enum weir_reason weir_port_grow(struct weir_port *port)
  * needs. Returns whether it is to be looked at again: there are more now, or it
  * is to be refused since there never will be enough.
  */
-static bool weir_port_more(struct weir_port *port)
+static bool weir_endpoint_more(struct weir_endpoint *ep)
 {
-	u32 slots = port->run.slots, size = port->calls.size;
+	u32 slots = ep->run.slots, size = ep->calls.size;
 	u32 want = max(size, slots), n;
 	enum weir_reason reason = WEIR_REASON_NONE;
 
-	port->run.slots = 0;
+	ep->run.slots = 0;
 	for (n = 0; n < want && !reason; n += WEIR_CALLS_CHUNK)
-		reason = weir_port_grow(port);
+		reason = weir_endpoint_grow(ep);
 	/* one is to be had when a call ends, or at the next kick */
-	port->run.no_slots = slots > max(port->calls.size, 1U) ?
+	ep->run.no_slots = slots > max(ep->calls.size, 1U) ?
 			     reason : WEIR_REASON_NONE;
-	return port->calls.size > size || port->run.no_slots;
+	return ep->calls.size > size || ep->run.no_slots;
 }
 
 /* The records that weir_parcel_read() does not know what to make of. */
@@ -261,11 +261,11 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
  * A stretch of the walk under one rcu_read_lock(). Returns 1 to go on, 0 at the
  * end, WEIR_HELD, or -EPROTO.
  */
-static int weir_route_stretch(struct weir_port *port)
+static int weir_route_stretch(struct weir_endpoint *ep)
 {
-	struct weir_ring_view *v = &port->outbox->view;
-	struct weir_run *run = &port->run;
-	u64 pos = port->pos, begin = pos, tail;
+	struct weir_ring_view *v = &ep->outbox->view;
+	struct weir_run *run = &ep->run;
+	u64 pos = ep->pos, begin = pos, tail;
 	struct weir_parcel m;
 	u32 seq, n, done = 0;
 	int ret;
@@ -302,7 +302,7 @@ static int weir_route_stretch(struct weir_port *port)
 			run->batch = weir_run_ahead(run);
 		run->used = 1;
 		n = m.n;
-		ret = weir_route_hand(port, &m, tail);
+		ret = weir_route_hand(ep, &m, tail);
 		if (unlikely(ret)) {
 			pos = m.pos;
 			break;
@@ -311,12 +311,12 @@ static int weir_route_stretch(struct weir_port *port)
 		if (unlikely(run->no_slots))
 			run->no_slots = WEIR_REASON_NONE;
 		/* it waits for no caller any more, whatever it was */
-		if (unlikely(port->held_by))
-			weir_port_held_by(port, NULL);
+		if (unlikely(ep->held_by))
+			weir_endpoint_held_by(ep, NULL);
 		/* the first of a key that waited has been answered otherwise */
-		if (unlikely(port->once_held)) {
-			weir_once_over(port->once_held);
-			port->once_held = NULL;
+		if (unlikely(ep->once_held)) {
+			weir_once_over(ep->once_held);
+			ep->once_held = NULL;
 		}
 		weir_hand_drop(v, &m, run->used);
 		done += n - m.n;
@@ -329,9 +329,9 @@ static int weir_route_stretch(struct weir_port *port)
 			break;
 		}
 	}
-	weir_run_pause(&port->run);
+	weir_run_pause(&ep->run);
 	rcu_read_unlock();
-	WRITE_ONCE(port->pos, pos);
+	WRITE_ONCE(ep->pos, pos);
 	return ret;
 }
 
@@ -341,33 +341,33 @@ static int weir_route_stretch(struct weir_port *port)
  * is routed here, as in a stretch. @seen: where one has been seen committed.
  * Returns false for all others, to which nothing has been done.
  */
-static __always_inline bool weir_route_alone(struct weir_port *port, u64 seen)
+static __always_inline bool weir_route_alone(struct weir_endpoint *ep, u64 seen)
 {
-	const struct weir_ring_view *v = &port->outbox->view;
-	u64 pos = port->pos, tail, end, shape;
+	const struct weir_ring_view *v = &ep->outbox->view;
+	u64 pos = ep->pos, tail, end, shape;
 	bool done = false;
 	u32 seq;
 
 	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
-	    tail - pos > weir_ring_bytes(v) || unlikely(port->once_held))
+	    tail - pos > weir_ring_bytes(v) || unlikely(ep->once_held))
 		return false;
 	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
 	end = pos + weir_ring_need((u32)shape);
 	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
 	    (tail != end && weir_committed(v, end)))
 		return false;
-	port->starved = false;
-	port->run.now_ns = ktime_get_ns();
+	ep->starved = false;
+	ep->run.now_ns = ktime_get_ns();
 	rcu_read_lock();
 	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
 	case WEIR_KIND_REQUEST:
-		done = weir_request_alone(port, shape);
+		done = weir_request_alone(ep, shape);
 		break;
 	case WEIR_KIND_EVENT:
-		done = weir_event_alone(port, shape);
+		done = weir_event_alone(ep, shape);
 		break;
 	case WEIR_KIND_REPLY:
-		done = weir_reply_alone(port, end);
+		done = weir_reply_alone(ep, end);
 		break;
 	}
 	rcu_read_unlock();
@@ -378,15 +378,15 @@ static __always_inline bool weir_route_alone(struct weir_port *port, u64 seen)
  * A kick for nothing, as of who has only read, or of calls that have ended:
  * there is nothing to walk, but there may be space to give back.
  */
-static bool weir_route_none(struct weir_port *port)
+static bool weir_route_none(struct weir_endpoint *ep)
 {
 	u64 tail;
 	u32 seq;
 
-	if (weir_ring_tail(&port->outbox->view, &tail, &seq) ||
-	    tail != port->pos)
+	if (weir_ring_tail(&ep->outbox->view, &tail, &seq) ||
+	    tail != ep->pos)
 		return false;
-	weir_route_settle(port);
+	weir_route_settle(ep);
 	return true;
 }
 
@@ -407,31 +407,34 @@ void weir_run_lock_wait(struct weir_run_lock *l)
 }
 
 /* weir_run_wanted() - the rest of weir_run_unlock(): somebody has come by */
-void weir_run_wanted(struct weir_port *port)
+void weir_run_wanted(struct weir_endpoint *ep)
 {
-	struct weir_run_lock *l = &port->run_lock;
+	struct weir_run_lock *l = &ep->run_lock;
 
 	if (test_and_clear_bit(WEIR_RUN_WAITED, &l->word))
 		wake_up(&l->wait);
 	if (test_and_clear_bit(WEIR_RUN_LATER, &l->word))
-		weir_port_later(port);
+		weir_endpoint_later(ep);
 }
 
 /* The message that waits is given up in time. */
-static void weir_port_held(struct weir_port *port)
+static void weir_endpoint_held(struct weir_endpoint *ep)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 
 	spin_lock(&post->lock);
-	if (port->held_pos == port->pos)
-		weir_port_arm(port, port->held_ns);
+	if (ep->held_pos == ep->pos)
+		weir_endpoint_arm(ep, ep->held_ns);
 	spin_unlock(&post->lock);
 }
 
-/* Its owner is killed. What a socket has left when it is released goes all the same. */
-static bool weir_run_killed(const struct weir_port *port)
+/*
+ * Its owner is killed. What a socket has left when it is released goes all the
+ * same.
+ */
+static bool weir_run_killed(const struct weir_endpoint *ep)
 {
-	return fatal_signal_pending(current) && !port->last_pos;
+	return fatal_signal_pending(current) && !ep->last_pos;
 }
 
 /*
@@ -452,50 +455,50 @@ static bool weir_run_leaves(struct weir_run *run, int ret)
  * A walk, in as many stretches as it takes, until @end at most. Returns whether
  * there is more, and no need to wait for it.
  */
-static noinline bool weir_route_walk(struct weir_port *port, u64 end,
+static noinline bool weir_route_walk(struct weir_endpoint *ep, u64 end,
 				     enum weir_walker walker)
 {
-	const u64 begin = port->pos;
-	struct weir_run *run = &port->run;
+	const u64 begin = ep->pos;
+	struct weir_run *run = &ep->run;
 	int ret;
 
 	do {
-		weir_route_begin(port, walker);
-		ret = weir_route_stretch(port);
+		weir_route_begin(ep, walker);
+		ret = weir_route_stretch(ep);
 		/* before the space that they come from is given back */
 		if (unlikely(run->ncopies) || unlikely(run->replied))
 			weir_copies_make(run);
-		weir_route_settle(port);
+		weir_route_settle(ep);
 		if (unlikely(ret == -EPROTO))
-			weir_ring_break(port->outbox, WEIR_REASON_BAD_RECORD);
+			weir_ring_break(ep->outbox, WEIR_REASON_BAD_RECORD);
 		if (unlikely(weir_run_leaves(run, ret)))
 			break;
-		if (unlikely(run->slots) && weir_port_more(port)) {
+		if (unlikely(run->slots) && weir_endpoint_more(ep)) {
 			ret = 1;
 			weir_run_forget(run);
 		}
 		if (unlikely(run->wait_for)) {
 			/* what follows the one that was called has not been */
-			if (port->pos != begin)
-				port->walk.again = 0;
-			weir_waiter_wait(&port->walk, run->wait_for,
+			if (ep->pos != begin)
+				ep->walk.again = 0;
+			weir_waiter_wait(&ep->walk, run->wait_for,
 					 run->wait_bytes);
-			weir_port_held(port);
+			weir_endpoint_held(ep);
 			weir_run_forget(run);
 		}
 		cond_resched();
-	} while (ret > 0 && (s64)(end - port->pos) > 0 &&
-		 !weir_run_killed(port));
+	} while (ret > 0 && (s64)(end - ep->pos) > 0 &&
+		 !weir_run_killed(ep));
 	if (unlikely(run->left_over))
-		weir_port_later(port);
+		weir_endpoint_later(ep);
 	return ret > 0;
 }
 
 /* What waited for room looks again, and what is due is sent again. */
-static noinline void weir_route_resume(struct weir_port *port)
+static noinline void weir_route_resume(struct weir_endpoint *ep)
 {
-	weir_waiter_look(&port->walk);
-	weir_port_retries(port, WEIR_WALK_OWNER);
+	weir_waiter_look(&ep->walk);
+	weir_endpoint_retries(ep, WEIR_WALK_OWNER);
 }
 
 /*
@@ -503,56 +506,56 @@ static noinline void weir_route_resume(struct weir_port *port)
  * anyway, or a worker. Both at once would have two shares. A thread does not look
  * at an outbox that has ended.
  */
-static void weir_route_more(struct weir_port *port)
+static void weir_route_more(struct weir_endpoint *ep)
 {
-	if (READ_ONCE(port->poller) && weir_ring_live(port->outbox))
-		weir_poll_kick(port);
+	if (READ_ONCE(ep->poller) && weir_ring_live(ep->outbox))
+		weir_poll_kick(ep);
 	else
-		weir_port_later(port);
+		weir_endpoint_later(ep);
 }
 
 /* A walk of a ring at most; see weir_route_run(). */
-static __always_inline void weir_route_owned(struct weir_port *port)
+static __always_inline void weir_route_owned(struct weir_endpoint *ep)
 {
 	weir_race_point(route_owned);
-	if (unlikely(port->walk.inbox) ||
-	    unlikely(weir_calls_retrying(&port->calls)))
-		weir_route_resume(port);
-	if (!weir_route_alone(port, ~0ULL) && !weir_route_none(port) &&
-	    weir_route_walk(port, port->pos +
-			    weir_ring_bytes(&port->outbox->view),
+	if (unlikely(ep->walk.inbox) ||
+	    unlikely(weir_calls_retrying(&ep->calls)))
+		weir_route_resume(ep);
+	if (!weir_route_alone(ep, ~0ULL) && !weir_route_none(ep) &&
+	    weir_route_walk(ep, ep->pos +
+			    weir_ring_bytes(&ep->outbox->view),
 			    WEIR_WALK_OWNER))
-		weir_route_more(port);
-	if (unlikely(port->walk.inbox))
-		weir_waiter_done(&port->walk);
+		weir_route_more(ep);
+	if (unlikely(ep->walk.inbox))
+		weir_waiter_done(&ep->walk);
 }
 
 /**
  * weir_route_run() - route what a socket has committed
- * @port: the socket's.
+ * @ep: the socket's.
  *
  * By the owner's own call. Goes on for a ring at most, or until a message has to
  * wait for room; then it is taken up again when there is. Large messages are
  * left to a worker.
  */
-void weir_route_run(struct weir_port *port)
+void weir_route_run(struct weir_endpoint *ep)
 {
-	weir_run_lock(&port->run_lock);
-	if (likely(port->ws))
-		weir_route_owned(port);
-	weir_run_unlock(port);
+	weir_run_lock(&ep->run_lock);
+	if (likely(ep->ws))
+		weir_route_owned(ep);
+	weir_run_unlock(ep);
 }
 
 /* Is there nothing more to route, or nothing that can be? */
-static bool weir_route_done(struct weir_port *port)
+static bool weir_route_done(struct weir_endpoint *ep)
 {
-	return weir_ring_status(port->outbox)->state == WEIR_STATE_BROKEN ||
-	       (s64)(port->last_pos - port->pos) <= 0 || weir_route_none(port);
+	return weir_ring_status(ep->outbox)->state == WEIR_STATE_BROKEN ||
+	       (s64)(ep->last_pos - ep->pos) <= 0 || weir_route_none(ep);
 }
 
 /**
  * weir_route_last() - route what a socket has committed that is being released
- * @port: the socket's; nobody writes to its outbox any more.
+ * @ep: the socket's; nobody writes to its outbox any more.
  *
  * For a ring at most, also when the caller is killed. A claim of a thread that
  * died is passed, for others may have committed behind it.
@@ -560,21 +563,21 @@ static bool weir_route_done(struct weir_port *port)
  * Return: whether a worker has to go on: with what is large, and what waits for
  * room.
  */
-bool weir_route_last(struct weir_port *port)
+bool weir_route_last(struct weir_endpoint *ep)
 {
 	bool done;
 
-	weir_run_lock(&port->run_lock);
-	port->last_pos = port->pos + weir_ring_bytes(&port->outbox->view);
-	weir_route_owned(port);
-	done = weir_route_done(port);
+	weir_run_lock(&ep->run_lock);
+	ep->last_pos = ep->pos + weir_ring_bytes(&ep->outbox->view);
+	weir_route_owned(ep);
+	done = weir_route_done(ep);
 	if (!done) {
 		/* also further on: a worker that comes there goes on behind it */
-		if (!weir_ring_repair(port->outbox))
-			weir_route_owned(port);
-		done = weir_route_done(port);
+		if (!weir_ring_repair(ep->outbox))
+			weir_route_owned(ep);
+		done = weir_route_done(ep);
 	}
-	weir_run_unlock(port);
+	weir_run_unlock(ep);
 	return !done;
 }
 
@@ -583,109 +586,109 @@ bool weir_route_last(struct weir_port *port)
  * false when there is no record. What it answers is then told to its caller as a
  * request whose target died.
  */
-static bool weir_route_skip(struct weir_port *port)
+static bool weir_route_skip(struct weir_endpoint *ep)
 {
 	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
-	u64 pos = port->pos;
+	u64 pos = ep->pos;
 	struct weir_parcel m;
 
-	if (weir_parcel_read(&port->outbox->view, &pos, &m) != WEIR_READ_ONE ||
-	    (s64)(port->last_pos - pos) < (s64)m.total)
+	if (weir_parcel_read(&ep->outbox->view, &pos, &m) != WEIR_READ_ONE ||
+	    (s64)(ep->last_pos - pos) < (s64)m.total)
 		return false;
-	WRITE_ONCE(port->pos, pos + m.total);
-	weir_port_held_by(port, NULL);
-	if (port->once_held) {
-		weir_once_over(port->once_held);
-		port->once_held = NULL;
+	WRITE_ONCE(ep->pos, pos + m.total);
+	weir_endpoint_held_by(ep, NULL);
+	if (ep->once_held) {
+		weir_once_over(ep->once_held);
+		ep->once_held = NULL;
 	}
 	weir_refused(NULL, (u32)m.tag_key, &fault);
 	return true;
 }
 
 /*
- * What a socket that is gone has left waits for room until port->last_ns, and
+ * What a socket that is gone has left waits for room until ep->last_ns, and
  * then not at all: some messages are skipped, and the walk tries the next one. Its
  * requests have nobody to wait for the answer. @more: the walk has not come to one
  * that waits. When all is done another worker sees to the end, which takes as long
  * as others have calls.
  */
-static void weir_route_ends(struct weir_port *port, bool more)
+static void weir_route_ends(struct weir_endpoint *ep, bool more)
 {
-	struct weir_waiter *w = &port->walk;
-	struct weir_post *post = &port->inbox->post;
-	bool done = weir_route_done(port);
+	struct weir_waiter *w = &ep->walk;
+	struct weir_post *post = &ep->inbox->post;
+	bool done = weir_route_done(ep);
 	u32 n;
 
-	if (!done && !more && w->waits && w->inbox != port->inbox &&
-	    ktime_get_ns() < port->last_ns) {
+	if (!done && !more && w->waits && w->inbox != ep->inbox &&
+	    ktime_get_ns() < ep->last_ns) {
 		spin_lock(&post->lock);
-		weir_port_arm(port, port->last_ns);
+		weir_endpoint_arm(ep, ep->last_ns);
 		spin_unlock(&post->lock);
 		return;
 	}
 	for (n = 0; !done && !more && n < WEIR_RUN_MESSAGES; n++) {
-		if (!weir_route_skip(port))
+		if (!weir_route_skip(ep))
 			done = true;
-		else if (weir_route_done(port))
+		else if (weir_route_done(ep))
 			done = true;
 		else
-			more = weir_route_walk(port, port->pos + 1,
+			more = weir_route_walk(ep, ep->pos + 1,
 					       WEIR_WALK_WORKER);
 	}
 	if (!done) {
-		weir_port_later(port);
+		weir_endpoint_later(ep);
 		return;
 	}
-	port->last_ns = 0;
-	weir_jobs_add(&port->tenant->ends, &port->end);
+	ep->last_ns = 0;
+	weir_jobs_add(&ep->tenant->ends, &ep->end);
 }
 
 /**
- * weir_route_turn() - what there is to do for a port, in a worker
- * @port: the port.
+ * weir_route_turn() - what there is to do for an endpoint, in a worker
+ * @ep: the endpoint.
  *
  * One stretch of each: what is due, what is sent again, and the walk.
  */
-void weir_route_turn(struct weir_port *port)
+void weir_route_turn(struct weir_endpoint *ep)
 {
 	bool more;
 
 	/* it does not wait for its owner's walk */
-	if (!weir_run_trylock_later(&port->run_lock))
+	if (!weir_run_trylock_later(&ep->run_lock))
 		return;
-	if (port->ws) {
+	if (ep->ws) {
 		/* before room that is kept for the walk is for all */
-		weir_waiter_here(&port->walk);
-		weir_port_tick(port);
-		weir_waiter_look(&port->walk);
-		more = !weir_route_none(port) &&
-		       weir_route_walk(port, port->pos + 1, WEIR_WALK_WORKER);
-		if (port->last_ns)
-			weir_route_ends(port, more);
+		weir_waiter_here(&ep->walk);
+		weir_endpoint_tick(ep);
+		weir_waiter_look(&ep->walk);
+		more = !weir_route_none(ep) &&
+		       weir_route_walk(ep, ep->pos + 1, WEIR_WALK_WORKER);
+		if (ep->last_ns)
+			weir_route_ends(ep, more);
 		else if (more)
-			weir_route_more(port);
-		weir_waiter_done(&port->walk);
+			weir_route_more(ep);
+		weir_waiter_done(&ep->walk);
 	}
-	weir_run_unlock(port);
+	weir_run_unlock(ep);
 }
 
 /**
  * weir_route_poll() - route some of what a socket has committed
- * @port: the socket's; a polling thread has found something.
+ * @ep: the socket's; a polling thread has found something.
  * @pos: where it has.
  *
  * One stretch, unless somebody else is at it, or it waits for room. What takes
  * long is left to a worker of the user.
  */
-void weir_route_poll(struct weir_port *port, u64 pos)
+void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 {
-	if (!weir_run_trylock(&port->run_lock))
+	if (!weir_run_trylock(&ep->run_lock))
 		return;
 	/* its socket is there: it would not be polled otherwise */
-	if (likely(!port->walk.waits) && !weir_route_alone(port, pos) &&
-	    !weir_route_none(port)) {
-		weir_route_walk(port, port->pos + 1, WEIR_WALK_POLL);
-		weir_poll_took(port, port->run.looks * WEIR_LOOK_BYTES);
+	if (likely(!ep->walk.waits) && !weir_route_alone(ep, pos) &&
+	    !weir_route_none(ep)) {
+		weir_route_walk(ep, ep->pos + 1, WEIR_WALK_POLL);
+		weir_poll_took(ep, ep->run.looks * WEIR_LOOK_BYTES);
 	}
-	weir_run_unlock(port);
+	weir_run_unlock(ep);
 }

@@ -3,18 +3,18 @@
  * Routed messages: the objects, who holds whom, and the order of locks.
  *
  *   object        held by                              last put
- *   weir_port     its socket, the targets it serves,   a grace period later:
+ *   weir_endpoint its socket, the targets it serves,   a grace period later:
  *                 works, who waits or is waited for    frees its calls, puts
  *                                                      its rings
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
  *   weir_target   its route's list, plans, its watch   a grace period later:
- *                                                      puts port and routes
+ *                                                      puts endpoint and routes
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *
  * A message goes from an outbox to an inbox under rcu_read_lock(): handle,
- * plan, target, port. Nothing on that way is shared by all but what is only
+ * plan, target, endpoint. Nothing on that way is shared by all but what is only
  * read; what is written belongs to the caller, the target or one route's
  * rate limit.
  *
@@ -23,9 +23,9 @@
  *   1a weir_user.turn          one user's changes of routes at a time
  *   2 weir_net.lock            routes, targets, plans
  *   2a poll_lock, then weir_poller.lock (poller.c)
- *   2b weir_port.run_lock      one walk of an outbox at a time
+ *   2b weir_endpoint.run_lock  one walk of an outbox at a time
  *   7 weir_ring.lock
- *   8 weir_ring.post.lock      of an inbox: space in it, and its port's calls;
+ *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's calls;
  *                              never two at a time
  *   8a weir_tenant.lock
  *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
@@ -52,10 +52,10 @@
 #include "route/turn.h"
 
 /*
- * The owner of a call is the number of its port. Its target sees the name in
+ * The owner of a call is the number of its endpoint. Its target sees the name in
  * route (low half) and tag.
  */
-#define WEIR_PORT_MASK	((1U << WEIR_CALL_OWNER_BITS) - 1)
+#define WEIR_ENDPOINT_MASK	((1U << WEIR_CALL_OWNER_BITS) - 1)
 
 /**
  * struct weir_canned - a reply that a route holds
@@ -250,14 +250,14 @@ struct weir_route {
  *	ends it.
  * @hung: the watchdog has given it up for now.
  * @watched: its watch is under way.
- * @port: the socket's; held. NULL if it is a route.
+ * @ep: the socket's; held. NULL if it is a route.
  * @next: the route; held. NULL if it is a socket.
  * @edge: to @next, unless it is about to leave; weir_net.lock.
  * @route: what it serves; held.
  * @breaker: of this target.
- * @requests: sent there; port->inbox->post.lock.
- * @replies: that it gave; port->run_lock.
- * @errors: of those; port->run_lock.
+ * @requests: sent there; ep->inbox->post.lock.
+ * @replies: that it gave; ep->run_lock.
+ * @errors: of those; ep->run_lock.
  * @expired: requests that it did not answer in time.
  * @hangs: times given up.
  * @ref: see the table of lifetimes.
@@ -266,19 +266,20 @@ struct weir_route {
  * @weight: share; weir_net.lock.
  * @charge: for itself and its place in plans, to who added it; fixed.
  * @route_link: in weir_route.targets; weir_net.lock.
- * @port_link: in weir_port.targets; weir_net.lock.
+ * @ep_link: in weir_endpoint.targets; weir_net.lock.
  * @watch: has the turn of its user look whether it does something.
- * @turn_link: in tenant->targets of its port, under that lock, with a reference.
+ * @turn_link: in tenant->targets of its endpoint, under that lock, with a
+ *	reference.
  * @seen_pos: how far it had read its inbox at the last look.
  * @seen_out: up to where its outbox had been routed.
  * @still: looks in a row at which nothing had changed.
  * @moved: @requests when what may be sent twice was last taken from it.
  * @lost_ns: when that was: calls sent up to then are.
  * @telling: callers are being told of it; the turn's.
- * @told: number of the last port that has been; the turn's.
+ * @told: number of the last endpoint that has been; the turn's.
  * @callers: of @load.in_flight, what each user has of the bulkhead's upper half;
  *	made before the first plan with a bulkhead is seen; NULL: there was none.
- * @hist: times from request to reply; port->run_lock.
+ * @hist: times from request to reply; ep->run_lock.
  */
 struct weir_target {
 	struct weir_load		load;
@@ -288,7 +289,7 @@ struct weir_target {
 	bool				planned;
 	bool				hung;
 	unsigned long			watched;
-	struct weir_port		*port;
+	struct weir_endpoint		*ep;
 	struct weir_route		*next;
 	struct weir_edge		edge;
 	struct weir_route		*route;
@@ -304,7 +305,7 @@ struct weir_target {
 	u32				weight;
 	struct weir_charge		charge;
 	struct list_head		route_link;
-	struct list_head		port_link;
+	struct list_head		ep_link;
 	struct delayed_work		watch;
 	struct list_head		turn_link;
 	u64				seen_pos;
@@ -481,7 +482,7 @@ struct weir_run {
 	u32			tokens;
 	struct weir_meter	*meter;
 	u64			token_cost;
-	struct weir_port	*caller;
+	struct weir_endpoint	*caller;
 	struct weir_target	*served;
 	const struct weir_plan	*served_plan;
 	u64			served_sent_ns;
@@ -499,7 +500,7 @@ struct weir_run {
 	u32			copy_room;
 	struct weir_copy	own[WEIR_COPIES_OWN];
 	struct weir_once	*replied;
-	struct weir_port	*replied_to;
+	struct weir_endpoint	*replied_to;
 	struct weir_once_reply	reply;
 	u32			lens[WEIR_HAND_MAX];
 	u64			ends[WEIR_HAND_MAX];
@@ -508,7 +509,7 @@ struct weir_run {
 };
 
 /**
- * struct weir_port - a socket's part in the router
+ * struct weir_endpoint - a socket's part in the router
  * @ref: see the table of lifetimes.
  * @free: frees it after a grace period.
  * @wn: namespace.
@@ -520,7 +521,7 @@ struct weir_run {
  * @memcg: memory cgroup of the process that made it, held: what is allocated for
  *	it later is charged there, whoever's work that is; NULL if there are none.
  * @charge: for itself, its handles and its slots for calls; run_lock.
- * @id: in weir_net.ports.
+ * @id: in weir_net.endpoints.
  * @outbox: read by the router; held.
  * @inbox: written by it; held.
  * @rd: the router's cursor on @outbox; held.
@@ -559,7 +560,7 @@ struct weir_run {
  * @targets: what it serves; weir_net.lock.
  * @ntargets: how many.
  * @gone: those that nobody picks any more, whose calls have not ended yet, by
- *	weir_target.port_link; the closer's, and then the worker's.
+ *	weir_target.ep_link; the closer's, and then the worker's.
  * @cpus: for fencing the reader of a full inbox; run_lock.
  * @walk: the walk waits for room.
  * @retry: a request that is to be sent again waits for room, and with it those
@@ -567,7 +568,7 @@ struct weir_run {
  * @retry_name: its call; run_lock.
  * @retry_handle: that handle; run_lock.
  * @tenant: the turn of its user; held.
- * @turn_link: in tenant->ports, under its lock, with a reference.
+ * @turn_link: in tenant->endpoints, under its lock, with a reference.
  * @last_pos: its socket is being released: up to where @outbox is routed, at
  *	most; 0. run_lock.
  * @last_ns: a worker is at that: how long what is left waits for room, as
@@ -576,10 +577,10 @@ struct weir_run {
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
  * @poll_user: what that polls for the user; poll_lock.
- * @poll_link: in its list, or in that of ports without; poll_lock.
+ * @poll_link: in its list, or in that of endpoints without; poll_lock.
  * @timer: deadlines and requests to be sent again.
  */
-struct weir_port {
+struct weir_endpoint {
 	refcount_t		ref;
 	struct rcu_work		free;
 	struct weir_net		*wn;
@@ -662,56 +663,56 @@ weir_conf_retry(const struct weir_route_conf *c)
 	};
 }
 
-/* --- port.c --- */
-struct weir_port *weir_port_make(struct weir_sock *ws);
-void weir_port_get(struct weir_port *port);
-void weir_port_put(struct weir_port *port);
-int weir_port_call(struct weir_sock *ws, void __user *arg);
-void weir_port_timer(struct weir_port *port, u64 due_ns);
-int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
-			 u32 *handle, const char **why);
-void weir_port_arm(struct weir_port *port, u64 due_ns);
-void weir_port_tick(struct weir_port *port);
-void weir_port_retries(struct weir_port *port, enum weir_walker walker);
+/* --- endpoint.c --- */
+struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws);
+void weir_endpoint_get(struct weir_endpoint *ep);
+void weir_endpoint_put(struct weir_endpoint *ep);
+int weir_endpoint_call(struct weir_sock *ws, void __user *arg);
+void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns);
+int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
+			     u32 len, u32 *handle, const char **why);
+void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns);
+void weir_endpoint_tick(struct weir_endpoint *ep);
+void weir_endpoint_retries(struct weir_endpoint *ep, enum weir_walker walker);
 
 /* --- ending.c --- */
-void weir_port_close(struct weir_sock *ws);
-bool weir_port_end_part(struct weir_job *job);
+void weir_endpoint_close(struct weir_sock *ws);
+bool weir_endpoint_end_part(struct weir_job *job);
 
 /* router.c */
-void weir_run_wanted(struct weir_port *port);
+void weir_run_wanted(struct weir_endpoint *ep);
 
 /* Ends a walk, or what else is done under run_lock. */
-static __always_inline void weir_run_unlock(struct weir_port *port)
+static __always_inline void weir_run_unlock(struct weir_endpoint *ep)
 {
-	struct weir_run_lock *l = &port->run_lock;
+	struct weir_run_lock *l = &ep->run_lock;
 
 	lock_release(&l->dep_map, _RET_IP_);
 	clear_bit_unlock(WEIR_RUN_LOCKED, &l->word);
 	smp_mb__after_atomic();
 	if (unlikely(READ_ONCE(l->word) & (BIT(WEIR_RUN_LATER) |
 					   BIT(WEIR_RUN_WAITED))))
-		weir_run_wanted(port);
+		weir_run_wanted(ep);
 }
 
 /* --- router.c --- */
-void weir_route_begin(struct weir_port *port, enum weir_walker walker);
-void weir_route_settle(struct weir_port *port);
-void weir_route_run(struct weir_port *port);
-void weir_route_turn(struct weir_port *port);
-void weir_route_poll(struct weir_port *port, u64 pos);
-bool weir_route_last(struct weir_port *port);
+void weir_route_begin(struct weir_endpoint *ep, enum weir_walker walker);
+void weir_route_settle(struct weir_endpoint *ep);
+void weir_route_run(struct weir_endpoint *ep);
+void weir_route_turn(struct weir_endpoint *ep);
+void weir_route_poll(struct weir_endpoint *ep, u64 pos);
+bool weir_route_last(struct weir_endpoint *ep);
 
 /* --- request.c --- */
-int weir_route_again(struct weir_port *port, struct weir_call *call);
+int weir_route_again(struct weir_endpoint *ep, struct weir_call *call);
 
 /* --- answer.c --- */
-void weir_route_answer(struct weir_port *port, struct weir_call *call,
+void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns);
-void weir_call_leave(struct weir_port *port, struct weir_call *call,
+void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 		     u64 now_ns, bool bad);
-void weir_call_lost(struct weir_port *port, struct weir_call *call,
+void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard);
 
 /* --- named.c --- */
@@ -721,18 +722,18 @@ void weir_named_record(const struct weir_ring_rec *rec,
 		       struct weir_scm_route *scm);
 
 /* --- poller.c --- */
-void weir_poll_join(struct weir_port *port);
-void weir_poll_leave(struct weir_port *port);
-void weir_poll_kick(struct weir_port *port);
-void weir_poll_took(struct weir_port *port, u32 bytes);
+void weir_poll_join(struct weir_endpoint *ep);
+void weir_poll_leave(struct weir_endpoint *ep);
+void weir_poll_kick(struct weir_endpoint *ep);
+void weir_poll_took(struct weir_endpoint *ep, u32 bytes);
 int weir_poll_set(const struct cpumask *cpus);
 int weir_poll_show(char *buf);
 
 /* The owner has published: what it has committed goes out. Process context. */
-static inline void weir_port_kick(struct weir_port *port)
+static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
-	weir_route_run(port);
-	weir_poll_kick(port);
+	weir_route_run(ep);
+	weir_poll_kick(ep);
 }
 
 /* --- route.c --- */
@@ -759,8 +760,8 @@ void weir_settings_free(struct weir_settings *set);
 void weir_routes_end(struct weir_net *wn);
 void weir_route_count(struct weir_route *route, unsigned int which, u64 n);
 u64 weir_route_counted(const struct weir_route *route, unsigned int which);
-void weir_handle_resolve(struct weir_port *port, struct weir_handle *h);
-void weir_handle_ask(struct weir_port *port, struct weir_handle *h);
+void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h);
+void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h);
 
 /* --- chain.c --- */
 bool weir_chain_leads(struct weir_route *from, const struct weir_route *to);
@@ -773,21 +774,21 @@ void weir_edge_del(struct weir_edge *edge);
 
 /* --- lost.c --- */
 bool weir_ports_tell(struct weir_target *target);
-void weir_port_lost_calls(struct weir_port *port,
-			  const struct weir_target *target);
-void weir_port_died(const struct weir_port *server,
-		    const struct list_head *gone);
+void weir_endpoint_lost_calls(struct weir_endpoint *ep,
+			      const struct weir_target *target);
+void weir_endpoint_died(const struct weir_endpoint *server,
+			const struct list_head *gone);
 
 /* --- target.c --- */
 int weir_target_serve(struct weir_sock *ws, void __user *arg);
 int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
-				    struct weir_port *port,
+				    struct weir_endpoint *ep,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target);
-bool weir_targets_leave(struct weir_port *port);
-void weir_targets_end(struct weir_port *port);
+bool weir_targets_leave(struct weir_endpoint *ep);
+void weir_targets_end(struct weir_endpoint *ep);
 void weir_target_take_back(struct weir_target *target);
 void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);

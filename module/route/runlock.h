@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The lock of a walk: the reader of a port's outbox holds it. It is a mutex that
- * a polling thread can try in two instructions. A worker that finds it taken
- * leaves, and is called again when it is free.
+ * The lock of a walk: the reader of an endpoint's outbox holds it. It is a
+ * mutex that a polling thread can try in two instructions. A worker that finds
+ * it taken leaves, and is called again when it is free.
  *
  * Process context. Not fair: only threads of the socket's owners wait for it.
  */

@@ -30,7 +30,7 @@ struct weir_branch {
 };
 
 /* Takes space at every target that has some, or keeps it. Returns how many. */
-static u32 weir_branches_claim(struct weir_port *port,
+static u32 weir_branches_claim(struct weir_endpoint *ep,
 			       const struct weir_parcel *m,
 			       const struct weir_plan *plan, bool later,
 			       struct weir_branch *branches, int *worst)
@@ -50,11 +50,11 @@ static u32 weir_branches_claim(struct weir_port *port,
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
 		ret = answer ? weir_target_admit(plan, b->target,
-						 port->run.now_ns, &one,
+						 ep->run.now_ns, &one,
 						 &b->round) :
 			       weir_target_open(b->target);
 		if (ret == WEIR_REASON_BULKHEAD)
-			ret = weir_target_admit_share(port, plan, b->target,
+			ret = weir_target_admit_share(ep, plan, b->target,
 						      &one, &b->round);
 		if (!ret) {
 			ret = later ? weir_copy_keep(b->target, m, &b->at,
@@ -62,7 +62,7 @@ static u32 weir_branches_claim(struct weir_port *port,
 				      weir_target_claim(b->target, m, &one,
 							&b->at);
 			if (ret && answer)
-				weir_target_dismiss(port, plan, b->target, 1,
+				weir_target_dismiss(ep, plan, b->target, 1,
 						    b->round);
 		}
 		if (ret)
@@ -77,18 +77,18 @@ static u32 weir_branches_claim(struct weir_port *port,
  * Enters a call to several: a parent, and a child for each, which is nobody's
  * before all are there.
  */
-static void weir_branches_enter(struct weir_port *port,
+static void weir_branches_enter(struct weir_endpoint *ep,
 				const struct weir_parcel *m,
 				const struct weir_plan *plan,
 				struct weir_branch *branches, u32 n,
 				u64 deadline_ns)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	struct weir_call *parent, *call;
 	u32 i;
 
-	port->answers -= n;
-	parent = weir_calls_take(&port->calls, false);
+	ep->answers -= n;
+	parent = weir_calls_take(&ep->calls, false);
 	parent->sibling = WEIR_CALL_NONE;
 	parent->gather = plan->policy == WEIR_POLICY_ALL;
 	parent->need = plan->quorum ?: plan->n / 2 + 1;
@@ -98,35 +98,35 @@ static void weir_branches_enter(struct weir_port *port,
 	for (i = 0; i < n; i++) {
 		struct weir_branch *b = &branches[i];
 
-		call = weir_calls_take(&port->calls, false);
+		call = weir_calls_take(&ep->calls, false);
 		weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 		call->parent = parent->slot;
 		call->sibling = parent->sibling;
 		parent->sibling = call->slot;
 		b->call = call;
 		b->name = call->name;
-		weir_call_sent(port, call, b->target,
+		weir_call_sent(ep, call, b->target,
 			       b->kept ? 0 : b->at.pos + b->at.inbox->view.secret,
 			       b->round);
 	}
-	weir_port_timer(port, deadline_ns);
+	weir_endpoint_timer(ep, deadline_ns);
 	smp_mb();
 	/* one that has gone meanwhile has looked before its call was here */
 	for (i = 0; i < n; i++) {
 		if (!READ_ONCE(branches[i].target->gone))
 			continue;
-		call = weir_calls_find(&port->calls, branches[i].name);
+		call = weir_calls_find(&ep->calls, branches[i].name);
 		if (call && call->state == WEIR_CALL_SENT)
-			weir_call_lost(port, call, WEIR_REASON_TARGET_DIED,
+			weir_call_lost(ep, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);
 	}
 	spin_unlock(&post->lock);
 }
 
 /* Memory for a message on its way; nobody's reserve, and the sender's to pay. */
-static struct weir_branch *weir_branches_alloc(struct weir_port *port, u32 n)
+static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 {
-	struct mem_cgroup *old = set_active_memcg(port->memcg);
+	struct mem_cgroup *old = set_active_memcg(ep->memcg);
 	struct weir_branch *branches;
 
 	branches = kmalloc_array(n, sizeof(*branches),
@@ -136,36 +136,36 @@ static struct weir_branch *weir_branches_alloc(struct weir_port *port, u32 n)
 }
 
 /* Sends a message to every target that takes it. Returns as weir_send_hand(). */
-int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
+int weir_send_several(struct weir_endpoint *ep, const struct weir_parcel *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 	struct weir_branch *branches;
 	int worst = WEIR_REASON_NO_TARGET;
 	u32 i, n, least = 1;
 	bool later;
 
-	if (answer && plan->n + 1 > port->calls.most)
+	if (answer && plan->n + 1 > ep->calls.most)
 		return WEIR_REASON_LIMIT;
-	if (!weir_way_look(&port->run, way, plan->n * WEIR_LOOKS_ASK))
+	if (!weir_way_look(&ep->run, way, plan->n * WEIR_LOOKS_ASK))
 		return WEIR_REASON_TRIES;
 	/* before anything is taken from a target */
 	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;
 	if (later && weir_copy_left(run, U32_MAX))
 		return WEIR_HELD;
-	if (answer && !weir_port_ready(port, plan->n, plan->n + 1)) {
-		if (port->run.no_slots && plan->n + 1 > port->calls.size) {
-			worst = port->run.no_slots;
+	if (answer && !weir_endpoint_ready(ep, plan->n, plan->n + 1)) {
+		if (ep->run.no_slots && plan->n + 1 > ep->calls.size) {
+			worst = ep->run.no_slots;
 			/* it does not wait for them */
-			port->run.slots = 0;
-			port->starved = false;
+			ep->run.slots = 0;
+			ep->starved = false;
 			return worst;
 		}
 		way->answers = plan->n;
 		return WEIR_HELD;
 	}
-	branches = weir_branches_alloc(port, plan->n + 1);
+	branches = weir_branches_alloc(ep, plan->n + 1);
 	if (branches && later &&
 	    !weir_copies_reserve(run, plan->n + WEIR_COPIES_OWN)) {
 		kfree(branches);
@@ -173,7 +173,7 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	}
 	if (!branches)
 		return WEIR_REASON_NO_MEMORY;
-	n = weir_branches_claim(port, m, plan, later, branches, &worst);
+	n = weir_branches_claim(ep, m, plan, later, branches, &worst);
 	if (answer && plan->policy == WEIR_POLICY_QUORUM)
 		least = plan->quorum ?: plan->n / 2 + 1;
 	if (n >= least)
@@ -181,14 +181,14 @@ int weir_send_several(struct weir_port *port, const struct weir_parcel *m,
 	else if (n)
 		worst = WEIR_REASON_QUORUM;
 	if (!worst && answer)
-		weir_branches_enter(port, m, plan, branches, n,
+		weir_branches_enter(ep, m, plan, branches, n,
 				    way->deadline_ns);
 	for (i = 0; i < n; i++) {
 		struct weir_branch *b = &branches[i];
 
 		if (worst) {
 			if (answer)
-				weir_target_dismiss(port, plan, b->target, 1,
+				weir_target_dismiss(ep, plan, b->target, 1,
 						    b->round);
 			if (later)
 				weir_copy_give(b->at.inbox, b->kept);

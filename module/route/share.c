@@ -14,21 +14,22 @@
 #include "route/request.h"
 
 /* Where the user of a caller is counted for its share of a rate. */
-static u32 weir_port_place(const struct weir_port *port)
+static u32 weir_endpoint_place(const struct weir_endpoint *ep)
 {
-	return port->exempt ? WEIR_METER_NO_USER :
-			      weir_account_place(port->account);
+	return ep->exempt ? WEIR_METER_NO_USER :
+			      weir_account_place(ep->account);
 }
 
 /**
- * weir_port_tokens() - tokens for the messages that are ahead, of a user's share
- * @port: the caller; its run has none at hand of the rate limit that it names.
+ * weir_endpoint_tokens() - tokens for the messages that are ahead, of a user's
+ * share
+ * @ep: the caller; its run has none at hand of the rate limit that it names.
  */
-void weir_port_tokens(struct weir_port *port)
+void weir_endpoint_tokens(struct weir_endpoint *ep)
 {
-	struct weir_run *run = &port->run;
+	struct weir_run *run = &ep->run;
 
-	run->tokens = weir_meter_take_share(run->meter, weir_port_place(port),
+	run->tokens = weir_meter_take_share(run->meter, weir_endpoint_place(ep),
 					    run->now_ns, weir_run_ahead(run),
 					    &run->token_cost);
 }
@@ -36,25 +37,27 @@ void weir_port_tokens(struct weir_port *port)
 /* weir_run_tokens_back() - tokens at hand that were not used */
 void weir_run_tokens_back(struct weir_run *run)
 {
-	const struct weir_port *port = container_of(run, struct weir_port, run);
+	const struct weir_endpoint *ep =
+		container_of(run, struct weir_endpoint, run);
 
-	weir_meter_give(run->meter, weir_port_place(port), run->tokens,
+	weir_meter_give(run->meter, weir_endpoint_place(ep), run->tokens,
 			run->token_cost);
 	run->tokens = 0;
 }
 
-/* weir_port_draw() - tokens that have been used and are not at hand any more */
-void weir_port_draw(struct weir_port *port, struct weir_meter *meter, u32 n)
+/* weir_endpoint_draw() - tokens that have been used and are not at hand any more */
+void weir_endpoint_draw(struct weir_endpoint *ep, struct weir_meter *meter,
+			u32 n)
 {
-	weir_meter_draw(meter, weir_port_place(port), port->run.now_ns, n);
+	weir_meter_draw(meter, weir_endpoint_place(ep), ep->run.now_ns, n);
 }
 
-/* weir_port_token_wait_ns() - when to come again for one */
-u64 weir_port_token_wait_ns(const struct weir_port *port,
-			    struct weir_meter *meter)
+/* weir_endpoint_token_wait_ns() - when to come again for one */
+u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
+				struct weir_meter *meter)
 {
-	return weir_meter_wait_ns(meter, weir_port_place(port),
-				  port->run.now_ns);
+	return weir_meter_wait_ns(meter, weir_endpoint_place(ep),
+				  ep->run.now_ns);
 }
 
 /*
@@ -62,27 +65,27 @@ u64 weir_port_token_wait_ns(const struct weir_port *port,
  * user. Threads of one user that look at the same time may see the same share:
  * then it has a few more. The bulkhead holds nevertheless.
  */
-static u32 weir_target_share(const struct weir_port *port,
+static u32 weir_target_share(const struct weir_endpoint *ep,
 			     const struct weir_plan *plan,
 			     struct weir_target *target, u32 n)
 {
 	u32 lower = max(plan->bulkhead_lower, 0), all, asking;
 
 	asking = weir_asking_count(&target->callers->asking,
-				   weir_account_place(port->account),
-				   port->run.now_ns);
+				   weir_account_place(ep->account),
+				   ep->run.now_ns);
 	all = atomic_read(&target->load.in_flight);
 	return min(n, weir_bulkhead_share(plan->bulkhead - lower,
 					  all - min(all, lower),
 					  atomic_read(weir_target_own(target,
-								      port)),
+								      ep)),
 					  asking));
 }
 
 /**
  * weir_target_admit_share() - what a target says where a bulkhead's lower half is
  * taken
- * @port: the caller.
+ * @ep: the caller.
  * @plan: of a route with a bulkhead.
  * @target: the target.
  * @n: as for weir_target_admit().
@@ -90,13 +93,13 @@ static u32 weir_target_share(const struct weir_port *port,
  *
  * Return: as weir_target_admit().
  */
-enum weir_reason weir_target_admit_share(const struct weir_port *port,
+enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,
 					 u32 *round)
 {
-	u32 want = port->exempt ? *n :
-		   weir_target_share(port, plan, target, *n), taken = 0;
+	u32 want = ep->exempt ? *n :
+		   weir_target_share(ep, plan, target, *n), taken = 0;
 	enum weir_reason reason;
 
 	if (want)
@@ -105,10 +108,10 @@ enum weir_reason weir_target_admit_share(const struct weir_port *port,
 	if (!taken)
 		return WEIR_REASON_BULKHEAD;
 	*n = taken;
-	reason = weir_target_permit(plan, target, port->run.now_ns, n, round);
-	if (reason || port->exempt)
+	reason = weir_target_permit(plan, target, ep->run.now_ns, n, round);
+	if (reason || ep->exempt)
 		return reason;
-	atomic_add(*n, weir_target_own(target, port));
+	atomic_add(*n, weir_target_own(target, ep));
 	*round |= WEIR_ROUND_SHARED;
 	return WEIR_REASON_NONE;
 }

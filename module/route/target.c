@@ -22,8 +22,8 @@ static void weir_target_free(struct work_struct *work)
 	struct weir_target *target = container_of(to_rcu_work(work),
 						  struct weir_target, free);
 
-	if (target->port)
-		weir_port_put(target->port);
+	if (target->ep)
+		weir_endpoint_put(target->ep);
 	if (target->next)
 		weir_route_put(target->next);
 	weir_route_put(target->route);
@@ -55,7 +55,7 @@ static bool weir_target_replaced(const struct weir_target *target)
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	for (i = 0; plan && i < plan->n && !up; i++)
-		up = plan->targets[i]->port &&
+		up = plan->targets[i]->ep &&
 		     weir_pick_may(plan->pick, i, NULL);
 	rcu_read_unlock();
 	return up;
@@ -72,8 +72,8 @@ static void weir_target_lose(struct weir_target *target, u64 requests)
 
 static void weir_target_look(struct weir_target *target)
 {
-	struct weir_post *post = &target->port->inbox->post;
-	u64 out = READ_ONCE(target->port->pos), pos = 0, requests;
+	struct weir_post *post = &target->ep->inbox->post;
+	u64 out = READ_ONCE(target->ep->pos), pos = 0, requests;
 	bool idle = false;
 
 	spin_lock(&post->lock);
@@ -90,7 +90,7 @@ static void weir_target_look(struct weir_target *target)
 	 * One that has done all that it was given can't move, whatever waits.
 	 */
 	if (pos != target->seen_pos || out != target->seen_out || idle ||
-	    READ_ONCE(target->port->held_by)) {
+	    READ_ONCE(target->ep->held_by)) {
 		target->seen_pos = pos;
 		target->seen_out = out;
 		target->still = 0;
@@ -115,7 +115,7 @@ static void weir_target_look(struct weir_target *target)
 	atomic64_inc(&target->hangs);
 	trace_weir_target(target->id, WEIR_TARGET_HUNG);
 	/* who waits for its inbox finds another target, or an error */
-	weir_ports_call_all(target->port->inbox);
+	weir_waiters_call_all(target->ep->inbox);
 }
 
 static u64 weir_target_probe_ns(const struct weir_target *target)
@@ -151,7 +151,7 @@ static void weir_target_again(struct weir_target *target, u64 delay_ns)
 static bool weir_target_busy(const struct weir_target *target)
 {
 	return atomic_read(&target->load.in_flight) ||
-	       !list_empty_careful(&target->port->inbox->post.waiting);
+	       !list_empty_careful(&target->ep->inbox->post.waiting);
 }
 
 /* The look waits for its turn, as all does that is done later. */
@@ -252,7 +252,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
  * weir_target_add() - a route gets a target
  * @ws: who adds it, and pays.
  * @route: the route.
- * @port: of the socket that serves it, or NULL.
+ * @ep: of the socket that serves it, or NULL.
  * @next: else the route that does.
  * @weight: share.
  *
@@ -261,7 +261,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
  */
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
-				    struct weir_port *port,
+				    struct weir_endpoint *ep,
 				    struct weir_route *next, u32 weight)
 {
 	struct weir_net *wn = route->path->wn;
@@ -292,7 +292,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	INIT_RCU_WORK(&target->free, weir_target_free);
 	INIT_DELAYED_WORK(&target->watch, weir_target_due);
 	INIT_LIST_HEAD(&target->turn_link);
-	INIT_LIST_HEAD(&target->port_link);
+	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
 	if (xa_insert(&wn->targets, target->id, target, WEIR_GFP_NOWAIT))
@@ -304,11 +304,11 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	target->load.up = true;
 	target->route = route;
 	weir_route_get(route);
-	if (port) {
-		target->port = port;
-		weir_port_get(port);
-		list_add_tail(&target->port_link, &port->targets);
-		port->ntargets++;
+	if (ep) {
+		target->ep = ep;
+		weir_endpoint_get(ep);
+		list_add_tail(&target->ep_link, &ep->targets);
+		ep->ntargets++;
 	} else {
 		target->next = next;
 		weir_route_use(next);
@@ -340,9 +340,9 @@ static void weir_target_unlink(struct weir_target *target)
 	target->route->ntargets--;
 	weir_tally_sub(&target->route->target_users,
 		       weir_account_user(target->charge.account));
-	if (target->port) {
-		list_del_init(&target->port_link);
-		target->port->ntargets--;
+	if (target->ep) {
+		list_del_init(&target->ep_link);
+		target->ep->ntargets--;
 	} else {
 		weir_edge_del(&target->edge);
 	}
@@ -379,7 +379,7 @@ static int weir_target_drop(struct weir_target *target)
 static int weir_target_dropped(struct weir_target *target, int err)
 {
 	struct weir_route *route = target->route;
-	struct weir_net *wn = target->port->wn;
+	struct weir_net *wn = target->ep->wn;
 	unsigned int tries = 0;
 
 	while (weir_memory_prime(err, WEIR_PRIME_NAME, &tries)) {
@@ -392,7 +392,8 @@ static int weir_target_dropped(struct weir_target *target, int err)
 
 /**
  * weir_target_remove() - a route loses a target that is in no plan
- * @target: the target, which nobody picks: senders see it no more; the list's reference goes. Under weir_net.lock.
+ * @target: the target, which nobody picks: senders see it no more; the list's
+ *	reference goes. Under weir_net.lock.
  */
 void weir_target_remove(struct weir_target *target)
 {
@@ -402,7 +403,7 @@ void weir_target_remove(struct weir_target *target)
 
 /**
  * weir_targets_leave() - nobody picks a socket any more
- * @port: its port.
+ * @ep: its endpoint.
  *
  * weir_targets_end() is to follow. The lock is held for a target at a time.
  * Process context.
@@ -410,21 +411,21 @@ void weir_target_remove(struct weir_target *target)
  * Return: false when one is in a plan still, passed over, because the caller's
  * memory cgroup has no memory or it is killed: a worker is then to end it.
  */
-bool weir_targets_leave(struct weir_port *port)
+bool weir_targets_leave(struct weir_endpoint *ep)
 {
-	struct weir_net *wn = port->wn;
+	struct weir_net *wn = ep->wn;
 	struct weir_target *target;
 	bool all = true;
 	int err = 0;
 
 	do {
 		mutex_lock(&wn->lock);
-		target = list_first_entry_or_null(&port->targets,
+		target = list_first_entry_or_null(&ep->targets,
 						  struct weir_target,
-						  port_link);
+						  ep_link);
 		if (target) {
 			err = weir_target_drop(target);
-			list_add_tail(&target->port_link, &port->gone);
+			list_add_tail(&target->ep_link, &ep->gone);
 		}
 		mutex_unlock(&wn->lock);
 		if (target) {
@@ -438,15 +439,15 @@ bool weir_targets_leave(struct weir_port *port)
 
 /**
  * weir_targets_end() - a socket serves no more
- * @port: its port, whose targets have left.
+ * @ep: its endpoint, whose targets have left.
  *
  * Nobody waits for it when this returns: what it had not answered has been sent
  * elsewhere or answered with an error. The lock is held for a target at a time,
  * and not while calls are looked for. Process context.
  */
-void weir_targets_end(struct weir_port *port)
+void weir_targets_end(struct weir_endpoint *ep)
 {
-	struct weir_net *wn = port->wn;
+	struct weir_net *wn = ep->wn;
 	struct weir_target *target;
 	bool open = false;
 
@@ -455,16 +456,16 @@ void weir_targets_end(struct weir_port *port)
 	 * @gone: what is not counted here they find themselves.
 	 */
 	smp_mb();
-	list_for_each_entry(target, &port->gone, port_link)
+	list_for_each_entry(target, &ep->gone, ep_link)
 		open |= atomic_read(&target->load.in_flight);
 	if (open)
-		weir_port_died(port, &port->gone);
+		weir_endpoint_died(ep, &ep->gone);
 
 	/* 2. what they hold */
-	while ((target = list_first_entry_or_null(&port->gone,
+	while ((target = list_first_entry_or_null(&ep->gone,
 						  struct weir_target,
-						  port_link))) {
-		list_del_init(&target->port_link);
+						  ep_link))) {
+		list_del_init(&target->ep_link);
 		weir_delayed_cancel_sync(&target->watch, &target->ref);
 		if (target->planned)
 			weir_target_dropped(target, -ENOMEM);
@@ -476,27 +477,27 @@ void weir_targets_end(struct weir_port *port)
 }
 
 /* Under weir_net.lock. */
-static int weir_target_enter(struct weir_sock *ws, struct weir_port *port,
+static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 			     struct weir_ioc_serve *serve, u32 len)
 {
 	struct weir_target *target;
 	struct weir_route *route;
 	int err;
 
-	if (port->ntargets == WEIR_SERVES_MAX)
+	if (ep->ntargets == WEIR_SERVES_MAX)
 		return weir_refuse(ws, -ENOBUFS,
 				   "the socket serves as many paths as it may");
 	route = weir_route_obtain(ws, serve->path, len, WEIR_USE_SERVE);
 	if (IS_ERR(route))
 		return PTR_ERR(route);
-	list_for_each_entry(target, &port->targets, port_link) {
+	list_for_each_entry(target, &ep->targets, ep_link) {
 		if (target->route == route) {
 			err = weir_refuse(ws, -EALREADY,
 					  "the socket serves this path already");
 			goto err_tidy;
 		}
 	}
-	target = weir_target_add(ws, route, port, NULL, serve->weight);
+	target = weir_target_add(ws, route, ep, NULL, serve->weight);
 	if (IS_ERR(target)) {
 		err = PTR_ERR(target);
 		goto err_tidy;
@@ -528,20 +529,20 @@ err_tidy:
 int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 {
 	u32 len = strnlen(serve->path, sizeof(serve->path));
-	struct weir_port *port = weir_port_make(ws);
+	struct weir_endpoint *ep = weir_endpoint_make(ws);
 	struct weir_path *prefix;
 	unsigned int tries = 0;
 	int err;
 
-	if (IS_ERR(port))
-		return PTR_ERR(port);
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
 	do {
 		prefix = weir_prefix_hold(ws, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);
 		if (err)
 			continue;
 		mutex_lock(&ws->wn->lock);
-		err = weir_target_enter(ws, port, serve, len);
+		err = weir_target_enter(ws, ep, serve, len);
 		mutex_unlock(&ws->wn->lock);
 		weir_path_unhold(ws, prefix);
 	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));

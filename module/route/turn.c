@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Turns of users. One work of each user does what the router does later, port
- * after port, and what the watchdog does, target after target. So a user has one
- * worker at most, of normal priority, however many ports it has. Polling threads
- * have shares of their own, see poller.c.
+ * Turns of users. One work of each user does what the router does later, endpoint
+ * after endpoint, and what the watchdog does, target after target. So a user
+ * has one worker at most, of normal priority, however many endpoints it has.
+ * Polling threads have shares of their own, see poller.c.
  *
  * The subscribers of new streams are joined in the same way: one work of each
  * publisher's user does a part for one stream after the other. It is another work,
  * for others decide how many subscribers there are: they do not hold up what the
  * router does for the publisher. What waits for memory is a third.
  *
- * Process context; weir_port_later() and weir_target_later() under spinlocks too.
+ * Process context; weir_endpoint_later() and weir_target_later() under
+ * spinlocks too.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -74,7 +75,7 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	refcount_set(&fresh->ref, 1);
 	fresh->uid = uid;
 	spin_lock_init(&fresh->lock);
-	INIT_LIST_HEAD(&fresh->ports);
+	INIT_LIST_HEAD(&fresh->endpoints);
 	INIT_LIST_HEAD(&fresh->targets);
 	INIT_WORK(&fresh->work, weir_tenant_work);
 	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
@@ -107,18 +108,18 @@ void weir_tenant_put(struct weir_tenant *t)
 		kfree(t);
 }
 
-/* The next port in turn, with the list's reference; or NULL. */
-static struct weir_port *weir_tenant_next(struct weir_tenant *t)
+/* The next endpoint in turn, with the list's reference; or NULL. */
+static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 {
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 
 	spin_lock(&t->lock);
-	port = list_first_entry_or_null(&t->ports, struct weir_port,
-					turn_link);
-	if (port)
-		list_del_init(&port->turn_link);
+	ep = list_first_entry_or_null(&t->endpoints, struct weir_endpoint,
+				      turn_link);
+	if (ep)
+		list_del_init(&ep->turn_link);
 	spin_unlock(&t->lock);
-	return port;
+	return ep;
 }
 
 /* The next target in turn, the same way. */
@@ -139,7 +140,7 @@ static void weir_tenant_work(struct work_struct *work)
 {
 	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
 	struct weir_target *target;
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 	u32 n;
 
 	for (n = 0; n < WEIR_TURN_PORTS; n++) {
@@ -148,12 +149,12 @@ static void weir_tenant_work(struct work_struct *work)
 			weir_target_turn(target);
 			weir_target_put(target);
 		}
-		port = weir_tenant_next(t);
-		if (port) {
-			weir_route_turn(port);
-			weir_port_put(port);
+		ep = weir_tenant_next(t);
+		if (ep) {
+			weir_route_turn(ep);
+			weir_endpoint_put(ep);
 		}
-		if (!target && !port)
+		if (!target && !ep)
 			break;
 		cond_resched();
 	}
@@ -198,7 +199,10 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
 	spin_lock(&t->lock);
 	job->jobs = jobs;
 	list_add_tail(&job->link, &jobs->list);
-	/* until the lock is released the job holds the tenant, if nothing else does */
+	/*
+	 * until the lock is released the job holds the tenant, if nothing else
+	 * does
+	 */
 	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
 	spin_unlock(&t->lock);
 }
@@ -223,8 +227,9 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
  * @t: the user; only its own work asks.
  * @want: how many there are.
  *
- * Deadlines are found by looking at all calls of a port. That is worth a bounded
- * share of a processor; who has very many open calls is told a bit later.
+ * Deadlines are found by looking at all calls of an endpoint. That is worth a
+ * bounded share of a processor; who has very many open calls is told a bit
+ * later.
  */
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
 {
@@ -232,44 +237,44 @@ u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
 		t->slots_at = jiffies;
 		t->slots = WEIR_TURN_SLOTS;
 	}
-	/* something is left for its other ports */
+	/* something is left for its other endpoints */
 	want = min(want, t->slots / 2 + 1);
 	t->slots -= min(want, t->slots);
 	return want;
 }
 
-/* weir_port_later() - have a worker do what there is to do for a port */
-void weir_port_later(struct weir_port *port)
+/* weir_endpoint_later() - have a worker do what there is to do for an endpoint */
+void weir_endpoint_later(struct weir_endpoint *ep)
 {
-	struct weir_tenant *t = port->tenant;
+	struct weir_tenant *t = ep->tenant;
 
 	spin_lock(&t->lock);
-	if (list_empty(&port->turn_link)) {
-		weir_port_get(port);
-		list_add_tail(&port->turn_link, &t->ports);
+	if (list_empty(&ep->turn_link)) {
+		weir_endpoint_get(ep);
+		list_add_tail(&ep->turn_link, &t->endpoints);
 	}
 	spin_unlock(&t->lock);
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 }
 
-/* weir_port_never() - the port's socket is gone: nothing is left to do */
-void weir_port_never(struct weir_port *port)
+/* weir_endpoint_never() - the endpoint's socket is gone: nothing is left to do */
+void weir_endpoint_never(struct weir_endpoint *ep)
 {
-	struct weir_tenant *t = port->tenant;
+	struct weir_tenant *t = ep->tenant;
 	bool listed;
 
 	spin_lock(&t->lock);
-	listed = !list_empty(&port->turn_link);
-	list_del_init(&port->turn_link);
+	listed = !list_empty(&ep->turn_link);
+	list_del_init(&ep->turn_link);
 	spin_unlock(&t->lock);
 	if (listed)
-		weir_port_put(port);
+		weir_endpoint_put(ep);
 }
 
 /* weir_target_later() - have the watchdog look at a target that is a socket */
 void weir_target_later(struct weir_target *target)
 {
-	struct weir_tenant *t = target->port->tenant;
+	struct weir_tenant *t = target->ep->tenant;
 
 	spin_lock(&t->lock);
 	if (list_empty(&target->turn_link)) {
@@ -283,7 +288,7 @@ void weir_target_later(struct weir_target *target)
 /* weir_target_never() - the target is gone: nothing is left to look at */
 void weir_target_never(struct weir_target *target)
 {
-	struct weir_tenant *t = target->port->tenant;
+	struct weir_tenant *t = target->ep->tenant;
 	bool listed;
 
 	spin_lock(&t->lock);

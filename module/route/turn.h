@@ -12,7 +12,7 @@
 #include "logic/patience.h"
 
 struct weir_jobs;
-struct weir_port;
+struct weir_endpoint;
 struct weir_sock;
 struct weir_target;
 
@@ -46,9 +46,9 @@ struct weir_jobs {
  * struct weir_tenant - the turn of one user; see turn.c
  * @link: in the table of all, under its lock.
  * @uid: the user.
- * @ref: ports, and the work while it is queued.
- * @lock: guards @ports, @targets, and the lists of jobs; a leaf.
- * @ports: that have something to do later, by weir_port.turn_link.
+ * @ref: endpoints, and the work while it is queued.
+ * @lock: guards @endpoints, @targets, and the lists of jobs; a leaf.
+ * @endpoints: that have something to do later, by weir_endpoint.turn_link.
  * @targets: that the watchdog is to look at, by weir_target.turn_link.
  * @work: does it.
  * @slots_at: jiffy that @slots is of; the work's.
@@ -64,7 +64,7 @@ struct weir_tenant {
 	kuid_t			uid;
 	refcount_t		ref;
 	spinlock_t		lock;
-	struct list_head	ports;
+	struct list_head	endpoints;
 	struct list_head	targets;
 	struct work_struct	work;
 	unsigned long		slots_at;
@@ -81,8 +81,8 @@ void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
-void weir_port_later(struct weir_port *port);
-void weir_port_never(struct weir_port *port);
+void weir_endpoint_later(struct weir_endpoint *ep);
+void weir_endpoint_never(struct weir_endpoint *ep);
 void weir_target_later(struct weir_target *target);
 void weir_target_never(struct weir_target *target);
 

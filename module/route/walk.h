@@ -8,7 +8,7 @@
  *                                                a parcel to targets
  *   reply.c      a parcel back       answer.c    calls that end
  *
- * All under rcu_read_lock() and the run_lock of the port whose outbox is read,
+ * All under rcu_read_lock() and the run_lock of the endpoint whose outbox is read,
  * unless they say otherwise.
  */
 #ifndef _WEIR_WALK_H
@@ -102,14 +102,14 @@ static inline bool weir_copy_fits(const struct weir_run *run, u32 len)
 }
 
 /* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
-static inline u32 weir_run_random(struct weir_port *port)
+static inline u32 weir_run_random(struct weir_endpoint *ep)
 {
-	u32 x = port->random;
+	u32 x = ep->random;
 
 	x ^= x << 13;
 	x ^= x >> 17;
 	x ^= x << 5;
-	return port->random = x;
+	return ep->random = x;
 }
 
 /* router.c */
@@ -411,14 +411,14 @@ static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
  * Gives back the space of what has been routed, but for records that must stay.
  * A fence is to follow, and then weir_outbox_wake_fenced().
  */
-static __always_inline void weir_port_release(struct weir_port *port)
+static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 {
-	struct weir_cursor *cursor = port->rd->cursor;
+	struct weir_cursor *cursor = ep->rd->cursor;
 	struct weir_call *oldest;
-	u64 pos = port->pos;
+	u64 pos = ep->pos;
 
-	weir_calls_prune(&port->calls);
-	oldest = weir_calls_oldest(&port->calls);
+	weir_calls_prune(&ep->calls);
+	oldest = weir_calls_oldest(&ep->calls);
 	if (oldest)
 		pos = oldest->pos;
 	if (pos != READ_ONCE(cursor->pos))
@@ -447,7 +447,7 @@ static inline u32 weir_round(u32 round)
 
 /* What the user of a caller has in flight at a target that counts it. */
 static inline atomic_t *weir_target_own(struct weir_target *target,
-					const struct weir_port *caller)
+					const struct weir_endpoint *caller)
 {
 	u32 place = weir_account_place(caller->account);
 
@@ -456,7 +456,7 @@ static inline atomic_t *weir_target_own(struct weir_target *target,
 
 /* A target has so many requests of one caller less, let through in @round. */
 static inline void weir_target_left(struct weir_target *target,
-				    const struct weir_port *caller, u32 n,
+				    const struct weir_endpoint *caller, u32 n,
 				    u32 round)
 {
 	weir_bulkhead_give(&target->load.in_flight, n);
@@ -465,9 +465,9 @@ static inline void weir_target_left(struct weir_target *target,
 }
 
 /* answer.c */
-void weir_port_fault(struct weir_port *port, u32 handle, u64 tag_key, u8 flags,
-		     const struct weir_fault *fault);
-int weir_call_child_done(struct weir_port *port, struct weir_call *call,
+void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
+			 u8 flags, const struct weir_fault *fault);
+int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 			 bool good);
 
 /* Calls that end with their parents, in one hold of post.lock: these and a few. */
@@ -480,23 +480,23 @@ void weir_refused(struct weir_route *route, u32 tag,
  * Calls are over: their caller may wait for the slot, or for the space of their
  * records. Under post.lock.
  */
-static __always_inline void weir_calls_ended(struct weir_port *port)
+static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 {
-	if (unlikely(port->starved) ||
-	    unlikely(READ_ONCE(weir_ring_status(port->outbox)->wake) &
+	if (unlikely(ep->starved) ||
+	    unlikely(READ_ONCE(weir_ring_status(ep->outbox)->wake) &
 		     WEIR_WAKE_WRITER))
-		weir_port_later(port);
+		weir_endpoint_later(ep);
 }
 
 /* A call is over: what it holds is free again. Under post.lock. */
-static __always_inline void weir_call_end(struct weir_port *port,
+static __always_inline void weir_call_end(struct weir_endpoint *ep,
 					  struct weir_call *call)
 {
 	if (unlikely(call->once))
 		weir_once_leave(call);
 	call->parent = WEIR_CALL_NONE;
-	weir_calls_put(&port->calls, call);
-	weir_calls_ended(port);
+	weir_calls_put(&ep->calls, call);
+	weir_calls_ended(ep);
 }
 
 /* What every call has of its request, but its state, which comes last. */
@@ -510,43 +510,44 @@ static __always_inline void weir_call_fill(struct weir_call *call,
 }
 
 /* request.c */
-bool weir_port_reserve(struct weir_port *port, u32 least);
-bool weir_port_slots(struct weir_port *port, u32 n);
+bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
+bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
 
 /**
- * weir_port_ready() - is there what calls take from their caller?
- * @port: the caller.
+ * weir_endpoint_ready() - is there what calls take from their caller?
+ * @ep: the caller.
  * @answers: room for so many answers, at least.
  * @slots: so many slots.
  *
  * Return: false when there is not, and the walk has to wait.
  */
-static __always_inline bool weir_port_ready(struct weir_port *port, u32 answers,
-					    u32 slots)
+static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
+						u32 answers, u32 slots)
 {
-	if (unlikely(port->answers < answers) &&
-	    !weir_port_reserve(port, answers))
+	if (unlikely(ep->answers < answers) &&
+	    !weir_endpoint_reserve(ep, answers))
 		return false;
-	return likely(port->calls.nmine >= slots) ||
-	       weir_port_slots(port, slots);
+	return likely(ep->calls.nmine >= slots) ||
+	       weir_endpoint_slots(ep, slots);
 }
 
-int weir_send_hold_own(struct weir_port *port, const struct weir_parcel *m,
+int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_parcel *m,
 		       u64 deadline_ns, u32 answers);
-int weir_route_request(struct weir_port *port, struct weir_parcel *m);
-int weir_send_refuse(struct weir_port *port, const struct weir_parcel *m,
+int weir_route_request(struct weir_endpoint *ep, struct weir_parcel *m);
+int weir_send_refuse(struct weir_endpoint *ep, const struct weir_parcel *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns);
 
 /* alone.c */
-bool weir_request_alone(struct weir_port *port, u64 shape);
-bool weir_event_alone(struct weir_port *port, u64 shape);
+bool weir_request_alone(struct weir_endpoint *ep, u64 shape);
+bool weir_event_alone(struct weir_endpoint *ep, u64 shape);
 
 /* reply.c */
-int weir_route_reply(struct weir_port *port, struct weir_parcel *m, u64 tail);
-bool weir_reply_alone(struct weir_port *port, u64 end);
-void weir_port_held_by(struct weir_port *port, struct weir_account *account);
+int weir_route_reply(struct weir_endpoint *ep, struct weir_parcel *m, u64 tail);
+bool weir_reply_alone(struct weir_endpoint *ep, u64 end);
+void weir_endpoint_held_by(struct weir_endpoint *ep,
+			   struct weir_account *account);
 void weir_run_served(struct weir_run *run);
 
 /* router.c */

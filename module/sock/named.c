@@ -21,12 +21,12 @@
 
 /**
  * struct weir_name_seen - a name that a CPU has met
- * @port: of the socket that sent to it.
+ * @ep: of the socket that sent to it.
  * @hash: of the name.
  * @handle: the socket's.
  */
 struct weir_name_seen {
-	u32	port;
+	u32	ep;
 	u32	hash;
 	u32	handle;
 };
@@ -34,40 +34,40 @@ struct weir_name_seen {
 static DEFINE_PER_CPU(struct weir_name_seen[1 << WEIR_NAMES_BITS],
 		      weir_names_seen);
 
-static bool weir_handle_is(const struct weir_port *port, u32 handle,
+static bool weir_handle_is(const struct weir_endpoint *ep, u32 handle,
 			   const char *name, u32 len)
 {
 	const struct weir_handle *h;
 
-	if (handle - 1 >= port->nhandles)
+	if (handle - 1 >= ep->nhandles)
 		return false;
-	h = &port->handles[handle - 1];
+	h = &ep->handles[handle - 1];
 	return h->len == len && !memcmp(h->path, name, len);
 }
 
 /* The handle of a name, made if there is none. */
-static int weir_name_handle(struct weir_port *port, const char *name, u32 len,
+static int weir_name_handle(struct weir_endpoint *ep, const char *name, u32 len,
 			    u32 *handle, const char **why)
 {
-	u32 hash = jhash(name, len, port->id), at;
+	u32 hash = jhash(name, len, ep->id), at;
 	struct weir_name_seen *seen;
 	int err = 0;
 
 	at = hash_32(hash, WEIR_NAMES_BITS);
-	weir_run_lock(&port->run_lock);
+	weir_run_lock(&ep->run_lock);
 	/* whichever CPU's it is: what it says is checked */
 	seen = raw_cpu_ptr(&weir_names_seen[at]);
 	*handle = READ_ONCE(seen->handle);
-	if (READ_ONCE(seen->port) != port->id || READ_ONCE(seen->hash) != hash ||
-	    !weir_handle_is(port, *handle, name, len)) {
-		err = weir_port_add_handle(port, name, len, handle, why);
+	if (READ_ONCE(seen->ep) != ep->id || READ_ONCE(seen->hash) != hash ||
+	    !weir_handle_is(ep, *handle, name, len)) {
+		err = weir_endpoint_add_handle(ep, name, len, handle, why);
 		if (!err) {
-			WRITE_ONCE(seen->port, port->id);
+			WRITE_ONCE(seen->ep, ep->id);
 			WRITE_ONCE(seen->hash, hash);
 			WRITE_ONCE(seen->handle, *handle);
 		}
 	}
-	weir_run_unlock(port);
+	weir_run_unlock(ep);
 	return err;
 }
 
@@ -109,7 +109,7 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 		       struct weir_scm_route *scm)
 {
 	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, msg->msg_name);
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 	const char *why;
 	u32 len;
 	int err;
@@ -119,9 +119,9 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	err = weir_named_scm(ws, msg, scm);
 	if (err)
 		return err;
-	port = weir_port_make(ws);
-	if (IS_ERR(port))
-		return PTR_ERR(port);
+	ep = weir_endpoint_make(ws);
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
 	if (!msg->msg_namelen)
 		return 0;
 	if (scm->kind == WEIR_KIND_REPLY || scm->kind == WEIR_KIND_ERROR)
@@ -137,7 +137,7 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	err = weir_path_check(addr->sw_path, len, false, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
-	err = weir_name_handle(port, addr->sw_path, len, &scm->route, &why);
+	err = weir_name_handle(ep, addr->sw_path, len, &scm->route, &why);
 	return err ? weir_refuse(ws, err, why) : 0;
 }
 

@@ -300,7 +300,7 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		if (got != -EAGAIN && (got || !gone || pair))
 			return got;
 	}
-	return READ_ONCE(ws->port) ? weir_recv_inbox(ws, msg, room, flags) :
+	return READ_ONCE(ws->ep) ? weir_recv_inbox(ws, msg, room, flags) :
 				     -EAGAIN;
 }
 

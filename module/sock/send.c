@@ -81,7 +81,7 @@ static int weir_send_where(struct weir_sock *ws, struct msghdr *msg,
 			   struct weir_scm_route *scm)
 {
 	bool streams = ws->sk.sk_type != SOCK_RDM ||
-		       (READ_ONCE(ws->outbox) && !READ_ONCE(ws->port));
+		       (READ_ONCE(ws->outbox) && !READ_ONCE(ws->ep));
 
 	if (!streams && (msg->msg_namelen || msg->msg_controllen))
 		return weir_named_address(ws, msg, scm);
@@ -92,7 +92,7 @@ static int weir_send_where(struct weir_sock *ws, struct msghdr *msg,
 		return weir_refuse(ws, ws->sk.sk_state == TCP_ESTABLISHED ?
 				   -EISCONN : -EOPNOTSUPP,
 				   "a socket sends to its own path only");
-	if (READ_ONCE(ws->port))
+	if (READ_ONCE(ws->ep))
 		return weir_refuse(ws, -EDESTADDRREQ,
 				   "a socket that calls or serves says where each message goes");
 	return 0;
@@ -157,8 +157,8 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	}
 	weir_ring_commit(&ring->view, rec, pos);
 	smp_mb();						/* (C) */
-	if (ws->port)
-		weir_port_kick(ws->port);
+	if (ws->ep)
+		weir_endpoint_kick(ws->ep);
 	else if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
 		weir_wake_readers(ring);
 

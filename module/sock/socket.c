@@ -125,7 +125,7 @@ err_free:
 void weir_sock_destroy(struct weir_sock *ws)
 {
 	/* 1. nothing is routed to it or from it any more */
-	weir_port_close(ws);
+	weir_endpoint_close(ws);
 
 	/* 2. the outbox lingers or ends, before the peer is told to look */
 	xa_erase(&ws->wn->sockets, ws->id);

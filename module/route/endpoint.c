@@ -18,90 +18,90 @@
 #include "trace.h"
 #include "route/request.h"
 
-/* The memory of the port itself, and what it was charged for. */
-static void weir_port_end(struct weir_port *port)
+/* The memory of the endpoint itself, and what it was charged for. */
+static void weir_endpoint_end(struct weir_endpoint *ep)
 {
-	free_cpumask_var(port->cpus);
-	put_pid(port->pid);
-	weir_uncharge(&port->charge);
-	weir_port_held_by(port, NULL);
-	weir_account_put(port->account);
-	mem_cgroup_put(port->memcg);
-	kfree(port);
+	free_cpumask_var(ep->cpus);
+	put_pid(ep->pid);
+	weir_uncharge(&ep->charge);
+	weir_endpoint_held_by(ep, NULL);
+	weir_account_put(ep->account);
+	mem_cgroup_put(ep->memcg);
+	kfree(ep);
 }
 
-static void weir_port_free(struct work_struct *work)
+static void weir_endpoint_free(struct work_struct *work)
 {
-	struct weir_port *port = container_of(to_rcu_work(work),
-					      struct weir_port, free);
+	struct weir_endpoint *ep = container_of(to_rcu_work(work),
+						struct weir_endpoint, free);
 
 	/* now nobody can still take another for it */
-	xa_erase(&port->wn->ports, port->id);
-	wake_up_var(&port->wn->ports);
-	weir_calls_destroy(&port->calls);
-	weir_tenant_put(port->tenant);
-	weir_ring_put(port->inbox);
-	weir_ring_put(port->outbox);
-	weir_port_end(port);
+	xa_erase(&ep->wn->endpoints, ep->id);
+	wake_up_var(&ep->wn->endpoints);
+	weir_calls_destroy(&ep->calls);
+	weir_tenant_put(ep->tenant);
+	weir_ring_put(ep->inbox);
+	weir_ring_put(ep->outbox);
+	weir_endpoint_end(ep);
 }
 
-void weir_port_get(struct weir_port *port)
+void weir_endpoint_get(struct weir_endpoint *ep)
 {
-	refcount_inc(&port->ref);
+	refcount_inc(&ep->ref);
 }
 
-void weir_port_put(struct weir_port *port)
+void weir_endpoint_put(struct weir_endpoint *ep)
 {
-	if (refcount_dec_and_test(&port->ref))
-		queue_rcu_work(weir_router_wq, &port->free);
+	if (refcount_dec_and_test(&ep->ref))
+		queue_rcu_work(weir_router_wq, &ep->free);
 }
 
 /* --- time --------------------------------------------------------------- */
 
 /*
- * weir_port_arm() - something is to be done at a certain time
+ * weir_endpoint_arm() - something is to be done at a certain time
  *
  * @due_ns: when at the latest, as ktime_get_ns() counts. Under the inbox's
  * post.lock.
  */
-void weir_port_arm(struct weir_port *port, u64 due_ns)
+void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 {
 	s64 in;
 
-	lockdep_assert_held(&port->inbox->post.lock);
-	if (due_ns >= port->armed_ns)
+	lockdep_assert_held(&ep->inbox->post.lock);
+	if (due_ns >= ep->armed_ns)
 		return;
-	port->armed_ns = due_ns;
+	ep->armed_ns = due_ns;
 	in = due_ns - ktime_get_ns();
-	weir_delayed_requeue(weir_router_wq, &port->timer, in <= 0 ? 0 :
+	weir_delayed_requeue(weir_router_wq, &ep->timer, in <= 0 ? 0 :
 			     min_t(u64, nsecs_to_jiffies64(in) + 1,
-				   MAX_JIFFY_OFFSET), &port->ref);
+				   MAX_JIFFY_OFFSET), &ep->ref);
 }
 
 /**
- * weir_port_timer() - a call is given up at a certain time
- * @port: the caller, under its inbox's post.lock.
+ * weir_endpoint_timer() - a call is given up at a certain time
+ * @ep: the caller, under its inbox's post.lock.
  * @due_ns: when, as ktime_get_ns() counts.
  */
-void weir_port_timer(struct weir_port *port, u64 due_ns)
+void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
 {
-	lockdep_assert_held(&port->inbox->post.lock);
-	if (due_ns >= port->timer_ns)
+	lockdep_assert_held(&ep->inbox->post.lock);
+	if (due_ns >= ep->timer_ns)
 		return;
-	port->timer_ns = due_ns;
+	ep->timer_ns = due_ns;
 	/* a look that is under way goes on soon, and sees to it at its end */
-	if (!port->scan_slot)
-		weir_port_arm(port, due_ns);
+	if (!ep->scan_slot)
+		weir_endpoint_arm(ep, due_ns);
 }
 
 /* What is to be done waits for its turn like all that is done later. */
-static void weir_port_due(struct work_struct *work)
+static void weir_endpoint_due(struct work_struct *work)
 {
-	struct weir_port *port = container_of(to_delayed_work(work),
-					      struct weir_port, timer);
+	struct weir_endpoint *ep = container_of(to_delayed_work(work),
+						struct weir_endpoint, timer);
 
-	weir_port_later(port);
-	weir_port_put(port);
+	weir_endpoint_later(ep);
+	weir_endpoint_put(ep);
 }
 
 /* Has the watchdog given up its target since it was sent? */
@@ -115,7 +115,7 @@ static bool weir_call_hangs(const struct weir_call *call)
  * Ends a call whose time is over, and takes one that may be sent twice from a
  * target that hangs. Under the inbox's post.lock.
  */
-static void weir_call_expire(struct weir_port *port, struct weir_call *call,
+static void weir_call_expire(struct weir_endpoint *ep, struct weir_call *call,
 			     u64 now)
 {
 	u8 state = weir_call_state(call);
@@ -125,11 +125,11 @@ static void weir_call_expire(struct weir_port *port, struct weir_call *call,
 	    state != WEIR_CALL_WAIT)
 		return;
 	if (call->deadline_ns > now) {
-		port->scan_ns = min(port->scan_ns, call->deadline_ns);
+		ep->scan_ns = min(ep->scan_ns, call->deadline_ns);
 		if (state == WEIR_CALL_SENT && weir_call_hangs(call)) {
-			weir_call_lost(port, call, WEIR_REASON_TARGET_HUNG,
+			weir_call_lost(ep, call, WEIR_REASON_TARGET_HUNG,
 				       WEIR_GUARD_WATCHDOG);
-			port->scan_lost |= call->state == WEIR_CALL_RETRY;
+			ep->scan_lost |= call->state == WEIR_CALL_RETRY;
 		}
 		return;
 	}
@@ -137,45 +137,46 @@ static void weir_call_expire(struct weir_port *port, struct weir_call *call,
 	if (state == WEIR_CALL_SENT)
 		atomic64_inc(&call->target->expired);
 	else
-		route = port->handles[call->handle - 1].route;
-	weir_route_answer(port, call, route, WEIR_REASON_DEADLINE,
+		route = ep->handles[call->handle - 1].route;
+	weir_route_answer(ep, call, route, WEIR_REASON_DEADLINE,
 			  WEIR_GUARD_DEADLINE, 0);
 	rcu_read_unlock();
 }
 
 /*
  * Looks at calls whose deadlines may be over, or whose targets may hang, so many
- * at a time as the user may have looked at. Under the inbox's post.lock, which it lets go of now and then.
+ * at a time as the user may have looked at. Under the inbox's post.lock, which
+ * it lets go of now and then.
  */
-static void weir_port_scan(struct weir_port *port, u64 now)
+static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	u32 left;
 
-	left = weir_tenant_slots(port->tenant,
-				 port->calls.size - port->scan_slot);
-	if (!port->scan_slot && left) {
-		port->scan_ns = U64_MAX;
-		port->timer_ns = U64_MAX;
+	left = weir_tenant_slots(ep->tenant,
+				 ep->calls.size - ep->scan_slot);
+	if (!ep->scan_slot && left) {
+		ep->scan_ns = U64_MAX;
+		ep->timer_ns = U64_MAX;
 	}
-	port->ended = 0;
+	ep->ended = 0;
 	for (; left; left--) {
-		weir_call_expire(port, weir_calls_at(&port->calls,
-						     port->scan_slot), now);
-		if (++port->scan_slot % WEIR_CALLS_CHUNK &&
-		    port->ended < WEIR_ENDED_MAX)
+		weir_call_expire(ep, weir_calls_at(&ep->calls,
+						   ep->scan_slot), now);
+		if (++ep->scan_slot % WEIR_CALLS_CHUNK &&
+		    ep->ended < WEIR_ENDED_MAX)
 			continue;
 		spin_unlock(&post->lock);
 		cond_resched();
 		spin_lock(&post->lock);
-		port->ended = 0;
+		ep->ended = 0;
 	}
-	if (port->scan_slot < port->calls.size)
+	if (ep->scan_slot < ep->calls.size)
 		return;
-	port->scan_slot = 0;
-	port->scan_lost = false;
+	ep->scan_slot = 0;
+	ep->scan_lost = false;
 	/* calls made meanwhile have set the timer for themselves */
-	port->timer_ns = min(port->timer_ns, port->scan_ns);
+	ep->timer_ns = min(ep->timer_ns, ep->scan_ns);
 }
 
 /* Calls that are passed over for one that need not wait as they do. */
@@ -185,23 +186,24 @@ static void weir_port_scan(struct weir_port *port, u64 now)
  * Takes the call that is due first out of the queue, but for those by a handle
  * that waits. NULL: there is none.
  */
-static struct weir_call *weir_port_retry_due(struct weir_port *port, u32 held)
+static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
+						 u32 held)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	u32 left = WEIR_RETRY_LOOKS;
 	struct weir_call *call;
 	struct rb_node *at;
 
 	spin_lock(&post->lock);
-	at = rb_first_cached(&port->calls.retries);
+	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call, retry);
-		if (call->sent_ns > port->run.now_ns)
+		if (call->sent_ns > ep->run.now_ns)
 			break;
 		if (call->handle == held)
 			continue;
 		/* only we end a call that waits to be sent, so it stays */
-		weir_calls_retry_stop(&port->calls, call);
+		weir_calls_retry_stop(&ep->calls, call);
 		spin_unlock(&post->lock);
 		return call;
 	}
@@ -214,10 +216,10 @@ static struct weir_call *weir_port_retry_due(struct weir_port *port, u32 held)
  * goes by other handles. @held: a handle that waits already, or 0. Returns
  * whether there may be more to be done at once.
  */
-static bool weir_port_retries_some(struct weir_port *port, u32 held)
+static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 {
-	struct weir_post *post = &port->inbox->post;
-	struct weir_run *run = &port->run;
+	struct weir_post *post = &ep->inbox->post;
+	struct weir_run *run = &ep->run;
 	struct weir_call *call;
 	u64 bytes = 0;
 	bool waits;
@@ -225,13 +227,13 @@ static bool weir_port_retries_some(struct weir_port *port, u32 held)
 
 	for (n = 0; n < WEIR_RUN_MESSAGES && bytes < WEIR_RUN_BYTES &&
 		    run->looks <= WEIR_LOOKS_MAX; n++) {
-		call = weir_port_retry_due(port, held);
+		call = weir_endpoint_retry_due(ep, held);
 		if (!call)
 			return false;
-		if (!weir_route_again(port, call)) {
+		if (!weir_route_again(ep, call)) {
 			bytes += run->each;
 			/* the next one has not been called */
-			port->retry.again = 0;
+			ep->retry.again = 0;
 			cond_resched();
 			continue;
 		}
@@ -242,11 +244,11 @@ static bool weir_port_retries_some(struct weir_port *port, u32 held)
 		waits = held || run->left_over;
 		if (!waits) {
 			held = call->handle;
-			port->retry_handle = held;
-			port->retry_name = call->name;
+			ep->retry_handle = held;
+			ep->retry_name = call->name;
 		}
 		spin_lock(&post->lock);
-		weir_calls_retry(&port->calls, call, call->sent_ns);
+		weir_calls_retry(&ep->calls, call, call->sent_ns);
 		spin_unlock(&post->lock);
 		if (waits)
 			return false;
@@ -255,10 +257,10 @@ static bool weir_port_retries_some(struct weir_port *port, u32 held)
 }
 
 /* Do retries wait, with a call that has not ended otherwise meanwhile? */
-static bool weir_port_retry_waits(struct weir_port *port)
+static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 {
-	struct weir_post *post = &port->inbox->post;
-	struct weir_waiter *w = &port->retry;
+	struct weir_post *post = &ep->inbox->post;
+	struct weir_waiter *w = &ep->retry;
 	struct weir_call *call;
 	bool waits;
 
@@ -266,7 +268,7 @@ static bool weir_port_retry_waits(struct weir_port *port)
 	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
 		return false;
 	spin_lock(&post->lock);
-	call = weir_calls_find(&port->calls, port->retry_name);
+	call = weir_calls_find(&ep->calls, ep->retry_name);
 	waits = call && call->state == WEIR_CALL_RETRY;
 	spin_unlock(&post->lock);
 	return waits;
@@ -276,101 +278,102 @@ static bool weir_port_retry_waits(struct weir_port *port)
  * When the next call is to be sent again that does not wait for room; U64_MAX if
  * there is none. Under the inbox's post.lock.
  */
-static u64 weir_port_retry_ns(struct weir_port *port, u64 now)
+static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 {
 	u32 left = WEIR_RETRY_LOOKS;
 	struct weir_call *call;
 	struct rb_node *at;
 
-	at = rb_first_cached(&port->calls.retries);
+	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call, retry);
-		if (!port->retry.waits)
+		if (!ep->retry.waits)
 			return call->sent_ns;
 		/* what is due already waits behind the one that waits */
 		if (call->sent_ns > now &&
-		    call->handle != port->retry_handle)
+		    call->handle != ep->retry_handle)
 			return call->sent_ns;
 	}
 	return U64_MAX;
 }
 
 /**
- * weir_port_retries() - send again what is due
- * @port: the port; its run_lock is held, and its socket is there.
+ * weir_endpoint_retries() - send again what is due
+ * @ep: the endpoint; its run_lock is held, and its socket is there.
  * @walker: who does.
  *
  * In order, a stretch of it: where one finds no room those by the same handle
  * wait with it until there is, as a walk does.
  */
-void weir_port_retries(struct weir_port *port, enum weir_walker walker)
+void weir_endpoint_retries(struct weir_endpoint *ep, enum weir_walker walker)
 {
-	struct weir_run *run = &port->run;
-	struct weir_waiter *w = &port->retry;
+	struct weir_run *run = &ep->run;
+	struct weir_waiter *w = &ep->retry;
 	bool more, waits;
 
 	/* what a target loses is sent again in order: when all has been found */
-	if (port->scan_lost)
+	if (ep->scan_lost)
 		return;
-	if (!w->inbox && !weir_calls_retrying(&port->calls))
+	if (!w->inbox && !weir_calls_retrying(&ep->calls))
 		return;
-	weir_route_begin(port, walker);
-	waits = weir_port_retry_waits(port);
+	weir_route_begin(ep, walker);
+	waits = weir_endpoint_retry_waits(ep);
 	if (!waits)
 		weir_waiter_look(w);
-	more = weir_port_retries_some(port, waits ? port->retry_handle : 0);
-	weir_route_settle(port);
+	more = weir_endpoint_retries_some(ep, waits ? ep->retry_handle : 0);
+	weir_route_settle(ep);
 	if (run->wait_for && !waits)
 		weir_waiter_wait(w, run->wait_for, run->wait_bytes);
 	weir_run_forget(run);
 	weir_waiter_done(w);
 	if (more || run->left_over)
-		weir_port_later(port);
+		weir_endpoint_later(ep);
 }
 
 /**
- * weir_port_tick() - what has become due
- * @port: the port; its run_lock is held, and its socket is there.
+ * weir_endpoint_tick() - what has become due
+ * @ep: the endpoint; its run_lock is held, and its socket is there.
  */
-void weir_port_tick(struct weir_port *port)
+void weir_endpoint_tick(struct weir_endpoint *ep)
 {
-	struct weir_post *post = &port->inbox->post;
+	struct weir_post *post = &ep->inbox->post;
 	u64 now = ktime_get_ns();
 	bool due;
 
 	spin_lock(&post->lock);
-	port->armed_ns = U64_MAX;
-	due = port->scan_slot || port->timer_ns <= now;
+	ep->armed_ns = U64_MAX;
+	due = ep->scan_slot || ep->timer_ns <= now;
 	spin_unlock(&post->lock);
 	if (due) {
-		weir_route_begin(port, WEIR_WALK_WORKER);
+		weir_route_begin(ep, WEIR_WALK_WORKER);
 		spin_lock(&post->lock);
-		weir_port_scan(port, now);
+		weir_endpoint_scan(ep, now);
 		spin_unlock(&post->lock);
-		weir_route_settle(port);
+		weir_route_settle(ep);
 	}
-	weir_port_retries(port, WEIR_WALK_WORKER);
+	weir_endpoint_retries(ep, WEIR_WALK_WORKER);
 	spin_lock(&post->lock);
-	if (!port->scan_lost)
-		weir_port_arm(port, weir_port_retry_ns(port, now));
+	if (!ep->scan_lost)
+		weir_endpoint_arm(ep, weir_endpoint_retry_ns(ep, now));
 	/* the calls are looked at once in a jiffy, or some of them */
-	weir_port_arm(port, port->scan_slot ? now + TICK_NSEC :
-		      max_t(u64, port->timer_ns, now + TICK_NSEC));
+	weir_endpoint_arm(ep, ep->scan_slot ? now + TICK_NSEC :
+			  max_t(u64, ep->timer_ns, now + TICK_NSEC));
 	spin_unlock(&post->lock);
 }
 
 /* --- handles ------------------------------------------------------------ */
 
 /* Room for twice as many handles; their buckets are made anew. */
-static int weir_port_more_handles(struct weir_port *port, const char **why)
+static int weir_endpoint_more_handles(struct weir_endpoint *ep,
+				      const char **why)
 {
-	u32 room = max(2 * port->nhandles, 1U), *by_name, i;
-	u64 bytes = (u64)(room - port->handle_room) *
-		    (sizeof(*port->handles) + sizeof(*by_name));
+	u32 room = max(2 * ep->nhandles, 1U), *by_name, i;
+	u64 bytes = (u64)(room - ep->handle_room) *
+		    (sizeof(*ep->handles) + sizeof(*by_name));
 	struct weir_handle *h;
 	int err;
 
-	err = weir_charge_account(&port->charge, port->account, bytes, 0, "",
+	err = weir_charge_account(&ep->charge, ep->account, bytes, 0, "",
 				  why);
 	if (err)
 		return err;
@@ -379,27 +382,27 @@ static int weir_port_more_handles(struct weir_port *port, const char **why)
 	if (!h || !by_name) {
 		kvfree(h);
 		kvfree(by_name);
-		weir_uncharge_some(&port->charge, bytes, 0);
+		weir_uncharge_some(&ep->charge, bytes, 0);
 		*why = "no memory for the handle";
 		return -ENOMEM;
 	}
-	if (port->nhandles)
-		memcpy(h, port->handles, port->nhandles * sizeof(*h));
-	for (i = 0; i < port->nhandles; i++) {
+	if (ep->nhandles)
+		memcpy(h, ep->handles, ep->nhandles * sizeof(*h));
+	for (i = 0; i < ep->nhandles; i++) {
 		h[i].next = by_name[h[i].hash & (room - 1)];
 		by_name[h[i].hash & (room - 1)] = i + 1;
 	}
-	kvfree(port->handles);
-	kvfree(port->by_name);
-	port->handles = h;
-	port->by_name = by_name;
-	port->handle_room = room;
+	kvfree(ep->handles);
+	kvfree(ep->by_name);
+	ep->handles = h;
+	ep->by_name = by_name;
+	ep->handle_room = room;
 	return 0;
 }
 
 /**
- * weir_port_add_handle() - the handle of a name, made if there is none
- * @port: the caller, under its run_lock.
+ * weir_endpoint_add_handle() - the handle of a name, made if there is none
+ * @ep: the caller, under its run_lock.
  * @path: bytes of a path.
  * @len: how many.
  * @handle: out.
@@ -407,16 +410,16 @@ static int weir_port_more_handles(struct weir_port *port, const char **why)
  *
  * The route is looked up when it is used. Return: 0, -ENOBUFS, -ENOMEM.
  */
-int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
-			 u32 *handle, const char **why)
+int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
+			     u32 len, u32 *handle, const char **why)
 {
 	u32 hash = jhash(path, len, 0), i;
 	struct weir_handle *h;
 	int err;
 
-	i = port->nhandles ? port->by_name[hash & (port->handle_room - 1)] : 0;
+	i = ep->nhandles ? ep->by_name[hash & (ep->handle_room - 1)] : 0;
 	for (; i; i = h->next) {
-		h = &port->handles[i - 1];
+		h = &ep->handles[i - 1];
 		if (h->hash == hash && h->len == len &&
 		    !memcmp(h->path, path, len)) {
 			*handle = i;
@@ -424,40 +427,40 @@ int weir_port_add_handle(struct weir_port *port, const char *path, u32 len,
 		}
 	}
 	*why = "the socket calls as many paths as it may";
-	if (port->nhandles == WEIR_ROUTES_MAX)
+	if (ep->nhandles == WEIR_ROUTES_MAX)
 		return -ENOBUFS;
-	if (port->nhandles == port->handle_room) {
-		err = weir_port_more_handles(port, why);
+	if (ep->nhandles == ep->handle_room) {
+		err = weir_endpoint_more_handles(ep, why);
 		if (err)
 			return err;
 	}
-	err = weir_charge_account(&port->charge, port->account, len, 0, "",
+	err = weir_charge_account(&ep->charge, ep->account, len, 0, "",
 				  why);
 	if (err)
 		return err;
-	h = &port->handles[port->nhandles];
+	h = &ep->handles[ep->nhandles];
 	memset(h, 0, sizeof(*h));
 	h->path = kmemdup(path, len, GFP_KERNEL_ACCOUNT);
 	if (!h->path) {
-		weir_uncharge_some(&port->charge, len, 0);
+		weir_uncharge_some(&ep->charge, len, 0);
 		*why = "no memory for the handle";
 		return -ENOMEM;
 	}
 	h->len = len;
 	h->hash = hash;
-	h->gen = READ_ONCE(port->wn->route_gen) - 1;
-	*handle = ++port->nhandles;
-	h->next = port->by_name[hash & (port->handle_room - 1)];
-	port->by_name[hash & (port->handle_room - 1)] = *handle;
+	h->gen = READ_ONCE(ep->wn->route_gen) - 1;
+	*handle = ++ep->nhandles;
+	h->next = ep->by_name[hash & (ep->handle_room - 1)];
+	ep->by_name[hash & (ep->handle_room - 1)] = *handle;
 	return 0;
 }
 
 /* WEIR_IOC_CALL. */
-int weir_port_call(struct weir_sock *ws, void __user *arg)
+int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_ioc_call call;
 	struct weir_handle *h;
-	struct weir_port *port;
+	struct weir_endpoint *ep;
 	const char *why;
 	u32 len;
 	int err;
@@ -471,17 +474,17 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 	err = weir_path_check(call.path, len, false, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
-	port = weir_port_make(ws);
-	if (IS_ERR(port))
-		return PTR_ERR(port);
+	ep = weir_endpoint_make(ws);
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
 
-	weir_run_lock(&port->run_lock);
-	err = weir_port_add_handle(port, call.path, len, &call.route, &why);
+	weir_run_lock(&ep->run_lock);
+	err = weir_endpoint_add_handle(ep, call.path, len, &call.route, &why);
 	if (err) {
 		weir_refuse(ws, err, why);
 	} else {
-		h = &port->handles[call.route - 1];
-		weir_handle_ask(port, h);
+		h = &ep->handles[call.route - 1];
+		weir_handle_ask(ep, h);
 		if (h->reason == WEIR_REASON_DENIED)
 			err = weir_refuse(ws, -EACCES,
 					  "the path's mode does not permit it");
@@ -489,7 +492,7 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 			err = weir_refuse(ws, -ELOOP,
 					  "more patterns match the path than are looked at");
 	}
-	weir_run_unlock(port);
+	weir_run_unlock(ep);
 	if (err)
 		return err;
 	return copy_to_user(arg, &call, min_t(u32, call.size, sizeof(call))) ?
@@ -498,63 +501,63 @@ int weir_port_call(struct weir_sock *ws, void __user *arg)
 
 /* --- making ------------------------------------------------------------- */
 
-static struct weir_port *weir_port_alloc(struct weir_sock *ws)
+static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 {
 	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
-	struct weir_port *port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
+	struct weir_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
 	int err;
 
-	if (!port)
+	if (!ep)
 		goto err_memory;
-	port->account = ws->account;
-	weir_account_get(port->account);
+	ep->account = ws->account;
+	weir_account_get(ep->account);
 	/* with its first slots, so that it can go on at its cap, one by one */
-	err = weir_charge_sock(&port->charge, ws, sizeof(*port) +
+	err = weir_charge_sock(&ep->charge, ws, sizeof(*ep) +
 			       weir_calls_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
 			       1);
 	if (err)
 		goto err_charge;
 	err = -ENOMEM;
-	if (!zalloc_cpumask_var(&port->cpus, GFP_KERNEL_ACCOUNT))
+	if (!zalloc_cpumask_var(&ep->cpus, GFP_KERNEL_ACCOUNT))
 		goto err_uncharge;
-	if (weir_calls_init(&port->calls, most))
+	if (weir_calls_init(&ep->calls, most))
 		goto err_cpus;
-	port->tenant = weir_tenant_get(ws);
-	if (!port->tenant)
+	ep->tenant = weir_tenant_get(ws);
+	if (!ep->tenant)
 		goto err_calls;
-	refcount_set(&port->ref, 1);
-	INIT_RCU_WORK(&port->free, weir_port_free);
-	INIT_DELAYED_WORK(&port->timer, weir_port_due);
-	INIT_LIST_HEAD(&port->targets);
-	INIT_LIST_HEAD(&port->gone);
-	port->end.part = weir_port_end_part;
-	INIT_LIST_HEAD(&port->turn_link);
-	weir_waiter_init(&port->walk, port);
-	weir_waiter_init(&port->retry, port);
-	INIT_LIST_HEAD(&port->poll_link);
-	weir_run_lock_init(&port->run_lock);
-	port->wn = ws->wn;
-	port->ws = ws;
-	port->memcg = get_mem_cgroup_from_mm(current->mm);
-	port->sock_id = ws->id;
-	port->pid = get_pid(ws->pid);
-	port->uid = ws->uid;
-	port->exempt = weir_sock_admin(ws);
-	port->random = get_random_u32() | 1;
-	port->timer_ns = U64_MAX;
-	port->armed_ns = U64_MAX;
-	port->held_pos = U64_MAX;
-	return port;
+	refcount_set(&ep->ref, 1);
+	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
+	INIT_DELAYED_WORK(&ep->timer, weir_endpoint_due);
+	INIT_LIST_HEAD(&ep->targets);
+	INIT_LIST_HEAD(&ep->gone);
+	ep->end.part = weir_endpoint_end_part;
+	INIT_LIST_HEAD(&ep->turn_link);
+	weir_waiter_init(&ep->walk, ep);
+	weir_waiter_init(&ep->retry, ep);
+	INIT_LIST_HEAD(&ep->poll_link);
+	weir_run_lock_init(&ep->run_lock);
+	ep->wn = ws->wn;
+	ep->ws = ws;
+	ep->memcg = get_mem_cgroup_from_mm(current->mm);
+	ep->sock_id = ws->id;
+	ep->pid = get_pid(ws->pid);
+	ep->uid = ws->uid;
+	ep->exempt = weir_sock_admin(ws);
+	ep->random = get_random_u32() | 1;
+	ep->timer_ns = U64_MAX;
+	ep->armed_ns = U64_MAX;
+	ep->held_pos = U64_MAX;
+	return ep;
 
 err_calls:
-	weir_calls_destroy(&port->calls);
+	weir_calls_destroy(&ep->calls);
 err_cpus:
-	free_cpumask_var(port->cpus);
+	free_cpumask_var(ep->cpus);
 err_uncharge:
-	weir_uncharge(&port->charge);
+	weir_uncharge(&ep->charge);
 err_charge:
-	weir_account_put(port->account);
-	kfree(port);
+	weir_account_put(ep->account);
+	kfree(ep);
 	if (err == -ENOBUFS)
 		return ERR_PTR(err);
 err_memory:
@@ -562,14 +565,14 @@ err_memory:
 }
 
 /* weir_ring.on_full: what has been answered may be all that holds the space. */
-static void weir_port_full(struct weir_sock *ws)
+static void weir_endpoint_full(struct weir_sock *ws)
 {
-	if (ws->port)
-		weir_port_later(ws->port);
+	if (ws->ep)
+		weir_endpoint_later(ws->ep);
 }
 
 /* An outbox that nobody but the router reads. */
-static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
+static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 {
 	struct weir_ring *ring;
 
@@ -578,16 +581,16 @@ static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
 		return PTR_ERR(ring);
 	/* the socket patiently waits for the router */
 	ring->evict_ms = 0;
-	ring->on_full = weir_port_full;
-	port->rd = weir_reader_attach_router(ws, ring);
-	if (IS_ERR(port->rd)) {
-		int err = PTR_ERR(port->rd);
+	ring->on_full = weir_endpoint_full;
+	ep->rd = weir_reader_attach_router(ws, ring);
+	if (IS_ERR(ep->rd)) {
+		int err = PTR_ERR(ep->rd);
 
 		weir_ring_owner_gone(ring, NULL);
 		return err;
 	}
 	weir_ring_get(ring);
-	port->outbox = ring;
+	ep->outbox = ring;
 	return 0;
 }
 
@@ -600,46 +603,46 @@ static int weir_port_outbox(struct weir_sock *ws, struct weir_port *port)
  *
  * Return: 0; with words -ENOBUFS: there are no more; -ENOMEM.
  */
-static int weir_port_number(struct weir_sock *ws, struct weir_port *port)
+static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 {
 	struct weir_net *wn = ws->wn;
 	u32 nth;
 	int err;
 
-	xa_lock(&wn->ports);
-	err = __xa_alloc(&wn->ports, &port->id, port,
-			 XA_LIMIT(1, WEIR_PORT_MASK), GFP_KERNEL_ACCOUNT);
-	nth = wn->nports++;
-	xa_unlock(&wn->ports);
+	xa_lock(&wn->endpoints);
+	err = __xa_alloc(&wn->endpoints, &ep->id, ep,
+			 XA_LIMIT(1, WEIR_ENDPOINT_MASK), GFP_KERNEL_ACCOUNT);
+	nth = wn->nendpoints++;
+	xa_unlock(&wn->endpoints);
 	if (err == -EBUSY)
 		return weir_refuse(ws, -ENOBUFS, "no number left for routing");
 	if (err)
 		return weir_refuse(ws, err, "no memory for routing");
-	port->calls.begin = port->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
+	ep->calls.begin = ep->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
 				       WEIR_CALL_GEN_SHIFT;
 	return 0;
 }
 
 /**
- * weir_port_make() - the socket's part in the router; made if there is none
+ * weir_endpoint_make() - the socket's part in the router; made if there is none
  * @ws: the socket.
  *
- * Return: the port, the socket's; or an ERR_PTR with words: -EOPNOTSUPP,
+ * Return: the endpoint, the socket's; or an ERR_PTR with words: -EOPNOTSUPP,
  * -EISCONN, -ENOBUFS, -ENOMEM.
  */
-struct weir_port *weir_port_make(struct weir_sock *ws)
+struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 {
-	struct weir_port *port = smp_load_acquire(&ws->port);
+	struct weir_endpoint *ep = smp_load_acquire(&ws->ep);
 	int err;
 
-	if (port)
-		return port;
+	if (ep)
+		return ep;
 	if (ws->sk.sk_type != SOCK_RDM)
 		return ERR_PTR(weir_refuse(ws, -EOPNOTSUPP,
 					   "only SOCK_RDM sockets call and serve"));
 	lock_sock(&ws->sk);
-	port = ws->port;
-	if (port)
+	ep = ws->ep;
+	if (ep)
 		goto out;
 	if (ws->outbox) {
 		err = weir_refuse(ws, -EISCONN,
@@ -651,37 +654,37 @@ struct weir_port *weir_port_make(struct weir_sock *ws)
 		if (err)
 			goto err_unlock;
 	}
-	port = weir_port_alloc(ws);
-	if (IS_ERR(port)) {
-		err = PTR_ERR(port);
+	ep = weir_endpoint_alloc(ws);
+	if (IS_ERR(ep)) {
+		err = PTR_ERR(ep);
 		goto err_unlock;
 	}
-	port->inbox = ws->inbox;
-	weir_ring_get(port->inbox);
-	err = weir_port_outbox(ws, port);
+	ep->inbox = ws->inbox;
+	weir_ring_get(ep->inbox);
+	err = weir_endpoint_outbox(ws, ep);
 	if (err)
-		goto err_port;
-	err = weir_port_number(ws, port);
+		goto err_ep;
+	err = weir_endpoint_number(ws, ep);
 	if (err)
 		goto err_outbox;
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
-	smp_store_release(&ws->port, port);
-	smp_store_release(&ws->outbox, port->outbox);
-	weir_poll_join(port);
+	smp_store_release(&ws->ep, ep);
+	smp_store_release(&ws->outbox, ep->outbox);
+	weir_poll_join(ep);
 out:
 	release_sock(&ws->sk);
-	return port;
+	return ep;
 
 err_outbox:
-	weir_reader_detach(port->rd, WEIR_REASON_CLOSED);
-	weir_reader_put(port->rd);
-	weir_ring_owner_gone(port->outbox, NULL);
-	weir_ring_put(port->outbox);
-err_port:
-	weir_ring_put(port->inbox);
-	weir_tenant_put(port->tenant);
-	weir_calls_destroy(&port->calls);
-	weir_port_end(port);
+	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
+	weir_reader_put(ep->rd);
+	weir_ring_owner_gone(ep->outbox, NULL);
+	weir_ring_put(ep->outbox);
+err_ep:
+	weir_ring_put(ep->inbox);
+	weir_tenant_put(ep->tenant);
+	weir_calls_destroy(&ep->calls);
+	weir_endpoint_end(ep);
 err_unlock:
 	release_sock(&ws->sk);
 	return ERR_PTR(err);
