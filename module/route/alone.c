@@ -11,7 +11,7 @@
 
 /* The socket that a message goes to, if it can be told at once; or NULL. */
 static __always_inline struct weir_target *
-weir_alone_target(struct weir_endpoint *ep, const struct weir_parcel *m,
+weir_alone_target(struct weir_endpoint *ep, const struct weir_message *m,
 		  const struct weir_plan *plan)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
@@ -26,7 +26,7 @@ weir_alone_target(struct weir_endpoint *ep, const struct weir_parcel *m,
  * at.
  */
 static __always_inline bool
-weir_alone_claim(struct weir_endpoint *ep, const struct weir_parcel *m,
+weir_alone_claim(struct weir_endpoint *ep, const struct weir_message *m,
 		 const struct weir_plan *plan, struct weir_target *target,
 		 bool answer, struct weir_place *at, u32 *round)
 {
@@ -56,7 +56,7 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 	struct weir_handle *h;
 	struct weir_call *call;
 	/* so that the compiler clears nothing of what is only in registers */
-	struct weir_parcel m = { };
+	struct weir_message m = { };
 	struct weir_place at = { };
 	u64 deadline_ns = 0, name = 0;
 	u32 random, round;
@@ -64,7 +64,7 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 	if (answer && (!weir_endpoint_reserve_some(ep, 1, 1) ||
 		       !ep->calls.nmine))
 		return false;
-	weir_parcel_fill(&ep->outbox->view, ep->pos, shape, &m);
+	weir_message_fill(&ep->outbox->view, ep->pos, shape, &m);
 	h = weir_endpoint_handle(ep, &m);
 	if (!h || h->gen != READ_ONCE(ep->wn->route_gen) || !h->route ||
 	    m.pos == ep->held_pos)

@@ -88,12 +88,12 @@ void weir_copy_later(struct weir_run *run, const struct weir_copy *copy)
  * weir_target_claim().
  */
 enum weir_reason weir_copy_keep(struct weir_target *target,
-				const struct weir_parcel *m,
+				const struct weir_message *m,
 				struct weir_place *at, u32 *kept)
 {
 	struct weir_ring *inbox = target->ep->inbox;
 	struct weir_post *post = &inbox->post;
-	u32 bytes = weir_parcel_need(m);
+	u32 bytes = weir_message_need(m);
 	u64 need;
 	bool fits;
 
@@ -144,7 +144,7 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
  * @call may be NULL, the rest is as in weir_place_request()
  */
 void weir_copy_request(struct weir_run *run, const struct weir_place *at,
-		       u32 kept, const struct weir_parcel *m,
+		       u32 kept, const struct weir_message *m,
 		       struct weir_call *call, u64 name, u64 deadline_ns)
 {
 	const struct weir_copy copy = {

@@ -249,7 +249,7 @@ void weir_once_remember(struct weir_once *once, struct weir_endpoint *caller,
 
 /* A call that waits for another's reply; false when there is no room for it. */
 static bool weir_once_wait(struct weir_endpoint *ep,
-			   const struct weir_parcel *m, struct weir_once *once,
+			   const struct weir_message *m, struct weir_once *once,
 			   u64 deadline_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
@@ -296,7 +296,7 @@ static void weir_once_unwait(struct weir_endpoint *ep, struct weir_once *once)
  * for the first's reply and nothing more is to be done. Otherwise WEIR_HELD or
  * a reason to refuse it.
  */
-int weir_once_begin(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_once_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		    struct weir_once_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply)
 {

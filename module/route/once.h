@@ -17,7 +17,7 @@
 #include "logic/dup.h"
 
 struct weir_call;
-struct weir_parcel;
+struct weir_message;
 struct weir_endpoint;
 struct weir_sock;
 
@@ -84,7 +84,7 @@ struct weir_once_reply {
 struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes);
 void weir_once_set_put(struct weir_once_set *set);
-int weir_once_begin(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_once_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		    struct weir_once_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply);
 void weir_once_over(struct weir_once *once);

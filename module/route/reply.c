@@ -302,7 +302,7 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
 					 struct weir_endpoint *caller,
 					 const struct weir_target *target,
-					 const struct weir_parcel *m, u64 room)
+					 const struct weir_message *m, u64 room)
 {
 	const struct weir_ring *inbox = caller->inbox;
 
@@ -334,7 +334,8 @@ static void weir_reply_lost(struct weir_endpoint *caller,
 
 /* The reply to the first of its key is remembered when the stretch is over. */
 static void weir_reply_keep(struct weir_run *run, struct weir_endpoint *caller,
-			    struct weir_call *call, const struct weir_parcel *m)
+			    struct weir_call *call,
+			    const struct weir_message *m)
 {
 	run->replied = call->once;
 	run->replied_to = caller;
@@ -348,7 +349,7 @@ static void weir_reply_keep(struct weir_run *run, struct weir_endpoint *caller,
 
 /* The copy, now or when the stretch is over. */
 static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
-			    const struct weir_parcel *m, u8 flags, u32 handle,
+			    const struct weir_message *m, u8 flags, u32 handle,
 			    u64 tag_key)
 {
 	const struct weir_copy copy = {
@@ -384,7 +385,7 @@ static noinline int weir_reply_child(struct weir_run *run,
 
 /* The same, if its caller is there. Returns 0 or WEIR_HELD. */
 static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
-			 const struct weir_parcel *m)
+			 const struct weir_message *m)
 {
 	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key, keep;
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
@@ -469,7 +470,7 @@ replied:
  */
 static noinline int weir_reply_one(struct weir_endpoint *ep,
 				   struct weir_endpoint *caller,
-				   const struct weir_parcel *m)
+				   const struct weir_message *m)
 {
 	if (unlikely(ep->held_by))
 		weir_reply_waited(ep, m->pos);
@@ -488,7 +489,7 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
  * Return: 0 when run.used of them, at least one, have been handed on or
  * dropped; WEIR_HELD: the walk has to wait.
  */
-int weir_route_reply(struct weir_endpoint *ep, struct weir_parcel *m, u64 tail)
+int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 {
 	struct weir_endpoint *caller;
 	u64 pos = m->pos;

@@ -117,7 +117,7 @@ void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
  * user or not, then the copy, so that whoever answers at once finds the call.
  */
 static __always_inline void
-weir_hand_send(struct weir_endpoint *ep, const struct weir_parcel *m, u32 n,
+weir_hand_send(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	       bool answer, bool counted, struct weir_target *target,
 	       const struct weir_place *at, u32 round, u64 deadline_ns)
 {
@@ -162,14 +162,14 @@ weir_hand_send(struct weir_endpoint *ep, const struct weir_parcel *m, u32 n,
 }
 
 static noinline void weir_hand_tell(struct weir_endpoint *ep,
-				    const struct weir_parcel *m, u32 n,
+				    const struct weir_message *m, u32 n,
 				    const struct weir_place *at)
 {
 	weir_hand_send(ep, m, n, false, false, NULL, at, 0, 0);
 }
 
 static noinline void weir_hand_counted(struct weir_endpoint *ep,
-				       const struct weir_parcel *m, u32 n,
+				       const struct weir_message *m, u32 n,
 				       const struct weir_way *way,
 				       struct weir_target *target,
 				       const struct weir_place *at, u32 round)
@@ -180,7 +180,7 @@ static noinline void weir_hand_counted(struct weir_endpoint *ep,
 
 /* A message of any kind that is alone. */
 static noinline void weir_hand_one(struct weir_endpoint *ep,
-				  const struct weir_parcel *m,
+				  const struct weir_message *m,
 				  const struct weir_way *way,
 				  struct weir_target *target,
 				  const struct weir_place *at, u32 round)
@@ -214,7 +214,7 @@ static noinline void weir_hand_one(struct weir_endpoint *ep,
  * caller itself has no room for an answer.
  */
 static __always_inline int
-weir_send_hand(struct weir_endpoint *ep, const struct weir_parcel *m,
+weir_send_hand(struct weir_endpoint *ep, const struct weir_message *m,
 	       const struct weir_plan *plan, struct weir_target *target,
 	       struct weir_way *way)
 {
@@ -282,7 +282,7 @@ static struct weir_target *weir_plan_hung(const struct weir_plan *plan)
 }
 
 static int weir_send_route(struct weir_endpoint *ep,
-			   const struct weir_parcel *m,
+			   const struct weir_message *m,
 			   struct weir_route *route, struct weir_way *way);
 
 /* What a target that is a socket refused. */
@@ -296,7 +296,7 @@ static void weir_way_refused(struct weir_way *way, struct weir_target *target,
 
 /* To one target of a route, be it a socket or another route. */
 static noinline int weir_send_target(struct weir_endpoint *ep,
-				     const struct weir_parcel *m,
+				     const struct weir_message *m,
 				     const struct weir_plan *plan,
 				     struct weir_target *target,
 				     struct weir_way *way)
@@ -324,7 +324,7 @@ static noinline int weir_send_target(struct weir_endpoint *ep,
  * too many looks, the next in turn from @from on that has not refused it.
  * @passed: of these, how many it has passed.
  */
-static int weir_way_pick(struct weir_endpoint *ep, const struct weir_parcel *m,
+static int weir_way_pick(struct weir_endpoint *ep, const struct weir_message *m,
 			 const struct weir_plan *plan, struct weir_way *way,
 			 const unsigned long *tried, u32 from, u32 *passed)
 {
@@ -361,7 +361,7 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
  * WEIR_REASON_TRIES when there may be more that could take it.
  */
 static noinline int weir_send_next(struct weir_endpoint *ep,
-				   const struct weir_parcel *m,
+				   const struct weir_message *m,
 				   const struct weir_plan *plan,
 				   struct weir_way *way, int i, int ret)
 {
@@ -410,7 +410,7 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 
 /* Sends a message to the target that the policy picks, or to the next one. */
 static __always_inline int weir_send_picked(struct weir_endpoint *ep,
-					    const struct weir_parcel *m,
+					    const struct weir_message *m,
 					    const struct weir_plan *plan,
 					    struct weir_way *way)
 {
@@ -463,7 +463,7 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
 }
 
 /* An answer of the router's to a message for which there is no call. */
-int weir_send_refuse(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns)
@@ -494,9 +494,9 @@ int weir_send_refuse(struct weir_endpoint *ep, const struct weir_parcel *m,
  * A reply that no target gives now: one that was kept; of a route, or @reply,
  * a reference to which is taken if need be.
  */
-static int weir_send_kept(struct weir_endpoint *ep, const struct weir_parcel *m,
-			  u8 kind, u8 flags, const u8 *data, u32 len,
-			  struct weir_dup_reply *reply)
+static int weir_send_kept(struct weir_endpoint *ep,
+			  const struct weir_message *m, u8 kind, u8 flags,
+			  const u8 *data, u32 len, struct weir_dup_reply *reply)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_copy copy = {
@@ -537,7 +537,7 @@ static int weir_send_kept(struct weir_endpoint *ep, const struct weir_parcel *m,
 
 /* A copy for the shadow; whatever becomes of it is no concern of the caller. */
 static void weir_send_mirror(struct weir_endpoint *ep,
-			     const struct weir_parcel *m,
+			     const struct weir_message *m,
 			     struct weir_route *route,
 			     struct weir_route *mirror, u64 deadline_ns)
 {
@@ -571,7 +571,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
 
-static bool weir_parcel_waits(const struct weir_parcel *m)
+static bool weir_message_waits(const struct weir_message *m)
 {
 	return !(m->flags & (WEIR_REC_REFUSE | WEIR_REC_DROP));
 }
@@ -581,7 +581,7 @@ static bool weir_parcel_waits(const struct weir_parcel *m)
  * weir_send_hand().
  */
 static int weir_send_route(struct weir_endpoint *ep,
-			   const struct weir_parcel *m,
+			   const struct weir_message *m,
 			   struct weir_route *route, struct weir_way *way)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
@@ -621,7 +621,7 @@ static int weir_send_route(struct weir_endpoint *ep,
 			return 0;
 		}
 		if (ret == WEIR_HELD || (ret == WEIR_REASON_INBOX_FULL &&
-					 weir_parcel_waits(m)))
+					 weir_message_waits(m)))
 			return ret;
 	}
 	if (plan->fallback) {
@@ -638,8 +638,9 @@ static int weir_send_route(struct weir_endpoint *ep,
 }
 
 /* The walk has to wait with this message; a request not longer than it may. */
-static int weir_send_hold(struct weir_endpoint *ep, const struct weir_parcel *m,
-			  u64 deadline_ns, struct weir_ring *inbox, u64 bytes)
+static int weir_send_hold(struct weir_endpoint *ep,
+			  const struct weir_message *m, u64 deadline_ns,
+			  struct weir_ring *inbox, u64 bytes)
 {
 	if (ep->held_pos != m->pos || ep->held_by) {
 		ep->held_pos = m->pos;
@@ -651,7 +652,7 @@ static int weir_send_hold(struct weir_endpoint *ep, const struct weir_parcel *m,
 }
 
 /* The same for what weir_endpoint_ready() did not find. Returns WEIR_HELD. */
-int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
 		       u64 deadline_ns, u32 answers)
 {
 	/* who waits for a slot is called when one is free, not by room */
@@ -666,7 +667,7 @@ int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_parcel *m,
  * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
  * reason why not: @canned is then the reply to answer it with, if there is one.
  */
-static int weir_send_routed(struct weir_endpoint *ep, struct weir_parcel *m,
+static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 			    struct weir_route *route, struct weir_call *call,
 			    const struct weir_canned **canned)
 {
@@ -693,14 +694,15 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_parcel *m,
 		way.refuser = NULL;
 		way.full = NULL;
 	}
-	if (ret == WEIR_REASON_INBOX_FULL && way.full && weir_parcel_waits(m)) {
+	if (ret == WEIR_REASON_INBOX_FULL && way.full &&
+	    weir_message_waits(m)) {
 		inbox = way.full->ep->inbox;
 		weir_target_watch(way.full);
 		if (call)
 			return weir_run_hold(&ep->run, inbox,
-					     weir_parcel_need(m));
+					     weir_message_need(m));
 		return weir_send_hold(ep, m, way.deadline_ns, inbox,
-				      weir_parcel_need(m));
+				      weir_message_need(m));
 	}
 	if (call) {
 		*canned = way.canned;
@@ -735,7 +737,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_parcel *m,
 }
 
 /* A request with an idempotency key. */
-static int weir_route_once(struct weir_endpoint *ep, struct weir_parcel *m,
+static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
 			   struct weir_route *route)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
@@ -781,7 +783,7 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_parcel *m,
  * Return: 0 when run.used of them, at least one, have been sent or answered;
  * WEIR_HELD: the walk has to wait.
  */
-int weir_route_request(struct weir_endpoint *ep, struct weir_parcel *m)
+int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
 {
 	struct weir_handle *h = weir_endpoint_handle(ep, m);
 
@@ -808,14 +810,14 @@ int weir_route_request(struct weir_endpoint *ep, struct weir_parcel *m)
  * reason why there is none.
  */
 static int weir_call_read(struct weir_endpoint *ep,
-			  const struct weir_call *call, struct weir_parcel *m,
+			  const struct weir_call *call, struct weir_message *m,
 			  struct weir_route **route)
 {
 	u64 pos = call->pos;
 	struct weir_handle *h;
 
 	/* what its owner has done to the record meanwhile harms only itself */
-	if (weir_parcel_read(&ep->outbox->view, &pos, m) != WEIR_READ_ONE ||
+	if (weir_message_read(&ep->outbox->view, &pos, m) != WEIR_READ_ONE ||
 	    pos != call->pos || m->route != call->handle ||
 	    m->kind != WEIR_KIND_REQUEST)
 		return WEIR_REASON_BAD_REQUEST;
@@ -839,7 +841,7 @@ int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 	struct weir_post *post = &ep->inbox->post;
 	const struct weir_canned *canned = NULL;
 	struct weir_route *route = NULL;
-	struct weir_parcel m;
+	struct weir_message m;
 	int ret;
 
 	rcu_read_lock();

@@ -64,7 +64,7 @@ static inline bool weir_way_look(struct weir_run *run, struct weir_way *way,
 }
 
 /* Bytes that it takes in an inbox. */
-static inline u32 weir_parcel_need(const struct weir_parcel *m)
+static inline u32 weir_message_need(const struct weir_message *m)
 {
 	return weir_ring_need(m->len + (m->deadline_ns ? 8 : 0));
 }
@@ -154,11 +154,11 @@ static inline void weir_target_dismiss(const struct weir_endpoint *ep,
  * in: how many; out: for how many there is, if there is for any.
  */
 static __always_inline enum weir_reason
-weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
+weir_target_claim(struct weir_target *target, const struct weir_message *m,
 		  u32 *n, struct weir_place *at)
 {
 	struct weir_ring *inbox = target->ep->inbox;
-	u64 bytes = *n == 1 ? weir_parcel_need(m) : weir_hand_bytes(m, *n);
+	u64 bytes = *n == 1 ? weir_message_need(m) : weir_hand_bytes(m, *n);
 	struct weir_post *post = &inbox->post;
 	u64 keep;
 
@@ -187,7 +187,7 @@ weir_target_claim(struct weir_target *target, const struct weir_parcel *m,
 }
 
 /* Kind and flags of a request as its target gets it. */
-static __always_inline u64 weir_request_shape(const struct weir_parcel *m)
+static __always_inline u64 weir_request_shape(const struct weir_message *m)
 {
 	return (u64)m->kind << WEIR_KIND_SHIFT |
 	       (u64)(m->flags & WEIR_REC_IDEMPOTENT) << WEIR_FLAGS_SHIFT;
@@ -198,7 +198,7 @@ static __always_inline u64 weir_request_shape(const struct weir_parcel *m)
  * the target if the message has named one: no later than what was named.
  */
 static __always_inline void weir_place_request(const struct weir_place *at,
-					       const struct weir_parcel *m,
+					       const struct weir_message *m,
 					       u64 name, u64 deadline_ns)
 {
 	weir_place_fill(at, m->payload, m->len, weir_request_shape(m),
@@ -243,7 +243,7 @@ static __always_inline void weir_call_sent(struct weir_endpoint *ep,
 
 /* The handle of a message, or NULL. */
 static __always_inline struct weir_handle *
-weir_endpoint_handle(struct weir_endpoint *ep, const struct weir_parcel *m)
+weir_endpoint_handle(struct weir_endpoint *ep, const struct weir_message *m)
 {
 	u32 index = m->route - 1;
 
@@ -281,7 +281,7 @@ static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
 
 /* The call of a request that goes alone, for which all is ready. */
 static __always_inline struct weir_call *
-weir_call_begin(struct weir_endpoint *ep, const struct weir_parcel *m,
+weir_call_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		u64 deadline_ns)
 {
 	struct weir_call *call = weir_calls_take(&ep->calls, m->flags &
@@ -310,7 +310,7 @@ static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
 }
 
 /* several.c */
-int weir_send_several(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 		      const struct weir_plan *plan, struct weir_way *way);
 
 #endif /* _WEIR_REQUEST_H */

@@ -99,17 +99,17 @@ void weir_route_settle(struct weir_endpoint *ep)
 }
 
 static noinline int weir_route_bad(struct weir_endpoint *ep,
-				   const struct weir_parcel *m)
+				   const struct weir_message *m)
 {
-	struct weir_parcel bad = *m;
+	struct weir_message bad = *m;
 
-	bad.kind &= ~WEIR_PARCEL_BAD;
+	bad.kind &= ~WEIR_MESSAGE_BAD;
 	return weir_send_refuse(ep, &bad, NULL, NULL,
 				WEIR_REASON_BAD_REQUEST, 0);
 }
 
 static __always_inline int weir_route_hand(struct weir_endpoint *ep,
-					   struct weir_parcel *m, u64 tail)
+					   struct weir_message *m, u64 tail)
 {
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
@@ -125,7 +125,7 @@ static __always_inline int weir_route_hand(struct weir_endpoint *ep,
 /* Adds to a hand the small requests by the same handle that follow its first. */
 static __always_inline void weir_hand_fill(struct weir_run *run,
 					   const struct weir_ring_view *v,
-					   struct weir_parcel *m, u64 tail)
+					   struct weir_message *m, u64 tail)
 {
 	u64 like = (u64)m->kind << WEIR_KIND_SHIFT |
 		   (u64)m->flags << WEIR_FLAGS_SHIFT;
@@ -214,9 +214,9 @@ static bool weir_endpoint_more(struct weir_endpoint *ep)
 	return ep->calls.size > size || ep->run.no_slots;
 }
 
-/* The records that weir_parcel_read() does not know what to make of. */
-int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
-			  struct weir_parcel *m)
+/* The records that weir_message_read() does not know what to make of. */
+int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
+			   struct weir_message *m)
 {
 	u32 ext, most = weir_ring_max_len(v), n;
 	struct weir_record *rec;
@@ -252,7 +252,7 @@ int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
 	m->dup = ext > WEIR_EXT_DUP * 8U ?
 		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
 	if (ext > WEIR_EXT_MAX * 8U)
-		m->kind |= WEIR_PARCEL_BAD;
+		m->kind |= WEIR_MESSAGE_BAD;
 	m->small = false;
 	return WEIR_READ_ONE;
 }
@@ -266,7 +266,7 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 	struct weir_ring_view *v = &ep->outbox->view;
 	struct weir_run *run = &ep->run;
 	u64 pos = ep->pos, begin = pos, tail;
-	struct weir_parcel m;
+	struct weir_message m;
 	u32 seq, n, done = 0;
 	int ret;
 
@@ -277,7 +277,7 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 	for (m.n = 0; ; pos = m.pos) {
 		if (!m.n) {
 			ret = pos == tail ? WEIR_READ_NONE :
-					    weir_parcel_read(v, &pos, &m);
+					    weir_message_read(v, &pos, &m);
 			if (ret != WEIR_READ_ONE)
 				break;
 			ret = -EPROTO;
@@ -590,9 +590,9 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 {
 	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
 	u64 pos = ep->pos;
-	struct weir_parcel m;
+	struct weir_message m;
 
-	if (weir_parcel_read(&ep->outbox->view, &pos, &m) != WEIR_READ_ONE ||
+	if (weir_message_read(&ep->outbox->view, &pos, &m) != WEIR_READ_ONE ||
 	    (s64)(ep->last_pos - pos) < (s64)m.total)
 		return false;
 	WRITE_ONCE(ep->pos, pos + m.total);

@@ -31,7 +31,7 @@ struct weir_branch {
 
 /* Takes space at every target that has some, or keeps it. Returns how many. */
 static u32 weir_branches_claim(struct weir_endpoint *ep,
-			       const struct weir_parcel *m,
+			       const struct weir_message *m,
 			       const struct weir_plan *plan, bool later,
 			       struct weir_branch *branches, int *worst)
 {
@@ -78,7 +78,7 @@ static u32 weir_branches_claim(struct weir_endpoint *ep,
  * before all are there.
  */
 static void weir_branches_enter(struct weir_endpoint *ep,
-				const struct weir_parcel *m,
+				const struct weir_message *m,
 				const struct weir_plan *plan,
 				struct weir_branch *branches, u32 n,
 				u64 deadline_ns)
@@ -136,7 +136,7 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 }
 
 /* Sends a message to every target that takes it. Returns as weir_send_hand(). */
-int weir_send_several(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
@@ -193,7 +193,7 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_parcel *m,
 			if (later)
 				weir_copy_give(b->at.inbox, b->kept);
 			else
-				weir_place_abort(&b->at, weir_parcel_need(m));
+				weir_place_abort(&b->at, weir_message_need(m));
 			continue;
 		}
 		if (later)

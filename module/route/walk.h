@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the steps of a message's way share: the record as read from an outbox
- * (a parcel), the space for it in an inbox (a place), and the walk of an outbox
+ * (a message), the space for it in an inbox (a place), and the walk of an outbox
  * in progress.
  *
  *   router.c     the walk            request.c, alone.c, several.c
- *                                                a parcel to targets
- *   reply.c      a parcel back       answer.c    calls that end
+ *                                                a message to targets
+ *   reply.c      a message back       answer.c    calls that end
  *
  * All under rcu_read_lock() and the run_lock of the endpoint whose outbox is read,
  * unless they say otherwise.
@@ -28,9 +28,9 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 /* What a message meets on its way, besides the reasons why it is refused. */
 #define WEIR_HELD		(-1)	/* it has to wait for room */
 
-#define WEIR_PARCEL_BAD	0x80
+#define WEIR_MESSAGE_BAD	0x80
 
-/* What weir_parcel_read() has found. */
+/* What weir_message_read() has found. */
 #define WEIR_READ_NONE		0	/* nothing is committed there */
 #define WEIR_READ_ONE		1	/* a record */
 #define WEIR_READ_MORE		2	/* aborted ones only, and there are more */
@@ -39,7 +39,7 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 #define WEIR_ABORTED_MAX	64
 
 /**
- * struct weir_parcel - a record as read from an outbox: private copies
+ * struct weir_message - a record as read from an outbox: private copies
  * @payload: in the ring; its owner may change it at any time.
  * @pos: of the record.
  * @total: bytes of ring that it takes.
@@ -48,7 +48,7 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
  * @dup: ext[WEIR_EXT_DUP].
  * @len: bytes of payload.
  * @route: handle, or the other half.
- * @kind: enum weir_kind; with WEIR_PARCEL_BAD if the record is not a good one.
+ * @kind: enum weir_kind; with WEIR_MESSAGE_BAD if the record is not a good one.
  * @flags: WEIR_REC_*.
  * @small: it has no extension and at most WEIR_HAND_LEN bytes.
  * @n: messages in the hand of which it is the first, itself included.
@@ -57,7 +57,7 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
  * @lens: bytes of payload of each; @len if it is alone.
  * @ends: of their records; nothing if it is alone.
  */
-struct weir_parcel {
+struct weir_message {
 	const u8	*payload;
 	u64		pos;
 	u64		total;
@@ -113,11 +113,11 @@ static inline u32 weir_run_random(struct weir_endpoint *ep)
 }
 
 /* router.c */
-int weir_parcel_read_slow(const struct weir_ring_view *v, u64 *pos,
-			  struct weir_parcel *m);
+int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
+			   struct weir_message *m);
 
 /* It is the only one in its hand. */
-static __always_inline void weir_parcel_alone(struct weir_parcel *m)
+static __always_inline void weir_message_alone(struct weir_message *m)
 {
 	m->n = 1;
 	m->end = m->pos + m->total;
@@ -145,9 +145,9 @@ static __always_inline bool weir_shape_short(u64 shape)
  * The record at a position, which is committed and of a plain shape; but not
  * what is in a hand with it.
  */
-static __always_inline void weir_parcel_fill(const struct weir_ring_view *v,
-					     u64 pos, u64 shape,
-					     struct weir_parcel *m)
+static __always_inline void weir_message_fill(const struct weir_ring_view *v,
+					      u64 pos, u64 shape,
+					      struct weir_message *m)
 {
 	struct weir_record *rec = weir_ring_at(v, pos);
 	struct weir_words *words = (struct weir_words *)rec;
@@ -170,8 +170,8 @@ static __always_inline void weir_parcel_fill(const struct weir_ring_view *v,
  * Reads the record at a position. Returns WEIR_READ_ONE, _NONE or _MORE; or
  * -EPROTO for nonsense. Aborted ones are passed over, and so @pos moves.
  */
-static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
-					    u64 *pos, struct weir_parcel *m)
+static __always_inline int weir_message_read(const struct weir_ring_view *v,
+					     u64 *pos, struct weir_message *m)
 {
 	const struct weir_words *words = (void *)weir_ring_at(v, *pos);
 	int ret = WEIR_READ_ONE;
@@ -181,15 +181,15 @@ static __always_inline int weir_parcel_read(const struct weir_ring_view *v,
 		return WEIR_READ_NONE;
 	shape = WEIR_WORD(READ_ONCE(words->shape));
 	if (likely(weir_shape_plain(v, shape)))
-		weir_parcel_fill(v, *pos, shape, m);
+		weir_message_fill(v, *pos, shape, m);
 	else
-		ret = weir_parcel_read_slow(v, pos, m);
-	weir_parcel_alone(m);
+		ret = weir_message_read_slow(v, pos, m);
+	weir_message_alone(m);
 	return ret;
 }
 
 /* Bytes of ring that the first messages of a hand take. */
-static inline u64 weir_hand_bytes(const struct weir_parcel *m, u32 n)
+static inline u64 weir_hand_bytes(const struct weir_message *m, u32 n)
 {
 	return likely(n == m->n) ? m->end - m->pos :
 	       m->ends[n - 1] - m->pos;
@@ -210,7 +210,7 @@ weir_words_next(const struct weir_words *words, u32 len)
 
 /* The first messages of a hand are done; the next is the first of the rest. */
 static __always_inline void weir_hand_drop(const struct weir_ring_view *v,
-					   struct weir_parcel *m, u32 n)
+					   struct weir_message *m, u32 n)
 {
 	const struct weir_words *rec;
 
@@ -228,8 +228,8 @@ static __always_inline void weir_hand_drop(const struct weir_ring_view *v,
 }
 
 /* Word by word: a call costs more than a small one. The source may change. */
-static __always_inline void weir_parcel_copy_small(void *to, const void *from,
-						   u32 len)
+static __always_inline void weir_message_copy_small(void *to, const void *from,
+						    u32 len)
 {
 	const u64 *f = from;
 	u64 *t = to;
@@ -257,12 +257,12 @@ static __always_inline void weir_parcel_copy_small(void *to, const void *from,
 		*last++ = READ_ONCE(*(const u8 *)from++);
 }
 
-static __always_inline void weir_parcel_copy(u8 *to, const u8 *from, u32 len)
+static __always_inline void weir_message_copy(u8 *to, const u8 *from, u32 len)
 {
 	if (unlikely(len > WEIR_HAND_LEN))
 		memcpy(to, from, len);
 	else
-		weir_parcel_copy_small(to, from, len);
+		weir_message_copy_small(to, from, len);
 }
 
 /*
@@ -299,7 +299,7 @@ weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
 	}
 	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
 		       tag_key);
-	weir_parcel_copy(to, payload, len);
+	weir_message_copy(to, payload, len);
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
 }
 
@@ -334,7 +334,7 @@ weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
 	u32 need = weir_ring_need(len);
 
 	weir_words_set(words, shape, len, *seq, route, tag_key);
-	weir_parcel_copy_small(words + 1, from + 1, len);
+	weir_message_copy_small(words + 1, from + 1, len);
 	smp_store_release(&words->commit, *commit);		/* (B) */
 	*at = (void *)words + need;
 	*commit += need;
@@ -430,11 +430,11 @@ void weir_copy_pieces(u8 *to, const u8 *from, u32 len);
 bool weir_copies_reserve(struct weir_run *run, u32 n);
 void weir_copy_later(struct weir_run *run, const struct weir_copy *copy);
 enum weir_reason weir_copy_keep(struct weir_target *target,
-				const struct weir_parcel *m,
+				const struct weir_message *m,
 				struct weir_place *at, u32 *kept);
 void weir_copy_give(struct weir_ring *inbox, u32 kept);
 void weir_copy_request(struct weir_run *run, const struct weir_place *at,
-		       u32 kept, const struct weir_parcel *m,
+		       u32 kept, const struct weir_message *m,
 		       struct weir_call *call, u64 name, u64 deadline_ns);
 void weir_copies_make(struct weir_run *run);
 void weir_copies_free(struct weir_run *run);
@@ -531,10 +531,10 @@ static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
 	       weir_endpoint_slots(ep, slots);
 }
 
-int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
 		       u64 deadline_ns, u32 answers);
-int weir_route_request(struct weir_endpoint *ep, struct weir_parcel *m);
-int weir_send_refuse(struct weir_endpoint *ep, const struct weir_parcel *m,
+int weir_route_request(struct weir_endpoint *ep, struct weir_message *m);
+int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns);
@@ -544,7 +544,8 @@ bool weir_request_alone(struct weir_endpoint *ep, u64 shape);
 bool weir_event_alone(struct weir_endpoint *ep, u64 shape);
 
 /* reply.c */
-int weir_route_reply(struct weir_endpoint *ep, struct weir_parcel *m, u64 tail);
+int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m,
+		     u64 tail);
 bool weir_reply_alone(struct weir_endpoint *ep, u64 end);
 void weir_endpoint_held_by(struct weir_endpoint *ep,
 			   struct weir_account *account);
