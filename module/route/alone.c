@@ -28,7 +28,7 @@ weir_alone_target(struct weir_endpoint *ep, const struct weir_message *m,
 static __always_inline bool
 weir_alone_claim(struct weir_endpoint *ep, const struct weir_message *m,
 		 const struct weir_plan *plan, struct weir_target *target,
-		 bool answer, struct weir_place *at, u32 *round)
+		 bool answer, struct weir_reservation *at, u32 *round)
 {
 	u64 now = ep->run.now_ns;
 	u32 one = 1, n = 1;
@@ -57,7 +57,7 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 	struct weir_call *call;
 	/* so that the compiler clears nothing of what is only in registers */
 	struct weir_message m = { };
-	struct weir_place at = { };
+	struct weir_reservation at = { };
 	u64 deadline_ns = 0, name = 0;
 	u32 random, round;
 
@@ -87,7 +87,7 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 		weir_call_sent(ep, call, target,
 			       at.pos + at.inbox->view.secret, round);
 	}
-	weir_place_request(&at, &m, name, 0);
+	weir_reservation_request(&at, &m, name, 0);
 	WRITE_ONCE(ep->pos, m.pos + m.total);
 	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */

@@ -20,15 +20,16 @@
 void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 			 u8 flags, const struct weir_fault *fault)
 {
-	struct weir_place at = { .inbox = ep->inbox };
+	struct weir_reservation at = { .inbox = ep->inbox };
 
 	if (!weir_inbox_claim(ep->inbox, WEIR_ANSWER_BYTES, 0, &at.pos,
 			      &at.seq))
 		return;		/* the socket is gone, or lies about its cursor */
-	weir_place_fill(&at, (const u8 *)fault, sizeof(*fault),
-			(u64)WEIR_KIND_ERROR << WEIR_KIND_SHIFT |
-			(u64)(flags | WEIR_REC_ROUTER) << WEIR_FLAGS_SHIFT,
-			handle, tag_key, 0);
+	weir_reservation_fill(&at, (const u8 *)fault, sizeof(*fault),
+			      (u64)WEIR_KIND_ERROR << WEIR_KIND_SHIFT |
+				      (u64)(flags | WEIR_REC_ROUTER)
+					      << WEIR_FLAGS_SHIFT,
+			      handle, tag_key, 0);
 }
 
 /*

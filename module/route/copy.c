@@ -89,7 +89,7 @@ void weir_copy_later(struct weir_run *run, const struct weir_copy *copy)
  */
 enum weir_reason weir_copy_keep(struct weir_target *target,
 				const struct weir_message *m,
-				struct weir_place *at, u32 *kept)
+				struct weir_reservation *at, u32 *kept)
 {
 	struct weir_ring *inbox = target->ep->inbox;
 	struct weir_post *post = &inbox->post;
@@ -99,7 +99,7 @@ enum weir_reason weir_copy_keep(struct weir_target *target,
 
 	if (m->len + (m->deadline_ns ? 8 : 0) > weir_ring_max_len(&inbox->view))
 		return WEIR_REASON_TOO_LARGE;
-	*at = (struct weir_place){ .inbox = inbox };
+	*at = (struct weir_reservation){ .inbox = inbox };
 	*kept = bytes / WEIR_GRANULE;
 	spin_lock(&post->lock);
 	need = bytes + (u64)post->kept * WEIR_GRANULE;
@@ -141,9 +141,9 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
 
 /*
  * weir_copy_request() - the same for a request; @kept as in struct weir_copy,
- * @call may be NULL, the rest is as in weir_place_request()
+ * @call may be NULL, the rest is as in weir_reservation_request()
  */
-void weir_copy_request(struct weir_run *run, const struct weir_place *at,
+void weir_copy_request(struct weir_run *run, const struct weir_reservation *at,
 		       u32 kept, const struct weir_message *m,
 		       struct weir_call *call, u64 name, u64 deadline_ns)
 {
@@ -211,7 +211,8 @@ static void weir_copy_make(const struct weir_copy *c)
 
 	for (done = 0; done < c->len; done += n) {
 		if (weir_copy_over(c)) {
-			weir_place_abort(&c->at, weir_ring_need(c->len + ext));
+			weir_reservation_abort(&c->at,
+					       weir_ring_need(c->len + ext));
 			return;
 		}
 		n = min_t(u32, c->len - done, WEIR_PIECE_BYTES);
@@ -219,8 +220,8 @@ static void weir_copy_make(const struct weir_copy *c)
 		cond_resched();
 	}
 	/* all is there but the header and the deadline */
-	weir_place_show(&c->at, c->len, c->shape, c->route, c->tag_key,
-			c->deadline_ns);
+	weir_reservation_show(&c->at, c->len, c->shape, c->route, c->tag_key,
+			      c->deadline_ns);
 }
 
 /**

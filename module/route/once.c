@@ -30,7 +30,7 @@ static void weir_once_hand_on(struct weir_once *once,
 		.reason = WEIR_REASON_DUPLICATE,
 		.guard = WEIR_GUARD_DUP,
 	};
-	struct weir_place at = { .inbox = ep->inbox };
+	struct weir_reservation at = { .inbox = ep->inbox };
 	struct weir_call *call;
 	bool fits = false;
 	u32 handle = 0;
@@ -63,9 +63,9 @@ out:
 		weir_copy_pieces((u8 *)(weir_ring_at(&ep->inbox->view,
 						     at.pos) + 1),
 				 reply->bytes, reply->len);
-		weir_place_show(&at, reply->len,
-				(u64)reply->kind << WEIR_KIND_SHIFT, handle,
-				tag_key, 0);
+		weir_reservation_show(&at, reply->len,
+				      (u64)reply->kind << WEIR_KIND_SHIFT,
+				      handle, tag_key, 0);
 	}
 	weir_inbox_wake(ep->inbox);
 }

@@ -348,7 +348,8 @@ static void weir_reply_keep(struct weir_run *run, struct weir_endpoint *caller,
 }
 
 /* The copy, now or when the stretch is over. */
-static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
+static void weir_reply_fill(struct weir_run *run,
+			    const struct weir_reservation *at,
 			    const struct weir_message *m, u8 flags, u32 handle,
 			    u64 tag_key)
 {
@@ -365,8 +366,8 @@ static void weir_reply_fill(struct weir_run *run, const struct weir_place *at,
 	if (m->len > WEIR_PIECE_BYTES)
 		weir_copy_later(run, &copy);
 	else
-		weir_place_fill(at, m->payload, m->len, copy.shape, handle,
-				tag_key, 0);
+		weir_reservation_fill(at, m->payload, m->len, copy.shape,
+				      handle, tag_key, 0);
 }
 
 /* One of several calls is over; as weir_call_child_done(). Under post.lock. */
@@ -391,7 +392,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
 	struct weir_run *run = &ep->run;
 	struct weir_target *target;
-	struct weir_place at;
+	struct weir_reservation at;
 	struct weir_call *call;
 	struct weir_post *post;
 	u32 total, round, handle;
@@ -454,7 +455,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		if (likely(more >= 0))
 			weir_reply_fill(run, &at, m, more, handle, tag_key);
 		else
-			weir_place_abort(&at, total);
+			weir_reservation_abort(&at, total);
 	}
 	weir_run_touch(run, caller->inbox);
 replied:

@@ -119,7 +119,7 @@ void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 static __always_inline void
 weir_hand_send(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	       bool answer, bool counted, struct weir_target *target,
-	       const struct weir_place *at, u32 round, u64 deadline_ns)
+	       const struct weir_reservation *at, u32 round, u64 deadline_ns)
 {
 	const struct weir_words *rec = weir_ring_words(&ep->outbox->view,
 						       m->pos);
@@ -163,16 +163,15 @@ weir_hand_send(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 
 static noinline void weir_hand_tell(struct weir_endpoint *ep,
 				    const struct weir_message *m, u32 n,
-				    const struct weir_place *at)
+				    const struct weir_reservation *at)
 {
 	weir_hand_send(ep, m, n, false, false, NULL, at, 0, 0);
 }
 
-static noinline void weir_hand_counted(struct weir_endpoint *ep,
-				       const struct weir_message *m, u32 n,
-				       const struct weir_way *way,
-				       struct weir_target *target,
-				       const struct weir_place *at, u32 round)
+static noinline void
+weir_hand_counted(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
+		  const struct weir_way *way, struct weir_target *target,
+		  const struct weir_reservation *at, u32 round)
 {
 	weir_hand_send(ep, m, n, true, true, target, at, round,
 		       way->deadline_ns);
@@ -183,7 +182,7 @@ static noinline void weir_hand_one(struct weir_endpoint *ep,
 				  const struct weir_message *m,
 				  const struct weir_way *way,
 				  struct weir_target *target,
-				  const struct weir_place *at, u32 round)
+				  const struct weir_reservation *at, u32 round)
 {
 	struct weir_call *call = way->call;
 	u64 name = 0;
@@ -205,7 +204,7 @@ static noinline void weir_hand_one(struct weir_endpoint *ep,
 		weir_copy_request(&ep->run, at, 0, m, call, name,
 				  way->deadline_ns);
 	else
-		weir_place_request(at, m, name, way->deadline_ns);
+		weir_reservation_request(at, m, name, way->deadline_ns);
 }
 
 /*
@@ -221,7 +220,7 @@ weir_send_hand(struct weir_endpoint *ep, const struct weir_message *m,
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	u32 n = way->n, taken, round = 0;
 	struct weir_run *run = &ep->run;
-	struct weir_place at;
+	struct weir_reservation at;
 	int ret;
 
 	if (answer && likely(!way->call)) {
@@ -529,8 +528,8 @@ static int weir_send_kept(struct weir_endpoint *ep,
 		refcount_inc(&reply->refs);
 		weir_copy_later(&ep->run, &copy);
 	} else {
-		weir_place_fill(&copy.at, data, len, copy.shape, m->route,
-				m->tag_key, 0);
+		weir_reservation_fill(&copy.at, data, len, copy.shape, m->route,
+				      m->tag_key, 0);
 	}
 	return 0;
 }
@@ -544,7 +543,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	struct weir_target *target;
 	const struct weir_plan *plan;
 	bool later = m->len > WEIR_PIECE_BYTES;
-	struct weir_place at;
+	struct weir_reservation at;
 	u32 one = 1, kept = 0;
 	int i;
 
@@ -566,7 +565,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 		weir_copy_request(&ep->run, &at, kept, m, NULL, 0,
 				  deadline_ns);
 	else
-		weir_place_request(&at, m, 0, deadline_ns);
+		weir_reservation_request(&at, m, 0, deadline_ns);
 	weir_run_touch(&ep->run, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }

@@ -155,7 +155,7 @@ static inline void weir_target_dismiss(const struct weir_endpoint *ep,
  */
 static __always_inline enum weir_reason
 weir_target_claim(struct weir_target *target, const struct weir_message *m,
-		  u32 *n, struct weir_place *at)
+		  u32 *n, struct weir_reservation *at)
 {
 	struct weir_ring *inbox = target->ep->inbox;
 	u64 bytes = *n == 1 ? weir_message_need(m) : weir_hand_bytes(m, *n);
@@ -197,13 +197,15 @@ static __always_inline u64 weir_request_shape(const struct weir_message *m)
  * The copy. @name: the call's, 0 when no answer is wanted. @deadline_ns: told to
  * the target if the message has named one: no later than what was named.
  */
-static __always_inline void weir_place_request(const struct weir_place *at,
-					       const struct weir_message *m,
-					       u64 name, u64 deadline_ns)
+static __always_inline void
+weir_reservation_request(const struct weir_reservation *at,
+			 const struct weir_message *m, u64 name,
+			 u64 deadline_ns)
 {
-	weir_place_fill(at, m->payload, m->len, weir_request_shape(m),
-			(u32)name, name >> 32 | (m->tag_key & ~0xffffffffULL),
-			m->deadline_ns ? deadline_ns : 0);
+	weir_reservation_fill(at, m->payload, m->len, weir_request_shape(m),
+			      (u32)name,
+			      name >> 32 | (m->tag_key & ~0xffffffffULL),
+			      m->deadline_ns ? deadline_ns : 0);
 }
 
 /*

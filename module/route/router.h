@@ -372,12 +372,12 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 #define WEIR_TOUCHED_MAX	16
 
 /**
- * struct weir_place - space for a record in an inbox
+ * struct weir_reservation - space for a record in an inbox
  * @inbox: where.
  * @pos: of the record.
  * @seq: its record count.
  */
-struct weir_place {
+struct weir_reservation {
 	struct weir_ring	*inbox;
 	u64			pos;
 	u32			seq;
@@ -399,7 +399,7 @@ struct weir_place {
  * @reply: a reply that was remembered, held; NULL.
  */
 struct weir_copy {
-	struct weir_place	at;
+	struct weir_reservation	at;
 	u32			kept;
 	const u8		*from;
 	u32			len;

@@ -22,7 +22,7 @@
  */
 struct weir_branch {
 	struct weir_target	*target;
-	struct weir_place	at;
+	struct weir_reservation	at;
 	u32			kept;
 	u32			round;
 	struct weir_call	*call;
@@ -193,15 +193,16 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 			if (later)
 				weir_copy_give(b->at.inbox, b->kept);
 			else
-				weir_place_abort(&b->at, weir_message_need(m));
+				weir_reservation_abort(&b->at,
+						       weir_message_need(m));
 			continue;
 		}
 		if (later)
 			weir_copy_request(run, &b->at, b->kept, m, b->call,
 					  b->name, way->deadline_ns);
 		else
-			weir_place_request(&b->at, m, b->name,
-					   way->deadline_ns);
+			weir_reservation_request(&b->at, m, b->name,
+						 way->deadline_ns);
 		weir_run_touch(run, b->at.inbox);
 		if (answer)
 			weir_target_watch(b->target);

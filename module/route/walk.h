@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the steps of a message's way share: the record as read from an outbox
- * (a message), the space for it in an inbox (a place), and the walk of an outbox
- * in progress.
+ * (a message), the space for it in an inbox (a reservation), and the walk of an
+ * outbox in progress.
  *
  *   router.c     the walk            request.c, alone.c, several.c
  *                                                a message to targets
@@ -285,8 +285,9 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
 
 /* Writes a record and shows it to its reader. @shape: less the length. */
 static __always_inline void
-weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
-		u64 shape, u32 route, u64 tag_key, u64 deadline_ns)
+weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
+		      u32 len, u64 shape, u32 route, u64 tag_key,
+		      u64 deadline_ns)
 {
 	const struct weir_ring_view *v = &at->inbox->view;
 	struct weir_record *rec = weir_ring_at(v, at->pos);
@@ -304,9 +305,9 @@ weir_place_fill(const struct weir_place *at, const u8 *payload, u32 len,
 }
 
 /* The same where the payload has been copied already; any length. */
-static inline void weir_place_show(const struct weir_place *at, u32 len,
-				   u64 shape, u32 route, u64 tag_key,
-				   u64 deadline_ns)
+static inline void weir_reservation_show(const struct weir_reservation *at,
+					 u32 len, u64 shape, u32 route,
+					 u64 tag_key, u64 deadline_ns)
 {
 	const struct weir_ring_view *v = &at->inbox->view;
 	struct weir_record *rec = weir_ring_at(v, at->pos);
@@ -342,7 +343,8 @@ weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
 }
 
 /* Space that was claimed and is not used. */
-static inline void weir_place_abort(const struct weir_place *at, u32 total)
+static inline void weir_reservation_abort(const struct weir_reservation *at,
+					  u32 total)
 {
 	struct weir_words *words = weir_ring_words(&at->inbox->view, at->pos);
 
@@ -431,9 +433,9 @@ bool weir_copies_reserve(struct weir_run *run, u32 n);
 void weir_copy_later(struct weir_run *run, const struct weir_copy *copy);
 enum weir_reason weir_copy_keep(struct weir_target *target,
 				const struct weir_message *m,
-				struct weir_place *at, u32 *kept);
+				struct weir_reservation *at, u32 *kept);
 void weir_copy_give(struct weir_ring *inbox, u32 kept);
-void weir_copy_request(struct weir_run *run, const struct weir_place *at,
+void weir_copy_request(struct weir_run *run, const struct weir_reservation *at,
 		       u32 kept, const struct weir_message *m,
 		       struct weir_call *call, u64 name, u64 deadline_ns);
 void weir_copies_make(struct weir_run *run);
