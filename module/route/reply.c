@@ -157,7 +157,7 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	/* anything but a length is alike, or it is far too long */
 	*len = WEIR_WORD(READ_ONCE(rec->shape)) -
 	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
-	if (unlikely(*len > WEIR_HAND_LEN))
+	if (unlikely(*len > WEIR_BATCH_LEN))
 		return NULL;
 	name = WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 |
 	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
@@ -176,9 +176,9 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
  * out: behind the last. @alone: there is one, and it ends at @tail. Returns how
  * many.
  */
-static __always_inline u32 weir_reply_hand(struct weir_endpoint *ep,
-					   struct weir_endpoint *caller,
-					   u64 *pos, u64 tail, bool alone)
+static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
+					    struct weir_endpoint *caller,
+					    u64 *pos, u64 tail, bool alone)
 {
 	const struct weir_ring_view *v = &ep->outbox->view;
 	const struct weir_words *rec = weir_ring_words(v, *pos);
@@ -201,7 +201,7 @@ static __always_inline u32 weir_reply_hand(struct weir_endpoint *ep,
 	seq = post->seq;
 	at = weir_ring_words(to, post->pos);
 	commit = post->pos + to->secret;
-	for (n = 0; n < (alone ? 1 : WEIR_HAND_MAX) && from != end; n++) {
+	for (n = 0; n < (alone ? 1 : WEIR_BATCH_MAX) && from != end; n++) {
 		if (smp_load_acquire(&rec->commit) != from)	/* (B) */
 			break;
 		call = weir_reply_call(ep, caller, rec, &len);
@@ -211,8 +211,8 @@ static __always_inline u32 weir_reply_hand(struct weir_endpoint *ep,
 		if (unlikely(need > end - from) ||
 		    (alone && unlikely(need != tail - *pos)))
 			break;
-		weir_hand_fill_next(&at, &commit, &seq, rec, len, shape,
-				    call->handle, call->tag_key);
+		weir_batch_fill_next(&at, &commit, &seq, rec, len, shape,
+				     call->handle, call->tag_key);
 		if (alone)
 			weir_alone_serve(&ep->run, call->target,
 					 call->sent_ns, call->round);
@@ -484,7 +484,7 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
 /**
  * weir_route_reply() - route replies and errors of a target
  * @ep: the target's.
- * @m: the first; out: those that were handed on with it are in its hand.
+ * @m: the first; out: those that were handed on with it are in its batch.
  * @tail: end of what the target has claimed.
  *
  * Return: 0 when run.used of them, at least one, have been handed on or
@@ -501,7 +501,7 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 	caller = weir_run_caller(ep, m->route & WEIR_ENDPOINT_MASK);
 	/* one that has waited is charged for first */
 	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->held_by))
-		done = weir_reply_hand(ep, caller, &pos, tail, false);
+		done = weir_reply_batch(ep, caller, &pos, tail, false);
 	if (unlikely(!done))
 		return weir_reply_one(ep, caller, m);
 	m->n = done;
@@ -530,7 +530,7 @@ bool weir_reply_alone(struct weir_endpoint *ep, u64 end)
 			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
 			 WEIR_ENDPOINT_MASK);
 	if (!caller || unlikely(ep->held_by) ||
-	    !weir_reply_hand(ep, caller, &pos, end, true))
+	    !weir_reply_batch(ep, caller, &pos, end, true))
 		return false;
 	WRITE_ONCE(ep->pos, end);
 	weir_endpoint_release(ep);

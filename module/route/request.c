@@ -113,13 +113,13 @@ void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 }
 
 /*
- * Small messages of a hand, each a request if @answer: the call, @counted for its
+ * Small messages of a batch, each a request if @answer: the call, @counted for its
  * user or not, then the copy, so that whoever answers at once finds the call.
  */
 static __always_inline void
-weir_hand_send(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
-	       bool answer, bool counted, struct weir_target *target,
-	       const struct weir_reservation *at, u32 round, u64 deadline_ns)
+weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
+		 bool answer, bool counted, struct weir_target *target,
+		 const struct weir_reservation *at, u32 round, u64 deadline_ns)
 {
 	const struct weir_words *rec = weir_ring_words(&ep->outbox->view,
 						       m->pos);
@@ -150,9 +150,9 @@ weir_hand_send(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			weir_call_sent(ep, call, target, commit, round);
 			pos += weir_ring_need(len);
 		}
-		weir_hand_fill_next(&to, &commit, &seq, rec, len, shape,
-				    (u32)name, name >> 32 |
-				    (tag_key & ~0xffffffffULL));
+		weir_batch_fill_next(&to, &commit, &seq, rec, len, shape,
+				     (u32)name, name >> 32 |
+				     (tag_key & ~0xffffffffULL));
 		rec = weir_words_next(rec, len);
 	}
 	if (!answer)
@@ -161,24 +161,27 @@ weir_hand_send(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	ep->answers -= n;
 }
 
-static noinline void weir_hand_tell(struct weir_endpoint *ep,
-				    const struct weir_message *m, u32 n,
-				    const struct weir_reservation *at)
+static noinline void weir_batch_write_events(struct weir_endpoint *ep,
+					     const struct weir_message *m,
+					     u32 n,
+					     const struct weir_reservation *at)
 {
-	weir_hand_send(ep, m, n, false, false, NULL, at, 0, 0);
+	weir_batch_write(ep, m, n, false, false, NULL, at, 0, 0);
 }
 
-static noinline void
-weir_hand_counted(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
-		  const struct weir_way *way, struct weir_target *target,
-		  const struct weir_reservation *at, u32 round)
+static noinline void weir_batch_counted(struct weir_endpoint *ep,
+					const struct weir_message *m, u32 n,
+					const struct weir_way *way,
+					struct weir_target *target,
+					const struct weir_reservation *at,
+					u32 round)
 {
-	weir_hand_send(ep, m, n, true, true, target, at, round,
-		       way->deadline_ns);
+	weir_batch_write(ep, m, n, true, true, target, at, round,
+			 way->deadline_ns);
 }
 
 /* A message of any kind that is alone. */
-static noinline void weir_hand_one(struct weir_endpoint *ep,
+static noinline void weir_send_one(struct weir_endpoint *ep,
 				  const struct weir_message *m,
 				  const struct weir_way *way,
 				  struct weir_target *target,
@@ -208,14 +211,14 @@ static noinline void weir_hand_one(struct weir_endpoint *ep,
 }
 
 /*
- * Sends messages of a hand to one target, as many as it has space for. Returns
+ * Sends messages of a batch to one target, as many as it has space for. Returns
  * WEIR_REASON_NONE when that is one at least, why not, or WEIR_HELD when the
  * caller itself has no room for an answer.
  */
 static __always_inline int
-weir_send_hand(struct weir_endpoint *ep, const struct weir_message *m,
-	       const struct weir_plan *plan, struct weir_target *target,
-	       struct weir_way *way)
+weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
+		const struct weir_plan *plan, struct weir_target *target,
+		struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	u32 n = way->n, taken, round = 0;
@@ -250,14 +253,14 @@ weir_send_hand(struct weir_endpoint *ep, const struct weir_message *m,
 	way->sent = n;
 	weir_run_touch(run, at.inbox);
 	if (unlikely(!m->small || way->call))
-		weir_hand_one(ep, m, way, target, &at, round);
+		weir_send_one(ep, m, way, target, &at, round);
 	else if (unlikely(round & WEIR_ROUND_SHARED))
-		weir_hand_counted(ep, m, n, way, target, &at, round);
+		weir_batch_counted(ep, m, n, way, target, &at, round);
 	else if (likely(answer))
-		weir_hand_send(ep, m, n, true, false, target, &at, round,
-			       way->deadline_ns);
+		weir_batch_write(ep, m, n, true, false, target, &at, round,
+				 way->deadline_ns);
 	else
-		weir_hand_tell(ep, m, n, &at);
+		weir_batch_write_events(ep, m, n, &at);
 	if (answer) {
 		smp_mb();
 		weir_calls_sent(ep, target, way->deadline_ns);
@@ -312,7 +315,7 @@ static noinline int weir_send_target(struct weir_endpoint *ep,
 			way->deadline_ns = deadline_ns;
 		return ret;
 	}
-	ret = weir_send_hand(ep, m, plan, target, way);
+	ret = weir_send_batch(ep, m, plan, target, way);
 	if (ret > 0)
 		weir_way_refused(way, target, ret);
 	return ret;
@@ -355,7 +358,7 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 /*
  * The target that the policy picked first, @i as weir_pick_first() has it, has
  * refused a message for the reason @ret, or is none, or a route, or has taken
- * many looks. Returns as weir_send_hand(); of several
+ * many looks. Returns as weir_send_batch(); of several
  * refusals a full inbox, which passes by itself, else the last; and
  * WEIR_REASON_TRIES when there may be more that could take it.
  */
@@ -420,7 +423,7 @@ static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 	if (likely(i >= 0)) {
 		target = plan->targets[i];
 		if (likely(!target->next)) {
-			ret = weir_send_hand(ep, m, plan, target, way);
+			ret = weir_send_batch(ep, m, plan, target, way);
 			if (likely(ret <= 0))
 				return ret;
 			weir_way_refused(way, target, ret);
@@ -577,7 +580,7 @@ static bool weir_message_waits(const struct weir_message *m)
 
 /*
  * A message through a route: its rate, its targets, its fallback. Returns as
- * weir_send_hand().
+ * weir_send_batch().
  */
 static int weir_send_route(struct weir_endpoint *ep,
 			   const struct weir_message *m,
@@ -599,7 +602,7 @@ static int weir_send_route(struct weir_endpoint *ep,
 	way->deadline_ns = weir_plan_deadline(plan, run->now_ns,
 					      way->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
-	way->n = min(way->n, max(run->batch / plan->spread, 1U));
+	way->n = min(way->n, max(run->ahead / plan->spread, 1U));
 	tokens = plan->meter ? weir_run_tokens(ep, plan->meter) : U32_MAX;
 	if (unlikely(!tokens)) {
 		way->wait_ns = weir_endpoint_token_wait_ns(ep, plan->meter);
@@ -661,7 +664,7 @@ int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Messages of a hand to where their handle says, to one target after another.
+ * Messages of a batch to where their handle says, to one target after another.
  * Returns 0 when run.used of those that are then in it have been sent, or the
  * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
  * reason why not: @canned is then the reply to answer it with, if there is one.
@@ -680,12 +683,12 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	int ret;
 
 	while (likely(!(ret = weir_send_route(ep, m, route, &way)))) {
-		/* the rest of a hand that has taken many looks is for later */
+		/* the rest of a batch that has taken many looks is for later */
 		if (way.sent == m->n || ep->run.looks > WEIR_LOOKS_MAX) {
 			ep->run.used = way.sent;
 			return 0;
 		}
-		weir_hand_drop(&ep->outbox->view, m, way.sent);
+		weir_batch_drop(&ep->outbox->view, m, way.sent);
 		way.n = m->n;
 		way.looks = 0;
 		/* several are sent by no call, and have no deadline of their own */
@@ -776,7 +779,7 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
 /**
  * weir_route_request() - route requests, or messages that want no answer
  * @ep: the caller.
- * @m: a hand of them: of one handle, kind and flags, and, if there are
+ * @m: a batch of them: of one handle, kind and flags, and, if there are
  *	several, without deadline and key.
  *
  * Return: 0 when run.used of them, at least one, have been sent or answered;

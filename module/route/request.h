@@ -150,7 +150,7 @@ static inline void weir_target_dismiss(const struct weir_endpoint *ep,
 }
 
 /*
- * Space in a target's inbox for messages of a hand, one behind the other. @n:
+ * Space in a target's inbox for messages of a batch, one behind the other. @n:
  * in: how many; out: for how many there is, if there is for any.
  */
 static __always_inline enum weir_reason
@@ -158,7 +158,7 @@ weir_target_claim(struct weir_target *target, const struct weir_message *m,
 		  u32 *n, struct weir_reservation *at)
 {
 	struct weir_ring *inbox = target->ep->inbox;
-	u64 bytes = *n == 1 ? weir_message_need(m) : weir_hand_bytes(m, *n);
+	u64 bytes = *n == 1 ? weir_message_need(m) : weir_batch_bytes(m, *n);
 	struct weir_post *post = &inbox->post;
 	u64 keep;
 
@@ -173,7 +173,7 @@ weir_target_claim(struct weir_target *target, const struct weir_message *m,
 		if (!post->queued)
 			weir_inbox_room(inbox, 0);
 		while (*n && post->limit - post->pos < bytes + keep)
-			bytes = --*n ? weir_hand_bytes(m, *n) : 0;
+			bytes = --*n ? weir_batch_bytes(m, *n) : 0;
 	}
 	if (likely(*n)) {
 		weir_inbox_take(inbox, bytes, *n, &at->pos, &at->seq);

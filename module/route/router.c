@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The walk of an outbox: the router reads what a socket has committed and
- * hands it on, a hand of records at a time, in stretches under one
+ * hands it on, a batch of records at a time, in stretches under one
  * rcu_read_lock(). Before each it makes room for calls; after each it wakes who
  * has got something, gives the outbox's space back, and, where a message has to
  * wait for room in an inbox, has itself called again when there is.
@@ -108,8 +108,8 @@ static noinline int weir_route_bad(struct weir_endpoint *ep,
 				WEIR_REASON_BAD_REQUEST, 0);
 }
 
-static __always_inline int weir_route_hand(struct weir_endpoint *ep,
-					   struct weir_message *m, u64 tail)
+static __always_inline int weir_route_batch(struct weir_endpoint *ep,
+					    struct weir_message *m, u64 tail)
 {
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
@@ -122,10 +122,10 @@ static __always_inline int weir_route_hand(struct weir_endpoint *ep,
 	return weir_route_bad(ep, m);
 }
 
-/* Adds to a hand the small requests by the same handle that follow its first. */
-static __always_inline void weir_hand_fill(struct weir_run *run,
-					   const struct weir_ring_view *v,
-					   struct weir_message *m, u64 tail)
+/* Adds to a batch the small requests by the same handle that follow its first. */
+static __always_inline void weir_batch_gather(struct weir_run *run,
+					      const struct weir_ring_view *v,
+					      struct weir_message *m, u64 tail)
 {
 	u64 like = (u64)m->kind << WEIR_KIND_SHIFT |
 		   (u64)m->flags << WEIR_FLAGS_SHIFT;
@@ -135,13 +135,13 @@ static __always_inline void weir_hand_fill(struct weir_run *run,
 
 	run->lens[0] = m->len;
 	run->ends[0] = end;
-	for (n = 1; n < WEIR_HAND_MAX && end < tail; n++) {
+	for (n = 1; n < WEIR_BATCH_MAX && end < tail; n++) {
 		rec = (const void *)rec + need;
 		if (smp_load_acquire(&rec->commit) != end + secret)	/* (B) */
 			break;
 		/* anything but a length is alike, or it is far too long */
 		len = WEIR_WORD(READ_ONCE(rec->shape)) - like;
-		if (len > WEIR_HAND_LEN ||
+		if (len > WEIR_BATCH_LEN ||
 		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
 			break;
 		need = weir_ring_need((u32)len);
@@ -272,7 +272,7 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 
 	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
 		return -EPROTO;
-	run->batch = 0;
+	run->ahead = 0;
 	rcu_read_lock();
 	for (m.n = 0; ; pos = m.pos) {
 		if (!m.n) {
@@ -294,15 +294,15 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 			if (m.end != tail && m.small &&
 			    (m.kind == WEIR_KIND_REQUEST ||
 			     m.kind == WEIR_KIND_EVENT))
-				weir_hand_fill(run, v, &m, tail);
+				weir_batch_gather(run, v, &m, tail);
 		}
 		run->left = tail - pos;
 		run->each = m.total;
-		if (!run->batch)
-			run->batch = weir_run_ahead(run);
+		if (!run->ahead)
+			run->ahead = weir_run_ahead(run);
 		run->used = 1;
 		n = m.n;
-		ret = weir_route_hand(ep, &m, tail);
+		ret = weir_route_batch(ep, &m, tail);
 		if (unlikely(ret)) {
 			pos = m.pos;
 			break;
@@ -318,7 +318,7 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 			weir_once_over(ep->once_held);
 			ep->once_held = NULL;
 		}
-		weir_hand_drop(v, &m, run->used);
+		weir_batch_drop(v, &m, run->used);
 		done += n - m.n;
 		ret = 1;
 		if (done >= WEIR_RUN_MESSAGES || unlikely(run->ncopies) ||

@@ -358,12 +358,12 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 #define WEIR_PIECE_BYTES	(SZ_64K + WEIR_GRANULE)
 
 /*
- * Messages that are handed on together, a hand: small ones that follow one
+ * Messages that are handed on together, a batch: small ones that follow one
  * another in an outbox and go the same way. What is decided for the first holds
  * for all.
  */
-#define WEIR_HAND_MAX		32
-#define WEIR_HAND_LEN		256	/* bytes of payload */
+#define WEIR_BATCH_MAX		32
+#define WEIR_BATCH_LEN		256	/* bytes of payload */
 
 /* Large copies of one message: one, and one for a mirror of each route. */
 #define WEIR_COPIES_OWN		(WEIR_HOPS_MAX + 2)
@@ -432,9 +432,9 @@ enum weir_walker {
  * @now_ns: time of the walk.
  * @slots: for calls: wanted at least, and not found; 0.
  * @no_slots: enum weir_reason: why there never will be as many as the message in
- *	hand needs; WEIR_REASON_NONE. It is kept until that message is done, by
+ *	batch needs; WEIR_REASON_NONE. It is kept until that message is done, by
  *	whatever route: a message that forgets it is held up for ever.
- * @batch: messages that the walk began with, as if all were alike.
+ * @ahead: messages that the walk began with, as if all were alike.
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.
  * @used: messages that were sent or answered at once.
@@ -464,7 +464,7 @@ enum weir_walker {
  * @replied: the first of its key that a reply is for; NULL.
  * @replied_to: the caller that has made it; held.
  * @reply: that reply, in the outbox.
- * @lens: lengths of the messages in a hand.
+ * @lens: lengths of the messages in a batch.
  * @ends: of their records.
  * @ntouched: entries of @touched.
  * @touched: inboxes written to; valid under the same rcu_read_lock().
@@ -473,7 +473,7 @@ struct weir_run {
 	u64			now_ns;
 	u32			slots;
 	enum weir_reason	no_slots;
-	u32			batch;
+	u32			ahead;
 	u64			left;
 	u64			each;
 	u32			used;
@@ -502,8 +502,8 @@ struct weir_run {
 	struct weir_once	*replied;
 	struct weir_endpoint	*replied_to;
 	struct weir_once_reply	reply;
-	u32			lens[WEIR_HAND_MAX];
-	u64			ends[WEIR_HAND_MAX];
+	u32			lens[WEIR_BATCH_MAX];
+	u64			ends[WEIR_BATCH_MAX];
 	u32			ntouched;
 	struct weir_ring	*touched[WEIR_TOUCHED_MAX];
 };

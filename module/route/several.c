@@ -135,7 +135,7 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 	return branches;
 }
 
-/* Sends a message to every target that takes it. Returns as weir_send_hand(). */
+/* Sends a message to every target that takes it. Returns as weir_send_batch(). */
 int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {

@@ -21,7 +21,7 @@
 
 static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
 /* no ring is too small for a small message */
-static_assert(WEIR_HEADER_BYTES + WEIR_HAND_LEN <= WEIR_RING_MIN);
+static_assert(WEIR_HEADER_BYTES + WEIR_BATCH_LEN <= WEIR_RING_MIN);
 static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 	      WEIR_ANSWER_BYTES);
 
@@ -50,8 +50,8 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
  * @route: handle, or the other half.
  * @kind: enum weir_kind; with WEIR_MESSAGE_BAD if the record is not a good one.
  * @flags: WEIR_REC_*.
- * @small: it has no extension and at most WEIR_HAND_LEN bytes.
- * @n: messages in the hand of which it is the first, itself included.
+ * @small: it has no extension and at most WEIR_BATCH_LEN bytes.
+ * @n: messages in the batch of which it is the first, itself included.
  * @end: of the last one's record. If there are several, all are small. What is
  *	not in @lens is read from them again, and may be anything.
  * @lens: bytes of payload of each; @len if it is alone.
@@ -116,7 +116,7 @@ static inline u32 weir_run_random(struct weir_endpoint *ep)
 int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 			   struct weir_message *m);
 
-/* It is the only one in its hand. */
+/* It is the only one in its batch. */
 static __always_inline void weir_message_alone(struct weir_message *m)
 {
 	m->n = 1;
@@ -143,7 +143,7 @@ static __always_inline bool weir_shape_short(u64 shape)
 
 /*
  * The record at a position, which is committed and of a plain shape; but not
- * what is in a hand with it.
+ * what is in a batch with it.
  */
 static __always_inline void weir_message_fill(const struct weir_ring_view *v,
 					      u64 pos, u64 shape,
@@ -163,7 +163,7 @@ static __always_inline void weir_message_fill(const struct weir_ring_view *v,
 	m->route = word >> 32;
 	m->kind = shape >> WEIR_KIND_SHIFT;
 	m->flags = shape >> WEIR_FLAGS_SHIFT;
-	m->small = (u32)shape <= WEIR_HAND_LEN;
+	m->small = (u32)shape <= WEIR_BATCH_LEN;
 }
 
 /*
@@ -188,8 +188,8 @@ static __always_inline int weir_message_read(const struct weir_ring_view *v,
 	return ret;
 }
 
-/* Bytes of ring that the first messages of a hand take. */
-static inline u64 weir_hand_bytes(const struct weir_message *m, u32 n)
+/* Bytes of ring that the first messages of a batch take. */
+static inline u64 weir_batch_bytes(const struct weir_message *m, u32 n)
 {
 	return likely(n == m->n) ? m->end - m->pos :
 	       m->ends[n - 1] - m->pos;
@@ -201,20 +201,20 @@ weir_ring_words(const struct weir_ring_view *v, u64 pos)
 	return (struct weir_words *)weir_ring_at(v, pos);
 }
 
-/* What is behind a record in a hand. */
+/* What is behind a record in a batch. */
 static __always_inline const struct weir_words *
 weir_words_next(const struct weir_words *words, u32 len)
 {
 	return (const void *)words + weir_ring_need(len);
 }
 
-/* The first messages of a hand are done; the next is the first of the rest. */
-static __always_inline void weir_hand_drop(const struct weir_ring_view *v,
-					   struct weir_message *m, u32 n)
+/* The first messages of a batch are done; the next is the first of the rest. */
+static __always_inline void weir_batch_drop(const struct weir_ring_view *v,
+					    struct weir_message *m, u32 n)
 {
 	const struct weir_words *rec;
 
-	m->pos += weir_hand_bytes(m, n);
+	m->pos += weir_batch_bytes(m, n);
 	m->n -= n;
 	if (likely(!m->n))
 		return;
@@ -259,7 +259,7 @@ static __always_inline void weir_message_copy_small(void *to, const void *from,
 
 static __always_inline void weir_message_copy(u8 *to, const u8 *from, u32 len)
 {
-	if (unlikely(len > WEIR_HAND_LEN))
+	if (unlikely(len > WEIR_BATCH_LEN))
 		memcpy(to, from, len);
 	else
 		weir_message_copy_small(to, from, len);
@@ -322,14 +322,14 @@ static inline void weir_reservation_show(const struct weir_reservation *at,
 }
 
 /*
- * The same for one of a hand. The ring is mapped twice, one behind the other,
+ * The same for one of a batch. The ring is mapped twice, one behind the other,
  * so what is less than a ring can be gone through by address. @at: where; moves
  * on.
  */
 static __always_inline void
-weir_hand_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
-		    const struct weir_words *from, u32 len, u64 shape,
-		    u32 route, u64 tag_key)
+weir_batch_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
+		     const struct weir_words *from, u32 len, u64 shape,
+		     u32 route, u64 tag_key)
 {
 	struct weir_words *words = *at;
 	u32 need = weir_ring_need(len);
