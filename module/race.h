@@ -28,8 +28,8 @@
  *   take_over     a lingering ring is found; its end is not cancelled yet
  *   ring_next     a ring is found by number; it is not held yet
  *   netns_exit    a ring is held by the end of its namespace
- *   route_owned   an owner's walk has its lock; nothing has been done yet
- *   endpoint_close no walk of an endpoint begins; its targets are there still
+ *   route_owned   an owner's pass has its lock; nothing has been done yet
+ *   endpoint_close no pass over an endpoint begins; its targets are there still
  *   target_remove a target is picked no more; its calls are there still
  */
 #define WEIR_RACE_POINTS(point)						\

@@ -5,7 +5,7 @@
  * without what prepares them for several. Whatever is not common is left to
  * that. Its answer goes by weir_reply_alone() in reply.c.
  *
- * Process context, under run_lock and rcu_read_lock().
+ * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 
@@ -15,7 +15,7 @@ weir_alone_target(struct weir_endpoint *ep, const struct weir_message *m,
 		  const struct weir_plan *plan)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
-				weir_run_random(ep), NULL);
+				weir_pass_random(ep), NULL);
 
 	return likely(i >= 0) && likely(!plan->targets[i]->next) ?
 	       plan->targets[i] : NULL;
@@ -30,7 +30,7 @@ weir_alone_claim(struct weir_endpoint *ep, const struct weir_message *m,
 		 const struct weir_plan *plan, struct weir_target *target,
 		 bool answer, struct weir_reservation *at, u32 *round)
 {
-	u64 now = ep->run.now_ns;
+	u64 now = ep->pass.now_ns;
 	u32 one = 1, n = 1;
 
 	if (plan->meter && unlikely(!weir_meter_take_calm(plan->meter, now, 1)))
@@ -81,7 +81,7 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 		return false;
 	}
 	if (answer) {
-		deadline_ns = ep->run.now_ns + plan->timeout_ns;
+		deadline_ns = ep->pass.now_ns + plan->timeout_ns;
 		call = weir_call_begin(ep, &m, deadline_ns);
 		name = call->name;
 		weir_call_sent(ep, call, target,
@@ -100,7 +100,7 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 
 /**
  * weir_request_alone() - route a request that is alone
- * @ep: the caller; run.now_ns is the time.
+ * @ep: the caller; pass.now_ns is the time.
  * @shape: of the record at its position, a plain one.
  *
  * If it goes to a socket that takes it at once. Return: false if not:

@@ -7,7 +7,7 @@
  *
  * Process context, under post.lock of the caller's inbox.
  */
-#include "route/walk.h"
+#include "route/pass.h"
 #include "trace.h"
 
 /* Times that a request goes to another target because its own is lost. */

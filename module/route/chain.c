@@ -23,8 +23,8 @@
 #define WEIR_CHAIN_WIDE		256
 
 /**
- * struct weir_ways - a walk along all ways from a route, each once
- * @depth: edges from there to where the walk is.
+ * struct weir_ways - a pass along all ways from a route, each once
+ * @depth: edges from there to where the pass is.
  * @at: they.
  */
 struct weir_ways {

@@ -3,7 +3,7 @@
  * Large copies. A message that is copied under rcu_read_lock() would keep the
  * processor from all others for as long as that takes. For a large message, and
  * for one that goes to many, only the space is claimed and the call entered there;
- * the copies are made when the stretch is over, in pieces, between which others
+ * the copies are made when the section is over, in pieces, between which others
  * may run, and are then committed. Until then the inboxes and what is copied
  * from are held; a call that ends meanwhile leaves an aborted record.
  *
@@ -14,8 +14,8 @@
  * What is told to the reader comes last, as in any record, so it makes no
  * difference to it.
  *
- * Process context, under run_lock, in a worker of the user: others leave such a
- * message to it, see enum weir_walker.
+ * Process context, under dispatch_lock, in a worker of the user: others leave
+ * such a message to it, see enum weir_dispatcher.
  */
 #include <linux/slab.h>
 
@@ -42,39 +42,39 @@ void weir_copy_pieces(u8 *to, const u8 *from, u32 len)
 
 /**
  * weir_copies_reserve() - room for the copies of a message to several
- * @run: the walk; it has none yet.
+ * @pass: the pass; it has none yet.
  * @n: how many.
  *
  * Return: false without memory.
  */
-bool weir_copies_reserve(struct weir_run *run, u32 n)
+bool weir_copies_reserve(struct weir_pass *pass, u32 n)
 {
 	struct weir_copy *copies;
 
-	if (WARN_ON_ONCE(run->copies))
+	if (WARN_ON_ONCE(pass->copies))
 		return false;
 	copies = kmalloc_array(n, sizeof(*copies), GFP_NOWAIT | __GFP_NOWARN);
 	if (!copies)
 		return false;
-	run->copies = copies;
-	run->copy_room = n;
+	pass->copies = copies;
+	pass->copy_room = n;
 	return true;
 }
 
 /**
- * weir_copy_later() - make a copy when the stretch is over
- * @run: the walk; a copy of a message and those for mirrors have room in it,
+ * weir_copy_later() - make a copy when the section is over
+ * @pass: the pass; a copy of a message and those for mirrors have room in it,
  *	others have been reserved, see weir_copy_fits().
  * @copy: what to copy; all but the inbox's reference, which is taken here.
  */
-void weir_copy_later(struct weir_run *run, const struct weir_copy *copy)
+void weir_copy_later(struct weir_pass *pass, const struct weir_copy *copy)
 {
-	if (!run->copies) {
-		run->copies = run->own;
-		run->copy_room = ARRAY_SIZE(run->own);
+	if (!pass->copies) {
+		pass->copies = pass->own;
+		pass->copy_room = ARRAY_SIZE(pass->own);
 	}
 	weir_ring_get(copy->at.inbox);
-	run->copies[run->ncopies++] = *copy;
+	pass->copies[pass->ncopies++] = *copy;
 }
 
 /**
@@ -143,9 +143,10 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
  * weir_copy_request() - the same for a request; @kept as in struct weir_copy,
  * @call may be NULL, the rest is as in weir_reservation_request()
  */
-void weir_copy_request(struct weir_run *run, const struct weir_reservation *at,
-		       u32 kept, const struct weir_message *m,
-		       struct weir_call *call, u64 name, u64 deadline_ns)
+void weir_copy_request(struct weir_pass *pass,
+		       const struct weir_reservation *at, u32 kept,
+		       const struct weir_message *m, struct weir_call *call,
+		       u64 name, u64 deadline_ns)
 {
 	const struct weir_copy copy = {
 		.at = *at,
@@ -162,7 +163,7 @@ void weir_copy_request(struct weir_run *run, const struct weir_reservation *at,
 		.name = name,
 	};
 
-	weir_copy_later(run, &copy);
+	weir_copy_later(pass, &copy);
 }
 
 /* The call of a copy has ended, or is to be sent to another target. */
@@ -225,18 +226,19 @@ static void weir_copy_make(const struct weir_copy *c)
 }
 
 /**
- * weir_copies_make() - make the copies of a stretch that is over
- * @run: the walk.
+ * weir_copies_make() - make the copies of a section that is over
+ * @pass: the pass.
  *
  * Not under rcu_read_lock().
  */
-void weir_copies_make(struct weir_run *run)
+void weir_copies_make(struct weir_pass *pass)
 {
-	struct weir_endpoint *ep = container_of(run, struct weir_endpoint, run);
+	struct weir_endpoint *ep =
+		container_of(pass, struct weir_endpoint, pass);
 	u32 i;
 
-	for (i = 0; i < run->ncopies; i++) {
-		struct weir_copy *c = &run->copies[i];
+	for (i = 0; i < pass->ncopies; i++) {
+		struct weir_copy *c = &pass->copies[i];
 
 		if (!c->kept || weir_copy_take(ep, c))
 			weir_copy_make(c);
@@ -244,19 +246,20 @@ void weir_copies_make(struct weir_run *run)
 		weir_ring_put(c->at.inbox);
 		weir_dup_reply_put(c->reply);
 	}
-	weir_copies_free(run);
-	if (run->replied) {
-		weir_once_remember(run->replied, run->replied_to, &run->reply);
-		weir_endpoint_put(run->replied_to);
-		run->replied = NULL;
+	weir_copies_free(pass);
+	if (pass->replied) {
+		weir_once_remember(pass->replied, pass->replied_to,
+				   &pass->reply);
+		weir_endpoint_put(pass->replied_to);
+		pass->replied = NULL;
 	}
 }
 
 /* weir_copies_free() - those that were reserved, made or not wanted */
-void weir_copies_free(struct weir_run *run)
+void weir_copies_free(struct weir_pass *pass)
 {
-	if (run->copies != run->own)
-		kfree(run->copies);
-	run->copies = NULL;
-	run->ncopies = 0;
+	if (pass->copies != pass->own)
+		kfree(pass->copies);
+	pass->copies = NULL;
+	pass->ncopies = 0;
 }

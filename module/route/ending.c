@@ -56,14 +56,14 @@ static void weir_endpoint_finish(struct weir_endpoint *ep)
 	struct weir_sock *ws = ep->ws;
 	u32 i;
 
-	/* 1. no walk begins */
-	weir_run_lock(&ep->run_lock);
+	/* 1. no pass begins */
+	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->ws = NULL;
-	weir_waiter_look(&ep->walk);
-	weir_waiter_done(&ep->walk);
+	weir_waiter_look(&ep->waiter);
+	weir_waiter_done(&ep->waiter);
 	weir_waiter_look(&ep->retry);
 	weir_waiter_done(&ep->retry);
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 
 	/* 2. who waits for it */
 	weir_targets_end(ep);
@@ -133,14 +133,14 @@ void weir_endpoint_close(struct weir_sock *ws)
 	if (!weir_targets_leave(ep))
 		left = true;
 
-	/* 3. the rest, now or when all is routed; the walk asks what @ws may */
+	/* 3. the rest, now or when all is routed; the pass asks what @ws may */
 	sock_hold(&ws->sk);
 	if (!left) {
 		weir_endpoint_finish(ep);
 		return;
 	}
-	weir_run_lock(&ep->run_lock);
+	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->last_ns = ktime_get_ns() + WEIR_LAST_NS;
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 	weir_endpoint_later(ep);
 }

@@ -198,7 +198,7 @@ static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
 	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call, retry);
-		if (call->sent_ns > ep->run.now_ns)
+		if (call->sent_ns > ep->pass.now_ns)
 			break;
 		if (call->handle == held)
 			continue;
@@ -219,19 +219,19 @@ static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
 static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	struct weir_call *call;
 	u64 bytes = 0;
 	bool waits;
 	u32 n;
 
-	for (n = 0; n < WEIR_RUN_MESSAGES && bytes < WEIR_RUN_BYTES &&
-		    run->looks <= WEIR_LOOKS_MAX; n++) {
+	for (n = 0; n < WEIR_PASS_MESSAGES && bytes < WEIR_PASS_BYTES &&
+		    pass->looks <= WEIR_LOOKS_MAX; n++) {
 		call = weir_endpoint_retry_due(ep, held);
 		if (!call)
 			return false;
 		if (!weir_route_again(ep, call)) {
-			bytes += run->each;
+			bytes += pass->each;
 			/* the next one has not been called */
 			ep->retry.again = 0;
 			cond_resched();
@@ -241,7 +241,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 		 * Where it was; one more that has to wait waits behind the first.
 		 * Both are of one socket, so nobody else waits for that.
 		 */
-		waits = held || run->left_over;
+		waits = held || pass->left_over;
 		if (!waits) {
 			held = call->handle;
 			ep->retry_handle = held;
@@ -299,15 +299,16 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 
 /**
  * weir_endpoint_retries() - send again what is due
- * @ep: the endpoint; its run_lock is held, and its socket is there.
- * @walker: who does.
+ * @ep: the endpoint; its dispatch_lock is held, and its socket is there.
+ * @dispatcher: who does.
  *
- * In order, a stretch of it: where one finds no room those by the same handle
- * wait with it until there is, as a walk does.
+ * In order, a section of it: where one finds no room those by the same handle
+ * wait with it until there is, as a pass does.
  */
-void weir_endpoint_retries(struct weir_endpoint *ep, enum weir_walker walker)
+void weir_endpoint_retries(struct weir_endpoint *ep,
+			   enum weir_dispatcher dispatcher)
 {
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	struct weir_waiter *w = &ep->retry;
 	bool more, waits;
 
@@ -316,23 +317,23 @@ void weir_endpoint_retries(struct weir_endpoint *ep, enum weir_walker walker)
 		return;
 	if (!w->inbox && !weir_calls_retrying(&ep->calls))
 		return;
-	weir_route_begin(ep, walker);
+	weir_route_begin(ep, dispatcher);
 	waits = weir_endpoint_retry_waits(ep);
 	if (!waits)
 		weir_waiter_look(w);
 	more = weir_endpoint_retries_some(ep, waits ? ep->retry_handle : 0);
 	weir_route_settle(ep);
-	if (run->wait_for && !waits)
-		weir_waiter_wait(w, run->wait_for, run->wait_bytes);
-	weir_run_forget(run);
+	if (pass->wait_for && !waits)
+		weir_waiter_wait(w, pass->wait_for, pass->wait_bytes);
+	weir_pass_forget(pass);
 	weir_waiter_done(w);
-	if (more || run->left_over)
+	if (more || pass->left_over)
 		weir_endpoint_later(ep);
 }
 
 /**
  * weir_endpoint_tick() - what has become due
- * @ep: the endpoint; its run_lock is held, and its socket is there.
+ * @ep: the endpoint; its dispatch_lock is held, and its socket is there.
  */
 void weir_endpoint_tick(struct weir_endpoint *ep)
 {
@@ -345,13 +346,13 @@ void weir_endpoint_tick(struct weir_endpoint *ep)
 	due = ep->scan_slot || ep->timer_ns <= now;
 	spin_unlock(&post->lock);
 	if (due) {
-		weir_route_begin(ep, WEIR_WALK_WORKER);
+		weir_route_begin(ep, WEIR_DISPATCH_WORKER);
 		spin_lock(&post->lock);
 		weir_endpoint_scan(ep, now);
 		spin_unlock(&post->lock);
 		weir_route_settle(ep);
 	}
-	weir_endpoint_retries(ep, WEIR_WALK_WORKER);
+	weir_endpoint_retries(ep, WEIR_DISPATCH_WORKER);
 	spin_lock(&post->lock);
 	if (!ep->scan_lost)
 		weir_endpoint_arm(ep, weir_endpoint_retry_ns(ep, now));
@@ -402,7 +403,7 @@ static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 
 /**
  * weir_endpoint_add_handle() - the handle of a name, made if there is none
- * @ep: the caller, under its run_lock.
+ * @ep: the caller, under its dispatch_lock.
  * @path: bytes of a path.
  * @len: how many.
  * @handle: out.
@@ -478,7 +479,7 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 
-	weir_run_lock(&ep->run_lock);
+	weir_dispatch_lock(&ep->dispatch_lock);
 	err = weir_endpoint_add_handle(ep, call.path, len, &call.route, &why);
 	if (err) {
 		weir_refuse(ws, err, why);
@@ -492,7 +493,7 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 			err = weir_refuse(ws, -ELOOP,
 					  "more patterns match the path than are looked at");
 	}
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 	if (err)
 		return err;
 	return copy_to_user(arg, &call, min_t(u32, call.size, sizeof(call))) ?
@@ -532,10 +533,10 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	INIT_LIST_HEAD(&ep->gone);
 	ep->end.part = weir_endpoint_end_part;
 	INIT_LIST_HEAD(&ep->turn_link);
-	weir_waiter_init(&ep->walk, ep);
+	weir_waiter_init(&ep->waiter, ep);
 	weir_waiter_init(&ep->retry, ep);
 	INIT_LIST_HEAD(&ep->poll_link);
-	weir_run_lock_init(&ep->run_lock);
+	weir_dispatch_lock_init(&ep->dispatch_lock);
 	ep->wn = ws->wn;
 	ep->ws = ws;
 	ep->memcg = get_mem_cgroup_from_mm(current->mm);

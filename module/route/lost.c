@@ -10,7 +10,7 @@
  *
  * Process context, without weir_net.lock.
  */
-#include "route/walk.h"
+#include "route/pass.h"
 
 /* The next endpoint of a namespace after *@id, held; or NULL. */
 static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,

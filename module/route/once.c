@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls of once.h. A reply is remembered by the walk that brings it, after the
- * stretch. Those that wait for it are told by a work, because that may take long.
+ * The calls of once.h. A reply is remembered by the pass that brings it, after the
+ * section. Those that wait for it are told by a work, because that may take long.
  *
  * Process context; weir_once_leave() under post.lock of the caller's inbox.
  */
@@ -10,7 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "route/walk.h"
+#include "route/pass.h"
 
 static void weir_once_free(struct weir_once *once)
 {
@@ -269,7 +269,10 @@ static bool weir_once_wait(struct weir_endpoint *ep,
 	return true;
 }
 
-/* It need not wait: its slot is free again. Under run_lock it is still there. */
+/*
+ * It need not wait: its slot is free again. Under dispatch_lock it is still
+ * there.
+ */
 static void weir_once_unwait(struct weir_endpoint *ep, struct weir_once *once)
 {
 	struct weir_post *post = &ep->inbox->post;
@@ -291,7 +294,7 @@ static void weir_once_unwait(struct weir_endpoint *ep, struct weir_once *once)
  * @deadline_ns: when it is given up.
  * @reply: out: the reply of an earlier one, the caller's; or NULL.
  *
- * Return: WEIR_REASON_NONE: if there is no @reply and ep->run.once is set,
+ * Return: WEIR_REASON_NONE: if there is no @reply and ep->pass.once is set,
  * it is the first, and whoever sends it takes that over; without it, it waits
  * for the first's reply and nothing more is to be done. Otherwise WEIR_HELD or
  * a reason to refuse it.
@@ -307,7 +310,7 @@ int weir_once_begin(struct weir_endpoint *ep, const struct weir_message *m,
 	*reply = NULL;
 	if (once && once->pos == m->pos) {
 		ep->once_held = NULL;
-		ep->run.once = once;
+		ep->pass.once = once;
 		return WEIR_REASON_NONE;
 	}
 	old = set_active_memcg(ep->memcg);
@@ -331,7 +334,7 @@ int weir_once_begin(struct weir_endpoint *ep, const struct weir_message *m,
 	old = set_active_memcg(ep->memcg);
 	ret = weir_dup_begin(set->dups,
 			     __kuid_val(weir_account_user(ep->account)),
-			     once->scope, once->id, ep->run.now_ns,
+			     once->scope, once->id, ep->pass.now_ns,
 			     &once->waiter, reply);
 	set_active_memcg(old);
 	if (ret == WEIR_DUP_BUSY)
@@ -339,7 +342,7 @@ int weir_once_begin(struct weir_endpoint *ep, const struct weir_message *m,
 	weir_once_unwait(ep, once);
 	if (ret == WEIR_DUP_NEW) {
 		once->waits = false;
-		ep->run.once = once;
+		ep->pass.once = once;
 		return WEIR_REASON_NONE;
 	}
 	weir_once_free(once);

@@ -48,7 +48,7 @@ struct weir_once_set {
  * @set: held.
  * @scope: whose key.
  * @id: the key.
- * @pos: of the request; a first whose walk is held up.
+ * @pos: of the request; a first whose pass is held up.
  * @waits: it is not the first.
  * @reply: of a first that has ended; NULL: there was none.
  * @waiters: of a first that has ended: who waited for it.

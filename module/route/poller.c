@@ -104,7 +104,7 @@ static bool weir_endpoint_pending(const struct weir_endpoint *ep)
 	const struct weir_ring_view *v = &ep->outbox->view;
 	u64 pos = READ_ONCE(ep->pos);
 
-	return weir_committed(v, pos) && !READ_ONCE(ep->walk.waits) &&
+	return weir_committed(v, pos) && !READ_ONCE(ep->waiter.waits) &&
 	       (u32)(READ_ONCE(v->head->claim) >> 32) !=
 	       (u32)(pos >> WEIR_GRANULE_SHIFT);
 }
@@ -168,7 +168,7 @@ void weir_poll_took(struct weir_endpoint *ep, u32 bytes)
 }
 
 /*
- * One look at each endpoint, and a stretch of each that has something, as far
+ * One look at each endpoint, and a section of each that has something, as far
  * as its user's share goes: the next round begins with the first that has had
  * none for that. Ends early when somebody waits for the lock. Returns whether
  * any message has gone: one that has not waits, or is left to a worker. A ring

@@ -4,25 +4,25 @@
  * to the endpoint that answers, and is over; the reply goes straight into the
  * caller's inbox. What names no such call is dropped and counted.
  *
- * Process context, under run_lock of the endpoint that answers and
+ * Process context, under dispatch_lock of the endpoint that answers and
  * rcu_read_lock().
  */
 #include "route/request.h"
 
 /* The caller that a call's name is of, or NULL. Under rcu_read_lock(). */
-static struct weir_endpoint *weir_run_caller(struct weir_endpoint *ep, u32 id)
+static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
 {
-	struct weir_endpoint *caller = ep->run.caller;
+	struct weir_endpoint *caller = ep->pass.caller;
 
 	if (likely(caller && caller->id == id))
 		return caller;
 	caller = xa_load(&ep->wn->endpoints, id);
-	ep->run.caller = caller;
+	ep->pass.caller = caller;
 	return caller;
 }
 
 /* So many good replies of a target, none of them slow. */
-static __always_inline void weir_target_served(const struct weir_run *run,
+static __always_inline void weir_target_served(const struct weir_pass *pass,
 					       struct weir_target *target,
 					       const struct weir_plan *plan,
 					       u32 round, u32 n)
@@ -30,25 +30,25 @@ static __always_inline void weir_target_served(const struct weir_run *run,
 	weir_bulkhead_give(&target->load.in_flight, n);
 	if (plan && plan->has_breaker)
 		weir_breaker_good(&target->breaker, &plan->breaker,
-				  run->now_ns, round, n);
+				  pass->now_ns, round, n);
 	target->replies += n;
 }
 
 /**
- * weir_run_served() - account for good replies of a target
- * @run: the walk; it has summed them up.
+ * weir_pass_served() - account for good replies of a target
+ * @pass: the pass; it has summed them up.
  */
-void weir_run_served(struct weir_run *run)
+void weir_pass_served(struct weir_pass *pass)
 {
-	if (!run->nserved)
+	if (!pass->nserved)
 		return;
-	weir_target_served(run, run->served, run->served_plan,
-			   run->served_round, run->nserved);
-	run->nserved = 0;
+	weir_target_served(pass, pass->served, pass->served_plan,
+			   pass->served_round, pass->nserved);
+	pass->nserved = 0;
 }
 
 /* A reply that says more than that all is well. */
-static noinline void weir_target_replied(struct weir_run *run,
+static noinline void weir_target_replied(struct weir_pass *pass,
 					 struct weir_target *target,
 					 const struct weir_plan *plan,
 					 u32 round, bool good, u64 took_ns)
@@ -56,7 +56,7 @@ static noinline void weir_target_replied(struct weir_run *run,
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
-				  run->now_ns, round, good, took_ns);
+				  pass->now_ns, round, good, took_ns);
 	target->replies++;
 	target->errors += !good;
 }
@@ -67,57 +67,57 @@ static __always_inline s64 weir_plan_calm_ns(const struct weir_plan *plan)
 	return plan ? plan->calm_ns : S64_MAX;
 }
 
-/* Since a call was sent; the walk that did that may have begun after ours. */
-static __always_inline s64 weir_run_took_ns(const struct weir_run *run,
-					    u64 sent_ns)
+/* Since a call was sent; the pass that did that may have begun after ours. */
+static __always_inline s64 weir_pass_took_ns(const struct weir_pass *pass,
+					     u64 sent_ns)
 {
-	return max_t(s64, run->now_ns - sent_ns, 0);
+	return max_t(s64, pass->now_ns - sent_ns, 0);
 }
 
 /* What a reply says about the target that gave it. */
-static __always_inline void weir_run_serve(struct weir_run *run,
-					   struct weir_target *target,
-					   u64 sent_ns, u32 round, bool good)
+static __always_inline void weir_pass_serve(struct weir_pass *pass,
+					    struct weir_target *target,
+					    u64 sent_ns, u32 round, bool good)
 {
-	bool other = run->served != target || run->served_round != round;
+	bool other = pass->served != target || pass->served_round != round;
 
 	if (unlikely(other)) {
-		weir_run_served(run);
-		run->served = target;
-		run->served_round = round;
-		run->served_plan = rcu_dereference(target->route->plan);
+		weir_pass_served(pass);
+		pass->served = target;
+		pass->served_round = round;
+		pass->served_plan = rcu_dereference(target->route->plan);
 	}
-	/* those that one walk sent and one walk brings back took as long */
-	if (unlikely(other || run->served_sent_ns != sent_ns)) {
-		s64 took_ns = weir_run_took_ns(run, sent_ns);
+	/* those that one pass sent and one pass brings back took as long */
+	if (unlikely(other || pass->served_sent_ns != sent_ns)) {
+		s64 took_ns = weir_pass_took_ns(pass, sent_ns);
 
-		run->served_sent_ns = sent_ns;
-		run->served_took_ns = took_ns;
-		run->served_bucket = weir_hist_bucket(took_ns);
-		run->served_calm = took_ns <=
-				   weir_plan_calm_ns(run->served_plan);
+		pass->served_sent_ns = sent_ns;
+		pass->served_took_ns = took_ns;
+		pass->served_bucket = weir_hist_bucket(took_ns);
+		pass->served_calm = took_ns <=
+				   weir_plan_calm_ns(pass->served_plan);
 	}
-	weir_hist_count(&target->hist, run->served_bucket);
-	if (likely(good && run->served_calm))
-		run->nserved++;
+	weir_hist_count(&target->hist, pass->served_bucket);
+	if (likely(good && pass->served_calm))
+		pass->nserved++;
 	else
-		weir_target_replied(run, target, run->served_plan, round, good,
-				    run->served_took_ns);
+		weir_target_replied(pass, target, pass->served_plan, round,
+				    good, pass->served_took_ns);
 }
 
 /* The same for a reply that is alone, and good. */
-static __always_inline void weir_alone_serve(struct weir_run *run,
+static __always_inline void weir_alone_serve(struct weir_pass *pass,
 					     struct weir_target *target,
 					     u64 sent_ns, u32 round)
 {
 	const struct weir_plan *plan = rcu_dereference(target->route->plan);
-	s64 took_ns = weir_run_took_ns(run, sent_ns);
+	s64 took_ns = weir_pass_took_ns(pass, sent_ns);
 
 	weir_hist_add(&target->hist, took_ns);
 	if (likely(took_ns <= weir_plan_calm_ns(plan)))
-		weir_target_served(run, target, plan, round, 1);
+		weir_target_served(pass, target, plan, round, 1);
 	else
-		weir_target_replied(run, target, plan, round, true, took_ns);
+		weir_target_replied(pass, target, plan, round, true, took_ns);
 }
 
 /*
@@ -214,11 +214,11 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		weir_batch_fill_next(&at, &commit, &seq, rec, len, shape,
 				     call->handle, call->tag_key);
 		if (alone)
-			weir_alone_serve(&ep->run, call->target,
+			weir_alone_serve(&ep->pass, call->target,
 					 call->sent_ns, call->round);
 		else
-			weir_run_serve(&ep->run, call->target, call->sent_ns,
-				       call->round, true);
+			weir_pass_serve(&ep->pass, call->target, call->sent_ns,
+					call->round, true);
 		weir_calls_put(&caller->calls, call);
 		rec = (const void *)rec + need;
 		from += need;
@@ -245,8 +245,8 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
  */
 static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 {
-	u64 until = min3(ep->run.now_ns, ep->held_ns + 2 * TICK_NSEC,
-			 READ_ONCE(ep->walk.room_ns));
+	u64 until = min3(ep->pass.now_ns, ep->held_ns + 2 * TICK_NSEC,
+			 READ_ONCE(ep->waiter.room_ns));
 
 	if (ep->held_pos != pos || until <= ep->held_since_ns)
 		return;
@@ -257,7 +257,7 @@ static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 
 /**
  * weir_endpoint_held_by() - whom does an endpoint wait for?
- * @ep: the endpoint, under its run_lock.
+ * @ep: the endpoint, under its dispatch_lock.
  * @account: that of a caller with a full inbox; NULL: it waits for none.
  */
 void weir_endpoint_held_by(struct weir_endpoint *ep,
@@ -279,7 +279,7 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 			       struct weir_endpoint *caller,
 			       const struct weir_plan *plan, u64 pos)
 {
-	u64 now = ep->run.now_ns, left;
+	u64 now = ep->pass.now_ns, left;
 
 	if (!plan)
 		return false;
@@ -332,23 +332,24 @@ static void weir_reply_lost(struct weir_endpoint *caller,
 	weir_refused(target->route, (u32)tag_key, &fault);
 }
 
-/* The reply to the first of its key is remembered when the stretch is over. */
-static void weir_reply_keep(struct weir_run *run, struct weir_endpoint *caller,
+/* The reply to the first of its key is remembered when the section is over. */
+static void weir_reply_keep(struct weir_pass *pass,
+			    struct weir_endpoint *caller,
 			    struct weir_call *call,
 			    const struct weir_message *m)
 {
-	run->replied = call->once;
-	run->replied_to = caller;
+	pass->replied = call->once;
+	pass->replied_to = caller;
 	/* under its lock it has a call, and so is not being freed */
 	weir_endpoint_get(caller);
 	call->once = NULL;
-	run->reply.from = m->payload;
-	run->reply.len = m->len;
-	run->reply.kind = m->kind;
+	pass->reply.from = m->payload;
+	pass->reply.len = m->len;
+	pass->reply.kind = m->kind;
 }
 
-/* The copy, now or when the stretch is over. */
-static void weir_reply_fill(struct weir_run *run,
+/* The copy, now or when the section is over. */
+static void weir_reply_fill(struct weir_pass *pass,
 			    const struct weir_reservation *at,
 			    const struct weir_message *m, u8 flags, u32 handle,
 			    u64 tag_key)
@@ -364,14 +365,14 @@ static void weir_reply_fill(struct weir_run *run,
 	};
 
 	if (m->len > WEIR_PIECE_BYTES)
-		weir_copy_later(run, &copy);
+		weir_copy_later(pass, &copy);
 	else
 		weir_reservation_fill(at, m->payload, m->len, copy.shape,
 				      handle, tag_key, 0);
 }
 
 /* One of several calls is over; as weir_call_child_done(). Under post.lock. */
-static noinline int weir_reply_child(struct weir_run *run,
+static noinline int weir_reply_child(struct weir_pass *pass,
 				     struct weir_endpoint *caller,
 				     struct weir_call *call, bool good)
 {
@@ -380,7 +381,7 @@ static noinline int weir_reply_child(struct weir_run *run,
 	caller->ended = 0;
 	more = weir_call_child_done(caller, call, good);
 	/* to end one costs as much as to ask its target */
-	run->looks += caller->ended * WEIR_LOOKS_ASK;
+	pass->looks += caller->ended * WEIR_LOOKS_ASK;
 	return more;
 }
 
@@ -390,7 +391,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 {
 	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key, keep;
 	bool good = m->kind == WEIR_KIND_REPLY, fits;
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	struct weir_target *target;
 	struct weir_reservation at;
 	struct weir_call *call;
@@ -399,7 +400,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	enum weir_reason lost = WEIR_REASON_NONE;
 	int more = 0;
 
-	if (weir_copy_left(run, m->len))
+	if (weir_copy_left(pass, m->len))
 		return WEIR_HELD;
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
@@ -413,9 +414,10 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		return 0;
 	}
 	/* it is remembered, which takes memory */
-	if (unlikely(call->once) && good && run->walker == WEIR_WALK_POLL) {
+	if (unlikely(call->once) && good &&
+	    pass->dispatcher == WEIR_DISPATCH_POLL) {
 		spin_unlock(&post->lock);
-		run->left_over = true;
+		pass->left_over = true;
 		return WEIR_HELD;
 	}
 	target = call->target;
@@ -423,7 +425,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	round = call->round;
 	if (!good && weir_call_retry(caller, call,
 				     rcu_dereference(target->route->plan),
-				     run->now_ns, weir_run_random(ep))) {
+				     pass->now_ns, weir_pass_random(ep))) {
 		spin_unlock(&post->lock);
 		goto replied;
 	}
@@ -435,17 +437,17 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		lost = weir_reply_unfit(ep, caller, target, m, total + keep);
 		if (!lost) {
 			spin_unlock(&post->lock);
-			return weir_run_hold(run, caller->inbox,
-					     total - WEIR_ANSWER_BYTES);
+			return weir_pass_hold(pass, caller->inbox,
+					      total - WEIR_ANSWER_BYTES);
 		}
 	}
 	handle = call->handle;
 	tag_key = call->tag_key;
 	post->kept--;
 	if (unlikely(call->once) && good)
-		weir_reply_keep(run, caller, call, m);
+		weir_reply_keep(pass, caller, call, m);
 	if (unlikely(weir_call_is_child(call)))
-		more = weir_reply_child(run, caller, call, good);
+		more = weir_reply_child(pass, caller, call, good);
 	else
 		weir_call_end(caller, call);
 	if (unlikely(!fits) && more >= 0)
@@ -453,15 +455,15 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	spin_unlock(&post->lock);
 	if (likely(fits)) {
 		if (likely(more >= 0))
-			weir_reply_fill(run, &at, m, more, handle, tag_key);
+			weir_reply_fill(pass, &at, m, more, handle, tag_key);
 		else
 			weir_reservation_abort(&at, total);
 	}
-	weir_run_touch(run, caller->inbox);
+	weir_pass_touch(pass, caller->inbox);
 replied:
 	if (unlikely(round & WEIR_ROUND_SHARED))
 		weir_bulkhead_give(weir_target_own(target, caller), 1);
-	weir_run_serve(run, target, sent_ns, weir_round(round), good);
+	weir_pass_serve(pass, target, sent_ns, weir_round(round), good);
 	return 0;
 }
 
@@ -487,8 +489,8 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
  * @m: the first; out: those that were handed on with it are in its batch.
  * @tail: end of what the target has claimed.
  *
- * Return: 0 when run.used of them, at least one, have been handed on or
- * dropped; WEIR_HELD: the walk has to wait.
+ * Return: 0 when pass.used of them, at least one, have been handed on or
+ * dropped; WEIR_HELD: the pass has to wait.
  */
 int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 {
@@ -498,7 +500,7 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 
 	if (unlikely(!(m->route | (u32)m->tag_key)))
 		return 0;	/* nobody wants it */
-	caller = weir_run_caller(ep, m->route & WEIR_ENDPOINT_MASK);
+	caller = weir_pass_caller(ep, m->route & WEIR_ENDPOINT_MASK);
 	/* one that has waited is charged for first */
 	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->held_by))
 		done = weir_reply_batch(ep, caller, &pos, tail, false);
@@ -506,14 +508,14 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 		return weir_reply_one(ep, caller, m);
 	m->n = done;
 	m->end = pos;
-	ep->run.used = done;
-	weir_run_touch(&ep->run, caller->inbox);
+	ep->pass.used = done;
+	weir_pass_touch(&ep->pass, caller->inbox);
 	return 0;
 }
 
 /**
  * weir_reply_alone() - route a reply that is alone
- * @ep: the target's; run.now_ns is the time.
+ * @ep: the target's; pass.now_ns is the time.
  * @end: of its record.
  *
  * If it is small and plain, there is a plain call for it, and room. Return:

@@ -4,41 +4,41 @@
  * an inbox, the call that waits for the answer, and the copy. What is refused
  * goes to the fallback or is answered with the reason.
  *
- * Process context, under run_lock and rcu_read_lock().
+ * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 #include "trace.h"
 
 /* Tokens of a rate limit at hand; taken for several messages at once. */
-static __always_inline u32 weir_run_tokens(struct weir_endpoint *ep,
-					   struct weir_meter *meter)
+static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
+					    struct weir_meter *meter)
 {
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 
-	if (likely(run->meter == meter && run->tokens))
-		return run->tokens;
-	if (run->meter && run->tokens)
-		weir_run_tokens_back(run);
-	run->meter = meter;
-	run->token_cost = 0;
-	run->tokens = weir_meter_take_calm(meter, run->now_ns,
-					   weir_run_ahead(run));
-	if (unlikely(!run->tokens))
+	if (likely(pass->meter == meter && pass->tokens))
+		return pass->tokens;
+	if (pass->meter && pass->tokens)
+		weir_pass_tokens_back(pass);
+	pass->meter = meter;
+	pass->token_cost = 0;
+	pass->tokens = weir_meter_take_calm(meter, pass->now_ns,
+					    weir_pass_ahead(pass));
+	if (unlikely(!pass->tokens))
 		weir_endpoint_tokens(ep);
-	return run->tokens;
+	return pass->tokens;
 }
 
 /*
  * So many have been used. A route behind may have had its own since: then those
  * that were at hand have been given back, and another caller may have them.
  */
-static __always_inline void weir_run_spend(struct weir_endpoint *ep,
-					   struct weir_meter *meter, u32 n)
+static __always_inline void weir_pass_spend(struct weir_endpoint *ep,
+					    struct weir_meter *meter, u32 n)
 {
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 
-	if (likely(run->meter == meter))
-		run->tokens -= n;
+	if (likely(pass->meter == meter))
+		pass->tokens -= n;
 	else
 		weir_endpoint_draw(ep, meter, n);
 }
@@ -48,7 +48,7 @@ static __always_inline void weir_run_spend(struct weir_endpoint *ep,
  * @ep: the caller.
  * @least: as many answers as must be; for as many as are ahead if that may be.
  *
- * They stay reserved until calls use them, or the walk ends. Return: false when
+ * They stay reserved until calls use them, or the pass ends. Return: false when
  * there is no room for @least.
  */
 bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
@@ -58,7 +58,7 @@ bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
 			      (8 * WEIR_ANSWER_BYTES), U32_MAX);
 
 	return weir_endpoint_reserve_some(
-		ep, least, max(least, min(most, weir_run_ahead(&ep->run))));
+		ep, least, max(least, min(most, weir_pass_ahead(&ep->pass))));
 }
 
 /**
@@ -66,7 +66,7 @@ bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
  * @ep: the caller.
  * @n: how many.
  *
- * Return: false when there are not, and the walk has to wait. It goes on when
+ * Return: false when there are not, and the pass has to wait. It goes on when
  * there are more (weir_endpoint_more()), or when a call ends.
  */
 bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
@@ -83,7 +83,7 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 	weir_calls_prune(&ep->calls);
 	if (ep->calls.nmine >= n)
 		return true;
-	ep->run.slots = n;
+	ep->pass.slots = n;
 	return false;
 }
 
@@ -194,8 +194,8 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 		call->tries++;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
 		call = weir_call_begin(ep, m, way->deadline_ns);
-		call->once = ep->run.once;
-		ep->run.once = NULL;
+		call->once = ep->pass.once;
+		ep->pass.once = NULL;
 	}
 	if (call) {
 		name = call->name;
@@ -204,7 +204,7 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 			       at->pos + at->inbox->view.secret, round);
 	}
 	if (unlikely(m->len > WEIR_PIECE_BYTES))
-		weir_copy_request(&ep->run, at, 0, m, call, name,
+		weir_copy_request(&ep->pass, at, 0, m, call, name,
 				  way->deadline_ns);
 	else
 		weir_reservation_request(at, m, name, way->deadline_ns);
@@ -222,7 +222,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	u32 n = way->n, taken, round = 0;
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	struct weir_reservation at;
 	int ret;
 
@@ -231,7 +231,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 		if (unlikely(!n))
 			return WEIR_HELD;
 	}
-	ret = answer ? weir_target_admit(plan, target, run->now_ns, &n,
+	ret = answer ? weir_target_admit(plan, target, pass->now_ns, &n,
 					 &round) :
 		       weir_target_open(target);
 	if (unlikely(ret)) {
@@ -251,7 +251,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 		return ret;
 	}
 	way->sent = n;
-	weir_run_touch(run, at.inbox);
+	weir_pass_touch(pass, at.inbox);
 	if (unlikely(!m->small || way->call))
 		weir_send_one(ep, m, way, target, &at, round);
 	else if (unlikely(round & WEIR_ROUND_SHARED))
@@ -334,13 +334,13 @@ static int weir_way_pick(struct weir_endpoint *ep, const struct weir_message *m,
 	u32 i;
 
 	if (way->looks < WEIR_LOOKS_PICKED) {
-		weir_way_look(&ep->run, way, p->n);
-		return weir_pick_one(p, m->tag_key >> 32, weir_run_random(ep),
+		weir_way_look(&ep->pass, way, p->n);
+		return weir_pick_one(p, m->tag_key >> 32, weir_pass_random(ep),
 				     tried);
 	}
 	while (*passed < p->n) {
 		i = (from + (*passed)++) % p->n;
-		weir_way_look(&ep->run, way, 1);
+		weir_way_look(&ep->pass, way, 1);
 		if (weir_pick_may(p, i, tried))
 			return i;
 	}
@@ -377,7 +377,7 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 
 	bitmap_zero(tried, WEIR_TARGETS_MAX);
 	/* the first pick may have looked at all */
-	weir_way_look(&ep->run, way, plan->n);
+	weir_way_look(&ep->pass, way, plan->n);
 	if (i < WEIR_PICK_NONE)
 		i = weir_pick_scanned(i);
 	for (; i >= 0; i = weir_way_pick(ep, m, plan, way, tried, from,
@@ -395,14 +395,14 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 			return ret;
 		__set_bit(i, tried);
 		ret = 0;
-		if (!weir_way_look(&ep->run, way, WEIR_LOOKS_ASK))
+		if (!weir_way_look(&ep->pass, way, WEIR_LOOKS_ASK))
 			return worst == WEIR_REASON_INBOX_FULL ?
 			       worst : WEIR_REASON_TRIES;
 	}
 	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
 		return worst;
 	/* none is up: one that does nothing is better than none */
-	target = weir_way_look(&ep->run, way, plan->n) ?
+	target = weir_way_look(&ep->pass, way, plan->n) ?
 		 weir_plan_hung(plan) : NULL;
 	if (!target)
 		return worst;
@@ -417,7 +417,7 @@ static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 					    struct weir_way *way)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
-				weir_run_random(ep), NULL), ret = 0;
+				weir_pass_random(ep), NULL), ret = 0;
 	struct weir_target *target;
 
 	if (likely(i >= 0)) {
@@ -480,8 +480,8 @@ int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
 
 	if (m->kind == WEIR_KIND_REQUEST) {
 		if (!weir_endpoint_ready(ep, 1, 0))
-			return weir_run_hold(&ep->run, ep->inbox,
-					     WEIR_ANSWER_BYTES);
+			return weir_pass_hold(&ep->pass, ep->inbox,
+					      WEIR_ANSWER_BYTES);
 		ep->answers--;
 		spin_lock(&post->lock);
 		post->kept--;
@@ -515,7 +515,7 @@ static int weir_send_kept(struct weir_endpoint *ep,
 	u64 keep;
 	bool got;
 
-	if (weir_copy_left(&ep->run, len))
+	if (weir_copy_left(&ep->pass, len))
 		return WEIR_HELD;
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
@@ -526,10 +526,10 @@ static int weir_send_kept(struct weir_endpoint *ep,
 		return weir_send_refuse(ep, m, NULL, NULL,
 					WEIR_REASON_TOO_LARGE, 0);
 	if (!got)
-		return weir_run_hold(&ep->run, ep->inbox, total);
+		return weir_pass_hold(&ep->pass, ep->inbox, total);
 	if (len > WEIR_PIECE_BYTES) {
 		refcount_inc(&reply->refs);
-		weir_copy_later(&ep->run, &copy);
+		weir_copy_later(&ep->pass, &copy);
 	} else {
 		weir_reservation_fill(&copy.at, data, len, copy.shape, m->route,
 				      m->tag_key, 0);
@@ -553,23 +553,23 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	plan = rcu_dereference(mirror->plan);
 	if (!plan)
 		return;
-	ep->run.looks += plan->n;
-	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_run_random(ep),
+	ep->pass.looks += plan->n;
+	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_pass_random(ep),
 			  NULL);
 	if (i < 0)
 		return;
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
-	    !weir_copy_fits(&ep->run, m->len) ||
+	    !weir_copy_fits(&ep->pass, m->len) ||
 	    (later ? weir_copy_keep(target, m, &at, &kept) :
 		     weir_target_claim(target, m, &one, &at)))
 		return;
 	if (later)
-		weir_copy_request(&ep->run, &at, kept, m, NULL, 0,
+		weir_copy_request(&ep->pass, &at, kept, m, NULL, 0,
 				  deadline_ns);
 	else
 		weir_reservation_request(&at, m, 0, deadline_ns);
-	weir_run_touch(&ep->run, at.inbox);
+	weir_pass_touch(&ep->pass, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
 
@@ -587,23 +587,23 @@ static int weir_send_route(struct weir_endpoint *ep,
 			   struct weir_route *route, struct weir_way *way)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	u32 tokens;
 	int ret;
 
 	if (unlikely(way->hops)) {
 		if (way->hops > WEIR_HOPS_MAX)
 			return WEIR_REASON_LOOP;
-		if (!weir_way_look(run, way, WEIR_LOOKS_ASK))
+		if (!weir_way_look(pass, way, WEIR_LOOKS_ASK))
 			return WEIR_REASON_TRIES;
 	}
 	if (unlikely(!plan))
 		return WEIR_REASON_NO_ROUTE;
-	way->deadline_ns = weir_plan_deadline(plan, run->now_ns,
+	way->deadline_ns = weir_plan_deadline(plan, pass->now_ns,
 					      way->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
-	way->n = min(way->n, max(run->ahead / plan->spread, 1U));
-	tokens = plan->meter ? weir_run_tokens(ep, plan->meter) : U32_MAX;
+	way->n = min(way->n, max(pass->ahead / plan->spread, 1U));
+	tokens = plan->meter ? weir_pass_tokens(ep, plan->meter) : U32_MAX;
 	if (unlikely(!tokens)) {
 		way->wait_ns = weir_endpoint_token_wait_ns(ep, plan->meter);
 		ret = WEIR_REASON_RATE;
@@ -614,9 +614,9 @@ static int weir_send_route(struct weir_endpoint *ep,
 		      weir_send_picked(ep, m, plan, way);
 		if (likely(!ret)) {
 			if (plan->meter)
-				weir_run_spend(ep, plan->meter, way->sent);
+				weir_pass_spend(ep, plan->meter, way->sent);
 			if (unlikely(plan->mirror) && !way->call &&
-			    weir_run_random(ep) % 1000 <
+			    weir_pass_random(ep) % 1000 <
 			    plan->mirror_permille)
 				weir_send_mirror(ep, m, route, plan->mirror,
 						 way->deadline_ns);
@@ -639,7 +639,7 @@ static int weir_send_route(struct weir_endpoint *ep,
 	return ret;
 }
 
-/* The walk has to wait with this message; a request not longer than it may. */
+/* The pass has to wait with this message; a request not longer than it may. */
 static int weir_send_hold(struct weir_endpoint *ep,
 			  const struct weir_message *m, u64 deadline_ns,
 			  struct weir_ring *inbox, u64 bytes)
@@ -650,7 +650,7 @@ static int weir_send_hold(struct weir_endpoint *ep,
 		ep->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
 								U64_MAX;
 	}
-	return weir_run_hold(&ep->run, inbox, bytes);
+	return weir_pass_hold(&ep->pass, inbox, bytes);
 }
 
 /* The same for what weir_endpoint_ready() did not find. Returns WEIR_HELD. */
@@ -665,7 +665,7 @@ int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
 
 /*
  * Messages of a batch to where their handle says, to one target after another.
- * Returns 0 when run.used of those that are then in it have been sent, or the
+ * Returns 0 when pass.used of those that are then in it have been sent, or the
  * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
  * reason why not: @canned is then the reply to answer it with, if there is one.
  */
@@ -684,8 +684,8 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 
 	while (likely(!(ret = weir_send_route(ep, m, route, &way)))) {
 		/* the rest of a batch that has taken many looks is for later */
-		if (way.sent == m->n || ep->run.looks > WEIR_LOOKS_MAX) {
-			ep->run.used = way.sent;
+		if (way.sent == m->n || ep->pass.looks > WEIR_LOOKS_MAX) {
+			ep->pass.used = way.sent;
 			return 0;
 		}
 		weir_batch_drop(&ep->outbox->view, m, way.sent);
@@ -701,8 +701,8 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 		inbox = way.full->ep->inbox;
 		weir_target_watch(way.full);
 		if (call)
-			return weir_run_hold(&ep->run, inbox,
-					     weir_message_need(m));
+			return weir_pass_hold(&ep->pass, inbox,
+					      weir_message_need(m));
 		return weir_send_hold(ep, m, way.deadline_ns, inbox,
 				      weir_message_need(m));
 	}
@@ -710,7 +710,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 		*canned = way.canned;
 		return ret;
 	}
-	if (ret == WEIR_HELD && ep->run.left_over)
+	if (ret == WEIR_HELD && ep->pass.left_over)
 		return ret;
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(ep, m, way.deadline_ns,
@@ -743,20 +743,20 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
 			   struct weir_route *route)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	struct weir_dup_reply *reply;
 	u64 deadline_ns;
 	int ret;
 
 	if (!plan || !plan->once)
 		return weir_send_routed(ep, m, route, NULL, NULL);
-	deadline_ns = weir_plan_deadline(plan, run->now_ns, m->deadline_ns);
+	deadline_ns = weir_plan_deadline(plan, pass->now_ns, m->deadline_ns);
 	ret = weir_once_begin(ep, m, plan->once, deadline_ns, &reply);
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(ep, m, deadline_ns, 1);
 	if (ret)
 		return weir_send_refuse(ep, m, route, NULL, ret, 0);
-	if (!run->once) {
+	if (!pass->once) {
 		ret = 0;
 		if (reply)
 			ret = weir_send_kept(ep, m, reply->kind, 0,
@@ -768,11 +768,11 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
 	}
 	ret = weir_send_routed(ep, m, route, NULL, NULL);
 	/* nobody has taken it over: held up, or refused */
-	if (run->once && ret == WEIR_HELD)
-		ep->once_held = run->once;
-	else if (run->once)
-		weir_once_over(run->once);
-	run->once = NULL;
+	if (pass->once && ret == WEIR_HELD)
+		ep->once_held = pass->once;
+	else if (pass->once)
+		weir_once_over(pass->once);
+	pass->once = NULL;
 	return ret;
 }
 
@@ -782,8 +782,8 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
  * @m: a batch of them: of one handle, kind and flags, and, if there are
  *	several, without deadline and key.
  *
- * Return: 0 when run.used of them, at least one, have been sent or answered;
- * WEIR_HELD: the walk has to wait.
+ * Return: 0 when pass.used of them, at least one, have been sent or answered;
+ * WEIR_HELD: the pass has to wait.
  */
 int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
 {
@@ -797,9 +797,9 @@ int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
 	if (unlikely(!h->route))
 		return weir_send_refuse(ep, m, NULL, NULL, h->reason, 0);
 	/* far in the future is later, not too late */
-	if (unlikely(m->deadline_ns && m->deadline_ns <= ep->run.now_ns) ||
+	if (unlikely(m->deadline_ns && m->deadline_ns <= ep->pass.now_ns) ||
 	    unlikely(ep->held_pos == m->pos &&
-		     ep->held_ns <= ep->run.now_ns))
+		     ep->held_ns <= ep->pass.now_ns))
 		return weir_send_refuse(ep, m, h->route, NULL,
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
@@ -832,11 +832,11 @@ static int weir_call_read(struct weir_endpoint *ep,
 
 /**
  * weir_route_again() - send a request once more
- * @ep: the caller, under its run_lock.
+ * @ep: the caller, under its dispatch_lock.
  * @call: waits to be sent, and is out of the queue of those.
  *
  * Return: 0 when it has been sent, or answered with an error; WEIR_HELD when it
- * has to wait for room, or is left to a worker, see ep->run.
+ * has to wait for room, or is left to a worker, see ep->pass.
  */
 int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 {
@@ -849,8 +849,8 @@ int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 	rcu_read_lock();
 	ret = weir_call_read(ep, call, &m, &route);
 	if (!ret) {
-		ep->run.each = m.total;
-		ret = weir_copy_left(&ep->run, m.total) ? WEIR_HELD : 0;
+		ep->pass.each = m.total;
+		ret = weir_copy_left(&ep->pass, m.total) ? WEIR_HELD : 0;
 	}
 	if (!ret) {
 		ret = weir_send_routed(ep, &m, route, call, &canned);
@@ -874,9 +874,9 @@ int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 		spin_unlock(&post->lock);
 		ret = 0;
 	}
-	weir_run_pause(&ep->run);
+	weir_pass_pause(&ep->pass);
 	rcu_read_unlock();
-	if (ep->run.ncopies)
-		weir_copies_make(&ep->run);
+	if (ep->pass.ncopies)
+		weir_copies_make(&ep->pass);
 	return ret;
 }

@@ -4,14 +4,15 @@
  * and alone.c (the short way) share: what a target says to it, space in its
  * inbox, the copy, and the moment from which a call is with its target.
  *
- * All under rcu_read_lock() and the run_lock of the endpoint whose outbox is read.
+ * All under rcu_read_lock() and the dispatch_lock of the endpoint whose outbox
+ * is read.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H
 
 #include <linux/nospec.h>
 
-#include "route/walk.h"
+#include "route/pass.h"
 
 /*
  * What one message may look at on all routes that it goes through, for nobody
@@ -55,11 +56,11 @@ struct weir_way {
 };
 
 /* A message takes so many looks. Return: false when it has taken too many. */
-static inline bool weir_way_look(struct weir_run *run, struct weir_way *way,
+static inline bool weir_way_look(struct weir_pass *pass, struct weir_way *way,
 				 u32 n)
 {
 	way->looks += n;
-	run->looks += n;
+	pass->looks += n;
 	return way->looks <= WEIR_LOOKS_MAX;
 }
 
@@ -76,7 +77,7 @@ void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns);
 
 /* share.c */
 void weir_endpoint_tokens(struct weir_endpoint *ep);
-void weir_run_tokens_back(struct weir_run *run);
+void weir_pass_tokens_back(struct weir_pass *pass);
 void weir_endpoint_draw(struct weir_endpoint *ep, struct weir_meter *meter,
 			u32 n);
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
@@ -238,7 +239,7 @@ static __always_inline void weir_call_sent(struct weir_endpoint *ep,
 {
 	call->target = target;
 	call->round = round;
-	call->sent_ns = ep->run.now_ns;
+	call->sent_ns = ep->pass.now_ns;
 	call->commit = commit;
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 }

@@ -140,7 +140,7 @@ static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 {
 	const struct weir_endpoint *ep = w->ep;
 
-	return w == &ep->walk &&
+	return w == &ep->waiter &&
 	       (ep->inbox == inbox || ep->held_by);
 }
 
@@ -343,7 +343,7 @@ static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 
 /**
  * weir_waiter_here() - one that has waited is going to look
- * @w: it; under its endpoint's run_lock.
+ * @w: it; under its endpoint's dispatch_lock.
  *
  * What its worker does before counts for no delay of it.
  */
@@ -351,7 +351,7 @@ void weir_waiter_here(struct weir_waiter *w)
 {
 	struct weir_ring *inbox = w->inbox;
 
-	lockdep_assert_held(&w->ep->run_lock);
+	lockdep_assert_held(&w->ep->dispatch_lock);
 	if (!inbox)
 		return;
 	spin_lock(&inbox->post.lock);
@@ -361,7 +361,7 @@ void weir_waiter_here(struct weir_waiter *w)
 
 /**
  * weir_waiter_look() - one that has waited looks again
- * @w: it; under its endpoint's run_lock.
+ * @w: it; under its endpoint's dispatch_lock.
  *
  * What was kept for it is there for the taking. A waiter that has not been
  * called keeps its place. Followed by weir_waiter_wait() or weir_waiter_done().
@@ -370,7 +370,7 @@ void weir_waiter_look(struct weir_waiter *w)
 {
 	struct weir_ring *inbox = w->inbox;
 
-	lockdep_assert_held(&w->ep->run_lock);
+	lockdep_assert_held(&w->ep->dispatch_lock);
 	WRITE_ONCE(w->waits, false);
 	if (!inbox)
 		return;
@@ -388,7 +388,7 @@ void weir_waiter_look(struct weir_waiter *w)
 
 /*
  * The reader kicks when there is room for the first that waits: it has seen that
- * it is to, or we see what it has read. Under run_lock of @w's endpoint alone.
+ * it is to, or we see what it has read. Under dispatch_lock of @w's endpoint alone.
  * Returns false when the reader may not have seen it.
  */
 static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
@@ -416,7 +416,7 @@ static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 
 /**
  * weir_waiter_done() - it waits no more: the next may go
- * @w: it, unless it waits; under its endpoint's run_lock.
+ * @w: it, unless it waits; under its endpoint's dispatch_lock.
  */
 void weir_waiter_done(struct weir_waiter *w)
 {
@@ -424,7 +424,7 @@ void weir_waiter_done(struct weir_waiter *w)
 	struct weir_waiter *next;
 	bool first;
 
-	lockdep_assert_held(&w->ep->run_lock);
+	lockdep_assert_held(&w->ep->dispatch_lock);
 	if (!inbox || w->waits)
 		return;
 	spin_lock(&inbox->post.lock);
@@ -489,9 +489,9 @@ static void weir_waiter_watch(struct weir_waiter *w)
 
 /**
  * weir_waiter_wait() - go on when an inbox has room
- * @w: the waiter; its endpoint's run_lock is held, no other lock.
+ * @w: the waiter; its endpoint's dispatch_lock is held, no other lock.
  * @inbox: the inbox.
- * @bytes: wanted, see weir_run_hold().
+ * @bytes: wanted, see weir_pass_hold().
  *
  * What is kept for answers may be less by now than when there was no room, and
  * all that was in the inbox read: then nobody would kick any more. So it is

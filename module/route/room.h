@@ -12,12 +12,12 @@ struct weir_ring;
 /**
  * struct weir_waiter - one that waits for room in an inbox; see room.c
  * @ep: whose.
- * @inbox: where; held. NULL: it does not wait. run_lock.
- * @waits: it has still to wait; run_lock.
+ * @inbox: where; held. NULL: it does not wait. dispatch_lock.
+ * @waits: it has still to wait; dispatch_lock.
  * @again: granules that were kept for it when it was called, and has looked;
- *	run_lock.
+ *	dispatch_lock.
  * @look_ns: when it looks although it was not called, for the inbox's reader may
- *	not know that it waits; as ktime_get_ns() counts, 0: never. run_lock.
+ *	not know that it waits; as ktime_get_ns() counts, 0: never. dispatch_lock.
  * @first: of its user's in the queue; this and what follows: the inbox's
  *	post.lock.
  * @ahead: it goes before all others: what the inbox's owner waits for.
@@ -27,7 +27,7 @@ struct weir_ring;
  * @here_ns: when its worker came for what is granted; 0: it has not.
  * @room_ns: when there was room and it was called, as ktime_get_ns() counts;
  *	U64_MAX: it has not been, or without room.
- * @bytes: that it waits for, see weir_run_hold().
+ * @bytes: that it waits for, see weir_pass_hold().
  * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
  *	empty once it has been called.
  * @more: others of its user that wait behind it.

@@ -257,7 +257,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	else if (plan->policy == WEIR_POLICY_PRIMARY && !plan->mirror)
 		plan->spread = 1;
 	else
-		plan->spread = WEIR_RUN_MESSAGES;
+		plan->spread = WEIR_PASS_MESSAGES;
 	err = weir_plan_share(plan);
 	if (err)
 		goto err_drop;
@@ -493,7 +493,10 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 	return route;
 }
 
-/* Finds a handle's route, as of generation @gen. Under its endpoint's run_lock. */
+/*
+ * Finds a handle's route, as of generation @gen. Under its endpoint's
+ * dispatch_lock.
+ */
 static void weir_handle_look(struct weir_endpoint *ep, struct weir_handle *h,
 			     u32 gen)
 {
@@ -542,7 +545,7 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
 
 /**
  * weir_handle_resolve() - find a handle's route, if it may be another one
- * @ep: the caller, under its run_lock.
+ * @ep: the caller, under its dispatch_lock.
  * @h: its handle, of another generation.
  *
  * The route of the path itself if there is one, else that of the most specific
@@ -562,7 +565,7 @@ void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 
 /**
  * weir_handle_ask() - the owner of a socket asks for a handle
- * @ep: the caller, under its run_lock.
+ * @ep: the caller, under its dispatch_lock.
  * @h: its handle.
  *
  * Whose route it had is forgotten: the program has asked for the name as it is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The walk of an outbox: the router reads what a socket has committed and
- * hands it on, a batch of records at a time, in stretches under one
+ * A dispatch pass over an outbox: the router reads what a socket has committed and
+ * hands it on, a batch of records at a time, in sections under one
  * rcu_read_lock(). Before each it makes room for calls; after each it wakes who
  * has got something, gives the outbox's space back, and, where a message has to
  * wait for room in an inbox, has itself called again when there is.
@@ -22,65 +22,65 @@
 #define WEIR_LOOK_BYTES	8
 
 /* Looks at a lock that is taken, before whoever wants it sleeps. */
-#define WEIR_RUN_SPINS	256
+#define WEIR_DISPATCH_SPINS	256
 
 /* Those that rcu_read_lock() keeps. */
-void weir_run_wake(struct weir_run *run)
+void weir_pass_wake(struct weir_pass *pass)
 {
 	u32 i;
 
-	if (!run->ntouched)
+	if (!pass->ntouched)
 		return;
 	smp_mb();						/* (C) */
-	for (i = 0; i < run->ntouched; i++)
-		weir_inbox_wake_fenced(run->touched[i]);
-	run->ntouched = 0;
+	for (i = 0; i < pass->ntouched; i++)
+		weir_inbox_wake_fenced(pass->touched[i]);
+	pass->ntouched = 0;
 }
 
-/* The end of a stretch: what is only valid under its rcu_read_lock() goes. */
-void weir_run_pause(struct weir_run *run)
+/* The end of a section: what is only valid under its rcu_read_lock() goes. */
+void weir_pass_pause(struct weir_pass *pass)
 {
-	if (run->nserved)
-		weir_run_served(run);
-	run->served = NULL;
-	if (run->ntouched)
-		weir_run_wake(run);
-	if (run->meter && run->tokens)
-		weir_run_tokens_back(run);
-	run->meter = NULL;
-	run->tokens = 0;
-	run->caller = NULL;
+	if (pass->nserved)
+		weir_pass_served(pass);
+	pass->served = NULL;
+	if (pass->ntouched)
+		weir_pass_wake(pass);
+	if (pass->meter && pass->tokens)
+		weir_pass_tokens_back(pass);
+	pass->meter = NULL;
+	pass->tokens = 0;
+	pass->caller = NULL;
 }
 
 /**
- * weir_route_begin() - begin a walk
- * @ep: whose; its run_lock is held until weir_route_settle() and after.
- * @walker: who walks.
+ * weir_route_begin() - begin a pass
+ * @ep: whose; its dispatch_lock is held until weir_route_settle() and after.
+ * @dispatcher: who does.
  */
-void weir_route_begin(struct weir_endpoint *ep, enum weir_walker walker)
+void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 {
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 
 	weir_calls_prune(&ep->calls);
 	ep->starved = false;
-	run->now_ns = ktime_get_ns();
-	run->slots = 0;
-	run->looks = 0;
-	run->left = 1;
-	run->each = 1;
-	run->tokens = 0;
-	run->meter = NULL;
-	run->caller = NULL;
-	run->once = NULL;
-	run->wait_for = NULL;
-	run->walker = walker;
-	run->left_over = false;
-	run->ntouched = 0;
+	pass->now_ns = ktime_get_ns();
+	pass->slots = 0;
+	pass->looks = 0;
+	pass->left = 1;
+	pass->each = 1;
+	pass->tokens = 0;
+	pass->meter = NULL;
+	pass->caller = NULL;
+	pass->once = NULL;
+	pass->wait_for = NULL;
+	pass->dispatcher = dispatcher;
+	pass->left_over = false;
+	pass->ntouched = 0;
 }
 
 /**
- * weir_route_settle() - end a walk: give space back, wake who waits
- * @ep: whose walk it was.
+ * weir_route_settle() - end a pass: give space back, wake who waits
+ * @ep: whose pass it was.
  */
 void weir_route_settle(struct weir_endpoint *ep)
 {
@@ -123,7 +123,7 @@ static __always_inline int weir_route_batch(struct weir_endpoint *ep,
 }
 
 /* Adds to a batch the small requests by the same handle that follow its first. */
-static __always_inline void weir_batch_gather(struct weir_run *run,
+static __always_inline void weir_batch_gather(struct weir_pass *pass,
 					      const struct weir_ring_view *v,
 					      struct weir_message *m, u64 tail)
 {
@@ -133,8 +133,8 @@ static __always_inline void weir_batch_gather(struct weir_run *run,
 	u64 len, need = m->total, end = m->end, secret = v->secret;
 	u32 n;
 
-	run->lens[0] = m->len;
-	run->ends[0] = end;
+	pass->lens[0] = m->len;
+	pass->ends[0] = end;
 	for (n = 1; n < WEIR_BATCH_MAX && end < tail; n++) {
 		rec = (const void *)rec + need;
 		if (smp_load_acquire(&rec->commit) != end + secret)	/* (B) */
@@ -146,8 +146,8 @@ static __always_inline void weir_batch_gather(struct weir_run *run,
 			break;
 		need = weir_ring_need((u32)len);
 		end += need;
-		run->lens[n] = len;
-		run->ends[n] = end;
+		pass->lens[n] = len;
+		pass->ends[n] = end;
 	}
 	/* the last may say that it is longer than can be */
 	if (unlikely((s64)(tail - end) < 0)) {
@@ -156,8 +156,8 @@ static __always_inline void weir_batch_gather(struct weir_run *run,
 	}
 	m->n = n;
 	m->end = end;
-	m->lens = run->lens;
-	m->ends = run->ends;
+	m->lens = pass->lens;
+	m->ends = pass->ends;
 }
 
 /*
@@ -176,7 +176,7 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 	    weir_charge_account(&ep->charge, ep->account, bytes, 0, "",
 				&why))
 		return WEIR_REASON_LIMIT;
-	/* a polling thread's or a worker's walk is the endpoint's, too */
+	/* a polling thread's or a worker's pass is the endpoint's, too */
 	old = set_active_memcg(ep->memcg);
 	chunk = weir_calls_grow_alloc();
 	set_active_memcg(old);
@@ -201,17 +201,17 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
  */
 static bool weir_endpoint_more(struct weir_endpoint *ep)
 {
-	u32 slots = ep->run.slots, size = ep->calls.size;
+	u32 slots = ep->pass.slots, size = ep->calls.size;
 	u32 want = max(size, slots), n;
 	enum weir_reason reason = WEIR_REASON_NONE;
 
-	ep->run.slots = 0;
+	ep->pass.slots = 0;
 	for (n = 0; n < want && !reason; n += WEIR_CALLS_CHUNK)
 		reason = weir_endpoint_grow(ep);
 	/* one is to be had when a call ends, or at the next kick */
-	ep->run.no_slots = slots > max(ep->calls.size, 1U) ?
+	ep->pass.no_slots = slots > max(ep->calls.size, 1U) ?
 			     reason : WEIR_REASON_NONE;
-	return ep->calls.size > size || ep->run.no_slots;
+	return ep->calls.size > size || ep->pass.no_slots;
 }
 
 /* The records that weir_message_read() does not know what to make of. */
@@ -258,13 +258,13 @@ int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 }
 
 /*
- * A stretch of the walk under one rcu_read_lock(). Returns 1 to go on, 0 at the
+ * A section of the pass under one rcu_read_lock(). Returns 1 to go on, 0 at the
  * end, WEIR_HELD, or -EPROTO.
  */
-static int weir_route_stretch(struct weir_endpoint *ep)
+static int weir_route_section(struct weir_endpoint *ep)
 {
 	struct weir_ring_view *v = &ep->outbox->view;
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	u64 pos = ep->pos, begin = pos, tail;
 	struct weir_message m;
 	u32 seq, n, done = 0;
@@ -272,7 +272,7 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 
 	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
 		return -EPROTO;
-	run->ahead = 0;
+	pass->ahead = 0;
 	rcu_read_lock();
 	for (m.n = 0; ; pos = m.pos) {
 		if (!m.n) {
@@ -287,20 +287,20 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 					ret = WEIR_READ_MORE;
 				break;
 			}
-			if (unlikely(weir_copy_left(run, m.total))) {
+			if (unlikely(weir_copy_left(pass, m.total))) {
 				ret = WEIR_HELD;
 				break;
 			}
 			if (m.end != tail && m.small &&
 			    (m.kind == WEIR_KIND_REQUEST ||
 			     m.kind == WEIR_KIND_EVENT))
-				weir_batch_gather(run, v, &m, tail);
+				weir_batch_gather(pass, v, &m, tail);
 		}
-		run->left = tail - pos;
-		run->each = m.total;
-		if (!run->ahead)
-			run->ahead = weir_run_ahead(run);
-		run->used = 1;
+		pass->left = tail - pos;
+		pass->each = m.total;
+		if (!pass->ahead)
+			pass->ahead = weir_pass_ahead(pass);
+		pass->used = 1;
 		n = m.n;
 		ret = weir_route_batch(ep, &m, tail);
 		if (unlikely(ret)) {
@@ -308,8 +308,8 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 			break;
 		}
 		/* it goes with the message, whatever routes that has tried */
-		if (unlikely(run->no_slots))
-			run->no_slots = WEIR_REASON_NONE;
+		if (unlikely(pass->no_slots))
+			pass->no_slots = WEIR_REASON_NONE;
 		/* it waits for no caller any more, whatever it was */
 		if (unlikely(ep->held_by))
 			weir_endpoint_held_by(ep, NULL);
@@ -318,18 +318,18 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 			weir_once_over(ep->once_held);
 			ep->once_held = NULL;
 		}
-		weir_batch_drop(v, &m, run->used);
+		weir_batch_drop(v, &m, pass->used);
 		done += n - m.n;
 		ret = 1;
-		if (done >= WEIR_RUN_MESSAGES || unlikely(run->ncopies) ||
-		    unlikely(run->replied) ||
-		    m.pos - begin >= WEIR_RUN_BYTES ||
-		    run->looks > WEIR_LOOKS_MAX) {
+		if (done >= WEIR_PASS_MESSAGES || unlikely(pass->ncopies) ||
+		    unlikely(pass->replied) ||
+		    m.pos - begin >= WEIR_PASS_BYTES ||
+		    pass->looks > WEIR_LOOKS_MAX) {
 			pos = m.pos;
 			break;
 		}
 	}
-	weir_run_pause(&ep->run);
+	weir_pass_pause(&ep->pass);
 	rcu_read_unlock();
 	WRITE_ONCE(ep->pos, pos);
 	return ret;
@@ -338,7 +338,7 @@ static int weir_route_stretch(struct weir_endpoint *ep)
 /*
  * The short way of what a caller sends who waits for each answer, and of that
  * answer: a message behind which there is no other yet. What most of them are
- * is routed here, as in a stretch. @seen: where one has been seen committed.
+ * is routed here, as in a section. @seen: where one has been seen committed.
  * Returns false for all others, to which nothing has been done.
  */
 static __always_inline bool weir_route_alone(struct weir_endpoint *ep, u64 seen)
@@ -357,7 +357,7 @@ static __always_inline bool weir_route_alone(struct weir_endpoint *ep, u64 seen)
 	    (tail != end && weir_committed(v, end)))
 		return false;
 	ep->starved = false;
-	ep->run.now_ns = ktime_get_ns();
+	ep->pass.now_ns = ktime_get_ns();
 	rcu_read_lock();
 	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
 	case WEIR_KIND_REQUEST:
@@ -376,7 +376,7 @@ static __always_inline bool weir_route_alone(struct weir_endpoint *ep, u64 seen)
 
 /*
  * A kick for nothing, as of who has only read, or of calls that have ended:
- * there is nothing to walk, but there may be space to give back.
+ * there is nothing to route, but there may be space to give back.
  */
 static bool weir_route_none(struct weir_endpoint *ep)
 {
@@ -390,30 +390,36 @@ static bool weir_route_none(struct weir_endpoint *ep)
 	return true;
 }
 
-/* weir_run_lock_wait() - the rest of weir_run_lock(), when it was taken */
-void weir_run_lock_wait(struct weir_run_lock *l)
+/*
+ * weir_dispatch_lock_wait() - the rest of weir_dispatch_lock(), when it was
+ * taken
+ */
+void weir_dispatch_lock_wait(struct weir_dispatch_lock *l)
 {
 	u32 n;
 
 	might_sleep();
-	/* most walks are shorter than a sleep */
-	for (n = 0; n < WEIR_RUN_SPINS && !need_resched(); n++) {
-		if (!(READ_ONCE(l->word) & BIT(WEIR_RUN_LOCKED)) &&
-		    weir_run_take(l))
+	/* most passes are shorter than a sleep */
+	for (n = 0; n < WEIR_DISPATCH_SPINS && !need_resched(); n++) {
+		if (!(READ_ONCE(l->word) & BIT(WEIR_DISPATCH_LOCKED)) &&
+		    weir_pass_take(l))
 			return;
 		cpu_relax();
 	}
-	wait_event(l->wait, weir_run_take_or(l, WEIR_RUN_WAITED));
+	wait_event(l->wait, weir_pass_take_or(l, WEIR_DISPATCH_WAITED));
 }
 
-/* weir_run_wanted() - the rest of weir_run_unlock(): somebody has come by */
-void weir_run_wanted(struct weir_endpoint *ep)
+/*
+ * weir_dispatch_wanted() - the rest of weir_dispatch_unlock(): somebody has
+ * come by
+ */
+void weir_dispatch_wanted(struct weir_endpoint *ep)
 {
-	struct weir_run_lock *l = &ep->run_lock;
+	struct weir_dispatch_lock *l = &ep->dispatch_lock;
 
-	if (test_and_clear_bit(WEIR_RUN_WAITED, &l->word))
+	if (test_and_clear_bit(WEIR_DISPATCH_WAITED, &l->word))
 		wake_up(&l->wait);
-	if (test_and_clear_bit(WEIR_RUN_LATER, &l->word))
+	if (test_and_clear_bit(WEIR_DISPATCH_LATER, &l->word))
 		weir_endpoint_later(ep);
 }
 
@@ -432,7 +438,7 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
  * Its owner is killed. What a socket has left when it is released goes all the
  * same.
  */
-static bool weir_run_killed(const struct weir_endpoint *ep)
+static bool weir_pass_killed(const struct weir_endpoint *ep)
 {
 	return fatal_signal_pending(current) && !ep->last_pos;
 }
@@ -441,55 +447,56 @@ static bool weir_run_killed(const struct weir_endpoint *ep)
  * What a polling thread does not do itself: what waits, and what needs slots.
  * Nothing has been done to it yet.
  */
-static bool weir_run_leaves(struct weir_run *run, int ret)
+static bool weir_pass_leaves(struct weir_pass *pass, int ret)
 {
-	if (run->walker != WEIR_WALK_POLL || (ret != WEIR_HELD && !run->slots))
+	if (pass->dispatcher != WEIR_DISPATCH_POLL ||
+	    (ret != WEIR_HELD && !pass->slots))
 		return false;
-	run->left_over = true;
-	run->slots = 0;
-	weir_run_forget(run);
+	pass->left_over = true;
+	pass->slots = 0;
+	weir_pass_forget(pass);
 	return true;
 }
 
 /*
- * A walk, in as many stretches as it takes, until @end at most. Returns whether
+ * A pass, in as many sections as it takes, until @end at most. Returns whether
  * there is more, and no need to wait for it.
  */
-static noinline bool weir_route_walk(struct weir_endpoint *ep, u64 end,
-				     enum weir_walker walker)
+static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
+				     enum weir_dispatcher dispatcher)
 {
 	const u64 begin = ep->pos;
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	int ret;
 
 	do {
-		weir_route_begin(ep, walker);
-		ret = weir_route_stretch(ep);
+		weir_route_begin(ep, dispatcher);
+		ret = weir_route_section(ep);
 		/* before the space that they come from is given back */
-		if (unlikely(run->ncopies) || unlikely(run->replied))
-			weir_copies_make(run);
+		if (unlikely(pass->ncopies) || unlikely(pass->replied))
+			weir_copies_make(pass);
 		weir_route_settle(ep);
 		if (unlikely(ret == -EPROTO))
 			weir_ring_break(ep->outbox, WEIR_REASON_BAD_RECORD);
-		if (unlikely(weir_run_leaves(run, ret)))
+		if (unlikely(weir_pass_leaves(pass, ret)))
 			break;
-		if (unlikely(run->slots) && weir_endpoint_more(ep)) {
+		if (unlikely(pass->slots) && weir_endpoint_more(ep)) {
 			ret = 1;
-			weir_run_forget(run);
+			weir_pass_forget(pass);
 		}
-		if (unlikely(run->wait_for)) {
+		if (unlikely(pass->wait_for)) {
 			/* what follows the one that was called has not been */
 			if (ep->pos != begin)
-				ep->walk.again = 0;
-			weir_waiter_wait(&ep->walk, run->wait_for,
-					 run->wait_bytes);
+				ep->waiter.again = 0;
+			weir_waiter_wait(&ep->waiter, pass->wait_for,
+					 pass->wait_bytes);
 			weir_endpoint_held(ep);
-			weir_run_forget(run);
+			weir_pass_forget(pass);
 		}
 		cond_resched();
 	} while (ret > 0 && (s64)(end - ep->pos) > 0 &&
-		 !weir_run_killed(ep));
-	if (unlikely(run->left_over))
+		 !weir_pass_killed(ep));
+	if (unlikely(pass->left_over))
 		weir_endpoint_later(ep);
 	return ret > 0;
 }
@@ -497,8 +504,8 @@ static noinline bool weir_route_walk(struct weir_endpoint *ep, u64 end,
 /* What waited for room looks again, and what is due is sent again. */
 static noinline void weir_route_resume(struct weir_endpoint *ep)
 {
-	weir_waiter_look(&ep->walk);
-	weir_endpoint_retries(ep, WEIR_WALK_OWNER);
+	weir_waiter_look(&ep->waiter);
+	weir_endpoint_retries(ep, WEIR_DISPATCH_OWNER);
 }
 
 /*
@@ -514,36 +521,36 @@ static void weir_route_more(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* A walk of a ring at most; see weir_route_run(). */
+/* A pass of a ring at most; see weir_route_dispatch(). */
 static __always_inline void weir_route_owned(struct weir_endpoint *ep)
 {
 	weir_race_point(route_owned);
-	if (unlikely(ep->walk.inbox) ||
+	if (unlikely(ep->waiter.inbox) ||
 	    unlikely(weir_calls_retrying(&ep->calls)))
 		weir_route_resume(ep);
 	if (!weir_route_alone(ep, ~0ULL) && !weir_route_none(ep) &&
-	    weir_route_walk(ep, ep->pos +
+	    weir_route_pass(ep, ep->pos +
 			    weir_ring_bytes(&ep->outbox->view),
-			    WEIR_WALK_OWNER))
+			    WEIR_DISPATCH_OWNER))
 		weir_route_more(ep);
-	if (unlikely(ep->walk.inbox))
-		weir_waiter_done(&ep->walk);
+	if (unlikely(ep->waiter.inbox))
+		weir_waiter_done(&ep->waiter);
 }
 
 /**
- * weir_route_run() - route what a socket has committed
+ * weir_route_dispatch() - route what a socket has committed
  * @ep: the socket's.
  *
  * By the owner's own call. Goes on for a ring at most, or until a message has to
  * wait for room; then it is taken up again when there is. Large messages are
  * left to a worker.
  */
-void weir_route_run(struct weir_endpoint *ep)
+void weir_route_dispatch(struct weir_endpoint *ep)
 {
-	weir_run_lock(&ep->run_lock);
+	weir_dispatch_lock(&ep->dispatch_lock);
 	if (likely(ep->ws))
 		weir_route_owned(ep);
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 }
 
 /* Is there nothing more to route, or nothing that can be? */
@@ -567,7 +574,7 @@ bool weir_route_last(struct weir_endpoint *ep)
 {
 	bool done;
 
-	weir_run_lock(&ep->run_lock);
+	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->last_pos = ep->pos + weir_ring_bytes(&ep->outbox->view);
 	weir_route_owned(ep);
 	done = weir_route_done(ep);
@@ -577,7 +584,7 @@ bool weir_route_last(struct weir_endpoint *ep)
 			weir_route_owned(ep);
 		done = weir_route_done(ep);
 	}
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 	return !done;
 }
 
@@ -607,14 +614,14 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 
 /*
  * What a socket that is gone has left waits for room until ep->last_ns, and
- * then not at all: some messages are skipped, and the walk tries the next one. Its
- * requests have nobody to wait for the answer. @more: the walk has not come to one
+ * then not at all: some messages are skipped, and the pass tries the next one. Its
+ * requests have nobody to wait for the answer. @more: the pass has not come to one
  * that waits. When all is done another worker sees to the end, which takes as long
  * as others have calls.
  */
 static void weir_route_ends(struct weir_endpoint *ep, bool more)
 {
-	struct weir_waiter *w = &ep->walk;
+	struct weir_waiter *w = &ep->waiter;
 	struct weir_post *post = &ep->inbox->post;
 	bool done = weir_route_done(ep);
 	u32 n;
@@ -626,14 +633,14 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 		spin_unlock(&post->lock);
 		return;
 	}
-	for (n = 0; !done && !more && n < WEIR_RUN_MESSAGES; n++) {
+	for (n = 0; !done && !more && n < WEIR_PASS_MESSAGES; n++) {
 		if (!weir_route_skip(ep))
 			done = true;
 		else if (weir_route_done(ep))
 			done = true;
 		else
-			more = weir_route_walk(ep, ep->pos + 1,
-					       WEIR_WALK_WORKER);
+			more = weir_route_pass(ep, ep->pos + 1,
+					       WEIR_DISPATCH_WORKER);
 	}
 	if (!done) {
 		weir_endpoint_later(ep);
@@ -647,29 +654,29 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
  * weir_route_turn() - what there is to do for an endpoint, in a worker
  * @ep: the endpoint.
  *
- * One stretch of each: what is due, what is sent again, and the walk.
+ * One section of each: what is due, what is sent again, and the pass.
  */
 void weir_route_turn(struct weir_endpoint *ep)
 {
 	bool more;
 
-	/* it does not wait for its owner's walk */
-	if (!weir_run_trylock_later(&ep->run_lock))
+	/* it does not wait for its owner's pass */
+	if (!weir_dispatch_trylock_later(&ep->dispatch_lock))
 		return;
 	if (ep->ws) {
-		/* before room that is kept for the walk is for all */
-		weir_waiter_here(&ep->walk);
+		/* before room that is kept for the pass is for all */
+		weir_waiter_here(&ep->waiter);
 		weir_endpoint_tick(ep);
-		weir_waiter_look(&ep->walk);
+		weir_waiter_look(&ep->waiter);
 		more = !weir_route_none(ep) &&
-		       weir_route_walk(ep, ep->pos + 1, WEIR_WALK_WORKER);
+		       weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_WORKER);
 		if (ep->last_ns)
 			weir_route_ends(ep, more);
 		else if (more)
 			weir_route_more(ep);
-		weir_waiter_done(&ep->walk);
+		weir_waiter_done(&ep->waiter);
 	}
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 }
 
 /**
@@ -677,18 +684,18 @@ void weir_route_turn(struct weir_endpoint *ep)
  * @ep: the socket's; a polling thread has found something.
  * @pos: where it has.
  *
- * One stretch, unless somebody else is at it, or it waits for room. What takes
+ * One section, unless somebody else is at it, or it waits for room. What takes
  * long is left to a worker of the user.
  */
 void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 {
-	if (!weir_run_trylock(&ep->run_lock))
+	if (!weir_dispatch_trylock(&ep->dispatch_lock))
 		return;
 	/* its socket is there: it would not be polled otherwise */
-	if (likely(!ep->walk.waits) && !weir_route_alone(ep, pos) &&
+	if (likely(!ep->waiter.waits) && !weir_route_alone(ep, pos) &&
 	    !weir_route_none(ep)) {
-		weir_route_walk(ep, ep->pos + 1, WEIR_WALK_POLL);
-		weir_poll_took(ep, ep->run.looks * WEIR_LOOK_BYTES);
+		weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_POLL);
+		weir_poll_took(ep, ep->pass.looks * WEIR_LOOK_BYTES);
 	}
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 }

@@ -23,7 +23,7 @@
  *   1a weir_user.turn          one user's changes of routes at a time
  *   2 weir_net.lock            routes, targets, plans
  *   2a poll_lock, then weir_poller.lock (poller.c)
- *   2b weir_endpoint.run_lock  one walk of an outbox at a time
+ *   2b weir_endpoint.dispatch_lock one pass over an outbox at a time
  *   7 weir_ring.lock
  *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's calls;
  *                              never two at a time
@@ -48,7 +48,7 @@
 #include "logic/policy.h"
 #include "logic/retry.h"
 #include "route/room.h"
-#include "route/runlock.h"
+#include "route/dispatch_lock.h"
 #include "route/turn.h"
 
 /*
@@ -256,8 +256,8 @@ struct weir_route {
  * @route: what it serves; held.
  * @breaker: of this target.
  * @requests: sent there; ep->inbox->post.lock.
- * @replies: that it gave; ep->run_lock.
- * @errors: of those; ep->run_lock.
+ * @replies: that it gave; ep->dispatch_lock.
+ * @errors: of those; ep->dispatch_lock.
  * @expired: requests that it did not answer in time.
  * @hangs: times given up.
  * @ref: see the table of lifetimes.
@@ -279,7 +279,7 @@ struct weir_route {
  * @told: number of the last endpoint that has been; the turn's.
  * @callers: of @load.in_flight, what each user has of the bulkhead's upper half;
  *	made before the first plan with a bulkhead is seen; NULL: there was none.
- * @hist: times from request to reply; ep->run_lock.
+ * @hist: times from request to reply; ep->dispatch_lock.
  */
 struct weir_target {
 	struct weir_load		load;
@@ -350,9 +350,9 @@ static_assert(sizeof(struct weir_handle) == 32);
 #endif
 static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 
-/* A walk lets others run after so many messages, or bytes. */
-#define WEIR_RUN_MESSAGES	64
-#define WEIR_RUN_BYTES		SZ_64K
+/* A pass lets others run after so many messages, or bytes. */
+#define WEIR_PASS_MESSAGES	64
+#define WEIR_PASS_BYTES		SZ_64K
 
 /* What is longer, with its header, is copied in such pieces, outside of RCU. */
 #define WEIR_PIECE_BYTES	(SZ_64K + WEIR_GRANULE)
@@ -384,11 +384,11 @@ struct weir_reservation {
 };
 
 /**
- * struct weir_copy - a copy that is made when the stretch is over; see copy.c
+ * struct weir_copy - a copy that is made when the section is over; see copy.c
  * @at: where; the inbox is held.
  * @kept: granules that are kept for it there, in post.granted, too: its place is
  *	taken when it is made; 0: it has been taken.
- * @from: what; of the walk's own outbox, or of @reply.
+ * @from: what; of the pass's own outbox, or of @reply.
  * @len: bytes.
  * @shape: kind and flags of the record.
  * @route: of the record.
@@ -413,32 +413,32 @@ struct weir_copy {
 };
 
 /**
- * enum weir_walker - who walks an outbox
- * @WEIR_WALK_WORKER: a worker of the owner's user: all there is to do.
- * @WEIR_WALK_OWNER: a thread of the owner's. It may be kept from running for
+ * enum weir_dispatcher - who routes what an outbox has
+ * @WEIR_DISPATCH_WORKER: a worker of the owner's user: all there is to do.
+ * @WEIR_DISPATCH_OWNER: a thread of the owner's. It may be kept from running for
  *	as long as its owner likes, so it makes no large copies: space that is
  *	claimed in another's inbox is filled at once.
- * @WEIR_WALK_POLL: a polling thread. That of others stands still meanwhile, so
+ * @WEIR_DISPATCH_POLL: a polling thread. That of others stands still meanwhile, so
  *	it does not allocate, wait or send interrupts either.
  */
-enum weir_walker {
-	WEIR_WALK_WORKER,
-	WEIR_WALK_OWNER,
-	WEIR_WALK_POLL,
+enum weir_dispatcher {
+	WEIR_DISPATCH_WORKER,
+	WEIR_DISPATCH_OWNER,
+	WEIR_DISPATCH_POLL,
 };
 
 /**
- * struct weir_run - a walk of an outbox in progress
- * @now_ns: time of the walk.
+ * struct weir_pass - a pass over an outbox in progress
+ * @now_ns: time of the pass.
  * @slots: for calls: wanted at least, and not found; 0.
  * @no_slots: enum weir_reason: why there never will be as many as the message in
  *	batch needs; WEIR_REASON_NONE. It is kept until that message is done, by
  *	whatever route: a message that forgets it is held up for ever.
- * @ahead: messages that the walk began with, as if all were alike.
+ * @ahead: messages that the pass began with, as if all were alike.
  * @left: bytes of records that are left, the one in hand included.
  * @each: bytes of the one in hand.
  * @used: messages that were sent or answered at once.
- * @looks: at targets, that the messages of this stretch have taken; see
+ * @looks: at targets, that the messages of this section have taken; see
  *	WEIR_LOOKS_MAX in request.h.
  * @once: the message in hand is the first of its key; NULL.
  * @tokens: of @meter, taken and not used.
@@ -453,11 +453,11 @@ enum weir_walker {
  * @served_calm: that is not slow.
  * @served_round: of its breaker, when they were called.
  * @nserved: how many.
- * @wait_for: inbox that the walk has to wait for, held; NULL.
+ * @wait_for: inbox that the pass has to wait for, held; NULL.
  * @wait_bytes: room that it needs there.
- * @walker: who walks.
+ * @dispatcher: who does.
  * @left_over: the message that it has stopped at is left to a worker.
- * @copies: to be made when the stretch is over; @own or allocated, or NULL.
+ * @copies: to be made when the section is over; @own or allocated, or NULL.
  * @ncopies: how many.
  * @copy_room: for how many there is room.
  * @own: of a message to one target, and for mirrors.
@@ -469,7 +469,7 @@ enum weir_walker {
  * @ntouched: entries of @touched.
  * @touched: inboxes written to; valid under the same rcu_read_lock().
  */
-struct weir_run {
+struct weir_pass {
 	u64			now_ns;
 	u32			slots;
 	enum weir_reason	no_slots;
@@ -493,7 +493,7 @@ struct weir_run {
 	u32			nserved;
 	struct weir_ring	*wait_for;
 	u64			wait_bytes;
-	enum weir_walker	walker;
+	enum weir_dispatcher	dispatcher;
 	bool			left_over;
 	struct weir_copy	*copies;
 	u32			ncopies;
@@ -513,40 +513,40 @@ struct weir_run {
  * @ref: see the table of lifetimes.
  * @free: frees it after a grace period.
  * @wn: namespace.
- * @ws: the socket; NULL once it is gone. Guarded by @run_lock.
+ * @ws: the socket; NULL once it is gone. Guarded by @dispatch_lock.
  * @sock_id: the socket's number.
  * @pid: process that made it, held.
  * @uid: who did.
  * @account: who pays for what is kept for it; held.
  * @memcg: memory cgroup of the process that made it, held: what is allocated for
  *	it later is charged there, whoever's work that is; NULL if there are none.
- * @charge: for itself, its handles and its slots for calls; run_lock.
+ * @charge: for itself, its handles and its slots for calls; dispatch_lock.
  * @id: in weir_net.endpoints.
  * @outbox: read by the router; held.
  * @inbox: written by it; held.
  * @rd: the router's cursor on @outbox; held.
- * @run_lock: one walk of @outbox at a time.
- * @pos: next record to look at; run_lock.
- * @answers: room kept in @inbox for answers to calls not made yet; run_lock.
- * @run: the walk in progress; run_lock.
- * @starved: the walk waits for a slot: set under run_lock and
- *	inbox->post.lock, cleared under run_lock.
+ * @dispatch_lock: one pass over @outbox at a time.
+ * @pos: next record to look at; dispatch_lock.
+ * @answers: room kept in @inbox for answers to calls not made yet; dispatch_lock.
+ * @pass: the pass in progress; dispatch_lock.
+ * @starved: the pass waits for a slot: set under dispatch_lock and
+ *	inbox->post.lock, cleared under dispatch_lock.
  * @exempt: its maker has CAP_NET_ADMIN in the namespace, and so may take more
  *	than its user's share of a rate and of a bulkhead; never changes.
- * @random: state of a xorshift generator; run_lock.
- * @handles: what it calls; run_lock.
+ * @random: state of a xorshift generator; dispatch_lock.
+ * @handles: what it calls; dispatch_lock.
  * @nhandles: how many.
  * @handle_room: entries that @handles has room for, a power of two, or 0.
  * @by_name: first handle of each of as many buckets of names, 0 for none.
- * @held_pos: message that the walk waits with, if it does; run_lock.
- * @held_ns: when that is given up, U64_MAX if never; run_lock.
+ * @held_pos: message that the pass waits with, if it does; dispatch_lock.
+ * @held_ns: when that is given up, U64_MAX if never; dispatch_lock.
  * @held_by: for a reply: account of the caller whose inbox has no room, held: it
  *	is charged for the wait even if it closes its socket; NULL for others;
- *	run_lock.
+ *	dispatch_lock.
  * @held_since_ns: for a reply: since when @held_by is charged for the wait, as
- *	ktime_get_ns() counts; run_lock.
- * @once_held: of the first of its key whose walk is held up; run_lock.
- * @calls: requests that it waits for: made under run_lock, ended under
+ *	ktime_get_ns() counts; dispatch_lock.
+ * @once_held: of the first of its key whose pass is held up; dispatch_lock.
+ * @calls: requests that it waits for: made under dispatch_lock, ended under
  *	inbox->post.lock.
  * @ended: calls that have ended with their parents since somebody began to
  *	count; inbox->post.lock.
@@ -555,24 +555,24 @@ struct weir_run {
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
  * @scan_slot: calls up to it have been looked at for their deadlines and for
  *	targets that hang, 0 if nobody is looking; inbox->post.lock.
- * @scan_lost: some of these are to be sent again; run_lock.
+ * @scan_lost: some of these are to be sent again; dispatch_lock.
  * @scan_ns: the earliest deadline of these; inbox->post.lock.
  * @targets: what it serves; weir_net.lock.
  * @ntargets: how many.
  * @gone: those that nobody picks any more, whose calls have not ended yet, by
  *	weir_target.ep_link; the closer's, and then the worker's.
- * @cpus: for fencing the reader of a full inbox; run_lock.
- * @walk: the walk waits for room.
+ * @cpus: for fencing the reader of a full inbox; dispatch_lock.
+ * @waiter: the pass waits for room.
  * @retry: a request that is to be sent again waits for room, and with it those
  *	behind it by the same handle.
- * @retry_name: its call; run_lock.
- * @retry_handle: that handle; run_lock.
+ * @retry_name: its call; dispatch_lock.
+ * @retry_handle: that handle; dispatch_lock.
  * @tenant: the turn of its user; held.
  * @turn_link: in tenant->endpoints, under its lock, with a reference.
  * @last_pos: its socket is being released: up to where @outbox is routed, at
- *	most; 0. run_lock.
+ *	most; 0. dispatch_lock.
  * @last_ns: a worker is at that: how long what is left waits for room, as
- *	ktime_get_ns() counts; 0. run_lock.
+ *	ktime_get_ns() counts; 0. dispatch_lock.
  * @end: ends its part in the router, when a worker has done the rest.
  * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
  *	poller.c, read under RCU.
@@ -595,12 +595,12 @@ struct weir_endpoint {
 	struct weir_ring	*outbox;
 	struct weir_ring	*inbox;
 	struct weir_reader	*rd;
-	struct weir_run_lock	run_lock;
+	struct weir_dispatch_lock	dispatch_lock;
 	u64			pos;
 	u32			answers;
 	bool			starved;
 	bool			exempt;
-	struct weir_run		run;
+	struct weir_pass	pass;
 	u32			random;
 	struct weir_handle	*handles;
 	u32			nhandles;
@@ -622,7 +622,7 @@ struct weir_endpoint {
 	u32			ntargets;
 	struct list_head	gone;
 	cpumask_var_t		cpus;
-	struct weir_waiter	walk;
+	struct weir_waiter	waiter;
 	struct weir_waiter	retry;
 	u64			retry_name;
 	u32			retry_handle;
@@ -673,32 +673,34 @@ int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 			     u32 len, u32 *handle, const char **why);
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns);
 void weir_endpoint_tick(struct weir_endpoint *ep);
-void weir_endpoint_retries(struct weir_endpoint *ep, enum weir_walker walker);
+void weir_endpoint_retries(struct weir_endpoint *ep,
+			   enum weir_dispatcher dispatcher);
 
 /* --- ending.c --- */
 void weir_endpoint_close(struct weir_sock *ws);
 bool weir_endpoint_end_part(struct weir_job *job);
 
 /* router.c */
-void weir_run_wanted(struct weir_endpoint *ep);
+void weir_dispatch_wanted(struct weir_endpoint *ep);
 
-/* Ends a walk, or what else is done under run_lock. */
-static __always_inline void weir_run_unlock(struct weir_endpoint *ep)
+/* Ends a pass, or what else is done under dispatch_lock. */
+static __always_inline void weir_dispatch_unlock(struct weir_endpoint *ep)
 {
-	struct weir_run_lock *l = &ep->run_lock;
+	struct weir_dispatch_lock *l = &ep->dispatch_lock;
 
 	lock_release(&l->dep_map, _RET_IP_);
-	clear_bit_unlock(WEIR_RUN_LOCKED, &l->word);
+	clear_bit_unlock(WEIR_DISPATCH_LOCKED, &l->word);
 	smp_mb__after_atomic();
-	if (unlikely(READ_ONCE(l->word) & (BIT(WEIR_RUN_LATER) |
-					   BIT(WEIR_RUN_WAITED))))
-		weir_run_wanted(ep);
+	if (unlikely(READ_ONCE(l->word) & (BIT(WEIR_DISPATCH_LATER) |
+					   BIT(WEIR_DISPATCH_WAITED))))
+		weir_dispatch_wanted(ep);
 }
 
 /* --- router.c --- */
-void weir_route_begin(struct weir_endpoint *ep, enum weir_walker walker);
+void weir_route_begin(struct weir_endpoint *ep,
+		      enum weir_dispatcher dispatcher);
 void weir_route_settle(struct weir_endpoint *ep);
-void weir_route_run(struct weir_endpoint *ep);
+void weir_route_dispatch(struct weir_endpoint *ep);
 void weir_route_turn(struct weir_endpoint *ep);
 void weir_route_poll(struct weir_endpoint *ep, u64 pos);
 bool weir_route_last(struct weir_endpoint *ep);
@@ -732,7 +734,7 @@ int weir_poll_show(char *buf);
 /* The owner has published: what it has committed goes out. Process context. */
 static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
-	weir_route_run(ep);
+	weir_route_dispatch(ep);
 	weir_poll_kick(ep);
 }
 

@@ -4,7 +4,7 @@
  * or kept for a copy that is made later, at each, then a parent and a child for
  * each are entered as calls, then the copies are shown.
  *
- * Process context, under run_lock and rcu_read_lock().
+ * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -50,7 +50,7 @@ static u32 weir_branches_claim(struct weir_endpoint *ep,
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
 		ret = answer ? weir_target_admit(plan, b->target,
-						 ep->run.now_ns, &one,
+						 ep->pass.now_ns, &one,
 						 &b->round) :
 			       weir_target_open(b->target);
 		if (ret == WEIR_REASON_BULKHEAD)
@@ -140,7 +140,7 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 		      const struct weir_plan *plan, struct weir_way *way)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 	struct weir_branch *branches;
 	int worst = WEIR_REASON_NO_TARGET;
 	u32 i, n, least = 1;
@@ -148,17 +148,17 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 
 	if (answer && plan->n + 1 > ep->calls.most)
 		return WEIR_REASON_LIMIT;
-	if (!weir_way_look(&ep->run, way, plan->n * WEIR_LOOKS_ASK))
+	if (!weir_way_look(&ep->pass, way, plan->n * WEIR_LOOKS_ASK))
 		return WEIR_REASON_TRIES;
 	/* before anything is taken from a target */
 	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;
-	if (later && weir_copy_left(run, U32_MAX))
+	if (later && weir_copy_left(pass, U32_MAX))
 		return WEIR_HELD;
 	if (answer && !weir_endpoint_ready(ep, plan->n, plan->n + 1)) {
-		if (ep->run.no_slots && plan->n + 1 > ep->calls.size) {
-			worst = ep->run.no_slots;
+		if (ep->pass.no_slots && plan->n + 1 > ep->calls.size) {
+			worst = ep->pass.no_slots;
 			/* it does not wait for them */
-			ep->run.slots = 0;
+			ep->pass.slots = 0;
 			ep->starved = false;
 			return worst;
 		}
@@ -167,7 +167,7 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 	}
 	branches = weir_branches_alloc(ep, plan->n + 1);
 	if (branches && later &&
-	    !weir_copies_reserve(run, plan->n + WEIR_COPIES_OWN)) {
+	    !weir_copies_reserve(pass, plan->n + WEIR_COPIES_OWN)) {
 		kfree(branches);
 		branches = NULL;
 	}
@@ -198,18 +198,18 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 			continue;
 		}
 		if (later)
-			weir_copy_request(run, &b->at, b->kept, m, b->call,
+			weir_copy_request(pass, &b->at, b->kept, m, b->call,
 					  b->name, way->deadline_ns);
 		else
 			weir_reservation_request(&b->at, m, b->name,
 						 way->deadline_ns);
-		weir_run_touch(run, b->at.inbox);
+		weir_pass_touch(pass, b->at.inbox);
 		if (answer)
 			weir_target_watch(b->target);
 	}
 	kfree(branches);
-	if (later && !run->ncopies)
-		weir_copies_free(run);
+	if (later && !pass->ncopies)
+		weir_copies_free(pass);
 	way->sent = 1;
 	return worst;
 }

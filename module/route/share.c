@@ -9,7 +9,7 @@
  * routes takes tokens of each that has a rate, and its user has a share of each.
  * A bulkhead is a target's, and only a socket is in flight.
  *
- * Process context, under run_lock and rcu_read_lock().
+ * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 
@@ -27,29 +27,29 @@ static u32 weir_endpoint_place(const struct weir_endpoint *ep)
  */
 void weir_endpoint_tokens(struct weir_endpoint *ep)
 {
-	struct weir_run *run = &ep->run;
+	struct weir_pass *pass = &ep->pass;
 
-	run->tokens = weir_meter_take_share(run->meter, weir_endpoint_place(ep),
-					    run->now_ns, weir_run_ahead(run),
-					    &run->token_cost);
+	pass->tokens = weir_meter_take_share(
+		pass->meter, weir_endpoint_place(ep), pass->now_ns,
+		weir_pass_ahead(pass), &pass->token_cost);
 }
 
-/* weir_run_tokens_back() - tokens at hand that were not used */
-void weir_run_tokens_back(struct weir_run *run)
+/* weir_pass_tokens_back() - tokens at hand that were not used */
+void weir_pass_tokens_back(struct weir_pass *pass)
 {
 	const struct weir_endpoint *ep =
-		container_of(run, struct weir_endpoint, run);
+		container_of(pass, struct weir_endpoint, pass);
 
-	weir_meter_give(run->meter, weir_endpoint_place(ep), run->tokens,
-			run->token_cost);
-	run->tokens = 0;
+	weir_meter_give(pass->meter, weir_endpoint_place(ep), pass->tokens,
+			pass->token_cost);
+	pass->tokens = 0;
 }
 
 /* weir_endpoint_draw() - tokens that have been used and are not at hand any more */
 void weir_endpoint_draw(struct weir_endpoint *ep, struct weir_meter *meter,
 			u32 n)
 {
-	weir_meter_draw(meter, weir_endpoint_place(ep), ep->run.now_ns, n);
+	weir_meter_draw(meter, weir_endpoint_place(ep), ep->pass.now_ns, n);
 }
 
 /* weir_endpoint_token_wait_ns() - when to come again for one */
@@ -57,7 +57,7 @@ u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 				struct weir_meter *meter)
 {
 	return weir_meter_wait_ns(meter, weir_endpoint_place(ep),
-				  ep->run.now_ns);
+				  ep->pass.now_ns);
 }
 
 /*
@@ -73,7 +73,7 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 
 	asking = weir_asking_count(&target->callers->asking,
 				   weir_account_place(ep->account),
-				   ep->run.now_ns);
+				   ep->pass.now_ns);
 	all = atomic_read(&target->load.in_flight);
 	return min(n, weir_bulkhead_share(plan->bulkhead - lower,
 					  all - min(all, lower),
@@ -108,7 +108,7 @@ enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 	if (!taken)
 		return WEIR_REASON_BULKHEAD;
 	*n = taken;
-	reason = weir_target_permit(plan, target, ep->run.now_ns, n, round);
+	reason = weir_target_permit(plan, target, ep->pass.now_ns, n, round);
 	if (reason || ep->exempt)
 		return reason;
 	atomic_add(*n, weir_target_own(target, ep));

@@ -54,7 +54,7 @@ static int weir_name_handle(struct weir_endpoint *ep, const char *name, u32 len,
 	int err = 0;
 
 	at = hash_32(hash, WEIR_NAMES_BITS);
-	weir_run_lock(&ep->run_lock);
+	weir_dispatch_lock(&ep->dispatch_lock);
 	/* whichever CPU's it is: what it says is checked */
 	seen = raw_cpu_ptr(&weir_names_seen[at]);
 	*handle = READ_ONCE(seen->handle);
@@ -67,7 +67,7 @@ static int weir_name_handle(struct weir_endpoint *ep, const char *name, u32 len,
 			WRITE_ONCE(seen->handle, *handle);
 		}
 	}
-	weir_run_unlock(ep);
+	weir_dispatch_unlock(ep);
 	return err;
 }
 

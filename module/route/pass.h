@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the steps of a message's way share: the record as read from an outbox
- * (a message), the space for it in an inbox (a reservation), and the walk of an
+ * (a message), the space for it in an inbox (a reservation), and the pass of an
  * outbox in progress.
  *
- *   router.c     the walk            request.c, alone.c, several.c
+ *   router.c     the pass            request.c, alone.c, several.c
  *                                                a message to targets
  *   reply.c      a message back       answer.c    calls that end
  *
- * All under rcu_read_lock() and the run_lock of the endpoint whose outbox is read,
- * unless they say otherwise.
+ * All under rcu_read_lock() and the dispatch_lock of the endpoint whose outbox
+ * is read, unless they say otherwise.
  */
-#ifndef _WEIR_WALK_H
-#define _WEIR_WALK_H
+#ifndef _WEIR_PASS_H
+#define _WEIR_PASS_H
 
 #include "route/router.h"
 
@@ -35,7 +35,7 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 #define WEIR_READ_ONE		1	/* a record */
 #define WEIR_READ_MORE		2	/* aborted ones only, and there are more */
 
-/* Aborted records that are passed over in one stretch of a walk. */
+/* Aborted records that are passed over in one section of a pass. */
 #define WEIR_ABORTED_MAX	64
 
 /**
@@ -76,33 +76,33 @@ struct weir_message {
 };
 
 /* Messages that are left, as if they were all as long as this one. */
-static inline u32 weir_run_ahead(const struct weir_run *run)
+static inline u32 weir_pass_ahead(const struct weir_pass *pass)
 {
-	return clamp_t(u64, run->left / run->each, 1, WEIR_RUN_MESSAGES);
+	return clamp_t(u64, pass->left / pass->each, 1, WEIR_PASS_MESSAGES);
 }
 
 /*
  * Is a message left to a worker for the bytes that are to be copied? If so the
- * walk is over.
+ * pass is over.
  */
-static __always_inline bool weir_copy_left(struct weir_run *run, u64 bytes)
+static __always_inline bool weir_copy_left(struct weir_pass *pass, u64 bytes)
 {
 	if (likely(bytes <= WEIR_PIECE_BYTES) ||
-	    run->walker == WEIR_WALK_WORKER)
+	    pass->dispatcher == WEIR_DISPATCH_WORKER)
 		return false;
-	run->left_over = true;
+	pass->left_over = true;
 	return true;
 }
 
 /* Is there room for one more copy of a message? */
-static inline bool weir_copy_fits(const struct weir_run *run, u32 len)
+static inline bool weir_copy_fits(const struct weir_pass *pass, u32 len)
 {
-	return len <= WEIR_PIECE_BYTES || !run->copies ||
-	       run->ncopies < run->copy_room;
+	return len <= WEIR_PIECE_BYTES || !pass->copies ||
+	       pass->ncopies < pass->copy_room;
 }
 
 /* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
-static inline u32 weir_run_random(struct weir_endpoint *ep)
+static inline u32 weir_pass_random(struct weir_endpoint *ep)
 {
 	u32 x = ep->random;
 
@@ -355,44 +355,44 @@ static inline void weir_reservation_abort(const struct weir_reservation *at,
 }
 
 /* router.c */
-void weir_run_wake(struct weir_run *run);
+void weir_pass_wake(struct weir_pass *pass);
 
-/* Its reader is woken at the end of the stretch. */
-static __always_inline void weir_run_touch(struct weir_run *run,
-					   struct weir_ring *inbox)
+/* Its reader is woken at the end of the section. */
+static __always_inline void weir_pass_touch(struct weir_pass *pass,
+					    struct weir_ring *inbox)
 {
 	u32 i;
 
-	for (i = run->ntouched; i-- > 0;) {
-		if (run->touched[i] == inbox)
+	for (i = pass->ntouched; i-- > 0;) {
+		if (pass->touched[i] == inbox)
 			return;
 	}
-	if (run->ntouched == WEIR_TOUCHED_MAX)
-		weir_run_wake(run);
-	run->touched[run->ntouched++] = inbox;
+	if (pass->ntouched == WEIR_TOUCHED_MAX)
+		weir_pass_wake(pass);
+	pass->touched[pass->ntouched++] = inbox;
 }
 
 /*
- * The walk stops before this message until there is room: so many bytes beyond
+ * The pass stops before this message until there is room: so many bytes beyond
  * what is kept for answers then. U64_MAX: room is not what it waits for.
  */
-static inline int weir_run_hold(struct weir_run *run, struct weir_ring *inbox,
-			 u64 bytes)
+static inline int weir_pass_hold(struct weir_pass *pass,
+				 struct weir_ring *inbox, u64 bytes)
 {
-	if (!run->wait_for) {
+	if (!pass->wait_for) {
 		weir_ring_get(inbox);
-		run->wait_for = inbox;
-		run->wait_bytes = bytes;
+		pass->wait_for = inbox;
+		pass->wait_bytes = bytes;
 	}
 	return WEIR_HELD;
 }
 
 /* It does not wait for it after all, or has its place. */
-static inline void weir_run_forget(struct weir_run *run)
+static inline void weir_pass_forget(struct weir_pass *pass)
 {
-	if (run->wait_for)
-		weir_ring_put(run->wait_for);
-	run->wait_for = NULL;
+	if (pass->wait_for)
+		weir_ring_put(pass->wait_for);
+	pass->wait_for = NULL;
 }
 
 /* The reader of an inbox is woken if it sleeps; after a fence: (C). */
@@ -429,17 +429,18 @@ static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 
 /* copy.c */
 void weir_copy_pieces(u8 *to, const u8 *from, u32 len);
-bool weir_copies_reserve(struct weir_run *run, u32 n);
-void weir_copy_later(struct weir_run *run, const struct weir_copy *copy);
+bool weir_copies_reserve(struct weir_pass *pass, u32 n);
+void weir_copy_later(struct weir_pass *pass, const struct weir_copy *copy);
 enum weir_reason weir_copy_keep(struct weir_target *target,
 				const struct weir_message *m,
 				struct weir_reservation *at, u32 *kept);
 void weir_copy_give(struct weir_ring *inbox, u32 kept);
-void weir_copy_request(struct weir_run *run, const struct weir_reservation *at,
-		       u32 kept, const struct weir_message *m,
-		       struct weir_call *call, u64 name, u64 deadline_ns);
-void weir_copies_make(struct weir_run *run);
-void weir_copies_free(struct weir_run *run);
+void weir_copy_request(struct weir_pass *pass,
+		       const struct weir_reservation *at, u32 kept,
+		       const struct weir_message *m, struct weir_call *call,
+		       u64 name, u64 deadline_ns);
+void weir_copies_make(struct weir_pass *pass);
+void weir_copies_free(struct weir_pass *pass);
 
 /* The round of the target's breaker, of what a call has been given as such. */
 static inline u32 weir_round(u32 round)
@@ -521,7 +522,7 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
  * @answers: room for so many answers, at least.
  * @slots: so many slots.
  *
- * Return: false when there is not, and the walk has to wait.
+ * Return: false when there is not, and the pass has to wait.
  */
 static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
 						u32 answers, u32 slots)
@@ -551,9 +552,9 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m,
 bool weir_reply_alone(struct weir_endpoint *ep, u64 end);
 void weir_endpoint_held_by(struct weir_endpoint *ep,
 			   struct weir_account *account);
-void weir_run_served(struct weir_run *run);
+void weir_pass_served(struct weir_pass *pass);
 
 /* router.c */
-void weir_run_pause(struct weir_run *run);
+void weir_pass_pause(struct weir_pass *pass);
 
-#endif /* _WEIR_WALK_H */
+#endif /* _WEIR_PASS_H */

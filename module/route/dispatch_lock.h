@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The lock of a walk: the reader of an endpoint's outbox holds it. It is a
+ * The lock of a pass: the reader of an endpoint's outbox holds it. It is a
  * mutex that a polling thread can try in two instructions. A worker that finds
  * it taken leaves, and is called again when it is free.
  *
  * Process context. Not fair: only threads of the socket's owners wait for it.
  */
-#ifndef _WEIR_RUNLOCK_H
-#define _WEIR_RUNLOCK_H
+#ifndef _WEIR_DISPATCH_LOCK_H
+#define _WEIR_DISPATCH_LOCK_H
 
 #include <linux/bitops.h>
 #include <linux/lockdep.h>
 #include <linux/wait.h>
 
-/* Bits of weir_run_lock.word. */
-#define WEIR_RUN_LOCKED		0
-#define WEIR_RUN_LATER		1	/* a worker is to be called */
-#define WEIR_RUN_WAITED		2	/* somebody sleeps until it is free */
+/* Bits of weir_dispatch_lock.word. */
+#define WEIR_DISPATCH_LOCKED		0
+#define WEIR_DISPATCH_LATER		1	/* a worker is to be called */
+#define WEIR_DISPATCH_WAITED		2	/* somebody sleeps until it is free */
 
 /**
- * struct weir_run_lock - see above
- * @word: WEIR_RUN_*.
+ * struct weir_dispatch_lock - see above
+ * @word: WEIR_DISPATCH_*.
  * @wait: those that sleep.
  * @dep_map: for lockdep.
  */
-struct weir_run_lock {
+struct weir_dispatch_lock {
 	unsigned long		word;
 	wait_queue_head_t	wait;
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
@@ -32,7 +32,7 @@ struct weir_run_lock {
 #endif
 };
 
-#define weir_run_lock_init(l)						\
+#define weir_dispatch_lock_init(l)						\
 do {									\
 	static struct lock_class_key __key;				\
 									\
@@ -42,48 +42,48 @@ do {									\
 } while (0)
 
 /* router.c */
-void weir_run_lock_wait(struct weir_run_lock *l);
+void weir_dispatch_lock_wait(struct weir_dispatch_lock *l);
 
-static __always_inline bool weir_run_take(struct weir_run_lock *l)
+static __always_inline bool weir_pass_take(struct weir_dispatch_lock *l)
 {
-	return !test_and_set_bit_lock(WEIR_RUN_LOCKED, &l->word);
+	return !test_and_set_bit_lock(WEIR_DISPATCH_LOCKED, &l->word);
 }
 
 /* The same; if it is taken, @bit tells its holder that it is wanted. */
-static inline bool weir_run_take_or(struct weir_run_lock *l, int bit)
+static inline bool weir_pass_take_or(struct weir_dispatch_lock *l, int bit)
 {
-	if (weir_run_take(l))
+	if (weir_pass_take(l))
 		return true;
 	set_bit(bit, &l->word);
 	/* the holder either sees the bit or has unlocked */
 	smp_mb__after_atomic();
-	return weir_run_take(l);
+	return weir_pass_take(l);
 }
 
 /* Returns whether it has been taken. */
-static __always_inline bool weir_run_trylock(struct weir_run_lock *l)
+static __always_inline bool weir_dispatch_trylock(struct weir_dispatch_lock *l)
 {
-	if (!weir_run_take(l))
+	if (!weir_pass_take(l))
 		return false;
 	lock_acquire_exclusive(&l->dep_map, 0, 1, NULL, _RET_IP_);
 	return true;
 }
 
 /* The same for a worker: if not, it is called when the holder unlocks. */
-static inline bool weir_run_trylock_later(struct weir_run_lock *l)
+static inline bool weir_dispatch_trylock_later(struct weir_dispatch_lock *l)
 {
-	if (!weir_run_take_or(l, WEIR_RUN_LATER))
+	if (!weir_pass_take_or(l, WEIR_DISPATCH_LATER))
 		return false;
 	lock_acquire_exclusive(&l->dep_map, 0, 1, NULL, _RET_IP_);
 	return true;
 }
 
 /* May sleep. */
-static __always_inline void weir_run_lock(struct weir_run_lock *l)
+static __always_inline void weir_dispatch_lock(struct weir_dispatch_lock *l)
 {
 	lock_acquire_exclusive(&l->dep_map, 0, 0, NULL, _RET_IP_);
-	if (unlikely(!weir_run_take(l)))
-		weir_run_lock_wait(l);
+	if (unlikely(!weir_pass_take(l)))
+		weir_dispatch_lock_wait(l);
 }
 
-#endif /* _WEIR_RUNLOCK_H */
+#endif /* _WEIR_DISPATCH_LOCK_H */
