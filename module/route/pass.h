@@ -4,7 +4,7 @@
  * (a message), the space for it in an inbox (a reservation), and the pass of an
  * outbox in progress.
  *
- *   router.c     the pass            request.c, alone.c, several.c
+ *   router.c     the pass            request.c, fast.c, fanout.c
  *                                                a message to targets
  *   reply.c      a message back       answer.c    calls that end
  *
@@ -117,7 +117,7 @@ int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 			   struct weir_message *m);
 
 /* It is the only one in its batch. */
-static __always_inline void weir_message_alone(struct weir_message *m)
+static __always_inline void weir_message_single(struct weir_message *m)
 {
 	m->n = 1;
 	m->end = m->pos + m->total;
@@ -184,7 +184,7 @@ static __always_inline int weir_message_read(const struct weir_ring_view *v,
 		weir_message_fill(v, *pos, shape, m);
 	else
 		ret = weir_message_read_slow(v, pos, m);
-	weir_message_alone(m);
+	weir_message_single(m);
 	return ret;
 }
 
@@ -542,14 +542,14 @@ int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
 		     const struct weir_target *refuser,
 		     enum weir_reason reason, u64 wait_ns);
 
-/* alone.c */
-bool weir_request_alone(struct weir_endpoint *ep, u64 shape);
-bool weir_event_alone(struct weir_endpoint *ep, u64 shape);
+/* fast.c */
+bool weir_request_fast(struct weir_endpoint *ep, u64 shape);
+bool weir_event_fast(struct weir_endpoint *ep, u64 shape);
 
 /* reply.c */
 int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m,
 		     u64 tail);
-bool weir_reply_alone(struct weir_endpoint *ep, u64 end);
+bool weir_reply_fast(struct weir_endpoint *ep, u64 end);
 void weir_endpoint_held_by(struct weir_endpoint *ep,
 			   struct weir_account *account);
 void weir_pass_served(struct weir_pass *pass);

@@ -106,9 +106,9 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 }
 
 /* The same for a reply that is alone, and good. */
-static __always_inline void weir_alone_serve(struct weir_pass *pass,
-					     struct weir_target *target,
-					     u64 sent_ns, u32 round)
+static __always_inline void weir_fast_serve(struct weir_pass *pass,
+					    struct weir_target *target,
+					    u64 sent_ns, u32 round)
 {
 	const struct weir_plan *plan = rcu_dereference(target->route->plan);
 	s64 took_ns = weir_pass_took_ns(pass, sent_ns);
@@ -214,8 +214,8 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		weir_batch_fill_next(&at, &commit, &seq, rec, len, shape,
 				     call->handle, call->tag_key);
 		if (alone)
-			weir_alone_serve(&ep->pass, call->target,
-					 call->sent_ns, call->round);
+			weir_fast_serve(&ep->pass, call->target,
+					call->sent_ns, call->round);
 		else
 			weir_pass_serve(&ep->pass, call->target, call->sent_ns,
 					call->round, true);
@@ -514,14 +514,14 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 }
 
 /**
- * weir_reply_alone() - route a reply that is alone
+ * weir_reply_fast() - route a reply that is alone
  * @ep: the target's; pass.now_ns is the time.
  * @end: of its record.
  *
  * If it is small and plain, there is a plain call for it, and room. Return:
  * false if not: weir_route_reply() knows what to do about it.
  */
-bool weir_reply_alone(struct weir_endpoint *ep, u64 end)
+bool weir_reply_fast(struct weir_endpoint *ep, u64 end)
 {
 	const struct weir_words *rec = weir_ring_words(&ep->outbox->view,
 						       ep->pos);

@@ -171,29 +171,29 @@ static noinline void weir_batch_write_events(struct weir_endpoint *ep,
 
 static noinline void weir_batch_counted(struct weir_endpoint *ep,
 					const struct weir_message *m, u32 n,
-					const struct weir_way *way,
+					const struct weir_attempt *attempt,
 					struct weir_target *target,
 					const struct weir_reservation *at,
 					u32 round)
 {
 	weir_batch_write(ep, m, n, true, true, target, at, round,
-			 way->deadline_ns);
+			 attempt->deadline_ns);
 }
 
 /* A message of any kind that is alone. */
 static noinline void weir_send_one(struct weir_endpoint *ep,
 				  const struct weir_message *m,
-				  const struct weir_way *way,
+				  const struct weir_attempt *attempt,
 				  struct weir_target *target,
 				  const struct weir_reservation *at, u32 round)
 {
-	struct weir_call *call = way->call;
+	struct weir_call *call = attempt->call;
 	u64 name = 0;
 
 	if (call) {
 		call->tries++;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
-		call = weir_call_begin(ep, m, way->deadline_ns);
+		call = weir_call_begin(ep, m, attempt->deadline_ns);
 		call->once = ep->pass.once;
 		ep->pass.once = NULL;
 	}
@@ -205,9 +205,9 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 	}
 	if (unlikely(m->len > WEIR_PIECE_BYTES))
 		weir_copy_request(&ep->pass, at, 0, m, call, name,
-				  way->deadline_ns);
+				  attempt->deadline_ns);
 	else
-		weir_reservation_request(at, m, name, way->deadline_ns);
+		weir_reservation_request(at, m, name, attempt->deadline_ns);
 }
 
 /*
@@ -218,15 +218,15 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 static __always_inline int
 weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 		const struct weir_plan *plan, struct weir_target *target,
-		struct weir_way *way)
+		struct weir_attempt *attempt)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
-	u32 n = way->n, taken, round = 0;
+	u32 n = attempt->n, taken, round = 0;
 	struct weir_pass *pass = &ep->pass;
 	struct weir_reservation at;
 	int ret;
 
-	if (answer && likely(!way->call)) {
+	if (answer && likely(!attempt->call)) {
 		n = weir_calls_ready(ep, n);
 		if (unlikely(!n))
 			return WEIR_HELD;
@@ -250,20 +250,20 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 			weir_target_dismiss(ep, plan, target, taken, round);
 		return ret;
 	}
-	way->sent = n;
+	attempt->sent = n;
 	weir_pass_touch(pass, at.inbox);
-	if (unlikely(!m->small || way->call))
-		weir_send_one(ep, m, way, target, &at, round);
+	if (unlikely(!m->small || attempt->call))
+		weir_send_one(ep, m, attempt, target, &at, round);
 	else if (unlikely(round & WEIR_ROUND_SHARED))
-		weir_batch_counted(ep, m, n, way, target, &at, round);
+		weir_batch_counted(ep, m, n, attempt, target, &at, round);
 	else if (likely(answer))
 		weir_batch_write(ep, m, n, true, false, target, &at, round,
-				 way->deadline_ns);
+				 attempt->deadline_ns);
 	else
 		weir_batch_write_events(ep, m, n, &at);
 	if (answer) {
 		smp_mb();
-		weir_calls_sent(ep, target, way->deadline_ns);
+		weir_calls_sent(ep, target, attempt->deadline_ns);
 	}
 	return WEIR_REASON_NONE;
 }
@@ -285,15 +285,16 @@ static struct weir_target *weir_plan_hung(const struct weir_plan *plan)
 
 static int weir_send_route(struct weir_endpoint *ep,
 			   const struct weir_message *m,
-			   struct weir_route *route, struct weir_way *way);
+			   struct weir_route *route,
+			   struct weir_attempt *attempt);
 
 /* What a target that is a socket refused. */
-static void weir_way_refused(struct weir_way *way, struct weir_target *target,
-			     int reason)
+static void weir_attempt_refused(struct weir_attempt *attempt,
+				 struct weir_target *target, int reason)
 {
-	way->refuser = target;
+	attempt->refuser = target;
 	if (reason == WEIR_REASON_INBOX_FULL)
-		way->full = target;
+		attempt->full = target;
 }
 
 /* To one target of a route, be it a socket or another route. */
@@ -301,23 +302,23 @@ static noinline int weir_send_target(struct weir_endpoint *ep,
 				     const struct weir_message *m,
 				     const struct weir_plan *plan,
 				     struct weir_target *target,
-				     struct weir_way *way)
+				     struct weir_attempt *attempt)
 {
-	u64 deadline_ns = way->deadline_ns;
+	u64 deadline_ns = attempt->deadline_ns;
 	int ret;
 
 	if (target->next) {
-		way->hops++;
-		ret = weir_send_route(ep, m, target->next, way);
-		way->hops--;
+		attempt->hops++;
+		ret = weir_send_route(ep, m, target->next, attempt);
+		attempt->hops--;
 		/* a route that has refused is not on the message's way */
 		if (ret > 0)
-			way->deadline_ns = deadline_ns;
+			attempt->deadline_ns = deadline_ns;
 		return ret;
 	}
-	ret = weir_send_batch(ep, m, plan, target, way);
+	ret = weir_send_batch(ep, m, plan, target, attempt);
 	if (ret > 0)
-		weir_way_refused(way, target, ret);
+		weir_attempt_refused(attempt, target, ret);
 	return ret;
 }
 
@@ -326,21 +327,23 @@ static noinline int weir_send_target(struct weir_endpoint *ep,
  * too many looks, the next in turn from @from on that has not refused it.
  * @passed: of these, how many it has passed.
  */
-static int weir_way_pick(struct weir_endpoint *ep, const struct weir_message *m,
-			 const struct weir_plan *plan, struct weir_way *way,
-			 const unsigned long *tried, u32 from, u32 *passed)
+static int weir_attempt_pick(struct weir_endpoint *ep,
+			     const struct weir_message *m,
+			     const struct weir_plan *plan,
+			     struct weir_attempt *attempt,
+			     const unsigned long *tried, u32 from, u32 *passed)
 {
 	const struct weir_pick *p = plan->pick;
 	u32 i;
 
-	if (way->looks < WEIR_LOOKS_PICKED) {
-		weir_way_look(&ep->pass, way, p->n);
+	if (attempt->looks < WEIR_LOOKS_PICKED) {
+		weir_attempt_look(&ep->pass, attempt, p->n);
 		return weir_pick_one(p, m->tag_key >> 32, weir_pass_random(ep),
 				     tried);
 	}
 	while (*passed < p->n) {
 		i = (from + (*passed)++) % p->n;
-		weir_way_look(&ep->pass, way, 1);
+		weir_attempt_look(&ep->pass, attempt, 1);
 		if (weir_pick_may(p, i, tried))
 			return i;
 	}
@@ -365,7 +368,7 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 static noinline int weir_send_next(struct weir_endpoint *ep,
 				   const struct weir_message *m,
 				   const struct weir_plan *plan,
-				   struct weir_way *way, int i, int ret)
+				   struct weir_attempt *attempt, int i, int ret)
 {
 	bool strict = plan->policy == WEIR_POLICY_SHARD ||
 		      plan->policy == WEIR_POLICY_PRIMARY;
@@ -377,14 +380,14 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 
 	bitmap_zero(tried, WEIR_TARGETS_MAX);
 	/* the first pick may have looked at all */
-	weir_way_look(&ep->pass, way, plan->n);
+	weir_attempt_look(&ep->pass, attempt, plan->n);
 	if (i < WEIR_PICK_NONE)
 		i = weir_pick_scanned(i);
-	for (; i >= 0; i = weir_way_pick(ep, m, plan, way, tried, from,
-					 &passed)) {
+	for (; i >= 0; i = weir_attempt_pick(ep, m, plan, attempt, tried, from,
+					     &passed)) {
 		if (!ret)
 			ret = weir_send_target(ep, m, plan, plan->targets[i],
-					       way);
+					       attempt);
 		if (ret <= 0 || ret == WEIR_REASON_TRIES)
 			return ret;
 		if (worst != WEIR_REASON_INBOX_FULL)
@@ -395,18 +398,18 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 			return ret;
 		__set_bit(i, tried);
 		ret = 0;
-		if (!weir_way_look(&ep->pass, way, WEIR_LOOKS_ASK))
+		if (!weir_attempt_look(&ep->pass, attempt, WEIR_LOOKS_ASK))
 			return worst == WEIR_REASON_INBOX_FULL ?
 			       worst : WEIR_REASON_TRIES;
 	}
 	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
 		return worst;
 	/* none is up: one that does nothing is better than none */
-	target = weir_way_look(&ep->pass, way, plan->n) ?
+	target = weir_attempt_look(&ep->pass, attempt, plan->n) ?
 		 weir_plan_hung(plan) : NULL;
 	if (!target)
 		return worst;
-	ret = weir_send_target(ep, m, plan, target, way);
+	ret = weir_send_target(ep, m, plan, target, attempt);
 	return ret == WEIR_REASON_INBOX_FULL ? WEIR_REASON_TARGET_HUNG : ret;
 }
 
@@ -414,7 +417,7 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 					    const struct weir_message *m,
 					    const struct weir_plan *plan,
-					    struct weir_way *way)
+					    struct weir_attempt *attempt)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
 				weir_pass_random(ep), NULL), ret = 0;
@@ -423,13 +426,13 @@ static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 	if (likely(i >= 0)) {
 		target = plan->targets[i];
 		if (likely(!target->next)) {
-			ret = weir_send_batch(ep, m, plan, target, way);
+			ret = weir_send_batch(ep, m, plan, target, attempt);
 			if (likely(ret <= 0))
 				return ret;
-			weir_way_refused(way, target, ret);
+			weir_attempt_refused(attempt, target, ret);
 		}
 	}
-	return weir_send_next(ep, m, plan, way, i, ret);
+	return weir_send_next(ep, m, plan, attempt, i, ret);
 }
 
 /* --- a message's way ---------------------------------------------------- */
@@ -584,42 +587,44 @@ static bool weir_message_waits(const struct weir_message *m)
  */
 static int weir_send_route(struct weir_endpoint *ep,
 			   const struct weir_message *m,
-			   struct weir_route *route, struct weir_way *way)
+			   struct weir_route *route,
+			   struct weir_attempt *attempt)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
 	struct weir_pass *pass = &ep->pass;
 	u32 tokens;
 	int ret;
 
-	if (unlikely(way->hops)) {
-		if (way->hops > WEIR_HOPS_MAX)
+	if (unlikely(attempt->hops)) {
+		if (attempt->hops > WEIR_HOPS_MAX)
 			return WEIR_REASON_LOOP;
-		if (!weir_way_look(pass, way, WEIR_LOOKS_ASK))
+		if (!weir_attempt_look(pass, attempt, WEIR_LOOKS_ASK))
 			return WEIR_REASON_TRIES;
 	}
 	if (unlikely(!plan))
 		return WEIR_REASON_NO_ROUTE;
-	way->deadline_ns = weir_plan_deadline(plan, pass->now_ns,
-					      way->deadline_ns);
+	attempt->deadline_ns = weir_plan_deadline(plan, pass->now_ns,
+						  attempt->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
-	way->n = min(way->n, max(pass->ahead / plan->spread, 1U));
+	attempt->n = min(attempt->n, max(pass->ahead / plan->spread, 1U));
 	tokens = plan->meter ? weir_pass_tokens(ep, plan->meter) : U32_MAX;
 	if (unlikely(!tokens)) {
-		way->wait_ns = weir_endpoint_token_wait_ns(ep, plan->meter);
+		attempt->wait_ns = weir_endpoint_token_wait_ns(ep, plan->meter);
 		ret = WEIR_REASON_RATE;
 	} else {
-		way->n = min(way->n, tokens);
-		ret = unlikely(plan->policy >= WEIR_POLICY_ALL && !way->call) ?
-		      weir_send_several(ep, m, plan, way) :
-		      weir_send_picked(ep, m, plan, way);
+		attempt->n = min(attempt->n, tokens);
+		ret = unlikely(plan->policy >= WEIR_POLICY_ALL &&
+			       !attempt->call) ?
+			      weir_send_fanout(ep, m, plan, attempt) :
+			      weir_send_picked(ep, m, plan, attempt);
 		if (likely(!ret)) {
 			if (plan->meter)
-				weir_pass_spend(ep, plan->meter, way->sent);
-			if (unlikely(plan->mirror) && !way->call &&
+				weir_pass_spend(ep, plan->meter, attempt->sent);
+			if (unlikely(plan->mirror) && !attempt->call &&
 			    weir_pass_random(ep) % 1000 <
 			    plan->mirror_permille)
 				weir_send_mirror(ep, m, route, plan->mirror,
-						 way->deadline_ns);
+						 attempt->deadline_ns);
 			return 0;
 		}
 		if (ret == WEIR_HELD || (ret == WEIR_REASON_INBOX_FULL &&
@@ -627,14 +632,14 @@ static int weir_send_route(struct weir_endpoint *ep,
 			return ret;
 	}
 	if (plan->fallback) {
-		way->hops++;
-		ret = weir_send_route(ep, m, plan->fallback, way);
-		way->hops--;
+		attempt->hops++;
+		ret = weir_send_route(ep, m, plan->fallback, attempt);
+		attempt->hops--;
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS,
-					 way->sent);
+					 attempt->sent);
 	} else if (plan->canned && m->kind == WEIR_KIND_REQUEST) {
-		way->canned = plan->canned;
+		attempt->canned = plan->canned;
 	}
 	return ret;
 }
@@ -673,7 +678,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 			    struct weir_route *route, struct weir_call *call,
 			    const struct weir_canned **canned)
 {
-	struct weir_way way = {
+	struct weir_attempt attempt = {
 		.call = call,
 		.deadline_ns = call ? call->deadline_ns : m->deadline_ns,
 		.answers = 1,
@@ -682,60 +687,62 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	struct weir_ring *inbox;
 	int ret;
 
-	while (likely(!(ret = weir_send_route(ep, m, route, &way)))) {
+	while (likely(!(ret = weir_send_route(ep, m, route, &attempt)))) {
 		/* the rest of a batch that has taken many looks is for later */
-		if (way.sent == m->n || ep->pass.looks > WEIR_LOOKS_MAX) {
-			ep->pass.used = way.sent;
+		if (attempt.sent == m->n || ep->pass.looks > WEIR_LOOKS_MAX) {
+			ep->pass.used = attempt.sent;
 			return 0;
 		}
-		weir_batch_drop(&ep->outbox->view, m, way.sent);
-		way.n = m->n;
-		way.looks = 0;
+		weir_batch_drop(&ep->outbox->view, m, attempt.sent);
+		attempt.n = m->n;
+		attempt.looks = 0;
 		/* several are sent by no call, and have no deadline of their own */
-		way.deadline_ns = m->deadline_ns;
-		way.refuser = NULL;
-		way.full = NULL;
+		attempt.deadline_ns = m->deadline_ns;
+		attempt.refuser = NULL;
+		attempt.full = NULL;
 	}
-	if (ret == WEIR_REASON_INBOX_FULL && way.full &&
+	if (ret == WEIR_REASON_INBOX_FULL && attempt.full &&
 	    weir_message_waits(m)) {
-		inbox = way.full->ep->inbox;
-		weir_target_watch(way.full);
+		inbox = attempt.full->ep->inbox;
+		weir_target_watch(attempt.full);
 		if (call)
 			return weir_pass_hold(&ep->pass, inbox,
 					      weir_message_need(m));
-		return weir_send_hold(ep, m, way.deadline_ns, inbox,
+		return weir_send_hold(ep, m, attempt.deadline_ns, inbox,
 				      weir_message_need(m));
 	}
 	if (call) {
-		*canned = way.canned;
+		*canned = attempt.canned;
 		return ret;
 	}
 	if (ret == WEIR_HELD && ep->pass.left_over)
 		return ret;
 	if (ret == WEIR_HELD)
-		return weir_send_hold_own(ep, m, way.deadline_ns,
-					  way.answers);
-	if (way.canned) {
+		return weir_send_hold_own(ep, m, attempt.deadline_ns,
+					  attempt.answers);
+	if (attempt.canned) {
 		ret = weir_send_kept(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
-				     way.canned->data, way.canned->len, NULL);
+				     attempt.canned->data, attempt.canned->len,
+				     NULL);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
 		return ret;
 	}
 	/* of several refusals the one that is told */
-	if (ret == WEIR_REASON_INBOX_FULL && way.full)
-		way.refuser = way.full;
+	if (ret == WEIR_REASON_INBOX_FULL && attempt.full)
+		attempt.refuser = attempt.full;
 	if (ret == WEIR_REASON_INBOX_FULL && m->flags & WEIR_REC_DROP) {
 		const struct weir_fault fault = {
 			.reason = ret,
 			.guard = WEIR_GUARD_INBOX,
-			.target = way.refuser ? way.refuser->id : 0,
+			.target = attempt.refuser ? attempt.refuser->id : 0,
 		};
 
 		weir_refused(route, (u32)m->tag_key, &fault);
 		return 0;
 	}
-	return weir_send_refuse(ep, m, route, way.refuser, ret, way.wait_ns);
+	return weir_send_refuse(ep, m, route, attempt.refuser, ret,
+				attempt.wait_ns);
 }
 
 /* A request with an idempotency key. */

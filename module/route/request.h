@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request that request.c (to one target), several.c (to all of them)
- * and alone.c (the short way) share: what a target says to it, space in its
+ * Steps of a request that request.c (to one target), fanout.c (to all of them)
+ * and fast.c (the short way) share: what a target says to it, space in its
  * inbox, the copy, and the moment from which a call is with its target.
  *
  * All under rcu_read_lock() and the dispatch_lock of the endpoint whose outbox
@@ -27,7 +27,7 @@
 #define WEIR_LOOKS_ASK		8
 
 /**
- * struct weir_way - what a message has met so far
+ * struct weir_attempt - what a message has met so far
  * @call: one that is sent again; NULL.
  * @deadline_ns: when it is given up, as each route on its way allows; 0 until
  *	a route has said.
@@ -41,7 +41,7 @@
  * @n: messages in hand; fewer if a route takes no more at once.
  * @sent: of these, when it has been sent.
  */
-struct weir_way {
+struct weir_attempt {
 	struct weir_call		*call;
 	u64				deadline_ns;
 	u64				wait_ns;
@@ -56,12 +56,12 @@ struct weir_way {
 };
 
 /* A message takes so many looks. Return: false when it has taken too many. */
-static inline bool weir_way_look(struct weir_pass *pass, struct weir_way *way,
-				 u32 n)
+static inline bool weir_attempt_look(struct weir_pass *pass,
+				     struct weir_attempt *attempt, u32 n)
 {
-	way->looks += n;
+	attempt->looks += n;
 	pass->looks += n;
-	return way->looks <= WEIR_LOOKS_MAX;
+	return attempt->looks <= WEIR_LOOKS_MAX;
 }
 
 /* Bytes that it takes in an inbox. */
@@ -312,8 +312,9 @@ static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
 		weir_target_watch(target);
 }
 
-/* several.c */
-int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
-		      const struct weir_plan *plan, struct weir_way *way);
+/* fanout.c */
+int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
+		     const struct weir_plan *plan,
+		     struct weir_attempt *attempt);
 
 #endif /* _WEIR_REQUEST_H */

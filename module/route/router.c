@@ -341,7 +341,7 @@ static int weir_route_section(struct weir_endpoint *ep)
  * is routed here, as in a section. @seen: where one has been seen committed.
  * Returns false for all others, to which nothing has been done.
  */
-static __always_inline bool weir_route_alone(struct weir_endpoint *ep, u64 seen)
+static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 {
 	const struct weir_ring_view *v = &ep->outbox->view;
 	u64 pos = ep->pos, tail, end, shape;
@@ -361,13 +361,13 @@ static __always_inline bool weir_route_alone(struct weir_endpoint *ep, u64 seen)
 	rcu_read_lock();
 	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
 	case WEIR_KIND_REQUEST:
-		done = weir_request_alone(ep, shape);
+		done = weir_request_fast(ep, shape);
 		break;
 	case WEIR_KIND_EVENT:
-		done = weir_event_alone(ep, shape);
+		done = weir_event_fast(ep, shape);
 		break;
 	case WEIR_KIND_REPLY:
-		done = weir_reply_alone(ep, end);
+		done = weir_reply_fast(ep, end);
 		break;
 	}
 	rcu_read_unlock();
@@ -528,7 +528,7 @@ static __always_inline void weir_route_owned(struct weir_endpoint *ep)
 	if (unlikely(ep->waiter.inbox) ||
 	    unlikely(weir_calls_retrying(&ep->calls)))
 		weir_route_resume(ep);
-	if (!weir_route_alone(ep, ~0ULL) && !weir_route_none(ep) &&
+	if (!weir_route_fast(ep, ~0ULL) && !weir_route_none(ep) &&
 	    weir_route_pass(ep, ep->pos +
 			    weir_ring_bytes(&ep->outbox->view),
 			    WEIR_DISPATCH_OWNER))
@@ -692,7 +692,7 @@ void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 	if (!weir_dispatch_trylock(&ep->dispatch_lock))
 		return;
 	/* its socket is there: it would not be polled otherwise */
-	if (likely(!ep->waiter.waits) && !weir_route_alone(ep, pos) &&
+	if (likely(!ep->waiter.waits) && !weir_route_fast(ep, pos) &&
 	    !weir_route_none(ep)) {
 		weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_POLL);
 		weir_poll_took(ep, ep->pass.looks * WEIR_LOOK_BYTES);

@@ -543,14 +543,14 @@ static void calls__agree_with_a_model(struct kunit *test)
  * struct meeting - a maker and an ender on one table
  * @c: the table.
  * @lock: the enders' lock: only a refill takes it on both sides.
- * @way: numbers of calls that may be ended, in a ring.
+ * @attempt: numbers of calls that may be ended, in a ring.
  * @made: calls made so far; the maker's.
  * @ended: calls ended so far; the ender's.
  */
 struct meeting {
 	struct weir_calls	*c;
 	struct mutex		lock;
-	u64			way[WAY];
+	u64			attempt[WAY];
 	u32			made;
 	u32			ended;
 };
@@ -571,7 +571,7 @@ static int meeting_end(void *data)
 			cond_resched();
 			continue;
 		}
-		number = m->way[n % WAY];
+		number = m->attempt[n % WAY];
 		/* every other one ends after the one behind it */
 		swap(number, kept[n % 3 == 0]);
 		if (number) {
@@ -642,7 +642,7 @@ static void calls__two_sides_meet(struct kunit *test)
 		if (n - smp_load_acquire(&m->ended) < WAY)
 			number = meeting_make(m, n);
 		if (number) {
-			m->way[n % WAY] = number;
+			m->attempt[n % WAY] = number;
 			smp_store_release(&m->made, ++n);
 		}
 		cond_resched();

@@ -3,7 +3,7 @@
  * The short way of a message behind which there is no other yet, which is what
  * a caller sends who waits for each answer: the same steps as in request.c,
  * without what prepares them for several. Whatever is not common is left to
- * that. Its answer goes by weir_reply_alone() in reply.c.
+ * that. Its answer goes by weir_reply_fast() in reply.c.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
@@ -11,8 +11,8 @@
 
 /* The socket that a message goes to, if it can be told at once; or NULL. */
 static __always_inline struct weir_target *
-weir_alone_target(struct weir_endpoint *ep, const struct weir_message *m,
-		  const struct weir_plan *plan)
+weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
+		 const struct weir_plan *plan)
 {
 	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
 				weir_pass_random(ep), NULL);
@@ -26,9 +26,9 @@ weir_alone_target(struct weir_endpoint *ep, const struct weir_message *m,
  * at.
  */
 static __always_inline bool
-weir_alone_claim(struct weir_endpoint *ep, const struct weir_message *m,
-		 const struct weir_plan *plan, struct weir_target *target,
-		 bool answer, struct weir_reservation *at, u32 *round)
+weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
+		const struct weir_plan *plan, struct weir_target *target,
+		bool answer, struct weir_reservation *at, u32 *round)
 {
 	u64 now = ep->pass.now_ns;
 	u32 one = 1, n = 1;
@@ -48,8 +48,8 @@ weir_alone_claim(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /* A message of a plain shape that is alone: a request if @answer. */
-static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
-					    bool answer)
+static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
+					   bool answer)
 {
 	const struct weir_plan *plan;
 	struct weir_target *target;
@@ -73,9 +73,9 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 	if (!plan || plan->mirror)
 		return false;
 	random = ep->random;
-	target = weir_alone_target(ep, &m, plan);
-	if (!target || !weir_alone_claim(ep, &m, plan, target, answer, &at,
-					 &round)) {
+	target = weir_fast_target(ep, &m, plan);
+	if (!target || !weir_fast_claim(ep, &m, plan, target, answer, &at,
+					&round)) {
 		/* the next draw is the same, or shares would not be kept */
 		ep->random = random;
 		return false;
@@ -99,20 +99,20 @@ static __always_inline bool weir_alone_send(struct weir_endpoint *ep, u64 shape,
 }
 
 /**
- * weir_request_alone() - route a request that is alone
+ * weir_request_fast() - route a request that is alone
  * @ep: the caller; pass.now_ns is the time.
  * @shape: of the record at its position, a plain one.
  *
  * If it goes to a socket that takes it at once. Return: false if not:
  * weir_route_request() knows what to do about it.
  */
-bool weir_request_alone(struct weir_endpoint *ep, u64 shape)
+bool weir_request_fast(struct weir_endpoint *ep, u64 shape)
 {
-	return weir_alone_send(ep, shape, true);
+	return weir_fast_send(ep, shape, true);
 }
 
-/* weir_event_alone() - the same for a message that wants no answer */
-bool weir_event_alone(struct weir_endpoint *ep, u64 shape)
+/* weir_event_fast() - the same for a message that wants no answer */
+bool weir_event_fast(struct weir_endpoint *ep, u64 shape)
 {
-	return weir_alone_send(ep, shape, false);
+	return weir_fast_send(ep, shape, false);
 }

@@ -136,8 +136,8 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 }
 
 /* Sends a message to every target that takes it. Returns as weir_send_batch(). */
-int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
-		      const struct weir_plan *plan, struct weir_way *way)
+int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
+		     const struct weir_plan *plan, struct weir_attempt *attempt)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	struct weir_pass *pass = &ep->pass;
@@ -148,7 +148,7 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 
 	if (answer && plan->n + 1 > ep->calls.most)
 		return WEIR_REASON_LIMIT;
-	if (!weir_way_look(&ep->pass, way, plan->n * WEIR_LOOKS_ASK))
+	if (!weir_attempt_look(&ep->pass, attempt, plan->n * WEIR_LOOKS_ASK))
 		return WEIR_REASON_TRIES;
 	/* before anything is taken from a target */
 	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;
@@ -162,7 +162,7 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 			ep->starved = false;
 			return worst;
 		}
-		way->answers = plan->n;
+		attempt->answers = plan->n;
 		return WEIR_HELD;
 	}
 	branches = weir_branches_alloc(ep, plan->n + 1);
@@ -182,7 +182,7 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 		worst = WEIR_REASON_QUORUM;
 	if (!worst && answer)
 		weir_branches_enter(ep, m, plan, branches, n,
-				    way->deadline_ns);
+				    attempt->deadline_ns);
 	for (i = 0; i < n; i++) {
 		struct weir_branch *b = &branches[i];
 
@@ -199,10 +199,10 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 		}
 		if (later)
 			weir_copy_request(pass, &b->at, b->kept, m, b->call,
-					  b->name, way->deadline_ns);
+					  b->name, attempt->deadline_ns);
 		else
 			weir_reservation_request(&b->at, m, b->name,
-						 way->deadline_ns);
+						 attempt->deadline_ns);
 		weir_pass_touch(pass, b->at.inbox);
 		if (answer)
 			weir_target_watch(b->target);
@@ -210,6 +210,6 @@ int weir_send_several(struct weir_endpoint *ep, const struct weir_message *m,
 	kfree(branches);
 	if (later && !pass->ncopies)
 		weir_copies_free(pass);
-	way->sent = 1;
+	attempt->sent = 1;
 	return worst;
 }
