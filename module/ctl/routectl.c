@@ -45,7 +45,7 @@
  * @target: whose share or breaker was changed, or that comes or goes; held.
  * @old_set: the settings before.
  * @given: the fallback reply that came with it; held until the call is over.
- * @once: a table of keys for it, held until then; NULL: it has wanted none.
+ * @idem: a table of keys for it, held until then; NULL: it has wanted none.
  * @names: paths that it needs, held until then; NULL.
  * @old_weight: of @target.
  * @old_forced: of @target.
@@ -57,7 +57,7 @@ struct weir_change {
 	struct weir_target	*target;
 	struct weir_settings	*old_set;
 	struct weir_canned	*given;
-	struct weir_once_set	*once;
+	struct weir_idem_set	*idem;
 	struct weir_path	*names[WEIR_CHANGE_NAMES];
 	u32			old_weight;
 	bool			old_forced;
@@ -120,32 +120,32 @@ static int weir_settings_canned(struct weir_settings *set,
 }
 
 /* Do settings so far remember alike, so that what is remembered stays? */
-static bool weir_once_alike(const struct weir_settings *old,
+static bool weir_idem_alike(const struct weir_settings *old,
 			    const struct weir_route_conf *c)
 {
-	return old && old->once &&
+	return old && old->idem &&
 	       old->conf.dup_window_ns == c->dup_window_ns &&
 	       old->conf.dup_entries == c->dup_entries &&
 	       old->conf.dup_bytes == c->dup_bytes;
 }
 
 /* A table is as large as the user says, and not to be made under the lock. */
-static int weir_settings_once(struct weir_changes *c, struct weir_settings *set,
+static int weir_settings_idem(struct weir_changes *c, struct weir_settings *set,
 			      const struct weir_change *change)
 {
 	const struct weir_settings *old = change->route->set;
 
 	if (!set->conf.dup_window_ns)
 		return 0;
-	if (weir_once_alike(old, &set->conf)) {
-		set->once = old->once;
-	} else if (change->once) {
-		set->once = change->once;
+	if (weir_idem_alike(old, &set->conf)) {
+		set->idem = old->idem;
+	} else if (change->idem) {
+		set->idem = change->idem;
 	} else {
 		c->lacks = true;
 		return -EAGAIN;
 	}
-	refcount_inc(&set->once->ref);
+	refcount_inc(&set->idem->ref);
 	return 0;
 }
 
@@ -287,7 +287,7 @@ static int weir_change_route_set(struct weir_changes *c,
 	if (err)
 		weir_refuse(c->ws, err, why);
 	if (!err)
-		err = weir_settings_once(c, set, change);
+		err = weir_settings_idem(c, set, change);
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.fallback,
 					  &set->fallback);
@@ -500,7 +500,7 @@ static void weir_change_begin(struct weir_change *change)
 {
 	struct weir_change fresh = {
 		.given = change->given,
-		.once = change->once,
+		.idem = change->idem,
 	};
 
 	memcpy(fresh.names, change->names, sizeof(fresh.names));
@@ -771,7 +771,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 		struct weir_change *change = &c->list[i];
 
 		weir_canned_put(change->given);
-		weir_once_set_put(change->once);
+		weir_idem_set_put(change->idem);
 		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
 			weir_path_unhold(c->ws, change->names[k]);
 	}
@@ -784,7 +784,7 @@ static bool weir_control_lacks(struct weir_changes *c,
 	struct weir_route *route = weir_control_find(c->ws->wn, op->path,
 						     weir_op_name_len(op->path));
 
-	return !weir_once_alike(route ? route->set : NULL, &op->conf);
+	return !weir_idem_alike(route ? route->set : NULL, &op->conf);
 }
 
 /*
@@ -800,10 +800,10 @@ static int weir_control_once(struct weir_changes *c,
 
 	for (; i < count; i++, lacks = false) {
 		const struct weir_route_conf *conf = &ops[i].conf;
-		struct weir_once_set *once;
+		struct weir_idem_set *idem;
 
 		if (ops[i].op != WEIR_OP_ROUTE_SET || !conf->dup_window_ns ||
-		    c->list[i].once)
+		    c->list[i].idem)
 			continue;
 		mutex_lock(&c->ws->wn->lock);
 		lacks = lacks || weir_control_lacks(c, &ops[i]);
@@ -811,12 +811,12 @@ static int weir_control_once(struct weir_changes *c,
 		if (!lacks)
 			continue;
 		*failed = i;
-		once = weir_once_set_create(c->ws, conf->dup_window_ns,
+		idem = weir_idem_set_create(c->ws, conf->dup_window_ns,
 					    conf->dup_entries ?: WEIR_DUP_ENTRIES,
 					    conf->dup_bytes ?: WEIR_DUP_BYTES);
-		if (IS_ERR(once))
-			return PTR_ERR(once);
-		c->list[i].once = once;
+		if (IS_ERR(idem))
+			return PTR_ERR(idem);
+		c->list[i].idem = idem;
 		cond_resched();
 	}
 	return 0;

@@ -22,7 +22,7 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
-struct weir_once;
+struct weir_idem;
 struct weir_target;
 
 /* A name from its lowest bits on; the rest is the generation. */
@@ -71,7 +71,7 @@ enum weir_call_state {
  * @round: of the target's breaker when it was sent.
  * @next: in the queue, or in a list of free slots; NULL.
  * @pos: of its record in the caller's outbox, if that must stay.
- * @once: if it has an idempotency key; NULL.
+ * @idem: if it has an idempotency key; NULL.
  * @parent: child: slot of the parent; WEIR_CALL_NONE; WEIR_CALL_COUNTED: none, but
  *	it is counted for its user, and its reply is no plain one.
  * @sibling: child: next child; PARENT: first child; WEIR_CALL_NONE.
@@ -97,7 +97,7 @@ struct weir_call {
 	u64			deadline_ns;
 	struct weir_call	*next;
 	u64			pos;
-	struct weir_once	*once;
+	struct weir_idem	*idem;
 	u32			parent;
 	u32			sibling;
 	u32			round;
@@ -235,7 +235,7 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
  * @c: the table.
  * @hold: its record must stay.
  *
- * Return: a call in a free slot, of a new generation, without @parent and @once,
+ * Return: a call in a free slot, of a new generation, without @parent and @idem,
  * otherwise as the last user left it; NULL when there is none at hand.
  */
 static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
@@ -254,7 +254,7 @@ static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
 /**
  * weir_calls_put() - end a call; an ender
  * @c: the table.
- * @call: taken; without @parent and @once.
+ * @call: taken; without @parent and @idem.
  */
 static __always_inline void weir_calls_put(struct weir_calls *c,
 					   struct weir_call *call)

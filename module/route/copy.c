@@ -248,7 +248,7 @@ void weir_copies_make(struct weir_pass *pass)
 	}
 	weir_copies_free(pass);
 	if (pass->replied) {
-		weir_once_remember(pass->replied, pass->replied_to,
+		weir_idem_remember(pass->replied, pass->replied_to,
 				   &pass->reply);
 		weir_endpoint_put(pass->replied_to);
 		pass->replied = NULL;

@@ -92,8 +92,8 @@ static void weir_endpoint_finish(struct weir_endpoint *ep)
 	kvfree(ep->by_name);
 	ep->handles = NULL;
 	ep->nhandles = 0;
-	if (ep->once_held)
-		weir_once_over(ep->once_held);
+	if (ep->idem_held)
+		weir_idem_complete(ep->idem_held);
 	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
 	weir_reader_put(ep->rd);
 	ep->rd = NULL;

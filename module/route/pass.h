@@ -495,8 +495,8 @@ static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 static __always_inline void weir_call_end(struct weir_endpoint *ep,
 					  struct weir_call *call)
 {
-	if (unlikely(call->once))
-		weir_once_leave(call);
+	if (unlikely(call->idem))
+		weir_idem_leave(call);
 	call->parent = WEIR_CALL_NONE;
 	weir_calls_put(&ep->calls, call);
 	weir_calls_ended(ep);

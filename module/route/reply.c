@@ -163,7 +163,7 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
 	call = weir_calls_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
-		     call->target->ep != ep || call->once ||
+		     call->target->ep != ep || call->idem ||
 		     call->parent != WEIR_CALL_NONE))
 		return NULL;
 	return call;
@@ -338,11 +338,11 @@ static void weir_reply_keep(struct weir_pass *pass,
 			    struct weir_call *call,
 			    const struct weir_message *m)
 {
-	pass->replied = call->once;
+	pass->replied = call->idem;
 	pass->replied_to = caller;
 	/* under its lock it has a call, and so is not being freed */
 	weir_endpoint_get(caller);
-	call->once = NULL;
+	call->idem = NULL;
 	pass->reply.from = m->payload;
 	pass->reply.len = m->len;
 	pass->reply.kind = m->kind;
@@ -414,7 +414,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		return 0;
 	}
 	/* it is remembered, which takes memory */
-	if (unlikely(call->once) && good &&
+	if (unlikely(call->idem) && good &&
 	    pass->dispatcher == WEIR_DISPATCH_POLL) {
 		spin_unlock(&post->lock);
 		pass->left_over = true;
@@ -444,7 +444,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	handle = call->handle;
 	tag_key = call->tag_key;
 	post->kept--;
-	if (unlikely(call->once) && good)
+	if (unlikely(call->idem) && good)
 		weir_reply_keep(pass, caller, call, m);
 	if (unlikely(weir_call_is_child(call)))
 		more = weir_reply_child(pass, caller, call, good);

@@ -194,8 +194,8 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 		call->tries++;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
 		call = weir_call_begin(ep, m, attempt->deadline_ns);
-		call->once = ep->pass.once;
-		ep->pass.once = NULL;
+		call->idem = ep->pass.idem;
+		ep->pass.idem = NULL;
 	}
 	if (call) {
 		name = call->name;
@@ -746,7 +746,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 }
 
 /* A request with an idempotency key. */
-static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
+static int weir_route_idem(struct weir_endpoint *ep, struct weir_message *m,
 			   struct weir_route *route)
 {
 	const struct weir_plan *plan = rcu_dereference(route->plan);
@@ -755,15 +755,15 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
 	u64 deadline_ns;
 	int ret;
 
-	if (!plan || !plan->once)
+	if (!plan || !plan->idem)
 		return weir_send_routed(ep, m, route, NULL, NULL);
 	deadline_ns = weir_plan_deadline(plan, pass->now_ns, m->deadline_ns);
-	ret = weir_once_begin(ep, m, plan->once, deadline_ns, &reply);
+	ret = weir_idem_begin(ep, m, plan->idem, deadline_ns, &reply);
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(ep, m, deadline_ns, 1);
 	if (ret)
 		return weir_send_refuse(ep, m, route, NULL, ret, 0);
-	if (!pass->once) {
+	if (!pass->idem) {
 		ret = 0;
 		if (reply)
 			ret = weir_send_kept(ep, m, reply->kind, 0,
@@ -775,11 +775,11 @@ static int weir_route_once(struct weir_endpoint *ep, struct weir_message *m,
 	}
 	ret = weir_send_routed(ep, m, route, NULL, NULL);
 	/* nobody has taken it over: held up, or refused */
-	if (pass->once && ret == WEIR_HELD)
-		ep->once_held = pass->once;
-	else if (pass->once)
-		weir_once_over(pass->once);
-	pass->once = NULL;
+	if (pass->idem && ret == WEIR_HELD)
+		ep->idem_held = pass->idem;
+	else if (pass->idem)
+		weir_idem_complete(pass->idem);
+	pass->idem = NULL;
 	return ret;
 }
 
@@ -810,7 +810,7 @@ int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
 		return weir_send_refuse(ep, m, h->route, NULL,
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
-		return weir_route_once(ep, m, h->route);
+		return weir_route_idem(ep, m, h->route);
 	return weir_send_routed(ep, m, h->route, NULL, NULL);
 }
 

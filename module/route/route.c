@@ -107,7 +107,7 @@ void weir_settings_free(struct weir_settings *set)
 	weir_route_unuse(set->fallback);
 	weir_route_unuse(set->mirror);
 	weir_canned_put(set->canned);
-	weir_once_set_put(set->once);
+	weir_idem_set_put(set->idem);
 	if (set->meter)
 		kfree_rcu(set->meter, rcu);
 	weir_uncharge(&set->charge);
@@ -127,7 +127,7 @@ static void weir_plan_free(struct work_struct *work)
 	if (plan->mirror)
 		weir_route_put(plan->mirror);
 	weir_canned_put(plan->canned);
-	weir_once_set_put(plan->once);
+	weir_idem_set_put(plan->idem);
 	weir_pick_destroy(plan->pick);
 	kvfree(plan);
 }
@@ -146,9 +146,9 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->canned = set->canned;
 	if (plan->canned)
 		refcount_inc(&plan->canned->ref);
-	plan->once = set->once;
-	if (plan->once)
-		refcount_inc(&plan->once->ref);
+	plan->idem = set->idem;
+	if (plan->idem)
+		refcount_inc(&plan->idem->ref);
 	if (set->meter)
 		plan->meter = set->meter;
 	plan->policy = c->policy;

@@ -71,7 +71,7 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	pass->tokens = 0;
 	pass->meter = NULL;
 	pass->caller = NULL;
-	pass->once = NULL;
+	pass->idem = NULL;
 	pass->wait_for = NULL;
 	pass->dispatcher = dispatcher;
 	pass->left_over = false;
@@ -314,9 +314,9 @@ static int weir_route_section(struct weir_endpoint *ep)
 		if (unlikely(ep->held_by))
 			weir_endpoint_held_by(ep, NULL);
 		/* the first of a key that waited has been answered otherwise */
-		if (unlikely(ep->once_held)) {
-			weir_once_over(ep->once_held);
-			ep->once_held = NULL;
+		if (unlikely(ep->idem_held)) {
+			weir_idem_complete(ep->idem_held);
+			ep->idem_held = NULL;
 		}
 		weir_batch_drop(v, &m, pass->used);
 		done += n - m.n;
@@ -349,7 +349,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 	u32 seq;
 
 	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
-	    tail - pos > weir_ring_bytes(v) || unlikely(ep->once_held))
+	    tail - pos > weir_ring_bytes(v) || unlikely(ep->idem_held))
 		return false;
 	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
 	end = pos + weir_ring_need((u32)shape);
@@ -604,9 +604,9 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 		return false;
 	WRITE_ONCE(ep->pos, pos + m.total);
 	weir_endpoint_held_by(ep, NULL);
-	if (ep->once_held) {
-		weir_once_over(ep->once_held);
-		ep->once_held = NULL;
+	if (ep->idem_held) {
+		weir_idem_complete(ep->idem_held);
+		ep->idem_held = NULL;
 	}
 	weir_refused(NULL, (u32)m.tag_key, &fault);
 	return true;

@@ -44,7 +44,7 @@
 #include "logic/hist.h"
 #include "ring/inbox.h"
 #include "logic/meter.h"
-#include "route/once.h"
+#include "route/idem.h"
 #include "logic/policy.h"
 #include "logic/retry.h"
 #include "route/room.h"
@@ -93,7 +93,7 @@ struct weir_canned {
  * @fallback: route for what a guard refuses, or NULL.
  * @mirror: route that gets copies, or NULL.
  * @canned: reply for what a guard refuses, or NULL.
- * @once: idempotency keys, or NULL; held.
+ * @idem: idempotency keys, or NULL; held.
  * @meter: rate and burst, the route's; NULL: none.
  * @free: frees it after a grace period.
  * @targets: by number.
@@ -120,7 +120,7 @@ struct weir_plan {
 	struct weir_route		*fallback;
 	struct weir_route		*mirror;
 	struct weir_canned		*canned;
-	struct weir_once_set		*once;
+	struct weir_idem_set		*idem;
 	struct weir_meter		*meter;
 	struct rcu_work			free;
 	struct weir_target		*targets[];
@@ -182,8 +182,8 @@ struct weir_edge {
  * @mirror: route that gets copies, counted in its @uses; or NULL.
  * @canned: reply for what a guard refuses, or NULL.
  * @meter: rate and burst, or NULL.
- * @once: idempotency keys, or NULL; held.
- * @charge: for all this but @once, to who set it; fixed.
+ * @idem: idempotency keys, or NULL; held.
+ * @charge: for all this but @idem, to who set it; fixed.
  */
 struct weir_settings {
 	struct weir_route_conf	conf;
@@ -192,7 +192,7 @@ struct weir_settings {
 	struct weir_route	*mirror;
 	struct weir_canned	*canned;
 	struct weir_meter	*meter;
-	struct weir_once_set	*once;
+	struct weir_idem_set	*idem;
 	struct weir_charge	charge;
 };
 
@@ -440,7 +440,7 @@ enum weir_dispatcher {
  * @used: messages that were sent or answered at once.
  * @looks: at targets, that the messages of this section have taken; see
  *	WEIR_LOOKS_MAX in request.h.
- * @once: the message in hand is the first of its key; NULL.
+ * @idem: the message in hand is the first of its key; NULL.
  * @tokens: of @meter, taken and not used.
  * @meter: where they are from.
  * @token_cost: of each, for weir_meter_give(); 0: they are of no user's share.
@@ -478,7 +478,7 @@ struct weir_pass {
 	u64			each;
 	u32			used;
 	u32			looks;
-	struct weir_once	*once;
+	struct weir_idem	*idem;
 	u32			tokens;
 	struct weir_meter	*meter;
 	u64			token_cost;
@@ -499,9 +499,9 @@ struct weir_pass {
 	u32			ncopies;
 	u32			copy_room;
 	struct weir_copy	own[WEIR_COPIES_OWN];
-	struct weir_once	*replied;
+	struct weir_idem	*replied;
 	struct weir_endpoint	*replied_to;
-	struct weir_once_reply	reply;
+	struct weir_idem_reply	reply;
 	u32			lens[WEIR_BATCH_MAX];
 	u64			ends[WEIR_BATCH_MAX];
 	u32			ntouched;
@@ -545,7 +545,7 @@ struct weir_pass {
  *	dispatch_lock.
  * @held_since_ns: for a reply: since when @held_by is charged for the wait, as
  *	ktime_get_ns() counts; dispatch_lock.
- * @once_held: of the first of its key whose pass is held up; dispatch_lock.
+ * @idem_held: of the first of its key whose pass is held up; dispatch_lock.
  * @calls: requests that it waits for: made under dispatch_lock, ended under
  *	inbox->post.lock.
  * @ended: calls that have ended with their parents since somebody began to
@@ -610,7 +610,7 @@ struct weir_endpoint {
 	u64			held_ns;
 	struct weir_account	*held_by;
 	u64			held_since_ns;
-	struct weir_once	*once_held;
+	struct weir_idem	*idem_held;
 	struct weir_calls	calls;
 	u32			ended;
 	u64			timer_ns;

@@ -6,8 +6,8 @@
  *
  * A key is its user's: two users with the same key know nothing of each other.
  */
-#ifndef _WEIR_ONCE_H
-#define _WEIR_ONCE_H
+#ifndef _WEIR_IDEM_H
+#define _WEIR_IDEM_H
 
 #include <linux/llist.h>
 #include <linux/refcount.h>
@@ -22,16 +22,16 @@ struct weir_endpoint;
 struct weir_sock;
 
 /**
- * struct weir_once_set - the keys of one route
+ * struct weir_idem_set - the keys of one route
  * @ref: settings, plans, calls and the work.
  * @dups: the table.
- * @over: firsts that have ended, by weir_once.link.
+ * @over: firsts that have ended, by weir_idem.link.
  * @work: hands their replies on.
  * @bytes: of a reply that is remembered, at most.
  * @charge: for all that it may ever remember, to who set it; fixed.
  * @free: ends the set.
  */
-struct weir_once_set {
+struct weir_idem_set {
 	refcount_t		ref;
 	struct weir_dups	*dups;
 	struct llist_head	over;
@@ -42,9 +42,9 @@ struct weir_once_set {
 };
 
 /**
- * struct weir_once - what a call with a key has to do with others
+ * struct weir_idem - what a call with a key has to do with others
  * @waiter: one that waits: in the table.
- * @link: a first that has ended: in weir_once_set.over.
+ * @link: a first that has ended: in weir_idem_set.over.
  * @set: held.
  * @scope: whose key.
  * @id: the key.
@@ -55,10 +55,10 @@ struct weir_once_set {
  * @ep: one that waits: the caller; held.
  * @name: of its call.
  */
-struct weir_once {
+struct weir_idem {
 	struct weir_dup_waiter	waiter;
 	struct llist_node	link;
-	struct weir_once_set	*set;
+	struct weir_idem_set	*set;
 	u64			scope;
 	u64			id;
 	u64			pos;
@@ -70,26 +70,26 @@ struct weir_once {
 };
 
 /**
- * struct weir_once_reply - a reply that is to be remembered, in an outbox
+ * struct weir_idem_reply - a reply that is to be remembered, in an outbox
  * @from: its bytes.
  * @len: how many.
  * @kind: enum weir_kind.
  */
-struct weir_once_reply {
+struct weir_idem_reply {
 	const u8	*from;
 	u32		len;
 	u8		kind;
 };
 
-struct weir_once_set *weir_once_set_create(struct weir_sock *ws, u64 window_ns,
+struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes);
-void weir_once_set_put(struct weir_once_set *set);
-int weir_once_begin(struct weir_endpoint *ep, const struct weir_message *m,
-		    struct weir_once_set *set, u64 deadline_ns,
+void weir_idem_set_put(struct weir_idem_set *set);
+int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
+		    struct weir_idem_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply);
-void weir_once_over(struct weir_once *once);
-void weir_once_leave(struct weir_call *call);
-void weir_once_remember(struct weir_once *once, struct weir_endpoint *caller,
-			const struct weir_once_reply *r);
+void weir_idem_complete(struct weir_idem *idem);
+void weir_idem_leave(struct weir_call *call);
+void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
+			const struct weir_idem_reply *r);
 
-#endif /* _WEIR_ONCE_H */
+#endif /* _WEIR_IDEM_H */
