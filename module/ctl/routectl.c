@@ -56,7 +56,7 @@ struct weir_change {
 	struct weir_plan	*plan;
 	struct weir_target	*target;
 	struct weir_settings	*old_set;
-	struct weir_canned	*given;
+	struct weir_fallback_reply	*given;
 	struct weir_idem_set	*idem;
 	struct weir_path	*names[WEIR_CHANGE_NAMES];
 	u32			old_weight;
@@ -83,39 +83,40 @@ struct weir_changes {
 
 /* --- what is asked for -------------------------------------------------- */
 
-static int weir_settings_meter(struct weir_settings *set, const char **why)
+static int weir_settings_rate_limit(struct weir_settings *set, const char **why)
 {
 	const struct weir_route_conf *c = &set->conf;
 
 	if (!c->rate)
 		return 0;
-	set->meter = kzalloc(sizeof(*set->meter), WEIR_GFP_NOWAIT);
-	if (!set->meter)
+	set->rate_limit = kzalloc(sizeof(*set->rate_limit), WEIR_GFP_NOWAIT);
+	if (!set->rate_limit)
 		return -ENOMEM;
-	return weir_meter_init(set->meter, c->rate,
-			       c->burst ?: max(c->rate / 10, 1U),
-			       ktime_get_ns(), why);
+	return weir_rate_limit_init(set->rate_limit, c->rate,
+				    c->burst ?: max(c->rate / 10, 1U),
+				    ktime_get_ns(), why);
 }
 
 /*
  * @given: the reply, if there is one with the change. @old: settings so far:
  * without an address their reply stays.
  */
-static int weir_settings_canned(struct weir_settings *set,
-				struct weir_canned *given,
-				const struct weir_settings *old,
-				const char **why)
+static int weir_settings_fallback_reply(struct weir_settings *set,
+					struct weir_fallback_reply *given,
+					const struct weir_settings *old,
+					const char **why)
 {
 	u32 len = set->conf.fallback_len;
 
 	if (!len)
 		return 0;
-	if (!given && (!old || !old->canned || old->canned->len != len)) {
+	if (!given &&
+	    (!old || !old->fallback_reply || old->fallback_reply->len != len)) {
 		*why = "there is no fallback reply of this length to keep";
 		return -EINVAL;
 	}
-	set->canned = given ?: old->canned;
-	refcount_inc(&set->canned->ref);
+	set->fallback_reply = given ?: old->fallback_reply;
+	refcount_inc(&set->fallback_reply->ref);
 	return 0;
 }
 
@@ -274,16 +275,16 @@ static int weir_change_route_set(struct weir_changes *c,
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
 	set->conf = op->conf;
 	err = weir_charge_sock(&set->charge, c->ws, sizeof(*set) +
-			       (set->conf.rate ? sizeof(*set->meter) : 0) +
+			       (set->conf.rate ? sizeof(*set->rate_limit) : 0) +
 			       set->conf.fallback_len +
 			       weir_policy_bytes(set->conf.policy), 1);
 	if (err)
 		goto err_free;
 	why = "no memory for the route";
-	err = weir_settings_meter(set, &why);
+	err = weir_settings_rate_limit(set, &why);
 	if (!err)
-		err = weir_settings_canned(set, change->given,
-					   change->route->set, &why);
+		err = weir_settings_fallback_reply(set, change->given,
+						   change->route->set, &why);
 	if (err)
 		weir_refuse(c->ws, err, why);
 	if (!err)
@@ -658,20 +659,21 @@ static int weir_control_ops(struct weir_changes *c,
 /* The fallback reply of a change that has been checked, if it has one. */
 static int weir_control_reply(struct weir_changes *c,
 			      const struct weir_route_op *op,
-			      struct weir_canned **given)
+			      struct weir_fallback_reply **given)
 {
 	u32 len = op->conf.fallback_len;
-	struct weir_canned *canned;
+	struct weir_fallback_reply *fallback_reply;
 
 	if (op->op != WEIR_OP_ROUTE_SET || !len || !op->conf.fallback_reply)
 		return 0;
-	canned = kvmalloc(struct_size(canned, data, len), GFP_KERNEL_ACCOUNT);
-	if (!canned)
+	fallback_reply = kvmalloc(struct_size(fallback_reply, data, len),
+				  GFP_KERNEL_ACCOUNT);
+	if (!fallback_reply)
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the reply");
-	refcount_set(&canned->ref, 1);
-	canned->len = len;
-	*given = canned;
-	if (copy_from_user(canned->data,
+	refcount_set(&fallback_reply->ref, 1);
+	fallback_reply->len = len;
+	*given = fallback_reply;
+	if (copy_from_user(fallback_reply->data,
 			   u64_to_user_ptr(op->conf.fallback_reply), len))
 		return weir_refuse(c->ws, -EFAULT,
 				   "the fallback reply is not readable");
@@ -770,7 +772,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 	for (i = 0; i < count; i++) {
 		struct weir_change *change = &c->list[i];
 
-		weir_canned_put(change->given);
+		weir_fallback_reply_put(change->given);
 		weir_idem_set_put(change->idem);
 		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
 			weir_path_unhold(c->ws, change->names[k]);

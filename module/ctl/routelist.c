@@ -21,7 +21,7 @@ static void weir_list_conf(const struct weir_settings *set,
 {
 	*c = set->conf;
 	c->fallback_reply = 0;
-	c->fallback_len = set->canned ? set->canned->len : 0;
+	c->fallback_len = set->fallback_reply ? set->fallback_reply->len : 0;
 	c->fallback[0] = '\0';
 	c->mirror[0] = '\0';
 	if (set->fallback && set->fallback->path)

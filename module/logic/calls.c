@@ -26,10 +26,10 @@ int weir_calls_init(struct weir_calls *c, u32 most)
 	c->size = 0;
 	c->most = most;
 	c->mask = weir_calls_room(most) - 1;
-	c->mine = NULL;
-	c->nmine = 0;
-	c->free = NULL;
-	c->nfree = 0;
+	c->local = NULL;
+	c->nlocal = 0;
+	c->returned = NULL;
+	c->nreturned = 0;
 	c->first = NULL;
 	c->last = NULL;
 	c->retries = RB_ROOT_CACHED;
@@ -61,7 +61,7 @@ struct weir_call *weir_calls_grow_alloc(void)
 }
 
 /**
- * weir_calls_grow() - add slots; the maker, while nobody ends
+ * weir_calls_grow() - add slots; the producer, while nobody ends
  * @c: the table.
  * @chunk: from weir_calls_grow_alloc(); the table's from now on, unless it is
  *	full.
@@ -81,10 +81,10 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 		chunk[i].name = c->begin |
 				(u64)chunk[i].slot << WEIR_CALL_OWNER_BITS;
 		chunk[i].parent = WEIR_CALL_NONE;
-		chunk[i].next = c->mine;
-		c->mine = &chunk[i];
+		chunk[i].next = c->local;
+		c->local = &chunk[i];
 	}
-	c->nmine += WEIR_CALLS_CHUNK;
+	c->nlocal += WEIR_CALLS_CHUNK;
 	WRITE_ONCE(c->size, c->size + WEIR_CALLS_CHUNK);
 	return true;
 }
@@ -101,9 +101,9 @@ void weir_calls_prune_some(struct weir_calls *c)
 		call = call->next;
 		n++;
 	} while (call && weir_call_state(call) == WEIR_CALL_SPENT);
-	spent->next = c->mine;
-	c->mine = c->first;
-	c->nmine += n;
+	spent->next = c->local;
+	c->local = c->first;
+	c->nlocal += n;
 	c->first = call;
 	if (!call)
 		c->last = NULL;
@@ -119,7 +119,7 @@ static bool weir_call_before(const struct weir_call *call,
 }
 
 /**
- * weir_calls_retry() - a call is to be sent again; an ender
+ * weir_calls_retry() - a call is to be sent again; a completer
  * @c: the table.
  * @call: in state RETRY; not in the queue of those.
  * @due_ns: when, of any clock; 0: at once, before all that have a time.
@@ -145,7 +145,7 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 }
 
 /**
- * weir_calls_retry_stop() - take a call out of the queue of retries; an ender
+ * weir_calls_retry_stop() - take a call out of the queue of retries; a completer
  * @c: the table.
  * @call: in state RETRY.
  */

@@ -119,15 +119,15 @@ struct weir_call {
  * @most: slots that there may be.
  * @mask: bits of a slot, fixed; @chunks has an entry for each value that they
  *	have.
- * @mine: first free slot of the maker's, or NULL.
- * @nmine: how many.
- * @free: first free slot of the enders', or NULL.
- * @free_last: last of them.
- * @nfree: how many.
- * @first: head of the queue, or NULL; the maker's.
- * @last: its end; the maker's.
+ * @local: first free slot of the producer's, or NULL.
+ * @nlocal: how many.
+ * @returned: first free slot of the completers', or NULL.
+ * @returned_last: last of them.
+ * @nreturned: how many.
+ * @first: head of the queue, or NULL; the producer's.
+ * @last: its end; the producer's.
  * @retries: calls that wait to be sent again, by that time, those of the same
- *	time by the position of their record; the enders'.
+ *	time by the position of their record; the completers'.
  */
 struct weir_calls {
 	u64			begin;
@@ -135,11 +135,11 @@ struct weir_calls {
 	u32			size;
 	u32			most;
 	u32			mask;
-	struct weir_call	*mine;
-	u32			nmine;
-	u32			nfree;
-	struct weir_call	*free;
-	struct weir_call	*free_last;
+	struct weir_call	*local;
+	u32			nlocal;
+	u32			nreturned;
+	struct weir_call	*returned;
+	struct weir_call	*returned_last;
 	struct weir_call	*first;
 	struct weir_call	*last;
 	struct rb_root_cached	retries;
@@ -176,22 +176,22 @@ weir_calls_at(const struct weir_calls *c, u32 slot)
 }
 
 /**
- * weir_calls_refill() - slots that were freed are the maker's; both
+ * weir_calls_refill() - slots that were freed are the producer's; both
  * @c: the table.
  */
 static inline void weir_calls_refill(struct weir_calls *c)
 {
-	if (!c->free)
+	if (!c->returned)
 		return;
-	c->free_last->next = c->mine;
-	c->mine = c->free;
-	c->nmine += c->nfree;
-	c->free = NULL;
-	c->nfree = 0;
+	c->returned_last->next = c->local;
+	c->local = c->returned;
+	c->nlocal += c->nreturned;
+	c->returned = NULL;
+	c->nreturned = 0;
 }
 
 /**
- * weir_calls_count_off() - slots at hand are not free any more; their maker
+ * weir_calls_count_off() - slots at hand are not free any more; their producer
  * @c: the table.
  * @n: how many, at most as many as are at hand.
  *
@@ -200,15 +200,15 @@ static inline void weir_calls_refill(struct weir_calls *c)
  */
 static __always_inline void weir_calls_count_off(struct weir_calls *c, u32 n)
 {
-	WRITE_ONCE(c->nmine, c->nmine - n);
+	WRITE_ONCE(c->nlocal, c->nlocal - n);
 }
 
 /**
- * weir_calls_take_many() - begin calls; their maker
+ * weir_calls_take_many() - begin calls; their producer
  * @c: the table.
  * @n: how many, at least 1; there are as many at hand. The caller has set their
  *	@tries.
- * @last: the last of them; the others are before it from @mine on, by @next.
+ * @last: the last of them; the others are before it from @local on, by @next.
  * @rest: what was its @next before it could end.
  * @hold: their records must stay; all were sent after all that are held.
  */
@@ -217,9 +217,9 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 						 struct weir_call *rest,
 						 bool hold)
 {
-	struct weir_call *first = c->mine;
+	struct weir_call *first = c->local;
 
-	c->mine = rest;
+	c->local = rest;
 	if (!hold)
 		return;
 	last->next = NULL;
@@ -231,7 +231,7 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 }
 
 /**
- * weir_calls_take() - begin a call; its maker
+ * weir_calls_take() - begin a call; its producer
  * @c: the table.
  * @hold: its record must stay.
  *
@@ -241,7 +241,7 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
 							 bool hold)
 {
-	struct weir_call *call = c->mine;
+	struct weir_call *call = c->local;
 
 	if (unlikely(!call))
 		return NULL;
@@ -252,7 +252,7 @@ static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
 }
 
 /**
- * weir_calls_put() - end a call; an ender
+ * weir_calls_put() - end a call; a completer
  * @c: the table.
  * @call: taken; without @parent and @idem.
  */
@@ -261,20 +261,20 @@ static __always_inline void weir_calls_put(struct weir_calls *c,
 {
 	call->name += 1ULL << WEIR_CALL_GEN_SHIFT;
 	if (call->tries) {
-		/* the maker takes it out of the queue when its turn comes */
+		/* the producer takes it out of the queue when its turn comes */
 		smp_store_release(&call->state, WEIR_CALL_SPENT);
 		return;
 	}
 	call->state = WEIR_CALL_FREE;
-	call->next = c->free;
-	if (!c->free)
-		c->free_last = call;
-	c->free = call;
-	c->nfree++;
+	call->next = c->returned;
+	if (!c->returned)
+		c->returned_last = call;
+	c->returned = call;
+	c->nreturned++;
 }
 
 /**
- * weir_calls_find() - the call of a name; an ender
+ * weir_calls_find() - the call of a name; a completer
  * @c: the table.
  * @name: any value.
  *
@@ -312,7 +312,7 @@ static __always_inline u8 weir_call_state(const struct weir_call *call)
 }
 
 /**
- * weir_calls_prune() - take calls that are over out of the queue; the maker
+ * weir_calls_prune() - take calls that are over out of the queue; the producer
  * @c: the table.
  *
  * Only from its head: what is behind a call that is not over stays.
@@ -323,7 +323,7 @@ static __always_inline void weir_calls_prune(struct weir_calls *c)
 		weir_calls_prune_some(c);
 }
 
-/* The oldest call whose record must stay, or NULL; the maker. */
+/* The oldest call whose record must stay, or NULL; the producer. */
 static inline struct weir_call *weir_calls_oldest(const struct weir_calls *c)
 {
 	return c->first;
@@ -335,7 +335,7 @@ static __always_inline bool weir_calls_retrying(const struct weir_calls *c)
 	return READ_ONCE(c->retries.rb_leftmost);
 }
 
-/* The call that is to be sent again first, or NULL; an ender. */
+/* The call that is to be sent again first, or NULL; a completer. */
 static inline struct weir_call *
 weir_calls_retry_first(const struct weir_calls *c)
 {

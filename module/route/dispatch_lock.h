@@ -38,7 +38,7 @@ do {									\
 									\
 	(l)->word = 0;							\
 	init_waitqueue_head(&(l)->wait);				\
-	lockdep_init_map(&(l)->dep_map, "weir_port.run_lock", &__key, 0); \
+	lockdep_init_map(&(l)->dep_map, "weir_endpoint.dispatch_lock", &__key, 0); \
 } while (0)
 
 /* router.c */

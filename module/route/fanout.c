@@ -159,7 +159,7 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 			worst = ep->pass.no_slots;
 			/* it does not wait for them */
 			ep->pass.slots = 0;
-			ep->starved = false;
+			ep->waits_for_slot = false;
 			return worst;
 		}
 		attempt->answers = plan->n;

@@ -33,7 +33,8 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 	u64 now = ep->pass.now_ns;
 	u32 one = 1, n = 1;
 
-	if (plan->meter && unlikely(!weir_meter_take_calm(plan->meter, now, 1)))
+	if (plan->rate_limit &&
+	    unlikely(!weir_rate_limit_take_calm(plan->rate_limit, now, 1)))
 		return false;
 	if (likely(!(answer ? weir_target_admit(plan, target, now, &n, round) :
 			      weir_target_open(target)))) {
@@ -42,8 +43,8 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 		if (answer)
 			weir_target_dismiss(ep, plan, target, 1, *round);
 	}
-	if (plan->meter)
-		weir_bucket_give(&plan->meter->bucket, 1);
+	if (plan->rate_limit)
+		weir_bucket_give(&plan->rate_limit->bucket, 1);
 	return false;
 }
 
@@ -62,7 +63,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 	u32 random, round;
 
 	if (answer && (!weir_endpoint_reserve_some(ep, 1, 1) ||
-		       !ep->calls.nmine))
+		       !ep->calls.nlocal))
 		return false;
 	weir_message_fill(&ep->outbox->view, ep->pos, shape, &m);
 	h = weir_endpoint_handle(ep, &m);

@@ -46,7 +46,7 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
 	bool open;
 
 	spin_lock(&ep->inbox->post.lock);
-	open = READ_ONCE(calls->nmine) + calls->nfree != calls->size;
+	open = READ_ONCE(calls->nlocal) + calls->nreturned != calls->size;
 	if (open)
 		weir_endpoint_timer(ep, ktime_get_ns() + TICK_NSEC);
 	spin_unlock(&ep->inbox->post.lock);
@@ -104,7 +104,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 
 	spin_lock(&post->lock);
 	/* whoever sends one after this look finds the target gone by itself */
-	if (READ_ONCE(calls->nmine) + calls->nfree != calls->size)
+	if (READ_ONCE(calls->nlocal) + calls->nreturned != calls->size)
 		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
 	ep->ended = 0;
 	for (; *slot < end && ep->ended < WEIR_ENDED_MAX; ++*slot) {

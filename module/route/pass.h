@@ -363,13 +363,13 @@ static __always_inline void weir_pass_touch(struct weir_pass *pass,
 {
 	u32 i;
 
-	for (i = pass->ntouched; i-- > 0;) {
-		if (pass->touched[i] == inbox)
+	for (i = pass->ndirty_inboxes; i-- > 0;) {
+		if (pass->dirty_inboxes[i] == inbox)
 			return;
 	}
-	if (pass->ntouched == WEIR_TOUCHED_MAX)
+	if (pass->ndirty_inboxes == WEIR_DIRTY_INBOXES_MAX)
 		weir_pass_wake(pass);
-	pass->touched[pass->ntouched++] = inbox;
+	pass->dirty_inboxes[pass->ndirty_inboxes++] = inbox;
 }
 
 /*
@@ -485,7 +485,7 @@ void weir_refused(struct weir_route *route, u32 tag,
  */
 static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 {
-	if (unlikely(ep->starved) ||
+	if (unlikely(ep->waits_for_slot) ||
 	    unlikely(READ_ONCE(weir_ring_status(ep->outbox)->wake) &
 		     WEIR_WAKE_WRITER))
 		weir_endpoint_later(ep);
@@ -530,7 +530,7 @@ static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
 	if (unlikely(ep->answers < answers) &&
 	    !weir_endpoint_reserve(ep, answers))
 		return false;
-	return likely(ep->calls.nmine >= slots) ||
+	return likely(ep->calls.nlocal >= slots) ||
 	       weir_endpoint_slots(ep, slots);
 }
 

@@ -62,9 +62,10 @@ static noinline void weir_target_replied(struct weir_pass *pass,
 }
 
 /* Good replies that take no longer are not slow. */
-static __always_inline s64 weir_plan_calm_ns(const struct weir_plan *plan)
+static __always_inline s64
+weir_plan_slow_threshold_ns(const struct weir_plan *plan)
 {
-	return plan ? plan->calm_ns : S64_MAX;
+	return plan ? plan->slow_threshold_ns : S64_MAX;
 }
 
 /* Since a call was sent; the pass that did that may have begun after ours. */
@@ -94,8 +95,8 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 		pass->served_sent_ns = sent_ns;
 		pass->served_took_ns = took_ns;
 		pass->served_bucket = weir_hist_bucket(took_ns);
-		pass->served_calm = took_ns <=
-				   weir_plan_calm_ns(pass->served_plan);
+		pass->served_calm = took_ns <= weir_plan_slow_threshold_ns(
+						       pass->served_plan);
 	}
 	weir_hist_count(&target->hist, pass->served_bucket);
 	if (likely(good && pass->served_calm))
@@ -114,7 +115,7 @@ static __always_inline void weir_fast_serve(struct weir_pass *pass,
 	s64 took_ns = weir_pass_took_ns(pass, sent_ns);
 
 	weir_hist_add(&target->hist, took_ns);
-	if (likely(took_ns <= weir_plan_calm_ns(plan)))
+	if (likely(took_ns <= weir_plan_slow_threshold_ns(plan)))
 		weir_target_served(pass, target, plan, round, 1);
 	else
 		weir_target_replied(pass, target, plan, round, true, took_ns);

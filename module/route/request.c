@@ -11,18 +11,18 @@
 
 /* Tokens of a rate limit at hand; taken for several messages at once. */
 static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
-					    struct weir_meter *meter)
+					    struct weir_rate_limit *rate_limit)
 {
 	struct weir_pass *pass = &ep->pass;
 
-	if (likely(pass->meter == meter && pass->tokens))
+	if (likely(pass->rate_limit == rate_limit && pass->tokens))
 		return pass->tokens;
-	if (pass->meter && pass->tokens)
+	if (pass->rate_limit && pass->tokens)
 		weir_pass_tokens_back(pass);
-	pass->meter = meter;
+	pass->rate_limit = rate_limit;
 	pass->token_cost = 0;
-	pass->tokens = weir_meter_take_calm(meter, pass->now_ns,
-					    weir_pass_ahead(pass));
+	pass->tokens = weir_rate_limit_take_calm(rate_limit, pass->now_ns,
+						 weir_pass_ahead(pass));
 	if (unlikely(!pass->tokens))
 		weir_endpoint_tokens(ep);
 	return pass->tokens;
@@ -33,14 +33,15 @@ static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
  * that were at hand have been given back, and another caller may have them.
  */
 static __always_inline void weir_pass_spend(struct weir_endpoint *ep,
-					    struct weir_meter *meter, u32 n)
+					    struct weir_rate_limit *rate_limit,
+					    u32 n)
 {
 	struct weir_pass *pass = &ep->pass;
 
-	if (likely(pass->meter == meter))
+	if (likely(pass->rate_limit == rate_limit))
 		pass->tokens -= n;
 	else
-		weir_endpoint_draw(ep, meter, n);
+		weir_endpoint_draw(ep, rate_limit, n);
 }
 
 /**
@@ -73,15 +74,15 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 {
 	struct weir_post *post = &ep->inbox->post;
 
-	if (likely(ep->calls.nmine >= n))
+	if (likely(ep->calls.nlocal >= n))
 		return true;
 	spin_lock(&post->lock);
 	weir_calls_refill(&ep->calls);
-	ep->starved = ep->calls.nmine < n;
+	ep->waits_for_slot = ep->calls.nlocal < n;
 	spin_unlock(&post->lock);
-	/* what ended before @starved was seen, and is in the queue */
+	/* what ended before @waits_for_slot was seen, and is in the queue */
 	weir_calls_prune(&ep->calls);
-	if (ep->calls.nmine >= n)
+	if (ep->calls.nlocal >= n)
 		return true;
 	ep->pass.slots = n;
 	return false;
@@ -91,7 +92,7 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 {
 	return weir_endpoint_ready(ep, 1, 1) ?
-	       min3(n, ep->answers, ep->calls.nmine) : 0;
+	       min3(n, ep->answers, ep->calls.nlocal) : 0;
 }
 
 /* weir_target_probe() - a breaker that is not closed: may one go? */
@@ -125,7 +126,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 						       m->pos);
 	struct weir_words *to = weir_ring_words(&at->inbox->view, at->pos);
 	u64 pos = m->pos, name = 0, tag_key;
-	struct weir_call *call = ep->calls.mine, *next = call;
+	struct weir_call *call = ep->calls.local, *next = call;
 	u64 commit = at->pos + at->inbox->view.secret;
 	bool hold = m->flags & WEIR_REC_IDEMPOTENT;
 	u64 shape = weir_request_shape(m);
@@ -606,10 +607,13 @@ static int weir_send_route(struct weir_endpoint *ep,
 	attempt->deadline_ns = weir_plan_deadline(plan, pass->now_ns,
 						  attempt->deadline_ns);
 	/* a batch is for all targets alike, not for the first who is idle */
-	attempt->n = min(attempt->n, max(pass->ahead / plan->spread, 1U));
-	tokens = plan->meter ? weir_pass_tokens(ep, plan->meter) : U32_MAX;
+	attempt->n =
+		min(attempt->n, max(pass->ahead / plan->batch_divisor, 1U));
+	tokens = plan->rate_limit ? weir_pass_tokens(ep, plan->rate_limit) :
+				    U32_MAX;
 	if (unlikely(!tokens)) {
-		attempt->wait_ns = weir_endpoint_token_wait_ns(ep, plan->meter);
+		attempt->wait_ns =
+			weir_endpoint_token_wait_ns(ep, plan->rate_limit);
 		ret = WEIR_REASON_RATE;
 	} else {
 		attempt->n = min(attempt->n, tokens);
@@ -618,8 +622,9 @@ static int weir_send_route(struct weir_endpoint *ep,
 			      weir_send_fanout(ep, m, plan, attempt) :
 			      weir_send_picked(ep, m, plan, attempt);
 		if (likely(!ret)) {
-			if (plan->meter)
-				weir_pass_spend(ep, plan->meter, attempt->sent);
+			if (plan->rate_limit)
+				weir_pass_spend(ep, plan->rate_limit,
+						attempt->sent);
 			if (unlikely(plan->mirror) && !attempt->call &&
 			    weir_pass_random(ep) % 1000 <
 			    plan->mirror_permille)
@@ -638,8 +643,8 @@ static int weir_send_route(struct weir_endpoint *ep,
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS,
 					 attempt->sent);
-	} else if (plan->canned && m->kind == WEIR_KIND_REQUEST) {
-		attempt->canned = plan->canned;
+	} else if (plan->fallback_reply && m->kind == WEIR_KIND_REQUEST) {
+		attempt->fallback_reply = plan->fallback_reply;
 	}
 	return ret;
 }
@@ -664,7 +669,7 @@ int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
 {
 	/* who waits for a slot is called when one is free, not by room */
 	return weir_send_hold(ep, m, deadline_ns, ep->inbox,
-			      ep->starved ? U64_MAX :
+			      ep->waits_for_slot ? U64_MAX :
 			      (u64)answers * WEIR_ANSWER_BYTES);
 }
 
@@ -672,11 +677,12 @@ int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
  * Messages of a batch to where their handle says, to one target after another.
  * Returns 0 when pass.used of those that are then in it have been sent, or the
  * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
- * reason why not: @canned is then the reply to answer it with, if there is one.
+ * reason why not: @fallback_reply is then the reply to answer it with, if there
+ * is one.
  */
 static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 			    struct weir_route *route, struct weir_call *call,
-			    const struct weir_canned **canned)
+			    const struct weir_fallback_reply **fallback_reply)
 {
 	struct weir_attempt attempt = {
 		.call = call,
@@ -712,7 +718,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 				      weir_message_need(m));
 	}
 	if (call) {
-		*canned = attempt.canned;
+		*fallback_reply = attempt.fallback_reply;
 		return ret;
 	}
 	if (ret == WEIR_HELD && ep->pass.left_over)
@@ -720,10 +726,10 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	if (ret == WEIR_HELD)
 		return weir_send_hold_own(ep, m, attempt.deadline_ns,
 					  attempt.answers);
-	if (attempt.canned) {
+	if (attempt.fallback_reply) {
 		ret = weir_send_kept(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
-				     attempt.canned->data, attempt.canned->len,
-				     NULL);
+				     attempt.fallback_reply->data,
+				     attempt.fallback_reply->len, NULL);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
 		return ret;
@@ -848,7 +854,7 @@ static int weir_call_read(struct weir_endpoint *ep,
 int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 {
 	struct weir_post *post = &ep->inbox->post;
-	const struct weir_canned *canned = NULL;
+	const struct weir_fallback_reply *fallback_reply = NULL;
 	struct weir_route *route = NULL;
 	struct weir_message m;
 	int ret;
@@ -860,14 +866,14 @@ int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 		ret = weir_copy_left(&ep->pass, m.total) ? WEIR_HELD : 0;
 	}
 	if (!ret) {
-		ret = weir_send_routed(ep, &m, route, call, &canned);
+		ret = weir_send_routed(ep, &m, route, call, &fallback_reply);
 		if (!ret)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 	}
-	if (ret > 0 && canned) {
+	if (ret > 0 && fallback_reply) {
 		ret = weir_send_kept(ep, &m, WEIR_KIND_REPLY,
-				     WEIR_REC_ROUTER, canned->data,
-				     canned->len, NULL);
+				     WEIR_REC_ROUTER, fallback_reply->data,
+				     fallback_reply->len, NULL);
 		if (!ret) {
 			spin_lock(&post->lock);
 			weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,

@@ -34,7 +34,7 @@
  * @wait_ns: when it may try again, if that is known.
  * @refuser: the target that refused it last.
  * @full: one that did for want of room; NULL.
- * @canned: a reply for it, if nobody takes it; NULL.
+ * @fallback_reply: a reply for it, if nobody takes it; NULL.
  * @answers: that must find room, 1 unless it is for several.
  * @hops: routes that it is behind.
  * @looks: that it has taken, see WEIR_LOOKS_MAX.
@@ -47,7 +47,7 @@ struct weir_attempt {
 	u64				wait_ns;
 	struct weir_target		*refuser;
 	struct weir_target		*full;
-	const struct weir_canned	*canned;
+	const struct weir_fallback_reply	*fallback_reply;
 	u32				answers;
 	unsigned int			hops;
 	u32				looks;
@@ -78,10 +78,10 @@ void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns);
 /* share.c */
 void weir_endpoint_tokens(struct weir_endpoint *ep);
 void weir_pass_tokens_back(struct weir_pass *pass);
-void weir_endpoint_draw(struct weir_endpoint *ep, struct weir_meter *meter,
-			u32 n);
+void weir_endpoint_draw(struct weir_endpoint *ep,
+			struct weir_rate_limit *rate_limit, u32 n);
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
-				struct weir_meter *meter);
+				struct weir_rate_limit *rate_limit);
 enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,

@@ -91,11 +91,11 @@ u64 weir_route_counted(const struct weir_route *route, unsigned int which)
 
 /* --- plans -------------------------------------------------------------- */
 
-/* weir_canned_put() - @canned may be NULL */
-void weir_canned_put(struct weir_canned *canned)
+/* weir_fallback_reply_put() - @fallback_reply may be NULL */
+void weir_fallback_reply_put(struct weir_fallback_reply *fallback_reply)
 {
-	if (canned && refcount_dec_and_test(&canned->ref))
-		kvfree(canned);
+	if (fallback_reply && refcount_dec_and_test(&fallback_reply->ref))
+		kvfree(fallback_reply);
 }
 
 /* weir_settings_free() - under weir_net.lock; @set may be NULL. */
@@ -106,10 +106,10 @@ void weir_settings_free(struct weir_settings *set)
 	weir_edge_del(&set->edge);
 	weir_route_unuse(set->fallback);
 	weir_route_unuse(set->mirror);
-	weir_canned_put(set->canned);
+	weir_fallback_reply_put(set->fallback_reply);
 	weir_idem_set_put(set->idem);
-	if (set->meter)
-		kfree_rcu(set->meter, rcu);
+	if (set->rate_limit)
+		kfree_rcu(set->rate_limit, rcu);
 	weir_uncharge(&set->charge);
 	kfree(set);
 }
@@ -126,7 +126,7 @@ static void weir_plan_free(struct work_struct *work)
 		weir_route_put(plan->fallback);
 	if (plan->mirror)
 		weir_route_put(plan->mirror);
-	weir_canned_put(plan->canned);
+	weir_fallback_reply_put(plan->fallback_reply);
 	weir_idem_set_put(plan->idem);
 	weir_pick_destroy(plan->pick);
 	kvfree(plan);
@@ -143,14 +143,14 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->mirror = set->mirror;
 	if (plan->mirror)
 		weir_route_get(plan->mirror);
-	plan->canned = set->canned;
-	if (plan->canned)
-		refcount_inc(&plan->canned->ref);
+	plan->fallback_reply = set->fallback_reply;
+	if (plan->fallback_reply)
+		refcount_inc(&plan->fallback_reply->ref);
 	plan->idem = set->idem;
 	if (plan->idem)
 		refcount_inc(&plan->idem->ref);
-	if (set->meter)
-		plan->meter = set->meter;
+	if (set->rate_limit)
+		plan->rate_limit = set->rate_limit;
 	plan->policy = c->policy;
 	plan->quorum = c->quorum;
 	plan->bulkhead = c->bulkhead;
@@ -166,7 +166,7 @@ static void weir_plan_set(struct weir_plan *plan,
 		plan->probe_ns = c->probe_ns;
 	plan->has_breaker = c->breaker_min_calls;
 	if (plan->has_breaker && c->breaker_slow_ns)
-		plan->calm_ns = c->breaker_slow_ns;
+		plan->slow_threshold_ns = c->breaker_slow_ns;
 	plan->breaker = weir_conf_breaker(c);
 	plan->retry = weir_conf_retry(c);
 }
@@ -243,7 +243,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	plan->deadline_max_ns = WEIR_DEADLINE_MAX_NS;
 	plan->patience_ns = WEIR_PATIENCE_NS;
 	plan->probe_ns = WEIR_PROBE_NS;
-	plan->calm_ns = S64_MAX;
+	plan->slow_threshold_ns = S64_MAX;
 	if (route->set)
 		weir_plan_set(plan, route->set);
 	list_for_each_entry(target, &route->targets, route_link) {
@@ -253,11 +253,11 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		plan->targets[plan->n++] = target;
 	}
 	if (plan->policy == WEIR_POLICY_ANY && !plan->mirror)
-		plan->spread = max(plan->n, 1U);
+		plan->batch_divisor = max(plan->n, 1U);
 	else if (plan->policy == WEIR_POLICY_PRIMARY && !plan->mirror)
-		plan->spread = 1;
+		plan->batch_divisor = 1;
 	else
-		plan->spread = WEIR_PASS_MESSAGES;
+		plan->batch_divisor = WEIR_PASS_MESSAGES;
 	err = weir_plan_share(plan);
 	if (err)
 		goto err_drop;

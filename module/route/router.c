@@ -29,12 +29,12 @@ void weir_pass_wake(struct weir_pass *pass)
 {
 	u32 i;
 
-	if (!pass->ntouched)
+	if (!pass->ndirty_inboxes)
 		return;
 	smp_mb();						/* (C) */
-	for (i = 0; i < pass->ntouched; i++)
-		weir_inbox_wake_fenced(pass->touched[i]);
-	pass->ntouched = 0;
+	for (i = 0; i < pass->ndirty_inboxes; i++)
+		weir_inbox_wake_fenced(pass->dirty_inboxes[i]);
+	pass->ndirty_inboxes = 0;
 }
 
 /* The end of a section: what is only valid under its rcu_read_lock() goes. */
@@ -43,11 +43,11 @@ void weir_pass_pause(struct weir_pass *pass)
 	if (pass->nserved)
 		weir_pass_served(pass);
 	pass->served = NULL;
-	if (pass->ntouched)
+	if (pass->ndirty_inboxes)
 		weir_pass_wake(pass);
-	if (pass->meter && pass->tokens)
+	if (pass->rate_limit && pass->tokens)
 		weir_pass_tokens_back(pass);
-	pass->meter = NULL;
+	pass->rate_limit = NULL;
 	pass->tokens = 0;
 	pass->caller = NULL;
 }
@@ -62,20 +62,20 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	struct weir_pass *pass = &ep->pass;
 
 	weir_calls_prune(&ep->calls);
-	ep->starved = false;
+	ep->waits_for_slot = false;
 	pass->now_ns = ktime_get_ns();
 	pass->slots = 0;
 	pass->looks = 0;
 	pass->left = 1;
 	pass->each = 1;
 	pass->tokens = 0;
-	pass->meter = NULL;
+	pass->rate_limit = NULL;
 	pass->caller = NULL;
 	pass->idem = NULL;
 	pass->wait_for = NULL;
 	pass->dispatcher = dispatcher;
 	pass->left_over = false;
-	pass->ntouched = 0;
+	pass->ndirty_inboxes = 0;
 }
 
 /**
@@ -356,7 +356,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
 	    (tail != end && weir_committed(v, end)))
 		return false;
-	ep->starved = false;
+	ep->waits_for_slot = false;
 	ep->pass.now_ns = ktime_get_ns();
 	rcu_read_lock();
 	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {

@@ -43,7 +43,7 @@
 #include "logic/calls.h"
 #include "logic/hist.h"
 #include "ring/inbox.h"
-#include "logic/meter.h"
+#include "logic/rate_limit.h"
 #include "route/idem.h"
 #include "logic/policy.h"
 #include "logic/retry.h"
@@ -58,12 +58,12 @@
 #define WEIR_ENDPOINT_MASK	((1U << WEIR_CALL_OWNER_BITS) - 1)
 
 /**
- * struct weir_canned - a reply that a route holds
+ * struct weir_fallback_reply - a reply that a route holds
  * @ref: plans that use it.
  * @len: bytes.
  * @data: the payload.
  */
-struct weir_canned {
+struct weir_fallback_reply {
 	refcount_t	ref;
 	u32		len;
 	u8		data[];
@@ -80,9 +80,9 @@ struct weir_canned {
  *	weir_bulkhead_lower(); 0: any number.
  * @mirror_permille: share of messages for @mirror.
  * @has_breaker: @breaker counts.
- * @spread: a batch is handed on in so many parts at least, up to one for each
- *	message.
- * @calm_ns: good replies that take no longer are not slow.
+ * @batch_divisor: a batch is handed on in so many parts at least, up to one for
+ *	each message.
+ * @slow_threshold_ns: good replies that take no longer are not slow.
  * @timeout_ns: deadline of requests without; at most @deadline_max_ns.
  * @deadline_max_ns: longest deadline of a request, from when it is taken.
  * @patience_ns: how long a reply waits for its caller's inbox.
@@ -92,9 +92,9 @@ struct weir_canned {
  * @pick: what the policy picks from.
  * @fallback: route for what a guard refuses, or NULL.
  * @mirror: route that gets copies, or NULL.
- * @canned: reply for what a guard refuses, or NULL.
+ * @fallback_reply: reply for what a guard refuses, or NULL.
  * @idem: idempotency keys, or NULL; held.
- * @meter: rate and burst, the route's; NULL: none.
+ * @rate_limit: rate and burst, the route's; NULL: none.
  * @free: frees it after a grace period.
  * @targets: by number.
  *
@@ -103,13 +103,13 @@ struct weir_canned {
 struct weir_plan {
 	u8				policy;
 	u8				has_breaker;
-	u32				spread;
+	u32				batch_divisor;
 	u32				n;
 	u32				quorum;
 	u32				bulkhead;
 	int				bulkhead_lower;
 	u32				mirror_permille;
-	u64				calm_ns;
+	u64				slow_threshold_ns;
 	u64				timeout_ns;
 	u64				deadline_max_ns;
 	u64				patience_ns;
@@ -119,9 +119,9 @@ struct weir_plan {
 	struct weir_pick		*pick;
 	struct weir_route		*fallback;
 	struct weir_route		*mirror;
-	struct weir_canned		*canned;
+	struct weir_fallback_reply	*fallback_reply;
 	struct weir_idem_set		*idem;
-	struct weir_meter		*meter;
+	struct weir_rate_limit		*rate_limit;
 	struct rcu_work			free;
 	struct weir_target		*targets[];
 };
@@ -180,8 +180,8 @@ struct weir_edge {
  * @fallback: route for what a guard refuses, counted in its @uses; or NULL.
  * @edge: to @fallback, while these are the settings of a route.
  * @mirror: route that gets copies, counted in its @uses; or NULL.
- * @canned: reply for what a guard refuses, or NULL.
- * @meter: rate and burst, or NULL.
+ * @fallback_reply: reply for what a guard refuses, or NULL.
+ * @rate_limit: rate and burst, or NULL.
  * @idem: idempotency keys, or NULL; held.
  * @charge: for all this but @idem, to who set it; fixed.
  */
@@ -190,8 +190,8 @@ struct weir_settings {
 	struct weir_route	*fallback;
 	struct weir_edge	edge;
 	struct weir_route	*mirror;
-	struct weir_canned	*canned;
-	struct weir_meter	*meter;
+	struct weir_fallback_reply	*fallback_reply;
+	struct weir_rate_limit	*rate_limit;
 	struct weir_idem_set	*idem;
 	struct weir_charge	charge;
 };
@@ -369,7 +369,7 @@ static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 #define WEIR_COPIES_OWN		(WEIR_HOPS_MAX + 2)
 
 /* Inboxes written to before their readers are woken. */
-#define WEIR_TOUCHED_MAX	16
+#define WEIR_DIRTY_INBOXES_MAX	16
 
 /**
  * struct weir_reservation - space for a record in an inbox
@@ -441,9 +441,9 @@ enum weir_dispatcher {
  * @looks: at targets, that the messages of this section have taken; see
  *	WEIR_LOOKS_MAX in request.h.
  * @idem: the message in hand is the first of its key; NULL.
- * @tokens: of @meter, taken and not used.
- * @meter: where they are from.
- * @token_cost: of each, for weir_meter_give(); 0: they are of no user's share.
+ * @tokens: of @rate_limit, taken and not used.
+ * @rate_limit: where they are from.
+ * @token_cost: of each, for weir_rate_limit_give(); 0: they are of no user's share.
  * @caller: who got the last reply; valid under the same rcu_read_lock().
  * @served: target whose good replies are not accounted for yet; as @caller.
  * @served_plan: of its route.
@@ -466,8 +466,8 @@ enum weir_dispatcher {
  * @reply: that reply, in the outbox.
  * @lens: lengths of the messages in a batch.
  * @ends: of their records.
- * @ntouched: entries of @touched.
- * @touched: inboxes written to; valid under the same rcu_read_lock().
+ * @ndirty_inboxes: entries of @dirty_inboxes.
+ * @dirty_inboxes: inboxes written to; valid under the same rcu_read_lock().
  */
 struct weir_pass {
 	u64			now_ns;
@@ -480,7 +480,7 @@ struct weir_pass {
 	u32			looks;
 	struct weir_idem	*idem;
 	u32			tokens;
-	struct weir_meter	*meter;
+	struct weir_rate_limit	*rate_limit;
 	u64			token_cost;
 	struct weir_endpoint	*caller;
 	struct weir_target	*served;
@@ -504,8 +504,8 @@ struct weir_pass {
 	struct weir_idem_reply	reply;
 	u32			lens[WEIR_BATCH_MAX];
 	u64			ends[WEIR_BATCH_MAX];
-	u32			ntouched;
-	struct weir_ring	*touched[WEIR_TOUCHED_MAX];
+	u32			ndirty_inboxes;
+	struct weir_ring	*dirty_inboxes[WEIR_DIRTY_INBOXES_MAX];
 };
 
 /**
@@ -529,7 +529,7 @@ struct weir_pass {
  * @pos: next record to look at; dispatch_lock.
  * @answers: room kept in @inbox for answers to calls not made yet; dispatch_lock.
  * @pass: the pass in progress; dispatch_lock.
- * @starved: the pass waits for a slot: set under dispatch_lock and
+ * @waits_for_slot: the pass waits for a slot: set under dispatch_lock and
  *	inbox->post.lock, cleared under dispatch_lock.
  * @exempt: its maker has CAP_NET_ADMIN in the namespace, and so may take more
  *	than its user's share of a rate and of a bulkhead; never changes.
@@ -598,7 +598,7 @@ struct weir_endpoint {
 	struct weir_dispatch_lock	dispatch_lock;
 	u64			pos;
 	u32			answers;
-	bool			starved;
+	bool			waits_for_slot;
 	bool			exempt;
 	struct weir_pass	pass;
 	u32			random;
@@ -757,7 +757,7 @@ static inline bool weir_route_idle(const struct weir_route *route)
 struct weir_plan *weir_plan_create(struct weir_route *route);
 void weir_plan_publish(struct weir_route *route, struct weir_plan *plan);
 void weir_plan_drop(struct weir_plan *plan);
-void weir_canned_put(struct weir_canned *canned);
+void weir_fallback_reply_put(struct weir_fallback_reply *fallback_reply);
 void weir_settings_free(struct weir_settings *set);
 void weir_routes_end(struct weir_net *wn);
 void weir_route_count(struct weir_route *route, unsigned int which, u64 n);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a route has for all its callers, and the share of it that a caller's user
- * may have: tokens of its rate (meter.h), and requests in flight at a target
+ * may have: tokens of its rate (rate_limit.h), and requests in flight at a target
  * (bulkhead.h). Nobody gets here for the upper half of the tokens, and for the
  * lower half of a bulkhead: these are had as they come.
  *
@@ -16,7 +16,7 @@
 /* Where the user of a caller is counted for its share of a rate. */
 static u32 weir_endpoint_place(const struct weir_endpoint *ep)
 {
-	return ep->exempt ? WEIR_METER_NO_USER :
+	return ep->exempt ? WEIR_RATE_LIMIT_NO_USER :
 			      weir_account_place(ep->account);
 }
 
@@ -29,8 +29,8 @@ void weir_endpoint_tokens(struct weir_endpoint *ep)
 {
 	struct weir_pass *pass = &ep->pass;
 
-	pass->tokens = weir_meter_take_share(
-		pass->meter, weir_endpoint_place(ep), pass->now_ns,
+	pass->tokens = weir_rate_limit_take_share(
+		pass->rate_limit, weir_endpoint_place(ep), pass->now_ns,
 		weir_pass_ahead(pass), &pass->token_cost);
 }
 
@@ -40,24 +40,25 @@ void weir_pass_tokens_back(struct weir_pass *pass)
 	const struct weir_endpoint *ep =
 		container_of(pass, struct weir_endpoint, pass);
 
-	weir_meter_give(pass->meter, weir_endpoint_place(ep), pass->tokens,
-			pass->token_cost);
+	weir_rate_limit_give(pass->rate_limit, weir_endpoint_place(ep),
+			     pass->tokens, pass->token_cost);
 	pass->tokens = 0;
 }
 
 /* weir_endpoint_draw() - tokens that have been used and are not at hand any more */
-void weir_endpoint_draw(struct weir_endpoint *ep, struct weir_meter *meter,
-			u32 n)
+void weir_endpoint_draw(struct weir_endpoint *ep,
+			struct weir_rate_limit *rate_limit, u32 n)
 {
-	weir_meter_draw(meter, weir_endpoint_place(ep), ep->pass.now_ns, n);
+	weir_rate_limit_draw(rate_limit, weir_endpoint_place(ep),
+			     ep->pass.now_ns, n);
 }
 
 /* weir_endpoint_token_wait_ns() - when to come again for one */
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
-				struct weir_meter *meter)
+				struct weir_rate_limit *rate_limit)
 {
-	return weir_meter_wait_ns(meter, weir_endpoint_place(ep),
-				  ep->pass.now_ns);
+	return weir_rate_limit_wait_ns(rate_limit, weir_endpoint_place(ep),
+				       ep->pass.now_ns);
 }
 
 /*

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Tests of module/logic/calls.c: the table against a model that has a line for each
- * slot and one for each call that was ever made, and the maker and the enders
- * in threads of their own.
+ * slot and one for each call that was ever made, and the producer and the
+ * completers in threads of their own.
  *
  * Runs in KUnit's thread, with a kthread where the two sides meet. Mismatches
  * in loops are counted and reported once.
@@ -74,8 +74,8 @@ static void calls_init__is_empty(struct kunit *test)
 	struct weir_calls *c = table(test, 64);
 
 	KUNIT_EXPECT_EQ(test, c->size, 0);
-	KUNIT_EXPECT_EQ(test, c->nmine, 0);
-	KUNIT_EXPECT_EQ(test, c->nfree, 0);
+	KUNIT_EXPECT_EQ(test, c->nlocal, 0);
+	KUNIT_EXPECT_EQ(test, c->nreturned, 0);
 	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
 	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
 	KUNIT_EXPECT_NULL(test, weir_calls_find(c, 0));
@@ -94,7 +94,7 @@ static void calls_grow__ends_at_most(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_TRUE(test, grow(c));
 		KUNIT_EXPECT_EQ(test, c->size, (i + 1) * WEIR_CALLS_CHUNK);
-		KUNIT_EXPECT_EQ(test, c->nmine, c->size);
+		KUNIT_EXPECT_EQ(test, c->nlocal, c->size);
 	}
 	KUNIT_EXPECT_FALSE(test, grow(c));
 	KUNIT_EXPECT_EQ(test, c->size, 3 * WEIR_CALLS_CHUNK);
@@ -190,11 +190,11 @@ static void calls_refill__joins_both_lists(struct kunit *test)
 			if (call->state == WEIR_CALL_SENT)
 				weir_calls_put(c, call);
 		}
-		KUNIT_EXPECT_EQ(test, c->nfree, n);
-		KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK - n);
+		KUNIT_EXPECT_EQ(test, c->nreturned, n);
+		KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - n);
 		weir_calls_refill(c);
-		KUNIT_EXPECT_EQ(test, c->nfree, 0);
-		KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK);
+		KUNIT_EXPECT_EQ(test, c->nreturned, 0);
+		KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
 		for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
 			struct weir_call *call = begin(c, false);
 
@@ -224,16 +224,16 @@ static void calls_prune__keeps_what_is_behind_the_oldest(struct kunit *test)
 	weir_calls_prune(c);
 	/* spent slots are nobody's */
 	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[0]);
-	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK - 4);
-	KUNIT_EXPECT_EQ(test, c->nfree, 0);
+	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - 4);
+	KUNIT_EXPECT_EQ(test, c->nreturned, 0);
 	weir_calls_put(c, call[0]);
 	weir_calls_prune(c);
 	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[3]);
-	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK - 1);
+	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - 1);
 	weir_calls_put(c, call[3]);
 	weir_calls_prune(c);
 	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
-	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK);
+	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
 	/* the queue begins anew */
 	call[0] = begin(c, true);
 	call[1] = begin(c, true);
@@ -256,7 +256,7 @@ static void calls_take_many(struct kunit *test, bool hold)
 	KUNIT_ASSERT_TRUE(test, grow(c));
 	first = begin(c, true);
 	KUNIT_ASSERT_NOT_NULL(test, first);
-	for (next = c->mine, i = 0; i < 5; i++) {
+	for (next = c->local, i = 0; i < 5; i++) {
 		call = next;
 		next = call->next;
 		KUNIT_EXPECT_EQ(test, call->slot, i + 1);
@@ -267,8 +267,8 @@ static void calls_take_many(struct kunit *test, bool hold)
 	}
 	weir_calls_count_off(c, 5);
 	weir_calls_take_many(c, 5, call, next, hold);
-	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK - 6);
-	KUNIT_EXPECT_EQ(test, c->nfree, hold ? 0 : 3);
+	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - 6);
+	KUNIT_EXPECT_EQ(test, c->nreturned, hold ? 0 : 3);
 	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), first);
 	weir_calls_put(c, first);
 	weir_calls_prune(c);
@@ -283,7 +283,7 @@ static void calls_take_many(struct kunit *test, bool hold)
 	weir_calls_prune(c);
 	weir_calls_refill(c);
 	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
-	KUNIT_EXPECT_EQ(test, c->nmine, WEIR_CALLS_CHUNK);
+	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
 }
 
 static void calls_take_many__free(struct kunit *test)
@@ -342,8 +342,8 @@ struct made {
  * @head: first that is in the queue.
  * @tail: end of the queue.
  * @size: slots.
- * @nmine: free ones of the maker.
- * @nfree: of the enders.
+ * @nlocal: free ones of the producer.
+ * @nreturned: of the completers.
  */
 struct model {
 	struct made	made[STEPS];
@@ -355,8 +355,8 @@ struct model {
 	u32		head;
 	u32		tail;
 	u32		size;
-	u32		nmine;
-	u32		nfree;
+	u32		nlocal;
+	u32		nreturned;
 };
 
 static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
@@ -365,9 +365,9 @@ static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
 	struct made *made = &m->made[m->nmade];
 
 	if (!call)
-		return m->nmine != 0;
+		return m->nlocal != 0;
 	/* nobody has the slot, and nobody had this number */
-	if (!m->nmine || call->slot >= m->size || m->busy[call->slot] >= 0 ||
+	if (!m->nlocal || call->slot >= m->size || m->busy[call->slot] >= 0 ||
 	    (call->name ^ name_of(call->slot, 0)) << (64 - WEIR_CALL_GEN_SHIFT))
 		return 1;
 	call->tag_key = m->nmade;
@@ -375,7 +375,7 @@ static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
 			       .held = hold };
 	m->busy[call->slot] = m->nmade;
 	m->live[m->nlive++] = m->nmade;
-	m->nmine--;
+	m->nlocal--;
 	if (hold)
 		m->queue[m->tail++] = m->nmade;
 	m->nmade++;
@@ -394,7 +394,7 @@ static u32 model_put(struct model *m, struct weir_calls *c, u32 at)
 	m->live[at] = m->live[--m->nlive];
 	if (!made->held) {
 		m->busy[made->slot] = -1;
-		m->nfree++;
+		m->nreturned++;
 	}
 	return 0;
 }
@@ -407,7 +407,7 @@ static u32 model_prune(struct model *m, struct weir_calls *c)
 	for (; m->head < m->tail && m->made[m->queue[m->head]].over;
 	     m->head++) {
 		m->busy[m->made[m->queue[m->head]].slot] = -1;
-		m->nmine++;
+		m->nlocal++;
 	}
 	/* the head of the queue is the oldest that is not over */
 	oldest = weir_calls_oldest(c);
@@ -425,7 +425,7 @@ static u32 model_grow(struct model *m, struct weir_calls *c)
 		return 1;
 	if (may) {
 		m->size += WEIR_CALLS_CHUNK;
-		m->nmine += WEIR_CALLS_CHUNK;
+		m->nlocal += WEIR_CALLS_CHUNK;
 	}
 	return 0;
 }
@@ -462,8 +462,8 @@ static u32 model_lists(const struct model *m, const struct weir_calls *c)
 	u8 seen[SLOTS] = { 0 };
 	u32 i, wrong = 0;
 
-	wrong += list_mark(c, c->mine, seen) != m->nmine;
-	wrong += list_mark(c, c->free, seen) != m->nfree;
+	wrong += list_mark(c, c->local, seen) != m->nlocal;
+	wrong += list_mark(c, c->returned, seen) != m->nreturned;
 	for (i = 0; i < m->size; i++)
 		wrong += seen[i] != (m->busy[i] < 0);
 	wrong += list_mark(c, c->first, seen) != m->tail - m->head;
@@ -490,7 +490,7 @@ static void calls__agree_with_a_model(struct kunit *test)
 		u32 takes = i / 2000 % 2 ? 30 : 55;
 
 		if (dice < takes) {
-			full += !m->nmine;
+			full += !m->nlocal;
 			wrong += model_take(m, c, prandom_u32_state(&rnd) & 1);
 		} else if (dice < 88) {
 			if (m->nlive)
@@ -501,16 +501,16 @@ static void calls__agree_with_a_model(struct kunit *test)
 			wrong += model_prune(m, c);
 		} else if (dice < 98) {
 			weir_calls_refill(c);
-			m->nmine += m->nfree;
-			m->nfree = 0;
+			m->nlocal += m->nreturned;
+			m->nreturned = 0;
 		} else if (dice < 99 && prandom_u32_state(&rnd) % 16 == 0) {
 			wrong += model_grow(m, c);
 		} else if (m->nmade) {
 			wrong += model_find(m, c, prandom_u32_state(&rnd) %
 					    m->nmade);
 		}
-		wrong += c->size != m->size || c->nmine != m->nmine ||
-			 c->nfree != m->nfree;
+		wrong += c->size != m->size || c->nlocal != m->nlocal ||
+			 c->nreturned != m->nreturned;
 		if (i % 32 == 0)
 			wrong += model_lists(m, c);
 		cond_resched();
@@ -528,7 +528,7 @@ static void calls__agree_with_a_model(struct kunit *test)
 	kunit_info(test, "%u calls, %u of them in slots used before; full %u times\n",
 		   m->nmade, reused, full);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
-	KUNIT_EXPECT_EQ(test, c->nmine, SLOTS);
+	KUNIT_EXPECT_EQ(test, c->nlocal, SLOTS);
 	KUNIT_EXPECT_GT(test, reused, 1000);
 	KUNIT_EXPECT_GT(test, full, 100);
 	kvfree(m);
@@ -540,12 +540,12 @@ static void calls__agree_with_a_model(struct kunit *test)
 #define WAY		64	/* numbers under way from one to the other */
 
 /**
- * struct meeting - a maker and an ender on one table
+ * struct meeting - a producer and a completer on one table
  * @c: the table.
- * @lock: the enders' lock: only a refill takes it on both sides.
+ * @lock: the completers' lock: only a refill takes it on both sides.
  * @attempt: numbers of calls that may be ended, in a ring.
- * @made: calls made so far; the maker's.
- * @ended: calls ended so far; the ender's.
+ * @made: calls made so far; the producer's.
+ * @ended: calls ended so far; the completer's.
  */
 struct meeting {
 	struct weir_calls	*c;
@@ -611,7 +611,7 @@ static u64 meeting_make(struct meeting *m, u32 n)
 	if (!call) {
 		mutex_lock(&m->lock);
 		weir_calls_refill(m->c);
-		if (!m->c->mine && m->c->size < SLOTS)
+		if (!m->c->local && m->c->size < SLOTS)
 			grow(m->c);
 		mutex_unlock(&m->lock);
 		return 0;
@@ -626,7 +626,7 @@ static void calls__two_sides_meet(struct kunit *test)
 {
 	unsigned long deadline = jiffies + 60 * HZ;
 	struct weir_calls *c = table(test, SLOTS);
-	struct task_struct *ender;
+	struct task_struct *completer;
 	struct meeting *m;
 	u32 n = 0;
 
@@ -634,8 +634,8 @@ static void calls__two_sides_meet(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	m->c = c;
 	mutex_init(&m->lock);
-	ender = kthread_run(meeting_end, m, "weir_kunit");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(ender));
+	completer = kthread_run(meeting_end, m, "weir_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(completer));
 	while (n < MEETINGS && time_before(jiffies, deadline)) {
 		u64 number = 0;
 
@@ -649,12 +649,12 @@ static void calls__two_sides_meet(struct kunit *test)
 	}
 	while (smp_load_acquire(&m->ended) < n && time_before(jiffies, deadline))
 		msleep(1);
-	KUNIT_EXPECT_EQ(test, kthread_stop(ender), 0);
+	KUNIT_EXPECT_EQ(test, kthread_stop(completer), 0);
 	KUNIT_EXPECT_EQ(test, m->ended, MEETINGS);
 	weir_calls_prune(c);
 	weir_calls_refill(c);
 	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
-	KUNIT_EXPECT_EQ(test, c->nmine, c->size);
+	KUNIT_EXPECT_EQ(test, c->nlocal, c->size);
 }
 
 static struct kunit_case calls_cases[] = {

@@ -13,8 +13,8 @@
  * It knows no socket and no clock: the time is an argument, and users are places
  * in a table (weir_account_place()). Any context.
  */
-#ifndef _WEIR_METER_H
-#define _WEIR_METER_H
+#ifndef _WEIR_RATE_LIMIT_H
+#define _WEIR_RATE_LIMIT_H
 
 #include <linux/rcupdate.h>
 #include <linux/types.h>
@@ -22,10 +22,10 @@
 #include "logic/asking.h"
 #include "logic/bucket.h"
 
-#define WEIR_METER_NO_USER	U32_MAX	/* one that needs no share */
+#define WEIR_RATE_LIMIT_NO_USER	U32_MAX	/* one that needs no share */
 
 /**
- * struct weir_meter - a rate limit
+ * struct weir_rate_limit - a rate limit
  * @bucket: of all users.
  * @upper: time that the upper half of @bucket takes to come; 0 where the lower
  *	one would have no token for one more user. As weir_bucket.depth; never
@@ -38,7 +38,7 @@
  * @full: when each user's own bucket will be full, by weir_account_place(); as
  *	weir_bucket.full.
  */
-struct weir_meter {
+struct weir_rate_limit {
 	struct weir_bucket	bucket;
 	u64			upper;
 	u64			depth;
@@ -47,27 +47,29 @@ struct weir_meter {
 	atomic64_t		full[WEIR_USER_PLACES];
 };
 
-int weir_meter_init(struct weir_meter *m, u32 rate, u32 burst, u64 now_ns,
-		    const char **why);
-u32 weir_meter_take_share(struct weir_meter *m, u32 place, u64 now_ns,
-			  u32 want, u64 *cost);
-void weir_meter_give(struct weir_meter *m, u32 place, u32 n, u64 cost);
-void weir_meter_draw(struct weir_meter *m, u32 place, u64 now_ns, u32 n);
-u64 weir_meter_wait_ns(struct weir_meter *m, u32 place, u64 now_ns);
+int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
+			 u64 now_ns, const char **why);
+u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
+			       u32 want, u64 *cost);
+void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n,
+			  u64 cost);
+void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
+			  u32 n);
+u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns);
 
 /**
- * weir_meter_take_calm() - take tokens of the upper half, which are anybody's
+ * weir_rate_limit_take_calm() - take tokens of the upper half, which are anybody's
  * @m: the limit.
  * @now_ns: as for weir_bucket_take().
  * @want: tokens, at least 1.
  *
  * Return: how many there were, 0 to @want; they are taken. Of none,
- * weir_meter_take_share() may have some.
+ * weir_rate_limit_take_share() may have some.
  */
-static __always_inline u32 weir_meter_take_calm(struct weir_meter *m,
-						u64 now_ns, u32 want)
+static __always_inline u32 weir_rate_limit_take_calm(struct weir_rate_limit *m,
+						     u64 now_ns, u32 want)
 {
 	return weir_bucket_take_upper(&m->bucket, now_ns, want, m->upper);
 }
 
-#endif /* _WEIR_METER_H */
+#endif /* _WEIR_RATE_LIMIT_H */

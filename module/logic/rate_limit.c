@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The rate limit of meter.h. */
+/* The rate limit of rate_limit.h. */
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
-#include "logic/meter.h"
+#include "logic/rate_limit.h"
 
 /**
- * weir_meter_init() - a limit of which nothing has been used
+ * weir_rate_limit_init() - a limit of which nothing has been used
  * @m: the limit, all zeros.
  * @rate: as for weir_bucket_init().
  * @burst: as for weir_bucket_init().
@@ -16,8 +16,8 @@
  *
  * Return: 0 or -EINVAL.
  */
-int weir_meter_init(struct weir_meter *m, u32 rate, u32 burst, u64 now_ns,
-		    const char **why)
+int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
+			 u64 now_ns, const char **why)
 {
 	u64 full = now_ns << WEIR_BUCKET_SHIFT;
 	int err = weir_bucket_init(&m->bucket, rate, burst, now_ns, why);
@@ -40,7 +40,8 @@ int weir_meter_init(struct weir_meter *m, u32 rate, u32 burst, u64 now_ns,
 }
 
 /* Time that a token takes to come to a user, who asks. */
-static u64 weir_meter_cost(struct weir_meter *m, u32 place, u64 now_ns)
+static u64 weir_rate_limit_cost(struct weir_rate_limit *m, u32 place,
+				u64 now_ns)
 {
 	return m->bucket.cost * weir_asking_count(&m->asking, place, now_ns);
 }
@@ -49,8 +50,8 @@ static u64 weir_meter_cost(struct weir_meter *m, u32 place, u64 now_ns)
  * How many tokens of @want a user's own bucket has. One that is full has a token,
  * however long that takes to come.
  */
-static u32 weir_meter_own(const struct weir_meter *m, u64 lack, u32 want,
-			  u64 cost)
+static u32 weir_rate_limit_own(const struct weir_rate_limit *m, u64 lack,
+			       u32 want, u64 cost)
 {
 	if (lack + cost <= m->depth)
 		return want == 1 ? 1 :
@@ -59,7 +60,8 @@ static u32 weir_meter_own(const struct weir_meter *m, u64 lack, u32 want,
 }
 
 /* A user has had so many tokens of its own. */
-static void weir_meter_charge(atomic64_t *own, u64 now_ns, u64 time, u64 most)
+static void weir_rate_limit_charge(atomic64_t *own, u64 now_ns, u64 time,
+				   u64 most)
 {
 	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack;
 	s64 full = atomic64_read(own);
@@ -70,52 +72,55 @@ static void weir_meter_charge(atomic64_t *own, u64 now_ns, u64 time, u64 most)
 }
 
 /**
- * weir_meter_take_share() - take tokens of a user's share
+ * weir_rate_limit_take_share() - take tokens of a user's share
  * @m: the limit.
- * @place: of the user; WEIR_METER_NO_USER: only the limit of all counts.
+ * @place: of the user; WEIR_RATE_LIMIT_NO_USER: only the limit of all counts.
  * @now_ns: as for weir_bucket_take().
  * @want: tokens, at least 1.
- * @cost: out: for weir_meter_give().
+ * @cost: out: for weir_rate_limit_give().
  *
- * When weir_meter_take_calm() has none. Two threads of one user may see the same
- * share, and each take of it: the limit of all holds nevertheless.
+ * When weir_rate_limit_take_calm() has none. Two threads of one user may see
+ * the same share, and each take of it: the limit of all holds nevertheless.
  *
  * Return: how many there were for the user, 0 to @want; they are taken.
  */
-u32 weir_meter_take_share(struct weir_meter *m, u32 place, u64 now_ns,
-			  u32 want, u64 *cost)
+u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
+			       u32 want, u64 *cost)
 {
 	u64 lack, each;
 	u32 got, own;
 
 	*cost = 0;
-	if (place == WEIR_METER_NO_USER)
+	if (place == WEIR_RATE_LIMIT_NO_USER)
 		return weir_bucket_take(&m->bucket, now_ns, want);
-	each = weir_meter_cost(m, place, now_ns);
+	each = weir_rate_limit_cost(m, place, now_ns);
 	lack = weir_bucket_lack(atomic64_read(&m->full[place]),
 				now_ns << WEIR_BUCKET_SHIFT);
-	own = weir_meter_own(m, lack, want, each);
-	/* one of two tokens, which are never had as they come, when both are there */
+	own = weir_rate_limit_own(m, lack, want, each);
+	/*
+	 * one of two tokens, which are never had as they come, when both are
+	 * there
+	 */
 	if (!own)
 		return weir_bucket_take_upper(&m->bucket, now_ns, want,
 					      m->bucket.depth / 2);
 	got = weir_bucket_take(&m->bucket, now_ns, own);
 	if (got) {
-		weir_meter_charge(&m->full[place], now_ns, got * each,
-				  U64_MAX);
+		weir_rate_limit_charge(&m->full[place], now_ns, got * each,
+				       U64_MAX);
 		*cost = each;
 	}
 	return got;
 }
 
 /**
- * weir_meter_give() - give back tokens that were taken and not used
+ * weir_rate_limit_give() - give back tokens that were taken and not used
  * @m: the limit.
  * @place: of the user who took them.
  * @n: how many, not more than were taken.
- * @cost: as weir_meter_take() has said.
+ * @cost: as weir_rate_limit_take() has said.
  */
-void weir_meter_give(struct weir_meter *m, u32 place, u32 n, u64 cost)
+void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n, u64 cost)
 {
 	weir_bucket_give(&m->bucket, n);
 	if (cost)
@@ -123,7 +128,7 @@ void weir_meter_give(struct weir_meter *m, u32 place, u32 n, u64 cost)
 }
 
 /**
- * weir_meter_draw() - take tokens that have been used already
+ * weir_rate_limit_draw() - take tokens that have been used already
  * @m: the limit.
  * @place: of the user.
  * @now_ns: the time.
@@ -132,22 +137,23 @@ void weir_meter_give(struct weir_meter *m, u32 place, u32 n, u64 cost)
  * The user owes its share no more than a bucket of its own, and nothing while the
  * lower half is full.
  */
-void weir_meter_draw(struct weir_meter *m, u32 place, u64 now_ns, u32 n)
+void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
+			  u32 n)
 {
 	u64 each, lack;
 
 	weir_bucket_draw(&m->bucket, now_ns, n);
 	lack = weir_bucket_lack(atomic64_read(&m->bucket.full),
 				now_ns << WEIR_BUCKET_SHIFT);
-	if (place == WEIR_METER_NO_USER || lack <= m->upper)
+	if (place == WEIR_RATE_LIMIT_NO_USER || lack <= m->upper)
 		return;
-	each = weir_meter_cost(m, place, now_ns);
-	weir_meter_charge(&m->full[place], now_ns, n * each,
-			  max(m->depth, each));
+	each = weir_rate_limit_cost(m, place, now_ns);
+	weir_rate_limit_charge(&m->full[place], now_ns, n * each,
+			       max(m->depth, each));
 }
 
 /* Nanoseconds until so much lacks that a token is within @depth. */
-static u64 weir_meter_until_ns(u64 lack, u64 depth, u64 cost)
+static u64 weir_rate_limit_until_ns(u64 lack, u64 depth, u64 cost)
 {
 	u64 spare = depth - min(depth, cost);
 
@@ -156,7 +162,7 @@ static u64 weir_meter_until_ns(u64 lack, u64 depth, u64 cost)
 }
 
 /**
- * weir_meter_wait_ns() - when to come again
+ * weir_rate_limit_wait_ns() - when to come again
  * @m: the limit.
  * @place: of the user.
  * @now_ns: the time.
@@ -164,30 +170,30 @@ static u64 weir_meter_until_ns(u64 lack, u64 depth, u64 cost)
  * Return: nanoseconds until there is a token for the user, of its share or of the
  * upper half, if none is taken before and no more users come; 0 if there is one.
  */
-u64 weir_meter_wait_ns(struct weir_meter *m, u32 place, u64 now_ns)
+u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns)
 {
 	u64 wait_ns = weir_bucket_wait_ns(&m->bucket, now_ns), own_ns, all_ns;
 	u64 now = now_ns << WEIR_BUCKET_SHIFT, half = m->bucket.depth / 2;
 
-	if (place == WEIR_METER_NO_USER)
+	if (place == WEIR_RATE_LIMIT_NO_USER)
 		return wait_ns;
-	own_ns = weir_meter_until_ns(weir_bucket_lack(atomic64_read(&m->full[place]),
-						      now), m->depth,
-				     weir_meter_cost(m, place, now_ns));
+	own_ns = weir_rate_limit_until_ns(
+		weir_bucket_lack(atomic64_read(&m->full[place]), now), m->depth,
+		weir_rate_limit_cost(m, place, now_ns));
 	wait_ns = max(wait_ns, own_ns);
 	if (half < m->bucket.cost)
 		return wait_ns;
-	all_ns = weir_meter_until_ns(weir_bucket_lack(atomic64_read(&m->bucket.full),
-						      now), half,
-				     m->bucket.cost);
+	all_ns = weir_rate_limit_until_ns(
+		weir_bucket_lack(atomic64_read(&m->bucket.full), now), half,
+		m->bucket.cost);
 	return min(wait_ns, all_ns);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_meter_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_meter_take_share);
-EXPORT_SYMBOL_IF_KUNIT(weir_meter_give);
-EXPORT_SYMBOL_IF_KUNIT(weir_meter_draw);
-EXPORT_SYMBOL_IF_KUNIT(weir_meter_wait_ns);
+EXPORT_SYMBOL_IF_KUNIT(weir_rate_limit_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_rate_limit_take_share);
+EXPORT_SYMBOL_IF_KUNIT(weir_rate_limit_give);
+EXPORT_SYMBOL_IF_KUNIT(weir_rate_limit_draw);
+EXPORT_SYMBOL_IF_KUNIT(weir_rate_limit_wait_ns);
 #endif

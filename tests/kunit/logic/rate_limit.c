@@ -1,42 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of module/logic/meter.c, with a clock of their own: users that ask for more than
- * there is, or for less than their share, of buckets of many sizes.
+ * Tests of module/logic/rate_limit.c, with a clock of their own: users that ask
+ * for more than there is, or for less than their share, of buckets of many
+ * sizes.
  */
 #include <kunit/test.h>
 #include <linux/math64.h>
 #include <linux/time64.h>
 
-#include "logic/meter.h"
+#include "logic/rate_limit.h"
 
 #define RATE	1000U
 #define STEP	(NSEC_PER_SEC / RATE / 4)	/* four tries for each token */
 #define USERS	5
 
-static struct weir_meter *meter_of(struct kunit *test, u32 rate, u32 burst,
-				   u64 now)
+static struct weir_rate_limit *meter_of(struct kunit *test, u32 rate, u32 burst,
+					u64 now)
 {
-	struct weir_meter *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	struct weir_rate_limit *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	const char *why;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
-	KUNIT_ASSERT_EQ(test, weir_meter_init(m, rate, burst, now, &why), 0);
+	KUNIT_ASSERT_EQ(test, weir_rate_limit_init(m, rate, burst, now, &why),
+			0);
 	return m;
 }
 
 /* Tokens of the upper half, and then of the share; @cost: of the last. */
-static u32 take_cost(struct weir_meter *m, u32 place, u64 now, u32 want,
+static u32 take_cost(struct weir_rate_limit *m, u32 place, u64 now, u32 want,
 		     u64 *cost)
 {
-	u32 got = weir_meter_take_calm(m, now, want);
+	u32 got = weir_rate_limit_take_calm(m, now, want);
 
 	*cost = 0;
 	if (got < want)
-		got += weir_meter_take_share(m, place, now, want - got, cost);
+		got += weir_rate_limit_take_share(m, place, now, want - got,
+						  cost);
 	return got;
 }
 
-static u32 take(struct weir_meter *m, u32 place, u64 now, u32 want)
+static u32 take(struct weir_rate_limit *m, u32 place, u64 now, u32 want)
 {
 	u64 cost;
 
@@ -44,7 +47,7 @@ static u32 take(struct weir_meter *m, u32 place, u64 now, u32 want)
 }
 
 /* Each of the first @n users asks for as much as there is, again and again. */
-static void flood(struct weir_meter *m, u32 n, u64 *now, u64 ns, u32 *got)
+static void flood(struct weir_rate_limit *m, u32 n, u64 *now, u64 ns, u32 *got)
 {
 	u64 until = *now + ns;
 	u32 i;
@@ -61,7 +64,8 @@ static void meter_take__gives_one_user_nearly_all(struct kunit *test)
 
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		u64 now = NSEC_PER_SEC;
-		struct weir_meter *m = meter_of(test, RATE, bursts[b], now);
+		struct weir_rate_limit *m =
+			meter_of(test, RATE, bursts[b], now);
 		u32 got = take(m, 0, now, U32_MAX);
 		u32 left = bursts[b] > 1 ? max(bursts[b] / 16, 1U) : 0;
 
@@ -82,7 +86,7 @@ static void meter_take__gives_one_user_nearly_all(struct kunit *test)
 static void meter_take_calm__counts_nobody(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, full;
-	struct weir_meter *m = meter_of(test, RATE, 100, now);
+	struct weir_rate_limit *m = meter_of(test, RATE, 100, now);
 	u32 i;
 
 	full = atomic64_read(&m->full[0]);
@@ -90,14 +94,18 @@ static void meter_take_calm__counts_nobody(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, take(m, 0, now, 1), 1);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now, 50), 50);
 	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&m->full[0]), full);
-	KUNIT_EXPECT_EQ(test, weir_meter_take_calm(m, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(m, now, 1), 0);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 1);
 	KUNIT_EXPECT_NE(test, (u64)atomic64_read(&m->full[0]), full);
-	/* three have a token for one more user, and two and one have no upper half */
+	/*
+	 * three have a token for one more user, and two and one have no upper
+	 * half
+	 */
 	for (i = 1; i <= 3; i++)
-		KUNIT_EXPECT_EQ(test, weir_meter_take_calm(meter_of(test, RATE,
-								    i, now),
-							   now, 1), i == 3);
+		KUNIT_EXPECT_EQ(test,
+				weir_rate_limit_take_calm(
+					meter_of(test, RATE, i, now), now, 1),
+				i == 3);
 }
 
 /* As much each, all of it together, and no more than is set. */
@@ -110,8 +118,8 @@ static void meter_take__parts_a_rate(struct kunit *test)
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		for (n = 2; n <= USERS; n++) {
 			u64 now = NSEC_PER_SEC;
-			struct weir_meter *m = meter_of(test, RATE, bursts[b],
-							now);
+			struct weir_rate_limit *m =
+				meter_of(test, RATE, bursts[b], now);
 
 			/* the first has been alone, and has had the burst */
 			memset(got, 0, sizeof(got));
@@ -137,7 +145,8 @@ static void meter_take__keeps_what_is_asked_for(struct kunit *test)
 
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		u64 now = NSEC_PER_SEC;
-		struct weir_meter *m = meter_of(test, RATE, bursts[b], now);
+		struct weir_rate_limit *m =
+			meter_of(test, RATE, bursts[b], now);
 		u32 got = 0, calls, refused = 0;
 
 		flood(m, 1, &now, 3 * NSEC_PER_SEC, &got);
@@ -156,36 +165,36 @@ static void meter_take__keeps_what_is_asked_for(struct kunit *test)
 static void meter_give__undoes_take(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, cost;
-	struct weir_meter *m = meter_of(test, RATE, 100, now);
+	struct weir_rate_limit *m = meter_of(test, RATE, 100, now);
 	u32 i, got;
 
 	/* of the upper half, and of the lower one */
 	for (i = 0; i < 1000; i++) {
-		got = weir_meter_take_calm(m, now, 40);
+		got = weir_rate_limit_take_calm(m, now, 40);
 		KUNIT_ASSERT_EQ(test, got, 40);
-		weir_meter_give(m, 0, got, 0);
+		weir_rate_limit_give(m, 0, got, 0);
 	}
-	KUNIT_EXPECT_EQ(test, weir_meter_take_calm(m, now, 64), 50);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(m, now, 64), 50);
 	for (i = 0; i < 1000; i++) {
-		got = weir_meter_take_share(m, 0, now, 40, &cost);
+		got = weir_rate_limit_take_share(m, 0, now, 40, &cost);
 		KUNIT_ASSERT_EQ(test, got, 40);
-		weir_meter_give(m, 0, got, cost);
+		weir_rate_limit_give(m, 0, got, cost);
 	}
-	KUNIT_EXPECT_EQ(test, weir_meter_wait_ns(m, 0, now), 0);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_wait_ns(m, 0, now), 0);
 	KUNIT_EXPECT_GE(test, take(m, 0, now, 100), 43);
-	KUNIT_EXPECT_NE(test, weir_meter_wait_ns(m, 0, now), 0);
+	KUNIT_EXPECT_NE(test, weir_rate_limit_wait_ns(m, 0, now), 0);
 	/* one that needs no share has what is left */
-	KUNIT_EXPECT_GE(test, take(m, WEIR_METER_NO_USER, now, 100), 6);
-	KUNIT_EXPECT_EQ(test, take(m, WEIR_METER_NO_USER, now, 1), 0);
+	KUNIT_EXPECT_GE(test, take(m, WEIR_RATE_LIMIT_NO_USER, now, 100), 6);
+	KUNIT_EXPECT_EQ(test, take(m, WEIR_RATE_LIMIT_NO_USER, now, 1), 0);
 }
 
 /* What was drawn is paid back by all, and no longer by the user than by all. */
 static void meter_draw__is_paid_back(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC;
-	struct weir_meter *m = meter_of(test, RATE, 100, now);
+	struct weir_rate_limit *m = meter_of(test, RATE, 100, now);
 
-	weir_meter_draw(m, 0, now, 1100);
+	weir_rate_limit_draw(m, 0, now, 1100);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 0);
 	KUNIT_EXPECT_EQ(test, take(m, 1, now + NSEC_PER_SEC - 1, 1), 0);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now + NSEC_PER_SEC +
@@ -195,11 +204,11 @@ static void meter_draw__is_paid_back(struct kunit *test)
 static void meter_wait__tells_when(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, wait;
-	struct weir_meter *m = meter_of(test, RATE, 10, now);
+	struct weir_rate_limit *m = meter_of(test, RATE, 10, now);
 
 	take(m, 0, now, 64);
 	take(m, 1, now, 64);
-	wait = weir_meter_wait_ns(m, 0, now);
+	wait = weir_rate_limit_wait_ns(m, 0, now);
 	KUNIT_EXPECT_GT(test, wait, 0);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait - 1, 1), 0);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait, 1), 1);
