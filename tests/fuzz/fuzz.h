@@ -167,6 +167,7 @@ unsigned int kcov_end(struct coverage *cov, unsigned int user);
 /* run.c */
 extern int fuzz_pass[2];
 void run_signals(void);
+void run_stack(void);
 void run_seq(const struct seq *seq, uint64_t seed, void (*tell)(unsigned int));
 void run_rest(struct state *s, unsigned int steps);
 bool guarded(void (*touch)(void *arg), void *arg);

@@ -572,6 +572,7 @@ int main(int argc, char **argv)
 	unsigned int i;
 	FILE *f;
 
+	run_stack();
 	options(argc, argv);
 	calls_init();
 	if (fuzz_family() < 0 || geteuid()) {

@@ -35,6 +35,19 @@ static void nothing(int sig)
 }
 
 /*
+ * The stack grows as far as it ever does. While an allocation of a call is to fail
+ * it may not grow: the kernel would kill the process for want of memory.
+ */
+void run_stack(void)
+{
+	volatile char deep[256 * 1024];
+	size_t at;
+
+	for (at = 0; at < sizeof(deep); at += 4096)
+		deep[at] = 0;
+}
+
+/*
  * A signal every 20 ms has each call that sleeps return: what lasts longer than
  * the bound in main.c can't be interrupted.
  */
