@@ -23,11 +23,6 @@
  * The router looks at an outbox when its owner kicks (WEIR_KICK_READERS, or
  * WEIR_WAIT_KICK), which weir_status.wake asks for by WEIR_WAKE_ROUTER unless
  * the socket is polled. A worker copies a message of more than 64 KiB later.
- *
- * Behind it in the module: router.c, request.c, several.c, reply.c, answer.c
- * (the way of a message), port.c (a socket's part in it), route.c (names,
- * policies, guards), target.c (who serves), lost.c (what a target does not
- * answer), routectl.c (control).
  */
 #ifndef _UAPI_WEIR_ROUTE_H
 #define _UAPI_WEIR_ROUTE_H
