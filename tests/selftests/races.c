@@ -730,7 +730,7 @@ static const struct race races[] = {
 	{ "a namespace ends, and the module is unloaded", "netns_exit",
 	  remember, other_namespace, unload_load, NULL, 0, 1000000 },
 
-	{ "a target goes, and its caller", "port_close",
+	{ "a target goes, and its caller", "endpoint_close",
 	  serve, leave_pub, leave_sub, NULL, 1, 0 },
 	{ "a target goes, and its caller waits for it", "target_remove",
 	  serve, leave_pub, receive_error, NULL, 0, 0 },
