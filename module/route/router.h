@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Routed messages: the objects, who holds whom, and the order of locks.
+ * Routed messages: the objects, the holders of references, the order of locks.
  *
  *   object        held by                              last put
  *   weir_endpoint its socket, the targets it serves,   a grace period later:
- *                 works, who waits or is waited for    frees its calls, puts
+ *                 queued works, idempotency entries    frees its calls, puts
  *                                                      its rings
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
@@ -13,20 +13,21 @@
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *
- * A message goes from an outbox to an inbox under rcu_read_lock(): handle,
- * plan, target, endpoint. Nothing on that way is shared by all but what is only
- * read; what is written belongs to the caller, the target or one route's
- * rate limit.
+ * A message goes from an outbox to an inbox under rcu_read_lock(). The router
+ * follows the handle to the plan, the target and its endpoint. Data that all
+ * messages share is only read on this path. Data that is written belongs to the
+ * caller, to the target or to the rate limit of one route.
  *
- * Lock order, between those of weir.h
+ * Lock order. The numbers are those of weir.h; a letter marks a lock that comes
+ * in between.
  *   1 lock_sock
  *   1a weir_user.turn          one user's changes of routes at a time
  *   2 weir_net.lock            routes, targets, plans
  *   2a poll_lock, then weir_poller.lock (poller.c)
  *   2b weir_endpoint.dispatch_lock one pass over an outbox at a time
  *   7 weir_ring.lock
- *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's calls;
- *                              never two at a time
+ *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
+ *                              calls; a second one only by spin_trylock()
  *   8a weir_tenant.lock
  *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
  */
@@ -52,16 +53,17 @@
 #include "route/turn.h"
 
 /*
- * The owner of a call is the number of its endpoint. Its target sees the name in
- * route (low half) and tag.
+ * The low bits of a call's name are the number of the caller's endpoint. The
+ * target sees the name in two header fields: the low half in the route, the
+ * high half in the tag.
  */
 #define WEIR_ENDPOINT_MASK	((1U << WEIR_CALL_OWNER_BITS) - 1)
 
 /**
- * struct weir_fallback_reply - a reply that a route holds
- * @ref: plans that use it.
- * @len: bytes.
- * @data: the payload.
+ * struct weir_fallback_reply - a reply that a route keeps for refused requests
+ * @ref: references of settings, of plans and of a control call in progress.
+ * @len: bytes of @data; never changes.
+ * @data: the payload; never changes.
  */
 struct weir_fallback_reply {
 	refcount_t	ref;
@@ -70,35 +72,40 @@ struct weir_fallback_reply {
 };
 
 /**
- * struct weir_plan - what a route does, as of its last change
+ * struct weir_plan - all that senders know of a route, as of its last change
  * @policy: enum weir_policy.
- * @n: targets.
- * @quorum: replies that complete a request to several.
- * @bulkhead: requests in flight at one target; 0: any number. If it is not 0,
- *	each target has weir_target.callers.
- * @bulkhead_lower: of these, how many are had as they come, see
- *	weir_bulkhead_lower(); 0: any number.
- * @mirror_permille: share of messages for @mirror.
- * @has_breaker: @breaker counts.
- * @batch_divisor: a batch is handed on in so many parts at least, up to one for
- *	each message.
- * @slow_threshold_ns: good replies that take no longer are not slow.
- * @timeout_ns: deadline of requests without; at most @deadline_max_ns.
- * @deadline_max_ns: longest deadline of a request, from when it is taken.
- * @patience_ns: how long a reply waits for its caller's inbox.
- * @probe_ns: the watchdog's period; WEIR_PROBE_OFF.
- * @breaker: when breakers open.
- * @retry: when and how often to send again.
- * @pick: what the policy picks from.
- * @fallback: route for what a guard refuses, or NULL.
- * @mirror: route that gets copies, or NULL.
- * @fallback_reply: reply for what a guard refuses, or NULL.
- * @idem: idempotency keys, or NULL; held.
- * @rate_limit: rate and burst, the route's; NULL: none.
- * @free: frees it after a grace period.
- * @targets: by number.
+ * @n: entries of @targets.
+ * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0: more
+ *	than half of the targets.
+ * @bulkhead: requests that may be in flight at one target; 0: any number. If it
+ *	is not 0, each target that is a socket has weir_target.callers.
+ * @bulkhead_lower: part of @bulkhead that any user may take, see
+ *	weir_bulkhead_lower(); less than 0: no part; 0: there is no bulkhead.
+ * @mirror_permille: thousandths of the messages that are copied to @mirror.
+ * @has_breaker: @breaker is in use.
+ * @batch_divisor: one target gets at most weir_pass.ahead / @batch_divisor
+ *	messages at once, but at least one.
+ * @slow_threshold_ns: longest time from request to reply that is not slow.
+ * @timeout_ns: time that a request without a deadline may take; at most
+ *	@deadline_max_ns.
+ * @deadline_max_ns: longest time that a request may take, from when the router
+ *	reads it.
+ * @patience_ns: longest time that a reply waits for room in its caller's inbox.
+ * @probe_ns: time between two looks of the watchdog; WEIR_PROBE_OFF: it does
+ *	not look.
+ * @breaker: when the breakers of the targets open.
+ * @retry: when and how often a failed request is sent again.
+ * @pick: table from which the policy picks a target.
+ * @fallback: route for requests that a guard refuses, held; or NULL.
+ * @mirror: route that gets copies, held; or NULL.
+ * @fallback_reply: reply for requests that a guard refuses, held; or NULL.
+ * @idem: idempotency keys, held; or NULL.
+ * @rate_limit: rate limit, owned by the route's settings; NULL: none.
+ * @free: frees the plan after a grace period.
+ * @targets: by number; each is held.
  *
- * Read under RCU; nothing of it changes but the rate limit.
+ * Read under RCU. Nothing in a published plan changes; only the objects that it
+ * points to do.
  */
 struct weir_plan {
 	u8				policy;
@@ -126,12 +133,12 @@ struct weir_plan {
 	struct weir_target		*targets[];
 };
 
-/* weir_call.round of a call that is counted in weir_target.callers, too. */
+/* Bit of weir_call.round: weir_target.callers counts the call, too. */
 #define WEIR_ROUND_SHARED	BIT(31)
 
 /*
- * What a target adds to a plan, and to what its policy picks from; and what it
- * takes for the calls of each user.
+ * Bytes that one target adds to a plan, to the table of the plan's policy, and
+ * for the count of each user's calls at the target.
  */
 #define WEIR_PLAN_TARGET_BYTES						\
 	(2 * sizeof(void *) + sizeof(u64) + sizeof(u32) +		\
@@ -139,19 +146,19 @@ struct weir_plan {
 	     sizeof(struct weir_pick_column)) +				\
 	 sizeof(struct weir_callers))
 
-/* What a route counts besides its targets; refusals follow, by reason. */
+/* Counters of a route besides those of its targets, refusals by reason last. */
 enum weir_route_stat {
 	WEIR_ROUTE_MIRRORED,
 	WEIR_ROUTE_FALLBACKS,
 	WEIR_ROUTE_RETRIES,
 	WEIR_ROUTE_DUPS,
-	WEIR_ROUTE_GONE,	/* requests that targets had which are gone */
+	WEIR_ROUTE_GONE,	/* messages sent to targets that are gone */
 	WEIR_ROUTE_REFUSED,
 	WEIR_ROUTE_STATS = WEIR_ROUTE_REFUSED + WEIR_REASON_MAX
 };
 
 /**
- * struct weir_route_stats - counters of a route that has something to count
+ * struct weir_route_stats - counters of a route; allocated for the first event
  * @count: by enum weir_route_stat.
  */
 struct weir_route_stats {
@@ -159,13 +166,14 @@ struct weir_route_stats {
 };
 
 /**
- * struct weir_edge - a route that stands behind another; see chain.c
- * @from: the route in front; NULL while this is no edge.
- * @to: the route behind it, its target or its fallback.
+ * struct weir_edge - says that one route stands behind another; see chain.c
+ * @from: the route in front; NULL while the edge is not in use.
+ * @to: the route behind it: a target of @from, or its fallback.
  * @behind_link: in from->behind.
  * @before_link: in to->before.
  *
- * Guarded by weir_net.lock. Both routes are held by what this is part of.
+ * Guarded by weir_net.lock. The target or the settings that contain the edge
+ * hold both routes.
  */
 struct weir_edge {
 	struct weir_route	*from;
@@ -175,15 +183,19 @@ struct weir_edge {
 };
 
 /**
- * struct weir_settings - how a route was set by a control call
- * @conf: the figures; names and addresses in it are not used.
- * @fallback: route for what a guard refuses, counted in its @uses; or NULL.
- * @edge: to @fallback, while these are the settings of a route.
+ * struct weir_settings - the settings that a control call gave to a route
+ * @conf: the numbers. The paths and user addresses in it are not used.
+ * @fallback: route for requests that a guard refuses, counted in its @uses; or
+ *	NULL.
+ * @edge: edge to @fallback, while the route has these settings.
  * @mirror: route that gets copies, counted in its @uses; or NULL.
- * @fallback_reply: reply for what a guard refuses, or NULL.
- * @rate_limit: rate and burst, or NULL.
- * @idem: idempotency keys, or NULL; held.
- * @charge: for all this but @idem, to who set it; fixed.
+ * @fallback_reply: reply for requests that a guard refuses, held; or NULL.
+ * @rate_limit: rate limit, owned; or NULL.
+ * @idem: idempotency keys, held; or NULL.
+ * @charge: memory of all this but @idem, paid by the user that made the control
+ *	call; never changes.
+ *
+ * Guarded by weir_net.lock.
  */
 struct weir_settings {
 	struct weir_route_conf	conf;
@@ -199,27 +211,30 @@ struct weir_settings {
 /**
  * struct weir_route - a path or pattern that can be called
  * @ref: see the table of lifetimes.
- * @rcu: for lookups under RCU.
- * @plan: what it does; NULL once it is gone.
- * @stats: counters; NULL until there is something to count.
- * @path: its name and permissions; weir_net.lock, or RCU to look at the name.
- *	NULL once it is gone.
- * @set: by a control call, and stays without targets; NULL: the defaults.
+ * @rcu: frees the route after a grace period: lookups read it under RCU.
+ * @plan: the current plan, written under weir_net.lock; NULL once the route is
+ *	gone.
+ * @stats: counters; NULL until the first event is counted. Set once by
+ *	compare-and-swap.
+ * @path: its name and permissions; NULL once the route is gone. Guarded by
+ *	weir_net.lock; the name may be read under RCU.
+ * @set: settings of a control call, which keep the route even without targets;
+ *	NULL: the defaults apply. weir_net.lock.
+ * @targets: list by weir_target.route_link, the greatest weight first, and the
+ *	oldest first among equal weights; weir_net.lock.
+ * @ntargets: entries of @targets; weir_net.lock.
+ * @target_users: how many of @targets each user has; weir_net.lock.
+ * @uses: other routes that name it as target, fallback or mirror, and changes
+ *	in progress that concern it; weir_net.lock.
+ * @planned: the control call in progress has made the new plan of the route;
  *	weir_net.lock.
- * @targets: by weir_target.route_link, the heaviest first, and of equals the
- *	oldest; weir_net.lock.
- * @ntargets: how many.
- * @target_users: how many of them each user has; weir_net.lock.
- * @uses: routes that name it as target, fallback or mirror, and changes to it
- *	in progress; weir_net.lock.
- * @planned: one of these changes has its plan; weir_net.lock.
- * @charge: for itself and a plan, to who made it; weir_net.lock.
- * @behind: edges to routes that it leads to, by weir_edge.behind_link;
+ * @charge: the route and a plan, paid by the user that made it; weir_net.lock.
+ * @behind: edges to the routes behind it, by weir_edge.behind_link;
  *	weir_net.lock.
- * @before: edges from routes that lead to it, by weir_edge.before_link;
+ * @before: edges from the routes before it, by weir_edge.before_link;
  *	weir_net.lock.
- * @nbehind: ways along edges that begin here; weir_net.lock.
- * @nbefore: ways along edges that end here; weir_net.lock.
+ * @nbehind: number of ways along edges that begin here; weir_net.lock.
+ * @nbefore: number of ways along edges that end here; weir_net.lock.
  */
 struct weir_route {
 	refcount_t			ref;
@@ -241,45 +256,52 @@ struct weir_route {
 };
 
 /**
- * struct weir_target - who serves a route: a socket, or another route
- * @load: what policies look at.
- * @forced: its breaker is open until told otherwise.
- * @gone: it takes no more; written under weir_net.lock.
- * @leaving: a control call in progress takes it away; weir_net.lock.
- * @planned: it is @gone, and in the route's plan still for want of memory; who
- *	ends it.
- * @hung: the watchdog has given it up for now.
- * @watched: its watch is under way.
- * @ep: the socket's; held. NULL if it is a route.
- * @next: the route; held. NULL if it is a socket.
- * @edge: to @next, unless it is about to leave; weir_net.lock.
- * @route: what it serves; held.
- * @breaker: of this target.
- * @requests: sent there; ep->inbox->post.lock.
- * @replies: that it gave; ep->dispatch_lock.
- * @errors: of those; ep->dispatch_lock.
- * @expired: requests that it did not answer in time.
- * @hangs: times given up.
+ * struct weir_target - a socket, or another route, that serves a route
+ * @load: state that policies read: requests in flight, and whether it is up.
+ * @forced: a control call holds the breaker open; written under weir_net.lock.
+ * @gone: it takes no more messages; written under weir_net.lock.
+ * @leaving: the control call in progress removes it; weir_net.lock.
+ * @planned: it is @gone, but there was no memory for a plan without it; written
+ *	by the thread or worker that ends the target.
+ * @hung: it is ejected; written by the watchdog.
+ * @watched: bit 0: the watchdog is to look at it. Changed by atomic operations.
+ * @ep: endpoint of the socket, held; NULL if the target is a route.
+ * @next: the route, held; NULL if the target is a socket.
+ * @edge: edge to @next, until the target is about to leave; weir_net.lock.
+ * @route: the route that it serves; held.
+ * @breaker: its circuit breaker; has a lock of its own.
+ * @requests: messages that were sent to it, those that want no answer included;
+ *	ep->inbox->post.lock.
+ * @replies: replies and errors that it gave; ep->dispatch_lock.
+ * @errors: those of @replies that were errors; ep->dispatch_lock.
+ * @expired: requests that it did not answer before their deadline.
+ * @hangs: how often it was ejected.
  * @ref: see the table of lifetimes.
- * @free: frees it after a grace period.
- * @id: for listing.
- * @weight: share; weir_net.lock.
- * @charge: for itself and its place in plans, to who added it; fixed.
+ * @free: frees the target after a grace period.
+ * @id: number in listings and errors; never changes.
+ * @weight: share of the messages, relative to other targets; weir_net.lock.
+ * @charge: the target and its entry in plans, paid by the user that added it;
+ *	never changes.
  * @route_link: in weir_route.targets; weir_net.lock.
- * @ep_link: in weir_endpoint.targets; weir_net.lock.
- * @watch: has the turn of its user look whether it does something.
- * @turn_link: in tenant->targets of its endpoint, under that lock, with a
+ * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the target is
+ *	gone, in weir_endpoint.gone.
+ * @watch: puts the target into tenant->targets for the watchdog's next look.
+ * @turn_link: in tenant->targets of its endpoint, under tenant->lock, with a
  *	reference.
- * @seen_pos: how far it had read its inbox at the last look.
- * @seen_out: up to where its outbox had been routed.
- * @still: looks in a row at which nothing had changed.
- * @moved: @requests when what may be sent twice was last taken from it.
- * @lost_ns: when that was: calls sent up to then are.
- * @telling: callers are being told of it; the turn's.
- * @told: number of the last endpoint that has been; the turn's.
- * @callers: of @load.in_flight, what each user has of the bulkhead's upper half;
- *	made before the first plan with a bulkhead is seen; NULL: there was none.
- * @hist: times from request to reply; ep->dispatch_lock.
+ * @seen_pos: position of its cursor in its inbox at the watchdog's last look.
+ * @seen_out: position up to which its outbox had been routed at that look.
+ * @still: looks in a row without a change of @seen_pos and @seen_out.
+ * @moved: value of @requests when the watchdog last took idempotent calls from
+ *	the target.
+ * @lost_ns: when that was, as ktime_get_ns() counts: idempotent calls sent up
+ *	to then go to another target. Written by the watchdog.
+ * @telling: the watchdog still has to tell callers that the target hangs;
+ *	written by the worker of the target's user.
+ * @told: number of the last endpoint that was told; written by that worker.
+ * @callers: requests that each user has in the upper half of the bulkhead; part
+ *	of @load.in_flight. Set under weir_net.lock before the first plan with a
+ *	bulkhead is published; NULL: there was none.
+ * @hist: histogram of the times from request to reply; ep->dispatch_lock.
  */
 struct weir_target {
 	struct weir_load		load;
@@ -321,17 +343,19 @@ struct weir_target {
 
 /**
  * struct weir_handle - a path that a socket calls
- * @route: its route; held. NULL if there is none or it may not be called.
- * @gen: weir_net.route_gen when that was found out, or was still so.
+ * @route: the route of the path, held; NULL if there is none or the socket may
+ *	not call it.
+ * @gen: value of weir_net.route_gen for which @route is known to be right.
  * @owner: owner of the first route that was found; valid if @bound.
- * @hash: of @path.
- * @next: handle of the next one in its bucket, 0 for none.
+ * @hash: hash of @path.
+ * @next: next handle in the same bucket of weir_endpoint.by_name; 0: none.
  * @len: bytes of @path.
  * @reason: enum weir_reason: why @route is NULL.
- * @bound: a route was found since the handle was made or asked for.
- * @path: the name.
+ * @bound: a route was found since the socket last asked for the handle.
+ * @path: the name, not ended by a NUL byte; owned.
  *
- * Of a size that indexing is a shift: each request does it.
+ * Guarded by the endpoint's dispatch_lock. The size is a power of two, so that
+ * an index into the array is a shift: each request needs one.
  */
 struct weir_handle {
 	struct weir_route	*route;
@@ -350,32 +374,31 @@ static_assert(sizeof(struct weir_handle) == 32);
 #endif
 static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 
-/* A pass lets others run after so many messages, or bytes. */
+/* A section ends after so many messages or bytes, so that others can run. */
 #define WEIR_PASS_MESSAGES	64
 #define WEIR_PASS_BYTES		SZ_64K
 
-/* What is longer, with its header, is copied in such pieces, outside of RCU. */
+/* A larger message is copied after the section, in pieces of so many bytes. */
 #define WEIR_PIECE_BYTES	(SZ_64K + WEIR_GRANULE)
 
 /*
- * Messages that are handed on together, a batch: small ones that follow one
- * another in an outbox and go the same way. What is decided for the first holds
- * for all.
+ * A batch: small messages that follow one another in an outbox and that use the
+ * same handle. The router decides for the first, and this holds for all.
  */
 #define WEIR_BATCH_MAX		32
 #define WEIR_BATCH_LEN		256	/* bytes of payload */
 
-/* Large copies of one message: one, and one for a mirror of each route. */
+/* Large copies of one message: to one target, and to a mirror of each route. */
 #define WEIR_COPIES_OWN		(WEIR_HOPS_MAX + 2)
 
-/* Inboxes written to before their readers are woken. */
+/* Inboxes that a section writes to before it wakes their readers. */
 #define WEIR_DIRTY_INBOXES_MAX	16
 
 /**
  * struct weir_reservation - space for a record in an inbox
- * @inbox: where.
- * @pos: of the record.
- * @seq: its record count.
+ * @inbox: the inbox.
+ * @pos: position of the record.
+ * @seq: record count of the record, low 32 bits.
  */
 struct weir_reservation {
 	struct weir_ring	*inbox;
@@ -384,19 +407,20 @@ struct weir_reservation {
 };
 
 /**
- * struct weir_copy - a copy that is made when the section is over; see copy.c
- * @at: where; the inbox is held.
- * @kept: granules that are kept for it there, in post.granted, too: its place is
- *	taken when it is made; 0: it has been taken.
- * @from: what; of the pass's own outbox, or of @reply.
- * @len: bytes.
+ * struct weir_copy - a copy that is made after the section; see copy.c
+ * @at: space in the inbox; @at.inbox is held.
+ * @kept: granules of room that are kept in the inbox for the copy, and counted
+ *	in post.granted: the copy claims its space when it begins. 0: @at is
+ *	claimed already.
+ * @from: source, in the outbox of the pass, or in @reply.
+ * @len: bytes to copy.
  * @shape: kind and flags of the record.
- * @route: of the record.
- * @tag_key: of the record.
- * @deadline_ns: of the record; 0: none.
- * @call: a request: not made any more when this has ended; NULL.
- * @name: of @call.
- * @reply: a reply that was remembered, held; NULL.
+ * @route: route of the record.
+ * @tag_key: tag and shard key of the record.
+ * @deadline_ns: deadline that the record names; 0: none.
+ * @call: call of a request: the copy is given up when the call ends; or NULL.
+ * @name: name of @call.
+ * @reply: remembered reply that @from points into, held; or NULL.
  */
 struct weir_copy {
 	struct weir_reservation	at;
@@ -413,13 +437,13 @@ struct weir_copy {
 };
 
 /**
- * enum weir_dispatcher - who routes what an outbox has
- * @WEIR_DISPATCH_WORKER: a worker of the owner's user: all there is to do.
- * @WEIR_DISPATCH_OWNER: a thread of the owner's. It may be kept from running for
- *	as long as its owner likes, so it makes no large copies: space that is
- *	claimed in another's inbox is filled at once.
- * @WEIR_DISPATCH_POLL: a polling thread. That of others stands still meanwhile, so
- *	it does not allocate, wait or send interrupts either.
+ * enum weir_dispatcher - the thread that routes an outbox
+ * @WEIR_DISPATCH_WORKER: a worker of the owner's user. It does everything.
+ * @WEIR_DISPATCH_OWNER: a thread of the owner, which may not get to run for a
+ *	long time. So it makes no large copies: space that it claims in another
+ *	user's inbox is filled at once.
+ * @WEIR_DISPATCH_POLL: a polling thread. Other users wait while it works, so it
+ *	makes no large copies, and does not allocate, wait or send interrupts.
  */
 enum weir_dispatcher {
 	WEIR_DISPATCH_WORKER,
@@ -428,46 +452,55 @@ enum weir_dispatcher {
 };
 
 /**
- * struct weir_pass - a pass over an outbox in progress
- * @now_ns: time of the pass.
- * @slots: for calls: wanted at least, and not found; 0.
- * @no_slots: enum weir_reason: why there never will be as many as the message in
- *	batch needs; WEIR_REASON_NONE. It is kept until that message is done, by
- *	whatever route: a message that forgets it is held up for ever.
- * @ahead: messages that the pass began with, as if all were alike.
- * @left: bytes of records that are left, the one in hand included.
- * @each: bytes of the one in hand.
- * @used: messages that were sent or answered at once.
- * @looks: at targets, that the messages of this section have taken; see
- *	WEIR_LOOKS_MAX in request.h.
- * @idem: the message in hand is the first of its key; NULL.
- * @tokens: of @rate_limit, taken and not used.
- * @rate_limit: where they are from.
- * @token_cost: of each, for weir_rate_limit_give(); 0: they are of no user's share.
- * @caller: who got the last reply; valid under the same rcu_read_lock().
- * @served: target whose good replies are not accounted for yet; as @caller.
- * @served_plan: of its route.
- * @served_sent_ns: when the last of them was called.
- * @served_took_ns: how long it took.
- * @served_bucket: where that is counted.
- * @served_calm: that is not slow.
- * @served_round: of its breaker, when they were called.
- * @nserved: how many.
- * @wait_for: inbox that the pass has to wait for, held; NULL.
- * @wait_bytes: room that it needs there.
- * @dispatcher: who does.
- * @left_over: the message that it has stopped at is left to a worker.
- * @copies: to be made when the section is over; @own or allocated, or NULL.
- * @ncopies: how many.
- * @copy_room: for how many there is room.
- * @own: of a message to one target, and for mirrors.
- * @replied: the first of its key that a reply is for; NULL.
- * @replied_to: the caller that has made it; held.
- * @reply: that reply, in the outbox.
- * @lens: lengths of the messages in a batch.
- * @ends: of their records.
- * @ndirty_inboxes: entries of @dirty_inboxes.
- * @dirty_inboxes: inboxes written to; valid under the same rcu_read_lock().
+ * struct weir_pass - state of a pass over an outbox
+ * @now_ns: time at the start of the section, as ktime_get_ns() counts.
+ * @slots: free slots that the message in hand needs and did not find; 0: it
+ *	found enough.
+ * @no_slots: enum weir_reason: why there will never be enough slots for the
+ *	message in hand; WEIR_REASON_NONE: there may be. It is kept until that
+ *	message is done, on all routes that the message tries: without it the
+ *	message would wait for ever.
+ * @ahead: messages at the start of the section, estimated by weir_pass_ahead().
+ * @left: bytes of records that are not routed yet, the record in hand included.
+ * @each: bytes of ring that the record in hand takes.
+ * @used: messages of the batch in hand that were sent or answered.
+ * @looks: looks at targets that this section has taken; see WEIR_LOOKS_MAX in
+ *	request.h.
+ * @idem: idempotency entry of the message in hand, which is the leader of its
+ *	key; or NULL.
+ * @tokens: tokens of @rate_limit that were taken and are not used yet.
+ * @rate_limit: the rate limit of @tokens; or NULL.
+ * @token_cost: cost of each token in its user's share, for
+ *	weir_rate_limit_give(); 0: the tokens are of no user's share.
+ * @caller: endpoint that the last reply names, or NULL; valid in this section.
+ * @served: target with good replies that are not accounted for yet, or NULL;
+ *	valid in this section.
+ * @served_plan: plan of the route of @served; or NULL.
+ * @served_sent_ns: when the last of these requests was sent.
+ * @served_took_ns: time from there to the reply.
+ * @served_bucket: bucket of that time in the target's histogram.
+ * @served_calm: that time is not above the slow threshold.
+ * @served_round: round of the target's breaker when the requests were sent.
+ * @nserved: number of these replies.
+ * @wait_for: inbox whose room the pass has to wait for, held; or NULL.
+ * @wait_bytes: room that it needs there; see weir_pass_hold().
+ * @dispatcher: the thread that routes.
+ * @left_over: the pass has stopped at a message that a worker has to route.
+ * @copies: copies to make after the section: @own, or allocated; or NULL.
+ * @ncopies: used entries of @copies.
+ * @copy_room: entries that @copies has room for.
+ * @own: copies of a message to one target and to mirrors.
+ * @replied: idempotency entry of the leader whose reply this section has
+ *	delivered; or NULL.
+ * @replied_to: endpoint of that leader; held while @replied is set.
+ * @reply: the reply, in the outbox.
+ * @lens: bytes of payload of each message in the batch in hand.
+ * @ends: position of the end of each record in the batch in hand.
+ * @ndirty_inboxes: used entries of @dirty_inboxes.
+ * @dirty_inboxes: inboxes written to in this section, whose readers are not
+ *	woken yet.
+ *
+ * Guarded by the endpoint's dispatch_lock.
  */
 struct weir_pass {
 	u64			now_ns;
@@ -511,74 +544,87 @@ struct weir_pass {
 /**
  * struct weir_endpoint - a socket's part in the router
  * @ref: see the table of lifetimes.
- * @free: frees it after a grace period.
+ * @free: frees the endpoint after a grace period.
  * @wn: namespace.
  * @ws: the socket; NULL once it is gone. Guarded by @dispatch_lock.
- * @sock_id: the socket's number.
- * @pid: process that made it, held.
- * @uid: who did.
- * @account: who pays for what is kept for it; held.
- * @memcg: memory cgroup of the process that made it, held: what is allocated for
- *	it later is charged there, whoever's work that is; NULL if there are none.
- * @charge: for itself, its handles and its slots for calls; dispatch_lock.
- * @id: in weir_net.endpoints.
- * @outbox: read by the router; held.
- * @inbox: written by it; held.
+ * @sock_id: the socket's number; never changes.
+ * @pid: process that made the socket, held.
+ * @uid: user that made the socket; never changes.
+ * @account: account that pays for what is kept for the endpoint; held.
+ * @memcg: memory cgroup of the process that made the endpoint, held. Later
+ *	allocations for it are charged there, whatever thread makes them; NULL
+ *	without memory cgroups.
+ * @charge: the endpoint, its handles and its slots for calls; dispatch_lock.
+ * @id: number of the endpoint in weir_net.endpoints; never changes.
+ * @outbox: ring that the socket writes and the router reads; held.
+ * @inbox: ring that the router writes and the socket reads; held.
  * @rd: the router's cursor on @outbox; held.
- * @dispatch_lock: one pass over @outbox at a time.
- * @pos: next record to look at; dispatch_lock.
- * @answers: room kept in @inbox for answers to calls not made yet; dispatch_lock.
+ * @dispatch_lock: held by the one thread that reads @outbox.
+ * @pos: position of the next record to route; dispatch_lock.
+ * @answers: granules kept free in @inbox for answers to calls that are not made
+ *	yet; part of post.kept. dispatch_lock.
  * @pass: the pass in progress; dispatch_lock.
- * @waits_for_slot: the pass waits for a slot: set under dispatch_lock and
+ * @waits_for_slot: the pass waits for a free slot: set under dispatch_lock and
  *	inbox->post.lock, cleared under dispatch_lock.
- * @exempt: its maker has CAP_NET_ADMIN in the namespace, and so may take more
- *	than its user's share of a rate and of a bulkhead; never changes.
+ * @exempt: the maker of the socket has CAP_NET_ADMIN in the namespace, and so
+ *	may take more than its user's share of a rate limit and of a bulkhead;
+ *	never changes.
  * @random: state of a xorshift generator; dispatch_lock.
- * @handles: what it calls; dispatch_lock.
- * @nhandles: how many.
- * @handle_room: entries that @handles has room for, a power of two, or 0.
- * @by_name: first handle of each of as many buckets of names, 0 for none.
- * @held_pos: message that the pass waits with, if it does; dispatch_lock.
- * @held_ns: when that is given up, U64_MAX if never; dispatch_lock.
- * @held_by: for a reply: account of the caller whose inbox has no room, held: it
- *	is charged for the wait even if it closes its socket; NULL for others;
+ * @handles: the paths that the socket calls; dispatch_lock.
+ * @nhandles: used entries of @handles; dispatch_lock.
+ * @handle_room: entries that @handles and @by_name have room for: a power of
+ *	two, or 0; dispatch_lock.
+ * @by_name: hash table: the first handle of each bucket, 0 for none;
  *	dispatch_lock.
- * @held_since_ns: for a reply: since when @held_by is charged for the wait, as
- *	ktime_get_ns() counts; dispatch_lock.
- * @idem_held: of the first of its key whose pass is held up; dispatch_lock.
- * @calls: requests that it waits for: made under dispatch_lock, ended under
- *	inbox->post.lock.
- * @ended: calls that have ended with their parents since somebody began to
- *	count; inbox->post.lock.
- * @timer_ns: when a call is given up, at the earliest; U64_MAX: none is.
- *	inbox->post.lock.
+ * @held_pos: position of the message that the pass last waited with; U64_MAX:
+ *	none yet. dispatch_lock.
+ * @held_ns: when the router gives that message up, as ktime_get_ns() counts;
+ *	U64_MAX: never. dispatch_lock.
+ * @held_by: for a reply that waits: account of the caller whose inbox has no
+ *	room, held. The account is charged for the wait even after the caller
+ *	has closed its socket. NULL for other messages. dispatch_lock.
+ * @held_since_ns: for a reply that waits: start of the time that @held_by is
+ *	not charged for yet, as ktime_get_ns() counts; dispatch_lock.
+ * @idem_held: idempotency entry of a leader that waits for room; or NULL.
+ *	dispatch_lock.
+ * @calls: requests that wait for their answers: made under dispatch_lock, ended
+ *	under inbox->post.lock.
+ * @ended: calls that ended together with their parents since the counter was
+ *	last set to 0; inbox->post.lock.
+ * @timer_ns: when the router must next look through the calls, for deadlines
+ *	and for hung targets; U64_MAX: never. inbox->post.lock.
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
- * @scan_slot: calls up to it have been looked at for their deadlines and for
- *	targets that hang, 0 if nobody is looking; inbox->post.lock.
- * @scan_lost: some of these are to be sent again; dispatch_lock.
- * @scan_ns: the earliest deadline of these; inbox->post.lock.
- * @targets: what it serves; weir_net.lock.
- * @ntargets: how many.
- * @gone: those that nobody picks any more, whose calls have not ended yet, by
- *	weir_target.ep_link; the closer's, and then the worker's.
- * @cpus: for fencing the reader of a full inbox; dispatch_lock.
- * @waiter: the pass waits for room.
- * @retry: a request that is to be sent again waits for room, and with it those
- *	behind it by the same handle.
- * @retry_name: its call; dispatch_lock.
- * @retry_handle: that handle; dispatch_lock.
- * @tenant: the turn of its user; held.
- * @turn_link: in tenant->endpoints, under its lock, with a reference.
- * @last_pos: its socket is being released: up to where @outbox is routed, at
- *	most; 0. dispatch_lock.
- * @last_ns: a worker is at that: how long what is left waits for room, as
- *	ktime_get_ns() counts; 0. dispatch_lock.
- * @end: ends its part in the router, when a worker has done the rest.
- * @poller: thread that looks at @outbox; NULL. Guarded by poll_lock in
+ * @scan_slot: the look through the calls has done the slots below this one; 0:
+ *	no look is under way. inbox->post.lock.
+ * @scan_lost: that look has found calls that are to be sent again;
+ *	dispatch_lock.
+ * @scan_ns: the earliest deadline that the look has found; inbox->post.lock.
+ * @targets: one target for each path that the socket serves, by
+ *	weir_target.ep_link; weir_net.lock.
+ * @ntargets: entries of @targets; weir_net.lock.
+ * @gone: targets that are gone and whose calls have not ended yet, by
+ *	weir_target.ep_link. Belongs to the thread that closes the socket, then
+ *	to the worker that ends the endpoint.
+ * @cpus: scratch mask of CPUs, to fence the reader of a full inbox;
+ *	dispatch_lock.
+ * @waiter: waits for room in an inbox on behalf of the pass.
+ * @retry: waits for room in an inbox on behalf of a request that is to be sent
+ *	again. Retries by the same handle wait behind that request.
+ * @retry_name: name of that request's call; dispatch_lock.
+ * @retry_handle: handle of that request; dispatch_lock.
+ * @tenant: worker of the endpoint's user, see turn.c; held.
+ * @turn_link: in tenant->endpoints, under tenant->lock, with a reference.
+ * @last_pos: the socket is being released: @outbox is routed up to this
+ *	position at most. 0: it is not being released. dispatch_lock.
+ * @last_ns: a worker routes the rest of @outbox: until this time messages may
+ *	wait for room, as ktime_get_ns() counts. 0: no worker does that.
+ *	dispatch_lock.
+ * @end: job that ends the endpoint when a worker has routed the rest.
+ * @poller: thread that polls @outbox; or NULL. Written under poll_lock of
  *	poller.c, read under RCU.
- * @poll_user: what that polls for the user; poll_lock.
- * @poll_link: in its list, or in that of endpoints without; poll_lock.
- * @timer: deadlines and requests to be sent again.
+ * @poll_user: share of the endpoint's user in @poller; poll_lock.
+ * @poll_link: in a list of @poller, or in weir_unpolled; poll_lock.
+ * @timer: has a worker look at deadlines and at requests to be sent again.
  */
 struct weir_endpoint {
 	refcount_t		ref;
@@ -683,7 +729,7 @@ bool weir_endpoint_end_part(struct weir_job *job);
 /* router.c */
 void weir_dispatch_wanted(struct weir_endpoint *ep);
 
-/* Ends a pass, or what else is done under dispatch_lock. */
+/* Release dispatch_lock. Serve a worker or a sleeper that wants the lock. */
 static __always_inline void weir_dispatch_unlock(struct weir_endpoint *ep)
 {
 	struct weir_dispatch_lock *l = &ep->dispatch_lock;
@@ -731,7 +777,7 @@ void weir_poll_took(struct weir_endpoint *ep, u32 bytes);
 int weir_poll_set(const struct cpumask *cpus);
 int weir_poll_show(char *buf);
 
-/* The owner has published: what it has committed goes out. Process context. */
+/* The owner kicks: route the records that it has committed. May sleep. */
 static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
 	weir_route_dispatch(ep);
@@ -748,7 +794,7 @@ void weir_route_unuse(struct weir_route *route);
 int weir_route_replan(struct weir_route *route);
 void weir_route_tidy(struct weir_route *route);
 
-/* Does nobody serve, set or use it? weir_net.lock */
+/* Does no target, no setting and no other route need it? weir_net.lock */
 static inline bool weir_route_idle(const struct weir_route *route)
 {
 	return !route->set && !route->ntargets && !route->uses;
@@ -803,7 +849,7 @@ int weir_control(struct weir_sock *ws, void __user *arg);
 
 int weir_op_check(const struct weir_route_op *op, bool admin, const char **why);
 
-/* Bytes of a change's name; above WEIR_PATH_MAX it is too long. */
+/* Bytes of a path in a control call; above WEIR_PATH_MAX it is too long. */
 static inline u32 weir_op_name_len(const char *name)
 {
 	return strnlen(name, WEIR_PATH_MAX + 1);
