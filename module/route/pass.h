@@ -1,61 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the steps of a message's way share: the record as read from an outbox
- * (a message), the space for it in an inbox (a reservation), and the pass of an
- * outbox in progress.
+ * Types and helpers of all steps that route a message: the record as read from
+ * an outbox (a message), the space for it in an inbox (a reservation), and the
+ * state of a pass over an outbox.
  *
  *   router.c     the pass            request.c, fast.c, fanout.c
  *                                                a message to targets
  *   reply.c      a message back       answer.c    calls that end
  *
- * All under rcu_read_lock() and the dispatch_lock of the endpoint whose outbox
- * is read, unless they say otherwise.
+ * The caller of each function holds rcu_read_lock() and the dispatch_lock of
+ * the endpoint whose outbox is read, unless the function says otherwise.
  */
 #ifndef _WEIR_PASS_H
 #define _WEIR_PASS_H
 
 #include "route/router.h"
 
-/* A call costs its caller's inbox as much as the answer that must fit. */
+/* Room that each call keeps free in its caller's inbox, for its answer. */
 #define WEIR_ANSWER_BYTES	WEIR_GRANULE
 
 static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
-/* no ring is too small for a small message */
+/* a small message fits any ring */
 static_assert(WEIR_HEADER_BYTES + WEIR_BATCH_LEN <= WEIR_RING_MIN);
 static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 	      WEIR_ANSWER_BYTES);
 
-/* What a message meets on its way, besides the reasons why it is refused. */
-#define WEIR_HELD		(-1)	/* it has to wait for room */
+/* Result for a message, besides the reasons why it is refused. */
+#define WEIR_HELD		(-1)	/* wait for room, slots or a worker */
 
 #define WEIR_MESSAGE_BAD	0x80
 
-/* What weir_message_read() has found. */
-#define WEIR_READ_NONE		0	/* nothing is committed there */
+/* Results of weir_message_read(). */
+#define WEIR_READ_NONE		0	/* no record is committed there */
 #define WEIR_READ_ONE		1	/* a record */
-#define WEIR_READ_MORE		2	/* aborted ones only, and there are more */
+#define WEIR_READ_MORE		2	/* only aborted records so far */
 
-/* Aborted records that are passed over in one section of a pass. */
+/* Aborted records that one read skips; then the section ends. */
 #define WEIR_ABORTED_MAX	64
 
 /**
  * struct weir_message - a record as read from an outbox: private copies
- * @payload: in the ring; its owner may change it at any time.
- * @pos: of the record.
- * @total: bytes of ring that it takes.
- * @tag_key: tag (low half), or half a call's name, and shard key.
- * @deadline_ns: ext[WEIR_EXT_DEADLINE].
- * @dup: ext[WEIR_EXT_DUP].
+ * @payload: in the ring; the owner of the ring may change it at any time.
+ * @pos: position of the record in the outbox.
+ * @total: bytes of ring that the record takes.
+ * @tag_key: request: tag (low half) and shard key; reply: the high half of the
+ *	call's name is the low half of this word.
+ * @deadline_ns: ext[WEIR_EXT_DEADLINE]; 0: none.
+ * @dup: ext[WEIR_EXT_DUP], the idempotency key; 0: none.
  * @len: bytes of payload.
- * @route: handle, or the other half.
- * @kind: enum weir_kind; with WEIR_MESSAGE_BAD if the record is not a good one.
+ * @route: request: handle; reply: the low half of the call's name.
+ * @kind: enum weir_kind, with WEIR_MESSAGE_BAD if the record is malformed.
  * @flags: WEIR_REC_*.
- * @small: it has no extension and at most WEIR_BATCH_LEN bytes.
- * @n: messages in the batch of which it is the first, itself included.
- * @end: of the last one's record. If there are several, all are small. What is
- *	not in @lens is read from them again, and may be anything.
- * @lens: bytes of payload of each; @len if it is alone.
- * @ends: of their records; nothing if it is alone.
+ * @small: the record has no extension and at most WEIR_BATCH_LEN bytes.
+ * @n: messages in the batch that begins with this one, itself included.
+ * @end: position of the end of the batch. If the batch has several messages,
+ *	all are small. Except for the lengths in @lens, their headers are read
+ *	once more, and may then hold anything.
+ * @lens: bytes of payload of each message in the batch; points to @len if the
+ *	message was read alone.
+ * @ends: position of the end of each record; not set if @n is 1.
  */
 struct weir_message {
 	const u8	*payload;
@@ -75,15 +78,15 @@ struct weir_message {
 	const u64	*ends;
 };
 
-/* Messages that are left, as if they were all as long as this one. */
+/* Messages that are left, if all were as long as this one; 1 at least. */
 static inline u32 weir_pass_ahead(const struct weir_pass *pass)
 {
 	return clamp_t(u64, pass->left / pass->each, 1, WEIR_PASS_MESSAGES);
 }
 
 /*
- * Is a message left to a worker for the bytes that are to be copied? If so the
- * pass is over.
+ * Is a message so long that a worker has to copy it? If so, the pass ends. Only
+ * a worker's own pass copies it. @bytes: to be copied.
  */
 static __always_inline bool weir_copy_left(struct weir_pass *pass, u64 bytes)
 {
@@ -94,14 +97,14 @@ static __always_inline bool weir_copy_left(struct weir_pass *pass, u64 bytes)
 	return true;
 }
 
-/* Is there room for one more copy of a message? */
+/* Is there an entry in @copies for one more copy of a message? */
 static inline bool weir_copy_fits(const struct weir_pass *pass, u32 len)
 {
 	return len <= WEIR_PIECE_BYTES || !pass->copies ||
 	       pass->ncopies < pass->copy_room;
 }
 
-/* xorshift (G. Marsaglia, 2003): the spread of load hangs on no secret. */
+/* xorshift (G. Marsaglia, 2003): spreading load needs no secret numbers. */
 static inline u32 weir_pass_random(struct weir_endpoint *ep)
 {
 	u32 x = ep->random;
@@ -116,7 +119,7 @@ static inline u32 weir_pass_random(struct weir_endpoint *ep)
 int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 			   struct weir_message *m);
 
-/* It is the only one in its batch. */
+/* Makes a message a batch of its own. */
 static __always_inline void weir_message_single(struct weir_message *m)
 {
 	m->n = 1;
@@ -124,7 +127,7 @@ static __always_inline void weir_message_single(struct weir_message *m)
 	m->lens = &m->len;
 }
 
-/* Has it neither an extension nor been aborted, nor is longer than can be? */
+/* Has the record no extension, is it not aborted, and does it fit the ring? */
 static __always_inline bool weir_shape_plain(const struct weir_ring_view *v,
 					     u64 shape)
 {
@@ -133,7 +136,10 @@ static __always_inline bool weir_shape_plain(const struct weir_ring_view *v,
 	       (u32)shape <= weir_ring_max_len(v);
 }
 
-/* The same of one that is not copied in pieces; some such may not fit the ring. */
+/*
+ * The same for a record that is short enough to be copied at once. It may still
+ * be too long for the ring.
+ */
 static __always_inline bool weir_shape_short(u64 shape)
 {
 	return !(shape >> WEIR_EXT_SHIFT) &&
@@ -142,8 +148,8 @@ static __always_inline bool weir_shape_short(u64 shape)
 }
 
 /*
- * The record at a position, which is committed and of a plain shape; but not
- * what is in a batch with it.
+ * Fills in a message from the record at a position. The record is committed,
+ * and its shape is plain. The fields of the batch are not set.
  */
 static __always_inline void weir_message_fill(const struct weir_ring_view *v,
 					      u64 pos, u64 shape,
@@ -167,8 +173,9 @@ static __always_inline void weir_message_fill(const struct weir_ring_view *v,
 }
 
 /*
- * Reads the record at a position. Returns WEIR_READ_ONE, _NONE or _MORE; or
- * -EPROTO for nonsense. Aborted ones are passed over, and so @pos moves.
+ * Reads the record at *@pos. Aborted records are skipped: *@pos moves behind
+ * them. Returns WEIR_READ_ONE, WEIR_READ_NONE or WEIR_READ_MORE; -EPROTO when a
+ * length is not possible.
  */
 static __always_inline int weir_message_read(const struct weir_ring_view *v,
 					     u64 *pos, struct weir_message *m)
@@ -188,7 +195,7 @@ static __always_inline int weir_message_read(const struct weir_ring_view *v,
 	return ret;
 }
 
-/* Bytes of ring that the first messages of a batch take. */
+/* Bytes of ring that the first @n messages of a batch take. */
 static inline u64 weir_batch_bytes(const struct weir_message *m, u32 n)
 {
 	return likely(n == m->n) ? m->end - m->pos :
@@ -201,14 +208,14 @@ weir_ring_words(const struct weir_ring_view *v, u64 pos)
 	return (struct weir_words *)weir_ring_at(v, pos);
 }
 
-/* What is behind a record in a batch. */
+/* The record behind one of a batch; @len: bytes of payload of that one. */
 static __always_inline const struct weir_words *
 weir_words_next(const struct weir_words *words, u32 len)
 {
 	return (const void *)words + weir_ring_need(len);
 }
 
-/* The first messages of a batch are done; the next is the first of the rest. */
+/* The first @n messages of a batch are done; the batch begins with the next. */
 static __always_inline void weir_batch_drop(const struct weir_ring_view *v,
 					    struct weir_message *m, u32 n)
 {
@@ -227,7 +234,10 @@ static __always_inline void weir_batch_drop(const struct weir_ring_view *v,
 	m->total = weir_ring_need(m->len);
 }
 
-/* Word by word: a call costs more than a small one. The source may change. */
+/*
+ * Copies word by word, because a call of memcpy() costs more than a small copy.
+ * The owner of the source may change it meanwhile.
+ */
 static __always_inline void weir_message_copy_small(void *to, const void *from,
 						    u32 len)
 {
@@ -244,7 +254,7 @@ static __always_inline void weir_message_copy_small(void *to, const void *from,
 		t[5] = READ_ONCE(f[5]);
 		t[6] = READ_ONCE(f[6]);
 		t[7] = READ_ONCE(f[7]);
-		/* the end is not computed before, and the rest after */
+		/* keep the compiler from hoisting the end pointer */
 		OPTIMIZER_HIDE_VAR(len);
 	}
 	if (!len)
@@ -266,8 +276,8 @@ static __always_inline void weir_message_copy(u8 *to, const u8 *from, u32 len)
 }
 
 /*
- * Header words of a record, of which only the commit word is still to come.
- * Nobody reads them before that, so they may be written in halves.
+ * Writes all header words of a record but the commit word. Nobody reads them
+ * before that word is stored, so they may be written in halves.
  */
 static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
 					   u32 len, u32 seq, u32 route,
@@ -283,7 +293,10 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
 	words->tag_key = WEIR_WORD(tag_key);
 }
 
-/* Writes a record and shows it to its reader. @shape: less the length. */
+/*
+ * Writes a record into a reservation and commits it. @shape: kind and flags.
+ * @deadline_ns: goes into the extension; 0: the record gets no extension.
+ */
 static __always_inline void
 weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
 		      u32 len, u64 shape, u32 route, u64 tag_key,
@@ -304,7 +317,7 @@ weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
 }
 
-/* The same where the payload has been copied already; any length. */
+/* The same for a payload of any length that has been copied already. */
 static inline void weir_reservation_show(const struct weir_reservation *at,
 					 u32 len, u64 shape, u32 route,
 					 u64 tag_key, u64 deadline_ns)
@@ -322,9 +335,9 @@ static inline void weir_reservation_show(const struct weir_reservation *at,
 }
 
 /*
- * The same for one of a batch. The ring is mapped twice, one behind the other,
- * so what is less than a ring can be gone through by address. @at: where; moves
- * on.
+ * Writes and commits one small message of a batch, whose space begins at *@at.
+ * *@at, *@commit and *@seq move on to the next one. The ring is mapped twice,
+ * one mapping behind the other, so that an address needs no wrap.
  */
 static __always_inline void
 weir_batch_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
@@ -342,7 +355,7 @@ weir_batch_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
 	++*seq;
 }
 
-/* Space that was claimed and is not used. */
+/* Aborts a reservation of @total bytes: readers skip its record. */
 static inline void weir_reservation_abort(const struct weir_reservation *at,
 					  u32 total)
 {
@@ -357,7 +370,7 @@ static inline void weir_reservation_abort(const struct weir_reservation *at,
 /* router.c */
 void weir_pass_wake(struct weir_pass *pass);
 
-/* Its reader is woken at the end of the section. */
+/* The section wakes this inbox's reader when it ends. */
 static __always_inline void weir_pass_touch(struct weir_pass *pass,
 					    struct weir_ring *inbox)
 {
@@ -373,8 +386,9 @@ static __always_inline void weir_pass_touch(struct weir_pass *pass,
 }
 
 /*
- * The pass stops before this message until there is room: so many bytes beyond
- * what is kept for answers then. U64_MAX: room is not what it waits for.
+ * The pass waits with the message in hand until an inbox has room: @bytes more
+ * than are kept free for answers then. U64_MAX: the pass does not wait for
+ * room, but for a free slot. Returns WEIR_HELD.
  */
 static inline int weir_pass_hold(struct weir_pass *pass,
 				 struct weir_ring *inbox, u64 bytes)
@@ -387,7 +401,7 @@ static inline int weir_pass_hold(struct weir_pass *pass,
 	return WEIR_HELD;
 }
 
-/* It does not wait for it after all, or has its place. */
+/* Forget pass->wait_for: the pass need not wait, or it is queued already. */
 static inline void weir_pass_forget(struct weir_pass *pass)
 {
 	if (pass->wait_for)
@@ -395,14 +409,14 @@ static inline void weir_pass_forget(struct weir_pass *pass)
 	pass->wait_for = NULL;
 }
 
-/* The reader of an inbox is woken if it sleeps; after a fence: (C). */
+/* Wake the readers of an inbox if they sleep; the caller has fenced: (C). */
 static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
 {
 	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
 		weir_wake_readers(inbox);
 }
 
-/* The same for the owner of an outbox that waits for space. */
+/* Wake the owner of an outbox if it waits for space; as above. */
 static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
 {
 	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)
@@ -410,8 +424,9 @@ static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
 }
 
 /*
- * Gives back the space of what has been routed, but for records that must stay.
- * A fence is to follow, and then weir_outbox_wake_fenced().
+ * Gives back the space of records that have been routed, up to the oldest one
+ * whose call may still be sent again. The caller then fences and calls
+ * weir_outbox_wake_fenced().
  */
 static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 {
@@ -442,13 +457,13 @@ void weir_copy_request(struct weir_pass *pass,
 void weir_copies_make(struct weir_pass *pass);
 void weir_copies_free(struct weir_pass *pass);
 
-/* The round of the target's breaker, of what a call has been given as such. */
+/* The round of the target's breaker, from the round of a call. */
 static inline u32 weir_round(u32 round)
 {
 	return round & ~WEIR_ROUND_SHARED;
 }
 
-/* What the user of a caller has in flight at a target that counts it. */
+/* Requests of the caller's user that weir_target.callers counts. */
 static inline atomic_t *weir_target_own(struct weir_target *target,
 					const struct weir_endpoint *caller)
 {
@@ -457,7 +472,7 @@ static inline atomic_t *weir_target_own(struct weir_target *target,
 	return &target->callers->in_flight[place];
 }
 
-/* A target has so many requests of one caller less, let through in @round. */
+/* @n requests of one caller, let through in @round, have left a target. */
 static inline void weir_target_left(struct weir_target *target,
 				    const struct weir_endpoint *caller, u32 n,
 				    u32 round)
@@ -473,15 +488,18 @@ void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 			 bool good);
 
-/* Calls that end with their parents, in one hold of post.lock: these and a few. */
+/*
+ * Calls that may end with their parents before the caller lets go of post.lock:
+ * it stops when there are as many, or a few more.
+ */
 #define WEIR_ENDED_MAX	64
 
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
 
 /*
- * Calls are over: their caller may wait for the slot, or for the space of their
- * records. Under post.lock.
+ * Some calls have ended. Their caller may wait for a slot, or for the space of
+ * their records: then a worker looks. Under post.lock of the caller's inbox.
  */
 static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 {
@@ -491,7 +509,7 @@ static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* A call is over: what it holds is free again. Under post.lock. */
+/* Ends a call and frees its slot. Under post.lock of the caller's inbox. */
 static __always_inline void weir_call_end(struct weir_endpoint *ep,
 					  struct weir_call *call)
 {
@@ -502,7 +520,7 @@ static __always_inline void weir_call_end(struct weir_endpoint *ep,
 	weir_calls_ended(ep);
 }
 
-/* What every call has of its request, but its state, which comes last. */
+/* Fills in a call from its request. The caller stores the state last. */
 static __always_inline void weir_call_fill(struct weir_call *call,
 					   u32 handle, u64 tag_key,
 					   u64 deadline_ns)
@@ -517,12 +535,15 @@ bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
 bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
 
 /**
- * weir_endpoint_ready() - is there what calls take from their caller?
+ * weir_endpoint_ready() - are there slots and room for answers?
  * @ep: the caller.
- * @answers: room for so many answers, at least.
- * @slots: so many slots.
+ * @answers: granules in its inbox that are needed, at least; for new answers.
+ * @slots: free slots that are needed, at least.
  *
- * Return: false when there is not, and the pass has to wait.
+ * Does not sleep. Reserves granules ahead if it can, see
+ * weir_endpoint_reserve().
+ *
+ * Return: false when something is missing, and the pass has to wait.
  */
 static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
 						u32 answers, u32 slots)
