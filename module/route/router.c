@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A dispatch pass over an outbox: the router reads what a socket has committed and
- * hands it on, a batch of records at a time, in sections under one
- * rcu_read_lock(). Before each it makes room for calls; after each it wakes who
- * has got something, gives the outbox's space back, and, where a message has to
- * wait for room in an inbox, has itself called again when there is.
+ * A dispatch pass over an outbox. The router reads the records that a socket
+ * has committed and hands them on, a batch at a time, in sections under one
+ * rcu_read_lock(). After each section the router wakes the readers of the
+ * inboxes that it wrote to, gives space of the outbox back, and adds slots for
+ * calls if a message found too few. Where a message has to wait for room in an
+ * inbox, the pass ends, and goes on when there is room.
  *
- * A record in an outbox is the word of its owner: what is checked of a header
- * is loaded once, and only what was loaded is used. Payloads are copied and not
- * looked at.
- *
+ * The owner of an outbox may write anything into a record at any time. So the
+ * router loads each header word that it checks once, and uses that copy alone.
+ * Payloads are copied and not looked at.
  * Process context.
  */
 #include <linux/sched/mm.h>
@@ -18,13 +18,16 @@
 #include "race.h"
 #include "route/request.h"
 
-/* A look at a target counts as so many bytes of a polled user's share. */
+/* Bytes of a polled user's share that one look at a target costs. */
 #define WEIR_LOOK_BYTES	8
 
-/* Looks at a lock that is taken, before whoever wants it sleeps. */
+/* Tries to get a lock that is taken, before the thread sleeps. */
 #define WEIR_DISPATCH_SPINS	256
 
-/* Those that rcu_read_lock() keeps. */
+/*
+ * Wakes the readers of the inboxes that the section wrote to. Under the
+ * rcu_read_lock() of the section, which keeps the inboxes.
+ */
 void weir_pass_wake(struct weir_pass *pass)
 {
 	u32 i;
@@ -37,7 +40,10 @@ void weir_pass_wake(struct weir_pass *pass)
 	pass->ndirty_inboxes = 0;
 }
 
-/* The end of a section: what is only valid under its rcu_read_lock() goes. */
+/*
+ * Ends a section, still under its rcu_read_lock(): accounts for replies, wakes
+ * readers, gives unused tokens back, and forgets all that only that lock keeps.
+ */
 void weir_pass_pause(struct weir_pass *pass)
 {
 	if (pass->nserved)
@@ -53,9 +59,12 @@ void weir_pass_pause(struct weir_pass *pass)
 }
 
 /**
- * weir_route_begin() - begin a pass
- * @ep: whose; its dispatch_lock is held until weir_route_settle() and after.
- * @dispatcher: who does.
+ * weir_route_begin() - prepare the pass of an endpoint for a section
+ * @ep: the endpoint. The caller holds its dispatch_lock until
+ *	weir_route_settle() has returned.
+ * @dispatcher: the kind of thread that routes.
+ *
+ * Does not sleep.
  */
 void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 {
@@ -79,13 +88,15 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 }
 
 /**
- * weir_route_settle() - end a pass: give space back, wake who waits
- * @ep: whose pass it was.
+ * weir_route_settle() - finish a section: give space back, wake the sleepers
+ * @ep: the endpoint, under its dispatch_lock.
+ *
+ * Not under rcu_read_lock(). Does not sleep.
  */
 void weir_route_settle(struct weir_endpoint *ep)
 {
 	if (unlikely(ep->answers)) {
-		/* kept for messages that were not what the first was */
+		/* reserved ahead, for more requests than there were */
 		spin_lock(&ep->inbox->post.lock);
 		ep->inbox->post.kept -= ep->answers;
 		weir_waiters_resume(ep->inbox);
@@ -98,6 +109,7 @@ void weir_route_settle(struct weir_endpoint *ep)
 	weir_outbox_wake_fenced(ep->outbox);
 }
 
+/* Refuses a record that is malformed or of an unknown kind. */
 static noinline int weir_route_bad(struct weir_endpoint *ep,
 				   const struct weir_message *m)
 {
@@ -108,6 +120,10 @@ static noinline int weir_route_bad(struct weir_endpoint *ep,
 				WEIR_REASON_BAD_REQUEST, 0);
 }
 
+/*
+ * Routes a batch by its kind. @tail: end of what the owner of the outbox has
+ * claimed. Returns 0 or WEIR_HELD.
+ */
 static __always_inline int weir_route_batch(struct weir_endpoint *ep,
 					    struct weir_message *m, u64 tail)
 {
@@ -122,7 +138,10 @@ static __always_inline int weir_route_batch(struct weir_endpoint *ep,
 	return weir_route_bad(ep, m);
 }
 
-/* Adds to a batch the small requests by the same handle that follow its first. */
+/*
+ * Adds to a batch the small messages that follow its first, with the same kind,
+ * flags and handle. @tail: as above.
+ */
 static __always_inline void weir_batch_gather(struct weir_pass *pass,
 					      const struct weir_ring_view *v,
 					      struct weir_message *m, u64 tail)
@@ -139,7 +158,7 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 		rec = (const void *)rec + need;
 		if (smp_load_acquire(&rec->commit) != end + secret)	/* (B) */
 			break;
-		/* anything but a length is alike, or it is far too long */
+		/* with another kind or flags the difference is far too large */
 		len = WEIR_WORD(READ_ONCE(rec->shape)) - like;
 		if (len > WEIR_BATCH_LEN ||
 		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
@@ -149,7 +168,7 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 		pass->lens[n] = len;
 		pass->ends[n] = end;
 	}
-	/* the last may say that it is longer than can be */
+	/* the last length may reach beyond the tail */
 	if (unlikely((s64)(tail - end) < 0)) {
 		end -= need;
 		n--;
@@ -161,8 +180,8 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 }
 
 /*
- * A chunk of slots for calls. The first was charged with the endpoint. May sleep.
- * Returns WEIR_REASON_NONE, or why there is none.
+ * Adds a chunk of slots for calls. The first chunk was charged with the
+ * endpoint. May sleep. Returns WEIR_REASON_NONE, or why there is no more.
  */
 static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 {
@@ -176,7 +195,7 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 	    weir_charge_account(&ep->charge, ep->account, bytes, 0, "",
 				&why))
 		return WEIR_REASON_LIMIT;
-	/* a polling thread's or a worker's pass is the endpoint's, too */
+	/* the endpoint's cgroup pays, in a worker, too */
 	old = set_active_memcg(ep->memcg);
 	chunk = weir_calls_grow_alloc();
 	set_active_memcg(old);
@@ -195,9 +214,9 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 }
 
 /*
- * A message has found too few slots: as many again as there are, or as it
- * needs. Returns whether it is to be looked at again: there are more now, or it
- * is to be refused since there never will be enough.
+ * A message found too few slots. Adds as many as there are, or as many as the
+ * message needs. May sleep. Returns whether to try the message again: there are
+ * more slots, or the message is to be refused, as there will never be enough.
  */
 static bool weir_endpoint_more(struct weir_endpoint *ep)
 {
@@ -208,13 +227,16 @@ static bool weir_endpoint_more(struct weir_endpoint *ep)
 	ep->pass.slots = 0;
 	for (n = 0; n < want && !reason; n += WEIR_CALLS_CHUNK)
 		reason = weir_endpoint_grow(ep);
-	/* one is to be had when a call ends, or at the next kick */
+	/* enough slots get free when calls end, or are added at a later kick */
 	ep->pass.no_slots = slots > max(ep->calls.size, 1U) ?
 			     reason : WEIR_REASON_NONE;
 	return ep->calls.size > size || ep->pass.no_slots;
 }
 
-/* The records that weir_message_read() does not know what to make of. */
+/*
+ * weir_message_read_slow() - the rest of weir_message_read(): records that are
+ * aborted, have an extension or a length that is not possible
+ */
 int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 			   struct weir_message *m)
 {
@@ -258,8 +280,9 @@ int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 }
 
 /*
- * A section of the pass under one rcu_read_lock(). Returns 1 to go on, 0 at the
- * end, WEIR_HELD, or -EPROTO.
+ * One section of a pass, under one rcu_read_lock(). Returns more than 0 to go
+ * on, 0 when no more is committed, WEIR_HELD, or -EPROTO when the outbox is
+ * broken.
  */
 static int weir_route_section(struct weir_endpoint *ep)
 {
@@ -282,7 +305,7 @@ static int weir_route_section(struct weir_endpoint *ep)
 				break;
 			ret = -EPROTO;
 			if (unlikely((s64)(tail - pos) < (s64)m.total)) {
-				/* behind aborted ones: claimed since, or not */
+				/* behind aborted ones: the tail is old */
 				if ((s64)(tail - pos) <= 0)
 					ret = WEIR_READ_MORE;
 				break;
@@ -307,13 +330,13 @@ static int weir_route_section(struct weir_endpoint *ep)
 			pos = m.pos;
 			break;
 		}
-		/* it goes with the message, whatever routes that has tried */
+		/* the message that there were too few slots for is done */
 		if (unlikely(pass->no_slots))
 			pass->no_slots = WEIR_REASON_NONE;
-		/* it waits for no caller any more, whatever it was */
+		/* nor does it wait for its caller's inbox any more */
 		if (unlikely(ep->held_by))
 			weir_endpoint_held_by(ep, NULL);
-		/* the first of a key that waited has been answered otherwise */
+		/* a leader that waited has been refused meanwhile */
 		if (unlikely(ep->idem_held)) {
 			weir_idem_complete(ep->idem_held);
 			ep->idem_held = NULL;
@@ -336,10 +359,11 @@ static int weir_route_section(struct weir_endpoint *ep)
 }
 
 /*
- * The short way of what a caller sends who waits for each answer, and of that
- * answer: a message behind which there is no other yet. What most of them are
- * is routed here, as in a section. @seen: where one has been seen committed.
- * Returns false for all others, to which nothing has been done.
+ * Fast path for a message that no other follows yet: a caller that waits for
+ * each answer sends such messages, and so does the target that answers. Common
+ * messages are routed here, as in a section. @seen: position at which a
+ * committed record has been seen. Returns false for all other messages, to
+ * which nothing has been done.
  */
 static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 {
@@ -375,8 +399,9 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 }
 
 /*
- * A kick for nothing, as of who has only read, or of calls that have ended:
- * there is nothing to route, but there may be space to give back.
+ * Is there nothing to route? A socket that has only read its inbox kicks, too,
+ * and a worker looks after calls have ended. Then there may be space of the
+ * outbox to give back, which this does.
  */
 static bool weir_route_none(struct weir_endpoint *ep)
 {
@@ -391,8 +416,10 @@ static bool weir_route_none(struct weir_endpoint *ep)
 }
 
 /*
- * weir_dispatch_lock_wait() - the rest of weir_dispatch_lock(), when it was
+ * weir_dispatch_lock_wait() - slow path of weir_dispatch_lock(): the lock is
  * taken
+ *
+ * May sleep.
  */
 void weir_dispatch_lock_wait(struct weir_dispatch_lock *l)
 {
@@ -410,8 +437,8 @@ void weir_dispatch_lock_wait(struct weir_dispatch_lock *l)
 }
 
 /*
- * weir_dispatch_wanted() - the rest of weir_dispatch_unlock(): somebody has
- * come by
+ * weir_dispatch_wanted() - slow path of weir_dispatch_unlock(): wake the
+ * threads that sleep for the lock, and call a worker that found it taken
  */
 void weir_dispatch_wanted(struct weir_endpoint *ep)
 {
@@ -423,7 +450,7 @@ void weir_dispatch_wanted(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* The message that waits is given up in time. */
+/* Arms the timer: the message that waits is given up at ep->held_ns. */
 static void weir_endpoint_held(struct weir_endpoint *ep)
 {
 	struct weir_post *post = &ep->inbox->post;
@@ -435,8 +462,8 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
 }
 
 /*
- * Its owner is killed. What a socket has left when it is released goes all the
- * same.
+ * Is the thread being killed? Then the pass ends. When a socket is released its
+ * records are routed all the same.
  */
 static bool weir_pass_killed(const struct weir_endpoint *ep)
 {
@@ -444,8 +471,9 @@ static bool weir_pass_killed(const struct weir_endpoint *ep)
 }
 
 /*
- * What a polling thread does not do itself: what waits, and what needs slots.
- * Nothing has been done to it yet.
+ * Does a polling thread leave the message in hand to a worker? It does when the
+ * message has to wait or needs more slots. Nothing has been done to the message
+ * yet.
  */
 static bool weir_pass_leaves(struct weir_pass *pass, int ret)
 {
@@ -459,8 +487,8 @@ static bool weir_pass_leaves(struct weir_pass *pass, int ret)
 }
 
 /*
- * A pass, in as many sections as it takes, until @end at most. Returns whether
- * there is more, and no need to wait for it.
+ * Routes an outbox in one section or more. After @end no more section begins.
+ * May sleep. Returns whether there is more to route that need not wait.
  */
 static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 				     enum weir_dispatcher dispatcher)
@@ -472,7 +500,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 	do {
 		weir_route_begin(ep, dispatcher);
 		ret = weir_route_section(ep);
-		/* before the space that they come from is given back */
+		/* before the space of the payloads is given back */
 		if (unlikely(pass->ncopies) || unlikely(pass->replied))
 			weir_copies_make(pass);
 		weir_route_settle(ep);
@@ -485,7 +513,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 			weir_pass_forget(pass);
 		}
 		if (unlikely(pass->wait_for)) {
-			/* what follows the one that was called has not been */
+			/* room was granted to the message at @begin alone */
 			if (ep->pos != begin)
 				ep->waiter.again = 0;
 			weir_waiter_wait(&ep->waiter, pass->wait_for,
@@ -501,7 +529,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 	return ret > 0;
 }
 
-/* What waited for room looks again, and what is due is sent again. */
+/* The waiter for room looks again, and requests that are due are sent again. */
 static noinline void weir_route_resume(struct weir_endpoint *ep)
 {
 	weir_waiter_look(&ep->waiter);
@@ -509,9 +537,9 @@ static noinline void weir_route_resume(struct weir_endpoint *ep)
 }
 
 /*
- * There is more, which need not wait: for the polling thread that looks there
- * anyway, or a worker. Both at once would have two shares. A thread does not look
- * at an outbox that has ended.
+ * Has the rest routed later: by the polling thread that looks at the outbox, or
+ * else by a worker. Both at once would give the user two shares. No thread
+ * polls an outbox that has ended.
  */
 static void weir_route_more(struct weir_endpoint *ep)
 {
@@ -521,7 +549,7 @@ static void weir_route_more(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* A pass of a ring at most; see weir_route_dispatch(). */
+/* A pass over a ring's length at most. Under dispatch_lock; ep->ws is there. */
 static __always_inline void weir_route_owned(struct weir_endpoint *ep)
 {
 	weir_race_point(route_owned);
@@ -538,12 +566,12 @@ static __always_inline void weir_route_owned(struct weir_endpoint *ep)
 }
 
 /**
- * weir_route_dispatch() - route what a socket has committed
- * @ep: the socket's.
+ * weir_route_dispatch() - route the records that a socket has committed
+ * @ep: the socket's endpoint.
  *
- * By the owner's own call. Goes on for a ring at most, or until a message has to
- * wait for room; then it is taken up again when there is. Large messages are
- * left to a worker.
+ * For a system call of the owner; may sleep. Routes a ring's length at most, or
+ * until a message has to wait for room: a worker goes on when there is room.
+ * Large messages are left to a worker.
  */
 void weir_route_dispatch(struct weir_endpoint *ep)
 {
@@ -553,7 +581,10 @@ void weir_route_dispatch(struct weir_endpoint *ep)
 	weir_dispatch_unlock(ep);
 }
 
-/* Is there nothing more to route, or nothing that can be? */
+/*
+ * Is there nothing more to route up to ep->last_pos, or is the outbox broken?
+ * For a socket that is being released.
+ */
 static bool weir_route_done(struct weir_endpoint *ep)
 {
 	return weir_ring_status(ep->outbox)->state == WEIR_STATE_BROKEN ||
@@ -561,14 +592,15 @@ static bool weir_route_done(struct weir_endpoint *ep)
 }
 
 /**
- * weir_route_last() - route what a socket has committed that is being released
- * @ep: the socket's; nobody writes to its outbox any more.
+ * weir_route_last() - route the last records of a socket that is being released
+ * @ep: the socket's endpoint; nobody writes to its outbox any more.
  *
- * For a ring at most, also when the caller is killed. A claim of a thread that
- * died is passed, for others may have committed behind it.
+ * Routes a ring's length at most, also in a thread that is being killed. A
+ * claim of a thread that died is skipped, because other threads may have
+ * committed records behind it. May sleep.
  *
- * Return: whether a worker has to go on: with what is large, and what waits for
- * room.
+ * Return: whether a worker has to go on: with large messages, and with a
+ * message that waits for room.
  */
 bool weir_route_last(struct weir_endpoint *ep)
 {
@@ -579,7 +611,7 @@ bool weir_route_last(struct weir_endpoint *ep)
 	weir_route_owned(ep);
 	done = weir_route_done(ep);
 	if (!done) {
-		/* also further on: a worker that comes there goes on behind it */
+		/* holes further on, too: a worker can go on behind them */
 		if (!weir_ring_repair(ep->outbox))
 			weir_route_owned(ep);
 		done = weir_route_done(ep);
@@ -589,9 +621,9 @@ bool weir_route_last(struct weir_endpoint *ep)
 }
 
 /*
- * Skips a message that a socket which is gone has left, and that waits. Returns
- * false when there is no record. What it answers is then told to its caller as a
- * request whose target died.
+ * Skips the message that a released socket's pass waits with. If it is a reply,
+ * its caller is told later that the target died. Returns false when there is no
+ * record.
  */
 static bool weir_route_skip(struct weir_endpoint *ep)
 {
@@ -613,11 +645,13 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 }
 
 /*
- * What a socket that is gone has left waits for room until ep->last_ns, and
- * then not at all: some messages are skipped, and the pass tries the next one. Its
- * requests have nobody to wait for the answer. @more: the pass has not come to one
- * that waits. When all is done another worker sees to the end, which takes as long
- * as others have calls.
+ * Goes on with the outbox of a released socket, in a worker. Its messages wait
+ * for room until ep->last_ns. After that a message that finds no room is
+ * skipped, and the pass tries the next one. A message that waits for room in
+ * the socket's own inbox is skipped at once: nobody is left to read an answer.
+ * @more: the pass has not come to a message that waits. When all is done, a job
+ * ends the endpoint in another worker, since that takes as long as others have
+ * calls.
  */
 static void weir_route_ends(struct weir_endpoint *ep, bool more)
 {
@@ -651,20 +685,21 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 }
 
 /**
- * weir_route_turn() - what there is to do for an endpoint, in a worker
+ * weir_route_turn() - do all that is to be done later for an endpoint
  * @ep: the endpoint.
  *
- * One section of each: what is due, what is sent again, and the pass.
+ * In a worker of the endpoint's user; may sleep. One section each: calls whose
+ * deadlines are over, requests to be sent again, and the outbox.
  */
 void weir_route_turn(struct weir_endpoint *ep)
 {
 	bool more;
 
-	/* it does not wait for its owner's pass */
+	/* the worker does not wait for a pass: it is called when that ends */
 	if (!weir_dispatch_trylock_later(&ep->dispatch_lock))
 		return;
 	if (ep->ws) {
-		/* before room that is kept for the pass is for all */
+		/* before the grant of room for this pass expires */
 		weir_waiter_here(&ep->waiter);
 		weir_endpoint_tick(ep);
 		weir_waiter_look(&ep->waiter);
@@ -680,18 +715,18 @@ void weir_route_turn(struct weir_endpoint *ep)
 }
 
 /**
- * weir_route_poll() - route some of what a socket has committed
- * @ep: the socket's; a polling thread has found something.
- * @pos: where it has.
+ * weir_route_poll() - route a part of an outbox, in a polling thread
+ * @ep: the endpoint; the thread has seen a committed record.
+ * @pos: position of that record.
  *
- * One section, unless somebody else is at it, or it waits for room. What takes
- * long is left to a worker of the user.
+ * Routes one section, unless another thread holds dispatch_lock or the pass
+ * waits for room. A message that takes long is left to a worker of the user.
  */
 void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 {
 	if (!weir_dispatch_trylock(&ep->dispatch_lock))
 		return;
-	/* its socket is there: it would not be polled otherwise */
+	/* ep->ws is there: a socket that is released is not polled */
 	if (likely(!ep->waiter.waits) && !weir_route_fast(ep, pos) &&
 	    !weir_route_none(ep)) {
 		weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_POLL);
