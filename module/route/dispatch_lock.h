@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The lock of a pass: the reader of an endpoint's outbox holds it. It is a
- * mutex that a polling thread can try in two instructions. A worker that finds
- * it taken leaves, and is called again when it is free.
+ * The lock of a pass: the thread that reads an endpoint's outbox holds it. It
+ * is a mutex that a polling thread can try in two instructions. A worker that
+ * finds it taken leaves, and is called again when the lock is free.
  *
- * Process context. Not fair: only threads of the socket's owners wait for it.
+ * Process context. Not fair: only threads of the socket's owners sleep for it,
+ * and the worker that ends a released socket.
  */
 #ifndef _WEIR_DISPATCH_LOCK_H
 #define _WEIR_DISPATCH_LOCK_H
@@ -15,13 +16,13 @@
 
 /* Bits of weir_dispatch_lock.word. */
 #define WEIR_DISPATCH_LOCKED		0
-#define WEIR_DISPATCH_LATER		1	/* a worker is to be called */
-#define WEIR_DISPATCH_WAITED		2	/* somebody sleeps until it is free */
+#define WEIR_DISPATCH_LATER		1	/* a worker wants the lock */
+#define WEIR_DISPATCH_WAITED		2	/* a thread sleeps for it */
 
 /**
- * struct weir_dispatch_lock - see above
- * @word: WEIR_DISPATCH_*.
- * @wait: those that sleep.
+ * struct weir_dispatch_lock - lock with a sleeping and a deferred waiter
+ * @word: bits WEIR_DISPATCH_*; changed by atomic operations.
+ * @wait: threads that sleep until the lock is free.
  * @dep_map: for lockdep.
  */
 struct weir_dispatch_lock {
@@ -44,23 +45,24 @@ do {									\
 /* router.c */
 void weir_dispatch_lock_wait(struct weir_dispatch_lock *l);
 
+/* Sets the lock bit, unless it is set. Returns whether it did. */
 static __always_inline bool weir_pass_take(struct weir_dispatch_lock *l)
 {
 	return !test_and_set_bit_lock(WEIR_DISPATCH_LOCKED, &l->word);
 }
 
-/* The same; if it is taken, @bit tells its holder that it is wanted. */
+/* The same. If the bit is set, sets @bit for the holder and tries once more. */
 static inline bool weir_pass_take_or(struct weir_dispatch_lock *l, int bit)
 {
 	if (weir_pass_take(l))
 		return true;
 	set_bit(bit, &l->word);
-	/* the holder either sees the bit or has unlocked */
+	/* the holder sees @bit, or it has unlocked already */
 	smp_mb__after_atomic();
 	return weir_pass_take(l);
 }
 
-/* Returns whether it has been taken. */
+/* Takes the lock if it is free. Does not sleep. Returns whether it did. */
 static __always_inline bool weir_dispatch_trylock(struct weir_dispatch_lock *l)
 {
 	if (!weir_pass_take(l))
@@ -69,7 +71,7 @@ static __always_inline bool weir_dispatch_trylock(struct weir_dispatch_lock *l)
 	return true;
 }
 
-/* The same for a worker: if not, it is called when the holder unlocks. */
+/* The same in a worker. If the lock is taken, its holder calls a worker. */
 static inline bool weir_dispatch_trylock_later(struct weir_dispatch_lock *l)
 {
 	if (!weir_pass_take_or(l, WEIR_DISPATCH_LATER))
@@ -78,7 +80,7 @@ static inline bool weir_dispatch_trylock_later(struct weir_dispatch_lock *l)
 	return true;
 }
 
-/* May sleep. */
+/* Takes the lock. May sleep. */
 static __always_inline void weir_dispatch_lock(struct weir_dispatch_lock *l)
 {
 	lock_acquire_exclusive(&l->dep_map, 0, 0, NULL, _RET_IP_);
