@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a request that request.c (to one target), fanout.c (to all of them)
- * and fast.c (the short way) share: what a target says to it, space in its
- * inbox, the copy, and the moment from which a call is with its target.
+ * and fast.c (the fast path) share: the guards of a target, space in its inbox,
+ * the copy, and the moment from which the target has the call.
  *
  * All under rcu_read_lock() and the dispatch_lock of the endpoint whose outbox
  * is read.
@@ -15,31 +15,35 @@
 #include "route/pass.h"
 
 /*
- * What one message may look at on all routes that it goes through, for nobody
+ * Looks that one message may take, on all routes that it goes through. Nothing
  * else runs on the processor meanwhile: 5120 looks are some 100,000
- * instructions. A look is a target that a policy considers. To ask one, or to
- * go on to another route, costs as much as 8 of them. The policy has 2048
- * looks; after these the targets that are left are asked in turn, so that 256
- * on one route are all asked.
+ * instructions. The policy takes one look for each target that it considers. To
+ * ask a target, or to go on to another route, takes 8 looks. After 2048 looks
+ * the policy is not asked any more: the targets that are left are asked in
+ * turn, so that all 256 targets of one route can be asked.
  */
 #define WEIR_LOOKS_MAX		5120
 #define WEIR_LOOKS_PICKED	2048
 #define WEIR_LOOKS_ASK		8
 
 /**
- * struct weir_attempt - what a message has met so far
- * @call: one that is sent again; NULL.
- * @deadline_ns: when it is given up, as each route on its way allows; 0 until
- *	a route has said.
- * @wait_ns: when it may try again, if that is known.
- * @refuser: the target that refused it last.
- * @full: one that did for want of room; NULL.
- * @fallback_reply: a reply for it, if nobody takes it; NULL.
- * @answers: that must find room, 1 unless it is for several.
- * @hops: routes that it is behind.
- * @looks: that it has taken, see WEIR_LOOKS_MAX.
- * @n: messages in hand; fewer if a route takes no more at once.
- * @sent: of these, when it has been sent.
+ * struct weir_attempt - state of a message that is looking for a target
+ * @call: the call, if the message is a request that is sent again; or NULL.
+ * @deadline_ns: when the request is given up, as ktime_get_ns() counts. It
+ *	begins as the deadline that the message names, 0 for none; each route
+ *	on its way brings it down to the route's own limit.
+ * @wait_ns: time after which a token may be free, for a message over the rate
+ *	limit; 0: not known.
+ * @refuser: the target that refused last; or NULL.
+ * @full: the last target that refused because its inbox is full; or NULL.
+ * @fallback_reply: reply to answer with if no target takes the message; or
+ *	NULL.
+ * @answers: granules for answers that the message waits for, if it has to: 1,
+ *	or one for each target of a fan-out.
+ * @hops: routes before the one in hand on the message's way.
+ * @looks: looks taken so far, see WEIR_LOOKS_MAX.
+ * @n: messages of the batch in hand that may go to the next target.
+ * @sent: of these, messages that were sent; set on success.
  */
 struct weir_attempt {
 	struct weir_call		*call;
@@ -55,7 +59,7 @@ struct weir_attempt {
 	u32				sent;
 };
 
-/* A message takes so many looks. Return: false when it has taken too many. */
+/* Counts @n looks of a message. Returns false when it has taken too many. */
 static inline bool weir_attempt_look(struct weir_pass *pass,
 				     struct weir_attempt *attempt, u32 n)
 {
@@ -64,7 +68,7 @@ static inline bool weir_attempt_look(struct weir_pass *pass,
 	return attempt->looks <= WEIR_LOOKS_MAX;
 }
 
-/* Bytes that it takes in an inbox. */
+/* Bytes of ring that a request takes in an inbox; multiple of WEIR_GRANULE. */
 static inline u32 weir_message_need(const struct weir_message *m)
 {
 	return weir_ring_need(m->len + (m->deadline_ns ? 8 : 0));
@@ -87,7 +91,7 @@ enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 					 struct weir_target *target, u32 *n,
 					 u32 *round);
 
-/* Nothing goes to a target whose breaker is held open. */
+/* Refuses when a control call holds the target's breaker open. */
 static __always_inline enum weir_reason
 weir_target_open(const struct weir_target *target)
 {
@@ -95,7 +99,13 @@ weir_target_open(const struct weir_target *target)
 						     WEIR_REASON_NONE;
 }
 
-/* What its breaker says to so many that are counted already. */
+/*
+ * Asks the target's breaker for *@n requests that weir_load.in_flight counts
+ * already. If the breaker is not closed it admits one probe at most: *@n
+ * becomes 1 and the others are uncounted. @round: out: round of the breaker.
+ * Returns WEIR_REASON_NONE; WEIR_REASON_BREAKER: none is admitted, and none is
+ * counted.
+ */
 static __always_inline enum weir_reason
 weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
 		   u64 now, u32 *n, u32 *round)
@@ -117,10 +127,11 @@ weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
 }
 
 /*
- * What a target says to requests before there is space for them. @n: in: how
- * many; out: how many it takes, if it takes any. @round: for
- * weir_target_dismiss(), or for the call. WEIR_REASON_BULKHEAD: no more as they
- * come; weir_target_admit_share() may take some.
+ * Asks the guards of a target for requests, before there is space for them.
+ * @n: in: how many, at least 1; out: how many the target admits. @round: out:
+ * for weir_target_dismiss() or for the call. Returns WEIR_REASON_NONE if at
+ * least one is admitted; WEIR_REASON_BREAKER; WEIR_REASON_BULKHEAD: the lower
+ * part of the bulkhead is full, but weir_target_admit_share() may admit some.
  */
 static __always_inline enum weir_reason
 weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
@@ -139,7 +150,7 @@ weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
 	return weir_target_permit(plan, target, now, n, round);
 }
 
-/* Undoes weir_target_admit() for so many. */
+/* Undoes weir_target_admit() for @n requests that were admitted. */
 static inline void weir_target_dismiss(const struct weir_endpoint *ep,
 				       const struct weir_plan *plan,
 				       struct weir_target *target, u32 n,
@@ -151,8 +162,11 @@ static inline void weir_target_dismiss(const struct weir_endpoint *ep,
 }
 
 /*
- * Space in a target's inbox for messages of a batch, one behind the other. @n:
- * in: how many; out: for how many there is, if there is for any.
+ * Claims space in a target's inbox for messages of a batch, one behind the
+ * other. @n: in: how many, at least 1; out: for how many there is space. @at:
+ * out: the space of the first. Returns WEIR_REASON_NONE if there is space for
+ * one at least; WEIR_REASON_TOO_LARGE, with *@n unchanged;
+ * WEIR_REASON_NO_TARGET or WEIR_REASON_INBOX_FULL, with *@n 0.
  */
 static __always_inline enum weir_reason
 weir_target_claim(struct weir_target *target, const struct weir_message *m,
@@ -170,7 +184,7 @@ weir_target_claim(struct weir_target *target, const struct weir_message *m,
 	spin_lock(&post->lock);
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
 	if (unlikely(post->limit - post->pos < bytes + keep)) {
-		/* what there is now may be for those that wait */
+		/* the room that there is may be for waiters */
 		if (!post->queued)
 			weir_inbox_room(inbox, 0);
 		while (*n && post->limit - post->pos < bytes + keep)
@@ -187,7 +201,7 @@ weir_target_claim(struct weir_target *target, const struct weir_message *m,
 					 WEIR_REASON_INBOX_FULL;
 }
 
-/* Kind and flags of a request as its target gets it. */
+/* Kind and flags of a request's record in its target's inbox. */
 static __always_inline u64 weir_request_shape(const struct weir_message *m)
 {
 	return (u64)m->kind << WEIR_KIND_SHIFT |
@@ -195,8 +209,9 @@ static __always_inline u64 weir_request_shape(const struct weir_message *m)
 }
 
 /*
- * The copy. @name: the call's, 0 when no answer is wanted. @deadline_ns: told to
- * the target if the message has named one: no later than what was named.
+ * Copies a request into a reservation and commits it. @name: name of its call;
+ * 0 when no answer is wanted. @deadline_ns: the target gets it if the message
+ * names a deadline; it is not later than that one.
  */
 static __always_inline void
 weir_reservation_request(const struct weir_reservation *at,
@@ -210,8 +225,8 @@ weir_reservation_request(const struct weir_reservation *at,
 }
 
 /*
- * A call is sent in @round. If it is counted for its user, replies that are
- * accounted for together are not for it.
+ * Notes on a call whether weir_target.callers counts it: it is sent in @round.
+ * A reply to such a call is not routed in a batch with others.
  */
 static inline void weir_call_counted(struct weir_call *call, u32 round)
 {
@@ -219,7 +234,10 @@ static inline void weir_call_counted(struct weir_call *call, u32 round)
 		call->parent = WEIR_CALL_COUNTED;
 }
 
-/* When a request is given up that has named @deadline_ns, or 0. */
+/*
+ * When a request is given up on this route. @deadline_ns: that it names, 0 for
+ * none.
+ */
 static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
 				     u64 deadline_ns)
 {
@@ -228,9 +246,11 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
 }
 
 /*
- * A call is with its target from here on. Who looks for the calls of a target
- * that goes either finds this one, or we find the target gone: each side
- * stores, fences and then looks. The caller fences, once for several.
+ * Marks a call as sent: its target has it from here on. A thread that ends the
+ * target looks for its calls. Either that thread finds this call, or the sender
+ * finds that the target is gone: each side stores, fences and then looks. The
+ * caller fences, once for several calls, and then looks at target->gone.
+ * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
 static __always_inline void weir_call_sent(struct weir_endpoint *ep,
 					   struct weir_call *call,
@@ -244,7 +264,7 @@ static __always_inline void weir_call_sent(struct weir_endpoint *ep,
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 }
 
-/* The handle of a message, or NULL. */
+/* The handle that a message names; NULL if there is no such handle. */
 static __always_inline struct weir_handle *
 weir_endpoint_handle(struct weir_endpoint *ep, const struct weir_message *m)
 {
@@ -255,7 +275,11 @@ weir_endpoint_handle(struct weir_endpoint *ep, const struct weir_message *m)
 	return &ep->handles[array_index_nospec(index, ep->nhandles)];
 }
 
-/* weir_endpoint_reserve(), for @want answers if that may be */
+/*
+ * The rest of weir_endpoint_reserve(): reserves room for up to @want answers
+ * more. Takes over returned slots of the completers, too. Returns false, and
+ * reserves nothing, when there is no room for @least in all.
+ */
 static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
 						       u32 least, u32 want)
 {
@@ -282,7 +306,10 @@ static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
 	return ep->answers >= least;
 }
 
-/* The call of a request that goes alone, for which all is ready. */
+/*
+ * Begins the call of a request that is sent by itself. There is a free slot,
+ * and room for the answer is reserved.
+ */
 static __always_inline struct weir_call *
 weir_call_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		u64 deadline_ns)
@@ -297,8 +324,9 @@ weir_call_begin(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Calls have been sent, and a fence is behind them: what may have changed, and
- * has to be done, since.
+ * Calls have been sent, and the caller has fenced. Sees to a target that is
+ * gone since, to a deadline that is earlier than the timer, and to the
+ * watchdog.
  */
 static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
 					    struct weir_target *target,
