@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A message on its way to its targets: handle, plan, guards, policy, space in
- * an inbox, the call that waits for the answer, and the copy. What is refused
- * goes to the fallback or is answered with the reason.
+ * The way of a message to its targets: handle, plan, guards, policy, space in
+ * an inbox, the call that waits for the answer, and the copy. A message that is
+ * refused goes to the fallback, or is answered with the reason.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 #include "trace.h"
 
-/* Tokens of a rate limit at hand; taken for several messages at once. */
+/* Returns the tokens at hand; takes some for the messages ahead if none are. */
 static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
 					    struct weir_rate_limit *rate_limit)
 {
@@ -29,8 +29,8 @@ static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
 }
 
 /*
- * So many have been used. A route behind may have had its own since: then those
- * that were at hand have been given back, and another caller may have them.
+ * Uses @n tokens. A route behind this one may have got tokens of its own since:
+ * then those at hand were given back, and @n are taken even if there are none.
  */
 static __always_inline void weir_pass_spend(struct weir_endpoint *ep,
 					    struct weir_rate_limit *rate_limit,
@@ -45,16 +45,16 @@ static __always_inline void weir_pass_spend(struct weir_endpoint *ep,
 }
 
 /**
- * weir_endpoint_reserve() - room for answers, and slots, for the next calls
+ * weir_endpoint_reserve() - reserve room for answers, and slots, for calls
  * @ep: the caller.
- * @least: as many answers as must be; for as many as are ahead if that may be.
+ * @least: granules that are needed; more if there is room, for those ahead.
  *
- * They stay reserved until calls use them, or the pass ends. Return: false when
- * there is no room for @least.
+ * They stay reserved until calls use them, or the section ends. Return: false
+ * when there is no room for @least. Does not sleep.
  */
 bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
 {
-	/* not so much that larger replies find none */
+	/* not more than an eighth, so that larger replies find room, too */
 	u32 most = min_t(u64, weir_ring_bytes(&ep->inbox->view) /
 			      (8 * WEIR_ANSWER_BYTES), U32_MAX);
 
@@ -63,9 +63,9 @@ bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
 }
 
 /**
- * weir_endpoint_slots() - are there slots for calls?
+ * weir_endpoint_slots() - are there free slots for calls?
  * @ep: the caller.
- * @n: how many.
+ * @n: slots that are needed.
  *
  * Return: false when there are not, and the pass has to wait. It goes on when
  * there are more (weir_endpoint_more()), or when a call ends.
@@ -80,7 +80,7 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 	weir_calls_refill(&ep->calls);
 	ep->waits_for_slot = ep->calls.nlocal < n;
 	spin_unlock(&post->lock);
-	/* what ended before @waits_for_slot was seen, and is in the queue */
+	/* calls in the queue may have ended before @waits_for_slot was set */
 	weir_calls_prune(&ep->calls);
 	if (ep->calls.nlocal >= n)
 		return true;
@@ -88,14 +88,14 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 	return false;
 }
 
-/* For how many calls, of @n, there are slots and room for the answers. */
+/* Returns for how many of @n calls there are slots and room for answers. */
 static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 {
 	return weir_endpoint_ready(ep, 1, 1) ?
 	       min3(n, ep->answers, ep->calls.nlocal) : 0;
 }
 
-/* weir_target_probe() - a breaker that is not closed: may one go? */
+/* weir_target_probe() - may one request pass a breaker that is not closed? */
 bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 		       u64 now, u32 *round)
 {
@@ -103,7 +103,7 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 				   round);
 }
 
-/* weir_call_timer() - a call has a deadline before all others */
+/* weir_call_timer() - arm the timer for a call that is due before all others */
 void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
@@ -114,8 +114,8 @@ void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 }
 
 /*
- * Small messages of a batch, each a request if @answer: the call, @counted for its
- * user or not, then the copy, so that whoever answers at once finds the call.
+ * Writes small messages, requests if @answer. The call of each, counted for its
+ * user if @counted, comes before the copy: a target that answers must find it.
  */
 static __always_inline void
 weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
@@ -147,7 +147,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			weir_call_fill(call, m->route, tag_key, deadline_ns);
 			if (counted)
 				weir_call_counted(call, round);
-			/* from here on somebody else may end it */
+			/* from here on a completer may end the call */
 			weir_call_sent(ep, call, target, commit, round);
 			pos += weir_ring_need(len);
 		}
@@ -181,7 +181,7 @@ static noinline void weir_batch_counted(struct weir_endpoint *ep,
 			 attempt->deadline_ns);
 }
 
-/* A message of any kind that is alone. */
+/* Sends one message of any kind by itself. */
 static noinline void weir_send_one(struct weir_endpoint *ep,
 				  const struct weir_message *m,
 				  const struct weir_attempt *attempt,
@@ -212,9 +212,9 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 }
 
 /*
- * Sends messages of a batch to one target, as many as it has space for. Returns
- * WEIR_REASON_NONE when that is one at least, why not, or WEIR_HELD when the
- * caller itself has no room for an answer.
+ * Sends messages of a batch to one target, as many as it admits and has space
+ * for. Returns WEIR_REASON_NONE if that is one at least, the reason if not, or
+ * WEIR_HELD when the caller itself has no slot, or no room for an answer.
  */
 static __always_inline int
 weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
@@ -269,7 +269,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 	return WEIR_REASON_NONE;
 }
 
-/* The last resort when no target is up: one that does nothing may yet. */
+/* The last resort when no target is up: an ejected one may still answer. */
 static struct weir_target *weir_plan_hung(const struct weir_plan *plan)
 {
 	u32 i;
@@ -289,7 +289,7 @@ static int weir_send_route(struct weir_endpoint *ep,
 			   struct weir_route *route,
 			   struct weir_attempt *attempt);
 
-/* What a target that is a socket refused. */
+/* Notes that a target which is a socket has refused. */
 static void weir_attempt_refused(struct weir_attempt *attempt,
 				 struct weir_target *target, int reason)
 {
@@ -298,7 +298,7 @@ static void weir_attempt_refused(struct weir_attempt *attempt,
 		attempt->full = target;
 }
 
-/* To one target of a route, be it a socket or another route. */
+/* Sends to one target of a route: a socket or another route. */
 static noinline int weir_send_target(struct weir_endpoint *ep,
 				     const struct weir_message *m,
 				     const struct weir_plan *plan,
@@ -312,7 +312,7 @@ static noinline int weir_send_target(struct weir_endpoint *ep,
 		attempt->hops++;
 		ret = weir_send_route(ep, m, target->next, attempt);
 		attempt->hops--;
-		/* a route that has refused is not on the message's way */
+		/* a route that has refused does not limit the deadline */
 		if (ret > 0)
 			attempt->deadline_ns = deadline_ns;
 		return ret;
@@ -324,9 +324,9 @@ static noinline int weir_send_target(struct weir_endpoint *ep,
 }
 
 /*
- * The next target for a message: the policy's choice, or, once that has taken
- * too many looks, the next in turn from @from on that has not refused it.
- * @passed: of these, how many it has passed.
+ * Picks the next target for a message: by the policy; after WEIR_LOOKS_PICKED
+ * looks, the next one in turn from @from on that has not refused. @passed: how
+ * many this turn has passed. Returns its number, or WEIR_PICK_NONE.
  */
 static int weir_attempt_pick(struct weir_endpoint *ep,
 			     const struct weir_message *m,
@@ -351,7 +351,7 @@ static int weir_attempt_pick(struct weir_endpoint *ep,
 	return WEIR_PICK_NONE;
 }
 
-/* Where the turn begins: as the policy has it, for some in order, or by key. */
+/* Number of the target at which the turn begins, as the policy wants it. */
 static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 {
 	if (!plan->n || plan->policy == WEIR_POLICY_PRIMARY)
@@ -360,11 +360,11 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 }
 
 /*
- * The target that the policy picked first, @i as weir_pick_first() has it, has
- * refused a message for the reason @ret, or is none, or a route, or has taken
- * many looks. Returns as weir_send_batch(); of several
- * refusals a full inbox, which passes by itself, else the last; and
- * WEIR_REASON_TRIES when there may be more that could take it.
+ * Tries more targets after the policy's first pick, @i of weir_pick_first(): it
+ * refused for the reason @ret, or it is a route, or took many looks, or there
+ * was none. Returns as weir_send_batch(). After several refusals that is a full
+ * inbox, because room may come, or else the last reason; WEIR_REASON_TRIES if
+ * there may be more targets that could take the message.
  */
 static noinline int weir_send_next(struct weir_endpoint *ep,
 				   const struct weir_message *m,
@@ -380,7 +380,7 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 	u32 passed = 0;
 
 	bitmap_zero(tried, WEIR_TARGETS_MAX);
-	/* the first pick may have looked at all */
+	/* the first pick may have considered all targets */
 	weir_attempt_look(&ep->pass, attempt, plan->n);
 	if (i < WEIR_PICK_NONE)
 		i = weir_pick_scanned(i);
@@ -393,7 +393,7 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 			return ret;
 		if (worst != WEIR_REASON_INBOX_FULL)
 			worst = ret;
-		/* its keys, or its turn, are not another's for being busy */
+		/* a busy target keeps its keys, or its place as the primary */
 		if (strict && (ret == WEIR_REASON_INBOX_FULL ||
 			       ret == WEIR_REASON_BULKHEAD))
 			return ret;
@@ -405,7 +405,7 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 	}
 	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
 		return worst;
-	/* none is up: one that does nothing is better than none */
+	/* none is up: an ejected target is better than none */
 	target = weir_attempt_look(&ep->pass, attempt, plan->n) ?
 		 weir_plan_hung(plan) : NULL;
 	if (!target)
@@ -468,7 +468,7 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
 	}
 }
 
-/* An answer of the router's to a message for which there is no call. */
+/* Refuses a message that has no call yet. Returns 0, or WEIR_HELD: no room. */
 int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
 		     struct weir_route *route,
 		     const struct weir_target *refuser,
@@ -497,8 +497,8 @@ int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * A reply that no target gives now: one that was kept; of a route, or @reply,
- * a reference to which is taken if need be.
+ * Answers with a stored reply: the route's fallback reply, or @reply, of which
+ * it takes a reference if the copy is made later. Returns 0 or WEIR_HELD.
  */
 static int weir_send_kept(struct weir_endpoint *ep,
 			  const struct weir_message *m, u8 kind, u8 flags,
@@ -541,7 +541,7 @@ static int weir_send_kept(struct weir_endpoint *ep,
 	return 0;
 }
 
-/* A copy for the shadow; whatever becomes of it is no concern of the caller. */
+/* Sends a copy to the mirror. The caller does not learn whether it was sent. */
 static void weir_send_mirror(struct weir_endpoint *ep,
 			     const struct weir_message *m,
 			     struct weir_route *route,
@@ -583,8 +583,8 @@ static bool weir_message_waits(const struct weir_message *m)
 }
 
 /*
- * A message through a route: its rate, its targets, its fallback. Returns as
- * weir_send_batch().
+ * Sends a message through a route: its rate limit, its targets, its fallback.
+ * Returns as weir_send_batch().
  */
 static int weir_send_route(struct weir_endpoint *ep,
 			   const struct weir_message *m,
@@ -606,7 +606,7 @@ static int weir_send_route(struct weir_endpoint *ep,
 		return WEIR_REASON_NO_ROUTE;
 	attempt->deadline_ns = weir_plan_deadline(plan, pass->now_ns,
 						  attempt->deadline_ns);
-	/* a batch is for all targets alike, not for the first who is idle */
+	/* a batch is shared among the targets, not all for one that is idle */
 	attempt->n =
 		min(attempt->n, max(pass->ahead / plan->batch_divisor, 1U));
 	tokens = plan->rate_limit ? weir_pass_tokens(ep, plan->rate_limit) :
@@ -649,7 +649,7 @@ static int weir_send_route(struct weir_endpoint *ep,
 	return ret;
 }
 
-/* The pass has to wait with this message; a request not longer than it may. */
+/* The pass waits with a message; with a request until @deadline_ns at most. */
 static int weir_send_hold(struct weir_endpoint *ep,
 			  const struct weir_message *m, u64 deadline_ns,
 			  struct weir_ring *inbox, u64 bytes)
@@ -663,22 +663,22 @@ static int weir_send_hold(struct weir_endpoint *ep,
 	return weir_pass_hold(&ep->pass, inbox, bytes);
 }
 
-/* The same for what weir_endpoint_ready() did not find. Returns WEIR_HELD. */
+/* The same for slots or room that weir_endpoint_ready() did not find. */
 int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
 		       u64 deadline_ns, u32 answers)
 {
-	/* who waits for a slot is called when one is free, not by room */
+	/* a pass that waits for a slot is called when one is free */
 	return weir_send_hold(ep, m, deadline_ns, ep->inbox,
 			      ep->waits_for_slot ? U64_MAX :
 			      (u64)answers * WEIR_ANSWER_BYTES);
 }
 
 /*
- * Messages of a batch to where their handle says, to one target after another.
- * Returns 0 when pass.used of those that are then in it have been sent, or the
- * first has been answered; WEIR_HELD; or, for a @call that is sent again, the
- * reason why not: @fallback_reply is then the reply to answer it with, if there
- * is one.
+ * Sends messages of a batch through a route, to one target after another.
+ * Returns 0 when pass.used of the messages that are then in @m were sent, or
+ * the first was answered; WEIR_HELD; or, for a @call that is sent again, the
+ * reason why no target takes it. Then *@fallback_reply is the reply to answer
+ * it with, or NULL.
  */
 static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 			    struct weir_route *route, struct weir_call *call,
@@ -694,7 +694,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	int ret;
 
 	while (likely(!(ret = weir_send_route(ep, m, route, &attempt)))) {
-		/* the rest of a batch that has taken many looks is for later */
+		/* after many looks the next section sends the rest */
 		if (attempt.sent == m->n || ep->pass.looks > WEIR_LOOKS_MAX) {
 			ep->pass.used = attempt.sent;
 			return 0;
@@ -702,7 +702,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 		weir_batch_drop(&ep->outbox->view, m, attempt.sent);
 		attempt.n = m->n;
 		attempt.looks = 0;
-		/* several are sent by no call, and have no deadline of their own */
+		/* a batch of several has no @call, and names no deadline */
 		attempt.deadline_ns = m->deadline_ns;
 		attempt.refuser = NULL;
 		attempt.full = NULL;
@@ -734,7 +734,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
 		return ret;
 	}
-	/* of several refusals the one that is told */
+	/* if a full inbox is the reason, name its target */
 	if (ret == WEIR_REASON_INBOX_FULL && attempt.full)
 		attempt.refuser = attempt.full;
 	if (ret == WEIR_REASON_INBOX_FULL && m->flags & WEIR_REC_DROP) {
@@ -751,7 +751,7 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 				attempt.wait_ns);
 }
 
-/* A request with an idempotency key. */
+/* Routes a request with an idempotency key. Returns 0 or WEIR_HELD. */
 static int weir_route_idem(struct weir_endpoint *ep, struct weir_message *m,
 			   struct weir_route *route)
 {
@@ -780,7 +780,7 @@ static int weir_route_idem(struct weir_endpoint *ep, struct weir_message *m,
 		return ret;
 	}
 	ret = weir_send_routed(ep, m, route, NULL, NULL);
-	/* nobody has taken it over: held up, or refused */
+	/* no call has taken the entry over: the leader waits, or is refused */
 	if (pass->idem && ret == WEIR_HELD)
 		ep->idem_held = pass->idem;
 	else if (pass->idem)
@@ -792,10 +792,10 @@ static int weir_route_idem(struct weir_endpoint *ep, struct weir_message *m,
 /**
  * weir_route_request() - route requests, or messages that want no answer
  * @ep: the caller.
- * @m: a batch of them: of one handle, kind and flags, and, if there are
- *	several, without deadline and key.
+ * @m: a batch of one handle, kind and flags; if it has several messages, none
+ *	has a deadline or an idempotency key. Those sent early are dropped.
  *
- * Return: 0 when pass.used of them, at least one, have been sent or answered;
+ * Return: 0 when pass.used of those in @m, at least one, were sent or answered;
  * WEIR_HELD: the pass has to wait.
  */
 int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
@@ -809,7 +809,7 @@ int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
 		weir_handle_resolve(ep, h);
 	if (unlikely(!h->route))
 		return weir_send_refuse(ep, m, NULL, NULL, h->reason, 0);
-	/* far in the future is later, not too late */
+	/* no signed difference: a far deadline is not over */
 	if (unlikely(m->deadline_ns && m->deadline_ns <= ep->pass.now_ns) ||
 	    unlikely(ep->held_pos == m->pos &&
 		     ep->held_ns <= ep->pass.now_ns))
@@ -821,8 +821,8 @@ int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
 }
 
 /*
- * The record of a call that is sent again, and its route. Returns 0, or the
- * reason why there is none.
+ * Reads the record of a call that is sent again, and finds its route. Returns
+ * WEIR_REASON_NONE, or the reason why that is not possible.
  */
 static int weir_call_read(struct weir_endpoint *ep,
 			  const struct weir_call *call, struct weir_message *m,
@@ -831,7 +831,7 @@ static int weir_call_read(struct weir_endpoint *ep,
 	u64 pos = call->pos;
 	struct weir_handle *h;
 
-	/* what its owner has done to the record meanwhile harms only itself */
+	/* an owner that has changed the record meanwhile harms only itself */
 	if (weir_message_read(&ep->outbox->view, &pos, m) != WEIR_READ_ONE ||
 	    pos != call->pos || m->route != call->handle ||
 	    m->kind != WEIR_KIND_REQUEST)
@@ -846,10 +846,10 @@ static int weir_call_read(struct weir_endpoint *ep,
 /**
  * weir_route_again() - send a request once more
  * @ep: the caller, under its dispatch_lock.
- * @call: waits to be sent, and is out of the queue of those.
+ * @call: waits to be sent again, and was taken out of weir_calls.retries.
  *
- * Return: 0 when it has been sent, or answered with an error; WEIR_HELD when it
- * has to wait for room, or is left to a worker, see ep->pass.
+ * Not under rcu_read_lock(); may sleep. Return: 0 when it has been sent, or
+ * answered; WEIR_HELD when it waits for room or is left to a worker: ep->pass.
  */
 int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 {
