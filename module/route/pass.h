@@ -85,8 +85,8 @@ static inline u32 weir_pass_ahead(const struct weir_pass *pass)
 }
 
 /*
- * Is a message so long that a worker has to copy it? If so, the pass ends. Only
- * a worker's own pass copies it. @bytes: to be copied.
+ * Is a message so long that a worker has to copy it, and is this no worker?
+ * Then the pass ends and leaves it to a worker. @bytes: bytes to be copied.
  */
 static __always_inline bool weir_copy_left(struct weir_pass *pass, u64 bytes)
 {
@@ -401,7 +401,7 @@ static inline int weir_pass_hold(struct weir_pass *pass,
 	return WEIR_HELD;
 }
 
-/* Forget pass->wait_for: the pass need not wait, or it is queued already. */
+/* Forgets pass->wait_for: the pass need not wait, or it is queued already. */
 static inline void weir_pass_forget(struct weir_pass *pass)
 {
 	if (pass->wait_for)
@@ -409,14 +409,14 @@ static inline void weir_pass_forget(struct weir_pass *pass)
 	pass->wait_for = NULL;
 }
 
-/* Wake the readers of an inbox if they sleep; the caller has fenced: (C). */
+/* Wakes the readers of an inbox if they sleep; the caller has fenced: (C). */
 static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
 {
 	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
 		weir_wake_readers(inbox);
 }
 
-/* Wake the owner of an outbox if it waits for space; as above. */
+/* Wakes the owner of an outbox if it waits for space; the caller has fenced. */
 static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
 {
 	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)
@@ -509,7 +509,10 @@ static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* Ends a call and frees its slot. Under post.lock of the caller's inbox. */
+/*
+ * Ends a call: leaves its idempotency entry and frees its slot. Under post.lock
+ * of the caller's inbox.
+ */
 static __always_inline void weir_call_end(struct weir_endpoint *ep,
 					  struct weir_call *call)
 {
@@ -537,8 +540,8 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
 /**
  * weir_endpoint_ready() - are there slots and room for answers?
  * @ep: the caller.
- * @answers: granules in its inbox that are needed, at least; for new answers.
- * @slots: free slots that are needed, at least.
+ * @answers: granules for answers that have to be reserved in its inbox.
+ * @slots: free slots that are needed.
  *
  * Does not sleep. Reserves granules ahead if it can, see
  * weir_endpoint_reserve().

@@ -10,6 +10,7 @@
  * The owner of an outbox may write anything into a record at any time. So the
  * router loads each header word that it checks once, and uses that copy alone.
  * Payloads are copied and not looked at.
+ *
  * Process context.
  */
 #include <linux/sched/mm.h>

@@ -729,7 +729,7 @@ bool weir_endpoint_end_part(struct weir_job *job);
 /* router.c */
 void weir_dispatch_wanted(struct weir_endpoint *ep);
 
-/* Release dispatch_lock. Serve a worker or a sleeper that wants the lock. */
+/* Releases dispatch_lock, and calls a worker or a sleeper that wants it. */
 static __always_inline void weir_dispatch_unlock(struct weir_endpoint *ep)
 {
 	struct weir_dispatch_lock *l = &ep->dispatch_lock;
@@ -777,7 +777,7 @@ void weir_poll_took(struct weir_endpoint *ep, u32 bytes);
 int weir_poll_set(const struct cpumask *cpus);
 int weir_poll_show(char *buf);
 
-/* The owner kicks: route the records that it has committed. May sleep. */
+/* The owner has kicked: routes the records that it committed. May sleep. */
 static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
 	weir_route_dispatch(ep);
