@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A message to all targets of a route (policies all and quorum): space is taken,
- * or kept for a copy that is made later, at each, then a parent and a child for
- * each are entered as calls, then the copies are shown.
+ * Fan-out: a message to all targets of a route (policies all and quorum).
+ *
+ *   1. Space is claimed in the inbox of each target. Large copies are made
+ *      after the section: for these, room is kept instead.
+ *   2. A request enters calls: a parent, and a child for each target.
+ *   3. The records are written and committed, or the copies are queued.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
@@ -12,13 +15,18 @@
 #include "route/request.h"
 
 /**
- * struct weir_branch - one of the targets of a message to several
- * @target: the target.
- * @at: space in its inbox.
- * @kept: as in struct weir_copy.
- * @round: of its breaker.
- * @call: its call, NULL: no answer is wanted.
- * @name: of the call, or 0.
+ * struct weir_branch - one target of a fan-out message
+ * @target: the target; valid under the same rcu_read_lock().
+ * @at: space in the target's inbox. While @kept is not 0, only its @inbox is
+ *	set.
+ * @kept: granules that are kept in the target's inbox for a later copy; 0: the
+ *	space has been claimed. As in struct weir_copy.
+ * @round: round of the target's breaker that let the request through, perhaps
+ *	with WEIR_ROUND_SHARED. Not set for an event.
+ * @call: the child call at this target; NULL: the message wants no answer.
+ * @name: name of @call, or 0.
+ *
+ * Only the pass that allocated it reads and writes it, under dispatch_lock.
  */
 struct weir_branch {
 	struct weir_target	*target;
@@ -29,7 +37,15 @@ struct weir_branch {
 	u64			name;
 };
 
-/* Takes space at every target that has some, or keeps it. Returns how many. */
+/*
+ * Claims space at each target that takes the message. Targets that are routes,
+ * and targets that the policy may not pick now, are passed over.
+ *
+ * @later: the copies are made after the section: keep room instead of claiming
+ * space. @branches: out: the targets that take the message; the array has one
+ * entry more than the plan has targets. @worst: out: reason of the last
+ * refusal; not written if no target refuses. Returns the number of branches.
+ */
 static u32 weir_branches_claim(struct weir_endpoint *ep,
 			       const struct weir_message *m,
 			       const struct weir_plan *plan, bool later,
@@ -74,8 +90,12 @@ static u32 weir_branches_claim(struct weir_endpoint *ep,
 }
 
 /*
- * Enters a call to several: a parent, and a child for each, which is nobody's
- * before all are there.
+ * Enters the calls of a fan-out request: a parent, and a child for each branch.
+ * They become visible together, since those that end calls take post.lock, too.
+ *
+ * @branches: in: @n of them, at least 1; out: their @call and @name.
+ * @deadline_ns: when the request is given up, as ktime_get_ns() counts. The
+ * caller has reserved @n answers and @n + 1 slots.
  */
 static void weir_branches_enter(struct weir_endpoint *ep,
 				const struct weir_message *m,
@@ -111,7 +131,7 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 	}
 	weir_endpoint_timer(ep, deadline_ns);
 	smp_mb();
-	/* one that has gone meanwhile has looked before its call was here */
+	/* a target that went meanwhile may not have found its call */
 	for (i = 0; i < n; i++) {
 		if (!READ_ONCE(branches[i].target->gone))
 			continue;
@@ -123,7 +143,10 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 	spin_unlock(&post->lock);
 }
 
-/* Memory for a message on its way; nobody's reserve, and the sender's to pay. */
+/*
+ * Memory for @n branches, or NULL. The sender's memory cgroup pays for it.
+ * This does not sleep and does not use the memory reserves.
+ */
 static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 {
 	struct mem_cgroup *old = set_active_memcg(ep->memcg);
@@ -135,7 +158,16 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 	return branches;
 }
 
-/* Sends a message to every target that takes it. Returns as weir_send_batch(). */
+/*
+ * Sends a message to each target that takes it; of a route with the quorum
+ * policy, a request only if enough targets take it.
+ *
+ * @ep: the sender's endpoint. @m: the message; of a batch, only the first one
+ * is sent. @plan: of the route. @attempt: out: @sent is 1. Returns
+ * WEIR_REASON_NONE when the message has been sent, or the reason why it was
+ * not. WEIR_HELD: the pass has to wait for the sender's own room (for
+ * attempt->answers answers) or slots, or it leaves the message to a worker.
+ */
 int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 		     const struct weir_plan *plan, struct weir_attempt *attempt)
 {
@@ -150,14 +182,14 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 		return WEIR_REASON_LIMIT;
 	if (!weir_attempt_look(&ep->pass, attempt, plan->n * WEIR_LOOKS_ASK))
 		return WEIR_REASON_TRIES;
-	/* before anything is taken from a target */
+	/* leave it to a worker before anything is taken from a target */
 	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;
 	if (later && weir_copy_left(pass, U32_MAX))
 		return WEIR_HELD;
 	if (answer && !weir_endpoint_ready(ep, plan->n, plan->n + 1)) {
 		if (ep->pass.no_slots && plan->n + 1 > ep->calls.size) {
 			worst = ep->pass.no_slots;
-			/* it does not wait for them */
+			/* the message does not wait for slots */
 			ep->pass.slots = 0;
 			ep->waits_for_slot = false;
 			return worst;

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The short way of a message behind which there is no other yet, which is what
- * a caller sends who waits for each answer: the same steps as in request.c,
- * without what prepares them for several. Whatever is not common is left to
- * that. Its answer goes by weir_reply_fast() in reply.c.
+ * The fast path of a message that has no other message behind it yet. A caller
+ * that waits for each answer sends such messages. The steps are those of
+ * request.c, without the preparation for a batch. The fast path leaves every
+ * uncommon message to request.c. The fast path of the answer is
+ * weir_reply_fast() in reply.c.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 
-/* The socket that a message goes to, if it can be told at once; or NULL. */
+/*
+ * The target of a message. Returns NULL if the policy has no quick answer, or
+ * if the target is another route and not a socket.
+ */
 static __always_inline struct weir_target *
 weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
 		 const struct weir_plan *plan)
@@ -22,8 +26,13 @@ weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Space for it there, if no guard objects; and no user's share needs to be looked
- * at.
+ * Asks the guards and claims space for a message in the target's inbox. This
+ * takes only what needs no look at a user's share: a token of the rate limit's
+ * upper half, and a place in the bulkhead's lower half.
+ *
+ * @answer: the message is a request. @at: out: the space. @round: out: of the
+ * target's breaker; set if @answer. Returns false if a guard refuses the
+ * message, or if there is no space. Nothing stays taken then.
  */
 static __always_inline bool
 weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
@@ -48,7 +57,11 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 	return false;
 }
 
-/* A message of a plain shape that is alone: a request if @answer. */
+/*
+ * Sends a plain message that has no other message behind it. @shape: as for
+ * weir_request_fast(). @answer: the message is a request. Returns false if the
+ * message must take the path of request.c; it is still at ep->pos then.
+ */
 static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 					   bool answer)
 {
@@ -56,7 +69,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 	struct weir_target *target;
 	struct weir_handle *h;
 	struct weir_call *call;
-	/* so that the compiler clears nothing of what is only in registers */
+	/* set here, so that the compiler keeps them in registers */
 	struct weir_message m = { };
 	struct weir_reservation at = { };
 	u64 deadline_ns = 0, name = 0;
@@ -77,7 +90,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 	target = weir_fast_target(ep, &m, plan);
 	if (!target || !weir_fast_claim(ep, &m, plan, target, answer, &at,
 					&round)) {
-		/* the next draw is the same, or shares would not be kept */
+		/* request.c must draw the same number, to keep the shares */
 		ep->random = random;
 		return false;
 	}
@@ -100,19 +113,24 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 }
 
 /**
- * weir_request_fast() - route a request that is alone
- * @ep: the caller; pass.now_ns is the time.
- * @shape: of the record at its position, a plain one.
+ * weir_request_fast() - send a request that has no other message behind it
+ * @ep: the caller's endpoint; ep->pass.now_ns is the current time.
+ * @shape: shape word (length, kind and flags) of the record at ep->pos. The
+ *	record is committed, without extension, not aborted, and short enough
+ *	to be copied in one piece.
  *
- * If it goes to a socket that takes it at once. Return: false if not:
- * weir_route_request() knows what to do about it.
+ * The request is sent if its target is a socket that takes it at once. Does
+ * not sleep.
+ *
+ * Return: true when the request has been sent. On false the record is still at
+ * ep->pos, and weir_route_request() must handle it.
  */
 bool weir_request_fast(struct weir_endpoint *ep, u64 shape)
 {
 	return weir_fast_send(ep, shape, true);
 }
 
-/* weir_event_fast() - the same for a message that wants no answer */
+/* weir_event_fast() - weir_request_fast() for a message without an answer */
 bool weir_event_fast(struct weir_endpoint *ep, u64 shape)
 {
 	return weir_fast_send(ep, shape, false);
