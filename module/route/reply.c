@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A reply on its way back: the call that it names is found, must have been sent
- * to the endpoint that answers, and is over; the reply goes straight into the
- * caller's inbox. What names no such call is dropped and counted.
+ * A reply on its way from the target's outbox to the caller's inbox. It names a
+ * call. The call must have been sent to the endpoint that replies; the reply
+ * ends it. A reply that names no such call is dropped, and counted as late.
  *
- * Process context, under dispatch_lock of the endpoint that answers and
- * rcu_read_lock().
+ * Process context, under rcu_read_lock() and the dispatch_lock of the endpoint
+ * that replies, which is @ep here. Does not sleep.
  */
 #include "route/request.h"
 
-/* The caller that a call's name is of, or NULL. Under rcu_read_lock(). */
+/*
+ * The endpoint with number @id, or NULL. Valid under the same rcu_read_lock().
+ */
 static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
 {
 	struct weir_endpoint *caller = ep->pass.caller;
@@ -21,7 +23,7 @@ static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
 	return caller;
 }
 
-/* So many good replies of a target, none of them slow. */
+/* Accounts for @n good replies of a target, none of them slow. */
 static __always_inline void weir_target_served(const struct weir_pass *pass,
 					       struct weir_target *target,
 					       const struct weir_plan *plan,
@@ -35,8 +37,8 @@ static __always_inline void weir_target_served(const struct weir_pass *pass,
 }
 
 /**
- * weir_pass_served() - account for good replies of a target
- * @pass: the pass; it has summed them up.
+ * weir_pass_served() - account for the good replies that a pass has summed up
+ * @pass: the pass; pass->nserved replies of pass->served. There may be none.
  */
 void weir_pass_served(struct weir_pass *pass)
 {
@@ -47,7 +49,7 @@ void weir_pass_served(struct weir_pass *pass)
 	pass->nserved = 0;
 }
 
-/* A reply that says more than that all is well. */
+/* Accounts for one reply that is an error or slow. @took_ns: since the call. */
 static noinline void weir_target_replied(struct weir_pass *pass,
 					 struct weir_target *target,
 					 const struct weir_plan *plan,
@@ -61,21 +63,28 @@ static noinline void weir_target_replied(struct weir_pass *pass,
 	target->errors += !good;
 }
 
-/* Good replies that take no longer are not slow. */
+/* Good replies that take no longer than this are not slow; in ns. */
 static __always_inline s64
 weir_plan_slow_threshold_ns(const struct weir_plan *plan)
 {
 	return plan ? plan->slow_threshold_ns : S64_MAX;
 }
 
-/* Since a call was sent; the pass that did that may have begun after ours. */
+/*
+ * Time since a call was sent, in ns. Not negative, although the pass that sent
+ * it may have begun after this one.
+ */
 static __always_inline s64 weir_pass_took_ns(const struct weir_pass *pass,
 					     u64 sent_ns)
 {
 	return max_t(s64, pass->now_ns - sent_ns, 0);
 }
 
-/* What a reply says about the target that gave it. */
+/*
+ * Accounts for a reply of a target. Good replies that are not slow are summed
+ * up for weir_pass_served(). @sent_ns: when the call was sent. @round: of the
+ * target's breaker at that time, without WEIR_ROUND_SHARED.
+ */
 static __always_inline void weir_pass_serve(struct weir_pass *pass,
 					    struct weir_target *target,
 					    u64 sent_ns, u32 round, bool good)
@@ -88,7 +97,7 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 		pass->served_round = round;
 		pass->served_plan = rcu_dereference(target->route->plan);
 	}
-	/* those that one pass sent and one pass brings back took as long */
+	/* calls of one sending pass have taken equally long */
 	if (unlikely(other || pass->served_sent_ns != sent_ns)) {
 		s64 took_ns = weir_pass_took_ns(pass, sent_ns);
 
@@ -106,7 +115,7 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 				    good, pass->served_took_ns);
 }
 
-/* The same for a reply that is alone, and good. */
+/* weir_pass_serve() for a good reply that has no other behind it. */
 static __always_inline void weir_fast_serve(struct weir_pass *pass,
 					    struct weir_target *target,
 					    u64 sent_ns, u32 round)
@@ -122,8 +131,9 @@ static __always_inline void weir_fast_serve(struct weir_pass *pass,
 }
 
 /*
- * Is a call that failed to be sent again, and when? Under the caller's
- * post.lock.
+ * Puts a call whose target replied with an error into the queue of calls to be
+ * sent again. Returns false if it may not be sent again, or not before its
+ * deadline. Under post.lock of the caller's inbox.
  */
 static bool weir_call_retry(struct weir_endpoint *caller,
 			    struct weir_call *call,
@@ -145,8 +155,10 @@ static bool weir_call_retry(struct weir_endpoint *caller,
 }
 
 /*
- * A plain small reply to a certain caller, at a certain place in the outbox:
- * returns its call and length, or NULL if it is something else.
+ * The call of the reply in a record. @rec: a committed record in the outbox of
+ * @ep. @len: out: bytes of payload. Returns NULL unless the record is a small
+ * plain reply to a call of @caller that was sent to @ep and is neither a child
+ * nor a leader with an idempotency key. Under post.lock of the caller's inbox.
  */
 static __always_inline struct weir_call *
 weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
@@ -155,7 +167,7 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	struct weir_call *call;
 	u64 name;
 
-	/* anything but a length is alike, or it is far too long */
+	/* if anything but the length differs, the difference is too large */
 	*len = WEIR_WORD(READ_ONCE(rec->shape)) -
 	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
 	if (unlikely(*len > WEIR_BATCH_LEN))
@@ -171,11 +183,14 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 }
 
 /*
- * Hands on the replies that follow one another and are all to one caller, as
- * far as each is plain and small and ends a plain call, and there is room.
- * Because they are small they are copied under the lock. @pos: of the first;
- * out: behind the last. @alone: there is one, and it ends at @tail. Returns how
- * many.
+ * Delivers a batch of replies to one caller: from @pos on, as long as each is
+ * small and plain, ends a plain call of @caller, and finds room in the caller's
+ * inbox. They are small, so they are copied under post.lock.
+ *
+ * @pos: in: position of the first reply; out: end of the last one delivered.
+ * @tail: end of the target's claimed records. @alone: deliver exactly one
+ * reply, which must end at @tail. Returns the number of replies delivered, 0
+ * to WEIR_BATCH_MAX.
  */
 static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 					    struct weir_endpoint *caller,
@@ -225,7 +240,7 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		from += need;
 	}
 	if (likely(n)) {
-		/* (A) is for readers that are not waited for, here there is none */
+		/* (A) serves lossy readers, which an inbox does not have */
 		weir_inbox_take(caller->inbox, commit - to->secret - post->pos,
 				n, &at_pos, &seq);
 		post->kept -= n;
@@ -238,11 +253,13 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 }
 
 /*
- * A reply has waited and is looked at. The user that it waited for is charged:
- * the caller may be gone by now, and the record name another. A timer is late by
- * two ticks at most; what is later than that is not for want of room, nor is what
- * comes after there was room: that the target looks late is no delay of the
- * caller's.
+ * A pass looks again at a reply that has waited for room. This charges the wait
+ * to ep->held_by, the account that the wait began with: by now the caller may
+ * be gone, or the record may name another caller.
+ *
+ * The charged time ends when there was room, or two ticks after ep->held_ns,
+ * since a timer is late by two ticks at most. Later time is not charged: the
+ * target was late then, not the caller.
  */
 static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 {
@@ -257,9 +274,12 @@ static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 }
 
 /**
- * weir_endpoint_held_by() - whom does an endpoint wait for?
- * @ep: the endpoint, under its dispatch_lock.
- * @account: that of a caller with a full inbox; NULL: it waits for none.
+ * weir_endpoint_held_by() - set the account that a waiting reply is charged to
+ * @ep: the endpoint that replies, under its dispatch_lock.
+ * @account: account of the caller whose inbox has no room; a reference is
+ *	taken. NULL: the endpoint waits for no caller.
+ *
+ * Puts the account that was set before. Does not sleep.
  */
 void weir_endpoint_held_by(struct weir_endpoint *ep,
 			   struct weir_account *account)
@@ -272,9 +292,10 @@ void weir_endpoint_held_by(struct weir_endpoint *ep,
 }
 
 /*
- * May a reply go on to wait for its caller's inbox, which has no room? Behind it
- * wait those to all other callers, so that this is for a time, and less for the
- * callers of a user that has been waited for before.
+ * May a reply wait, or wait longer, for its caller's inbox, which has no room?
+ * The replies to all other callers wait behind it. So the wait is limited, and
+ * it is shorter for a user for which others have waited lately. @pos: position
+ * of the reply. Under post.lock of the caller's inbox.
  */
 static bool weir_reply_patient(struct weir_endpoint *ep,
 			       struct weir_endpoint *caller,
@@ -297,8 +318,9 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 }
 
 /*
- * Why a reply that found no room, of @room bytes with what must stay free, is
- * lost; WEIR_REASON_NONE when it waits. Under the caller's post.lock.
+ * The reason why a reply that found no room is lost; WEIR_REASON_NONE: it
+ * waits. @room: bytes that it needs, including the bytes that must stay free.
+ * Under post.lock of the caller's inbox.
  */
 static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
 					 struct weir_endpoint *caller,
@@ -318,7 +340,11 @@ static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
 	       WEIR_REASON_NONE : WEIR_REASON_PATIENCE;
 }
 
-/* A reply that its caller has no room for; under the caller's post.lock. */
+/*
+ * Tells the caller that a reply is lost, and counts that. @more: WEIR_REC_MORE
+ * or 0. The call's own granule has room for this error. Under post.lock of the
+ * caller's inbox.
+ */
 static void weir_reply_lost(struct weir_endpoint *caller,
 			    struct weir_target *target, u32 handle,
 			    u64 tag_key, u8 more, enum weir_reason reason)
@@ -333,7 +359,10 @@ static void weir_reply_lost(struct weir_endpoint *caller,
 	weir_refused(target->route, (u32)tag_key, &fault);
 }
 
-/* The reply to the first of its key is remembered when the section is over. */
+/*
+ * Notes the reply to a leader: weir_copies_make() remembers it after the
+ * section. Under post.lock of the caller's inbox.
+ */
 static void weir_reply_keep(struct weir_pass *pass,
 			    struct weir_endpoint *caller,
 			    struct weir_call *call,
@@ -341,7 +370,7 @@ static void weir_reply_keep(struct weir_pass *pass,
 {
 	pass->replied = call->idem;
 	pass->replied_to = caller;
-	/* under its lock it has a call, and so is not being freed */
+	/* it has an open call, and we hold post.lock: it is not being freed */
 	weir_endpoint_get(caller);
 	call->idem = NULL;
 	pass->reply.from = m->payload;
@@ -349,7 +378,10 @@ static void weir_reply_keep(struct weir_pass *pass,
 	pass->reply.kind = m->kind;
 }
 
-/* The copy, now or when the section is over. */
+/*
+ * Copies a reply into its space and commits it; a large one after the section.
+ * @flags, @handle, @tag_key: of the new record.
+ */
 static void weir_reply_fill(struct weir_pass *pass,
 			    const struct weir_reservation *at,
 			    const struct weir_message *m, u8 flags, u32 handle,
@@ -372,7 +404,10 @@ static void weir_reply_fill(struct weir_pass *pass,
 				      handle, tag_key, 0);
 }
 
-/* One of several calls is over; as weir_call_child_done(). Under post.lock. */
+/*
+ * A child of a fan-out call is over. Returns as weir_call_child_done(). Under
+ * post.lock of the caller's inbox.
+ */
 static noinline int weir_reply_child(struct weir_pass *pass,
 				     struct weir_endpoint *caller,
 				     struct weir_call *call, bool good)
@@ -381,12 +416,17 @@ static noinline int weir_reply_child(struct weir_pass *pass,
 
 	caller->ended = 0;
 	more = weir_call_child_done(caller, call, good);
-	/* to end one costs as much as to ask its target */
+	/* ending a sibling costs as much as asking its target */
 	pass->looks += caller->ended * WEIR_LOOKS_ASK;
 	return more;
 }
 
-/* The same, if its caller is there. Returns 0 or WEIR_HELD. */
+/*
+ * Delivers one reply or error of any kind. @caller: the endpoint that its call
+ * names. Returns 0 when the message is done: it has been delivered or dropped,
+ * or its call is sent again. WEIR_HELD: the pass has to wait, or leaves the
+ * message to a worker.
+ */
 static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 			 const struct weir_message *m)
 {
@@ -410,11 +450,11 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
 		     call->target->ep != ep)) {
 		spin_unlock(&post->lock);
-		/* to what is answered already, or was never asked */
+		/* the call is over, or was never sent to this endpoint */
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 		return 0;
 	}
-	/* it is remembered, which takes memory */
+	/* remembering it needs memory: not in a polling thread */
 	if (unlikely(call->idem) && good &&
 	    pass->dispatcher == WEIR_DISPATCH_POLL) {
 		spin_unlock(&post->lock);
@@ -469,8 +509,8 @@ replied:
 }
 
 /*
- * A reply or an error from a target, to whoever called, in all its cases;
- * @caller: NULL if that is gone. Returns 0 or WEIR_HELD.
+ * Handles one reply or error of any kind. @caller: the endpoint that called;
+ * NULL if it is gone. Returns as weir_reply_to().
  */
 static noinline int weir_reply_one(struct weir_endpoint *ep,
 				   struct weir_endpoint *caller,
@@ -486,12 +526,14 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
 
 /**
  * weir_route_reply() - route replies and errors of a target
- * @ep: the target's.
- * @m: the first; out: those that were handed on with it are in its batch.
- * @tail: end of what the target has claimed.
+ * @ep: the endpoint that replies.
+ * @m: in: the first reply; out: the batch of replies that were delivered with
+ *	it.
+ * @tail: end of the records that the target has claimed in its outbox.
  *
- * Return: 0 when pass.used of them, at least one, have been handed on or
- * dropped; WEIR_HELD: the pass has to wait.
+ * Return: 0 when ep->pass.used replies, at least one, have been delivered or
+ * dropped. WEIR_HELD: the pass has to wait for room in the caller's inbox, or
+ * leaves the reply to a worker.
  */
 int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 {
@@ -500,9 +542,9 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 	u32 done = 0;
 
 	if (unlikely(!(m->route | (u32)m->tag_key)))
-		return 0;	/* nobody wants it */
+		return 0;	/* name 0: the answer to an event */
 	caller = weir_pass_caller(ep, m->route & WEIR_ENDPOINT_MASK);
-	/* one that has waited is charged for first */
+	/* a wait is charged first, in weir_reply_one() */
 	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->held_by))
 		done = weir_reply_batch(ep, caller, &pos, tail, false);
 	if (unlikely(!done))
@@ -515,12 +557,15 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 }
 
 /**
- * weir_reply_fast() - route a reply that is alone
- * @ep: the target's; pass.now_ns is the time.
- * @end: of its record.
+ * weir_reply_fast() - deliver a reply that has no other message behind it
+ * @ep: the endpoint that replies; ep->pass.now_ns is the current time.
+ * @end: end of the record at ep->pos, which is committed.
  *
- * If it is small and plain, there is a plain call for it, and room. Return:
- * false if not: weir_route_reply() knows what to do about it.
+ * The reply is delivered if it is small and plain, ends a plain call, and finds
+ * room in the caller's inbox.
+ *
+ * Return: true when it has been delivered. On false it is still at ep->pos, and
+ * weir_route_reply() must handle it.
  */
 bool weir_reply_fast(struct weir_endpoint *ep, u64 end)
 {
