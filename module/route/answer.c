@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls that end: what they hold is free again, their parent (a call to
- * several targets) learns of it, and the router answers those that no target
- * has answered. There is always room for such an answer: each call keeps a
- * granule of its caller's inbox for it.
+ * The end of calls. A call that ends frees what it holds, and tells its parent
+ * (the call of a fan-out), if it has one. The router itself answers a call that
+ * no target has answered. There is always room for this answer: each open call
+ * keeps a granule of its caller's inbox.
  *
  * Process context, under post.lock of the caller's inbox.
  */
 #include "route/pass.h"
 #include "trace.h"
 
-/* Times that a request goes to another target because its own is lost. */
+/* A request that its target has lost is sent again after up to 8 tries. */
 #define WEIR_MOVES_MAX	8
 
 /*
- * An answer that the router makes itself. There is room for it: it was kept
- * when the call began. Under the inbox's post.lock.
+ * weir_endpoint_fault() - write an error of the router into a caller's inbox
+ *
+ * @ep: the caller's endpoint. @handle, @tag_key: of the request. @flags:
+ * WEIR_REC_MORE or 0. @fault: payload. There is room: the caller of this
+ * function has just given back a granule that was kept. Under the inbox's
+ * post.lock.
  */
 void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 			 u8 flags, const struct weir_fault *fault)
@@ -33,9 +37,10 @@ void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 }
 
 /*
- * The record that a target has not read yet is nothing to it any more. Whoever
- * has it in hand already goes on with it, and is late. Best effort: the lock
- * of another inbox is taken only if it is free.
+ * Marks a call's record in the target's inbox as aborted, so that the target
+ * passes it over. A target that has read it already goes on, and replies too
+ * late. Best effort: the lock of the target's inbox is taken only if it is
+ * free, since post.lock of the caller's inbox is held.
  */
 static void weir_call_withdraw(const struct weir_call *call)
 {
@@ -43,17 +48,23 @@ static void weir_call_withdraw(const struct weir_call *call)
 	u64 pos = call->commit - inbox->view.secret;
 	struct weir_record *rec = weir_ring_at(&inbox->view, pos);
 
-	/* it has no place yet, or another has the lock */
+	/* it has no space yet, or the lock is taken */
 	if (!call->commit || !spin_trylock(&inbox->post.lock))
 		return;
-	/* not where somebody may be writing a later one */
+	/* not if the space may have been claimed for a later record */
 	if (inbox->post.pos - pos <= weir_ring_bytes(&inbox->view) &&
 	    READ_ONCE(rec->commit) == call->commit)
 		WRITE_ONCE(rec->flags, rec->flags | WEIR_REC_ABORTED);
 	spin_unlock(&inbox->post.lock);
 }
 
-/* A target has a request less, of the caller @ep. */
+/*
+ * weir_call_leave() - a sent call leaves its target
+ *
+ * Gives back its place in the bulkhead. @bad: the breaker counts it as an
+ * error at @now_ns; otherwise the breaker forgets it. Under post.lock of @ep's
+ * inbox; @ep is the caller's endpoint.
+ */
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 		     u64 now_ns, bool bad)
 {
@@ -75,14 +86,14 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 	rcu_read_unlock();
 }
 
-/* A target that waits to reply to a call that is over need not any more. */
+/* Has targets look again that wait for room to reply to a call that is over. */
 static void weir_endpoint_unawaited(struct weir_endpoint *ep)
 {
 	if (!list_empty(&ep->inbox->post.waiting))
 		weir_waiters_unawaited(ep->inbox);
 }
 
-/* A parent is over, and all its children with it. */
+/* Ends a parent and all its children. ep->ended counts the children. */
 static void weir_call_end_parent(struct weir_endpoint *ep,
 				 struct weir_call *parent)
 {
@@ -105,8 +116,14 @@ static void weir_call_end_parent(struct weir_endpoint *ep,
 }
 
 /*
- * A child has been answered. Returns the WEIR_REC_MORE to hand its answer on
- * with, or -1 when it is not handed on; the slot stays the parent's.
+ * weir_call_child_done() - a child of a fan-out call has its answer
+ *
+ * @ep: the caller's endpoint, under post.lock of its inbox. @good: the answer
+ * is a good reply. Ends the parent and all its children if this answer decides
+ * the call. Otherwise the child's slot stays taken until the parent ends.
+ *
+ * Returns the flags to deliver the answer with: WEIR_REC_MORE if others follow,
+ * else 0. Returns -1 when the answer is not delivered.
  */
 int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 			 bool good)
@@ -127,7 +144,12 @@ int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 	return over ? 0 : WEIR_REC_MORE;
 }
 
-/* Counts and traces what a caller is refused, or a sender loses. */
+/*
+ * weir_refused() - count and trace a message that is refused or lost
+ *
+ * @route: its route, which counts it; NULL: no route counts it. @tag: of the
+ * message.
+ */
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault)
 {
@@ -146,15 +168,18 @@ void weir_refused(struct weir_route *route, u32 tag,
 }
 
 /**
- * weir_call_lost() - the target of a call does not answer it
- * @ep: the caller, under its inbox's post.lock.
- * @call: sent.
- * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: then only what
- *	may be sent twice is taken from it; the rest it may yet answer.
- * @guard: told to the caller.
+ * weir_call_lost() - handle a call whose target is gone or ejected
+ * @ep: the caller's endpoint, under post.lock of its inbox.
+ * @call: the call, in state SENT.
+ * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: the target is
+ *	ejected, but may still answer.
+ * @guard: reported to the caller.
  *
- * When all that are lost have been seen to, weir_endpoint_lost_end() sends them
- * again.
+ * A call that may be sent twice is taken from the target and queued to be sent
+ * again. Any other call is answered with an error if the target has died; it
+ * stays as it is if the target is ejected.
+ *
+ * The calls are sent again, in order, when the look for lost calls is over.
  */
 void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard)
@@ -170,15 +195,19 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 }
 
 /**
- * weir_route_answer() - end a call without a reply
- * @ep: the caller, under its inbox's post.lock.
- * @call: sent, or waiting to be sent again.
- * @route: told to the counters; NULL: that of the target that has it.
- * @reason: told to the caller; WEIR_REASON_CLOSED: it is the caller that goes.
- * @guard: told to the caller, too.
- * @wait_ns: told to the caller, too.
+ * weir_route_answer() - end a call without a reply of its target
+ * @ep: the caller's endpoint, under post.lock of its inbox.
+ * @call: the call: SENT, RETRY or WAIT.
+ * @route: route whose counters count the error; NULL: that of the target, if
+ *	the call has been sent to one.
+ * @reason: reported to the caller. WEIR_REASON_CLOSED: nothing is reported,
+ *	since the caller goes or has its answer already.
+ * @guard: reported to the caller.
+ * @wait_ns: reported to the caller: time after which it may try again, in ns;
+ *	0: not known.
  *
- * The caller's readers are woken by somebody else.
+ * Does not wake the readers of the caller's inbox: that is left to the caller
+ * of this function.
  */
 void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,

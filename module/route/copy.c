@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large copies. A message that is copied under rcu_read_lock() would keep the
- * processor from all others for as long as that takes. For a large message, and
- * for one that goes to many, only the space is claimed and the call entered there;
- * the copies are made when the section is over, in pieces, between which others
- * may run, and are then committed. Until then the inboxes and what is copied
- * from are held; a call that ends meanwhile leaves an aborted record.
+ * Large copies. Copying a large message under rcu_read_lock() would keep the
+ * processor from everything else for too long. So in the section, a large
+ * message, or a fan-out of many bytes, only claims its space and enters its
+ * call. The copies are made after the section, in pieces: other tasks may run
+ * between two pieces. Then the records are committed. Until then the pass holds
+ * the inboxes, and the source stays in the outbox. If the call ends before its
+ * copy does, the record is committed as aborted.
  *
- * A record that is not committed yet holds up all behind it in that inbox. So where
- * other copies are made before, room is only kept for a copy, and its place is
- * taken when it begins: nobody waits longer than his own copy takes.
+ * A record that is not committed yet holds up all records behind it in its
+ * inbox. So a copy that may have to wait for other copies only keeps room. It
+ * claims its space when it begins: an inbox is held up for no longer than its
+ * own copy takes.
  *
- * What is told to the reader comes last, as in any record, so it makes no
- * difference to it.
+ * The commit word is written last, as in any record, so a reader sees no
+ * difference.
  *
- * Process context, under dispatch_lock, in a worker of the user: others leave
- * such a message to it, see enum weir_dispatcher.
+ * Process context, under dispatch_lock. Only a worker of the sender's user
+ * makes large copies; other dispatchers leave such a message to the worker, see
+ * enum weir_dispatcher.
  */
 #include <linux/slab.h>
 
 #include "route/request.h"
 
 /**
- * weir_copy_pieces() - copy bytes, and let others run in between
+ * weir_copy_pieces() - copy bytes in pieces, and let other tasks run in between
  * @to: destination.
- * @from: source; may be changed by its owner meanwhile.
- * @len: how many.
+ * @from: source; its owner may change it during the copy.
+ * @len: bytes to copy.
  *
- * Sleeps.
+ * May sleep.
  */
 void weir_copy_pieces(u8 *to, const u8 *from, u32 len)
 {
@@ -41,11 +44,12 @@ void weir_copy_pieces(u8 *to, const u8 *from, u32 len)
 }
 
 /**
- * weir_copies_reserve() - room for the copies of a message to several
- * @pass: the pass; it has none yet.
- * @n: how many.
+ * weir_copies_reserve() - allocate the list of a fan-out's copies
+ * @pass: the pass, which has no copies yet.
+ * @n: copies that the list must have room for.
  *
- * Return: false without memory.
+ * Does not sleep. weir_copies_free() frees the list. Return: false if there is
+ * no memory, or the pass has copies already.
  */
 bool weir_copies_reserve(struct weir_pass *pass, u32 n)
 {
@@ -62,10 +66,12 @@ bool weir_copies_reserve(struct weir_pass *pass, u32 n)
 }
 
 /**
- * weir_copy_later() - make a copy when the section is over
- * @pass: the pass; a copy of a message and those for mirrors have room in it,
- *	others have been reserved, see weir_copy_fits().
- * @copy: what to copy; all but the inbox's reference, which is taken here.
+ * weir_copy_later() - make a copy after the section
+ * @pass: the pass. It has room for one copy of a message to one target, and for
+ *	the mirrors' copies. Room for others must have been reserved; see
+ *	weir_copy_fits().
+ * @copy: what to copy. A reference on the inbox is taken here; the caller has
+ *	taken that on @copy->reply.
  */
 void weir_copy_later(struct weir_pass *pass, const struct weir_copy *copy)
 {
@@ -78,14 +84,17 @@ void weir_copy_later(struct weir_pass *pass, const struct weir_copy *copy)
 }
 
 /**
- * weir_copy_keep() - keep room for a copy that is not made at once
- * @target: to which.
+ * weir_copy_keep() - keep room in a target's inbox for a copy
+ * @target: the target, which is a socket.
  * @m: the message.
- * @at: out: the inbox.
- * @kept: out: granules.
+ * @at: out: the inbox; the position is not known yet.
+ * @kept: out: granules that are kept.
  *
- * To be passed to weir_copy_request(), or given back. Return: as
- * weir_target_claim().
+ * The caller passes @at and @kept to weir_copy_request(), or gives the room
+ * back with weir_copy_give(). Does not sleep.
+ *
+ * Return: WEIR_REASON_NONE when room is kept, else the reason why not:
+ * WEIR_REASON_TOO_LARGE, WEIR_REASON_NO_TARGET or WEIR_REASON_INBOX_FULL.
  */
 enum weir_reason weir_copy_keep(struct weir_target *target,
 				const struct weir_message *m,
@@ -103,7 +112,7 @@ enum weir_reason weir_copy_keep(struct weir_target *target,
 	*kept = bytes / WEIR_GRANULE;
 	spin_lock(&post->lock);
 	need = bytes + (u64)post->kept * WEIR_GRANULE;
-	/* what there is now may be for those that wait */
+	/* if others wait, room that has been made since is theirs */
 	if (post->limit - post->pos < need && !post->queued)
 		weir_inbox_room(inbox, 0);
 	fits = post->limit - post->pos >= need;
@@ -119,7 +128,7 @@ enum weir_reason weir_copy_keep(struct weir_target *target,
 					 WEIR_REASON_INBOX_FULL;
 }
 
-/* Under the inbox's post.lock. */
+/* Gives back @kept granules. Under post.lock of the inbox. */
 static void weir_copy_unkeep(struct weir_ring *inbox, u32 kept)
 {
 	inbox->post.kept -= kept;
@@ -127,9 +136,11 @@ static void weir_copy_unkeep(struct weir_ring *inbox, u32 kept)
 }
 
 /**
- * weir_copy_give() - the room that was kept for a copy is not used
- * @inbox: where.
- * @kept: granules.
+ * weir_copy_give() - give back room that was kept for a copy
+ * @inbox: the target's inbox.
+ * @kept: granules, from weir_copy_keep().
+ *
+ * Waiters for room in the inbox look again. Takes the inbox's post.lock.
  */
 void weir_copy_give(struct weir_ring *inbox, u32 kept)
 {
@@ -140,8 +151,11 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
 }
 
 /*
- * weir_copy_request() - the same for a request; @kept as in struct weir_copy,
- * @call may be NULL, the rest is as in weir_reservation_request()
+ * weir_copy_request() - make the copy of a request or event after the section
+ *
+ * @kept: granules from weir_copy_keep(); 0: the space at @at has been claimed.
+ * @call: its call; NULL: the message wants no answer. The other parameters are
+ * those of weir_reservation_request().
  */
 void weir_copy_request(struct weir_pass *pass,
 		       const struct weir_reservation *at, u32 kept,
@@ -166,7 +180,7 @@ void weir_copy_request(struct weir_pass *pass,
 	weir_copy_later(pass, &copy);
 }
 
-/* The call of a copy has ended, or is to be sent to another target. */
+/* Has the call of a copy ended, or is it being sent to another target? */
 static bool weir_copy_over(const struct weir_copy *c)
 {
 	return c->call && (READ_ONCE(c->call->name) != c->name ||
@@ -174,9 +188,9 @@ static bool weir_copy_over(const struct weir_copy *c)
 }
 
 /*
- * Takes the place of a copy, for which room was kept. Returns false when its call
- * has ended, the socket has gone, or its cursor, which has said that there is
- * room, lies.
+ * Claims the space of a copy for which room was kept. Returns false when there
+ * is nothing to copy: the call has ended, the target's socket is gone, or its
+ * cursor no longer shows the room that was kept. @ep: the sender's endpoint.
  */
 static bool weir_copy_take(struct weir_endpoint *ep, struct weir_copy *c)
 {
@@ -204,6 +218,7 @@ static bool weir_copy_take(struct weir_endpoint *ep, struct weir_copy *c)
 	return true;
 }
 
+/* Copies and commits one record; aborts it if its call ends. May sleep. */
 static void weir_copy_make(const struct weir_copy *c)
 {
 	const struct weir_ring_view *v = &c->at.inbox->view;
@@ -220,16 +235,17 @@ static void weir_copy_make(const struct weir_copy *c)
 		memcpy(to + ext + done, c->from + done, n);
 		cond_resched();
 	}
-	/* all is there but the header and the deadline */
+	/* the header and the deadline are still to be written */
 	weir_reservation_show(&c->at, c->len, c->shape, c->route, c->tag_key,
 			      c->deadline_ns);
 }
 
 /**
- * weir_copies_make() - make the copies of a section that is over
- * @pass: the pass.
+ * weir_copies_make() - make the copies that a section has left
+ * @pass: the pass; its section is over.
  *
- * Not under rcu_read_lock().
+ * Wakes the readers of the inboxes. Then remembers the reply to a leader, if
+ * the section had one. May sleep: not under rcu_read_lock().
  */
 void weir_copies_make(struct weir_pass *pass)
 {
@@ -255,7 +271,7 @@ void weir_copies_make(struct weir_pass *pass)
 	}
 }
 
-/* weir_copies_free() - those that were reserved, made or not wanted */
+/* weir_copies_free() - empty the list of copies, and free it if allocated */
 void weir_copies_free(struct weir_pass *pass)
 {
 	if (pass->copies != pass->own)
