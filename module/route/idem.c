@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls of idem.h. A reply is remembered by the pass that brings it, after the
- * section. Those that wait for it are told by a work, because that may take long.
+ * Idempotency entries and their calls; see idem.h. The pass that brings a reply
+ * remembers it, after its section. A work then delivers the reply to the
+ * waiters, since that may take long.
  *
  * Process context; weir_idem_leave() under post.lock of the caller's inbox.
  */
@@ -20,7 +21,11 @@ static void weir_idem_free(struct weir_idem *idem)
 	kfree(idem);
 }
 
-/* One that has waited gets the reply, or learns that there is none. */
+/*
+ * Ends the call of a waiter with a copy of the leader's reply. The caller gets
+ * an error instead if there is no reply (@reply is NULL), or no room for it.
+ * May sleep.
+ */
 static void weir_idem_deliver(struct weir_idem *idem,
 			      const struct weir_dup_reply *reply)
 {
@@ -40,7 +45,7 @@ static void weir_idem_deliver(struct weir_idem *idem,
 	call = weir_calls_find(&ep->calls, idem->name);
 	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
 	    call->idem != idem)
-		goto out;	/* it has been answered otherwise */
+		goto out;	/* the call has ended already */
 	handle = call->handle;
 	tag_key = call->tag_key;
 	call->idem = NULL;
@@ -70,6 +75,7 @@ out:
 	weir_inbox_wake(ep->inbox);
 }
 
+/* weir_idem_set.work: delivers the replies of all leaders that have ended. */
 static void weir_idem_work(struct work_struct *work)
 {
 	struct weir_idem_set *set = container_of(work, struct weir_idem_set,
@@ -91,6 +97,7 @@ static void weir_idem_work(struct work_struct *work)
 	weir_idem_set_put(set);
 }
 
+/* weir_idem_set.free: the last reference has been put. */
 static void weir_idem_set_free(struct work_struct *work)
 {
 	struct weir_idem_set *set = container_of(work, struct weir_idem_set,
@@ -102,14 +109,15 @@ static void weir_idem_set_free(struct work_struct *work)
 }
 
 /**
- * weir_idem_set_create() - an empty table of keys
- * @ws: who sets it and pays for all that it may remember: nothing is charged for
- *	a message.
- * @window_ns: replies are remembered for so long.
- * @entries: keys that are.
- * @bytes: of replies that are.
+ * weir_idem_set_create() - make an empty set of keys for a route
+ * @ws: the socket that makes the setting. Its user pays at once for all memory
+ *	that the set may ever take; nothing is charged for a single message.
+ * @window_ns: time for which replies are remembered, in ns.
+ * @entries: size of the table: keys.
+ * @bytes: size of the table: bytes of replies.
  *
- * Return: the set, or an ERR_PTR with words.
+ * May sleep. Return: the set, with a reference of the caller's; or an ERR_PTR,
+ * and @ws has the words of the error.
  */
 struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes)
@@ -146,19 +154,26 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* weir_idem_set_put() - any context; @set may be NULL */
+/*
+ * weir_idem_set_put() - put a reference on a set; the last put has it freed
+ *
+ * @set: the set, or NULL. Any context.
+ */
 void weir_idem_set_put(struct weir_idem_set *set)
 {
 	if (set && refcount_dec_and_test(&set->ref))
 		queue_work(weir_router_wq, &set->free);
 }
 
-/* Those that waited for a first are told by a worker. Any context. */
+/*
+ * Has the work deliver to the waiters of a leader that has ended. The leader
+ * belongs to the work then. Does not sleep.
+ */
 static void weir_idem_tell(struct weir_idem *idem)
 {
 	struct weir_idem_set *set = idem->set;
 
-	/* the work may put what the first holds, the last other, at once */
+	/* the work may free the leader, and with it its reference, at once */
 	refcount_inc(&set->ref);
 	llist_add(&idem->link, &set->over);
 	weir_work_queue(weir_router_wq, &set->work, &set->ref);
@@ -166,21 +181,28 @@ static void weir_idem_tell(struct weir_idem *idem)
 }
 
 /**
- * weir_idem_complete() - a first has ended without a reply
- * @idem: it; not the caller's any more.
+ * weir_idem_complete() - end a leader without a reply
+ * @idem: the leader; it does not belong to the caller any more.
  *
- * Any context.
+ * The key is free again, and the waiters get an error. Process context; does
+ * not sleep.
  */
 void weir_idem_complete(struct weir_idem *idem)
 {
 	idem->reply = NULL;
 	INIT_LIST_HEAD(&idem->waiters);
-	/* now, so that a caller that hears of it and asks once more is a first */
+	/* at once: a caller that learns of it and asks again is a leader */
 	weir_dup_fail(idem->set->dups, idem->scope, idem->id, &idem->waiters);
 	weir_idem_tell(idem);
 }
 
-/* A call that is ended has a key. */
+/*
+ * weir_idem_leave() - a call with an idempotency entry ends
+ *
+ * @call: the call, under post.lock of the caller's inbox. A leader ends without
+ * a reply. A waiter waits no longer; if the work has the waiter already, the
+ * work frees it.
+ */
 void weir_idem_leave(struct weir_call *call)
 {
 	struct weir_idem *idem = call->idem;
@@ -194,10 +216,11 @@ void weir_idem_leave(struct weir_call *call)
 }
 
 /*
- * Room for the reply to a caller, in its memory cgroup; or NULL. The target's
- * thread neither frees what is of that cgroup nor pauses for it. Only where
- * another of the cgroup takes what was free a moment ago, one large reply is one
- * try at reclaim.
+ * Memory for the leader's reply, charged to the caller's memory cgroup; or
+ * NULL. The target's thread, which runs this, shall not reclaim memory of the
+ * caller's cgroup, or be slowed down for it. So memory for a large reply is
+ * allocated only if the cgroup has it free. If another task of the cgroup takes
+ * that memory first, the thread makes one attempt at reclaim.
  */
 static struct weir_dup_reply *
 weir_idem_reply_create(const struct weir_idem *idem,
@@ -210,7 +233,7 @@ weir_idem_reply_create(const struct weir_idem *idem,
 
 	if (r->len > idem->set->bytes)
 		return NULL;
-	/* what takes many pages cannot be had without sleeping */
+	/* many pages cannot be allocated without sleeping */
 	if (r->len > WEIR_PIECE_BYTES) {
 		if (!weir_memory_free(caller->memcg, r->len + SZ_64K))
 			return NULL;
@@ -224,13 +247,15 @@ weir_idem_reply_create(const struct weir_idem *idem,
 }
 
 /**
- * weir_idem_remember() - the call of a first has had its reply, and is over
- * @idem: the first; not the caller's any more.
- * @caller: whose call it was; its memory cgroup pays, not that of who replies.
+ * weir_idem_remember() - remember the reply of a leader, whose call is over
+ * @idem: the leader; it does not belong to the caller any more.
+ * @caller: endpoint of the leader's call. Its memory cgroup pays for the copy
+ *	of the reply; that of the target does not.
  * @r: the reply.
  *
- * Sleeps. Of one for which there is no room it is remembered that there was one:
- * its request is not done twice.
+ * The waiters get the reply from a work. If there is no room for the reply, the
+ * table still remembers that there was one: later requests with this key are
+ * refused, and not sent again. May sleep.
  */
 void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
 			const struct weir_idem_reply *r)
@@ -241,13 +266,16 @@ void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
 		weir_copy_pieces(reply->bytes, r->from, r->len);
 	idem->reply = reply;
 	INIT_LIST_HEAD(&idem->waiters);
-	/* now: until then the key is one of those that its user has in flight */
+	/* at once: until then the key counts as in flight for its user */
 	weir_dup_done(idem->set->dups, idem->scope, idem->id, ktime_get_ns(),
 		      reply, &idem->waiters);
 	weir_idem_tell(idem);
 }
 
-/* A call that waits for another's reply; false when there is no room for it. */
+/*
+ * Begins the call of a waiter. @deadline_ns: when it is given up. Returns false
+ * when the caller's inbox has no room for the answer, or when there is no slot.
+ */
 static bool weir_idem_wait(struct weir_endpoint *ep,
 			   const struct weir_message *m, struct weir_idem *idem,
 			   u64 deadline_ns)
@@ -270,8 +298,8 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
 }
 
 /*
- * It need not wait: its slot is free again. Under dispatch_lock it is still
- * there.
+ * Ends the call of a waiter that need not wait, and frees its slot. The call is
+ * still there: dispatch_lock is held, and the waiter is not in the table.
  */
 static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
 {
@@ -287,17 +315,23 @@ static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
 }
 
 /**
- * weir_idem_begin() - has a request with this key been made before?
- * @ep: the caller.
- * @m: the request.
+ * weir_idem_begin() - find out whether a request is the first of its key
+ * @ep: the caller's endpoint, under its dispatch_lock.
+ * @m: the request, which has a key.
  * @set: keys of its route.
- * @deadline_ns: when it is given up.
- * @reply: out: the reply of an earlier one, the caller's; or NULL.
+ * @deadline_ns: when the request is given up, as ktime_get_ns() counts.
+ * @reply: out: the remembered reply of an earlier request, with a reference of
+ *	the caller's; or NULL.
  *
- * Return: WEIR_REASON_NONE: if there is no @reply and ep->pass.idem is set,
- * it is the first, and whoever sends it takes that over; without it, it waits
- * for the first's reply and nothing more is to be done. Otherwise WEIR_HELD or
- * a reason to refuse it.
+ * Does not sleep. Return: WEIR_REASON_NONE in one of three cases:
+ *
+ *   ep->pass.idem  the request is the leader. The step that sends it takes
+ *                  ep->pass.idem over.
+ *   @reply         the leader has been answered: the caller delivers @reply.
+ *   neither        the request is a waiter: there is nothing more to do.
+ *
+ * WEIR_HELD: the pass has to wait for room or a slot. WEIR_REASON_NO_MEMORY and
+ * WEIR_REASON_LIMIT: the request is to be refused.
  */
 int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		    struct weir_idem_set *set, u64 deadline_ns,
@@ -324,7 +358,7 @@ int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
 	idem->pos = m->pos;
 	idem->set = set;
 	refcount_inc(&set->ref);
-	/* it is in the table before its call is: @waits says whose it is */
+	/* the call is entered first: then the work may deliver at once */
 	idem->waits = true;
 	idem->ep = ep;
 	weir_endpoint_get(ep);

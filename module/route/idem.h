@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests with an idempotency key: the first of a key is sent, those that come
- * while it is in flight wait for its reply, those that come later within the
- * window get a copy of it. The table of keys is dup.c; this joins it to calls.
+ * Requests with an idempotency key. The first request of a key, the leader, is
+ * sent. A request that comes while the leader is in flight is a waiter: it gets
+ * the leader's reply. A request that comes later, within the window, gets a
+ * copy of that reply. The table of keys is in dup.c; idem.c connects it to
+ * calls.
  *
- * A key is its user's: two users with the same key know nothing of each other.
+ * Each user has its own keys: equal keys of two users have nothing to do with
+ * each other.
  */
 #ifndef _WEIR_IDEM_H
 #define _WEIR_IDEM_H
@@ -23,13 +26,17 @@ struct weir_sock;
 
 /**
  * struct weir_idem_set - the keys of one route
- * @ref: settings, plans, calls and the work.
- * @dups: the table.
- * @over: firsts that have ended, by weir_idem.link.
- * @work: hands their replies on.
- * @bytes: of a reply that is remembered, at most.
- * @charge: for all that it may ever remember, to who set it; fixed.
- * @free: ends the set.
+ * @ref: references; held by settings, plans, each struct weir_idem, and @work
+ *	while it is queued.
+ * @dups: the table of keys, which has a lock of its own; never changes.
+ * @over: leaders that have ended, by weir_idem.link. Added without a lock,
+ *	emptied by @work.
+ * @work: delivers the replies of the leaders in @over to their waiters.
+ * @bytes: bytes of replies that @dups may remember, and so of one reply; never
+ *	changes.
+ * @charge: for all memory that the set may ever take, to the user that made the
+ *	setting; never changes.
+ * @free: frees the set after the last put.
  */
 struct weir_idem_set {
 	refcount_t		ref;
@@ -42,18 +49,22 @@ struct weir_idem_set {
 };
 
 /**
- * struct weir_idem - what a call with a key has to do with others
- * @waiter: one that waits: in the table.
- * @link: a first that has ended: in weir_idem_set.over.
- * @set: held.
- * @scope: whose key.
+ * struct weir_idem - idempotency entry: a leader or a waiter
+ * @waiter: waiter: its link in the table, under the table's lock.
+ * @link: leader that has ended: in weir_idem_set.over.
+ * @set: the keys of the route; held.
+ * @scope: number of the user whose key it is.
  * @id: the key.
- * @pos: of the request; a first whose pass is held up.
- * @waits: it is not the first.
- * @reply: of a first that has ended; NULL: there was none.
- * @waiters: of a first that has ended: who waited for it.
- * @ep: one that waits: the caller; held.
- * @name: of its call.
+ * @pos: position of the request in the caller's outbox. It finds a leader whose
+ *	pass is held up again; see weir_endpoint.idem_held.
+ * @waits: this is a waiter, not a leader.
+ * @reply: leader that has ended: its reply, held; NULL: there is none.
+ * @waiters: leader that has ended: its waiters, by weir_idem.waiter.
+ * @ep: the caller's endpoint; held.
+ * @name: waiter: name of its call.
+ *
+ * The pass that makes an entry owns it, then the call (weir_call.idem). An
+ * ended leader and its @waiters belong to the work of @set.
  */
 struct weir_idem {
 	struct weir_dup_waiter	waiter;
@@ -70,10 +81,10 @@ struct weir_idem {
 };
 
 /**
- * struct weir_idem_reply - a reply that is to be remembered, in an outbox
- * @from: its bytes.
- * @len: how many.
- * @kind: enum weir_kind.
+ * struct weir_idem_reply - a reply in a target's outbox, to be remembered
+ * @from: its payload; the target may change it at any time.
+ * @len: bytes of payload.
+ * @kind: kind of the record, enum weir_kind.
  */
 struct weir_idem_reply {
 	const u8	*from;
