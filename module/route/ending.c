@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The end of a socket's part in the router. What a process had committed before it
- * closed its socket, or was killed, is still routed: by the call that releases the
- * socket or, where that would have to wait, by a worker of the user, which holds
- * the socket until then.
+ * The end of an endpoint. The records that a process committed before it closed
+ * its socket, or was killed, are still routed. The call that releases the
+ * socket routes them. If it would have to wait, a worker of the user routes the
+ * rest. A reference on the socket is held until then.
  *
  * Process context.
  */
@@ -13,12 +13,13 @@
 #include "race.h"
 
 /*
- * What a socket that is gone has left waits for room in inboxes for so long, all
- * of it together: callers are to find another target within 200 ms.
+ * The messages that a released socket has left wait for room in inboxes no
+ * longer than this, all together. So its callers find another target within
+ * 200 ms.
  */
 #define WEIR_LAST_NS	(100 * NSEC_PER_MSEC)
 
-/* The caller has gone: its calls are not to be worked on. */
+/* Ends all calls of an endpoint whose socket is gone. May sleep. */
 static void weir_endpoint_cancel(struct weir_endpoint *ep)
 {
 	u32 slot;
@@ -45,18 +46,19 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 }
 
 /**
- * weir_endpoint_finish() - nothing is left to be routed of a socket that is gone
- * @ep: its endpoint; the socket's reference goes, and that of the endpoint on it.
+ * weir_endpoint_finish() - end an endpoint that has nothing left to route
+ * @ep: the endpoint of a released socket. Puts the socket's reference on it,
+ *	and the reference on the socket that weir_endpoint_close() has taken.
  *
- * What it had not answered has been sent elsewhere or answered with an error when
- * this returns.
+ * When this returns, the requests that the socket had not answered have been
+ * sent elsewhere, or answered with an error. May sleep.
  */
 static void weir_endpoint_finish(struct weir_endpoint *ep)
 {
 	struct weir_sock *ws = ep->ws;
 	u32 i;
 
-	/* 1. no pass begins */
+	/* 1. no pass begins any more */
 	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->ws = NULL;
 	weir_waiter_look(&ep->waiter);
@@ -65,24 +67,24 @@ static void weir_endpoint_finish(struct weir_endpoint *ep)
 	weir_waiter_done(&ep->retry);
 	weir_dispatch_unlock(ep);
 
-	/* 2. who waits for it */
+	/* 2. the calls of others that wait for its replies */
 	weir_targets_end(ep);
 
 	/*
-	 * 3. its own calls; a target that goes must find them for as long as
-	 * there are any
+	 * 3. its own calls. A target that goes must find them while they are
+	 * open, so the endpoint leaves the table after that.
 	 */
 	weir_endpoint_cancel(ep);
-	/* not to be found; the number is taken until it is freed */
+	/* look-ups fail now; the number stays taken until ep is freed */
 	xa_store(&ep->wn->endpoints, ep->id, NULL, GFP_KERNEL);
-	/* whoever had found it before arms it no more */
+	/* a thread that looked ep up earlier cannot arm the timer any more */
 	spin_lock(&ep->inbox->post.lock);
 	ep->armed_ns = 0;
 	spin_unlock(&ep->inbox->post.lock);
 	weir_delayed_cancel_sync(&ep->timer, &ep->ref);
 	weir_endpoint_never(ep);
 
-	/* 4. what it holds */
+	/* 4. handles, the leader of a waiting pass, the cursor, references */
 	for (i = 0; i < ep->nhandles; i++) {
 		if (ep->handles[i].route)
 			weir_route_put(ep->handles[i].route);
@@ -101,7 +103,7 @@ static void weir_endpoint_finish(struct weir_endpoint *ep)
 	sock_put(&ws->sk);
 }
 
-/* weir_endpoint.end: all of it in one part. */
+/* weir_endpoint.end: ends the endpoint. Returns false: there is no more. */
 bool weir_endpoint_end_part(struct weir_job *job)
 {
 	weir_endpoint_finish(container_of(job, struct weir_endpoint, end));
@@ -109,13 +111,15 @@ bool weir_endpoint_end_part(struct weir_job *job)
 }
 
 /**
- * weir_endpoint_close() - the socket is being released
- * @ws: the socket.
+ * weir_endpoint_close() - close the endpoint of a socket that is being released
+ * @ws: the socket; it may have no endpoint.
  *
- * What it has committed still goes out. What is large, or waits for room in an
- * inbox, a worker sees to, for which this does not wait: others may depend on the
- * thread that releases a socket. What it serves is gone from its routes when this
- * returns.
+ * The records that the socket has committed are still routed. Large messages,
+ * and messages that wait for room in an inbox, are left to a worker. This
+ * function does not wait for the worker, since others may depend on the thread
+ * that releases the socket. May sleep.
+ *
+ * When it returns, no policy picks the socket as a target any more.
  */
 void weir_endpoint_close(struct weir_sock *ws)
 {
@@ -124,16 +128,16 @@ void weir_endpoint_close(struct weir_sock *ws)
 
 	if (!ep)
 		return;
-	/* 1. replies that it gave before it went */
+	/* 1. route the records that it committed, its replies among them */
 	weir_poll_leave(ep);
 	left = weir_route_last(ep);
 
-	/* 2. nobody picks it any more */
+	/* 2. no route picks it as a target any more */
 	weir_race_point(endpoint_close);
 	if (!weir_targets_leave(ep))
 		left = true;
 
-	/* 3. the rest, now or when all is routed; the pass asks what @ws may */
+	/* 3. the rest, now or when all is routed; a later pass needs ws */
 	sock_hold(&ws->sk);
 	if (!left) {
 		weir_endpoint_finish(ep);

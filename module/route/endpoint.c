@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A socket's part in the router: its outbox, which the router reads, and its
- * inbox; handles of what it calls; the calls that wait for an answer, their
- * deadlines, and when they are sent again.
+ * Endpoints. An endpoint is a socket's part in the router: the outbox, which
+ * the router reads, and the inbox, which the router writes; the handles of the
+ * paths that the socket calls; its open calls, with deadlines and retries.
  *
  * Process context.
  */
@@ -18,7 +18,7 @@
 #include "trace.h"
 #include "route/request.h"
 
-/* The memory of the endpoint itself, and what it was charged for. */
+/* Frees an endpoint and gives back what was charged for it. */
 static void weir_endpoint_end(struct weir_endpoint *ep)
 {
 	free_cpumask_var(ep->cpus);
@@ -30,12 +30,13 @@ static void weir_endpoint_end(struct weir_endpoint *ep)
 	kfree(ep);
 }
 
+/* weir_endpoint.free: a grace period after the last put. */
 static void weir_endpoint_free(struct work_struct *work)
 {
 	struct weir_endpoint *ep = container_of(to_rcu_work(work),
 						struct weir_endpoint, free);
 
-	/* now nobody can still take another for it */
+	/* the number is free now: no RCU reader has this endpoint any more */
 	xa_erase(&ep->wn->endpoints, ep->id);
 	wake_up_var(&ep->wn->endpoints);
 	weir_calls_destroy(&ep->calls);
@@ -45,11 +46,13 @@ static void weir_endpoint_free(struct work_struct *work)
 	weir_endpoint_end(ep);
 }
 
+/* weir_endpoint_get() - take a reference; @ep must have one already */
 void weir_endpoint_get(struct weir_endpoint *ep)
 {
 	refcount_inc(&ep->ref);
 }
 
+/* weir_endpoint_put() - put a reference; does not sleep */
 void weir_endpoint_put(struct weir_endpoint *ep)
 {
 	if (refcount_dec_and_test(&ep->ref))
@@ -59,10 +62,11 @@ void weir_endpoint_put(struct weir_endpoint *ep)
 /* --- time --------------------------------------------------------------- */
 
 /*
- * weir_endpoint_arm() - something is to be done at a certain time
+ * weir_endpoint_arm() - have the endpoint's timer run at a certain time
  *
- * @due_ns: when at the latest, as ktime_get_ns() counts. Under the inbox's
- * post.lock.
+ * @due_ns: time at which the timer runs at the latest, as ktime_get_ns()
+ * counts; U64_MAX: never. A timer that is due earlier stays. Under post.lock of
+ * the endpoint's inbox; does not sleep.
  */
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 {
@@ -79,9 +83,9 @@ void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 }
 
 /**
- * weir_endpoint_timer() - a call is given up at a certain time
- * @ep: the caller, under its inbox's post.lock.
- * @due_ns: when, as ktime_get_ns() counts.
+ * weir_endpoint_timer() - arm the timer for the deadline of a call
+ * @ep: the caller's endpoint, under post.lock of its inbox.
+ * @due_ns: deadline, as ktime_get_ns() counts. The calls are looked at then.
  */
 void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
 {
@@ -89,12 +93,12 @@ void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
 	if (due_ns >= ep->timer_ns)
 		return;
 	ep->timer_ns = due_ns;
-	/* a look that is under way goes on soon, and sees to it at its end */
+	/* a scan in progress goes on soon, and arms the timer at its end */
 	if (!ep->scan_slot)
 		weir_endpoint_arm(ep, due_ns);
 }
 
-/* What is to be done waits for its turn like all that is done later. */
+/* weir_endpoint.timer: queues the endpoint for a turn of its user's worker. */
 static void weir_endpoint_due(struct work_struct *work)
 {
 	struct weir_endpoint *ep = container_of(to_delayed_work(work),
@@ -104,7 +108,7 @@ static void weir_endpoint_due(struct work_struct *work)
 	weir_endpoint_put(ep);
 }
 
-/* Has the watchdog given up its target since it was sent? */
+/* Has the watchdog ejected the target since the call was sent? */
 static bool weir_call_hangs(const struct weir_call *call)
 {
 	return READ_ONCE(call->target->hung) &&
@@ -112,8 +116,9 @@ static bool weir_call_hangs(const struct weir_call *call)
 }
 
 /*
- * Ends a call whose time is over, and takes one that may be sent twice from a
- * target that hangs. Under the inbox's post.lock.
+ * Looks at one call, which may be in any state. A call past its deadline ends
+ * with an error. A call that may be sent twice is taken from an ejected target.
+ * @now: as ktime_get_ns() counts. Under post.lock of the endpoint's inbox.
  */
 static void weir_call_expire(struct weir_endpoint *ep, struct weir_call *call,
 			     u64 now)
@@ -144,9 +149,10 @@ static void weir_call_expire(struct weir_endpoint *ep, struct weir_call *call,
 }
 
 /*
- * Looks at calls whose deadlines may be over, or whose targets may hang, so many
- * at a time as the user may have looked at. Under the inbox's post.lock, which
- * it lets go of now and then.
+ * Scans the endpoint's calls for deadlines that are over and for ejected
+ * targets. One scan may take several turns: each looks at as many calls as the
+ * user's share of the worker allows, from ep->scan_slot on. Under dispatch_lock
+ * and post.lock of the inbox; drops post.lock now and then, and may sleep then.
  */
 static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 {
@@ -175,16 +181,17 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 		return;
 	ep->scan_slot = 0;
 	ep->scan_lost = false;
-	/* calls made meanwhile have set the timer for themselves */
+	/* calls that began during the scan have lowered timer_ns themselves */
 	ep->timer_ns = min(ep->timer_ns, ep->scan_ns);
 }
 
-/* Calls that are passed over for one that need not wait as they do. */
+/* Calls that a look for the next retry passes over at most. */
 #define WEIR_RETRY_LOOKS	1024
 
 /*
- * Takes the call that is due first out of the queue, but for those by a handle
- * that waits. NULL: there is none.
+ * Takes the first call that is due out of the queue of retries. @held: calls by
+ * this handle are passed over, since they wait; 0: none. Returns NULL if no
+ * call is due. Under dispatch_lock.
  */
 static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
 						 u32 held)
@@ -202,7 +209,7 @@ static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
 			break;
 		if (call->handle == held)
 			continue;
-		/* only we end a call that waits to be sent, so it stays */
+		/* a call in state RETRY ends under dispatch_lock only */
 		weir_calls_retry_stop(&ep->calls, call);
 		spin_unlock(&post->lock);
 		return call;
@@ -212,9 +219,10 @@ static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
 }
 
 /*
- * Sends again what is due, in order, until one finds no room: then only what
- * goes by other handles. @held: a handle that waits already, or 0. Returns
- * whether there may be more to be done at once.
+ * Sends the calls that are due again, in order, as many as fit one section.
+ * After a call that finds no room, only calls by other handles are sent. @held:
+ * a handle that waits for room already, or 0. Returns true if there may be more
+ * calls that can be sent at once. Under dispatch_lock.
  */
 static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 {
@@ -232,14 +240,14 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 			return false;
 		if (!weir_route_again(ep, call)) {
 			bytes += pass->each;
-			/* the next one has not been called */
+			/* the room was kept for this call, not for the next */
 			ep->retry.again = 0;
 			cond_resched();
 			continue;
 		}
 		/*
-		 * Where it was; one more that has to wait waits behind the first.
-		 * Both are of one socket, so nobody else waits for that.
+		 * Back to its place in the queue. A second call that has no
+		 * room waits behind the first; both are of this socket.
 		 */
 		waits = held || pass->left_over;
 		if (!waits) {
@@ -256,7 +264,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 	return true;
 }
 
-/* Do retries wait, with a call that has not ended otherwise meanwhile? */
+/* Do retries wait for room, with a call that has not ended since? */
 static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 {
 	struct weir_post *post = &ep->inbox->post;
@@ -264,7 +272,7 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 	struct weir_call *call;
 	bool waits;
 
-	/* one that is called in time, and need not look by itself */
+	/* not if the waiter has been called, or looks by itself */
 	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
 		return false;
 	spin_lock(&post->lock);
@@ -275,8 +283,9 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 }
 
 /*
- * When the next call is to be sent again that does not wait for room; U64_MAX if
- * there is none. Under the inbox's post.lock.
+ * The time at which the next call that does not wait for room is to be sent
+ * again, as ktime_get_ns() counts; U64_MAX if there is none. Under
+ * dispatch_lock and post.lock of the endpoint's inbox.
  */
 static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 {
@@ -289,7 +298,7 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 		call = rb_entry(at, struct weir_call, retry);
 		if (!ep->retry.waits)
 			return call->sent_ns;
-		/* what is due already waits behind the one that waits */
+		/* calls that are due already wait behind the waiting one */
 		if (call->sent_ns > now &&
 		    call->handle != ep->retry_handle)
 			return call->sent_ns;
@@ -298,12 +307,12 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 }
 
 /**
- * weir_endpoint_retries() - send again what is due
- * @ep: the endpoint; its dispatch_lock is held, and its socket is there.
- * @dispatcher: who does.
+ * weir_endpoint_retries() - send the calls that are due again
+ * @ep: the caller's endpoint; its dispatch_lock is held, and ep->ws is set.
+ * @dispatcher: kind of the thread that runs this.
  *
- * In order, a section of it: where one finds no room those by the same handle
- * wait with it until there is, as a pass does.
+ * Sends calls in order, as many as fit one section. A call that finds no room
+ * waits for it, and calls by the same handle wait behind it. May sleep.
  */
 void weir_endpoint_retries(struct weir_endpoint *ep,
 			   enum weir_dispatcher dispatcher)
@@ -312,7 +321,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	struct weir_waiter *w = &ep->retry;
 	bool more, waits;
 
-	/* what a target loses is sent again in order: when all has been found */
+	/* wait for the end of the scan: lost calls are sent again in order */
 	if (ep->scan_lost)
 		return;
 	if (!w->inbox && !weir_calls_retrying(&ep->calls))
@@ -332,8 +341,10 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 }
 
 /**
- * weir_endpoint_tick() - what has become due
- * @ep: the endpoint; its dispatch_lock is held, and its socket is there.
+ * weir_endpoint_tick() - handle deadlines and retries that have become due
+ * @ep: the endpoint; its dispatch_lock is held, and ep->ws is set.
+ *
+ * Arms the timer for what is due next. Runs in a worker; may sleep.
  */
 void weir_endpoint_tick(struct weir_endpoint *ep)
 {
@@ -356,7 +367,7 @@ void weir_endpoint_tick(struct weir_endpoint *ep)
 	spin_lock(&post->lock);
 	if (!ep->scan_lost)
 		weir_endpoint_arm(ep, weir_endpoint_retry_ns(ep, now));
-	/* the calls are looked at once in a jiffy, or some of them */
+	/* calls, or some of them, are scanned once in a jiffy at most */
 	weir_endpoint_arm(ep, ep->scan_slot ? now + TICK_NSEC :
 			  max_t(u64, ep->timer_ns, now + TICK_NSEC));
 	spin_unlock(&post->lock);
@@ -364,7 +375,11 @@ void weir_endpoint_tick(struct weir_endpoint *ep)
 
 /* --- handles ------------------------------------------------------------ */
 
-/* Room for twice as many handles; their buckets are made anew. */
+/*
+ * Makes room for twice as many handles, and rebuilds the buckets of names.
+ * @why: out: on failure, the words. Returns 0, -ENOBUFS or -ENOMEM. Under
+ * dispatch_lock; may sleep.
+ */
 static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 				      const char **why)
 {
@@ -402,14 +417,17 @@ static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 }
 
 /**
- * weir_endpoint_add_handle() - the handle of a name, made if there is none
- * @ep: the caller, under its dispatch_lock.
- * @path: bytes of a path.
- * @len: how many.
- * @handle: out.
- * @why: out: on refusal, the words.
+ * weir_endpoint_add_handle() - find the handle of a path, or add one
+ * @ep: the caller's endpoint, under its dispatch_lock.
+ * @path: the path, which has been checked; not terminated.
+ * @len: bytes of @path, 1 to WEIR_PATH_MAX.
+ * @handle: out: the handle, 1 to WEIR_ROUTES_MAX.
+ * @why: out: on failure, the words.
  *
- * The route is looked up when it is used. Return: 0, -ENOBUFS, -ENOMEM.
+ * The route is looked up when the handle is used first. May sleep.
+ *
+ * Return: 0; -ENOBUFS: the socket has WEIR_ROUTES_MAX handles, or its user is
+ * at a cap; -ENOMEM.
  */
 int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 			     u32 len, u32 *handle, const char **why)
@@ -456,7 +474,12 @@ int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 	return 0;
 }
 
-/* WEIR_IOC_CALL. */
+/*
+ * weir_endpoint_call() - WEIR_IOC_CALL: get a handle of a path
+ *
+ * @arg: struct weir_ioc_call in user space. May sleep. Returns 0 or an error
+ * number.
+ */
 int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_ioc_call call;
@@ -502,6 +525,7 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 
 /* --- making ------------------------------------------------------------- */
 
+/* An endpoint without rings and number, charged to the socket's user. */
 static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 {
 	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
@@ -512,7 +536,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_memory;
 	ep->account = ws->account;
 	weir_account_get(ep->account);
-	/* with its first slots, so that it can go on at its cap, one by one */
+	/* with its first slots: it can make calls although at a cap later */
 	err = weir_charge_sock(&ep->charge, ws, sizeof(*ep) +
 			       weir_calls_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
 			       1);
@@ -565,14 +589,17 @@ err_memory:
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for routing"));
 }
 
-/* weir_ring.on_full: what has been answered may be all that holds the space. */
+/*
+ * weir_ring.on_full of the outbox: a worker gives back space. Perhaps only
+ * calls that have ended still hold it.
+ */
 static void weir_endpoint_full(struct weir_sock *ws)
 {
 	if (ws->ep)
 		weir_endpoint_later(ws->ep);
 }
 
-/* An outbox that nobody but the router reads. */
+/* Creates the outbox, which only the router reads. Returns 0 or an error. */
 static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 {
 	struct weir_ring *ring;
@@ -580,7 +607,7 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
-	/* the socket patiently waits for the router */
+	/* the router's cursor is never evicted: the socket waits for it */
 	ring->evict_ms = 0;
 	ring->on_full = weir_endpoint_full;
 	ep->rd = weir_reader_attach_router(ws, ring);
@@ -596,13 +623,15 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 }
 
 /*
- * A number and, with it, the names of its calls. The least that is free: the
- * fewer numbers, the shorter the way to a caller. It will have been another's
- * before, to whom answers may still come, so that the generations of its calls
- * begin far from where the last ones' did: Fibonacci hashing, Knuth, The Art of
- * Computer Programming, 6.4.
+ * Gives an endpoint its number, and with it the names of its calls. This is the
+ * lowest free number: low numbers keep the look-up of a caller short.
  *
- * Return: 0; with words -ENOBUFS: there are no more; -ENOMEM.
+ * The number may have been that of an earlier endpoint, and late replies to
+ * that endpoint may still come. So the generations of the calls begin far from
+ * those of the earlier endpoint. They are spread by Fibonacci hashing (Knuth,
+ * The Art of Computer Programming, 6.4).
+ *
+ * Returns 0, or with words: -ENOBUFS: no number is free; -ENOMEM.
  */
 static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 {
@@ -625,11 +654,12 @@ static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 }
 
 /**
- * weir_endpoint_make() - the socket's part in the router; made if there is none
- * @ws: the socket.
+ * weir_endpoint_make() - get the endpoint of a socket, or make one
+ * @ws: the socket; its lock_sock() is not held.
  *
- * Return: the endpoint, the socket's; or an ERR_PTR with words: -EOPNOTSUPP,
- * -EISCONN, -ENOBUFS, -ENOMEM.
+ * May sleep. Return: the endpoint, without a reference: it lasts as long as the
+ * socket. Or an ERR_PTR, with words: -EOPNOTSUPP: the socket is no SOCK_RDM;
+ * -EISCONN: it publishes; -ENOBUFS: a cap is reached; -ENOMEM.
  */
 struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 {

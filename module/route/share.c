@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a route has for all its callers, and the share of it that a caller's user
- * may have: tokens of its rate (rate_limit.h), and requests in flight at a target
- * (bulkhead.h). Nobody gets here for the upper half of the tokens, and for the
- * lower half of a bulkhead: these are had as they come.
+ * Fair shares of a route's limits. Two things are limited for all callers of a
+ * route together: the rate, in tokens (rate_limit.h), and the requests in
+ * flight at one target (bulkhead.h). The first half of each is handed out in
+ * the order of asking: the upper half of the tokens, and the lower half of the
+ * bulkhead's places. That needs no look at users, and does not come here. Of
+ * the other half, each user has a share; this file computes and takes it.
  *
- * The limits are those of each route by itself: a message through routes behind
- * routes takes tokens of each that has a rate, and its user has a share of each.
- * A bulkhead is a target's, and only a socket is in flight.
+ * Each route has limits of its own. A message that goes through several routes
+ * takes a token of each that has a rate limit, and its user has a share of
+ * each. A bulkhead counts requests at one target that is a socket; a target
+ * that is a route has none.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 
-/* Where the user of a caller is counted for its share of a rate. */
+/* The place where the user of a caller is counted for its share of a rate. */
 static u32 weir_endpoint_place(const struct weir_endpoint *ep)
 {
 	return ep->exempt ? WEIR_RATE_LIMIT_NO_USER :
@@ -21,9 +24,12 @@ static u32 weir_endpoint_place(const struct weir_endpoint *ep)
 }
 
 /**
- * weir_endpoint_tokens() - tokens for the messages that are ahead, of a user's
- * share
- * @ep: the caller; its run has none at hand of the rate limit that it names.
+ * weir_endpoint_tokens() - take tokens of a user's share for the next messages
+ * @ep: the caller's endpoint. Its pass has set ep->pass.rate_limit, and has no
+ *	tokens of that.
+ *
+ * Sets ep->pass.tokens, which is 0 if the user has had its share, and
+ * ep->pass.token_cost.
  */
 void weir_endpoint_tokens(struct weir_endpoint *ep)
 {
@@ -34,7 +40,7 @@ void weir_endpoint_tokens(struct weir_endpoint *ep)
 		weir_pass_ahead(pass), &pass->token_cost);
 }
 
-/* weir_pass_tokens_back() - tokens at hand that were not used */
+/* weir_pass_tokens_back() - give back the tokens that a pass has not used */
 void weir_pass_tokens_back(struct weir_pass *pass)
 {
 	const struct weir_endpoint *ep =
@@ -45,7 +51,12 @@ void weir_pass_tokens_back(struct weir_pass *pass)
 	pass->tokens = 0;
 }
 
-/* weir_endpoint_draw() - tokens that have been used and are not at hand any more */
+/*
+ * weir_endpoint_draw() - take tokens for messages that have been sent already
+ *
+ * The pass had taken tokens for them, but has given these back since, for
+ * another rate limit. @n: number of tokens.
+ */
 void weir_endpoint_draw(struct weir_endpoint *ep,
 			struct weir_rate_limit *rate_limit, u32 n)
 {
@@ -53,7 +64,7 @@ void weir_endpoint_draw(struct weir_endpoint *ep,
 			     ep->pass.now_ns, n);
 }
 
-/* weir_endpoint_token_wait_ns() - when to come again for one */
+/* weir_endpoint_token_wait_ns() - time in ns until @ep can get a token */
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 				struct weir_rate_limit *rate_limit)
 {
@@ -62,9 +73,10 @@ u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 }
 
 /*
- * How many more of @n may be in flight at a target, for the share of a caller's
- * user. Threads of one user that look at the same time may see the same share:
- * then it has a few more. The bulkhead holds nevertheless.
+ * How many more requests of a caller's user may be in flight at a target, at
+ * most @n. Threads of one user that look at the same time may see the same
+ * share. The user then gets a few more than its share, but the limit of the
+ * bulkhead still holds.
  */
 static u32 weir_target_share(const struct weir_endpoint *ep,
 			     const struct weir_plan *plan,
@@ -84,15 +96,19 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 }
 
 /**
- * weir_target_admit_share() - what a target says where a bulkhead's lower half is
- * taken
- * @ep: the caller.
- * @plan: of a route with a bulkhead.
- * @target: the target.
- * @n: as for weir_target_admit().
- * @round: as for weir_target_admit().
+ * weir_target_admit_share() - ask a target whose bulkhead's lower half is full
+ * @ep: the caller's endpoint.
+ * @plan: plan of the route, which has a bulkhead.
+ * @target: the target, which is a socket.
+ * @n: in: requests that want to go, at least 1; out: those that may, if any.
+ * @round: out: round of the target's breaker, for weir_target_dismiss() or for
+ *	the call; with WEIR_ROUND_SHARED if they are counted for the user.
  *
- * Return: as weir_target_admit().
+ * Takes places of the bulkhead's upper half, within the share of the caller's
+ * user. An exempt endpoint is not bound to a share, and is not counted.
+ *
+ * Return: WEIR_REASON_NONE when *@n requests may go; WEIR_REASON_BULKHEAD or
+ * WEIR_REASON_BREAKER when none may.
  */
 enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
