@@ -477,8 +477,8 @@ int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 /*
  * weir_endpoint_call() - WEIR_IOC_CALL: get a handle of a path
  *
- * @arg: struct weir_ioc_call in user space. May sleep. Returns 0 or an error
- * number.
+ * @ws: the socket; an endpoint is made for it if it has none. @arg: struct
+ * weir_ioc_call in user space. May sleep. Returns 0 or a negative error.
  */
 int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 {
@@ -525,7 +525,10 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 
 /* --- making ------------------------------------------------------------- */
 
-/* An endpoint without rings and number, charged to the socket's user. */
+/*
+ * Allocates an endpoint, still without rings and number, and charges the
+ * socket's user for it. Returns it, or an ERR_PTR with words. May sleep.
+ */
 static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 {
 	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
@@ -536,7 +539,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_memory;
 	ep->account = ws->account;
 	weir_account_get(ep->account);
-	/* with its first slots: it can make calls although at a cap later */
+	/* its first slots, too: so it can make calls even at its cap */
 	err = weir_charge_sock(&ep->charge, ws, sizeof(*ep) +
 			       weir_calls_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
 			       1);

@@ -157,8 +157,9 @@ static bool weir_call_retry(struct weir_endpoint *caller,
 /*
  * The call of the reply in a record. @rec: a committed record in the outbox of
  * @ep. @len: out: bytes of payload. Returns NULL unless the record is a small
- * plain reply to a call of @caller that was sent to @ep and is neither a child
- * nor a leader with an idempotency key. Under post.lock of the caller's inbox.
+ * plain reply to a plain call: one that @caller has sent to @ep, and that is no
+ * child, no leader, and not counted for its user in weir_target.callers. Under
+ * post.lock of the caller's inbox.
  */
 static __always_inline struct weir_call *
 weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
