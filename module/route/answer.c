@@ -206,6 +206,9 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
  * @wait_ns: reported to the caller: time after which it may try again, in ns;
  *	0: not known.
  *
+ * A child of a quorum call reports nothing unless this decides the call; then
+ * it reports WEIR_REASON_QUORUM in place of any reason but a deadline.
+ *
  * Does not wake the readers of the caller's inbox: that is left to the caller
  * of this function.
  */
