@@ -1,35 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting for room in an inbox. Waiters are called in turn, one user after the
- * other and each user's in order, as many as there is room for. The room of a
- * called waiter is kept until it has looked, for WEIR_GRANT_NS at most; then a
- * work of the inbox calls the next: nobody else need look. For a user that comes
- * late too often it is not kept. A later waiter goes behind those that wait for
- * room that the inbox can have. What the inbox's own socket waits for goes first:
- * answers to its calls, and room for these.
+ * Waiting for room in an inbox.
  *
- * Process context, under post.lock of the inbox where it says so.
+ * A waiter belongs to an endpoint that found an inbox full. Waiters are called
+ * in turn: one user after the other, and the waiters of one user in order, as
+ * many as there is room for. The room of a called waiter stays granted to it
+ * until the waiter has looked at the inbox, for at most WEIR_GRANT_NS. Then a
+ * work of the inbox ends the grant and calls the next waiter, so that no other
+ * task has to look. No room is granted to a user whose worker comes late too
+ * often.
+ *
+ * A new message goes behind the waiters whose room the inbox can provide. A
+ * waiter whose message fits only once less room is kept lets others pass.
+ *
+ * The inbox's own socket depends on two kinds of waiters, which go first:
+ * endpoints that hold a reply to one of its calls, and its own endpoint, which
+ * needs room for answers before it can make a call.
+ *
+ * Process context. A comment says where the inbox's post.lock must be held.
  */
 #include <linux/delay.h>
 
 #include "route/router.h"
 
-/* Those that wait are looked at, and called, in one go. */
+/* At most this many waiters are looked at, or called, in one go. */
 #define WEIR_CALLED_MAX	64
 
-/* For so long room is kept for one that has been called. */
+/* Room stays granted to a called waiter for this long. */
 #define WEIR_GRANT_NS	(10 * NSEC_PER_MSEC)
 
 /*
- * One user's worker may come late for so long, for all its endpoints and in all
- * inboxes together; that comes back as patience.h says. Then room is not kept for
- * it, so that its endpoints, one after the other, don't keep others out. A worker
- * that comes within WEIR_PROMPT_NS is not late.
+ * A user's worker may be late for this long in all, counted over all endpoints
+ * of the user and all inboxes. The allowance comes back as patience.h says.
+ * While less than WEIR_GRANT_NS of it is left, no room is granted to the user:
+ * its endpoints, one after the other, must not keep others out. A worker that
+ * comes within WEIR_PROMPT_NS is not late.
  */
 #define WEIR_LATE_NS	(8 * WEIR_GRANT_NS)
 #define WEIR_PROMPT_NS	(2 * NSEC_PER_MSEC)
 
-/* weir_waiter_init() - one that does not wait */
+/* weir_waiter_init() - prepare a waiter, which does not wait yet */
 void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep)
 {
 	w->ep = ep;
@@ -38,17 +48,17 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep)
 	INIT_LIST_HEAD(&w->called);
 }
 
-/* Gives back the room that was kept for a waiter. Under the inbox's post.lock. */
+/* End the grant of a waiter. Under the inbox's post.lock. */
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	struct weir_tenant *t = w->ep->tenant;
 	u64 now = w->here_ns ?: ktime_get_ns();
-	/* what is kept for several of its endpoints at a time counts once */
+	/* grants of one user that overlap in time count once */
 	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
 
 	if (late > (s64)WEIR_PROMPT_NS) {
 		WRITE_ONCE(t->late_ns, now);
-		/* longer than that it is not kept for want of the worker */
+		/* no grant lasts longer than that because of the worker */
 		weir_patience_use(&t->kept, now,
 				  min_t(u64, late, 2 * WEIR_GRANT_NS));
 	}
@@ -59,13 +69,13 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 	list_del_init(&w->called);
 }
 
-/* There is room, as of now. Under the inbox's post.lock. */
+/* There is room now: grant it to the waiter. Under the inbox's post.lock. */
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	u64 now = ktime_get_ns();
 
 	WRITE_ONCE(w->room_ns, now);
-	/* an answer fits the room that is kept for it */
+	/* an answer uses the room that is kept for it already */
 	if (!w->bytes || weir_patience_left(&w->ep->tenant->kept,
 					    WEIR_LATE_NS, now) < WEIR_GRANT_NS)
 		return;
@@ -76,13 +86,16 @@ static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 	list_add_tail(&w->called, &inbox->post.called);
 }
 
-/* A waiter that was called and has not looked in time waits again. */
+/*
+ * End the grants that have lasted WEIR_GRANT_NS. Such a waiter has to wait
+ * again if it finds no room. Under the inbox's post.lock.
+ */
 static void weir_grants_end(struct weir_ring *inbox)
 {
 	u64 now = ktime_get_ns();
 	struct weir_waiter *w, *next;
 
-	/* one after the other was called, each for a granule at least */
+	/* oldest first; each has a granule or more, which bounds the list */
 	list_for_each_entry_safe(w, next, &inbox->post.called, called) {
 		if (now - w->called_ns < WEIR_GRANT_NS)
 			break;
@@ -91,9 +104,9 @@ static void weir_grants_end(struct weir_ring *inbox)
 }
 
 /*
- * Room that is kept is free again in time, whether or not anybody looks: an
- * endpoint whose lock is taken does not, and a reader that has read all does
- * not kick. Under the inbox's post.lock.
+ * Queue the work that ends the oldest grant in time. Nobody else may look: an
+ * endpoint does not look while its dispatch_lock is taken, and a reader that
+ * has read everything does not kick. Under the inbox's post.lock.
  */
 static void weir_grants_watch(struct weir_ring *inbox)
 {
@@ -102,7 +115,7 @@ static void weir_grants_watch(struct weir_ring *inbox)
 	s64 in;
 
 	w = list_first_entry_or_null(&post->called, struct weir_waiter, called);
-	/* a work that is queued stays, and comes for the first of them */
+	/* a work that is queued already comes early enough */
 	if (!w || !post->reader)
 		return;
 	in = w->called_ns + WEIR_GRANT_NS - ktime_get_ns();
@@ -112,7 +125,8 @@ static void weir_grants_watch(struct weir_ring *inbox)
 }
 
 /*
- * Room that is waited for, with what is kept free. Under the inbox's post.lock.
+ * Bytes of free room that a waiter needs, kept room included. Under the inbox's
+ * post.lock.
  */
 static u64 weir_waiter_need(const struct weir_waiter *w,
 			    const struct weir_ring *inbox)
@@ -120,7 +134,10 @@ static u64 weir_waiter_need(const struct weir_waiter *w,
 	return w->bytes + (u64)inbox->post.kept * WEIR_GRANULE;
 }
 
-/* Before all others, behind those that are there already. */
+/*
+ * Queue a waiter before all others except those with @ahead set, of which at
+ * most WEIR_CALLED_MAX are passed. Under the inbox's post.lock.
+ */
 static void weir_waiter_add_ahead(struct weir_ring *inbox,
 				  struct weir_waiter *w)
 {
@@ -134,7 +151,10 @@ static void weir_waiter_add_ahead(struct weir_ring *inbox,
 	list_add_tail(&w->link, &at->link);
 }
 
-/* Does the inbox's own socket wait for what this one has? */
+/*
+ * Does the inbox's own socket depend on this waiter? It does if the waiter is
+ * that of its own pass, or of a pass that holds a reply.
+ */
 static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 				 const struct weir_ring *inbox)
 {
@@ -144,7 +164,10 @@ static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 	       (ep->inbox == inbox || ep->held_by);
 }
 
-/* Behind its user's others, or before them. Under the inbox's post.lock. */
+/*
+ * Queue a waiter behind the others of its user; with @front before the waiters
+ * of all users. Under the inbox's post.lock.
+ */
 static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 			    bool front)
 {
@@ -162,7 +185,7 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 		return;
 	}
 	list_for_each_entry(first, &post->waiting, link) {
-		/* among very many users it has a turn of its own */
+		/* with very many users, the search ends: it has its own turn */
 		if (front || n++ == WEIR_CALLED_MAX)
 			break;
 		if (first->first && first->ep->tenant == w->ep->tenant) {
@@ -178,7 +201,10 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 		list_add_tail(&w->link, &post->waiting);
 }
 
-/* The user's next comes where it was; @turn: behind all other users. */
+/*
+ * Take a waiter out of the queue. The next waiter of its user gets its place,
+ * or with @turn a place behind all other users. Under the inbox's post.lock.
+ */
 static void weir_waiter_del(struct weir_ring *inbox, struct weir_waiter *w,
 			    bool turn)
 {
@@ -200,7 +226,7 @@ static void weir_waiter_del(struct weir_ring *inbox, struct weir_waiter *w,
 	list_del_init(&w->link);
 }
 
-/* It may look again. Under the inbox's post.lock. */
+/* Have a worker look again for a waiter. Under the inbox's post.lock. */
 static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	weir_waiter_del(inbox, w, true);
@@ -208,10 +234,11 @@ static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 }
 
 /**
- * weir_waiters_resume() - there may be room: waiters look again
+ * weir_waiters_resume() - call waiters when there may be room
  * @inbox: the ring, under its post.lock.
  *
- * In order, as many as there is room for.
+ * Calls the waiters in order, as many as there is room for, but at most
+ * WEIR_CALLED_MAX. Does not sleep.
  */
 void weir_waiters_resume(struct weir_ring *inbox)
 {
@@ -223,7 +250,7 @@ void weir_waiters_resume(struct weir_ring *inbox)
 	lockdep_assert_held(&post->lock);
 	post->queued = false;
 	weir_grants_end(inbox);
-	/* a user's next, which comes behind the others, is one of them */
+	/* a called waiter's user may get a new place at the end */
 	for (n = 0; n < WEIR_CALLED_MAX; n++) {
 		w = list_first_entry_or_null(&post->waiting,
 					     struct weir_waiter, link);
@@ -237,13 +264,13 @@ void weir_waiters_resume(struct weir_ring *inbox)
 			weir_waiter_call(inbox, w);
 		} else if (need - (u64)post->granted * WEIR_GRANULE <=
 			   weir_ring_bytes(&inbox->view)) {
-			/* nobody else is to take what there is meanwhile */
+			/* keep new messages from taking this room meanwhile */
 			post->queued = true;
 			post->limit = min(post->limit, post->pos +
 					  (u64)post->kept * WEIR_GRANULE);
 			break;
 		} else {
-			/* it fits only when less is kept: others may go */
+			/* it fits only once less is kept: others may pass */
 			moved = moved ?: w;
 			list_move_tail(&w->link, &post->waiting);
 		}
@@ -255,7 +282,8 @@ void weir_waiters_resume(struct weir_ring *inbox)
  * weir_waiters_unawaited() - calls of an inbox's socket have ended
  * @inbox: the ring, under its post.lock.
  *
- * Targets that wait with a reply to one need not any more: they look again.
+ * A reply to a call that has ended need not wait any more. So the waiters with
+ * @ahead set look again, at most WEIR_CALLED_MAX of them. Does not sleep.
  */
 void weir_waiters_unawaited(struct weir_ring *inbox)
 {
@@ -271,7 +299,10 @@ void weir_waiters_unawaited(struct weir_ring *inbox)
 	weir_waiters_resume(inbox);
 }
 
-/* Some of those that wait look again, room or not. Returns how many. */
+/*
+ * Call up to WEIR_CALLED_MAX waiters, whether or not there is room. Returns how
+ * many were called. Under the inbox's post.lock.
+ */
 static u32 weir_waiters_call(struct weir_ring *inbox)
 {
 	struct weir_waiter *w, *next;
@@ -287,10 +318,10 @@ static u32 weir_waiters_call(struct weir_ring *inbox)
 }
 
 /**
- * weir_waiters_call_all() - all waiters of an inbox look again, room or not
- * @inbox: the ring.
+ * weir_waiters_call_all() - call all waiters, whether or not there is room
+ * @inbox: the ring; its post.lock is taken here.
  *
- * Those that still have to wait go behind the others.
+ * A waiter that still finds no room queues behind the others. May sleep.
  */
 void weir_waiters_call_all(struct weir_ring *inbox)
 {
@@ -309,11 +340,12 @@ void weir_waiters_call_all(struct weir_ring *inbox)
 }
 
 /**
- * weir_waiters_want() - room up to which the reader need not kick
+ * weir_waiters_want() - how much room the first waiter needs
  * @inbox: the ring, under its post.lock.
  *
- * Return: bytes, beyond what is kept, that the first who waits wants; U64_MAX
- * if nobody does.
+ * The reader need not kick before there is that much room.
+ *
+ * Return: bytes of free room, kept room included; U64_MAX without a waiter.
  */
 u64 weir_waiters_want(struct weir_ring *inbox)
 {
@@ -324,14 +356,20 @@ u64 weir_waiters_want(struct weir_ring *inbox)
 	return w ? weir_waiter_need(w, inbox) : U64_MAX;
 }
 
-/* weir_post.on_room: the reader has read on, or the inbox has ended. */
+/*
+ * weir_post.on_room: the reader has made room, or the inbox has ended. Under
+ * the inbox's post.lock. Returns what weir_waiters_want() does.
+ */
 static u64 weir_waiters_on_room(struct weir_ring *inbox)
 {
 	weir_waiters_resume(inbox);
 	return weir_waiters_want(inbox);
 }
 
-/* It looks at what is kept for it: that is in time. Under the inbox's post.lock. */
+/*
+ * A called waiter has come in time: its grant starts again. Under the inbox's
+ * post.lock.
+ */
 static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	if (list_empty(&w->called))
@@ -342,10 +380,11 @@ static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 }
 
 /**
- * weir_waiter_here() - one that has waited is going to look
- * @w: it; under its endpoint's dispatch_lock.
+ * weir_waiter_here() - the worker of a waiter has come, and looks soon
+ * @w: the waiter; its endpoint's dispatch_lock is held.
  *
- * What its worker does before counts for no delay of it.
+ * Other work that the worker does before it looks is not counted as a delay.
+ * Takes post.lock of the inbox.
  */
 void weir_waiter_here(struct weir_waiter *w)
 {
@@ -360,11 +399,12 @@ void weir_waiter_here(struct weir_waiter *w)
 }
 
 /**
- * weir_waiter_look() - one that has waited looks again
- * @w: it; under its endpoint's dispatch_lock.
+ * weir_waiter_look() - a waiter looks at the inbox again
+ * @w: the waiter; its endpoint's dispatch_lock is held.
  *
- * What was kept for it is there for the taking. A waiter that has not been
- * called keeps its place. Followed by weir_waiter_wait() or weir_waiter_done().
+ * Ends the waiter's grant, so that its endpoint can take the room. A waiter
+ * that has not been called keeps its place. The caller goes on with
+ * weir_waiter_wait() or weir_waiter_done(). Takes post.lock of the inbox.
  */
 void weir_waiter_look(struct weir_waiter *w)
 {
@@ -387,9 +427,10 @@ void weir_waiter_look(struct weir_waiter *w)
 }
 
 /*
- * The reader kicks when there is room for the first that waits: it has seen that
- * it is to, or we see what it has read. Under dispatch_lock of @w's endpoint alone.
- * Returns false when the reader may not have seen it.
+ * Ask the reader to kick when there is room for the first waiter. Afterwards
+ * either the reader has seen the request, or this function has seen how far the
+ * reader has read. Returns false when neither is certain. May sleep; the caller
+ * holds dispatch_lock of @w's endpoint and no other lock.
  */
 static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 {
@@ -405,7 +446,7 @@ static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 	spin_unlock(&inbox->post.lock);
 	if (!weir_inbox_fence(inbox, w->ep->account, w->ep->cpus)) {
 		seen = false;
-		/* most stores that are held back are there after that */
+		/* most stores that a CPU holds back are visible then */
 		udelay(1);
 	}
 	spin_lock(&inbox->post.lock);
@@ -415,8 +456,10 @@ static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 }
 
 /**
- * weir_waiter_done() - it waits no more: the next may go
- * @w: it, unless it waits; under its endpoint's dispatch_lock.
+ * weir_waiter_done() - a waiter waits no more, and the next one may go
+ * @w: the waiter; its endpoint's dispatch_lock is held, and no other lock.
+ *
+ * Does nothing for a waiter that has still to wait. May sleep.
  */
 void weir_waiter_done(struct weir_waiter *w)
 {
@@ -428,7 +471,7 @@ void weir_waiter_done(struct weir_waiter *w)
 	if (!inbox || w->waits)
 		return;
 	spin_lock(&inbox->post.lock);
-	/* the reader may have been asked for more room than the next one wants */
+	/* the reader may have been asked for more than the next wants */
 	first = inbox->post.waiting.next == &w->link;
 	if (!list_empty(&w->link))
 		weir_waiter_del(inbox, w, false);
@@ -453,8 +496,9 @@ void weir_waiter_done(struct weir_waiter *w)
 }
 
 /*
- * It has its place in the queue already, or has been called again meanwhile. One
- * that wants another room than it did queues anew.
+ * Does a waiter keep its place? It does if it is queued for as many bytes, or
+ * has been called again meanwhile and has a grant. A waiter that needs another
+ * number of bytes leaves the queue.
  */
 static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 			      u64 bytes)
@@ -475,7 +519,7 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 	return stays;
 }
 
-/* One that the inbox's reader may not know of looks by itself. */
+/* If the reader may not know of a waiter, a timer makes the waiter look. */
 static void weir_waiter_watch(struct weir_waiter *w)
 {
 	struct weir_post *post = &w->ep->inbox->post;
@@ -488,18 +532,21 @@ static void weir_waiter_watch(struct weir_waiter *w)
 }
 
 /**
- * weir_waiter_wait() - go on when an inbox has room
+ * weir_waiter_wait() - have an endpoint called when an inbox has room
  * @w: the waiter; its endpoint's dispatch_lock is held, no other lock.
  * @inbox: the inbox.
- * @bytes: wanted, see weir_pass_hold().
+ * @bytes: of room that it needs beyond the kept room, see weir_pass_hold();
+ *	U64_MAX: it waits for a slot and not for room.
  *
- * What is kept for answers may be less by now than when there was no room, and
- * all that was in the inbox read: then nobody would kick any more. So it is
- * looked at once more, and weir_endpoint_later() called if there is room.
+ * Queues the waiter. When there is room, weir_endpoint_later() is called for
+ * its endpoint. Less room may be kept for answers by now than when the caller
+ * found none, and the reader may have read everything: then nobody would kick.
+ * So this function looks at the inbox once more.
  *
- * What is sent decides how often this happens. Beyond the user's allowance the
- * reader's processors are not interrupted. A cursor store that one of them still
- * holds back is then seen after a moment, or at a look a tick later.
+ * The sender decides how often this happens. Beyond the allowance of the
+ * sender's user the reader's CPUs are not interrupted. A cursor store that one
+ * of these CPUs holds back is then seen after a moment, or when the endpoint
+ * looks one tick later. May sleep.
  */
 void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 {
@@ -520,7 +567,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	/* a waiter for a slot is not called for room */
 	if (bytes == U64_MAX)
 		return;
-	/* what it was called for, and has not got */
+	/* it was called for this room and did not get it: go first */
 	front = DIV_ROUND_UP(bytes, WEIR_GRANULE) <= w->again;
 	w->again = 0;
 	spin_lock(&inbox->post.lock);

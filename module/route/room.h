@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Waiting for room in an inbox; room.c tells how. */
+/* Waiting for room in an inbox; see room.c. */
 #ifndef _WEIR_ROOM_H
 #define _WEIR_ROOM_H
 
@@ -10,28 +10,31 @@ struct weir_endpoint;
 struct weir_ring;
 
 /**
- * struct weir_waiter - one that waits for room in an inbox; see room.c
- * @ep: whose.
- * @inbox: where; held. NULL: it does not wait. dispatch_lock.
- * @waits: it has still to wait; dispatch_lock.
- * @again: granules that were kept for it when it was called, and has looked;
+ * struct weir_waiter - an endpoint that waits for room in an inbox
+ * @ep: the endpoint; never changes.
+ * @inbox: the inbox, held; NULL: it does not wait. Written under the endpoint's
  *	dispatch_lock.
- * @look_ns: when it looks although it was not called, for the inbox's reader may
- *	not know that it waits; as ktime_get_ns() counts, 0: never. dispatch_lock.
- * @first: of its user's in the queue; this and what follows: the inbox's
- *	post.lock.
- * @ahead: it goes before all others: what the inbox's owner waits for.
- * @granted: granules that are kept for it since it was called, in
- *	post.granted, too.
- * @called_ns: when that was, or when it looked last.
- * @here_ns: when its worker came for what is granted; 0: it has not.
- * @room_ns: when there was room and it was called, as ktime_get_ns() counts;
- *	U64_MAX: it has not been, or without room.
- * @bytes: that it waits for, see weir_pass_hold().
- * @link: in the inbox's post.waiting if it is @first, else in that one's @more;
- *	empty once it has been called.
- * @more: others of its user that wait behind it.
- * @called: in post.called while there is @granted.
+ * @waits: it has still to wait; written under the endpoint's dispatch_lock.
+ * @again: granules that were granted to it when it last looked. It goes first
+ *	if it needs no more than that and did not get it. dispatch_lock.
+ * @look_ns: when it looks although it was not called, because the reader of the
+ *	inbox may not know of it; ktime_get_ns() time, 0: never. dispatch_lock.
+ * @first: it is the first of its user in the queue. The inbox's post.lock
+ *	guards this field and those below.
+ * @ahead: it goes before all others, because the inbox's own socket depends on
+ *	it; see room.c.
+ * @granted: granules that are kept for it since it was called; they are part of
+ *	post.kept and of post.granted.
+ * @called_ns: when it was called, or last came to look; ktime_get_ns() time.
+ * @here_ns: when its worker first came for the grant, in ktime_get_ns() time;
+ *	0: it has not come.
+ * @room_ns: when there was room and it was called, in ktime_get_ns() time;
+ *	U64_MAX: it has not been called, or there was no room.
+ * @bytes: of room that it needs beyond the kept room, see weir_pass_hold().
+ * @link: in the inbox's post.waiting if @first or @ahead is set, else in @more
+ *	of the first one; empty once it has been called.
+ * @more: the other waiters of its user, which wait behind it.
+ * @called: in post.called while @granted is not 0.
  */
 struct weir_waiter {
 	struct weir_endpoint	*ep;
