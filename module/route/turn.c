@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Turns of users. One work of each user does what the router does later, endpoint
- * after endpoint, and what the watchdog does, target after target. So a user
- * has one worker at most, of normal priority, however many endpoints it has.
- * Polling threads have shares of their own, see poller.c.
+ * Turns of users.
  *
- * The subscribers of new streams are joined in the same way: one work of each
- * publisher's user does a part for one stream after the other. It is another work,
- * for others decide how many subscribers there are: they do not hold up what the
- * router does for the publisher. What waits for memory is a third.
+ * The router leaves some work to workers. One work item of each user does it,
+ * for one endpoint after the other; for the watchdog it looks at one target
+ * after the other. So each user has one worker at most, of normal priority, no
+ * matter how many endpoints the user has. Polling threads give each user a
+ * share by other means, see poller.c.
  *
- * Process context; weir_endpoint_later() and weir_target_later() under
- * spinlocks too.
+ * Subscribers are joined to new streams in the same way. A second work item of
+ * each publisher's user does one part for one stream after the other. It is
+ * separate because other users decide how many subscribers there are, and they
+ * must not hold up what the router does for the publisher. A third work item
+ * does the joins that wait for memory, and a fourth ends the endpoints of
+ * closed sockets.
+ *
+ * Process context; weir_endpoint_later() and weir_target_later() may also be
+ * called under spinlocks.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -20,12 +25,15 @@
 #include "route/router.h"
 
 /*
- * Ports, and as many targets, that are done in one go, before the works of others
- * have their turn.
+ * Endpoints, and as many targets, that one run of a user's work item handles
+ * before the work items of other users have their turn.
  */
 #define WEIR_TURN_PORTS	16
 
-/* Calls that are looked at for a user in one jiffy: deadlines, hung targets. */
+/*
+ * Calls that are looked at for one user in one jiffy: for passed deadlines, and
+ * for targets that were ejected.
+ */
 #define WEIR_TURN_SLOTS	4096
 
 static DEFINE_HASHTABLE(weir_tenants, 8);
@@ -58,14 +66,15 @@ static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
 }
 
 /**
- * weir_tenant_get() - the turn of the user of a socket
+ * weir_tenant_get() - get the tenant of a socket's user
  * @ws: the socket.
  *
- * Return: to be put; NULL without memory.
+ * May sleep. Return: the tenant with a reference, for weir_tenant_put(); NULL
+ * without memory.
  */
 struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 {
-	/* subordinate users have no turn of their own */
+	/* subordinate users share the turn of their owner */
 	kuid_t uid = weir_account_user(ws->account);
 	struct weir_tenant *t, *fresh;
 
@@ -92,7 +101,7 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	return t;
 }
 
-/* weir_tenant_put() - any context but an interrupt */
+/* weir_tenant_put() - drop a reference; any context but an interrupt */
 void weir_tenant_put(struct weir_tenant *t)
 {
 	bool last;
@@ -108,7 +117,7 @@ void weir_tenant_put(struct weir_tenant *t)
 		kfree(t);
 }
 
-/* The next endpoint in turn, with the list's reference; or NULL. */
+/* Take the next endpoint from the list, with the list's reference; or NULL. */
 static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 {
 	struct weir_endpoint *ep;
@@ -122,7 +131,7 @@ static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 	return ep;
 }
 
-/* The next target in turn, the same way. */
+/* Take the next target from the list, with the list's reference; or NULL. */
 static struct weir_target *weir_tenant_target(struct weir_tenant *t)
 {
 	struct weir_target *target;
@@ -163,7 +172,7 @@ static void weir_tenant_work(struct work_struct *work)
 	weir_tenant_put(t);
 }
 
-/* A part of the job whose turn it is. */
+/* Do one part of the first job. The job then goes behind the others. */
 static void weir_jobs_work(struct work_struct *work)
 {
 	struct weir_jobs *jobs = container_of(work, struct weir_jobs, work);
@@ -189,8 +198,10 @@ static void weir_jobs_work(struct work_struct *work)
 
 /**
  * weir_jobs_add() - have a user's worker do a job
- * @jobs: where it has its turns.
- * @job: it; its @part is set.
+ * @jobs: the list that the job joins.
+ * @job: the job; its @part is set.
+ *
+ * Takes the tenant's lock. Any context but an interrupt.
  */
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
 {
@@ -200,19 +211,19 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
 	job->jobs = jobs;
 	list_add_tail(&job->link, &jobs->list);
 	/*
-	 * until the lock is released the job holds the tenant, if nothing else
-	 * does
+	 * Queue under the lock: after it the job may end, and with it the last
+	 * reference on the tenant.
 	 */
 	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
 	spin_unlock(&t->lock);
 }
 
 /**
- * weir_job_first() - do what is left of a job before that of others
+ * weir_job_first() - do the rest of a job before other jobs
  * @t: the tenant.
- * @job: it; it has been added, and is not gone.
+ * @job: the job; it has been added, and is not gone.
  *
- * One of which a part is being done stays where it is.
+ * A job of which a part is being done stays where it is.
  */
 void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 {
@@ -224,12 +235,14 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 
 /**
  * weir_tenant_slots() - how many calls may be looked at now
- * @t: the user; only its own work asks.
- * @want: how many there are.
+ * @t: the tenant; only its own work item asks.
+ * @want: number of calls that there are.
  *
- * Deadlines are found by looking at all calls of an endpoint. That is worth a
- * bounded share of a processor; who has very many open calls is told a bit
- * later.
+ * The router finds passed deadlines by a look at all calls of an endpoint. Each
+ * user gets a bounded share of a CPU for that. A user with very many open calls
+ * learns of a passed deadline a little later.
+ *
+ * Return: a number of calls, from 1 to @want.
  */
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
 {
@@ -237,13 +250,13 @@ u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
 		t->slots_at = jiffies;
 		t->slots = WEIR_TURN_SLOTS;
 	}
-	/* something is left for its other endpoints */
+	/* leave something for the user's other endpoints */
 	want = min(want, t->slots / 2 + 1);
 	t->slots -= min(want, t->slots);
 	return want;
 }
 
-/* weir_endpoint_later() - have a worker do what there is to do for an endpoint */
+/* weir_endpoint_later() - have a worker do what an endpoint needs */
 void weir_endpoint_later(struct weir_endpoint *ep)
 {
 	struct weir_tenant *t = ep->tenant;
@@ -257,7 +270,7 @@ void weir_endpoint_later(struct weir_endpoint *ep)
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 }
 
-/* weir_endpoint_never() - the endpoint's socket is gone: nothing is left to do */
+/* weir_endpoint_never() - a socket is gone: its endpoint needs no worker */
 void weir_endpoint_never(struct weir_endpoint *ep)
 {
 	struct weir_tenant *t = ep->tenant;
@@ -271,7 +284,7 @@ void weir_endpoint_never(struct weir_endpoint *ep)
 		weir_endpoint_put(ep);
 }
 
-/* weir_target_later() - have the watchdog look at a target that is a socket */
+/* weir_target_later() - have the watchdog look at a target with a socket */
 void weir_target_later(struct weir_target *target)
 {
 	struct weir_tenant *t = target->ep->tenant;
@@ -285,7 +298,7 @@ void weir_target_later(struct weir_target *target)
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 }
 
-/* weir_target_never() - the target is gone: nothing is left to look at */
+/* weir_target_never() - a target is gone: the watchdog need not look */
 void weir_target_never(struct weir_target *target)
 {
 	struct weir_tenant *t = target->ep->tenant;

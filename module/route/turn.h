@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Turns of users, in workers; turn.c tells how. */
+/* Turns of users, in workers; see turn.c. */
 #ifndef _WEIR_TURN_H
 #define _WEIR_TURN_H
 
@@ -17,10 +17,12 @@ struct weir_sock;
 struct weir_target;
 
 /**
- * struct weir_job - something long that a user's worker does part by part
- * @link: in weir_jobs.list, under the tenant's lock; empty while a part is done.
- * @jobs: whose list that is; the tenant's lock.
- * @part: does a part. Returns whether there is more; if not, the job is gone.
+ * struct weir_job - long work that a user's worker does part by part
+ * @link: in weir_jobs.list, under the tenant's lock; empty while a part is
+ *	being done.
+ * @jobs: the list that the job belongs to; written under the tenant's lock.
+ * @part: does one part. Returns true if there is more to do. If it returns
+ *	false, the job is gone.
  */
 struct weir_job {
 	struct list_head	link;
@@ -29,11 +31,12 @@ struct weir_job {
 };
 
 /**
- * struct weir_jobs - those of one kind and user, of which each has a turn
- * @tenant: whose; never changes.
- * @wq: where they are done; never changes.
- * @list: jobs that wait for their next part; the tenant's lock.
- * @work: does it.
+ * struct weir_jobs - the jobs of one kind of one user, done in turn
+ * @tenant: the tenant of that user; never changes.
+ * @wq: the workqueue on which they are done; never changes.
+ * @list: jobs that wait for their next part, by weir_job.link; guarded by the
+ *	tenant's lock.
+ * @work: does one part of the first job.
  */
 struct weir_jobs {
 	struct weir_tenant	*tenant;
@@ -44,20 +47,25 @@ struct weir_jobs {
 
 /**
  * struct weir_tenant - the turn of one user; see turn.c
- * @link: in the table of all, under its lock.
- * @uid: the user.
- * @ref: endpoints, and the work while it is queued.
- * @lock: guards @endpoints, @targets, and the lists of jobs; a leaf.
- * @endpoints: that have something to do later, by weir_endpoint.turn_link.
- * @targets: that the watchdog is to look at, by weir_target.turn_link.
- * @work: does it.
- * @slots_at: jiffy that @slots is of; the work's.
- * @slots: calls that may still be looked at in it; the work's.
- * @joins: streams of the user that subscribers are being joined to.
- * @late: the same for those that have to wait for memory.
- * @ends: sockets that are gone, and of which nothing is left to be routed.
- * @kept: patience with its worker, for which room in inboxes is kept; see room.c.
- * @late_ns: until when that has been used up, as ktime_get_ns() counts.
+ * @link: in the table of all tenants, under the lock of that table.
+ * @uid: the user; never changes.
+ * @ref: held by endpoints, by jobs, and by each work item while it is queued.
+ * @lock: guards @endpoints, @targets and the lists of jobs; no other lock is
+ *	taken under it.
+ * @endpoints: endpoints that a worker has to handle, by
+ *	weir_endpoint.turn_link.
+ * @targets: targets that the watchdog has to look at, by weir_target.turn_link.
+ * @work: handles @endpoints and @targets.
+ * @slots_at: jiffy that @slots is for; only @work uses it.
+ * @slots: calls that may still be looked at in that jiffy; only @work uses it.
+ * @joins: jobs that join subscribers to new streams of the user.
+ * @late: joins that have to wait for memory.
+ * @ends: jobs that end the endpoints of closed sockets, once all of their
+ *	messages are routed.
+ * @kept: the user's allowance for late workers, for which room in inboxes stays
+ *	granted; see room.c.
+ * @late_ns: delays up to this time are counted in @kept; ktime_get_ns() time.
+ *	Written under the post.lock of any inbox, so with WRITE_ONCE().
  */
 struct weir_tenant {
 	struct hlist_node	link;
