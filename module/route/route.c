@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Routes: what is done with messages for a path or pattern. A route hangs on
- * its path (path.c), which has owner and permissions; it is there while it is
- * served, was set by a control call, or another route names it.
+ * Routes: what the router does with messages for a path or a pattern. A route
+ * belongs to its path (path.c), which has the owner and the permissions. A
+ * route exists as long as it has targets, a control call has set it, or another
+ * route names it.
  *
- * What senders see of it is its plan, which is made anew for each change and
- * replaced under RCU, so a change holds up nobody. Handles remember the route
- * of a name; they are looked up again when a name that may concern them has come
- * or gone since.
+ * Senders see the plan of a route and nothing else of it. Each change makes a
+ * new plan, which replaces the old one under RCU, so that a change holds up no
+ * sender. A handle remembers the route of its name. The route is looked up
+ * again when a name that may concern the handle has come or gone since.
  *
- * Process context, under weir_net.lock but for handles. Nobody waits for memory
- * under it.
+ * Process context, under weir_net.lock; handles are the exception. No function
+ * waits for memory under that lock.
  */
 #include <linux/jhash.h>
 #include <linux/slab.h>
@@ -36,7 +37,7 @@ void weir_route_put(struct weir_route *route)
 	kfree_rcu(route, rcu);
 }
 
-/* weir_route_use() - not to go before weir_route_unuse(); weir_net.lock */
+/* weir_route_use() - keep a route until weir_route_unuse(); weir_net.lock */
 void weir_route_use(struct weir_route *route)
 {
 	weir_route_get(route);
@@ -54,12 +55,13 @@ void weir_route_unuse(struct weir_route *route)
 }
 
 /**
- * weir_route_count() - count something that does not happen to every message
+ * weir_route_count() - count an event that not every message causes
  * @route: the route.
- * @which: enum weir_route_stat, or WEIR_ROUTE_REFUSED and the reason.
- * @n: how often.
+ * @which: enum weir_route_stat, or WEIR_ROUTE_REFUSED plus the reason.
+ * @n: how many of them.
  *
- * Any context. The first of a route needs memory, and is lost without.
+ * Any context. The first event of a route allocates the counters; without
+ * memory it is not counted.
  */
 void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
 {
@@ -81,7 +83,7 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
 	atomic64_add(n, &stats->count[which]);
 }
 
-/* What weir_route_count() has counted. */
+/* The sum that weir_route_count() has counted. Any context. */
 u64 weir_route_counted(const struct weir_route *route, unsigned int which)
 {
 	struct weir_route_stats *stats = smp_load_acquire(&route->stats);
@@ -98,7 +100,7 @@ void weir_fallback_reply_put(struct weir_fallback_reply *fallback_reply)
 		kvfree(fallback_reply);
 }
 
-/* weir_settings_free() - under weir_net.lock; @set may be NULL. */
+/* weir_settings_free() - free settings, which may be NULL; weir_net.lock */
 void weir_settings_free(struct weir_settings *set)
 {
 	if (!set)
@@ -198,8 +200,9 @@ static int weir_plan_pick(struct weir_plan *plan)
 }
 
 /*
- * Room to count the calls of each user, before there are such; it stays for those
- * that have been counted when the bulkhead goes.
+ * Allocate the counters of each user's calls at a target, before senders see a
+ * plan with a bulkhead. They stay when the bulkhead goes, for the calls that
+ * they have counted. Returns 0 or -ENOMEM.
  */
 static int weir_plan_share(struct weir_plan *plan)
 {
@@ -223,10 +226,11 @@ static int weir_plan_share(struct weir_plan *plan)
 }
 
 /**
- * weir_plan_create() - what a route would do as it is now
+ * weir_plan_create() - make a plan from a route as it is now
  * @route: the route, under weir_net.lock.
  *
- * Return: the plan, for weir_plan_publish() or weir_plan_drop(); or an ERR_PTR.
+ * Does not wait for memory. Return: the plan, for weir_plan_publish() or
+ * weir_plan_drop(); or an ERR_PTR.
  */
 struct weir_plan *weir_plan_create(struct weir_route *route)
 {
@@ -273,13 +277,13 @@ err_drop:
 	return ERR_PTR(err);
 }
 
-/* weir_plan_drop() - a plan that nobody has seen */
+/* weir_plan_drop() - free a plan that no sender has seen */
 void weir_plan_drop(struct weir_plan *plan)
 {
 	weir_plan_free(&plan->free.work);
 }
 
-/* weir_plan_publish() - what senders see from now on; NULL: the route goes. */
+/* weir_plan_publish() - replace the plan that senders see; NULL: none */
 void weir_plan_publish(struct weir_route *route, struct weir_plan *plan)
 {
 	struct weir_plan *old;
@@ -291,10 +295,10 @@ void weir_plan_publish(struct weir_route *route, struct weir_plan *plan)
 }
 
 /**
- * weir_route_replan() - have senders see the route as it is now
+ * weir_route_replan() - show senders the route as it is now
  * @route: the route; its targets, weights or settings have changed.
  *
- * Under weir_net.lock. Return: 0; -ENOMEM: they go on seeing what they saw.
+ * Under weir_net.lock. Return: 0; -ENOMEM: senders keep the old plan.
  */
 int weir_route_replan(struct weir_route *route)
 {
@@ -316,9 +320,9 @@ static u32 *weir_mark_of(struct weir_net *wn, const char *name, size_t len)
 }
 
 /*
- * The route of a path has come or gone. Only handles of that name can have met
- * it, and those below a pattern's prefix: the others see by the mark that they
- * are not concerned.
+ * The route of a path has come or gone. This concerns handles of the same name
+ * and, for a pattern, handles of names below its prefix. All other handles see
+ * by the marks that they need not look again.
  */
 static void weir_route_mark(struct weir_path *path)
 {
@@ -326,7 +330,7 @@ static void weir_route_mark(struct weir_path *path)
 	u32 gen = wn->route_gen + 1;
 
 	lockdep_assert_held(&wn->lock);
-	/* after the change, and before what makes handles look at the mark */
+	/* after the change, and before route_gen, which makes handles look */
 	smp_store_release(weir_mark_of(wn, path->name,
 				       weir_path_prefix(path->name, path->len)),
 			  gen);
@@ -334,15 +338,18 @@ static void weir_route_mark(struct weir_path *path)
 }
 
 /**
- * weir_route_obtain() - the route of a name; made if there is none
- * @ws: for whom.
+ * weir_route_obtain() - find the route of a name, or make one
+ * @ws: the socket that asks; its account pays for a new route.
  * @name: path or pattern.
- * @len: bytes.
- * @use: what for; not WEIR_USE_PUBLISH.
+ * @len: bytes of @name.
+ * @use: purpose, which decides the permission needed; not WEIR_USE_PUBLISH.
  *
- * Under weir_net.lock. Must be followed by weir_route_tidy() unless the route
- * gets a target, is set or used. Return: the route, without a reference, or an
- * ERR_PTR with words; after -ENOMEM, weir_memory_prime() is to be asked.
+ * Under weir_net.lock. The caller must call weir_route_tidy() unless it gives
+ * the route a target, settings or a use.
+ *
+ * Return: the route, without a reference for the caller; or an ERR_PTR with
+ * words. After -ENOMEM the caller can call weir_memory_prime() without the lock
+ * and try again.
  */
 struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 				     u32 len, enum weir_use use)
@@ -383,7 +390,7 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 		goto err_uncharge;
 	}
 	rcu_assign_pointer(path->route, route);
-	/* handles that found no route, or a pattern's, look again */
+	/* handles that found no route, or that of a pattern, look again */
 	weir_route_mark(path);
 	return route;
 
@@ -397,10 +404,10 @@ err_path:
 }
 
 /**
- * weir_route_tidy() - end a route that nobody serves, has set or uses
- * @route: the route; not to be used afterwards without a reference.
+ * weir_route_tidy() - end a route without targets, settings and uses
+ * @route: the route; after this call, the caller needs a reference to use it.
  *
- * Under weir_net.lock.
+ * Does nothing for other routes. Under weir_net.lock.
  */
 void weir_route_tidy(struct weir_route *route)
 {
@@ -413,7 +420,7 @@ void weir_route_tidy(struct weir_route *route)
 	lockdep_assert_held(&wn->lock);
 	weir_plan_publish(route, NULL);
 	rcu_assign_pointer(path->route, NULL);
-	WRITE_ONCE(route->path, NULL);	/* weir_refused() looks */
+	WRITE_ONCE(route->path, NULL);	/* weir_refused() reads it */
 	weir_uncharge(&route->charge);
 	weir_route_mark(path);
 	weir_path_put(path);
@@ -422,7 +429,7 @@ void weir_route_tidy(struct weir_route *route)
 
 /**
  * weir_routes_end() - end all routes of a namespace
- * @wn: the namespace, without sockets; under its lock.
+ * @wn: the namespace, in which no socket is left; under its lock.
  */
 void weir_routes_end(struct weir_net *wn)
 {
@@ -461,7 +468,10 @@ static bool weir_path_has_route(void *item)
 	return rcu_access_pointer(path->route);
 }
 
-/* The route of the best name, held, or NULL with the reason. */
+/*
+ * The route of the name that matches best, held; or NULL with the reason. Under
+ * dispatch_lock of @ep and rcu_read_lock().
+ */
 static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 					   struct weir_handle *h,
 					   enum weir_reason *reason)
@@ -494,8 +504,8 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 }
 
 /*
- * Finds a handle's route, as of generation @gen. Under its endpoint's
- * dispatch_lock.
+ * Find a handle's route, as of generation @gen. Under dispatch_lock of the
+ * handle's endpoint.
  */
 static void weir_handle_look(struct weir_endpoint *ep, struct weir_handle *h,
 			     u32 gen)
@@ -511,18 +521,19 @@ static void weir_handle_look(struct weir_endpoint *ep, struct weir_handle *h,
 	h->reason = reason;
 }
 
-/* The generation; what changes after it is seen the next time. */
+/* The current generation. A later change is seen at the next call. */
 static u32 weir_handle_gen(const struct weir_endpoint *ep)
 {
 	return smp_load_acquire(&ep->wn->route_gen);
 }
 
-/* So many generations can be told apart. */
+/* Generations that are further apart than this can't be compared. */
 #define WEIR_GENS_MAX	(1U << 30)
 
 /*
- * Can what has come and gone since a handle was looked up not concern it? That is
- * its own name, and patterns with any of the paths above it as their prefix.
+ * Is the result of a handle's last look-up still right? It is if none of these
+ * has come or gone since: the handle's own name, and patterns with one of the
+ * paths above that name as their prefix.
  */
 static bool weir_handle_fresh(const struct weir_endpoint *ep,
 			      const struct weir_handle *h, u32 gen)
@@ -544,14 +555,15 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
 }
 
 /**
- * weir_handle_resolve() - find a handle's route, if it may be another one
+ * weir_handle_resolve() - look a handle's route up again if necessary
  * @ep: the caller, under its dispatch_lock.
- * @h: its handle, of another generation.
+ * @h: a handle of @ep that was looked up at another generation.
  *
- * The route of the path itself if there is one, else that of the most specific
- * pattern. Permission is judged here, each time, and that the route is not
- * another user's than the first one. Others' routes that come and go far from
- * the path cost a look at the marks alone. Also under rcu_read_lock().
+ * Finds the route of the path itself, or else that of the most specific
+ * pattern. Each look-up checks that the caller has permission, and that the
+ * route's owner may stand in for the owner of the first route that was found
+ * (weir_path_succeeds()). A route that comes or goes far from the path costs no
+ * more than a look at the marks. May also be called under rcu_read_lock().
  */
 void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 {
@@ -566,10 +578,10 @@ void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 /**
  * weir_handle_ask() - the owner of a socket asks for a handle
  * @ep: the caller, under its dispatch_lock.
- * @h: its handle.
+ * @h: a handle of @ep.
  *
- * Whose route it had is forgotten: the program has asked for the name as it is
- * served at this time.
+ * The handle forgets the owner of the route that it had: the program has asked
+ * for the name as it is served now.
  */
 void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h)
 {
