@@ -1,31 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Chains of routes: a route has others behind it, which are its targets or its
- * fallback. What bounds a message on its way bounds its work, not the graph:
- * here the graph is kept small when an edge comes, from whichever end it is
- * built. It has no circle, no chain is longer than a message may go, and the
- * ways through it are counted at both ends, so that each look at it is bounded.
+ * Chains of routes. A route has other routes behind it: its targets, and its
+ * fallback. Other limits bound how far one message goes, and with it the work
+ * for the message. This file keeps the graph of routes small: it checks each
+ * edge when the edge is added, from whichever end that happens. The graph has
+ * no cycle. No chain is longer than a message may go. The ways through the
+ * graph are counted at both ends, so that each traversal is bounded.
  *
- * Sockets are not counted: each route has WEIR_TARGETS_MAX targets at most. A
- * mirror is no edge: a copy goes to a socket of the mirror and no further.
- *
- * Process context, under weir_net.lock.
+ * Targets that are sockets are not counted here: each route has
+ * WEIR_TARGETS_MAX targets at most. A mirror is not an edge: a copy goes to a
+ * socket of the mirror and no further.
  */
 #include "route/router.h"
 
-/* Ways from one route to those behind it. */
+/* Most ways that lead from one route to the routes behind it. */
 #define WEIR_BEHIND_MAX		512
 
-/* Ways to one route from those before it: a fallback is shared by many. */
+/*
+ * Most ways that lead to one route from the routes before it. This limit is the
+ * larger one, because many routes can share a fallback.
+ */
 #define WEIR_BEFORE_MAX		768
 
-/* Longer than any chain: the mark of a graph with too many ways. */
+/* Larger than the length of any chain: the result for too many ways. */
 #define WEIR_CHAIN_WIDE		256
 
 /**
- * struct weir_ways - a pass along all ways from a route, each once
- * @depth: edges from there to where the pass is.
- * @at: they.
+ * struct weir_ways - a traversal of all ways from a route, each way once
+ * @depth: number of edges from that route to the current one.
+ * @at: these edges, in order.
  */
 struct weir_ways {
 	u32			depth;
@@ -33,9 +36,10 @@ struct weir_ways {
 };
 
 /*
- * Goes on from a route, to those behind it or to those before it. Return: the
- * next one; NULL: that was all. Forced inline, so that both directions are known:
- * thousands of steps are taken while others wait for the lock.
+ * Go on from @route to the next one, among the routes behind it (@behind) or
+ * before it. Returns NULL at the end. Forced inline so that the compiler knows
+ * @behind: a traversal takes thousands of steps while other tasks wait for the
+ * lock.
  */
 static __always_inline struct weir_route *
 weir_ways_next(struct weir_ways *w, struct weir_route *route, bool behind)
@@ -58,9 +62,10 @@ weir_ways_next(struct weir_ways *w, struct weir_route *route, bool behind)
 }
 
 /*
- * Looks at what is behind one route, that so many more ways shall lead to. Return:
- * the edges of the longest chain that begins there; WEIR_CHAIN_WIDE at least when
- * too many ways would lead somewhere; -ELOOP when a chain leads to @to.
+ * Traverse the routes behind @from, to which @n more ways are going to lead.
+ * Returns the number of edges in the longest chain that begins at @from; at
+ * least WEIR_CHAIN_WIDE when too many ways would lead to a route; -ELOOP when a
+ * chain leads to @to.
  */
 static int weir_chain_behind(struct weir_route *from,
 			     const struct weir_route *to, u32 n)
@@ -79,11 +84,11 @@ static int weir_chain_behind(struct weir_route *from,
 }
 
 /**
- * weir_chain_leads() - does a chain from one route lead to another?
- * @from: the one.
- * @to: the other; a route leads to itself.
+ * weir_chain_leads() - does a chain lead from one route to another?
+ * @from: the first route.
+ * @to: the second route; a route leads to itself.
  *
- * Return: whether it does.
+ * Return: true if one does.
  */
 bool weir_chain_leads(struct weir_route *from, const struct weir_route *to)
 {
@@ -91,9 +96,9 @@ bool weir_chain_leads(struct weir_route *from, const struct weir_route *to)
 }
 
 /*
- * So many more ways go out from a route, and from all before it. Return: the
- * edges of the longest chain that ends at the route; WEIR_CHAIN_WIDE at least
- * when there are too many ways.
+ * Count @n more ways that begin at @route and at all routes before it; fewer
+ * ways if @n is negative. Returns the number of edges in the longest chain that
+ * ends at @route; at least WEIR_CHAIN_WIDE when there are too many ways.
  */
 static u32 weir_chain_grow_behind(struct weir_route *route, s32 n)
 {
@@ -109,7 +114,7 @@ static u32 weir_chain_grow_behind(struct weir_route *route, s32 n)
 	return most;
 }
 
-/* So many more ways lead to a route, and to all behind it. */
+/* Count @n more ways that end at @route and at all routes behind it. */
 static void weir_chain_grow_before(struct weir_route *route, s32 n)
 {
 	struct weir_ways w = { };
@@ -118,7 +123,7 @@ static void weir_chain_grow_before(struct weir_route *route, s32 n)
 		route->nbefore += n;
 }
 
-/* The ways at both ends are counted: the edge is there. */
+/* Link an edge. The caller has counted its ways at both ends. */
 static void weir_edge_link(struct weir_edge *edge, struct weir_route *from,
 			   struct weir_route *to)
 {
@@ -130,10 +135,10 @@ static void weir_edge_link(struct weir_edge *edge, struct weir_route *from,
 }
 
 /**
- * weir_edge_restore() - put an edge back that was there before
- * @edge: the edge, deleted.
+ * weir_edge_restore() - put back an edge that was deleted
+ * @edge: the edge.
  * @from: the route in front.
- * @to: the route behind it; NULL: there was none.
+ * @to: the route behind it; NULL: there was no edge.
  */
 void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 		       struct weir_route *to)
@@ -146,8 +151,8 @@ void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 }
 
 /**
- * weir_edge_del() - a route stands behind another no more
- * @edge: the edge; may be deleted already.
+ * weir_edge_del() - delete an edge: a route stands behind another no more
+ * @edge: the edge; nothing happens if it is deleted already.
  */
 void weir_edge_del(struct weir_edge *edge)
 {
@@ -161,11 +166,11 @@ void weir_edge_del(struct weir_edge *edge)
 }
 
 /**
- * weir_edge_ways() - what an edge takes to come or go
+ * weir_edge_ways() - the work to add or delete an edge
  * @from: the route in front.
  * @to: the route behind it.
  *
- * Return: how many ways are walked at most, also when it is undone.
+ * Return: the number of ways that are traversed at most, an undo included.
  */
 u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to)
 {
@@ -173,13 +178,14 @@ u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to)
 }
 
 /**
- * weir_edge_add() - a route shall stand behind another
+ * weir_edge_add() - put a route behind another
  * @edge: the edge, all zeros or deleted.
  * @from: the route in front.
- * @to: the route behind it; NULL: there is none.
+ * @to: the route behind it; NULL: there is none, and the function returns 0.
  * @why: out: the words of a refusal.
  *
- * Return: 0 or -ELOOP.
+ * Return: 0; -ELOOP: the edge would close a cycle, make a chain too long or
+ * make too many ways, and nothing has changed.
  */
 int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 		  struct weir_route *to, const char **why)
@@ -195,7 +201,7 @@ int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 		return behind;
 	}
 	hops = behind;
-	/* nothing is counted, and then taken back, where that is known before */
+	/* do not count and undo if the ways are too many for certain */
 	if (behind < WEIR_HOPS_MAX &&
 	    from->nbehind + to->nbehind < WEIR_BEHIND_MAX) {
 		hops += 1 + weir_chain_grow_behind(from, 1 + to->nbehind);
