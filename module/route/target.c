@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Targets: sockets that serve a path, and routes that stand behind another.
- * Coming, going, and the watchdog, which looks now and then at a target that
- * holds requests: one that neither reads its inbox nor answers is given up
- * until it does.
+ * Targets: sockets that serve a path, and routes that stand behind another
+ * route. This file adds and removes them, and it has the watchdog. The watchdog
+ * looks now and then at a target that holds requests. If the target neither
+ * reads its inbox nor answers, the watchdog ejects it (@hung) until it does one
+ * of these again.
  *
- * Process context; what says so, under weir_net.lock.
+ * Process context; under weir_net.lock where a comment says so.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -14,7 +15,7 @@
 #include "race.h"
 #include "trace.h"
 
-/* Looks without a change after which a target is given up. */
+/* The watchdog ejects a target after this many looks without a change. */
 #define WEIR_STILL_MAX	2
 
 static void weir_target_free(struct work_struct *work)
@@ -45,7 +46,7 @@ void weir_target_put(struct weir_target *target)
 
 /* --- the watchdog ------------------------------------------------------- */
 
-/* Does another target of its route do something? */
+/* Can another target of the route take requests? */
 static bool weir_target_replaced(const struct weir_target *target)
 {
 	const struct weir_plan *plan;
@@ -61,7 +62,10 @@ static bool weir_target_replaced(const struct weir_target *target)
 	return up;
 }
 
-/* What may be sent twice, of what it has got so far, goes elsewhere. */
+/*
+ * Of the requests that the target has received so far, those that may be sent
+ * twice go to other targets.
+ */
 static void weir_target_lose(struct weir_target *target, u64 requests)
 {
 	target->moved = requests;
@@ -85,9 +89,9 @@ static void weir_target_look(struct weir_target *target)
 	requests = target->requests;
 	spin_unlock(&post->lock);
 	/*
-	 * Only a position that moves is a sign of life: a kick is not. A reply
-	 * that waits for its caller keeps all from moving, for a bounded time.
-	 * One that has done all that it was given can't move, whatever waits.
+	 * Only a position that moves is a sign of life; a kick is not. While a
+	 * reply waits for its caller, no position moves, for a bounded time. A
+	 * target that has done all its work has nothing to move.
 	 */
 	if (pos != target->seen_pos || out != target->seen_out || idle ||
 	    READ_ONCE(target->ep->held_by)) {
@@ -102,7 +106,7 @@ static void weir_target_look(struct weir_target *target)
 		return;
 	}
 	if (target->hung) {
-		/* it was sent these when no other target did anything either */
+		/* it got these while no other target could take them */
 		if (requests != target->moved && weir_target_replaced(target))
 			weir_target_lose(target, requests);
 		return;
@@ -114,7 +118,7 @@ static void weir_target_look(struct weir_target *target)
 	weir_target_lose(target, requests);
 	atomic64_inc(&target->hangs);
 	trace_weir_target(target->id, WEIR_TARGET_HUNG);
-	/* who waits for its inbox finds another target, or an error */
+	/* waiters for its inbox find another target, or get an error */
 	weir_waiters_call_all(target->ep->inbox);
 }
 
@@ -132,12 +136,13 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
 }
 
 /*
- * Looks again after a while. Who ends the target sets @gone and then cancels:
- * either that finds the work, or we find @gone.
+ * Have the watchdog look again after @delay_ns. The task that ends a target
+ * sets @gone and then cancels this work. So either the cancel finds the work
+ * queued, or this function sees @gone.
  */
 static void weir_target_again(struct weir_target *target, u64 delay_ns)
 {
-	/* not while it is being cancelled */
+	/* fails while the work is being cancelled */
 	if (!weir_delayed_queue(weir_router_wq, &target->watch,
 				nsecs_to_jiffies64(delay_ns) ?: 1,
 				&target->ref))
@@ -147,14 +152,17 @@ static void weir_target_again(struct weir_target *target, u64 delay_ns)
 		weir_delayed_cancel(&target->watch, &target->ref);
 }
 
-/* Does it have something to do? */
+/* Has the target requests to answer, or waiters for its inbox? */
 static bool weir_target_busy(const struct weir_target *target)
 {
 	return atomic_read(&target->load.in_flight) ||
 	       !list_empty_careful(&target->ep->inbox->post.waiting);
 }
 
-/* The look waits for its turn, as all does that is done later. */
+/*
+ * The time for a look has come. The look waits for the turn of the target's
+ * user, as all deferred work does.
+ */
 static void weir_target_due(struct work_struct *work)
 {
 	struct weir_target *target = container_of(to_delayed_work(work),
@@ -165,10 +173,10 @@ static void weir_target_due(struct work_struct *work)
 }
 
 /**
- * weir_target_turn() - the watchdog's look at a target
- * @target: the target, in the turn of its user.
+ * weir_target_turn() - the watchdog looks at a target
+ * @target: the target; the worker of its user calls this.
  *
- * One that hangs is not looked at before all callers have been told.
+ * An ejected target is not looked at again before all callers have been told.
  */
 void weir_target_turn(struct weir_target *target)
 {
@@ -187,11 +195,11 @@ void weir_target_turn(struct weir_target *target)
 			weir_target_look(target);
 		if (target->telling)
 			target->telling = weir_ports_tell(target);
-		/* what may be looked at in this jiffy has been */
+		/* telling goes on in the next jiffy */
 		weir_target_again(target, target->telling ? 0 : probe_ns);
 		return;
 	}
-	/* nothing to watch; the next request begins anew */
+	/* nothing to watch until the next request */
 	target->still = 0;
 	clear_bit(0, &target->watched);
 	smp_mb__after_atomic();
@@ -200,8 +208,8 @@ void weir_target_turn(struct weir_target *target)
 }
 
 /**
- * weir_target_watch() - begin to look at a target, unless somebody does
- * @target: it has got a request, or somebody waits for it to read.
+ * weir_target_watch() - start to watch a target, unless it is watched
+ * @target: it has a new request, or an endpoint waits for room in its inbox.
  *
  * Any context.
  */
@@ -217,8 +225,9 @@ void weir_target_watch(struct weir_target *target)
 /* --- coming and going --------------------------------------------------- */
 
 /*
- * Puts a target into its route's list, which plans follow: the heaviest first,
- * and of equals the oldest. A sort for each plan would take much longer.
+ * Put a target into its route's list, whose order plans keep: by weight, the
+ * heaviest first, and of equal weights the oldest first. To sort for each plan
+ * would take much longer. Under weir_net.lock.
  */
 static void weir_target_place(struct weir_target *target)
 {
@@ -235,9 +244,9 @@ static void weir_target_place(struct weir_target *target)
 /**
  * weir_target_weigh() - give a target another weight
  * @target: the target.
- * @weight: share.
+ * @weight: its new share, 0 to WEIR_WEIGHT_MAX.
  *
- * Under weir_net.lock. The route is not planned anew.
+ * Under weir_net.lock. The caller makes a new plan for the route.
  */
 void weir_target_weigh(struct weir_target *target, u32 weight)
 {
@@ -249,15 +258,17 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
 }
 
 /**
- * weir_target_add() - a route gets a target
- * @ws: who adds it, and pays.
+ * weir_target_add() - add a target to a route
+ * @ws: the socket that adds it; its account pays.
  * @route: the route.
- * @ep: of the socket that serves it, or NULL.
- * @next: else the route that does.
- * @weight: share.
+ * @ep: endpoint of the socket that serves the route; NULL: @next serves it.
+ * @next: the route that serves it if @ep is NULL.
+ * @weight: share of the target, 0 to WEIR_WEIGHT_MAX.
  *
- * Under weir_net.lock. The route is not planned anew. Return: the target, the
- * route's; or an ERR_PTR with words: -ENOSPC, -ENOBUFS, -ENOMEM.
+ * Under weir_net.lock. The caller makes a new plan for the route.
+ *
+ * Return: the target, whose reference the route's list holds; or an ERR_PTR
+ * with words: -ENOSPC, -ENOBUFS, -ENOMEM.
  */
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
@@ -327,7 +338,10 @@ err_memory:
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the target"));
 }
 
-/* Nobody who looks for it finds it. */
+/*
+ * Take a target out of the lists of its route and of its endpoint, and out of
+ * the table of targets. Under weir_net.lock.
+ */
 static void weir_target_unlink(struct weir_target *target)
 {
 	struct weir_net *wn = target->route->path->wn;
@@ -348,7 +362,7 @@ static void weir_target_unlink(struct weir_target *target)
 	}
 }
 
-/* The list's reference. Under weir_net.lock. */
+/* Put the reference of the route's list. Under weir_net.lock. */
 static void weir_target_end(struct weir_target *target)
 {
 	weir_route_unuse(target->next);
@@ -357,8 +371,9 @@ static void weir_target_end(struct weir_target *target)
 }
 
 /*
- * Senders pick it no more. Returns -ENOMEM when it is in their plan still: they
- * pass it over, as it is not up. Under weir_net.lock.
+ * Make a plan without the target. Returns -ENOMEM when the old plan stays:
+ * senders pass the target over there, because it is not up. Under
+ * weir_net.lock.
  */
 static int weir_target_drop(struct weir_target *target)
 {
@@ -373,8 +388,9 @@ static int weir_target_drop(struct weir_target *target)
 }
 
 /*
- * Makes the plan that a drop could not make; without weir_net.lock. Returns 0, or
- * -ENOMEM when the target is in the plan still.
+ * Make the plan that weir_target_drop() could not make; @err is its result.
+ * Without weir_net.lock; may sleep. Returns 0, or -ENOMEM when the target is
+ * still in the plan.
  */
 static int weir_target_dropped(struct weir_target *target, int err)
 {
@@ -391,9 +407,10 @@ static int weir_target_dropped(struct weir_target *target, int err)
 }
 
 /**
- * weir_target_remove() - a route loses a target that is in no plan
- * @target: the target, which nobody picks: senders see it no more; the list's
- *	reference goes. Under weir_net.lock.
+ * weir_target_remove() - remove a target that is in no plan
+ * @target: the target; senders do not see it. The list's reference is put.
+ *
+ * Under weir_net.lock.
  */
 void weir_target_remove(struct weir_target *target)
 {
@@ -402,14 +419,16 @@ void weir_target_remove(struct weir_target *target)
 }
 
 /**
- * weir_targets_leave() - nobody picks a socket any more
- * @ep: its endpoint.
+ * weir_targets_leave() - take a socket's targets out of all plans
+ * @ep: the socket's endpoint.
  *
- * weir_targets_end() is to follow. The lock is held for a target at a time.
- * Process context.
+ * No sender picks one of the targets afterwards. The caller then calls
+ * weir_targets_end(). Holds weir_net.lock for one target at a time. Process
+ * context, may sleep.
  *
- * Return: false when one is in a plan still, passed over, because the caller's
- * memory cgroup has no memory or it is killed: a worker is then to end it.
+ * Return: false when a target is still in a plan, where senders pass it over.
+ * The reason is that the caller's memory cgroup has no memory, or that the
+ * caller has been killed. A worker must then end the target.
  */
 bool weir_targets_leave(struct weir_endpoint *ep)
 {
@@ -438,12 +457,13 @@ bool weir_targets_leave(struct weir_endpoint *ep)
 }
 
 /**
- * weir_targets_end() - a socket serves no more
- * @ep: its endpoint, whose targets have left.
+ * weir_targets_end() - end the targets of a socket
+ * @ep: the socket's endpoint, after weir_targets_leave().
  *
- * Nobody waits for it when this returns: what it had not answered has been sent
- * elsewhere or answered with an error. The lock is held for a target at a time,
- * and not while calls are looked for. Process context.
+ * When this function returns, no caller waits for the socket: each unanswered
+ * request has been sent to another target, or answered with an error. Holds
+ * weir_net.lock for one target at a time, and not while it looks for calls.
+ * Process context, may sleep.
  */
 void weir_targets_end(struct weir_endpoint *ep)
 {
@@ -452,8 +472,8 @@ void weir_targets_end(struct weir_endpoint *ep)
 	bool open = false;
 
 	/*
-	 * 1. its calls. Senders count a call, send it, fence and then look at
-	 * @gone: what is not counted here they find themselves.
+	 * 1. its calls. A sender counts a call, sends it, fences and then reads
+	 * @gone. So a call that is not counted here is found by its sender.
 	 */
 	smp_mb();
 	list_for_each_entry(target, &ep->gone, ep_link)
@@ -461,7 +481,7 @@ void weir_targets_end(struct weir_endpoint *ep)
 	if (open)
 		weir_endpoint_died(ep, &ep->gone);
 
-	/* 2. what they hold */
+	/* 2. the targets */
 	while ((target = list_first_entry_or_null(&ep->gone,
 						  struct weir_target,
 						  ep_link))) {
@@ -522,9 +542,10 @@ err_tidy:
 /**
  * weir_target_serve_path() - have a socket serve a path
  * @ws: the socket.
- * @serve: path and weight; out: the target's number.
+ * @serve: path and weight; out: the number of the target in @id.
  *
- * Return: 0 or a negative errno with words.
+ * Process context, may sleep. Takes weir_net.lock. Return: 0 or a negative
+ * errno with words.
  */
 int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 {
