@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls whose target does not answer them, since it hangs or is gone. A target
- * does not know who has called it: each caller looks through its own calls.
+ * Calls that a target does not answer, because it is ejected (@hung) or gone. A
+ * target does not know its callers, so each caller looks through its own calls.
  *
- * For a target that hangs, each does so in the turn of its own user, together
- * with the look for deadlines (weir_endpoint_scan()): the tables of others hold
- * nobody up. For one that is gone, whoever closes it looks, since calls must not
- * point to it any more when it is freed.
+ * For an ejected target, each caller does so in the turn of its own user,
+ * together with the look for deadlines (weir_endpoint_scan()). So the tables of
+ * other users hold up no user. For a target that is gone, the task that closes
+ * it looks through the calls: no call may point to the target when it is freed.
  *
  * Process context, without weir_net.lock.
  */
 #include "route/pass.h"
 
-/* The next endpoint of a namespace after *@id, held; or NULL. */
+/* Get the next endpoint of a namespace after *@id, held; or NULL. Sets *@id. */
 static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
 						unsigned long *id)
 {
@@ -29,16 +29,18 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
 /* --- targets that hang -------------------------------------------------- */
 
 /*
- * Callers that are told for a target in one turn; each costs a look, others
- * less.
+ * Callers that are told about one target in one turn. A caller with open calls
+ * counts as one; WEIR_TELL_IDLE callers without open calls count as one
+ * together.
  */
 #define WEIR_TELL_PORTS	1024
 #define WEIR_TELL_IDLE	64
 
 /*
- * A caller with open calls looks through them. Not at once: it may be told of
- * many targets, and looks for all of them in one go. Returns whether it has any; a
- * call that is sent after this look finds that the target hangs.
+ * Have a caller look through its open calls, if it has any. Its timer does this
+ * a tick later: it may be told about many targets, and then looks once for all
+ * of them. Returns true if it has open calls. A call that is sent later finds
+ * out by itself that the target is ejected.
  */
 static bool weir_endpoint_tell(struct weir_endpoint *ep)
 {
@@ -54,12 +56,14 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
 }
 
 /**
- * weir_ports_tell() - callers are told that a target hangs
- * @target: it; in the turn of its user.
+ * weir_ports_tell() - tell callers that a target is ejected
+ * @target: the target; the worker of its user calls this.
  *
- * What was sent to it up to target->lost_ns and may be sent twice goes elsewhere.
- * Goes on after the endpoint target->told, for as many as the user may look at now.
- * Return: whether there are more.
+ * Calls that were sent to the target up to target->lost_ns, and that may be
+ * sent twice, go to other targets. Goes on after the endpoint target->told, for
+ * as many callers as the user may look at now.
+ *
+ * Return: true if there are more callers to tell.
  */
 bool weir_ports_tell(struct weir_target *target)
 {
@@ -82,7 +86,7 @@ bool weir_ports_tell(struct weir_target *target)
 
 /* --- targets that are gone ---------------------------------------------- */
 
-/* Has a target that is gone of this socket the call? */
+/* Was the call sent to a target of @server that is gone? */
 static bool weir_call_is_lost(const struct weir_call *call,
 			      const struct weir_endpoint *server)
 {
@@ -91,8 +95,9 @@ static bool weir_call_is_lost(const struct weir_call *call,
 }
 
 /*
- * The calls of one socket in slots from *@slot on, as many as are looked at under
- * the lock at once. False when these were the last, or none is open.
+ * Look at the calls of one endpoint in slots from *@slot on, at as many as one
+ * hold of the lock allows. A call that was sent to a gone target of @server is
+ * lost. Returns false when these calls were the last, or none is open.
  */
 static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 				    const struct weir_endpoint *server)
@@ -103,7 +108,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	bool more;
 
 	spin_lock(&post->lock);
-	/* whoever sends one after this look finds the target gone by itself */
+	/* a sender that comes after this look sees @gone by itself */
 	if (READ_ONCE(calls->nlocal) + calls->nreturned != calls->size)
 		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
 	ep->ended = 0;
@@ -119,7 +124,10 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	return more;
 }
 
-/* What is lost is sent again, in order: so only when all that is has been found. */
+/*
+ * Lost calls are sent again in order, so this begins only after all of them
+ * have been found.
+ */
 static void weir_endpoint_lost_end(struct weir_endpoint *ep)
 {
 	weir_inbox_wake(ep->inbox);
@@ -128,11 +136,11 @@ static void weir_endpoint_lost_end(struct weir_endpoint *ep)
 }
 
 /**
- * weir_endpoint_lost_calls() - calls of one socket that a target does not answer
- * @ep: the socket's.
- * @target: it is gone.
+ * weir_endpoint_lost_calls() - find a caller's calls to a gone target
+ * @ep: endpoint of the caller.
+ * @target: a target that is gone.
  *
- * Does not sleep.
+ * The calls are sent again or answered with an error. Does not sleep.
  */
 void weir_endpoint_lost_calls(struct weir_endpoint *ep,
 			      const struct weir_target *target)
@@ -145,9 +153,10 @@ void weir_endpoint_lost_calls(struct weir_endpoint *ep,
 }
 
 /*
- * Has one of these targets, from *@at on, calls that are not over? Senders count
- * a call first, and look for themselves whether the target is gone after they
- * have sent it: what is counted after this look they find.
+ * Has one of these targets, from *@at on, calls that are not over? Sets *@at to
+ * the first that has. A sender counts a call, sends it and then checks whether
+ * the target is gone. So a call that is counted after this look is found by its
+ * sender.
  */
 static bool weir_targets_open(const struct list_head *gone,
 			      struct weir_target **at)
@@ -162,7 +171,10 @@ static bool weir_targets_open(const struct list_head *gone,
 	return !list_entry_is_head(target, gone, ep_link);
 }
 
-/* The calls of the server's user, or of all others, as long as any are open. */
+/*
+ * Look through the calls of the server's user (@own) or of all other users, as
+ * long as any calls to these targets are open.
+ */
 static void weir_endpoints_lost(const struct weir_endpoint *server, bool own,
 				const struct list_head *gone,
 				struct weir_target **at)
@@ -188,13 +200,14 @@ static void weir_endpoints_lost(const struct weir_endpoint *server, bool own,
 }
 
 /**
- * weir_endpoint_died() - a socket that served is going
+ * weir_endpoint_died() - find all calls to a socket that is being closed
  * @server: its endpoint.
- * @gone: its targets, which are gone.
+ * @gone: its targets, which are gone; not empty.
  *
- * One look at the calls for all that it served, which ends when the last of them
- * is over. Its own user's come first: they are not behind the tables of others.
- * Without weir_net.lock.
+ * One traversal of all calls serves all targets of the socket. It ends when no
+ * call to them is open any more. The calls of the server's own user come first,
+ * so that they need not wait for the tables of others. May sleep. Without
+ * weir_net.lock.
  */
 void weir_endpoint_died(const struct weir_endpoint *server,
 			const struct list_head *gone)
