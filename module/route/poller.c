@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Polling: a thread on each CPU of the poll_cpus tunable looks at the outboxes
- * given to it and routes what it finds, so that senders make no system call.
- * When none had anything for poll_idle_us, it asks all their owners to kick
- * (WEIR_WAKE_ROUTER, by the rule of wake.c) and sleeps until one does. The barrier
- * for that reaches the processors of all these owners, and is from the allowance of
- * the user who woke the thread last: beyond it the thread looks once more a tick
- * later, before it sleeps for long.
+ * Polling. Each CPU of the poll_cpus tunable has a thread. The thread looks at
+ * the outboxes that are given to it and routes their messages, so that senders
+ * need no system call. When no outbox has had anything for poll_idle_us, the
+ * thread asks all their owners to kick (WEIR_WAKE_ROUTER, by the rule of
+ * wake.c) and sleeps until one of them does. This takes a barrier on the CPUs
+ * of all these owners. The barrier is paid from the allowance of the user that
+ * woke the thread last. Beyond that allowance there is no barrier. Instead the
+ * thread looks once more a tick later, before it sleeps for long.
  *
- * Each endpoint belongs to one thread, the one with the fewest; without a thread,
- * its owner's kicks do everything. In a round each user has a share, so that
- * nobody's flood takes the thread from the others.
+ * Each endpoint belongs to one thread, to the one that had the fewest. Without
+ * a thread, the kicks of the endpoint's owner do all the work. In a round each
+ * user has a share, so that the flood of one user does not take the thread from
+ * the others.
+ *
  * Process context.
  */
 #include <linux/cpu.h>
@@ -20,29 +23,32 @@
 
 #include "route/router.h"
 
-/* Rounds through the endpoints before anything else is looked at. */
+/* Rounds through the endpoints before the thread looks at anything else. */
 #define WEIR_POLL_ROUNDS	64
 
 /*
- * Most endpoints of one user that a thread polls. The owners of all others
- * kick, since a look at very many endpoints takes long.
+ * Most endpoints of one user that a thread polls. A look at very many endpoints
+ * takes long, so the owners of all others kick.
  */
 #define WEIR_POLL_PORTS		64
 
 /*
- * A user's share of a round, in bytes of ring; an endpoint that had something as so
- * many, and looks at targets as weir_route_poll() says.
+ * A user's share of a round is WEIR_POLL_BYTES, in bytes of ring. Each endpoint
+ * that had something takes WEIR_POLL_LOOK more bytes of it. Looks at targets
+ * take what weir_route_poll() says.
  */
 #define WEIR_POLL_BYTES		SZ_4K
 #define WEIR_POLL_LOOK		512U
 
 /**
- * struct weir_poll_user - what a thread polls for one user
- * @tenant: the user.
- * @round: the last in which it has been served; the thread's.
- * @used: of its share in that round; the thread's.
- * @nendpoints: endpoints; poll_lock.
- * @link: in weir_poller.users.
+ * struct weir_poll_user - what one thread polls for one user
+ * @tenant: the user; never changes.
+ * @round: the last round in which the user was served. Used by the thread
+ *	alone.
+ * @used: bytes that the user has used of its share in that round. Used by the
+ *	thread alone.
+ * @nendpoints: number of the user's endpoints that the thread polls; poll_lock.
+ * @link: in weir_poller.users; poll_lock.
  */
 struct weir_poll_user {
 	struct weir_tenant	*tenant;
@@ -53,23 +59,24 @@ struct weir_poll_user {
 };
 
 /**
- * struct weir_poller - one thread
- * @task: it.
- * @lock: guards @endpoints and @broken, and rounds through them.
- * @wanted: somebody waits for @lock; poll_lock.
- * @round: through the endpoints; the thread's.
- * @turned: round in which the list of endpoints was turned last; the
- *	thread's.
- * @endpoints: by weir_endpoint.poll_link; the one that is next in turn is the
- *	first.
- * @broken: endpoints whose outbox is broken; by weir_endpoint.poll_link.
- * @nendpoints: how many in both; poll_lock.
- * @users: whose they are; poll_lock.
- * @asleep: its endpoints' owners are asked to kick.
- * @waker: account of the user whose kick woke it last, held; NULL: nobody's has
- *	since the thread slept. Exchanged.
- * @cpus: scratch for the fence.
- * @link: in weir_pollers.
+ * struct weir_poller - one polling thread
+ * @task: the thread.
+ * @lock: guards @endpoints and @broken; the thread holds it in its rounds.
+ * @wanted: another task waits for @lock; written under poll_lock.
+ * @round: number of the current round. Used by the thread alone.
+ * @turned: the last round in which passes over a user's share moved the head of
+ *	@endpoints. Used by the thread alone.
+ * @endpoints: polled endpoints, by weir_endpoint.poll_link; the first is the
+ *	next in turn.
+ * @broken: endpoints whose outbox is broken, by weir_endpoint.poll_link.
+ * @nendpoints: number of endpoints in both lists; poll_lock.
+ * @users: users of these endpoints, by weir_poll_user.link; poll_lock.
+ * @asleep: the thread sleeps, and the owners of its endpoints are asked to
+ *	kick.
+ * @waker: account of the user whose kick woke the thread last, held; NULL: none
+ *	since the thread last went to sleep. Exchanged with xchg().
+ * @cpus: scratch for the barrier.
+ * @link: in weir_pollers; poll_lock.
  */
 struct weir_poller {
 	struct task_struct	*task;
@@ -87,17 +94,21 @@ struct weir_poller {
 	struct list_head	link;
 };
 
-/* Guards the threads and their CPUs, endpoints without one, and who has whom. */
+/*
+ * Guards the threads and their CPUs, the endpoints without a thread, and which
+ * endpoint belongs to which thread.
+ */
 static DEFINE_MUTEX(poll_lock);
 static LIST_HEAD(weir_pollers);
 static LIST_HEAD(weir_unpolled);
 static struct cpumask weir_poll_cpus;
 
 /*
- * Is there something to route: is a record committed, and has its space been
- * claimed? What waits for room is called when there is. The owner's words are
- * looked at, not trusted: what is committed and not claimed is never routed, and
- * must not keep a thread busy.
+ * Is there something to route: a committed record, whose space has been
+ * claimed? A message that waits for room does not count: a worker takes it up
+ * when there is room. The owner's words are read but not trusted. A record that
+ * is committed but not claimed is never routed, so it must not keep a thread
+ * busy.
  */
 static bool weir_endpoint_pending(const struct weir_endpoint *ep)
 {
@@ -121,7 +132,10 @@ static void weir_endpoint_ask(struct weir_endpoint *ep, bool kick)
 	spin_unlock(&ring->lock);
 }
 
-/* The owner sees by now that it is to kick; or we see what it has committed. */
+/*
+ * Add the CPUs that the owner may run on. After a barrier there, the owner sees
+ * that it must kick, or the thread sees the owner's committed records.
+ */
 static void weir_endpoint_owner_cpus(struct weir_endpoint *ep,
 				     struct cpumask *cpus)
 {
@@ -133,7 +147,7 @@ static void weir_endpoint_owner_cpus(struct weir_endpoint *ep,
 	spin_unlock(&ring->lock);
 }
 
-/* What a user has used of its share of this round. */
+/* Bytes that a user has used of its share of this round. */
 static __always_inline u32 weir_poll_used(const struct weir_poller *p,
 					  struct weir_poll_user *u)
 {
@@ -144,9 +158,9 @@ static __always_inline u32 weir_poll_used(const struct weir_poller *p,
 }
 
 /*
- * An endpoint waits for its user's next share. The first such endpoint of a
- * round becomes the head of the list; endpoints that were looked at come once
- * more in this round.
+ * An endpoint waits for the next share of its user. The first such endpoint of
+ * a round becomes the head of the list. The endpoints that were looked at
+ * before it come once more in this round.
  */
 static noinline void weir_poller_passes(struct weir_poller *p,
 					struct weir_endpoint *ep)
@@ -158,9 +172,9 @@ static noinline void weir_poller_passes(struct weir_poller *p,
 }
 
 /**
- * weir_poll_took() - a polled message has taken more than its bytes
- * @ep: whose; its thread routes it.
- * @bytes: of its user's share.
+ * weir_poll_took() - a polled message has cost more than its bytes
+ * @ep: endpoint that sent the message; its thread calls this.
+ * @bytes: taken from the share of its user.
  */
 void weir_poll_took(struct weir_endpoint *ep, u32 bytes)
 {
@@ -168,11 +182,12 @@ void weir_poll_took(struct weir_endpoint *ep, u32 bytes)
 }
 
 /*
- * One look at each endpoint, and a section of each that has something, as far
- * as its user's share goes: the next round begins with the first that has had
- * none for that. Ends early when somebody waits for the lock. Returns whether
- * any message has gone: one that has not waits, or is left to a worker. A ring
- * that its owner has broken is looked at no more: what lies there never goes.
+ * Do one round: look at each endpoint, and route one section of each that has
+ * something, as far as the share of its user goes. The next round begins with
+ * the first endpoint that was passed over because its user's share was used up.
+ * There the round ends early if a task waits for the lock. Returns true if a
+ * message has gone. One that has not gone waits, or is left to a worker. An
+ * endpoint whose ring is broken moves to @broken: its messages never go.
  */
 static __always_inline bool weir_poller_round(struct weir_poller *p)
 {
@@ -212,8 +227,9 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 }
 
 /*
- * Looks for a while. Returns false when there has been nothing for so long that
- * the thread may sleep. @idle_ns: since when that is; 0: not known yet.
+ * Do up to WEIR_POLL_ROUNDS rounds. Returns false when there has been nothing
+ * for poll_idle_us, so that the thread may sleep. *@idle_ns: since when there
+ * has been nothing, in ktime_get_ns() time; 0: not known yet.
  */
 static bool weir_poller_rounds(struct weir_poller *p, u64 *idle_ns)
 {
@@ -233,7 +249,9 @@ static bool weir_poller_rounds(struct weir_poller *p, u64 *idle_ns)
 	return true;
 }
 
-/* The thread lets go of its lock. Under poll_lock. */
+/*
+ * Take the lock of a thread, and have the thread let go of it. Under poll_lock.
+ */
 static void weir_poller_lock(struct weir_poller *p)
 {
 	WRITE_ONCE(p->wanted, true);
@@ -241,7 +259,10 @@ static void weir_poller_lock(struct weir_poller *p)
 	WRITE_ONCE(p->wanted, false);
 }
 
-/* May the thread interrupt owners before it sleeps? */
+/*
+ * May the thread interrupt the owners' CPUs before it sleeps? The allowance of
+ * the user that woke the thread pays for it.
+ */
 static bool weir_poller_may_fence(struct weir_poller *p)
 {
 	struct weir_account *waker = xchg(&p->waker, NULL);
@@ -254,7 +275,7 @@ static bool weir_poller_may_fence(struct weir_poller *p)
 	return may;
 }
 
-/* Is there something to route, although all owners are asked to kick? */
+/* Is there something to route that the owners may not have kicked for? */
 static bool weir_poller_pending(struct weir_poller *p)
 {
 	struct weir_endpoint *ep;
@@ -267,7 +288,7 @@ static bool weir_poller_pending(struct weir_poller *p)
 	return pending;
 }
 
-/* Until somebody kicks, or for so many jiffies. */
+/* Sleep until an owner kicks, but no longer than @timeout jiffies. */
 static void weir_poller_wait(struct weir_poller *p, long timeout)
 {
 	set_current_state(TASK_INTERRUPTIBLE);
@@ -296,7 +317,7 @@ static void weir_poller_sleep(struct weir_poller *p)
 	mutex_unlock(&p->lock);
 
 	if (!weir_poller_pending(p)) {
-		/* stores that were held back are there a tick later */
+		/* stores that a CPU holds back are visible a tick later */
 		if (!fence)
 			weir_poller_wait(p, 2);
 		if (fence || !weir_poller_pending(p))
@@ -332,8 +353,9 @@ static int weir_poller_thread(void *data)
 }
 
 /*
- * What a thread polls for a user: made of @fresh, which is given away, if there
- * is nothing yet. NULL without that. Under poll_lock.
+ * Find what a thread polls for a user. If there is nothing yet, *@fresh is used
+ * for it and set to NULL. Returns NULL if *@fresh is needed and NULL. Under
+ * poll_lock.
  */
 static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 					       struct weir_tenant *tenant,
@@ -355,8 +377,8 @@ static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 }
 
 /*
- * An endpoint of a user's is not polled any more. Under poll_lock, not in a
- * round.
+ * An endpoint is polled no more: forget the user with its last endpoint. Under
+ * poll_lock; the thread is not in a round.
  */
 static void weir_poll_user_put(struct weir_endpoint *ep)
 {
@@ -370,9 +392,10 @@ static void weir_poll_user_put(struct weir_endpoint *ep)
 }
 
 /*
- * Under poll_lock. @fresh: for a user that has none there yet; NULL once it is
- * given away. Returns false when the thread polls as many of the user's as it
- * may, or there was no memory: then its owner kicks.
+ * Give an endpoint to a thread. *@fresh is used for a user that has no endpoint
+ * there yet, and then set to NULL. Returns false when the thread polls as many
+ * endpoints of the user as it may, or when there is no memory: then the
+ * endpoint's owner kicks. Under poll_lock.
  */
 static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 			     struct weir_poll_user **fresh)
@@ -390,7 +413,7 @@ static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 	if (!p->asleep)
 		weir_endpoint_ask(ep, false);
 	mutex_unlock(&p->lock);
-	/* it may have looked before this one was there */
+	/* the thread may have looked before the endpoint was listed */
 	weir_poll_kick(ep);
 	return true;
 }
@@ -409,14 +432,16 @@ static struct weir_poller *weir_poller_idlest(void)
 
 /**
  * weir_poll_join() - have an endpoint polled, if there is a thread
- * @ep: a new one.
+ * @ep: a new endpoint.
+ *
+ * May sleep. Takes poll_lock.
  */
 void weir_poll_join(struct weir_endpoint *ep)
 {
 	struct weir_poll_user *fresh;
 	struct weir_poller *p;
 
-	/* not under the lock, which others' sockets need as well */
+	/* not under the lock, which sockets of other users need as well */
 	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 	mutex_lock(&poll_lock);
 	p = weir_poller_idlest();
@@ -428,7 +453,10 @@ void weir_poll_join(struct weir_endpoint *ep)
 
 /**
  * weir_poll_leave() - have an endpoint polled no more
- * @ep: the socket is being released; no thread uses it afterwards.
+ * @ep: the endpoint, whose socket is being released. No thread uses the
+ *	endpoint afterwards.
+ *
+ * May sleep. Takes poll_lock.
  */
 void weir_poll_leave(struct weir_endpoint *ep)
 {
@@ -450,7 +478,9 @@ void weir_poll_leave(struct weir_endpoint *ep)
 
 /**
  * weir_poll_kick() - the owner of an endpoint has kicked
- * @ep: the endpoint; its thread polls again if it sleeps.
+ * @ep: the endpoint. Its thread polls again if the thread sleeps.
+ *
+ * Does not sleep.
  */
 void weir_poll_kick(struct weir_endpoint *ep)
 {
@@ -522,7 +552,7 @@ static void weir_poller_stop(struct weir_poller *p)
 		weir_endpoint_owner_cpus(ep, p->cpus);
 	}
 	weir_fence_cpus(p->cpus);				/* (C) */
-	/* what they committed before is routed */
+	/* route what the owners committed before */
 	list_for_each_entry(ep, &weir_unpolled, poll_link)
 		weir_endpoint_later(ep);
 	synchronize_rcu();
@@ -545,10 +575,10 @@ static void weir_pollers_stop(void)
 
 /**
  * weir_poll_set() - have these CPUs poll, and no others
- * @cpus: of them, those that are online; none: nobody polls.
+ * @cpus: the CPUs, of which those that are online are used; empty: no polling.
  *
- * All endpoints are given out anew. Return: 0, or why a thread could not be made;
- * then nobody polls.
+ * Gives all endpoints to threads again. May sleep. Return: 0; or a negative
+ * errno when a thread could not be made, and then no CPU polls.
  */
 int weir_poll_set(const struct cpumask *cpus)
 {
@@ -581,7 +611,7 @@ int weir_poll_set(const struct cpumask *cpus)
 	return err;
 }
 
-/* weir_poll_show() - the CPUs that poll, as a list; returns its length */
+/* weir_poll_show() - write the list of CPUs that poll; returns its length */
 int weir_poll_show(char *buf)
 {
 	int len;
