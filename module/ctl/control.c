@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a process can say to its socket: ioctl and socket options. Structures
- * carry their size, are copied once, and bytes beyond what this module knows
- * must be zero. Each refusal leaves words for WEIR_SO_ERROR_TEXT.
+ * What a process can set on its socket and ask of it: ioctls and socket
+ * options. A structure carries its own size and is copied once. Bytes beyond
+ * the fields that this module knows must be zero. A refusal leaves words for
+ * WEIR_SO_ERROR_TEXT, except for plain errors such as -EFAULT.
  *
  * Process context.
  */
@@ -18,8 +19,9 @@
 #include "route/router.h"
 
 /*
- * Copies a structure that begins with its own size. Older and newer callers
- * are served as copy_struct_from_user() says.
+ * Copy in a structure that begins with its own size. Structures of older and
+ * newer programs are accepted as copy_struct_from_user() says. Returns 0 or a
+ * negative errno with words.
  */
 int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
 		 const void __user *from)
@@ -30,7 +32,7 @@ int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
 	if (get_user(size, (const u32 __user *)from))
 		return weir_refuse(ws, -EFAULT, "the structure is not readable");
 	if (size == known) {
-		/* the usual case, without looking for what is beyond */
+		/* the usual case: there are no bytes beyond to check */
 		if (copy_from_user(to, from, known))
 			return weir_refuse(ws, -EFAULT,
 					   "the structure is not readable");
@@ -44,7 +46,7 @@ int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
 		return weir_refuse(ws, err, err == -E2BIG ?
 				   "the structure has fields this module does not know" :
 				   "the structure is not readable");
-	/* a second look by copy_struct_from_user must not change the size */
+	/* the size has been read twice: keep the one that was checked */
 	*(u32 *)to = size;
 	return 0;
 }
@@ -106,7 +108,10 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 	return 0;
 }
 
-/* Any length, as copy_struct_from_user() would have it; or in the kernel. */
+/*
+ * Copy in a structure of any length, by the rules of copy_struct_from_user();
+ * also from kernel memory.
+ */
 static noinline int weir_wait_in_any(struct weir_sock *ws,
 				     struct weir_so_wait *wait, sockptr_t from,
 				     unsigned int len)
@@ -131,8 +136,9 @@ static noinline int weir_wait_in_any(struct weir_sock *ws,
 }
 
 /*
- * What comes at each sleep: word by word, for the calls that a copy of unknown
- * length takes cost more than the copy.
+ * Copy in the structure that comes with each sleep. This is done word by word,
+ * because the function calls for a copy of unknown length cost more than the
+ * copy.
  */
 static int weir_wait_in(struct weir_sock *ws, struct weir_so_wait *wait,
 			sockptr_t value, unsigned int len)
@@ -156,8 +162,9 @@ any:
 }
 
 /*
- * io_uring sets options, too (since 6.7), with its ring locked or in a thread
- * that serves the whole ring: nobody is to sleep there.
+ * Does the current task call setsockopt() itself? Since 6.7 io_uring sets
+ * options too, with its ring locked or in a thread that serves the whole ring:
+ * no call may sleep there.
  */
 static bool weir_called_itself(void)
 {
@@ -166,7 +173,7 @@ static bool weir_called_itself(void)
 		syscall_get_nr(current, current_pt_regs()) == __NR_setsockopt);
 }
 
-/* Apart from the kick, which is not to pay for its frame. */
+/* WEIR_SO_WAIT. Not inlined: the kick must not pay for this stack frame. */
 static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 				  unsigned int len)
 {
@@ -222,8 +229,8 @@ static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
 }
 
 /*
- * Length of a stream's next message, 0 if there is none, -EAGAIN when @budget
- * looks were not enough; *@pos is where to go on. Any context.
+ * Length of a stream's next message; 0: there is none; -EAGAIN: @budget looks
+ * were not enough, and *@pos is where to go on. Any context.
  */
 static int weir_reader_next_len(const struct weir_reader *rd, u64 *pos,
 				u32 budget)
@@ -250,7 +257,7 @@ static u64 weir_reader_pos(const struct weir_reader *rd)
 	return READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
 }
 
-/* The same for a whole ring; gives way. Puts the reader. */
+/* The same for a whole ring. Puts the reader. May sleep. */
 static int weir_reader_next_len_put(struct weir_reader *rd)
 {
 	u64 pos = weir_reader_pos(rd);
@@ -267,9 +274,10 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 }
 
 /*
- * The same of the streams from the head of the list on, up to WEIR_LOOK_BUDGET:
- * the next look begins where it ends. @seen: counts them. @more: the first whose
- * look has no end, held. Under rlock.
+ * The same for the streams from the head of the list on, up to
+ * WEIR_LOOK_BUDGET. The next call begins at the stream where this one ends.
+ * @seen: is increased for each stream. @more: out: the first stream whose look
+ * was not finished, held. Under the socket's rlock.
  */
 static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
@@ -286,7 +294,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 		if (len > 0)
 			return len;
 		if (len == -EAGAIN && !*more) {
-			/* a long look is not for a spinlock */
+			/* a longer look must not be made under a spinlock */
 			weir_reader_get(rd);
 			*more = rd;
 		}
@@ -328,7 +336,7 @@ static int weir_next_len(struct weir_sock *ws)
 	return len;
 }
 
-/* SIOCOUTQ: bytes of ring that readers have not passed. */
+/* SIOCOUTQ: bytes of the outbox that the slowest gating reader has not read. */
 static int weir_unread(struct weir_sock *ws)
 {
 	struct weir_ring *ring = smp_load_acquire(&ws->outbox);
@@ -382,8 +390,9 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 
 #ifdef CONFIG_COMPAT
 /*
- * From a 32-bit program: the structures are the same, as tests/selftests/abi.c
- * asserts; only a pointer is to be told from an id.
+ * An ioctl of a 32-bit program. The structures are the same, as
+ * tests/selftests/abi.c asserts. Only the argument needs care: it is an id or a
+ * pointer.
  */
 int weir_compat_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 {
@@ -413,8 +422,8 @@ static int weir_set_name(struct weir_sock *ws, sockptr_t value,
 }
 
 /*
- * The path that an option is, with or without a NUL at its end. @path: of
- * WEIR_PATH_MAX + 1 bytes.
+ * Copy in an option that is a path, with or without a NUL at its end. @path:
+ * out: has room for WEIR_PATH_MAX + 1 bytes.
  */
 static int weir_get_path(struct weir_sock *ws, sockptr_t value,
 			 unsigned int len, char *path)
@@ -435,7 +444,10 @@ static int weir_get_path(struct weir_sock *ws, sockptr_t value,
 	return 0;
 }
 
-/* For the next bind or connect, whose address is too short for it. */
+/*
+ * WEIR_SO_LONG_PATH: the path for the next bind or connect, if it is too long
+ * for an address.
+ */
 static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
 			      unsigned int len)
 {
@@ -447,7 +459,7 @@ static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
 	return err;
 }
 
-/* WEIR_IOC_SERVE, for who has no ioctl at hand. */
+/* WEIR_SO_SERVE: as WEIR_IOC_SERVE, for programs that can't make an ioctl. */
 static int weir_set_serve(struct weir_sock *ws, sockptr_t value,
 			  unsigned int len)
 {
@@ -532,7 +544,7 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 	return weir_refuse(ws, -ENOPROTOOPT, "no such option");
 }
 
-/* An int; the usual case without the calls that a copy takes. */
+/* Copy in an int. The usual case avoids the function calls of a copy. */
 static int weir_get_option(struct weir_sock *ws, sockptr_t value,
 			   unsigned int len, int *v)
 {
@@ -605,7 +617,7 @@ int weir_setsockopt(struct socket *sock, int level, int name,
 		err = weir_get_option(ws, value, len, &v);
 		return err ?: weir_kick(ws, (u32)v);
 	default:
-		/* who sets anything else is in no hurry */
+		/* all other options may be slower */
 		return weir_set(ws, name, value, len);
 	}
 }
@@ -707,7 +719,7 @@ int weir_getsockopt(struct socket *sock, int level, int name,
 		break;
 	}
 	if (text) {
-		/* a socket's memory is not for copying to user space */
+		/* usercopy hardening rejects copies from a socket's memory */
 		strscpy(copy, text, sizeof(copy));
 		err = weir_put_bytes(copy, strlen(copy) + 1, value, ulen, len);
 	} else if (name == WEIR_SO_INFO) {
