@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WEIR_IOC_LIST: what there is in a network namespace, page by page, in order
- * of id, so that a caller who comes back for more misses nothing that stayed.
- * Without CAP_NET_ADMIN a caller sees the objects of its own user and paths
- * that it may read.
+ * WEIR_IOC_LIST: the objects of a network namespace, page by page, in the order
+ * of their ids. So a caller that comes back for the next page misses no object
+ * that stayed. Without CAP_NET_ADMIN a caller sees the objects of its own user,
+ * and the paths that it may read.
  *
  * Process context.
  */
@@ -19,7 +19,7 @@ static bool weir_list_sees(const struct weir_list_ctx *ctx, kuid_t uid)
 	return ctx->all || uid_eq(uid, current_fsuid());
 }
 
-/* weir_list_emit() - hand the entry to the caller: 0 or -EFAULT */
+/* weir_list_emit() - copy the entry to the caller; returns 0 or -EFAULT */
 int weir_list_emit(struct weir_list_ctx *ctx)
 {
 	u32 n = min(ctx->entry_size, ctx->known);
@@ -83,7 +83,7 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* Count of the record that a reader who stands at @pos reads next. */
+/* Count of the record that a reader at @pos reads next. */
 static u32 weir_list_seq(const struct weir_reader *rd, u64 pos)
 {
 	if (!rd->gating)
@@ -91,14 +91,17 @@ static u32 weir_list_seq(const struct weir_reader *rd, u64 pos)
 	return weir_ring_seq(&rd->ring->view, pos);
 }
 
-/* How far a cursor is behind that has read so far; false: that can't be true. */
+/*
+ * How far is a cursor at @pos behind the writer? @from: count of its next
+ * record. Returns false if its position can't be right.
+ */
 static bool weir_list_lag(const struct weir_ring *ring, u64 pos, u32 from,
 			  u64 *bytes, u64 *records)
 {
 	u64 tail;
 	u32 seq;
 
-	/* the tail last: a writer at work makes no reader look ahead of it */
+	/* read the tail last: a busy writer must not seem behind a reader */
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		return false;
 	*bytes = tail - pos;
@@ -108,9 +111,10 @@ static bool weir_list_lag(const struct weir_ring *ring, u64 pos, u32 from,
 
 /**
  * struct weir_list_slowest - the reader of a stream that is furthest behind
- * @behind: bytes behind where the writer was; -1 without a reader.
- * @pos: where it is.
- * @seq: count of the record there.
+ * @behind: bytes from its position to e->pos, which the writer had reached when
+ *	the listing of the stream began; -1: there is no gating reader.
+ * @pos: its position.
+ * @seq: count of the record at @pos.
  */
 struct weir_list_slowest {
 	s64 behind;
@@ -118,7 +122,10 @@ struct weir_list_slowest {
 	u32 seq;
 };
 
-/* Counts the readers. The tail is searched for once, not for each of them. */
+/*
+ * Count the readers and find the slowest one. The tail is searched for once in
+ * all, not once for each reader. Under ring->lock.
+ */
 static void weir_list_readers(struct weir_list_entry *e, struct weir_ring *ring,
 			      struct weir_list_slowest *slowest)
 {
@@ -186,12 +193,14 @@ static int weir_list_streams(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* Ids of cursors: the ring's id and the slot. */
+/*
+ * The id of a cursor is the ring's id shifted by this, plus the slot, plus 1.
+ */
 #define WEIR_LIST_SLOT_BITS	13
 
 /*
- * Makes the entry of the first cursor of a ring in a slot from *@slot on that
- * the caller may see. False when there is none.
+ * Make the entry of the ring's first cursor that the caller may see, in slots
+ * from *@slot on. Sets *@slot to its slot. Returns false when there is none.
  */
 static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 				  struct weir_ring *ring, unsigned long *slot)
@@ -200,7 +209,7 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	struct weir_reader *rd;
 	unsigned long at;
 
-	/* copying to user space takes mmap_lock, which comes before this one */
+	/* the caller copies the entry: mmap_lock comes before slot_lock */
 	mutex_lock(&ring->slot_lock);
 	xa_for_each_start(&ring->slots, at, rd, *slot) {
 		if (weir_list_sees(ctx, rd->uid))
@@ -250,7 +259,7 @@ static int weir_list_cursors_of(struct weir_list_ctx *ctx,
 
 static int weir_list_cursors(struct weir_list_ctx *ctx)
 {
-	/* the ring that was being listed is looked at again */
+	/* begin with the ring of the last cursor, which may have more */
 	unsigned long id = ctx->after >> WEIR_LIST_SLOT_BITS;
 	struct weir_ring *ring;
 	int err = 0;
@@ -268,7 +277,7 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* Streams of a path, and publishers that are about to make one. */
+/* Number of a path's streams, with publishers that are about to make one. */
 static u32 weir_path_rings(const struct weir_path *path)
 {
 	return path->users - path->patterns - !!path->listener -
@@ -308,7 +317,7 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* Bytes of an entry of this kind. */
+/* Bytes of an entry of this kind, as this module knows it. */
 static u32 weir_list_known(u32 kind)
 {
 	switch (kind) {
@@ -320,9 +329,7 @@ static u32 weir_list_known(u32 kind)
 	return sizeof(struct weir_list_entry);
 }
 
-/*
- * weir_list() - WEIR_IOC_LIST
- */
+/* weir_list() - WEIR_IOC_LIST; returns 0 or a negative errno */
 int weir_list(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_ioc_list req;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WEIR_IOC_LIST of routes and their targets, as list.c does it for the rest. A
- * caller sees those that it may call. Counters are read as they are: who adds
- * to them does not wait.
+ * WEIR_IOC_LIST of routes and their targets; list.c lists all other objects. A
+ * caller sees the routes that it may call. Counters are read without a lock
+ * that would make senders wait.
  *
  * Process context.
  */
@@ -117,7 +117,7 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 		     READ_ONCE(target->breaker.state);
 	e->breaker_opens = READ_ONCE(target->breaker.opens);
 	e->in_flight = atomic_read(&target->load.in_flight);
-	/* senders count by plain stores, which cost less; a look may be behind */
+	/* senders count with plain stores, so a value may be a bit old */
 	e->requests = data_race(target->requests);
 	e->replies = data_race(target->replies);
 	e->errors = data_race(target->errors);
