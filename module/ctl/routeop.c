@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is wrong with a change of routes as it was asked for, whatever routes there
- * are. It knows no socket and takes no lock: routectl.c asks before it takes one.
+ * The checks of a change to routes that need nothing but the change itself.
+ * They do not depend on the routes that exist, know no socket and take no lock.
+ * routectl.c makes them before it takes a lock.
  */
 #include <linux/sizes.h>
 #include <linux/string.h>
@@ -69,12 +70,12 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 }
 
 /**
- * weir_op_check() - is a change good, as far as it says itself?
- * @op: the change, in the kernel's memory.
+ * weir_op_check() - is a change valid by itself?
+ * @op: the change, in kernel memory.
  * @admin: the caller has CAP_NET_ADMIN in the namespace.
- * @why: out: the words of a refusal.
+ * @why: out: the words of a refusal; NULL if there is none.
  *
- * Return: 0 or a negative errno.
+ * Any context. Return: 0; -EINVAL, -ENAMETOOLONG or -EPERM.
  */
 int weir_op_check(const struct weir_route_op *op, bool admin, const char **why)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/weir: tunables, each with its range, in tunables/; counters of
- * the whole host in stats/ and drops/ (by reason). One value a file. What each
- * means is documented in weir-sysfs(5).
+ * /sys/kernel/weir. The directory tunables/ has the tunables, each with its
+ * range. The directories stats/ and drops/ have counters of the whole host;
+ * those in drops/ are by reason. Each file has one value. weir-sysfs(5)
+ * documents all of them.
  */
 #include <linux/kobject.h>
 #include <linux/log2.h>
@@ -17,8 +18,8 @@ struct weir_tunables weir_tunables = {
 	.ring_bytes		= 64 << 10,
 	.ring_bytes_max		= WEIR_RING_MAX,
 	.inbox_bytes		= 16 << 10,
-	.user_bytes_max		= 1ULL << 30,	/* at most: weir_sysfs_init() */
-	.netns_bytes_max	= 4ULL << 30,	/* as that */
+	.user_bytes_max		= 1ULL << 30,	/* or less: weir_sysfs_init() */
+	.netns_bytes_max	= 4ULL << 30,	/* or less, too */
 	.user_objects_max	= 1 << 16,
 	.netns_objects_max	= 1 << 18,
 	.streams_max		= 1 << 14,
@@ -29,11 +30,11 @@ struct weir_tunables weir_tunables = {
 /**
  * struct weir_tunable - one file in tunables/
  * @attr: the file.
- * @value: where the value is; 4 or 8 bytes.
- * @wide: it is 8 bytes.
- * @power: only powers of two.
- * @min: smallest value taken.
- * @max: largest value taken.
+ * @value: points to the value, in weir_tunables; a u64 if @wide, else a u32.
+ * @wide: the value has 8 bytes.
+ * @power: the value must be a power of two.
+ * @min: smallest value that the file takes.
+ * @max: largest value that the file takes.
  */
 struct weir_tunable {
 	struct kobj_attribute attr;
@@ -99,7 +100,7 @@ WEIR_TUNABLE(streams_max, false, 0, 1 << 20);
 WEIR_TUNABLE(poll_idle_us, false, 0, 10000000);
 WEIR_TUNABLE(fence_records, false, 0, U32_MAX);
 
-/* CPUs that poll the outboxes of callers and services: a list such as 0,2-3. */
+/* The CPUs that poll the outboxes of endpoints: a list such as 0,2-3. */
 static ssize_t poll_cpus_show(struct kobject *kobj, struct kobj_attribute *attr,
 			      char *buf)
 {
@@ -151,8 +152,8 @@ static const struct attribute_group weir_tunable_group = {
 /**
  * struct weir_counter - one file in stats/ or drops/
  * @attr: the file.
- * @values: per-CPU array; NULL: what all users hold is told instead.
- * @index: which of the array, or enum weir_account_kind.
+ * @values: per-CPU array of counters; NULL: the file tells what all users hold.
+ * @index: index in @values; or, without @values, an enum weir_account_kind.
  */
 struct weir_counter {
 	struct kobj_attribute attr;
@@ -313,7 +314,7 @@ int weir_sysfs_init(void)
 {
 	int err;
 
-	/* one user alone can't take all, nor all users of a namespace */
+	/* leave memory for other users, and for other namespaces */
 	weir_tunables.user_bytes_max =
 		weir_memory_share(4, weir_tunables.user_bytes_max);
 	weir_tunables.netns_bytes_max =
