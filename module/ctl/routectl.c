@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WEIR_IOC_CONTROL: changes to routes, targets and breakers, all of a list or
- * none. Each change is made where senders do not see it, and leaves what it
- * takes to undo it; when all have been made, the plans of all routes concerned
- * are prepared, and only if there is memory for every one of them are they
- * shown to senders.
+ * WEIR_IOC_CONTROL: a list of changes to routes, targets and breakers, all of
+ * which are made or none. Each change is made where senders do not see it, and
+ * keeps what an undo needs. When all have been made, the plans of all routes
+ * concerned are prepared. If there is memory for all of these plans, senders
+ * get to see them.
  *
- * Process context, under weir_net.lock.
+ * Process context; under weir_net.lock unless a comment says otherwise.
  */
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -15,40 +15,40 @@
 
 #include "route/router.h"
 
-/* Idempotency keys: how many, and bytes of replies, where that is not said. */
+/* Defaults for idempotency keys: number of entries, and bytes of replies. */
 #define WEIR_DUP_ENTRIES	4096U
 #define WEIR_DUP_BYTES		SZ_1M
 
 /*
- * What the changes of one call may take without CAP_NET_ADMIN, in instructions,
- * about: all names wait meanwhile. What each thing takes is what was measured
- * where it takes longest, undoing it included.
+ * Most work for one call without CAP_NET_ADMIN, in instructions, roughly: all
+ * names wait meanwhile. Each figure below was measured where the step takes
+ * longest, its undo included.
  */
 #define WEIR_WORK_MAX		90000
-#define WEIR_WORK_CHANGE	3000	/* each */
-#define WEIR_WORK_BYTE		30	/* of a name */
-#define WEIR_WORK_ADDED		8000	/* a target */
+#define WEIR_WORK_CHANGE	3000	/* a change */
+#define WEIR_WORK_BYTE		30	/* a byte of a name */
+#define WEIR_WORK_ADDED		8000	/* a target that is added */
 #define WEIR_WORK_NEW		10000	/* a route that was not there */
-#define WEIR_WORK_PLAN		5000	/* one for each route */
-#define WEIR_WORK_TARGET	100	/* in it */
-#define WEIR_WORK_PASSED	20	/* a target that is passed over */
-#define WEIR_WORK_WAY		32	/* through the graph */
+#define WEIR_WORK_PLAN		5000	/* the plan of a route */
+#define WEIR_WORK_TARGET	100	/* a target in that plan */
+#define WEIR_WORK_PASSED	20	/* a target, passed over */
+#define WEIR_WORK_WAY		32	/* a way in the graph */
 
-/* Names of a change: the route, the target, and what is above their wildcards. */
+/* Names that a change needs: its route, its target, and the prefix of each. */
 #define WEIR_CHANGE_NAMES	4
 
 /**
  * struct weir_change - a change that has been made and can be undone
  * @op: enum weir_op.
  * @route: the route, held.
- * @plan: what senders will see of it; NULL: a later change has it.
- * @target: whose share or breaker was changed, or that comes or goes; held.
+ * @plan: its new plan, not yet published; NULL: a later change has it.
+ * @target: the target that the change adds, removes or alters, held; or NULL.
  * @old_set: the settings before.
- * @given: the fallback reply that came with it; held until the call is over.
- * @idem: a table of keys for it, held until then; NULL: it has wanted none.
- * @names: paths that it needs, held until then; NULL.
- * @old_weight: of @target.
- * @old_forced: of @target.
+ * @given: fallback reply that came with it, or NULL; held to the call's end.
+ * @idem: table of keys made for it, or NULL; held to the call's end.
+ * @names: paths that it needs, or NULL; held to the call's end.
+ * @old_weight: weight of @target before.
+ * @old_forced: @forced of @target before.
  */
 struct weir_change {
 	u32			op;
@@ -65,12 +65,12 @@ struct weir_change {
 
 /**
  * struct weir_changes - a control call in progress
- * @ws: the socket it came on.
+ * @ws: the socket on which the call was made.
  * @admin: the caller has CAP_NET_ADMIN in the namespace.
- * @work: what the changes take, see WEIR_WORK_MAX.
- * @n: changes made.
- * @lacks: the next one has to have a table of keys made.
- * @list: they.
+ * @work: work of the changes so far; see WEIR_WORK_MAX.
+ * @n: number of changes made.
+ * @lacks: a table of keys must be made before the next change.
+ * @list: the changes.
  */
 struct weir_changes {
 	struct weir_sock	*ws;
@@ -98,8 +98,8 @@ static int weir_settings_rate_limit(struct weir_settings *set, const char **why)
 }
 
 /*
- * @given: the reply, if there is one with the change. @old: settings so far:
- * without an address their reply stays.
+ * @given: the reply that came with the change, or NULL. @old: the current
+ * settings; without @given, their reply stays.
  */
 static int weir_settings_fallback_reply(struct weir_settings *set,
 					struct weir_fallback_reply *given,
@@ -120,7 +120,7 @@ static int weir_settings_fallback_reply(struct weir_settings *set,
 	return 0;
 }
 
-/* Do settings so far remember alike, so that what is remembered stays? */
+/* Do the current settings @old have the same table, which can then stay? */
 static bool weir_idem_alike(const struct weir_settings *old,
 			    const struct weir_route_conf *c)
 {
@@ -130,7 +130,7 @@ static bool weir_idem_alike(const struct weir_settings *old,
 	       old->conf.dup_bytes == c->dup_bytes;
 }
 
-/* A table is as large as the user says, and not to be made under the lock. */
+/* Give settings a table of keys; -EAGAIN: make it without the lock first. */
 static int weir_settings_idem(struct weir_changes *c, struct weir_settings *set,
 			      const struct weir_change *change)
 {
@@ -151,9 +151,9 @@ static int weir_settings_idem(struct weir_changes *c, struct weir_settings *set,
 }
 
 /*
- * A change takes so much more. Who has no capability may not keep the lock for
- * long: what goes beyond WEIR_WORK_MAX is for another call, unless it is one
- * change, which is bounded by itself.
+ * Count @work. A caller without the capability must not keep the lock for long:
+ * more than WEIR_WORK_MAX is refused. One change alone is never refused, since
+ * the work of one change is bounded.
  */
 static int weir_changes_work(struct weir_changes *c, u32 work)
 {
@@ -164,7 +164,7 @@ static int weir_changes_work(struct weir_changes *c, u32 work)
 			   "without CAP_NET_ADMIN the changes are too much work for one call");
 }
 
-/* The route that there is of a name, or NULL. */
+/* The existing route of a name, or NULL. */
 static struct weir_route *weir_control_find(struct weir_net *wn,
 					    const char *name, u32 len)
 {
@@ -174,7 +174,7 @@ static struct weir_route *weir_control_find(struct weir_net *wn,
 				lockdep_is_held(&wn->lock)) : NULL;
 }
 
-/* The route of a name, as by weir_route_obtain(); what it takes is counted. */
+/* As weir_route_obtain(), but counts the work for a new route. */
 static struct weir_route *weir_control_obtain(struct weir_changes *c,
 					      const char *name,
 					      enum weir_use use)
@@ -193,13 +193,13 @@ static struct weir_route *weir_control_obtain(struct weir_changes *c,
 	return ERR_PTR(err);
 }
 
-/* What a change takes of a route that has so many targets. */
+/* The work of a change to a route, because of the route's targets. */
 static u32 weir_route_work(const struct weir_changes *c,
 			   const struct weir_route *route)
 {
 	u32 each = WEIR_WORK_PASSED, fixed = 0, i;
 
-	/* one plan for all changes to it; there are few if that is asked */
+	/* all changes of a route share a plan; non-admins make few */
 	for (i = 0; !c->admin && i < c->n; i++) {
 		if (c->list[i].route == route)
 			break;
@@ -211,7 +211,7 @@ static u32 weir_route_work(const struct weir_changes *c,
 	return fixed + route->ntargets * each;
 }
 
-/* The route that shall stand behind another; used once more. */
+/* Get the route that shall stand behind @route; *@behind has a use of it. */
 static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 			       const char *name, struct weir_route **behind)
 {
@@ -236,7 +236,7 @@ static int weir_control_behind(struct weir_changes *c, struct weir_route *route,
 
 /* --- the changes -------------------------------------------------------- */
 
-/* The route of a change gets other settings, or NULL: none. */
+/* Give the route of a change other settings; NULL: none. */
 static int weir_settings_swap(struct weir_changes *c,
 			      struct weir_change *change,
 			      struct weir_settings *set)
@@ -295,7 +295,7 @@ static int weir_change_route_set(struct weir_changes *c,
 	if (!err)
 		err = weir_control_behind(c, change->route, op->conf.mirror,
 					  &set->mirror);
-	/* a mirror is no edge, so nothing else finds a circle */
+	/* a mirror is no edge, so this check alone finds a cycle */
 	if (!err && set->mirror && weir_chain_leads(set->mirror, change->route))
 		err = weir_refuse(c->ws, -ELOOP,
 				  "the path leads back to the route");
@@ -310,7 +310,7 @@ err_free:
 	return err;
 }
 
-/* The target of a route that is a route itself, or NULL. */
+/* The target of @route that is the route @next, or NULL. */
 static struct weir_target *weir_control_next(struct weir_route *route,
 					     const struct weir_route *next)
 {
@@ -323,7 +323,7 @@ static struct weir_target *weir_control_next(struct weir_route *route,
 	return NULL;
 }
 
-/* The target that a change names: by its number, or by its path. */
+/* The target that a change names by its number or by its path; or NULL. */
 static struct weir_target *weir_control_target(struct weir_route *route,
 					       const struct weir_route_op *op)
 {
@@ -364,7 +364,7 @@ static int weir_change_target_add(struct weir_changes *c,
 	}
 	target = weir_target_add(c->ws, change->route, NULL, behind,
 				 op->weight);
-	weir_route_unuse(behind);	/* the target has its own */
+	weir_route_unuse(behind);	/* the target has a use of its own */
 	if (IS_ERR(target))
 		return PTR_ERR(target);
 	err = weir_edge_add(&target->edge, change->route, target->next, &why);
@@ -415,7 +415,7 @@ static int weir_change_target(struct weir_changes *c,
 	return 0;
 }
 
-/* The route of a change; new ones are made by who may set them. */
+/* Get the route of a change; makes a new one if the caller may set it. */
 static int weir_change_route(struct weir_changes *c,
 			     const struct weir_route_op *op,
 			     struct weir_route **route)
@@ -449,7 +449,7 @@ static int weir_change_make(struct weir_changes *c,
 	err = weir_change_route(c, op, &change->route);
 	if (err)
 		return err;
-	/* not to go, whatever the next changes do, before all are done */
+	/* keep the route until all changes are done or undone */
 	weir_route_use(change->route);
 	err = weir_changes_work(c, weir_route_work(c, change->route));
 	if (err) {
@@ -487,8 +487,8 @@ static int weir_change_make(struct weir_changes *c,
 /* --- all or none -------------------------------------------------------- */
 
 /*
- * An administrator makes thousands of changes: others get the processor meanwhile.
- * The lock is not given up: what one call changes is seen at once or not at all.
+ * An administrator may make thousands of changes: let other tasks run, but keep
+ * the lock. The changes of one call are seen at once or not at all.
  */
 static void weir_changes_yield(const struct weir_changes *c)
 {
@@ -496,7 +496,7 @@ static void weir_changes_yield(const struct weir_changes *c)
 		cond_resched();
 }
 
-/* Nothing of it is made: it has what was made ready for it. */
+/* Reset a change to one that is not made, but keep what is ready for it. */
 static void weir_change_begin(struct weir_change *change)
 {
 	struct weir_change fresh = {
@@ -508,7 +508,7 @@ static void weir_change_begin(struct weir_change *change)
 	*change = fresh;
 }
 
-/* It is done or undone: what it held goes. */
+/* The change is done or undone: put its references. */
 static void weir_change_end(struct weir_change *change)
 {
 	change->route->planned = false;
@@ -554,7 +554,7 @@ static void weir_changes_undo(struct weir_changes *c)
 	}
 }
 
-/* Does it send to several, of which one is a route? */
+/* Does the route send to several targets, and is one of these a route? */
 static bool weir_route_mixed(const struct weir_route *route)
 {
 	struct weir_target *target;
@@ -568,7 +568,7 @@ static bool weir_route_mixed(const struct weir_route *route)
 	return false;
 }
 
-/* One plan for each route, with the last change that concerns it. */
+/* Make one plan for each route; the last change to the route has it. */
 static int weir_changes_plan(struct weir_changes *c, u32 *failed)
 {
 	u32 i;
@@ -595,8 +595,8 @@ static int weir_changes_plan(struct weir_changes *c, u32 *failed)
 }
 
 /*
- * Breakers that are switched on begin closed: what they have seen is of another
- * configuration, and of what happened since they know nothing.
+ * Breakers that are switched on begin closed: they saw requests of an older
+ * configuration, and know nothing of what happened since.
  */
 static void weir_change_breakers(const struct weir_change *change)
 {
@@ -656,7 +656,7 @@ static int weir_control_ops(struct weir_changes *c,
 	return err;
 }
 
-/* The fallback reply of a change that has been checked, if it has one. */
+/* Copy in the fallback reply of a checked change, if the change has one. */
 static int weir_control_reply(struct weir_changes *c,
 			      const struct weir_route_op *op,
 			      struct weir_fallback_reply **given)
@@ -680,7 +680,7 @@ static int weir_control_reply(struct weir_changes *c,
 	return 0;
 }
 
-/* All that user memory has to say, before any lock is taken. */
+/* Copy in and check all changes, before any lock is taken. */
 static int weir_control_read(struct weir_changes *c,
 			     const struct weir_ioc_control *ctl,
 			     struct weir_route_op *ops, u32 *failed)
@@ -710,7 +710,7 @@ static int weir_control_read(struct weir_changes *c,
 	return 0;
 }
 
-/* Holds a name, and what it needs. Without weir_net.lock. */
+/* Hold a name and its prefix until the call is over. Without weir_net.lock. */
 static int weir_control_name(struct weir_changes *c, const char *name,
 			     enum weir_use use, struct weir_path **held)
 {
@@ -723,7 +723,7 @@ static int weir_control_name(struct weir_changes *c, const char *name,
 		path = weir_prefix_hold(ws, name, len);
 		if (IS_ERR(path))
 			continue;
-		/* none: it is there, since the last try too */
+		/* NULL: none needed, or an earlier try has it */
 		if (path)
 			held[0] = path;
 		mutex_lock(&ws->wn->lock);
@@ -736,9 +736,9 @@ static int weir_control_name(struct weir_changes *c, const char *name,
 }
 
 /*
- * Has the names of targets that come before the changes are made, each by itself:
- * a new one is compared with many others. An administrator's are not, and there
- * may be thousands.
+ * Make and hold the names that new targets need before the changes are made,
+ * each one by itself: a new name is compared with many others. Not done for an
+ * administrator, who may add thousands.
  */
 static int weir_control_names(struct weir_changes *c,
 			      const struct weir_route_op *ops, u32 count,
@@ -764,7 +764,7 @@ static int weir_control_names(struct weir_changes *c,
 	return err;
 }
 
-/* The call is over: what was made ready for its changes goes. */
+/* The call is over: put what was made ready for its changes. */
 static void weir_control_end(struct weir_changes *c, u32 count)
 {
 	u32 i, k;
@@ -779,7 +779,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 	}
 }
 
-/* Will a change want a table of keys, as its route is now? weir_net.lock */
+/* Does a change need a new table of keys, as its route is now? weir_net.lock */
 static bool weir_control_lacks(struct weir_changes *c,
 			       const struct weir_route_op *op)
 {
@@ -790,8 +790,8 @@ static bool weir_control_lacks(struct weir_changes *c,
 }
 
 /*
- * Makes the table of keys that change @failed lacks, and those that later ones
- * would. Without weir_net.lock.
+ * Make the table of keys that change *@failed lacks, and the tables that later
+ * changes will need. Without weir_net.lock.
  */
 static int weir_control_once(struct weir_changes *c,
 			     const struct weir_route_op *ops, u32 count,
@@ -825,8 +825,8 @@ static int weir_control_once(struct weir_changes *c,
 }
 
 /*
- * All changes, or none. What finds no memory under the lock is undone, and tried
- * again when there is some.
+ * Make all changes, or none. If there is no memory under the lock, the changes
+ * are undone, and made again once there is some.
  */
 static int weir_control_apply(struct weir_changes *c,
 			      const struct weir_route_op *ops, u32 count,
@@ -854,7 +854,7 @@ static int weir_control_apply(struct weir_changes *c,
 	return err;
 }
 
-/* WEIR_IOC_CONTROL. */
+/* WEIR_IOC_CONTROL. Returns 0 or a negative errno. */
 int weir_control(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_changes c = { .ws = ws };
