@@ -26,11 +26,11 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
 	return ep;
 }
 
-/* --- targets that hang -------------------------------------------------- */
+/* --- ejected targets ---------------------------------------------------- */
 
 /*
- * Callers that are told about one target in one turn. A caller with open calls
- * counts as one; WEIR_TELL_IDLE callers without open calls count as one
+ * Most callers that are told about one target in one turn. A caller with open
+ * calls counts as one; WEIR_TELL_IDLE callers without open calls count as one
  * together.
  */
 #define WEIR_TELL_PORTS	1024

@@ -64,8 +64,8 @@ struct weir_poll_user {
  * @lock: guards @endpoints and @broken; the thread holds it in its rounds.
  * @wanted: another task waits for @lock; written under poll_lock.
  * @round: number of the current round. Used by the thread alone.
- * @turned: the last round in which passes over a user's share moved the head of
- *	@endpoints. Used by the thread alone.
+ * @turned: the last round in which the head of @endpoints was moved, because
+ *	the share of a user was used up. Used by the thread alone.
  * @endpoints: polled endpoints, by weir_endpoint.poll_link; the first is the
  *	next in turn.
  * @broken: endpoints whose outbox is broken, by weir_endpoint.poll_link.
@@ -120,6 +120,7 @@ static bool weir_endpoint_pending(const struct weir_endpoint *ep)
 	       (u32)(pos >> WEIR_GRANULE_SHIFT);
 }
 
+/* Ask the owner of an endpoint to kick, or not to. */
 static void weir_endpoint_ask(struct weir_endpoint *ep, bool kick)
 {
 	struct weir_ring *ring = ep->outbox;
@@ -218,7 +219,7 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 			busy = true;
 		} else if (!weir_ring_live(ep->outbox)) {
 			list_move_tail(&ep->poll_link, &p->broken);
-			/* what was committed before the end, and is left */
+			/* a worker routes the records from before the end */
 			weir_endpoint_later(ep);
 			break;
 		}
@@ -418,7 +419,7 @@ static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 	return true;
 }
 
-/* Under poll_lock. */
+/* The thread with the fewest endpoints; NULL: no threads. Under poll_lock. */
 static struct weir_poller *weir_poller_idlest(void)
 {
 	struct weir_poller *p, *best = NULL;
@@ -489,7 +490,7 @@ void weir_poll_kick(struct weir_endpoint *ep)
 
 	if (!READ_ONCE(ep->poller))
 		return;
-	/* a thread ends only after a grace period */
+	/* a poller and its task are freed after a grace period */
 	rcu_read_lock();
 	p = READ_ONCE(ep->poller);
 	if (p && READ_ONCE(p->asleep)) {
@@ -543,7 +544,7 @@ static void weir_poller_stop(struct weir_poller *p)
 	list_del(&p->link);
 	kthread_stop(p->task);
 	list_splice_init(&p->broken, &p->endpoints);
-	/* from here on the owners kick */
+	/* from here on, the owners kick */
 	list_for_each_entry_safe(ep, next, &p->endpoints, poll_link) {
 		WRITE_ONCE(ep->poller, NULL);
 		weir_poll_user_put(ep);
@@ -562,7 +563,7 @@ static void weir_poller_stop(struct weir_poller *p)
 	kfree(p);
 }
 
-/* Under poll_lock. */
+/* Stop all threads. Under poll_lock. */
 static void weir_pollers_stop(void)
 {
 	struct weir_poller *p;

@@ -481,7 +481,7 @@ void weir_waiter_done(struct weir_waiter *w)
 		weir_waiters_resume(inbox);
 	spin_unlock(&inbox->post.lock);
 	if (first && !weir_waiters_ask(w, inbox)) {
-		/* the next one asks for itself */
+		/* the next waiter looks, and asks for itself */
 		spin_lock(&inbox->post.lock);
 		next = list_first_entry_or_null(&inbox->post.waiting,
 						struct weir_waiter, link);
@@ -519,7 +519,7 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 	return stays;
 }
 
-/* If the reader may not know of a waiter, a timer makes the waiter look. */
+/* If the reader may not know of a waiter, have a timer make it look again. */
 static void weir_waiter_watch(struct weir_waiter *w)
 {
 	struct weir_post *post = &w->ep->inbox->post;
@@ -540,7 +540,7 @@ static void weir_waiter_watch(struct weir_waiter *w)
  *
  * Queues the waiter. When there is room, weir_endpoint_later() is called for
  * its endpoint. Less room may be kept for answers by now than when the caller
- * found none, and the reader may have read everything: then nobody would kick.
+ * found none, and the reader may have read everything: then no kick would come.
  * So this function looks at the inbox once more.
  *
  * The sender decides how often this happens. Beyond the allowance of the

@@ -18,6 +18,7 @@
 
 #include "route/router.h"
 
+/* Figures of a route whose settings do not give others. */
 #define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)
 #define WEIR_DEADLINE_MAX_NS	(60 * NSEC_PER_SEC)
 #define WEIR_PATIENCE_NS	(100 * NSEC_PER_MSEC)
@@ -44,7 +45,7 @@ void weir_route_use(struct weir_route *route)
 	route->uses++;
 }
 
-/* weir_route_unuse() - under weir_net.lock; @route may be NULL */
+/* weir_route_unuse() - undo weir_route_use(); NULL is fine; weir_net.lock */
 void weir_route_unuse(struct weir_route *route)
 {
 	if (!route)
@@ -93,7 +94,7 @@ u64 weir_route_counted(const struct weir_route *route, unsigned int which)
 
 /* --- plans -------------------------------------------------------------- */
 
-/* weir_fallback_reply_put() - @fallback_reply may be NULL */
+/* weir_fallback_reply_put() - put a reference; the reply may be NULL */
 void weir_fallback_reply_put(struct weir_fallback_reply *fallback_reply)
 {
 	if (fallback_reply && refcount_dec_and_test(&fallback_reply->ref))
@@ -365,7 +366,7 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 	route = rcu_dereference_protected(path->route,
 					  lockdep_is_held(&wn->lock));
 	if (route) {
-		weir_path_put(path);	/* the route counts as a user already */
+		weir_path_put(path);	/* the route holds the path already */
 		return route;
 	}
 	route = kzalloc(sizeof(*route), WEIR_GFP_NOWAIT);
@@ -454,7 +455,7 @@ void weir_routes_end(struct weir_net *wn)
 		weir_settings_free(set);
 		weir_route_tidy(route);
 		weir_route_put(route);
-		/* nobody waits for the lock: no socket is left */
+		/* no socket is left, so no task waits for the lock */
 		cond_resched();
 	}
 }

@@ -323,7 +323,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	} else {
 		target->next = next;
 		weir_route_use(next);
-		weir_route_get(next);	/* for plans, until it is freed */
+		weir_route_get(next);	/* until the target is freed */
 	}
 	weir_target_place(target);
 	route->ntargets++;
@@ -496,7 +496,7 @@ void weir_targets_end(struct weir_endpoint *ep)
 	}
 }
 
-/* Under weir_net.lock. */
+/* Make a socket a target of a path. Under weir_net.lock. */
 static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 			     struct weir_ioc_serve *serve, u32 len)
 {

@@ -242,7 +242,7 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
  * user gets a bounded share of a CPU for that. A user with very many open calls
  * learns of a passed deadline a little later.
  *
- * Return: a number of calls, from 1 to @want.
+ * Return: a number of calls, from 1 to @want; 0 if @want is 0.
  */
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want)
 {
