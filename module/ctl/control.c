@@ -275,9 +275,9 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 
 /*
  * The same for the streams from the head of the list on, up to
- * WEIR_LOOK_BUDGET. The next call begins at the stream where this one ends.
- * @seen: is increased for each stream. @more: out: the first stream whose look
- * was not finished, held. Under the socket's rlock.
+ * WEIR_LOOK_BUDGET. The next call begins behind the last stream that this one
+ * has looked at. @seen: is increased for each stream. @more: out: the first
+ * stream whose look was not finished, held. Under the socket's rlock.
  */
 static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
@@ -308,7 +308,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 	return 0;
 }
 
-/* FIONREAD: length of the next message; 0 when there is none. */
+/* FIONREAD: length of the next message; 0 when there is none. May sleep. */
 static int weir_next_len(struct weir_sock *ws)
 {
 	struct weir_reader *rd, *more = NULL;

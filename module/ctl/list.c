@@ -54,7 +54,7 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 	int err = 0;
 
 	while (ctx->room && !err) {
-		/* a socket leaves the table before its last reference goes */
+		/* a socket leaves the table before its last reference is put */
 		xa_lock(&wn->sockets);
 		ws = xa_find_after(&wn->sockets, &id, ULONG_MAX, XA_PRESENT);
 		if (ws)
@@ -93,7 +93,7 @@ static u32 weir_list_seq(const struct weir_reader *rd, u64 pos)
 
 /*
  * How far is a cursor at @pos behind the writer? @from: count of its next
- * record. Returns false if its position can't be right.
+ * record. Returns false if its position or the ring is broken.
  */
 static bool weir_list_lag(const struct weir_ring *ring, u64 pos, u32 from,
 			  u64 *bytes, u64 *records)

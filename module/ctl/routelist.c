@@ -15,7 +15,7 @@
 
 static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE);
 
-/* Under weir_net.lock. */
+/* Fill in the settings of a route. Under weir_net.lock. */
 static void weir_list_conf(const struct weir_settings *set,
 			   struct weir_route_conf *c)
 {
@@ -31,7 +31,7 @@ static void weir_list_conf(const struct weir_settings *set,
 		strscpy(c->mirror, set->mirror->path->name, sizeof(c->mirror));
 }
 
-/* Under weir_net.lock. */
+/* Make the entry of a route. Under weir_net.lock. */
 static void weir_list_route(struct weir_list_ctx *ctx, struct weir_path *path,
 			    const struct weir_route *route)
 {
@@ -100,7 +100,7 @@ int weir_list_routes(struct weir_list_ctx *ctx)
 	return err;
 }
 
-/* Under weir_net.lock. */
+/* Make the entry of a target. Under weir_net.lock. */
 static void weir_list_target(struct weir_list_ctx *ctx,
 			     struct weir_target *target)
 {
