@@ -1,40 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The objects of the module, who holds whom, and the order of locks.
+ * The objects of the module, their owners, and the order of locks.
  *
  * Lifetimes
- *   object        held by                              last put
- *   weir_sock     the file; whoever sock_hold()s it    frees the sock
+ *   object        references are held by               last put
+ *   weir_sock     the file, each sock_hold()           frees the sock
  *   weir_ring     its owner socket, its path while     frees pages, gives the
  *                 lingering, each reader, each VMA     memory back to the caps
  *   weir_reader   its ring's slot table, its socket's  frees the cursor page,
  *                 table, each VMA, short users         puts the ring
  *   weir_path     publishers, lingering rings, the     leaves the trie (under
- *                 listener                             weir_net.lock)
- *   weir_account  its sockets, each charge to it       leaves its users, the
- *                                                      last of which goes
+ *                 listener, the route, patterns        weir_net.lock)
+ *   weir_account  its sockets, each charge to it       puts its users
  *
- * A work that is queued holds its object, too: see work.h. What is looked up
- * under RCU alone (rings, endpoints, routes) may be ending, and is taken with a
- * reference that can fail. What is looked up under the lock under which it leaves
- * its table, before its last put, has a reference for as long as it is there.
+ * A queued work holds its object too: see work.h. A look-up under RCU alone
+ * (rings, endpoints, routes) may find an object that is ending. Such a look-up
+ * takes a reference that can fail. Other objects leave their table, under the
+ * table's lock, before their last put. A look-up under that lock may take a
+ * reference without a check.
  *
  * Lock order, outermost first
  *   1 lock_sock(sk)            a socket's set-up state (bind, connect, ...)
- *   2 weir_net.lock            names, patterns, who is to read what; for a
- *                              constant time: nothing large is allocated,
- *                              searched or freed under it
+ *   2 weir_net.lock            names, patterns, subscriptions; held for a
+ *                              constant time: no large allocation or search
  *   3 weir_sock.iolock         one kernel receiver at a time
  *   4 mmap_lock                (copying to and from user space, mmap, faults)
- *   5 weir_ring.slot_lock      slot table and what the owner's VMAs show of it
- *   6 weir_sock.rlock          the list of streams a socket reads
+ *   5 weir_ring.slot_lock      slot table, cursor pages in the owner's VMAs
+ *   6 weir_sock.rlock          the list of streams that a socket reads
  *   7 weir_ring.lock           readers, armed sleepers, the status page
  *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
  *   9 weir_ring.lock of an inbox (a lock class of its own)
- * Those of routed messages are in router.h.
+ * The locks of routed messages are in router.h.
  *
- * Rings hold no pointer to a socket that is not cleared, under the ring's
- * lock, before that socket is freed.
+ * A ring's pointer to a socket is cleared, under the ring's lock, before the
+ * socket is freed.
  */
 #ifndef _WEIR_MODULE_H
 #define _WEIR_MODULE_H
@@ -70,18 +69,18 @@ struct weir_sock;
 
 /**
  * struct weir_tunables - /sys/kernel/weir, see sysfs.c for the ranges
- * @ring_bytes: outbox size for sockets that do not say.
- * @ring_bytes_max: largest outbox.
- * @inbox_bytes: size of inboxes.
- * @user_bytes_max: memory of one user, in all namespaces.
- * @netns_bytes_max: memory of all users in one namespace.
- * @user_objects_max: sockets, paths, rings, subscriptions, cursors and the like
- *	of one user, in all namespaces.
- * @netns_objects_max: the same of all users in one namespace.
+ * @ring_bytes: bytes of an outbox, unless WEIR_SO_RING_BYTES is set.
+ * @ring_bytes_max: bytes of the largest outbox.
+ * @inbox_bytes: bytes of an inbox, unless WEIR_SO_INBOX_BYTES is set.
+ * @user_bytes_max: memory of one user, in bytes, in all namespaces.
+ * @netns_bytes_max: memory of all users in one namespace, in bytes.
+ * @user_objects_max: sockets, paths, rings, subscriptions, cursors and other
+ *	objects of one user, in all namespaces.
+ * @netns_objects_max: these objects of all users in one namespace.
  * @streams_max: streams that one socket may read.
- * @poll_idle_us: a polling thread that finds nothing for so long sleeps.
- * @fence_records: records per sleep above which the sleeper pays the barrier
- *	and below which the writer fences for itself.
+ * @poll_idle_us: microseconds without work after which a polling thread sleeps.
+ * @fence_records: records between two sleeps of readers. Above this number the
+ *	sleeper sends the barrier, up to it the writer fences after each record.
  */
 struct weir_tunables {
 	u32 ring_bytes;
@@ -99,8 +98,8 @@ struct weir_tunables {
 extern struct weir_tunables weir_tunables;
 extern unsigned int weir_family;
 extern struct workqueue_struct *weir_wq;
-extern struct workqueue_struct *weir_join_wq;	/* joins, of anybody */
-extern struct workqueue_struct *weir_late_wq;	/* those that wait for memory */
+extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
+extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: turn.c */
 
 enum weir_stat {
 	WEIR_STAT_SOCKETS,		/* open now */
@@ -115,9 +114,9 @@ enum weir_stat {
 	WEIR_STAT_BARRIERS,		/* sent to other CPUs for a sleeper */
 	WEIR_STAT_SENT,			/* by sendmsg */
 	WEIR_STAT_RECEIVED,		/* by recvmsg */
-	WEIR_STAT_COPIED_BYTES,		/* by either */
+	WEIR_STAT_COPIED_BYTES,		/* by sendmsg and recvmsg */
 	WEIR_STAT_MISSED,		/* by lossy recvmsg readers */
-	WEIR_STAT_BROKEN,		/* rings whose owner wrote nonsense */
+	WEIR_STAT_BROKEN,		/* rings with invalid head words */
 	WEIR_STAT_NOTICES,		/* posted */
 	WEIR_STAT_NOTICES_DEFERRED,	/* inbox was full */
 	WEIR_STAT_HUGE_MAPS,		/* large pages put into VMAs */
@@ -145,26 +144,26 @@ void weir_drop(const char *name, enum weir_reason reason);
 /**
  * struct weir_net - weir in one network namespace
  * @net: the namespace.
- * @lock: guards what follows but for @joinings and @held.
+ * @lock: guards the members below for which no other lock is named.
  * @paths: names in use; items are struct weir_path.
  * @patterns: patterns subscribed to; items are struct weir_pattern.
  * @path_ids: the same paths, by id.
- * @sockets: all sockets, by id.
- * @rings: all outboxes, by id.
- * @endpoints: parts of sockets in the router, by id.
- * @targets: who serves or stands behind a route, by id.
- * @nendpoints: how many there have ever been; under the lock of @endpoints.
- * @route_gen: changes whenever a name is made or goes that can be called.
- * @marks: @route_gen when a path last did, by hash of its name or of a pattern's
- *	prefix; read without the lock.
- * @mark_seed: of that hash, random: users can't choose names that collide.
- * @next_id: ids of sockets, rings, paths, routes and targets.
- * @seq: counts streams that get a path and sockets that subscribe, in one order.
+ * @sockets: all sockets, by id; its own xa_lock.
+ * @rings: all outboxes, by id; its own xa_lock, read under RCU.
+ * @endpoints: all endpoints, by id; its own xa_lock, read under RCU.
+ * @targets: all targets of routes, by id.
+ * @nendpoints: endpoints that were ever made; xa_lock of @endpoints.
+ * @route_gen: changes when a callable name comes or goes; read without @lock.
+ * @marks: for each hash of a name or of a pattern's prefix: @route_gen at the
+ *	last change of a name with this hash. Read without @lock.
+ * @mark_seed: random seed of that hash: users can't choose names that collide.
+ * @next_id: last id given to a socket, ring, path or target.
+ * @seq: last number given to a stream with a path or to a subscription.
  * @lingering: outboxes that may be taken over, by weir_linger_key().
- * @joinings: new streams whose subscribers are not all joined yet.
- * @joining: they, by weir_joining.wn_link; under @join_lock.
- * @join_lock: a leaf but for the locks of tenants.
- * @held: memory and objects of all users here.
+ * @joinings: new streams that still have subscribers to join; atomic.
+ * @joining: these streams, by weir_joining.wn_link; @join_lock.
+ * @join_lock: guards @joining. Only the locks of tenants are taken inside.
+ * @held: memory and objects of all users here; atomic counters.
  */
 struct weir_net {
 	struct net *net;
@@ -193,30 +192,30 @@ struct weir_net *weir_net(const struct net *net);
 
 /**
  * struct weir_path - a name that is in use
- * @wn: namespace; its lock guards all of this.
+ * @wn: namespace; weir_net.lock guards all members.
  * @node: place in the trie.
- * @id: for WEIR_IOC_LIST; of its route too.
- * @charge: for an object and its memory; fixed.
- * @uid: owner, who made it; never changes.
- * @grantor: owner of the most specific pattern that matched the path when it was
- *	made, who has let @uid make it; @uid if there was none. Never changes.
- * @gid: group. Senders read it and @mode under RCU.
- * @mode: permission bits: read to subscribe, write to publish, listen, connect
- *	and call, execute to serve.
- * @trusted: its maker had CAP_NET_ADMIN in the namespace; never changes.
- * @shadows: there may be names of other users below it that are older.
+ * @id: for WEIR_IOC_LIST, also the id of the path's route.
+ * @charge: for one object and its memory; fixed.
+ * @uid: owner, the user that made the path; never changes.
+ * @grantor: owner of the most specific pattern that matched the path when it
+ *	was made, and which permitted it; @uid if no pattern matched. Fixed.
+ * @gid: group. Senders read @gid and @mode under RCU.
+ * @mode: permission bits: read to subscribe; write to publish, listen, connect
+ *	and call; execute to serve.
+ * @trusted: the maker had CAP_NET_ADMIN in the namespace; never changes.
+ * @shadows: names of other users, older than this path, may be below the path.
  * @prefix: of a pattern: the path above its first wildcard, held; NULL for a
- *	path, and for a pattern at the top level.
- * @patterns: patterns that hold it as @prefix.
- * @forms: their forms; NULL without patterns.
- * @forms_charge: for @forms, to who made the first of them.
- * @users: publishers, lingering rings, listener, route, and @patterns.
- * @rings: outboxes published under it, lingering ones included.
+ *	path and for a pattern at the top level.
+ * @patterns: number of patterns whose @prefix is this path.
+ * @forms: the forms of these patterns; NULL without patterns.
+ * @forms_charge: for @forms, charged to the maker of the first such pattern.
+ * @users: number of publishers, lingering rings, listener, route and @patterns.
+ * @rings: outboxes published under the path, lingering ones included.
  * @listener: socket that accepts connections here.
- * @route: what requests to it do; read under RCU as well.
- * @rcu: for look-ups of @route.
+ * @route: routes the requests to this path; also read under RCU.
+ * @rcu: frees the path after a grace period, for look-ups of @route.
  * @len: bytes of @name.
- * @name: the path.
+ * @name: the path, ended by a NUL byte.
  */
 struct weir_path {
 	struct weir_net *wn;
@@ -243,13 +242,13 @@ struct weir_path {
 };
 
 /**
- * enum weir_use - what a path is wanted for
- * @WEIR_USE_PUBLISH: an outbox or a listener; not a pattern; needs MAY_WRITE.
- * @WEIR_USE_SERVE: requests; may be a pattern; see weir_path_may_serve().
- * @WEIR_USE_OWN: a change to its targets; may be a pattern; the owner's.
- * @WEIR_USE_BEHIND: requests of another route's callers; may be a pattern;
- *	needs what serving and what calling needs.
- * @WEIR_USE_CONTROL: a control call with CAP_NET_ADMIN, which may do all.
+ * enum weir_use - how a socket wants to use a path
+ * @WEIR_USE_PUBLISH: publish or listen; not a pattern; needs MAY_WRITE.
+ * @WEIR_USE_SERVE: serve requests; may be a pattern; see weir_path_may_serve().
+ * @WEIR_USE_OWN: change the targets; may be a pattern; only for the owner.
+ * @WEIR_USE_BEHIND: get the requests of another route; may be a pattern; needs
+ *	the permissions to serve and to call.
+ * @WEIR_USE_CONTROL: a control call with CAP_NET_ADMIN; always permitted.
  */
 enum weir_use {
 	WEIR_USE_PUBLISH,
@@ -260,7 +259,7 @@ enum weir_use {
 };
 
 /**
- * struct weir_pattern - a pattern (or plain path) that somebody subscribes to
+ * struct weir_pattern - a pattern (or plain path) with subscribers
  * @node: place in the trie.
  * @subscribers: sockets, by weir_sock.pattern_link.
  *
@@ -272,23 +271,25 @@ struct weir_pattern {
 };
 
 /**
- * struct weir_post - writing an inbox
- * @lock: guards the rest, and the notices that wait for room.
- * @reader: the socket's cursor, held; NULL before there is one and once the
- *	socket is gone.
- * @pos: where the next record goes.
- * @limit: how far there was room at the last look at the cursor.
- * @seq: records written.
- * @kept: granules kept free, one for the answer to each call, and those that
- *	are granted to who waits for room, or to copies that are not made yet.
- * @nwaiting: who waits for room.
- * @queued: what comes goes behind those that wait: there can be room for them.
- * @granted: of @kept, those that are granted.
- * @waiting: the first that waits of each user, by weir_waiter.link.
- * @called: those that something is granted to, in the order of their calls.
- * @on_room: the reader has made room, or the inbox has ended; called under @lock.
- *	Returns the bytes of room that the first one still wants, U64_MAX if none
- *	does. Set before the first one waits; NULL: none has.
+ * struct weir_post - the writing side of an inbox
+ * @lock: guards the other members, and notices that wait for room.
+ * @reader: the socket's cursor, held; NULL before it is attached and after the
+ *	socket has been released.
+ * @pos: byte position of the next record.
+ * @limit: position up to which the kernel may write, from its last look at the
+ *	cursor; lower when room is reserved for waiters.
+ * @seq: records written, low 32 bits.
+ * @kept: granules that stay free: one for the answer to each call, @granted,
+ *	and room for copies that are not made yet.
+ * @nwaiting: number of waiters for room.
+ * @queued: a waiter needs the free room. New records must not take it.
+ * @granted: granules of @kept that are reserved for called waiters.
+ * @waiting: first waiter of each user and those that go ahead;
+ *	weir_waiter.link.
+ * @called: waiters with granted room, by weir_waiter.called, oldest call first.
+ * @on_room: called under @lock when the reader has made room or the inbox has
+ *	ended. Returns the bytes of room that the first waiter still wants,
+ *	U64_MAX without one. Set before the first waiter is added; NULL before.
  */
 struct weir_post {
 	spinlock_t lock;
@@ -306,61 +307,61 @@ struct weir_post {
 };
 
 /**
- * struct weir_ring - the memory of an outbox or inbox, and who reads it
+ * struct weir_ring - the memory of an outbox or inbox, and its readers
  * @ref: see the table of lifetimes.
- * @rcu: for lookups by id.
- * @view: the kernel's view; mask and secret are the truth.
+ * @rcu: frees the ring after a grace period, for look-ups by id.
+ * @view: the kernel's view; its mask and secret are trusted.
  * @id: for WEIR_IOC_LIST; 0 for inboxes.
- * @wn: namespace; not to be used by VMAs, which may outlive it.
+ * @wn: namespace; VMAs may outlive the namespace and must not use it.
  * @pages: data pages, in order.
- * @nr_pages: how many.
- * @page_order: they were allocated in blocks of this order.
+ * @nr_pages: number of data pages.
+ * @page_order: order of the blocks that the last data pages were allocated in.
  * @head_page: struct weir_head.
  * @status_page: struct weir_status.
- * @charge: for an object and its pages, to its maker; fixed.
- * @type: SOCK_* of the socket that made it.
- * @uid: who made it; who may take it over.
- * @pid: process that made it, held; @lock.
- * @lossy: the writer waits for nobody.
- * @slot_lock: guards @slots, @owner_mapping.
+ * @charge: for one object and its pages, charged to the maker; fixed.
+ * @type: SOCK_* of the socket that made the ring.
+ * @uid: user that made the ring. Only this user may take it over.
+ * @pid: process that owns the ring, held; @lock.
+ * @lossy: the writer waits for no reader.
+ * @slot_lock: guards @slots, @slot_users and @owner_mapping.
  * @slots: readers by slot.
- * @slot_users: how many slots each user has; slot_lock.
- * @owner_mapping: address space of the owner's socket, for taking a cursor
- *	page out of its VMAs.
- * @lock: guards the rest, and writing the status page.
+ * @slot_users: number of slots of each user.
+ * @owner_mapping: address space of the owner's socket, for removing a cursor
+ *	page from the owner's VMAs.
+ * @lock: guards the members below, and writes to the status page.
  * @readers: by weir_reader.ring_link.
  * @armed: readers that sleep, by weir_reader.armed_link.
  * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer.
- * @fence_gen: times that WEIR_WAKE_FENCE was set.
- * @arm_seq: record count when a reader last went to sleep.
+ * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
+ * @arm_seq: record count when a reader last went to sleep, low 32 bits.
  * @owner: socket that writes; NULL while lingering, closed, and for inboxes.
- * @inbox_of: for inboxes: the socket.
- * @owner_mm: address space that maps it writable.
- * @owner_maps: VMAs that do.
- * @owner_forked: a fork took the mapping along (MADV_DOFORK), so the writer
- *	may be on any CPU.
+ * @inbox_of: for inboxes: the socket; fixed.
+ * @owner_mm: address space that maps the ring writable, held with mmgrab().
+ * @owner_maps: number of writable VMAs.
+ * @owner_forked: a fork copied the mapping (MADV_DOFORK). The writer may then
+ *	be on any CPU.
  * @want: bytes that the sleeping writer wants.
- * @on_full: called when @owner finds no room and goes to sleep; fixed when the
- *	first reader is attached, NULL: nobody wants to know.
- * @evict_ms: patience with a reader that holds the writer back; 0 endless.
- * @reap: looks for such readers while the writer is held back; of an inbox, for
- *	room for notices.
- * @linger_ms: life after the owner's death.
- * @linger_end: when that is over, in jiffies.
- * @closing: its publisher has ended it; it ends when @keeper goes. Until then it
- *	lingers, and nobody takes it over.
- * @expire: ends it.
- * @path: name it is published under; guarded by weir_net.lock.
- * @path_link: in weir_path.rings.
- * @linger_link: in weir_net.lingering, under weir_net.lock.
- * @pub_seq: weir_net.seq when it got its path; 0: none yet, or a pair's. Set
- *	after @name, with release. Subscriptions with a lower number are joined by
- *	its publisher, those with a higher one join by themselves.
- * @keeper: cursor that holds the first position for subscribers that a worker
- *	joins; held by that work. Guarded by @lock.
- * @post: for inboxes: how the kernel writes it.
- * @grants: for inboxes: ends what has been granted there for too long.
- * @name: that name, or the peer's path, or ""; fixed before it is shared.
+ * @on_full: called when @owner finds no room and goes to sleep. Set before the
+ *	first reader is attached, then fixed; may be NULL.
+ * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
+ * @reap: finds such readers while the writer is held back; of an inbox: looks
+ *	for room for notices.
+ * @linger_ms: milliseconds that the ring lingers after its owner is gone.
+ * @linger_end: end of the linger time, in jiffies.
+ * @closing: the publisher has ended the stream. It lingers until @keeper has
+ *	gone and cannot be taken over.
+ * @expire: ends the stream at @linger_end.
+ * @path: name it is published under; weir_net.lock.
+ * @path_link: in weir_path.rings; weir_net.lock.
+ * @linger_link: in weir_net.lingering; weir_net.lock.
+ * @pub_seq: weir_net.seq when it got its path; 0: no path yet, or a pair's
+ *	ring. Set after @name, with release. The publisher joins subscriptions
+ *	with a lower number; those with a higher number join by themselves.
+ * @keeper: cursor that holds the first position while a worker joins
+ *	subscribers; struct weir_joining holds the reference.
+ * @post: for inboxes: the kernel's writing side.
+ * @grants: for inboxes: takes back granted room that is not used in time.
+ * @name: name of @path; of a pair: path of one end, or ""; fixed once shared.
  */
 struct weir_ring {
 	refcount_t ref;
@@ -417,41 +418,41 @@ struct weir_ring {
 /**
  * struct weir_reader - a cursor on a ring
  * @ref: see the table of lifetimes.
- * @ring: what it reads.
+ * @ring: the ring it reads; held.
  * @slot: index in the ring's slot table and gating bitmap.
- * @start_pos: where it was attached; the kernel's own knowledge.
- * @start_seq: record count there.
+ * @start_pos: position where it was attached; not writable by the process.
+ * @start_seq: record count there, low 32 bits.
  * @id: stream id on the reading socket.
- * @sub: weir_sock.sub_seq of the subscription that it belongs to; 0: of a pair,
- *	an inbox or the router.
+ * @sub: weir_sock.sub_seq of its subscription; 0: reader of a pair, an inbox or
+ *	the router.
  * @page: the cursor page.
- * @cursor: its address.
- * @charge: for an object and the page, to the reader; fixed.
- * @gating: holds the writer back.
- * @router: it is the kernel's own, of a socket whose messages are routed.
+ * @cursor: the kernel's address of @page.
+ * @charge: for one object and the page, charged to the reader; fixed.
+ * @gating: the writer waits for this reader.
+ * @router: the kernel's own cursor, on the outbox of an endpoint.
  * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
  * @ring_link: in weir_ring.readers, under its lock; empty once detached.
  * @armed_link: in weir_ring.armed, under its lock.
  * @sock_link: in weir_sock.readers, under its rlock.
- * @fence_gen: the ring's, when this reader last went to sleep.
- * @mm: address space that maps the cursor; guarded by ring->lock.
- * @maps: VMAs that do.
+ * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
+ * @mm: address space that maps the cursor, held with mmgrab(); ring->lock.
+ * @maps: number of such VMAs; ring->lock.
  * @forked: as weir_ring.owner_forked.
- * @evicted: no longer gating because it was too slow or lied.
- * @end_told: end of stream has been reported by recvmsg.
- * @stuck_pos: position when the writer was first held back; ring->lock.
- * @stuck_since: when that was; 0 while the writer is free.
- * @missed: records that recvmsg found overwritten.
+ * @evicted: no longer gating: it was too slow or its cursor was invalid.
+ * @end_told: recvmsg skips the stream; no code sets it.
+ * @stuck_pos: cursor position when it first held the writer back; ring->lock.
+ * @stuck_since: time of that look; 0 while it does not; ring->lock.
+ * @missed: records lost: overwritten, or published before a late join.
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
- * @reason: of the last of them.
- * @resumed: a named cursor goes on.
- * @joining: it has a socket, which does not know it yet: it is not one that is
- *	held by name. Guarded by ring->lock.
- * @uid: who made it.
- * @hold_ms: named: life after its socket.
- * @hold_end: when that is over, in jiffies; ring->lock.
- * @hold: ends it.
- * @name: "" if it has none.
+ * @reason: reason of the last of these notices; the inbox's post.lock.
+ * @resumed: a socket went on with this named cursor.
+ * @joining: being attached: @ws is not set yet, and the cursor is not one that
+ *	is held by name. Guarded by ring->lock.
+ * @uid: user that made it.
+ * @hold_ms: named: milliseconds that it is held after its socket has gone.
+ * @hold_end: end of the hold time, in jiffies; ring->lock.
+ * @hold: detaches the cursor at @hold_end.
+ * @name: cursor name, or "".
  */
 struct weir_reader {
 	refcount_t ref;
@@ -492,19 +493,19 @@ struct weir_reader {
 
 /**
  * struct weir_sock - an AF_WEIR socket
- * @sk: first, as the core wants it.
+ * @sk: first, as the socket layer requires.
  * @wn: namespace.
  * @id: for WEIR_IOC_LIST.
- * @uid: who made it.
- * @account: who pays for what it causes; held, never changes.
+ * @uid: user that made it.
+ * @account: pays for all that the socket uses; held, never changes.
  * @charge: for the socket itself; fixed.
- * @cred: of who made it, held; judged when a publisher comes to it; fixed.
- * @pid: process that made it, or the listener that it connects to; held.
- * @ring_bytes: options until @outbox exists; lock_sock guards them.
- * @inbox_bytes: of the inbox; 0: the tunable's.
- * @node: NUMA node of the outbox.
- * @mode: of the path.
- * @gid: of the path, if @gid_set.
+ * @cred: credentials of the maker, held; for permission checks on paths; fixed.
+ * @pid: process that made the socket; of an accepted one: its listener; held.
+ * @ring_bytes: bytes of @outbox; 0: the tunable's. lock_sock guards options.
+ * @inbox_bytes: bytes of @inbox; 0: the tunable's.
+ * @node: NUMA node of the rings.
+ * @mode: permission bits of the path.
+ * @gid: group of the path, if @gid_set.
  * @gid_set: WEIR_SO_GROUP was given.
  * @huge: WEIR_SO_HUGE.
  * @evict_ms: WEIR_SO_EVICT_MS.
@@ -513,51 +514,50 @@ struct weir_reader {
  * @start: WEIR_SO_START.
  * @demand: WEIR_SO_DEMAND.
  * @name: WEIR_SO_NAME.
- * @long_path: WEIR_SO_LONG_PATH, "" when used up; lock_sock.
- * @why: words for the last refusal; a static string.
+ * @long_path: WEIR_SO_LONG_PATH, "" after its use; lock_sock.
+ * @why: text of the last refusal, a static string; no lock.
  * @outbox: set once, stable until release.
  * @inbox: set once, stable until release.
- * @ep: set once, stable until release; its part in the router, if it calls or
- *	serves.
+ * @ep: endpoint, if it calls or serves; set once, stable until release.
  * @resumed: bind took over a lingering ring.
- * @path: bound name, or NULL.
- * @own_path: bound path, or the listener's for an accepted socket, or "". It and
- *	@peer_path are written under weir_net.lock.
- * @peer_path: what connect was given, or the peer's own path.
+ * @path: path that the socket is bound to (pairs), or NULL; lock_sock.
+ * @own_path: bound path, or the listener's for an accepted socket, or "".
+ *	@own_path and @peer_path are written under weir_net.lock.
+ * @peer_path: path or pattern given to connect, or the peer's own path.
  * @pattern: subscribed pattern, or NULL; weir_net.lock.
- * @pattern_link: in weir_pattern.subscribers.
+ * @pattern_link: in weir_pattern.subscribers; weir_net.lock.
  * @pattern_charge: for the subscription; weir_net.lock.
- * @sub_owner: owner of the first path that a subscription to a plain path met,
+ * @sub_owner: of a subscription to a plain path: owner of the first path found,
  *	valid if @sub_bound; weir_net.lock.
- * @sub_bound: it has met one; weir_net.lock.
- * @left_out: enum weir_reason: why a stream was refused to the subscription while
- *	there was no inbox to tell it by, the last; WEIR_REASON_NONE: none was.
+ * @sub_bound: such a path was found; weir_net.lock.
+ * @left_out: enum weir_reason of the last stream that was refused while there
+ *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
  * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
  *	under weir_net.lock and @rlock.
- * @memcg: memory cgroup of the process that first subscribed, held: its cursors
- *	are charged there whoever makes them. NULL before, and without cgroups.
+ * @memcg: memory cgroup of the first subscriber process, held. Cursors of the
+ *	subscription are charged to it. NULL before, and without cgroups.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
- * @rlock: guards @readers and @ids.
+ * @rlock: guards @readers, @nreaders and @barrier.
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.
- * @ids: the same by id.
- * @nreaders: how many.
- * @next_id: where the search for the next id begins.
- * @barrier: CPUs that must fence before we sleep; rlock.
+ * @ids: streams and the inbox's reader by id; its own xa_lock.
+ * @nreaders: number of streams in @readers.
+ * @next_id: where the search for the next id begins; xa_lock of @ids.
+ * @barrier: scratch: CPUs that must run a barrier before the socket sleeps.
  * @iolock: one kernel receiver at a time.
- * @accept_lock: listening: guards the queue.
- * @backlog: listening: most connections that wait.
- * @waiting: listening: how many of each user do.
+ * @accept_lock: listening: guards the queue and the state TCP_LISTEN.
+ * @backlog: listening: limit of @waiting; one more may wait. accept_lock.
+ * @waiting: listening: connections in the queue, by user; accept_lock.
  * @accept_queue: listening: sockets, by @accept_link.
  * @accept_link: see @accept_queue.
- * @connecter: waiting to be accepted: in whose share of the queue it is.
- * @connect_wait: listening: who waits for room in the queue, the first of each
+ * @connecter: waiting to be accepted: user whose share of the queue it takes.
+ * @connect_wait: listening: waiters for room in the queue, the first of each
  *	user.
  * @connecters: listening: these, by weir_connecter.link; accept_lock.
  * @sent: records sent by sendmsg.
  * @received: records received by recvmsg.
- * @copied_bytes: by both.
- * @missed: records lost as a lossy reader, by recvmsg.
- * @evicted: times evicted.
+ * @copied_bytes: payload bytes copied by sendmsg and recvmsg.
+ * @missed: records that its streams lost, see weir_reader.missed.
+ * @evicted: number of evictions of its readers.
  */
 struct weir_sock {
 	struct sock sk;
@@ -631,14 +631,14 @@ static inline struct weir_sock *weir_sk(const struct sock *sk)
 	return (struct weir_sock *)sk;
 }
 
-/* Size of the outbox that the socket will get. */
+/* Bytes of the outbox that the socket will get. */
 static inline u32 weir_outbox_bytes(const struct weir_sock *ws)
 {
 	return ws->ring_bytes ?: min(READ_ONCE(weir_tunables.ring_bytes),
 				     READ_ONCE(weir_tunables.ring_bytes_max));
 }
 
-/* Refuses with words that WEIR_SO_ERROR_TEXT hands out. */
+/* Returns @err, and keeps the text @why for WEIR_SO_ERROR_TEXT. */
 static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 {
 	WRITE_ONCE(ws->why, why);
@@ -646,8 +646,8 @@ static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 }
 
 /*
- * weir_memory_prime() for what a socket's call has tried under a lock: the words
- * of a try that is not the last are nobody's.
+ * weir_memory_prime() for a socket's call that ran out of memory under a lock.
+ * Clears the error text when the call is to be tried again.
  */
 static inline bool weir_prime(struct weir_sock *ws, int err, u64 bytes,
 			      unsigned int *tries)
@@ -671,26 +671,26 @@ u64 weir_name_bytes(const char *name, u32 len);
 bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner);
 
 /*
- * Aborted records that one look at a ring passes. What is behind them counts as
- * something to see: recvmsg lets go of them, so many at a time.
+ * Aborted records that one look at a ring passes. If only aborted records were
+ * seen, the stream counts as readable: recvmsg releases them in such steps.
  */
 #define WEIR_LOOK_RECORDS	64
 
 /*
- * The same of all streams of a socket together, in one look under its rlock. Where
- * it is spent, a stream that has a record of whatever kind counts as having
- * something to see, and the socket does not sleep.
+ * Aborted records that one look passes in all streams of a socket, under its
+ * rlock. When the budget is used up, a stream with any committed record counts
+ * as readable, and the socket does not sleep.
  */
 #define WEIR_LOOK_BUDGET	1024
 
-/* What a look from one position to another takes of that. */
+/* Part of WEIR_LOOK_BUDGET that a look from @from to @to costs. */
 static inline u32 weir_look_cost(u64 from, u64 to)
 {
 	return min_t(u64, (to - from) >> WEIR_GRANULE_SHIFT, WEIR_LOOK_RECORDS);
 }
 
 /* --- ring.c --- */
-/* Where a stream that lingers is found by whoever may take it over. */
+/* Key of a lingering stream: only the same user may take it over. */
 static inline u64 weir_linger_key(const struct weir_path *path, kuid_t uid)
 {
 	return (u64)(unsigned long)path + __kuid_val(uid) * GOLDEN_RATIO_64;
@@ -712,7 +712,7 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws);
 
 static inline struct weir_status *weir_ring_status(const struct weir_ring *ring)
 {
-	/* const for others, but the kernel writes it */
+	/* const for the shared ring code; the kernel writes it */
 	return (struct weir_status *)ring->view.status;
 }
 
@@ -723,7 +723,7 @@ static inline bool weir_ring_live(const struct weir_ring *ring)
 	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
 }
 
-/* Is there a committed record at a position? Its owner's word. */
+/* Is there a committed record at @pos? The owner may lie about it. */
 static __always_inline bool weir_committed(const struct weir_ring_view *v,
 					   u64 pos)
 {
@@ -732,8 +732,8 @@ static __always_inline bool weir_committed(const struct weir_ring_view *v,
 }
 
 /*
- * Is there certainly nothing for a reader to see? That is what most looks of who
- * goes to sleep find; the others are weir_reader_ready()'s.
+ * Is there certainly nothing to see for the reader? A quick check for sleepers;
+ * weir_reader_ready() decides the other cases.
  */
 static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 {
@@ -744,7 +744,7 @@ static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 	       !weir_committed(&rd->ring->view, pos);
 }
 
-/* Payload that the kernel copied, seen by both ends and on the whole host. */
+/* Counts copied payload bytes: for the socket, the ring and the whole host. */
 static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 				   size_t bytes)
 {
@@ -756,15 +756,15 @@ static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 
 /* --- reader.c --- */
 /**
- * enum weir_origin - in whose call a socket is made a reader
- * @WEIR_ORIGIN_READER: its own: it starts where WEIR_SO_START says.
- * @WEIR_ORIGIN_WRITER: bind of a publisher who has written nothing yet. It does
- *	not wait for memory of the reader's cgroup.
- * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers: it starts at
- *	the first position as long as that is held. It does not wait for memory
- *	either.
- * @WEIR_ORIGIN_LAST: a worker for those for whom there was no memory then: the
- *	same, but that it waits.
+ * enum weir_origin - the call in which a socket becomes a reader
+ * @WEIR_ORIGIN_READER: the socket's own call: it starts at WEIR_SO_START.
+ * @WEIR_ORIGIN_WRITER: bind of a publisher that has written nothing yet. It
+ *	does not wait for memory of the reader's cgroup.
+ * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers. The
+ *	reader starts at the first position while the keeper holds it. The
+ *	worker does not wait for memory either.
+ * @WEIR_ORIGIN_LAST: a worker, for readers that found no memory as
+ *	WEIR_ORIGIN_LATE. It waits for memory.
  */
 enum weir_origin {
 	WEIR_ORIGIN_READER,
