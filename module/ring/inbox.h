@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An inbox, which the kernel writes and its socket reads; inbox.c tells how. */
+/* An inbox: the kernel writes it and its socket reads it; see inbox.c. */
 #ifndef _WEIR_INBOX_H
 #define _WEIR_INBOX_H
 
@@ -19,7 +19,9 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 		      const struct weir_account *account, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
 
-/* Space for @n records that is known to be there; as weir_inbox_claim(). */
+/*
+ * Takes space for @n records of @total bytes. The caller has checked the room.
+ */
 static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
 					    u32 n, u64 *pos, u32 *seq)
 {
@@ -34,7 +36,10 @@ static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
 	smp_wmb();						/* (A) */
 }
 
-/* After weir_inbox_look(), when less was taken: the rest is for who waits. */
+/*
+ * Follows weir_inbox_look() when the caller took less space than it asked for.
+ * The rest of the room stays reserved for waiters.
+ */
 static __always_inline void weir_inbox_looked(struct weir_post *post)
 {
 	if (unlikely(post->queued))
@@ -46,12 +51,12 @@ static __always_inline void weir_inbox_looked(struct weir_post *post)
  * weir_inbox_claim() - take space for a record in an inbox
  * @inbox: the ring, under its post.lock.
  * @total: bytes, from weir_ring_need().
- * @keep: bytes that must stay free behind it.
+ * @keep: bytes that must stay free behind the record.
  * @pos: out: the record's position.
  * @seq: out: its record count, low 32 bits.
  *
- * Return: false when there is no room, or no socket any more. A cursor that
- * lies leaves no room: that harms its own socket only.
+ * Return: false when there is no room, or the socket is gone. An invalid cursor
+ * counts as no room: that harms the cursor's own socket only.
  */
 static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 				    u64 keep, u64 *pos, u32 *seq)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Cursors: attaching a socket to a ring as a reader, the slot and the page
- * that it gets, named cursors that outlive their socket, eviction, and the
- * kernel's judgement of what a cursor says. Every position in a cursor page is
- * the word of a process and is only ever used masked and checked.
+ * Cursors: attaching a socket to a ring as a reader, the slot and page of the
+ * reader, named cursors that outlive their socket, eviction, and the kernel's
+ * checks of a cursor. A process writes its cursor page, so every position in it
+ * is masked and checked before use.
  *
- * Called from process context; eviction also from the reap work.
+ * Process context; eviction also runs in the reap work.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -25,13 +25,13 @@ static void weir_reader_hold_work(struct work_struct *work)
 	weir_race_point(hold_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&rd->ring->lock);
-	/* a work that was held up is not to end a hold that began anew */
+	/* a delayed work must not end a hold that began again */
 	mine = !rd->ws && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
 	if (mine)
-		rd->evicted = true;	/* nobody goes on with it */
+		rd->evicted = true;	/* nobody may go on with it */
 	spin_unlock(&rd->ring->lock);
-	/* others may hold the ring's slot_lock for long: not for all to wait */
+	/* slot_lock may be held for long: do not wait under weir_net.lock */
 	mutex_unlock(&wn->lock);
 	if (mine) {
 		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
@@ -56,7 +56,7 @@ void weir_reader_put(struct weir_reader *rd)
 	kfree(rd);
 }
 
-/* Memory, caps; not yet known to anybody. */
+/* Allocates and charges a reader; no table knows it yet. */
 static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 					     struct weir_ring *ring, gfp_t gfp)
 {
@@ -88,7 +88,7 @@ err_uncharge:
 	weir_uncharge(&rd->charge);
 	kfree(rd);
 err_memory:
-	/* who did not wait for memory has it tried again by who does */
+	/* without waiting it is tried again, with waiting: no drop */
 	if (gfpflags_allow_blocking(gfp))
 		weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
@@ -97,7 +97,7 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* Has a number on the socket ready for the reader; nobody sees it yet. */
+/* Reserves an id on the socket for the reader; it is not visible yet. */
 static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 				 bool inbox, gfp_t gfp)
 {
@@ -116,7 +116,7 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 		return weir_refuse(ws, -ENOBUFS,
 				   "this socket reads as many streams as streams_max allows");
 	}
-	/* a number is not given out again soon: somebody may still hold it */
+	/* do not reuse an id soon: somebody may still hold it */
 	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id, gfp);
 	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
@@ -125,10 +125,10 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * From here on the socket has the stream: receivers and calls by id see it, and
- * who ends it takes it from the socket. All at once and last of all, or one of
- * them would end what the others still make. @reason: told with the notice.
- * False when there is nothing to show, or nobody to show it to, any more.
+ * Makes the reader visible on its socket, to receivers and to calls by id. This
+ * is the last step of attaching, done at once: no other thread can end a
+ * half-made reader. @reason goes into the notice. Returns false if the reader
+ * was detached or the subscription has ended meanwhile.
  */
 static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 			     enum weir_reason reason)
@@ -150,7 +150,7 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 	}
 	spin_unlock(&rd->ring->lock);
 	if (!shown) {
-		/* it has been detached, or the socket has left, meanwhile */
+		/* detached, or the subscription has ended meanwhile */
 		xa_release(&ws->ids, rd->id);
 	} else if (rd->id != WEIR_ID_INBOX) {
 		list_add_tail(&rd->sock_link, &ws->readers);
@@ -168,21 +168,21 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 		atomic64_inc(&ws->evicted);
 		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
 	}
-	/* a stream that ended before has told the readers that it had then */
+	/* a stream that ended earlier sent this reader no notice */
 	if (!weir_ring_live(rd->ring))
 		weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED,
 				WEIR_REASON_CLOSED);
-	/* who sleeps already has not armed this stream */
+	/* a thread that sleeps already has not armed this stream */
 	ws->sk.sk_data_ready(&ws->sk);
 	return true;
 }
 
-/* A start that no socket can ask for: the stream's first byte, if it is held. */
+/* A start that no option sets: the stream's first byte, if it is held. */
 #define WEIR_START_FIRST	U32_MAX
 
 /*
- * Puts a new reader at the tail, or at the lowest position that the writer
- * does not yet count as free. Its gating bit is set already.
+ * Puts a new reader at the tail, or at the lowest position that the writer does
+ * not yet count as free. Its gating bit may be set already: (E).
  */
 static int weir_reader_place(struct weir_reader *rd, u32 start)
 {
@@ -192,7 +192,7 @@ static int weir_reader_place(struct weir_reader *rd, u32 start)
 
 	lockdep_assert_held(&rd->ring->lock);
 	smp_mb();						/* (E) */
-	/* the intent first: the tail cannot pass what it allows */
+	/* intent first: the tail cannot pass the limit it allows */
 	floor = smp_load_acquire(&v->head->intent) - size;
 	if (weir_ring_tail(v, &tail, &seq))
 		return -EPROTO;
@@ -211,7 +211,7 @@ static int weir_reader_place(struct weir_reader *rd, u32 start)
 	return 0;
 }
 
-/* Moves a reader that was placed at the oldest byte on to the first record. */
+/* Moves a reader from the oldest byte to the first record after it. */
 static void weir_reader_settle(struct weir_reader *rd)
 {
 	struct weir_ring_view *v = &rd->ring->view;
@@ -228,8 +228,8 @@ static void weir_reader_settle(struct weir_reader *rd)
 
 /*
  * Takes a slot of the ring for a reader, unless its user has a full share. The
- * ring's own user and CAP_NET_ADMIN may take all that are free. -ENOMEM is the
- * caller's to try again, without the lock: nobody waits for memory under it.
+ * ring's own user and CAP_NET_ADMIN may take all free slots. After -ENOMEM the
+ * caller tries again without the lock: no waiting for memory under the lock.
  */
 static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 {
@@ -270,8 +270,7 @@ static void weir_slot_give(struct weir_reader *rd)
 }
 
 /*
- * The cursor of this name and user that is in use, or held for whoever goes on
- * with it; or NULL. Under ring->lock.
+ * The cursor with the socket's name and user, in use or held; NULL. ring->lock.
  */
 static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
 					     const struct weir_ring *ring)
@@ -280,7 +279,7 @@ static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
 
 	lockdep_assert_held(&ring->lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
-		/* one that was evicted while it was held is about to go */
+		/* a held cursor that was evicted is about to go */
 		if (!strcmp(rd->name, ws->name) && uid_eq(rd->uid, ws->uid) &&
 		    (rd->ws || rd->joining || !rd->evicted))
 			return rd;
@@ -289,8 +288,8 @@ static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
 }
 
 /*
- * Tells the writer, then chooses the place: see (E). Under ring->lock. -EPROTO
- * when the writer's words are nonsense; then nothing has been told.
+ * Sets the gating bit, then chooses the position: see (E). Under ring->lock.
+ * When the owner's head words are invalid: returns -EPROTO with the bit clear.
  */
 static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
 {
@@ -320,14 +319,14 @@ static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
 		status->gating[rd->slot / 64] &= ~bit;
 		smp_store_release(&status->gen, status->gen + 1);
 	}
-	/* a demand counts from now on: the writer must look before it goes on */
+	/* a demand counts from now on: the writer must look at the cursors */
 	if (!err && demand >= 0)
 		WRITE_ONCE(ring->view.head->seq_limit,
 			   (u32)READ_ONCE(ring->view.head->claim));
 	return err;
 }
 
-/* Makes a new reader one of the ring's; once, without waiting for memory. */
+/* Adds a new reader to its ring. One try, without waiting for memory. */
 static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 			   u32 start, s32 demand)
 {
@@ -339,7 +338,7 @@ static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 	err = weir_slot_take(ws, rd);
 	if (err)
 		goto out;
-	/* the owner's mapping of it is emptied before it is used */
+	/* unmap the slot's old cursor page from the owner's view */
 	if (ring->owner_mapping)
 		unmap_mapping_range(ring->owner_mapping,
 				    weir_map_cursor_offset(rd->slot),
@@ -372,7 +371,7 @@ out:
 	return err;
 }
 
-/* Makes a new reader one of the ring's. */
+/* Adds a new reader to its ring; waits for memory if @gfp permits. */
 static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
 			     u32 start, s32 demand, gfp_t gfp)
 {
@@ -386,7 +385,7 @@ static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
 	return err;
 }
 
-/* What was published before a late reader came is lost to it. */
+/* Counts the records lost before a late join. Returns the notice's reason. */
 static enum weir_reason weir_reader_late(struct weir_sock *ws,
 					 struct weir_reader *rd)
 {
@@ -399,7 +398,7 @@ static enum weir_reason weir_reader_late(struct weir_sock *ws,
 	return WEIR_REASON_OVERRUN;
 }
 
-/* weir_reader_attach(), with memory in the name of who reads. */
+/* weir_reader_attach(); the caller has set the active memory cgroup. */
 static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 					    struct weir_ring *ring, bool gating,
 					    enum weir_origin origin, u64 sub)
@@ -453,15 +452,15 @@ err_put:
  * weir_reader_attach() - make a socket a reader of a ring
  * @ws: the socket.
  * @ring: the ring.
- * @gating: the writer waits for this reader.
- * @origin: in whose call.
- * @sub: weir_sock.sub_seq of the subscription that it is for, else 0. Nothing
- *	is attached when the socket has left that meanwhile.
+ * @gating: whether the writer waits for this reader.
+ * @origin: the call in which this happens.
+ * @sub: weir_sock.sub_seq of the subscription; 0 without one. Nothing stays
+ *	attached if the socket has left this subscription meanwhile.
  *
- * The cursor is charged to the user of @ws and, whoever calls, to its memory
- * cgroup. Without weir_net.lock and ring->lock. Returns the reader, held for the
- * caller besides the ring and the socket, which may have let go of it by then;
- * or an ERR_PTR with words on the socket.
+ * The cursor is charged to the user of @ws and, except for WEIR_ORIGIN_READER,
+ * to the memory cgroup of @ws. Without weir_net.lock and ring->lock. Returns
+ * the reader, held; ring and socket may have dropped it meanwhile. Or an
+ * ERR_PTR with an error text on @ws.
  */
 struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 				       struct weir_ring *ring, bool gating,
@@ -480,12 +479,12 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 
 /**
  * weir_reader_attach_keeper() - hold the first position for others
- * @ws: the publisher, who is charged.
- * @ring: its outbox, which nobody has written to.
- * @hold_ms: for how long at most.
+ * @ws: the publisher, which is charged.
+ * @ring: its outbox, without records yet.
+ * @hold_ms: longest time that the position is held, in milliseconds.
  *
- * A cursor without a socket, as one that is held by name. Returns it, held, or
- * an ERR_PTR with words on the socket.
+ * The cursor has no socket, like a cursor that is held by name. Returns the
+ * reader, held; or an ERR_PTR with an error text on @ws.
  */
 struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
 					      struct weir_ring *ring,
@@ -515,11 +514,11 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
 
 /**
  * weir_reader_attach_router() - let the router read a socket's outbox
- * @ws: the socket, who is charged.
- * @ring: its outbox, which nobody else reads or has written to.
+ * @ws: the socket, which is charged.
+ * @ring: its outbox, without other readers and without records yet.
  *
- * The kernel moves this cursor and nobody evicts it. Returns the reader, held,
- * or an ERR_PTR with words on the socket.
+ * The kernel moves this cursor. It is never evicted. Returns the reader, held;
+ * or an ERR_PTR with an error text on @ws.
  */
 struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 					      struct weir_ring *ring)
@@ -560,7 +559,7 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 	return rd;
 }
 
-/* Off the socket's list; the socket's reference goes. */
+/* Removes the reader from its socket and puts the socket's reference. */
 static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 {
 	bool shown;
@@ -576,14 +575,14 @@ static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 		weir_reader_put(rd);
 }
 
-/* The gating bit and the armed list forget the reader. Under ring->lock. */
+/* Clears the gating bit and leaves the armed list. Under ring->lock. */
 static void weir_reader_ungate(struct weir_reader *rd)
 {
 	struct weir_status *status = weir_ring_status(rd->ring);
 
 	lockdep_assert_held(&rd->ring->lock);
 	list_del_init(&rd->armed_link);
-	/* what is not waited for holds nothing for others */
+	/* without its gating bit it holds no position for others */
 	if (rd->ring->keeper == rd)
 		rd->ring->keeper = NULL;
 	if (status->gating[rd->slot / 64] & BIT_ULL(rd->slot % 64)) {
@@ -597,10 +596,10 @@ static void weir_reader_ungate(struct weir_reader *rd)
 /**
  * weir_reader_detach() - end of a reader
  * @rd: the reader; the caller holds a reference.
- * @reason: traced.
+ * @reason: reason in the trace.
  *
- * Its slot and its place in the ring are free afterwards; VMAs of the cursor
- * page keep the page. Does nothing the second time. Process context.
+ * Frees its slot and its place in the ring; VMAs of the cursor page keep the
+ * page. A second call does nothing. Process context, may sleep.
  */
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 {
@@ -637,8 +636,8 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 }
 
 /*
- * Has a named cursor keep its place without a socket until a time in jiffies.
- * False if nobody could ever go on with it: it is then to be detached. Caller
+ * Keeps a named cursor without a socket until @end, in jiffies. Returns false
+ * if nobody could go on with it; the caller must then detach it. The caller
  * holds weir_net.lock.
  */
 static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
@@ -658,7 +657,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	rd->ws = NULL;
 	list_del_init(&rd->armed_link);
 	rd->hold_end = end;
-	/* under the lock: who detaches or evicts it next finds the work */
+	/* under the lock: a later detach or eviction finds the work */
 	weir_delayed_requeue(weir_wq, &rd->hold, max(left, 0L), &rd->ref);
 	spin_unlock(&ring->lock);
 	weir_race_point(keep);
@@ -670,8 +669,8 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 /*
  * weir_reader_undo() - the call that attached or resumed a reader has failed
  *
- * What was held by name is held again, for what is left of its time. Caller
- * holds a reference; @ws is the socket.
+ * A resumed cursor is held by name again, for the rest of its time. Any other
+ * one is detached. The caller holds a reference; @ws is the socket.
  */
 void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
 {
@@ -690,8 +689,8 @@ void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
 /*
  * weir_reader_leave() - the reading socket is being released
  *
- * A named cursor keeps its place for its hold time; any other is detached.
- * Caller holds a reference.
+ * A named cursor keeps its place for its hold time. Any other is detached. The
+ * caller holds a reference.
  */
 void weir_reader_leave(struct weir_reader *rd)
 {
@@ -708,7 +707,7 @@ void weir_reader_leave(struct weir_reader *rd)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 }
 
-/* It is held by name only, and its hold time ends now. Under ring->lock. */
+/* Ends the hold time of a cursor without a socket. Under ring->lock. */
 void weir_reader_unhold(struct weir_reader *rd)
 {
 	lockdep_assert_held(&rd->ring->lock);
@@ -718,12 +717,12 @@ void weir_reader_unhold(struct weir_reader *rd)
 
 /**
  * weir_reader_resume() - go on with a named cursor that is being held
- * @ws: socket with a cursor name.
- * @ring: what it subscribes to.
+ * @ws: socket; it may have a cursor name.
+ * @ring: a ring that it subscribes to.
  *
- * Returns the reader, this socket's and held for the caller; NULL when there is
- * none of that name and user; an ERR_PTR (-EBUSY when another process is using
- * it; -ENOMEM, which is to be tried again after weir_prime()).
+ * Under weir_net.lock. Returns the reader, now on this socket, held for the
+ * caller; NULL when none has this name and user; or an ERR_PTR (-EBUSY when
+ * another process uses it; -ENOMEM: to be tried again after weir_prime()).
  */
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_ring *ring)
@@ -768,8 +767,9 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
  * @rd: the reader; ring->lock is not held.
  * @reason: WEIR_REASON_SLOW or WEIR_REASON_BAD_CURSOR.
  *
- * It is told by the loss of its gating bit and by a notice; the writer goes
- * on. It stays in its slot until it detaches.
+ * The reader loses its gating bit and gets a notice. It stays in its slot until
+ * it detaches. If it is the router's cursor, the ring is marked as broken
+ * instead.
  */
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 {
@@ -778,7 +778,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	bool first;
 
 	if (rd->router) {
-		/* the kernel's cursor is true, so the owner's head is not */
+		/* the kernel's cursor is valid, so the owner's head is not */
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 		return;
 	}
@@ -787,7 +787,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	first = !rd->evicted && !list_empty(&rd->ring_link);
 	if (first) {
 		WRITE_ONCE(rd->evicted, true);
-		/* whoever may see what is written then sees that: weir_recv_torn() */
+		/* seen by readers of overwritten bytes: weir_recv_torn() */
 		smp_wmb();
 		weir_reader_ungate(rd);
 		weir_ring_status(ring)->evictions++;
@@ -811,7 +811,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	}
 }
 
-/* The stream with this id, with a reference, or NULL. */
+/* The reader with this id on the socket, held, or NULL. */
 struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
 {
 	struct weir_reader *rd;
@@ -825,12 +825,10 @@ struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
 }
 
 /*
- * weir_reader_ended() - will nothing more come after this position?
+ * weir_reader_ended() - has the stream ended, with no record from @pos on?
  *
- * Behind many aborted records there may be something.
- *
- * The state is looked at before the ring, so that a last record which was
- * published before the end is not overlooked.
+ * False too if only aborted records were seen within WEIR_LOOK_RECORDS. The
+ * state is read before the ring, so the last record is not missed.
  */
 bool weir_reader_ended(struct weir_reader *rd, u64 pos)
 {
@@ -846,7 +844,7 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos)
 	return got != 1 && got != -EAGAIN;
 }
 
-/* What weir_reader_ready() is to say where there may be something. */
+/* The slow part of weir_reader_ready(): a look at the records from @pos on. */
 static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
 				      u32 *left)
 {
@@ -855,13 +853,13 @@ static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
 	u64 at = pos, tail;
 	u32 seq;
 
-	/* what has no record costs nothing, so that it is not taken for unseen */
+	/* no budget left: any committed record counts as something to see */
 	if (!*left && weir_committed(v, pos))
 		return true;
 	if (weir_ring_peek_some(v, &at, &rec, WEIR_LOOK_RECORDS))
 		return true;
 	*left -= min(*left, weir_look_cost(pos, at));
-	/* overtaken: nothing of its lap is left to be seen where it stands */
+	/* overtaken: the bytes at its position belong to a later lap */
 	return !rd->gating && !weir_ring_tail(v, &tail, &seq) &&
 	       tail - pos > weir_ring_bytes(v);
 }
@@ -869,10 +867,10 @@ static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
 /**
  * weir_reader_ready() - is there something that the reader should look at?
  * @rd: the reader.
- * @left: of WEIR_LOOK_BUDGET; less afterwards by the aborted records passed.
+ * @left: rest of WEIR_LOOK_BUDGET; reduced by the aborted records passed.
  *
- * Any context. Return: whether there is a record, the end, an eviction, or words
- * that make no sense; or may be.
+ * Does not sleep. Returns true if there is or may be a record, the end of the
+ * stream, an eviction or invalid words; false if there is surely nothing.
  */
 bool weir_reader_ready(struct weir_reader *rd, u32 *left)
 {

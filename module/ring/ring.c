@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The memory object: pages of an outbox or inbox, the kernel's double mapping
- * of them, and the state of the stream that they carry (open, lingering,
- * closed). It knows the head and status pages; cursors are reader.c's, VMAs
- * map.c's, sleeping wake.c's, names path.c's.
+ * of them, and the state of the stream in them (open, lingering, closed). This
+ * file handles the head and status pages. Cursors are in reader.c, VMAs in
+ * map.c, sleeping in wake.c, names in path.c.
  *
- * Called from process context, and from the system workqueue for the end of
- * lingering.
+ * The callers are system calls and, for the end of lingering, the module's own
+ * workqueue: process context. The functions may sleep unless their comment says
+ * otherwise.
  */
 #include <linux/mm.h>
 #include <linux/random.h>
@@ -24,10 +25,10 @@
 
 static struct lock_class_key weir_inbox_lock_key;
 
-/* A stream whose publisher has gone lives so long for those that join it. */
+/* After its publisher is gone, a stream waits this long for joining readers. */
 #define WEIR_RING_END_JIFFIES	HZ
 
-/* Pages that are freed before others may run. */
+/* Pages that are freed between two calls of cond_resched(). */
 #define WEIR_FREE_PAGES	256
 
 static void weir_ring_free_pages(struct weir_ring *ring)
@@ -38,7 +39,7 @@ static void weir_ring_free_pages(struct weir_ring *ring)
 		vunmap(ring->view.data);
 	for (i = 0; i < ring->nr_pages; i++) {
 		put_page(ring->pages[i]);
-		/* a ring of 1 GiB has 2^18 of them */
+		/* a ring of 1 GiB has 2^18 pages */
 		if (i % WEIR_FREE_PAGES == 0)
 			cond_resched();
 	}
@@ -49,13 +50,13 @@ static void weir_ring_free_pages(struct weir_ring *ring)
 		put_page(ring->status_page);
 }
 
-/* Pages that are allocated between two looks at the memory that is left. */
+/* Pages that are allocated between two checks of the free memory. */
 #define WEIR_LOOK_PAGES	(SZ_4M >> PAGE_SHIFT)
 
 /*
- * What a ring of so many data pages takes: they, its head and status pages and,
- * in whole pages, the array of pages and the page tables of the kernel's double
- * mapping (a word of each a page).
+ * Bytes that a ring with @pages data pages takes: these pages, its head and
+ * status pages and, rounded down to whole pages, the array of pages and the
+ * page tables of the kernel's double mapping (three words for each page).
  */
 static u64 weir_ring_cost(unsigned int pages)
 {
@@ -65,8 +66,11 @@ static u64 weir_ring_cost(unsigned int pages)
 }
 
 /*
- * Data pages, in blocks of 2^@order that are split into single pages at once,
- * so that each page has a reference count of its own, whoever maps it.
+ * Allocates the data pages in blocks of 2^@order. Each block is split into
+ * single pages at once, so that every page has its own reference count for any
+ * mapping. Returns 0, -ENOMEM, with the error text in @why if there is one, or
+ * -EINTR after a fatal signal. On error the pages allocated so far stay in
+ * @ring.
  */
 static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 				 int node, unsigned int order, const char **why)
@@ -83,7 +87,7 @@ static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		/* others allocate, too */
+		/* others allocate too: check again */
 		if (ring->nr_pages - looked >= WEIR_LOOK_PAGES) {
 			looked = ring->nr_pages;
 			*why = weir_memory_short((u64)(total - looked) *
@@ -95,7 +99,7 @@ static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 			gfp = (gfp & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
 		page = alloc_pages_node(node, gfp, order);
 		if (!page && order) {
-			/* no large block: small ones for the rest */
+			/* no large block: single pages for the rest */
 			order = 0;
 			continue;
 		}
@@ -111,7 +115,7 @@ static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 	return 0;
 }
 
-/* The kernel's double mapping of the data pages. */
+/* Maps the data pages twice, back to back, for the kernel. */
 static int weir_ring_map_data(struct weir_ring *ring)
 {
 	unsigned int total = ring->nr_pages;
@@ -128,7 +132,10 @@ static int weir_ring_map_data(struct weir_ring *ring)
 	return ring->view.data ? 0 : -ENOMEM;
 }
 
-/* All of a ring's memory; -ENOMEM with words, or -EINTR. */
+/*
+ * Allocates all of a ring's memory. Returns 0, -ENOMEM (an error text may be in
+ * @why) or -EINTR. The caller frees the pages on error.
+ */
 static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 			   const struct weir_sock *ws, const char **why)
 {
@@ -149,7 +156,7 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 
 static void weir_ring_expire_work(struct work_struct *work);
 
-/* A ring of @ws without memory, with one reference, or NULL. */
+/* Makes a ring of @ws without pages, with one reference; NULL: no memory. */
 static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 {
 	struct weir_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
@@ -182,7 +189,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	return ring;
 }
 
-/* What the pages say, before anybody can map them. */
+/* Fills the status page before anybody can map it. */
 static void weir_ring_fill_status(struct weir_ring *ring, u64 bytes)
 {
 	struct weir_status *status = page_address(ring->status_page);
@@ -200,7 +207,7 @@ static void weir_ring_fill_status(struct weir_ring *ring, u64 bytes)
 	status->wake_pos = U64_MAX;
 }
 
-/* An outbox can be found by its id from here on. */
+/* Sets the ring's owner. From here on an outbox can be found by its id. */
 static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
 			 bool inbox)
 {
@@ -215,14 +222,16 @@ static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
 
 /**
  * weir_ring_create() - make an outbox, or an inbox
- * @ws: who owns it, whose options apply and whose user is charged.
+ * @ws: the owner. Its options apply and its user is charged.
  * @bytes: a power of two from WEIR_RING_MIN to WEIR_RING_MAX.
- * @inbox: written by the kernel for @ws instead of by @ws.
+ * @inbox: true for a ring that the kernel writes and @ws reads.
  *
- * The pages are charged to the memory cgroup of the calling task. Returns the
- * ring with one reference, or an ERR_PTR: -ENOBUFS with words at a cap, -ENOMEM
- * with words when it would leave others too little, -EINTR when killed
- * meanwhile.
+ * The pages are charged to the memory cgroup of the calling task. Process
+ * context, may sleep.
+ *
+ * Return: the ring with one reference, or an ERR_PTR: -ENOBUFS at a cap,
+ * -ENOMEM when too little memory would be left for others, -EINTR after a fatal
+ * signal. An error text is set, except when the first small allocation failed.
  */
 struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 {
@@ -286,10 +295,11 @@ void weir_ring_put(struct weir_ring *ring)
 /**
  * weir_ring_next() - the next outbox of a namespace
  * @wn: the namespace.
- * @id: number after which to look; out: its number.
+ * @id: id after which the search begins; out: the id of the ring found.
  *
- * The only way from a number to a ring: a ring is in the table until its last
- * reference has gone, so that what is found there may be ending. Any context.
+ * All look-ups of rings by id go through this function. A ring stays in the
+ * table until after its last put, so a ring in the table may be ending; such a
+ * ring is skipped. Any context.
  *
  * Return: the ring, held, or NULL when there is none.
  */
@@ -310,12 +320,14 @@ struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id)
  * weir_ring_search() - weir_ring_resync() for rings of any size
  * @ring: the ring.
  * @from: first position to try.
- * @to: give up here.
+ * @to: position where the search ends.
  * @pos: out: position of the first committed record, or @to.
  *
- * Both ends may come from words that a lying writer changed in between: what
- * is not within a ring of @to is not looked at. Lets others run meanwhile.
- * Process context, no spinlock held.
+ * @from and @to may come from shared words that a malicious writer changed in
+ *	between. The search therefore stays within one ring size before @to. It
+ *	calls cond_resched(). Process context, no spinlock held.
+ *
+ * Return: true if a committed record was found.
  */
 bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 {
@@ -333,10 +345,10 @@ bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 }
 
 /*
- * The farthest position at which a reader was ever attached: readers that came
- * after a claim that was never committed stand behind it, and the stream must
- * not go back before them. Readers that only move their cursor do not count:
- * they cannot pass what was not committed.
+ * Finds the farthest position at which a reader was attached, if it is beyond
+ * @pos. A reader may have been attached behind a claim that was never
+ *	committed. The stream must not go back to before that reader. Cursor
+ *	movement does not count: a cursor cannot pass a claim without a commit.
  */
 static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 			    u32 *seq)
@@ -354,7 +366,7 @@ static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 	spin_unlock(&ring->lock);
 }
 
-/* Covers what was claimed in [@from, @to) and never committed. */
+/* Covers the uncommitted claims in [@from, @to) with one aborted record. */
 static void weir_ring_fill(struct weir_ring_view *v, u64 from, u64 to, u32 seq)
 {
 	struct weir_record *rec = weir_ring_at(v, from);
@@ -368,9 +380,10 @@ static void weir_ring_fill(struct weir_ring_view *v, u64 from, u64 to, u32 seq)
 }
 
 /*
- * Readers that wait in [@from, @to) wait for a claim that was never committed:
- * had it been, its header would have been found. Nobody else reads there, so
- * a cursor that lies harms its own reader only.
+ * Writes an aborted record wherever a reader waits in [@from, @to). Such a
+ * reader waits for a claim that was never committed; a committed header would
+ * have been found. Only that reader looks there, so a false cursor harms its
+ * own reader only.
  */
 static void weir_ring_fill_readers(struct weir_ring *ring, u64 from, u64 to,
 				   u32 seq)
@@ -388,16 +401,16 @@ static void weir_ring_fill_readers(struct weir_ring *ring, u64 from, u64 to,
 }
 
 /**
- * weir_ring_repair() - make a ring whole after its writer's death
- * @ring: nobody writes any more.
+ * weir_ring_repair() - repair a ring after its writer is gone
+ * @ring: the ring; no writer is left.
  *
- * Holes left by threads that claimed and never committed become aborted records,
- * and claims at the end are taken back, so that a successor goes on after the last
- * record that was really published. Finds its way by the records' own commit
- * words; the work is bounded by the ring's size. Finds nothing to do the second
- * time. Process context, no spinlock held.
+ * Threads may have claimed space and never committed it. Such holes become
+ * aborted records. Uncommitted claims at the end are taken back, so that a new
+ * owner goes on after the last published record. The records' own commit words
+ * tell where the records are. The work is bounded by the ring's size. A second
+ * call finds nothing to do. Process context, no spinlock held.
  *
- * Return: 0, or -EPROTO when the owner's words are nonsense.
+ * Return: 0, or -EPROTO when the owner's head words are invalid.
  */
 int weir_ring_repair(struct weir_ring *ring)
 {
@@ -428,7 +441,10 @@ int weir_ring_repair(struct weir_ring *ring)
 			cond_resched();
 			continue;
 		}
-		/* a granule that only looks like a record must not stop us */
+		/*
+		 * a granule that only looks like a record must not end the
+		 * repair
+		 */
 		if (!weir_ring_search(ring, at + WEIR_GRANULE, tail, &next))
 			break;
 		weir_ring_fill(v, at, next,
@@ -436,11 +452,11 @@ int weir_ring_repair(struct weir_ring *ring)
 		at = next;
 	}
 
-	/* what is left, [at, tail), was never committed */
+	/* nothing in [at, tail) was committed */
 	front = at;
 	front_seq = end_seq;
 	if (ring->lossy) {
-		/* readers may have jumped to any claim; it stays behind them */
+		/* readers may have jumped to any claim: keep the tail */
 		front = tail;
 		front_seq = seq;
 	} else {
@@ -458,8 +474,9 @@ int weir_ring_repair(struct weir_ring *ring)
 }
 
 /*
- * Posts a notice to every reader's socket, which is held meanwhile. Cursors that
- * are held by name end: nobody can go on with a stream that has no path.
+ * Posts a notice to the socket of every reader; the socket is held meanwhile.
+ * The hold time of cursors without a socket ends: nobody can go on with a
+ * stream that has no path.
  */
 static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 			   enum weir_reason reason)
@@ -489,9 +506,9 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 }
 
 /*
- * Ends the stream and takes the ring off its path, under weir_net.lock; the
- * caller has a reference. Returns whether weir_ring_ended() is to follow, without
- * the lock: it takes as long as there are readers.
+ * Ends the stream and takes the ring off its path. The caller holds
+ * weir_net.lock and a reference. Returns whether the caller must then call
+ * weir_ring_ended() without the lock: it takes time for each reader.
  */
 static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 			  enum weir_reason reason)
@@ -517,7 +534,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 	if (first)
 		trace_weir_state(ring, state, reason);
 
-	/* a broken ring has ended before, but not left its path */
+	/* a broken ring ended earlier, but is still on its path */
 	if (path) {
 		hash_del(&ring->linger_link);
 		list_del_init(&ring->path_link);
@@ -528,7 +545,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 	return first || path;
 }
 
-/* The readers see the end. */
+/* Wakes the readers and tells their sockets about the end. */
 static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
 {
 	weir_wake_readers(ring);
@@ -541,10 +558,10 @@ static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
  * weir_ring_close() - end the stream
  * @ring: the outbox, held; its writer is gone or may no longer write.
  * @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN.
- * @reason: told to the readers.
+ * @reason: reason in the notices to the readers.
  *
- * Readers drain what was committed and see the end. Takes the ring off its
- * path. Process context, without weir_net.lock.
+ * Readers still get all committed records and then see the end. Takes the ring
+ * off its path. Process context, without weir_net.lock.
  */
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 		     enum weir_reason reason)
@@ -569,7 +586,7 @@ static void weir_ring_expire_work(struct work_struct *work)
 	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&ring->lock);
-	/* a work that was held up is not to end a stream that lingers anew */
+	/* a delayed work must not end a stream that lingers again */
 	mine = (!ring->owner || ring->closing) && ring->path &&
 	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
 	       time_after_eq(jiffies, ring->linger_end);
@@ -583,15 +600,15 @@ static void weir_ring_expire_work(struct work_struct *work)
 	if (told)
 		weir_ring_ended(ring, reason);
 	weir_race_point(expire_done);
-	/* the last reference to a large ring is not put under the lock */
+	/* the last put of a large ring takes long: not under the lock */
 	weir_ring_put(ring);
 }
 
 /*
- * weir_ring_break() - the owner's head words cannot be true
+ * weir_ring_break() - mark a ring as broken: its owner's head words are invalid
  *
- * Any context that may not sleep: only marks the ring; the owner's next call
- * fails and its readers see the end.
+ * Does not sleep. Only marks the ring and wakes its readers. The owner's next
+ * call fails, and the readers see the end.
  */
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 {
@@ -614,12 +631,14 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 }
 
 /*
- * Ends the stream, or has it end when a worker has joined its subscribers, and
- * after a second at the latest. So what was published reaches them, and the
- * publisher waits for none of them. Until then its path is in use, for that says
- * who may read: its user may publish there at once, but not listen. Others' joins
- * make it no longer, since each user's have turns of their own.
- * Under weir_net.lock; returns as weir_ring_end().
+ * Ends the stream. If a worker still joins subscribers, the stream ends when
+ * the worker is done, after a second at the latest. So the subscribers get the
+ * published records, and the publisher does not wait. Until the end the path
+ * stays in use, because its permissions say who may read: the same user may
+ * publish there at once, but not listen. Joins of other users do not delay the
+ * end: each user has a worker of its own.
+ *
+ * Under weir_net.lock. Return value as of weir_ring_end().
  */
 static bool weir_ring_end_joined(struct weir_ring *ring,
 				 enum weir_reason reason)
@@ -630,7 +649,7 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 	u32 seq;
 
 	lockdep_assert_held(&ring->wn->lock);
-	/* who has published nothing leaves nothing to get */
+	/* a publisher without records leaves nothing to read */
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		tail = 0;
 	spin_lock(&ring->lock);
@@ -659,7 +678,7 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
  * weir_ring_joined() - a worker has joined a stream's subscribers
  * @ring: the outbox, held.
  *
- * Ends it if its publisher has meanwhile.
+ * Ends the stream now if its publisher has ended it meanwhile. Does not sleep.
  */
 void weir_ring_joined(struct weir_ring *ring)
 {
@@ -674,9 +693,10 @@ void weir_ring_joined(struct weir_ring *ring)
 /**
  * weir_ring_shut() - the publisher ends its stream
  * @ring: the outbox, held.
- * @reason: told to the readers.
+ * @reason: reason in the notices to the readers.
  *
- * As weir_ring_close(), but for subscribers that are still being joined.
+ * As weir_ring_close(), but waits up to a second, in the background, for
+ * subscribers that a worker still joins.
  */
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
 {
@@ -691,12 +711,12 @@ void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
 
 /**
  * weir_ring_owner_gone() - the writing socket is being released
- * @ring: its outbox; the socket's reference on it passes to this function.
- * @outbox: where the socket keeps it, cleared under weir_net.lock; or NULL.
+ * @ring: its outbox; this function takes over the socket's reference.
+ * @outbox: the socket's pointer to it, cleared under weir_net.lock; or NULL.
  *
- * The stream lingers if it was asked to and has a name, and ends otherwise, when
- * its subscribers have been joined.
- * No VMA of the owner is left: they held the file. Process context.
+ * The stream lingers if it has a linger time and a name. Otherwise it ends when
+ * its subscribers have been joined. No VMA of the owner is left, because each
+ * VMA holds the file. Process context, may sleep.
  */
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 {
@@ -704,7 +724,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	struct weir_net *wn = ring->wn;
 	bool lingers = false, told = false;
 
-	/* 1. no more zapping of the owner's VMAs, no more waking the owner */
+	/* 1. no more unmapping in the owner's VMAs, no more waking the owner */
 	weir_race_point(owner_gone);
 	mutex_lock(&ring->slot_lock);
 	ring->owner_mapping = NULL;
@@ -716,7 +736,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	spin_unlock(&ring->lock);
 	weir_delayed_cancel_sync(&ring->reap, &ring->ref);
 
-	/* 2. what was not committed never existed */
+	/* 2. drop the claims that were not committed */
 	if (weir_ring_repair(ring))
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 
@@ -752,8 +772,8 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 /*
  * weir_ring_take_over() - a new owner goes on with a lingering stream
  *
- * Caller holds weir_net.lock and has checked that @ring lingers and that the
- * user may. The socket gets a reference.
+ * The caller holds weir_net.lock. It has checked that @ring lingers and that
+ * the user may take it over. @ws gets a reference of its own.
  */
 void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 {
@@ -762,7 +782,7 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 
 	lockdep_assert_held(&ring->wn->lock);
 	weir_race_point(take_over);
-	/* if it runs, it finds an owner, or a later end than its own */
+	/* a running work finds an owner, or a later linger_end */
 	weir_delayed_cancel(&ring->expire, &ring->ref);
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
