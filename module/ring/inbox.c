@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A socket's inbox: a ring that the kernel writes and the socket reads with a
+ * A socket's inbox: a ring that the kernel writes. The socket reads it with a
  * cursor like any other stream. It carries notices about the socket's streams
- * and, if the socket has a part in the router, requests and replies. A notice
- * that finds the inbox full waits as a bit on its reader and is posted when
- * the socket has read on; none is lost. Who else finds it full waits in
- * post.waiting.
+ * and, if the socket has an endpoint, requests and replies. A notice that finds
+ * the inbox full stays as a bit on its reader. It is posted when the socket has
+ * read on, so no notice about an attached stream is lost. Other writers that
+ * find the inbox full wait in post.waiting.
  *
- * The words of its head are written by the kernel alone; where it stands is
- * kept in struct weir_post all the same, in one line with the lock.
+ * Only the kernel writes the inbox's head words. The position is kept in struct
+ * weir_post as well, in one cache line with the lock.
  *
- * Process context; only weir_inbox_create() and weir_inbox_fence() sleep.
+ * Process context. weir_inbox_create() and weir_inbox_close() may sleep.
+ * weir_inbox_fence() waits for other CPUs, with interrupts enabled.
  */
 #include "ring/inbox.h"
 
 /**
- * weir_inbox_room() - look at the cursor: are there so many bytes?
+ * weir_inbox_room() - look at the cursor: is there enough room?
  * @inbox: the ring, under its post.lock.
- * @bytes: how many.
+ * @bytes: bytes of room that are needed.
  *
- * Return: whether there are.
+ * Updates post.limit. Return: whether there are @bytes of room. False if the
+ * cursor is invalid or the socket is gone.
  */
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
 {
@@ -38,12 +40,14 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
 }
 
 /**
- * weir_inbox_look() - the same for what goes before those that wait for room
+ * weir_inbox_look() - look at the cursor for a writer that does not wait its
+ * turn
  * @inbox: the ring, under its post.lock.
- * @bytes: that are taken at most.
+ * @bytes: most bytes that the caller takes.
  *
- * Followed by a comparison with post.limit; there may be less room. What is left
- * of the room is for those that wait, so post.limit stays below.
+ * The caller then compares with post.limit: there may be less room. While
+ * waiters need the room, post.limit leaves @bytes and the kept room, no more:
+ * the rest of the room is reserved for the waiters.
  */
 void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
 {
@@ -56,9 +60,9 @@ void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
 }
 
 /**
- * weir_inbox_want() - have the socket kick when there is room
+ * weir_inbox_want() - make the socket kick when there is room
  * @inbox: the ring, under its post.lock.
- * @bytes: of room.
+ * @bytes: bytes of room that are wanted.
  *
  * The caller then runs weir_inbox_fence() and looks once more.
  */
@@ -68,7 +72,7 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
 	u64 size = weir_ring_bytes(&inbox->view), wake;
 
 	lockdep_assert_held(&inbox->post.lock);
-	/* a quarter at least, or it would kick for each message that it reads */
+	/* at least a quarter, or the socket would kick for each message */
 	bytes = min(max(bytes, size / 4), size);
 	wake = inbox->post.pos + bytes - size;
 	spin_lock(&inbox->lock);
@@ -80,13 +84,13 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
 }
 
 /**
- * weir_inbox_fence() - make weir_inbox_want() known to the reader's CPUs
- * @inbox: the ring.
- * @account: of the user that waits for room.
- * @cpus: scratch.
+ * weir_inbox_fence() - make weir_inbox_want() visible to the reader's CPUs
+ * @inbox: the ring; its locks are not held.
+ * @account: account of the waiting user.
+ * @cpus: scratch, overwritten.
  *
- * Return: false when that user has had others interrupted too often; then the
- * reader may overlook that it is to kick.
+ * Return: false when the user has reached its limit of barriers; the reader may
+ * then miss the request to kick.
  */
 bool weir_inbox_fence(struct weir_ring *inbox,
 		      const struct weir_account *account, struct cpumask *cpus)
@@ -116,9 +120,9 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 }
 
 /*
- * What still waits wants so many bytes: the socket need not kick before. Who
- * waits has set the bit, and it stays, so that no kick is missed meanwhile.
- * U64_MAX: nothing waits. Under post.lock.
+ * Tells the socket that it need not kick before there are @bytes of room;
+ * U64_MAX: no waiter is left. The waiters have set the wake bit, and it stays
+ * set, so that no kick is missed meanwhile. Under post.lock.
  */
 static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
 {
@@ -138,7 +142,7 @@ static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
 	spin_unlock(&inbox->lock);
 }
 
-/* One notice into an inbox; false when there is no room. Under post.lock. */
+/* Writes a notice into an inbox; false when there is no room. post.lock. */
 static bool weir_inbox_write(struct weir_ring *inbox,
 			     const struct weir_notice *notice, const char *path)
 {
@@ -156,7 +160,7 @@ static bool weir_inbox_write(struct weir_ring *inbox,
 	to = (u8 *)(rec + 1);
 	memcpy(to, notice, sizeof(*notice));
 	memcpy(to + sizeof(*notice), path, notice->path_len);
-	/* nothing of an earlier lap behind the notice */
+	/* clear the bytes of an earlier lap behind the notice */
 	memset(to + len, 0, total - WEIR_HEADER_BYTES - len);
 	rec->len = len;
 	rec->kind = WEIR_KIND_NOTICE;
@@ -168,7 +172,7 @@ static bool weir_inbox_write(struct weir_ring *inbox,
 	return true;
 }
 
-/* One about a stream. */
+/* Writes a notice about a stream; false when there is no room. post.lock. */
 static bool weir_inbox_tell(struct weir_ring *inbox,
 			    const struct weir_reader *rd,
 			    enum weir_notice_type type)
@@ -185,7 +189,7 @@ static bool weir_inbox_tell(struct weir_ring *inbox,
 	return weir_inbox_write(inbox, &notice, rd->ring->name);
 }
 
-/* Posts what waits on one reader; false when there is no room. */
+/* Posts the waiting notices of one reader; false when there is no room. */
 static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 {
 	unsigned int type;
@@ -203,10 +207,10 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
 }
 
 /*
- * A notice waits, and the socket is asked to kick when it has read. Nobody's
- * processor is interrupted for that, since others decide how often it happens: a
- * cursor store that is still held back, whose owner overlooks that it is to kick,
- * is seen a tick later, when what waits is looked at once. Under post.lock.
+ * A notice waits for room, and the socket was asked to kick after reading.
+ * Other users decide how often this happens, so no CPU is interrupted for it.
+ * The reader may then miss the request while its cursor store is still in a
+ * store buffer. A work therefore looks once more after a tick. Under post.lock.
  */
 static void weir_inbox_later(struct weir_ring *inbox)
 {
@@ -214,7 +218,7 @@ static void weir_inbox_later(struct weir_ring *inbox)
 		weir_delayed_queue(weir_wq, &inbox->reap, 2, &inbox->ref);
 }
 
-/* weir_inbox_wake() - wake who sleeps for what an inbox has got */
+/* weir_inbox_wake() - wake the reader if it sleeps, after a commit */
 void weir_inbox_wake(struct weir_ring *inbox)
 {
 	smp_mb();						/* (C) */
@@ -223,10 +227,10 @@ void weir_inbox_wake(struct weir_ring *inbox)
 }
 
 /*
- * weir_inbox_post() - tell a socket about one of its streams
+ * weir_inbox_post() - post a notice to a socket about one of its streams
  *
- * Without an inbox (nobody mapped it) nothing is posted: recvmsg tells such
- * sockets by its results.
+ * Nothing is posted without an inbox (the process has not mapped one). Such a
+ * socket learns of changes from the results of recvmsg. Does not sleep.
  */
 void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 		     enum weir_notice_type type, enum weir_reason reason)
@@ -243,14 +247,14 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /**
- * weir_inbox_refused() - tell a socket of a stream that it did not get
+ * weir_inbox_refused() - post a notice about a stream that was refused
  * @ws: a socket that subscribes.
  * @ring: the stream.
- * @reason: why.
+ * @reason: reason of the refusal.
  *
- * There is no reader with which it could wait for room: without room it is
- * dropped. Of what was refused before there is an inbox, the last reason is told
- * when there is one.
+ * Without room the notice is dropped: there is no reader on which it could
+ * wait. Without an inbox the socket keeps the last reason, for a notice when
+ * the inbox is made. Does not sleep.
  */
 void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 			enum weir_reason reason)
@@ -277,7 +281,7 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 		weir_drop(ring->name, WEIR_REASON_INBOX_FULL);
 }
 
-/* Those that wait for room look again. Returns what the first one still wants. */
+/* Calls waiters for which there is room. Returns the bytes still wanted. */
 static u64 weir_inbox_on_room(struct weir_ring *inbox)
 {
 	struct weir_post *post = &inbox->post;
@@ -286,7 +290,7 @@ static u64 weir_inbox_on_room(struct weir_ring *inbox)
 	return post->on_room ? post->on_room(inbox) : U64_MAX;
 }
 
-/* What is kept for those that wait may have been so for too long. */
+/* Takes back granted room that was not used in time. */
 static void weir_inbox_grants_work(struct work_struct *work)
 {
 	struct weir_ring *inbox = container_of(to_delayed_work(work),
@@ -299,7 +303,8 @@ static void weir_inbox_grants_work(struct work_struct *work)
 }
 
 /*
- * weir_inbox_flush() - the socket has read on: post what waited
+ * weir_inbox_flush() - the socket has read on: post waiting notices, call
+ * waiters
  */
 void weir_inbox_flush(struct weir_sock *ws)
 {
@@ -327,7 +332,8 @@ void weir_inbox_flush(struct weir_sock *ws)
 /*
  * weir_inbox_close() - the socket is being released
  *
- * The memory stays for who may still be posting; nothing more goes in.
+ * The memory stays for writers that still hold the inbox. They find no room in
+ * it. May sleep.
  */
 void weir_inbox_close(struct weir_ring *inbox)
 {
@@ -342,13 +348,13 @@ void weir_inbox_close(struct weir_ring *inbox)
 	spin_unlock(&inbox->post.lock);
 	if (!rd)
 		return;
-	/* without a reader it is not queued again */
+	/* without a reader the work is not queued again */
 	weir_delayed_cancel_sync(&inbox->reap, &inbox->ref);
 	weir_reader_detach(rd, WEIR_REASON_CLOSED);
 	weir_reader_put(rd);
 }
 
-/* What was refused before there was an inbox: of the subscription as a whole. */
+/* Posts the refusal from before the inbox, for the subscription as a whole. */
 static void weir_inbox_left_out(struct weir_sock *ws)
 {
 	struct weir_notice notice = {
@@ -365,11 +371,11 @@ static void weir_inbox_left_out(struct weir_sock *ws)
 }
 
 /*
- * weir_inbox_create() - give a socket an inbox, unless it has one
+ * weir_inbox_create() - make a socket's inbox, if it has none yet
  *
- * Posts a notice for each stream that it reads already; whoever attaches another
- * meanwhile finds either its stream in that list or the inbox here. Caller holds
- * lock_sock. Returns 0 or a negative errno with words.
+ * Posts a notice for each stream that the socket reads already. A stream that
+ * is attached meanwhile is either in that list or finds the inbox. The caller
+ * holds lock_sock. May sleep. Returns 0 or a negative errno with an error text.
  */
 int weir_inbox_create(struct weir_sock *ws)
 {
@@ -378,7 +384,7 @@ int weir_inbox_create(struct weir_sock *ws)
 
 	sock_owned_by_me(&ws->sk);
 	if (ws->inbox)
-		goto announce;	/* to a handle that has not seen the notices */
+		goto announce;	/* to a process that has not seen the notices */
 	inbox = weir_ring_create(ws, ws->inbox_bytes ?:
 				 READ_ONCE(weir_tunables.inbox_bytes), true);
 	if (IS_ERR(inbox))

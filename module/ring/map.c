@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one region whole and
- * holds the memory object (ring or reader), never the socket. What a party may
- * only read is mapped without VM_MAYWRITE, so mprotect cannot change it; VMAs
- * are shared, are not inherited by fork, cannot be split, moved or grown.
+ * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one whole region. It
+ * holds the memory object (ring or reader), never the socket. A region that a
+ * party may only read is mapped without VM_MAYWRITE, so mprotect cannot make it
+ * writable. VMAs are shared. They are not inherited by fork, and cannot be
+ * split, moved or grown.
  *
- * Pages are put in when the region is mapped, so that the data path takes no
- * fault. The exceptions are the cursor pages in the owner's view: readers come
- * and go, so these are faulted in, under the ring's slot_lock, and taken out
- * again before a slot is used anew (reader.c); and rings made of large blocks
- * (WEIR_SO_HUGE), which are faulted in by 2 MiB where the address and the
- * kernel allow. Those VMAs map page frames without counting them (VM_PFNMAP):
- * the ring that they hold keeps the pages.
+ * All pages are inserted when the region is mapped, so the data path takes no
+ * faults. There are two exceptions. First, cursor pages in the owner's view:
+ * readers come and go, so these pages are inserted on a fault, under the ring's
+ * slot_lock, and unmapped before a slot is used again (reader.c). Second, rings
+ * made of large blocks (WEIR_SO_HUGE): they are inserted on faults of 2 MiB
+ * where the address and the kernel allow it. Those VMAs map page frames without
+ * counting them (VM_PFNMAP); the ring that they hold keeps the pages.
  *
- * Each writable region has one address space at a time: its CPUs are the ones
- * that a sleeper must fence (wake.c).
+ * Each writable region has one address space at a time. A sleeper sends its
+ * barrier to the CPUs of that address space (wake.c).
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -29,12 +30,14 @@
 static_assert(PAGE_SIZE == WEIR_PAGE_BYTES);
 
 /**
- * struct weir_map - what a VMA maps
- * @ref: VMAs that share it: one, two for a moment when the kernel copies it.
+ * struct weir_map - the mapping behind a VMA
+ * @ref: VMAs that share it: one; two for a moment when the kernel copies the
+ *	VMA.
  * @ring: the ring, held.
  * @rd: the reader, held; NULL in the owner's VMAs.
  * @region: enum weir_map_region.
- * @mm: address space that writes through it, or NULL; held.
+ * @mm: address space that writes through it, or NULL; the ring or the reader
+ *	holds it.
  */
 struct weir_map {
 	refcount_t ref;
@@ -50,7 +53,7 @@ static u64 weir_map_offset(u32 id, u32 region)
 	       (u64)region << WEIR_MAP_REGION_SHIFT;
 }
 
-/* Where the owner's view shows the cursor page of a slot. */
+/* mmap offset in the owner's view of a slot's cursor page. */
 loff_t weir_map_cursor_offset(u32 slot)
 {
 	return weir_map_offset(WEIR_ID_OUTBOX, WEIR_MAP_VIEW) +
@@ -70,8 +73,8 @@ static u64 weir_map_length(const struct weir_ring *ring,
 }
 
 /*
- * The page at an index of a region; NULL for the owner's view of a cursor,
- * which only weir_map_cursor_page() knows.
+ * The page at index @i of a region; NULL for a cursor page in the owner's view,
+ * which weir_map_fault() looks up.
  */
 static struct page *weir_map_page(const struct weir_map *map, unsigned long i)
 {
@@ -91,7 +94,7 @@ static struct page *weir_map_page(const struct weir_map *map, unsigned long i)
 	return ring->pages[(i - 1) % ring->nr_pages];
 }
 
-/* Does the VMA map bare page frames, so that large ones can be put in? */
+/* Does the VMA map uncounted page frames, so that large pages are possible? */
 static bool weir_map_huge(const struct weir_map *map)
 {
 	return WEIR_HUGE_FAULT && map->ring->page_order &&
@@ -145,7 +148,9 @@ static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 	if (page)
 		return vmf_insert_page(vma, vmf->address, page);
 
-	/* page tables, so that nobody waits for their memory under the lock */
+	/*
+	 * allocate page tables before the lock: no waiting for memory under it
+	 */
 	if (apply_to_page_range(vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE,
 				weir_map_nothing, NULL))
 		return VM_FAULT_OOM;
@@ -166,7 +171,7 @@ static void weir_map_open(struct vm_area_struct *vma)
 	refcount_inc(&map->ref);
 	if (!map->mm || vma->vm_mm == map->mm)
 		return;
-	/* madvise(MADV_DOFORK) and fork: a second address space writes */
+	/* after MADV_DOFORK and fork: a second address space writes */
 	spin_lock(&ring->lock);
 	if (map->rd) {
 		map->rd->forked = true;
@@ -177,7 +182,7 @@ static void weir_map_open(struct vm_area_struct *vma)
 	spin_unlock(&ring->lock);
 }
 
-/* The address space no longer writes here. */
+/* Drops one writable VMA of the address space, and with the last one its mm. */
 static void weir_map_forget_mm(struct weir_map *map)
 {
 	struct weir_ring *ring = map->ring;
@@ -234,7 +239,7 @@ static const struct vm_operations_struct weir_map_ops = {
 #endif
 };
 
-/* Notes who writes; -EBUSY when it is another address space already. */
+/* Notes the writing address space; -EBUSY when there is another one already. */
 static int weir_map_note_mm(struct weir_map *map)
 {
 	struct weir_ring *ring = map->ring;
@@ -249,7 +254,7 @@ static int weir_map_note_mm(struct weir_map *map)
 		if (!*mm) {
 			mmgrab(current->mm);
 			*mm = current->mm;
-			/* the fence bit was put in force on other CPUs */
+			/* the fence bit is in force on other CPUs only */
 			if (!map->rd)
 				ring->fenced = false;
 		}
@@ -260,7 +265,7 @@ static int weir_map_note_mm(struct weir_map *map)
 	return err;
 }
 
-/* Puts all pages of a region but the owner's view of cursors into the VMA. */
+/* Inserts all pages of a region, except cursor pages in the owner's view. */
 static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 {
 	unsigned long n = (vma->vm_end - vma->vm_start) >> PAGE_SHIFT, i = 0;
@@ -270,7 +275,7 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 		return 0;
 	if (!map->rd && map->region == WEIR_MAP_VIEW)
 		n = 1;
-	/* page tables: a word a page */
+	/* page tables: one word for each page */
 	if (weir_memory_short(n * sizeof(void *)))
 		return -ENOMEM;
 	while (i < n) {
@@ -286,7 +291,7 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 			i++;
 			continue;
 		}
-		/* a whole copy of the data at once */
+		/* one whole copy of the data at once */
 		left = map->ring->nr_pages;
 		err = vm_insert_pages(vma, addr, map->ring->pages, &left);
 		if (err)
@@ -297,7 +302,7 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 	return 0;
 }
 
-/* What id and region of a socket's mapping mean; held, or an ERR_PTR. */
+/* Finds ring and reader for an id of the socket; held, or an ERR_PTR. */
 static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
 {
 	struct weir_reader *rd = NULL;
@@ -331,10 +336,11 @@ static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
 }
 
 /*
- * weir_mmap() - map one region of one ring, whole
+ * weir_mmap() - map one whole region of one ring
  *
- * -EINVAL for private, executable, partial or wrongly writable mappings;
- * -ENXIO when there is no such ring; -EBUSY when another process writes it.
+ * Returns 0; -EINVAL for private, executable, partial or wrongly writable
+ * mappings; -ENXIO when there is no such ring; -EBUSY when another process maps
+ * the writable region; -ENOMEM.
  */
 int weir_mmap(struct file *file, struct socket *sock,
 	      struct vm_area_struct *vma)
@@ -389,7 +395,10 @@ err_put:
 /**
  * weir_map_describe() - answer WEIR_IOC_MAP
  * @ws: the socket.
- * @desc: in: id; out: the rest.
+ * @desc: in: id; out: the other members but @size and @flags.
+ *
+ * Return: 0; -ENXIO with an error text when the socket has no such ring;
+ * -ENOMEM.
  */
 int weir_map_describe(struct weir_sock *ws, struct weir_ioc_map *desc)
 {

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sleeping and waking. Publishing and reading go on without the kernel; it is
- * needed only when one side sleeps. The rule is the one of futexes and of
- * membarrier(2): a sleeper (1) sets a bit in the status page, (2) has a full
- * barrier run on every CPU where the other side may be running, (3) looks at
- * the ring once more and only then sleeps; the other side looks at the bit
- * after each publish (or cursor store) with a plain load. This is edge (C) of
- * weir_ring.h, modelled in tests/user/wakeup.pml.
+ * Sleeping and waking. Publishing and reading work without the kernel, except
+ * when one side sleeps. The rule is that of futexes and of membarrier(2). A
+ * sleeper (1) sets a bit in the status page, (2) has a full barrier run on
+ * every CPU where the other side may be running, (3) looks at the ring once
+ * more and only then sleeps. The other side reads the bit with a plain load
+ * after each publish (or cursor store). This is edge (C) of weir_ring.h,
+ * modelled in tests/user/wakeup.pml.
  *
- * Step (2) costs an interrupt to each of those CPUs. Where the reader sleeps
- * once for few messages, that is dearer than a fence for each message, so the
- * kernel then sets WEIR_WAKE_FENCE, after which the writer fences for itself
- * and the sleeper skips step (2). Which of the two is cheaper is decided anew
- * at each sleep from the number of records since the last one. A writer that
- * waits for space has no such choice: the cursors' stores are not fenced.
+ * Step (2) costs an interrupt on each of those CPUs. If a reader sleeps after
+ * every few messages, that costs more than a fence for each message. The kernel
+ * then sets WEIR_WAKE_FENCE: the writer fences for itself and the sleeper skips
+ * step (2). At each sleep the kernel chooses again, from the number of records
+ * since the last sleep. A writer that waits for space has no such choice,
+ * because the readers do not fence after their cursor stores.
  *
- * Barriers that reach processors of others, of the readers whom a writer or a
- * message waits for, or all of them, are bounded by user: beyond its allowance
- * (account.h) a reader has the writer fence for itself, and a writer, or what
- * waits in room.c, looks once more a tick later. Those on the processors where a
- * process's own memory is in use are nothing that munmap(2) would not give it,
- * too.
+ * Barriers on the CPUs of readers, for a writer or a message that waits for
+ * them, and barriers on all CPUs are limited for each user (account.h). Above
+ * the limit, a reader makes the writer fence for itself, and a writer, or a
+ * waiter of room.c, looks once more a tick later. Barriers on CPUs that run the
+ * ring's owner are not limited: the owner could interrupt the same CPUs with
+ * munmap(2).
  *
- * Process context; weir_wake_readers() and weir_wake_writer() do not sleep
+ * Process context. weir_wake_readers() and weir_wake_writer() do not sleep
  * unless they have to evict.
  */
 #include <linux/delay.h>
@@ -39,7 +39,7 @@ static void weir_fence_here(void *unused)
 	smp_mb();
 }
 
-/* Runs a full barrier on these CPUs and here. */
+/* Runs a full barrier on @cpus and on this CPU. Interrupts must be enabled. */
 void weir_fence_cpus(const struct cpumask *cpus)
 {
 	preempt_disable();
@@ -51,8 +51,8 @@ void weir_fence_cpus(const struct cpumask *cpus)
 }
 
 /*
- * May this socket's sleep interrupt other CPUs? What asks for it are words that
- * the owners of rings write, as often as a process makes a call.
+ * May this socket's sleep interrupt other CPUs now? Ring owners and their
+ * system calls decide how often a socket sleeps, so the user has a limit.
  */
 static bool weir_may_fence(const struct weir_sock *ws)
 {
@@ -62,7 +62,7 @@ static bool weir_may_fence(const struct weir_sock *ws)
 /* --- readers sleep ------------------------------------------------------ */
 
 /*
- * weir_wake_readers() - wake who sleeps for records of this ring
+ * weir_wake_readers() - wake the readers that sleep for records of this ring
  *
  * The publisher has fenced between its commit and its look at the wake bits.
  */
@@ -89,9 +89,10 @@ void weir_wake_readers(struct weir_ring *ring)
 }
 
 /*
- * Puts one reader to sleep on its ring. Returns whether the ring's writer
- * must be fenced before the ring is looked at again; the writer's CPUs have
- * then been added to @cpus, which starts empty with the @first of them.
+ * Arms one reader on its ring before it sleeps. Returns whether the ring's
+ * writer needs a barrier before the next look at the ring; the writer's CPUs
+ * have then been added to @cpus. If @first is true, @cpus is cleared first.
+ * Under the rlock of the socket.
  */
 static bool weir_reader_arm(struct weir_reader *rd, bool first,
 			    struct cpumask *cpus)
@@ -101,7 +102,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	bool barrier = false;
 
 	spin_lock(&ring->lock);
-	/* one that is detached or held by name has no socket to be woken */
+	/* a detached or held cursor has no socket to be woken */
 	if (list_empty(&rd->armed_link) && rd->ws) {
 		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
 		bool rare = seq - ring->arm_seq >
@@ -133,16 +134,16 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	return barrier;
 }
 
-/* That of its inbox, or NULL; it is there until the socket is released. */
+/* The reader of the socket's inbox, or NULL; it stays until release. */
 static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
 {
-	/* pairs with weir_inbox_create(): by then its reader is in it */
+	/* pairs with weir_inbox_create(), which sets the reader first */
 	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
 
 	return inbox ? inbox->post.reader : NULL;
 }
 
-/* The rest of a look, from the first stream on that is not quiet. */
+/* The rest of a look, from the first stream @rd that is not quiet. */
 static noinline bool weir_readers_look(struct weir_sock *ws,
 				       struct weir_reader *rd,
 				       struct weir_reader *inbox)
@@ -156,7 +157,7 @@ static noinline bool weir_readers_look(struct weir_sock *ws,
 	return inbox && weir_reader_ready(inbox, &left);
 }
 
-/* One look at all that the socket reads. Under its rlock. */
+/* One look at all streams and the inbox of the socket. Under its rlock. */
 static __always_inline bool weir_readers_ready(struct weir_sock *ws,
 					       struct weir_reader *inbox)
 {
@@ -187,8 +188,8 @@ static bool weir_readable(struct weir_sock *ws)
  * weir_arm_readable() - be woken when there is something to read
  *
  * The caller is on the socket's wait queue already. Returns whether there is
- * something now. If that is so at once, it does not arm: the next publish would
- * kick for nothing.
+ * something to read now. If there is something at once, the readers are not
+ * armed: the next publish would make a system call for nothing.
  */
 bool weir_arm_readable(struct weir_sock *ws)
 {
@@ -205,7 +206,9 @@ bool weir_arm_readable(struct weir_sock *ws)
 		weir_reader_arm(inbox, !barrier, ws->barrier);
 	if (barrier) {
 		weir_fence_cpus(ws->barrier);
-		/* the fence bits that were set before it are now in force */
+		/*
+		 * fence bits that were set before the barrier are now in force
+		 */
 		list_for_each_entry(rd, &ws->readers, sock_link) {
 			struct weir_ring *ring = rd->ring;
 
@@ -224,20 +227,20 @@ unlock:
 
 /* --- the writer sleeps -------------------------------------------------- */
 
-/* Readers that are evicted after one look at all of a ring. */
+/* Readers that are collected for eviction in one look at a ring. */
 #define WEIR_EVICTS	64
 
 /**
  * struct weir_evicts - readers that are to be evicted
- * @n: how many.
- * @rd: they, held.
+ * @n: number of entries in @rd.
+ * @rd: the readers, held.
  */
 struct weir_evicts {
 	u32 n;
 	struct weir_reader *rd[WEIR_EVICTS];
 };
 
-/* One more. Returns whether there is room for another. */
+/* Adds a reader. Returns whether there is room for another. */
 static bool weir_evicts_add(struct weir_evicts *e, struct weir_reader *rd)
 {
 	weir_reader_get(rd);
@@ -245,7 +248,7 @@ static bool weir_evicts_add(struct weir_evicts *e, struct weir_reader *rd)
 	return e->n < WEIR_EVICTS;
 }
 
-/* They are. Returns whether there were any. */
+/* Evicts the collected readers. Returns whether there were any. */
 static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
 {
 	bool any = e->n;
@@ -260,9 +263,9 @@ static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
 }
 
 /*
- * Looks at the cursors for the owner, and evicts readers whose cursors cannot
- * be true. Returns the bytes that can be claimed; -EAGAIN when demand forbids
- * more; -EPROTO when the owner's own words are nonsense.
+ * Looks at the cursors for the owner, and evicts readers with invalid cursors.
+ * Returns the bytes that can be claimed; -EAGAIN when the readers' demand
+ * forbids more records; -EPROTO when the owner's own head words are invalid.
  */
 static s64 weir_ring_room(struct weir_ring *ring)
 {
@@ -290,7 +293,7 @@ static s64 weir_ring_room(struct weir_ring *ring)
 				break;
 		}
 		if (!liars.n) {
-			/* under the lock the set of readers stands still */
+			/* under the lock the set of readers stays the same */
 			weir_ring_scan_end(v, &scan);
 			room = (s64)(scan.min + weir_ring_bytes(v) - scan.claim);
 			if (!weir_ring_tail(v, &tail, &seq))
@@ -307,7 +310,7 @@ static s64 weir_ring_room(struct weir_ring *ring)
 	}
 }
 
-/* Can @bytes be claimed, or is there an error to be seen? */
+/* Can @bytes be claimed, or is there an error for the owner to see? */
 bool weir_writable(struct weir_ring *ring, u64 bytes)
 {
 	s64 room = weir_ring_room(ring);
@@ -315,7 +318,7 @@ bool weir_writable(struct weir_ring *ring, u64 bytes)
 	return !weir_ring_live(ring) || room >= (s64)bytes;
 }
 
-/* What poll means by writable: a quarter of the ring, or what was refused. */
+/* Bytes of room for EPOLLOUT: a quarter of the ring, or what was refused. */
 u64 weir_out_want(const struct weir_ring *ring)
 {
 	u64 quarter = weir_ring_bytes(&ring->view) / 4;
@@ -324,8 +327,8 @@ u64 weir_out_want(const struct weir_ring *ring)
 }
 
 /*
- * Have weir_reap_work() look in a tick, if it does not anyway. One that is due
- * sooner is left alone: a writer that asks often would put it off for ever.
+ * Queues weir_reap_work() for the next tick. A work that is due sooner stays: a
+ * writer that asks often would delay it for ever.
  */
 static void weir_reap_soon(struct weir_ring *ring)
 {
@@ -338,8 +341,9 @@ static void weir_reap_soon(struct weir_ring *ring)
 /*
  * weir_arm_writable() - be woken when @bytes can be claimed
  *
- * The owner is on its socket's wait queue already. Starts the patience of
- * evict_ms. Returns whether they can be claimed now.
+ * The owner is on its socket's wait queue already. Starts the time limit of
+ * evict_ms. Returns whether @bytes can be claimed now, or there is an error to
+ * see.
  */
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 {
@@ -354,7 +358,9 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 		return true;
 	spin_lock(&ws->rlock);
 	spin_lock(&ring->lock);
-	/* several threads may wait: the first to fit is woken, the rest ask again */
+	/*
+	 * several threads may wait: wake for the smallest, the rest ask again
+	 */
 	if (status->wake & WEIR_WAKE_WRITER && ring->want)
 		ring->want = min(ring->want, bytes);
 	else
@@ -377,9 +383,9 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	}
 	spin_unlock(&ws->rlock);
 	/*
-	 * Without the barrier: a cursor store that the reader's CPU still holds
-	 * back will be seen after a moment. If not, a reader that overlooked the
-	 * bit is made up for by another look, a tick later.
+	 * Without the barrier: a cursor store that is still in the reader's
+	 * store buffer becomes visible after a moment. A reader may also have
+	 * missed the wake bit; then the look a tick later finds the room.
 	 */
 	if (barrier)
 		udelay(1);
@@ -397,8 +403,8 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 /*
  * weir_wake_writer() - a cursor moved, or a reader left
  *
- * Wakes the owner if it sleeps and there is room for what it wants, or an
- * error for it to see. The reader has fenced after its cursor store.
+ * Wakes the owner if it sleeps and there is enough room, or an error for it to
+ * see. The reader has fenced after its cursor store.
  */
 void weir_wake_writer(struct weir_ring *ring)
 {
@@ -426,7 +432,10 @@ void weir_wake_writer(struct weir_ring *ring)
 	}
 }
 
-/* Does a reader hold back a writer whose next record is at @tail? */
+/*
+ * Does a reader at @pos hold back a writer whose next record is at @tail with
+ * count @seq?
+ */
 static bool weir_reader_holds(const struct weir_reader *rd, u64 pos, u64 tail,
 			      u32 seq)
 {
@@ -439,8 +448,8 @@ static bool weir_reader_holds(const struct weir_reader *rd, u64 pos, u64 tail,
 }
 
 /*
- * One look at the readers that hold the writer back: collects those that have not
- * moved for evict_ms. Returns whether there are others.
+ * One look at the readers that hold the writer back. Collects those that have
+ * not moved for @evict_ms in @late. Returns whether other readers hold it back.
  */
 static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 			   struct weir_evicts *late)
@@ -476,9 +485,10 @@ static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 }
 
 /*
- * While a writer with evict_ms is held back: finds the readers that have not
- * moved since and, when the time is over, evicts them. Of an inbox: looks once
- * whether there is room for notices that wait; the socket ends it before it goes.
+ * Of an outbox whose writer is held back and has an evict_ms: finds the readers
+ * that have not moved and evicts them when their time is over. Of an inbox:
+ * looks once for room for waiting notices; the socket cancels this work before
+ * its release.
  */
 void weir_reap_work(struct work_struct *work)
 {
@@ -526,8 +536,8 @@ static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
  * weir_poll() - poll, select, epoll, io_uring
  *
  * Arms the wake-up when it finds nothing. Level-triggered pollers come here
- * before each sleep; edge-triggered ones that read the mapped rings do not and
- * set WEIR_SO_WAIT with a time-out of 0 instead.
+ * before each sleep. Edge-triggered pollers that read the mapped rings do not;
+ * they set WEIR_SO_WAIT with a timeout of 0 instead.
  */
 __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
@@ -568,7 +578,7 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 	return mask;
 }
 
-/* One look at both sides; @arm as in weir_arm_readable(). */
+/* One look at both directions; @arm: be woken later if it finds nothing. */
 static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
 					   u64 bytes, bool arm)
 {
@@ -586,11 +596,14 @@ static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
  * weir_wait() - sleep until the rings are ready
  * @ws: socket.
  * @flags: WEIR_WAIT_IN, WEIR_WAIT_OUT.
- * @bytes: to be claimable for WEIR_WAIT_OUT.
- * @timeout_ns: 0 arms and looks once; negative waits for ever.
+ * @bytes: bytes that must be claimable for WEIR_WAIT_OUT.
+ * @timeout_ns: nanoseconds; 0 arms and looks once; negative waits for ever.
  *
- * Returns the bits that hold, 0 on time-out, or on a signal -EINTR or, when
- * there is no time-out that a restart would begin anew, -ERESTARTSYS.
+ * Process context, sleeps.
+ *
+ * Return: the WEIR_WAIT_* bits that are ready; 0 on timeout. On a signal:
+ * -EINTR with a timeout, because a restart would wait for the whole time again;
+ * otherwise -ERESTARTSYS.
  */
 int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 {
@@ -607,12 +620,12 @@ int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 		ready = weir_ready_bits(ws, flags, bytes, true);
 		if (ready || !timeout_ns)
 			break;
-		/* with a signal pending neither sleeps */
+		/* with a signal pending neither call sleeps */
 		if (timeout_ns > 0)
 			over = !schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
 		else
 			schedule();
-		/* not armed again, or the next publish would kick for nothing */
+		/* do not arm again: the next publish would kick for nothing */
 		ready = weir_ready_bits(ws, flags, bytes, false);
 		if (ready || over)
 			break;
