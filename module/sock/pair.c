@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Connected pairs (SOCK_SEQPACKET): listen, connect, accept, socketpair and
- * shutdown. Each end owns an outbox and reads the other's. The behaviour is
- * that of AF_UNIX SOCK_SEQPACKET wherever a program could tell.
+ * shutdown. Each end owns an outbox and reads the other's. Programs see the
+ * same behaviour as with AF_UNIX SOCK_SEQPACKET.
  *
- * Security modules judge what a process does with its own socket: their hooks
+ * Security modules check what a process does with its own socket. Their hooks
  * for create, bind, connect, listen, accept and messages run in the socket
- * layer, those for ioctl and mmap before it. None judges two weir sockets
- * together. The hooks for that which the kernel exports,
- * security_unix_stream_connect() and security_unix_may_send(), must not be
- * called here: Landlock and AppArmor take both socks for struct unix_sock, and
- * would follow what lies where one has its address. weir(7) says so.
+ * layer; those for ioctl and mmap run before it. No hook checks two weir
+ * sockets together. The kernel exports two such hooks,
+ * security_unix_stream_connect() and security_unix_may_send(). They must not be
+ * called here: Landlock and AppArmor treat both socks as struct unix_sock, and
+ * would follow the bytes at the place of its address pointer. weir(7) documents
+ * this.
  *
- * Process context, under lock_sock of the calling socket where said.
+ * Process context, under lock_sock of the calling socket where stated.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -49,7 +50,7 @@ static void weir_set_peer_cred(struct sock *sk, struct pid *pid,
 	spin_unlock(&sk->sk_peer_lock);
 }
 
-/* Gives both their outboxes and makes each a reader of the other's. */
+/* Makes both outboxes, and makes each end a reader of the other's outbox. */
 static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 {
 	struct weir_sock *const end[2] = { a, b };
@@ -101,13 +102,13 @@ err_rings:
 		if (ring[i])
 			weir_ring_owner_gone(ring[i], NULL);
 	}
-	/* the words are the caller's to read, whichever end ran out */
+	/* the caller gets the error text, whichever end failed */
 	if (b->why)
 		a->why = b->why;
 	return err;
 }
 
-/* Parts the pair; returns the peer, held, or NULL. */
+/* Separates the pair; returns the peer, held, or NULL. */
 static struct weir_sock *weir_unlink_peer(struct weir_sock *ws)
 {
 	struct weir_sock *peer;
@@ -150,8 +151,8 @@ static int weir_pair_name(struct weir_sock *ws, const char *name, u32 len)
 /*
  * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
  *
- * The name is the socket's until it is closed. Under lock_sock. -EADDRINUSE
- * when another socket has it.
+ * The socket keeps the name until it is closed. Under lock_sock. Returns
+ * -EADDRINUSE when the path is in use, and the errors of weir_path_get().
  */
 int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 {
@@ -187,7 +188,7 @@ int weir_listen(struct socket *sock, int backlog)
 		WRITE_ONCE(sk->sk_state, TCP_LISTEN);
 		wake_up_interruptible(&ws->connect_wait);
 		spin_unlock(&ws->accept_lock);
-		/* what SO_PEERCRED tells those who connect */
+		/* SO_PEERCRED of the sockets that connect */
 		pid = get_pid(task_tgid(current));
 		weir_set_peer_cred(sk, pid, current_cred());
 		put_pid(pid);
@@ -196,7 +197,7 @@ int weir_listen(struct socket *sock, int backlog)
 	return err;
 }
 
-/* The socket that listens on a path, held, or an ERR_PTR with words. */
+/* The listening socket of a path, held, or an ERR_PTR with an error text. */
 static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 					    const char *name, u32 len)
 {
@@ -227,15 +228,16 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 }
 
 /**
- * struct weir_connecter - who waits for a place in a listener's queue
- * @wait: in its connect_wait, for the first of each user.
- * @first: it is the first of its user; the listener's accept_lock.
- * @link: in the listener's connecters if it is @first, else in that one's @more.
- * @more: others of its user, which wait behind it; accept_lock.
+ * struct weir_connecter - a waiter for a place in a listener's queue
+ * @wait: in connect_wait of the listener, for the first waiter of each user.
+ * @first: it is the first waiter of its user; the listener's accept_lock.
+ * @link: in the listener's connecters if @first, else in @more of the first
+ *	waiter of its user; accept_lock.
+ * @more: other waiters of its user, behind it; accept_lock.
  * @listener: the listener.
- * @user: whose share of the queue counts.
- * @exempt: it may have all places.
- * @has: it has one; the listener's accept_lock.
+ * @user: user whose share of the queue is used.
+ * @exempt: it may take any free place, not only its user's share.
+ * @has: it has a place; the listener's accept_lock.
  */
 struct weir_connecter {
 	wait_queue_entry_t wait;
@@ -249,8 +251,9 @@ struct weir_connecter {
 };
 
 /*
- * Takes a place in a listener's queue for a user; -EAGAIN when it is full, or
- * the user has its share of it (@exempt: may have all). Under its accept_lock.
+ * Takes a place in a listener's queue for a user. Returns -EAGAIN when the
+ * queue is full or, unless @exempt, the user has its share of it;
+ * -ECONNREFUSED; -ENOMEM. Under its accept_lock.
  */
 static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 {
@@ -266,9 +269,9 @@ static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 }
 
 /*
- * Gives the place that is free to the first who may have it, and passes over
- * others, one of each user at most: it is not lost on one that gives up, or does
- * not run, meanwhile.
+ * Gives a free place to the first waiter that may have it. At most one waiter
+ * of each user is passed over. The waker takes the place, so it is not lost if
+ * the waiter gives up meanwhile. Under the listener's accept_lock.
  */
 static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 			     int flags, void *key)
@@ -285,18 +288,18 @@ static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 	c->has = !err;
 	list_del_init_careful(&wait->entry);
 	default_wake_function(wait, mode, flags, key);
-	/* without memory it says so, and the place is for the next */
+	/* without memory its call fails, and the place goes to the next */
 	return err != -ENOMEM;
 }
 
-/* There may be a place for the next, too: they are given back one by one. */
+/* Another place may be free: wakes the next waiter. Under accept_lock. */
 static void weir_connect_next(struct weir_sock *listener)
 {
 	if (listener->waiting.total <= listener->backlog)
 		wake_up_interruptible(&listener->connect_wait);
 }
 
-/* weir_take_place(), unless there is one already. */
+/* weir_take_place(), unless the waiter has a place already. */
 static int weir_reserve(struct weir_connecter *c)
 {
 	struct weir_sock *listener = c->listener;
@@ -313,7 +316,7 @@ static int weir_reserve(struct weir_connecter *c)
 	return err;
 }
 
-/* Gives a place of a user back, for the first who waits and may have it. */
+/* Returns a user's place and wakes the first waiter that may have it. */
 static void weir_unreserve(struct weir_sock *listener, kuid_t user)
 {
 	spin_lock(&listener->accept_lock);
@@ -322,7 +325,7 @@ static void weir_unreserve(struct weir_sock *listener, kuid_t user)
 	spin_unlock(&listener->accept_lock);
 }
 
-/* Puts a connected child into its place; false when the listener has gone. */
+/* Adds a connected child to the queue; false when the listener is gone. */
 static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 {
 	bool listens;
@@ -335,14 +338,14 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 	return listens;
 }
 
-/* Waits behind its user's others, of whom the first is in connect_wait. */
+/* Adds a waiter behind the others of its user; the first is in connect_wait. */
 static void weir_connecter_add(struct weir_connecter *c)
 {
 	struct weir_sock *listener = c->listener;
 	struct weir_connecter *at;
 
 	spin_lock(&listener->accept_lock);
-	/* one of each user */
+	/* the list has one entry for each user */
 	list_for_each_entry(at, &listener->connecters, link) {
 		if (uid_eq(at->user, c->user) && at->exempt == c->exempt) {
 			list_add_tail(&c->link, &at->more);
@@ -355,7 +358,9 @@ unlock:
 	spin_unlock(&listener->accept_lock);
 }
 
-/* Waits no more; the next of its user is the first then, and looks. */
+/*
+ * Removes a waiter. The next one of its user becomes the first, and is woken.
+ */
 static void weir_connecter_del(struct weir_connecter *c)
 {
 	struct weir_sock *listener = c->listener;
@@ -374,7 +379,7 @@ static void weir_connecter_del(struct weir_connecter *c)
 	spin_unlock(&listener->accept_lock);
 }
 
-/* As prepare_to_wait_event(), for who may be behind another of its user. */
+/* As prepare_to_wait_event(); only the first of its user is in connect_wait. */
 static int weir_connecter_prepare(struct weir_connecter *c)
 {
 	set_current_state(TASK_INTERRUPTIBLE);
@@ -384,7 +389,7 @@ static int weir_connecter_prepare(struct weir_connecter *c)
 	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
-/* Sleeps until there is a place, and takes it; -EAGAIN when the time is over. */
+/* Sleeps until it has a place; -EAGAIN when the time is over, or a signal. */
 static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 {
 	struct weir_sock *listener = c->listener;
@@ -406,7 +411,7 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 	weir_connecter_del(c);
 	if (!err)
 		return 0;
-	/* one that has been given a place since has it, signal or not */
+	/* a waiter that got a place meanwhile keeps it, signal or not */
 	spin_lock(&listener->accept_lock);
 	if (c->has) {
 		err = 0;
@@ -416,7 +421,7 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 	return err;
 }
 
-/* Takes a place in the listener's queue, and waits for one if it may. */
+/* Takes a place in the listener's queue; waits for it if @timeo is not 0. */
 static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 			     long timeo)
 {
@@ -455,9 +460,12 @@ static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
  * @len: bytes.
  * @flags: O_NONBLOCK.
  *
- * The connection stands when this returns, accepted or not, as with AF_UNIX.
- * -ECONNREFUSED, -EACCES, -EAGAIN (backlog full and not to wait), -EISCONN,
- * -ENOBUFS, -ENOMEM, or what a signal makes of it.
+ * On return the sockets are connected, even before accept, as with AF_UNIX. May
+ * sleep.
+ *
+ * Return: 0, or a negative errno with an error text: -EINVAL, -ECONNREFUSED,
+ * -EACCES, -EAGAIN (backlog full, and O_NONBLOCK or the send timeout is over),
+ * -EISCONN, -ENOBUFS, -ENOMEM; -EINTR or -ERESTARTSYS on a signal.
  */
 int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 		      int flags)
@@ -489,7 +497,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 		goto out_unreserve;
 	}
 	child = weir_sk(sk);
-	/* the label is the listener's, too, and not that of who connects */
+	/* the security label is the listener's too, not the connecter's */
 	security_sk_clone(&listener->sk, sk);
 	child->ring_bytes = listener->ring_bytes;
 	child->node = listener->node;
@@ -520,7 +528,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	put_pid(pid);
 	put_cred(cred);
 
-	/* a listener that has gone meanwhile has hung up on us */
+	/* if the listener has gone meanwhile, the peer hangs up */
 	if (weir_enqueue(listener, child))
 		listener->sk.sk_data_ready(&listener->sk);
 	else
@@ -579,7 +587,7 @@ int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags)
 		timeo = schedule_timeout(timeo);
 	}
 	finish_wait(sk_sleep(sk), &wait);
-	/* the wake-up for one that has come since may have been for us */
+	/* a wake-up for a later connection may have been for this call */
 	if (!child)
 		child = weir_dequeue(ws);
 	if (!child)
@@ -609,7 +617,7 @@ int weir_socketpair(struct socket *a, struct socket *b)
 	return 0;
 }
 
-/* Ends the stream that @ws writes; its reader sees the end. */
+/* Ends the stream that @ws writes; its reader sees the end. May sleep. */
 static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
 {
 	struct weir_ring *ring;
@@ -636,8 +644,8 @@ static void weir_mark_shut(struct weir_sock *ws, u8 shut)
 /*
  * weir_shutdown() - end one or both halves
  *
- * A publisher may shut its sending half: its stream ends. -ENOTCONN when there
- * is nothing to shut.
+ * A publisher may shut down its sending half: its stream ends. Returns
+ * -ENOTCONN when there is nothing to shut down.
  */
 int weir_shutdown(struct socket *sock, int how)
 {
@@ -671,9 +679,10 @@ int weir_shutdown(struct socket *sock, int how)
 }
 
 /*
- * weir_pair_reset() - before the outbox ends: has the peer been read?
+ * weir_pair_reset() - set the peer's ECONNRESET if its data was left unread
  *
- * The peer's error is set first, so that whoever sees the end sees it too.
+ * Called before the outbox ends: a thread of the peer that sees the end then
+ * sees the error too.
  */
 void weir_pair_reset(struct weir_sock *ws)
 {
@@ -702,14 +711,14 @@ void weir_pair_reset(struct weir_sock *ws)
 /*
  * weir_pair_release() - the socket is being released
  *
- * Gives its name back, refuses those who wait to be accepted, and tells the
- * peer: end of stream, and ECONNRESET if data was left unread.
+ * Gives up its name, disconnects the sockets in its accept queue, ends the
+ * peer's stream and shuts the peer down. May sleep.
  */
 void weir_pair_release(struct weir_sock *ws)
 {
 	struct weir_sock *child, *peer;
 
-	/* 1. nobody finds it by name any more */
+	/* 1. the name is free: no new connection finds the listener */
 	if (ws->path) {
 		mutex_lock(&ws->wn->lock);
 		ws->path->listener = NULL;
@@ -718,7 +727,7 @@ void weir_pair_release(struct weir_sock *ws)
 		ws->path = NULL;
 	}
 
-	/* 2. nobody enters the queue any more; who is in it is hung up on */
+	/* 2. close the queue, and disconnect the sockets in it */
 	spin_lock(&ws->accept_lock);
 	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
 	wake_up_interruptible_all(&ws->connect_wait);

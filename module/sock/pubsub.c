@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Publishing and subscribing by name (SOCK_RDM and SOCK_DGRAM): brings outboxes
- * and the sockets that want to read them together, whichever comes first.
+ * Publishing and subscribing by name (SOCK_RDM and SOCK_DGRAM): connects
+ * outboxes with the sockets that read them. Either side may come first.
  *
- * A reader gates the writer when both ends are SOCK_RDM. A SOCK_DGRAM
- * publisher waits for nobody, and a SOCK_DGRAM subscriber holds nobody back.
+ * A reader gates the writer when both ends are SOCK_RDM. A SOCK_DGRAM publisher
+ * waits for nobody, and a SOCK_DGRAM subscriber holds nobody back.
  *
- * Under weir_net.lock it is only decided who joins what: streams and
- * subscriptions are numbered there in one order, and of each pair the one that
- * came later does the rest, without the lock. A publisher joins at most
- * WEIR_JOIN_NOW subscribers itself; a worker of its user joins the others, some of
- * one stream after some of another.
+ * Streams and subscriptions get numbers in one order, under weir_net.lock. Of
+ * each matching pair, the side that came later attaches the reader, without the
+ * lock. A publisher attaches at most WEIR_JOIN_NOW subscribers itself. A worker
+ * of its user attaches the others in parts, and takes turns between the user's
+ * streams.
  *
  * Process context, under lock_sock of the calling socket.
  */
@@ -23,29 +23,29 @@
 #include "route/router.h"
 #include "trace.h"
 
-/* Subscribers that bind looks at itself. */
+/* Subscribers that bind looks at; a worker looks at the others. */
 #define WEIR_JOIN_NOW	64U
 
-/* Milliseconds that the first position is held for those that a worker joins. */
+/* Milliseconds that the first position is held while a worker joins others. */
 #define WEIR_JOIN_HOLD_MS	100
 
-/* Sockets that a worker looks at before the user's next stream has its turn. */
+/* Sockets that a worker looks at before the user's next stream is served. */
 #define WEIR_JOIN_PART	64
 
 /**
  * struct weir_joining - the subscribers of a new stream
- * @job: joins those that bind has not, and waits for nobody's memory; then those
- *	of @later, for which it waits.
+ * @job: first joins the subscribers that bind left out, without waiting for
+ *	memory; then those in @later, and waits for memory.
  * @wn_link: in weir_net.joining, under its join_lock.
  * @tenant: the publisher's user; held.
  * @ring: the stream, held.
- * @keeper: holds its first position; held. NULL if there is nothing to hold.
- * @after: number of the socket that the work has looked at last.
- * @later: numbers of sockets for which there was no memory.
- * @n: entries of the rest: subscribers that bind has looked at.
- * @more: there are others, or may be.
- * @socks: those it is to join, held; NULL: it may not, or has.
- * @ids: their numbers; 0: left to the work.
+ * @keeper: holds its first position; held. NULL if no position is held.
+ * @after: id of the last socket that the job has looked at.
+ * @later: ids of sockets for which there was no memory.
+ * @n: entries used in the arrays below: subscribers that bind has looked at.
+ * @more: there are or may be other subscribers.
+ * @socks: subscribers that bind joins, held; NULL: not to be joined.
+ * @ids: ids of the subscribers; 0: left to the job.
  * @subs: weir_sock.sub_seq of each.
  */
 struct weir_joining {
@@ -64,9 +64,9 @@ struct weir_joining {
 };
 
 /*
- * Does a subscription take what is published under a path? That of a plain path
- * stays with the first owner: whoever takes the name while a publisher restarts
- * is not read as if it were the publisher.
+ * Does a subscription take the streams of a path? A subscription to a plain
+ * path stays with the first owner of the path. If another user takes the name
+ * while the publisher restarts, that user's stream is not read in its place.
  */
 static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
 {
@@ -78,7 +78,7 @@ static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
 	return weir_path_succeeds(path, ws->sub_owner);
 }
 
-/* May a subscription have a stream, and does it take it? weir_net.lock */
+/* May a subscription read a stream, and does it take it? weir_net.lock */
 static bool weir_join_may(struct weir_sock *ws, const struct weir_ring *ring)
 {
 	if (weir_path_permits(ws, ring->path, MAY_READ) &&
@@ -95,9 +95,10 @@ static bool weir_join_gates(const struct weir_sock *ws,
 }
 
 /*
- * A stream that a subscription does without, because of its publisher, of caps or
- * for want of memory, keeps it from no other; the subscriber is told. False for
- * other errors: the subscriber's own.
+ * Posts the reason when a stream is left out, because its publisher's head
+ * words are invalid, at a cap, or without memory. The subscription still reads
+ * other streams. Returns false for other errors: they make the subscription
+ * fail.
  */
 static bool weir_join_left_out(struct weir_sock *ws, struct weir_ring *ring,
 			       int err)
@@ -123,7 +124,7 @@ static bool weir_join_left_out(struct weir_sock *ws, struct weir_ring *ring,
 
 /* --- for a publisher ---------------------------------------------------- */
 
-/* Notes who is to be joined. Under weir_net.lock. */
+/* Notes the subscribers of a pattern that bind joins. Under weir_net.lock. */
 static int weir_join_note(void *item, void *ctx)
 {
 	struct weir_pattern *pattern = item;
@@ -136,7 +137,7 @@ static int weir_join_note(void *item, void *ctx)
 		j->ids[j->n] = ws->id;
 		j->subs[j->n] = ws->sub_seq;
 		j->socks[j->n] = NULL;
-		/* it does not read what it publishes */
+		/* a socket does not read its own stream */
 		if (ws != j->ring->owner && weir_join_may(ws, j->ring)) {
 			sock_hold(&ws->sk);
 			j->socks[j->n] = ws;
@@ -147,8 +148,9 @@ static int weir_join_note(void *item, void *ctx)
 }
 
 /*
- * A subscriber at its cap must not stop the publisher, and is told. -ENOMEM when
- * it has not been joined for want of memory that one could wait for.
+ * Joins one subscriber. A subscriber at its cap gets a notice and does not make
+ * the publisher fail. Returns 0, or -ENOMEM when there was no memory and a
+ * later try may wait for it.
  */
 static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
 			 enum weir_origin origin, u64 sub)
@@ -167,7 +169,7 @@ static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
 	return 0;
 }
 
-/* Is a socket one that the work is to join? */
+/* Must the job join this socket? @sub: out: its subscription. */
 static bool weir_join_wants(const struct weir_joining *j, struct weir_sock *ws,
 			    u64 *sub)
 {
@@ -212,13 +214,13 @@ static void weir_joining_free(struct weir_joining *j)
 		wake_up_var(&wn->joinings);
 }
 
-/* A socket of the namespace, held: that of a number, or the next one; NULL. */
+/* A socket of the namespace, held: the one with @id, or the next one; NULL. */
 static struct weir_sock *weir_join_sock(struct weir_net *wn, unsigned long *id,
 					bool next)
 {
 	struct weir_sock *ws;
 
-	/* a socket leaves the table before its last reference goes */
+	/* a socket leaves the table before its last put */
 	xa_lock(&wn->sockets);
 	ws = next ? xa_find_after(&wn->sockets, id, ULONG_MAX, XA_PRESENT) :
 		    xa_load(&wn->sockets, *id);
@@ -228,7 +230,7 @@ static struct weir_sock *weir_join_sock(struct weir_net *wn, unsigned long *id,
 	return ws;
 }
 
-/* Joins one of those that have to wait for memory. */
+/* weir_job.part: joins one subscriber of @later, and waits for memory. */
 static bool weir_join_last(struct weir_job *job)
 {
 	struct weir_joining *j = container_of(job, struct weir_joining, job);
@@ -252,7 +254,7 @@ static bool weir_join_last(struct weir_job *job)
 	return false;
 }
 
-/* Joins some that need not wait. */
+/* weir_job.part: joins some subscribers, without waiting for memory. */
 static bool weir_join_some(struct weir_job *job)
 {
 	struct weir_joining *j = container_of(job, struct weir_joining, job);
@@ -284,7 +286,7 @@ static bool weir_join_some(struct weir_job *job)
 	return false;
 }
 
-/* weir_joins_first() - what is left of a namespace's joins goes before all others */
+/* weir_joins_first() - do a namespace's joins before those of all others */
 void weir_joins_first(struct weir_net *wn)
 {
 	struct weir_joining *j;
@@ -319,7 +321,7 @@ static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 	return j;
 }
 
-/* Joins those that were noted; nothing has been published yet. */
+/* Joins the noted subscribers; nothing has been published yet. */
 static void weir_join_now(struct weir_joining *j)
 {
 	u32 i;
@@ -336,20 +338,20 @@ static void weir_join_now(struct weir_joining *j)
 	}
 }
 
-/* Holds the first position for those that a worker joins. */
+/* Holds the first position for the subscribers that a worker joins. */
 static void weir_join_hold(struct weir_joining *j, struct weir_sock *ws)
 {
 	if (j->ring->type != SOCK_RDM)
 		return;
 	j->keeper = weir_reader_attach_keeper(ws, j->ring, WEIR_JOIN_HOLD_MS);
-	/* at its cap: they begin where they are joined */
+	/* no keeper: late subscribers begin at the tail */
 	if (IS_ERR(j->keeper))
 		j->keeper = NULL;
 }
 
 /*
- * A stream under this path that its owner left to linger for this user. Those of
- * others on the same path are in other buckets, but for chance.
+ * A stream that lingers under this path and that this user may take over; or
+ * NULL. Streams of other users on the path have another key in the hash table.
  */
 static struct weir_ring *weir_lingering(struct weir_sock *ws,
 					struct weir_path *path)
@@ -367,8 +369,8 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
 }
 
 /*
- * The path, for a new ring, or 1 when a lingering one has been taken over; or a
- * negative errno with words.
+ * Finds or makes the path. Returns 0 with @path for a new ring; 1 when a
+ * lingering stream has been taken over; or a negative errno with an error text.
  */
 static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
 			     struct weir_path **path)
@@ -400,7 +402,7 @@ static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
 	return err;
 }
 
-/* The stream can be found, and who is to be joined is noted. */
+/* Makes the stream visible, and notes the subscribers that bind joins. */
 static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 			      struct weir_path *path, struct weir_joining *j)
 {
@@ -413,7 +415,7 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 	weir_ring_get(ring);	/* the path's */
 	list_add_tail(&ring->path_link, &path->rings);
 	smp_store_release(&ring->pub_seq, ++wn->seq);
-	/* patterns of all forms may be made to be looked at: a worker goes on */
+	/* users may make patterns of many forms: a worker looks at the rest */
 	if (weir_trie_match_patterns(&wn->patterns, path->name, path->len,
 				     weir_join_note, j, WEIR_TRIE_LOOKS_MAX))
 		j->more = true;
@@ -425,17 +427,22 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
  * @name: path.
  * @len: bytes.
  *
- * Goes on with a lingering stream of the same user and type if there is one.
- * Up to WEIR_JOIN_NOW subscribers are attached before this returns; the others
- * shortly afterwards, from the first record on if they are within
- * WEIR_JOIN_HOLD_MS. A named cursor (WEIR_SO_HOLD_MS) holds records for its next
- * reader only from when it was made: it must be there before a record is
- * published to be sure of it. Made later, it starts at the tail or, with
- * WEIR_START_OLDEST, at what the ring still holds.
+ * Takes over a lingering stream of the same user and type if there is one. Up
+ * to WEIR_JOIN_NOW subscribers are attached before this returns. A worker
+ * attaches the others later: they get the first record too if they are attached
+ * within WEIR_JOIN_HOLD_MS.
  *
- * Returns 0 or a negative errno with words: -EINVAL (bad path, bound already,
- * another ring size than the lingering stream's), -EACCES, -EADDRINUSE (a
- * listener has the path), -ENOBUFS, -ENOMEM.
+ * A named cursor (WEIR_SO_HOLD_MS) holds records for its next reader only from
+ * its creation on. It must exist before a record is published to hold that
+ * record. A later one starts at the tail or, with WEIR_START_OLDEST, at the
+ * oldest record in the ring.
+ *
+ * Process context, may sleep.
+ *
+ * Return: 0, or a negative errno with an error text: -EINVAL (invalid path,
+ * already bound, or another ring size than the lingering stream's), -EACCES,
+ * -EADDRINUSE (a listener has the path), -ENOBUFS, -ENOMEM, -EINTR (killed
+ * meanwhile).
  */
 int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 {
@@ -473,7 +480,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	weir_join_now(j);
 	if (j->more)
 		weir_join_hold(j, ws);
-	/* whoever sees an outbox sees it with these readers attached */
+	/* a thread that sees the outbox also sees these readers */
 	smp_store_release(&ws->outbox, ring);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
 	if (j->more)
@@ -494,8 +501,10 @@ err_path:
 /* --- for a subscriber --------------------------------------------------- */
 
 /*
- * Goes on with a held cursor of a stream, in @rd; NULL if there is none. Returns
- * 1 when the subscription does not take the stream, or a negative errno.
+ * Goes on with a held cursor of the stream, returned in @rd; NULL if there is
+ * none.
+ * @exact: the subscription is to a plain path. Returns 0, 1 when the
+ *	subscription does not take the stream, or a negative errno.
  */
 static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact, struct weir_reader **rd)
@@ -521,8 +530,8 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 }
 
 /*
- * Has a stream that was there before the subscription joined by it. Returns 0, or
- * a negative errno with words.
+ * Joins the subscription to a stream that is older. Returns 0, or a negative
+ * errno with an error text.
  */
 static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact)
@@ -546,13 +555,13 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 		weir_reader_put(rd);
 		return 0;
 	}
-	/* who publishes under a pattern keeps nobody from the others' streams */
+	/* one bad stream of a pattern must not keep out the other streams */
 	if (!exact && weir_join_left_out(ws, ring, PTR_ERR(rd)))
 		return 0;
 	return PTR_ERR(rd);
 }
 
-/* All streams that match a pattern. */
+/* Joins all streams that match a pattern. */
 static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 			      u32 len)
 {
@@ -561,7 +570,7 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 	int err = 0;
 
 	while (!err && (ring = weir_ring_next(ws->wn, &id))) {
-		/* with its number it has its name */
+		/* a ring with a number has a name */
 		u64 seq = smp_load_acquire(&ring->pub_seq);
 
 		if (seq && seq < ws->sub_seq &&
@@ -576,13 +585,14 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 	return err;
 }
 
-/* Streams that are looked at with the lock held. */
+/* Streams that are looked at in one go under weir_net.lock. */
 #define WEIR_PATH_LOOKS	64
 
 /*
- * The next stream of a path after number @seq, held; or, with @more, one from
- * which on to look again. @at: where the last look ended. When that one has left
- * the path meanwhile, all before it are passed once more.
+ * Looks for the next stream of a path with a number above @seq. @at: ring where
+ * the last look ended, or NULL. Returns a ring, held; @more: it is only the
+ * place where the next look continues. If @at has left the path meanwhile, the
+ * look starts from the first ring of the path. Under weir_net.lock.
  */
 static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 					u32 len, struct weir_ring *at, u64 seq,
@@ -595,7 +605,7 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 	*more = false;
 	if (!path)
 		return NULL;
-	/* they are in the order of their numbers */
+	/* the rings are in the order of their numbers */
 	ring = at && at->path == path ? list_next_entry(at, path_link) :
 	       list_first_entry(&path->rings, struct weir_ring, path_link);
 	list_for_each_entry_from(ring, &path->rings, path_link) {
@@ -612,8 +622,9 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 }
 
 /*
- * The next stream of a path after @last, which is put, or the first; held. NULL
- * when there is none that is older than the subscription.
+ * The next stream of a path after @last, held; the first one if @last is NULL.
+ * Puts
+ * @last. NULL when no other stream is older than the subscription.
  */
 static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
 					     const char *name, u32 len,
@@ -635,7 +646,7 @@ static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
 	return at;
 }
 
-/* All streams of one path. */
+/* Joins all streams of one path. */
 static int weir_join_path(struct weir_sock *ws, const char *name, u32 len)
 {
 	struct weir_ring *ring = NULL;
@@ -678,8 +689,9 @@ static void weir_leave_pattern(struct weir_sock *ws)
 }
 
 /*
- * Leaves the pattern and all streams: because the socket is being released, or
- * because the call that joined them has @failed.
+ * Leaves the pattern and all streams: because the socket is being released or,
+ * with
+ * @failed, because the call that joined them has failed.
  */
 static void weir_leave_all(struct weir_sock *ws, bool failed)
 {
@@ -704,7 +716,7 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
 	}
 }
 
-/* Enters the subscription. Under weir_net.lock. */
+/* Adds the subscription to its pattern. Under weir_net.lock. */
 static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 			      u32 len)
 {
@@ -766,14 +778,15 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * @pattern: path or pattern.
  * @len: bytes.
  *
- * Attaches to all that is published under it now and, until the socket is
- * closed, to all that will be. A path that nobody publishes yet is no error. What
- * a pattern matches and cannot be attached, because of a cap, for want of memory
- * or because it is broken, is left out, and told as weir_inbox_refused() does.
- * Returns 0 or a negative errno with words: -EINVAL, -EISCONN, -EACCES (a
- * plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS and
- * -ENOMEM (the subscription itself, or a stream of a plain path), -EINTR (killed
- * meanwhile).
+ * Attaches the socket to all matching streams, now and until it is closed. A
+ * path without a publisher is no error. A stream that matches a pattern is left
+ * out when it is broken, at a cap or without memory; weir_inbox_refused() then
+ * posts a notice. Process context, may sleep.
+ *
+ * Return: 0, or a negative errno with an error text: -EINVAL, -EISCONN, -EACCES
+ * (a plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS
+ * and -ENOMEM (the subscription itself, or a stream of a plain path), -EINTR
+ * (killed meanwhile).
  */
 int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 {
@@ -785,7 +798,7 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	err = weir_path_check(pattern, len, true, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
-	/* whose memory its cursors are, for as long as the socket is there */
+	/* its cursors are charged to this cgroup until release */
 	if (!ws->memcg)
 		ws->memcg = get_mem_cgroup_from_mm(current->mm);
 	do {
@@ -807,7 +820,7 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 }
 
 /*
- * weir_unsubscribe() - the socket is being released
+ * weir_unsubscribe() - the socket is being released; may sleep
  */
 void weir_unsubscribe(struct weir_sock *ws)
 {
