@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Routed messages by ordinary socket calls: sendmsg to the address of a path,
- * replies by control message, recvmsg from the inbox. A message goes into the
- * socket's outbox as the library would put it there, and is routed at once.
+ * replies with a control message, recvmsg from the inbox. A message goes into
+ * the socket's outbox as with the library, and is routed at once.
  *
- * A name is turned into a handle of the socket's. Each CPU remembers the last
- * ones that it met, by socket and name, so that the usual look-up is one probe
- * however many names there are; a handle finds out by itself when the routes
- * have changed (weir_handle_resolve()).
+ * A name is translated to a handle of the socket. Each CPU caches the handles
+ * of the last names, by socket and name. So the usual look-up is one probe for
+ * any number of names. A handle notices changes of the routes by itself
+ * (weir_handle_resolve()).
  *
  * Process context.
  */
@@ -20,10 +20,13 @@
 #define WEIR_NAMES_BITS	8
 
 /**
- * struct weir_name_seen - a name that a CPU has met
- * @ep: of the socket that sent to it.
- * @hash: of the name.
- * @handle: the socket's.
+ * struct weir_name_seen - a name in a CPU's cache
+ * @ep: id of the endpoint that sent to the name.
+ * @hash: hash of the name.
+ * @handle: the endpoint's handle for it.
+ *
+ * Written under the endpoint's dispatch_lock, and without a lock by other
+ * endpoints. A reader checks the handle.
  */
 struct weir_name_seen {
 	u32	ep;
@@ -45,7 +48,9 @@ static bool weir_handle_is(const struct weir_endpoint *ep, u32 handle,
 	return h->len == len && !memcmp(h->path, name, len);
 }
 
-/* The handle of a name, made if there is none. */
+/*
+ * Finds the handle of a name; makes it if there is none. Takes dispatch_lock.
+ */
 static int weir_name_handle(struct weir_endpoint *ep, const char *name, u32 len,
 			    u32 *handle, const char **why)
 {
@@ -55,7 +60,7 @@ static int weir_name_handle(struct weir_endpoint *ep, const char *name, u32 len,
 
 	at = hash_32(hash, WEIR_NAMES_BITS);
 	weir_dispatch_lock(&ep->dispatch_lock);
-	/* whichever CPU's it is: what it says is checked */
+	/* the entry of any CPU will do: its handle is checked */
 	seen = raw_cpu_ptr(&weir_names_seen[at]);
 	*handle = READ_ONCE(seen->handle);
 	if (READ_ONCE(seen->ep) != ep->id || READ_ONCE(seen->hash) != hash ||
@@ -71,7 +76,7 @@ static int weir_name_handle(struct weir_endpoint *ep, const char *name, u32 len,
 	return err;
 }
 
-/* The control message of a message to be sent, if it has one. */
+/* Copies the control message of a message, if it has one, and checks it. */
 static int weir_named_scm(struct weir_sock *ws, struct msghdr *msg,
 			  struct weir_scm_route *scm)
 {
@@ -98,12 +103,13 @@ static int weir_named_scm(struct weir_sock *ws, struct msghdr *msg,
 }
 
 /**
- * weir_named_address() - what a message is to be sent as
- * @ws: a SOCK_RDM socket.
+ * weir_named_address() - header words for a message to be sent
+ * @ws: a SOCK_RDM socket; it gets an endpoint if it has none.
  * @msg: with a control message, an address, or both.
- * @scm: out: the record's words; the handle is filled in.
+ * @scm: out: the record's header words; with an address, the handle is filled
+ *	in.
  *
- * Return: 0; or a negative errno with words.
+ * May sleep. Return: 0; or a negative errno with an error text.
  */
 int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 		       struct weir_scm_route *scm)
@@ -141,7 +147,7 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	return err ? weir_refuse(ws, err, why) : 0;
 }
 
-/* What recvmsg tells of a record that was routed, into @scm. */
+/* Copies the header words of a routed record to @scm, for recvmsg. */
 void weir_named_record(const struct weir_ring_rec *rec,
 		       struct weir_scm_route *scm)
 {

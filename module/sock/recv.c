@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * recvmsg: the ordinary way to read, with one copy. It moves the same cursors
- * as the library, so both may read in turn; a cursor is a process's word and
- * is checked on each use.
+ * recvmsg: reading with ordinary socket calls, with one copy. It moves the same
+ * cursors as the library, so a program may use both in turn. A process writes
+ * its cursor page, so the cursor is checked on each use.
  *
  * Process context.
  */
@@ -31,8 +31,8 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * A lossy reader was overtaken: goes on in the middle of what is held. False
- * when the owner's words make no sense.
+ * Moves an overtaken lossy reader to the middle of the bytes that the ring
+ * holds. False when the owner's head words are invalid.
  */
 static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 {
@@ -49,7 +49,7 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 		u32 at_pos = READ_ONCE(weir_ring_at(v, pos)->seq);
 
 		if (weir_ring_overtaken(v, pos))
-			pos = tail;	/* overwritten under our eyes */
+			pos = tail;	/* overwritten meanwhile */
 		else
 			found = at_pos;
 	}
@@ -63,9 +63,9 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 }
 
 /*
- * What came through the router: told by a control message, or, if it is an
- * error of the router's and there is no room for one, as the error of the call.
- * Returns 1 when the record is one to hand on, 0 to pass it over.
+ * Handles a record from the router. The control message, if there is room for
+ * it, gets its header. Returns 1 to deliver the record, 0 to skip it. An error
+ * from the router without a control message becomes the error of the call.
  */
 static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
 {
@@ -85,7 +85,7 @@ static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
 	return -weir_reason_errno(fault.reason);
 }
 
-/* The stream cannot be read on. */
+/* The stream has an invalid record and cannot be read further. */
 static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
 			      bool *gone)
 {
@@ -96,22 +96,24 @@ static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * Looks at one stream before it is the next one's turn, and turns of all of them
- * in a call that may wait and in one that may not. A ring of 1 GiB of aborted
- * records is passed in fewer.
+ * Looks at one stream before the next stream has its turn; turns of all streams
+ * in a call with a timeout, and in a call that may not wait. A ring of 1 GiB of
+ * aborted records needs fewer.
  */
 #define WEIR_RECV_LOOKS		100
 #define WEIR_RECV_TURNS		4000
 #define WEIR_RECV_TURNS_NOW	10
 
-/* Lets go of aborted records: a writer may wait for just these. */
+/* Moves the cursor past aborted records: a writer may wait for their space. */
 static void weir_recv_pass_over(struct weir_sock *ws, struct weir_reader *rd,
 				u64 pos)
 {
 	weir_cursor_store(ws, rd, pos, READ_ONCE(rd->cursor->seq));
 }
 
-/* There is no record at @pos: the end of the stream, or -EAGAIN. */
+/*
+ * There is no record at @pos: returns 0 at the end of the stream, or -EAGAIN.
+ */
 static int weir_recv_nothing(struct weir_sock *ws, struct weir_reader *rd,
 			     u64 pos, bool ended, bool *gone)
 {
@@ -122,8 +124,8 @@ static int weir_recv_nothing(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * May what was copied have been overwritten meanwhile? One that holds the writer
- * back may have been evicted.
+ * May the copied bytes have been overwritten meanwhile? A gating reader may
+ * have been evicted.
  */
 static bool weir_recv_torn(const struct weir_reader *rd, u64 pos)
 {
@@ -134,9 +136,10 @@ static bool weir_recv_torn(const struct weir_reader *rd, u64 pos)
 }
 
 /*
- * One record of one stream. Returns its length; 0 with @gone set at the end of
- * the stream; -EAGAIN when there is nothing; -ESTALE after an eviction;
- * -EPROTO for nonsense; -EFAULT.
+ * Receives one record of one stream. Returns its length; 0 with @gone set at
+ * the end of the stream; -EAGAIN when there is nothing; -ESTALE after an
+ * eviction; -EPROTO for an invalid record; -EFAULT; in the inbox, the router's
+ * error.
  */
 static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			 struct msghdr *msg, size_t room, int flags, bool *gone)
@@ -165,8 +168,8 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 		start = pos;
 		got = weir_ring_peek_some(v, &pos, &rec, WEIR_LOOK_RECORDS);
 		/*
-		 * What was skipped on the way may have been the torn header of
-		 * a record that was overwritten meanwhile.
+		 * A skipped record may have been the torn header of a record
+		 * that was overwritten meanwhile.
 		 */
 		if (!rd->gating && (got != 1 || pos != start) &&
 		    weir_ring_overtaken(v, start)) {
@@ -215,8 +218,8 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * The next stream with something to see or aborted records to let go of, held, or
- * NULL; takes turns.
+ * The next stream that is readable or has aborted records to release, held, or
+ * NULL. Streams take turns.
  */
 static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 {
@@ -239,7 +242,7 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 	return NULL;
 }
 
-/* Tells where a message came from. */
+/* Fills the address of the sender. */
 static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
 			   struct msghdr *msg)
 {
@@ -260,7 +263,9 @@ static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
 	msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
 }
 
-/* The inbox of a socket that calls or serves. -EAGAIN when it has nothing. */
+/*
+ * Receives from the inbox of a socket that calls or serves; -EAGAIN: nothing.
+ */
 static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 			   size_t room, int flags)
 {
@@ -275,7 +280,7 @@ static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 	return gone ? -EAGAIN : got;
 }
 
-/* One pass over the streams. -EAGAIN when none had anything. */
+/* One look at all streams, then at the inbox. -EAGAIN when there is nothing. */
 static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 			  int flags)
 {
@@ -290,10 +295,10 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		got = weir_recv_one(ws, rd, msg, room, flags, &gone);
 		if (got >= 0 && !gone)
 			weir_recv_name(ws, rd, msg);
-		/* the end of one stream of many is not the end of the socket */
+		/* the end of one of several streams is not the socket's end */
 		if (gone && !pair)
 			weir_reader_detach(rd, WEIR_REASON_CLOSED);
-		/* a reset is set before the stream ends and told before it */
+		/* a reset is set before the stream ends, and reported first */
 		if (gone && pair && !got)
 			got = sock_error(&ws->sk);
 		weir_reader_put(rd);
@@ -321,7 +326,7 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 	msg->msg_namelen = 0;
 
 	for (;;) {
-		/* before the look: what came before the end is not overlooked */
+		/* read before the look: no record before the end is missed */
 		bool shut = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
 
 		err = sock_error(sk);
@@ -348,7 +353,7 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 			   (timeo != MAX_SCHEDULE_TIMEOUT &&
 			    ++idle > (timeo ? WEIR_RECV_TURNS :
 					      WEIR_RECV_TURNS_NOW))) {
-			/* a hostile writer makes and unmakes a record */
+			/* a malicious writer makes and withdraws a record */
 			err = signal_pending(current) ?
 			      sock_intr_errno(timeo) : -EAGAIN;
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sendmsg: the ordinary way to publish, with one copy. It uses the ring by the
- * same protocol as the library, so both may write one outbox in turn.
+ * sendmsg: publishing with ordinary socket calls, with one copy. It uses the
+ * ring by the same protocol as the library, so a program may use both in turn.
  *
  * Process context.
  */
@@ -10,7 +10,7 @@
 
 #include "route/router.h"
 
-/* Claims, with a look at the cursors where the cached limit does not do. */
+/* Claims space; looks at the cursors if the cached limit is too low. */
 static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,
 			   u32 *seq)
 {
@@ -24,7 +24,9 @@ static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,
 	return err;
 }
 
-/* Sleeps until there may be room; 0, -EAGAIN at the end of time, or a signal. */
+/*
+ * Sleeps until there may be room; 0, -EAGAIN on timeout, or a signal's errno.
+ */
 static int weir_send_wait(struct weir_sock *ws, u32 total, long *timeo)
 {
 	struct sock *sk = &ws->sk;
@@ -41,7 +43,7 @@ static int weir_send_wait(struct weir_sock *ws, u32 total, long *timeo)
 		else
 			*timeo = schedule_timeout(*timeo);
 	} else if (signal_pending(current)) {
-		/* a hostile thread makes and unmakes room */
+		/* a malicious thread makes and takes room */
 		err = sock_intr_errno(*timeo);
 	}
 	finish_wait(sk_sleep(sk), &wait);
@@ -57,7 +59,7 @@ static int weir_send_error(struct weir_sock *ws, const struct msghdr *msg,
 	return weir_refuse(ws, err, why);
 }
 
-/* Why this socket cannot send now, or 0. */
+/* Can this socket send now? 0, or a negative errno with an error text. */
 static int weir_send_check(struct weir_sock *ws, struct msghdr *msg)
 {
 	struct weir_ring *ring = smp_load_acquire(&ws->outbox);
@@ -76,7 +78,10 @@ static int weir_send_check(struct weir_sock *ws, struct msghdr *msg)
 	return 0;
 }
 
-/* Where a message goes: into the stream, or where it says itself. */
+/*
+ * Where does a message go: into the socket's stream, or to the address or
+ * handle in the message? Fills @scm for the latter. 0 or a negative errno.
+ */
 static int weir_send_where(struct weir_sock *ws, struct msghdr *msg,
 			   struct weir_scm_route *scm)
 {
@@ -150,7 +155,7 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	if (!copy_from_iter_full((u64 *)(rec + 1) + ext, len,
 				 &msg->msg_iter)) {
 		err = weir_refuse(ws, -EFAULT, "the message is not readable");
-		/* not to be taken back: a reader may have come in behind it */
+		/* cannot be taken back: a reader may have attached behind it */
 		rec->flags = WEIR_REC_ABORTED;
 		weir_ring_commit(&ring->view, rec, pos);
 		return err;

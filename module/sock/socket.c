@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * AF_WEIR as the socket layer sees it: making and releasing sockets, names of
- * either end, and the tables of operations. What the operations do is in
- * pair.c, pubsub.c, send.c, recv.c, wake.c, map.c and control.c.
+ * The interface to the socket layer: making and releasing sockets, the names of
+ * both ends, and the tables of operations. The operations are in pair.c,
+ * pubsub.c, send.c, recv.c, wake.c, map.c and control.c.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -41,13 +41,14 @@ static void weir_sock_destruct(struct sock *sk)
 /**
  * weir_sock_alloc() - make a socket
  * @net: its namespace.
- * @sock: what it belongs to; NULL for one that waits to be accepted.
+ * @sock: struct socket it belongs to; NULL until it is accepted.
  * @type: SOCK_*.
- * @kern: as the core gives it.
- * @listener: whose end of a connection it is: who made that has made this one,
- *	and pays; NULL: the calling task.
+ * @kern: as given by the socket layer.
+ * @listener: listener of a connection: its user, credentials and account are
+ *	those of the new socket; NULL: the calling task's.
  *
- * It is seen in lists from here on: whose it is does not change.
+ * Lists show the socket from here on, so its owner never changes. Process
+ * context, may sleep.
  *
  * Return: the sock, or an ERR_PTR: -ENOBUFS at a cap, -ENOMEM.
  */
@@ -120,20 +121,21 @@ err_free:
  * weir_sock_destroy() - end of a socket
  *
  * Called when the last descriptor is closed, and for sockets that were never
- * accepted. No VMA of it is left: they hold the file.
+ * accepted. No VMA of the socket is left, because each VMA holds the file. May
+ * sleep.
  */
 void weir_sock_destroy(struct weir_sock *ws)
 {
-	/* 1. nothing is routed to it or from it any more */
+	/* 1. no message is routed to it or from it any more */
 	weir_endpoint_close(ws);
 
-	/* 2. the outbox lingers or ends, before the peer is told to look */
+	/* 2. the outbox lingers or ends, before the peer is woken */
 	xa_erase(&ws->wn->sockets, ws->id);
 	weir_pair_reset(ws);
 	if (ws->outbox)
 		weir_ring_owner_gone(ws->outbox, &ws->outbox);
 
-	/* 3. out of the names and queues */
+	/* 3. leave the names and queues */
 	weir_pair_release(ws);
 	weir_unsubscribe(ws);
 
@@ -156,9 +158,8 @@ static int weir_release(struct socket *sock)
 }
 
 /*
- * The path that an address names: its own or, when that is empty, the one of
- * WEIR_SO_LONG_PATH. Returns its length, or -EINVAL for what is no address of
- * ours.
+ * The path in an address or, if that is empty, the path of WEIR_SO_LONG_PATH.
+ * Returns its length in bytes, or -EINVAL for an invalid address.
  */
 static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr,
 			  int len, const char **path)
@@ -176,7 +177,7 @@ static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr
 	return n ?: strlen(ws->long_path);
 }
 
-/* Uses WEIR_SO_LONG_PATH up, unless a signal has the call made once more. */
+/* Clears WEIR_SO_LONG_PATH, unless a signal makes the caller call again. */
 static void weir_end_long_path(struct weir_sock *ws, int err)
 {
 	if (err != -ERESTARTSYS && err != -EINTR)
@@ -321,7 +322,7 @@ static int weir_create(struct net *net, struct socket *sock, int protocol,
 	sock->state = SS_UNCONNECTED;
 	sk = weir_sock_alloc(net, sock, sock->type, kern, NULL);
 	if (IS_ERR(sk))
-		sock->sk = NULL;	/* freed; it was tied to the socket */
+		sock->sk = NULL;	/* freed; sock_init_data() had set it */
 	return PTR_ERR_OR_ZERO(sk);
 }
 
