@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays for what a socket causes: its maker, the owners of the user
- * namespaces that the maker works in, and the network namespace.
+ * Which users pay for the memory and objects of a socket: its maker, the owners
+ * of the user namespaces around the maker, and the network namespace.
  *
- * A user may make user namespaces, and network namespaces in these, without
- * end, and most have subordinate uids to work as in them (subuid(5)). All that
- * is one user to the caps: a socket is charged to its maker's uid, to the owner
- * of the maker's user namespace, to the owner of the namespace around that, and
- * so on, and to the owners of those around the network namespace. The initial
- * user namespace ends the chain, and namespaces that root has made (for
- * containers) bind nobody.
+ * A user may make any number of user namespaces, and network namespaces in
+ * them. Most users also have subordinate uids for these (subuid(5)). The caps
+ * treat all of them as one user. A socket is charged to its maker's uid, to the
+ * owner of the maker's user namespace, to the owner of the next outer one, and
+ * so on; also to the owners of the user namespaces around the network
+ * namespace. The chain ends at the initial user namespace. Namespaces that root
+ * has made (for containers) add no payer.
  *
- * Shares of tables that many users use (weir_share()) are those of the outermost
- * owner, or of the maker where there is none.
+ * Shares of tables that many users use (weir_share()) belong to the outermost
+ * owner, or to the maker without such an owner.
  *
  * Process context.
  */
@@ -22,13 +22,15 @@
 
 #include "weir.h"
 
-/* Levels of user namespaces that the kernel allows (create_user_ns()), and 1. */
+/*
+ * Levels of user namespaces that the kernel allows (create_user_ns()), plus 1.
+ */
 #define WEIR_USERNS_MAX	34
 
-/* All users there are to weir. */
+/* All users of the module, in all namespaces. */
 struct weir_users weir_users;
 
-/* Adds a user to those who pay, unless it is one already. Returns its place. */
+/* Adds a user to the payers, unless it is one already. Returns its index. */
 static u32 weir_payer_add(kuid_t *uids, u32 *n, kuid_t uid)
 {
 	u32 i;
@@ -40,7 +42,10 @@ static u32 weir_payer_add(kuid_t *uids, u32 *n, kuid_t uid)
 	return (*n)++;
 }
 
-/* Adds the owners of a user namespace and of those around it. */
+/*
+ * Adds the owners of a user namespace and of those around it to the payers.
+ * Returns the index of the outermost owner; @outermost if there is none.
+ */
 static u32 weir_payer_owners(kuid_t *uids, u32 *n, struct user_namespace *ns,
 			     u32 outermost)
 {
@@ -55,10 +60,11 @@ static u32 weir_payer_owners(kuid_t *uids, u32 *n, struct user_namespace *ns,
 }
 
 /**
- * weir_account_of_current() - who pays for a socket that is being made
+ * weir_account_of_current() - the account that pays for a new socket
  * @net: its network namespace.
  *
- * Return: the account, the caller's; or ERR_PTR(-ENOMEM).
+ * Process context, may sleep. Return: the account, held for the caller; or
+ * ERR_PTR(-ENOMEM).
  */
 struct weir_account *weir_account_of_current(struct net *net)
 {
@@ -75,10 +81,11 @@ struct weir_account *weir_account_of_current(struct net *net)
 
 /**
  * weir_share_exempt() - may a socket take more than its user's share?
- * @ws: the socket; its maker's rights count.
- * @owner: who pays for the table.
+ * @ws: the socket; its maker's credentials count.
+ * @owner: account that pays for the table.
  *
- * Who pays for it may, and CAP_NET_ADMIN. Process context.
+ * Process context. Return: true if the socket's user is the one that pays for
+ * the table, and with CAP_NET_ADMIN.
  */
 bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner)
 {
@@ -91,7 +98,7 @@ bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner)
  * @name: path or pattern.
  * @len: bytes.
  *
- * As if it shared no segment with another name.
+ * Return: bytes, if no segment is shared with another name.
  */
 u64 weir_name_bytes(const char *name, u32 len)
 {
@@ -105,15 +112,15 @@ u64 weir_name_bytes(const char *name, u32 len)
 }
 
 /**
- * weir_charge_account() - charge for a thing without a socket at hand
- * @c: what has been charged for it; this is added.
- * @a: who pays.
+ * weir_charge_account() - charge an account for a thing
+ * @c: charge of the thing; the new amounts are added to it.
+ * @a: account that pays.
  * @bytes: memory.
- * @objects: how many things it counts for.
- * @name: path concerned, or "".
- * @why: out: on refusal, the words.
+ * @objects: number of objects that the thing counts as.
+ * @name: path of the thing, or "".
+ * @why: out: on refusal, the error text.
  *
- * Any context. Return: 0 or -ENOBUFS, which has been counted as a drop.
+ * Any context. Return: 0, or -ENOBUFS at a cap, counted as a drop.
  */
 int weir_charge_account(struct weir_charge *c, struct weir_account *a,
 			u64 bytes, u64 objects, const char *name,
@@ -141,13 +148,13 @@ int weir_charge_account(struct weir_charge *c, struct weir_account *a,
 }
 
 /**
- * weir_charge_sock() - charge the user of a socket for a thing
+ * weir_charge_sock() - charge a socket's account for a thing
  * @c: as for weir_charge_account().
  * @ws: the socket.
  * @bytes: memory.
- * @objects: how many things it counts for.
+ * @objects: number of objects that the thing counts as.
  *
- * Any context. Return: 0 or -ENOBUFS with words.
+ * Any context. Return: 0, or -ENOBUFS with an error text on @ws.
  */
 int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
 		     u64 objects)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loading and unloading, and what there is of weir in each network namespace.
+ * Loading and unloading of the module, and its state in each network namespace.
  */
 #include <linux/module.h>
 #include <linux/random.h>
@@ -26,9 +26,9 @@ struct workqueue_struct *weir_router_wq;
 static unsigned int weir_net_id;
 
 /**
- * weir_drop() - count and trace what was dropped, refused or evicted
+ * weir_drop() - count and trace a drop, a refusal or an eviction
  * @name: path concerned, or "".
- * @reason: why.
+ * @reason: the reason.
  *
  * Any context.
  */
@@ -74,7 +74,7 @@ static int __net_init weir_net_init(struct net *net)
 	return 0;
 }
 
-/* Ends what lingers: streams without an owner and cursors held by name. */
+/* Ends streams without an owner and cursors that are held by name. */
 static void weir_net_end_lingering(struct weir_net *wn)
 {
 	struct weir_ring *ring;
@@ -103,33 +103,39 @@ static void weir_net_end_lingering(struct weir_net *wn)
 	}
 }
 
-/* Routes that were set stay without anybody who serves them; they end here. */
+/* Ends the routes that were set by a control call and have no target left. */
 static void weir_net_end_routes(struct weir_net *wn)
 {
 	int i;
 
-	/* nothing was ever routed here: nothing to wait for */
+	/* no message was ever routed here: nothing to wait for */
 	if (!wn->route_gen && !wn->nendpoints)
 		return;
 	mutex_lock(&wn->lock);
 	weir_routes_end(wn);
 	mutex_unlock(&wn->lock);
-	/* works of targets; a plan's end is that of targets, theirs of endpoints */
+	/* works of targets; plans put targets, targets put endpoints */
 	for (i = 0; i < 4; i++) {
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);
 	}
-	/* one may still be in its user's turn, behind those of other namespaces */
+	/*
+	 * an endpoint may still wait in its user's turn, behind other
+	 * namespaces
+	 */
 	wait_var_event_timeout(&wn->endpoints, xa_empty(&wn->endpoints),
 			       60 * HZ);
-	/* and who has taken out the last of them is done with the table */
+	/*
+	 * wait until the thread that removed the last one is done with the
+	 * table
+	 */
 	xa_lock(&wn->endpoints);
 	xa_unlock(&wn->endpoints);
 }
 
 /*
- * No socket is left: each held the namespace. Lingering streams and held
- * cursors do not; they end here, and with them all works.
+ * No socket is left, because each held the namespace. Lingering streams and
+ * held cursors do not hold it. They end here, and with them all works.
  */
 static void __net_exit weir_net_exit(struct net *net)
 {
@@ -139,7 +145,7 @@ static void __net_exit weir_net_exit(struct net *net)
 	weir_net_end_routes(wn);
 	weir_net_end_lingering(wn);
 	flush_workqueue(weir_wq);
-	/* joins end with their streams, and before those of other namespaces */
+	/* joins end with their streams; those of this namespace go first */
 	weir_joins_first(wn);
 	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
@@ -190,7 +196,9 @@ static int __init weir_init(void)
 	err = weir_sysfs_init();
 	if (err)
 		goto err_poll;
-	/* last: once there can be a socket there is no way back */
+	/*
+	 * last: sockets can be made from here on, so this must not fail later
+	 */
 	err = weir_socket_init();
 	if (err)
 		goto err_sysfs;
@@ -200,7 +208,7 @@ static int __init weir_init(void)
 err_sysfs:
 	weir_sysfs_exit();
 err_poll:
-	/* a file may have been written while it was there */
+	/* the sysfs file may have been written meanwhile */
 	weir_poll_set(cpu_none_mask);
 	unregister_pernet_subsys(&weir_net_ops);
 err_router_wq:
@@ -221,9 +229,9 @@ static void __exit weir_exit(void)
 	weir_socket_exit();
 	weir_sysfs_exit();
 	weir_poll_set(cpu_none_mask);
-	/* 2. what lingers, in every namespace */
+	/* 2. end lingering streams and held cursors, in every namespace */
 	unregister_pernet_subsys(&weir_net_ops);
-	/* 3. works are done; wait for what RCU still frees with our code */
+	/* 3. works are done; wait for RCU callbacks of this module */
 	destroy_workqueue(weir_router_wq);
 	destroy_workqueue(weir_late_wq);
 	destroy_workqueue(weir_join_wq);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names in use: who made them, who may use them, what is published under them.
- * A path exists while a publisher, a lingering stream, a listener, a route or a
- * pattern below has it. Its owner, group and mode bits are those of a file: read
- * permission to subscribe; write permission to publish, listen, connect and
- * call; execute permission, or to be its owner, to serve.
+ * Names in use: their owners, their permissions, and the streams published
+ * under them. A path exists while a publisher, a lingering stream, a listener,
+ * a route or a pattern below uses it. Its owner, group and mode bits work like
+ * those of a file: read permission to subscribe; write permission to publish,
+ * listen, connect and call; execute permission or ownership to serve.
  *
- * A new name takes nothing that is another user's. It needs
- * - the consent of each pattern that shares paths with it: to be that pattern's
- *   owner, or execute permission on it;
- * - write permission on the nearest name above that is in use, so that nobody
- *   can slip a publisher under somebody else's tree, unless its owner has
- *   consented as a pattern's;
- * - if it is a pattern, to be the owner of the path above its first wildcard,
- *   its prefix, and that no name of another user is below that one.
- * A pattern holds its prefix. CAP_NET_ADMIN overrides all of it. Below one prefix
- * there are patterns of WEIR_FORMS_MAX forms at most, so that a path is found
- * whatever patterns there are.
+ * A new name must not take anything from another user. Its maker needs
+ * - the consent of each pattern that shares paths with the name: the maker owns
+ *   the pattern or has execute permission on it;
+ * - write permission on the nearest used name above, so that nobody puts a
+ *   publisher into the tree of another user. Not needed if the owner of that
+ *   name has consented as the owner of a pattern;
+ * - for a pattern: to own the path above its first wildcard, its prefix. No
+ *   name of another user may be below that prefix. A pattern holds its prefix.
+ *   CAP_NET_ADMIN overrides all these rules. Patterns below one prefix have at
+ *   most WEIR_FORMS_MAX forms, so a path is found quickly with any set of
+ *   patterns.
  *
- * Process context, under weir_net.lock: what finds no memory is for its caller to
- * try again after weir_memory_prime().
+ * Process context, under weir_net.lock. After -ENOMEM the caller tries again
+ * after weir_memory_prime().
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -31,9 +31,11 @@
 
 /**
  * weir_path_permits() - may the maker of a socket use a path?
- * @ws: the socket; its creator's credentials count, whoever calls.
- * @path: the path.
+ * @ws: the socket; the maker's credentials count, not the caller's.
+ * @path: the path, under weir_net.lock or rcu_read_lock().
  * @access: MAY_READ, MAY_WRITE or MAY_EXEC.
+ *
+ * Return: true if the mode bits or CAP_NET_ADMIN permit it.
  */
 bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 		       int access)
@@ -52,7 +54,7 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 	return ok;
 }
 
-/* Did the maker of a socket have CAP_NET_ADMIN? */
+/* Does the maker of a socket have CAP_NET_ADMIN in its network namespace? */
 bool weir_sock_admin(const struct weir_sock *ws)
 {
 	const struct cred *old = override_creds(ws->cred);
@@ -68,7 +70,7 @@ bool weir_sock_admin(const struct weir_sock *ws)
  * @ws: the socket.
  * @path: the path.
  *
- * It takes the owner or CAP_NET_ADMIN.
+ * Return: true for the owner of the path and with CAP_NET_ADMIN.
  */
 bool weir_path_owns(struct weir_sock *ws, const struct weir_path *path)
 {
@@ -76,8 +78,8 @@ bool weir_path_owns(struct weir_sock *ws, const struct weir_path *path)
 }
 
 /*
- * May the maker of a socket take a path's requests? Write permission on the path
- * must not be enough to read what others send. So it takes the owner, execute
+ * May the maker of a socket serve a path? Write permission must not be enough
+ * to read the requests of other users. Serving needs ownership, execute
  * permission or CAP_NET_ADMIN.
  */
 static bool weir_path_may_serve(struct weir_sock *ws,
@@ -88,13 +90,15 @@ static bool weir_path_may_serve(struct weir_sock *ws,
 }
 
 /**
- * weir_path_succeeds() - may a path stand in for one of the same name?
+ * weir_path_succeeds() - may a path replace an earlier one of the same name?
  * @path: the path, under weir_net.lock or rcu_read_lock().
- * @owner: owner of the one that was there first.
+ * @owner: owner of the earlier path.
  *
- * Return: true if it is the same owner's, of one whom that owner has let make
- * it, or of an administrator. Without this, whoever takes a name while its owner
- * restarts would be taken for the owner.
+ * This check protects readers and callers while an owner restarts: without it,
+ * another user could take the name and would be taken for the owner.
+ *
+ * Return: true if @owner made the path or let its maker make it, or if the
+ * maker had CAP_NET_ADMIN.
  */
 bool weir_path_succeeds(const struct weir_path *path, kuid_t owner)
 {
@@ -131,7 +135,7 @@ static bool weir_path_usable(struct weir_sock *ws, const struct weir_path *path,
 	return false;
 }
 
-/* Refuses for a reason that is counted as denied. */
+/* Returns @err with an error text, and counts the refusal as denied. */
 static int weir_path_deny(struct weir_sock *ws, const char *name, int err,
 			  const char *why)
 {
@@ -143,9 +147,10 @@ static int weir_path_deny(struct weir_sock *ws, const char *name, int err,
 
 /**
  * struct weir_consent - the patterns that share paths with a new name
- * @ws: for whom the name is made.
- * @grantor: owner of the first one met, the most specific; @ws's user without.
- * @any: one was met.
+ * @ws: socket that makes the name.
+ * @grantor: owner of the first pattern found, the most specific one; the user
+ *	of @ws without one.
+ * @any: a pattern was found.
  */
 struct weir_consent {
 	struct weir_sock *ws;
@@ -174,7 +179,10 @@ static int weir_path_is_others(void *item, void *ctx)
 	return uid_eq(path->uid, ws->uid) ? 0 : -EACCES;
 }
 
-/* May the maker of a socket make a name, and by whose leave? */
+/*
+ * May the maker of a socket make a name? 0 with @grantor, or a negative errno
+ * with an error text.
+ */
 static int weir_path_judge(struct weir_sock *ws, const char *name, u32 len,
 			   const struct weir_trie_node *node, kuid_t *grantor)
 {
@@ -190,7 +198,7 @@ static int weir_path_judge(struct weir_sock *ws, const char *name, u32 len,
 	if (err)
 		return weir_refuse(ws, err,
 				   "more patterns have this name than are looked at");
-	/* leave to serve the whole pattern is leave to make a name of it */
+	/* permission to serve a pattern permits names that match it */
 	if (above && !(consent.any && uid_eq(consent.grantor, above->uid)) &&
 	    !weir_path_permits(ws, above, MAY_WRITE))
 		return weir_path_deny(ws, name, -EACCES,
@@ -202,7 +210,7 @@ static int weir_path_judge(struct weir_sock *ws, const char *name, u32 len,
 static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 					u32 len, umode_t mode, bool admin);
 
-/* May the maker of a socket claim all that is below a path with a pattern? */
+/* May the maker of a socket claim all names below a path with a pattern? */
 static int weir_prefix_judge(struct weir_sock *ws, struct weir_path *prefix)
 {
 	int err;
@@ -220,12 +228,12 @@ static int weir_prefix_judge(struct weir_sock *ws, struct weir_path *prefix)
 	if (err)
 		return weir_refuse(ws, -ENOSPC,
 				   "there are too many names below the path above the first wildcard to see whose they are: serve the pattern first");
-	/* names that come from here on need the owner's leave */
+	/* names made from here on need the owner's permission */
 	prefix->shadows = false;
 	return 0;
 }
 
-/* The first pattern below a path: whose it is pays for the forms. */
+/* Makes the forms for the first pattern below a path; its maker pays. */
 static int weir_prefix_forms(struct weir_sock *ws, struct weir_path *prefix)
 {
 	int err = weir_charge_sock(&prefix->forms_charge, ws,
@@ -240,7 +248,7 @@ static int weir_prefix_forms(struct weir_sock *ws, struct weir_path *prefix)
 	return weir_refuse(ws, -ENOMEM, "no memory for the pattern");
 }
 
-/* A pattern comes below a path. */
+/* Adds a pattern below its prefix. */
 static int weir_prefix_add(struct weir_sock *ws, struct weir_path *prefix,
 			   const char *name, u32 len)
 {
@@ -255,7 +263,7 @@ static int weir_prefix_add(struct weir_sock *ws, struct weir_path *prefix,
 	return 0;
 }
 
-/* The path above a pattern's first wildcard, made if there is none; held. */
+/* Finds or makes the path above a pattern's first wildcard; held. */
 static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
 					 u32 len, bool admin)
 {
@@ -286,7 +294,7 @@ static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
 	return prefix;
 }
 
-/* The pattern that held it goes. */
+/* Removes a pattern from its prefix and puts the prefix. */
 static void weir_prefix_put(struct weir_path *prefix, const char *name, u32 len)
 {
 	if (!prefix)
@@ -300,7 +308,7 @@ static void weir_prefix_put(struct weir_path *prefix, const char *name, u32 len)
 	weir_path_put(prefix);
 }
 
-/* What a path has besides its name. */
+/* Fills a new path, except its name. */
 static void weir_path_fill(struct weir_path *path, struct weir_sock *ws,
 			   struct weir_trie_node *node, umode_t mode,
 			   bool admin)
@@ -316,7 +324,7 @@ static void weir_path_fill(struct weir_path *path, struct weir_sock *ws,
 	INIT_LIST_HEAD(&path->rings);
 }
 
-/* @admin: whoever makes it has CAP_NET_ADMIN. Returns as weir_path_get(). */
+/* @admin: the maker has CAP_NET_ADMIN. Returns as weir_path_get(). */
 static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 					u32 len, umode_t mode, bool admin)
 {
@@ -373,16 +381,18 @@ err_free:
 }
 
 /**
- * weir_prefix_hold() - make what a pattern needs before the pattern itself
- * @ws: for whom.
- * @name: a path or pattern; need not be checked.
+ * weir_prefix_hold() - make the prefix of a pattern before the pattern itself
+ * @ws: socket that makes them.
+ * @name: a path or pattern; may be invalid.
  * @len: its bytes.
  *
- * Each new name is compared with many others: two take the lock for too long.
- * Takes weir_net.lock, and gives way to others.
+ * Each new name is compared with many others. Two new names would hold the lock
+ * for too long, so the prefix is made on its own. Takes weir_net.lock and
+ * releases it.
  *
- * Return: the path above the first wildcard, to be put when the pattern holds it;
- * NULL: there is nothing to make; or an ERR_PTR with words, as weir_path_get().
+ * Return: the path above the first wildcard, held; the caller puts it with
+ * weir_path_unhold() when the pattern holds it. NULL: there is nothing to make.
+ * An ERR_PTR with an error text, as weir_path_get().
  */
 struct weir_path *weir_prefix_hold(struct weir_sock *ws, const char *name,
 				   u32 len)
@@ -403,7 +413,7 @@ struct weir_path *weir_prefix_hold(struct weir_sock *ws, const char *name,
 	return prefix;
 }
 
-/* weir_path_unhold() - put a path; NULL: there is none. Takes weir_net.lock. */
+/* weir_path_unhold() - put a path, if not NULL. Takes weir_net.lock. */
 void weir_path_unhold(struct weir_sock *ws, struct weir_path *path)
 {
 	if (!path)
@@ -414,8 +424,8 @@ void weir_path_unhold(struct weir_sock *ws, struct weir_path *path)
 }
 
 /*
- * A path that only patterns have held: what its owner does with it gives it mode
- * and group, as if it were made by that.
+ * Gives a path that only patterns have held the socket's mode and group, as if
+ * the socket had made it. For the path's owner only.
  */
 static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
 {
@@ -427,13 +437,16 @@ static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
 
 /**
  * weir_path_get() - find or make a path
- * @ws: for whom; its options give a new path's mode and group.
- * @name: its bytes.
- * @len: how many.
- * @use: what for.
+ * @ws: the socket; its options give a new path's mode and group.
+ * @name: the path's name.
+ * @len: bytes of @name.
+ * @use: how the socket wants to use the path.
  *
- * Returns the path with one more user, or an ERR_PTR with words; after -ENOMEM,
- * weir_memory_prime() is to be asked.
+ * The caller holds weir_net.lock.
+ *
+ * Return: the path with one more user, or an ERR_PTR with an error text. After
+ * -ENOMEM the caller releases the lock, asks weir_memory_prime() and tries
+ * again.
  */
 struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 				u32 len, enum weir_use use)
@@ -444,7 +457,7 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 
 	lockdep_assert_held(&ws->wn->lock);
 	path = weir_path_find(ws->wn, name, len);
-	/* a name that is there is a good one */
+	/* the name of an existing path is valid */
 	err = !path || use == WEIR_USE_PUBLISH ?
 	      weir_path_check(name, len, use != WEIR_USE_PUBLISH, &why) : 0;
 	if (err)
@@ -461,14 +474,14 @@ struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
 	return path;
 }
 
-/* One user less; the last one takes the name out of the trie. */
+/* Drops one user. The last one removes the name. Under weir_net.lock. */
 void weir_path_put(struct weir_path *path)
 {
 	struct weir_net *wn = path->wn;
 
 	lockdep_assert_held(&wn->lock);
 	if (--path->users) {
-		/* only patterns hold it: it is a prefix again */
+		/* only patterns hold it: it is a mere prefix again */
 		if (path->users == path->patterns)
 			WRITE_ONCE(path->mode, path->mode & ~0033);
 		return;
@@ -479,5 +492,5 @@ void weir_path_put(struct weir_path *path)
 	xa_erase(&wn->path_ids, path->id);
 	weir_uncharge(&path->charge);
 	weir_prefix_put(path->prefix, path->name, path->len);
-	kfree_rcu(path, rcu);	/* senders look its route up */
+	kfree_rcu(path, rcu);	/* senders look up its route */
 }

@@ -27,13 +27,13 @@
 #define WEIR_RACE_SPIN_US	(200 * USEC_PER_MSEC)
 
 /**
- * struct weir_race - a point
- * @us: to wait, in microseconds; 0: nobody waits.
- * @permille: chance to wait.
- * @left: waits that are left; INT_MAX: any number.
- * @set: times that the point was set; who waits goes on when it changes.
- * @passed: times that a thread came by.
- * @waited: times that one began to wait.
+ * struct weir_race - a race point
+ * @us: microseconds to wait; 0: no thread waits.
+ * @permille: chance to wait, in thousandths.
+ * @left: remaining waits; INT_MAX: any number.
+ * @set: number of times that the point was set; waiters go on when it changes.
+ * @passed: number of times that a thread came by.
+ * @waited: number of times that a thread began to wait.
  */
 struct weir_race {
 	u32		us;

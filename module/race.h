@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Race points: named places at which a test has a thread wait, so that what
- * seldom meets does. A point stands where something has been decided and not
- * done yet. They are in builds for kernels with KUnit alone (WEIR_RACES, see
- * scripts/module) and nothing in any other; weir/races in debugfs sets them.
+ * Race points: named places where a test makes a thread wait, so that rare
+ * races happen. A point stands between a decision and the action that follows
+ * from it. Race points exist only in builds for kernels with KUnit (WEIR_RACES,
+ * see scripts/module). The file weir/races in debugfs sets them.
  */
 #ifndef _WEIR_RACE_H
 #define _WEIR_RACE_H
@@ -11,26 +11,26 @@
 #ifdef WEIR_RACES
 
 /*
- *   attach_slot   a reader is made, and has no slot yet
+ *   attach_slot   a reader is allocated and has no slot yet
  *   attach_gate   it has a slot; the writer does not wait for it yet
  *   attach_show   it is on its ring; its socket does not know it yet
- *   detach        it is off its ring; its socket knows it still
- *   evict         it is to be evicted
- *   leave         its socket lets go of it
- *   keep          it is held by name; the socket has it on its list still
+ *   detach        it is off its ring; its socket still knows it
+ *   evict         it is about to be evicted
+ *   leave         its socket is about to drop it
+ *   keep          it is held by name; it is still on its socket's list
  *   hold_work     its hold time is over; the lock is not taken yet
- *   hold_done     the work of that has nothing more to do
+ *   hold_done     the work of hold_work only has to put its reference
  *   resume        a held cursor is found; its hold is not cancelled yet
  *   owner_gone    a ring's socket is released; nothing is done yet
- *   linger        it is to linger or to end; the lock is not taken yet
+ *   linger        the ring is to linger or to end; the lock is not taken yet
  *   expire_work   its linger time is over; the lock is not taken yet
- *   expire_done   the work of that has nothing more to do but to let go of it
+ *   expire_done   the work of expire_work only has to put its reference
  *   take_over     a lingering ring is found; its end is not cancelled yet
  *   ring_next     a ring is found by number; it is not held yet
- *   netns_exit    a ring is held by the end of its namespace
- *   route_owned   an owner's pass has its lock; nothing has been done yet
- *   endpoint_close no pass over an endpoint begins; its targets are there still
- *   target_remove a target is picked no more; its calls are there still
+ *   netns_exit    the end of a namespace holds a ring
+ *   route_owned   the owner's pass has its lock; it has done nothing yet
+ *   endpoint_close no new pass over an endpoint; its targets still exist
+ *   target_remove a target is no longer picked; its calls still exist
  */
 #define WEIR_RACE_POINTS(point)						\
 	point(attach_slot) point(attach_gate) point(attach_show)	\
@@ -51,7 +51,7 @@ void weir_race_hit(enum weir_race_point point);
 void weir_race_init(void);
 void weir_race_exit(void);
 
-/* Any context; spins for a short time where it may not sleep. */
+/* Any context. Where sleeping is forbidden, it spins for a short time. */
 #define weir_race_point(name)	weir_race_hit(WEIR_RACE_##name)
 
 #else

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Works that own a reference on their object, and the one way to queue them.
+ * Works that hold a reference on their object, and the functions to queue them.
  *
- * A queued work holds one reference, which its function puts, last of all.
- * Queueing a work that is queued already takes none, and cancelling one that is
- * queued gives its reference back. Who calls these functions has a reference
- * for itself, so that the one given back is never the last: no object ends
- * here, and its lock may be held.
+ * A queued work holds one reference. Its function puts this reference at its
+ * very end. Queueing a work that is queued already takes no reference.
+ * Cancelling a queued work gives its reference back. The caller of these
+ * functions holds a reference of its own, so the one given back is never the
+ * last. So no object is freed here, and the caller may hold the object's lock.
  */
 #ifndef _WEIR_WORK_H
 #define _WEIR_WORK_H
@@ -15,10 +15,10 @@
 #include <linux/workqueue.h>
 
 /**
- * weir_work_queue() - have a work done that holds its object
- * @wq: where.
+ * weir_work_queue() - queue a work that holds its object
+ * @wq: workqueue.
  * @work: the work.
- * @ref: references of its object.
+ * @ref: reference count of its object.
  *
  * Any context.
  */
@@ -31,11 +31,11 @@ static inline void weir_work_queue(struct workqueue_struct *wq,
 }
 
 /**
- * weir_work_cancel_sync() - a work is not needed, and does not run on return
+ * weir_work_cancel_sync() - cancel a work, and wait until it does not run
  * @work: the work.
- * @ref: references of its object.
+ * @ref: reference count of its object.
  *
- * Process context, without a lock that the work takes.
+ * Process context, sleeps. The caller holds no lock that the work takes.
  */
 static inline void weir_work_cancel_sync(struct work_struct *work,
 					 refcount_t *ref)
@@ -45,13 +45,13 @@ static inline void weir_work_cancel_sync(struct work_struct *work,
 }
 
 /**
- * weir_delayed_queue() - have a work done later, if it is not queued
- * @wq: where.
+ * weir_delayed_queue() - queue a delayed work, if it is not queued yet
+ * @wq: workqueue.
  * @work: the work.
  * @delay: jiffies.
- * @ref: references of its object.
+ * @ref: reference count of its object.
  *
- * Any context. Return: whether it has been queued.
+ * Any context. Return: true if it was queued now.
  */
 static inline bool weir_delayed_queue(struct workqueue_struct *wq,
 				      struct delayed_work *work,
@@ -67,11 +67,11 @@ static inline bool weir_delayed_queue(struct workqueue_struct *wq,
 }
 
 /**
- * weir_delayed_requeue() - the same, at another time if it is queued
- * @wq: where.
+ * weir_delayed_requeue() - queue a delayed work, or change its time if queued
+ * @wq: workqueue.
  * @work: the work.
- * @delay: jiffies.
- * @ref: references of its object.
+ * @delay: jiffies from now.
+ * @ref: reference count of its object.
  *
  * Any context.
  */
@@ -85,9 +85,9 @@ static inline void weir_delayed_requeue(struct workqueue_struct *wq,
 }
 
 /**
- * weir_delayed_cancel() - a delayed work is not needed
- * @work: the work; if it runs, it goes on and puts its own reference.
- * @ref: references of its object.
+ * weir_delayed_cancel() - cancel a delayed work, without waiting
+ * @work: the work; if it runs already, it goes on and puts its own reference.
+ * @ref: reference count of its object.
  *
  * Any context.
  */
@@ -99,11 +99,11 @@ static inline void weir_delayed_cancel(struct delayed_work *work,
 }
 
 /**
- * weir_delayed_cancel_sync() - the same, and it does not run on return
+ * weir_delayed_cancel_sync() - cancel a delayed work, wait while it runs
  * @work: the work.
- * @ref: references of its object.
+ * @ref: reference count of its object.
  *
- * Process context, without a lock that the work takes.
+ * Process context, sleeps. The caller holds no lock that the work takes.
  */
 static inline void weir_delayed_cancel_sync(struct delayed_work *work,
 					    refcount_t *ref)
