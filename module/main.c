@@ -119,16 +119,10 @@ static void weir_net_end_routes(struct weir_net *wn)
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);
 	}
-	/*
-	 * an endpoint may still wait in its user's turn, behind other
-	 * namespaces
-	 */
+	/* an endpoint may still wait for its user's turn */
 	wait_var_event_timeout(&wn->endpoints, xa_empty(&wn->endpoints),
 			       60 * HZ);
-	/*
-	 * wait until the thread that removed the last one is done with the
-	 * table
-	 */
+	/* wait until the last remover is done with the table */
 	xa_lock(&wn->endpoints);
 	xa_unlock(&wn->endpoints);
 }
@@ -196,9 +190,7 @@ static int __init weir_init(void)
 	err = weir_sysfs_init();
 	if (err)
 		goto err_poll;
-	/*
-	 * last: sockets can be made from here on, so this must not fail later
-	 */
+	/* last: once sockets can be made, there is no way back */
 	err = weir_socket_init();
 	if (err)
 		goto err_sysfs;

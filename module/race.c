@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Race points, see race.h: /sys/kernel/debug/weir/races. A line for each point
- * is read there: name, microseconds to wait, chance in a thousand, waits that
- * are left (-1: any number), times passed, times waited. A point is set by
- * writing
+ * Race points, see race.h: /sys/kernel/debug/weir/races. Reading the file gives
+ * one line for each point: name, microseconds to wait, chance to wait in
+ * thousandths, remaining waits (-1: any number), times passed, times waited.
+ * Writing
  *
- *	NAME MICROSECONDS [CHANCE [WAITS]]
+ * NAME MICROSECONDS [CHANCE [WAITS]]
  *
- * and who waits there goes on at once; "reset" does so for all points and
- * clears what they have counted.
+ * sets a point; threads that wait there go on at once. Writing "reset" does the
+ * same for all points and clears their counters.
  *
  * Only in builds for kernels with KUnit.
  */

@@ -148,9 +148,7 @@ static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 	if (page)
 		return vmf_insert_page(vma, vmf->address, page);
 
-	/*
-	 * allocate page tables before the lock: no waiting for memory under it
-	 */
+	/* page tables first: no waiting for memory under the lock */
 	if (apply_to_page_range(vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE,
 				weir_map_nothing, NULL))
 		return VM_FAULT_OOM;

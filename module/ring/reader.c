@@ -116,7 +116,7 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 		return weir_refuse(ws, -ENOBUFS,
 				   "this socket reads as many streams as streams_max allows");
 	}
-	/* do not reuse an id soon: somebody may still hold it */
+	/* do not reuse an id soon: a process may still use it */
 	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id, gfp);
 	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
@@ -794,7 +794,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		ws = rd->ws;
 		if (ws)
 			sock_hold(&ws->sk);
-		else if (!rd->joining)	/* weir_reader_show() tells it */
+		else if (!rd->joining)	/* see weir_reader_show() */
 			weir_reader_unhold(rd);
 	}
 	spin_unlock(&ring->lock);

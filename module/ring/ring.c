@@ -441,10 +441,7 @@ int weir_ring_repair(struct weir_ring *ring)
 			cond_resched();
 			continue;
 		}
-		/*
-		 * a granule that only looks like a record must not end the
-		 * repair
-		 */
+		/* a granule that only looks like a record is no end */
 		if (!weir_ring_search(ring, at + WEIR_GRANULE, tail, &next))
 			break;
 		weir_ring_fill(v, at, next,
@@ -475,8 +472,8 @@ int weir_ring_repair(struct weir_ring *ring)
 
 /*
  * Posts a notice to the socket of every reader; the socket is held meanwhile.
- * The hold time of cursors without a socket ends: nobody can go on with a
- * stream that has no path.
+ * The hold time of cursors without a socket ends: without a path no reader can
+ * go on with the stream.
  */
 static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 			   enum weir_reason reason)
@@ -545,7 +542,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 	return first || path;
 }
 
-/* Wakes the readers and tells their sockets about the end. */
+/* Wakes the readers and posts notices about the end to their sockets. */
 static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
 {
 	weir_wake_readers(ring);

@@ -206,9 +206,7 @@ bool weir_arm_readable(struct weir_sock *ws)
 		weir_reader_arm(inbox, !barrier, ws->barrier);
 	if (barrier) {
 		weir_fence_cpus(ws->barrier);
-		/*
-		 * fence bits that were set before the barrier are now in force
-		 */
+		/* fence bits set before the barrier are now in force */
 		list_for_each_entry(rd, &ws->readers, sock_link) {
 			struct weir_ring *ring = rd->ring;
 
@@ -318,7 +316,7 @@ bool weir_writable(struct weir_ring *ring, u64 bytes)
 	return !weir_ring_live(ring) || room >= (s64)bytes;
 }
 
-/* Bytes of room for EPOLLOUT: a quarter of the ring, or what was refused. */
+/* Bytes of room for EPOLLOUT: a quarter of the ring, or the refused size. */
 u64 weir_out_want(const struct weir_ring *ring)
 {
 	u64 quarter = weir_ring_bytes(&ring->view) / 4;
@@ -358,9 +356,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 		return true;
 	spin_lock(&ws->rlock);
 	spin_lock(&ring->lock);
-	/*
-	 * several threads may wait: wake for the smallest, the rest ask again
-	 */
+	/* several threads may wait: wake for the smallest @want first */
 	if (status->wake & WEIR_WAKE_WRITER && ring->want)
 		ring->want = min(ring->want, bytes);
 	else
