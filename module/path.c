@@ -13,10 +13,10 @@
  *   publisher into the tree of another user. Not needed if the owner of that
  *   name has consented as the owner of a pattern;
  * - for a pattern: to own the path above its first wildcard, its prefix. No
- *   name of another user may be below that prefix. A pattern holds its prefix.
- *   CAP_NET_ADMIN overrides all these rules. Patterns below one prefix have at
- *   most WEIR_FORMS_MAX forms, so a path is found quickly with any set of
- *   patterns.
+ *   name of another user may be below that prefix.
+ * A pattern holds its prefix. CAP_NET_ADMIN overrides all these rules. Patterns
+ * below one prefix have at most WEIR_FORMS_MAX forms, so a path is found with
+ * any set of patterns.
  *
  * Process context, under weir_net.lock. After -ENOMEM the caller tries again
  * after weir_memory_prime().

@@ -5,7 +5,7 @@
  * thousandths, remaining waits (-1: any number), times passed, times waited.
  * Writing
  *
- * NAME MICROSECONDS [CHANCE [WAITS]]
+ *	NAME MICROSECONDS [CHANCE [WAITS]]
  *
  * sets a point; threads that wait there go on at once. Writing "reset" does the
  * same for all points and clears their counters.

@@ -384,7 +384,7 @@ int weir_inbox_create(struct weir_sock *ws)
 
 	sock_owned_by_me(&ws->sk);
 	if (ws->inbox)
-		goto announce;	/* to a process that has not seen the notices */
+		goto announce;	/* to a library handle without the notices */
 	inbox = weir_ring_create(ws, ws->inbox_bytes ?:
 				 READ_ONCE(weir_tunables.inbox_bytes), true);
 	if (IS_ERR(inbox))

@@ -25,7 +25,7 @@ static void weir_reader_hold_work(struct work_struct *work)
 	weir_race_point(hold_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&rd->ring->lock);
-	/* a delayed work must not end a hold that began again */
+	/* a late work must not end a hold that began again */
 	mine = !rd->ws && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
 	if (mine)

@@ -324,8 +324,8 @@ struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id)
  * @pos: out: position of the first committed record, or @to.
  *
  * @from and @to may come from shared words that a malicious writer changed in
- *	between. The search therefore stays within one ring size before @to. It
- *	calls cond_resched(). Process context, no spinlock held.
+ * between. The search therefore stays within one ring size before @to. It calls
+ * cond_resched(). Process context, no spinlock held.
  *
  * Return: true if a committed record was found.
  */
@@ -346,9 +346,9 @@ bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 
 /*
  * Finds the farthest position at which a reader was attached, if it is beyond
- * @pos. A reader may have been attached behind a claim that was never
- *	committed. The stream must not go back to before that reader. Cursor
- *	movement does not count: a cursor cannot pass a claim without a commit.
+ * @pos. A reader may have been attached behind a claim that was never committed.
+ * The stream must not go back to before that reader. Cursor movement does not
+ * count: a cursor cannot pass a claim without a commit.
  */
 static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 			    u32 *seq)
@@ -441,7 +441,7 @@ int weir_ring_repair(struct weir_ring *ring)
 			cond_resched();
 			continue;
 		}
-		/* a granule that only looks like a record is no end */
+		/* a granule that only looks like a record: search on */
 		if (!weir_ring_search(ring, at + WEIR_GRANULE, tail, &next))
 			break;
 		weir_ring_fill(v, at, next,
@@ -583,7 +583,7 @@ static void weir_ring_expire_work(struct work_struct *work)
 	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&ring->lock);
-	/* a delayed work must not end a stream that lingers again */
+	/* a late work must not end a stream that lingers again */
 	mine = (!ring->owner || ring->closing) && ring->path &&
 	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
 	       time_after_eq(jiffies, ring->linger_end);
@@ -692,8 +692,8 @@ void weir_ring_joined(struct weir_ring *ring)
  * @ring: the outbox, held.
  * @reason: reason in the notices to the readers.
  *
- * As weir_ring_close(), but waits up to a second, in the background, for
- * subscribers that a worker still joins.
+ * As weir_ring_close(), but the stream ends up to a second later if a worker
+ * still joins subscribers. The caller does not wait for that end.
  */
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
 {

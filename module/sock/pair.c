@@ -151,8 +151,8 @@ static int weir_pair_name(struct weir_sock *ws, const char *name, u32 len)
 /*
  * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
  *
- * The socket keeps the name until it is closed. Under lock_sock. Returns
- * -EADDRINUSE when the path is in use, and the errors of weir_path_get().
+ * The socket keeps the name until it is closed. Under lock_sock. Returns 0,
+ * -EADDRINUSE when the path is in use, or an error of weir_path_get().
  */
 int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 {

@@ -502,9 +502,8 @@ err_path:
 
 /*
  * Goes on with a held cursor of the stream, returned in @rd; NULL if there is
- * none.
- * @exact: the subscription is to a plain path. Returns 0, 1 when the
- *	subscription does not take the stream, or a negative errno.
+ * none. Returns 0; 1 when the subscription does not take the stream; or a
+ * negative errno. @exact: the subscription is to a plain path.
  */
 static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact, struct weir_reader **rd)
@@ -623,8 +622,7 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 
 /*
  * The next stream of a path after @last, held; the first one if @last is NULL.
- * Puts
- * @last. NULL when no other stream is older than the subscription.
+ * NULL when no other stream is older than the subscription. Puts @last.
  */
 static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
 					     const char *name, u32 len,
@@ -689,9 +687,8 @@ static void weir_leave_pattern(struct weir_sock *ws)
 }
 
 /*
- * Leaves the pattern and all streams: because the socket is being released or,
- * with
- * @failed, because the call that joined them has failed.
+ * Leaves the pattern and all streams. @failed: the call that joined them has
+ * failed; otherwise the socket is being released.
  */
 static void weir_leave_all(struct weir_sock *ws, bool failed)
 {
