@@ -441,7 +441,7 @@ struct weir_ring {
  * @evicted: no longer gating: it was too slow or its cursor was invalid.
  * @end_told: recvmsg skips the stream; no code sets it.
  * @stuck_pos: cursor position when it first held the writer back; ring->lock.
- * @stuck_since: time of that look; 0 while it does not; ring->lock.
+ * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
  * @missed: records lost: overwritten, or published before a late join.
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.

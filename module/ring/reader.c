@@ -88,7 +88,7 @@ err_uncharge:
 	weir_uncharge(&rd->charge);
 	kfree(rd);
 err_memory:
-	/* without waiting it is tried again, with waiting: no drop */
+	/* a try without waiting is repeated with waiting: no drop */
 	if (gfpflags_allow_blocking(gfp))
 		weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
