@@ -346,9 +346,9 @@ bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 
 /*
  * Finds the farthest position at which a reader was attached, if it is beyond
- * @pos. A reader may have been attached behind a claim that was never committed.
- * The stream must not go back to before that reader. Cursor movement does not
- * count: a cursor cannot pass a claim without a commit.
+ * @pos. A reader may have been attached behind a claim that was never
+ * committed. The stream must not go back to before that reader. Cursor movement
+ * does not count: a cursor cannot pass a claim without a commit.
  */
 static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 			    u32 *seq)

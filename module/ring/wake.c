@@ -51,8 +51,8 @@ void weir_fence_cpus(const struct cpumask *cpus)
 }
 
 /*
- * May this socket's sleep interrupt other CPUs now? Words that ring owners write
- * can ask for it at each system call, so each user has a limit.
+ * May this socket's sleep interrupt other CPUs now? Words that ring owners
+ * write can ask for it at each system call, so each user has a limit.
  */
 static bool weir_may_fence(const struct weir_sock *ws)
 {
