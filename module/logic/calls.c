@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table of calls.h: its memory, and the queue of calls whose records must
- * stay.
+ * The table of calls.h: its memory, the queue of calls whose records must stay
+ * in the outbox, and the tree of calls that wait to be sent again.
  */
 #include <linux/errno.h>
 #include <linux/mm.h>
@@ -10,10 +10,13 @@
 #include "logic/calls.h"
 
 /**
- * weir_calls_init() - an empty table
- * @c: the table.
- * @most: slots that there may ever be, at most 2^WEIR_CALL_SLOT_BITS; a
- *	multiple of WEIR_CALLS_CHUNK, or there will be a few more.
+ * weir_calls_init() - set up an empty table
+ * @c: the table; the caller sets @begin itself.
+ * @most: how many slots there may ever be, at most 2^WEIR_CALL_SLOT_BITS. If
+ *	this is no multiple of WEIR_CALLS_CHUNK, the table may get a few more
+ *	slots.
+ *
+ * May sleep.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -37,8 +40,11 @@ int weir_calls_init(struct weir_calls *c, u32 most)
 }
 
 /**
- * weir_calls_destroy() - free the table
- * @c: the table; calls that are left are forgotten.
+ * weir_calls_destroy() - free the memory of a table
+ * @c: the table; nobody uses it any more. Calls that have not ended are
+ *	dropped.
+ *
+ * May sleep.
  */
 void weir_calls_destroy(struct weir_calls *c)
 {
@@ -50,9 +56,11 @@ void weir_calls_destroy(struct weir_calls *c)
 }
 
 /**
- * weir_calls_grow_alloc() - memory for more slots
+ * weir_calls_grow_alloc() - allocate memory for WEIR_CALLS_CHUNK more slots
  *
- * Sleeps. Return: to be given to weir_calls_grow(), or NULL.
+ * May sleep.
+ *
+ * Return: the memory, for weir_calls_grow(), or NULL.
  */
 struct weir_call *weir_calls_grow_alloc(void)
 {
@@ -61,12 +69,14 @@ struct weir_call *weir_calls_grow_alloc(void)
 }
 
 /**
- * weir_calls_grow() - add slots; the producer, while nobody ends
+ * weir_calls_grow() - add slots to the local list
  * @c: the table.
- * @chunk: from weir_calls_grow_alloc(); the table's from now on, unless it is
- *	full.
+ * @chunk: from weir_calls_grow_alloc(). The table owns it on success.
  *
- * Return: false when there are as many slots as there may be.
+ * Called by the producer, under the completers' lock.
+ *
+ * Return: true; false if the table has as many slots as it may have: then the
+ * caller still owns @chunk.
  */
 bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 {
@@ -89,7 +99,7 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 	return true;
 }
 
-/* weir_calls_prune(), when there is one */
+/* The slow half of weir_calls_prune(): the head of the queue has ended. */
 void weir_calls_prune_some(struct weir_calls *c)
 {
 	struct weir_call *call = c->first, *spent;
@@ -109,7 +119,10 @@ void weir_calls_prune_some(struct weir_calls *c)
 		c->last = NULL;
 }
 
-/* Is a call to be sent again before another: by its time, then as it was sent? */
+/*
+ * Is @call due before @other? If they are due at the same time, the call that
+ * was sent first goes first.
+ */
 static bool weir_call_before(const struct weir_call *call,
 			     const struct weir_call *other)
 {
@@ -119,10 +132,13 @@ static bool weir_call_before(const struct weir_call *call,
 }
 
 /**
- * weir_calls_retry() - a call is to be sent again; a completer
+ * weir_calls_retry() - have a call sent again
  * @c: the table.
- * @call: in state RETRY; not in the queue of those.
- * @due_ns: when, of any clock; 0: at once, before all that have a time.
+ * @call: in state RETRY; not in weir_calls.retries.
+ * @due_ns: when, in nanoseconds of the caller's clock. 0: at once, before all
+ *	calls that have a time.
+ *
+ * Called by a completer, under the completers' lock.
  */
 void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 {
@@ -145,9 +161,12 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 }
 
 /**
- * weir_calls_retry_stop() - take a call out of the queue of retries; a completer
+ * weir_calls_retry_stop() - take a call out of weir_calls.retries, if it is
+ * there
  * @c: the table.
  * @call: in state RETRY.
+ *
+ * Called under the completers' lock.
  */
 void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call)
 {

@@ -2,16 +2,21 @@
 /*
  * The calls of one socket: its requests that are not answered yet, by name.
  *
- * A name says whose call it is, which no two sockets have alike, in which slot,
- * so that it is found in one step, and of which generation, which tells a reply
- * to this call from a late one to an earlier call of the slot. Calls whose
- * record must stay in the caller's outbox (they may be sent again) form a queue
- * in the order of sending: its head says how far the outbox may be overwritten.
+ * The name of a call has three parts: the owner (the number of the calling
+ * endpoint, which no two endpoints share), the slot of the call in this table,
+ * and a generation. The slot lets a reply find its call in one step. The
+ * generation tells a reply to this call from a late reply to an earlier call in
+ * the same slot. A call that may be sent again needs its record in the caller's
+ * outbox. Such calls form a queue in the order of sending. The head of the
+ * queue says how far the outbox may be overwritten.
  *
- * It knows no socket, no ring and no lock, but two sides: the one who makes
- * calls (one at a time) and those who end them (one at a time, under a lock of
- * theirs). Free slots go from the second to the first in one piece
- * (weir_calls_refill(), by both); else neither waits for the other.
+ * This file knows no socket, no ring and no lock. It knows two sides. The
+ * producer makes calls, one producer at a time. A completer ends calls, one
+ * completer at a time, under a lock of the completers (in the router: post.lock
+ * of the caller's inbox). The producer takes slots from the local list, and
+ * completers put slots on the returned list. weir_calls_refill() moves the
+ * whole returned list to the local list, under that lock. Otherwise neither
+ * side waits for the other.
  */
 #ifndef _WEIR_CALLS_H
 #define _WEIR_CALLS_H
@@ -25,24 +30,25 @@
 struct weir_idem;
 struct weir_target;
 
-/* A name from its lowest bits on; the rest is the generation. */
+/* A name has, from the lowest bit on: owner, slot, generation. */
 #define WEIR_CALL_OWNER_BITS	20
 #define WEIR_CALL_SLOT_BITS	18
 #define WEIR_CALL_GEN_SHIFT	(WEIR_CALL_OWNER_BITS + WEIR_CALL_SLOT_BITS)
 #define WEIR_CALL_GEN_BITS	(64 - WEIR_CALL_GEN_SHIFT)
 
 #define WEIR_CALL_NONE		U32_MAX	/* no slot */
-#define WEIR_CALL_COUNTED	(U32_MAX - 1)	/* none either, see @parent */
+#define WEIR_CALL_COUNTED	(U32_MAX - 1)	/* no slot, see @parent */
 
 /**
- * enum weir_call_state - what a call waits for
+ * enum weir_call_state - the event that a call waits for
  * @WEIR_CALL_FREE: nothing: the slot is free.
- * @WEIR_CALL_SENT: its target's reply.
- * @WEIR_CALL_RETRY: the time to be sent again.
- * @WEIR_CALL_PARENT: its children, one for each of several targets.
- * @WEIR_CALL_DONE: a child: its parent.
- * @WEIR_CALL_WAIT: the reply to an earlier request with the same key.
- * @WEIR_CALL_SPENT: nothing, but it is in the queue.
+ * @WEIR_CALL_SENT: the reply of its target.
+ * @WEIR_CALL_RETRY: the time at which the call is sent again.
+ * @WEIR_CALL_PARENT: its children: a fan-out has one child for each target.
+ * @WEIR_CALL_DONE: a child that has been answered waits for its parent to end.
+ * @WEIR_CALL_WAIT: the reply to an earlier request with the same idempotency
+ *	key.
+ * @WEIR_CALL_SPENT: nothing: the call has ended, but is still in the queue.
  */
 enum weir_call_state {
 	WEIR_CALL_FREE,
@@ -56,28 +62,36 @@ enum weir_call_state {
 
 /**
  * struct weir_call - one request
- * @name: its own, or that of the slot's next call.
- * @slot: its own.
- * @state: enum weir_call_state; stored last, with release, when it is made.
- * @tries: times it has been sent, if its record must stay; else 0.
- * @handle: of the caller, of the route.
- * @tag_key: tag (low half) and shard key of the request.
- * @target: SENT: who has it.
- * @commit: SENT: commit word of its record in the target's inbox; 0: it has no
- *	place there yet.
- * @retry: RETRY: in weir_calls.retries; empty if it is not there.
- * @sent_ns: when it was sent, or RETRY: when it is to be.
- * @deadline_ns: when it is given up.
- * @round: of the target's breaker when it was sent.
- * @next: in the queue, or in a list of free slots; NULL.
- * @pos: of its record in the caller's outbox, if that must stay.
- * @idem: if it has an idempotency key; NULL.
- * @parent: child: slot of the parent; WEIR_CALL_NONE; WEIR_CALL_COUNTED: none, but
- *	it is counted for its user, and its reply is no plain one.
- * @sibling: child: next child; PARENT: first child; WEIR_CALL_NONE.
- * @need: PARENT: good replies that are still wanted.
- * @left: PARENT: children that are not done.
- * @gather: PARENT: every reply is handed on, not only the last.
+ * @name: name of the call, or of the next call in this slot while the slot is
+ *	free. A completer moves it on to the next generation when the call ends.
+ * @slot: number of the slot; never changes.
+ * @state: enum weir_call_state. The maker of a call stores it last, with
+ *	release.
+ * @tries: how many times the call has been sent, if its record must stay in the
+ *	outbox; otherwise 0.
+ * @handle: the caller's handle of the route.
+ * @tag_key: tag (low half) and shard key (high half) of the request.
+ * @target: SENT: the target that has the request.
+ * @commit: SENT: commit word of the record in the target's inbox; 0 while the
+ *	record has no place there.
+ * @retry: RETRY: node in weir_calls.retries; empty if it is not in that tree.
+ * @sent_ns: time at which the call was sent; RETRY: time at which it is due.
+ *	Nanoseconds of the caller's clock.
+ * @deadline_ns: time at which the call is given up, same clock.
+ * @round: round of the target's breaker in which the call was sent. The router
+ *	uses the highest bit for itself.
+ * @next: next call in the queue, or in a list of free slots; NULL: none.
+ * @pos: position of the call's record in the caller's outbox, if that must
+ *	stay.
+ * @idem: idempotency entry that the call belongs to, or NULL.
+ * @parent: child: slot of the parent. Otherwise WEIR_CALL_NONE, or
+ *	WEIR_CALL_COUNTED: the call has no parent, but is counted for its user,
+ *	so its reply can't be accounted for together with others.
+ * @sibling: child: slot of the next child; PARENT: slot of the first child;
+ *	WEIR_CALL_NONE: none.
+ * @need: PARENT: how many good replies are still wanted.
+ * @left: PARENT: how many children are not done.
+ * @gather: PARENT: the caller gets every reply, not only the last one.
  */
 struct weir_call {
 	u64			name;
@@ -106,28 +120,31 @@ struct weir_call {
 	u8			gather;
 } __aligned(128);
 
-/* of one allocation */
+/* calls in one allocation */
 #define WEIR_CALLS_CHUNK	32U
 #define WEIR_CALLS_CHUNK_BYTES	(WEIR_CALLS_CHUNK * sizeof(struct weir_call))
 
 /**
- * struct weir_calls - the table
- * @begin: what all names begin as, the slot left out: the owner, and a
- *	generation; to be set before there are slots.
- * @chunks: of WEIR_CALLS_CHUNK calls each; @size / WEIR_CALLS_CHUNK are there.
- * @size: slots that there are memory for.
- * @most: slots that there may be.
- * @mask: bits of a slot, fixed; @chunks has an entry for each value that they
- *	have.
- * @local: first free slot of the producer's, or NULL.
- * @nlocal: how many.
- * @returned: first free slot of the completers', or NULL.
- * @returned_last: last of them.
- * @nreturned: how many.
+ * struct weir_calls - the table of one caller's calls
+ * @begin: bits that the first name of each slot has besides the slot: the owner
+ *	and a generation. The caller sets it before there are slots.
+ * @chunks: arrays of WEIR_CALLS_CHUNK calls each. The first @size /
+ *	WEIR_CALLS_CHUNK entries are allocated; the other entries are NULL.
+ * @size: how many slots have memory; written by weir_calls_grow().
+ * @most: how many slots there may be; never changes.
+ * @mask: mask of a slot number; never changes. @chunks has an entry for every
+ *	value under the mask.
+ * @local: first free slot on the producer's list, or NULL; the producer's.
+ * @nlocal: how many slots are on @local; written by the producer alone.
+ * @returned: first free slot on the completers' list, or NULL; like the next
+ *	two, under the completers' lock.
+ * @returned_last: last slot of @returned.
+ * @nreturned: how many slots are on @returned.
  * @first: head of the queue, or NULL; the producer's.
- * @last: its end; the producer's.
- * @retries: calls that wait to be sent again, by that time, those of the same
- *	time by the position of their record; the completers'.
+ * @last: tail of the queue, or NULL; the producer's.
+ * @retries: calls that wait to be sent again, by due time; calls due at the
+ *	same time are ordered by the position of their record. Under the
+ *	completers' lock.
  */
 struct weir_calls {
 	u64			begin;
@@ -154,14 +171,14 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call,
 		      u64 due_ns);
 void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call);
 
-/* Slots that names may tell apart in a table of @most: a power of two. */
+/* How many slots the mask of a table of @most slots covers: a power of two. */
 static inline u32 weir_calls_room(u32 most)
 {
 	return roundup_pow_of_two(clamp(most, WEIR_CALLS_CHUNK,
 					1U << WEIR_CALL_SLOT_BITS));
 }
 
-/* Memory of a table of @most slots that has none yet. */
+/* Bytes of the array of chunks of a table, without the chunks themselves. */
 static inline u64 weir_calls_bytes(u32 most)
 {
 	return weir_calls_room(most) / WEIR_CALLS_CHUNK *
@@ -176,8 +193,10 @@ weir_calls_at(const struct weir_calls *c, u32 slot)
 }
 
 /**
- * weir_calls_refill() - slots that were freed are the producer's; both
+ * weir_calls_refill() - move the returned slots to the producer's list
  * @c: the table.
+ *
+ * Called by the producer, under the completers' lock.
  */
 static inline void weir_calls_refill(struct weir_calls *c)
 {
@@ -191,12 +210,13 @@ static inline void weir_calls_refill(struct weir_calls *c)
 }
 
 /**
- * weir_calls_count_off() - slots at hand are not free any more; their producer
+ * weir_calls_count_off() - take slots off the count of local slots
  * @c: the table.
- * @n: how many, at most as many as are at hand.
+ * @n: how many, at most weir_calls.nlocal.
  *
- * Before the calls in them can be ended: whoever ends one counts it as free, and
- * a slot that counts twice makes open calls look like none.
+ * Called by the producer, before a completer can end the calls in these slots.
+ * A completer counts the slot of each call that it ends as returned. If the
+ * slot were also still counted as local, open calls would look like free slots.
  */
 static __always_inline void weir_calls_count_off(struct weir_calls *c, u32 n)
 {
@@ -204,13 +224,16 @@ static __always_inline void weir_calls_count_off(struct weir_calls *c, u32 n)
 }
 
 /**
- * weir_calls_take_many() - begin calls; their producer
+ * weir_calls_take_many() - begin calls in the first slots of the local list
  * @c: the table.
- * @n: how many, at least 1; there are as many at hand. The caller has set their
- *	@tries.
- * @last: the last of them; the others are before it from @local on, by @next.
- * @rest: what was its @next before it could end.
- * @hold: their records must stay; all were sent after all that are held.
+ * @n: how many, at least 1; the local list has that many. The caller has taken
+ *	them off the count and has set their @tries.
+ * @last: last of these calls. The others precede it on @local, linked by @next.
+ * @rest: the @next of @last, read before a completer could end @last.
+ * @hold: their records must stay in the outbox. Then all of them were sent
+ *	after every call in the queue.
+ *
+ * Called by the producer.
  */
 static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 						 struct weir_call *last,
@@ -231,12 +254,15 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 }
 
 /**
- * weir_calls_take() - begin a call; its producer
+ * weir_calls_take() - begin a call in the first slot of the local list
  * @c: the table.
- * @hold: its record must stay.
+ * @hold: the record of the call must stay in the outbox.
  *
- * Return: a call in a free slot, of a new generation, without @parent and @idem,
- * otherwise as the last user left it; NULL when there is none at hand.
+ * Called by the producer.
+ *
+ * Return: a call of a new generation, without @parent and @idem. Its other
+ * fields are as the last user of the slot left them. NULL: the local list is
+ * empty.
  */
 static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
 							 bool hold)
@@ -252,16 +278,18 @@ static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
 }
 
 /**
- * weir_calls_put() - end a call; a completer
+ * weir_calls_put() - end a call and free its slot
  * @c: the table.
- * @call: taken; without @parent and @idem.
+ * @call: a call that has begun; without @parent and @idem.
+ *
+ * Called by a completer, under the completers' lock.
  */
 static __always_inline void weir_calls_put(struct weir_calls *c,
 					   struct weir_call *call)
 {
 	call->name += 1ULL << WEIR_CALL_GEN_SHIFT;
 	if (call->tries) {
-		/* the producer takes it out of the queue when its turn comes */
+		/* the producer removes it when it becomes the queue's head */
 		smp_store_release(&call->state, WEIR_CALL_SPENT);
 		return;
 	}
@@ -274,18 +302,21 @@ static __always_inline void weir_calls_put(struct weir_calls *c,
 }
 
 /**
- * weir_calls_find() - the call of a name; a completer
+ * weir_calls_find() - find a call by name
  * @c: the table.
  * @name: any value.
  *
- * Return: the call, or NULL when there is none of that name. It may not have
- * begun, or be over: its state tells.
+ * Called by a completer.
  *
- * The name comes from a process. Where array_index_nospec() would make a mask
- * after the check of the bound, the slot is masked before it: a processor that
- * runs past the check finds an entry of @chunks, NULL at worst. This is as many
- * instructions as with a constant mask. Bits above the mask are told by the
- * comparison of the whole name.
+ * The name comes from a process, so the processor may speculate past the bounds
+ * check. The slot is masked before the check. A speculative load therefore
+ * stays inside @chunks, and finds a NULL entry at worst. array_index_nospec()
+ * would make its mask after the check; masking first takes as many instructions
+ * as a constant mask. If @name has slot bits above the mask, the comparison of
+ * the whole name fails.
+ *
+ * Return: the call, or NULL if no call has that name. The call may have ended,
+ * or not have begun: the caller checks its state.
  */
 static __always_inline struct weir_call *
 weir_calls_find(const struct weir_calls *c, u64 name)
@@ -299,23 +330,27 @@ weir_calls_find(const struct weir_calls *c, u64 name)
 	return READ_ONCE(call->name) == name ? call : NULL;
 }
 
-/* Is it one of a call to several targets? */
+/* Is the call one child of a fan-out? */
 static inline bool weir_call_is_child(const struct weir_call *call)
 {
 	return call->parent < WEIR_CALL_COUNTED;
 }
 
-/* What a call waits for, before the rest of it is looked at; anybody. */
+/*
+ * The state of a call. Read it before the other fields. Either side may call
+ * this.
+ */
 static __always_inline u8 weir_call_state(const struct weir_call *call)
 {
 	return smp_load_acquire(&call->state);
 }
 
 /**
- * weir_calls_prune() - take calls that are over out of the queue; the producer
+ * weir_calls_prune() - free calls that have ended at the head of the queue
  * @c: the table.
  *
- * Only from its head: what is behind a call that is not over stays.
+ * A call that has not ended keeps all calls behind it in the queue. Called by
+ * the producer.
  */
 static __always_inline void weir_calls_prune(struct weir_calls *c)
 {
@@ -323,19 +358,19 @@ static __always_inline void weir_calls_prune(struct weir_calls *c)
 		weir_calls_prune_some(c);
 }
 
-/* The oldest call whose record must stay, or NULL; the producer. */
+/* The oldest call whose record must stay, or NULL. Called by the producer. */
 static inline struct weir_call *weir_calls_oldest(const struct weir_calls *c)
 {
 	return c->first;
 }
 
-/* Are there calls to be sent again? A look without the lock. */
+/* Do calls wait to be sent again? This looks without the lock. */
 static __always_inline bool weir_calls_retrying(const struct weir_calls *c)
 {
 	return READ_ONCE(c->retries.rb_leftmost);
 }
 
-/* The call that is to be sent again first, or NULL; a completer. */
+/* The call that is due first, or NULL. Called under the completers' lock. */
 static inline struct weir_call *
 weir_calls_retry_first(const struct weir_calls *c)
 {
