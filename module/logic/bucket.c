@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The token bucket of bucket.h, but for what every message does. */
+/* The token bucket of bucket.h: the functions that not every message calls. */
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -8,13 +8,14 @@
 #include "logic/bucket.h"
 
 /**
- * weir_bucket_init() - a full bucket
+ * weir_bucket_init() - set up a full bucket
  * @b: the bucket.
  * @rate: tokens per second, 1 to WEIR_BUCKET_RATE_MAX.
- * @burst: tokens that it holds, at least 1, at most what comes in
- *	WEIR_BUCKET_FILL_MAX_S seconds.
- * @now_ns: of any clock that does not go back; the same one ever after.
- * @why: out: the words of a refusal.
+ * @burst: tokens that a full bucket holds, at least 1, at most as many as come
+ *	in WEIR_BUCKET_FILL_MAX_S seconds.
+ * @now_ns: the time, of a clock that never goes back. All later calls for this
+ *	bucket must use the same clock.
+ * @why: out: on refusal, the reason in words (a static string).
  *
  * Return: 0 or -EINVAL.
  */
@@ -42,7 +43,7 @@ int weir_bucket_init(struct weir_bucket *b, u32 rate, u32 burst, u64 now_ns,
 /**
  * weir_bucket_give() - give back tokens that were taken and not used
  * @b: the bucket.
- * @n: how many, not more than were taken.
+ * @n: number of tokens, at most as many as were taken.
  */
 void weir_bucket_give(struct weir_bucket *b, u32 n)
 {
@@ -51,12 +52,12 @@ void weir_bucket_give(struct weir_bucket *b, u32 n)
 }
 
 /**
- * weir_bucket_wait_ns() - when to come again
+ * weir_bucket_wait_ns() - how long until there is a token
  * @b: the bucket.
  * @now_ns: the time.
  *
- * Return: nanoseconds until there is a token if nobody takes it before, 0 if
- * there is one.
+ * Return: nanoseconds until there is a token, if nobody takes one before; 0 if
+ * there is one now.
  */
 u64 weir_bucket_wait_ns(const struct weir_bucket *b, u64 now_ns)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A token bucket: so many a second, so many at once.
+ * A token bucket: it limits the rate of messages, and the number that may come
+ * at once.
  *
- * It is kept as one word, the theoretical arrival time of the generic cell
- * rate algorithm (ITU-T I.371, annex A, virtual scheduling): the time at which
- * the bucket will be full again. Whoever takes tokens moves it on by
- * compare-and-swap, several tokens at once if there are several messages, so
- * a batch costs one write. Times are compared by their signed difference, so
- * the word may wrap, which it does every 2.2 years: a bucket must be looked at
- * once in a year at least.
+ * The state is one word: the time at which the bucket will be full again. It is
+ * the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371,
+ * annex A, virtual scheduling). Taking tokens moves this time on by
+ * compare-and-swap. A batch of messages takes all its tokens with one write.
+ * Times are compared by their signed difference, so the word may wrap, which
+ * happens every 2.2 years. So each bucket must be used at least once a year.
  *
- * It knows no socket and no clock; the time is an argument. Any context.
+ * This file knows no socket and no clock: the time is an argument. Any context.
  */
 #ifndef _WEIR_BUCKET_H
 #define _WEIR_BUCKET_H
@@ -21,14 +21,15 @@
 #include <linux/types.h>
 
 #define WEIR_BUCKET_RATE_MAX	1000000000U	/* tokens per second */
-#define WEIR_BUCKET_FILL_MAX_S	86400U		/* seconds to fill it */
-#define WEIR_BUCKET_SHIFT	8		/* of its unit of time */
+#define WEIR_BUCKET_FILL_MAX_S	86400U		/* of filling */
+#define WEIR_BUCKET_SHIFT	8		/* a unit of time is 2^-8 ns */
 
 /**
  * struct weir_bucket - one bucket
- * @cost: time that a token takes to come, in 1/256 ns; never changes.
- * @depth: time that a full bucket takes to come, same unit; never changes.
- * @full: when it will be full, same unit, modulo 2^64.
+ * @cost: time in which one token comes, in 1/256 ns; never changes.
+ * @depth: time in which an empty bucket fills, in 1/256 ns; never changes.
+ * @full: time at which the bucket will be full, in 1/256 ns, modulo 2^64.
+ *	Changed by atomic operations, without a lock.
  */
 struct weir_bucket {
 	u64		cost;
@@ -41,7 +42,10 @@ int weir_bucket_init(struct weir_bucket *b, u32 rate, u32 burst, u64 now_ns,
 void weir_bucket_give(struct weir_bucket *b, u32 n);
 u64 weir_bucket_wait_ns(const struct weir_bucket *b, u64 now_ns);
 
-/* How long until the bucket is full; more than @depth when it is overdrawn. */
+/*
+ * How long it takes until the bucket is full, in 1/256 ns. The result is larger
+ * than @depth if the bucket is overdrawn.
+ */
 static inline u64 weir_bucket_lack(u64 full, u64 now)
 {
 	u64 lack = full - now;
@@ -49,13 +53,16 @@ static inline u64 weir_bucket_lack(u64 full, u64 now)
 	return (s64)lack < 0 ? 0 : lack;
 }
 
-/* How many tokens of @want there are, of those that come in @depth. */
+/*
+ * How many tokens there are, at most @want, in the part of the bucket that
+ * fills in @depth.
+ */
 static __always_inline u32 weir_bucket_has(const struct weir_bucket *b,
 					   u64 lack, u32 want, u64 depth)
 {
 	if (lack > depth)
 		return 0;
-	/* a division costs more than all the rest */
+	/* a division costs more than the rest of this function */
 	if (want == 1)
 		return depth - lack >= b->cost;
 	return min_t(u64, want, div64_u64(depth - lack, b->cost));
@@ -64,12 +71,13 @@ static __always_inline u32 weir_bucket_has(const struct weir_bucket *b,
 /**
  * weir_bucket_take_upper() - take tokens from the upper part of a bucket
  * @b: the bucket.
- * @now_ns: the time; one that is a little older than another caller's gets a
- *	little less.
- * @want: tokens; 0 to look at a bucket that nobody has used for months.
- * @depth: of that part, as the time that it takes to come.
+ * @now_ns: the time. If another CPU's clock is a little ahead, the caller may
+ *	get a little less.
+ * @want: number of tokens. 0 only brings up to date a bucket that has not been
+ *	used for months.
+ * @depth: size of the upper part: the time in which it fills, in 1/256 ns.
  *
- * Return: how many there were, 0 to @want; they are taken.
+ * Return: how many tokens were taken, 0 to @want.
  */
 static __always_inline u32 weir_bucket_take_upper(struct weir_bucket *b,
 						  u64 now_ns, u32 want,
@@ -89,7 +97,14 @@ static __always_inline u32 weir_bucket_take_upper(struct weir_bucket *b,
 	return got;
 }
 
-/* weir_bucket_take() - take tokens, all that there are if need be */
+/**
+ * weir_bucket_take() - take tokens from the whole bucket
+ * @b: the bucket.
+ * @now_ns: as for weir_bucket_take_upper().
+ * @want: as for weir_bucket_take_upper().
+ *
+ * Return: how many tokens were taken, 0 to @want.
+ */
 static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
 					    u32 want)
 {
@@ -97,13 +112,14 @@ static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
 }
 
 /**
- * weir_bucket_draw() - take tokens that have been used already
+ * weir_bucket_draw() - take tokens for messages that have gone already
  * @b: the bucket.
  * @now_ns: the time.
- * @n: how many.
+ * @n: number of tokens.
  *
- * They are taken even if others have emptied the bucket since: it is overdrawn
- * then, and gives none until that is made up for, so that its rate is kept.
+ * The tokens are taken even if other users have emptied the bucket meanwhile.
+ * Then the bucket is overdrawn, and gives no token until the debt is paid. So
+ * the rate is kept.
  */
 static inline void weir_bucket_draw(struct weir_bucket *b, u64 now_ns, u32 n)
 {
