@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Accounts: how much memory and how many objects each user holds on the whole
- * host, and all users in one network namespace, against caps.
+ * Accounts: they count the memory and the objects of each user on the whole
+ * host, and of all users in one network namespace, and compare them with caps.
  *
- * A user is counted once for the whole module (struct weir_user), whatever
- * namespaces it works in. An account (struct weir_account) names all who pay for
- * something together: some users, each within its own cap, and one namespace,
- * within its cap. Who they are is the caller's: charge.c takes the maker of a
- * socket and the owners of the user namespaces that it works in, so that a user
- * gets no second cap from a namespace or from a subordinate uid.
+ * A user is counted once for the whole module (struct weir_user), in whatever
+ * namespaces the user works. An account (struct weir_account) names everybody
+ * who pays for something: one or more users, each within its own cap, and one
+ * network namespace, within its cap. The caller chooses the users. charge.c
+ * takes the maker of a socket and the owners of the user namespaces that the
+ * maker works in. So a user gets no second cap from a new namespace or from a
+ * subordinate uid.
  *
- * This only counts. What is charged and with which caps is the caller's: caps
- * come as an argument of each charge, so a changed tunable counts from the next
- * charge on. Memory cgroups are charged elsewhere (GFP flags).
+ * This file only counts. The caller decides what it charges, and passes the
+ * caps with each charge, so a changed tunable takes effect at the next charge.
+ * The kernel charges memory cgroups by itself (GFP flags).
  *
- * weir_account_create() may sleep; everything else runs in any context.
+ * weir_account_create() may sleep. The other functions run in any context;
+ * those of struct weir_tally need the lock of the shared table.
  *
- * Lifetime: each charge that is not empty holds a reference on its account, and
- * each account on its users; the last put frees them. A user that has used some
- * of its allowances (patience, barriers) stays without an account until they are
- * whole: it gets no new ones by closing all its sockets. weir_account_create()
- * looks for such users. All accounts of a table are put before
- * weir_users_destroy(), and all of a namespace before weir_holdings_destroy().
+ * Lifetime: each charge that is not empty holds a reference on its account.
+ * Each account holds a reference on each of its users. The last put frees the
+ * account or the user. There is one exception: a user that has used a part of
+ * an allowance (patience, barriers) stays in the table without an account until
+ * the allowance is whole again. Otherwise a user could get new allowances by
+ * closing all sockets. weir_account_create() looks for such users and frees
+ * them. All accounts of a table must be put before weir_users_destroy(), and
+ * all accounts of a namespace before weir_holdings_destroy().
  */
 #ifndef _WEIR_ACCOUNT_H
 #define _WEIR_ACCOUNT_H
@@ -42,10 +46,10 @@
 #define WEIR_USER_HASH_BITS	8
 
 /**
- * enum weir_account_kind - what is counted
- * @WEIR_ACCOUNT_BYTES: memory.
- * @WEIR_ACCOUNT_OBJECTS: things.
- * @WEIR_ACCOUNT_KINDS: how many kinds there are.
+ * enum weir_account_kind - a kind of thing that is counted
+ * @WEIR_ACCOUNT_BYTES: memory, in bytes.
+ * @WEIR_ACCOUNT_OBJECTS: objects: sockets, paths, rings, cursors and the like.
+ * @WEIR_ACCOUNT_KINDS: number of kinds.
  */
 enum weir_account_kind {
 	WEIR_ACCOUNT_BYTES,
@@ -54,17 +58,19 @@ enum weir_account_kind {
 };
 
 /**
- * struct weir_holdings - what somebody holds
- * @used: by kind; changed by compare-and-swap alone.
+ * struct weir_holdings - how much a user, a namespace or a table of users holds
+ * @used: amount of each kind; changed by atomic operations, without a lock.
  */
 struct weir_holdings {
 	atomic64_t	used[WEIR_ACCOUNT_KINDS];
 };
 
 /**
- * struct weir_caps - the most that may be held; no cap is ever exceeded
- * @user: of one user, in all namespaces together; by kind.
- * @ns: of all users in one network namespace; by kind.
+ * struct weir_caps - the most that may be held
+ * @user: cap of one user, in all namespaces together; by kind.
+ * @ns: cap of all users in one network namespace together; by kind.
+ *
+ * A charge never takes a counter above the cap that it is made with.
  */
 struct weir_caps {
 	u64	user[WEIR_ACCOUNT_KINDS];
@@ -73,12 +79,12 @@ struct weir_caps {
 
 /**
  * struct weir_users - a table of users
- * @lock: guards @users, @idle, and the step of a user's refcount from one to
- *	zero and back.
- * @users: struct weir_user by uid.
- * @idle: users without an account, by weir_user.idle_link.
- * @numbers: those of users that are in use.
- * @sum: what all accounts of the table hold, each counted once.
+ * @lock: guards @users and @idle. A user's last reference goes, and its first
+ *	one comes back, under this lock.
+ * @users: struct weir_user by uid; @lock.
+ * @idle: users without an account, by weir_user.idle_link; @lock.
+ * @numbers: allocates weir_user.number; has its own lock.
+ * @sum: amounts that all accounts of the table hold; each charge counts once.
  */
 struct weir_users {
 	spinlock_t		lock;
@@ -90,18 +96,22 @@ struct weir_users {
 
 /**
  * struct weir_user - one user, in all namespaces
- * @link: in weir_users.users; weir_users.lock.
- * @idle_link: in weir_users.idle while @refs is zero; weir_users.lock.
- * @table: where it is; never changes, outlives this.
- * @uid: the user; never changes.
- * @number: no other user has it; the lowest that was free; never changes.
- * @refs: the accounts in which the user pays.
- * @held: what all these accounts hold.
- * @patience: of services that wait for its inboxes, in all namespaces.
- * @fence_at: nanoseconds: when the user's allowance of barriers on other CPUs is
- *	whole again; see weir_account_may_fence(). Changed by compare-and-swap.
- * @turn: whoever makes changes under weir_net.lock that take long; taken before
- *	it. So one user's threads have one place in its queue, not one each.
+ * @link: entry in weir_users.users; weir_users.lock.
+ * @idle_link: entry in weir_users.idle while @refs is zero; weir_users.lock.
+ * @table: the table that this user is in; never changes, outlives the user.
+ * @uid: uid of the user; never changes.
+ * @number: lowest number that no other user of the table had when this one was
+ *	made; never changes.
+ * @refs: number of accounts in which the user pays.
+ * @held: amounts that all these accounts hold.
+ * @patience: how long others may wait for this user's inboxes, in all
+ *	namespaces; see patience.h.
+ * @fence_at: time in nanoseconds at which the user's allowance of barriers on
+ *	other CPUs is whole again; see weir_account_may_fence(). Changed by
+ *	compare-and-swap.
+ * @turn: mutex for long changes under weir_net.lock. A thread takes it before
+ *	weir_net.lock. So all threads of one user together have one place in the
+ *	queue for weir_net.lock.
  */
 struct weir_user {
 	struct hlist_node	link;
@@ -117,12 +127,13 @@ struct weir_user {
 };
 
 /**
- * struct weir_account - who pay together
- * @refs: charges, and whatever may charge.
- * @ns: the network namespace's holdings; never changes, outlives this.
- * @n: entries of @users, at least 1; never changes.
- * @users: who pay, all different, each held; never changes. The first is the
- *	one whose shares of tables count: see weir_account_user().
+ * struct weir_account - the users and the namespace that pay together
+ * @refs: one for each charge that is not empty, and one for each other holder.
+ * @ns: holdings of the network namespace; never changes, outlives the account.
+ * @n: number of entries in @users, at least 1; never changes.
+ * @users: the users that pay, all different; the account holds a reference on
+ *	each; never changes. The first one's shares of tables count: see
+ *	weir_account_user().
  */
 struct weir_account {
 	refcount_t		refs;
@@ -132,11 +143,11 @@ struct weir_account {
 };
 
 /**
- * struct weir_charge - what has been charged for one thing, to be given back
- * @account: who pay; held; NULL while nothing is charged.
- * @used: how much; by kind.
+ * struct weir_charge - the amounts that have been charged for one thing
+ * @account: account that pays, held; NULL while nothing is charged.
+ * @used: amount of each kind.
  *
- * Begins as zeroes. Guarded by whatever guards the thing.
+ * A charge begins as zeroes. It is guarded by the lock that guards the thing.
  */
 struct weir_charge {
 	struct weir_account	*account;
@@ -144,11 +155,12 @@ struct weir_charge {
 };
 
 /**
- * struct weir_tally - what users have of a table that many use
- * @total: of all users.
- * @users: of each user, xa_mk_value() by uid; no entry: nothing.
+ * struct weir_tally - how many entries each user has in a shared table
+ * @total: entries of all users together.
+ * @users: entries of each user, xa_mk_value() by uid; a user without an entry
+ *	has none.
  *
- * Guarded by whatever guards the table.
+ * A tally is guarded by the lock that guards the shared table.
  */
 struct weir_tally {
 	u32		total;
@@ -177,7 +189,7 @@ bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size);
 int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp);
 void weir_tally_sub(struct weir_tally *t, kuid_t user);
 
-/* What is held at the moment. Any context. */
+/* The amount of one kind that is held now. Any context. */
 static inline u64 weir_held(const struct weir_holdings *held,
 			    enum weir_account_kind kind)
 {
@@ -185,10 +197,13 @@ static inline u64 weir_held(const struct weir_holdings *held,
 }
 
 /**
- * weir_account_user() - whose shares of a table that many users use count
+ * weir_account_user() - the user whose shares of shared tables count
  * @a: the account.
  *
- * Subordinate users have their owner's share, not one each. Any context.
+ * Subordinate users have a part of their owner's share, and no shares of their
+ * own. Any context.
+ *
+ * Return: the uid of that user.
  */
 static inline kuid_t weir_account_user(const struct weir_account *a)
 {
@@ -196,24 +211,30 @@ static inline kuid_t weir_account_user(const struct weir_account *a)
 }
 
 /*
- * Places of a table that has one for each user, so that a message finds its own
- * at once. Where there are more users, some have one together.
+ * Number of places in a table with one place for each user. A message finds the
+ * place of its user in one step. If there are more users than places, some
+ * users have one place together.
  */
 #define WEIR_USER_PLACES	256U
 
-/* weir_account_place() - the place of an account's user in such a table */
+/*
+ * weir_account_place() - the place of an account's first user in such a table
+ */
 static inline u32 weir_account_place(const struct weir_account *a)
 {
 	return a->users[0]->number % WEIR_USER_PLACES;
 }
 
-/* The turn of an account's user: see struct weir_user. */
+/* The mutex weir_user.turn of an account's first user. */
 static inline struct mutex *weir_account_turn(const struct weir_account *a)
 {
 	return &a->users[0]->turn;
 }
 
-/* A user may have a barrier on other CPUs so often, and so many at once. */
+/*
+ * A user may have one barrier on other CPUs in WEIR_FENCE_NS nanoseconds, and
+ * WEIR_FENCE_BURST of them at once.
+ */
 #define WEIR_FENCE_NS		1000000ULL
 #define WEIR_FENCE_BURST	32
 
@@ -223,12 +244,14 @@ void weir_account_waited(const struct weir_account *a, u64 now, u64 waited_ns);
 
 /**
  * weir_share() - how much of a shared table one user may have
- * @size: of the table.
- * @others: what all others have.
+ * @size: size of the table.
+ * @others: what all other users have.
  *
- * Half of what the others have left, so that there is always as much left for
- * the next user as this one has; but one at least. What a user has stays when
+ * The share is half of what the other users have left, but at least one. So the
+ * next user finds as much as this user may have. A user keeps what it has when
  * its share becomes smaller.
+ *
+ * Return: the share, at least 1.
  */
 static inline u64 weir_share(u64 size, u64 others)
 {

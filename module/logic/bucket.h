@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 #define WEIR_BUCKET_RATE_MAX	1000000000U	/* tokens per second */
-#define WEIR_BUCKET_FILL_MAX_S	86400U		/* of filling */
+#define WEIR_BUCKET_FILL_MAX_S	86400U		/* seconds to fill it */
 #define WEIR_BUCKET_SHIFT	8		/* a unit of time is 2^-8 ns */
 
 /**
