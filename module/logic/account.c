@@ -2,12 +2,15 @@
 /*
  * Charging users and namespaces for memory and objects: see account.h.
  *
- * Owns the table of users and the one way to add to a counter under a cap. It
- * knows neither what is charged nor where the caps come from, and takes no lock
- * on a charge or uncharge: each counter is a compare-and-swap that never passes
- * its cap, the users' first and then the namespace's.
+ * This file owns the users in the table, and is the only one that adds to a
+ * counter under a cap. It knows neither the things that are charged nor the
+ * source of the caps. A charge or an uncharge takes no lock: it changes each
+ * counter by compare-and-swap, and never takes it above its cap. A charge
+ * changes the counters of the users first, and then the counter of the
+ * namespace.
  *
- * weir_account_create() in process context, everything else in any.
+ * weir_account_create() runs in process context, everything else in any
+ * context.
  */
 #include <linux/bug.h>
 #include <linux/err.h>
@@ -17,7 +20,10 @@
 
 #include "logic/account.h"
 
-/* The words of a refusal: [kind][0] is a user's cap, [1] the namespace's. */
+/*
+ * The words of a refusal: [kind][0] for a user's cap, [kind][1] for the
+ * namespace's.
+ */
 static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
 	[WEIR_ACCOUNT_BYTES] = {
 		"the user's memory cap is reached",
@@ -29,10 +35,13 @@ static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
 	},
 };
 
-/* Users without an account that are looked at when an account is made. */
+/* How many users without an account users_tidy() looks at. */
 #define WEIR_USERS_LOOKED_AT	4
 
-/* Add @n unless that takes the counter over @max. */
+/*
+ * Add @n, unless that takes the counter above @max. Returns whether it was
+ * added.
+ */
 static bool account_add(atomic64_t *used, u64 n, u64 max)
 {
 	s64 old = atomic64_read(used);
@@ -44,7 +53,9 @@ static bool account_add(atomic64_t *used, u64 n, u64 max)
 	return true;
 }
 
-/* Take @n off; more than there is would be a bug of ours, and takes it all. */
+/*
+ * Subtract @n. If the counter is less than @n, which is a bug, it becomes zero.
+ */
 static void account_sub(atomic64_t *used, u64 n)
 {
 	s64 old = atomic64_read(used);
@@ -55,7 +66,7 @@ static void account_sub(atomic64_t *used, u64 n)
 	} while (!atomic64_try_cmpxchg(used, &old, old - n));
 }
 
-/* From the first @n users of an account. */
+/* Subtract @amount from the counters of the first @n users of an account. */
 static void account_sub_users(struct weir_account *a, u32 n,
 			      enum weir_account_kind kind, u64 amount)
 {
@@ -63,7 +74,10 @@ static void account_sub_users(struct weir_account *a, u32 n,
 		account_sub(&a->users[n]->held.used[kind], amount);
 }
 
-/* One kind, from all who pay, or nothing from anybody. */
+/*
+ * Charge @amount of one kind to all that pay in an account, or to none of them.
+ * Returns 0, or -ENOBUFS with the refusal in @why.
+ */
 static int account_charge(struct weir_account *a, enum weir_account_kind kind,
 			  u64 amount, const struct weir_caps *caps,
 			  const char **why)
@@ -71,7 +85,7 @@ static int account_charge(struct weir_account *a, enum weir_account_kind kind,
 	u32 i;
 
 	if (!amount)
-		return 0;	/* also when a cap has sunk below what is held */
+		return 0;	/* even if a cap is now below the amount held */
 	for (i = 0; i < a->n; i++) {
 		if (!account_add(&a->users[i]->held.used[kind], amount,
 				 caps->user[kind])) {
@@ -100,7 +114,7 @@ static void account_uncharge(struct weir_account *a,
 }
 
 /**
- * weir_holdings_init() - nothing is held
+ * weir_holdings_init() - set up empty holdings
  * @held: the holdings.
  */
 void weir_holdings_init(struct weir_holdings *held)
@@ -112,8 +126,9 @@ void weir_holdings_init(struct weir_holdings *held)
 }
 
 /**
- * weir_holdings_destroy() - the holdings are no longer needed
- * @held: the holdings; all has been given back.
+ * weir_holdings_destroy() - check that nothing is held any more
+ * @held: the holdings. They are no longer used, and everything has been given
+ *	back.
  */
 void weir_holdings_destroy(struct weir_holdings *held)
 {
@@ -144,8 +159,10 @@ void weir_users_init(struct weir_users *users)
 }
 
 /**
- * weir_users_destroy() - the table is no longer needed
+ * weir_users_destroy() - free a table of users
  * @users: the table, after the last weir_account_put().
+ *
+ * Frees the users that are still there without an account.
  */
 void weir_users_destroy(struct weir_users *users)
 {
@@ -160,7 +177,10 @@ void weir_users_destroy(struct weir_users *users)
 	weir_holdings_destroy(&users->sum);
 }
 
-/* The user of a uid, held; NULL if there is none. */
+/*
+ * Find the user of a uid in the table. Returns the user with a reference for
+ * the caller, or NULL.
+ */
 static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user;
@@ -169,7 +189,7 @@ static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
 	hash_for_each_possible(users->users, user, link, __kuid_val(uid)) {
 		if (!uid_eq(user->uid, uid))
 			continue;
-		/* the last put holds the lock too */
+		/* zero: the user is idle; the last put takes the lock, too */
 		if (!refcount_inc_not_zero(&user->refs)) {
 			list_del(&user->idle_link);
 			refcount_set(&user->refs, 1);
@@ -179,7 +199,10 @@ static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
 	return NULL;
 }
 
-/* The user of a uid, held, made if there is none; NULL without memory. */
+/*
+ * Find or make the user of a uid. Returns the user with a reference for the
+ * caller; NULL: no memory. May sleep.
+ */
 static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user, *new = NULL;
@@ -218,14 +241,17 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 	}
 }
 
-/* Has it ever used its allowances? What is zero was whole from the first. */
+/*
+ * Has the user ever used a part of its allowances? A word that is zero has
+ * never been used.
+ */
 static bool user_has_used(const struct weir_user *user)
 {
 	return atomic64_read(&user->patience.back_ns) ||
 	       atomic64_read(&user->fence_at);
 }
 
-/* Are its allowances whole, as if it had used nothing? */
+/* Are the user's allowances whole again, as if it had never used any? */
 static bool user_is_whole(const struct weir_user *user, u64 now)
 {
 	return weir_patience_whole(&user->patience, now) &&
@@ -238,7 +264,7 @@ static void user_put(struct weir_user *user)
 	bool gone, idle = false;
 	unsigned long flags;
 
-	/* the last step is under the lock, so that no get finds the dying */
+	/* the last step is under the lock: no look-up may find a dying user */
 	if (refcount_dec_not_one(&user->refs))
 		return;
 	spin_lock_irqsave(&users->lock, flags);
@@ -256,9 +282,10 @@ static void user_put(struct weir_user *user)
 }
 
 /*
- * Frees users without an account whose allowances are whole. A few are looked at
- * each time; an account leaves one such user at most, so that they do not pile
- * up.
+ * Free users without an account whose allowances are whole. Each call looks at
+ * a few users. Only the allowances of its first user are used through an
+ * account. So an account leaves at most one such user behind, and they do not
+ * pile up.
  */
 static void users_tidy(struct weir_users *users, u64 now)
 {
@@ -287,12 +314,14 @@ static void users_tidy(struct weir_users *users, u64 now)
 }
 
 /**
- * weir_account_create() - an account of users that pay together
+ * weir_account_create() - make an account of users that pay together
  * @users: the table of all users.
  * @ns: holdings of the network namespace.
- * @uids: who pay, all different; the first is the one whose shares count.
- * @n: how many, at least 1.
- * @now: nanoseconds of the clock by which users have allowances.
+ * @uids: the users that pay, all different. The first one's shares of tables
+ *	count.
+ * @n: number of @uids, at least 1.
+ * @now: the time in nanoseconds, of the clock that weir_account_may_fence(),
+ *	weir_account_patience() and weir_account_waited() use.
  *
  * May sleep.
  *
@@ -320,16 +349,16 @@ struct weir_account *weir_account_create(struct weir_users *users,
 	return a;
 }
 
-/* weir_account_get() - a reference more; any context */
+/* weir_account_get() - take one more reference; any context */
 void weir_account_get(struct weir_account *a)
 {
 	refcount_inc(&a->refs);
 }
 
 /**
- * weir_account_put() - drop a reference
- * @a: the account; gone with its last reference. By then all that was charged
- *	has been uncharged.
+ * weir_account_put() - drop a reference; the last one frees the account
+ * @a: the account. When its last reference goes, everything that was charged to
+ *	it has been uncharged.
  *
  * Any context.
  */
@@ -343,21 +372,23 @@ void weir_account_put(struct weir_account *a)
 }
 
 /**
- * weir_charge() - take memory and objects under all caps, or nothing
- * @c: what has been charged for the thing so far; this is added.
- * @a: who pay; the same as before, if something has been charged.
- * @bytes: how much.
- * @objects: how many.
+ * weir_charge() - charge memory and objects under all caps, or nothing
+ * @c: amounts charged for the thing so far; the new amounts are added. The
+ *	caller holds the lock that guards the thing.
+ * @a: account that pays; the same as before, if something has been charged.
+ * @bytes: how many bytes; may be 0.
+ * @objects: how many objects; may be 0.
  * @caps: the caps of each user and of the namespace.
- * @why: out: on refusal, which cap in words (a static string).
+ * @why: out: on refusal, the cap that is reached, in words (a static string).
  *
- * No counter ever exceeds the cap given here, whoever else charges. While one
- * charge is being refused by a later cap, another may be refused by an earlier
- * one although it would have fitted.
+ * No counter ever exceeds the cap given here, even if others charge at the same
+ * time. A charge changes the counters one after another, and takes back the
+ * changes if a later cap refuses it. Meanwhile an earlier cap may refuse
+ * another charge that would have fitted.
  *
  * Any context.
  *
- * Return: 0 or -ENOBUFS; then nothing has changed.
+ * Return: 0, or -ENOBUFS: then nothing has changed.
  */
 int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
 		u64 objects, const struct weir_caps *caps, const char **why)
@@ -384,12 +415,12 @@ int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
 }
 
 /**
- * weir_uncharge_some() - give a part back
- * @c: what has been charged.
- * @bytes: at most what is there.
- * @objects: at most what is there, too.
+ * weir_uncharge_some() - give back a part of a charge
+ * @c: amounts charged for the thing; not empty.
+ * @bytes: how many bytes, at most those in @c.
+ * @objects: how many objects, at most those in @c.
  *
- * Any context.
+ * The charge keeps its reference on the account. Any context.
  */
 void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects)
 {
@@ -400,8 +431,8 @@ void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects)
 }
 
 /**
- * weir_uncharge() - give all back
- * @c: what has been charged, or nothing; empty afterwards.
+ * weir_uncharge() - give back all of a charge
+ * @c: amounts charged for the thing; may be empty; empty afterwards.
  *
  * Any context.
  */
@@ -424,24 +455,26 @@ static unsigned long tally_of(const struct weir_tally *t, kuid_t user)
 	return entry ? xa_to_value(entry) : 0;
 }
 
-/* weir_tally_init() - nobody has anything */
+/* weir_tally_init() - set up a tally in which no user has an entry */
 void weir_tally_init(struct weir_tally *t)
 {
 	t->total = 0;
 	xa_init(&t->users);
 }
 
-/* weir_tally_destroy() - the table goes, with all that is in it */
+/* weir_tally_destroy() - free a tally with all that is in it */
 void weir_tally_destroy(struct weir_tally *t)
 {
 	xa_destroy(&t->users);
 }
 
 /**
- * weir_tally_full() - has a user its share of a table?
- * @t: who has what.
- * @user: the user.
- * @size: of the table.
+ * weir_tally_full() - has a user used up its share of a shared table?
+ * @t: the tally of the table.
+ * @user: uid of the user.
+ * @size: number of entries that the table may have.
+ *
+ * Return: true if the user may have no more entries; see weir_share().
  */
 bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size)
 {
@@ -451,12 +484,12 @@ bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size)
 }
 
 /**
- * weir_tally_add() - a user has one more
- * @t: who has what.
- * @user: the user.
- * @gfp: how an entry for the user is allocated.
+ * weir_tally_add() - count one more entry for a user
+ * @t: the tally of the table.
+ * @user: uid of the user.
+ * @gfp: GFP flags for the memory that counts this user.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM; then nothing has changed.
  */
 int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp)
 {
@@ -469,9 +502,9 @@ int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp)
 }
 
 /**
- * weir_tally_sub() - a user has one less
- * @t: who has what.
- * @user: the user, who has one at least.
+ * weir_tally_sub() - count one entry less for a user
+ * @t: the tally of the table.
+ * @user: uid of the user, who has at least one entry.
  */
 void weir_tally_sub(struct weir_tally *t, kuid_t user)
 {
@@ -479,7 +512,7 @@ void weir_tally_sub(struct weir_tally *t, kuid_t user)
 
 	if (WARN_ON_ONCE(!own))
 		return;
-	/* there is an entry, so that no memory is needed */
+	/* the user is in the array, so this needs no memory */
 	xa_store(&t->users, __kuid_val(user),
 		 own > 1 ? xa_mk_value(own - 1) : NULL, 0);
 	t->total--;
@@ -488,10 +521,12 @@ void weir_tally_sub(struct weir_tally *t, kuid_t user)
 /**
  * weir_account_may_fence() - may a user have other CPUs interrupted once more?
  * @a: the account; its first user's allowance counts.
- * @now: nanoseconds of a clock that only goes forward.
+ * @now: the time in nanoseconds, of a clock that only goes forward.
  *
- * One barrier each WEIR_FENCE_NS, and WEIR_FENCE_BURST at once. Takes one of
- * them if it says so. Any context.
+ * A user may have one barrier in each WEIR_FENCE_NS, and WEIR_FENCE_BURST
+ * barriers at once. Any context.
+ *
+ * Return: true if the user may; then one barrier of the allowance is used up.
  */
 bool weir_account_may_fence(const struct weir_account *a, u64 now)
 {
@@ -509,12 +544,14 @@ bool weir_account_may_fence(const struct weir_account *a, u64 now)
 }
 
 /**
- * weir_account_patience() - how long may others wait for a user now?
+ * weir_account_patience() - how long others may wait for a user now
  * @a: the account; its first user's patience counts.
- * @most_ns: with a user that has not been waited for.
- * @now: nanoseconds of a clock that only goes forward.
+ * @most_ns: how long, if nobody has waited for the user lately.
+ * @now: the time in nanoseconds, of a clock that only goes forward.
  *
- * Any context. Return: nanoseconds, 0 to @most_ns.
+ * Any context.
+ *
+ * Return: nanoseconds, 0 to @most_ns.
  */
 u64 weir_account_patience(const struct weir_account *a, u64 most_ns, u64 now)
 {
@@ -522,10 +559,11 @@ u64 weir_account_patience(const struct weir_account *a, u64 most_ns, u64 now)
 }
 
 /**
- * weir_account_waited() - others have waited for a user
- * @a: the account; its first user's patience is used up by that.
- * @now: the time, after the wait.
- * @waited_ns: how long; at most a day.
+ * weir_account_waited() - use up a user's patience after others waited for it
+ * @a: the account; its first user's patience is used up.
+ * @now: the time in nanoseconds after the wait, same clock as
+ *	weir_account_patience().
+ * @waited_ns: length of the wait in nanoseconds; at most a day.
  *
  * Any context.
  */
