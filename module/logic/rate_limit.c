@@ -7,12 +7,12 @@
 #include "logic/rate_limit.h"
 
 /**
- * weir_rate_limit_init() - a limit of which nothing has been used
+ * weir_rate_limit_init() - set up a limit of which nothing has been used
  * @m: the limit, all zeros.
  * @rate: as for weir_bucket_init().
  * @burst: as for weir_bucket_init().
  * @now_ns: as for weir_bucket_init().
- * @why: out: the words of a refusal.
+ * @why: out: on refusal, the reason in words (a static string).
  *
  * Return: 0 or -EINVAL.
  */
@@ -27,7 +27,7 @@ int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
 	if (err)
 		return err;
 	m->upper = m->bucket.depth / 2;
-	/* of one token or two, none is had as it comes */
+	/* a burst of one or two tokens has no upper half */
 	if (m->bucket.depth - m->upper <= m->bucket.cost)
 		m->upper = 0;
 	lower = m->bucket.depth - m->upper;
@@ -39,7 +39,10 @@ int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
 	return 0;
 }
 
-/* Time that a token takes to come to a user, who asks. */
+/*
+ * Time in which one token of its share comes to a user, in 1/256 ns. Counts the
+ * user as one that asks.
+ */
 static u64 weir_rate_limit_cost(struct weir_rate_limit *m, u32 place,
 				u64 now_ns)
 {
@@ -47,8 +50,9 @@ static u64 weir_rate_limit_cost(struct weir_rate_limit *m, u32 place,
 }
 
 /*
- * How many tokens of @want a user's own bucket has. One that is full has a token,
- * however long that takes to come.
+ * How many tokens a user's own bucket has, at most @want. @lack: how long until
+ * that bucket is full; @cost: time in which one token comes; both in 1/256 ns.
+ * A full bucket has at least one token, even if @cost is more than its size.
  */
 static u32 weir_rate_limit_own(const struct weir_rate_limit *m, u64 lack,
 			       u32 want, u64 cost)
@@ -59,7 +63,11 @@ static u32 weir_rate_limit_own(const struct weir_rate_limit *m, u64 lack,
 	return !lack && want;
 }
 
-/* A user has had so many tokens of its own. */
+/*
+ * Take tokens from a user's own bucket. @time: in which these tokens come;
+ * @most: the largest lack that the bucket may have afterwards; both in 1/256
+ * ns.
+ */
 static void weir_rate_limit_charge(atomic64_t *own, u64 now_ns, u64 time,
 				   u64 most)
 {
@@ -74,15 +82,18 @@ static void weir_rate_limit_charge(atomic64_t *own, u64 now_ns, u64 time,
 /**
  * weir_rate_limit_take_share() - take tokens of a user's share
  * @m: the limit.
- * @place: of the user; WEIR_RATE_LIMIT_NO_USER: only the limit of all counts.
- * @now_ns: as for weir_bucket_take().
- * @want: tokens, at least 1.
- * @cost: out: for weir_rate_limit_give().
+ * @place: place of the user. WEIR_RATE_LIMIT_NO_USER: only the common bucket
+ *	limits the caller.
+ * @now_ns: as for weir_bucket_take_upper().
+ * @want: number of tokens, at least 1.
+ * @cost: out: for weir_rate_limit_give(): time in which one of the tokens comes
+ *	to the user, in 1/256 ns; 0 if they are of no user's share.
  *
- * When weir_rate_limit_take_calm() has none. Two threads of one user may see
- * the same share, and each take of it: the limit of all holds nevertheless.
+ * Call this when weir_rate_limit_take_calm() has no token. If two threads of
+ * one user see the same share, both may take it. The common bucket still limits
+ * them.
  *
- * Return: how many there were for the user, 0 to @want; they are taken.
+ * Return: how many tokens were taken, 0 to @want.
  */
 u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 			       u32 want, u64 *cost)
@@ -98,8 +109,8 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 				now_ns << WEIR_BUCKET_SHIFT);
 	own = weir_rate_limit_own(m, lack, want, each);
 	/*
-	 * one of two tokens, which are never had as they come, when both are
-	 * there
+	 * of a burst of two tokens, weir_rate_limit_take_calm() gives none:
+	 * give one to any user while both are there
 	 */
 	if (!own)
 		return weir_bucket_take_upper(&m->bucket, now_ns, want,
@@ -116,9 +127,10 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 /**
  * weir_rate_limit_give() - give back tokens that were taken and not used
  * @m: the limit.
- * @place: of the user who took them.
- * @n: how many, not more than were taken.
- * @cost: as weir_rate_limit_take() has said.
+ * @place: place of the user that took them; not used if @cost is 0.
+ * @n: number of tokens, at most as many as were taken.
+ * @cost: from weir_rate_limit_take_share(); 0 after
+ *	weir_rate_limit_take_calm().
  */
 void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n, u64 cost)
 {
@@ -128,14 +140,16 @@ void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n, u64 cost)
 }
 
 /**
- * weir_rate_limit_draw() - take tokens that have been used already
+ * weir_rate_limit_draw() - take tokens for messages that have gone already
  * @m: the limit.
- * @place: of the user.
+ * @place: place of the user, or WEIR_RATE_LIMIT_NO_USER.
  * @now_ns: the time.
- * @n: how many; see weir_bucket_draw().
+ * @n: number of tokens; see weir_bucket_draw().
  *
- * The user owes its share no more than a bucket of its own, and nothing while the
- * lower half is full.
+ * If the common bucket still has its whole lower half afterwards, the user's
+ * own bucket does not change. Otherwise the tokens are taken from the user's
+ * own bucket, too. That bucket then lacks at most its whole size, or one token
+ * if one token is more.
  */
 void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
 			  u32 n)
@@ -152,7 +166,10 @@ void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
 			       max(m->depth, each));
 }
 
-/* Nanoseconds until so much lacks that a token is within @depth. */
+/*
+ * Nanoseconds until a bucket of size @depth that lacks @lack has one token,
+ * which comes in @cost (all three in 1/256 ns).
+ */
 static u64 weir_rate_limit_until_ns(u64 lack, u64 depth, u64 cost)
 {
 	u64 spare = depth - min(depth, cost);
@@ -162,13 +179,15 @@ static u64 weir_rate_limit_until_ns(u64 lack, u64 depth, u64 cost)
 }
 
 /**
- * weir_rate_limit_wait_ns() - when to come again
+ * weir_rate_limit_wait_ns() - how long until there is a token for a user
  * @m: the limit.
- * @place: of the user.
+ * @place: place of the user, or WEIR_RATE_LIMIT_NO_USER.
  * @now_ns: the time.
  *
- * Return: nanoseconds until there is a token for the user, of its share or of the
- * upper half, if none is taken before and no more users come; 0 if there is one.
+ * Counts the user as one that asks.
+ *
+ * Return: nanoseconds until the user's share or the upper half has a token, if
+ * nobody takes one before and no more users ask; 0 if there is one now.
  */
 u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A rate limit that users share: one bucket for all of them (bucket.h), which is
- * the hard limit, and for its lower half a small bucket of each user's own, which
- * says when a user has had its share.
+ * A rate limit that users share. One bucket (bucket.h) for all users is the
+ * hard limit. For the lower half of that bucket, each user has a small bucket
+ * of its own, which says when the user has had its share.
  *
- * As long as the bucket of all is more than half full, tokens are had as they come,
- * which costs no more than without users: so what others do not use is not lost.
- * The lower half is shared: of a rate r and n users that ask for it at present
- * (asking.h), each may take r / n; of its tokens an eighth, or one, is left for a
- * user that comes later.
+ * While the common bucket is more than half full, any user may take tokens.
+ * This costs no more than a limit without users, and one user may take all
+ * tokens that the others leave. The lower half is shared: with a rate r and n
+ * users that ask for tokens at present (asking.h), each user may take tokens at
+ * the rate r / n. An eighth of the lower half, but at least one token, is left
+ * for a user that comes later.
  *
- * It knows no socket and no clock: the time is an argument, and users are places
- * in a table (weir_account_place()). Any context.
+ * This file knows no socket and no clock. The time is an argument, and a user
+ * is a place in a table (weir_account_place()). Any context.
  */
 #ifndef _WEIR_RATE_LIMIT_H
 #define _WEIR_RATE_LIMIT_H
@@ -22,21 +23,22 @@
 #include "logic/asking.h"
 #include "logic/bucket.h"
 
-#define WEIR_RATE_LIMIT_NO_USER	U32_MAX	/* one that needs no share */
+#define WEIR_RATE_LIMIT_NO_USER	U32_MAX	/* a caller without a share */
 
 /**
  * struct weir_rate_limit - a rate limit
- * @bucket: of all users.
- * @upper: time that the upper half of @bucket takes to come; 0 where the lower
- *	one would have no token for one more user. As weir_bucket.depth; never
- *	changes.
- * @depth: time that a user's own bucket takes to come when it is alone; less than
- *	that of the lower half by what is left for others. As weir_bucket.depth;
- *	never changes.
- * @asking: for tokens of the lower half.
- * @rcu: frees it when the route gets another.
- * @full: when each user's own bucket will be full, by weir_account_place(); as
- *	weir_bucket.full.
+ * @bucket: the common bucket of all users.
+ * @upper: size of the upper half of @bucket: the time in which it fills, in
+ *	1/256 ns. 0 if @burst is one or two tokens: then the lower half alone
+ *	would not have a token for one more user. Never changes.
+ * @depth: size of a user's own bucket: the time in which it fills while only
+ *	that user asks, in 1/256 ns. This is the lower half of @bucket without
+ *	the part that is left for a user that comes later. Never changes.
+ * @asking: counts the users that ask for tokens of the lower half.
+ * @rcu: frees the limit when the route gets another one.
+ * @full: time at which each user's own bucket will be full, in 1/256 ns, modulo
+ *	2^64; by weir_account_place(). Changed by atomic operations, without a
+ *	lock.
  */
 struct weir_rate_limit {
 	struct weir_bucket	bucket;
@@ -58,13 +60,13 @@ void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
 u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns);
 
 /**
- * weir_rate_limit_take_calm() - take tokens of the upper half, which are anybody's
+ * weir_rate_limit_take_calm() - take tokens of the upper half, open to any user
  * @m: the limit.
- * @now_ns: as for weir_bucket_take().
- * @want: tokens, at least 1.
+ * @now_ns: as for weir_bucket_take_upper().
+ * @want: number of tokens, at least 1.
  *
- * Return: how many there were, 0 to @want; they are taken. Of none,
- * weir_rate_limit_take_share() may have some.
+ * Return: how many tokens were taken, 0 to @want. If 0,
+ * weir_rate_limit_take_share() may still have some.
  */
 static __always_inline u32 weir_rate_limit_take_calm(struct weir_rate_limit *m,
 						     u64 now_ns, u32 want)
