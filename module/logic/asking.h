@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How many users ask for a thing at present, and so what the share of each is.
+ * How many users ask for a thing at present. The share of each user depends on
+ * this number.
  *
- * Users are counted by periods of about a second, also those who are refused: the
- * count is that of this period or of the last one, whichever is larger. So there
- * is no list of users to be gone through, and to ask costs the same however many
- * there are.
+ * Users are counted in periods of 2^30 ns, about a second. A user that is
+ * refused counts, too. The result is the count of the current period or of the
+ * last one, whichever is larger. So no list of users has to be searched, and
+ * the cost does not depend on the number of users.
  *
- * It knows no clock: the time is an argument. Any context.
+ * This file knows no clock: the time is an argument. Any context.
  */
 #ifndef _WEIR_ASKING_H
 #define _WEIR_ASKING_H
@@ -18,13 +19,15 @@
 
 #include "logic/account.h"
 
-#define WEIR_ASKING_SHIFT	30	/* a period, of nanoseconds */
+#define WEIR_ASKING_SHIFT	30	/* a period is 2^30 ns */
 
 /**
- * struct weir_asking - who asks
- * @count: the period (upper half), and how many asked in the one before (16 bits)
- *	and in this one (16 bits).
- * @period: in which each user last asked, by weir_account_place().
+ * struct weir_asking - counts the users that ask for one thing
+ * @count: number of the current period (upper 32 bits), number of users that
+ *	asked in the period before (16 bits), and in the current period (lowest
+ *	16 bits). Changed by compare-and-swap.
+ * @period: number of the period in which each user asked last, by
+ *	weir_account_place(). Changed by compare-and-swap.
  */
 struct weir_asking {
 	atomic64_t	count;
@@ -32,9 +35,10 @@ struct weir_asking {
 };
 
 /**
- * weir_asking_init() - nobody has asked yet
- * @a: all zeros.
- * @now_ns: of any clock that does not go back; the same one ever after.
+ * weir_asking_init() - set up a counter: no user has asked yet
+ * @a: the counter, all zeros.
+ * @now_ns: the time in nanoseconds, of a clock that never goes back. All later
+ *	calls for this counter must use the same clock.
  */
 static inline void weir_asking_init(struct weir_asking *a, u64 now_ns)
 {
@@ -46,7 +50,10 @@ static inline void weir_asking_init(struct weir_asking *a, u64 now_ns)
 		a->period[i] = period - 1;
 }
 
-/* One more asks. One whose clock is behind is counted in the period that is. */
+/*
+ * Count one more user. If the caller's clock is behind, so that @period is over
+ * already, count the user in the current period.
+ */
 static inline void weir_asking_add(struct weir_asking *a, u32 period)
 {
 	s64 old = atomic64_read(&a->count);
@@ -68,12 +75,12 @@ static inline void weir_asking_add(struct weir_asking *a, u32 period)
 }
 
 /**
- * weir_asking_count() - a user asks
- * @a: for what.
- * @place: of the user.
- * @now_ns: the time.
+ * weir_asking_count() - count a user that asks
+ * @a: the counter of the thing that the user asks for.
+ * @place: place of the user.
+ * @now_ns: the time in nanoseconds.
  *
- * Return: how many users do at present, this one included.
+ * Return: how many users ask at present, this one included; at least 1.
  */
 static inline u32 weir_asking_count(struct weir_asking *a, u32 place,
 				    u64 now_ns)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A bulkhead: how many requests may be in flight at one target, so that a slow
- * one does not hold everything that its callers have (M. Nygard, Release It!,
- * "Bulkheads").
+ * A bulkhead limits how many requests may be in flight at one target. So a slow
+ * target does not tie up everything that its callers have (M. Nygard, Release
+ * It!, "Bulkheads").
  *
- * It is a count and nothing else: what is counted and what becomes of those
- * that are refused is the caller's. The count guards no data and orders
- * nothing. Any context.
+ * A bulkhead is a count and nothing else. The caller decides what is counted,
+ * and what happens to a request that is refused. The count guards no data and
+ * orders nothing. Any context.
  *
- * Users that share it have the lower half of its places as they come, so that
- * this costs nothing while there is room. Of those that have a place of the upper
- * half there is a count for each user, too, and a user that has its part of that
- * half is refused while there is room for the next one.
+ * Users share the places of a bulkhead. Any user may take a place of the lower
+ * half, so sharing costs nothing while there is room. The places of the upper
+ * half are also counted for each user. A user that has its part of the upper
+ * half gets no more, while there is still room for the next user.
  */
 #ifndef _WEIR_BULKHEAD_H
 #define _WEIR_BULKHEAD_H
@@ -23,9 +23,10 @@
 #include "logic/asking.h"
 
 /**
- * struct weir_callers - who has places in the upper half of a target's bulkhead
- * @asking: for such places.
- * @in_flight: what each user has, by weir_account_place().
+ * struct weir_callers - how users share the upper half of a target's bulkhead
+ * @asking: counts the users that ask for places of the upper half.
+ * @in_flight: how many of these places each user has, by weir_account_place();
+ *	atomic.
  */
 struct weir_callers {
 	struct weir_asking	asking;
@@ -33,17 +34,18 @@ struct weir_callers {
 };
 
 /**
- * weir_bulkhead_take() - more, as many as there is room for
- * @in_flight: how many there are; fewer than 2^31.
- * @max: how many there may be; 0: any number, but they are counted; less: none.
- * @n: how many are wanted, at least 1.
+ * weir_bulkhead_take() - take places, as many as there is room for
+ * @in_flight: count of the places that are taken; less than 2^31.
+ * @max: how many places there are. 0: there is no limit, but the requests are
+ *	counted. Less than 0: there is no place.
+ * @n: how many places are wanted, at least 1.
  *
- * It compares and swaps rather than to add and take back: what is refused must
- * not be seen in the count, where it would make others be refused that have
- * room, and a full target's cache line is only read.
+ * This compares and swaps. It does not add first and then take back the excess:
+ * while a refused request was in the count, others that have room would be
+ * refused, too. Besides, the cache line of a full target is only read.
  *
- * Return: how many there was room for, 0 to @n; for so many
- * weir_bulkhead_give() must follow.
+ * Return: how many places were taken, 0 to @n. weir_bulkhead_give() must give
+ * them back later.
  */
 static __always_inline u32 weir_bulkhead_take(atomic_t *in_flight, int max,
 					      u32 n)
@@ -61,13 +63,15 @@ static __always_inline u32 weir_bulkhead_take(atomic_t *in_flight, int max,
 }
 
 /**
- * weir_bulkhead_lower() - places that are had as they come
- * @max: of all; not 0.
+ * weir_bulkhead_lower() - how many places any user may take
+ * @max: number of all places; not 0.
  *
- * Of one place there is no part, and of two the second one is for the next user
- * only if the first is counted.
+ * A single place can't be shared, so any user may take it. Of two places the
+ * first one must be counted for its user: only then can the second one be kept
+ * for the next user.
  *
- * Return: for weir_bulkhead_take(): how many; less than 0: none.
+ * Return: size of the lower half, as @max of weir_bulkhead_take(); less than 0:
+ * the lower half has no place.
  */
 static inline int weir_bulkhead_lower(u32 max)
 {
@@ -75,15 +79,18 @@ static inline int weir_bulkhead_lower(u32 max)
 }
 
 /**
- * weir_bulkhead_share() - how many more a user may have of the upper half
- * @max: how many there may be of all users.
- * @all: how many there are.
- * @own: how many of them are the user's.
- * @asking: users that ask at present, at least 1.
+ * weir_bulkhead_share() - how many more places of the upper half a user may
+ * have
+ * @max: number of places of the upper half.
+ * @all: how many of these places all users have together.
+ * @own: how many of these places the user has.
+ * @asking: how many users ask for these places at present, at least 1.
  *
- * Each has a like part of all but an eighth, or one, which is left for a user that
- * comes later. A user that has its part gets more as long as more than half is
- * free.
+ * An eighth of the places, but at least one, is left for a user that comes
+ * later. The users that ask have equal parts of the rest. A user that has its
+ * part gets more while more than half of the places are free.
+ *
+ * Return: how many more places the user may take; 0: none.
  */
 static inline u32 weir_bulkhead_share(u32 max, u32 all, u32 own, u32 asking)
 {
@@ -99,8 +106,8 @@ static inline u32 weir_bulkhead_share(u32 max, u32 all, u32 own, u32 asking)
 }
 
 /**
- * weir_bulkhead_give() - less
- * @in_flight: where they were taken.
+ * weir_bulkhead_give() - give places back
+ * @in_flight: the count that they were taken from.
  * @n: how many.
  */
 static inline void weir_bulkhead_give(atomic_t *in_flight, u32 n)
