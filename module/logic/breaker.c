@@ -2,11 +2,12 @@
 /*
  * The circuit breaker of breaker.h.
  *
- * A call carries the round in which it was let through. What ends in a later
- * round says nothing about now: calls from before the breaker opened are not
- * taken for probes, however late they end. Nor is a probe waited for longer than
- * the breaker stays open: its end may never be told, as when it was sent while
- * the breaker was on and ended while it was off.
+ * A call carries the round in which the breaker let it through. If the call
+ * ends in a later round, its end is ignored: a call from before the breaker
+ * opened is never taken for a probe, however late it ends. A breaker waits for
+ * its probes only as long as it stays open. The end of a probe may never be
+ * reported: the probe may have been sent while the breaker was on, and have
+ * ended while it was off.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -22,13 +23,14 @@ const char *const weir_breaker_names[WEIR_BREAKER_STATES] = {
 };
 
 /**
- * enum weir_breaker_event - what can happen to it
+ * enum weir_breaker_event - an event that may change the state of a breaker
  * @WEIR_BREAKER_SICK: the window holds too many errors or slow calls.
- * @WEIR_BREAKER_RESTED: open_ns are over and somebody wants to call.
+ * @WEIR_BREAKER_RESTED: open_ns are over and a caller wants to call.
  * @WEIR_BREAKER_PROBE_BAD: a probe failed or was slow.
- * @WEIR_BREAKER_PROBES_GOOD: all of them ended well.
- * @WEIR_BREAKER_PROBES_LOST: all are out and none has ended for open_ns.
- * @WEIR_BREAKER_RESET: somebody says that it is to be closed.
+ * @WEIR_BREAKER_PROBES_GOOD: all probes ended well.
+ * @WEIR_BREAKER_PROBES_LOST: all probes are out, and the last one was let
+ *	through open_ns ago.
+ * @WEIR_BREAKER_RESET: a control call closes the breaker.
  */
 enum weir_breaker_event {
 	WEIR_BREAKER_SICK,
@@ -40,9 +42,9 @@ enum weir_breaker_event {
 };
 
 /**
- * weir_breaker_conf_check() - can it be used?
- * @c: from user space.
- * @why: out: the words of a refusal.
+ * weir_breaker_conf_check() - check a configuration
+ * @c: configuration that a user has asked for.
+ * @why: out: on refusal, the reason in words (a static string); otherwise NULL.
  *
  * Return: 0 or -EINVAL.
  */
@@ -73,7 +75,7 @@ static void weir_breaker_window_clear(struct weir_breaker *b, u64 now_ns)
 }
 
 /**
- * weir_breaker_init() - a closed breaker that has seen nothing
+ * weir_breaker_init() - set up a closed breaker with an empty window
  * @b: the breaker.
  * @now_ns: the time.
  */
@@ -81,12 +83,15 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 {
 	memset(b, 0, sizeof(*b));
 	spin_lock_init(&b->lock);
-	/* calls that went while there was no breaker are of round 0 */
+	/* round 0 is for calls that were sent while there was no breaker */
 	b->round = 1;
 	weir_breaker_window_clear(b, now_ns);
 }
 
-/* The only writer of the state. Events that a state does not know are late. */
+/*
+ * Change the state after an event. Only this function writes the state. An
+ * event that the current state does not expect comes too late, and is ignored.
+ */
 static void weir_breaker_event(struct weir_breaker *b,
 			       enum weir_breaker_event event, u64 now_ns)
 {
@@ -114,7 +119,7 @@ static void weir_breaker_event(struct weir_breaker *b,
 		b->opened_ns = now_ns;
 		b->opens++;
 	}
-	/* the highest bit of a call's round is its route's */
+	/* the router uses the highest bit of a call's round for itself */
 	b->round = b->round % S32_MAX + 1;
 	b->probes_out = 0;
 	b->probes_good = 0;
@@ -123,8 +128,8 @@ static void weir_breaker_event(struct weir_breaker *b,
 }
 
 /**
- * weir_breaker_reset() - closed, whatever was before
- * @b: the breaker, in use.
+ * weir_breaker_reset() - close a breaker and empty its window
+ * @b: the breaker; may be in use.
  * @now_ns: the time.
  */
 void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
@@ -139,10 +144,12 @@ void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
  * @b: the target's breaker.
  * @c: the route's configuration.
  * @now_ns: the time.
- * @round: out: to be handed to weir_breaker_done() or weir_breaker_forget(),
- *	one of which must follow.
+ * @round: out: round of the call. If the call may go, the caller passes it to
+ *	weir_breaker_done(), weir_breaker_good() or weir_breaker_forget() later.
  *
- * Return: whether it may. One load and no lock while the breaker is closed.
+ * This takes no lock while the breaker is closed.
+ *
+ * Return: true if the call may go.
  */
 bool weir_breaker_permit(struct weir_breaker *b,
 			 const struct weir_breaker_conf *c, u64 now_ns,
@@ -154,7 +161,7 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	if (likely(READ_ONCE(b->state) == WEIR_BREAKER_CLOSED))
 		return true;
 	spin_lock_bh(&b->lock);
-	/* time as a signed difference: another CPU's may be a little older */
+	/* signed difference: the time may be a little behind another CPU's */
 	if (b->state == WEIR_BREAKER_OPEN &&
 	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_RESTED, now_ns);
@@ -175,7 +182,10 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	return may;
 }
 
-/* Moves the window on to now: what is older than it is forgotten. */
+/*
+ * Move the window on to @now_ns: slices that are older than the window are
+ * emptied.
+ */
 static void weir_breaker_window_move(struct weir_breaker *b,
 				     const struct weir_breaker_conf *c,
 				     u64 now_ns)
@@ -195,7 +205,7 @@ static void weir_breaker_window_move(struct weir_breaker *b,
 	}
 }
 
-/* Is the share of @some in @all at least @percent? */
+/* Is @some at least @percent of @all? Never, if @percent is 0. */
 static bool weir_breaker_share(u64 some, u64 all, u32 percent)
 {
 	return percent && some * 100 >= all * percent;
@@ -218,13 +228,13 @@ static bool weir_breaker_sick(const struct weir_breaker *b,
 }
 
 /**
- * weir_breaker_done() - a call has ended
+ * weir_breaker_done() - tell a breaker that a call has ended
  * @b: the target's breaker.
  * @c: the route's configuration.
  * @now_ns: the time.
  * @round: from weir_breaker_permit().
- * @good: it was answered, and not with an error of the target's.
- * @took_ns: how long it took.
+ * @good: the call was answered, and not with an error of the target.
+ * @took_ns: how long the call took, in nanoseconds; used only if @good.
  */
 void weir_breaker_done(struct weir_breaker *b,
 		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
@@ -248,7 +258,7 @@ void weir_breaker_done(struct weir_breaker *b,
 		now->calls++;
 		now->errors += !good;
 		now->slow += slow;
-		/* a good and fast call makes nothing worse */
+		/* a good and fast call can't open the breaker */
 		if ((!good || slow) && weir_breaker_sick(b, c))
 			weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
 	}
@@ -257,12 +267,13 @@ unlock:
 }
 
 /**
- * weir_breaker_good() - calls have ended well, and none was slow
+ * weir_breaker_good() - tell a breaker that good calls have ended, none of them
+ * slow
  * @b: the target's breaker.
  * @c: the route's configuration.
  * @now_ns: the time.
- * @round: from weir_breaker_permit(), of all of them.
- * @n: how many, at least 1.
+ * @round: from weir_breaker_permit(); the same for all these calls.
+ * @n: number of calls, at least 1.
  */
 void weir_breaker_good(struct weir_breaker *b,
 		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
@@ -271,7 +282,7 @@ void weir_breaker_good(struct weir_breaker *b,
 	spin_lock_bh(&b->lock);
 	if (round == b->round && b->state == WEIR_BREAKER_CLOSED) {
 		weir_breaker_window_move(b, c, now_ns);
-		/* they make nothing worse, so there is nothing to conclude */
+		/* good calls can't open the breaker */
 		b->slice[b->at].calls += n;
 	} else if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN) {
 		b->probes_good += n;
@@ -282,12 +293,12 @@ void weir_breaker_good(struct weir_breaker *b,
 }
 
 /**
- * weir_breaker_forget() - a call that was let through tells nothing
+ * weir_breaker_forget() - tell a breaker that a call will have no outcome
  * @b: the target's breaker.
  * @round: from weir_breaker_permit().
  *
- * It was refused by something else, or its caller went away: a probe is given
- * back.
+ * Something else refused the call, or its caller went away. If the call was a
+ * probe, another call may be the probe instead.
  */
 void weir_breaker_forget(struct weir_breaker *b, u32 round)
 {

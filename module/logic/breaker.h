@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A circuit breaker, one for each target of a route: too many calls that fail
- * or are slow open it, and nothing is sent to that target; after a while a few
- * probes are let through, and close it or open it again (M. Nygard, Release
- * It!, "Circuit Breaker"; the sliding window and the slow calls are as in
- * resilience4j).
+ * A circuit breaker, one for each target of a route. It opens when too many
+ * calls fail or are slow. While it is open, no call is sent to the target.
+ * After a while it lets a few probes through. The probes close it, or open it
+ * again (M. Nygard, Release It!, "Circuit Breaker"; the sliding window and the
+ * slow calls are as in resilience4j).
  *
  *	           share of errors or slow calls reached
  *	 CLOSED --------------------------------------------> OPEN
@@ -13,10 +13,12 @@
  *	   |                                       are over  v    | was bad
  *	   +---------------------------------------------- HALF_OPEN
  *
- * Probes that are out for open_ns are lost, and as many more are let through.
+ * Probes that have not ended after open_ns count as lost: then the breaker lets
+ * as many new probes through.
  *
- * It knows no socket and no clock; times and outcomes are arguments. Its lock
- * is a leaf. Any context.
+ * This file knows no socket and no clock: times and outcomes are arguments. The
+ * breaker's lock is a leaf, and is taken with bottom halves disabled: the
+ * functions run in process or softirq context, and don't sleep.
  */
 #ifndef _WEIR_BREAKER_H
 #define _WEIR_BREAKER_H
@@ -24,7 +26,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-#define WEIR_BREAKER_SLICES	8	/* of the sliding window */
+#define WEIR_BREAKER_SLICES	8	/* slices of the sliding window */
 #define WEIR_BREAKER_PROBES_MAX	64
 
 enum weir_breaker_state {
@@ -37,14 +39,20 @@ enum weir_breaker_state {
 extern const char *const weir_breaker_names[WEIR_BREAKER_STATES];
 
 /**
- * struct weir_breaker_conf - when to open and close; of the route
- * @window_ns: calls of so long ago count.
- * @open_ns: how long it stays open.
- * @slow_ns: a good call that takes longer is slow; 0: none is.
- * @min_calls: in the window before anything is concluded, at least 1.
- * @error_percent: it opens when so many of 100 calls fail; 0: never.
- * @slow_percent: it opens when so many of 100 calls are slow; 0: never.
- * @probes: calls let through half open, 1 to WEIR_BREAKER_PROBES_MAX.
+ * struct weir_breaker_conf - when breakers open and close; one for each route
+ * @window_ns: length of the sliding window in nanoseconds: older calls don't
+ *	count.
+ * @open_ns: how long a breaker stays open, in nanoseconds.
+ * @slow_ns: a good call that takes more nanoseconds is slow; 0: no call is
+ *	slow.
+ * @min_calls: how many calls the window must hold before the breaker may open,
+ *	at least 1.
+ * @error_percent: the breaker opens when this share of calls fails, 1 to 100;
+ *	0: it does not open because of errors.
+ * @slow_percent: the breaker opens when this share of calls is slow, 1 to 100;
+ *	0: it does not open because of slow calls.
+ * @probes: how many calls a half-open breaker lets through, 1 to
+ *	WEIR_BREAKER_PROBES_MAX.
  */
 struct weir_breaker_conf {
 	u64	window_ns;
@@ -57,10 +65,10 @@ struct weir_breaker_conf {
 };
 
 /**
- * struct weir_breaker_slice - one part of the window
- * @calls: that ended in it.
- * @errors: of those.
- * @slow: of those.
+ * struct weir_breaker_slice - counts of one part of the window
+ * @calls: calls that ended in this part.
+ * @errors: calls of @calls that failed.
+ * @slow: calls of @calls that were good, but slow.
  */
 struct weir_breaker_slice {
 	u32	calls;
@@ -69,21 +77,22 @@ struct weir_breaker_slice {
 };
 
 /**
- * struct weir_breaker - of one target
- * @lock: guards the rest. @state is also read without it.
+ * struct weir_breaker - the breaker of one target
+ * @lock: guards all other fields. weir_breaker_permit() also reads @state and
+ *	@round without it.
  * @state: enum weir_breaker_state; written by weir_breaker_event() alone.
- * @round: counts states, from 1 to S32_MAX and from 1 again; a call that began in
- *	an earlier one tells nothing, nor does one of round 0, which began while
- *	there was no breaker.
- * @probes_out: probes let through, half open.
- * @probes_good: of those, ended well.
- * @probed_ns: when the last probe was let through; nanoseconds of the caller's
- *	clock.
- * @opened_ns: when it opened.
- * @slice_ns: when the current slice began.
- * @slice: the window, the current one at @at.
- * @at: index of the current slice.
- * @opens: how often it has opened.
+ * @at: index in @slice of the current slice.
+ * @round: changes with each change of state: from 1 to S32_MAX, then from 1
+ *	again. The end of a call that began in another round is ignored. Calls
+ *	that began while there was no breaker are of round 0.
+ * @probes_out: half open: how many probes have been let through.
+ * @probes_good: half open: how many probes have ended well.
+ * @probed_ns: time at which the last probe was let through; nanoseconds of the
+ *	caller's clock, as all times here.
+ * @opened_ns: time at which the breaker opened last.
+ * @slice_ns: time at which the current slice began.
+ * @opens: how often the breaker has opened.
+ * @slice: the sliding window.
  */
 struct weir_breaker {
 	spinlock_t			lock;

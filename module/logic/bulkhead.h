@@ -11,7 +11,7 @@
  * Users share the places of a bulkhead. Any user may take a place of the lower
  * half, so sharing costs nothing while there is room. The places of the upper
  * half are also counted for each user. A user that has its part of the upper
- * half gets no more, while there is still room for the next user.
+ * half gets more places only while more than half of the upper half is free.
  */
 #ifndef _WEIR_BULKHEAD_H
 #define _WEIR_BULKHEAD_H
@@ -79,16 +79,16 @@ static inline int weir_bulkhead_lower(u32 max)
 }
 
 /**
- * weir_bulkhead_share() - how many more places of the upper half a user may
- * have
+ * weir_bulkhead_share() - how many places of the upper half a user may still
+ * take
  * @max: number of places of the upper half.
  * @all: how many of these places all users have together.
  * @own: how many of these places the user has.
  * @asking: how many users ask for these places at present, at least 1.
  *
- * An eighth of the places, but at least one, is left for a user that comes
- * later. The users that ask have equal parts of the rest. A user that has its
- * part gets more while more than half of the places are free.
+ * An eighth of the places, but at least one of two or more, is left for a user
+ * that comes later. The users that ask have equal parts of the rest. A user
+ * that has its part gets more while more than half of the places are free.
  *
  * Return: how many more places the user may take; 0: none.
  */
