@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table of dup.h: a hash by key, and lists of the answered in the order in
- * which they were: one of all, in which they expire, and one for each user, in
- * which its own are evicted.
+ * The table of dup.h: a hash by key, and lists of the answered requests, the
+ * oldest first. One list holds the answered requests of all users: they expire
+ * in this order. Each user has one more list of its own: its requests are
+ * evicted in that order.
  *
- * What leaves the table is put into a list and freed when the lock has been
- * released.
+ * An entry that leaves the table goes to a list of dead entries. That list is
+ * freed after the lock has been released.
  */
 #include <linux/err.h>
 #include <linux/jhash.h>
@@ -24,18 +25,20 @@
 #define WEIR_DUP_BUCKETS(entries)					\
 	((entries) < WEIR_DUP_BUCKETS_MAX ?				\
 	 roundup_pow_of_two(max((entries), 1U)) : WEIR_DUP_BUCKETS_MAX)
-#define WEIR_DUP_EXPIRE_STEPS	4	/* a call: more than it adds */
-#define WEIR_DUP_EVICT_STEPS	16	/* while the lock is held */
+#define WEIR_DUP_EXPIRE_STEPS	4	/* per call; more than a call adds */
+#define WEIR_DUP_EVICT_STEPS	16	/* in one hold of the lock */
 
 /**
- * struct weir_dup_user - a user some of whose requests are in the table
+ * struct weir_dup_user - a user with requests in the table
  * @link: in weir_dups.users.
- * @uid: the user; never changes.
- * @entries: in the table, at least 1.
- * @bytes: that the replies take.
- * @answered: struct weir_dup that was answered, by @own, the oldest first.
+ * @uid: uid of the user; never changes.
+ * @entries: how many requests are in the table, at least 1.
+ * @bytes: how many bytes the replies to these requests take.
+ * @answered: the user's answered requests (struct weir_dup), by @own, the
+ *	oldest first.
  *
- * All guarded by weir_dups.lock. Goes with its last entry.
+ * All fields are guarded by weir_dups.lock. The user is freed with its last
+ * entry.
  */
 struct weir_dup_user {
 	struct hlist_node	link;
@@ -46,20 +49,22 @@ struct weir_dup_user {
 };
 
 /**
- * struct weir_dup - a request that has been seen
+ * struct weir_dup - an entry of the table: a request that has been seen
  * @link: in weir_dups.bucket.
- * @age: in weir_dups.answered, or in the list of those to be freed.
- * @own: in weir_dup_user.answered.
- * @user: in whose share it is.
+ * @age: in weir_dups.answered once the request is answered, or in a list of
+ *	dead entries.
+ * @own: in weir_dup_user.answered once the request is answered.
+ * @user: user in whose share the entry is.
  * @waiters: struct weir_dup_waiter, in the order in which they came.
- * @n_waiters: how many; at most WEIR_DUP_WAITERS_MAX.
- * @done: it has been answered; else it is in flight.
- * @reply: a reference; NULL: it is in flight, or there was no room for it.
- * @scope: first half of its key; never changes.
- * @id: the other half; never changes.
- * @done_ns: when it was answered.
+ * @n_waiters: length of @waiters; at most WEIR_DUP_WAITERS_MAX.
+ * @done: the request has been answered; false: it is in flight.
+ * @reply: the reply, held. NULL: the request is in flight, or there was no room
+ *	to keep the reply.
+ * @scope: first half of the key; never changes.
+ * @id: second half of the key; never changes.
+ * @done_ns: time at which the request was answered.
  *
- * All guarded by weir_dups.lock.
+ * All fields are guarded by weir_dups.lock.
  */
 struct weir_dup {
 	struct hlist_node	link;
@@ -76,16 +81,18 @@ struct weir_dup {
 };
 
 /**
- * struct weir_dups - a table
- * @lock: guards what changes.
- * @window_ns: for so long a reply is kept; never changes.
- * @max_entries: most of one user; of all, twice as many; never changes.
- * @max_bytes: most that the replies of one user may take; never changes.
- * @seed: of the hash; never changes.
- * @mask: buckets less one; never changes.
- * @entries: in the table.
- * @bytes: that the replies take.
- * @answered: struct weir_dup that was answered, by @age, the oldest first.
+ * struct weir_dups - the table of one route
+ * @lock: guards all fields that change.
+ * @window_ns: how long a reply is kept, in nanoseconds; never changes.
+ * @max_entries: most entries of one user. All users together may have twice as
+ *	many. Never changes.
+ * @max_bytes: most bytes that the replies of one user may take. Those of all
+ *	users together may take twice as many. Never changes.
+ * @seed: random seed of the hash; never changes.
+ * @mask: number of entries in @bucket less one; never changes.
+ * @entries: how many requests are in the table.
+ * @bytes: how many bytes all replies take.
+ * @answered: answered requests (struct weir_dup), by @age, the oldest first.
  * @users: struct weir_dup_user by uid.
  * @bucket: struct weir_dup by key.
  */
@@ -106,14 +113,14 @@ struct weir_dups {
 /* --- replies ------------------------------------------------------------- */
 
 /**
- * weir_dup_reply_create() - room for a reply
- * @kind: of the caller's.
- * @len: how long it is.
- * @gfp: how it is allocated; may sleep.
+ * weir_dup_reply_create() - allocate a reply
+ * @kind: the caller's kind of reply.
+ * @len: length of the reply in bytes.
+ * @gfp: GFP flags of the allocation; with GFP_KERNEL this may sleep.
  *
- * The caller fills in the bytes before anybody else sees it.
+ * The caller fills in the bytes before it gives the reply to the table.
  *
- * Return: it, with one reference, or ERR_PTR(-ENOMEM).
+ * Return: the reply with one reference, or ERR_PTR(-ENOMEM).
  */
 struct weir_dup_reply *weir_dup_reply_create(u8 kind, u32 len, gfp_t gfp)
 {
@@ -129,8 +136,8 @@ struct weir_dup_reply *weir_dup_reply_create(u8 kind, u32 len, gfp_t gfp)
 }
 
 /**
- * weir_dup_reply_put() - drop a reference
- * @reply: the reply, or NULL; the last put frees it.
+ * weir_dup_reply_put() - drop a reference on a reply
+ * @reply: the reply, or NULL. The last put frees it after a grace period.
  */
 void weir_dup_reply_put(struct weir_dup_reply *reply)
 {
@@ -144,7 +151,10 @@ static struct weir_dup_reply *weir_dup_reply_get(struct weir_dup_reply *reply)
 	return reply;
 }
 
-/* What it counts for; larger than any limit if it is out of all reason. */
+/*
+ * Bytes for which a reply counts. If they overflow, the result is larger than
+ * any limit.
+ */
 static size_t weir_dup_reply_bytes(const struct weir_dup_reply *reply)
 {
 	return struct_size(reply, bytes, reply->len);
@@ -153,17 +163,17 @@ static size_t weir_dup_reply_bytes(const struct weir_dup_reply *reply)
 /* --- the table ----------------------------------------------------------- */
 
 /**
- * weir_dups_create() - an empty table
- * @window_ns: for so long after it was answered a request is known; not 0, and
- *	less than 2^63.
- * @max_entries: requests of one user that are known at once, 1 to WEIR_DUPS_MAX.
- * @max_bytes: most that their replies may take, with 12 bytes for each; less
- *	than 2^31.
- * @seed: any number that whoever chooses identities does not know.
+ * weir_dups_create() - make an empty table
+ * @window_ns: how long a request stays in the table after it was answered, in
+ *	nanoseconds; 1 to 2^63 - 1.
+ * @max_entries: most requests of one user in the table, 1 to WEIR_DUPS_MAX.
+ * @max_bytes: most bytes that the replies to one user may take, the header of
+ *	each reply included; less than 2^31.
+ * @seed: any number that the user that chooses the identities does not know.
  *
  * May sleep.
  *
- * Return: it, or ERR_PTR(-EINVAL) or ERR_PTR(-ENOMEM).
+ * Return: the table, ERR_PTR(-EINVAL) or ERR_PTR(-ENOMEM).
  */
 struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 				   u32 max_bytes, u32 seed)
@@ -188,13 +198,15 @@ struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 }
 
 /**
- * weir_dups_most() - memory that a table and all that is in it may take
+ * weir_dups_most() - most memory that a table with all its entries may take
  * @max_entries: as for weir_dups_create().
  * @max_bytes: as for weir_dups_create().
+ *
+ * Return: bytes.
  */
 u64 weir_dups_most(u32 max_entries, u32 max_bytes)
 {
-	/* a user for each entry at worst */
+	/* at worst, each entry has another user */
 	return sizeof(struct weir_dups) +
 	       sizeof(struct hlist_head) * WEIR_DUP_BUCKETS(max_entries) +
 	       2ULL * max_entries * (sizeof(struct weir_dup) +
@@ -208,7 +220,10 @@ static void weir_dup_free(struct weir_dup *e)
 	kfree(e);
 }
 
-/* One entry less in the share of its user, who goes with the last. */
+/*
+ * Take an entry out of the share of its user. The last entry of a user frees
+ * it.
+ */
 static void weir_dup_leave(struct weir_dup *e)
 {
 	struct weir_dup_user *user = e->user;
@@ -234,7 +249,7 @@ static void weir_dups_free(struct list_head *dead)
 
 /**
  * weir_dups_destroy() - free a table
- * @d: the table; nobody uses it any more, and nobody waits in it.
+ * @d: the table. Nobody uses it any more, and no waiter is in it.
  *
  * May sleep.
  */
@@ -258,8 +273,8 @@ void weir_dups_destroy(struct weir_dups *d)
 /**
  * weir_dups_usage() - how full a table is
  * @d: the table.
- * @entries: out: requests that it knows.
- * @bytes: out: what their replies take.
+ * @entries: out: number of requests in the table.
+ * @bytes: out: bytes that their replies take.
  */
 void weir_dups_usage(struct weir_dups *d, u32 *entries, u32 *bytes)
 {
@@ -288,7 +303,10 @@ static struct weir_dup *weir_dup_find(struct weir_dups *d, u64 scope, u64 id)
 	return NULL;
 }
 
-/* Forgets a request: those who waited have been taken out. */
+/*
+ * Remove an entry, whose waiters have been taken out before, and add it to
+ * @dead.
+ */
 static void weir_dup_forget(struct weir_dups *d, struct weir_dup *e,
 			    struct list_head *dead)
 {
@@ -308,7 +326,7 @@ static struct weir_dup *weir_dups_oldest(struct weir_dups *d)
 	return list_first_entry_or_null(&d->answered, struct weir_dup, age);
 }
 
-/* By the signed difference: another CPU's time may be a little older. */
+/* Signed difference: the time may be a little behind another CPU's. */
 static bool weir_dup_expired(const struct weir_dups *d,
 			     const struct weir_dup *e, u64 now_ns)
 {
@@ -316,8 +334,8 @@ static bool weir_dup_expired(const struct weir_dups *d,
 }
 
 /*
- * A few of those whose window is over, not all of them: what is left is
- * forgotten by the requests to come, or when it is looked for.
+ * Remove a few entries whose window is over, not all of them. Later calls
+ * remove the others, as does weir_dup_begin() for the key that it looks for.
  */
 static void weir_dups_expire(struct weir_dups *d, u64 now_ns,
 			     struct list_head *dead)
@@ -343,13 +361,13 @@ static struct weir_dup_user *weir_dup_user_find(struct weir_dups *d, u32 uid)
 	return NULL;
 }
 
-/* What is remembered of a user the longest, or NULL. */
+/* The user's answered request that is the oldest, or NULL. */
 static struct weir_dup *weir_dup_user_oldest(struct weir_dup_user *user)
 {
 	return list_first_entry_or_null(&user->answered, struct weir_dup, own);
 }
 
-/* A user of whom nothing is in the table. */
+/* Add a user that has no entry in the table yet. NULL: no memory. */
 static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
 {
 	struct weir_dup_user *user;
@@ -364,8 +382,9 @@ static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
 }
 
 /*
- * A request that is not in the table. A user at its share makes room of its own
- * oldest; what is remembered for another is not touched.
+ * Add an entry for a request that is not in the table. A user that has used up
+ * its share loses the oldest answered request of its own. Returns WEIR_DUP_NEW,
+ * -ENOBUFS or -ENOMEM.
  */
 static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
 			  struct list_head *dead)
@@ -416,21 +435,21 @@ static int weir_dup_wait(struct weir_dup *e, struct weir_dup_waiter *waiter)
 /**
  * weir_dup_begin() - is this request a duplicate?
  * @d: the table.
- * @uid: in whose share of the table it is to be.
- * @scope: whose identity @id is.
- * @id: of the request.
+ * @uid: uid of the user in whose share the request is counted.
+ * @scope: the scope, which says whose identity @id is.
+ * @id: the identity of the request.
  * @now_ns: the time.
- * @waiter: queued if the state is WEIR_DUP_BUSY, and handed back by
- *	weir_dup_done(), weir_dup_fail() or weir_dup_unwait(). NULL: the caller
- *	does not wait.
+ * @waiter: queued if the state is WEIR_DUP_BUSY. weir_dup_done(),
+ *	weir_dup_fail() or weir_dup_unwait() takes it out again. NULL: the
+ *	caller does not wait.
  * @reply: out: if the state is WEIR_DUP_DONE, the reply; the caller puts it.
  *
- * After WEIR_DUP_NEW, weir_dup_done() or weir_dup_fail() must follow with the
- * same key. A user's oldest replies are forgotten when its share is used up.
+ * After WEIR_DUP_NEW the caller must call weir_dup_done() or weir_dup_fail()
+ * for the same key. A user that has used up its share loses its oldest replies.
  *
- * Return: enum weir_dup_state, or -ENOBUFS if all that the user has room for is
- * in flight, WEIR_DUP_WAITERS_MAX are waiting for this one, or it has been
- * answered and there was no room for the reply; or -ENOMEM.
+ * Return: enum weir_dup_state; -ENOMEM; or -ENOBUFS: all requests that the user
+ * has room for are in flight, or WEIR_DUP_WAITERS_MAX requests wait for this
+ * reply, or the request was answered but there was no room to keep the reply.
  */
 int weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_waiter *waiter,
@@ -469,9 +488,10 @@ static void weir_dup_wake(struct weir_dup *e, struct list_head *waiters)
 }
 
 /*
- * Evicts the user's oldest for @bytes of room in its share, but only so many at
- * once. Returns 1 when there is room, 0 when it has to be called again, and
- * -ENOBUFS when there is no room and nothing left to evict.
+ * Evict the user's oldest answered requests, to make room for @bytes in its
+ * share, but at most WEIR_DUP_EVICT_STEPS of them. Returns 1 when there is
+ * room, 0 when the caller has to call again, and -ENOBUFS when there is no room
+ * and nothing is left to evict.
  */
 static int weir_dup_make_room(struct weir_dups *d, struct weir_dup_user *user,
 			      size_t bytes, struct list_head *dead)
@@ -494,20 +514,20 @@ static int weir_dup_make_room(struct weir_dups *d, struct weir_dup_user *user,
 }
 
 /**
- * weir_dup_done() - a request has been answered
+ * weir_dup_done() - complete a request that has been answered
  * @d: the table.
- * @scope: as it was begun.
- * @id: as it was begun.
+ * @scope: scope that the request began with.
+ * @id: identity that the request began with.
  * @now_ns: the time.
- * @reply: the answer; the table takes a reference of its own. NULL: it could not
- *	be kept.
- * @waiters: out: struct weir_dup_waiter, those who waited are added at its end
- *	in the order in which they came; the caller gives them @reply.
+ * @reply: the reply; the table takes a reference of its own. NULL: the reply
+ *	could not be kept.
+ * @waiters: out: the waiters are added to the end of this list, in the order in
+ *	which they came; the caller gives them @reply.
  *
- * The user's oldest replies are forgotten for this one. One that finds no room, or
- * is larger than the table's limit on its own, is not kept, but that there was one
- * is: a duplicate is refused. A large one may push out many, so the lock is
- * released now and then.
+ * The user's oldest replies make room for this one. A reply that finds no room,
+ * or that alone is larger than max_bytes, is not kept. The entry is kept
+ * nevertheless, so later duplicates are refused. A large reply may evict many
+ * entries: the lock is released now and then, and this may sleep.
  */
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_reply *reply, struct list_head *waiters)
@@ -519,7 +539,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 
 	spin_lock(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
-	/* in flight: it is nobody's to forget until it is done */
+	/* an entry in flight stays in the table while the lock is released */
 	e = weir_dup_find(d, scope, id);
 	if (WARN_ON_ONCE(!e || e->done))
 		goto unlock;
@@ -548,14 +568,14 @@ unlock:
 }
 
 /**
- * weir_dup_fail() - a request will not be answered
+ * weir_dup_fail() - forget a request that will not be answered
  * @d: the table.
- * @scope: as it was begun.
- * @id: as it was begun.
- * @waiters: out: struct weir_dup_waiter, those who waited are added at its end
- *	in the order in which they came; they may begin again.
+ * @scope: scope that the request began with.
+ * @id: identity that the request began with.
+ * @waiters: out: the waiters are added to the end of this list, in the order in
+ *	which they came; each of them may begin again.
  *
- * It is forgotten, and the next one of this key is new.
+ * The next request with this key is new.
  */
 void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 		   struct list_head *waiters)
@@ -574,14 +594,15 @@ void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 }
 
 /**
- * weir_dup_unwait() - a caller goes away and waits no longer
+ * weir_dup_unwait() - take out a waiter whose caller waits no longer
  * @d: the table.
- * @scope: as it was begun.
- * @id: as it was begun.
- * @waiter: that was queued.
+ * @scope: scope that the request began with.
+ * @id: identity that the request began with.
+ * @waiter: waiter that weir_dup_begin() has queued.
  *
- * Return: whether it was still queued, and is not any more. If not, somebody
- * has it in the list of weir_dup_done() or weir_dup_fail(), or is about to.
+ * Return: true if the waiter was still queued; now it is not. False: another
+ * caller has it in the list of weir_dup_done() or weir_dup_fail(), or is about
+ * to get it.
  */
 bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
 		     struct weir_dup_waiter *waiter)
@@ -593,7 +614,10 @@ bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
 	spin_lock(&d->lock);
 	e = weir_dup_find(d, scope, id);
 	if (e) {
-		/* the entry may be a later one, so it has to be looked for */
+		/*
+		 * the entry may be a later one with this key: look for the
+		 * waiter
+		 */
 		list_for_each_entry(w, &e->waiters, link) {
 			if (w != waiter)
 				continue;

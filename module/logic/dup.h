@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Duplicate suppression: a request that comes again while the first is still
- * in flight, or within a window after it was answered, gets the first one's
- * reply and is not sent again. One table for each route.
+ * Duplicate suppression: each route has one table of the requests that have an
+ * idempotency key. A request is a duplicate if the first request with the same
+ * key is still in flight, or was answered within a window. A duplicate gets the
+ * reply to the first request, and is not sent again.
  *
  *	             begin: NEW                done
  *	 (unknown) ---------------> in flight --------> answered
@@ -10,17 +11,19 @@
  *	     +-------------------------+-------------------+
  *	               fail         window over, its user needs room
  *
- * A key is a scope and an identity within it. The scope says whose identity it
- * is, so nobody gets the reply to another's request. Each user has a share of the
- * table (weir_share()), and what is remembered within the window makes room for
- * nobody but its own user: a user that finds no room is refused. The table owns its
- * entries and a reference on each reply; those who wait are links in objects
- * of the caller's. It knows no socket and no clock: times are arguments, of
- * one clock that does not go back.
+ * A key is a scope and an identity in that scope. The scope says whose identity
+ * it is, so no caller gets the reply to another caller's request. Each user has
+ * a share of the table (weir_share()). A user that needs room loses the oldest
+ * replies of its own, never those of another user. A user that finds no room is
+ * refused.
  *
- * Process context: its lock is a leaf, and is not for interrupts. It is held
- * for a bounded number of steps. weir_dups_create() and weir_dups_destroy()
- * may sleep.
+ * The table owns its entries and holds a reference on each reply. A waiter is a
+ * link in an object of the caller. This file knows no socket and no clock:
+ * times are arguments, in nanoseconds of one clock that never goes back.
+ *
+ * Process context: the table's lock is a leaf, and interrupts must not take it.
+ * It is held for a bounded number of steps. weir_dups_create(),
+ * weir_dups_destroy() and weir_dup_done() may sleep.
  */
 #ifndef _WEIR_DUP_H
 #define _WEIR_DUP_H
@@ -30,14 +33,14 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 
-#define WEIR_DUPS_MAX		(1U << 20)	/* entries of a table */
-#define WEIR_DUP_WAITERS_MAX	64		/* for one reply */
+#define WEIR_DUPS_MAX		(1U << 20)	/* most entries of one user */
+#define WEIR_DUP_WAITERS_MAX	64		/* waiters for one reply */
 
 /**
- * enum weir_dup_state - what weir_dup_begin() has found
- * @WEIR_DUP_NEW: nothing; the caller is to send the request.
- * @WEIR_DUP_BUSY: the first one is in flight.
- * @WEIR_DUP_DONE: the first one has been answered.
+ * enum weir_dup_state - state of the first request with a key
+ * @WEIR_DUP_NEW: there is no earlier request: the caller sends its own.
+ * @WEIR_DUP_BUSY: the first request is in flight.
+ * @WEIR_DUP_DONE: the first request has been answered.
  */
 enum weir_dup_state {
 	WEIR_DUP_NEW,
@@ -46,22 +49,21 @@ enum weir_dup_state {
 };
 
 /**
- * struct weir_dup_waiter - a request that waits for another's reply
- * @link: in the list of the entry, under the table's lock, until it comes back
- *	in the list of weir_dup_done() or weir_dup_fail(), which is the
- *	caller's own.
+ * struct weir_dup_waiter - a request that waits for the reply to another one
+ * @link: in the list of waiters of the entry, under the table's lock.
+ *	weir_dup_done() and weir_dup_fail() move it to the caller's own list.
  */
 struct weir_dup_waiter {
 	struct list_head	link;
 };
 
 /**
- * struct weir_dup_reply - what a request was answered with
- * @refs: the table's, and those who deliver it.
- * @rcu: frees it, from under a lock too.
- * @kind: of the caller's.
- * @len: of @bytes.
- * @bytes: the reply; not changed any more once the table has it.
+ * struct weir_dup_reply - the reply to a request
+ * @refs: one for the table, and one for each caller that delivers the reply.
+ * @rcu: frees the reply, so that the last put may be under a lock.
+ * @kind: the caller's kind of reply; this file does not use it.
+ * @len: number of @bytes.
+ * @bytes: the reply; does not change once the table has it.
  */
 struct weir_dup_reply {
 	refcount_t	refs;
