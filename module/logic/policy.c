@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The policies of policy.h: what each makes in advance, and how it picks when
- * the first that comes to hand may not be picked. One table has all of them.
+ * The policies of policy.h: how each fills its table, and how it picks if its
+ * first choice may not be picked. One array lists all policies.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -19,7 +19,10 @@
 #define WEIR_COLUMN_BITS	24
 #define WEIR_COLUMN_END		U32_MAX
 
-/* The targets that may be picked now; they do not change under the caller. */
+/*
+ * Set in @may the targets that may be picked now. The caller works with this
+ * copy, which does not change meanwhile.
+ */
 static void weir_pick_mask(const struct weir_pick *p,
 			   const unsigned long *tried, unsigned long *may)
 {
@@ -31,7 +34,9 @@ static void weir_pick_mask(const struct weir_pick *p,
 			__set_bit(i, may);
 }
 
-/* The number of a target that was found by so many looks. */
+/*
+ * Result of a pick that has found target @i after it looked at @looks targets.
+ */
 static int weir_pick_found(int i, u32 looks)
 {
 	return looks <= WEIR_PICK_FEW ? i : weir_pick_scanned(i);
@@ -53,9 +58,10 @@ static void weir_any_build(struct weir_pick *p, void *table)
 }
 
 /*
- * Least to do of all that may be picked. Equals are told apart by a hash, for
- * the first after a number drawn would have the share of all that are down
- * before it.
+ * Pick the target with the fewest requests in flight of all that may be picked.
+ * A hash decides between equal ones. A search that began at a random target and
+ * took the first good one would be unfair: a target behind several that are
+ * down would get their share, too.
  */
 static int weir_any_scan(const struct weir_pick *p, u32 random,
 			 const unsigned long *tried)
@@ -94,17 +100,19 @@ static int weir_any_one(const struct weir_pick *p, u32 key, u32 random,
 /* --- weighted ------------------------------------------------------------ */
 
 /*
- * The alias method (A. J. Walker, 1977) with the table made as by M. D. Vose, A
+ * The alias method (A. J. Walker, 1977). The table is made as by M. D. Vose, A
  * linear algorithm for generating random numbers with a given distribution,
- * 1991: n columns of equal height, each filled by the share of one target and
- * topped up from that of another, so a draw is one column and one comparison.
+ * 1991: there are n columns of equal height. The share of one target fills each
+ * column from below, and the share of another one fills the rest. So a draw
+ * takes one column and one comparison.
  *
  * Shares are counted in units that make a column as high as the sum of the
- * weights. That is exact: when no column is left that is too low, all others
- * are just full. Targets without a weight are columns that are all alias.
+ * weights. That is exact: when no column is too low any more, all the others
+ * are just full. In the column of a target without a weight, all draws are for
+ * the alias.
  *
- * Until a column is finished, @keep is the share and @alias a link of the list
- * of columns that are too low, or of those that are not.
+ * Until a column is finished, @keep is its share, and @alias links it into one
+ * of two lists: the columns that are too low, or the others.
  */
 static void weir_weighted_build(struct weir_pick *p, void *table)
 {
@@ -139,14 +147,14 @@ static void weir_weighted_build(struct weir_pick *p, void *table)
 	/* no overflow: 256 weights of 32 bits sum up to less than 2^40 */
 	for (i = 0; i < p->n; i++)
 		c[i].keep = div64_u64(c[i].keep << WEIR_COLUMN_BITS, sum);
-	/* the full ones have links left */
+	/* the full columns still have list links in @alias */
 	for (; high != WEIR_COLUMN_END; high = i) {
 		i = c[high].alias;
 		c[high].alias = high;
 	}
 }
 
-/* In proportion among those that may be picked, one by one. */
+/* Draw by weight among the targets that may be picked. Looks at all targets. */
 static int weir_weighted_rest(const struct weir_pick *p, u32 random,
 			      const unsigned long *tried)
 {
@@ -157,7 +165,7 @@ static int weir_weighted_rest(const struct weir_pick *p, u32 random,
 	weir_pick_mask(p, tried, may);
 	for_each_set_bit(i, may, p->n)
 		sum += p->weights[i];
-	/* hashed, for it is one of those that draw what may not be picked */
+	/* hashed: @random has already drawn a target that may not be picked */
 	at = mul_u64_u32_shr(sum, jhash_1word(random, p->n), 32);
 	for_each_set_bit(i, may, p->n) {
 		if (at < p->weights[i])
@@ -170,7 +178,7 @@ static int weir_weighted_rest(const struct weir_pick *p, u32 random,
 static int weir_weighted_one(const struct weir_pick *p, u32 key, u32 random,
 			     const unsigned long *tried)
 {
-	/* the column is the whole part of the product, the rest is left over */
+	/* the integer part is the column; the fraction decides in the column */
 	u64 at = (u64)random * p->n;
 	u32 i = at >> 32;
 
@@ -189,7 +197,10 @@ static void weir_shard_policy_build(struct weir_pick *p, void *table)
 	weir_shard_init(p->shard);
 }
 
-/* The first key of a bucket: those with a weight get buckets. */
+/*
+ * Find the target of a bucket at its first key. Every target with a weight
+ * above 0 takes part, even if it is not up.
+ */
 static u16 weir_shard_policy_first(const struct weir_pick *p, u32 key)
 {
 	DECLARE_BITMAP(may, WEIR_TARGETS_MAX) = { 0 };
@@ -268,10 +279,10 @@ static const struct weir_policy_ops weir_policies[WEIR_POLICY_MAX] = {
 };
 
 /**
- * weir_policy_name() - what a policy is called
+ * weir_policy_name() - the name of a policy
  * @policy: any value.
  *
- * Return: its name, or NULL if there is no such policy.
+ * Return: the name, or NULL if there is no such policy.
  */
 const char *weir_policy_name(enum weir_policy policy)
 {
@@ -280,8 +291,11 @@ const char *weir_policy_name(enum weir_policy policy)
 }
 
 /**
- * weir_policy_bytes() - memory for a policy's table, whatever the targets
- * @policy: a policy that there is; a user's number that has been checked.
+ * weir_policy_bytes() - the fixed part of the size of a policy's table
+ * @policy: a policy that exists. The caller has checked the number, which may
+ *	be a user's.
+ *
+ * Return: bytes.
  */
 size_t weir_policy_bytes(enum weir_policy policy)
 {
@@ -290,19 +304,21 @@ size_t weir_policy_bytes(enum weir_policy policy)
 }
 
 /**
- * weir_pick_create() - make what a policy picks from
- * @policy: of the route.
- * @n: targets, 0 to WEIR_TARGETS_MAX.
- * @loads: of each; must outlive what is made. The rest is copied.
- * @weights: of each; 0: gets nothing. They count as numbers for
- *	WEIR_POLICY_WEIGHTED only.
- * @ids: identity of each, no two equal, the same for as long as it is one.
+ * weir_pick_create() - prepare the targets of a route for its policy
+ * @policy: policy of the route.
+ * @n: number of targets, 0 to WEIR_TARGETS_MAX.
+ * @loads: load of each target; the loads must outlive the pick. All other
+ *	arguments are copied.
+ * @weights: weight of each target; a target of weight 0 gets nothing. Other
+ *	values matter to WEIR_POLICY_WEIGHTED only.
+ * @ids: identity of each target. No two are equal, and a target keeps its
+ *	identity.
  *
- * The order of targets means something to WEIR_POLICY_PRIMARY only. Does not wait
- * for memory.
+ * The order of the targets matters to WEIR_POLICY_PRIMARY only. This does not
+ * wait for memory.
  *
- * Return: it, to be destroyed when nobody picks from it any more, or
- * ERR_PTR(-EINVAL) or ERR_PTR(-ENOMEM).
+ * Return: the pick, ERR_PTR(-EINVAL) or ERR_PTR(-ENOMEM). The caller passes it
+ * to weir_pick_destroy() when nobody picks from it any more.
  */
 struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 				   struct weir_load *const *loads,
@@ -323,7 +339,7 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 			  sizeof(*p->weights)), WEIR_GFP_NOWAIT);
 	if (!p)
 		return ERR_PTR(-ENOMEM);
-	/* what has the strictest alignment comes first */
+	/* the arrays with the strictest alignment come first */
 	p->ids = (void *)p->pool + table_bytes;
 	p->loads = (void *)(p->ids + n);
 	p->weights = (void *)(p->loads + n);
@@ -341,8 +357,8 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 }
 
 /**
- * weir_pick_destroy() - free it
- * @p: from weir_pick_create(); nobody picks from it.
+ * weir_pick_destroy() - free a pick
+ * @p: from weir_pick_create(); nobody picks from it any more.
  */
 void weir_pick_destroy(struct weir_pick *p)
 {
@@ -350,13 +366,14 @@ void weir_pick_destroy(struct weir_pick *p)
 }
 
 /**
- * weir_pick_first_slow() - weir_pick_first() for what it does not do itself
- * @p: what to pick from.
- * @key: shard key of the request.
- * @random: any number.
- * @tried: bitmap of those that have refused already, or NULL.
+ * weir_pick_first_slow() - the part of weir_pick_first() that is not inline
+ * @p: as for weir_pick_first().
+ * @key: as for weir_pick_first().
+ * @random: as for weir_pick_first().
+ * @tried: as for weir_pick_first().
  *
- * Return: as weir_pick_first().
+ * Return: as weir_pick_first(), or WEIR_PICK_NONE if the policy takes several
+ * targets.
  */
 int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
 			 const unsigned long *tried)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Policies: which target of a route gets a request.
+ * Policies: a policy picks the target of a route that gets a request.
  *
- * A struct weir_pick is made for each change of a route and not changed
- * afterwards, so it is read without a lock. What does change is in struct
- * weir_load, one for each target, which lives as long as the target and is
- * shared by all that is picked from. A target of weight 0 gets nothing, under
- * any policy; one that is not up gets nothing until it is.
+ * Each change of a route makes a new struct weir_pick. It does not change
+ * afterwards, so it is read without a lock. The one exception is the table of
+ * WEIR_POLICY_SHARD, which a pick fills bucket by bucket (shard.h). The values
+ * that change are in struct weir_load. Each target has one, which lives as long
+ * as the target; all picks that contain the target share it. No policy picks a
+ * target of weight 0, or a target that is not up.
  *
- * It knows targets by number and identity, and nothing of sockets, paths and
- * requests. It draws nothing itself: random numbers are arguments. Making one
- * may sleep; picking runs in any context.
+ * This file knows targets by number and by identity. It knows nothing of
+ * sockets, paths and requests. It draws no random numbers: they are arguments.
+ * Creating a pick does not wait for memory. Picking runs in any context.
  */
 #ifndef _WEIR_POLICY_H
 #define _WEIR_POLICY_H
@@ -24,17 +25,19 @@
 
 #define WEIR_PICK_NONE		(-1)	/* no target may be picked */
 
-/* The first pick may look at so many targets for nothing. */
+/* If weir_pick_first() looks at more targets than this, its result says so. */
 #define WEIR_PICK_FEW		8
 
 struct weir_shard;
 
 /**
- * struct weir_load - what policies see of a target
- * @in_flight: requests that were sent there and are not answered yet.
- * @up: it may be picked; READ_ONCE() and WRITE_ONCE().
+ * struct weir_load - the state of a target that policies look at
+ * @in_flight: number of requests that were sent to the target and are not
+ *	answered yet; atomic.
+ * @up: the target may be picked; READ_ONCE() and WRITE_ONCE().
  *
- * Written at every request: it should share its cache line with what else is.
+ * Every request writes this. It should share a cache line with other fields
+ * that every request writes.
  */
 struct weir_load {
 	atomic_t	in_flight;
@@ -42,9 +45,9 @@ struct weir_load {
 };
 
 /**
- * struct weir_pick_entry - a target that two are drawn from
- * @load: of the target.
- * @index: its number.
+ * struct weir_pick_entry - a target that WEIR_POLICY_ANY may draw
+ * @load: load of the target.
+ * @index: number of the target.
  */
 struct weir_pick_entry {
 	struct weir_load	*load;
@@ -53,9 +56,9 @@ struct weir_pick_entry {
 
 /**
  * struct weir_pick_column - a column of the table for weighted draws
- * @keep: so many draws of 2^24 that fall here are for the target of this
- *	number.
- * @alias: the number of the target that has the others.
+ * @keep: of 2^24 draws that fall on this column, how many are for the target
+ *	with the column's number.
+ * @alias: number of the target that gets the other draws.
  */
 struct weir_pick_column {
 	u64	keep;
@@ -63,21 +66,23 @@ struct weir_pick_column {
 };
 
 /**
- * struct weir_pick - what to pick from; never changes
- * @n_pool: length of @pool; 0 if the policy is another than WEIR_POLICY_ANY.
- * @n: targets.
- * @n_weighted: of those, how many have a weight.
- * @policy: whose it is.
- * @ops: of the policy.
- * @loads: of each target; not owned, must outlive this.
- * @weights: of each target; 0: gets nothing.
+ * struct weir_pick - the targets of a route, prepared for its policy
+ * @n_pool: length of @pool; 0 if the policy is not WEIR_POLICY_ANY.
+ * @n: number of targets.
+ * @n_weighted: number of targets with a weight above 0.
+ * @policy: policy of the route.
+ * @ops: functions of that policy.
+ * @loads: load of each target. The caller owns them; they must outlive this
+ *	structure.
+ * @weights: weight of each target; a target of weight 0 gets nothing.
  * @ids: identity of each target, for WEIR_POLICY_SHARD.
- * @columns: for WEIR_POLICY_WEIGHTED: one for each target.
- * @shard: for WEIR_POLICY_SHARD: whose each bucket of keys is.
- * @pool: for WEIR_POLICY_ANY: targets that have a weight. Tables of other
- *	policies are in the same place.
+ * @columns: for WEIR_POLICY_WEIGHTED: one column for each target.
+ * @shard: for WEIR_POLICY_SHARD: the target of each bucket of keys.
+ * @pool: for WEIR_POLICY_ANY: the targets with a weight above 0. The tables of
+ *	other policies are in the same place.
  *
- * All that it points to, but for the loads, is in the same allocation.
+ * Nothing changes after weir_pick_create(), except @shard and the loads.
+ * Everything that this points to, except the loads, is in the same allocation.
  */
 struct weir_pick {
 	u32				n_pool;
@@ -95,12 +100,13 @@ struct weir_pick {
 
 /**
  * struct weir_policy_ops - one policy
- * @name: as it is written in commands and shown to people.
- * @table_bytes: of the table that @build fills, not counting @column_bytes.
- * @column_bytes: more of it for each target.
- * @build: fills the table, which is all zeros; NULL: there is none.
- * @one: picks one of at least one target, as weir_pick_first(); NULL: the
- *	caller goes through all.
+ * @name: name of the policy in commands and in their output.
+ * @table_bytes: bytes of the table that @build fills, without @column_bytes.
+ * @column_bytes: additional bytes of the table for each target.
+ * @build: fills the table, which is all zeros; NULL: the policy has no table.
+ * @one: picks a target, as weir_pick_first() does; called only if there is at
+ *	least one target. NULL: the policy takes several targets, and the caller
+ *	goes through all of them.
  */
 struct weir_policy_ops {
 	const char	*name;
@@ -121,8 +127,9 @@ int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
 			 const unsigned long *tried);
 
 /*
- * A target's number as weir_pick_first() gives it when it has looked at all, or
- * at many; and the number again. WEIR_PICK_NONE is no such.
+ * Converts the number of a target to the value by which weir_pick_first() says
+ * that it has looked at many targets, or at all, and converts that value back
+ * to the number. Such a value is less than WEIR_PICK_NONE.
  */
 static inline int weir_pick_scanned(int i)
 {
@@ -131,11 +138,11 @@ static inline int weir_pick_scanned(int i)
 
 /**
  * weir_pick_may() - may this target be picked now?
- * @p: what it is one of.
- * @i: its number.
- * @tried: bitmap of those that have refused already, or NULL.
+ * @p: the targets of the route.
+ * @i: number of the target, less than @p->n.
+ * @tried: bitmap of the targets that have refused already, or NULL.
  *
- * Return: whether it may.
+ * Return: true if the target may be picked.
  */
 static inline bool weir_pick_may(const struct weir_pick *p, u32 i,
 				 const unsigned long *tried)
@@ -144,7 +151,7 @@ static inline bool weir_pick_may(const struct weir_pick *p, u32 i,
 	       !(tried && test_bit(i, tried));
 }
 
-/* The same for a target that has a weight. */
+/* The same for a target in the pool, which has a weight above 0. */
 static __always_inline bool
 weir_pick_entry_may(const struct weir_pick_entry *e, const unsigned long *tried)
 {
@@ -152,18 +159,20 @@ weir_pick_entry_may(const struct weir_pick_entry *e, const unsigned long *tried)
 }
 
 /**
- * weir_pick_two() - of two targets the one with less to do
- * @p: of WEIR_POLICY_ANY.
+ * weir_pick_two() - draw two targets and pick the one with less in flight
+ * @p: the targets of the route; nothing is picked unless the policy is
+ *	WEIR_POLICY_ANY.
  * @random: any number.
- * @tried: bitmap of those that have refused already, or NULL.
+ * @tried: bitmap of the targets that have refused already, or NULL.
  *
  * Two choices keep the longest queue at log log n instead of log n (M.
- * Mitzenmacher, The power of two choices in randomized load balancing, 2001),
- * and look at two targets only, however many there are. Each half of @random
- * draws one, so no pair is more likely than another by n in 2^16.
+ * Mitzenmacher, The power of two choices in randomized load balancing, 2001).
+ * They look at two targets only, however many there are. Each half of @random
+ * draws one target. So the probabilities of two pairs differ by n in 2^16 at
+ * most.
  *
- * Return: its place in the pool, or WEIR_PICK_NONE if one of the two may not
- * be picked.
+ * Return: index in the pool of the target that was picked, or WEIR_PICK_NONE if
+ * one of the two may not be picked.
  */
 static __always_inline int weir_pick_two(const struct weir_pick *p, u32 random,
 					 const unsigned long *tried)
@@ -186,21 +195,23 @@ static __always_inline int weir_pick_two(const struct weir_pick *p, u32 random,
 }
 
 /**
- * weir_pick_first() - the target of a request, and what it took to find it
- * @p: what to pick from; of none of the policies that take several.
+ * weir_pick_first() - pick the target of a request, and say if that took many
+ * looks
+ * @p: the targets of a route, whose policy is not one that takes several.
  * @key: shard key of the request.
- * @random: any number, another one each time.
- * @tried: bitmap of those that have refused already, or NULL.
+ * @random: any number; another one for each request.
+ * @tried: bitmap of the targets that have refused already, or NULL.
  *
- * Return: its number, if a few looks were enough; else WEIR_PICK_NONE, or
- * weir_pick_scanned() of its number.
+ * Return: number of the target; weir_pick_scanned() of its number, if the pick
+ * has looked at more than WEIR_PICK_FEW targets; or WEIR_PICK_NONE: no target
+ * may be picked.
  */
 static __always_inline int weir_pick_first(const struct weir_pick *p, u32 key,
 					   u32 random,
 					   const unsigned long *tried)
 {
 	if (likely(!tried)) {
-		/* nothing to draw from means another policy, too */
+		/* the pool is empty under any other policy */
 		int i = weir_pick_two(p, random, NULL);
 
 		if (likely(i >= 0))
@@ -210,13 +221,13 @@ static __always_inline int weir_pick_first(const struct weir_pick *p, u32 key,
 }
 
 /**
- * weir_pick_one() - the target of a request
- * @p: what to pick from; of none of the policies that take several.
+ * weir_pick_one() - pick the target of a request
+ * @p: the targets of a route, whose policy is not one that takes several.
  * @key: shard key of the request.
- * @random: any number, another one each time.
- * @tried: bitmap of those that have refused already, or NULL.
+ * @random: any number; another one for each request.
+ * @tried: bitmap of the targets that have refused already, or NULL.
  *
- * Return: its number, or WEIR_PICK_NONE.
+ * Return: number of the target, or WEIR_PICK_NONE.
  */
 static inline int weir_pick_one(const struct weir_pick *p, u32 key, u32 random,
 				const unsigned long *tried)
