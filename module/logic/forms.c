@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The forms of the patterns below one path, counted; see forms.h for what a form
- * is and what it is for.
+ * Counts the forms of the patterns below one path: see forms.h.
  *
- * Under the lock of the caller's. Does not sleep.
+ * The caller holds a lock that guards the forms. Does not sleep.
  */
 #include <linux/errno.h>
 #include <linux/string.h>
@@ -12,7 +11,10 @@
 
 static_assert(2 * WEIR_DEPTH_MAX <= 32);
 
-/* The form of the first segments up to *@at, with one more; moves *@at on. */
+/*
+ * Add the next segment of a pattern, which begins at *@at, to @form. Moves *@at
+ * to the end of that segment.
+ */
 static u32 form_next(u32 form, const char *pattern, size_t len, size_t *at)
 {
 	size_t begin = *at + 1, end = begin;
@@ -37,7 +39,10 @@ static struct weir_form *form_find(struct weir_forms *f, u32 form)
 	return NULL;
 }
 
-/* The forms of a pattern up to a segment's end have one user less. */
+/*
+ * Count one user less for each form of a pattern, up to the segment that ends
+ * at @end.
+ */
 static void forms_drop(struct weir_forms *f, const char *pattern, size_t end)
 {
 	size_t at = weir_path_prefix(pattern, end);
@@ -53,13 +58,13 @@ static void forms_drop(struct weir_forms *f, const char *pattern, size_t end)
 }
 
 /**
- * weir_forms_add() - a pattern comes
- * @f: the forms below its prefix.
- * @pattern: bytes of a pattern that weir_path_check() took.
- * @len: how many.
+ * weir_forms_add() - count the forms of a new pattern
+ * @f: the forms below the prefix of the pattern.
+ * @pattern: a pattern that has passed weir_path_check().
+ * @len: number of bytes.
  *
- * Return: 0; -ENOSPC: there would be more than WEIR_FORMS_MAX, and nothing has
- * changed.
+ * Return: 0; or -ENOSPC: there would be more than WEIR_FORMS_MAX forms, and
+ * nothing has changed.
  */
 int weir_forms_add(struct weir_forms *f, const char *pattern, size_t len)
 {
@@ -86,10 +91,10 @@ int weir_forms_add(struct weir_forms *f, const char *pattern, size_t len)
 }
 
 /**
- * weir_forms_remove() - a pattern goes
- * @f: where it was added.
- * @pattern: its bytes.
- * @len: how many.
+ * weir_forms_remove() - take the forms of a pattern out of the count
+ * @f: the forms that the pattern was added to.
+ * @pattern: the pattern.
+ * @len: number of bytes.
  */
 void weir_forms_remove(struct weir_forms *f, const char *pattern, size_t len)
 {

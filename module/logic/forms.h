@@ -2,14 +2,15 @@
 /*
  * The forms of the patterns below one path.
  *
- * The form of a name tells for each segment from its first wildcard on whether
- * it is literal, "*" or "**". A path meets at most one node of the trie for each
- * form below one prefix, because its own segments say which the literal ones
- * are. So what a search meets is bounded by bounding the forms, however many
- * patterns there are. A pattern counts once for each of its nodes: for its own
- * form and for each beginning of it.
+ * The form of a pattern says for each segment, from the first wildcard on,
+ * whether it is literal, "*" or "**". Below one prefix, a path meets at most
+ * one node of the trie for each form: its own segments say which literal ones
+ * match. So a limit on the number of forms limits the cost of a search, however
+ * many patterns there are. A pattern counts once for each of its nodes from the
+ * first wildcard on: for its own form, and for the form of each shorter
+ * beginning.
  *
- * Knows no lock and no socket; path.c calls it under weir_net.lock.
+ * This file knows no lock and no socket; path.c calls it under weir_net.lock.
  */
 #ifndef _WEIR_FORMS_H
 #define _WEIR_FORMS_H
@@ -21,10 +22,10 @@
 #define WEIR_FORMS_MAX	16
 
 /**
- * struct weir_form - a form and how often it occurs
- * @form: two bits for each segment from the first wildcard on, the last one
- *	lowest: enum weir_segment plus 1.
- * @users: patterns that have it.
+ * struct weir_form - a form, and how often it occurs
+ * @form: two bits for each segment from the first wildcard on, the last segment
+ *	in the lowest bits: enum weir_segment plus 1.
+ * @users: how many patterns have this form, or begin with it.
  */
 struct weir_form {
 	u32	form;
@@ -33,8 +34,8 @@ struct weir_form {
 
 /**
  * struct weir_forms - the forms below one path
- * @n: entries of @forms in use.
- * @forms: in no order.
+ * @n: number of entries of @forms that are in use.
+ * @forms: the forms, in any order.
  */
 struct weir_forms {
 	u32			n;

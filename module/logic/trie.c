@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The checks and matching of names, and the trie of them: see trie.h for what
- * a path, a pattern and an item are.
+ * The checks and the matching of names, and the trie of names. See trie.h for
+ * paths, patterns and items.
  *
- * Every node is in one hash table under (parent, segment), so walking down a
- * path costs one probe a segment. The lists of children serve the wildcards.
- * Nodes that hold no item and have no child don't exist: a remove takes them
- * away, and a grace period later their memory.
+ * All nodes are in one hash table with the key (parent, segment). So each step
+ * down costs one probe. The lists of children serve wildcards. A node without
+ * an item and without children is removed from the table, and its memory is
+ * freed a grace period later.
  *
- * Owns no item, takes no lock, counts nothing against caps: path.c does, which
- * calls this with its mutex held, except for weir_trie_find(), weir_trie_best()
- * and what takes only a node, which also run under rcu_read_lock(). Nothing
- * here recurses.
+ * This file owns no item, takes no lock and charges nothing; its callers do.
+ * They hold their mutex. Only weir_trie_find(), weir_trie_best() and the
+ * functions that take only a node may run under rcu_read_lock() instead.
+ * Nothing here recurses.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -27,7 +27,10 @@
 #include "logic/memory.h"
 #include "logic/trie.h"
 
-/* A path taken apart. Lengths and offsets fit because a path has 255 bytes. */
+/*
+ * The segments of a name. Lengths and offsets fit: a name has at most 255
+ * bytes.
+ */
 struct path_segs {
 	const char	*path;
 	u8		n;
@@ -55,8 +58,8 @@ static int path_refuse(int err, const char **why, const char *words)
 }
 
 /*
- * Checks the segment of a path from @start to @end, which may have stars, and
- * adds it to @s.
+ * Check the segment of a name from @start to @end, and add it to @s. @stars:
+ * the segment contains a "*".
  */
 static int path_add_segment(struct path_segs *s, size_t start, size_t end,
 			    bool stars, const char **why)
@@ -79,8 +82,9 @@ static int path_add_segment(struct path_segs *s, size_t start, size_t end,
 }
 
 /*
- * Check a path or pattern and take it apart. In one pass, of few instructions for
- * the usual byte: it is done several times for a name while others wait.
+ * Check a path or pattern, and split it into segments. This takes one pass, and
+ * few instructions for a usual byte: it runs several times for a name while
+ * others wait.
  */
 static int path_split(const char *path, size_t len, bool pattern,
 		      struct path_segs *s, const char **why)
@@ -127,15 +131,16 @@ static int path_split(const char *path, size_t len, bool pattern,
 }
 
 /**
- * weir_path_check() - is this a good name?
+ * weir_path_check() - check a name
  * @path: bytes; need not be NUL-terminated.
- * @len: how many.
- * @pattern: whether wildcards may stand in it.
+ * @len: number of bytes.
+ * @pattern: whether wildcards are allowed.
  * @why: out: on refusal, the reason in words (a static string).
  *
  * Any context.
  *
- * Return: 0, -ENAMETOOLONG for too many bytes or segments, else -EINVAL.
+ * Return: 0, -ENAMETOOLONG for too many bytes or segments, -EINVAL for all
+ * other faults.
  */
 int weir_path_check(const char *path, size_t len, bool pattern,
 		    const char **why)
@@ -146,9 +151,9 @@ int weir_path_check(const char *path, size_t len, bool pattern,
 }
 
 /**
- * weir_path_is_pattern() - does this name have wildcards?
- * @path: a name that weir_path_check() took, with patterns allowed.
- * @len: its bytes.
+ * weir_path_is_pattern() - does a name have wildcards?
+ * @path: a name that has passed weir_path_check(), with patterns allowed.
+ * @len: number of bytes.
  *
  * Any context.
  *
@@ -162,13 +167,13 @@ bool weir_path_is_pattern(const char *path, size_t len)
 
 /**
  * weir_path_prefix() - the part of a name above its first wildcard
- * @path: a name that weir_path_check() took, with patterns allowed.
- * @len: its bytes.
+ * @path: a name that has passed weir_path_check(), with patterns allowed.
+ * @len: number of bytes.
  *
  * Any context.
  *
- * Return: bytes of the path above the first wildcard, 0 if the first segment is
- * one; @len for a path.
+ * Return: number of bytes above the first wildcard, without the slash before
+ * it; 0 if the first segment is a wildcard; @len for a path.
  */
 size_t weir_path_prefix(const char *path, size_t len)
 {
@@ -179,15 +184,15 @@ size_t weir_path_prefix(const char *path, size_t len)
 
 /**
  * weir_path_match() - does one pattern match one path?
- * @pattern: a pattern or path that weir_path_check() took.
- * @plen: its bytes.
- * @path: a path that weir_path_check() took.
- * @len: its bytes.
+ * @pattern: a pattern or path that has passed weir_path_check().
+ * @plen: number of bytes in @pattern.
+ * @path: a path that has passed weir_path_check().
+ * @len: number of bytes in @path.
  *
- * The plain definition of a match, for single checks; the trie's own matchers
- * are tested against it. Any context.
+ * This is the plain definition of a match, for single checks. Tests compare the
+ * matchers of the trie with it. Any context.
  *
- * Return: true if it does.
+ * Return: true if the pattern matches.
  */
 bool weir_path_match(const char *pattern, size_t plen, const char *path,
 		     size_t len)
@@ -218,7 +223,7 @@ bool weir_path_match(const char *pattern, size_t plen, const char *path,
 
 /* --- nodes --------------------------------------------------------------- */
 
-/* What a node is found by. */
+/* The key of a node in the hash table. */
 struct trie_key {
 	const struct weir_trie_node	*parent;
 	const char			*seg;
@@ -285,7 +290,9 @@ static u8 *trie_wilds(struct weir_trie *t, struct weir_trie_node *parent)
 	return parent ? &parent->wilds : &t->wilds;
 }
 
-/* So many more of a node's children are wildcards. */
+/*
+ * If @node is a wildcard, add @n to the count of wildcards among its siblings.
+ */
 static void trie_wilds_add(struct weir_trie *t,
 			   const struct weir_trie_node *node, int n)
 {
@@ -321,7 +328,7 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 	node->len = len;
 	memcpy(node->seg, seg, len);
 
-	/* before it can be found */
+	/* count it before readers can find the node */
 	trie_wilds_add(t, node, 1);
 	err = rhashtable_insert_fast(&t->nodes, &node->hash, trie_params);
 	if (err) {
@@ -334,7 +341,10 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 	return node;
 }
 
-/* Take away a node without item and its ancestors as far as they are empty. */
+/*
+ * Remove a node without item or children. Then do the same with its ancestors,
+ * up to the first one that has an item or a child.
+ */
 static void trie_prune(struct weir_trie *t, struct weir_trie_node *node)
 {
 	while (node && !weir_trie_item(node) && list_empty(&node->children)) {
@@ -373,8 +383,8 @@ static void trie_node_free(void *ptr, void *arg)
 
 /**
  * weir_trie_destroy() - free an empty trie
- * @t: the trie, after its last name was removed; nobody looks at it any more,
- *	not under RCU either.
+ * @t: the trie, after its last name was removed. No reader uses it any more,
+ *	not even under RCU.
  *
  * May sleep.
  */
@@ -388,14 +398,14 @@ void weir_trie_destroy(struct weir_trie *t)
  * weir_trie_insert() - find or make the node of a name
  * @t: the trie.
  * @path: a path or pattern.
- * @len: its bytes.
+ * @len: number of bytes.
  *
- * A new node has no item: the caller sets one, or takes the node away again
- * with weir_trie_remove(). Readers can't find it until then. An item tells the
- * caller that the name is taken. The caller holds its mutex. Does not wait for
- * memory.
+ * If the node has an item, the name is taken. A new node has no item: the
+ * caller sets one, or removes the node with weir_trie_remove(). Until the item
+ * is set, weir_trie_find() does not find the node. The caller holds its mutex.
+ * This does not wait for memory.
  *
- * Return: the node, or ERR_PTR: the errors of weir_path_check(), -ENOMEM, or
+ * Return: the node, or an ERR_PTR: the errors of weir_path_check(), -ENOMEM, or
  * -EBUSY when the hash table is overloaded for the moment.
  */
 struct weir_trie_node *weir_trie_insert(struct weir_trie *t, const char *path,
@@ -428,13 +438,13 @@ struct weir_trie_node *weir_trie_insert(struct weir_trie *t, const char *path,
 }
 
 /**
- * weir_trie_remove() - take a name out
+ * weir_trie_remove() - remove a name
  * @t: the trie.
- * @node: its node; gone afterwards unless longer names run through it.
+ * @node: node of the name. It is freed, unless longer names contain it.
  *
- * The item, if there is one, is no longer found; the caller frees it after a
- * grace period. Ancestors that served only this name go too. The caller holds
- * its mutex.
+ * Readers no longer find the item, if there is one. The caller frees the item
+ * after a grace period. Ancestors that served only this name are freed, too.
+ * The caller holds its mutex.
  */
 void weir_trie_remove(struct weir_trie *t, struct weir_trie_node *node)
 {
@@ -444,15 +454,16 @@ void weir_trie_remove(struct weir_trie *t, struct weir_trie_node *node)
 }
 
 /**
- * weir_trie_find() - look a name up
+ * weir_trie_find() - look up a name
  * @t: the trie.
- * @path: bytes of a path or pattern, taken literally; need not be checked.
- * @len: how many.
+ * @path: bytes of a path or pattern. Wildcards stand for themselves. The name
+ *	need not have been checked.
+ * @len: number of bytes.
  *
- * The caller holds rcu_read_lock() or its mutex, and the node stays valid for
- * as long as it does. Never sleeps.
+ * The caller holds rcu_read_lock() or its mutex; the node stays valid until the
+ * caller releases it. Never sleeps.
  *
- * Return: the node, if it had an item (see weir_trie_item()), or NULL.
+ * Return: the node if it has an item (see weir_trie_item()), or NULL.
  */
 struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 				      size_t len)
@@ -474,8 +485,9 @@ struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 
 /**
  * weir_trie_parent_item() - the item of the nearest ancestor that has one
- * @node: the node, whose own item does not count; under rcu_read_lock() or the
- *	caller's mutex.
+ * @node: the node; its own item does not count.
+ *
+ * The caller holds rcu_read_lock() or its mutex.
  *
  * Return: the item, or NULL if no ancestor has one.
  */
@@ -493,9 +505,9 @@ void *weir_trie_parent_item(const struct weir_trie_node *node)
 /* --- matching ------------------------------------------------------------ */
 
 /*
- * The child of @parent to look at after @prev (NULL: the first) when a path is
- * compared with patterns: of the children there are at most three to look at, in
- * the order of enum weir_segment.
+ * The child of @parent to look at after @prev when a path is compared with
+ * patterns; @prev NULL: the first one. At most three children may match, and
+ * they come in the order of enum weir_segment.
  */
 static struct weir_trie_node *
 match_next_pattern(struct weir_trie *t, const struct path_segs *s,
@@ -523,9 +535,10 @@ match_next_pattern(struct weir_trie *t, const struct path_segs *s,
 }
 
 /*
- * The same when a name is compared with patterns that may match some of what it
- * matches. Up to its first wildcard it is a path. From there on only nodes below
- * a wildcard are looked at: all of them where the name has a wildcard.
+ * The same when a name is compared with patterns that match some of the paths
+ * that the name matches. Up to its first wildcard, the name is compared like a
+ * path. From there on, only nodes below a wildcard matter. Where the name has a
+ * wildcard, all of their children match.
  */
 static struct weir_trie_node *
 match_next_overlap(struct weir_trie *t, const struct path_segs *s,
@@ -544,11 +557,12 @@ match_next_overlap(struct weir_trie *t, const struct path_segs *s,
 }
 
 /*
- * Depth first through the nodes that match, each once. The place is @node at
- * @depth below @parent; what else there is to do higher up follows from the
- * nodes themselves by their parent pointers, so no stack is needed.
+ * Walk depth first through the nodes that match; each node comes once. The
+ * position is @node, at @depth, below @parent. The parent pointers of the nodes
+ * tell where to continue further up, so this needs no stack.
  *
- * Ends with -ELOOP after @looks steps. Under rcu_read_lock() or the mutex.
+ * Returns 0, the first value other than 0 that @fn returned, or -ELOOP after
+ * @looks steps. Called under rcu_read_lock() or the caller's mutex.
  */
 static int match_walk(struct weir_trie *t, const struct path_segs *s,
 		      struct weir_trie_node *
@@ -592,13 +606,13 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 	return -ELOOP;
 }
 
-/* The same for what is below a node. */
+/* Number of steps after which weir_trie_below() gives up. */
 #define WEIR_TRIE_BELOW_MAX	256
 
 /**
- * struct match_best - the search of weir_trie_best()
- * @good: does an item count?
- * @found: the first that does; NULL.
+ * struct match_best - state of the search of weir_trie_best()
+ * @good: says whether an item counts.
+ * @found: the first item that counts, or NULL.
  */
 struct match_best {
 	bool	(*good)(void *item);
@@ -619,17 +633,17 @@ static int match_best(void *item, void *ctx)
  * weir_trie_best() - the most specific name that matches a path
  * @t: a trie of paths and patterns.
  * @path: a path without wildcards.
- * @len: its bytes.
- * @good: what it returns for an item says whether the name counts; may not
- *	sleep.
+ * @len: number of bytes.
+ * @good: called with an item; returns whether its name counts. Must not sleep.
  *
- * Segment by segment from the left, a literal one goes before "*" and that
- * before "**". A path that is there itself costs one probe a segment; each
- * pattern on the way costs more, and after WEIR_TRIE_LOOKS_MAX steps the search
+ * Names are compared segment by segment from the left. A literal segment is
+ * more specific than "*", and "*" is more specific than "**". If the path
+ * itself is in the trie, the search costs one probe for each segment. Each
+ * pattern on the way costs more. After WEIR_TRIE_LOOKS_MAX steps the search
  * gives up. The caller holds rcu_read_lock() or its mutex.
  *
- * Return: its item; NULL if no name matches; ERR_PTR(-ELOOP) if the search gave
- * up.
+ * Return: the item of the name; NULL if no name matches; ERR_PTR(-ELOOP) if the
+ * search gave up.
  */
 void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 		     bool (*good)(void *item))
@@ -649,14 +663,15 @@ void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 /**
  * weir_trie_below() - call a function for each name below a node
  * @t: the trie.
- * @top: the node, whose own item does not count.
- * @fn: gets each item once; must not change the trie. What it returns other
- *	than 0 ends the search and is returned.
+ * @top: the node; its own item does not count.
+ * @fn: called once for each item; must not change the trie. If it returns a
+ *	value other than 0, the search ends and returns that value.
  * @ctx: passed to @fn.
  *
  * The caller holds its mutex. Does not sleep.
  *
- * Return: 0, what @fn returned, or -ELOOP after WEIR_TRIE_BELOW_MAX steps.
+ * Return: 0, the value that @fn returned, or -ELOOP after WEIR_TRIE_BELOW_MAX
+ * steps.
  */
 int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 		    int (*fn)(void *item, void *ctx), void *ctx)
@@ -686,22 +701,24 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 	return -ELOOP;
 }
 
-/*
+/**
  * weir_trie_match_patterns() - call a function for each pattern that matches
- * @t: a trie of patterns; a path among them matches itself.
+ * @t: a trie of patterns; a path in the trie matches itself.
  * @path: a path without wildcards.
- * @len: its bytes.
- * @fn: gets each matching pattern's item once; must not change the trie. What
- *	it returns other than 0 ends the search and is returned.
+ * @len: number of bytes.
+ * @fn: called once with the item of each pattern that matches; must not change
+ *	the trie. If it returns a value other than 0, the search ends and
+ *	returns that value.
  * @ctx: passed to @fn.
- * @looks: steps after which it gives up.
+ * @looks: number of steps after which the search gives up.
  *
- * Costs at most three probes for each node that matches so far, of which there
- * may be two for each segment, to the power of their number. The caller holds its
- * mutex. Does not sleep.
+ * Each node that matches so far costs at most three probes. Each of them may
+ * have two children that match and have children themselves. So the number of
+ * nodes may double with each segment. The caller holds its mutex. Does not
+ * sleep.
  *
- * Return: 0, what @fn returned, -ELOOP after @looks steps, or the errors of
- * weir_path_check().
+ * Return: 0, the value that @fn returned, -ELOOP after @looks steps, or the
+ * errors of weir_path_check().
  */
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx,
@@ -721,19 +738,21 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 /**
  * weir_trie_match_overlaps() - call a function for each pattern that shares
  * paths with a name
- * @t: a trie of paths and patterns; a path among them matches itself.
- * @name: a path, or a pattern.
- * @len: its bytes.
- * @fn: gets the item of each pattern that matches the path. If @name is a
- *	pattern: of each pattern that matches some path which @name matches,
- *	and whose first wildcard is further up. Must not change the trie. What
- *	it returns other than 0 ends the search and is returned.
+ * @t: a trie of paths and patterns; a path in the trie matches itself.
+ * @name: a path or a pattern.
+ * @len: number of bytes.
+ * @fn: called with the item of each pattern that overlaps the name; must not
+ *	change the trie. If @name is a path, a pattern overlaps it if it matches
+ *	it. If @name is a pattern, another pattern overlaps it if some path
+ *	matches both, and if the first wildcard of the other one is further up.
+ *	If @fn returns a value other than 0, the search ends and returns that
+ *	value.
  * @ctx: passed to @fn.
  *
  * The caller holds its mutex. Does not sleep.
  *
- * Return: 0, what @fn returned, -ELOOP after WEIR_TRIE_LOOKS_MAX steps, or the
- * errors of weir_path_check().
+ * Return: 0, the value that @fn returned, -ELOOP after WEIR_TRIE_LOOKS_MAX
+ * steps, or the errors of weir_path_check().
  */
 int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx)

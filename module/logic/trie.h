@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Names: what a path and a pattern are, and a trie of either.
+ * Names: the rules for paths and patterns, and a trie of names.
  *
- * A path is "/segment/segment": at most WEIR_PATH_MAX bytes and WEIR_DEPTH_MAX
- * segments, none empty, no control characters. In a pattern the segment "*"
- * stands for exactly one segment and "**", which must be the last, for one or
- * more: "/a/" followed by "**" matches /a/b and /a/b/c but not /a. A "*"
- * within a longer segment is refused, in paths too.
+ * A path is "/segment/segment". It has at most WEIR_PATH_MAX bytes and
+ * WEIR_DEPTH_MAX segments. No segment is empty, and there are no control
+ * characters. In a pattern, the segment "*" stands for exactly one segment. The
+ * segment "**" must be the last one, and stands for one or more segments: "/a/"
+ * followed by "**" matches /a/b and /a/b/c but not /a. A "*" within a longer
+ * segment is refused, in paths too.
  *
- * The trie knows names and one opaque item for each, and nothing of sockets,
- * permissions or caps. Its writers (insert, remove) and matchers are
- * serialised by one mutex of the caller's and run in process context;
- * weir_trie_find(), weir_trie_best() and the functions on a node also run
- * under rcu_read_lock(). Used by path.c and route.c, two tries for each network
- * namespace.
+ * The trie knows names, and one opaque item for each name. It knows nothing of
+ * sockets, permissions or caps. One mutex of the caller serialises the writers
+ * (insert, remove) and the functions that match; they run in process context.
+ * weir_trie_find(), weir_trie_best() and the functions that take only a node
+ * may also run under rcu_read_lock(). Each network namespace has two tries: its
+ * paths, and the patterns that sockets subscribe to.
  */
 #ifndef _WEIR_TRIE_H
 #define _WEIR_TRIE_H
@@ -27,10 +28,10 @@
 #include "uapi/weir.h"
 
 /**
- * enum weir_segment - what a segment of a pattern stands for
- * @WEIR_SEGMENT_LITERAL: itself.
- * @WEIR_SEGMENT_ONE: "*", any one segment.
- * @WEIR_SEGMENT_REST: "**", one or more segments up to the end.
+ * enum weir_segment - kind of a segment of a pattern
+ * @WEIR_SEGMENT_LITERAL: a literal segment stands for itself.
+ * @WEIR_SEGMENT_ONE: "*" stands for any one segment.
+ * @WEIR_SEGMENT_REST: "**" stands for one or more segments up to the end.
  */
 enum weir_segment {
 	WEIR_SEGMENT_LITERAL,
@@ -39,22 +40,24 @@ enum weir_segment {
 };
 
 /**
- * struct weir_trie_node - one segment below its parent
- * @hash: link in weir_trie.nodes; key is @parent with @seg.
- * @parent: the node one segment up, NULL at the top; never changes.
- * @item: the caller's object with this full name, NULL if there is none;
- *	written under the caller's mutex, read under it or RCU. Go through
+ * struct weir_trie_node - one segment of a name, below its parent
+ * @hash: link in weir_trie.nodes; the key is @parent together with @seg.
+ * @parent: node of the segment before this one, NULL at the top; never changes.
+ * @item: the caller's object whose full name ends here; NULL: there is none.
+ *	Written under the caller's mutex, read under the mutex or RCU. Use
  *	weir_trie_item() and weir_trie_set_item().
- * @children: nodes one segment down, by @sibling; the caller's mutex.
- * @sibling: link in the parent's @children or weir_trie.top; same lock.
- * @rcu: defers the kfree of a removed node.
+ * @children: nodes one segment further down, by @sibling; the caller's mutex.
+ * @sibling: link in the parent's @children or in weir_trie.top; the caller's
+ *	mutex.
+ * @rcu: delays the kfree() of a removed node.
  * @kind: enum weir_segment; never changes.
- * @wilds: children that are wildcards; the caller's mutex, or RCU to look.
+ * @wilds: number of children that are wildcards; written under the caller's
+ *	mutex, read under the mutex or RCU.
  * @wild: this segment or one above it is a wildcard; never changes.
- * @depth: segments of the full path; never changes.
- * @path_len: bytes of the full path; never changes.
- * @len: bytes of @seg; never changes.
- * @seg: the segment without slash or NUL; never changes.
+ * @depth: number of segments in the full name; never changes.
+ * @path_len: number of bytes in the full name; never changes.
+ * @len: number of bytes in @seg; never changes.
+ * @seg: the segment, without slash or NUL; never changes.
  */
 struct weir_trie_node {
 	struct rhash_head	hash;
@@ -74,12 +77,14 @@ struct weir_trie_node {
 
 /**
  * struct weir_trie - a set of names
- * @nodes: every node, so that one segment down costs one probe however many
- *	siblings there are; RCU for readers, the caller's mutex for writers.
+ * @nodes: all nodes. One step down costs one probe in this table, however many
+ *	siblings there are. RCU for readers, the caller's mutex for writers.
  * @top: nodes of depth 1; the caller's mutex.
- * @wilds: nodes of depth 1 that are wildcards; as weir_trie_node.wilds.
- * @count: nodes, those without an item included; the caller's mutex.
- * @lock: the caller's mutex, only for lockdep; NULL when not told.
+ * @wilds: number of nodes of depth 1 that are wildcards; as
+ *	weir_trie_node.wilds.
+ * @count: number of nodes, with or without an item; the caller's mutex.
+ * @lock: the caller's mutex, only for lockdep; NULL: weir_trie_guard() has not
+ *	been called.
  */
 struct weir_trie {
 	struct rhashtable	nodes;
@@ -90,11 +95,13 @@ struct weir_trie {
 };
 
 /*
- * Steps after which a search that holds up others gives up. A path meets at most
- * WEIR_DEPTH_MAX literal nodes, and behind each the forms of the patterns there;
- * a node takes two steps. So a route is never given up but for patterns whose
- * first segment is a wildcard, which only administrators make. Subscriptions may
- * be of any form: who looks for them and gives up leaves the rest to a worker.
+ * Number of steps after which a search gives up, so that it does not hold up
+ * others. For each prefix of a path there is at most one literal node, so there
+ * are at most WEIR_DEPTH_MAX. Below each of them, the path meets at most one
+ * node for each form of a pattern (forms.h). A node takes two steps. So the
+ * search for a route gives up only if there are patterns whose first segment is
+ * a wildcard. Only administrators make these. Subscriptions may have any form:
+ * if a search for subscribers gives up, a worker does the rest.
  */
 #define WEIR_TRIE_LOOKS_MAX						\
 	(2 * WEIR_DEPTH_MAX * (1 + WEIR_FORMS_MAX) + 2)
@@ -135,23 +142,25 @@ static inline void weir_trie_guard(struct weir_trie *t, struct mutex *lock)
 }
 
 /**
- * weir_trie_item() - the object of a node
- * @node: from a find, under the same rcu_read_lock(), or any under the mutex.
+ * weir_trie_item() - the item of a node
+ * @node: any node, under the caller's mutex; or a node from weir_trie_find(),
+ *	under the same rcu_read_lock().
  *
- * Return: the item. Under RCU alone it may be NULL although the find saw one.
+ * Return: the item, or NULL. Under RCU alone it may be NULL although
+ * weir_trie_find() has just seen an item.
  */
 static inline void *weir_trie_item(const struct weir_trie_node *node)
 {
-	/* the caller knows which of the two locks it holds; both do */
+	/* the caller holds the mutex or rcu_read_lock(); both are enough */
 	return rcu_dereference_raw(node->item);
 }
 
 /**
- * weir_trie_set_item() - publish the object of a node
+ * weir_trie_set_item() - set the item of a node
  * @node: from weir_trie_insert().
- * @item: fully set up, since readers may find it at once; NULL takes it away,
- *	to be followed by weir_trie_remove(). Readers under RCU may use the old
- *	one until a grace period later.
+ * @item: the item, set up completely, since readers may find it at once. NULL
+ *	removes the item; weir_trie_remove() must follow. Readers under RCU may
+ *	use the old item until a grace period is over.
  *
  * The caller holds its mutex.
  */
