@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Patience with a user: how long others wait for it, all of them together.
+ * Patience with a user: how long others may wait for this user, all of them
+ * together.
  *
- * Whoever is waited for uses up its patience, which comes back in sixteen times
- * as long as the wait. So one user holds others up once, for as long as they
- * have patience, and from then on for a sixteenth of the time at most, however
- * many sockets it has and however little it reads at a time.
+ * Each wait uses up some of the user's patience. It comes back in sixteen times
+ * the length of the wait. So a user can hold up others once, until its patience
+ * is used up. From then on it holds them up for at most a sixteenth of the
+ * time, however many sockets it has and however little it reads at a time.
  *
- * It is one word, the time at which all is back, as the bucket of bucket.h is.
- * It knows no socket and no clock; the time is an argument. Any context.
+ * The state is one word: the time at which all of the patience is back, as in
+ * the bucket of bucket.h. This file knows no socket and no clock: the time is
+ * an argument. Any context.
  */
 #ifndef _WEIR_PATIENCE_H
 #define _WEIR_PATIENCE_H
@@ -17,22 +19,24 @@
 #include <linux/minmax.h>
 #include <linux/types.h>
 
-/* Patience of this much time comes back in that time once. */
+/* A wait uses up patience that comes back in this many times its length. */
 #define WEIR_PATIENCE_SHARE	16
 
 /**
- * struct weir_patience - with one user
- * @back_ns: when all of it is back; nanoseconds of the caller's clock. Changed
- *	by compare-and-swap alone. Zero at first: all is there.
+ * struct weir_patience - the patience with one user
+ * @back_ns: time at which all of it is back, in nanoseconds of the caller's
+ *	clock. Zero at first: nothing has been used. Changed by compare-and-swap
+ *	alone.
  */
 struct weir_patience {
 	atomic64_t	back_ns;
 };
 
 /**
- * weir_patience_left() - how long a user may be waited for now
- * @p: with the user.
- * @most_ns: with a user that has not been waited for.
+ * weir_patience_left() - how long others may wait for a user now
+ * @p: the patience with the user.
+ * @most_ns: how long others may wait if nobody has waited for the user lately,
+ *	in nanoseconds.
  * @now_ns: the time.
  *
  * Return: nanoseconds, 0 to @most_ns.
@@ -46,7 +50,7 @@ static inline u64 weir_patience_left(const struct weir_patience *p,
 	return used < most_ns ? most_ns - used : 0;
 }
 
-/* Has the user all of it? */
+/* Is all of the patience with the user there? */
 static inline bool weir_patience_whole(const struct weir_patience *p,
 				       u64 now_ns)
 {
@@ -54,10 +58,10 @@ static inline bool weir_patience_whole(const struct weir_patience *p,
 }
 
 /**
- * weir_patience_use() - a user has been waited for
- * @p: with the user.
- * @now_ns: the time, after the wait.
- * @waited_ns: how long; at most a day.
+ * weir_patience_use() - use up patience after others have waited for a user
+ * @p: the patience with the user.
+ * @now_ns: the time after the wait.
+ * @waited_ns: length of the wait in nanoseconds; at most a day.
  */
 static inline void weir_patience_use(struct weir_patience *p, u64 now_ns,
 				     u64 waited_ns)
