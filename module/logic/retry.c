@@ -10,9 +10,9 @@
 #include "logic/retry.h"
 
 /**
- * weir_retry_conf_check() - can it be used?
- * @c: from user space.
- * @why: out: the words of a refusal.
+ * weir_retry_conf_check() - check a configuration
+ * @c: configuration that a user has asked for.
+ * @why: out: on refusal, the reason in words (a static string); otherwise NULL.
  *
  * Return: 0 or -EINVAL.
  */
@@ -30,13 +30,13 @@ int weir_retry_conf_check(const struct weir_retry_conf *c, const char **why)
 
 /**
  * weir_retry_delay_ns() - how long to wait before an attempt
- * @c: when to try again.
- * @attempt: 1 for the first one after the request has failed; whether there is
- *	one more is for the caller to see from @c.
- * @random: any number, another one each time.
+ * @c: the route's configuration. The caller checks that it allows this attempt.
+ * @attempt: number of the attempt: 1 for the first one after the request has
+ *	failed.
+ * @random: any number; another one for each call.
  *
- * Return: nanoseconds, at least half of the longest wait before this attempt,
- * less than it if it is longer than 1.
+ * Return: nanoseconds: at least half of the longest wait before this attempt,
+ * and less than that wait if it is more than 1.
  */
 u64 weir_retry_delay_ns(const struct weir_retry_conf *c, u32 attempt,
 			u32 random)
@@ -44,7 +44,7 @@ u64 weir_retry_delay_ns(const struct weir_retry_conf *c, u32 attempt,
 	u32 doublings = attempt ? attempt - 1 : 0;
 	u64 longest = c->max_ns;
 
-	/* what would be shifted out is beyond any maximum */
+	/* a wait whose bits are shifted out is longer than any maximum */
 	if (doublings < 64 && c->base_ns <= longest >> doublings)
 		longest = c->base_ns << doublings;
 	return longest - longest / 2 +

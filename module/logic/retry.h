@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * When to try again: exponential backoff with jitter, for requests that do no
- * harm when they are done twice.
+ * When to send a request again: exponential backoff with jitter. This is for
+ * requests that do no harm when a target carries them out twice.
  *
- * Each wait is twice as long as the one before, up to a limit, and its second
- * half is random: those that were refused together do not come back together
- * ("equal jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture
- * Blog, 2015).
+ * Each wait is twice as long as the wait before, up to a limit. The second half
+ * of each wait is random, so requests that were refused together do not come
+ * back together ("equal jitter": M. Brooker, Exponential Backoff And Jitter,
+ * AWS Architecture Blog, 2015).
  *
- * It knows no clock, no timer and no request, and draws nothing itself. Any
- * context.
+ * This file knows no clock, no timer and no request. It draws no random
+ * numbers: they are arguments. Any context.
  */
 #ifndef _WEIR_RETRY_H
 #define _WEIR_RETRY_H
@@ -19,10 +19,11 @@
 #define WEIR_RETRY_TRIES_MAX	16
 
 /**
- * struct weir_retry_conf - how often and when; of the route
- * @tries: attempts after the first, 0 to WEIR_RETRY_TRIES_MAX; 0: none.
- * @base_ns: the longest wait before the first of them.
- * @max_ns: the longest wait before any.
+ * struct weir_retry_conf - how often and when a route sends a request again
+ * @tries: how many attempts may follow the first one, 0 to
+ *	WEIR_RETRY_TRIES_MAX.
+ * @base_ns: longest wait before the first of these attempts, in nanoseconds.
+ * @max_ns: longest wait before any of them, in nanoseconds.
  */
 struct weir_retry_conf {
 	u32	tries;
