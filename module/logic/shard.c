@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Making the table of shard.h. The hash mixes every bit of bucket and identity
- * into every bit (the finalizer of MurmurHash3, twice), for a weak one would
- * give some targets more buckets than others.
+ * Filling the table of shard.h. The hash mixes every bit of the bucket and of
+ * the identity into every bit of the result (the finalizer of MurmurHash3,
+ * twice). A weak hash would give some targets more buckets than others.
  */
 #include <linux/bitops.h>
 #include <linux/string.h>
@@ -23,7 +23,9 @@ static u64 weir_shard_score(u32 bucket, u64 id)
 	return weir_shard_mix(weir_shard_mix(id) ^ bucket);
 }
 
-/* Whose a bucket is, of the targets that are in @may. */
+/*
+ * Which of the targets in @may a bucket belongs to; @may NULL: of all targets.
+ */
 static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 			   const unsigned long *may)
 {
@@ -37,7 +39,7 @@ static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 		if (may && !test_bit(i, may))
 			continue;
 		score = weir_shard_score(bucket, ids[i]);
-		/* of equals the smaller identity, so that order does not matter */
+		/* if equal, the smaller identity: the order must not matter */
 		if (who == WEIR_SHARD_NONE || score > best ||
 		    (score == best && ids[i] < ids[who])) {
 			best = score;
@@ -48,25 +50,30 @@ static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 }
 
 /**
- * weir_shard_init() - a table that knows nothing
+ * weir_shard_init() - set up a table with no known target
  * @s: out: the table.
  */
 void weir_shard_init(struct weir_shard *s)
 {
-	/* WEIR_SHARD_NONE in each */
+	/* each entry becomes WEIR_SHARD_NONE */
 	memset(s->target, 0xff, sizeof(s->target));
 }
 
 /**
- * weir_shard_learn() - find out whose a key is, and remember it
- * @s: the table, which does not know; others may look into it meanwhile.
- * @key: of the message; any value.
- * @ids: identity of each target, the same for as long as it is one; no two
- *	are equal. Their order means nothing. Always the same for one table.
- * @n: how many, 0 to WEIR_SHARD_NONE.
- * @may: bitmap of those that get buckets, or NULL: all do. As @ids.
+ * weir_shard_learn() - find the target of a key, and store it in the table
+ * @s: the table, which does not know the target yet. Others may read and fill
+ *	the table at the same time.
+ * @key: shard key of the message; any value.
+ * @ids: identity of each target. No two are equal, and a target keeps its
+ *	identity. Their order does not matter. All calls for one table pass the
+ *	same identities.
+ * @n: number of targets, 0 to WEIR_SHARD_NONE.
+ * @may: bitmap of the targets that get buckets; NULL: all. All calls for one
+ *	table pass the same bitmap.
  *
- * Takes @n steps. Return: its number, or WEIR_SHARD_NONE.
+ * Takes @n steps.
+ *
+ * Return: number of the target, or WEIR_SHARD_NONE: no target gets buckets.
  */
 u16 weir_shard_learn(struct weir_shard *s, u32 key, const u64 *ids,
 		     unsigned int n, const unsigned long *may)
@@ -74,23 +81,23 @@ u16 weir_shard_learn(struct weir_shard *s, u32 key, const u64 *ids,
 	u32 bucket = hash_32(key, WEIR_SHARD_BITS);
 	u16 who = weir_shard_best(bucket, ids, n, may);
 
-	/* of several at a time, all write the same */
+	/* several callers at the same time all write the same value */
 	WRITE_ONCE(s->target[bucket], who);
 	return who;
 }
 
 /**
- * weir_shard_next() - the target of a key when its own cannot
- * @key: of the message; any value.
+ * weir_shard_next() - the target of a key when its own target can't take it
+ * @key: shard key of the message; any value.
  * @ids: identity of each target, as for weir_shard_learn().
- * @n: how many, 0 to WEIR_SHARD_NONE.
- * @may: bitmap of those that can.
+ * @n: number of targets, 0 to WEIR_SHARD_NONE.
+ * @may: bitmap of the targets that can take it.
  *
- * It is what a table of just those would say, so a key always goes to the same
- * one, and those of a target that is down are spread over all others. Takes
- * @n steps.
+ * The result is the target that a table of only these targets would give. So a
+ * key always goes to the same target, and the keys of a target that is down are
+ * spread over all others. Takes @n steps.
  *
- * Return: its number, or WEIR_SHARD_NONE.
+ * Return: number of the target, or WEIR_SHARD_NONE.
  */
 u16 weir_shard_next(u32 key, const u64 *ids, unsigned int n,
 		    const unsigned long *may)

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Consistent hashing: which target of a route has a shard key.
+ * Consistent hashing: which target of a route gets the requests with a shard
+ * key.
  *
- * A key falls into one of WEIR_SHARD_BUCKETS buckets, and each bucket belongs
- * to the target whose hash with it is highest (rendezvous hashing: D. Thaler,
- * C. Ravishankar, Using name-based mappings to increase hit rates, 1998). So
- * a target that joins takes from the others just the buckets that are now its
- * own, 1/n of them, and one that leaves gives away just those. The table
- * makes a look-up one load, however many targets there are.
+ * A key falls into one of WEIR_SHARD_BUCKETS buckets. Each bucket belongs to
+ * the target whose hash with the bucket is highest (rendezvous hashing: D.
+ * Thaler, C. Ravishankar, Using name-based mappings to increase hit rates,
+ * 1998). So a target that joins takes from the others only the buckets that now
+ * belong to it, 1/n of all buckets. A target that leaves gives away only its
+ * own buckets. The table makes a look-up one load, however many targets there
+ * are.
  *
- * It knows targets by number and by identity, and nothing else of them. The
- * table is begun anew for each change, and a bucket is filled when its first key
- * comes: to fill all at once takes as many steps as targets times buckets, and a
- * change is made under a lock. Any context.
+ * This file knows targets by number and by identity, and knows nothing else of
+ * them. Each change of a route begins with an empty table. The first key of a
+ * bucket fills the bucket: filling all buckets takes targets times buckets
+ * steps, which is too long for a change that is made under a lock. Any context.
  */
 #ifndef _WEIR_SHARD_H
 #define _WEIR_SHARD_H
@@ -22,11 +24,12 @@
 
 #define WEIR_SHARD_BITS		12
 #define WEIR_SHARD_BUCKETS	(1U << WEIR_SHARD_BITS)
-#define WEIR_SHARD_NONE		0xffff	/* there is no target, or it is not known */
+#define WEIR_SHARD_NONE		0xffff	/* no target, or not known yet */
 
 /**
  * struct weir_shard - a table of buckets
- * @target: number of the target that has the bucket, or WEIR_SHARD_NONE.
+ * @target: number of the target that each bucket belongs to, or
+ *	WEIR_SHARD_NONE; READ_ONCE() and WRITE_ONCE().
  */
 struct weir_shard {
 	u16	target[WEIR_SHARD_BUCKETS];
@@ -39,11 +42,12 @@ u16 weir_shard_next(u32 key, const u64 *ids, unsigned int n,
 		    const unsigned long *may);
 
 /**
- * weir_shard_pick() - the target of a key
+ * weir_shard_pick() - the target of a key, if the table knows it
  * @s: the table.
- * @key: of the message; any value.
+ * @key: shard key of the message; any value.
  *
- * Return: its number, or WEIR_SHARD_NONE: ask weir_shard_learn().
+ * Return: number of the target. WEIR_SHARD_NONE: the table does not know it;
+ * call weir_shard_learn().
  */
 static inline u16 weir_shard_pick(const struct weir_shard *s, u32 key)
 {
