@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Is there memory for a ring, and some left for others? It knows neither rings
- * nor users; caps are account.c's.
+ * Is there memory for a ring, and is some left for others? This file knows
+ * neither rings nor users, and no caps: these are in account.c.
  *
- * Called by ring.c and map.c before they allocate, by who has found no memory under
- * a lock, and by sysfs.c for defaults that fit the machine. Process context.
+ * ring.c and map.c call this before they allocate. A caller that has found no
+ * memory under a lock calls weir_memory_prime(). sysfs.c gets defaults that fit
+ * the machine. Process context.
  */
 #include <linux/memcontrol.h>
 #include <linux/minmax.h>
@@ -17,7 +18,9 @@
 
 #include "logic/memory.h"
 
-/* Left of @total pages for others: a sixteenth, at most 256 MiB. */
+/*
+ * How many of @total pages are left for others: a sixteenth, at most 256 MiB.
+ */
 static u64 weir_memory_reserve(u64 total)
 {
 	return min_t(u64, total / 16, SZ_256M >> PAGE_SHIFT);
@@ -45,10 +48,10 @@ static u64 weir_memcg_file_pages(struct mem_cgroup *memcg)
 }
 
 /*
- * Would so many pages leave the task's memory cgroup too little? Reclaimable
- * slab is not known here, so a few pages are left to the charge, which knows.
- * The cgroups above hold other cgroups' pages: they refuse here only what can
- * never fit.
+ * Would @pages more pages leave too little in the memory cgroup of the current
+ * task? Reclaimable slab memory is not known here, so a few pages are left to
+ * the charge, which does know. The cgroups above also hold pages of other
+ * cgroups: here they refuse only an allocation that can never fit.
  */
 static bool weir_memcg_short(u64 pages)
 {
@@ -75,12 +78,15 @@ static bool weir_memcg_short(u64 pages)
 }
 
 /**
- * weir_memory_free() - is so much of a memory cgroup free?
- * @memcg: the cgroup, held; NULL: none.
- * @bytes: what is wanted.
+ * weir_memory_free() - is this much of a memory cgroup free?
+ * @memcg: the cgroup, held; NULL: there is none.
+ * @bytes: how much is wanted.
  *
- * Then it can be charged there without reclaim and without the pauses of who is
- * above memory.high, unless somebody else of the cgroup is quicker.
+ * If it is, a task can charge it there without reclaim, and without the pause
+ * that the kernel imposes above memory.high. But another task of the cgroup may
+ * take the memory first.
+ *
+ * Return: true if @bytes are free in the cgroup and in all cgroups above it.
  */
 bool weir_memory_free(struct mem_cgroup *memcg, u64 bytes)
 {
@@ -111,13 +117,14 @@ bool weir_memory_free(struct mem_cgroup *memcg, u64 bytes)
 
 /**
  * weir_memory_short() - would an allocation leave too little for others?
- * @bytes: what is wanted.
+ * @bytes: how much is wanted.
  *
- * An estimate, of the machine and of the calling task's memory cgroup. Several
- * tasks may each be told that there is enough, so a large allocation asks again
- * on the way.
+ * This is an estimate for the machine and for the memory cgroup of the current
+ * task. Several tasks may each learn that there is enough. So the caller of a
+ * large allocation asks again on the way.
  *
- * Return: NULL when there is enough; else words for a refusal by -ENOMEM.
+ * Return: NULL when there is enough; otherwise the words of a refusal with
+ * -ENOMEM (a static string).
  */
 const char *weir_memory_short(u64 bytes)
 {
@@ -131,20 +138,21 @@ const char *weir_memory_short(u64 bytes)
 	return NULL;
 }
 
-/* Times that what found no memory under a lock is tried. */
+/* How often a call that finds no memory under a lock tries. */
 #define WEIR_PRIMES_MAX	8
 
 /**
- * weir_memory_prime() - wait for memory that was not there under a lock
- * @err: what has come of it there.
- * @bytes: what it allocates there, about.
- * @tries: how often it has been tried; 0 at first, counted here.
+ * weir_memory_prime() - reclaim memory that was missing under a lock
+ * @err: result of the last try under the lock. Only after -ENOMEM is there a
+ *	next try.
+ * @bytes: about how many bytes the try allocates.
+ * @tries: number of tries so far; 0 before the first call; counted here.
  *
- * As much is allocated as it needs, with reclaim in the caller's memory cgroup,
- * and freed again: then it is there for the next try, unless somebody else of
- * that cgroup is quicker. Without locks.
+ * This allocates that much, with reclaim in the memory cgroup of the caller,
+ * and frees it again. Then it is there for the next try, unless another task of
+ * the cgroup takes it before. May sleep; the caller holds no lock.
  *
- * Return: whether it is to be tried again.
+ * Return: true if the caller is to try again.
  */
 bool weir_memory_prime(int err, u64 bytes, unsigned int *tries)
 {
@@ -153,7 +161,7 @@ bool weir_memory_prime(int err, u64 bytes, unsigned int *tries)
 	if (err != -ENOMEM || ++*tries >= WEIR_PRIMES_MAX ||
 	    fatal_signal_pending(current))
 		return false;
-	/* what is tried next must be in one piece */
+	/* the next try needs memory in one piece */
 	room = kmalloc(min_t(u64, bytes, SZ_32K), WEIR_GFP);
 	kfree(room);
 	if (!room)
@@ -165,8 +173,8 @@ bool weir_memory_prime(int err, u64 bytes, unsigned int *tries)
 
 /**
  * weir_memory_share() - a default that fits the machine
- * @part: the share is one part in so many of the machine's memory.
- * @most: at most so many bytes.
+ * @part: the result is one part in @part of the machine's memory.
+ * @most: upper limit in bytes.
  *
  * Return: bytes.
  */

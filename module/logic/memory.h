@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How memory is asked for, so that nobody is killed for it and nobody waits for
- * another's.
+ * How the module allocates memory. The OOM killer must not kill a process for
+ * it, and no user may have to wait for the memory of another user.
  *
- * A ring that does not fit is refused. Pages are asked for in a way that
- * reclaims but never starts the OOM killer, neither the machine's nor a memory
- * cgroup's. That alone would leave nothing for others, whose next page would
- * start it; so a part is left for them, of the machine's memory and of the
- * cgroup's.
+ * A ring that does not fit is refused. The allocation of its pages reclaims
+ * memory, but never starts the OOM killer, neither that of the machine nor that
+ * of a memory cgroup. If a ring took all that is left, the next page of some
+ * other process would start it. So a part of the machine's memory and a part of
+ * the cgroup's memory is left for others.
  *
- * Reclaim in a memory cgroup that is full takes long. Under weir_net.lock and a
- * ring's slot_lock everybody would wait for it, so memory is asked for without
- * reclaim there, and what failed is tried again after reclaim without the lock.
+ * Reclaim in a full memory cgroup takes long. Under weir_net.lock or a ring's
+ * slot_lock, all others would wait for it. So allocations under these locks do
+ * not reclaim. If one fails, the caller releases the lock, reclaims and tries
+ * again: see weir_memory_prime().
  */
 #ifndef _WEIR_MEMORY_H
 #define _WEIR_MEMORY_H
@@ -23,19 +24,24 @@
 #include <linux/sizes.h>
 #include <linux/types.h>
 
-/* For rings and cursors: charged, and may fail; for their pages: cleared, too. */
+/*
+ * WEIR_GFP is for rings and cursors: the allocation is charged to the memory
+ * cgroup, and may fail. WEIR_GFP_PAGES is for their pages: these are cleared,
+ * too.
+ */
 #define WEIR_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL)
 #define WEIR_GFP_PAGES	(WEIR_GFP | __GFP_ZERO)
 /*
- * The same where nobody waits for memory: in the name of somebody else, and under
- * a lock that others need; see weir_memory_prime().
+ * Charged, too, but without reclaim: for allocations on behalf of another
+ * process, and for those under a lock that others need; see
+ * weir_memory_prime().
  */
 #define WEIR_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
-/* What a name, and a route with a plan of many targets, take together. */
+/* Bytes of a name together with a route and a plan with many targets. */
 #define WEIR_PRIME_NAME		SZ_32K
-/* What a slot of a ring, or a number on a socket takes: nodes of tables. */
+/* Bytes of table nodes for a slot of a ring, or for a number on a socket. */
 #define WEIR_PRIME_SLOT		SZ_4K
 
 const char *weir_memory_short(u64 bytes);
@@ -45,10 +51,11 @@ bool weir_memory_prime(int err, u64 bytes, unsigned int *tries);
 u64 weir_memory_share(unsigned int part, u64 most);
 
 /**
- * weir_memory_never_under() - nobody waits for memory with a mutex held
+ * weir_memory_never_under() - forbid waiting for memory with a mutex held
  * @lock: the mutex.
  *
- * Has lockdep complain of whoever does. Nothing in a kernel without lockdep.
+ * Lockdep complains about code that waits for memory with the mutex held.
+ * Without lockdep this does nothing.
  */
 static inline void weir_memory_never_under(struct mutex *lock)
 {
