@@ -4,8 +4,8 @@
  * host, and of all users in one network namespace, and compare them with caps.
  *
  * A user is counted once for the whole module (struct weir_user), in whatever
- * namespaces the user works. An account (struct weir_account) names everybody
- * who pays for something: one or more users, each within its own cap, and one
+ * namespaces the user works. An account (struct weir_account) names all that
+ * pay for something: one or more users, each within its own cap, and one
  * network namespace, within its cap. The caller chooses the users. charge.c
  * takes the maker of a socket and the owners of the user namespaces that the
  * maker works in. So a user gets no second cap from a new namespace or from a
@@ -245,11 +245,11 @@ void weir_account_waited(const struct weir_account *a, u64 now, u64 waited_ns);
 /**
  * weir_share() - how much of a shared table one user may have
  * @size: size of the table.
- * @others: what all other users have.
+ * @others: how much of the table all other users have together.
  *
- * The share is half of what the other users have left, but at least one. So the
- * next user finds as much as this user may have. A user keeps what it has when
- * its share becomes smaller.
+ * The share is half of the part that the other users do not have, but at least
+ * one. So the next user finds as much as this user may have. A user keeps what
+ * it has when its share becomes smaller.
  *
  * Return: the share, at least 1.
  */
