@@ -185,7 +185,7 @@ static __always_inline int weir_pick_two(const struct weir_pick *p, u32 random,
 		       0 : WEIR_PICK_NONE;
 	i = (random & 0xffff) * n >> 16;
 	j = (random >> 16) * (n - 1) >> 16;
-	j += j >= i;	/* so that it is another one */
+	j += j >= i;	/* so that j is not i */
 	if (unlikely(!weir_pick_entry_may(&p->pool[i], tried) ||
 		     !weir_pick_entry_may(&p->pool[j], tried)))
 		return WEIR_PICK_NONE;
