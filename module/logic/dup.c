@@ -614,10 +614,7 @@ bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
 	spin_lock(&d->lock);
 	e = weir_dup_find(d, scope, id);
 	if (e) {
-		/*
-		 * the entry may be a later one with this key: look for the
-		 * waiter
-		 */
+		/* the entry may be a newer one: search its waiters */
 		list_for_each_entry(w, &e->waiters, link) {
 			if (w != waiter)
 				continue;
