@@ -439,7 +439,6 @@ struct weir_ring {
  * @maps: number of such VMAs; ring->lock.
  * @forked: as weir_ring.owner_forked.
  * @evicted: no longer gating: it was too slow or its cursor was invalid.
- * @end_told: recvmsg skips the stream; no code sets it.
  * @stuck_pos: cursor position when it first held the writer back; ring->lock.
  * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
  * @missed: records lost: overwritten, or published before a late join.
@@ -476,7 +475,6 @@ struct weir_reader {
 	unsigned int maps;
 	bool forked;
 	bool evicted;
-	bool end_told;
 	u64 stuck_pos;
 	ktime_t stuck_since;
 	u64 missed;

@@ -229,8 +229,7 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 	list_for_each_entry(rd, &ws->readers, sock_link) {
 		u32 left = WEIR_LOOK_BUDGET;
 
-		if (rd->end_told || (!weir_reader_ready(rd, &left) &&
-				     left == WEIR_LOOK_BUDGET))
+		if (!weir_reader_ready(rd, &left) && left == WEIR_LOOK_BUDGET)
 			continue;
 		weir_reader_get(rd);
 		/* the next look begins behind it */
