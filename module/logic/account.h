@@ -215,7 +215,7 @@ static inline kuid_t weir_account_user(const struct weir_account *a)
  * place of its user in one step. If there are more users than places, some
  * users have one place together.
  */
-#define WEIR_USER_PLACES	256U
+#define WEIR_USER_PLACES	252U	/* struct weir_callers takes 2 KiB */
 
 /*
  * weir_account_place() - the place of an account's first user in such a table

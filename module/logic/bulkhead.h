@@ -33,6 +33,8 @@ struct weir_callers {
 	atomic_t		in_flight[WEIR_USER_PLACES];
 };
 
+static_assert(sizeof(struct weir_callers) <= 2048);
+
 /**
  * weir_bulkhead_take() - take places, as many as there is room for
  * @in_flight: count of the places that are taken; less than 2^31.

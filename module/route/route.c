@@ -157,6 +157,8 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->policy = c->policy;
 	plan->quorum = c->quorum;
 	plan->bulkhead = c->bulkhead;
+	if (c->bulkhead)
+		plan->bulkhead_lower = weir_bulkhead_lower(c->bulkhead);
 	plan->mirror_permille = c->mirror_permille;
 	if (c->timeout_ns)
 		plan->timeout_ns = c->timeout_ns;
@@ -200,32 +202,6 @@ static int weir_plan_pick(struct weir_plan *plan)
 	return err;
 }
 
-/*
- * Allocate the counters of each user's calls at a target, before senders see a
- * plan with a bulkhead. They stay when the bulkhead goes, for the calls that
- * they have counted. Returns 0 or -ENOMEM.
- */
-static int weir_plan_share(struct weir_plan *plan)
-{
-	struct weir_target *target;
-	u32 i;
-
-	if (!plan->bulkhead)
-		return 0;
-	plan->bulkhead_lower = weir_bulkhead_lower(plan->bulkhead);
-	for (i = 0; i < plan->n; i++) {
-		target = plan->targets[i];
-		if (!target->ep || target->callers)
-			continue;
-		target->callers = kzalloc(sizeof(*target->callers),
-					  WEIR_GFP_NOWAIT);
-		if (!target->callers)
-			return -ENOMEM;
-		weir_asking_init(&target->callers->asking, ktime_get_ns());
-	}
-	return 0;
-}
-
 /**
  * weir_plan_create() - make a plan from a route as it is now
  * @route: the route, under weir_net.lock.
@@ -263,19 +239,13 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		plan->batch_divisor = 1;
 	else
 		plan->batch_divisor = WEIR_PASS_MESSAGES;
-	err = weir_plan_share(plan);
-	if (err)
-		goto err_drop;
 	err = weir_plan_pick(plan);
 	if (err) {
 		plan->pick = NULL;
-		goto err_drop;
+		weir_plan_drop(plan);
+		return ERR_PTR(err);
 	}
 	return plan;
-
-err_drop:
-	weir_plan_drop(plan);
-	return ERR_PTR(err);
 }
 
 /* weir_plan_drop() - free a plan that no sender has seen */

@@ -299,8 +299,8 @@ struct weir_route {
  *	written by the worker of the target's user.
  * @told: number of the last endpoint that was told; written by that worker.
  * @callers: requests that each user has in the upper half of the bulkhead; part
- *	of @load.in_flight. Set under weir_net.lock before the first plan with a
- *	bulkhead is published; NULL: there was none.
+ *	of @load.in_flight. Made when the first request asks for a place there,
+ *	and stays; NULL: none has.
  * @hist: histogram of the times from request to reply; ep->dispatch_lock.
  */
 struct weir_target {
