@@ -33,7 +33,7 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
  * calls counts as one; WEIR_TELL_IDLE callers without open calls count as one
  * together.
  */
-#define WEIR_TELL_PORTS	1024
+#define WEIR_TELL_ENDPOINTS	1024
 #define WEIR_TELL_IDLE	64
 
 /*
@@ -56,7 +56,7 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
 }
 
 /**
- * weir_ports_tell() - tell callers that a target is ejected
+ * weir_endpoints_tell() - tell callers that a target is ejected
  * @target: the target; the worker of its user calls this.
  *
  * Calls that were sent to the target up to target->lost_ns, and that may be
@@ -65,9 +65,9 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
  *
  * Return: true if there are more callers to tell.
  */
-bool weir_ports_tell(struct weir_target *target)
+bool weir_endpoints_tell(struct weir_target *target)
 {
-	u32 left = weir_tenant_slots(target->ep->tenant, WEIR_TELL_PORTS);
+	u32 left = weir_tenant_slots(target->ep->tenant, WEIR_TELL_ENDPOINTS);
 	struct weir_endpoint *ep;
 	u32 idle = 0;
 

@@ -30,7 +30,7 @@
  * Most endpoints of one user that a thread polls. A look at very many endpoints
  * takes long, so the owners of all others kick.
  */
-#define WEIR_POLL_PORTS		64
+#define WEIR_POLL_ENDPOINTS		64
 
 /*
  * A user's share of a round is WEIR_POLL_BYTES, in bytes of ring. Each endpoint
@@ -403,7 +403,7 @@ static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 {
 	struct weir_poll_user *u = weir_poller_user(p, ep->tenant, fresh);
 
-	if (!u || u->nendpoints == WEIR_POLL_PORTS)
+	if (!u || u->nendpoints == WEIR_POLL_ENDPOINTS)
 		return false;
 	ep->poller = p;
 	ep->poll_user = u;

@@ -285,9 +285,8 @@ struct weir_route {
  * @route_link: in weir_route.targets; weir_net.lock.
  * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the target is
  *	gone, in weir_endpoint.gone.
- * @watch: puts the target into tenant->targets for the watchdog's next look.
- * @turn_link: in tenant->targets of its endpoint, under tenant->lock, with a
- *	reference.
+ * @watch: in tenant->watched of its endpoint, with a reference and the time of
+ *	the watchdog's next look in jiffies64; under tenant->lock.
  * @seen_pos: position of its cursor in its inbox at the watchdog's last look.
  * @seen_out: position up to which its outbox had been routed at that look.
  * @still: looks in a row without a change of @seen_pos and @seen_out.
@@ -328,8 +327,7 @@ struct weir_target {
 	struct weir_charge		charge;
 	struct list_head		route_link;
 	struct list_head		ep_link;
-	struct delayed_work		watch;
-	struct list_head		turn_link;
+	struct timerqueue_node		watch;
 	u64				seen_pos;
 	u64				seen_out;
 	u32				still;
@@ -821,7 +819,7 @@ u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to);
 void weir_edge_del(struct weir_edge *edge);
 
 /* --- lost.c --- */
-bool weir_ports_tell(struct weir_target *target);
+bool weir_endpoints_tell(struct weir_target *target);
 void weir_endpoint_lost_calls(struct weir_endpoint *ep,
 			      const struct weir_target *target);
 void weir_endpoint_died(const struct weir_endpoint *server,

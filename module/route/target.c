@@ -135,21 +135,11 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
 	return probe_ns;
 }
 
-/*
- * Have the watchdog look again after @delay_ns. The task that ends a target
- * sets @gone and then cancels this work. So either the cancel finds the work
- * queued, or this function sees @gone.
- */
+/* Have the watchdog look again after @delay_ns, in the next jiffy at the earliest. */
 static void weir_target_again(struct weir_target *target, u64 delay_ns)
 {
-	/* fails while the work is being cancelled */
-	if (!weir_delayed_queue(weir_router_wq, &target->watch,
-				nsecs_to_jiffies64(delay_ns) ?: 1,
-				&target->ref))
-		return;
-	smp_mb();
-	if (READ_ONCE(target->gone))
-		weir_delayed_cancel(&target->watch, &target->ref);
+	weir_target_later(target, get_jiffies_64() +
+			  (nsecs_to_jiffies64(delay_ns) ?: 1));
 }
 
 /* Has the target requests to answer, or waiters for its inbox? */
@@ -157,19 +147,6 @@ static bool weir_target_busy(const struct weir_target *target)
 {
 	return atomic_read(&target->load.in_flight) ||
 	       !list_empty_careful(&target->ep->inbox->post.waiting);
-}
-
-/*
- * The time for a look has come. The look waits for the turn of the target's
- * user, as all deferred work does.
- */
-static void weir_target_due(struct work_struct *work)
-{
-	struct weir_target *target = container_of(to_delayed_work(work),
-						  struct weir_target, watch);
-
-	weir_target_later(target);
-	weir_target_put(target);
 }
 
 /**
@@ -194,7 +171,7 @@ void weir_target_turn(struct weir_target *target)
 		if (!target->telling)
 			weir_target_look(target);
 		if (target->telling)
-			target->telling = weir_ports_tell(target);
+			target->telling = weir_endpoints_tell(target);
 		/* telling goes on in the next jiffy */
 		weir_target_again(target, target->telling ? 0 : probe_ns);
 		return;
@@ -301,8 +278,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
-	INIT_DELAYED_WORK(&target->watch, weir_target_due);
-	INIT_LIST_HEAD(&target->turn_link);
+	timerqueue_init(&target->watch);
 	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
@@ -486,7 +462,6 @@ void weir_targets_end(struct weir_endpoint *ep)
 						  struct weir_target,
 						  ep_link))) {
 		list_del_init(&target->ep_link);
-		weir_delayed_cancel_sync(&target->watch, &target->ref);
 		if (target->planned)
 			weir_target_dropped(target, -ENOMEM);
 		weir_target_never(target);

@@ -28,7 +28,7 @@
  * Endpoints, and as many targets, that one run of a user's work item handles
  * before the work items of other users have their turn.
  */
-#define WEIR_TURN_PORTS	16
+#define WEIR_TURN_ENDPOINTS	16
 
 /*
  * Calls that are looked at for one user in one jiffy: for passed deadlines, and
@@ -54,6 +54,7 @@ static struct weir_tenant *weir_tenant_find(kuid_t uid)
 }
 
 static void weir_tenant_work(struct work_struct *work);
+static void weir_tenant_tick(struct work_struct *work);
 static void weir_jobs_work(struct work_struct *work);
 
 static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
@@ -85,7 +86,8 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	fresh->uid = uid;
 	spin_lock_init(&fresh->lock);
 	INIT_LIST_HEAD(&fresh->endpoints);
-	INIT_LIST_HEAD(&fresh->targets);
+	timerqueue_init_head(&fresh->watched);
+	INIT_DELAYED_WORK(&fresh->tick, weir_tenant_tick);
 	INIT_WORK(&fresh->work, weir_tenant_work);
 	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
 	weir_jobs_init(&fresh->late, fresh, weir_late_wq);
@@ -117,6 +119,42 @@ void weir_tenant_put(struct weir_tenant *t)
 		kfree(t);
 }
 
+/* Have @tick come for the first of @watched, if it does not. Under @lock. */
+static void weir_tenant_arm(struct weir_tenant *t)
+{
+	const struct timerqueue_node *node = timerqueue_getnext(&t->watched);
+	s64 in;
+
+	lockdep_assert_held(&t->lock);
+	if (!node || (t->tick_at && t->tick_at <= (u64)node->expires))
+		return;
+	t->tick_at = node->expires;
+	in = node->expires - get_jiffies_64();
+	weir_delayed_requeue(weir_router_wq, &t->tick, max_t(s64, in, 0),
+			     &t->ref);
+}
+
+static void weir_tenant_tick(struct work_struct *work)
+{
+	struct weir_tenant *t = container_of(to_delayed_work(work),
+					     struct weir_tenant, tick);
+
+	spin_lock(&t->lock);
+	t->tick_at = 0;
+	spin_unlock(&t->lock);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/* Take a target out of @watched. Under @lock. */
+static void weir_tenant_forget(struct weir_tenant *t,
+			       struct timerqueue_node *node)
+{
+	lockdep_assert_held(&t->lock);
+	timerqueue_del(&t->watched, node);
+	RB_CLEAR_NODE(&node->node);
+}
+
 /* Take the next endpoint from the list, with the list's reference; or NULL. */
 static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 {
@@ -131,18 +169,22 @@ static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 	return ep;
 }
 
-/* Take the next target from the list, with the list's reference; or NULL. */
+/*
+ * Take the next target whose time has come, with the reference of @watched; or
+ * NULL.
+ */
 static struct weir_target *weir_tenant_target(struct weir_tenant *t)
 {
-	struct weir_target *target;
+	struct timerqueue_node *node;
 
 	spin_lock(&t->lock);
-	target = list_first_entry_or_null(&t->targets, struct weir_target,
-					  turn_link);
-	if (target)
-		list_del_init(&target->turn_link);
+	node = timerqueue_getnext(&t->watched);
+	if (node && node->expires <= get_jiffies_64())
+		weir_tenant_forget(t, node);
+	else
+		node = NULL;
 	spin_unlock(&t->lock);
-	return target;
+	return node ? container_of(node, struct weir_target, watch) : NULL;
 }
 
 static void weir_tenant_work(struct work_struct *work)
@@ -152,7 +194,7 @@ static void weir_tenant_work(struct work_struct *work)
 	struct weir_endpoint *ep;
 	u32 n;
 
-	for (n = 0; n < WEIR_TURN_PORTS; n++) {
+	for (n = 0; n < WEIR_TURN_ENDPOINTS; n++) {
 		target = weir_tenant_target(t);
 		if (target) {
 			weir_target_turn(target);
@@ -167,8 +209,11 @@ static void weir_tenant_work(struct work_struct *work)
 			break;
 		cond_resched();
 	}
-	if (n == WEIR_TURN_PORTS)
+	if (n == WEIR_TURN_ENDPOINTS)
 		weir_work_queue(weir_router_wq, &t->work, &t->ref);
+	spin_lock(&t->lock);
+	weir_tenant_arm(t);
+	spin_unlock(&t->lock);
 	weir_tenant_put(t);
 }
 
@@ -284,29 +329,47 @@ void weir_endpoint_never(struct weir_endpoint *ep)
 		weir_endpoint_put(ep);
 }
 
-/* weir_target_later() - have the watchdog look at a target with a socket */
-void weir_target_later(struct weir_target *target)
+/**
+ * weir_target_later() - have the watchdog look at a target
+ * @target: the target, a socket's.
+ * @at: when, in jiffies64. A target whose look is set already keeps its time.
+ *
+ * Takes the tenant's lock. Any context but an interrupt.
+ */
+void weir_target_later(struct weir_target *target, u64 at)
 {
 	struct weir_tenant *t = target->ep->tenant;
 
 	spin_lock(&t->lock);
-	if (list_empty(&target->turn_link)) {
+	/* one that is gone stays away: weir_target_never() comes after @gone */
+	if (!READ_ONCE(target->gone) && RB_EMPTY_NODE(&target->watch.node)) {
 		weir_target_get(target);
-		list_add_tail(&target->turn_link, &t->targets);
+		target->watch.expires = at;
+		timerqueue_add(&t->watched, &target->watch);
+		weir_tenant_arm(t);
 	}
 	spin_unlock(&t->lock);
-	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 }
 
-/* weir_target_never() - a target is gone: the watchdog need not look */
+/**
+ * weir_target_never() - the watchdog is not to look at a target any more
+ * @target: the target, which is gone.
+ *
+ * Ends the tick when no target is left that it could come for.
+ */
 void weir_target_never(struct weir_target *target)
 {
 	struct weir_tenant *t = target->ep->tenant;
 	bool listed;
 
 	spin_lock(&t->lock);
-	listed = !list_empty(&target->turn_link);
-	list_del_init(&target->turn_link);
+	listed = !RB_EMPTY_NODE(&target->watch.node);
+	if (listed)
+		weir_tenant_forget(t, &target->watch);
+	if (t->tick_at && !timerqueue_getnext(&t->watched)) {
+		weir_delayed_cancel(&t->tick, &t->ref);
+		t->tick_at = 0;
+	}
 	spin_unlock(&t->lock);
 	if (listed)
 		weir_target_put(target);

@@ -6,6 +6,7 @@
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/timerqueue.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
@@ -50,12 +51,16 @@ struct weir_jobs {
  * @link: in the table of all tenants, under the lock of that table.
  * @uid: the user; never changes.
  * @ref: held by endpoints, by jobs, and by each work item while it is queued.
- * @lock: guards @endpoints, @targets and the lists of jobs; no other lock is
- *	taken under it.
+ * @lock: guards @endpoints, @watched and the lists of jobs; no other lock of ours
+ *	is taken under it.
  * @endpoints: endpoints that a worker has to handle, by
  *	weir_endpoint.turn_link.
- * @targets: targets that the watchdog has to look at, by weir_target.turn_link.
- * @work: handles @endpoints and @targets.
+ * @watched: targets that the watchdog is to look at, by weir_target.watch, in
+ *	the order of their times. One timer for all of a user's targets: the
+ *	expiry of a timer takes the time of whatever runs on that processor.
+ * @tick: queues @work when the time of the first of @watched comes.
+ * @tick_at: that time, in jiffies64, while @tick is queued; 0: it is not. @lock.
+ * @work: handles @endpoints and the targets of @watched whose time has come.
  * @slots_at: jiffy that @slots is for; only @work uses it.
  * @slots: calls that may still be looked at in that jiffy; only @work uses it.
  * @joins: jobs that join subscribers to new streams of the user.
@@ -73,7 +78,9 @@ struct weir_tenant {
 	refcount_t		ref;
 	spinlock_t		lock;
 	struct list_head	endpoints;
-	struct list_head	targets;
+	struct timerqueue_head	watched;
+	struct delayed_work	tick;
+	u64			tick_at;
 	struct work_struct	work;
 	unsigned long		slots_at;
 	u32			slots;
@@ -91,7 +98,7 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
 void weir_endpoint_later(struct weir_endpoint *ep);
 void weir_endpoint_never(struct weir_endpoint *ep);
-void weir_target_later(struct weir_target *target);
+void weir_target_later(struct weir_target *target, u64 at);
 void weir_target_never(struct weir_target *target);
 
 #endif /* _WEIR_TURN_H */
