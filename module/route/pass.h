@@ -294,6 +294,26 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
 }
 
 /*
+ * Begins what claims space in another user's inbox and commits it. The readers
+ * of that inbox wait for the commit, so the scheduler must not take the thread
+ * off its processor in between: at idle priority that could take seconds. Does
+ * nothing where spin locks sleep, since a claim takes one. Must not sleep until
+ * weir_reserving_end(); at most WEIR_PIECE_BYTES are copied, or the small
+ * messages of one batch.
+ */
+static __always_inline void weir_reserving_begin(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
+}
+
+static __always_inline void weir_reserving_end(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
+/*
  * Writes a record into a reservation and commits it. @shape: kind and flags.
  * @deadline_ns: goes into the extension; 0: the record gets no extension.
  */

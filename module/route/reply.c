@@ -517,12 +517,18 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
 				   struct weir_endpoint *caller,
 				   const struct weir_message *m)
 {
+	int ret;
+
 	if (unlikely(ep->held_by))
 		weir_reply_waited(ep, m->pos);
-	if (caller)
-		return weir_reply_to(ep, caller, m);
-	this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
-	return 0;
+	if (!caller) {
+		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
+		return 0;
+	}
+	weir_reserving_begin();
+	ret = weir_reply_to(ep, caller, m);
+	weir_reserving_end();
+	return ret;
 }
 
 /**

@@ -106,11 +106,9 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 /* weir_call_timer() - arm the timer for a call that is due before all others */
 void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 {
-	struct weir_post *post = &ep->inbox->post;
-
-	spin_lock(&post->lock);
+	spin_lock(&ep->inbox->post.lock);
 	weir_endpoint_timer(ep, deadline_ns);
-	spin_unlock(&post->lock);
+	spin_unlock(&ep->inbox->post.lock);
 }
 
 /*
@@ -243,10 +241,12 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 			return ret;
 	}
 	taken = n;
+	weir_reserving_begin();
 	ret = weir_target_claim(target, m, &n, &at);
 	if (unlikely(n != taken) && answer)
 		weir_target_dismiss(ep, plan, target, taken - n, round);
 	if (unlikely(ret)) {
+		weir_reserving_end();
 		if (answer && ret == WEIR_REASON_TOO_LARGE)
 			weir_target_dismiss(ep, plan, target, taken, round);
 		return ret;
@@ -262,6 +262,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 				 attempt->deadline_ns);
 	else
 		weir_batch_write_events(ep, m, n, &at);
+	weir_reserving_end();
 	if (answer) {
 		smp_mb();
 		weir_calls_sent(ep, target, attempt->deadline_ns);
@@ -552,7 +553,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	bool later = m->len > WEIR_PIECE_BYTES;
 	struct weir_reservation at;
 	u32 one = 1, kept = 0;
-	int i;
+	int i, ret;
 
 	plan = rcu_dereference(mirror->plan);
 	if (!plan)
@@ -564,15 +565,19 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 		return;
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
-	    !weir_copy_fits(&ep->pass, m->len) ||
-	    (later ? weir_copy_keep(target, m, &at, &kept) :
-		     weir_target_claim(target, m, &one, &at)))
+	    !weir_copy_fits(&ep->pass, m->len))
 		return;
-	if (later)
+	weir_reserving_begin();
+	ret = later ? weir_copy_keep(target, m, &at, &kept) :
+		      weir_target_claim(target, m, &one, &at);
+	if (!ret && later)
 		weir_copy_request(&ep->pass, &at, kept, m, NULL, 0,
 				  deadline_ns);
-	else
+	else if (!ret)
 		weir_reservation_request(&at, m, 0, deadline_ns);
+	weir_reserving_end();
+	if (ret)
+		return;
 	weir_pass_touch(&ep->pass, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
