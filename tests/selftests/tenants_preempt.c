@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Floods by a thread of idle priority, which a busy thread of the same user takes
+ * off its processor again and again: in the middle of a system call where the
+ * kernel is preemptible. A message that had its place in another's inbox then, but
+ * was not complete, would keep all that came later from being read until the
+ * thread runs again. Another user serves the path on another processor: its round
+ * trips there are hardly ever longer than beside a flood of a path of the
+ * attacker's own.
+ */
+#include "routed.h"
+#include "tenants.h"
+
+#define OTHERS	"/preempt/others"
+#define OWN	"/preempt/own"
+#define M	(1U << 20)
+#define BUSY_MS	40	/* the flood stands still for so long at a time */
+#define IDLE_MS	6	/* and then runs for so long at most */
+
+/**
+ * struct stage - what the processes share
+ * @meter: round trips of the victim.
+ * @path: that the flood goes to.
+ * @go: 1: the victim is at work; 2: the attacker, too.
+ * @had: messages of the attacker that the victim has had.
+ */
+static struct stage {
+	struct tenant_meter meter;
+	char path[32];
+	int go;
+	uint64_t had;
+} *stage;
+
+static void on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	need(!sched_setaffinity(0, sizeof(set), &set), "affinity");
+}
+
+/* Serves a path and calls it; reads what else comes there. */
+static int victim(void *arg)
+{
+	struct weir *s = handle(0, 32 * M), *c;
+	uint32_t route, tag;
+
+	(void)arg;
+	on_cpu(1);
+	need(!weir_serve(s, OTHERS, 1, NULL), "serve: %s", weir_error());
+	c = caller(OTHERS, &route);
+	put(&stage->go, 1);
+	for (tag = 1; !get(&stage->meter.stop); tag++) {
+		int64_t begun = now_ns();
+		struct weir_ticket t = { 0 };
+		bool good;
+
+		ask(c, route, tag);
+		while (!weir_ticket_wanted(&t)) {
+			struct weir_msg msg = next_message(s, "the victim");
+
+			t = weir_ticket(&msg);
+			stage->had += msg.len > 8;
+			weir_release(s, &msg);
+		}
+		good = !weir_reply(s, &t, &tag, sizeof(tag), HARD_DEADLINE_NS) &&
+		       replied(c, tag);
+		tenant_note(&stage->meter, (uint64_t)(now_ns() - begun), good);
+		usleep(500);
+	}
+	return 0;
+}
+
+/* Takes the processor from its other thread most of the time. */
+static void hog(void)
+{
+	for (;;) {
+		int64_t until = now_ms() + BUSY_MS;
+
+		while (now_ms() < until)
+			;
+		usleep(IDLE_MS * 1000);
+	}
+}
+
+static int attack(void *arg)
+{
+	struct weir_call call = { .flags = WEIR_REC_DROP, .one_way = 1 };
+	const struct sched_param none = { 0 };
+	struct weir *s, *c;
+
+	(void)arg;
+	on_cpu(0);
+	s = handle(0, 32 * M);
+	need(!weir_serve(s, OWN, 1, NULL), "serve: %s", weir_error());
+	c = handle(16 * M, 0);
+	call.route = route_of(c, stage->path);
+	if (!tenant_fork(TENANT_ATTACKER))
+		hog();
+	need(!sched_setscheduler(0, SCHED_IDLE, &none), "idle priority");
+	put(&stage->go, 2);
+	while (!get(&stage->meter.stop)) {
+		struct weir_buf buf = { 0 };
+
+		/* one system call sends many */
+		while (!weir_call_claim(c, &call, 60000, &buf))
+			weir_call_commit_more(c, &call, &buf);
+		weir_flush(c);
+		drain(s);
+	}
+	return 0;
+}
+
+/* Round trips that took longer than half of the time the flood stands still. */
+static uint64_t stalls(int n)
+{
+	const struct tenant_phase *p = &stage->meter.phases[n];
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = tenant_bucket(BUSY_MS / 2 * MS); i < TENANT_BUCKETS; i++)
+		sum += p->hist[i];
+	return sum;
+}
+
+static uint64_t phase(int n, const char *path, uint64_t rounds)
+{
+	pid_t attacker, pid;
+	bool all;
+
+	strcpy(stage->path, path);
+	put(&stage->go, 0);
+	put(&stage->meter.stop, 0);
+	put(&stage->meter.phase, n);
+	pid = tenant_start(TENANT_VICTIM, victim, NULL);
+	need(soon(get(&stage->go) == 1), "the victim is at work");
+	attacker = tenant_start(TENANT_ATTACKER, attack, NULL);
+	need(soon(get(&stage->go) == 2), "the flood is under way");
+	stage->had = 0;
+	all = tenant_measure(&stage->meter, n, rounds);
+	check(all && !stage->meter.phases[n].bad, "%s: the victim is served",
+	      path);
+	put(&stage->meter.stop, 1);
+	check(!reap(pid), "%s: and ends well", path);
+	tenant_kill(attacker);
+	tenant_show(&stage->meter, n, path);
+	return stalls(n);
+}
+
+int main(void)
+{
+	struct weir_route_conf conf = { QUIET };
+	struct weir_route_op op = route_op(WEIR_OP_ROUTE_SET, OTHERS, "", 0, 0);
+	uint64_t rounds = (uint64_t)tap_scale(3000, 100), before, beside;
+	int fd, tries = 3;
+	bool few;
+
+	hard_begin();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		tap_skip_all("one processor");
+	stage = shared_memory(sizeof(*stage));
+	/* whoever may execute it serves it */
+	fd = tap_socket(SOCK_RDM);
+	op.conf = conf;
+	need(!tap_setopt(fd, WEIR_SO_MODE, 0777) &&
+	     !control_by(fd, &op, 1, NULL), "route");
+	close(fd);
+	/* of a machine that others use as well, the best of three */
+	do {
+		memset(&stage->meter, 0, sizeof(stage->meter));
+		before = phase(0, OWN, rounds);
+		beside = phase(1, OTHERS, rounds);
+		few = beside <= 2 * before + rounds / 300;
+	} while (!few && --tries && !slow_kernel());
+	check(stage->had > 0, "the flood comes through (%llu)",
+	      (unsigned long long)stage->had);
+	/* the sanitizer kernel looks for faults; its times mean little */
+	check(few || slow_kernel(),
+	      "the victim waits for the flood's thread no more often (%llu and %llu of %llu)",
+	      (unsigned long long)before, (unsigned long long)beside,
+	      (unsigned long long)rounds);
+	need(!route_del(OTHERS), "del");
+	check_routes_gone("preempt");
+	check_kernel();
+	return hard_done();
+}
