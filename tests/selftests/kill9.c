@@ -26,6 +26,7 @@
 #define CALLERS		(VICTIMS + 2)
 #define IN_FLIGHT	16	/* requests of a caller */
 #define SEEN		4096	/* requests of a caller that services remember */
+#define ENOUGH		24	/* rounds that reach a set-up and work in each cell */
 #define HOLD_MS		600000
 
 /* Numbers of messages: which life of the victim it was, and count in that life. */
@@ -1041,6 +1042,9 @@ static int run_cell(void *arg)
 	return ret ? ret : survivors_end(survivors, n);
 }
 
+/* Deaths of all cells in a close: one cell alone may have none. */
+static uint64_t killed_in_close;
+
 static void end_of(struct cell *c, pid_t pid)
 {
 	int status, ret;
@@ -1054,9 +1058,14 @@ static void end_of(struct cell *c, pid_t pid)
 	     (unsigned long long)c->killed[SETUP],
 	     (unsigned long long)c->killed[WORK],
 	     (unsigned long long)c->killed[LEAVE]);
+	check(c->killed[SETUP], "some in a set-up");
+	/* the first one is killed there on purpose */
+	if (c->kind->victim != changer)
+		check(c->killed[WORK] > 1, "and some at work");
+	killed_in_close += c->killed[LEAVE];
 	if (c->kind->victim == named)
-		note("%llu went on where the last one ended",
-		     (unsigned long long)c->resumed);
+		check(c->resumed, "%llu went on where the last one ended",
+		      (unsigned long long)c->resumed);
 	munmap(c, sizeof(*c));
 }
 
@@ -1064,7 +1073,7 @@ int main(void)
 {
 	struct cell *cells[KINDS];
 	struct counters before;
-	long rounds = scaled(80);
+	long rounds = tap_scale(80, ENOUGH);
 	pid_t pid[KINDS];
 	int i;
 
@@ -1078,6 +1087,8 @@ int main(void)
 	}
 	for (i = 0; i < KINDS; i++)
 		end_of(cells[i], pid[i]);
+	check(killed_in_close, "some in a close (%llu)",
+	      (unsigned long long)killed_in_close);
 	check_counters(&before);
 	check_routes_gone("afterwards");
 	check(!in_flight_count(), "no request is in flight");
