@@ -26,6 +26,7 @@
 #define CALLERS		(VICTIMS + 2)
 #define IN_FLIGHT	16	/* requests of a caller */
 #define SEEN		4096	/* requests of a caller that services remember */
+#define ENOUGH		24	/* rounds that reach a set-up and work in each cell */
 #define HOLD_MS		600000
 
 /* Numbers of messages: which life of the victim it was, and count in that life. */
@@ -130,6 +131,29 @@ static void ready(struct victim *v)
 	put(&v->phase, WORK);
 }
 
+/* SIGKILL at that time. */
+static void die_after(int64_t ns)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL,
+	};
+	struct itimerspec when = {
+		.it_value = { ns / SECOND, ns % SECOND },
+	};
+	timer_t timer;
+
+	need(!timer_create(CLOCK_MONOTONIC, &event, &timer) &&
+	     !timer_settime(timer, 0, &when, NULL), "timer");
+}
+
+/* What comes is a close, which is short: some die in it on purpose. */
+static void leave(struct victim *v)
+{
+	put(&v->phase, LEAVE);
+	if (rnd() % 8 == 0)
+		die_after(1 + (int64_t)(rnd() % 20000));
+}
+
 /* --- publishers ------------------------------------------------------------ */
 
 /* Several claimed at once, some aborted. */
@@ -202,7 +226,7 @@ static int publisher(struct victim *v)
 		return 20;
 	ready(v);
 	ret = publish(w, v, 0, some());
-	put(&v->phase, LEAVE);
+	leave(v);
 	weir_close(w);
 	return ret;
 }
@@ -365,7 +389,9 @@ static bool resumes(struct victim *v, uint64_t n)
 static int subscribed(struct victim *v, const char *name)
 {
 	struct weir_config c = { .name = name, .hold_ms = name ? HOLD_MS : 0 };
-	uint64_t most = some(), next = 0, n;
+	/* one that stops reading without its end holds the others back */
+	uint64_t most = v->delay_ns < HARD_DEADLINE_NS ? some() : 0;
+	uint64_t next = 0, n;
 	struct weir_msg msg;
 	struct weir *w;
 
@@ -396,7 +422,7 @@ static int subscribed(struct victim *v, const char *name)
 		put(&v->read, next);
 		put(&v->known, true);
 	}
-	put(&v->phase, LEAVE);
+	leave(v);
 	weir_close(w);
 	return 0;
 }
@@ -460,7 +486,7 @@ static int end(struct victim *v, bool writes)
 		    ((struct item *)data)->n != next++)
 			return 24;
 	}
-	put(&v->phase, LEAVE);
+	leave(v);
 	weir_close(w);
 	return ret;
 }
@@ -587,7 +613,7 @@ static int serve(struct victim *v, uint64_t most)
 			return 24;
 		n++;
 	}
-	put(&v->phase, LEAVE);
+	leave(v);
 	weir_close(w);
 	return 0;
 }
@@ -675,7 +701,7 @@ static int call(struct victim *v, uint32_t me, uint64_t n, uint64_t most)
 			usleep((useconds_t)(rnd() % 500));
 	}
 	if (v)
-		put(&v->phase, LEAVE);
+		leave(v);
 	weir_close(w);
 	return 0;
 }
@@ -783,7 +809,7 @@ static int set_up(struct victim *v)
 	default:
 		pair_up(w, number);
 	}
-	put(&v->phase, LEAVE);
+	leave(v);
 	weir_close(w);
 	return 0;
 }
@@ -792,10 +818,11 @@ static int changer(struct victim *v)
 {
 	int ret;
 
-	put(&v->ready_ns, now_ns());
-	do
+	do {
 		ret = set_up(v);
-	while (!ret);
+		if (!v->ready_ns)
+			put(&v->ready_ns, now_ns());
+	} while (!ret);
 	return ret;
 }
 
@@ -837,21 +864,6 @@ static const struct kind kinds[] = {
 
 #define KINDS	((int)(sizeof(kinds) / sizeof(kinds[0])))
 
-/* SIGKILL at that time. */
-static void die_after(int64_t ns)
-{
-	struct sigevent event = {
-		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL,
-	};
-	struct itimerspec when = {
-		.it_value = { ns / SECOND, ns % SECOND },
-	};
-	timer_t timer;
-
-	need(!timer_create(CLOCK_MONOTONIC, &event, &timer) &&
-	     !timer_settime(timer, 0, &when, NULL), "timer");
-}
-
 /* A victim that has closed what it worked with sets other things up. */
 static int victim(void *arg)
 {
@@ -859,16 +871,19 @@ static int victim(void *arg)
 	int ret;
 
 	seed(v->seed);
+	v->began_ns = now_ns();
 	die_after(v->delay_ns);
 	ret = cell->kind->victim(v);
 	return ret ? ret : changer(v);
 }
 
-/* Most die within twice of what a set-up takes, some later. */
+/* Most die within twice of what a set-up takes, some early in it, some later. */
 static int64_t some_time(int64_t setup_ns)
 {
-	return 1 + (int64_t)(rnd() %
-			     (uint64_t)(setup_ns * (rnd() % 16 ? 2 : 12)));
+	static const int halves[] = { 1, 1, 4, 4, 4, 4, 4, 24 };
+
+	return 1 + (int64_t)(rnd() % (uint64_t)(setup_ns * halves[rnd() % 8])) /
+	       2;
 }
 
 static pid_t next_life(struct victim *v, int64_t delay_ns)
@@ -879,7 +894,6 @@ static pid_t next_life(struct victim *v, int64_t delay_ns)
 	v->delay_ns = delay_ns;
 	v->ready_ns = 0;
 	memset(v->sent, 0, sizeof(v->sent));
-	v->began_ns = now_ns();
 	return spawn(victim, v);
 }
 
@@ -973,6 +987,41 @@ static bool first_life(int64_t *setup_ns)
 	return soon(settle(v));
 }
 
+static bool all_known(void)
+{
+	int i;
+
+	for (i = 0; i < VICTIMS; i++) {
+		if (!get(&cell->victim[i].known))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The last two lives of named cursors: one in which all of them read, and one in
+ * which they go on. Before, chance may have killed each too early for that.
+ */
+static bool last_lives(int64_t *setup_ns)
+{
+	uint64_t resumed = get(&cell->resumed);
+	pid_t pids[VICTIMS];
+	bool there = true;
+	int i, life;
+
+	for (life = 0; life < 2 && there; life++) {
+		for (i = 0; i < VICTIMS; i++)
+			pids[i] = next_life(&cell->victim[i], HARD_DEADLINE_NS);
+		there = soon(life ? get(&cell->resumed) > resumed :
+			     all_known());
+		for (i = 0; i < VICTIMS; i++) {
+			kill_and_reap(pids[i]);
+			dead(&cell->victim[i], setup_ns);
+		}
+	}
+	return there;
+}
+
 /* Kills @rounds victims and waits after each death until it is got over. */
 static int kill_them(long rounds)
 {
@@ -1022,6 +1071,8 @@ static int kill_them(long rounds)
 			}
 		}
 	}
+	if (cell->kind->victim == named && !last_lives(&setup_ns))
+		return 63;
 	return 0;
 }
 
@@ -1041,6 +1092,9 @@ static int run_cell(void *arg)
 	return ret ? ret : survivors_end(survivors, n);
 }
 
+/* Deaths of all cells in a close: one cell alone may have none. */
+static uint64_t killed_in_close;
+
 static void end_of(struct cell *c, pid_t pid)
 {
 	int status, ret;
@@ -1054,9 +1108,14 @@ static void end_of(struct cell *c, pid_t pid)
 	     (unsigned long long)c->killed[SETUP],
 	     (unsigned long long)c->killed[WORK],
 	     (unsigned long long)c->killed[LEAVE]);
+	check(c->killed[SETUP], "some in a set-up");
+	/* the first one is killed there on purpose */
+	if (c->kind->victim != changer)
+		check(c->killed[WORK] > 1, "and some at work");
+	killed_in_close += c->killed[LEAVE];
 	if (c->kind->victim == named)
-		note("%llu went on where the last one ended",
-		     (unsigned long long)c->resumed);
+		check(c->resumed, "%llu went on where the last one ended",
+		      (unsigned long long)c->resumed);
 	munmap(c, sizeof(*c));
 }
 
@@ -1064,7 +1123,7 @@ int main(void)
 {
 	struct cell *cells[KINDS];
 	struct counters before;
-	long rounds = scaled(80);
+	long rounds = tap_scale(80, ENOUGH);
 	pid_t pid[KINDS];
 	int i;
 
@@ -1078,6 +1137,8 @@ int main(void)
 	}
 	for (i = 0; i < KINDS; i++)
 		end_of(cells[i], pid[i]);
+	check(killed_in_close, "some in a close (%llu)",
+	      (unsigned long long)killed_in_close);
 	check_counters(&before);
 	check_routes_gone("afterwards");
 	check(!in_flight_count(), "no request is in flight");

@@ -492,6 +492,28 @@ TAP_UNUSED static int tenant_cgroup_enter(const char *group, pid_t pid)
 	return tenant_cgroup_write(group, "cgroup.procs", words);
 }
 
+/*
+ * A process of a user that runs @fn in a cgroup, NULL: in that of this one. Its
+ * result is the exit status. It ends with this one.
+ */
+TAP_UNUSED static pid_t tenant_start_in(const char *group, uid_t uid,
+					int (*fn)(void *arg), void *arg)
+{
+	pid_t parent = getpid(), pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		tap_bail("fork");
+	if (pid)
+		return pid;
+	if (group && tenant_cgroup_enter(group, getpid()))
+		_exit(98);
+	tenant_become(uid);
+	tenant_die_with(parent);
+	_exit(fn(arg));
+}
+
 /* A counter in memory.events such as "oom_kill"; -1 if it is not there. */
 TAP_UNUSED static long long tenant_cgroup_event(const char *group,
 						const char *event)

@@ -89,6 +89,9 @@ int main(void)
 	tap_watchdog(200);
 	if (geteuid())
 		tap_skip_all("needs root");
+	/* the sanitizer kernel looks for faults; its times mean little */
+	if (hard_slow())
+		tap_skip_all("times mean little on this kernel");
 	waiters = tap_scale(1500, 700);
 	meter = tenant_meter_new();
 	fd = tap_socket(SOCK_SEQPACKET);
@@ -110,7 +113,7 @@ int main(void)
 	tap_is(tap_wait(pid), 0, "they end well");
 	alone = tenant_quantile(meter, 0, 500);
 	beside = tenant_quantile(meter, 1, 500);
-	tap_ok(beside <= 4 * alone || hard_slow(),
+	tap_ok(beside <= 4 * alone,
 	       "an accept takes at most 4 times as long beside %ld that wait (%llu ns, %llu ns)",
 	       waiters, (unsigned long long)beside, (unsigned long long)alone);
 	close(fd);

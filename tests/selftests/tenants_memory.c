@@ -81,17 +81,7 @@ static int attack_run(void *arg)
 /* Runs the attack as the attacker, in a cgroup if there is one. */
 static int attacked(struct attack *a, const char *group)
 {
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		if (group && tenant_cgroup_enter(group, getpid()))
-			_exit(98);
-		tenant_become(TENANT_ATTACKER);
-		_exit(attack_run(a));
-	}
-	return tap_wait(pid);
+	return tap_wait(tenant_start_in(group, TENANT_ATTACKER, attack_run, a));
 }
 
 /* A line of a file such as "oom_kill 3"; -1 if it is not there. */
@@ -124,14 +114,7 @@ static pid_t holding(struct holder *h, size_t bytes, const char *group)
 	h->bytes = bytes;
 	h->rounds = 0;
 	h->stop = 0;
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		if (group && tenant_cgroup_enter(group, getpid()))
-			_exit(98);
-		tenant_become(TENANT_VICTIM);
-		_exit(hold(h));
-	}
+	pid = tenant_start_in(group, TENANT_VICTIM, hold, h);
 	if (!tap_until(__atomic_load_n(&h->rounds, __ATOMIC_ACQUIRE)))
 		tap_bail("the victim does not get its memory");
 	return pid;

@@ -145,20 +145,6 @@ static long subscribers_wanted(void)
 	return want > SUBSCRIBERS ? SUBSCRIBERS : want < room ? want : room;
 }
 
-static pid_t in_group(uid_t uid, int (*fn)(void *), void *arg)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid)
-		return pid;
-	if (tenant_cgroup_enter(GROUP, getpid()))
-		_exit(98);
-	tenant_become(uid);
-	_exit(fn(arg));
-}
-
 static void measure(struct stage *s, int phase, const char *name)
 {
 	__atomic_store_n(&s->phase, phase + 1, __ATOMIC_RELEASE);
@@ -180,7 +166,7 @@ int main(void)
 	if (tenant_cgroup(GROUP, 6 << 20))
 		tap_skip_all("no memory cgroups");
 	s->want = subscribers_wanted();
-	victim = in_group(TENANT_VICTIM, publisher, s);
+	victim = tenant_start_in(GROUP, TENANT_VICTIM, publisher, s);
 	measure(s, NONE, "binds beside no subscribers");
 	attacker = tenant_start(TENANT_ATTACKER, subscribers, s);
 	if (!tap_until(shared_int(&s->ready) == 1))

@@ -126,12 +126,17 @@ int main(void)
 		memset(&stage->meter, 0, sizeof(stage->meter));
 		one = phase(0, 0, rounds);
 		many = phase(1, 15, rounds);
-		if (many <= 3 * one)
+		if (many <= 3 * one || slow_kernel())
 			break;
 	}
-	check(many <= 3 * one || slow_kernel(),
-	      "the last of 16 targets waits at most 3 times as long as the only one (%llu us, %llu us)",
-	      (unsigned long long)many / 1000, (unsigned long long)one / 1000);
+	/* the sanitizer kernel looks for faults; its times mean little */
+	if (slow_kernel())
+		tap_skip("the last of 16 targets", "times mean little on this kernel");
+	else
+		check(many <= 3 * one,
+		      "the last of 16 targets waits at most 3 times as long as the only one (%llu us, %llu us)",
+		      (unsigned long long)many / 1000,
+		      (unsigned long long)one / 1000);
 	need(!route_del(ALL), "del");
 	check_routes_gone("several");
 	check_kernel();

@@ -14,7 +14,7 @@
 #define STEP	(NSEC_PER_SEC / RATE / 4)	/* four tries for each token */
 #define USERS	5
 
-static struct weir_rate_limit *meter_of(struct kunit *test, u32 rate, u32 burst,
+static struct weir_rate_limit *limit_of(struct kunit *test, u32 rate, u32 burst,
 					u64 now)
 {
 	struct weir_rate_limit *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
@@ -57,7 +57,7 @@ static void flood(struct weir_rate_limit *m, u32 n, u64 *now, u64 ns, u32 *got)
 			got[i] += take(m, i, *now, 64);
 }
 
-static void meter_take__gives_one_user_nearly_all(struct kunit *test)
+static void rate_limit_take__gives_one_user_nearly_all(struct kunit *test)
 {
 	static const u32 bursts[] = { 1, 2, 3, 9, 100, 5000 };
 	size_t b;
@@ -65,7 +65,7 @@ static void meter_take__gives_one_user_nearly_all(struct kunit *test)
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		u64 now = NSEC_PER_SEC;
 		struct weir_rate_limit *m =
-			meter_of(test, RATE, bursts[b], now);
+			limit_of(test, RATE, bursts[b], now);
 		u32 got = take(m, 0, now, U32_MAX);
 		u32 left = bursts[b] > 1 ? max(bursts[b] / 16, 1U) : 0;
 
@@ -83,10 +83,10 @@ static void meter_take__gives_one_user_nearly_all(struct kunit *test)
 }
 
 /* What comes from the upper half is of nobody's share. */
-static void meter_take_calm__counts_nobody(struct kunit *test)
+static void rate_limit_take_calm__counts_nobody(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, full;
-	struct weir_rate_limit *m = meter_of(test, RATE, 100, now);
+	struct weir_rate_limit *m = limit_of(test, RATE, 100, now);
 	u32 i;
 
 	full = atomic64_read(&m->full[0]);
@@ -104,12 +104,12 @@ static void meter_take_calm__counts_nobody(struct kunit *test)
 	for (i = 1; i <= 3; i++)
 		KUNIT_EXPECT_EQ(test,
 				weir_rate_limit_take_calm(
-					meter_of(test, RATE, i, now), now, 1),
+					limit_of(test, RATE, i, now), now, 1),
 				i == 3);
 }
 
 /* As much each, all of it together, and no more than is set. */
-static void meter_take__parts_a_rate(struct kunit *test)
+static void rate_limit_take__parts_a_rate(struct kunit *test)
 {
 	static const u32 bursts[] = { 1, 2, 9, 100 };
 	u32 got[USERS], n, i, sum;
@@ -119,7 +119,7 @@ static void meter_take__parts_a_rate(struct kunit *test)
 		for (n = 2; n <= USERS; n++) {
 			u64 now = NSEC_PER_SEC;
 			struct weir_rate_limit *m =
-				meter_of(test, RATE, bursts[b], now);
+				limit_of(test, RATE, bursts[b], now);
 
 			/* the first has been alone, and has had the burst */
 			memset(got, 0, sizeof(got));
@@ -138,7 +138,7 @@ static void meter_take__parts_a_rate(struct kunit *test)
 }
 
 /* Below its share a user is refused nothing; the other has what is left. */
-static void meter_take__keeps_what_is_asked_for(struct kunit *test)
+static void rate_limit_take__keeps_what_is_asked_for(struct kunit *test)
 {
 	static const u32 bursts[] = { 2, 3, 9, 100 };
 	size_t b;
@@ -146,7 +146,7 @@ static void meter_take__keeps_what_is_asked_for(struct kunit *test)
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		u64 now = NSEC_PER_SEC;
 		struct weir_rate_limit *m =
-			meter_of(test, RATE, bursts[b], now);
+			limit_of(test, RATE, bursts[b], now);
 		u32 got = 0, calls, refused = 0;
 
 		flood(m, 1, &now, 3 * NSEC_PER_SEC, &got);
@@ -162,10 +162,10 @@ static void meter_take__keeps_what_is_asked_for(struct kunit *test)
 	}
 }
 
-static void meter_give__undoes_take(struct kunit *test)
+static void rate_limit_give__undoes_take(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, cost;
-	struct weir_rate_limit *m = meter_of(test, RATE, 100, now);
+	struct weir_rate_limit *m = limit_of(test, RATE, 100, now);
 	u32 i, got;
 
 	/* of the upper half, and of the lower one */
@@ -189,10 +189,10 @@ static void meter_give__undoes_take(struct kunit *test)
 }
 
 /* What was drawn is paid back by all, and no longer by the user than by all. */
-static void meter_draw__is_paid_back(struct kunit *test)
+static void rate_limit_draw__is_paid_back(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC;
-	struct weir_rate_limit *m = meter_of(test, RATE, 100, now);
+	struct weir_rate_limit *m = limit_of(test, RATE, 100, now);
 
 	weir_rate_limit_draw(m, 0, now, 1100);
 	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 0);
@@ -201,10 +201,10 @@ static void meter_draw__is_paid_back(struct kunit *test)
 				   2 * NSEC_PER_MSEC, 1), 1);
 }
 
-static void meter_wait__tells_when(struct kunit *test)
+static void rate_limit_wait__tells_when(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, wait;
-	struct weir_rate_limit *m = meter_of(test, RATE, 10, now);
+	struct weir_rate_limit *m = limit_of(test, RATE, 10, now);
 
 	take(m, 0, now, 64);
 	take(m, 1, now, 64);
@@ -214,20 +214,20 @@ static void meter_wait__tells_when(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait, 1), 1);
 }
 
-static struct kunit_case meter_cases[] = {
-	KUNIT_CASE(meter_take__gives_one_user_nearly_all),
-	KUNIT_CASE(meter_take_calm__counts_nobody),
-	KUNIT_CASE(meter_take__parts_a_rate),
-	KUNIT_CASE(meter_take__keeps_what_is_asked_for),
-	KUNIT_CASE(meter_give__undoes_take),
-	KUNIT_CASE(meter_draw__is_paid_back),
-	KUNIT_CASE(meter_wait__tells_when),
+static struct kunit_case rate_limit_cases[] = {
+	KUNIT_CASE(rate_limit_take__gives_one_user_nearly_all),
+	KUNIT_CASE(rate_limit_take_calm__counts_nobody),
+	KUNIT_CASE(rate_limit_take__parts_a_rate),
+	KUNIT_CASE(rate_limit_take__keeps_what_is_asked_for),
+	KUNIT_CASE(rate_limit_give__undoes_take),
+	KUNIT_CASE(rate_limit_draw__is_paid_back),
+	KUNIT_CASE(rate_limit_wait__tells_when),
 	{ }
 };
 
-static struct kunit_suite meter_suite = {
-	.name		= "weir_meter",
-	.test_cases	= meter_cases,
+static struct kunit_suite rate_limit_suite = {
+	.name		= "weir_rate_limit",
+	.test_cases	= rate_limit_cases,
 };
 
-kunit_test_suites(&meter_suite);
+kunit_test_suites(&rate_limit_suite);
