@@ -444,6 +444,9 @@ struct weir_ring {
  * @evicted: no longer gating: it was too slow or its cursor was invalid.
  * @stuck_pos: cursor position when it first held the writer back; ring->lock.
  * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
+ * @resync_at: tick, in jiffies, of the last search after an overrun, see recv.c;
+ *	the socket's iolock.
+ * @resync_left: bytes that may still be searched in that tick; iolock.
  * @missed: records lost: overwritten, or published before a late join.
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.
@@ -481,6 +484,8 @@ struct weir_reader {
 	bool evicted;
 	u64 stuck_pos;
 	ktime_t stuck_since;
+	unsigned long resync_at;
+	u32 resync_left;
 	u64 missed;
 	unsigned long notices;
 	enum weir_reason reason;
