@@ -331,7 +331,8 @@ struct weir_post {
  * @lock: guards the members below, and writes to the status page.
  * @readers: by weir_reader.ring_link.
  * @armed: readers that sleep, by weir_reader.armed_link.
- * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer.
+ * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An address
+ *	space that maps the ring later finds the bit set: it takes @lock first.
  * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
  * @arm_seq: record count when a reader last went to sleep, low 32 bits.
  * @owner: socket that writes; NULL while lingering, closed, and for inboxes.
@@ -435,12 +436,17 @@ struct weir_ring {
  * @armed_link: in weir_ring.armed, under its lock.
  * @sock_link: in weir_sock.readers, under its rlock.
  * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
+ * @armed_fenced: since it was armed, a barrier has run on the writer's CPUs or
+ *	was not needed. Of a reader that is not armed, without meaning. ring->lock.
  * @mm: address space that maps the cursor, held with mmgrab(); ring->lock.
  * @maps: number of such VMAs; ring->lock.
  * @forked: as weir_ring.owner_forked.
  * @evicted: no longer gating: it was too slow or its cursor was invalid.
  * @stuck_pos: cursor position when it first held the writer back; ring->lock.
  * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
+ * @resync_at: tick, in jiffies, of the last search after an overrun, see recv.c;
+ *	the socket's iolock.
+ * @resync_left: bytes that may still be searched in that tick; iolock.
  * @missed: records lost: overwritten, or published before a late join.
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.
@@ -471,12 +477,15 @@ struct weir_reader {
 	struct list_head armed_link;
 	struct list_head sock_link;
 	u32 fence_gen;
+	bool armed_fenced;
 	struct mm_struct *mm;
 	unsigned int maps;
 	bool forked;
 	bool evicted;
 	u64 stuck_pos;
 	ktime_t stuck_since;
+	unsigned long resync_at;
+	u32 resync_left;
 	u64 missed;
 	unsigned long notices;
 	enum weir_reason reason;

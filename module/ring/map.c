@@ -171,12 +171,10 @@ static void weir_map_open(struct vm_area_struct *vma)
 		return;
 	/* after MADV_DOFORK and fork: a second address space writes */
 	spin_lock(&ring->lock);
-	if (map->rd) {
+	if (map->rd)
 		map->rd->forked = true;
-	} else {
+	else
 		ring->owner_forked = true;
-		ring->fenced = false;
-	}
 	spin_unlock(&ring->lock);
 }
 
@@ -252,9 +250,6 @@ static int weir_map_note_mm(struct weir_map *map)
 		if (!*mm) {
 			mmgrab(current->mm);
 			*mm = current->mm;
-			/* the fence bit is in force on other CPUs only */
-			if (!map->rd)
-				ring->fenced = false;
 		}
 		(*maps)++;
 		map->mm = current->mm;

@@ -22,6 +22,10 @@
  * ring's owner are not limited: the owner could interrupt the same CPUs with
  * munmap(2).
  *
+ * A reader that stays armed needs one barrier only: the first publish after it
+ * sees the bit, and its kick ends the arming. Otherwise a process that polls in a
+ * loop would interrupt the publisher's CPUs at each call.
+ *
  * Process context. weir_wake_readers() and weir_wake_writer() do not sleep
  * unless they have to evict.
  */
@@ -112,6 +116,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 		u32 wake = status->wake | WEIR_WAKE_READERS;
 
 		list_add_tail(&rd->armed_link, &ring->armed);
+		rd->armed_fenced = false;
 		ring->arm_seq = seq;
 		if (rare) {
 			wake &= ~WEIR_WAKE_FENCE;
@@ -124,7 +129,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 		WRITE_ONCE(status->wake, wake);
 	}
 	smp_mb();						/* (C) */
-	if (ring->owner_mm && !ring->fenced) {
+	if (ring->owner_mm && !ring->fenced && !rd->armed_fenced) {
 		if (first)
 			cpumask_clear(cpus);
 		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
@@ -214,6 +219,7 @@ bool weir_arm_readable(struct weir_sock *ws)
 			if (rd->fence_gen == ring->fence_gen &&
 			    weir_ring_status(ring)->wake & WEIR_WAKE_FENCE)
 				ring->fenced = true;
+			rd->armed_fenced = true;
 			spin_unlock(&ring->lock);
 		}
 	}

@@ -31,8 +31,33 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
+ * Bytes of a ring that are searched for a reader in one tick. A malicious writer
+ * can make each look at a ring without records an overrun.
+ */
+#define WEIR_RESYNC_BYTES	SZ_4M
+
+/* weir_ring_search() within WEIR_RESYNC_BYTES; @pos is @to if it finds nothing. */
+static bool weir_recv_search(struct weir_reader *rd, u64 from, u64 to, u64 *pos)
+{
+	bool found;
+	u64 end;
+
+	if (rd->resync_at != jiffies) {
+		rd->resync_at = jiffies;
+		rd->resync_left = WEIR_RESYNC_BYTES;
+	}
+	end = from + min_t(u64, to - from, rd->resync_left);
+	found = weir_ring_search(rd->ring, from, end, pos);
+	rd->resync_left -= min_t(u64, *pos - from, rd->resync_left);
+	if (!found)
+		*pos = to;
+	return found;
+}
+
+/*
  * Moves an overtaken lossy reader to the middle of the bytes that the ring
- * holds. False when the owner's head words are invalid.
+ * holds, or to the tail if no record is found soon behind that. False when the
+ * owner's head words are invalid.
  */
 static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 {
@@ -44,8 +69,7 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 		weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
 		return false;
 	}
-	if (weir_ring_search(rd->ring, tail - weir_ring_bytes(v) / 2, tail,
-			     &pos)) {
+	if (weir_recv_search(rd, tail - weir_ring_bytes(v) / 2, tail, &pos)) {
 		u32 at_pos = READ_ONCE(weir_ring_at(v, pos)->seq);
 
 		if (weir_ring_overtaken(v, pos))

@@ -158,11 +158,13 @@ static int weir_release(struct socket *sock)
 }
 
 /*
- * The path in an address or, if that is empty, the path of WEIR_SO_LONG_PATH.
- * Returns its length in bytes, or -EINVAL for an invalid address.
+ * Copies the path in an address or, if that is empty, the path of
+ * WEIR_SO_LONG_PATH to @path, of WEIR_PATH_MAX + 1 bytes, and ends it with a
+ * NUL byte: an address that is full has none. Returns its length in bytes, or
+ * -EINVAL for an invalid address.
  */
 static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr,
-			  int len, const char **path)
+			  int len, char *path)
 {
 	int n;
 
@@ -173,8 +175,11 @@ static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr
 		return weir_refuse(ws, -EINVAL, "the address is of another family");
 	n = strnlen(addr->sw_path,
 		    len - offsetof(struct sockaddr_weir, sw_path));
-	*path = n ? addr->sw_path : ws->long_path;
-	return n ?: strlen(ws->long_path);
+	if (!n)
+		return strscpy(path, ws->long_path, WEIR_PATH_MAX + 1);
+	memcpy(path, addr->sw_path, n);
+	path[n] = '\0';
+	return n;
 }
 
 /* Clears WEIR_SO_LONG_PATH, unless a signal makes the caller call again. */
@@ -188,12 +193,12 @@ static void weir_end_long_path(struct weir_sock *ws, int err)
 static int weir_bind(struct socket *sock, struct weir_sockaddr *uaddr, int len)
 {
 	struct weir_sock *ws = weir_sk(sock->sk);
-	const char *path;
+	char path[WEIR_PATH_MAX + 1];
 	int err;
 
 	WRITE_ONCE(ws->why, NULL);
 	lock_sock(sock->sk);
-	len = weir_addr_path(ws, (const void *)uaddr, len, &path);
+	len = weir_addr_path(ws, (const void *)uaddr, len, path);
 	if (len < 0)
 		err = len;
 	else if (sock->sk->sk_type == SOCK_SEQPACKET)
@@ -210,12 +215,12 @@ static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
 			int len, int flags)
 {
 	struct weir_sock *ws = weir_sk(sock->sk);
-	const char *path;
+	char path[WEIR_PATH_MAX + 1];
 	int err;
 
 	WRITE_ONCE(ws->why, NULL);
 	lock_sock(sock->sk);
-	len = weir_addr_path(ws, (const void *)uaddr, len, &path);
+	len = weir_addr_path(ws, (const void *)uaddr, len, path);
 	if (len < 0)
 		err = len;
 	else if (sock->sk->sk_type == SOCK_SEQPACKET)

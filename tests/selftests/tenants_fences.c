@@ -4,9 +4,10 @@
  * wake-up, are bounded by user. The victim runs on a processor of its own and
  * does not sleep; the attackers, several processes of one user, ask again and
  * again to be told when it has read: by full rings that the victim reads, and by
- * messages to its full inboxes. What counts is how often the victim's processor
- * is interrupted. That no wake-up is missed for that is shown by wakeup.c, whose
- * sides sleep more often than this allows, and here by a message that waits.
+ * messages to its full inboxes; or, as readers of what the victim publishes, by
+ * polling. What counts is how often the victim's processor is interrupted. That
+ * no wake-up is missed for that is shown by wakeup.c, whose sides sleep more
+ * often than this allows, and here by a message that waits.
  */
 #include <sched.h>
 #include <uapi/weir_ring.h>
@@ -220,23 +221,92 @@ static int sender(void *arg TAP_UNUSED)
 	return 0;
 }
 
+/* --- readers that poll ------------------------------------------------------ */
+
+#define BATCH		100	/* more records than fence_records */
+#define POLLS		1000
+
+/* One reader on each stream: a second one would have the writer fence. */
+static int publisher(void *arg TAP_UNUSED)
+{
+	struct weir_config c = { .ring_bytes = 1 << 20, .mode = 0666 };
+	struct weir *w[ATTACKERS];
+	struct weir_buf buf;
+	char path[32];
+	int i;
+
+	on_cpu(CPU);
+	for (i = 0; i < ATTACKERS; i++) {
+		snprintf(path, sizeof(path), "/polled/%d", i);
+		if (weir_open(&w[i], SOCK_DGRAM, &c) ||
+		    weir_bind(w[i], path))
+			return 1;
+	}
+	__atomic_store_n(&scene->victim, 1, __ATOMIC_RELEASE);
+	while (!is_set(&scene->go))
+		;
+	/* a sleeper then sends the barrier, and the writer does not fence */
+	for (i = 0; i < BATCH * ATTACKERS; i++) {
+		if (weir_claim(w[i % ATTACKERS], 8, &buf))
+			return 2;
+		memcpy(buf.data, "polled", 7);
+		weir_commit(w[i % ATTACKERS], &buf);
+	}
+	__atomic_store_n(&scene->read, 1, __ATOMIC_RELEASE);
+	for (;;)
+		;
+}
+
+static int poller(void *arg)
+{
+	char buf[8], path[32];
+	int fd, got = 0;
+
+	on_cpu(0);
+	snprintf(path, sizeof(path), "/polled/%d", *(int *)arg);
+	fd = tap_subscriber(SOCK_DGRAM, path);
+	__atomic_add_fetch(&scene->ready, 1, __ATOMIC_RELEASE);
+	while (!is_set(&scene->read))
+		usleep(1000);
+	while (got < BATCH && recv(fd, buf, sizeof(buf), 0) == 8)
+		got++;
+	while (!is_set(&scene->stop)) {
+		if (tap_poll_now(fd, POLLIN) ||
+		    recv(fd, buf, sizeof(buf), MSG_DONTWAIT) != -1)
+			return 2;
+		__atomic_add_fetch(&scene->calls, 2, __ATOMIC_RELAXED);
+	}
+	return got == BATCH ? 0 : 3;
+}
+
 /* --- the verdict ------------------------------------------------------------ */
 
-/* How often the victim is interrupted while the attackers ask. */
-static void judge(void)
+/* How often the victim is interrupted while the attackers ask or poll. */
+static void judge(bool polls)
 {
 	long long before = interrupts(), made, most;
+	long long barriers = tap_stat("stats/barriers");
 	uint64_t start = tap_now_ms(), ms;
 	long calls;
 
 	__atomic_store_n(&scene->go, 1, __ATOMIC_RELEASE);
-	usleep((useconds_t)tap_scale(3000, 1000) * 1000);
+	if (!polls)
+		usleep((useconds_t)tap_scale(3000, 1000) * 1000);
+	else if (!tap_until(__atomic_load_n(&scene->calls, __ATOMIC_RELAXED) >=
+			    POLLS))
+		tap_bail("no polls");
 	made = interrupts() - before;
+	barriers = tap_stat("stats/barriers") - barriers;
 	calls = __atomic_load_n(&scene->calls, __ATOMIC_RELAXED);
 	ms = tap_now_ms() - start;
 	__atomic_store_n(&scene->stop, 1, __ATOMIC_RELEASE);
-	tap_diag("%ld calls in %llu ms, %lld interrupts", calls,
-		 (unsigned long long)ms, made);
+	tap_diag("%ld calls in %llu ms, %lld interrupts, %lld barriers", calls,
+		 (unsigned long long)ms, made, barriers);
+	if (polls) {
+		tap_ok(barriers >= 0 && barriers <= 2 * ATTACKERS,
+		       "each poller has a barrier sent once");
+		return;
+	}
 	/* twice, as the kernel has others for that processor */
 	most = 2 * (long long)(ms * EACH_MS + BURST);
 	tap_ok(calls > 0 && made <= most,
@@ -261,6 +331,8 @@ static void attack(int (*victim)(void *), int (*attacker)(void *),
 		prey = tenant_start(TENANT_VICTIM, victim, NULL);
 		if (!tap_until(is_set(&scene->victim)))
 			tap_bail("no victim");
+	}
+	if (victim == service) {
 		/* no watchdog tells that it does not read */
 		route_quiet("/full/0");
 		route_quiet("/full/1");
@@ -277,11 +349,11 @@ static void attack(int (*victim)(void *), int (*attacker)(void *),
 		if (!tap_until(is_set(&scene->victim)))
 			tap_bail("no victim");
 	}
-	judge();
+	judge(victim == publisher);
 	__atomic_store_n(&scene->read, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < ATTACKERS; i++)
 		good += !tap_wait(pid[i]);
-	tap_is(good, ATTACKERS, victim_first ?
+	tap_is(good, ATTACKERS, victim == service ?
 	       "what waits arrives, and the attackers end well" :
 	       "the attackers end well");
 	tenant_kill(prey);
@@ -296,6 +368,7 @@ int main(void)
 	scene = tap_shared(sizeof(*scene));
 	attack(reader, writer, 0);
 	attack(service, sender, 1);
+	attack(publisher, poller, 1);
 	tap_ok(!route_del("/full/0") && !route_del("/full/1"), "the routes go");
 	return tap_done();
 }

@@ -787,6 +787,45 @@ static void namespaces(void)
 	tap_ok(tenant_victim_end(&job, service, caller), "they end");
 }
 
+/* --- what the trace shows ------------------------------------------------------ */
+
+#define TRACING		"/sys/kernel/tracing/"
+
+/* A name that fills an address, without a NUL byte, is traced as it is. */
+static void traced(void)
+{
+	struct sockaddr_weir addr = { .sw_family = tap_family() };
+	int a = sock_as(VICTIM, SOCK_RDM, 0600);
+	int b = sock_as(ATTACKER, SOCK_RDM, 0600);
+	char line[1024], want[256];
+	int lines = 0, good = 0;
+	FILE *f;
+
+	if (tap_write_file(TRACING "events/weir/weir_drop/enable", "1")) {
+		tap_skip("a full address in the trace", "no trace events");
+		return;
+	}
+	memset(addr.sw_path, 'n', sizeof(addr.sw_path));
+	memcpy(addr.sw_path, "/tn/", 4);
+	snprintf(want, sizeof(want), "weir_drop: %.*s reason ",
+		 (int)sizeof(addr.sw_path), addr.sw_path);
+	need(!bind(a, (void *)&addr, sizeof(addr)), "bind: %s", tap_words(a));
+	tap_fails(bind(b, (void *)&addr, sizeof(addr)), EACCES,
+		  "a stranger may not publish there");
+	tap_write_file(TRACING "events/weir/weir_drop/enable", "0");
+	f = fopen(TRACING "trace", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		lines += !!strstr(line, "weir_drop: ");
+		good += !!strstr(line, want);
+	}
+	tap_ok(lines == 1 && good == 1,
+	       "the trace shows the name and nothing behind it");
+	if (f)
+		fclose(f);
+	close(a);
+	close(b);
+}
+
 int main(void)
 {
 	hard_begin();
@@ -808,6 +847,7 @@ int main(void)
 	part(streams);
 	part(changes);
 	part(forms);
+	part(traced);
 	tap_is(reap(spawn(decoys, NULL)), 0, "more patterns than are looked at");
 	part(killed);
 	part(namespaces);

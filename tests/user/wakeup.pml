@@ -22,6 +22,7 @@ byte mem[WRITERS];			/* commits that left the store buffer */
 bit wake_readers, wake_fence;		/* status.wake */
 bit fenced;				/* FENCE is in force on every CPU */
 bit armed[READERS], woken[READERS];
+bit armed_fenced[READERS];		/* a barrier has run since it was armed */
 
 #define visible		(mem[0] + mem[1])
 
@@ -79,6 +80,7 @@ active [READERS] proctype reader()
 				if
 				:: !armed[me] ->
 					armed[me] = 1;
+					armed_fenced[me] = 0;
 					wake_readers = 1;
 					if
 #ifndef BIT_ONLY
@@ -95,12 +97,13 @@ active [READERS] proctype reader()
 			fenced = 1;
 #endif
 			if
-			:: !fenced ->
+			:: !fenced && !armed_fenced[me] ->
 #ifndef NO_BARRIER
 				/* one CPU after the other */
 				mem[0] = issued[0];
 				mem[1] = issued[1];
 				atomic {
+					armed_fenced[me] = 1;
 					if
 					:: armed[me] && wake_fence -> fenced = 1
 					:: else
@@ -109,7 +112,7 @@ active [READERS] proctype reader()
 #else
 				skip
 #endif
-			:: fenced -> skip
+			:: fenced || armed_fenced[me] -> skip
 			fi;
 			if
 			:: taken < visible
