@@ -93,9 +93,16 @@ static void weir_endpoint_unawaited(struct weir_endpoint *ep)
 		weir_waiters_unawaited(ep->inbox);
 }
 
-/* Ends a parent and all its children. ep->ended counts the children. */
-static void weir_call_end_parent(struct weir_endpoint *ep,
-				 struct weir_call *parent)
+/**
+ * weir_call_end_parent() - end a parent and all its children
+ * @ep: the caller's endpoint, under post.lock of its inbox; ep->ended counts
+ *	the children.
+ * @parent: the call, in state PARENT.
+ *
+ * No child outlives its parent: it would count itself off at whatever call has
+ * the parent's slot then.
+ */
+void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent)
 {
 	u32 slot = parent->sibling;
 
@@ -103,6 +110,7 @@ static void weir_call_end_parent(struct weir_endpoint *ep,
 		struct weir_call *child = weir_calls_at(&ep->calls, slot);
 
 		slot = child->sibling;
+		WARN_ON_ONCE(child->state == WEIR_CALL_FREE);
 		if (child->state == WEIR_CALL_SENT) {
 			weir_call_withdraw(child);
 			weir_call_leave(ep, child, 0, false);
@@ -131,6 +139,7 @@ int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 	struct weir_call *parent = weir_calls_at(&ep->calls, call->parent);
 	bool over;
 
+	WARN_ON_ONCE(parent->state != WEIR_CALL_PARENT);
 	call->state = WEIR_CALL_DONE;
 	parent->left--;
 	if (good && parent->need)
@@ -201,7 +210,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
  * @route: route whose counters count the error; NULL: that of the target, if
  *	the call has been sent to one.
  * @reason: reported to the caller. WEIR_REASON_CLOSED: nothing is reported,
- *	since the caller goes or has its answer already.
+ *	since the caller goes or has its answer already; not for a child.
  * @guard: reported to the caller.
  * @wait_ns: reported to the caller: time after which it may try again, in ns;
  *	0: not known.
@@ -239,7 +248,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 	}
 	if (call->state == WEIR_CALL_RETRY)
 		weir_calls_retry_stop(&ep->calls, call);
-	if (!weir_call_is_child(call) || reason == WEIR_REASON_CLOSED) {
+	if (!weir_call_is_child(call)) {
 		weir_call_end(ep, call);
 	} else {
 		gather = weir_calls_at(&ep->calls, call->parent)->gather;
