@@ -44,17 +44,16 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 	u32 slot;
 
 	spin_lock(&ep->inbox->post.lock);
-	ep->ended = 0;
 	for (slot = 0; slot < ep->calls.size; slot++) {
 		weir_call_cancel(ep, weir_calls_at(&ep->calls, slot));
 		if (slot % WEIR_CALLS_CHUNK != WEIR_CALLS_CHUNK - 1 &&
 		    ep->ended < WEIR_ENDED_MAX)
 			continue;
+		weir_endpoint_unawaited(ep);
 		spin_unlock(&ep->inbox->post.lock);
 		weir_race_point(calls_cancel);
 		cond_resched();
 		spin_lock(&ep->inbox->post.lock);
-		ep->ended = 0;
 	}
 	spin_unlock(&ep->inbox->post.lock);
 }

@@ -878,12 +878,14 @@ int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 			spin_lock(&post->lock);
 			weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,
 					  WEIR_GUARD_NONE, 0);
+			weir_endpoint_unawaited(ep);
 			spin_unlock(&post->lock);
 		}
 	} else if (ret > 0) {
 		spin_lock(&post->lock);
 		weir_route_answer(ep, call, route, ret,
 				  weir_reason_guard(ret), 0);
+		weir_endpoint_unawaited(ep);
 		spin_unlock(&post->lock);
 		ret = 0;
 	}

@@ -587,8 +587,8 @@ struct weir_pass {
  *	dispatch_lock.
  * @calls: requests that wait for their answers: made under dispatch_lock, ended
  *	under inbox->post.lock.
- * @ended: calls that ended together with their parents since the counter was
- *	last set to 0; inbox->post.lock.
+ * @ended: calls that ended without a reply of their own in this hold of
+ *	inbox->post.lock; see weir_endpoint_unawaited().
  * @timer_ns: when the router must next look through the calls, for deadlines
  *	and for hung targets; U64_MAX: never. inbox->post.lock.
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
