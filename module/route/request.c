@@ -433,7 +433,10 @@ static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 			weir_attempt_refused(attempt, target, ret);
 		}
 	}
-	return weir_send_next(ep, m, plan, attempt, i, ret);
+	ret = weir_send_next(ep, m, plan, attempt, i, ret);
+	if (!ret)
+		weir_attempt_forget(attempt);
+	return ret;
 }
 
 /* --- a message's way ---------------------------------------------------- */
@@ -640,9 +643,11 @@ static int weir_send_route(struct weir_endpoint *ep,
 		attempt->hops++;
 		ret = weir_send_route(ep, m, plan->fallback, attempt);
 		attempt->hops--;
-		if (!ret)
+		if (!ret) {
+			weir_attempt_forget(attempt);
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS,
 					 attempt->sent);
+		}
 	} else if (plan->fallback_reply && m->kind == WEIR_KIND_REQUEST) {
 		attempt->fallback_reply = plan->fallback_reply;
 	}
@@ -704,8 +709,6 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 		attempt.looks = 0;
 		/* a batch of several has no @call, and names no deadline */
 		attempt.deadline_ns = m->deadline_ns;
-		attempt.refuser = NULL;
-		attempt.full = NULL;
 	}
 	if (ret == WEIR_REASON_INBOX_FULL && attempt.full &&
 	    weir_message_waits(m)) {
