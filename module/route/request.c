@@ -82,10 +82,10 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 	spin_unlock(&post->lock);
 	/* calls in the queue may have ended before @waits_for_slot was set */
 	weir_calls_prune(&ep->calls);
-	if (ep->calls.nlocal >= n)
-		return true;
-	ep->pass.slots = n;
-	return false;
+	ep->waits_for_slot = ep->calls.nlocal < n;
+	if (ep->waits_for_slot)
+		ep->pass.slots = n;
+	return !ep->waits_for_slot;
 }
 
 /* Returns for how many of @n calls there are slots and room for answers. */
