@@ -86,16 +86,17 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 	rcu_read_unlock();
 }
 
-/* Has targets look again that wait for room to reply to a call that is over. */
-static void weir_endpoint_unawaited(struct weir_endpoint *ep)
-{
-	if (!list_empty(&ep->inbox->post.waiting))
-		weir_waiters_unawaited(ep->inbox);
-}
-
-/* Ends a parent and all its children. ep->ended counts the children. */
-static void weir_call_end_parent(struct weir_endpoint *ep,
-				 struct weir_call *parent)
+/**
+ * weir_call_end_parent() - end a parent and all its children
+ * @ep: the caller's endpoint, under post.lock of its inbox; ep->ended counts
+ *	the children. Before the caller of this function lets go of the lock, it
+ *	calls weir_endpoint_unawaited().
+ * @parent: the call, in state PARENT.
+ *
+ * No child outlives its parent: it would count itself off at whatever call has
+ * the parent's slot then.
+ */
+void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent)
 {
 	u32 slot = parent->sibling;
 
@@ -103,11 +104,11 @@ static void weir_call_end_parent(struct weir_endpoint *ep,
 		struct weir_call *child = weir_calls_at(&ep->calls, slot);
 
 		slot = child->sibling;
+		WARN_ON_ONCE(child->state == WEIR_CALL_FREE);
 		if (child->state == WEIR_CALL_SENT) {
 			weir_call_withdraw(child);
 			weir_call_leave(ep, child, 0, false);
 			ep->inbox->post.kept--;
-			weir_endpoint_unawaited(ep);
 		}
 		weir_call_end(ep, child);
 		ep->ended++;
@@ -120,7 +121,8 @@ static void weir_call_end_parent(struct weir_endpoint *ep,
  *
  * @ep: the caller's endpoint, under post.lock of its inbox. @good: the answer
  * is a good reply. Ends the parent and all its children if this answer decides
- * the call. Otherwise the child's slot stays taken until the parent ends.
+ * the call. Otherwise the child's slot stays taken until the parent ends. The
+ * caller calls weir_endpoint_unawaited() as for weir_call_end_parent().
  *
  * Returns the flags to deliver the answer with: WEIR_REC_MORE if others follow,
  * else 0. Returns -1 when the answer is not delivered.
@@ -131,6 +133,7 @@ int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 	struct weir_call *parent = weir_calls_at(&ep->calls, call->parent);
 	bool over;
 
+	WARN_ON_ONCE(parent->state != WEIR_CALL_PARENT);
 	call->state = WEIR_CALL_DONE;
 	parent->left--;
 	if (good && parent->need)
@@ -201,7 +204,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
  * @route: route whose counters count the error; NULL: that of the target, if
  *	the call has been sent to one.
  * @reason: reported to the caller. WEIR_REASON_CLOSED: nothing is reported,
- *	since the caller goes or has its answer already.
+ *	since the caller goes or has its answer already; not for a child.
  * @guard: reported to the caller.
  * @wait_ns: reported to the caller: time after which it may try again, in ns;
  *	0: not known.
@@ -209,8 +212,9 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
  * A child of a quorum call reports nothing unless this decides the call; then
  * it reports WEIR_REASON_QUORUM in place of any reason but a deadline.
  *
- * Does not wake the readers of the caller's inbox: that is left to the caller
- * of this function.
+ * Does not wake the readers of the caller's inbox, nor have targets look again
+ * that wait for room there (weir_endpoint_unawaited()): that is left to the
+ * caller of this function.
  */
 void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,
@@ -228,7 +232,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 
 	lockdep_assert_held(&ep->inbox->post.lock);
 	ep->inbox->post.kept--;
-	weir_endpoint_unawaited(ep);
+	ep->ended++;
 	if (call->state == WEIR_CALL_SENT) {
 		fault.target = call->target->id;
 		if (!route)
@@ -239,7 +243,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 	}
 	if (call->state == WEIR_CALL_RETRY)
 		weir_calls_retry_stop(&ep->calls, call);
-	if (!weir_call_is_child(call) || reason == WEIR_REASON_CLOSED) {
+	if (!weir_call_is_child(call)) {
 		weir_call_end(ep, call);
 	} else {
 		gather = weir_calls_at(&ep->calls, call->parent)->gather;

@@ -19,6 +19,25 @@
  */
 #define WEIR_LAST_NS	(100 * NSEC_PER_MSEC)
 
+/*
+ * Ends one call, which may be in any state, of an endpoint whose socket is
+ * gone; a fan-out as a whole, whichever of its calls this is. Under post.lock
+ * of the endpoint's inbox.
+ */
+static void weir_call_cancel(struct weir_endpoint *ep, struct weir_call *call)
+{
+	if (call->state == WEIR_CALL_PARENT)
+		weir_call_end_parent(ep, call);
+	else if (weir_call_is_child(call))
+		weir_call_end_parent(ep, weir_calls_at(&ep->calls,
+						       call->parent));
+	else if (call->state == WEIR_CALL_SENT ||
+		 call->state == WEIR_CALL_RETRY ||
+		 call->state == WEIR_CALL_WAIT)
+		weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,
+				  WEIR_GUARD_NONE, 0);
+}
+
 /* Ends all calls of an endpoint whose socket is gone. May sleep. */
 static void weir_endpoint_cancel(struct weir_endpoint *ep)
 {
@@ -26,21 +45,15 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 
 	spin_lock(&ep->inbox->post.lock);
 	for (slot = 0; slot < ep->calls.size; slot++) {
-		struct weir_call *call = weir_calls_at(&ep->calls, slot);
-
-		if (call->state == WEIR_CALL_SENT ||
-		    call->state == WEIR_CALL_RETRY ||
-		    call->state == WEIR_CALL_WAIT)
-			weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,
-					  WEIR_GUARD_NONE, 0);
-		else if (call->state == WEIR_CALL_PARENT ||
-			 call->state == WEIR_CALL_DONE)
-			weir_calls_put(&ep->calls, call);
-		if (slot % WEIR_CALLS_CHUNK == WEIR_CALLS_CHUNK - 1) {
-			spin_unlock(&ep->inbox->post.lock);
-			cond_resched();
-			spin_lock(&ep->inbox->post.lock);
-		}
+		weir_call_cancel(ep, weir_calls_at(&ep->calls, slot));
+		if (slot % WEIR_CALLS_CHUNK != WEIR_CALLS_CHUNK - 1 &&
+		    ep->ended < WEIR_ENDED_MAX)
+			continue;
+		weir_endpoint_unawaited(ep);
+		spin_unlock(&ep->inbox->post.lock);
+		weir_race_point(calls_cancel);
+		cond_resched();
+		spin_lock(&ep->inbox->post.lock);
 	}
 	spin_unlock(&ep->inbox->post.lock);
 }

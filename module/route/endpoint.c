@@ -165,18 +165,18 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 		ep->scan_ns = U64_MAX;
 		ep->timer_ns = U64_MAX;
 	}
-	ep->ended = 0;
 	for (; left; left--) {
 		weir_call_expire(ep, weir_calls_at(&ep->calls,
 						   ep->scan_slot), now);
 		if (++ep->scan_slot % WEIR_CALLS_CHUNK &&
 		    ep->ended < WEIR_ENDED_MAX)
 			continue;
+		weir_endpoint_unawaited(ep);
 		spin_unlock(&post->lock);
 		cond_resched();
 		spin_lock(&post->lock);
-		ep->ended = 0;
 	}
+	weir_endpoint_unawaited(ep);
 	if (ep->scan_slot < ep->calls.size)
 		return;
 	ep->scan_slot = 0;

@@ -140,6 +140,8 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 			weir_call_lost(ep, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);
 	}
+	/* no reply to these calls can wait yet, but their room is free again */
+	weir_endpoint_unawaited(ep);
 	spin_unlock(&post->lock);
 }
 

@@ -111,7 +111,6 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	/* a sender that comes after this look sees @gone by itself */
 	if (READ_ONCE(calls->nlocal) + calls->nreturned != calls->size)
 		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
-	ep->ended = 0;
 	for (; *slot < end && ep->ended < WEIR_ENDED_MAX; ++*slot) {
 		struct weir_call *call = weir_calls_at(calls, *slot);
 
@@ -119,6 +118,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 			weir_call_lost(ep, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);
 	}
+	weir_endpoint_unawaited(ep);
 	more = end && *slot < calls->size;
 	spin_unlock(&post->lock);
 	return more;

@@ -509,13 +509,27 @@ int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
 			 bool good);
 
 /*
- * Calls that may end with their parents before the caller lets go of post.lock:
- * it stops when there are as many, or a few more.
+ * Calls that may end without a reply before the caller lets go of post.lock: it
+ * stops when there are as many, or a few more.
  */
 #define WEIR_ENDED_MAX	64
 
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
+
+/*
+ * weir_endpoint_unawaited() - a hold of post.lock in which calls may have ended
+ * is over
+ *
+ * Has targets look again that wait for room to reply to these calls. Once in a
+ * hold, since it takes as long for one call as for many.
+ */
+static inline void weir_endpoint_unawaited(struct weir_endpoint *ep)
+{
+	if (ep->ended && !list_empty(&ep->inbox->post.waiting))
+		weir_waiters_unawaited(ep->inbox, ep->ended);
+	ep->ended = 0;
+}
 
 /*
  * Some calls have ended. Their caller may wait for a slot, or for the space of

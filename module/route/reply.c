@@ -415,10 +415,10 @@ static noinline int weir_reply_child(struct weir_pass *pass,
 {
 	int more;
 
-	caller->ended = 0;
 	more = weir_call_child_done(caller, call, good);
 	/* ending a sibling costs as much as asking its target */
 	pass->looks += caller->ended * WEIR_LOOKS_ASK;
+	weir_endpoint_unawaited(caller);
 	return more;
 }
 

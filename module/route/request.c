@@ -82,10 +82,10 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 	spin_unlock(&post->lock);
 	/* calls in the queue may have ended before @waits_for_slot was set */
 	weir_calls_prune(&ep->calls);
-	if (ep->calls.nlocal >= n)
-		return true;
-	ep->pass.slots = n;
-	return false;
+	ep->waits_for_slot = ep->calls.nlocal < n;
+	if (ep->waits_for_slot)
+		ep->pass.slots = n;
+	return !ep->waits_for_slot;
 }
 
 /* Returns for how many of @n calls there are slots and room for answers. */
@@ -434,7 +434,10 @@ static __always_inline int weir_send_picked(struct weir_endpoint *ep,
 			weir_attempt_refused(attempt, target, ret);
 		}
 	}
-	return weir_send_next(ep, m, plan, attempt, i, ret);
+	ret = weir_send_next(ep, m, plan, attempt, i, ret);
+	if (!ret)
+		weir_attempt_forget(attempt);
+	return ret;
 }
 
 /* --- a message's way ---------------------------------------------------- */
@@ -645,9 +648,11 @@ static int weir_send_route(struct weir_endpoint *ep,
 		attempt->hops++;
 		ret = weir_send_route(ep, m, plan->fallback, attempt);
 		attempt->hops--;
-		if (!ret)
+		if (!ret) {
+			weir_attempt_forget(attempt);
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS,
 					 attempt->sent);
+		}
 	} else if (plan->fallback_reply && m->kind == WEIR_KIND_REQUEST) {
 		attempt->fallback_reply = plan->fallback_reply;
 	}
@@ -709,8 +714,6 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 		attempt.looks = 0;
 		/* a batch of several has no @call, and names no deadline */
 		attempt.deadline_ns = m->deadline_ns;
-		attempt.refuser = NULL;
-		attempt.full = NULL;
 	}
 	if (ret == WEIR_REASON_INBOX_FULL && attempt.full &&
 	    weir_message_waits(m)) {
@@ -883,12 +886,14 @@ int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
 			spin_lock(&post->lock);
 			weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,
 					  WEIR_GUARD_NONE, 0);
+			weir_endpoint_unawaited(ep);
 			spin_unlock(&post->lock);
 		}
 	} else if (ret > 0) {
 		spin_lock(&post->lock);
 		weir_route_answer(ep, call, route, ret,
 				  weir_reason_guard(ret), 0);
+		weir_endpoint_unawaited(ep);
 		spin_unlock(&post->lock);
 		ret = 0;
 	}

@@ -68,6 +68,18 @@ static inline bool weir_attempt_look(struct weir_pass *pass,
 	return attempt->looks <= WEIR_LOOKS_MAX;
 }
 
+/*
+ * Forgets what has refused messages, since they were sent after all. The rest
+ * of their batch may be refused for other reasons.
+ */
+static inline void weir_attempt_forget(struct weir_attempt *attempt)
+{
+	attempt->wait_ns = 0;
+	attempt->refuser = NULL;
+	attempt->full = NULL;
+	attempt->fallback_reply = NULL;
+}
+
 /* Bytes of ring that a request takes in an inbox; multiple of WEIR_GRANULE. */
 static inline u32 weir_message_need(const struct weir_message *m)
 {

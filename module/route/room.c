@@ -24,7 +24,7 @@
 #include "route/router.h"
 
 /* At most this many waiters are looked at, or called, in one go. */
-#define WEIR_CALLED_MAX	64
+#define WEIR_CALLED_MAX	64U
 
 /* Room stays granted to a called waiter for this long. */
 #define WEIR_GRANT_NS	(10 * NSEC_PER_MSEC)
@@ -281,18 +281,20 @@ void weir_waiters_resume(struct weir_ring *inbox)
 /**
  * weir_waiters_unawaited() - calls of an inbox's socket have ended
  * @inbox: the ring, under its post.lock.
+ * @ended: how many.
  *
  * A reply to a call that has ended need not wait any more. So the waiters with
- * @ahead set look again, at most WEIR_CALLED_MAX of them. Does not sleep.
+ * @ahead set look again: at most WEIR_CALLED_MAX of them, or @ended, since each
+ * of these calls may have a target that waits. Does not sleep.
  */
-void weir_waiters_unawaited(struct weir_ring *inbox)
+void weir_waiters_unawaited(struct weir_ring *inbox, u32 ended)
 {
+	u32 left = max(ended, WEIR_CALLED_MAX);
 	struct weir_waiter *w, *next;
-	u32 n = 0;
 
 	lockdep_assert_held(&inbox->post.lock);
 	list_for_each_entry_safe(w, next, &inbox->post.waiting, link) {
-		if (!w->ahead || n++ == WEIR_CALLED_MAX)
+		if (!w->ahead || !left--)
 			break;
 		weir_waiter_call(inbox, w);
 	}

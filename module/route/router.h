@@ -587,8 +587,8 @@ struct weir_pass {
  *	dispatch_lock.
  * @calls: requests that wait for their answers: made under dispatch_lock, ended
  *	under inbox->post.lock.
- * @ended: calls that ended together with their parents since the counter was
- *	last set to 0; inbox->post.lock.
+ * @ended: calls that ended without a reply of their own in this hold of
+ *	inbox->post.lock; see weir_endpoint_unawaited().
  * @timer_ns: when the router must next look through the calls, for deadlines
  *	and for hung targets; U64_MAX: never. inbox->post.lock.
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
@@ -758,6 +758,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 		       enum weir_guard guard, u64 wait_ns);
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 		     u64 now_ns, bool bad);
+void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent);
 void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard);
 

@@ -23,6 +23,7 @@
 #define WAIT_US	20000000	/* at a point, unless told to go on */
 #define HOUR_MS	3600000
 #define UNNAMED	(-1)
+#define CROWD	40	/* more than the calls of one chunk, 32 */
 
 /**
  * struct world - what the two sides of an entry work on
@@ -30,13 +31,16 @@
  * @sub: subscriber.
  * @more: another socket.
  * @other: another publisher.
+ * @crowd: sockets that serve one path.
+ * @asked: names the request that each of @crowd has read.
  * @ended: streams that ends of namespaces have ended before.
  * @rings: there before, of entries that failed.
  * @readers: likewise.
  * @bad: something did not come out as it must; says what.
  */
 static struct world {
-	int	pub, sub, more, other;
+	int	pub, sub, more, other, crowd[CROWD];
+	struct weir_scm_route asked[CROWD];
 	long long ended, rings, readers;
 	char	bad[128];
 } w;
@@ -163,6 +167,36 @@ static long long left(void)
 	       tap_stat("stats/ring_bytes") + tap_stat("stats/sockets");
 }
 
+/* Sets the route that @crowd serves, or ends it. */
+static void crowd_route(uint32_t what)
+{
+	struct weir_route_op op = {
+		.op = what, .path = "/race/all",
+		.conf = { .policy = WEIR_POLICY_QUORUM, .quorum = 1,
+			  .timeout_ns = HOUR_MS * 1000000ULL },
+	};
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int fd = tap_socket(SOCK_RDM);
+
+	if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+		tap_bail("WEIR_IOC_CONTROL: %s", tap_words(fd));
+	close(fd);
+}
+
+static void disperse(void)
+{
+	int any = w.crowd[0] >= 0;
+	int i;
+
+	for (i = 0; i < CROWD; i++)
+		drop(&w.crowd[i]);
+	if (any)
+		crowd_route(WEIR_OP_ROUTE_DEL);
+}
+
 /* Ends what lingers: an owner without linger goes on with it and closes it. */
 static void clear(void)
 {
@@ -172,6 +206,7 @@ static void clear(void)
 	drop(&w.more);
 	drop(&w.other);
 	drop(&w.pub);
+	disperse();
 	fd = publisher("/race/p", 0, 0);
 	close(fd);
 }
@@ -347,21 +382,71 @@ static void nonsense(void)
 		tap_bail("WEIR_IOC_CALL: %s", tap_words(w.sub));
 }
 
+static int target(const char *path)
+{
+	struct weir_ioc_serve ctl = { .size = sizeof(ctl), .weight = 1 };
+	int fd = tap_socket(SOCK_RDM);
+
+	strcpy(ctl.path, path);
+	if (ioctl(fd, WEIR_IOC_SERVE, &ctl))
+		tap_bail("WEIR_IOC_SERVE: %s", tap_words(fd));
+	return fd;
+}
+
+static int asker(const char *path)
+{
+	struct sockaddr_weir addr;
+	socklen_t len = tap_addr(&addr, path);
+	int fd = tap_socket(SOCK_RDM);
+
+	if (sendto(fd, "?", 1, 0, (struct sockaddr *)&addr, len) != 1)
+		tap_bail("request: %s", tap_words(fd));
+	return fd;
+}
+
 /* One socket serves a path, another one waits for its answer. */
 static void serve(void)
 {
-	struct weir_ioc_serve path = {
-		.size = sizeof(path), .weight = 1, .path = "/race/t",
-	};
-	struct sockaddr_weir addr;
-	socklen_t len = tap_addr(&addr, "/race/t");
+	w.pub = target("/race/t");
+	w.sub = asker("/race/t");
+}
 
-	w.pub = tap_socket(SOCK_RDM);
-	if (ioctl(w.pub, WEIR_IOC_SERVE, &path))
-		tap_bail("WEIR_IOC_SERVE: %s", tap_words(w.pub));
-	w.sub = tap_socket(SOCK_RDM);
-	if (sendto(w.sub, "?", 1, 0, (struct sockaddr *)&addr, len) != 1)
-		tap_bail("request: %s", tap_words(w.sub));
+/* Reads the request that a target has; @scm answers it. */
+static void read_request(int fd, struct weir_scm_route *scm)
+{
+	union {
+		struct cmsghdr	head;
+		char		bytes[CMSG_SPACE(sizeof(*scm))];
+	} ctl = { .bytes = { 0 } };
+	char data[8];
+	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cm;
+
+	if (recvmsg(fd, &msg, MSG_DONTWAIT) < 0)
+		tap_bail("no request: %s", tap_words(fd));
+	cm = CMSG_FIRSTHDR(&msg);
+	if (!cm || cm->cmsg_type != WEIR_SCM_ROUTE)
+		tap_bail("a request without its call");
+	memcpy(scm, CMSG_DATA(cm), sizeof(*scm));
+	scm->kind = WEIR_KIND_REPLY;
+	scm->flags = 0;
+}
+
+/* Many sockets serve a path; all have read the request of another one. */
+static void serve_all(void)
+{
+	int i;
+
+	crowd_route(WEIR_OP_ROUTE_SET);
+	for (i = 0; i < CROWD; i++)
+		w.crowd[i] = target("/race/all");
+	w.sub = asker("/race/all");
+	for (i = 0; i < CROWD; i++)
+		read_request(w.crowd[i], &w.asked[i]);
 }
 
 /* --- the things that meet ------------------------------------------------- */
@@ -446,6 +531,37 @@ static void receive_error(void)
 static void leave_sub(void)
 {
 	drop(&w.sub);
+}
+
+/* Answers the request that a target has read. */
+static void reply(int fd, const struct weir_scm_route *scm)
+{
+	union {
+		struct cmsghdr	head;
+		char		bytes[CMSG_SPACE(sizeof(*scm))];
+	} ctl = { .bytes = { 0 } };
+	char data[] = "!";
+	struct iovec iov = { .iov_base = data, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+
+	cm->cmsg_level = SOL_WEIR;
+	cm->cmsg_type = WEIR_SCM_ROUTE;
+	cm->cmsg_len = CMSG_LEN(sizeof(*scm));
+	memcpy(CMSG_DATA(cm), scm, sizeof(*scm));
+	if (sendmsg(fd, &msg, 0) != 1)
+		wrong("reply: %s", tap_words(fd));
+}
+
+static void reply_all(void)
+{
+	int i;
+
+	for (i = 0; i < CROWD; i++)
+		reply(w.crowd[i], &w.asked[i]);
 }
 
 static void leave_pub(void)
@@ -734,6 +850,8 @@ static const struct race races[] = {
 	  serve, leave_pub, leave_sub, NULL, 1, 0 },
 	{ "a target goes, and its caller waits for it", "target_remove",
 	  serve, leave_pub, receive_error, NULL, 0, 0 },
+	{ "a caller of many goes, and they reply", "calls_cancel",
+	  serve_all, leave_sub, reply_all, NULL, 1, 0 },
 };
 
 /* --- running them --------------------------------------------------------- */
@@ -806,13 +924,15 @@ static int meet(const struct race *r, unsigned int us, int random)
 {
 	long long before = left();
 	struct side first, second;
-	int met, gone;
+	int met, gone, i;
 
 	w = (struct world){
 		.pub = -1, .sub = -1, .more = -1, .other = -1,
 		.rings = tap_stat("stats/rings"),
 		.readers = tap_stat("stats/readers"),
 	};
+	for (i = 0; i < CROWD; i++)
+		w.crowd[i] = -1;
 	r->begin();
 	point_set(r->point, us ?: WAIT_US, 1000, 1);
 	side_begin(&first, r->first);

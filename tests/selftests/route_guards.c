@@ -851,6 +851,46 @@ static void fallback_reply(void)
 	check_routes_gone("fallback reply");
 }
 
+/*
+ * Two messages of one batch: the route's first target, another route, refuses
+ * the first one, which the second target takes. The second one is refused by
+ * the route itself, which has no reply for it.
+ */
+static void fallback_of_another(void)
+{
+	struct weir_route_conf conf = {
+		QUIET, .fallback_len = 5,
+		.fallback_reply = (uintptr_t)"inner",
+	};
+	struct weir_call call;
+	struct weir *c, *s;
+	uint32_t route;
+
+	need(!route_set("/guard/inner", &conf), "route");
+	conf = (struct weir_route_conf){
+		QUIET, .policy = WEIR_POLICY_PRIMARY, .rate = 1, .burst = 1,
+	};
+	need(!route_set("/guard/outer", &conf), "route");
+	need(!target_op(WEIR_OP_TARGET_ADD, "/guard/outer", "/guard/inner", 0,
+			2), "target");
+	s = server("/guard/outer", 1);
+	c = caller("/guard/outer", &route);
+	for (call = (struct weir_call){ .route = route, .tag = 1 };
+	     call.tag <= 2; call.tag++)
+		need(!request(c, &call, "x", 1), "request");
+	weir_flush(c);
+	refused_by(c, 2, WEIR_REASON_RATE, WEIR_GUARD_BUCKET,
+		   "a message is not answered with what a route had for another");
+	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 1) && !drain(c),
+	      "and that one has been sent");
+	weir_close(s);
+	weir_close(c);
+	need(!target_op(WEIR_OP_TARGET_DEL, "/guard/outer", "/guard/inner", 0,
+			0), "target");
+	need(!route_del("/guard/outer") && !route_del("/guard/inner"), "del");
+	check_routes_gone("fallback of another");
+}
+
 /* --- retry ------------------------------------------------------------------ */
 
 /* The route's target answers each attempt with an error. */
@@ -1261,6 +1301,7 @@ int main(void)
 	part(deadline_max);
 	part(fallback_path);
 	part(fallback_reply);
+	part(fallback_of_another);
 	part(retry);
 	part(mirror);
 	part(full_inbox);
