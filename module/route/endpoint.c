@@ -617,7 +617,7 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 	if (IS_ERR(ep->rd)) {
 		int err = PTR_ERR(ep->rd);
 
-		weir_ring_owner_gone(ring, NULL);
+		weir_ring_owner_gone(ring, NULL, false);
 		return err;
 	}
 	weir_ring_get(ring);
@@ -712,7 +712,7 @@ out:
 err_outbox:
 	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
 	weir_reader_put(ep->rd);
-	weir_ring_owner_gone(ep->outbox, NULL);
+	weir_ring_owner_gone(ep->outbox, NULL, false);
 	weir_ring_put(ep->outbox);
 err_ep:
 	weir_ring_put(ep->inbox);
