@@ -31,6 +31,7 @@
  *   route_owned   the owner's pass has its lock; it has done nothing yet
  *   endpoint_close no new pass over an endpoint; its targets still exist
  *   target_remove a target is no longer picked; its calls still exist
+ *   endpoint_free an endpoint has left the table; it still has its rings
  */
 #define WEIR_RACE_POINTS(point)						\
 	point(attach_slot) point(attach_gate) point(attach_show)	\
@@ -39,7 +40,7 @@
 	point(owner_gone) point(linger) point(expire_work)		\
 	point(expire_done) point(take_over) point(ring_next)		\
 	point(netns_exit) point(route_owned) point(endpoint_close)		\
-	point(target_remove)
+	point(target_remove) point(endpoint_free)
 
 #define WEIR_RACE_ENUM(name)	WEIR_RACE_##name,
 enum weir_race_point {

@@ -39,6 +39,7 @@ static void weir_endpoint_free(struct work_struct *work)
 	/* the number is free now: no RCU reader has this endpoint any more */
 	xa_erase(&ep->wn->endpoints, ep->id);
 	wake_up_var(&ep->wn->endpoints);
+	weir_race_point(endpoint_free);
 	weir_calls_destroy(&ep->calls);
 	weir_tenant_put(ep->tenant);
 	weir_ring_put(ep->inbox);
