@@ -119,12 +119,12 @@ static void weir_net_end_routes(struct weir_net *wn)
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);
 	}
-	/* an endpoint may still wait for its user's turn */
-	wait_var_event_timeout(&wn->endpoints, xa_empty(&wn->endpoints),
-			       60 * HZ);
-	/* wait until the last remover is done with the table */
-	xa_lock(&wn->endpoints);
-	xa_unlock(&wn->endpoints);
+	/* an endpoint may still wait for its user's turn; none may be left */
+	while (!wait_var_event_timeout(&wn->endpoints,
+				       xa_empty(&wn->endpoints), 60 * HZ))
+		WARN_ONCE(1, "weir: a namespace that ends waits for endpoints\n");
+	/* the last of them has left the table, but still puts its rings */
+	flush_workqueue(weir_router_wq);
 }
 
 /*

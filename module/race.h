@@ -32,6 +32,7 @@
  *   endpoint_close no new pass over an endpoint; its targets still exist
  *   target_remove a target is no longer picked; its calls still exist
  *   calls_cancel  some calls of a gone socket have ended, others are open
+ *   endpoint_free an endpoint has left the table; it still has its rings
  */
 #define WEIR_RACE_POINTS(point)						\
 	point(attach_slot) point(attach_gate) point(attach_show)	\
@@ -40,7 +41,7 @@
 	point(owner_gone) point(linger) point(expire_work)		\
 	point(expire_done) point(take_over) point(ring_next)		\
 	point(netns_exit) point(route_owned) point(endpoint_close)		\
-	point(target_remove) point(calls_cancel)
+	point(target_remove) point(calls_cancel) point(endpoint_free)
 
 #define WEIR_RACE_ENUM(name)	WEIR_RACE_##name,
 enum weir_race_point {

@@ -709,7 +709,8 @@ void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
 void weir_ring_joined(struct weir_ring *ring);
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
-void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox);
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
+			  bool repair);
 int weir_ring_repair(struct weir_ring *ring);
 bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,

@@ -710,12 +710,15 @@ void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
  * weir_ring_owner_gone() - the writing socket is being released
  * @ring: its outbox; this function takes over the socket's reference.
  * @outbox: the socket's pointer to it, cleared under weir_net.lock; or NULL.
+ * @repair: drop claims that were not committed. False for a ring that was never
+ *	written to, and for one that the router reads: the router does so itself.
  *
  * The stream lingers if it has a linger time and a name. Otherwise it ends when
  * its subscribers have been joined. No VMA of the owner is left, because each
  * VMA holds the file. Process context, may sleep.
  */
-void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
+			  bool repair)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
@@ -734,7 +737,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox)
 	weir_delayed_cancel_sync(&ring->reap, &ring->ref);
 
 	/* 2. drop the claims that were not committed */
-	if (weir_ring_repair(ring))
+	if (repair && weir_ring_repair(ring))
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 
 	/* 3. linger or end */

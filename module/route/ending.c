@@ -2,8 +2,8 @@
 /*
  * The end of an endpoint. The records that a process committed before it closed
  * its socket, or was killed, are still routed. The call that releases the
- * socket routes them. If it would have to wait, a worker of the user routes the
- * rest. A reference on the socket is held until then.
+ * socket routes a few of them, and a worker of the user routes the rest. A
+ * reference on the socket is held until then.
  *
  * Process context.
  */
@@ -11,13 +11,6 @@
 
 #include "route/request.h"
 #include "race.h"
-
-/*
- * The messages that a released socket has left wait for room in inboxes no
- * longer than this, all together. So its callers find another target within
- * 200 ms.
- */
-#define WEIR_LAST_NS	(100 * NSEC_PER_MSEC)
 
 /*
  * Ends one call, which may be in any state, of an endpoint whose socket is
@@ -127,10 +120,10 @@ bool weir_endpoint_end_part(struct weir_job *job)
  * weir_endpoint_close() - close the endpoint of a socket that is being released
  * @ws: the socket; it may have no endpoint.
  *
- * The records that the socket has committed are still routed. Large messages,
- * and messages that wait for room in an inbox, are left to a worker. This
- * function does not wait for the worker, since others may depend on the thread
- * that releases the socket. May sleep.
+ * The records that the socket has committed are still routed. All that takes
+ * long is left to a worker. This function does not wait for the worker, since
+ * others may depend on the thread that releases the socket: any process that was
+ * passed the descriptor may be the one that closes it last. May sleep.
  *
  * When it returns, no policy picks the socket as a target any more.
  */
@@ -157,7 +150,7 @@ void weir_endpoint_close(struct weir_sock *ws)
 		return;
 	}
 	weir_dispatch_lock(&ep->dispatch_lock);
-	ep->last_ns = ktime_get_ns() + WEIR_LAST_NS;
+	ep->last_ns = U64_MAX;
 	weir_dispatch_unlock(ep);
 	weir_endpoint_later(ep);
 }

@@ -39,6 +39,7 @@ static void weir_endpoint_free(struct work_struct *work)
 	/* the number is free now: no RCU reader has this endpoint any more */
 	xa_erase(&ep->wn->endpoints, ep->id);
 	wake_up_var(&ep->wn->endpoints);
+	weir_race_point(endpoint_free);
 	weir_calls_destroy(&ep->calls);
 	weir_tenant_put(ep->tenant);
 	weir_ring_put(ep->inbox);
@@ -617,7 +618,7 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 	if (IS_ERR(ep->rd)) {
 		int err = PTR_ERR(ep->rd);
 
-		weir_ring_owner_gone(ring, NULL);
+		weir_ring_owner_gone(ring, NULL, false);
 		return err;
 	}
 	weir_ring_get(ring);
@@ -712,7 +713,7 @@ out:
 err_outbox:
 	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
 	weir_reader_put(ep->rd);
-	weir_ring_owner_gone(ep->outbox, NULL);
+	weir_ring_owner_gone(ep->outbox, NULL, false);
 	weir_ring_put(ep->outbox);
 err_ep:
 	weir_ring_put(ep->inbox);

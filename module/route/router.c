@@ -22,6 +22,13 @@
 /* Bytes of a polled user's share that one look at a target costs. */
 #define WEIR_LOOK_BYTES	8
 
+/*
+ * The messages that a released socket has left wait for room in inboxes no
+ * longer than this, all together. So its callers find another target within
+ * 200 ms.
+ */
+#define WEIR_LAST_NS	(100 * NSEC_PER_MSEC)
+
 /* Tries to get a lock that is taken, before the thread sleeps. */
 #define WEIR_DISPATCH_SPINS	256
 
@@ -463,15 +470,6 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
 }
 
 /*
- * Is the thread being killed? Then the pass ends. When a socket is released its
- * records are routed all the same.
- */
-static bool weir_pass_killed(const struct weir_endpoint *ep)
-{
-	return fatal_signal_pending(current) && !ep->last_pos;
-}
-
-/*
  * Does a polling thread leave the message in hand to a worker? It does when the
  * message has to wait or needs more slots. Nothing has been done to the message
  * yet.
@@ -524,7 +522,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 		}
 		cond_resched();
 	} while (ret > 0 && (s64)(end - ep->pos) > 0 &&
-		 !weir_pass_killed(ep));
+		 !fatal_signal_pending(current));
 	if (unlikely(pass->left_over))
 		weir_endpoint_later(ep);
 	return ret > 0;
@@ -550,16 +548,20 @@ static void weir_route_more(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* A pass over a ring's length at most. Under dispatch_lock; ep->ws is there. */
-static __always_inline void weir_route_owned(struct weir_endpoint *ep)
+/*
+ * A pass over a ring's length at most; one section if it is the @last. Under
+ * dispatch_lock; ep->ws is there.
+ */
+static __always_inline void weir_route_owned(struct weir_endpoint *ep,
+					     bool last)
 {
 	weir_race_point(route_owned);
 	if (unlikely(ep->waiter.inbox) ||
 	    unlikely(weir_calls_retrying(&ep->calls)))
 		weir_route_resume(ep);
 	if (!weir_route_fast(ep, ~0ULL) && !weir_route_none(ep) &&
-	    weir_route_pass(ep, ep->pos +
-			    weir_ring_bytes(&ep->outbox->view),
+	    weir_route_pass(ep, ep->pos + (last ? 1 :
+			    weir_ring_bytes(&ep->outbox->view)),
 			    WEIR_DISPATCH_OWNER))
 		weir_route_more(ep);
 	if (unlikely(ep->waiter.inbox))
@@ -578,7 +580,7 @@ void weir_route_dispatch(struct weir_endpoint *ep)
 {
 	weir_dispatch_lock(&ep->dispatch_lock);
 	if (likely(ep->ws))
-		weir_route_owned(ep);
+		weir_route_owned(ep, false);
 	weir_dispatch_unlock(ep);
 }
 
@@ -596,12 +598,12 @@ static bool weir_route_done(struct weir_endpoint *ep)
  * weir_route_last() - route the last records of a socket that is being released
  * @ep: the socket's endpoint; nobody writes to its outbox any more.
  *
- * Routes a ring's length at most, also in a thread that is being killed. A
- * claim of a thread that died is skipped, because other threads may have
- * committed records behind it. May sleep.
+ * Routes one section at most: the thread may be one that has nothing to do with
+ * the socket, and cannot be killed here. May sleep.
  *
- * Return: whether a worker has to go on: with large messages, and with a
- * message that waits for room.
+ * Return: whether a worker has to go on: with further records, with a claim of
+ * a thread that died, with large messages, or with a message that waits for
+ * room.
  */
 bool weir_route_last(struct weir_endpoint *ep)
 {
@@ -609,31 +611,32 @@ bool weir_route_last(struct weir_endpoint *ep)
 
 	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->last_pos = ep->pos + weir_ring_bytes(&ep->outbox->view);
-	weir_route_owned(ep);
+	weir_route_owned(ep, true);
 	done = weir_route_done(ep);
-	if (!done) {
-		/* holes further on, too: a worker can go on behind them */
-		if (!weir_ring_repair(ep->outbox))
-			weir_route_owned(ep);
-		done = weir_route_done(ep);
-	}
 	weir_dispatch_unlock(ep);
 	return !done;
 }
 
 /*
  * Skips the message that a released socket's pass waits with. If it is a reply,
- * its caller is told later that the target died. Returns false when there is no
- * record.
+ * its caller is told later that the target died. If a thread died with the
+ * claim in hand, other threads may have committed records behind it, so the
+ * ring is repaired, once: this makes the claim a record to pass over. Returns
+ * false when there is nothing more to route.
  */
 static bool weir_route_skip(struct weir_endpoint *ep)
 {
 	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
 	u64 pos = ep->pos;
 	struct weir_message m;
+	int ret;
 
-	if (weir_message_read(&ep->outbox->view, &pos, &m) != WEIR_READ_ONE ||
-	    (s64)(ep->last_pos - pos) < (s64)m.total)
+	ret = weir_message_read(&ep->outbox->view, &pos, &m);
+	if (ret == WEIR_READ_NONE && !ep->repaired) {
+		ep->repaired = true;
+		return !weir_ring_repair(ep->outbox);
+	}
+	if (ret != WEIR_READ_ONE || (s64)(ep->last_pos - pos) < (s64)m.total)
 		return false;
 	WRITE_ONCE(ep->pos, pos + m.total);
 	weir_endpoint_held_by(ep, NULL);
@@ -647,9 +650,10 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 
 /*
  * Goes on with the outbox of a released socket, in a worker. Its messages wait
- * for room until ep->last_ns. After that a message that finds no room is
- * skipped, and the pass tries the next one. A message that waits for room in
- * the socket's own inbox is skipped at once: nobody is left to read an answer.
+ * for room until ep->last_ns, which is set when the first one waits. After that
+ * a message that finds no room is skipped, and the pass tries the next one. A
+ * message that waits for room in the socket's own inbox is skipped at once:
+ * nobody is left to read an answer.
  * @more: the pass has not come to a message that waits. When all is done, a job
  * ends the endpoint in another worker, since that takes as long as others have
  * calls.
@@ -658,11 +662,14 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 {
 	struct weir_waiter *w = &ep->waiter;
 	struct weir_post *post = &ep->inbox->post;
-	bool done = weir_route_done(ep);
+	bool done = weir_route_done(ep), waits;
+	u64 now = ktime_get_ns();
 	u32 n;
 
-	if (!done && !more && w->waits && w->inbox != ep->inbox &&
-	    ktime_get_ns() < ep->last_ns) {
+	waits = !done && !more && w->waits && w->inbox != ep->inbox;
+	if (waits && ep->last_ns == U64_MAX)
+		ep->last_ns = now + WEIR_LAST_NS;
+	if (waits && now < ep->last_ns) {
 		spin_lock(&post->lock);
 		weir_endpoint_arm(ep, ep->last_ns);
 		spin_unlock(&post->lock);

@@ -567,6 +567,8 @@ struct weir_pass {
  * @exempt: the maker of the socket has CAP_NET_ADMIN in the namespace, and so
  *	may take more than its user's share of a rate limit and of a bulkhead;
  *	never changes.
+ * @repaired: the socket is being released, and a worker has repaired @outbox;
+ *	dispatch_lock.
  * @random: state of a xorshift generator; dispatch_lock.
  * @handles: the paths that the socket calls; dispatch_lock.
  * @nhandles: used entries of @handles; dispatch_lock.
@@ -615,8 +617,8 @@ struct weir_pass {
  * @last_pos: the socket is being released: @outbox is routed up to this
  *	position at most. 0: it is not being released. dispatch_lock.
  * @last_ns: a worker routes the rest of @outbox: until this time messages may
- *	wait for room, as ktime_get_ns() counts. 0: no worker does that.
- *	dispatch_lock.
+ *	wait for room, as ktime_get_ns() counts; U64_MAX: none has waited yet.
+ *	0: no worker does that. dispatch_lock.
  * @end: job that ends the endpoint when a worker has routed the rest.
  * @poller: thread that polls @outbox; or NULL. Written under poll_lock of
  *	poller.c, read under RCU.
@@ -644,6 +646,7 @@ struct weir_endpoint {
 	u32			answers;
 	bool			waits_for_slot;
 	bool			exempt;
+	bool			repaired;
 	struct weir_pass	pass;
 	u32			random;
 	struct weir_handle	*handles;

@@ -100,7 +100,7 @@ err_readers:
 err_rings:
 	for (i = 0; i < 2; i++) {
 		if (ring[i])
-			weir_ring_owner_gone(ring[i], NULL);
+			weir_ring_owner_gone(ring[i], NULL, false);
 	}
 	/* the caller gets the error text, whichever end failed */
 	if (b->why)

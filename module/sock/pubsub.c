@@ -490,7 +490,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	return 0;
 
 err_ring:
-	weir_ring_owner_gone(ring, NULL);
+	weir_ring_owner_gone(ring, NULL, false);
 err_path:
 	mutex_lock(&wn->lock);
 	weir_path_put(path);

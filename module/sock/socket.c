@@ -133,7 +133,7 @@ void weir_sock_destroy(struct weir_sock *ws)
 	xa_erase(&ws->wn->sockets, ws->id);
 	weir_pair_reset(ws);
 	if (ws->outbox)
-		weir_ring_owner_gone(ws->outbox, &ws->outbox);
+		weir_ring_owner_gone(ws->outbox, &ws->outbox, !ws->ep);
 
 	/* 3. leave the names and queues */
 	weir_pair_release(ws);

@@ -134,6 +134,49 @@ static uint64_t rnd(void)
 	return hard_seed;
 }
 
+/* --- descriptors --------------------------------------------------------- */
+
+/* Passes descriptors on. Returns 0 or a negative error. */
+__attribute__((unused))
+static int send_fd(int via, const int *fds, int n)
+{
+	char ctl[CMSG_SPACE(8 * sizeof(int))] = { 0 }, c = 'f';
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+		.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int)),
+	};
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+	memcpy(CMSG_DATA(cm), fds, (size_t)n * sizeof(int));
+	return sendmsg(via, &msg, 0) == 1 ? 0 : -errno;
+}
+
+/* The first descriptor that comes, or a negative error. */
+__attribute__((unused))
+static int recv_fd(int via)
+{
+	char ctl[CMSG_SPACE(8 * sizeof(int))] = { 0 }, c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cm;
+	int fd;
+
+	if (recvmsg(via, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -errno;
+	cm = CMSG_FIRSTHDR(&msg);
+	if (!cm || cm->cmsg_type != SCM_RIGHTS)
+		return -ENOMSG;
+	memcpy(&fd, CMSG_DATA(cm), sizeof(fd));
+	return fd;
+}
+
 /* --- the module's counters ---------------------------------------------- */
 
 __attribute__((unused))

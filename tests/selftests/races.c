@@ -672,6 +672,23 @@ static void brief_hold(void)
 	close(keep);
 }
 
+/* A socket that calls a path, and something that lingers. */
+static void call_and_leave(void)
+{
+	struct weir_ioc_call call = { .size = sizeof(call), .path = "/race/c" };
+	int fd = tap_socket(SOCK_RDM);
+
+	if (ioctl(fd, WEIR_IOC_CALL, &call))
+		wrong("WEIR_IOC_CALL: %s", tap_words(fd));
+	leave_behind();
+	close(fd);
+}
+
+static void call_in_namespace(void)
+{
+	in_namespace(call_and_leave);
+}
+
 static void expire_in_namespace(void)
 {
 	in_namespace(brief_stream);
@@ -845,6 +862,9 @@ static const struct race races[] = {
 
 	{ "a namespace ends, and the module is unloaded", "netns_exit",
 	  remember, other_namespace, unload_load, NULL, 0, 1000000 },
+
+	{ "an endpoint is freed, and its namespace ends", "endpoint_free",
+	  remember, call_in_namespace, until_ending, NULL, 0, 2000000 },
 
 	{ "a target goes, and its caller", "endpoint_close",
 	  serve, leave_pub, leave_sub, NULL, 1, 0 },

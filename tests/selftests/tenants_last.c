@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whoever closes a socket last pays for the close alone, and not for what the
+ * socket's owner left in its outbox. An attacker passes its socket on, with
+ * many messages that are committed and not routed, also behind a claim that
+ * stays open, and ends. The victim closes it: this costs the victim about as
+ * much as with few messages, and all messages come where they go to.
+ */
+#include "routed.h"
+#include "tenants.h"
+
+#define TO	"/last/to"
+#define RING	(8U << 20)
+#define ROUNDS	5
+
+/**
+ * struct leave - what an attacker leaves behind
+ * @messages: committed ones.
+ * @hole: a claim stays open before them.
+ * @via: where it sends its socket to.
+ */
+struct leave {
+	uint32_t messages;
+	int hole;
+	int via;
+};
+
+static int attack(void *arg)
+{
+	const struct leave *l = arg;
+	struct weir *w = handle(RING, 0);
+	struct weir_call call = { .route = route_of(w, TO), .one_way = 1 };
+	struct weir_buf buf;
+	uint32_t i;
+
+	if (l->hole)
+		need(!weir_call_claim(w, &call, 8, &buf), "claim");
+	for (i = 0; i < l->messages; i++)
+		need(!request(w, &call, &i, sizeof(i)), "commit %u", i);
+	need(!send_fd(l->via, &w->fd, 1), "pass the socket on");
+	return 0;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static void closes(struct tenant_meter *m, int phase, uint32_t messages, int hole)
+{
+	struct weir *s = handle(0, 32 << 20);
+	struct leave l = { .messages = messages, .hole = hole };
+	uint32_t n = 0;
+	int sv[2], fd;
+	uint64_t took;
+	pid_t pid;
+
+	need(!tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) &&
+	     !weir_serve(s, TO, 1, NULL), "serve: %s", weir_error());
+	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), "socketpair");
+	l.via = sv[1];
+	pid = tenant_start(TENANT_ATTACKER, attack, &l);
+	fd = recv_fd(sv[0]);
+	need(fd >= 0 && !tap_wait(pid), "the attacker passes its socket on");
+	took = cpu_ns();
+	close(fd);
+	took = cpu_ns() - took;
+	soon((n += (uint32_t)drain(s)) >= messages);
+	m->phase = phase;
+	tenant_note(m, took, n == messages);
+	close(sv[0]);
+	close(sv[1]);
+	weir_close(s);
+}
+
+int main(void)
+{
+	static const char *const name[] = {
+		"few messages", "many messages", "many messages behind a claim",
+	};
+	uint32_t many = (uint32_t)tap_scale(100000, 60000);
+	struct tenant_meter *m;
+	uint64_t few, took;
+	int i, phase;
+
+	hard_begin();
+	tap_watchdog(250);
+	if (geteuid())
+		tap_skip_all("needs root");
+	m = tenant_meter_new();
+	for (i = 0; i < ROUNDS; i++) {
+		closes(m, 0, 16, 0);
+		closes(m, 1, many, 0);
+		closes(m, 2, many, 1);
+	}
+	few = tenant_quantile(m, 0, 500);
+	for (phase = 0; phase < 3; phase++) {
+		tenant_show(m, phase, name[phase]);
+		check(!m->phases[phase].bad, "%s: all are routed", name[phase]);
+		took = tenant_quantile(m, phase, 500);
+		check(took <= 4 * few,
+		      "%s: to close the socket takes at most 4 times the processor time of few (%llu ns, %llu ns)",
+		      name[phase], (unsigned long long)took,
+		      (unsigned long long)few);
+	}
+	check_routes_gone("last");
+	check_kernel();
+	return hard_done();
+}
