@@ -31,6 +31,8 @@
  *   route_owned   the owner's pass has its lock; it has done nothing yet
  *   endpoint_close no new pass over an endpoint; its targets still exist
  *   target_remove a target is no longer picked; its calls still exist
+ *   tick          a user's timer has come; the lock is not taken yet
+ *   turn          a user's worker has its turn; it has done nothing yet
  */
 #define WEIR_RACE_POINTS(point)						\
 	point(attach_slot) point(attach_gate) point(attach_show)	\
@@ -39,7 +41,7 @@
 	point(owner_gone) point(linger) point(expire_work)		\
 	point(expire_done) point(take_over) point(ring_next)		\
 	point(netns_exit) point(route_owned) point(endpoint_close)		\
-	point(target_remove)
+	point(target_remove) point(tick) point(turn)
 
 #define WEIR_RACE_ENUM(name)	WEIR_RACE_##name,
 enum weir_race_point {

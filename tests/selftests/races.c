@@ -580,6 +580,25 @@ static void let_expire(void)
 		wrong("the stream does not expire");
 }
 
+/* A user's timer comes: for the target, or for the call to it. */
+static void tick_comes(void)
+{
+	if (!tap_until(point_count("tick", 0)))
+		wrong("no timer comes");
+}
+
+/*
+ * All that the timer came for goes, and there is more that it is to come for.
+ * The worker that it calls has to wait.
+ */
+static void serve_again(void)
+{
+	drop(&w.sub);
+	drop(&w.pub);
+	serve();
+	point_set("turn", WAIT_US, 1000, 1);
+}
+
 /* --- looking at the result ------------------------------------------------ */
 
 static void told_of_eviction(void)
@@ -640,6 +659,22 @@ static void all_gone(void)
 {
 	if (!tap_until(tap_stat("stats/readers") <= w.readers))
 		wrong("readers stay");
+}
+
+/*
+ * A timer that outlives all that it was to come for outlives the module. It
+ * would come before one that is set afterwards.
+ */
+static void no_timer_left(void)
+{
+	if (!tap_until(point_count("turn", 1)))
+		wrong("no worker comes");
+	drop(&w.sub);
+	drop(&w.pub);
+	point_set("turn", 0, 0, 0);
+	unload_load();
+	serve();
+	tick_comes();
 }
 
 static const struct race races[] = {
@@ -734,6 +769,8 @@ static const struct race races[] = {
 	  serve, leave_pub, leave_sub, NULL, 1, 0 },
 	{ "a target goes, and its caller waits for it", "target_remove",
 	  serve, leave_pub, receive_error, NULL, 0, 0 },
+	{ "a target goes as its user's timer comes, and unload", "tick",
+	  serve, tick_comes, serve_again, no_timer_left, 1, 0 },
 };
 
 /* --- running them --------------------------------------------------------- */
