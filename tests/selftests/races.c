@@ -347,6 +347,24 @@ static void nonsense(void)
 		tap_bail("WEIR_IOC_CALL: %s", tap_words(w.sub));
 }
 
+/* The watchdog looks at a target of the path half a second after a request. */
+static void watch_slowly(void)
+{
+	static struct weir_route_op op = {
+		.op = WEIR_OP_ROUTE_SET, .path = "/race/t",
+		.conf.probe_ns = 500000000,
+	};
+	struct weir_ioc_control c = {
+		.size = sizeof(c), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int fd = tap_socket(SOCK_RDM);
+
+	if (ioctl(fd, WEIR_IOC_CONTROL, &c))
+		tap_bail("WEIR_IOC_CONTROL: %s", tap_words(fd));
+	close(fd);
+}
+
 /* One socket serves a path, another one waits for its answer. */
 static void serve(void)
 {
@@ -580,6 +598,12 @@ static void let_expire(void)
 		wrong("the stream does not expire");
 }
 
+static void serve_watched(void)
+{
+	watch_slowly();
+	serve();
+}
+
 /* A user's timer comes: for the target, or for the call to it. */
 static void tick_comes(void)
 {
@@ -673,8 +697,11 @@ static void no_timer_left(void)
 	drop(&w.pub);
 	point_set("turn", 0, 0, 0);
 	unload_load();
-	serve();
+	serve_watched();
 	tick_comes();
+	drop(&w.sub);
+	drop(&w.pub);
+	unload_load();
 }
 
 static const struct race races[] = {
@@ -770,7 +797,7 @@ static const struct race races[] = {
 	{ "a target goes, and its caller waits for it", "target_remove",
 	  serve, leave_pub, receive_error, NULL, 0, 0 },
 	{ "a target goes as its user's timer comes, and unload", "tick",
-	  serve, tick_comes, serve_again, no_timer_left, 1, 0 },
+	  serve_watched, tick_comes, serve_again, no_timer_left, 1, 0 },
 };
 
 /* --- running them --------------------------------------------------------- */
