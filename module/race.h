@@ -33,6 +33,8 @@
  *   target_remove a target is no longer picked; its calls still exist
  *   calls_cancel  some calls of a gone socket have ended, others are open
  *   endpoint_free an endpoint has left the table; it still has its rings
+ *   tick          a user's timer has come; the lock is not taken yet
+ *   turn          a user's worker has its turn; it has done nothing yet
  */
 #define WEIR_RACE_POINTS(point)						\
 	point(attach_slot) point(attach_gate) point(attach_show)	\
@@ -41,7 +43,8 @@
 	point(owner_gone) point(linger) point(expire_work)		\
 	point(expire_done) point(take_over) point(ring_next)		\
 	point(netns_exit) point(route_owned) point(endpoint_close)		\
-	point(target_remove) point(calls_cancel) point(endpoint_free)
+	point(target_remove) point(calls_cancel) point(endpoint_free)	\
+	point(tick) point(turn)
 
 #define WEIR_RACE_ENUM(name)	WEIR_RACE_##name,
 enum weir_race_point {

@@ -22,6 +22,7 @@
 #include <linux/hashtable.h>
 #include <linux/slab.h>
 
+#include "race.h"
 #include "route/router.h"
 
 /*
@@ -139,8 +140,11 @@ static void weir_tenant_tick(struct work_struct *work)
 	struct weir_tenant *t = container_of(to_delayed_work(work),
 					     struct weir_tenant, tick);
 
+	weir_race_point(tick);
 	spin_lock(&t->lock);
-	t->tick_at = 0;
+	/* it may have been queued again, for another time, since it began */
+	if (!delayed_work_pending(&t->tick))
+		t->tick_at = 0;
 	spin_unlock(&t->lock);
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 	weir_tenant_put(t);
@@ -194,6 +198,7 @@ static void weir_tenant_work(struct work_struct *work)
 	struct weir_endpoint *ep;
 	u32 n;
 
+	weir_race_point(turn);
 	for (n = 0; n < WEIR_TURN_ENDPOINTS; n++) {
 		target = weir_tenant_target(t);
 		if (target) {
@@ -366,7 +371,7 @@ void weir_target_never(struct weir_target *target)
 	listed = !RB_EMPTY_NODE(&target->watch.node);
 	if (listed)
 		weir_tenant_forget(t, &target->watch);
-	if (t->tick_at && !timerqueue_getnext(&t->watched)) {
+	if (!timerqueue_getnext(&t->watched)) {
 		weir_delayed_cancel(&t->tick, &t->ref);
 		t->tick_at = 0;
 	}

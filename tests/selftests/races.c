@@ -404,6 +404,24 @@ static int asker(const char *path)
 	return fd;
 }
 
+/* The watchdog looks at a target of the path half a second after a request. */
+static void watch_slowly(void)
+{
+	static struct weir_route_op op = {
+		.op = WEIR_OP_ROUTE_SET, .path = "/race/t",
+		.conf.probe_ns = 500000000,
+	};
+	struct weir_ioc_control c = {
+		.size = sizeof(c), .op_size = sizeof(op), .count = 1,
+		.ops = (uintptr_t)&op,
+	};
+	int fd = tap_socket(SOCK_RDM);
+
+	if (ioctl(fd, WEIR_IOC_CONTROL, &c))
+		tap_bail("WEIR_IOC_CONTROL: %s", tap_words(fd));
+	close(fd);
+}
+
 /* One socket serves a path, another one waits for its answer. */
 static void serve(void)
 {
@@ -713,6 +731,31 @@ static void let_expire(void)
 		wrong("the stream does not expire");
 }
 
+static void serve_watched(void)
+{
+	watch_slowly();
+	serve();
+}
+
+/* A user's timer comes: for the target, or for the call to it. */
+static void tick_comes(void)
+{
+	if (!tap_until(point_count("tick", 0)))
+		wrong("no timer comes");
+}
+
+/*
+ * All that the timer came for goes, and there is more that it is to come for.
+ * The worker that it calls has to wait.
+ */
+static void serve_again(void)
+{
+	drop(&w.sub);
+	drop(&w.pub);
+	serve();
+	point_set("turn", WAIT_US, 1000, 1);
+}
+
 /* --- looking at the result ------------------------------------------------ */
 
 static void told_of_eviction(void)
@@ -773,6 +816,25 @@ static void all_gone(void)
 {
 	if (!tap_until(tap_stat("stats/readers") <= w.readers))
 		wrong("readers stay");
+}
+
+/*
+ * A timer that outlives all that it was to come for outlives the module. It
+ * would come before one that is set afterwards.
+ */
+static void no_timer_left(void)
+{
+	if (!tap_until(point_count("turn", 1)))
+		wrong("no worker comes");
+	drop(&w.sub);
+	drop(&w.pub);
+	point_set("turn", 0, 0, 0);
+	unload_load();
+	serve_watched();
+	tick_comes();
+	drop(&w.sub);
+	drop(&w.pub);
+	unload_load();
 }
 
 static const struct race races[] = {
@@ -872,6 +934,8 @@ static const struct race races[] = {
 	  serve, leave_pub, receive_error, NULL, 0, 0 },
 	{ "a caller of many goes, and they reply", "calls_cancel",
 	  serve_all, leave_sub, reply_all, NULL, 1, 0 },
+	{ "a target goes as its user's timer comes, and unload", "tick",
+	  serve_watched, tick_comes, serve_again, no_timer_left, 1, 0 },
 };
 
 /* --- running them --------------------------------------------------------- */
