@@ -96,7 +96,7 @@ static void weir_net_end_lingering(struct weir_net *wn)
 			weir_reader_detach(rd, WEIR_REASON_NETNS);
 			weir_reader_put(rd);
 		}
-		weir_delayed_cancel(&ring->expire, &ring->ref);
+		weir_timer_cancel(&ring->expire);
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_NETNS);
 		weir_drop(ring->name, WEIR_REASON_NETNS);
 		weir_ring_put(ring);
@@ -129,7 +129,7 @@ static void weir_net_end_routes(struct weir_net *wn)
 
 /*
  * No socket is left, because each held the namespace. Lingering streams and
- * held cursors do not hold it. They end here, and with them all works.
+ * held cursors do not hold it. They end here, and with them all timers.
  */
 static void __net_exit weir_net_exit(struct net *net)
 {
@@ -138,10 +138,11 @@ static void __net_exit weir_net_exit(struct net *net)
 	WARN_ON_ONCE(!xa_empty(&wn->sockets));
 	weir_net_end_routes(wn);
 	weir_net_end_lingering(wn);
-	flush_workqueue(weir_wq);
 	/* joins end with their streams; those of this namespace go first */
 	weir_joins_first(wn);
 	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));
+	/* a timer's function may still be running */
+	wait_var_event(&wn->nrings, !atomic_read(&wn->nrings));
 	WARN_ON_ONCE(!xa_empty(&wn->rings));
 	xa_destroy(&wn->rings);
 	WARN_ON_ONCE(!xa_empty(&wn->endpoints));

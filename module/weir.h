@@ -29,6 +29,7 @@
  *   6 weir_sock.rlock          the list of streams that a socket reads
  *   7 weir_ring.lock           readers, armed sleepers, the status page
  *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
+ *   8a weir_tenant.lock       what is done later; only spinlocks of the kernel inside
  *   9 weir_ring.lock of an inbox (a lock class of its own)
  * The locks of routed messages are in router.h.
  *
@@ -58,6 +59,7 @@
 #include "compat.h"
 #include "logic/memory.h"
 #include "logic/trie.h"
+#include "tenant.h"
 #include "work.h"
 
 struct weir_forms;
@@ -97,9 +99,9 @@ struct weir_tunables {
 
 extern struct weir_tunables weir_tunables;
 extern unsigned int weir_family;
-extern struct workqueue_struct *weir_wq;
+extern struct workqueue_struct *weir_wq;	/* timers: tenant.c */
 extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
-extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: turn.c */
+extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: tenant.c */
 
 enum weir_stat {
 	WEIR_STAT_SOCKETS,		/* open now */
@@ -160,6 +162,7 @@ void weir_drop(const char *name, enum weir_reason reason);
  * @next_id: last id given to a socket, ring, path or target.
  * @seq: last number given to a stream with a path or to a subscription.
  * @lingering: outboxes that may be taken over, by weir_linger_key().
+ * @nrings: outboxes and inboxes, also those that are ending; atomic.
  * @joinings: new streams that still have subscribers to join; atomic.
  * @joining: these streams, by weir_joining.wn_link; @join_lock.
  * @join_lock: guards @joining. Only the locks of tenants are taken inside.
@@ -182,6 +185,7 @@ struct weir_net {
 	atomic_long_t next_id;
 	u64 seq;
 	DECLARE_HASHTABLE(lingering, 10);
+	atomic_t nrings;
 	atomic_t joinings;
 	struct list_head joining;
 	spinlock_t join_lock;
@@ -345,6 +349,7 @@ struct weir_post {
  * @on_full: called when @owner finds no room and goes to sleep. Set before the
  *	first reader is attached, then fixed; may be NULL.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
+ * @tenant: user that made it, held; its worker calls the functions of timers.
  * @reap: finds such readers while the writer is held back; of an inbox: looks
  *	for room for notices.
  * @linger_ms: milliseconds that the ring lingers after its owner is gone.
@@ -400,11 +405,12 @@ struct weir_ring {
 	u64 want;
 	void (*on_full)(struct weir_sock *ws);
 	u32 evict_ms;
-	struct delayed_work reap;
+	struct weir_tenant *tenant;
+	struct weir_timer reap;
 	u32 linger_ms;
 	unsigned long linger_end;
 	bool closing;
-	struct delayed_work expire;
+	struct weir_timer expire;
 
 	struct weir_path *path;
 	struct list_head path_link;
@@ -412,7 +418,7 @@ struct weir_ring {
 	u64 pub_seq;
 	struct weir_reader *keeper;
 	struct weir_post post;
-	struct delayed_work grants;
+	struct weir_timer grants;
 	char name[WEIR_PATH_MAX + 1];
 };
 
@@ -456,6 +462,7 @@ struct weir_ring {
  * @uid: user that made it.
  * @hold_ms: named: milliseconds that it is held after its socket has gone.
  * @hold_end: end of the hold time, in jiffies; ring->lock.
+ * @tenant: user that made it, held; its worker calls the function of @hold.
  * @hold: detaches the cursor at @hold_end.
  * @name: cursor name, or "".
  */
@@ -494,7 +501,8 @@ struct weir_reader {
 	kuid_t uid;
 	u32 hold_ms;
 	unsigned long hold_end;
-	struct delayed_work hold;
+	struct weir_tenant *tenant;
+	struct weir_timer hold;
 	char name[WEIR_NAME_MAX + 1];
 };
 
@@ -505,6 +513,7 @@ struct weir_reader {
  * @id: for WEIR_IOC_LIST.
  * @uid: user that made it.
  * @account: pays for all that the socket uses; held, never changes.
+ * @tenant: user of @account, held; never changes.
  * @charge: for the socket itself; fixed.
  * @cred: credentials of the maker, held; for permission checks on paths; fixed.
  * @pid: process that made the socket; of an accepted one: its listener; held.
@@ -572,6 +581,7 @@ struct weir_sock {
 	unsigned long id;
 	kuid_t uid;
 	struct weir_account *account;
+	struct weir_tenant *tenant;
 	struct weir_charge charge;
 	const struct cred *cred;
 	struct pid *pid;
@@ -811,7 +821,7 @@ bool weir_writable(struct weir_ring *ring, u64 bytes);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
 __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait);
 int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns);
-void weir_reap_work(struct work_struct *work);
+void weir_ring_reap(struct weir_timer *timer);
 u64 weir_out_want(const struct weir_ring *ring);
 
 /* --- path.c --- */

@@ -45,28 +45,6 @@ static inline void weir_work_cancel_sync(struct work_struct *work,
 }
 
 /**
- * weir_delayed_queue() - queue a delayed work, if it is not queued yet
- * @wq: workqueue.
- * @work: the work.
- * @delay: jiffies.
- * @ref: reference count of its object.
- *
- * Any context. Return: true if it was queued now.
- */
-static inline bool weir_delayed_queue(struct workqueue_struct *wq,
-				      struct delayed_work *work,
-				      unsigned long delay, refcount_t *ref)
-{
-	bool queued;
-
-	refcount_inc(ref);
-	queued = queue_delayed_work(wq, work, delay);
-	if (!queued)
-		refcount_dec(ref);
-	return queued;
-}
-
-/**
  * weir_delayed_requeue() - queue a delayed work, or change its time if queued
  * @wq: workqueue.
  * @work: the work.

@@ -210,12 +210,12 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
  * A notice waits for room, and the socket was asked to kick after reading.
  * Other users decide how often this happens, so no CPU is interrupted for it.
  * The reader may then miss the request while its cursor store is still in a
- * store buffer. A work therefore looks once more after a tick. Under post.lock.
+ * store buffer. A timer therefore looks once more after a tick. Under post.lock.
  */
 static void weir_inbox_later(struct weir_ring *inbox)
 {
 	if (inbox->post.reader)
-		weir_delayed_queue(weir_wq, &inbox->reap, 2, &inbox->ref);
+		weir_timer_set(&inbox->reap, 2);
 }
 
 /* weir_inbox_wake() - wake the reader if it sleeps, after a commit */
@@ -291,10 +291,9 @@ static u64 weir_inbox_on_room(struct weir_ring *inbox)
 }
 
 /* Takes back granted room that was not used in time. */
-static void weir_inbox_grants_work(struct work_struct *work)
+static void weir_inbox_grants_over(struct weir_timer *timer)
 {
-	struct weir_ring *inbox = container_of(to_delayed_work(work),
-					       struct weir_ring, grants);
+	struct weir_ring *inbox = container_of(timer, struct weir_ring, grants);
 
 	spin_lock(&inbox->post.lock);
 	weir_inbox_on_room(inbox);
@@ -344,12 +343,12 @@ void weir_inbox_close(struct weir_ring *inbox)
 	inbox->post.reader = NULL;
 	inbox->post.limit = inbox->post.pos;
 	weir_inbox_on_room(inbox);
-	weir_delayed_cancel(&inbox->grants, &inbox->ref);
+	weir_timer_cancel(&inbox->grants);
 	spin_unlock(&inbox->post.lock);
 	if (!rd)
 		return;
-	/* without a reader the work is not queued again */
-	weir_delayed_cancel_sync(&inbox->reap, &inbox->ref);
+	/* without a reader the timer is not set again */
+	weir_timer_cancel_sync(&inbox->reap);
 	weir_reader_detach(rd, WEIR_REASON_CLOSED);
 	weir_reader_put(rd);
 }
@@ -395,7 +394,8 @@ int weir_inbox_create(struct weir_sock *ws)
 		return PTR_ERR(self);
 	}
 	inbox->post.reader = self;
-	INIT_DELAYED_WORK(&inbox->grants, weir_inbox_grants_work);
+	weir_timer_init(&inbox->grants, inbox->tenant, &inbox->ref,
+			weir_inbox_grants_over);
 	smp_store_release(&ws->inbox, inbox);
 	weir_inbox_left_out(ws);
 announce:

@@ -5,7 +5,7 @@
  * checks of a cursor. A process writes its cursor page, so every position in it
  * is masked and checked before use.
  *
- * Process context; eviction also runs in the reap work.
+ * Process context; eviction also runs in the timer of the ring.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -15,10 +15,9 @@
 #include "race.h"
 #include "trace.h"
 
-static void weir_reader_hold_work(struct work_struct *work)
+static void weir_reader_hold_over(struct weir_timer *timer)
 {
-	struct weir_reader *rd = container_of(to_delayed_work(work),
-					      struct weir_reader, hold);
+	struct weir_reader *rd = container_of(timer, struct weir_reader, hold);
 	struct weir_net *wn = rd->ring->wn;
 	bool mine;
 
@@ -53,6 +52,7 @@ void weir_reader_put(struct weir_reader *rd)
 	put_page(rd->page);
 	weir_uncharge(&rd->charge);
 	weir_ring_put(rd->ring);
+	weir_tenant_put(rd->tenant);
 	kfree(rd);
 }
 
@@ -70,7 +70,9 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	INIT_LIST_HEAD(&rd->ring_link);
 	INIT_LIST_HEAD(&rd->armed_link);
 	INIT_LIST_HEAD(&rd->sock_link);
-	INIT_DELAYED_WORK(&rd->hold, weir_reader_hold_work);
+	weir_tenant_get(ws->tenant);
+	rd->tenant = ws->tenant;
+	weir_timer_init(&rd->hold, rd->tenant, &rd->ref, weir_reader_hold_over);
 	rd->uid = ws->uid;
 
 	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
@@ -86,6 +88,7 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 
 err_uncharge:
 	weir_uncharge(&rd->charge);
+	weir_tenant_put(rd->tenant);
 	kfree(rd);
 err_memory:
 	/* a try without waiting is repeated with waiting: no drop */
@@ -93,6 +96,7 @@ err_memory:
 		weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
 	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
 err_free:
+	weir_tenant_put(rd->tenant);
 	kfree(rd);
 	return ERR_PTR(err);
 }
@@ -506,7 +510,7 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
 	spin_lock(&ring->lock);
 	if (!list_empty(&rd->ring_link)) {
 		WRITE_ONCE(ring->keeper, rd);
-		weir_delayed_requeue(weir_wq, &rd->hold, delay, &rd->ref);
+		weir_timer_move(&rd->hold, delay);
 	}
 	spin_unlock(&ring->lock);
 	return rd;
@@ -627,7 +631,7 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 	trace_weir_detach(ring, rd->slot, rd->id, reason);
 	weir_stat_add(WEIR_STAT_READERS, -1);
 	weir_stat_inc(WEIR_STAT_DETACHES);
-	weir_delayed_cancel(&rd->hold, &rd->ref);
+	weir_timer_cancel(&rd->hold);
 	weir_race_point(detach);
 	if (ws)
 		weir_reader_hide(ws, rd);
@@ -658,7 +662,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	list_del_init(&rd->armed_link);
 	rd->hold_end = end;
 	/* under the lock: a later detach or eviction finds the work */
-	weir_delayed_requeue(weir_wq, &rd->hold, max(left, 0L), &rd->ref);
+	weir_timer_move(&rd->hold, max(left, 0L));
 	spin_unlock(&ring->lock);
 	weir_race_point(keep);
 	if (ws)
@@ -712,7 +716,7 @@ void weir_reader_unhold(struct weir_reader *rd)
 {
 	lockdep_assert_held(&rd->ring->lock);
 	rd->hold_end = jiffies;
-	weir_delayed_requeue(weir_wq, &rd->hold, 0, &rd->ref);
+	weir_timer_move(&rd->hold, 0);
 }
 
 /**
@@ -754,7 +758,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 		return ERR_PTR(err);
 	}
 	weir_race_point(resume);
-	weir_delayed_cancel(&found->hold, &found->ref);
+	weir_timer_cancel(&found->hold);
 	found->hold_ms = ws->hold_ms;
 	found->sub = ws->sub_seq;
 	found->resumed = true;

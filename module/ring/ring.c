@@ -154,7 +154,7 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 	return err ?: weir_ring_map_data(ring);
 }
 
-static void weir_ring_expire_work(struct work_struct *work);
+static void weir_ring_expire(struct weir_timer *timer);
 
 /* Makes a ring of @ws without pages, with one reference; NULL: no memory. */
 static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
@@ -184,8 +184,11 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	spin_lock_init(&ring->post.lock);
 	INIT_LIST_HEAD(&ring->post.waiting);
 	INIT_LIST_HEAD(&ring->post.called);
-	INIT_DELAYED_WORK(&ring->reap, weir_reap_work);
-	INIT_DELAYED_WORK(&ring->expire, weir_ring_expire_work);
+	weir_tenant_get(ws->tenant);
+	ring->tenant = ws->tenant;
+	weir_timer_init(&ring->reap, ring->tenant, &ring->ref, weir_ring_reap);
+	weir_timer_init(&ring->expire, ring->tenant, &ring->ref,
+			weir_ring_expire);
 	return ring;
 }
 
@@ -252,6 +255,7 @@ struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
 	err = weir_ring_own(ring, ws, inbox);
 	if (err)
 		goto err_pages;
+	atomic_inc(&ring->wn->nrings);
 	weir_stat_inc(WEIR_STAT_RINGS);
 	weir_stat_add(WEIR_STAT_RING_BYTES,
 		      ring->charge.used[WEIR_ACCOUNT_BYTES]);
@@ -265,6 +269,7 @@ err_pages:
 	weir_refuse(ws, err, why ?: "no memory for the ring");
 err_free:
 	put_pid(ring->pid);
+	weir_tenant_put(ring->tenant);
 	kfree(ring);
 	return ERR_PTR(err);
 }
@@ -276,6 +281,8 @@ void weir_ring_get(struct weir_ring *ring)
 
 void weir_ring_put(struct weir_ring *ring)
 {
+	struct weir_net *wn = ring->wn;
+
 	if (!refcount_dec_and_test(&ring->ref))
 		return;
 	if (ring->id)
@@ -289,7 +296,11 @@ void weir_ring_put(struct weir_ring *ring)
 	weir_ring_free_pages(ring);
 	weir_uncharge(&ring->charge);
 	put_pid(ring->pid);
+	weir_tenant_put(ring->tenant);
 	kfree_rcu(ring, rcu);	/* for weir_ring_next() */
+	/* last: the namespace may end then */
+	if (atomic_dec_and_test(&wn->nrings))
+		wake_up_var(&wn->nrings);
 }
 
 /**
@@ -572,10 +583,9 @@ void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 		weir_ring_ended(ring, reason);
 }
 
-static void weir_ring_expire_work(struct work_struct *work)
+static void weir_ring_expire(struct weir_timer *timer)
 {
-	struct weir_ring *ring = container_of(to_delayed_work(work),
-					      struct weir_ring, expire);
+	struct weir_ring *ring = container_of(timer, struct weir_ring, expire);
 	struct weir_net *wn = ring->wn;
 	enum weir_reason reason;
 	bool mine, told = false;
@@ -660,10 +670,8 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
 		ring->linger_end = jiffies + WEIR_RING_END_JIFFIES;
 		ring->keeper->hold_end = ring->linger_end;
-		weir_delayed_requeue(weir_wq, &ring->keeper->hold,
-				     WEIR_RING_END_JIFFIES, &ring->keeper->ref);
-		weir_delayed_queue(weir_wq, &ring->expire,
-				   WEIR_RING_END_JIFFIES, &ring->ref);
+		weir_timer_move(&ring->keeper->hold, WEIR_RING_END_JIFFIES);
+		weir_timer_set(&ring->expire, WEIR_RING_END_JIFFIES);
 	}
 	spin_unlock(&ring->lock);
 	if (first)
@@ -682,7 +690,7 @@ void weir_ring_joined(struct weir_ring *ring)
 	spin_lock(&ring->lock);
 	if (ring->closing && weir_ring_live(ring)) {
 		ring->linger_end = jiffies;
-		weir_delayed_requeue(weir_wq, &ring->expire, 0, &ring->ref);
+		weir_timer_move(&ring->expire, 0);
 	}
 	spin_unlock(&ring->lock);
 }
@@ -734,7 +742,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 	WRITE_ONCE(status->wake_pos, U64_MAX);
 	spin_unlock(&ring->lock);
-	weir_delayed_cancel_sync(&ring->reap, &ring->ref);
+	weir_timer_cancel_sync(&ring->reap);
 
 	/* 2. drop the claims that were not committed */
 	if (repair && weir_ring_repair(ring))
@@ -754,7 +762,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 		hash_add(wn->lingering, &ring->linger_link,
 			 weir_linger_key(ring->path, ring->uid));
 		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
-		weir_delayed_queue(weir_wq, &ring->expire, delay, &ring->ref);
+		weir_timer_set(&ring->expire, delay);
 		lingers = true;
 	} else {
 		told = weir_ring_end_joined(ring, WEIR_REASON_CLOSED);
@@ -783,7 +791,7 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	lockdep_assert_held(&ring->wn->lock);
 	weir_race_point(take_over);
 	/* a running work finds an owner, or a later linger_end */
-	weir_delayed_cancel(&ring->expire, &ring->ref);
+	weir_timer_cancel(&ring->expire);
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
 	spin_lock(&ring->lock);

@@ -331,18 +331,6 @@ u64 weir_out_want(const struct weir_ring *ring)
 }
 
 /*
- * Queues weir_reap_work() for the next tick. A work that is due sooner stays: a
- * writer that asks often would delay it for ever.
- */
-static void weir_reap_soon(struct weir_ring *ring)
-{
-	if (delayed_work_pending(&ring->reap) &&
-	    !time_after(READ_ONCE(ring->reap.timer.expires), jiffies + 1))
-		return;
-	weir_delayed_requeue(weir_wq, &ring->reap, 1, &ring->ref);
-}
-
-/*
  * weir_arm_writable() - be woken when @bytes can be claimed
  *
  * The owner is on its socket's wait queue already. Starts the time limit of
@@ -394,11 +382,11 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	if (weir_writable(ring, bytes))
 		return true;
 	if (barrier)
-		weir_reap_soon(ring);
+		weir_timer_advance(&ring->reap, 1);
 	if (ring->on_full)
 		ring->on_full(ws);
 	if (!barrier && READ_ONCE(ring->evict_ms))
-		weir_delayed_queue(weir_wq, &ring->reap, 0, &ring->ref);
+		weir_timer_set(&ring->reap, 0);
 	return false;
 }
 
@@ -489,13 +477,12 @@ static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 /*
  * Of an outbox whose writer is held back and has an evict_ms: finds the readers
  * that have not moved and evicts them when their time is over. Of an inbox:
- * looks once for room for waiting notices; the socket cancels this work before
+ * looks once for room for waiting notices; the socket cancels this timer before
  * its release.
  */
-void weir_reap_work(struct work_struct *work)
+void weir_ring_reap(struct weir_timer *timer)
 {
-	struct weir_ring *ring = container_of(to_delayed_work(work),
-					      struct weir_ring, reap);
+	struct weir_ring *ring = container_of(timer, struct weir_ring, reap);
 	u32 evict_ms = READ_ONCE(ring->evict_ms);
 	struct weir_evicts late = { .n = 0 };
 	ktime_t now = ktime_get();
@@ -514,9 +501,8 @@ void weir_reap_work(struct work_struct *work)
 
 	weir_wake_writer(ring);
 	if (blocked)
-		weir_delayed_queue(weir_wq, &ring->reap,
-				   max(1UL, msecs_to_jiffies(evict_ms) / 4),
-				   &ring->ref);
+		weir_timer_set(&ring->reap,
+			       max(1UL, msecs_to_jiffies(evict_ms) / 4));
 	weir_ring_put(ring);
 }
 

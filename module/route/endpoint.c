@@ -551,9 +551,8 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_uncharge;
 	if (weir_calls_init(&ep->calls, most))
 		goto err_cpus;
-	ep->tenant = weir_tenant_get(ws);
-	if (!ep->tenant)
-		goto err_calls;
+	weir_tenant_get(ws->tenant);
+	ep->tenant = ws->tenant;
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
 	INIT_DELAYED_WORK(&ep->timer, weir_endpoint_due);
@@ -578,8 +577,6 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	ep->held_pos = U64_MAX;
 	return ep;
 
-err_calls:
-	weir_calls_destroy(&ep->calls);
 err_cpus:
 	free_cpumask_var(ep->cpus);
 err_uncharge:

@@ -6,7 +6,7 @@
  * in turn: one user after the other, and the waiters of one user in order, as
  * many as there is room for. The room of a called waiter stays granted to it
  * until the waiter has looked at the inbox, for at most WEIR_GRANT_NS. Then a
- * work of the inbox ends the grant and calls the next waiter, so that no other
+ * timer of the inbox ends the grant and calls the next waiter, so that no other
  * task has to look. No room is granted to a user whose worker comes late too
  * often.
  *
@@ -104,7 +104,7 @@ static void weir_grants_end(struct weir_ring *inbox)
 }
 
 /*
- * Queue the work that ends the oldest grant in time. Nobody else may look: an
+ * Set the timer that ends the oldest grant in time. Nobody else may look: an
  * endpoint does not look while its dispatch_lock is taken, and a reader that
  * has read everything does not kick. Under the inbox's post.lock.
  */
@@ -115,13 +115,12 @@ static void weir_grants_watch(struct weir_ring *inbox)
 	s64 in;
 
 	w = list_first_entry_or_null(&post->called, struct weir_waiter, called);
-	/* a work that is queued already comes early enough */
+	/* a timer that is set already comes early enough */
 	if (!w || !post->reader)
 		return;
 	in = w->called_ns + WEIR_GRANT_NS - ktime_get_ns();
-	weir_delayed_queue(weir_router_wq, &inbox->grants,
-			   nsecs_to_jiffies64(max_t(s64, in, 0)) + 1,
-			   &inbox->ref);
+	weir_timer_set(&inbox->grants,
+		       nsecs_to_jiffies64(max_t(s64, in, 0)) + 1);
 }
 
 /*

@@ -28,7 +28,6 @@
  *   7 weir_ring.lock
  *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
  *                              calls; a second one only by spin_trylock()
- *   8a weir_tenant.lock
  *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
  */
 #ifndef _WEIR_ROUTER_H
@@ -50,7 +49,6 @@
 #include "logic/retry.h"
 #include "route/room.h"
 #include "route/dispatch_lock.h"
-#include "route/turn.h"
 
 /*
  * The low bits of a call's name are the number of the caller's endpoint. The
@@ -612,7 +610,7 @@ struct weir_pass {
  *	again. Retries by the same handle wait behind that request.
  * @retry_name: name of that request's call; dispatch_lock.
  * @retry_handle: handle of that request; dispatch_lock.
- * @tenant: worker of the endpoint's user, see turn.c; held.
+ * @tenant: the endpoint's user, whose worker see turn.c; held.
  * @turn_link: in tenant->endpoints, under tenant->lock, with a reference.
  * @last_pos: the socket is being released: @outbox is routed up to this
  *	position at most. 0: it is not being released. dispatch_lock.
@@ -749,6 +747,13 @@ void weir_route_begin(struct weir_endpoint *ep,
 void weir_route_settle(struct weir_endpoint *ep);
 void weir_route_dispatch(struct weir_endpoint *ep);
 void weir_route_turn(struct weir_endpoint *ep);
+
+/* --- turn.c --- */
+u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
+void weir_endpoint_later(struct weir_endpoint *ep);
+void weir_endpoint_never(struct weir_endpoint *ep);
+void weir_target_later(struct weir_target *target, u64 at);
+void weir_target_never(struct weir_target *target);
 void weir_route_poll(struct weir_endpoint *ep, u64 pos);
 bool weir_route_last(struct weir_endpoint *ep);
 

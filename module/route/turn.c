@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Turns of users.
+ * Turns of users in the router.
  *
  * The router leaves some work to workers. One work item of each user does it,
  * for one endpoint after the other; for the watchdog it looks at one target
@@ -8,20 +8,9 @@
  * matter how many endpoints the user has. Polling threads give each user a
  * share by other means, see poller.c.
  *
- * Subscribers are joined to new streams in the same way. A second work item of
- * each publisher's user does one part for one stream after the other. It is
- * separate because other users decide how many subscribers there are, and they
- * must not hold up what the router does for the publisher. A third work item
- * does the joins that wait for memory, and a fourth ends the endpoints of
- * closed sockets.
- *
  * Process context; weir_endpoint_later() and weir_target_later() may also be
  * called under spinlocks.
  */
-#include <linux/hash.h>
-#include <linux/hashtable.h>
-#include <linux/slab.h>
-
 #include "race.h"
 #include "route/router.h"
 
@@ -36,89 +25,6 @@
  * for targets that were ejected.
  */
 #define WEIR_TURN_SLOTS	4096
-
-static DEFINE_HASHTABLE(weir_tenants, 8);
-static DEFINE_SPINLOCK(weir_tenants_lock);
-
-static struct weir_tenant *weir_tenant_find(kuid_t uid)
-{
-	struct weir_tenant *t;
-
-	lockdep_assert_held(&weir_tenants_lock);
-	hash_for_each_possible(weir_tenants, t, link, __kuid_val(uid)) {
-		if (uid_eq(t->uid, uid)) {
-			refcount_inc(&t->ref);
-			return t;
-		}
-	}
-	return NULL;
-}
-
-static void weir_tenant_work(struct work_struct *work);
-static void weir_tenant_tick(struct work_struct *work);
-static void weir_jobs_work(struct work_struct *work);
-
-static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
-			   struct workqueue_struct *wq)
-{
-	jobs->tenant = t;
-	jobs->wq = wq;
-	INIT_LIST_HEAD(&jobs->list);
-	INIT_WORK(&jobs->work, weir_jobs_work);
-}
-
-/**
- * weir_tenant_get() - get the tenant of a socket's user
- * @ws: the socket.
- *
- * May sleep. Return: the tenant with a reference, for weir_tenant_put(); NULL
- * without memory.
- */
-struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
-{
-	/* subordinate users share the turn of their owner */
-	kuid_t uid = weir_account_user(ws->account);
-	struct weir_tenant *t, *fresh;
-
-	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-	if (!fresh)
-		return NULL;
-	refcount_set(&fresh->ref, 1);
-	fresh->uid = uid;
-	spin_lock_init(&fresh->lock);
-	INIT_LIST_HEAD(&fresh->endpoints);
-	timerqueue_init_head(&fresh->watched);
-	INIT_DELAYED_WORK(&fresh->tick, weir_tenant_tick);
-	INIT_WORK(&fresh->work, weir_tenant_work);
-	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
-	weir_jobs_init(&fresh->late, fresh, weir_late_wq);
-	weir_jobs_init(&fresh->ends, fresh, weir_late_wq);
-	spin_lock(&weir_tenants_lock);
-	t = weir_tenant_find(uid);
-	if (!t)
-		hash_add(weir_tenants, &fresh->link, __kuid_val(uid));
-	spin_unlock(&weir_tenants_lock);
-	if (!t)
-		return fresh;
-	kfree(fresh);
-	return t;
-}
-
-/* weir_tenant_put() - drop a reference; any context but an interrupt */
-void weir_tenant_put(struct weir_tenant *t)
-{
-	bool last;
-
-	if (refcount_dec_not_one(&t->ref))
-		return;
-	spin_lock(&weir_tenants_lock);
-	last = refcount_dec_and_test(&t->ref);
-	if (last)
-		hash_del(&t->link);
-	spin_unlock(&weir_tenants_lock);
-	if (last)
-		kfree(t);
-}
 
 /* Have @tick come for the first of @watched, if it does not. Under @lock. */
 static void weir_tenant_arm(struct weir_tenant *t)
@@ -135,7 +41,8 @@ static void weir_tenant_arm(struct weir_tenant *t)
 			     &t->ref);
 }
 
-static void weir_tenant_tick(struct work_struct *work)
+/* weir_tenant_tick() - function of weir_tenant.tick */
+void weir_tenant_tick(struct work_struct *work)
 {
 	struct weir_tenant *t = container_of(to_delayed_work(work),
 					     struct weir_tenant, tick);
@@ -191,7 +98,8 @@ static struct weir_target *weir_tenant_target(struct weir_tenant *t)
 	return node ? container_of(node, struct weir_target, watch) : NULL;
 }
 
-static void weir_tenant_work(struct work_struct *work)
+/* weir_tenant_work() - function of weir_tenant.work */
+void weir_tenant_work(struct work_struct *work)
 {
 	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
 	struct weir_target *target;
@@ -220,67 +128,6 @@ static void weir_tenant_work(struct work_struct *work)
 	weir_tenant_arm(t);
 	spin_unlock(&t->lock);
 	weir_tenant_put(t);
-}
-
-/* Do one part of the first job. The job then goes behind the others. */
-static void weir_jobs_work(struct work_struct *work)
-{
-	struct weir_jobs *jobs = container_of(work, struct weir_jobs, work);
-	struct weir_tenant *t = jobs->tenant;
-	struct weir_job *job;
-	bool more;
-
-	spin_lock(&t->lock);
-	job = list_first_entry_or_null(&jobs->list, struct weir_job, link);
-	if (job)
-		list_del_init(&job->link);
-	spin_unlock(&t->lock);
-	more = job && job->part(job);
-	spin_lock(&t->lock);
-	if (more)
-		list_add_tail(&job->link, &jobs->list);
-	more = !list_empty(&jobs->list);
-	spin_unlock(&t->lock);
-	if (more)
-		weir_work_queue(jobs->wq, &jobs->work, &t->ref);
-	weir_tenant_put(t);
-}
-
-/**
- * weir_jobs_add() - have a user's worker do a job
- * @jobs: the list that the job joins.
- * @job: the job; its @part is set.
- *
- * Takes the tenant's lock. Any context but an interrupt.
- */
-void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
-{
-	struct weir_tenant *t = jobs->tenant;
-
-	spin_lock(&t->lock);
-	job->jobs = jobs;
-	list_add_tail(&job->link, &jobs->list);
-	/*
-	 * Queue under the lock: after it the job may end, and with it the last
-	 * reference on the tenant.
-	 */
-	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
-	spin_unlock(&t->lock);
-}
-
-/**
- * weir_job_first() - do the rest of a job before other jobs
- * @t: the tenant.
- * @job: the job; it has been added, and is not gone.
- *
- * A job of which a part is being done stays where it is.
- */
-void weir_job_first(struct weir_tenant *t, struct weir_job *job)
-{
-	spin_lock(&t->lock);
-	if (!list_empty(&job->link))
-		list_move(&job->link, &job->jobs->list);
-	spin_unlock(&t->lock);
 }
 
 /**

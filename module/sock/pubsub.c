@@ -304,11 +304,8 @@ static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 
 	if (!j)
 		return NULL;
-	j->tenant = weir_tenant_get(ws);
-	if (!j->tenant) {
-		kfree(j);
-		return NULL;
-	}
+	weir_tenant_get(ws->tenant);
+	j->tenant = ws->tenant;
 	j->job.part = weir_join_some;
 	xa_init(&j->later);
 	weir_ring_get(ring);

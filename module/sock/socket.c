@@ -34,6 +34,7 @@ static void weir_sock_destruct(struct sock *sk)
 	put_pid(ws->pid);
 	weir_uncharge(&ws->charge);
 	weir_account_put(ws->account);
+	weir_tenant_put(ws->tenant);
 	mem_cgroup_put(ws->memcg);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
 }
@@ -73,10 +74,13 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	if (listener)
 		weir_account_get(account);
 	ws->account = account;
+	ws->tenant = weir_tenant_of(account);
+	if (!ws->tenant)
+		goto err_account;
 	err = weir_charge_account(&ws->charge, account, sizeof(*ws), 1, "",
 				  &why);
 	if (err)
-		goto err_account;
+		goto err_tenant;
 	if (!zalloc_cpumask_var(&ws->barrier, GFP_KERNEL_ACCOUNT)) {
 		err = -ENOMEM;
 		goto err_charge;
@@ -110,6 +114,8 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 
 err_charge:
 	weir_uncharge(&ws->charge);
+err_tenant:
+	weir_tenant_put(ws->tenant);
 err_account:
 	weir_account_put(account);
 err_free:

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Turns of users, in workers; see turn.c. */
-#ifndef _WEIR_TURN_H
-#define _WEIR_TURN_H
+/*
+ * What the kernel does for a user later: jobs, timers, and the router's turns.
+ * See tenant.c, and route/turn.c for the router's part.
+ */
+#ifndef _WEIR_TENANT_H
+#define _WEIR_TENANT_H
 
 #include <linux/list.h>
 #include <linux/refcount.h>
@@ -12,10 +15,9 @@
 
 #include "logic/patience.h"
 
+struct weir_account;
 struct weir_jobs;
-struct weir_endpoint;
-struct weir_sock;
-struct weir_target;
+struct weir_tenant;
 
 /**
  * struct weir_job - long work that a user's worker does part by part
@@ -47,12 +49,33 @@ struct weir_jobs {
 };
 
 /**
- * struct weir_tenant - the turn of one user; see turn.c
+ * struct weir_timer - calls a function later, in a worker of a user
+ * @node: in weir_tenant.timers while it is set, by the time in jiffies64; under
+ *	the tenant's lock.
+ * @tenant: the user; never changes. The object of the timer holds it.
+ * @ref: reference count of the object; a timer that is set holds one reference.
+ * @fn: is called when the time has come. It may sleep, may set the timer again,
+ *	and puts the timer's reference at its end.
+ */
+struct weir_timer {
+	struct timerqueue_node	node;
+	struct weir_tenant	*tenant;
+	refcount_t		*ref;
+	void			(*fn)(struct weir_timer *timer);
+};
+
+/**
+ * struct weir_tenant - one user; subordinate users are their owner
  * @link: in the table of all tenants, under the lock of that table.
  * @uid: the user; never changes.
- * @ref: held by endpoints, by jobs, and by each work item while it is queued.
- * @lock: guards @endpoints, @watched and the lists of jobs; no other lock of ours
- *	is taken under it.
+ * @ref: held by sockets, rings, cursors, endpoints, jobs, and by each work item
+ *	while it is queued.
+ * @lock: guards @timers, @endpoints, @watched and the lists of jobs; no other
+ *	lock of ours is taken under it.
+ * @timers: timers that are set, by weir_timer.node.
+ * @timing: calls the functions of @timers. It is queued for the time of the
+ *	first one.
+ * @timing_now: the timer whose function @timing calls; NULL between calls.
  * @endpoints: endpoints that a worker has to handle, by
  *	weir_endpoint.turn_link.
  * @watched: targets that the watchdog is to look at, by weir_target.watch, in
@@ -77,6 +100,9 @@ struct weir_tenant {
 	kuid_t			uid;
 	refcount_t		ref;
 	spinlock_t		lock;
+	struct timerqueue_head	timers;
+	struct delayed_work	timing;
+	struct weir_timer	*timing_now;
 	struct list_head	endpoints;
 	struct timerqueue_head	watched;
 	struct delayed_work	tick;
@@ -91,14 +117,22 @@ struct weir_tenant {
 	u64			late_ns;
 };
 
-struct weir_tenant *weir_tenant_get(const struct weir_sock *ws);
+struct weir_tenant *weir_tenant_of(const struct weir_account *account);
+void weir_tenant_get(struct weir_tenant *t);
 void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
-u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
-void weir_endpoint_later(struct weir_endpoint *ep);
-void weir_endpoint_never(struct weir_endpoint *ep);
-void weir_target_later(struct weir_target *target, u64 at);
-void weir_target_never(struct weir_target *target);
 
-#endif /* _WEIR_TURN_H */
+void weir_timer_init(struct weir_timer *timer, struct weir_tenant *t,
+		     refcount_t *ref, void (*fn)(struct weir_timer *timer));
+void weir_timer_set(struct weir_timer *timer, unsigned long delay);
+void weir_timer_advance(struct weir_timer *timer, unsigned long delay);
+void weir_timer_move(struct weir_timer *timer, unsigned long delay);
+void weir_timer_cancel(struct weir_timer *timer);
+void weir_timer_cancel_sync(struct weir_timer *timer);
+
+/* route/turn.c */
+void weir_tenant_work(struct work_struct *work);
+void weir_tenant_tick(struct work_struct *work);
+
+#endif /* _WEIR_TENANT_H */
