@@ -17,6 +17,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <uapi/weir_ring.h>
 #include <uapi/weir_route.h>
 
 #include "tap.h"
@@ -439,6 +440,41 @@ TAP_UNUSED static void tenant_routes_end(void)
 			tap_bail("%s: %s", route.path, tap_words(fd));
 	}
 	close(fd);
+}
+
+/* --- a writer that asks for room --------------------------------------------- */
+
+/* The words of its ring that a writer writes. */
+TAP_UNUSED static struct weir_head *tenant_head(int fd)
+{
+	struct weir_ioc_map m = { .size = sizeof(m), .id = WEIR_ID_OUTBOX };
+	void *at;
+
+	if (ioctl(fd, WEIR_IOC_MAP, &m))
+		tap_bail("map: %s", tap_words(fd));
+	at = mmap(NULL, m.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
+		  MAP_SHARED, fd, (off_t)m.offset[WEIR_MAP_OWN]);
+	if (at == MAP_FAILED)
+		tap_bail("mmap");
+	return at;
+}
+
+/*
+ * Asks for room in a ring of these bytes that is full, in another way each time
+ * (@odd: 0 or 1). The kernel makes sure that no reader has moved meanwhile: for that
+ * it may interrupt the readers' processors.
+ */
+TAP_UNUSED static void tenant_ask_room(int fd, struct weir_head *head,
+				       uint32_t bytes, uint64_t odd)
+{
+	struct weir_so_wait wait = {
+		.flags = WEIR_WAIT_OUT, .bytes = 128 + 64 * odd,
+	};
+
+	weir_store(&head->limit, bytes);
+	weir_store(&head->claim,
+		   weir_ring_pack((uint32_t)(bytes / 64 - odd), 1));
+	tap_sleep(fd, &wait);
 }
 
 /* --- memory cgroups -------------------------------------------------------- */

@@ -99,33 +99,6 @@ static int reader(void *arg TAP_UNUSED)
 		;
 }
 
-static struct weir_head *head_of(int fd)
-{
-	struct weir_ioc_map m = { .size = sizeof(m), .id = WEIR_ID_OUTBOX };
-	void *at;
-
-	if (ioctl(fd, WEIR_IOC_MAP, &m))
-		tap_bail("map: %s", tap_words(fd));
-	at = mmap(NULL, m.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
-		  MAP_SHARED, fd, (off_t)m.offset[WEIR_MAP_OWN]);
-	if (at == MAP_FAILED)
-		tap_bail("mmap");
-	return at;
-}
-
-/* A full ring, in another way each time. */
-static void ask_room(int fd, struct weir_head *head, uint64_t odd)
-{
-	struct weir_so_wait wait = {
-		.flags = WEIR_WAIT_OUT, .bytes = 128 + 64 * odd,
-	};
-
-	weir_store(&head->limit, RING);
-	weir_store(&head->claim,
-		   weir_ring_pack((uint32_t)(RING / 64 - odd), 1));
-	tap_sleep(fd, &wait);
-}
-
 static int writer(void *arg)
 {
 	struct weir_head *head[SOCKETS];
@@ -141,14 +114,14 @@ static int writer(void *arg)
 		    tap_setopt(fd[i], WEIR_SO_RING_BYTES, RING) ||
 		    tap_bind(fd[i], path))
 			return 2;
-		head[i] = head_of(fd[i]);
+		head[i] = tenant_head(fd[i]);
 	}
 	__atomic_add_fetch(&scene->ready, 1, __ATOMIC_RELEASE);
 	while (!is_set(&scene->go))
 		usleep(1000);
 	for (round = 0; !is_set(&scene->stop); round++)
 		for (i = 0; i < SOCKETS; i++) {
-			ask_room(fd[i], head[i], round & 1);
+			tenant_ask_room(fd[i], head[i], RING, round & 1);
 			__atomic_add_fetch(&scene->calls, 1, __ATOMIC_RELAXED);
 		}
 	return 0;
