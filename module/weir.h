@@ -792,8 +792,10 @@ void weir_reader_unhold(struct weir_reader *rd);
 void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
 struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 					      struct weir_ring *ring);
+struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
+					   struct weir_ring *ring);
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
-				       struct weir_ring *ring);
+				       struct weir_reader *found);
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
 struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id);
 void weir_reader_get(struct weir_reader *rd);

@@ -508,6 +508,8 @@ err_path:
 static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact, struct weir_reader **rd)
 {
+	/* the search takes long: not under weir_net.lock */
+	struct weir_reader *named = weir_reader_find_named(ws, ring);
 	int err = 0;
 
 	*rd = NULL;
@@ -522,9 +524,11 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 		weir_drop(ring->name, WEIR_REASON_DENIED);
 		err = 1;
 	} else {
-		*rd = weir_reader_resume(ws, ring);
+		*rd = weir_reader_resume(ws, named);
 	}
 	mutex_unlock(&ws->wn->lock);
+	if (named)
+		weir_reader_put(named);
 	return err;
 }
 
