@@ -803,8 +803,10 @@ void weir_reader_unhold(struct weir_reader *rd);
 void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
 struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 					      struct weir_ring *ring);
+struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
+					   struct weir_ring *ring);
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
-				       struct weir_ring *ring);
+				       struct weir_reader *found);
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
 struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id);
 void weir_reader_get(struct weir_reader *rd);
@@ -888,6 +890,8 @@ int weir_list_routes(struct weir_list_ctx *ctx);
 int weir_list_targets(struct weir_list_ctx *ctx);
 
 /* --- socket.c --- */
+struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id,
+				 bool next);
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 			     int kern, const struct weir_sock *listener);
 int weir_socket_init(void);

@@ -54,12 +54,7 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 	int err = 0;
 
 	while (ctx->room && !err) {
-		/* a socket leaves the table before its last reference is put */
-		xa_lock(&wn->sockets);
-		ws = xa_find_after(&wn->sockets, &id, ULONG_MAX, XA_PRESENT);
-		if (ws)
-			sock_hold(&ws->sk);
-		xa_unlock(&wn->sockets);
+		ws = weir_sock_next(wn, &id, true);
 		if (!ws)
 			break;
 		if (weir_list_sees(ctx, ws->uid)) {

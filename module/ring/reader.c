@@ -274,21 +274,43 @@ static void weir_slot_give(struct weir_reader *rd)
 }
 
 /*
- * The cursor with the socket's name and user, in use or held; NULL. ring->lock.
+ * The cursor with the socket's name and user, in use or held by name; NULL.
+ * slot_lock keeps the list as it is: no other lock for so long a search.
  */
 static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
-					     const struct weir_ring *ring)
+					     struct weir_ring *ring)
 {
 	struct weir_reader *rd;
+	bool stays;
 
-	lockdep_assert_held(&ring->lock);
+	lockdep_assert_held(&ring->slot_lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
+		if (strcmp(rd->name, ws->name) || !uid_eq(rd->uid, ws->uid))
+			continue;
 		/* a held cursor that was evicted is about to go */
-		if (!strcmp(rd->name, ws->name) && uid_eq(rd->uid, ws->uid) &&
-		    (rd->ws || rd->joining || !rd->evicted))
+		spin_lock(&ring->lock);
+		stays = rd->ws || rd->joining || !rd->evicted;
+		spin_unlock(&ring->lock);
+		if (stays)
 			return rd;
 	}
 	return NULL;
+}
+
+/* weir_reader_find_named() - the same, held; it may have been detached since */
+struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
+					   struct weir_ring *ring)
+{
+	struct weir_reader *rd;
+
+	if (!ws->name[0])
+		return NULL;
+	mutex_lock(&ring->slot_lock);
+	rd = weir_reader_named(ws, ring);
+	if (rd)
+		weir_reader_get(rd);
+	mutex_unlock(&ring->slot_lock);
+	return rd;
 }
 
 /*
@@ -335,6 +357,7 @@ static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 			   u32 start, s32 demand)
 {
 	struct weir_ring *ring = rd->ring;
+	bool named;
 	int err;
 
 	weir_race_point(attach_slot);
@@ -347,12 +370,10 @@ static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 		unmap_mapping_range(ring->owner_mapping,
 				    weir_map_cursor_offset(rd->slot),
 				    PAGE_SIZE, 1);
+	named = rd->name[0] && weir_reader_named(ws, ring);
 	weir_race_point(attach_gate);
 	spin_lock(&ring->lock);
-	if (rd->name[0] && weir_reader_named(ws, ring))
-		err = -EBUSY;
-	else
-		err = weir_reader_gate(rd, start, demand);
+	err = named ? -EBUSY : weir_reader_gate(rd, start, demand);
 	if (!err) {
 		weir_reader_get(rd);	/* the slot table's */
 		list_add_tail(&rd->ring_link, &ring->readers);
@@ -721,42 +742,35 @@ void weir_reader_unhold(struct weir_reader *rd)
 
 /**
  * weir_reader_resume() - go on with a named cursor that is being held
- * @ws: socket; it may have a cursor name.
- * @ring: a ring that it subscribes to.
+ * @ws: socket that subscribes to the cursor's ring.
+ * @found: from weir_reader_find_named(), or NULL.
  *
- * Under weir_net.lock. Returns the reader, now on this socket, held for the
- * caller; NULL when none has this name and user; or an ERR_PTR (-EBUSY when
- * another process uses it; -ENOMEM: to be tried again after weir_prime()).
+ * Under weir_net.lock. Returns the reader, now on this socket, held once more
+ * for the caller; NULL when it is about to go, or is NULL; or an ERR_PTR (-EBUSY
+ * when another process uses it; -ENOMEM: to be tried again after weir_prime()).
  */
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
-				       struct weir_ring *ring)
+				       struct weir_reader *found)
 {
-	struct weir_reader *found;
-	bool busy = false;
+	bool busy, goes;
 	int err;
 
-	lockdep_assert_held(&ring->wn->lock);
-	if (!ws->name[0])
-		return NULL;
-	spin_lock(&ring->lock);
-	found = weir_reader_named(ws, ring);
-	if (found) {
-		busy = found->ws || found->joining;
-		weir_reader_get(found);
-	}
-	spin_unlock(&ring->lock);
+	lockdep_assert_held(&ws->wn->lock);
 	if (!found)
 		return NULL;
-	if (busy) {
-		weir_reader_put(found);
+	spin_lock(&found->ring->lock);
+	busy = found->ws || found->joining;
+	goes = list_empty(&found->ring_link) || (!busy && found->evicted);
+	spin_unlock(&found->ring->lock);
+	if (goes)
+		return NULL;
+	if (busy)
 		return ERR_PTR(weir_refuse(ws, -EBUSY,
 					   "another process reads under this cursor name"));
-	}
 	err = weir_reader_join_sock(ws, found, false, WEIR_GFP_NOWAIT);
-	if (err) {
-		weir_reader_put(found);
+	if (err)
 		return ERR_PTR(err);
-	}
+	weir_reader_get(found);
 	weir_race_point(resume);
 	weir_timer_cancel(&found->hold);
 	found->hold_ms = ws->hold_ms;

@@ -214,22 +214,6 @@ static void weir_joining_free(struct weir_joining *j)
 		wake_up_var(&wn->joinings);
 }
 
-/* A socket of the namespace, held: the one with @id, or the next one; NULL. */
-static struct weir_sock *weir_join_sock(struct weir_net *wn, unsigned long *id,
-					bool next)
-{
-	struct weir_sock *ws;
-
-	/* a socket leaves the table before its last put */
-	xa_lock(&wn->sockets);
-	ws = next ? xa_find_after(&wn->sockets, id, ULONG_MAX, XA_PRESENT) :
-		    xa_load(&wn->sockets, *id);
-	if (ws)
-		sock_hold(&ws->sk);
-	xa_unlock(&wn->sockets);
-	return ws;
-}
-
 /* weir_job.part: joins one subscriber of @later, and waits for memory. */
 static bool weir_join_last(struct weir_job *job)
 {
@@ -241,7 +225,7 @@ static bool weir_join_last(struct weir_job *job)
 	if (weir_ring_live(j->ring) &&
 	    xa_find(&j->later, &id, ULONG_MAX, XA_PRESENT)) {
 		xa_erase(&j->later, id);
-		ws = weir_join_sock(j->ring->wn, &id, false);
+		ws = weir_sock_next(j->ring->wn, &id, false);
 	}
 	if (ws) {
 		if (weir_join_wants(j, ws, &sub))
@@ -264,7 +248,7 @@ static bool weir_join_some(struct weir_job *job)
 
 	for (n = 0; n < WEIR_JOIN_PART; n++) {
 		ws = weir_ring_live(j->ring) ?
-		     weir_join_sock(j->ring->wn, &j->after, true) : NULL;
+		     weir_sock_next(j->ring->wn, &j->after, true) : NULL;
 		if (!ws)
 			break;
 		if (weir_join_wants(j, ws, &sub) &&
@@ -505,6 +489,8 @@ err_path:
 static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact, struct weir_reader **rd)
 {
+	/* the search takes long: not under weir_net.lock */
+	struct weir_reader *named = weir_reader_find_named(ws, ring);
 	int err = 0;
 
 	*rd = NULL;
@@ -519,9 +505,11 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 		weir_drop(ring->name, WEIR_REASON_DENIED);
 		err = 1;
 	} else {
-		*rd = weir_reader_resume(ws, ring);
+		*rd = weir_reader_resume(ws, named);
 	}
 	mutex_unlock(&ws->wn->lock);
+	if (named)
+		weir_reader_put(named);
 	return err;
 }
 
