@@ -7,8 +7,9 @@
  * the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371,
  * annex A, virtual scheduling). Taking tokens moves this time on by
  * compare-and-swap. A batch of messages takes all its tokens with one write.
- * Times are compared by their signed difference, so the word may wrap, which
- * happens every 2.2 years. So each bucket must be used at least once a year.
+ * The word wraps every 2.3 years. A bucket that was not used for some time is
+ * full, no matter for how long: a time that is too far ahead for any bucket is
+ * in the past (WEIR_BUCKET_LACK_MAX).
  *
  * This file knows no socket and no clock: the time is an argument. Any context.
  */
@@ -23,6 +24,13 @@
 #define WEIR_BUCKET_RATE_MAX	1000000000U	/* tokens per second */
 #define WEIR_BUCKET_FILL_MAX_S	86400U		/* seconds to fill it */
 #define WEIR_BUCKET_SHIFT	8		/* a unit of time is 2^-8 ns */
+
+/*
+ * No bucket fills later than this, in 1/256 ns: 3.2 days. The largest bucket
+ * fills in a day; the rest is for one that is overdrawn. A bucket that is not
+ * used for 2.3 years seems to lack this much at most, and for as long at most.
+ */
+#define WEIR_BUCKET_LACK_MAX	((1ULL << 56) - 1)
 
 /**
  * struct weir_bucket - one bucket
@@ -50,6 +58,17 @@ static inline u64 weir_bucket_lack(u64 full, u64 now)
 {
 	u64 lack = full - now;
 
+	return lack > WEIR_BUCKET_LACK_MAX ? 0 : lack;
+}
+
+/*
+ * The same by the sign of the difference, which takes fewer instructions: wrong
+ * for a bucket that was not used for more than a year.
+ */
+static inline u64 weir_bucket_lack_fast(u64 full, u64 now)
+{
+	u64 lack = full - now;
+
 	return (s64)lack < 0 ? 0 : lack;
 }
 
@@ -68,33 +87,63 @@ static __always_inline u32 weir_bucket_has(const struct weir_bucket *b,
 	return min_t(u64, want, div64_u64(depth - lack, b->cost));
 }
 
-/**
- * weir_bucket_take_upper() - take tokens from the upper part of a bucket
- * @b: the bucket.
- * @now_ns: the time. If another CPU's clock is a little ahead, the caller may
- *	get a little less.
- * @want: number of tokens. 0 only brings up to date a bucket that has not been
- *	used for months.
- * @depth: size of the upper part: the time in which it fills, in 1/256 ns.
- *
- * Return: how many tokens were taken, 0 to @want.
+/*
+ * Takes tokens as weir_bucket_take_upper(). @fast: as
+ * weir_bucket_take_fast().
  */
-static __always_inline u32 weir_bucket_take_upper(struct weir_bucket *b,
-						  u64 now_ns, u32 want,
-						  u64 depth)
+static __always_inline u32 weir_bucket_take_some(struct weir_bucket *b,
+						 u64 now_ns, u32 want,
+						 u64 depth, bool fast)
 {
 	u64 now = now_ns << WEIR_BUCKET_SHIFT, lack;
 	s64 full = atomic64_read(&b->full);
 	u32 got;
 
 	do {
-		lack = weir_bucket_lack(full, now);
+		lack = fast ? weir_bucket_lack_fast(full, now) :
+			      weir_bucket_lack(full, now);
 		got = weir_bucket_has(b, lack, want, depth);
 		if (want && !got)
 			return 0;
 	} while (!atomic64_try_cmpxchg(&b->full, &full,
 				       now + lack + got * b->cost));
 	return got;
+}
+
+/**
+ * weir_bucket_take_upper() - take tokens from the upper part of a bucket
+ * @b: the bucket.
+ * @now_ns: the time. If another CPU's clock is a little ahead, the caller may
+ *	get a little less.
+ * @want: number of tokens; with 0 the bucket is only brought up to date.
+ * @depth: size of the upper part: the time in which it fills, in 1/256 ns.
+ *
+ * Return: how many tokens were taken, 0 to @want.
+ */
+static inline u32 weir_bucket_take_upper(struct weir_bucket *b, u64 now_ns,
+					 u32 want, u64 depth)
+{
+	return weir_bucket_take_some(b, now_ns, want, depth, false);
+}
+
+/**
+ * weir_bucket_take_fast() - the same for the fast path
+ * @b: the bucket.
+ * @now_ns: as for weir_bucket_take_upper().
+ * @want: as for weir_bucket_take_upper().
+ * @depth: as for weir_bucket_take_upper().
+ *
+ * A bucket that was not used for more than a year may seem empty, until
+ * weir_bucket_take_upper() has taken a token.
+ *
+ * Return: how many tokens were taken, 0 to @want. After 0,
+ * weir_bucket_take_upper() may still take some.
+ */
+static __always_inline u32 weir_bucket_take_fast(struct weir_bucket *b,
+						 u64 now_ns, u32 want,
+						 u64 depth)
+{
+	return weir_bucket_take_some(b, now_ns, want, depth, true);
 }
 
 /**
@@ -105,8 +154,7 @@ static __always_inline u32 weir_bucket_take_upper(struct weir_bucket *b,
  *
  * Return: how many tokens were taken, 0 to @want.
  */
-static __always_inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns,
-					    u32 want)
+static inline u32 weir_bucket_take(struct weir_bucket *b, u64 now_ns, u32 want)
 {
 	return weir_bucket_take_upper(b, now_ns, want, b->depth);
 }

@@ -71,7 +71,7 @@ u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns);
 static __always_inline u32 weir_rate_limit_take_calm(struct weir_rate_limit *m,
 						     u64 now_ns, u32 want)
 {
-	return weir_bucket_take_upper(&m->bucket, now_ns, want, m->upper);
+	return weir_bucket_take_fast(&m->bucket, now_ns, want, m->upper);
 }
 
 #endif /* _WEIR_RATE_LIMIT_H */

@@ -116,27 +116,42 @@ static void bucket_take__is_bounded_by_its_rate(struct kunit *test)
 		sum += weir_bucket_take(&b, now, 3);
 	KUNIT_EXPECT_GE(test, sum, 997);
 	KUNIT_EXPECT_LE(test, sum, 1000);
-	KUNIT_EXPECT_EQ(test, weir_bucket_take(&b, now, 0), 0);
 }
 
-/* Looked at twice a year, it lives longer than its word takes to wrap. */
-static void bucket_take__survives_the_wrap(struct kunit *test)
+/* However long it was not used, it is full; the word wraps after 834 days. */
+static void bucket_take__after_a_long_time(struct kunit *test)
 {
-	const u64 half_year_ns = 365ULL * 43200 * NSEC_PER_SEC;
+	static const u32 days[] = { 1, 100, 416, 418, 600, 830, 840, 3000 };
 	struct weir_bucket b;
 	const char *why;
-	u64 n;
+	size_t i;
 
-	KUNIT_ASSERT_EQ(test, weir_bucket_init(&b, 1, 10, 0, &why), 0);
-	for (n = 0; n < 12; n++) {
-		u64 now = n * half_year_ns;
+	for (i = 0; i < ARRAY_SIZE(days); i++) {
+		u64 now = days[i] * 86400ULL * NSEC_PER_SEC;
 
-		if (n % 3 == 0) {
-			KUNIT_EXPECT_EQ(test, weir_bucket_wait_ns(&b, now), 0);
-			KUNIT_EXPECT_EQ(test, weir_bucket_take(&b, now, 99), 10);
-		}
-		KUNIT_EXPECT_EQ(test, weir_bucket_take(&b, now, 0), 0);
+		KUNIT_ASSERT_EQ(test, weir_bucket_init(&b, 1, 10, 0, &why), 0);
+		KUNIT_EXPECT_EQ_MSG(test, weir_bucket_wait_ns(&b, now), 0,
+				    "after %u days", days[i]);
+		KUNIT_EXPECT_EQ_MSG(test, weir_bucket_take(&b, now, 99), 10,
+				    "after %u days", days[i]);
+		KUNIT_EXPECT_EQ(test, weir_bucket_take(&b, now, 1), 0);
 	}
+}
+
+/* The largest bucket, empty and overdrawn by a day, gives nothing. */
+static void bucket_take__of_the_largest(struct kunit *test)
+{
+	struct weir_bucket b;
+	const char *why;
+
+	KUNIT_ASSERT_EQ(test, weir_bucket_init(&b, 1, WEIR_BUCKET_FILL_MAX_S,
+					       0, &why), 0);
+	KUNIT_EXPECT_EQ(test, weir_bucket_take(&b, 0, U32_MAX),
+			WEIR_BUCKET_FILL_MAX_S);
+	weir_bucket_draw(&b, 0, WEIR_BUCKET_FILL_MAX_S);
+	KUNIT_EXPECT_EQ(test, weir_bucket_take(&b, 0, 1), 0);
+	KUNIT_EXPECT_EQ(test, weir_bucket_wait_ns(&b, 0),
+			(WEIR_BUCKET_FILL_MAX_S + 1ULL) * NSEC_PER_SEC);
 }
 
 /*
@@ -246,7 +261,8 @@ static struct kunit_case bucket_cases[] = {
 	KUNIT_CASE(bucket_init__refuses_in_words),
 	KUNIT_CASE(bucket_take__agrees_with_exact),
 	KUNIT_CASE(bucket_take__is_bounded_by_its_rate),
-	KUNIT_CASE(bucket_take__survives_the_wrap),
+	KUNIT_CASE(bucket_take__after_a_long_time),
+	KUNIT_CASE(bucket_take__of_the_largest),
 	KUNIT_CASE(bucket_draw__keeps_the_rate),
 	KUNIT_CASE(bucket_give__undoes_take),
 	KUNIT_CASE(bucket_give__never_more_than_full),

@@ -214,6 +214,27 @@ static void rate_limit_wait__tells_when(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait, 1), 1);
 }
 
+/* After more than a year without use, there is the burst and each share. */
+static void rate_limit_take__after_a_long_time(struct kunit *test)
+{
+	static const u32 days[] = { 1, 416, 418, 600, 830, 840, 3000 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(days); i++) {
+		u64 now = days[i] * 86400ULL * NSEC_PER_SEC;
+		struct weir_rate_limit *m = limit_of(test, RATE, 100, 0);
+
+		KUNIT_EXPECT_EQ(test, weir_rate_limit_wait_ns(m, 0, now), 0);
+		KUNIT_EXPECT_EQ_MSG(test, take(m, 0, now, 1), 1,
+				    "after %u days", days[i]);
+		/* the upper half and the share of one of two users */
+		KUNIT_EXPECT_GE_MSG(test, take(m, 0, now, 64), 60,
+				    "after %u days", days[i]);
+		KUNIT_EXPECT_GT_MSG(test, take(m, 1, now, 64), 1,
+				    "after %u days", days[i]);
+	}
+}
+
 static struct kunit_case rate_limit_cases[] = {
 	KUNIT_CASE(rate_limit_take__gives_one_user_nearly_all),
 	KUNIT_CASE(rate_limit_take_calm__counts_nobody),
@@ -222,6 +243,7 @@ static struct kunit_case rate_limit_cases[] = {
 	KUNIT_CASE(rate_limit_give__undoes_take),
 	KUNIT_CASE(rate_limit_draw__is_paid_back),
 	KUNIT_CASE(rate_limit_wait__tells_when),
+	KUNIT_CASE(rate_limit_take__after_a_long_time),
 	{ }
 };
 
