@@ -5,8 +5,8 @@
  *
  * For an ejected target, each caller does so in the turn of its own user,
  * together with the look for deadlines (weir_endpoint_scan()). So the tables of
- * other users hold up no user. For a target that is gone, the task that closes
- * it looks through the calls: no call may point to the target when it is freed.
+ * other users hold up no user. For a target that is gone, a worker of its user
+ * looks through the calls: no call may point to the target when it is freed.
  *
  * Process context, without weir_net.lock.
  */

@@ -433,28 +433,40 @@ bool weir_targets_leave(struct weir_endpoint *ep)
 }
 
 /**
+ * weir_targets_called() - does a caller wait for a socket's targets?
+ * @ep: the socket's endpoint, after weir_targets_leave().
+ *
+ * A sender counts a call, sends it, fences and then reads @gone. So a call that
+ * is not counted here is found by its sender.
+ */
+bool weir_targets_called(const struct weir_endpoint *ep)
+{
+	const struct weir_target *target;
+	bool called = false;
+
+	smp_mb();
+	list_for_each_entry(target, &ep->gone, ep_link)
+		called |= atomic_read(&target->load.in_flight);
+	return called;
+}
+
+/**
  * weir_targets_end() - end the targets of a socket
  * @ep: the socket's endpoint, after weir_targets_leave().
+ * @called: as of weir_targets_called(), after that.
  *
  * When this function returns, no caller waits for the socket: each unanswered
  * request has been sent to another target, or answered with an error. Holds
  * weir_net.lock for one target at a time, and not while it looks for calls.
  * Process context, may sleep.
  */
-void weir_targets_end(struct weir_endpoint *ep)
+void weir_targets_end(struct weir_endpoint *ep, bool called)
 {
 	struct weir_net *wn = ep->wn;
 	struct weir_target *target;
-	bool open = false;
 
-	/*
-	 * 1. its calls. A sender counts a call, sends it, fences and then reads
-	 * @gone. So a call that is not counted here is found by its sender.
-	 */
-	smp_mb();
-	list_for_each_entry(target, &ep->gone, ep_link)
-		open |= atomic_read(&target->load.in_flight);
-	if (open)
+	/* 1. its calls */
+	if (called)
 		weir_endpoint_died(ep, &ep->gone);
 
 	/* 2. the targets */
