@@ -46,6 +46,20 @@ void weir_target_put(struct weir_target *target)
 
 /* --- the watchdog ------------------------------------------------------- */
 
+/*
+ * The target takes requests again, unless it is gone. weir_target_unlink() may
+ * run at the same time: with the fence, one of the two sees what the other has
+ * written, and a target that is gone stays down.
+ */
+static void weir_target_up(struct weir_target *target)
+{
+	WRITE_ONCE(target->hung, false);
+	WRITE_ONCE(target->load.up, true);
+	smp_mb();	/* pairs with weir_target_unlink() */
+	if (READ_ONCE(target->gone))
+		WRITE_ONCE(target->load.up, false);
+}
+
 /* Can another target of the route take requests? */
 static bool weir_target_replaced(const struct weir_target *target)
 {
@@ -99,8 +113,7 @@ static void weir_target_look(struct weir_target *target)
 		target->seen_out = out;
 		target->still = 0;
 		if (target->hung) {
-			WRITE_ONCE(target->hung, false);
-			WRITE_ONCE(target->load.up, !target->gone);
+			weir_target_up(target);
 			trace_weir_target(target->id, WEIR_TARGET_UP);
 		}
 		return;
@@ -161,10 +174,8 @@ void weir_target_turn(struct weir_target *target)
 
 	if (probe_ns == WEIR_PROBE_OFF) {
 		target->telling = false;
-		if (target->hung) {
-			WRITE_ONCE(target->hung, false);
-			WRITE_ONCE(target->load.up, !target->gone);
-		}
+		if (target->hung)
+			weir_target_up(target);
 	}
 	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
 	    (target->hung || weir_target_busy(target))) {
@@ -324,6 +335,7 @@ static void weir_target_unlink(struct weir_target *target)
 
 	lockdep_assert_held(&wn->lock);
 	WRITE_ONCE(target->gone, true);
+	smp_mb();	/* pairs with weir_target_up() */
 	WRITE_ONCE(target->load.up, false);
 	xa_erase(&wn->targets, target->id);
 	list_del(&target->route_link);
