@@ -88,6 +88,19 @@ static void weir_target_lose(struct weir_target *target, u64 requests)
 	WRITE_ONCE(target->lost_ns, ktime_get_ns());
 }
 
+/*
+ * Does a reply of the target wait for room in its caller's inbox? Only as long
+ * as the router lets it wait, which is two ticks after ep->held_ns at most: the
+ * target may have made the record unreadable meanwhile, and then it stays.
+ */
+static bool weir_target_waits(const struct weir_target *target)
+{
+	const struct weir_endpoint *ep = target->ep;
+
+	return READ_ONCE(ep->held_by) &&
+	       ktime_get_ns() < READ_ONCE(ep->held_ns) + 2 * TICK_NSEC;
+}
+
 static void weir_target_look(struct weir_target *target)
 {
 	struct weir_post *post = &target->ep->inbox->post;
@@ -108,7 +121,7 @@ static void weir_target_look(struct weir_target *target)
 	 * target that has done all its work has nothing to move.
 	 */
 	if (pos != target->seen_pos || out != target->seen_out || idle ||
-	    READ_ONCE(target->ep->held_by)) {
+	    weir_target_waits(target)) {
 		target->seen_pos = pos;
 		target->seen_out = out;
 		target->still = 0;
