@@ -12,6 +12,9 @@
 #include "route/request.h"
 #include "race.h"
 
+/* Calls that the thread that releases the socket ends by itself at most. */
+#define WEIR_END_CALLS	(4 * WEIR_CALLS_CHUNK)
+
 /*
  * Ends one call, which may be in any state, of an endpoint whose socket is
  * gone; a fan-out as a whole, whichever of its calls this is. Under post.lock
@@ -55,11 +58,12 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
  * weir_endpoint_finish() - end an endpoint that has nothing left to route
  * @ep: the endpoint of a released socket. Puts the socket's reference on it,
  *	and the reference on the socket that weir_endpoint_close() has taken.
+ * @called: as of weir_targets_called().
  *
  * When this returns, the requests that the socket had not answered have been
  * sent elsewhere, or answered with an error. May sleep.
  */
-static void weir_endpoint_finish(struct weir_endpoint *ep)
+static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 {
 	struct weir_sock *ws = ep->ws;
 	u32 i;
@@ -74,7 +78,7 @@ static void weir_endpoint_finish(struct weir_endpoint *ep)
 	weir_dispatch_unlock(ep);
 
 	/* 2. the calls of others that wait for its replies */
-	weir_targets_end(ep);
+	weir_targets_end(ep, called);
 
 	/*
 	 * 3. its own calls. A target that goes must find them while they are
@@ -112,7 +116,9 @@ static void weir_endpoint_finish(struct weir_endpoint *ep)
 /* weir_endpoint.end: ends the endpoint. Returns false: there is no more. */
 bool weir_endpoint_end_part(struct weir_job *job)
 {
-	weir_endpoint_finish(container_of(job, struct weir_endpoint, end));
+	struct weir_endpoint *ep = container_of(job, struct weir_endpoint, end);
+
+	weir_endpoint_finish(ep, weir_targets_called(ep));
 	return false;
 }
 
@@ -125,12 +131,14 @@ bool weir_endpoint_end_part(struct weir_job *job)
  * others may depend on the thread that releases the socket: any process that was
  * passed the descriptor may be the one that closes it last. May sleep.
  *
- * When it returns, no policy picks the socket as a target any more.
+ * When it returns, no policy picks the socket as a target any more. The callers
+ * that wait for it are told a little later: to find them takes as long as others
+ * have calls.
  */
 void weir_endpoint_close(struct weir_sock *ws)
 {
 	struct weir_endpoint *ep = ws->ep;
-	bool left;
+	bool left, called;
 
 	if (!ep)
 		return;
@@ -146,7 +154,11 @@ void weir_endpoint_close(struct weir_sock *ws)
 	/* 3. the rest, now or when all is routed; a later pass needs ws */
 	sock_hold(&ws->sk);
 	if (!left) {
-		weir_endpoint_finish(ep);
+		called = weir_targets_called(ep);
+		if (called || ep->calls.size > WEIR_END_CALLS)
+			weir_jobs_add(&ep->tenant->ends, &ep->end);
+		else
+			weir_endpoint_finish(ep, false);
 		return;
 	}
 	weir_dispatch_lock(&ep->dispatch_lock);

@@ -5,8 +5,8 @@
  *
  * For an ejected target, each caller does so in the turn of its own user,
  * together with the look for deadlines (weir_endpoint_scan()). So the tables of
- * other users hold up no user. For a target that is gone, the task that closes
- * it looks through the calls: no call may point to the target when it is freed.
+ * other users hold up no user. For a target that is gone, a worker of its user
+ * looks through the calls: no call may point to the target when it is freed.
  *
  * Process context, without weir_net.lock.
  */
@@ -34,7 +34,7 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
  * together.
  */
 #define WEIR_TELL_ENDPOINTS	1024
-#define WEIR_TELL_IDLE	64
+#define WEIR_TELL_IDLE	8
 
 /*
  * Have a caller look through its open calls, if it has any. Its timer does this
@@ -70,6 +70,7 @@ bool weir_endpoints_tell(struct weir_target *target)
 	u32 left = weir_tenant_slots(target->ep->tenant, WEIR_TELL_ENDPOINTS);
 	struct weir_endpoint *ep;
 	u32 idle = 0;
+	bool told;
 
 	while (atomic_read(&target->load.in_flight)) {
 		if (!left)
@@ -77,9 +78,12 @@ bool weir_endpoints_tell(struct weir_target *target)
 		ep = weir_endpoint_next(target->ep->wn, &target->told);
 		if (!ep)
 			break;
-		if (weir_endpoint_tell(ep) || ++idle % WEIR_TELL_IDLE == 0)
-			left--;
+		told = weir_endpoint_tell(ep) || ++idle % WEIR_TELL_IDLE == 0;
 		weir_endpoint_put(ep);
+		if (told) {
+			left--;
+			cond_resched();
+		}
 	}
 	return false;
 }

@@ -313,7 +313,7 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 		return false;
 	weir_endpoint_held_by(ep, caller->account);
 	ep->held_pos = pos;
-	ep->held_ns = now + left;
+	WRITE_ONCE(ep->held_ns, now + left);
 	ep->held_since_ns = now;
 	return true;
 }

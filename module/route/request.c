@@ -667,8 +667,8 @@ static int weir_send_hold(struct weir_endpoint *ep,
 	if (ep->held_pos != m->pos || ep->held_by) {
 		ep->held_pos = m->pos;
 		weir_endpoint_held_by(ep, NULL);
-		ep->held_ns = m->kind == WEIR_KIND_REQUEST ? deadline_ns :
-								U64_MAX;
+		WRITE_ONCE(ep->held_ns, m->kind == WEIR_KIND_REQUEST ?
+			   deadline_ns : U64_MAX);
 	}
 	return weir_pass_hold(&ep->pass, inbox, bytes);
 }

@@ -617,7 +617,7 @@ struct weir_pass {
  * @last_ns: a worker routes the rest of @outbox: until this time messages may
  *	wait for room, as ktime_get_ns() counts; U64_MAX: none has waited yet.
  *	0: no worker does that. dispatch_lock.
- * @end: job that ends the endpoint when a worker has routed the rest.
+ * @end: job that ends the endpoint in a worker, if that takes long.
  * @poller: thread that polls @outbox; or NULL. Written under poll_lock of
  *	poller.c, read under RCU.
  * @poll_user: share of the endpoint's user in @poller; poll_lock.
@@ -843,7 +843,8 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target);
 bool weir_targets_leave(struct weir_endpoint *ep);
-void weir_targets_end(struct weir_endpoint *ep);
+bool weir_targets_called(const struct weir_endpoint *ep);
+void weir_targets_end(struct weir_endpoint *ep, bool called);
 void weir_target_take_back(struct weir_target *target);
 void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);

@@ -46,6 +46,20 @@ void weir_target_put(struct weir_target *target)
 
 /* --- the watchdog ------------------------------------------------------- */
 
+/*
+ * The target takes requests again, unless it is gone. weir_target_unlink() may
+ * run at the same time: with the fence, one of the two sees what the other has
+ * written, and a target that is gone stays down.
+ */
+static void weir_target_up(struct weir_target *target)
+{
+	WRITE_ONCE(target->hung, false);
+	WRITE_ONCE(target->load.up, true);
+	smp_mb();	/* pairs with weir_target_unlink() */
+	if (READ_ONCE(target->gone))
+		WRITE_ONCE(target->load.up, false);
+}
+
 /* Can another target of the route take requests? */
 static bool weir_target_replaced(const struct weir_target *target)
 {
@@ -74,6 +88,19 @@ static void weir_target_lose(struct weir_target *target, u64 requests)
 	WRITE_ONCE(target->lost_ns, ktime_get_ns());
 }
 
+/*
+ * Does a reply of the target wait for room in its caller's inbox? Only as long
+ * as the router lets it wait, which is two ticks after ep->held_ns at most: the
+ * target may have made the record unreadable meanwhile, and then it stays.
+ */
+static bool weir_target_waits(const struct weir_target *target)
+{
+	const struct weir_endpoint *ep = target->ep;
+
+	return READ_ONCE(ep->held_by) &&
+	       ktime_get_ns() < READ_ONCE(ep->held_ns) + 2 * TICK_NSEC;
+}
+
 static void weir_target_look(struct weir_target *target)
 {
 	struct weir_post *post = &target->ep->inbox->post;
@@ -94,13 +121,12 @@ static void weir_target_look(struct weir_target *target)
 	 * target that has done all its work has nothing to move.
 	 */
 	if (pos != target->seen_pos || out != target->seen_out || idle ||
-	    READ_ONCE(target->ep->held_by)) {
+	    weir_target_waits(target)) {
 		target->seen_pos = pos;
 		target->seen_out = out;
 		target->still = 0;
 		if (target->hung) {
-			WRITE_ONCE(target->hung, false);
-			WRITE_ONCE(target->load.up, !target->gone);
+			weir_target_up(target);
 			trace_weir_target(target->id, WEIR_TARGET_UP);
 		}
 		return;
@@ -161,10 +187,8 @@ void weir_target_turn(struct weir_target *target)
 
 	if (probe_ns == WEIR_PROBE_OFF) {
 		target->telling = false;
-		if (target->hung) {
-			WRITE_ONCE(target->hung, false);
-			WRITE_ONCE(target->load.up, !target->gone);
-		}
+		if (target->hung)
+			weir_target_up(target);
 	}
 	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
 	    (target->hung || weir_target_busy(target))) {
@@ -324,6 +348,7 @@ static void weir_target_unlink(struct weir_target *target)
 
 	lockdep_assert_held(&wn->lock);
 	WRITE_ONCE(target->gone, true);
+	smp_mb();	/* pairs with weir_target_up() */
 	WRITE_ONCE(target->load.up, false);
 	xa_erase(&wn->targets, target->id);
 	list_del(&target->route_link);
@@ -433,28 +458,40 @@ bool weir_targets_leave(struct weir_endpoint *ep)
 }
 
 /**
+ * weir_targets_called() - does a caller wait for a socket's targets?
+ * @ep: the socket's endpoint, after weir_targets_leave().
+ *
+ * A sender counts a call, sends it, fences and then reads @gone. So a call that
+ * is not counted here is found by its sender.
+ */
+bool weir_targets_called(const struct weir_endpoint *ep)
+{
+	const struct weir_target *target;
+	bool called = false;
+
+	smp_mb();
+	list_for_each_entry(target, &ep->gone, ep_link)
+		called |= atomic_read(&target->load.in_flight);
+	return called;
+}
+
+/**
  * weir_targets_end() - end the targets of a socket
  * @ep: the socket's endpoint, after weir_targets_leave().
+ * @called: as of weir_targets_called(), after that.
  *
  * When this function returns, no caller waits for the socket: each unanswered
  * request has been sent to another target, or answered with an error. Holds
  * weir_net.lock for one target at a time, and not while it looks for calls.
  * Process context, may sleep.
  */
-void weir_targets_end(struct weir_endpoint *ep)
+void weir_targets_end(struct weir_endpoint *ep, bool called)
 {
 	struct weir_net *wn = ep->wn;
 	struct weir_target *target;
-	bool open = false;
 
-	/*
-	 * 1. its calls. A sender counts a call, sends it, fences and then reads
-	 * @gone. So a call that is not counted here is found by its sender.
-	 */
-	smp_mb();
-	list_for_each_entry(target, &ep->gone, ep_link)
-		open |= atomic_read(&target->load.in_flight);
-	if (open)
+	/* 1. its calls */
+	if (called)
 		weir_endpoint_died(ep, &ep->gone);
 
 	/* 2. the targets */

@@ -259,6 +259,11 @@ static bool weir_join_some(struct weir_job *job)
 		sock_put(&ws->sk);
 		cond_resched();
 	}
+	/* the subscribers of @later would wait for nothing */
+	if (!weir_ring_live(j->ring)) {
+		weir_joining_free(j);
+		return false;
+	}
 	if (n == WEIR_JOIN_PART)
 		return true;
 	if (xa_empty(&j->later)) {

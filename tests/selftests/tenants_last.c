@@ -4,7 +4,8 @@
  * socket's owner left in its outbox. An attacker passes its socket on, with
  * many messages that are committed and not routed, also behind a claim that
  * stays open, and ends. The victim closes it: this costs the victim about as
- * much as with few messages, and all messages come where they go to.
+ * much as with few messages, and all messages come where they go to. The same
+ * holds for a service that an attacker has many open calls to.
  */
 #include "routed.h"
 #include "tenants.h"
@@ -76,10 +77,55 @@ static void closes(struct tenant_meter *m, int phase, uint32_t messages, int hol
 	weir_close(s);
 }
 
+/* Leaves @messages calls open, and hears that their target died. */
+static int call(void *arg)
+{
+	const struct leave *l = arg;
+	struct weir *w = handle(4U << 20, 4U << 20);
+	struct weir_call call = { .route = route_of(w, TO) };
+	uint32_t i, errors = 0;
+
+	for (i = 0; i < l->messages; i++) {
+		call.tag = i;
+		need(!request(w, &call, &i, sizeof(i)), "call %u", i);
+	}
+	weir_flush(w);
+	need(write(l->via, "", 1) == 1, "tell");
+	for (i = 0; i < l->messages; i++)
+		errors += next_outcome(w).fault.reason == WEIR_REASON_TARGET_DIED;
+	return errors != l->messages;
+}
+
+/* A service closes its socket, to which calls are open. */
+static void ends(struct tenant_meter *m, int phase, uint32_t calls)
+{
+	struct weir *s = handle(0, 4U << 20);
+	struct leave l = { .messages = calls };
+	uint64_t took;
+	int sv[2];
+	pid_t pid;
+	char c;
+
+	need(!tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) &&
+	     !weir_serve(s, TO, 1, NULL), "serve: %s", weir_error());
+	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), "socketpair");
+	l.via = sv[1];
+	pid = tenant_start(TENANT_ATTACKER, call, &l);
+	close(sv[1]);
+	need(read(sv[0], &c, 1) == 1, "the attacker calls");
+	took = cpu_ns();
+	weir_close(s);
+	took = cpu_ns() - took;
+	m->phase = phase;
+	tenant_note(m, took, !tap_wait(pid));
+	close(sv[0]);
+}
+
 int main(void)
 {
 	static const char *const name[] = {
 		"few messages", "many messages", "many messages behind a claim",
+		"many calls",
 	};
 	uint32_t many = (uint32_t)tap_scale(100000, 60000);
 	struct tenant_meter *m;
@@ -91,21 +137,26 @@ int main(void)
 	if (geteuid())
 		tap_skip_all("needs root");
 	m = tenant_meter_new();
+	umask(0);
+	route_quiet(TO);
 	for (i = 0; i < ROUNDS; i++) {
 		closes(m, 0, 16, 0);
 		closes(m, 1, many, 0);
 		closes(m, 2, many, 1);
+		ends(m, 3, many / 6);
 	}
 	few = tenant_quantile(m, 0, 500);
-	for (phase = 0; phase < 3; phase++) {
+	for (phase = 0; phase < 4; phase++) {
 		tenant_show(m, phase, name[phase]);
-		check(!m->phases[phase].bad, "%s: all are routed", name[phase]);
+		check(!m->phases[phase].bad, "%s: all are routed, or answered",
+		      name[phase]);
 		took = tenant_quantile(m, phase, 500);
 		check(took <= 4 * few,
 		      "%s: to close the socket takes at most 4 times the processor time of few (%llu ns, %llu ns)",
 		      name[phase], (unsigned long long)took,
 		      (unsigned long long)few);
 	}
+	need(!route_del(TO), "del");
 	check_routes_gone("last");
 	check_kernel();
 	return hard_done();
