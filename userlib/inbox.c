@@ -14,6 +14,12 @@
 
 #include "private.h"
 
+/* Requests and replies must not keep the streams from their turn for ever. */
+void weir_inbox_turn(struct weir *w)
+{
+	w->inbox_end = weir_stream_pos(w->inbox) + WEIR_TURN;
+}
+
 /* Has the kernel create the inbox, and maps it, unless there is one. */
 static int weir_inbox_map(struct weir *w)
 {

@@ -28,26 +28,6 @@
 /* Between two looks for answers behind requests that cannot be handled yet. */
 #define WEIR_LOOK_NS		50000
 
-/**
- * struct weir_loop - what its threads share
- * @config: as given.
- * @n: threads.
- * @lock: guards @err and @words.
- * @err: the first error.
- * @words: its words.
- * @ending: the threads are to end.
- * @threads: the threads.
- */
-struct weir_loop {
-	const struct weir_loop_config	*config;
-	unsigned int			n;
-	pthread_mutex_t			lock;
-	int				err;
-	char				words[512];
-	uint32_t			ending;
-	struct weir_thread		threads[];
-};
-
 /* --- to stop --- */
 
 /**
@@ -132,12 +112,6 @@ static void weir_loop_fail(struct weir_loop *loop, int err)
 }
 
 /* --- messages --- */
-
-void weir_thread_handle(struct weir_thread *t, const struct weir_msg *msg,
-			struct weir_ticket ticket)
-{
-	t->loop->config->handler(&t->worker, msg, ticket);
-}
 
 static bool weir_thread_full(const struct weir_thread *t)
 {

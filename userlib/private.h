@@ -9,7 +9,9 @@
  *	open.c		sockets: open, adopt, bind, connect, accept, subscribe
  *	stream.c	one stream: look, end, detach, demand
  *	inbox.c		notices of the kernel
- *	slow.c		the slow halves of claim, commit, peek, release
+ *	claim.c		claims that find no room
+ *	peek.c		peeks at several rings, releases that end a turn
+ *	kick.c		telling the kernel, so that it wakes others
  *	wait.c		sleeping; send and receive by copying
  *	route.c		a handle's part in the router; replies
  *	call.c		a request and its reply, one at a time
@@ -25,6 +27,9 @@
 #include <stdbool.h>
 #include <string.h>
 #include "weir.h"
+
+/* Bytes of ring that one stream, or the inbox, gives before others get a turn. */
+#define WEIR_TURN		4096
 
 /* For loops that poll: less heat, and the sibling thread gets on. */
 static inline void weir_pause(void)
@@ -63,6 +68,12 @@ static inline __u64 weir_stream_pos(const struct weir_stream *s)
 	return weir_load(&s->cursor->pos);
 }
 
+/* While the stream is open and @gen stands, weir_release() needs no look. */
+static inline void weir_stream_trust(struct weir_stream *s, uint32_t gen)
+{
+	s->life = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
+}
+
 int weir_stream_add(struct weir *w, uint32_t id, const char *path,
 		    size_t path_len);
 void weir_stream_drop(struct weir *w, struct weir_stream *s);
@@ -74,19 +85,20 @@ int weir_stream_look(struct weir *w, struct weir_stream *s,
 int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 			enum weir_reason reason, struct weir_msg *msg);
 void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos);
-void weir_stream_trust(struct weir_stream *s, uint32_t gen);
 void weir_turn_over(struct weir *w);
-void weir_inbox_turn(struct weir *w);
 bool weir_stream_ready(struct weir_stream *s);
 
 /* --- inbox.c --- */
+void weir_inbox_turn(struct weir *w);
 int weir_inbox_open(struct weir *w);
 int weir_inbox_look(struct weir *w, struct weir_msg *msg);
 
-/* --- slow.c --- */
+/* --- kick.c --- */
 uint32_t weir_kick_due(const struct weir *w);
 bool weir_kick_news(const struct weir *w);
 void weir_kick_now(struct weir *w);
+int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
+		   int64_t timeout_ns);
 
 /* --- wait.c --- */
 
@@ -103,8 +115,6 @@ struct weir_deadline {
 int64_t weir_now_ns(void);
 struct weir_deadline weir_deadline(int64_t timeout_ns);
 int64_t weir_left_ns(const struct weir_deadline *d);
-int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
-		   int64_t timeout_ns);
 int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
 		    const struct weir_deadline *end);
 

@@ -143,12 +143,6 @@ bool weir_stream_closed(const struct weir_stream *s)
 	return state == WEIR_STATE_CLOSED || state == WEIR_STATE_BROKEN;
 }
 
-/* While the stream is open and @gen stands, weir_release() needs no look. */
-void weir_stream_trust(struct weir_stream *s, uint32_t gen)
-{
-	s->life = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
-}
-
 /* Has the writer stopped waiting for us, so that @pos may be overwritten? */
 bool weir_stream_evicted(struct weir_stream *s, __u64 pos)
 {

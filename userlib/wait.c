@@ -53,20 +53,6 @@ int64_t weir_left_ns(const struct weir_deadline *d)
 	return left > 0 ? left : WEIR_DONTWAIT;
 }
 
-int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
-		   int64_t timeout_ns)
-{
-	struct weir_so_wait wait = {
-		.flags = flags,
-		.timeout_ns = timeout_ns,
-		.bytes = bytes,
-	};
-
-	if (flags & WEIR_WAIT_KICK)
-		weir_store(&w->kicked, weir_load(&w->out.head->claim));
-	return weir_setsockopt(w->fd, WEIR_SO_WAIT, &wait, sizeof(wait));
-}
-
 /* Would weir_peek() return anything but 0? */
 static bool weir_readable(struct weir *w)
 {

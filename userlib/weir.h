@@ -397,7 +397,7 @@ int weir_arm(struct weir *w);
 int weir_claim_wait(struct weir *w, size_t len, struct weir_buf *buf,
 		    int64_t timeout_ns);
 
-/* --- slow halves of the inline functions (slow.c) --- */
+/* --- slow halves of the inline functions (claim.c, kick.c, peek.c) --- */
 int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		    struct weir_buf *buf);
 uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,

@@ -63,12 +63,38 @@ struct weir_thread {
 	unsigned char		apart[128];
 };
 
+/**
+ * struct weir_loop - what its threads share
+ * @config: as given.
+ * @n: threads.
+ * @lock: guards @err and @words.
+ * @err: the first error.
+ * @words: its words.
+ * @ending: the threads are to end.
+ * @threads: the threads.
+ */
+struct weir_loop {
+	const struct weir_loop_config	*config;
+	unsigned int			n;
+	pthread_mutex_t			lock;
+	int				err;
+	char				words[512];
+	uint32_t			ending;
+	struct weir_thread		threads[];
+};
+
+/* Calls the application's handler. */
+static inline void weir_thread_handle(struct weir_thread *t,
+				      const struct weir_msg *msg,
+				      struct weir_ticket ticket)
+{
+	t->loop->config->handler(&t->worker, msg, ticket);
+}
+
 int weir_cos_init(struct weir_thread *t, uint32_t n, size_t stack_bytes);
 void weir_cos_destroy(struct weir_thread *t);
 void weir_co_run(struct weir_thread *t, const struct weir_msg *msg);
 void weir_cos_retry(struct weir_thread *t);
 void weir_cos_end(struct weir_thread *t);
-void weir_thread_handle(struct weir_thread *t, const struct weir_msg *msg,
-			struct weir_ticket ticket);
 
 #endif /* WEIR_WORKER_H */

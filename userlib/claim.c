@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Claims that find no room, and records that fill what a claim leaves over.
+ * The inline half of a claim is in weir.h.
+ */
+#include <errno.h>
+
+#include "private.h"
+
+/* Looks at the cursors while the set of readers changes under them. */
+#define WEIR_LOOK_TRIES		8
+
+/* Looks for as much room as this share of the ring, and pauses in between. */
+#define WEIR_LOOK_SHARE		4
+#define WEIR_LOOK_LATER		16
+#define WEIR_LOOK_PAUSE		16
+
+/* Refused claims after which the kernel is told again that we wait. */
+#define WEIR_TELL_EVERY		1000
+
+/* Lowest cursor and least demand. -ERANGE: one of them lies. */
+static int weir_scan(const struct weir *w, struct weir_ring_scan *scan)
+{
+	const struct weir_status *status = w->out.status;
+	uint32_t nslots, base;
+	bool liar = false;
+	int err;
+
+	err = weir_ring_scan_begin(&w->out, scan);
+	if (err)
+		return err;
+	nslots = weir_load_acquire(&status->nslots);
+	for (base = 0; base < nslots && base < WEIR_SLOTS_MAX; base += 64) {
+		__u64 bits = weir_load_acquire(&status->gating[base / 64]);
+
+		for (; bits; bits &= bits - 1) {
+			size_t slot = base + (uint32_t)__builtin_ctzll(bits);
+			const void *page = w->cursors + slot * WEIR_PAGE_BYTES;
+
+			liar |= !!weir_ring_scan_cursor(&w->out, scan, page);
+		}
+	}
+	return liar ? -ERANGE : 0;
+}
+
+/*
+ * Each look takes the cursors' lines away from readers that are writing them.
+ * While a little room has come up and more keeps coming, it is better to look
+ * again in a moment than after each of the next few messages.
+ *
+ * @limit: of the look before.
+ */
+static bool weir_look_later(const struct weir *w,
+			    const struct weir_ring_scan *scan, uint32_t total,
+			    __u64 limit)
+{
+	__u64 bytes = weir_ring_bytes(&w->out);
+	__u64 room = scan->min + bytes - scan->claim;
+	int i;
+
+	if (room < total || room >= bytes / WEIR_LOOK_SHARE ||
+	    scan->min + bytes == limit)
+		return false;
+	for (i = 0; i < WEIR_LOOK_PAUSE; i++)
+		weir_pause();
+	return true;
+}
+
+static int weir_look_once(struct weir *w, uint32_t total)
+{
+	__u64 limit = weir_load(&w->out.head->limit);
+	struct weir_ring_scan scan;
+	int tries = 0, err;
+
+	for (;;) {
+		err = weir_scan(w, &scan);
+		if (err || tries++ == WEIR_LOOK_LATER ||
+		    !weir_look_later(w, &scan, total, limit))
+			break;
+		limit = scan.min + weir_ring_bytes(&w->out);
+	}
+	if (err == -ERANGE) {
+		/* the kernel looks for itself and evicts */
+		weir_wait_call(w, WEIR_WAIT_OUT, total, 0);
+		return -EAGAIN;
+	}
+	return err ? err : weir_ring_scan_end(&w->out, &scan);
+}
+
+/* Turns the cursors into a new limit. -EPROTO: our own words are broken. */
+static int weir_look(struct weir *w, uint32_t total)
+{
+	int tries, err = -EAGAIN;
+
+	for (tries = 0; err == -EAGAIN && tries < WEIR_LOOK_TRIES; tries++)
+		err = weir_look_once(w, total);
+	return err;
+}
+
+/*
+ * The kernel's patience with slow readers runs from when it first hears that
+ * we wait. Once for each time that the ring becomes full is enough, and now
+ * and then in case it did not agree that it was. Returns whether it sees room.
+ */
+static bool weir_tell_full(struct weir *w, uint32_t total)
+{
+	uint32_t n = __atomic_fetch_add(&w->refused, 1, __ATOMIC_RELAXED);
+
+	weir_store(&w->wanted, total);
+	return n % WEIR_TELL_EVERY == 0 &&
+	       weir_wait_call(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
+}
+
+/*
+ * Sets the place alone, @buf->pos and @buf->seq. Of a batch, the first one's: by
+ * then there may be space for the others.
+ */
+int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
+		    struct weir_buf *buf)
+{
+	uint32_t total;
+	int err;
+
+	if (!n)
+		return weir_fail(-EINVAL, "a batch of no messages");
+	if (!w->out.data)
+		return weir_fail(-ENOTCONN,
+				 "no outbox: bind to publish, or connect, first");
+	if (len > weir_ring_max_len(&w->out))
+		return weir_fail(-EMSGSIZE,
+				 "a message of %zu bytes; the ring takes at most %u",
+				 len, weir_ring_max_len(&w->out));
+	total = weir_ring_need((uint32_t)len);
+	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq))
+		return 0;
+	/* what the router has not been told of fills the ring for ever */
+	if (weir_kick_due(w) & WEIR_WAKE_ROUTER && weir_kick_news(w))
+		weir_kick_now(w);
+	do {
+		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
+			return weir_fail(-EPIPE, "the stream has been shut down");
+		err = weir_look(w, total);
+		if (err && err != -EAGAIN)
+			return weir_fail(err,
+					 "the head of our own ring is overwritten");
+		if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos,
+				     &buf->seq)) {
+			weir_store(&w->refused, 0);
+			return 0;
+		}
+	} while (weir_tell_full(w, total));
+	return -EAGAIN;
+}
+
+/* --- commit --- */
+
+/*
+ * A message of @len bytes goes where @total bytes of ring were claimed: what is
+ * left becomes a record to be skipped. Returns the length to publish.
+ */
+uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
+			 uint32_t seq, uint32_t len)
+{
+	uint32_t need = weir_ring_need(len);
+	struct weir_buf rest = { .pos = pos + need, .seq = seq };
+
+	/* more than was claimed is not ours to publish */
+	if (len > total - WEIR_HEADER_BYTES || need >= total)
+		return total - WEIR_HEADER_BYTES;
+	weir_buf_set(w, &rest, total - need - WEIR_HEADER_BYTES, total - need);
+	weir_buf_publish(w, &rest, WEIR_REC_ABORTED);
+	return len;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Peeks that must look at several rings, and releases that end a turn or find
+ * that the set of readers has changed. The inline halves are in weir.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "private.h"
+
+static int weir_peek_end(const struct weir *w)
+{
+	if (w->type != SOCK_SEQPACKET)
+		return 0;
+	if (!w->out.data)
+		return -ENOTCONN;
+	return !w->nstreams || w->streams[0]->ended ? -EPIPE : 0;
+}
+
+static void weir_turn_begin(struct weir *w, uint32_t turn)
+{
+	struct weir_stream *s = w->streams[turn];
+
+	w->turn = turn;
+	w->turn_end = weir_stream_pos(s) + WEIR_TURN;
+	/* on a lossy stream a header may be torn */
+	if (!s->gating)
+		return;
+	w->hot = s;
+	w->lone = w->nstreams == 1 && !w->inbox;
+	if (w->lone)
+		w->turn_end = UINT64_MAX;
+}
+
+/*
+ * Goes round the streams, from the next one to the one that had its turn. One
+ * that has ended leaves the list, and the last one takes its place: then the
+ * round is made again, lest that one be passed over.
+ */
+static int weir_peek_round(struct weir *w, struct weir_msg *msg)
+{
+	uint32_t i, n;
+
+	do {
+		n = w->nstreams;
+		for (i = 1; i <= n && n == w->nstreams; i++) {
+			uint32_t turn = (w->turn + i) % n;
+			int ret = weir_stream_look(w, w->streams[turn], msg);
+
+			if (ret == 1)
+				weir_turn_begin(w, turn);
+			if (ret)
+				return ret;
+		}
+	} while (w->nstreams < n);
+	return 0;
+}
+
+/* The inbox and the streams, in the order of whose turn it is. */
+static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
+{
+	int ret;
+
+	if ((__s64)(weir_stream_pos(w->inbox) - w->inbox_end) < 0) {
+		ret = weir_inbox_look(w, msg);
+		return ret ? ret : weir_peek_round(w, msg);
+	}
+	weir_inbox_turn(w);
+	ret = weir_peek_round(w, msg);
+	return ret ? ret : weir_inbox_look(w, msg);
+}
+
+/*
+ * The usual cases of weir_stream_look(): nothing has happened to the stream
+ * since we have last looked with care, and there is a plain record, or none yet.
+ * Returns 1 or 0; another value where a look with care is needed, as always on a
+ * lossy stream.
+ */
+static inline int weir_glance(const struct weir_stream *s,
+			      struct weir_ring_rec *r)
+{
+	int ret;
+
+	if (!s->gating)
+		return -EAGAIN;
+	ret = weir_ring_plain(&s->ring, weir_stream_pos(s), r);
+	/* after the record, so that we had not been evicted by then */
+	weir_fence_acquire();
+	return weir_ring_life(&s->ring) == s->life ? ret : -EAGAIN;
+}
+
+/*
+ * weir_peek_slow() where glances suffice, as when one of many streams has a
+ * message and then another one: nothing on the stream whose turn it is, nothing
+ * in the inbox, then a round. Returns as weir_glance(); @msg is set with 1.
+ */
+static int weir_peek_glance(struct weir *w, struct weir_msg *msg)
+{
+	uint32_t i, turn = w->turn;
+	struct weir_ring_rec r;
+	int ret;
+
+	if (w->parting || !w->nstreams || w->hot == w->inbox ||
+	    (w->turn_end && weir_glance(w->streams[turn], &r)) ||
+	    (w->inbox && weir_glance(w->inbox, &r)))
+		return -EAGAIN;
+	for (i = 0; i < w->nstreams; i++) {
+		turn = turn + 1 < w->nstreams ? turn + 1 : 0;
+		ret = weir_glance(w->streams[turn], &r);
+		if (ret == 1) {
+			weir_turn_begin(w, turn);
+			weir_msg_set(msg, w->streams[turn], &r);
+		}
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int weir_peek_slow(struct weir *w, struct weir_msg *msg)
+{
+	int ret = weir_peek_glance(w, msg);
+
+	if (ret >= 0)
+		return ret;
+	/* what weir_peek() hands on, whatever is returned */
+	memset(msg, 0, sizeof(*msg));
+	weir_stream_free_parting(w);
+	if (w->inbox && w->hot == w->inbox)
+		return weir_inbox_look(w, msg);
+	if (w->turn_end) {
+		ret = weir_stream_look(w, w->streams[w->turn], msg);
+		if (ret)
+			return ret;
+		weir_turn_over(w);
+	}
+	ret = w->inbox ? weir_peek_inbox(w, msg) : weir_peek_round(w, msg);
+	return ret ? ret : weir_peek_end(w);
+}
+
+/* @pos, @next, @seq: of the message; it may be the last of a batch. */
+int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
+		      __u64 next, uint32_t seq)
+{
+	int ret = 0;
+
+	if (s->id == WEIR_ID_INBOX) {
+		weir_stream_trust(s, weir_load(&s->ring.status->gen));
+	} else if (!s->gating) {
+		if (weir_ring_overtaken(&s->ring, pos)) {
+			s->missed++;
+			ret = -ESTALE;
+		}
+	} else if (weir_stream_evicted(s, weir_stream_pos(s))) {
+		/* so that weir_peek() finds out as well and leaves the stream */
+		weir_turn_over(w);
+		return -ESTALE;
+	}
+	if (next >= w->turn_end)
+		weir_turn_over(w);
+	if (!s->gating)
+		weir_store(&s->cursor->seq, seq + 1);
+	weir_stream_move(w, s, next);
+	return ret;
+}
