@@ -100,7 +100,7 @@ struct weir_words {
 	__u64	tag_key;
 } __attribute__((__may_alias__));
 
-struct weir_life {
+struct weir_epoch {
 	__u64	state_gen;
 } __attribute__((__may_alias__));
 
@@ -225,16 +225,16 @@ static inline int weir_ring_tail(const struct weir_ring_view *r, __u64 *pos,
 }
 
 /**
- * weir_ring_life() - has anything happened to the stream or its readers?
+ * weir_ring_epoch() - has anything happened to the stream or its readers?
  *
  * state (low half) and gen (high half) of the status page, in one look.
  */
-weir_inline __u64 weir_ring_life(const struct weir_ring_view *r)
+weir_inline __u64 weir_ring_epoch(const struct weir_ring_view *r)
 {
-	const struct weir_life *life =
-		(const struct weir_life *)(const void *)&r->status->state;
+	const struct weir_epoch *epoch =
+		(const struct weir_epoch *)(const void *)&r->status->state;
 
-	return WEIR_WORD(weir_load(&life->state_gen));
+	return WEIR_WORD(weir_load(&epoch->state_gen));
 }
 
 /* --- writer ------------------------------------------------------------- */
@@ -468,26 +468,26 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 	struct weir_record *rec = weir_ring_at(r, pos);
 	const struct weir_words *words = (const struct weir_words *)(void *)rec;
 	__u32 most = weir_ring_max_len(r);
-	__u64 shape, len;
+	__u64 word, len;
 
 	if (weir_load_acquire(&rec->commit) != pos + r->secret)	/* (B) */
 		return 0;
-	shape = WEIR_WORD(weir_load(&words->shape));
+	word = WEIR_WORD(weir_load(&words->shape));
 	/* aborted, or with an extension, it looks longer than any ring */
-	len = shape & ~(0xffULL << WEIR_KIND_SHIFT |
-			(0xffULL & ~(__u64)WEIR_REC_ABORTED) <<
-			WEIR_FLAGS_SHIFT);
+	len = word & ~(0xffULL << WEIR_KIND_SHIFT |
+		       (0xffULL & ~(__u64)WEIR_REC_ABORTED) <<
+		       WEIR_FLAGS_SHIFT);
 	if (weir_unlikely(len > most))
 		return -EPROTO;
 	out->rec = rec;
 	out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES;
 	out->pos = pos;
-	out->len = (__u32)shape;
+	out->len = (__u32)word;
 	/* the next look waits for this: as few steps as can be */
 	out->next = (pos + WEIR_HEADER_BYTES + WEIR_GRANULE - 1 +
-		     (__u32)shape) & ~(__u64)(WEIR_GRANULE - 1);
+		     (__u32)word) & ~(__u64)(WEIR_GRANULE - 1);
 	out->seq = weir_load(&rec->seq);
-	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+	out->kind = (__u8)(word >> WEIR_KIND_SHIFT);
 	return 1;
 }
 
@@ -513,16 +513,16 @@ static inline int weir_ring_peek_some(const struct weir_ring_view *r,
 		struct weir_record *rec = weir_ring_at(r, *pos);
 		const struct weir_words *words =
 			(const struct weir_words *)(void *)rec;
-		__u64 shape = WEIR_WORD(weir_load(&words->shape));
-		__u32 len = (__u32)shape;
-		__u32 ext = (__u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+		__u64 word = WEIR_WORD(weir_load(&words->shape));
+		__u32 len = (__u32)word;
+		__u32 ext = (__u8)(word >> WEIR_EXT_SHIFT) * 8U;
 		__u32 total;
 
 		if (len > weir_ring_max_len(r) ||
 		    ext > weir_ring_max_len(r) - len)
 			return -EPROTO;
 		total = weir_ring_need(len + ext);
-		if (shape >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED) {
+		if (word >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED) {
 			*pos += total;
 			if (left < total)
 				return -EPROTO;
@@ -537,7 +537,7 @@ static inline int weir_ring_peek_some(const struct weir_ring_view *r,
 		out->len = len;
 		out->next = *pos + total;
 		out->seq = weir_load(&rec->seq);
-		out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+		out->kind = (__u8)(word >> WEIR_KIND_SHIFT);
 		return 1;
 	}
 	return ret;

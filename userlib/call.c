@@ -12,7 +12,7 @@
 #define WEIR_CALL_GRACE_NS	100000000
 
 /* Between two looks while other messages keep the socket ready. */
-#define WEIR_CALL_NAP_NS	50000
+#define WEIR_CALL_PAUSE_NS	50000
 
 int weir_call_claim_wait(struct weir *w, const struct weir_call *call,
 			 size_t len, struct weir_buf *buf, int64_t timeout_ns)
@@ -49,7 +49,7 @@ static int weir_call_send(struct weir *w, const struct weir_call *call,
  * Looks for the answer to @tag from @pos on. Answers that nobody waits for any
  * more are released if nothing lies before them.
  */
-static int weir_call_look(struct weir *w, uint32_t tag, __u64 *pos,
+static int weir_call_find(struct weir *w, uint32_t tag, __u64 *pos,
 			  struct weir_ring_rec *r)
 {
 	struct weir_stream *in = w->inbox;
@@ -80,16 +80,16 @@ static int weir_call_look(struct weir *w, uint32_t tag, __u64 *pos,
  * Nothing but answers of ours may be in the way of sleeping. While something
  * is, weir_wait() never comes to look at the clock.
  */
-static int weir_call_nap(struct weir *w, __u64 pos,
-			 const struct weir_deadline *end)
+static int weir_call_pause(struct weir *w, __u64 pos,
+			   const struct weir_deadline *end)
 {
-	struct timespec nap = { .tv_nsec = WEIR_CALL_NAP_NS };
+	struct timespec delay = { .tv_nsec = WEIR_CALL_PAUSE_NS };
 
 	if (!w->nstreams && weir_stream_pos(w->inbox) == pos)
 		return 0;
 	if (weir_left_ns(end) == WEIR_DONTWAIT)
 		return -ETIMEDOUT;
-	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
 }
 
 static int weir_call_wait(struct weir *w, uint32_t tag,
@@ -102,14 +102,14 @@ static int weir_call_wait(struct weir *w, uint32_t tag,
 
 	for (;;) {
 		*from = pos;
-		ret = weir_call_look(w, tag, &pos, r);
+		ret = weir_call_find(w, tag, &pos, r);
 		if (ret == 1)
 			return 0;
 		if (ret < 0)
 			return weir_fail(ret, "the inbox is overwritten");
 		ret = weir_wait_until(w, events, 0, end);
 		if (!ret && events == WEIR_WAIT_IN)
-			ret = weir_call_nap(w, pos, end);
+			ret = weir_call_pause(w, pos, end);
 		if (ret == -ETIMEDOUT)
 			return weir_fail(ret, "no answer, not even the router's");
 		if (ret < 0)

@@ -189,7 +189,7 @@ void weir_calls_drop(struct weir_calls *c, const struct weir_msg *msg)
 }
 
 /* Handles up to a batch of what is there; how many, 0, or an error. */
-static int weir_calls_look(struct weir_calls *c)
+static int weir_calls_handle(struct weir_calls *c)
 {
 	struct weir_msg msg;
 	int n = 0, ret;
@@ -209,7 +209,7 @@ static int weir_calls_look(struct weir_calls *c)
 
 int weir_calls_run(struct weir_calls *c, int64_t timeout_ns)
 {
-	int ret = weir_calls_look(c);
+	int ret = weir_calls_handle(c);
 
 	if (!ret && timeout_ns != WEIR_DONTWAIT) {
 		uint32_t kick = c->unsent ? WEIR_WAIT_KICK : 0;
@@ -217,7 +217,7 @@ int weir_calls_run(struct weir_calls *c, int64_t timeout_ns)
 		c->unsent = false;
 		ret = weir_wait(c->w, WEIR_WAIT_IN | kick, 0, timeout_ns);
 		if (ret > 0)
-			ret = weir_calls_look(c);
+			ret = weir_calls_handle(c);
 	}
 	if (c->unsent) {
 		c->unsent = false;

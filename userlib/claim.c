@@ -8,22 +8,22 @@
 #include "private.h"
 
 /* Looks at the cursors while the set of readers changes under them. */
-#define WEIR_LOOK_TRIES		8
+#define WEIR_SCAN_TRIES		8
 
 /* Looks for as much room as this share of the ring, and pauses in between. */
-#define WEIR_LOOK_SHARE		4
-#define WEIR_LOOK_LATER		16
-#define WEIR_LOOK_PAUSE		16
+#define WEIR_SCAN_SHARE		4
+#define WEIR_SCAN_DEFERRALS	16
+#define WEIR_SCAN_PAUSES		16
 
 /* Refused claims after which the kernel is told again that we wait. */
-#define WEIR_TELL_EVERY		1000
+#define WEIR_REPORT_EVERY	1000
 
 /* Lowest cursor and least demand. -ERANGE: one of them lies. */
-static int weir_scan(const struct weir *w, struct weir_ring_scan *scan)
+static int weir_scan_cursors(const struct weir *w, struct weir_ring_scan *scan)
 {
 	const struct weir_status *status = w->out.status;
 	uint32_t nslots, base;
-	bool liar = false;
+	bool invalid = false;
 	int err;
 
 	err = weir_ring_scan_begin(&w->out, scan);
@@ -37,10 +37,10 @@ static int weir_scan(const struct weir *w, struct weir_ring_scan *scan)
 			size_t slot = base + (uint32_t)__builtin_ctzll(bits);
 			const void *page = w->cursors + slot * WEIR_PAGE_BYTES;
 
-			liar |= !!weir_ring_scan_cursor(&w->out, scan, page);
+			invalid |= !!weir_ring_scan_cursor(&w->out, scan, page);
 		}
 	}
-	return liar ? -ERANGE : 0;
+	return invalid ? -ERANGE : 0;
 }
 
 /*
@@ -50,50 +50,50 @@ static int weir_scan(const struct weir *w, struct weir_ring_scan *scan)
  *
  * @limit: of the look before.
  */
-static bool weir_look_later(const struct weir *w,
-			    const struct weir_ring_scan *scan, uint32_t total,
-			    __u64 limit)
+static bool weir_limit_defer(const struct weir *w,
+			     const struct weir_ring_scan *scan, uint32_t total,
+			     __u64 limit)
 {
 	__u64 bytes = weir_ring_bytes(&w->out);
 	__u64 room = scan->min + bytes - scan->claim;
 	int i;
 
-	if (room < total || room >= bytes / WEIR_LOOK_SHARE ||
+	if (room < total || room >= bytes / WEIR_SCAN_SHARE ||
 	    scan->min + bytes == limit)
 		return false;
-	for (i = 0; i < WEIR_LOOK_PAUSE; i++)
+	for (i = 0; i < WEIR_SCAN_PAUSES; i++)
 		weir_pause();
 	return true;
 }
 
-static int weir_look_once(struct weir *w, uint32_t total)
+static int weir_limit_try(struct weir *w, uint32_t total)
 {
 	__u64 limit = weir_load(&w->out.head->limit);
 	struct weir_ring_scan scan;
 	int tries = 0, err;
 
 	for (;;) {
-		err = weir_scan(w, &scan);
-		if (err || tries++ == WEIR_LOOK_LATER ||
-		    !weir_look_later(w, &scan, total, limit))
+		err = weir_scan_cursors(w, &scan);
+		if (err || tries++ == WEIR_SCAN_DEFERRALS ||
+		    !weir_limit_defer(w, &scan, total, limit))
 			break;
 		limit = scan.min + weir_ring_bytes(&w->out);
 	}
 	if (err == -ERANGE) {
 		/* the kernel looks for itself and evicts */
-		weir_wait_call(w, WEIR_WAIT_OUT, total, 0);
+		weir_fd_wait(w, WEIR_WAIT_OUT, total, 0);
 		return -EAGAIN;
 	}
 	return err ? err : weir_ring_scan_end(&w->out, &scan);
 }
 
 /* Turns the cursors into a new limit. -EPROTO: our own words are broken. */
-static int weir_look(struct weir *w, uint32_t total)
+static int weir_limit_update(struct weir *w, uint32_t total)
 {
 	int tries, err = -EAGAIN;
 
-	for (tries = 0; err == -EAGAIN && tries < WEIR_LOOK_TRIES; tries++)
-		err = weir_look_once(w, total);
+	for (tries = 0; err == -EAGAIN && tries < WEIR_SCAN_TRIES; tries++)
+		err = weir_limit_try(w, total);
 	return err;
 }
 
@@ -102,13 +102,13 @@ static int weir_look(struct weir *w, uint32_t total)
  * we wait. Once for each time that the ring becomes full is enough, and now
  * and then in case it did not agree that it was. Returns whether it sees room.
  */
-static bool weir_tell_full(struct weir *w, uint32_t total)
+static bool weir_report_full(struct weir *w, uint32_t total)
 {
 	uint32_t n = __atomic_fetch_add(&w->refused, 1, __ATOMIC_RELAXED);
 
 	weir_store(&w->wanted, total);
-	return n % WEIR_TELL_EVERY == 0 &&
-	       weir_wait_call(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
+	return n % WEIR_REPORT_EVERY == 0 &&
+	       weir_fd_wait(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
 }
 
 /*
@@ -134,12 +134,12 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq))
 		return 0;
 	/* what the router has not been told of fills the ring for ever */
-	if (weir_kick_due(w) & WEIR_WAKE_ROUTER && weir_kick_news(w))
+	if (weir_kick_due(w) & WEIR_WAKE_ROUTER && weir_has_unsent(w))
 		weir_kick_now(w);
 	do {
 		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
 			return weir_fail(-EPIPE, "the stream has been shut down");
-		err = weir_look(w, total);
+		err = weir_limit_update(w, total);
 		if (err && err != -EAGAIN)
 			return weir_fail(err,
 					 "the head of our own ring is overwritten");
@@ -148,7 +148,7 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 			weir_store(&w->refused, 0);
 			return 0;
 		}
-	} while (weir_tell_full(w, total));
+	} while (weir_report_full(w, total));
 	return -EAGAIN;
 }
 

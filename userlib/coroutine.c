@@ -230,8 +230,10 @@ int weir_cos_init(struct weir_thread *t, uint32_t n, size_t stack_bytes)
 				   (unsigned char *)cos->stacks +
 				   i * (bytes + page) + page, bytes);
 	errno = saved;
-	return err ? weir_refused(-1, err, "%u stacks of %zu bytes", n, bytes) :
-		     0;
+	if (err)
+		return weir_fail_syscall(-1, err, "%u stacks of %zu bytes", n,
+					 bytes);
+	return 0;
 }
 
 void weir_cos_destroy(struct weir_thread *t)

@@ -20,7 +20,7 @@ const char *weir_error(void)
 	return weir_words;
 }
 
-static void weir_say(const char *format, va_list args)
+static void weir_error_format(const char *format, va_list args)
 {
 	vsnprintf(weir_words, sizeof(weir_words), format, args);
 }
@@ -32,14 +32,14 @@ int weir_fail(int err, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	weir_say(format, args);
+	weir_error_format(format, args);
 	va_end(args);
 	errno = saved;
 	return err;
 }
 
 /* The same for what the kernel refused; its words are put behind ours. */
-int weir_refused(int fd, int err, const char *format, ...)
+int weir_fail_syscall(int fd, int err, const char *format, ...)
 {
 	char why[256];
 	socklen_t len = sizeof(why) - 1;
@@ -48,12 +48,12 @@ int weir_refused(int fd, int err, const char *format, ...)
 	size_t n;
 
 	va_start(args, format);
-	weir_say(format, args);
+	weir_error_format(format, args);
 	va_end(args);
 
 	memset(why, 0, sizeof(why));
-	if (fd >= 0 && weir_getsockopt(fd, SOL_WEIR, WEIR_SO_ERROR_TEXT, why,
-				       &len))
+	if (fd >= 0 && weir_fd_getsockopt(fd, SOL_WEIR, WEIR_SO_ERROR_TEXT, why,
+					  &len))
 		why[0] = '\0';
 	n = strlen(weir_words);
 	errno = -err;		/* for %m, which is strerror() for threads */
@@ -65,7 +65,7 @@ int weir_refused(int fd, int err, const char *format, ...)
 	return err;
 }
 
-int weir_ioctl(int fd, unsigned long request, void *arg)
+int weir_fd_ioctl(int fd, unsigned long request, void *arg)
 {
 	int saved = errno, ret = ioctl(fd, request, arg);
 
@@ -75,7 +75,7 @@ int weir_ioctl(int fd, unsigned long request, void *arg)
 	return ret;
 }
 
-int weir_setsockopt(int fd, int option, const void *value, socklen_t len)
+int weir_fd_setsockopt(int fd, int option, const void *value, socklen_t len)
 {
 	int saved = errno, ret = setsockopt(fd, SOL_WEIR, option, value, len);
 
@@ -85,12 +85,13 @@ int weir_setsockopt(int fd, int option, const void *value, socklen_t len)
 	return ret;
 }
 
-int weir_kick(int fd, unsigned int what)
+int weir_fd_kick(int fd, unsigned int what)
 {
-	return weir_setsockopt(fd, WEIR_SO_KICK, &what, sizeof(what));
+	return weir_fd_setsockopt(fd, WEIR_SO_KICK, &what, sizeof(what));
 }
 
-int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+int weir_fd_getsockopt(int fd, int level, int option, void *value,
+		       socklen_t *len)
 {
 	int saved = errno, ret = getsockopt(fd, level, option, value, len);
 

@@ -39,7 +39,7 @@ static int weir_inbox_map(struct weir *w)
 	}
 	/* the kernel waits for this reader and never evicts it */
 	in->gating = 1;
-	weir_stream_trust(in, weir_load(&in->ring.status->gen));
+	weir_stream_revalidate(in, weir_load(&in->ring.status->gen));
 	w->inbox = in;
 	w->noticed = weir_stream_pos(in);
 	weir_inbox_turn(w);
@@ -52,10 +52,10 @@ int weir_inbox_open(struct weir *w)
 	struct weir_msg msg;
 	int err = weir_inbox_map(w);
 
-	weir_turn_over(w);
+	weir_turn_finish(w);
 	if (err || w->flags & WEIR_NOTICES)
 		return err;
-	err = weir_inbox_look(w, &msg);
+	err = weir_inbox_peek(w, &msg);
 	return err < 0 ? err : 0;
 }
 
@@ -83,7 +83,7 @@ static int weir_notice_detached(struct weir *w, const struct weir_notice *n,
 
 	if (!s)
 		return 1;
-	ret = weir_stream_look(w, s, msg);
+	ret = weir_stream_peek(w, s, msg);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	if (!s->ended)
@@ -133,12 +133,12 @@ static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
 }
 
 /**
- * weir_inbox_look() - act upon notices, find something to show
+ * weir_inbox_peek() - act upon notices, find something to show
  *
  * Returns 1 with a message for the application, 0 without, or a negative
  * value as weir_peek().
  */
-int weir_inbox_look(struct weir *w, struct weir_msg *msg)
+int weir_inbox_peek(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *in = w->inbox;
 	__u64 pos = weir_stream_pos(in);

@@ -25,7 +25,7 @@ uint32_t weir_kick_due(const struct weir *w)
  * to be told always, so this saves telling it of nothing. Not for the last
  * look before sleeping: what was claimed by then may be committed only now.
  */
-bool weir_kick_news(const struct weir *w)
+bool weir_has_unsent(const struct weir *w)
 {
 	return weir_load(&w->out.head->claim) != weir_load(&w->kicked);
 }
@@ -33,7 +33,7 @@ bool weir_kick_news(const struct weir *w)
 void weir_kick_now(struct weir *w)
 {
 	weir_store(&w->kicked, weir_load(&w->out.head->claim));
-	weir_kick(w->fd, WEIR_KICK_READERS);
+	weir_fd_kick(w->fd, WEIR_KICK_READERS);
 }
 
 void weir_wake_readers(struct weir *w)
@@ -49,13 +49,13 @@ void weir_wake_readers(struct weir *w)
 void weir_wake_writer(struct weir *w, struct weir_stream *s)
 {
 	if (s->id == WEIR_ID_INBOX)
-		weir_kick(w->fd, WEIR_KICK_INBOX);
+		weir_fd_kick(w->fd, WEIR_KICK_INBOX);
 	else
-		weir_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
+		weir_fd_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
 }
 
-int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
-		   int64_t timeout_ns)
+int weir_fd_wait(struct weir *w, uint32_t flags, uint64_t bytes,
+		 int64_t timeout_ns)
 {
 	struct weir_so_wait wait = {
 		.flags = flags,
@@ -65,5 +65,5 @@ int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
 
 	if (flags & WEIR_WAIT_KICK)
 		weir_store(&w->kicked, weir_load(&w->out.head->claim));
-	return weir_setsockopt(w->fd, WEIR_SO_WAIT, &wait, sizeof(wait));
+	return weir_fd_setsockopt(w->fd, WEIR_SO_WAIT, &wait, sizeof(wait));
 }

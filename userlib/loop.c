@@ -36,13 +36,13 @@
  * @loops: that run.
  * @fd: readable once it has been said; -1 until there is a loop, then for good,
  *	lest a signal handler write to another file.
- * @said: 1 once it has been said.
+ * @requested: 1 once it has been said.
  */
 static struct {
 	pthread_mutex_t	lock;
 	unsigned int	loops;
 	int		fd;
-	uint32_t	said;
+	uint32_t	requested;
 } weir_stop = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
 /* Who sleeps in poll() looks again. */
@@ -58,14 +58,14 @@ void weir_loop_stop(void)
 {
 	int saved = errno;
 
-	__atomic_store_n(&weir_stop.said, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&weir_stop.requested, 1, __ATOMIC_SEQ_CST);
 	weir_stop_wake();
 	errno = saved;
 }
 
-static bool weir_stop_said(const struct weir_loop *loop)
+static bool weir_stop_requested(const struct weir_loop *loop)
 {
-	return __atomic_load_n(&weir_stop.said, __ATOMIC_SEQ_CST) ||
+	return __atomic_load_n(&weir_stop.requested, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&loop->ending, __ATOMIC_SEQ_CST);
 }
 
@@ -93,7 +93,7 @@ static void weir_stop_end(void)
 	pthread_mutex_lock(&weir_stop.lock);
 	if (!--weir_stop.loops) {
 		eventfd_read(weir_stop.fd, &words);
-		__atomic_store_n(&weir_stop.said, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&weir_stop.requested, 0, __ATOMIC_SEQ_CST);
 	}
 	pthread_mutex_unlock(&weir_stop.lock);
 }
@@ -126,10 +126,11 @@ static bool weir_msg_answers(const struct weir_msg *msg)
 }
 
 /* Handles one message; false if it is a request and all stacks are in use. */
-static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
+static bool weir_thread_message(struct weir_thread *t,
+				const struct weir_msg *msg)
 {
 	if (weir_msg_answers(msg)) {
-		if (t->worker.calls && (__s64)(msg->pos - t->ahead) >= 0)
+		if (t->worker.calls && (__s64)(msg->pos - t->answers_pos) >= 0)
 			weir_calls_take(t->worker.calls, msg);
 		return true;
 	}
@@ -151,20 +152,20 @@ static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
  */
 static int weir_thread_look_ahead(struct weir_thread *t)
 {
-	struct timespec nap = { .tv_nsec = WEIR_LOOK_NS };
+	struct timespec delay = { .tv_nsec = WEIR_LOOK_NS };
 	struct weir_stream *in = t->worker.w->inbox;
 	__u64 pos = weir_stream_pos(in);
 	struct weir_ring_rec r;
 	struct weir_msg msg;
 	int ret;
 
-	if ((__s64)(pos - t->ahead) < 0)
-		pos = t->ahead;
+	if ((__s64)(pos - t->answers_pos) < 0)
+		pos = t->answers_pos;
 	weir_flush(t->worker.w);
 	while ((ret = weir_ring_peek(&in->ring, &pos, &r)) == 1) {
 		weir_msg_set(&msg, in, &r);
 		pos = r.next;
-		t->ahead = pos;
+		t->answers_pos = pos;
 		if (weir_msg_answers(&msg))
 			weir_calls_take(t->worker.calls, &msg);
 		if (!weir_thread_full(t))
@@ -172,7 +173,7 @@ static int weir_thread_look_ahead(struct weir_thread *t)
 	}
 	if (ret < 0)
 		return weir_fail(ret, "the inbox is overwritten");
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
 	return 1;
 }
 
@@ -180,7 +181,7 @@ static int weir_thread_look_ahead(struct weir_thread *t)
 static void weir_thread_send(struct weir_thread *t)
 {
 	t->done = 0;
-	if (weir_kick_news(t->worker.w))
+	if (weir_has_unsent(t->worker.w))
 		weir_flush(t->worker.w);
 }
 
@@ -216,7 +217,7 @@ static int weir_thread_round(struct weir_thread *t)
 	if (ret != 1)
 		return ret;
 	do {
-		if (!weir_thread_take(t, &msg))
+		if (!weir_thread_message(t, &msg))
 			break;
 		weir_thread_handled(t);
 		last = msg;
@@ -245,10 +246,10 @@ static int weir_thread_idle(struct weir_thread *t)
 			t->cos.stalled ? WEIR_STALL_NS : WEIR_IDLE_NS);
 	if (ret)
 		return ret == -EINTR ? 0 : ret;
-	if (weir_stop_said(t->loop) || t->cos.stalled)
+	if (weir_stop_requested(t->loop) || t->cos.stalled)
 		return 0;
 	if (poll(p, 2, -1) < 0 && errno != EINTR)
-		return weir_refused(-1, -errno, "poll");
+		return weir_fail_syscall(-1, -errno, "poll");
 	return 0;
 }
 
@@ -267,7 +268,7 @@ static int weir_thread_retire(struct weir_thread *t)
 	};
 
 	strcpy(op.path, t->loop->config->path);
-	return weir_ioctl(weir_fd(t->worker.w), WEIR_IOC_CONTROL, &control);
+	return weir_fd_ioctl(weir_fd(t->worker.w), WEIR_IOC_CONTROL, &control);
 }
 
 static bool weir_thread_busy(const struct weir_thread *t)
@@ -308,7 +309,7 @@ static int weir_thread_serve(struct weir_thread *t)
 {
 	int ret = 0;
 
-	while (ret >= 0 && !weir_stop_said(t->loop)) {
+	while (ret >= 0 && !weir_stop_requested(t->loop)) {
 		ret = weir_thread_round(t);
 		if (!ret)
 			ret = weir_thread_idle(t);
@@ -324,7 +325,7 @@ static int weir_thread_pin(const struct weir_thread *t)
 	CPU_ZERO(&cpus);
 	CPU_SET(t->worker.cpu, &cpus);
 	err = pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	return err ? weir_refused(-1, -err, "CPU %u", t->worker.cpu) : 0;
+	return err ? weir_fail_syscall(-1, -err, "CPU %u", t->worker.cpu) : 0;
 }
 
 /* Its handle, table and stacks; weir_thread_close() frees what there is. */
@@ -352,7 +353,7 @@ static int weir_thread_open(struct weir_thread *t)
 		err = weir_serve(t->worker.w, config->path,
 				 config->weight ? config->weight : 1, &t->id);
 	if (!err)
-		t->ahead = weir_stream_pos(t->worker.w->inbox);
+		t->answers_pos = weir_stream_pos(t->worker.w->inbox);
 	return err;
 }
 
@@ -407,7 +408,7 @@ static void weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
 		t->started = !err;
 	}
 	if (err)
-		weir_loop_fail(loop, weir_refused(-1, -err, "a thread"));
+		weir_loop_fail(loop, weir_fail_syscall(-1, -err, "a thread"));
 }
 
 static int weir_loop_threads(const struct weir_loop_config *config,
@@ -448,11 +449,11 @@ int weir_loop_run(const struct weir_loop_config *config)
 	if (config->cpus)
 		cpus = *config->cpus;
 	else if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		err = weir_refused(-1, -errno, "the CPUs of this thread");
+		err = weir_fail_syscall(-1, -errno, "the CPUs of this thread");
 	if (!err) {
 		err = weir_stop_begin();
 		if (err)
-			weir_refused(-1, err, "an eventfd");
+			weir_fail_syscall(-1, err, "an eventfd");
 	}
 	if (!err) {
 		err = weir_loop_threads(config, &cpus);
@@ -465,8 +466,8 @@ int weir_loop_run(const struct weir_loop_config *config)
 int weir_worker_reply(struct weir_worker *worker, struct weir_ticket ticket,
 		      const void *data, size_t len)
 {
-	int ret = weir_answer_more(worker->w, &ticket, WEIR_KIND_REPLY, data,
-				   len, WEIR_FOREVER);
+	int ret = weir_reply_copy_more(worker->w, &ticket, WEIR_KIND_REPLY,
+				       data, len, WEIR_FOREVER);
 
 	return ret < 0 ? ret : 0;
 }

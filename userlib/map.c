@@ -24,7 +24,7 @@ const struct weir_ring_view weir_no_outbox = {
  * aligned for large pages; NULL when it is too small for them. The caller maps
  * over the reservation.
  */
-static void *weir_map_place(size_t want, size_t head)
+static void *weir_map_reserve(size_t want, size_t head)
 {
 	uintptr_t start, data;
 	char *room;
@@ -61,7 +61,7 @@ static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 		prot |= PROT_WRITE;
 	/* the owner's view and a reader's cursor page hold no data */
 	if ((ioc->id == WEIR_ID_OUTBOX) == (region == WEIR_MAP_OWN))
-		place = weir_map_place(want, head);
+		place = weir_map_reserve(want, head);
 	p = mmap(place, want, prot, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
 		 (off_t)ioc->offset[region]);
 	if (p == MAP_FAILED) {
@@ -69,7 +69,7 @@ static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 		if (place)
 			munmap(place, want);
 		errno = saved;
-		return weir_refused(fd, err, "mmap of %zu bytes", want);
+		return weir_fail_syscall(fd, err, "mmap of %zu bytes", want);
 	}
 	*at = p;
 	return 0;
@@ -94,9 +94,9 @@ static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 	int err;
 
 	ioc->size = sizeof(*ioc);
-	err = weir_ioctl(fd, WEIR_IOC_MAP, ioc);
+	err = weir_fd_ioctl(fd, WEIR_IOC_MAP, ioc);
 	if (err)
-		return weir_refused(fd, err, "mapping ring %u", ioc->id);
+		return weir_fail_syscall(fd, err, "mapping ring %u", ioc->id);
 	if (ioc->ring_bytes < WEIR_RING_MIN || ioc->ring_bytes > WEIR_RING_MAX ||
 	    ioc->ring_bytes & (ioc->ring_bytes - 1) ||
 	    ioc->slot >= WEIR_SLOTS_MAX)
@@ -190,7 +190,7 @@ int weir_map_stream(int fd, struct weir_stream *s)
 	s->slot = ioc.slot;
 	s->gating = ioc.gating != 0;
 	/* one too old, so that the first release looks at our gating bit */
-	weir_stream_trust(s, weir_load(&s->ring.status->gen) - 1);
+	weir_stream_revalidate(s, weir_load(&s->ring.status->gen) - 1);
 	/* an earlier process may have left anything in a named cursor */
 	pos = weir_stream_pos(s);
 	if (pos & (WEIR_GRANULE - 1))

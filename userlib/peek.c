@@ -27,8 +27,8 @@ static void weir_turn_begin(struct weir *w, uint32_t turn)
 	if (!s->gating)
 		return;
 	w->hot = s;
-	w->lone = w->nstreams == 1 && !w->inbox;
-	if (w->lone)
+	w->hot_only = w->nstreams == 1 && !w->inbox;
+	if (w->hot_only)
 		w->turn_end = UINT64_MAX;
 }
 
@@ -45,7 +45,7 @@ static int weir_peek_round(struct weir *w, struct weir_msg *msg)
 		n = w->nstreams;
 		for (i = 1; i <= n && n == w->nstreams; i++) {
 			uint32_t turn = (w->turn + i) % n;
-			int ret = weir_stream_look(w, w->streams[turn], msg);
+			int ret = weir_stream_peek(w, w->streams[turn], msg);
 
 			if (ret == 1)
 				weir_turn_begin(w, turn);
@@ -62,22 +62,22 @@ static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
 	int ret;
 
 	if ((__s64)(weir_stream_pos(w->inbox) - w->inbox_end) < 0) {
-		ret = weir_inbox_look(w, msg);
+		ret = weir_inbox_peek(w, msg);
 		return ret ? ret : weir_peek_round(w, msg);
 	}
 	weir_inbox_turn(w);
 	ret = weir_peek_round(w, msg);
-	return ret ? ret : weir_inbox_look(w, msg);
+	return ret ? ret : weir_inbox_peek(w, msg);
 }
 
 /*
- * The usual cases of weir_stream_look(): nothing has happened to the stream
+ * The usual cases of weir_stream_peek(): nothing has happened to the stream
  * since we have last looked with care, and there is a plain record, or none yet.
  * Returns 1 or 0; another value where a look with care is needed, as always on a
  * lossy stream.
  */
-static inline int weir_glance(const struct weir_stream *s,
-			      struct weir_ring_rec *r)
+static inline int weir_stream_peek_fast(const struct weir_stream *s,
+					struct weir_ring_rec *r)
 {
 	int ret;
 
@@ -86,27 +86,27 @@ static inline int weir_glance(const struct weir_stream *s,
 	ret = weir_ring_plain(&s->ring, weir_stream_pos(s), r);
 	/* after the record, so that we had not been evicted by then */
 	weir_fence_acquire();
-	return weir_ring_life(&s->ring) == s->life ? ret : -EAGAIN;
+	return weir_ring_epoch(&s->ring) == s->epoch ? ret : -EAGAIN;
 }
 
 /*
  * weir_peek_slow() where glances suffice, as when one of many streams has a
  * message and then another one: nothing on the stream whose turn it is, nothing
- * in the inbox, then a round. Returns as weir_glance(); @msg is set with 1.
+ * in the inbox, then a round. Returns as weir_stream_peek_fast(); @msg is set with 1.
  */
-static int weir_peek_glance(struct weir *w, struct weir_msg *msg)
+static int weir_peek_fast(struct weir *w, struct weir_msg *msg)
 {
 	uint32_t i, turn = w->turn;
 	struct weir_ring_rec r;
 	int ret;
 
-	if (w->parting || !w->nstreams || w->hot == w->inbox ||
-	    (w->turn_end && weir_glance(w->streams[turn], &r)) ||
-	    (w->inbox && weir_glance(w->inbox, &r)))
+	if (w->detached || !w->nstreams || w->hot == w->inbox ||
+	    (w->turn_end && weir_stream_peek_fast(w->streams[turn], &r)) ||
+	    (w->inbox && weir_stream_peek_fast(w->inbox, &r)))
 		return -EAGAIN;
 	for (i = 0; i < w->nstreams; i++) {
 		turn = turn + 1 < w->nstreams ? turn + 1 : 0;
-		ret = weir_glance(w->streams[turn], &r);
+		ret = weir_stream_peek_fast(w->streams[turn], &r);
 		if (ret == 1) {
 			weir_turn_begin(w, turn);
 			weir_msg_set(msg, w->streams[turn], &r);
@@ -119,20 +119,20 @@ static int weir_peek_glance(struct weir *w, struct weir_msg *msg)
 
 int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 {
-	int ret = weir_peek_glance(w, msg);
+	int ret = weir_peek_fast(w, msg);
 
 	if (ret >= 0)
 		return ret;
 	/* what weir_peek() hands on, whatever is returned */
 	memset(msg, 0, sizeof(*msg));
-	weir_stream_free_parting(w);
+	weir_stream_free_detached(w);
 	if (w->inbox && w->hot == w->inbox)
-		return weir_inbox_look(w, msg);
+		return weir_inbox_peek(w, msg);
 	if (w->turn_end) {
-		ret = weir_stream_look(w, w->streams[w->turn], msg);
+		ret = weir_stream_peek(w, w->streams[w->turn], msg);
 		if (ret)
 			return ret;
-		weir_turn_over(w);
+		weir_turn_finish(w);
 	}
 	ret = w->inbox ? weir_peek_inbox(w, msg) : weir_peek_round(w, msg);
 	return ret ? ret : weir_peek_end(w);
@@ -145,7 +145,7 @@ int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
 	int ret = 0;
 
 	if (s->id == WEIR_ID_INBOX) {
-		weir_stream_trust(s, weir_load(&s->ring.status->gen));
+		weir_stream_revalidate(s, weir_load(&s->ring.status->gen));
 	} else if (!s->gating) {
 		if (weir_ring_overtaken(&s->ring, pos)) {
 			s->missed++;
@@ -153,11 +153,11 @@ int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
 		}
 	} else if (weir_stream_evicted(s, weir_stream_pos(s))) {
 		/* so that weir_peek() finds out as well and leaves the stream */
-		weir_turn_over(w);
+		weir_turn_finish(w);
 		return -ESTALE;
 	}
 	if (next >= w->turn_end)
-		weir_turn_over(w);
+		weir_turn_finish(w);
 	if (!s->gating)
 		weir_store(&s->cursor->seq, seq + 1);
 	weir_stream_move(w, s, next);

@@ -46,12 +46,13 @@ static inline void weir_pause(void)
 /* --- error.c --- */
 int weir_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-int weir_refused(int fd, int err, const char *format, ...)
+int weir_fail_syscall(int fd, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-int weir_ioctl(int fd, unsigned long request, void *arg);
-int weir_setsockopt(int fd, int option, const void *value, socklen_t len);
-int weir_kick(int fd, unsigned int what);
-int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+int weir_fd_ioctl(int fd, unsigned long request, void *arg);
+int weir_fd_setsockopt(int fd, int option, const void *value, socklen_t len);
+int weir_fd_kick(int fd, unsigned int what);
+int weir_fd_getsockopt(int fd, int level, int option, void *value,
+		       socklen_t *len);
 void *weir_zalloc(size_t bytes);
 
 /* --- map.c --- */
@@ -69,36 +70,36 @@ static inline __u64 weir_stream_pos(const struct weir_stream *s)
 }
 
 /* While the stream is open and @gen stands, weir_release() needs no look. */
-static inline void weir_stream_trust(struct weir_stream *s, uint32_t gen)
+static inline void weir_stream_revalidate(struct weir_stream *s, uint32_t gen)
 {
-	s->life = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
+	s->epoch = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
 }
 
 int weir_stream_add(struct weir *w, uint32_t id, const char *path,
 		    size_t path_len);
 void weir_stream_drop(struct weir *w, struct weir_stream *s);
-void weir_stream_free_parting(struct weir *w);
+void weir_stream_free_detached(struct weir *w);
 bool weir_stream_closed(const struct weir_stream *s);
 bool weir_stream_evicted(struct weir_stream *s, __u64 pos);
-int weir_stream_look(struct weir *w, struct weir_stream *s,
+int weir_stream_peek(struct weir *w, struct weir_stream *s,
 		     struct weir_msg *msg);
 int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 			enum weir_reason reason, struct weir_msg *msg);
 void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos);
-void weir_turn_over(struct weir *w);
+void weir_turn_finish(struct weir *w);
 bool weir_stream_ready(struct weir_stream *s);
 
 /* --- inbox.c --- */
 void weir_inbox_turn(struct weir *w);
 int weir_inbox_open(struct weir *w);
-int weir_inbox_look(struct weir *w, struct weir_msg *msg);
+int weir_inbox_peek(struct weir *w, struct weir_msg *msg);
 
 /* --- kick.c --- */
 uint32_t weir_kick_due(const struct weir *w);
-bool weir_kick_news(const struct weir *w);
+bool weir_has_unsent(const struct weir *w);
 void weir_kick_now(struct weir *w);
-int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
-		   int64_t timeout_ns);
+int weir_fd_wait(struct weir *w, uint32_t flags, uint64_t bytes,
+		 int64_t timeout_ns);
 
 /* --- wait.c --- */
 
@@ -145,9 +146,9 @@ static inline void weir_copy(void *to, const void *from, size_t len)
 
 /* --- route.c --- */
 int weir_route_map(struct weir *w);
-int weir_answer_more(struct weir *w, const struct weir_ticket *ticket,
-		     uint8_t kind, const void *data, size_t len,
-		     int64_t timeout_ns);
+int weir_reply_copy_more(struct weir *w, const struct weir_ticket *ticket,
+			 uint8_t kind, const void *data, size_t len,
+			 int64_t timeout_ns);
 
 /* --- call.c --- */
 ssize_t weir_call_result(const struct weir_msg *answer, void *reply,

@@ -32,16 +32,16 @@ static const struct weir_stream weir_no_stream = {
  * The next weir_peek() looks at all there is. That is the inbox alone while
  * nothing has been subscribed to; no notices come there then.
  */
-void weir_turn_over(struct weir *w)
+void weir_turn_finish(struct weir *w)
 {
 	if (w->routed && !w->subscribed) {
 		w->hot = w->inbox;
-		w->lone = 1;
+		w->hot_only = 1;
 		w->turn_end = UINT64_MAX;
 		return;
 	}
 	w->hot = (struct weir_stream *)&weir_no_stream;
-	w->lone = 0;
+	w->hot_only = 0;
 	w->turn_end = 0;
 }
 
@@ -82,7 +82,7 @@ int weir_stream_add(struct weir *w, uint32_t id, const char *path,
 		return err;
 	}
 	w->streams[w->nstreams++] = s;
-	weir_turn_over(w);
+	weir_turn_finish(w);
 	return 0;
 }
 
@@ -98,19 +98,19 @@ void weir_stream_drop(struct weir *w, struct weir_stream *s)
 	w->streams[i] = w->streams[--w->nstreams];
 	if (w->turn >= w->nstreams)
 		w->turn = 0;
-	weir_turn_over(w);
+	weir_turn_finish(w);
 	/* it may be gone in the kernel already; that is as good */
-	weir_ioctl(w->fd, WEIR_IOC_DETACH, (void *)(unsigned long)s->id);
-	s->next = w->parting;
-	w->parting = s;
+	weir_fd_ioctl(w->fd, WEIR_IOC_DETACH, (void *)(unsigned long)s->id);
+	s->next = w->detached;
+	w->detached = s;
 }
 
-void weir_stream_free_parting(struct weir *w)
+void weir_stream_free_detached(struct weir *w)
 {
 	struct weir_stream *s;
 
-	while ((s = w->parting)) {
-		w->parting = s->next;
+	while ((s = w->detached)) {
+		w->detached = s->next;
 		weir_unmap_stream(s);
 		free(s);
 	}
@@ -126,7 +126,7 @@ struct weir_stream *weir_stream_find(struct weir *w, uint32_t id)
 		if (w->streams[i]->id == id)
 			return w->streams[i];
 	}
-	for (s = w->parting; s; s = s->next) {
+	for (s = w->detached; s; s = s->next) {
 		if (s->id == id)
 			return s;
 	}
@@ -149,11 +149,11 @@ bool weir_stream_evicted(struct weir_stream *s, __u64 pos)
 	const struct weir_status *status = s->ring.status;
 	uint32_t gen = weir_load_acquire(&status->gen);
 
-	if (gen == (uint32_t)(s->life >> 32))
+	if (gen == (uint32_t)(s->epoch >> 32))
 		return false;
 	if (weir_load_acquire(&status->gating[s->slot / 64]) >>
 	    (s->slot % 64) & 1) {
-		weir_stream_trust(s, gen);
+		weir_stream_revalidate(s, gen);
 		return false;
 	}
 	/* a closed ring needs no gating: what it still holds is whole */
@@ -211,7 +211,7 @@ static bool weir_past_end(const struct weir_stream *s, __u64 pos, bool closed)
 				 pos) <= 0;
 }
 
-static int weir_look_gating(struct weir *w, struct weir_stream *s,
+static int weir_peek_gating(struct weir *w, struct weir_stream *s,
 			    struct weir_msg *msg)
 {
 	bool closed = weir_stream_closed(s);
@@ -266,7 +266,7 @@ static int weir_stream_resync(struct weir *w, struct weir_stream *s,
 	return 0;
 }
 
-static int weir_look_lossy(struct weir *w, struct weir_stream *s,
+static int weir_peek_lossy(struct weir *w, struct weir_stream *s,
 			   struct weir_msg *msg)
 {
 	bool closed = weir_stream_closed(s);
@@ -296,21 +296,21 @@ static int weir_look_lossy(struct weir *w, struct weir_stream *s,
 }
 
 /**
- * weir_stream_look() - is there a message on this stream?
+ * weir_stream_peek() - is there a message on this stream?
  *
  * Returns 1 with one; 0 without, or at the end (s->ended is then set); -ESTALE
  * and -EPROTO as weir_peek(), the stream having been dropped.
  */
-int weir_stream_look(struct weir *w, struct weir_stream *s,
+int weir_stream_peek(struct weir *w, struct weir_stream *s,
 		     struct weir_msg *msg)
 {
 	if (s->ended)
 		return 0;
-	return s->gating ? weir_look_gating(w, s, msg) :
-			   weir_look_lossy(w, s, msg);
+	return s->gating ? weir_peek_gating(w, s, msg) :
+			   weir_peek_lossy(w, s, msg);
 }
 
-/* Would weir_stream_look() have something to tell? Changes nothing. */
+/* Would weir_stream_peek() have something to tell? Changes nothing. */
 bool weir_stream_ready(struct weir_stream *s)
 {
 	__u64 from = weir_stream_pos(s), pos = from;
@@ -387,6 +387,6 @@ int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 		wake = weir_load(&s->ring.status->wake);
 	}
 	if (wake & WEIR_WAKE_WRITER)
-		weir_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
+		weir_fd_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
 	return 0;
 }

@@ -54,7 +54,7 @@ int64_t weir_left_ns(const struct weir_deadline *d)
 }
 
 /* Would weir_peek() return anything but 0? */
-static bool weir_readable(struct weir *w)
+static bool weir_input_ready(struct weir *w)
 {
 	struct weir_ring_rec r;
 	uint32_t i;
@@ -81,7 +81,7 @@ static bool weir_spin(struct weir *w, uint64_t ns)
 
 	do {
 		for (i = 0; i < WEIR_SPIN_LOOKS; i++) {
-			if (weir_readable(w))
+			if (weir_input_ready(w))
 				return true;
 			weir_pause();
 		}
@@ -96,7 +96,7 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	uint32_t due = w->out.data ? weir_kick_due(w) : 0;
 	/* the router wants to be told always; there may be nothing to tell */
 	bool now = due && (due != WEIR_WAKE_ROUTER ||
-			   events & WEIR_WAIT_KICK || weir_kick_news(w));
+			   events & WEIR_WAIT_KICK || weir_has_unsent(w));
 	/* the kernel is the judge of room, and of both at once */
 	bool look = flags == WEIR_WAIT_IN;
 	uint64_t spin_ns = look ? w->spin_ns : 0;
@@ -106,7 +106,7 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	if (timeout_ns >= 0 && spin_ns > (uint64_t)timeout_ns)
 		spin_ns = (uint64_t)timeout_ns;
 	/* a call that is due anyway may as well look */
-	ready = look && (!now || spin_ns) && weir_readable(w);
+	ready = look && (!now || spin_ns) && weir_input_ready(w);
 	/* who is to answer must be awake while we poll */
 	if (now && (ready || spin_ns)) {
 		weir_kick_now(w);
@@ -124,7 +124,7 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 		return 0;
 	if (due)
 		flags |= WEIR_WAIT_KICK;
-	return weir_wait_call(w, flags, bytes, timeout_ns);
+	return weir_fd_wait(w, flags, bytes, timeout_ns);
 }
 
 int weir_arm(struct weir *w)
@@ -132,11 +132,11 @@ int weir_arm(struct weir *w)
 	uint32_t flags = WEIR_WAIT_IN;
 
 	/* what weir_peek() would say is ready needs no system call */
-	if (weir_readable(w))
+	if (weir_input_ready(w))
 		return WEIR_WAIT_IN;
 	if (w->out.data && weir_load(&w->refused))
 		flags |= WEIR_WAIT_OUT;
-	return weir_wait_call(w, flags, weir_load(&w->wanted), 0);
+	return weir_fd_wait(w, flags, weir_load(&w->wanted), 0);
 }
 
 /* Waits; 0 to try again, or what the caller is to return. */
@@ -192,8 +192,8 @@ int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns)
  * may reach beyond the message: the ring is mapped twice, so there are always
  * bytes to be read, and the room is the caller's to scribble on.
  */
-static ssize_t weir_take(struct weir *w, struct weir_msg *msg, void *data,
-			 size_t room)
+static ssize_t weir_copy_out(struct weir *w, struct weir_msg *msg, void *data,
+			     size_t room)
 {
 	size_t len = msg->len;
 	int err;
@@ -224,7 +224,7 @@ ssize_t weir_recv(struct weir *w, void *data, size_t room, int64_t timeout_ns)
 			continue;
 		}
 		if (ret) {
-			len = weir_take(w, &msg, data, room);
+			len = weir_copy_out(w, &msg, data, room);
 			if (len >= 0)
 				return len;
 			/* overwritten or evicted; weir_peek() tells which */

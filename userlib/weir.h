@@ -93,7 +93,7 @@ struct weir_config {
  * struct weir_stream - one outbox that a handle reads; fields are private
  * @ring: view of the ring.
  * @cursor: our cursor page; it alone says where we stand.
- * @life: weir_ring_life() when we last knew the stream to be open and our
+ * @epoch: weir_ring_epoch() when we last knew the stream to be open and our
  *	slot to be alive; on a lossy stream what it never is.
  * @id: the stream's id on this socket.
  * @slot: our slot in the outbox.
@@ -101,14 +101,14 @@ struct weir_config {
  * @ended: enum weir_reason once the stream has ended for us, 0 before.
  * @missed: records lost so far (lossy streams), exact.
  * @view, @view_len, @own, @own_len: the mappings.
- * @next: in weir.parting.
+ * @next: in weir.detached.
  * @path: the outbox's path.
  * @user: for the application; not private.
  */
 struct weir_stream {
 	struct weir_ring_view	ring;
 	struct weir_cursor	*cursor;
-	__u64			life;
+	__u64			epoch;
 	uint32_t		id;
 	uint32_t		slot;
 	uint8_t			gating;
@@ -139,11 +139,11 @@ struct weir_stream {
  * @nstreams, @room: used and allocated entries of @streams.
  * @hot: the stream whose turn it is if the writer waits for us there, or the
  *	inbox if there can be no streams, else one that is always empty.
- * @lone: @hot is all that there is to be looked at.
+ * @hot_only: @hot is all that there is to be looked at.
  * @turn: stream to look at first.
  * @turn_end: position at which the others and the inbox get their turn; 0
  *	when it is nobody's.
- * @parting: streams that we left; the next weir_peek() frees them.
+ * @detached: streams that we left; the next weir_peek() frees them.
  * @inbox: our inbox, if mapped.
  * @noticed: position up to which notices in the inbox were acted upon.
  * @refused: claims refused since the outbox last became full; 0 while there
@@ -169,12 +169,12 @@ struct weir {
 	uint64_t		spin_ns;
 	struct weir_stream	*hot;
 	__u64			turn_end;
-	uint8_t			lone;
+	uint8_t			hot_only;
 	struct weir_stream	**streams;
 	uint32_t		nstreams;
 	uint32_t		room;
 	uint32_t		turn;
-	struct weir_stream	*parting;
+	struct weir_stream	*detached;
 	struct weir_stream	*inbox;
 	__u64			noticed;
 	uint32_t		refused;
@@ -448,21 +448,21 @@ weir_inline int weir_routed_look(const struct weir_ring_view *r, __u64 pos,
 {
 	struct weir_record *rec = weir_ring_at(r, pos);
 	const struct weir_words *words = (const struct weir_words *)(void *)rec;
-	__u64 shape = WEIR_WORD(weir_load(&words->shape));
-	__u64 lead = WEIR_HEADER_BYTES + (__u8)(shape >> WEIR_EXT_SHIFT) * 8U;
-	__u64 bytes = lead + (__u32)shape;
+	__u64 word = WEIR_WORD(weir_load(&words->shape));
+	__u64 lead = WEIR_HEADER_BYTES + (__u8)(word >> WEIR_EXT_SHIFT) * 8U;
+	__u64 bytes = lead + (__u32)word;
 
 	if (bytes > weir_ring_bytes(r) ||
-	    shape >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED)
+	    word >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED)
 		return 0;
 	out->rec = rec;
 	out->payload = (unsigned char *)rec + lead;
 	out->pos = pos;
-	out->len = (__u32)shape;
+	out->len = (__u32)word;
 	out->next = (pos + bytes + WEIR_GRANULE - 1) &
 		    ~(__u64)(WEIR_GRANULE - 1);
 	out->seq = weir_load(&rec->seq);
-	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+	out->kind = (__u8)(word >> WEIR_KIND_SHIFT);
 	return 1;
 }
 
@@ -657,7 +657,7 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 		return 1;
 	}
 	/* nothing yet, and nothing else to look at */
-	if (!ret && w->lone && weir_ring_life(&s->ring) == s->life)
+	if (!ret && w->hot_only && weir_ring_epoch(&s->ring) == s->epoch)
 		return 0;
 	ret = weir_peek_slow(w, &slow);
 	if (ret)
@@ -721,7 +721,7 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 	__u64 pos = msg->next;
 
 	weir_fence_acquire();					/* (A) */
-	if (weir_unlikely(weir_ring_life(&s->ring) != s->life ||
+	if (weir_unlikely(weir_ring_epoch(&s->ring) != s->epoch ||
 			  pos >= w->turn_end))
 		return weir_release_slow(w, s, msg->pos, pos, msg->seq);
 	weir_store_release(&cursor->pos, pos);			/* (D) */

@@ -253,7 +253,7 @@ weir_inline void weir_call_place(struct weir_buf *buf, uint32_t lead)
  * structure by one load; a request's kind and an event's differ in the bit that
  * one_way turns.
  */
-weir_inline __u64 weir_call_shape(const struct weir_call *call)
+weir_inline __u64 weir_call_flags(const struct weir_call *call)
 {
 	const unsigned int low = WEIR_KIND_SHIFT < WEIR_FLAGS_SHIFT ?
 				 WEIR_KIND_SHIFT : WEIR_FLAGS_SHIFT;
@@ -267,15 +267,15 @@ weir_inline __u64 weir_call_shape(const struct weir_call *call)
 
 /**
  * weir_routed_publish() - write the header of a routed message and publish it
- * @shape: kind, flags and extension, where they belong in the word.
+ * @flags: kind, flags and extension, where they belong in the word.
  */
 weir_inline void weir_routed_publish(const struct weir *w,
-				     const struct weir_buf *buf, __u64 shape,
+				     const struct weir_buf *buf, __u64 flags,
 				     uint32_t route, uint32_t tag, uint32_t key)
 {
 	struct weir_words *words = (struct weir_words *)(void *)buf->rec;
 
-	weir_store(&words->shape, WEIR_WORD(buf->len | shape));
+	weir_store(&words->shape, WEIR_WORD(buf->len | flags));
 	weir_store(&words->seq_route,
 		   WEIR_WORD(buf->seq | (__u64)route << 32));
 	weir_store(&words->tag_key, WEIR_WORD(tag | (__u64)key << 32));
@@ -354,7 +354,7 @@ WEIR_INLINE void weir_call_commit_more(struct weir *w,
 			ext[WEIR_EXT_DUP] = call->dup;
 	}
 	weir_routed_publish(w, buf,
-			    weir_call_shape(call) |
+			    weir_call_flags(call) |
 			    (__u64)lead << (WEIR_EXT_SHIFT - 3),
 			    call->route, call->tag, call->key);
 }

@@ -46,9 +46,9 @@ struct weir_cos {
  * @id: the target.
  * @done: messages handled since something was last sent.
  * @tick: of the clock, then.
- * @ahead: answers in the inbox before this position have been handled.
+ * @answers_pos: answers in the inbox before this position have been handled.
  * @started: @thread counts.
- * @apart: keeps the next thread's words on lines of their own.
+ * @padding: keeps the next thread's words on lines of their own.
  */
 struct weir_thread {
 	struct weir_worker	worker;
@@ -58,9 +58,9 @@ struct weir_thread {
 	uint64_t		id;
 	uint32_t		done;
 	long			tick;
-	uint64_t		ahead;
+	uint64_t		answers_pos;
 	bool			started;
-	unsigned char		apart[128];
+	unsigned char		padding[128];
 };
 
 /**
