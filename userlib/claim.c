@@ -7,18 +7,24 @@
 
 #include "private.h"
 
-/* Looks at the cursors while the set of readers changes under them. */
+/* Scans of the cursors, at most, while the set of readers keeps changing. */
 #define WEIR_SCAN_TRIES		8
 
-/* Looks for as much room as this share of the ring, and pauses in between. */
+/*
+ * A scan that finds less than 1 / SHARE of the ring is repeated at most
+ * DEFERRALS times, with PAUSES pauses of the processor before each.
+ */
 #define WEIR_SCAN_SHARE		4
 #define WEIR_SCAN_DEFERRALS	16
 #define WEIR_SCAN_PAUSES		16
 
-/* Refused claims after which the kernel is told again that we wait. */
+/* Refused claims between two reports to the kernel that the writer waits. */
 #define WEIR_REPORT_EVERY	1000
 
-/* Lowest cursor and least demand. -ERANGE: one of them lies. */
+/*
+ * Finds the lowest cursor and the least demand. Returns -ERANGE when a cursor is
+ * invalid, and -EPROTO when the head words are.
+ */
 static int weir_scan_cursors(const struct weir *w, struct weir_ring_scan *scan)
 {
 	const struct weir_status *status = w->out.status;
@@ -44,11 +50,12 @@ static int weir_scan_cursors(const struct weir *w, struct weir_ring_scan *scan)
 }
 
 /*
- * Each look takes the cursors' lines away from readers that are writing them.
- * While a little room has come up and more keeps coming, it is better to look
- * again in a moment than after each of the next few messages.
+ * Each scan takes the cursors' cache lines from the readers that write them.
+ * While there is a little room and readers keep moving, one more scan in a
+ * moment is cheaper than a scan after each of the next few messages. Returns
+ * true after pausing, when the caller is to scan again.
  *
- * @limit: of the look before.
+ * @limit: limit that the scan before this one found.
  */
 static bool weir_limit_defer(const struct weir *w,
 			     const struct weir_ring_scan *scan, uint32_t total,
@@ -80,14 +87,17 @@ static int weir_limit_try(struct weir *w, uint32_t total)
 		limit = scan.min + weir_ring_bytes(&w->out);
 	}
 	if (err == -ERANGE) {
-		/* the kernel looks for itself and evicts */
+		/* The kernel finds the invalid cursor and evicts its reader. */
 		weir_fd_wait(w, WEIR_WAIT_OUT, total, 0);
 		return -EAGAIN;
 	}
 	return err ? err : weir_ring_scan_end(&w->out, &scan);
 }
 
-/* Turns the cursors into a new limit. -EPROTO: our own words are broken. */
+/*
+ * Turns the cursors into a new limit. Returns 0; -EAGAIN when the set of readers
+ * kept changing; -EPROTO when this handle's own head words are nonsense.
+ */
 static int weir_limit_update(struct weir *w, uint32_t total)
 {
 	int tries, err = -EAGAIN;
@@ -98,9 +108,10 @@ static int weir_limit_update(struct weir *w, uint32_t total)
 }
 
 /*
- * The kernel's patience with slow readers runs from when it first hears that
- * we wait. Once for each time that the ring becomes full is enough, and now
- * and then in case it did not agree that it was. Returns whether it sees room.
+ * Tells the kernel that this writer waits: the eviction time of readers begins
+ * with the first report. One report for each time that the ring becomes full
+ * would do. Further ones come now and then, because the kernel may have seen
+ * room at the first. Returns whether the kernel sees room.
  */
 static bool weir_report_full(struct weir *w, uint32_t total)
 {
@@ -112,8 +123,8 @@ static bool weir_report_full(struct weir *w, uint32_t total)
 }
 
 /*
- * Sets the place alone, @buf->pos and @buf->seq. Of a batch, the first one's: by
- * then there may be space for the others.
+ * Sets @buf->pos and @buf->seq only. Of a batch of @n messages it claims one:
+ * the batch then has one message, and the next batch may find space inline.
  */
 int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		    struct weir_buf *buf)
@@ -133,7 +144,7 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 	total = weir_ring_need((uint32_t)len);
 	if (!weir_ring_claim(&w->out, total, w->shared, &buf->pos, &buf->seq))
 		return 0;
-	/* what the router has not been told of fills the ring for ever */
+	/* Records that the router was not told of would fill the ring for ever. */
 	if (weir_kick_due(w) & WEIR_WAKE_ROUTER && weir_has_unsent(w))
 		weir_kick_now(w);
 	do {
@@ -155,8 +166,9 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 /* --- commit --- */
 
 /*
- * A message of @len bytes goes where @total bytes of ring were claimed: what is
- * left becomes a record to be skipped. Returns the length to publish.
+ * Shortens a message to @len bytes where @total bytes of ring were claimed. The
+ * rest of the claim becomes an aborted record, which readers skip. Returns the
+ * length to publish.
  */
 uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
 			 uint32_t seq, uint32_t len)
@@ -164,7 +176,7 @@ uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
 	uint32_t need = weir_ring_need(len);
 	struct weir_buf rest = { .pos = pos + need, .seq = seq };
 
-	/* more than was claimed is not ours to publish */
+	/* A longer message than was claimed would reach into others' space. */
 	if (len > total - WEIR_HEADER_BYTES || need >= total)
 		return total - WEIR_HEADER_BYTES;
 	weir_buf_set(w, &rest, total - need - WEIR_HEADER_BYTES, total - need);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Words for refusals, and system calls that leave errno alone. The words are
- * kept for each thread. When the kernel refuses something on a socket it knows
- * better than its errno value why, and its words are fetched.
+ * Words for errors, and system calls that do not change errno. Each thread has
+ * words of its own. When the kernel refuses a call on a socket, it has more to
+ * say than the errno value: the library then fetches its words.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ static void weir_error_format(const char *format, va_list args)
 	vsnprintf(weir_words, sizeof(weir_words), format, args);
 }
 
-/* Remembers words; returns @err, a negative errno value. */
+/* Sets the thread's words. Returns @err, a negative errno value. */
 int weir_fail(int err, const char *format, ...)
 {
 	int saved = errno;
@@ -38,7 +38,10 @@ int weir_fail(int err, const char *format, ...)
 	return err;
 }
 
-/* The same for what the kernel refused; its words are put behind ours. */
+/*
+ * As weir_fail(), for a system call that has failed. Appends the kernel's words
+ * for @fd, or those of @err if it has none or @fd is negative.
+ */
 int weir_fail_syscall(int fd, int err, const char *format, ...)
 {
 	char why[256];
@@ -101,7 +104,7 @@ int weir_fd_getsockopt(int fd, int level, int option, void *value,
 	return ret;
 }
 
-/* Zeroed memory; the words are set when there is none. */
+/* Allocates zeroed memory. Sets the words if there is none. */
 void *weir_zalloc(size_t bytes)
 {
 	int saved = errno;

@@ -6,8 +6,9 @@
 #include "private.h"
 
 /*
- * Does a reader of our outbox sleep, or the router? Fences first where that
- * is our part. Returns those bits of status.wake.
+ * Returns the bits of status.wake that tell whether a reader of this outbox
+ * sleeps, or the router. Runs the fence of (C) first when WEIR_WAKE_FENCE asks
+ * the writer for it.
  */
 uint32_t weir_kick_due(const struct weir *w)
 {
@@ -21,9 +22,10 @@ uint32_t weir_kick_due(const struct weir *w)
 }
 
 /*
- * Has anything been claimed since the router was last told? The router wants
- * to be told always, so this saves telling it of nothing. Not for the last
- * look before sleeping: what was claimed by then may be committed only now.
+ * Returns whether anything was claimed since the router was last told. The
+ * router's bit in status.wake stays set unless the router polls, so this saves
+ * calls that tell it of nothing. A caller must not rely on this before it sleeps:
+ * a record that was claimed before the last kick may have been committed after.
  */
 bool weir_has_unsent(const struct weir *w)
 {
@@ -38,7 +40,7 @@ void weir_kick_now(struct weir *w)
 
 void weir_wake_readers(struct weir *w)
 {
-	/* no room from here on, so that the next claim finds the end */
+	/* Takes all room away, so that the next claim finds the shutdown. */
 	if (weir_load(&w->out.status->wake) & WEIR_WAKE_CLOSED)
 		weir_store(&w->out.head->seq_limit,
 			   (uint32_t)weir_load(&w->out.head->claim));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A service on several CPUs: a pinned thread on each, with a handle of its
- * own, that reads requests, has them handled and sends the answers of a round
- * together. Threads share nothing but the word that they are to end.
+ * A service on several CPUs: a pinned thread on each, with a handle of its own.
+ * It reads requests, calls the handler for each, and sends the answers of a
+ * round together. Threads share only the request to stop and the first error.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,30 +13,30 @@
 
 #include "worker.h"
 
-/* Messages handled before their space is given back and answers are sent. */
+/* Messages of a round: the thread then releases them and sends the answers. */
 #define WEIR_ROUND		64
 
-/* A thread that has nothing to do for so long sleeps where a stop wakes it. */
+/* Nanoseconds without work before a thread sleeps where a stop wakes it. */
 #define WEIR_IDLE_NS		100000000
 
-/* The last messages of the router have come when none comes for so long. */
+/* Nanoseconds without a message after which the router sends no more. */
 #define WEIR_DRAIN_NS		10000000
 
-/* The same while a coroutine waits for room to send. */
+/* Nanoseconds between two tries of a coroutine that waits for room to send. */
 #define WEIR_STALL_NS		1000000
 
-/* Between two looks for answers behind requests that cannot be handled yet. */
+/* Nanoseconds between two searches for answers behind requests that wait. */
 #define WEIR_LOOK_NS		50000
 
 /* --- to stop --- */
 
 /**
- * struct weir_stop - the word to end
- * @lock: guards @loops and the making of @fd.
- * @loops: that run.
- * @fd: readable once it has been said; -1 until there is a loop, then for good,
- *	lest a signal handler write to another file.
- * @requested: 1 once it has been said.
+ * struct weir_stop - the request to stop, one for the process
+ * @lock: guards @loops and the opening of @fd.
+ * @loops: number of loops that run.
+ * @fd: eventfd that is readable after a request; -1 before the first loop. It is
+ *	never closed: a signal handler could write to another file of its number.
+ * @requested: 1 after a request, until the last loop has ended; else 0. Atomic.
  */
 static struct {
 	pthread_mutex_t	lock;
@@ -45,7 +45,7 @@ static struct {
 	uint32_t	requested;
 } weir_stop = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
-/* Who sleeps in poll() looks again. */
+/* Wakes threads that sleep in poll(). */
 static void weir_stop_wake(void)
 {
 	int fd = __atomic_load_n(&weir_stop.fd, __ATOMIC_SEQ_CST);
@@ -98,7 +98,7 @@ static void weir_stop_end(void)
 	pthread_mutex_unlock(&weir_stop.lock);
 }
 
-/* Remembers the first error, and ends the others' work. */
+/* Remembers the first error, and stops the other threads. */
 static void weir_loop_fail(struct weir_loop *loop, int err)
 {
 	pthread_mutex_lock(&loop->lock);
@@ -118,14 +118,17 @@ static bool weir_thread_full(const struct weir_thread *t)
 	return t->cos.n && !t->cos.free;
 }
 
-/* A record of the router's, not one that looks like it in some stream. */
+/* Returns whether a message is an answer that came through the router. */
 static bool weir_msg_answers(const struct weir_msg *msg)
 {
 	return (msg->kind == WEIR_KIND_REPLY || msg->kind == WEIR_KIND_ERROR) &&
 	       weir_msg_routed(msg);
 }
 
-/* Handles one message; false if it is a request and all stacks are in use. */
+/*
+ * Handles one message. Returns false, and does nothing, if it is a request and
+ * all stacks are in use.
+ */
 static bool weir_thread_message(struct weir_thread *t,
 				const struct weir_msg *msg)
 {
@@ -146,9 +149,9 @@ static bool weir_thread_message(struct weir_thread *t,
 
 /*
  * All stacks are in use, and the answers that they wait for lie behind a
- * request. They are taken from there, once: when they come up again they are
- * passed over. Nobody wakes who has unread messages, so this looks now and
- * then.
+ * request. This function handles those answers where they lie, and remembers it
+ * in answers_pos, so that the thread skips them later. A thread with unread
+ * messages is not woken for further ones, so it checks at intervals.
  */
 static int weir_thread_look_ahead(struct weir_thread *t)
 {
@@ -177,7 +180,7 @@ static int weir_thread_look_ahead(struct weir_thread *t)
 	return 1;
 }
 
-/* Sends what a round has led to, if anything. */
+/* Sends the answers and calls that were committed in a round, if any. */
 static void weir_thread_send(struct weir_thread *t)
 {
 	t->done = 0;
@@ -186,9 +189,9 @@ static void weir_thread_send(struct weir_thread *t)
 }
 
 /*
- * Answers go out together, after a round or as the thread falls asleep; but
- * not much later than they could, if handlers take long. This clock ticks
- * every few milliseconds, and costs hardly anything.
+ * Answers are sent together, after a round or when the thread goes to sleep. If
+ * handlers take long, they are sent when the coarse clock has ticked, which it
+ * does every few milliseconds. Reading that clock costs little.
  */
 static void weir_thread_handled(struct weir_thread *t)
 {
@@ -201,7 +204,7 @@ static void weir_thread_handled(struct weir_thread *t)
 	weir_thread_send(t);
 }
 
-/* Handles what has come, up to a round of it; how many, 0, or an error. */
+/* Handles up to a round of messages. Returns their number, or an error. */
 static int weir_thread_round(struct weir_thread *t)
 {
 	struct weir *w = t->worker.w;
@@ -211,7 +214,7 @@ static int weir_thread_round(struct weir_thread *t)
 	if (t->cos.stalled)
 		weir_cos_retry(t);
 	ret = weir_peek(w, &msg);
-	/* a stream that the application reads has failed; others go on */
+	/* A stream of the application has failed; the others go on. */
 	if (ret == -ESTALE || ret == -EPROTO)
 		return 1;
 	if (ret != 1)
@@ -230,7 +233,7 @@ static int weir_thread_round(struct weir_thread *t)
 
 /* --- one thread --- */
 
-/* Sleeps until something comes or the loop is to end. */
+/* Sleeps until a message comes or the loop must end. */
 static int weir_thread_idle(struct weir_thread *t)
 {
 	struct weir *w = t->worker.w;
@@ -241,7 +244,7 @@ static int weir_thread_idle(struct weir_thread *t)
 	int ret;
 
 	t->done = 0;
-	/* this sends, too */
+	/* This sends the answers too. */
 	ret = weir_wait(w, WEIR_WAIT_IN, 0,
 			t->cos.stalled ? WEIR_STALL_NS : WEIR_IDLE_NS);
 	if (ret)
@@ -253,7 +256,7 @@ static int weir_thread_idle(struct weir_thread *t)
 	return 0;
 }
 
-/* The router is told to send no more; 0, or a refusal. */
+/* Tells the router to send no more: weight 0. Returns 0, or an error. */
 static int weir_thread_retire(struct weir_thread *t)
 {
 	struct weir_route_op op = {
@@ -278,8 +281,9 @@ static bool weir_thread_busy(const struct weir_thread *t)
 }
 
 /*
- * What has come is handled, until all is answered and nothing more comes; if
- * the router refuses to send no more, until what has come by now is.
+ * Handles messages until all calls are answered and no more messages come. If
+ * the router refuses the weight of 0, requests keep coming: then the end is the
+ * last message that has come by now.
  */
 static int weir_thread_drain(struct weir_thread *t)
 {
@@ -328,7 +332,7 @@ static int weir_thread_pin(const struct weir_thread *t)
 	return err ? weir_fail_syscall(-1, -err, "CPU %u", t->worker.cpu) : 0;
 }
 
-/* Its handle, table and stacks; weir_thread_close() frees what there is. */
+/* Makes the handle, the table of calls and the stacks, and serves the path. */
 static int weir_thread_open(struct weir_thread *t)
 {
 	const struct weir_loop_config *config = t->loop->config;
@@ -357,7 +361,7 @@ static int weir_thread_open(struct weir_thread *t)
 	return err;
 }
 
-/* Whoever still waits for an answer is told that none comes. */
+/* Ends calls that wait for an answer, and frees what weir_thread_open() made. */
 static void weir_thread_close(struct weir_thread *t)
 {
 	const struct weir_loop_config *config = t->loop->config;
@@ -389,7 +393,7 @@ static void *weir_thread_main(void *arg)
 
 /* --- the loop --- */
 
-/* What cannot be started ends what has been. */
+/* Starts the threads. If one does not start, those that have started end. */
 static void weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
 {
 	unsigned int cpu, i = 0;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Sockets: making a handle, giving it a name or a peer, and closing it. These
- * are ordinary socket calls, and they leave the handle's rings mapped (see
- * map.c).
+ * Sockets: functions that make a handle, give it a name or a peer, and close it.
+ * They make ordinary socket calls, and map the handle's rings (see map.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +94,7 @@ static int weir_configure(int fd, const struct weir_config *c)
 	return err;
 }
 
-/* A handle for a descriptor; nothing is mapped yet. */
+/* Makes a handle for a descriptor. It maps no ring. */
 static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 {
 	struct weir *w = weir_zalloc(sizeof(*w));
@@ -112,7 +111,7 @@ static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 	return w;
 }
 
-/* Unmaps and frees all but the descriptor. */
+/* Unmaps the rings and frees the handle. The descriptor stays open. */
 static void weir_free(struct weir *w)
 {
 	uint32_t i;
@@ -172,7 +171,7 @@ err_close:
 	return err;
 }
 
-/* The rings of a connected pair: our outbox, and the peer's as a stream. */
+/* Maps the rings of a connected pair: the outbox, and the peer's as a stream. */
 static int weir_map_pair(struct weir *w)
 {
 	char path[WEIR_PATH_MAX + 1] = "";
@@ -189,7 +188,10 @@ static int weir_map_pair(struct weir *w)
 	return err;
 }
 
-/* Is the outbox the router's to read? Those that are published have a path. */
+/*
+ * Returns whether the router reads the outbox of an adopted socket: an outbox
+ * that is published has a path.
+ */
 static bool weir_is_routed(struct weir *w)
 {
 	char path[WEIR_PATH_MAX + 1] = "";
@@ -275,8 +277,8 @@ int weir_fd(const struct weir *w)
 }
 
 /*
- * bind() or connect(). A path that an address has no room for is set before;
- * the address is empty then.
+ * Calls bind() or connect(). Sets a path that is too long for an address by
+ * WEIR_SO_LONG_PATH first; the address is then empty.
  */
 static int weir_bind_or_connect(struct weir *w, bool binds, const char *what,
 				const char *path)
@@ -351,7 +353,7 @@ int weir_listen(struct weir *w, int backlog)
 	return err ? weir_fail_syscall(w->fd, err, "listen") : 0;
 }
 
-/* Waits for a connection; milliseconds will do. */
+/* Waits for a connection, in whole milliseconds. */
 static int weir_accept_poll(int fd, int64_t timeout_ns)
 {
 	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;

@@ -23,7 +23,7 @@ static void weir_turn_begin(struct weir *w, uint32_t turn)
 
 	w->turn = turn;
 	w->turn_end = weir_stream_pos(s) + WEIR_TURN;
-	/* on a lossy stream a header may be torn */
+	/* On a lossy stream a header may be torn: no inline peek there. */
 	if (!s->gating)
 		return;
 	w->hot = s;
@@ -33,9 +33,9 @@ static void weir_turn_begin(struct weir *w, uint32_t turn)
 }
 
 /*
- * Goes round the streams, from the next one to the one that had its turn. One
- * that has ended leaves the list, and the last one takes its place: then the
- * round is made again, lest that one be passed over.
+ * Peeks at each stream, from the one after the last turn to that one. A stream
+ * that has ended leaves the list, and the last stream takes its place. The round
+ * then starts again, so that it does not skip the moved stream.
  */
 static int weir_peek_round(struct weir *w, struct weir_msg *msg)
 {
@@ -56,7 +56,7 @@ static int weir_peek_round(struct weir *w, struct weir_msg *msg)
 	return 0;
 }
 
-/* The inbox and the streams, in the order of whose turn it is. */
+/* Peeks at the inbox and the streams; the side whose turn it is comes first. */
 static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
 {
 	int ret;
@@ -71,10 +71,10 @@ static int weir_peek_inbox(struct weir *w, struct weir_msg *msg)
 }
 
 /*
- * The usual cases of weir_stream_peek(): nothing has happened to the stream
- * since we have last looked with care, and there is a plain record, or none yet.
- * Returns 1 or 0; another value where a look with care is needed, as always on a
- * lossy stream.
+ * The usual case of weir_stream_peek(): the stream is gating and its epoch is
+ * that of the last full check, and there is a plain record, or none yet. Returns
+ * 1 with a record or 0 without. It returns a negative value when the caller must
+ * use weir_stream_peek() instead.
  */
 static inline int weir_stream_peek_fast(const struct weir_stream *s,
 					struct weir_ring_rec *r)
@@ -84,15 +84,16 @@ static inline int weir_stream_peek_fast(const struct weir_stream *s,
 	if (!s->gating)
 		return -EAGAIN;
 	ret = weir_ring_plain(&s->ring, weir_stream_pos(s), r);
-	/* after the record, so that we had not been evicted by then */
+	/* (A): no eviction before the loads of the record. */
 	weir_fence_acquire();
 	return weir_ring_epoch(&s->ring) == s->epoch ? ret : -EAGAIN;
 }
 
 /*
- * weir_peek_slow() where glances suffice, as when one of many streams has a
- * message and then another one: nothing on the stream whose turn it is, nothing
- * in the inbox, then a round. Returns as weir_stream_peek_fast(); @msg is set with 1.
+ * The usual case of weir_peek_slow(): the stream whose turn it is and the inbox
+ * are empty, and each stream of the round is in its usual case. That happens
+ * when first one of many streams has a message, and then another. Returns as
+ * weir_stream_peek_fast(), with @msg set if 1.
  */
 static int weir_peek_fast(struct weir *w, struct weir_msg *msg)
 {
@@ -123,7 +124,7 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 
 	if (ret >= 0)
 		return ret;
-	/* what weir_peek() hands on, whatever is returned */
+	/* weir_peek() copies this to the caller with errors too. */
 	memset(msg, 0, sizeof(*msg));
 	weir_stream_free_detached(w);
 	if (w->inbox && w->hot == w->inbox)
@@ -138,7 +139,11 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 	return ret ? ret : weir_peek_end(w);
 }
 
-/* @pos, @next, @seq: of the message; it may be the last of a batch. */
+/*
+ * @pos: position of the message, which may be the last of a batch.
+ * @next: position behind it.
+ * @seq: its record count.
+ */
 int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
 		      __u64 next, uint32_t seq)
 {
@@ -152,7 +157,7 @@ int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
 			ret = -ESTALE;
 		}
 	} else if (weir_stream_evicted(s, weir_stream_pos(s))) {
-		/* so that weir_peek() finds out as well and leaves the stream */
+		/* The next weir_peek() then finds the eviction too. */
 		weir_turn_finish(w);
 		return -ESTALE;
 	}

@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * What the files of the library share and applications do not see: system
- * calls that leave errno alone, the words of refusals, mapping, and one look
- * at one stream.
+ * Functions that the files of the library share and applications do not see.
  *
- *	error.c		words, system calls
+ *	error.c		words of errors, system calls that do not change errno
  *	map.c		mapping of rings
  *	open.c		sockets: open, adopt, bind, connect, accept, subscribe
- *	stream.c	one stream: look, end, detach, demand
+ *	stream.c	one stream: peek, end, detach, demand
  *	inbox.c		notices of the kernel
  *	claim.c		claims that find no room
  *	peek.c		peeks at several rings, releases that end a turn
  *	kick.c		telling the kernel, so that it wakes others
  *	wait.c		sleeping; send and receive by copying
- *	route.c		a handle's part in the router; replies
+ *	route.c		serving and calling paths; replies
  *	call.c		a request and its reply, one at a time
- *	calls.c		many requests, each with a function to be called
- *	fault.c		why there is no reply
+ *	calls.c		many requests, each with a callback
+ *	fault.c		reasons why there is no reply
  *	loop.c		threads that serve a path, see worker.h
- *	coroutine.c	a stack for each request of theirs
- *	inline.c	the hot path as symbols
+ *	coroutine.c	a stack for each request of such a thread
+ *	inline.c	the fast path as symbols
  */
 #ifndef WEIR_PRIVATE_H
 #define WEIR_PRIVATE_H
@@ -28,10 +26,10 @@
 #include <string.h>
 #include "weir.h"
 
-/* Bytes of ring that one stream, or the inbox, gives before others get a turn. */
+/* Bytes of ring that are read in one turn of a stream or of the inbox. */
 #define WEIR_TURN		4096
 
-/* For loops that poll: less heat, and the sibling thread gets on. */
+/* For loops that poll: saves power, and leaves the core to its other thread. */
 static inline void weir_pause(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -63,13 +61,16 @@ int weir_map_stream(int fd, struct weir_stream *s);
 void weir_unmap_stream(struct weir_stream *s);
 
 /* --- stream.c --- */
-/* Position of the next record to look at. */
+/* Position of the next record to read, in bytes. */
 static inline __u64 weir_stream_pos(const struct weir_stream *s)
 {
 	return weir_load(&s->cursor->pos);
 }
 
-/* While the stream is open and @gen stands, weir_release() needs no look. */
+/*
+ * Remembers that this reader was not evicted when status.gen was @gen. While the
+ * stream stays open and gen is the same, weir_release() checks no more.
+ */
 static inline void weir_stream_revalidate(struct weir_stream *s, uint32_t gen)
 {
 	s->epoch = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
@@ -104,9 +105,9 @@ int weir_fd_wait(struct weir *w, uint32_t flags, uint64_t bytes,
 /* --- wait.c --- */
 
 /**
- * struct weir_deadline - when to stop waiting
- * @at_ns: on the monotonic clock; not looked at unless @timed.
- * @timed: there is an end to it.
+ * struct weir_deadline - time at which a wait ends
+ * @at_ns: time on CLOCK_MONOTONIC in nanoseconds, if @timed; 0: do not wait.
+ * @timed: the wait has an end; else it lasts for ever.
  */
 struct weir_deadline {
 	int64_t	at_ns;
@@ -120,9 +121,9 @@ int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
 		    const struct weir_deadline *end);
 
 /*
- * A length that the compiler knows is a few moves; one that comes from a ring
- * is a call with branches that wait for it, several times as long as the rest
- * of a small message.
+ * Copies @len bytes. The compiler makes a few moves of a constant length. For a
+ * length that comes from a ring it calls memcpy(), whose branches must wait for
+ * the length. That takes several times as long as the rest of a small message.
  */
 static inline void weir_copy(void *to, const void *from, size_t len)
 {

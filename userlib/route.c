@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A handle's part in the router: the paths that it serves and calls, and the
- * replies that are copied into its outbox. The kernel makes the outbox and the
- * inbox when they are first needed; here they are mapped.
+ * Serving and calling paths, and the replies that are copied into the outbox.
+ * The kernel makes the outbox and the inbox when a handle first serves or calls
+ * a path. This file has them mapped then.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "private.h"
 
-/* Maps what the kernel has made for the router and for its messages. */
+/* Maps the outbox and the inbox that the kernel has made for the router. */
 int weir_route_map(struct weir *w)
 {
 	int err;
@@ -29,7 +29,7 @@ int weir_route_map(struct weir *w)
 	return 0;
 }
 
-/* @to: WEIR_PATH_MAX + 1 zeroes. */
+/* Copies a path to @to, which holds WEIR_PATH_MAX + 1 zero bytes. */
 static int weir_route_path(const struct weir *w, const char *what,
 			   const char *path, char *to)
 {
@@ -77,7 +77,7 @@ int weir_route(struct weir *w, const char *path)
 	return err ? err : (int)call.route;
 }
 
-/* Copies a reply into the outbox; 1 if the router is to be told of it. */
+/* Copies a reply into the outbox. Returns 1 if the router must be told of it. */
 int weir_reply_copy_more(struct weir *w, const struct weir_ticket *ticket,
 			 uint8_t kind, const void *data, size_t len,
 			 int64_t timeout_ns)
