@@ -244,7 +244,7 @@ weir_inline __u64 weir_ring_epoch(const struct weir_ring_view *r)
 
 /**
  * weir_ring_claim_plain() - take space for records, in the usual case
- * @r: the ring, as its owner, with nobody else who claims at the same time.
+ * @r: the ring. The caller is its owner, and no other thread claims.
  * @total: bytes of each, from weir_ring_need(), at most the ring's size.
  * @n: records, at least 1.
  * @pos: out: the first one's position; the others follow.

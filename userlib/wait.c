@@ -18,7 +18,7 @@
  */
 #define WEIR_IDLE_WAKEUPS	1000
 
-/* Messages of up to so many bytes are copied with one constant length. */
+/* Messages of at most this many bytes are copied with one constant length. */
 #define WEIR_SHORT		32
 
 int64_t weir_now_ns(void)
