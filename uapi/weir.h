@@ -3,10 +3,10 @@
  * weir: the kernel interface of AF_WEIR sockets.
  *
  * A socket owns one outbox, a ring of records that it writes and others read.
- * Whoever reads an outbox does so through a cursor in a page of its own; the
- * kernel alone writes the status page. No page is writable by two parties.
+ * Each reader of an outbox has a cursor in a page of its own. The kernel alone
+ * writes the status page. No page is writable by two parties.
  *
- *            offset asked for with WEIR_IOC_MAP; each region is mapped whole
+ *         WEIR_IOC_MAP gives the offsets; each region is mapped as a whole
  *
  *  the owner (id WEIR_ID_OUTBOX)           a reader (id of the stream)
  *  WEIR_MAP_VIEW, read only                WEIR_MAP_VIEW, read only
@@ -26,13 +26,14 @@
  *  | the same data again   |
  *  +-----------------------+
  *
- * The data is mapped twice back to back, so a record that runs over the end
- * of the ring is still contiguous. The socket's inbox (WEIR_ID_INBOX), which
- * the kernel writes, is read exactly as a stream is.
+ * The data is mapped twice back to back, so a record that runs over the end of
+ * the ring is still contiguous. The kernel writes the socket's inbox
+ * (WEIR_ID_INBOX). The socket maps and reads it as it does a stream.
  *
- * Behind it in the module: ring.c (the memory), map.c (mmap), reader.c
- * (cursors), wake.c (need-wakeup), control.c (ioctl). The ring protocol
- * itself, shared by the kernel and the library, is uapi/weir_ring.h.
+ * The module's part is in module/ring: ring.c (memory), map.c (mmap), reader.c
+ * (cursors), wake.c (wake-ups), and in module/ctl/control.c (options, ioctls).
+ * The ring protocol, shared by the kernel and the library, is in
+ * uapi/weir_ring.h.
  */
 #ifndef _UAPI_WEIR_H
 #define _UAPI_WEIR_H
@@ -42,9 +43,9 @@
 #include <linux/socket.h>
 
 /*
- * The family number is a parameter of the module, because an out-of-tree
- * family cannot be given one of its own; programs read it from
- * /sys/module/weir/parameters/family. This is the default.
+ * Default of the module's parameter for the family number. A family that is not
+ * part of the kernel has no number of its own, so programs read the number from
+ * /sys/module/weir/parameters/family.
  */
 #define WEIR_FAMILY_DEFAULT	18
 
@@ -61,10 +62,9 @@
 /**
  * struct sockaddr_weir - address of bind, connect, getsockname, getpeername
  * @sw_family: the family number.
- * @sw_path: a path or, for a subscription, a pattern. Its end is the first
- *	NUL byte or the end of the address. The kernel takes at most 128 bytes
- *	of address; WEIR_SO_LONG_PATH sets longer paths beforehand, and the
- *	address then has an empty one.
+ * @sw_path: a path or, for a subscription, a pattern. It ends at the first NUL
+ *	byte or at the end of the address. An address has at most 128 bytes. For
+ *	a longer path set WEIR_SO_LONG_PATH first, and leave this one empty.
  */
 struct sockaddr_weir {
 	__kernel_sa_family_t	sw_family;
@@ -74,8 +74,8 @@ struct sockaddr_weir {
 /* --- Shared memory ------------------------------------------------------ */
 
 /*
- * Records start at multiples of 64 bytes (a granule, one cache line), so that
- * a record of up to 32 bytes of payload is one cache line with its header.
+ * Records start at multiples of 64 bytes (a granule, one cache line). So a
+ * record with at most 32 bytes of payload fills one cache line, header included.
  */
 #define WEIR_GRANULE		64U
 
@@ -87,22 +87,22 @@ enum weir_kind {
 	WEIR_KIND_NOTICE	= 4,	/* kernel to inbox: struct weir_notice */
 };
 
-#define WEIR_REC_ABORTED	0x01	/* readers skip it; more in weir_route.h */
+#define WEIR_REC_ABORTED	0x01	/* readers skip it; others: weir_route.h */
 
 /**
  * struct weir_record - header of a record; the payload follows
- * @commit: the record's own 64-bit position plus the ring's secret; stored
- *	last, with release. Nothing else makes a record visible.
+ * @commit: the record's own position in bytes plus the ring's secret. The owner
+ *	stores it last, with release. It alone makes a record visible.
  * @len: bytes of payload, without header and extension.
  * @kind: enum weir_kind.
  * @flags: WEIR_REC_*.
- * @ext: 8-byte words between this header and the payload (deadlines and the
- *	like, for routed messages); 0 on direct streams.
+ * @ext: number of 8-byte words between this header and the payload, such as the
+ *	deadline of a routed message; 0 on direct streams.
  * @reserved: zero.
  * @seq: count of records claimed in the ring before this one, low 32 bits.
  * @route: route handle; 0 on direct streams.
- * @tag: correlation tag, the sender's.
- * @key: shard key, the sender's.
+ * @tag: correlation tag, chosen by the sender.
+ * @key: shard key, chosen by the sender.
  */
 struct weir_record {
 	__u64	commit;
@@ -121,14 +121,15 @@ struct weir_record {
 
 /**
  * struct weir_head - written by the outbox's owner, read by readers and kernel
- * @claim: how far space has been claimed: granule number (position / 64, low
- *	32 bits) in the high half, record count (low 32 bits) in the low half,
- *	so that one compare-and-swap claims both.
- * @limit: byte position up to which the owner may write, as of its last look
- *	at the cursors. 64-bit; gives @claim its upper bits.
- * @intent: highest limit ever considered; see (E) in weir_ring.h.
- * @seq_limit: record count up to which the readers' demand allows to publish,
- *	low 32 bits.
+ * @claim: end of the claimed space. The high half is the granule number
+ *	(position / 64, low 32 bits), the low half the record count (low 32
+ *	bits), so that one compare-and-swap claims both.
+ * @limit: position in bytes up to which the owner may write, as of its last
+ *	scan of the cursors. It gives @claim its upper bits.
+ * @intent: highest limit that the owner has considered; see (E) in weir_ring.h.
+ * @seq_limit: record count, low 32 bits, up to which the readers' demand allows
+ *	the owner to publish.
+ * @reserved: zero.
  */
 struct weir_head {
 	__u64	claim;
@@ -140,7 +141,7 @@ struct weir_head {
 
 enum weir_state {
 	WEIR_STATE_OPEN		= 1,
-	WEIR_STATE_LINGER	= 2,	/* owner gone: taken over, or ends */
+	WEIR_STATE_LINGER	= 2,	/* no owner: ends or is taken over */
 	WEIR_STATE_CLOSED	= 3,	/* ends at final_pos */
 	WEIR_STATE_BROKEN	= 4,	/* the owner wrote nonsense; as closed */
 };
@@ -148,11 +149,11 @@ enum weir_state {
 /* weir_status.wake */
 #define WEIR_WAKE_READERS	0x1	/* kick after a publish */
 #define WEIR_WAKE_FENCE		0x2	/* full fence before looking again */
-#define WEIR_WAKE_WRITER	0x4	/* kick after a cursor moves past wake_pos */
+#define WEIR_WAKE_WRITER	0x4	/* owner sleeps: kick after more demand */
 #define WEIR_WAKE_CLOSED	0x8	/* the stream has ended: claim no more */
-#define WEIR_WAKE_ROUTER	0x10	/* kick after a publish: the router sleeps */
+#define WEIR_WAKE_ROUTER	0x10	/* router sleeps: kick after a publish */
 
-#define WEIR_STATUS_LOSSY	0x1	/* the owner waits for nobody */
+#define WEIR_STATUS_LOSSY	0x1	/* the owner waits for no reader */
 
 #define WEIR_STATUS_MAGIC	0x72696577	/* "weir" */
 
@@ -160,29 +161,31 @@ enum weir_state {
  * struct weir_status - written by the kernel, read by all
  * @magic: WEIR_STATUS_MAGIC.
  * @version: WEIR_ABI_VERSION.
- * @secret: random, odd; mixed into commit words.
+ * @secret: a random odd number, added to the position in commit words.
  * @ring_bytes: size of the data area, a power of two.
  * @flags: WEIR_STATUS_*.
  * @reserved0: zero.
- * @wake: WEIR_WAKE_*: looked at after each publish. Changes rarely, so
- *	this line stays shared in every cache.
+ * @wake: WEIR_WAKE_*. The owner loads it after each publish. It changes rarely,
+ *	so this cache line stays shared.
  * @nslots: slots at and above this one have never been used.
  * @state: enum weir_state. Readers load it and @gen as one word of 64 bits.
  * @gen: changes whenever the set of gating readers changes.
- * @wake_pos: while the owner sleeps for want of space: a reader kicks when its
- *	cursor reaches this. All ones otherwise.
- * @final_pos: end of the stream once the state is CLOSED or BROKEN.
+ * @wake_pos: position in bytes; a reader kicks when its cursor reaches it. The
+ *	kernel sets it while the owner waits for space, else it is all ones.
+ * @final_pos: position in bytes of the stream's end, once the state is CLOSED
+ *	or BROKEN.
  * @final_seq: record count at @final_pos, low 32 bits.
  * @reserved1: zero.
  * @attaches: readers attached so far.
  * @detaches: readers gone so far, evictions included.
- * @evictions: readers thrown out.
+ * @evictions: readers evicted so far.
  * @kicks: system calls that woke readers of this outbox.
- * @copied_bytes: payload bytes which the kernel copied in or out (sendmsg and
- *	recvmsg); zero when everybody uses the mapped ring.
+ * @copied_bytes: payload bytes that the kernel copied in or out (sendmsg and
+ *	recvmsg); zero when all sides use the mapped ring.
  * @reserved2: zero.
- * @gating: bit per slot: the owner may not overwrite what this cursor has not
- *	passed. A reader whose bit is gone has been evicted.
+ * @gating: one bit for each slot. While it is set, the owner may not overwrite
+ *	what the slot's cursor has not passed. The kernel clears the bit of a
+ *	reader that it evicts.
  */
 struct weir_status {
 	__u32	magic;
@@ -215,13 +218,14 @@ struct weir_status {
 
 /**
  * struct weir_cursor - written by one reader, read by the owner and kernel
- * @pos: position of the next record to read, a multiple of 64.
- * @seq: of a reader that the writer does not wait for: count of the next record
- *	to read, low 32 bits. What lies between it and a record's own count was
- *	missed. Others leave it where it began: weir_ring_seq() tells their
- *	count.
- * @demand: with WEIR_CURSOR_DEMAND: records with a count below this may be
- *	published (Reactive Streams' request(n)), low 32 bits; it only rises.
+ * @pos: position in bytes of the next record to read, a multiple of 64.
+ * @seq: of a lossy reader: count of the next record to read, low 32 bits. The
+ *	reader has missed the records between this count and that of the record
+ *	that it finds. A gating reader does not update the field:
+ *	weir_ring_seq() tells its count.
+ * @demand: with WEIR_CURSOR_DEMAND: the owner may publish records with a count
+ *	below this one, low 32 bits (request(n) of Reactive Streams). It only
+ *	rises.
  * @flags: WEIR_CURSOR_*.
  * @reserved: zero.
  */
@@ -241,11 +245,11 @@ enum weir_notice_type {
 	WEIR_NOTICE_REFUSED	= 5,	/* a matching path could not be attached */
 };
 
-/* Why something was dropped, refused, evicted, detached; see weir(7). */
+/* Reasons why something was dropped, refused, evicted or detached; see weir(7). */
 enum weir_reason {
 	WEIR_REASON_NONE	= 0,
 	WEIR_REASON_CLOSED	= 1,	/* closed in good order */
-	WEIR_REASON_SLOW	= 2,	/* gated the writer beyond evict_ms */
+	WEIR_REASON_SLOW	= 2,	/* held the writer back for evict_ms */
 	WEIR_REASON_BAD_CURSOR	= 3,	/* cursor outside the ring or unaligned */
 	WEIR_REASON_BAD_RECORD	= 4,	/* length or claim outside the ring */
 	WEIR_REASON_DENIED	= 5,	/* permission bits; another user's name */
@@ -257,20 +261,20 @@ enum weir_reason {
 	WEIR_REASON_TAKEN_OVER	= 11,	/* a new process goes on from here */
 	/* routed messages */
 	WEIR_REASON_NO_ROUTE	= 12,	/* no such handle or path */
-	WEIR_REASON_NO_TARGET	= 13,	/* nobody serves the path now */
+	WEIR_REASON_NO_TARGET	= 13,	/* no socket serves the path */
 	WEIR_REASON_DEADLINE	= 14,	/* not answered in time */
-	WEIR_REASON_RATE	= 15,	/* more than the token bucket gives */
-	WEIR_REASON_BULKHEAD	= 16,	/* as many in flight as may be */
+	WEIR_REASON_RATE	= 15,	/* more than the token bucket allows */
+	WEIR_REASON_BULKHEAD	= 16,	/* the most in flight already */
 	WEIR_REASON_BREAKER	= 17,	/* the circuit breakers are open */
 	WEIR_REASON_INBOX_FULL	= 18,
 	WEIR_REASON_TARGET_DIED	= 19,
-	WEIR_REASON_TARGET_HUNG	= 20,	/* it does nothing; see the watchdog */
+	WEIR_REASON_TARGET_HUNG	= 20,	/* ejected by the watchdog */
 	WEIR_REASON_TOO_LARGE	= 21,	/* larger than the inbox can hold */
 	WEIR_REASON_LOOP	= 22,	/* through too many routes or patterns */
-	WEIR_REASON_QUORUM	= 23,	/* too few can still answer */
-	WEIR_REASON_BAD_REQUEST	= 24,	/* the record makes no sense */
-	WEIR_REASON_LATE	= 25,	/* a reply to what is answered already */
-	WEIR_REASON_DUPLICATE	= 26,	/* the first of its key was lost */
+	WEIR_REASON_QUORUM	= 23,	/* too few targets can still answer */
+	WEIR_REASON_BAD_REQUEST	= 24,	/* the record is not valid */
+	WEIR_REASON_LATE	= 25,	/* the call had its answer already */
+	WEIR_REASON_DUPLICATE	= 26,	/* the first request of its key was lost */
 	WEIR_REASON_TRIES	= 27,	/* too many routes and targets to try */
 	WEIR_REASON_PATIENCE	= 28,	/* the caller left no room for the reply */
 	WEIR_REASON_MAX
@@ -282,7 +286,7 @@ enum weir_reason {
  * @id: the stream's id on this socket.
  * @reason: enum weir_reason.
  * @path_len: bytes of path that follow this structure.
- * @pos: position at which it happened.
+ * @pos: position in the stream's ring, in bytes, at which it happened.
  * @ring_bytes: size of the stream's ring.
  */
 struct weir_notice {
@@ -299,45 +303,45 @@ struct weir_notice {
 #define SOL_WEIR		0x7765
 
 /*
- * All take an int unless said otherwise. Those marked (early) must be set
- * before bind, connect or listen.
+ * Each option takes an int unless its comment says otherwise. An option marked
+ * (early) must be set before bind, connect or listen.
  */
 #define WEIR_SO_RING_BYTES	1	/* (early) outbox, power of two */
 #define WEIR_SO_NODE		2	/* (early) NUMA node, -1 any */
 #define WEIR_SO_MODE		3	/* (early) permission bits of the path */
 #define WEIR_SO_GROUP		4	/* (early) gid of the path */
-#define WEIR_SO_EVICT_MS	5	/* evict a gating reader stuck this long; 0 never */
-#define WEIR_SO_LINGER_MS	6	/* outbox outlives its owner; 0 not */
-#define WEIR_SO_HOLD_MS		7	/* (early) named cursor outlives its reader */
-#define WEIR_SO_START		8	/* (early) enum weir_start of subscriptions */
+#define WEIR_SO_EVICT_MS	5	/* evict readers stuck so long; 0: never */
+#define WEIR_SO_LINGER_MS	6	/* the outbox outlives its owner; 0: not */
+#define WEIR_SO_HOLD_MS		7	/* (early) cursor outlives its reader */
+#define WEIR_SO_START		8	/* (early) enum weir_start */
 #define WEIR_SO_NAME		9	/* (early) string: cursor name */
 #define WEIR_SO_PATH		10	/* get, string: bound path or pattern */
 #define WEIR_SO_PEER_PATH	11	/* get, string */
 #define WEIR_SO_ERROR_TEXT	12	/* get, string: why the last call on this
 					 * socket was refused */
 #define WEIR_SO_INFO		13	/* get, struct weir_sock_info */
-#define WEIR_SO_DEMAND		14	/* (early) first demand in records, -1 none */
-#define WEIR_SO_HUGE		15	/* (early) 1: large contiguous pages if had */
+#define WEIR_SO_DEMAND		14	/* (early) first demand; -1: none */
+#define WEIR_SO_HUGE		15	/* (early) 1: large pages where possible */
 #define WEIR_SO_LONG_PATH	16	/* set, string: see below */
 #define WEIR_SO_INBOX_BYTES	17	/* (early) inbox, power of two */
-#define WEIR_SO_SERVE		18	/* set, string: path or pattern, as WEIR_IOC_SERVE
-					 * with weight 1 */
-#define WEIR_SO_KICK		19	/* set: wake who sleeps, see WEIR_KICK_* */
+#define WEIR_SO_SERVE		18	/* set, string: path or pattern, as
+					 * WEIR_IOC_SERVE with weight 1 */
+#define WEIR_SO_KICK		19	/* set: wake the other side, WEIR_KICK_* */
 #define WEIR_SO_WAIT		20	/* set, struct weir_so_wait: sleep */
 
 /*
- * WEIR_SO_LONG_PATH sets a path or pattern of up to WEIR_PATH_MAX bytes, which
- * a final NUL may follow, for the next bind or connect on this socket. That
- * call takes it if its address has an empty path; if it has one of its own,
- * that one counts. Either way the option is empty again afterwards, whether the
- * call succeeds or not; only a signal that interrupts the call leaves it, so
- * that the call can be made again. It may be set at any time; setting it anew
- * replaces it, an empty string empties it.
+ * WEIR_SO_LONG_PATH sets a path or pattern for the next bind or connect on this
+ * socket: up to WEIR_PATH_MAX bytes, which a final NUL may follow. That call
+ * takes the path if its address has an empty one. A path in the address comes
+ * first. Either way the call empties the option, whether it succeeds or not. A
+ * signal that interrupts the call leaves the option, so that the call can be
+ * made again. The option may be set at any time. Setting it again replaces it,
+ * and an empty string empties it.
  */
 
 enum weir_start {
-	WEIR_START_TAIL		= 0,	/* what is published from now on */
-	WEIR_START_OLDEST	= 1,	/* the oldest record still held */
+	WEIR_START_TAIL		= 0,	/* records published from now on */
+	WEIR_START_OLDEST	= 1,	/* the oldest record still in the ring */
 };
 
 /* --- ioctl -------------------------------------------------------------- */
@@ -348,8 +352,8 @@ enum weir_start {
 #define WEIR_ID_STREAM		2
 
 enum weir_map_region {
-	WEIR_MAP_VIEW		= 0,	/* what this party may only read */
-	WEIR_MAP_OWN		= 1,	/* what this party writes */
+	WEIR_MAP_VIEW		= 0,	/* pages that this party may only read */
+	WEIR_MAP_OWN		= 1,	/* pages that this party writes */
 	WEIR_MAP_MAX
 };
 
@@ -360,8 +364,8 @@ enum weir_map_region {
  * @flags: zero.
  * @gating: out: 1 if this reader holds the writer back.
  * @slot: out: the reader's slot in the outbox.
- * @resumed: out: 1 if an earlier stream or named cursor goes on here.
- * @ring_bytes: out.
+ * @resumed: out: 1 if the socket took over an earlier stream or named cursor.
+ * @ring_bytes: out: bytes of the data area, a power of two.
  * @offset: out: mmap offset of each region.
  * @length: out: mmap length of each region.
  */
@@ -385,15 +389,16 @@ struct weir_ioc_map {
  * struct weir_so_wait - WEIR_SO_WAIT: sleep until the rings are ready
  * @flags: WEIR_WAIT_*.
  * @reserved: 0.
- * @timeout_ns: nanoseconds to sleep; 0 to arm the wake-up and look once (for
- *	edge-triggered epoll), negative for ever.
+ * @timeout_ns: nanoseconds to sleep. 0: arm the wake-up and check once, for
+ *	edge-triggered epoll. Negative: sleep without a time limit.
  * @bytes: with WEIR_WAIT_OUT: bytes of ring space wanted, header included.
  *
- * The option's length may be less, fields beyond it being 0, or more, if they
- * are 0. Only setsockopt() itself sleeps: set by io_uring it may only look
- * (-EOPNOTSUPP). It returns the WEIR_WAIT_IN and WEIR_WAIT_OUT bits that hold,
- * 0 on time-out, -EINTR on a signal. A wait without an end goes on after a
- * signal whose handler has SA_RESTART.
+ * The option may be shorter than this structure: the missing fields count as 0.
+ * It may be longer if the bytes behind the structure are 0. Only setsockopt()
+ * sleeps. io_uring may set the option with a timeout of 0 alone, and gets
+ * -EOPNOTSUPP otherwise. The call returns the WEIR_WAIT_IN and WEIR_WAIT_OUT
+ * bits that hold, 0 on time-out, or -EINTR on a signal. A wait without a time
+ * limit goes on after a signal whose handler has SA_RESTART.
  */
 struct weir_so_wait {
 	__u32	flags;
@@ -416,20 +421,22 @@ enum weir_list_kind {
  * @parent: SOCKETS: 0. STREAMS: id of the owning socket, 0 if lingering.
  *	CURSORS: id of the stream.
  * @peer: CURSORS: id of the reading socket, 0 if only held by name.
- * @pid: process that made it, as the caller's pid namespace numbers it; 0 if it
- *	has no number there. Of an accepted socket: the one that listens.
+ * @pid: process that made the object, as the caller's pid namespace numbers it;
+ *	0 if it has no number there. Of an accepted socket: the listener's.
  * @uid: owner, in the caller's user namespace.
  * @gid: group of the path.
  * @mode: permission bits of the path.
  * @type: SOCK_* of the socket.
- * @state: enum weir_state, or the socket's state.
+ * @state: STREAMS: enum weir_state; SOCKETS, PATHS: state of the socket, or of
+ *	the listener.
  * @flags: STREAMS: WEIR_STATUS_*; CURSORS: 1 gating, 2 named, 4 evicted.
  * @count: PATHS: publishers; SOCKETS: streams read; STREAMS: readers.
  * @ring_bytes: STREAMS: size.
- * @pos: STREAMS: claimed so far, bytes; CURSORS: read so far.
+ * @pos: STREAMS: bytes claimed so far; CURSORS: bytes read so far.
  * @seq: STREAMS: records claimed; CURSORS: records read (low 32 bits).
- * @lag_bytes: CURSORS: bytes behind the writer; STREAMS: of the slowest.
- * @lag_records: the same in records.
+ * @lag_bytes: CURSORS: bytes behind the writer; STREAMS: those of the slowest
+ *	reader.
+ * @lag_records: as @lag_bytes, in records.
  * @missed: CURSORS: records lost (as counted by the kernel's recvmsg).
  * @copied_bytes: payload copied by the kernel.
  * @name: PATHS, STREAMS: the path; CURSORS: the cursor's name.
@@ -462,12 +469,12 @@ struct weir_list_entry {
  * @size: sizeof this structure.
  * @kind: enum weir_list_kind.
  * @entry_size: sizeof(struct weir_list_entry) as the caller knows it.
- * @count: in: room for so many entries; out: entries written.
- * @after: in: list objects with a larger id; 0 from the start.
+ * @count: in: entries that the array has room for; out: entries written.
+ * @after: in: list objects with a larger id; 0: all.
  * @entries: user address of the array.
  *
- * Without CAP_NET_ADMIN in the namespace only the caller's own objects
- * and readable paths are listed. Returns 0; @count 0 means the end.
+ * A caller without CAP_NET_ADMIN in the namespace sees only its own user's
+ * objects and the paths that it may read. Returns 0; @count 0 means the end.
  */
 struct weir_ioc_list {
 	__u32	size;
@@ -481,7 +488,7 @@ struct weir_ioc_list {
 /**
  * struct weir_sock_info - WEIR_SO_INFO
  * @ring_bytes: size of the outbox, 0 if there is none yet.
- * @streams: streams attached.
+ * @streams: streams that the socket reads.
  * @resumed: 1 if bind took over a lingering outbox.
  * @sent: records sent with sendmsg.
  * @received: records received with recvmsg.
@@ -503,18 +510,17 @@ struct weir_sock_info {
 };
 
 /*
- * WEIR_SO_KICK: what was done in shared memory. It and WEIR_SO_WAIT are options,
- * since on its way to the socket an ioctl passes twice as many layers of the
- * kernel.
+ * The value of WEIR_SO_KICK tells what was done in shared memory. WEIR_SO_KICK
+ * and WEIR_SO_WAIT are options and not ioctls, because setsockopt() costs less.
  */
 #define WEIR_KICK_READERS	0x1	/* records were published */
-#define WEIR_KICK_WRITER	0x2	/* the cursor of stream id (value >> 8) moved
-					 * or its demand was raised */
-#define WEIR_KICK_INBOX		0x4	/* the inbox was read: post what waits */
+#define WEIR_KICK_WRITER	0x2	/* the cursor of stream id (value >> 8)
+					 * moved, or its demand was raised */
+#define WEIR_KICK_INBOX		0x4	/* the inbox has room again */
 
 #define WEIR_IOC_MAGIC		0xB5
 #define WEIR_IOC_MAP		_IOWR(WEIR_IOC_MAGIC, 1, struct weir_ioc_map)
-/* 2 and 3 were WEIR_SO_KICK and WEIR_SO_WAIT */
+/* 2 and 3 are not used */
 #define WEIR_IOC_DETACH		_IO(WEIR_IOC_MAGIC, 4)	/* arg: stream id */
 #define WEIR_IOC_LIST		_IOWR(WEIR_IOC_MAGIC, 5, struct weir_ioc_list)
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The ring protocol: claim, commit, peek, and the writer's look at its
- * readers' cursors. Pure arithmetic on the shared words of weir.h, used as it
- * is by the kernel module, the library and the user-space sanitizer tests.
- * It sleeps nowhere, allocates nothing and makes no system call; who wakes
- * whom is the caller's business (module/ring/wake.c, userlib/).
+ * The ring protocol: claim, commit, peek, and the writer's scan of its readers'
+ * cursors. The functions compute on the shared words of weir.h. The kernel
+ * module, the library and the sanitizer tests in user space use the same code.
+ * No function sleeps, allocates memory or makes a system call. Waking the other
+ * side is the caller's business (module/ring/wake.c, userlib/kick.c).
  *
- * Every word that another party writes is loaded once into a local, checked,
- * and only the local is used. Whatever those words say, no function here
- * leaves the ring or loops for longer than the ring has granules.
+ * Each function loads a word that another party writes once into a local,
+ * checks the local, and uses only the local. Whatever those words say, no
+ * function leaves the ring, or loops more often than the ring has granules.
  *
  *   writer                                  reader
  *   ------                                  ------
- *   look at the cursors            (D)      LOAD-ACQUIRE commit           (B)
+ *   scan the cursors               (D)      LOAD-ACQUIRE commit           (B)
  *   STORE claim                             LOAD header, payload
  *   release fence                  (A)      acquire fence,                (A)
  *   STORE header, payload                   LOAD gen: evicted?
@@ -20,28 +20,28 @@
  *   STORE-RELEASE commit           (B)      STORE-RELEASE cursor          (D)
  *   LOAD status.wake               (C)      LOAD status.wake              (C)
  *
- * (A) orders the claim (and, before it, the look at status.gen) before the
+ * (A) orders the claim (and, before it, the load of status.gen) before the
  *     bytes that overwrite an old record. Without it a lossy or an evicted
  *     reader could take new bytes for the old record's.
  * (B) orders header and payload before the commit word. Without it a reader
  *     could see a record whose bytes have not arrived.
  * (C) orders "I published" (or "I moved") before "does anybody sleep?". The
- *     other half is paid by the one who goes to sleep: it sets the wake bit,
- *     has a full barrier run on the CPUs of the other side (or finds
- *     WEIR_WAKE_FENCE in force, which makes the other side fence for
- *     itself), and looks at the ring once more. Without it both could miss
- *     each other: a lost wake-up.
+ *     side that goes to sleep pays for the other half. It sets the wake bit,
+ *     has a full barrier run on the CPUs of the other side, and looks at the
+ *     ring once more. While WEIR_WAKE_FENCE is set, the other side runs a
+ *     fence itself instead. Without (C) each side could miss the other: a
+ *     lost wake-up.
  * (D) orders the reader's last use of a record before the cursor that gives
  *     its space away. Without it the writer could overwrite a record in use.
  * (E) The writer stores the limit that it is about to use in head.intent, runs
- *     a full fence and looks whether the set of readers changed (status.gen).
+ *     a full fence and checks whether the set of readers changed (status.gen).
  *     The kernel, attaching a reader at an old position, changes gen, fences
  *     and then reads intent. One of the two sees the other, so no reader is
  *     attached to bytes that the writer already counts as free.
  *
- * The commit word names the position itself, so a header from an earlier lap
- * never passes for a new one, and is mixed with a secret, so that payload
- * bytes that happen to lie where a header is awaited do not either.
+ * The commit word holds the position of its record, so a header from an earlier
+ * lap never passes for a new one. The ring's secret is added to it, so payload
+ * bytes that lie where a reader expects a header do not pass for one either.
  */
 #ifndef _UAPI_WEIR_RING_H
 #define _UAPI_WEIR_RING_H
@@ -89,9 +89,9 @@
 #define WEIR_GRANULE_SHIFT	6
 
 /*
- * A header is moved as four words: three stores and the commit word, and two
- * loads tell a reader all that it must check. Of each word the field that
- * comes first in memory is in the low half.
+ * A header is written as four words: three stores, then the commit word. Two
+ * loads tell a reader all that it must check. In each word the low half is the
+ * field that comes first in memory.
  */
 struct weir_words {
 	__u64	commit;
@@ -100,7 +100,7 @@ struct weir_words {
 	__u64	tag_key;
 } __attribute__((__may_alias__));
 
-struct weir_life {
+struct weir_epoch {
 	__u64	state_gen;
 } __attribute__((__may_alias__));
 
@@ -123,7 +123,7 @@ struct weir_life {
  * @status: the kernel's words.
  * @mask: ring size - 1, taken from the kernel once, never from shared memory
  *	again.
- * @secret: likewise.
+ * @secret: the ring's secret, taken from the kernel once as @mask is.
  */
 struct weir_ring_view {
 	unsigned char			*data;
@@ -182,7 +182,7 @@ weir_inline __u64 weir_ring_pack(__u32 granule, __u32 seq)
 	return (__u64)granule << 32 | seq;
 }
 
-/* Full position of a claim word, given a limit that is not below it. */
+/* Full position of the claim word @claim. @limit must not be below it. */
 static inline __u64 weir_ring_claim_pos(__u64 claim, __u64 limit)
 {
 	__u32 ahead = (__u32)(limit >> WEIR_GRANULE_SHIFT) -
@@ -197,16 +197,17 @@ static inline __u64 weir_ring_claim_pos(__u64 claim, __u64 limit)
  * @pos: out: position.
  * @seq: out: record count, low 32 bits.
  *
- * Claim and limit are two words; reading the limit before and after makes the
- * pair consistent. Returns 0, or -EPROTO when they cannot belong together
- * (the owner wrote nonsense). Any party, any context.
+ * Claim and limit are two words. The function reads the limit before and after
+ * the claim, so that both belong to the same moment. Any party may call it, in
+ * any context. Returns 0, or -EPROTO when the two words cannot belong together
+ * because the owner wrote nonsense.
  */
 static inline int weir_ring_tail(const struct weir_ring_view *r, __u64 *pos,
 				 __u32 *seq)
 {
 	int tries;
 
-	/* the limit moves once a lap: a writer that moves it each time lies */
+	/* A correct writer moves the limit far less often than once a try. */
 	for (tries = 0; tries < 64; tries++) {
 		__u64 limit = weir_load_acquire(&r->head->limit);
 		__u64 claim = weir_load_acquire(&r->head->claim);
@@ -225,29 +226,32 @@ static inline int weir_ring_tail(const struct weir_ring_view *r, __u64 *pos,
 }
 
 /**
- * weir_ring_life() - has anything happened to the stream or its readers?
+ * weir_ring_epoch() - has anything happened to the stream or its readers?
  *
- * state (low half) and gen (high half) of the status page, in one look.
+ * Returns state (low half) and gen (high half) of the status page, read by one
+ * load. The value changes when the stream ends, lingers or is taken over, and
+ * when a gating reader attaches or leaves.
  */
-weir_inline __u64 weir_ring_life(const struct weir_ring_view *r)
+weir_inline __u64 weir_ring_epoch(const struct weir_ring_view *r)
 {
-	const struct weir_life *life =
-		(const struct weir_life *)(const void *)&r->status->state;
+	const struct weir_epoch *epoch =
+		(const struct weir_epoch *)(const void *)&r->status->state;
 
-	return WEIR_WORD(weir_load(&life->state_gen));
+	return WEIR_WORD(weir_load(&epoch->state_gen));
 }
 
 /* --- writer ------------------------------------------------------------- */
 
 /**
  * weir_ring_claim_plain() - take space for records, in the usual case
- * @r: the ring, as its owner, with nobody else who claims at the same time.
+ * @r: the ring. The caller is its owner, and no other thread claims.
  * @total: bytes of each, from weir_ring_need(), at most the ring's size.
  * @n: records, at least 1.
  * @pos: out: the first one's position; the others follow.
  * @seq: out: its record count, low 32 bits.
  *
- * Returns 0, or -EAGAIN when it is for weir_ring_claim() to say.
+ * Returns 0, or -EAGAIN when this is not the usual case: the caller then calls
+ * weir_ring_claim().
  */
 weir_inline int weir_ring_claim_plain(const struct weir_ring_view *r,
 				      __u32 total, __u32 n, __u64 *pos,
@@ -255,25 +259,25 @@ weir_inline int weir_ring_claim_plain(const struct weir_ring_view *r,
 {
 	struct weir_head *head = r->head;
 	__u64 claim = weir_load(&head->claim);
-	/* another thread, or the kernel, may have looked for us: (D) */
+	/* Another thread, or the kernel, may have set the limit: (D). */
 	__u64 limit = weir_load_acquire(&head->limit);
 	__u64 need = (__u64)(total >> WEIR_GRANULE_SHIFT) * n;
 	__u32 count = (__u32)claim;
 	__u32 room = (__u32)(limit >> WEIR_GRANULE_SHIFT) -
 		     (__u32)(claim >> 32);
 
-	/* a limit older than the claim shows as a negative room */
+	/* With a limit that is older than the claim, room is negative. */
 	if (weir_unlikely((__s32)room < (__s64)need))
 		return -EAGAIN;
 	if (weir_unlikely((__s32)(count + n - 1 -
 				  weir_load(&head->seq_limit)) >= 0))
 		return -EAGAIN;
-	/* a record count that wraps would carry into the granules */
+	/* A record count that wraps would carry into the granule number. */
 	if (weir_unlikely(count >= -n))
 		return -EAGAIN;
 	weir_store(&head->claim, claim + weir_ring_pack((__u32)need, n));
 	weir_fence_release();	/* (A) */
-	/* aligned whatever the limit says */
+	/* The shifts keep the position aligned whatever the limit says. */
 	*pos = ((limit >> WEIR_GRANULE_SHIFT) - room) << WEIR_GRANULE_SHIFT;
 	*seq = count;
 	return 0;
@@ -287,9 +291,9 @@ weir_inline int weir_ring_claim_plain(const struct weir_ring_view *r,
  * @pos: out: the record's position.
  * @seq: out: its record count, low 32 bits.
  *
- * Returns 0, or -EAGAIN when the limit as last computed does not allow it, or
- * other threads were faster 1000 times: scan the cursors (weir_ring_scan_*) and
- * try again.
+ * Returns 0, or -EAGAIN when the limit as last computed does not allow the
+ * claim, or when other threads changed the claim word first 1000 times. The
+ * caller then scans the cursors (weir_ring_scan_*) and tries again.
  */
 static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 				  int shared, __u64 *pos, __u32 *seq)
@@ -297,16 +301,16 @@ static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 	__u32 need = total >> WEIR_GRANULE_SHIFT;
 	int tries;
 
-	/* not for ever: a hostile thread may change the word all the time */
+	/* A hostile thread may change the word all the time: bound the tries. */
 	for (tries = 0; tries < 1000; tries++) {
 		__u64 claim = weir_load(&r->head->claim);
-		/* another thread, or the kernel, may have looked for us: (D) */
+		/* Another thread, or the kernel, may have set the limit: (D). */
 		__u64 limit = weir_load_acquire(&r->head->limit);
 		__u32 at = (__u32)(claim >> 32), n = (__u32)claim;
 		__u32 room = (__u32)(limit >> WEIR_GRANULE_SHIFT) - at;
 		__u64 next = weir_ring_pack(at + need, n + 1);
 
-		/* a limit older than the claim shows as a huge room */
+		/* With a limit that is older than the claim, room is huge. */
 		if (weir_unlikely(need > room ||
 				  room > (r->mask + 1) >> WEIR_GRANULE_SHIFT))
 			return -EAGAIN;
@@ -318,7 +322,7 @@ static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 		else if (!weir_cas(&r->head->claim, claim, next))
 			continue;
 		weir_fence_release();	/* (A) */
-		/* aligned whatever the limit says */
+		/* The shifts keep the position aligned whatever the limit says. */
 		*pos = ((limit >> WEIR_GRANULE_SHIFT) - room) <<
 		       WEIR_GRANULE_SHIFT;
 		*seq = n;
@@ -330,10 +334,10 @@ static inline int weir_ring_claim(const struct weir_ring_view *r, __u32 total,
 /**
  * weir_ring_commit() - publish a claimed record
  * @r: the ring, as its owner.
- * @rec: the record; its header but for @commit is filled in, and its payload.
- * @pos: its position.
+ * @rec: the record. Its payload and its header, all but @commit, are written.
+ * @pos: position of the record.
  *
- * The caller then looks at status.wake; see (C).
+ * The caller loads status.wake after this; see (C).
  */
 weir_inline void weir_ring_commit(const struct weir_ring_view *r,
 				  struct weir_record *rec, __u64 pos)
@@ -343,12 +347,14 @@ weir_inline void weir_ring_commit(const struct weir_ring_view *r,
 }
 
 /**
- * struct weir_ring_scan - a writer's look at the cursors in progress
- * @claim: where the writer stands.
- * @min: lowest gating cursor so far.
- * @seq: the writer's record count.
- * @room: records that demand allows beyond @seq.
- * @gen: status.gen when the look began.
+ * struct weir_ring_scan - a writer's scan of its readers' cursors
+ * @claim: position of the writer's next claim, when the scan began.
+ * @min: lowest position of the gating cursors scanned so far.
+ * @seq: the writer's record count, low 32 bits, when the scan began.
+ * @room: records beyond @seq that the readers' demand allows.
+ * @gen: status.gen when the scan began.
+ *
+ * All fields are private to the thread that scans.
  */
 struct weir_ring_scan {
 	__u64	claim;
@@ -358,7 +364,7 @@ struct weir_ring_scan {
 	__u32	gen;
 };
 
-/* Begins a look. Returns 0, or -EPROTO when the head words are nonsense. */
+/* Begins a scan. Returns 0, or -EPROTO when the head words are nonsense. */
 static inline int weir_ring_scan_begin(const struct weir_ring_view *r,
 				       struct weir_ring_scan *s)
 {
@@ -376,9 +382,9 @@ static inline int weir_ring_scan_begin(const struct weir_ring_view *r,
 /**
  * weir_ring_scan_cursor() - take one gating cursor into account
  *
- * Returns 0, or -ERANGE when the cursor cannot be true (ahead of the writer,
- * more than a ring behind, unaligned): it is left out of the limit, and the
- * caller has the kernel evict its reader.
+ * Returns 0, or -ERANGE when the cursor cannot be true: it is ahead of the
+ * writer, more than a ring behind, or unaligned. Such a cursor does not count
+ * for the limit, and the caller has the kernel evict its reader.
  */
 static inline int weir_ring_scan_cursor(const struct weir_ring_view *r,
 					struct weir_ring_scan *s,
@@ -387,8 +393,9 @@ static inline int weir_ring_scan_cursor(const struct weir_ring_view *r,
 	__u64 pos = weir_load_acquire(&c->pos);			/* (D) */
 
 	/*
-	 * With several threads claiming, a reader may be past where this
-	 * thread saw the claim: look again before calling it a liar.
+	 * When several threads claim, a reader may have passed the claim that
+	 * this thread saw. So the claim is read again before the cursor is
+	 * called invalid.
 	 */
 	if (s->claim - pos > weir_ring_bytes(r)) {
 		__u64 claim;
@@ -413,7 +420,10 @@ static inline int weir_ring_scan_cursor(const struct weir_ring_view *r,
 	return 0;
 }
 
-/* Raises a word to a value; -EAGAIN if others change it for ever. */
+/*
+ * Raises a word to at least @to. Returns 0, or -EAGAIN when other threads
+ * changed the word first @tries times.
+ */
 static inline int weir_ring_raise(__u64 *word, __u64 to, int *tries)
 {
 	__u64 old = weir_load(word);
@@ -429,10 +439,10 @@ static inline int weir_ring_raise(__u64 *word, __u64 to, int *tries)
 }
 
 /**
- * weir_ring_scan_end() - turn the look into a limit
+ * weir_ring_scan_end() - turn the scan into a limit
  *
- * Returns 0 when head.limit has been set; -EAGAIN when the set of readers
- * changed meanwhile and the look must be done again.
+ * Returns 0 when head.limit has been set, or -EAGAIN when the set of readers
+ * changed during the scan, which must then be done again.
  */
 static inline int weir_ring_scan_end(const struct weir_ring_view *r,
 				     const struct weir_ring_scan *s)
@@ -442,7 +452,10 @@ static inline int weir_ring_scan_end(const struct weir_ring_view *r,
 
 	if (weir_ring_raise(&r->head->intent, limit, &tries))
 		return -EAGAIN;
-	/* before the fence, as the kernel lowers it when it attaches a demand */
+	/*
+	 * Before the fence: the kernel lowers this word when it attaches a
+	 * reader with a demand, and gen tells whether it has.
+	 */
 	weir_store(&r->head->seq_limit, s->seq + s->room);
 	weir_fence();						/* (E) */
 	if (weir_load(&r->status->gen) != s->gen)
@@ -458,9 +471,9 @@ static inline int weir_ring_scan_end(const struct weir_ring_view *r,
  * @pos: position, a multiple of 64.
  * @out: the record, if there is one.
  *
- * Returns 1 with a record, 0 when there is none yet, -EPROTO when there is
- * something that weir_ring_peek() must judge: an aborted record, one with an
- * extension, or nonsense.
+ * Returns 1 with a record, 0 when there is none yet, or -EPROTO for what
+ * weir_ring_peek() must decide: an aborted record, a record with an extension,
+ * or nonsense.
  */
 weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 				struct weir_ring_rec *out)
@@ -468,26 +481,30 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 	struct weir_record *rec = weir_ring_at(r, pos);
 	const struct weir_words *words = (const struct weir_words *)(void *)rec;
 	__u32 most = weir_ring_max_len(r);
-	__u64 shape, len;
+	__u64 word, len;
 
 	if (weir_load_acquire(&rec->commit) != pos + r->secret)	/* (B) */
 		return 0;
-	shape = WEIR_WORD(weir_load(&words->shape));
-	/* aborted, or with an extension, it looks longer than any ring */
-	len = shape & ~(0xffULL << WEIR_KIND_SHIFT |
-			(0xffULL & ~(__u64)WEIR_REC_ABORTED) <<
-			WEIR_FLAGS_SHIFT);
+	word = WEIR_WORD(weir_load(&words->shape));
+	/*
+	 * Only the kind and the flags but WEIR_REC_ABORTED are masked out. So
+	 * the word of an aborted record, or of one with an extension, is larger
+	 * than the length of any ring.
+	 */
+	len = word & ~(0xffULL << WEIR_KIND_SHIFT |
+		       (0xffULL & ~(__u64)WEIR_REC_ABORTED) <<
+		       WEIR_FLAGS_SHIFT);
 	if (weir_unlikely(len > most))
 		return -EPROTO;
 	out->rec = rec;
 	out->payload = (unsigned char *)rec + WEIR_HEADER_BYTES;
 	out->pos = pos;
-	out->len = (__u32)shape;
-	/* the next look waits for this: as few steps as can be */
+	out->len = (__u32)word;
+	/* The next peek depends on this value: keep the computation short. */
 	out->next = (pos + WEIR_HEADER_BYTES + WEIR_GRANULE - 1 +
-		     (__u32)shape) & ~(__u64)(WEIR_GRANULE - 1);
+		     (__u32)word) & ~(__u64)(WEIR_GRANULE - 1);
 	out->seq = weir_load(&rec->seq);
-	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+	out->kind = (__u8)(word >> WEIR_KIND_SHIFT);
 	return 1;
 }
 
@@ -498,9 +515,9 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
  * @out: the record, if there is one.
  * @most: aborted records to move past, at least 1.
  *
- * Returns what weir_ring_peek() does, or -EAGAIN when @most aborted records
- * have been passed: there may be something at @pos. A party that holds a lock,
- * or works for others too, bounds its look by this.
+ * For a party that holds a lock or works for other users too: @most bounds the
+ * work. Returns what weir_ring_peek() does, or -EAGAIN when it has moved past
+ * @most aborted records. There may then be a record at @pos.
  */
 static inline int weir_ring_peek_some(const struct weir_ring_view *r,
 				      __u64 *pos, struct weir_ring_rec *out,
@@ -513,16 +530,16 @@ static inline int weir_ring_peek_some(const struct weir_ring_view *r,
 		struct weir_record *rec = weir_ring_at(r, *pos);
 		const struct weir_words *words =
 			(const struct weir_words *)(void *)rec;
-		__u64 shape = WEIR_WORD(weir_load(&words->shape));
-		__u32 len = (__u32)shape;
-		__u32 ext = (__u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+		__u64 word = WEIR_WORD(weir_load(&words->shape));
+		__u32 len = (__u32)word;
+		__u32 ext = (__u8)(word >> WEIR_EXT_SHIFT) * 8U;
 		__u32 total;
 
 		if (len > weir_ring_max_len(r) ||
 		    ext > weir_ring_max_len(r) - len)
 			return -EPROTO;
 		total = weir_ring_need(len + ext);
-		if (shape >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED) {
+		if (word >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED) {
 			*pos += total;
 			if (left < total)
 				return -EPROTO;
@@ -537,7 +554,7 @@ static inline int weir_ring_peek_some(const struct weir_ring_view *r,
 		out->len = len;
 		out->next = *pos + total;
 		out->seq = weir_load(&rec->seq);
-		out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+		out->kind = (__u8)(word >> WEIR_KIND_SHIFT);
 		return 1;
 	}
 	return ret;
@@ -549,24 +566,25 @@ static inline int weir_ring_peek_some(const struct weir_ring_view *r,
  * @pos: position, a multiple of 64; moved past aborted records.
  * @out: the record, if there is one.
  *
- * Returns 1 with a record, 0 when there is none yet, -EPROTO when the header
- * is nonsense (the owner is hostile or broken, or a lossy reader has been
- * overtaken between two loads).
+ * Returns 1 with a record, 0 when there is none yet, or -EPROTO when the header
+ * is nonsense. Then the owner is hostile or broken, or the writer has overtaken
+ * a lossy reader between two loads.
  */
 static inline int weir_ring_peek(const struct weir_ring_view *r, __u64 *pos,
 				 struct weir_ring_rec *out)
 {
-	/* a ring holds fewer records than that */
+	/* No ring holds that many records. */
 	return weir_ring_peek_some(r, pos, out, ~0U);
 }
 
 /**
  * weir_ring_seq() - count of the next record of a reader that misses none
  * @r: the ring.
- * @pos: where the reader stands.
+ * @pos: position of the reader.
  *
- * Returns the count of the record there, low 32 bits; while nothing has been
- * published there, that of the writer's next claim. Any party, any context.
+ * Any party may call this, in any context. Returns the count of the record at
+ * @pos, low 32 bits. While no record is published there, it returns the count
+ * of the writer's next claim.
  */
 static inline __u32 weir_ring_seq(const struct weir_ring_view *r, __u64 pos)
 {
@@ -579,9 +597,10 @@ static inline __u32 weir_ring_seq(const struct weir_ring_view *r, __u64 pos)
 }
 
 /**
- * weir_ring_overtaken() - for lossy readers: may bytes at @pos be gone?
+ * weir_ring_overtaken() - may the writer have overwritten the bytes at @pos?
  *
- * Call it after using a record's bytes: 0 means that they were whole.
+ * A lossy reader calls this after it has used the bytes of a record. The value
+ * 0 means that they were whole.
  */
 static inline int weir_ring_overtaken(const struct weir_ring_view *r, __u64 pos)
 {
@@ -591,7 +610,7 @@ static inline int weir_ring_overtaken(const struct weir_ring_view *r, __u64 pos)
 	weir_fence_acquire();					/* (A) */
 	if (weir_ring_tail(r, &tail, &seq))
 		return 1;
-	/* a reader ahead of a writer that started anew is not overtaken */
+	/* signed: a reader ahead of the tail is not overtaken */
 	return (__s64)(tail - pos) > (__s64)weir_ring_bytes(r);
 }
 
@@ -599,12 +618,13 @@ static inline int weir_ring_overtaken(const struct weir_ring_view *r, __u64 pos)
  * weir_ring_resync() - find a record to go on with
  * @r: the ring.
  * @from: first position to try.
- * @to: give up here.
+ * @to: position at which the search ends.
  * @pos: out: position of the first committed record in [from, to), or @to.
  *
- * Every granule is tried, so it finds a record wherever it starts: a lossy
- * reader after an overrun, a late joiner, the kernel behind a hole that a dead
- * writer left. At most one load per granule of the ring.
+ * The search tries every granule, so it finds a record wherever that starts. A
+ * lossy reader calls it after an overrun, a reader that joins late when it
+ * attaches, and the kernel behind a hole that a dead writer left. It loads at
+ * most one word for each granule of the ring. Returns 1 with a record, else 0.
  */
 static inline int weir_ring_resync(const struct weir_ring_view *r, __u64 from,
 				   __u64 to, __u64 *pos)

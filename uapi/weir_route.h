@@ -3,9 +3,9 @@
  * weir: the kernel interface of routed messages, requests and replies.
  *
  * A SOCK_RDM socket serves paths (WEIR_IOC_SERVE), calls paths (WEIR_IOC_CALL),
- * or both. It gets an outbox that the kernel's router alone reads, and an
- * inbox. What it writes into its outbox as a record of kind REQUEST, REPLY,
- * ERROR or (one way) EVENT, the router copies once, into the inbox of the
+ * or both. It gets an inbox, and an outbox that the kernel's router alone reads.
+ * The socket writes records of kind REQUEST, REPLY, ERROR or (one way) EVENT
+ * into its outbox. The router copies each record once, into the inbox of the
  * socket that it is for; see weir.h for the rings.
  *
  *   caller                      router                        target
@@ -17,12 +17,13 @@
  *     ext[1] idempotency key      circuit breaker
  *
  *   inbox: REPLY, ERROR <----   the call is answered <-----   outbox: REPLY
- *     route  handle               once; what comes              route \ of the
- *     tag    the caller's         later is dropped              tag   / request
+ *     route  handle               once; later replies           route \ of the
+ *     tag    the caller's         are dropped                   tag   / request
  *
- * The router looks at an outbox when its owner kicks (WEIR_KICK_READERS, or
- * WEIR_WAIT_KICK), which weir_status.wake asks for by WEIR_WAKE_ROUTER unless
- * the socket is polled. A worker copies a message of more than 64 KiB later.
+ * The router reads an outbox when its owner kicks (WEIR_KICK_READERS, or
+ * WEIR_WAIT_KICK). WEIR_WAKE_ROUTER in weir_status.wake asks the owner to do so,
+ * except while a thread of the kernel polls the socket. A worker copies messages
+ * of more than 64 KiB later.
  */
 #ifndef _UAPI_WEIR_ROUTE_H
 #define _UAPI_WEIR_ROUTE_H
@@ -36,14 +37,14 @@
 
 /* weir_record.flags of routed messages */
 #define WEIR_REC_IDEMPOTENT	0x02	/* REQUEST: may be sent more than once */
-#define WEIR_REC_REFUSE		0x04	/* REQUEST, EVENT: a full inbox refuses it */
-#define WEIR_REC_DROP		0x08	/* a full inbox drops it: no answer at all */
-#define WEIR_REC_MORE		0x10	/* REPLY, delivered: more follow for this tag */
+#define WEIR_REC_REFUSE		0x04	/* REQUEST, EVENT: refuse if inbox full */
+#define WEIR_REC_DROP		0x08	/* drop if inbox full, without an answer */
+#define WEIR_REC_MORE		0x10	/* REPLY, delivered: more of them follow */
 #define WEIR_REC_ROUTER		0x20	/* delivered: made by the router itself */
 #define WEIR_REC_WAIT		0x40	/* REPLY: wait for room, see patience_ns */
 
-/* 8-byte words between header and payload of a request, as many as ext says */
-/* CLOCK_MONOTONIC nanoseconds; 0: the route's; UINT64_MAX: its latest */
+/* 8-byte words between header and payload of a request; ext is their number */
+/* CLOCK_MONOTONIC ns; 0: the route's timeout; UINT64_MAX: its maximum */
 #define WEIR_EXT_DEADLINE	0
 #define WEIR_EXT_DUP		1	/* idempotency key; 0: none */
 #define WEIR_EXT_MAX		2
@@ -51,9 +52,9 @@
 /**
  * struct weir_fault - payload of an ERROR record made by the router
  * @reason: enum weir_reason: why there is no reply.
- * @guard: enum weir_guard: who refused.
- * @target: the target concerned, 0 if there was none.
- * @wait_ns: try again after so long, 0 when that is not known.
+ * @guard: enum weir_guard: the guard that refused.
+ * @target: id of the target concerned, 0 if there was none.
+ * @wait_ns: nanoseconds after which a retry makes sense, 0 when not known.
  * @reserved: zero.
  */
 struct weir_fault {
@@ -120,17 +121,19 @@ static inline int weir_reason_errno(__u32 reason)
  * struct weir_scm_route - control message of level SOL_WEIR, WEIR_SCM_ROUTE
  * @kind: enum weir_kind.
  * @flags: WEIR_REC_*.
- * @route: handle, or half of what names the call.
- * @tag: tag, or the other half.
+ * @route: route handle; of a received request, one half of the call's name.
+ * @tag: the caller's tag; of a received request, the other half of that name.
  * @key: shard key.
- * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's; UINT64_MAX: its latest.
+ * @reserved: zero.
+ * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's timeout; UINT64_MAX: the
+ *	route's maximum.
  * @dup: idempotency key of a request that is sent; 0: none.
  *
- * Without the library: sendmsg(2) to the address of a path sends a request
- * there. With this it says how; and a reply, which has no address, says with
- * the @route and @tag of the request what it answers. recvmsg(2) gives it for
- * each message that was routed. Without room for it, an error that the router
- * made is the error of the call.
+ * For sockets used without the library. sendmsg(2) to the address of a path
+ * sends a request there; this message gives its options. A reply has no
+ * address: this message gives the @route and @tag of the request that it
+ * answers. recvmsg(2) gives this message with each routed one. A caller that
+ * leaves no room for it gets an error of the router as the error of recvmsg(2).
  */
 struct weir_scm_route {
 	__u32	kind;
@@ -147,7 +150,7 @@ struct weir_scm_route {
 
 enum weir_guard {
 	WEIR_GUARD_NONE		= 0,
-	WEIR_GUARD_ROUTE	= 1,	/* no such path, nobody serves it */
+	WEIR_GUARD_ROUTE	= 1,	/* no such path, or no socket serves it */
 	WEIR_GUARD_PERMISSION	= 2,
 	WEIR_GUARD_DEADLINE	= 3,
 	WEIR_GUARD_BUCKET	= 4,
@@ -155,8 +158,8 @@ enum weir_guard {
 	WEIR_GUARD_BREAKER	= 6,
 	WEIR_GUARD_INBOX	= 7,
 	WEIR_GUARD_WATCHDOG	= 8,
-	WEIR_GUARD_POLICY	= 9,	/* a quorum that cannot be had */
-	WEIR_GUARD_CHECK	= 10,	/* the record is not a good one */
+	WEIR_GUARD_POLICY	= 9,	/* the quorum cannot be reached */
+	WEIR_GUARD_CHECK	= 10,	/* the record is not valid */
 	WEIR_GUARD_DUP		= 11,	/* the idempotency key */
 	WEIR_GUARD_MAX
 };
@@ -173,17 +176,18 @@ enum weir_guard {
  * struct weir_ioc_serve - WEIR_IOC_SERVE: take requests for a path
  * @size: sizeof this structure.
  * @flags: zero.
- * @weight: share of the requests, relative to the other targets; 0 takes none
- *	until WEIR_OP_TARGET_SET says otherwise; at most WEIR_WEIGHT_MAX.
+ * @weight: share of the requests, relative to the other targets, at most
+ *	WEIR_WEIGHT_MAX. With 0 the target takes none until WEIR_OP_TARGET_SET
+ *	changes it.
  * @reserved: zero.
- * @id: out: the target.
+ * @id: out: id of the target.
  * @path: path or pattern, ended by a NUL byte.
  *
- * The first that serves a path makes it, with the socket's mode and group; the
- * others need to be its owner, have execute permission or CAP_NET_ADMIN. A
- * pattern is served by the owner of the path above its first wildcard, which is
- * made if it is not in use; at the top level it needs CAP_NET_ADMIN. Permissions
- * in weir(7) has the whole.
+ * The first socket that serves a path makes it, with the socket's mode and
+ * group. Other users need execute permission on it or CAP_NET_ADMIN. Only the
+ * owner of the path above its first wildcard may serve a pattern. That path is
+ * made if it is not in use. A pattern at the top level needs CAP_NET_ADMIN.
+ * weir_users(7) has all rules.
  */
 struct weir_ioc_serve {
 	__u32	size;
@@ -200,13 +204,14 @@ struct weir_ioc_serve {
  * @flags: zero.
  * @route: out: the handle, for weir_record.route.
  * @reserved: zero.
- * @path: path, ended by a NUL byte. Nobody need serve it yet.
+ * @path: path, ended by a NUL byte. It may have no target yet.
  *
  * Calling needs write permission on the path. The same path gives the same
- * handle. It stays with the owner of the first route that is found for it:
- * requests are refused with WEIR_REASON_DENIED while the path is another user's,
- * unless that one has CAP_NET_ADMIN or the owner's leave. Asking for the handle
- * again takes it to whoever serves the path then.
+ * handle. The handle stays with the owner of the first route that is found for
+ * it. While the path is another user's, requests are refused with
+ * WEIR_REASON_DENIED, unless that user has CAP_NET_ADMIN or the owner's
+ * permission. A second call for the same path moves the handle to the owner that
+ * the path has then.
  */
 struct weir_ioc_call {
 	__u32	size;
@@ -219,71 +224,75 @@ struct weir_ioc_call {
 /* --- Control ------------------------------------------------------------ */
 
 enum weir_policy {
-	WEIR_POLICY_ANY		= 0,	/* least in flight of two */
+	WEIR_POLICY_ANY		= 0,	/* of two, the one with less in flight */
 	WEIR_POLICY_WEIGHTED	= 1,	/* in proportion to the weights */
-	WEIR_POLICY_SHARD	= 2,	/* by the record's key, consistently */
-	WEIR_POLICY_PRIMARY	= 3,	/* the first healthy one by weight */
-	WEIR_POLICY_ALL		= 4,	/* every one of them */
-	WEIR_POLICY_QUORUM	= 5,	/* every one; answered when k have */
+	WEIR_POLICY_SHARD	= 2,	/* by a consistent hash of the key */
+	WEIR_POLICY_PRIMARY	= 3,	/* the healthy one with most weight */
+	WEIR_POLICY_ALL		= 4,	/* all targets */
+	WEIR_POLICY_QUORUM	= 5,	/* all; the call is answered when k have */
 	WEIR_POLICY_MAX
 };
 
 /**
  * struct weir_route_conf - how a route treats its messages
  * @policy: enum weir_policy.
- * @quorum: WEIR_POLICY_QUORUM: replies that complete a request; 0: most.
- * @rate: messages per second that the route takes; 0: any. When half of @burst
- *	is used up, each user that calls has a like part of @rate and of the lower
- *	half, of which an eighth, or one, is left for a user that comes later; what
- *	others do not use is anybody's.
+ * @quorum: WEIR_POLICY_QUORUM: replies that complete a request; 0: more than
+ *	half of the targets.
+ * @rate: messages per second that the route takes; 0: no limit. When half of
+ *	@burst is used up, each user that calls has an equal part of @rate and of
+ *	the lower half. An eighth of that half, or one message, stays for a user
+ *	that comes later. Any user may use what others leave.
  * @burst: messages that it takes at once; 0: a tenth of @rate, at least 1.
- * @bulkhead: requests in flight at one target; 0: any number. When half of it is
- *	taken, each user that calls has a like part of the other half, of which an
- *	eighth, or one, is left for a user that comes later. Callers with
- *	CAP_NET_ADMIN may have all of @rate and @bulkhead.
- * @mirror_permille: share of the messages that @mirror gets as well.
- * @timeout_ns: deadline of requests that have none; 0: 5 s, or @deadline_max_ns
- *	if that is shorter.
- * @probe_ns: the watchdog looks so often at targets that hold requests, and
- *	gives up one which has done nothing for two looks; 0: 40 ms;
- *	WEIR_PROBE_OFF: it does not.
- * @breaker_window_ns: see struct weir_breaker_conf in module/logic/breaker.h.
- * @breaker_open_ns: likewise.
- * @breaker_slow_ns: likewise.
- * @breaker_min_calls: likewise; 0: no breaker.
- * @breaker_error_percent: likewise.
- * @breaker_slow_percent: likewise.
- * @breaker_probes: likewise.
- * @retries: attempts after the first, of idempotent requests that failed.
- * @retry_base_ns: pause before the first of them; it doubles each time.
- * @retry_max_ns: longest pause.
- * @dup_window_ns: a request with an idempotency key that came before, so long
- *	ago at most, is answered from the first one's reply; 0: no.
- * @dup_entries: keys of one user that are remembered, at most 2^20; 0: 4096. Of
- *	all users together twice as many are, of which each may have half of what
- *	the others have left. A user's new keys make the module forget that user's
- *	oldest, and no other's; a key that finds no room is refused with
- *	WEIR_REASON_LIMIT.
- * @dup_bytes: bytes of replies of one user that are, at most 64 MiB; 0: 1 MiB;
- *	shared as @dup_entries are. Where a reply finds no room, here or in its
- *	caller's memory cgroup, or is larger, its key stays without it: who waits
- *	for it is told WEIR_REASON_DUPLICATE, and who comes within the window is
- *	refused with WEIR_REASON_LIMIT.
+ * @bulkhead: requests in flight at one target; 0: no limit. When half of it is
+ *	taken, each user that calls has an equal part of the other half. An
+ *	eighth of that half, or one request, stays for a user that comes later.
+ *	Callers with CAP_NET_ADMIN may have all of @rate and @bulkhead.
+ * @mirror_permille: share of the messages that @mirror gets as well, in
+ *	thousandths.
+ * @timeout_ns: nanoseconds until the deadline of requests that have none; 0:
+ *	5 s, or @deadline_max_ns if that is shorter.
+ * @probe_ns: nanoseconds between two checks of the watchdog. It checks targets
+ *	that hold requests, and ejects a target that has done nothing at two
+ *	checks in a row. 0: 40 ms; WEIR_PROBE_OFF: no watchdog.
+ * @breaker_window_ns: nanoseconds over which the circuit breaker counts.
+ * @breaker_open_ns: nanoseconds that it stays open before it lets probes pass.
+ * @breaker_slow_ns: a good call that takes more nanoseconds is slow; 0: none is.
+ * @breaker_min_calls: calls in the window before it may open; 0: no breaker.
+ * @breaker_error_percent: share of errors at which it opens, 1 to 100; 0: it
+ *	does not open because of errors.
+ * @breaker_slow_percent: share of slow calls at which it opens, 1 to 100; 0: it
+ *	does not open because of slow calls.
+ * @breaker_probes: requests that it lets pass while half open.
+ * @retries: attempts after the first, for idempotent requests that failed.
+ * @retry_base_ns: nanoseconds before the first of them; doubles each time.
+ * @retry_max_ns: longest such pause, in nanoseconds.
+ * @dup_window_ns: nanoseconds that an idempotency key is remembered. A request
+ *	whose key came before gets the first request's reply. 0: never.
+ * @dup_entries: keys remembered for one user, at most 2^20; 0: 4096. All users
+ *	together have twice as many, and each user may have half of what the
+ *	others leave. A user's new keys push out that user's oldest, and no
+ *	other's. A key that finds no room is refused with WEIR_REASON_LIMIT.
+ * @dup_bytes: bytes of replies kept for one user, at most 64 MiB; 0: 1 MiB.
+ *	Users share them as @dup_entries. A reply may find no room here or in its
+ *	caller's memory cgroup, or be larger. Its key then stays without it:
+ *	callers that wait for the reply get WEIR_REASON_DUPLICATE, and later
+ *	callers in the window get WEIR_REASON_LIMIT.
  * @fallback_len: bytes of @fallback_reply.
  * @fallback_reply: user address of a reply for requests that a guard refused,
- *	at most WEIR_FALLBACK_MAX bytes; not given back when a route is read. 0
- *	with the length that the route's reply has: that one stays.
+ *	at most WEIR_FALLBACK_MAX bytes. It is 0 when a route is read. When it is
+ *	0 and @fallback_len is that of the route's reply, that reply stays.
  * @fallback: path that gets those requests instead, or "".
- * @mirror: path that gets copies, whose replies go nowhere, or "".
- * @deadline_max_ns: longest deadline of a request, from when the router takes
- *	it, at most a day; a later one, UINT64_MAX included, becomes this one.
- *	0: a minute, or @timeout_ns if that is longer. It is at least @timeout_ns.
- * @patience_ns: a reply with WEIR_REC_WAIT waits so long for room in a caller's
- *	inbox, at most a day; 0: 100 ms. Callers of a user that does not read
- *	are waited for less: the patience that a user has used up comes back in
- *	16 times as long, whether the user has sockets or not.
- * @reserved: zero. Later members come from here: what follows a conf in
- *	struct weir_route_entry keeps its place.
+ * @mirror: path that gets copies, or ""; replies to copies are dropped.
+ * @deadline_max_ns: longest time from when the router takes a request to its
+ *	deadline, in nanoseconds, at most a day and at least @timeout_ns. A later
+ *	deadline, UINT64_MAX included, becomes this one. 0: a minute, or
+ *	@timeout_ns if that is longer.
+ * @patience_ns: nanoseconds that a reply with WEIR_REC_WAIT waits for room in
+ *	a caller's inbox, at most a day; 0: 100 ms. A user whose callers do not
+ *	read uses up its patience, and replies then wait less. The patience comes
+ *	back in 16 times as long, whether the user has sockets or not.
+ * @reserved: zero. New members take their bytes from here, so that the fields
+ *	behind a conf in struct weir_route_entry keep their offsets.
  */
 struct weir_route_conf {
 	__u32	policy;
@@ -321,7 +330,7 @@ struct weir_route_conf {
 
 enum weir_op {
 	WEIR_OP_ROUTE_SET	= 1,	/* make or change a route: @conf */
-	WEIR_OP_ROUTE_DEL	= 2,	/* back to the defaults; gone if nobody serves */
+	WEIR_OP_ROUTE_DEL	= 2,	/* to defaults; gone if without targets */
 	WEIR_OP_TARGET_ADD	= 3,	/* @target_path with @weight */
 	WEIR_OP_TARGET_SET	= 4,	/* @weight of @target or @target_path */
 	WEIR_OP_TARGET_DEL	= 5,	/* @target or @target_path */
@@ -329,18 +338,18 @@ enum weir_op {
 };
 
 enum weir_breaker_force {
-	WEIR_FORCE_AUTO		= 0,	/* closed, and from then on by itself */
-	WEIR_FORCE_OPEN		= 1,	/* nothing goes there until told */
+	WEIR_FORCE_AUTO		= 0,	/* closed now, then decides by itself */
+	WEIR_FORCE_OPEN		= 1,	/* open until WEIR_FORCE_AUTO */
 };
 
 /**
  * struct weir_route_op - one change
  * @op: enum weir_op.
- * @weight: of a target; WEIR_OP_BREAKER: enum weir_breaker_force.
- * @target: a socket's target, by id; 0 when @target_path counts.
- * @path: the route: path or pattern.
- * @target_path: a target that is itself a route.
- * @conf: WEIR_OP_ROUTE_SET.
+ * @weight: weight of the target; WEIR_OP_BREAKER: enum weir_breaker_force.
+ * @target: id of a socket's target; 0: @target_path names the target.
+ * @path: path or pattern of the route.
+ * @target_path: path of a target that is itself a route.
+ * @conf: WEIR_OP_ROUTE_SET: settings of the route.
  */
 struct weir_route_op {
 	__u32	op;
@@ -356,16 +365,17 @@ struct weir_route_op {
  * @size: sizeof this structure.
  * @op_size: sizeof(struct weir_route_op) as the caller knows it.
  * @count: changes, 1 to WEIR_OPS_MAX; without CAP_NET_ADMIN in the namespace
- *	to WEIR_OPS_USER_MAX.
- * @failed: out: index of the one that was refused.
+ *	1 to WEIR_OPS_USER_MAX.
+ * @failed: out: index of the change that was refused.
  * @ops: user address of an array of struct weir_route_op.
  *
- * Either all are done, in order, or none is. The owner of a path may change its
- * targets; one that is a route needs write and execute permission on its path.
- * The rest needs CAP_NET_ADMIN in the namespace. Names wait while changes are
- * made: so without it a call makes few, and -E2BIG tells that these are too many,
- * or too much work: new targets, long names, several routes of many targets, or
- * routes with many others before and behind them. One change is never too much.
+ * Either all changes are made, in order, or none is. The owner of a path may
+ * change its targets. A target that is a route needs write and execute
+ * permission on that route's path. All else needs CAP_NET_ADMIN in the
+ * namespace. Changes hold a lock that all names need. So a call without
+ * CAP_NET_ADMIN gets -E2BIG for too many changes, and for changes that are too
+ * much work: new targets, long names, several routes of many targets, or routes
+ * with many others before and behind them. One change is never too much.
  */
 struct weir_ioc_control {
 	__u32	size;
@@ -378,13 +388,13 @@ struct weir_ioc_control {
 #define WEIR_OPS_MAX		4096
 #define WEIR_OPS_USER_MAX	8	/* without CAP_NET_ADMIN */
 
-/* --- Sight -------------------------------------------------------------- */
+/* --- Lists -------------------------------------------------------------- */
 
-#define WEIR_HIST_BUCKETS	208	/* see module/logic/hist.h for their bounds */
+#define WEIR_HIST_BUCKETS	208	/* bounds: module/logic/hist.h */
 
 enum weir_target_state {
 	WEIR_TARGET_UP		= 0,
-	WEIR_TARGET_HUNG	= 1,	/* the watchdog gave it up for now */
+	WEIR_TARGET_HUNG	= 1,	/* ejected by the watchdog for now */
 	WEIR_TARGET_GONE	= 2,
 };
 
@@ -393,24 +403,24 @@ enum weir_target_state {
 
 /**
  * struct weir_route_entry - one route
- * @id: stable while it lives.
- * @uid: owner of the path.
- * @gid: its group.
- * @mode: its permission bits.
- * @targets: how many.
- * @set: 1 when it was made by WEIR_OP_ROUTE_SET.
+ * @id: id of the route; does not change while the route exists.
+ * @uid: owner of the path, in the caller's user namespace.
+ * @gid: group of the path.
+ * @mode: permission bits of the path.
+ * @targets: number of targets.
+ * @set: 1 when WEIR_OP_ROUTE_SET made the route.
  * @reserved: zero.
  * @calls: messages sent to its targets.
- * @mirrored: copies that @conf.mirror got.
- * @fallbacks: requests that the fallback answered or got.
+ * @mirrored: copies sent to @conf.mirror.
+ * @fallbacks: requests that the fallback reply answered or the fallback path got.
  * @retries: attempts after the first.
- * @dups: requests answered from another one's reply.
- * @refused: by enum weir_reason, below WEIR_REFUSED_FIRST.
- * @path: its name.
- * @conf: as set; pointers are zero.
- * @refused_more: as @refused, from WEIR_REFUSED_FIRST on.
+ * @dups: requests answered from an earlier request's reply.
+ * @refused: messages refused, by enum weir_reason below WEIR_REFUSED_FIRST.
+ * @path: path or pattern of the route.
+ * @conf: settings of the route; pointers are zero.
+ * @refused_more: as @refused, for reasons from WEIR_REFUSED_FIRST on.
  *
- * weir_route_refused() finds the counter of any reason.
+ * weir_route_refused() returns the counter of any reason.
  */
 struct weir_route_entry {
 	__u64	id;
@@ -433,7 +443,7 @@ struct weir_route_entry {
 
 /**
  * weir_route_refused() - how many messages a route refused for a reason
- * @e: the route; all of it, zero where the kernel knew less.
+ * @e: the route; fields that an older kernel did not fill are zero.
  * @reason: enum weir_reason; any value.
  *
  * Return: how many; 0 for a reason that an entry has no room for.
@@ -450,24 +460,24 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
 
 /**
  * struct weir_target_entry - one target
- * @id: stable while it lives.
+ * @id: id of the target; does not change while the target exists.
  * @route: id of its route.
- * @socket: id of the serving socket; 0 for one that is a route.
+ * @socket: id of the serving socket; 0 for a target that is a route.
  * @pid: process that made the socket, as the caller's pid namespace numbers it;
  *	0 if it has no number there.
- * @uid: owner of the socket.
- * @weight: relative share.
+ * @uid: owner of the socket, in the caller's user namespace.
+ * @weight: share of the requests, relative to the other targets.
  * @state: enum weir_target_state.
  * @breaker: 0 closed, 1 open, 2 half open.
- * @in_flight: requests sent there and not answered.
- * @requests: sent there so far.
- * @replies: that it has answered.
- * @errors: of those, with an error.
- * @expired: that it did not answer in time.
+ * @in_flight: requests sent to it and not answered yet.
+ * @requests: requests sent to it so far.
+ * @replies: requests that it has answered.
+ * @errors: those of @replies that were errors.
+ * @expired: requests that it did not answer in time.
  * @breaker_opens: how often its breaker has opened.
- * @hangs: how often the watchdog gave it up.
- * @path: of a target that is a route; else the path it serves.
- * @hist: times from request to reply, by bucket.
+ * @hangs: how often the watchdog has ejected it.
+ * @path: path of a target that is a route, else the path that it serves.
+ * @hist: times from request to reply: the number of replies in each bucket.
  */
 struct weir_target_entry {
 	__u64	id;
@@ -490,8 +500,9 @@ struct weir_target_entry {
 };
 
 /*
- * WEIR_IOC_LIST with these kinds of enum weir_list_kind gives the entries
- * above. Without CAP_NET_ADMIN one sees the routes that one may call.
+ * WEIR_IOC_LIST with these kinds gives the entries above. They go on from enum
+ * weir_list_kind. A caller without CAP_NET_ADMIN sees the routes that it may
+ * call.
  */
 #define WEIR_LIST_ROUTES	16	/* struct weir_route_entry */
 #define WEIR_LIST_TARGETS	17	/* struct weir_target_entry */

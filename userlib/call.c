@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * One request and its reply, for those who want to wait for it. What else is
- * in the inbox stays there: the reply is looked for behind it.
+ * One request and its reply, for callers that wait. Other messages stay in the
+ * inbox, and the reply is searched behind them.
  */
 #include <errno.h>
 #include <time.h>
 
 #include "private.h"
 
-/* The router answers at the deadline; its answer may take so long to come. */
+/* Nanoseconds that the router's answer at the deadline may take to come. */
 #define WEIR_CALL_GRACE_NS	100000000
 
-/* Between two looks while other messages keep the socket ready. */
-#define WEIR_CALL_NAP_NS	50000
+/* Nanoseconds between two checks while other messages keep the socket ready. */
+#define WEIR_CALL_PAUSE_NS	50000
 
 int weir_call_claim_wait(struct weir *w, const struct weir_call *call,
 			 size_t len, struct weir_buf *buf, int64_t timeout_ns)
@@ -33,7 +33,7 @@ static int weir_call_send(struct weir *w, const struct weir_call *call,
 	struct weir_buf buf;
 	int err = weir_call_claim(w, call, len, &buf);
 
-	/* the clock need not be read when there is room */
+	/* With room at once there is no need to read the clock. */
 	if (err == -EAGAIN)
 		err = weir_call_claim_wait(w, call, len, &buf,
 					   weir_left_ns(end));
@@ -46,10 +46,10 @@ static int weir_call_send(struct weir *w, const struct weir_call *call,
 }
 
 /*
- * Looks for the answer to @tag from @pos on. Answers that nobody waits for any
- * more are released if nothing lies before them.
+ * Searches the answer to @tag from @pos on. Releases answers to earlier calls
+ * that ended without them, if no other message lies before them.
  */
-static int weir_call_look(struct weir *w, uint32_t tag, __u64 *pos,
+static int weir_call_find(struct weir *w, uint32_t tag, __u64 *pos,
 			  struct weir_ring_rec *r)
 {
 	struct weir_stream *in = w->inbox;
@@ -59,7 +59,7 @@ static int weir_call_look(struct weir *w, uint32_t tag, __u64 *pos,
 		int ret = weir_ring_peek(&in->ring, pos, r);
 		uint32_t got;
 
-		/* requests that were taken back are in nobody's way */
+		/* Aborted records at the front are released. */
 		if (!ret && front)
 			weir_stream_move(w, in, *pos);
 		if (ret != 1)
@@ -77,19 +77,19 @@ static int weir_call_look(struct weir *w, uint32_t tag, __u64 *pos,
 }
 
 /*
- * Nothing but answers of ours may be in the way of sleeping. While something
- * is, weir_wait() never comes to look at the clock.
+ * weir_wait() returns at once while other messages are in the inbox or in
+ * streams. So this function pauses instead, and checks the deadline.
  */
-static int weir_call_nap(struct weir *w, __u64 pos,
-			 const struct weir_deadline *end)
+static int weir_call_pause(struct weir *w, __u64 pos,
+			   const struct weir_deadline *end)
 {
-	struct timespec nap = { .tv_nsec = WEIR_CALL_NAP_NS };
+	struct timespec delay = { .tv_nsec = WEIR_CALL_PAUSE_NS };
 
 	if (!w->nstreams && weir_stream_pos(w->inbox) == pos)
 		return 0;
 	if (weir_left_ns(end) == WEIR_DONTWAIT)
 		return -ETIMEDOUT;
-	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
 }
 
 static int weir_call_wait(struct weir *w, uint32_t tag,
@@ -102,14 +102,14 @@ static int weir_call_wait(struct weir *w, uint32_t tag,
 
 	for (;;) {
 		*from = pos;
-		ret = weir_call_look(w, tag, &pos, r);
+		ret = weir_call_find(w, tag, &pos, r);
 		if (ret == 1)
 			return 0;
 		if (ret < 0)
 			return weir_fail(ret, "the inbox is overwritten");
 		ret = weir_wait_until(w, events, 0, end);
 		if (!ret && events == WEIR_WAIT_IN)
-			ret = weir_call_nap(w, pos, end);
+			ret = weir_call_pause(w, pos, end);
 		if (ret == -ETIMEDOUT)
 			return weir_fail(ret, "no answer, not even the router's");
 		if (ret < 0)
@@ -118,7 +118,7 @@ static int weir_call_wait(struct weir *w, uint32_t tag,
 	}
 }
 
-/* What a call that waits for it returns for an answer. */
+/* Turns an answer into the return value of the call that waits for it. */
 ssize_t weir_call_result(const struct weir_msg *answer, void *reply,
 			 size_t room)
 {
@@ -136,7 +136,7 @@ ssize_t weir_call_result(const struct weir_msg *answer, void *reply,
 	return (ssize_t)answer->len;
 }
 
-/* Until when to wait for the router's answer, if the request has a deadline. */
+/* Extends the wait, so that the router's answer at the deadline still comes. */
 static void weir_call_grace(struct weir_deadline *end, uint64_t deadline_ns)
 {
 	if (end->timed && deadline_ns && deadline_ns <= (uint64_t)end->at_ns &&

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Requests in flight, each with a function to be called: a table of slots. The
- * tag of a request is the number of its slot and, above that, a count, so that
- * an answer finds its slot at once and a late one finds that it is late.
+ * Requests in flight, each with a callback: a table of slots. The low bits of a
+ * request's tag are the number of its slot, so an answer finds its slot at once.
+ * The bits above are a count, so the slot tells that a late answer is late.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "private.h"
 
-/* Messages handled before the inbox gets their space back to the router. */
+/* Messages that one weir_calls_run() handles, at most. */
 #define WEIR_CALLS_BATCH	64
 
-/* A slot's tag while it is free: none that a request has. */
+/* Tag of a free slot: no request has it. */
 #define WEIR_TAG_NONE		WEIR_TAG_CALL
 
 /**
  * struct weir_slot - one call
- * @done: what to do with the answer.
- * @arg: for it.
- * @tag: of the request, WEIR_TAG_NONE while the slot is free.
- * @next: free slot behind this one.
+ * @done: callback for the answer.
+ * @arg: first argument of @done.
+ * @tag: tag of the request; WEIR_TAG_NONE while the slot is free.
+ * @next: number of the next free slot, while this one is free.
  */
 struct weir_slot {
 	void		(*done)(void *arg, int err, const struct weir_msg *msg);
@@ -30,14 +30,14 @@ struct weir_slot {
 };
 
 /**
- * struct weir_calls - see weir_route.h
- * @w: handle.
- * @max: slots.
- * @bits: of a tag that number them.
- * @free: first free slot, @max if there is none.
- * @pending: slots in use.
- * @unsent: something was committed and the router not told.
- * @ending: it is being destroyed.
+ * struct weir_calls - a table of calls, see weir_route.h
+ * @w: handle that sends the calls.
+ * @max: number of slots.
+ * @bits: low bits of a tag that hold the number of the slot.
+ * @free: number of the first free slot; @max if there is none.
+ * @pending: number of slots in use.
+ * @unsent: a request was committed since the router was last told.
+ * @ending: weir_calls_destroy() runs: no call is sent.
  * @slots: the slots.
  */
 struct weir_calls {
@@ -112,7 +112,7 @@ int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 	struct weir_buf buf;
 	int err;
 
-	/* whose function would never be called */
+	/* The callback of this call would never run. */
 	if (c->ending)
 		return weir_fail(-ECANCELED, "the table of calls is ending");
 	if (!call->one_way && index == c->max)
@@ -164,7 +164,7 @@ int weir_calls_take(struct weir_calls *c, const struct weir_msg *msg)
 	slot = &c->slots[index];
 	if (slot->tag != tag)
 		return 1;
-	/* so that what is called may send anew */
+	/* Free first, so that the callback may send another call. */
 	if (!(weir_load(&msg->rec->flags) & WEIR_REC_MORE))
 		weir_slot_free(c, slot);
 	slot->done(slot->arg, weir_calls_err(msg), msg);
@@ -178,7 +178,7 @@ static void weir_calls_nothing(void *arg, int err, const struct weir_msg *msg)
 	(void)msg;
 }
 
-/* From within a call's function: what follows this answer is of no interest. */
+/* For a callback: further answers to this call are dropped. */
 void weir_calls_drop(struct weir_calls *c, const struct weir_msg *msg)
 {
 	uint32_t tag = weir_load(&msg->rec->tag);
@@ -188,8 +188,8 @@ void weir_calls_drop(struct weir_calls *c, const struct weir_msg *msg)
 		slot->done = weir_calls_nothing;
 }
 
-/* Handles up to a batch of what is there; how many, 0, or an error. */
-static int weir_calls_look(struct weir_calls *c)
+/* Handles up to a batch of answers. Returns their number, or an error. */
+static int weir_calls_handle(struct weir_calls *c)
 {
 	struct weir_msg msg;
 	int n = 0, ret;
@@ -209,7 +209,7 @@ static int weir_calls_look(struct weir_calls *c)
 
 int weir_calls_run(struct weir_calls *c, int64_t timeout_ns)
 {
-	int ret = weir_calls_look(c);
+	int ret = weir_calls_handle(c);
 
 	if (!ret && timeout_ns != WEIR_DONTWAIT) {
 		uint32_t kick = c->unsent ? WEIR_WAIT_KICK : 0;
@@ -217,7 +217,7 @@ int weir_calls_run(struct weir_calls *c, int64_t timeout_ns)
 		c->unsent = false;
 		ret = weir_wait(c->w, WEIR_WAIT_IN | kick, 0, timeout_ns);
 		if (ret > 0)
-			ret = weir_calls_look(c);
+			ret = weir_calls_handle(c);
 	}
 	if (c->unsent) {
 		c->unsent = false;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Coroutines of a loop's thread: a stack for each request that is being
- * handled. A handler that waits for a reply leaves its stack to wait, and the
- * thread goes on; the answer finds it through the thread's table of calls.
- * Contexts are the C library's. All of this is one thread's, so there are no
- * locks.
+ * Coroutines of a loop's thread: a stack for each request that is being handled.
+ * When a handler waits for a reply, its thread switches to another stack. The
+ * callback of the answer, in the thread's table of calls, switches back. The
+ * contexts are those of the C library. Only one thread uses them, so there are
+ * no locks.
  *
- * A stack is never unwound: a coroutine that is free waits at the end of its
- * own loop for the next request.
+ * A stack is never unwound: a free coroutine waits at the end of its own loop
+ * for the next request.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,19 +17,19 @@
 
 #include "worker.h"
 
-#define WEIR_STACK_BYTES	65536
+#define WEIR_STACK_BYTES	65536	/* of a stack, unless the caller says */
 
 /**
  * struct weir_co - one coroutine
- * @own: where it goes on.
- * @back: where its thread does when it waits or is done.
+ * @own: context in which the coroutine goes on.
+ * @back: context that goes on when the coroutine waits or is done.
  * @t: its thread.
- * @next: in the list of free or of stalled ones.
- * @msg: request; void after the first wait.
- * @ticket: of the request.
- * @reply: of the call that it waits for: where the reply goes.
- * @room: bytes of @reply.
- * @result: what the call returns.
+ * @next: next in the list of free or of stalled coroutines.
+ * @msg: the request; not valid after the first wait.
+ * @ticket: ticket of the request.
+ * @reply: buffer for the reply to the call that it waits for.
+ * @room: bytes at @reply.
+ * @result: return value of that call.
  */
 struct weir_co {
 	ucontext_t		own;
@@ -45,7 +45,7 @@ struct weir_co {
 
 /* --- one coroutine --- */
 
-/* Runs it until it waits or is done. It may be a reply to one that runs. */
+/* Runs a coroutine until it waits or is done. Another one may call this. */
 static void weir_co_resume(struct weir_co *co)
 {
 	struct weir_co *before = co->t->cos.running;
@@ -57,7 +57,7 @@ static void weir_co_resume(struct weir_co *co)
 	errno = saved;
 }
 
-/* Back to the thread. */
+/* Switches back to the stack that resumed this coroutine. */
 static void weir_co_yield(struct weir_co *co)
 {
 	swapcontext(&co->own, &co->back);
@@ -77,7 +77,7 @@ static void weir_co_main(unsigned int high, unsigned int low)
 	}
 }
 
-/* Handles a request on a free stack, of which there must be one. */
+/* Handles a request on a free stack. The caller checks that there is one. */
 void weir_co_run(struct weir_thread *t, const struct weir_msg *msg)
 {
 	struct weir_co *co = t->cos.free;
@@ -90,7 +90,7 @@ void weir_co_run(struct weir_thread *t, const struct weir_msg *msg)
 
 /* --- calls --- */
 
-/* Of several replies the first is the call's; the others are dropped. */
+/* Callback for the answer. The call gets the first reply; others are dropped. */
 static void weir_co_done(void *arg, int err, const struct weir_msg *msg)
 {
 	struct weir_co *co = arg;
@@ -140,7 +140,7 @@ ssize_t weir_co_call(struct weir_worker *worker, const struct weir_call *call,
 	return co->result;
 }
 
-/* Those that waited for room try again, each once. */
+/* Has each coroutine that waits for room try again once. */
 void weir_cos_retry(struct weir_thread *t)
 {
 	struct weir_cos *cos = &t->cos;
@@ -154,7 +154,10 @@ void weir_cos_retry(struct weir_thread *t)
 	}
 }
 
-/* No more calls; who waits for room is told so. Others wait for answers. */
+/*
+ * Ends new calls, and fails those that wait for room. Coroutines that wait for an
+ * answer go on waiting.
+ */
 void weir_cos_end(struct weir_thread *t)
 {
 	t->cos.ending = true;
@@ -203,10 +206,10 @@ static int weir_cos_map(struct weir_cos *cos, size_t each)
 
 /**
  * weir_cos_init() - make the coroutines of a thread
- * @n: how many; 0: none.
- * @stack_bytes: of each stack; below it is a page that may not be touched.
+ * @n: number of coroutines; 0: none.
+ * @stack_bytes: bytes of each stack, 0: 64 KiB. A guard page lies below each.
  *
- * After a failure weir_cos_destroy() frees what there is.
+ * The caller calls weir_cos_destroy() after an error too.
  */
 int weir_cos_init(struct weir_thread *t, uint32_t n, size_t stack_bytes)
 {
@@ -230,8 +233,10 @@ int weir_cos_init(struct weir_thread *t, uint32_t n, size_t stack_bytes)
 				   (unsigned char *)cos->stacks +
 				   i * (bytes + page) + page, bytes);
 	errno = saved;
-	return err ? weir_refused(-1, err, "%u stacks of %zu bytes", n, bytes) :
-		     0;
+	if (err)
+		return weir_fail_syscall(-1, err, "%u stacks of %zu bytes", n,
+					 bytes);
+	return 0;
 }
 
 void weir_cos_destroy(struct weir_thread *t)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Words for refusals, and system calls that leave errno alone. The words are
- * kept for each thread. When the kernel refuses something on a socket it knows
- * better than its errno value why, and its words are fetched.
+ * Words for errors, and system calls that do not change errno. Each thread has
+ * words of its own. When the kernel refuses a call on a socket, it has more to
+ * say than the errno value: the library then fetches its words.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -20,26 +20,29 @@ const char *weir_error(void)
 	return weir_words;
 }
 
-static void weir_say(const char *format, va_list args)
+static void weir_error_format(const char *format, va_list args)
 {
 	vsnprintf(weir_words, sizeof(weir_words), format, args);
 }
 
-/* Remembers words; returns @err, a negative errno value. */
+/* Sets the thread's words. Returns @err, a negative errno value. */
 int weir_fail(int err, const char *format, ...)
 {
 	int saved = errno;
 	va_list args;
 
 	va_start(args, format);
-	weir_say(format, args);
+	weir_error_format(format, args);
 	va_end(args);
 	errno = saved;
 	return err;
 }
 
-/* The same for what the kernel refused; its words are put behind ours. */
-int weir_refused(int fd, int err, const char *format, ...)
+/*
+ * As weir_fail(), for a system call that has failed. Appends the kernel's words
+ * for @fd, or those of @err if it has none or @fd is negative.
+ */
+int weir_fail_syscall(int fd, int err, const char *format, ...)
 {
 	char why[256];
 	socklen_t len = sizeof(why) - 1;
@@ -48,12 +51,12 @@ int weir_refused(int fd, int err, const char *format, ...)
 	size_t n;
 
 	va_start(args, format);
-	weir_say(format, args);
+	weir_error_format(format, args);
 	va_end(args);
 
 	memset(why, 0, sizeof(why));
-	if (fd >= 0 && weir_getsockopt(fd, SOL_WEIR, WEIR_SO_ERROR_TEXT, why,
-				       &len))
+	if (fd >= 0 && weir_fd_getsockopt(fd, SOL_WEIR, WEIR_SO_ERROR_TEXT, why,
+					  &len))
 		why[0] = '\0';
 	n = strlen(weir_words);
 	errno = -err;		/* for %m, which is strerror() for threads */
@@ -65,7 +68,7 @@ int weir_refused(int fd, int err, const char *format, ...)
 	return err;
 }
 
-int weir_ioctl(int fd, unsigned long request, void *arg)
+int weir_fd_ioctl(int fd, unsigned long request, void *arg)
 {
 	int saved = errno, ret = ioctl(fd, request, arg);
 
@@ -75,7 +78,7 @@ int weir_ioctl(int fd, unsigned long request, void *arg)
 	return ret;
 }
 
-int weir_setsockopt(int fd, int option, const void *value, socklen_t len)
+int weir_fd_setsockopt(int fd, int option, const void *value, socklen_t len)
 {
 	int saved = errno, ret = setsockopt(fd, SOL_WEIR, option, value, len);
 
@@ -85,12 +88,13 @@ int weir_setsockopt(int fd, int option, const void *value, socklen_t len)
 	return ret;
 }
 
-int weir_kick(int fd, unsigned int what)
+int weir_fd_kick(int fd, unsigned int what)
 {
-	return weir_setsockopt(fd, WEIR_SO_KICK, &what, sizeof(what));
+	return weir_fd_setsockopt(fd, WEIR_SO_KICK, &what, sizeof(what));
 }
 
-int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+int weir_fd_getsockopt(int fd, int level, int option, void *value,
+		       socklen_t *len)
 {
 	int saved = errno, ret = getsockopt(fd, level, option, value, len);
 
@@ -100,7 +104,7 @@ int weir_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 	return ret;
 }
 
-/* Zeroed memory; the words are set when there is none. */
+/* Allocates zeroed memory. Sets the words if there is none. */
 void *weir_zalloc(size_t bytes)
 {
 	int saved = errno;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Why there is no reply: the router's reasons and guards, as errno values, as
- * names and in words. Each reason that the router gives has an errno value of
- * its own, so that a program can tell them apart.
+ * Reasons why there is no reply: the router's reasons and guards as errno
+ * values, names and words. Each reason that the router gives has an errno value
+ * of its own, so a program can tell them apart.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,9 +10,9 @@
 #include "private.h"
 
 /**
- * struct weir_reason_text - what there is to say of a reason
- * @name: short.
- * @words: for weir_error(); NULL for reasons that the router does not give.
+ * struct weir_reason_text - name and words of a reason
+ * @name: short name, as in sysfs and in weirctl.
+ * @words: words for weir_error(); NULL for reasons that the router never gives.
  */
 struct weir_reason_text {
 	const char	*name;
@@ -116,7 +116,7 @@ int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault)
 	return 1;
 }
 
-/* Words for a router's error; returns what the caller is to return. */
+/* Sets the words for a router's error. Returns its errno value, negative. */
 int weir_fault_refuse(const void *payload, uint32_t len)
 {
 	struct weir_fault f = { 0 };

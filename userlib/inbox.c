@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * The inbox: a ring that the kernel writes, with routed messages, and with
- * notices about streams that come and go. The library acts upon each notice
- * once, in order; with WEIR_NOTICES the application is shown it too.
+ * notices about streams that attach and detach. The library handles each notice
+ * once, in order. With WEIR_NOTICES the application gets it too.
  *
- * WEIR_NOTICE_DETACHED waits in the inbox until the stream that it is about
- * has been drained, so nothing which was published is lost, and whoever sees
- * the notice knows that it was the last of that stream.
+ * WEIR_NOTICE_DETACHED stays in the inbox until its stream has been drained. So
+ * no published record is lost, and the notice comes after the stream's last one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +13,13 @@
 
 #include "private.h"
 
-/* Has the kernel create the inbox, and maps it, unless there is one. */
+/* Begins a turn of the inbox; its end lets the streams have theirs. */
+void weir_inbox_turn(struct weir *w)
+{
+	w->inbox_end = weir_stream_pos(w->inbox) + WEIR_TURN;
+}
+
+/* Has the kernel make the inbox, and maps it, unless it is mapped. */
 static int weir_inbox_map(struct weir *w)
 {
 	struct weir_stream *in;
@@ -31,25 +36,25 @@ static int weir_inbox_map(struct weir *w)
 		free(in);
 		return err;
 	}
-	/* the kernel waits for this reader and never evicts it */
+	/* The kernel waits for this reader, and never evicts it. */
 	in->gating = 1;
-	weir_stream_trust(in, weir_load(&in->ring.status->gen));
+	weir_stream_revalidate(in, weir_load(&in->ring.status->gen));
 	w->inbox = in;
 	w->noticed = weir_stream_pos(in);
 	weir_inbox_turn(w);
 	return 0;
 }
 
-/* Maps the inbox and takes in what is there. */
+/* Maps the inbox and handles the notices that it holds. */
 int weir_inbox_open(struct weir *w)
 {
 	struct weir_msg msg;
 	int err = weir_inbox_map(w);
 
-	weir_turn_over(w);
+	weir_turn_finish(w);
 	if (err || w->flags & WEIR_NOTICES)
 		return err;
-	err = weir_inbox_look(w, &msg);
+	err = weir_inbox_peek(w, &msg);
 	return err < 0 ? err : 0;
 }
 
@@ -62,13 +67,13 @@ static int weir_notice_attached(struct weir *w, const struct weir_notice *n,
 	if (s && !s->ended)
 		return 1;
 	err = weir_stream_add(w, n->id, path, n->path_len);
-	/* it came and went before we looked: its end has been posted too */
+	/* The stream has ended since: the notice of its end follows. */
 	if (err == -ENXIO)
 		return 1;
 	return err ? err : 1;
 }
 
-/* 0 while there is something left to be read. */
+/* Returns 0 while the stream has records to read. */
 static int weir_notice_detached(struct weir *w, const struct weir_notice *n,
 				struct weir_msg *msg)
 {
@@ -77,7 +82,7 @@ static int weir_notice_detached(struct weir *w, const struct weir_notice *n,
 
 	if (!s)
 		return 1;
-	ret = weir_stream_look(w, s, msg);
+	ret = weir_stream_peek(w, s, msg);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	if (!s->ended)
@@ -97,9 +102,9 @@ static int weir_notice_evicted(struct weir *w, const struct weir_notice *n,
 }
 
 /*
- * Acts upon one notice. Returns 1 when done; 0 when it has to wait; -ESTALE
- * or -EPROTO when done and the application is to be told of a stream's
- * failure; another negative value when it could not be done.
+ * Handles one notice. Returns 1 when it is done, or 0 when it must wait. Returns
+ * -ESTALE or -EPROTO when it is done and the application must hear of a stream's
+ * failure. Another negative value means that it is not done.
  */
 static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
 			   struct weir_msg *msg)
@@ -121,18 +126,18 @@ static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
 	case WEIR_NOTICE_EVICTED:
 		return weir_notice_evicted(w, &n, msg);
 	default:
-		/* a broken stream tells so itself once it is drained */
+		/* A broken stream fails by itself once it is drained. */
 		return 1;
 	}
 }
 
 /**
- * weir_inbox_look() - act upon notices, find something to show
+ * weir_inbox_peek() - handle notices, look at the next message of the inbox
  *
- * Returns 1 with a message for the application, 0 without, or a negative
- * value as weir_peek().
+ * Returns 1 with a message for the application, 0 without one, or a negative
+ * value as weir_peek() does.
  */
-int weir_inbox_look(struct weir *w, struct weir_msg *msg)
+int weir_inbox_peek(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *in = w->inbox;
 	__u64 pos = weir_stream_pos(in);

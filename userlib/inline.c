@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The inline functions of weir.h once more, as symbols for those who can not
- * include C: other languages' foreign function interfaces. C and C++ programs
- * never call these.
+ * The inline functions of weir.h as symbols, for the foreign function interfaces
+ * of languages that cannot include C. C and C++ programs do not call them.
  */
 #define WEIR_INLINE
 #include "weir.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A service on several CPUs: a pinned thread on each, with a handle of its
- * own, that reads requests, has them handled and sends the answers of a round
- * together. Threads share nothing but the word that they are to end.
+ * A service on several CPUs: a pinned thread on each, with a handle of its own.
+ * It reads requests, calls the handler for each, and sends the answers of a
+ * round together. Threads share only the request to stop and the first error.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,59 +13,39 @@
 
 #include "worker.h"
 
-/* Messages handled before their space is given back and answers are sent. */
+/* Messages of a round: the thread then releases them and sends the answers. */
 #define WEIR_ROUND		64
 
-/* A thread that has nothing to do for so long sleeps where a stop wakes it. */
+/* Nanoseconds without work before a thread sleeps where a stop wakes it. */
 #define WEIR_IDLE_NS		100000000
 
-/* The last messages of the router have come when none comes for so long. */
+/* Nanoseconds without a message after which the router sends no more. */
 #define WEIR_DRAIN_NS		10000000
 
-/* The same while a coroutine waits for room to send. */
+/* Nanoseconds between two tries of a coroutine that waits for room to send. */
 #define WEIR_STALL_NS		1000000
 
-/* Between two looks for answers behind requests that cannot be handled yet. */
+/* Nanoseconds between two searches for answers behind requests that wait. */
 #define WEIR_LOOK_NS		50000
-
-/**
- * struct weir_loop - what its threads share
- * @config: as given.
- * @n: threads.
- * @lock: guards @err and @words.
- * @err: the first error.
- * @words: its words.
- * @ending: the threads are to end.
- * @threads: the threads.
- */
-struct weir_loop {
-	const struct weir_loop_config	*config;
-	unsigned int			n;
-	pthread_mutex_t			lock;
-	int				err;
-	char				words[512];
-	uint32_t			ending;
-	struct weir_thread		threads[];
-};
 
 /* --- to stop --- */
 
 /**
- * struct weir_stop - the word to end
- * @lock: guards @loops and the making of @fd.
- * @loops: that run.
- * @fd: readable once it has been said; -1 until there is a loop, then for good,
- *	lest a signal handler write to another file.
- * @said: 1 once it has been said.
+ * struct weir_stop - the request to stop, one for the process
+ * @lock: guards @loops and the opening of @fd.
+ * @loops: number of loops that run.
+ * @fd: eventfd that is readable after a request; -1 before the first loop. It is
+ *	never closed: a signal handler could write to another file of its number.
+ * @requested: 1 after a request, until the last loop has ended; else 0. Atomic.
  */
 static struct {
 	pthread_mutex_t	lock;
 	unsigned int	loops;
 	int		fd;
-	uint32_t	said;
+	uint32_t	requested;
 } weir_stop = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
-/* Who sleeps in poll() looks again. */
+/* Wakes threads that sleep in poll(). */
 static void weir_stop_wake(void)
 {
 	int fd = __atomic_load_n(&weir_stop.fd, __ATOMIC_SEQ_CST);
@@ -78,14 +58,14 @@ void weir_loop_stop(void)
 {
 	int saved = errno;
 
-	__atomic_store_n(&weir_stop.said, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&weir_stop.requested, 1, __ATOMIC_SEQ_CST);
 	weir_stop_wake();
 	errno = saved;
 }
 
-static bool weir_stop_said(const struct weir_loop *loop)
+static bool weir_stop_requested(const struct weir_loop *loop)
 {
-	return __atomic_load_n(&weir_stop.said, __ATOMIC_SEQ_CST) ||
+	return __atomic_load_n(&weir_stop.requested, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&loop->ending, __ATOMIC_SEQ_CST);
 }
 
@@ -113,12 +93,12 @@ static void weir_stop_end(void)
 	pthread_mutex_lock(&weir_stop.lock);
 	if (!--weir_stop.loops) {
 		eventfd_read(weir_stop.fd, &words);
-		__atomic_store_n(&weir_stop.said, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&weir_stop.requested, 0, __ATOMIC_SEQ_CST);
 	}
 	pthread_mutex_unlock(&weir_stop.lock);
 }
 
-/* Remembers the first error, and ends the others' work. */
+/* Remembers the first error, and stops the other threads. */
 static void weir_loop_fail(struct weir_loop *loop, int err)
 {
 	pthread_mutex_lock(&loop->lock);
@@ -133,29 +113,27 @@ static void weir_loop_fail(struct weir_loop *loop, int err)
 
 /* --- messages --- */
 
-void weir_thread_handle(struct weir_thread *t, const struct weir_msg *msg,
-			struct weir_ticket ticket)
-{
-	t->loop->config->handler(&t->worker, msg, ticket);
-}
-
 static bool weir_thread_full(const struct weir_thread *t)
 {
 	return t->cos.n && !t->cos.free;
 }
 
-/* A record of the router's, not one that looks like it in some stream. */
+/* Returns whether a message is an answer that came through the router. */
 static bool weir_msg_answers(const struct weir_msg *msg)
 {
 	return (msg->kind == WEIR_KIND_REPLY || msg->kind == WEIR_KIND_ERROR) &&
 	       weir_msg_routed(msg);
 }
 
-/* Handles one message; false if it is a request and all stacks are in use. */
-static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
+/*
+ * Handles one message. Returns false, and does nothing, if it is a request and
+ * all stacks are in use.
+ */
+static bool weir_thread_message(struct weir_thread *t,
+				const struct weir_msg *msg)
 {
 	if (weir_msg_answers(msg)) {
-		if (t->worker.calls && (__s64)(msg->pos - t->ahead) >= 0)
+		if (t->worker.calls && (__s64)(msg->pos - t->answers_pos) >= 0)
 			weir_calls_take(t->worker.calls, msg);
 		return true;
 	}
@@ -171,26 +149,26 @@ static bool weir_thread_take(struct weir_thread *t, const struct weir_msg *msg)
 
 /*
  * All stacks are in use, and the answers that they wait for lie behind a
- * request. They are taken from there, once: when they come up again they are
- * passed over. Nobody wakes who has unread messages, so this looks now and
- * then.
+ * request. This function handles those answers where they lie, and remembers it
+ * in answers_pos, so that the thread skips them later. A thread with unread
+ * messages is not woken for further ones, so it checks at intervals.
  */
 static int weir_thread_look_ahead(struct weir_thread *t)
 {
-	struct timespec nap = { .tv_nsec = WEIR_LOOK_NS };
+	struct timespec delay = { .tv_nsec = WEIR_LOOK_NS };
 	struct weir_stream *in = t->worker.w->inbox;
 	__u64 pos = weir_stream_pos(in);
 	struct weir_ring_rec r;
 	struct weir_msg msg;
 	int ret;
 
-	if ((__s64)(pos - t->ahead) < 0)
-		pos = t->ahead;
+	if ((__s64)(pos - t->answers_pos) < 0)
+		pos = t->answers_pos;
 	weir_flush(t->worker.w);
 	while ((ret = weir_ring_peek(&in->ring, &pos, &r)) == 1) {
 		weir_msg_set(&msg, in, &r);
 		pos = r.next;
-		t->ahead = pos;
+		t->answers_pos = pos;
 		if (weir_msg_answers(&msg))
 			weir_calls_take(t->worker.calls, &msg);
 		if (!weir_thread_full(t))
@@ -198,22 +176,22 @@ static int weir_thread_look_ahead(struct weir_thread *t)
 	}
 	if (ret < 0)
 		return weir_fail(ret, "the inbox is overwritten");
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
 	return 1;
 }
 
-/* Sends what a round has led to, if anything. */
+/* Sends the answers and calls that were committed in a round, if any. */
 static void weir_thread_send(struct weir_thread *t)
 {
 	t->done = 0;
-	if (weir_kick_news(t->worker.w))
+	if (weir_has_unsent(t->worker.w))
 		weir_flush(t->worker.w);
 }
 
 /*
- * Answers go out together, after a round or as the thread falls asleep; but
- * not much later than they could, if handlers take long. This clock ticks
- * every few milliseconds, and costs hardly anything.
+ * Answers are sent together, after a round or when the thread goes to sleep. If
+ * handlers take long, they are sent when the coarse clock has ticked, which it
+ * does every few milliseconds. Reading that clock costs little.
  */
 static void weir_thread_handled(struct weir_thread *t)
 {
@@ -226,7 +204,7 @@ static void weir_thread_handled(struct weir_thread *t)
 	weir_thread_send(t);
 }
 
-/* Handles what has come, up to a round of it; how many, 0, or an error. */
+/* Handles up to a round of messages. Returns their number, or an error. */
 static int weir_thread_round(struct weir_thread *t)
 {
 	struct weir *w = t->worker.w;
@@ -236,13 +214,13 @@ static int weir_thread_round(struct weir_thread *t)
 	if (t->cos.stalled)
 		weir_cos_retry(t);
 	ret = weir_peek(w, &msg);
-	/* a stream that the application reads has failed; others go on */
+	/* A stream of the application has failed; the others go on. */
 	if (ret == -ESTALE || ret == -EPROTO)
 		return 1;
 	if (ret != 1)
 		return ret;
 	do {
-		if (!weir_thread_take(t, &msg))
+		if (!weir_thread_message(t, &msg))
 			break;
 		weir_thread_handled(t);
 		last = msg;
@@ -255,7 +233,7 @@ static int weir_thread_round(struct weir_thread *t)
 
 /* --- one thread --- */
 
-/* Sleeps until something comes or the loop is to end. */
+/* Sleeps until a message comes or the loop must end. */
 static int weir_thread_idle(struct weir_thread *t)
 {
 	struct weir *w = t->worker.w;
@@ -266,19 +244,19 @@ static int weir_thread_idle(struct weir_thread *t)
 	int ret;
 
 	t->done = 0;
-	/* this sends, too */
+	/* This sends the answers too. */
 	ret = weir_wait(w, WEIR_WAIT_IN, 0,
 			t->cos.stalled ? WEIR_STALL_NS : WEIR_IDLE_NS);
 	if (ret)
 		return ret == -EINTR ? 0 : ret;
-	if (weir_stop_said(t->loop) || t->cos.stalled)
+	if (weir_stop_requested(t->loop) || t->cos.stalled)
 		return 0;
 	if (poll(p, 2, -1) < 0 && errno != EINTR)
-		return weir_refused(-1, -errno, "poll");
+		return weir_fail_syscall(-1, -errno, "poll");
 	return 0;
 }
 
-/* The router is told to send no more; 0, or a refusal. */
+/* Tells the router to send no more: weight 0. Returns 0, or an error. */
 static int weir_thread_retire(struct weir_thread *t)
 {
 	struct weir_route_op op = {
@@ -293,7 +271,7 @@ static int weir_thread_retire(struct weir_thread *t)
 	};
 
 	strcpy(op.path, t->loop->config->path);
-	return weir_ioctl(weir_fd(t->worker.w), WEIR_IOC_CONTROL, &control);
+	return weir_fd_ioctl(weir_fd(t->worker.w), WEIR_IOC_CONTROL, &control);
 }
 
 static bool weir_thread_busy(const struct weir_thread *t)
@@ -303,8 +281,9 @@ static bool weir_thread_busy(const struct weir_thread *t)
 }
 
 /*
- * What has come is handled, until all is answered and nothing more comes; if
- * the router refuses to send no more, until what has come by now is.
+ * Handles messages until all calls are answered and no more messages come. If
+ * the router refuses the weight of 0, requests keep coming: then the end is the
+ * last message that has come by now.
  */
 static int weir_thread_drain(struct weir_thread *t)
 {
@@ -334,7 +313,7 @@ static int weir_thread_serve(struct weir_thread *t)
 {
 	int ret = 0;
 
-	while (ret >= 0 && !weir_stop_said(t->loop)) {
+	while (ret >= 0 && !weir_stop_requested(t->loop)) {
 		ret = weir_thread_round(t);
 		if (!ret)
 			ret = weir_thread_idle(t);
@@ -350,10 +329,10 @@ static int weir_thread_pin(const struct weir_thread *t)
 	CPU_ZERO(&cpus);
 	CPU_SET(t->worker.cpu, &cpus);
 	err = pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	return err ? weir_refused(-1, -err, "CPU %u", t->worker.cpu) : 0;
+	return err ? weir_fail_syscall(-1, -err, "CPU %u", t->worker.cpu) : 0;
 }
 
-/* Its handle, table and stacks; weir_thread_close() frees what there is. */
+/* Makes the handle, the table of calls and the stacks, and serves the path. */
 static int weir_thread_open(struct weir_thread *t)
 {
 	const struct weir_loop_config *config = t->loop->config;
@@ -378,11 +357,11 @@ static int weir_thread_open(struct weir_thread *t)
 		err = weir_serve(t->worker.w, config->path,
 				 config->weight ? config->weight : 1, &t->id);
 	if (!err)
-		t->ahead = weir_stream_pos(t->worker.w->inbox);
+		t->answers_pos = weir_stream_pos(t->worker.w->inbox);
 	return err;
 }
 
-/* Whoever still waits for an answer is told that none comes. */
+/* Ends calls that wait for an answer, and frees what weir_thread_open() made. */
 static void weir_thread_close(struct weir_thread *t)
 {
 	const struct weir_loop_config *config = t->loop->config;
@@ -414,7 +393,7 @@ static void *weir_thread_main(void *arg)
 
 /* --- the loop --- */
 
-/* What cannot be started ends what has been. */
+/* Starts the threads. If one does not start, those that have started end. */
 static void weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
 {
 	unsigned int cpu, i = 0;
@@ -433,7 +412,7 @@ static void weir_loop_start(struct weir_loop *loop, const cpu_set_t *cpus)
 		t->started = !err;
 	}
 	if (err)
-		weir_loop_fail(loop, weir_refused(-1, -err, "a thread"));
+		weir_loop_fail(loop, weir_fail_syscall(-1, -err, "a thread"));
 }
 
 static int weir_loop_threads(const struct weir_loop_config *config,
@@ -474,11 +453,11 @@ int weir_loop_run(const struct weir_loop_config *config)
 	if (config->cpus)
 		cpus = *config->cpus;
 	else if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		err = weir_refused(-1, -errno, "the CPUs of this thread");
+		err = weir_fail_syscall(-1, -errno, "the CPUs of this thread");
 	if (!err) {
 		err = weir_stop_begin();
 		if (err)
-			weir_refused(-1, err, "an eventfd");
+			weir_fail_syscall(-1, err, "an eventfd");
 	}
 	if (!err) {
 		err = weir_loop_threads(config, &cpus);
@@ -491,8 +470,8 @@ int weir_loop_run(const struct weir_loop_config *config)
 int weir_worker_reply(struct weir_worker *worker, struct weir_ticket ticket,
 		      const void *data, size_t len)
 {
-	int ret = weir_answer_more(worker->w, &ticket, WEIR_KIND_REPLY, data,
-				   len, WEIR_FOREVER);
+	int ret = weir_reply_copy_more(worker->w, &ticket, WEIR_KIND_REPLY,
+				       data, len, WEIR_FOREVER);
 
 	return ret < 0 ? ret : 0;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Mapping of outboxes, streams and inboxes. Offsets, lengths and sizes come
- * from the kernel's answer and are checked against the map drawn in
- * uapi/weir.h; the size and the secret are copied here once and never read
- * from shared memory again.
+ * Mapping of outboxes, streams and inboxes. Offsets, lengths and sizes come from
+ * the kernel's answer, and are checked against the map in uapi/weir.h. The size
+ * and the secret are copied once, and never read from shared memory again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,18 +12,18 @@
 
 #define WEIR_HUGE_BYTES	((size_t)2 << 20)
 
-/* What weir.out is until there is an outbox: nobody sleeps. */
+/* The view of a handle without an outbox: its status says that no side sleeps. */
 static const struct weir_status weir_no_status;
 const struct weir_ring_view weir_no_outbox = {
 	.status	= &weir_no_status,
 };
 
 /*
- * Where to map a region whose data begins @head bytes in, so that the data is
- * aligned for large pages; NULL when it is too small for them. The caller maps
- * over the reservation.
+ * Reserves addresses for a region whose data begins at byte @head, so that the
+ * data is aligned for large pages. Returns NULL when the region is too small for
+ * them. The caller maps the region over the reservation.
  */
-static void *weir_map_place(size_t want, size_t head)
+static void *weir_map_reserve(size_t want, size_t head)
 {
 	uintptr_t start, data;
 	char *room;
@@ -59,9 +58,9 @@ static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 				 (unsigned long long)ioc->length[region], want);
 	if (region == WEIR_MAP_OWN)
 		prot |= PROT_WRITE;
-	/* the owner's view and a reader's cursor page hold no data */
+	/* The owner's view and a reader's cursor page hold no data. */
 	if ((ioc->id == WEIR_ID_OUTBOX) == (region == WEIR_MAP_OWN))
-		place = weir_map_place(want, head);
+		place = weir_map_reserve(want, head);
 	p = mmap(place, want, prot, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
 		 (off_t)ioc->offset[region]);
 	if (p == MAP_FAILED) {
@@ -69,7 +68,7 @@ static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 		if (place)
 			munmap(place, want);
 		errno = saved;
-		return weir_refused(fd, err, "mmap of %zu bytes", want);
+		return weir_fail_syscall(fd, err, "mmap of %zu bytes", want);
 	}
 	*at = p;
 	return 0;
@@ -86,7 +85,7 @@ static void weir_unmap(void **at, size_t *len)
 	*len = 0;
 }
 
-/* Asks the kernel and maps both regions; the rest is for the caller. */
+/* Asks the kernel for a ring and maps both regions of it. */
 static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 			 size_t *view_len, void **own, size_t *own_len)
 {
@@ -94,9 +93,9 @@ static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 	int err;
 
 	ioc->size = sizeof(*ioc);
-	err = weir_ioctl(fd, WEIR_IOC_MAP, ioc);
+	err = weir_fd_ioctl(fd, WEIR_IOC_MAP, ioc);
 	if (err)
-		return weir_refused(fd, err, "mapping ring %u", ioc->id);
+		return weir_fail_syscall(fd, err, "mapping ring %u", ioc->id);
 	if (ioc->ring_bytes < WEIR_RING_MIN || ioc->ring_bytes > WEIR_RING_MAX ||
 	    ioc->ring_bytes & (ioc->ring_bytes - 1) ||
 	    ioc->slot >= WEIR_SLOTS_MAX)
@@ -167,7 +166,7 @@ void weir_unmap_outbox(struct weir *w)
 	weir_unmap(&w->out_own, &w->out_own_len);
 }
 
-/* Maps the stream (or inbox) whose number is in @s. */
+/* Maps the stream, or the inbox, whose id is in @s. */
 int weir_map_stream(int fd, struct weir_stream *s)
 {
 	struct weir_ioc_map ioc = { .id = s->id };
@@ -189,9 +188,9 @@ int weir_map_stream(int fd, struct weir_stream *s)
 	}
 	s->slot = ioc.slot;
 	s->gating = ioc.gating != 0;
-	/* one too old, so that the first release looks at our gating bit */
-	weir_stream_trust(s, weir_load(&s->ring.status->gen) - 1);
-	/* an earlier process may have left anything in a named cursor */
+	/* An old value, so that the first release checks the gating bit. */
+	weir_stream_revalidate(s, weir_load(&s->ring.status->gen) - 1);
+	/* An earlier process may have left any value in a named cursor. */
 	pos = weir_stream_pos(s);
 	if (pos & (WEIR_GRANULE - 1))
 		weir_store(&s->cursor->pos, pos & ~(__u64)(WEIR_GRANULE - 1));

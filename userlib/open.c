@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Sockets: making a handle, giving it a name or a peer, and closing it. These
- * are ordinary socket calls, and they leave the handle's rings mapped (see
- * map.c).
+ * Sockets: functions that make a handle, give it a name or a peer, and close it.
+ * They make ordinary socket calls, and map the handle's rings (see map.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +33,7 @@ int weir_family(void)
 		return weir_fail(-EAFNOSUPPORT,
 				 "the weir module is not loaded: modprobe weir");
 	if (err)
-		return weir_refused(-1, err, WEIR_FAMILY_FILE);
+		return weir_fail_syscall(-1, err, WEIR_FAMILY_FILE);
 	text[n] = '\0';
 	family = strtol(text, NULL, 10);
 	if (family <= 0 || family > 255)
@@ -51,12 +50,12 @@ static void weir_close_fd(int fd)
 	errno = saved;
 }
 
-static int weir_set(int fd, int option, const char *what, const void *value,
-		    size_t len)
+static int weir_set_option(int fd, int option, const char *what,
+			   const void *value, size_t len)
 {
-	int err = weir_setsockopt(fd, option, value, (socklen_t)len);
+	int err = weir_fd_setsockopt(fd, option, value, (socklen_t)len);
 
-	return err ? weir_refused(fd, err, "%s", what) : 0;
+	return err ? weir_fail_syscall(fd, err, "%s", what) : 0;
 }
 
 static int weir_configure(int fd, const struct weir_config *c)
@@ -84,17 +83,18 @@ static int weir_configure(int fd, const struct weir_config *c)
 	int err = 0;
 
 	if (c->name)
-		err = weir_set(fd, WEIR_SO_NAME, "cursor name", c->name,
-			       strlen(c->name));
+		err = weir_set_option(fd, WEIR_SO_NAME, "cursor name", c->name,
+				      strlen(c->name));
 	for (i = 0; !err && i < sizeof(set) / sizeof(set[0]); i++) {
 		if (set[i].given)
-			err = weir_set(fd, set[i].option, set[i].what,
-				       &set[i].value, sizeof(set[i].value));
+			err = weir_set_option(fd, set[i].option, set[i].what,
+					      &set[i].value,
+					      sizeof(set[i].value));
 	}
 	return err;
 }
 
-/* A handle for a descriptor; nothing is mapped yet. */
+/* Makes a handle for a descriptor. It maps no ring. */
 static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 {
 	struct weir *w = weir_zalloc(sizeof(*w));
@@ -106,17 +106,17 @@ static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 		w->shared = !!(flags & WEIR_SHARED);
 		w->spin_ns = spin_ns;
 		w->out = weir_no_outbox;
-		weir_turn_over(w);
+		weir_turn_finish(w);
 	}
 	return w;
 }
 
-/* Unmaps and frees all but the descriptor. */
+/* Unmaps the rings and frees the handle. The descriptor stays open. */
 static void weir_free(struct weir *w)
 {
 	uint32_t i;
 
-	weir_stream_free_parting(w);
+	weir_stream_free_detached(w);
 	for (i = 0; i < w->nstreams; i++) {
 		weir_unmap_stream(w->streams[i]);
 		free(w->streams[i]);
@@ -157,7 +157,7 @@ int weir_open(struct weir **w, int type, const struct weir_config *config)
 	if (fd < 0) {
 		err = -errno;
 		errno = saved;
-		return weir_refused(-1, err, "a weir socket of type %d", type);
+		return weir_fail_syscall(-1, err, "a weir socket of type %d", type);
 	}
 	err = weir_configure(fd, config);
 	if (err)
@@ -171,7 +171,7 @@ err_close:
 	return err;
 }
 
-/* The rings of a connected pair: our outbox, and the peer's as a stream. */
+/* Maps the rings of a connected pair: the outbox, and the peer's as a stream. */
 static int weir_map_pair(struct weir *w)
 {
 	char path[WEIR_PATH_MAX + 1] = "";
@@ -180,7 +180,7 @@ static int weir_map_pair(struct weir *w)
 
 	if (err)
 		return err;
-	if (weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH, path, &len))
+	if (weir_fd_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH, path, &len))
 		path[0] = '\0';
 	err = weir_stream_add(w, WEIR_ID_STREAM, path, strlen(path));
 	if (err)
@@ -188,14 +188,17 @@ static int weir_map_pair(struct weir *w)
 	return err;
 }
 
-/* Is the outbox the router's to read? Those that are published have a path. */
-static bool weir_map_is_routed(struct weir *w)
+/*
+ * Returns whether the router reads the outbox of an adopted socket: an outbox
+ * that is published has a path.
+ */
+static bool weir_is_routed(struct weir *w)
 {
 	char path[WEIR_PATH_MAX + 1] = "";
 	socklen_t len = sizeof(path) - 1;
 
 	return w->type == SOCK_RDM && w->out.data &&
-	       !weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PATH, path, &len) &&
+	       !weir_fd_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PATH, path, &len) &&
 	       !path[0];
 }
 
@@ -213,12 +216,12 @@ static int weir_map_present(struct weir *w)
 	if (info.ring_bytes)
 		err = weir_map_outbox(w);
 	if (!err)
-		err = weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH,
-				      pattern, &len);
+		err = weir_fd_getsockopt(w->fd, SOL_WEIR, WEIR_SO_PEER_PATH,
+					 pattern, &len);
 	if (err)
 		return err;
 	w->subscribed = pattern[0] != '\0';
-	if (weir_map_is_routed(w))
+	if (weir_is_routed(w))
 		err = weir_route_map(w);
 	if (!err && w->subscribed)
 		err = weir_inbox_open(w);
@@ -237,14 +240,14 @@ int weir_adopt(struct weir **w, int fd, const struct weir_config *config)
 	err = weir_check_flags(config);
 	if (family < 0 || err)
 		return family < 0 ? family : err;
-	err = weir_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	err = weir_fd_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	if (!err && domain != family)
 		return weir_fail(-EAFNOSUPPORT, "not a weir socket");
 	len = sizeof(int);
 	if (!err)
-		err = weir_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+		err = weir_fd_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	if (err)
-		return weir_refused(-1, err, "descriptor %d", fd);
+		return weir_fail_syscall(-1, err, "descriptor %d", fd);
 	made = weir_new(fd, type, config->flags, config->spin_ns);
 	if (!made)
 		return -ENOMEM;
@@ -274,11 +277,11 @@ int weir_fd(const struct weir *w)
 }
 
 /*
- * bind() or connect(). A path that an address has no room for is set before;
- * the address is empty then.
+ * Calls bind() or connect(). Sets a path that is too long for an address by
+ * WEIR_SO_LONG_PATH first; the address is then empty.
  */
-static int weir_name(struct weir *w, bool binds, const char *what,
-		     const char *path)
+static int weir_bind_or_connect(struct weir *w, bool binds, const char *what,
+				const char *path)
 {
 	struct sockaddr_weir addr = { 0 };
 	const struct sockaddr *sa = (const struct sockaddr *)&addr;
@@ -289,14 +292,15 @@ static int weir_name(struct weir *w, bool binds, const char *what,
 	if (len > WEIR_PATH_MAX)
 		return weir_fail(-ENAMETOOLONG, "%s: a path of %zu bytes; %d may be",
 				 what, len, WEIR_PATH_MAX);
-	err = weir_getsockopt(w->fd, SOL_SOCKET, SO_DOMAIN, &domain, &n);
+	err = weir_fd_getsockopt(w->fd, SOL_SOCKET, SO_DOMAIN, &domain, &n);
 	if (err)
-		return weir_refused(-1, err, "%s %s", what, path);
+		return weir_fail_syscall(-1, err, "%s %s", what, path);
 	addr.sw_family = (__kernel_sa_family_t)domain;
 	if (len <= sizeof(addr.sw_path)) {
 		memcpy(addr.sw_path, path, len);
 	} else {
-		err = weir_set(w->fd, WEIR_SO_LONG_PATH, what, path, len);
+		err = weir_set_option(w->fd, WEIR_SO_LONG_PATH, what, path,
+				      len);
 		if (err)
 			return err;
 	}
@@ -304,12 +308,12 @@ static int weir_name(struct weir *w, bool binds, const char *what,
 		    connect(w->fd, sa, sizeof(addr)))
 		err = -errno;
 	errno = saved;
-	return err ? weir_refused(w->fd, err, "%s %s", what, path) : 0;
+	return err ? weir_fail_syscall(w->fd, err, "%s %s", what, path) : 0;
 }
 
 int weir_bind(struct weir *w, const char *path)
 {
-	int err = weir_name(w, true, "bind", path);
+	int err = weir_bind_or_connect(w, true, "bind", path);
 
 	if (err || w->type == SOCK_SEQPACKET)
 		return err;
@@ -323,7 +327,7 @@ int weir_connect(struct weir *w, const char *path)
 	if (w->type != SOCK_SEQPACKET)
 		return weir_fail(-EOPNOTSUPP,
 				 "only SOCK_SEQPACKET connects; subscribe instead");
-	err = weir_name(w, false, "connect", path);
+	err = weir_bind_or_connect(w, false, "connect", path);
 	return err ? err : weir_map_pair(w);
 }
 
@@ -334,7 +338,7 @@ int weir_subscribe(struct weir *w, const char *pattern)
 	if (w->type == SOCK_SEQPACKET)
 		return weir_fail(-EOPNOTSUPP,
 				 "SOCK_SEQPACKET does not subscribe; connect instead");
-	err = weir_name(w, false, "subscribe", pattern);
+	err = weir_bind_or_connect(w, false, "subscribe", pattern);
 	if (err)
 		return err;
 	w->subscribed = 1;
@@ -346,10 +350,10 @@ int weir_listen(struct weir *w, int backlog)
 	int saved = errno, err = listen(w->fd, backlog) ? -errno : 0;
 
 	errno = saved;
-	return err ? weir_refused(w->fd, err, "listen") : 0;
+	return err ? weir_fail_syscall(w->fd, err, "listen") : 0;
 }
 
-/* Waits for a connection; milliseconds will do. */
+/* Waits for a connection, in whole milliseconds. */
 static int weir_accept_poll(int fd, int64_t timeout_ns)
 {
 	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
@@ -383,7 +387,7 @@ int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns)
 		err = -errno;
 		errno = saved;
 		return err == -EAGAIN ? err :
-		       weir_refused(w->fd, err, "accept");
+		       weir_fail_syscall(w->fd, err, "accept");
 	}
 	made = weir_new(fd, w->type, w->flags, w->spin_ns);
 	if (!made) {
@@ -404,7 +408,7 @@ int weir_shutdown(struct weir *w, int how)
 	int saved = errno, err = shutdown(w->fd, how) ? -errno : 0;
 
 	errno = saved;
-	return err ? weir_refused(w->fd, err, "shutdown") : 0;
+	return err ? weir_fail_syscall(w->fd, err, "shutdown") : 0;
 }
 
 int weir_info(struct weir *w, struct weir_sock_info *info)
@@ -413,6 +417,6 @@ int weir_info(struct weir *w, struct weir_sock_info *info)
 	int err;
 
 	memset(info, 0, sizeof(*info));
-	err = weir_getsockopt(w->fd, SOL_WEIR, WEIR_SO_INFO, info, &len);
-	return err ? weir_refused(w->fd, err, "socket information") : 0;
+	err = weir_fd_getsockopt(w->fd, SOL_WEIR, WEIR_SO_INFO, info, &len);
+	return err ? weir_fail_syscall(w->fd, err, "socket information") : 0;
 }

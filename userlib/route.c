@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A handle's part in the router: the paths that it serves and calls, and the
- * replies that are copied into its outbox. The kernel makes the outbox and the
- * inbox when they are first needed; here they are mapped.
+ * Serving and calling paths, and the replies that are copied into the outbox.
+ * The kernel makes the outbox and the inbox when a handle first serves or calls
+ * a path. This file has them mapped then.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "private.h"
 
-/* Maps what the kernel has made for the router and for its messages. */
+/* Maps the outbox and the inbox that the kernel has made for the router. */
 int weir_route_map(struct weir *w)
 {
 	int err;
@@ -25,11 +25,11 @@ int weir_route_map(struct weir *w)
 	if (err)
 		return err;
 	w->routed = 1;
-	weir_turn_over(w);
+	weir_turn_finish(w);
 	return 0;
 }
 
-/* @to: WEIR_PATH_MAX + 1 zeroes. */
+/* Copies a path to @to, which holds WEIR_PATH_MAX + 1 zero bytes. */
 static int weir_route_path(const struct weir *w, const char *what,
 			   const char *path, char *to)
 {
@@ -55,9 +55,9 @@ int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id)
 
 	if (err)
 		return err;
-	err = weir_ioctl(w->fd, WEIR_IOC_SERVE, &serve);
+	err = weir_fd_ioctl(w->fd, WEIR_IOC_SERVE, &serve);
 	if (err)
-		return weir_refused(w->fd, err, "serve %s", path);
+		return weir_fail_syscall(w->fd, err, "serve %s", path);
 	if (id)
 		*id = serve.id;
 	return weir_route_map(w);
@@ -70,17 +70,17 @@ int weir_route(struct weir *w, const char *path)
 
 	if (err)
 		return err;
-	err = weir_ioctl(w->fd, WEIR_IOC_CALL, &call);
+	err = weir_fd_ioctl(w->fd, WEIR_IOC_CALL, &call);
 	if (err)
-		return weir_refused(w->fd, err, "route %s", path);
+		return weir_fail_syscall(w->fd, err, "route %s", path);
 	err = weir_route_map(w);
 	return err ? err : (int)call.route;
 }
 
-/* Copies a reply into the outbox; 1 if the router is to be told of it. */
-int weir_answer_more(struct weir *w, const struct weir_ticket *ticket,
-		     uint8_t kind, const void *data, size_t len,
-		     int64_t timeout_ns)
+/* Copies a reply into the outbox. Returns 1 if the router must be told of it. */
+int weir_reply_copy_more(struct weir *w, const struct weir_ticket *ticket,
+			 uint8_t kind, const void *data, size_t len,
+			 int64_t timeout_ns)
 {
 	struct weir_buf buf;
 	int err;
@@ -96,11 +96,11 @@ int weir_answer_more(struct weir *w, const struct weir_ticket *ticket,
 	return 1;
 }
 
-static int weir_answer(struct weir *w, const struct weir_ticket *ticket,
-		       uint8_t kind, const void *data, size_t len,
-		       int64_t timeout_ns)
+static int weir_reply_copy(struct weir *w, const struct weir_ticket *ticket,
+			   uint8_t kind, const void *data, size_t len,
+			   int64_t timeout_ns)
 {
-	int ret = weir_answer_more(w, ticket, kind, data, len, timeout_ns);
+	int ret = weir_reply_copy_more(w, ticket, kind, data, len, timeout_ns);
 
 	if (ret > 0)
 		weir_flush(w);
@@ -110,11 +110,13 @@ static int weir_answer(struct weir *w, const struct weir_ticket *ticket,
 int weir_reply(struct weir *w, const struct weir_ticket *ticket,
 	       const void *data, size_t len, int64_t timeout_ns)
 {
-	return weir_answer(w, ticket, WEIR_KIND_REPLY, data, len, timeout_ns);
+	return weir_reply_copy(w, ticket, WEIR_KIND_REPLY, data, len,
+			       timeout_ns);
 }
 
 int weir_reply_error(struct weir *w, const struct weir_ticket *ticket,
 		     const void *data, size_t len, int64_t timeout_ns)
 {
-	return weir_answer(w, ticket, WEIR_KIND_ERROR, data, len, timeout_ns);
+	return weir_reply_copy(w, ticket, WEIR_KIND_ERROR, data, len,
+			       timeout_ns);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * One stream: an outbox that this handle reads. Here are the careful look at
- * its next record (the hot path in weir.h is the short one), its end, and what
- * an application asks of it.
+ * One stream: an outbox that this handle reads. This file has the full peek at
+ * its next record (weir.h has the inline one), its end, and the functions by
+ * which an application asks about it.
  *
- * Everything in the ring but the status page was written by another process
- * and may be nonsense. The look therefore trusts nothing that it has not
- * bounded, and its work is bounded by the size of the ring.
+ * Another process writes all of the ring but the status page, and may write
+ * nonsense. So the peek bounds each value before it uses it. The size of the
+ * ring bounds its work.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,12 +14,12 @@
 
 #include "private.h"
 
-/* A lossy reader that is overtaken this often in one look goes to the tail. */
+/* A lossy reader that is overtaken so often in one peek goes to the tail. */
 #define WEIR_RESYNC_TRIES	4
 
 /* --- the list of streams --- */
 
-/* What weir.hot points to while it is nobody's turn: always empty. */
+/* A stream that is always empty: weir.hot while no stream has a turn. */
 static const unsigned char weir_no_data[WEIR_HEADER_BYTES]
 	__attribute__((aligned(8)));
 static const struct weir_cursor weir_no_cursor;
@@ -29,19 +29,19 @@ static const struct weir_stream weir_no_stream = {
 };
 
 /*
- * The next weir_peek() looks at all there is. That is the inbox alone while
- * nothing has been subscribed to; no notices come there then.
+ * Ends the turn: the next weir_peek() reads all rings. A routed handle without a
+ * subscription has only its inbox, which then gets no notices.
  */
-void weir_turn_over(struct weir *w)
+void weir_turn_finish(struct weir *w)
 {
 	if (w->routed && !w->subscribed) {
 		w->hot = w->inbox;
-		w->lone = 1;
+		w->hot_only = 1;
 		w->turn_end = UINT64_MAX;
 		return;
 	}
 	w->hot = (struct weir_stream *)&weir_no_stream;
-	w->lone = 0;
+	w->hot_only = 0;
 	w->turn_end = 0;
 }
 
@@ -82,11 +82,11 @@ int weir_stream_add(struct weir *w, uint32_t id, const char *path,
 		return err;
 	}
 	w->streams[w->nstreams++] = s;
-	weir_turn_over(w);
+	weir_turn_finish(w);
 	return 0;
 }
 
-/* Takes a stream off the list. It stays mapped until the next weir_peek(). */
+/* Removes a stream from the list. It stays mapped until the next slow peek. */
 void weir_stream_drop(struct weir *w, struct weir_stream *s)
 {
 	uint32_t i;
@@ -98,25 +98,25 @@ void weir_stream_drop(struct weir *w, struct weir_stream *s)
 	w->streams[i] = w->streams[--w->nstreams];
 	if (w->turn >= w->nstreams)
 		w->turn = 0;
-	weir_turn_over(w);
-	/* it may be gone in the kernel already; that is as good */
-	weir_ioctl(w->fd, WEIR_IOC_DETACH, (void *)(unsigned long)s->id);
-	s->next = w->parting;
-	w->parting = s;
+	weir_turn_finish(w);
+	/* Fails if the kernel has detached the stream already: no harm. */
+	weir_fd_ioctl(w->fd, WEIR_IOC_DETACH, (void *)(unsigned long)s->id);
+	s->next = w->detached;
+	w->detached = s;
 }
 
-void weir_stream_free_parting(struct weir *w)
+void weir_stream_free_detached(struct weir *w)
 {
 	struct weir_stream *s;
 
-	while ((s = w->parting)) {
-		w->parting = s->next;
+	while ((s = w->detached)) {
+		w->detached = s->next;
 		weir_unmap_stream(s);
 		free(s);
 	}
 }
 
-/* The stream with this id; of two, the one that is still read. */
+/* Returns the stream with this id; of two, the one that is still read. */
 struct weir_stream *weir_stream_find(struct weir *w, uint32_t id)
 {
 	struct weir_stream *s;
@@ -126,16 +126,19 @@ struct weir_stream *weir_stream_find(struct weir *w, uint32_t id)
 		if (w->streams[i]->id == id)
 			return w->streams[i];
 	}
-	for (s = w->parting; s; s = s->next) {
+	for (s = w->detached; s; s = s->next) {
 		if (s->id == id)
 			return s;
 	}
 	return NULL;
 }
 
-/* --- the careful look --- */
+/* --- the full peek --- */
 
-/* Will its owner write no more? Looked at before the ring, with acquire. */
+/*
+ * Returns whether the owner writes no more. Callers call it before they read the
+ * ring: the load is an acquire.
+ */
 bool weir_stream_closed(const struct weir_stream *s)
 {
 	uint32_t state = weir_load_acquire(&s->ring.status->state);
@@ -143,30 +146,27 @@ bool weir_stream_closed(const struct weir_stream *s)
 	return state == WEIR_STATE_CLOSED || state == WEIR_STATE_BROKEN;
 }
 
-/* While the stream is open and @gen stands, weir_release() needs no look. */
-void weir_stream_trust(struct weir_stream *s, uint32_t gen)
-{
-	s->life = s->gating ? WEIR_STATE_OPEN | (__u64)gen << 32 : ~0ULL;
-}
-
-/* Has the writer stopped waiting for us, so that @pos may be overwritten? */
+/*
+ * Returns whether this reader was evicted, so that the writer may have
+ * overwritten @pos.
+ */
 bool weir_stream_evicted(struct weir_stream *s, __u64 pos)
 {
 	const struct weir_status *status = s->ring.status;
 	uint32_t gen = weir_load_acquire(&status->gen);
 
-	if (gen == (uint32_t)(s->life >> 32))
+	if (gen == (uint32_t)(s->epoch >> 32))
 		return false;
 	if (weir_load_acquire(&status->gating[s->slot / 64]) >>
 	    (s->slot % 64) & 1) {
-		weir_stream_trust(s, gen);
+		weir_stream_revalidate(s, gen);
 		return false;
 	}
-	/* a closed ring needs no gating: what it still holds is whole */
+	/* No writer overwrites a closed ring: its records stay valid. */
 	return !weir_stream_closed(s) || weir_ring_overtaken(&s->ring, pos);
 }
 
-/* Goes on to @pos, and tells writer and kernel so. */
+/* Moves the cursor to @pos, and wakes the writer if it waits for that. */
 void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos)
 {
 	if (pos == weir_stream_pos(s))
@@ -177,7 +177,7 @@ void weir_stream_move(struct weir *w, struct weir_stream *s, __u64 pos)
 		weir_wake_writer(w, s);
 }
 
-/* We can not go on with this stream; tells the application which, and why. */
+/* Leaves a stream that has failed; tells the application which one, and why. */
 int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 			enum weir_reason reason, struct weir_msg *msg)
 {
@@ -189,13 +189,13 @@ int weir_stream_give_up(struct weir *w, struct weir_stream *s,
 }
 
 /*
- * There is nothing at @pos. @closed is from before the ring was looked at,
- * so what was published before the end has been seen.
+ * There is no record at @pos. The caller has read @closed before the ring, so it
+ * has seen all records that were published before the end.
  */
 static int weir_stream_empty(struct weir *w, struct weir_stream *s, __u64 pos,
 			     bool closed, struct weir_msg *msg)
 {
-	/* records that were skipped must not hold the writer */
+	/* Records that were skipped must not hold the writer back. */
 	weir_stream_move(w, s, pos);
 	if (!closed)
 		return 0;
@@ -203,8 +203,8 @@ static int weir_stream_empty(struct weir *w, struct weir_stream *s, __u64 pos,
 		return weir_stream_give_up(w, s, WEIR_REASON_BAD_RECORD, msg);
 	s->ended = WEIR_REASON_CLOSED;
 	/*
-	 * A peer stays in the list, so that weir_peek() goes on to say -EPIPE;
-	 * so does what the application wants to be told of, until it is.
+	 * A peer stays in the list, so that weir_peek() keeps returning -EPIPE.
+	 * With WEIR_NOTICES a stream stays until the application has its notice.
 	 */
 	if (w->type != SOCK_SEQPACKET && !(w->flags & WEIR_NOTICES))
 		weir_stream_drop(w, s);
@@ -217,7 +217,7 @@ static bool weir_past_end(const struct weir_stream *s, __u64 pos, bool closed)
 				 pos) <= 0;
 }
 
-static int weir_look_gating(struct weir *w, struct weir_stream *s,
+static int weir_peek_gating(struct weir *w, struct weir_stream *s,
 			    struct weir_msg *msg)
 {
 	bool closed = weir_stream_closed(s);
@@ -225,7 +225,7 @@ static int weir_look_gating(struct weir *w, struct weir_stream *s,
 	struct weir_ring_rec r;
 	int ret = weir_ring_peek(&s->ring, &pos, &r);
 
-	/* what an evicted reader sees may be gone before it has been used */
+	/* The writer may overwrite the record of an evicted reader. */
 	if (weir_stream_evicted(s, pos))
 		return weir_stream_give_up(w, s, WEIR_REASON_SLOW, msg);
 	if (ret == 1 && !weir_past_end(s, pos, closed)) {
@@ -238,9 +238,10 @@ static int weir_look_gating(struct weir *w, struct weir_stream *s,
 }
 
 /*
- * Finds where to go on after an overrun: half a ring behind the writer, so
- * that it is not overtaken again at once. Returns -EPROTO when the writer's
- * words are nonsense. What was jumped over is counted exactly.
+ * Moves a lossy reader on after an overrun: to half a ring behind the writer, so
+ * that the writer does not overtake it again at once. With @to_tail it goes to
+ * the tail. Counts the records that it jumped over exactly. Returns -EPROTO when
+ * the writer's words are nonsense.
  */
 static int weir_stream_resync(struct weir *w, struct weir_stream *s,
 			      bool to_tail)
@@ -258,7 +259,7 @@ static int weir_stream_resync(struct weir *w, struct weir_stream *s,
 		__u64 at = found;
 		int ret = weir_ring_peek(&s->ring, &at, &r);
 
-		/* then any header may have been torn; the caller looks again */
+		/* The header may be torn: the caller tries again. */
 		if (weir_ring_overtaken(&s->ring, found))
 			return 0;
 		if (ret == 1) {
@@ -272,7 +273,7 @@ static int weir_stream_resync(struct weir *w, struct weir_stream *s,
 	return 0;
 }
 
-static int weir_look_lossy(struct weir *w, struct weir_stream *s,
+static int weir_peek_lossy(struct weir *w, struct weir_stream *s,
 			   struct weir_msg *msg)
 {
 	bool closed = weir_stream_closed(s);
@@ -284,7 +285,7 @@ static int weir_look_lossy(struct weir *w, struct weir_stream *s,
 
 		ret = weir_ring_peek(&s->ring, &pos, &r);
 		if (!weir_ring_overtaken(&s->ring, from)) {
-			/* so every header from there to pos was whole */
+			/* So each header from there to pos was whole. */
 			if (ret < 0)
 				break;
 			if (ret != 1 || weir_past_end(s, pos, closed))
@@ -302,21 +303,25 @@ static int weir_look_lossy(struct weir *w, struct weir_stream *s,
 }
 
 /**
- * weir_stream_look() - is there a message on this stream?
+ * weir_stream_peek() - look at the next message of a stream
  *
- * Returns 1 with one; 0 without, or at the end (s->ended is then set); -ESTALE
- * and -EPROTO as weir_peek(), the stream having been dropped.
+ * Returns 1 with a message, or 0 without one. At the stream's end it returns 0
+ * too, and sets s->ended. It returns -ESTALE and -EPROTO as weir_peek() does,
+ * and has then detached the stream.
  */
-int weir_stream_look(struct weir *w, struct weir_stream *s,
+int weir_stream_peek(struct weir *w, struct weir_stream *s,
 		     struct weir_msg *msg)
 {
 	if (s->ended)
 		return 0;
-	return s->gating ? weir_look_gating(w, s, msg) :
-			   weir_look_lossy(w, s, msg);
+	return s->gating ? weir_peek_gating(w, s, msg) :
+			   weir_peek_lossy(w, s, msg);
 }
 
-/* Would weir_stream_look() have something to tell? Changes nothing. */
+/*
+ * Returns whether weir_stream_peek() would return a message or an error, or find
+ * the end. Changes nothing.
+ */
 bool weir_stream_ready(struct weir_stream *s)
 {
 	__u64 from = weir_stream_pos(s), pos = from;
@@ -330,7 +335,7 @@ bool weir_stream_ready(struct weir_stream *s)
 			   weir_ring_overtaken(&s->ring, from);
 }
 
-/* --- what applications ask --- */
+/* --- questions of applications --- */
 
 const char *weir_stream_path(const struct weir_stream *s)
 {
@@ -378,7 +383,7 @@ int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 
 	if (!(weir_load(&s->cursor->flags) & WEIR_CURSOR_DEMAND))
 		return weir_fail(-EINVAL, "the socket was opened without demand");
-	/* a reader that joined a running writer may be ahead of its demand */
+	/* A reader that joined a running writer may be ahead of its demand. */
 	seq = s->gating ? weir_ring_seq(&s->ring, weir_stream_pos(s)) :
 			  weir_load(&s->cursor->seq);
 	left = (int32_t)(demand - seq);
@@ -393,6 +398,6 @@ int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 		wake = weir_load(&s->ring.status->wake);
 	}
 	if (wake & WEIR_WAKE_WRITER)
-		weir_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
+		weir_fd_kick(w->fd, WEIR_KICK_WRITER | s->id << 8);
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Sleeping until the rings are ready, and the functions that copy: send and
- * receive. Nothing here is needed by those who poll.
+ * Functions that sleep until the rings are ready, and those that copy: send and
+ * receive. A program that polls needs none of them.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,16 +9,16 @@
 
 #include "private.h"
 
-/* Looks at the ring between two looks at the clock. */
+/* Checks of the rings between two readings of the clock. */
 #define WEIR_SPIN_LOOKS		64
 
 /*
- * Wake-ups in a row that turn out to be nothing, after which a receiver gives
- * up: a hostile publisher must not make it spin for ever.
+ * Wake-ups in a row without a message after which weir_recv() returns -EAGAIN: a
+ * hostile publisher must not make it spin for ever.
  */
 #define WEIR_IDLE_WAKEUPS	1000
 
-/* Bytes up to which a received message is copied without asking its length. */
+/* Messages of at most this many bytes are copied with one constant length. */
 #define WEIR_SHORT		32
 
 int64_t weir_now_ns(void)
@@ -29,7 +29,7 @@ int64_t weir_now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The clock is not read for those who do not wait or wait for ever. */
+/* Turns a time to wait into a deadline. Reads the clock only if it must. */
 struct weir_deadline weir_deadline(int64_t timeout_ns)
 {
 	struct weir_deadline d = { 0, timeout_ns >= 0 };
@@ -40,7 +40,7 @@ struct weir_deadline weir_deadline(int64_t timeout_ns)
 	return d;
 }
 
-/* What is left of it: WEIR_FOREVER, WEIR_DONTWAIT or more. */
+/* Nanoseconds left until the deadline, or WEIR_FOREVER, or WEIR_DONTWAIT. */
 int64_t weir_left_ns(const struct weir_deadline *d)
 {
 	int64_t left;
@@ -53,22 +53,8 @@ int64_t weir_left_ns(const struct weir_deadline *d)
 	return left > 0 ? left : WEIR_DONTWAIT;
 }
 
-int weir_wait_call(struct weir *w, uint32_t flags, uint64_t bytes,
-		   int64_t timeout_ns)
-{
-	struct weir_so_wait wait = {
-		.flags = flags,
-		.timeout_ns = timeout_ns,
-		.bytes = bytes,
-	};
-
-	if (flags & WEIR_WAIT_KICK)
-		weir_store(&w->kicked, weir_load(&w->out.head->claim));
-	return weir_setsockopt(w->fd, WEIR_SO_WAIT, &wait, sizeof(wait));
-}
-
-/* Would weir_peek() return anything but 0? */
-static bool weir_readable(struct weir *w)
+/* Returns whether weir_peek() would return a value other than 0. */
+static bool weir_input_ready(struct weir *w)
 {
 	struct weir_ring_rec r;
 	uint32_t i;
@@ -83,7 +69,7 @@ static bool weir_readable(struct weir *w)
 		if (weir_stream_ready(w->streams[i]))
 			return true;
 	}
-	/* of a socket that is not connected the kernel is the judge */
+	/* Of an unconnected socket the kernel decides. */
 	return w->type == SOCK_SEQPACKET && w->out.data &&
 	       (!w->nstreams || w->streams[0]->ended);
 }
@@ -95,7 +81,7 @@ static bool weir_spin(struct weir *w, uint64_t ns)
 
 	do {
 		for (i = 0; i < WEIR_SPIN_LOOKS; i++) {
-			if (weir_readable(w))
+			if (weir_input_ready(w))
 				return true;
 			weir_pause();
 		}
@@ -108,10 +94,10 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 {
 	uint32_t flags = events & (WEIR_WAIT_IN | WEIR_WAIT_OUT);
 	uint32_t due = w->out.data ? weir_kick_due(w) : 0;
-	/* the router wants to be told always; there may be nothing to tell */
+	/* The router's bit is nearly always set; it may have nothing to read. */
 	bool now = due && (due != WEIR_WAKE_ROUTER ||
-			   events & WEIR_WAIT_KICK || weir_kick_news(w));
-	/* the kernel is the judge of room, and of both at once */
+			   events & WEIR_WAIT_KICK || weir_has_unsent(w));
+	/* Only the kernel checks for room, and for both at once. */
 	bool look = flags == WEIR_WAIT_IN;
 	uint64_t spin_ns = look ? w->spin_ns : 0;
 	struct weir_deadline end;
@@ -119,9 +105,9 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 
 	if (timeout_ns >= 0 && spin_ns > (uint64_t)timeout_ns)
 		spin_ns = (uint64_t)timeout_ns;
-	/* a call that is due anyway may as well look */
-	ready = look && (!now || spin_ns) && weir_readable(w);
-	/* who is to answer must be awake while we poll */
+	/* A system call that is due anyway checks by itself. */
+	ready = look && (!now || spin_ns) && weir_input_ready(w);
+	/* The side that must answer has to be awake while this thread polls. */
 	if (now && (ready || spin_ns)) {
 		weir_kick_now(w);
 		due = 0;
@@ -138,22 +124,22 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 		return 0;
 	if (due)
 		flags |= WEIR_WAIT_KICK;
-	return weir_wait_call(w, flags, bytes, timeout_ns);
+	return weir_fd_wait(w, flags, bytes, timeout_ns);
 }
 
 int weir_arm(struct weir *w)
 {
 	uint32_t flags = WEIR_WAIT_IN;
 
-	/* what weir_peek() would say is ready needs no system call */
-	if (weir_readable(w))
+	/* Input that weir_peek() finds needs no system call. */
+	if (weir_input_ready(w))
 		return WEIR_WAIT_IN;
 	if (w->out.data && weir_load(&w->refused))
 		flags |= WEIR_WAIT_OUT;
-	return weir_wait_call(w, flags, weir_load(&w->wanted), 0);
+	return weir_fd_wait(w, flags, weir_load(&w->wanted), 0);
 }
 
-/* Waits; 0 to try again, or what the caller is to return. */
+/* Waits. Returns 0 when the caller is to try again, else the caller's error. */
 int weir_wait_until(struct weir *w, uint32_t events, uint64_t bytes,
 			   const struct weir_deadline *end)
 {
@@ -188,7 +174,7 @@ int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns)
 	struct weir_buf buf;
 	int err;
 
-	/* weir_claim() alone would notice only when the ring is full */
+	/* weir_claim() finds the shutdown only when the ring is full. */
 	if (weir_unlikely(w->out.data && weir_load(&w->out.status->state) !=
 					 WEIR_STATE_OPEN))
 		return weir_fail(-EPIPE, "the stream has been shut down");
@@ -202,12 +188,12 @@ int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns)
 }
 
 /*
- * Copies and releases. Short messages are copied with one constant size, which
- * may reach beyond the message: the ring is mapped twice, so there are always
- * bytes to be read, and the room is the caller's to scribble on.
+ * Copies a message out and releases it. Short messages are copied with one
+ * constant length, which may reach beyond the message. That is safe: the ring is
+ * mapped twice, so the bytes can be read, and the caller's buffer holds them.
  */
-static ssize_t weir_take(struct weir *w, struct weir_msg *msg, void *data,
-			 size_t room)
+static ssize_t weir_copy_out(struct weir *w, struct weir_msg *msg, void *data,
+			     size_t room)
 {
 	size_t len = msg->len;
 	int err;
@@ -238,10 +224,10 @@ ssize_t weir_recv(struct weir *w, void *data, size_t room, int64_t timeout_ns)
 			continue;
 		}
 		if (ret) {
-			len = weir_take(w, &msg, data, room);
+			len = weir_copy_out(w, &msg, data, room);
 			if (len >= 0)
 				return len;
-			/* overwritten or evicted; weir_peek() tells which */
+			/* overwritten or evicted: weir_peek() tells which */
 		} else {
 			if (!waiting) {
 				end = weir_deadline(timeout_ns);

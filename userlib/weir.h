@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * libweir: the user library of AF_WEIR sockets. It opens a socket, maps its
- * rings, and from then on sending and receiving are loads and stores; it makes
- * a system call only to sleep or to wake somebody who sleeps.
+ * libweir: the user library of AF_WEIR sockets. It opens a socket and maps its
+ * rings. After that, sending and receiving are loads and stores. The library
+ * makes a system call only to sleep, or to wake a side that sleeps.
  *
- * The library starts no thread (but for weir_loop_run(), whose business that
- * is), allocates nothing while messages flow, never ends the program and does
- * not touch errno: functions return 0 or a count, or a negative errno value,
- * and weir_error() has the words.
+ * Only weir_loop_run() starts threads. The library allocates no memory while
+ * messages flow, never ends the program and does not change errno. Functions
+ * return 0, a count, or a negative errno value; weir_error() has the words.
  *
- * One thread at a time may use a struct weir, with one exception: with
+ * One thread at a time may use a struct weir. There is one exception: with
  * WEIR_SHARED several threads may claim and commit at once. Different handles
  * are independent. weir(7) explains the concepts.
  *
- * The hot path is inline; each inline function is also a symbol of the library
- * for other languages (see inline.c).
+ * The fast path is inline. Its functions are symbols of the library too, for
+ * other languages (see inline.c).
  */
 #ifndef WEIR_H
 #define WEIR_H
@@ -46,29 +45,31 @@ extern "C" {
 #define WEIR_SET_GROUP	0x4u
 #define WEIR_SET_DEMAND	0x8u
 
-/* timeout_ns of the functions that wait */
+/* timeout_ns of functions that wait: nanoseconds, or one of these */
 #define WEIR_DONTWAIT	INT64_C(0)
 #define WEIR_FOREVER	INT64_C(-1)
 
 /**
  * struct weir_config - how to open a socket; all zero means the defaults
- * @flags: WEIR_SHARED and so on.
- * @ring_bytes: outbox, a power of two, 4 KiB to 1 GiB; 0: the module's default.
- * @set: which of @node, @mode, @group and @demand count: WEIR_SET_NODE and so
- *	on. The default of those that do not: any node, mode 0666 less the umask,
- *	the filesystem group id, no demand.
+ * @flags: WEIR_SHARED, WEIR_NOTICES, WEIR_NONBLOCK, WEIR_HUGE.
+ * @ring_bytes: bytes of the outbox, a power of two, 4 KiB to 1 GiB; 0: the
+ *	module's default.
+ * @set: WEIR_SET_*: which of @node, @mode, @group and @demand are set. Defaults
+ *	of the others: any node, mode 0666 less the umask, the filesystem group
+ *	id, no demand.
  * @node: NUMA node of the outbox.
  * @mode: permission bits for a path that this socket makes.
- * @group: group of such a path.
- * @demand: initial demand of subscriptions.
- * @evict_ms: evict a reader that held us back this long; 0: never.
- * @linger_ms: the outbox outlives this process by so much; 0: not.
- * @hold_ms: a named cursor outlives this process by so much.
- * @spin_ns: poll so long before sleeping.
+ * @group: group id of such a path.
+ * @demand: initial demand of subscriptions, in records.
+ * @evict_ms: milliseconds after which a reader that holds this socket back is
+ *	evicted; 0: never.
+ * @linger_ms: milliseconds that the outbox outlives this socket; 0: none.
+ * @hold_ms: milliseconds that a named cursor outlives this socket; 0: none.
+ * @spin_ns: nanoseconds to poll before sleeping.
  * @name: name of the cursor of subscriptions, or NULL.
  * @start: enum weir_start of subscriptions.
- * @inbox_bytes: inbox, a power of two; 0: the module's default. Who serves or
- *	calls paths gets its requests and replies there.
+ * @inbox_bytes: bytes of the inbox, a power of two; 0: the module's default. A
+ *	handle that serves or calls paths gets requests and replies there.
  * @reserved: zero.
  */
 struct weir_config {
@@ -90,25 +91,27 @@ struct weir_config {
 };
 
 /**
- * struct weir_stream - one outbox that a handle reads; fields are private
+ * struct weir_stream - one outbox that a handle reads
  * @ring: view of the ring.
- * @cursor: our cursor page; it alone says where we stand.
- * @life: weir_ring_life() when we last knew the stream to be open and our
- *	slot to be alive; on a lossy stream what it never is.
+ * @cursor: this reader's cursor page. It alone holds the reader's position.
+ * @epoch: weir_ring_epoch() when the library last checked that the stream was
+ *	open and this reader not evicted; on a lossy stream a value that
+ *	weir_ring_epoch() never returns.
  * @id: the stream's id on this socket.
- * @slot: our slot in the outbox.
- * @gating: we hold the writer back.
- * @ended: enum weir_reason once the stream has ended for us, 0 before.
- * @missed: records lost so far (lossy streams), exact.
- * @view, @view_len, @own, @own_len: the mappings.
- * @next: in weir.parting.
- * @path: the outbox's path.
- * @user: for the application; not private.
+ * @slot: this reader's slot in the outbox.
+ * @gating: 1 if this reader holds the writer back, else 0.
+ * @ended: enum weir_reason once the stream has ended for this reader, else 0.
+ * @missed: exact count of records lost so far; lossy streams only.
+ * @view, @view_len: mapping of WEIR_MAP_VIEW, and its bytes.
+ * @own, @own_len: mapping of WEIR_MAP_OWN, and its bytes.
+ * @next: next stream in weir.detached.
+ * @path: path of the outbox.
+ * @user: for the application. All other fields are private to the library.
  */
 struct weir_stream {
 	struct weir_ring_view	ring;
 	struct weir_cursor	*cursor;
-	__u64			life;
+	__u64			epoch;
 	uint32_t		id;
 	uint32_t		slot;
 	uint8_t			gating;
@@ -124,38 +127,45 @@ struct weir_stream {
 };
 
 /**
- * struct weir - a handle; fields are private
- * @fd: the socket.
+ * struct weir - a handle; all fields are private to the library
+ * @fd: descriptor of the socket; weir_close() closes it.
  * @type: SOCK_SEQPACKET, SOCK_RDM or SOCK_DGRAM.
- * @flags: of struct weir_config.
- * @shared: several threads claim.
- * @resumed: bind took over a lingering outbox.
- * @claim_end: lengths from here on are for weir_claim_slow(): all of them
- *	without an outbox, or when several threads claim.
- * @out: view of our outbox; data is NULL until it is mapped.
- * @cursors: readers' cursor pages, WEIR_PAGE_BYTES apart.
- * @spin_ns: poll so long before sleeping.
- * @streams: what we read; [0] of a connected socket is the peer.
- * @nstreams, @room: used and allocated entries of @streams.
- * @hot: the stream whose turn it is if the writer waits for us there, or the
- *	inbox if there can be no streams, else one that is always empty.
- * @lone: @hot is all that there is to be looked at.
- * @turn: stream to look at first.
- * @turn_end: position at which the others and the inbox get their turn; 0
- *	when it is nobody's.
- * @parting: streams that we left; the next weir_peek() frees them.
- * @inbox: our inbox, if mapped.
- * @noticed: position up to which notices in the inbox were acted upon.
+ * @flags: flags of struct weir_config.
+ * @shared: 1 if several threads claim (WEIR_SHARED), else 0.
+ * @resumed: 1 if bind took over a lingering outbox, else 0.
+ * @claim_end: the inline claim takes lengths below this, in bytes. It is 0
+ *	without an outbox, and when several threads claim.
+ * @out: view of the handle's outbox; data is NULL until it is mapped.
+ * @cursors: the readers' cursor pages, WEIR_PAGE_BYTES apart.
+ * @spin_ns: nanoseconds to poll before sleeping.
+ * @hot: the stream that the inline peek reads: the stream whose turn it is, if
+ *	it is gating; the inbox, if a routed handle has not subscribed; else a
+ *	stream that is always empty.
+ * @turn_end: position in bytes at which the turn of the hot stream ends; 0 when
+ *	no stream has a turn, UINT64_MAX when the turn has no end.
+ * @hot_only: 1 if there is nothing to read but @hot, else 0.
+ * @streams: streams that the handle reads; [0] of a connected socket is the
+ *	peer's.
+ * @nstreams: used entries of @streams.
+ * @room: allocated entries of @streams.
+ * @turn: index in @streams of the stream that has, or had, the last turn.
+ * @detached: streams that the handle has left; the next slow peek frees them.
+ * @inbox: the handle's inbox, or NULL until it is mapped.
+ * @noticed: position in the inbox, in bytes: the library has handled the
+ *	notices before it.
  * @refused: claims refused since the outbox last became full; 0 while there
  *	is room.
  * @wanted: bytes of ring that the last refused claim asked for.
- * @out_view, @out_view_len, @out_own, @out_own_len: mappings of the outbox.
- * @routed: serves or calls paths: the router reads the outbox too.
- * @subscribed: there may be streams, and notices of them.
- * @inbox_end: position up to which the inbox comes before the streams.
- * @kicked: head.claim when the router was last told of something.
- * @call_tag: calls of weir_call() so far.
- * @calls_seq: of struct weir_calls.
+ * @out_view, @out_view_len: mapping of the outbox's WEIR_MAP_VIEW, its bytes.
+ * @out_own, @out_own_len: mapping of its WEIR_MAP_OWN, its bytes.
+ * @routed: 1 if the handle serves or calls paths, so that the router reads its
+ *	outbox, else 0.
+ * @subscribed: 1 after a subscription: there may be streams and notices.
+ * @inbox_end: position in the inbox, in bytes, at which its turn ends.
+ * @kicked: head.claim when the kernel was last told of new records.
+ * @call_tag: number of weir_call() calls so far.
+ * @calls_seq: number of calls that struct weir_calls has sent so far, without
+ *	the one-way ones.
  */
 struct weir {
 	int			fd;
@@ -169,12 +179,12 @@ struct weir {
 	uint64_t		spin_ns;
 	struct weir_stream	*hot;
 	__u64			turn_end;
-	uint8_t			lone;
+	uint8_t			hot_only;
 	struct weir_stream	**streams;
 	uint32_t		nstreams;
 	uint32_t		room;
 	uint32_t		turn;
-	struct weir_stream	*parting;
+	struct weir_stream	*detached;
 	struct weir_stream	*inbox;
 	__u64			noticed;
 	uint32_t		refused;
@@ -193,10 +203,18 @@ struct weir {
 
 /**
  * struct weir_buf - space claimed in the outbox
- * @data: write the payload here, up to @len bytes; 32-byte aligned.
- * @len: bytes claimed; may be lowered before weir_commit().
+ * @data: where to write the payload, up to @len bytes; 32-byte aligned.
+ * @len: bytes claimed; the caller may lower it before weir_commit().
  * @seq: record count of this record, low 32 bits.
- * @tag, @key, @kind: copied to the record at commit; 0 unless set.
+ * @tag: tag of the record, 0 unless the caller sets it.
+ * @key: shard key of the record, 0 unless the caller sets it.
+ * @kind: enum weir_kind, WEIR_KIND_EVENT unless the caller sets it.
+ * @lead: private: bytes between header and payload.
+ * @most: private: payload bytes that the claim asked for.
+ * @total: private: bytes of ring that were claimed.
+ * @left: private: messages of the batch from here on, this one included.
+ * @pos: private: position of the record in the ring, in bytes.
+ * @rec: private: the record's header in the ring.
  */
 struct weir_buf {
 	void		*data;
@@ -216,12 +234,14 @@ struct weir_buf {
 
 /**
  * struct weir_msg - a record seen by weir_peek()
- * @data: payload, in the ring, read only; valid until weir_release().
- * @len: bytes.
+ * @data: payload, read-only in the ring; valid until weir_release().
+ * @len: bytes of payload.
  * @seq: record count within its stream, low 32 bits.
  * @kind: enum weir_kind.
- * @stream: where it came from.
- * @rec: the header, for tag and key.
+ * @stream: stream that it came from.
+ * @rec: header in the ring, for tag and key.
+ * @pos: private: position of the record, in bytes.
+ * @next: private: position behind the record, in bytes.
  */
 struct weir_msg {
 	const void		*data;
@@ -240,17 +260,17 @@ struct weir_msg {
 /**
  * weir_family() - number of the socket family
  *
- * Returns it, -EAFNOSUPPORT when the module is not loaded, or why the number
- * cannot be read.
+ * Returns the number, -EAFNOSUPPORT when the module is not loaded, or the error
+ * of reading the number.
  */
 int weir_family(void);
 
 /**
  * weir_error() - why the last call of this thread was refused, in words
  *
- * Set by every function that returns a negative value other than -EAGAIN,
- * -EINTR, -ETIMEDOUT and those of weir_peek() and weir_release(), which are
- * states and not refusals. Never NULL.
+ * Every function that refuses something sets the words. -EAGAIN, -EINTR,
+ * -ETIMEDOUT and the negative values of weir_peek() and weir_release() are
+ * states and not refusals, so they set none. Never returns NULL.
  */
 const char *weir_error(void);
 
@@ -258,21 +278,24 @@ const char *weir_error(void);
  * weir_open() - make a socket
  * @w: out: the handle.
  * @type: SOCK_SEQPACKET, SOCK_RDM or SOCK_DGRAM.
- * @config: how, or NULL for the defaults.
+ * @config: settings, or NULL for the defaults.
  */
 int weir_open(struct weir **w, int type, const struct weir_config *config);
 
 /**
  * weir_adopt() - make a handle for a descriptor that is already a weir socket
- * @w: out: the handle; it owns @fd from now on.
- * @fd: inherited, passed or accepted without the library.
- * @config: its flags and spin_ns count, all else is the socket's already.
+ * @w: out: the handle, which owns @fd after success.
+ * @fd: descriptor that was inherited, passed or accepted without the library.
+ * @config: settings; only flags and spin_ns have an effect. NULL: the defaults.
  *
- * Maps whatever the socket has. After a refusal @fd is still the caller's.
+ * Maps the rings that the socket has. After an error the caller still owns @fd.
  */
 int weir_adopt(struct weir **w, int fd, const struct weir_config *config);
 
-/* Unmaps, closes and frees; what was claimed and not committed is lost. */
+/*
+ * Unmaps the rings, closes the socket and frees the handle. Records that were
+ * claimed and not committed are lost.
+ */
 void weir_close(struct weir *w);
 
 int weir_fd(const struct weir *w);
@@ -280,8 +303,8 @@ int weir_fd(const struct weir *w);
 /**
  * weir_bind() - publish under a path (RDM, DGRAM) or name a listener
  *
- * With linger_ms a later process that binds the same path goes on with the
- * same stream: weir_info() then tells resumed.
+ * With linger_ms a later process that binds the same path takes the stream
+ * over. weir_info() then has resumed set.
  */
 int weir_bind(struct weir *w, const char *path);
 
@@ -292,8 +315,10 @@ int weir_listen(struct weir *w, int backlog);
 
 /**
  * weir_accept() - take the next connection
- * @conn: out: its handle, with the listener's flags and spin_ns.
- * @timeout_ns: how long to wait. -ETIMEDOUT, or -EAGAIN with WEIR_DONTWAIT.
+ * @conn: out: handle of the connection, with the listener's flags and spin_ns.
+ * @timeout_ns: nanoseconds to wait.
+ *
+ * Returns 0, -ETIMEDOUT after that time, or -EAGAIN with WEIR_DONTWAIT.
  */
 int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns);
 
@@ -301,7 +326,7 @@ int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns);
  * weir_subscribe() - read every outbox whose path matches, now and later
  * @pattern: a path; `*` matches one segment, `**` the rest.
  *
- * RDM and DGRAM, once for each handle. A publisher may come later.
+ * For SOCK_RDM and SOCK_DGRAM, once for each handle. Publishers may come later.
  */
 int weir_subscribe(struct weir *w, const char *pattern);
 
@@ -311,31 +336,34 @@ int weir_info(struct weir *w, struct weir_sock_info *info);
 /* --- streams (stream.c) --- */
 
 /*
- * A stream that has ended and been drained is detached by weir_peek() and
- * freed by the next one. Who keeps pointers to streams asks for WEIR_NOTICES:
- * when weir_peek() shows WEIR_NOTICE_DETACHED, the stream has been drained
- * and weir_stream_find() still finds it.
+ * weir_peek() detaches a stream that has ended and been drained. The next
+ * weir_peek() may free it. A program that keeps pointers to streams sets
+ * WEIR_NOTICES: when weir_peek() shows WEIR_NOTICE_DETACHED, the stream has been
+ * drained and weir_stream_find() still finds it.
  */
 struct weir_stream *weir_stream_find(struct weir *w, uint32_t id);
 const char *weir_stream_path(const struct weir_stream *s);
 
-/* Records lost so far on a lossy stream, exact; aborted ones count as lost. */
+/*
+ * Exact count of records lost so far on a lossy stream. Aborted records in a gap
+ * count as lost.
+ */
 uint64_t weir_stream_missed(const struct weir_stream *s);
 
 /* Bytes of ring between this reader and the writer. */
 uint64_t weir_stream_lag(const struct weir_stream *s);
 
-/* Has the stream ended (or this reader been evicted)? Then why. */
+/* Reason why the stream has ended or this reader was evicted; 0: neither. */
 int weir_stream_ended(const struct weir_stream *s);
 
-/* Stops reading a stream; it is freed by the next weir_peek(). */
+/* Stops reading a stream. The next weir_peek() may free it. */
 int weir_stream_detach(struct weir *w, struct weir_stream *s);
 
 /**
- * weir_request() - allow @n more records to be published
+ * weir_request() - allow the writer to publish @n more records
  *
- * For handles opened with WEIR_SET_DEMAND. -EINVAL without, or when more than
- * 2^31 - 1 would be outstanding.
+ * For handles opened with WEIR_SET_DEMAND. Returns 0, or -EINVAL for other
+ * handles, and when more than 2^31 - 1 records would be outstanding.
  */
 int weir_request(struct weir *w, struct weir_stream *s, uint32_t n);
 
@@ -343,42 +371,41 @@ int weir_request(struct weir *w, struct weir_stream *s, uint32_t n);
 
 /**
  * weir_send() - copy a message into the outbox and publish it
- * @timeout_ns: how long to wait for room.
+ * @timeout_ns: nanoseconds to wait for room.
  *
- * Returns 0; -EAGAIN with WEIR_DONTWAIT, -ETIMEDOUT otherwise; -EINTR on a
- * signal; and what weir_claim() returns.
+ * Returns 0. Without room it returns -EAGAIN with WEIR_DONTWAIT and -ETIMEDOUT
+ * otherwise. It returns -EINTR on a signal, and the errors of weir_claim().
  */
 int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns);
 
 /**
  * weir_recv() - copy the next message out and release it
- * @room: bytes at @data. What lies in them behind the message is undefined.
- * @timeout_ns: how long to wait for one.
+ * @room: bytes at @data. The bytes behind the message have no defined value.
+ * @timeout_ns: nanoseconds to wait for a message.
  *
- * Returns the message's length, which may be more than @room: then the
- * message was cut, as with MSG_TRUNC. Otherwise as weir_send() and
- * weir_peek(). Notices are passed over; a message which was overwritten while
- * being copied is counted as missed.
+ * Skips notices. Counts a message that was overwritten during the copy as
+ * missed. Returns the message's length. If that is more than @room, the message
+ * was cut, as with MSG_TRUNC. Errors are those of weir_send() and weir_peek().
  */
 ssize_t weir_recv(struct weir *w, void *data, size_t room, int64_t timeout_ns);
 
 /**
  * weir_wait() - wait until there is something to read or room to write
- * @events: WEIR_WAIT_IN, WEIR_WAIT_OUT; WEIR_WAIT_KICK: wake readers first.
+ * @events: WEIR_WAIT_IN, WEIR_WAIT_OUT; WEIR_WAIT_KICK: weir_flush() first.
  * @bytes: with WEIR_WAIT_OUT: bytes of ring, weir_ring_need() of the payload.
- * @timeout_ns: WEIR_DONTWAIT only looks.
+ * @timeout_ns: nanoseconds to wait; WEIR_DONTWAIT: only check.
  *
- * Readers that sleep for what weir_commit_more() published are woken in the
- * same system call that puts this thread to sleep; so
+ * The system call that puts this thread to sleep also wakes readers of what
+ * weir_commit_more() has published. So
  *
  *	weir_claim(); weir_commit_more(); weir_wait(); weir_peek();
  *
- * is the fast form of a request and its reply. Polls for spin_ns of the
- * configuration first, if reading is all that is waited for.
+ * is the fast form of a request and its reply. If @events is WEIR_WAIT_IN, the
+ * function polls for spin_ns of the configuration before it sleeps.
  *
- * Returns the bits that hold (an error to be fetched counts as ready), 0 on
- * time-out, -EINTR on a signal. With WEIR_FOREVER a signal whose handler has
- * SA_RESTART does not end it.
+ * Returns the bits that hold, 0 on time-out, or -EINTR on a signal. A pending
+ * error counts as ready. With WEIR_FOREVER a signal whose handler has
+ * SA_RESTART does not end the wait.
  */
 int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	      int64_t timeout_ns);
@@ -386,18 +413,19 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 /**
  * weir_arm() - ask for one wake-up of the descriptor
  *
- * For edge-triggered epoll, and whoever else sleeps elsewhere: call it when
- * weir_peek() returned 0, and sleep only if it returns 0. It arms for reading
- * and, if the last claim was refused, for that much room. Returns the
- * WEIR_WAIT bits that hold already.
+ * For edge-triggered epoll and other programs that sleep outside the library.
+ * The caller arms after weir_peek() has returned 0, and sleeps only if this
+ * function returns 0 too. It arms for reading and, if the last claim was
+ * refused, for the room of that claim. Returns the WEIR_WAIT bits that hold
+ * already.
  */
 int weir_arm(struct weir *w);
 
-/* weir_claim(), but waits for room; -ETIMEDOUT, -EAGAIN as weir_send(). */
+/* As weir_claim(), but waits for room; errors as those of weir_send(). */
 int weir_claim_wait(struct weir *w, size_t len, struct weir_buf *buf,
 		    int64_t timeout_ns);
 
-/* --- slow halves of the inline functions (slow.c) --- */
+/* --- slow halves of the inline functions (claim.c, kick.c, peek.c) --- */
 int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		    struct weir_buf *buf);
 uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
@@ -408,7 +436,7 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg);
 int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
 		      __u64 next, uint32_t seq);
 
-/* Fills in a handle for the space claimed at @buf->pos. */
+/* Fills in a buffer for the space claimed at @buf->pos. */
 weir_inline void weir_buf_set(const struct weir *w, struct weir_buf *buf,
 			      uint32_t len, uint32_t total)
 {
@@ -439,30 +467,30 @@ weir_inline void weir_buf_publish(const struct weir *w,
 }
 
 /*
- * Looks at the record that weir_ring_plain() would not judge, if it is a
- * routed message: it has flags, or words between header and payload. Returns
- * whether it is one.
+ * Reads a record that weir_ring_plain() has left to others, if it is a routed
+ * message: such a record has flags, or words between header and payload. Returns
+ * 1 with the record in @out, or 0 for an aborted record or nonsense.
  */
 weir_inline int weir_routed_look(const struct weir_ring_view *r, __u64 pos,
 				 struct weir_ring_rec *out)
 {
 	struct weir_record *rec = weir_ring_at(r, pos);
 	const struct weir_words *words = (const struct weir_words *)(void *)rec;
-	__u64 shape = WEIR_WORD(weir_load(&words->shape));
-	__u64 lead = WEIR_HEADER_BYTES + (__u8)(shape >> WEIR_EXT_SHIFT) * 8U;
-	__u64 bytes = lead + (__u32)shape;
+	__u64 word = WEIR_WORD(weir_load(&words->shape));
+	__u64 lead = WEIR_HEADER_BYTES + (__u8)(word >> WEIR_EXT_SHIFT) * 8U;
+	__u64 bytes = lead + (__u32)word;
 
 	if (bytes > weir_ring_bytes(r) ||
-	    shape >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED)
+	    word >> WEIR_FLAGS_SHIFT & WEIR_REC_ABORTED)
 		return 0;
 	out->rec = rec;
 	out->payload = (unsigned char *)rec + lead;
 	out->pos = pos;
-	out->len = (__u32)shape;
+	out->len = (__u32)word;
 	out->next = (pos + bytes + WEIR_GRANULE - 1) &
 		    ~(__u64)(WEIR_GRANULE - 1);
 	out->seq = weir_load(&rec->seq);
-	out->kind = (__u8)(shape >> WEIR_KIND_SHIFT);
+	out->kind = (__u8)(word >> WEIR_KIND_SHIFT);
 	return 1;
 }
 
@@ -481,13 +509,16 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
 }
 
 /*
- * --- the hot path ---
+ * --- the fast path ---
  *
- * The slow halves get values, or handles of their own: were they given the
- * caller's, the compiler could not keep those in registers.
+ * The slow halves get values, or a local structure. If they got the caller's
+ * structure, the compiler could not keep its fields in registers.
  */
 
-/* Both claims. @n: in: messages wanted; out: for how many there is space. */
+/*
+ * The common part of weir_claim() and weir_claim_batch(). @n: in: messages
+ * wanted; out: messages that there is space for.
+ */
 weir_inline int weir_claim_some(struct weir *w, size_t len, uint32_t *n,
 				struct weir_buf *buf)
 {
@@ -517,10 +548,12 @@ weir_inline int weir_claim_some(struct weir *w, size_t len, uint32_t *n,
  * @buf: out: where to write.
  *
  * Never sleeps. Each successful claim must be followed by weir_commit() or
- * weir_abort(). Returns 0; -EAGAIN when readers hold the ring (see
- * weir_claim_wait()); -EMSGSIZE; -ENOTCONN without an outbox; -EPIPE when
- * the connection or this half of it is shut down. That is noticed after the
- * next weir_flush() or when the room last seen is used up; weir_send() notices
+ * weir_abort().
+ *
+ * Returns 0; -EAGAIN when readers hold the ring (see weir_claim_wait());
+ * -EMSGSIZE; -ENOTCONN without an outbox; or -EPIPE when the connection, or this
+ * half of it, is shut down. The claim finds the shutdown after the next
+ * weir_flush(), or when the room that it last saw is used up. weir_send() finds
  * it at once.
  */
 WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
@@ -544,9 +577,10 @@ WEIR_INLINE int weir_claim(struct weir *w, size_t len, struct weir_buf *buf)
  *	}
  *	weir_flush(w);
  *
- * Never sleeps. Returns how many there is space for, 1 to @n: all of them
- * unless the ring is almost full or several threads publish; each must be
- * committed or aborted. Or what weir_claim() returns; -EINVAL when @n is 0.
+ * Never sleeps. Each message that was claimed must be committed or aborted.
+ * Returns the number of messages that there is space for, 1 to @n. It is @n
+ * unless the ring is almost full or several threads publish. Errors are those
+ * of weir_claim(), and -EINVAL when @n is 0.
  */
 WEIR_INLINE int weir_claim_batch(struct weir *w, size_t len, uint32_t n,
 				 struct weir_buf *buf)
@@ -558,10 +592,10 @@ WEIR_INLINE int weir_claim_batch(struct weir *w, size_t len, uint32_t n,
 
 /**
  * weir_claim_next() - go on to the next message of a batch
- * @buf: the one before, committed or aborted; out: the next, of the same
- *	length, with @tag, @key and @kind unset again.
+ * @buf: in: the message before, committed or aborted; out: the next message, of
+ *	the same length, with @tag, @key and @kind at their defaults.
  *
- * Returns how many are left, with this one; 0 when that was the last.
+ * Returns the number of messages left, this one included, or 0 after the last.
  */
 WEIR_INLINE int weir_claim_next(struct weir *w, struct weir_buf *buf)
 {
@@ -574,13 +608,13 @@ WEIR_INLINE int weir_claim_next(struct weir *w, struct weir_buf *buf)
 }
 
 /**
- * weir_commit_more() - publish a claimed message, wake nobody yet
+ * weir_commit_more() - publish a claimed message without waking readers
  *
- * For batches: call weir_flush() after the last one.
+ * For batches: the caller calls weir_flush() after the last message.
  */
 WEIR_INLINE void weir_commit_more(struct weir *w, struct weir_buf *buf)
 {
-	/* a message cut short leaves room; an aborted record fills it */
+	/* A shortened message leaves space, which an aborted record fills. */
 	if (weir_unlikely(weir_ring_need(buf->len) != buf->total))
 		buf->len = weir_commit_pad(w, buf->pos, buf->total, buf->seq,
 					   buf->len);
@@ -588,9 +622,9 @@ WEIR_INLINE void weir_commit_more(struct weir *w, struct weir_buf *buf)
 }
 
 /**
- * weir_flush() - wake readers that sleep, if any
+ * weir_flush() - wake readers that sleep, and tell the router
  *
- * One load when nobody sleeps.
+ * Costs one load when no reader sleeps.
  */
 WEIR_INLINE void weir_flush(struct weir *w)
 {
@@ -610,15 +644,15 @@ WEIR_INLINE void weir_commit(struct weir *w, struct weir_buf *buf)
 /**
  * weir_abort() - give up a claim
  *
- * The space is published as a record that readers skip. It is never handed
- * back for another claim: a reader may already have attached behind it, and a
- * lossy reader may have lost bytes to it.
+ * Publishes the space as a record that readers skip. The space never goes back
+ * to another claim: a reader may already have attached behind it, and a lossy
+ * reader may already have lost a record to it.
  */
 WEIR_INLINE void weir_abort(struct weir *w, struct weir_buf *buf)
 {
 	buf->len = buf->total - WEIR_HEADER_BYTES;
 	weir_buf_publish(w, buf, WEIR_REC_ABORTED);
-	/* a reader may sleep before it while more is published behind it */
+	/* A reader may sleep here with published records behind this one. */
 	weir_flush(w);
 }
 
@@ -627,18 +661,24 @@ WEIR_INLINE void weir_abort(struct weir *w, struct weir_buf *buf)
  * @w: handle.
  * @msg: out: the message.
  *
- * Never sleeps. A message stays valid until weir_release(); on a lossy stream
- * it may be overwritten meanwhile, which weir_release() reports. Messages of
- * one stream are released in order; peeking again without a release returns
- * the same message, weir_peek_next() the one behind it.
+ * Never sleeps. A message stays valid until weir_release(). On a lossy stream
+ * the writer may overwrite it before that, and weir_release() then says so.
+ * Messages of one stream are released in order. A second peek without a release
+ * returns the same message; weir_peek_next() returns the one behind it.
  *
- * Returns 1 with a message; 0 when there is none; -EPIPE when the connection
- * has ended and is drained (SEQPACKET), -ENOTCONN before it began; -ESTALE
- * when this reader was evicted from a stream, -EPROTO when a stream's owner
- * wrote nonsense (both once for each stream, which is then detached;
- * msg->stream tells which and is valid until the next weir_peek(); it is NULL
- * with any other error, and @msg is left alone when 0 is returned). Another
- * negative value: a new stream could not be mapped; the next call tries again.
+ * Returns:
+ *	1 with a message;
+ *	0 without one, and does not change @msg;
+ *	-EPIPE when the connection (SEQPACKET) has ended and is drained;
+ *	-ENOTCONN when the socket is not connected yet;
+ *	-ESTALE when this reader was evicted from a stream;
+ *	-EPROTO when a stream's owner wrote nonsense;
+ *	another negative value when a new stream could not be mapped. The next
+ *	call tries again.
+ *
+ * -ESTALE and -EPROTO come once for each stream, which is then detached.
+ * msg->stream is that stream, valid until the next weir_peek(). With any other
+ * error it is NULL.
  */
 WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 {
@@ -656,8 +696,8 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 		weir_msg_set(msg, s, &routed);
 		return 1;
 	}
-	/* nothing yet, and nothing else to look at */
-	if (!ret && w->lone && weir_ring_life(&s->ring) == s->life)
+	/* No record here, and no other ring to read. */
+	if (!ret && w->hot_only && weir_ring_epoch(&s->ring) == s->epoch)
 		return 0;
 	ret = weir_peek_slow(w, &slow);
 	if (ret)
@@ -666,12 +706,12 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
 }
 
 /**
- * weir_peek_next() - look at the message behind one, in place
+ * weir_peek_next() - look at the message behind another, in place
  * @msg: in: from weir_peek() or weir_peek_next(), not yet released; out: the
- *	next one of its stream.
+ *	next message of its stream.
  *
- * Reads a batch: releasing its last message releases all of it, and tells of
- * all of it whether it is to be trusted.
+ * Reads a batch. The release of its last message releases the whole batch, and
+ * its return value is valid for the whole batch.
  *
  *	while ((ret = weir_peek(w, &msg)) == 1) {
  *		n = 0;
@@ -681,10 +721,10 @@ WEIR_INLINE int weir_peek(struct weir *w, struct weir_msg *msg)
  *		weir_release(w, &msg);
  *	}
  *
- * Never sleeps. Returns 1, or 0, with @msg left alone, when the batch ends
- * here: release it and go on with weir_peek(). The writer has none of its
- * space before that, so batches should be short beside the ring. A lossy
- * stream has batches of one.
+ * Never sleeps. Returns 1, or 0 when the batch ends here. With 0 it does not
+ * change @msg: the caller releases it and goes on with weir_peek(). The writer
+ * gets the space of a batch only then, so a batch should be short compared with
+ * the ring. A lossy stream has batches of one message.
  */
 WEIR_INLINE int weir_peek_next(struct weir *w, struct weir_msg *msg)
 {
@@ -708,11 +748,11 @@ WEIR_INLINE int weir_peek_next(struct weir *w, struct weir_msg *msg)
 }
 
 /**
- * weir_release() - be done with a message from weir_peek()
+ * weir_release() - give a message from weir_peek() back to the writer
  *
- * Returns 0; -ESTALE when this reader was evicted before it got here or, on a
- * lossy stream, the message was overwritten while in use: what was read is
- * not to be trusted.
+ * Returns 0, or -ESTALE when this reader was evicted before the call or, on a
+ * lossy stream, when the writer has overwritten the message. With -ESTALE the
+ * bytes that the caller has read may be wrong.
  */
 WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 {
@@ -721,7 +761,7 @@ WEIR_INLINE int weir_release(struct weir *w, struct weir_msg *msg)
 	__u64 pos = msg->next;
 
 	weir_fence_acquire();					/* (A) */
-	if (weir_unlikely(weir_ring_life(&s->ring) != s->life ||
+	if (weir_unlikely(weir_ring_epoch(&s->ring) != s->epoch ||
 			  pos >= w->turn_end))
 		return weir_release_slow(w, s, msg->pos, pos, msg->seq);
 	weir_store_release(&cursor->pos, pos);			/* (D) */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
  * libweir: a service on several CPUs. weir_loop_run() starts a thread for each
- * CPU and pins it there; each has a handle of its own that serves the same
- * path, so the router shares the requests out among them and they share
- * nothing. This is the one part of the library that starts threads; programs
- * that use it are linked with -pthread.
+ * CPU and pins it there. Each thread has a handle of its own, and all handles
+ * serve the same path, so the router distributes the requests among them. No
+ * other part of the library starts threads. Programs that use this part are
+ * linked with -pthread.
  *
- * With coroutines, each request is handled on a stack of its own: a handler
- * that calls another service by weir_co_call() sleeps alone, and its thread
- * goes on with other requests meanwhile.
+ * With coroutines, each request is handled on a stack of its own. A handler may
+ * then call another service by weir_co_call(). While it waits for the reply, its
+ * thread handles other requests.
  */
 #ifndef WEIR_LOOP_H
 #define WEIR_LOOP_H
@@ -24,15 +24,15 @@ extern "C" {
 
 /**
  * struct weir_worker - one thread of a loop
- * @w: its handle.
+ * @w: handle of the thread.
  * @calls: its table of calls, for weir_calls_send(); NULL if it has none. The
  *	loop handles the answers.
- * @cpu: where it runs.
- * @index: 0 for the first CPU, and so on.
- * @arg: of struct weir_loop_config.
- * @user: the application's.
+ * @cpu: number of the CPU that it runs on.
+ * @index: number of the thread: 0 for that of the first CPU, and so on.
+ * @arg: arg of struct weir_loop_config.
+ * @user: for the application.
  *
- * For its own thread alone: functions that the loop has called.
+ * Only this thread may use it, in functions that the loop calls.
  */
 struct weir_worker {
 	struct weir		*w;
@@ -44,25 +44,26 @@ struct weir_worker {
 };
 
 /**
- * struct weir_loop_config - what a loop does
- * @path: that it serves.
- * @cpus: where; NULL: on every CPU that the calling thread may use.
- * @config: of the handles; NULL: the defaults. Its spin_ns is for how long a
- *	thread polls before it sleeps.
- * @weight: of each thread, see weir_serve(); 0: 1.
- * @calls: that each thread may have in flight.
- * @coroutines: requests that each thread may have in hand at once, each on a
- *	stack of its own; 0: handlers run on the thread's and do not call
+ * struct weir_loop_config - settings of a loop
+ * @path: path or pattern that it serves.
+ * @cpus: CPUs that it runs on; NULL: every CPU that the calling thread may use.
+ * @config: settings of the handles; NULL: the defaults. A thread polls for
+ *	spin_ns of it before it sleeps.
+ * @weight: weight of each thread, see weir_serve(); 0: 1.
+ * @calls: most calls that each thread may have in flight; if less than
+ *	@coroutines, as many as those.
+ * @coroutines: most requests that each thread may handle at once, each on a
+ *	stack of its own. 0: handlers run on the thread's stack and may not call
  *	weir_co_call().
- * @stack_bytes: of each of those stacks; 0: 64 KiB.
- * @handler: called for each request and one-way event. The message is released
- *	after it returns or calls weir_co_call(), whichever is first; the ticket
- *	stays good.
- * @on_start: called in each thread before it serves, or NULL; what it returns
- *	if not 0 ends the loop.
+ * @stack_bytes: bytes of each of those stacks; 0: 64 KiB.
+ * @handler: called for each request and one-way event. The message is valid
+ *	until it returns or calls weir_co_call(), whichever is first. The ticket
+ *	stays valid.
+ * @on_start: called in each thread before it serves, or NULL. If it returns a
+ *	value other than 0, that is the loop's error.
  * @on_stop: called in each thread after the last request, or NULL; also when
  *	@on_start has failed.
- * @arg: for them.
+ * @arg: weir_worker.arg of each thread.
  */
 struct weir_loop_config {
 	const char			*path;
@@ -82,30 +83,33 @@ struct weir_loop_config {
 /**
  * weir_loop_run() - serve a path until weir_loop_stop()
  *
- * Then no more requests are taken, those which have come are handled, and the
- * threads end. Returns 0, or the first error; its words are weir_error()'s.
+ * After the stop the loop takes no more requests, handles those that have come,
+ * and ends its threads. Returns 0, or the first error, whose words weir_error()
+ * has.
  */
 int weir_loop_run(const struct weir_loop_config *config);
 
 /*
- * Ends every loop of this process that runs, or the next one if none does. May
- * be called by signal handlers.
+ * Ends every loop of this process. If none runs, the next one ends at once.
+ * Signal handlers may call it.
  */
 void weir_loop_stop(void);
 
 /**
  * weir_worker_reply() - copy a reply into the outbox
  *
- * Waits for room; the loop sends it together with others. Handlers may use
- * weir_reply_claim() and weir_reply_commit_more() just as well. Returns as
+ * Waits for room. The loop sends the replies of a round together. Handlers may
+ * use weir_reply_claim() and weir_reply_commit_more() instead. Returns as
  * weir_reply().
  */
 int weir_worker_reply(struct weir_worker *worker, struct weir_ticket ticket,
 		      const void *data, size_t len);
 
 /**
- * weir_co_call() - send a request and wait for its reply, others go on
- * @worker: as given to the handler that calls this.
+ * weir_co_call() - send a request and wait for its reply on a coroutine
+ * @worker: worker that the handler got.
+ *
+ * Other requests of the thread are handled while this one waits.
  *
  * Returns as weir_call(); -EINVAL outside a handler of a loop with coroutines,
  * -ECANCELED when the loop ends.

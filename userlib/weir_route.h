@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
  * libweir: requests and replies. A SOCK_RDM handle serves paths, calls paths,
- * or both; the kernel's router carries each message from one to the other.
- * See uapi/weir_route.h for what it does with them, weir.h for the handle.
+ * or both. The kernel's router carries each message from one handle to the
+ * other. uapi/weir_route.h says what the router does, weir.h describes the
+ * handle.
  *
  * A caller commits requests into its outbox and reads the answers from
- * weir_peek(), or leaves that to weir_call() (one at a time) or to struct
- * weir_calls (many, each with a function to be called). A service reads
- * requests from weir_peek(), takes the ticket of each, and commits replies.
+ * weir_peek(). weir_call() does both for one request at a time, and struct
+ * weir_calls for many, each with a callback. A service reads requests from
+ * weir_peek(), takes the ticket of each, and commits replies.
  *
- * Nothing goes out before the router is told: weir_flush(), or weir_wait()
- * with WEIR_WAIT_KICK, which tells it and sleeps in one system call. So one
- * call carries a whole batch of weir_call_commit_more().
+ * The router sends nothing before it is told. weir_flush() tells it. weir_wait()
+ * with WEIR_WAIT_KICK tells it and sleeps in one system call. So one system call
+ * carries a whole batch of weir_call_commit_more().
  */
 #ifndef WEIR_ROUTE_H
 #define WEIR_ROUTE_H
@@ -21,31 +22,31 @@
 
 #ifdef __cplusplus
 extern "C" {
-/* weir_call and weir_ticket are functions as well as structures, as stat is */
+/* weir_call and weir_ticket name functions and structures, as stat does */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
 #endif
 
 /*
- * Tags with this bit are those of weir_call(). Those without are the
- * application's, or those of struct weir_calls if it has one.
+ * weir_call() uses the tags with this bit. The tags without it belong to the
+ * application, or to struct weir_calls if the handle has one.
  */
 #define WEIR_TAG_CALL	0x80000000u
 
 /**
  * struct weir_call - how to send a request
  * @route: from weir_route().
- * @tag: comes back with the answer; weir_call() and struct weir_calls set
- *	their own.
+ * @tag: returned with the answer; weir_call() and struct weir_calls set their
+ *	own.
  * @key: shard key.
- * @one_way: 1: an event, there is no answer; else 0.
+ * @one_way: 1: an event, which has no answer; 0: a request.
  * @flags: WEIR_REC_IDEMPOTENT, WEIR_REC_REFUSE, WEIR_REC_DROP.
  * @reserved: zero.
- * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's; UINT64_MAX: the latest that
- *	the route allows.
+ * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's timeout; UINT64_MAX: the
+ *	latest that the route allows.
  * @dup: idempotency key; 0: none.
  *
- * The same from claim to commit.
+ * The caller does not change it between claim and commit.
  */
 struct weir_call {
 	uint32_t	route;
@@ -59,12 +60,12 @@ struct weir_call {
 };
 
 /**
- * struct weir_ticket - what a reply to a request needs
- * @route: of the request.
- * @tag: of the request.
+ * struct weir_ticket - names the request that a reply answers
+ * @route: route of the request.
+ * @tag: tag of the request.
  *
- * Outlives the request: it may be released before it is answered. All zero
- * when no reply is wanted.
+ * A ticket outlives its request: a service may release the request before it
+ * answers. Both fields are zero when no reply is wanted.
  */
 struct weir_ticket {
 	uint32_t	route;
@@ -76,23 +77,23 @@ struct weir_ticket {
 /**
  * weir_serve() - take requests for a path
  * @w: SOCK_RDM handle.
- * @path: path or pattern; more may be served by calling this again.
- * @weight: share of the requests relative to others who serve the path; 0
- *	takes none until it is changed.
- * @id: out: the target, for WEIR_IOC_CONTROL; may be NULL.
+ * @path: path or pattern; further calls serve further paths.
+ * @weight: share of the requests, relative to the other targets of the path. A
+ *	target of weight 0 takes none until the weight changes.
+ * @id: out: id of the target, for WEIR_IOC_CONTROL; may be NULL.
  *
- * Requests, and one-way events, then come from weir_peek().
+ * weir_peek() then returns the requests and one-way events.
  */
 int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id);
 
 /**
  * weir_route() - get a handle for a path to be called
  * @w: SOCK_RDM handle.
- * @path: nobody need serve it yet.
+ * @path: path to call; it may have no target yet.
  *
- * It stays with the owner of the first route that is found for it; asking again
- * takes it to whoever serves the path then. Returns it, 1 or more; the same one
- * for the same path.
+ * The handle stays with the owner of the first route that is found for it. A
+ * second call for the same path moves the handle to the owner that the path has
+ * then. Returns the handle, 1 or more, the same one for the same path.
  */
 int weir_route(struct weir *w, const char *path);
 
@@ -100,9 +101,10 @@ int weir_route(struct weir *w, const char *path);
 
 /**
  * weir_reply() - copy a reply into the outbox and send it
- * @timeout_ns: how long to wait for room.
+ * @timeout_ns: nanoseconds to wait for room.
  *
- * Returns 0, also when the ticket wants no reply, and as weir_send().
+ * Returns 0, also when the ticket wants no reply. Errors are those of
+ * weir_send().
  */
 int weir_reply(struct weir *w, const struct weir_ticket *ticket,
 	       const void *data, size_t len, int64_t timeout_ns);
@@ -113,29 +115,37 @@ int weir_reply_error(struct weir *w, const struct weir_ticket *ticket,
 
 /* --- one call at a time (call.c) --- */
 
-/* weir_call_claim(), but waits for room; -ETIMEDOUT, -EAGAIN as weir_send(). */
+/* As weir_call_claim(), but waits for room; errors as those of weir_send(). */
 int weir_call_claim_wait(struct weir *w, const struct weir_call *call,
 			 size_t len, struct weir_buf *buf, int64_t timeout_ns);
 
 /**
  * weir_call() - send a request and wait for its reply
- * @call: how; the tag is set here.
- * @data: request, @len bytes.
- * @reply: room for the reply.
- * @room: bytes of it.
- * @timeout_ns: becomes the request's deadline, unless @call has one. Not
- *	WEIR_DONTWAIT, unless the call is one way.
+ * @call: options of the request; this function sets the tag.
+ * @data: payload of the request, @len bytes.
+ * @reply: where to write the reply.
+ * @room: bytes at @reply.
+ * @timeout_ns: nanoseconds; becomes the request's deadline, unless @call has
+ *	one. WEIR_DONTWAIT is for one-way calls only.
  *
- * Returns the reply's length, which may be more than @room: then it was cut.
- * When the router answers, -weir_fault_errno() of its reason: -ETIME when the
- * deadline has passed. When the target answers with an error, -EREMOTEIO, and
- * @reply has the error's payload. -ETIMEDOUT when nobody answers, not even the
- * router; -EINTR on a signal; and what weir_claim_wait() returns. An answer
- * that comes after that is dropped by the next weir_call().
+ * The seven parameters are those of a request and of its reply: two buffers with
+ * their lengths, the handle, the options and the time.
  *
- * Other messages stay for weir_peek(). While some wait, this function looks
- * for the reply now and then instead of sleeping until it comes, and leaves it
- * behind them: it is then to be passed over by its tag, see WEIR_TAG_CALL.
+ * Returns the reply's length. If that is more than @room, the reply was cut.
+ * Errors:
+ *	-weir_fault_errno() of the router's reason when the router answers, such
+ *	as -ETIME when the deadline has passed;
+ *	-EREMOTEIO when the target answers with an error; @reply then has the
+ *	error's payload;
+ *	-ETIMEDOUT when no answer comes, not even the router's;
+ *	-EINTR on a signal;
+ *	the errors of weir_claim_wait().
+ * The next weir_call() drops an answer that comes after -ETIMEDOUT or -EINTR.
+ *
+ * Other messages stay in the inbox for weir_peek(). While there are some, this
+ * function checks for the reply from time to time instead of sleeping until it
+ * comes. It also leaves the reply behind them: the application then skips it by
+ * its tag, see WEIR_TAG_CALL.
  */
 ssize_t weir_call(struct weir *w, const struct weir_call *call,
 		  const void *data, size_t len, void *reply, size_t room,
@@ -144,9 +154,9 @@ ssize_t weir_call(struct weir *w, const struct weir_call *call,
 /* --- many at once (calls.c) --- */
 
 /**
- * struct weir_calls - requests in flight, each with a function to be called
+ * struct weir_calls - a table of requests in flight, each with a callback
  *
- * One for each handle at most.
+ * A handle has at most one.
  */
 struct weir_calls;
 
@@ -154,29 +164,34 @@ struct weir_calls;
 
 /**
  * weir_calls_create() - make a table of calls
- * @w: the handle that they are sent by.
- * @max: calls in flight, at most WEIR_CALLS_MAX.
+ * @w: handle that sends the calls.
+ * @max: most calls in flight, 1 to WEIR_CALLS_MAX.
  *
- * Returns it, or NULL; weir_error() tells why.
+ * Returns the table, or NULL; weir_error() then tells why.
  */
 struct weir_calls *weir_calls_create(struct weir *w, uint32_t max);
 
-/* Ends it, before the handle is closed; who waits gets -ECANCELED. */
+/*
+ * Frees the table. The caller does so before it closes the handle. Each call in
+ * flight gets -ECANCELED.
+ */
 void weir_calls_destroy(struct weir_calls *c);
 
 /**
- * weir_calls_send() - send a request, and say what to do with the answer
- * @call: how; the tag is set here.
- * @done: called by weir_calls_run() or weir_calls_take(): with 0 and the
- *	reply; -EREMOTEIO and the target's error; -weir_fault_errno() and the
- *	router's error; or -ECANCELED and NULL. The message is released
- *	afterwards. Called again if the message has WEIR_REC_MORE.
- * @arg: for @done.
+ * weir_calls_send() - commit a request that has a callback for its answer
+ * @call: options of the request; this function sets the tag.
+ * @data: payload of the request, @len bytes.
+ * @done: callback of weir_calls_run(), weir_calls_take() and
+ *	weir_calls_destroy(). It gets 0 and the reply; -EREMOTEIO and the
+ *	target's error; -weir_fault_errno() and the router's error; or
+ *	-ECANCELED and NULL. The message is released after it. It is called
+ *	again for the next message if this one has WEIR_REC_MORE.
+ * @arg: first argument of @done.
  *
- * Does not wait, and does not tell the router: weir_calls_run() does. Returns
- * 0; -EAGAIN when as many as may be are in flight, or there is no room;
- * -ECANCELED while the table is being destroyed; and what weir_claim()
- * returns. @done is not called then, nor for one-way calls.
+ * Neither waits nor tells the router: weir_calls_run() does both. Returns 0;
+ * -EAGAIN when the table is full or the outbox has no room; -ECANCELED while the
+ * table is being destroyed; or an error of weir_claim(). @done is not called
+ * after an error, or for a one-way call.
  */
 int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 		    const void *data, size_t len,
@@ -185,19 +200,21 @@ int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 		    void *arg);
 
 /**
- * weir_calls_run() - send what waits, handle the answers that have come
- * @timeout_ns: how long to wait if there is none.
+ * weir_calls_run() - send committed requests, handle the answers that have come
+ * @timeout_ns: nanoseconds to wait for an answer.
  *
- * Returns how many, 0 on time-out; -EBUSY when the next message is none, but
- * one for weir_peek(); and what weir_peek() and weir_wait() return.
+ * Returns the number of answers handled, 0 on time-out, or -EBUSY when the next
+ * message is not an answer: the caller then reads it with weir_peek(). Other
+ * errors are those of weir_peek() and weir_wait().
  */
 int weir_calls_run(struct weir_calls *c, int64_t timeout_ns);
 
 /**
  * weir_calls_take() - handle a message from weir_peek() if it is an answer
  *
- * For handles that serve as well. Returns 1 if it was, even one that nobody
- * waits for any more; it is still the caller's to release.
+ * For handles that both call and serve. Returns 1 if the message is an answer,
+ * even a late one that no call waits for; else 0. The caller releases the
+ * message either way.
  */
 int weir_calls_take(struct weir_calls *c, const struct weir_msg *msg);
 
@@ -207,40 +224,40 @@ uint32_t weir_calls_pending(const struct weir_calls *c);
 /* --- why there is no reply (fault.c) --- */
 
 /*
- * The errno value, positive, of a reason that the router gives: one for each.
- * EPROTO for what it never gives.
+ * Returns the errno value, positive, of a reason that the router gives. Each
+ * such reason has a value of its own; all others have EPROTO.
  */
 int weir_fault_errno(uint32_t reason);
 
-/* Short names: "breaker", "no_target"; "unknown" for others. Never NULL. */
+/* Short names, such as "breaker"; "unknown" for other numbers. Never NULL. */
 const char *weir_reason_name(uint32_t reason);
 const char *weir_guard_name(uint32_t guard);
 
 /**
  * weir_fault_get() - why the router answered a request itself
- * @fault: out.
+ * @fault: out: reason, guard, target and time of a retry.
  *
- * Returns 1, or 0 when the message is no error of the router's.
+ * Returns 1, or 0 when the message is not an error of the router.
  */
 int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault);
 
 /*
- * --- the hot path ---
+ * --- the fast path ---
  */
 
-/* Bytes between header and payload. */
+/* Bytes between the request's header and its payload. */
 weir_inline uint32_t weir_call_lead(const struct weir_call *call)
 {
 	return call->dup ? 16 : call->deadline_ns ? 8 : 0;
 }
 
-/* With a payload; the longest there is when that is beyond all numbers. */
+/* Those bytes and the payload's; SIZE_MAX if the sum overflows. */
 weir_inline size_t weir_call_len(uint32_t lead, size_t len)
 {
 	return weir_likely(len <= SIZE_MAX - lead) ? len + lead : SIZE_MAX;
 }
 
-/* Makes room for them in what was claimed. */
+/* Moves the payload behind those bytes in the space that was claimed. */
 weir_inline void weir_call_place(struct weir_buf *buf, uint32_t lead)
 {
 	buf->data = (unsigned char *)buf->data + lead;
@@ -249,11 +266,11 @@ weir_inline void weir_call_place(struct weir_buf *buf, uint32_t lead)
 }
 
 /*
- * Kind and flags where they belong in the header. They are taken from the
- * structure by one load; a request's kind and an event's differ in the bit that
- * one_way turns.
+ * Returns kind and flags at their places in the header word. The compiler loads
+ * one_way and flags at once, because they are neighbours. The kinds of a request
+ * and of an event differ in one bit, which one_way flips.
  */
-weir_inline __u64 weir_call_shape(const struct weir_call *call)
+weir_inline __u64 weir_call_flags(const struct weir_call *call)
 {
 	const unsigned int low = WEIR_KIND_SHIFT < WEIR_FLAGS_SHIFT ?
 				 WEIR_KIND_SHIFT : WEIR_FLAGS_SHIFT;
@@ -267,15 +284,16 @@ weir_inline __u64 weir_call_shape(const struct weir_call *call)
 
 /**
  * weir_routed_publish() - write the header of a routed message and publish it
- * @shape: kind, flags and extension, where they belong in the word.
+ * @flags: kind, flags and number of extension words, at their places in the
+ *	header word; see weir_call_flags().
  */
 weir_inline void weir_routed_publish(const struct weir *w,
-				     const struct weir_buf *buf, __u64 shape,
+				     const struct weir_buf *buf, __u64 flags,
 				     uint32_t route, uint32_t tag, uint32_t key)
 {
 	struct weir_words *words = (struct weir_words *)(void *)buf->rec;
 
-	weir_store(&words->shape, WEIR_WORD(buf->len | shape));
+	weir_store(&words->shape, WEIR_WORD(buf->len | flags));
 	weir_store(&words->seq_route,
 		   WEIR_WORD(buf->seq | (__u64)route << 32));
 	weir_store(&words->tag_key, WEIR_WORD(tag | (__u64)key << 32));
@@ -285,11 +303,11 @@ weir_inline void weir_routed_publish(const struct weir *w,
 /**
  * weir_call_claim() - take space in the outbox for one request
  * @w: handle that has called weir_route().
- * @call: how it will be sent.
+ * @call: options of the request.
  * @len: payload bytes.
  * @buf: out: where to write; 8-byte aligned.
  *
- * As weir_claim(), and to be followed by weir_call_commit() or weir_abort().
+ * Returns as weir_claim(). weir_call_commit() or weir_abort() must follow.
  */
 WEIR_INLINE int weir_call_claim(struct weir *w, const struct weir_call *call,
 				size_t len, struct weir_buf *buf)
@@ -304,11 +322,11 @@ WEIR_INLINE int weir_call_claim(struct weir *w, const struct weir_call *call,
 
 /**
  * weir_call_claim_batch() - take space for several requests at once
- * @call: how they will be sent; between them, route, tag, key, flags, the
- *	deadline's and the idempotency key's value may change, but not whether
- *	they are 0.
+ * @call: options of the requests. From one to the next the caller may change
+ *	route, tag, key and flags. It may also change the values of deadline and
+ *	idempotency key, but not from or to 0.
  *
- * As weir_claim_batch(); go on with weir_call_claim_next().
+ * Returns as weir_claim_batch(). weir_call_claim_next() goes on to the next.
  */
 WEIR_INLINE int weir_call_claim_batch(struct weir *w,
 				      const struct weir_call *call, size_t len,
@@ -335,8 +353,8 @@ WEIR_INLINE int weir_call_claim_next(struct weir *w, struct weir_buf *buf)
 }
 
 /**
- * weir_call_commit_more() - publish a request, do not tell the router yet
- * @call: as for the claim.
+ * weir_call_commit_more() - publish a request without telling the router
+ * @call: options of the request, as for the claim.
  */
 WEIR_INLINE void weir_call_commit_more(struct weir *w,
 				       const struct weir_call *call,
@@ -354,7 +372,7 @@ WEIR_INLINE void weir_call_commit_more(struct weir *w,
 			ext[WEIR_EXT_DUP] = call->dup;
 	}
 	weir_routed_publish(w, buf,
-			    weir_call_shape(call) |
+			    weir_call_flags(call) |
 			    (__u64)lead << (WEIR_EXT_SHIFT - 3),
 			    call->route, call->tag, call->key);
 }
@@ -370,8 +388,9 @@ WEIR_INLINE void weir_call_commit(struct weir *w, const struct weir_call *call,
 }
 
 /*
- * Is it the router's? A publisher writes what it likes into its own stream,
- * requests and answers too.
+ * Returns 1 if the message comes from the inbox, and so from the kernel. The
+ * kind alone does not tell: a publisher may write requests and answers into its
+ * own stream.
  */
 weir_inline int weir_msg_routed(const struct weir_msg *msg)
 {
@@ -379,8 +398,11 @@ weir_inline int weir_msg_routed(const struct weir_msg *msg)
 }
 
 /**
- * weir_ticket() - what is needed to answer a request
- * @request: from weir_peek(). What a publisher calls a request gets none.
+ * weir_ticket() - ticket of a request, for its reply
+ * @request: message from weir_peek().
+ *
+ * Returns an empty ticket for a one-way event, and for a message that a
+ * publisher calls a request.
  */
 WEIR_INLINE struct weir_ticket weir_ticket(const struct weir_msg *request)
 {
@@ -394,13 +416,13 @@ WEIR_INLINE struct weir_ticket weir_ticket(const struct weir_msg *request)
 	return ticket;
 }
 
-/* Does anybody wait for the reply? */
+/* Returns whether a caller waits for the reply. */
 weir_inline int weir_ticket_wanted(const struct weir_ticket *ticket)
 {
 	return (ticket->route | ticket->tag) != 0;
 }
 
-/* When the caller gives up, on CLOCK_MONOTONIC; 0: not known. */
+/* The request's deadline in nanoseconds on CLOCK_MONOTONIC; 0: not known. */
 WEIR_INLINE uint64_t weir_msg_deadline(const struct weir_msg *request)
 {
 	return request->rec->ext ?
@@ -410,11 +432,12 @@ WEIR_INLINE uint64_t weir_msg_deadline(const struct weir_msg *request)
 
 /**
  * weir_reply_claim() - take space in the outbox for a reply
- * @w: the handle that the request came to.
+ * @w: handle that the request came to.
+ * @ticket: ticket of the request.
  * @len: payload bytes.
  *
- * As weir_claim(); also when the ticket wants no reply: what is written is
- * then passed over. To be followed by weir_reply_commit() or weir_abort().
+ * Returns as weir_claim(). weir_reply_commit() or weir_abort() must follow. When
+ * the ticket wants no reply, the router skips what the caller writes.
  */
 WEIR_INLINE int weir_reply_claim(struct weir *w,
 				 const struct weir_ticket *ticket, size_t len,
@@ -425,7 +448,7 @@ WEIR_INLINE int weir_reply_claim(struct weir *w,
 }
 
 /**
- * weir_reply_commit_more() - publish a reply, do not tell the router yet
+ * weir_reply_commit_more() - publish a reply without telling the router
  * @kind: WEIR_KIND_REPLY or WEIR_KIND_ERROR.
  * @flags: WEIR_REC_WAIT or 0.
  */

@@ -140,7 +140,7 @@ struct weir *emulate_join(unsigned int write, unsigned int read,
 		s->ring = emulate_view(&rings[read]);
 		s->cursor = (void *)(rings[read].cursors +
 				     (size_t)reader * WEIR_PAGE_BYTES);
-		s->life = weir_ring_life(&s->ring);
+		s->epoch = weir_ring_epoch(&s->ring);
 		s->id = WEIR_ID_STREAM;
 		s->slot = reader;
 		s->gating = 1;
@@ -149,7 +149,7 @@ struct weir *emulate_join(unsigned int write, unsigned int read,
 		w->nstreams = 1;
 		w->room = 1;
 		w->hot = s;
-		w->lone = 1;
+		w->hot_only = 1;
 		w->turn_end = UINT64_MAX;
 	}
 	return w;

@@ -252,7 +252,7 @@ static void test_hot(void)
 	struct weir_buf buf;
 	int kicks;
 
-	tap_ok(in->hot == in->inbox && in->lone, "the inbox is the hot stream");
+	tap_ok(in->hot == in->inbox && in->hot_only, "the inbox is the hot stream");
 	call.route = (uint32_t)weir_route(w, "/a");
 	tap_ok(!weir_peek(in, &msg), "and empty");
 	call.one_way = 1;

@@ -299,7 +299,7 @@ static void test_turns(void)
 	tap_ok(drain(in) == 300, "and all are read");
 	tap_ok(!weir_stream_detach(in, in->streams[0]) && in->nstreams == 1,
 	       "a stream can be left");
-	tap_ok(weir_stream_detach(in, in->parting) == -EINVAL, "but once: %s",
+	tap_ok(weir_stream_detach(in, in->detached) == -EINVAL, "but once: %s",
 	       weir_error());
 	send_n(a, 1);
 	send_n(b, 1);

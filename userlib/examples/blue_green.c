@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Moves the traffic of a path from one version of a service to the next in
- * small steps, while it is being called: blue_green PATH [CALLS]. Both versions
- * run in this program, at PATH-blue and PATH-green; they are targets of PATH,
- * and a step changes both weights at once. After each step CALLS requests are
- * sent, and the table says who has answered and how many were lost. To make
+ * small steps, while clients call it: blue_green PATH [CALLS]. Both versions run
+ * in this program, at PATH-blue and PATH-green. They are targets of PATH. Each
+ * step changes both weights at once and then sends CALLS requests. The table
+ * says how many answers came from each version, and how many were lost. Making
  * PATH a weighted route needs CAP_NET_ADMIN.
  */
 #include <errno.h>
@@ -21,10 +21,10 @@
 
 /**
  * struct version - a version of the service
- * @path: what it serves.
- * @loop: how.
- * @thread: where.
- * @ret: of weir_loop_run().
+ * @path: path that it serves.
+ * @loop: settings of its loop.
+ * @thread: thread that runs the loop.
+ * @ret: return value of weir_loop_run().
  */
 struct version {
 	char			path[WEIR_PATH_MAX + 1];
@@ -33,14 +33,14 @@ struct version {
 	int			ret;
 };
 
-/* What a call's function counts: answers by their first letter. */
+/* Counts of the callback: answers by their first letter. */
 struct tally {
 	unsigned long	blue;
 	unsigned long	green;
 	unsigned long	lost;
 };
 
-/* Why the router refused a change. */
+/* Prints why the router refused a change. */
 static char refusal[256];
 
 static void handle(struct weir_worker *worker, const struct weir_msg *msg,
@@ -93,7 +93,7 @@ static int control(struct weir *w, struct weir_route_op *ops, uint32_t n)
 	return err;
 }
 
-/* All the weight on blue, to begin with. */
+/* Makes the route, with all the weight on blue. */
 static int route_make(struct weir *w, const char *path,
 		      const struct version *v)
 {
@@ -112,7 +112,7 @@ static int route_make(struct weir *w, const char *path,
 	return control(w, ops, 3);
 }
 
-/* Both weights change in one step, or neither does. */
+/* Changes both weights in one step, or neither. */
 static int shift(struct weir *w, const char *path, const struct version *v,
 		 uint32_t green)
 {
@@ -160,7 +160,7 @@ static int call_many(struct weir_calls *c, uint32_t route, unsigned long n,
 	return ret < 0 ? ret : 0;
 }
 
-/* Until both answer. */
+/* Waits until both versions answer. */
 static int await(struct weir *w, const struct version *v)
 {
 	char reply[8];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Asks a service and prints its answer: call PATH [TEXT [COUNT]]. One request
- * at a time: each is sent, and its reply awaited, in one system call. With
- * COUNT it asks so often and prints the mean time. Exit status 3 says that the
- * router or the service refused; the words tell who, why, and when to try
- * again.
+ * Calls a service and prints its answer: call PATH [TEXT [COUNT]]. It sends one
+ * request at a time. One system call sends the request and waits for its reply.
+ * With COUNT it calls COUNT times and prints the mean time. Exit status 3 means
+ * that the router or the service refused. The words tell which of them, why, and
+ * when to try again.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A service that asks two others: coroutine PATH FIRST SECOND. Each request
- * goes to both, one after the other, and their answers come back as one. The
- * handler reads as if it had a thread of its own, but a thousand of them wait
- * on each CPU at once.
+ * A service that calls two others: coroutine PATH FIRST SECOND. Each request
+ * goes to both, one after the other. Its reply is both answers together. The
+ * handler reads as if it had a thread of its own, but up to a thousand handlers
+ * wait on each CPU at once.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,14 +14,14 @@
 #define TEXT_MAX	1024
 
 /**
- * struct asked - the services that are asked
- * @path: their names.
+ * struct asked - the services that are called
+ * @path: their paths.
  */
 struct asked {
 	const char *path[2];
 };
 
-/* Handles of the paths are the same in each thread: asked for in this order. */
+/* Each thread asks in this order, so the route handles are the same in all. */
 static int start(struct weir_worker *worker)
 {
 	const struct asked *asked = worker->arg;
@@ -40,7 +40,7 @@ static void handle(struct weir_worker *worker, const struct weir_msg *msg,
 	size_t len = msg->len < TEXT_MAX ? msg->len : TEXT_MAX, n = 0;
 	ssize_t got;
 
-	/* the request is gone as soon as this waits; its deadline is kept */
+	/* The request is not valid after the first wait: keep its deadline. */
 	memcpy(text, msg->data, len);
 	call.deadline_ns = weir_msg_deadline(msg);
 	for (call.route = 1; call.route <= 2; call.route++) {

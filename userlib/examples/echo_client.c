@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Sends requests and waits for each reply: echo_client PATH [COUNT [BYTES]].
- * Prints the mean round trip. The request is committed without waking anybody;
- * the wait that follows wakes the server and sleeps in one system call.
+ * Prints the mean round trip. The commit of a request wakes no reader. The wait
+ * after it wakes the server and sleeps in one system call.
  */
 #include <errno.h>
 #include <stdio.h>

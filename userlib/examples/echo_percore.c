@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Answers each request with itself, on every CPU: echo_percore PATH [SPIN_US].
- * The reply is written straight into the outbox; the loop sends those of a
- * round with one system call. With SPIN_US each thread polls for so long before
- * it sleeps.
+ * The handler writes the reply directly into the outbox. The loop sends the
+ * replies of a round by one system call. Each thread polls for SPIN_US
+ * microseconds before it sleeps.
  */
 #include <signal.h>
 #include <stdio.h>

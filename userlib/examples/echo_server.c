@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Answers each message with itself: echo_server PATH [CONNECTIONS]. Serves one
- * connection after the other (SOCK_SEQPACKET). The reply carries the tag of
- * the request, so that a client may have several under way.
+ * connection after the other (SOCK_SEQPACKET). The reply has the tag of its
+ * request, so a client may have several requests in flight.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <weir.h>
 
-/* From the client's ring straight into ours. */
+/* Copies from the client's ring directly into this server's. */
 static int reply(struct weir *conn, struct weir_msg *msg)
 {
 	struct weir_buf buf;
@@ -21,7 +21,7 @@ static int reply(struct weir *conn, struct weir_msg *msg)
 	memcpy(buf.data, msg->data, msg->len);
 	buf.kind = WEIR_KIND_REPLY;
 	buf.tag = msg->rec->tag;
-	/* readers are woken by the weir_wait() that comes when all is done */
+	/* The weir_wait() after the last message wakes the client. */
 	weir_commit_more(conn, &buf);
 	return weir_release(conn, msg);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * An event loop over several sockets: epoll PATTERN... prints the lengths of
- * what is published under any of the patterns. Descriptors are edge-triggered,
- * so epoll_wait() costs nothing while messages keep coming; the price is that
- * the wake-up must be asked for with weir_arm() each time a ring was found
- * empty. (Level-triggered descriptors need no weir_arm().)
+ * An event loop over several sockets: epoll PATTERN... prints the lengths of the
+ * messages that are published under any of the patterns. The descriptors are
+ * edge-triggered, so the program needs no epoll_wait() while messages keep
+ * coming. In return it must ask for the next wake-up by weir_arm() each time it
+ * has found a socket empty. Level-triggered descriptors need no weir_arm().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define MOST	16
 
-/* Reads until there is nothing and a wake-up has been armed. */
+/* Reads until the socket is empty and its wake-up armed. */
 static int drain(struct weir *w)
 {
 	struct weir_msg msg;
@@ -30,7 +30,7 @@ static int drain(struct weir *w)
 		} else if (ret < 0) {
 			return ret;
 		} else {
-			/* something may have come since: then read on */
+			/* A message may have come since: then read on. */
 			ret = weir_arm(w);
 			if (ret <= 0)
 				return ret;
@@ -54,7 +54,7 @@ static int follow(int epfd, const char *pattern)
 		if (epoll_ctl(epfd, EPOLL_CTL_ADD, weir_fd(w), &event))
 			err = -errno;
 	}
-	/* what was there before the first edge */
+	/* Messages from before the first edge. */
 	return err ? err : drain(w);
 }
 

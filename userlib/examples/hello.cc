@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The library from C++: hello PATH publishes one message to itself. The handle
- * is owned by a unique_ptr; a claim that is not committed when its scope is
- * left is aborted.
+ * The library from C++: hello PATH publishes one message to itself. A unique_ptr
+ * owns the handle. A claim that is not committed at the end of its scope is
+ * aborted.
  */
 #include <cstdio>
 #include <cstring>

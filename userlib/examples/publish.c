@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Publishes lines: publish PATH [COUNT]. Without COUNT it publishes what it
- * reads on standard input, a message a line; with it, numbered messages.
- * Subscribers that are slow hold it back (SOCK_RDM).
+ * Publishes lines: publish PATH [COUNT]. Without COUNT it publishes each line of
+ * its standard input as a message. With COUNT it publishes numbered messages.
+ * Slow subscribers hold it back (SOCK_RDM).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static int publish_lines(struct weir *w)
 	return 0;
 }
 
-/* Formatted in place: nothing is copied. */
+/* Formats in place, so no byte is copied. */
 static int publish_numbers(struct weir *w, unsigned long count)
 {
 	unsigned long i;
@@ -34,7 +34,7 @@ static int publish_numbers(struct weir *w, unsigned long count)
 
 		if (err)
 			return err;
-		/* claimed for the longest; commit what is used */
+		/* Claim the longest text, commit the used part. */
 		buf.len = (uint32_t)snprintf(buf.data, 64, "message %lu", i);
 		weir_commit(w, &buf);
 	}

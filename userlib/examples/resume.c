@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Restart without loss: resume publish PATH COUNT, and resume read PATH NAME
- * COUNT. Either may be killed and started again. The publisher's outbox
- * lingers for a minute and the next one goes on with its numbers; the reader's
- * cursor has a name and is held for a minute, so the next reader of that name
- * starts with the first message that the last one did not release.
+ * COUNT. Either may be killed and started again. The publisher's outbox lingers
+ * for a minute, and the next publisher continues its numbers. The reader's
+ * cursor has a name and is held for a minute. The next reader of that name
+ * starts at the first message that the last reader did not release.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static int publish(const char *path, unsigned long count)
 		err = weir_claim_wait(w, sizeof(number), &buf, WEIR_FOREVER);
 		if (err)
 			break;
-		/* the ring counts its records, across restarts too */
+		/* The ring counts its records, across restarts too. */
 		number = buf.seq;
 		memcpy(buf.data, &number, sizeof(number));
 		weir_commit(w, &buf);

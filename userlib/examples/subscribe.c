@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Prints what is published: subscribe [-l] PATTERN [COUNT]. With -l it is
- * lossy (SOCK_DGRAM): it holds no publisher back and is told what it missed.
- * Ends after COUNT messages, or never.
+ * Prints published messages: subscribe [-l] PATTERN [COUNT]. With -l it is lossy
+ * (SOCK_DGRAM): it holds no publisher back, and prints how many it missed. Ends
+ * after COUNT messages, or never.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ static void print(const struct weir_msg *msg)
 {
 	uintptr_t missed = (uintptr_t)weir_stream_missed(msg->stream);
 
-	/* the stream's user pointer remembers what has been told */
+	/* The stream's user pointer is the count printed last. */
 	if (missed != (uintptr_t)msg->stream->user) {
 		msg->stream->user = (void *)missed;
 		printf("%s: %ju missed so far\n", weir_stream_path(msg->stream),
@@ -37,7 +37,7 @@ static int follow(struct weir *w, unsigned long count)
 			continue;
 		}
 		if (ret == -ESTALE || ret == -EPROTO) {
-			/* one publisher is lost to us; the others go on */
+			/* One stream has failed; the others go on. */
 			fprintf(stderr, "subscribe: %s: %s\n",
 				weir_stream_path(msg.stream),
 				ret == -ESTALE ? "too slow, evicted" :
@@ -48,7 +48,7 @@ static int follow(struct weir *w, unsigned long count)
 		if (ret < 0)
 			break;
 		print(&msg);
-		/* what was overwritten while we printed it does not count */
+		/* A message overwritten during the printing does not count. */
 		if (!weir_release(w, &msg))
 			count--;
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A service with several threads: worker_pool PATH [THREADS]. It counts the
- * words of each request and replies with the number; what is no text is
- * answered with an error. The router shares the requests out among the threads,
- * which are pinned to a CPU each and share nothing. SIGINT and SIGTERM end it;
- * what has come by then is answered.
+ * A service with several threads: worker_pool PATH [THREADS]. It replies with
+ * the number of words in a request, or with an error if the request is not text.
+ * The router distributes the requests among the threads. Each thread is pinned
+ * to a CPU, and they share no data. SIGINT and SIGTERM end the service after it
+ * has answered the requests that have come by then.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <weir_loop.h>
 
-/* Words, or -1 for what is no text. */
+/* Returns the number of words, or -1 if it is not text. */
 static int count_words(const unsigned char *text, uint32_t len)
 {
 	int words = 0, within = 0;
@@ -68,7 +68,7 @@ static void on_signal(int signal)
 	weir_loop_stop();
 }
 
-/* The first so many of the CPUs that we may use. */
+/* Chooses the first CPUs of those that this thread may use. */
 static int choose(cpu_set_t *cpus, int n)
 {
 	int cpu;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * A C structure written and read in place: zero_copy publish PATH COUNT, and
- * zero_copy subscribe PATH COUNT. No byte of a message is copied between the
- * two processes; the subscriber even works on the publisher's memory, which it
- * can only read. Quotes are claimed, woken for and released in batches.
+ * zero_copy subscribe PATH COUNT. No byte of a message is copied between the two
+ * processes. The subscriber works on the publisher's memory, which it can only
+ * read. Claims, wake-ups and releases are made for batches of quotes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <weir.h>
 
-/* What both sides agree on: fixed sizes, no pointers, 8-byte alignment. */
+/* Format for both sides: fixed sizes, no pointers, 8-byte alignment. */
 struct quote {
 	uint64_t	number;
 	int64_t		bid_cents;
@@ -33,7 +33,7 @@ static int publish(struct weir *w, const char *path, unsigned long count)
 					    (uint32_t)want, &buf);
 
 		if (left == -EAGAIN) {
-			/* subscribers hold the ring: wait for space for one */
+			/* Subscribers hold the ring: wait for space for one. */
 			err = weir_wait(w, WEIR_WAIT_OUT,
 					weir_ring_need(sizeof(struct quote)),
 					WEIR_FOREVER);
@@ -74,7 +74,7 @@ static int subscribe(struct weir *w, const char *path, unsigned long count)
 			continue;
 		}
 		do {
-			/* lengths are the sender's word: look before use */
+			/* The sender chooses the length: check it before use. */
 			if (msg.len == sizeof(struct quote)) {
 				const struct quote *q = msg.data;
 
