@@ -7,51 +7,21 @@
  * tunables and routes does.
  */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "weirctl.h"
-
-/* One line on standard error, behind what is to be seen already. */
-static void weirctl_complain(const char *format, va_list args, const char *end)
-{
-	fflush(stdout);
-	fputs("weirctl: ", stderr);
-	vfprintf(stderr, format, args);
-	fputs(end, stderr);
-}
-
-int weirctl_fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	weirctl_complain(format, args, "\n");
-	va_end(args);
-	return WEIRCTL_FAILED;
-}
-
-int weirctl_misuse(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	weirctl_complain(format, args, "; see 'weirctl --help'\n");
-	va_end(args);
-	return WEIRCTL_USAGE;
-}
-
-int weirctl_check_path(const char *path)
-{
-	const char *why = weirctl_pattern_check(path);
-
-	if (!why)
-		return WEIRCTL_OK;
-	weirctl_fail("'%s' is no path or pattern: %s", path, why);
-	return WEIRCTL_USAGE;
-}
+#include "weirctl_conf.h"
+#include "weirctl_config.h"
+#include "weirctl_doctor.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_route.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_target.h"
+#include "weirctl_trace.h"
+#include "weirctl_unit.h"
 
 static const char weirctl_help[] =
 "usage: weirctl [OPTIONS] COMMAND\n"

@@ -17,6 +17,10 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_conf.h"
+#include "weirctl_json.h"
+#include "weirctl_pattern.h"
+#include "weirctl_unit.h"
 
 #define CONF(member)	offsetof(struct weir_route_conf, member)
 #define NONE		0

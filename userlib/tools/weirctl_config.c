@@ -17,6 +17,15 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_conf.h"
+#include "weirctl_config.h"
+#include "weirctl_control.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_route.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_unit.h"
 
 /**
  * struct weirctl_tuned - a tunable of the file

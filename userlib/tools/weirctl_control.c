@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "weirctl.h"
+#include "weirctl_control.h"
 
 /* Adds a change, all zero but for these; it stays put until the next one. */
 struct weir_route_op *weirctl_ops_add(struct weirctl_ops *ops, uint32_t op,

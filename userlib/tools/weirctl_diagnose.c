@@ -7,7 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "weirctl.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_target.h"
+#include "weirctl_trace.h"
 
 #define U(value)	((unsigned long long)(value))
 

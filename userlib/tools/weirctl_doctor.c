@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_doctor.h"
+#include "weirctl_json.h"
+#include "weirctl_look.h"
 
 static const char *const weirctl_verdicts[] = {
 	[WEIRCTL_CHECK_OK]	= "OK",

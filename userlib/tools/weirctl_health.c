@@ -9,6 +9,12 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_doctor.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_unit.h"
 
 #define OK	WEIRCTL_CHECK_OK
 #define SKIP	WEIRCTL_CHECK_SKIP

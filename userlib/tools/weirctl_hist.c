@@ -3,7 +3,9 @@
  * Percentiles of the times that the kernel counts in buckets: eight to a power
  * of two, of times in units of 256 ns, see struct weir_target_entry.
  */
-#include "weirctl.h"
+#include <uapi/weir_route.h>
+
+#include "weirctl_hist.h"
 
 #define WEIRCTL_HIST_SHIFT	8
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weirctl.h"
+#include "weirctl_doctor.h"
+#include "weirctl_unit.h"
 
 #define OK	WEIRCTL_CHECK_OK
 #define SKIP	WEIRCTL_CHECK_SKIP

@@ -4,7 +4,9 @@
  */
 #include <stdio.h>
 
-#include "weirctl.h"
+#include <uapi/weir.h>
+
+#include "weirctl_json.h"
 
 void weirctl_json_put(json_t *o, const char *key, uint64_t value)
 {

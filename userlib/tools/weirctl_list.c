@@ -13,6 +13,11 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_PAGE	256	/* entries a call */
 

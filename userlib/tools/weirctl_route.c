@@ -9,6 +9,15 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_conf.h"
+#include "weirctl_control.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 /* those that this weirctl has no name for are counted as well */
 #define WEIRCTL_REASONS	(WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE)

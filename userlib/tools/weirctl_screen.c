@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_screen.h"
+#include "weirctl_table.h"
 
 #define WEIRCTL_TOP_LINES	4	/* heading, keys, blank, titles */
 

@@ -14,6 +14,12 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_reason.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_SYSFS	"/sys/kernel/weir"
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Tables: cells are collected first, so that columns are as wide as they have
- * to be. And numbers for people: 64K, 1.5M.
+ * to be.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <uapi/weir.h>
+
 #include "weirctl.h"
+#include "weirctl_table.h"
 
 /**
  * struct weirctl_table - rows of text
@@ -27,15 +30,6 @@ struct weirctl_table {
 	size_t		count;
 	size_t		room;
 };
-
-void *weirctl_must(void *p)
-{
-	if (!p) {
-		weirctl_fail("out of memory");
-		exit(WEIRCTL_FAILED);
-	}
-	return p;
-}
 
 struct weirctl_table *weirctl_table_new(const char *const *titles,
 					const char *align)
@@ -132,61 +126,4 @@ void weirctl_table_free(struct weirctl_table *t)
 	free(t->cells);
 	free(t->width);
 	free(t);
-}
-
-/* Three digits and a unit; @step is 1024 or 1000. */
-static const char *weirctl_scaled(double n, double step, char *buf)
-{
-	static const char units[] = " KMGTPE";
-	size_t i = 0;
-
-	while (n >= step && i + 2 < sizeof(units)) {
-		n /= step;
-		i++;
-	}
-	if (!i || n == (double)(uint64_t)n || n >= 100)
-		snprintf(buf, 24, "%.0f", n);
-	else
-		snprintf(buf, 24, "%.1f", n);
-	if (i)
-		snprintf(buf + strlen(buf), 24 - strlen(buf), "%c", units[i]);
-	return buf;
-}
-
-const char *weirctl_bytes(const struct weirctl_options *o, uint64_t n,
-			  char *buf)
-{
-	if (!o->exact)
-		return weirctl_scaled((double)n, 1024, buf);
-	snprintf(buf, 24, "%llu", (unsigned long long)n);
-	return buf;
-}
-
-const char *weirctl_rate(const struct weirctl_options *o, double n, char *buf)
-{
-	if (!o->exact)
-		return weirctl_scaled(n, 1000, buf);
-	snprintf(buf, 24, "%.1f", n);
-	return buf;
-}
-
-/* A time with three digits: 850ns, 12.3us, 1.5s. */
-const char *weirctl_time(const struct weirctl_options *o, uint64_t ns,
-			 char *buf)
-{
-	static const char *const units[] = { "ns", "us", "ms" };
-	double n = (double)ns;
-	size_t i = 0;
-
-	if (o->exact) {
-		snprintf(buf, 24, "%lluns", (unsigned long long)ns);
-		return buf;
-	}
-	while (n >= 999.5 && i < 3) {
-		n /= 1000;
-		i++;
-	}
-	snprintf(buf, 24, n >= 99.95 || !i ? "%.0f%s" : "%.1f%s", n,
-		 i < 3 ? units[i] : "s");
-	return buf;
 }

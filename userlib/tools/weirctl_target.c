@@ -13,6 +13,16 @@
 #include <time.h>
 
 #include "weirctl.h"
+#include "weirctl_control.h"
+#include "weirctl_hist.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_table.h"
+#include "weirctl_target.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_STEPS_MAX	1000
 #define U(value)		((unsigned long long)(value))

@@ -15,6 +15,13 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_pattern.h"
+#include "weirctl_screen.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 static volatile sig_atomic_t weirctl_stop;
 

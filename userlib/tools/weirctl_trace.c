@@ -16,6 +16,11 @@
 #include <tracefs.h>
 
 #include "weirctl.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_trace.h"
 
 #define WEIRCTL_LOOK_NS	50000000	/* between two looks into the buffers */
 #define WEIRCTL_SECOND	1000000000ULL

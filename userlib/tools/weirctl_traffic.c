@@ -8,6 +8,16 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_hist.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_table.h"
+#include "weirctl_target.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_WORST	2	/* reasons shown in a table */
 
