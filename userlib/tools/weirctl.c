@@ -7,6 +7,7 @@
  * tunables and routes does.
  */
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -381,8 +382,11 @@ static int weirctl_run(struct weirctl_args *a, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct weirctl_args args = { .o = { .interval = 1, .root = "" } };
-	int ret = weirctl_options(argc, argv, &args);
+	int ret;
 
+	/* for the width of what is printed; numbers stay those of the C locale */
+	setlocale(LC_CTYPE, "");
+	ret = weirctl_options(argc, argv, &args);
 	if (ret < 0) {
 		if (optind == argc) {
 			weirctl_help_print(stderr);

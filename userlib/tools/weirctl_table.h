@@ -12,7 +12,7 @@ struct weirctl_table *weirctl_table_new(const char *const *titles,
 void weirctl_table_cell(struct weirctl_table *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 size_t weirctl_table_rows(const struct weirctl_table *t);
-char *weirctl_table_line(const struct weirctl_table *t, size_t row);
+char *weirctl_table_text(const struct weirctl_table *t);
 void weirctl_table_print(const struct weirctl_table *t);
 void weirctl_table_free(struct weirctl_table *t);
 
