@@ -13,8 +13,8 @@ _weirctl_json()
 # The keys of routes, as weirctl's help has them.
 _weirctl_keys()
 {
-	weirctl --help 2>/dev/null |
-		sed -nE '/^KEYs/,/^Durations/s/^  ([a-z-]+) .*/\1=/p'
+	weirctl route set --help 2>/dev/null |
+		sed -nE 's/^  ([a-z-]+) .*/\1=/p'
 }
 
 # _weirctl_reply CUR WORD...: those that begin with CUR.
@@ -56,7 +56,7 @@ _weirctl_options()
 	save) ;;
 	doctor) echo "--json" ;;
 	trace) echo "--for" ;;
-	"") echo "--help --version --json --bytes" ;;
+	"") echo "--help --usage --version --json --bytes" ;;
 	*) echo "--json --bytes" ;;
 	esac
 }

@@ -3,7 +3,8 @@
  * What all files of weirctl share: the command line, the exit status, and how
  * a failure is reported. Each other header belongs to one noun:
  *
- *	weirctl.c		options and commands
+ *	weirctl.c		the commands
+ *	weirctl_args.c		the command line
  *	weirctl_error.c		reports of failures
  *	weirctl_list.c		sockets, paths, streams and cursors
  *	weirctl_route.c		routes: what they shall do and have done
@@ -52,7 +53,10 @@
  * @root: doctor: directory in place of /, for tests; "" otherwise.
  * @iterations: top: tables to print; 0: no end.
  * @interval: top: seconds between them.
- * @for_ns: trace: end after so long; 0: no end.
+ * @for_ns: trace: end after this time; 0: no end.
+ * @argv: arguments of the command.
+ * @argc: how many there are.
+ * @name: "weirctl" and the words of the command.
  */
 struct weirctl_options {
 	bool		json;
@@ -65,9 +69,15 @@ struct weirctl_options {
 	unsigned long	iterations;
 	double		interval;
 	uint64_t	for_ns;
+	char		**argv;
+	int		argc;
+	char		name[40];
 };
 
 /* --- weirctl_error.c --- */
+
+/* The words of the command, which weirctl_misuse() names for its help. */
+extern const char *weirctl_command_name;
 
 /* Prints "weirctl: ..." to standard error; returns WEIRCTL_FAILED. */
 int weirctl_fail(const char *format, ...)

@@ -571,9 +571,9 @@ static void weirctl_file_free(struct weirctl_file *f)
 }
 
 /* weirctl apply [--dry-run] [--prune] FILE */
-int weirctl_apply(const struct weirctl_options *o, const char *file)
+int weirctl_apply(const struct weirctl_options *o)
 {
-	struct weirctl_file f = { .o = o, .name = file };
+	struct weirctl_file f = { .o = o, .name = o->argv[0] };
 	int ret = weirctl_file_read(&f);
 
 	if (!ret)
@@ -700,13 +700,13 @@ static int weirctl_save_file(const json_t *all, const char *name)
 }
 
 /* weirctl save [FILE] */
-int weirctl_save(const struct weirctl_options *o, const char *file)
+int weirctl_save(const struct weirctl_options *o)
 {
+	const char *file = o->argc ? o->argv[0] : NULL;
 	struct weir *w;
 	json_t *all;
 	int ret = weirctl_open(&w);
 
-	(void)o;
 	if (ret)
 		return ret;
 	all = weirctl_save_all(w);

@@ -7,8 +7,8 @@
 
 #include "weirctl.h"
 
-int weirctl_apply(const struct weirctl_options *o, const char *file);
-int weirctl_save(const struct weirctl_options *o, const char *file);
+int weirctl_apply(const struct weirctl_options *o);
+int weirctl_save(const struct weirctl_options *o);
 
 /* --- weirctl_locate.c --- */
 

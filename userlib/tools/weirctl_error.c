@@ -10,13 +10,14 @@
 #include "weirctl.h"
 #include "weirctl_pattern.h"
 
+const char *weirctl_command_name = "weirctl";
+
 /* One line on standard error, behind what is to be seen already. */
-static void weirctl_complain(const char *format, va_list args, const char *end)
+static void weirctl_complain(const char *format, va_list args)
 {
 	fflush(stdout);
 	fputs("weirctl: ", stderr);
 	vfprintf(stderr, format, args);
-	fputs(end, stderr);
 }
 
 int weirctl_fail(const char *format, ...)
@@ -24,8 +25,9 @@ int weirctl_fail(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	weirctl_complain(format, args, "\n");
+	weirctl_complain(format, args);
 	va_end(args);
+	fputc('\n', stderr);
 	return WEIRCTL_FAILED;
 }
 
@@ -34,8 +36,9 @@ int weirctl_misuse(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	weirctl_complain(format, args, "; see 'weirctl --help'\n");
+	weirctl_complain(format, args);
 	va_end(args);
+	fprintf(stderr, "; see '%s --help'\n", weirctl_command_name);
 	return WEIRCTL_USAGE;
 }
 

@@ -9,7 +9,10 @@
 #include "weirctl.h"
 #include "weirctl_list.h"
 
-int weirctl_route(struct weirctl_options *o, int argc, char **argv);
+int weirctl_route_list(const struct weirctl_options *o);
+int weirctl_route_show(const struct weirctl_options *o);
+int weirctl_route_set(const struct weirctl_options *o);
+int weirctl_route_del(const struct weirctl_options *o);
 const struct weir_route_entry *
 weirctl_route_find(const struct weirctl_list *routes, const char *path);
 const char *weirctl_route_path(const struct weirctl_list *routes, uint64_t id);

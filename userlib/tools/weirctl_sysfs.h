@@ -8,9 +8,9 @@
 #include "weirctl.h"
 
 int weirctl_stat(const struct weirctl_options *o);
-int weirctl_tune(const struct weirctl_options *o, const char *name,
-		 const char *value);
-int weirctl_limit(const struct weirctl_options *o, int argc, char **argv);
+int weirctl_tune(const struct weirctl_options *o);
+int weirctl_limit_list(const struct weirctl_options *o);
+int weirctl_limit_set(const struct weirctl_options *o);
 bool weirctl_sysfs_read(const char *group, const char *name,
 			unsigned long long *value);
 int weirctl_sysfs_each(const char *group, void *ctx,
