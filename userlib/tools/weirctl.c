@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl: what goes on in weir, for operators. See weirctl(8).
+ * weirctl: the state of weir, and its control, for operators. See weirctl(8).
  *
  * This file has the table of commands. Looking needs no privilege but for
  * other users' objects; changing tunables and routes does.
@@ -65,7 +65,7 @@ const struct weirctl_command weirctl_commands[] = {
 	  WEIRCTL_TAKES_TOP | PATTERN, STATE, 0, 1, weirctl_top },
 	{ "stat", NULL, "", "counters of the host, and drops by reason",
 	  LIST, STATE, 0, 0, weirctl_stat },
-	{ "route", "list", "[PATTERN]", "routes, what they do and have done",
+	{ "route", "list", "[PATTERN]", "routes: policy, limits and counters",
 	  LIST | PATTERN, ROUTES, 0, 1, weirctl_route_list },
 	{ "route", "show", "PATH", "all of one route",
 	  JSON | PATH, ROUTES, 1, 1, weirctl_route_show },
@@ -73,7 +73,7 @@ const struct weirctl_command weirctl_commands[] = {
 	  "make a route, or change the keys given",
 	  PATH, ROUTES, 1, INT_MAX, weirctl_route_set },
 	{ "route", "del", "PATH",
-	  "back to the defaults, or gone if nobody serves it",
+	  "reset a route to the defaults; delete it if it has no target",
 	  PATH, ROUTES, 1, 1, weirctl_route_del },
 	{ "target", "list", "[PATTERN]", "targets, which serve the routes",
 	  LIST | PATTERN, ROUTES, 0, 1, weirctl_target_list },
@@ -97,7 +97,7 @@ const struct weirctl_command weirctl_commands[] = {
 	  0, ROUTES, 1, 1, weirctl_breaker_auto },
 	{ "tune", NULL, "[NAME [VALUE]]", "tunables: all, one, or set one",
 	  LIST, HOST, 0, 2, weirctl_tune },
-	{ "limit", "list", "", "caps, and what was refused for what reason",
+	{ "limit", "list", "", "caps, and refusals by reason",
 	  LIST, HOST, 0, 0, weirctl_limit_list },
 	{ "limit", "set", "NAME VALUE", "set a cap",
 	  0, HOST, 2, 2, weirctl_limit_set },

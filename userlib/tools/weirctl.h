@@ -7,7 +7,7 @@
  *	weirctl_args.c		the command line
  *	weirctl_error.c		reports of failures
  *	weirctl_list.c		sockets, paths, streams and cursors
- *	weirctl_route.c		routes: what they shall do and have done
+ *	weirctl_route.c		routes: configuration and counters
  *	weirctl_target.c	targets of routes, their weights, their breakers
  *	weirctl_conf.c		the keys of a route, in text and in JSON
  *	weirctl_control.c	changes of routes, all or nothing
@@ -20,7 +20,7 @@
  *	weirctl_host.c		the host and its kernel
  *	weirctl_health.c	what is in the network namespace
  *	weirctl_trace.c		tracepoints, in words
- *	weirctl_diagnose.c	what a message would meet, from the lists
+ *	weirctl_diagnose.c	what a message meets, from the lists
  *	weirctl_sysfs.c		counters, tunables and limits
  *	weirctl_reason.c	reasons, guards and states, in words
  *	weirctl_hist.c		percentiles of times

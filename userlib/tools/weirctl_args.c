@@ -474,7 +474,7 @@ int weirctl_args(int argc, char **argv, struct weirctl_options *o,
 	snprintf(o->name, sizeof(o->name), "weirctl");
 	weirctl_command_name = o->name;
 	ret = weirctl_read(&r, argc, argv, "COMMAND [ARGUMENT]...",
-		"Shows what goes on in weir, and controls it.\v"
+		"Shows the state of weir, and controls it.\v"
 		"A PATTERN is a path in which '*' is one segment and '**', last, the rest. "
 		"'weirctl COMMAND --help' explains one command.\n\n"
 		"Exit status: 0 done, 1 failed, 2 wrong usage.");

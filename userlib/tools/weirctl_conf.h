@@ -74,8 +74,8 @@ extern const size_t weirctl_key_count;
  * @given: bit per key of weirctl_keys.
  * @reply: memory of the reply, or NULL.
  * @breaker_off: breaker=off was given.
- * @keep_reply: the reply that the route has is to stay; whoever finishes the
- *	change puts its length into @conf.
+ * @keep_reply: the route keeps its reply; the caller of weirctl_change_finish()
+ *	puts the length of that reply into @conf.
  */
 struct weirctl_change {
 	struct weir_route_conf	conf;

@@ -30,8 +30,8 @@
 /**
  * struct weirctl_tuned - a tunable of the file
  * @name: the tunable.
- * @value: what it shall be.
- * @was: what it is.
+ * @value: to be set.
+ * @was: current value, which a failure restores.
  */
 struct weirctl_tuned {
 	const char		*name;
@@ -51,8 +51,8 @@ struct weirctl_tuned {
  * @targets: of the kernel.
  * @changes: of routes, one for each in the file; they own the replies.
  * @ops: what is to be done.
- * @origin: index of the route in the file for each of @ops; those that come
- *	from no route in it have the number of routes there.
+ * @origin: index of the file's route for each of @ops; the number of routes
+ *	in the file when the change comes from none of them.
  * @tuned: tunables of the file that are to be changed.
  * @ntuned: how many.
  */
@@ -649,7 +649,7 @@ static void weirctl_save_tunable(void *ctx, const char *name,
 	weirctl_json_put(ctx, name, value);
 }
 
-/* Everything that a file can say, as it is now; NULL when it failed. */
+/* All that a file can hold, from the kernel; NULL after a failure. */
 static json_t *weirctl_save_all(struct weir *w)
 {
 	struct weirctl_list routes, targets = { 0 };
@@ -674,7 +674,7 @@ static json_t *weirctl_save_all(struct weir *w)
 	return NULL;
 }
 
-/* The file is there as it was or as it shall be, never in part. */
+/* Replaces the file as a whole: a reader never finds a part of it. */
 static int weirctl_save_file(const json_t *all, const char *name)
 {
 	char temporary[4096];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * What a message would meet now, before any is sent: who there is, who may
- * send, and which guards stand in the way, from the kernel's lists.
+ * What a message meets if it is sent now: the targets, the permissions and the
+ * guards, from the kernel's lists.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -157,7 +157,7 @@ static void weirctl_diagnose_path(const char *path,
 }
 
 /**
- * weirctl_diagnose() - print what a message would meet now
+ * weirctl_diagnose() - print what a message meets if it is sent now
  * @w: any handle.
  * @pattern: for which paths, or NULL.
  *

@@ -17,11 +17,11 @@ enum weirctl_verdict {
 };
 
 /**
- * struct weirctl_patient - what the checks look at
+ * struct weirctl_subject - what the checks look at
  * @root: directory in place of /.
  * @live: what there is in the network namespace; NULL when no module answers.
  */
-struct weirctl_patient {
+struct weirctl_subject {
 	const char			*root;
 	const struct weirctl_look	*live;
 };
@@ -29,13 +29,13 @@ struct weirctl_patient {
 /**
  * struct weirctl_finding - what a check found
  * @verdict: good or not.
- * @heard: the last words were worse than those before, and are in @text.
+ * @kept: the last words were worse than those before, and are in @text.
  * @text: in words.
  * @remedy: a command, or "".
  */
 struct weirctl_finding {
 	enum weirctl_verdict	verdict;
-	bool			heard;
+	bool			kept;
 	char			text[512];
 	char			remedy[512];
 };
@@ -47,7 +47,7 @@ struct weirctl_finding {
  */
 struct weirctl_check {
 	const char *name;
-	void (*look)(const struct weirctl_patient *p,
+	void (*look)(const struct weirctl_subject *p,
 		     struct weirctl_finding *f);
 };
 
@@ -62,12 +62,12 @@ void weirctl_find(struct weirctl_finding *f, enum weirctl_verdict verdict,
 	__attribute__((format(printf, 3, 4)));
 void weirctl_remedy(struct weirctl_finding *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-bool weirctl_root_read(const struct weirctl_patient *p, const char *path,
+bool weirctl_root_read(const struct weirctl_subject *p, const char *path,
 		       char *text, size_t size);
-bool weirctl_root_number(const struct weirctl_patient *p, const char *path,
+bool weirctl_root_number(const struct weirctl_subject *p, const char *path,
 			 unsigned long long *value);
-bool weirctl_root_mentions(const struct weirctl_patient *p, const char *path,
+bool weirctl_root_mentions(const struct weirctl_subject *p, const char *path,
 			   const char *what);
-bool weirctl_root_has(const struct weirctl_patient *p, const char *path);
+bool weirctl_root_has(const struct weirctl_subject *p, const char *path);
 
 #endif /* WEIRCTL_DOCTOR_H */

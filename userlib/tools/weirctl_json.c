@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * JSON values: the few that jansson does not make as we need them.
+ * JSON values that need more than one call of jansson.
  */
 #include <stdio.h>
 

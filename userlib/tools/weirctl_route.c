@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl route: routes, what they are told to do with messages, and what they
- * have done. A key that is not given keeps its value: the conf is read, changed
- * and written back.
+ * weirctl route: the configuration and the counters of routes. A key that is
+ * not given keeps its value: the configuration is read, changed and written
+ * back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "weirctl_table.h"
 #include "weirctl_unit.h"
 
-/* those that this weirctl has no name for are counted as well */
+/* Reasons without a name in this weirctl are counted as well. */
 #define WEIRCTL_REASONS	(WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE)
 #define U(value)	((unsigned long long)(value))
 

@@ -196,7 +196,7 @@ static bool weirctl_screen_key(struct weirctl_screen *s, int key)
 	return true;
 }
 
-/* Waits for a key, a new size, a signal, or so long; false to quit. */
+/* Waits for a key, a new size, a signal or the time to pass; false to quit. */
 bool weirctl_screen_wait(struct weirctl_screen *s, double seconds)
 {
 	int key;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl target and weirctl breaker: who serves a route, with what weight,
- * and whether requests are let through to it.
+ * weirctl target and weirctl breaker: the targets of routes, their weights and
+ * their circuit breakers.
  *
  * A target is a socket, named by its id, or another route, named by its path.
  */
@@ -47,7 +47,7 @@ static void weirctl_on_interrupt(int sig)
 	weirctl_interrupted = 1;
 }
 
-/* Who it is: another route, or a process. */
+/* The path of a target that is a route, or the process of a socket. */
 const char *weirctl_target_name(const struct weir_target_entry *e,
 				char buf[WEIR_PATH_MAX + 1])
 {
@@ -304,8 +304,8 @@ static int weirctl_target_change(struct weir *w, uint32_t what,
  * struct weirctl_shift - a shift of weight from one target to another
  * @path: the route.
  * @route: its id.
- * @from: index in @targets.
- * @to: likewise.
+ * @from: index in @targets of the target that loses weight.
+ * @to: index in @targets of the target that gains it.
  * @targets: of all routes, as they were at the start.
  * @scale: weights are multiplied by this on the way, so that they can move in
  *	small steps; in the last step they are what they were.
@@ -418,9 +418,10 @@ static void weirctl_pause(uint64_t ns)
 }
 
 /*
- * Makes the changes of a step. An ordinary user may make few in a call: then the
- * weights are not scaled, and the steps are as coarse as they are. That is found
- * out at the first step, when nothing has been changed.
+ * Makes the changes of a step. The kernel bounds the changes that an ordinary
+ * user makes in one call: above that the weights are not scaled, and the steps
+ * are as coarse as the weights. The first step shows which it is, before
+ * anything is changed.
  */
 static int weirctl_shift_make(struct weir *w, struct weirctl_shift *s,
 			      uint32_t step, uint32_t steps,
