@@ -6,7 +6,16 @@
 #include <event-parse.h>
 #include <string.h>
 
+#include <weir_route.h>
+#include <uapi/weir_route.h>
+
 #include "../../userlib/tools/weirctl.h"
+#include "../../userlib/tools/weirctl_conf.h"
+#include "../../userlib/tools/weirctl_config.h"
+#include "../../userlib/tools/weirctl_hist.h"
+#include "../../userlib/tools/weirctl_reason.h"
+#include "../../userlib/tools/weirctl_trace.h"
+#include "../../userlib/tools/weirctl_unit.h"
 #include "../user/tap.h"
 
 static void duration(const char *text, long long want)

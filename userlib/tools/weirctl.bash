@@ -1,7 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-# bash completion of weirctl(8)
+# bash completion of weirctl(8), by the functions of bash-completion 2.11. Later
+# versions have them too. Commands, verbs, keys and options are taken from
+# weirctl's help.
 
-# The paths or ids in a list: _weirctl_json KEY COMMAND...
+# _weirctl_words WORDS...: those that begin with cur, a line each. They are
+# quoted, and compgen -W does not get them, because it expands what it is given:
+# a path of another user may have $() in it.
+_weirctl_words()
+{
+	local word
+	while read -r word; do
+		[[ -z $word || $word != "$cur"* ]] ||
+			COMPREPLY+=("$(printf %q "$word")")
+	done < <(printf '%s\n' "$@")
+}
+
+# _weirctl_help PREFIX WORD...: first words of the lines of a help that begin
+# with the prefix.
+_weirctl_help()
+{
+	local prefix=$1
+	shift
+	weirctl "$@" --help 2>/dev/null |
+		sed -nE "s/^  $prefix([a-z-]+) .*/\\1/p" | sort -u
+}
+
+# _weirctl_json KEY COMMAND...: the paths or ids in a list.
 _weirctl_json()
 {
 	local key=$1
@@ -10,167 +34,88 @@ _weirctl_json()
 		sed -nE "s/^ *\"$key\": \"?([^\"\\\\,]*)\"?,*\$/\\1/p" | sort -u
 }
 
-# The keys of routes, as weirctl's help has them.
+# _weirctl_keys KEY=...: words that want a value, and no space behind them.
 _weirctl_keys()
 {
-	weirctl --help 2>/dev/null |
-		sed -nE '/^KEYs/,/^Durations/s/^  ([a-z-]+) .*/\1=/p'
-}
-
-# _weirctl_reply CUR WORD...: those that begin with CUR.
-_weirctl_reply()
-{
-	local cur=$1 word
-	shift
-	for word; do
-		[[ $word == "$cur"* ]] && COMPREPLY+=("$word")
-	done
-}
-
-# Words without a space behind them: keys, which want a value.
-_weirctl_reply_keys()
-{
 	compopt -o nospace 2>/dev/null
-	_weirctl_reply "$@"
+	_weirctl_words "$@"
 }
 
-# _weirctl_value KEY CUR: values of KEY=.
+# _weirctl_value KEY: its values.
 _weirctl_value()
 {
 	case $1 in
-	policy) _weirctl_reply "$2" any weighted shard primary all quorum ;;
-	breaker) _weirctl_reply "$2" on off ;;
-	probe) _weirctl_reply "$2" off ;;
-	mirror | fallback)
-		mapfile -t words < <(_weirctl_json path route)
-		_weirctl_reply "$2" "${words[@]}" ;;
-	fallback-file) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
+	policy) _weirctl_words any weighted shard primary all quorum ;;
+	breaker) _weirctl_words on off ;;
+	probe) _weirctl_words off ;;
+	mirror | fallback) _weirctl_words "$(_weirctl_json path route)" ;;
+	fallback-file) _filedir ;;
 	esac
 }
 
-_weirctl_options()
+# _weirctl_routed COMMAND VERB ARGUMENT...: behind the verb.
+_weirctl_routed()
 {
-	case $1 in
-	top) echo "--json --bytes --interval --iterations --once" ;;
-	apply) echo "--dry-run --prune" ;;
-	save) ;;
-	doctor) echo "--json" ;;
-	trace) echo "--for" ;;
-	"") echo "--help --version --json --bytes" ;;
-	*) echo "--json --bytes" ;;
-	esac
-}
-
-# _weirctl_route CUR VERB ARGUMENT...
-_weirctl_route()
-{
-	local words
-	case $#:${2-} in
-	1:) _weirctl_reply "$1" list show set del ;;
-	2:list | 2:show | 2:set | 2:del)
-		mapfile -t words < <(_weirctl_json path route)
-		_weirctl_reply "$1" "${words[@]}" ;;
-	*:set)
-		mapfile -t words < <(_weirctl_keys)
-		_weirctl_reply_keys "$1" "${words[@]}" ;;
-	esac
-}
-
-# _weirctl_target CUR VERB ARGUMENT...
-_weirctl_target()
-{
-	local words
-	case $#:${2-} in
-	1:) _weirctl_reply "$1" list add set del shift ;;
-	2:list | 2:add | 2:set | 2:del | 2:shift | 3:add)
-		mapfile -t words < <(_weirctl_json path route)
-		_weirctl_reply "$1" "${words[@]}" ;;
-	3:set | 3:del | 3:shift | 4:shift)
-		mapfile -t words < <(_weirctl_json id target list "$3"
+	case $1:$2:$# in
+	breaker:open:2 | breaker:auto:2)
+		_weirctl_words "$(_weirctl_json id breaker)" ;;
+	*:2 | target:add:3)
+		_weirctl_words "$(_weirctl_json path route)" ;;
+	route:set:*)
+		_weirctl_keys "$(_weirctl_help "" route set | sed 's/$/=/')" ;;
+	target:set:3 | target:del:3 | target:shift:[34])
+		_weirctl_words "$(_weirctl_json id target list "$3"
 			_weirctl_json path target list "$3" |
-				grep -vxF -- "$3")
-		_weirctl_reply "$1" "${words[@]}" ;;
-	*:add | *:set) _weirctl_reply_keys "$1" weight= ;;
-	*:shift) _weirctl_reply_keys "$1" steps= every= ;;
+				grep -vxF -- "$3")" ;;
+	target:add:* | target:set:*) _weirctl_keys weight= ;;
+	target:shift:*) _weirctl_keys steps= every= ;;
 	esac
 }
 
-# _weirctl_breaker CUR VERB ARGUMENT...
-_weirctl_breaker()
-{
-	local words
-	case $#:${2-} in
-	1:) _weirctl_reply "$1" list open auto ;;
-	2:list)
-		mapfile -t words < <(_weirctl_json path route)
-		_weirctl_reply "$1" "${words[@]}" ;;
-	2:open | 2:auto)
-		mapfile -t words < <(_weirctl_json id breaker)
-		_weirctl_reply "$1" "${words[@]}" ;;
-	esac
-}
-
-# _weirctl_tunable CUR FILTER: names of tunables.
+# _weirctl_tunable SUFFIX: tunables whose name ends so.
 _weirctl_tunable()
 {
-	local words
-	mapfile -t words < <(weirctl tune --json 2>/dev/null |
-		sed -nE "s/^ *\"([a-z_]*$2)\": .*/\\1/p")
-	_weirctl_reply "$1" "${words[@]}"
+	_weirctl_words "$(weirctl tune --json 2>/dev/null |
+		sed -nE "s/^ *\"([a-z_]*$1)\": .*/\\1/p")"
 }
 
 _weirctl()
 {
-	local cur word words=() args=() i
+	# shellcheck disable=SC2034 # _init_completion sets prev
+	local cur prev words cword args=() i
 
-	COMPREPLY=()
-	# bash cuts words at =; KEY=VALUE is one argument
-	for ((i = 1; i <= COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
-		if [ ${#words[@]} -gt 0 ] &&
-			[[ $word == = || ${words[-1]} == *= ]]; then
-			words[-1]+=$word
-		else
-			words+=("$word")
-		fi
+	# KEY=VALUE is one word here, though bash cuts it
+	_init_completion -n = || return
+	for ((i = 1; i < cword; i++)); do
+		case ${words[i]} in
+		-i | --interval | -n | --iterations | -f | --for | --root) ((i++)) ;;
+		-*) ;;
+		*) args+=("${words[i]}") ;;
+		esac
 	done
-	cur=${words[-1]}
-	unset 'words[-1]'
-	case ${words[*]: -1} in
-	-i | --interval | -n | --iterations | -f | --for | --root) return ;;
+	# behind an option that wants a value
+	((i == cword)) || return
+	case $cur in
+	-*)
+		_weirctl_words "$(_parse_help weirctl "${args[*]:0:2} --help")"
+		[[ ${COMPREPLY-} != *= ]] || compopt -o nospace 2>/dev/null
+		return ;;
+	*=*)
+		i=${cur%%=*} cur=${cur#*=}
+		_weirctl_value "$i"
+		return ;;
 	esac
-	for word in "${words[@]}"; do
-		[[ $word == -* ]] || args+=("$word")
-	done
-	if [[ $cur == -* ]]; then
-		mapfile -t words < <(_weirctl_options "${args[0]-}" | tr ' ' '\n')
-		_weirctl_reply "$cur" "${words[@]}"
-		return
-	fi
-	if [[ $cur == *=* ]]; then
-		_weirctl_value "${cur%%=*}" "${cur#*=}"
-		return
-	fi
-	case ${args[0]-} in
-	"")
-		_weirctl_reply "$cur" socket path stream cursor top stat route \
-			target breaker tune limit apply save doctor trace ;;
-	route | target | breaker) "_weirctl_${args[0]}" "$cur" "${args[@]:1}" ;;
-	tune) [ ${#args[@]} = 1 ] && _weirctl_tunable "$cur" "" ;;
-	limit)
-		[ ${#args[@]} = 1 ] && _weirctl_reply "$cur" list set
-		[ ${#args[@]} = 2 ] && _weirctl_tunable "$cur" _max ;;
-	apply | save) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	trace)
-		mapfile -t words < <(_weirctl_json path route)
-		_weirctl_reply "$cur" "${words[@]}" ;;
-	socket | path | stream | cursor | top)
-		[ "${args[0]}" = top ] || [ ${#args[@]} -gt 1 ] ||
-			_weirctl_reply "$cur" list
-		mapfile -t words < <(_weirctl_json path path)
-		_weirctl_reply "$cur" "${words[@]}" ;;
+	case ${args[0]-}:${#args[@]} in
+	:0) _weirctl_words "$(_weirctl_help "")" ;;
+	route:1 | target:1 | breaker:1 | limit:1)
+		_weirctl_words "$(_weirctl_help "${args[0]} " "${args[0]}")" ;;
+	route:* | target:* | breaker:*) _weirctl_routed "${args[@]}" ;;
+	tune:1) _weirctl_tunable "" ;;
+	limit:2) _weirctl_tunable _max ;;
+	apply:1 | save:1) _filedir ;;
+	trace:1) _weirctl_words "$(_weirctl_json path route)" ;;
+	top:1) _weirctl_words "$(_weirctl_json path path)" ;;
+	socket:1 | path:1 | stream:1 | cursor:1)
+		_weirctl_words list "$(_weirctl_json path path)" ;;
 	esac
-	return 0
-}
-
-complete -F _weirctl weirctl
+} && complete -F _weirctl weirctl

@@ -5,8 +5,8 @@
  * configuration file, tables and completion all go by it.
  *
  * A change starts from the conf that a route has, or from nothing, takes keys
- * one by one and is then finished: what the given keys need and nobody has
- * said gets its default. The kernel judges the rest.
+ * one by one and is then finished: a key that a given one needs, and that is
+ * not given itself, gets its default. The kernel judges the rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,10 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_conf.h"
+#include "weirctl_json.h"
+#include "weirctl_pattern.h"
+#include "weirctl_unit.h"
 
 #define CONF(member)	offsetof(struct weir_route_conf, member)
 #define NONE		0
@@ -30,7 +34,7 @@
 
 const struct weirctl_key weirctl_keys[] = {
 	{ "policy", WEIRCTL_KEY_POLICY, CONF(policy), 0, WEIR_POLICY_MAX - 1,
-	  FREE, "any", "who gets a message" },
+	  FREE, "any", "which targets get a message" },
 	{ "quorum", WEIRCTL_KEY_COUNT, CONF(quorum), 1, WEIR_TARGETS_MAX,
 	  FREE, "most", "replies that complete a request, of policy quorum" },
 	{ "rate", WEIRCTL_KEY_COUNT, CONF(rate), 1, 1000000000,
@@ -50,41 +54,41 @@ const struct weirctl_key weirctl_keys[] = {
 	{ "breaker", WEIRCTL_KEY_SWITCH, BREAKER, NONE, NONE,
 	  FREE, "off", "circuit breakers of the targets" },
 	{ "breaker-error", WEIRCTL_KEY_PERCENT, CONF(breaker_error_percent),
-	  1, 100, BREAKER, "never", "calls that fail, which open it" },
+	  1, 100, BREAKER, "never", "share of failed calls that opens a breaker" },
 	{ "breaker-slow", WEIRCTL_KEY_PERCENT, CONF(breaker_slow_percent),
-	  1, 100, BREAKER, "never", "calls that are slow, which open it" },
+	  1, 100, BREAKER, "never", "share of slow calls that opens a breaker" },
 	{ "breaker-slow-after", WEIRCTL_KEY_DURATION, CONF(breaker_slow_ns),
 	  1, DAY, BREAKER, "none is", "a call that takes longer is slow" },
 	{ "breaker-min-calls", WEIRCTL_KEY_COUNT, BREAKER,
-	  1, U32, BREAKER, "", "calls in the window to judge by" },
+	  1, U32, BREAKER, "", "fewest calls in the window that are judged" },
 	{ "breaker-window", WEIRCTL_KEY_DURATION, CONF(breaker_window_ns),
-	  8, DAY, BREAKER, "", "calls of so long ago count" },
+	  8, DAY, BREAKER, "", "age up to which calls count" },
 	{ "breaker-open", WEIRCTL_KEY_DURATION, CONF(breaker_open_ns),
-	  1, DAY, BREAKER, "", "how long it stays open" },
+	  1, DAY, BREAKER, "", "how long a breaker stays open" },
 	{ "breaker-probes", WEIRCTL_KEY_COUNT, CONF(breaker_probes),
-	  1, 64, BREAKER, "", "calls let through half open" },
+	  1, 64, BREAKER, "", "calls let through while half-open" },
 	{ "retries", WEIRCTL_KEY_COUNT, RETRY, 1, 16,
 	  FREE, "none", "attempts after the first, of idempotent requests" },
 	{ "retry-base", WEIRCTL_KEY_DURATION, CONF(retry_base_ns), 1, DAY,
-	  RETRY, "", "pause before the first of them; it doubles" },
+	  RETRY, "", "pause before the first retry; it doubles" },
 	{ "retry-max", WEIRCTL_KEY_DURATION, CONF(retry_max_ns), 1, DAY,
-	  RETRY, "", "longest pause" },
+	  RETRY, "", "longest pause before a retry" },
 	{ "dup-window", WEIRCTL_KEY_DURATION, DUP, 1, DAY,
 	  FREE, "off", "how long idempotency keys are remembered" },
 	{ "dup-entries", WEIRCTL_KEY_COUNT, CONF(dup_entries), 1,
-	  1 << 20, DUP, "4096", "keys that are remembered" },
+	  1 << 20, DUP, "4096", "idempotency keys that are remembered" },
 	{ "dup-bytes", WEIRCTL_KEY_BYTES, CONF(dup_bytes), 1, 64 << 20,
 	  DUP, "1M", "bytes of replies that are remembered" },
 	{ "mirror", WEIRCTL_KEY_PATH, CONF(mirror), NONE, NONE,
 	  FREE, "none", "path that gets copies" },
 	{ "mirror-share", WEIRCTL_KEY_PERMILLE, CONF(mirror_permille), 1, 1000,
-	  MIRROR, "none", "messages of which mirror gets a copy" },
+	  MIRROR, "none", "share of the messages that mirror gets" },
 	{ "fallback", WEIRCTL_KEY_PATH, CONF(fallback), NONE, NONE,
 	  FREE, "none", "path that gets requests which a guard refused" },
 	{ "fallback-reply", WEIRCTL_KEY_REPLY, CONF(fallback_len), NONE, NONE,
 	  FREE, "none", "reply to requests which a guard refused" },
 	{ "fallback-file", WEIRCTL_KEY_FILE, CONF(fallback_len), NONE, NONE,
-	  FREE, "none", "file with that reply" },
+	  FREE, "none", "file with the reply to such requests" },
 };
 
 const size_t weirctl_key_count = sizeof(weirctl_keys) / sizeof(weirctl_keys[0]);
@@ -101,7 +105,7 @@ static const char *const weirctl_policies[] = {
 _Static_assert(sizeof(weirctl_policies) / sizeof(weirctl_policies[0]) ==
 	       WEIR_POLICY_MAX, "a policy without a name");
 
-/* What the keys of a group get that are needed and were not given. */
+/* Defaults of keys that a group needs and that are not given. */
 static const struct {
 	const char	*key;
 	const char	*value;

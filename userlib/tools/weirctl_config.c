@@ -17,12 +17,21 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_conf.h"
+#include "weirctl_config.h"
+#include "weirctl_control.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_route.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_unit.h"
 
 /**
  * struct weirctl_tuned - a tunable of the file
  * @name: the tunable.
- * @value: what it shall be.
- * @was: what it is.
+ * @value: to be set.
+ * @was: current value, which a failure restores.
  */
 struct weirctl_tuned {
 	const char		*name;
@@ -42,8 +51,8 @@ struct weirctl_tuned {
  * @targets: of the kernel.
  * @changes: of routes, one for each in the file; they own the replies.
  * @ops: what is to be done.
- * @origin: index of the route in the file for each of @ops; those that come
- *	from no route in it have the number of routes there.
+ * @origin: index of the file's route for each of @ops; the number of routes
+ *	in the file when the change comes from none of them.
  * @tuned: tunables of the file that are to be changed.
  * @ntuned: how many.
  */
@@ -562,9 +571,9 @@ static void weirctl_file_free(struct weirctl_file *f)
 }
 
 /* weirctl apply [--dry-run] [--prune] FILE */
-int weirctl_apply(const struct weirctl_options *o, const char *file)
+int weirctl_apply(const struct weirctl_options *o)
 {
-	struct weirctl_file f = { .o = o, .name = file };
+	struct weirctl_file f = { .o = o, .name = o->argv[0] };
 	int ret = weirctl_file_read(&f);
 
 	if (!ret)
@@ -640,7 +649,7 @@ static void weirctl_save_tunable(void *ctx, const char *name,
 	weirctl_json_put(ctx, name, value);
 }
 
-/* Everything that a file can say, as it is now; NULL when it failed. */
+/* All that a file can hold, from the kernel; NULL after a failure. */
 static json_t *weirctl_save_all(struct weir *w)
 {
 	struct weirctl_list routes, targets = { 0 };
@@ -665,7 +674,7 @@ static json_t *weirctl_save_all(struct weir *w)
 	return NULL;
 }
 
-/* The file is there as it was or as it shall be, never in part. */
+/* Replaces the file as a whole: a reader never finds a part of it. */
 static int weirctl_save_file(const json_t *all, const char *name)
 {
 	char temporary[4096];
@@ -691,13 +700,13 @@ static int weirctl_save_file(const json_t *all, const char *name)
 }
 
 /* weirctl save [FILE] */
-int weirctl_save(const struct weirctl_options *o, const char *file)
+int weirctl_save(const struct weirctl_options *o)
 {
+	const char *file = o->argc ? o->argv[0] : NULL;
 	struct weir *w;
 	json_t *all;
 	int ret = weirctl_open(&w);
 
-	(void)o;
 	if (ret)
 		return ret;
 	all = weirctl_save_all(w);

@@ -10,8 +10,9 @@
 #include <sys/ioctl.h>
 
 #include "weirctl.h"
+#include "weirctl_control.h"
 
-/* Adds a change, all zero but for these; it stays put until the next one. */
+/* Adds a change. The pointer is valid until the next one is added. */
 struct weir_route_op *weirctl_ops_add(struct weirctl_ops *ops, uint32_t op,
 				      const char *path)
 {
@@ -102,8 +103,8 @@ static void weirctl_refusal(struct weir *w, int err, char why[WEIRCTL_WHY])
  *	were refused as a whole.
  * @why: out: the words of the refusal.
  *
- * Return: WEIRCTL_OK or WEIRCTL_FAILED; then errno is E2BIG if there are too many
- * for one call of an ordinary user.
+ * Return: WEIRCTL_OK or WEIRCTL_FAILED; then errno is E2BIG when an
+ * ordinary user makes too many in one call.
  */
 int weirctl_control(struct weir *w, const struct weirctl_ops *ops,
 		    size_t *failed, char why[WEIRCTL_WHY])

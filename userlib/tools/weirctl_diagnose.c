@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * What a message would meet now, before any is sent: who there is, who may
- * send, and which guards stand in the way, from the kernel's lists.
+ * What a message meets if it is sent now: the targets, the permissions and the
+ * guards, from the kernel's lists.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "weirctl.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_target.h"
+#include "weirctl_trace.h"
 
 #define U(value)	((unsigned long long)(value))
 
@@ -152,7 +157,7 @@ static void weirctl_diagnose_path(const char *path,
 }
 
 /**
- * weirctl_diagnose() - print what a message would meet now
+ * weirctl_diagnose() - print what a message meets if it is sent now
  * @w: any handle.
  * @pattern: for which paths, or NULL.
  *

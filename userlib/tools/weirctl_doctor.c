@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_doctor.h"
+#include "weirctl_json.h"
+#include "weirctl_look.h"
 
 static const char *const weirctl_verdicts[] = {
 	[WEIRCTL_CHECK_OK]	= "OK",
@@ -28,8 +31,8 @@ void weirctl_find(struct weirctl_finding *f, enum weirctl_verdict verdict,
 {
 	va_list args;
 
-	f->heard = !f->text[0] || verdict > f->verdict;
-	if (!f->heard)
+	f->kept = !f->text[0] || verdict > f->verdict;
+	if (!f->kept)
 		return;
 	f->verdict = verdict;
 	f->remedy[0] = '\0';
@@ -43,14 +46,14 @@ void weirctl_remedy(struct weirctl_finding *f, const char *format, ...)
 {
 	va_list args;
 
-	if (!f->heard)
+	if (!f->kept)
 		return;
 	va_start(args, format);
 	vsnprintf(f->remedy, sizeof(f->remedy), format, args);
 	va_end(args);
 }
 
-static FILE *weirctl_root_open(const struct weirctl_patient *p,
+static FILE *weirctl_root_open(const struct weirctl_subject *p,
 			       const char *path)
 {
 	char name[4096];
@@ -61,7 +64,7 @@ static FILE *weirctl_root_open(const struct weirctl_patient *p,
 	return fopen(name, "re");
 }
 
-bool weirctl_root_has(const struct weirctl_patient *p, const char *path)
+bool weirctl_root_has(const struct weirctl_subject *p, const char *path)
 {
 	char name[4096];
 
@@ -70,7 +73,7 @@ bool weirctl_root_has(const struct weirctl_patient *p, const char *path)
 }
 
 /* The start of a file, without the final newline; false when there is none. */
-bool weirctl_root_read(const struct weirctl_patient *p, const char *path,
+bool weirctl_root_read(const struct weirctl_subject *p, const char *path,
 		       char *text, size_t size)
 {
 	FILE *in = weirctl_root_open(p, path);
@@ -88,7 +91,7 @@ bool weirctl_root_read(const struct weirctl_patient *p, const char *path,
 }
 
 /* Does any line of a file have this in it? */
-bool weirctl_root_mentions(const struct weirctl_patient *p, const char *path,
+bool weirctl_root_mentions(const struct weirctl_subject *p, const char *path,
 			   const char *what)
 {
 	FILE *in = weirctl_root_open(p, path);
@@ -104,7 +107,7 @@ bool weirctl_root_mentions(const struct weirctl_patient *p, const char *path,
 	return found;
 }
 
-bool weirctl_root_number(const struct weirctl_patient *p, const char *path,
+bool weirctl_root_number(const struct weirctl_subject *p, const char *path,
 			 unsigned long long *value)
 {
 	char text[64], *end;
@@ -140,7 +143,7 @@ static void weirctl_finding_json(json_t *array, const struct weirctl_check *c,
 	json_array_append_new(array, o);
 }
 
-static void weirctl_examine(const struct weirctl_patient *p, json_t *array,
+static void weirctl_examine(const struct weirctl_subject *p, json_t *array,
 			    const struct weirctl_check *checks, size_t count,
 			    unsigned int *tally)
 {
@@ -161,7 +164,7 @@ static void weirctl_examine(const struct weirctl_patient *p, json_t *array,
 /* weirctl doctor */
 int weirctl_doctor(const struct weirctl_options *o)
 {
-	struct weirctl_patient p = { .root = o->root };
+	struct weirctl_subject p = { .root = o->root };
 	json_t *array = o->json ? json_array() : NULL;
 	unsigned int tally[WEIRCTL_CHECK_FAIL + 1] = { 0 };
 	struct weirctl_look look = { .at = 0 };

@@ -9,6 +9,12 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_doctor.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_unit.h"
 
 #define OK	WEIRCTL_CHECK_OK
 #define SKIP	WEIRCTL_CHECK_SKIP
@@ -22,7 +28,7 @@
 #define WEIRCTL_CLOSE_PERCENT	80	/* of a cap, or of a ring */
 #define U(value)		((unsigned long long)(value))
 
-static bool weirctl_is_live(const struct weirctl_patient *p,
+static bool weirctl_is_live(const struct weirctl_subject *p,
 			    struct weirctl_finding *f)
 {
 	if (!p->live)
@@ -31,12 +37,12 @@ static bool weirctl_is_live(const struct weirctl_patient *p,
 }
 
 static const struct weir_target_entry *
-weirctl_target_at(const struct weirctl_patient *p, size_t i)
+weirctl_target_at(const struct weirctl_subject *p, size_t i)
 {
 	return &p->live->targets.targets[i];
 }
 
-static const char *weirctl_route_of(const struct weirctl_patient *p,
+static const char *weirctl_route_of(const struct weirctl_subject *p,
 				    const struct weir_target_entry *e)
 {
 	return weirctl_route_path(&p->live->routes, e->route);
@@ -47,8 +53,8 @@ static const char *weirctl_route_of(const struct weirctl_patient *p,
 /**
  * struct weirctl_use - what a user has
  * @uid: the user.
- * @bytes: of its rings and cursors.
- * @objects: rings and cursors.
+ * @bytes: memory of the user's rings and cursors.
+ * @objects: number of the user's rings and cursors.
  */
 struct weirctl_use {
 	uint32_t		uid;
@@ -84,7 +90,7 @@ static void weirctl_use_judge(struct weirctl_finding *f, const char *cap,
 	weirctl_remedy(f, "weirctl limit set %s %llu", cap, max / 2 * 3 + 1024);
 }
 
-static void weirctl_look_caps(const struct weirctl_patient *p,
+static void weirctl_look_caps(const struct weirctl_subject *p,
 			      struct weirctl_finding *f)
 {
 	const struct weirctl_look *l = p->live;
@@ -119,10 +125,10 @@ static void weirctl_look_caps(const struct weirctl_patient *p,
 	weirctl_find(f, OK, "no user is close to its caps");
 }
 
-/* Patience with one caller that is worth a word, in nanoseconds. */
+/* A patience from which on the check warns, in nanoseconds. */
 #define WEIRCTL_PATIENCE_NS	1000000000ULL
 
-static void weirctl_look_inbox(const struct weirctl_patient *p,
+static void weirctl_look_inbox(const struct weirctl_subject *p,
 			       struct weirctl_finding *f)
 {
 	char text[24];
@@ -151,7 +157,7 @@ static void weirctl_look_inbox(const struct weirctl_patient *p,
 			continue;
 		weirctl_find(f, WARN, "%s: %llu messages found an inbox full",
 			     e->path, U(full));
-		weirctl_remedy(f, "weirctl tune inbox_bytes %llu, and restart who serves it; or weirctl route set %s bulkhead=%llu",
+		weirctl_remedy(f, "weirctl tune inbox_bytes %llu, and restart its servers; or weirctl route set %s bulkhead=%llu",
 			       2 * bytes > 1 << 20 ? 1ULL << 20 : 2 * bytes,
 			       e->path, bytes / WEIRCTL_RECORD_BYTES / 2);
 	}
@@ -172,7 +178,7 @@ static void weirctl_look_inbox(const struct weirctl_patient *p,
 
 /* --- streams --- */
 
-static void weirctl_look_lag(const struct weirctl_patient *p,
+static void weirctl_look_lag(const struct weirctl_subject *p,
 			     struct weirctl_finding *f)
 {
 	size_t i;
@@ -184,7 +190,7 @@ static void weirctl_look_lag(const struct weirctl_patient *p,
 		const struct weir_list_entry *s =
 			weirctl_list_find(&p->live->streams, e->parent);
 
-		/* flag 1: it holds the writer back */
+		/* flag 1: the reader holds the writer back */
 		if (!s || !(e->flags & 1) || e->lag_bytes * 100 <
 		    s->ring_bytes * WEIRCTL_CLOSE_PERCENT)
 			continue;
@@ -197,7 +203,7 @@ static void weirctl_look_lag(const struct weirctl_patient *p,
 	weirctl_find(f, OK, "no reader holds a writer back");
 }
 
-static void weirctl_look_evictions(const struct weirctl_patient *p,
+static void weirctl_look_evictions(const struct weirctl_subject *p,
 				   struct weirctl_finding *f)
 {
 	unsigned long long evictions, missed = 0;
@@ -219,7 +225,7 @@ static void weirctl_look_evictions(const struct weirctl_patient *p,
 
 /* --- routes --- */
 
-static void weirctl_look_targets(const struct weirctl_patient *p,
+static void weirctl_look_targets(const struct weirctl_subject *p,
 				 struct weirctl_finding *f)
 {
 	unsigned int open = 0, hung = 0;
@@ -249,7 +255,7 @@ static void weirctl_look_targets(const struct weirctl_patient *p,
 	weirctl_find(f, OK, "no breaker is open and no target hangs");
 }
 
-static void weirctl_look_refusals(const struct weirctl_patient *p,
+static void weirctl_look_refusals(const struct weirctl_subject *p,
 				  struct weirctl_finding *f)
 {
 	uint64_t worst = 0;
@@ -280,7 +286,7 @@ static void weirctl_look_refusals(const struct weirctl_patient *p,
 	weirctl_find(f, OK, "no route has refused a message");
 }
 
-static void weirctl_look_weights(const struct weirctl_patient *p,
+static void weirctl_look_weights(const struct weirctl_subject *p,
 				 struct weirctl_finding *f)
 {
 	size_t i, j;
@@ -313,7 +319,7 @@ static void weirctl_look_weights(const struct weirctl_patient *p,
 		} else if (!some && e->set) {
 			weirctl_find(f, WARN, "nobody serves %s, which is set",
 				     e->path);
-			weirctl_remedy(f, "start who serves it, or weirctl route del %s",
+			weirctl_remedy(f, "start a server of it, or weirctl route del %s",
 				       e->path);
 		}
 	}
@@ -330,7 +336,7 @@ static void weirctl_look_weights(const struct weirctl_patient *p,
  *
  * Return: how many; more than @left when there is no end, or too far away one.
  */
-static unsigned int weirctl_depth(const struct weirctl_patient *p,
+static unsigned int weirctl_depth(const struct weirctl_subject *p,
 				  const char *path, unsigned int left)
 {
 	const struct weir_route_entry *e =
@@ -354,7 +360,7 @@ static unsigned int weirctl_depth(const struct weirctl_patient *p,
 	return 1 + deepest;
 }
 
-static void weirctl_look_loops(const struct weirctl_patient *p,
+static void weirctl_look_loops(const struct weirctl_subject *p,
 			       struct weirctl_finding *f)
 {
 	size_t i;

@@ -3,7 +3,9 @@
  * Percentiles of the times that the kernel counts in buckets: eight to a power
  * of two, of times in units of 256 ns, see struct weir_target_entry.
  */
-#include "weirctl.h"
+#include <uapi/weir_route.h>
+
+#include "weirctl_hist.h"
 
 #define WEIRCTL_HIST_SHIFT	8
 
@@ -21,7 +23,7 @@ uint64_t weirctl_hist_low(unsigned int i)
  * weirctl_hist_percentile() - of the times counted between two looks
  * @is: buckets now.
  * @was: buckets before, or NULL for all there ever were.
- * @percent: so many of 100, from 1 to 100, took @ns or less.
+ * @percent: share of the times that are at most @ns, 1 to 100.
  * @ns: out: the longest time of the bucket in which that is, so an eighth too
  *	long at most, unless it is in the last bucket, which has no end.
  *

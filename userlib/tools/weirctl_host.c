@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weirctl.h"
+#include "weirctl_doctor.h"
+#include "weirctl_unit.h"
 
 #define OK	WEIRCTL_CHECK_OK
 #define SKIP	WEIRCTL_CHECK_SKIP
@@ -21,7 +22,7 @@
 
 /* --- the module --- */
 
-static void weirctl_look_module(const struct weirctl_patient *p,
+static void weirctl_look_module(const struct weirctl_subject *p,
 				struct weirctl_finding *f)
 {
 	char release[128] = "";
@@ -37,7 +38,7 @@ static void weirctl_look_module(const struct weirctl_patient *p,
 }
 
 /* Is there a module for the running kernel, so that the next boot has one? */
-static void weirctl_look_version(const struct weirctl_patient *p,
+static void weirctl_look_version(const struct weirctl_subject *p,
 				 struct weirctl_finding *f)
 {
 	char release[128], path[256];
@@ -61,7 +62,7 @@ static void weirctl_look_version(const struct weirctl_patient *p,
 	weirctl_remedy(f, "make && make install-modules");
 }
 
-static void weirctl_look_family(const struct weirctl_patient *p,
+static void weirctl_look_family(const struct weirctl_subject *p,
 				struct weirctl_finding *f)
 {
 	unsigned long long family;
@@ -85,7 +86,7 @@ static void weirctl_look_family(const struct weirctl_patient *p,
 
 /* The smallest memory limit on the way from our cgroup up; 0: none. */
 static unsigned long long
-weirctl_cgroup_limit(const struct weirctl_patient *p, char *cgroup,
+weirctl_cgroup_limit(const struct weirctl_subject *p, char *cgroup,
 		     const char *base, const char *file)
 {
 	unsigned long long limit = 0, n;
@@ -105,7 +106,7 @@ weirctl_cgroup_limit(const struct weirctl_patient *p, char *cgroup,
 	}
 }
 
-static unsigned long long weirctl_memory_limit(const struct weirctl_patient *p)
+static unsigned long long weirctl_memory_limit(const struct weirctl_subject *p)
 {
 	char text[4096], cgroup[1024] = "/", *line, *save = NULL;
 	bool old = false;
@@ -131,7 +132,7 @@ static unsigned long long weirctl_memory_limit(const struct weirctl_patient *p)
 					  "memory.max");
 }
 
-static void weirctl_look_cgroup(const struct weirctl_patient *p,
+static void weirctl_look_cgroup(const struct weirctl_subject *p,
 				struct weirctl_finding *f)
 {
 	unsigned long long limit = weirctl_memory_limit(p), cap;
@@ -157,14 +158,14 @@ static void weirctl_look_cgroup(const struct weirctl_patient *p,
 	weirctl_remedy(f, "weirctl limit set user_bytes_max %llu", limit / 2);
 }
 
-static void weirctl_look_memlock(const struct weirctl_patient *p,
+static void weirctl_look_memlock(const struct weirctl_subject *p,
 				 struct weirctl_finding *f)
 {
 	(void)p;
 	weirctl_find(f, OK, "RLIMIT_MEMLOCK need not be raised: rings are the kernel's memory and do not count");
 }
 
-static void weirctl_look_huge(const struct weirctl_patient *p,
+static void weirctl_look_huge(const struct weirctl_subject *p,
 			      struct weirctl_finding *f)
 {
 	static const char file[] = "/sys/kernel/mm/transparent_hugepage/enabled";
@@ -184,7 +185,7 @@ static void weirctl_look_huge(const struct weirctl_patient *p,
 	weirctl_remedy(f, "echo madvise > %s", file);
 }
 
-static void weirctl_look_numa(const struct weirctl_patient *p,
+static void weirctl_look_numa(const struct weirctl_subject *p,
 			      struct weirctl_finding *f)
 {
 	unsigned long long balancing = 0;
@@ -210,7 +211,7 @@ static int weirctl_is_cpu(const struct dirent *d)
 	       d->d_name[3] <= '9';
 }
 
-static void weirctl_look_governor(const struct weirctl_patient *p,
+static void weirctl_look_governor(const struct weirctl_subject *p,
 				  struct weirctl_finding *f)
 {
 	char dir[4096], path[512], text[64], other[64] = "";
@@ -247,7 +248,7 @@ static void weirctl_look_governor(const struct weirctl_patient *p,
 }
 
 /* The value of a word of the kernel's command line; "" when it is not there. */
-static void weirctl_boot_word(const struct weirctl_patient *p, const char *name,
+static void weirctl_boot_word(const struct weirctl_subject *p, const char *name,
 			      char *value, size_t size)
 {
 	char text[4096], *word, *save = NULL;
@@ -265,7 +266,7 @@ static void weirctl_boot_word(const struct weirctl_patient *p, const char *name,
 	}
 }
 
-static void weirctl_look_isolation(const struct weirctl_patient *p,
+static void weirctl_look_isolation(const struct weirctl_subject *p,
 				   struct weirctl_finding *f)
 {
 	char isolated[256], full[256], nocbs[256];
@@ -293,7 +294,7 @@ static void weirctl_look_isolation(const struct weirctl_patient *p,
 		       isolated);
 }
 
-static void weirctl_look_preemption(const struct weirctl_patient *p,
+static void weirctl_look_preemption(const struct weirctl_subject *p,
 				    struct weirctl_finding *f)
 {
 	char version[512], mode[64];
@@ -316,7 +317,7 @@ static int weirctl_is_name(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-static void weirctl_look_mitigations(const struct weirctl_patient *p,
+static void weirctl_look_mitigations(const struct weirctl_subject *p,
 				     struct weirctl_finding *f)
 {
 	char dir[4096], path[512], text[256], names[400] = "";
@@ -348,7 +349,7 @@ static void weirctl_look_mitigations(const struct weirctl_patient *p,
 
 /* --- time --- */
 
-static void weirctl_look_clock(const struct weirctl_patient *p,
+static void weirctl_look_clock(const struct weirctl_subject *p,
 			       struct weirctl_finding *f)
 {
 	static const char dir[] = "/sys/devices/system/clocksource/clocksource0";
@@ -380,7 +381,7 @@ static void weirctl_look_clock(const struct weirctl_patient *p,
 		weirctl_remedy(f, "boot with tsc=reliable, if the machine's TSC is");
 }
 
-static void weirctl_look_slack(const struct weirctl_patient *p,
+static void weirctl_look_slack(const struct weirctl_subject *p,
 			       struct weirctl_finding *f)
 {
 	unsigned long long ns;

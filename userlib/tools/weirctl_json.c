@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * JSON values: the few that jansson does not make as we need them.
+ * JSON values that need more than one call of jansson.
  */
 #include <stdio.h>
 
-#include "weirctl.h"
+#include <uapi/weir.h>
+
+#include "weirctl_json.h"
 
 void weirctl_json_put(json_t *o, const char *key, uint64_t value)
 {

@@ -13,6 +13,11 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_PAGE	256	/* entries a call */
 
@@ -71,7 +76,7 @@ static void weirctl_list_grow(struct weirctl_list *list)
  * weirctl_list_try() - fetch all objects of a kind
  * @w: any handle.
  * @kind: which.
- * @list: out; must be freed, whatever comes.
+ * @list: out; the caller frees it, after a failure too.
  *
  * Return: 0 or -errno; a module without routes gives -EOPNOTSUPP for them.
  */
@@ -101,7 +106,7 @@ int weirctl_list_try(struct weir *w, uint32_t kind, struct weirctl_list *list)
 	}
 }
 
-/* The same, and says what went wrong. */
+/* As weirctl_list_try(), and says what went wrong. */
 int weirctl_list_fetch(struct weir *w, uint32_t kind,
 		       struct weirctl_list *list)
 {
@@ -441,7 +446,7 @@ int weirctl_list(const struct weirctl_options *o, uint32_t kind)
 
 	if (ret)
 		return ret;
-	/* cursors first: a stream that goes meanwhile costs only a name */
+	/* cursors first: when a stream goes in between, only a path is missing */
 	ret = weirctl_list_fetch(w, kind, &list);
 	if (!ret && kind == WEIR_LIST_CURSORS)
 		ret = weirctl_list_fetch(w, WEIR_LIST_STREAMS, &streams);

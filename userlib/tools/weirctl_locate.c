@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "weirctl.h"
+#include "weirctl_config.h"
 
 static const char *weirctl_blank(const char *at)
 {

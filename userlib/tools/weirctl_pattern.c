@@ -5,7 +5,9 @@
  */
 #include <string.h>
 
-#include "weirctl.h"
+#include <uapi/weir.h>
+
+#include "weirctl_pattern.h"
 
 /* What is wrong with a pattern, in words; NULL when nothing is. */
 const char *weirctl_pattern_check(const char *pattern)

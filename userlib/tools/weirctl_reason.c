@@ -5,7 +5,10 @@
  */
 #include <string.h>
 
-#include "weirctl.h"
+#include <weir_route.h>
+#include <uapi/weir_route.h>
+
+#include "weirctl_reason.h"
 
 static const char *const weirctl_reasons[] = {
 	[WEIR_REASON_NONE] = "for no reason",

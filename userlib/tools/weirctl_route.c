@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl route: routes, what they are told to do with messages, and what they
- * have done. A key that is not given keeps its value: the conf is read, changed
- * and written back.
+ * weirctl route: the configuration and the counters of routes. A key that is
+ * not given keeps its value: the configuration is read, changed and written
+ * back.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_conf.h"
+#include "weirctl_control.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
-/* those that this weirctl has no name for are counted as well */
+/* Reasons without a name in this weirctl are counted as well. */
 #define WEIRCTL_REASONS	(WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE)
 #define U(value)	((unsigned long long)(value))
 
@@ -74,6 +83,18 @@ json_t *weirctl_route_json(const struct weir_route_entry *e)
 	return o;
 }
 
+/* Opens a handle and fetches the routes; both must be freed, whatever comes. */
+static int weirctl_routes_fetch(struct weir **w, struct weirctl_list *routes)
+{
+	int ret = weirctl_open(w);
+
+	memset(routes, 0, sizeof(*routes));
+	if (!ret)
+		return weirctl_list_fetch(*w, WEIR_LIST_ROUTES, routes);
+	*w = NULL;
+	return ret;
+}
+
 /* --- list --- */
 
 static void weirctl_route_count(struct weirctl_table *t, uint32_t n)
@@ -104,8 +125,8 @@ static void weirctl_route_row(struct weirctl_table *t,
 	weirctl_table_cell(t, "%s", e->path);
 }
 
-static int weirctl_route_list(const struct weirctl_options *o,
-			      const struct weirctl_list *routes)
+static void weirctl_routes_print(const struct weirctl_options *o,
+				 const struct weirctl_list *routes)
 {
 	static const char *const titles[] = {
 		"POLICY", "TARGETS", "TIMEOUT", "RATE", "BULKHEAD", "BREAKER",
@@ -130,7 +151,20 @@ static int weirctl_route_list(const struct weirctl_options *o,
 		weirctl_table_print(t);
 	json_decref(array);
 	weirctl_table_free(t);
-	return WEIRCTL_OK;
+}
+
+/* weirctl route [list [PATTERN]] */
+int weirctl_route_list(const struct weirctl_options *o)
+{
+	struct weirctl_list routes;
+	struct weir *w;
+	int ret = weirctl_routes_fetch(&w, &routes);
+
+	if (!ret)
+		weirctl_routes_print(o, &routes);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
 }
 
 /* --- show --- */
@@ -196,18 +230,12 @@ static void weirctl_show_counters(const struct weir_route_entry *e)
 	weirctl_table_free(t);
 }
 
-static int weirctl_route_show(const struct weirctl_options *o,
-			      const struct weirctl_list *routes,
-			      const char *path)
+static void weirctl_route_print(const struct weirctl_options *o,
+				const struct weir_route_entry *e)
 {
-	const struct weir_route_entry *e = weirctl_route_find(routes, path);
-
-	if (!e)
-		return weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
-				    path);
 	if (o->json) {
 		weirctl_json_print(weirctl_route_json(e));
-		return WEIRCTL_OK;
+		return;
 	}
 	printf("%s: mode %04o, uid %u, gid %u, targets %u, %s\n\n", e->path,
 	       e->mode & 0777, e->uid, e->gid, e->targets,
@@ -215,7 +243,25 @@ static int weirctl_route_show(const struct weirctl_options *o,
 	weirctl_show_conf(&e->conf);
 	putchar('\n');
 	weirctl_show_counters(e);
-	return WEIRCTL_OK;
+}
+
+/* weirctl route show PATH */
+int weirctl_route_show(const struct weirctl_options *o)
+{
+	const struct weir_route_entry *e;
+	struct weirctl_list routes;
+	struct weir *w;
+	int ret = weirctl_routes_fetch(&w, &routes);
+
+	e = weirctl_route_find(&routes, o->argv[0]);
+	if (!ret && !e)
+		ret = weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
+				   o->argv[0]);
+	if (!ret)
+		weirctl_route_print(o, e);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
 }
 
 /* --- set and del --- */
@@ -248,8 +294,9 @@ static int weirctl_route_keys(struct weirctl_change *c, int argc, char **argv)
 	return WEIRCTL_OK;
 }
 
-static int weirctl_route_set(struct weir *w, const struct weirctl_list *routes,
-			     int argc, char **argv)
+static int weirctl_route_change(struct weir *w,
+				const struct weirctl_list *routes, int argc,
+				char **argv)
 {
 	const struct weir_route_entry *e = weirctl_route_find(routes, argv[0]);
 	struct weirctl_ops ops = { 0 };
@@ -268,60 +315,32 @@ static int weirctl_route_set(struct weir *w, const struct weirctl_list *routes,
 	return ret;
 }
 
-static int weirctl_route_del(struct weir *w, const char *path)
+/* weirctl route set PATH [KEY=VALUE]... */
+int weirctl_route_set(const struct weirctl_options *o)
 {
-	struct weirctl_ops ops = { 0 };
-	int ret;
+	struct weirctl_list routes;
+	struct weir *w;
+	int ret = weirctl_routes_fetch(&w, &routes);
 
-	weirctl_ops_add(&ops, WEIR_OP_ROUTE_DEL, path);
-	ret = weirctl_control_say(w, &ops);
-	weirctl_ops_free(&ops);
+	if (!ret)
+		ret = weirctl_route_change(w, &routes, o->argc, o->argv);
+	weirctl_list_free(&routes);
+	weir_close(w);
 	return ret;
 }
 
-/* What is wrong with the arguments? */
-static int weirctl_route_args(struct weirctl_options *o, const char *verb,
-			      int argc, char **argv)
+/* weirctl route del PATH */
+int weirctl_route_del(const struct weirctl_options *o)
 {
-	bool lists = !strcmp(verb, "list"), sets = !strcmp(verb, "set");
-
-	if (!lists && !sets && strcmp(verb, "show") && strcmp(verb, "del"))
-		return weirctl_misuse("route: list, show, set or del, not '%s'",
-				      verb);
-	if (!lists && !argc)
-		return weirctl_misuse("route %s: which path?", verb);
-	if (!sets && argc > 1)
-		return weirctl_misuse("too many arguments: '%s'", argv[1]);
-	if (lists && argc)
-		o->pattern = argv[0];
-	return argc ? weirctl_check_path(argv[0]) : WEIRCTL_OK;
-}
-
-/* weirctl route */
-int weirctl_route(struct weirctl_options *o, int argc, char **argv)
-{
-	const char *verb = argc && argv[0][0] != '/' ? argv[0] : "list";
-	int skip = argc && argv[0][0] != '/';
-	struct weirctl_list routes;
+	struct weirctl_ops ops = { 0 };
 	struct weir *w;
-	int ret = weirctl_route_args(o, verb, argc - skip, argv + skip);
+	int ret = weirctl_open(&w);
 
-	if (!ret)
-		ret = weirctl_open(&w);
 	if (ret)
 		return ret;
-	argc -= skip;
-	argv += skip;
-	ret = weirctl_list_fetch(w, WEIR_LIST_ROUTES, &routes);
-	if (!ret && !strcmp(verb, "list"))
-		ret = weirctl_route_list(o, &routes);
-	else if (!ret && !strcmp(verb, "show"))
-		ret = weirctl_route_show(o, &routes, argv[0]);
-	else if (!ret && !strcmp(verb, "set"))
-		ret = weirctl_route_set(w, &routes, argc, argv);
-	else if (!ret)
-		ret = weirctl_route_del(w, argv[0]);
-	weirctl_list_free(&routes);
+	weirctl_ops_add(&ops, WEIR_OP_ROUTE_DEL, o->argv[0]);
+	ret = weirctl_control_say(w, &ops);
+	weirctl_ops_free(&ops);
 	weir_close(w);
 	return ret;
 }

@@ -5,13 +5,14 @@
  * and a table.
  */
 #include <errno.h>
-#include <locale.h>
 #include <ncurses.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_screen.h"
+#include "weirctl_table.h"
 
 #define WEIRCTL_TOP_LINES	4	/* heading, keys, blank, titles */
 
@@ -43,7 +44,6 @@ struct weirctl_screen *weirctl_screen_open(void)
 {
 	struct weirctl_screen *s = weirctl_must(calloc(1, sizeof(*s)));
 
-	setlocale(LC_CTYPE, "");
 	s->screen = newterm(NULL, stdout, stdin);
 	if (!s->screen) {
 		free(s);
@@ -70,16 +70,22 @@ enum weirctl_view weirctl_screen_view(const struct weirctl_screen *s)
 	return s->view;
 }
 
-/* One line from column @left on, no longer than the terminal is wide. */
+/* A line of @text from column @left on, no longer than the terminal is wide. */
 static void weirctl_screen_line(int y, const char *text, int left, attr_t how)
 {
-	int len = (int)strlen(text);
+	int len = (int)strcspn(text, "\n") - left;
 
 	if (y >= LINES)
 		return;
 	attrset(how);
-	mvaddnstr(y, 0, len > left ? text + left : "", COLS);
+	mvaddnstr(y, 0, len > 0 ? text + left : "", len < COLS ? len : COLS);
 	attrset(A_NORMAL);
+}
+
+static const char *weirctl_screen_next(const char *text)
+{
+	text += strcspn(text, "\n");
+	return text + (*text == '\n');
 }
 
 static void weirctl_screen_keys(const struct weirctl_screen *s)
@@ -101,11 +107,13 @@ static void weirctl_screen_keys(const struct weirctl_screen *s)
 		mvaddstr(1, x, help);
 }
 
-/* Draws a table; its first row are the titles. */
+/* Draws a table; the first line of its text is the titles. */
 void weirctl_screen_draw(struct weirctl_screen *s, const char *heading,
 			 const struct weirctl_table *t)
 {
-	int room = LINES - WEIRCTL_TOP_LINES, y;
+	char *text = weirctl_table_text(t);
+	int room = LINES - WEIRCTL_TOP_LINES, row;
+	const char *line = text;
 
 	s->rows = (int)weirctl_table_rows(t);
 	if (s->first > s->rows - room)
@@ -115,15 +123,15 @@ void weirctl_screen_draw(struct weirctl_screen *s, const char *heading,
 	erase();
 	weirctl_screen_line(0, heading, 0, A_BOLD);
 	weirctl_screen_keys(s);
-	for (y = -1; y < room && s->first + y < s->rows; y++) {
-		size_t row = y < 0 ? 0 : (size_t)(s->first + y + 1);
-		char *line = weirctl_table_line(t, row);
-
-		weirctl_screen_line(WEIRCTL_TOP_LINES + y, line, s->left,
-				    y < 0 ? A_UNDERLINE : A_NORMAL);
-		free(line);
+	weirctl_screen_line(WEIRCTL_TOP_LINES - 1, line, s->left, A_UNDERLINE);
+	for (row = 0; row < s->rows; row++) {
+		line = weirctl_screen_next(line);
+		if (row >= s->first)
+			weirctl_screen_line(WEIRCTL_TOP_LINES + row - s->first,
+					    line, s->left, A_NORMAL);
 	}
 	refresh();
+	free(text);
 }
 
 static void weirctl_screen_show(struct weirctl_screen *s, int view)
@@ -188,7 +196,7 @@ static bool weirctl_screen_key(struct weirctl_screen *s, int key)
 	return true;
 }
 
-/* Waits for a key, a new size, a signal, or so long; false to quit. */
+/* Waits for a key, a new size, a signal or the time to pass; false to quit. */
 bool weirctl_screen_wait(struct weirctl_screen *s, double seconds)
 {
 	int key;

@@ -14,6 +14,12 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_reason.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_SYSFS	"/sys/kernel/weir"
 
@@ -417,22 +423,22 @@ static int weirctl_tune_set(const char *name, const char *value)
 }
 
 /* weirctl tune [NAME [VALUE]] */
-int weirctl_tune(const struct weirctl_options *o, const char *name,
-		 const char *value)
+int weirctl_tune(const struct weirctl_options *o)
 {
+	const char *name = o->argv[0];
 	unsigned long long v;
 	int ret = weirctl_loaded();
 
 	if (ret)
 		return ret;
-	if (!name)
+	if (!o->argc)
 		return weirctl_tune_all(o);
 	if (!weirctl_is_tunable(name)) {
 		weirctl_fail("no tunable '%s'; 'weirctl tune' lists them", name);
 		return WEIRCTL_USAGE;
 	}
-	if (value)
-		return weirctl_tune_set(name, value);
+	if (o->argc > 1)
+		return weirctl_tune_set(name, o->argv[1]);
 	if (!weirctl_sysfs_read("tunables", name, &v))
 		return weirctl_fail("%s is not readable", name);
 	if (o->json)
@@ -528,12 +534,16 @@ static void weirctl_limit_json(void *ctx, const char *name,
 		weirctl_to_json(ctx, name, value);
 }
 
-static int weirctl_limit_list(const struct weirctl_options *o)
+/* weirctl limit [list] */
+int weirctl_limit_list(const struct weirctl_options *o)
 {
 	struct weirctl_refusal refusals[WEIR_REASON_MAX] = { 0 };
 	json_t *limits;
-	int ret = weirctl_sysfs_each("drops", refusals, weirctl_refusal_host);
+	int ret = weirctl_loaded();
 
+	if (!ret)
+		ret = weirctl_sysfs_each("drops", refusals,
+					 weirctl_refusal_host);
 	if (ret)
 		return ret;
 	weirctl_refusal_routes(refusals);
@@ -553,22 +563,15 @@ static int weirctl_limit_list(const struct weirctl_options *o)
 	return ret;
 }
 
-/* weirctl limit [list] | set NAME VALUE */
-int weirctl_limit(const struct weirctl_options *o, int argc, char **argv)
+/* weirctl limit set NAME VALUE */
+int weirctl_limit_set(const struct weirctl_options *o)
 {
-	int ret;
+	int ret = weirctl_loaded();
 
-	if (argc && strcmp(argv[0], "list") && strcmp(argv[0], "set"))
-		return weirctl_misuse("limit: list or set, not '%s'", argv[0]);
-	if (argc && argv[0][0] == 's' ? argc != 3 : argc > 1)
-		return weirctl_misuse("usage: weirctl limit [list] | set NAME VALUE");
-	ret = weirctl_loaded();
 	if (ret)
 		return ret;
-	if (argc < 3)
-		return weirctl_limit_list(o);
-	if (!weirctl_is_limit(argv[1]) || !weirctl_is_tunable(argv[1]))
+	if (!weirctl_is_limit(o->argv[0]) || !weirctl_is_tunable(o->argv[0]))
 		return weirctl_misuse("no limit '%s'; 'weirctl limit' lists them",
-				      argv[1]);
-	return weirctl_tune_set(argv[1], argv[2]);
+				      o->argv[0]);
+	return weirctl_tune_set(o->argv[0], o->argv[1]);
 }

@@ -1,192 +1,110 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Tables: cells are collected first, so that columns are as wide as they have
- * to be. And numbers for people: 64K, 1.5M.
+ * Tables: cells are collected in a table of libsmartcols, which aligns the
+ * columns and writes what a terminal must not get, such as a control character
+ * of another user's path, as \x and digits.
+ *
+ * The titles are the table's first line and not libsmartcols' own header,
+ * which it leaves out of a table without lines.
  */
+#include <libsmartcols.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_table.h"
 
 /**
- * struct weirctl_table - rows of text
- * @columns: how many.
- * @align: a character for each column: 'l' or 'r'.
- * @width: widest cell of each.
- * @cells: row by row; the first row are the titles.
- * @count: cells.
- * @room: cells that the array can hold.
+ * struct weirctl_table - a table while it is filled
+ * @scols: of libsmartcols.
+ * @line: the last line.
+ * @columns: how many columns there are.
+ * @next: column of the next cell; @columns when the line is full.
  */
 struct weirctl_table {
-	size_t		columns;
-	const char	*align;
-	size_t		*width;
-	char		**cells;
-	size_t		count;
-	size_t		room;
+	struct libscols_table	*scols;
+	struct libscols_line	*line;
+	size_t			columns;
+	size_t			next;
 };
 
-void *weirctl_must(void *p)
+/* Everything that libsmartcols refuses here, it refuses for want of memory. */
+static void weirctl_table_must(int err)
 {
-	if (!p) {
-		weirctl_fail("out of memory");
-		exit(WEIRCTL_FAILED);
-	}
-	return p;
+	if (err)
+		weirctl_must(NULL);
 }
 
+/**
+ * weirctl_table_new() - make a table
+ * @titles: one for each column.
+ * @align: a character for each column: 'l' or 'r'.
+ *
+ * Return: the table, which weirctl_table_free() frees.
+ */
 struct weirctl_table *weirctl_table_new(const char *const *titles,
 					const char *align)
 {
 	struct weirctl_table *t = weirctl_must(calloc(1, sizeof(*t)));
 	size_t i;
 
+	t->scols = weirctl_must(scols_new_table());
 	t->columns = strlen(align);
-	t->align = align;
-	t->width = weirctl_must(calloc(t->columns, sizeof(*t->width)));
+	t->next = t->columns;
+	scols_table_enable_noheadings(t->scols, 1);
+	/* no column is cut to the terminal's width */
+	scols_table_set_termforce(t->scols, SCOLS_TERMFORCE_NEVER);
+	weirctl_table_must(scols_table_set_column_separator(t->scols, "  "));
+	for (i = 0; i < t->columns; i++)
+		weirctl_must(scols_table_new_column(t->scols, titles[i], 0,
+						    align[i] == 'r' ?
+						    SCOLS_FL_RIGHT : 0));
 	for (i = 0; i < t->columns; i++)
 		weirctl_table_cell(t, "%s", titles[i]);
 	return t;
 }
 
-/* Control characters of a foreign path must not reach the terminal. */
-static void weirctl_clean(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-	}
-}
-
 void weirctl_table_cell(struct weirctl_table *t, const char *format, ...)
 {
-	char text[WEIR_PATH_MAX + 1];
-	size_t *width = &t->width[t->count % t->columns], len;
+	char *text = NULL;
 	va_list args;
+	int len;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	len = vasprintf(&text, format, args);
 	va_end(args);
-	weirctl_clean(text);
-	if (t->count == t->room) {
-		t->room = t->room ? 2 * t->room : 64;
-		t->cells = weirctl_must(realloc(t->cells,
-						t->room * sizeof(*t->cells)));
+	weirctl_table_must(len < 0);
+	if (t->next == t->columns) {
+		t->line = weirctl_must(scols_table_new_line(t->scols, NULL));
+		t->next = 0;
 	}
-	t->cells[t->count++] = weirctl_must(strdup(text));
-	len = strlen(text);
-	if (len > *width)
-		*width = len;
+	weirctl_table_must(scols_line_refer_data(t->line, t->next++, text));
 }
 
 /* Rows, without the titles. */
 size_t weirctl_table_rows(const struct weirctl_table *t)
 {
-	return t->count / t->columns - 1;
+	return scols_table_get_nlines(t->scols) - 1;
 }
 
-/* A row as it is printed; row 0 are the titles. To be freed. */
-char *weirctl_table_line(const struct weirctl_table *t, size_t row)
+/* The table as it is printed, titles first; freed by the caller. */
+char *weirctl_table_text(const struct weirctl_table *t)
 {
-	size_t size = 1, c;
-	char *line, *at;
+	char *text = NULL;
 
-	for (c = 0; c < t->columns; c++)
-		size += t->width[c] + 2;
-	line = weirctl_must(malloc(size));
-	at = line;
-	for (c = 0; c < t->columns; c++) {
-		const char *text = t->cells[row * t->columns + c];
-		int width = (int)t->width[c];
-
-		if (t->align[c] == 'r')
-			at += sprintf(at, "%*s", width, text);
-		else if (c + 1 < t->columns)
-			at += sprintf(at, "%-*s", width, text);
-		else
-			at += sprintf(at, "%s", text);
-		if (c + 1 < t->columns)
-			at += sprintf(at, "  ");
-	}
-	return line;
+	weirctl_table_must(scols_print_table_to_string(t->scols, &text));
+	return weirctl_must(text);
 }
 
 void weirctl_table_print(const struct weirctl_table *t)
 {
-	size_t r;
-
-	for (r = 0; r <= weirctl_table_rows(t); r++) {
-		char *line = weirctl_table_line(t, r);
-
-		puts(line);
-		free(line);
-	}
+	weirctl_table_must(scols_print_table(t->scols));
 }
 
 void weirctl_table_free(struct weirctl_table *t)
 {
-	while (t->count)
-		free(t->cells[--t->count]);
-	free(t->cells);
-	free(t->width);
+	scols_unref_table(t->scols);
 	free(t);
-}
-
-/* Three digits and a unit; @step is 1024 or 1000. */
-static const char *weirctl_scaled(double n, double step, char *buf)
-{
-	static const char units[] = " KMGTPE";
-	size_t i = 0;
-
-	while (n >= step && i + 2 < sizeof(units)) {
-		n /= step;
-		i++;
-	}
-	if (!i || n == (double)(uint64_t)n || n >= 100)
-		snprintf(buf, 24, "%.0f", n);
-	else
-		snprintf(buf, 24, "%.1f", n);
-	if (i)
-		snprintf(buf + strlen(buf), 24 - strlen(buf), "%c", units[i]);
-	return buf;
-}
-
-const char *weirctl_bytes(const struct weirctl_options *o, uint64_t n,
-			  char *buf)
-{
-	if (!o->exact)
-		return weirctl_scaled((double)n, 1024, buf);
-	snprintf(buf, 24, "%llu", (unsigned long long)n);
-	return buf;
-}
-
-const char *weirctl_rate(const struct weirctl_options *o, double n, char *buf)
-{
-	if (!o->exact)
-		return weirctl_scaled(n, 1000, buf);
-	snprintf(buf, 24, "%.1f", n);
-	return buf;
-}
-
-/* A time with three digits: 850ns, 12.3us, 1.5s. */
-const char *weirctl_time(const struct weirctl_options *o, uint64_t ns,
-			 char *buf)
-{
-	static const char *const units[] = { "ns", "us", "ms" };
-	double n = (double)ns;
-	size_t i = 0;
-
-	if (o->exact) {
-		snprintf(buf, 24, "%lluns", (unsigned long long)ns);
-		return buf;
-	}
-	while (n >= 999.5 && i < 3) {
-		n /= 1000;
-		i++;
-	}
-	snprintf(buf, 24, n >= 99.95 || !i ? "%.0f%s" : "%.1f%s", n,
-		 i < 3 ? units[i] : "s");
-	return buf;
 }

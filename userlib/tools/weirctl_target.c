@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl target and weirctl breaker: who serves a route, with what weight,
- * and whether requests are let through to it.
+ * weirctl target and weirctl breaker: the targets of routes, their weights and
+ * their circuit breakers.
  *
  * A target is a socket, named by its id, or another route, named by its path.
  */
@@ -13,6 +13,16 @@
 #include <time.h>
 
 #include "weirctl.h"
+#include "weirctl_control.h"
+#include "weirctl_hist.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_table.h"
+#include "weirctl_target.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_STEPS_MAX	1000
 #define U(value)		((unsigned long long)(value))
@@ -37,7 +47,7 @@ static void weirctl_on_interrupt(int sig)
 	weirctl_interrupted = 1;
 }
 
-/* Who it is: another route, or a process. */
+/* The path of a target that is a route, or the process of a socket. */
 const char *weirctl_target_name(const struct weir_target_entry *e,
 				char buf[WEIR_PATH_MAX + 1])
 {
@@ -139,10 +149,10 @@ static struct weirctl_table *weirctl_target_table(bool breakers)
 			  weirctl_table_new(targets, "rrllrrrrrrll");
 }
 
-static int weirctl_target_list(const struct weirctl_options *o,
-			       const struct weirctl_list *routes,
-			       const struct weirctl_list *targets,
-			       bool breakers)
+static void weirctl_targets_print(const struct weirctl_options *o,
+				  const struct weirctl_list *routes,
+				  const struct weirctl_list *targets,
+				  bool breakers)
 {
 	struct weirctl_table *t = weirctl_target_table(breakers);
 	json_t *array = json_array();
@@ -174,7 +184,6 @@ static int weirctl_target_list(const struct weirctl_options *o,
 		weirctl_table_print(t);
 	json_decref(array);
 	weirctl_table_free(t);
-	return WEIRCTL_OK;
 }
 
 /* --- add, set, del --- */
@@ -197,7 +206,7 @@ static int weirctl_name_parse(const char *text, struct weirctl_name *name)
 }
 
 /**
- * struct weirctl_args - arguments of a target command
+ * struct weirctl_target_args - arguments of a target command
  * @target: the target, or shift's first.
  * @to: shift's second.
  * @weight: of weight=.
@@ -205,7 +214,7 @@ static int weirctl_name_parse(const char *text, struct weirctl_name *name)
  * @steps: of steps=.
  * @every_ns: of every=.
  */
-struct weirctl_args {
+struct weirctl_target_args {
 	struct weirctl_name	target;
 	struct weirctl_name	to;
 	uint32_t		weight;
@@ -214,7 +223,7 @@ struct weirctl_args {
 	uint64_t		every_ns;
 };
 
-static int weirctl_arg(struct weirctl_args *a, const char *arg, bool shifts)
+static int weirctl_arg(struct weirctl_target_args *a, const char *arg, bool shifts)
 {
 	const char *value = strchr(arg, '=');
 	unsigned long long n;
@@ -245,6 +254,19 @@ static int weirctl_arg(struct weirctl_args *a, const char *arg, bool shifts)
 			      "steps=N or every=DURATION" : "weight=N");
 }
 
+/* A path, @names - 1 targets and KEY=VALUE. */
+static int weirctl_target_parse(const struct weirctl_options *o, int names,
+				struct weirctl_target_args *a)
+{
+	int i, ret = weirctl_name_parse(o->argv[1], &a->target);
+
+	if (!ret && names == 3)
+		ret = weirctl_name_parse(o->argv[2], &a->to);
+	for (i = names; i < o->argc && !ret; i++)
+		ret = weirctl_arg(a, o->argv[i], names == 3);
+	return ret;
+}
+
 /* A target that is a route goes by its path, even if the user knows its id. */
 static void weirctl_name_resolve(struct weirctl_name *name,
 				 const struct weirctl_list *targets)
@@ -261,7 +283,7 @@ static void weirctl_name_resolve(struct weirctl_name *name,
 static int weirctl_target_change(struct weir *w, uint32_t what,
 				 const char *path,
 				 const struct weirctl_list *targets,
-				 const struct weirctl_args *a)
+				 const struct weirctl_target_args *a)
 {
 	struct weirctl_name name = a->target;
 	struct weirctl_ops ops = { 0 };
@@ -282,8 +304,8 @@ static int weirctl_target_change(struct weir *w, uint32_t what,
  * struct weirctl_shift - a shift of weight from one target to another
  * @path: the route.
  * @route: its id.
- * @from: index in @targets.
- * @to: likewise.
+ * @from: index in @targets of the target that loses weight.
+ * @to: index in @targets of the target that gains it.
  * @targets: of all routes, as they were at the start.
  * @scale: weights are multiplied by this on the way, so that they can move in
  *	small steps; in the last step they are what they were.
@@ -396,9 +418,10 @@ static void weirctl_pause(uint64_t ns)
 }
 
 /*
- * Makes the changes of a step. An ordinary user may make few in a call: then the
- * weights are not scaled, and the steps are as coarse as they are. That is found
- * out at the first step, when nothing has been changed.
+ * Makes the changes of a step. The kernel bounds the changes that an ordinary
+ * user makes in one call: above that the weights are not scaled, and the steps
+ * are as coarse as the weights. The first step shows which it is, before
+ * anything is changed.
  */
 static int weirctl_shift_make(struct weir *w, struct weirctl_shift *s,
 			      uint32_t step, uint32_t steps,
@@ -420,7 +443,7 @@ static int weirctl_shift_make(struct weir *w, struct weirctl_shift *s,
 }
 
 static int weirctl_shift_run(struct weir *w, struct weirctl_shift *s,
-			     const struct weirctl_args *a)
+			     const struct weirctl_target_args *a)
 {
 	struct weirctl_ops ops = { 0 };
 	const char *why;
@@ -448,9 +471,8 @@ static int weirctl_shift_run(struct weir *w, struct weirctl_shift *s,
 	return ret;
 }
 
-static int weirctl_target_shift(struct weir *w,
-				const struct weirctl_list *routes,
-				const char *path, const struct weirctl_args *a)
+static int weirctl_shift(struct weir *w, const struct weirctl_list *routes,
+			 const char *path, const struct weirctl_target_args *a)
 {
 	struct sigaction act = { .sa_handler = weirctl_on_interrupt };
 	const struct weir_route_entry *route = weirctl_route_find(routes, path);
@@ -484,43 +506,6 @@ static int weirctl_target_shift(struct weir *w,
 
 /* --- commands --- */
 
-static const struct {
-	const char	*name;
-	uint32_t	op;
-	int		names;		/* arguments before KEY=VALUE */
-	const char	*usage;
-} weirctl_verbs[] = {
-	{ "add", WEIR_OP_TARGET_ADD, 2, "add PATH TARGET-PATH [weight=N]" },
-	{ "set", WEIR_OP_TARGET_SET, 2, "set PATH TARGET weight=N" },
-	{ "del", WEIR_OP_TARGET_DEL, 2, "del PATH TARGET" },
-	{ "shift", 0, 3, "shift PATH FROM TO [steps=N] [every=DURATION]" },
-};
-
-/* Reads what comes after the verb: a path, targets and KEY=VALUE. */
-static int weirctl_verb_args(size_t verb, int argc, char **argv,
-			     struct weirctl_args *a)
-{
-	int names = weirctl_verbs[verb].names, i, ret;
-	uint32_t op = weirctl_verbs[verb].op;
-
-	if (argc < names || (op == WEIR_OP_TARGET_DEL && argc > names))
-		return weirctl_misuse("usage: weirctl target %s",
-				      weirctl_verbs[verb].usage);
-	ret = weirctl_check_path(argv[0]);
-	if (!ret)
-		ret = weirctl_name_parse(argv[1], &a->target);
-	if (!ret && names == 3)
-		ret = weirctl_name_parse(argv[2], &a->to);
-	for (i = names; i < argc && !ret; i++)
-		ret = weirctl_arg(a, argv[i], names == 3);
-	if (!ret && op == WEIR_OP_TARGET_ADD && a->target.id)
-		ret = weirctl_misuse("target add: '%s' is no path; sockets become targets by serving",
-				     argv[1]);
-	if (!ret && op == WEIR_OP_TARGET_SET && !a->weighted)
-		ret = weirctl_misuse("target set: weight=N is missing");
-	return ret;
-}
-
 /* Opens a handle and fetches routes and targets; all must be freed. */
 static int weirctl_fetch_both(struct weir **w, struct weirctl_list *routes,
 			      struct weirctl_list *targets)
@@ -538,13 +523,104 @@ static int weirctl_fetch_both(struct weir **w, struct weirctl_list *routes,
 	return ret ? ret : weirctl_list_fetch(*w, WEIR_LIST_ROUTES, routes);
 }
 
-static int weirctl_breaker_force(uint64_t id, uint32_t force)
+static int weirctl_targets_list(const struct weirctl_options *o, bool breakers)
+{
+	struct weirctl_list routes, targets;
+	struct weir *w;
+	int ret = weirctl_fetch_both(&w, &routes, &targets);
+
+	if (!ret)
+		weirctl_targets_print(o, &routes, &targets, breakers);
+	weirctl_list_free(&targets);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
+}
+
+/* weirctl target [list [PATTERN]] */
+int weirctl_target_list(const struct weirctl_options *o)
+{
+	return weirctl_targets_list(o, false);
+}
+
+/* weirctl breaker [list [PATTERN]] */
+int weirctl_breaker_list(const struct weirctl_options *o)
+{
+	return weirctl_targets_list(o, true);
+}
+
+/* Makes a change, or shifts weight, for which @op is 0. */
+static int weirctl_target_do(const char *path, uint32_t op,
+			     const struct weirctl_target_args *a)
+{
+	struct weirctl_list routes, targets;
+	struct weir *w;
+	int ret = weirctl_fetch_both(&w, &routes, &targets);
+
+	if (!ret && op)
+		ret = weirctl_target_change(w, op, path, &targets, a);
+	else if (!ret)
+		ret = weirctl_shift(w, &routes, path, a);
+	weirctl_list_free(&targets);
+	weirctl_list_free(&routes);
+	weir_close(w);
+	return ret;
+}
+
+/* weirctl target add PATH TARGET-PATH [weight=N] */
+int weirctl_target_add(const struct weirctl_options *o)
+{
+	struct weirctl_target_args a = { .weight = 0 };
+	int ret = weirctl_target_parse(o, 2, &a);
+
+	if (!ret && a.target.id)
+		ret = weirctl_misuse("target add: '%s' is no path; sockets become targets by serving",
+				     o->argv[1]);
+	return ret ? ret : weirctl_target_do(o->argv[0], WEIR_OP_TARGET_ADD, &a);
+}
+
+/* weirctl target set PATH TARGET weight=N */
+int weirctl_target_set(const struct weirctl_options *o)
+{
+	struct weirctl_target_args a = { .weight = 0 };
+	int ret = weirctl_target_parse(o, 2, &a);
+
+	if (!ret && !a.weighted)
+		ret = weirctl_misuse("target set: weight=N is missing");
+	return ret ? ret : weirctl_target_do(o->argv[0], WEIR_OP_TARGET_SET, &a);
+}
+
+/* weirctl target del PATH TARGET */
+int weirctl_target_del(const struct weirctl_options *o)
+{
+	struct weirctl_target_args a = { .weight = 0 };
+	int ret = weirctl_target_parse(o, 2, &a);
+
+	return ret ? ret : weirctl_target_do(o->argv[0], WEIR_OP_TARGET_DEL, &a);
+}
+
+/* weirctl target shift PATH FROM TO [steps=N] [every=DURATION] */
+int weirctl_target_shift(const struct weirctl_options *o)
+{
+	struct weirctl_target_args a = { .steps = 10, .every_ns = 1000000000 };
+	int ret = weirctl_target_parse(o, 3, &a);
+
+	return ret ? ret : weirctl_target_do(o->argv[0], 0, &a);
+}
+
+static int weirctl_breaker_force(const struct weirctl_options *o, uint32_t force)
 {
 	const struct weir_target_entry *e;
 	struct weirctl_list routes, targets;
 	struct weirctl_ops ops = { 0 };
+	unsigned long long id;
 	struct weir *w;
-	int ret = weirctl_fetch_both(&w, &routes, &targets);
+	int ret;
+
+	if (!weirctl_number(o->argv[0], &id) || !id)
+		return weirctl_misuse("'%s' is no target's id; 'weirctl breaker' lists them",
+				      o->argv[0]);
+	ret = weirctl_fetch_both(&w, &routes, &targets);
 
 	e = ret ? NULL : weirctl_list_find(&targets, id);
 	if (e) {
@@ -554,7 +630,7 @@ static int weirctl_breaker_force(uint64_t id, uint32_t force)
 		ret = weirctl_control_say(w, &ops);
 	} else if (!ret) {
 		ret = weirctl_fail("there is no target %llu that you may see; 'weirctl breaker' lists them",
-				   U(id));
+				   id);
 	}
 	weirctl_ops_free(&ops);
 	weirctl_list_free(&targets);
@@ -563,94 +639,14 @@ static int weirctl_breaker_force(uint64_t id, uint32_t force)
 	return ret;
 }
 
-/* [list [PATH]] of target and breaker: is it that, and a good one? */
-static int weirctl_list_args(struct weirctl_options *o, int argc, char **argv)
+/* weirctl breaker open ID */
+int weirctl_breaker_open(const struct weirctl_options *o)
 {
-	int skip = argc && !strcmp(argv[0], "list");
-
-	if (argc - skip > 1)
-		return weirctl_misuse("too many arguments: '%s'",
-				      argv[skip + 1]);
-	o->pattern = argc > skip ? argv[skip] : NULL;
-	return o->pattern ? weirctl_check_path(o->pattern) : WEIRCTL_OK;
+	return weirctl_breaker_force(o, WEIR_FORCE_OPEN);
 }
 
-static bool weirctl_lists(int argc, char **argv)
+/* weirctl breaker auto ID */
+int weirctl_breaker_auto(const struct weirctl_options *o)
 {
-	return !argc || argv[0][0] == '/' || !strcmp(argv[0], "list");
-}
-
-static int weirctl_target_verb(const char *path, size_t verb,
-			       const struct weirctl_args *a)
-{
-	struct weirctl_list routes, targets;
-	struct weir *w;
-	int ret = weirctl_fetch_both(&w, &routes, &targets);
-
-	if (!ret && !weirctl_verbs[verb].op)
-		ret = weirctl_target_shift(w, &routes, path, a);
-	else if (!ret)
-		ret = weirctl_target_change(w, weirctl_verbs[verb].op, path,
-					    &targets, a);
-	weirctl_list_free(&targets);
-	weirctl_list_free(&routes);
-	weir_close(w);
-	return ret;
-}
-
-static int weirctl_target_lists(struct weirctl_options *o, int argc,
-				char **argv, bool breakers)
-{
-	struct weirctl_list routes, targets;
-	struct weir *w;
-	int ret = weirctl_list_args(o, argc, argv);
-
-	if (ret)
-		return ret;
-	ret = weirctl_fetch_both(&w, &routes, &targets);
-	if (!ret)
-		ret = weirctl_target_list(o, &routes, &targets, breakers);
-	weirctl_list_free(&targets);
-	weirctl_list_free(&routes);
-	weir_close(w);
-	return ret;
-}
-
-/* weirctl target */
-int weirctl_target(struct weirctl_options *o, int argc, char **argv)
-{
-	struct weirctl_args a = { .steps = 10, .every_ns = 1000000000 };
-	size_t n = sizeof(weirctl_verbs) / sizeof(weirctl_verbs[0]), verb;
-	int ret;
-
-	if (weirctl_lists(argc, argv))
-		return weirctl_target_lists(o, argc, argv, false);
-	for (verb = 0; verb < n; verb++) {
-		if (!strcmp(argv[0], weirctl_verbs[verb].name))
-			break;
-	}
-	if (verb == n)
-		return weirctl_misuse("target: list, add, set, del or shift, not '%s'",
-				      argv[0]);
-	ret = weirctl_verb_args(verb, argc - 1, argv + 1, &a);
-	return ret ? ret : weirctl_target_verb(argv[1], verb, &a);
-}
-
-/* weirctl breaker */
-int weirctl_breaker(struct weirctl_options *o, int argc, char **argv)
-{
-	unsigned long long id;
-
-	if (weirctl_lists(argc, argv))
-		return weirctl_target_lists(o, argc, argv, true);
-	if (strcmp(argv[0], "open") && strcmp(argv[0], "auto"))
-		return weirctl_misuse("breaker: list, open or auto, not '%s'",
-				      argv[0]);
-	if (argc != 2)
-		return weirctl_misuse("usage: weirctl breaker %s ID", argv[0]);
-	if (!weirctl_number(argv[1], &id) || !id)
-		return weirctl_misuse("'%s' is no target's id; 'weirctl breaker' lists them",
-				      argv[1]);
-	return weirctl_breaker_force(id, argv[0][0] == 'o' ?
-				     WEIR_FORCE_OPEN : WEIR_FORCE_AUTO);
+	return weirctl_breaker_force(o, WEIR_FORCE_AUTO);
 }

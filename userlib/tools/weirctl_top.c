@@ -15,6 +15,13 @@
 #include <unistd.h>
 
 #include "weirctl.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_pattern.h"
+#include "weirctl_screen.h"
+#include "weirctl_sysfs.h"
+#include "weirctl_table.h"
+#include "weirctl_unit.h"
 
 static volatile sig_atomic_t weirctl_stop;
 
@@ -28,8 +35,8 @@ static void weirctl_on_signal(int sig)
  * struct weirctl_line - an object and how fast it moves
  * @e: the object.
  * @path: its stream's path.
- * @records: a second; negative when it was not there before.
- * @bytes: of ring, a second.
+ * @records: records a second; negative when the earlier look lacks the object.
+ * @bytes: bytes of ring a second.
  */
 struct weirctl_line {
 	const struct weir_list_entry *e;
@@ -72,7 +79,7 @@ static int weirctl_look_routes(struct weir *w, uint32_t kind,
 	return WEIRCTL_OK;
 }
 
-/* Looks; what belongs to something comes before it, and may outlive it. */
+/* Lists an object before the one it belongs to, which may go in between. */
 int weirctl_look(struct weir *w, struct weirctl_look *look)
 {
 	int ret;
@@ -354,7 +361,7 @@ static int weirctl_top_loop(struct weir *w, const struct weirctl_options *o,
 	struct weirctl_look was, is = { .at = 0 };
 	int ret = weirctl_look(w, &was);
 
-	/* there is something to see at once, and rates after an interval */
+	/* the first screen comes at once, without rates */
 	if (!ret && s && !weirctl_top_screen(s, o, &is, &was))
 		goto out;
 	while (!ret && !weirctl_stop && (!end || n < end)) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl trace: why did this message not arrive? First what one would meet
- * now (weirctl_diagnose.c), then what is refused, dropped and evicted, as it
- * happens, from weir's tracepoints. They are read through an instance of
- * tracefs of our own, so nobody else's tracing is disturbed.
+ * weirctl trace: why did this message not arrive? First what a message meets if
+ * it is sent now (weirctl_diagnose.c), then what is refused, dropped and evicted
+ * as it happens, from weir's tracepoints. They are read through an instance of
+ * tracefs that belongs to this process, so that other tracers see no change.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +16,11 @@
 #include <tracefs.h>
 
 #include "weirctl.h"
+#include "weirctl_list.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_trace.h"
 
 #define WEIRCTL_LOOK_NS	50000000	/* between two looks into the buffers */
 #define WEIRCTL_SECOND	1000000000ULL
@@ -138,10 +143,10 @@ bool weirctl_event_text(struct tep_event *event, struct tep_record *record,
  * struct weirctl_tracing - tracing under way
  * @o: the command line.
  * @w: a handle, to look up what an event does not say.
- * @routes: as of the last such look.
- * @targets: likewise.
+ * @routes: list of the last such look.
+ * @targets: list of the same look.
  * @tep: formats of the events.
- * @instance: ours.
+ * @instance: of tracefs.
  * @offset_ns: from the events' clock to the time of day.
  * @lines: printed so far.
  */
@@ -164,7 +169,7 @@ static uint64_t weirctl_clock(clockid_t clock)
 	return (uint64_t)t.tv_sec * WEIRCTL_SECOND + (uint64_t)t.tv_nsec;
 }
 
-/* The route of a target; one that is not known is looked for anew. */
+/* The path of a target's route; the lists are fetched again for a new target. */
 static const char *weirctl_target_route(struct weirctl_tracing *t, uint64_t id)
 {
 	const struct weir_target_entry *e = weirctl_list_find(&t->targets, id);
@@ -209,7 +214,7 @@ static int weirctl_on_event(struct tep_event *event, struct tep_record *record,
 	return 0;
 }
 
-/* Some of the events may be younger than the module that is loaded. */
+/* A module that is older than this program may lack some of the events. */
 static int weirctl_enable(struct weirctl_tracing *t)
 {
 	static const char *const events[] = {

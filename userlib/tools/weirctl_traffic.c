@@ -8,21 +8,31 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_hist.h"
+#include "weirctl_json.h"
+#include "weirctl_list.h"
+#include "weirctl_look.h"
+#include "weirctl_pattern.h"
+#include "weirctl_reason.h"
+#include "weirctl_route.h"
+#include "weirctl_table.h"
+#include "weirctl_target.h"
+#include "weirctl_unit.h"
 
 #define WEIRCTL_WORST	2	/* reasons shown in a table */
 
 /**
- * struct weirctl_flow - what went through a route or target since last time
+ * struct weirctl_flow - traffic of a route or target between two looks
  * @route: its entry now; of a target, its route's, or NULL.
  * @target: its entry now; NULL for a route.
  * @path: of the route.
- * @known: it was there the last time; without that the rest is zero.
+ * @known: the earlier look had it; otherwise all rates are zero.
  * @calls: messages a second.
- * @errors: a second, of replies.
+ * @errors: replies with an error a second.
  * @expired: requests a second that were not answered in time.
- * @refused: a second, by reason.
- * @refusals: the sum of those.
- * @in_flight: now.
+ * @refused: refusals a second, by reason.
+ * @refusals: sum of @refused.
+ * @in_flight: requests in flight.
  * @up: targets that may get requests.
  * @open: targets whose breaker is open.
  * @hung: targets that hang.
@@ -51,7 +61,7 @@ static double weirctl_per_second(uint64_t is, uint64_t was, double seconds)
 	return is > was ? (double)(is - was) / seconds : 0;
 }
 
-/* What a target has done, added to a flow: its own, or its route's. */
+/* Adds what a target has done to the flow of it or of its route. */
 static void weirctl_flow_add(struct weirctl_flow *f,
 			     const struct weir_target_entry *is,
 			     const struct weir_target_entry *was,

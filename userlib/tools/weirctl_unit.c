@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "weirctl.h"
+#include "weirctl_unit.h"
 
 /* A number with an optional K, M, G or T for powers of 1024. */
 bool weirctl_number(const char *text, unsigned long long *value)
@@ -145,5 +146,64 @@ const char *weirctl_size_text(uint64_t bytes, char buf[24])
 		i++;
 	}
 	snprintf(buf, 24, "%llu%s", (unsigned long long)bytes, units[i]);
+	return buf;
+}
+
+/* --- for reading, with three digits --- */
+
+/* Three digits and a unit; @step is 1024 or 1000. */
+static const char *weirctl_scaled(double n, double step, char *buf)
+{
+	static const char units[] = " KMGTPE";
+	size_t i = 0;
+
+	while (n >= step && i + 2 < sizeof(units)) {
+		n /= step;
+		i++;
+	}
+	if (!i || n == (double)(uint64_t)n || n >= 100)
+		snprintf(buf, 24, "%.0f", n);
+	else
+		snprintf(buf, 24, "%.1f", n);
+	if (i)
+		snprintf(buf + strlen(buf), 24 - strlen(buf), "%c", units[i]);
+	return buf;
+}
+
+const char *weirctl_bytes(const struct weirctl_options *o, uint64_t n,
+			  char *buf)
+{
+	if (!o->exact)
+		return weirctl_scaled((double)n, 1024, buf);
+	snprintf(buf, 24, "%llu", (unsigned long long)n);
+	return buf;
+}
+
+const char *weirctl_rate(const struct weirctl_options *o, double n, char *buf)
+{
+	if (!o->exact)
+		return weirctl_scaled(n, 1000, buf);
+	snprintf(buf, 24, "%.1f", n);
+	return buf;
+}
+
+/* A time with three digits: 850ns, 12.3us, 1.5s. */
+const char *weirctl_time(const struct weirctl_options *o, uint64_t ns,
+			 char *buf)
+{
+	static const char *const units[] = { "ns", "us", "ms" };
+	double n = (double)ns;
+	size_t i = 0;
+
+	if (o->exact) {
+		snprintf(buf, 24, "%lluns", (unsigned long long)ns);
+		return buf;
+	}
+	while (n >= 999.5 && i < 3) {
+		n /= 1000;
+		i++;
+	}
+	snprintf(buf, 24, n >= 99.95 || !i ? "%.0f%s" : "%.1f%s", n,
+		 i < 3 ? units[i] : "s");
 	return buf;
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/* The command line: options, commands and their verbs. */
+#ifndef WEIRCTL_ARGS_H
+#define WEIRCTL_ARGS_H
+
+#include <limits.h>
+
+#include "weirctl.h"
+
+/* What a command takes, as bits: options, and its first argument. */
+#define WEIRCTL_TAKES_JSON	0x01u
+#define WEIRCTL_TAKES_BYTES	0x02u
+#define WEIRCTL_TAKES_INTERVAL	0x04u
+#define WEIRCTL_TAKES_COUNT	0x08u
+#define WEIRCTL_TAKES_ONCE	0x10u
+#define WEIRCTL_TAKES_FOR	0x20u
+#define WEIRCTL_TAKES_DRY_RUN	0x40u
+#define WEIRCTL_TAKES_PRUNE	0x80u
+#define WEIRCTL_TAKES_ROOT	0x100u
+#define WEIRCTL_TAKES_PATTERN	0x200u
+#define WEIRCTL_TAKES_PATH	0x400u
+
+#define WEIRCTL_TAKES_LIST	(WEIRCTL_TAKES_JSON | WEIRCTL_TAKES_BYTES)
+#define WEIRCTL_TAKES_TOP	(WEIRCTL_TAKES_LIST | WEIRCTL_TAKES_INTERVAL | \
+				 WEIRCTL_TAKES_COUNT | WEIRCTL_TAKES_ONCE)
+
+/* Where the help lists something; each group has a header there. */
+enum weirctl_group {
+	WEIRCTL_GROUP_STATE = 1,
+	WEIRCTL_GROUP_ROUTES,
+	WEIRCTL_GROUP_HOST,
+	WEIRCTL_GROUP_KEYS,
+	WEIRCTL_GROUP_OPTIONS,
+	WEIRCTL_GROUP_TOP,
+	WEIRCTL_GROUP_TRACE,
+	WEIRCTL_GROUP_APPLY,
+};
+
+/**
+ * struct weirctl_command - a command, or one verb of a command
+ * @name: of the command.
+ * @verb: second word, or NULL; the first verb in the table is that of a
+ *	command line without one.
+ * @args: the arguments, as a usage names them.
+ * @text: what the command does.
+ * @takes: WEIRCTL_TAKES_*.
+ * @group: enum weirctl_group.
+ * @min: fewest arguments.
+ * @max: most arguments.
+ * @run: does it; returns the exit status.
+ */
+struct weirctl_command {
+	const char		*name;
+	const char		*verb;
+	const char		*args;
+	const char		*text;
+	unsigned int		takes;
+	enum weirctl_group	group;
+	int			min;
+	int			max;
+	int			(*run)(const struct weirctl_options *o);
+};
+
+/* Ends with an entry without a name. */
+extern const struct weirctl_command weirctl_commands[];
+
+int weirctl_args(int argc, char **argv, struct weirctl_options *o,
+		 const struct weirctl_command **command);
+
+#endif /* WEIRCTL_ARGS_H */
