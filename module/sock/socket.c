@@ -35,6 +35,7 @@ static void weir_sock_destruct(struct sock *sk)
 	weir_uncharge(&ws->charge);
 	weir_account_put(ws->account);
 	mem_cgroup_put(ws->memcg);
+	kfree(ws->late);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
 }
 
