@@ -488,7 +488,7 @@ static unsigned long tally_of(const struct weir_tally *t, kuid_t user)
 void weir_tally_init(struct weir_tally *t)
 {
 	t->total = 0;
-	xa_init(&t->users);
+	xa_init_flags(&t->users, XA_FLAGS_ACCOUNT);
 }
 
 /* weir_tally_destroy() - free a tally with all that is in it */
