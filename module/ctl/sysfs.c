@@ -22,7 +22,7 @@ struct weir_tunables weir_tunables = {
 	.netns_bytes_max	= 4ULL << 30,	/* or less, too */
 	.user_objects_max	= 1 << 16,
 	.netns_objects_max	= 1 << 18,
-	.streams_max		= 1 << 14,
+	.streams_max		= 1 << 10,
 	.poll_idle_us		= 200,
 	.fence_records		= 64,
 };

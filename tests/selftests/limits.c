@@ -30,7 +30,7 @@ static struct tunable tunables[] = {
 	{ "netns_bytes_max", 4ull << 30, 0, S64_MAX, 0 },
 	{ "user_objects_max", 65536, 0, U32_MAX, 0 },
 	{ "netns_objects_max", 262144, 0, U32_MAX, 0 },
-	{ "streams_max", 16384, 0, 1 << 20, 0 },
+	{ "streams_max", 1024, 0, 1 << 20, 0 },
 	{ "fence_records", 64, 0, U32_MAX, 0 },
 };
 
