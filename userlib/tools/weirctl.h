@@ -409,6 +409,7 @@ int weirctl_stat(const struct weirctl_options *o);
 int weirctl_tune(const struct weirctl_options *o, const char *name,
 		 const char *value);
 int weirctl_limit(const struct weirctl_options *o, int argc, char **argv);
+bool weirctl_sysfs_hidden(void);
 bool weirctl_sysfs_read(const char *group, const char *name,
 			unsigned long long *value);
 int weirctl_sysfs_each(const char *group, void *ctx,
