@@ -812,7 +812,7 @@ static int weir_late_make(struct weir_sock *ws)
 
 	if (ws->late)
 		return 0;
-	late = kzalloc(sizeof(*late), GFP_KERNEL_ACCOUNT);
+	late = kzalloc(sizeof(*late), WEIR_GFP);
 	if (!late)
 		return weir_refuse(ws, -ENOMEM,
 				   "no memory for the subscription");
