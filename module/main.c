@@ -55,11 +55,12 @@ static int __net_init weir_net_init(struct net *net)
 	spin_lock_init(&wn->join_lock);
 	weir_memory_never_under(&wn->lock);
 	hash_init(wn->lingering);
-	xa_init(&wn->path_ids);
-	xa_init(&wn->sockets);
-	xa_init(&wn->rings);
-	xa_init_flags(&wn->endpoints, XA_FLAGS_ALLOC1);
-	xa_init(&wn->targets);
+	/* whoever makes a table grow pays for that */
+	xa_init_flags(&wn->path_ids, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&wn->sockets, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&wn->rings, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&wn->endpoints, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&wn->targets, XA_FLAGS_ACCOUNT);
 	weir_holdings_init(&wn->held);
 	err = weir_trie_init(&wn->paths);
 	if (err)

@@ -298,7 +298,8 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			weir_reader_get(rd);
 			*more = rd;
 		}
-		cost = weir_look_cost(from, pos);
+		/* a look at a stream without records costs something, too */
+		cost = max(weir_look_cost(from, pos), 1U);
 		if (cost >= left) {
 			list_move(&ws->readers, &rd->sock_link);
 			return 0;

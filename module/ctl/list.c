@@ -8,6 +8,7 @@
  * Process context.
  */
 #include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -74,6 +75,8 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 		}
 		sock_put(&ws->sk);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	return err;
 }
@@ -184,6 +187,8 @@ static int weir_list_streams(struct weir_list_ctx *ctx)
 			err = weir_list_stream(ctx, ring);
 		weir_ring_put(ring);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	return err;
 }
@@ -268,6 +273,8 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 		err = weir_list_cursors_of(ctx, ring);
 		weir_ring_put(ring);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	return err;
 }
@@ -308,6 +315,8 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 		if (seen)
 			err = weir_list_emit(ctx);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	return err;
 }

@@ -48,7 +48,7 @@
  * @idem: table of keys made for it, or NULL; held to the call's end.
  * @names: paths that it needs, or NULL; held to the call's end.
  * @old_weight: weight of @target before.
- * @old_forced: @forced of @target before.
+ * @forced: WEIR_OP_BREAKER: the new value of weir_target.forced.
  */
 struct weir_change {
 	u32			op;
@@ -60,7 +60,7 @@ struct weir_change {
 	struct weir_idem_set	*idem;
 	struct weir_path	*names[WEIR_CHANGE_NAMES];
 	u32			old_weight;
-	bool			old_forced;
+	bool			forced;
 };
 
 /**
@@ -388,7 +388,6 @@ static int weir_change_target(struct weir_changes *c,
 		return weir_refuse(c->ws, -ENOENT,
 				   "the route has no such target");
 	change->old_weight = target->weight;
-	change->old_forced = target->forced;
 	if (op->op == WEIR_OP_TARGET_SET) {
 		weir_target_weigh(target, op->weight);
 	} else if (op->op == WEIR_OP_TARGET_DEL) {
@@ -468,9 +467,7 @@ static int weir_change_make(struct weir_changes *c,
 		break;
 	case WEIR_OP_BREAKER:
 		err = weir_change_target(c, change, op);
-		if (!err)
-			WRITE_ONCE(change->target->forced,
-				   op->weight == WEIR_FORCE_OPEN);
+		change->forced = op->weight == WEIR_FORCE_OPEN;
 		break;
 	default:
 		err = weir_change_target(c, change, op);
@@ -546,7 +543,6 @@ static void weir_changes_undo(struct weir_changes *c)
 				weir_edge_restore(&target->edge, target->route,
 						  target->next);
 			target->leaving = false;
-			WRITE_ONCE(target->forced, change->old_forced);
 			break;
 		}
 		weir_change_end(change);
@@ -627,9 +623,13 @@ static void weir_changes_commit(struct weir_changes *c)
 		weir_settings_free(change->old_set);
 		if (change->op == WEIR_OP_TARGET_DEL)
 			weir_target_remove(change->target);
-		if (change->op == WEIR_OP_BREAKER && !change->target->forced)
-			weir_breaker_reset(&change->target->breaker,
-					   ktime_get_ns());
+		if (change->op == WEIR_OP_BREAKER) {
+			/* not earlier: senders look at it without the lock */
+			WRITE_ONCE(change->target->forced, change->forced);
+			if (!change->forced)
+				weir_breaker_reset(&change->target->breaker,
+						   ktime_get_ns());
+		}
 		weir_change_end(change);
 		weir_changes_yield(c);
 	}

@@ -8,6 +8,7 @@
  */
 #include <linux/fs.h>
 #include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "ctl/list.h"
@@ -22,8 +23,9 @@ static void weir_list_conf(const struct weir_settings *set,
 	*c = set->conf;
 	c->fallback_reply = 0;
 	c->fallback_len = set->fallback_reply ? set->fallback_reply->len : 0;
-	c->fallback[0] = '\0';
-	c->mirror[0] = '\0';
+	/* behind the names are bytes of the memory of whoever set them */
+	memset(c->fallback, 0, sizeof(c->fallback));
+	memset(c->mirror, 0, sizeof(c->mirror));
 	if (set->fallback && set->fallback->path)
 		strscpy(c->fallback, set->fallback->path->name,
 			sizeof(c->fallback));
@@ -96,6 +98,8 @@ int weir_list_routes(struct weir_list_ctx *ctx)
 		if (route)
 			err = weir_list_emit(ctx);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	return err;
 }
@@ -154,6 +158,8 @@ int weir_list_targets(struct weir_list_ctx *ctx)
 		if (seen)
 			err = weir_list_emit(ctx);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	return err;
 }

@@ -22,7 +22,7 @@ struct weir_tunables weir_tunables = {
 	.netns_bytes_max	= 4ULL << 30,	/* or less, too */
 	.user_objects_max	= 1 << 16,
 	.netns_objects_max	= 1 << 18,
-	.streams_max		= 1 << 14,
+	.streams_max		= 1 << 10,
 	.poll_idle_us		= 200,
 	.fence_records		= 64,
 };
@@ -176,9 +176,13 @@ static ssize_t weir_counter_show(struct kobject *kobj,
 	return sysfs_emit(buf, "%llu\n", sum);
 }
 
+/*
+ * They count what all users of the host do. Others could learn from them when a
+ * message is sent and how long it is, so only root reads them.
+ */
 #define WEIR_COUNTER_OF(_array, _name, _values, _index)			\
 	static struct weir_counter weir_counter_##_array##_##_name = {	\
-		.attr	= __ATTR(_name, 0444, weir_counter_show, NULL),	\
+		.attr	= __ATTR(_name, 0400, weir_counter_show, NULL),	\
 		.values	= _values,					\
 		.index	= _index,					\
 	}

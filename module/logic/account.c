@@ -141,7 +141,8 @@ void weir_holdings_destroy(struct weir_holdings *held)
 static void user_free(struct weir_user *user)
 {
 	weir_holdings_destroy(&user->held);
-	ida_free(&user->table->numbers, user->number);
+	if (user->number != WEIR_USER_NO_NUMBER)
+		ida_free(&user->table->numbers, user->number);
 	kfree(user);
 }
 
@@ -207,7 +208,6 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user, *new = NULL;
 	unsigned long flags;
-	int number;
 
 	for (;;) {
 		spin_lock_irqsave(&users->lock, flags);
@@ -227,18 +227,43 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 		if (!new)
 			return NULL;
-		number = ida_alloc(&users->numbers, GFP_KERNEL);
-		if (number < 0) {
-			kfree(new);
-			return NULL;
-		}
-		new->number = number;
+		new->number = WEIR_USER_NO_NUMBER;
 		new->table = users;
 		new->uid = uid;
 		refcount_set(&new->refs, 1);
 		mutex_init(&new->turn);
 		weir_holdings_init(&new->held);
 	}
+}
+
+/*
+ * Give a user a number, if it has none. Only the first user of an account needs
+ * one. If all users had one, a user with many subordinate uids could choose how
+ * far the number of the next user is from its own, and so make that user share
+ * its place (weir_account_place()). Returns 0 or -ENOMEM. May sleep.
+ */
+static int user_number(struct weir_user *user)
+{
+	struct weir_users *users = user->table;
+	unsigned long flags;
+	bool taken = true;
+	int number;
+
+	if (READ_ONCE(user->number) != WEIR_USER_NO_NUMBER)
+		return 0;
+	number = ida_alloc(&users->numbers, GFP_KERNEL);
+	if (number < 0)
+		return -ENOMEM;
+	spin_lock_irqsave(&users->lock, flags);
+	if (user->number == WEIR_USER_NO_NUMBER) {
+		WRITE_ONCE(user->number, number);
+		taken = false;
+	}
+	spin_unlock_irqrestore(&users->lock, flags);
+	/* another account of the user was faster */
+	if (taken)
+		ida_free(&users->numbers, number);
+	return 0;
 }
 
 /*
@@ -345,6 +370,10 @@ struct weir_account *weir_account_create(struct weir_users *users,
 			weir_account_put(a);
 			return ERR_PTR(-ENOMEM);
 		}
+	}
+	if (user_number(a->users[0])) {
+		weir_account_put(a);
+		return ERR_PTR(-ENOMEM);
 	}
 	return a;
 }
@@ -459,7 +488,7 @@ static unsigned long tally_of(const struct weir_tally *t, kuid_t user)
 void weir_tally_init(struct weir_tally *t)
 {
 	t->total = 0;
-	xa_init(&t->users);
+	xa_init_flags(&t->users, XA_FLAGS_ACCOUNT);
 }
 
 /* weir_tally_destroy() - free a tally with all that is in it */

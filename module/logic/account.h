@@ -44,6 +44,7 @@
 #include "logic/patience.h"
 
 #define WEIR_USER_HASH_BITS	8
+#define WEIR_USER_NO_NUMBER	U32_MAX
 
 /**
  * enum weir_account_kind - a kind of thing that is counted
@@ -100,8 +101,9 @@ struct weir_users {
  * @idle_link: entry in weir_users.idle while @refs is zero; weir_users.lock.
  * @table: the table that this user is in; never changes, outlives the user.
  * @uid: uid of the user; never changes.
- * @number: lowest number that no other user of the table had when this one was
- *	made; never changes.
+ * @number: lowest number that no other user of the table had when this one
+ *	became the first user of an account; does not change after that.
+ *	WEIR_USER_NO_NUMBER before.
  * @refs: number of accounts in which the user pays.
  * @held: amounts that all these accounts hold.
  * @patience: how long others may wait for this user's inboxes, in all

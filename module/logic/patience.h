@@ -17,10 +17,14 @@
 
 #include <linux/atomic.h>
 #include <linux/minmax.h>
+#include <linux/time64.h>
 #include <linux/types.h>
 
 /* A wait uses up patience that comes back in this many times its length. */
 #define WEIR_PATIENCE_SHARE	16
+
+/* The most that may be used up, in nanoseconds until it is back: 16 days. */
+#define WEIR_PATIENCE_USED_NS	(16LL * 24 * 3600 * NSEC_PER_SEC)
 
 /**
  * struct weir_patience - the patience with one user
@@ -62,6 +66,9 @@ static inline bool weir_patience_whole(const struct weir_patience *p,
  * @p: the patience with the user.
  * @now_ns: the time after the wait.
  * @waited_ns: length of the wait in nanoseconds; at most a day.
+ *
+ * Many waits at once use up no more than WEIR_PATIENCE_USED_NS: so the time at
+ * which the patience is whole again cannot overflow.
  */
 static inline void weir_patience_use(struct weir_patience *p, u64 now_ns,
 				     u64 waited_ns)
@@ -71,6 +78,7 @@ static inline void weir_patience_use(struct weir_patience *p, u64 now_ns,
 	do {
 		then = max_t(s64, back, now_ns) +
 		       waited_ns * WEIR_PATIENCE_SHARE;
+		then = min_t(s64, then, now_ns + WEIR_PATIENCE_USED_NS);
 	} while (!atomic64_try_cmpxchg(&p->back_ns, &back, then));
 }
 

@@ -302,29 +302,69 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
 }
 
 /*
+ * Streams that are looked at in one go under rlock and post.lock. Other users,
+ * who end streams of the socket or post notices to it, spin on these locks.
+ */
+#define WEIR_INBOX_PART	64
+
+/*
+ * Calls @fn for the next streams of the socket after *@id, and moves *@id on.
+ * Ends when @fn returns false: *@ended. Returns whether there may be more
+ * streams. Under rlock and post.lock.
+ */
+static bool weir_inbox_part(struct weir_sock *ws, unsigned long *id,
+			    bool (*fn)(struct weir_sock *ws,
+				       struct weir_reader *rd), bool *ended)
+{
+	struct weir_reader *rd;
+	u32 n;
+
+	lockdep_assert_held(&ws->rlock);
+	for (n = 0; n < WEIR_INBOX_PART && ws->nreaders; n++) {
+		rd = xa_find_after(&ws->ids, id, ULONG_MAX, XA_PRESENT);
+		if (!rd)
+			return false;
+		*ended = !fn(ws, rd);
+		if (*ended)
+			return false;
+	}
+	return n == WEIR_INBOX_PART;
+}
+
+/* Posts the waiting notices of one stream; false when there is no room. */
+static bool weir_inbox_flush_one(struct weir_sock *ws, struct weir_reader *rd)
+{
+	return !rd->notices || weir_inbox_drain(ws, rd);
+}
+
+/*
  * weir_inbox_flush() - the socket has read on: post waiting notices, call
  * waiters
  */
 void weir_inbox_flush(struct weir_sock *ws)
 {
 	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
-	struct weir_reader *rd;
-	bool full = false;
+	unsigned long id = WEIR_ID_INBOX;
+	bool more, full = false;
 	u64 want;
 
 	if (!inbox)
 		return;
-	spin_lock(&ws->rlock);
-	spin_lock(&ws->inbox->post.lock);
-	list_for_each_entry(rd, &ws->readers, sock_link) {
-		full = rd->notices && !weir_inbox_drain(ws, rd);
-		if (full)
-			break;
-	}
-	want = weir_inbox_on_room(inbox);
-	weir_inbox_rest(inbox, full ? 0 : want);
-	spin_unlock(&ws->inbox->post.lock);
-	spin_unlock(&ws->rlock);
+	do {
+		spin_lock(&ws->rlock);
+		spin_lock(&inbox->post.lock);
+		more = weir_inbox_part(ws, &id, weir_inbox_flush_one, &full);
+		if (!more) {
+			/*
+			 * A notice of an earlier part's stream that finds no
+			 * room meanwhile is looked at by weir_inbox_later().
+			 */
+			want = weir_inbox_on_room(inbox);
+			weir_inbox_rest(inbox, full ? 0 : want);
+		}
+		spin_unlock(&inbox->post.lock);
+		spin_unlock(&ws->rlock);
+	} while (more);
 	weir_inbox_wake(inbox);
 }
 
@@ -369,6 +409,22 @@ static void weir_inbox_left_out(struct weir_sock *ws)
 	spin_unlock(&ws->inbox->post.lock);
 }
 
+/* Tells the socket of a stream that it reads already, and what has become of it. */
+static bool weir_inbox_announce(struct weir_sock *ws, struct weir_reader *rd)
+{
+	rd->reason = WEIR_REASON_NONE;
+	__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
+	if (rd->evicted)
+		__set_bit(WEIR_NOTICE_EVICTED, &rd->notices);
+	if (!weir_ring_live(rd->ring))
+		__set_bit(weir_ring_status(rd->ring)->state ==
+			  WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
+			  WEIR_NOTICE_DETACHED, &rd->notices);
+	if (!weir_inbox_drain(ws, rd))
+		weir_inbox_later(ws->inbox);
+	return true;
+}
+
 /*
  * weir_inbox_create() - make a socket's inbox, if it has none yet
  *
@@ -378,8 +434,10 @@ static void weir_inbox_left_out(struct weir_sock *ws)
  */
 int weir_inbox_create(struct weir_sock *ws)
 {
-	struct weir_reader *rd, *self;
+	unsigned long id = WEIR_ID_INBOX;
+	struct weir_reader *self;
 	struct weir_ring *inbox;
+	bool more, ended;
 
 	sock_owned_by_me(&ws->sk);
 	if (ws->inbox)
@@ -399,22 +457,14 @@ int weir_inbox_create(struct weir_sock *ws)
 	smp_store_release(&ws->inbox, inbox);
 	weir_inbox_left_out(ws);
 announce:
-	spin_lock(&ws->rlock);
-	spin_lock(&ws->inbox->post.lock);
-	list_for_each_entry(rd, &ws->readers, sock_link) {
-		rd->reason = WEIR_REASON_NONE;
-		__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
-		if (rd->evicted)
-			__set_bit(WEIR_NOTICE_EVICTED, &rd->notices);
-		if (!weir_ring_live(rd->ring))
-			__set_bit(weir_ring_status(rd->ring)->state ==
-				  WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
-				  WEIR_NOTICE_DETACHED, &rd->notices);
-		if (!weir_inbox_drain(ws, rd))
-			weir_inbox_later(ws->inbox);
-	}
-	spin_unlock(&ws->inbox->post.lock);
-	spin_unlock(&ws->rlock);
+	do {
+		spin_lock(&ws->rlock);
+		spin_lock(&ws->inbox->post.lock);
+		more = weir_inbox_part(ws, &id, weir_inbox_announce, &ended);
+		spin_unlock(&ws->inbox->post.lock);
+		spin_unlock(&ws->rlock);
+		cond_resched();
+	} while (more);
 	weir_inbox_wake(ws->inbox);
 	return 0;
 }

@@ -173,7 +173,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	ring->linger_ms = ws->linger_ms;
 	mutex_init(&ring->slot_lock);
 	weir_memory_never_under(&ring->slot_lock);
-	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC);
+	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	weir_tally_init(&ring->slot_users);
 	spin_lock_init(&ring->lock);
 	if (inbox)

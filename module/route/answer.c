@@ -61,20 +61,27 @@ static void weir_call_withdraw(const struct weir_call *call)
 /*
  * weir_call_leave() - a sent call leaves its target
  *
- * Gives back its place in the bulkhead. @bad: the breaker counts it as an
- * error at @now_ns; otherwise the breaker forgets it. Under post.lock of @ep's
- * inbox; @ep is the caller's endpoint.
+ * Gives back its place in the bulkhead. @reason: the breaker counts the call as
+ * an error of the target at @now_ns; WEIR_REASON_NONE: the breaker forgets it.
+ * After WEIR_REASON_DEADLINE the call counts only if the target has had it for
+ * the route's own time: otherwise a caller with short deadlines could open the
+ * breaker for all others. Under post.lock of @ep's inbox; @ep is the caller's
+ * endpoint.
  */
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
-		     u64 now_ns, bool bad)
+		     u64 now_ns, enum weir_reason reason)
 {
 	struct weir_target *target = call->target;
 	const struct weir_plan *plan;
+	bool bad;
 
 	weir_target_left(target, ep, 1, call->round);
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	if (plan && plan->has_breaker) {
+		bad = reason == WEIR_REASON_DEADLINE ?
+		      (s64)(now_ns - call->sent_ns) >= (s64)plan->timeout_ns :
+		      reason != WEIR_REASON_NONE;
 		if (bad)
 			weir_breaker_done(&target->breaker, &plan->breaker,
 					  now_ns, weir_round(call->round),
@@ -107,7 +114,7 @@ void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent)
 		WARN_ON_ONCE(child->state == WEIR_CALL_FREE);
 		if (child->state == WEIR_CALL_SENT) {
 			weir_call_withdraw(child);
-			weir_call_leave(ep, child, 0, false);
+			weir_call_leave(ep, child, 0, WEIR_REASON_NONE);
 			ep->inbox->post.kept--;
 		}
 		weir_call_end(ep, child);
@@ -189,7 +196,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 {
 	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
-		weir_call_leave(ep, call, ktime_get_ns(), true);
+		weir_call_leave(ep, call, ktime_get_ns(), reason);
 		call->state = WEIR_CALL_RETRY;
 		weir_calls_retry(&ep->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
@@ -239,7 +246,8 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 			route = call->target->route;
 		weir_call_withdraw(call);
 		weir_call_leave(ep, call, ktime_get_ns(),
-				reason == WEIR_REASON_DEADLINE);
+				reason == WEIR_REASON_DEADLINE ?
+				reason : WEIR_REASON_NONE);
 	}
 	if (call->state == WEIR_CALL_RETRY)
 		weir_calls_retry_stop(&ep->calls, call);

@@ -765,7 +765,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns);
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
-		     u64 now_ns, bool bad);
+		     u64 now_ns, enum weir_reason reason);
 void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent);
 void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
 		    enum weir_reason reason, enum weir_guard guard);

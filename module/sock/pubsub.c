@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "logic/forms.h"
+#include "logic/late.h"
 #include "route/router.h"
 #include "trace.h"
 
@@ -35,13 +36,13 @@
 /**
  * struct weir_joining - the subscribers of a new stream
  * @job: first joins the subscribers that bind left out, without waiting for
- *	memory; then those in @later, and waits for memory.
+ *	memory; then those that have none, and waits for memory.
  * @wn_link: in weir_net.joining, under its join_lock.
  * @tenant: the publisher's user; held.
  * @ring: the stream, held.
  * @keeper: holds its first position; held. NULL if no position is held.
  * @after: id of the last socket that the job has looked at.
- * @later: ids of sockets for which there was no memory.
+ * @waiting: sockets that have the stream in weir_sock.late.
  * @n: entries used in the arrays below: subscribers that bind has looked at.
  * @more: there are or may be other subscribers.
  * @socks: subscribers that bind joins, held; NULL: not to be joined.
@@ -55,7 +56,7 @@ struct weir_joining {
 	struct weir_ring	*ring;
 	struct weir_reader	*keeper;
 	unsigned long		after;
-	struct xarray		later;
+	u32			waiting;
 	u32			n;
 	bool			more;
 	struct weir_sock	*socks[WEIR_JOIN_NOW];
@@ -206,7 +207,6 @@ static void weir_joining_free(struct weir_joining *j)
 	spin_lock(&wn->join_lock);
 	list_del(&j->wn_link);
 	spin_unlock(&wn->join_lock);
-	xa_destroy(&j->later);
 	weir_ring_put(j->ring);
 	weir_tenant_put(j->tenant);
 	kfree(j);
@@ -214,25 +214,60 @@ static void weir_joining_free(struct weir_joining *j)
 		wake_up_var(&wn->joinings);
 }
 
-/* weir_job.part: joins one subscriber of @later, and waits for memory. */
+/* Notes that a subscriber waits for memory. Returns false if it has no place. */
+static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
+{
+	bool noted;
+
+	spin_lock(&ws->rlock);
+	noted = weir_late_add(ws->late, j->tenant->uid, j->ring->pub_seq);
+	spin_unlock(&ws->rlock);
+	return noted;
+}
+
+/* Takes that note back. Returns whether there was one. */
+static bool weir_join_noted(struct weir_sock *ws, const struct weir_joining *j)
+{
+	bool noted;
+
+	spin_lock(&ws->rlock);
+	noted = ws->late && weir_late_take(ws->late, j->ring->pub_seq);
+	spin_unlock(&ws->rlock);
+	return noted;
+}
+
+/*
+ * weir_job.part: looks for a subscriber without memory, joins it, and waits for
+ * memory. It goes on to the last note when the stream has ended: a note that
+ * stays would take a place in the subscriber's table.
+ */
 static bool weir_join_last(struct weir_job *job)
 {
 	struct weir_joining *j = container_of(job, struct weir_joining, job);
-	struct weir_sock *ws = NULL;
-	unsigned long id = 0;
+	bool found = false;
+	struct weir_sock *ws;
 	u64 sub;
+	u32 n;
 
-	if (weir_ring_live(j->ring) &&
-	    xa_find(&j->later, &id, ULONG_MAX, XA_PRESENT)) {
-		xa_erase(&j->later, id);
-		ws = weir_sock_next(j->ring->wn, &id, false);
-	}
-	if (ws) {
-		if (weir_join_wants(j, ws, &sub))
-			weir_join_one(ws, j->ring, WEIR_ORIGIN_LAST, sub);
+	for (n = 0; n < WEIR_JOIN_PART && j->waiting && !found; n++) {
+		ws = weir_sock_next(j->ring->wn, &j->after, true);
+		if (!ws) {
+			/* the others have been closed */
+			j->waiting = 0;
+			break;
+		}
+		found = weir_join_noted(ws, j);
+		if (found) {
+			j->waiting--;
+			if (weir_ring_live(j->ring) &&
+			    weir_join_wants(j, ws, &sub))
+				weir_join_one(ws, j->ring, WEIR_ORIGIN_LAST,
+					      sub);
+		}
 		sock_put(&ws->sk);
+		cond_resched();
 	}
-	if (weir_ring_live(j->ring) && !xa_empty(&j->later))
+	if (j->waiting)
 		return true;
 	weir_joining_free(j);
 	return false;
@@ -252,23 +287,21 @@ static bool weir_join_some(struct weir_job *job)
 		if (!ws)
 			break;
 		if (weir_join_wants(j, ws, &sub) &&
-		    weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub) &&
-		    xa_err(xa_store(&j->later, ws->id, xa_mk_value(1),
-				    GFP_KERNEL)))
-			weir_join_left_out(ws, j->ring, -ENOMEM);
+		    weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub)) {
+			if (weir_join_later(ws, j))
+				j->waiting++;
+			else
+				weir_join_left_out(ws, j->ring, -ENOMEM);
+		}
 		sock_put(&ws->sk);
 		cond_resched();
 	}
-	/* the subscribers of @later would wait for nothing */
-	if (!weir_ring_live(j->ring)) {
-		weir_joining_free(j);
-		return false;
-	}
 	if (n == WEIR_JOIN_PART)
 		return true;
-	if (xa_empty(&j->later)) {
+	if (!j->waiting) {
 		weir_joining_free(j);
 	} else {
+		j->after = 0;
 		j->job.part = weir_join_last;
 		weir_jobs_add(&j->tenant->late, &j->job);
 	}
@@ -296,7 +329,6 @@ static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 	weir_tenant_get(ws->tenant);
 	j->tenant = ws->tenant;
 	j->job.part = weir_join_some;
-	xa_init(&j->later);
 	weir_ring_get(ring);
 	j->ring = ring;
 	INIT_LIST_HEAD(&j->job.link);
@@ -725,7 +757,8 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 				   "the path's mode does not permit it");
 	}
 	err = weir_charge_sock(&ws->pattern_charge, ws,
-			       sizeof(*item) + weir_name_bytes(pattern, len), 1);
+			       sizeof(*item) + sizeof(*ws->late) +
+			       weir_name_bytes(pattern, len), 1);
 	if (err)
 		return err;
 	node = weir_trie_insert(&wn->patterns, pattern, len);
@@ -759,6 +792,24 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	return 0;
 }
 
+/* Makes the subscriber's struct weir_late. It stays until the socket is freed. */
+static int weir_late_make(struct weir_sock *ws)
+{
+	struct weir_late *late;
+
+	if (ws->late)
+		return 0;
+	late = kzalloc(sizeof(*late), WEIR_GFP);
+	if (!late)
+		return weir_refuse(ws, -ENOMEM,
+				   "no memory for the subscription");
+	/* its maker holds lock_sock; workers look for it under rlock */
+	spin_lock(&ws->rlock);
+	ws->late = late;
+	spin_unlock(&ws->rlock);
+	return 0;
+}
+
 /**
  * weir_subscribe() - connect a SOCK_RDM or SOCK_DGRAM socket
  * @ws: the socket, under lock_sock.
@@ -768,7 +819,8 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * Attaches the socket to all matching streams, now and until it is closed. A
  * path without a publisher is no error. A stream that matches a pattern is left
  * out when it is broken, at a cap or without memory; weir_inbox_refused() then
- * posts a notice. Process context, may sleep.
+ * posts a notice. A later stream is left out, too, when it waits for
+ * memory and weir_late_add() has no place for it. Process context, may sleep.
  *
  * Return: 0, or a negative errno with an error text: -EINVAL, -EISCONN, -EACCES
  * (a plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS
@@ -785,6 +837,9 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	err = weir_path_check(pattern, len, true, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
+	err = weir_late_make(ws);
+	if (err)
+		return err;
 	/* its cursors are charged to this cgroup until release */
 	if (!ws->memcg)
 		ws->memcg = get_mem_cgroup_from_mm(current->mm);

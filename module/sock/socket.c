@@ -36,6 +36,7 @@ static void weir_sock_destruct(struct sock *sk)
 	weir_account_put(ws->account);
 	weir_tenant_put(ws->tenant);
 	mem_cgroup_put(ws->memcg);
+	kfree(ws->late);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
 }
 
@@ -119,7 +120,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	INIT_LIST_HEAD(&ws->pattern_link);
 	spin_lock_init(&ws->rlock);
 	INIT_LIST_HEAD(&ws->readers);
-	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC);
+	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	mutex_init(&ws->iolock);
 	spin_lock_init(&ws->accept_lock);
 	INIT_LIST_HEAD(&ws->accept_queue);

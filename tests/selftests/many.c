@@ -221,6 +221,7 @@ int main(void)
 	hard_begin();
 	before = counters();
 	more_descriptors();
+	need(!tap_tune("streams_max", 4096), "streams_max");
 	subscribers();
 	check_counters(&before);
 	too_many();
@@ -231,6 +232,7 @@ int main(void)
 	check_counters(&before);
 	churn();
 	check_counters(&before);
+	need(!tap_tune("streams_max", 1024), "streams_max");
 	check_kernel();
 	return hard_done();
 }

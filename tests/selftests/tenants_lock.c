@@ -461,6 +461,9 @@ int main(void)
 	tap_watchdog(250);
 	if (geteuid())
 		tap_skip_all("needs root");
+	/* an attacker that is allowed more than by default */
+	if (tap_tune("streams_max", 4096))
+		tap_bail("streams_max");
 	stage = tap_shared(sizeof(*stage));
 	counted = !!getenv("WEIR_TEST_ICOUNT");
 	attackers = !hard_slow() ? ATTACKERS : 4;
@@ -488,6 +491,7 @@ int main(void)
 		tap_is(stage->meter.phases[i].bad, 0, "and no bind fails");
 	}
 	tenant_routes_end();
+	tap_tune("streams_max", 1024);
 	tap_ok(tap_until(!tap_stat("stats/ring_bytes")),
 	       "all memory of rings is given back");
 	return tap_done();

@@ -210,7 +210,10 @@ static void weirctl_look_evictions(const struct weirctl_subject *p,
 
 	if (!weirctl_root_number(p, "/sys/kernel/weir/stats/evictions",
 				 &evictions)) {
-		weirctl_find(f, SKIP, "weir is not loaded");
+		weirctl_find(f, SKIP, "%s",
+			     weirctl_root_has(p, "/sys/kernel/weir/stats") ?
+			     "only root may read the counters" :
+			     "weir is not loaded");
 		return;
 	}
 	weirctl_root_number(p, "/sys/kernel/weir/stats/missed", &missed);

@@ -152,6 +152,12 @@ bool weirctl_sysfs_read(const char *group, const char *name,
 	return n == 1;
 }
 
+/* May this user not read the counters? */
+bool weirctl_sysfs_hidden(void)
+{
+	return access(WEIRCTL_SYSFS "/stats/sockets", R_OK) && errno == EACCES;
+}
+
 /* Calls @each for every file of a group, in order of name. */
 int weirctl_sysfs_each(const char *group, void *ctx,
 			void (*each)(void *ctx, const char *name,
@@ -163,6 +169,9 @@ int weirctl_sysfs_each(const char *group, void *ctx,
 	int i, n;
 
 	snprintf(path, sizeof(path), WEIRCTL_SYSFS "/%s", group);
+	if (weirctl_sysfs_hidden() && strcmp(group, "tunables"))
+		return weirctl_fail("%s: only root may read the counters, for they count what all users do",
+				    path);
 	n = scandir(path, &files, NULL, alphasort);
 	if (n < 0)
 		return weirctl_fail("%s: %s", path, strerror(errno));
@@ -518,7 +527,10 @@ static void weirctl_refusals_print(const struct weirctl_refusal *refusals)
 		if (!refusals[i].host && !refusals[i].routes)
 			continue;
 		weirctl_table_cell(t, "%s", weir_reason_name(i));
-		weirctl_table_cell(t, "%llu", refusals[i].host);
+		if (weirctl_sysfs_hidden())
+			weirctl_table_cell(t, "-");
+		else
+			weirctl_table_cell(t, "%llu", refusals[i].host);
 		weirctl_table_cell(t, "%llu", refusals[i].routes);
 		weirctl_table_cell(t, "%s", weirctl_reason_text(i));
 	}
@@ -541,7 +553,8 @@ int weirctl_limit_list(const struct weirctl_options *o)
 	json_t *limits;
 	int ret = weirctl_loaded();
 
-	if (!ret)
+	/* other users see what routes have refused, not what the host has */
+	if (!ret && !weirctl_sysfs_hidden())
 		ret = weirctl_sysfs_each("drops", refusals,
 					 weirctl_refusal_host);
 	if (ret)

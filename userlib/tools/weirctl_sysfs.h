@@ -11,6 +11,7 @@ int weirctl_stat(const struct weirctl_options *o);
 int weirctl_tune(const struct weirctl_options *o);
 int weirctl_limit_list(const struct weirctl_options *o);
 int weirctl_limit_set(const struct weirctl_options *o);
+bool weirctl_sysfs_hidden(void);
 bool weirctl_sysfs_read(const char *group, const char *name,
 			unsigned long long *value);
 int weirctl_sysfs_each(const char *group, void *ctx,

@@ -242,7 +242,7 @@ static void weirctl_top_heading(const struct weirctl_options *o,
 				size_t size)
 {
 	unsigned long long memory = 0, evictions = 0, missed = 0;
-	char at[32], b[24];
+	char at[32], b[24], host[128] = "only root may read its counters";
 	time_t now = time(NULL);
 	struct tm tm;
 
@@ -250,10 +250,13 @@ static void weirctl_top_heading(const struct weirctl_options *o,
 	weirctl_sysfs_read("stats", "ring_bytes", &memory);
 	weirctl_sysfs_read("stats", "evictions", &evictions);
 	weirctl_sysfs_read("stats", "missed", &missed);
-	snprintf(text, size, "weir %s: %zu streams, %zu cursors, %zu routes, %zu targets; host: rings %s, evictions %llu, missed %llu",
+	if (!weirctl_sysfs_hidden())
+		snprintf(host, sizeof(host),
+			 "rings %s, evictions %llu, missed %llu",
+			 weirctl_bytes(o, memory, b), evictions, missed);
+	snprintf(text, size, "weir %s: %zu streams, %zu cursors, %zu routes, %zu targets; host: %s",
 		 at, is->streams.count, is->cursors.count, is->routes.count,
-		 is->targets.count, weirctl_bytes(o, memory, b), evictions,
-		 missed);
+		 is->targets.count, host);
 }
 
 static json_t *weirctl_lines_json(const struct weirctl_line *lines, size_t n,

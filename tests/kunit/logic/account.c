@@ -700,6 +700,35 @@ static void account_put__keeps_what_is_used_up(struct kunit *test)
 	weir_account_put(a);
 }
 
+/* A user's subordinate uids don't move the place of the next user. */
+static void account_place__is_not_taken_by_subordinates(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	const u32 n = WEIR_USER_PLACES - 1;
+	struct weir_account **a, *next;
+	u32 i, place;
+
+	a = kunit_kcalloc(test, n, sizeof(*a), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	for (i = 0; i < n; i++) {
+		a[i] = payers(f, 1000, 5000 + i, 2);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(a[i]));
+	}
+	next = payers(f, 9999, 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
+	place = weir_account_place(next);
+	KUNIT_EXPECT_NE(test, place, weir_account_place(f->a));
+	KUNIT_EXPECT_NE(test, place, weir_account_place(f->b));
+	weir_account_put(next);
+	/* one that pays for itself has a place of its own from then on */
+	next = payers(f, 5000, 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
+	KUNIT_EXPECT_EQ(test, weir_account_place(next), place);
+	weir_account_put(next);
+	for (i = 0; i < n; i++)
+		weir_account_put(a[i]);
+}
+
 static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_create__one_user_for_each_uid),
 	KUNIT_CASE(account_create__takes_many_users),
@@ -707,6 +736,7 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_charge__one_cap_in_all_namespaces),
 	KUNIT_CASE(account_charge__caps_may_change),
 	KUNIT_CASE(account_place__is_one_users),
+	KUNIT_CASE(account_place__is_not_taken_by_subordinates),
 	KUNIT_CASE(account_share__leaves_as_much),
 	KUNIT_CASE(account_tally__holds_shares),
 	KUNIT_CASE(account_charge__up_to_the_cap),

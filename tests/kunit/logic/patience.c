@@ -43,9 +43,24 @@ static void patience_use__bounds_the_share_of_time(struct kunit *test)
 	KUNIT_EXPECT_GE(test, waited, 100 * MS);
 }
 
+/* Many waits at once never make the time overflow. */
+static void patience_use__never_more_than_there_is(struct kunit *test)
+{
+	u64 day = 24 * 3600 * (u64)NSEC_PER_SEC, now = day;
+	struct weir_patience p = { };
+	int i;
+
+	for (i = 0; i < 10000; i++)
+		weir_patience_use(&p, now, day);
+	KUNIT_EXPECT_EQ(test, weir_patience_left(&p, 100 * MS, now), 0);
+	KUNIT_EXPECT_FALSE(test, weir_patience_whole(&p, now + 16 * day - 1));
+	KUNIT_EXPECT_TRUE(test, weir_patience_whole(&p, now + 16 * day));
+}
+
 static struct kunit_case patience_cases[] = {
 	KUNIT_CASE(patience_left__comes_back_in_time),
 	KUNIT_CASE(patience_use__bounds_the_share_of_time),
+	KUNIT_CASE(patience_use__never_more_than_there_is),
 	{}
 };
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A user subscribes with many sockets in a memory cgroup that is full, and makes
+ * streams outside of it: no stream can be joined to any of these sockets. What
+ * the kernel notes about that is charged to the sockets' cgroup: the memory that
+ * nobody pays for does not grow with sockets times streams. A subscriber of
+ * another user is joined to all streams meanwhile.
+ */
+#include <sys/resource.h>
+
+#include "tenants.h"
+
+#define GROUP		"tenants_late"
+#define SOCKETS		300
+#define APART		64	/* ids between them: each takes a node of a tree */
+#define STREAMS		100
+#define NODE_BYTES	576
+
+/**
+ * struct stage - what the processes share
+ * @subscribed: sockets that subscribe.
+ * @go: the streams are to be made.
+ * @bound: streams that are there.
+ * @stop: nonzero: all end.
+ */
+static struct stage {
+	int subscribed;
+	int go;
+	int bound;
+	int stop;
+} *stage;
+
+static int look(int *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static int subscribers(void *arg)
+{
+	struct rlimit most = { SOCKETS + 64, SOCKETS + 64 };
+	int i, k;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_NOFILE, &most))
+		return 2;
+	for (i = 0; i < SOCKETS; i++) {
+		tap_subscriber(SOCK_RDM, "/late/**");
+		for (k = 1; k < APART; k++)
+			close(tap_socket(SOCK_RDM));
+		__atomic_add_fetch(&stage->subscribed, 1, __ATOMIC_RELEASE);
+	}
+	while (!look(&stage->stop))
+		usleep(1000);
+	return 0;
+}
+
+static int streams(void *arg)
+{
+	char path[64];
+	int i, fd;
+
+	(void)arg;
+	while (!look(&stage->go))
+		usleep(1000);
+	for (i = 0; i < STREAMS; i++) {
+		fd = tap_socket(SOCK_RDM);
+		snprintf(path, sizeof(path), "/late/%d", i);
+		if (tap_setopt(fd, WEIR_SO_RING_BYTES, 4096) ||
+		    tap_bind(fd, path))
+			return 2;
+		__atomic_add_fetch(&stage->bound, 1, __ATOMIC_RELEASE);
+	}
+	while (!look(&stage->stop))
+		usleep(1000);
+	return 0;
+}
+
+/* Kernel memory of all slabs, in bytes. */
+static long long slab(void)
+{
+	long long kib = -1;
+	char line[256];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Slab: %lld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+/* Memory of slabs that no process in a cgroup of ours pays for. */
+static long long unpaid(void)
+{
+	static const char file[] = TENANT_CGROUPS "/" GROUP "/memory.stat";
+	long long n, paid = 0;
+	char name[64];
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		tap_bail("%s", file);
+	while (fscanf(f, "%63s %lld", name, &n) == 2)
+		if (!strcmp(name, "slab"))
+			paid = n;
+	fclose(f);
+	return slab() - paid;
+}
+
+/* Fills the cgroup: what it has is all that it may have. */
+static int fill(void)
+{
+	char words[32];
+
+	snprintf(words, sizeof(words), "%lld",
+		 tenant_cgroup_read(GROUP, "memory.current"));
+	return tenant_cgroup_write(GROUP, "memory.max", words);
+}
+
+int main(void)
+{
+	long long before, most = 0, now;
+	pid_t pid[2];
+	int fd, i;
+
+	tap_family();
+	tap_watchdog(250);
+	if (geteuid())
+		tap_skip_all("needs root");
+	if (tenant_cgroup(GROUP, 0))
+		tap_skip_all("no memory cgroups");
+	stage = tap_shared(sizeof(*stage));
+	pid[0] = tenant_fork(geteuid());
+	if (!pid[0]) {
+		if (tenant_cgroup_enter(GROUP, getpid()))
+			_exit(98);
+		tenant_become(TENANT_ATTACKER);
+		_exit(subscribers(NULL));
+	}
+	pid[1] = tenant_start(TENANT_OTHER, streams, NULL);
+	if (!tap_until(look(&stage->subscribed) == SOCKETS))
+		tap_bail("no subscribers");
+	/* the last of all: who has looked at all sockets has looked at it */
+	fd = tap_subscriber(SOCK_RDM, "/late/**");
+	tap_ok(!fill(), "the cgroup of %d subscribers is full", SOCKETS);
+	before = unpaid();
+	__atomic_store_n(&stage->go, 1, __ATOMIC_RELEASE);
+	tap_ok(tap_until(({
+		now = unpaid() - before;
+		most = now > most ? now : most;
+		tap_info(fd).streams == STREAMS;
+	})), "another subscriber is joined to all %d streams", STREAMS);
+	tap_diag("%d streams, %lld KiB that nobody in the cgroup pays for",
+		 look(&stage->bound), most / 1024);
+	tap_ok(most < (long long)SOCKETS * STREAMS * NODE_BYTES / 3,
+	       "what is noted of the others is paid for");
+	tap_is(tenant_cgroup_event(GROUP, "oom_kill"), 0, "nobody is killed");
+	__atomic_store_n(&stage->stop, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < 2; i++)
+		tap_is(tap_wait(pid[i]), 0, "a process ends well");
+	close(fd);
+	tap_ok(tap_until(!tap_stat("stats/ring_bytes")),
+	       "all memory of rings is given back");
+	rmdir(TENANT_CGROUPS "/" GROUP);
+	return tap_done();
+}
