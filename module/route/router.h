@@ -78,7 +78,8 @@ struct weir_fallback_reply {
  * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0: more
  *	than half of the targets.
  * @bulkhead: requests that may be in flight at one target; 0: any number. If it
- *	is not 0, each target that is a socket has weir_target.callers.
+ *	is not 0, weir_target.callers counts the requests above
+ *	@bulkhead_lower.
  * @bulkhead_lower: part of @bulkhead that any user may take, see
  *	weir_bulkhead_lower(); less than 0: no part; 0: there is no bulkhead.
  * @mirror_permille: thousandths of the messages that are copied to @mirror.
@@ -137,14 +138,12 @@ struct weir_plan {
 #define WEIR_ROUND_SHARED	BIT(31)
 
 /*
- * Bytes that one target adds to a plan, to the table of the plan's policy, and
- * for the count of each user's calls at the target.
+ * Bytes that one target adds to a plan and to the table of the plan's policy.
  */
 #define WEIR_PLAN_TARGET_BYTES						\
 	(2 * sizeof(void *) + sizeof(u64) + sizeof(u32) +		\
 	 max(sizeof(struct weir_pick_entry),				\
-	     sizeof(struct weir_pick_column)) +				\
-	 sizeof(struct weir_callers))
+	     sizeof(struct weir_pick_column)))
 
 /* Counters of a route besides those of its targets, refusals by reason last. */
 enum weir_route_stat {
@@ -280,8 +279,8 @@ struct weir_route {
  * @free: frees the target after a grace period.
  * @id: number in listings and errors; never changes.
  * @weight: share of the messages, relative to other targets; weir_net.lock.
- * @charge: the target and its entry in plans, paid by the user that added it;
- *	never changes.
+ * @charge: the target, @callers and its entry in plans, paid by the user that
+ *	added it; never changes.
  * @route_link: in weir_route.targets; weir_net.lock.
  * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the target is
  *	gone, in weir_endpoint.gone.
@@ -298,8 +297,7 @@ struct weir_route {
  *	written by the worker of the target's user.
  * @told: number of the last endpoint that was told; written by that worker.
  * @callers: requests that each user has in the upper half of the bulkhead; part
- *	of @load.in_flight. Made when the first request asks for a place there,
- *	and stays; NULL: none has.
+ *	of @load.in_flight. Owned. NULL if the target is a route.
  * @hist: histogram of the times from request to reply; ep->dispatch_lock.
  */
 struct weir_target {
@@ -831,6 +829,7 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
 				    struct weir_endpoint *ep,
+				    struct weir_callers *callers,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target);
 bool weir_targets_leave(struct weir_endpoint *ep);

@@ -239,6 +239,8 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
  * @ws: the socket that adds it; its account pays.
  * @route: the route.
  * @ep: endpoint of the socket that serves the route; NULL: @next serves it.
+ * @callers: if @ep serves it: counters of each user's requests, which the
+ *	target owns on success; or NULL.
  * @next: the route that serves it if @ep is NULL.
  * @weight: share of the target, 0 to WEIR_WEIGHT_MAX.
  *
@@ -250,8 +252,11 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
 				    struct weir_endpoint *ep,
+				    struct weir_callers *callers,
 				    struct weir_route *next, u32 weight)
 {
+	u64 bytes = sizeof(struct weir_target) + WEIR_PLAN_TARGET_BYTES +
+		    (callers ? sizeof(*callers) : 0);
 	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
 	int err;
@@ -270,8 +275,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	target = kzalloc(sizeof(*target), WEIR_GFP_NOWAIT);
 	if (!target)
 		goto err_memory;
-	err = weir_charge_sock(&target->charge, ws,
-			       sizeof(*target) + WEIR_PLAN_TARGET_BYTES, 1);
+	err = weir_charge_sock(&target->charge, ws, bytes, 1);
 	if (err) {
 		kfree(target);
 		return ERR_PTR(err);
@@ -293,6 +297,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	weir_route_get(route);
 	if (ep) {
 		target->ep = ep;
+		target->callers = callers;
 		weir_endpoint_get(ep);
 		list_add_tail(&target->ep_link, &ep->targets);
 		ep->ntargets++;
@@ -471,8 +476,12 @@ void weir_targets_end(struct weir_endpoint *ep)
 	}
 }
 
-/* Make a socket a target of a path. Under weir_net.lock. */
+/*
+ * Make a socket a target of a path. @callers: belongs to the target on success,
+ * and is NULL then. Under weir_net.lock.
+ */
 static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
+			     struct weir_callers **callers,
 			     struct weir_ioc_serve *serve, u32 len)
 {
 	struct weir_target *target;
@@ -492,7 +501,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 			goto err_tidy;
 		}
 	}
-	target = weir_target_add(ws, route, ep, NULL, serve->weight);
+	target = weir_target_add(ws, route, ep, *callers, NULL, serve->weight);
 	if (IS_ERR(target)) {
 		err = PTR_ERR(target);
 		goto err_tidy;
@@ -503,10 +512,13 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 		weir_refuse(ws, err, "no memory for the route");
 		goto err_remove;
 	}
+	*callers = NULL;
 	trace_weir_target(target->id, WEIR_TARGET_UP);
 	return 0;
 
 err_remove:
+	/* the caller keeps them, for its next try */
+	target->callers = NULL;
 	weir_target_remove(target);
 	return err;
 err_tidy:
@@ -526,22 +538,29 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 {
 	u32 len = strnlen(serve->path, sizeof(serve->path));
 	struct weir_endpoint *ep = weir_endpoint_make(ws);
+	struct weir_callers *callers;
 	struct weir_path *prefix;
 	unsigned int tries = 0;
 	int err;
 
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
+	/* here, and not when a caller comes: the serving task can make room */
+	callers = kzalloc(sizeof(*callers), GFP_KERNEL_ACCOUNT);
+	if (!callers)
+		return weir_refuse(ws, -ENOMEM, "no memory for the target");
+	weir_asking_init(&callers->asking, ktime_get_ns());
 	do {
 		prefix = weir_prefix_hold(ws, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);
 		if (err)
 			continue;
 		mutex_lock(&ws->wn->lock);
-		err = weir_target_enter(ws, ep, serve, len);
+		err = weir_target_enter(ws, ep, &callers, serve, len);
 		mutex_unlock(&ws->wn->lock);
 		weir_path_unhold(ws, prefix);
 	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	kfree(callers);
 	return err;
 }
 

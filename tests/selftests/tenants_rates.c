@@ -3,6 +3,7 @@
  * The rate and the bulkhead of a route that several users call: one user that
  * asks for all it can get has nearly all while it is alone, and a second one has
  * its share as soon as it comes. What is set for the route holds for all together.
+ * It does so as well at a target whose memory cgroup has no room left.
  */
 #include "routed.h"
 #include "tenants.h"
@@ -274,12 +275,73 @@ static void bulkhead(void)
 	need(!route_del(path), "del");
 }
 
+#define GROUP	"tenants_rates"
+#define TARGETS	8
+#define ALL	(TARGETS * MOST)
+
+/* Serves eight times, with memory of a cgroup that nobody is killed in, and never answers. */
+static pid_t serve_in_group(const char *path, struct tenant_meter *m)
+{
+	pid_t pid = fork();
+	struct weir *s;
+	int i;
+
+	if (pid)
+		return pid;
+	if (tenant_cgroup_enter(GROUP, getpid()) ||
+	    tap_write_file("/proc/self/oom_score_adj", "-1000"))
+		_exit(98);
+	for (i = 0; i < TARGETS; i++) {
+		s = handle(0, PLENTY);
+		if (tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) ||
+		    weir_serve(s, path, 1, NULL))
+			_exit(99);
+	}
+	put(&m->ready, 1);
+	for (;;)
+		pause();
+}
+
+static void bulkhead_without_memory(void)
+{
+	struct weir_route_conf conf = { QUIET, .bulkhead = MOST };
+	struct tenant_meter *m = tenant_meter_new();
+	const char *path = "/rates/memory";
+	uint32_t route, refused = 0, i;
+	struct outcome o;
+	struct weir *w;
+	pid_t service;
+
+	if (tenant_cgroup(GROUP, 0)) {
+		note("no memory cgroups");
+		return;
+	}
+	service = serve_in_group(path, m);
+	need(soon(get(&m->ready)) && !route_set(path, &conf), "route");
+	need(!tenant_cgroup_write(GROUP, "memory.max", "0"), "no room");
+	w = caller(path, &route);
+	for (i = 0; i < 2 * ALL; i++)
+		ask_with(w, route, 2, VICTIM, 0);
+	need(soon((refused += (outcome_now(w, &o) &&
+			       o.fault.reason == WEIR_REASON_BULKHEAD),
+		   refused + in_flight_count() >= 2 * ALL)), "all are asked");
+	check(2 * ALL - refused >= ALL * 3 / 4,
+	      "one user alone has nearly all of it when the targets' cgroup is full (%u of %d)",
+	      2 * ALL - refused, ALL);
+	weir_close(w);
+	tenant_cgroup_write(GROUP, "memory.max", "max");
+	kill_and_reap(service);
+	need(!route_del(path), "del");
+	rmdir(TENANT_CGROUPS "/" GROUP);
+}
+
 int main(void)
 {
 	hard_begin();
 	shared = shared_memory(sizeof(*shared));
 	part(rate);
 	part(bulkhead);
+	part(bulkhead_without_memory);
 	check_routes_gone("rates");
 	check_kernel();
 	return hard_done();
