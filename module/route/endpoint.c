@@ -70,6 +70,7 @@ void weir_endpoint_put(struct weir_endpoint *ep)
  */
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 {
+	u64 at = get_jiffies_64();
 	s64 in;
 
 	lockdep_assert_held(&ep->inbox->post.lock);
@@ -77,9 +78,9 @@ void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 		return;
 	ep->armed_ns = due_ns;
 	in = due_ns - ktime_get_ns();
-	weir_delayed_requeue(weir_router_wq, &ep->timer, in <= 0 ? 0 :
-			     min_t(u64, nsecs_to_jiffies64(in) + 1,
-				   MAX_JIFFY_OFFSET), &ep->ref);
+	if (in > 0)
+		at += nsecs_to_jiffies64(in) + 1;
+	weir_timer_set(ep->tenant, &ep->timer, at, &ep->ref);
 }
 
 /**
@@ -98,13 +99,13 @@ void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
 		weir_endpoint_arm(ep, due_ns);
 }
 
-/* weir_endpoint.timer: queues the endpoint for a turn of its user's worker. */
-static void weir_endpoint_due(struct work_struct *work)
+/* weir_endpoint.timer: the worker of the endpoint's user calls this. */
+static void weir_endpoint_due(struct weir_timer *timer)
 {
-	struct weir_endpoint *ep = container_of(to_delayed_work(work),
-						struct weir_endpoint, timer);
+	struct weir_endpoint *ep = container_of(timer, struct weir_endpoint,
+						timer);
 
-	weir_endpoint_later(ep);
+	weir_route_turn(ep);
 	weir_endpoint_put(ep);
 }
 
@@ -555,7 +556,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_calls;
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
-	INIT_DELAYED_WORK(&ep->timer, weir_endpoint_due);
+	weir_timer_init(&ep->timer, weir_endpoint_due);
 	INIT_LIST_HEAD(&ep->targets);
 	INIT_LIST_HEAD(&ep->gone);
 	ep->end.part = weir_endpoint_end_part;

@@ -284,8 +284,7 @@ struct weir_route {
  * @route_link: in weir_route.targets; weir_net.lock.
  * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the target is
  *	gone, in weir_endpoint.gone.
- * @watch: in tenant->watched of its endpoint, with a reference and the time of
- *	the watchdog's next look in jiffies64; under tenant->lock.
+ * @watch: has the worker of its endpoint's user look at it for the watchdog.
  * @seen_pos: position of its cursor in its inbox at the watchdog's last look.
  * @seen_out: position up to which its outbox had been routed at that look.
  * @still: looks in a row without a change of @seen_pos and @seen_out.
@@ -325,7 +324,7 @@ struct weir_target {
 	struct weir_charge		charge;
 	struct list_head		route_link;
 	struct list_head		ep_link;
-	struct timerqueue_node		watch;
+	struct weir_timer		watch;
 	u64				seen_pos;
 	u64				seen_out;
 	u32				still;
@@ -620,7 +619,8 @@ struct weir_pass {
  *	poller.c, read under RCU.
  * @poll_user: share of the endpoint's user in @poller; poll_lock.
  * @poll_link: in a list of @poller, or in weir_unpolled; poll_lock.
- * @timer: has a worker look at deadlines and at requests to be sent again.
+ * @timer: has the user's worker look at deadlines and at requests to be sent
+ *	again.
  */
 struct weir_endpoint {
 	refcount_t		ref;
@@ -676,7 +676,7 @@ struct weir_endpoint {
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
-	struct delayed_work	timer;
+	struct weir_timer	timer;
 };
 
 extern struct workqueue_struct *weir_router_wq;
@@ -839,7 +839,6 @@ void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
-void weir_target_turn(struct weir_target *target);
 
 /* --- routectl.c --- */
 int weir_control(struct weir_sock *ws, void __user *arg);

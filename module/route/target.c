@@ -135,11 +135,11 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
 	return probe_ns;
 }
 
-/* Have the watchdog look again after @delay_ns, in the next jiffy at the earliest. */
+/* Have the watchdog look after @delay_ns, in the next jiffy at the earliest. */
 static void weir_target_again(struct weir_target *target, u64 delay_ns)
 {
-	weir_target_later(target, get_jiffies_64() +
-			  (nsecs_to_jiffies64(delay_ns) ?: 1));
+	weir_timer_set(target->ep->tenant, &target->watch, get_jiffies_64() +
+		       (nsecs_to_jiffies64(delay_ns) ?: 1), &target->ref);
 }
 
 /* Has the target requests to answer, or waiters for its inbox? */
@@ -149,13 +149,11 @@ static bool weir_target_busy(const struct weir_target *target)
 	       !list_empty_careful(&target->ep->inbox->post.waiting);
 }
 
-/**
- * weir_target_turn() - the watchdog looks at a target
- * @target: the target; the worker of its user calls this.
- *
- * An ejected target is not looked at again before all callers have been told.
+/*
+ * The watchdog looks at a target. An ejected target is not looked at again
+ * before all callers have been told.
  */
-void weir_target_turn(struct weir_target *target)
+static void weir_target_turn(struct weir_target *target)
 {
 	u64 probe_ns = weir_target_probe_ns(target);
 
@@ -184,11 +182,21 @@ void weir_target_turn(struct weir_target *target)
 		weir_target_watch(target);
 }
 
+/* weir_target.watch: the worker of the target's user calls this. */
+static void weir_target_due(struct weir_timer *timer)
+{
+	struct weir_target *target = container_of(timer, struct weir_target,
+						  watch);
+
+	weir_target_turn(target);
+	weir_target_put(target);
+}
+
 /**
  * weir_target_watch() - start to watch a target, unless it is watched
  * @target: it has a new request, or an endpoint waits for room in its inbox.
  *
- * Any context.
+ * Takes the tenant's lock. Any context but an interrupt.
  */
 void weir_target_watch(struct weir_target *target)
 {
@@ -282,7 +290,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
-	timerqueue_init(&target->watch);
+	weir_timer_init(&target->watch, weir_target_due);
 	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
@@ -469,7 +477,7 @@ void weir_targets_end(struct weir_endpoint *ep)
 		list_del_init(&target->ep_link);
 		if (target->planned)
 			weir_target_dropped(target, -ENOMEM);
-		weir_target_never(target);
+		weir_timer_end(ep->tenant, &target->watch, &target->ref);
 		mutex_lock(&wn->lock);
 		weir_target_end(target);
 		mutex_unlock(&wn->lock);

@@ -3,10 +3,11 @@
  * Turns of users.
  *
  * The router leaves some work to workers. One work item of each user does it,
- * for one endpoint after the other; for the watchdog it looks at one target
- * after the other. So each user has one worker at most, of normal priority, no
- * matter how many endpoints the user has. Polling threads give each user a
- * share by other means, see poller.c.
+ * for one endpoint after the other, and for one timer after the other. Timers
+ * of endpoints are for deadlines and retries, those of targets for the
+ * watchdog. So each user has one worker at most, of normal priority, no matter
+ * how many endpoints the user has. Polling threads give each user a share by
+ * other means, see poller.c.
  *
  * Subscribers are joined to new streams in the same way. A second work item of
  * each publisher's user does one part for one stream after the other. It is
@@ -15,8 +16,8 @@
  * does the joins that wait for memory, and a fourth ends the endpoints of
  * closed sockets.
  *
- * Process context; weir_endpoint_later() and weir_target_later() may also be
- * called under spinlocks.
+ * Process context; weir_endpoint_later() and the functions for timers may also
+ * be called under spinlocks.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -26,7 +27,7 @@
 #include "route/router.h"
 
 /*
- * Endpoints, and as many targets, that one run of a user's work item handles
+ * Endpoints, and as many timers, that one run of a user's work item handles
  * before the work items of other users have their turn.
  */
 #define WEIR_TURN_ENDPOINTS	16
@@ -87,7 +88,7 @@ struct weir_tenant *weir_tenant_get(const struct weir_sock *ws)
 	fresh->uid = uid;
 	spin_lock_init(&fresh->lock);
 	INIT_LIST_HEAD(&fresh->endpoints);
-	timerqueue_init_head(&fresh->watched);
+	timerqueue_init_head(&fresh->timers);
 	INIT_DELAYED_WORK(&fresh->tick, weir_tenant_tick);
 	INIT_WORK(&fresh->work, weir_tenant_work);
 	weir_jobs_init(&fresh->joins, fresh, weir_join_wq);
@@ -120,10 +121,10 @@ void weir_tenant_put(struct weir_tenant *t)
 		kfree(t);
 }
 
-/* Have @tick come for the first of @watched, if it does not. Under @lock. */
+/* Have @tick come for the first of @timers, if it does not. Under @lock. */
 static void weir_tenant_arm(struct weir_tenant *t)
 {
-	const struct timerqueue_node *node = timerqueue_getnext(&t->watched);
+	const struct timerqueue_node *node = timerqueue_getnext(&t->timers);
 	s64 in;
 
 	lockdep_assert_held(&t->lock);
@@ -131,8 +132,8 @@ static void weir_tenant_arm(struct weir_tenant *t)
 		return;
 	t->tick_at = node->expires;
 	in = node->expires - get_jiffies_64();
-	weir_delayed_requeue(weir_router_wq, &t->tick, max_t(s64, in, 0),
-			     &t->ref);
+	weir_delayed_requeue(weir_router_wq, &t->tick,
+			     clamp_t(s64, in, 0, MAX_JIFFY_OFFSET), &t->ref);
 }
 
 static void weir_tenant_tick(struct work_struct *work)
@@ -150,13 +151,14 @@ static void weir_tenant_tick(struct work_struct *work)
 	weir_tenant_put(t);
 }
 
-/* Take a target out of @watched. Under @lock. */
-static void weir_tenant_forget(struct weir_tenant *t,
-			       struct timerqueue_node *node)
+/* Take a timer out of @timers, if it is set. Returns whether it was. */
+static bool weir_timer_drop(struct weir_tenant *t, struct weir_timer *timer)
 {
 	lockdep_assert_held(&t->lock);
-	timerqueue_del(&t->watched, node);
-	RB_CLEAR_NODE(&node->node);
+	if (!timerqueue_node_queued(&timer->node))
+		return false;
+	timerqueue_del(&t->timers, &timer->node);
+	return true;
 }
 
 /* Take the next endpoint from the list, with the list's reference; or NULL. */
@@ -173,52 +175,49 @@ static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 	return ep;
 }
 
-/*
- * Take the next target whose time has come, with the reference of @watched; or
- * NULL.
- */
-static struct weir_target *weir_tenant_target(struct weir_tenant *t)
+/* Take the next timer whose time has come, with its reference; or NULL. */
+static struct weir_timer *weir_tenant_timer(struct weir_tenant *t)
 {
 	struct timerqueue_node *node;
 
 	spin_lock(&t->lock);
-	node = timerqueue_getnext(&t->watched);
+	node = timerqueue_getnext(&t->timers);
 	if (node && node->expires <= get_jiffies_64())
-		weir_tenant_forget(t, node);
+		timerqueue_del(&t->timers, node);
 	else
 		node = NULL;
 	spin_unlock(&t->lock);
-	return node ? container_of(node, struct weir_target, watch) : NULL;
+	return node ? container_of(node, struct weir_timer, node) : NULL;
 }
 
 static void weir_tenant_work(struct work_struct *work)
 {
 	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
-	struct weir_target *target;
+	struct weir_timer *timer;
 	struct weir_endpoint *ep;
 	u32 n;
 
 	weir_race_point(turn);
 	for (n = 0; n < WEIR_TURN_ENDPOINTS; n++) {
-		target = weir_tenant_target(t);
-		if (target) {
-			weir_target_turn(target);
-			weir_target_put(target);
-		}
+		timer = weir_tenant_timer(t);
+		if (timer)
+			timer->turn(timer);
 		ep = weir_tenant_next(t);
 		if (ep) {
 			weir_route_turn(ep);
 			weir_endpoint_put(ep);
 		}
-		if (!target && !ep)
+		if (!timer && !ep)
 			break;
 		cond_resched();
 	}
-	if (n == WEIR_TURN_ENDPOINTS)
+	if (n == WEIR_TURN_ENDPOINTS) {
 		weir_work_queue(weir_router_wq, &t->work, &t->ref);
-	spin_lock(&t->lock);
-	weir_tenant_arm(t);
-	spin_unlock(&t->lock);
+	} else {
+		spin_lock(&t->lock);
+		weir_tenant_arm(t);
+		spin_unlock(&t->lock);
+	}
 	weir_tenant_put(t);
 }
 
@@ -334,48 +333,57 @@ void weir_endpoint_never(struct weir_endpoint *ep)
 		weir_endpoint_put(ep);
 }
 
+/* weir_timer_init() - set up a timer; @turn: what it is for */
+void weir_timer_init(struct weir_timer *timer,
+		     void (*turn)(struct weir_timer *timer))
+{
+	timerqueue_init(&timer->node);
+	timer->over = false;
+	timer->turn = turn;
+}
+
 /**
- * weir_target_later() - have the watchdog look at a target
- * @target: the target, a socket's.
- * @at: when, in jiffies64. A target whose look is set already keeps its time.
+ * weir_timer_set() - have a user's worker do something at a certain time
+ * @t: the user's tenant.
+ * @timer: the timer. One that is set already gets the new time.
+ * @at: when, in jiffies64.
+ * @ref: reference count of the timer's object, as in work.h.
  *
  * Takes the tenant's lock. Any context but an interrupt.
  */
-void weir_target_later(struct weir_target *target, u64 at)
+void weir_timer_set(struct weir_tenant *t, struct weir_timer *timer, u64 at,
+		    refcount_t *ref)
 {
-	struct weir_tenant *t = target->ep->tenant;
-
 	spin_lock(&t->lock);
-	/* one that is gone stays away: weir_target_never() comes after @gone */
-	if (!READ_ONCE(target->gone) && RB_EMPTY_NODE(&target->watch.node)) {
-		weir_target_get(target);
-		target->watch.expires = at;
-		timerqueue_add(&t->watched, &target->watch);
+	if (!timer->over) {
+		if (!weir_timer_drop(t, timer))
+			refcount_inc(ref);
+		timer->node.expires = at;
+		timerqueue_add(&t->timers, &timer->node);
 		weir_tenant_arm(t);
 	}
 	spin_unlock(&t->lock);
 }
 
 /**
- * weir_target_never() - the watchdog is not to look at a target any more
- * @target: the target, which is gone.
+ * weir_timer_end() - a timer is not needed any more
+ * @t: the user's tenant.
+ * @timer: the timer, which cannot be set afterwards. Its turn may have begun.
+ * @ref: reference count of its object. The caller holds a reference of its own.
  *
- * Ends the tick when no target is left that it could come for.
+ * Ends the tick when no timer is left that it could come for. Takes the
+ * tenant's lock. Any context but an interrupt.
  */
-void weir_target_never(struct weir_target *target)
+void weir_timer_end(struct weir_tenant *t, struct weir_timer *timer,
+		    refcount_t *ref)
 {
-	struct weir_tenant *t = target->ep->tenant;
-	bool listed;
-
 	spin_lock(&t->lock);
-	listed = !RB_EMPTY_NODE(&target->watch.node);
-	if (listed)
-		weir_tenant_forget(t, &target->watch);
-	if (!timerqueue_getnext(&t->watched)) {
+	timer->over = true;
+	if (weir_timer_drop(t, timer))
+		refcount_dec(ref);
+	if (!timerqueue_getnext(&t->timers)) {
 		weir_delayed_cancel(&t->tick, &t->ref);
 		t->tick_at = 0;
 	}
 	spin_unlock(&t->lock);
-	if (listed)
-		weir_target_put(target);
 }

@@ -18,6 +18,19 @@ struct weir_sock;
 struct weir_target;
 
 /**
+ * struct weir_timer - a time at which a user's worker is to do something
+ * @node: in weir_tenant.timers while the timer is set, with a reference on the
+ *	timer's object; under the tenant's lock. Its time is in jiffies64.
+ * @over: it cannot be set any more; under the tenant's lock.
+ * @turn: does it; puts the reference. Never changes.
+ */
+struct weir_timer {
+	struct timerqueue_node	node;
+	bool			over;
+	void			(*turn)(struct weir_timer *timer);
+};
+
+/**
  * struct weir_job - long work that a user's worker does part by part
  * @link: in weir_jobs.list, under the tenant's lock; empty while a part is
  *	being done.
@@ -51,16 +64,17 @@ struct weir_jobs {
  * @link: in the table of all tenants, under the lock of that table.
  * @uid: the user; never changes.
  * @ref: held by endpoints, by jobs, and by each work item while it is queued.
- * @lock: guards @endpoints, @watched and the lists of jobs; no other lock of ours
- *	is taken under it.
+ * @lock: guards @endpoints, @timers and the lists of jobs; no other lock of
+ *	ours is taken under it.
  * @endpoints: endpoints that a worker has to handle, by
  *	weir_endpoint.turn_link.
- * @watched: targets that the watchdog is to look at, by weir_target.watch, in
- *	the order of their times. One timer for all of a user's targets: the
- *	expiry of a timer takes the time of whatever runs on that processor.
- * @tick: queues @work when the time of the first of @watched comes.
- * @tick_at: that time, in jiffies64, while @tick is queued; 0: it is not. @lock.
- * @work: handles @endpoints and the targets of @watched whose time has come.
+ * @timers: timers of endpoints and of targets, in the order of their times. One
+ *	timer of the kernel serves all of a user's: its expiry takes the time of
+ *	whatever runs on that processor.
+ * @tick: queues @work when the time of the first of @timers comes.
+ * @tick_at: in jiffies64, when @tick comes, which may be before the time of the
+ *	first of @timers; 0: it is not queued. @lock.
+ * @work: handles @endpoints, and those of @timers whose time has come.
  * @slots_at: jiffy that @slots is for; only @work uses it.
  * @slots: calls that may still be looked at in that jiffy; only @work uses it.
  * @joins: jobs that join subscribers to new streams of the user.
@@ -78,7 +92,7 @@ struct weir_tenant {
 	refcount_t		ref;
 	spinlock_t		lock;
 	struct list_head	endpoints;
-	struct timerqueue_head	watched;
+	struct timerqueue_head	timers;
 	struct delayed_work	tick;
 	u64			tick_at;
 	struct work_struct	work;
@@ -96,9 +110,13 @@ void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
+void weir_timer_init(struct weir_timer *timer,
+		     void (*turn)(struct weir_timer *timer));
+void weir_timer_set(struct weir_tenant *t, struct weir_timer *timer, u64 at,
+		    refcount_t *ref);
+void weir_timer_end(struct weir_tenant *t, struct weir_timer *timer,
+		    refcount_t *ref);
 void weir_endpoint_later(struct weir_endpoint *ep);
 void weir_endpoint_never(struct weir_endpoint *ep);
-void weir_target_later(struct weir_target *target, u64 at);
-void weir_target_never(struct weir_target *target);
 
 #endif /* _WEIR_TURN_H */
