@@ -3,7 +3,8 @@
  * Calls that a target does not answer, because it is ejected (@hung) or gone. A
  * target does not know its callers, so each caller looks through its own calls.
  *
- * For an ejected target, each caller does so in the turn of its own user,
+ * For an ejected target, the worker of the target's user sets the timer of each
+ * caller. The caller's calls are looked at in the turn of the caller's user,
  * together with the look for deadlines (weir_endpoint_scan()). So the tables of
  * other users hold up no user. For a target that is gone, the task that closes
  * it looks through the calls: no call may point to the target when it is freed.
@@ -34,7 +35,7 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
  * together.
  */
 #define WEIR_TELL_ENDPOINTS	1024
-#define WEIR_TELL_IDLE	64
+#define WEIR_TELL_IDLE		64
 
 /*
  * Have a caller look through its open calls, if it has any. Its timer does this

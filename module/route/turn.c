@@ -36,7 +36,7 @@
  * Calls that are looked at for one user in one jiffy: for passed deadlines, and
  * for targets that were ejected.
  */
-#define WEIR_TURN_SLOTS	4096
+#define WEIR_TURN_SLOTS		4096
 
 static DEFINE_HASHTABLE(weir_tenants, 8);
 static DEFINE_SPINLOCK(weir_tenants_lock);

@@ -302,33 +302,50 @@ static pid_t serve_in_group(const char *path, struct tenant_meter *m)
 		pause();
 }
 
+/* Asks twice for what all targets may have in flight. */
+static int want_all(void *arg)
+{
+	struct outcome o;
+	uint32_t route;
+	struct weir *w = caller("/rates/memory", &route);
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 2 * ALL; i++)
+		ask_with(w, route, 2, ATTACKER, 0);
+	while (!get(&shared->stop)) {
+		if (outcome_now(w, &o))
+			count_answer(&o, WEIR_REASON_BULKHEAD);
+	}
+	weir_close(w);
+	return 0;
+}
+
 static void bulkhead_without_memory(void)
 {
 	struct weir_route_conf conf = { QUIET, .bulkhead = MOST };
 	struct tenant_meter *m = tenant_meter_new();
 	const char *path = "/rates/memory";
-	uint32_t route, refused = 0, i;
-	struct outcome o;
-	struct weir *w;
-	pid_t service;
+	pid_t service, user;
+	uint64_t all;
 
 	if (tenant_cgroup(GROUP, 0)) {
 		note("no memory cgroups");
 		return;
 	}
+	memset(shared, 0, sizeof(*shared));
 	service = serve_in_group(path, m);
 	need(soon(get(&m->ready)) && !route_set(path, &conf), "route");
 	need(!tenant_cgroup_write(GROUP, "memory.max", "0"), "no room");
-	w = caller(path, &route);
-	for (i = 0; i < 2 * ALL; i++)
-		ask_with(w, route, 2, VICTIM, 0);
-	need(soon((refused += (outcome_now(w, &o) &&
-			       o.fault.reason == WEIR_REASON_BULKHEAD),
-		   refused + in_flight_count() >= 2 * ALL)), "all are asked");
-	check(2 * ALL - refused >= ALL * 3 / 4,
-	      "one user alone has nearly all of it when the targets' cgroup is full (%u of %d)",
-	      2 * ALL - refused, ALL);
-	weir_close(w);
+	user = tenant_start(TENANT_ATTACKER, want_all, NULL);
+	need(soon(get(&shared->refused) + in_flight_count() >= 2 * ALL),
+	     "all are asked");
+	all = 2 * ALL - get(&shared->refused);
+	check(all >= ALL * 3 / 4,
+	      "one user alone has nearly all of it when the targets' cgroup is full (%llu of %d)",
+	      (unsigned long long)all, ALL);
+	put(&shared->stop, 1);
+	check(!reap(user) && !get(&shared->odd), "the user ends well");
 	tenant_cgroup_write(GROUP, "memory.max", "max");
 	kill_and_reap(service);
 	need(!route_del(path), "del");
