@@ -290,6 +290,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
+	INIT_WORK(&target->late, weir_target_late_work);
 	weir_timer_init(&target->watch, weir_target_due);
 	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
@@ -462,7 +463,7 @@ void weir_targets_end(struct weir_endpoint *ep)
 
 	/*
 	 * 1. its calls. A sender counts a call, sends it, fences and then reads
-	 * @gone. So a call that is not counted here is found by its sender.
+	 * @gone. So a call that is not counted here is seen to by its sender.
 	 */
 	smp_mb();
 	list_for_each_entry(target, &ep->gone, ep_link)
