@@ -278,18 +278,19 @@ static void bulkhead(void)
 #define GROUP	"tenants_rates"
 #define TARGETS	8
 #define ALL	(TARGETS * MOST)
+#define SPARE	(4 << 20)
 
-/* Serves eight times, with memory of a cgroup that nobody is killed in, and never answers. */
+/* Serves eight times, with the memory of a cgroup, and never answers. */
 static pid_t serve_in_group(const char *path, struct tenant_meter *m)
 {
 	pid_t pid = fork();
 	struct weir *s;
+	void *spare;
 	int i;
 
 	if (pid)
 		return pid;
-	if (tenant_cgroup_enter(GROUP, getpid()) ||
-	    tap_write_file("/proc/self/oom_score_adj", "-1000"))
+	if (tenant_cgroup_enter(GROUP, getpid()))
 		_exit(98);
 	for (i = 0; i < TARGETS; i++) {
 		s = handle(0, PLENTY);
@@ -297,9 +298,31 @@ static pid_t serve_in_group(const char *path, struct tenant_meter *m)
 		    weir_serve(s, path, 1, NULL))
 			_exit(99);
 	}
+	/* the kernel may take this back, but does not while it must not wait */
+	spare = mmap(NULL, SPARE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (spare == MAP_FAILED)
+		_exit(97);
+	memset(spare, 1, SPARE);
+	if (madvise(spare, SPARE, MADV_FREE))
+		_exit(96);
 	put(&m->ready, 1);
 	for (;;)
 		pause();
+}
+
+/* Takes the room of the group, and then lets it have what it uses, no more. */
+static void fill_group(void)
+{
+	char max[32];
+	int i;
+
+	for (i = 1; i >= 0; i--) {
+		snprintf(max, sizeof(max), "%lld",
+			 tenant_cgroup_read(GROUP, "memory.current") -
+			 i * SPARE / 2);
+		need(!tenant_cgroup_write(GROUP, "memory.max", max), "max");
+	}
 }
 
 /* Asks twice for what all targets may have in flight. */
@@ -336,7 +359,7 @@ static void bulkhead_without_memory(void)
 	memset(shared, 0, sizeof(*shared));
 	service = serve_in_group(path, m);
 	need(soon(get(&m->ready)) && !route_set(path, &conf), "route");
-	need(!tenant_cgroup_write(GROUP, "memory.max", "0"), "no room");
+	fill_group();
 	user = tenant_start(TENANT_ATTACKER, want_all, NULL);
 	need(soon(get(&shared->refused) + in_flight_count() >= 2 * ALL),
 	     "all are asked");
