@@ -115,7 +115,7 @@ static void weir_net_end_routes(struct weir_net *wn)
 	mutex_lock(&wn->lock);
 	weir_routes_end(wn);
 	mutex_unlock(&wn->lock);
-	/* works of targets; plans put targets, targets put endpoints */
+	/* works; plans put targets, targets put endpoints */
 	for (i = 0; i < 4; i++) {
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);

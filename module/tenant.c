@@ -24,7 +24,7 @@
 
 #include "weir.h"
 
-/* Timers whose functions are called before other users have their turn. */
+/* Timers of rings whose functions are called before other users have a turn. */
 #define WEIR_TIMERS_ROUND	16
 
 static DEFINE_HASHTABLE(weir_tenants, 8);
@@ -44,7 +44,7 @@ static struct weir_tenant *weir_tenant_find(kuid_t uid)
 	return NULL;
 }
 
-static void weir_timing_work(struct work_struct *work);
+static void weir_timers_work(struct work_struct *work);
 static void weir_jobs_work(struct work_struct *work);
 
 static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
@@ -56,6 +56,15 @@ static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
 	INIT_WORK(&jobs->work, weir_jobs_work);
 }
 
+static void weir_timers_init(struct weir_timers *timers, struct weir_tenant *t,
+			     struct workqueue_struct *wq, work_func_t tick)
+{
+	timers->tenant = t;
+	timers->wq = wq;
+	timerqueue_init_head(&timers->set);
+	INIT_DELAYED_WORK(&timers->tick, tick);
+}
+
 static struct weir_tenant *weir_tenant_make(kuid_t uid)
 {
 	struct weir_tenant *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
@@ -65,11 +74,9 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	refcount_set(&t->ref, 1);
 	t->uid = uid;
 	spin_lock_init(&t->lock);
-	timerqueue_init_head(&t->timers);
-	INIT_DELAYED_WORK(&t->timing, weir_timing_work);
+	weir_timers_init(&t->timers, t, weir_wq, weir_timers_work);
 	INIT_LIST_HEAD(&t->endpoints);
-	timerqueue_init_head(&t->watched);
-	INIT_DELAYED_WORK(&t->tick, weir_tenant_tick);
+	weir_timers_init(&t->turns, t, weir_router_wq, weir_tenant_tick);
 	INIT_WORK(&t->work, weir_tenant_work);
 	weir_jobs_init(&t->joins, t, weir_join_wq);
 	weir_jobs_init(&t->late, t, weir_late_wq);
@@ -195,214 +202,195 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 
 /* --- timers ----------------------------------------------------------------- */
 
-/*
- * Has @timing come for the first timer, or not at all without one. All timers
- * of a user have one timer of the kernel: the expiry of such a one takes the
- * time of whatever runs on that processor. Under @lock.
+/**
+ * weir_timers_arm() - have a tick come for the first timer, or not at all
+ * @timers: the timers, under the tenant's lock.
  */
-static void weir_timing_arm(struct weir_tenant *t)
+void weir_timers_arm(struct weir_timers *timers)
 {
-	const struct timerqueue_node *node = timerqueue_getnext(&t->timers);
+	struct timerqueue_node *node = timerqueue_getnext(&timers->set);
+	struct weir_tenant *t = timers->tenant;
 	s64 in;
 
 	lockdep_assert_held(&t->lock);
 	if (!node) {
-		weir_delayed_cancel(&t->timing, &t->ref);
+		weir_delayed_cancel(&timers->tick, &t->ref);
 		return;
 	}
 	in = node->expires - get_jiffies_64();
-	weir_delayed_requeue(weir_wq, &t->timing, max_t(s64, in, 0), &t->ref);
+	weir_delayed_requeue(timers->wq, &timers->tick,
+			     clamp_t(s64, in, 0, MAX_JIFFY_OFFSET), &t->ref);
 }
 
-/* Wakes those that wait for a function to end, after a change of @timing_now. */
-static void weir_timing_wake(struct weir_tenant *t)
+/**
+ * weir_timers_next() - take the next timer whose time has come
+ * @timers: the timers.
+ *
+ * The caller calls the timer's function, calls this again until it returns NULL,
+ * and arms the tick at the end. Takes the tenant's lock. Return: the timer, with
+ * its reference; or NULL.
+ */
+struct weir_timer *weir_timers_next(struct weir_timers *timers)
 {
-	smp_mb();	/* a waiter looks after it has entered the queue */
-	wake_up_var(&t->timing_now);
-}
-
-/* Takes the next timer whose time has come; or NULL. */
-static struct weir_timer *weir_timing_next(struct weir_tenant *t)
-{
-	struct timerqueue_node *node;
+	struct weir_tenant *t = timers->tenant;
 	struct weir_timer *timer = NULL;
+	struct timerqueue_node *node;
 
 	spin_lock(&t->lock);
-	node = timerqueue_getnext(&t->timers);
+	node = timerqueue_getnext(&timers->set);
 	if (node && node->expires <= get_jiffies_64()) {
-		timerqueue_del(&t->timers, node);
+		timerqueue_del(&timers->set, node);
 		timer = container_of(node, struct weir_timer, node);
 	}
-	WRITE_ONCE(t->timing_now, timer);
+	WRITE_ONCE(timers->now, timer);
 	spin_unlock(&t->lock);
-	weir_timing_wake(t);
+	/* a waiter for the end of the function before looks after it is queued */
+	smp_mb();
+	wake_up_var(&timers->now);
 	return timer;
 }
 
-static void weir_timing_work(struct work_struct *work)
+/* weir_timers.tick of rings and cursors: calls the functions. */
+static void weir_timers_work(struct work_struct *work)
 {
-	struct weir_tenant *t = container_of(to_delayed_work(work),
-					     struct weir_tenant, timing);
+	struct weir_timers *timers = container_of(to_delayed_work(work),
+						  struct weir_timers, tick);
+	struct weir_tenant *t = timers->tenant;
 	struct weir_timer *timer;
-	u32 n;
+	u32 n = 0;
 
-	for (n = 0; n < WEIR_TIMERS_ROUND; n++) {
-		timer = weir_timing_next(t);
-		if (!timer)
-			break;
+	/* the last look ends the last function; what it finds goes first next */
+	while ((timer = weir_timers_next(timers))) {
 		timer->fn(timer);
 		cond_resched();
+		if (++n == WEIR_TIMERS_ROUND)
+			break;
 	}
 	spin_lock(&t->lock);
-	WRITE_ONCE(t->timing_now, NULL);
-	weir_timing_arm(t);
+	WRITE_ONCE(timers->now, NULL);
+	weir_timers_arm(timers);
 	spin_unlock(&t->lock);
-	weir_timing_wake(t);
+	smp_mb();	/* as in weir_timers_next() */
+	wake_up_var(&timers->now);
 	weir_tenant_put(t);
 }
 
-/* Is a timer set? Under @lock of its tenant. */
-static bool weir_timer_pending(const struct weir_timer *timer)
+/* Takes a timer out. Returns whether it was set; @first: whether it was next. */
+static bool weir_timer_take(struct weir_timer *timer, bool *first)
 {
-	lockdep_assert_held(&timer->tenant->lock);
-	return !RB_EMPTY_NODE(&timer->node.node);
-}
+	struct timerqueue_head *set = &timer->timers->set;
 
-/* Takes a timer that is set out. Returns whether it was the first. */
-static bool weir_timer_take(struct weir_timer *timer)
-{
-	struct timerqueue_head *timers = &timer->tenant->timers;
-	bool first = timerqueue_getnext(timers) == &timer->node;
-
-	timerqueue_del(timers, &timer->node);
-	return first;
-}
-
-/* Sets a timer that is not set; @rearm: the first one has been taken out. */
-static void weir_timer_put_in(struct weir_timer *timer, unsigned long delay,
-			      bool rearm)
-{
-	struct weir_tenant *t = timer->tenant;
-
-	timer->node.expires = get_jiffies_64() + delay;
-	if (timerqueue_add(&t->timers, &timer->node) || rearm)
-		weir_timing_arm(t);
+	lockdep_assert_held(&timer->timers->tenant->lock);
+	if (RB_EMPTY_NODE(&timer->node.node))
+		return false;
+	*first = timerqueue_getnext(set) == &timer->node;
+	timerqueue_del(set, &timer->node);
+	return true;
 }
 
 /**
  * weir_timer_init() - prepare a timer, which is not set
  * @timer: the timer.
- * @t: the user in whose worker @fn is called. The caller holds it for as long as
- *	the object of the timer exists.
+ * @timers: of the user in whose worker @fn is called. The caller holds the
+ *	tenant for as long as the object of the timer exists.
  * @ref: reference count of that object. The caller of the functions below holds
  *	a reference of its own.
  * @fn: see struct weir_timer.
  */
-void weir_timer_init(struct weir_timer *timer, struct weir_tenant *t,
+void weir_timer_init(struct weir_timer *timer, struct weir_timers *timers,
 		     refcount_t *ref, void (*fn)(struct weir_timer *timer))
 {
 	timerqueue_init(&timer->node);
-	timer->tenant = t;
+	timer->timers = timers;
 	timer->ref = ref;
+	timer->over = false;
 	timer->fn = fn;
+}
+
+/* Sets a timer: to a new time, or only to an earlier one, or if it is not set. */
+static void weir_timer_to(struct weir_timer *timer, unsigned long delay,
+			  bool earlier, bool later)
+{
+	struct weir_timers *timers = timer->timers;
+	u64 at = get_jiffies_64() + delay;
+	bool first = false, set;
+
+	spin_lock(&timers->tenant->lock);
+	set = !RB_EMPTY_NODE(&timer->node.node);
+	if (timer->over ||
+	    (set && (at < (u64)timer->node.expires ? !earlier : !later)))
+		goto unlock;
+	if (!weir_timer_take(timer, &first))
+		refcount_inc(timer->ref);
+	timer->node.expires = at;
+	if (timerqueue_add(&timers->set, &timer->node) || first)
+		weir_timers_arm(timers);
+unlock:
+	spin_unlock(&timers->tenant->lock);
 }
 
 /**
  * weir_timer_set() - set a timer; one that is set keeps its time
  * @timer: the timer.
  * @delay: jiffies from now.
+ *
+ * This and the functions below take the tenant's lock.
  */
 void weir_timer_set(struct weir_timer *timer, unsigned long delay)
 {
-	spin_lock(&timer->tenant->lock);
-	if (!weir_timer_pending(timer)) {
-		refcount_inc(timer->ref);
-		weir_timer_put_in(timer, delay, false);
-	}
-	spin_unlock(&timer->tenant->lock);
+	weir_timer_to(timer, delay, false, false);
 }
 
-/**
- * weir_timer_move() - set a timer; one that is set gets another time
- * @timer: the timer.
- * @delay: jiffies from now.
- */
-void weir_timer_move(struct weir_timer *timer, unsigned long delay)
-{
-	bool first = false;
-
-	spin_lock(&timer->tenant->lock);
-	if (weir_timer_pending(timer))
-		first = weir_timer_take(timer);
-	else
-		refcount_inc(timer->ref);
-	weir_timer_put_in(timer, delay, first);
-	spin_unlock(&timer->tenant->lock);
-}
-
-/**
- * weir_timer_advance() - set a timer; one that is set may only come earlier
- * @timer: the timer.
- * @delay: jiffies from now.
- */
+/* weir_timer_advance() - the same; one that is set may only come earlier */
 void weir_timer_advance(struct weir_timer *timer, unsigned long delay)
 {
-	bool first = false;
-
-	spin_lock(&timer->tenant->lock);
-	if (!weir_timer_pending(timer))
-		refcount_inc(timer->ref);
-	else if ((u64)timer->node.expires > get_jiffies_64() + delay)
-		first = weir_timer_take(timer);
-	else
-		goto unlock;
-	weir_timer_put_in(timer, delay, first);
-unlock:
-	spin_unlock(&timer->tenant->lock);
+	weir_timer_to(timer, delay, true, false);
 }
 
-/**
- * weir_timer_cancel() - take back a timer; its function may still be running
- * @timer: the timer.
- */
-void weir_timer_cancel(struct weir_timer *timer)
+/* weir_timer_move() - the same; one that is set gets the new time */
+void weir_timer_move(struct weir_timer *timer, unsigned long delay)
 {
-	struct weir_tenant *t = timer->tenant;
+	weir_timer_to(timer, delay, true, true);
+}
 
-	spin_lock(&t->lock);
-	if (weir_timer_pending(timer)) {
-		if (weir_timer_take(timer))
-			weir_timing_arm(t);
+static void weir_timer_unset(struct weir_timer *timer, bool over)
+{
+	struct weir_timers *timers = timer->timers;
+	bool first;
+
+	spin_lock(&timers->tenant->lock);
+	timer->over = over;
+	if (weir_timer_take(timer, &first)) {
+		if (first)
+			weir_timers_arm(timers);
 		refcount_dec(timer->ref);
 	}
-	spin_unlock(&t->lock);
+	spin_unlock(&timers->tenant->lock);
 }
 
-static bool weir_timer_idle(struct weir_timer *timer)
+/* weir_timer_cancel() - take back a timer; its function may still be running */
+void weir_timer_cancel(struct weir_timer *timer)
 {
-	struct weir_tenant *t = timer->tenant;
-	bool idle;
+	weir_timer_unset(timer, false);
+}
 
-	spin_lock(&t->lock);
-	idle = !weir_timer_pending(timer) && t->timing_now != timer;
-	spin_unlock(&t->lock);
-	return idle;
+/* weir_timer_end() - the same; it cannot be set any more */
+void weir_timer_end(struct weir_timer *timer)
+{
+	weir_timer_unset(timer, true);
 }
 
 /**
  * weir_timer_cancel_sync() - take back a timer and wait while its function runs
- * @timer: the timer. Nobody but its function sets it any more.
+ * @timer: the timer. Meanwhile it cannot be set, by its function or others.
  *
  * Sleeps. The caller holds no lock that the function takes.
  */
 void weir_timer_cancel_sync(struct weir_timer *timer)
 {
-	struct weir_tenant *t = timer->tenant;
+	struct weir_timers *timers = timer->timers;
 
-	/* the function may have set it once more */
-	do {
-		weir_timer_cancel(timer);
-		wait_var_event(&t->timing_now,
-			       READ_ONCE(t->timing_now) != timer);
-	} while (!weir_timer_idle(timer));
+	weir_timer_end(timer);
+	wait_var_event(&timers->now, READ_ONCE(timers->now) != timer);
+	weir_timer_cancel(timer);	/* it may be set again */
 }

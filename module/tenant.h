@@ -49,18 +49,40 @@ struct weir_jobs {
 };
 
 /**
+ * struct weir_timers - the timers of one kind of one user
+ * @tenant: the tenant of that user; never changes.
+ * @wq: the workqueue of @tick; never changes.
+ * @set: timers that are set, by weir_timer.node; guarded by the tenant's lock.
+ * @tick: is queued for the time of the first of @set. One timer of the kernel
+ *	serves all of a user's: the expiry of such a one takes the time of
+ *	whatever runs on that processor.
+ * @now: the timer whose function is being called; NULL between calls. Written
+ *	under the tenant's lock.
+ */
+struct weir_timers {
+	struct weir_tenant	*tenant;
+	struct workqueue_struct	*wq;
+	struct timerqueue_head	set;
+	struct delayed_work	tick;
+	struct weir_timer	*now;
+};
+
+/**
  * struct weir_timer - calls a function later, in a worker of a user
- * @node: in weir_tenant.timers while it is set, by the time in jiffies64; under
- *	the tenant's lock.
- * @tenant: the user; never changes. The object of the timer holds it.
+ * @node: in weir_timers.set while the timer is set, by the time in jiffies64;
+ *	under the tenant's lock.
+ * @timers: the kind of timer, which says by whom @fn is called; never changes.
+ *	The object of the timer holds the tenant.
  * @ref: reference count of the object; a timer that is set holds one reference.
+ * @over: it cannot be set any more; under the tenant's lock.
  * @fn: is called when the time has come. It may sleep, may set the timer again,
- *	and puts the timer's reference at its end.
+ *	and puts the timer's reference at its end. Never changes.
  */
 struct weir_timer {
 	struct timerqueue_node	node;
-	struct weir_tenant	*tenant;
+	struct weir_timers	*timers;
 	refcount_t		*ref;
+	bool			over;
 	void			(*fn)(struct weir_timer *timer);
 };
 
@@ -70,20 +92,13 @@ struct weir_timer {
  * @uid: the user; never changes.
  * @ref: held by sockets, rings, cursors, endpoints, jobs, and by each work item
  *	while it is queued.
- * @lock: guards @timers, @endpoints, @watched and the lists of jobs; no other
+ * @lock: guards @endpoints, the lists of jobs and the sets of timers; no other
  *	lock of ours is taken under it.
- * @timers: timers that are set, by weir_timer.node.
- * @timing: calls the functions of @timers. It is queued for the time of the
- *	first one.
- * @timing_now: the timer whose function @timing calls; NULL between calls.
+ * @timers: timers of rings and cursors. Their functions may sleep for long.
  * @endpoints: endpoints that a worker has to handle, by
  *	weir_endpoint.turn_link.
- * @watched: targets that the watchdog is to look at, by weir_target.watch, in
- *	the order of their times. One timer for all of a user's targets: the
- *	expiry of a timer takes the time of whatever runs on that processor.
- * @tick: queues @work when the time of the first of @watched comes.
- * @tick_at: that time, in jiffies64, while @tick is queued; 0: it is not. @lock.
- * @work: handles @endpoints and the targets of @watched whose time has come.
+ * @turns: timers of endpoints and of targets; @work calls their functions.
+ * @work: handles @endpoints, and those of @turns whose time has come.
  * @slots_at: jiffy that @slots is for; only @work uses it.
  * @slots: calls that may still be looked at in that jiffy; only @work uses it.
  * @joins: jobs that join subscribers to new streams of the user.
@@ -100,13 +115,9 @@ struct weir_tenant {
 	kuid_t			uid;
 	refcount_t		ref;
 	spinlock_t		lock;
-	struct timerqueue_head	timers;
-	struct delayed_work	timing;
-	struct weir_timer	*timing_now;
+	struct weir_timers	timers;
 	struct list_head	endpoints;
-	struct timerqueue_head	watched;
-	struct delayed_work	tick;
-	u64			tick_at;
+	struct weir_timers	turns;
 	struct work_struct	work;
 	unsigned long		slots_at;
 	u32			slots;
@@ -123,12 +134,15 @@ void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 
-void weir_timer_init(struct weir_timer *timer, struct weir_tenant *t,
+void weir_timers_arm(struct weir_timers *timers);
+struct weir_timer *weir_timers_next(struct weir_timers *timers);
+void weir_timer_init(struct weir_timer *timer, struct weir_timers *timers,
 		     refcount_t *ref, void (*fn)(struct weir_timer *timer));
 void weir_timer_set(struct weir_timer *timer, unsigned long delay);
 void weir_timer_advance(struct weir_timer *timer, unsigned long delay);
 void weir_timer_move(struct weir_timer *timer, unsigned long delay);
 void weir_timer_cancel(struct weir_timer *timer);
+void weir_timer_end(struct weir_timer *timer);
 void weir_timer_cancel_sync(struct weir_timer *timer);
 
 /* route/turn.c */

@@ -59,6 +59,7 @@
 #include "compat.h"
 #include "logic/memory.h"
 #include "logic/trie.h"
+#include "stats.h"
 #include "tenant.h"
 #include "work.h"
 
@@ -99,44 +100,10 @@ struct weir_tunables {
 
 extern struct weir_tunables weir_tunables;
 extern unsigned int weir_family;
-extern struct workqueue_struct *weir_wq;	/* timers: tenant.c */
+extern struct workqueue_struct *weir_wq;	/* timers of rings: tenant.c */
+extern struct workqueue_struct *weir_router_wq;	/* turns: route/turn.c */
 extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
 extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: tenant.c */
-
-enum weir_stat {
-	WEIR_STAT_SOCKETS,		/* open now */
-	WEIR_STAT_RINGS,		/* in memory now */
-	WEIR_STAT_RING_BYTES,		/* in memory now */
-	WEIR_STAT_READERS,		/* attached now */
-	WEIR_STAT_ATTACHES,
-	WEIR_STAT_DETACHES,
-	WEIR_STAT_EVICTIONS,
-	WEIR_STAT_READER_WAKEUPS,
-	WEIR_STAT_WRITER_WAKEUPS,
-	WEIR_STAT_BARRIERS,		/* sent to other CPUs for a sleeper */
-	WEIR_STAT_SENT,			/* by sendmsg */
-	WEIR_STAT_RECEIVED,		/* by recvmsg */
-	WEIR_STAT_COPIED_BYTES,		/* by sendmsg and recvmsg */
-	WEIR_STAT_MISSED,		/* by lossy recvmsg readers */
-	WEIR_STAT_BROKEN,		/* rings with invalid head words */
-	WEIR_STAT_NOTICES,		/* posted */
-	WEIR_STAT_NOTICES_DEFERRED,	/* inbox was full */
-	WEIR_STAT_HUGE_MAPS,		/* large pages put into VMAs */
-	WEIR_STAT_MAX
-};
-
-DECLARE_PER_CPU(u64[WEIR_STAT_MAX], weir_stats);
-DECLARE_PER_CPU(u64[WEIR_REASON_MAX], weir_drops);
-
-static inline void weir_stat_add(enum weir_stat stat, s64 n)
-{
-	this_cpu_add(weir_stats[stat], n);
-}
-
-static inline void weir_stat_inc(enum weir_stat stat)
-{
-	weir_stat_add(stat, 1);
-}
 
 /* --- main.c --- */
 void weir_drop(const char *name, enum weir_reason reason);

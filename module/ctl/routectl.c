@@ -362,7 +362,7 @@ static int weir_change_target_add(struct weir_changes *c,
 		return weir_refuse(c->ws, -EEXIST,
 				   "the path is a target of the route already");
 	}
-	target = weir_target_add(c->ws, change->route, NULL, behind,
+	target = weir_target_add(c->ws, change->route, NULL, NULL, behind,
 				 op->weight);
 	weir_route_unuse(behind);	/* the target has a use of its own */
 	if (IS_ERR(target))

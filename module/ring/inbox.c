@@ -452,7 +452,7 @@ int weir_inbox_create(struct weir_sock *ws)
 		return PTR_ERR(self);
 	}
 	inbox->post.reader = self;
-	weir_timer_init(&inbox->grants, inbox->tenant, &inbox->ref,
+	weir_timer_init(&inbox->grants, &inbox->tenant->timers, &inbox->ref,
 			weir_inbox_grants_over);
 	smp_store_release(&ws->inbox, inbox);
 	weir_inbox_left_out(ws);

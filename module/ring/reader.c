@@ -12,33 +12,9 @@
 #include <linux/slab.h>
 
 #include "ring/inbox.h"
+#include "ring/reader.h"
 #include "race.h"
 #include "trace.h"
-
-static void weir_reader_hold_over(struct weir_timer *timer)
-{
-	struct weir_reader *rd = container_of(timer, struct weir_reader, hold);
-	struct weir_net *wn = rd->ring->wn;
-	bool mine;
-
-	weir_race_point(hold_work);
-	mutex_lock(&wn->lock);
-	spin_lock(&rd->ring->lock);
-	/* a late work must not end a hold that began again */
-	mine = !rd->ws && !list_empty(&rd->ring_link) &&
-	       time_after_eq(jiffies, rd->hold_end);
-	if (mine)
-		rd->evicted = true;	/* nobody may go on with it */
-	spin_unlock(&rd->ring->lock);
-	/* slot_lock may be held for long: do not wait under weir_net.lock */
-	mutex_unlock(&wn->lock);
-	if (mine) {
-		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
-		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
-	}
-	weir_race_point(hold_done);
-	weir_reader_put(rd);
-}
 
 void weir_reader_get(struct weir_reader *rd)
 {
@@ -72,7 +48,8 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	INIT_LIST_HEAD(&rd->sock_link);
 	weir_tenant_get(ws->tenant);
 	rd->tenant = ws->tenant;
-	weir_timer_init(&rd->hold, rd->tenant, &rd->ref, weir_reader_hold_over);
+	weir_timer_init(&rd->hold, &rd->tenant->timers, &rd->ref,
+			weir_reader_hold_over);
 	rd->uid = ws->uid;
 
 	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
@@ -585,7 +562,7 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 }
 
 /* Removes the reader from its socket and puts the socket's reference. */
-static void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
+void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 {
 	bool shown;
 
@@ -658,86 +635,6 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 		weir_reader_hide(ws, rd);
 	weir_wake_writer(ring);
 	weir_reader_put(rd);	/* the slot table's */
-}
-
-/*
- * Keeps a named cursor without a socket until @end, in jiffies. Returns false
- * if nobody could go on with it; the caller must then detach it. The caller
- * holds weir_net.lock.
- */
-static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
-{
-	struct weir_ring *ring = rd->ring;
-	struct weir_sock *ws;
-	long left = end - jiffies;
-
-	lockdep_assert_held(&ring->wn->lock);
-	weir_race_point(leave);
-	spin_lock(&ring->lock);
-	if (list_empty(&rd->ring_link) || rd->evicted || !weir_ring_live(ring)) {
-		spin_unlock(&ring->lock);
-		return false;
-	}
-	ws = rd->ws;
-	rd->ws = NULL;
-	list_del_init(&rd->armed_link);
-	rd->hold_end = end;
-	/* under the lock: a later detach or eviction finds the work */
-	weir_timer_move(&rd->hold, max(left, 0L));
-	spin_unlock(&ring->lock);
-	weir_race_point(keep);
-	if (ws)
-		weir_reader_hide(ws, rd);
-	return true;
-}
-
-/*
- * weir_reader_undo() - the call that attached or resumed a reader has failed
- *
- * A resumed cursor is held by name again, for the rest of its time. Any other
- * one is detached. The caller holds a reference; @ws is the socket.
- */
-void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
-{
-	bool kept = false;
-
-	weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
-	if (rd->resumed) {
-		mutex_lock(&ws->wn->lock);
-		kept = weir_reader_keep(rd, rd->hold_end);
-		mutex_unlock(&ws->wn->lock);
-	}
-	if (!kept)
-		weir_reader_detach(rd, WEIR_REASON_CLOSED);
-}
-
-/*
- * weir_reader_leave() - the reading socket is being released
- *
- * A named cursor keeps its place for its hold time. Any other is detached. The
- * caller holds a reference.
- */
-void weir_reader_leave(struct weir_reader *rd)
-{
-	struct weir_net *wn = rd->ring->wn;
-	bool kept = false;
-
-	if (rd->hold_ms && rd->name[0]) {
-		mutex_lock(&wn->lock);
-		kept = weir_reader_keep(rd, jiffies +
-					msecs_to_jiffies(rd->hold_ms));
-		mutex_unlock(&wn->lock);
-	}
-	if (!kept)
-		weir_reader_detach(rd, WEIR_REASON_CLOSED);
-}
-
-/* Ends the hold time of a cursor without a socket. Under ring->lock. */
-void weir_reader_unhold(struct weir_reader *rd)
-{
-	lockdep_assert_held(&rd->ring->lock);
-	rd->hold_end = jiffies;
-	weir_timer_move(&rd->hold, 0);
 }
 
 /**

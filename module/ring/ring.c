@@ -186,8 +186,9 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	INIT_LIST_HEAD(&ring->post.called);
 	weir_tenant_get(ws->tenant);
 	ring->tenant = ws->tenant;
-	weir_timer_init(&ring->reap, ring->tenant, &ring->ref, weir_ring_reap);
-	weir_timer_init(&ring->expire, ring->tenant, &ring->ref,
+	weir_timer_init(&ring->reap, &ring->tenant->timers, &ring->ref,
+			weir_ring_reap);
+	weir_timer_init(&ring->expire, &ring->tenant->timers, &ring->ref,
 			weir_ring_expire);
 	return ring;
 }

@@ -87,11 +87,8 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	weir_endpoint_cancel(ep);
 	/* look-ups fail now; the number stays taken until ep is freed */
 	xa_store(&ep->wn->endpoints, ep->id, NULL, GFP_KERNEL);
-	/* a thread that looked ep up earlier cannot arm the timer any more */
-	spin_lock(&ep->inbox->post.lock);
-	ep->armed_ns = 0;
-	spin_unlock(&ep->inbox->post.lock);
-	weir_delayed_cancel_sync(&ep->timer, &ep->ref);
+	/* a thread that looked ep up earlier cannot set the timer any more */
+	weir_timer_end(&ep->timer);
 	weir_endpoint_never(ep);
 
 	/* 4. handles, the leader of a waiting pass, the cursor, references */

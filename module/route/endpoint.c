@@ -78,9 +78,7 @@ void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 		return;
 	ep->armed_ns = due_ns;
 	in = due_ns - ktime_get_ns();
-	weir_delayed_requeue(weir_router_wq, &ep->timer, in <= 0 ? 0 :
-			     min_t(u64, nsecs_to_jiffies64(in) + 1,
-				   MAX_JIFFY_OFFSET), &ep->ref);
+	weir_timer_move(&ep->timer, in > 0 ? nsecs_to_jiffies64(in) + 1 : 0);
 }
 
 /**
@@ -99,13 +97,21 @@ void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
 		weir_endpoint_arm(ep, due_ns);
 }
 
-/* weir_endpoint.timer: queues the endpoint for a turn of its user's worker. */
-static void weir_endpoint_due(struct work_struct *work)
+/* weir_call_timer() - arm the timer for a call that is due before all others */
+void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
 {
-	struct weir_endpoint *ep = container_of(to_delayed_work(work),
-						struct weir_endpoint, timer);
+	spin_lock(&ep->inbox->post.lock);
+	weir_endpoint_timer(ep, deadline_ns);
+	spin_unlock(&ep->inbox->post.lock);
+}
 
-	weir_endpoint_later(ep);
+/* weir_endpoint.timer: the worker of the endpoint's user calls this. */
+static void weir_endpoint_due(struct weir_timer *timer)
+{
+	struct weir_endpoint *ep = container_of(timer, struct weir_endpoint,
+						timer);
+
+	weir_route_turn(ep);
 	weir_endpoint_put(ep);
 }
 
@@ -555,7 +561,8 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	ep->tenant = ws->tenant;
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
-	INIT_DELAYED_WORK(&ep->timer, weir_endpoint_due);
+	weir_timer_init(&ep->timer, &ep->tenant->turns, &ep->ref,
+			weir_endpoint_due);
 	INIT_LIST_HEAD(&ep->targets);
 	INIT_LIST_HEAD(&ep->gone);
 	ep->end.part = weir_endpoint_end_part;

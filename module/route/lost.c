@@ -3,7 +3,8 @@
  * Calls that a target does not answer, because it is ejected (@hung) or gone. A
  * target does not know its callers, so each caller looks through its own calls.
  *
- * For an ejected target, each caller does so in the turn of its own user,
+ * For an ejected target, the worker of the target's user sets the timer of each
+ * caller. The caller's calls are looked at in the turn of the caller's user,
  * together with the look for deadlines (weir_endpoint_scan()). So the tables of
  * other users hold up no user. For a target that is gone, a worker of its user
  * looks through the calls: no call may point to the target when it is freed.
@@ -34,7 +35,7 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
  * together.
  */
 #define WEIR_TELL_ENDPOINTS	1024
-#define WEIR_TELL_IDLE	8
+#define WEIR_TELL_IDLE		8
 
 /*
  * Have a caller look through its open calls, if it has any. Its timer does this
@@ -139,27 +140,46 @@ static void weir_endpoint_lost_end(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/**
- * weir_endpoint_lost_calls() - find a caller's calls to a gone target
- * @ep: endpoint of the caller.
- * @target: a target that is gone.
- *
- * The calls are sent again or answered with an error. Does not sleep.
- */
-void weir_endpoint_lost_calls(struct weir_endpoint *ep,
-			      const struct weir_target *target)
+/* weir_target.late: see weir_target_sent_late(). */
+void weir_target_late_work(struct work_struct *work)
 {
-	u32 slot = 0;
+	struct weir_target *target = container_of(work, struct weir_target,
+						  late);
+	struct weir_endpoint *ep;
+	unsigned long id = 0;
 
-	while (weir_endpoint_lost_some(ep, &slot, target->ep))
-		;
-	weir_endpoint_lost_end(ep);
+	while (atomic_read(&target->load.in_flight)) {
+		u32 slot = 0;
+
+		ep = weir_endpoint_next(target->ep->wn, &id);
+		if (!ep)
+			break;
+		while (weir_endpoint_lost_some(ep, &slot, target->ep))
+			cond_resched();
+		weir_endpoint_lost_end(ep);
+		weir_endpoint_put(ep);
+		cond_resched();
+	}
+	weir_target_put(target);
+}
+
+/**
+ * weir_target_sent_late() - calls were sent to a target that is gone
+ * @target: the target, under rcu_read_lock() from before the plan was read.
+ *
+ * The thread that closes the target may have looked for calls already. To find
+ * those that were just sent takes a look at all open calls, so a worker does
+ * that; the target is held until it is done. Does not sleep.
+ */
+void weir_target_sent_late(struct weir_target *target)
+{
+	weir_work_queue(weir_router_wq, &target->late, &target->ref);
 }
 
 /*
  * Has one of these targets, from *@at on, calls that are not over? Sets *@at to
  * the first that has. A sender counts a call, sends it and then checks whether
- * the target is gone. So a call that is counted after this look is found by its
+ * the target is gone. So a call that is counted after this look is seen to by its
  * sender.
  */
 static bool weir_targets_open(const struct list_head *gone,

@@ -30,7 +30,7 @@
  * Most endpoints of one user that a thread polls. A look at very many endpoints
  * takes long, so the owners of all others kick.
  */
-#define WEIR_POLL_ENDPOINTS		64
+#define WEIR_POLL_ENDPOINTS	64
 
 /*
  * A user's share of a round is WEIR_POLL_BYTES, in bytes of ring. Each endpoint

@@ -103,14 +103,6 @@ bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 				   round);
 }
 
-/* weir_call_timer() - arm the timer for a call that is due before all others */
-void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
-{
-	spin_lock(&ep->inbox->post.lock);
-	weir_endpoint_timer(ep, deadline_ns);
-	spin_unlock(&ep->inbox->post.lock);
-}
-
 /*
  * Writes small messages, requests if @answer. The call of each, counted for its
  * user if @counted, comes before the copy: a target that answers must find it.

@@ -76,7 +76,8 @@ struct weir_fallback_reply {
  * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0: more
  *	than half of the targets.
  * @bulkhead: requests that may be in flight at one target; 0: any number. If it
- *	is not 0, each target that is a socket has weir_target.callers.
+ *	is not 0, weir_target.callers counts the requests above
+ *	@bulkhead_lower.
  * @bulkhead_lower: part of @bulkhead that any user may take, see
  *	weir_bulkhead_lower(); less than 0: no part; 0: there is no bulkhead.
  * @mirror_permille: thousandths of the messages that are copied to @mirror.
@@ -135,14 +136,12 @@ struct weir_plan {
 #define WEIR_ROUND_SHARED	BIT(31)
 
 /*
- * Bytes that one target adds to a plan, to the table of the plan's policy, and
- * for the count of each user's calls at the target.
+ * Bytes that one target adds to a plan and to the table of the plan's policy.
  */
 #define WEIR_PLAN_TARGET_BYTES						\
 	(2 * sizeof(void *) + sizeof(u64) + sizeof(u32) +		\
 	 max(sizeof(struct weir_pick_entry),				\
-	     sizeof(struct weir_pick_column)) +				\
-	 sizeof(struct weir_callers))
+	     sizeof(struct weir_pick_column)))
 
 /* Counters of a route besides those of its targets, refusals by reason last. */
 enum weir_route_stat {
@@ -276,15 +275,15 @@ struct weir_route {
  * @hangs: how often it was ejected.
  * @ref: see the table of lifetimes.
  * @free: frees the target after a grace period.
+ * @late: looks for calls that were sent to the target after it was gone.
  * @id: number in listings and errors; never changes.
  * @weight: share of the messages, relative to other targets; weir_net.lock.
- * @charge: the target and its entry in plans, paid by the user that added it;
- *	never changes.
+ * @charge: the target, @callers and its entry in plans, paid by the user that
+ *	added it; never changes.
  * @route_link: in weir_route.targets; weir_net.lock.
  * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the target is
  *	gone, in weir_endpoint.gone.
- * @watch: in tenant->watched of its endpoint, with a reference and the time of
- *	the watchdog's next look in jiffies64; under tenant->lock.
+ * @watch: has the worker of its endpoint's user look at it for the watchdog.
  * @seen_pos: position of its cursor in its inbox at the watchdog's last look.
  * @seen_out: position up to which its outbox had been routed at that look.
  * @still: looks in a row without a change of @seen_pos and @seen_out.
@@ -296,8 +295,7 @@ struct weir_route {
  *	written by the worker of the target's user.
  * @told: number of the last endpoint that was told; written by that worker.
  * @callers: requests that each user has in the upper half of the bulkhead; part
- *	of @load.in_flight. Made when the first request asks for a place there,
- *	and stays; NULL: none has.
+ *	of @load.in_flight. Owned. NULL if the target is a route.
  * @hist: histogram of the times from request to reply; ep->dispatch_lock.
  */
 struct weir_target {
@@ -320,12 +318,13 @@ struct weir_target {
 	atomic64_t			hangs;
 	refcount_t			ref;
 	struct rcu_work			free;
+	struct work_struct		late;
 	u64				id;
 	u32				weight;
 	struct weir_charge		charge;
 	struct list_head		route_link;
 	struct list_head		ep_link;
-	struct timerqueue_node		watch;
+	struct weir_timer		watch;
 	u64				seen_pos;
 	u64				seen_out;
 	u32				still;
@@ -622,7 +621,8 @@ struct weir_pass {
  *	poller.c, read under RCU.
  * @poll_user: share of the endpoint's user in @poller; poll_lock.
  * @poll_link: in a list of @poller, or in weir_unpolled; poll_lock.
- * @timer: has a worker look at deadlines and at requests to be sent again.
+ * @timer: has the user's worker look at deadlines and at requests to be sent
+ *	again.
  */
 struct weir_endpoint {
 	refcount_t		ref;
@@ -679,10 +679,8 @@ struct weir_endpoint {
 	struct weir_poller	*poller;
 	struct weir_poll_user	*poll_user;
 	struct list_head	poll_link;
-	struct delayed_work	timer;
+	struct weir_timer	timer;
 };
-
-extern struct workqueue_struct *weir_router_wq;
 
 static inline struct weir_breaker_conf
 weir_conf_breaker(const struct weir_route_conf *c)
@@ -752,8 +750,6 @@ void weir_route_turn(struct weir_endpoint *ep);
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
 void weir_endpoint_later(struct weir_endpoint *ep);
 void weir_endpoint_never(struct weir_endpoint *ep);
-void weir_target_later(struct weir_target *target, u64 at);
-void weir_target_never(struct weir_target *target);
 void weir_route_poll(struct weir_endpoint *ep, u64 pos);
 bool weir_route_last(struct weir_endpoint *ep);
 
@@ -829,8 +825,8 @@ void weir_edge_del(struct weir_edge *edge);
 
 /* --- lost.c --- */
 bool weir_endpoints_tell(struct weir_target *target);
-void weir_endpoint_lost_calls(struct weir_endpoint *ep,
-			      const struct weir_target *target);
+void weir_target_late_work(struct work_struct *work);
+void weir_target_sent_late(struct weir_target *target);
 void weir_endpoint_died(const struct weir_endpoint *server,
 			const struct list_head *gone);
 
@@ -840,6 +836,7 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
 				    struct weir_endpoint *ep,
+				    struct weir_callers *callers,
 				    struct weir_route *next, u32 weight);
 void weir_target_remove(struct weir_target *target);
 bool weir_targets_leave(struct weir_endpoint *ep);
@@ -850,7 +847,6 @@ void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
-void weir_target_turn(struct weir_target *target);
 
 /* --- routectl.c --- */
 int weir_control(struct weir_sock *ws, void __user *arg);

@@ -14,9 +14,6 @@
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
-#include <linux/sched/mm.h>
-#include <linux/slab.h>
-
 #include "route/request.h"
 
 /* The place where the user of a caller is counted for its share of a rate. */
@@ -76,49 +73,18 @@ u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 }
 
 /*
- * The counters of each user's requests at a target, or NULL for want of memory.
- * They are charged to who added the target; the memory cgroup is that of the
- * target's socket.
- */
-static struct weir_callers *weir_target_callers(struct weir_target *target,
-						u64 now_ns)
-{
-	struct weir_callers *callers = READ_ONCE(target->callers), *first;
-	struct mem_cgroup *old;
-
-	if (likely(callers))
-		return callers;
-	old = set_active_memcg(target->ep->memcg);
-	callers = kzalloc(sizeof(*callers), WEIR_GFP_NOWAIT);
-	set_active_memcg(old);
-	if (!callers)
-		return NULL;
-	weir_asking_init(&callers->asking, now_ns);
-	/* another caller may have made them meanwhile */
-	first = cmpxchg(&target->callers, NULL, callers);
-	if (!first)
-		return callers;
-	kfree(callers);
-	return first;
-}
-
-/*
  * How many more requests of a caller's user may be in flight at a target, at
- * most @n; none without memory for their counters. Threads of one user that look
- * at the same time may see the same share. The user then gets a few more than its
- * share, but the limit of the bulkhead still holds.
+ * most @n. Threads of one user that look at the same time may see the same
+ * share. The user then gets a few more than its share, but the limit of the
+ * bulkhead still holds.
  */
 static u32 weir_target_share(const struct weir_endpoint *ep,
 			     const struct weir_plan *plan,
 			     struct weir_target *target, u32 n)
 {
 	u32 lower = max(plan->bulkhead_lower, 0), all, asking;
-	struct weir_callers *callers;
 
-	callers = weir_target_callers(target, ep->pass.now_ns);
-	if (!callers)
-		return 0;
-	asking = weir_asking_count(&callers->asking,
+	asking = weir_asking_count(&target->callers->asking,
 				   weir_account_place(ep->account),
 				   ep->pass.now_ns);
 	all = atomic_read(&target->load.in_flight);

@@ -161,11 +161,10 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
 	return probe_ns;
 }
 
-/* Have the watchdog look again after @delay_ns, in the next jiffy at the earliest. */
+/* Have the watchdog look after @delay_ns, in the next jiffy at the earliest. */
 static void weir_target_again(struct weir_target *target, u64 delay_ns)
 {
-	weir_target_later(target, get_jiffies_64() +
-			  (nsecs_to_jiffies64(delay_ns) ?: 1));
+	weir_timer_move(&target->watch, nsecs_to_jiffies64(delay_ns) ?: 1);
 }
 
 /* Has the target requests to answer, or waiters for its inbox? */
@@ -175,13 +174,11 @@ static bool weir_target_busy(const struct weir_target *target)
 	       !list_empty_careful(&target->ep->inbox->post.waiting);
 }
 
-/**
- * weir_target_turn() - the watchdog looks at a target
- * @target: the target; the worker of its user calls this.
- *
- * An ejected target is not looked at again before all callers have been told.
+/*
+ * The watchdog looks at a target. An ejected target is not looked at again
+ * before all callers have been told.
  */
-void weir_target_turn(struct weir_target *target)
+static void weir_target_turn(struct weir_target *target)
 {
 	u64 probe_ns = weir_target_probe_ns(target);
 
@@ -208,11 +205,21 @@ void weir_target_turn(struct weir_target *target)
 		weir_target_watch(target);
 }
 
+/* weir_target.watch: the worker of the target's user calls this. */
+static void weir_target_due(struct weir_timer *timer)
+{
+	struct weir_target *target = container_of(timer, struct weir_target,
+						  watch);
+
+	weir_target_turn(target);
+	weir_target_put(target);
+}
+
 /**
  * weir_target_watch() - start to watch a target, unless it is watched
  * @target: it has a new request, or an endpoint waits for room in its inbox.
  *
- * Any context.
+ * Takes the tenant's lock. Any context but an interrupt.
  */
 void weir_target_watch(struct weir_target *target)
 {
@@ -263,6 +270,8 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
  * @ws: the socket that adds it; its account pays.
  * @route: the route.
  * @ep: endpoint of the socket that serves the route; NULL: @next serves it.
+ * @callers: if @ep serves it: counters of each user's requests, which the
+ *	target owns on success; or NULL.
  * @next: the route that serves it if @ep is NULL.
  * @weight: share of the target, 0 to WEIR_WEIGHT_MAX.
  *
@@ -274,8 +283,11 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
 struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_route *route,
 				    struct weir_endpoint *ep,
+				    struct weir_callers *callers,
 				    struct weir_route *next, u32 weight)
 {
+	u64 bytes = sizeof(struct weir_target) + WEIR_PLAN_TARGET_BYTES +
+		    (callers ? sizeof(*callers) : 0);
 	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
 	int err;
@@ -294,15 +306,14 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	target = kzalloc(sizeof(*target), WEIR_GFP_NOWAIT);
 	if (!target)
 		goto err_memory;
-	err = weir_charge_sock(&target->charge, ws,
-			       sizeof(*target) + WEIR_PLAN_TARGET_BYTES, 1);
+	err = weir_charge_sock(&target->charge, ws, bytes, 1);
 	if (err) {
 		kfree(target);
 		return ERR_PTR(err);
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
-	timerqueue_init(&target->watch);
+	INIT_WORK(&target->late, weir_target_late_work);
 	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
@@ -317,6 +328,9 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	weir_route_get(route);
 	if (ep) {
 		target->ep = ep;
+		target->callers = callers;
+		weir_timer_init(&target->watch, &ep->tenant->turns,
+				&target->ref, weir_target_due);
 		weir_endpoint_get(ep);
 		list_add_tail(&target->ep_link, &ep->targets);
 		ep->ntargets++;
@@ -501,15 +515,19 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 		list_del_init(&target->ep_link);
 		if (target->planned)
 			weir_target_dropped(target, -ENOMEM);
-		weir_target_never(target);
+		weir_timer_end(&target->watch);
 		mutex_lock(&wn->lock);
 		weir_target_end(target);
 		mutex_unlock(&wn->lock);
 	}
 }
 
-/* Make a socket a target of a path. Under weir_net.lock. */
+/*
+ * Make a socket a target of a path. @callers: belongs to the target on success,
+ * and is NULL then. Under weir_net.lock.
+ */
 static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
+			     struct weir_callers **callers,
 			     struct weir_ioc_serve *serve, u32 len)
 {
 	struct weir_target *target;
@@ -529,7 +547,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 			goto err_tidy;
 		}
 	}
-	target = weir_target_add(ws, route, ep, NULL, serve->weight);
+	target = weir_target_add(ws, route, ep, *callers, NULL, serve->weight);
 	if (IS_ERR(target)) {
 		err = PTR_ERR(target);
 		goto err_tidy;
@@ -540,10 +558,13 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 		weir_refuse(ws, err, "no memory for the route");
 		goto err_remove;
 	}
+	*callers = NULL;
 	trace_weir_target(target->id, WEIR_TARGET_UP);
 	return 0;
 
 err_remove:
+	/* the caller keeps them, for its next try */
+	target->callers = NULL;
 	weir_target_remove(target);
 	return err;
 err_tidy:
@@ -563,22 +584,29 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 {
 	u32 len = strnlen(serve->path, sizeof(serve->path));
 	struct weir_endpoint *ep = weir_endpoint_make(ws);
+	struct weir_callers *callers;
 	struct weir_path *prefix;
 	unsigned int tries = 0;
 	int err;
 
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
+	/* here, and not when a caller comes: the serving task can make room */
+	callers = kzalloc(sizeof(*callers), GFP_KERNEL_ACCOUNT);
+	if (!callers)
+		return weir_refuse(ws, -ENOMEM, "no memory for the target");
+	weir_asking_init(&callers->asking, ktime_get_ns());
 	do {
 		prefix = weir_prefix_hold(ws, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);
 		if (err)
 			continue;
 		mutex_lock(&ws->wn->lock);
-		err = weir_target_enter(ws, ep, serve, len);
+		err = weir_target_enter(ws, ep, &callers, serve, len);
 		mutex_unlock(&ws->wn->lock);
 		weir_path_unhold(ws, prefix);
 	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	kfree(callers);
 	return err;
 }
 

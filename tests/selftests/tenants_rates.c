@@ -3,6 +3,7 @@
  * The rate and the bulkhead of a route that several users call: one user that
  * asks for all it can get has nearly all while it is alone, and a second one has
  * its share as soon as it comes. What is set for the route holds for all together.
+ * It does so as well at a target whose memory cgroup has no room left.
  */
 #include "routed.h"
 #include "tenants.h"
@@ -274,12 +275,113 @@ static void bulkhead(void)
 	need(!route_del(path), "del");
 }
 
+#define GROUP	"tenants_rates"
+#define TARGETS	8
+#define ALL	(TARGETS * MOST)
+#define SPARE	(4 << 20)
+
+/* Serves eight times, with the memory of a cgroup, and never answers. */
+static pid_t serve_in_group(const char *path, struct tenant_meter *m)
+{
+	pid_t pid = fork();
+	struct weir *s;
+	void *spare;
+	int i;
+
+	if (pid)
+		return pid;
+	if (tenant_cgroup_enter(GROUP, getpid()))
+		_exit(98);
+	for (i = 0; i < TARGETS; i++) {
+		s = handle(0, PLENTY);
+		if (tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) ||
+		    weir_serve(s, path, 1, NULL))
+			_exit(99);
+	}
+	/* the kernel may take this back, but does not while it must not wait */
+	spare = mmap(NULL, SPARE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (spare == MAP_FAILED)
+		_exit(97);
+	memset(spare, 1, SPARE);
+	if (madvise(spare, SPARE, MADV_FREE))
+		_exit(96);
+	put(&m->ready, 1);
+	for (;;)
+		pause();
+}
+
+/* Takes the room of the group, and then lets it have what it uses, no more. */
+static void fill_group(void)
+{
+	char max[32];
+	int i;
+
+	for (i = 1; i >= 0; i--) {
+		snprintf(max, sizeof(max), "%lld",
+			 tenant_cgroup_read(GROUP, "memory.current") -
+			 i * SPARE / 2);
+		need(!tenant_cgroup_write(GROUP, "memory.max", max), "max");
+	}
+}
+
+/* Asks twice for what all targets may have in flight. */
+static int want_all(void *arg)
+{
+	struct outcome o;
+	uint32_t route;
+	struct weir *w = caller("/rates/memory", &route);
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 2 * ALL; i++)
+		ask_with(w, route, 2, ATTACKER, 0);
+	while (!get(&shared->stop)) {
+		if (outcome_now(w, &o))
+			count_answer(&o, WEIR_REASON_BULKHEAD);
+	}
+	weir_close(w);
+	return 0;
+}
+
+static void bulkhead_without_memory(void)
+{
+	struct weir_route_conf conf = { QUIET, .bulkhead = MOST };
+	struct tenant_meter *m = tenant_meter_new();
+	const char *path = "/rates/memory";
+	pid_t service, user;
+	uint64_t all;
+
+	if (tenant_cgroup(GROUP, 0)) {
+		note("no memory cgroups");
+		return;
+	}
+	memset(shared, 0, sizeof(*shared));
+	service = serve_in_group(path, m);
+	need(soon(get(&m->ready)) && !route_set(path, &conf), "route");
+	fill_group();
+	user = tenant_start(TENANT_ATTACKER, want_all, NULL);
+	need(soon(get(&shared->refused) + in_flight_count() >= 2 * ALL),
+	     "all are asked");
+	all = 2 * ALL - get(&shared->refused);
+	check(all >= ALL * 3 / 4,
+	      "one user alone has nearly all of it when the targets' cgroup is full (%llu of %d)",
+	      (unsigned long long)all, ALL);
+	put(&shared->stop, 1);
+	check(!reap(user) && !get(&shared->odd), "the user ends well");
+	tenant_cgroup_write(GROUP, "memory.max", "max");
+	kill_and_reap(service);
+	need(!route_del(path), "del");
+	rmdir(TENANT_CGROUPS "/" GROUP);
+}
+
 int main(void)
 {
 	hard_begin();
 	shared = shared_memory(sizeof(*shared));
 	part(rate);
 	part(bulkhead);
+	part(bulkhead_without_memory);
 	check_routes_gone("rates");
 	check_kernel();
 	return hard_done();

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What reader.c and hold.c share. */
+#ifndef _WEIR_READER_H
+#define _WEIR_READER_H
+
+#include "weir.h"
+
+void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd);
+void weir_reader_hold_over(struct weir_timer *timer);
+
+#endif /* _WEIR_READER_H */
