@@ -140,14 +140,16 @@ static void weir_endpoint_lost_end(struct weir_endpoint *ep)
 		weir_endpoint_later(ep);
 }
 
-/* weir_target.late: see weir_target_sent_late(). */
-void weir_target_late_work(struct work_struct *work)
+/* weir_target.late: see weir_target_sent_late(). Returns false: it is done. */
+bool weir_target_late_part(struct weir_job *job)
 {
-	struct weir_target *target = container_of(work, struct weir_target,
+	struct weir_target *target = container_of(job, struct weir_target,
 						  late);
 	struct weir_endpoint *ep;
 	unsigned long id = 0;
 
+	/* calls that are sent from here on need another look */
+	xchg(&target->seeking, false);
 	while (atomic_read(&target->load.in_flight)) {
 		u32 slot = 0;
 
@@ -161,6 +163,7 @@ void weir_target_late_work(struct work_struct *work)
 		cond_resched();
 	}
 	weir_target_put(target);
+	return false;
 }
 
 /**
@@ -168,12 +171,15 @@ void weir_target_late_work(struct work_struct *work)
  * @target: the target, under rcu_read_lock() from before the plan was read.
  *
  * The thread that closes the target may have looked for calls already. To find
- * those that were just sent takes a look at all open calls, so a worker does
- * that; the target is held until it is done. Does not sleep.
+ * those that were just sent takes a look at all open calls, so a worker of the
+ * target's user does that; the target is held until it is done. Does not sleep.
  */
 void weir_target_sent_late(struct weir_target *target)
 {
-	weir_work_queue(weir_router_wq, &target->late, &target->ref);
+	if (xchg(&target->seeking, true))
+		return;
+	weir_target_get(target);
+	weir_jobs_add(&target->ep->tenant->ends, &target->late);
 }
 
 /*

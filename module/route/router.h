@@ -275,7 +275,9 @@ struct weir_route {
  * @hangs: how often it was ejected.
  * @ref: see the table of lifetimes.
  * @free: frees the target after a grace period.
- * @late: looks for calls that were sent to the target after it was gone.
+ * @late: job that looks for calls that were sent to the target after it was
+ *	gone.
+ * @seeking: @late has been added and has not begun. Changed by xchg().
  * @id: number in listings and errors; never changes.
  * @weight: share of the messages, relative to other targets; weir_net.lock.
  * @charge: the target, @callers and its entry in plans, paid by the user that
@@ -318,7 +320,8 @@ struct weir_target {
 	atomic64_t			hangs;
 	refcount_t			ref;
 	struct rcu_work			free;
-	struct work_struct		late;
+	struct weir_job			late;
+	bool				seeking;
 	u64				id;
 	u32				weight;
 	struct weir_charge		charge;
@@ -825,7 +828,7 @@ void weir_edge_del(struct weir_edge *edge);
 
 /* --- lost.c --- */
 bool weir_endpoints_tell(struct weir_target *target);
-void weir_target_late_work(struct work_struct *work);
+bool weir_target_late_part(struct weir_job *job);
 void weir_target_sent_late(struct weir_target *target);
 void weir_endpoint_died(const struct weir_endpoint *server,
 			const struct list_head *gone);

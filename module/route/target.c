@@ -313,7 +313,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
-	INIT_WORK(&target->late, weir_target_late_work);
+	target->late.part = weir_target_late_part;
 	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
