@@ -207,7 +207,6 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 	}
 	if (!branches)
 		return WEIR_REASON_NO_MEMORY;
-	weir_reserving_begin();
 	n = weir_branches_claim(ep, m, plan, later, branches, &worst);
 	if (answer && plan->policy == WEIR_POLICY_QUORUM)
 		least = plan->quorum ?: plan->n / 2 + 1;
@@ -242,7 +241,6 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 		if (answer)
 			weir_target_watch(b->target);
 	}
-	weir_reserving_end();
 	kfree(branches);
 	if (later && !pass->ncopies)
 		weir_copies_free(pass);

@@ -298,8 +298,8 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
  * of that inbox wait for the commit, so the scheduler must not take the thread
  * off its processor in between: at idle priority that could take seconds. Does
  * nothing where spin locks sleep, since a claim takes one. Must not sleep until
- * weir_reserving_end(); at most WEIR_PIECE_BYTES are copied, or the small
- * messages of one batch.
+ * weir_reserving_end(). That comes after one message, or the small ones of one
+ * batch: their looks, and a copy of at most WEIR_PIECE_BYTES for each target.
  */
 static __always_inline void weir_reserving_begin(void)
 {

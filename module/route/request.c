@@ -233,12 +233,10 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 			return ret;
 	}
 	taken = n;
-	weir_reserving_begin();
 	ret = weir_target_claim(target, m, &n, &at);
 	if (unlikely(n != taken) && answer)
 		weir_target_dismiss(ep, plan, target, taken - n, round);
 	if (unlikely(ret)) {
-		weir_reserving_end();
 		if (answer && ret == WEIR_REASON_TOO_LARGE)
 			weir_target_dismiss(ep, plan, target, taken, round);
 		return ret;
@@ -254,7 +252,6 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 				 attempt->deadline_ns);
 	else
 		weir_batch_write_events(ep, m, n, &at);
-	weir_reserving_end();
 	if (answer) {
 		smp_mb();
 		weir_calls_sent(ep, target, attempt->deadline_ns);
@@ -548,7 +545,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	bool later = m->len > WEIR_PIECE_BYTES;
 	struct weir_reservation at;
 	u32 one = 1, kept = 0;
-	int i, ret;
+	int i;
 
 	plan = rcu_dereference(mirror->plan);
 	if (!plan)
@@ -560,19 +557,15 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 		return;
 	target = plan->targets[i];
 	if (target->next || weir_target_open(target) ||
-	    !weir_copy_fits(&ep->pass, m->len))
+	    !weir_copy_fits(&ep->pass, m->len) ||
+	    (later ? weir_copy_keep(target, m, &at, &kept) :
+		     weir_target_claim(target, m, &one, &at)))
 		return;
-	weir_reserving_begin();
-	ret = later ? weir_copy_keep(target, m, &at, &kept) :
-		      weir_target_claim(target, m, &one, &at);
-	if (!ret && later)
+	if (later)
 		weir_copy_request(&ep->pass, &at, kept, m, NULL, 0,
 				  deadline_ns);
-	else if (!ret)
+	else
 		weir_reservation_request(&at, m, 0, deadline_ns);
-	weir_reserving_end();
-	if (ret)
-		return;
 	weir_pass_touch(&ep->pass, at.inbox);
 	weir_route_count(route, WEIR_ROUTE_MIRRORED, 1);
 }
@@ -695,7 +688,12 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	struct weir_ring *inbox;
 	int ret;
 
-	while (likely(!(ret = weir_send_route(ep, m, route, &attempt)))) {
+	for (;;) {
+		weir_reserving_begin();
+		ret = weir_send_route(ep, m, route, &attempt);
+		weir_reserving_end();
+		if (unlikely(ret))
+			break;
 		/* after many looks the next section sends the rest */
 		if (attempt.sent == m->n || ep->pass.looks > WEIR_LOOKS_MAX) {
 			ep->pass.used = attempt.sent;
