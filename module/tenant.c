@@ -11,8 +11,9 @@
  * which does one part for one stream after the other. It is separate because
  * other users decide how many subscribers there are, and they must not hold up
  * what the router does for the publisher. Another worker does the joins that
- * wait for memory, and a third ends the endpoints of closed sockets. Timers of
- * rings and cursors call their functions in a fourth. The router's own turns
+ * wait for memory, a third ends the endpoints of closed sockets, and a fourth
+ * delivers replies to those that wait for the reply to an equal request. Timers
+ * of rings and cursors call their functions in a fifth. The router's own turns
  * are in route/turn.c.
  *
  * Process context, under spinlocks too where it is not said otherwise.
@@ -81,6 +82,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	weir_jobs_init(&t->joins, t, weir_join_wq);
 	weir_jobs_init(&t->late, t, weir_late_wq);
 	weir_jobs_init(&t->ends, t, weir_late_wq);
+	weir_jobs_init(&t->told, t, weir_router_wq);
 	return t;
 }
 

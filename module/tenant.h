@@ -105,6 +105,7 @@ struct weir_timer {
  * @late: joins that have to wait for memory.
  * @ends: jobs that end the endpoints of closed sockets, once all of their
  *	messages are routed.
+ * @told: jobs that deliver the reply to a request to those that asked the same.
  * @kept: the user's allowance for late workers, for which room in inboxes stays
  *	granted; see room.c.
  * @late_ns: delays up to this time are counted in @kept; ktime_get_ns() time.
@@ -124,6 +125,7 @@ struct weir_tenant {
 	struct weir_jobs	joins;
 	struct weir_jobs	late;
 	struct weir_jobs	ends;
+	struct weir_jobs	told;
 	struct weir_patience	kept;
 	u64			late_ns;
 };

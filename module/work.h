@@ -31,20 +31,6 @@ static inline void weir_work_queue(struct workqueue_struct *wq,
 }
 
 /**
- * weir_work_cancel_sync() - cancel a work, and wait until it does not run
- * @work: the work.
- * @ref: reference count of its object.
- *
- * Process context, sleeps. The caller holds no lock that the work takes.
- */
-static inline void weir_work_cancel_sync(struct work_struct *work,
-					 refcount_t *ref)
-{
-	if (cancel_work_sync(work))
-		refcount_dec(ref);
-}
-
-/**
  * weir_delayed_requeue() - queue a delayed work, or change its time if queued
  * @wq: workqueue.
  * @work: the work.
@@ -73,20 +59,6 @@ static inline void weir_delayed_cancel(struct delayed_work *work,
 				       refcount_t *ref)
 {
 	if (cancel_delayed_work(work))
-		refcount_dec(ref);
-}
-
-/**
- * weir_delayed_cancel_sync() - cancel a delayed work, wait while it runs
- * @work: the work.
- * @ref: reference count of its object.
- *
- * Process context, sleeps. The caller holds no lock that the work takes.
- */
-static inline void weir_delayed_cancel_sync(struct delayed_work *work,
-					    refcount_t *ref)
-{
-	if (cancel_delayed_work_sync(work))
 		refcount_dec(ref);
 }
 

@@ -19,6 +19,7 @@
 
 #include "logic/account.h"
 #include "logic/dup.h"
+#include "logic/memory.h"
 
 #define WEIR_DUP_USER_HEADS	64U
 #define WEIR_DUP_BUCKETS_MAX	(1U << 16)
@@ -372,7 +373,7 @@ static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
 {
 	struct weir_dup_user *user;
 
-	user = kzalloc(sizeof(*user), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	user = kzalloc(sizeof(*user), WEIR_GFP_NOWAIT);
 	if (!user)
 		return NULL;
 	user->uid = uid;
@@ -400,7 +401,7 @@ static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
 		if (!oldest)
 			return -ENOBUFS;
 	}
-	e = kzalloc(sizeof(*e), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	e = kzalloc(sizeof(*e), WEIR_GFP_NOWAIT);
 	if (!e)
 		return -ENOMEM;
 	if (!user)

@@ -20,6 +20,7 @@
  * makes large copies; other dispatchers leave such a message to the worker, see
  * enum weir_dispatcher.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "route/request.h"
@@ -53,11 +54,16 @@ void weir_copy_pieces(u8 *to, const u8 *from, u32 len)
  */
 bool weir_copies_reserve(struct weir_pass *pass, u32 n)
 {
+	struct weir_endpoint *ep =
+		container_of(pass, struct weir_endpoint, pass);
 	struct weir_copy *copies;
+	struct mem_cgroup *old;
 
 	if (WARN_ON_ONCE(pass->copies))
 		return false;
-	copies = kmalloc_array(n, sizeof(*copies), GFP_NOWAIT | __GFP_NOWARN);
+	old = set_active_memcg(ep->memcg);
+	copies = kmalloc_array(n, sizeof(*copies), WEIR_GFP_NOWAIT);
+	set_active_memcg(old);
 	if (!copies)
 		return false;
 	pass->copies = copies;

@@ -154,8 +154,7 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 	struct mem_cgroup *old = set_active_memcg(ep->memcg);
 	struct weir_branch *branches;
 
-	branches = kmalloc_array(n, sizeof(*branches),
-				 GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	branches = kmalloc_array(n, sizeof(*branches), WEIR_GFP_NOWAIT);
 	set_active_memcg(old);
 	return branches;
 }

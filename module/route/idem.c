@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Idempotency entries and their calls; see idem.h. The pass that brings a reply
- * remembers it, after its section. A work then delivers the reply to the
+ * remembers it, after its section. A worker then delivers the reply to the
  * waiters, since that may take long.
  *
  * Process context; weir_idem_leave() under post.lock of the caller's inbox.
@@ -75,26 +75,27 @@ out:
 	weir_inbox_wake(ep->inbox);
 }
 
-/* weir_idem_set.work: delivers the replies of all leaders that have ended. */
-static void weir_idem_work(struct work_struct *work)
+/*
+ * weir_idem.told: delivers the reply of a leader that has ended to one of its
+ * waiters. Returns whether there are more; if not, the leader is freed.
+ */
+static bool weir_idem_told_part(struct weir_job *job)
 {
-	struct weir_idem_set *set = container_of(work, struct weir_idem_set,
-						 work);
-	struct llist_node *over = llist_del_all(&set->over);
-	struct weir_idem *idem, *next, *waiter, *later;
+	struct weir_idem *idem = container_of(job, struct weir_idem, told);
+	struct weir_idem *waiter;
 
-	llist_for_each_entry_safe(idem, next, over, link) {
-		list_for_each_entry_safe(waiter, later, &idem->waiters,
-					 waiter.link) {
-			list_del(&waiter->waiter.link);
-			weir_idem_deliver(waiter, idem->reply);
-			weir_idem_free(waiter);
-		}
-		weir_dup_reply_put(idem->reply);
-		weir_idem_free(idem);
-		cond_resched();
+	waiter = list_first_entry_or_null(&idem->waiters, struct weir_idem,
+					  waiter.link);
+	if (waiter) {
+		list_del(&waiter->waiter.link);
+		weir_idem_deliver(waiter, idem->reply);
+		weir_idem_free(waiter);
 	}
-	weir_idem_set_put(set);
+	if (!list_empty(&idem->waiters))
+		return true;
+	weir_dup_reply_put(idem->reply);
+	weir_idem_free(idem);
+	return false;
 }
 
 /* weir_idem_set.free: the last reference has been put. */
@@ -141,8 +142,6 @@ struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 	}
 	set->dups = dups;
 	refcount_set(&set->ref, 1);
-	init_llist_head(&set->over);
-	INIT_WORK(&set->work, weir_idem_work);
 	INIT_WORK(&set->free, weir_idem_set_free);
 	set->bytes = bytes;
 	return set;
@@ -166,18 +165,13 @@ void weir_idem_set_put(struct weir_idem_set *set)
 }
 
 /*
- * Has the work deliver to the waiters of a leader that has ended. The leader
- * belongs to the work then. Does not sleep.
+ * Has the worker of the leader's user deliver to the waiters of a leader that
+ * has ended. The leader belongs to that worker then. Does not sleep.
  */
 static void weir_idem_tell(struct weir_idem *idem)
 {
-	struct weir_idem_set *set = idem->set;
-
-	/* the work may free the leader, and with it its reference, at once */
-	refcount_inc(&set->ref);
-	llist_add(&idem->link, &set->over);
-	weir_work_queue(weir_router_wq, &set->work, &set->ref);
-	weir_idem_set_put(set);
+	idem->told.part = weir_idem_told_part;
+	weir_jobs_add(&idem->ep->tenant->told, &idem->told);
 }
 
 /**
@@ -200,8 +194,8 @@ void weir_idem_complete(struct weir_idem *idem)
  * weir_idem_leave() - a call with an idempotency entry ends
  *
  * @call: the call, under post.lock of the caller's inbox. A leader ends without
- * a reply. A waiter waits no longer; if the work has the waiter already, the
- * work frees it.
+ * a reply. A waiter waits no longer; if a worker has the waiter already, the
+ * worker frees it.
  */
 void weir_idem_leave(struct weir_call *call)
 {
@@ -253,7 +247,7 @@ weir_idem_reply_create(const struct weir_idem *idem,
  *	of the reply; that of the target does not.
  * @r: the reply.
  *
- * The waiters get the reply from a work. If there is no room for the reply, the
+ * The waiters get the reply from a worker. If there is no room for the reply, the
  * table still remembers that there was one: later requests with this key are
  * refused, and not sent again. May sleep.
  */
@@ -348,8 +342,7 @@ int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		return WEIR_REASON_NONE;
 	}
 	old = set_active_memcg(ep->memcg);
-	idem = kzalloc(sizeof(*idem),
-		       GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	idem = kzalloc(sizeof(*idem), WEIR_GFP_NOWAIT);
 	set_active_memcg(old);
 	if (!idem)
 		return WEIR_REASON_NO_MEMORY;

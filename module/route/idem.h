@@ -12,12 +12,12 @@
 #ifndef _WEIR_IDEM_H
 #define _WEIR_IDEM_H
 
-#include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/workqueue.h>
 
 #include "logic/account.h"
 #include "logic/dup.h"
+#include "tenant.h"
 
 struct weir_call;
 struct weir_message;
@@ -26,12 +26,8 @@ struct weir_sock;
 
 /**
  * struct weir_idem_set - the keys of one route
- * @ref: references; held by settings, plans, each struct weir_idem, and @work
- *	while it is queued.
+ * @ref: references; held by settings, plans and each struct weir_idem.
  * @dups: the table of keys, which has a lock of its own; never changes.
- * @over: leaders that have ended, by weir_idem.link. Added without a lock,
- *	emptied by @work.
- * @work: delivers the replies of the leaders in @over to their waiters.
  * @bytes: bytes of replies that @dups may remember, and so of one reply; never
  *	changes.
  * @charge: for all memory that the set may ever take, to the user that made the
@@ -41,8 +37,6 @@ struct weir_sock;
 struct weir_idem_set {
 	refcount_t		ref;
 	struct weir_dups	*dups;
-	struct llist_head	over;
-	struct work_struct	work;
 	u32			bytes;
 	struct weir_charge	charge;
 	struct work_struct	free;
@@ -51,7 +45,7 @@ struct weir_idem_set {
 /**
  * struct weir_idem - idempotency entry: a leader or a waiter
  * @waiter: waiter: its link in the table, under the table's lock.
- * @link: leader that has ended: in weir_idem_set.over.
+ * @told: leader that has ended: job that delivers its reply to its waiters.
  * @set: the keys of the route; held.
  * @scope: number of the user whose key it is.
  * @id: the key.
@@ -64,11 +58,11 @@ struct weir_idem_set {
  * @name: waiter: name of its call.
  *
  * The pass that makes an entry owns it, then the call (weir_call.idem). An
- * ended leader and its @waiters belong to the work of @set.
+ * ended leader and its @waiters belong to the job @told.
  */
 struct weir_idem {
 	struct weir_dup_waiter	waiter;
-	struct llist_node	link;
+	struct weir_job		told;
 	struct weir_idem_set	*set;
 	u64			scope;
 	u64			id;

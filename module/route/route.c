@@ -71,8 +71,7 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
 	if (!stats) {
 		struct weir_route_stats *old;
 
-		stats = kzalloc(sizeof(*stats),
-				GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+		stats = kzalloc(sizeof(*stats), WEIR_GFP_NOWAIT);
 		if (!stats)
 			return;
 		old = cmpxchg(&route->stats, NULL, stats);
