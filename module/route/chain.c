@@ -114,13 +114,20 @@ static u32 weir_chain_grow_behind(struct weir_route *route, s32 n)
 	return most;
 }
 
-/* Count @n more ways that end at @route and at all routes behind it. */
-static void weir_chain_grow_before(struct weir_route *route, s32 n)
+/*
+ * Count @n more ways that end at @route and at all routes behind it, at each as
+ * often as a chain leads there. Returns whether there are too many.
+ */
+static bool weir_chain_grow_before(struct weir_route *route, s32 n)
 {
 	struct weir_ways w = { };
+	bool wide = false;
 
-	for (; route; route = weir_ways_next(&w, route, true))
+	for (; route; route = weir_ways_next(&w, route, true)) {
 		route->nbefore += n;
+		wide |= route->nbefore > WEIR_BEFORE_MAX;
+	}
+	return wide;
 }
 
 /* Link an edge. The caller has counted its ways at both ends. */
@@ -206,9 +213,12 @@ int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 	    from->nbehind + to->nbehind < WEIR_BEHIND_MAX) {
 		hops += 1 + weir_chain_grow_behind(from, 1 + to->nbehind);
 		if (hops <= WEIR_HOPS_MAX) {
-			weir_chain_grow_before(to, 1 + from->nbefore);
-			weir_edge_link(edge, from, to);
-			return 0;
+			if (!weir_chain_grow_before(to, 1 + from->nbefore)) {
+				weir_edge_link(edge, from, to);
+				return 0;
+			}
+			weir_chain_grow_before(to, -(s32)(1 + from->nbefore));
+			hops = WEIR_CHAIN_WIDE;
 		}
 		weir_chain_grow_behind(from, -(s32)(1 + to->nbehind));
 	} else if (behind < WEIR_HOPS_MAX) {
