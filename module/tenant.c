@@ -13,7 +13,9 @@
  * what the router does for the publisher. Another worker does the joins that
  * wait for memory, a third ends the endpoints of closed sockets, and a fourth
  * delivers replies to those that wait for the reply to an equal request. Timers
- * of rings and cursors call their functions in a fifth. The router's own turns
+ * of rings and cursors call their functions in a fifth; those that may have to
+ * wait for a lock that others hold do so in a sixth, so that they hold up none
+ * of the others. The router's own turns
  * are in route/turn.c.
  *
  * Process context, under spinlocks too where it is not said otherwise.
@@ -76,6 +78,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	t->uid = uid;
 	spin_lock_init(&t->lock);
 	weir_timers_init(&t->timers, t, weir_wq, weir_timers_work);
+	weir_timers_init(&t->lingers, t, weir_wq, weir_timers_work);
 	INIT_LIST_HEAD(&t->endpoints);
 	weir_timers_init(&t->turns, t, weir_router_wq, weir_tenant_tick);
 	INIT_WORK(&t->work, weir_tenant_work);

@@ -94,7 +94,9 @@ struct weir_timer {
  *	while it is queued.
  * @lock: guards @endpoints, the lists of jobs and the sets of timers; no other
  *	lock of ours is taken under it.
- * @timers: timers of rings and cursors. Their functions may sleep for long.
+ * @timers: timers of rings whose functions do not sleep.
+ * @lingers: timers of rings and cursors whose functions wait for locks that
+ *	other users hold, too.
  * @endpoints: endpoints that a worker has to handle, by
  *	weir_endpoint.turn_link.
  * @turns: timers of endpoints and of targets; @work calls their functions.
@@ -117,6 +119,7 @@ struct weir_tenant {
 	refcount_t		ref;
 	spinlock_t		lock;
 	struct weir_timers	timers;
+	struct weir_timers	lingers;
 	struct list_head	endpoints;
 	struct weir_timers	turns;
 	struct work_struct	work;

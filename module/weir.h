@@ -519,8 +519,8 @@ struct weir_reader {
  *	under weir_net.lock and @rlock.
  * @memcg: memory cgroup of the first subscriber process, held. Cursors of the
  *	subscription are charged to it. NULL before, and without cgroups.
- * @late: streams it is joined to once there is memory; NULL before it first
- *	subscribes. Set under lock_sock and @rlock, freed with the socket.
+ * @late: streams it is joined to once there is memory; NULL without a
+ *	subscription. Set under lock_sock and @rlock; workers take @rlock.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
  * @rlock: guards @readers, @nreaders and @barrier.
  * @readers: streams, by weir_reader.sock_link; the head is next in turn.

@@ -117,8 +117,9 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 					      m->bucket.depth / 2);
 	got = weir_bucket_take(&m->bucket, now_ns, own);
 	if (got) {
+		/* a user's own bucket owes a bounded time, whoever races */
 		weir_rate_limit_charge(&m->full[place], now_ns, got * each,
-				       U64_MAX);
+				       WEIR_BUCKET_LACK_MAX / 2);
 		*cost = each;
 	}
 	return got;

@@ -20,7 +20,7 @@ void weir_reader_hold_over(struct weir_timer *timer)
 	weir_race_point(hold_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&rd->ring->lock);
-	/* a late work must not end a hold that began again */
+	/* a late timer must not end a hold that began again */
 	mine = !rd->ws && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
 	if (mine)
@@ -28,9 +28,12 @@ void weir_reader_hold_over(struct weir_timer *timer)
 	spin_unlock(&rd->ring->lock);
 	/* slot_lock may be held for long: do not wait under weir_net.lock */
 	mutex_unlock(&wn->lock);
-	if (mine) {
+	if (mine && !mutex_trylock(&rd->ring->slot_lock)) {
+		/* its owner may keep it busy: others have holds that end, too */
+		weir_timer_set(&rd->hold, 1);
+	} else if (mine) {
 		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
-		weir_reader_detach(rd, WEIR_REASON_EXPIRED);
+		weir_reader_detach_locked(rd, WEIR_REASON_EXPIRED);
 	}
 	weir_race_point(hold_done);
 	weir_reader_put(rd);

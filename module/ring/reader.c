@@ -48,7 +48,7 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	INIT_LIST_HEAD(&rd->sock_link);
 	weir_tenant_get(ws->tenant);
 	rd->tenant = ws->tenant;
-	weir_timer_init(&rd->hold, &rd->tenant->timers, &rd->ref,
+	weir_timer_init(&rd->hold, &rd->tenant->lingers, &rd->ref,
 			weir_reader_hold_over);
 	rd->uid = ws->uid;
 
@@ -595,21 +595,17 @@ static void weir_reader_ungate(struct weir_reader *rd)
 	}
 }
 
-/**
- * weir_reader_detach() - end of a reader
- * @rd: the reader; the caller holds a reference.
- * @reason: reason in the trace.
+/*
+ * weir_reader_detach_locked() - weir_reader_detach() under slot_lock of the ring
  *
- * Frees its slot and its place in the ring; VMAs of the cursor page keep the
- * page. A second call does nothing. Process context, may sleep.
+ * Releases that lock.
  */
-void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
+void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_sock *ws;
 	bool first;
 
-	mutex_lock(&ring->slot_lock);
 	spin_lock(&ring->lock);
 	first = !list_empty(&rd->ring_link);
 	ws = rd->ws;
@@ -635,6 +631,20 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 		weir_reader_hide(ws, rd);
 	weir_wake_writer(ring);
 	weir_reader_put(rd);	/* the slot table's */
+}
+
+/**
+ * weir_reader_detach() - end of a reader
+ * @rd: the reader; the caller holds a reference.
+ * @reason: reason in the trace.
+ *
+ * Frees its slot and its place in the ring; VMAs of the cursor page keep the
+ * page. A second call does nothing. Process context, may sleep.
+ */
+void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
+{
+	mutex_lock(&rd->ring->slot_lock);
+	weir_reader_detach_locked(rd, reason);
 }
 
 /**

@@ -188,7 +188,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	ring->tenant = ws->tenant;
 	weir_timer_init(&ring->reap, &ring->tenant->timers, &ring->ref,
 			weir_ring_reap);
-	weir_timer_init(&ring->expire, &ring->tenant->timers, &ring->ref,
+	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,
 			weir_ring_expire);
 	return ring;
 }

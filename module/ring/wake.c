@@ -267,9 +267,12 @@ static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
 }
 
 /*
- * Looks at the cursors for the owner, and evicts readers with invalid cursors.
- * Returns the bytes that can be claimed; -EAGAIN when the readers' demand
- * forbids more records; -EPROTO when the owner's own head words are invalid.
+ * Looks at the cursors for the owner, and evicts readers with invalid cursors,
+ * at most WEIR_EVICTS of them: those that are left do not count for the room,
+ * and the next look finds them. A reader may call this, so it looks once: the
+ * owner could give one cursor after the other an invalid position. Returns the
+ * bytes that can be claimed; -EAGAIN when the readers' demand forbids more
+ * records; -EPROTO when the owner's own head words are invalid.
  */
 static s64 weir_ring_room(struct weir_ring *ring)
 {
@@ -281,37 +284,33 @@ static s64 weir_ring_room(struct weir_ring *ring)
 	u64 tail;
 	u32 seq;
 
-	for (;;) {
-		spin_lock(&ring->lock);
-		room = weir_ring_scan_begin(v, &scan);
-		if (room) {
-			spin_unlock(&ring->lock);
-			weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
-			return room;
-		}
-		list_for_each_entry(rd, &ring->readers, ring_link) {
-			if (!rd->gating || rd->evicted)
-				continue;
-			if (weir_ring_scan_cursor(v, &scan, rd->cursor) &&
-			    !weir_evicts_add(&liars, rd))
-				break;
-		}
-		if (!liars.n) {
-			/* under the lock the set of readers stays the same */
-			weir_ring_scan_end(v, &scan);
-			room = (s64)(scan.min + weir_ring_bytes(v) - scan.claim);
-			if (!weir_ring_tail(v, &tail, &seq))
-				room -= (s64)(tail - scan.claim);
-			if (!scan.room)
-				room = -EAGAIN;
-		}
+	spin_lock(&ring->lock);
+	room = weir_ring_scan_begin(v, &scan);
+	if (room) {
 		spin_unlock(&ring->lock);
-		if (!weir_evicts_done(&liars, WEIR_REASON_BAD_CURSOR))
-			return room;
-		/* evicting the router's cursor has ended the stream */
-		if (!weir_ring_live(ring))
-			return -EPROTO;
+		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
+		return room;
 	}
+	list_for_each_entry(rd, &ring->readers, ring_link) {
+		if (!rd->gating || rd->evicted)
+			continue;
+		if (weir_ring_scan_cursor(v, &scan, rd->cursor) &&
+		    liars.n < WEIR_EVICTS)
+			weir_evicts_add(&liars, rd);
+	}
+	/* under the lock the set of readers stays the same */
+	weir_ring_scan_end(v, &scan);
+	room = (s64)(scan.min + weir_ring_bytes(v) - scan.claim);
+	if (!weir_ring_tail(v, &tail, &seq))
+		room -= (s64)(tail - scan.claim);
+	if (!scan.room)
+		room = -EAGAIN;
+	spin_unlock(&ring->lock);
+	/* evicting the router's cursor has ended the stream */
+	if (weir_evicts_done(&liars, WEIR_REASON_BAD_CURSOR) &&
+	    !weir_ring_live(ring))
+		return -EPROTO;
+	return room;
 }
 
 /* Can @bytes be claimed, or is there an error for the owner to see? */

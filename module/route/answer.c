@@ -59,36 +59,60 @@ static void weir_call_withdraw(const struct weir_call *call)
 }
 
 /*
+ * What the breaker of a call's target learns from a deadline that has passed. A
+ * caller may choose any deadline, and may keep the target waiting for room. So
+ * the call is an error of the target only if the target has had it for the
+ * route's own time, and is slow only if it has taken as long as a slow one. It
+ * is neither if the target has waited for a caller meanwhile. Otherwise one
+ * user could open the breaker for all others.
+ */
+static void weir_call_overdue(const struct weir_call *call,
+			      const struct weir_plan *plan, u64 now_ns)
+{
+	struct weir_target *target = call->target;
+	const struct weir_endpoint *ep = target->ep;
+	s64 took_ns = max_t(s64, now_ns - call->sent_ns, 0);
+	u32 round = weir_round(call->round);
+	bool waited = READ_ONCE(ep->held_by) ||
+		      (s64)(READ_ONCE(ep->waited_ns) - call->sent_ns) > 0;
+
+	if (!waited && (took_ns >= (s64)plan->timeout_ns ||
+			(plan->breaker.slow_ns &&
+			 took_ns > (s64)plan->breaker.slow_ns)))
+		weir_breaker_done(&target->breaker, &plan->breaker, now_ns,
+				  round, took_ns < (s64)plan->timeout_ns,
+				  took_ns);
+	else
+		weir_breaker_forget(&target->breaker, round);
+}
+
+/*
  * weir_call_leave() - a sent call leaves its target
  *
- * Gives back its place in the bulkhead. @reason: the breaker counts the call as
- * an error of the target at @now_ns; WEIR_REASON_NONE: the breaker forgets it.
- * After WEIR_REASON_DEADLINE the call counts only if the target has had it for
- * the route's own time: otherwise a caller with short deadlines could open the
- * breaker for all others. Under post.lock of @ep's inbox; @ep is the caller's
- * endpoint.
+ * Gives back its place in the bulkhead. @reason: why the call ends at @now_ns:
+ * the breaker counts the call as an error of the target; WEIR_REASON_DEADLINE:
+ * see weir_call_overdue(); WEIR_REASON_NONE: the breaker forgets it. Under
+ * post.lock of @ep's inbox; @ep is the caller's endpoint.
  */
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 		     u64 now_ns, enum weir_reason reason)
 {
 	struct weir_target *target = call->target;
 	const struct weir_plan *plan;
-	bool bad;
 
 	weir_target_left(target, ep, 1, call->round);
 	rcu_read_lock();
 	plan = rcu_dereference(target->route->plan);
 	if (plan && plan->has_breaker) {
-		bad = reason == WEIR_REASON_DEADLINE ?
-		      (s64)(now_ns - call->sent_ns) >= (s64)plan->timeout_ns :
-		      reason != WEIR_REASON_NONE;
-		if (bad)
+		if (reason == WEIR_REASON_DEADLINE)
+			weir_call_overdue(call, plan, now_ns);
+		else if (reason == WEIR_REASON_NONE)
+			weir_breaker_forget(&target->breaker,
+					    weir_round(call->round));
+		else
 			weir_breaker_done(&target->breaker, &plan->breaker,
 					  now_ns, weir_round(call->round),
 					  false, 0);
-		else
-			weir_breaker_forget(&target->breaker,
-					    weir_round(call->round));
 	}
 	rcu_read_unlock();
 }

@@ -15,9 +15,9 @@
 
 static void weir_idem_free(struct weir_idem *idem)
 {
-	if (idem->ep)
-		weir_endpoint_put(idem->ep);
+	/* in this order: a namespace waits for the endpoint, not for the set */
 	weir_idem_set_put(idem->set);
+	weir_endpoint_put(idem->ep);
 	kfree(idem);
 }
 
@@ -76,23 +76,21 @@ out:
 }
 
 /*
- * weir_idem.told: delivers the reply of a leader that has ended to one of its
- * waiters. Returns whether there are more; if not, the leader is freed.
+ * weir_idem.told: delivers the reply of a leader that has ended to its waiters,
+ * of which there are WEIR_DUP_WAITERS at most, and frees the leader. Returns
+ * false: there is no more.
  */
 static bool weir_idem_told_part(struct weir_job *job)
 {
 	struct weir_idem *idem = container_of(job, struct weir_idem, told);
-	struct weir_idem *waiter;
+	struct weir_idem *waiter, *next;
 
-	waiter = list_first_entry_or_null(&idem->waiters, struct weir_idem,
-					  waiter.link);
-	if (waiter) {
+	list_for_each_entry_safe(waiter, next, &idem->waiters, waiter.link) {
 		list_del(&waiter->waiter.link);
 		weir_idem_deliver(waiter, idem->reply);
 		weir_idem_free(waiter);
+		cond_resched();
 	}
-	if (!list_empty(&idem->waiters))
-		return true;
 	weir_dup_reply_put(idem->reply);
 	weir_idem_free(idem);
 	return false;

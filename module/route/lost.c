@@ -180,6 +180,8 @@ void weir_target_sent_late(struct weir_target *target)
 		return;
 	weir_target_get(target);
 	weir_jobs_add(&target->ep->tenant->ends, &target->late);
+	/* the end of a namespace must not wait for ends in others */
+	weir_job_first(target->ep->tenant, &target->late);
 }
 
 /*

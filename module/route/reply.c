@@ -9,6 +9,9 @@
  */
 #include "route/request.h"
 
+/* Waits of a target's replies that are closer than this count as one. */
+#define WEIR_WAITS_APART_NS	(10 * NSEC_PER_MSEC)
+
 /*
  * The endpoint with number @id, or NULL. Valid under the same rcu_read_lock().
  */
@@ -49,12 +52,22 @@ void weir_pass_served(struct weir_pass *pass)
 	pass->nserved = 0;
 }
 
-/* Accounts for one reply that is an error or slow. @took_ns: since the call. */
+/*
+ * Accounts for one reply that is an error or slow. @took_ns: since the call. The
+ * breaker does not learn of the time in which the target's replies have waited
+ * for a caller.
+ */
 static noinline void weir_target_replied(struct weir_pass *pass,
 					 struct weir_target *target,
 					 const struct weir_plan *plan,
-					 u32 round, bool good, u64 took_ns)
+					 u32 round, bool good, s64 took_ns)
 {
+	const struct weir_endpoint *ep =
+		container_of(pass, struct weir_endpoint, pass);
+	u64 sent_ns = pass->now_ns - took_ns;
+	s64 waited_ns = ep->waited_ns - max(ep->waits_ns, sent_ns);
+
+	took_ns -= clamp_t(s64, waited_ns, 0, took_ns);
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
@@ -267,6 +280,7 @@ static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 	u64 until = min3(ep->pass.now_ns, ep->held_ns + 2 * TICK_NSEC,
 			 READ_ONCE(ep->waiter.room_ns));
 
+	WRITE_ONCE(ep->waited_ns, ep->pass.now_ns);
 	if (ep->held_pos != pos || until <= ep->held_since_ns)
 		return;
 	weir_account_waited(ep->held_by, until,
@@ -315,6 +329,9 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 	ep->held_pos = pos;
 	WRITE_ONCE(ep->held_ns, now + left);
 	ep->held_since_ns = now;
+	/* one wait soon after another counts as one */
+	if (now - ep->waited_ns > WEIR_WAITS_APART_NS)
+		ep->waits_ns = now;
 	return true;
 }
 

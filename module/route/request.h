@@ -261,8 +261,8 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
  * Marks a call as sent: its target has it from here on. A thread that ends the
  * target looks for its calls. Either that thread finds this call, or the sender
  * finds that the target is gone, and has a worker look: each side stores, fences
- * and then looks. The
- * caller fences, once for several calls, and then looks at target->gone.
+ * and then looks. The caller fences, once for several calls, and then looks at
+ * target->gone.
  * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
 static __always_inline void weir_call_sent(struct weir_endpoint *ep,

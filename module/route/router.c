@@ -470,14 +470,18 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
 }
 
 /*
- * Does a polling thread leave the message in hand to a worker? It does when the
- * message has to wait or needs more slots. Nothing has been done to the message
- * yet.
+ * Does this thread leave the message in hand to a worker? A polling thread does
+ * when the message has to wait or needs more slots; a thread that releases the
+ * socket, when it needs more slots. Nothing has been done to the message yet.
  */
-static bool weir_pass_leaves(struct weir_pass *pass, int ret)
+static bool weir_pass_leaves(struct weir_endpoint *ep, int ret)
 {
-	if (pass->dispatcher != WEIR_DISPATCH_POLL ||
-	    (ret != WEIR_HELD && !pass->slots))
+	struct weir_pass *pass = &ep->pass;
+
+	if (pass->dispatcher == WEIR_DISPATCH_POLL ?
+	    ret != WEIR_HELD && !pass->slots :
+	    pass->dispatcher != WEIR_DISPATCH_OWNER || !ep->last_pos ||
+	    !pass->slots)
 		return false;
 	pass->left_over = true;
 	pass->slots = 0;
@@ -505,7 +509,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 		weir_route_settle(ep);
 		if (unlikely(ret == -EPROTO))
 			weir_ring_break(ep->outbox, WEIR_REASON_BAD_RECORD);
-		if (unlikely(weir_pass_leaves(pass, ret)))
+		if (unlikely(weir_pass_leaves(ep, ret)))
 			break;
 		if (unlikely(pass->slots) && weir_endpoint_more(ep)) {
 			ret = 1;

@@ -585,6 +585,9 @@ struct weir_pass {
  *	has closed its socket. NULL for other messages. dispatch_lock.
  * @held_since_ns: for a reply that waits: start of the time that @held_by is
  *	not charged for yet, as ktime_get_ns() counts; dispatch_lock.
+ * @waits_ns: start of the last time in which replies of the endpoint waited for
+ *	callers, as ktime_get_ns() counts; dispatch_lock.
+ * @waited_ns: end of that time so far; written under dispatch_lock.
  * @idem_held: idempotency entry of a leader that waits for room; or NULL.
  *	dispatch_lock.
  * @calls: requests that wait for their answers: made under dispatch_lock, ended
@@ -658,6 +661,8 @@ struct weir_endpoint {
 	u64			held_ns;
 	struct weir_account	*held_by;
 	u64			held_since_ns;
+	u64			waits_ns;
+	u64			waited_ns;
 	struct weir_idem	*idem_held;
 	struct weir_calls	calls;
 	u32			ended;

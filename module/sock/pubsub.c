@@ -220,7 +220,8 @@ static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 	bool noted;
 
 	spin_lock(&ws->rlock);
-	noted = weir_late_add(ws->late, j->tenant->uid, j->ring->pub_seq);
+	noted = ws->late &&
+		weir_late_add(ws->late, j->tenant->uid, j->ring->pub_seq);
 	spin_unlock(&ws->rlock);
 	return noted;
 }
@@ -685,6 +686,36 @@ static int weir_join_path(struct weir_sock *ws, const char *name, u32 len)
 	return 0;
 }
 
+/* Makes the subscriber's struct weir_late, which the subscription pays for. */
+static int weir_late_make(struct weir_sock *ws)
+{
+	struct weir_late *late;
+
+	if (ws->late)
+		return 0;
+	late = kzalloc(sizeof(*late), WEIR_GFP);
+	if (!late)
+		return weir_refuse(ws, -ENOMEM,
+				   "no memory for the subscription");
+	/* its maker holds lock_sock; workers look for it under rlock */
+	spin_lock(&ws->rlock);
+	ws->late = late;
+	spin_unlock(&ws->rlock);
+	return 0;
+}
+
+/* Frees it: there is no subscription. */
+static void weir_late_free(struct weir_sock *ws)
+{
+	struct weir_late *late;
+
+	spin_lock(&ws->rlock);
+	late = ws->late;
+	ws->late = NULL;
+	spin_unlock(&ws->rlock);
+	kfree(late);
+}
+
 /* Leaves the pattern: no stream is joined from then on. */
 static void weir_leave_pattern(struct weir_sock *ws)
 {
@@ -696,6 +727,7 @@ static void weir_leave_pattern(struct weir_sock *ws)
 		spin_lock(&ws->rlock);
 		ws->sub_seq = 0;
 		spin_unlock(&ws->rlock);
+		weir_late_free(ws);
 		weir_uncharge(&ws->pattern_charge);
 		list_del_init(&ws->pattern_link);
 		WRITE_ONCE(ws->pattern, NULL);
@@ -792,24 +824,6 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	return 0;
 }
 
-/* Makes the subscriber's struct weir_late. It stays until the socket is freed. */
-static int weir_late_make(struct weir_sock *ws)
-{
-	struct weir_late *late;
-
-	if (ws->late)
-		return 0;
-	late = kzalloc(sizeof(*late), WEIR_GFP);
-	if (!late)
-		return weir_refuse(ws, -ENOMEM,
-				   "no memory for the subscription");
-	/* its maker holds lock_sock; workers look for it under rlock */
-	spin_lock(&ws->rlock);
-	ws->late = late;
-	spin_unlock(&ws->rlock);
-	return 0;
-}
-
 /**
  * weir_subscribe() - connect a SOCK_RDM or SOCK_DGRAM socket
  * @ws: the socket, under lock_sock.
@@ -848,8 +862,11 @@ int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 		err = weir_enter_pattern(ws, pattern, len);
 		mutex_unlock(&wn->lock);
 	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
-	if (err)
+	if (err) {
+		if (!ws->pattern)
+			weir_late_free(ws);
 		return err;
+	}
 	if (weir_path_is_pattern(pattern, len))
 		err = weir_join_matching(ws, pattern, len);
 	else

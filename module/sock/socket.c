@@ -36,7 +36,6 @@ static void weir_sock_destruct(struct sock *sk)
 	weir_account_put(ws->account);
 	weir_tenant_put(ws->tenant);
 	mem_cgroup_put(ws->memcg);
-	kfree(ws->late);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
 }
 
