@@ -15,8 +15,7 @@
  * delivers replies to those that wait for the reply to an equal request. Timers
  * of rings and cursors call their functions in a fifth; those that may have to
  * wait for a lock that others hold do so in a sixth, so that they hold up none
- * of the others. The router's own turns
- * are in route/turn.c.
+ * of the others. The router's own turns are in route/turn.c.
  *
  * Process context, under spinlocks too where it is not said otherwise.
  */
@@ -85,7 +84,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	weir_jobs_init(&t->joins, t, weir_join_wq);
 	weir_jobs_init(&t->late, t, weir_late_wq);
 	weir_jobs_init(&t->ends, t, weir_late_wq);
-	weir_jobs_init(&t->told, t, weir_router_wq);
+	weir_jobs_init(&t->told, t, weir_late_wq);
 	return t;
 }
 

@@ -23,14 +23,21 @@ void weir_reader_hold_over(struct weir_timer *timer)
 	/* a late timer must not end a hold that began again */
 	mine = !rd->ws && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
-	if (mine)
+	if (mine) {
 		rd->evicted = true;	/* nobody may go on with it */
+		weir_reader_ungate(rd);
+	}
 	spin_unlock(&rd->ring->lock);
 	/* slot_lock may be held for long: do not wait under weir_net.lock */
 	mutex_unlock(&wn->lock);
+	if (mine)
+		weir_wake_writer(rd->ring);
 	if (mine && !mutex_trylock(&rd->ring->slot_lock)) {
-		/* its owner may keep it busy: others have holds that end, too */
-		weir_timer_set(&rd->hold, 1);
+		/*
+		 * The ring's owner may keep it busy, and others have holds that
+		 * end, too. Only the slot waits: the writer does not any more.
+		 */
+		weir_timer_set(&rd->hold, HZ / 20);
 	} else if (mine) {
 		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
 		weir_reader_detach_locked(rd, WEIR_REASON_EXPIRED);

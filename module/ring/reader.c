@@ -578,7 +578,7 @@ void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 }
 
 /* Clears the gating bit and leaves the armed list. Under ring->lock. */
-static void weir_reader_ungate(struct weir_reader *rd)
+void weir_reader_ungate(struct weir_reader *rd)
 {
 	struct weir_status *status = weir_ring_status(rd->ring);
 

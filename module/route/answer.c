@@ -61,26 +61,29 @@ static void weir_call_withdraw(const struct weir_call *call)
 /*
  * What the breaker of a call's target learns from a deadline that has passed. A
  * caller may choose any deadline, and may keep the target waiting for room. So
- * the call is an error of the target only if the target has had it for the
- * route's own time, and is slow only if it has taken as long as a slow one. It
- * is neither if the target has waited for a caller meanwhile. Otherwise one
- * user could open the breaker for all others.
+ * the call is an error of the target only if it took the route's own time, and
+ * is slow only if it took longer than a call may; the time in which replies of
+ * the target waited for a caller is taken off. Otherwise one user could open
+ * the breaker for all others.
  */
 static void weir_call_overdue(const struct weir_call *call,
 			      const struct weir_plan *plan, u64 now_ns)
 {
 	struct weir_target *target = call->target;
 	const struct weir_endpoint *ep = target->ep;
-	s64 took_ns = max_t(s64, now_ns - call->sent_ns, 0);
+	const struct weir_breaker_conf *c = &plan->breaker;
+	s64 took_ns = max_t(s64, now_ns - call->sent_ns, 0), waited_ns;
 	u32 round = weir_round(call->round);
-	bool waited = READ_ONCE(ep->held_by) ||
-		      (s64)(READ_ONCE(ep->waited_ns) - call->sent_ns) > 0;
+	bool good;
 
-	if (!waited && (took_ns >= (s64)plan->timeout_ns ||
-			(plan->breaker.slow_ns &&
-			 took_ns > (s64)plan->breaker.slow_ns)))
-		weir_breaker_done(&target->breaker, &plan->breaker, now_ns,
-				  round, took_ns < (s64)plan->timeout_ns,
+	waited_ns = (weir_target_waits(target) ? now_ns :
+		     READ_ONCE(ep->waited_ns)) -
+		    max(READ_ONCE(ep->waits_ns), call->sent_ns);
+	took_ns -= clamp_t(s64, waited_ns, 0, took_ns);
+	good = took_ns < (s64)plan->timeout_ns;
+	if (!good || (c->slow_percent && c->slow_ns &&
+		      took_ns > (s64)c->slow_ns))
+		weir_breaker_done(&target->breaker, c, now_ns, round, good,
 				  took_ns);
 	else
 		weir_breaker_forget(&target->breaker, round);

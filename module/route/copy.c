@@ -246,17 +246,6 @@ static void weir_copy_make(const struct weir_copy *c)
 			      c->deadline_ns);
 }
 
-/* The target has the call of a copy only from here on. */
-static void weir_copy_sent(struct weir_endpoint *ep, const struct weir_copy *c)
-{
-	if (!c->call)
-		return;
-	spin_lock(&ep->inbox->post.lock);
-	if (!weir_copy_over(c))
-		c->call->sent_ns = ktime_get_ns();
-	spin_unlock(&ep->inbox->post.lock);
-}
-
 /**
  * weir_copies_make() - make the copies that a section has left
  * @pass: the pass; its section is over.
@@ -273,10 +262,8 @@ void weir_copies_make(struct weir_pass *pass)
 	for (i = 0; i < pass->ncopies; i++) {
 		struct weir_copy *c = &pass->copies[i];
 
-		if (!c->kept || weir_copy_take(ep, c)) {
+		if (!c->kept || weir_copy_take(ep, c))
 			weir_copy_make(c);
-			weir_copy_sent(ep, c);
-		}
 		weir_inbox_wake(c->at.inbox);
 		weir_ring_put(c->at.inbox);
 		weir_dup_reply_put(c->reply);

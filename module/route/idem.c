@@ -77,7 +77,7 @@ out:
 
 /*
  * weir_idem.told: delivers the reply of a leader that has ended to its waiters,
- * of which there are WEIR_DUP_WAITERS at most, and frees the leader. Returns
+ * of which there are WEIR_DUP_WAITERS_MAX at most, and frees the leader. Returns
  * false: there is no more.
  */
 static bool weir_idem_told_part(struct weir_job *job)

@@ -331,7 +331,7 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 	ep->held_since_ns = now;
 	/* one wait soon after another counts as one */
 	if (now - ep->waited_ns > WEIR_WAITS_APART_NS)
-		ep->waits_ns = now;
+		WRITE_ONCE(ep->waits_ns, now);
 	return true;
 }
 

@@ -854,6 +854,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
+bool weir_target_waits(const struct weir_target *target);
 
 /* --- routectl.c --- */
 int weir_control(struct weir_sock *ws, void __user *arg);

@@ -89,11 +89,14 @@ static void weir_target_lose(struct weir_target *target, u64 requests)
 }
 
 /*
- * Does a reply of the target wait for room in its caller's inbox? Only as long
- * as the router lets it wait, which is two ticks after ep->held_ns at most: the
- * target may have made the record unreadable meanwhile, and then it stays.
+ * weir_target_waits() - does a reply of a target wait for room in its caller's
+ * inbox?
+ *
+ * Only as long as the router lets it wait, which is two ticks after ep->held_ns
+ * at most: the target may have made the record unreadable meanwhile, and then it
+ * stays. @target: one that is a socket.
  */
-static bool weir_target_waits(const struct weir_target *target)
+bool weir_target_waits(const struct weir_target *target)
 {
 	const struct weir_endpoint *ep = target->ep;
 
