@@ -69,7 +69,7 @@ static void weir_timers_init(struct weir_timers *timers, struct weir_tenant *t,
 
 static struct weir_tenant *weir_tenant_make(kuid_t uid)
 {
-	struct weir_tenant *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	struct weir_tenant *t = kzalloc(sizeof(*t), WEIR_GFP);
 
 	if (!t)
 		return NULL;

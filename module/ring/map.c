@@ -314,7 +314,7 @@ static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
 			return ERR_PTR(-ENXIO);
 		ring = rd->ring;
 	}
-	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	map = kzalloc(sizeof(*map), WEIR_GFP);
 	if (!map) {
 		if (rd)
 			weir_reader_put(rd);

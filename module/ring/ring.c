@@ -159,7 +159,7 @@ static void weir_ring_expire(struct weir_timer *timer);
 /* Makes a ring of @ws without pages, with one reference; NULL: no memory. */
 static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 {
-	struct weir_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
+	struct weir_ring *ring = kzalloc(sizeof(*ring), WEIR_GFP);
 
 	if (!ring)
 		return NULL;
@@ -221,7 +221,7 @@ static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
 	}
 	ring->owner = ws;
 	ring->id = atomic_long_inc_return(&ws->wn->next_id);
-	return xa_insert(&ws->wn->rings, ring->id, ring, GFP_KERNEL_ACCOUNT);
+	return xa_insert(&ws->wn->rings, ring->id, ring, WEIR_GFP);
 }
 
 /**

@@ -158,8 +158,11 @@ void weir_endpoint_close(struct weir_sock *ws)
 			weir_endpoint_finish(ep, false);
 		return;
 	}
+	/* a worker that was told before may be done with it at once */
+	weir_endpoint_get(ep);
 	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->last_ns = U64_MAX;
 	weir_dispatch_unlock(ep);
 	weir_endpoint_later(ep);
+	weir_endpoint_put(ep);
 }

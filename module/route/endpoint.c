@@ -466,7 +466,7 @@ int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 		return err;
 	h = &ep->handles[ep->nhandles];
 	memset(h, 0, sizeof(*h));
-	h->path = kmemdup(path, len, GFP_KERNEL_ACCOUNT);
+	h->path = kmemdup(path, len, WEIR_GFP);
 	if (!h->path) {
 		weir_uncharge_some(&ep->charge, len, 0);
 		*why = "no memory for the handle";
@@ -539,7 +539,7 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 {
 	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
-	struct weir_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+	struct weir_endpoint *ep = kzalloc(sizeof(*ep), WEIR_GFP);
 	int err;
 
 	if (!ep)
@@ -553,7 +553,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	if (err)
 		goto err_charge;
 	err = -ENOMEM;
-	if (!zalloc_cpumask_var(&ep->cpus, GFP_KERNEL_ACCOUNT))
+	if (!zalloc_cpumask_var(&ep->cpus, WEIR_GFP))
 		goto err_uncharge;
 	if (weir_calls_init(&ep->calls, most))
 		goto err_cpus;
@@ -649,7 +649,7 @@ static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 
 	xa_lock(&wn->endpoints);
 	err = __xa_alloc(&wn->endpoints, &ep->id, ep,
-			 XA_LIMIT(1, WEIR_ENDPOINT_MASK), GFP_KERNEL_ACCOUNT);
+			 XA_LIMIT(1, WEIR_ENDPOINT_MASK), WEIR_GFP);
 	nth = wn->nendpoints++;
 	xa_unlock(&wn->endpoints);
 	if (err == -EBUSY)

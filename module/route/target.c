@@ -595,7 +595,7 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	/* here, and not when a caller comes: the serving task can make room */
-	callers = kzalloc(sizeof(*callers), GFP_KERNEL_ACCOUNT);
+	callers = kzalloc(sizeof(*callers), WEIR_GFP);
 	if (!callers)
 		return weir_refuse(ws, -ENOMEM, "no memory for the target");
 	weir_asking_init(&callers->asking, ktime_get_ns());

@@ -323,7 +323,7 @@ void weir_joins_first(struct weir_net *wn)
 static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 					      struct weir_ring *ring)
 {
-	struct weir_joining *j = kzalloc(sizeof(*j), GFP_KERNEL_ACCOUNT);
+	struct weir_joining *j = kzalloc(sizeof(*j), WEIR_GFP);
 
 	if (!j)
 		return NULL;

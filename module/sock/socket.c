@@ -104,7 +104,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 				  &why);
 	if (err)
 		goto err_tenant;
-	if (!zalloc_cpumask_var(&ws->barrier, GFP_KERNEL_ACCOUNT)) {
+	if (!zalloc_cpumask_var(&ws->barrier, WEIR_GFP)) {
 		err = -ENOMEM;
 		goto err_charge;
 	}
@@ -129,7 +129,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	INIT_LIST_HEAD(&ws->connecters);
 	sk->sk_destruct = weir_sock_destruct;
 	weir_stat_inc(WEIR_STAT_SOCKETS);
-	if (xa_insert(&ws->wn->sockets, ws->id, ws, GFP_KERNEL_ACCOUNT)) {
+	if (xa_insert(&ws->wn->sockets, ws->id, ws, WEIR_GFP)) {
 		sock_put(sk);
 		return ERR_PTR(-ENOMEM);
 	}
