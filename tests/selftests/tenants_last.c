@@ -149,15 +149,16 @@ int main(void)
 		ends(m, 3, 16);
 		ends(m, 4, many / 6);
 	}
+	/* the least of the rounds: others use the machine as well */
 	for (phase = 0; phase < 5; phase++) {
 		tenant_show(m, phase, name[phase]);
 		check(!m->phases[phase].bad, "%s: all are routed, or answered",
 		      name[phase]);
 		if (phase == 0 || phase == 3) {
-			few = tenant_quantile(m, phase, 500);
+			few = tenant_quantile(m, phase, 1);
 			continue;
 		}
-		took = tenant_quantile(m, phase, 500);
+		took = tenant_quantile(m, phase, 1);
 		check(took <= 4 * few,
 		      "%s: to close the socket takes at most 4 times the processor time of few (%llu ns, %llu ns)",
 		      name[phase], (unsigned long long)took,
