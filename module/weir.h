@@ -417,9 +417,9 @@ struct weir_ring {
  * @evicted: no longer gating: it was too slow or its cursor was invalid.
  * @stuck_pos: cursor position when it first held the writer back; ring->lock.
  * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
- * @resync_at: tick, in jiffies, of the last search after an overrun, see recv.c;
- *	the socket's iolock.
- * @resync_left: bytes that may still be searched in that tick; iolock.
+ * @resync_at: jiffies from which on a search after an overrun may take its
+ *	whole length again, see recv.c; the socket's iolock.
+ * @resync_left: bytes that may be searched until then; iolock.
  * @missed: records lost: overwritten, or published before a late join.
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.

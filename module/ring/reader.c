@@ -51,6 +51,7 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	weir_timer_init(&rd->hold, &rd->tenant->lingers, &rd->ref,
 			weir_reader_hold_over);
 	rd->uid = ws->uid;
+	rd->resync_at = jiffies;
 
 	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
 	if (err)

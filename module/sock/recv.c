@@ -31,24 +31,27 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * Bytes of a ring that are searched for a reader in one tick. A malicious writer
- * can make each look at a ring without records an overrun.
+ * Bytes of a ring that are searched for a reader at a time. A malicious writer
+ * can make each look at a ring without records an overrun. So a search is
+ * followed by a pause of eight times its length, a tick at least; without a
+ * search a reader goes on at the tail.
  */
 #define WEIR_RESYNC_BYTES	SZ_4M
+#define WEIR_RESYNC_PAUSE	8
 
 /* weir_ring_search() within WEIR_RESYNC_BYTES; @pos is @to if it finds nothing. */
 static bool weir_recv_search(struct weir_reader *rd, u64 from, u64 to, u64 *pos)
 {
+	unsigned long begin = jiffies;
 	bool found;
 	u64 end;
 
-	if (rd->resync_at != jiffies) {
-		rd->resync_at = jiffies;
+	if (time_after_eq(begin, rd->resync_at))
 		rd->resync_left = WEIR_RESYNC_BYTES;
-	}
 	end = from + min_t(u64, to - from, rd->resync_left);
 	found = weir_ring_search(rd->ring, from, end, pos);
 	rd->resync_left -= min_t(u64, *pos - from, rd->resync_left);
+	rd->resync_at = jiffies + WEIR_RESYNC_PAUSE * (jiffies - begin) + 1;
 	if (!found)
 		*pos = to;
 	return found;
