@@ -667,7 +667,7 @@ static int weir_control_reply(struct weir_changes *c,
 	if (op->op != WEIR_OP_ROUTE_SET || !len || !op->conf.fallback_reply)
 		return 0;
 	fallback_reply = kvmalloc(struct_size(fallback_reply, data, len),
-				  GFP_KERNEL_ACCOUNT);
+				  WEIR_GFP);
 	if (!fallback_reply)
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the reply");
 	refcount_set(&fallback_reply->ref, 1);
@@ -875,8 +875,8 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 	if (!c.admin && ctl.count > WEIR_OPS_USER_MAX)
 		return weir_refuse(ws, -E2BIG,
 				   "more than 8 changes at a time need CAP_NET_ADMIN");
-	ops = kvcalloc(ctl.count, sizeof(*ops), GFP_KERNEL_ACCOUNT);
-	c.list = kvcalloc(ctl.count, sizeof(*c.list), GFP_KERNEL_ACCOUNT);
+	ops = kvcalloc(ctl.count, sizeof(*ops), WEIR_GFP);
+	c.list = kvcalloc(ctl.count, sizeof(*c.list), WEIR_GFP);
 	if (!ops || !c.list) {
 		err = weir_refuse(ws, -ENOMEM, "no memory for the changes");
 		goto out;

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "logic/account.h"
+#include "logic/memory.h"
 
 /*
  * The words of a refusal: [kind][0] for a user's cap, [kind][1] for the
@@ -224,7 +225,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 			return user;
 		}
 
-		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+		new = kzalloc(sizeof(*new), WEIR_GFP);
 		if (!new)
 			return NULL;
 		new->number = WEIR_USER_NO_NUMBER;
@@ -359,7 +360,7 @@ struct weir_account *weir_account_create(struct weir_users *users,
 	struct weir_account *a;
 
 	users_tidy(users, now);
-	a = kzalloc(struct_size(a, users, n), GFP_KERNEL_ACCOUNT);
+	a = kzalloc(struct_size(a, users, n), WEIR_GFP);
 	if (!a)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&a->refs, 1);

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "logic/calls.h"
+#include "logic/memory.h"
 
 /**
  * weir_calls_init() - set up an empty table
@@ -23,7 +24,7 @@
 int weir_calls_init(struct weir_calls *c, u32 most)
 {
 	most = min(most, 1U << WEIR_CALL_SLOT_BITS);
-	c->chunks = kvzalloc(weir_calls_bytes(most), GFP_KERNEL_ACCOUNT);
+	c->chunks = kvzalloc(weir_calls_bytes(most), WEIR_GFP);
 	if (!c->chunks)
 		return -ENOMEM;
 	c->size = 0;
@@ -65,7 +66,7 @@ void weir_calls_destroy(struct weir_calls *c)
 struct weir_call *weir_calls_grow_alloc(void)
 {
 	return kcalloc(WEIR_CALLS_CHUNK, sizeof(struct weir_call),
-		       GFP_KERNEL_ACCOUNT);
+		       WEIR_GFP);
 }
 
 /**

@@ -185,7 +185,7 @@ struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 	if ((s64)window_ns <= 0 || !max_entries ||
 	    max_entries > WEIR_DUPS_MAX || max_bytes > S32_MAX)
 		return ERR_PTR(-EINVAL);
-	d = kvzalloc(struct_size(d, bucket, buckets), GFP_KERNEL_ACCOUNT);
+	d = kvzalloc(struct_size(d, bucket, buckets), WEIR_GFP);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&d->lock);

@@ -25,9 +25,9 @@
 #include <linux/types.h>
 
 /*
- * WEIR_GFP is for rings and cursors: the allocation is charged to the memory
- * cgroup, and may fail. WEIR_GFP_PAGES is for their pages: these are cleared,
- * too.
+ * WEIR_GFP is for what a task allocates for itself: it is charged to the memory
+ * cgroup, and fails when that is full, so that no process is killed for it.
+ * WEIR_GFP_PAGES is for the pages of rings and cursors: these are cleared, too.
  */
 #define WEIR_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL)

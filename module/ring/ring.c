@@ -78,7 +78,7 @@ static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 	unsigned int looked = 0, i;
 
 	ring->pages = kvcalloc(total, sizeof(*ring->pages),
-			       GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL);
+			       WEIR_GFP);
 	if (!ring->pages)
 		return -ENOMEM;
 	while (ring->nr_pages < total) {

@@ -400,8 +400,8 @@ static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 				  why);
 	if (err)
 		return err;
-	h = kvmalloc_array(room, sizeof(*h), GFP_KERNEL_ACCOUNT);
-	by_name = kvcalloc(room, sizeof(*by_name), GFP_KERNEL_ACCOUNT);
+	h = kvmalloc_array(room, sizeof(*h), WEIR_GFP);
+	by_name = kvcalloc(room, sizeof(*by_name), WEIR_GFP);
 	if (!h || !by_name) {
 		kvfree(h);
 		kvfree(by_name);

@@ -121,7 +121,7 @@ static void weir_idem_set_free(struct work_struct *work)
 struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes)
 {
-	struct weir_idem_set *set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	struct weir_idem_set *set = kzalloc(sizeof(*set), WEIR_GFP);
 	struct weir_dups *dups;
 	int err;
 
@@ -220,7 +220,7 @@ weir_idem_reply_create(const struct weir_idem *idem,
 		       const struct weir_idem_reply *r)
 {
 	struct weir_dup_reply *reply;
-	gfp_t gfp = GFP_NOWAIT;
+	gfp_t gfp = WEIR_GFP_NOWAIT;
 	struct mem_cgroup *old;
 
 	if (r->len > idem->set->bytes)
@@ -229,11 +229,10 @@ weir_idem_reply_create(const struct weir_idem *idem,
 	if (r->len > WEIR_PIECE_BYTES) {
 		if (!weir_memory_free(caller->memcg, r->len + SZ_64K))
 			return NULL;
-		gfp = GFP_KERNEL | __GFP_NORETRY;
+		gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
 	}
 	old = set_active_memcg(caller->memcg);
-	reply = weir_dup_reply_create(r->kind, r->len,
-				      gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+	reply = weir_dup_reply_create(r->kind, r->len, gfp);
 	set_active_memcg(old);
 	return IS_ERR(reply) ? NULL : reply;
 }

@@ -443,7 +443,7 @@ void weir_poll_join(struct weir_endpoint *ep)
 	struct weir_poller *p;
 
 	/* not under the lock, which sockets of other users need as well */
-	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	fresh = kzalloc(sizeof(*fresh), WEIR_GFP);
 	mutex_lock(&poll_lock);
 	p = weir_poller_idlest();
 	if (!p || !weir_poller_give(p, ep, &fresh))

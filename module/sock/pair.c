@@ -264,6 +264,7 @@ static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 	    (!exempt && weir_tally_full(&listener->waiting, user,
 					listener->backlog + 1)))
 		return -EAGAIN;
+	/* from the reserves: the waker may be another, whose cgroup is full */
 	return weir_tally_add(&listener->waiting, user,
 			      GFP_ATOMIC | __GFP_NOWARN);
 }

@@ -85,7 +85,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	struct sock *sk;
 	int err = -ENOMEM;
 
-	sk = sk_alloc(net, weir_family, GFP_KERNEL, &weir_proto, kern);
+	sk = sk_alloc(net, weir_family, WEIR_GFP, &weir_proto, kern);
 	if (!sk)
 		return ERR_PTR(err);
 	sock_init_data(sock, sk);
