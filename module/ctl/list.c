@@ -8,7 +8,6 @@
  * Process context.
  */
 #include <linux/pid.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -74,9 +73,7 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 			err = weir_list_emit(ctx);
 		}
 		sock_put(&ws->sk);
-		cond_resched();
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = weir_list_pause(err);
 	}
 	return err;
 }
@@ -186,9 +183,7 @@ static int weir_list_streams(struct weir_list_ctx *ctx)
 		if (weir_list_sees(ctx, ring->uid))
 			err = weir_list_stream(ctx, ring);
 		weir_ring_put(ring);
-		cond_resched();
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = weir_list_pause(err);
 	}
 	return err;
 }
@@ -272,9 +267,7 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 			break;
 		err = weir_list_cursors_of(ctx, ring);
 		weir_ring_put(ring);
-		cond_resched();
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = weir_list_pause(err);
 	}
 	return err;
 }
@@ -314,9 +307,7 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 			break;
 		if (seen)
 			err = weir_list_emit(ctx);
-		cond_resched();
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = weir_list_pause(err);
 	}
 	return err;
 }

@@ -6,6 +6,8 @@
 #ifndef _WEIR_LIST_H
 #define _WEIR_LIST_H
 
+#include <linux/sched/signal.h>
+
 #include "weir.h"
 
 #define WEIR_LIST_MAX	1024	/* entries a call */
@@ -37,5 +39,12 @@ struct weir_list_ctx {
 };
 
 int weir_list_emit(struct weir_list_ctx *ctx);
+
+/* Gives way after an object; the walk ends with an error, or by a fatal signal. */
+static inline int weir_list_pause(int err)
+{
+	cond_resched();
+	return err ?: (fatal_signal_pending(current) ? -EINTR : 0);
+}
 
 #endif /* _WEIR_LIST_H */

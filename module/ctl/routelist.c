@@ -8,7 +8,6 @@
  */
 #include <linux/fs.h>
 #include <linux/pid.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "ctl/list.h"
@@ -97,9 +96,7 @@ int weir_list_routes(struct weir_list_ctx *ctx)
 			break;
 		if (route)
 			err = weir_list_emit(ctx);
-		cond_resched();
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = weir_list_pause(err);
 	}
 	return err;
 }
@@ -157,9 +154,7 @@ int weir_list_targets(struct weir_list_ctx *ctx)
 			break;
 		if (seen)
 			err = weir_list_emit(ctx);
-		cond_resched();
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = weir_list_pause(err);
 	}
 	return err;
 }
