@@ -860,8 +860,7 @@ int weir_list_routes(struct weir_list_ctx *ctx);
 int weir_list_targets(struct weir_list_ctx *ctx);
 
 /* --- socket.c --- */
-struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id,
-				 bool next);
+struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id);
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 			     int kern, const struct weir_sock *listener);
 int weir_socket_init(void);

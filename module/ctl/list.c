@@ -54,7 +54,7 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 	int err = 0;
 
 	while (ctx->room && !err) {
-		ws = weir_sock_next(wn, &id, true);
+		ws = weir_sock_next(wn, &id);
 		if (!ws)
 			break;
 		if (weir_list_sees(ctx, ws->uid)) {

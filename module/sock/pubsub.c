@@ -38,7 +38,6 @@
  * @job: first joins the subscribers that bind left out, without waiting for
  *	memory; then those that have none, and waits for memory.
  * @wn_link: in weir_net.joining, under its join_lock.
- * @tenant: the publisher's user; held.
  * @ring: the stream, held.
  * @keeper: holds its first position; held. NULL if no position is held.
  * @after: id of the last socket that the job has looked at.
@@ -52,7 +51,6 @@
 struct weir_joining {
 	struct weir_job		job;
 	struct list_head	wn_link;
-	struct weir_tenant	*tenant;
 	struct weir_ring	*ring;
 	struct weir_reader	*keeper;
 	unsigned long		after;
@@ -208,7 +206,6 @@ static void weir_joining_free(struct weir_joining *j)
 	list_del(&j->wn_link);
 	spin_unlock(&wn->join_lock);
 	weir_ring_put(j->ring);
-	weir_tenant_put(j->tenant);
 	kfree(j);
 	if (atomic_dec_and_test(&wn->joinings))
 		wake_up_var(&wn->joinings);
@@ -221,7 +218,7 @@ static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 
 	spin_lock(&ws->rlock);
 	noted = ws->late &&
-		weir_late_add(ws->late, j->tenant->uid, j->ring->pub_seq);
+		weir_late_add(ws->late, j->ring->tenant->uid, j->ring->pub_seq);
 	spin_unlock(&ws->rlock);
 	return noted;
 }
@@ -251,7 +248,7 @@ static bool weir_join_last(struct weir_job *job)
 	u32 n;
 
 	for (n = 0; n < WEIR_JOIN_PART && j->waiting && !found; n++) {
-		ws = weir_sock_next(j->ring->wn, &j->after, true);
+		ws = weir_sock_next(j->ring->wn, &j->after);
 		if (!ws) {
 			/* the others have been closed */
 			j->waiting = 0;
@@ -284,7 +281,7 @@ static bool weir_join_some(struct weir_job *job)
 
 	for (n = 0; n < WEIR_JOIN_PART; n++) {
 		ws = weir_ring_live(j->ring) ?
-		     weir_sock_next(j->ring->wn, &j->after, true) : NULL;
+		     weir_sock_next(j->ring->wn, &j->after) : NULL;
 		if (!ws)
 			break;
 		if (weir_join_wants(j, ws, &sub) &&
@@ -304,7 +301,7 @@ static bool weir_join_some(struct weir_job *job)
 	} else {
 		j->after = 0;
 		j->job.part = weir_join_last;
-		weir_jobs_add(&j->tenant->late, &j->job);
+		weir_jobs_add(&j->ring->tenant->late, &j->job);
 	}
 	return false;
 }
@@ -316,7 +313,7 @@ void weir_joins_first(struct weir_net *wn)
 
 	spin_lock(&wn->join_lock);
 	list_for_each_entry(j, &wn->joining, wn_link)
-		weir_job_first(j->tenant, &j->job);
+		weir_job_first(j->ring->tenant, &j->job);
 	spin_unlock(&wn->join_lock);
 }
 
@@ -327,8 +324,6 @@ static struct weir_joining *weir_joining_make(struct weir_sock *ws,
 
 	if (!j)
 		return NULL;
-	weir_tenant_get(ws->tenant);
-	j->tenant = ws->tenant;
 	j->job.part = weir_join_some;
 	weir_ring_get(ring);
 	j->ring = ring;
@@ -503,7 +498,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	smp_store_release(&ws->outbox, ring);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
 	if (j->more)
-		weir_jobs_add(&j->tenant->joins, &j->job);
+		weir_jobs_add(&j->ring->tenant->joins, &j->job);
 	else
 		weir_joining_free(j);
 	return 0;

@@ -40,22 +40,19 @@ static void weir_sock_destruct(struct sock *sk)
 }
 
 /**
- * weir_sock_next() - a socket of a namespace
+ * weir_sock_next() - the next socket of a namespace
  * @wn: the namespace.
- * @id: number of the socket; with @next out: that of the socket found.
- * @next: not this one but the next one.
+ * @id: number after which the search begins; out: that of the socket found.
  *
  * Return: the socket, held; NULL if there is none.
  */
-struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id,
-				 bool next)
+struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id)
 {
 	struct weir_sock *ws;
 
 	/* a socket leaves the table before its last put */
 	xa_lock(&wn->sockets);
-	ws = next ? xa_find_after(&wn->sockets, id, ULONG_MAX, XA_PRESENT) :
-		    xa_load(&wn->sockets, *id);
+	ws = xa_find_after(&wn->sockets, id, ULONG_MAX, XA_PRESENT);
 	if (ws)
 		sock_hold(&ws->sk);
 	xa_unlock(&wn->sockets);
