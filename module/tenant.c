@@ -119,10 +119,11 @@ struct weir_tenant *weir_tenant_of(const struct weir_account *account)
 	return t;
 }
 
-/* weir_tenant_get() - take another reference; any context */
-void weir_tenant_get(struct weir_tenant *t)
+/* weir_tenant_get() - take another reference on @t, which it returns */
+struct weir_tenant *weir_tenant_get(struct weir_tenant *t)
 {
 	refcount_inc(&t->ref);
+	return t;
 }
 
 /* weir_tenant_put() - drop a reference; any context but an interrupt */
@@ -206,11 +207,8 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 
 /* --- timers ----------------------------------------------------------------- */
 
-/**
- * weir_timers_arm() - have a tick come for the first timer, or not at all
- * @timers: the timers, under the tenant's lock.
- */
-void weir_timers_arm(struct weir_timers *timers)
+/* Has a tick come for the first timer, or not at all. Under the tenant's lock. */
+static void weir_timers_arm(struct weir_timers *timers)
 {
 	struct timerqueue_node *node = timerqueue_getnext(&timers->set);
 	struct weir_tenant *t = timers->tenant;
@@ -218,21 +216,32 @@ void weir_timers_arm(struct weir_timers *timers)
 
 	lockdep_assert_held(&t->lock);
 	if (!node) {
-		weir_delayed_cancel(&timers->tick, &t->ref);
+		/* it may be running: then it puts its own reference */
+		if (cancel_delayed_work(&timers->tick))
+			refcount_dec(&t->ref);
 		return;
 	}
 	in = node->expires - get_jiffies_64();
-	weir_delayed_requeue(timers->wq, &timers->tick,
-			     clamp_t(s64, in, 0, MAX_JIFFY_OFFSET), &t->ref);
+	refcount_inc(&t->ref);
+	if (mod_delayed_work(timers->wq, &timers->tick,
+			     clamp_t(s64, in, 0, MAX_JIFFY_OFFSET)))
+		refcount_dec(&t->ref);
+}
+
+/* Wakes those that wait for a function to end, after a change of @now. */
+static void weir_timers_wake(struct weir_timers *timers)
+{
+	smp_mb();	/* a waiter looks after it is queued */
+	wake_up_var(&timers->now);
 }
 
 /**
  * weir_timers_next() - take the next timer whose time has come
  * @timers: the timers.
  *
- * The caller calls the timer's function, calls this again until it returns NULL,
- * and arms the tick at the end. Takes the tenant's lock. Return: the timer, with
- * its reference; or NULL.
+ * The caller calls the timer's function, and this again, and weir_timers_done()
+ * at the end. Takes the tenant's lock. Return: the timer, with its reference; or
+ * NULL.
  */
 struct weir_timer *weir_timers_next(struct weir_timers *timers)
 {
@@ -248,10 +257,20 @@ struct weir_timer *weir_timers_next(struct weir_timers *timers)
 	}
 	WRITE_ONCE(timers->now, timer);
 	spin_unlock(&t->lock);
-	/* a waiter for the end of the function before looks after it is queued */
-	smp_mb();
-	wake_up_var(&timers->now);
+	weir_timers_wake(timers);
 	return timer;
+}
+
+/* weir_timers_done() - the end of a round of timers: have a tick come again */
+void weir_timers_done(struct weir_timers *timers)
+{
+	struct weir_tenant *t = timers->tenant;
+
+	spin_lock(&t->lock);
+	WRITE_ONCE(timers->now, NULL);
+	weir_timers_arm(timers);
+	spin_unlock(&t->lock);
+	weir_timers_wake(timers);
 }
 
 /* weir_timers.tick of rings and cursors: calls the functions. */
@@ -259,24 +278,17 @@ static void weir_timers_work(struct work_struct *work)
 {
 	struct weir_timers *timers = container_of(to_delayed_work(work),
 						  struct weir_timers, tick);
-	struct weir_tenant *t = timers->tenant;
 	struct weir_timer *timer;
 	u32 n = 0;
 
-	/* the last look ends the last function; what it finds goes first next */
 	while ((timer = weir_timers_next(timers))) {
 		timer->fn(timer);
 		cond_resched();
 		if (++n == WEIR_TIMERS_ROUND)
 			break;
 	}
-	spin_lock(&t->lock);
-	WRITE_ONCE(timers->now, NULL);
-	weir_timers_arm(timers);
-	spin_unlock(&t->lock);
-	smp_mb();	/* as in weir_timers_next() */
-	wake_up_var(&timers->now);
-	weir_tenant_put(t);
+	weir_timers_done(timers);
+	weir_tenant_put(timers->tenant);
 }
 
 /* Takes a timer out. Returns whether it was set; @first: whether it was next. */

@@ -134,13 +134,13 @@ struct weir_tenant {
 };
 
 struct weir_tenant *weir_tenant_of(const struct weir_account *account);
-void weir_tenant_get(struct weir_tenant *t);
+struct weir_tenant *weir_tenant_get(struct weir_tenant *t);
 void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 
-void weir_timers_arm(struct weir_timers *timers);
 struct weir_timer *weir_timers_next(struct weir_timers *timers);
+void weir_timers_done(struct weir_timers *timers);
 void weir_timer_init(struct weir_timer *timer, struct weir_timers *timers,
 		     refcount_t *ref, void (*fn)(struct weir_timer *timer));
 void weir_timer_set(struct weir_timer *timer, unsigned long delay);

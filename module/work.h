@@ -30,36 +30,4 @@ static inline void weir_work_queue(struct workqueue_struct *wq,
 		refcount_dec(ref);
 }
 
-/**
- * weir_delayed_requeue() - queue a delayed work, or change its time if queued
- * @wq: workqueue.
- * @work: the work.
- * @delay: jiffies from now.
- * @ref: reference count of its object.
- *
- * Any context.
- */
-static inline void weir_delayed_requeue(struct workqueue_struct *wq,
-					struct delayed_work *work,
-					unsigned long delay, refcount_t *ref)
-{
-	refcount_inc(ref);
-	if (mod_delayed_work(wq, work, delay))
-		refcount_dec(ref);
-}
-
-/**
- * weir_delayed_cancel() - cancel a delayed work, without waiting
- * @work: the work; if it runs already, it goes on and puts its own reference.
- * @ref: reference count of its object.
- *
- * Any context.
- */
-static inline void weir_delayed_cancel(struct delayed_work *work,
-				       refcount_t *ref)
-{
-	if (cancel_delayed_work(work))
-		refcount_dec(ref);
-}
-
 #endif /* _WEIR_WORK_H */

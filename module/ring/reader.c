@@ -46,8 +46,7 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	INIT_LIST_HEAD(&rd->ring_link);
 	INIT_LIST_HEAD(&rd->armed_link);
 	INIT_LIST_HEAD(&rd->sock_link);
-	weir_tenant_get(ws->tenant);
-	rd->tenant = ws->tenant;
+	rd->tenant = weir_tenant_get(ws->tenant);
 	weir_timer_init(&rd->hold, &rd->tenant->lingers, &rd->ref,
 			weir_reader_hold_over);
 	rd->uid = ws->uid;

@@ -184,8 +184,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	spin_lock_init(&ring->post.lock);
 	INIT_LIST_HEAD(&ring->post.waiting);
 	INIT_LIST_HEAD(&ring->post.called);
-	weir_tenant_get(ws->tenant);
-	ring->tenant = ws->tenant;
+	ring->tenant = weir_tenant_get(ws->tenant);
 	weir_timer_init(&ring->reap, &ring->tenant->timers, &ring->ref,
 			weir_ring_reap);
 	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,

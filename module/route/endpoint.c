@@ -557,8 +557,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_uncharge;
 	if (weir_calls_init(&ep->calls, most))
 		goto err_cpus;
-	weir_tenant_get(ws->tenant);
-	ep->tenant = ws->tenant;
+	ep->tenant = weir_tenant_get(ws->tenant);
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
 	weir_timer_init(&ep->timer, &ep->tenant->turns, &ep->ref,

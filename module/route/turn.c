@@ -74,13 +74,9 @@ void weir_tenant_work(struct work_struct *work)
 			break;
 		cond_resched();
 	}
-	if (n == WEIR_TURN_ENDPOINTS) {
+	weir_timers_done(&t->turns);
+	if (n == WEIR_TURN_ENDPOINTS)
 		weir_work_queue(weir_router_wq, &t->work, &t->ref);
-	} else {
-		spin_lock(&t->lock);
-		weir_timers_arm(&t->turns);
-		spin_unlock(&t->lock);
-	}
 	weir_tenant_put(t);
 }
 
