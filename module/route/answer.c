@@ -72,14 +72,13 @@ static void weir_call_overdue(const struct weir_call *call,
 	struct weir_target *target = call->target;
 	const struct weir_endpoint *ep = target->ep;
 	const struct weir_breaker_conf *c = &plan->breaker;
-	s64 took_ns = max_t(s64, now_ns - call->sent_ns, 0), waited_ns;
+	s64 took_ns = max_t(s64, now_ns - call->sent_ns, 0);
 	u32 round = weir_round(call->round);
 	bool good;
 
-	waited_ns = (weir_target_waits(target) ? now_ns :
-		     READ_ONCE(ep->waited_ns)) -
-		    max(READ_ONCE(ep->waits_ns), call->sent_ns);
-	took_ns -= clamp_t(s64, waited_ns, 0, took_ns);
+	took_ns = weir_took_less_waits(ep, took_ns, call->sent_ns,
+				       weir_target_waits(target) ? now_ns :
+				       READ_ONCE(ep->waited_ns));
 	good = took_ns < (s64)plan->timeout_ns;
 	if (!good || (c->slow_percent && c->slow_ns &&
 		      took_ns > (s64)c->slow_ns))

@@ -294,6 +294,18 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
 }
 
 /*
+ * The time that a call sent at @sent_ns took, less that in which replies of its
+ * target @ep waited for callers, up to @waited_ns. All in ns.
+ */
+static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
+				       s64 took_ns, u64 sent_ns, u64 waited_ns)
+{
+	s64 less = waited_ns - max(READ_ONCE(ep->waits_ns), sent_ns);
+
+	return took_ns - clamp_t(s64, less, 0, took_ns);
+}
+
+/*
  * Begins what claims space in another user's inbox and commits it. The readers
  * of that inbox wait for the commit, so the scheduler must not take the thread
  * off its processor in between: at idle priority that could take seconds. Does

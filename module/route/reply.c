@@ -64,10 +64,9 @@ static noinline void weir_target_replied(struct weir_pass *pass,
 {
 	const struct weir_endpoint *ep =
 		container_of(pass, struct weir_endpoint, pass);
-	u64 sent_ns = pass->now_ns - took_ns;
-	s64 waited_ns = ep->waited_ns - max(ep->waits_ns, sent_ns);
 
-	took_ns -= clamp_t(s64, waited_ns, 0, took_ns);
+	took_ns = weir_took_less_waits(ep, took_ns, pass->now_ns - took_ns,
+				       ep->waited_ns);
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
