@@ -62,13 +62,11 @@ weir_ways_next(struct weir_ways *w, struct weir_route *route, bool behind)
 }
 
 /*
- * Traverse the routes behind @from, to which @n more ways are going to lead.
- * Returns the number of edges in the longest chain that begins at @from; at
- * least WEIR_CHAIN_WIDE when too many ways would lead to a route; -ELOOP when a
- * chain leads to @to.
+ * Traverse the routes behind @from. Returns the number of edges in the longest
+ * chain that begins at @from; -ELOOP when a chain leads to @to.
  */
 static int weir_chain_behind(struct weir_route *from,
-			     const struct weir_route *to, u32 n)
+			     const struct weir_route *to)
 {
 	struct weir_ways w = { };
 	u32 most = 0;
@@ -76,8 +74,6 @@ static int weir_chain_behind(struct weir_route *from,
 	for (; from; from = weir_ways_next(&w, from, true)) {
 		if (from == to)
 			return -ELOOP;
-		if (from->nbefore + n > WEIR_BEFORE_MAX)
-			most = WEIR_CHAIN_WIDE;
 		most = max(most, w.depth);
 	}
 	return most;
@@ -92,7 +88,7 @@ static int weir_chain_behind(struct weir_route *from,
  */
 bool weir_chain_leads(struct weir_route *from, const struct weir_route *to)
 {
-	return weir_chain_behind(from, to, 0) < 0;
+	return weir_chain_behind(from, to) < 0;
 }
 
 /*
@@ -202,7 +198,7 @@ int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
 
 	if (!to)
 		return 0;
-	behind = weir_chain_behind(to, from, 1 + from->nbefore);
+	behind = weir_chain_behind(to, from);
 	if (behind < 0) {
 		*why = "the path leads back to the route";
 		return behind;
