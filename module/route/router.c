@@ -477,11 +477,12 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
 static bool weir_pass_leaves(struct weir_endpoint *ep, int ret)
 {
 	struct weir_pass *pass = &ep->pass;
+	bool leaves = pass->dispatcher == WEIR_DISPATCH_POLL ?
+		      ret == WEIR_HELD || pass->slots :
+		      pass->dispatcher == WEIR_DISPATCH_OWNER &&
+		      ep->last_pos && pass->slots;
 
-	if (pass->dispatcher == WEIR_DISPATCH_POLL ?
-	    ret != WEIR_HELD && !pass->slots :
-	    pass->dispatcher != WEIR_DISPATCH_OWNER || !ep->last_pos ||
-	    !pass->slots)
+	if (!leaves)
 		return false;
 	pass->left_over = true;
 	pass->slots = 0;
