@@ -55,7 +55,7 @@ static int __net_init weir_net_init(struct net *net)
 	spin_lock_init(&wn->join_lock);
 	weir_memory_never_under(&wn->lock);
 	hash_init(wn->lingering);
-	/* whoever makes a table grow pays for that */
+	/* the task that makes a table grow pays for that */
 	xa_init_flags(&wn->path_ids, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&wn->sockets, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&wn->rings, XA_FLAGS_ACCOUNT);
@@ -115,7 +115,7 @@ static void weir_net_end_routes(struct weir_net *wn)
 	mutex_lock(&wn->lock);
 	weir_routes_end(wn);
 	mutex_unlock(&wn->lock);
-	/* works; plans put targets, targets put endpoints */
+	/* works are done; plans put targets, targets put endpoints */
 	for (i = 0; i < 4; i++) {
 		rcu_barrier();
 		flush_workqueue(weir_router_wq);

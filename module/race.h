@@ -19,12 +19,12 @@
  *   leave         its socket is about to drop it
  *   keep          it is held by name; it is still on its socket's list
  *   hold_work     its hold time is over; the lock is not taken yet
- *   hold_done     the work of hold_work only has to put its reference
+ *   hold_done     the timer of hold_work only has to put its reference
  *   resume        a held cursor is found; its hold is not cancelled yet
  *   owner_gone    a ring's socket is released; nothing is done yet
  *   linger        the ring is to linger or to end; the lock is not taken yet
  *   expire_work   its linger time is over; the lock is not taken yet
- *   expire_done   the work of expire_work only has to put its reference
+ *   expire_done   the timer of expire_work only has to put its reference
  *   take_over     a lingering ring is found; its end is not cancelled yet
  *   ring_next     a ring is found by number; it is not held yet
  *   netns_exit    the end of a namespace holds a ring

@@ -106,8 +106,9 @@ struct weir_timer {
  * @joins: jobs that join subscribers to new streams of the user.
  * @late: joins that have to wait for memory.
  * @ends: jobs that end the endpoints of closed sockets, once all of their
- *	messages are routed.
- * @told: jobs that deliver the reply to a request to those that asked the same.
+ *	messages are routed, and that look for calls sent to their targets late.
+ * @told: jobs that deliver the reply to a request to the calls that wait for the
+ *	reply to an equal request.
  * @kept: the user's allowance for late workers, for which room in inboxes stays
  *	granted; see room.c.
  * @late_ns: delays up to this time are counted in @kept; ktime_get_ns() time.

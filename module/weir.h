@@ -6,12 +6,16 @@
  *   object        references are held by               last put
  *   weir_sock     the file, each sock_hold()           frees the sock
  *   weir_ring     its owner socket, its path while     frees pages, gives the
- *                 lingering, each reader, each VMA     memory back to the caps
+ *                 lingering, each reader, each VMA,    memory back to the caps
+ *                 its timers that are set
  *   weir_reader   its ring's slot table, its socket's  frees the cursor page,
- *                 table, each VMA, short users         puts the ring
+ *                 table, each VMA, its timer while     puts the ring
+ *                 it is set, short users
  *   weir_path     publishers, lingering rings, the     leaves the trie (under
  *                 listener, the route, patterns        weir_net.lock)
  *   weir_account  its sockets, each charge to it       puts its users
+ *   weir_tenant   sockets, rings, readers, endpoints,  leaves the table of users
+ *                 its queued works
  *
  * A queued work holds its object too: see work.h. A look-up under RCU alone
  * (rings, endpoints, routes) may find an object that is ending. Such a look-up
@@ -29,7 +33,7 @@
  *   6 weir_sock.rlock          the list of streams that a socket reads
  *   7 weir_ring.lock           readers, armed sleepers, the status page
  *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
- *   8a weir_tenant.lock       what is done later; only spinlocks of the kernel inside
+ *   8a weir_tenant.lock       what is done later for a user
  *   9 weir_ring.lock of an inbox (a lock class of its own)
  * The locks of routed messages are in router.h.
  *
@@ -768,9 +772,6 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
 					      struct weir_ring *ring,
 					      u32 hold_ms);
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
-void weir_reader_leave(struct weir_reader *rd);
-void weir_reader_unhold(struct weir_reader *rd);
-void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
 struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 					      struct weir_ring *ring);
 struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
@@ -783,6 +784,11 @@ void weir_reader_get(struct weir_reader *rd);
 void weir_reader_put(struct weir_reader *rd);
 bool weir_reader_ready(struct weir_reader *rd, u32 *left);
 bool weir_reader_ended(struct weir_reader *rd, u64 pos);
+
+/* --- hold.c --- */
+void weir_reader_leave(struct weir_reader *rd);
+void weir_reader_unhold(struct weir_reader *rd);
+void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
 
 /* --- wake.c --- */
 void weir_fence_cpus(const struct cpumask *cpus);

@@ -22,7 +22,7 @@ static void weir_list_conf(const struct weir_settings *set,
 	*c = set->conf;
 	c->fallback_reply = 0;
 	c->fallback_len = set->fallback_reply ? set->fallback_reply->len : 0;
-	/* behind the names are bytes of the memory of whoever set them */
+	/* behind the names are bytes of the memory of the task that set them */
 	memset(c->fallback, 0, sizeof(c->fallback));
 	memset(c->mirror, 0, sizeof(c->mirror));
 	if (set->fallback && set->fallback->path)

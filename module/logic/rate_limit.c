@@ -117,7 +117,7 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 					      m->bucket.depth / 2);
 	got = weir_bucket_take(&m->bucket, now_ns, own);
 	if (got) {
-		/* a user's own bucket owes a bounded time, whoever races */
+		/* a user's own bucket owes a bounded time, also when threads race */
 		weir_rate_limit_charge(&m->full[place], now_ns, got * each,
 				       WEIR_BUCKET_LACK_MAX / 2);
 		*cost = each;

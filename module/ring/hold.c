@@ -10,6 +10,9 @@
 #include "race.h"
 #include "trace.h"
 
+/* A cursor whose slot cannot be freed is looked at again after this time. */
+#define WEIR_HOLD_AGAIN_JIFFIES	(HZ / 20)
+
 /* weir_reader_hold_over() - weir_reader.hold: ends the hold time of a cursor */
 void weir_reader_hold_over(struct weir_timer *timer)
 {
@@ -37,7 +40,7 @@ void weir_reader_hold_over(struct weir_timer *timer)
 		 * The ring's owner may keep it busy, and others have holds that
 		 * end, too. Only the slot waits: the writer does not any more.
 		 */
-		weir_timer_set(&rd->hold, HZ / 20);
+		weir_timer_set(&rd->hold, WEIR_HOLD_AGAIN_JIFFIES);
 	} else if (mine) {
 		weir_drop(rd->ring->name, WEIR_REASON_EXPIRED);
 		weir_reader_detach_locked(rd, WEIR_REASON_EXPIRED);
@@ -68,7 +71,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	rd->ws = NULL;
 	list_del_init(&rd->armed_link);
 	rd->hold_end = end;
-	/* under the lock: a later detach or eviction finds the work */
+	/* under the lock: a later detach or eviction finds the timer */
 	weir_timer_move(&rd->hold, max(left, 0L));
 	spin_unlock(&ring->lock);
 	weir_race_point(keep);

@@ -593,7 +593,7 @@ static void weir_ring_expire(struct weir_timer *timer)
 	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
 	spin_lock(&ring->lock);
-	/* a late work must not end a stream that lingers again */
+	/* a late timer must not end a stream that lingers again */
 	mine = (!ring->owner || ring->closing) && ring->path &&
 	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
 	       time_after_eq(jiffies, ring->linger_end);
@@ -790,7 +790,7 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 
 	lockdep_assert_held(&ring->wn->lock);
 	weir_race_point(take_over);
-	/* a running work finds an owner, or a later linger_end */
+	/* a running timer finds an owner, or a later linger_end */
 	weir_timer_cancel(&ring->expire);
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);

@@ -348,7 +348,7 @@ int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
 	idem->pos = m->pos;
 	idem->set = set;
 	refcount_inc(&set->ref);
-	/* the call is entered first: then the work may deliver at once */
+	/* the call is entered first: then a worker may deliver at once */
 	idem->waits = true;
 	idem->ep = ep;
 	weir_endpoint_get(ep);

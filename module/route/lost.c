@@ -170,7 +170,7 @@ bool weir_target_late_part(struct weir_job *job)
  * weir_target_sent_late() - calls were sent to a target that is gone
  * @target: the target, under rcu_read_lock() from before the plan was read.
  *
- * The thread that closes the target may have looked for calls already. To find
+ * The worker that ends the target may have looked for calls already. To find
  * those that were just sent takes a look at all open calls, so a worker of the
  * target's user does that; the target is held until it is done. Does not sleep.
  */
@@ -187,8 +187,8 @@ void weir_target_sent_late(struct weir_target *target)
 /*
  * Has one of these targets, from *@at on, calls that are not over? Sets *@at to
  * the first that has. A sender counts a call, sends it and then checks whether
- * the target is gone. So a call that is counted after this look is seen to by its
- * sender.
+ * the target is gone. So a call that is counted after this look has its sender
+ * call a worker.
  */
 static bool weir_targets_open(const struct list_head *gone,
 			      struct weir_target **at)

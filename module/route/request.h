@@ -89,7 +89,6 @@ static inline u32 weir_message_need(const struct weir_message *m)
 /* request.c */
 bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
 		       u64 now, u32 *round);
-void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns);
 
 /* share.c */
 void weir_endpoint_tokens(struct weir_endpoint *ep);

@@ -4,12 +4,12 @@
  *
  *   object        held by                              last put
  *   weir_endpoint its socket, the targets it serves,   a grace period later:
- *                 queued works, idempotency entries    frees its calls, puts
- *                                                      its rings
+ *                 its turn, its timer while it is set, frees its calls, puts
+ *                 idempotency entries                  its rings
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
- *   weir_target   its route's list, plans, its watch   a grace period later:
- *                                                      puts endpoint and routes
+ *   weir_target   its route's list, plans, its timer   a grace period later:
+ *                 while it is set, its job @late       puts endpoint and routes
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *
@@ -615,7 +615,7 @@ struct weir_pass {
  *	again. Retries by the same handle wait behind that request.
  * @retry_name: name of that request's call; dispatch_lock.
  * @retry_handle: handle of that request; dispatch_lock.
- * @tenant: the endpoint's user, whose worker see turn.c; held.
+ * @tenant: the endpoint's user, held; turn.c says what its worker does.
  * @turn_link: in tenant->endpoints, under tenant->lock, with a reference.
  * @last_pos: the socket is being released: @outbox is routed up to this
  *	position at most. 0: it is not being released. dispatch_lock.
@@ -720,6 +720,7 @@ void weir_endpoint_get(struct weir_endpoint *ep);
 void weir_endpoint_put(struct weir_endpoint *ep);
 int weir_endpoint_call(struct weir_sock *ws, void __user *arg);
 void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns);
+void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns);
 int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 			     u32 len, u32 *handle, const char **why);
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns);
@@ -754,12 +755,13 @@ void weir_route_settle(struct weir_endpoint *ep);
 void weir_route_dispatch(struct weir_endpoint *ep);
 void weir_route_turn(struct weir_endpoint *ep);
 
+void weir_route_poll(struct weir_endpoint *ep, u64 pos);
+bool weir_route_last(struct weir_endpoint *ep);
+
 /* --- turn.c --- */
 u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
 void weir_endpoint_later(struct weir_endpoint *ep);
 void weir_endpoint_never(struct weir_endpoint *ep);
-void weir_route_poll(struct weir_endpoint *ep, u64 pos);
-bool weir_route_last(struct weir_endpoint *ep);
 
 /* --- request.c --- */
 int weir_route_again(struct weir_endpoint *ep, struct weir_call *call);
