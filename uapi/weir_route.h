@@ -254,7 +254,9 @@ enum weir_policy {
  * @probe_ns: nanoseconds between two checks of the watchdog. It checks targets
  *	that hold requests, and ejects a target that has done nothing at two
  *	checks in a row. 0: 40 ms; WEIR_PROBE_OFF: no watchdog.
- * @breaker_window_ns: nanoseconds over which the circuit breaker counts.
+ * @breaker_window_ns: nanoseconds over which the circuit breaker counts. It finds
+ *	the user with most errors and slow calls, and opens for all users if the
+ *	calls of the others reach a share below, else for that user alone.
  * @breaker_open_ns: nanoseconds that it stays open before it lets probes pass.
  * @breaker_slow_ns: a good call that takes more nanoseconds is slow; 0: none is.
  * @breaker_min_calls: calls in the window before it may open; 0: no breaker.
@@ -468,7 +470,8 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
  * @uid: owner of the socket, in the caller's user namespace.
  * @weight: share of the requests, relative to the other targets.
  * @state: enum weir_target_state.
- * @breaker: 0 closed, 1 open, 2 half open.
+ * @breaker: 0 closed, 1 open, 2 half open; open or half open for all users, or
+ *	for one.
  * @in_flight: requests sent to it and not answered yet.
  * @requests: requests sent to it so far.
  * @replies: requests that it has answered.

@@ -24,7 +24,8 @@ const char *const weir_breaker_names[WEIR_BREAKER_STATES] = {
 
 /**
  * enum weir_breaker_event - an event that may change the state of a breaker
- * @WEIR_BREAKER_SICK: the window holds too many errors or slow calls.
+ * @WEIR_BREAKER_SICK: the window holds too many errors or slow calls; of all
+ *	users, or of one.
  * @WEIR_BREAKER_RESTED: open_ns are over and a caller wants to call.
  * @WEIR_BREAKER_PROBE_BAD: a probe failed or was slow.
  * @WEIR_BREAKER_PROBES_GOOD: all probes ended well.
@@ -72,6 +73,8 @@ static void weir_breaker_window_clear(struct weir_breaker *b, u64 now_ns)
 	memset(b->slice, 0, sizeof(b->slice));
 	b->at = 0;
 	b->slice_ns = now_ns;
+	b->worst = WEIR_BREAKER_NO_USER;
+	b->lead = 0;
 }
 
 /**
@@ -85,12 +88,22 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 	spin_lock_init(&b->lock);
 	/* round 0 is for calls that were sent while there was no breaker */
 	b->round = 1;
+	b->prober = WEIR_BREAKER_NO_USER;
+	b->only = WEIR_BREAKER_NO_USER;
 	weir_breaker_window_clear(b, now_ns);
+}
+
+/* Is the breaker closed for this user? Then its calls count in the window. */
+static bool weir_breaker_closed_for(const struct weir_breaker *b, u32 user)
+{
+	return b->state == WEIR_BREAKER_CLOSED ||
+	       (b->only != WEIR_BREAKER_NO_USER && b->only != user);
 }
 
 /*
  * Change the state after an event. Only this function writes the state. An
  * event that the current state does not expect comes too late, and is ignored.
+ * The window is emptied when it begins to count for other users.
  */
 static void weir_breaker_event(struct weir_breaker *b,
 			       enum weir_breaker_event event, u64 now_ns)
@@ -100,7 +113,7 @@ static void weir_breaker_event(struct weir_breaker *b,
 	lockdep_assert_held(&b->lock);
 	if (event == WEIR_BREAKER_RESET)
 		to = WEIR_BREAKER_CLOSED;
-	else if (b->state == WEIR_BREAKER_CLOSED && event == WEIR_BREAKER_SICK)
+	else if (event == WEIR_BREAKER_SICK)
 		to = WEIR_BREAKER_OPEN;
 	else if (b->state == WEIR_BREAKER_OPEN && event == WEIR_BREAKER_RESTED)
 		to = WEIR_BREAKER_HALF_OPEN;
@@ -123,7 +136,10 @@ static void weir_breaker_event(struct weir_breaker *b,
 	b->round = b->round % S32_MAX + 1;
 	b->probes_out = 0;
 	b->probes_good = 0;
-	weir_breaker_window_clear(b, now_ns);
+	if (to == WEIR_BREAKER_CLOSED)
+		b->only = WEIR_BREAKER_NO_USER;
+	if (to == WEIR_BREAKER_CLOSED || event == WEIR_BREAKER_SICK)
+		weir_breaker_window_clear(b, now_ns);
 	WRITE_ONCE(b->state, to);
 }
 
@@ -139,10 +155,26 @@ void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
 	spin_unlock_bh(&b->lock);
 }
 
+/*
+ * Does a user have to leave the next probe to others? The later of two times is
+ * found by a signed difference, as a clock may wrap.
+ */
+static bool weir_breaker_others_turn(const struct weir_breaker *b,
+				     const struct weir_breaker_conf *c,
+				     u32 user, u64 now_ns)
+{
+	u64 since = (s64)(b->probed_ns - b->opened_ns) > 0 ? b->probed_ns :
+							     b->opened_ns;
+
+	return b->only == WEIR_BREAKER_NO_USER && b->prober == user &&
+	       (s64)(now_ns - since - c->open_ns) < (s64)c->open_ns;
+}
+
 /**
  * weir_breaker_permit() - may a call go to this target now?
  * @b: the target's breaker.
  * @c: the route's configuration.
+ * @user: number of the user that calls; not WEIR_BREAKER_NO_USER.
  * @now_ns: the time.
  * @round: out: round of the call. If the call may go, the caller passes it to
  *	weir_breaker_done(), weir_breaker_good() or weir_breaker_forget() later.
@@ -152,8 +184,8 @@ void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
  * Return: true if the call may go.
  */
 bool weir_breaker_permit(struct weir_breaker *b,
-			 const struct weir_breaker_conf *c, u64 now_ns,
-			 u32 *round)
+			 const struct weir_breaker_conf *c, u32 user,
+			 u64 now_ns, u32 *round)
 {
 	bool may = false;
 
@@ -161,6 +193,12 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	if (likely(READ_ONCE(b->state) == WEIR_BREAKER_CLOSED))
 		return true;
 	spin_lock_bh(&b->lock);
+	if (weir_breaker_closed_for(b, user)) {
+		may = true;
+		goto unlock;
+	}
+	if (weir_breaker_others_turn(b, c, user, now_ns))
+		goto unlock;
 	/* signed difference: the time may be a little behind another CPU's */
 	if (b->state == WEIR_BREAKER_OPEN &&
 	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
@@ -169,31 +207,26 @@ bool weir_breaker_permit(struct weir_breaker *b,
 		 b->probes_out >= c->probes &&
 		 (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_PROBES_LOST, now_ns);
-	if (b->state == WEIR_BREAKER_CLOSED) {
-		may = true;
-	} else if (b->state == WEIR_BREAKER_HALF_OPEN &&
-		   b->probes_out < c->probes) {
+	if (b->state == WEIR_BREAKER_HALF_OPEN && b->probes_out < c->probes) {
 		b->probes_out++;
 		b->probed_ns = now_ns;
+		b->prober = user;
 		may = true;
 	}
+unlock:
 	*round = b->round;
 	spin_unlock_bh(&b->lock);
 	return may;
 }
 
-/*
- * Move the window on to @now_ns: slices that are older than the window are
- * emptied.
- */
-static void weir_breaker_window_move(struct weir_breaker *b,
-				     const struct weir_breaker_conf *c,
-				     u64 now_ns)
+/* Empties the slices that are older than the window. */
+static noinline void weir_breaker_window_slide(struct weir_breaker *b,
+					       u64 window_ns, u64 now_ns)
 {
-	u64 slice_ns = c->window_ns / WEIR_BREAKER_SLICES;
+	u64 slice_ns = window_ns / WEIR_BREAKER_SLICES;
 	unsigned int i;
 
-	if ((s64)(now_ns - b->slice_ns) >= (s64)c->window_ns) {
+	if ((s64)(now_ns - b->slice_ns) >= (s64)window_ns) {
 		weir_breaker_window_clear(b, now_ns);
 		return;
 	}
@@ -201,8 +234,19 @@ static void weir_breaker_window_move(struct weir_breaker *b,
 		    (s64)(now_ns - b->slice_ns) >= (s64)slice_ns; i++) {
 		b->slice_ns += slice_ns;
 		b->at = (b->at + 1) % WEIR_BREAKER_SLICES;
-		b->slice[b->at] = (struct weir_breaker_slice){ 0 };
+		b->slice[b->at] = (struct weir_breaker_slice){ };
 	}
+}
+
+/* The slice of the window for @now_ns. */
+static inline struct weir_breaker_slice *
+weir_breaker_slice_of(struct weir_breaker *b, const struct weir_breaker_conf *c,
+		      u64 now_ns)
+{
+	if (unlikely((s64)(now_ns - b->slice_ns) >=
+		     (s64)(c->window_ns / WEIR_BREAKER_SLICES)))
+		weir_breaker_window_slide(b, c->window_ns, now_ns);
+	return &b->slice[b->at];
 }
 
 /* Is @some at least @percent of @all? Never, if @percent is 0. */
@@ -211,56 +255,146 @@ static bool weir_breaker_share(u64 some, u64 all, u32 percent)
 	return percent && some * 100 >= all * percent;
 }
 
-static bool weir_breaker_sick(const struct weir_breaker *b,
+static void weir_breaker_add(struct weir_breaker_count *sum,
+			     const struct weir_breaker_count *n)
+{
+	sum->calls += n->calls;
+	sum->errors += n->errors;
+	sum->slow += n->slow;
+}
+
+static bool weir_breaker_sick(const struct weir_breaker_count *n,
 			      const struct weir_breaker_conf *c)
 {
-	u64 calls = 0, errors = 0, slow = 0;
+	return n->calls >= c->min_calls &&
+	       (weir_breaker_share(n->errors, n->calls, c->error_percent) ||
+		weir_breaker_share(n->slow, n->calls, c->slow_percent));
+}
+
+/*
+ * Opens the breaker, for all or for one user, if there is a reason. For one user
+ * it waits for twice as many calls if others call too: these may have seen as
+ * many errors.
+ */
+static void weir_breaker_judge(struct weir_breaker *b,
+			       const struct weir_breaker_conf *c, u64 now_ns)
+{
+	struct weir_breaker_count all = { }, worst = { }, others;
 	unsigned int i;
 
 	for (i = 0; i < WEIR_BREAKER_SLICES; i++) {
-		calls += b->slice[i].calls;
-		errors += b->slice[i].errors;
-		slow += b->slice[i].slow;
+		weir_breaker_add(&all, &b->slice[i].all);
+		weir_breaker_add(&worst, &b->slice[i].worst);
 	}
-	return calls >= c->min_calls &&
-	       (weir_breaker_share(errors, calls, c->error_percent) ||
-		weir_breaker_share(slow, calls, c->slow_percent));
+	if (!weir_breaker_sick(&all, c))
+		return;
+	others.calls = all.calls - worst.calls;
+	others.errors = all.errors - worst.errors;
+	others.slow = all.slow - worst.slow;
+	if (weir_breaker_sick(&others, c))
+		b->only = WEIR_BREAKER_NO_USER;
+	else if (weir_breaker_sick(&worst, c) &&
+		 (!others.calls || worst.calls >= 2 * (u64)c->min_calls))
+		b->only = b->worst;
+	else
+		return;
+	weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
+}
+
+/* Counts @n calls of a user. */
+static inline void weir_breaker_count(struct weir_breaker *b,
+				      struct weir_breaker_slice *slice,
+				      u32 user, u32 n)
+{
+	slice->all.calls += n;
+	if (b->worst != user) {
+		if (b->worst != WEIR_BREAKER_NO_USER)
+			return;
+		b->worst = user;
+	}
+	slice->worst.calls += n;
+}
+
+/*
+ * A bad call that is counted in @slice. Once the lead of the worst user is used
+ * up, @user takes its place. The calls of @user before count as those of others.
+ * There are no more bad ones among them than others have had, so the share of
+ * these is at most twice as large for it.
+ */
+static void weir_breaker_count_bad(struct weir_breaker *b,
+				   struct weir_breaker_slice *slice, u32 user,
+				   bool slow)
+{
+	u64 most = 0;
+	u32 i;
+
+	slice->all.errors += !slow;
+	slice->all.slow += slow;
+	if (b->worst != user) {
+		for (i = 0; i < WEIR_BREAKER_SLICES; i++)
+			most += b->slice[i].worst.errors +
+				b->slice[i].worst.slow;
+		b->lead = min(b->lead, most);
+		if (b->lead) {
+			b->lead--;
+			return;
+		}
+		b->worst = user;
+		for (i = 0; i < WEIR_BREAKER_SLICES; i++)
+			memset(&b->slice[i].worst, 0,
+			       sizeof(b->slice[i].worst));
+		slice->worst.calls = 1;
+	}
+	b->lead++;
+	slice->worst.errors += !slow;
+	slice->worst.slow += slow;
+}
+
+/* A probe has ended well, or @n of them. */
+static void weir_breaker_probed(struct weir_breaker *b,
+				const struct weir_breaker_conf *c, u32 user,
+				u64 now_ns, u32 n)
+{
+	if (b->prober == user)
+		b->prober = WEIR_BREAKER_NO_USER;
+	b->probes_good += n;
+	if (b->probes_good >= c->probes)
+		weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
 }
 
 /**
  * weir_breaker_done() - tell a breaker that a call has ended
  * @b: the target's breaker.
  * @c: the route's configuration.
+ * @user: number of the user that called, as for weir_breaker_permit().
  * @now_ns: the time.
  * @round: from weir_breaker_permit().
  * @good: the call was answered, and not with an error of the target.
  * @took_ns: how long the call took, in nanoseconds; used only if @good.
  */
 void weir_breaker_done(struct weir_breaker *b,
-		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
-		       bool good, u64 took_ns)
+		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,
+		       u32 round, bool good, u64 took_ns)
 {
-	bool slow = good && c->slow_ns && took_ns > c->slow_ns;
+	bool slow = good && c->slow_percent && took_ns > c->slow_ns;
+	struct weir_breaker_slice *slice;
 
 	spin_lock_bh(&b->lock);
 	if (round != b->round)
 		goto unlock;
-	if (b->state == WEIR_BREAKER_HALF_OPEN) {
-		if (!good || (slow && c->slow_percent))
-			weir_breaker_event(b, WEIR_BREAKER_PROBE_BAD, now_ns);
-		else if (++b->probes_good >= c->probes)
-			weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
-	} else if (b->state == WEIR_BREAKER_CLOSED) {
-		struct weir_breaker_slice *now;
-
-		weir_breaker_window_move(b, c, now_ns);
-		now = &b->slice[b->at];
-		now->calls++;
-		now->errors += !good;
-		now->slow += slow;
+	if (weir_breaker_closed_for(b, user)) {
+		slice = weir_breaker_slice_of(b, c, now_ns);
+		weir_breaker_count(b, slice, user, 1);
 		/* a good and fast call can't open the breaker */
-		if ((!good || slow) && weir_breaker_sick(b, c))
-			weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
+		if (!good || slow) {
+			weir_breaker_count_bad(b, slice, user, slow);
+			weir_breaker_judge(b, c, now_ns);
+		}
+	} else if (b->state == WEIR_BREAKER_HALF_OPEN) {
+		if (!good || slow)
+			weir_breaker_event(b, WEIR_BREAKER_PROBE_BAD, now_ns);
+		else
+			weir_breaker_probed(b, c, user, now_ns, 1);
 	}
 unlock:
 	spin_unlock_bh(&b->lock);
@@ -271,39 +405,42 @@ unlock:
  * slow
  * @b: the target's breaker.
  * @c: the route's configuration.
+ * @user: number of the user that made all of them.
  * @now_ns: the time.
  * @round: from weir_breaker_permit(); the same for all these calls.
  * @n: number of calls, at least 1.
  */
 void weir_breaker_good(struct weir_breaker *b,
-		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
-		       u32 n)
+		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,
+		       u32 round, u32 n)
 {
 	spin_lock_bh(&b->lock);
-	if (round == b->round && b->state == WEIR_BREAKER_CLOSED) {
-		weir_breaker_window_move(b, c, now_ns);
-		/* good calls can't open the breaker */
-		b->slice[b->at].calls += n;
-	} else if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN) {
-		b->probes_good += n;
-		if (b->probes_good >= c->probes)
-			weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
-	}
+	/* good calls can't open the breaker */
+	if (round != b->round)
+		goto unlock;
+	if (weir_breaker_closed_for(b, user))
+		weir_breaker_count(b, weir_breaker_slice_of(b, c, now_ns), user,
+				   n);
+	else if (b->state == WEIR_BREAKER_HALF_OPEN)
+		weir_breaker_probed(b, c, user, now_ns, n);
+unlock:
 	spin_unlock_bh(&b->lock);
 }
 
 /**
  * weir_breaker_forget() - tell a breaker that a call will have no outcome
  * @b: the target's breaker.
+ * @user: number of the user that called, as for weir_breaker_permit().
  * @round: from weir_breaker_permit().
  *
  * Something else refused the call, or its caller went away. If the call was a
  * probe, another call may be the probe instead.
  */
-void weir_breaker_forget(struct weir_breaker *b, u32 round)
+void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round)
 {
 	spin_lock_bh(&b->lock);
 	if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN &&
+	    !weir_breaker_closed_for(b, user) &&
 	    b->probes_out > b->probes_good)
 		b->probes_out--;
 	spin_unlock_bh(&b->lock);

@@ -16,6 +16,17 @@
  * Probes that have not ended after open_ns count as lost: then the breaker lets
  * as many new probes through.
  *
+ * Many users share a breaker, and one of them may cause all the errors by what it
+ * asks for. So the breaker finds the user with most errors and slow calls (R.
+ * Boyer, J Moore, "MJRTY - A Fast Majority Vote Algorithm"). If the calls of the
+ * others are too many errors or slow as well, it opens for all. If only those of
+ * that user are, it opens for that user alone: then it counts the calls of the
+ * others as if it was closed. So a user can at most double the share of errors
+ * that the others have.
+ *
+ * While it is open for all, users take turns to probe: the user of the last probe
+ * probes again after a good end, or after open_ns more.
+ *
  * This file knows no socket and no clock: times and outcomes are arguments. The
  * breaker's lock is a leaf, and is taken with bottom halves disabled: the
  * functions run in process or softirq context, and don't sleep.
@@ -28,6 +39,7 @@
 
 #define WEIR_BREAKER_SLICES	8	/* slices of the sliding window */
 #define WEIR_BREAKER_PROBES_MAX	64
+#define WEIR_BREAKER_NO_USER	U32_MAX	/* the number of no user */
 
 enum weir_breaker_state {
 	WEIR_BREAKER_CLOSED,
@@ -65,15 +77,26 @@ struct weir_breaker_conf {
 };
 
 /**
- * struct weir_breaker_slice - counts of one part of the window
- * @calls: calls that ended in this part.
+ * struct weir_breaker_count - how some calls ended
+ * @calls: how many there were.
  * @errors: calls of @calls that failed.
- * @slow: calls of @calls that were good, but slow.
+ * @slow: calls of @calls that were good, but slow; none if the breaker does not
+ *	open because of these.
+ */
+struct weir_breaker_count {
+	u64	calls;
+	u64	errors;
+	u64	slow;
+};
+
+/**
+ * struct weir_breaker_slice - one part of the window
+ * @all: all calls that ended in this part.
+ * @worst: those of weir_breaker.worst, since it is that.
  */
 struct weir_breaker_slice {
-	u32	calls;
-	u32	errors;
-	u32	slow;
+	struct weir_breaker_count	all;
+	struct weir_breaker_count	worst;
 };
 
 /**
@@ -89,6 +112,14 @@ struct weir_breaker_slice {
  * @probes_good: half open: how many probes have ended well.
  * @probed_ns: time at which the last probe was let through; nanoseconds of the
  *	caller's clock, as all times here.
+ * @prober: user of that probe, until a probe of this user ends well; or
+ *	WEIR_BREAKER_NO_USER.
+ * @only: the breaker is open or half open for this user alone;
+ *	WEIR_BREAKER_NO_USER: for all, or it is closed.
+ * @worst: the user with most errors and slow calls in the window, or
+ *	WEIR_BREAKER_NO_USER.
+ * @lead: bad calls of @worst less those of others; at most those of @worst in the
+ *	window.
  * @opened_ns: time at which the breaker opened last.
  * @slice_ns: time at which the current slice began.
  * @opens: how often the breaker has opened.
@@ -102,6 +133,10 @@ struct weir_breaker {
 	u32				probes_out;
 	u32				probes_good;
 	u64				probed_ns;
+	u32				prober;
+	u32				only;
+	u32				worst;
+	u64				lead;
 	u64				opened_ns;
 	u64				slice_ns;
 	u64				opens;
@@ -113,14 +148,14 @@ int weir_breaker_conf_check(const struct weir_breaker_conf *c,
 void weir_breaker_init(struct weir_breaker *b, u64 now_ns);
 void weir_breaker_reset(struct weir_breaker *b, u64 now_ns);
 bool weir_breaker_permit(struct weir_breaker *b,
-			 const struct weir_breaker_conf *c, u64 now_ns,
-			 u32 *round);
+			 const struct weir_breaker_conf *c, u32 user,
+			 u64 now_ns, u32 *round);
 void weir_breaker_done(struct weir_breaker *b,
-		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
-		       bool good, u64 took_ns);
+		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,
+		       u32 round, bool good, u64 took_ns);
 void weir_breaker_good(struct weir_breaker *b,
-		       const struct weir_breaker_conf *c, u64 now_ns, u32 round,
-		       u32 n);
-void weir_breaker_forget(struct weir_breaker *b, u32 round);
+		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,
+		       u32 round, u32 n);
+void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round);
 
 #endif /* _WEIR_BREAKER_H */

@@ -63,11 +63,11 @@ static void weir_call_withdraw(const struct weir_call *call)
  * caller may choose any deadline, and may keep the target waiting for room. So
  * the call is an error of the target only if it took the route's own time, and
  * is slow only if it took longer than a call may; the time in which replies of
- * the target waited for a caller is taken off. Otherwise one user could open
- * the breaker for all others.
+ * the target waited for a caller is taken off. @user: the caller's.
  */
 static void weir_call_overdue(const struct weir_call *call,
-			      const struct weir_plan *plan, u64 now_ns)
+			      const struct weir_plan *plan, u32 user,
+			      u64 now_ns)
 {
 	struct weir_target *target = call->target;
 	const struct weir_endpoint *ep = target->ep;
@@ -82,10 +82,10 @@ static void weir_call_overdue(const struct weir_call *call,
 	good = took_ns < (s64)plan->timeout_ns;
 	if (!good || (c->slow_percent && c->slow_ns &&
 		      took_ns > (s64)c->slow_ns))
-		weir_breaker_done(&target->breaker, c, now_ns, round, good,
-				  took_ns);
+		weir_breaker_done(&target->breaker, c, user, now_ns, round,
+				  good, took_ns);
 	else
-		weir_breaker_forget(&target->breaker, round);
+		weir_breaker_forget(&target->breaker, user, round);
 }
 
 /*
@@ -100,6 +100,7 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 		     u64 now_ns, enum weir_reason reason)
 {
 	struct weir_target *target = call->target;
+	u32 user = weir_endpoint_user(ep);
 	const struct weir_plan *plan;
 
 	weir_target_left(target, ep, 1, call->round);
@@ -107,13 +108,13 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 	plan = rcu_dereference(target->route->plan);
 	if (plan && plan->has_breaker) {
 		if (reason == WEIR_REASON_DEADLINE)
-			weir_call_overdue(call, plan, now_ns);
+			weir_call_overdue(call, plan, user, now_ns);
 		else if (reason == WEIR_REASON_NONE)
-			weir_breaker_forget(&target->breaker,
+			weir_breaker_forget(&target->breaker, user,
 					    weir_round(call->round));
 		else
 			weir_breaker_done(&target->breaker, &plan->breaker,
-					  now_ns, weir_round(call->round),
+					  user, now_ns, weir_round(call->round),
 					  false, 0);
 	}
 	rcu_read_unlock();

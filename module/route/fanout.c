@@ -65,8 +65,7 @@ static u32 weir_branches_claim(struct weir_endpoint *ep,
 		b->kept = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
-		ret = answer ? weir_target_admit(plan, b->target,
-						 ep->pass.now_ns, &one,
+		ret = answer ? weir_target_admit(ep, plan, b->target, &one,
 						 &b->round) :
 			       weir_target_open(b->target);
 		if (ret == WEIR_REASON_BULKHEAD)

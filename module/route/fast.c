@@ -45,7 +45,7 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 	if (plan->rate_limit &&
 	    unlikely(!weir_rate_limit_take_calm(plan->rate_limit, now, 1)))
 		return false;
-	if (likely(!(answer ? weir_target_admit(plan, target, now, &n, round) :
+	if (likely(!(answer ? weir_target_admit(ep, plan, target, &n, round) :
 			      weir_target_open(target)))) {
 		if (likely(!weir_target_claim(target, m, &one, at)))
 			return true;

@@ -495,6 +495,12 @@ static inline u32 weir_round(u32 round)
 	return round & ~WEIR_ROUND_SHARED;
 }
 
+/* The number by which breakers know a caller's user; in all namespaces the same. */
+static inline u32 weir_endpoint_user(const struct weir_endpoint *caller)
+{
+	return __kuid_val(caller->tenant->uid);
+}
+
 /* Requests of the caller's user that weir_target.callers counts. */
 static inline atomic_t *weir_target_own(struct weir_target *target,
 					const struct weir_endpoint *caller)

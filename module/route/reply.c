@@ -12,20 +12,6 @@
 /* Waits of a target's replies that are closer than this count as one. */
 #define WEIR_WAITS_APART_NS	(10 * NSEC_PER_MSEC)
 
-/*
- * The endpoint with number @id, or NULL. Valid under the same rcu_read_lock().
- */
-static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
-{
-	struct weir_endpoint *caller = ep->pass.caller;
-
-	if (likely(caller && caller->id == id))
-		return caller;
-	caller = xa_load(&ep->wn->endpoints, id);
-	ep->pass.caller = caller;
-	return caller;
-}
-
 /* Accounts for @n good replies of a target, none of them slow. */
 static __always_inline void weir_target_served(const struct weir_pass *pass,
 					       struct weir_target *target,
@@ -35,7 +21,7 @@ static __always_inline void weir_target_served(const struct weir_pass *pass,
 	weir_bulkhead_give(&target->load.in_flight, n);
 	if (plan && plan->has_breaker)
 		weir_breaker_good(&target->breaker, &plan->breaker,
-				  pass->now_ns, round, n);
+				  pass->served_user, pass->now_ns, round, n);
 	target->replies += n;
 }
 
@@ -50,6 +36,30 @@ void weir_pass_served(struct weir_pass *pass)
 	weir_target_served(pass, pass->served, pass->served_plan,
 			   pass->served_round, pass->nserved);
 	pass->nserved = 0;
+}
+
+/*
+ * The endpoint with number @id, or NULL. Valid under the same rcu_read_lock().
+ * Replies are summed up for one user.
+ */
+static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
+{
+	struct weir_pass *pass = &ep->pass;
+	struct weir_endpoint *caller = pass->caller;
+	u32 user;
+
+	if (likely(caller && caller->id == id))
+		return caller;
+	caller = xa_load(&ep->wn->endpoints, id);
+	pass->caller = caller;
+	if (unlikely(!caller))
+		return NULL;
+	user = weir_endpoint_user(caller);
+	if (user != pass->served_user) {
+		weir_pass_served(pass);
+		pass->served_user = user;
+	}
+	return caller;
 }
 
 /*
@@ -70,7 +80,8 @@ static noinline void weir_target_replied(struct weir_pass *pass,
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
-				  pass->now_ns, round, good, took_ns);
+				  pass->served_user, pass->now_ns, round, good,
+				  took_ns);
 	target->replies++;
 	target->errors += !good;
 }

@@ -96,10 +96,12 @@ static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 }
 
 /* weir_target_probe() - may one request pass a breaker that is not closed? */
-bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
-		       u64 now, u32 *round)
+bool weir_target_probe(const struct weir_endpoint *ep,
+		       const struct weir_plan *plan, struct weir_target *target,
+		       u32 *round)
 {
-	return weir_breaker_permit(&target->breaker, &plan->breaker, now,
+	return weir_breaker_permit(&target->breaker, &plan->breaker,
+				   weir_endpoint_user(ep), ep->pass.now_ns,
 				   round);
 }
 
@@ -222,8 +224,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 		if (unlikely(!n))
 			return WEIR_HELD;
 	}
-	ret = answer ? weir_target_admit(plan, target, pass->now_ns, &n,
-					 &round) :
+	ret = answer ? weir_target_admit(ep, plan, target, &n, &round) :
 		       weir_target_open(target);
 	if (unlikely(ret)) {
 		if (ret == WEIR_REASON_BULKHEAD)

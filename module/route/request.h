@@ -87,8 +87,9 @@ static inline u32 weir_message_need(const struct weir_message *m)
 }
 
 /* request.c */
-bool weir_target_probe(const struct weir_plan *plan, struct weir_target *target,
-		       u64 now, u32 *round);
+bool weir_target_probe(const struct weir_endpoint *ep,
+		       const struct weir_plan *plan, struct weir_target *target,
+		       u32 *round);
 
 /* share.c */
 void weir_endpoint_tokens(struct weir_endpoint *ep);
@@ -118,8 +119,8 @@ weir_target_open(const struct weir_target *target)
  * counted.
  */
 static __always_inline enum weir_reason
-weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
-		   u64 now, u32 *n, u32 *round)
+weir_target_permit(const struct weir_endpoint *ep, const struct weir_plan *plan,
+		   struct weir_target *target, u32 *n, u32 *round)
 {
 	u32 taken = *n;
 
@@ -131,7 +132,7 @@ weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
 	/* probes go one by one */
 	weir_bulkhead_give(&target->load.in_flight, taken - 1);
 	*n = 1;
-	if (weir_target_probe(plan, target, now, round))
+	if (weir_target_probe(ep, plan, target, round))
 		return WEIR_REASON_NONE;
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	return WEIR_REASON_BREAKER;
@@ -145,8 +146,8 @@ weir_target_permit(const struct weir_plan *plan, struct weir_target *target,
  * part of the bulkhead is full, but weir_target_admit_share() may admit some.
  */
 static __always_inline enum weir_reason
-weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
-		  u64 now, u32 *n, u32 *round)
+weir_target_admit(const struct weir_endpoint *ep, const struct weir_plan *plan,
+		  struct weir_target *target, u32 *n, u32 *round)
 {
 	u32 taken;
 
@@ -158,7 +159,7 @@ weir_target_admit(const struct weir_plan *plan, struct weir_target *target,
 	if (unlikely(!taken))
 		return WEIR_REASON_BULKHEAD;
 	*n = taken;
-	return weir_target_permit(plan, target, now, n, round);
+	return weir_target_permit(ep, plan, target, n, round);
 }
 
 /* Undoes weir_target_admit() for @n requests that were admitted. */
@@ -169,7 +170,8 @@ static inline void weir_target_dismiss(const struct weir_endpoint *ep,
 {
 	weir_target_left(target, ep, n, round);
 	if (plan->has_breaker)
-		weir_breaker_forget(&target->breaker, weir_round(round));
+		weir_breaker_forget(&target->breaker, weir_endpoint_user(ep),
+				    weir_round(round));
 }
 
 /*

@@ -480,6 +480,7 @@ enum weir_dispatcher {
  * @served_calm: that time is not above the slow threshold.
  * @served_round: round of the target's breaker when the requests were sent.
  * @nserved: number of these replies.
+ * @served_user: user of @caller, and of the caller before if that is NULL.
  * @wait_for: inbox whose room the pass has to wait for, held; or NULL.
  * @wait_bytes: room that it needs there; see weir_pass_hold().
  * @dispatcher: the thread that routes.
@@ -522,6 +523,7 @@ struct weir_pass {
 	bool			served_calm;
 	u32			served_round;
 	u32			nserved;
+	u32			served_user;
 	struct weir_ring	*wait_for;
 	u64			wait_bytes;
 	enum weir_dispatcher	dispatcher;

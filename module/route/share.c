@@ -125,7 +125,7 @@ enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 	if (!taken)
 		return WEIR_REASON_BULKHEAD;
 	*n = taken;
-	reason = weir_target_permit(plan, target, ep->pass.now_ns, n, round);
+	reason = weir_target_permit(ep, plan, target, n, round);
 	if (reason || ep->exempt)
 		return reason;
 	atomic_add(*n, weir_target_own(target, ep));

@@ -12,6 +12,7 @@
 #include "logic/breaker.h"
 
 #define MS	((u64)NSEC_PER_MSEC)
+#define USER	1000
 
 static const struct weir_breaker_conf conf = {
 	.window_ns	= 800 * MS,
@@ -53,9 +54,9 @@ static bool call(struct weir_breaker *b, u64 now, bool good, u64 took)
 {
 	u32 round;
 
-	if (!weir_breaker_permit(b, &conf, now, &round))
+	if (!weir_breaker_permit(b, &conf, USER, now, &round))
 		return false;
-	weir_breaker_done(b, &conf, now, round, good, took);
+	weir_breaker_done(b, &conf, USER, now, round, good, took);
 	return true;
 }
 
@@ -79,12 +80,12 @@ static void breaker_reset__closes_from_any_state(struct kunit *test)
 	weir_breaker_init(&b, now);
 	for (a = 0; a < ARRAY_SIZE(after); a++) {
 		/* open, and for the last of them half open with a probe out */
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now,
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
 							    &old));
 		break_it(test, &b, now);
 		opens++;
 		now += after[a];
-		KUNIT_EXPECT_EQ(test, weir_breaker_permit(&b, &conf, now,
+		KUNIT_EXPECT_EQ(test, weir_breaker_permit(&b, &conf, USER, now,
 							  &round),
 				after[a] == 200 * MS);
 		KUNIT_EXPECT_EQ(test, b.state, after[a] == 200 * MS ?
@@ -95,13 +96,13 @@ static void breaker_reset__closes_from_any_state(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, b.probes_out, 0);
 		/* calls from before say nothing: neither good nor bad nor none */
 		for (i = 0; i < 20; i++) {
-			weir_breaker_done(&b, &conf, now, old, false, MS);
-			weir_breaker_done(&b, &conf, now, round, false, MS);
-			weir_breaker_good(&b, &conf, now, round, 5);
-			weir_breaker_forget(&b, round);
+			weir_breaker_done(&b, &conf, USER, now, old, false, MS);
+			weir_breaker_done(&b, &conf, USER, now, round, false, MS);
+			weir_breaker_good(&b, &conf, USER, now, round, 5);
+			weir_breaker_forget(&b, USER, round);
 		}
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
-		KUNIT_EXPECT_EQ(test, b.slice[b.at].calls, 0);
+		KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 0);
 	}
 
 	/* a closed one forgets what it has seen */
@@ -151,24 +152,24 @@ static void breaker_permit__probes_after_a_rest(struct kunit *test)
 	int i;
 
 	weir_breaker_init(&b, now);
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now, &old));
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &old));
 	break_it(test, &b, now);
 	KUNIT_EXPECT_FALSE(test, call(&b, now + 199 * MS, true, MS));
 	now += 200 * MS;
 	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now,
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
 							    &round[i]));
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
-	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, now, &round[3]));
+	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, USER, now, &round[3]));
 	/* one from before it opened says nothing */
-	weir_breaker_done(&b, &conf, now, old, false, MS);
+	weir_breaker_done(&b, &conf, USER, now, old, false, MS);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
 	/* one whose caller went away is had again */
-	weir_breaker_forget(&b, round[0]);
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now, &round[0]));
+	weir_breaker_forget(&b, USER, round[0]);
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &round[0]));
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
-		weir_breaker_done(&b, &conf, now, round[i], true, MS);
+		weir_breaker_done(&b, &conf, USER, now, round[i], true, MS);
 	}
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 
@@ -215,9 +216,9 @@ static void breaker_done__forgets_what_is_old(struct kunit *test)
 		now += prandom_u32_state(&rnd) % (100 * MS);
 		h->at[i] = now;
 		h->bad[i] = prandom_u32_state(&rnd) % 3 == 0;
-		if (!weir_breaker_permit(&b, &c, now, &round))
+		if (!weir_breaker_permit(&b, &c, USER, now, &round))
 			break;
-		weir_breaker_done(&b, &c, now, round, !h->bad[i], MS);
+		weir_breaker_done(&b, &c, USER, now, round, !h->bad[i], MS);
 		if (b.state != WEIR_BREAKER_CLOSED) {
 			opened++;
 			early = i + 1;
@@ -225,8 +226,8 @@ static void breaker_done__forgets_what_is_old(struct kunit *test)
 			continue;
 		}
 		for (k = 0; k < WEIR_BREAKER_SLICES; k++) {
-			calls += b.slice[k].calls;
-			errors += b.slice[k].errors;
+			calls += b.slice[k].all.calls;
+			errors += b.slice[k].all.errors;
 		}
 		for (k = i + 1; k-- > early && now - h->at[k] < 700 * MS;) {
 			calls--;
@@ -291,8 +292,8 @@ static void breaker_good__is_done_many_times(struct kunit *test)
 		/* now and then a time that is a little older */
 		now += prandom_u32_state(&rnd) % (6 * MS) - (dice & 1) * MS;
 		if (dice < 50 && out.n < ARRAY_SIZE(out.round)) {
-			may = weir_breaker_permit(&one, &c, now, &round[0]);
-			bad += may != weir_breaker_permit(&all, &c, now,
+			may = weir_breaker_permit(&one, &c, USER, now, &round[0]);
+			bad += may != weir_breaker_permit(&all, &c, USER, now,
 							  &round[1]);
 			bad += round[0] != round[1];
 			if (may)
@@ -303,23 +304,23 @@ static void breaker_good__is_done_many_times(struct kunit *test)
 				n++;
 			n = 1 + prandom_u32_state(&rnd) % n;
 			for (k = 0; k < n; k++)
-				weir_breaker_done(&one, &c, now, out.round[0],
+				weir_breaker_done(&one, &c, USER, now, out.round[0],
 						  true, c.slow_ns);
-			weir_breaker_good(&all, &c, now, out.round[0], n);
+			weir_breaker_good(&all, &c, USER, now, out.round[0], n);
 			many += n > 1;
 			out_cut(&out, n);
 		} else if (dice < 90 && out.n) {
 			bool good = dice & 1;
 			u64 took = prandom_u32_state(&rnd) % (100 * MS);
 
-			weir_breaker_done(&one, &c, now, out.round[0], good,
+			weir_breaker_done(&one, &c, USER, now, out.round[0], good,
 					  took);
-			weir_breaker_done(&all, &c, now, out.round[0], good,
+			weir_breaker_done(&all, &c, USER, now, out.round[0], good,
 					  took);
 			out_cut(&out, 1);
 		} else if (dice < 95 && out.n) {
-			weir_breaker_forget(&one, out.round[0]);
-			weir_breaker_forget(&all, out.round[0]);
+			weir_breaker_forget(&one, USER, out.round[0]);
+			weir_breaker_forget(&all, USER, out.round[0]);
 			out_cut(&out, 1);
 		} else if (dice == 99 && prandom_u32_state(&rnd) % 16 == 0) {
 			weir_breaker_reset(&one, now);
@@ -347,22 +348,22 @@ static void breaker_permit__gives_lost_probes_up(struct kunit *test)
 	break_it(test, &b, now);
 	now += conf.open_ns;
 	for (i = 0; i < conf.probes; i++)
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now,
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
 							    &old[i]));
 	now += conf.open_ns - 1;
-	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, now, &round));
+	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, USER, now, &round));
 	now++;
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, now, &round));
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &round));
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
 	KUNIT_EXPECT_EQ(test, b.opens, 1);
 	/* those that were given up say nothing any more */
 	for (i = 0; i < conf.probes; i++) {
-		weir_breaker_done(&b, &conf, now, old[i], false, MS);
-		weir_breaker_forget(&b, old[i]);
+		weir_breaker_done(&b, &conf, USER, now, old[i], false, MS);
+		weir_breaker_forget(&b, USER, old[i]);
 	}
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
-	weir_breaker_good(&b, &conf, now, round, conf.probes);
+	weir_breaker_good(&b, &conf, USER, now, round, conf.probes);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 }
 
@@ -375,9 +376,134 @@ static void breaker_done__ignores_calls_without_a_round(struct kunit *test)
 
 	weir_breaker_init(&b, now);
 	for (i = 0; i < 20; i++)
-		weir_breaker_done(&b, &conf, now, 0, false, MS);
+		weir_breaker_done(&b, &conf, USER, now, 0, false, MS);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
-	KUNIT_EXPECT_EQ(test, b.slice[b.at].calls, 0);
+	KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 0);
+}
+
+/* One call of a user; returns whether it was let through. */
+static bool call_of(struct weir_breaker *b, u32 user, u64 now, bool good)
+{
+	u32 round;
+
+	if (!weir_breaker_permit(b, &conf, user, now, &round))
+		return false;
+	if (good)
+		weir_breaker_good(b, &conf, user, now, round, 1);
+	else
+		weir_breaker_done(b, &conf, user, now, round, false, MS);
+	return true;
+}
+
+/* Two users of whom one has a good call for each bad call of the other. */
+static void breaker_done__opens_for_one_user_alone(struct kunit *test)
+{
+	u32 i, bad = 0, refused = 0, round;
+	struct weir_breaker b;
+	u64 now = MS;
+
+	weir_breaker_init(&b, now);
+	for (i = 0; i < 10000; i++, now += MS) {
+		refused += !call_of(&b, USER, now, true);
+		bad += call_of(&b, USER + 1, now, false);
+		bad += call_of(&b, USER + 1, now, false);
+	}
+	KUNIT_EXPECT_EQ(test, refused, 0);
+	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
+	/* 20 to open it, and a probe each 200 ms, 10 s long */
+	KUNIT_EXPECT_GE(test, bad, 20 + 48);
+	KUNIT_EXPECT_LE(test, bad, 20 + 52);
+
+	/* a call that another user gives up is no probe */
+	now += conf.open_ns;
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 1, now,
+						    &round));
+	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
+	weir_breaker_forget(&b, USER, round);
+	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
+	/* it closes for the user whose calls end well */
+	weir_breaker_done(&b, &conf, USER + 1, now, round, true, MS);
+	for (i = 1; i < conf.probes; i++)
+		KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 1, now, true));
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
+
+	/* the calls of the other count while it is open for one user */
+	for (i = 0; i < 20; i++)
+		call_of(&b, USER + 1, now, false);
+	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, false));
+	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 2, now, true));
+}
+
+/* A user can't have it opened for others by few more errors than they have. */
+static void breaker_done__opens_for_all_by_the_errors_of_others(
+	struct kunit *test)
+{
+	struct weir_breaker b;
+	u64 now = MS;
+	u32 i, user;
+
+	/* as many errors of each of two, and of each of many */
+	weir_breaker_init(&b, now);
+	for (i = 0; b.state == WEIR_BREAKER_CLOSED && i < 100; i++)
+		call_of(&b, USER + i % 2, now, false);
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_OPEN);
+	KUNIT_EXPECT_EQ(test, b.only, WEIR_BREAKER_NO_USER);
+	weir_breaker_init(&b, now);
+	for (i = 0; b.state == WEIR_BREAKER_CLOSED && i < 100; i++)
+		call_of(&b, USER + i, now, false);
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_OPEN);
+	KUNIT_EXPECT_EQ(test, b.only, WEIR_BREAKER_NO_USER);
+
+	/* one who had errors before does not hide another */
+	weir_breaker_init(&b, now);
+	for (i = 0; i < 9; i++)
+		call_of(&b, USER, now, false);
+	for (i = 0; i < 100; i++)
+		call_of(&b, USER + 2, now, true);
+	now += conf.window_ns;
+	for (i = 0; i < 1000; i++, now += MS) {
+		user = USER + 1 + i % 2;
+		if (user == USER + 2)
+			KUNIT_ASSERT_TRUE(test, call_of(&b, user, now, true));
+		else
+			call_of(&b, user, now, false);
+	}
+	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
+}
+
+/* Open for all: whose probe ended badly, or has no end, leaves the next. */
+static void breaker_permit__has_users_take_turns(struct kunit *test)
+{
+	struct weir_breaker b;
+	u64 now = MS;
+	u32 i, round;
+
+	weir_breaker_init(&b, now);
+	for (i = 0; b.state == WEIR_BREAKER_CLOSED; i++)
+		call_of(&b, USER + i % 2, now, false);
+	KUNIT_ASSERT_EQ(test, b.only, WEIR_BREAKER_NO_USER);
+	now += conf.open_ns;
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, false));
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_OPEN);
+	now += conf.open_ns;
+	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
+	/* nobody else comes */
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now + conf.open_ns, false));
+	now += 2 * conf.open_ns;
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 1, now,
+						    &round));
+	/* given up: it is another's turn */
+	weir_breaker_forget(&b, USER + 1, round);
+	KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 1, now, false));
+	/* one after the other, while they end well */
+	for (i = 0; i < conf.probes; i++) {
+		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
+		KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, true));
+	}
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 }
 
 static struct kunit_case breaker_cases[] = {
@@ -388,6 +514,9 @@ static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_permit__gives_lost_probes_up),
 	KUNIT_CASE(breaker_done__forgets_what_is_old),
 	KUNIT_CASE(breaker_done__ignores_calls_without_a_round),
+	KUNIT_CASE(breaker_done__opens_for_one_user_alone),
+	KUNIT_CASE(breaker_done__opens_for_all_by_the_errors_of_others),
+	KUNIT_CASE(breaker_permit__has_users_take_turns),
 	KUNIT_CASE(breaker_good__is_done_many_times),
 	{}
 };
