@@ -49,15 +49,15 @@ static int weirctl_cursor(const struct weirctl_options *o)
 #define HOST	WEIRCTL_GROUP_HOST
 
 const struct weirctl_command weirctl_commands[] = {
-	{ "socket", NULL, "[list] [PATTERN]", "sockets",
+	{ "socket", "list", "[PATTERN]", "sockets",
 	  LIST | PATTERN, STATE, 0, 1, weirctl_socket },
-	{ "path", NULL, "[list] [PATTERN]",
+	{ "path", "list", "[PATTERN]",
 	  "paths in use, their owners and modes",
 	  LIST | PATTERN, STATE, 0, 1, weirctl_path },
-	{ "stream", NULL, "[list] [PATTERN]",
+	{ "stream", "list", "[PATTERN]",
 	  "outboxes, with the lag of the slowest reader",
 	  LIST | PATTERN, STATE, 0, 1, weirctl_stream },
-	{ "cursor", NULL, "[list] [PATTERN]",
+	{ "cursor", "list", "[PATTERN]",
 	  "readers of outboxes, each with its lag",
 	  LIST | PATTERN, STATE, 0, 1, weirctl_cursor },
 	{ "top", NULL, "[PATTERN]",

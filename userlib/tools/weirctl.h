@@ -56,7 +56,6 @@
  * @for_ns: trace: end after this time; 0: no end.
  * @argv: arguments of the command.
  * @argc: how many there are.
- * @name: "weirctl" and the words of the command.
  */
 struct weirctl_options {
 	bool		json;
@@ -71,7 +70,6 @@ struct weirctl_options {
 	uint64_t	for_ns;
 	char		**argv;
 	int		argc;
-	char		name[40];
 };
 
 /* --- weirctl_error.c --- */

@@ -63,6 +63,9 @@ static const char *const weirctl_headers[] = {
 
 #define WEIRCTL_HEADERS	(sizeof(weirctl_headers) / sizeof(weirctl_headers[0]))
 
+/* "weirctl" and the words of the command that are known. */
+static char weirctl_name[40];
+
 /**
  * struct weirctl_reading - a step of reading the command line
  * @o: what the options say.
@@ -344,12 +347,11 @@ static int weirctl_read(struct weirctl_reading *r, int argc, char **argv,
 }
 
 /* One more word of the command is known. */
-static void weirctl_know(struct weirctl_reading *r, const char *word)
+static void weirctl_know(const char *word)
 {
-	char *name = r->o->name;
-	size_t len = strlen(name);
+	size_t len = strlen(weirctl_name);
 
-	snprintf(name + len, sizeof(r->o->name) - len, " %s", word);
+	snprintf(weirctl_name + len, sizeof(weirctl_name) - len, " %s", word);
 }
 
 /* The first entry of a command; WEIRCTL_USAGE when there is none. */
@@ -363,7 +365,7 @@ static int weirctl_find_command(struct weirctl_reading *r, const char *name)
 		return weirctl_misuse("no command '%s'", name);
 	r->command = c;
 	r->last = !c->verb;
-	weirctl_know(r, name);
+	weirctl_know(name);
 	return WEIRCTL_OK;
 }
 
@@ -404,7 +406,7 @@ static int weirctl_find_verb(struct weirctl_reading *r)
 	}
 	r->command = c;
 	r->last = true;
-	weirctl_know(r, c->verb);
+	weirctl_know(c->verb);
 	return WEIRCTL_OK;
 }
 
@@ -418,17 +420,11 @@ static int weirctl_check_args(const struct weirctl_reading *r)
 	for (i = 0; i < WEIRCTL_OPTIONS; i++) {
 		if (weirctl_all[i].takes & r->given & ~c->takes)
 			return weirctl_misuse("%s takes no --%s",
-					      o->name + sizeof("weirctl"),
+					      weirctl_name + sizeof("weirctl"),
 					      weirctl_all[i].option.name);
 	}
-	/* a command with no other verb may be followed by list */
-	if (!strncmp(c->args, "[list]", 6) && o->argc &&
-	    !strcmp(o->argv[0], "list")) {
-		o->argc--;
-		o->argv++;
-	}
 	if (o->argc < c->min)
-		return weirctl_misuse("usage: %s %s", r->o->name, c->args);
+		return weirctl_misuse("usage: %s %s", weirctl_name, c->args);
 	if (o->argc > c->max)
 		return weirctl_misuse("too many arguments: '%s'",
 				      o->argv[c->max]);
@@ -451,7 +447,7 @@ static int weirctl_read_last(struct weirctl_reading *r)
 		 "\vDurations end in ns, us, ms, s, m or h, sizes in K, M or G, shares in %." :
 		 "");
 	/* the last word of the command makes room for the name that argp prints */
-	o->argv[0] = o->name;
+	o->argv[0] = weirctl_name;
 	return weirctl_read(r, o->argc, o->argv, c->args, doc);
 }
 
@@ -471,8 +467,8 @@ int weirctl_args(int argc, char **argv, struct weirctl_options *o,
 	int ret;
 
 	argp_err_exit_status = WEIRCTL_USAGE;
-	snprintf(o->name, sizeof(o->name), "weirctl");
-	weirctl_command_name = o->name;
+	snprintf(weirctl_name, sizeof(weirctl_name), "weirctl");
+	weirctl_command_name = weirctl_name;
 	ret = weirctl_read(&r, argc, argv, "COMMAND [ARGUMENT]...",
 		"Shows the state of weir, and controls it.\v"
 		"A PATTERN is a path in which '*' is one segment and '**', last, the rest. "
@@ -484,7 +480,7 @@ int weirctl_args(int argc, char **argv, struct weirctl_options *o,
 	if (ret)
 		return ret;
 	if (!r.last) {
-		o->argv[0] = o->name;
+		o->argv[0] = weirctl_name;
 		ret = weirctl_read(&r, o->argc, o->argv,
 				   "[VERB [ARGUMENT]...]",
 				   "Without a verb, it lists.");

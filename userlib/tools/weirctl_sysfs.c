@@ -95,11 +95,11 @@ static const struct weirctl_range weirctl_ranges[] = {
 	{ "inbox_bytes",	true,	WEIR_RING_MIN, 1 << 20,
 	  "inbox of a socket" },
 	{ "user_bytes_max",	false,	0, INT64_MAX,
-	  "memory of a user in a network namespace" },
+	  "memory of a user, in all network namespaces" },
 	{ "netns_bytes_max",	false,	0, INT64_MAX,
 	  "memory of a network namespace" },
 	{ "user_objects_max",	false,	0, UINT32_MAX,
-	  "rings and cursors of a user in a network namespace" },
+	  "rings and cursors of a user, in all network namespaces" },
 	{ "netns_objects_max",	false,	0, UINT32_MAX,
 	  "rings and cursors of a network namespace" },
 	{ "streams_max",	false,	0, 1 << 20,
@@ -521,13 +521,14 @@ static void weirctl_refusals_print(const struct weirctl_refusal *refusals)
 	static const char *const titles[] = {
 		"REFUSED", "HOST", "ROUTES", "MEANING" };
 	struct weirctl_table *t = weirctl_table_new(titles, "lrrl");
+	bool hidden = weirctl_sysfs_hidden();
 	uint32_t i;
 
 	for (i = 0; i < WEIR_REASON_MAX; i++) {
 		if (!refusals[i].host && !refusals[i].routes)
 			continue;
 		weirctl_table_cell(t, "%s", weir_reason_name(i));
-		if (weirctl_sysfs_hidden())
+		if (hidden)
 			weirctl_table_cell(t, "-");
 		else
 			weirctl_table_cell(t, "%llu", refusals[i].host);

@@ -247,13 +247,14 @@ static void weirctl_top_heading(const struct weirctl_options *o,
 	struct tm tm;
 
 	strftime(at, sizeof(at), "%F %T", localtime_r(&now, &tm));
-	weirctl_sysfs_read("stats", "ring_bytes", &memory);
-	weirctl_sysfs_read("stats", "evictions", &evictions);
-	weirctl_sysfs_read("stats", "missed", &missed);
-	if (!weirctl_sysfs_hidden())
+	if (!weirctl_sysfs_hidden()) {
+		weirctl_sysfs_read("stats", "ring_bytes", &memory);
+		weirctl_sysfs_read("stats", "evictions", &evictions);
+		weirctl_sysfs_read("stats", "missed", &missed);
 		snprintf(host, sizeof(host),
 			 "rings %s, evictions %llu, missed %llu",
 			 weirctl_bytes(o, memory, b), evictions, missed);
+	}
 	snprintf(text, size, "weir %s: %zu streams, %zu cursors, %zu routes, %zu targets; host: %s",
 		 at, is->streams.count, is->cursors.count, is->routes.count,
 		 is->targets.count, host);
