@@ -17,44 +17,46 @@
 static struct weir_rate_limit *limit_of(struct kunit *test, u32 rate, u32 burst,
 					u64 now)
 {
-	struct weir_rate_limit *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	struct weir_rate_limit *limit;
 	const char *why;
 
-	KUNIT_ASSERT_NOT_NULL(test, m);
-	KUNIT_ASSERT_EQ(test, weir_rate_limit_init(m, rate, burst, now, &why),
-			0);
-	return m;
+	limit = kunit_kzalloc(test, sizeof(*limit), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, limit);
+	KUNIT_ASSERT_EQ(test, 0,
+			weir_rate_limit_init(limit, rate, burst, now, &why));
+	return limit;
 }
 
 /* Tokens of the upper half, and then of the share; @cost: of the last. */
-static u32 take_cost(struct weir_rate_limit *m, u32 place, u64 now, u32 want,
-		     u64 *cost)
+static u32 take_cost(struct weir_rate_limit *limit, u32 place, u64 now,
+		     u32 want, u64 *cost)
 {
-	u32 got = weir_rate_limit_take_calm(m, now, want);
+	u32 got = weir_rate_limit_take_calm(limit, now, want);
 
 	*cost = 0;
 	if (got < want)
-		got += weir_rate_limit_take_share(m, place, now, want - got,
+		got += weir_rate_limit_take_share(limit, place, now, want - got,
 						  cost);
 	return got;
 }
 
-static u32 take(struct weir_rate_limit *m, u32 place, u64 now, u32 want)
+static u32 take(struct weir_rate_limit *limit, u32 place, u64 now, u32 want)
 {
 	u64 cost;
 
-	return take_cost(m, place, now, want, &cost);
+	return take_cost(limit, place, now, want, &cost);
 }
 
 /* Each of the first @n users asks for as much as there is, again and again. */
-static void flood(struct weir_rate_limit *m, u32 n, u64 *now, u64 ns, u32 *got)
+static void flood(struct weir_rate_limit *limit, u32 n, u64 *now, u64 ns,
+		  u32 *got)
 {
 	u64 until = *now + ns;
 	u32 i;
 
 	for (; *now < until; *now += STEP)
 		for (i = 0; i < n; i++)
-			got[i] += take(m, i, *now, 64);
+			got[i] += take(limit, i, *now, 64);
 }
 
 static void rate_limit_take__gives_one_user_nearly_all(struct kunit *test)
@@ -64,21 +66,21 @@ static void rate_limit_take__gives_one_user_nearly_all(struct kunit *test)
 
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		u64 now = NSEC_PER_SEC;
-		struct weir_rate_limit *m =
+		struct weir_rate_limit *limit =
 			limit_of(test, RATE, bursts[b], now);
-		u32 got = take(m, 0, now, U32_MAX);
+		u32 got = take(limit, 0, now, U32_MAX);
 		u32 left = bursts[b] > 1 ? max(bursts[b] / 16, 1U) : 0;
 
 		/* what is left for another is rounded up */
 		KUNIT_EXPECT_LE(test, got, bursts[b] - left);
 		KUNIT_EXPECT_GE(test, got + left + 1, bursts[b]);
 		got = 0;
-		flood(m, 1, &now, 10 * NSEC_PER_SEC, &got);
+		flood(limit, 1, &now, 10 * NSEC_PER_SEC, &got);
 		KUNIT_EXPECT_LE(test, got, 10 * RATE + 1);
 		KUNIT_EXPECT_GE(test, got, 10 * RATE - 10);
 		/* one that comes finds a token, if there can be two */
 		if (bursts[b] > 1)
-			KUNIT_EXPECT_EQ(test, take(m, 1, now, 1), 1);
+			KUNIT_EXPECT_EQ(test, take(limit, 1, now, 1), 1);
 	}
 }
 
@@ -86,17 +88,17 @@ static void rate_limit_take__gives_one_user_nearly_all(struct kunit *test)
 static void rate_limit_take_calm__counts_nobody(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, full;
-	struct weir_rate_limit *m = limit_of(test, RATE, 100, now);
+	struct weir_rate_limit *limit = limit_of(test, RATE, 100, now);
 	u32 i;
 
-	full = atomic64_read(&m->full[0]);
+	full = atomic64_read(&limit->full[0]);
 	for (i = 0; i < 1000; i++, now += NSEC_PER_SEC / RATE)
-		KUNIT_ASSERT_EQ(test, take(m, 0, now, 1), 1);
-	KUNIT_EXPECT_EQ(test, take(m, 0, now, 50), 50);
-	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&m->full[0]), full);
-	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(m, now, 1), 0);
-	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 1);
-	KUNIT_EXPECT_NE(test, (u64)atomic64_read(&m->full[0]), full);
+		KUNIT_ASSERT_EQ(test, take(limit, 0, now, 1), 1);
+	KUNIT_EXPECT_EQ(test, take(limit, 0, now, 50), 50);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&limit->full[0]), full);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(limit, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(limit, 0, now, 1), 1);
+	KUNIT_EXPECT_NE(test, (u64)atomic64_read(&limit->full[0]), full);
 	/*
 	 * three have a token for one more user, and two and one have no upper
 	 * half
@@ -118,15 +120,15 @@ static void rate_limit_take__parts_a_rate(struct kunit *test)
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		for (n = 2; n <= USERS; n++) {
 			u64 now = NSEC_PER_SEC;
-			struct weir_rate_limit *m =
+			struct weir_rate_limit *limit =
 				limit_of(test, RATE, bursts[b], now);
 
 			/* the first has been alone, and has had the burst */
 			memset(got, 0, sizeof(got));
-			flood(m, 1, &now, 3 * NSEC_PER_SEC, got);
-			flood(m, n, &now, 2 * NSEC_PER_SEC, got);
+			flood(limit, 1, &now, 3 * NSEC_PER_SEC, got);
+			flood(limit, n, &now, 2 * NSEC_PER_SEC, got);
 			memset(got, 0, sizeof(got));
-			flood(m, n, &now, 10 * NSEC_PER_SEC, got);
+			flood(limit, n, &now, 10 * NSEC_PER_SEC, got);
 			for (i = 0, sum = 0; i < n; sum += got[i++])
 				KUNIT_EXPECT_GE_MSG(test, got[i],
 						    10 * RATE / n * 9 / 10,
@@ -145,16 +147,16 @@ static void rate_limit_take__keeps_what_is_asked_for(struct kunit *test)
 
 	for (b = 0; b < ARRAY_SIZE(bursts); b++) {
 		u64 now = NSEC_PER_SEC;
-		struct weir_rate_limit *m =
+		struct weir_rate_limit *limit =
 			limit_of(test, RATE, bursts[b], now);
 		u32 got = 0, calls, refused = 0;
 
-		flood(m, 1, &now, 3 * NSEC_PER_SEC, &got);
+		flood(limit, 1, &now, 3 * NSEC_PER_SEC, &got);
 		got = 0;
 		/* one token of five, and four of five for the other */
 		for (calls = 0; calls < 2 * RATE; calls++) {
-			refused += !take(m, 1, now, 1);
-			flood(m, 1, &now, 20 * STEP, &got);
+			refused += !take(limit, 1, now, 1);
+			flood(limit, 1, &now, 20 * STEP, &got);
 		}
 		KUNIT_EXPECT_EQ_MSG(test, refused, 0, "burst %u", bursts[b]);
 		KUNIT_EXPECT_GE_MSG(test, got, 4 * calls * 9 / 10, "burst %u",
@@ -165,53 +167,53 @@ static void rate_limit_take__keeps_what_is_asked_for(struct kunit *test)
 static void rate_limit_give__undoes_take(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, cost;
-	struct weir_rate_limit *m = limit_of(test, RATE, 100, now);
+	struct weir_rate_limit *limit = limit_of(test, RATE, 100, now);
 	u32 i, got;
 
 	/* of the upper half, and of the lower one */
 	for (i = 0; i < 1000; i++) {
-		got = weir_rate_limit_take_calm(m, now, 40);
+		got = weir_rate_limit_take_calm(limit, now, 40);
 		KUNIT_ASSERT_EQ(test, got, 40);
-		weir_rate_limit_give(m, 0, got, 0);
+		weir_rate_limit_give(limit, 0, got, 0);
 	}
-	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(m, now, 64), 50);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(limit, now, 64), 50);
 	for (i = 0; i < 1000; i++) {
-		got = weir_rate_limit_take_share(m, 0, now, 40, &cost);
+		got = weir_rate_limit_take_share(limit, 0, now, 40, &cost);
 		KUNIT_ASSERT_EQ(test, got, 40);
-		weir_rate_limit_give(m, 0, got, cost);
+		weir_rate_limit_give(limit, 0, got, cost);
 	}
-	KUNIT_EXPECT_EQ(test, weir_rate_limit_wait_ns(m, 0, now), 0);
-	KUNIT_EXPECT_GE(test, take(m, 0, now, 100), 43);
-	KUNIT_EXPECT_NE(test, weir_rate_limit_wait_ns(m, 0, now), 0);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_wait_ns(limit, 0, now), 0);
+	KUNIT_EXPECT_GE(test, take(limit, 0, now, 100), 43);
+	KUNIT_EXPECT_NE(test, weir_rate_limit_wait_ns(limit, 0, now), 0);
 	/* one that needs no share has what is left */
-	KUNIT_EXPECT_GE(test, take(m, WEIR_RATE_LIMIT_NO_USER, now, 100), 6);
-	KUNIT_EXPECT_EQ(test, take(m, WEIR_RATE_LIMIT_NO_USER, now, 1), 0);
+	KUNIT_EXPECT_GE(test, take(limit, WEIR_RATE_LIMIT_NO_USER, now, 100), 6);
+	KUNIT_EXPECT_EQ(test, take(limit, WEIR_RATE_LIMIT_NO_USER, now, 1), 0);
 }
 
 /* What was drawn is paid back by all, and no longer by the user than by all. */
 static void rate_limit_draw__is_paid_back(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC;
-	struct weir_rate_limit *m = limit_of(test, RATE, 100, now);
+	struct weir_rate_limit *limit = limit_of(test, RATE, 100, now);
 
-	weir_rate_limit_draw(m, 0, now, 1100);
-	KUNIT_EXPECT_EQ(test, take(m, 0, now, 1), 0);
-	KUNIT_EXPECT_EQ(test, take(m, 1, now + NSEC_PER_SEC - 1, 1), 0);
-	KUNIT_EXPECT_EQ(test, take(m, 0, now + NSEC_PER_SEC +
+	weir_rate_limit_draw(limit, 0, now, 1100);
+	KUNIT_EXPECT_EQ(test, take(limit, 0, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(limit, 1, now + NSEC_PER_SEC - 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(limit, 0, now + NSEC_PER_SEC +
 				   2 * NSEC_PER_MSEC, 1), 1);
 }
 
 static void rate_limit_wait__tells_when(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, wait;
-	struct weir_rate_limit *m = limit_of(test, RATE, 10, now);
+	struct weir_rate_limit *limit = limit_of(test, RATE, 10, now);
 
-	take(m, 0, now, 64);
-	take(m, 1, now, 64);
-	wait = weir_rate_limit_wait_ns(m, 0, now);
+	take(limit, 0, now, 64);
+	take(limit, 1, now, 64);
+	wait = weir_rate_limit_wait_ns(limit, 0, now);
 	KUNIT_EXPECT_GT(test, wait, 0);
-	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait - 1, 1), 0);
-	KUNIT_EXPECT_EQ(test, take(m, 0, now + wait, 1), 1);
+	KUNIT_EXPECT_EQ(test, take(limit, 0, now + wait - 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, take(limit, 0, now + wait, 1), 1);
 }
 
 /* After more than a year without use, there is the burst and each share. */
@@ -222,15 +224,15 @@ static void rate_limit_take__after_a_long_time(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(days); i++) {
 		u64 now = days[i] * 86400ULL * NSEC_PER_SEC;
-		struct weir_rate_limit *m = limit_of(test, RATE, 100, 0);
+		struct weir_rate_limit *limit = limit_of(test, RATE, 100, 0);
 
-		KUNIT_EXPECT_EQ(test, weir_rate_limit_wait_ns(m, 0, now), 0);
-		KUNIT_EXPECT_EQ_MSG(test, take(m, 0, now, 1), 1,
+		KUNIT_EXPECT_EQ(test, weir_rate_limit_wait_ns(limit, 0, now), 0);
+		KUNIT_EXPECT_EQ_MSG(test, take(limit, 0, now, 1), 1,
 				    "after %u days", days[i]);
 		/* the upper half and the share of one of two users */
-		KUNIT_EXPECT_GE_MSG(test, take(m, 0, now, 64), 60,
+		KUNIT_EXPECT_GE_MSG(test, take(limit, 0, now, 64), 60,
 				    "after %u days", days[i]);
-		KUNIT_EXPECT_GT_MSG(test, take(m, 1, now, 64), 1,
+		KUNIT_EXPECT_GT_MSG(test, take(limit, 1, now, 64), 1,
 				    "after %u days", days[i]);
 	}
 }
