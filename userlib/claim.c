@@ -16,7 +16,7 @@
  */
 #define WEIR_SCAN_SHARE		4
 #define WEIR_SCAN_DEFERRALS	16
-#define WEIR_SCAN_PAUSES		16
+#define WEIR_SCAN_PAUSES	16
 
 /* Refused claims between two reports to the kernel that the writer waits. */
 #define WEIR_REPORT_EVERY	1000
