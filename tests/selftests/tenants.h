@@ -116,6 +116,17 @@ TAP_UNUSED static void tenant_kill(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* Runs on this processor from then on. */
+TAP_UNUSED static void tenant_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		tap_bail("processor %d", cpu);
+}
+
 /* --- measuring ------------------------------------------------------------ */
 
 TAP_UNUSED static uint64_t tenant_now_ns(void)
@@ -226,6 +237,7 @@ TAP_UNUSED static void tenant_show(const struct tenant_meter *m, int phase,
  * @large: bytes of a service's reply to a request that is not of 8 bytes, at most
  *	TENANT_REPLY; 0: as long as the request.
  * @flags: WEIR_REC_*, of replies.
+ * @moment_us: that a service takes for each request, in microseconds.
  */
 struct tenant_job {
 	const char *path;
@@ -234,6 +246,7 @@ struct tenant_job {
 	int mode;
 	int large;
 	int flags;
+	int moment_us;
 };
 
 #define TENANT_REPLY	2048
@@ -288,14 +301,10 @@ static int tenant_service(void *arg)
 	struct weir_scm_route scm;
 	int fd = tap_socket(SOCK_RDM);
 	static char buf[TENANT_REPLY];
-	cpu_set_t set;
 	ssize_t n;
 
-	if (job->cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET(job->cpu, &set);
-		sched_setaffinity(0, sizeof(set), &set);
-	}
+	if (job->cpu >= 0)
+		tenant_on_cpu(job->cpu);
 	if (tap_setopt(fd, WEIR_SO_MODE, job->mode ? job->mode : 0666) ||
 	    setsockopt(fd, SOL_WEIR, WEIR_SO_SERVE, job->path,
 		       strlen(job->path)))
@@ -309,6 +318,8 @@ static int tenant_service(void *arg)
 			continue;
 		if (job->large && n != 8)
 			n = job->large;
+		if (job->moment_us)
+			usleep((useconds_t)job->moment_us);
 		scm.kind = WEIR_KIND_REPLY;
 		scm.flags = (uint8_t)job->flags;
 		scm.key = 0;
@@ -326,13 +337,9 @@ static int tenant_caller(void *arg)
 	struct weir_scm_route scm;
 	int fd = tap_socket(SOCK_RDM), good;
 	uint64_t i, begin, got;
-	cpu_set_t set;
 
-	if (job->cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET(job->cpu, &set);
-		sched_setaffinity(0, sizeof(set), &set);
-	}
+	if (job->cpu >= 0)
+		tenant_on_cpu(job->cpu);
 	__atomic_add_fetch(&m->ready, 1, __ATOMIC_RELEASE);
 	for (i = 1; !__atomic_load_n(&m->stop, __ATOMIC_ACQUIRE); i++) {
 		memset(&scm, 0, sizeof(scm));
@@ -479,6 +486,24 @@ TAP_UNUSED static void tenant_ask_room(int fd, struct weir_head *head,
 
 /* --- memory cgroups -------------------------------------------------------- */
 
+/* The number behind a word that begins a line; -1 if it is not there. */
+TAP_UNUSED static long long tenant_field(const char *file, const char *name)
+{
+	char line[256], word[64];
+	long long n, found = -1;
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		return -1;
+	while (found < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %lld", word, &n) == 2 &&
+		    !strcmp(word, name))
+			found = n;
+	}
+	fclose(f);
+	return found;
+}
+
 #define TENANT_CGROUPS	"/sys/fs/cgroup"
 
 /* A file of a cgroup: a number, -1 if it cannot be read or is no number. */
@@ -506,16 +531,15 @@ TAP_UNUSED static int tenant_cgroup_write(const char *group, const char *file,
  */
 TAP_UNUSED static int tenant_cgroup(const char *group, unsigned long long max)
 {
-	char path[256], words[32];
+	char path[256], words[32] = "max";
 
 	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s", group);
 	if (mkdir(path, 0755) && errno != EEXIST)
 		return -1;
 	if (tenant_cgroup_read(group, "memory.current") < 0)
 		return -1;
-	if (!max)
-		return 0;
-	snprintf(words, sizeof(words), "%llu", max);
+	if (max)
+		snprintf(words, sizeof(words), "%llu", max);
 	return tenant_cgroup_write(group, "memory.max", words);
 }
 
@@ -535,17 +559,14 @@ TAP_UNUSED static int tenant_cgroup_enter(const char *group, pid_t pid)
 TAP_UNUSED static pid_t tenant_start_in(const char *group, uid_t uid,
 					int (*fn)(void *arg), void *arg)
 {
-	pid_t parent = getpid(), pid;
+	pid_t parent = getpid(), pid = tenant_fork(geteuid());
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		tap_bail("fork");
 	if (pid)
 		return pid;
 	if (group && tenant_cgroup_enter(group, getpid()))
 		_exit(98);
-	tenant_become(uid);
+	if (geteuid() != uid)
+		tenant_become(uid);
 	tenant_die_with(parent);
 	_exit(fn(arg));
 }
@@ -554,20 +575,10 @@ TAP_UNUSED static pid_t tenant_start_in(const char *group, uid_t uid,
 TAP_UNUSED static long long tenant_cgroup_event(const char *group,
 						const char *event)
 {
-	char path[256], name[64];
-	long long n, found = -1;
-	FILE *f;
+	char path[256];
 
 	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s/memory.events", group);
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	while (fscanf(f, "%63s %lld", name, &n) == 2) {
-		if (!strcmp(name, event))
-			found = n;
-	}
-	fclose(f);
-	return found;
+	return tenant_field(path, event);
 }
 
 #endif /* WEIR_TENANTS_H */
