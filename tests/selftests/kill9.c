@@ -11,10 +11,11 @@
  * committed and at most one more, one answer to each request, and they go on
  * after each death. Afterwards nothing is left.
  *
- * A victim kills itself: a timer of its own sends SIGKILL after a random time,
- * counted in the time that a set-up takes on this machine. So a death costs no
- * other process, and the timer finds the victim in any system call. Now and then
- * all victims of a cell are killed in a row.
+ * For each victim one of these is chosen, in turn. It kills itself then: a timer
+ * of its own sends SIGKILL a random time after the beginning, counted in the time
+ * that a set-up takes on this machine, and it dies at the end at the latest. So a
+ * death costs no other process, and the timer finds the victim in any system call.
+ * Now and then all victims of a cell are killed in a row.
  */
 #include <pthread.h>
 
@@ -26,7 +27,8 @@
 #define CALLERS		(VICTIMS + 2)
 #define IN_FLIGHT	16	/* requests of a caller */
 #define SEEN		4096	/* requests of a caller that services remember */
-#define ENOUGH		24	/* rounds that reach a set-up and work in each cell */
+#define ENOUGH		24	/* rounds: several for each phase, and one row */
+#define ROW		12	/* deaths after which the others are killed as well */
 #define HOLD_MS		600000
 
 /* Numbers of messages: which life of the victim it was, and count in that life. */
@@ -39,8 +41,11 @@ enum phase { SETUP, WORK, LEAVE, PHASES };
  * struct victim - what a process that gets killed has told
  * @number: in its cell.
  * @phase: enum phase.
+ * @aim: the phase in which it dies; PHASES: the cell kills it.
+ * @pass: so many of these phases go by before.
+ * @armed: this is the one.
  * @began_ns, @ready_ns: when it was started, and set up; 0: not yet.
- * @delay_ns: after which it is killed.
+ * @delay_ns: of that phase, after which it is killed.
  * @life: number of its first message.
  * @seed: for its random numbers.
  * @sent: by thread: number behind the last message that is committed for
@@ -53,7 +58,8 @@ enum phase { SETUP, WORK, LEAVE, PHASES };
  */
 struct victim {
 	int		number;
-	int		phase;
+	int		phase, aim, pass;
+	bool		armed;
 	int64_t		began_ns, ready_ns, delay_ns;
 	uint64_t	life;
 	uint64_t	seed;
@@ -73,7 +79,7 @@ struct victim {
  * @ended: by victim: connections that have been taken and ended.
  * @answers: that callers who survive have had.
  * @resumed: lives of a named cursor that went on where the last one ended.
- * @killed: by phase.
+ * @killed: by phase; without those that the cell kills on purpose.
  * @seen: requests that have come to services, by caller.
  */
 struct cell {
@@ -125,17 +131,10 @@ static const char *all(void)
 	return path;
 }
 
-static void ready(struct victim *v)
-{
-	put(&v->ready_ns, now_ns());
-	put(&v->phase, WORK);
-}
-
-/* SIGKILL at that time. */
-static void die_after(int64_t ns)
+static void die_after(int64_t ns, int signal)
 {
 	struct sigevent event = {
-		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL,
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal,
 	};
 	struct itimerspec when = {
 		.it_value = { ns / SECOND, ns % SECOND },
@@ -146,12 +145,22 @@ static void die_after(int64_t ns)
 	     !timer_settime(timer, 0, &when, NULL), "timer");
 }
 
-/* What comes is a close, which is short: some die in it on purpose. */
-static void leave(struct victim *v)
+/* A phase ends, and another one begins. */
+static void enter(struct victim *v, int phase)
 {
-	put(&v->phase, LEAVE);
-	if (rnd() % 8 == 0)
-		die_after(1 + (int64_t)(rnd() % 20000));
+	if (v->armed)
+		raise(SIGKILL);
+	put(&v->phase, phase);
+	if (phase == v->aim && !v->pass--) {
+		v->armed = true;
+		die_after(v->delay_ns, SIGKILL);
+	}
+}
+
+static void ready(struct victim *v)
+{
+	put(&v->ready_ns, now_ns());
+	enter(v, WORK);
 }
 
 /* --- publishers ------------------------------------------------------------ */
@@ -210,10 +219,10 @@ static int publish(struct weir *w, struct victim *v, uint32_t me,
 	return 0;
 }
 
-/* Of every other victim: after how many messages it closes; of others never. */
-static uint64_t some(void)
+/* After how many messages it closes, to die then or later; 0: never. */
+static uint64_t some(const struct victim *v)
 {
-	return rnd() & 1 ? 1 + rnd() % 200 : 0;
+	return v->aim == LEAVE ? 1 + rnd() % 200 : 0;
 }
 
 static int publisher(struct victim *v)
@@ -225,8 +234,8 @@ static int publisher(struct victim *v)
 	if (weir_open(&w, SOCK_RDM, &c) || weir_bind(w, at("m", v->number)))
 		return 20;
 	ready(v);
-	ret = publish(w, v, 0, some());
-	leave(v);
+	ret = publish(w, v, 0, some(v));
+	enter(v, LEAVE);
 	weir_close(w);
 	return ret;
 }
@@ -389,9 +398,7 @@ static bool resumes(struct victim *v, uint64_t n)
 static int subscribed(struct victim *v, const char *name)
 {
 	struct weir_config c = { .name = name, .hold_ms = name ? HOLD_MS : 0 };
-	/* one that stops reading without its end holds the others back */
-	uint64_t most = v->delay_ns < HARD_DEADLINE_NS ? some() : 0;
-	uint64_t next = 0, n;
+	uint64_t most = some(v), next = 0, n;
 	struct weir_msg msg;
 	struct weir *w;
 
@@ -404,7 +411,10 @@ static int subscribed(struct victim *v, const char *name)
 		if (ret < 0)
 			return 21;
 		if (!ret) {
-			weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
+			/* the cursors of the dead may hold the publisher back */
+			n += most && name;
+			weir_wait(w, WEIR_WAIT_IN, 0,
+				  most && name ? MS : WEIR_FOREVER);
 			continue;
 		}
 		do {
@@ -422,7 +432,7 @@ static int subscribed(struct victim *v, const char *name)
 		put(&v->read, next);
 		put(&v->known, true);
 	}
-	leave(v);
+	enter(v, LEAVE);
 	weir_close(w);
 	return 0;
 }
@@ -468,7 +478,7 @@ static bool goes_on(const struct victim *v)
 
 static int end(struct victim *v, bool writes)
 {
-	uint64_t most = some(), next = 0, n;
+	uint64_t most = some(v), next = 0, n;
 	unsigned char data[RING];
 	struct weir *w;
 	int ret = 0;
@@ -486,7 +496,7 @@ static int end(struct victim *v, bool writes)
 		    ((struct item *)data)->n != next++)
 			return 24;
 	}
-	leave(v);
+	enter(v, LEAVE);
 	weir_close(w);
 	return ret;
 }
@@ -613,14 +623,14 @@ static int serve(struct victim *v, uint64_t most)
 			return 24;
 		n++;
 	}
-	leave(v);
+	enter(v, LEAVE);
 	weir_close(w);
 	return 0;
 }
 
 static int service(struct victim *v)
 {
-	return serve(v, some());
+	return serve(v, some(v));
 }
 
 /* An answer: there is one to each request, of the router or its own payload. */
@@ -701,14 +711,14 @@ static int call(struct victim *v, uint32_t me, uint64_t n, uint64_t most)
 			usleep((useconds_t)(rnd() % 500));
 	}
 	if (v)
-		leave(v);
+		enter(v, LEAVE);
 	weir_close(w);
 	return 0;
 }
 
 static int caller_killed(struct victim *v)
 {
-	return call(v, (uint32_t)v->number, v->life, some());
+	return call(v, (uint32_t)v->number, v->life, some(v));
 }
 
 static int caller_that_survives(void *arg)
@@ -784,7 +794,6 @@ static int set_up(struct victim *v)
 	};
 	struct weir *w;
 
-	put(&v->phase, SETUP);
 	if (weir_open(&w, what == 7 ? SOCK_SEQPACKET : SOCK_RDM, &c))
 		return 25;
 	switch (what) {
@@ -809,7 +818,7 @@ static int set_up(struct victim *v)
 	default:
 		pair_up(w, number);
 	}
-	leave(v);
+	enter(v, LEAVE);
 	weir_close(w);
 	return 0;
 }
@@ -818,12 +827,14 @@ static int changer(struct victim *v)
 {
 	int ret;
 
-	do {
+	for (;;) {
 		ret = set_up(v);
+		if (ret)
+			return ret;
 		if (!v->ready_ns)
 			put(&v->ready_ns, now_ns());
-	} while (!ret);
-	return ret;
+		enter(v, SETUP);
+	}
 }
 
 /* What has been set for paths stays when those who did it are dead. */
@@ -872,38 +883,71 @@ static int victim(void *arg)
 
 	seed(v->seed);
 	v->began_ns = now_ns();
-	die_after(v->delay_ns);
+	/* not to come to where it is to die is a fault */
+	die_after(HARD_DEADLINE_NS, SIGALRM);
+	enter(v, SETUP);
 	ret = cell->kind->victim(v);
-	return ret ? ret : changer(v);
+	if (ret)
+		return ret;
+	enter(v, SETUP);
+	return changer(v);
 }
 
-/* Most die within twice of what a set-up takes, some early in it, some later. */
-static int64_t some_time(int64_t setup_ns)
+/*
+ * Some time in a phase: at work often within twice of what a set-up takes, and
+ * sometimes early or late. A close is short.
+ */
+static int64_t some_time(int aim, int64_t setup_ns)
 {
 	static const int halves[] = { 1, 1, 4, 4, 4, 4, 4, 24 };
+	int64_t most = setup_ns;
 
-	return 1 + (int64_t)(rnd() % (uint64_t)(setup_ns * halves[rnd() % 8])) /
-	       2;
+	if (aim == WORK)
+		most = setup_ns * halves[rnd() % 8] / 2;
+	else if (aim == LEAVE && rnd() & 1)
+		most = 20000;
+	return 1 + (int64_t)(rnd() % (uint64_t)most);
 }
 
-static pid_t next_life(struct victim *v, int64_t delay_ns)
+/* Where a victim dies. Not all work, and not all close what they work with. */
+static int aim_of(long number)
+{
+	int aim = (int)(number % PHASES);
+
+	if (aim == WORK && cell->kind->victim == changer)
+		return SETUP;
+	if (aim == LEAVE && cell->kind->victim == publisher_of_threads)
+		return WORK;
+	return aim;
+}
+
+/* What it sets up, uses or closes before it dies. */
+static int pass_of(int aim)
+{
+	if (cell->kind->victim == changer)
+		return (int)(rnd() % 8);
+	return aim == LEAVE ? (int)(rnd() % 3) : 0;
+}
+
+static pid_t next_life(struct victim *v, int aim, int64_t setup_ns)
 {
 	v->phase = SETUP;
+	v->aim = aim;
+	v->pass = pass_of(aim);
+	v->armed = false;
 	v->life += LIFE;
 	v->seed = rnd();
-	v->delay_ns = delay_ns;
+	v->delay_ns = some_time(aim, setup_ns);
 	v->ready_ns = 0;
 	memset(v->sent, 0, sizeof(v->sent));
 	return spawn(victim, v);
 }
 
-/* What a set-up takes, in the mean; those that were cut off took longer. */
+/* What a set-up takes, in the mean of those that were not cut off. */
 static void learn(const struct victim *v, int64_t *setup_ns)
 {
-	int64_t took = v->ready_ns ? v->ready_ns - v->began_ns : v->delay_ns;
-
-	if (v->ready_ns || took > *setup_ns)
-		*setup_ns += (took - *setup_ns) / 8;
+	if (v->ready_ns)
+		*setup_ns += (v->ready_ns - v->began_ns - *setup_ns) / 8;
 	if (*setup_ns < 1000)
 		*setup_ns = 1000;
 }
@@ -911,7 +955,8 @@ static void learn(const struct victim *v, int64_t *setup_ns)
 /* A victim is dead: what its survivors have to reach is noted in it. */
 static void dead(struct victim *v, int64_t *setup_ns)
 {
-	cell->killed[v->phase]++;
+	if (v->aim < PHASES)
+		cell->killed[v->phase]++;
 	learn(v, setup_ns);
 	if (cell->kind->settled == goes_on)
 		v->from = get(&cell->got[0]);
@@ -977,7 +1022,7 @@ static int of_pid(const pid_t *pids, pid_t pid)
 static bool first_life(int64_t *setup_ns)
 {
 	struct victim *v = &cell->victim[0];
-	pid_t pid = next_life(v, HARD_DEADLINE_NS);
+	pid_t pid = next_life(v, PHASES, 1);
 
 	if (!soon(get(&v->ready_ns)))
 		return false;
@@ -1011,7 +1056,7 @@ static bool last_lives(int64_t *setup_ns)
 
 	for (life = 0; life < 2 && there; life++) {
 		for (i = 0; i < VICTIMS; i++)
-			pids[i] = next_life(&cell->victim[i], HARD_DEADLINE_NS);
+			pids[i] = next_life(&cell->victim[i], PHASES, 1);
 		there = soon(life ? get(&cell->resumed) > resumed :
 			     all_known());
 		for (i = 0; i < VICTIMS; i++) {
@@ -1028,6 +1073,7 @@ static int kill_them(long rounds)
 	int64_t setup_ns, until[VICTIMS] = { 0 };
 	int i, alive = 0, settling = 0, status;
 	pid_t pids[VICTIMS] = { 0 };
+	long deaths = 0;
 
 	if (!first_life(&setup_ns))
 		return 63;
@@ -1045,7 +1091,8 @@ static int kill_them(long rounds)
 			if (until[i] && now_ms() > until[i])
 				return 60;
 			if (!until[i] && !pids[i] && rounds-- > 0) {
-				pids[i] = next_life(v, some_time(setup_ns));
+				pids[i] = next_life(v, aim_of(rounds),
+						    setup_ns);
 				alive++;
 			}
 		}
@@ -1064,7 +1111,8 @@ static int kill_them(long rounds)
 		dead(&cell->victim[i], &setup_ns);
 		until[i] = now_ms() + HARD_DEADLINE_MS;
 		settling++;
-		if (rnd() % 8 == 0) {
+		/* fewer than die in a phase, so that each phase is met */
+		if (++deaths % ROW == 0) {
 			for (i = 0; i < VICTIMS; i++) {
 				if (pids[i])
 					kill(pids[i], SIGKILL);
@@ -1092,9 +1140,6 @@ static int run_cell(void *arg)
 	return ret ? ret : survivors_end(survivors, n);
 }
 
-/* Deaths of all cells in a close: one cell alone may have none. */
-static uint64_t killed_in_close;
-
 static void end_of(struct cell *c, pid_t pid)
 {
 	int status, ret;
@@ -1109,10 +1154,10 @@ static void end_of(struct cell *c, pid_t pid)
 	     (unsigned long long)c->killed[WORK],
 	     (unsigned long long)c->killed[LEAVE]);
 	check(c->killed[SETUP], "some in a set-up");
-	/* the first one is killed there on purpose */
 	if (c->kind->victim != changer)
-		check(c->killed[WORK] > 1, "and some at work");
-	killed_in_close += c->killed[LEAVE];
+		check(c->killed[WORK], "and some at work");
+	if (c->kind->victim != publisher_of_threads)
+		check(c->killed[LEAVE], "and some in a close");
 	if (c->kind->victim == named)
 		check(c->resumed, "%llu went on where the last one ended",
 		      (unsigned long long)c->resumed);
@@ -1137,8 +1182,6 @@ int main(void)
 	}
 	for (i = 0; i < KINDS; i++)
 		end_of(cells[i], pid[i]);
-	check(killed_in_close, "some in a close (%llu)",
-	      (unsigned long long)killed_in_close);
 	check_counters(&before);
 	check_routes_gone("afterwards");
 	check(!in_flight_count(), "no request is in flight");
