@@ -238,46 +238,61 @@ static void closers(long rounds)
 	weir_close(s);
 }
 
+/* No ring is left but @rings of others. */
+static bool gone(long long rings)
+{
+	return tap_stat("stats/rings") <= rings;
+}
+
 /*
- * A process is killed while messages of its wait for room, and the target reads.
- * Returns how many are missing in the end. *@gap_ns: the longest time between two
- * looks of the target, the first of which is before the kill.
+ * A process is killed while messages of its wait for room, and the target reads
+ * until its outbox is gone. Returns how many are missing then. *@gap_ns: the
+ * longest time between two looks of the target, the first of which is before the
+ * kill.
  */
-static uint32_t read_after_kill(struct weir *s, int64_t *gap_ns)
+static uint32_t read_after_kill(struct weir *s, long long rings, int64_t *gap_ns)
 {
 	uint32_t left = job->most;
 	int64_t last, now, until;
+	bool end;
 	pid_t pid;
 
 	drain(s);
+	need(soon(gone(rings)), "the outbox before is gone");
 	pid = spawn(publish, NULL);
 	need(soon(get(&job->committed) == job->most), "all are committed");
 	last = now_ns();
-	until = last + SECOND;
+	until = last + HARD_DEADLINE_NS;
 	*gap_ns = 0;
 	kill_and_reap(pid);
 	do {
+		usleep(500);
+		end = gone(rings) || last > until;
 		left -= (uint32_t)drain(s);
 		now = now_ns();
 		if (now - last > *gap_ns)
 			*gap_ns = now - last;
 		last = now;
-		usleep(500);
-	} while (left && now < until);
+	} while (left && !end);
+	need(last <= until, "the outbox goes");
 	return left;
 }
 
 /* What waits for room gets it when that comes soon. */
-static void waiting(long rounds)
+static void waiting(long rounds, long long rings)
 {
-	struct weir *s = server_of(TO, 1, 4096, NULL);
 	uint32_t left, lost = 0;
 	long i, judged = 0;
 	int64_t gap_ns;
+	struct weir *s;
+
+	need(soon(gone(rings)), "the outboxes before are gone");
+	s = server_of(TO, 1, 4096, NULL);
+	rings = tap_stat("stats/rings");
 
 	for (i = 0; i < rounds; i++) {
 		job_set(8, 100);
-		left = read_after_kill(s, &gap_ns);
+		left = read_after_kill(s, rings, &gap_ns);
 		/* a message waits for 100 ms, so this target made room in time */
 		if (gap_ns < 50 * MS) {
 			judged++;
@@ -328,7 +343,7 @@ int main(void)
 	before = counters();
 	polled_or_not("kicked", rounds);
 	closers(rounds / 4 + 1);
-	waiting(rounds / 20 + 3);
+	waiting(rounds / 20 + 3, before.rings);
 	behind(rounds / 20 + 1);
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
 		need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "1"),
