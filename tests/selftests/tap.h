@@ -277,6 +277,33 @@ TAP_UNUSED static int tap_tune(const char *name, unsigned long long value)
 	return tap_write_file(path, words);
 }
 
+/* --- tracing -------------------------------------------------------------- */
+
+#define TAP_TRACING	"/sys/kernel/tracing/"
+
+/*
+ * Has an event traced, such as "weir/weir_drop", or no longer. 0 or -1 with
+ * errno.
+ */
+TAP_UNUSED static int tap_trace(const char *event, int on)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), TAP_TRACING "events/%s/enable", event);
+	return tap_write_file(path, on ? "1" : "0");
+}
+
+/* Empties the trace: to open it does so. 0, or -1 if nothing can be traced. */
+TAP_UNUSED static int tap_trace_begin(void)
+{
+	int fd = open(TAP_TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return tap_read_file(TAP_TRACING "tracing_on") == 1 ? 0 : -1;
+}
+
 /* --- sockets -------------------------------------------------------------- */
 
 /* The family number; skips the whole test when the module is not loaded. */

@@ -161,7 +161,10 @@ int main(void)
 	tap_diag("%d streams, %lld KiB that nobody in the cgroup pays for",
 		 look(&stage->bound), most / 1024);
 	/* that kernel keeps memory of its own beside each object */
-	if (!hard_slow())
+	if (hard_slow())
+		tap_skip("what is noted of the others is paid for",
+			 "its memory means little on this kernel");
+	else
 		tap_ok(most < (long long)sockets * streams_made * NODE_BYTES / 3,
 		       "what is noted of the others is paid for");
 	tap_is(tenant_cgroup_event(GROUP, "oom_kill"), 0, "nobody is killed");

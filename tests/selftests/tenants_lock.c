@@ -441,6 +441,11 @@ static void verdict(int phase)
 	unsigned long long plain = tenant_quantile(&stage->meter, 0, 500);
 	unsigned long long here = tenant_quantile(&stage->meter, phase, 500);
 
+	/* that kernel looks for faults; its times mean little */
+	if (hard_slow()) {
+		tap_skip(attacks[phase].name, "times mean little on this kernel");
+		return;
+	}
 	tap_ok(here <= 5 * plain,
 	       "beside %s: the victim's median is at most 5 times that beside plain loops",
 	       attacks[phase].name);
@@ -487,9 +492,7 @@ int main(void)
 	__atomic_store_n(&stage->meter.stop, 1, __ATOMIC_RELEASE);
 	tap_is(tap_wait(pid), 0, "the victim ends well");
 	for (i = 1; i < ATTACKS; i++) {
-		/* that kernel looks for faults; its times mean little */
-		if (!hard_slow())
-			verdict(i);
+		verdict(i);
 		tap_is(stage->meter.phases[i].bad, 0, "and no bind fails");
 	}
 	tenant_routes_end();

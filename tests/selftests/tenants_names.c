@@ -789,8 +789,6 @@ static void namespaces(void)
 
 /* --- what the trace shows ------------------------------------------------------ */
 
-#define TRACING		"/sys/kernel/tracing/"
-
 /* A name that fills an address, without a NUL byte, is traced as it is. */
 static void traced(void)
 {
@@ -801,7 +799,7 @@ static void traced(void)
 	int lines = 0, good = 0;
 	FILE *f;
 
-	if (tap_write_file(TRACING "events/weir/weir_drop/enable", "1")) {
+	if (tap_trace_begin() || tap_trace("weir/weir_drop", 1)) {
 		tap_skip("a full address in the trace", "no trace events");
 		return;
 	}
@@ -812,8 +810,8 @@ static void traced(void)
 	need(!bind(a, (void *)&addr, sizeof(addr)), "bind: %s", tap_words(a));
 	tap_fails(bind(b, (void *)&addr, sizeof(addr)), EACCES,
 		  "a stranger may not publish there");
-	tap_write_file(TRACING "events/weir/weir_drop/enable", "0");
-	f = fopen(TRACING "trace", "r");
+	tap_trace("weir/weir_drop", 0);
+	f = fopen(TAP_TRACING "trace", "r");
 	while (f && fgets(line, sizeof(line), f)) {
 		lines += !!strstr(line, "weir_drop: ");
 		good += !!strstr(line, want);

@@ -131,13 +131,13 @@ static uint64_t phase(int n, const char *path, uint64_t rounds)
 
 	strcpy(stage->path, path);
 	put(&stage->go, 0);
+	put(&stage->had, 0);
 	put(&stage->meter.stop, 0);
 	put(&stage->meter.phase, n);
 	pid = tenant_start(TENANT_VICTIM, victim, NULL);
 	need(soon(get(&stage->go) == 1), "the victim is at work");
 	attacker = tenant_start(TENANT_ATTACKER, attack, NULL);
 	need(soon(get(&stage->go) == 2), "the flood is under way");
-	stage->had = 0;
 	all = tenant_measure(&stage->meter, n, rounds);
 	check(all && !stage->meter.phases[n].bad, "%s: the victim is served",
 	      path);
@@ -176,10 +176,13 @@ int main(void)
 	check(stage->had > 0, "the flood comes through (%llu)",
 	      (unsigned long long)stage->had);
 	/* the sanitizer kernel looks for faults; its times mean little */
-	check(few || slow_kernel(),
-	      "the victim waits for the flood's thread no more often (%llu and %llu of %llu)",
-	      (unsigned long long)before, (unsigned long long)beside,
-	      (unsigned long long)rounds);
+	if (slow_kernel())
+		tap_skip("waits for the flood's thread",
+			 "times mean little on this kernel");
+	else
+		check(few, "the victim waits for the flood's thread no more often (%llu and %llu of %llu)",
+		      (unsigned long long)before, (unsigned long long)beside,
+		      (unsigned long long)rounds);
 	need(!route_del(OTHERS), "del");
 	check_routes_gone("preempt");
 	check_kernel();
