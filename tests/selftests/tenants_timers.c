@@ -13,6 +13,7 @@
 #define POINTS		"/sys/kernel/debug/weir/races"
 #define STREAMS		600	/* more than a workqueue runs at once */
 #define EVICT_MS	200
+#define ROUNDS		5	/* the workqueue's places fill meanwhile */
 
 /**
  * struct stage - what the processes share
@@ -81,6 +82,7 @@ int main(void)
 {
 	struct counters before;
 	pid_t pid;
+	int i;
 
 	hard_begin();
 	if (access(POINTS, W_OK))
@@ -90,12 +92,15 @@ int main(void)
 	need(!tap_write_file(POINTS, "reset") &&
 	     !tap_write_file(POINTS, "expire_work 60000000 1000 -1"), "point");
 	pid = tenant_start(TENANT_ATTACKER, attack, NULL);
-	need(soon(get(&stage->lingering)), "the streams linger");
-	need(soon(held_up() > 0), "a timer's function is held up");
-	check(!reap(tenant_start(TENANT_VICTIM, victim, NULL)),
-	      "another user's reader is evicted");
-	note("held up: %d", held_up());
-	need(!tap_write_file(POINTS, "reset"), "reset");
+	/* the point is to be reset, whatever fails */
+	check(soon(get(&stage->lingering)), "the streams linger");
+	check(soon(held_up() > 0), "a timer's function is held up");
+	for (i = 1; i <= ROUNDS; i++) {
+		check(!reap(tenant_start(TENANT_VICTIM, victim, NULL)),
+		      "another user's reader is evicted, %d of %d", i, ROUNDS);
+		note("held up: %d", held_up());
+	}
+	check(!tap_write_file(POINTS, "reset"), "the point is reset");
 	put(&stage->go, 1);
 	check(!reap(pid), "the attacker ends well");
 	check_counters(&before);
