@@ -232,9 +232,11 @@ static void shut(void)
 
 int main(void)
 {
+	long long idle;
 	int i;
 
 	hard_begin();
+	idle = tap_stat("tunables/poll_idle_us");
 	part(several);
 	part(mirrors);
 	part(remembered);
@@ -245,7 +247,8 @@ int main(void)
 	sizes("polled");
 	for (i = 0; i < 8; i++)
 		shut();
-	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n"),
+	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n") &&
+	     !tap_tune("poll_idle_us", (unsigned long long)idle),
 	     "polling off");
 	check_routes_gone("large");
 	check_kernel();

@@ -164,9 +164,13 @@ static void switching(void)
 
 int main(void)
 {
+	long long idle;
+
 	hard_begin();
+	idle = tap_stat("tunables/poll_idle_us");
 	tunables();
 	no_call();
 	switching();
+	need(!tap_tune("poll_idle_us", (unsigned long long)idle), "idle time");
 	return hard_done();
 }

@@ -230,11 +230,15 @@ static void watched(void)
 
 int main(void)
 {
+	long long idle;
+
 	hard_begin();
+	idle = tap_stat("tunables/poll_idle_us");
 	part(behind_aborted);
 	part(all_aborted);
 	part(polled);
 	part(watched);
+	need(!tap_tune("poll_idle_us", (unsigned long long)idle), "idle time");
 	check_routes_gone("unclaimed");
 	check_kernel();
 	return hard_done();

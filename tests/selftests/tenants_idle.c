@@ -166,7 +166,7 @@ static bool spends(void)
 
 int main(void)
 {
-	long long barriers, slept, ms;
+	long long barriers, slept, ms, idle;
 	int64_t begun;
 	pid_t pid[3];
 	int i;
@@ -175,14 +175,15 @@ int main(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		tap_skip_all("one processor");
 	stage = shared_memory(sizeof(*stage));
+	idle = tap_stat("tunables/poll_idle_us");
 	need(!tap_tune("poll_idle_us", IDLE_US), "idle time");
 	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "1"),
 	     "poll_cpus");
-	pid[0] = start(TENANT_ATTACKER, spender, "who asks for room");
+	pid[0] = start(TENANT_ATTACKER, spender, "the spender");
 	if (spends()) {
 		begun = now_ms();
 		barriers = tap_stat("stats/barriers");
-		pid[1] = start(TENANT_ATTACKER, waker, "who wakes the thread");
+		pid[1] = start(TENANT_ATTACKER, waker, "the waker");
 		slept = sleeps();
 		need(slept >= 0 && soon(sleeps() >= slept + 2 * KICKS),
 		     "the thread sleeps, and is woken up");
@@ -193,7 +194,7 @@ int main(void)
 		      barriers, ms);
 	} else {
 		tap_skip("interrupts", "the attacker is too slow");
-		pid[1] = start(TENANT_ATTACKER, waker, "who wakes the thread");
+		pid[1] = start(TENANT_ATTACKER, waker, "the waker");
 	}
 	pid[2] = start(TENANT_VICTIM, victim, "the victim");
 	check(soon(get(&stage->done) >= KICKS), "a victim's messages come");
@@ -202,6 +203,7 @@ int main(void)
 		check(!reap(pid[i]), "%s", i < 2 ? "an attacker ends well" :
 		      "and none is left behind");
 	tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n");
+	tap_tune("poll_idle_us", (unsigned long long)idle);
 	check_routes_gone("idle");
 	check_kernel();
 	return hard_done();
