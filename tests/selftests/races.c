@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <uapi/weir_route.h>
 
-#include "tap.h"
+#include "tenants.h"
 
 #define POINTS	"/sys/kernel/debug/weir/races"
 #define MODULE	"/weir.ko"
@@ -167,6 +167,19 @@ static long long left(void)
 	       tap_stat("stats/ring_bytes") + tap_stat("stats/sockets");
 }
 
+static void change_route(const struct weir_route_op *op)
+{
+	struct weir_ioc_control ctl = {
+		.size = sizeof(ctl), .op_size = sizeof(*op), .count = 1,
+		.ops = (uintptr_t)op,
+	};
+	int fd = tap_socket(SOCK_RDM);
+
+	if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
+		tap_bail("WEIR_IOC_CONTROL: %s", tap_words(fd));
+	close(fd);
+}
+
 /* Sets the route that @crowd serves, or ends it. */
 static void crowd_route(uint32_t what)
 {
@@ -175,15 +188,8 @@ static void crowd_route(uint32_t what)
 		.conf = { .policy = WEIR_POLICY_QUORUM, .quorum = 1,
 			  .timeout_ns = HOUR_MS * 1000000ULL },
 	};
-	struct weir_ioc_control ctl = {
-		.size = sizeof(ctl), .op_size = sizeof(op), .count = 1,
-		.ops = (uintptr_t)&op,
-	};
-	int fd = tap_socket(SOCK_RDM);
 
-	if (ioctl(fd, WEIR_IOC_CONTROL, &ctl))
-		tap_bail("WEIR_IOC_CONTROL: %s", tap_words(fd));
-	close(fd);
+	change_route(&op);
 }
 
 static void disperse(void)
@@ -411,15 +417,8 @@ static void watch_slowly(void)
 		.op = WEIR_OP_ROUTE_SET, .path = "/race/t",
 		.conf.probe_ns = 500000000,
 	};
-	struct weir_ioc_control c = {
-		.size = sizeof(c), .op_size = sizeof(op), .count = 1,
-		.ops = (uintptr_t)&op,
-	};
-	int fd = tap_socket(SOCK_RDM);
 
-	if (ioctl(fd, WEIR_IOC_CONTROL, &c))
-		tap_bail("WEIR_IOC_CONTROL: %s", tap_words(fd));
-	close(fd);
+	change_route(&op);
 }
 
 /* One socket serves a path, another one waits for its answer. */
@@ -432,24 +431,12 @@ static void serve(void)
 /* Reads the request that a target has; @scm answers it. */
 static void read_request(int fd, struct weir_scm_route *scm)
 {
-	union {
-		struct cmsghdr	head;
-		char		bytes[CMSG_SPACE(sizeof(*scm))];
-	} ctl = { .bytes = { 0 } };
 	char data[8];
-	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr *cm;
 
-	if (recvmsg(fd, &msg, MSG_DONTWAIT) < 0)
+	if (tenant_recv(fd, data, sizeof(data), MSG_DONTWAIT, scm) < 0)
 		tap_bail("no request: %s", tap_words(fd));
-	cm = CMSG_FIRSTHDR(&msg);
-	if (!cm || cm->cmsg_type != WEIR_SCM_ROUTE)
+	if (scm->kind != WEIR_KIND_REQUEST)
 		tap_bail("a request without its call");
-	memcpy(scm, CMSG_DATA(cm), sizeof(*scm));
 	scm->kind = WEIR_KIND_REPLY;
 	scm->flags = 0;
 }
@@ -554,23 +541,7 @@ static void leave_sub(void)
 /* Answers the request that a target has read. */
 static void reply(int fd, const struct weir_scm_route *scm)
 {
-	union {
-		struct cmsghdr	head;
-		char		bytes[CMSG_SPACE(sizeof(*scm))];
-	} ctl = { .bytes = { 0 } };
-	char data[] = "!";
-	struct iovec iov = { .iov_base = data, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
-
-	cm->cmsg_level = SOL_WEIR;
-	cm->cmsg_type = WEIR_SCM_ROUTE;
-	cm->cmsg_len = CMSG_LEN(sizeof(*scm));
-	memcpy(CMSG_DATA(cm), scm, sizeof(*scm));
-	if (sendmsg(fd, &msg, 0) != 1)
+	if (tenant_send(fd, NULL, "!", 1, 0, scm) != 1)
 		wrong("reply: %s", tap_words(fd));
 }
 

@@ -210,6 +210,25 @@ ROUTED struct weir_ticket next_ticket(struct weir *w, const char *who)
 	return ticket;
 }
 
+/*
+ * The next request. What comes before it is read; *@large counts those of more than
+ * @len bytes.
+ */
+ROUTED struct weir_ticket next_request(struct weir *w, const char *who,
+				       size_t len, uint64_t *large)
+{
+	struct weir_ticket ticket = { 0 };
+
+	while (!weir_ticket_wanted(&ticket)) {
+		struct weir_msg msg = next_message(w, who);
+
+		ticket = weir_ticket(&msg);
+		*large += msg.len > len;
+		weir_release(w, &msg);
+	}
+	return ticket;
+}
+
 /* Are there messages? How many; they are released. */
 ROUTED int drain(struct weir *w)
 {

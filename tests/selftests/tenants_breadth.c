@@ -193,13 +193,10 @@ static long one_of_all(int fd)
 static int attack(void *arg TAP_UNUSED)
 {
 	int fd = tap_socket(SOCK_RDM), ctl = tap_socket(SOCK_RDM);
-	cpu_set_t set;
 	uint64_t ns;
 	int i;
 
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	tenant_on_cpu(0);
 	leaves_serve();
 	build_up(ctl);
 	build_down(ctl);
@@ -232,11 +229,7 @@ static int attack(void *arg TAP_UNUSED)
 /* A process that only uses the processor. */
 static int plain_loop(void *arg TAP_UNUSED)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	tenant_on_cpu(0);
 	for (;;)
 		__asm__ volatile("" ::: "memory");
 	return 0;

@@ -9,9 +9,6 @@
  * no wake-up is missed for that is shown by wakeup.c, whose sides sleep more
  * often than this allows, and here by a message that waits.
  */
-#include <sched.h>
-#include <uapi/weir_ring.h>
-
 #include "routed.h"
 #include "tenants.h"
 
@@ -39,16 +36,6 @@ struct scene {
 };
 
 static struct scene *scene;
-
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		_exit(90);
-}
 
 static bool is_set(const int *word)
 {
@@ -84,7 +71,7 @@ static int reader(void *arg TAP_UNUSED)
 	struct weir_ioc_map m = { .size = sizeof(m) };
 	int fd, i;
 
-	on_cpu(CPU);
+	tenant_on_cpu(CPU);
 	fd = tap_subscriber(SOCK_RDM, "/fences/*");
 	for (i = 0; i < SOCKETS * ATTACKERS; i++) {
 		m.id = (uint32_t)(WEIR_ID_STREAM + i);
@@ -106,7 +93,7 @@ static int writer(void *arg)
 	char path[32];
 	long round;
 
-	on_cpu(0);
+	tenant_on_cpu(0);
 	for (i = 0; i < SOCKETS; i++) {
 		snprintf(path, sizeof(path), "/fences/%d", *(int *)arg * 10 + i);
 		fd[i] = tap_socket(SOCK_RDM);
@@ -137,7 +124,7 @@ static int service(void *arg TAP_UNUSED)
 	char path[32];
 	int i;
 
-	on_cpu(CPU);
+	tenant_on_cpu(CPU);
 	for (i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "/full/%d", i);
 		if (weir_open(&w[i], SOCK_RDM, &c) ||
@@ -166,7 +153,7 @@ static int sender(void *arg TAP_UNUSED)
 	uint32_t route[2];
 	long round;
 
-	on_cpu(0);
+	tenant_on_cpu(0);
 	route[0] = route_of(w, "/full/0");
 	route[1] = route_of(w, "/full/1");
 	shower(w, route[0], RING / 64);
@@ -208,7 +195,7 @@ static int publisher(void *arg TAP_UNUSED)
 	char path[32];
 	int i;
 
-	on_cpu(CPU);
+	tenant_on_cpu(CPU);
 	for (i = 0; i < ATTACKERS; i++) {
 		snprintf(path, sizeof(path), "/polled/%d", i);
 		if (weir_open(&w[i], SOCK_DGRAM, &c) ||
@@ -235,7 +222,7 @@ static int poller(void *arg)
 	char buf[8], path[32];
 	int fd, got = 0;
 
-	on_cpu(0);
+	tenant_on_cpu(0);
 	snprintf(path, sizeof(path), "/polled/%d", *(int *)arg);
 	fd = tap_subscriber(SOCK_DGRAM, path);
 	__atomic_add_fetch(&scene->ready, 1, __ATOMIC_RELEASE);

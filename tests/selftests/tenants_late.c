@@ -33,11 +33,6 @@ static struct stage {
 static int sockets = SOCKETS, streams_made = STREAMS;
 static int apart = 64;	/* ids between sockets: each takes a node of a tree */
 
-static int look(int *p)
-{
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
-}
-
 static int subscribers(void *arg)
 {
 	struct rlimit most = { SOCKETS + 64, SOCKETS + 64 };
@@ -52,7 +47,7 @@ static int subscribers(void *arg)
 			close(tap_socket(SOCK_RDM));
 		__atomic_add_fetch(&stage->subscribed, 1, __ATOMIC_RELEASE);
 	}
-	while (!look(&stage->stop))
+	while (!get(&stage->stop))
 		usleep(1000);
 	return 0;
 }
@@ -63,7 +58,7 @@ static int streams(void *arg)
 	int i, fd;
 
 	(void)arg;
-	while (!look(&stage->go))
+	while (!get(&stage->go))
 		usleep(1000);
 	for (i = 0; i < streams_made; i++) {
 		fd = tap_socket(SOCK_RDM);
@@ -73,41 +68,21 @@ static int streams(void *arg)
 			return 2;
 		__atomic_add_fetch(&stage->bound, 1, __ATOMIC_RELEASE);
 	}
-	while (!look(&stage->stop))
+	while (!get(&stage->stop))
 		usleep(1000);
 	return 0;
 }
 
-/* Kernel memory of all slabs, in bytes. */
-static long long slab(void)
-{
-	long long kib = -1;
-	char line[256];
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Slab: %lld", &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kib * 1024;
-}
-
-/* Memory of slabs that no process in a cgroup of ours pays for. */
+/* Memory of slabs that no process in a cgroup of ours pays for, in bytes. */
 static long long unpaid(void)
 {
-	static const char file[] = TENANT_CGROUPS "/" GROUP "/memory.stat";
-	long long n, paid = 0;
-	char name[64];
-	FILE *f = fopen(file, "r");
+	long long all = tenant_field("/proc/meminfo", "Slab:");
+	long long paid = tenant_field(TENANT_CGROUPS "/" GROUP "/memory.stat",
+				      "slab");
 
-	if (!f)
-		tap_bail("%s", file);
-	while (fscanf(f, "%63s %lld", name, &n) == 2)
-		if (!strcmp(name, "slab"))
-			paid = n;
-	fclose(f);
-	return slab() - paid;
+	if (all < 0 || paid < 0)
+		tap_bail("memory of slabs");
+	return all * 1024 - paid;
 }
 
 /* Fills the cgroup: what it has is all that it may have. */
@@ -138,17 +113,11 @@ int main(void)
 		apart = 1;
 	}
 	stage = tap_shared(sizeof(*stage));
-	pid[0] = tenant_fork(geteuid());
-	if (!pid[0]) {
-		if (tenant_cgroup_enter(GROUP, getpid()))
-			_exit(98);
-		tenant_become(TENANT_ATTACKER);
-		_exit(subscribers(NULL));
-	}
+	pid[0] = tenant_start_in(GROUP, TENANT_ATTACKER, subscribers, NULL);
 	pid[1] = tenant_start(TENANT_OTHER, streams, NULL);
-	if (!tap_until(look(&stage->subscribed) == sockets))
+	if (!tap_until(get(&stage->subscribed) == sockets))
 		tap_bail("no subscribers");
-	/* the last of all: who has looked at all sockets has looked at it */
+	/* the last subscriber: a worker that has tried all sockets has tried this one */
 	fd = tap_subscriber(SOCK_RDM, "/late/**");
 	tap_ok(!fill(), "the cgroup of %d subscribers is full", sockets);
 	before = unpaid();
@@ -159,7 +128,7 @@ int main(void)
 		tap_info(fd).streams == (uint32_t)streams_made;
 	})), "another subscriber is joined to all %d streams", streams_made);
 	tap_diag("%d streams, %lld KiB that nobody in the cgroup pays for",
-		 look(&stage->bound), most / 1024);
+		 get(&stage->bound), most / 1024);
 	/* that kernel keeps memory of its own beside each object */
 	if (hard_slow())
 		tap_skip("what is noted of the others is paid for",

@@ -84,26 +84,9 @@ static int attacked(struct attack *a, const char *group)
 	return tap_wait(tenant_start_in(group, TENANT_ATTACKER, attack_run, a));
 }
 
-/* A line of a file such as "oom_kill 3"; -1 if it is not there. */
-static long long field(const char *file, const char *name)
-{
-	long long n, found = -1;
-	char word[64], line[256];
-	FILE *f = fopen(file, "r");
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %lld", word, &n) == 2 &&
-		    !strcmp(word, name))
-			found = n;
-	fclose(f);
-	return found;
-}
-
 static long long kills(void)
 {
-	return field("/proc/vmstat", "oom_kill");
+	return tenant_field("/proc/vmstat", "oom_kill");
 }
 
 /* A victim that holds so much, in a cgroup if there is one. */
@@ -143,7 +126,7 @@ static void refused(struct attack *a, const char *group, const char *name)
 
 static void on_machine(struct holder *h, struct attack *a)
 {
-	long long have = field("/proc/meminfo", "MemAvailable:") * 1024;
+	long long have = tenant_field("/proc/meminfo", "MemAvailable:") * 1024;
 	long long before = kills();
 	pid_t pid;
 
@@ -196,7 +179,7 @@ int main(void)
 		tap_skip_all("needs root");
 	cap = tap_stat("tunables/user_bytes_max");
 	cap_all = tap_stat("tunables/netns_bytes_max");
-	tap_ok(cap <= field("/proc/meminfo", "MemTotal:") * 1024 / 4,
+	tap_ok(cap <= tenant_field("/proc/meminfo", "MemTotal:") * 1024 / 4,
 	       "one user's cap is at most a quarter of the memory");
 	/* the caps out of the way: memory itself is to say no */
 	tap_tune("user_bytes_max", 1ull << 40);

@@ -31,39 +31,24 @@ static struct stage {
 	uint64_t had;
 } *stage;
 
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "affinity");
-}
-
 /* Serves a path and calls it; reads what else comes there. */
 static int victim(void *arg)
 {
-	struct weir *s = handle(0, 32 * M), *c;
+	struct weir *s, *c;
 	uint32_t route, tag;
 
 	(void)arg;
-	on_cpu(1);
-	need(!weir_serve(s, OTHERS, 1, NULL), "serve: %s", weir_error());
+	tenant_on_cpu(1);
+	s = server_of(OTHERS, 1, 32 * M, NULL);
 	c = caller(OTHERS, &route);
 	put(&stage->go, 1);
 	for (tag = 1; !get(&stage->meter.stop); tag++) {
 		int64_t begun = now_ns();
-		struct weir_ticket t = { 0 };
+		struct weir_ticket t;
 		bool good;
 
 		ask(c, route, tag);
-		while (!weir_ticket_wanted(&t)) {
-			struct weir_msg msg = next_message(s, "the victim");
-
-			t = weir_ticket(&msg);
-			stage->had += msg.len > 8;
-			weir_release(s, &msg);
-		}
+		t = next_request(s, "the victim", 8, &stage->had);
 		good = !weir_reply(s, &t, &tag, sizeof(tag), HARD_DEADLINE_NS) &&
 		       replied(c, tag);
 		tenant_note(&stage->meter, (uint64_t)(now_ns() - begun), good);
@@ -91,9 +76,8 @@ static int attack(void *arg)
 	struct weir *s, *c;
 
 	(void)arg;
-	on_cpu(0);
-	s = handle(0, 32 * M);
-	need(!weir_serve(s, OWN, 1, NULL), "serve: %s", weir_error());
+	tenant_on_cpu(0);
+	s = server_of(OWN, 1, 32 * M, NULL);
 	c = handle(16 * M, 0);
 	call.route = route_of(c, stage->path);
 	if (!tenant_fork(TENANT_ATTACKER))

@@ -275,37 +275,34 @@ static void bulkhead(void)
 	need(!route_del(path), "del");
 }
 
+#define MEMORY	"/rates/memory"
 #define GROUP	"tenants_rates"
 #define TARGETS	8
 #define ALL	(TARGETS * MOST)
 #define SPARE	(4 << 20)
 
 /* Serves eight times, with the memory of a cgroup, and never answers. */
-static pid_t serve_in_group(const char *path, struct tenant_meter *m)
+static int serve_in_group(void *arg)
 {
-	pid_t pid = fork();
+	struct tenant_meter *m = arg;
 	struct weir *s;
 	void *spare;
 	int i;
 
-	if (pid)
-		return pid;
-	if (tenant_cgroup_enter(GROUP, getpid()))
-		_exit(98);
 	for (i = 0; i < TARGETS; i++) {
 		s = handle(0, PLENTY);
 		if (tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) ||
-		    weir_serve(s, path, 1, NULL))
-			_exit(99);
+		    weir_serve(s, MEMORY, 1, NULL))
+			return 99;
 	}
 	/* the kernel may take this back, but does not while it must not wait */
 	spare = mmap(NULL, SPARE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (spare == MAP_FAILED)
-		_exit(97);
+		return 97;
 	memset(spare, 1, SPARE);
 	if (madvise(spare, SPARE, MADV_FREE))
-		_exit(96);
+		return 96;
 	put(&m->ready, 1);
 	for (;;)
 		pause();
@@ -330,7 +327,7 @@ static int want_all(void *arg)
 {
 	struct outcome o;
 	uint32_t route;
-	struct weir *w = caller("/rates/memory", &route);
+	struct weir *w = caller(MEMORY, &route);
 	int i;
 
 	(void)arg;
@@ -348,7 +345,6 @@ static void bulkhead_without_memory(void)
 {
 	struct weir_route_conf conf = { QUIET, .bulkhead = MOST };
 	struct tenant_meter *m = tenant_meter_new();
-	const char *path = "/rates/memory";
 	pid_t service, user;
 	uint64_t all;
 
@@ -357,8 +353,8 @@ static void bulkhead_without_memory(void)
 		return;
 	}
 	memset(shared, 0, sizeof(*shared));
-	service = serve_in_group(path, m);
-	need(soon(get(&m->ready)) && !route_set(path, &conf), "route");
+	service = tenant_start_in(GROUP, geteuid(), serve_in_group, m);
+	need(soon(get(&m->ready)) && !route_set(MEMORY, &conf), "route");
 	fill_group();
 	user = tenant_start(TENANT_ATTACKER, want_all, NULL);
 	need(soon(get(&shared->refused) + in_flight_count() >= 2 * ALL),
@@ -371,7 +367,7 @@ static void bulkhead_without_memory(void)
 	check(!reap(user) && !get(&shared->odd), "the user ends well");
 	tenant_cgroup_write(GROUP, "memory.max", "max");
 	kill_and_reap(service);
-	need(!route_del(path), "del");
+	need(!route_del(MEMORY), "del");
 	rmdir(TENANT_CGROUPS "/" GROUP);
 }
 

@@ -29,27 +29,20 @@ static struct stage {
 /* Serves both paths, and calls its own. */
 static int victim(void *arg)
 {
-	struct weir *s = handle(0, 32 * M), *c;
+	struct weir *s = server_of(OWN, 1, 32 * M, NULL), *c;
 	uint32_t route, tag;
 
 	(void)arg;
-	need(!weir_serve(s, OWN, 1, NULL), "serve: %s", weir_error());
 	need(!weir_serve(s, ALL, 1, NULL), "serve: %s", weir_error());
 	c = caller(OWN, &route);
 	put(&stage->go, 2);
 	for (tag = 1; !get(&stage->meter.stop); tag++) {
 		int64_t begun = now_ns();
-		struct weir_ticket t = { 0 };
+		struct weir_ticket t;
 		bool good;
 
 		ask(c, route, tag);
-		while (!weir_ticket_wanted(&t)) {
-			struct weir_msg msg = next_message(s, "the victim");
-
-			t = weir_ticket(&msg);
-			stage->large += msg.len > M;
-			weir_release(s, &msg);
-		}
+		t = next_request(s, "the victim", M, &stage->large);
 		good = !weir_reply(s, &t, &tag, sizeof(tag), HARD_DEADLINE_NS) &&
 		       replied(c, tag);
 		tenant_note(&stage->meter, (uint64_t)(now_ns() - begun), good);
@@ -65,10 +58,8 @@ static int attack(void *arg)
 	int i;
 
 	(void)arg;
-	for (i = 0; i < stage->others; i++) {
-		s[i] = handle(0, 8 * M);
-		need(!weir_serve(s[i], ALL, 1, NULL), "serve: %s", weir_error());
-	}
+	for (i = 0; i < stage->others; i++)
+		s[i] = server_of(ALL, 1, 8 * M, NULL);
 	call.route = route_of(c, ALL);
 	put(&stage->go, 1);
 	need(soon(get(&stage->go) == 2), "the victim");

@@ -39,15 +39,6 @@ struct flood {
 
 static struct tenant_meter *meter;
 
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "affinity");
-}
-
 /* One round trip, with or without system calls; whether it went well. */
 static bool round_trip(struct weir *c, struct weir *s, uint32_t route,
 		       uint32_t tag, int polled)
@@ -89,7 +80,7 @@ static int victim(void *arg)
 	struct weir *s = server("/turns/victim", 1), *c;
 	uint32_t route, tag;
 
-	on_cpu(0);
+	tenant_on_cpu(0);
 	c = caller("/turns/victim", &route);
 	add(&meter->ready, 1);
 	for (tag = 1; !get(&meter->stop); tag++) {
@@ -110,7 +101,7 @@ static int loop(void *arg)
 	struct flood *f = arg;
 	bool two = f->polled && f->bytes > 64 << 10;
 
-	on_cpu(two && !tenant_fork(TENANT_ATTACKER) ? 1 : 0);
+	tenant_on_cpu(two && !tenant_fork(TENANT_ATTACKER) ? 1 : 0);
 	put(&f->ready, 1);
 	for (;;)
 		add(&f->sent, 1);
@@ -142,10 +133,8 @@ static int attack(void *arg)
 	uint32_t route[PORTS_MANY];
 	int i;
 
-	on_cpu(0);
-	s = handle(0, f->ring);
-	need(!weir_serve(s, "/turns/flood", 1, NULL), "serve: %s",
-	     weir_error());
+	tenant_on_cpu(0);
+	s = server_of("/turns/flood", 1, f->ring, NULL);
 	for (i = 0; i < f->ports; i++) {
 		w[i] = handle(f->ring, 0);
 		route[i] = route_of(w[i], "/turns/flood");
@@ -229,14 +218,17 @@ int main(void)
 		{ "kicked, 8 MiB", 8 * M, 32 * M, 1, 0, 0, 0 },
 		{ "kicked, 200 MiB", 200 * M, 256 * M, 1, 0, 0, 0 },
 	};
+	long long most, idle;
 	struct sysinfo info;
 	size_t i;
 
 	hard_begin();
-	/* rings of 256 MiB, on whatever machine */
-	need(!tap_tune("user_bytes_max", 1ULL << 30), "the user's cap");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		tap_skip_all("one processor");
+	most = tap_stat("tunables/user_bytes_max");
+	idle = tap_stat("tunables/poll_idle_us");
+	/* rings of 256 MiB, on whatever machine */
+	need(!tap_tune("user_bytes_max", 1ULL << 30), "the user's cap");
 	need(!tap_tune("poll_idle_us", 1000000), "idle time");
 	for (i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
 		struct flood *f = shared_memory(sizeof(*f));
@@ -254,6 +246,8 @@ int main(void)
 		}
 		flooded(f);
 	}
+	tap_tune("user_bytes_max", (unsigned long long)most);
+	tap_tune("poll_idle_us", (unsigned long long)idle);
 	check_routes_gone("turns");
 	check_kernel();
 	return hard_done();
