@@ -346,17 +346,11 @@ static int victim(void *arg)
 
 static pid_t attacker(const struct attack *a, int me)
 {
-	struct rlimit most = { 8192, 8192 };
-	pid_t parent = getpid(), pid;
+	pid_t pid = tenant_fork(TENANT_ATTACKER);
 	int failed = 0;
 
-	fflush(stdout);
-	pid = fork();
 	if (pid)
 		return pid;
-	setrlimit(RLIMIT_NOFILE, &most);
-	tenant_become(TENANT_ATTACKER);
-	tenant_die_with(parent);
 	while (!failed && !__atomic_load_n(&stage->stop, __ATOMIC_ACQUIRE)) {
 		failed = a->round(me);
 		__atomic_add_fetch(&stage->rounds, 1, __ATOMIC_RELEASE);
@@ -458,6 +452,7 @@ static void verdict(int phase)
 int main(void)
 {
 	struct sched_param first = { .sched_priority = 1 };
+	struct rlimit files = { 8192, 8192 };
 	long long streams_max;
 	long binds;
 	pid_t pid;
@@ -467,6 +462,7 @@ int main(void)
 	tap_watchdog(250);
 	if (geteuid())
 		tap_skip_all("needs root");
+	setrlimit(RLIMIT_NOFILE, &files);
 	streams_max = tap_stat("tunables/streams_max");
 	/* an attacker that is allowed more than by default */
 	if (tap_tune("streams_max", 4096))
