@@ -235,9 +235,11 @@ static int publisher(struct victim *v)
 		return 20;
 	ready(v);
 	ret = publish(w, v, 0, some(v));
+	if (ret)
+		return ret;
 	enter(v, LEAVE);
 	weir_close(w);
-	return ret;
+	return 0;
 }
 
 static struct weir *shared;
@@ -489,6 +491,8 @@ static int end(struct victim *v, bool writes)
 	ready(v);
 	if (writes)
 		ret = publish(w, v, 0, most);
+	if (ret)
+		return ret;
 	for (n = 0; !writes && (!most || n < most); n++) {
 		ssize_t len = weir_recv(w, data, sizeof(data), WEIR_FOREVER);
 
@@ -498,7 +502,7 @@ static int end(struct victim *v, bool writes)
 	}
 	enter(v, LEAVE);
 	weir_close(w);
-	return ret;
+	return 0;
 }
 
 static int end_that_writes(struct victim *v)
