@@ -238,6 +238,7 @@ TAP_UNUSED static void tenant_show(const struct tenant_meter *m, int phase,
  *	TENANT_REPLY; 0: as long as the request.
  * @flags: WEIR_REC_*, of replies.
  * @moment_us: that a service takes for each request, in microseconds.
+ * @nonsense: bytes of a request that a service answers with an error; 0: none.
  */
 struct tenant_job {
 	const char *path;
@@ -247,6 +248,7 @@ struct tenant_job {
 	int large;
 	int flags;
 	int moment_us;
+	int nonsense;
 };
 
 #define TENANT_REPLY	2048
@@ -316,11 +318,12 @@ static int tenant_service(void *arg)
 		n = tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm);
 		if (n < 0 || scm.kind != WEIR_KIND_REQUEST)
 			continue;
+		scm.kind = job->nonsense && n == job->nonsense ?
+			   WEIR_KIND_ERROR : WEIR_KIND_REPLY;
 		if (job->large && n != 8)
 			n = job->large;
 		if (job->moment_us)
 			usleep((useconds_t)job->moment_us);
-		scm.kind = WEIR_KIND_REPLY;
 		scm.flags = (uint8_t)job->flags;
 		scm.key = 0;
 		scm.deadline_ns = 0;

@@ -3,8 +3,10 @@
  * Breaker: a service takes a moment for each request, and its route has a
  * circuit breaker. Another user calls it with deadlines of half of what a call
  * takes, so that few of its calls, if any, are answered in time. The breaker does
- * not open for that: no call of the victim is refused by it. It opens when the
- * service leaves calls unanswered for the route's own time.
+ * not open for that: no call of the victim is refused by it. Then the other user
+ * sends requests that the service answers with errors. The breaker opens for that
+ * user alone. It opens when the service leaves calls unanswered for the route's
+ * own time.
  */
 #include "routed.h"
 #include "tenants.h"
@@ -18,8 +20,14 @@ static struct tenant_meter *meter;
 /* The attacker's deadlines: half of what a call takes. */
 static uint64_t brief_ns;
 
-/* What the attacker tells the test; it is in shared memory. */
-static long *given_up;
+#define NONSENSE	3	/* bytes of requests that make no sense */
+
+/* What the attackers tell the test; it is in shared memory. */
+static struct {
+	long given_up;	/* calls ended by their deadlines */
+	long errors;	/* calls that the service answered with an error */
+	long refused;	/* calls that the breaker refused */
+} *seen;
 
 /* Calls, and waits until each call is given up. */
 static int attack(void *arg)
@@ -44,7 +52,34 @@ static int attack(void *arg)
 		fault = (void *)buf;
 		if (scm.kind == WEIR_KIND_ERROR &&
 		    fault->reason == WEIR_REASON_DEADLINE && fault->target)
-			__atomic_add_fetch(given_up, 1, __ATOMIC_RELEASE);
+			__atomic_add_fetch(&seen->given_up, 1,
+					   __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+/* Sends requests that make no sense, one after the other. */
+static int talk_nonsense(void *arg)
+{
+	struct weir_scm_route scm;
+	int fd = tap_socket(SOCK_RDM);
+	struct weir_fault *fault;
+	char buf[128] = "no";
+
+	(void)arg;
+	while (!__atomic_load_n(&meter->stop, __ATOMIC_ACQUIRE)) {
+		memset(&scm, 0, sizeof(scm));
+		scm.kind = WEIR_KIND_REQUEST;
+		if (tenant_send(fd, PATH, buf, NONSENSE, 0, &scm) < 0 ||
+		    !tap_poll(fd, POLLIN, TAP_DEADLINE_MS) ||
+		    tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm) < 0 ||
+		    scm.kind != WEIR_KIND_ERROR)
+			continue;
+		fault = (void *)buf;
+		if (!(scm.flags & WEIR_REC_ROUTER))
+			__atomic_add_fetch(&seen->errors, 1, __ATOMIC_RELEASE);
+		else if (fault->reason == WEIR_REASON_BREAKER)
+			__atomic_add_fetch(&seen->refused, 1, __ATOMIC_RELEASE);
 	}
 	return 0;
 }
@@ -91,6 +126,11 @@ int main(void)
 	};
 	struct tenant_job job = {
 		.path = PATH, .cpu = -1, .moment_us = MOMENT_US,
+		.nonsense = NONSENSE,
+	};
+	static const char *const beside[] = {
+		"alone", "short deadlines", "more short deadlines",
+		"requests that make no sense", "an open breaker",
 	};
 	uint64_t rounds = (uint64_t)tap_scale(200, 20);
 	pid_t pid[3];
@@ -101,7 +141,7 @@ int main(void)
 	if (geteuid())
 		tap_skip_all("needs root");
 	job.meter = meter = tenant_meter_new();
-	given_up = tap_shared(sizeof(*given_up));
+	seen = tap_shared(sizeof(*seen));
 	pid[0] = tenant_start(TENANT_VICTIM, tenant_service, &job);
 	need(soon(get(&meter->ready) == 1), "the service");
 	need(!route_set(PATH, &conf), "route");
@@ -110,16 +150,25 @@ int main(void)
 	brief_ns = tenant_quantile(meter, 0, 500) / 2;
 	pid[2] = tenant_start(TENANT_ATTACKER, attack, NULL);
 	check(tenant_measure(meter, 1, rounds) &&
-	      soon(get(given_up) >= (long)rounds) &&
+	      soon(get(&seen->given_up) >= (long)rounds) &&
 	      tenant_measure(meter, 2, rounds),
 	      "beside a user whose calls end early");
-	note("%ld calls ended by their deadlines of %llu us", *given_up,
+	note("%ld calls ended by their deadlines of %llu us", seen->given_up,
 	     (unsigned long long)brief_ns / 1000);
-	for (i = 0; i < 3; i++)
-		tenant_show(meter, i, i ? "beside these" : "alone");
-	tap_is(meter->phases[0].bad + meter->phases[1].bad +
-	       meter->phases[2].bad, 0, "no call of the victim is refused");
 	tap_is(target()->breaker_opens, 0, "the breaker has not opened");
+	tenant_kill(pid[2]);
+	pid[2] = tenant_start(TENANT_ATTACKER, talk_nonsense, NULL);
+	check(tenant_measure(meter, 3, rounds) && soon(get(&seen->refused)) &&
+	      tenant_measure(meter, 4, rounds),
+	      "a user whose calls are answered with errors is refused");
+	note("%ld calls answered with errors, %ld refused", seen->errors,
+	     seen->refused);
+	for (i = 0; i < 5; i++) {
+		tenant_show(meter, i, beside[i]);
+		check(!meter->phases[i].bad,
+		      "%s: no call of the victim is refused (%llu)", beside[i],
+		      (unsigned long long)meter->phases[i].bad);
+	}
 
 	tenant_kill(pid[1]);
 	tenant_kill(pid[2]);
