@@ -65,6 +65,9 @@ static bool weir_may_fence(const struct weir_sock *ws)
 
 /* --- readers sleep ------------------------------------------------------ */
 
+/* Readers that are woken in one hold of a ring's lock. */
+#define WEIR_WAKES	64
+
 /*
  * weir_wake_readers() - wake the readers that sleep for records of this ring
  *
@@ -73,18 +76,25 @@ static bool weir_may_fence(const struct weir_sock *ws)
 void weir_wake_readers(struct weir_ring *ring)
 {
 	struct weir_status *status = weir_ring_status(ring);
-	struct weir_reader *rd, *next;
 	unsigned int woken = 0;
+	struct weir_reader *rd;
+	LIST_HEAD(armed);
 
 	spin_lock(&ring->lock);
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
-	list_for_each_entry_safe(rd, next, &ring->armed, armed_link) {
+	list_splice_init(&ring->armed, &armed);
+	if (!list_empty(&armed))
+		status->kicks++;
+	/* a reader that arms or detaches meanwhile takes the lock too */
+	while (!list_empty(&armed)) {
+		rd = list_first_entry(&armed, struct weir_reader, armed_link);
 		list_del_init(&rd->armed_link);
 		rd->ws->sk.sk_data_ready(&rd->ws->sk);
-		woken++;
+		if (++woken % WEIR_WAKES == 0) {
+			spin_unlock(&ring->lock);
+			spin_lock(&ring->lock);
+		}
 	}
-	if (woken)
-		status->kicks++;
 	spin_unlock(&ring->lock);
 	if (woken) {
 		weir_stat_add(WEIR_STAT_READER_WAKEUPS, woken);
