@@ -328,6 +328,8 @@ struct weir_post {
  * @closing: the publisher has ended the stream. It lingers until @keeper has
  *	gone and cannot be taken over.
  * @expire: ends the stream at @linger_end.
+ * @settle: job that repairs the ring and lets it linger or end, once its owner is
+ *	gone.
  * @path: name it is published under; weir_net.lock.
  * @path_link: in weir_path.rings; weir_net.lock.
  * @linger_link: in weir_net.lingering; weir_net.lock.
@@ -382,6 +384,7 @@ struct weir_ring {
 	unsigned long linger_end;
 	bool closing;
 	struct weir_timer expire;
+	struct weir_job settle;
 
 	struct weir_path *path;
 	struct list_head path_link;

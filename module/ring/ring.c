@@ -155,6 +155,7 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 }
 
 static void weir_ring_expire(struct weir_timer *timer);
+static bool weir_ring_settle_part(struct weir_job *job);
 
 /* Makes a ring of @ws without pages, with one reference; NULL: no memory. */
 static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
@@ -189,6 +190,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 			weir_ring_reap);
 	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,
 			weir_ring_expire);
+	ring->settle.part = weir_ring_settle_part;
 	return ring;
 }
 
@@ -376,6 +378,9 @@ static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 	}
 	spin_unlock(&ring->lock);
 }
+
+/* The largest ring, in bytes, that a thread of another user repairs. */
+#define WEIR_REPAIR_BYTES	SZ_1M
 
 /* Covers the uncommitted claims in [@from, @to) with one aborted record. */
 static void weir_ring_fill(struct weir_ring_view *v, u64 from, u64 to, u32 seq)
@@ -714,41 +719,20 @@ void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
 		weir_ring_ended(ring, reason);
 }
 
-/**
- * weir_ring_owner_gone() - the writing socket is being released
- * @ring: its outbox; this function takes over the socket's reference.
- * @outbox: the socket's pointer to it, cleared under weir_net.lock; or NULL.
- * @repair: drop claims that were not committed. False for a ring that was never
- *	written to, and for one that the router reads: the router does so itself.
- *
- * The stream lingers if it has a linger time and a name. Otherwise it ends when
- * its subscribers have been joined. No VMA of the owner is left, because each
- * VMA holds the file. Process context, may sleep.
+/*
+ * A ring without an owner lingers or ends. @repair: drop claims that were not
+ * committed. @outbox: as for weir_ring_owner_gone(). Puts the owner's reference.
  */
-void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
-			  bool repair)
+static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
+			     bool repair)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
 	bool lingers = false, told = false;
 
-	/* 1. no more unmapping in the owner's VMAs, no more waking the owner */
-	weir_race_point(owner_gone);
-	mutex_lock(&ring->slot_lock);
-	ring->owner_mapping = NULL;
-	mutex_unlock(&ring->slot_lock);
-	spin_lock(&ring->lock);
-	WRITE_ONCE(ring->owner, NULL);
-	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
-	WRITE_ONCE(status->wake_pos, U64_MAX);
-	spin_unlock(&ring->lock);
-	weir_timer_cancel_sync(&ring->reap);
-
-	/* 2. drop the claims that were not committed */
 	if (repair && weir_ring_repair(ring))
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 
-	/* 3. linger or end */
 	weir_race_point(linger);
 	mutex_lock(&wn->lock);
 	if (ring->linger_ms && ring->path &&
@@ -775,6 +759,56 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 	if (told)
 		weir_ring_ended(ring, WEIR_REASON_CLOSED);
 	weir_ring_put(ring);
+}
+
+/* weir_ring.settle */
+static bool weir_ring_settle_part(struct weir_job *job)
+{
+	struct weir_ring *ring = container_of(job, struct weir_ring, settle);
+
+	weir_ring_settle(ring, NULL, true);
+	return false;
+}
+
+/**
+ * weir_ring_owner_gone() - the writing socket is being released
+ * @ring: its outbox; this function takes over the socket's reference.
+ * @outbox: the socket's pointer to it, cleared under weir_net.lock; or NULL.
+ * @repair: drop claims that were not committed. False for a ring that was never
+ *	written to, and for one that the router reads: the router does so itself.
+ *
+ * The stream lingers if it has a linger time and a name. Otherwise it ends when
+ * its subscribers have been joined. To repair a large ring takes long. A thread
+ * of another user, which was passed the socket, leaves that and what follows to
+ * a worker of the owner. No VMA of the owner is left, because each VMA holds the
+ * file. Process context, may sleep.
+ */
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
+			  bool repair)
+{
+	struct weir_status *status = weir_ring_status(ring);
+
+	/* no more unmapping in the owner's VMAs, no more waking the owner */
+	weir_race_point(owner_gone);
+	mutex_lock(&ring->slot_lock);
+	ring->owner_mapping = NULL;
+	mutex_unlock(&ring->slot_lock);
+	spin_lock(&ring->lock);
+	WRITE_ONCE(ring->owner, NULL);
+	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+	WRITE_ONCE(status->wake_pos, U64_MAX);
+	spin_unlock(&ring->lock);
+	weir_timer_cancel_sync(&ring->reap);
+
+	if (!repair || weir_ring_bytes(&ring->view) <= WEIR_REPAIR_BYTES ||
+	    uid_eq(current_euid(), ring->uid)) {
+		weir_ring_settle(ring, outbox, repair);
+		return;
+	}
+	mutex_lock(&ring->wn->lock);
+	WRITE_ONCE(*outbox, NULL);
+	mutex_unlock(&ring->wn->lock);
+	weir_jobs_add(&ring->tenant->ends, &ring->settle);
 }
 
 /*
