@@ -5,12 +5,14 @@
  * many messages that are committed and not routed, also behind a claim that
  * stays open, and ends. The victim closes it: this costs the victim about as
  * much as with few messages, and all messages come where they go to. The same
- * holds for a service that an attacker has many open calls to.
+ * holds for a service that an attacker has many open calls to, and for a stream
+ * with many records, which end with a claim that stays open.
  */
 #include "routed.h"
 #include "tenants.h"
 
 #define TO	"/last/to"
+#define STREAM	"/last/stream"
 #define RING	(8U << 20)
 #define ROUNDS	5
 
@@ -52,28 +54,66 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
+/* Publishes records that nobody reads. */
+static int publish(void *arg)
+{
+	const struct leave *l = arg;
+	struct weir *w = handle(RING, 0);
+	struct weir_buf buf;
+	uint32_t i;
+
+	need(!weir_bind(w, STREAM), "bind: %s", weir_error());
+	for (i = 0; i < l->messages; i++)
+		need(!weir_send(w, &i, sizeof(i), 0), "publish %u", i);
+	need(!weir_claim(w, 8, &buf), "claim");
+	need(!send_fd(l->via, &w->fd, 1), "pass the socket on");
+	return 0;
+}
+
+/* Has a process pass its socket on, and end. */
+static int left_by(int (*run)(void *arg), struct leave *l)
+{
+	int sv[2], fd;
+	pid_t pid;
+
+	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), "socketpair");
+	l->via = sv[1];
+	pid = tenant_start(TENANT_ATTACKER, run, l);
+	fd = recv_fd(sv[0]);
+	need(fd >= 0 && !tap_wait(pid), "the attacker passes its socket on");
+	close(sv[0]);
+	close(sv[1]);
+	return fd;
+}
+
+static uint64_t close_ns(int fd)
+{
+	uint64_t began = cpu_ns();
+
+	close(fd);
+	return cpu_ns() - began;
+}
+
+static void stops(struct tenant_meter *m, int phase, uint32_t messages)
+{
+	struct leave l = { .messages = messages };
+	long long before = tap_stat("stats/rings");
+	uint64_t took = close_ns(left_by(publish, &l));
+
+	m->phase = phase;
+	tenant_note(m, took, soon(tap_stat("stats/rings") <= before));
+}
+
 static void closes(struct tenant_meter *m, int phase, uint32_t messages, int hole)
 {
 	struct weir *s = server_of(TO, 1, 32 << 20, NULL);
 	struct leave l = { .messages = messages, .hole = hole };
+	uint64_t took = close_ns(left_by(attack, &l));
 	uint32_t n = 0;
-	int sv[2], fd;
-	uint64_t took;
-	pid_t pid;
 
-	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), "socketpair");
-	l.via = sv[1];
-	pid = tenant_start(TENANT_ATTACKER, attack, &l);
-	fd = recv_fd(sv[0]);
-	need(fd >= 0 && !tap_wait(pid), "the attacker passes its socket on");
-	took = cpu_ns();
-	close(fd);
-	took = cpu_ns() - took;
 	soon((n += (uint32_t)drain(s)) >= messages);
 	m->phase = phase;
 	tenant_note(m, took, n == messages);
-	close(sv[0]);
-	close(sv[1]);
 	weir_close(s);
 }
 
@@ -116,9 +156,7 @@ static void ends(struct tenant_meter *m, int phase, uint32_t calls)
 	fd = dup(weir_fd(s));
 	need(fd >= 0, "dup");
 	weir_close(s);
-	took = cpu_ns();
-	close(fd);
-	took = cpu_ns() - took;
+	took = close_ns(fd);
 	m->phase = phase;
 	tenant_note(m, took, !tap_wait(pid));
 	close(sv[0]);
@@ -128,7 +166,7 @@ int main(void)
 {
 	static const char *const name[] = {
 		"few messages", "many messages", "many messages behind a claim",
-		"few calls", "many calls",
+		"few calls", "many calls", "few records", "many records",
 	};
 	uint32_t many = (uint32_t)tap_scale(100000, 60000);
 	struct tenant_meter *m;
@@ -148,13 +186,15 @@ int main(void)
 		closes(m, 2, many, 1);
 		ends(m, 3, 16);
 		ends(m, 4, many / 6);
+		stops(m, 5, 16);
+		stops(m, 6, many);
 	}
 	/* the least of the rounds: others use the machine as well */
-	for (phase = 0; phase < 5; phase++) {
+	for (phase = 0; phase < 7; phase++) {
 		tenant_show(m, phase, name[phase]);
 		check(!m->phases[phase].bad, "%s: all are routed, or answered",
 		      name[phase]);
-		if (phase == 0 || phase == 3) {
+		if (phase == 0 || phase == 3 || phase == 5) {
 			few = tenant_quantile(m, phase, 1);
 			continue;
 		}
