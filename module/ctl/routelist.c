@@ -115,7 +115,7 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 	e->weight = target->weight;
 	e->state = READ_ONCE(target->hung) ? WEIR_TARGET_HUNG : WEIR_TARGET_UP;
 	e->breaker = READ_ONCE(target->forced) ? WEIR_BREAKER_OPEN :
-		     READ_ONCE(target->breaker.state);
+		     weir_breaker_shown(&target->breaker);
 	e->breaker_opens = READ_ONCE(target->breaker.opens);
 	e->in_flight = atomic_read(&target->load.in_flight);
 	/* senders count with plain stores, so a value may be a bit old */

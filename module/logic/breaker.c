@@ -93,6 +93,16 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 	weir_breaker_window_clear(b, now_ns);
 }
 
+/* weir_breaker_shown() - what a list shows of a breaker */
+enum weir_breaker_state weir_breaker_shown(const struct weir_breaker *b)
+{
+	enum weir_breaker_state state = READ_ONCE(b->state);
+
+	return state != WEIR_BREAKER_CLOSED &&
+	       READ_ONCE(b->only) != WEIR_BREAKER_NO_USER ?
+	       WEIR_BREAKER_ONE_USER : state;
+}
+
 /* Is the breaker closed for this user? Then its calls count in the window. */
 static bool weir_breaker_closed_for(const struct weir_breaker *b, u32 user)
 {
@@ -137,7 +147,7 @@ static void weir_breaker_event(struct weir_breaker *b,
 	b->probes_out = 0;
 	b->probes_good = 0;
 	if (to == WEIR_BREAKER_CLOSED)
-		b->only = WEIR_BREAKER_NO_USER;
+		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
 	if (to == WEIR_BREAKER_CLOSED || event == WEIR_BREAKER_SICK)
 		weir_breaker_window_clear(b, now_ns);
 	WRITE_ONCE(b->state, to);
@@ -292,10 +302,10 @@ static void weir_breaker_judge(struct weir_breaker *b,
 	others.errors = all.errors - worst.errors;
 	others.slow = all.slow - worst.slow;
 	if (weir_breaker_sick(&others, c))
-		b->only = WEIR_BREAKER_NO_USER;
+		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
 	else if (weir_breaker_sick(&worst, c) &&
 		 (!others.calls || worst.calls >= 2 * (u64)c->min_calls))
-		b->only = b->worst;
+		WRITE_ONCE(b->only, b->worst);
 	else
 		return;
 	weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
@@ -450,6 +460,7 @@ void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_conf_check);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_shown);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_reset);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_permit);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_done);

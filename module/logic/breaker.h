@@ -45,7 +45,9 @@ enum weir_breaker_state {
 	WEIR_BREAKER_CLOSED,
 	WEIR_BREAKER_OPEN,
 	WEIR_BREAKER_HALF_OPEN,
-	WEIR_BREAKER_STATES
+	WEIR_BREAKER_STATES,
+	/* weir_breaker_shown() alone: open or half open for one user */
+	WEIR_BREAKER_ONE_USER = WEIR_BREAKER_STATES
 };
 
 extern const char *const weir_breaker_names[WEIR_BREAKER_STATES];
@@ -147,6 +149,7 @@ int weir_breaker_conf_check(const struct weir_breaker_conf *c,
 			    const char **why);
 void weir_breaker_init(struct weir_breaker *b, u64 now_ns);
 void weir_breaker_reset(struct weir_breaker *b, u64 now_ns);
+enum weir_breaker_state weir_breaker_shown(const struct weir_breaker *b);
 bool weir_breaker_permit(struct weir_breaker *b,
 			 const struct weir_breaker_conf *c, u32 user,
 			 u64 now_ns, u32 *round);

@@ -161,6 +161,7 @@ int main(void)
 	check(tenant_measure(meter, 3, rounds) && soon(get(&seen->refused)) &&
 	      tenant_measure(meter, 4, rounds),
 	      "a user whose calls are answered with errors is refused");
+	tap_is(target()->breaker, 3, "lists say that it is open for one user");
 	note("%ld calls answered with errors, %ld refused", seen->errors,
 	     seen->refused);
 	for (i = 0; i < 5; i++) {

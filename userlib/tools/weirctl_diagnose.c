@@ -73,6 +73,9 @@ static void weirctl_say_target(struct weirctl_case *c,
 	if (t->breaker == 1)
 		weirctl_say(c, "the circuit breaker of target %llu (%s) is open: it gets nothing ('weirctl breaker auto %llu' closes it)",
 			    U(t->id), t->socket ? name : t->path, U(t->id));
+	else if (t->breaker == 3)
+		weirctl_say(c, "the circuit breaker of target %llu (%s) is open for one user, whose calls fail or are slow",
+			    U(t->id), t->socket ? name : t->path);
 }
 
 static void weirctl_say_serving(struct weirctl_case *c,

@@ -112,9 +112,10 @@ const char *weirctl_guard_text(uint32_t guard)
 
 const char *weirctl_breaker_name(uint32_t breaker)
 {
-	static const char *const names[] = { "closed", "open", "half-open" };
+	static const char *const names[] = {
+		"closed", "open", "half-open", "one-user" };
 
-	return breaker < 3 ? names[breaker] : "?";
+	return breaker < 4 ? names[breaker] : "?";
 }
 
 const char *weirctl_target_state(uint32_t state)

@@ -410,6 +410,7 @@ static void breaker_done__opens_for_one_user_alone(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, refused, 0);
 	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
+	KUNIT_EXPECT_EQ(test, weir_breaker_shown(&b), WEIR_BREAKER_ONE_USER);
 	/* 20 to open it, and a probe each 200 ms, 10 s long */
 	KUNIT_EXPECT_GE(test, bad, 20 + 48);
 	KUNIT_EXPECT_LE(test, bad, 20 + 52);
