@@ -97,8 +97,10 @@ static void weir_net_end_lingering(struct weir_net *wn)
 			weir_reader_detach(rd, WEIR_REASON_NETNS);
 			weir_reader_put(rd);
 		}
-		weir_timer_cancel(&ring->expire);
+		/* a ring that is closed does not begin to linger */
 		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_NETNS);
+		weir_timer_cancel(&ring->expire);
+		weir_job_first(ring->tenant, &ring->settle);
 		weir_drop(ring->name, WEIR_REASON_NETNS);
 		weir_ring_put(ring);
 	}

@@ -306,6 +306,7 @@ struct weir_post {
  * @lock: guards the members below, and writes to the status page.
  * @readers: by weir_reader.ring_link.
  * @armed: readers that sleep, by weir_reader.armed_link.
+ * @waking: those of them that a thread is waking, by the same link.
  * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An address
  *	space that maps the ring later finds the bit set: it takes @lock first.
  * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
@@ -367,6 +368,7 @@ struct weir_ring {
 	spinlock_t lock;
 	struct list_head readers;
 	struct list_head armed;
+	struct list_head waking;
 	bool fenced;
 	u32 fence_gen;
 	u32 arm_seq;
@@ -413,7 +415,7 @@ struct weir_ring {
  * @router: the kernel's own cursor, on the outbox of an endpoint.
  * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
  * @ring_link: in weir_ring.readers, under its lock; empty once detached.
- * @armed_link: in weir_ring.armed, under its lock.
+ * @armed_link: in weir_ring.armed or waking, under its lock.
  * @sock_link: in weir_sock.readers, under its rlock.
  * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
  * @armed_fenced: since it was armed, a barrier has run on the writer's CPUs or

@@ -181,6 +181,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 		lockdep_set_class(&ring->lock, &weir_inbox_lock_key);
 	INIT_LIST_HEAD(&ring->readers);
 	INIT_LIST_HEAD(&ring->armed);
+	INIT_LIST_HEAD(&ring->waking);
 	INIT_LIST_HEAD(&ring->path_link);
 	spin_lock_init(&ring->post.lock);
 	INIT_LIST_HEAD(&ring->post.waiting);
@@ -190,6 +191,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 			weir_ring_reap);
 	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,
 			weir_ring_expire);
+	INIT_LIST_HEAD(&ring->settle.link);
 	ring->settle.part = weir_ring_settle_part;
 	return ring;
 }
@@ -779,9 +781,10 @@ static bool weir_ring_settle_part(struct weir_job *job)
  *
  * The stream lingers if it has a linger time and a name. Otherwise it ends when
  * its subscribers have been joined. To repair a large ring takes long. A thread
- * of another user, which was passed the socket, leaves that and what follows to
- * a worker of the owner. No VMA of the owner is left, because each VMA holds the
- * file. Process context, may sleep.
+ * of another user, which was passed the socket of a publisher, leaves that and
+ * what follows to a worker of the owner; not for a pair, whose peer must find the
+ * end at once. No VMA of the owner is left, because each VMA holds the file.
+ * Process context, may sleep.
  */
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 			  bool repair)
@@ -800,7 +803,8 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 	spin_unlock(&ring->lock);
 	weir_timer_cancel_sync(&ring->reap);
 
-	if (!repair || weir_ring_bytes(&ring->view) <= WEIR_REPAIR_BYTES ||
+	if (!repair || !ring->pub_seq ||
+	    weir_ring_bytes(&ring->view) <= WEIR_REPAIR_BYTES ||
 	    uid_eq(current_euid(), ring->uid)) {
 		weir_ring_settle(ring, outbox, repair);
 		return;

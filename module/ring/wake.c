@@ -78,16 +78,15 @@ void weir_wake_readers(struct weir_ring *ring)
 	struct weir_status *status = weir_ring_status(ring);
 	unsigned int woken = 0;
 	struct weir_reader *rd;
-	LIST_HEAD(armed);
 
 	spin_lock(&ring->lock);
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
-	list_splice_init(&ring->armed, &armed);
-	if (!list_empty(&armed))
+	list_splice_tail_init(&ring->armed, &ring->waking);
+	if (!list_empty(&ring->waking))
 		status->kicks++;
-	/* a reader that arms or detaches meanwhile takes the lock too */
-	while (!list_empty(&armed)) {
-		rd = list_first_entry(&armed, struct weir_reader, armed_link);
+	while (!list_empty(&ring->waking)) {
+		rd = list_first_entry(&ring->waking, struct weir_reader,
+				      armed_link);
 		list_del_init(&rd->armed_link);
 		rd->ws->sk.sk_data_ready(&rd->ws->sk);
 		if (++woken % WEIR_WAKES == 0) {
