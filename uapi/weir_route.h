@@ -470,7 +470,8 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
  * @uid: owner of the socket, in the caller's user namespace.
  * @weight: share of the requests, relative to the other targets.
  * @state: enum weir_target_state.
- * @breaker: 0 closed, 1 open, 2 half open, 3 open or half open for one user alone.
+ * @breaker: 0 closed, 1 open, 2 half open, 3 open or half open for
+ *	one of several users.
  * @in_flight: requests sent to it and not answered yet.
  * @requests: requests sent to it so far.
  * @replies: requests that it has answered.

@@ -88,6 +88,7 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 	spin_lock_init(&b->lock);
 	/* round 0 is for calls that were sent while there was no breaker */
 	b->round = 1;
+	b->window_round = 1;
 	b->prober = WEIR_BREAKER_NO_USER;
 	b->only = WEIR_BREAKER_NO_USER;
 	weir_breaker_window_clear(b, now_ns);
@@ -98,7 +99,7 @@ enum weir_breaker_state weir_breaker_shown(const struct weir_breaker *b)
 {
 	enum weir_breaker_state state = READ_ONCE(b->state);
 
-	return state != WEIR_BREAKER_CLOSED &&
+	return state != WEIR_BREAKER_CLOSED && !READ_ONCE(b->alone) &&
 	       READ_ONCE(b->only) != WEIR_BREAKER_NO_USER ?
 	       WEIR_BREAKER_ONE_USER : state;
 }
@@ -106,14 +107,20 @@ enum weir_breaker_state weir_breaker_shown(const struct weir_breaker *b)
 /* Is the breaker closed for this user? Then its calls count in the window. */
 static bool weir_breaker_closed_for(const struct weir_breaker *b, u32 user)
 {
-	return b->state == WEIR_BREAKER_CLOSED ||
-	       (b->only != WEIR_BREAKER_NO_USER && b->only != user);
+	return b->state == WEIR_BREAKER_CLOSED || weir_breaker_spares(b, user);
+}
+
+/* The round of the calls of a user. */
+static u32 weir_breaker_round(const struct weir_breaker *b, u32 user)
+{
+	return weir_breaker_spares(b, user) ? b->window_round : b->round;
 }
 
 /*
  * Change the state after an event. Only this function writes the state. An
  * event that the current state does not expect comes too late, and is ignored.
- * The window is emptied when it begins to count for other users.
+ * When the window begins to count for other users, it is emptied, and the user
+ * that has probed before does not matter.
  */
 static void weir_breaker_event(struct weir_breaker *b,
 			       enum weir_breaker_event event, u64 now_ns)
@@ -148,8 +155,11 @@ static void weir_breaker_event(struct weir_breaker *b,
 	b->probes_good = 0;
 	if (to == WEIR_BREAKER_CLOSED)
 		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
-	if (to == WEIR_BREAKER_CLOSED || event == WEIR_BREAKER_SICK)
+	if (to == WEIR_BREAKER_CLOSED || event == WEIR_BREAKER_SICK) {
+		WRITE_ONCE(b->window_round, b->round);
+		b->prober = WEIR_BREAKER_NO_USER;
 		weir_breaker_window_clear(b, now_ns);
+	}
 	WRITE_ONCE(b->state, to);
 }
 
@@ -166,18 +176,26 @@ void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
 }
 
 /*
- * Does a user have to leave the next probe to others? The later of two times is
- * found by a signed difference, as a clock may wrap.
+ * May a user probe, as far as other users matter? If the breaker is open for one
+ * user alone, they do not. Else one user makes all probes of a round; others wait
+ * until its last probe is open_ns old. The user of a round that came to nothing
+ * leaves the next open_ns to the others. Differences are signed, as a clock may
+ * wrap.
  */
-static bool weir_breaker_others_turn(const struct weir_breaker *b,
-				     const struct weir_breaker_conf *c,
-				     u32 user, u64 now_ns)
+static bool weir_breaker_turn(const struct weir_breaker *b,
+			      const struct weir_breaker_conf *c, u32 user,
+			      u64 now_ns)
 {
 	u64 since = (s64)(b->probed_ns - b->opened_ns) > 0 ? b->probed_ns :
 							     b->opened_ns;
+	s64 rest = now_ns - since - c->open_ns;
 
-	return b->only == WEIR_BREAKER_NO_USER && b->prober == user &&
-	       (s64)(now_ns - since - c->open_ns) < (s64)c->open_ns;
+	if (b->only != WEIR_BREAKER_NO_USER)
+		return true;
+	if (b->prober != user)
+		return !b->probes_out || rest >= 0;
+	return (b->probes_out && b->probes_out < c->probes) ||
+	       rest >= (s64)c->open_ns;
 }
 
 /**
@@ -207,14 +225,16 @@ bool weir_breaker_permit(struct weir_breaker *b,
 		may = true;
 		goto unlock;
 	}
-	if (weir_breaker_others_turn(b, c, user, now_ns))
+	if (!weir_breaker_turn(b, c, user, now_ns))
 		goto unlock;
 	/* signed difference: the time may be a little behind another CPU's */
 	if (b->state == WEIR_BREAKER_OPEN &&
 	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_RESTED, now_ns);
 	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
-		 b->probes_out >= c->probes &&
+		 (b->probes_out >= c->probes ||
+		  (b->probes_out && b->prober != user &&
+		   b->only == WEIR_BREAKER_NO_USER)) &&
 		 (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_PROBES_LOST, now_ns);
 	if (b->state == WEIR_BREAKER_HALF_OPEN && b->probes_out < c->probes) {
@@ -224,7 +244,7 @@ bool weir_breaker_permit(struct weir_breaker *b,
 		may = true;
 	}
 unlock:
-	*round = b->round;
+	*round = weir_breaker_round(b, user);
 	spin_unlock_bh(&b->lock);
 	return may;
 }
@@ -284,7 +304,8 @@ static bool weir_breaker_sick(const struct weir_breaker_count *n,
 /*
  * Opens the breaker, for all or for one user, if there is a reason. For one user
  * it waits for twice as many calls if others call too: these may have seen as
- * many errors.
+ * many errors. If it is open for one already, and another is the only one in the
+ * window, it opens for all.
  */
 static void weir_breaker_judge(struct weir_breaker *b,
 			       const struct weir_breaker_conf *c, u64 now_ns)
@@ -301,13 +322,15 @@ static void weir_breaker_judge(struct weir_breaker *b,
 	others.calls = all.calls - worst.calls;
 	others.errors = all.errors - worst.errors;
 	others.slow = all.slow - worst.slow;
-	if (weir_breaker_sick(&others, c))
+	if (weir_breaker_sick(&others, c) ||
+	    (b->only != WEIR_BREAKER_NO_USER && !others.calls))
 		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
 	else if (weir_breaker_sick(&worst, c) &&
 		 (!others.calls || worst.calls >= 2 * (u64)c->min_calls))
 		WRITE_ONCE(b->only, b->worst);
 	else
 		return;
+	WRITE_ONCE(b->alone, !others.calls);
 	weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
 }
 
@@ -317,6 +340,8 @@ static inline void weir_breaker_count(struct weir_breaker *b,
 				      u32 user, u32 n)
 {
 	slice->all.calls += n;
+	if (b->state != WEIR_BREAKER_CLOSED)
+		WRITE_ONCE(b->alone, false);
 	if (b->worst != user) {
 		if (b->worst != WEIR_BREAKER_NO_USER)
 			return;
@@ -362,11 +387,9 @@ static void weir_breaker_count_bad(struct weir_breaker *b,
 
 /* A probe has ended well, or @n of them. */
 static void weir_breaker_probed(struct weir_breaker *b,
-				const struct weir_breaker_conf *c, u32 user,
-				u64 now_ns, u32 n)
+				const struct weir_breaker_conf *c, u64 now_ns,
+				u32 n)
 {
-	if (b->prober == user)
-		b->prober = WEIR_BREAKER_NO_USER;
 	b->probes_good += n;
 	if (b->probes_good >= c->probes)
 		weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
@@ -390,7 +413,7 @@ void weir_breaker_done(struct weir_breaker *b,
 	struct weir_breaker_slice *slice;
 
 	spin_lock_bh(&b->lock);
-	if (round != b->round)
+	if (round != weir_breaker_round(b, user))
 		goto unlock;
 	if (weir_breaker_closed_for(b, user)) {
 		slice = weir_breaker_slice_of(b, c, now_ns);
@@ -404,7 +427,7 @@ void weir_breaker_done(struct weir_breaker *b,
 		if (!good || slow)
 			weir_breaker_event(b, WEIR_BREAKER_PROBE_BAD, now_ns);
 		else
-			weir_breaker_probed(b, c, user, now_ns, 1);
+			weir_breaker_probed(b, c, now_ns, 1);
 	}
 unlock:
 	spin_unlock_bh(&b->lock);
@@ -426,13 +449,13 @@ void weir_breaker_good(struct weir_breaker *b,
 {
 	spin_lock_bh(&b->lock);
 	/* good calls can't open the breaker */
-	if (round != b->round)
+	if (round != weir_breaker_round(b, user))
 		goto unlock;
 	if (weir_breaker_closed_for(b, user))
 		weir_breaker_count(b, weir_breaker_slice_of(b, c, now_ns), user,
 				   n);
 	else if (b->state == WEIR_BREAKER_HALF_OPEN)
-		weir_breaker_probed(b, c, user, now_ns, n);
+		weir_breaker_probed(b, c, now_ns, n);
 unlock:
 	spin_unlock_bh(&b->lock);
 }
@@ -442,17 +465,21 @@ unlock:
  * @b: the target's breaker.
  * @user: number of the user that called, as for weir_breaker_permit().
  * @round: from weir_breaker_permit().
+ * @sent: the call was sent.
  *
  * Something else refused the call, or its caller went away. If the call was a
  * probe, another call may be the probe instead.
  */
-void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round)
+void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round, bool sent)
 {
 	spin_lock_bh(&b->lock);
 	if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN &&
 	    !weir_breaker_closed_for(b, user) &&
-	    b->probes_out > b->probes_good)
+	    b->probes_out > b->probes_good) {
 		b->probes_out--;
+		if (!sent && !b->probes_out)
+			b->prober = WEIR_BREAKER_NO_USER;
+	}
 	spin_unlock_bh(&b->lock);
 }
 

@@ -22,10 +22,11 @@
  * others are too many errors or slow as well, it opens for all. If only those of
  * that user are, it opens for that user alone: then it counts the calls of the
  * others as if it was closed. So a user can at most double the share of errors
- * that the others have.
+ * that the others have; errors of others count for this as long as those of the
+ * user, which may be a window longer.
  *
- * While it is open for all, users take turns to probe: the user of the last probe
- * probes again after a good end, or after open_ns more.
+ * While it is open for all, users take turns to probe: one user makes all probes
+ * of a round, and leaves the next round to others for open_ns.
  *
  * This file knows no socket and no clock: times and outcomes are arguments. The
  * breaker's lock is a leaf, and is taken with bottom halves disabled: the
@@ -46,7 +47,7 @@ enum weir_breaker_state {
 	WEIR_BREAKER_OPEN,
 	WEIR_BREAKER_HALF_OPEN,
 	WEIR_BREAKER_STATES,
-	/* weir_breaker_shown() alone: open or half open for one user */
+	/* weir_breaker_shown() alone: open or half open for one of several users */
 	WEIR_BREAKER_ONE_USER = WEIR_BREAKER_STATES
 };
 
@@ -110,14 +111,17 @@ struct weir_breaker_slice {
  * @round: changes with each change of state: from 1 to S32_MAX, then from 1
  *	again. The end of a call that began in another round is ignored. Calls
  *	that began while there was no breaker are of round 0.
+ * @window_round: the round in which the window was emptied last; that of calls of
+ *	users for which the breaker is closed.
  * @probes_out: half open: how many probes have been let through.
  * @probes_good: half open: how many probes have ended well.
  * @probed_ns: time at which the last probe was let through; nanoseconds of the
  *	caller's clock, as all times here.
- * @prober: user of that probe, until a probe of this user ends well; or
- *	WEIR_BREAKER_NO_USER.
+ * @prober: user of that probe, or WEIR_BREAKER_NO_USER.
  * @only: the breaker is open or half open for this user alone;
  *	WEIR_BREAKER_NO_USER: for all, or it is closed.
+ * @alone: no other user has called since the window in which it opened for @only
+ *	began.
  * @worst: the user with most errors and slow calls in the window, or
  *	WEIR_BREAKER_NO_USER.
  * @lead: bad calls of @worst less those of others; at most those of @worst in the
@@ -131,7 +135,9 @@ struct weir_breaker {
 	spinlock_t			lock;
 	u8				state;
 	u8				at;
+	bool				alone;
 	u32				round;
+	u32				window_round;
 	u32				probes_out;
 	u32				probes_good;
 	u64				probed_ns;
@@ -159,6 +165,18 @@ void weir_breaker_done(struct weir_breaker *b,
 void weir_breaker_good(struct weir_breaker *b,
 		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,
 		       u32 round, u32 n);
-void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round);
+void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round,
+			 bool sent);
+
+/*
+ * Is the breaker open or half open for another user alone? Without the lock this
+ * may be out of date, as the state may be.
+ */
+static inline bool weir_breaker_spares(const struct weir_breaker *b, u32 user)
+{
+	u32 only = READ_ONCE(b->only);
+
+	return only != WEIR_BREAKER_NO_USER && only != user;
+}
 
 #endif /* _WEIR_BREAKER_H */

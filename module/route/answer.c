@@ -85,7 +85,7 @@ static void weir_call_overdue(const struct weir_call *call,
 		weir_breaker_done(&target->breaker, c, user, now_ns, round,
 				  good, took_ns);
 	else
-		weir_breaker_forget(&target->breaker, user, round);
+		weir_breaker_forget(&target->breaker, user, round, true);
 }
 
 /*
@@ -111,7 +111,7 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
 			weir_call_overdue(call, plan, user, now_ns);
 		else if (reason == WEIR_REASON_NONE)
 			weir_breaker_forget(&target->breaker, user,
-					    weir_round(call->round));
+					    weir_round(call->round), true);
 		else
 			weir_breaker_done(&target->breaker, &plan->breaker,
 					  user, now_ns, weir_round(call->round),

@@ -611,8 +611,11 @@ bool weir_reply_fast(struct weir_endpoint *ep, u64 end)
 	caller = xa_load(&ep->wn->endpoints,
 			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
 			 WEIR_ENDPOINT_MASK);
-	if (!caller || unlikely(ep->held_by) ||
-	    !weir_reply_batch(ep, caller, &pos, end, true))
+	if (!caller || unlikely(ep->held_by))
+		return false;
+	/* nothing is summed up here */
+	ep->pass.served_user = weir_endpoint_user(caller);
+	if (!weir_reply_batch(ep, caller, &pos, end, true))
 		return false;
 	WRITE_ONCE(ep->pos, end);
 	weir_endpoint_release(ep);

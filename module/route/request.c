@@ -95,16 +95,6 @@ static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 	       min3(n, ep->answers, ep->calls.nlocal) : 0;
 }
 
-/* weir_target_probe() - may one request pass a breaker that is not closed? */
-bool weir_target_probe(const struct weir_endpoint *ep,
-		       const struct weir_plan *plan, struct weir_target *target,
-		       u32 *round)
-{
-	return weir_breaker_permit(&target->breaker, &plan->breaker,
-				   weir_endpoint_user(ep), ep->pass.now_ns,
-				   round);
-}
-
 /*
  * Writes small messages, requests if @answer. The call of each, counted for its
  * user if @counted, comes before the copy: a target that answers must find it.

@@ -86,11 +86,6 @@ static inline u32 weir_message_need(const struct weir_message *m)
 	return weir_ring_need(m->len + (m->deadline_ns ? 8 : 0));
 }
 
-/* request.c */
-bool weir_target_probe(const struct weir_endpoint *ep,
-		       const struct weir_plan *plan, struct weir_target *target,
-		       u32 *round);
-
 /* share.c */
 void weir_endpoint_tokens(struct weir_endpoint *ep);
 void weir_pass_tokens_back(struct weir_pass *pass);
@@ -98,6 +93,10 @@ void weir_endpoint_draw(struct weir_endpoint *ep,
 			struct weir_rate_limit *rate_limit, u32 n);
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 				struct weir_rate_limit *rate_limit);
+enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
+				   const struct weir_plan *plan,
+				   struct weir_target *target, u32 *n,
+				   u32 *round);
 enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,
@@ -113,8 +112,9 @@ weir_target_open(const struct weir_target *target)
 
 /*
  * Asks the target's breaker for *@n requests that weir_load.in_flight counts
- * already. If the breaker is not closed it admits one probe at most: *@n
- * becomes 1 and the others are uncounted. @round: out: round of the breaker.
+ * already. If the breaker is not closed for the caller's user it admits one probe
+ * at most: *@n becomes 1 and the others are uncounted. @round: out: round of the
+ * breaker.
  * Returns WEIR_REASON_NONE; WEIR_REASON_BREAKER: none is admitted, and none is
  * counted.
  */
@@ -122,20 +122,12 @@ static __always_inline enum weir_reason
 weir_target_permit(const struct weir_endpoint *ep, const struct weir_plan *plan,
 		   struct weir_target *target, u32 *n, u32 *round)
 {
-	u32 taken = *n;
-
 	if (!plan->has_breaker)
 		return WEIR_REASON_NONE;
 	*round = READ_ONCE(target->breaker.round);
 	if (likely(READ_ONCE(target->breaker.state) == WEIR_BREAKER_CLOSED))
 		return WEIR_REASON_NONE;
-	/* probes go one by one */
-	weir_bulkhead_give(&target->load.in_flight, taken - 1);
-	*n = 1;
-	if (weir_target_probe(ep, plan, target, round))
-		return WEIR_REASON_NONE;
-	weir_bulkhead_give(&target->load.in_flight, 1);
-	return WEIR_REASON_BREAKER;
+	return weir_target_probe(ep, plan, target, n, round);
 }
 
 /*
@@ -171,7 +163,7 @@ static inline void weir_target_dismiss(const struct weir_endpoint *ep,
 	weir_target_left(target, ep, n, round);
 	if (plan->has_breaker)
 		weir_breaker_forget(&target->breaker, weir_endpoint_user(ep),
-				    weir_round(round));
+				    weir_round(round), false);
 }
 
 /*

@@ -12,6 +12,9 @@
  * each. A bulkhead counts requests at one target that is a socket; a target
  * that is a route has none.
  *
+ * A circuit breaker that is not closed is asked here, too: it may be open for one
+ * user alone.
+ *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
@@ -93,6 +96,28 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 					  atomic_read(weir_target_own(target,
 								      ep)),
 					  asking));
+}
+
+/* weir_target_probe() - weir_target_permit() for a breaker that is not closed */
+enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
+				   const struct weir_plan *plan,
+				   struct weir_target *target, u32 *n,
+				   u32 *round)
+{
+	u32 user = weir_endpoint_user(ep);
+
+	if (weir_breaker_spares(&target->breaker, user)) {
+		*round = READ_ONCE(target->breaker.window_round);
+		return WEIR_REASON_NONE;
+	}
+	/* probes go one by one */
+	weir_bulkhead_give(&target->load.in_flight, *n - 1);
+	*n = 1;
+	if (weir_breaker_permit(&target->breaker, &plan->breaker, user,
+				ep->pass.now_ns, round))
+		return WEIR_REASON_NONE;
+	weir_bulkhead_give(&target->load.in_flight, 1);
+	return WEIR_REASON_BREAKER;
 }
 
 /**

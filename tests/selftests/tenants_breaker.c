@@ -5,8 +5,8 @@
  * takes, so that few of its calls, if any, are answered in time. The breaker does
  * not open for that: no call of the victim is refused by it. Then the other user
  * sends requests that the service answers with errors. The breaker opens for that
- * user alone. It opens when the service leaves calls unanswered for the route's
- * own time.
+ * user alone. It opens for the victim when all of its calls are slow, and for all
+ * when the service leaves calls unanswered for the route's own time.
  */
 #include "routed.h"
 #include "tenants.h"
@@ -97,6 +97,20 @@ static const struct weir_target_entry *target(void)
 	return &all[i];
 }
 
+/* Calls one after the other, all of which are slow, open it for their user. */
+static void is_slow(struct weir_route_conf *conf)
+{
+	conf->breaker_slow_ns = MOMENT_US * 1000 / 4;
+	conf->breaker_slow_percent = 50;
+	need(!route_set(PATH, conf), "route");
+	need(!target_op(WEIR_OP_BREAKER, PATH, "", target()->id,
+			WEIR_FORCE_AUTO), "a breaker that begins anew");
+	__atomic_store_n(&meter->phase, 5, __ATOMIC_RELEASE);
+	check(soon(__atomic_load_n(&meter->phases[5].bad, __ATOMIC_ACQUIRE)),
+	      "a user whose calls are all slow is refused");
+	conf->breaker_slow_percent = 0;
+}
+
 /* Calls that the service does not answer open a breaker that begins anew. */
 static void hangs(void)
 {
@@ -171,8 +185,9 @@ int main(void)
 		      (unsigned long long)meter->phases[i].bad);
 	}
 
-	tenant_kill(pid[1]);
 	tenant_kill(pid[2]);
+	is_slow(&conf);
+	tenant_kill(pid[1]);
 	kill(pid[0], SIGSTOP);
 	conf.timeout_ns = 100 * (uint64_t)MS;
 	need(!route_set(PATH, &conf), "route");

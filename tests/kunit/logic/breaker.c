@@ -99,7 +99,7 @@ static void breaker_reset__closes_from_any_state(struct kunit *test)
 			weir_breaker_done(&b, &conf, USER, now, old, false, MS);
 			weir_breaker_done(&b, &conf, USER, now, round, false, MS);
 			weir_breaker_good(&b, &conf, USER, now, round, 5);
-			weir_breaker_forget(&b, USER, round);
+			weir_breaker_forget(&b, USER, round, true);
 		}
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 		KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 0);
@@ -165,7 +165,7 @@ static void breaker_permit__probes_after_a_rest(struct kunit *test)
 	weir_breaker_done(&b, &conf, USER, now, old, false, MS);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
 	/* one whose caller went away is had again */
-	weir_breaker_forget(&b, USER, round[0]);
+	weir_breaker_forget(&b, USER, round[0], true);
 	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &round[0]));
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
@@ -319,8 +319,8 @@ static void breaker_good__is_done_many_times(struct kunit *test)
 					  took);
 			out_cut(&out, 1);
 		} else if (dice < 95 && out.n) {
-			weir_breaker_forget(&one, USER, out.round[0]);
-			weir_breaker_forget(&all, USER, out.round[0]);
+			weir_breaker_forget(&one, USER, out.round[0], true);
+			weir_breaker_forget(&all, USER, out.round[0], true);
 			out_cut(&out, 1);
 		} else if (dice == 99 && prandom_u32_state(&rnd) % 16 == 0) {
 			weir_breaker_reset(&one, now);
@@ -360,7 +360,7 @@ static void breaker_permit__gives_lost_probes_up(struct kunit *test)
 	/* those that were given up say nothing any more */
 	for (i = 0; i < conf.probes; i++) {
 		weir_breaker_done(&b, &conf, USER, now, old[i], false, MS);
-		weir_breaker_forget(&b, USER, old[i]);
+		weir_breaker_forget(&b, USER, old[i], true);
 	}
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
 	weir_breaker_good(&b, &conf, USER, now, round, conf.probes);
@@ -420,7 +420,7 @@ static void breaker_done__opens_for_one_user_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 1, now,
 						    &round));
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
-	weir_breaker_forget(&b, USER, round);
+	weir_breaker_forget(&b, USER, round, true);
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
 	/* it closes for the user whose calls end well */
 	weir_breaker_done(&b, &conf, USER + 1, now, round, true, MS);
@@ -428,14 +428,40 @@ static void breaker_done__opens_for_one_user_alone(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 1, now, true));
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 
-	/* the calls of the other count while it is open for one user */
+	/* the calls of others count while it is open for one user */
 	for (i = 0; i < 20; i++)
 		call_of(&b, USER + 1, now, false);
 	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
-	for (i = 0; i < 10; i++)
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 2, now, true));
+	for (i = 0; i < 20; i++)
 		KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, false));
+	KUNIT_EXPECT_EQ(test, b.only, USER);
 	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
 	KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 2, now, true));
+}
+
+/* While one user probes, the calls of another count, however long they take. */
+static void breaker_done__counts_calls_from_before_a_probe(struct kunit *test)
+{
+	struct weir_breaker b;
+	u32 round[20], i;
+	u64 now = MS;
+
+	weir_breaker_init(&b, now);
+	for (i = 0; i < 10; i++)
+		call_of(&b, USER + 1, now, false);
+	KUNIT_ASSERT_EQ(test, b.only, USER + 1);
+	KUNIT_EXPECT_EQ(test, weir_breaker_shown(&b), WEIR_BREAKER_OPEN);
+	for (i = 0; i < ARRAY_SIZE(round); i++)
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
+							    &round[i]));
+	now += conf.open_ns;
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 1, now, false));
+	for (i = 0; i < ARRAY_SIZE(round); i++)
+		weir_breaker_done(&b, &conf, USER, now, round[i], false, MS);
+	/* nobody is well: for all */
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_OPEN);
+	KUNIT_EXPECT_EQ(test, b.only, WEIR_BREAKER_NO_USER);
 }
 
 /* A user can't have it opened for others by few more errors than they have. */
@@ -475,7 +501,7 @@ static void breaker_done__opens_for_all_by_the_errors_of_others(
 	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
 }
 
-/* Open for all: whose probe ended badly, or has no end, leaves the next. */
+/* Open for all: a user makes the probes of a round, and leaves the next one. */
 static void breaker_permit__has_users_take_turns(struct kunit *test)
 {
 	struct weir_breaker b;
@@ -492,17 +518,31 @@ static void breaker_permit__has_users_take_turns(struct kunit *test)
 	now += conf.open_ns;
 	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
 	/* nobody else comes */
-	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now + conf.open_ns, false));
-	now += 2 * conf.open_ns;
+	now += conf.open_ns;
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, false));
+	now += conf.open_ns;
 	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 1, now,
 						    &round));
 	/* given up: it is another's turn */
-	weir_breaker_forget(&b, USER + 1, round);
+	weir_breaker_forget(&b, USER + 1, round, true);
 	KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 1, now, false));
-	/* one after the other, while they end well */
+	/* never sent: nobody's turn is over */
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 2, now,
+						    &round));
+	weir_breaker_forget(&b, USER + 2, round, false);
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 2, now,
+						    &round));
+	/* it goes to one that waits, when nothing comes of it for open_ns */
+	now += conf.open_ns - 1;
+	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
+	now++;
+	/* and a bad call of another does not end a round of good ones */
 	for (i = 0; i < conf.probes; i++) {
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
+							    &round));
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
-		KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, true));
+		KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 2, now, false));
+		weir_breaker_good(&b, &conf, USER, now, round, 1);
 	}
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 }
@@ -516,6 +556,7 @@ static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_done__forgets_what_is_old),
 	KUNIT_CASE(breaker_done__ignores_calls_without_a_round),
 	KUNIT_CASE(breaker_done__opens_for_one_user_alone),
+	KUNIT_CASE(breaker_done__counts_calls_from_before_a_probe),
 	KUNIT_CASE(breaker_done__opens_for_all_by_the_errors_of_others),
 	KUNIT_CASE(breaker_permit__has_users_take_turns),
 	KUNIT_CASE(breaker_good__is_done_many_times),
