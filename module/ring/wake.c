@@ -80,7 +80,6 @@ void weir_wake_readers(struct weir_ring *ring)
 	struct weir_reader *rd;
 
 	spin_lock(&ring->lock);
-	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
 	list_splice_tail_init(&ring->armed, &ring->waking);
 	if (!list_empty(&ring->waking))
 		status->kicks++;
@@ -94,6 +93,9 @@ void weir_wake_readers(struct weir_ring *ring)
 			spin_lock(&ring->lock);
 		}
 	}
+	/* until here, a publisher wakes those that are left */
+	if (list_empty(&ring->armed))
+		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
 	spin_unlock(&ring->lock);
 	if (woken) {
 		weir_stat_add(WEIR_STAT_READER_WAKEUPS, woken);
