@@ -178,9 +178,9 @@ void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
 /*
  * May a user probe, as far as other users matter? If the breaker is open for one
  * user alone, they do not. Else one user makes all probes of a round; others wait
- * until its last probe is open_ns old. The user of a round that came to nothing
- * leaves the next open_ns to the others. Differences are signed, as a clock may
- * wrap.
+ * until the first of them, or its last good one, is open_ns old. The user of a
+ * round that came to nothing leaves the next open_ns to the others. Differences
+ * are signed, as a clock may wrap.
  */
 static bool weir_breaker_turn(const struct weir_breaker *b,
 			      const struct weir_breaker_conf *c, u32 user,
@@ -193,7 +193,8 @@ static bool weir_breaker_turn(const struct weir_breaker *b,
 	if (b->only != WEIR_BREAKER_NO_USER)
 		return true;
 	if (b->prober != user)
-		return !b->probes_out || rest >= 0;
+		return !b->probes_out ||
+		       (s64)(now_ns - b->moved_ns) >= (s64)c->open_ns;
 	return (b->probes_out && b->probes_out < c->probes) ||
 	       rest >= (s64)c->open_ns;
 }
@@ -232,13 +233,14 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_RESTED, now_ns);
 	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
-		 (b->probes_out >= c->probes ||
-		  (b->probes_out && b->prober != user &&
-		   b->only == WEIR_BREAKER_NO_USER)) &&
-		 (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)
+		 ((b->probes_out && b->prober != user &&
+		   b->only == WEIR_BREAKER_NO_USER) ||
+		  (b->probes_out >= c->probes &&
+		   (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)))
 		weir_breaker_event(b, WEIR_BREAKER_PROBES_LOST, now_ns);
 	if (b->state == WEIR_BREAKER_HALF_OPEN && b->probes_out < c->probes) {
-		b->probes_out++;
+		if (!b->probes_out++)
+			b->moved_ns = now_ns;
 		b->probed_ns = now_ns;
 		b->prober = user;
 		may = true;
@@ -304,8 +306,8 @@ static bool weir_breaker_sick(const struct weir_breaker_count *n,
 /*
  * Opens the breaker, for all or for one user, if there is a reason. For one user
  * it waits for twice as many calls if others call too: these may have seen as
- * many errors. If it is open for one already, and another is the only one in the
- * window, it opens for all.
+ * many errors. If it is open for one already, and the others in the window have
+ * nothing but bad calls, it opens for all.
  */
 static void weir_breaker_judge(struct weir_breaker *b,
 			       const struct weir_breaker_conf *c, u64 now_ns)
@@ -323,7 +325,8 @@ static void weir_breaker_judge(struct weir_breaker *b,
 	others.errors = all.errors - worst.errors;
 	others.slow = all.slow - worst.slow;
 	if (weir_breaker_sick(&others, c) ||
-	    (b->only != WEIR_BREAKER_NO_USER && !others.calls))
+	    (b->only != WEIR_BREAKER_NO_USER &&
+	     others.errors + others.slow >= others.calls))
 		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
 	else if (weir_breaker_sick(&worst, c) &&
 		 (!others.calls || worst.calls >= 2 * (u64)c->min_calls))
@@ -391,6 +394,7 @@ static void weir_breaker_probed(struct weir_breaker *b,
 				u32 n)
 {
 	b->probes_good += n;
+	b->moved_ns = now_ns;
 	if (b->probes_good >= c->probes)
 		weir_breaker_event(b, WEIR_BREAKER_PROBES_GOOD, now_ns);
 }

@@ -26,7 +26,8 @@
  * user, which may be a window longer.
  *
  * While it is open for all, users take turns to probe: one user makes all probes
- * of a round, and leaves the next round to others for open_ns.
+ * of a round, and leaves the next round to others for open_ns. So open_ns should
+ * be longer than a call takes.
  *
  * This file knows no socket and no clock: times and outcomes are arguments. The
  * breaker's lock is a leaf, and is taken with bottom halves disabled: the
@@ -117,6 +118,7 @@ struct weir_breaker_slice {
  * @probes_good: half open: how many probes have ended well.
  * @probed_ns: time at which the last probe was let through; nanoseconds of the
  *	caller's clock, as all times here.
+ * @moved_ns: time of the first probe of the round, or of the last good end.
  * @prober: user of that probe, or WEIR_BREAKER_NO_USER.
  * @only: the breaker is open or half open for this user alone;
  *	WEIR_BREAKER_NO_USER: for all, or it is closed.
@@ -141,6 +143,7 @@ struct weir_breaker {
 	u32				probes_out;
 	u32				probes_good;
 	u64				probed_ns;
+	u64				moved_ns;
 	u32				prober;
 	u32				only;
 	u32				worst;

@@ -547,6 +547,32 @@ static void breaker_permit__has_users_take_turns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 }
 
+/* Open for all: probes that are given up hold nobody out for longer. */
+static void breaker_permit__ends_a_round_without_an_end(struct kunit *test)
+{
+	struct weir_breaker b;
+	u32 i, round[2];
+	u64 now = MS;
+
+	weir_breaker_init(&b, now);
+	for (i = 0; b.state == WEIR_BREAKER_CLOSED; i++)
+		call_of(&b, USER + i % 2, now, false);
+	now += conf.open_ns;
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
+						    &round[0]));
+	for (i = 1; i < 10; i++) {
+		now += conf.open_ns / 10;
+		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
+							    &round[i % 2]));
+		KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 1, now, true));
+		weir_breaker_forget(&b, USER, round[!(i % 2)], true);
+	}
+	now += conf.open_ns / 10;
+	for (i = 0; i < conf.probes; i++)
+		KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 1, now, true));
+	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
+}
+
 static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_conf_check__refuses_in_words),
 	KUNIT_CASE(breaker_reset__closes_from_any_state),
@@ -559,6 +585,7 @@ static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_done__counts_calls_from_before_a_probe),
 	KUNIT_CASE(breaker_done__opens_for_all_by_the_errors_of_others),
 	KUNIT_CASE(breaker_permit__has_users_take_turns),
+	KUNIT_CASE(breaker_permit__ends_a_round_without_an_end),
 	KUNIT_CASE(breaker_good__is_done_many_times),
 	{}
 };
