@@ -68,14 +68,13 @@ static void restore(void)
 /* The default is one part in so many of the machine's memory, or less. */
 static void fit_machine(const char *name, unsigned int part)
 {
-	unsigned long long kib = 0, most;
-	FILE *f = fopen("/proc/meminfo", "r");
+	long long kib = tap_field("/proc/meminfo", "MemTotal:");
+	unsigned long long most;
 	size_t i;
 
-	if (!f || fscanf(f, "MemTotal: %llu kB", &kib) != 1)
+	if (kib < 0)
 		tap_bail("MemTotal");
-	fclose(f);
-	most = kib / 4 / part * 4096;
+	most = (unsigned long long)kib / 4 / part * 4096;
 	for (i = 0; i < TUNABLES; i++)
 		if (!strcmp(tunables[i].name, name) &&
 		    tunables[i].initial > most)

@@ -383,15 +383,7 @@ static void fast(void)
 
 static long free_kb(void)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kb = -1;
-
-	need(f != NULL, "/proc/meminfo");
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "MemAvailable: %ld", &kb);
-	fclose(f);
-	return kb;
+	return (long)tap_field("/proc/meminfo", "MemAvailable:");
 }
 
 /*

@@ -244,6 +244,24 @@ TAP_UNUSED static long long tap_read_file(const char *path)
 	return n > 0 ? strtoll(buf, NULL, 0) : -1;
 }
 
+/* The number behind a word that begins a line; -1 if it is not there. */
+TAP_UNUSED static long long tap_field(const char *file, const char *name)
+{
+	char line[256], word[64];
+	long long n, found = -1;
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		return -1;
+	while (found < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %lld", word, &n) == 2 &&
+		    !strcmp(word, name))
+			found = n;
+	}
+	fclose(f);
+	return found;
+}
+
 /* 0 or -1 with errno. */
 TAP_UNUSED static int tap_write_file(const char *path, const char *words)
 {

@@ -489,24 +489,6 @@ TAP_UNUSED static void tenant_ask_room(int fd, struct weir_head *head,
 
 /* --- memory cgroups -------------------------------------------------------- */
 
-/* The number behind a word that begins a line; -1 if it is not there. */
-TAP_UNUSED static long long tenant_field(const char *file, const char *name)
-{
-	char line[256], word[64];
-	long long n, found = -1;
-	FILE *f = fopen(file, "r");
-
-	if (!f)
-		return -1;
-	while (found < 0 && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%63s %lld", word, &n) == 2 &&
-		    !strcmp(word, name))
-			found = n;
-	}
-	fclose(f);
-	return found;
-}
-
 #define TENANT_CGROUPS	"/sys/fs/cgroup"
 
 /* A file of a cgroup: a number, -1 if it cannot be read or is no number. */
@@ -581,7 +563,7 @@ TAP_UNUSED static long long tenant_cgroup_event(const char *group,
 	char path[256];
 
 	snprintf(path, sizeof(path), TENANT_CGROUPS "/%s/memory.events", group);
-	return tenant_field(path, event);
+	return tap_field(path, event);
 }
 
 #endif /* WEIR_TENANTS_H */

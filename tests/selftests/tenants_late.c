@@ -76,8 +76,8 @@ static int streams(void *arg)
 /* Memory of slabs that no process in a cgroup of ours pays for, in bytes. */
 static long long unpaid(void)
 {
-	long long all = tenant_field("/proc/meminfo", "Slab:");
-	long long paid = tenant_field(TENANT_CGROUPS "/" GROUP "/memory.stat",
+	long long all = tap_field("/proc/meminfo", "Slab:");
+	long long paid = tap_field(TENANT_CGROUPS "/" GROUP "/memory.stat",
 				      "slab");
 
 	if (all < 0 || paid < 0)

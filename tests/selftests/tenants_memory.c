@@ -86,7 +86,7 @@ static int attacked(struct attack *a, const char *group)
 
 static long long kills(void)
 {
-	return tenant_field("/proc/vmstat", "oom_kill");
+	return tap_field("/proc/vmstat", "oom_kill");
 }
 
 /* A victim that holds so much, in a cgroup if there is one. */
@@ -126,7 +126,7 @@ static void refused(struct attack *a, const char *group, const char *name)
 
 static void on_machine(struct holder *h, struct attack *a)
 {
-	long long have = tenant_field("/proc/meminfo", "MemAvailable:") * 1024;
+	long long have = tap_field("/proc/meminfo", "MemAvailable:") * 1024;
 	long long before = kills();
 	pid_t pid;
 
@@ -179,7 +179,7 @@ int main(void)
 		tap_skip_all("needs root");
 	cap = tap_stat("tunables/user_bytes_max");
 	cap_all = tap_stat("tunables/netns_bytes_max");
-	tap_ok(cap <= tenant_field("/proc/meminfo", "MemTotal:") * 1024 / 4,
+	tap_ok(cap <= tap_field("/proc/meminfo", "MemTotal:") * 1024 / 4,
 	       "one user's cap is at most a quarter of the memory");
 	/* the caps out of the way: memory itself is to say no */
 	tap_tune("user_bytes_max", 1ull << 40);
