@@ -41,9 +41,9 @@ enum phase { SETUP, WORK, LEAVE, PHASES };
  * struct victim - what a process that gets killed has told
  * @number: in its cell.
  * @phase: enum phase.
- * @aim: the phase in which it dies; PHASES: the cell kills it.
- * @pass: so many of these phases go by before.
- * @armed: this is the one.
+ * @aim: the phase in which it dies, unless the cell kills it before; PHASES: only
+ *	the cell kills it.
+ * @pass: so many of these phases go by before; negative: it dies in this one.
  * @began_ns, @ready_ns: when it was started, and set up; 0: not yet.
  * @delay_ns: of that phase, after which it is killed.
  * @life: number of its first message.
@@ -59,7 +59,6 @@ enum phase { SETUP, WORK, LEAVE, PHASES };
 struct victim {
 	int		number;
 	int		phase, aim, pass;
-	bool		armed;
 	int64_t		began_ns, ready_ns, delay_ns;
 	uint64_t	life;
 	uint64_t	seed;
@@ -79,7 +78,7 @@ struct victim {
  * @ended: by victim: connections that have been taken and ended.
  * @answers: that callers who survive have had.
  * @resumed: lives of a named cursor that went on where the last one ended.
- * @killed: by phase; without those that the cell kills on purpose.
+ * @killed: by phase; without the first and the last lives.
  * @seen: requests that have come to services, by caller.
  */
 struct cell {
@@ -148,13 +147,11 @@ static void die_after(int64_t ns, int signal)
 /* A phase ends, and another one begins. */
 static void enter(struct victim *v, int phase)
 {
-	if (v->armed)
+	if (v->pass < 0)
 		raise(SIGKILL);
 	put(&v->phase, phase);
-	if (phase == v->aim && !v->pass--) {
-		v->armed = true;
+	if (phase == v->aim && !v->pass--)
 		die_after(v->delay_ns, SIGKILL);
-	}
 }
 
 static void ready(struct victim *v)
@@ -938,7 +935,6 @@ static pid_t next_life(struct victim *v, int aim, int64_t setup_ns)
 	v->phase = SETUP;
 	v->aim = aim;
 	v->pass = pass_of(aim);
-	v->armed = false;
 	v->life += LIFE;
 	v->seed = rnd();
 	v->delay_ns = some_time(aim, setup_ns);

@@ -151,9 +151,13 @@ static void note_move(struct moves *m, const char *what, long ms, long pause)
 
 static void check_moved(const char *what, const struct moves *m)
 {
-	check(m->worst >= 0 && !m->late,
-	      "%s: traffic moves within %d ms, or %d pauses of the load without it (%ld ms)",
-	      what, MOVED_MS, PAUSES, m->worst);
+	check(m->worst >= 0, "%s: traffic moves (%ld ms)", what, m->worst);
+	if (slow_kernel())
+		tap_skip("soon", "times mean little on this kernel");
+	else
+		check(!m->late,
+		      "%s: it does within %d ms, or %d pauses of the load without it (%ld ms)",
+		      what, MOVED_MS, PAUSES, m->worst);
 }
 
 /* The first server is killed over and over, and another comes in its place. */

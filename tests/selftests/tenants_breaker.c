@@ -6,7 +6,7 @@
  * not open for that: no call of the victim is refused by it. Then the other user
  * sends requests that the service answers with errors. The breaker opens for that
  * user alone. It opens for the victim when all of its calls are slow, and for all
- * when the service leaves calls unanswered for the route's own time.
+ * when the service leaves calls of two users unanswered for the route's own time.
  */
 #include "routed.h"
 #include "tenants.h"
@@ -29,48 +29,23 @@ static struct {
 	long refused;	/* calls that the breaker refused */
 } *seen;
 
-/* Calls, and waits until each call is given up. */
-static int attack(void *arg)
-{
-	struct weir_scm_route scm;
-	int fd = tap_socket(SOCK_RDM);
-	struct weir_fault *fault;
-	char buf[128];
-	uint64_t i;
-
-	(void)arg;
-	for (i = 1; !__atomic_load_n(&meter->stop, __ATOMIC_ACQUIRE); i++) {
-		memset(&scm, 0, sizeof(scm));
-		scm.kind = WEIR_KIND_REQUEST;
-		scm.tag = (uint32_t)i;
-		scm.deadline_ns = tenant_now_ns() + brief_ns;
-		if (tenant_send(fd, PATH, &i, sizeof(i), 0, &scm) < 0)
-			continue;
-		if (!tap_poll(fd, POLLIN, TAP_DEADLINE_MS) ||
-		    tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm) < 0)
-			continue;
-		fault = (void *)buf;
-		if (scm.kind == WEIR_KIND_ERROR &&
-		    fault->reason == WEIR_REASON_DEADLINE && fault->target)
-			__atomic_add_fetch(&seen->given_up, 1,
-					   __ATOMIC_RELEASE);
-	}
-	return 0;
-}
-
-/* Sends requests that make no sense, one after the other. */
-static int talk_nonsense(void *arg)
+/*
+ * Calls, one call after the other, and counts how they end. @len: bytes of each
+ * request. @within_ns: deadline of each; 0: the route's.
+ */
+static void call(size_t len, uint64_t within_ns)
 {
 	struct weir_scm_route scm;
 	int fd = tap_socket(SOCK_RDM);
 	struct weir_fault *fault;
 	char buf[128] = "no";
 
-	(void)arg;
 	while (!__atomic_load_n(&meter->stop, __ATOMIC_ACQUIRE)) {
 		memset(&scm, 0, sizeof(scm));
 		scm.kind = WEIR_KIND_REQUEST;
-		if (tenant_send(fd, PATH, buf, NONSENSE, 0, &scm) < 0 ||
+		if (within_ns)
+			scm.deadline_ns = tenant_now_ns() + within_ns;
+		if (tenant_send(fd, PATH, buf, len, 0, &scm) < 0 ||
 		    !tap_poll(fd, POLLIN, TAP_DEADLINE_MS) ||
 		    tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm) < 0 ||
 		    scm.kind != WEIR_KIND_ERROR)
@@ -80,7 +55,25 @@ static int talk_nonsense(void *arg)
 			__atomic_add_fetch(&seen->errors, 1, __ATOMIC_RELEASE);
 		else if (fault->reason == WEIR_REASON_BREAKER)
 			__atomic_add_fetch(&seen->refused, 1, __ATOMIC_RELEASE);
+		else if (fault->reason == WEIR_REASON_DEADLINE && fault->target)
+			__atomic_add_fetch(&seen->given_up, 1,
+					   __ATOMIC_RELEASE);
 	}
+}
+
+/* The attacker gives up each of its calls. */
+static int give_up(void *arg)
+{
+	(void)arg;
+	call(sizeof(uint64_t), brief_ns);
+	return 0;
+}
+
+/* The attacker's requests make no sense. */
+static int talk_nonsense(void *arg)
+{
+	(void)arg;
+	call(NONSENSE, 0);
 	return 0;
 }
 
@@ -106,15 +99,20 @@ static void is_slow(struct weir_route_conf *conf)
 	need(!target_op(WEIR_OP_BREAKER, PATH, "", target()->id,
 			WEIR_FORCE_AUTO), "a breaker that begins anew");
 	__atomic_store_n(&meter->phase, 5, __ATOMIC_RELEASE);
-	check(soon(__atomic_load_n(&meter->phases[5].bad, __ATOMIC_ACQUIRE)),
+	check(soon(get(&meter->refused)) &&
+	      (uint32_t)get(&meter->refused) == WEIR_REASON_BREAKER,
 	      "a user whose calls are all slow is refused");
 	conf->breaker_slow_percent = 0;
 }
 
-/* Calls that the service does not answer open a breaker that begins anew. */
+/*
+ * Calls that the service does not answer open a breaker that begins anew: those
+ * of the victim, which still calls, and those of this process.
+ */
 static void hangs(void)
 {
 	struct weir_scm_route scm = { .kind = WEIR_KIND_REQUEST };
+	uint64_t opens = target()->breaker_opens;
 	int fd = tap_socket(SOCK_RDM), n;
 	char word[8] = "word";
 
@@ -122,8 +120,9 @@ static void hangs(void)
 			WEIR_FORCE_AUTO), "a breaker that begins anew");
 	for (n = 0; n < 4 * MIN_CALLS; n++)
 		tenant_send(fd, PATH, word, sizeof(word), MSG_DONTWAIT, &scm);
-	check(soon(target()->breaker_opens),
+	check(soon(target()->breaker_opens > opens),
 	      "calls that get no answer in the route's time open it");
+	check(soon(target()->breaker == 1), "and for all");
 	close(fd);
 }
 
@@ -162,7 +161,7 @@ int main(void)
 	pid[1] = tenant_start(TENANT_VICTIM, tenant_caller, &job);
 	check(tenant_measure(meter, 0, rounds), "a service answers");
 	brief_ns = tenant_quantile(meter, 0, 500) / 2;
-	pid[2] = tenant_start(TENANT_ATTACKER, attack, NULL);
+	pid[2] = tenant_start(TENANT_ATTACKER, give_up, NULL);
 	check(tenant_measure(meter, 1, rounds) &&
 	      soon(get(&seen->given_up) >= (long)rounds) &&
 	      tenant_measure(meter, 2, rounds),
@@ -187,11 +186,11 @@ int main(void)
 
 	tenant_kill(pid[2]);
 	is_slow(&conf);
-	tenant_kill(pid[1]);
 	kill(pid[0], SIGSTOP);
 	conf.timeout_ns = 100 * (uint64_t)MS;
 	need(!route_set(PATH, &conf), "route");
 	hangs();
+	tenant_kill(pid[1]);
 	tenant_kill(pid[0]);
 	need(!route_del(PATH), "del");
 	check_routes_gone("breaker");

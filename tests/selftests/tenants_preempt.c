@@ -156,7 +156,7 @@ int main(void)
 		before = phase(0, OWN, rounds);
 		beside = phase(1, OTHERS, rounds);
 		/* a thread that is not protected stops one of five */
-		few = beside <= 2 * before + rounds / 30;
+		few = beside <= 2 * before + rounds / 100;
 	} while (!few && --tries && !slow_kernel());
 	check(stage->had > 0, "the flood comes through (%llu)",
 	      (unsigned long long)stage->had);

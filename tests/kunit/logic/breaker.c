@@ -395,7 +395,7 @@ static bool call_of(struct weir_breaker *b, u32 user, u64 now, bool good)
 	return true;
 }
 
-/* Two users of whom one has a good call for each bad call of the other. */
+/* Two users of whom one has a good call for two bad calls of the other. */
 static void breaker_done__opens_for_one_user_alone(struct kunit *test)
 {
 	u32 i, bad = 0, refused = 0, round;
@@ -536,11 +536,12 @@ static void breaker_permit__has_users_take_turns(struct kunit *test)
 	now += conf.open_ns - 1;
 	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
 	now++;
-	/* and a bad call of another does not end a round of good ones */
+	/* and others wait for as long as good ones come */
 	for (i = 0; i < conf.probes; i++) {
 		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
 							    &round));
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
+		now += conf.open_ns - 1;
 		KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 2, now, false));
 		weir_breaker_good(&b, &conf, USER, now, round, 1);
 	}
