@@ -42,7 +42,7 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 /* weir_ring_search() within WEIR_RESYNC_BYTES; @pos is @to if it finds nothing. */
 static bool weir_recv_search(struct weir_reader *rd, u64 from, u64 to, u64 *pos)
 {
-	unsigned long begin = jiffies;
+	unsigned long begin = jiffies, next;
 	bool found;
 	u64 end;
 
@@ -51,7 +51,10 @@ static bool weir_recv_search(struct weir_reader *rd, u64 from, u64 to, u64 *pos)
 	end = from + min_t(u64, to - from, rd->resync_left);
 	found = weir_ring_search(rd->ring, from, end, pos);
 	rd->resync_left -= min_t(u64, *pos - from, rd->resync_left);
-	rd->resync_at = jiffies + WEIR_RESYNC_PAUSE * (jiffies - begin) + 1;
+	next = jiffies + WEIR_RESYNC_PAUSE * (jiffies - begin) + 1;
+	/* a short search does not end the pause of a long one */
+	if (time_after(next, rd->resync_at))
+		rd->resync_at = next;
 	if (!found)
 		*pos = to;
 	return found;

@@ -238,7 +238,7 @@ static void looks_at_many(struct stage *s)
 
 #define LIES		"/looks/lies"
 #define LIES_RING	(32 << 20)
-#define CALLS		5
+#define CALLS		9	/* for the median */
 #define SEARCHES	5	/* of one search each, for the least */
 #define BUSY		(3 + 2 * SEARCHES)	/* the step that follows */
 
@@ -300,10 +300,23 @@ static uint64_t nothing_ns(int fd)
 	return tenant_now_ns() - begin;
 }
 
+/* Sleeps until the kernel searches again after a search of @ns at most. */
+static void after_pause(uint64_t ns)
+{
+	usleep((useconds_t)(100000 + ns / 100));
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
 static int subscribe_lies(void *arg)
 {
 	struct stage *s = arg;
-	uint64_t once = UINT64_MAX, ns, all = 0;
+	uint64_t once = UINT64_MAX, ns, busy[CALLS];
 	char buf[16];
 	int fd, i;
 
@@ -319,18 +332,19 @@ static int subscribe_lies(void *arg)
 		if (!ns)
 			return 4;
 		once = ns < once ? ns : once;
-		usleep((useconds_t)(100000 + ns / 100));
+		after_pause(ns);
 		step(s, 4 + 2 * i);
 	}
 	if (!reached(s, BUSY))
 		return 3;
 	for (i = 0; i < CALLS; i++) {
-		ns = nothing_ns(fd);
-		if (!ns)
+		busy[i] = nothing_ns(fd);
+		if (!busy[i])
 			return 4;
-		all += ns;
+		after_pause(busy[i]);
 	}
-	s->ready = (int)(all / CALLS / once);
+	qsort(busy, CALLS, sizeof(*busy), by_size);
+	s->ready = (int)(busy[CALLS / 2] / once);
 	step(s, BUSY + 1);
 	if (!reached(s, BUSY + 2))
 		return 5;
@@ -350,7 +364,8 @@ static void looks_at_lies(struct stage *s)
 	subscriber = tenant_start(TENANT_VICTIM, subscribe_lies, s);
 	tap_is(tap_wait(subscriber), 0, "a subscriber that is overtaken on and on");
 	tap_is(tap_wait(publisher), 0, "its publisher ends well");
-	tap_diag("recvmsg took as long as %d searches", s->ready);
+	tap_diag("recvmsg took as long as %d searches, the median of %d", s->ready,
+		 CALLS);
 	tap_ok(s->ready <= 10,
 	       "recvmsg takes as long as 10 searches at most");
 	tap_is(s->got, 6, "and it gets the next record");
