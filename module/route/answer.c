@@ -80,8 +80,7 @@ static void weir_call_overdue(const struct weir_call *call,
 				       weir_target_waits(target) ? now_ns :
 				       READ_ONCE(ep->waited_ns));
 	good = took_ns < (s64)plan->timeout_ns;
-	if (!good || (c->slow_percent && c->slow_ns &&
-		      took_ns > (s64)c->slow_ns))
+	if (!good || took_ns > (s64)plan->slow_threshold_ns)
 		weir_breaker_done(&target->breaker, c, user, now_ns, round,
 				  good, took_ns);
 	else

@@ -169,7 +169,7 @@ static void weir_plan_set(struct weir_plan *plan,
 	if (c->probe_ns)
 		plan->probe_ns = c->probe_ns;
 	plan->has_breaker = c->breaker_min_calls;
-	if (plan->has_breaker && c->breaker_slow_ns)
+	if (plan->has_breaker && c->breaker_slow_percent)
 		plan->slow_threshold_ns = c->breaker_slow_ns;
 	plan->breaker = weir_conf_breaker(c);
 	plan->retry = weir_conf_retry(c);
