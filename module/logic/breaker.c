@@ -77,6 +77,21 @@ static void weir_breaker_window_clear(struct weir_breaker *b, u64 now_ns)
 	b->lead = 0;
 }
 
+/* Takes the calls of the worst user out of the window. */
+static void weir_breaker_window_part(struct weir_breaker *b)
+{
+	struct weir_breaker_slice *slice;
+
+	for (slice = b->slice; slice < b->slice + WEIR_BREAKER_SLICES; slice++) {
+		slice->all.calls -= slice->worst.calls;
+		slice->all.errors -= slice->worst.errors;
+		slice->all.slow -= slice->worst.slow;
+		slice->worst = (struct weir_breaker_count){ };
+	}
+	b->worst = WEIR_BREAKER_NO_USER;
+	b->lead = 0;
+}
+
 /**
  * weir_breaker_init() - set up a closed breaker with an empty window
  * @b: the breaker.
@@ -98,10 +113,15 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 enum weir_breaker_state weir_breaker_shown(const struct weir_breaker *b)
 {
 	enum weir_breaker_state state = READ_ONCE(b->state);
+	u64 others = 0;
+	unsigned int i;
 
-	return state != WEIR_BREAKER_CLOSED && !READ_ONCE(b->alone) &&
-	       READ_ONCE(b->only) != WEIR_BREAKER_NO_USER ?
-	       WEIR_BREAKER_ONE_USER : state;
+	if (READ_ONCE(b->only) == WEIR_BREAKER_NO_USER)
+		return state;
+	/* the window counts the others, since it opened for that one */
+	for (i = 0; i < WEIR_BREAKER_SLICES; i++)
+		others += READ_ONCE(b->slice[i].all.calls);
+	return others ? WEIR_BREAKER_ONE_USER : state;
 }
 
 /* Is the breaker closed for this user? Then its calls count in the window. */
@@ -119,8 +139,9 @@ static u32 weir_breaker_round(const struct weir_breaker *b, u32 user)
 /*
  * Change the state after an event. Only this function writes the state. An
  * event that the current state does not expect comes too late, and is ignored.
- * When the window begins to count for other users, it is emptied, and the user
- * that has probed before does not matter.
+ * When it is closed, or opened for what is in the window, the user that has probed
+ * before does not matter, and the window is emptied; if it is opened for one user,
+ * of the calls of that user.
  */
 static void weir_breaker_event(struct weir_breaker *b,
 			       enum weir_breaker_event event, u64 now_ns)
@@ -146,7 +167,7 @@ static void weir_breaker_event(struct weir_breaker *b,
 	else
 		return;
 	if (to == WEIR_BREAKER_OPEN) {
-		b->opened_ns = now_ns;
+		b->since_ns = now_ns;
 		b->opens++;
 	}
 	/* the router uses the highest bit of a call's round for itself */
@@ -156,9 +177,13 @@ static void weir_breaker_event(struct weir_breaker *b,
 	if (to == WEIR_BREAKER_CLOSED)
 		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
 	if (to == WEIR_BREAKER_CLOSED || event == WEIR_BREAKER_SICK) {
-		WRITE_ONCE(b->window_round, b->round);
 		b->prober = WEIR_BREAKER_NO_USER;
-		weir_breaker_window_clear(b, now_ns);
+		if (b->only == WEIR_BREAKER_NO_USER) {
+			WRITE_ONCE(b->window_round, b->round);
+			weir_breaker_window_clear(b, now_ns);
+		} else {
+			weir_breaker_window_part(b);
+		}
 	}
 	WRITE_ONCE(b->state, to);
 }
@@ -186,17 +211,13 @@ static bool weir_breaker_turn(const struct weir_breaker *b,
 			      const struct weir_breaker_conf *c, u32 user,
 			      u64 now_ns)
 {
-	u64 since = (s64)(b->probed_ns - b->opened_ns) > 0 ? b->probed_ns :
-							     b->opened_ns;
-	s64 rest = now_ns - since - c->open_ns;
-
 	if (b->only != WEIR_BREAKER_NO_USER)
 		return true;
 	if (b->prober != user)
 		return !b->probes_out ||
 		       (s64)(now_ns - b->moved_ns) >= (s64)c->open_ns;
 	return (b->probes_out && b->probes_out < c->probes) ||
-	       rest >= (s64)c->open_ns;
+	       (s64)(now_ns - b->since_ns - c->open_ns) >= (s64)c->open_ns;
 }
 
 /**
@@ -230,18 +251,18 @@ bool weir_breaker_permit(struct weir_breaker *b,
 		goto unlock;
 	/* signed difference: the time may be a little behind another CPU's */
 	if (b->state == WEIR_BREAKER_OPEN &&
-	    (s64)(now_ns - b->opened_ns) >= (s64)c->open_ns)
+	    (s64)(now_ns - b->since_ns) >= (s64)c->open_ns)
 		weir_breaker_event(b, WEIR_BREAKER_RESTED, now_ns);
 	else if (b->state == WEIR_BREAKER_HALF_OPEN &&
 		 ((b->probes_out && b->prober != user &&
 		   b->only == WEIR_BREAKER_NO_USER) ||
 		  (b->probes_out >= c->probes &&
-		   (s64)(now_ns - b->probed_ns) >= (s64)c->open_ns)))
+		   (s64)(now_ns - b->since_ns) >= (s64)c->open_ns)))
 		weir_breaker_event(b, WEIR_BREAKER_PROBES_LOST, now_ns);
 	if (b->state == WEIR_BREAKER_HALF_OPEN && b->probes_out < c->probes) {
 		if (!b->probes_out++)
 			b->moved_ns = now_ns;
-		b->probed_ns = now_ns;
+		b->since_ns = now_ns;
 		b->prober = user;
 		may = true;
 	}
@@ -333,7 +354,6 @@ static void weir_breaker_judge(struct weir_breaker *b,
 		WRITE_ONCE(b->only, b->worst);
 	else
 		return;
-	WRITE_ONCE(b->alone, !others.calls);
 	weir_breaker_event(b, WEIR_BREAKER_SICK, now_ns);
 }
 
@@ -342,9 +362,7 @@ static inline void weir_breaker_count(struct weir_breaker *b,
 				      struct weir_breaker_slice *slice,
 				      u32 user, u32 n)
 {
-	slice->all.calls += n;
-	if (b->state != WEIR_BREAKER_CLOSED)
-		WRITE_ONCE(b->alone, false);
+	WRITE_ONCE(slice->all.calls, slice->all.calls + n);
 	if (b->worst != user) {
 		if (b->worst != WEIR_BREAKER_NO_USER)
 			return;
@@ -379,8 +397,7 @@ static void weir_breaker_count_bad(struct weir_breaker *b,
 		}
 		b->worst = user;
 		for (i = 0; i < WEIR_BREAKER_SLICES; i++)
-			memset(&b->slice[i].worst, 0,
-			       sizeof(b->slice[i].worst));
+			b->slice[i].worst = (struct weir_breaker_count){ };
 		slice->worst.calls = 1;
 	}
 	b->lead++;

@@ -27,7 +27,7 @@
  *
  * While it is open for all, users take turns to probe: one user makes all probes
  * of a round, and leaves the next round to others for open_ns. So open_ns should
- * be longer than a call takes.
+ * be longer than a call takes. A round takes open_ns for each good probe at most.
  *
  * This file knows no socket and no clock: times and outcomes are arguments. The
  * breaker's lock is a leaf, and is taken with bottom halves disabled: the
@@ -112,43 +112,39 @@ struct weir_breaker_slice {
  * @round: changes with each change of state: from 1 to S32_MAX, then from 1
  *	again. The end of a call that began in another round is ignored. Calls
  *	that began while there was no breaker are of round 0.
- * @window_round: the round in which the window was emptied last; that of calls of
+ * @window_round: the round in which the window was emptied for all; that of calls of
  *	users for which the breaker is closed.
  * @probes_out: half open: how many probes have been let through.
  * @probes_good: half open: how many probes have ended well.
- * @probed_ns: time at which the last probe was let through; nanoseconds of the
- *	caller's clock, as all times here.
+ * @since_ns: time at which the breaker opened last, or at which the last probe was
+ *	let through since; nanoseconds of the caller's clock, as all times here.
  * @moved_ns: time of the first probe of the round, or of the last good end.
- * @prober: user of that probe, or WEIR_BREAKER_NO_USER.
+ * @prober: user of the last probe, or WEIR_BREAKER_NO_USER.
  * @only: the breaker is open or half open for this user alone;
  *	WEIR_BREAKER_NO_USER: for all, or it is closed.
- * @alone: no other user has called since the window in which it opened for @only
- *	began.
  * @worst: the user with most errors and slow calls in the window, or
  *	WEIR_BREAKER_NO_USER.
  * @lead: bad calls of @worst less those of others; at most those of @worst in the
  *	window.
- * @opened_ns: time at which the breaker opened last.
  * @slice_ns: time at which the current slice began.
  * @opens: how often the breaker has opened.
- * @slice: the sliding window.
+ * @slice: the sliding window. While the breaker is open for @only, calls of that
+ *	user are not in it.
  */
 struct weir_breaker {
 	spinlock_t			lock;
 	u8				state;
 	u8				at;
-	bool				alone;
 	u32				round;
 	u32				window_round;
 	u32				probes_out;
 	u32				probes_good;
-	u64				probed_ns;
+	u64				since_ns;
 	u64				moved_ns;
 	u32				prober;
 	u32				only;
 	u32				worst;
 	u64				lead;
-	u64				opened_ns;
 	u64				slice_ns;
 	u64				opens;
 	struct weir_breaker_slice	slice[WEIR_BREAKER_SLICES];

@@ -250,7 +250,7 @@ static bool same(const struct weir_breaker *a, const struct weir_breaker *b)
 	return a->state == b->state && a->at == b->at && a->round == b->round &&
 	       a->probes_out == b->probes_out &&
 	       a->probes_good == b->probes_good &&
-	       a->opened_ns == b->opened_ns && a->slice_ns == b->slice_ns &&
+	       a->since_ns == b->since_ns && a->slice_ns == b->slice_ns &&
 	       a->opens == b->opens &&
 	       !memcmp(a->slice, b->slice, sizeof(a->slice));
 }
@@ -440,6 +440,31 @@ static void breaker_done__opens_for_one_user_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 2, now, true));
 }
 
+/* Two users one after the other have it opened for each, and not for a third. */
+static void breaker_done__remembers_who_is_well(struct kunit *test)
+{
+	struct weir_breaker b;
+	u64 now = MS;
+	u32 i, round;
+
+	weir_breaker_init(&b, now);
+	for (i = 0; i < 20; i++)
+		call_of(&b, USER, now, true);
+	/* calls that were sent before it opens count for those who are well */
+	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
+						    &round));
+	for (i = 0; b.state == WEIR_BREAKER_CLOSED && i < 100; i++)
+		call_of(&b, USER + 1, now, false);
+	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
+	KUNIT_EXPECT_EQ(test, weir_breaker_shown(&b), WEIR_BREAKER_ONE_USER);
+	weir_breaker_good(&b, &conf, USER, now, round, 1);
+	KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 21);
+	for (i = 0; b.only == USER + 1 && i < 100; i++)
+		call_of(&b, USER + 2, now, false);
+	KUNIT_EXPECT_EQ(test, b.only, USER + 2);
+	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, true));
+}
+
 /* While one user probes, the calls of another count, however long they take. */
 static void breaker_done__counts_calls_from_before_a_probe(struct kunit *test)
 {
@@ -583,6 +608,7 @@ static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_done__forgets_what_is_old),
 	KUNIT_CASE(breaker_done__ignores_calls_without_a_round),
 	KUNIT_CASE(breaker_done__opens_for_one_user_alone),
+	KUNIT_CASE(breaker_done__remembers_who_is_well),
 	KUNIT_CASE(breaker_done__counts_calls_from_before_a_probe),
 	KUNIT_CASE(breaker_done__opens_for_all_by_the_errors_of_others),
 	KUNIT_CASE(breaker_permit__has_users_take_turns),
