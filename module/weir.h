@@ -306,7 +306,7 @@ struct weir_post {
  * @lock: guards the members below, and writes to the status page.
  * @readers: by weir_reader.ring_link.
  * @armed: readers that sleep, by weir_reader.armed_link.
- * @waking: those of them that a thread is waking, by the same link.
+ * @waking: those of them that a thread has yet to wake, by the same link.
  * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An address
  *	space that maps the ring later finds the bit set: it takes @lock first.
  * @fence_gen: number of times that WEIR_WAKE_FENCE was set.

@@ -20,6 +20,27 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 void weir_inbox_wake(struct weir_ring *inbox);
 
 /*
+ * Begins what others wait for who share an inbox: a thread claims space in it and
+ * commits that, or takes its sleeping reader and wakes it. The scheduler must not
+ * take the thread off its processor in between: at idle priority that could take
+ * seconds. Does nothing where spin locks sleep, since both take one. Must not sleep
+ * until weir_reserving_end(). That comes after one reader, one message, or the small
+ * ones of one batch: their looks, and a copy of at most WEIR_PIECE_BYTES for each
+ * target.
+ */
+static __always_inline void weir_reserving_begin(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
+}
+
+static __always_inline void weir_reserving_end(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
+/*
  * Takes space for @n records of @total bytes. The caller has checked the room.
  */
 static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,

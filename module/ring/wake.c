@@ -65,38 +65,64 @@ static bool weir_may_fence(const struct weir_sock *ws)
 
 /* --- readers sleep ------------------------------------------------------ */
 
-/* Readers that are woken in one hold of a ring's lock. */
+/* Readers that are taken in one hold of a ring's lock; an inbox has one. */
 #define WEIR_WAKES	64
+
+/*
+ * Takes up to WEIR_WAKES of the readers that are to be woken, those that sleep at
+ * the @first call; their sockets are held in @sk. The bit is set until the last one
+ * is taken: a publisher that comes before takes those that are left. Returns how
+ * many there are.
+ */
+static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
+				   struct sock **sk)
+{
+	struct weir_status *status = weir_ring_status(ring);
+	struct weir_reader *rd;
+	unsigned int n = 0;
+
+	spin_lock(&ring->lock);
+	if (first)
+		list_splice_tail_init(&ring->armed, &ring->waking);
+	status->kicks += first && !list_empty(&ring->waking);
+	while (n < WEIR_WAKES && !list_empty(&ring->waking)) {
+		rd = list_first_entry(&ring->waking, struct weir_reader,
+				      armed_link);
+		list_del_init(&rd->armed_link);
+		sk[n] = &rd->ws->sk;
+		sock_hold(sk[n++]);
+	}
+	if (list_empty(&ring->waking) && list_empty(&ring->armed))
+		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
+	spin_unlock(&ring->lock);
+	return n;
+}
 
 /*
  * weir_wake_readers() - wake the readers that sleep for records of this ring
  *
- * The publisher has fenced between its commit and its look at the wake bits.
+ * The publisher has fenced between its commit and its look at the wake bits. Once
+ * the reader of an inbox is taken, no other sender wakes it: so this thread keeps
+ * its processor until it has done so.
  */
 void weir_wake_readers(struct weir_ring *ring)
 {
-	struct weir_status *status = weir_ring_status(ring);
-	unsigned int woken = 0;
-	struct weir_reader *rd;
+	struct sock *sk[WEIR_WAKES];
+	unsigned int woken = 0, n, i;
 
-	spin_lock(&ring->lock);
-	list_splice_tail_init(&ring->armed, &ring->waking);
-	if (!list_empty(&ring->waking))
-		status->kicks++;
-	while (!list_empty(&ring->waking)) {
-		rd = list_first_entry(&ring->waking, struct weir_reader,
-				      armed_link);
-		list_del_init(&rd->armed_link);
-		rd->ws->sk.sk_data_ready(&rd->ws->sk);
-		if (++woken % WEIR_WAKES == 0) {
-			spin_unlock(&ring->lock);
-			spin_lock(&ring->lock);
-		}
-	}
-	/* until here, a publisher wakes those that are left */
-	if (list_empty(&ring->armed))
-		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
-	spin_unlock(&ring->lock);
+	do {
+		if (ring->inbox_of)
+			weir_reserving_begin();
+		n = weir_wake_take(ring, !woken, sk);
+		/* takes as long as a reader has waiters: not under the lock */
+		for (i = 0; i < n; i++)
+			sk[i]->sk_data_ready(sk[i]);
+		if (ring->inbox_of)
+			weir_reserving_end();
+		for (i = 0; i < n; i++)
+			sock_put(sk[i]);
+		woken += n;
+	} while (n == WEIR_WAKES);
 	if (woken) {
 		weir_stat_add(WEIR_STAT_READER_WAKEUPS, woken);
 		trace_weir_wake(ring, woken);

@@ -306,26 +306,6 @@ static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 }
 
 /*
- * Begins what claims space in another user's inbox and commits it. The readers
- * of that inbox wait for the commit, so the scheduler must not take the thread
- * off its processor in between: at idle priority that could take seconds. Does
- * nothing where spin locks sleep, since a claim takes one. Must not sleep until
- * weir_reserving_end(). That comes after one message, or the small ones of one
- * batch: their looks, and a copy of at most WEIR_PIECE_BYTES for each target.
- */
-static __always_inline void weir_reserving_begin(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_disable();
-}
-
-static __always_inline void weir_reserving_end(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_enable();
-}
-
-/*
  * Writes a record into a reservation and commits it. @shape: kind and flags.
  * @deadline_ns: goes into the extension; 0: the record gets no extension.
  */
