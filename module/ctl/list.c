@@ -346,7 +346,7 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 	ctx.to = u64_to_user_ptr(req.entries);
 	ctx.all = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
 	ctx.known = weir_list_known(req.kind);
-	ctx.entry = kzalloc(ctx.known, GFP_KERNEL);
+	ctx.entry = kzalloc(ctx.known, WEIR_GFP);
 	if (!ctx.entry)
 		return -ENOMEM;
 

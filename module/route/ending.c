@@ -86,7 +86,7 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	 */
 	weir_endpoint_cancel(ep);
 	/* look-ups fail now; the number stays taken until ep is freed */
-	xa_store(&ep->wn->endpoints, ep->id, NULL, GFP_KERNEL);
+	xa_store(&ep->wn->endpoints, ep->id, NULL, 0);
 	/* a thread that looked ep up earlier cannot set the timer any more */
 	weir_timer_end(&ep->timer);
 	weir_endpoint_never(ep);
