@@ -444,15 +444,18 @@ void weir_target_remove(struct weir_target *target)
  * weir_targets_end(). Holds weir_net.lock for one target at a time. Process
  * context, may sleep.
  *
- * Return: false when a target is still in a plan, where senders pass it over.
- * The reason is that the caller's memory cgroup has no memory, or that the
- * caller has been killed. A worker must then end the target.
+ * Return: false when a target is still in a plan, where senders pass it over. A
+ * worker must then end the target. The reason is that the memory cgroup of the
+ * socket's process has no memory, and that the caller has been killed or has
+ * nothing to do with that process, so that it does not reclaim memory there.
  */
 bool weir_targets_leave(struct weir_endpoint *ep)
 {
+	/* plans without the targets are charged to the socket's process */
+	struct mem_cgroup *old = set_active_memcg(ep->memcg);
 	struct weir_net *wn = ep->wn;
 	struct weir_target *target;
-	bool all = true;
+	bool stranger = weir_stranger(ep->uid, ep->pid), all = true;
 	int err = 0;
 
 	do {
@@ -466,11 +469,14 @@ bool weir_targets_leave(struct weir_endpoint *ep)
 		}
 		mutex_unlock(&wn->lock);
 		if (target) {
-			target->planned = weir_target_dropped(target, err);
+			if (err && !stranger)
+				err = weir_target_dropped(target, err);
+			target->planned = err;
 			all &= !target->planned;
 			trace_weir_target(target->id, WEIR_TARGET_GONE);
 		}
 	} while (target);
+	set_active_memcg(old);
 	return all;
 }
 
@@ -516,6 +522,7 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 						  struct weir_target,
 						  ep_link))) {
 		list_del_init(&target->ep_link);
+		/* a worker's memory, since that of the process may stay full */
 		if (target->planned)
 			weir_target_dropped(target, -ENOMEM);
 		weir_timer_end(&target->watch);
