@@ -106,7 +106,9 @@ struct weir_timer {
  * @joins: jobs that join subscribers to new streams of the user.
  * @late: joins that have to wait for memory.
  * @ends: jobs that end the endpoints of closed sockets, once all of their
- *	messages are routed, and that look for calls sent to their targets late.
+ *	messages are routed, and that look for calls sent to their targets late;
+ *	and those that end what others have closed of the user: rings, and sockets
+ *	in accept queues.
  * @told: jobs that deliver the reply to a request to the calls that wait for the
  *	reply to an equal request.
  * @kept: the user's allowance for late workers, for which room in inboxes stays

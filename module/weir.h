@@ -543,6 +543,7 @@ struct weir_reader {
  * @waiting: listening: connections in the queue, by user; accept_lock.
  * @accept_queue: listening: sockets, by @accept_link.
  * @accept_link: see @accept_queue.
+ * @disconnect: job that ends the sockets in @accept_queue.
  * @connecter: waiting to be accepted: user whose share of the queue it takes.
  * @connect_wait: listening: waiters for room in the queue, the first of each
  *	user.
@@ -611,6 +612,7 @@ struct weir_sock {
 	struct weir_tally waiting;
 	struct list_head accept_queue;
 	struct list_head accept_link;
+	struct weir_job disconnect;
 	kuid_t connecter;
 	wait_queue_head_t connect_wait;
 	struct list_head connecters;
@@ -698,6 +700,16 @@ void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
 void weir_ring_joined(struct weir_ring *ring);
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
+/*
+ * Is this thread of another user than @uid, and of another process than @pid? It
+ * may close a socket last which it was passed, or by which a dead process was
+ * passed: the work of that is not its own.
+ */
+static inline bool weir_stranger(kuid_t uid, const struct pid *pid)
+{
+	return !uid_eq(current_euid(), uid) && task_tgid(current) != pid;
+}
+
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 			  bool repair);
 int weir_ring_repair(struct weir_ring *ring);

@@ -77,8 +77,7 @@ static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 {
 	unsigned int looked = 0, i;
 
-	ring->pages = kvcalloc(total, sizeof(*ring->pages),
-			       WEIR_GFP);
+	ring->pages = kvcalloc(total, sizeof(*ring->pages), WEIR_GFP);
 	if (!ring->pages)
 		return -ENOMEM;
 	while (ring->nr_pages < total) {
@@ -121,8 +120,7 @@ static int weir_ring_map_data(struct weir_ring *ring)
 	unsigned int total = ring->nr_pages;
 	struct page **twice;
 
-	twice = kvmalloc_array(total, 2 * sizeof(*twice),
-			       GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+	twice = kvmalloc_array(total, 2 * sizeof(*twice), WEIR_GFP);
 	if (!twice)
 		return -ENOMEM;
 	memcpy(twice, ring->pages, array_size(total, sizeof(*twice)));
@@ -380,9 +378,6 @@ static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 	}
 	spin_unlock(&ring->lock);
 }
-
-/* The largest ring, in bytes, that a thread of another user repairs. */
-#define WEIR_REPAIR_BYTES	SZ_1M
 
 /* Covers the uncommitted claims in [@from, @to) with one aborted record. */
 static void weir_ring_fill(struct weir_ring_view *v, u64 from, u64 to, u32 seq)
@@ -767,8 +762,13 @@ static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
 static bool weir_ring_settle_part(struct weir_job *job)
 {
 	struct weir_ring *ring = container_of(job, struct weir_ring, settle);
+	bool read;
 
-	weir_ring_settle(ring, NULL, true);
+	/* after the end of its namespace nobody reads it */
+	spin_lock(&ring->lock);
+	read = weir_ring_live(ring) || !list_empty(&ring->readers);
+	spin_unlock(&ring->lock);
+	weir_ring_settle(ring, NULL, read);
 	return false;
 }
 
@@ -780,11 +780,11 @@ static bool weir_ring_settle_part(struct weir_job *job)
  *	written to, and for one that the router reads: the router does so itself.
  *
  * The stream lingers if it has a linger time and a name. Otherwise it ends when
- * its subscribers have been joined. To repair a large ring takes long. A thread
- * of another user, which was passed the socket of a publisher, leaves that and
- * what follows to a worker of the owner; not for a pair, whose peer must find the
- * end at once. No VMA of the owner is left, because each VMA holds the file.
- * Process context, may sleep.
+ * its subscribers have been joined. To repair a ring and to tell its readers takes
+ * long. A thread that has nothing to do with the owner leaves that to a worker of
+ * the owner's user; not for a pair, whose peer must find the end at once. No VMA
+ * of the owner is left, because each VMA holds the file. Process context, may
+ * sleep.
  */
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 			  bool repair)
@@ -804,8 +804,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 	weir_timer_cancel_sync(&ring->reap);
 
 	if (!repair || !ring->pub_seq ||
-	    weir_ring_bytes(&ring->view) <= WEIR_REPAIR_BYTES ||
-	    uid_eq(current_euid(), ring->uid)) {
+	    !weir_stranger(ring->uid, ring->pid)) {
 		weir_ring_settle(ring, outbox, repair);
 		return;
 	}

@@ -709,15 +709,47 @@ void weir_pair_reset(struct weir_sock *ws)
 	sock_put(&peer->sk);
 }
 
+/* Sockets in the accept queue that are ended in one part. */
+#define WEIR_DISCONNECT_PART	16
+
+/* Ends some sockets of the accept queue. Returns whether there may be more. */
+static bool weir_disconnect_some(struct weir_sock *ws)
+{
+	struct weir_sock *child;
+	int n;
+
+	for (n = 0; n < WEIR_DISCONNECT_PART; n++) {
+		child = weir_dequeue(ws);
+		if (!child)
+			return false;
+		weir_sock_destroy(child);
+	}
+	cond_resched();
+	return true;
+}
+
+/* weir_sock.disconnect */
+static bool weir_disconnect_part(struct weir_job *job)
+{
+	struct weir_sock *ws = container_of(job, struct weir_sock, disconnect);
+
+	if (weir_disconnect_some(ws))
+		return true;
+	sock_put(&ws->sk);
+	return false;
+}
+
 /*
  * weir_pair_release() - the socket is being released
  *
  * Gives up its name, disconnects the sockets in its accept queue, ends the
- * peer's stream and shuts the peer down. May sleep.
+ * peer's stream and shuts the peer down. A thread that has nothing to do with the
+ * owner leaves the queue to a worker of the owner's user. May sleep.
  */
 void weir_pair_release(struct weir_sock *ws)
 {
-	struct weir_sock *child, *peer;
+	struct weir_sock *peer;
+	bool waiting;
 
 	/* 1. the name is free: no new connection finds the listener */
 	if (ws->path) {
@@ -732,9 +764,17 @@ void weir_pair_release(struct weir_sock *ws)
 	spin_lock(&ws->accept_lock);
 	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
 	wake_up_interruptible_all(&ws->connect_wait);
+	/* from here on nothing enters */
+	waiting = !list_empty(&ws->accept_queue);
 	spin_unlock(&ws->accept_lock);
-	while ((child = weir_dequeue(ws)))
-		weir_sock_destroy(child);
+	if (waiting && weir_stranger(ws->uid, ws->pid)) {
+		ws->disconnect.part = weir_disconnect_part;
+		sock_hold(&ws->sk);
+		weir_jobs_add(&ws->tenant->ends, &ws->disconnect);
+	} else {
+		while (weir_disconnect_some(ws))
+			;
+	}
 
 	/* 3. the peer */
 	peer = weir_unlink_peer(ws);

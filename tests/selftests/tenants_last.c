@@ -5,14 +5,16 @@
  * many messages that are committed and not routed, also behind a claim that
  * stays open, and ends. The victim closes it: this costs the victim about as
  * much as with few messages, and all messages come where they go to. The same
- * holds for a service that an attacker has many open calls to, and for a stream
- * with many records, which end with a claim that stays open.
+ * holds for a service that an attacker has many open calls to, for a stream with
+ * many records, which end with a claim that stays open, and for a listener with
+ * many sockets in its queue.
  */
 #include "routed.h"
 #include "tenants.h"
 
 #define TO	"/last/to"
 #define STREAM	"/last/stream"
+#define LISTENER	"/last/listener"
 #define RING	(8U << 20)
 #define ROUNDS	5
 
@@ -70,6 +72,25 @@ static int publish(void *arg)
 	return 0;
 }
 
+/* Connects @messages sockets to a listener that takes none. */
+static int crowd(void *arg)
+{
+	const struct leave *l = arg;
+	int fd = raw_publisher(SOCK_SEQPACKET, LISTENER, 4096), c;
+	uint32_t i;
+
+	need(fd >= 0 && !listen(fd, (int)l->messages), "listen: %s",
+	     tap_words(fd));
+	for (i = 0; i < l->messages; i++) {
+		c = raw_socket(SOCK_SEQPACKET);
+		need(!raw_set(c, WEIR_SO_RING_BYTES, 4096) &&
+		     !raw_connect(c, LISTENER), "connect %u: %s", i,
+		     tap_words(c));
+	}
+	need(!send_fd(l->via, &fd, 1), "pass the socket on");
+	return 0;
+}
+
 /* Has a process pass its socket on, and end. */
 static int left_by(int (*run)(void *arg), struct leave *l)
 {
@@ -94,15 +115,18 @@ static uint64_t close_ns(int fd)
 	return cpu_ns() - began;
 }
 
-/* @rings: that there are when all of the rounds before is gone. */
-static void stops(struct tenant_meter *m, int phase, uint32_t messages,
-		  long long rings)
+/*
+ * A socket that is not routed. @run: what its owner does. @rings: that there are
+ * when all of the rounds before is gone.
+ */
+static void stops(struct tenant_meter *m, int phase, int (*run)(void *arg),
+		  uint32_t messages, long long rings)
 {
 	struct leave l = { .messages = messages };
 	uint64_t took;
 
 	need(soon(tap_stat("stats/rings") <= rings), "the rounds before are over");
-	took = close_ns(left_by(publish, &l));
+	took = close_ns(left_by(run, &l));
 	m->phase = phase;
 	tenant_note(m, took, soon(tap_stat("stats/rings") <= rings));
 }
@@ -170,6 +194,7 @@ int main(void)
 	static const char *const name[] = {
 		"few messages", "many messages", "many messages behind a claim",
 		"few calls", "many calls", "few records", "many records",
+		"few that wait", "many that wait",
 	};
 	uint32_t many = (uint32_t)tap_scale(100000, 60000);
 	struct tenant_meter *m;
@@ -191,15 +216,17 @@ int main(void)
 		closes(m, 2, many, 1);
 		ends(m, 3, 16);
 		ends(m, 4, many / 6);
-		stops(m, 5, 16, rings);
-		stops(m, 6, many, rings);
+		stops(m, 5, publish, 16, rings);
+		stops(m, 6, publish, many, rings);
+		stops(m, 7, crowd, 4, rings);
+		stops(m, 8, crowd, 400, rings);
 	}
 	/* the least of the rounds: others use the machine as well */
-	for (phase = 0; phase < 7; phase++) {
+	for (phase = 0; phase < 9; phase++) {
 		tenant_show(m, phase, name[phase]);
 		check(!m->phases[phase].bad, "%s: all are routed, answered, or gone",
 		      name[phase]);
-		if (phase == 0 || phase == 3 || phase == 5) {
+		if (!phase || (phase > 2 && phase % 2)) {
 			few = tenant_quantile(m, phase, 1);
 			continue;
 		}
