@@ -256,15 +256,19 @@ enum weir_policy {
  *	checks in a row. 0: 40 ms; WEIR_PROBE_OFF: no watchdog.
  * @breaker_window_ns: nanoseconds over which the circuit breaker counts. It finds
  *	the user with most errors and slow calls, and opens for all users if the
- *	calls of the others reach a share below, else for that user alone.
+ *	calls of the others reach a share below, and for that user alone if only
+ *	the calls of that user do.
  * @breaker_open_ns: nanoseconds that it stays open before it lets probes pass.
  * @breaker_slow_ns: a good call that takes more nanoseconds is slow; 0: none is.
- * @breaker_min_calls: calls in the window before it may open; 0: no breaker.
+ * @breaker_min_calls: calls in the window before it may open; 0: no breaker. For
+ *	all it opens if the others have made as many as well; for one user, if that
+ *	user has made as many, or twice as many where others call too.
  * @breaker_error_percent: share of errors at which it opens, 1 to 100; 0: it
  *	does not open because of errors.
  * @breaker_slow_percent: share of slow calls at which it opens, 1 to 100; 0: it
  *	does not open because of slow calls.
- * @breaker_probes: requests that it lets pass while half open.
+ * @breaker_probes: requests that it lets pass while half open. A round of them
+ *	takes @breaker_open_ns for each at most.
  * @retries: attempts after the first, for idempotent requests that failed.
  * @retry_base_ns: nanoseconds before the first of them; doubles each time.
  * @retry_max_ns: longest such pause, in nanoseconds.
