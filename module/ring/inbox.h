@@ -20,21 +20,21 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 void weir_inbox_wake(struct weir_ring *inbox);
 
 /*
- * Begins what others wait for who share an inbox: a thread claims space in it and
- * commits that, or takes its sleeping reader and wakes it. The scheduler must not
- * take the thread off its processor in between: at idle priority that could take
- * seconds. Does nothing where spin locks sleep, since both take one. Must not sleep
- * until weir_reserving_end(). That comes after one reader, one message, or the small
- * ones of one batch: their looks, and a copy of at most WEIR_PIECE_BYTES for each
- * target.
+ * Begins what others wait for and cannot do in this thread's place: it claims space
+ * in an inbox that they send to and commits that, or takes the order to wake a
+ * sleeper and wakes it. The scheduler must not take the thread off its processor in
+ * between: at idle priority that could take seconds. Does nothing where spin locks
+ * sleep, since all of these take one. Must not sleep until weir_preempt_enable().
+ * That comes after one sleeper, one message, or the small ones of one batch: their
+ * looks, and a copy of at most WEIR_PIECE_BYTES for each target.
  */
-static __always_inline void weir_reserving_begin(void)
+static __always_inline void weir_preempt_disable(void)
 {
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		preempt_disable();
 }
 
-static __always_inline void weir_reserving_end(void)
+static __always_inline void weir_preempt_enable(void)
 {
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		preempt_enable();

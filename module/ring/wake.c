@@ -112,13 +112,13 @@ void weir_wake_readers(struct weir_ring *ring)
 
 	do {
 		if (ring->inbox_of)
-			weir_reserving_begin();
+			weir_preempt_disable();
 		n = weir_wake_take(ring, !woken, sk);
 		/* takes as long as a reader has waiters: not under the lock */
 		for (i = 0; i < n; i++)
 			sk[i]->sk_data_ready(sk[i]);
 		if (ring->inbox_of)
-			weir_reserving_end();
+			weir_preempt_enable();
 		for (i = 0; i < n; i++)
 			sock_put(sk[i]);
 		woken += n;
@@ -430,7 +430,9 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
  * weir_wake_writer() - a cursor moved, or a reader left
  *
  * Wakes the owner if it sleeps and there is enough room, or an error for it to
- * see. The reader has fenced after its cursor store.
+ * see. The reader has fenced after its cursor store. Once the wake bit is clear, no
+ * other reader wakes the owner: so this thread keeps its processor until it has
+ * done so.
  */
 void weir_wake_writer(struct weir_ring *ring)
 {
@@ -441,6 +443,7 @@ void weir_wake_writer(struct weir_ring *ring)
 		return;
 	if (!weir_writable(ring, READ_ONCE(ring->want)))
 		return;
+	weir_preempt_disable();
 	spin_lock(&ring->lock);
 	if (status->wake & WEIR_WAKE_WRITER) {
 		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
@@ -451,8 +454,10 @@ void weir_wake_writer(struct weir_ring *ring)
 			sock_hold(&ws->sk);
 	}
 	spin_unlock(&ring->lock);
-	if (ws) {
+	if (ws)
 		ws->sk.sk_write_space(&ws->sk);
+	weir_preempt_enable();
+	if (ws) {
 		weir_stat_inc(WEIR_STAT_WRITER_WAKEUPS);
 		sock_put(&ws->sk);
 	}

@@ -88,10 +88,10 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 		return false;
 	random = ep->random;
 	target = weir_fast_target(ep, &m, plan);
-	weir_reserving_begin();
+	weir_preempt_disable();
 	if (!target || !weir_fast_claim(ep, &m, plan, target, answer, &at,
 					&round)) {
-		weir_reserving_end();
+		weir_preempt_enable();
 		/* request.c must draw the same number, to keep the shares */
 		ep->random = random;
 		return false;
@@ -104,7 +104,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 			       at.pos + at.inbox->view.secret, round);
 	}
 	weir_reservation_request(&at, &m, name, 0);
-	weir_reserving_end();
+	weir_preempt_enable();
 	WRITE_ONCE(ep->pos, m.pos + m.total);
 	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */

@@ -481,7 +481,8 @@ void weir_poll_leave(struct weir_endpoint *ep)
  * weir_poll_kick() - the owner of an endpoint has kicked
  * @ep: the endpoint. Its thread polls again if the thread sleeps.
  *
- * Does not sleep.
+ * Does not sleep. Once the thread counts as awake, no other kick wakes it: so this
+ * one keeps its processor until it has done so.
  */
 void weir_poll_kick(struct weir_endpoint *ep)
 {
@@ -492,6 +493,7 @@ void weir_poll_kick(struct weir_endpoint *ep)
 		return;
 	/* a poller and its task are freed after a grace period */
 	rcu_read_lock();
+	weir_preempt_disable();
 	p = READ_ONCE(ep->poller);
 	if (p && READ_ONCE(p->asleep)) {
 		WRITE_ONCE(p->asleep, false);
@@ -501,6 +503,7 @@ void weir_poll_kick(struct weir_endpoint *ep)
 			weir_account_put(old);
 		wake_up_process(p->task);
 	}
+	weir_preempt_enable();
 	rcu_read_unlock();
 }
 

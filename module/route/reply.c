@@ -552,9 +552,9 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 		return 0;
 	}
-	weir_reserving_begin();
+	weir_preempt_disable();
 	ret = weir_reply_to(ep, caller, m);
-	weir_reserving_end();
+	weir_preempt_enable();
 	return ret;
 }
 

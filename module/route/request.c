@@ -680,9 +680,9 @@ static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	int ret;
 
 	for (;;) {
-		weir_reserving_begin();
+		weir_preempt_disable();
 		ret = weir_send_route(ep, m, route, &attempt);
-		weir_reserving_end();
+		weir_preempt_enable();
 		if (unlikely(ret))
 			break;
 		/* after many looks the next section sends the rest */
