@@ -191,7 +191,7 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 			worst = ep->pass.no_slots;
 			/* the message does not wait for slots */
 			ep->pass.slots = 0;
-			ep->waits_for_slot = false;
+			WRITE_ONCE(ep->waits_for_slot, false);
 			return worst;
 		}
 		attempt->answers = plan->n;

@@ -535,7 +535,7 @@ static inline void weir_endpoint_unawaited(struct weir_endpoint *ep)
  */
 static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 {
-	if (unlikely(ep->waits_for_slot) ||
+	if (unlikely(READ_ONCE(ep->waits_for_slot)) ||
 	    unlikely(READ_ONCE(weir_ring_status(ep->outbox)->wake) &
 		     WEIR_WAKE_WRITER))
 		weir_endpoint_later(ep);

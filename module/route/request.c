@@ -78,11 +78,11 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 		return true;
 	spin_lock(&post->lock);
 	weir_calls_refill(&ep->calls);
-	ep->waits_for_slot = ep->calls.nlocal < n;
+	WRITE_ONCE(ep->waits_for_slot, ep->calls.nlocal < n);
 	spin_unlock(&post->lock);
 	/* calls in the queue may have ended before @waits_for_slot was set */
 	weir_calls_prune(&ep->calls);
-	ep->waits_for_slot = ep->calls.nlocal < n;
+	WRITE_ONCE(ep->waits_for_slot, ep->calls.nlocal < n);
 	if (ep->waits_for_slot)
 		ep->pass.slots = n;
 	return !ep->waits_for_slot;

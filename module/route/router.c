@@ -79,7 +79,7 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	struct weir_pass *pass = &ep->pass;
 
 	weir_calls_prune(&ep->calls);
-	ep->waits_for_slot = false;
+	WRITE_ONCE(ep->waits_for_slot, false);
 	pass->now_ns = ktime_get_ns();
 	pass->slots = 0;
 	pass->looks = 0;
@@ -388,7 +388,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
 	    (tail != end && weir_committed(v, end)))
 		return false;
-	ep->waits_for_slot = false;
+	WRITE_ONCE(ep->waits_for_slot, false);
 	ep->pass.now_ns = ktime_get_ns();
 	rcu_read_lock();
 	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
