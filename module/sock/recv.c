@@ -229,7 +229,8 @@ static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
 			}
 		}
 		n = min_t(size_t, rec.len, room);
-		if (copy_to_iter(rec.payload, n, &msg->msg_iter) != n)
+		/* a writer that does not wait may overwrite it: see below */
+		if (data_race(copy_to_iter(rec.payload, n, &msg->msg_iter)) != n)
 			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
 		if (weir_recv_torn(rd, rec.pos)) {
 			iov_iter_revert(&msg->msg_iter, n);
