@@ -583,7 +583,7 @@ static void forged(void)
 /* A caller that has gone leaves its number to another, not its answers. */
 static void inherited(void)
 {
-	enum { GONE = 16, NUMBER = 0xfffff };
+	enum { GONE = 64, NUMBER = 0xfffff };
 	struct weir *good = server("/heir/a", 1), *c;
 	long rounds = tap_scale(1000, 100), i;
 	struct weir_ticket t, gone[GONE] = { };
@@ -611,9 +611,14 @@ static void inherited(void)
 		}
 		weir_close(c);
 	}
-	check(same && !wrong,
-	      "who has the number of one that has gone gets only its own answers (%u wrong, %u times the same number)",
-	      wrong, same);
+	/* a slow kernel frees numbers later than the last callers have gone */
+	if (same || wrong || !slow_kernel())
+		check(same && !wrong,
+		      "who has the number of one that has gone gets only its own answers (%u wrong, %u times the same number)",
+		      wrong, same);
+	else
+		tap_skip("who has the number of one that has gone",
+			 "no number came back in time");
 	need(!route_del("/heir/a"), "del");
 	weir_close(good);
 	check_victims("late replies");
