@@ -15,15 +15,16 @@
  *
  * In a guest whose time is counted instructions, with one processor, a
  * nanosecond is an instruction. Interrupts during a hold count, as others wait
- * for them too; so do the probes at its ends, a few hundred instructions. Softirqs
- * count as time in which the holder did not run: where thousands of files have been
- * closed, weir's or not, the kernel frees them in RCU_SOFTIRQ, in batches of over a
- * million instructions, in whatever thread is interrupted. The module itself has no
- * softirq and gives RCU no function of its own.
+ * for them too; so do the probes at its ends, a few hundred instructions. RCU_SOFTIRQ
+ * alone counts as time in which the holder did not run: where thousands of files have
+ * been closed, weir's or not, the kernel frees them there, in batches of over a
+ * million instructions, in whatever thread is interrupted. The module gives RCU no
+ * function of its own.
  *
  * Built for weir's own tests on 6.1 alone, see scripts/module.
  */
 #include <linux/debugfs.h>
+#include <linux/interrupt.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -169,52 +170,54 @@ static int weir_hold_end(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(weir_hold_end);
 
+/* The holder does not run from now on, or runs again. Under the guard. */
+static void weir_hold_away(struct weir_hold *h, bool away)
+{
+	u64 now = ktime_get_mono_fast_ns();
+
+	if (away) {
+		h->away_since = now;
+	} else if (h->away_since) {
+		h->away += now - h->away_since;
+		h->away_since = 0;
+	}
+}
+
 static void weir_hold_switched(void *data, bool preempt, struct task_struct *prev,
 			       struct task_struct *next, unsigned int state)
 {
 	struct weir_hold *h = &weir_hold;
 	struct task_struct *holder = READ_ONCE(h->holder);
-	u64 now;
 
 	if (!holder || (prev != holder && next != holder))
 		return;
-	now = ktime_get_mono_fast_ns();
 	raw_spin_lock(&h->guard);
-	if (h->holder == prev) {
-		h->away_since = now;
-	} else if (h->holder == next && h->away_since) {
-		h->away += now - h->away_since;
-		h->away_since = 0;
-	}
+	if (h->holder == prev || h->holder == next)
+		weir_hold_away(h, h->holder == prev);
 	raw_spin_unlock(&h->guard);
+}
+
+static void weir_hold_softirq(unsigned int vec, bool entry)
+{
+	struct weir_hold *h = &weir_hold;
+	unsigned long flags;
+
+	if (vec != RCU_SOFTIRQ || READ_ONCE(h->holder) != current)
+		return;
+	raw_spin_lock_irqsave(&h->guard, flags);
+	if (h->holder == current)
+		weir_hold_away(h, entry);
+	raw_spin_unlock_irqrestore(&h->guard, flags);
 }
 
 static void weir_hold_softirq_entry(void *data, unsigned int vec)
 {
-	struct weir_hold *h = &weir_hold;
-	unsigned long flags;
-
-	if (READ_ONCE(h->holder) != current)
-		return;
-	raw_spin_lock_irqsave(&h->guard, flags);
-	if (h->holder == current && !h->away_since)
-		h->away_since = ktime_get_mono_fast_ns();
-	raw_spin_unlock_irqrestore(&h->guard, flags);
+	weir_hold_softirq(vec, true);
 }
 
 static void weir_hold_softirq_exit(void *data, unsigned int vec)
 {
-	struct weir_hold *h = &weir_hold;
-	unsigned long flags;
-
-	if (READ_ONCE(h->holder) != current)
-		return;
-	raw_spin_lock_irqsave(&h->guard, flags);
-	if (h->holder == current && h->away_since) {
-		h->away += ktime_get_mono_fast_ns() - h->away_since;
-		h->away_since = 0;
-	}
-	raw_spin_unlock_irqrestore(&h->guard, flags);
+	weir_hold_softirq(vec, false);
 }
 
 /**
