@@ -445,9 +445,10 @@ static void linger(void)
 	tap_ok(tap_until(tap_stat("drops/expired") > expired),
 	       "the time to linger ends");
 	tap_ok(expect(s, 20, 64), "what it said can still be read");
+	tap_ok(nothing(s), "then nothing");
 	/* what an earlier test left may have expired */
 	tap_ok(tap_until(nothing(s) && !tap_info(s).streams),
-	       "then the stream has ended");
+	       "the stream has ended");
 	p = publisher_lingering("/ps/linger", 0);
 	tap_is(tap_info(p).resumed, 0, "the next publisher starts anew");
 	close(p);

@@ -78,7 +78,7 @@ static long long unpaid(void)
 {
 	long long all = tap_field("/proc/meminfo", "Slab:");
 	long long paid = tap_field(TENANT_CGROUPS "/" GROUP "/memory.stat",
-				      "slab");
+				   "slab");
 
 	if (all < 0 || paid < 0)
 		tap_bail("memory of slabs");
