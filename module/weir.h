@@ -700,6 +700,7 @@ void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
 void weir_ring_joined(struct weir_ring *ring);
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
+
 /*
  * Is this thread of another user than @uid, and of another process than @pid? It
  * may close a socket last which it was passed, or by which a dead process was

@@ -149,8 +149,8 @@ const char *weir_memory_short(u64 bytes)
  * @tries: number of tries so far; 0 before the first call; counted here.
  *
  * This allocates that much, with reclaim in the memory cgroup that the caller
- * charges, and frees it again. Then it is there for the next try, unless another task of
- * the cgroup takes it before. May sleep; the caller holds no lock.
+ * charges, and frees it again. Then it is there for the next try, unless another
+ * task of the cgroup takes it before. May sleep; the caller holds no lock.
  *
  * Return: true if the caller is to try again.
  */
