@@ -346,7 +346,7 @@ static int reap_within(pid_t pid, int64_t ms)
 __attribute__((unused))
 static int reap(pid_t pid)
 {
-	return reap_within(pid, HARD_DEADLINE_MS);
+	return reap_within(pid, (int64_t)tap_child_ms());
 }
 
 __attribute__((unused))

@@ -37,6 +37,7 @@
 #define TAP_SKIP	77
 
 #define TAP_DEADLINE_MS	60000
+#define TAP_WATCHDOG_LEFT_MS	20000	/* for what a test says about a child that hangs */
 
 #define TAP_UNUSED	__attribute__((unused))
 #define TAP_PRINTF(f)	__attribute__((unused, format(printf, f, (f) + 1)))
@@ -189,6 +190,9 @@ TAP_UNUSED static unsigned long tap_seed(void)
 		tap_held;						\
 	})
 
+/* When the program ends if the test hangs, by tap_now_ms(); 0 if it has no limit. */
+static uint64_t tap_watchdog_ms;
+
 /*
  * Ends the program, with words, if a test hangs; not its children. Who runs the
  * tests knows the machine: a limit in WEIR_TEST_TIMEOUT is taken instead, a
@@ -209,8 +213,11 @@ TAP_UNUSED static void tap_watchdog(unsigned int seconds)
 	const char *s = getenv("WEIR_TEST_TIMEOUT");
 	int limit = s ? atoi(s) : 0;
 
+	if (limit > 10)
+		seconds = (unsigned int)limit - 5;
 	signal(SIGALRM, tap_watchdog_bark);
-	alarm(limit > 10 ? (unsigned int)limit - 5 : seconds);
+	alarm(seconds);
+	tap_watchdog_ms = tap_now_ms() + UINT64_C(1000) * seconds;
 }
 
 /* Polls for @events; the bits that hold, 0 at the deadline. */
@@ -477,16 +484,31 @@ TAP_UNUSED static int tap_filled(const void *buf, size_t len, uint32_t n)
 
 /* --- processes ------------------------------------------------------------ */
 
-/* Exit status of a child; -1 if it died of a signal or outlived the deadline. */
+/* How long a child may work: until shortly before the test's own limit. */
+TAP_UNUSED static uint64_t tap_child_ms(void)
+{
+	uint64_t now = tap_now_ms();
+	uint64_t end = now + TAP_DEADLINE_MS + TAP_WATCHDOG_LEFT_MS;
+
+	if (end < tap_watchdog_ms)
+		end = tap_watchdog_ms;
+	return end - now - TAP_WATCHDOG_LEFT_MS;
+}
+
+/* Exit status of a child; -1 if it died of a signal or was killed, as it hung. */
 TAP_UNUSED static int tap_wait(pid_t pid)
 {
+	uint64_t end = tap_now_ms() + tap_child_ms();
 	int status = 0;
-	pid_t got = 0;
+	pid_t got;
 
-	if (!tap_until((got = waitpid(pid, &status, WNOHANG)) != 0)) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		return -1;
+	while (!(got = waitpid(pid, &status, WNOHANG))) {
+		if (tap_now_ms() > end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -1;
+		}
+		usleep(1000);
 	}
 	return got == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
