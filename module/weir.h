@@ -810,13 +810,13 @@ void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
 
 /* --- wake.c --- */
 void weir_fence_cpus(const struct cpumask *cpus);
-void weir_wake_readers(struct weir_ring *ring);
-void weir_wake_writer(struct weir_ring *ring);
+void weir_ring_wake_readers(struct weir_ring *ring);
+void weir_ring_wake_writer(struct weir_ring *ring);
 bool weir_arm_readable(struct weir_sock *ws);
 bool weir_writable(struct weir_ring *ring, u64 bytes);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
 __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait);
-int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns);
+int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns);
 void weir_ring_reap(struct weir_timer *timer);
 u64 weir_out_want(const struct weir_ring *ring);
 
@@ -837,7 +837,7 @@ bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
 
 /* --- pubsub.c --- */
 int weir_publish(struct weir_sock *ws, const char *name, u32 len);
-int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len);
+int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len);
 void weir_unsubscribe(struct weir_sock *ws);
 void weir_joins_first(struct weir_net *wn);
 
@@ -845,10 +845,10 @@ void weir_joins_first(struct weir_net *wn);
 int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len);
 int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 		      int flags);
-int weir_listen(struct socket *sock, int backlog);
+int weir_sock_listen(struct socket *sock, int backlog);
 int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags);
 int weir_socketpair(struct socket *a, struct socket *b);
-int weir_shutdown(struct socket *sock, int how);
+int weir_sock_shutdown(struct socket *sock, int how);
 void weir_pair_reset(struct weir_sock *ws);
 void weir_pair_release(struct weir_sock *ws);
 void weir_sock_destroy(struct weir_sock *ws);

@@ -93,14 +93,14 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 		if (ws->ep)
 			weir_endpoint_kick(ws->ep);
 		else
-			weir_wake_readers(ring);
+			weir_ring_wake_readers(ring);
 	}
 	if (arg & WEIR_KICK_WRITER) {
 		rd = weir_reader_find(ws, arg >> 8);
 		if (!rd)
 			return weir_refuse(ws, -ENXIO,
 					   "the socket has no stream of this id");
-		weir_wake_writer(rd->ring);
+		weir_ring_wake_writer(rd->ring);
 		weir_reader_put(rd);
 	}
 	if (arg & WEIR_KICK_INBOX)
@@ -207,10 +207,11 @@ static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 			weir_endpoint_kick(ws->ep);
 		else if (READ_ONCE(weir_ring_status(ring)->wake) &
 			 WEIR_WAKE_READERS)
-			weir_wake_readers(ring);
+			weir_ring_wake_readers(ring);
 	}
-	return weir_wait(ws, wait.flags, max_t(u64, wait.bytes, WEIR_GRANULE),
-			 wait.timeout_ns);
+	return weir_sock_wait(ws, wait.flags,
+			      max_t(u64, wait.bytes, WEIR_GRANULE),
+			      wait.timeout_ns);
 }
 
 static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)

@@ -11,7 +11,7 @@
 #include "logic/memory.h"
 
 /**
- * weir_calls_init() - set up an empty table
+ * weir_call_table_init() - set up an empty table
  * @c: the table; the caller sets @begin itself.
  * @most: how many slots there may ever be, at most 2^WEIR_CALL_SLOT_BITS. If
  *	this is no multiple of WEIR_CALLS_CHUNK, the table may get a few more
@@ -21,15 +21,15 @@
  *
  * Return: 0 or -ENOMEM.
  */
-int weir_calls_init(struct weir_calls *c, u32 most)
+int weir_call_table_init(struct weir_call_table *c, u32 most)
 {
 	most = min(most, 1U << WEIR_CALL_SLOT_BITS);
-	c->chunks = kvzalloc(weir_calls_bytes(most), WEIR_GFP);
+	c->chunks = kvzalloc(weir_call_table_bytes(most), WEIR_GFP);
 	if (!c->chunks)
 		return -ENOMEM;
 	c->size = 0;
 	c->most = most;
-	c->mask = weir_calls_room(most) - 1;
+	c->mask = weir_call_table_room(most) - 1;
 	c->local = NULL;
 	c->nlocal = 0;
 	c->returned = NULL;
@@ -41,13 +41,13 @@ int weir_calls_init(struct weir_calls *c, u32 most)
 }
 
 /**
- * weir_calls_destroy() - free the memory of a table
+ * weir_call_table_destroy() - free the memory of a table
  * @c: the table; nobody uses it any more. Calls that have not ended are
  *	dropped.
  *
  * May sleep.
  */
-void weir_calls_destroy(struct weir_calls *c)
+void weir_call_table_destroy(struct weir_call_table *c)
 {
 	u32 i;
 
@@ -57,29 +57,30 @@ void weir_calls_destroy(struct weir_calls *c)
 }
 
 /**
- * weir_calls_grow_alloc() - allocate memory for WEIR_CALLS_CHUNK more slots
+ * weir_call_table_grow_alloc() - allocate WEIR_CALLS_CHUNK more slots
  *
  * May sleep.
  *
- * Return: the memory, for weir_calls_grow(), or NULL.
+ * Return: the memory, for weir_call_table_grow(), or NULL.
  */
-struct weir_call *weir_calls_grow_alloc(void)
+struct weir_call_entry *weir_call_table_grow_alloc(void)
 {
-	return kcalloc(WEIR_CALLS_CHUNK, sizeof(struct weir_call),
+	return kcalloc(WEIR_CALLS_CHUNK, sizeof(struct weir_call_entry),
 		       WEIR_GFP);
 }
 
 /**
- * weir_calls_grow() - add slots to the local list
+ * weir_call_table_grow() - add slots to the local list
  * @c: the table.
- * @chunk: from weir_calls_grow_alloc(). The table owns it on success.
+ * @chunk: from weir_call_table_grow_alloc(). The table owns it on success.
  *
  * Called by the producer, under the completers' lock.
  *
  * Return: true; false if the table has as many slots as it may have: then the
  * caller still owns @chunk.
  */
-bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
+bool weir_call_table_grow(struct weir_call_table *c,
+			  struct weir_call_entry *chunk)
 {
 	u32 i;
 
@@ -100,10 +101,10 @@ bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk)
 	return true;
 }
 
-/* The slow half of weir_calls_prune(): the head of the queue has ended. */
-void weir_calls_prune_some(struct weir_calls *c)
+/* The slow half of weir_call_table_prune(): the head of the queue has ended. */
+void weir_call_table_prune_some(struct weir_call_table *c)
 {
-	struct weir_call *call = c->first, *spent;
+	struct weir_call_entry *call = c->first, *spent;
 	u32 n = 0;
 
 	do {
@@ -124,8 +125,8 @@ void weir_calls_prune_some(struct weir_calls *c)
  * Is @call due before @other? If they are due at the same time, the call that
  * was sent first goes first.
  */
-static bool weir_call_before(const struct weir_call *call,
-			     const struct weir_call *other)
+static bool weir_call_before(const struct weir_call_entry *call,
+			     const struct weir_call_entry *other)
 {
 	if (call->sent_ns != other->sent_ns)
 		return call->sent_ns < other->sent_ns;
@@ -133,15 +134,16 @@ static bool weir_call_before(const struct weir_call *call,
 }
 
 /**
- * weir_calls_retry() - have a call sent again
+ * weir_call_table_retry() - have a call sent again
  * @c: the table.
- * @call: in state RETRY; not in weir_calls.retries.
+ * @call: in state RETRY; not in weir_call_table.retries.
  * @due_ns: when, in nanoseconds of the caller's clock. 0: at once, before all
  *	calls that have a time.
  *
  * Called by a completer, under the completers' lock.
  */
-void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
+void weir_call_table_retry(struct weir_call_table *c,
+			   struct weir_call_entry *call, u64 due_ns)
 {
 	struct rb_node **at = &c->retries.rb_root.rb_node, *parent = NULL;
 	bool leftmost = true;
@@ -149,7 +151,8 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 	call->sent_ns = due_ns;
 	while (*at) {
 		parent = *at;
-		if (weir_call_before(call, rb_entry(parent, struct weir_call,
+		if (weir_call_before(call, rb_entry(parent,
+						    struct weir_call_entry,
 						    retry))) {
 			at = &parent->rb_left;
 		} else {
@@ -162,14 +165,15 @@ void weir_calls_retry(struct weir_calls *c, struct weir_call *call, u64 due_ns)
 }
 
 /**
- * weir_calls_retry_stop() - take a call out of weir_calls.retries, if it is
- * there
+ * weir_call_table_retry_stop() - take a call out of weir_call_table.retries,
+ * if it is there
  * @c: the table.
  * @call: in state RETRY.
  *
  * Called under the completers' lock.
  */
-void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call)
+void weir_call_table_retry_stop(struct weir_call_table *c,
+				struct weir_call_entry *call)
 {
 	if (RB_EMPTY_NODE(&call->retry))
 		return;
@@ -179,11 +183,11 @@ void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_destroy);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow_alloc);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_grow);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_prune_some);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_retry);
-EXPORT_SYMBOL_IF_KUNIT(weir_calls_retry_stop);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_grow_alloc);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_grow);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_prune_some);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_retry);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_retry_stop);
 #endif

@@ -14,7 +14,7 @@
  * producer makes calls, one producer at a time. A completer ends calls, one
  * completer at a time, under a lock of the completers (in the router: post.lock
  * of the caller's inbox). The producer takes slots from the local list, and
- * completers put slots on the returned list. weir_calls_refill() moves the
+ * completers put slots on the returned list. weir_call_table_refill() moves the
  * whole returned list to the local list, under that lock. Otherwise neither
  * side waits for the other.
  */
@@ -61,7 +61,7 @@ enum weir_call_state {
 };
 
 /**
- * struct weir_call - one request
+ * struct weir_call_entry - one request
  * @name: name of the call, or of the next call in this slot while the slot is
  *	free. A completer moves it on to the next generation when the call ends.
  * @slot: number of the slot; never changes.
@@ -74,7 +74,8 @@ enum weir_call_state {
  * @target: SENT: the target that has the request.
  * @commit: SENT: commit word of the record in the target's inbox; 0 while the
  *	record has no place there.
- * @retry: RETRY: node in weir_calls.retries; empty if it is not in that tree.
+ * @retry: RETRY: node in weir_call_table.retries; empty if it is not in that
+ *	tree.
  * @sent_ns: time at which the call was sent; RETRY: time at which it is due.
  *	Nanoseconds of the caller's clock.
  * @deadline_ns: time at which the call is given up, same clock.
@@ -93,7 +94,7 @@ enum weir_call_state {
  * @left: PARENT: how many children are not done.
  * @gather: PARENT: the caller gets every reply, not only the last one.
  */
-struct weir_call {
+struct weir_call_entry {
 	u64			name;
 	u32			slot;
 	u8			state;
@@ -109,7 +110,7 @@ struct weir_call {
 	};
 	u64			sent_ns;
 	u64			deadline_ns;
-	struct weir_call	*next;
+	struct weir_call_entry	*next;
 	u64			pos;
 	struct weir_idem	*idem;
 	u32			parent;
@@ -122,15 +123,16 @@ struct weir_call {
 
 /* calls in one allocation */
 #define WEIR_CALLS_CHUNK	32U
-#define WEIR_CALLS_CHUNK_BYTES	(WEIR_CALLS_CHUNK * sizeof(struct weir_call))
+#define WEIR_CALLS_CHUNK_BYTES						\
+	(WEIR_CALLS_CHUNK * sizeof(struct weir_call_entry))
 
 /**
- * struct weir_calls - the table of one caller's calls
+ * struct weir_call_table - the table of one caller's calls
  * @begin: bits that the first name of each slot has besides the slot: the owner
  *	and a generation. The caller sets it before there are slots.
  * @chunks: arrays of WEIR_CALLS_CHUNK calls each. The first @size /
  *	WEIR_CALLS_CHUNK entries are allocated; the other entries are NULL.
- * @size: how many slots have memory; written by weir_calls_grow().
+ * @size: how many slots have memory; written by weir_call_table_grow().
  * @most: how many slots there may be; never changes.
  * @mask: mask of a slot number; never changes. @chunks has an entry for every
  *	value under the mask.
@@ -146,59 +148,61 @@ struct weir_call {
  *	same time are ordered by the position of their record. Under the
  *	completers' lock.
  */
-struct weir_calls {
+struct weir_call_table {
 	u64			begin;
-	struct weir_call	**chunks;
+	struct weir_call_entry	**chunks;
 	u32			size;
 	u32			most;
 	u32			mask;
-	struct weir_call	*local;
+	struct weir_call_entry	*local;
 	u32			nlocal;
 	u32			nreturned;
-	struct weir_call	*returned;
-	struct weir_call	*returned_last;
-	struct weir_call	*first;
-	struct weir_call	*last;
+	struct weir_call_entry	*returned;
+	struct weir_call_entry	*returned_last;
+	struct weir_call_entry	*first;
+	struct weir_call_entry	*last;
 	struct rb_root_cached	retries;
 };
 
-int weir_calls_init(struct weir_calls *c, u32 most);
-void weir_calls_destroy(struct weir_calls *c);
-struct weir_call *weir_calls_grow_alloc(void);
-bool weir_calls_grow(struct weir_calls *c, struct weir_call *chunk);
-void weir_calls_prune_some(struct weir_calls *c);
-void weir_calls_retry(struct weir_calls *c, struct weir_call *call,
-		      u64 due_ns);
-void weir_calls_retry_stop(struct weir_calls *c, struct weir_call *call);
+int weir_call_table_init(struct weir_call_table *c, u32 most);
+void weir_call_table_destroy(struct weir_call_table *c);
+struct weir_call_entry *weir_call_table_grow_alloc(void);
+bool weir_call_table_grow(struct weir_call_table *c,
+			  struct weir_call_entry *chunk);
+void weir_call_table_prune_some(struct weir_call_table *c);
+void weir_call_table_retry(struct weir_call_table *c,
+			   struct weir_call_entry *call, u64 due_ns);
+void weir_call_table_retry_stop(struct weir_call_table *c,
+				struct weir_call_entry *call);
 
 /* How many slots the mask of a table of @most slots covers: a power of two. */
-static inline u32 weir_calls_room(u32 most)
+static inline u32 weir_call_table_room(u32 most)
 {
 	return roundup_pow_of_two(clamp(most, WEIR_CALLS_CHUNK,
 					1U << WEIR_CALL_SLOT_BITS));
 }
 
 /* Bytes of the array of chunks of a table, without the chunks themselves. */
-static inline u64 weir_calls_bytes(u32 most)
+static inline u64 weir_call_table_bytes(u32 most)
 {
-	return weir_calls_room(most) / WEIR_CALLS_CHUNK *
-	       sizeof(struct weir_call *);
+	return weir_call_table_room(most) / WEIR_CALLS_CHUNK *
+	       sizeof(struct weir_call_entry *);
 }
 
 /* The call in a slot below @size. */
-static __always_inline struct weir_call *
-weir_calls_at(const struct weir_calls *c, u32 slot)
+static __always_inline struct weir_call_entry *
+weir_call_table_at(const struct weir_call_table *c, u32 slot)
 {
 	return &c->chunks[slot / WEIR_CALLS_CHUNK][slot % WEIR_CALLS_CHUNK];
 }
 
 /**
- * weir_calls_refill() - move the returned slots to the producer's list
+ * weir_call_table_refill() - move the returned slots to the producer's list
  * @c: the table.
  *
  * Called by the producer, under the completers' lock.
  */
-static inline void weir_calls_refill(struct weir_calls *c)
+static inline void weir_call_table_refill(struct weir_call_table *c)
 {
 	if (!c->returned)
 		return;
@@ -210,21 +214,22 @@ static inline void weir_calls_refill(struct weir_calls *c)
 }
 
 /**
- * weir_calls_count_off() - take slots off the count of local slots
+ * weir_call_table_count_off() - take slots off the count of local slots
  * @c: the table.
- * @n: how many, at most weir_calls.nlocal.
+ * @n: how many, at most weir_call_table.nlocal.
  *
  * Called by the producer, before a completer can end the calls in these slots.
  * A completer counts the slot of each call that it ends as returned. If the
  * slot were also still counted as local, open calls would look like free slots.
  */
-static __always_inline void weir_calls_count_off(struct weir_calls *c, u32 n)
+static __always_inline void
+weir_call_table_count_off(struct weir_call_table *c, u32 n)
 {
 	WRITE_ONCE(c->nlocal, c->nlocal - n);
 }
 
 /**
- * weir_calls_take_many() - begin calls in the first slots of the local list
+ * weir_call_table_take_many() - begin calls in the first local slots
  * @c: the table.
  * @n: how many, at least 1; the local list has that many. The caller has taken
  *	them off the count and has set their @tries.
@@ -235,12 +240,12 @@ static __always_inline void weir_calls_count_off(struct weir_calls *c, u32 n)
  *
  * Called by the producer.
  */
-static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
-						 struct weir_call *last,
-						 struct weir_call *rest,
-						 bool hold)
+static __always_inline void
+weir_call_table_take_many(struct weir_call_table *c, u32 n,
+			  struct weir_call_entry *last,
+			  struct weir_call_entry *rest, bool hold)
 {
-	struct weir_call *first = c->local;
+	struct weir_call_entry *first = c->local;
 
 	c->local = rest;
 	if (!hold)
@@ -254,7 +259,7 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
 }
 
 /**
- * weir_calls_take() - begin a call in the first slot of the local list
+ * weir_call_table_take() - begin a call in the first slot of the local list
  * @c: the table.
  * @hold: the record of the call must stay in the outbox.
  *
@@ -264,28 +269,28 @@ static __always_inline void weir_calls_take_many(struct weir_calls *c, u32 n,
  * fields are as the last user of the slot left them. NULL: the local list is
  * empty.
  */
-static __always_inline struct weir_call *weir_calls_take(struct weir_calls *c,
-							 bool hold)
+static __always_inline struct weir_call_entry *
+weir_call_table_take(struct weir_call_table *c, bool hold)
 {
-	struct weir_call *call = c->local;
+	struct weir_call_entry *call = c->local;
 
 	if (unlikely(!call))
 		return NULL;
 	call->tries = hold;
-	weir_calls_count_off(c, 1);
-	weir_calls_take_many(c, 1, call, call->next, hold);
+	weir_call_table_count_off(c, 1);
+	weir_call_table_take_many(c, 1, call, call->next, hold);
 	return call;
 }
 
 /**
- * weir_calls_put() - end a call and free its slot
+ * weir_call_table_put() - end a call and free its slot
  * @c: the table.
  * @call: a call that has begun; without @parent and @idem.
  *
  * Called by a completer, under the completers' lock.
  */
-static __always_inline void weir_calls_put(struct weir_calls *c,
-					   struct weir_call *call)
+static __always_inline void weir_call_table_put(struct weir_call_table *c,
+						struct weir_call_entry *call)
 {
 	call->name += 1ULL << WEIR_CALL_GEN_SHIFT;
 	if (call->tries) {
@@ -302,7 +307,7 @@ static __always_inline void weir_calls_put(struct weir_calls *c,
 }
 
 /**
- * weir_calls_find() - find a call by name
+ * weir_call_table_find() - find a call by name
  * @c: the table.
  * @name: any value.
  *
@@ -318,20 +323,20 @@ static __always_inline void weir_calls_put(struct weir_calls *c,
  * Return: the call, or NULL if no call has that name. The call may have ended,
  * or not have begun: the caller checks its state.
  */
-static __always_inline struct weir_call *
-weir_calls_find(const struct weir_calls *c, u64 name)
+static __always_inline struct weir_call_entry *
+weir_call_table_find(const struct weir_call_table *c, u64 name)
 {
 	u32 slot = name >> WEIR_CALL_OWNER_BITS & c->mask;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 
 	if (unlikely(slot >= READ_ONCE(c->size)))
 		return NULL;
-	call = weir_calls_at(c, slot);
+	call = weir_call_table_at(c, slot);
 	return READ_ONCE(call->name) == name ? call : NULL;
 }
 
 /* Is the call one child of a fan-out? */
-static inline bool weir_call_is_child(const struct weir_call *call)
+static inline bool weir_call_is_child(const struct weir_call_entry *call)
 {
 	return call->parent < WEIR_CALL_COUNTED;
 }
@@ -340,42 +345,44 @@ static inline bool weir_call_is_child(const struct weir_call *call)
  * The state of a call. Read it before the other fields. Either side may call
  * this.
  */
-static __always_inline u8 weir_call_state(const struct weir_call *call)
+static __always_inline u8 weir_call_state(const struct weir_call_entry *call)
 {
 	return smp_load_acquire(&call->state);
 }
 
 /**
- * weir_calls_prune() - free calls that have ended at the head of the queue
+ * weir_call_table_prune() - free calls that have ended at the head of the queue
  * @c: the table.
  *
  * A call that has not ended keeps all calls behind it in the queue. Called by
  * the producer.
  */
-static __always_inline void weir_calls_prune(struct weir_calls *c)
+static __always_inline void weir_call_table_prune(struct weir_call_table *c)
 {
 	if (c->first && weir_call_state(c->first) == WEIR_CALL_SPENT)
-		weir_calls_prune_some(c);
+		weir_call_table_prune_some(c);
 }
 
 /* The oldest call whose record must stay, or NULL. Called by the producer. */
-static inline struct weir_call *weir_calls_oldest(const struct weir_calls *c)
+static inline struct weir_call_entry *
+weir_call_table_oldest(const struct weir_call_table *c)
 {
 	return c->first;
 }
 
 /* Do calls wait to be sent again? This looks without the lock. */
-static __always_inline bool weir_calls_retrying(const struct weir_calls *c)
+static __always_inline bool
+weir_call_table_retrying(const struct weir_call_table *c)
 {
 	return READ_ONCE(c->retries.rb_leftmost);
 }
 
 /* The call that is due first, or NULL. Called under the completers' lock. */
-static inline struct weir_call *
-weir_calls_retry_first(const struct weir_calls *c)
+static inline struct weir_call_entry *
+weir_call_table_retry_first(const struct weir_call_table *c)
 {
-	return rb_entry_safe(rb_first_cached(&c->retries), struct weir_call,
-			     retry);
+	return rb_entry_safe(rb_first_cached(&c->retries),
+			     struct weir_call_entry, retry);
 }
 
 #endif /* _WEIR_CALLS_H */

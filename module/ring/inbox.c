@@ -223,7 +223,7 @@ void weir_inbox_wake(struct weir_ring *inbox)
 {
 	smp_mb();						/* (C) */
 	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
-		weir_wake_readers(inbox);
+		weir_ring_wake_readers(inbox);
 }
 
 /*

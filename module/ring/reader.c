@@ -629,7 +629,7 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 	weir_race_point(detach);
 	if (ws)
 		weir_reader_hide(ws, rd);
-	weir_wake_writer(ring);
+	weir_ring_wake_writer(ring);
 	weir_reader_put(rd);	/* the slot table's */
 }
 

@@ -558,7 +558,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 /* Wakes the readers and posts notices about the end to their sockets. */
 static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
 {
-	weir_wake_readers(ring);
+	weir_ring_wake_readers(ring);
 	weir_ring_tell(ring, READ_ONCE(weir_ring_status(ring)->state) ==
 		       WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
 		       WEIR_NOTICE_DETACHED, reason);
@@ -636,7 +636,7 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 	weir_drop(ring->name, reason);
 	weir_stat_inc(WEIR_STAT_BROKEN);
 	trace_weir_state(ring, WEIR_STATE_BROKEN, reason);
-	weir_wake_readers(ring);
+	weir_ring_wake_readers(ring);
 }
 
 /*
@@ -752,7 +752,7 @@ static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
 		WRITE_ONCE(*outbox, NULL);
 	mutex_unlock(&wn->lock);
 	if (lingers)
-		weir_wake_readers(ring);
+		weir_ring_wake_readers(ring);
 	if (told)
 		weir_ring_ended(ring, WEIR_REASON_CLOSED);
 	weir_ring_put(ring);

@@ -26,8 +26,8 @@
  * sees the bit, and its kick ends the arming. Otherwise a process that polls in a
  * loop would interrupt the publisher's CPUs at each call.
  *
- * Process context. weir_wake_readers() and weir_wake_writer() do not sleep
- * unless they have to evict.
+ * Process context. weir_ring_wake_readers() and weir_ring_wake_writer() do not
+ * sleep unless they have to evict.
  */
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
@@ -99,13 +99,13 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 }
 
 /*
- * weir_wake_readers() - wake the readers that sleep for records of this ring
+ * weir_ring_wake_readers() - wake the readers that sleep for a ring's records
  *
  * The publisher has fenced between its commit and its look at the wake bits. Once
  * the reader of an inbox is taken, no other sender wakes it: so this thread keeps
  * its processor until it has done so.
  */
-void weir_wake_readers(struct weir_ring *ring)
+void weir_ring_wake_readers(struct weir_ring *ring)
 {
 	struct sock *sk[WEIR_WAKES];
 	unsigned int woken = 0, n, i;
@@ -427,14 +427,14 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 }
 
 /*
- * weir_wake_writer() - a cursor moved, or a reader left
+ * weir_ring_wake_writer() - a cursor moved, or a reader left
  *
  * Wakes the owner if it sleeps and there is enough room, or an error for it to
  * see. The reader has fenced after its cursor store. Once the wake bit is clear, no
  * other reader wakes the owner: so this thread keeps its processor until it has
  * done so.
  */
-void weir_wake_writer(struct weir_ring *ring)
+void weir_ring_wake_writer(struct weir_ring *ring)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_sock *ws = NULL;
@@ -540,7 +540,7 @@ void weir_ring_reap(struct weir_timer *timer)
 		spin_unlock(&ring->lock);
 	} while (weir_evicts_done(&late, WEIR_REASON_SLOW));
 
-	weir_wake_writer(ring);
+	weir_ring_wake_writer(ring);
 	if (blocked)
 		weir_timer_set(&ring->reap,
 			       max(1UL, msecs_to_jiffies(evict_ms) / 4));
@@ -622,7 +622,7 @@ static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
 }
 
 /**
- * weir_wait() - sleep until the rings are ready
+ * weir_sock_wait() - sleep until the rings are ready
  * @ws: socket.
  * @flags: WEIR_WAIT_IN, WEIR_WAIT_OUT.
  * @bytes: bytes that must be claimable for WEIR_WAIT_OUT.
@@ -634,7 +634,7 @@ static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
  * -EINTR with a timeout, because a restart would wait for the whole time again;
  * otherwise -ERESTARTSYS.
  */
-int weir_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
+int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 {
 	struct sock *sk = &ws->sk;
 	ktime_t until = KTIME_MAX;

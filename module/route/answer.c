@@ -42,7 +42,7 @@ void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
  * late. Best effort: the lock of the target's inbox is taken only if it is
  * free, since post.lock of the caller's inbox is held.
  */
-static void weir_call_withdraw(const struct weir_call *call)
+static void weir_call_withdraw(const struct weir_call_entry *call)
 {
 	struct weir_ring *inbox = call->target->ep->inbox;
 	u64 pos = call->commit - inbox->view.secret;
@@ -65,7 +65,7 @@ static void weir_call_withdraw(const struct weir_call *call)
  * is slow only if it took longer than a call may; the time in which replies of
  * the target waited for a caller is taken off. @user: the caller's.
  */
-static void weir_call_overdue(const struct weir_call *call,
+static void weir_call_overdue(const struct weir_call_entry *call,
 			      const struct weir_plan *plan, u32 user,
 			      u64 now_ns)
 {
@@ -95,7 +95,7 @@ static void weir_call_overdue(const struct weir_call *call,
  * see weir_call_overdue(); WEIR_REASON_NONE: the breaker forgets it. Under
  * post.lock of @ep's inbox; @ep is the caller's endpoint.
  */
-void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
+void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
 		     u64 now_ns, enum weir_reason reason)
 {
 	struct weir_target *target = call->target;
@@ -129,13 +129,15 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
  * No child outlives its parent: it would count itself off at whatever call has
  * the parent's slot then.
  */
-void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent)
+void weir_call_end_parent(struct weir_endpoint *ep,
+			  struct weir_call_entry *parent)
 {
 	u32 slot = parent->sibling;
 
 	while (slot != WEIR_CALL_NONE) {
-		struct weir_call *child = weir_calls_at(&ep->calls, slot);
+		struct weir_call_entry *child;
 
+		child = weir_call_table_at(&ep->calls, slot);
 		slot = child->sibling;
 		WARN_ON_ONCE(child->state == WEIR_CALL_FREE);
 		if (child->state == WEIR_CALL_SENT) {
@@ -160,12 +162,13 @@ void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent)
  * Returns the flags to deliver the answer with: WEIR_REC_MORE if others follow,
  * else 0. Returns -1 when the answer is not delivered.
  */
-int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
+int weir_call_child_done(struct weir_endpoint *ep, struct weir_call_entry *call,
 			 bool good)
 {
-	struct weir_call *parent = weir_calls_at(&ep->calls, call->parent);
+	struct weir_call_entry *parent;
 	bool over;
 
+	parent = weir_call_table_at(&ep->calls, call->parent);
 	WARN_ON_ONCE(parent->state != WEIR_CALL_PARENT);
 	call->state = WEIR_CALL_DONE;
 	parent->left--;
@@ -217,14 +220,14 @@ void weir_refused(struct weir_route *route, u32 tag,
  *
  * The calls are sent again, in order, when the look for lost calls is over.
  */
-void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
+void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 		    enum weir_reason reason, enum weir_guard guard)
 {
 	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
 		weir_call_leave(ep, call, ktime_get_ns(), reason);
 		call->state = WEIR_CALL_RETRY;
-		weir_calls_retry(&ep->calls, call, 0);
+		weir_call_table_retry(&ep->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
 		weir_route_answer(ep, call, NULL, reason, guard, 0);
 	}
@@ -249,7 +252,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
  * that wait for room there (weir_endpoint_unawaited()): that is left to the
  * caller of this function.
  */
-void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
+void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns)
 {
@@ -276,11 +279,11 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
 				reason : WEIR_REASON_NONE);
 	}
 	if (call->state == WEIR_CALL_RETRY)
-		weir_calls_retry_stop(&ep->calls, call);
+		weir_call_table_retry_stop(&ep->calls, call);
 	if (!weir_call_is_child(call)) {
 		weir_call_end(ep, call);
 	} else {
-		gather = weir_calls_at(&ep->calls, call->parent)->gather;
+		gather = weir_call_table_at(&ep->calls, call->parent)->gather;
 		more = weir_call_child_done(ep, call, false);
 		if (!gather && reason != WEIR_REASON_DEADLINE) {
 			fault.reason = WEIR_REASON_QUORUM;

@@ -165,8 +165,9 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
  */
 void weir_copy_request(struct weir_pass *pass,
 		       const struct weir_reservation *at, u32 kept,
-		       const struct weir_message *m, struct weir_call *call,
-		       u64 name, u64 deadline_ns)
+		       const struct weir_message *m,
+		       struct weir_call_entry *call, u64 name,
+		       u64 deadline_ns)
 {
 	const struct weir_copy copy = {
 		.at = *at,

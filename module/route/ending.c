@@ -20,13 +20,14 @@
  * gone; a fan-out as a whole, whichever of its calls this is. Under post.lock
  * of the endpoint's inbox.
  */
-static void weir_call_cancel(struct weir_endpoint *ep, struct weir_call *call)
+static void weir_call_cancel(struct weir_endpoint *ep,
+			     struct weir_call_entry *call)
 {
 	if (call->state == WEIR_CALL_PARENT)
 		weir_call_end_parent(ep, call);
 	else if (weir_call_is_child(call))
-		weir_call_end_parent(ep, weir_calls_at(&ep->calls,
-						       call->parent));
+		weir_call_end_parent(ep, weir_call_table_at(&ep->calls,
+							    call->parent));
 	else if (call->state == WEIR_CALL_SENT ||
 		 call->state == WEIR_CALL_RETRY ||
 		 call->state == WEIR_CALL_WAIT)
@@ -41,7 +42,7 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 
 	spin_lock(&ep->inbox->post.lock);
 	for (slot = 0; slot < ep->calls.size; slot++) {
-		weir_call_cancel(ep, weir_calls_at(&ep->calls, slot));
+		weir_call_cancel(ep, weir_call_table_at(&ep->calls, slot));
 		if (slot % WEIR_CALLS_CHUNK != WEIR_CALLS_CHUNK - 1 &&
 		    ep->ended < WEIR_ENDED_MAX)
 			continue;

@@ -40,7 +40,7 @@ static void weir_endpoint_free(struct work_struct *work)
 	xa_erase(&ep->wn->endpoints, ep->id);
 	wake_up_var(&ep->wn->endpoints);
 	weir_race_point(endpoint_free);
-	weir_calls_destroy(&ep->calls);
+	weir_call_table_destroy(&ep->calls);
 	weir_tenant_put(ep->tenant);
 	weir_ring_put(ep->inbox);
 	weir_ring_put(ep->outbox);
@@ -116,7 +116,7 @@ static void weir_endpoint_due(struct weir_timer *timer)
 }
 
 /* Has the watchdog ejected the target since the call was sent? */
-static bool weir_call_hangs(const struct weir_call *call)
+static bool weir_call_hangs(const struct weir_call_entry *call)
 {
 	return READ_ONCE(call->target->hung) &&
 	       call->sent_ns <= READ_ONCE(call->target->lost_ns);
@@ -127,8 +127,8 @@ static bool weir_call_hangs(const struct weir_call *call)
  * with an error. A call that may be sent twice is taken from an ejected target.
  * @now: as ktime_get_ns() counts. Under post.lock of the endpoint's inbox.
  */
-static void weir_call_expire(struct weir_endpoint *ep, struct weir_call *call,
-			     u64 now)
+static void weir_call_expire(struct weir_endpoint *ep,
+			     struct weir_call_entry *call, u64 now)
 {
 	u8 state = weir_call_state(call);
 	struct weir_route *route = NULL;
@@ -173,8 +173,8 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 		ep->timer_ns = U64_MAX;
 	}
 	for (; left; left--) {
-		weir_call_expire(ep, weir_calls_at(&ep->calls,
-						   ep->scan_slot), now);
+		weir_call_expire(ep, weir_call_table_at(&ep->calls,
+							ep->scan_slot), now);
 		if (++ep->scan_slot % WEIR_CALLS_CHUNK &&
 		    ep->ended < WEIR_ENDED_MAX)
 			continue;
@@ -200,24 +200,24 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
  * this handle are passed over, since they wait; 0: none. Returns NULL if no
  * call is due. Under dispatch_lock.
  */
-static struct weir_call *weir_endpoint_retry_due(struct weir_endpoint *ep,
-						 u32 held)
+static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
+						       u32 held)
 {
 	struct weir_post *post = &ep->inbox->post;
 	u32 left = WEIR_RETRY_LOOKS;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	struct rb_node *at;
 
 	spin_lock(&post->lock);
 	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
-		call = rb_entry(at, struct weir_call, retry);
+		call = rb_entry(at, struct weir_call_entry, retry);
 		if (call->sent_ns > ep->pass.now_ns)
 			break;
 		if (call->handle == held)
 			continue;
 		/* a call in state RETRY ends under dispatch_lock only */
-		weir_calls_retry_stop(&ep->calls, call);
+		weir_call_table_retry_stop(&ep->calls, call);
 		spin_unlock(&post->lock);
 		return call;
 	}
@@ -235,7 +235,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_pass *pass = &ep->pass;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	u64 bytes = 0;
 	bool waits;
 	u32 n;
@@ -263,7 +263,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 			ep->retry_name = call->name;
 		}
 		spin_lock(&post->lock);
-		weir_calls_retry(&ep->calls, call, call->sent_ns);
+		weir_call_table_retry(&ep->calls, call, call->sent_ns);
 		spin_unlock(&post->lock);
 		if (waits)
 			return false;
@@ -276,14 +276,14 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_waiter *w = &ep->retry;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	bool waits;
 
 	/* not if the waiter has been called, or looks by itself */
 	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
 		return false;
 	spin_lock(&post->lock);
-	call = weir_calls_find(&ep->calls, ep->retry_name);
+	call = weir_call_table_find(&ep->calls, ep->retry_name);
 	waits = call && call->state == WEIR_CALL_RETRY;
 	spin_unlock(&post->lock);
 	return waits;
@@ -297,12 +297,12 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 {
 	u32 left = WEIR_RETRY_LOOKS;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	struct rb_node *at;
 
 	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
-		call = rb_entry(at, struct weir_call, retry);
+		call = rb_entry(at, struct weir_call_entry, retry);
 		if (!ep->retry.waits)
 			return call->sent_ns;
 		/* calls that are due already wait behind the waiting one */
@@ -331,7 +331,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	/* wait for the end of the scan: lost calls are sent again in order */
 	if (ep->scan_lost)
 		return;
-	if (!w->inbox && !weir_calls_retrying(&ep->calls))
+	if (!w->inbox && !weir_call_table_retrying(&ep->calls))
 		return;
 	weir_route_begin(ep, dispatcher);
 	waits = weir_endpoint_retry_waits(ep);
@@ -548,14 +548,14 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	weir_account_get(ep->account);
 	/* its first slots, too: so it can make calls even at its cap */
 	err = weir_charge_sock(&ep->charge, ws, sizeof(*ep) +
-			       weir_calls_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
+			       weir_call_table_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
 			       1);
 	if (err)
 		goto err_charge;
 	err = -ENOMEM;
 	if (!zalloc_cpumask_var(&ep->cpus, WEIR_GFP))
 		goto err_uncharge;
-	if (weir_calls_init(&ep->calls, most))
+	if (weir_call_table_init(&ep->calls, most))
 		goto err_cpus;
 	ep->tenant = weir_tenant_get(ws->tenant);
 	refcount_set(&ep->ref, 1);
@@ -721,7 +721,7 @@ err_outbox:
 err_ep:
 	weir_ring_put(ep->inbox);
 	weir_tenant_put(ep->tenant);
-	weir_calls_destroy(&ep->calls);
+	weir_call_table_destroy(&ep->calls);
 	weir_endpoint_end(ep);
 err_unlock:
 	release_sock(&ws->sk);

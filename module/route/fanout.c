@@ -33,7 +33,7 @@ struct weir_branch {
 	struct weir_reservation	at;
 	u32			kept;
 	u32			round;
-	struct weir_call	*call;
+	struct weir_call_entry	*call;
 	u64			name;
 };
 
@@ -103,11 +103,11 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 				u64 deadline_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_call *parent, *call;
+	struct weir_call_entry *parent, *call;
 	u32 i;
 
 	ep->answers -= n;
-	parent = weir_calls_take(&ep->calls, false);
+	parent = weir_call_table_take(&ep->calls, false);
 	parent->sibling = WEIR_CALL_NONE;
 	parent->gather = plan->policy == WEIR_POLICY_ALL;
 	parent->need = plan->quorum ?: plan->n / 2 + 1;
@@ -117,7 +117,7 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 	for (i = 0; i < n; i++) {
 		struct weir_branch *b = &branches[i];
 
-		call = weir_calls_take(&ep->calls, false);
+		call = weir_call_table_take(&ep->calls, false);
 		weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 		call->parent = parent->slot;
 		call->sibling = parent->sibling;
@@ -134,7 +134,7 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 	for (i = 0; i < n; i++) {
 		if (!READ_ONCE(branches[i].target->gone))
 			continue;
-		call = weir_calls_find(&ep->calls, branches[i].name);
+		call = weir_call_table_find(&ep->calls, branches[i].name);
 		if (call && call->state == WEIR_CALL_SENT)
 			weir_call_lost(ep, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);

@@ -68,7 +68,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 	const struct weir_plan *plan;
 	struct weir_target *target;
 	struct weir_handle *h;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	/* set here, so that the compiler keeps them in registers */
 	struct weir_message m = { };
 	struct weir_reservation at = { };

@@ -36,13 +36,13 @@ static void weir_idem_deliver(struct weir_idem *idem,
 		.guard = WEIR_GUARD_DUP,
 	};
 	struct weir_reservation at = { .inbox = ep->inbox };
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	bool fits = false;
 	u32 handle = 0;
 	u64 tag_key = 0;
 
 	spin_lock(&post->lock);
-	call = weir_calls_find(&ep->calls, idem->name);
+	call = weir_call_table_find(&ep->calls, idem->name);
 	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
 	    call->idem != idem)
 		goto out;	/* the call has ended already */
@@ -195,7 +195,7 @@ void weir_idem_complete(struct weir_idem *idem)
  * a reply. A waiter waits no longer; if a worker has the waiter already, the
  * worker frees it.
  */
-void weir_idem_leave(struct weir_call *call)
+void weir_idem_leave(struct weir_call_entry *call)
 {
 	struct weir_idem *idem = call->idem;
 
@@ -272,11 +272,11 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
 			   u64 deadline_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 
 	if (!weir_endpoint_ready(ep, 1, 1))
 		return false;
-	call = weir_calls_take(&ep->calls, false);
+	call = weir_call_table_take(&ep->calls, false);
 	ep->answers--;
 	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 	call->idem = idem;
@@ -295,10 +295,10 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
 static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 
 	spin_lock(&post->lock);
-	call = weir_calls_find(&ep->calls, idem->name);
+	call = weir_call_table_find(&ep->calls, idem->name);
 	call->idem = NULL;
 	post->kept--;
 	weir_call_end(ep, call);

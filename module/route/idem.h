@@ -19,7 +19,7 @@
 #include "logic/dup.h"
 #include "tenant.h"
 
-struct weir_call;
+struct weir_call_entry;
 struct weir_message;
 struct weir_endpoint;
 struct weir_sock;
@@ -57,8 +57,8 @@ struct weir_idem_set {
  * @ep: the caller's endpoint; held.
  * @name: waiter: name of its call.
  *
- * The pass that makes an entry owns it, then the call (weir_call.idem). An
- * ended leader and its @waiters belong to the job @told.
+ * The pass that makes an entry owns it, then the call (weir_call_entry.idem).
+ * An ended leader and its @waiters belong to the job @told.
  */
 struct weir_idem {
 	struct weir_dup_waiter	waiter;
@@ -93,7 +93,7 @@ int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		    struct weir_idem_set *set, u64 deadline_ns,
 		    struct weir_dup_reply **reply);
 void weir_idem_complete(struct weir_idem *idem);
-void weir_idem_leave(struct weir_call *call);
+void weir_idem_leave(struct weir_call_entry *call);
 void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
 			const struct weir_idem_reply *r);
 

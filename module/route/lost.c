@@ -45,7 +45,7 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
  */
 static bool weir_endpoint_tell(struct weir_endpoint *ep)
 {
-	struct weir_calls *calls = &ep->calls;
+	struct weir_call_table *calls = &ep->calls;
 	bool open;
 
 	spin_lock(&ep->inbox->post.lock);
@@ -92,7 +92,7 @@ bool weir_endpoints_tell(struct weir_target *target)
 /* --- targets that are gone ---------------------------------------------- */
 
 /* Was the call sent to a target of @server that is gone? */
-static bool weir_call_is_lost(const struct weir_call *call,
+static bool weir_call_is_lost(const struct weir_call_entry *call,
 			      const struct weir_endpoint *server)
 {
 	return weir_call_state(call) == WEIR_CALL_SENT &&
@@ -108,7 +108,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 				    const struct weir_endpoint *server)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_calls *calls = &ep->calls;
+	struct weir_call_table *calls = &ep->calls;
 	u32 end = 0;
 	bool more;
 
@@ -117,7 +117,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	if (READ_ONCE(calls->nlocal) + calls->nreturned != calls->size)
 		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
 	for (; *slot < end && ep->ended < WEIR_ENDED_MAX; ++*slot) {
-		struct weir_call *call = weir_calls_at(calls, *slot);
+		struct weir_call_entry *call = weir_call_table_at(calls, *slot);
 
 		if (weir_call_is_lost(call, server))
 			weir_call_lost(ep, call, WEIR_REASON_TARGET_DIED,
@@ -136,7 +136,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 static void weir_endpoint_lost_end(struct weir_endpoint *ep)
 {
 	weir_inbox_wake(ep->inbox);
-	if (weir_calls_retrying(&ep->calls))
+	if (weir_call_table_retrying(&ep->calls))
 		weir_endpoint_later(ep);
 }
 

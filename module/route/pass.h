@@ -425,14 +425,14 @@ static inline void weir_pass_forget(struct weir_pass *pass)
 static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
 {
 	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
-		weir_wake_readers(inbox);
+		weir_ring_wake_readers(inbox);
 }
 
 /* Wakes the owner of an outbox if it waits for space; the caller has fenced. */
 static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
 {
 	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)
-		weir_wake_writer(outbox);
+		weir_ring_wake_writer(outbox);
 }
 
 /*
@@ -443,11 +443,11 @@ static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
 static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 {
 	struct weir_cursor *cursor = ep->rd->cursor;
-	struct weir_call *oldest;
+	struct weir_call_entry *oldest;
 	u64 pos = ep->pos;
 
-	weir_calls_prune(&ep->calls);
-	oldest = weir_calls_oldest(&ep->calls);
+	weir_call_table_prune(&ep->calls);
+	oldest = weir_call_table_oldest(&ep->calls);
 	if (oldest)
 		pos = oldest->pos;
 	if (pos != READ_ONCE(cursor->pos))
@@ -464,8 +464,9 @@ enum weir_reason weir_copy_keep(struct weir_target *target,
 void weir_copy_give(struct weir_ring *inbox, u32 kept);
 void weir_copy_request(struct weir_pass *pass,
 		       const struct weir_reservation *at, u32 kept,
-		       const struct weir_message *m, struct weir_call *call,
-		       u64 name, u64 deadline_ns);
+		       const struct weir_message *m,
+		       struct weir_call_entry *call, u64 name,
+		       u64 deadline_ns);
 void weir_copies_make(struct weir_pass *pass);
 void weir_copies_free(struct weir_pass *pass);
 
@@ -503,7 +504,7 @@ static inline void weir_target_left(struct weir_target *target,
 /* answer.c */
 void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 			 u8 flags, const struct weir_fault *fault);
-int weir_call_child_done(struct weir_endpoint *ep, struct weir_call *call,
+int weir_call_child_done(struct weir_endpoint *ep, struct weir_call_entry *call,
 			 bool good);
 
 /*
@@ -546,17 +547,17 @@ static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
  * of the caller's inbox.
  */
 static __always_inline void weir_call_end(struct weir_endpoint *ep,
-					  struct weir_call *call)
+					  struct weir_call_entry *call)
 {
 	if (unlikely(call->idem))
 		weir_idem_leave(call);
 	call->parent = WEIR_CALL_NONE;
-	weir_calls_put(&ep->calls, call);
+	weir_call_table_put(&ep->calls, call);
 	weir_calls_ended(ep);
 }
 
 /* Fills in a call from its request. The caller stores the state last. */
-static __always_inline void weir_call_fill(struct weir_call *call,
+static __always_inline void weir_call_fill(struct weir_call_entry *call,
 					   u32 handle, u64 tag_key,
 					   u64 deadline_ns)
 {

@@ -159,7 +159,7 @@ static __always_inline void weir_fast_serve(struct weir_pass *pass,
  * deadline. Under post.lock of the caller's inbox.
  */
 static bool weir_call_retry(struct weir_endpoint *caller,
-			    struct weir_call *call,
+			    struct weir_call_entry *call,
 			    const struct weir_plan *plan, u64 now_ns,
 			    u32 random)
 {
@@ -172,7 +172,7 @@ static bool weir_call_retry(struct weir_endpoint *caller,
 	if (due >= call->deadline_ns)
 		return false;
 	call->state = WEIR_CALL_RETRY;
-	weir_calls_retry(&caller->calls, call, due);
+	weir_call_table_retry(&caller->calls, call, due);
 	weir_endpoint_arm(caller, due);
 	return true;
 }
@@ -184,11 +184,11 @@ static bool weir_call_retry(struct weir_endpoint *caller,
  * child, no leader, and not counted for its user in weir_target.callers. Under
  * post.lock of the caller's inbox.
  */
-static __always_inline struct weir_call *
+static __always_inline struct weir_call_entry *
 weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		const struct weir_words *rec, u64 *len)
 {
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	u64 name;
 
 	/* if anything but the length differs, the difference is too large */
@@ -198,7 +198,7 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		return NULL;
 	name = WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 |
 	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
-	call = weir_calls_find(&caller->calls, name);
+	call = weir_call_table_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
 		     call->target->ep != ep || call->idem ||
 		     call->parent != WEIR_CALL_NONE))
@@ -228,7 +228,7 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 	u64 from = *pos + v->secret, end;
 	u64 room, at_pos, commit, len, need;
 	struct weir_words *at;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	u32 n, seq;
 
 	spin_lock(&post->lock);
@@ -259,7 +259,7 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		else
 			weir_pass_serve(&ep->pass, call->target, call->sent_ns,
 					call->round, true);
-		weir_calls_put(&caller->calls, call);
+		weir_call_table_put(&caller->calls, call);
 		rec = (const void *)rec + need;
 		from += need;
 	}
@@ -393,7 +393,7 @@ static void weir_reply_lost(struct weir_endpoint *caller,
  */
 static void weir_reply_keep(struct weir_pass *pass,
 			    struct weir_endpoint *caller,
-			    struct weir_call *call,
+			    struct weir_call_entry *call,
 			    const struct weir_message *m)
 {
 	pass->replied = call->idem;
@@ -438,7 +438,7 @@ static void weir_reply_fill(struct weir_pass *pass,
  */
 static noinline int weir_reply_child(struct weir_pass *pass,
 				     struct weir_endpoint *caller,
-				     struct weir_call *call, bool good)
+				     struct weir_call_entry *call, bool good)
 {
 	int more;
 
@@ -463,7 +463,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	struct weir_pass *pass = &ep->pass;
 	struct weir_target *target;
 	struct weir_reservation at;
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	struct weir_post *post;
 	u32 total, round, handle;
 	enum weir_reason lost = WEIR_REASON_NONE;
@@ -474,7 +474,7 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
 	spin_lock(&post->lock);
-	call = weir_calls_find(&caller->calls, name);
+	call = weir_call_table_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
 		     call->target->ep != ep)) {
 		spin_unlock(&post->lock);

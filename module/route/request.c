@@ -77,11 +77,11 @@ bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
 	if (likely(ep->calls.nlocal >= n))
 		return true;
 	spin_lock(&post->lock);
-	weir_calls_refill(&ep->calls);
+	weir_call_table_refill(&ep->calls);
 	WRITE_ONCE(ep->waits_for_slot, ep->calls.nlocal < n);
 	spin_unlock(&post->lock);
 	/* calls in the queue may have ended before @waits_for_slot was set */
-	weir_calls_prune(&ep->calls);
+	weir_call_table_prune(&ep->calls);
 	WRITE_ONCE(ep->waits_for_slot, ep->calls.nlocal < n);
 	if (ep->waits_for_slot)
 		ep->pass.slots = n;
@@ -108,7 +108,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 						       m->pos);
 	struct weir_words *to = weir_ring_words(&at->inbox->view, at->pos);
 	u64 pos = m->pos, name = 0, tag_key;
-	struct weir_call *call = ep->calls.local, *next = call;
+	struct weir_call_entry *call = ep->calls.local, *next = call;
 	u64 commit = at->pos + at->inbox->view.secret;
 	bool hold = m->flags & WEIR_REC_IDEMPOTENT;
 	u64 shape = weir_request_shape(m);
@@ -116,7 +116,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	u32 i, len, seq = at->seq;
 
 	if (answer)
-		weir_calls_count_off(&ep->calls, n);
+		weir_call_table_count_off(&ep->calls, n);
 	for (i = 0; i < n; i++) {
 		len = lens[i];
 		tag_key = WEIR_WORD(READ_ONCE(rec->tag_key));
@@ -140,7 +140,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	}
 	if (!answer)
 		return;
-	weir_calls_take_many(&ep->calls, n, call, next, hold);
+	weir_call_table_take_many(&ep->calls, n, call, next, hold);
 	ep->answers -= n;
 }
 
@@ -170,7 +170,7 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 				  struct weir_target *target,
 				  const struct weir_reservation *at, u32 round)
 {
-	struct weir_call *call = attempt->call;
+	struct weir_call_entry *call = attempt->call;
 	u64 name = 0;
 
 	if (call) {
@@ -667,7 +667,8 @@ int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
  * it with, or NULL.
  */
 static int weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
-			    struct weir_route *route, struct weir_call *call,
+			    struct weir_route *route,
+			    struct weir_call_entry *call,
 			    const struct weir_fallback_reply **fallback_reply)
 {
 	struct weir_attempt attempt = {
@@ -814,8 +815,8 @@ int weir_route_request(struct weir_endpoint *ep, struct weir_message *m)
  * WEIR_REASON_NONE, or the reason why that is not possible.
  */
 static int weir_call_read(struct weir_endpoint *ep,
-			  const struct weir_call *call, struct weir_message *m,
-			  struct weir_route **route)
+			  const struct weir_call_entry *call,
+			  struct weir_message *m, struct weir_route **route)
 {
 	u64 pos = call->pos;
 	struct weir_handle *h;
@@ -835,12 +836,12 @@ static int weir_call_read(struct weir_endpoint *ep,
 /**
  * weir_route_again() - send a request once more
  * @ep: the caller, under its dispatch_lock.
- * @call: waits to be sent again, and was taken out of weir_calls.retries.
+ * @call: waits to be sent again, and was taken out of weir_call_table.retries.
  *
  * Not under rcu_read_lock(); may sleep. Return: 0 when it has been sent, or
  * answered; WEIR_HELD when it waits for room or is left to a worker: ep->pass.
  */
-int weir_route_again(struct weir_endpoint *ep, struct weir_call *call)
+int weir_route_again(struct weir_endpoint *ep, struct weir_call_entry *call)
 {
 	struct weir_post *post = &ep->inbox->post;
 	const struct weir_fallback_reply *fallback_reply = NULL;

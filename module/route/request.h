@@ -46,7 +46,7 @@
  * @sent: of these, messages that were sent; set on success.
  */
 struct weir_attempt {
-	struct weir_call		*call;
+	struct weir_call_entry		*call;
 	u64				deadline_ns;
 	u64				wait_ns;
 	struct weir_target		*refuser;
@@ -233,7 +233,7 @@ weir_reservation_request(const struct weir_reservation *at,
  * Notes on a call whether weir_target.callers counts it: it is sent in @round.
  * A reply to such a call is not routed in a batch with others.
  */
-static inline void weir_call_counted(struct weir_call *call, u32 round)
+static inline void weir_call_counted(struct weir_call_entry *call, u32 round)
 {
 	if (round & WEIR_ROUND_SHARED && !weir_call_is_child(call))
 		call->parent = WEIR_CALL_COUNTED;
@@ -259,7 +259,7 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
  * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
 static __always_inline void weir_call_sent(struct weir_endpoint *ep,
-					   struct weir_call *call,
+					   struct weir_call_entry *call,
 					   struct weir_target *target,
 					   u64 commit, u32 round)
 {
@@ -306,7 +306,7 @@ static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
 		n = 0;
 	post->kept += n;
 	weir_inbox_looked(post);
-	weir_calls_refill(&ep->calls);
+	weir_call_table_refill(&ep->calls);
 	spin_unlock(&post->lock);
 	ep->answers += n;
 	return ep->answers >= least;
@@ -316,13 +316,13 @@ static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
  * Begins the call of a request that is sent by itself. There is a free slot,
  * and room for the answer is reserved.
  */
-static __always_inline struct weir_call *
+static __always_inline struct weir_call_entry *
 weir_call_begin(struct weir_endpoint *ep, const struct weir_message *m,
 		u64 deadline_ns)
 {
-	struct weir_call *call = weir_calls_take(&ep->calls, m->flags &
-						 WEIR_REC_IDEMPOTENT);
+	struct weir_call_entry *call;
 
+	call = weir_call_table_take(&ep->calls, m->flags & WEIR_REC_IDEMPOTENT);
 	call->pos = m->pos;
 	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 	ep->answers--;

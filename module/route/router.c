@@ -78,7 +78,7 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 {
 	struct weir_pass *pass = &ep->pass;
 
-	weir_calls_prune(&ep->calls);
+	weir_call_table_prune(&ep->calls);
 	WRITE_ONCE(ep->waits_for_slot, false);
 	pass->now_ns = ktime_get_ns();
 	pass->slots = 0;
@@ -194,7 +194,7 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 {
 	u64 bytes = ep->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
-	struct weir_call *chunk;
+	struct weir_call_entry *chunk;
 	struct mem_cgroup *old;
 	const char *why;
 	bool taken;
@@ -205,14 +205,14 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 		return WEIR_REASON_LIMIT;
 	/* the endpoint's cgroup pays, in a worker, too */
 	old = set_active_memcg(ep->memcg);
-	chunk = weir_calls_grow_alloc();
+	chunk = weir_call_table_grow_alloc();
 	set_active_memcg(old);
 	if (!chunk) {
 		weir_uncharge_some(&ep->charge, bytes, 0);
 		return WEIR_REASON_NO_MEMORY;
 	}
 	spin_lock(&ep->inbox->post.lock);
-	taken = weir_calls_grow(&ep->calls, chunk);
+	taken = weir_call_table_grow(&ep->calls, chunk);
 	spin_unlock(&ep->inbox->post.lock);
 	if (WARN_ON_ONCE(!taken)) {
 		kfree(chunk);
@@ -562,7 +562,7 @@ static __always_inline void weir_route_owned(struct weir_endpoint *ep,
 {
 	weir_race_point(route_owned);
 	if (unlikely(ep->waiter.inbox) ||
-	    unlikely(weir_calls_retrying(&ep->calls)))
+	    unlikely(weir_call_table_retrying(&ep->calls)))
 		weir_route_resume(ep);
 	if (!weir_route_fast(ep, ~0ULL) && !weir_route_none(ep) &&
 	    weir_route_pass(ep, ep->pos + (last ? 1 :

@@ -132,7 +132,7 @@ struct weir_plan {
 	struct weir_target		*targets[];
 };
 
-/* Bit of weir_call.round: weir_target.callers counts the call, too. */
+/* Bit of weir_call_entry.round: weir_target.callers counts the call, too. */
 #define WEIR_ROUND_SHARED	BIT(31)
 
 /*
@@ -429,7 +429,7 @@ struct weir_copy {
 	u32			route;
 	u64			tag_key;
 	u64			deadline_ns;
-	struct weir_call	*call;
+	struct weir_call_entry	*call;
 	u64			name;
 	struct weir_dup_reply	*reply;
 };
@@ -666,7 +666,7 @@ struct weir_endpoint {
 	u64			waits_ns;
 	u64			waited_ns;
 	struct weir_idem	*idem_held;
-	struct weir_calls	calls;
+	struct weir_call_table	calls;
 	u32			ended;
 	u64			timer_ns;
 	u64			armed_ns;
@@ -766,16 +766,17 @@ void weir_endpoint_later(struct weir_endpoint *ep);
 void weir_endpoint_never(struct weir_endpoint *ep);
 
 /* --- request.c --- */
-int weir_route_again(struct weir_endpoint *ep, struct weir_call *call);
+int weir_route_again(struct weir_endpoint *ep, struct weir_call_entry *call);
 
 /* --- answer.c --- */
-void weir_route_answer(struct weir_endpoint *ep, struct weir_call *call,
+void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns);
-void weir_call_leave(struct weir_endpoint *ep, struct weir_call *call,
+void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
 		     u64 now_ns, enum weir_reason reason);
-void weir_call_end_parent(struct weir_endpoint *ep, struct weir_call *parent);
-void weir_call_lost(struct weir_endpoint *ep, struct weir_call *call,
+void weir_call_end_parent(struct weir_endpoint *ep,
+			  struct weir_call_entry *parent);
+void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 		    enum weir_reason reason, enum weir_guard guard);
 
 /* --- named.c --- */

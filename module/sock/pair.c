@@ -167,7 +167,7 @@ int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 	return err;
 }
 
-int weir_listen(struct socket *sock, int backlog)
+int weir_sock_listen(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;
 	struct weir_sock *ws = weir_sk(sk);
@@ -643,12 +643,12 @@ static void weir_mark_shut(struct weir_sock *ws, u8 shut)
 }
 
 /*
- * weir_shutdown() - end one or both halves
+ * weir_sock_shutdown() - end one or both halves
  *
  * A publisher may shut down its sending half: its stream ends. Returns
  * -ENOTCONN when there is nothing to shut down.
  */
-int weir_shutdown(struct socket *sock, int how)
+int weir_sock_shutdown(struct socket *sock, int how)
 {
 	struct weir_sock *ws = weir_sk(sock->sk), *peer;
 	u8 mine = 0, theirs = 0;

@@ -820,7 +820,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 }
 
 /**
- * weir_subscribe() - connect a SOCK_RDM or SOCK_DGRAM socket
+ * weir_sock_subscribe() - connect a SOCK_RDM or SOCK_DGRAM socket
  * @ws: the socket, under lock_sock.
  * @pattern: path or pattern.
  * @len: bytes.
@@ -836,7 +836,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * and -ENOMEM (the subscription itself, or a stream of a plain path), -EINTR
  * (killed meanwhile).
  */
-int weir_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
+int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 {
 	struct weir_net *wn = ws->wn;
 	unsigned int tries = 0;

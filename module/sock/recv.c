@@ -25,7 +25,7 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 	if (!(READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER))
 		return;
 	if (!ring->inbox_of)
-		weir_wake_writer(ring);
+		weir_ring_wake_writer(ring);
 	else if (READ_ONCE(weir_ring_status(ring)->wake_pos) <= pos)
 		weir_inbox_flush(ws);
 }

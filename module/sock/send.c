@@ -165,7 +165,7 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	if (ws->ep)
 		weir_endpoint_kick(ws->ep);
 	else if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
-		weir_wake_readers(ring);
+		weir_ring_wake_readers(ring);
 
 	atomic64_inc(&ws->sent);
 	weir_stat_inc(WEIR_STAT_SENT);

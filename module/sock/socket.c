@@ -172,7 +172,7 @@ void weir_sock_destroy(struct weir_sock *ws)
 	sock_put(&ws->sk);
 }
 
-static int weir_release(struct socket *sock)
+static int weir_sock_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
 
@@ -216,7 +216,8 @@ static void weir_end_long_path(struct weir_sock *ws, int err)
 }
 
 /* Publishes on a path, or names a listener. */
-static int weir_bind(struct socket *sock, struct weir_sockaddr *uaddr, int len)
+static int weir_sock_bind(struct socket *sock, struct weir_sockaddr *uaddr,
+			  int len)
 {
 	struct weir_sock *ws = weir_sk(sock->sk);
 	char path[WEIR_PATH_MAX + 1];
@@ -237,8 +238,8 @@ static int weir_bind(struct socket *sock, struct weir_sockaddr *uaddr, int len)
 }
 
 /* Connects to a listener, or subscribes to a pattern. */
-static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
-			int len, int flags)
+static int weir_sock_connect(struct socket *sock, struct weir_sockaddr *uaddr,
+			     int len, int flags)
 {
 	struct weir_sock *ws = weir_sk(sock->sk);
 	char path[WEIR_PATH_MAX + 1];
@@ -252,7 +253,7 @@ static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
 	else if (sock->sk->sk_type == SOCK_SEQPACKET)
 		err = weir_pair_connect(ws, path, len, flags);
 	else
-		err = weir_subscribe(ws, path, len);
+		err = weir_sock_subscribe(ws, path, len);
 	if (!err)
 		sock->state = SS_CONNECTED;
 	weir_end_long_path(ws, err);
@@ -260,8 +261,8 @@ static int weir_connect(struct socket *sock, struct weir_sockaddr *uaddr,
 	return err;
 }
 
-static int weir_accept(struct socket *sock, struct socket *newsock,
-		       WEIR_ACCEPT_ARGS)
+static int weir_sock_accept(struct socket *sock, struct socket *newsock,
+			    WEIR_ACCEPT_ARGS)
 {
 	return weir_pair_accept(sock, newsock, WEIR_ACCEPT_FLAGS);
 }
@@ -293,17 +294,17 @@ static int weir_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 static const struct proto_ops weir_seqpacket_ops = {
 	.family		= WEIR_FAMILY_DEFAULT,
 	.owner		= THIS_MODULE,
-	.release	= weir_release,
-	.bind		= weir_bind,
-	.connect	= weir_connect,
+	.release	= weir_sock_release,
+	.bind		= weir_sock_bind,
+	.connect	= weir_sock_connect,
 	.socketpair	= weir_socketpair,
-	.accept		= weir_accept,
+	.accept		= weir_sock_accept,
 	.getname	= weir_getname,
 	.poll		= weir_poll,
 	.ioctl		= weir_ioctl,
 	WEIR_COMPAT_IOCTL
-	.listen		= weir_listen,
-	.shutdown	= weir_shutdown,
+	.listen		= weir_sock_listen,
+	.shutdown	= weir_sock_shutdown,
 	.setsockopt	= weir_setsockopt,
 	.getsockopt	= weir_getsockopt,
 	.sendmsg	= weir_sendmsg,
@@ -314,17 +315,17 @@ static const struct proto_ops weir_seqpacket_ops = {
 static const struct proto_ops weir_path_ops = {
 	.family		= WEIR_FAMILY_DEFAULT,
 	.owner		= THIS_MODULE,
-	.release	= weir_release,
-	.bind		= weir_bind,
-	.connect	= weir_connect,
+	.release	= weir_sock_release,
+	.bind		= weir_sock_bind,
+	.connect	= weir_sock_connect,
 	.socketpair	= sock_no_socketpair,
 	.accept		= sock_no_accept,
 	.getname	= weir_getname,
 	.poll		= weir_poll,
 	.ioctl		= weir_ioctl,
 	WEIR_COMPAT_IOCTL
-	.listen		= weir_listen,
-	.shutdown	= weir_shutdown,
+	.listen		= weir_sock_listen,
+	.shutdown	= weir_sock_shutdown,
 	.setsockopt	= weir_setsockopt,
 	.getsockopt	= weir_getsockopt,
 	.sendmsg	= weir_sendmsg,

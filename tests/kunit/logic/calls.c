@@ -31,37 +31,37 @@ static u64 name_of(u32 slot, u64 gen)
 static void calls_test_exit(struct kunit *test)
 {
 	if (test->priv)
-		weir_calls_destroy(test->priv);
+		weir_call_table_destroy(test->priv);
 }
 
 /* A table that is destroyed with the test. */
-static struct weir_calls *table(struct kunit *test, u32 most)
+static struct weir_call_table *table(struct kunit *test, u32 most)
 {
-	struct weir_calls *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct weir_call_table *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_ASSERT_EQ(test, weir_calls_init(c, most), 0);
+	KUNIT_ASSERT_EQ(test, weir_call_table_init(c, most), 0);
 	c->begin = OWNER;
 	test->priv = c;
 	return c;
 }
 
-static bool grow(struct weir_calls *c)
+static bool grow(struct weir_call_table *c)
 {
-	struct weir_call *chunk = weir_calls_grow_alloc();
+	struct weir_call_entry *chunk = weir_call_table_grow_alloc();
 
 	if (!chunk)
 		return false;
-	if (weir_calls_grow(c, chunk))
+	if (weir_call_table_grow(c, chunk))
 		return true;
 	kfree(chunk);
 	return false;
 }
 
 /* Begin a call, as a sender does. */
-static struct weir_call *begin(struct weir_calls *c, bool hold)
+static struct weir_call_entry *begin(struct weir_call_table *c, bool hold)
 {
-	struct weir_call *call = weir_calls_take(c, hold);
+	struct weir_call_entry *call = weir_call_table_take(c, hold);
 
 	if (!call)
 		return NULL;
@@ -71,24 +71,24 @@ static struct weir_call *begin(struct weir_calls *c, bool hold)
 
 static void calls_init__is_empty(struct kunit *test)
 {
-	struct weir_calls *c = table(test, 64);
+	struct weir_call_table *c = table(test, 64);
 
 	KUNIT_EXPECT_EQ(test, c->size, 0);
 	KUNIT_EXPECT_EQ(test, c->nlocal, 0);
 	KUNIT_EXPECT_EQ(test, c->nreturned, 0);
-	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
-	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, 0));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name_of(0, 0)));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, U64_MAX));
-	weir_calls_refill(c);
-	weir_calls_prune(c);
-	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
+	KUNIT_EXPECT_NULL(test, weir_call_table_take(c, false));
+	KUNIT_EXPECT_NULL(test, weir_call_table_oldest(c));
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, 0));
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, name_of(0, 0)));
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, U64_MAX));
+	weir_call_table_refill(c);
+	weir_call_table_prune(c);
+	KUNIT_EXPECT_NULL(test, weir_call_table_take(c, false));
 }
 
 static void calls_grow__ends_at_most(struct kunit *test)
 {
-	struct weir_calls *c = table(test, 3 * WEIR_CALLS_CHUNK);
+	struct weir_call_table *c = table(test, 3 * WEIR_CALLS_CHUNK);
 	u32 i, wrong = 0;
 
 	for (i = 0; i < 3; i++) {
@@ -98,15 +98,15 @@ static void calls_grow__ends_at_most(struct kunit *test)
 	}
 	KUNIT_EXPECT_FALSE(test, grow(c));
 	KUNIT_EXPECT_EQ(test, c->size, 3 * WEIR_CALLS_CHUNK);
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name_of(c->size, 0)));
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, name_of(c->size, 0)));
 	/* a slot that differs above the mask is another one */
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_find(c, name_of(1, 0)),
-			    weir_calls_at(c, 1));
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_find(c, name_of(1, 0)),
+			    weir_call_table_at(c, 1));
 	for (i = c->mask + 1; i < 1U << WEIR_CALL_SLOT_BITS; i *= 2)
-		wrong += !!weir_calls_find(c, name_of(i + 1, 0));
+		wrong += !!weir_call_table_find(c, name_of(i + 1, 0));
 	/* a slot knows its number, and has a name before its first call */
 	for (i = 0; i < c->size; i++) {
-		struct weir_call *call = weir_calls_at(c, i);
+		struct weir_call_entry *call = weir_call_table_at(c, i);
 
 		wrong += call->slot != i || call->name != name_of(i, 0) ||
 			 call->state != WEIR_CALL_FREE || call->tries;
@@ -117,63 +117,63 @@ static void calls_grow__ends_at_most(struct kunit *test)
 /* By the time that they are due, and as they were sent where that is the same. */
 static void calls_retry__is_in_order(struct kunit *test)
 {
-	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
-	struct weir_call *call, *last = NULL;
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_entry *call, *last = NULL;
 	u32 i, n = 0, wrong = 0;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
-	KUNIT_EXPECT_NULL(test, weir_calls_retry_first(c));
+	KUNIT_EXPECT_NULL(test, weir_call_table_retry_first(c));
 	for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
 		call = begin(c, true);
 		call->state = WEIR_CALL_RETRY;
 		/* positions wrap */
 		call->pos = 8 - (u64)i * 64;
-		weir_calls_retry(c, call, (i * 7) % 5);
+		weir_call_table_retry(c, call, (i * 7) % 5);
 	}
-	KUNIT_EXPECT_TRUE(test, weir_calls_retrying(c));
+	KUNIT_EXPECT_TRUE(test, weir_call_table_retrying(c));
 	/* one in the middle ends otherwise, and is then there no more */
-	call = weir_calls_at(c, 13);
-	weir_calls_retry_stop(c, call);
-	weir_calls_retry_stop(c, call);
-	while ((call = weir_calls_retry_first(c))) {
+	call = weir_call_table_at(c, 13);
+	weir_call_table_retry_stop(c, call);
+	weir_call_table_retry_stop(c, call);
+	while ((call = weir_call_table_retry_first(c))) {
 		wrong += call->slot == 13;
 		wrong += last && (last->sent_ns > call->sent_ns ||
 				  (last->sent_ns == call->sent_ns &&
 				   (s64)(last->pos - call->pos) > 0));
 		last = call;
-		weir_calls_retry_stop(c, call);
+		weir_call_table_retry_stop(c, call);
 		n++;
 	}
 	KUNIT_EXPECT_EQ(test, n, WEIR_CALLS_CHUNK - 1);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
-	KUNIT_EXPECT_FALSE(test, weir_calls_retrying(c));
+	KUNIT_EXPECT_FALSE(test, weir_call_table_retrying(c));
 }
 
 /* Of new slots the lowest go first. */
 static void calls_take__gives_each_slot_once(struct kunit *test)
 {
-	struct weir_calls *c = table(test, 2 * WEIR_CALLS_CHUNK);
-	struct weir_call *call;
+	struct weir_call_table *c = table(test, 2 * WEIR_CALLS_CHUNK);
+	struct weir_call_entry *call;
 	u32 i;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
 	for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
-		call = weir_calls_take(c, false);
+		call = weir_call_table_take(c, false);
 		KUNIT_ASSERT_NOT_NULL(test, call);
 		KUNIT_EXPECT_EQ(test, call->slot, i);
 	}
-	KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
+	KUNIT_EXPECT_NULL(test, weir_call_table_take(c, false));
 	KUNIT_ASSERT_TRUE(test, grow(c));
-	call = weir_calls_take(c, false);
+	call = weir_call_table_take(c, false);
 	KUNIT_ASSERT_NOT_NULL(test, call);
 	KUNIT_EXPECT_EQ(test, call->slot, WEIR_CALLS_CHUNK);
 }
 
-/* What ends waits for weir_calls_refill(), whichever list is the longer. */
+/* An ended call waits for the refill, whichever list is the longer. */
 static void calls_refill__joins_both_lists(struct kunit *test)
 {
 	static const u32 ends[] = { 0, 1, 5, 16, 27, 31, 32 };
-	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
 	size_t e;
 	u32 i;
 
@@ -185,62 +185,62 @@ static void calls_refill__joins_both_lists(struct kunit *test)
 		for (i = 0; i < n; i++)
 			begin(c, false);
 		for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
-			struct weir_call *call = weir_calls_at(c, i);
+			struct weir_call_entry *call = weir_call_table_at(c, i);
 
 			if (call->state == WEIR_CALL_SENT)
-				weir_calls_put(c, call);
+				weir_call_table_put(c, call);
 		}
 		KUNIT_EXPECT_EQ(test, c->nreturned, n);
 		KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - n);
-		weir_calls_refill(c);
+		weir_call_table_refill(c);
 		KUNIT_EXPECT_EQ(test, c->nreturned, 0);
 		KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
 		for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
-			struct weir_call *call = begin(c, false);
+			struct weir_call_entry *call = begin(c, false);
 
 			KUNIT_ASSERT_NOT_NULL(test, call);
 			seen |= 1ULL << call->slot;
 		}
 		KUNIT_EXPECT_EQ(test, seen, U32_MAX);
-		KUNIT_EXPECT_NULL(test, weir_calls_take(c, false));
+		KUNIT_EXPECT_NULL(test, weir_call_table_take(c, false));
 		for (i = 0; i < WEIR_CALLS_CHUNK; i++)
-			weir_calls_put(c, weir_calls_at(c, i));
-		weir_calls_refill(c);
+			weir_call_table_put(c, weir_call_table_at(c, i));
+		weir_call_table_refill(c);
 	}
 }
 
 static void calls_prune__keeps_what_is_behind_the_oldest(struct kunit *test)
 {
-	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
-	struct weir_call *call[4];
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_entry *call[4];
 	u32 i;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
 	for (i = 0; i < 4; i++)
 		call[i] = begin(c, true);
-	weir_calls_put(c, call[1]);
-	weir_calls_put(c, call[2]);
+	weir_call_table_put(c, call[1]);
+	weir_call_table_put(c, call[2]);
 	KUNIT_EXPECT_EQ(test, call[1]->state, WEIR_CALL_SPENT);
-	weir_calls_prune(c);
+	weir_call_table_prune(c);
 	/* spent slots are nobody's */
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[0]);
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), call[0]);
 	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - 4);
 	KUNIT_EXPECT_EQ(test, c->nreturned, 0);
-	weir_calls_put(c, call[0]);
-	weir_calls_prune(c);
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[3]);
+	weir_call_table_put(c, call[0]);
+	weir_call_table_prune(c);
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), call[3]);
 	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - 1);
-	weir_calls_put(c, call[3]);
-	weir_calls_prune(c);
-	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
+	weir_call_table_put(c, call[3]);
+	weir_call_table_prune(c);
+	KUNIT_EXPECT_NULL(test, weir_call_table_oldest(c));
 	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
 	/* the queue begins anew */
 	call[0] = begin(c, true);
 	call[1] = begin(c, true);
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[0]);
-	weir_calls_put(c, call[0]);
-	weir_calls_prune(c);
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), call[1]);
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), call[0]);
+	weir_call_table_put(c, call[0]);
+	weir_call_table_prune(c);
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), call[1]);
 }
 
 /*
@@ -249,8 +249,8 @@ static void calls_prune__keeps_what_is_behind_the_oldest(struct kunit *test)
  */
 static void calls_take_many(struct kunit *test, bool hold)
 {
-	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
-	struct weir_call *call, *next, *first;
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_entry *call, *next, *first;
 	u32 i;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
@@ -263,26 +263,26 @@ static void calls_take_many(struct kunit *test, bool hold)
 		call->tries = hold;
 		smp_store_release(&call->state, WEIR_CALL_SENT);
 		if (i % 2 == 0)
-			weir_calls_put(c, call);
+			weir_call_table_put(c, call);
 	}
-	weir_calls_count_off(c, 5);
-	weir_calls_take_many(c, 5, call, next, hold);
+	weir_call_table_count_off(c, 5);
+	weir_call_table_take_many(c, 5, call, next, hold);
 	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK - 6);
 	KUNIT_EXPECT_EQ(test, c->nreturned, hold ? 0 : 3);
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_oldest(c), first);
-	weir_calls_put(c, first);
-	weir_calls_prune(c);
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), first);
+	weir_call_table_put(c, first);
+	weir_call_table_prune(c);
 	/* behind the first, 1 has ended and 2 has not */
-	call = weir_calls_oldest(c);
+	call = weir_call_table_oldest(c);
 	if (hold)
-		KUNIT_EXPECT_PTR_EQ(test, call, weir_calls_at(c, 2));
+		KUNIT_EXPECT_PTR_EQ(test, call, weir_call_table_at(c, 2));
 	else
 		KUNIT_EXPECT_NULL(test, call);
-	weir_calls_put(c, weir_calls_at(c, 2));
-	weir_calls_put(c, weir_calls_at(c, 4));
-	weir_calls_prune(c);
-	weir_calls_refill(c);
-	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
+	weir_call_table_put(c, weir_call_table_at(c, 2));
+	weir_call_table_put(c, weir_call_table_at(c, 4));
+	weir_call_table_prune(c);
+	weir_call_table_refill(c);
+	KUNIT_EXPECT_NULL(test, weir_call_table_oldest(c));
 	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
 }
 
@@ -299,8 +299,8 @@ static void calls_take_many__held(struct kunit *test)
 /* No other's name finds a call, and the generation wraps within itself. */
 static void calls_put__generation_wraps(struct kunit *test)
 {
-	struct weir_calls *c = table(test, WEIR_CALLS_CHUNK);
-	struct weir_call *call;
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_entry *call;
 	u64 name;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
@@ -308,12 +308,12 @@ static void calls_put__generation_wraps(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, call);
 	name = name_of(call->slot, GEN_MAX);
 	call->name = name;
-	KUNIT_EXPECT_PTR_EQ(test, weir_calls_find(c, name), call);
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name ^ 1));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name - OWNER));
-	weir_calls_put(c, call);
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_find(c, name), call);
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, name ^ 1));
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, name - OWNER));
+	weir_call_table_put(c, call);
 	KUNIT_EXPECT_EQ(test, call->name, name_of(call->slot, 0));
-	KUNIT_EXPECT_NULL(test, weir_calls_find(c, name));
+	KUNIT_EXPECT_NULL(test, weir_call_table_find(c, name));
 }
 
 /* --- against the model --------------------------------------------------- */
@@ -359,9 +359,9 @@ struct model {
 	u32		nreturned;
 };
 
-static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
+static u32 model_take(struct model *m, struct weir_call_table *c, bool hold)
 {
-	struct weir_call *call = begin(c, hold);
+	struct weir_call_entry *call = begin(c, hold);
 	struct made *made = &m->made[m->nmade];
 
 	if (!call)
@@ -382,14 +382,14 @@ static u32 model_take(struct model *m, struct weir_calls *c, bool hold)
 	return 0;
 }
 
-static u32 model_put(struct model *m, struct weir_calls *c, u32 at)
+static u32 model_put(struct model *m, struct weir_call_table *c, u32 at)
 {
 	struct made *made = &m->made[m->live[at]];
-	struct weir_call *call = weir_calls_find(c, made->name);
+	struct weir_call_entry *call = weir_call_table_find(c, made->name);
 
 	if (!call || call->tag_key != m->live[at])
 		return 1;
-	weir_calls_put(c, call);
+	weir_call_table_put(c, call);
 	made->over = true;
 	m->live[at] = m->live[--m->nlive];
 	if (!made->held) {
@@ -399,25 +399,25 @@ static u32 model_put(struct model *m, struct weir_calls *c, u32 at)
 	return 0;
 }
 
-static u32 model_prune(struct model *m, struct weir_calls *c)
+static u32 model_prune(struct model *m, struct weir_call_table *c)
 {
-	struct weir_call *oldest;
+	struct weir_call_entry *oldest;
 
-	weir_calls_prune(c);
+	weir_call_table_prune(c);
 	for (; m->head < m->tail && m->made[m->queue[m->head]].over;
 	     m->head++) {
 		m->busy[m->made[m->queue[m->head]].slot] = -1;
 		m->nlocal++;
 	}
 	/* the head of the queue is the oldest that is not over */
-	oldest = weir_calls_oldest(c);
+	oldest = weir_call_table_oldest(c);
 	if (m->head == m->tail)
 		return !!oldest;
 	return !oldest || oldest->tag_key != m->queue[m->head] ||
 	       oldest->slot != m->made[m->queue[m->head]].slot;
 }
 
-static u32 model_grow(struct model *m, struct weir_calls *c)
+static u32 model_grow(struct model *m, struct weir_call_table *c)
 {
 	bool may = m->size < SLOTS;
 
@@ -431,10 +431,11 @@ static u32 model_grow(struct model *m, struct weir_calls *c)
 }
 
 /* A number finds its own call while that is not over, and nothing later. */
-static u32 model_find(const struct model *m, const struct weir_calls *c, u32 n)
+static u32 model_find(const struct model *m, const struct weir_call_table *c,
+		      u32 n)
 {
 	const struct made *made = &m->made[n];
-	struct weir_call *call = weir_calls_find(c, made->name);
+	struct weir_call_entry *call = weir_call_table_find(c, made->name);
 
 	if (made->over)
 		return !!call;
@@ -443,8 +444,8 @@ static u32 model_find(const struct model *m, const struct weir_calls *c, u32 n)
 }
 
 /* Marks the slots of a list; returns how many, or U32_MAX if one comes twice. */
-static u32 list_mark(const struct weir_calls *c, const struct weir_call *call,
-		     u8 *seen)
+static u32 list_mark(const struct weir_call_table *c,
+		     const struct weir_call_entry *call, u8 *seen)
 {
 	u32 n = 0;
 
@@ -457,7 +458,7 @@ static u32 list_mark(const struct weir_calls *c, const struct weir_call *call,
 }
 
 /* Every slot is in one list, or with one call that is not held. */
-static u32 model_lists(const struct model *m, const struct weir_calls *c)
+static u32 model_lists(const struct model *m, const struct weir_call_table *c)
 {
 	u8 seen[SLOTS] = { 0 };
 	u32 i, wrong = 0;
@@ -474,7 +475,7 @@ static u32 model_lists(const struct model *m, const struct weir_calls *c)
 
 static void calls__agree_with_a_model(struct kunit *test)
 {
-	struct weir_calls *c = table(test, SLOTS);
+	struct weir_call_table *c = table(test, SLOTS);
 	u32 i, wrong = 0, full = 0, reused = 0;
 	struct rnd_state rnd;
 	struct model *m;
@@ -500,7 +501,7 @@ static void calls__agree_with_a_model(struct kunit *test)
 		} else if (dice < 94) {
 			wrong += model_prune(m, c);
 		} else if (dice < 98) {
-			weir_calls_refill(c);
+			weir_call_table_refill(c);
 			m->nlocal += m->nreturned;
 			m->nreturned = 0;
 		} else if (dice < 99 && prandom_u32_state(&rnd) % 16 == 0) {
@@ -524,7 +525,7 @@ static void calls__agree_with_a_model(struct kunit *test)
 	while (m->nlive && !wrong)
 		wrong += model_put(m, c, m->nlive - 1);
 	wrong += model_prune(m, c);
-	weir_calls_refill(c);
+	weir_call_table_refill(c);
 	kunit_info(test, "%u calls, %u of them in slots used before; full %u times\n",
 		   m->nmade, reused, full);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
@@ -548,7 +549,7 @@ static void calls__agree_with_a_model(struct kunit *test)
  * @ended: calls ended so far; the completer's.
  */
 struct meeting {
-	struct weir_calls	*c;
+	struct weir_call_table	*c;
 	struct mutex		lock;
 	u64			attempt[WAY];
 	u32			made;
@@ -564,7 +565,7 @@ static int meeting_end(void *data)
 	int wrong = 0;
 
 	while (n < MEETINGS && !kthread_should_stop()) {
-		struct weir_call *call;
+		struct weir_call_entry *call;
 		u64 number;
 
 		if (n == smp_load_acquire(&m->made)) {
@@ -576,14 +577,14 @@ static int meeting_end(void *data)
 		swap(number, kept[n % 3 == 0]);
 		if (number) {
 			mutex_lock(&m->lock);
-			call = weir_calls_find(m->c, number);
+			call = weir_call_table_find(m->c, number);
 			wrong += !call ||
 				 weir_call_state(call) != WEIR_CALL_SENT ||
 				 call->tag_key != number;
 			if (call)
-				weir_calls_put(m->c, call);
+				weir_call_table_put(m->c, call);
 			/* a reply that comes twice */
-			stale += !!weir_calls_find(m->c, number);
+			stale += !!weir_call_table_find(m->c, number);
 			mutex_unlock(&m->lock);
 		}
 		smp_store_release(&m->ended, ++n);
@@ -592,7 +593,8 @@ static int meeting_end(void *data)
 	for (n = 0; n < 2; n++) {
 		mutex_lock(&m->lock);
 		if (kept[n])
-			weir_calls_put(m->c, weir_calls_find(m->c, kept[n]));
+			weir_call_table_put(m->c,
+				weir_call_table_find(m->c, kept[n]));
 		mutex_unlock(&m->lock);
 	}
 	while (!kthread_should_stop())
@@ -603,14 +605,14 @@ static int meeting_end(void *data)
 /* Make one call; 0 when there is no slot now. */
 static u64 meeting_make(struct meeting *m, u32 n)
 {
-	struct weir_call *call;
+	struct weir_call_entry *call;
 	u64 number;
 
-	weir_calls_prune(m->c);
-	call = weir_calls_take(m->c, n % 5 < 2);
+	weir_call_table_prune(m->c);
+	call = weir_call_table_take(m->c, n % 5 < 2);
 	if (!call) {
 		mutex_lock(&m->lock);
-		weir_calls_refill(m->c);
+		weir_call_table_refill(m->c);
 		if (!m->c->local && m->c->size < SLOTS)
 			grow(m->c);
 		mutex_unlock(&m->lock);
@@ -625,7 +627,7 @@ static u64 meeting_make(struct meeting *m, u32 n)
 static void calls__two_sides_meet(struct kunit *test)
 {
 	unsigned long deadline = jiffies + 60 * HZ;
-	struct weir_calls *c = table(test, SLOTS);
+	struct weir_call_table *c = table(test, SLOTS);
 	struct task_struct *completer;
 	struct meeting *m;
 	u32 n = 0;
@@ -651,9 +653,9 @@ static void calls__two_sides_meet(struct kunit *test)
 		msleep(1);
 	KUNIT_EXPECT_EQ(test, kthread_stop(completer), 0);
 	KUNIT_EXPECT_EQ(test, m->ended, MEETINGS);
-	weir_calls_prune(c);
-	weir_calls_refill(c);
-	KUNIT_EXPECT_NULL(test, weir_calls_oldest(c));
+	weir_call_table_prune(c);
+	weir_call_table_refill(c);
+	KUNIT_EXPECT_NULL(test, weir_call_table_oldest(c));
 	KUNIT_EXPECT_EQ(test, c->nlocal, c->size);
 }
 
@@ -673,7 +675,7 @@ static struct kunit_case calls_cases[] = {
 };
 
 static struct kunit_suite calls_suite = {
-	.name		= "weir_calls",
+	.name		= "weir_call_table",
 	.exit		= calls_test_exit,
 	.test_cases	= calls_cases,
 };
