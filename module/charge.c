@@ -20,6 +20,13 @@
 #include <linux/ktime.h>
 #include <linux/user_namespace.h>
 
+#include "charge.h"
+#include "logic/account.h"
+#include "net.h"
+#include "path.h"
+#include "sock.h"
+#include "stats.h"
+#include "tunables.h"
 #include "weir.h"
 
 /*

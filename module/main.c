@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loading and unloading of the module, and its state in each network namespace.
+ * Loading and unloading of the module, and of its state in each network namespace.
  */
 #include <linux/module.h>
-#include <linux/random.h>
-#include <linux/slab.h>
-#include <net/netns/generic.h>
+#include <net/net_namespace.h>
 
+#include "charge.h"
+#include "ctl/sysfs.h"
+#include "logic/account.h"
+#include "net.h"
 #include "race.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "sock/pubsub.h"
+#include "sock/socket.h"
+#include "stats.h"
+#include "tenant.h"
 #include "weir.h"
 
 #define CREATE_TRACE_POINTS
@@ -23,56 +31,9 @@ struct workqueue_struct *weir_join_wq;
 struct workqueue_struct *weir_late_wq;
 struct workqueue_struct *weir_router_wq;
 
-static unsigned int weir_net_id;
-
-/**
- * weir_drop() - count and trace a drop, a refusal or an eviction
- * @name: path concerned, or "".
- * @reason: the reason.
- *
- * Any context.
- */
-void weir_drop(const char *name, enum weir_reason reason)
-{
-	this_cpu_inc(weir_drops[reason]);
-	trace_weir_drop(name, reason);
-}
-
-struct weir_net *weir_net(const struct net *net)
-{
-	return net_generic(net, weir_net_id);
-}
-
 static int __net_init weir_net_init(struct net *net)
 {
-	struct weir_net *wn = weir_net(net);
-	int err;
-
-	wn->net = net;
-	get_random_bytes(&wn->mark_seed, sizeof(wn->mark_seed));
-	mutex_init(&wn->lock);
-	INIT_LIST_HEAD(&wn->joining);
-	spin_lock_init(&wn->join_lock);
-	weir_memory_never_under(&wn->lock);
-	hash_init(wn->lingering);
-	/* the task that makes a table grow pays for that */
-	xa_init_flags(&wn->path_ids, XA_FLAGS_ACCOUNT);
-	xa_init_flags(&wn->sockets, XA_FLAGS_ACCOUNT);
-	xa_init_flags(&wn->rings, XA_FLAGS_ACCOUNT);
-	xa_init_flags(&wn->endpoints, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	xa_init_flags(&wn->targets, XA_FLAGS_ACCOUNT);
-	weir_holdings_init(&wn->held);
-	err = weir_trie_init(&wn->paths);
-	if (err)
-		return err;
-	err = weir_trie_init(&wn->patterns);
-	if (err) {
-		weir_trie_destroy(&wn->paths);
-		return err;
-	}
-	weir_trie_guard(&wn->paths, &wn->lock);
-	weir_trie_guard(&wn->patterns, &wn->lock);
-	return 0;
+	return weir_net_setup(weir_net(net), net);
 }
 
 /* Ends streams without an owner and cursors that are held by name. */
@@ -146,16 +107,7 @@ static void __net_exit weir_net_exit(struct net *net)
 	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));
 	/* a timer's function may still be running */
 	wait_var_event(&wn->nrings, !atomic_read(&wn->nrings));
-	WARN_ON_ONCE(!xa_empty(&wn->rings));
-	xa_destroy(&wn->rings);
-	WARN_ON_ONCE(!xa_empty(&wn->endpoints));
-	xa_destroy(&wn->endpoints);
-	xa_destroy(&wn->targets);
-	xa_destroy(&wn->sockets);
-	xa_destroy(&wn->path_ids);
-	weir_trie_destroy(&wn->patterns);
-	weir_trie_destroy(&wn->paths);
-	weir_holdings_destroy(&wn->held);
+	weir_net_destroy(wn);
 }
 
 static struct pernet_operations weir_net_ops = {

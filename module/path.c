@@ -26,7 +26,15 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "charge.h"
+#include "logic/account.h"
 #include "logic/forms.h"
+#include "logic/memory.h"
+#include "logic/trie.h"
+#include "net.h"
+#include "path.h"
+#include "sock.h"
+#include "stats.h"
 #include "weir.h"
 
 /**

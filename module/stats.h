@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Counters of the host: /sys/kernel/weir/stats and drops. */
+/* Counters of the host: /sys/kernel/weir/stats and drops; see stats.c. */
 #ifndef _WEIR_STATS_H
 #define _WEIR_STATS_H
 
@@ -40,5 +40,7 @@ static inline void weir_stat_inc(enum weir_stat stat)
 {
 	weir_stat_add(stat, 1);
 }
+
+void weir_drop(const char *name, enum weir_reason reason);
 
 #endif /* _WEIR_STATS_H */

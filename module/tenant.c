@@ -24,7 +24,11 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "tenant.h"
 #include "weir.h"
+#include "work.h"
 
 /* Timers of rings whose functions are called before other users have a turn. */
 #define WEIR_TIMERS_ROUND	16

@@ -6,8 +6,10 @@
 #ifndef _WEIR_TENANT_H
 #define _WEIR_TENANT_H
 
+#include <linux/cred.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 #include <linux/timerqueue.h>
 #include <linux/uidgid.h>
@@ -135,6 +137,21 @@ struct weir_tenant {
 	struct weir_patience	kept;
 	u64			late_ns;
 };
+
+extern struct workqueue_struct *weir_wq;	/* timers of rings: tenant.c */
+extern struct workqueue_struct *weir_router_wq;	/* turns: route/turn.c */
+extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
+extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: tenant.c */
+
+/*
+ * Is this thread of another user than @uid, and of another process than @pid? It
+ * may close a socket last which it was passed, or by which a dead process was
+ * passed: the work of that is not its own.
+ */
+static inline bool weir_stranger(kuid_t uid, const struct pid *pid)
+{
+	return !uid_eq(current_euid(), uid) && task_tgid(current) != pid;
+}
 
 struct weir_tenant *weir_tenant_of(const struct weir_account *account);
 struct weir_tenant *weir_tenant_get(struct weir_tenant *t);

@@ -11,8 +11,17 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "copy_in.h"
 #include "ctl/list.h"
+#include "logic/memory.h"
+#include "net.h"
+#include "path.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
 #include "route/router.h"
+#include "sock.h"
+#include "sock/socket.h"
+#include "weir.h"
 
 static bool weir_list_sees(const struct weir_list_ctx *ctx, kuid_t uid)
 {

@@ -38,7 +38,12 @@ struct weir_list_ctx {
 	void *entry;
 };
 
+int weir_list(struct weir_sock *ws, void __user *arg);
 int weir_list_emit(struct weir_list_ctx *ctx);
+
+/* routelist.c */
+int weir_list_routes(struct weir_list_ctx *ctx);
+int weir_list_targets(struct weir_list_ctx *ctx);
 
 /* Gives way after an object; the walk ends with an error, or by a fatal signal. */
 static inline int weir_list_pause(int err)

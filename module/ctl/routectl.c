@@ -13,7 +13,15 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "charge.h"
+#include "copy_in.h"
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "net.h"
+#include "path.h"
 #include "route/router.h"
+#include "sock.h"
+#include "weir.h"
 
 /* Defaults for idempotency keys: number of entries, and bytes of replies. */
 #define WEIR_DUP_ENTRIES	4096U

@@ -11,7 +11,11 @@
 #include <linux/uaccess.h>
 
 #include "ctl/list.h"
+#include "net.h"
+#include "path.h"
 #include "route/router.h"
+#include "sock.h"
+#include "weir.h"
 
 static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE);
 

@@ -8,6 +8,7 @@
 #include <linux/string.h>
 
 #include "route/router.h"
+#include "weir.h"
 
 #define WEIR_TIME_MAX		(24 * 3600 * NSEC_PER_SEC)
 #define WEIR_PROBE_MIN		NSEC_PER_MSEC

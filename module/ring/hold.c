@@ -5,10 +5,17 @@
  *
  * Process context.
  */
+#include "net.h"
+#include "race.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
-#include "race.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "weir.h"
 
 /* A cursor whose slot cannot be freed is looked at again after this time. */
 #define WEIR_HOLD_AGAIN_JIFFIES	(HZ / 20)

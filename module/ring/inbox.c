@@ -13,7 +13,16 @@
  * Process context. weir_inbox_create() and weir_inbox_close() may sleep.
  * weir_inbox_fence() waits for other CPUs, with interrupts enabled.
  */
+#include "logic/account.h"
 #include "ring/inbox.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
+#include "tunables.h"
+#include "weir.h"
 
 /**
  * weir_inbox_room() - look at the cursor: is there enough room?

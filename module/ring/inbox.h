@@ -3,6 +3,9 @@
 #ifndef _WEIR_INBOX_H
 #define _WEIR_INBOX_H
 
+#include <linux/preempt.h>
+
+#include "ring/ring.h"
 #include "weir.h"
 
 int weir_inbox_create(struct weir_sock *ws);

@@ -21,6 +21,12 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "logic/memory.h"
+#include "ring/map.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "sock.h"
+#include "stats.h"
 #include "weir.h"
 
 /* mmap offset: the id from bit 36 up, the region from bit 34 up. */

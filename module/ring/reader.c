@@ -11,10 +11,22 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "ring/inbox.h"
-#include "ring/reader.h"
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "net.h"
 #include "race.h"
+#include "ring/inbox.h"
+#include "ring/map.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "tunables.h"
+#include "weir.h"
 
 void weir_reader_get(struct weir_reader *rd)
 {

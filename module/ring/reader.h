@@ -1,10 +1,179 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What reader.c and hold.c share. */
+/* Cursors on a ring: see reader.c and hold.c. */
 #ifndef _WEIR_READER_H
 #define _WEIR_READER_H
 
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/uidgid.h>
+
+#include "logic/account.h"
+#include "ring/ring.h"
+#include "tenant.h"
 #include "weir.h"
 
+/**
+ * struct weir_reader - a cursor on a ring
+ * @ref: see the table of lifetimes.
+ * @ring: the ring it reads; held.
+ * @slot: index in the ring's slot table and gating bitmap.
+ * @start_pos: position where it was attached; not writable by the process.
+ * @start_seq: record count there, low 32 bits.
+ * @id: stream id on the reading socket.
+ * @sub: weir_sock.sub_seq of its subscription; 0: reader of a pair, an inbox or
+ *	the router.
+ * @page: the cursor page.
+ * @cursor: the kernel's address of @page.
+ * @charge: for one object and the page, charged to the reader; fixed.
+ * @gating: the writer waits for this reader.
+ * @router: the kernel's own cursor, on the outbox of an endpoint.
+ * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
+ * @ring_link: in weir_ring.readers, under its lock; empty once detached.
+ * @armed_link: in weir_ring.armed or waking, under its lock.
+ * @sock_link: in weir_sock.readers, under its rlock.
+ * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
+ * @armed_fenced: since it was armed, a barrier has run on the writer's CPUs or
+ *	was not needed. Of a reader that is not armed, without meaning. ring->lock.
+ * @mm: address space that maps the cursor, held with mmgrab(); ring->lock.
+ * @maps: number of such VMAs; ring->lock.
+ * @forked: as weir_ring.owner_forked.
+ * @evicted: no longer gating: it was too slow or its cursor was invalid.
+ * @stuck_pos: cursor position when it first held the writer back; ring->lock.
+ * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
+ * @resync_at: jiffies from which on a search after an overrun may take its
+ *	whole length again, see recv.c; the socket's iolock.
+ * @resync_left: bytes that may be searched until then; iolock.
+ * @missed: records lost: overwritten, or published before a late join.
+ * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
+ * @reason: reason of the last of these notices; the inbox's post.lock.
+ * @resumed: a socket went on with this named cursor.
+ * @joining: being attached: @ws is not set yet, and the cursor is not one that
+ *	is held by name. Guarded by ring->lock.
+ * @uid: user that made it.
+ * @hold_ms: named: milliseconds that it is held after its socket has gone.
+ * @hold_end: end of the hold time, in jiffies; ring->lock.
+ * @tenant: user that made it, held; its worker calls the function of @hold.
+ * @hold: detaches the cursor at @hold_end.
+ * @name: cursor name, or "".
+ */
+struct weir_reader {
+	refcount_t ref;
+	struct weir_ring *ring;
+	u32 slot;
+	u64 start_pos;
+	u32 start_seq;
+	u32 id;
+	u64 sub;
+	struct page *page;
+	struct weir_cursor *cursor;
+	struct weir_charge charge;
+	bool gating;
+	bool router;
+	struct weir_sock *ws;
+	struct list_head ring_link;
+	struct list_head armed_link;
+	struct list_head sock_link;
+	u32 fence_gen;
+	bool armed_fenced;
+	struct mm_struct *mm;
+	unsigned int maps;
+	bool forked;
+	bool evicted;
+	u64 stuck_pos;
+	ktime_t stuck_since;
+	unsigned long resync_at;
+	u32 resync_left;
+	u64 missed;
+	unsigned long notices;
+	enum weir_reason reason;
+	bool resumed;
+	bool joining;
+	kuid_t uid;
+	u32 hold_ms;
+	unsigned long hold_end;
+	struct weir_tenant *tenant;
+	struct weir_timer hold;
+	char name[WEIR_NAME_MAX + 1];
+};
+
+/*
+ * Is there certainly nothing to see for the reader? A quick check for sleepers;
+ * weir_reader_ready() decides the other cases.
+ */
+static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
+{
+	u64 pos = READ_ONCE(rd->cursor->pos);
+
+	return rd->gating && !rd->evicted && !(pos & (WEIR_GRANULE - 1)) &&
+	       weir_ring_live(rd->ring) &&
+	       !weir_committed(&rd->ring->view, pos);
+}
+
+/*
+ * Aborted records that one look at a ring passes. If only aborted records were
+ * seen, the stream counts as readable: recvmsg releases them in such steps.
+ */
+#define WEIR_LOOK_RECORDS	64
+
+/*
+ * Aborted records that one look passes in all streams of a socket, under its
+ * rlock. When the budget is used up, a stream with any committed record counts
+ * as readable, and the socket does not sleep.
+ */
+#define WEIR_LOOK_BUDGET	1024
+
+/* Part of WEIR_LOOK_BUDGET that a look from @from to @to costs. */
+static inline u32 weir_look_cost(u64 from, u64 to)
+{
+	return min_t(u64, (to - from) >> WEIR_GRANULE_SHIFT, WEIR_LOOK_RECORDS);
+}
+
+/**
+ * enum weir_origin - the call in which a socket becomes a reader
+ * @WEIR_ORIGIN_READER: the socket's own call: it starts at WEIR_SO_START.
+ * @WEIR_ORIGIN_WRITER: bind of a publisher that has written nothing yet. It
+ *	does not wait for memory of the reader's cgroup.
+ * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers. The
+ *	reader starts at the first position while the keeper holds it. The
+ *	worker does not wait for memory either.
+ * @WEIR_ORIGIN_LAST: a worker, for readers that found no memory as
+ *	WEIR_ORIGIN_LATE. It waits for memory.
+ */
+enum weir_origin {
+	WEIR_ORIGIN_READER,
+	WEIR_ORIGIN_WRITER,
+	WEIR_ORIGIN_LATE,
+	WEIR_ORIGIN_LAST,
+};
+
+/* reader.c */
+struct weir_reader *weir_reader_attach(struct weir_sock *ws,
+				       struct weir_ring *ring, bool gating,
+				       enum weir_origin origin, u64 sub);
+struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
+					      struct weir_ring *ring,
+					      u32 hold_ms);
+void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
+struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
+					      struct weir_ring *ring);
+struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
+					   struct weir_ring *ring);
+struct weir_reader *weir_reader_resume(struct weir_sock *ws,
+				       struct weir_reader *found);
+void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
+struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id);
+void weir_reader_get(struct weir_reader *rd);
+void weir_reader_put(struct weir_reader *rd);
+bool weir_reader_ready(struct weir_reader *rd, u32 *left);
+bool weir_reader_ended(struct weir_reader *rd, u64 pos);
+
+/* hold.c */
+void weir_reader_leave(struct weir_reader *rd);
+void weir_reader_unhold(struct weir_reader *rd);
+void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
+
+/* Shared by reader.c and hold.c. */
 void weir_reader_ungate(struct weir_reader *rd);
 void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd);
 void weir_reader_hold_over(struct weir_timer *timer);

@@ -17,9 +17,21 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "ring/inbox.h"
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "net.h"
+#include "path.h"
 #include "race.h"
+#include "ring/inbox.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "weir.h"
 
 #define WEIR_HUGE_ORDER	9	/* 2 MiB on x86-64 */
 

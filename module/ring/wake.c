@@ -35,8 +35,17 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
+#include "logic/account.h"
 #include "ring/inbox.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "tunables.h"
+#include "weir.h"
 
 static void weir_fence_here(void *unused)
 {

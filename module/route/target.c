@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "copy_in.h"
 #include "route/router.h"
 #include "race.h"
 #include "trace.h"

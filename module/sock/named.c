@@ -15,7 +15,10 @@
 #include <linux/jhash.h>
 #include <linux/uio.h>
 
+#include "logic/trie.h"
 #include "route/router.h"
+#include "sock.h"
+#include "weir.h"
 
 #define WEIR_NAMES_BITS	8
 

@@ -21,6 +21,19 @@
 #include <linux/sched/signal.h>
 #include <linux/security.h>
 
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "logic/trie.h"
+#include "net.h"
+#include "path.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "sock.h"
+#include "sock/pair.h"
+#include "sock/socket.h"
+#include "stats.h"
+#include "tenant.h"
 #include "weir.h"
 
 /* Guards weir_sock.peer of all sockets; taken for a few instructions only. */

@@ -19,10 +19,25 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "charge.h"
+#include "logic/account.h"
 #include "logic/forms.h"
 #include "logic/late.h"
+#include "logic/memory.h"
+#include "logic/trie.h"
+#include "net.h"
+#include "path.h"
+#include "ring/inbox.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
 #include "route/router.h"
+#include "sock.h"
+#include "sock/pubsub.h"
+#include "sock/socket.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "weir.h"
 
 /* Subscribers that bind looks at; a worker looks at the others. */
 #define WEIR_JOIN_NOW	64U

@@ -9,7 +9,15 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
+#include "ring/inbox.h"
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
 #include "route/router.h"
+#include "sock.h"
+#include "sock/message.h"
+#include "stats.h"
+#include "weir.h"
 
 static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 			      u64 pos, u32 seq)

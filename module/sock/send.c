@@ -8,7 +8,14 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
+#include "ring/reader.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
 #include "route/router.h"
+#include "sock.h"
+#include "sock/message.h"
+#include "stats.h"
+#include "weir.h"
 
 /* Claims space; looks at the cursors if the cached limit is too low. */
 static int weir_send_claim(struct weir_ring *ring, u32 total, u64 *pos,

@@ -12,7 +12,23 @@
 #include <linux/net.h>
 #include <net/sock.h>
 
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "net.h"
+#include "ring/inbox.h"
+#include "ring/map.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
 #include "route/router.h"
+#include "sock.h"
+#include "sock/message.h"
+#include "sock/pair.h"
+#include "sock/pubsub.h"
+#include "sock/socket.h"
+#include "stats.h"
+#include "tenant.h"
+#include "weir.h"
 
 static struct proto weir_proto = {
 	.name		= "WEIR",

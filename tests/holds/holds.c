@@ -36,7 +36,7 @@
 #include <linux/timekeeping.h>
 #include <linux/tracepoint.h>
 
-#include <module/weir.h>
+#include <module/net.h>
 
 #define WEIR_HOLD_PLACES	64
 

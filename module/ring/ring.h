@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The memory of an outbox or inbox, and its stream: see ring.c. */
+#ifndef _WEIR_RING_RING_H
+#define _WEIR_RING_RING_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/xarray.h>
+
+#include "logic/account.h"
+#include "tenant.h"
+#include "weir.h"
+
+/**
+ * struct weir_post - the writing side of an inbox
+ * @lock: guards the other members, and notices that wait for room.
+ * @reader: the socket's cursor, held; NULL before it is attached and after the
+ *	socket has been released.
+ * @pos: byte position of the next record.
+ * @limit: position up to which the kernel may write, from its last look at the
+ *	cursor; lower when room is reserved for waiters.
+ * @seq: records written, low 32 bits.
+ * @kept: granules that stay free: one for the answer to each call, @granted,
+ *	and room for copies that are not made yet.
+ * @nwaiting: number of waiters for room.
+ * @queued: a waiter needs the free room. New records must not take it.
+ * @granted: granules of @kept that are reserved for called waiters.
+ * @waiting: first waiter of each user and those that go ahead;
+ *	weir_waiter.link.
+ * @called: waiters with granted room, by weir_waiter.called, oldest call first.
+ * @on_room: called under @lock when the reader has made room or the inbox has
+ *	ended. Returns the bytes of room that the first waiter still wants,
+ *	U64_MAX without one. Set before the first waiter is added; NULL before.
+ */
+struct weir_post {
+	spinlock_t lock;
+	struct weir_reader *reader;
+	u64 pos;
+	u64 limit;
+	u32 seq;
+	u32 kept;
+	u32 nwaiting;
+	bool queued;
+	u32 granted;
+	struct list_head waiting;
+	struct list_head called;
+	u64 (*on_room)(struct weir_ring *inbox);
+};
+
+/**
+ * struct weir_ring - the memory of an outbox or inbox, and its readers
+ * @ref: see the table of lifetimes.
+ * @rcu: frees the ring after a grace period, for look-ups by id.
+ * @view: the kernel's view; its mask and secret are trusted.
+ * @id: for WEIR_IOC_LIST; 0 for inboxes.
+ * @wn: namespace; VMAs may outlive the namespace and must not use it.
+ * @pages: data pages, in order.
+ * @nr_pages: number of data pages.
+ * @page_order: order of the blocks that the last data pages were allocated in.
+ * @head_page: struct weir_head.
+ * @status_page: struct weir_status.
+ * @charge: for one object and its pages, charged to the maker; fixed.
+ * @type: SOCK_* of the socket that made the ring.
+ * @uid: user that made the ring. Only this user may take it over.
+ * @pid: process that owns the ring, held; @lock.
+ * @lossy: the writer waits for no reader.
+ * @slot_lock: guards @slots, @slot_users and @owner_mapping.
+ * @slots: readers by slot.
+ * @slot_users: number of slots of each user.
+ * @owner_mapping: address space of the owner's socket, for removing a cursor
+ *	page from the owner's VMAs.
+ * @lock: guards the members below, and writes to the status page.
+ * @readers: by weir_reader.ring_link.
+ * @armed: readers that sleep, by weir_reader.armed_link.
+ * @waking: those of them that a thread has yet to wake, by the same link.
+ * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An address
+ *	space that maps the ring later finds the bit set: it takes @lock first.
+ * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
+ * @arm_seq: record count when a reader last went to sleep, low 32 bits.
+ * @owner: socket that writes; NULL while lingering, closed, and for inboxes.
+ * @inbox_of: for inboxes: the socket; fixed.
+ * @owner_mm: address space that maps the ring writable, held with mmgrab().
+ * @owner_maps: number of writable VMAs.
+ * @owner_forked: a fork copied the mapping (MADV_DOFORK). The writer may then
+ *	be on any CPU.
+ * @want: bytes that the sleeping writer wants.
+ * @on_full: called when @owner finds no room and goes to sleep. Set before the
+ *	first reader is attached, then fixed; may be NULL.
+ * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
+ * @tenant: user that made it, held; its worker calls the functions of timers.
+ * @reap: finds such readers while the writer is held back; of an inbox: looks
+ *	for room for notices.
+ * @linger_ms: milliseconds that the ring lingers after its owner is gone.
+ * @linger_end: end of the linger time, in jiffies.
+ * @closing: the publisher has ended the stream. It lingers until @keeper has
+ *	gone and cannot be taken over.
+ * @expire: ends the stream at @linger_end.
+ * @settle: job that repairs the ring and lets it linger or end, once its owner is
+ *	gone.
+ * @path: name it is published under; weir_net.lock.
+ * @path_link: in weir_path.rings; weir_net.lock.
+ * @linger_link: in weir_net.lingering; weir_net.lock.
+ * @pub_seq: weir_net.seq when it got its path; 0: no path yet, or a pair's
+ *	ring. Set after @name, with release. The publisher joins subscriptions
+ *	with a lower number; those with a higher number join by themselves.
+ * @keeper: cursor that holds the first position while a worker joins
+ *	subscribers; struct weir_joining holds the reference.
+ * @post: for inboxes: the kernel's writing side.
+ * @grants: for inboxes: takes back granted room that is not used in time.
+ * @name: name of @path; of a pair: path of one end, or ""; fixed once shared.
+ */
+struct weir_ring {
+	refcount_t ref;
+	struct rcu_head rcu;
+	struct weir_ring_view view;
+	unsigned long id;
+	struct weir_net *wn;
+	struct page **pages;
+	unsigned int nr_pages;
+	unsigned int page_order;
+	struct page *head_page;
+	struct page *status_page;
+	struct weir_charge charge;
+	int type;
+	kuid_t uid;
+	struct pid *pid;
+	bool lossy;
+
+	struct mutex slot_lock;
+	struct xarray slots;
+	struct weir_tally slot_users;
+	struct address_space *owner_mapping;
+
+	spinlock_t lock;
+	struct list_head readers;
+	struct list_head armed;
+	struct list_head waking;
+	bool fenced;
+	u32 fence_gen;
+	u32 arm_seq;
+	struct weir_sock *owner;
+	struct weir_sock *inbox_of;
+	struct mm_struct *owner_mm;
+	unsigned int owner_maps;
+	bool owner_forked;
+	u64 want;
+	void (*on_full)(struct weir_sock *ws);
+	u32 evict_ms;
+	struct weir_tenant *tenant;
+	struct weir_timer reap;
+	u32 linger_ms;
+	unsigned long linger_end;
+	bool closing;
+	struct weir_timer expire;
+	struct weir_job settle;
+
+	struct weir_path *path;
+	struct list_head path_link;
+	struct hlist_node linger_link;
+	u64 pub_seq;
+	struct weir_reader *keeper;
+	struct weir_post post;
+	struct weir_timer grants;
+	char name[WEIR_PATH_MAX + 1];
+};
+
+/* Key of a lingering stream: only the same user may take it over. */
+static inline u64 weir_linger_key(const struct weir_path *path, kuid_t uid)
+{
+	return (u64)(unsigned long)path + __kuid_val(uid) * GOLDEN_RATIO_64;
+}
+
+struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
+void weir_ring_get(struct weir_ring *ring);
+void weir_ring_put(struct weir_ring *ring);
+struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
+void weir_ring_joined(struct weir_ring *ring);
+void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
+void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
+			  bool repair);
+int weir_ring_repair(struct weir_ring *ring);
+bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
+void weir_ring_close(struct weir_ring *ring, enum weir_state state,
+		     enum weir_reason reason);
+void weir_ring_break(struct weir_ring *ring, enum weir_reason reason);
+void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws);
+
+static inline struct weir_status *weir_ring_status(const struct weir_ring *ring)
+{
+	/* const for the shared ring code; the kernel writes it */
+	return (struct weir_status *)ring->view.status;
+}
+
+static inline bool weir_ring_live(const struct weir_ring *ring)
+{
+	u32 state = READ_ONCE(weir_ring_status(ring)->state);
+
+	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
+}
+
+/* Is there a committed record at @pos? The owner may lie about it. */
+static __always_inline bool weir_committed(const struct weir_ring_view *v,
+					   u64 pos)
+{
+	return smp_load_acquire(&weir_ring_at(v, pos)->commit) ==
+	       pos + v->secret;					/* (B) */
+}
+
+#endif /* _WEIR_RING_RING_H */

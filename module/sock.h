@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* An AF_WEIR socket. */
+#ifndef _WEIR_SOCK_H
+#define _WEIR_SOCK_H
+
+#include <linux/cpumask.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+#include <net/sock.h>
+
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "stats.h"
+#include "tenant.h"
+#include "tunables.h"
+#include "weir.h"
+
+/**
+ * struct weir_sock - an AF_WEIR socket
+ * @sk: first, as the socket layer requires.
+ * @wn: namespace.
+ * @id: for WEIR_IOC_LIST.
+ * @uid: user that made it.
+ * @account: pays for all that the socket uses; held, never changes.
+ * @tenant: user of @account, held; never changes.
+ * @charge: for the socket itself; fixed.
+ * @cred: credentials of the maker, held; for permission checks on paths; fixed.
+ * @pid: process that made the socket; of an accepted one: its listener; held.
+ * @ring_bytes: bytes of @outbox; 0: the tunable's. lock_sock guards options.
+ * @inbox_bytes: bytes of @inbox; 0: the tunable's.
+ * @node: NUMA node of the rings.
+ * @mode: permission bits of the path.
+ * @gid: group of the path, if @gid_set.
+ * @gid_set: WEIR_SO_GROUP was given.
+ * @huge: WEIR_SO_HUGE.
+ * @evict_ms: WEIR_SO_EVICT_MS.
+ * @linger_ms: WEIR_SO_LINGER_MS.
+ * @hold_ms: WEIR_SO_HOLD_MS.
+ * @start: WEIR_SO_START.
+ * @demand: WEIR_SO_DEMAND.
+ * @name: WEIR_SO_NAME.
+ * @long_path: WEIR_SO_LONG_PATH, "" after its use; lock_sock.
+ * @why: text of the last refusal, a static string; no lock.
+ * @outbox: set once, stable until release.
+ * @inbox: set once, stable until release.
+ * @ep: endpoint, if it calls or serves; set once, stable until release.
+ * @resumed: bind took over a lingering ring.
+ * @path: path that the socket is bound to (pairs), or NULL; lock_sock.
+ * @own_path: bound path, or the listener's for an accepted socket, or "".
+ *	@own_path and @peer_path are written under weir_net.lock.
+ * @peer_path: path or pattern given to connect, or the peer's own path.
+ * @pattern: subscribed pattern, or NULL; weir_net.lock.
+ * @pattern_link: in weir_pattern.subscribers; weir_net.lock.
+ * @pattern_charge: for the subscription; weir_net.lock.
+ * @sub_owner: of a subscription to a plain path: owner of the first path found,
+ *	valid if @sub_bound; weir_net.lock.
+ * @sub_bound: such a path was found; weir_net.lock.
+ * @left_out: enum weir_reason of the last stream that was refused while there
+ *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
+ * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
+ *	under weir_net.lock and @rlock.
+ * @memcg: memory cgroup of the first subscriber process, held. Cursors of the
+ *	subscription are charged to it. NULL before, and without cgroups.
+ * @late: streams it is joined to once there is memory; NULL without a
+ *	subscription. Set under lock_sock and @rlock; workers take @rlock.
+ * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
+ * @rlock: guards @readers, @nreaders and @barrier.
+ * @readers: streams, by weir_reader.sock_link; the head is next in turn.
+ * @ids: streams and the inbox's reader by id; its own xa_lock.
+ * @nreaders: number of streams in @readers.
+ * @next_id: where the search for the next id begins; xa_lock of @ids.
+ * @barrier: scratch: CPUs that must run a barrier before the socket sleeps.
+ * @iolock: one kernel receiver at a time.
+ * @accept_lock: listening: guards the queue and the state TCP_LISTEN.
+ * @backlog: listening: limit of @waiting; one more may wait. accept_lock.
+ * @waiting: listening: connections in the queue, by user; accept_lock.
+ * @accept_queue: listening: sockets, by @accept_link.
+ * @accept_link: see @accept_queue.
+ * @disconnect: job that ends the sockets in @accept_queue.
+ * @connecter: waiting to be accepted: user whose share of the queue it takes.
+ * @connect_wait: listening: waiters for room in the queue, the first of each
+ *	user.
+ * @connecters: listening: these, by weir_connecter.link; accept_lock.
+ * @sent: records sent by sendmsg.
+ * @received: records received by recvmsg.
+ * @copied_bytes: payload bytes copied by sendmsg and recvmsg.
+ * @missed: records that its streams lost, see weir_reader.missed.
+ * @evicted: number of evictions of its readers.
+ */
+struct weir_sock {
+	struct sock sk;
+	struct weir_net *wn;
+	unsigned long id;
+	kuid_t uid;
+	struct weir_account *account;
+	struct weir_tenant *tenant;
+	struct weir_charge charge;
+	const struct cred *cred;
+	struct pid *pid;
+
+	u32 ring_bytes;
+	u32 inbox_bytes;
+	int node;
+	umode_t mode;
+	kgid_t gid;
+	bool gid_set;
+	bool huge;
+	u32 evict_ms;
+	u32 linger_ms;
+	u32 hold_ms;
+	u32 start;
+	s32 demand;
+	char name[WEIR_NAME_MAX + 1];
+	char long_path[WEIR_PATH_MAX + 1];
+	const char *why;
+
+	struct weir_ring *outbox;
+	struct weir_ring *inbox;
+	struct weir_endpoint *ep;
+	bool resumed;
+	struct weir_path *path;
+	char own_path[WEIR_PATH_MAX + 1];
+	char peer_path[WEIR_PATH_MAX + 1];
+	struct weir_pattern *pattern;
+	struct list_head pattern_link;
+	struct weir_charge pattern_charge;
+	kuid_t sub_owner;
+	bool sub_bound;
+	enum weir_reason left_out;
+	u64 sub_seq;
+	struct mem_cgroup *memcg;
+	struct weir_late *late;
+	struct weir_sock *peer;
+
+	spinlock_t rlock;
+	struct list_head readers;
+	struct xarray ids;
+	u32 next_id;
+	u32 nreaders;
+	cpumask_var_t barrier;
+	struct mutex iolock;
+
+	spinlock_t accept_lock;
+	u32 backlog;
+	struct weir_tally waiting;
+	struct list_head accept_queue;
+	struct list_head accept_link;
+	struct weir_job disconnect;
+	kuid_t connecter;
+	wait_queue_head_t connect_wait;
+	struct list_head connecters;
+
+	atomic64_t sent;
+	atomic64_t received;
+	atomic64_t copied_bytes;
+	atomic64_t missed;
+	atomic64_t evicted;
+};
+
+static inline struct weir_sock *weir_sk(const struct sock *sk)
+{
+	return (struct weir_sock *)sk;
+}
+
+/* Bytes of the outbox that the socket will get. */
+static inline u32 weir_outbox_bytes(const struct weir_sock *ws)
+{
+	return ws->ring_bytes ?: min(READ_ONCE(weir_tunables.ring_bytes),
+				     READ_ONCE(weir_tunables.ring_bytes_max));
+}
+
+/* Returns @err, and keeps the text @why for WEIR_SO_ERROR_TEXT. */
+static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
+{
+	WRITE_ONCE(ws->why, why);
+	return err;
+}
+
+/*
+ * weir_memory_prime() for a socket's call that ran out of memory under a lock.
+ * Clears the error text when the call is to be tried again.
+ */
+static inline bool weir_prime(struct weir_sock *ws, int err, u64 bytes,
+			      unsigned int *tries)
+{
+	if (!weir_memory_prime(err, bytes, tries))
+		return false;
+	WRITE_ONCE(ws->why, NULL);
+	return true;
+}
+
+#endif /* _WEIR_SOCK_H */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Connections: see pair.c. */
+#ifndef _WEIR_PAIR_H
+#define _WEIR_PAIR_H
+
+#include <linux/types.h>
+
+#include "weir.h"
+
+struct socket;
+
+int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len);
+int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
+		      int flags);
+int weir_sock_listen(struct socket *sock, int backlog);
+int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags);
+int weir_socketpair(struct socket *a, struct socket *b);
+int weir_sock_shutdown(struct socket *sock, int how);
+void weir_pair_reset(struct weir_sock *ws);
+void weir_pair_release(struct weir_sock *ws);
+void weir_sock_destroy(struct weir_sock *ws);
+
+#endif /* _WEIR_PAIR_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Publishing and subscribing: see pubsub.c. */
+#ifndef _WEIR_PUBSUB_H
+#define _WEIR_PUBSUB_H
+
+#include <linux/types.h>
+
+#include "weir.h"
+
+int weir_publish(struct weir_sock *ws, const char *name, u32 len);
+int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len);
+void weir_unsubscribe(struct weir_sock *ws);
+void weir_joins_first(struct weir_net *wn);
+
+#endif /* _WEIR_PUBSUB_H */
