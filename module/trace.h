@@ -35,7 +35,7 @@
 		{ WEIR_REASON_BREAKER,		"breaker" },		\
 		{ WEIR_REASON_INBOX_FULL,	"inbox_full" },		\
 		{ WEIR_REASON_TARGET_DIED,	"target_died" },	\
-		{ WEIR_REASON_TARGET_HUNG,	"target_hung" },	\
+		{ WEIR_REASON_TARGET_EJECTED,	"target_ejected" },	\
 		{ WEIR_REASON_TOO_LARGE,	"too_large" },		\
 		{ WEIR_REASON_LOOP,		"loop" },		\
 		{ WEIR_REASON_QUORUM,		"quorum" },		\
@@ -187,7 +187,7 @@ TRACE_EVENT(weir_target,
 	TP_printk("target %llu %s", __entry->target,
 		  __print_symbolic(__entry->state,
 				   { WEIR_TARGET_UP,	"up" },
-				   { WEIR_TARGET_HUNG,	"hung" },
+				   { WEIR_TARGET_EJECTED,	"ejected" },
 				   { WEIR_TARGET_GONE,	"gone" }))
 );
 

@@ -268,7 +268,7 @@ enum weir_reason {
 	WEIR_REASON_BREAKER	= 17,	/* the circuit breakers are open */
 	WEIR_REASON_INBOX_FULL	= 18,
 	WEIR_REASON_TARGET_DIED	= 19,
-	WEIR_REASON_TARGET_HUNG	= 20,	/* ejected by the watchdog */
+	WEIR_REASON_TARGET_EJECTED = 20,	/* ejected by the watchdog */
 	WEIR_REASON_TOO_LARGE	= 21,	/* larger than the inbox can hold */
 	WEIR_REASON_LOOP	= 22,	/* through too many routes or patterns */
 	WEIR_REASON_QUORUM	= 23,	/* too few targets can still answer */

@@ -97,7 +97,7 @@ static inline int weir_reason_errno(__u32 reason)
 		return ENOBUFS;
 	case WEIR_REASON_TARGET_DIED:
 		return ECONNRESET;
-	case WEIR_REASON_TARGET_HUNG:
+	case WEIR_REASON_TARGET_EJECTED:
 		return EHOSTDOWN;
 	case WEIR_REASON_TOO_LARGE:
 		return EMSGSIZE;
@@ -400,7 +400,7 @@ struct weir_ioc_control {
 
 enum weir_target_state {
 	WEIR_TARGET_UP		= 0,
-	WEIR_TARGET_HUNG	= 1,	/* ejected by the watchdog for now */
+	WEIR_TARGET_EJECTED	= 1,	/* ejected by the watchdog for now */
 	WEIR_TARGET_GONE	= 2,
 };
 
@@ -482,7 +482,7 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
  * @errors: those of @replies that were errors.
  * @expired: requests that it did not answer in time.
  * @breaker_opens: how often its breaker has opened.
- * @hangs: how often the watchdog has ejected it.
+ * @ejections: how often the watchdog has ejected it.
  * @path: path of a target that is a route, else the path that it serves.
  * @hist: times from request to reply: the number of replies in each bucket.
  */
@@ -501,7 +501,7 @@ struct weir_target_entry {
 	__u64	errors;
 	__u64	expired;
 	__u64	breaker_opens;
-	__u64	hangs;
+	__u64	ejections;
 	char	path[WEIR_PATH_MAX + 1];
 	__u32	hist[WEIR_HIST_BUCKETS];
 };

@@ -51,7 +51,7 @@ static const struct weir_reason_text weir_reasons[] = {
 		"the target's inbox is full" },
 	[WEIR_REASON_TARGET_DIED] = { "target_died",
 		"the target died" },
-	[WEIR_REASON_TARGET_HUNG] = { "target_hung",
+	[WEIR_REASON_TARGET_EJECTED] = { "target_ejected",
 		"the target does nothing" },
 	[WEIR_REASON_TOO_LARGE]	= { "too_large",
 		"the message is larger than the inbox" },

@@ -117,7 +117,8 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 	e->id = target->id;
 	e->route = route->path->id;
 	e->weight = target->weight;
-	e->state = READ_ONCE(target->hung) ? WEIR_TARGET_HUNG : WEIR_TARGET_UP;
+	e->state = READ_ONCE(target->ejected) ? WEIR_TARGET_EJECTED :
+						WEIR_TARGET_UP;
 	e->breaker = READ_ONCE(target->forced) ? WEIR_BREAKER_OPEN :
 		     weir_breaker_shown(&target->breaker);
 	e->breaker_opens = READ_ONCE(target->breaker.opens);
@@ -127,7 +128,7 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 	e->replies = data_race(target->replies);
 	e->errors = data_race(target->errors);
 	e->expired = atomic64_read(&target->expired);
-	e->hangs = atomic64_read(&target->hangs);
+	e->ejections = atomic64_read(&target->ejections);
 	memcpy(e->hist, target->hist.count, sizeof(e->hist));
 	if (ep) {
 		e->socket = ep->sock_id;

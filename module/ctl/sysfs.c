@@ -251,7 +251,7 @@ WEIR_COUNTER(drops, bulkhead, WEIR_REASON_BULKHEAD);
 WEIR_COUNTER(drops, breaker, WEIR_REASON_BREAKER);
 WEIR_COUNTER(drops, inbox_full, WEIR_REASON_INBOX_FULL);
 WEIR_COUNTER(drops, target_died, WEIR_REASON_TARGET_DIED);
-WEIR_COUNTER(drops, target_hung, WEIR_REASON_TARGET_HUNG);
+WEIR_COUNTER(drops, target_ejected, WEIR_REASON_TARGET_EJECTED);
 WEIR_COUNTER(drops, too_large, WEIR_REASON_TOO_LARGE);
 WEIR_COUNTER(drops, loop, WEIR_REASON_LOOP);
 WEIR_COUNTER(drops, quorum, WEIR_REASON_QUORUM);
@@ -279,7 +279,7 @@ static struct attribute *weir_drops_attrs[] = {
 	WEIR_COUNTER_ATTR(drops, breaker),
 	WEIR_COUNTER_ATTR(drops, inbox_full),
 	WEIR_COUNTER_ATTR(drops, target_died),
-	WEIR_COUNTER_ATTR(drops, target_hung),
+	WEIR_COUNTER_ATTR(drops, target_ejected),
 	WEIR_COUNTER_ATTR(drops, too_large),
 	WEIR_COUNTER_ATTR(drops, loop),
 	WEIR_COUNTER_ATTR(drops, quorum),

@@ -210,8 +210,8 @@ void weir_refused(struct weir_route *route, u32 tag,
  * weir_call_lost() - handle a call whose target is gone or ejected
  * @ep: the caller's endpoint, under post.lock of its inbox.
  * @call: the call, in state SENT.
- * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_HUNG: the target is
- *	ejected, but may still answer.
+ * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_EJECTED: the target
+ *	is ejected, but may still answer.
  * @guard: reported to the caller.
  *
  * A call that may be sent twice is taken from the target and queued to be sent

@@ -117,9 +117,9 @@ static void weir_endpoint_due(struct weir_timer *timer)
 }
 
 /* Has the watchdog ejected the target since the call was sent? */
-static bool weir_call_hangs(const struct weir_call_entry *call)
+static bool weir_call_target_ejected(const struct weir_call_entry *call)
 {
-	return READ_ONCE(call->target->hung) &&
+	return READ_ONCE(call->target->ejected) &&
 	       call->sent_ns <= READ_ONCE(call->target->lost_ns);
 }
 
@@ -139,8 +139,8 @@ static void weir_call_expire(struct weir_endpoint *ep,
 		return;
 	if (call->deadline_ns > now) {
 		ep->scan_ns = min(ep->scan_ns, call->deadline_ns);
-		if (state == WEIR_CALL_SENT && weir_call_hangs(call)) {
-			weir_call_lost(ep, call, WEIR_REASON_TARGET_HUNG,
+		if (state == WEIR_CALL_SENT && weir_call_target_ejected(call)) {
+			weir_call_lost(ep, call, WEIR_REASON_TARGET_EJECTED,
 				       WEIR_GUARD_WATCHDOG);
 			ep->scan_lost |= call->state == WEIR_CALL_RETRY;
 		}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls that a target does not answer, because it is ejected (@hung) or gone. A
- * target does not know its callers, so each caller looks through its own calls.
+ * Calls that a target does not answer, because it is ejected (@ejected) or
+ * gone. A target does not know its callers, so each caller looks through its
+ * own calls.
  *
  * For an ejected target, the worker of the target's user sets the timer of each
  * caller. The caller's calls are looked at in the turn of the caller's user,

@@ -251,14 +251,14 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /* The last resort when no target is up: an ejected one may still answer. */
-static struct weir_target *weir_plan_hung(const struct weir_plan *plan)
+static struct weir_target *weir_plan_ejected(const struct weir_plan *plan)
 {
 	u32 i;
 
 	for (i = 0; i < plan->n; i++) {
 		struct weir_target *target = plan->targets[i];
 
-		if (READ_ONCE(target->hung) && !READ_ONCE(target->gone) &&
+		if (READ_ONCE(target->ejected) && !READ_ONCE(target->gone) &&
 		    plan->pick->weights[i])
 			return target;
 	}
@@ -388,11 +388,11 @@ static noinline int weir_send_next(struct weir_endpoint *ep,
 		return worst;
 	/* none is up: an ejected target is better than none */
 	target = weir_attempt_look(&ep->pass, attempt, plan->n) ?
-		 weir_plan_hung(plan) : NULL;
+		 weir_plan_ejected(plan) : NULL;
 	if (!target)
 		return worst;
 	ret = weir_send_target(ep, m, plan, target, attempt);
-	return ret == WEIR_REASON_INBOX_FULL ? WEIR_REASON_TARGET_HUNG : ret;
+	return ret == WEIR_REASON_INBOX_FULL ? WEIR_REASON_TARGET_EJECTED : ret;
 }
 
 /* Sends a message to the target that the policy picks, or to the next one. */

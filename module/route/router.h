@@ -272,7 +272,7 @@ struct weir_route {
  * @leaving: the control call in progress removes it; weir_net.lock.
  * @planned: it is @gone, but there was no memory for a plan without it; written
  *	by the thread or worker that ends the target.
- * @hung: it is ejected; written by the watchdog.
+ * @ejected: the watchdog has ejected it and has seen no progress since.
  * @watched: bit 0: the watchdog is to look at it. Changed by atomic operations.
  * @ep: endpoint of the socket, held; NULL if the target is a route.
  * @next: the route, held; NULL if the target is a socket.
@@ -284,7 +284,7 @@ struct weir_route {
  * @replies: replies and errors that it gave; ep->dispatch_lock.
  * @errors: those of @replies that were errors; ep->dispatch_lock.
  * @expired: requests that it did not answer before their deadline.
- * @hangs: how often it was ejected.
+ * @ejections: how often the watchdog has ejected it.
  * @ref: see the table of lifetimes.
  * @free: frees the target after a grace period.
  * @late: job that looks for calls that were sent to the target after it was
@@ -305,7 +305,7 @@ struct weir_route {
  *	the target.
  * @lost_ns: when that was, as ktime_get_ns() counts: idempotent calls sent up
  *	to then go to another target. Written by the watchdog.
- * @telling: the watchdog still has to tell callers that the target hangs;
+ * @telling: the watchdog still has to tell callers that the target is ejected;
  *	written by the worker of the target's user.
  * @told: number of the last endpoint that was told; written by that worker.
  * @callers: requests that each user has in the upper half of the bulkhead; part
@@ -318,7 +318,7 @@ struct weir_target {
 	bool				gone;
 	bool				leaving;
 	bool				planned;
-	bool				hung;
+	bool				ejected;
 	unsigned long			watched;
 	struct weir_endpoint		*ep;
 	struct weir_route		*next;
@@ -329,7 +329,7 @@ struct weir_target {
 	u64				replies;
 	u64				errors;
 	atomic64_t			expired;
-	atomic64_t			hangs;
+	atomic64_t			ejections;
 	refcount_t			ref;
 	struct rcu_work			free;
 	struct weir_job			late;
@@ -609,7 +609,7 @@ struct weir_pass {
  * @ended: calls that ended without a reply of their own in this hold of
  *	inbox->post.lock; see weir_endpoint_unawaited().
  * @timer_ns: when the router must next look through the calls, for deadlines
- *	and for hung targets; U64_MAX: never. inbox->post.lock.
+ *	and for ejected targets; U64_MAX: never. inbox->post.lock.
  * @armed_ns: when @timer is due, U64_MAX if never; inbox->post.lock.
  * @scan_slot: the look through the calls has done the slots below this one; 0:
  *	no look is under way. inbox->post.lock.

@@ -3,8 +3,8 @@
  * Targets: sockets that serve a path, and routes that stand behind another
  * route. This file adds and removes them, and it has the watchdog. The watchdog
  * looks now and then at a target that holds requests. If the target neither
- * reads its inbox nor answers, the watchdog ejects it (@hung) until it does one
- * of these again.
+ * reads its inbox nor answers, the watchdog ejects it (@ejected) until it does
+ * one of these again.
  *
  * Process context; under weir_net.lock where a comment says so.
  */
@@ -54,7 +54,7 @@ void weir_target_put(struct weir_target *target)
  */
 static void weir_target_up(struct weir_target *target)
 {
-	WRITE_ONCE(target->hung, false);
+	WRITE_ONCE(target->ejected, false);
 	WRITE_ONCE(target->load.up, true);
 	smp_mb();	/* pairs with weir_target_unlink() */
 	if (READ_ONCE(target->gone))
@@ -129,13 +129,13 @@ static void weir_target_look(struct weir_target *target)
 		target->seen_pos = pos;
 		target->seen_out = out;
 		target->still = 0;
-		if (target->hung) {
+		if (target->ejected) {
 			weir_target_up(target);
 			trace_weir_target(target->id, WEIR_TARGET_UP);
 		}
 		return;
 	}
-	if (target->hung) {
+	if (target->ejected) {
 		/* it got these while no other target could take them */
 		if (requests != target->moved && weir_target_replaced(target))
 			weir_target_lose(target, requests);
@@ -143,11 +143,11 @@ static void weir_target_look(struct weir_target *target)
 	}
 	if (++target->still < WEIR_STILL_MAX)
 		return;
-	WRITE_ONCE(target->hung, true);
+	WRITE_ONCE(target->ejected, true);
 	WRITE_ONCE(target->load.up, false);
 	weir_target_lose(target, requests);
-	atomic64_inc(&target->hangs);
-	trace_weir_target(target->id, WEIR_TARGET_HUNG);
+	atomic64_inc(&target->ejections);
+	trace_weir_target(target->id, WEIR_TARGET_EJECTED);
 	/* waiters for its inbox find another target, or get an error */
 	weir_waiters_call_all(target->ep->inbox);
 }
@@ -188,11 +188,11 @@ static void weir_target_turn(struct weir_target *target)
 
 	if (probe_ns == WEIR_PROBE_OFF) {
 		target->telling = false;
-		if (target->hung)
+		if (target->ejected)
 			weir_target_up(target);
 	}
 	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
-	    (target->hung || weir_target_busy(target))) {
+	    (target->ejected || weir_target_busy(target))) {
 		if (!target->telling)
 			weir_target_look(target);
 		if (target->telling)

@@ -184,7 +184,7 @@ static uint64_t target_trips(void)
 	if (err)
 		die("the targets cannot be listed: %s", strerror(-err));
 	for (i = 0; i < list.count; i++)
-		trips += entry[i].hangs + entry[i].breaker_opens;
+		trips += entry[i].ejections + entry[i].breaker_opens;
 	free(entry);
 	return trips;
 }

@@ -65,8 +65,8 @@ static const char *breaker_words(const struct kv *k, uint32_t i)
 
 	if (i == KV_VICTIM && k->shared->killed_ns)
 		return "dead";
-	if (k->last.target[i].state == WEIR_TARGET_HUNG)
-		return "hung";
+	if (k->last.target[i].state == WEIR_TARGET_EJECTED)
+		return "ejected";
 	return breaker < 3 ? words[breaker] : "?";
 }
 
@@ -115,8 +115,8 @@ static void print_state(const struct kv *k, uint32_t i)
 	if (t->breaker_opens)
 		printf(", breaker opened %llux",
 		       (unsigned long long)t->breaker_opens);
-	if (t->hangs)
-		printf(", given up %llux", (unsigned long long)t->hangs);
+	if (t->ejections)
+		printf(", ejected %llux", (unsigned long long)t->ejections);
 	printf("\n");
 }
 

@@ -229,9 +229,9 @@ static void check_hangs(long rounds)
 	uint32_t n;
 
 	t = targets(&n);
-	check(n == 2 && t[0].hangs + t[1].hangs >= (uint64_t)rounds,
+	check(n == 2 && t[0].ejections + t[1].ejections >= (uint64_t)rounds,
 	      "the watchdog has counted it (%llu)",
-	      (unsigned long long)(t[0].hangs + t[1].hangs));
+	      (unsigned long long)(t[0].ejections + t[1].ejections));
 }
 
 static void fail_over(void)
@@ -315,8 +315,8 @@ static void recovered(void)
 	c = caller("/fail/back", &route);
 	for (i = 0; i < 8; i++)
 		ask_with(c, route, i, 0, WEIR_REC_IDEMPOTENT);
-	check(soon(target_now(id[0]).state == WEIR_TARGET_HUNG &&
-		   target_now(id[1]).state == WEIR_TARGET_HUNG),
+	check(soon(target_now(id[0]).state == WEIR_TARGET_EJECTED &&
+		   target_now(id[1]).state == WEIR_TARGET_EJECTED),
 	      "two targets do nothing");
 	for (; i < 16; i++)
 		ask_with(c, route, i, 0, WEIR_REC_IDEMPOTENT);

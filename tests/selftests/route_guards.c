@@ -511,7 +511,7 @@ static void breaker_moved(void)
 	need(!route_set("/guard/move", &conf), "route");
 	pass(25 * MS);
 	ask_with(c, route, 1, 0, WEIR_REC_IDEMPOTENT);
-	check(soon(target_now(id).state == WEIR_TARGET_HUNG),
+	check(soon(target_now(id).state == WEIR_TARGET_EJECTED),
 	      "a probe's target does nothing and is given up");
 	o = next_outcome(c);
 	note("the probe was answered: %s", weir_reason_name(o.fault.reason));

@@ -218,7 +218,7 @@ static void watched(void)
 	put(&quit, 0);
 	need(!pthread_create(&thread, NULL, kicker, &r), "thread");
 	ask(c, route, 1);
-	check(soon(target_now(id).state == WEIR_TARGET_HUNG),
+	check(soon(target_now(id).state == WEIR_TARGET_EJECTED),
 	      "neither what is not claimed nor a kick is a sign of life");
 	put(&quit, 1);
 	pthread_join(thread, NULL);

@@ -132,7 +132,7 @@ static long long hangs(void)
 	uint64_t id = 0;
 
 	while (tenant_list_next(fd, WEIR_LIST_TARGETS, &e, sizeof(e), &id))
-		n += (long long)e.hangs;
+		n += (long long)e.ejections;
 	close(fd);
 	return n;
 }

@@ -160,7 +160,7 @@ static uint64_t hangs(void)
 
 	all = targets(&n);
 	for (i = 0; i < n; i++)
-		sum += all[i].hangs;
+		sum += all[i].ejections;
 	return sum;
 }
 

@@ -215,11 +215,11 @@ static void under_attack(uint64_t rounds, const char *what)
 	int64_t until = now_ns() + HARD_DEADLINE_NS;
 	uint64_t before, hangs;
 
-	need(soon((before = target_now(stage->id).hangs) > 1),
+	need(soon((before = target_now(stage->id).ejections) > 1),
 	     "its targets hang");
 	do {
 		measure(ATTACK, rounds, what);
-		hangs = target_now(stage->id).hangs - before;
+		hangs = target_now(stage->id).ejections - before;
 	} while (hangs < HANGS && now_ns() < until);
 	show(ATTACK, what);
 	check(hangs >= HANGS, "the attacker's targets hang meanwhile (%llu times)",

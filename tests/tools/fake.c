@@ -246,7 +246,7 @@ static void fake_target_entry(const json_t *o, struct weir_target_entry *e)
 	e->requests = fake_number(o, "requests");
 	e->replies = fake_number(o, "replies");
 	e->errors = fake_number(o, "errors");
-	e->hangs = fake_number(o, "hangs");
+	e->ejections = fake_number(o, "ejections");
 	strncpy(e->path, fake_text(o, "path"), WEIR_PATH_MAX);
 	json_array_foreach(json_object_get(o, "hist"), i, n)
 		e->hist[i] = (uint32_t)json_integer_value(n);

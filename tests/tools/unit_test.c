@@ -470,9 +470,9 @@ static void events(void)
 	tep_parse_event(tep, target_format, sizeof(target_format) - 1, "weir");
 	d.word[0] = 12;
 	d.word[1] = 0;
-	d.word[2] = WEIR_TARGET_HUNG;
+	d.word[2] = WEIR_TARGET_EJECTED;
 	event(tep_find_event_by_name(tep, "weir", "weir_target"), &d, "",
-	      "target 12 is hung now: it holds requests and does nothing");
+	      "target 12 is ejected now: it holds requests and does nothing");
 	tep_free(tep);
 }
 

@@ -44,14 +44,14 @@ static void weirctl_say(struct weirctl_case *c, const char *format, ...)
  * @all: of them.
  * @weight: sum of the weights.
  * @open: with an open breaker.
- * @hung: that hang.
+ * @ejected: that the watchdog has ejected.
  * @well: that get messages.
  */
 struct weirctl_serving {
 	unsigned int	all;
 	uint64_t	weight;
 	unsigned int	open;
-	unsigned int	hung;
+	unsigned int	ejected;
 	unsigned int	well;
 };
 
@@ -65,10 +65,10 @@ static void weirctl_say_target(struct weirctl_case *c,
 	s->all++;
 	s->weight += t->weight;
 	s->open += t->breaker == 1;
-	s->hung += t->state == WEIR_TARGET_HUNG;
+	s->ejected += t->state == WEIR_TARGET_EJECTED;
 	s->well += t->weight && t->breaker != 1 && t->state == WEIR_TARGET_UP;
-	if (t->state == WEIR_TARGET_HUNG)
-		weirctl_say(c, "target %llu (%s) hangs with %u requests: the watchdog has given it up for now",
+	if (t->state == WEIR_TARGET_EJECTED)
+		weirctl_say(c, "target %llu (%s) is ejected: it holds %u requests and does nothing",
 			    U(t->id), t->socket ? name : t->path, t->in_flight);
 	if (t->breaker == 1)
 		weirctl_say(c, "the circuit breaker of target %llu (%s) is open: it gets nothing ('weirctl breaker auto %llu' closes it)",
@@ -87,8 +87,8 @@ static void weirctl_say_serving(struct weirctl_case *c,
 		weirctl_say(c, "all %u targets have weight 0: nobody gets anything",
 			    s->all);
 	else if (!s->well)
-		weirctl_say(c, "none of the %u targets takes messages now: open breakers %u, hung %u",
-			    s->all, s->open, s->hung);
+		weirctl_say(c, "none of the %u targets takes messages now: open breakers %u, ejected %u",
+			    s->all, s->open, s->ejected);
 }
 
 static void weirctl_say_conf(struct weirctl_case *c,

@@ -231,7 +231,7 @@ static void weirctl_look_evictions(const struct weirctl_subject *p,
 static void weirctl_look_targets(const struct weirctl_subject *p,
 				 struct weirctl_finding *f)
 {
-	unsigned int open = 0, hung = 0;
+	unsigned int open = 0, ejected = 0;
 	size_t i;
 
 	if (!weirctl_is_live(p, f))
@@ -240,9 +240,9 @@ static void weirctl_look_targets(const struct weirctl_subject *p,
 		const struct weir_target_entry *e = weirctl_target_at(p, i);
 		const char *path = weirctl_route_of(p, e);
 
-		if (e->state == WEIR_TARGET_HUNG) {
-			hung++;
-			weirctl_find(f, FAIL, "target %llu of %s, pid %u, hangs: it holds %u requests and does nothing",
+		if (e->state == WEIR_TARGET_EJECTED) {
+			ejected++;
+			weirctl_find(f, FAIL, "target %llu of %s, pid %u, is ejected: it holds %u requests and does nothing",
 				     U(e->id), path, e->pid, e->in_flight);
 			weirctl_remedy(f, "cat /proc/%u/stack; then restart it",
 				       e->pid);
@@ -255,7 +255,7 @@ static void weirctl_look_targets(const struct weirctl_subject *p,
 				       U(e->id));
 		}
 	}
-	weirctl_find(f, OK, "no breaker is open and no target hangs");
+	weirctl_find(f, OK, "no breaker is open and no target is ejected");
 }
 
 static void weirctl_look_refusals(const struct weirctl_subject *p,

@@ -48,7 +48,7 @@ static const char *const weirctl_reasons[] = {
 		"the target does not read its inbox, and it is full",
 	[WEIR_REASON_TARGET_DIED] =
 		"the target ended before it answered",
-	[WEIR_REASON_TARGET_HUNG] =
+	[WEIR_REASON_TARGET_EJECTED] =
 		"the target holds requests and does nothing",
 	[WEIR_REASON_TOO_LARGE] =
 		"the message is larger than the target's inbox can hold",
@@ -122,7 +122,7 @@ const char *weirctl_target_state(uint32_t state)
 {
 	static const char *const names[] = {
 		[WEIR_TARGET_UP] = "up",
-		[WEIR_TARGET_HUNG] = "hung",
+		[WEIR_TARGET_EJECTED] = "ejected",
 		[WEIR_TARGET_GONE] = "gone",
 	};
 

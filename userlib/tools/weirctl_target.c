@@ -93,7 +93,7 @@ json_t *weirctl_target_json(const struct weir_target_entry *e,
 	weirctl_json_put(o, "errors", e->errors);
 	weirctl_json_put(o, "expired", e->expired);
 	weirctl_json_put(o, "breaker_opens", e->breaker_opens);
-	weirctl_json_put(o, "hangs", e->hangs);
+	weirctl_json_put(o, "ejections", e->ejections);
 	weirctl_json_time(o, "p50_ns", e, 50);
 	weirctl_json_time(o, "p99_ns", e, 99);
 	return o;
@@ -130,7 +130,7 @@ static void weirctl_breaker_cells(struct weirctl_table *t,
 	weirctl_table_cell(t, "%s", weirctl_breaker_name(e->breaker));
 	weirctl_table_cell(t, "%llu", U(e->breaker_opens));
 	weirctl_table_cell(t, "%s", weirctl_target_state(e->state));
-	weirctl_table_cell(t, "%llu", U(e->hangs));
+	weirctl_table_cell(t, "%llu", U(e->ejections));
 	weirctl_table_cell(t, "%llu", U(e->requests));
 	weirctl_table_cell(t, "%llu", U(e->errors));
 	weirctl_table_cell(t, "%llu", U(e->expired));
@@ -142,7 +142,7 @@ static struct weirctl_table *weirctl_target_table(bool breakers)
 		"ID", "WEIGHT", "STATE", "BREAKER", "INFLIGHT", "REQUESTS",
 		"ERRORS", "EXPIRED", "P50", "P99", "TARGET", "ROUTE" };
 	static const char *const titles[] = {
-		"ID", "BREAKER", "OPENS", "STATE", "HANGS", "REQUESTS",
+		"ID", "BREAKER", "OPENS", "STATE", "EJECTIONS", "REQUESTS",
 		"ERRORS", "EXPIRED", "TARGET", "ROUTE" };
 
 	return breakers ? weirctl_table_new(titles, "rlrlrrrrll") :
@@ -399,7 +399,8 @@ static const char *weirctl_shift_unwell(struct weir *w,
 	else if (!e)
 		why = "it is gone";
 	else if (e->state != WEIR_TARGET_UP)
-		why = e->state == WEIR_TARGET_HUNG ? "it hangs" : "it is gone";
+		why = e->state == WEIR_TARGET_EJECTED ?
+		      "the watchdog has ejected it" : "it is gone";
 	else if (e->breaker == 1)
 		why = "its circuit breaker is open";
 	weirctl_list_free(&now);

@@ -79,7 +79,7 @@ static void weirctl_target_text(struct tep_event *event,
 
 	snprintf(text, size, "target %llu is %s now%s",
 		 weirctl_field(event, record, "target"),
-		 weirctl_target_state(state), state == WEIR_TARGET_HUNG ?
+		 weirctl_target_state(state), state == WEIR_TARGET_EJECTED ?
 		 ": it holds requests and does nothing" : "");
 }
 

@@ -35,7 +35,7 @@
  * @in_flight: requests in flight.
  * @up: targets that may get requests.
  * @open: targets whose breaker is open.
- * @hung: targets that hang.
+ * @ejected: targets that the watchdog has ejected.
  * @hist: times since the last look.
  */
 struct weirctl_flow {
@@ -51,7 +51,7 @@ struct weirctl_flow {
 	uint64_t			in_flight;
 	unsigned int			up;
 	unsigned int			open;
-	unsigned int			hung;
+	unsigned int			ejected;
 	uint32_t			hist[WEIR_HIST_BUCKETS];
 };
 
@@ -72,7 +72,7 @@ static void weirctl_flow_add(struct weirctl_flow *f,
 	f->in_flight += is->in_flight;
 	f->up += is->state == WEIR_TARGET_UP && is->breaker != 1 && is->weight;
 	f->open += is->breaker == 1;
-	f->hung += is->state == WEIR_TARGET_HUNG;
+	f->ejected += is->state == WEIR_TARGET_EJECTED;
 	if (!was || seconds <= 0)
 		return;
 	f->errors += weirctl_per_second(is->errors, was->errors, seconds);
@@ -211,12 +211,13 @@ static void weirctl_cells_start(const struct weirctl_options *o,
 static void weirctl_cell_state(struct weirctl_table *t,
 			       const struct weirctl_flow *f)
 {
-	if (f->open && f->hung)
-		weirctl_table_cell(t, "%u open, %u hung", f->open, f->hung);
+	if (f->open && f->ejected)
+		weirctl_table_cell(t, "%u open, %u ejected", f->open,
+				   f->ejected);
 	else if (f->open)
 		weirctl_table_cell(t, "%u open", f->open);
-	else if (f->hung)
-		weirctl_table_cell(t, "%u hung", f->hung);
+	else if (f->ejected)
+		weirctl_table_cell(t, "%u ejected", f->ejected);
 	else
 		weirctl_table_cell(t, "%s", f->up ? "ok" : "nobody");
 }
@@ -361,7 +362,7 @@ json_t *weirctl_routes_json(const struct weirctl_options *o,
 		weirctl_json_put(e, "in_flight", flows[i].in_flight);
 		weirctl_json_put(e, "targets_up", flows[i].up);
 		weirctl_json_put(e, "breakers_open", flows[i].open);
-		weirctl_json_put(e, "targets_hung", flows[i].hung);
+		weirctl_json_put(e, "targets_ejected", flows[i].ejected);
 		json_object_set_new(e, "refused_per_second",
 				    weirctl_refused_json(&flows[i]));
 		json_array_append_new(array, e);
