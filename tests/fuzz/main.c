@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../tap/tap.h"
 #include "fuzz.h"
 
 #define UID_FIRST	1000
@@ -84,7 +85,6 @@ static struct user *users;
 static struct coverage *cov;
 static unsigned char *replayed;	/* bit per user, by number of sequence */
 static unsigned int me;		/* in a user's process */
-static int failures, results;
 
 static int64_t now_ms(void)
 {
@@ -104,13 +104,6 @@ static void *shared(size_t bytes)
 		exit(2);
 	}
 	return at;
-}
-
-static void result(bool good, const char *words)
-{
-	printf("%sok %d - %s\n", good ? "" : "not ", ++results, words);
-	fflush(stdout);
-	failures += !good;
 }
 
 static void write_file(const char *path, const char *text)
@@ -494,7 +487,7 @@ static void check_end(long long before)
 
 	while (left() != before && now_ms() < end)
 		usleep(100000);
-	result(left() == before, "nothing is left afterwards");
+	tap_ok(left() == before, "nothing is left afterwards");
 	if (left() == before)
 		return;
 	printf("# sockets %lld, rings %lld, bytes %lld, readers %lld\n",
@@ -528,7 +521,6 @@ static void verdict(bool returned, long long before)
 {
 	unsigned long long calls = 0, seqs = 0, kept = 0;
 	const char *said;
-	char words[160];
 	unsigned int i;
 
 	for (i = 0; i < conf.users; i++) {
@@ -537,33 +529,30 @@ static void verdict(bool returned, long long before)
 		kept += users[i].kept;
 	}
 	said = complaint();
-	snprintf(words, sizeof(words),
-		 "no complaint of the kernel within %llu calls of seed %llu",
-		 calls, (unsigned long long)conf.seed);
-	result(!said && calls, words);
+	tap_ok(!said && calls,
+	       "no complaint of the kernel within %llu calls of seed %llu",
+	       calls, (unsigned long long)conf.seed);
 	if (said) {
 		printf("# it said: %s\n", said);
 		for (i = 0; i < conf.users; i++)
 			show_now(i);
 	}
-	result(returned, "every call returned in time");
+	tap_ok(returned, "every call returned in time");
 	for (i = 0; i < conf.users && !users[i].crashed; i++)
 		;
-	result(i == conf.users, "no process of the fuzzer broke");
+	tap_ok(i == conf.users, "no process of the fuzzer broke");
 	if (i < conf.users)
 		printf("# user %u: signal %d\n", i, users[i].crashed);
 	for (i = 0; i < conf.users && users[i].calls; i++)
 		;
-	result(i == conf.users, "every user has made calls");
-	snprintf(words, sizeof(words),
-		 "more than %d places of the module were reached: %u",
-		 PLACES_MIN, coverage_count(cov));
-	result(coverage_count(cov) > PLACES_MIN, words);
+	tap_ok(i == conf.users, "every user has made calls");
+	tap_ok(coverage_count(cov) > PLACES_MIN,
+	       "more than %d places of the module were reached: %u",
+	       PLACES_MIN, coverage_count(cov));
 	check_end(before);
 	show_times();
 	printf("# %llu sequences, %llu kept; %u places of the module reached\n",
 	       seqs, kept, coverage_count(cov));
-	printf("1..%d\n", results);
 }
 
 int main(int argc, char **argv)
@@ -575,10 +564,8 @@ int main(int argc, char **argv)
 	run_stack();
 	options(argc, argv);
 	calls_init();
-	if (fuzz_family() < 0 || geteuid()) {
-		printf("1..0 # SKIP needs root and the weir module\n");
-		return 77;
-	}
+	if (fuzz_family() < 0 || geteuid())
+		tap_skip_all("needs root and the weir module");
 	users = shared(conf.users * sizeof(*users));
 	cov = coverage_create();
 	if (conf.run)
@@ -600,5 +587,5 @@ int main(int argc, char **argv)
 		coverage_write(cov, f);
 		fclose(f);
 	}
-	return failures ? 1 : 0;
+	return tap_done();
 }

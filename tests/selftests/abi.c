@@ -16,7 +16,7 @@
 #define static_assert	_Static_assert
 #else
 #include <assert.h>
-#include "tap.h"
+#include "selftest.h"
 #endif
 
 #define SIZE(type, n)	static_assert(sizeof(struct type) == (n), #type)

@@ -4,7 +4,7 @@
  * be read leaves. The writer waits for their space, the reader passes them over:
  * it lets go of them and wakes the writer, although it has nothing to hand on.
  */
-#include "tap.h"
+#include "selftest.h"
 
 #define A_LOOK	64	/* records that the kernel looks at in one go */
 

@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <uapi/weir_route.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #ifdef __x86_64__
 

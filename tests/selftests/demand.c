@@ -9,7 +9,7 @@
  */
 #include <weir.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 static int sub_with(const char *path, int demand)
 {

@@ -7,8 +7,8 @@
 # injection and debugfs.
 
 dir=$(dirname "$0")
-# shellcheck source=tests/selftests/tap.sh
-. "$dir/tap.sh"
+# shellcheck source=tests/selftests/selftest.sh
+. "$dir/selftest.sh"
 
 debug=/sys/kernel/debug
 load=$dir/faults_load
@@ -19,9 +19,9 @@ nothing_left() {
 }
 
 [ -d $debug/failslab ] || mount -t debugfs none $debug 2>/dev/null
-[ -d $debug/failslab ] || skip "no fault injection (failslab) in this kernel"
-loaded || skip "the weir module is not loaded"
-[ -f /proc/self/make-it-fail ] || skip "no /proc/self/make-it-fail"
+[ -d $debug/failslab ] || skip_all "no fault injection (failslab) in this kernel"
+loaded || skip_all "the weir module is not loaded"
+[ -f /proc/self/make-it-fail ] || skip_all "no /proc/self/make-it-fail"
 before="$(stat sockets) $(stat rings) $(stat ring_bytes) $(stat readers)"
 
 # faults WHERE PERCENT INTERVAL ROUNDS

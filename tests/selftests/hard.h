@@ -27,64 +27,22 @@
 #include <unistd.h>
 #include <weir.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define HARD_DEADLINE_MS	TAP_DEADLINE_MS
 #define HARD_DEADLINE_NS	(HARD_DEADLINE_MS * INT64_C(1000000))
 
-/* --- TAP ---------------------------------------------------------------- */
-
-__attribute__((format(printf, 2, 3), unused))
-static bool check(bool good, const char *format, ...)
-{
-	va_list args;
-
-	printf("%sok %d - ", good ? "" : "not ", ++tap_count);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
-	tap_failures += !good;
-	return good;
-}
-
-__attribute__((format(printf, 1, 2), unused))
-static void note(const char *format, ...)
-{
-	va_list args;
-
-	printf("# ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
-}
+/* Short names: nearly every statement of these tests is one of them. */
+#define check	tap_ok
+#define note	tap_diag
 
 /* Ends the whole test: without this step the others mean nothing. */
-__attribute__((format(printf, 2, 3), unused))
-static void need(bool good, const char *format, ...)
-{
-	va_list args;
-	int err = errno;
-
-	if (good)
-		return;
-	printf("Bail out! ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf(" (errno: %s; weir: %s)\n", strerror(err), weir_error());
-	fflush(stdout);
-	_exit(1);
-}
-
-__attribute__((unused))
-static int hard_done(void)
-{
-	return tap_done();
-}
+#define need(good, format, ...)						\
+	do {								\
+		if (!(good))						\
+			tap_bail(format "; weir: %s", ##__VA_ARGS__,	\
+				 weir_error());				\
+	} while (0)
 
 /* --- time --------------------------------------------------------------- */
 
@@ -302,10 +260,8 @@ static void hard_begin(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	if (weir_family() < 0) {
-		printf("1..0 # SKIP the weir module is not loaded\n");
-		exit(77);
-	}
+	if (weir_family() < 0)
+		tap_skip_all("the weir module is not loaded");
 	/* what the last test had is freed in its own time */
 	within(5000, !sysval("stats/rings"));
 }

@@ -837,5 +837,5 @@ int main(int argc, char **argv)
 		check_counters(&before);
 		check_kernel();
 	}
-	return hard_done();
+	return tap_done();
 }

@@ -285,5 +285,5 @@ int main(void)
 	at_random();
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

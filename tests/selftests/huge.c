@@ -81,5 +81,5 @@ int main(void)
 	weir_close(out);
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -1186,5 +1186,5 @@ int main(void)
 	check_routes_gone("afterwards");
 	check(!in_flight_count(), "no request is in flight");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

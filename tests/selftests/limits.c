@@ -11,7 +11,7 @@
 #include <sched.h>
 
 #include "hard.h"
-#include "tap.h"
+#include "selftest.h"
 
 struct tunable {
 	const char *name;

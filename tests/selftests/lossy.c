@@ -7,7 +7,7 @@
  */
 #include <sched.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 struct message {
 	uint32_t n;

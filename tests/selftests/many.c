@@ -237,5 +237,5 @@ int main(void)
 	need(!tap_tune("streams_max", (unsigned long long)streams),
 	     "streams_max");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

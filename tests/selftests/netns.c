@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <uapi/weir_route.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define AT_ONCE	4	/* namespaces that race */
 

@@ -6,7 +6,7 @@
  * that both ends tell, the listener's options on accepted sockets, and that
  * all memory is given back.
  */
-#include "tap.h"
+#include "selftest.h"
 
 static int seqpacket_pair(int fd[2])
 {

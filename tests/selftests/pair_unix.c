@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define LINES_MAX	64
 

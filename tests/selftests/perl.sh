@@ -6,20 +6,29 @@
 # subscribes with patterns, learns from whom a message came, polls with
 # select, sets an option and reads one. Needs no module of perl's.
 
-# shellcheck source=tests/selftests/tap.sh
-. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/selftests/selftest.sh
+. "$(dirname "$0")/selftest.sh"
 
-loaded || skip "the weir module is not loaded"
-command -v perl >/dev/null || skip "no perl"
+loaded || skip_all "the weir module is not loaded"
+command -v perl >/dev/null || skip_all "no perl"
 
-exec perl - <<'PERL'
+# results: a line "STATUS WORDS" of standard input each
+results() {
+	last=
+	while read -r status words; do
+		ok "$status" "$words"
+		last=$words
+	done
+	[ "$last" = "the script comes to its end" ]
+	ok $? "all of it was tried"
+	plan
+}
+
+perl - <<'PERL' | results
 $| = 1;
-my ($n, $bad) = (0, 0);
 sub ok {
 	my ($good, $name) = @_;
-	print $good ? "ok " : "not ok ", ++$n, " - $name\n";
-	print "# $!\n" unless $good;
-	$bad = 1 unless $good;
+	print $good ? "0 " : "1 ", $name, $good ? "" : ": $!", "\n";
 }
 
 open(my $f, "<", "/sys/module/weir/parameters/family") or exit 1;
@@ -114,6 +123,5 @@ while (defined(recv($tap, $got, 100, $dontwait))) {
 }
 ok($seen eq join("", map { "n$_" } 1 .. 10), "the tap saw all");
 
-print "1..$n\n";
-exit $bad;
+ok(1, "the script comes to its end");
 PERL

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <weir.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define OWNER	1001
 #define MEMBER	1002

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <uapi/weir_route.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define MOST	64
 

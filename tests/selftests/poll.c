@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define R	(POLLIN | POLLRDNORM)
 #define W	(POLLOUT | POLLWRNORM)

@@ -7,7 +7,7 @@
  * that linger and are taken over, eviction, and how streams end. Nothing is
  * lost and nothing comes twice.
  */
-#include "tap.h"
+#include "selftest.h"
 
 static int put(int fd, const char *words)
 {

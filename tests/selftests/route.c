@@ -445,5 +445,5 @@ int main(void)
 	one_way();
 	going();
 	permission();
-	return hard_done();
+	return tap_done();
 }

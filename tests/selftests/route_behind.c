@@ -39,5 +39,5 @@ int main(void)
 	need(!route_del("/behind/first") && !route_del("/behind/empty"),
 	     "undo");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

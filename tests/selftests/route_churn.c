@@ -541,5 +541,5 @@ int main(void)
 	tap_tune("user_bytes_max", most);
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

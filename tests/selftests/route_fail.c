@@ -607,5 +607,5 @@ int main(void)
 	check_counters(&before);
 	part(unloading);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -1309,5 +1309,5 @@ int main(void)
 	part(waits_idle);
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -1162,5 +1162,5 @@ int main(void)
 	check_routes_gone("hostile");
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -356,5 +356,5 @@ int main(void)
 	check_counters(&before);
 	check_routes_gone("killed");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

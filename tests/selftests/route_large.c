@@ -252,5 +252,5 @@ int main(void)
 	     "polling off");
 	check_routes_gone("large");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -220,5 +220,5 @@ int main(void)
 	forgotten();
 	failing();
 	users();
-	return hard_done();
+	return tap_done();
 }

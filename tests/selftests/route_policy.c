@@ -1082,5 +1082,5 @@ int main(void)
 	part(atomic);
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -172,5 +172,5 @@ int main(void)
 	no_call();
 	switching();
 	need(!tap_tune("poll_idle_us", (unsigned long long)idle), "idle time");
-	return hard_done();
+	return tap_done();
 }

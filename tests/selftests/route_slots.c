@@ -73,5 +73,5 @@ int main(void)
 	check_routes_gone("slots");
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -6,11 +6,11 @@
 # server that echoes it, so it is checked in both directions; then several
 # clients at once, and the refusal of a connect to nobody.
 
-# shellcheck source=tests/selftests/tap.sh
-. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/selftests/selftest.sh
+. "$(dirname "$0")/selftest.sh"
 
-loaded || skip "the weir module is not loaded"
-command -v socat >/dev/null || skip "no socat"
+loaded || skip_all "the weir module is not loaded"
+command -v socat >/dev/null || skip_all "no socat"
 family=$(cat /sys/module/weir/parameters/family)
 
 # the path in hexadecimal, with its final NUL

@@ -7,7 +7,7 @@
  */
 #include <limits.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 static int set(int fd, int name, const void *value, socklen_t len)
 {

@@ -6,7 +6,7 @@
  */
 #include <grp.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define A_LOOK		64	/* records that the kernel looks at in one go */
 #define SUBSCRIBERS	80	/* bind joins 64 of them by itself */

@@ -20,7 +20,7 @@
 #include <uapi/weir_ring.h>
 #include <uapi/weir_route.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define TENANT_VICTIM	2001
 #define TENANT_ATTACKER	2002

@@ -195,5 +195,5 @@ int main(void)
 	need(!route_del(PATH), "del");
 	check_routes_gone("breaker");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

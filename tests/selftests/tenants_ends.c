@@ -115,5 +115,5 @@ int main(void)
 	need(!route_del("/ends/all"), "del");
 	check_routes_gone("ends");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

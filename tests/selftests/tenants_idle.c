@@ -206,5 +206,5 @@ int main(void)
 	tap_tune("poll_idle_us", (unsigned long long)idle);
 	check_routes_gone("idle");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -146,5 +146,5 @@ int main(void)
 	rmdir(TENANT_CGROUPS "/" GROUP);
 	check_routes_gone("keys");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

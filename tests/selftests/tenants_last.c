@@ -239,5 +239,5 @@ int main(void)
 	need(!route_del(TO), "del");
 	check_routes_gone("last");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -171,5 +171,5 @@ int main(void)
 	need(!route_del(OTHERS), "del");
 	check_routes_gone("preempt");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -380,5 +380,5 @@ int main(void)
 	part(bulkhead_without_memory);
 	check_routes_gone("rates");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

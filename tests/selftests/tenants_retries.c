@@ -259,5 +259,5 @@ int main(void)
 	part(in_turn);
 	check_routes_gone("retries");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

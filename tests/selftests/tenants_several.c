@@ -131,5 +131,5 @@ int main(void)
 	need(!route_del(ALL), "del");
 	check_routes_gone("several");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -675,5 +675,5 @@ int main(void)
 			 !tap_stat("stats/sockets")),
 	       "nothing is charged any more");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -250,5 +250,5 @@ int main(void)
 	tap_tune("poll_idle_us", (unsigned long long)idle);
 	check_routes_gone("turns");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -276,5 +276,5 @@ int main(void)
 	check(!reap(pid), "the victim ends well");
 	check_routes_gone("watch");
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

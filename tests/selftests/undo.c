@@ -5,7 +5,7 @@
  * the new one. A subscribe with a named cursor is failed when some streams are
  * joined: what it attached is gone, what it resumed is held as before.
  */
-#include "tap.h"
+#include "selftest.h"
 
 #define STREAMS	4
 #define LONG_MS	600000

@@ -7,8 +7,8 @@
 # words. WEIR_KO is the module (default /weir.ko).
 
 dir=$(dirname "$0")
-# shellcheck source=tests/selftests/tap.sh
-. "$dir/tap.sh"
+# shellcheck source=tests/selftests/selftest.sh
+. "$dir/selftest.sh"
 
 ko=${WEIR_KO:-/weir.ko}
 load=$dir/unload_load
@@ -22,10 +22,10 @@ no_sockets() {
 	[ "$(stat sockets)" = 0 ]
 }
 
-[ "$(id -u 2>/dev/null || echo 0)" = 0 ] || skip "needs root"
-[ -f "$ko" ] || skip "no module at $ko: set WEIR_KO"
+[ "$(id -u 2>/dev/null || echo 0)" = 0 ] || skip_all "needs root"
+[ -f "$ko" ] || skip_all "no module at $ko: set WEIR_KO"
 [ -x "$load" ] || load=unload_load
-loaded || insmod "$ko" || skip "the module cannot be loaded"
+loaded || insmod "$ko" || skip_all "the module cannot be loaded"
 
 # A fifo keeps the load's standard input open until it is to end.
 busy() { # WHAT WORDS

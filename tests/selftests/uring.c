@@ -9,7 +9,7 @@
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
 
-#include "tap.h"
+#include "selftest.h"
 
 #define ENTRIES	64
 

@@ -309,5 +309,5 @@ int main(void)
 	sysset("fence_records", keep);
 	check_counters(&before);
 	check_kernel();
-	return hard_done();
+	return tap_done();
 }

@@ -16,7 +16,7 @@
 #include "../../userlib/tools/weirctl_reason.h"
 #include "../../userlib/tools/weirctl_trace.h"
 #include "../../userlib/tools/weirctl_unit.h"
-#include "../user/tap.h"
+#include "../tap/tap.h"
 
 static void duration(const char *text, long long want)
 {
@@ -494,7 +494,7 @@ static void words(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	durations();
 	duration_texts();
 	shares();
@@ -508,5 +508,5 @@ int main(void)
 	times();
 	events();
 	words();
-	return tap_end();
+	return tap_done();
 }

@@ -9,8 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
+#include "random.h"
 
 #define RING	4096
 #define ROUNDS	40000
@@ -22,11 +23,11 @@ static __u64 nasty(__u64 near)
 {
 	static const __u64 edges[] = { 0, ~0ULL, 1ULL << 31, 1ULL << 32,
 				       1ULL << 63, 0xffffffc0, RING, 64 };
-	__u64 r = tap_random(&rnd);
+	__u64 r = random_next(&rnd);
 
 	switch (r % 4) {
 	case 0:
-		return tap_random(&rnd);
+		return random_next(&rnd);
 	case 1:
 		return near + (r >> 8) % 9 * 64 - 256;
 	case 2:
@@ -47,14 +48,14 @@ static void open_type(struct weir **w, int type, uint32_t flags)
 static void forge(const struct model_words *m, __u64 pos)
 {
 	struct weir_record *rec = (void *)(m->data + (pos & (RING - 1) & ~63ULL));
-	bool passes = tap_random(&rnd) % 8;
+	bool passes = random_next(&rnd) % 8;
 
-	weir_store(&rec->len, passes ? (__u32)(tap_random(&rnd) % (RING / 2)) :
+	weir_store(&rec->len, passes ? (__u32)(random_next(&rnd) % (RING / 2)) :
 				       (__u32)nasty(RING));
-	weir_store(&rec->ext, (__u8)tap_random(&rnd));
-	weir_store(&rec->flags, (__u8)(tap_random(&rnd) % 2));
-	weir_store(&rec->kind, (__u8)(tap_random(&rnd) % 6));
-	weir_store(&rec->seq, (__u32)tap_random(&rnd));
+	weir_store(&rec->ext, (__u8)random_next(&rnd));
+	weir_store(&rec->flags, (__u8)(random_next(&rnd) % 2));
+	weir_store(&rec->kind, (__u8)(random_next(&rnd) % 6));
+	weir_store(&rec->seq, (__u32)random_next(&rnd));
 	weir_store_release(&rec->commit, (pos & ~63ULL) + m->status->secret);
 }
 
@@ -62,7 +63,7 @@ static void spoil_owner(const struct model_words *m, __u64 reader_pos)
 {
 	__u64 granule = m->head->claim >> 32;
 
-	switch (tap_random(&rnd) % 12) {
+	switch (random_next(&rnd) % 12) {
 	case 0:
 		weir_store(&m->head->claim, nasty(m->head->claim));
 		break;
@@ -81,7 +82,7 @@ static void spoil_owner(const struct model_words *m, __u64 reader_pos)
 		weir_store(&m->head->claim, (granule + RING / 32) << 32);
 		break;
 	default:
-		forge(m, tap_random(&rnd) % 2 ? reader_pos :
+		forge(m, random_next(&rnd) % 2 ? reader_pos :
 						nasty(reader_pos));
 	}
 }
@@ -138,15 +139,15 @@ static void test_owner(int type)
 			got++;
 			check_msg(&msg);
 			spoil_owner(&m, msg.pos);
-			if (tap_random(&rnd) % 4)
+			if (random_next(&rnd) % 4)
 				weir_release(in, &msg);
 		}
 		spoil_owner(&m, in->streams[0]->cursor->pos);
-		if (tap_random(&rnd) % 8 == 0) {
+		if (random_next(&rnd) % 8 == 0) {
 			len = weir_recv(in, data, sizeof(data), 0);
 			tap_need(len >= -4095);
 		}
-		if (tap_random(&rnd) % 1000 == 0)
+		if (random_next(&rnd) % 1000 == 0)
 			model_end(weir_fd(out), WEIR_STATE_CLOSED);
 	}
 	tap_ok(true, "a hostile owner, type %d: %u messages, %u streams given up",
@@ -175,7 +176,7 @@ static void test_reader(uint32_t flags)
 			tap_need(!weir_subscribe(in, "/out"));
 		}
 		m = model_words(weir_fd(out), 0);
-		switch (tap_random(&rnd) % 4) {
+		switch (random_next(&rnd) % 4) {
 		case 0:
 			weir_store(&m.cursor->pos, nasty(m.head->limit));
 			break;
@@ -186,12 +187,12 @@ static void test_reader(uint32_t flags)
 			break;
 		case 2:
 			weir_store(&m.cursor->flags,
-				   (__u32)tap_random(&rnd) % 4);
+				   (__u32)random_next(&rnd) % 4);
 			break;
 		default:
 			weir_store(&m.cursor->demand, (__u32)nasty(sent));
 		}
-		ret = weir_claim(out, tap_random(&rnd) % 700, &buf);
+		ret = weir_claim(out, random_next(&rnd) % 700, &buf);
 		tap_need(!ret || ret == -EAGAIN);
 		if (ret) {
 			full++;
@@ -236,11 +237,11 @@ static void test_self(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	test_owner(SOCK_RDM);
 	test_owner(SOCK_DGRAM);
 	test_reader(0);
 	test_reader(WEIR_SHARED);
 	test_self();
-	return tap_end();
+	return tap_done();
 }

@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "../../userlib/weir_loop.h"
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
 
 #define MS	1000000LL
 
@@ -431,7 +431,7 @@ static void test_no_coroutine(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	test_echo();
 	test_ends();
 	test_no_coroutine();
@@ -446,5 +446,5 @@ int main(void)
 		tap_skip("coroutines", "the thread sanitizer does not know them");
 	}
 	tap_ok(!model_lost_wakeups, "nobody slept in vain");
-	return tap_end();
+	return tap_done();
 }

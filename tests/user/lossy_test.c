@@ -11,8 +11,9 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
+#include "random.h"
 
 static uint32_t ring_bytes;
 
@@ -111,11 +112,11 @@ static void test_sums(int type, __u64 pos, __u32 seq)
 	model_start_seq = seq;
 	open_both(&out, &in, type);
 	while (sent < 20000) {
-		unsigned int n = tap_random(&rnd) % 200;
+		unsigned int n = random_next(&rnd) % 200;
 
 		while (n--)
 			send_number(out, sent++);
-		for (n = tap_random(&rnd) % 100; n && take(in, &t); n--)
+		for (n = random_next(&rnd) % 100; n && take(in, &t); n--)
 			;
 	}
 	while (take(in, &t))
@@ -223,7 +224,7 @@ static void test_race(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	for (ring_bytes = 4096; ring_bytes <= 65536; ring_bytes *= 4) {
 		test_sums(SOCK_DGRAM, 0, 0);
 		test_in_use();
@@ -234,5 +235,5 @@ int main(void)
 	test_sums(SOCK_RDM, 0, 0);
 	test_sums(SOCK_DGRAM, ((1ULL << 32) - 500) * 64, (__u32)-700);
 	test_sums(SOCK_DGRAM, (1ULL << 63) - 640, 0x7ffffe00);
-	return tap_end();
+	return tap_done();
 }

@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "../tap/tap.h"
 #include "model_private.h"
-#include "tap.h"
 
 #define MODEL_FAMILY	18
 #define MODEL_SLEEP_S	5		/* a sleep this long was not woken */

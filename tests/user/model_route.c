@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../tap/tap.h"
 #include "model_private.h"
-#include "tap.h"
 
 #define MODEL_PATHS	16
 #define MODEL_CALLS	4096

@@ -7,8 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
+#include "random.h"
 
 #define RING	8192
 
@@ -72,12 +73,12 @@ static void test_laps(const char *what, __u64 pos, __u32 seq)
 	model_start_seq = seq;
 	open_both(&out, &in, -1);
 	while (got < 5000) {
-		uint32_t claim = (uint32_t)(tap_random(&rnd) % 1500);
+		uint32_t claim = (uint32_t)(random_next(&rnd) % 1500);
 		struct weir_buf buf;
 
-		if (tap_random(&rnd) % 2 && sent - got < 250 &&
+		if (random_next(&rnd) % 2 && sent - got < 250 &&
 		    !weir_claim(out, claim, &buf)) {
-			unsigned int fate = tap_random(&rnd) % 8;
+			unsigned int fate = random_next(&rnd) % 8;
 
 			if (fate == 0) {
 				memset(buf.data, 0xff, buf.len);
@@ -85,7 +86,7 @@ static void test_laps(const char *what, __u64 pos, __u32 seq)
 				continue;
 			}
 			if (fate < 3)
-				buf.len = (uint32_t)(tap_random(&rnd) %
+				buf.len = (uint32_t)(random_next(&rnd) %
 						     (claim + 1));
 			fill(buf.data, buf.len, sent);
 			buf.tag = sent;
@@ -290,19 +291,19 @@ static void test_batches(const char *what, __u64 pos, __u32 seq)
 	model_start_seq = seq;
 	open_both(&out, &in, -1);
 	while (got < 5000) {
-		uint32_t len = (uint32_t)(tap_random(&rnd) % 300);
-		uint32_t want = 1 + (uint32_t)(tap_random(&rnd) % 20), n = 0;
+		uint32_t len = (uint32_t)(random_next(&rnd) % 300);
+		uint32_t want = 1 + (uint32_t)(random_next(&rnd) % 20), n = 0;
 		struct weir_msg msg, first;
 		uint32_t seen = got;
 		struct weir_buf buf;
 		int left;
 
-		if (tap_random(&rnd) % 2 && sent - got < 200) {
+		if (random_next(&rnd) % 2 && sent - got < 200) {
 			left = weir_claim_batch(out, len, want, &buf);
 			whole &= left == -EAGAIN || (left > 0 &&
 						     left <= (int)want);
 			for (; left > 0; left = weir_claim_next(out, &buf), n++) {
-				unsigned int fate = tap_random(&rnd) % 8;
+				unsigned int fate = random_next(&rnd) % 8;
 
 				whole &= buf.len == len && !buf.tag && !buf.key &&
 					 buf.kind == WEIR_KIND_EVENT;
@@ -312,7 +313,7 @@ static void test_batches(const char *what, __u64 pos, __u32 seq)
 					continue;
 				}
 				if (fate == 1)
-					buf.len = (uint32_t)(tap_random(&rnd) %
+					buf.len = (uint32_t)(random_next(&rnd) %
 							     (len + 1));
 				fill(buf.data, buf.len, sent);
 				buf.tag = sent;
@@ -335,8 +336,8 @@ static void test_batches(const char *what, __u64 pos, __u32 seq)
 				 msg.kind == WEIR_KIND_REQUEST &&
 				 filled(msg.data, msg.len, seen);
 			seen++;
-		} while (tap_random(&rnd) % 8 && weir_peek_next(in, &msg));
-		switch (tap_random(&rnd) % 4) {
+		} while (random_next(&rnd) % 8 && weir_peek_next(in, &msg));
+		switch (random_next(&rnd) % 4) {
 		case 0:
 			/* not released, all of it comes again */
 			break;
@@ -428,7 +429,7 @@ static void test_batch_demand(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	test_laps("from 0", 0, 0);
 	test_laps("granule number and count wrap", ((1ULL << 32) - 500) * 64,
 		  (__u32)-700);
@@ -446,5 +447,5 @@ int main(void)
 		     0x7ffffe00);
 	test_batch_full();
 	test_batch_demand();
-	return tap_end();
+	return tap_done();
 }

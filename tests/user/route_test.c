@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
 
 #define MS	1000000LL
 
@@ -729,7 +729,7 @@ static void test_refusals(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	test_errno();
 	test_layout();
 	test_batch();
@@ -747,5 +747,5 @@ int main(void)
 	test_calls_insist();
 	test_calls_more();
 	test_refusals();
-	return tap_end();
+	return tap_done();
 }

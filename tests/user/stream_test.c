@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
 
 static struct weir *open_type(int type, uint32_t flags)
 {
@@ -454,7 +454,7 @@ static void test_family(void)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	test_drain();
 	test_late();
 	test_long_path();
@@ -469,5 +469,5 @@ int main(void)
 	test_pair();
 	test_states();
 	test_family();
-	return tap_end();
+	return tap_done();
 }

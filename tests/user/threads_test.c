@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "../tap/tap.h"
 #include "model.h"
-#include "tap.h"
 
 #define PRODUCERS	4
 #define READERS		3
@@ -193,10 +193,10 @@ static void test_mode(const char *mode)
 
 int main(void)
 {
-	tap_start();
+	tap_alarm(TAP_SECONDS);
 	test_mode("sleepers fence writers");
 	model_fence_mode = 1;
 	test_mode("writers fence");
 	tap_ok(!model_lost_wakeups, "no wake-up lost (%d)", model_lost_wakeups);
-	return tap_end();
+	return tap_done();
 }

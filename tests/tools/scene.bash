@@ -9,26 +9,8 @@ PATH=$here:$PATH
 FAKE=$(mktemp -d)
 export FAKE
 trap 'rm -rf "$FAKE"' EXIT
-n=0
-failed=0
-out=
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		# shellcheck disable=SC2001 # every line
-		[ -z "$out" ] || sed 's/^/# /' <<<"$out"
-		failed=1
-	fi
-}
-
-plan() {
-	echo "1..$n"
-	exit $failed
-}
+# shellcheck source=tests/tap/tap.sh
+. "$here/tap.sh"
 
 # A module with these tunables, and what the scene on standard input has.
 scene() {

@@ -1,33 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# What the selftests in shell share, as tap.h is for those in C: each line is a
-# test of TAP. To be sourced: . "$(dirname "$0")/tap.sh"
+# What the selftests in shell share, as selftest.h is for those in C. To be
+# sourced: . "$(dirname "$0")/selftest.sh"
 
-n=0
-failed=0
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
-
-# The whole test cannot be run here.
-skip() { # WORDS
-	echo "1..0 # SKIP $1"
-	exit 77
-}
-
-# The end of every test.
-plan() {
-	echo "1..$n"
-	exit $failed
-}
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/tap.sh"
 
 # Waits at most a minute until a command succeeds.
 until_ok() { # COMMAND...

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the selftests share: TAP output, sockets of the weir family, deadlines
- * instead of sleeps, and the files in /sys/kernel/weir.
- *
- * A test calls tap_ok() or one of its kin for each thing that it proves and
- * ends with "return tap_done();". Children report by their exit status or
- * through shared memory: only one process prints.
+ * What the selftests share: TAP output (tests/tap/tap.h), sockets of the weir
+ * family, deadlines instead of sleeps, and the files in /sys/kernel/weir.
  *
  * WEIR_TEST_SCALE (1 by default) scales iteration counts, not deadlines.
  */
-#ifndef WEIR_TAP_H
-#define WEIR_TAP_H
+#ifndef WEIR_SELFTEST_H
+#define WEIR_SELFTEST_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,121 +28,10 @@
 #include <unistd.h>
 #include <uapi/weir.h>
 
-#define TAP_PASS	0
-#define TAP_FAIL	1
-#define TAP_SKIP	77
+#include "../tap/tap.h"
 
 #define TAP_DEADLINE_MS	60000
 #define TAP_WATCHDOG_LEFT_MS	20000	/* for what a test says about a child that hangs */
-
-#define TAP_UNUSED	__attribute__((unused))
-#define TAP_PRINTF(f)	__attribute__((unused, format(printf, f, (f) + 1)))
-
-static int tap_count, tap_failures;
-
-/* --- output --------------------------------------------------------------- */
-
-TAP_PRINTF(1) static void tap_diag(const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("# ");
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	fflush(stdout);
-}
-
-/* One result; returns whether it was good, so that a test may give up. */
-TAP_PRINTF(2) static int tap_ok(int good, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%s %d - ", good ? "ok" : "not ok", ++tap_count);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	fflush(stdout);
-	tap_failures += !good;
-	return good;
-}
-
-/* A number that must be another number. */
-TAP_UNUSED static int tap_is(long long got, long long want, const char *name)
-{
-	if (!tap_ok(got == want, "%s", name)) {
-		tap_diag("got %lld, want %lld", got, want);
-		return 0;
-	}
-	return 1;
-}
-
-/* The result of a system call that must succeed. Keeps errno. */
-TAP_UNUSED static int tap_call(long long ret, const char *name)
-{
-	int err = errno;
-
-	if (!tap_ok(ret >= 0, "%s", name))
-		tap_diag("%s", strerror(err));
-	errno = err;
-	return ret >= 0;
-}
-
-/* The result of a system call that must fail with @err. */
-TAP_UNUSED static int tap_fails(long long ret, int err, const char *name)
-{
-	int got = errno;
-
-	if (!tap_ok(ret == -1 && got == err, "%s", name)) {
-		if (ret == -1)
-			tap_diag("got errno %d (%s), want %d (%s)", got,
-				 strerror(got), err, strerror(err));
-		else
-			tap_diag("got %lld, want errno %d (%s)", ret, err,
-				 strerror(err));
-		return 0;
-	}
-	return 1;
-}
-
-/* Part of a test that cannot be done here; shown, and not a pass. */
-TAP_UNUSED static void tap_skip(const char *name, const char *why)
-{
-	printf("ok %d - %s # SKIP %s\n", ++tap_count, name, why);
-	fflush(stdout);
-}
-
-TAP_UNUSED static int tap_done(void)
-{
-	printf("1..%d\n", tap_count);
-	fflush(stdout);
-	return tap_failures ? TAP_FAIL : TAP_PASS;
-}
-
-/* The whole test cannot be run here. */
-TAP_UNUSED static void tap_skip_all(const char *why)
-{
-	printf("1..0 # SKIP %s\n", why);
-	fflush(stdout);
-	_exit(TAP_SKIP);
-}
-
-/* Something that is no part of the test went wrong. */
-TAP_PRINTF(1) static void tap_bail(const char *fmt, ...)
-{
-	int err = errno;
-	va_list ap;
-
-	printf("Bail out! ");
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf(" (%s)\n", strerror(err));
-	fflush(stdout);
-	_exit(TAP_FAIL);
-}
 
 /* --- time ----------------------------------------------------------------- */
 
@@ -194,20 +79,9 @@ TAP_UNUSED static unsigned long tap_seed(void)
 static uint64_t tap_watchdog_ms;
 
 /*
- * Ends the program, with words, if a test hangs; not its children. Who runs the
- * tests knows the machine: a limit in WEIR_TEST_TIMEOUT is taken instead, a
- * little before it ends.
+ * Ends the test after @seconds. The runner of the tests knows the machine: a
+ * limit in WEIR_TEST_TIMEOUT is taken instead, a little before it ends.
  */
-TAP_UNUSED static void tap_watchdog_bark(int sig)
-{
-	static const char words[] = "Bail out! the test hangs\n";
-
-	(void)sig;
-	if (write(1, words, sizeof(words) - 1) < 0)
-		_exit(TAP_FAIL);
-	_exit(TAP_FAIL);
-}
-
 TAP_UNUSED static void tap_watchdog(unsigned int seconds)
 {
 	const char *s = getenv("WEIR_TEST_TIMEOUT");
@@ -215,8 +89,7 @@ TAP_UNUSED static void tap_watchdog(unsigned int seconds)
 
 	if (limit > 10)
 		seconds = (unsigned int)limit - 5;
-	signal(SIGALRM, tap_watchdog_bark);
-	alarm(seconds);
+	tap_alarm(seconds);
 	tap_watchdog_ms = tap_now_ms() + UINT64_C(1000) * seconds;
 }
 
@@ -545,4 +418,4 @@ TAP_UNUSED static void *tap_shared(size_t bytes)
 	return p;
 }
 
-#endif /* WEIR_TAP_H */
+#endif /* WEIR_SELFTEST_H */
