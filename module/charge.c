@@ -23,8 +23,7 @@
 #include "charge.h"
 #include "logic/account.h"
 #include "net.h"
-#include "path.h"
-#include "sock.h"
+#include "owner.h"
 #include "stats.h"
 #include "tunables.h"
 #include "weir.h"
@@ -87,17 +86,18 @@ struct weir_account *weir_account_of_current(struct net *net)
 }
 
 /**
- * weir_share_exempt() - may a socket take more than its user's share?
- * @ws: the socket; its maker's credentials count.
- * @owner: account that pays for the table.
+ * weir_share_exempt() - may an owner take more than its user's share?
+ * @o: the owner; its credentials count.
+ * @payer: account that pays for the table.
  *
- * Process context. Return: true if the socket's user is the one that pays for
+ * Process context. Return: true if the owner's user is the one that pays for
  * the table, and with CAP_NET_ADMIN.
  */
-bool weir_share_exempt(struct weir_sock *ws, const struct weir_account *owner)
+bool weir_share_exempt(const struct weir_owner *o,
+		       const struct weir_account *payer)
 {
-	return uid_eq(weir_account_user(ws->account),
-		      weir_account_user(owner)) || weir_sock_admin(ws);
+	return uid_eq(weir_account_user(o->account),
+		      weir_account_user(payer)) || weir_owner_admin(o);
 }
 
 /**
@@ -155,20 +155,20 @@ int weir_charge_account(struct weir_charge *c, struct weir_account *a,
 }
 
 /**
- * weir_charge_sock() - charge a socket's account for a thing
+ * weir_charge_owner() - charge an owner for a thing
  * @c: as for weir_charge_account().
- * @ws: the socket.
+ * @o: the owner.
  * @bytes: memory.
  * @objects: number of objects that the thing counts as.
  *
- * Any context. Return: 0, or -ENOBUFS with an error text on @ws.
+ * Any context. Return: 0, or -ENOBUFS with an error text on @o.
  */
-int weir_charge_sock(struct weir_charge *c, struct weir_sock *ws, u64 bytes,
-		     u64 objects)
+int weir_charge_owner(struct weir_charge *c, struct weir_owner *o, u64 bytes,
+		      u64 objects)
 {
 	const char *why;
-	int err = weir_charge_account(c, ws->account, bytes, objects,
-				      ws->own_path, &why);
+	int err = weir_charge_account(c, o->account, bytes, objects,
+				      o->path, &why);
 
-	return err ? weir_refuse(ws, err, why) : 0;
+	return err ? weir_owner_refuse(o, err, why) : 0;
 }

@@ -7,7 +7,7 @@
 
 #include "weir.h"
 
-int weir_copy_in(struct weir_sock *ws, void *to, size_t known,
+int weir_copy_in(struct weir_owner *o, void *to, size_t known,
 		 const void __user *from);
 
 #endif /* _WEIR_COPY_IN_H */

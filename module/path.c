@@ -32,69 +32,58 @@
 #include "logic/memory.h"
 #include "logic/trie.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
-#include "sock.h"
 #include "stats.h"
 #include "weir.h"
 
 /**
- * weir_path_permits() - may the maker of a socket use a path?
- * @ws: the socket; the maker's credentials count, not the caller's.
+ * weir_path_permits() - may an owner use a path?
+ * @o: the owner; its credentials count, not the caller's.
  * @path: the path, under weir_net.lock or rcu_read_lock().
  * @access: MAY_READ, MAY_WRITE or MAY_EXEC.
  *
  * Return: true if the mode bits or CAP_NET_ADMIN permit it.
  */
-bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
+bool weir_path_permits(struct weir_owner *o, const struct weir_path *path,
 		       int access)
 {
-	const struct cred *old = override_creds(ws->cred);
+	const struct cred *old = override_creds(o->cred);
 	umode_t mode = READ_ONCE(path->mode);
 	bool ok;
 
-	if (uid_eq(ws->cred->fsuid, path->uid))
+	if (uid_eq(o->cred->fsuid, path->uid))
 		mode >>= 6;
 	else if (in_group_p(READ_ONCE(path->gid)))
 		mode >>= 3;
 	ok = (mode & access) == access ||
-	     ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
+	     ns_capable(o->wn->net->user_ns, CAP_NET_ADMIN);
 	revert_creds(old);
 	return ok;
 }
 
-/* Does the maker of a socket have CAP_NET_ADMIN in its network namespace? */
-bool weir_sock_admin(const struct weir_sock *ws)
-{
-	const struct cred *old = override_creds(ws->cred);
-	bool admin;
-
-	admin = ns_capable_noaudit(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
-	revert_creds(old);
-	return admin;
-}
-
 /**
- * weir_path_owns() - may the maker of a socket change a path's targets?
- * @ws: the socket.
+ * weir_path_owns() - may an owner change a path's targets?
+ * @o: the owner.
  * @path: the path.
  *
  * Return: true for the owner of the path and with CAP_NET_ADMIN.
  */
-bool weir_path_owns(struct weir_sock *ws, const struct weir_path *path)
+bool weir_path_owns(struct weir_owner *o, const struct weir_path *path)
 {
-	return uid_eq(ws->cred->fsuid, path->uid) || weir_sock_admin(ws);
+	return uid_eq(o->cred->fsuid, path->uid) || weir_owner_admin(o);
 }
 
 /*
- * May the maker of a socket serve a path? Write permission must not be enough
+ * May an owner serve a path? Write permission must not be enough
  * to read the requests of other users. Serving needs ownership, execute
  * permission or CAP_NET_ADMIN.
  */
-static bool weir_path_may_serve(struct weir_sock *ws,
+static bool weir_path_may_serve(struct weir_owner *o,
 				const struct weir_path *path)
 {
-	return uid_eq(ws->cred->fsuid, path->uid) ||
-	       weir_path_permits(ws, path, MAY_EXEC);
+	return uid_eq(o->cred->fsuid, path->uid) ||
+	       weir_path_permits(o, path, MAY_EXEC);
 }
 
 /**
@@ -124,19 +113,19 @@ struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 	return node ? weir_trie_item(node) : NULL;
 }
 
-static bool weir_path_usable(struct weir_sock *ws, const struct weir_path *path,
+static bool weir_path_usable(struct weir_owner *o, const struct weir_path *path,
 			     enum weir_use use)
 {
 	switch (use) {
 	case WEIR_USE_PUBLISH:
-		return weir_path_permits(ws, path, MAY_WRITE);
+		return weir_path_permits(o, path, MAY_WRITE);
 	case WEIR_USE_SERVE:
-		return weir_path_may_serve(ws, path);
+		return weir_path_may_serve(o, path);
 	case WEIR_USE_OWN:
-		return weir_path_owns(ws, path);
+		return weir_path_owns(o, path);
 	case WEIR_USE_BEHIND:
-		return weir_path_may_serve(ws, path) &&
-		       weir_path_permits(ws, path, MAY_WRITE);
+		return weir_path_may_serve(o, path) &&
+		       weir_path_permits(o, path, MAY_WRITE);
 	case WEIR_USE_CONTROL:
 		return true;
 	}
@@ -144,24 +133,24 @@ static bool weir_path_usable(struct weir_sock *ws, const struct weir_path *path,
 }
 
 /* Returns @err with an error text, and counts the refusal as denied. */
-static int weir_path_deny(struct weir_sock *ws, const char *name, int err,
+static int weir_path_deny(struct weir_owner *o, const char *name, int err,
 			  const char *why)
 {
 	weir_drop(name, WEIR_REASON_DENIED);
-	return weir_refuse(ws, err, why);
+	return weir_owner_refuse(o, err, why);
 }
 
 /* --- new names ------------------------------------------------------------ */
 
 /**
  * struct weir_consent - the patterns that share paths with a new name
- * @ws: socket that makes the name.
+ * @o: who makes the name.
  * @grantor: owner of the first pattern found, the most specific one; the user
- *	of @ws without one.
+ *	of @o without one.
  * @any: a pattern was found.
  */
 struct weir_consent {
-	struct weir_sock *ws;
+	struct weir_owner *o;
 	kuid_t grantor;
 	bool any;
 };
@@ -171,7 +160,7 @@ static int weir_pattern_consents(void *item, void *ctx)
 	struct weir_consent *consent = ctx;
 	struct weir_path *pattern = item;
 
-	if (!weir_path_may_serve(consent->ws, pattern))
+	if (!weir_path_may_serve(consent->o, pattern))
 		return -EACCES;
 	if (!consent->any)
 		consent->grantor = pattern->uid;
@@ -182,70 +171,70 @@ static int weir_pattern_consents(void *item, void *ctx)
 static int weir_path_is_others(void *item, void *ctx)
 {
 	struct weir_path *path = item;
-	struct weir_sock *ws = ctx;
+	struct weir_owner *o = ctx;
 
-	return uid_eq(path->uid, ws->uid) ? 0 : -EACCES;
+	return uid_eq(path->uid, o->uid) ? 0 : -EACCES;
 }
 
 /*
- * May the maker of a socket make a name? 0 with @grantor, or a negative errno
+ * May an owner make a name? 0 with @grantor, or a negative errno
  * with an error text.
  */
-static int weir_path_judge(struct weir_sock *ws, const char *name, u32 len,
+static int weir_path_judge(struct weir_owner *o, const char *name, u32 len,
 			   const struct weir_trie_node *node, kuid_t *grantor)
 {
-	struct weir_consent consent = { .ws = ws, .grantor = ws->uid };
+	struct weir_consent consent = { .o = o, .grantor = o->uid };
 	struct weir_path *above = weir_trie_parent_item(node);
 	int err;
 
-	err = weir_trie_match_overlaps(&ws->wn->paths, name, len,
+	err = weir_trie_match_overlaps(&o->wn->paths, name, len,
 				       weir_pattern_consents, &consent);
 	if (err == -EACCES)
-		return weir_path_deny(ws, name, err,
+		return weir_path_deny(o, name, err,
 				      "a pattern that somebody serves has this name, and its mode does not permit it");
 	if (err)
-		return weir_refuse(ws, err,
-				   "more patterns have this name than are looked at");
+		return weir_owner_refuse(o, err,
+					 "more patterns have this name than are looked at");
 	/* permission to serve a pattern permits names that match it */
 	if (above && !(consent.any && uid_eq(consent.grantor, above->uid)) &&
-	    !weir_path_permits(ws, above, MAY_WRITE))
-		return weir_path_deny(ws, name, -EACCES,
+	    !weir_path_permits(o, above, MAY_WRITE))
+		return weir_path_deny(o, name, -EACCES,
 				      "the mode of a path above does not permit it");
 	*grantor = consent.grantor;
 	return 0;
 }
 
-static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
+static struct weir_path *weir_path_make(struct weir_owner *o, const char *name,
 					u32 len, umode_t mode, bool admin);
 
-/* May the maker of a socket claim all names below a path with a pattern? */
-static int weir_prefix_judge(struct weir_sock *ws, struct weir_path *prefix)
+/* May an owner claim all names below a path with a pattern? */
+static int weir_prefix_judge(struct weir_owner *o, struct weir_path *prefix)
 {
 	int err;
 
-	if (!uid_eq(prefix->uid, ws->uid))
-		return weir_path_deny(ws, prefix->name, -EACCES,
+	if (!uid_eq(prefix->uid, o->uid))
+		return weir_path_deny(o, prefix->name, -EACCES,
 				      "the path above the first wildcard is another user's");
 	if (!prefix->shadows)
 		return 0;
-	err = weir_trie_below(&ws->wn->paths, prefix->node, weir_path_is_others,
-			      ws);
+	err = weir_trie_below(&o->wn->paths, prefix->node, weir_path_is_others,
+			      o);
 	if (err == -EACCES)
-		return weir_path_deny(ws, prefix->name, err,
+		return weir_path_deny(o, prefix->name, err,
 				      "there are names of other users below the path above the first wildcard");
 	if (err)
-		return weir_refuse(ws, -ENOSPC,
-				   "there are too many names below the path above the first wildcard to see whose they are: serve the pattern first");
+		return weir_owner_refuse(o, -ENOSPC,
+					 "there are too many names below the path above the first wildcard to see whose they are: serve the pattern first");
 	/* names made from here on need the owner's permission */
 	prefix->shadows = false;
 	return 0;
 }
 
 /* Makes the forms for the first pattern below a path; its maker pays. */
-static int weir_prefix_forms(struct weir_sock *ws, struct weir_path *prefix)
+static int weir_prefix_forms(struct weir_owner *o, struct weir_path *prefix)
 {
-	int err = weir_charge_sock(&prefix->forms_charge, ws,
-				   sizeof(*prefix->forms), 0);
+	int err = weir_charge_owner(&prefix->forms_charge, o,
+				    sizeof(*prefix->forms), 0);
 
 	if (err)
 		return err;
@@ -253,26 +242,26 @@ static int weir_prefix_forms(struct weir_sock *ws, struct weir_path *prefix)
 	if (prefix->forms)
 		return 0;
 	weir_uncharge(&prefix->forms_charge);
-	return weir_refuse(ws, -ENOMEM, "no memory for the pattern");
+	return weir_owner_refuse(o, -ENOMEM, "no memory for the pattern");
 }
 
 /* Adds a pattern below its prefix. */
-static int weir_prefix_add(struct weir_sock *ws, struct weir_path *prefix,
+static int weir_prefix_add(struct weir_owner *o, struct weir_path *prefix,
 			   const char *name, u32 len)
 {
-	int err = prefix->forms ? 0 : weir_prefix_forms(ws, prefix);
+	int err = prefix->forms ? 0 : weir_prefix_forms(o, prefix);
 
 	if (err)
 		return err;
 	if (weir_forms_add(prefix->forms, name, len))
-		return weir_refuse(ws, -ENOSPC,
-				   "patterns of too many forms have the same path above the first wildcard");
+		return weir_owner_refuse(o, -ENOSPC,
+					 "patterns of too many forms have the same path above the first wildcard");
 	prefix->patterns++;
 	return 0;
 }
 
 /* Finds or makes the path above a pattern's first wildcard; held. */
-static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
+static struct weir_path *weir_prefix_get(struct weir_owner *o, const char *name,
 					 u32 len, bool admin)
 {
 	u32 above = weir_path_prefix(name, len);
@@ -282,19 +271,19 @@ static struct weir_path *weir_prefix_get(struct weir_sock *ws, const char *name,
 	if (!above && admin)
 		return NULL;
 	if (!above)
-		return ERR_PTR(weir_path_deny(ws, name, -EPERM,
+		return ERR_PTR(weir_path_deny(o, name, -EPERM,
 					      "a pattern at the top level needs CAP_NET_ADMIN"));
-	prefix = weir_path_find(ws->wn, name, above);
+	prefix = weir_path_find(o->wn, name, above);
 	if (prefix)
 		prefix->users++;
 	else
-		prefix = weir_path_make(ws, name, above, ws->mode & ~0033,
+		prefix = weir_path_make(o, name, above, o->mode & ~0033,
 					admin);
 	if (IS_ERR(prefix))
 		return prefix;
-	err = admin ? 0 : weir_prefix_judge(ws, prefix);
+	err = admin ? 0 : weir_prefix_judge(o, prefix);
 	if (!err)
-		err = weir_prefix_add(ws, prefix, name, len);
+		err = weir_prefix_add(o, prefix, name, len);
 	if (err) {
 		weir_path_put(prefix);
 		return ERR_PTR(err);
@@ -317,14 +306,14 @@ static void weir_prefix_put(struct weir_path *prefix, const char *name, u32 len)
 }
 
 /* Fills a new path, except its name. */
-static void weir_path_fill(struct weir_path *path, struct weir_sock *ws,
+static void weir_path_fill(struct weir_path *path, struct weir_owner *o,
 			   struct weir_trie_node *node, umode_t mode,
 			   bool admin)
 {
-	path->wn = ws->wn;
+	path->wn = o->wn;
 	path->node = node;
-	path->uid = ws->uid;
-	path->gid = ws->gid_set ? ws->gid : ws->cred->fsgid;
+	path->uid = o->uid;
+	path->gid = o->gid;
 	path->mode = mode;
 	path->trusted = admin;
 	path->shadows = !list_empty(&node->children);
@@ -333,23 +322,23 @@ static void weir_path_fill(struct weir_path *path, struct weir_sock *ws,
 }
 
 /* @admin: the maker has CAP_NET_ADMIN. Returns as weir_path_get(). */
-static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
+static struct weir_path *weir_path_make(struct weir_owner *o, const char *name,
 					u32 len, umode_t mode, bool admin)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = o->wn;
 	struct weir_trie_node *node;
 	struct weir_path *path;
 	int err;
 
 	path = kzalloc(sizeof(*path), WEIR_GFP_NOWAIT);
 	if (!path)
-		return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the path"));
-	err = weir_charge_sock(&path->charge, ws,
-			       sizeof(*path) + weir_name_bytes(name, len), 1);
+		return ERR_PTR(weir_owner_refuse(o, -ENOMEM, "no memory for the path"));
+	err = weir_charge_owner(&path->charge, o,
+				sizeof(*path) + weir_name_bytes(name, len), 1);
 	if (err)
 		goto err_free;
 	if (weir_path_is_pattern(name, len)) {
-		path->prefix = weir_prefix_get(ws, name, len, admin);
+		path->prefix = weir_prefix_get(o, name, len, admin);
 		if (IS_ERR(path->prefix)) {
 			err = PTR_ERR(path->prefix);
 			goto err_uncharge;
@@ -357,21 +346,21 @@ static struct weir_path *weir_path_make(struct weir_sock *ws, const char *name,
 	}
 	node = weir_trie_insert(&wn->paths, name, len);
 	if (IS_ERR(node)) {
-		err = weir_refuse(ws, PTR_ERR(node),
-				  "the path cannot be entered");
+		err = weir_owner_refuse(o, PTR_ERR(node),
+					"the path cannot be entered");
 		goto err_prefix;
 	}
-	path->grantor = ws->uid;
-	err = admin ? 0 : weir_path_judge(ws, name, len, node, &path->grantor);
+	path->grantor = o->uid;
+	err = admin ? 0 : weir_path_judge(o, name, len, node, &path->grantor);
 	if (err)
 		goto err_remove;
 	path->id = atomic_long_inc_return(&wn->next_id);
 	err = xa_insert(&wn->path_ids, path->id, path, WEIR_GFP_NOWAIT);
 	if (err) {
-		weir_refuse(ws, err, "no memory for the path");
+		weir_owner_refuse(o, err, "no memory for the path");
 		goto err_remove;
 	}
-	weir_path_fill(path, ws, node, mode, admin);
+	weir_path_fill(path, o, node, mode, admin);
 	path->len = len;
 	memcpy(path->name, name, len);
 	weir_trie_set_item(node, path);
@@ -390,7 +379,7 @@ err_free:
 
 /**
  * weir_prefix_hold() - make the prefix of a pattern before the pattern itself
- * @ws: socket that makes them.
+ * @o: who makes them.
  * @name: a path or pattern; may be invalid.
  * @len: its bytes.
  *
@@ -402,7 +391,7 @@ err_free:
  * weir_path_unhold() when the pattern holds it. NULL: there is nothing to make.
  * An ERR_PTR with an error text, as weir_path_get().
  */
-struct weir_path *weir_prefix_hold(struct weir_sock *ws, const char *name,
+struct weir_path *weir_prefix_hold(struct weir_owner *o, const char *name,
 				   u32 len)
 {
 	u32 above = weir_path_prefix(name, len);
@@ -412,43 +401,43 @@ struct weir_path *weir_prefix_hold(struct weir_sock *ws, const char *name,
 
 	if (!above || above == len || weir_path_check(name, len, true, &why))
 		return NULL;
-	admin = weir_sock_admin(ws);
-	mutex_lock(&ws->wn->lock);
-	if (!weir_path_find(ws->wn, name, above))
-		prefix = weir_path_make(ws, name, above, ws->mode & ~0033,
+	admin = weir_owner_admin(o);
+	mutex_lock(&o->wn->lock);
+	if (!weir_path_find(o->wn, name, above))
+		prefix = weir_path_make(o, name, above, o->mode & ~0033,
 					admin);
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&o->wn->lock);
 	return prefix;
 }
 
 /* weir_path_unhold() - put a path, if not NULL. Takes weir_net.lock. */
-void weir_path_unhold(struct weir_sock *ws, struct weir_path *path)
+void weir_path_unhold(struct weir_owner *o, struct weir_path *path)
 {
 	if (!path)
 		return;
-	mutex_lock(&ws->wn->lock);
+	mutex_lock(&o->wn->lock);
 	weir_path_put(path);
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&o->wn->lock);
 }
 
 /*
- * Gives a path that only patterns have held the socket's mode and group, as if
- * the socket had made it. For the path's owner only.
+ * Gives a path that only patterns have held the mode and group that @o gives,
+ * as if @o had made it. For the path's owner only.
  */
-static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
+static void weir_path_adopt(struct weir_owner *o, struct weir_path *path)
 {
-	if (path->users != path->patterns || !uid_eq(path->uid, ws->uid))
+	if (path->users != path->patterns || !uid_eq(path->uid, o->uid))
 		return;
-	WRITE_ONCE(path->mode, ws->mode);
-	WRITE_ONCE(path->gid, ws->gid_set ? ws->gid : ws->cred->fsgid);
+	WRITE_ONCE(path->mode, o->mode);
+	WRITE_ONCE(path->gid, o->gid);
 }
 
 /**
  * weir_path_get() - find or make a path
- * @ws: the socket; its options give a new path's mode and group.
+ * @o: the owner; its options give a new path's mode and group.
  * @name: the path's name.
  * @len: bytes of @name.
- * @use: how the socket wants to use the path.
+ * @use: how @o wants to use the path.
  *
  * The caller holds weir_net.lock.
  *
@@ -456,27 +445,27 @@ static void weir_path_adopt(struct weir_sock *ws, struct weir_path *path)
  * -ENOMEM the caller releases the lock, asks weir_memory_prime() and tries
  * again.
  */
-struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
+struct weir_path *weir_path_get(struct weir_owner *o, const char *name,
 				u32 len, enum weir_use use)
 {
 	struct weir_path *path;
 	const char *why;
 	int err;
 
-	lockdep_assert_held(&ws->wn->lock);
-	path = weir_path_find(ws->wn, name, len);
+	lockdep_assert_held(&o->wn->lock);
+	path = weir_path_find(o->wn, name, len);
 	/* the name of an existing path is valid */
 	err = !path || use == WEIR_USE_PUBLISH ?
 	      weir_path_check(name, len, use != WEIR_USE_PUBLISH, &why) : 0;
 	if (err)
-		return ERR_PTR(weir_refuse(ws, err, why));
+		return ERR_PTR(weir_owner_refuse(o, err, why));
 	if (!path)
-		return weir_path_make(ws, name, len, ws->mode,
+		return weir_path_make(o, name, len, o->mode,
 				      use == WEIR_USE_CONTROL ||
-				      weir_sock_admin(ws));
-	weir_path_adopt(ws, path);
-	if (!weir_path_usable(ws, path, use))
-		return ERR_PTR(weir_path_deny(ws, name, -EACCES,
+				      weir_owner_admin(o));
+	weir_path_adopt(o, path);
+	if (!weir_path_usable(o, path, use))
+		return ERR_PTR(weir_path_deny(o, name, -EACCES,
 					      "the path's mode does not permit it"));
 	path->users++;
 	return path;

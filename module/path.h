@@ -64,7 +64,7 @@ struct weir_path {
 };
 
 /**
- * enum weir_use - how a socket wants to use a path
+ * enum weir_use - how an owner wants to use a path
  * @WEIR_USE_PUBLISH: publish or listen; not a pattern; needs MAY_WRITE.
  * @WEIR_USE_SERVE: serve requests; may be a pattern; see weir_path_may_serve().
  * @WEIR_USE_OWN: change the targets; may be a pattern; only for the owner.
@@ -92,18 +92,17 @@ struct weir_pattern {
 	struct list_head subscribers;
 };
 
-bool weir_sock_admin(const struct weir_sock *ws);
-struct weir_path *weir_path_get(struct weir_sock *ws, const char *name,
+struct weir_path *weir_path_get(struct weir_owner *o, const char *name,
 				u32 len, enum weir_use use);
 void weir_path_put(struct weir_path *path);
-struct weir_path *weir_prefix_hold(struct weir_sock *ws, const char *name,
+struct weir_path *weir_prefix_hold(struct weir_owner *o, const char *name,
 				   u32 len);
-void weir_path_unhold(struct weir_sock *ws, struct weir_path *path);
-bool weir_path_owns(struct weir_sock *ws, const struct weir_path *path);
+void weir_path_unhold(struct weir_owner *o, struct weir_path *path);
+bool weir_path_owns(struct weir_owner *o, const struct weir_path *path);
 bool weir_path_succeeds(const struct weir_path *path, kuid_t owner);
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,
 				 u32 len);
-bool weir_path_permits(struct weir_sock *ws, const struct weir_path *path,
+bool weir_path_permits(struct weir_owner *o, const struct weir_path *path,
 		       int access);
 
 #endif /* _WEIR_PATH_H */

@@ -10,7 +10,7 @@
 #include <net/sock.h>
 
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "owner.h"
 #include "stats.h"
 #include "tenant.h"
 #include "tunables.h"
@@ -19,20 +19,15 @@
 /**
  * struct weir_sock - an AF_WEIR socket
  * @sk: first, as the socket layer requires.
- * @wn: namespace.
+ * @owner: the user that made it, pays for all that it uses, and is told why a
+ *	call is refused. Of an accepted socket: its listener's. Its memcg is that
+ *	of the first subscriber process: the subscription's cursors are charged
+ *	to it. lock_sock guards options.
  * @id: for WEIR_IOC_LIST.
- * @uid: user that made it.
- * @account: pays for all that the socket uses; held, never changes.
- * @tenant: user of @account, held; never changes.
  * @charge: for the socket itself; fixed.
- * @cred: credentials of the maker, held; for permission checks on paths; fixed.
- * @pid: process that made the socket; of an accepted one: its listener; held.
- * @ring_bytes: bytes of @outbox; 0: the tunable's. lock_sock guards options.
+ * @ring_bytes: bytes of @outbox; 0: the tunable's.
  * @inbox_bytes: bytes of @inbox; 0: the tunable's.
  * @node: NUMA node of the rings.
- * @mode: permission bits of the path.
- * @gid: group of the path, if @gid_set.
- * @gid_set: WEIR_SO_GROUP was given.
  * @huge: WEIR_SO_HUGE.
  * @evict_ms: WEIR_SO_EVICT_MS.
  * @linger_ms: WEIR_SO_LINGER_MS.
@@ -41,7 +36,6 @@
  * @demand: WEIR_SO_DEMAND.
  * @name: WEIR_SO_NAME.
  * @long_path: WEIR_SO_LONG_PATH, "" after its use; lock_sock.
- * @why: text of the last refusal, a static string; no lock.
  * @outbox: set once, stable until release.
  * @inbox: set once, stable until release.
  * @ep: endpoint, if it calls or serves; set once, stable until release.
@@ -60,8 +54,6 @@
  *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
  * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
  *	under weir_net.lock and @rlock.
- * @memcg: memory cgroup of the first subscriber process, held. Cursors of the
- *	subscription are charged to it. NULL before, and without cgroups.
  * @late: streams it is joined to once there is memory; NULL without a
  *	subscription. Set under lock_sock and @rlock; workers take @rlock.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
@@ -90,21 +82,13 @@
  */
 struct weir_sock {
 	struct sock sk;
-	struct weir_net *wn;
+	struct weir_owner owner;
 	unsigned long id;
-	kuid_t uid;
-	struct weir_account *account;
-	struct weir_tenant *tenant;
 	struct weir_charge charge;
-	const struct cred *cred;
-	struct pid *pid;
 
 	u32 ring_bytes;
 	u32 inbox_bytes;
 	int node;
-	umode_t mode;
-	kgid_t gid;
-	bool gid_set;
 	bool huge;
 	u32 evict_ms;
 	u32 linger_ms;
@@ -113,7 +97,6 @@ struct weir_sock {
 	s32 demand;
 	char name[WEIR_NAME_MAX + 1];
 	char long_path[WEIR_PATH_MAX + 1];
-	const char *why;
 
 	struct weir_ring *outbox;
 	struct weir_ring *inbox;
@@ -129,7 +112,6 @@ struct weir_sock {
 	bool sub_bound;
 	enum weir_reason left_out;
 	u64 sub_seq;
-	struct mem_cgroup *memcg;
 	struct weir_late *late;
 	struct weir_sock *peer;
 
@@ -163,31 +145,12 @@ static inline struct weir_sock *weir_sk(const struct sock *sk)
 	return (struct weir_sock *)sk;
 }
 
-/* Bytes of the outbox that the socket will get. */
-static inline u32 weir_outbox_bytes(const struct weir_sock *ws)
-{
-	return ws->ring_bytes ?: min(READ_ONCE(weir_tunables.ring_bytes),
-				     READ_ONCE(weir_tunables.ring_bytes_max));
-}
-
 /* Returns @err, and keeps the text @why for WEIR_SO_ERROR_TEXT. */
 static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 {
-	WRITE_ONCE(ws->why, why);
-	return err;
+	return weir_owner_refuse(&ws->owner, err, why);
 }
 
-/*
- * weir_memory_prime() for a socket's call that ran out of memory under a lock.
- * Clears the error text when the call is to be tried again.
- */
-static inline bool weir_prime(struct weir_sock *ws, int err, u64 bytes,
-			      unsigned int *tries)
-{
-	if (!weir_memory_prime(err, bytes, tries))
-		return false;
-	WRITE_ONCE(ws->why, NULL);
-	return true;
-}
+void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec);
 
 #endif /* _WEIR_SOCK_H */

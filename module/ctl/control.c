@@ -35,7 +35,7 @@ static int weir_ioc_map(struct weir_sock *ws, void __user *arg)
 	u32 size;
 	int err;
 
-	err = weir_copy_in(ws, &map, sizeof(map), arg);
+	err = weir_copy_in(&ws->owner, &map, sizeof(map), arg);
 	if (err)
 		return err;
 	size = min_t(u32, map.size, sizeof(map));
@@ -343,7 +343,7 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	struct weir_sock *ws = weir_sk(sock->sk);
 	void __user *uarg = (void __user *)arg;
 
-	WRITE_ONCE(ws->why, NULL);
+	WRITE_ONCE(ws->owner.why, NULL);
 	switch (cmd) {
 	case WEIR_IOC_MAP:
 		return weir_ioc_map(ws, uarg);
@@ -459,8 +459,7 @@ static int weir_set_group(struct weir_sock *ws, int v)
 	    !ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN))
 		return weir_refuse(ws, -EPERM,
 				   "the caller is not in that group");
-	ws->gid = gid;
-	ws->gid_set = true;
+	ws->owner.gid = gid;
 	return 0;
 }
 
@@ -496,7 +495,7 @@ static int weir_set_early(struct weir_sock *ws, int name, int v)
 		if (v & ~0777)
 			return weir_refuse(ws, -EINVAL,
 					   "a mode has nine permission bits");
-		ws->mode = v;
+		ws->owner.mode = v;
 		return 0;
 	case WEIR_SO_GROUP:
 		return weir_set_group(ws, v);
@@ -563,7 +562,7 @@ static noinline int weir_set(struct weir_sock *ws, int name, sockptr_t value,
 		if (err)
 			return err;
 	}
-	WRITE_ONCE(ws->why, NULL);
+	WRITE_ONCE(ws->owner.why, NULL);
 	if (name == WEIR_SO_SERVE)
 		return weir_set_serve(ws, value, len);
 	lock_sock(&ws->sk);
@@ -626,10 +625,13 @@ static void weir_sock_info(struct weir_sock *ws, struct weir_sock_info *info)
 
 static int weir_get_int(struct weir_sock *ws, int name, int *v)
 {
+	struct weir_ring_spec spec;
+
 	switch (name) {
 	case WEIR_SO_RING_BYTES:
+		weir_sock_spec(ws, &spec);
 		*v = ws->outbox ? weir_ring_bytes(&ws->outbox->view) :
-				  weir_outbox_bytes(ws);
+				  spec.bytes;
 		return 0;
 	case WEIR_SO_INBOX_BYTES:
 		*v = ws->inbox ? weir_ring_bytes(&ws->inbox->view) :
@@ -639,11 +641,10 @@ static int weir_get_int(struct weir_sock *ws, int name, int *v)
 		*v = ws->node;
 		return 0;
 	case WEIR_SO_MODE:
-		*v = ws->mode;
+		*v = ws->owner.mode;
 		return 0;
 	case WEIR_SO_GROUP:
-		*v = from_kgid_munged(current_user_ns(), ws->gid_set ?
-				      ws->gid : ws->cred->fsgid);
+		*v = from_kgid_munged(current_user_ns(), ws->owner.gid);
 		return 0;
 	case WEIR_SO_EVICT_MS:
 		*v = ws->evict_ms;
@@ -695,7 +696,7 @@ int weir_getsockopt(struct socket *sock, int level, int name,
 		text = ws->peer_path;
 		break;
 	case WEIR_SO_ERROR_TEXT:
-		text = READ_ONCE(ws->why) ?: "";
+		text = READ_ONCE(ws->owner.why) ?: "";
 		break;
 	}
 	if (text) {

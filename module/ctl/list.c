@@ -56,7 +56,7 @@ static struct weir_list_entry *weir_list_fresh(struct weir_list_ctx *ctx,
 
 static int weir_list_sockets(struct weir_list_ctx *ctx)
 {
-	struct weir_net *wn = ctx->ws->wn;
+	struct weir_net *wn = ctx->ws->owner.wn;
 	unsigned long id = ctx->after;
 	struct weir_list_entry *e;
 	struct weir_sock *ws;
@@ -66,12 +66,12 @@ static int weir_list_sockets(struct weir_list_ctx *ctx)
 		ws = weir_sock_next(wn, &id);
 		if (!ws)
 			break;
-		if (weir_list_sees(ctx, ws->uid)) {
-			e = weir_list_fresh(ctx, ws->id, ws->uid);
-			e->pid = pid_vnr(ws->pid);
+		if (weir_list_sees(ctx, ws->owner.uid)) {
+			e = weir_list_fresh(ctx, ws->id, ws->owner.uid);
+			e->pid = pid_vnr(ws->owner.pid);
 			e->type = ws->sk.sk_type;
 			e->state = READ_ONCE(ws->sk.sk_state);
-			e->mode = ws->mode;
+			e->mode = ws->owner.mode;
 			e->count = READ_ONCE(ws->nreaders);
 			e->missed = atomic64_read(&ws->missed);
 			e->copied_bytes = atomic64_read(&ws->copied_bytes);
@@ -186,7 +186,7 @@ static int weir_list_streams(struct weir_list_ctx *ctx)
 	int err = 0;
 
 	while (ctx->room && !err) {
-		ring = weir_ring_next(ctx->ws->wn, &id);
+		ring = weir_ring_next(ctx->ws->owner.wn, &id);
 		if (!ring)
 			break;
 		if (weir_list_sees(ctx, ring->uid))
@@ -229,7 +229,7 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	e->parent = ring->id;
 	spin_lock(&ring->lock);
 	e->peer = rd->ws ? rd->ws->id : 0;
-	e->pid = rd->ws ? pid_vnr(rd->ws->pid) : 0;
+	e->pid = rd->ws ? pid_vnr(rd->ws->owner.pid) : 0;
 	spin_unlock(&ring->lock);
 	e->type = ring->type;
 	e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
@@ -271,7 +271,7 @@ static int weir_list_cursors(struct weir_list_ctx *ctx)
 	if (id)
 		id--;
 	while (ctx->room && !err) {
-		ring = weir_ring_next(ctx->ws->wn, &id);
+		ring = weir_ring_next(ctx->ws->owner.wn, &id);
 		if (!ring)
 			break;
 		err = weir_list_cursors_of(ctx, ring);
@@ -290,7 +290,7 @@ static u32 weir_path_rings(const struct weir_path *path)
 
 static int weir_list_paths(struct weir_list_ctx *ctx)
 {
-	struct weir_net *wn = ctx->ws->wn;
+	struct weir_net *wn = ctx->ws->owner.wn;
 	unsigned long id = ctx->after;
 	struct weir_list_entry *e;
 	struct weir_path *path;
@@ -301,7 +301,8 @@ static int weir_list_paths(struct weir_list_ctx *ctx)
 		mutex_lock(&wn->lock);
 		path = xa_find_after(&wn->path_ids, &id, ULONG_MAX, XA_PRESENT);
 		seen = path && (ctx->all ||
-				weir_path_permits(ctx->ws, path, MAY_READ));
+				weir_path_permits(&ctx->ws->owner, path,
+						  MAY_READ));
 		if (seen) {
 			e = weir_list_fresh(ctx, path->id, path->uid);
 			e->gid = from_kgid_munged(current_user_ns(), path->gid);
@@ -341,7 +342,7 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 	u32 size;
 	int err;
 
-	err = weir_copy_in(ws, &req, sizeof(req), arg);
+	err = weir_copy_in(&ws->owner, &req, sizeof(req), arg);
 	if (err)
 		return err;
 	size = min_t(u32, req.size, sizeof(req));

@@ -276,16 +276,17 @@ static int weir_change_route_set(struct weir_changes *c,
 {
 	struct weir_settings *set;
 	const char *why;
+	u64 bytes;
 	int err;
 
 	set = kzalloc(sizeof(*set), WEIR_GFP_NOWAIT);
 	if (!set)
 		return weir_refuse(c->ws, -ENOMEM, "no memory for the route");
 	set->conf = op->conf;
-	err = weir_charge_sock(&set->charge, c->ws, sizeof(*set) +
-			       (set->conf.rate ? sizeof(*set->rate_limit) : 0) +
-			       set->conf.fallback_len +
-			       weir_policy_bytes(set->conf.policy), 1);
+	bytes = sizeof(*set) + set->conf.fallback_len +
+		(set->conf.rate ? sizeof(*set->rate_limit) : 0) +
+		weir_policy_bytes(set->conf.policy);
+	err = weir_charge_owner(&set->charge, &c->ws->owner, bytes, 1);
 	if (err)
 		goto err_free;
 	why = "no memory for the route";
@@ -431,11 +432,11 @@ static int weir_change_route(struct weir_changes *c,
 		*route = weir_control_obtain(c, op->path, WEIR_USE_OWN);
 		return PTR_ERR_OR_ZERO(*route);
 	}
-	*route = weir_control_find(c->ws->wn, op->path,
+	*route = weir_control_find(c->ws->owner.wn, op->path,
 				   weir_op_name_len(op->path));
 	if (!*route)
 		return weir_refuse(c->ws, -ENOENT, "there is no such route");
-	if (!c->admin && !weir_path_owns(c->ws, (*route)->path))
+	if (!c->admin && !weir_path_owns(&c->ws->owner, (*route)->path))
 		return weir_refuse(c->ws, -EACCES,
 				   "the path is another user's");
 	return 0;
@@ -728,18 +729,19 @@ static int weir_control_name(struct weir_changes *c, const char *name,
 	struct weir_path *path;
 
 	do {
-		path = weir_prefix_hold(ws, name, len);
+		path = weir_prefix_hold(&ws->owner, name, len);
 		if (IS_ERR(path))
 			continue;
 		/* NULL: none needed, or an earlier try has it */
 		if (path)
 			held[0] = path;
-		mutex_lock(&ws->wn->lock);
-		path = weir_path_get(ws, name, len, use);
-		mutex_unlock(&ws->wn->lock);
+		mutex_lock(&ws->owner.wn->lock);
+		path = weir_path_get(&ws->owner, name, len, use);
+		mutex_unlock(&ws->owner.wn->lock);
 		if (!IS_ERR(path))
 			held[1] = path;
-	} while (weir_prime(ws, PTR_ERR_OR_ZERO(path), WEIR_PRIME_NAME, &tries));
+	} while (weir_prime(&ws->owner, PTR_ERR_OR_ZERO(path), WEIR_PRIME_NAME,
+			    &tries));
 	return PTR_ERR_OR_ZERO(path);
 }
 
@@ -752,7 +754,7 @@ static int weir_control_names(struct weir_changes *c,
 			      const struct weir_route_op *ops, u32 count,
 			      u32 *failed)
 {
-	struct mutex *turn = weir_account_turn(c->ws->account);
+	struct mutex *turn = weir_account_turn(c->ws->owner.account);
 	u32 i;
 	int err = 0;
 
@@ -783,7 +785,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 		weir_fallback_reply_put(change->given);
 		weir_idem_set_put(change->idem);
 		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
-			weir_path_unhold(c->ws, change->names[k]);
+			weir_path_unhold(&c->ws->owner, change->names[k]);
 	}
 }
 
@@ -791,7 +793,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 static bool weir_control_lacks(struct weir_changes *c,
 			       const struct weir_route_op *op)
 {
-	struct weir_route *route = weir_control_find(c->ws->wn, op->path,
+	struct weir_route *route = weir_control_find(c->ws->owner.wn, op->path,
 						     weir_op_name_len(op->path));
 
 	return !weir_idem_alike(route ? route->set : NULL, &op->conf);
@@ -815,9 +817,9 @@ static int weir_control_once(struct weir_changes *c,
 		if (ops[i].op != WEIR_OP_ROUTE_SET || !conf->dup_window_ns ||
 		    c->list[i].idem)
 			continue;
-		mutex_lock(&c->ws->wn->lock);
+		mutex_lock(&c->ws->owner.wn->lock);
 		lacks = lacks || weir_control_lacks(c, &ops[i]);
-		mutex_unlock(&c->ws->wn->lock);
+		mutex_unlock(&c->ws->owner.wn->lock);
 		if (!lacks)
 			continue;
 		*failed = i;
@@ -851,14 +853,15 @@ static int weir_control_apply(struct weir_changes *c,
 		c->n = 0;
 		c->work = 0;
 		c->lacks = false;
-		mutex_lock(weir_account_turn(c->ws->account));
-		mutex_lock(&c->ws->wn->lock);
+		mutex_lock(weir_account_turn(c->ws->owner.account));
+		mutex_lock(&c->ws->owner.wn->lock);
 		err = weir_control_ops(c, ops, count, failed);
-		mutex_unlock(&c->ws->wn->lock);
-		mutex_unlock(weir_account_turn(c->ws->account));
+		mutex_unlock(&c->ws->owner.wn->lock);
+		mutex_unlock(weir_account_turn(c->ws->owner.account));
 		if (c->lacks)
 			err = weir_control_once(c, ops, count, failed);
-	} while (c->lacks ? !err : weir_prime(c->ws, err, bytes, &tries));
+	} while (c->lacks ? !err :
+		 weir_prime(&c->ws->owner, err, bytes, &tries));
 	return err;
 }
 
@@ -871,7 +874,7 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 	u32 failed = 0;
 	int err;
 
-	err = weir_copy_in(ws, &ctl, sizeof(ctl), arg);
+	err = weir_copy_in(&ws->owner, &ctl, sizeof(ctl), arg);
 	if (err)
 		return err;
 	if (!ctl.count || ctl.count > WEIR_OPS_MAX)

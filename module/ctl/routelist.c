@@ -75,12 +75,12 @@ static bool weir_list_may(const struct weir_list_ctx *ctx,
 			  const struct weir_path *path)
 {
 	return path && (ctx->all ||
-			weir_path_permits(ctx->ws, path, MAY_WRITE));
+			weir_path_permits(&ctx->ws->owner, path, MAY_WRITE));
 }
 
 int weir_list_routes(struct weir_list_ctx *ctx)
 {
-	struct weir_net *wn = ctx->ws->wn;
+	struct weir_net *wn = ctx->ws->owner.wn;
 	unsigned long id = ctx->after;
 	struct weir_route *route;
 	struct weir_path *path;
@@ -141,7 +141,7 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 
 int weir_list_targets(struct weir_list_ctx *ctx)
 {
-	struct weir_net *wn = ctx->ws->wn;
+	struct weir_net *wn = ctx->ws->owner.wn;
 	unsigned long id = ctx->after;
 	struct weir_target *target;
 	bool seen;

@@ -99,9 +99,9 @@ void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
 
 	weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
 	if (rd->resumed) {
-		mutex_lock(&ws->wn->lock);
+		mutex_lock(&ws->owner.wn->lock);
 		kept = weir_reader_keep(rd, rd->hold_end);
-		mutex_unlock(&ws->wn->lock);
+		mutex_unlock(&ws->owner.wn->lock);
 	}
 	if (!kept)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);

@@ -444,6 +444,7 @@ static bool weir_inbox_announce(struct weir_sock *ws, struct weir_reader *rd)
 int weir_inbox_create(struct weir_sock *ws)
 {
 	unsigned long id = WEIR_ID_INBOX;
+	struct weir_ring_spec spec;
 	struct weir_reader *self;
 	struct weir_ring *inbox;
 	bool more, ended;
@@ -451,8 +452,10 @@ int weir_inbox_create(struct weir_sock *ws)
 	sock_owned_by_me(&ws->sk);
 	if (ws->inbox)
 		goto announce;	/* to a library handle without the notices */
-	inbox = weir_ring_create(ws, ws->inbox_bytes ?:
-				 READ_ONCE(weir_tunables.inbox_bytes), true);
+	weir_sock_spec(ws, &spec);
+	spec.bytes = ws->inbox_bytes ?: READ_ONCE(weir_tunables.inbox_bytes);
+	spec.inbox = true;
+	inbox = weir_ring_create(&ws->owner, &spec);
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
 	self = weir_reader_attach(ws, inbox, true, WEIR_ORIGIN_READER, 0);

@@ -15,6 +15,7 @@
 #include "logic/account.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/map.h"
@@ -45,7 +46,7 @@ void weir_reader_put(struct weir_reader *rd)
 }
 
 /* Allocates and charges a reader; no table knows it yet. */
-static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
+static struct weir_reader *weir_reader_alloc(struct weir_owner *o,
 					     struct weir_ring *ring, gfp_t gfp)
 {
 	struct weir_reader *rd;
@@ -58,13 +59,13 @@ static struct weir_reader *weir_reader_alloc(struct weir_sock *ws,
 	INIT_LIST_HEAD(&rd->ring_link);
 	INIT_LIST_HEAD(&rd->armed_link);
 	INIT_LIST_HEAD(&rd->sock_link);
-	rd->tenant = weir_tenant_get(ws->tenant);
+	rd->tenant = weir_tenant_get(o->tenant);
 	weir_timer_init(&rd->hold, &rd->tenant->lingers, &rd->ref,
 			weir_reader_hold_over);
-	rd->uid = ws->uid;
+	rd->uid = o->uid;
 	rd->resync_at = jiffies;
 
-	err = weir_charge_sock(&rd->charge, ws, PAGE_SIZE, 1);
+	err = weir_charge_owner(&rd->charge, o, PAGE_SIZE, 1);
 	if (err)
 		goto err_free;
 	rd->page = alloc_page(gfp | __GFP_ZERO);
@@ -83,7 +84,7 @@ err_memory:
 	/* a try without waiting is repeated with waiting: no drop */
 	if (gfpflags_allow_blocking(gfp))
 		weir_drop(ring->name, WEIR_REASON_NO_MEMORY);
-	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for a cursor"));
+	return ERR_PTR(weir_owner_refuse(o, -ENOMEM, "no memory for a cursor"));
 err_free:
 	weir_tenant_put(rd->tenant);
 	kfree(rd);
@@ -224,7 +225,7 @@ static void weir_reader_settle(struct weir_reader *rd)
  * ring's own user and CAP_NET_ADMIN may take all free slots. After -ENOMEM the
  * caller tries again without the lock: no waiting for memory under the lock.
  */
-static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
+static int weir_slot_take(struct weir_owner *o, struct weir_reader *rd)
 {
 	kuid_t user = weir_account_user(rd->charge.account);
 	struct weir_ring *ring = rd->ring;
@@ -232,17 +233,17 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 
 	lockdep_assert_held(&ring->slot_lock);
 	if (weir_tally_full(&ring->slot_users, user, WEIR_SLOTS_MAX) &&
-	    !weir_share_exempt(ws, ring->charge.account)) {
+	    !weir_share_exempt(o, ring->charge.account)) {
 		weir_drop(ring->name, WEIR_REASON_LIMIT);
-		return weir_refuse(ws, -ENOBUFS,
-				   "the user has its share of the outbox's readers");
+		return weir_owner_refuse(o, -ENOBUFS,
+					 "the user has its share of the outbox's readers");
 	}
 	err = xa_alloc(&ring->slots, &rd->slot, rd,
 		       XA_LIMIT(0, WEIR_SLOTS_MAX - 1), WEIR_GFP_NOWAIT);
 	if (err == -EBUSY) {
 		weir_drop(ring->name, WEIR_REASON_LIMIT);
-		return weir_refuse(ws, -ENOBUFS,
-				   "the outbox has as many readers as it can");
+		return weir_owner_refuse(o, -ENOBUFS,
+					 "the outbox has as many readers as it can");
 	}
 	if (err)
 		goto err_memory;
@@ -251,7 +252,7 @@ static int weir_slot_take(struct weir_sock *ws, struct weir_reader *rd)
 		return 0;
 	xa_erase(&ring->slots, rd->slot);
 err_memory:
-	return weir_refuse(ws, err, "no memory for a cursor");
+	return weir_owner_refuse(o, err, "no memory for a cursor");
 }
 
 static void weir_slot_give(struct weir_reader *rd)
@@ -263,10 +264,10 @@ static void weir_slot_give(struct weir_reader *rd)
 }
 
 /*
- * The cursor with the socket's name and user, in use or held by name; NULL.
+ * The cursor with this name and user, in use or held by name; NULL.
  * slot_lock keeps the list as it is: no other lock for so long a search.
  */
-static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
+static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 					     struct weir_ring *ring)
 {
 	struct weir_reader *rd;
@@ -274,7 +275,7 @@ static struct weir_reader *weir_reader_named(const struct weir_sock *ws,
 
 	lockdep_assert_held(&ring->slot_lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
-		if (strcmp(rd->name, ws->name) || !uid_eq(rd->uid, ws->uid))
+		if (strcmp(rd->name, name) || !uid_eq(rd->uid, uid))
 			continue;
 		/* a held cursor that was evicted is about to go */
 		spin_lock(&ring->lock);
@@ -295,7 +296,7 @@ struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
 	if (!ws->name[0])
 		return NULL;
 	mutex_lock(&ring->slot_lock);
-	rd = weir_reader_named(ws, ring);
+	rd = weir_reader_named(ws->name, ws->owner.uid, ring);
 	if (rd)
 		weir_reader_get(rd);
 	mutex_unlock(&ring->slot_lock);
@@ -342,7 +343,7 @@ static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
 }
 
 /* Adds a new reader to its ring. One try, without waiting for memory. */
-static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
+static int weir_reader_try(struct weir_owner *o, struct weir_reader *rd,
 			   u32 start, s32 demand)
 {
 	struct weir_ring *ring = rd->ring;
@@ -351,7 +352,7 @@ static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 
 	weir_race_point(attach_slot);
 	mutex_lock(&ring->slot_lock);
-	err = weir_slot_take(ws, rd);
+	err = weir_slot_take(o, rd);
 	if (err)
 		goto out;
 	/* unmap the slot's old cursor page from the owner's view */
@@ -359,7 +360,7 @@ static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 		unmap_mapping_range(ring->owner_mapping,
 				    weir_map_cursor_offset(rd->slot),
 				    PAGE_SIZE, 1);
-	named = rd->name[0] && weir_reader_named(ws, ring);
+	named = rd->name[0] && weir_reader_named(rd->name, rd->uid, ring);
 	weir_race_point(attach_gate);
 	spin_lock(&ring->lock);
 	err = named ? -EBUSY : weir_reader_gate(rd, start, demand);
@@ -374,10 +375,10 @@ static int weir_reader_try(struct weir_sock *ws, struct weir_reader *rd,
 out:
 	mutex_unlock(&ring->slot_lock);
 	if (err == -EBUSY) {
-		weir_refuse(ws, err, "another process reads under this cursor name");
+		weir_owner_refuse(o, err, "another process reads under this cursor name");
 	} else if (err == -EPROTO) {
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
-		weir_refuse(ws, err, "the publisher wrote nonsense into its ring's head");
+		weir_owner_refuse(o, err, "the publisher wrote nonsense into its ring's head");
 	} else if (!err) {
 		weir_stat_inc(WEIR_STAT_READERS);
 		weir_stat_inc(WEIR_STAT_ATTACHES);
@@ -386,16 +387,16 @@ out:
 }
 
 /* Adds a new reader to its ring; waits for memory if @gfp permits. */
-static int weir_reader_enter(struct weir_sock *ws, struct weir_reader *rd,
+static int weir_reader_enter(struct weir_owner *o, struct weir_reader *rd,
 			     u32 start, s32 demand, gfp_t gfp)
 {
 	unsigned int tries = 0;
 	int err;
 
 	do {
-		err = weir_reader_try(ws, rd, start, demand);
+		err = weir_reader_try(o, rd, start, demand);
 	} while (gfpflags_allow_blocking(gfp) &&
-		 weir_prime(ws, err, WEIR_PRIME_SLOT, &tries));
+		 weir_prime(o, err, WEIR_PRIME_SLOT, &tries));
 	return err;
 }
 
@@ -426,7 +427,7 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 	struct weir_reader *rd;
 	int err;
 
-	rd = weir_reader_alloc(ws, ring, gfp);
+	rd = weir_reader_alloc(&ws->owner, ring, gfp);
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = gating;
@@ -443,7 +444,8 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 		start = WEIR_START_FIRST;
 	else if (origin == WEIR_ORIGIN_READER && !inbox)
 		start = ws->start;
-	err = weir_reader_enter(ws, rd, start, inbox ? -1 : ws->demand, gfp);
+	err = weir_reader_enter(&ws->owner, rd, start,
+				inbox ? -1 : ws->demand, gfp);
 	if (err)
 		goto err_id;
 
@@ -485,7 +487,7 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 
 	if (origin == WEIR_ORIGIN_READER)
 		return weir_reader_make(ws, ring, gating, origin, sub);
-	old = set_active_memcg(ws->memcg);
+	old = set_active_memcg(ws->owner.memcg);
 	rd = weir_reader_make(ws, ring, gating, origin, sub);
 	set_active_memcg(old);
 	return rd;
@@ -493,26 +495,26 @@ struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 
 /**
  * weir_reader_attach_keeper() - hold the first position for others
- * @ws: the publisher, which is charged.
+ * @o: owner of the publisher, which is charged.
  * @ring: its outbox, without records yet.
  * @hold_ms: longest time that the position is held, in milliseconds.
  *
  * The cursor has no socket, like a cursor that is held by name. Returns the
- * reader, held; or an ERR_PTR with an error text on @ws.
+ * reader, held; or an ERR_PTR with an error text on @o.
  */
-struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
+struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 					      struct weir_ring *ring,
 					      u32 hold_ms)
 {
 	unsigned long delay = msecs_to_jiffies(hold_ms);
-	struct weir_reader *rd = weir_reader_alloc(ws, ring, WEIR_GFP);
+	struct weir_reader *rd = weir_reader_alloc(o, ring, WEIR_GFP);
 	int err;
 
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = true;
 	rd->hold_end = jiffies + delay;
-	err = weir_reader_enter(ws, rd, WEIR_START_TAIL, -1, WEIR_GFP);
+	err = weir_reader_enter(o, rd, WEIR_START_TAIL, -1, WEIR_GFP);
 	if (err) {
 		weir_reader_put(rd);
 		return ERR_PTR(err);
@@ -527,14 +529,14 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
 }
 
 /**
- * weir_reader_attach_router() - let the router read a socket's outbox
- * @ws: the socket, which is charged.
- * @ring: its outbox, without other readers and without records yet.
+ * weir_reader_attach_router() - let the router read an outbox
+ * @o: its owner, which is charged.
+ * @ring: the outbox, without other readers and without records yet.
  *
  * The kernel moves this cursor. It is never evicted. Returns the reader, held;
- * or an ERR_PTR with an error text on @ws.
+ * or an ERR_PTR with an error text on @o.
  */
-struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
+struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
 					      struct weir_ring *ring)
 {
 	struct weir_status *status = weir_ring_status(ring);
@@ -542,18 +544,18 @@ struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
 	struct weir_reader *rd;
 	int err;
 
-	rd = weir_reader_alloc(ws, ring, WEIR_GFP);
+	rd = weir_reader_alloc(o, ring, WEIR_GFP);
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = true;
 	rd->router = true;
 	for (;;) {
 		mutex_lock(&ring->slot_lock);
-		err = weir_slot_take(ws, rd);
+		err = weir_slot_take(o, rd);
 		if (!err)
 			break;
 		mutex_unlock(&ring->slot_lock);
-		if (!weir_prime(ws, err, WEIR_PRIME_SLOT, &tries)) {
+		if (!weir_prime(o, err, WEIR_PRIME_SLOT, &tries)) {
 			weir_reader_put(rd);
 			return ERR_PTR(err);
 		}
@@ -674,7 +676,7 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 	bool busy, goes;
 	int err;
 
-	lockdep_assert_held(&ws->wn->lock);
+	lockdep_assert_held(&ws->owner.wn->lock);
 	if (!found)
 		return NULL;
 	spin_lock(&found->ring->lock);

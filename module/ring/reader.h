@@ -151,11 +151,11 @@ enum weir_origin {
 struct weir_reader *weir_reader_attach(struct weir_sock *ws,
 				       struct weir_ring *ring, bool gating,
 				       enum weir_origin origin, u64 sub);
-struct weir_reader *weir_reader_attach_keeper(struct weir_sock *ws,
+struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 					      struct weir_ring *ring,
 					      u32 hold_ms);
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
-struct weir_reader *weir_reader_attach_router(struct weir_sock *ws,
+struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
 					      struct weir_ring *ring);
 struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
 					   struct weir_ring *ring);

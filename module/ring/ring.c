@@ -21,6 +21,7 @@
 #include "logic/account.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
 #include "race.h"
 #include "ring/inbox.h"
@@ -147,19 +148,19 @@ static int weir_ring_map_data(struct weir_ring *ring)
  * @why) or -EINTR. The caller frees the pages on error.
  */
 static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
-			   const struct weir_sock *ws, const char **why)
+			   const struct weir_ring_spec *spec, const char **why)
 {
-	bool huge = ws->huge && total >= 1U << WEIR_HUGE_ORDER;
+	bool huge = spec->huge && total >= 1U << WEIR_HUGE_ORDER;
 	int err;
 
 	*why = weir_memory_short(ring->charge.used[WEIR_ACCOUNT_BYTES]);
 	if (*why)
 		return -ENOMEM;
-	ring->head_page = alloc_pages_node(ws->node, WEIR_GFP_PAGES, 0);
-	ring->status_page = alloc_pages_node(ws->node, WEIR_GFP_PAGES, 0);
+	ring->head_page = alloc_pages_node(spec->node, WEIR_GFP_PAGES, 0);
+	ring->status_page = alloc_pages_node(spec->node, WEIR_GFP_PAGES, 0);
 	if (!ring->head_page || !ring->status_page)
 		return -ENOMEM;
-	err = weir_ring_alloc_pages(ring, total, ws->node,
+	err = weir_ring_alloc_pages(ring, total, spec->node,
 				    huge ? WEIR_HUGE_ORDER : 0, why);
 	return err ?: weir_ring_map_data(ring);
 }
@@ -167,27 +168,28 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 static void weir_ring_expire(struct weir_timer *timer);
 static bool weir_ring_settle_part(struct weir_job *job);
 
-/* Makes a ring of @ws without pages, with one reference; NULL: no memory. */
-static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
+/* Makes a ring without pages, with one reference; NULL: no memory. */
+static struct weir_ring *weir_ring_new(const struct weir_owner *o,
+				       const struct weir_ring_spec *spec)
 {
 	struct weir_ring *ring = kzalloc(sizeof(*ring), WEIR_GFP);
 
 	if (!ring)
 		return NULL;
 	refcount_set(&ring->ref, 1);
-	ring->wn = ws->wn;
-	ring->type = ws->sk.sk_type;
-	ring->lossy = ring->type == SOCK_DGRAM && !inbox;
-	ring->uid = ws->uid;
-	ring->pid = get_pid(ws->pid);
-	ring->evict_ms = ws->evict_ms;
-	ring->linger_ms = ws->linger_ms;
+	ring->wn = o->wn;
+	ring->type = spec->type;
+	ring->lossy = ring->type == SOCK_DGRAM && !spec->inbox;
+	ring->uid = o->uid;
+	ring->pid = get_pid(o->pid);
+	ring->evict_ms = spec->evict_ms;
+	ring->linger_ms = spec->linger_ms;
 	mutex_init(&ring->slot_lock);
 	weir_memory_never_under(&ring->slot_lock);
 	xa_init_flags(&ring->slots, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	weir_tally_init(&ring->slot_users);
 	spin_lock_init(&ring->lock);
-	if (inbox)
+	if (spec->inbox)
 		lockdep_set_class(&ring->lock, &weir_inbox_lock_key);
 	INIT_LIST_HEAD(&ring->readers);
 	INIT_LIST_HEAD(&ring->armed);
@@ -196,7 +198,7 @@ static struct weir_ring *weir_ring_new(const struct weir_sock *ws, bool inbox)
 	spin_lock_init(&ring->post.lock);
 	INIT_LIST_HEAD(&ring->post.waiting);
 	INIT_LIST_HEAD(&ring->post.called);
-	ring->tenant = weir_tenant_get(ws->tenant);
+	ring->tenant = weir_tenant_get(o->tenant);
 	weir_timer_init(&ring->reap, &ring->tenant->timers, &ring->ref,
 			weir_ring_reap);
 	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,
@@ -225,23 +227,22 @@ static void weir_ring_fill_status(struct weir_ring *ring, u64 bytes)
 }
 
 /* Sets the ring's owner. From here on an outbox can be found by its id. */
-static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
-			 bool inbox)
+static int weir_ring_own(struct weir_ring *ring,
+			 const struct weir_ring_spec *spec)
 {
-	if (inbox) {
-		ring->inbox_of = ws;
+	if (spec->inbox) {
+		ring->inbox_of = spec->ws;
 		return 0;
 	}
-	ring->owner = ws;
-	ring->id = atomic_long_inc_return(&ws->wn->next_id);
-	return xa_insert(&ws->wn->rings, ring->id, ring, WEIR_GFP);
+	ring->owner = spec->ws;
+	ring->id = atomic_long_inc_return(&ring->wn->next_id);
+	return xa_insert(&ring->wn->rings, ring->id, ring, WEIR_GFP);
 }
 
 /**
  * weir_ring_create() - make an outbox, or an inbox
- * @ws: the owner. Its options apply and its user is charged.
- * @bytes: a power of two from WEIR_RING_MIN to WEIR_RING_MAX.
- * @inbox: true for a ring that the kernel writes and @ws reads.
+ * @o: the owner, which is charged.
+ * @spec: how the ring is to be.
  *
  * The pages are charged to the memory cgroup of the calling task. Process
  * context, may sleep.
@@ -250,23 +251,24 @@ static int weir_ring_own(struct weir_ring *ring, struct weir_sock *ws,
  * -ENOMEM when too little memory would be left for others, -EINTR after a fatal
  * signal. An error text is set, except when the first small allocation failed.
  */
-struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox)
+struct weir_ring *weir_ring_create(struct weir_owner *o,
+				   const struct weir_ring_spec *spec)
 {
-	struct weir_ring *ring = weir_ring_new(ws, inbox);
+	struct weir_ring *ring = weir_ring_new(o, spec);
+	unsigned int pages = spec->bytes >> PAGE_SHIFT;
 	const char *why = NULL;
 	int err;
 
 	if (!ring)
 		return ERR_PTR(-ENOMEM);
-	err = weir_charge_sock(&ring->charge, ws,
-			       weir_ring_cost(bytes >> PAGE_SHIFT), 1);
+	err = weir_charge_owner(&ring->charge, o, weir_ring_cost(pages), 1);
 	if (err)
 		goto err_free;
-	err = weir_ring_alloc(ring, bytes >> PAGE_SHIFT, ws, &why);
+	err = weir_ring_alloc(ring, pages, spec, &why);
 	if (err)
 		goto err_pages;
-	weir_ring_fill_status(ring, bytes);
-	err = weir_ring_own(ring, ws, inbox);
+	weir_ring_fill_status(ring, spec->bytes);
+	err = weir_ring_own(ring, spec);
 	if (err)
 		goto err_pages;
 	atomic_inc(&ring->wn->nrings);
@@ -279,8 +281,8 @@ err_pages:
 	weir_ring_free_pages(ring);
 	weir_uncharge(&ring->charge);
 	if (err == -ENOMEM)
-		weir_drop(ws->own_path, WEIR_REASON_NO_MEMORY);
-	weir_refuse(ws, err, why ?: "no memory for the ring");
+		weir_drop(o->path, WEIR_REASON_NO_MEMORY);
+	weir_owner_refuse(o, err, why ?: "no memory for the ring");
 err_free:
 	put_pid(ring->pid);
 	weir_tenant_put(ring->tenant);
@@ -830,12 +832,13 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
  * weir_ring_take_over() - a new owner goes on with a lingering stream
  *
  * The caller holds weir_net.lock. It has checked that @ring lingers and that
- * the user may take it over. @ws gets a reference of its own.
+ * the user may take it over. The new owner gets a reference of its own.
  */
-void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
+void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
+			 const struct weir_ring_spec *spec)
 {
 	struct weir_status *status = weir_ring_status(ring);
-	struct pid *pid = get_pid(ws->pid);
+	struct pid *pid = get_pid(o->pid);
 
 	lockdep_assert_held(&ring->wn->lock);
 	weir_race_point(take_over);
@@ -844,10 +847,10 @@ void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws)
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
 	spin_lock(&ring->lock);
-	WRITE_ONCE(ring->owner, ws);
+	WRITE_ONCE(ring->owner, spec->ws);
 	swap(ring->pid, pid);
-	WRITE_ONCE(ring->evict_ms, ws->evict_ms);
-	ring->linger_ms = ws->linger_ms;
+	WRITE_ONCE(ring->evict_ms, spec->evict_ms);
+	ring->linger_ms = spec->linger_ms;
 	WRITE_ONCE(status->state, WEIR_STATE_OPEN);
 	spin_unlock(&ring->lock);
 	put_pid(pid);

@@ -51,6 +51,28 @@ struct weir_post {
 };
 
 /**
+ * struct weir_ring_spec - how a ring is to be
+ * @bytes: bytes of its data: a power of two, WEIR_RING_MIN to WEIR_RING_MAX.
+ * @type: SOCK_* of the socket that it is for.
+ * @inbox: the kernel writes it.
+ * @node: NUMA node of its pages, or NUMA_NO_NODE.
+ * @huge: use pages of 2 MiB where the ring is large enough for one.
+ * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
+ * @linger_ms: milliseconds that it lingers after its writer is gone.
+ * @ws: socket that writes it; of an inbox: that reads it.
+ */
+struct weir_ring_spec {
+	u64 bytes;
+	int type;
+	bool inbox;
+	int node;
+	bool huge;
+	u32 evict_ms;
+	u32 linger_ms;
+	struct weir_sock *ws;
+};
+
+/**
  * struct weir_ring - the memory of an outbox or inbox, and its readers
  * @ref: see the table of lifetimes.
  * @rcu: frees the ring after a grace period, for look-ups by id.
@@ -173,7 +195,8 @@ static inline u64 weir_linger_key(const struct weir_path *path, kuid_t uid)
 	return (u64)(unsigned long)path + __kuid_val(uid) * GOLDEN_RATIO_64;
 }
 
-struct weir_ring *weir_ring_create(struct weir_sock *ws, u64 bytes, bool inbox);
+struct weir_ring *weir_ring_create(struct weir_owner *o,
+				   const struct weir_ring_spec *spec);
 void weir_ring_get(struct weir_ring *ring);
 void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
@@ -186,7 +209,8 @@ bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 		     enum weir_reason reason);
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason);
-void weir_ring_take_over(struct weir_ring *ring, struct weir_sock *ws);
+void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
+			 const struct weir_ring_spec *spec);
 
 static inline struct weir_status *weir_ring_status(const struct weir_ring *ring)
 {

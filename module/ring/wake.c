@@ -69,7 +69,7 @@ void weir_fence_cpus(const struct cpumask *cpus)
  */
 static bool weir_may_fence(const struct weir_sock *ws)
 {
-	return weir_account_may_fence(ws->account, ktime_get_ns());
+	return weir_account_may_fence(ws->owner.account, ktime_get_ns());
 }
 
 /* --- readers sleep ------------------------------------------------------ */

@@ -497,7 +497,7 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 	u32 len;
 	int err;
 
-	err = weir_copy_in(ws, &call, sizeof(call), arg);
+	err = weir_copy_in(&ws->owner, &call, sizeof(call), arg);
 	if (err)
 		return err;
 	if (call.flags || call.reserved)
@@ -545,12 +545,12 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 
 	if (!ep)
 		goto err_memory;
-	ep->account = ws->account;
+	ep->account = ws->owner.account;
 	weir_account_get(ep->account);
 	/* its first slots, too: so it can make calls even at its cap */
-	err = weir_charge_sock(&ep->charge, ws, sizeof(*ep) +
-			       weir_call_table_bytes(most) + WEIR_CALLS_CHUNK_BYTES,
-			       1);
+	err = weir_charge_owner(&ep->charge, &ws->owner, sizeof(*ep) +
+				weir_call_table_bytes(most) +
+				WEIR_CALLS_CHUNK_BYTES, 1);
 	if (err)
 		goto err_charge;
 	err = -ENOMEM;
@@ -558,7 +558,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_uncharge;
 	if (weir_call_table_init(&ep->calls, most))
 		goto err_cpus;
-	ep->tenant = weir_tenant_get(ws->tenant);
+	ep->tenant = weir_tenant_get(ws->owner.tenant);
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
 	weir_timer_init(&ep->timer, &ep->tenant->turns, &ep->ref,
@@ -571,13 +571,13 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	weir_waiter_init(&ep->retry, ep);
 	INIT_LIST_HEAD(&ep->poll_link);
 	weir_dispatch_lock_init(&ep->dispatch_lock);
-	ep->wn = ws->wn;
+	ep->wn = ws->owner.wn;
 	ep->ws = ws;
 	ep->memcg = get_mem_cgroup_from_mm(current->mm);
 	ep->sock_id = ws->id;
-	ep->pid = get_pid(ws->pid);
-	ep->uid = ws->uid;
-	ep->exempt = weir_sock_admin(ws);
+	ep->pid = get_pid(ws->owner.pid);
+	ep->uid = ws->owner.uid;
+	ep->exempt = weir_owner_admin(&ws->owner);
 	ep->random = get_random_u32() | 1;
 	ep->timer_ns = U64_MAX;
 	ep->armed_ns = U64_MAX;
@@ -610,15 +610,17 @@ static void weir_endpoint_full(struct weir_sock *ws)
 /* Creates the outbox, which only the router reads. Returns 0 or an error. */
 static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 {
+	struct weir_ring_spec spec;
 	struct weir_ring *ring;
 
-	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
+	weir_sock_spec(ws, &spec);
+	/* the router's cursor is never evicted: the socket waits for it */
+	spec.evict_ms = 0;
+	ring = weir_ring_create(&ws->owner, &spec);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
-	/* the router's cursor is never evicted: the socket waits for it */
-	ring->evict_ms = 0;
 	ring->on_full = weir_endpoint_full;
-	ep->rd = weir_reader_attach_router(ws, ring);
+	ep->rd = weir_reader_attach_router(&ws->owner, ring);
 	if (IS_ERR(ep->rd)) {
 		int err = PTR_ERR(ep->rd);
 
@@ -643,7 +645,7 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
  */
 static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = ws->owner.wn;
 	u32 nth;
 	int err;
 

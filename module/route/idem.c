@@ -128,8 +128,8 @@ struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 	if (!set)
 		return ERR_PTR(weir_refuse(ws, -ENOMEM,
 					   "no memory for idempotency keys"));
-	err = weir_charge_sock(&set->charge, ws, sizeof(*set) +
-			       weir_dups_most(entries, bytes), 0);
+	err = weir_charge_owner(&set->charge, &ws->owner, sizeof(*set) +
+				weir_dups_most(entries, bytes), 0);
 	if (err)
 		goto err_free;
 	dups = weir_dups_create(window_ns, entries, bytes, get_random_u32());

@@ -324,12 +324,12 @@ static void weir_route_mark(struct weir_path *path)
 struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 				     u32 len, enum weir_use use)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = ws->owner.wn;
 	struct weir_route *route;
 	struct weir_path *path;
 	int err;
 
-	path = weir_path_get(ws, name, len, use);
+	path = weir_path_get(&ws->owner, name, len, use);
 	if (IS_ERR(path))
 		return ERR_CAST(path);
 	route = rcu_dereference_protected(path->route,
@@ -343,9 +343,9 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 		err = weir_refuse(ws, -ENOMEM, "no memory for the route");
 		goto err_path;
 	}
-	err = weir_charge_sock(&route->charge, ws, sizeof(*route) +
-			       sizeof(*route->stats) + sizeof(*route->plan) +
-			       sizeof(struct weir_pick), 1);
+	err = weir_charge_owner(&route->charge, &ws->owner, sizeof(*route) +
+				sizeof(*route->stats) + sizeof(*route->plan) +
+				sizeof(struct weir_pick), 1);
 	if (err)
 		goto err_free;
 	refcount_set(&route->ref, 1);
@@ -458,7 +458,7 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 		*reason = WEIR_REASON_LOOP;
 		return NULL;
 	}
-	if (!weir_path_permits(ep->ws, path, MAY_WRITE) ||
+	if (!weir_path_permits(&ep->ws->owner, path, MAY_WRITE) ||
 	    (h->bound && !weir_path_succeeds(path, h->owner))) {
 		*reason = WEIR_REASON_DENIED;
 		return NULL;

@@ -292,6 +292,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 {
 	u64 bytes = sizeof(struct weir_target) + WEIR_PLAN_TARGET_BYTES +
 		    (callers ? sizeof(*callers) : 0);
+	kuid_t user = weir_account_user(ws->owner.account);
 	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
 	int err;
@@ -300,9 +301,8 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	if (route->ntargets == WEIR_TARGETS_MAX)
 		return ERR_PTR(weir_refuse(ws, -ENOSPC,
 					   "the route has as many targets as it may"));
-	if (weir_tally_full(&route->target_users,
-			    weir_account_user(ws->account), WEIR_TARGETS_MAX) &&
-	    !weir_share_exempt(ws, route->path->charge.account)) {
+	if (weir_tally_full(&route->target_users, user, WEIR_TARGETS_MAX) &&
+	    !weir_share_exempt(&ws->owner, route->path->charge.account)) {
 		weir_drop(route->path->name, WEIR_REASON_LIMIT);
 		return ERR_PTR(weir_refuse(ws, -ENOBUFS,
 					   "the user has its share of the route's targets"));
@@ -310,7 +310,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	target = kzalloc(sizeof(*target), WEIR_GFP_NOWAIT);
 	if (!target)
 		goto err_memory;
-	err = weir_charge_sock(&target->charge, ws, bytes, 1);
+	err = weir_charge_owner(&target->charge, &ws->owner, bytes, 1);
 	if (err) {
 		kfree(target);
 		return ERR_PTR(err);
@@ -323,8 +323,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 	target->id = atomic_long_inc_return(&wn->next_id);
 	if (xa_insert(&wn->targets, target->id, target, WEIR_GFP_NOWAIT))
 		goto err_charge;
-	if (weir_tally_add(&route->target_users, weir_account_user(ws->account),
-			   WEIR_GFP_NOWAIT))
+	if (weir_tally_add(&route->target_users, user, WEIR_GFP_NOWAIT))
 		goto err_insert;
 	target->weight = weight;
 	target->load.up = true;
@@ -608,15 +607,15 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 		return weir_refuse(ws, -ENOMEM, "no memory for the target");
 	weir_asking_init(&callers->asking, ktime_get_ns());
 	do {
-		prefix = weir_prefix_hold(ws, serve->path, len);
+		prefix = weir_prefix_hold(&ws->owner, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);
 		if (err)
 			continue;
-		mutex_lock(&ws->wn->lock);
+		mutex_lock(&ws->owner.wn->lock);
 		err = weir_target_enter(ws, ep, &callers, serve, len);
-		mutex_unlock(&ws->wn->lock);
-		weir_path_unhold(ws, prefix);
-	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+		mutex_unlock(&ws->owner.wn->lock);
+		weir_path_unhold(&ws->owner, prefix);
+	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	kfree(callers);
 	return err;
 }
@@ -627,7 +626,7 @@ int weir_target_serve(struct weir_sock *ws, void __user *arg)
 	struct weir_ioc_serve serve;
 	int err;
 
-	err = weir_copy_in(ws, &serve, sizeof(serve), arg);
+	err = weir_copy_in(&ws->owner, &serve, sizeof(serve), arg);
 	if (err)
 		return err;
 	if (serve.flags || serve.reserved)

@@ -72,8 +72,10 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 	int i, err;
 
 	for (i = 0; i < 2; i++) {
-		ring[i] = weir_ring_create(end[i], weir_outbox_bytes(end[i]),
-					   false);
+		struct weir_ring_spec spec;
+
+		weir_sock_spec(end[i], &spec);
+		ring[i] = weir_ring_create(&end[i]->owner, &spec);
 		if (IS_ERR(ring[i])) {
 			err = PTR_ERR(ring[i]);
 			ring[i] = NULL;
@@ -116,8 +118,8 @@ err_rings:
 			weir_ring_owner_gone(ring[i], NULL, false);
 	}
 	/* the caller gets the error text, whichever end failed */
-	if (b->why)
-		a->why = b->why;
+	if (b->owner.why)
+		a->owner.why = b->owner.why;
 	return err;
 }
 
@@ -145,8 +147,8 @@ static int weir_pair_name(struct weir_sock *ws, const char *name, u32 len)
 	struct weir_path *path;
 	int err = 0;
 
-	mutex_lock(&ws->wn->lock);
-	path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
+	mutex_lock(&ws->owner.wn->lock);
+	path = weir_path_get(&ws->owner, name, len, WEIR_USE_PUBLISH);
 	if (IS_ERR(path)) {
 		err = PTR_ERR(path);
 	} else if (path->users - path->patterns > 1) {
@@ -157,7 +159,7 @@ static int weir_pair_name(struct weir_sock *ws, const char *name, u32 len)
 		ws->path = path;
 		memcpy(ws->own_path, name, len);
 	}
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&ws->owner.wn->lock);
 	return err;
 }
 
@@ -176,7 +178,7 @@ int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	do {
 		err = weir_pair_name(ws, name, len);
-	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	return err;
 }
 
@@ -222,13 +224,13 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 	err = weir_path_check(name, len, false, &why);
 	if (err)
 		return ERR_PTR(weir_refuse(ws, err, why));
-	mutex_lock(&ws->wn->lock);
-	path = weir_path_find(ws->wn, name, len);
+	mutex_lock(&ws->owner.wn->lock);
+	path = weir_path_find(ws->owner.wn, name, len);
 	if (!path || !path->listener ||
 	    READ_ONCE(path->listener->sk.sk_state) != TCP_LISTEN) {
 		err = weir_refuse(ws, -ECONNREFUSED,
 				  "nobody listens on this path");
-	} else if (!weir_path_permits(ws, path, MAY_WRITE)) {
+	} else if (!weir_path_permits(&ws->owner, path, MAY_WRITE)) {
 		weir_drop(path->name, WEIR_REASON_DENIED);
 		err = weir_refuse(ws, -EACCES,
 				  "the path's mode does not permit it");
@@ -236,7 +238,7 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 		found = path->listener;
 		sock_hold(&found->sk);
 	}
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&ws->owner.wn->lock);
 	return found ?: ERR_PTR(err);
 }
 
@@ -448,8 +450,9 @@ static int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 		},
 		.more = LIST_HEAD_INIT(c.more),
 		.listener = listener,
-		.user = weir_account_user(ws->account),
-		.exempt = weir_share_exempt(ws, listener->account),
+		.user = weir_account_user(ws->owner.account),
+		.exempt = weir_share_exempt(&ws->owner,
+					    listener->owner.account),
 	};
 	int err = weir_reserve(&c);
 
@@ -518,13 +521,13 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	child->huge = listener->huge;
 	child->evict_ms = listener->evict_ms;
 	child->demand = listener->demand;
-	child->connecter = weir_account_user(ws->account);
-	mutex_lock(&ws->wn->lock);
+	child->connecter = weir_account_user(ws->owner.account);
+	mutex_lock(&ws->owner.wn->lock);
 	memcpy(child->own_path, name, len);
 	memcpy(child->peer_path, ws->own_path, sizeof(child->peer_path));
 	memcpy(ws->peer_path, name, len);
 	ws->peer_path[len] = '\0';
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&ws->owner.wn->lock);
 	err = weir_pair_join(ws, child);
 	if (err) {
 		weir_sock_destroy(child);
@@ -550,7 +553,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	goto out;
 
 out_unreserve:
-	weir_unreserve(listener, weir_account_user(ws->account));
+	weir_unreserve(listener, weir_account_user(ws->owner.account));
 out:
 	sock_put(&listener->sk);
 	return err;
@@ -636,11 +639,11 @@ static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
 {
 	struct weir_ring *ring;
 
-	mutex_lock(&ws->wn->lock);
+	mutex_lock(&ws->owner.wn->lock);
 	ring = ws->outbox;
 	if (ring)
 		weir_ring_get(ring);
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&ws->owner.wn->lock);
 	if (!ring)
 		return;
 	weir_ring_shut(ring, reason);
@@ -766,10 +769,10 @@ void weir_pair_release(struct weir_sock *ws)
 
 	/* 1. the name is free: no new connection finds the listener */
 	if (ws->path) {
-		mutex_lock(&ws->wn->lock);
+		mutex_lock(&ws->owner.wn->lock);
 		ws->path->listener = NULL;
 		weir_path_put(ws->path);
-		mutex_unlock(&ws->wn->lock);
+		mutex_unlock(&ws->owner.wn->lock);
 		ws->path = NULL;
 	}
 
@@ -780,10 +783,10 @@ void weir_pair_release(struct weir_sock *ws)
 	/* from here on nothing enters */
 	waiting = !list_empty(&ws->accept_queue);
 	spin_unlock(&ws->accept_lock);
-	if (waiting && weir_stranger(ws->uid, ws->pid)) {
+	if (waiting && weir_stranger(ws->owner.uid, ws->owner.pid)) {
 		ws->disconnect.part = weir_disconnect_part;
 		sock_hold(&ws->sk);
-		weir_jobs_add(&ws->tenant->ends, &ws->disconnect);
+		weir_jobs_add(&ws->owner.tenant->ends, &ws->disconnect);
 	} else {
 		while (weir_disconnect_some(ws))
 			;

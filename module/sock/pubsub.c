@@ -95,7 +95,7 @@ static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
 /* May a subscription read a stream, and does it take it? weir_net.lock */
 static bool weir_join_may(struct weir_sock *ws, const struct weir_ring *ring)
 {
-	if (weir_path_permits(ws, ring->path, MAY_READ) &&
+	if (weir_path_permits(&ws->owner, ring->path, MAY_READ) &&
 	    weir_sub_takes(ws, ring->path))
 		return true;
 	weir_drop(ring->name, WEIR_REASON_DENIED);
@@ -372,7 +372,8 @@ static void weir_join_hold(struct weir_joining *j, struct weir_sock *ws)
 {
 	if (j->ring->type != SOCK_RDM)
 		return;
-	j->keeper = weir_reader_attach_keeper(ws, j->ring, WEIR_JOIN_HOLD_MS);
+	j->keeper = weir_reader_attach_keeper(&ws->owner, j->ring,
+					      WEIR_JOIN_HOLD_MS);
 	/* no keeper: late subscribers begin at the tail */
 	if (IS_ERR(j->keeper))
 		j->keeper = NULL;
@@ -387,9 +388,9 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
 {
 	struct weir_ring *ring;
 
-	hash_for_each_possible(ws->wn->lingering, ring, linger_link,
-			       weir_linger_key(path, ws->uid)) {
-		if (ring->path == path && uid_eq(ring->uid, ws->uid) &&
+	hash_for_each_possible(ws->owner.wn->lingering, ring, linger_link,
+			       weir_linger_key(path, ws->owner.uid)) {
+		if (ring->path == path && uid_eq(ring->uid, ws->owner.uid) &&
 		    ring->type == ws->sk.sk_type &&
 		    weir_ring_status(ring)->state == WEIR_STATE_LINGER)
 			return ring;
@@ -404,11 +405,12 @@ static struct weir_ring *weir_lingering(struct weir_sock *ws,
 static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
 			     struct weir_path **path)
 {
+	struct weir_ring_spec spec;
 	struct weir_ring *ring;
 	int err = 0;
 
-	lockdep_assert_held(&ws->wn->lock);
-	*path = weir_path_get(ws, name, len, WEIR_USE_PUBLISH);
+	lockdep_assert_held(&ws->owner.wn->lock);
+	*path = weir_path_get(&ws->owner, name, len, WEIR_USE_PUBLISH);
 	if (IS_ERR(*path))
 		return PTR_ERR(*path);
 	ring = weir_lingering(ws, *path);
@@ -420,7 +422,8 @@ static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
 		err = weir_refuse(ws, -EINVAL,
 				  "a stream of another size lingers on this path");
 	} else if (ring) {
-		weir_ring_take_over(ring, ws);
+		weir_sock_spec(ws, &spec);
+		weir_ring_take_over(ring, &ws->owner, &spec);
 		ws->resumed = true;
 		memcpy(ws->own_path, name, len);
 		smp_store_release(&ws->outbox, ring);
@@ -435,7 +438,7 @@ static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
 static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 			      struct weir_path *path, struct weir_joining *j)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = ws->owner.wn;
 
 	lockdep_assert_held(&wn->lock);
 	memcpy(ring->name, path->name, path->len);
@@ -475,8 +478,9 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
  */
 int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = ws->owner.wn;
 	struct weir_joining *j = NULL;
+	struct weir_ring_spec spec;
 	struct weir_path *path;
 	struct weir_ring *ring;
 	unsigned int tries = 0;
@@ -488,12 +492,13 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		mutex_lock(&wn->lock);
 		err = weir_publish_path(ws, name, len, &path);
 		mutex_unlock(&wn->lock);
-	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	if (err)
 		return err < 0 ? err : 0;
 
 	/* the path has a user: no listener can take it meanwhile */
-	ring = weir_ring_create(ws, weir_outbox_bytes(ws), false);
+	weir_sock_spec(ws, &spec);
+	ring = weir_ring_create(&ws->owner, &spec);
 	if (IS_ERR(ring)) {
 		err = PTR_ERR(ring);
 		goto err_path;
@@ -542,10 +547,10 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 	int err = 0;
 
 	*rd = NULL;
-	mutex_lock(&ws->wn->lock);
+	mutex_lock(&ws->owner.wn->lock);
 	if (!ring->path) {
 		err = 1;
-	} else if (!weir_path_permits(ws, ring->path, MAY_READ)) {
+	} else if (!weir_path_permits(&ws->owner, ring->path, MAY_READ)) {
 		weir_drop(ring->name, WEIR_REASON_DENIED);
 		err = exact ? weir_refuse(ws, -EACCES,
 					  "the path's mode does not permit it") : 1;
@@ -555,7 +560,7 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 	} else {
 		*rd = weir_reader_resume(ws, named);
 	}
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&ws->owner.wn->lock);
 	if (named)
 		weir_reader_put(named);
 	return err;
@@ -576,8 +581,8 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 		return 0;
 	do {
 		err = weir_join_resume(ws, ring, exact, &rd);
-	} while (!err && weir_prime(ws, PTR_ERR_OR_ZERO(rd), WEIR_PRIME_SLOT,
-				    &tries));
+	} while (!err && weir_prime(&ws->owner, PTR_ERR_OR_ZERO(rd),
+				    WEIR_PRIME_SLOT, &tries));
 	if (err)
 		return min(err, 0);
 	if (!rd)
@@ -601,7 +606,7 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 	unsigned long id = 0;
 	int err = 0;
 
-	while (!err && (ring = weir_ring_next(ws->wn, &id))) {
+	while (!err && (ring = weir_ring_next(ws->owner.wn, &id))) {
 		/* a ring with a number has a name */
 		u64 seq = smp_load_acquire(&ring->pub_seq);
 
@@ -630,7 +635,7 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 					u32 len, struct weir_ring *at, u64 seq,
 					bool *more)
 {
-	struct weir_path *path = weir_path_find(ws->wn, name, len);
+	struct weir_path *path = weir_path_find(ws->owner.wn, name, len);
 	u32 looks = WEIR_PATH_LOOKS;
 	struct weir_ring *ring;
 
@@ -666,9 +671,9 @@ static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
 	bool more = true;
 
 	while (more) {
-		mutex_lock(&ws->wn->lock);
+		mutex_lock(&ws->owner.wn->lock);
 		next = weir_path_look(ws, name, len, at, seq, &more);
-		mutex_unlock(&ws->wn->lock);
+		mutex_unlock(&ws->owner.wn->lock);
 		if (at)
 			weir_ring_put(at);
 		at = next;
@@ -731,7 +736,7 @@ static void weir_leave_pattern(struct weir_sock *ws)
 {
 	struct weir_pattern *pattern;
 
-	mutex_lock(&ws->wn->lock);
+	mutex_lock(&ws->owner.wn->lock);
 	pattern = ws->pattern;
 	if (pattern) {
 		spin_lock(&ws->rlock);
@@ -743,11 +748,12 @@ static void weir_leave_pattern(struct weir_sock *ws)
 		WRITE_ONCE(ws->pattern, NULL);
 		if (list_empty(&pattern->subscribers)) {
 			weir_trie_set_item(pattern->node, NULL);
-			weir_trie_remove(&ws->wn->patterns, pattern->node);
+			weir_trie_remove(&ws->owner.wn->patterns,
+					 pattern->node);
 			kfree(pattern);
 		}
 	}
-	mutex_unlock(&ws->wn->lock);
+	mutex_unlock(&ws->owner.wn->lock);
 }
 
 /*
@@ -781,7 +787,7 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
 static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 			      u32 len)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = ws->owner.wn;
 	struct weir_trie_node *node;
 	struct weir_pattern *item;
 	struct weir_path *path;
@@ -793,14 +799,14 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 				   "the socket subscribes already");
 	path = weir_path_is_pattern(pattern, len) ? NULL :
 	       weir_path_find(wn, pattern, len);
-	if (path && !weir_path_permits(ws, path, MAY_READ)) {
+	if (path && !weir_path_permits(&ws->owner, path, MAY_READ)) {
 		weir_drop(path->name, WEIR_REASON_DENIED);
 		return weir_refuse(ws, -EACCES,
 				   "the path's mode does not permit it");
 	}
-	err = weir_charge_sock(&ws->pattern_charge, ws,
-			       sizeof(*item) + sizeof(*ws->late) +
-			       weir_name_bytes(pattern, len), 1);
+	err = weir_charge_owner(&ws->pattern_charge, &ws->owner,
+				sizeof(*item) + sizeof(*ws->late) +
+				weir_name_bytes(pattern, len), 1);
 	if (err)
 		return err;
 	node = weir_trie_insert(&wn->patterns, pattern, len);
@@ -853,7 +859,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  */
 int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 {
-	struct weir_net *wn = ws->wn;
+	struct weir_net *wn = ws->owner.wn;
 	unsigned int tries = 0;
 	const char *why;
 	int err;
@@ -865,13 +871,13 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	if (err)
 		return err;
 	/* its cursors are charged to this cgroup until release */
-	if (!ws->memcg)
-		ws->memcg = get_mem_cgroup_from_mm(current->mm);
+	if (!ws->owner.memcg)
+		ws->owner.memcg = get_mem_cgroup_from_mm(current->mm);
 	do {
 		mutex_lock(&wn->lock);
 		err = weir_enter_pattern(ws, pattern, len);
 		mutex_unlock(&wn->lock);
-	} while (weir_prime(ws, err, WEIR_PRIME_NAME, &tries));
+	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	if (err) {
 		if (!ws->pattern)
 			weir_late_free(ws);

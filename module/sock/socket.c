@@ -16,6 +16,7 @@
 #include "logic/account.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
 #include "ring/inbox.h"
 #include "ring/map.h"
 #include "ring/ring.h"
@@ -28,6 +29,7 @@
 #include "sock/socket.h"
 #include "stats.h"
 #include "tenant.h"
+#include "tunables.h"
 #include "weir.h"
 
 static struct proto weir_proto = {
@@ -46,13 +48,29 @@ static void weir_sock_destruct(struct sock *sk)
 	xa_destroy(&ws->ids);
 	weir_tally_destroy(&ws->waiting);
 	free_cpumask_var(ws->barrier);
-	put_cred(ws->cred);
-	put_pid(ws->pid);
 	weir_uncharge(&ws->charge);
-	weir_account_put(ws->account);
-	weir_tenant_put(ws->tenant);
-	mem_cgroup_put(ws->memcg);
+	weir_owner_release(&ws->owner);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
+}
+
+/**
+ * weir_sock_spec() - the ring that a socket's options ask for
+ * @ws: the socket.
+ * @spec: out: that of its outbox.
+ */
+void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec)
+{
+	*spec = (struct weir_ring_spec) {
+		.bytes = ws->ring_bytes ?:
+			 min(READ_ONCE(weir_tunables.ring_bytes),
+			     READ_ONCE(weir_tunables.ring_bytes_max)),
+		.type = ws->sk.sk_type,
+		.node = ws->node,
+		.huge = ws->huge,
+		.evict_ms = ws->evict_ms,
+		.linger_ms = ws->linger_ms,
+		.ws = ws,
+	};
 }
 
 /**
@@ -92,9 +110,7 @@ struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id)
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 			     int kern, const struct weir_sock *listener)
 {
-	struct weir_account *account;
 	struct weir_sock *ws;
-	const char *why;
 	struct sock *sk;
 	int err = -ENOMEM;
 
@@ -104,30 +120,20 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	sock_init_data(sock, sk);
 	sk->sk_type = type;
 	ws = weir_sk(sk);
-	account = listener ? listener->account : weir_account_of_current(net);
-	if (IS_ERR(account))
-		goto err_free;
-	if (listener)
-		weir_account_get(account);
-	ws->account = account;
-	ws->tenant = weir_tenant_of(account);
-	if (!ws->tenant)
-		goto err_account;
-	err = weir_charge_account(&ws->charge, account, sizeof(*ws), 1, "",
-				  &why);
+	err = weir_owner_init(&ws->owner, weir_net(net),
+			      listener ? &listener->owner : NULL, ws->own_path);
 	if (err)
-		goto err_tenant;
+		goto err_free;
+	err = weir_charge_owner(&ws->charge, &ws->owner, sizeof(*ws), 1);
+	if (err)
+		goto err_owner;
 	if (!zalloc_cpumask_var(&ws->barrier, WEIR_GFP)) {
 		err = -ENOMEM;
 		goto err_charge;
 	}
-	ws->wn = weir_net(net);
-	ws->id = atomic_long_inc_return(&ws->wn->next_id);
-	ws->uid = listener ? listener->uid : current_fsuid();
-	ws->cred = get_cred(listener ? listener->cred : current_cred());
-	ws->pid = get_pid(listener ? listener->pid : task_tgid(current));
+	ws->id = atomic_long_inc_return(&ws->owner.wn->next_id);
 	ws->node = NUMA_NO_NODE;
-	ws->mode = 0666 & ~current_umask();
+	ws->owner.mode = 0666 & ~current_umask();
 	ws->demand = -1;
 	INIT_LIST_HEAD(&ws->pattern_link);
 	spin_lock_init(&ws->rlock);
@@ -142,7 +148,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	INIT_LIST_HEAD(&ws->connecters);
 	sk->sk_destruct = weir_sock_destruct;
 	weir_stat_inc(WEIR_STAT_SOCKETS);
-	if (xa_insert(&ws->wn->sockets, ws->id, ws, WEIR_GFP)) {
+	if (xa_insert(&ws->owner.wn->sockets, ws->id, ws, WEIR_GFP)) {
 		sock_put(sk);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -150,10 +156,8 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 
 err_charge:
 	weir_uncharge(&ws->charge);
-err_tenant:
-	weir_tenant_put(ws->tenant);
-err_account:
-	weir_account_put(account);
+err_owner:
+	weir_owner_release(&ws->owner);
 err_free:
 	sk_free(sk);
 	return ERR_PTR(err);
@@ -172,7 +176,7 @@ void weir_sock_destroy(struct weir_sock *ws)
 	weir_endpoint_close(ws);
 
 	/* 2. the outbox lingers or ends, before the peer is woken */
-	xa_erase(&ws->wn->sockets, ws->id);
+	xa_erase(&ws->owner.wn->sockets, ws->id);
 	weir_pair_reset(ws);
 	if (ws->outbox)
 		weir_ring_owner_gone(ws->outbox, &ws->outbox, !ws->ep);
@@ -239,7 +243,7 @@ static int weir_sock_bind(struct socket *sock, struct weir_sockaddr *uaddr,
 	char path[WEIR_PATH_MAX + 1];
 	int err;
 
-	WRITE_ONCE(ws->why, NULL);
+	WRITE_ONCE(ws->owner.why, NULL);
 	lock_sock(sock->sk);
 	len = weir_addr_path(ws, (const void *)uaddr, len, path);
 	if (len < 0)
@@ -261,7 +265,7 @@ static int weir_sock_connect(struct socket *sock, struct weir_sockaddr *uaddr,
 	char path[WEIR_PATH_MAX + 1];
 	int err;
 
-	WRITE_ONCE(ws->why, NULL);
+	WRITE_ONCE(ws->owner.why, NULL);
 	lock_sock(sock->sk);
 	len = weir_addr_path(ws, (const void *)uaddr, len, path);
 	if (len < 0)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Who makes rings, readers and paths, and pays for them: see owner.c. */
+#ifndef _WEIR_OWNER_H
+#define _WEIR_OWNER_H
+
+#include <linux/compiler.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+
+#include "logic/memory.h"
+#include "weir.h"
+
+struct cred;
+struct pid;
+
+/**
+ * struct weir_owner - who makes rings, readers and paths, and pays for them
+ * @wn: namespace in which they are made; never changes.
+ * @account: pays for all of them; held, never changes.
+ * @tenant: user of @account, whose workers call the functions of their timers;
+ *	held, never changes.
+ * @uid: user that makes them; never changes.
+ * @cred: credentials for permission checks on paths; held, never changes.
+ * @pid: process that is shown as the one that made them; held, never changes.
+ * @memcg: memory cgroup that readers are charged to which other tasks make for
+ *	this owner, held; NULL: those tasks' own. A socket sets it once, under
+ *	lock_sock.
+ * @mode: permission bits of the paths that it makes. Of a socket: lock_sock.
+ * @gid: group of these paths. Of a socket: lock_sock.
+ * @path: path that refusals are traced with, or ""; belongs to the object that
+ *	contains the owner.
+ * @why: text of the last refusal, a static string, or NULL; no lock.
+ *
+ * A socket contains one. What is made without a socket has one of its own.
+ */
+struct weir_owner {
+	struct weir_net *wn;
+	struct weir_account *account;
+	struct weir_tenant *tenant;
+	kuid_t uid;
+	const struct cred *cred;
+	struct pid *pid;
+	struct mem_cgroup *memcg;
+	umode_t mode;
+	kgid_t gid;
+	const char *path;
+	const char *why;
+};
+
+int weir_owner_init(struct weir_owner *o, struct weir_net *wn,
+		    const struct weir_owner *from, const char *path);
+void weir_owner_release(struct weir_owner *o);
+bool weir_owner_admin(const struct weir_owner *o);
+
+/* Returns @err, and keeps the text @why. */
+static inline int weir_owner_refuse(struct weir_owner *o, int err,
+				    const char *why)
+{
+	WRITE_ONCE(o->why, why);
+	return err;
+}
+
+/*
+ * weir_memory_prime() for a call that ran out of memory under a lock. Clears the
+ * error text when the call is to be tried again.
+ */
+static inline bool weir_prime(struct weir_owner *o, int err, u64 bytes,
+			      unsigned int *tries)
+{
+	if (!weir_memory_prime(err, bytes, tries))
+		return false;
+	WRITE_ONCE(o->why, NULL);
+	return true;
+}
+
+#endif /* _WEIR_OWNER_H */
