@@ -361,7 +361,6 @@ void run_ended(unsigned int rounds, unsigned long seconds);
 void absent_add(enum bench_mode mode, const char *who, const char *why);
 const char *absent_why(enum bench_mode mode, const char *who);
 void run_write(FILE *file);
-bool run_read(const char *line);
 void run_table(FILE *out);
 
 /* --- progress.c --- */
@@ -397,7 +396,6 @@ void calibrate_measure(unsigned int round);
 void paced_measure(unsigned int round, const struct contestant *c,
 		   const struct job *job);
 void paced_sum(void);
-void paced_keep(const char *line);
 void paced_write(FILE *file);
 
 /* --- scale.c --- */

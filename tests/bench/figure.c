@@ -4,6 +4,7 @@
  * are kept apart, because contestants are compared within a round: the machine
  * may be half as fast in the next.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,23 @@ double figure_ratio(const struct figure *a, const struct figure *b)
 	return n ? median(v, n) : -1;
 }
 
+/* A number with so many digits behind the point. */
+json_t *json_rounded(double value, int decimals)
+{
+	double scale = pow(10, decimals);
+
+	return json_real(round(value * scale) / scale);
+}
+
+/* Writes an object on a line of its own, and frees it. */
+void json_line(FILE *file, json_t *object)
+{
+	if (json_dumpf(object, file, JSON_COMPACT | JSON_REAL_PRECISION(12)))
+		die("a figure cannot be written as JSON");
+	fputc('\n', file);
+	json_decref(object);
+}
+
 /* One JSON object a line. */
 void figure_write(FILE *file)
 {
@@ -115,50 +133,69 @@ void figure_write(FILE *file)
 	for (i = 0; i < nfigures; i++) {
 		const struct figure *f = &figures[i];
 		double v[ROUNDS_MAX], m;
+		json_t *rounds;
 
 		n = figure_values(f, v);
 		if (!n)
 			continue;
 		m = median(v, n);
-		fprintf(file,
-			"{\"mode\":\"%s\",\"bench\":\"%s\",\"who\":\"%s\",\"size\":%lu,"
-			"\"median\":%.2f,\"min\":%.2f,\"max\":%.2f,\"rounds\":[",
-			mode_names[f->mode], f->bench, f->who, f->size, m,
-			v[0], v[n - 1]);
+		rounds = json_array();
 		for (k = 0; k < f->rounds; k++)
-			fprintf(file, "%s%.2f", k ? "," : "", f->value[k]);
-		fprintf(file, "]}\n");
+			json_array_append_new(rounds,
+					      json_rounded(f->value[k], 2));
+		json_line(file, json_pack("{ss, ss, ss, sI, so, so, so, so}",
+					  "mode", mode_names[f->mode],
+					  "bench", f->bench, "who", f->who,
+					  "size", (json_int_t)f->size,
+					  "median", json_rounded(m, 2),
+					  "min", json_rounded(v[0], 2),
+					  "max", json_rounded(v[n - 1], 2),
+					  "rounds", rounds));
 	}
 }
 
-/* Reads what run_write(), figure_write() and paced_write() wrote; passes over the rest. */
+static void figure_read_one(json_t *object)
+{
+	const char *mode, *bench, *who;
+	json_t *rounds, *value;
+	struct figure *f;
+	json_int_t size;
+	unsigned int m;
+	size_t i;
+
+	if (json_unpack(object, "{ss, ss, ss, sI, so}", "mode", &mode,
+			"bench", &bench, "who", &who, "size", &size,
+			"rounds", &rounds))
+		return;
+	m = mode_parse(mode);
+	if (m == MODES)
+		return;
+	f = figure_make((enum bench_mode)m, bench, who, (unsigned long)size);
+	f->rounds = 0;
+	json_array_foreach(rounds, i, value) {
+		if (f->rounds < ROUNDS_MAX)
+			f->value[f->rounds++] = json_number_value(value);
+	}
+}
+
+/*
+ * Reads what run_write(), figure_write() and paced_write() wrote, among whatever
+ * else there is.
+ */
 void figure_read(FILE *file)
 {
-	char mode[16], bench[24], who[20], *line = NULL, *at;
-	unsigned long size;
-	unsigned int m;
+	char *line = NULL;
 	size_t room = 0;
 
 	while (getline(&line, &room, file) > 0) {
-		struct figure *f;
+		json_t *object = line[0] == '{' ? json_loads(line, 0, NULL) :
+						  NULL;
 
-		if (run_read(line))
-			continue;
-		if (strstr(line, "\"hist\":")) {
-			paced_keep(line);
-			continue;
-		}
-		if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"bench\":\"%23[^\"]\",\"who\":\"%19[^\"]\",\"size\":%lu",
-			   mode, bench, who, &size) != 4)
-			continue;
-		m = mode_parse(mode);
-		at = strstr(line, "\"rounds\":[");
-		if (m == MODES || !at)
-			continue;
-		f = figure_make((enum bench_mode)m, bench, who, size);
-		at += strlen("\"rounds\":");
-		for (f->rounds = 0; *at != ']' && f->rounds < ROUNDS_MAX;)
-			f->value[f->rounds++] = strtod(at + 1, &at);
+		if (json_object_get(object, "hist"))
+			paced_keep(object);
+		else if (!run_read(object))
+			figure_read_one(object);
+		json_decref(object);
 	}
 	free(line);
 }

@@ -3,6 +3,8 @@
 #ifndef WEIR_BENCH_FIGURE_H
 #define WEIR_BENCH_FIGURE_H
 
+#include <jansson.h>
+
 #include "bench.h"
 
 #define FIGURES_MAX	8192
@@ -41,6 +43,12 @@ double figure_ratio(const struct figure *a, const struct figure *b);
 unsigned int figure_interval(const struct figure *a, const struct figure *b,
 			     double *mean, double *low, double *high);
 void figure_read(FILE *file);
+json_t *json_rounded(double value, int decimals);
+void json_line(FILE *file, json_t *object);
+
+/* --- run.c, paced.c --- */
+bool run_read(json_t *object);
+void paced_keep(json_t *object);
 unsigned int figure_values(const struct figure *f, double *to);
 
 #endif /* WEIR_BENCH_FIGURE_H */

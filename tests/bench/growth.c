@@ -143,11 +143,15 @@ void growth_write(FILE *file)
 	for (m = 0; m < MODES; m++) {
 		for (i = 0; i < LIST; i++) {
 			for (k = 0; k < who_count; k++) {
-				if (fit_of(&fit, (enum bench_mode)m,
-					   list[i].bench, who_order[k]))
-					fprintf(file, "{\"mode\":\"%s\",\"growth\":\"%s\",\"who\":\"%s\",\"k\":%.3f,\"error\":%.3f}\n",
-						mode_names[m], list[i].bench,
-						who_order[k], fit.k, fit.error);
+				if (!fit_of(&fit, (enum bench_mode)m,
+					    list[i].bench, who_order[k]))
+					continue;
+				json_line(file, json_pack("{ss, ss, ss, so, so}",
+					"mode", mode_names[m],
+					"growth", list[i].bench,
+					"who", who_order[k],
+					"k", json_rounded(fit.k, 3),
+					"error", json_rounded(fit.error, 3)));
 			}
 		}
 	}

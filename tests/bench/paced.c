@@ -87,43 +87,45 @@ void paced_sum(void)
 		add(0, &kept[i], &kept[i].hist, true);
 }
 
-/* Lines of earlier runs. */
-static char **lines;
-static size_t nlines;
+/* Histograms of earlier runs: an array of the objects of paced_write(). */
+static json_t *earlier;
 
-/* A line of paced_write(), to be written again. */
-void paced_keep(const char *line)
+/* An object of paced_write(), to be written again. */
+void paced_keep(json_t *object)
 {
-	lines = realloc(lines, (nlines + 1) * sizeof(*lines));
-	if (!lines || !(lines[nlines++] = strdup(line)))
+	if (!earlier)
+		earlier = json_array();
+	if (json_array_append(earlier, object))
 		die("no memory for a histogram");
 }
 
 /* Histograms, one JSON object a line: buckets with something, from the least. */
 void paced_write(FILE *file)
 {
+	json_t *object, *buckets;
 	unsigned int i, b;
 	size_t l;
 
-	for (l = 0; l < nlines; l++)
-		fputs(lines[l], file);
+	json_array_foreach(earlier, l, object)
+		json_line(file, json_incref(object));
 	for (i = 0; i < nkept; i++) {
 		const struct hist *h = &kept[i].hist;
-		bool first = true;
 
-		fprintf(file,
-			"{\"mode\":\"%s\",\"hist\":\"%s\",\"who\":\"%s\",\"rate\":%lu,"
-			"\"n\":%llu,\"max\":%llu,\"buckets\":[",
-			mode_names[options.mode], kept[i].bench, kept[i].who,
-			kept[i].rate,
-			(unsigned long long)h->n, (unsigned long long)h->max);
+		buckets = json_array();
 		for (b = 0; b < HIST_BUCKETS; b++) {
-			if (!h->count[b])
-				continue;
-			fprintf(file, "%s[%llu,%u]", first ? "" : ",",
-				(unsigned long long)hist_low(b), h->count[b]);
-			first = false;
+			if (h->count[b])
+				json_array_append_new(buckets,
+					json_pack("[I, I]",
+						  (json_int_t)hist_low(b),
+						  (json_int_t)h->count[b]));
 		}
-		fputs("]}\n", file);
+		json_line(file, json_pack("{ss, ss, ss, sI, sI, sI, so}",
+					  "mode", mode_names[options.mode],
+					  "hist", kept[i].bench,
+					  "who", kept[i].who,
+					  "rate", (json_int_t)kept[i].rate,
+					  "n", (json_int_t)h->n,
+					  "max", (json_int_t)h->max,
+					  "buckets", buckets));
 	}
 }

@@ -47,7 +47,7 @@ static void cpu_name(char *to, size_t room)
 
 	snprintf(to, room, "unknown");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "model name : %63[^\n\"]", name) == 1) {
+		if (sscanf(line, "model name : %63[^\n]", name) == 1) {
 			snprintf(to, room, "%s", name);
 			break;
 		}
@@ -116,35 +116,48 @@ void run_write(FILE *file)
 		const struct note *n = &notes[m];
 
 		if (n->rounds)
-			fprintf(file,
-				"{\"mode\":\"%s\",\"run\":\"%s\",\"kernel\":\"%s\",\"cpu\":\"%s\","
-				"\"seconds\":%lu,\"of_rounds\":%u,\"quick\":%u,\"some\":%u}\n",
-				mode_names[m], n->date, n->kernel, n->cpu,
-				n->seconds, n->rounds, n->quick, n->some);
+			json_line(file, json_pack("{ss, ss, ss, ss, sI, si, si, si}",
+						  "mode", mode_names[m],
+						  "run", n->date,
+						  "kernel", n->kernel,
+						  "cpu", n->cpu, "seconds",
+						  (json_int_t)n->seconds,
+						  "of_rounds", n->rounds,
+						  "quick", n->quick,
+						  "some", n->some));
 	}
 	for (i = 0; i < nabsent; i++)
-		fprintf(file, "{\"mode\":\"%s\",\"absent\":\"%s\",\"why\":\"%s\"}\n",
-			mode_names[absent[i].mode], absent[i].who, absent[i].why);
+		json_line(file, json_pack("{ss, ss, ss}", "mode",
+					  mode_names[absent[i].mode],
+					  "absent", absent[i].who,
+					  "why", absent[i].why));
 }
 
-/* A line of run_write(). False: it is none. */
-bool run_read(const char *line)
+/* An object of run_write(). False: it is none. */
+bool run_read(json_t *object)
 {
-	char mode[16], who[20], why[128];
+	const char *mode, *who, *why, *date, *kernel, *cpu;
 	struct note n = { .rounds = 0 };
+	json_int_t seconds;
 	unsigned int m;
 
-	if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"absent\":\"%19[^\"]\",\"why\":\"%127[^\"]\"}",
-		   mode, who, why) == 3) {
+	if (!json_unpack(object, "{ss, ss, ss}", "mode", &mode,
+			 "absent", &who, "why", &why)) {
 		m = mode_parse(mode);
 		if (m < MODES)
 			absent_add((enum bench_mode)m, who, why);
 		return true;
 	}
-	if (sscanf(line, "{\"mode\":\"%15[^\"]\",\"run\":\"%23[^\"]\",\"kernel\":\"%63[^\"]\",\"cpu\":\"%63[^\"]\",\"seconds\":%lu,\"of_rounds\":%u,\"quick\":%u,\"some\":%u}",
-		   mode, n.date, n.kernel, n.cpu, &n.seconds, &n.rounds,
-		   &n.quick, &n.some) != 8)
+	if (json_unpack(object, "{ss, ss, ss, ss, sI, si, si, si}",
+			"mode", &mode, "run", &date, "kernel", &kernel,
+			"cpu", &cpu, "seconds", &seconds,
+			"of_rounds", &n.rounds, "quick", &n.quick,
+			"some", &n.some))
 		return false;
+	snprintf(n.date, sizeof(n.date), "%s", date);
+	snprintf(n.kernel, sizeof(n.kernel), "%s", kernel);
+	snprintf(n.cpu, sizeof(n.cpu), "%s", cpu);
+	n.seconds = (unsigned long)seconds;
 	m = mode_parse(mode);
 	/* the later part of a mode has only some of its figures */
 	if (m < MODES && (!notes[m].rounds || !n.some))
