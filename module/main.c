@@ -192,3 +192,5 @@ module_init(weir_init);
 module_exit(weir_exit);
 MODULE_DESCRIPTION("AF_WEIR: sockets that own shared-memory rings");
 MODULE_LICENSE("GPL");
+/* that of the library: userlib/Makefile */
+MODULE_VERSION("0.2");
