@@ -387,17 +387,25 @@ int weir_socket_init(void)
 {
 	int err;
 
+	if (!weir_family || weir_family >= AF_MAX) {
+		pr_err("weir: address family %u does not exist; load the module with family=N, N one that no module uses (18, 19, 25)\n",
+		       weir_family);
+		return -EINVAL;
+	}
 	err = proto_register(&weir_proto, 1);
 	if (err)
 		return err;
 	weir_family_ops.family = weir_family;
 	err = sock_register(&weir_family_ops);
-	if (err) {
-		pr_err("weir: address family %u is taken; load the module with family=N, N one that no module uses (18, 19, 25)\n",
-		       weir_family);
-		proto_unregister(&weir_proto);
-	}
-	return err;
+	if (!err)
+		return 0;
+	proto_unregister(&weir_proto);
+	if (err != -EEXIST)
+		return err;
+	pr_err("weir: address family %u is taken; load the module with family=N, N one that no module uses (18, 19, 25)\n",
+	       weir_family);
+	/* modprobe takes EEXIST for a module that is loaded already */
+	return -EBUSY;
 }
 
 void weir_socket_exit(void)

@@ -70,13 +70,21 @@ while [ $round -lt "$rounds" ]; do
 done
 ok $bad "$round rounds with streams that linger and cursors that are held ($bad)"
 
-# a family of somebody else: 1 is AF_UNIX
 # by which the kernel would load it for a socket() of anybody's
 ! grep -aq 'alias=' "$ko"
 ok $? "the module has no alias by which a socket call loads it"
-insmod "$ko" family=1 2>/dev/null
+# a family of somebody else: 1 is AF_UNIX
+insmod "$ko" family=1 2>"$tmp.out"
 [ $? != 0 ]
 ok $? "a family that is taken is refused"
+# EEXIST would tell modprobe that the module is loaded
+grep -q 'busy' "$tmp.out"
+ok $? "as busy: $(cat "$tmp.out")"
+if [ -f "/lib/modules/$(uname -r)/modules.dep" ]; then
+	modprobe weir family=1 2>/dev/null
+	[ $? != 0 ]
+	ok $? "modprobe fails, too"
+fi
 loaded
 [ $? != 0 ]
 ok $? "and nothing of the module stays"
@@ -95,10 +103,13 @@ done
 kill $pid
 ! cat /proc/[0-9]*/comm 2>/dev/null | grep -q weir_poll
 ok $? "no polling thread outlives $round inits that fail"
-insmod "$ko" family=200 2>/dev/null
-[ $? != 0 ]
-ok $? "a family number out of range is refused"
-rmmod weir 2>/dev/null
+for family in 0 46 99; do
+	insmod "$ko" family=$family 2>"$tmp.out"
+	[ $? != 0 ] && grep -qi 'invalid' "$tmp.out" &&
+		dmesg | grep -q "weir: address family $family does not exist"
+	ok $? "family $family, which does not exist, is refused as invalid"
+	rmmod weir 2>/dev/null
+done
 insmod "$ko" family=19 && [ "$(cat /sys/module/weir/parameters/family)" = 19 ] &&
 	"$load" linger && rmmod weir
 ok $? "another free family works"
