@@ -90,9 +90,9 @@ bool weirctl_root_read(const struct weirctl_subject *p, const char *path,
 	return true;
 }
 
-/* Does any line of a file have this in it? */
-bool weirctl_root_mentions(const struct weirctl_subject *p, const char *path,
-			   const char *what)
+/* The first line of a file that has this in it; false when there is none. */
+bool weirctl_root_line(const struct weirctl_subject *p, const char *path,
+		       const char *what, char *text, size_t size)
 {
 	FILE *in = weirctl_root_open(p, path);
 	char *line = NULL;
@@ -101,10 +101,36 @@ bool weirctl_root_mentions(const struct weirctl_subject *p, const char *path,
 
 	while (in && !found && getline(&line, &room, in) > 0)
 		found = strstr(line, what);
+	snprintf(text, size, "%s", found ? line : "");
 	free(line);
 	if (in)
 		fclose(in);
 	return found;
+}
+
+bool weirctl_root_mentions(const struct weirctl_subject *p, const char *path,
+			   const char *what)
+{
+	char line[16];
+
+	return weirctl_root_line(p, path, what, line, sizeof(line));
+}
+
+/* Are these the last bytes of a file? They are at most 63. */
+bool weirctl_root_ends(const struct weirctl_subject *p, const char *path,
+		       const char *end)
+{
+	FILE *in = weirctl_root_open(p, path);
+	size_t len = strlen(end);
+	char text[64] = "";
+	bool same;
+
+	same = in && len < sizeof(text) &&
+	       !fseek(in, -(long)len, SEEK_END) &&
+	       fread(text, 1, len, in) == len && !memcmp(text, end, len);
+	if (in)
+		fclose(in);
+	return same;
 }
 
 bool weirctl_root_number(const struct weirctl_subject *p, const char *path,

@@ -68,6 +68,10 @@ bool weirctl_root_number(const struct weirctl_subject *p, const char *path,
 			 unsigned long long *value);
 bool weirctl_root_mentions(const struct weirctl_subject *p, const char *path,
 			   const char *what);
+bool weirctl_root_line(const struct weirctl_subject *p, const char *path,
+		       const char *what, char *text, size_t size);
+bool weirctl_root_ends(const struct weirctl_subject *p, const char *path,
+		       const char *end);
 bool weirctl_root_has(const struct weirctl_subject *p, const char *path);
 
 #endif /* WEIRCTL_DOCTOR_H */

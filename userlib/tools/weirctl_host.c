@@ -18,6 +18,7 @@
 
 #define WEIRCTL_CPUS		"/sys/devices/system/cpu"
 #define WEIRCTL_TUNABLES	"/sys/kernel/weir/tunables"
+#define WEIRCTL_SIGNED		"~Module signature appended~\n"
 #define WEIRCTL_SLACK_NS	50000	/* what the kernel gives a thread */
 
 /* --- the module --- */
@@ -80,6 +81,80 @@ static void weirctl_look_family(const struct weirctl_subject *p,
 	if (f->verdict != OK)
 		weirctl_remedy(f, "modprobe -r weir && modprobe weir family=%d",
 			       WEIR_FAMILY_DEFAULT);
+}
+
+/* --- signatures --- */
+
+/* The path of weir.ko for a release, from its modules.dep; false: none. */
+static bool weirctl_module_file(const struct weirctl_subject *p,
+				const char *release, char *path, size_t size)
+{
+	char name[256], line[1024];
+
+	snprintf(name, sizeof(name), "/lib/modules/%s/modules.dep", release);
+	if (!weirctl_root_line(p, name, "weir.ko", line, sizeof(line)))
+		return false;
+	line[strcspn(line, ":")] = '\0';
+	snprintf(path, size, "/lib/modules/%s/%s", release, line);
+	return true;
+}
+
+/* Does the kernel load signed modules alone, and why? NULL: it loads any. */
+static const char *weirctl_wants_signature(const struct weirctl_subject *p)
+{
+	char text[128];
+
+	if (weirctl_root_read(p, "/sys/module/module/parameters/sig_enforce",
+			      text, sizeof(text)) && text[0] == 'Y')
+		return "module.sig_enforce";
+	if (weirctl_root_read(p, "/sys/kernel/security/lockdown", text,
+			      sizeof(text)) && !strstr(text, "[none]"))
+		return "lockdown, as under Secure Boot";
+	return NULL;
+}
+
+static void weirctl_sign_remedy(const struct weirctl_subject *p,
+				struct weirctl_finding *f, const char *release)
+{
+	bool dkms = weirctl_root_has(p, "/var/lib/dkms/mok.pub");
+	const char *key = dkms ? "/var/lib/dkms/mok.key" : "mok.key";
+	const char *certificate = dkms ? "/var/lib/dkms/mok.pub" : "mok.der";
+
+	weirctl_remedy(f, "enrol a key once (mokutil --import %s, and confirm it at the next boot); then: /lib/modules/%s/build/scripts/sign-file sha256 %s %s weir.ko && make install-modules",
+		       certificate, release, key, certificate);
+}
+
+static void weirctl_look_signature(const struct weirctl_subject *p,
+				   struct weirctl_finding *f)
+{
+	const char *why = weirctl_wants_signature(p);
+	char release[128], file[1200];
+
+	if (!why) {
+		weirctl_find(f, OK, "the kernel loads modules without a signature");
+		return;
+	}
+	if (weirctl_root_has(p, "/sys/module/weir")) {
+		weirctl_find(f, OK, "the kernel wants signed modules (%s), and has taken weir",
+			     why);
+		return;
+	}
+	if (!weirctl_root_read(p, "/proc/sys/kernel/osrelease", release,
+			       sizeof(release)) ||
+	    !weirctl_module_file(p, release, file, sizeof(file))) {
+		weirctl_find(f, WARN, "the kernel loads signed modules alone (%s): sign weir.ko before it is installed",
+			     why);
+	} else if (weirctl_root_ends(p, file, WEIRCTL_SIGNED)) {
+		weirctl_find(f, WARN, "the kernel loads signed modules alone (%s); weir.ko is signed, but is its key enrolled?",
+			     why);
+	} else if (strcmp(file + strlen(file) - 3, ".ko")) {
+		weirctl_find(f, WARN, "the kernel loads signed modules alone (%s); %s is compressed: modinfo says if it is signed",
+			     why, file);
+	} else {
+		weirctl_find(f, FAIL, "the kernel loads signed modules alone (%s), and %s is not signed",
+			     why, file);
+	}
+	weirctl_sign_remedy(p, f, release);
 }
 
 /* --- memory --- */
@@ -406,6 +481,7 @@ const struct weirctl_check weirctl_host_checks[] = {
 	{ "module",		weirctl_look_module },
 	{ "version",		weirctl_look_version },
 	{ "family",		weirctl_look_family },
+	{ "signature",		weirctl_look_signature },
 	{ "cgroup",		weirctl_look_cgroup },
 	{ "memlock",		weirctl_look_memlock },
 	{ "huge pages",		weirctl_look_huge },
