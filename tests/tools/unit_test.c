@@ -161,6 +161,9 @@ static void keys_good(void)
 	       "probe=off");
 	tap_ok(SET(&c, NULL, "probe=default", "timeout=default") &&
 	       !c.probe_ns && !c.timeout_ns, "default");
+	tap_ok(SET(&c, NULL, "rate=none", "bulkhead=unlimited",
+		   "policy=any") && !c.rate && !c.bulkhead && !c.burst &&
+	       !c.quorum, "words for no limit, and what goes with it");
 	tap_ok(SET(&c, NULL, "mirror=/a/b", "mirror-share=0.5%") &&
 	       !strcmp(c.mirror, "/a/b") && c.mirror_permille == 5, "mirror");
 	tap_ok(SET(&c, NULL, "mirror=") && !c.mirror[0] && !c.mirror_permille,
@@ -214,6 +217,19 @@ static void keys_bad(void)
 
 	tap_ok(SET(&c, "there is no key 'colour'", "colour=red"), "no such key");
 	tap_ok(SET(&c, "any, weighted", "policy=best"), "no such policy");
+	tap_ok(SET(&c, "rate: 0 would not mean nothing, but unlimited: say rate=none",
+		   "rate=0"), "a rate of nothing");
+	tap_ok(SET(&c, "say bulkhead=none", "bulkhead=0"), "a bulkhead of nothing");
+	tap_ok(SET(&c, "timeout: 0s would not mean nothing, but 5s: say timeout=default",
+		   "timeout=0s"), "no time at all");
+	tap_ok(SET(&c, "say quorum=default", "policy=quorum", "quorum=0"),
+	       "a quorum of nobody");
+	tap_ok(SET(&c, "timeout: 'none' is no duration", "timeout=none"),
+	       "a default is no limit");
+	tap_ok(SET(&c, "quorum needs policy=quorum, and the policy is any",
+		   "quorum=3"), "a quorum without its policy");
+	tap_ok(SET(&c, "burst needs rate", "rate=none", "burst=3"),
+	       "a burst without a rate");
 	tap_ok(SET(&c, "is no duration", "timeout=5"), "a unit is missing");
 	tap_ok(SET(&c, "out of range: 1 to 1000000000", "rate=1000000001"),
 	       "too high a rate");

@@ -6,6 +6,7 @@
  *	weirctl.c		the commands
  *	weirctl_args.c		the command line
  *	weirctl_error.c		reports of failures
+ *	weirctl_similar.c	which known word is meant by one that is not
  *	weirctl_list.c		sockets, paths, streams and cursors
  *	weirctl_route.c		routes: configuration and counters
  *	weirctl_target.c	targets of routes, their weights, their breakers

@@ -20,6 +20,7 @@
 #include "weirctl_conf.h"
 #include "weirctl_json.h"
 #include "weirctl_pattern.h"
+#include "weirctl_similar.h"
 #include "weirctl_unit.h"
 
 #define CONF(member)	offsetof(struct weir_route_conf, member)
@@ -38,11 +39,11 @@ const struct weirctl_key weirctl_keys[] = {
 	{ "quorum", WEIRCTL_KEY_COUNT, CONF(quorum), 1, WEIR_TARGETS_MAX,
 	  FREE, "most", "replies that complete a request, of policy quorum" },
 	{ "rate", WEIRCTL_KEY_COUNT, CONF(rate), 1, 1000000000,
-	  FREE, "any", "messages per second" },
+	  FREE, "unlimited", "messages per second" },
 	{ "burst", WEIRCTL_KEY_COUNT, CONF(burst), 1, U32,
 	  FREE, "a tenth of rate", "messages at once" },
 	{ "bulkhead", WEIRCTL_KEY_COUNT, CONF(bulkhead), 1, INT32_MAX,
-	  FREE, "any", "requests in flight at one target" },
+	  FREE, "unlimited", "requests in flight at one target" },
 	{ "timeout", WEIRCTL_KEY_DURATION, CONF(timeout_ns), 1, DAY,
 	  FREE, "5s", "deadline of requests that have none" },
 	{ "deadline-max", WEIRCTL_KEY_DURATION, CONF(deadline_max_ns), 1, DAY,
@@ -119,6 +120,25 @@ static const struct {
 	{ "mirror-share",	"100%" },
 };
 
+/*
+ * Is 0 a value like others, that is nothing of what the key counts? Otherwise it
+ * stands for a default or for no limit, and has to be said in words. A key of a
+ * group is written as 0 while its lead is there.
+ */
+static bool weirctl_zero_is_value(const struct weirctl_key *k)
+{
+	return k->lead != FREE || !strcmp(k->zero, "none") ||
+	       !strcmp(k->zero, "off");
+}
+
+/* Do these words stand for 0? */
+static bool weirctl_zero_words(const struct weirctl_key *k, const char *value)
+{
+	return k->zero[0] &&
+	       (!strcmp(value, k->zero) ||
+		(!strcmp(value, "none") && !strcmp(k->zero, "unlimited")));
+}
+
 const char *weirctl_policy_name(uint32_t policy)
 {
 	return policy < WEIR_POLICY_MAX ? weirctl_policies[policy] : "?";
@@ -144,6 +164,18 @@ static const struct weirctl_key *weirctl_key(const char *name)
 			return &weirctl_keys[i];
 	}
 	return NULL;
+}
+
+static bool weirctl_no_key(const char *name, char why[WEIRCTL_WHY])
+{
+	struct weirctl_similar s = { .word = name };
+	char hint[80];
+	size_t i;
+
+	for (i = 0; i < weirctl_key_count; i++)
+		weirctl_similar_try(&s, weirctl_keys[i].name);
+	return weirctl_no(why, "there is no key '%.100s'%s", name,
+			  weirctl_similar_text(&s, "", hint));
 }
 
 static bool weirctl_key_wide(const struct weirctl_key *k)
@@ -359,16 +391,17 @@ static const char *weirctl_value_text(const struct weirctl_key *k, uint64_t v,
 	}
 }
 
-static const char *weirctl_default(const char *key)
+/* The default as it is written: the words for 0, if it is that. */
+static const char *weirctl_default(const struct weirctl_key *k)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(weirctl_defaults) / sizeof(weirctl_defaults[0]);
 	     i++) {
-		if (!strcmp(weirctl_defaults[i].key, key))
+		if (!strcmp(weirctl_defaults[i].key, k->name))
 			return weirctl_defaults[i].value;
 	}
-	return "0";
+	return k->zero;
 }
 
 static bool weirctl_take_number(const struct weirctl_key *k,
@@ -383,9 +416,18 @@ static bool weirctl_take_number(const struct weirctl_key *k,
 		return true;
 	}
 	if (!strcmp(value, "default"))
-		value = weirctl_default(k->name);
+		value = weirctl_default(k);
+	if (weirctl_zero_words(k, value)) {
+		weirctl_key_store(k, &c->conf, 0);
+		return true;
+	}
 	if (!weirctl_key_parse(k, value, &v, why))
 		return false;
+	if (!v && k->zero[0] && !weirctl_zero_is_value(k))
+		return weirctl_no(why, "%s: %.100s would not mean nothing, but %s: say %s=%s",
+				  k->name, value, k->zero, k->name,
+				  strcmp(k->zero, "unlimited") ? "default" :
+				  "none");
 	if (v ? v < k->min || v > k->max : !k->zero[0])
 		return weirctl_no(why, "%s: %.100s is out of range: %s to %s",
 				  k->name, value,
@@ -411,7 +453,7 @@ bool weirctl_change_set(struct weirctl_change *c, const char *key,
 	bool done;
 
 	if (!k)
-		return weirctl_no(why, "there is no key '%.100s'", key);
+		return weirctl_no_key(key, why);
 	if (c->given & (1ULL << (k - weirctl_keys)))
 		return weirctl_no(why, "%s is given twice", key);
 	switch (k->kind) {
@@ -547,6 +589,26 @@ static bool weirctl_finish_group(struct weirctl_change *c, size_t lead,
 	return true;
 }
 
+/* What means nothing by itself goes, and is refused if it was given. */
+static bool weirctl_finish_alone(struct weirctl_change *c,
+				 char why[WEIRCTL_WHY])
+{
+	struct weir_route_conf *conf = &c->conf;
+
+	if (conf->policy != WEIR_POLICY_QUORUM) {
+		if (weirctl_given(c, "quorum") && conf->quorum)
+			return weirctl_no(why, "quorum needs policy=quorum, and the policy is %s",
+					  weirctl_policy_name(conf->policy));
+		conf->quorum = 0;
+	}
+	if (!conf->rate) {
+		if (weirctl_given(c, "burst") && conf->burst)
+			return weirctl_no(why, "burst needs rate");
+		conf->burst = 0;
+	}
+	return true;
+}
+
 /**
  * weirctl_change_finish() - after the last key
  * @c: the change; what the given keys need besides gets its default.
@@ -558,6 +620,7 @@ bool weirctl_change_finish(struct weirctl_change *c, char why[WEIRCTL_WHY])
 {
 	return weirctl_finish_breaker(c, why) &&
 	       weirctl_finish_fallback(c, why) &&
+	       weirctl_finish_alone(c, why) &&
 	       weirctl_finish_group(c, RETRY, why) &&
 	       weirctl_finish_group(c, DUP, why) &&
 	       weirctl_finish_group(c, MIRROR, why);
@@ -571,6 +634,11 @@ bool weirctl_key_shown(const struct weirctl_key *k,
 {
 	if (k->lead != FREE)
 		return weirctl_key_value(weirctl_key_at(k->lead), conf) != 0;
+	/* what means nothing by itself is not to be written: weirctl_finish_alone() */
+	if (k->offset == CONF(quorum) && conf->policy != WEIR_POLICY_QUORUM)
+		return false;
+	if (k->offset == CONF(burst) && !conf->rate)
+		return false;
 	return weirctl_key_value(k, conf) != 0;
 }
 
@@ -615,7 +683,8 @@ const char *weirctl_key_text(const struct weirctl_key *k,
  * weirctl_change_json() - give a key a value from a file
  * @c: the change.
  * @key: name of the key.
- * @value: a number where it has no unit, else a string as on the command line.
+ * @value: a number where it has no unit, else a string as on the command line;
+ *	words such as "default" are strings for all.
  * @dir: directory that the names of files are relative to.
  * @why: out: the words of a refusal.
  *
@@ -630,7 +699,7 @@ bool weirctl_change_json(struct weirctl_change *c, const char *key,
 	char name[4096], number[24];
 
 	if (!k)
-		return weirctl_no(why, "there is no key '%.100s'", key);
+		return weirctl_no_key(key, why);
 	if (k->kind == WEIRCTL_KEY_REPLY && json_is_null(value)) {
 		c->keep_reply = true;
 		return true;
@@ -640,10 +709,14 @@ bool weirctl_change_json(struct weirctl_change *c, const char *key,
 		snprintf(number, sizeof(number), "%lld",
 			 (long long)json_integer_value(value));
 		text = number;
+	} else if (text && k->kind == WEIRCTL_KEY_COUNT &&
+		 text[strspn(text, "0123456789")] == '\0') {
+		text = NULL;
 	}
 	if (!text)
 		return weirctl_no(why, "%s is written as a %s", key,
-				  k->kind == WEIRCTL_KEY_COUNT ? "number" :
+				  k->kind == WEIRCTL_KEY_COUNT ?
+				  "number, without quotes" :
 				  k->kind == WEIRCTL_KEY_BYTES ?
 				  "number, or a string such as \"64K\"" :
 				  weirctl_key_wide(k) ?
