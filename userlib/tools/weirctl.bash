@@ -106,7 +106,9 @@ _weirctl()
 		return ;;
 	esac
 	case ${args[0]-}:${#args[@]} in
-	:0) _weirctl_words "$(_weirctl_help "")" ;;
+	:0 | help:1) _weirctl_words "$(_weirctl_help "")" ;;
+	help:2)
+		_weirctl_words "$(_weirctl_help "${args[1]} " "${args[1]}")" ;;
 	route:1 | target:1 | breaker:1 | limit:1)
 		_weirctl_words "$(_weirctl_help "${args[0]} " "${args[0]}")" ;;
 	route:* | target:* | breaker:*) _weirctl_routed "${args[@]}" ;;

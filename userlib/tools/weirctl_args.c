@@ -13,6 +13,7 @@
 
 #include "weirctl_args.h"
 #include "weirctl_conf.h"
+#include "weirctl_similar.h"
 #include "weirctl_unit.h"
 
 /* Keys of options without a letter. */
@@ -179,8 +180,11 @@ static error_t weirctl_parse(int key, char *arg, struct argp_state *state)
 		r->o->argc = 0;
 		if (r->command)
 			return 0;
-		argp_state_help(state, stderr, ARGP_HELP_SHORT_USAGE |
-				ARGP_HELP_LONG | ARGP_HELP_DOC);
+		if (state->argc > 1)
+			weirctl_misuse("no command is given");
+		else
+			argp_state_help(state, stderr, ARGP_HELP_SHORT_USAGE |
+					ARGP_HELP_LONG | ARGP_HELP_DOC);
 		return EINVAL;
 	default:
 		for (i = 0; i < WEIRCTL_OPTIONS; i++) {
@@ -315,6 +319,54 @@ static char *weirctl_filter(int key, const char *text, void *input)
 	       (char *)(uintptr_t)text;
 }
 
+/* --- options that do not exist --- */
+
+/* Is @name, of @len bytes, an option or an unambiguous start of one? */
+static bool weirctl_is_option(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < WEIRCTL_OPTIONS; i++) {
+		if (!strncmp(weirctl_all[i].option.name, name, len))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Long options that do not exist, which argp would refuse without a hint. Looks
+ * at as many words as this step reads. WEIRCTL_OK or WEIRCTL_USAGE.
+ */
+static int weirctl_check_options(const struct weirctl_reading *r, int argc,
+				 char **argv)
+{
+	unsigned int takes = weirctl_takes(r);
+	char word[64], hint[80];
+	size_t len, j;
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		struct weirctl_similar s = { .word = word };
+
+		if (!r->last && argv[i][0] != '-')
+			return WEIRCTL_OK;
+		len = strcspn(argv[i], "=");
+		if (strncmp(argv[i], "--", 2) ||
+		    weirctl_is_option(argv[i] + 2, len - 2))
+			continue;
+		snprintf(word, sizeof(word), "%.*s", (int)len - 2, argv[i] + 2);
+		for (j = 0; j < WEIRCTL_OPTIONS; j++) {
+			if (!weirctl_all[j].takes ||
+			    weirctl_all[j].takes & takes)
+				weirctl_similar_try(&s,
+						    weirctl_all[j].option.name);
+		}
+		return weirctl_misuse("no option '--%s'%s", word,
+				      weirctl_similar_text(&s, "--", hint));
+	}
+	return WEIRCTL_OK;
+}
+
 /* --- steps --- */
 
 /* Reads as far as this step goes; -1 to go on, or an exit status. */
@@ -330,7 +382,12 @@ static int weirctl_read(struct weirctl_reading *r, int argc, char **argv,
 		.help_filter = weirctl_filter,
 	};
 	error_t err;
+	int ret = weirctl_check_options(r, argc, argv);
 
+	if (ret) {
+		weirctl_options_free(options);
+		return ret;
+	}
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP |
 			 (r->last ? 0 : ARGP_IN_ORDER), NULL, r);
 	weirctl_options_free(options);
@@ -358,11 +415,17 @@ static void weirctl_know(const char *word)
 static int weirctl_find_command(struct weirctl_reading *r, const char *name)
 {
 	const struct weirctl_command *c = weirctl_commands;
+	struct weirctl_similar s = { .word = name };
+	char hint[80];
 
 	while (c->name && strcmp(c->name, name))
 		c++;
-	if (!c->name)
-		return weirctl_misuse("no command '%s'", name);
+	if (!c->name) {
+		for (c = weirctl_commands; c->name; c++)
+			weirctl_similar_try(&s, c->name);
+		return weirctl_misuse("no command '%s'%s", name,
+				      weirctl_similar_text(&s, "", hint));
+	}
 	r->command = c;
 	r->last = !c->verb;
 	weirctl_know(name);
@@ -373,7 +436,8 @@ static int weirctl_no_verb(const struct weirctl_command *first,
 			   const char *word)
 {
 	const struct weirctl_command *c = first;
-	char verbs[80] = "";
+	struct weirctl_similar s = { .word = word };
+	char verbs[80] = "", hint[80];
 	size_t len = 0;
 
 	for (; c->name && !strcmp(c->name, first->name); c++) {
@@ -382,8 +446,10 @@ static int weirctl_no_verb(const struct weirctl_command *first,
 		len += (size_t)snprintf(verbs + len, sizeof(verbs) - len,
 					"%s%s", c == first ? "" : end ?
 					" or " : ", ", c->verb);
+		weirctl_similar_try(&s, c->verb);
 	}
-	return weirctl_misuse("%s: %s, not '%s'", first->name, verbs, word);
+	return weirctl_misuse("%s: %s, not '%s'%s", first->name, verbs, word,
+			      weirctl_similar_text(&s, "", hint));
 }
 
 /*
@@ -451,6 +517,23 @@ static int weirctl_read_last(struct weirctl_reading *r)
 	return weirctl_read(r, o->argc, o->argv, c->args, doc);
 }
 
+/* weirctl help [COMMAND [VERB]] is weirctl [COMMAND [VERB]] --help. */
+static int weirctl_read_help(struct weirctl_reading *r, char *name)
+{
+	static char help[] = "--help";
+	struct weirctl_options *o = r->o;
+	char *words[] = { name, NULL, NULL, NULL, NULL };
+	const struct weirctl_command *command;
+	int n = 1, i;
+
+	if (o->argc > 3)
+		return weirctl_misuse("too many arguments: '%s'", o->argv[3]);
+	for (i = 1; i < o->argc; i++)
+		words[n++] = o->argv[i];
+	words[n++] = help;
+	return weirctl_args(n, words, o, &command);
+}
+
 /**
  * weirctl_args() - read the command line
  * @argc: number of its words.
@@ -472,10 +555,12 @@ int weirctl_args(int argc, char **argv, struct weirctl_options *o,
 	ret = weirctl_read(&r, argc, argv, "COMMAND [ARGUMENT]...",
 		"Shows the state of weir, and controls it.\v"
 		"A PATTERN is a path in which '*' is one segment and '**', last, the rest. "
-		"'weirctl COMMAND --help' explains one command.\n\n"
+		"'weirctl help COMMAND' explains one command.\n\n"
 		"Exit status: 0 done, 1 failed, 2 wrong usage.");
 	if (ret >= 0)
 		return ret;
+	if (!strcmp(o->argv[0], "help"))
+		return weirctl_read_help(&r, argv[0]);
 	ret = weirctl_find_command(&r, o->argv[0]);
 	if (ret)
 		return ret;
