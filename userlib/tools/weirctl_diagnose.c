@@ -114,8 +114,7 @@ static void weirctl_say_conf(struct weirctl_case *c,
 		uint64_t n = weir_route_refused(e, i);
 
 		if (n)
-			weirctl_say(c, "so far it has refused %llu of %llu for '%s': %s",
-				    U(n), U(e->calls),
+			weirctl_say(c, "so far it has refused %llu messages for '%s': %s", U(n),
 				    weir_reason_name(i),
 				    weirctl_reason_text(i));
 	}
@@ -136,7 +135,7 @@ static void weirctl_diagnose_route(const struct weir_route_entry *e,
 	weirctl_say_serving(&c, &s);
 	weirctl_say_conf(&c, e, routes);
 	if (!c.lines)
-		weirctl_say(&c, "a route with %u targets, all well; %llu calls so far",
+		weirctl_say(&c, "a route with %u targets, all well; %llu messages passed on so far",
 			    s.all, U(e->calls));
 }
 

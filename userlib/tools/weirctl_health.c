@@ -280,7 +280,7 @@ static void weirctl_look_refusals(const struct weirctl_subject *p,
 			continue;
 		worst = n;
 		f->text[0] = '\0';
-		weirctl_find(f, WARN, "%s has refused %llu of %llu messages, most of them for '%s': %s",
+		weirctl_find(f, WARN, "%s has refused %llu messages and passed on %llu; most were refused for '%s': %s",
 			     e->path, U(n), U(e->calls),
 			     weir_reason_name(most),
 			     weirctl_reason_text(most));

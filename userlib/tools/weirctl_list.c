@@ -24,6 +24,8 @@
 /* weir_list_entry.state of sockets is the kernel's, TCP's by tradition. */
 #define WEIRCTL_ESTABLISHED	1
 #define WEIRCTL_LISTEN		10
+/* ours, of a socket that is the target of a route */
+#define WEIRCTL_SERVING		0x100
 
 /* weir_list_entry.flags of cursors */
 #define WEIRCTL_GATING		1
@@ -168,6 +170,8 @@ static const char *weirctl_socket_state(const struct weir_list_entry *e)
 
 	if (e->state == WEIRCTL_LISTEN)
 		return "listening";
+	if (e->state == WEIRCTL_SERVING)
+		return "serving";
 	if (e->state == WEIRCTL_ESTABLISHED)
 		return pair ? "connected" : "subscribed";
 	return e->name[0] ? "bound" : "idle";
@@ -191,13 +195,19 @@ const char *weirctl_state_name(const struct weir_list_entry *e)
 	}
 }
 
+/* Only a cursor with a name can be held without a reader. */
+static bool weirctl_is_router(const struct weir_list_entry *e)
+{
+	return !e->peer && !(e->flags & WEIRCTL_NAMED);
+}
+
 const char *weirctl_cursor_flags(const struct weir_list_entry *e, char buf[24])
 {
 	snprintf(buf, 24, "%s%s%s",
 		 e->flags & WEIRCTL_EVICTED ? "evicted" :
 		 e->flags & WEIRCTL_GATING ? "gating" : "lossy",
 		 e->flags & WEIRCTL_NAMED ? ",named" : "",
-		 e->peer ? "" : ",held");
+		 e->peer ? "" : weirctl_is_router(e) ? ",router" : ",held");
 	return buf;
 }
 
@@ -232,6 +242,7 @@ static void weirctl_json_cursor(json_t *o, const struct weir_list_entry *e)
 	json_object_set_new(o, "gating", json_boolean(e->flags & WEIRCTL_GATING));
 	json_object_set_new(o, "named", json_boolean(e->flags & WEIRCTL_NAMED));
 	json_object_set_new(o, "evicted", json_boolean(e->flags & WEIRCTL_EVICTED));
+	json_object_set_new(o, "router", json_boolean(weirctl_is_router(e)));
 	weirctl_json_put(o, "position_bytes", e->pos);
 	weirctl_json_put(o, "records", e->seq);
 	weirctl_json_put(o, "lag_bytes", e->lag_bytes);
@@ -437,6 +448,36 @@ static int weirctl_show(const struct weirctl_options *o,
 	return WEIRCTL_OK;
 }
 
+/*
+ * Which sockets serve, and what: the list of sockets does not say. A socket
+ * with a path of its own keeps it. A module without routes has no such sockets.
+ */
+static void weirctl_list_serving(struct weir *w, struct weirctl_list *sockets)
+{
+	struct weirctl_list targets, routes = { 0 };
+	size_t i;
+
+	if (!weirctl_list_try(w, WEIR_LIST_TARGETS, &targets))
+		weirctl_list_try(w, WEIR_LIST_ROUTES, &routes);
+	for (i = 0; i < targets.count; i++) {
+		const struct weir_target_entry *t = &targets.targets[i];
+		const struct weir_route_entry *r;
+		struct weir_list_entry *e;
+
+		/* the list is ours */
+		e = t->socket ? (void *)(uintptr_t)
+				weirctl_list_find(sockets, t->socket) : NULL;
+		if (!e)
+			continue;
+		e->state = WEIRCTL_SERVING;
+		r = weirctl_list_find(&routes, t->route);
+		if (r && !e->name[0])
+			memcpy(e->name, r->path, sizeof(e->name));
+	}
+	weirctl_list_free(&routes);
+	weirctl_list_free(&targets);
+}
+
 /* weirctl socket, path, stream, cursor */
 int weirctl_list(const struct weirctl_options *o, uint32_t kind)
 {
@@ -448,6 +489,8 @@ int weirctl_list(const struct weirctl_options *o, uint32_t kind)
 		return ret;
 	/* cursors first: when a stream goes in between, only a path is missing */
 	ret = weirctl_list_fetch(w, kind, &list);
+	if (!ret && kind == WEIR_LIST_SOCKETS)
+		weirctl_list_serving(w, &list);
 	if (!ret && kind == WEIR_LIST_CURSORS)
 		ret = weirctl_list_fetch(w, WEIR_LIST_STREAMS, &streams);
 	if (!ret)

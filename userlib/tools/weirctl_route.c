@@ -202,7 +202,7 @@ static void weirctl_show_counters(const struct weir_route_entry *e)
 		uint64_t	value;
 		const char	*text;
 	} counters[] = {
-		{ "calls", e->calls, "messages that came" },
+		{ "calls", e->calls, "messages that targets got" },
 		{ "mirrored", e->mirrored, "copies that mirror got" },
 		{ "fallbacks", e->fallbacks, "requests that went to the fallback" },
 		{ "retries", e->retries, "attempts after the first" },

@@ -14,7 +14,8 @@
 #include "weirctl_screen.h"
 #include "weirctl_table.h"
 
-#define WEIRCTL_TOP_LINES	4	/* heading, keys, blank, titles */
+#define WEIRCTL_KEYS_LINE	2	/* behind two lines of heading */
+#define WEIRCTL_TOP_LINES	5	/* heading, keys, blank, titles */
 
 static const char *const weirctl_views[WEIRCTL_VIEWS] = {
 	[WEIRCTL_VIEW_STREAMS]	= "1 streams",
@@ -99,15 +100,15 @@ static void weirctl_screen_keys(const struct weirctl_screen *s)
 		if (x + width > COLS)
 			return;
 		attrset(i == (int)s->view ? A_REVERSE : A_NORMAL);
-		mvprintw(1, x, " %s ", weirctl_views[i]);
+		mvprintw(WEIRCTL_KEYS_LINE, x, " %s ", weirctl_views[i]);
 		x += width;
 	}
 	attrset(A_NORMAL);
 	if (x + (int)strlen(help) <= COLS)
-		mvaddstr(1, x, help);
+		mvaddstr(WEIRCTL_KEYS_LINE, x, help);
 }
 
-/* Draws a table; the first line of its text is the titles. */
+/* Draws two lines of heading and a table, whose first line is its titles. */
 void weirctl_screen_draw(struct weirctl_screen *s, const char *heading,
 			 const struct weirctl_table *t)
 {
@@ -122,6 +123,7 @@ void weirctl_screen_draw(struct weirctl_screen *s, const char *heading,
 		s->first = 0;
 	erase();
 	weirctl_screen_line(0, heading, 0, A_BOLD);
+	weirctl_screen_line(1, weirctl_screen_next(heading), 0, A_BOLD);
 	weirctl_screen_keys(s);
 	weirctl_screen_line(WEIRCTL_TOP_LINES - 1, line, s->left, A_UNDERLINE);
 	for (row = 0; row < s->rows; row++) {

@@ -237,9 +237,10 @@ weirctl_view_table(const struct weirctl_options *o, enum weirctl_view view,
 	return t;
 }
 
+/* Two parts, which a screen shows as lines of their own: it may be narrow. */
 static void weirctl_top_heading(const struct weirctl_options *o,
-				const struct weirctl_look *is, char *text,
-				size_t size)
+				const struct weirctl_look *is,
+				const char *between, char *text, size_t size)
 {
 	unsigned long long memory = 0, evictions = 0, missed = 0;
 	char at[32], b[24], host[128] = "only root may read its counters";
@@ -255,9 +256,9 @@ static void weirctl_top_heading(const struct weirctl_options *o,
 			 "rings %s, evictions %llu, missed %llu",
 			 weirctl_bytes(o, memory, b), evictions, missed);
 	}
-	snprintf(text, size, "weir %s: %zu streams, %zu cursors, %zu routes, %zu targets; host: %s",
+	snprintf(text, size, "%s: %zu streams, %zu cursors, %zu routes, %zu targets%shost: %s",
 		 at, is->streams.count, is->cursors.count, is->routes.count,
-		 is->targets.count, host);
+		 is->targets.count, between, host);
 }
 
 static json_t *weirctl_lines_json(const struct weirctl_line *lines, size_t n,
@@ -314,8 +315,8 @@ static void weirctl_top_print(const struct weirctl_options *o,
 	char text[256];
 	int view;
 
-	weirctl_top_heading(o, is, text, sizeof(text));
-	printf("%s\n\n", text);
+	weirctl_top_heading(o, is, "; ", text, sizeof(text));
+	printf("weir %s\n\n", text);
 	for (view = 0; view < WEIRCTL_VIEWS; view++) {
 		t = weirctl_view_table(o, view, was, is);
 		if (weirctl_table_rows(t) || view <= WEIRCTL_VIEW_CURSORS) {
@@ -337,7 +338,7 @@ static bool weirctl_top_screen(struct weirctl_screen *s,
 	char text[256];
 
 	while (!weirctl_stop && (left = end - weirctl_now()) > 0) {
-		weirctl_top_heading(o, is, text, sizeof(text));
+		weirctl_top_heading(o, is, "\n", text, sizeof(text));
 		t = weirctl_view_table(o, weirctl_screen_view(s), was, is);
 		weirctl_screen_draw(s, text, t);
 		weirctl_table_free(t);
