@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which users pay for the memory and objects of a socket: its maker, the owners
- * of the user namespaces around the maker, and the network namespace.
+ * Which users pay for the memory and objects of a socket: its creator, the
+ * owners of the user namespaces around the creator, and the network namespace.
  *
  * A user may make any number of user namespaces, and network namespaces in
  * them. Most users also have subordinate uids for these (subuid(5)). The caps
- * treat all of them as one user. A socket is charged to its maker's uid, to the
- * owner of the maker's user namespace, to the owner of the next outer one, and
- * so on; also to the owners of the user namespaces around the network
+ * treat all of them as one user. A socket is charged to its creator's uid, to
+ * the owner of the creator's user namespace, to the owner of the next outer
+ * one, and so on; also to the owners of the user namespaces around the network
  * namespace. The chain ends at the initial user namespace. Namespaces that root
  * has made (for containers) add no payer.
  *
  * Shares of tables that many users use (weir_share()) belong to the outermost
- * owner, or to the maker without such an owner.
+ * owner, or to the creator without such an owner.
  *
  * Process context.
  */

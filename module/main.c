@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loading and unloading of the module, and of its state in each network namespace.
+ * Loads and unloads the module, and its state in each network namespace.
  */
 #include <linux/module.h>
 #include <net/net_namespace.h>

@@ -56,7 +56,7 @@ int weir_owner_init(struct weir_owner *o, struct weir_net *wn,
 
 /**
  * weir_owner_release() - put what an owner holds
- * @o: the owner; nothing is charged to it that it would still have to uncharge.
+ * @o: the owner; everything that was charged to it has been uncharged.
  */
 void weir_owner_release(struct weir_owner *o)
 {

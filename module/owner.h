@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Who makes rings, readers and paths, and pays for them: see owner.c. */
+/* Users that make rings, readers and paths, and pay for them: see owner.c. */
 #ifndef _WEIR_OWNER_H
 #define _WEIR_OWNER_H
 
@@ -14,7 +14,7 @@ struct cred;
 struct pid;
 
 /**
- * struct weir_owner - who makes rings, readers and paths, and pays for them
+ * struct weir_owner - a user that makes rings, readers and paths
  * @wn: namespace in which they are made; never changes.
  * @account: pays for all of them; held, never changes.
  * @tenant: user of @account, whose workers call the functions of their timers;
@@ -22,16 +22,17 @@ struct pid;
  * @uid: user that makes them; never changes.
  * @cred: credentials for permission checks on paths; held, never changes.
  * @pid: process that is shown as the one that made them; held, never changes.
- * @memcg: memory cgroup that readers are charged to which other tasks make for
- *	this owner, held; NULL: those tasks' own. A socket sets it once, under
- *	lock_sock.
+ * @memcg: memory cgroup to which a reader is charged that another task makes
+ *	for this owner, held; NULL: the cgroup of that task. A socket sets it
+ *	once, under lock_sock.
  * @mode: permission bits of the paths that it makes. Of a socket: lock_sock.
  * @gid: group of these paths. Of a socket: lock_sock.
  * @path: path that refusals are traced with, or ""; belongs to the object that
  *	contains the owner.
  * @why: text of the last refusal, a static string, or NULL; no lock.
  *
- * A socket contains one. What is made without a socket has one of its own.
+ * The owner also pays for what it makes. A socket contains its owner. A ring
+ * that is made without a socket has an owner of its own.
  */
 struct weir_owner {
 	struct weir_net *wn;
@@ -61,8 +62,8 @@ static inline int weir_owner_refuse(struct weir_owner *o, int err,
 }
 
 /*
- * weir_memory_prime() for a call that ran out of memory under a lock. Clears the
- * error text when the call is to be tried again.
+ * weir_memory_prime() for a call that ran out of memory under a lock. Clears
+ * the error text when the call is to be tried again.
  */
 static inline bool weir_prime(struct weir_owner *o, int err, u64 bytes,
 			      unsigned int *tries)

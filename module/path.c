@@ -6,9 +6,9 @@
  * those of a file: read permission to subscribe; write permission to publish,
  * listen, connect and call; execute permission or ownership to serve.
  *
- * A new name must not take anything from another user. Its maker needs
- * - the consent of each pattern that shares paths with the name: the maker owns
- *   the pattern or has execute permission on it;
+ * A new name must not take anything from another user. Its creator needs
+ * - the consent of each pattern that shares paths with the name: the creator
+ *   owns the pattern or has execute permission on it;
  * - write permission on the nearest used name above, so that nobody puts a
  *   publisher into the tree of another user. Not needed if the owner of that
  *   name has consented as the owner of a pattern;
@@ -75,9 +75,9 @@ bool weir_path_owns(struct weir_owner *o, const struct weir_path *path)
 }
 
 /*
- * May an owner serve a path? Write permission must not be enough
- * to read the requests of other users. Serving needs ownership, execute
- * permission or CAP_NET_ADMIN.
+ * May an owner serve a path? Write permission must not be enough to read the
+ * requests of other users. Serving needs ownership, execute permission or
+ * CAP_NET_ADMIN.
  */
 static bool weir_path_may_serve(struct weir_owner *o,
 				const struct weir_path *path)
@@ -94,8 +94,8 @@ static bool weir_path_may_serve(struct weir_owner *o,
  * This check protects readers and callers while an owner restarts: without it,
  * another user could take the name and would be taken for the owner.
  *
- * Return: true if @owner made the path or let its maker make it, or if the
- * maker had CAP_NET_ADMIN.
+ * Return: true if @owner made the path or let its creator make it, or if the
+ * creator had CAP_NET_ADMIN.
  */
 bool weir_path_succeeds(const struct weir_path *path, kuid_t owner)
 {
@@ -144,7 +144,7 @@ static int weir_path_deny(struct weir_owner *o, const char *name, int err,
 
 /**
  * struct weir_consent - the patterns that share paths with a new name
- * @o: who makes the name.
+ * @o: owner that makes the name.
  * @grantor: owner of the first pattern found, the most specific one; the user
  *	of @o without one.
  * @any: a pattern was found.
@@ -177,7 +177,7 @@ static int weir_path_is_others(void *item, void *ctx)
 }
 
 /*
- * May an owner make a name? 0 with @grantor, or a negative errno
+ * May an owner make a name? Returns 0 with the grantor, or a negative errno
  * with an error text.
  */
 static int weir_path_judge(struct weir_owner *o, const char *name, u32 len,
@@ -230,7 +230,7 @@ static int weir_prefix_judge(struct weir_owner *o, struct weir_path *prefix)
 	return 0;
 }
 
-/* Makes the forms for the first pattern below a path; its maker pays. */
+/* Makes the forms for the first pattern below a path; its creator pays. */
 static int weir_prefix_forms(struct weir_owner *o, struct weir_path *prefix)
 {
 	int err = weir_charge_owner(&prefix->forms_charge, o,
@@ -321,7 +321,7 @@ static void weir_path_fill(struct weir_path *path, struct weir_owner *o,
 	INIT_LIST_HEAD(&path->rings);
 }
 
-/* @admin: the maker has CAP_NET_ADMIN. Returns as weir_path_get(). */
+/* @admin: the creator has CAP_NET_ADMIN. Returns as weir_path_get(). */
 static struct weir_path *weir_path_make(struct weir_owner *o, const char *name,
 					u32 len, umode_t mode, bool admin)
 {
@@ -379,7 +379,7 @@ err_free:
 
 /**
  * weir_prefix_hold() - make the prefix of a pattern before the pattern itself
- * @o: who makes them.
+ * @o: owner that makes them.
  * @name: a path or pattern; may be invalid.
  * @len: its bytes.
  *

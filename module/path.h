@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Names in use, and who may use them: see path.c. */
+/* Names in use, and the permissions to use them: see path.c. */
 #ifndef _WEIR_PATH_H
 #define _WEIR_PATH_H
 
@@ -24,13 +24,13 @@ struct weir_trie_node;
  * @gid: group. Senders read @gid and @mode under RCU.
  * @mode: permission bits: read to subscribe; write to publish, listen, connect
  *	and call; execute to serve.
- * @trusted: the maker had CAP_NET_ADMIN in the namespace; never changes.
+ * @trusted: the creator had CAP_NET_ADMIN in the namespace; never changes.
  * @shadows: names of other users, older than this path, may be below the path.
  * @prefix: of a pattern: the path above its first wildcard, held; NULL for a
  *	path and for a pattern at the top level.
  * @patterns: number of patterns whose @prefix is this path.
  * @forms: the forms of these patterns; NULL without patterns.
- * @forms_charge: for @forms, charged to the maker of the first such pattern.
+ * @forms_charge: for @forms, charged to the creator of the first such pattern.
  * @users: number of publishers, lingering rings, listener, route and @patterns.
  * @rings: outboxes published under the path, lingering ones included.
  * @listener: socket that accepts connections here.

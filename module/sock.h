@@ -19,10 +19,10 @@
 /**
  * struct weir_sock - an AF_WEIR socket
  * @sk: first, as the socket layer requires.
- * @owner: the user that made it, pays for all that it uses, and is told why a
- *	call is refused. Of an accepted socket: its listener's. Its memcg is that
- *	of the first subscriber process: the subscription's cursors are charged
- *	to it. lock_sock guards options.
+ * @owner: the user that made the socket, pays for all that it uses, and is told
+ *	why a call is refused; of an accepted socket, that of its listener.
+ *	@owner.memcg is the cgroup of the process that subscribed: the cursors
+ *	of the subscription are charged to it. lock_sock guards the options.
  * @id: for WEIR_IOC_LIST.
  * @charge: for the socket itself; fixed.
  * @ring_bytes: bytes of @outbox; 0: the tunable's.
@@ -54,7 +54,7 @@
  *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
  * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
  *	under weir_net.lock and @rlock.
- * @late: streams it is joined to once there is memory; NULL without a
+ * @late: streams that the socket joins once there is memory; NULL without a
  *	subscription. Set under lock_sock and @rlock; workers take @rlock.
  * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
  * @rlock: guards @readers, @nreaders and @barrier.
@@ -66,11 +66,12 @@
  * @iolock: one kernel receiver at a time.
  * @accept_lock: listening: guards the queue and the state TCP_LISTEN.
  * @backlog: listening: limit of @waiting; one more may wait. accept_lock.
- * @waiting: listening: connections in the queue, by user; accept_lock.
+ * @waiting: listening: number of connections in the queue, by user;
+ *	accept_lock.
  * @accept_queue: listening: sockets, by @accept_link.
  * @accept_link: see @accept_queue.
  * @disconnect: job that ends the sockets in @accept_queue.
- * @connecter: waiting to be accepted: user whose share of the queue it takes.
+ * @connecter: in an accept queue: user whose share of the queue it takes.
  * @connect_wait: listening: waiters for room in the queue, the first of each
  *	user.
  * @connecters: listening: these, by weir_connecter.link; accept_lock.

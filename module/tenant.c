@@ -2,22 +2,27 @@
 /*
  * Tenants: what the kernel does for a user later.
  *
- * Each user has one worker for each kind of such work, of normal priority, no
- * matter how much of it there is, how many sockets the user has, or in how many
- * namespaces. So a user takes no more of the processors by it than by a loop of
- * its own, and the work of other users does not wait behind it.
+ * Each user has one worker for each kind of such work, of normal priority. It
+ * does not matter how much work there is, how many sockets the user has, or in
+ * how many namespaces they are. So such work takes no more processor time than
+ * a loop of the user's own would. The work of other users does not wait behind
+ * it.
  *
- * Subscribers are joined to new streams by a worker of the publisher's user,
- * which does one part for one stream after the other. It is separate because
- * other users decide how many subscribers there are, and they must not hold up
- * what the router does for the publisher. Another worker does the joins that
- * wait for memory, a third ends the endpoints of closed sockets, and a fourth
- * delivers replies to those that wait for the reply to an equal request. Timers
- * of rings and cursors call their functions in a fifth; those that may have to
- * wait for a lock that others hold do so in a sixth, so that they hold up none
- * of the others. The router's own turns are in route/turn.c.
+ * The workers of a user:
+ *   joins    joins subscribers to new streams of the user, one part for one
+ *            stream after the other. It is separate, because other users decide
+ *            how many subscribers there are. They must not hold up what the
+ *            router does for the publisher.
+ *   late     does the joins that wait for memory
+ *   ends     ends the endpoints of closed sockets
+ *   told     delivers a reply to other calls with the same idempotency key
+ *   timers   calls the functions of timers of rings and cursors
+ *   lingers  calls those of them that may wait for a lock which others hold, so
+ *            that they hold up none of the other timers
+ *   work     has the router's turns: route/turn.c
  *
- * Process context, under spinlocks too where it is not said otherwise.
+ * Process context. Functions may be called under spinlocks, unless their
+ * comment says otherwise.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -123,7 +128,7 @@ struct weir_tenant *weir_tenant_of(const struct weir_account *account)
 	return t;
 }
 
-/* weir_tenant_get() - take another reference on @t, which it returns */
+/* weir_tenant_get() - take one more reference; returns @t */
 struct weir_tenant *weir_tenant_get(struct weir_tenant *t)
 {
 	refcount_inc(&t->ref);
@@ -146,7 +151,7 @@ void weir_tenant_put(struct weir_tenant *t)
 		kfree(t);
 }
 
-/* --- jobs ------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------- */
 
 /* Do one part of the first job. The job then goes behind the others. */
 static void weir_jobs_work(struct work_struct *work)
@@ -209,9 +214,11 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 	spin_unlock(&t->lock);
 }
 
-/* --- timers ----------------------------------------------------------------- */
+/* --- timers ------------------------------------------------------------- */
 
-/* Has a tick come for the first timer, or not at all. Under the tenant's lock. */
+/*
+ * Queues the tick for the first timer, or cancels it. Under the tenant's lock.
+ */
 static void weir_timers_arm(struct weir_timers *timers)
 {
 	struct timerqueue_node *node = timerqueue_getnext(&timers->set);
@@ -220,7 +227,7 @@ static void weir_timers_arm(struct weir_timers *timers)
 
 	lockdep_assert_held(&t->lock);
 	if (!node) {
-		/* it may be running: then it puts its own reference */
+		/* the tick may be running: then it puts its own reference */
 		if (cancel_delayed_work(&timers->tick))
 			refcount_dec(&t->ref);
 		return;
@@ -232,10 +239,10 @@ static void weir_timers_arm(struct weir_timers *timers)
 		refcount_dec(&t->ref);
 }
 
-/* Wakes those that wait for a function to end, after a change of @now. */
+/* Wakes threads that wait for a function to end, after a change of @now. */
 static void weir_timers_wake(struct weir_timers *timers)
 {
-	smp_mb();	/* a waiter looks after it is queued */
+	smp_mb();	/* a waiter reads @now after it is queued */
 	wake_up_var(&timers->now);
 }
 
@@ -243,9 +250,9 @@ static void weir_timers_wake(struct weir_timers *timers)
  * weir_timers_next() - take the next timer whose time has come
  * @timers: the timers.
  *
- * The caller calls the timer's function, and this again, and weir_timers_done()
- * at the end. Takes the tenant's lock. Return: the timer, with its reference; or
- * NULL.
+ * The caller calls the timer's function, then this function again, and at the
+ * end weir_timers_done(). Takes the tenant's lock. Return: the timer, with its
+ * reference; or NULL.
  */
 struct weir_timer *weir_timers_next(struct weir_timers *timers)
 {
@@ -265,7 +272,7 @@ struct weir_timer *weir_timers_next(struct weir_timers *timers)
 	return timer;
 }
 
-/* weir_timers_done() - the end of a round of timers: have a tick come again */
+/* weir_timers_done() - end a round of timers, and queue the next tick */
 void weir_timers_done(struct weir_timers *timers)
 {
 	struct weir_tenant *t = timers->tenant;
@@ -277,7 +284,7 @@ void weir_timers_done(struct weir_timers *timers)
 	weir_timers_wake(timers);
 }
 
-/* weir_timers.tick of rings and cursors: calls the functions. */
+/* weir_timers.tick of rings and cursors: calls the timers' functions. */
 static void weir_timers_work(struct work_struct *work)
 {
 	struct weir_timers *timers = container_of(to_delayed_work(work),
@@ -295,7 +302,10 @@ static void weir_timers_work(struct work_struct *work)
 	weir_tenant_put(timers->tenant);
 }
 
-/* Takes a timer out. Returns whether it was set; @first: whether it was next. */
+/*
+ * Takes a timer out of its set. Returns whether it was there. @first: out:
+ * whether it was the next one.
+ */
 static bool weir_timer_take(struct weir_timer *timer, bool *first)
 {
 	struct timerqueue_head *set = &timer->timers->set;
@@ -327,7 +337,10 @@ void weir_timer_init(struct weir_timer *timer, struct weir_timers *timers,
 	timer->fn = fn;
 }
 
-/* Sets a timer: to a new time, or only to an earlier one, or if it is not set. */
+/*
+ * Sets a timer. @earlier, @later: if it is set already, it may be moved to an
+ * earlier, or to a later time.
+ */
 static void weir_timer_to(struct weir_timer *timer, unsigned long delay,
 			  bool earlier, bool later)
 {
@@ -361,13 +374,13 @@ void weir_timer_set(struct weir_timer *timer, unsigned long delay)
 	weir_timer_to(timer, delay, false, false);
 }
 
-/* weir_timer_advance() - the same; one that is set may only come earlier */
+/* weir_timer_advance() - set a timer; one that is set may only come earlier */
 void weir_timer_advance(struct weir_timer *timer, unsigned long delay)
 {
 	weir_timer_to(timer, delay, true, false);
 }
 
-/* weir_timer_move() - the same; one that is set gets the new time */
+/* weir_timer_move() - set a timer; one that is set gets the new time */
 void weir_timer_move(struct weir_timer *timer, unsigned long delay)
 {
 	weir_timer_to(timer, delay, true, true);
@@ -388,20 +401,20 @@ static void weir_timer_unset(struct weir_timer *timer, bool over)
 	spin_unlock(&timers->tenant->lock);
 }
 
-/* weir_timer_cancel() - take back a timer; its function may still be running */
+/* weir_timer_cancel() - cancel a timer; its function may still be running */
 void weir_timer_cancel(struct weir_timer *timer)
 {
 	weir_timer_unset(timer, false);
 }
 
-/* weir_timer_end() - the same; it cannot be set any more */
+/* weir_timer_end() - cancel a timer, which cannot be set any more */
 void weir_timer_end(struct weir_timer *timer)
 {
 	weir_timer_unset(timer, true);
 }
 
 /**
- * weir_timer_cancel_sync() - take back a timer and wait while its function runs
+ * weir_timer_cancel_sync() - cancel a timer and wait while its function runs
  * @timer: the timer. Meanwhile it cannot be set, by its function or others.
  *
  * Sleeps. The caller holds no lock that the function takes.

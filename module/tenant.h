@@ -55,11 +55,11 @@ struct weir_jobs {
  * @tenant: the tenant of that user; never changes.
  * @wq: the workqueue of @tick; never changes.
  * @set: timers that are set, by weir_timer.node; guarded by the tenant's lock.
- * @tick: is queued for the time of the first of @set. One timer of the kernel
- *	serves all of a user's: the expiry of such a one takes the time of
- *	whatever runs on that processor.
- * @now: the timer whose function is being called; NULL between calls. Written
- *	under the tenant's lock.
+ * @tick: delayed work, queued for the time of the first timer of @set. All
+ *	timers of the user share it, because each timer of the kernel that
+ *	expires takes time from whatever runs on that processor.
+ * @now: the timer whose function is running; NULL between calls. Written under
+ *	the tenant's lock.
  */
 struct weir_timers {
 	struct weir_tenant	*tenant;
@@ -73,12 +73,13 @@ struct weir_timers {
  * struct weir_timer - calls a function later, in a worker of a user
  * @node: in weir_timers.set while the timer is set, by the time in jiffies64;
  *	under the tenant's lock.
- * @timers: the kind of timer, which says by whom @fn is called; never changes.
- *	The object of the timer holds the tenant.
+ * @timers: the timers of one kind and user, whose worker calls @fn; never
+ *	changes. The object that contains the timer holds the tenant.
  * @ref: reference count of the object; a timer that is set holds one reference.
- * @over: it cannot be set any more; under the tenant's lock.
- * @fn: is called when the time has come. It may sleep, may set the timer again,
- *	and puts the timer's reference at its end. Never changes.
+ * @over: the timer cannot be set any more; under the tenant's lock.
+ * @fn: function that is called when the time has come. It may sleep, may set
+ *	the timer again, and puts the timer's reference at its end. Never
+ *	changes.
  */
 struct weir_timer {
 	struct timerqueue_node	node;
@@ -89,30 +90,31 @@ struct weir_timer {
 };
 
 /**
- * struct weir_tenant - one user; subordinate users are their owner
+ * struct weir_tenant - one user, together with its subordinate users
  * @link: in the table of all tenants, under the lock of that table.
  * @uid: the user; never changes.
  * @ref: held by sockets, rings, cursors, endpoints, jobs, and by each work item
  *	while it is queued.
  * @lock: guards @endpoints, the lists of jobs and the sets of timers; no other
- *	lock of ours is taken under it.
+ *	lock of the module is taken under it.
  * @timers: timers of rings whose functions do not sleep.
  * @lingers: timers of rings and cursors whose functions wait for locks that
  *	other users hold, too.
  * @endpoints: endpoints that a worker has to handle, by
  *	weir_endpoint.turn_link.
  * @turns: timers of endpoints and of targets; @work calls their functions.
- * @work: handles @endpoints, and those of @turns whose time has come.
- * @slots_at: jiffy that @slots is for; only @work uses it.
- * @slots: calls that may still be looked at in that jiffy; only @work uses it.
+ * @work: handles @endpoints, and the timers of @turns whose time has come.
+ * @slots_at: jiffy that @slots belongs to; only @work uses it.
+ * @slots: number of calls that may still be looked at in that jiffy; only @work
+ *	uses it.
  * @joins: jobs that join subscribers to new streams of the user.
- * @late: joins that have to wait for memory.
+ * @late: jobs that join subscribers which had to wait for memory.
  * @ends: jobs that end the endpoints of closed sockets, once all of their
- *	messages are routed, and that look for calls sent to their targets late;
- *	and those that end what others have closed of the user: rings, and sockets
- *	in accept queues.
- * @told: jobs that deliver the reply to a request to the calls that wait for the
- *	reply to an equal request.
+ *	messages are routed; that look for calls which were sent late to their
+ *	targets; and that end rings, and sockets in accept queues, which another
+ *	user's process has closed.
+ * @told: jobs that deliver the reply to a request to other calls with the same
+ *	idempotency key.
  * @kept: the user's allowance for late workers, for which room in inboxes stays
  *	granted; see room.c.
  * @late_ns: delays up to this time are counted in @kept; ktime_get_ns() time.
@@ -144,9 +146,9 @@ extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
 extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: tenant.c */
 
 /*
- * Is this thread of another user than @uid, and of another process than @pid? It
- * may close a socket last which it was passed, or by which a dead process was
- * passed: the work of that is not its own.
+ * Does this thread belong to a user other than @uid, and to a process other
+ * than @pid? Such a thread may be the last to close a socket, if the socket was
+ * passed to it. The work that this causes is not its own.
  */
 static inline bool weir_stranger(kuid_t uid, const struct pid *pid)
 {

@@ -7,8 +7,8 @@
  * namespaces the user works. An account (struct weir_account) names all that
  * pay for something: one or more users, each within its own cap, and one
  * network namespace, within its cap. The caller chooses the users. charge.c
- * takes the maker of a socket and the owners of the user namespaces that the
- * maker works in. So a user gets no second cap from a new namespace or from a
+ * takes the creator of a socket and the owners of the user namespaces that the
+ * creator works in. So a user gets no second cap from a new namespace or from a
  * subordinate uid.
  *
  * This file only counts. The caller decides what it charges, and passes the

@@ -118,7 +118,7 @@ enum weir_breaker_state weir_breaker_shown(const struct weir_breaker *b)
 
 	if (READ_ONCE(b->only) == WEIR_BREAKER_NO_USER)
 		return state;
-	/* the window counts the others, since it opened for that one */
+	/* since it opened for that user, the window counts the others */
 	for (i = 0; i < WEIR_BREAKER_SLICES; i++)
 		others += READ_ONCE(b->slice[i].all.calls);
 	return others ? WEIR_BREAKER_ONE_USER : state;
@@ -139,9 +139,9 @@ static u32 weir_breaker_round(const struct weir_breaker *b, u32 user)
 /*
  * Change the state after an event. Only this function writes the state. An
  * event that the current state does not expect comes too late, and is ignored.
- * When it is closed, or opened for what is in the window, the user that has probed
- * before does not matter, and the window is emptied; if it is opened for one user,
- * of the calls of that user.
+ * When the breaker closes, or opens because of the calls in the window, the
+ * user of the last probe is forgotten, and the window is emptied. If it opens
+ * for one user, only the calls of that user leave the window.
  */
 static void weir_breaker_event(struct weir_breaker *b,
 			       enum weir_breaker_event event, u64 now_ns)
@@ -201,11 +201,11 @@ void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
 }
 
 /*
- * May a user probe, as far as other users matter? If the breaker is open for one
- * user alone, they do not. Else one user makes all probes of a round; others wait
- * until the first of them, or its last good one, is open_ns old. The user of a
- * round that came to nothing leaves the next open_ns to the others. Differences
- * are signed, as a clock may wrap.
+ * May a user probe, as far as other users matter? They do not matter if the
+ * breaker is open for one user alone. Otherwise one user makes all probes of a
+ * round. Others wait until the round has not moved (@moved_ns) for open_ns. The
+ * user that made the last round leaves the next open_ns to the others, if its
+ * probes came to nothing. Differences are signed, as a clock may wrap.
  */
 static bool weir_breaker_turn(const struct weir_breaker *b,
 			      const struct weir_breaker_conf *c, u32 user,
@@ -325,10 +325,10 @@ static bool weir_breaker_sick(const struct weir_breaker_count *n,
 }
 
 /*
- * Opens the breaker, for all or for one user, if there is a reason. For one user
- * it waits for twice as many calls if others call too: these may have seen as
- * many errors. If it is open for one already, and the others in the window have
- * nothing but bad calls, it opens for all.
+ * Opens the breaker, for all users or for one, if the window gives a reason.
+ * For one user, it waits for twice as many calls if others call too: the others
+ * may have seen as many errors. If the breaker is open for one user already,
+ * and all calls of the others in the window were bad, it opens for all.
  */
 static void weir_breaker_judge(struct weir_breaker *b,
 			       const struct weir_breaker_conf *c, u64 now_ns)
@@ -372,10 +372,10 @@ static inline void weir_breaker_count(struct weir_breaker *b,
 }
 
 /*
- * A bad call that is counted in @slice. Once the lead of the worst user is used
- * up, @user takes its place. The calls of @user before count as those of others.
- * There are no more bad ones among them than others have had, so the share of
- * these is at most twice as large for it.
+ * Counts a bad call in @slice. When the lead of the worst user is used up,
+ * @user becomes the worst user. The earlier calls of @user then count as calls
+ * of the others. At most as many of them were bad as of all the others. So they
+ * can at most double the share of bad calls that the others have.
  */
 static void weir_breaker_count_bad(struct weir_breaker *b,
 				   struct weir_breaker_slice *slice, u32 user,
@@ -405,7 +405,7 @@ static void weir_breaker_count_bad(struct weir_breaker *b,
 	slice->worst.slow += slow;
 }
 
-/* A probe has ended well, or @n of them. */
+/* Counts @n probes that have ended well. */
 static void weir_breaker_probed(struct weir_breaker *b,
 				const struct weir_breaker_conf *c, u64 now_ns,
 				u32 n)

@@ -16,18 +16,19 @@
  * Probes that have not ended after open_ns count as lost: then the breaker lets
  * as many new probes through.
  *
- * Many users share a breaker, and one of them may cause all the errors by what it
- * asks for. So the breaker finds the user with most errors and slow calls (R.
- * Boyer, J Moore, "MJRTY - A Fast Majority Vote Algorithm"). If the calls of the
- * others are too many errors or slow as well, it opens for all. If only those of
- * that user are, it opens for that user alone: then it counts the calls of the
- * others as if it was closed. So a user can at most double the share of errors
- * that the others have; errors of others count for this as long as those of the
- * user, which may be a window longer.
+ * Many users share a breaker, and the requests of one user may cause all the
+ * errors. So the breaker finds the user with most errors and slow calls (R.
+ * Boyer, J. Moore, "MJRTY - A Fast Majority Vote Algorithm"). If the calls of
+ * the other users reach the share too, the breaker opens for all users. If only
+ * the calls of that user do, it opens for that user alone. Then the calls of
+ * the others count as if the breaker were closed. So one user can at most
+ * double the share of errors that the others have. An error of the others
+ * counts for this while errors of that user do, which may be one window longer.
  *
- * While it is open for all, users take turns to probe: one user makes all probes
- * of a round, and leaves the next round to others for open_ns. So open_ns should
- * be longer than a call takes. A round takes open_ns for each good probe at most.
+ * While the breaker is open for all users, they take turns with the probes. One
+ * user makes all probes of a round, and then leaves the next round to others
+ * for open_ns. So open_ns should be longer than a call takes. A round takes at
+ * most open_ns for each good probe.
  *
  * This file knows no socket and no clock: times and outcomes are arguments. The
  * breaker's lock is a leaf, and is taken with bottom halves disabled: the
@@ -48,7 +49,7 @@ enum weir_breaker_state {
 	WEIR_BREAKER_OPEN,
 	WEIR_BREAKER_HALF_OPEN,
 	WEIR_BREAKER_STATES,
-	/* weir_breaker_shown() alone: open or half open for one of several users */
+	/* for weir_breaker_shown(): not closed for one of several users */
 	WEIR_BREAKER_ONE_USER = WEIR_BREAKER_STATES
 };
 
@@ -96,7 +97,7 @@ struct weir_breaker_count {
 /**
  * struct weir_breaker_slice - one part of the window
  * @all: all calls that ended in this part.
- * @worst: those of weir_breaker.worst, since it is that.
+ * @worst: those of weir_breaker.worst, since that user is the worst one.
  */
 struct weir_breaker_slice {
 	struct weir_breaker_count	all;
@@ -112,24 +113,26 @@ struct weir_breaker_slice {
  * @round: changes with each change of state: from 1 to S32_MAX, then from 1
  *	again. The end of a call that began in another round is ignored. Calls
  *	that began while there was no breaker are of round 0.
- * @window_round: the round in which the window was emptied for all; that of calls of
- *	users for which the breaker is closed.
+ * @window_round: round in which the window was emptied for all users. The calls
+ *	of a user for which the breaker is closed are of this round.
  * @probes_out: half open: how many probes have been let through.
  * @probes_good: half open: how many probes have ended well.
- * @since_ns: time at which the breaker opened last, or at which the last probe was
- *	let through since; nanoseconds of the caller's clock, as all times here.
- * @moved_ns: time of the first probe of the round, or of the last good end.
+ * @since_ns: time at which the breaker opened last, or at which it has let a
+ *	probe through since; nanoseconds of the caller's clock, as all times
+ *	here.
+ * @moved_ns: time at which the first probe of the round was let through, or at
+ *	which a probe of the round last ended well.
  * @prober: user of the last probe, or WEIR_BREAKER_NO_USER.
  * @only: the breaker is open or half open for this user alone;
  *	WEIR_BREAKER_NO_USER: for all, or it is closed.
  * @worst: the user with most errors and slow calls in the window, or
  *	WEIR_BREAKER_NO_USER.
- * @lead: bad calls of @worst less those of others; at most those of @worst in the
- *	window.
+ * @lead: bad calls of @worst less the bad calls of the others; at most the bad
+ *	calls of @worst in the window.
  * @slice_ns: time at which the current slice began.
  * @opens: how often the breaker has opened.
- * @slice: the sliding window. While the breaker is open for @only, calls of that
- *	user are not in it.
+ * @slice: the sliding window. While the breaker is open for @only, calls of
+ *	that user are not in it.
  */
 struct weir_breaker {
 	spinlock_t			lock;
@@ -168,8 +171,8 @@ void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round,
 			 bool sent);
 
 /*
- * Is the breaker open or half open for another user alone? Without the lock this
- * may be out of date, as the state may be.
+ * Is the breaker open or half open for another user alone? Without the lock the
+ * answer may be out of date, as the state may be.
  */
 static inline bool weir_breaker_spares(const struct weir_breaker *b, u32 user)
 {

@@ -65,7 +65,7 @@ enum weir_call_state {
  * @name: name of the call, or of the next call in this slot while the slot is
  *	free. A completer moves it on to the next generation when the call ends.
  * @slot: number of the slot; never changes.
- * @state: enum weir_call_state. The maker of a call stores it last, with
+ * @state: enum weir_call_state. The producer stores it last, with
  *	release.
  * @tries: how many times the call has been sent, if its record must stay in the
  *	outbox; otherwise 0.

@@ -148,9 +148,10 @@ const char *weir_memory_short(u64 bytes)
  * @bytes: about how many bytes the try allocates.
  * @tries: number of tries so far; 0 before the first call; counted here.
  *
- * This allocates that much, with reclaim in the memory cgroup that the caller
- * charges, and frees it again. Then it is there for the next try, unless another
- * task of the cgroup takes it before. May sleep; the caller holds no lock.
+ * This function allocates that much, with reclaim in the memory cgroup that the
+ * caller charges, and frees it again. The next try then finds the memory,
+ * unless another task of the cgroup takes it first. May sleep; the caller holds
+ * no lock.
  *
  * Return: true if the caller is to try again.
  */

@@ -84,7 +84,7 @@ struct weir_ring_spec {
  * @page_order: order of the blocks that the last data pages were allocated in.
  * @head_page: struct weir_head.
  * @status_page: struct weir_status.
- * @charge: for one object and its pages, charged to the maker; fixed.
+ * @charge: for one object and its pages, charged to the creator; fixed.
  * @type: SOCK_* of the socket that made the ring.
  * @uid: user that made the ring. Only this user may take it over.
  * @pid: process that owns the ring, held; @lock.
@@ -120,8 +120,8 @@ struct weir_ring_spec {
  * @closing: the publisher has ended the stream. It lingers until @keeper has
  *	gone and cannot be taken over.
  * @expire: ends the stream at @linger_end.
- * @settle: job that repairs the ring and lets it linger or end, once its owner is
- *	gone.
+ * @settle: job that repairs the ring and lets it linger or end, once its owner
+ *	is gone.
  * @path: name it is published under; weir_net.lock.
  * @path_link: in weir_path.rings; weir_net.lock.
  * @linger_link: in weir_net.lingering; weir_net.lock.

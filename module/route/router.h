@@ -578,7 +578,7 @@ struct weir_pass {
  * @pass: the pass in progress; dispatch_lock.
  * @waits_for_slot: the pass waits for a free slot: set under dispatch_lock and
  *	inbox->post.lock, cleared under dispatch_lock.
- * @exempt: the maker of the socket has CAP_NET_ADMIN in the namespace, and so
+ * @exempt: the creator of the socket has CAP_NET_ADMIN in the namespace, and so
  *	may take more than its user's share of a rate limit and of a bulkhead;
  *	never changes.
  * @repaired: the socket is being released, and a worker has repaired @outbox;

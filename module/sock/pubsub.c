@@ -226,7 +226,9 @@ static void weir_joining_free(struct weir_joining *j)
 		wake_up_var(&wn->joinings);
 }
 
-/* Notes that a subscriber waits for memory. Returns false if it has no place. */
+/*
+ * Notes that a subscriber waits for memory. Returns false if it has no place.
+ */
 static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 {
 	bool noted;
@@ -712,7 +714,7 @@ static int weir_late_make(struct weir_sock *ws)
 	if (!late)
 		return weir_refuse(ws, -ENOMEM,
 				   "no memory for the subscription");
-	/* its maker holds lock_sock; workers look for it under rlock */
+	/* its creator holds lock_sock; workers look for it under rlock */
 	spin_lock(&ws->rlock);
 	ws->late = late;
 	spin_unlock(&ws->rlock);
