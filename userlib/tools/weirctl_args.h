@@ -7,7 +7,7 @@
 
 #include "weirctl.h"
 
-/* What a command takes, as bits: options, and its first argument. */
+/* Bits for the options and the first argument that a command takes. */
 #define WEIRCTL_TAKES_JSON	0x01u
 #define WEIRCTL_TAKES_BYTES	0x02u
 #define WEIRCTL_TAKES_INTERVAL	0x04u
@@ -24,7 +24,7 @@
 #define WEIRCTL_TAKES_TOP	(WEIRCTL_TAKES_LIST | WEIRCTL_TAKES_INTERVAL | \
 				 WEIRCTL_TAKES_COUNT | WEIRCTL_TAKES_ONCE)
 
-/* Where the help lists something; each group has a header there. */
+/* Groups of commands and options in the help; each has a heading there. */
 enum weirctl_group {
 	WEIRCTL_GROUP_STATE = 1,
 	WEIRCTL_GROUP_ROUTES,
@@ -38,16 +38,16 @@ enum weirctl_group {
 
 /**
  * struct weirctl_command - a command, or one verb of a command
- * @name: of the command.
- * @verb: second word, or NULL; the first verb in the table is that of a
- *	command line without one.
+ * @name: first word of the command.
+ * @verb: second word, or NULL. A command line without a verb means the first
+ *	verb of the command in the table.
  * @args: the arguments, as a usage names them.
  * @text: what the command does.
  * @takes: WEIRCTL_TAKES_*.
  * @group: enum weirctl_group.
  * @min: fewest arguments.
  * @max: most arguments.
- * @run: does it; returns the exit status.
+ * @run: function that runs the command; returns the exit status.
  */
 struct weirctl_command {
 	const char		*name;

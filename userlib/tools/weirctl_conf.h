@@ -42,11 +42,11 @@ enum weirctl_key_kind {
 
 /**
  * struct weirctl_key - one key of a route
- * @name: of the key.
+ * @name: name of the key.
  * @kind: how its value is written.
- * @offset: of the member in struct weir_route_conf.
- * @min: smallest value but 0.
- * @max: largest.
+ * @offset: offset of the member in struct weir_route_conf.
+ * @min: smallest value other than 0.
+ * @max: largest value.
  * @lead: offset of the member without which this one means nothing, or
  *	WEIRCTL_NO_LEAD.
  * @zero: what 0 means, in words.
@@ -71,7 +71,7 @@ extern const size_t weirctl_key_count;
 /**
  * struct weirctl_change - a route's conf while it is changed
  * @conf: the conf; its reply, if any, is memory of the change.
- * @given: bit per key of weirctl_keys.
+ * @given: one bit for each key of weirctl_keys that was given.
  * @reply: memory of the reply, or NULL.
  * @breaker_off: breaker=off was given.
  * @keep_reply: the route keeps its reply; the caller of weirctl_change_finish()

@@ -15,7 +15,7 @@ int weirctl_save(const struct weirctl_options *o);
 /**
  * struct weirctl_step - one step into a JSON text
  * @key: member of an object, or NULL.
- * @index: of an array, when @key is NULL.
+ * @index: index in an array, if @key is NULL.
  */
 struct weirctl_step {
 	const char	*key;

@@ -14,8 +14,8 @@
 /**
  * struct weirctl_ops - changes to be made together
  * @ops: the changes.
- * @count: how many.
- * @room: how many the array can hold.
+ * @count: number of changes.
+ * @room: number of changes that the array can hold.
  */
 struct weirctl_ops {
 	struct weir_route_op	*ops;

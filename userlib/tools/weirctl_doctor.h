@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
-/* Checks of the host and of what runs on it. */
+/* Checks of the host, and of the objects in the network namespace. */
 #ifndef WEIRCTL_DOCTOR_H
 #define WEIRCTL_DOCTOR_H
 
@@ -19,7 +19,7 @@ enum weirctl_verdict {
 /**
  * struct weirctl_subject - what the checks look at
  * @root: directory in place of /.
- * @live: what there is in the network namespace; NULL when no module answers.
+ * @live: objects in the network namespace; NULL when no module answers.
  */
 struct weirctl_subject {
 	const char			*root;
@@ -28,10 +28,11 @@ struct weirctl_subject {
 
 /**
  * struct weirctl_finding - what a check found
- * @verdict: good or not.
- * @kept: the last words were worse than those before, and are in @text.
- * @text: in words.
- * @remedy: a command, or "".
+ * @verdict: the worst verdict of the check so far.
+ * @kept: the last call of weirctl_find() was the worst so far, and @text is its
+ *	text. Only then does weirctl_remedy() write @remedy.
+ * @text: the finding in words.
+ * @remedy: command that helps, or "".
  */
 struct weirctl_finding {
 	enum weirctl_verdict	verdict;
@@ -42,8 +43,9 @@ struct weirctl_finding {
 
 /**
  * struct weirctl_check - one check
- * @name: of it.
- * @look: fills in a finding that is OK and empty.
+ * @name: name of the check.
+ * @look: function that checks. It gets a finding that is OK and empty, and
+ *	writes into it.
  */
 struct weirctl_check {
 	const char *name;

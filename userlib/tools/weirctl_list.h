@@ -15,10 +15,10 @@ struct weirctl_options;
 /**
  * struct weirctl_list - objects of one kind, in order of id
  * @kind: enum weir_list_kind, WEIR_LIST_ROUTES or WEIR_LIST_TARGETS.
- * @data: as the kernel gave them; which of @entries, @routes and @targets it
- *	is, @kind says.
- * @count: how many.
- * @room: how many the array can hold.
+ * @data: the objects as the kernel gave them; @kind says whether they are
+ *	@entries, @routes or @targets.
+ * @count: number of objects.
+ * @room: number of objects that the array can hold.
  */
 struct weirctl_list {
 	uint32_t	kind;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
-/* What there is at one moment, and how fast it moves. */
+/* The live view: two looks at all objects, and the rates between them. */
 #ifndef WEIRCTL_LOOK_H
 #define WEIRCTL_LOOK_H
 
@@ -10,12 +10,12 @@
 #include "weirctl_table.h"
 
 /**
- * struct weirctl_look - what there was at one moment
+ * struct weirctl_look - all objects at one moment
  * @streams: all streams.
  * @cursors: all cursors.
  * @routes: all routes.
  * @targets: all targets.
- * @at: seconds, on the monotonic clock.
+ * @at: time of the look in seconds, on CLOCK_MONOTONIC.
  */
 struct weirctl_look {
 	struct weirctl_list	streams;

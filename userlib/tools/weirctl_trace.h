@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
-/* Why a message does not arrive: events, and what one would meet. */
+/* Why a message does not arrive: tracepoints, and obstacles on its route. */
 #ifndef WEIRCTL_TRACE_H
 #define WEIRCTL_TRACE_H
 
