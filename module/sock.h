@@ -28,7 +28,7 @@
  * @ring_bytes: bytes of @outbox; 0: the tunable's.
  * @inbox_bytes: bytes of @inbox; 0: the tunable's.
  * @node: NUMA node of the rings.
- * @huge: WEIR_SO_HUGE.
+ * @huge: 0 or 1, WEIR_SO_HUGE.
  * @evict_ms: WEIR_SO_EVICT_MS.
  * @linger_ms: WEIR_SO_LINGER_MS.
  * @hold_ms: WEIR_SO_HOLD_MS.
@@ -90,7 +90,7 @@ struct weir_sock {
 	u32 ring_bytes;
 	u32 inbox_bytes;
 	int node;
-	bool huge;
+	u32 huge;
 	u32 evict_ms;
 	u32 linger_ms;
 	u32 hold_ms;

@@ -31,7 +31,7 @@
  * (WEIR_ID_INBOX). The socket maps and reads it as it does a stream.
  *
  * The module's part is in module/ring: ring.c (memory), map.c (mmap), reader.c
- * (cursors), wake.c (wake-ups), and in module/ctl/control.c (options, ioctls).
+ * (cursors), wake.c (wake-ups), and in module/ctl: ioctl.c, option.c.
  * The ring protocol, shared by the kernel and the library, is in
  * uapi/weir_ring.h.
  */

@@ -17,7 +17,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 int weir_socket_init(void);
 void weir_socket_exit(void);
 
-/* ctl/control.c: calls in the table of operations */
+/* ctl/ioctl.c, ctl/option.c: calls in the table of operations */
 int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 int weir_compat_ioctl(struct socket *sock, unsigned int cmd,
 		      unsigned long arg);
