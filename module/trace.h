@@ -13,59 +13,26 @@
 #include <uapi/weir_route.h>
 #include "weir.h"
 
+/* The members of a list of uapi/, by number: programs know no enumerators. */
+#define WEIR_TRACE_NAME(_name, _number, _text, ...)	{ _number, _text },
+/* Behind the last comma of a list. */
+#define WEIR_TRACE_END					{ -1, "?" }
+
 #define weir_show_reason(reason)					\
 	__print_symbolic(reason,					\
-		{ WEIR_REASON_NONE,		"none" },		\
-		{ WEIR_REASON_CLOSED,		"closed" },		\
-		{ WEIR_REASON_SLOW,		"slow" },		\
-		{ WEIR_REASON_BAD_CURSOR,	"bad_cursor" },		\
-		{ WEIR_REASON_BAD_RECORD,	"bad_record" },		\
-		{ WEIR_REASON_DENIED,		"denied" },		\
-		{ WEIR_REASON_LIMIT,		"limit" },		\
-		{ WEIR_REASON_NO_MEMORY,	"no_memory" },		\
-		{ WEIR_REASON_OVERRUN,		"overrun" },		\
-		{ WEIR_REASON_EXPIRED,		"expired" },		\
-		{ WEIR_REASON_NETNS,		"netns" },		\
-		{ WEIR_REASON_TAKEN_OVER,	"taken_over" },		\
-		{ WEIR_REASON_NO_ROUTE,		"no_route" },		\
-		{ WEIR_REASON_NO_TARGET,	"no_target" },		\
-		{ WEIR_REASON_DEADLINE,		"deadline" },		\
-		{ WEIR_REASON_RATE,		"rate" },		\
-		{ WEIR_REASON_BULKHEAD,		"bulkhead" },		\
-		{ WEIR_REASON_BREAKER,		"breaker" },		\
-		{ WEIR_REASON_INBOX_FULL,	"inbox_full" },		\
-		{ WEIR_REASON_TARGET_DIED,	"target_died" },	\
-		{ WEIR_REASON_TARGET_EJECTED,	"target_ejected" },	\
-		{ WEIR_REASON_TOO_LARGE,	"too_large" },		\
-		{ WEIR_REASON_LOOP,		"loop" },		\
-		{ WEIR_REASON_QUORUM,		"quorum" },		\
-		{ WEIR_REASON_BAD_REQUEST,	"bad_request" },	\
-		{ WEIR_REASON_LATE,		"late" },		\
-		{ WEIR_REASON_DUPLICATE,	"duplicate" },		\
-		{ WEIR_REASON_TRIES,		"tries" },		\
-		{ WEIR_REASON_PATIENCE,		"patience" })
+			 WEIR_REASON_LIST(WEIR_TRACE_NAME) WEIR_TRACE_END)
 
 #define weir_show_guard(guard)						\
 	__print_symbolic(guard,						\
-		{ WEIR_GUARD_NONE,		"none" },		\
-		{ WEIR_GUARD_ROUTE,		"route" },		\
-		{ WEIR_GUARD_PERMISSION,	"permission" },		\
-		{ WEIR_GUARD_DEADLINE,		"deadline" },		\
-		{ WEIR_GUARD_BUCKET,		"bucket" },		\
-		{ WEIR_GUARD_BULKHEAD,		"bulkhead" },		\
-		{ WEIR_GUARD_BREAKER,		"breaker" },		\
-		{ WEIR_GUARD_INBOX,		"inbox" },		\
-		{ WEIR_GUARD_WATCHDOG,		"watchdog" },		\
-		{ WEIR_GUARD_POLICY,		"policy" },		\
-		{ WEIR_GUARD_CHECK,		"check" },		\
-		{ WEIR_GUARD_DUP,		"dup" })
+			 WEIR_GUARD_LIST(WEIR_TRACE_NAME) WEIR_TRACE_END)
 
 #define weir_show_state(state)						\
 	__print_symbolic(state,						\
-		{ WEIR_STATE_OPEN,		"open" },		\
-		{ WEIR_STATE_LINGER,		"linger" },		\
-		{ WEIR_STATE_CLOSED,		"closed" },		\
-		{ WEIR_STATE_BROKEN,		"broken" })
+			 WEIR_STATE_LIST(WEIR_TRACE_NAME) WEIR_TRACE_END)
+
+#define weir_show_target(state)						\
+	__print_symbolic(state,						\
+			 WEIR_TARGET_LIST(WEIR_TRACE_NAME) WEIR_TRACE_END)
 
 TRACE_EVENT(weir_attach,
 	TP_PROTO(const struct weir_ring *ring, u32 slot, u32 id),
@@ -185,10 +152,7 @@ TRACE_EVENT(weir_target,
 		__entry->state = state;
 	),
 	TP_printk("target %llu %s", __entry->target,
-		  __print_symbolic(__entry->state,
-				   { WEIR_TARGET_UP,	"up" },
-				   { WEIR_TARGET_EJECTED,	"ejected" },
-				   { WEIR_TARGET_GONE,	"gone" }))
+		  weir_show_target(__entry->state))
 );
 
 TRACE_EVENT(weir_drop,

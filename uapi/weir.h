@@ -139,11 +139,17 @@ struct weir_head {
 	__u32	reserved[9];
 };
 
+/* States of a ring: X(NAME, number, "name"). */
+#define WEIR_STATE_LIST(X)						\
+	X(OPEN, 1, "open")						\
+	X(LINGER, 2, "linger")	/* no owner: ends or is taken over */	\
+	X(CLOSED, 3, "closed")	/* ends at final_pos */			\
+	X(BROKEN, 4, "broken")	/* its owner wrote nonsense */
+
 enum weir_state {
-	WEIR_STATE_OPEN		= 1,
-	WEIR_STATE_LINGER	= 2,	/* no owner: ends or is taken over */
-	WEIR_STATE_CLOSED	= 3,	/* ends at final_pos */
-	WEIR_STATE_BROKEN	= 4,	/* the owner wrote nonsense; as closed */
+#define WEIR_STATE_ENUM(_name, _number, ...) WEIR_STATE_##_name = _number,
+	WEIR_STATE_LIST(WEIR_STATE_ENUM)
+#undef WEIR_STATE_ENUM
 };
 
 /* weir_status.wake */
@@ -245,38 +251,79 @@ enum weir_notice_type {
 	WEIR_NOTICE_REFUSED	= 5,	/* a matching path could not be attached */
 };
 
-/* Reasons why something was dropped, refused, evicted or detached; see weir(7). */
+/*
+ * A list of all members calls X for each of them, so that a program can make its
+ * own table: X(NAME, number, "name", ...). More arguments may come.
+ *
+ * Reasons why something was dropped, refused, evicted or detached; see weir(7):
+ * X(NAME, number, "name", value of weir_reason_errno(), "words for people").
+ * Those from NO_ROUTE on are of routed messages.
+ */
+#define WEIR_REASON_LIST(X)						\
+	X(NONE, 0, "none", EPROTO, "for no reason")			\
+	X(CLOSED, 1, "closed", EPROTO, "closed in good order")		\
+	X(SLOW, 2, "slow", EPROTO,					\
+	  "it held the writer back for longer than evict_ms")		\
+	X(BAD_CURSOR, 3, "bad_cursor", EPROTO,				\
+	  "its cursor is where none can be")				\
+	X(BAD_RECORD, 4, "bad_record", EPROTO,				\
+	  "a record or ring head that cannot be")			\
+	X(DENIED, 5, "denied", EACCES,					\
+	  "the path's mode does not let this user, or it has become "	\
+	  "another user's")						\
+	X(LIMIT, 6, "limit", ENOSPC,					\
+	  "a cap was reached, see 'weirctl limit'")			\
+	X(NO_MEMORY, 7, "no_memory", ENOMEM, "memory is out")		\
+	X(OVERRUN, 8, "overrun", EPROTO,				\
+	  "the writer overtook a reader that it does not wait for")	\
+	X(EXPIRED, 9, "expired", EPROTO,				\
+	  "the time to linger or to be held is over")			\
+	X(NETNS, 10, "netns", EPROTO, "the network namespace is gone")	\
+	X(TAKEN_OVER, 11, "taken_over", EPROTO,				\
+	  "a new process goes on from here")				\
+	X(NO_ROUTE, 12, "no_route", ENOENT,				\
+	  "there is no such path or handle")				\
+	X(NO_TARGET, 13, "no_target", EHOSTUNREACH,			\
+	  "nobody serves the path now")					\
+	X(DEADLINE, 14, "deadline", ETIME,				\
+	  "it was not answered in time")				\
+	X(RATE, 15, "rate", EDQUOT,					\
+	  "more messages than the route's rate and burst let "		\
+	  "through, or the user's share of them")			\
+	X(BULKHEAD, 16, "bulkhead", EBUSY,				\
+	  "as many requests are in flight as bulkhead allows, or "	\
+	  "the user's share of it")					\
+	X(BREAKER, 17, "breaker", ECONNREFUSED,				\
+	  "the circuit breaker is open: too many calls failed or "	\
+	  "were slow")							\
+	X(INBOX_FULL, 18, "inbox_full", ENOBUFS,			\
+	  "the target does not read its inbox, and it is full")		\
+	X(TARGET_DIED, 19, "target_died", ECONNRESET,			\
+	  "the target ended before it answered")			\
+	X(TARGET_EJECTED, 20, "target_ejected", EHOSTDOWN,		\
+	  "the target holds requests and does nothing")			\
+	X(TOO_LARGE, 21, "too_large", EMSGSIZE,				\
+	  "the message is larger than the target's inbox can hold")	\
+	X(LOOP, 22, "loop", ELOOP,					\
+	  "more routes or patterns were on its way than may be")	\
+	X(QUORUM, 23, "quorum", ENOLINK,				\
+	  "too few targets can still answer for a quorum")		\
+	X(BAD_REQUEST, 24, "bad_request", EBADMSG,			\
+	  "the record makes no sense")					\
+	X(LATE, 25, "late", EPROTO,					\
+	  "a reply to what had been answered already")			\
+	X(DUPLICATE, 26, "duplicate", EALREADY,				\
+	  "the first request with its idempotency key was lost")	\
+	X(TRIES, 27, "tries", ETOOMANYREFS,				\
+	  "as many targets as one message may try have refused it")	\
+	X(PATIENCE, 28, "patience", EXFULL,				\
+	  "the caller left no room for the reply for as long as it "	\
+	  "may wait")
+
 enum weir_reason {
-	WEIR_REASON_NONE	= 0,
-	WEIR_REASON_CLOSED	= 1,	/* closed in good order */
-	WEIR_REASON_SLOW	= 2,	/* held the writer back for evict_ms */
-	WEIR_REASON_BAD_CURSOR	= 3,	/* cursor outside the ring or unaligned */
-	WEIR_REASON_BAD_RECORD	= 4,	/* length or claim outside the ring */
-	WEIR_REASON_DENIED	= 5,	/* permission bits; another user's name */
-	WEIR_REASON_LIMIT	= 6,	/* a cap on memory, slots or streams */
-	WEIR_REASON_NO_MEMORY	= 7,
-	WEIR_REASON_OVERRUN	= 8,	/* lossy reader overtaken */
-	WEIR_REASON_EXPIRED	= 9,	/* linger or hold time over */
-	WEIR_REASON_NETNS	= 10,	/* network namespace gone */
-	WEIR_REASON_TAKEN_OVER	= 11,	/* a new process goes on from here */
-	/* routed messages */
-	WEIR_REASON_NO_ROUTE	= 12,	/* no such handle or path */
-	WEIR_REASON_NO_TARGET	= 13,	/* no socket serves the path */
-	WEIR_REASON_DEADLINE	= 14,	/* not answered in time */
-	WEIR_REASON_RATE	= 15,	/* more than the token bucket allows */
-	WEIR_REASON_BULKHEAD	= 16,	/* the most in flight already */
-	WEIR_REASON_BREAKER	= 17,	/* the circuit breakers are open */
-	WEIR_REASON_INBOX_FULL	= 18,
-	WEIR_REASON_TARGET_DIED	= 19,
-	WEIR_REASON_TARGET_EJECTED = 20,	/* ejected by the watchdog */
-	WEIR_REASON_TOO_LARGE	= 21,	/* larger than the inbox can hold */
-	WEIR_REASON_LOOP	= 22,	/* through too many routes or patterns */
-	WEIR_REASON_QUORUM	= 23,	/* too few targets can still answer */
-	WEIR_REASON_BAD_REQUEST	= 24,	/* the record is not valid */
-	WEIR_REASON_LATE	= 25,	/* the call had its answer already */
-	WEIR_REASON_DUPLICATE	= 26,	/* the first request of its key was lost */
-	WEIR_REASON_TRIES	= 27,	/* too many routes and targets to try */
-	WEIR_REASON_PATIENCE	= 28,	/* the caller left no room for the reply */
+#define WEIR_REASON_ENUM(_name, _number, ...) WEIR_REASON_##_name = _number,
+	WEIR_REASON_LIST(WEIR_REASON_ENUM)
+#undef WEIR_REASON_ENUM
 	WEIR_REASON_MAX
 };
 
@@ -414,6 +461,11 @@ enum weir_list_kind {
 	WEIR_LIST_CURSORS	= 4,
 };
 
+/* weir_list_entry.flags of cursors */
+#define WEIR_READER_GATING	0x1	/* the writer waits for it */
+#define WEIR_READER_NAMED	0x2	/* it has a name */
+#define WEIR_READER_EVICTED	0x4	/* it was evicted */
+
 /**
  * struct weir_list_entry - one line of WEIR_IOC_LIST
  * @kind: enum weir_list_kind.
@@ -429,7 +481,7 @@ enum weir_list_kind {
  * @type: SOCK_* of the socket.
  * @state: STREAMS: enum weir_state; SOCKETS, PATHS: state of the socket, or of
  *	the listener.
- * @flags: STREAMS: WEIR_STATUS_*; CURSORS: 1 gating, 2 named, 4 evicted.
+ * @flags: STREAMS: WEIR_STATUS_*; CURSORS: WEIR_READER_*.
  * @count: PATHS: publishers; SOCKETS: streams read; STREAMS: readers.
  * @ring_bytes: STREAMS: size.
  * @pos: STREAMS: bytes claimed so far; CURSORS: bytes read so far.

@@ -75,44 +75,11 @@ struct weir_fault {
 static inline int weir_reason_errno(__u32 reason)
 {
 	switch (reason) {
-	case WEIR_REASON_DENIED:
-		return EACCES;
-	case WEIR_REASON_LIMIT:
-		return ENOSPC;
-	case WEIR_REASON_NO_MEMORY:
-		return ENOMEM;
-	case WEIR_REASON_NO_ROUTE:
-		return ENOENT;
-	case WEIR_REASON_NO_TARGET:
-		return EHOSTUNREACH;
-	case WEIR_REASON_DEADLINE:
-		return ETIME;
-	case WEIR_REASON_RATE:
-		return EDQUOT;
-	case WEIR_REASON_BULKHEAD:
-		return EBUSY;
-	case WEIR_REASON_BREAKER:
-		return ECONNREFUSED;
-	case WEIR_REASON_INBOX_FULL:
-		return ENOBUFS;
-	case WEIR_REASON_TARGET_DIED:
-		return ECONNRESET;
-	case WEIR_REASON_TARGET_EJECTED:
-		return EHOSTDOWN;
-	case WEIR_REASON_TOO_LARGE:
-		return EMSGSIZE;
-	case WEIR_REASON_LOOP:
-		return ELOOP;
-	case WEIR_REASON_QUORUM:
-		return ENOLINK;
-	case WEIR_REASON_BAD_REQUEST:
-		return EBADMSG;
-	case WEIR_REASON_DUPLICATE:
-		return EALREADY;
-	case WEIR_REASON_TRIES:
-		return ETOOMANYREFS;
-	case WEIR_REASON_PATIENCE:
-		return EXFULL;
+#define WEIR_REASON_CASE(_name, _number, _text, _errno, ...)		\
+	case _number:							\
+		return _errno;
+	WEIR_REASON_LIST(WEIR_REASON_CASE)
+#undef WEIR_REASON_CASE
 	}
 	return EPROTO;
 }
@@ -148,19 +115,25 @@ struct weir_scm_route {
 
 #define WEIR_SCM_ROUTE		1
 
+/* What refused a message: X(NAME, number, "name", "words for people"). */
+#define WEIR_GUARD_LIST(X)						\
+	X(NONE, 0, "none", "the router")				\
+	X(ROUTE, 1, "route", "the route")				\
+	X(PERMISSION, 2, "permission", "the permission check")		\
+	X(DEADLINE, 3, "deadline", "the deadline")			\
+	X(BUCKET, 4, "bucket", "the token bucket")			\
+	X(BULKHEAD, 5, "bulkhead", "the bulkhead")			\
+	X(BREAKER, 6, "breaker", "the circuit breaker")			\
+	X(INBOX, 7, "inbox", "the inbox")				\
+	X(WATCHDOG, 8, "watchdog", "the watchdog")			\
+	X(POLICY, 9, "policy", "the policy")				\
+	X(CHECK, 10, "check", "the check of its record")		\
+	X(DUP, 11, "dup", "its idempotency key")
+
 enum weir_guard {
-	WEIR_GUARD_NONE		= 0,
-	WEIR_GUARD_ROUTE	= 1,	/* no such path, or no socket serves it */
-	WEIR_GUARD_PERMISSION	= 2,
-	WEIR_GUARD_DEADLINE	= 3,
-	WEIR_GUARD_BUCKET	= 4,
-	WEIR_GUARD_BULKHEAD	= 5,
-	WEIR_GUARD_BREAKER	= 6,
-	WEIR_GUARD_INBOX	= 7,
-	WEIR_GUARD_WATCHDOG	= 8,
-	WEIR_GUARD_POLICY	= 9,	/* the quorum cannot be reached */
-	WEIR_GUARD_CHECK	= 10,	/* the record is not valid */
-	WEIR_GUARD_DUP		= 11,	/* the idempotency key */
+#define WEIR_GUARD_ENUM(_name, _number, ...) WEIR_GUARD_##_name = _number,
+	WEIR_GUARD_LIST(WEIR_GUARD_ENUM)
+#undef WEIR_GUARD_ENUM
 	WEIR_GUARD_MAX
 };
 
@@ -223,13 +196,19 @@ struct weir_ioc_call {
 
 /* --- Control ------------------------------------------------------------ */
 
+/* How a route picks targets: X(NAME, number, "name"). */
+#define WEIR_POLICY_LIST(X)						\
+	X(ANY, 0, "any")		/* less in flight, of two */	\
+	X(WEIGHTED, 1, "weighted")	/* in proportion to weight */	\
+	X(SHARD, 2, "shard")		/* by a hash of the key */	\
+	X(PRIMARY, 3, "primary")	/* healthy, with most weight */	\
+	X(ALL, 4, "all")		/* all targets */		\
+	X(QUORUM, 5, "quorum")		/* all; done when k answered */
+
 enum weir_policy {
-	WEIR_POLICY_ANY		= 0,	/* of two, the one with less in flight */
-	WEIR_POLICY_WEIGHTED	= 1,	/* in proportion to the weights */
-	WEIR_POLICY_SHARD	= 2,	/* by a consistent hash of the key */
-	WEIR_POLICY_PRIMARY	= 3,	/* the healthy one with most weight */
-	WEIR_POLICY_ALL		= 4,	/* all targets */
-	WEIR_POLICY_QUORUM	= 5,	/* all; the call is answered when k have */
+#define WEIR_POLICY_ENUM(_name, _number, ...) WEIR_POLICY_##_name = _number,
+	WEIR_POLICY_LIST(WEIR_POLICY_ENUM)
+#undef WEIR_POLICY_ENUM
 	WEIR_POLICY_MAX
 };
 
@@ -398,10 +377,29 @@ struct weir_ioc_control {
 
 #define WEIR_HIST_BUCKETS	208	/* bounds: module/logic/hist.h */
 
+/* States of a target: X(NAME, number, "name"). */
+#define WEIR_TARGET_LIST(X)						\
+	X(UP, 0, "up")							\
+	X(EJECTED, 1, "ejected") /* by the watchdog, for now */		\
+	X(GONE, 2, "gone")
+
 enum weir_target_state {
-	WEIR_TARGET_UP		= 0,
-	WEIR_TARGET_EJECTED	= 1,	/* ejected by the watchdog for now */
-	WEIR_TARGET_GONE	= 2,
+#define WEIR_TARGET_ENUM(_name, _number, ...) WEIR_TARGET_##_name = _number,
+	WEIR_TARGET_LIST(WEIR_TARGET_ENUM)
+#undef WEIR_TARGET_ENUM
+};
+
+/* States of a circuit breaker: X(NAME, number, "name"). */
+#define WEIR_BREAKER_LIST(X)						\
+	X(CLOSED, 0, "closed")		/* calls pass */		\
+	X(OPEN, 1, "open")		/* no call passes */		\
+	X(HALF_OPEN, 2, "half-open")	/* probes pass */		\
+	X(ONE_USER, 3, "one-user")	/* 1 or 2 for one of all users */
+
+enum weir_breaker_state {
+#define WEIR_BREAKER_ENUM(_name, _number, ...) WEIR_BREAKER_##_name = _number,
+	WEIR_BREAKER_LIST(WEIR_BREAKER_ENUM)
+#undef WEIR_BREAKER_ENUM
 };
 
 #define WEIR_REFUSED_FIRST	32	/* reasons in the first part of an entry */
@@ -474,8 +472,7 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
  * @uid: owner of the socket, in the caller's user namespace.
  * @weight: share of the requests, relative to the other targets.
  * @state: enum weir_target_state.
- * @breaker: 0 closed, 1 open, 2 half open, 3 open or half open for
- *	one of several users.
+ * @breaker: enum weir_breaker_state.
  * @in_flight: requests sent to it and not answered yet.
  * @requests: requests sent to it so far.
  * @replies: requests that it has answered.

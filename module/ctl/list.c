@@ -232,8 +232,9 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	e->pid = rd->ws ? pid_vnr(rd->ws->owner.pid) : 0;
 	spin_unlock(&ring->lock);
 	e->type = ring->type;
-	e->flags = (rd->gating ? 1 : 0) | (rd->name[0] ? 2 : 0) |
-		   (rd->evicted ? 4 : 0);
+	e->flags = (rd->gating ? WEIR_READER_GATING : 0) |
+		   (rd->name[0] ? WEIR_READER_NAMED : 0) |
+		   (rd->evicted ? WEIR_READER_EVICTED : 0);
 	e->pos = READ_ONCE(rd->cursor->pos);
 	e->seq = weir_list_seq(rd, e->pos);
 	e->missed = rd->missed;

@@ -234,66 +234,43 @@ static const struct attribute_group weir_stats_group = {
 	.attrs	= weir_stats_attrs,
 };
 
-WEIR_COUNTER(drops, slow, WEIR_REASON_SLOW);
-WEIR_COUNTER(drops, bad_cursor, WEIR_REASON_BAD_CURSOR);
-WEIR_COUNTER(drops, bad_record, WEIR_REASON_BAD_RECORD);
-WEIR_COUNTER(drops, denied, WEIR_REASON_DENIED);
-WEIR_COUNTER(drops, limit, WEIR_REASON_LIMIT);
-WEIR_COUNTER(drops, no_memory, WEIR_REASON_NO_MEMORY);
-WEIR_COUNTER(drops, overrun, WEIR_REASON_OVERRUN);
-WEIR_COUNTER(drops, expired, WEIR_REASON_EXPIRED);
-WEIR_COUNTER(drops, netns, WEIR_REASON_NETNS);
-WEIR_COUNTER(drops, no_route, WEIR_REASON_NO_ROUTE);
-WEIR_COUNTER(drops, no_target, WEIR_REASON_NO_TARGET);
-WEIR_COUNTER(drops, deadline, WEIR_REASON_DEADLINE);
-WEIR_COUNTER(drops, rate, WEIR_REASON_RATE);
-WEIR_COUNTER(drops, bulkhead, WEIR_REASON_BULKHEAD);
-WEIR_COUNTER(drops, breaker, WEIR_REASON_BREAKER);
-WEIR_COUNTER(drops, inbox_full, WEIR_REASON_INBOX_FULL);
-WEIR_COUNTER(drops, target_died, WEIR_REASON_TARGET_DIED);
-WEIR_COUNTER(drops, target_ejected, WEIR_REASON_TARGET_EJECTED);
-WEIR_COUNTER(drops, too_large, WEIR_REASON_TOO_LARGE);
-WEIR_COUNTER(drops, loop, WEIR_REASON_LOOP);
-WEIR_COUNTER(drops, quorum, WEIR_REASON_QUORUM);
-WEIR_COUNTER(drops, bad_request, WEIR_REASON_BAD_REQUEST);
-WEIR_COUNTER(drops, late, WEIR_REASON_LATE);
-WEIR_COUNTER(drops, duplicate, WEIR_REASON_DUPLICATE);
-WEIR_COUNTER(drops, tries, WEIR_REASON_TRIES);
-WEIR_COUNTER(drops, patience, WEIR_REASON_PATIENCE);
+/* One for each reason, by its number. */
+#define WEIR_DROP_COUNTER(_name, _number, _text, ...)			\
+	[_number] = {							\
+		.attr.attr	= { .name = _text, .mode = 0400 },	\
+		.attr.show	= weir_counter_show,			\
+		.values		= weir_drops,				\
+		.index		= _number,				\
+	},
+#define WEIR_DROP_ATTR(_name, _number, ...)				\
+	&weir_drop_counters[_number].attr.attr,
+
+static struct weir_counter weir_drop_counters[WEIR_REASON_MAX] = {
+	WEIR_REASON_LIST(WEIR_DROP_COUNTER)
+};
 
 static struct attribute *weir_drops_attrs[] = {
-	WEIR_COUNTER_ATTR(drops, slow),
-	WEIR_COUNTER_ATTR(drops, bad_cursor),
-	WEIR_COUNTER_ATTR(drops, bad_record),
-	WEIR_COUNTER_ATTR(drops, denied),
-	WEIR_COUNTER_ATTR(drops, limit),
-	WEIR_COUNTER_ATTR(drops, no_memory),
-	WEIR_COUNTER_ATTR(drops, overrun),
-	WEIR_COUNTER_ATTR(drops, expired),
-	WEIR_COUNTER_ATTR(drops, netns),
-	WEIR_COUNTER_ATTR(drops, no_route),
-	WEIR_COUNTER_ATTR(drops, no_target),
-	WEIR_COUNTER_ATTR(drops, deadline),
-	WEIR_COUNTER_ATTR(drops, rate),
-	WEIR_COUNTER_ATTR(drops, bulkhead),
-	WEIR_COUNTER_ATTR(drops, breaker),
-	WEIR_COUNTER_ATTR(drops, inbox_full),
-	WEIR_COUNTER_ATTR(drops, target_died),
-	WEIR_COUNTER_ATTR(drops, target_ejected),
-	WEIR_COUNTER_ATTR(drops, too_large),
-	WEIR_COUNTER_ATTR(drops, loop),
-	WEIR_COUNTER_ATTR(drops, quorum),
-	WEIR_COUNTER_ATTR(drops, bad_request),
-	WEIR_COUNTER_ATTR(drops, late),
-	WEIR_COUNTER_ATTR(drops, duplicate),
-	WEIR_COUNTER_ATTR(drops, tries),
-	WEIR_COUNTER_ATTR(drops, patience),
+	WEIR_REASON_LIST(WEIR_DROP_ATTR)
 	NULL
 };
 
+/* Some reasons drop nothing. They have no file. */
+static umode_t weir_drop_visible(struct kobject *kobj, struct attribute *attr,
+				 int reason)
+{
+	switch (reason) {
+	case WEIR_REASON_NONE:
+	case WEIR_REASON_CLOSED:
+	case WEIR_REASON_TAKEN_OVER:
+		return 0;
+	}
+	return attr->mode;
+}
+
 static const struct attribute_group weir_drops_group = {
-	.name	= "drops",
-	.attrs	= weir_drops_attrs,
+	.name		= "drops",
+	.attrs		= weir_drops_attrs,
+	.is_visible	= weir_drop_visible,
 };
 
 static const struct attribute_group *weir_groups[] = {

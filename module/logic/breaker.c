@@ -16,12 +16,6 @@
 
 #include "logic/breaker.h"
 
-const char *const weir_breaker_names[WEIR_BREAKER_STATES] = {
-	[WEIR_BREAKER_CLOSED]		= "closed",
-	[WEIR_BREAKER_OPEN]		= "open",
-	[WEIR_BREAKER_HALF_OPEN]	= "half-open",
-};
-
 /**
  * enum weir_breaker_event - an event that may change the state of a breaker
  * @WEIR_BREAKER_SICK: the window holds too many errors or slow calls; of all

@@ -40,20 +40,14 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "uapi/weir_route.h"
+
 #define WEIR_BREAKER_SLICES	8	/* slices of the sliding window */
 #define WEIR_BREAKER_PROBES_MAX	64
 #define WEIR_BREAKER_NO_USER	U32_MAX	/* the number of no user */
 
-enum weir_breaker_state {
-	WEIR_BREAKER_CLOSED,
-	WEIR_BREAKER_OPEN,
-	WEIR_BREAKER_HALF_OPEN,
-	WEIR_BREAKER_STATES,
-	/* for weir_breaker_shown(): not closed for one of several users */
-	WEIR_BREAKER_ONE_USER = WEIR_BREAKER_STATES
-};
-
-extern const char *const weir_breaker_names[WEIR_BREAKER_STATES];
+/* A breaker's own states; ONE_USER is for weir_breaker_shown(). */
+#define WEIR_BREAKER_STATES	WEIR_BREAKER_ONE_USER
 
 /**
  * struct weir_breaker_conf - when breakers open and close; one for each route

@@ -249,46 +249,25 @@ static int weir_primary_one(const struct weir_pick *p, u32 key, u32 random,
 
 static const struct weir_policy_ops weir_policies[WEIR_POLICY_MAX] = {
 	[WEIR_POLICY_ANY] = {
-		.name		= "any",
 		.column_bytes	= sizeof(struct weir_pick_entry),
 		.build		= weir_any_build,
 		.one		= weir_any_one,
 	},
 	[WEIR_POLICY_WEIGHTED] = {
-		.name		= "weighted",
 		.column_bytes	= sizeof(struct weir_pick_column),
 		.build		= weir_weighted_build,
 		.one		= weir_weighted_one,
 	},
 	[WEIR_POLICY_SHARD] = {
-		.name		= "shard",
 		.table_bytes	= sizeof(struct weir_shard),
 		.build		= weir_shard_policy_build,
 		.one		= weir_shard_policy_one,
 	},
 	[WEIR_POLICY_PRIMARY] = {
-		.name		= "primary",
 		.one		= weir_primary_one,
 	},
-	[WEIR_POLICY_ALL] = {
-		.name		= "all",
-	},
-	[WEIR_POLICY_QUORUM] = {
-		.name		= "quorum",
-	},
+	/* all and quorum pick no one target */
 };
-
-/**
- * weir_policy_name() - the name of a policy
- * @policy: any value.
- *
- * Return: the name, or NULL if there is no such policy.
- */
-const char *weir_policy_name(enum weir_policy policy)
-{
-	return (u32)policy < WEIR_POLICY_MAX ? weir_policies[policy].name :
-					       NULL;
-}
 
 /**
  * weir_policy_bytes() - the fixed part of the size of a policy's table
@@ -384,7 +363,6 @@ int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_policy_name);
 EXPORT_SYMBOL_IF_KUNIT(weir_pick_create);
 EXPORT_SYMBOL_IF_KUNIT(weir_pick_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_pick_first_slow);

@@ -117,7 +117,6 @@ struct weir_policy_ops {
 			       const unsigned long *tried);
 };
 
-const char *weir_policy_name(enum weir_policy policy);
 size_t weir_policy_bytes(enum weir_policy policy);
 struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 				   struct weir_load *const *loads,

@@ -20,6 +20,7 @@
 #include "weirctl_conf.h"
 #include "weirctl_json.h"
 #include "weirctl_pattern.h"
+#include "weirctl_reason.h"
 #include "weirctl_similar.h"
 #include "weirctl_unit.h"
 
@@ -94,18 +95,6 @@ const struct weirctl_key weirctl_keys[] = {
 
 const size_t weirctl_key_count = sizeof(weirctl_keys) / sizeof(weirctl_keys[0]);
 
-static const char *const weirctl_policies[] = {
-	[WEIR_POLICY_ANY]	= "any",
-	[WEIR_POLICY_WEIGHTED]	= "weighted",
-	[WEIR_POLICY_SHARD]	= "shard",
-	[WEIR_POLICY_PRIMARY]	= "primary",
-	[WEIR_POLICY_ALL]	= "all",
-	[WEIR_POLICY_QUORUM]	= "quorum",
-};
-
-_Static_assert(sizeof(weirctl_policies) / sizeof(weirctl_policies[0]) ==
-	       WEIR_POLICY_MAX, "a policy without a name");
-
 /* Defaults of keys that a group needs and that are not given. */
 static const struct {
 	const char	*key;
@@ -137,11 +126,6 @@ static bool weirctl_zero_words(const struct weirctl_key *k, const char *value)
 	return k->zero[0] &&
 	       (!strcmp(value, k->zero) ||
 		(!strcmp(value, "none") && !strcmp(k->zero, "unlimited")));
-}
-
-const char *weirctl_policy_name(uint32_t policy)
-{
-	return policy < WEIR_POLICY_MAX ? weirctl_policies[policy] : "?";
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -311,7 +295,7 @@ static bool weirctl_take_policy(struct weirctl_change *c, const char *value,
 	uint32_t i;
 
 	for (i = 0; i < WEIR_POLICY_MAX; i++) {
-		if (!strcmp(value, weirctl_policies[i])) {
+		if (!strcmp(value, weirctl_policy_name(i))) {
 			c->conf.policy = i;
 			return true;
 		}

@@ -102,6 +102,5 @@ const char *weirctl_key_text(const struct weirctl_key *k,
 			     const struct weir_route_conf *conf,
 			     char buf[WEIR_PATH_MAX + 1]);
 json_t *weirctl_conf_json(const struct weir_route_conf *conf);
-const char *weirctl_policy_name(uint32_t policy);
 
 #endif /* WEIRCTL_CONF_H */

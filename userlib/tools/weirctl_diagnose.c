@@ -64,16 +64,17 @@ static void weirctl_say_target(struct weirctl_case *c,
 	weirctl_target_name(t, name);
 	s->all++;
 	s->weight += t->weight;
-	s->open += t->breaker == 1;
+	s->open += t->breaker == WEIR_BREAKER_OPEN;
 	s->ejected += t->state == WEIR_TARGET_EJECTED;
-	s->well += t->weight && t->breaker != 1 && t->state == WEIR_TARGET_UP;
+	s->well += t->weight && t->breaker != WEIR_BREAKER_OPEN &&
+		   t->state == WEIR_TARGET_UP;
 	if (t->state == WEIR_TARGET_EJECTED)
 		weirctl_say(c, "target %llu (%s) is ejected: it holds %u requests and does nothing",
 			    U(t->id), t->socket ? name : t->path, t->in_flight);
-	if (t->breaker == 1)
+	if (t->breaker == WEIR_BREAKER_OPEN)
 		weirctl_say(c, "the circuit breaker of target %llu (%s) is open: it gets nothing ('weirctl breaker auto %llu' closes it)",
 			    U(t->id), t->socket ? name : t->path, U(t->id));
-	else if (t->breaker == 3)
+	else if (t->breaker == WEIR_BREAKER_ONE_USER)
 		weirctl_say(c, "the circuit breaker of target %llu (%s) is open for one user, whose calls fail or are slow",
 			    U(t->id), t->socket ? name : t->path);
 }

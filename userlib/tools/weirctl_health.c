@@ -191,7 +191,7 @@ static void weirctl_look_lag(const struct weirctl_subject *p,
 			weirctl_list_find(&p->live->streams, e->parent);
 
 		/* flag 1: the reader holds the writer back */
-		if (!s || !(e->flags & 1) || e->lag_bytes * 100 <
+		if (!s || !(e->flags & WEIR_READER_GATING) || e->lag_bytes * 100 <
 		    s->ring_bytes * WEIRCTL_CLOSE_PERCENT)
 			continue;
 		weirctl_find(f, WARN, "pid %u lags %llu of %llu bytes behind on %s and holds the writer back",
@@ -246,7 +246,7 @@ static void weirctl_look_targets(const struct weirctl_subject *p,
 				     U(e->id), path, e->pid, e->in_flight);
 			weirctl_remedy(f, "cat /proc/%u/stack; then restart it",
 				       e->pid);
-		} else if (e->breaker == 1) {
+		} else if (e->breaker == WEIR_BREAKER_OPEN) {
 			open++;
 			weirctl_find(f, WARN, "the breaker of target %llu of %s is open: %llu errors, %llu expired",
 				     U(e->id), path, U(e->errors),

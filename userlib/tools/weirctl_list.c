@@ -16,6 +16,7 @@
 #include "weirctl_json.h"
 #include "weirctl_list.h"
 #include "weirctl_pattern.h"
+#include "weirctl_reason.h"
 #include "weirctl_table.h"
 #include "weirctl_unit.h"
 
@@ -26,11 +27,6 @@
 #define WEIRCTL_LISTEN		10
 /* ours, of a socket that is the target of a route */
 #define WEIRCTL_SERVING		0x100
-
-/* weir_list_entry.flags of cursors */
-#define WEIRCTL_GATING		1
-#define WEIRCTL_NAMED		2
-#define WEIRCTL_EVICTED		4
 
 int weirctl_open(struct weir **w)
 {
@@ -181,32 +177,21 @@ const char *weirctl_state_name(const struct weir_list_entry *e)
 {
 	if (e->kind == WEIR_LIST_SOCKETS)
 		return weirctl_socket_state(e);
-	switch (e->state) {
-	case WEIR_STATE_OPEN:
-		return "open";
-	case WEIR_STATE_LINGER:
-		return "linger";
-	case WEIR_STATE_CLOSED:
-		return "closed";
-	case WEIR_STATE_BROKEN:
-		return "broken";
-	default:
-		return "?";
-	}
+	return weirctl_ring_state(e->state);
 }
 
 /* Only a cursor with a name can be held without a reader. */
 static bool weirctl_is_router(const struct weir_list_entry *e)
 {
-	return !e->peer && !(e->flags & WEIRCTL_NAMED);
+	return !e->peer && !(e->flags & WEIR_READER_NAMED);
 }
 
 const char *weirctl_cursor_flags(const struct weir_list_entry *e, char buf[24])
 {
 	snprintf(buf, 24, "%s%s%s",
-		 e->flags & WEIRCTL_EVICTED ? "evicted" :
-		 e->flags & WEIRCTL_GATING ? "gating" : "lossy",
-		 e->flags & WEIRCTL_NAMED ? ",named" : "",
+		 e->flags & WEIR_READER_EVICTED ? "evicted" :
+		 e->flags & WEIR_READER_GATING ? "gating" : "lossy",
+		 e->flags & WEIR_READER_NAMED ? ",named" : "",
 		 e->peer ? "" : weirctl_is_router(e) ? ",router" : ",held");
 	return buf;
 }
@@ -239,9 +224,12 @@ static void weirctl_json_cursor(json_t *o, const struct weir_list_entry *e)
 	weirctl_json_put(o, "socket", e->peer);
 	weirctl_json_put(o, "pid", e->pid);
 	json_object_set_new(o, "name", weirctl_json_text(e->name));
-	json_object_set_new(o, "gating", json_boolean(e->flags & WEIRCTL_GATING));
-	json_object_set_new(o, "named", json_boolean(e->flags & WEIRCTL_NAMED));
-	json_object_set_new(o, "evicted", json_boolean(e->flags & WEIRCTL_EVICTED));
+	json_object_set_new(o, "gating",
+			    json_boolean(e->flags & WEIR_READER_GATING));
+	json_object_set_new(o, "named",
+			    json_boolean(e->flags & WEIR_READER_NAMED));
+	json_object_set_new(o, "evicted",
+			    json_boolean(e->flags & WEIR_READER_EVICTED));
 	json_object_set_new(o, "router", json_boolean(weirctl_is_router(e)));
 	weirctl_json_put(o, "position_bytes", e->pos);
 	weirctl_json_put(o, "records", e->seq);

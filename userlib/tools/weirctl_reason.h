@@ -10,5 +10,7 @@ const char *weirctl_reason_text(uint32_t reason);
 const char *weirctl_guard_text(uint32_t guard);
 const char *weirctl_breaker_name(uint32_t breaker);
 const char *weirctl_target_state(uint32_t state);
+const char *weirctl_ring_state(uint32_t state);
+const char *weirctl_policy_name(uint32_t policy);
 
 #endif /* WEIRCTL_REASON_H */

@@ -401,7 +401,7 @@ static const char *weirctl_shift_unwell(struct weir *w,
 	else if (e->state != WEIR_TARGET_UP)
 		why = e->state == WEIR_TARGET_EJECTED ?
 		      "the watchdog has ejected it" : "it is gone";
-	else if (e->breaker == 1)
+	else if (e->breaker == WEIR_BREAKER_OPEN)
 		why = "its circuit breaker is open";
 	weirctl_list_free(&now);
 	return why;

@@ -70,8 +70,9 @@ static void weirctl_flow_add(struct weirctl_flow *f,
 	size_t i;
 
 	f->in_flight += is->in_flight;
-	f->up += is->state == WEIR_TARGET_UP && is->breaker != 1 && is->weight;
-	f->open += is->breaker == 1;
+	f->up += is->state == WEIR_TARGET_UP &&
+		 is->breaker != WEIR_BREAKER_OPEN && is->weight;
+	f->open += is->breaker == WEIR_BREAKER_OPEN;
 	f->ejected += is->state == WEIR_TARGET_EJECTED;
 	if (!was || seconds <= 0)
 		return;

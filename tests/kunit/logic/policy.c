@@ -111,19 +111,6 @@ static bool likely_hits(u64 hits, u64 share, u64 whole)
 	return off * off <= 36 * (want + 1);
 }
 
-static void policy_name__is_known_for_each(struct kunit *test)
-{
-	u32 i;
-
-	for (i = 0; i < WEIR_POLICY_MAX; i++)
-		KUNIT_EXPECT_NOT_NULL(test, weir_policy_name(i));
-	KUNIT_EXPECT_STREQ(test, weir_policy_name(WEIR_POLICY_ANY), "any");
-	KUNIT_EXPECT_STREQ(test, weir_policy_name(WEIR_POLICY_QUORUM),
-			   "quorum");
-	KUNIT_EXPECT_NULL(test, weir_policy_name(WEIR_POLICY_MAX));
-	KUNIT_EXPECT_NULL(test, weir_policy_name(-1));
-}
-
 static void pick_create__refuses_nonsense(struct kunit *test)
 {
 	struct route *r = route_make(test, 1);
@@ -596,7 +583,6 @@ static void pick_primary__takes_the_first(struct kunit *test)
 }
 
 static struct kunit_case policy_cases[] = {
-	KUNIT_CASE(policy_name__is_known_for_each),
 	KUNIT_CASE(pick_create__refuses_nonsense),
 	KUNIT_CASE(pick_one__says_none),
 	KUNIT_CASE(pick_one__is_one_that_may),
