@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files that answer WEIR_IOC_LIST share: list.c and, for routes and
- * their targets, routelist.c.
+ * What the files that answer WEIR_IOC_LIST share. list.c has the loop, sockets
+ * and paths; list_ring.c has streams and cursors; list_route.c has routes and
+ * targets.
  */
 #ifndef _WEIR_LIST_H
 #define _WEIR_LIST_H
-
-#include <linux/sched/signal.h>
 
 #include "weir.h"
 
@@ -39,17 +38,39 @@ struct weir_list_ctx {
 };
 
 int weir_list(struct weir_sock *ws, void __user *arg);
-int weir_list_emit(struct weir_list_ctx *ctx);
 
-/* routelist.c */
-int weir_list_routes(struct weir_list_ctx *ctx);
-int weir_list_targets(struct weir_list_ctx *ctx);
+/**
+ * enum weir_list_found - what a step of a list found
+ * @WEIR_FOUND_END: no object is left.
+ * @WEIR_FOUND_HIDDEN: an object that has no entry for the caller.
+ * @WEIR_FOUND_ENTRY: an object; weir_list_ctx.entry is made.
+ */
+enum weir_list_found {
+	WEIR_FOUND_END,
+	WEIR_FOUND_HIDDEN,
+	WEIR_FOUND_ENTRY,
+};
 
-/* Gives way after an object; the walk ends with an error, or by a fatal signal. */
-static inline int weir_list_pause(int err)
-{
-	cond_resched();
-	return err ?: (fatal_signal_pending(current) ? -EINTR : 0);
-}
+bool weir_list_sees(const struct weir_list_ctx *ctx, kuid_t uid);
+struct weir_list_entry *weir_list_fresh(struct weir_list_ctx *ctx, u64 id,
+					kuid_t uid);
+
+/*
+ * The steps. Each finds the first object with a larger id than *@id and, if the
+ * caller may see it, makes its entry. Stores its id in *@id. A step holds no
+ * lock when it returns: the entry is copied to the caller then.
+ *
+ * --- list_ring.c ---
+ */
+enum weir_list_found weir_list_stream(struct weir_list_ctx *ctx,
+				      unsigned long *id);
+enum weir_list_found weir_list_cursor(struct weir_list_ctx *ctx,
+				      unsigned long *id);
+
+/* --- list_route.c --- */
+enum weir_list_found weir_list_route(struct weir_list_ctx *ctx,
+				     unsigned long *id);
+enum weir_list_found weir_list_target(struct weir_list_ctx *ctx,
+				      unsigned long *id);
 
 #endif /* _WEIR_LIST_H */

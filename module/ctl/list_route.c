@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WEIR_IOC_LIST of routes and their targets; list.c lists all other objects. A
- * caller sees the routes that it may call. Counters are read without a lock
- * that would make senders wait.
+ * WEIR_IOC_LIST of routes and their targets. A caller sees the routes that it
+ * may call. Counters are read without a lock that would make senders wait.
  *
  * Process context.
  */
 #include <linux/fs.h>
 #include <linux/pid.h>
-#include <linux/uaccess.h>
 
 #include "ctl/list.h"
 #include "net.h"
@@ -37,8 +35,9 @@ static void weir_list_conf(const struct weir_settings *set,
 }
 
 /* Make the entry of a route. Under weir_net.lock. */
-static void weir_list_route(struct weir_list_ctx *ctx, struct weir_path *path,
-			    const struct weir_route *route)
+static void weir_list_fill_route(struct weir_list_ctx *ctx,
+				 struct weir_path *path,
+				 const struct weir_route *route)
 {
 	struct weir_route_entry *e = ctx->entry;
 	struct weir_target *target;
@@ -74,40 +73,35 @@ static void weir_list_route(struct weir_list_ctx *ctx, struct weir_path *path,
 static bool weir_list_may(const struct weir_list_ctx *ctx,
 			  const struct weir_path *path)
 {
-	return path && (ctx->all ||
-			weir_path_permits(&ctx->ws->owner, path, MAY_WRITE));
+	return ctx->all ||
+	       weir_path_permits(&ctx->ws->owner, path, MAY_WRITE);
 }
 
-int weir_list_routes(struct weir_list_ctx *ctx)
+enum weir_list_found weir_list_route(struct weir_list_ctx *ctx,
+				     unsigned long *id)
 {
 	struct weir_net *wn = ctx->ws->owner.wn;
-	unsigned long id = ctx->after;
+	enum weir_list_found found = WEIR_FOUND_HIDDEN;
 	struct weir_route *route;
 	struct weir_path *path;
-	int err = 0;
 
-	while (ctx->room && !err) {
-		mutex_lock(&wn->lock);
-		path = xa_find_after(&wn->path_ids, &id, ULONG_MAX, XA_PRESENT);
-		route = path ? rcu_dereference_protected(path->route,
-					lockdep_is_held(&wn->lock)) : NULL;
-		if (route && weir_list_may(ctx, path))
-			weir_list_route(ctx, path, route);
-		else
-			route = NULL;
-		mutex_unlock(&wn->lock);
-		if (!path)
-			break;
-		if (route)
-			err = weir_list_emit(ctx);
-		err = weir_list_pause(err);
+	mutex_lock(&wn->lock);
+	path = xa_find_after(&wn->path_ids, id, ULONG_MAX, XA_PRESENT);
+	route = path ? rcu_dereference_protected(path->route,
+				lockdep_is_held(&wn->lock)) : NULL;
+	if (!path) {
+		found = WEIR_FOUND_END;
+	} else if (route && weir_list_may(ctx, path)) {
+		weir_list_fill_route(ctx, path, route);
+		found = WEIR_FOUND_ENTRY;
 	}
-	return err;
+	mutex_unlock(&wn->lock);
+	return found;
 }
 
 /* Make the entry of a target. Under weir_net.lock. */
-static void weir_list_target(struct weir_list_ctx *ctx,
-			     struct weir_target *target)
+static void weir_list_fill_target(struct weir_list_ctx *ctx,
+				  struct weir_target *target)
 {
 	struct weir_target_entry *e = ctx->entry;
 	struct weir_route *route = target->route;
@@ -139,27 +133,21 @@ static void weir_list_target(struct weir_list_ctx *ctx,
 		target->next->path->name : route->path->name, sizeof(e->path));
 }
 
-int weir_list_targets(struct weir_list_ctx *ctx)
+enum weir_list_found weir_list_target(struct weir_list_ctx *ctx,
+				      unsigned long *id)
 {
 	struct weir_net *wn = ctx->ws->owner.wn;
-	unsigned long id = ctx->after;
+	enum weir_list_found found = WEIR_FOUND_HIDDEN;
 	struct weir_target *target;
-	bool seen;
-	int err = 0;
 
-	while (ctx->room && !err) {
-		mutex_lock(&wn->lock);
-		target = xa_find_after(&wn->targets, &id, ULONG_MAX,
-				       XA_PRESENT);
-		seen = target && weir_list_may(ctx, target->route->path);
-		if (seen)
-			weir_list_target(ctx, target);
-		mutex_unlock(&wn->lock);
-		if (!target)
-			break;
-		if (seen)
-			err = weir_list_emit(ctx);
-		err = weir_list_pause(err);
+	mutex_lock(&wn->lock);
+	target = xa_find_after(&wn->targets, id, ULONG_MAX, XA_PRESENT);
+	if (!target) {
+		found = WEIR_FOUND_END;
+	} else if (weir_list_may(ctx, target->route->path)) {
+		weir_list_fill_target(ctx, target);
+		found = WEIR_FOUND_ENTRY;
 	}
-	return err;
+	mutex_unlock(&wn->lock);
+	return found;
 }
