@@ -100,12 +100,41 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	return true;
 }
 
+/**
+ * struct weir_recv - one stream's turn in a call of recvmsg
+ * @ws: the socket; its iolock is held.
+ * @rd: reader of the stream, held.
+ * @msg: message of the caller.
+ * @room: bytes of payload that the caller has room for.
+ * @flags: MSG_* of the call.
+ * @gone: out: the stream has ended, or cannot be read further.
+ * @rec: the record found.
+ */
+struct weir_recv {
+	struct weir_sock *ws;
+	struct weir_reader *rd;
+	struct msghdr *msg;
+	size_t room;
+	int flags;
+	bool gone;
+	struct weir_ring_rec rec;
+};
+
+/* Result of a step: there may be a record, look again. */
+#define WEIR_RECV_AGAIN		(-ERESTART)
+
+/* Moves the cursor past the record found. */
+static void weir_recv_next(struct weir_recv *r)
+{
+	weir_cursor_store(r->ws, r->rd, r->rec.next, r->rec.seq + 1);
+}
+
 /*
  * Handles a record from the router. The control message, if there is room for
  * it, gets its header. Returns 1 to deliver the record, 0 to skip it. An error
  * from the router without a control message becomes the error of the call.
  */
-static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
+static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
 {
 	struct weir_scm_route scm;
 	struct weir_fault fault;
@@ -123,13 +152,29 @@ static int weir_recv_routed(const struct weir_ring_rec *rec, struct msghdr *msg)
 	return -weir_reason_errno(fault.reason);
 }
 
-/* The stream has an invalid record and cannot be read further. */
-static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
-			      bool *gone)
+/*
+ * The record found is from the inbox: returns 1 to deliver it, WEIR_RECV_AGAIN
+ * when it was skipped, or the router's error.
+ */
+static int weir_recv_routed(struct weir_recv *r)
 {
-	*gone = true;
-	weir_drop(rd->ring->name, WEIR_REASON_BAD_RECORD);
-	return weir_refuse(ws, -EPROTO,
+	int got = weir_recv_header(&r->rec, r->msg);
+
+	if (got > 0)
+		return got;
+	if (!got || !(r->flags & MSG_PEEK))
+		weir_recv_next(r);
+	if (!got)
+		return WEIR_RECV_AGAIN;
+	return weir_refuse(r->ws, got, "the router answered: there is no reply");
+}
+
+/* The stream has an invalid record and cannot be read further. */
+static int weir_recv_nonsense(struct weir_recv *r)
+{
+	r->gone = true;
+	weir_drop(r->rd->ring->name, WEIR_REASON_BAD_RECORD);
+	return weir_refuse(r->ws, -EPROTO,
 			   "the sender wrote a record that makes no sense");
 }
 
@@ -143,115 +188,144 @@ static int weir_recv_nonsense(struct weir_sock *ws, struct weir_reader *rd,
 #define WEIR_RECV_TURNS_NOW	10
 
 /* Moves the cursor past aborted records: a writer may wait for their space. */
-static void weir_recv_pass_over(struct weir_sock *ws, struct weir_reader *rd,
-				u64 pos)
+static void weir_recv_pass_over(struct weir_recv *r, u64 pos)
 {
-	weir_cursor_store(ws, rd, pos, READ_ONCE(rd->cursor->seq));
+	weir_cursor_store(r->ws, r->rd, pos, READ_ONCE(r->rd->cursor->seq));
 }
 
 /*
  * There is no record at @pos: returns 0 at the end of the stream, or -EAGAIN.
  */
-static int weir_recv_nothing(struct weir_sock *ws, struct weir_reader *rd,
-			     u64 pos, bool ended, bool *gone)
+static int weir_recv_nothing(struct weir_recv *r, u64 pos, bool ended)
 {
-	if (pos != READ_ONCE(rd->cursor->pos) && !ended)
-		weir_recv_pass_over(ws, rd, pos);
-	*gone = ended;
+	if (pos != READ_ONCE(r->rd->cursor->pos) && !ended)
+		weir_recv_pass_over(r, pos);
+	r->gone = ended;
 	return ended ? 0 : -EAGAIN;
 }
 
-/*
- * May the copied bytes have been overwritten meanwhile? A gating reader may
- * have been evicted.
- */
-static bool weir_recv_torn(const struct weir_reader *rd, u64 pos)
+/* A lossy reader was overtaken: moves it on. */
+static int weir_recv_overtaken(struct weir_recv *r)
 {
-	if (!rd->gating)
-		return weir_ring_overtaken(&rd->ring->view, pos);
-	smp_rmb();		/* with weir_reader_evict() */
-	return READ_ONCE(rd->evicted);
+	return weir_recv_resync(r->ws, r->rd) ? WEIR_RECV_AGAIN :
+						weir_recv_nonsense(r);
 }
 
 /*
- * Receives one record of one stream. Returns its length; 0 with @gone set at
+ * weir_ring_peek_some() for a lossy reader, which the writer does not wait for.
+ * Also returns WEIR_RECV_AGAIN, and -EPROTO with @r->gone set.
+ */
+static int weir_recv_peek_lossy(struct weir_recv *r, u64 *pos)
+{
+	struct weir_ring_view *v = &r->rd->ring->view;
+	u64 start = *pos;
+	int got = weir_ring_peek_some(v, pos, &r->rec, WEIR_LOOK_RECORDS);
+
+	/*
+	 * A skipped record may have been the torn header of a record that was
+	 * overwritten meanwhile.
+	 */
+	if ((got != 1 || *pos != start) && weir_ring_overtaken(v, start))
+		return weir_recv_overtaken(r);
+	return got;
+}
+
+/*
+ * Finds the next record. Returns 1 with @r->rec set; 0 with @r->gone set at the
+ * end of the stream; -EAGAIN when there is nothing; WEIR_RECV_AGAIN; -ESTALE
+ * after an eviction; -EPROTO for an invalid record.
+ */
+static int weir_recv_find(struct weir_recv *r)
+{
+	struct weir_reader *rd = r->rd;
+	bool ended;
+	int got;
+	u64 pos;
+
+	if (rd->evicted) {
+		r->gone = true;
+		return weir_refuse(r->ws, -ESTALE, "evicted: this reader held the writer back too long, or its cursor made no sense");
+	}
+	pos = READ_ONCE(rd->cursor->pos);
+	if (pos & (WEIR_GRANULE - 1)) {
+		weir_reader_evict(rd, WEIR_REASON_BAD_CURSOR);
+		return WEIR_RECV_AGAIN;
+	}
+	ended = weir_reader_ended(rd, pos);
+	got = rd->gating ? weir_ring_peek_some(&rd->ring->view, &pos, &r->rec,
+					       WEIR_LOOK_RECORDS) :
+			   weir_recv_peek_lossy(r, &pos);
+	if (got == 1 || got == WEIR_RECV_AGAIN || r->gone)
+		return got;
+	if (!got)
+		return weir_recv_nothing(r, pos, ended);
+	if (got != -EAGAIN)
+		return weir_recv_nonsense(r);
+	weir_recv_pass_over(r, pos);
+	cond_resched();
+	return WEIR_RECV_AGAIN;
+}
+
+/*
+ * The bytes at @pos have been copied. Returns 0, or WEIR_RECV_AGAIN or -EPROTO if
+ * they may have been overwritten meanwhile. A gating reader may have been evicted.
+ */
+static int weir_recv_torn(struct weir_recv *r, u64 pos)
+{
+	if (!r->rd->gating)
+		return weir_ring_overtaken(&r->rd->ring->view, pos) ?
+		       weir_recv_overtaken(r) : 0;
+	smp_rmb();		/* with weir_reader_evict() */
+	return READ_ONCE(r->rd->evicted) ? WEIR_RECV_AGAIN : 0;
+}
+
+/*
+ * Copies the record found to the caller. Returns its length, WEIR_RECV_AGAIN,
+ * -EPROTO or -EFAULT.
+ */
+static int weir_recv_copy(struct weir_recv *r)
+{
+	const struct weir_ring_rec *rec = &r->rec;
+	size_t n = min_t(size_t, rec->len, r->room);
+	struct iov_iter *to = &r->msg->msg_iter;
+	int err;
+
+	/* a writer that does not wait may overwrite it: see below */
+	if (data_race(copy_to_iter(rec->payload, n, to)) != n)
+		return weir_refuse(r->ws, -EFAULT, "the buffer is not writable");
+	err = weir_recv_torn(r, rec->pos);
+	if (err) {
+		iov_iter_revert(to, n);
+		return err;
+	}
+	if (!(r->flags & MSG_PEEK))
+		weir_recv_next(r);
+	if (rec->len > r->room)
+		r->msg->msg_flags |= MSG_TRUNC;
+	weir_count_copy(r->ws, r->rd->ring, n);
+	return r->flags & MSG_TRUNC ? rec->len : n;
+}
+
+/*
+ * Receives one record of one stream. Returns its length; 0 with @r->gone set at
  * the end of the stream; -EAGAIN when there is nothing; -ESTALE after an
  * eviction; -EPROTO for an invalid record; -EFAULT; in the inbox, the router's
  * error.
  */
-static int weir_recv_one(struct weir_sock *ws, struct weir_reader *rd,
-			 struct msghdr *msg, size_t room, int flags, bool *gone)
+static int weir_recv_one(struct weir_recv *r)
 {
-	struct weir_ring_view *v = &rd->ring->view;
-	struct weir_ring_rec rec;
 	int tries, got;
-	u64 pos, start;
-	size_t n;
 
 	for (tries = 0; tries < WEIR_RECV_LOOKS; tries++) {
-		bool ended;
-
 		if (tries && signal_pending(current))
 			break;
-		if (rd->evicted) {
-			*gone = true;
-			return weir_refuse(ws, -ESTALE, "evicted: this reader held the writer back too long, or its cursor made no sense");
-		}
-		pos = READ_ONCE(rd->cursor->pos);
-		if (pos & (WEIR_GRANULE - 1)) {
-			weir_reader_evict(rd, WEIR_REASON_BAD_CURSOR);
-			continue;
-		}
-		ended = weir_reader_ended(rd, pos);
-		start = pos;
-		got = weir_ring_peek_some(v, &pos, &rec, WEIR_LOOK_RECORDS);
-		/*
-		 * A skipped record may have been the torn header of a record
-		 * that was overwritten meanwhile.
-		 */
-		if (!rd->gating && (got != 1 || pos != start) &&
-		    weir_ring_overtaken(v, start)) {
-			if (!weir_recv_resync(ws, rd))
-				return weir_recv_nonsense(ws, rd, gone);
-			continue;
-		}
-		if (got == -EAGAIN) {
-			weir_recv_pass_over(ws, rd, pos);
-			cond_resched();
-			continue;
-		}
-		if (!got)
-			return weir_recv_nothing(ws, rd, pos, ended, gone);
-		if (got < 0)
-			return weir_recv_nonsense(ws, rd, gone);
-		if (rd->id == WEIR_ID_INBOX) {
-			got = weir_recv_routed(&rec, msg);
-			if (got <= 0) {
-				if (!got || !(flags & MSG_PEEK))
-					weir_cursor_store(ws, rd, rec.next,
-							  rec.seq + 1);
-				if (!got)
-					continue;
-				return weir_refuse(ws, got,
-						   "the router answered: there is no reply");
-			}
-		}
-		n = min_t(size_t, rec.len, room);
-		/* a writer that does not wait may overwrite it: see below */
-		if (data_race(copy_to_iter(rec.payload, n, &msg->msg_iter)) != n)
-			return weir_refuse(ws, -EFAULT, "the buffer is not writable");
-		if (weir_recv_torn(rd, rec.pos)) {
-			iov_iter_revert(&msg->msg_iter, n);
-			if (!rd->gating && !weir_recv_resync(ws, rd))
-				return weir_recv_nonsense(ws, rd, gone);
-			continue;
-		}
-		if (!(flags & MSG_PEEK))
-			weir_cursor_store(ws, rd, rec.next, rec.seq + 1);
-		if (rec.len > room)
-			msg->msg_flags |= MSG_TRUNC;
-		weir_count_copy(ws, rd->ring, n);
-		return flags & MSG_TRUNC ? rec.len : n;
+		got = weir_recv_find(r);
+		if (got == 1 && r->rd->id == WEIR_ID_INBOX)
+			got = weir_recv_routed(r);
+		if (got == 1)
+			got = weir_recv_copy(r);
+		if (got != WEIR_RECV_AGAIN)
+			return got;
 	}
 	return -EAGAIN;
 }
@@ -281,24 +355,23 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 }
 
 /* Fills the address of the sender. */
-static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
-			   struct msghdr *msg)
+static void weir_recv_name(const struct weir_recv *r)
 {
-	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, msg->msg_name);
-	const char *name = rd->ring->name;
+	DECLARE_SOCKADDR(struct sockaddr_weir *, addr, r->msg->msg_name);
+	const char *name = r->rd->ring->name;
 	size_t len;
 
 	if (!addr)
 		return;
-	if (ws->sk.sk_type == SOCK_SEQPACKET)
-		name = ws->peer_path;
+	if (r->ws->sk.sk_type == SOCK_SEQPACKET)
+		name = r->ws->peer_path;
 	len = min_t(size_t, strlen(name), sizeof(addr->sw_path) - 1);
 	if (!len)
 		return;
 	memset(addr, 0, sizeof(*addr));
 	addr->sw_family = weir_family;
 	memcpy(addr->sw_path, name, len);
-	msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
+	r->msg->msg_namelen = offsetof(struct sockaddr_weir, sw_path) + len + 1;
 }
 
 /*
@@ -307,51 +380,89 @@ static void weir_recv_name(struct weir_sock *ws, struct weir_reader *rd,
 static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 			   size_t room, int flags)
 {
-	struct weir_reader *rd = weir_reader_find(ws, WEIR_ID_INBOX);
-	bool gone = false;
+	struct weir_recv r = {
+		.ws = ws,
+		.rd = weir_reader_find(ws, WEIR_ID_INBOX),
+		.msg = msg,
+		.room = room,
+		.flags = flags,
+	};
 	int got;
 
-	if (!rd)
+	if (!r.rd)
 		return -EAGAIN;
-	got = weir_recv_one(ws, rd, msg, room, flags, &gone);
-	weir_reader_put(rd);
-	return gone ? -EAGAIN : got;
+	got = weir_recv_one(&r);
+	weir_reader_put(r.rd);
+	return r.gone ? -EAGAIN : got;
 }
 
 /* One look at all streams, then at the inbox. -EAGAIN when there is nothing. */
 static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 			  int flags)
 {
+	struct weir_recv r = {
+		.ws = ws,
+		.msg = msg,
+		.room = room,
+		.flags = flags,
+	};
 	bool pair = ws->sk.sk_type == SOCK_SEQPACKET;
 	u32 turns = READ_ONCE(ws->nreaders);
-	struct weir_reader *rd;
 	int got;
 
-	while (turns-- && (rd = weir_next_ready(ws))) {
-		bool gone = false;
-
-		got = weir_recv_one(ws, rd, msg, room, flags, &gone);
-		if (got >= 0 && !gone)
-			weir_recv_name(ws, rd, msg);
+	while (turns-- && (r.rd = weir_next_ready(ws))) {
+		r.gone = false;
+		got = weir_recv_one(&r);
+		if (got >= 0 && !r.gone)
+			weir_recv_name(&r);
 		/* the end of one of several streams is not the socket's end */
-		if (gone && !pair)
-			weir_reader_detach(rd, WEIR_REASON_CLOSED);
+		if (r.gone && !pair)
+			weir_reader_detach(r.rd, WEIR_REASON_CLOSED);
 		/* a reset is set before the stream ends, and reported first */
-		if (gone && pair && !got)
+		if (r.gone && pair && !got)
 			got = sock_error(&ws->sk);
-		weir_reader_put(rd);
-		if (got != -EAGAIN && (got || !gone || pair))
+		weir_reader_put(r.rd);
+		if (got != -EAGAIN && (got || !r.gone || pair))
 			return got;
 	}
 	return READ_ONCE(ws->ep) ? weir_recv_inbox(ws, msg, room, flags) :
 				     -EAGAIN;
 }
 
+/*
+ * Sleeps until there may be something to read. @timeo: time that is left, in
+ * jiffies. @idle: number of turns that found nothing where there had been
+ * something. Returns 0 to look again, or a negative errno.
+ */
+static int weir_recv_sleep(struct weir_sock *ws, long *timeo, int *idle)
+{
+	wait_queue_head_t *queue = sk_sleep(&ws->sk);
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	prepare_to_wait(queue, &wait, TASK_INTERRUPTIBLE);
+	if (!weir_arm_readable(ws)) {
+		if (!*timeo)
+			err = weir_refuse(ws, -EAGAIN, "nothing to read");
+		else if (signal_pending(current))
+			err = sock_intr_errno(*timeo);
+		else
+			*timeo = schedule_timeout(*timeo);
+	} else if (signal_pending(current)) {
+		err = sock_intr_errno(*timeo);
+	} else if (*timeo != MAX_SCHEDULE_TIMEOUT &&
+		   ++*idle > (*timeo ? WEIR_RECV_TURNS : WEIR_RECV_TURNS_NOW)) {
+		/* a malicious writer makes and withdraws a record */
+		err = -EAGAIN;
+	}
+	finish_wait(queue, &wait);
+	return err;
+}
+
 int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 {
 	struct sock *sk = sock->sk;
 	struct weir_sock *ws = weir_sk(sk);
-	DEFINE_WAIT(wait);
 	int got, err, idle = 0;
 	long timeo;
 
@@ -376,26 +487,9 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 		mutex_unlock(&ws->iolock);
 		if (got != -EAGAIN)
 			break;
-		err = 0;
 		if (shut)
 			return 0;
-		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-		if (!weir_arm_readable(ws)) {
-			if (!timeo)
-				err = weir_refuse(ws, -EAGAIN, "nothing to read");
-			else if (signal_pending(current))
-				err = sock_intr_errno(timeo);
-			else
-				timeo = schedule_timeout(timeo);
-		} else if (signal_pending(current) ||
-			   (timeo != MAX_SCHEDULE_TIMEOUT &&
-			    ++idle > (timeo ? WEIR_RECV_TURNS :
-					      WEIR_RECV_TURNS_NOW))) {
-			/* a malicious writer makes and withdraws a record */
-			err = signal_pending(current) ?
-			      sock_intr_errno(timeo) : -EAGAIN;
-		}
-		finish_wait(sk_sleep(sk), &wait);
+		err = weir_recv_sleep(ws, &timeo, &idle);
 		if (err)
 			return err;
 		cond_resched();
