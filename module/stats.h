@@ -6,25 +6,36 @@
 #include <linux/percpu.h>
 #include <uapi/weir.h>
 
+/*
+ * All counters: X(NAME, name). The files in /sys/kernel/weir/stats are made of
+ * this list.
+ */
+#define WEIR_STAT_LIST(X)						\
+	X(SOCKETS, sockets)		/* open now */			\
+	X(RINGS, rings)			/* in memory now */		\
+	X(RING_BYTES, ring_bytes)	/* in memory now */		\
+	X(READERS, readers)		/* attached now */		\
+	X(ATTACHES, attaches)						\
+	X(DETACHES, detaches)						\
+	X(EVICTIONS, evictions)						\
+	X(READER_WAKEUPS, reader_wakeups)				\
+	X(WRITER_WAKEUPS, writer_wakeups)				\
+	/* sent to other CPUs for a sleeper */				\
+	X(BARRIERS, barriers)						\
+	X(SENT, sent)			/* by sendmsg */		\
+	X(RECEIVED, received)		/* by recvmsg */		\
+	X(COPIED_BYTES, copied_bytes)	/* by sendmsg and recvmsg */	\
+	X(MISSED, missed)		/* by lossy recvmsg readers */	\
+	/* rings with invalid head words */				\
+	X(BROKEN, broken)						\
+	X(NOTICES, notices)		/* posted */			\
+	X(NOTICES_DEFERRED, notices_deferred)	/* inbox was full */	\
+	X(HUGE_MAPS, huge_maps)		/* large pages put into VMAs */
+
 enum weir_stat {
-	WEIR_STAT_SOCKETS,		/* open now */
-	WEIR_STAT_RINGS,		/* in memory now */
-	WEIR_STAT_RING_BYTES,		/* in memory now */
-	WEIR_STAT_READERS,		/* attached now */
-	WEIR_STAT_ATTACHES,
-	WEIR_STAT_DETACHES,
-	WEIR_STAT_EVICTIONS,
-	WEIR_STAT_READER_WAKEUPS,
-	WEIR_STAT_WRITER_WAKEUPS,
-	WEIR_STAT_BARRIERS,		/* sent to other CPUs for a sleeper */
-	WEIR_STAT_SENT,			/* by sendmsg */
-	WEIR_STAT_RECEIVED,		/* by recvmsg */
-	WEIR_STAT_COPIED_BYTES,		/* by sendmsg and recvmsg */
-	WEIR_STAT_MISSED,		/* by lossy recvmsg readers */
-	WEIR_STAT_BROKEN,		/* rings with invalid head words */
-	WEIR_STAT_NOTICES,		/* posted */
-	WEIR_STAT_NOTICES_DEFERRED,	/* inbox was full */
-	WEIR_STAT_HUGE_MAPS,		/* large pages put into VMAs */
+#define WEIR_STAT_ENUM(_NAME, _name)	WEIR_STAT_##_NAME,
+	WEIR_STAT_LIST(WEIR_STAT_ENUM)
+#undef WEIR_STAT_ENUM
 	WEIR_STAT_MAX
 };
 

@@ -69,27 +69,20 @@ static ssize_t weir_tunable_store(struct kobject *kobj,
 	return count;
 }
 
-#define WEIR_TUNABLE(_name, _power, _min, _max)				\
+#define WEIR_TUNABLE_FILE(_type, _name, _default, _power, _min, _max)	\
 	static struct weir_tunable weir_tunable_##_name = {		\
 		.attr	= __ATTR(_name, 0644, weir_tunable_show,	\
 				 weir_tunable_store),			\
 		.value	= &weir_tunables._name,				\
-		.wide	= sizeof(weir_tunables._name) == 8,		\
+		.wide	= sizeof(_type) == 8,				\
 		.power	= _power,					\
 		.min	= _min,						\
 		.max	= _max,						\
-	}
+	};
+#define WEIR_TUNABLE_ATTR(_type, _name, ...)				\
+	&weir_tunable_##_name.attr.attr,
 
-WEIR_TUNABLE(ring_bytes, true, WEIR_RING_MIN, WEIR_RING_MAX);
-WEIR_TUNABLE(ring_bytes_max, true, WEIR_RING_MIN, WEIR_RING_MAX);
-WEIR_TUNABLE(inbox_bytes, true, WEIR_RING_MIN, 1 << 20);
-WEIR_TUNABLE(user_bytes_max, false, 0, S64_MAX);
-WEIR_TUNABLE(netns_bytes_max, false, 0, S64_MAX);
-WEIR_TUNABLE(user_objects_max, false, 0, U32_MAX);
-WEIR_TUNABLE(netns_objects_max, false, 0, U32_MAX);
-WEIR_TUNABLE(streams_max, false, 0, 1 << 20);
-WEIR_TUNABLE(poll_idle_us, false, 0, 10000000);
-WEIR_TUNABLE(fence_records, false, 0, U32_MAX);
+WEIR_TUNABLE_LIST(WEIR_TUNABLE_FILE)
 
 /* The CPUs that poll the outboxes of endpoints: a list such as 0,2-3. */
 static ssize_t poll_cpus_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -121,17 +114,8 @@ static ssize_t poll_cpus_store(struct kobject *kobj,
 static struct kobj_attribute weir_poll_cpus_attr = __ATTR_RW(poll_cpus);
 
 static struct attribute *weir_tunable_attrs[] = {
-	&weir_tunable_ring_bytes.attr.attr,
-	&weir_tunable_ring_bytes_max.attr.attr,
-	&weir_tunable_inbox_bytes.attr.attr,
-	&weir_tunable_user_bytes_max.attr.attr,
-	&weir_tunable_netns_bytes_max.attr.attr,
-	&weir_tunable_user_objects_max.attr.attr,
-	&weir_tunable_netns_objects_max.attr.attr,
-	&weir_tunable_streams_max.attr.attr,
-	&weir_tunable_poll_idle_us.attr.attr,
+	WEIR_TUNABLE_LIST(WEIR_TUNABLE_ATTR)
 	&weir_poll_cpus_attr.attr,
-	&weir_tunable_fence_records.attr.attr,
 	NULL
 };
 
@@ -171,61 +155,32 @@ static ssize_t weir_counter_show(struct kobject *kobj,
  * They count what all users of the host do. Others could learn from them when a
  * message is sent and how long it is, so only root reads them.
  */
-#define WEIR_COUNTER_OF(_array, _name, _values, _index)			\
-	static struct weir_counter weir_counter_##_array##_##_name = {	\
-		.attr	= __ATTR(_name, 0400, weir_counter_show, NULL),	\
-		.values	= _values,					\
-		.index	= _index,					\
+#define WEIR_COUNTER(_name, _values, _index) {				\
+		.attr.attr	= { .name = _name, .mode = 0400 },	\
+		.attr.show	= weir_counter_show,			\
+		.values		= _values,				\
+		.index		= _index,				\
 	}
-#define WEIR_COUNTER(_array, _name, _index)				\
-	WEIR_COUNTER_OF(_array, _name, weir_##_array, _index)
-#define WEIR_HELD_COUNTER(_array, _name, _index)			\
-	WEIR_COUNTER_OF(_array, _name, NULL, _index)
-#define WEIR_COUNTER_ATTR(_array, _name)				\
-	(&weir_counter_##_array##_##_name.attr.attr)
 
-WEIR_COUNTER(stats, sockets, WEIR_STAT_SOCKETS);
-WEIR_COUNTER(stats, rings, WEIR_STAT_RINGS);
-WEIR_COUNTER(stats, ring_bytes, WEIR_STAT_RING_BYTES);
-WEIR_COUNTER(stats, readers, WEIR_STAT_READERS);
-WEIR_HELD_COUNTER(stats, charged_bytes, WEIR_ACCOUNT_BYTES);
-WEIR_HELD_COUNTER(stats, charged_objects, WEIR_ACCOUNT_OBJECTS);
-WEIR_COUNTER(stats, attaches, WEIR_STAT_ATTACHES);
-WEIR_COUNTER(stats, detaches, WEIR_STAT_DETACHES);
-WEIR_COUNTER(stats, evictions, WEIR_STAT_EVICTIONS);
-WEIR_COUNTER(stats, reader_wakeups, WEIR_STAT_READER_WAKEUPS);
-WEIR_COUNTER(stats, writer_wakeups, WEIR_STAT_WRITER_WAKEUPS);
-WEIR_COUNTER(stats, barriers, WEIR_STAT_BARRIERS);
-WEIR_COUNTER(stats, sent, WEIR_STAT_SENT);
-WEIR_COUNTER(stats, received, WEIR_STAT_RECEIVED);
-WEIR_COUNTER(stats, copied_bytes, WEIR_STAT_COPIED_BYTES);
-WEIR_COUNTER(stats, missed, WEIR_STAT_MISSED);
-WEIR_COUNTER(stats, broken, WEIR_STAT_BROKEN);
-WEIR_COUNTER(stats, notices, WEIR_STAT_NOTICES);
-WEIR_COUNTER(stats, notices_deferred, WEIR_STAT_NOTICES_DEFERRED);
-WEIR_COUNTER(stats, huge_maps, WEIR_STAT_HUGE_MAPS);
+#define WEIR_STAT_FILE(_NAME, _name)					\
+	[WEIR_STAT_##_NAME] =						\
+		WEIR_COUNTER(#_name, weir_stats, WEIR_STAT_##_NAME),
+#define WEIR_STAT_ATTR(_NAME, _name)					\
+	&weir_stat_files[WEIR_STAT_##_NAME].attr.attr,
+
+static struct weir_counter weir_stat_files[WEIR_STAT_MAX] = {
+	WEIR_STAT_LIST(WEIR_STAT_FILE)
+};
+
+static struct weir_counter weir_charged_bytes =
+	WEIR_COUNTER("charged_bytes", NULL, WEIR_ACCOUNT_BYTES);
+static struct weir_counter weir_charged_objects =
+	WEIR_COUNTER("charged_objects", NULL, WEIR_ACCOUNT_OBJECTS);
 
 static struct attribute *weir_stats_attrs[] = {
-	WEIR_COUNTER_ATTR(stats, sockets),
-	WEIR_COUNTER_ATTR(stats, rings),
-	WEIR_COUNTER_ATTR(stats, ring_bytes),
-	WEIR_COUNTER_ATTR(stats, readers),
-	WEIR_COUNTER_ATTR(stats, charged_bytes),
-	WEIR_COUNTER_ATTR(stats, charged_objects),
-	WEIR_COUNTER_ATTR(stats, attaches),
-	WEIR_COUNTER_ATTR(stats, detaches),
-	WEIR_COUNTER_ATTR(stats, evictions),
-	WEIR_COUNTER_ATTR(stats, reader_wakeups),
-	WEIR_COUNTER_ATTR(stats, writer_wakeups),
-	WEIR_COUNTER_ATTR(stats, barriers),
-	WEIR_COUNTER_ATTR(stats, sent),
-	WEIR_COUNTER_ATTR(stats, received),
-	WEIR_COUNTER_ATTR(stats, copied_bytes),
-	WEIR_COUNTER_ATTR(stats, missed),
-	WEIR_COUNTER_ATTR(stats, broken),
-	WEIR_COUNTER_ATTR(stats, notices),
-	WEIR_COUNTER_ATTR(stats, notices_deferred),
-	WEIR_COUNTER_ATTR(stats, huge_maps),
+	WEIR_STAT_LIST(WEIR_STAT_ATTR)
+	&weir_charged_bytes.attr.attr,
+	&weir_charged_objects.attr.attr,
 	NULL
 };
 
@@ -234,19 +189,13 @@ static const struct attribute_group weir_stats_group = {
 	.attrs	= weir_stats_attrs,
 };
 
-/* One for each reason, by its number. */
-#define WEIR_DROP_COUNTER(_name, _number, _text, ...)			\
-	[_number] = {							\
-		.attr.attr	= { .name = _text, .mode = 0400 },	\
-		.attr.show	= weir_counter_show,			\
-		.values		= weir_drops,				\
-		.index		= _number,				\
-	},
+#define WEIR_DROP_FILE(_name, _number, _text, ...)			\
+	[_number] = WEIR_COUNTER(_text, weir_drops, _number),
 #define WEIR_DROP_ATTR(_name, _number, ...)				\
-	&weir_drop_counters[_number].attr.attr,
+	&weir_drop_files[_number].attr.attr,
 
-static struct weir_counter weir_drop_counters[WEIR_REASON_MAX] = {
-	WEIR_REASON_LIST(WEIR_DROP_COUNTER)
+static struct weir_counter weir_drop_files[WEIR_REASON_MAX] = {
+	WEIR_REASON_LIST(WEIR_DROP_FILE)
 };
 
 static struct attribute *weir_drops_attrs[] = {
