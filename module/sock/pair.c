@@ -725,44 +725,39 @@ void weir_pair_reset(struct weir_sock *ws)
 	sock_put(&peer->sk);
 }
 
-/* Sockets in the accept queue that are ended in one part. */
-#define WEIR_DISCONNECT_PART	16
-
-/* Ends some sockets of the accept queue. Returns whether there may be more. */
-static bool weir_disconnect_some(struct weir_sock *ws)
+/**
+ * weir_pair_orphans() - take sockets out of a queue in which nothing enters
+ * @ws: the socket that has listened.
+ * @max: most sockets to take.
+ * @orphans: they are added here, by weir_sock.accept_link.
+ *
+ * Process context. Return: there may be more.
+ */
+bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
+		       struct list_head *orphans)
 {
 	struct weir_sock *child;
-	int n;
 
-	for (n = 0; n < WEIR_DISCONNECT_PART; n++) {
+	while (max--) {
 		child = weir_dequeue(ws);
 		if (!child)
 			return false;
-		weir_sock_destroy(child);
+		list_add_tail(&child->accept_link, orphans);
 	}
-	cond_resched();
 	return true;
 }
 
-/* weir_sock.disconnect */
-static bool weir_disconnect_part(struct weir_job *job)
-{
-	struct weir_sock *ws = container_of(job, struct weir_sock, disconnect);
-
-	if (weir_disconnect_some(ws))
-		return true;
-	sock_put(&ws->sk);
-	return false;
-}
-
-/*
+/**
  * weir_pair_release() - the socket is being released
+ * @ws: the socket.
+ * @orphans: the sockets in its accept queue are added here, by
+ *	weir_sock.accept_link. The caller ends them.
  *
- * Gives up its name, disconnects the sockets in its accept queue, ends the
- * peer's stream and shuts the peer down. A thread that has nothing to do with the
- * owner leaves the queue to a worker of the owner's user. May sleep.
+ * Gives up its name and its accept queue, ends the peer's stream and shuts the
+ * peer down. A thread that has nothing to do with the owner leaves the queue to
+ * a worker of the owner's user, see weir_sock.disconnect. May sleep.
  */
-void weir_pair_release(struct weir_sock *ws)
+void weir_pair_release(struct weir_sock *ws, struct list_head *orphans)
 {
 	struct weir_sock *peer;
 	bool waiting;
@@ -776,7 +771,7 @@ void weir_pair_release(struct weir_sock *ws)
 		ws->path = NULL;
 	}
 
-	/* 2. close the queue, and disconnect the sockets in it */
+	/* 2. close the queue, and empty it */
 	spin_lock(&ws->accept_lock);
 	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
 	wake_up_interruptible_all(&ws->connect_wait);
@@ -784,12 +779,10 @@ void weir_pair_release(struct weir_sock *ws)
 	waiting = !list_empty(&ws->accept_queue);
 	spin_unlock(&ws->accept_lock);
 	if (waiting && weir_stranger(ws->owner.uid, ws->owner.pid)) {
-		ws->disconnect.part = weir_disconnect_part;
 		sock_hold(&ws->sk);
 		weir_jobs_add(&ws->owner.tenant->ends, &ws->disconnect);
 	} else {
-		while (weir_disconnect_some(ws))
-			;
+		weir_pair_orphans(ws, UINT_MAX, orphans);
 	}
 
 	/* 3. the peer */

@@ -17,7 +17,8 @@ int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags);
 int weir_socketpair(struct socket *a, struct socket *b);
 int weir_sock_shutdown(struct socket *sock, int how);
 void weir_pair_reset(struct weir_sock *ws);
-void weir_pair_release(struct weir_sock *ws);
-void weir_sock_destroy(struct weir_sock *ws);
+bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
+		       struct list_head *orphans);
+void weir_pair_release(struct weir_sock *ws, struct list_head *orphans);
 
 #endif /* _WEIR_PAIR_H */

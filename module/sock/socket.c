@@ -93,6 +93,76 @@ struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id)
 	return ws;
 }
 
+/*
+ * Ends one socket, and puts it. Adds the sockets that waited to be accepted by it
+ * to @orphans. May sleep.
+ */
+static void weir_sock_end(struct weir_sock *ws, struct list_head *orphans)
+{
+	/* 1. no message is routed to it or from it any more */
+	weir_endpoint_close(ws);
+
+	/* 2. the outbox lingers or ends, before the peer is woken */
+	xa_erase(&ws->owner.wn->sockets, ws->id);
+	weir_pair_reset(ws);
+	if (ws->outbox)
+		weir_ring_owner_gone(ws->outbox, &ws->outbox, !ws->ep);
+
+	/* 3. leave the names and queues */
+	weir_pair_release(ws, orphans);
+	weir_unsubscribe(ws);
+
+	/* 4. the inbox */
+	if (ws->inbox)
+		weir_inbox_close(ws->inbox);
+	sock_orphan(&ws->sk);
+	sock_put(&ws->sk);
+}
+
+static void weir_orphans_end(struct list_head *orphans)
+{
+	struct weir_sock *ws;
+
+	while (!list_empty(orphans)) {
+		ws = list_first_entry(orphans, struct weir_sock, accept_link);
+		list_del_init(&ws->accept_link);
+		weir_sock_end(ws, orphans);
+		cond_resched();
+	}
+}
+
+/* Sockets in the accept queue that are ended in one part. */
+#define WEIR_DISCONNECT_PART	16
+
+/* weir_sock.disconnect */
+static bool weir_disconnect_part(struct weir_job *job)
+{
+	struct weir_sock *ws = container_of(job, struct weir_sock, disconnect);
+	LIST_HEAD(orphans);
+	bool more;
+
+	more = weir_pair_orphans(ws, WEIR_DISCONNECT_PART, &orphans);
+	weir_orphans_end(&orphans);
+	if (!more)
+		sock_put(&ws->sk);
+	return more;
+}
+
+/*
+ * weir_sock_destroy() - end of a socket, and of those it has not accepted
+ *
+ * Called when the last descriptor is closed, and for sockets that were never
+ * accepted. No VMA of the socket is left, because each VMA holds the file. May
+ * sleep.
+ */
+void weir_sock_destroy(struct weir_sock *ws)
+{
+	LIST_HEAD(orphans);
+
+	weir_sock_end(ws, &orphans);
+	weir_orphans_end(&orphans);
+}
+
 /**
  * weir_sock_alloc() - make a socket
  * @net: its namespace.
@@ -144,6 +214,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	INIT_LIST_HEAD(&ws->accept_queue);
 	weir_tally_init(&ws->waiting);
 	INIT_LIST_HEAD(&ws->accept_link);
+	ws->disconnect.part = weir_disconnect_part;
 	init_waitqueue_head(&ws->connect_wait);
 	INIT_LIST_HEAD(&ws->connecters);
 	sk->sk_destruct = weir_sock_destruct;
@@ -161,35 +232,6 @@ err_owner:
 err_free:
 	sk_free(sk);
 	return ERR_PTR(err);
-}
-
-/*
- * weir_sock_destroy() - end of a socket
- *
- * Called when the last descriptor is closed, and for sockets that were never
- * accepted. No VMA of the socket is left, because each VMA holds the file. May
- * sleep.
- */
-void weir_sock_destroy(struct weir_sock *ws)
-{
-	/* 1. no message is routed to it or from it any more */
-	weir_endpoint_close(ws);
-
-	/* 2. the outbox lingers or ends, before the peer is woken */
-	xa_erase(&ws->owner.wn->sockets, ws->id);
-	weir_pair_reset(ws);
-	if (ws->outbox)
-		weir_ring_owner_gone(ws->outbox, &ws->outbox, !ws->ep);
-
-	/* 3. leave the names and queues */
-	weir_pair_release(ws);
-	weir_unsubscribe(ws);
-
-	/* 4. the inbox */
-	if (ws->inbox)
-		weir_inbox_close(ws->inbox);
-	sock_orphan(&ws->sk);
-	sock_put(&ws->sk);
 }
 
 static int weir_sock_release(struct socket *sock)

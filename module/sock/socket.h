@@ -14,6 +14,7 @@ struct socket;
 struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id);
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 			     int kern, const struct weir_sock *listener);
+void weir_sock_destroy(struct weir_sock *ws);
 int weir_socket_init(void);
 void weir_socket_exit(void);
 
