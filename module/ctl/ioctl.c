@@ -13,6 +13,7 @@
 #include <asm/ioctls.h>
 
 #include "copy_in.h"
+#include "ctl/control.h"
 #include "ctl/list.h"
 #include "ring/inbox.h"
 #include "ring/map.h"

@@ -873,10 +873,7 @@ void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
 bool weir_target_waits(const struct weir_target *target);
 
-/* --- routectl.c --- */
-int weir_control(struct weir_sock *ws, void __user *arg);
 
-int weir_op_check(const struct weir_route_op *op, bool admin, const char **why);
 
 /* Bytes of a path in a control call; above WEIR_PATH_MAX it is too long. */
 static inline u32 weir_op_name_len(const char *name)

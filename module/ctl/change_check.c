@@ -2,11 +2,12 @@
 /*
  * The checks of a change to routes that need nothing but the change itself.
  * They do not depend on the routes that exist, know no socket and take no lock.
- * routectl.c makes them before it takes a lock.
+ * control.c makes them before it takes a lock.
  */
 #include <linux/sizes.h>
 #include <linux/string.h>
 
+#include "ctl/change.h"
 #include "route/router.h"
 #include "weir.h"
 
