@@ -95,7 +95,7 @@
  */
 struct weir_words {
 	__u64	commit;
-	__u64	shape;		/* len, kind, flags, ext */
+	__u64	header;		/* len, kind, flags, ext */
 	__u64	seq_route;
 	__u64	tag_key;
 } __attribute__((__may_alias__));
@@ -485,7 +485,7 @@ weir_inline int weir_ring_plain(const struct weir_ring_view *r, __u64 pos,
 
 	if (weir_load_acquire(&rec->commit) != pos + r->secret)	/* (B) */
 		return 0;
-	word = WEIR_WORD(weir_load(&words->shape));
+	word = WEIR_WORD(weir_load(&words->header));
 	/*
 	 * Only the kind and the flags but WEIR_REC_ABORTED are masked out. So
 	 * the word of an aborted record, or of one with an extension, is larger
@@ -530,7 +530,7 @@ static inline int weir_ring_peek_some(const struct weir_ring_view *r,
 		struct weir_record *rec = weir_ring_at(r, *pos);
 		const struct weir_words *words =
 			(const struct weir_words *)(void *)rec;
-		__u64 word = WEIR_WORD(weir_load(&words->shape));
+		__u64 word = WEIR_WORD(weir_load(&words->header));
 		__u32 len = (__u32)word;
 		__u32 ext = (__u8)(word >> WEIR_EXT_SHIFT) * 8U;
 		__u32 total;

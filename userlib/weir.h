@@ -457,7 +457,7 @@ weir_inline void weir_buf_publish(const struct weir *w,
 {
 	struct weir_words *words = (struct weir_words *)(void *)buf->rec;
 
-	weir_store(&words->shape,
+	weir_store(&words->header,
 		   WEIR_WORD(buf->len | (__u64)buf->kind << WEIR_KIND_SHIFT |
 			     (__u64)flags << WEIR_FLAGS_SHIFT));
 	weir_store(&words->seq_route, WEIR_WORD(buf->seq));
@@ -476,7 +476,7 @@ weir_inline int weir_routed_look(const struct weir_ring_view *r, __u64 pos,
 {
 	struct weir_record *rec = weir_ring_at(r, pos);
 	const struct weir_words *words = (const struct weir_words *)(void *)rec;
-	__u64 word = WEIR_WORD(weir_load(&words->shape));
+	__u64 word = WEIR_WORD(weir_load(&words->header));
 	__u64 lead = WEIR_HEADER_BYTES + (__u8)(word >> WEIR_EXT_SHIFT) * 8U;
 	__u64 bytes = lead + (__u32)word;
 

@@ -293,7 +293,7 @@ weir_inline void weir_routed_publish(const struct weir *w,
 {
 	struct weir_words *words = (struct weir_words *)(void *)buf->rec;
 
-	weir_store(&words->shape, WEIR_WORD(buf->len | flags));
+	weir_store(&words->header, WEIR_WORD(buf->len | flags));
 	weir_store(&words->seq_route,
 		   WEIR_WORD(buf->seq | (__u64)route << 32));
 	weir_store(&words->tag_key, WEIR_WORD(tag | (__u64)key << 32));

@@ -89,7 +89,7 @@ static void weir_rate_limit_charge(atomic64_t *own, u64 now_ns, u64 time,
  * @cost: out: for weir_rate_limit_give(): time in which one of the tokens comes
  *	to the user, in 1/256 ns; 0 if they are of no user's share.
  *
- * Call this when weir_rate_limit_take_calm() has no token. If two threads of
+ * Call this when weir_rate_limit_take_upper() has no token. If two threads of
  * one user see the same share, both may take it. The common bucket still limits
  * them.
  *
@@ -109,7 +109,7 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 				now_ns << WEIR_BUCKET_SHIFT);
 	own = weir_rate_limit_own(m, lack, want, each);
 	/*
-	 * of a burst of two tokens, weir_rate_limit_take_calm() gives none:
+	 * of a burst of two tokens, weir_rate_limit_take_upper() gives none:
 	 * give one to any user while both are there
 	 */
 	if (!own)
@@ -131,7 +131,7 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
  * @place: place of the user that took them; not used if @cost is 0.
  * @n: number of tokens, at most as many as were taken.
  * @cost: from weir_rate_limit_take_share(); 0 after
- *	weir_rate_limit_take_calm().
+ *	weir_rate_limit_take_upper().
  */
 void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n, u64 cost)
 {

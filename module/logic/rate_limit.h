@@ -60,16 +60,18 @@ void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
 u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns);
 
 /**
- * weir_rate_limit_take_calm() - take tokens of the upper half, open to any user
+ * weir_rate_limit_take_upper() - take tokens of the upper half
  * @m: the limit.
  * @now_ns: as for weir_bucket_take_upper().
  * @want: number of tokens, at least 1.
  *
+ * The upper half is open to any user.
+ *
  * Return: how many tokens were taken, 0 to @want. If 0,
  * weir_rate_limit_take_share() may still have some.
  */
-static __always_inline u32 weir_rate_limit_take_calm(struct weir_rate_limit *m,
-						     u64 now_ns, u32 want)
+static __always_inline u32 weir_rate_limit_take_upper(struct weir_rate_limit *m,
+						      u64 now_ns, u32 want)
 {
 	return weir_bucket_take_fast(&m->bucket, now_ns, want, m->upper);
 }

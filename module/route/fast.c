@@ -43,7 +43,7 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 	u32 one = 1, n = 1;
 
 	if (plan->rate_limit &&
-	    unlikely(!weir_rate_limit_take_calm(plan->rate_limit, now, 1)))
+	    unlikely(!weir_rate_limit_take_upper(plan->rate_limit, now, 1)))
 		return false;
 	if (likely(!(answer ? weir_target_admit(ep, plan, target, &n, round) :
 			      weir_target_open(target)))) {

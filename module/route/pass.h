@@ -186,7 +186,7 @@ static __always_inline int weir_message_read(const struct weir_ring_view *v,
 
 	if (smp_load_acquire(&words->commit) != *pos + v->secret) /* (B) */
 		return WEIR_READ_NONE;
-	shape = WEIR_WORD(READ_ONCE(words->shape));
+	shape = WEIR_WORD(READ_ONCE(words->header));
 	if (likely(weir_shape_plain(v, shape)))
 		weir_message_fill(v, *pos, shape, m);
 	else
@@ -283,7 +283,7 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
 					   u32 len, u32 seq, u32 route,
 					   u64 tag_key)
 {
-	u32 *half = (u32 *)&words->shape;
+	u32 *half = (u32 *)&words->header;
 
 	half[0] = len;
 	half[1] = shape >> 32;

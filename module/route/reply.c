@@ -127,11 +127,11 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 		pass->served_sent_ns = sent_ns;
 		pass->served_took_ns = took_ns;
 		pass->served_bucket = weir_hist_bucket(took_ns);
-		pass->served_calm = took_ns <= weir_plan_slow_threshold_ns(
+		pass->served_fast = took_ns <= weir_plan_slow_threshold_ns(
 						       pass->served_plan);
 	}
 	weir_hist_count(&target->hist, pass->served_bucket);
-	if (likely(good && pass->served_calm))
+	if (likely(good && pass->served_fast))
 		pass->nserved++;
 	else
 		weir_target_replied(pass, target, pass->served_plan, round,
@@ -192,7 +192,7 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	u64 name;
 
 	/* if anything but the length differs, the difference is too large */
-	*len = WEIR_WORD(READ_ONCE(rec->shape)) -
+	*len = WEIR_WORD(READ_ONCE(rec->header)) -
 	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
 	if (unlikely(*len > WEIR_BATCH_LEN))
 		return NULL;

@@ -21,8 +21,8 @@ static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
 		weir_pass_tokens_back(pass);
 	pass->rate_limit = rate_limit;
 	pass->token_cost = 0;
-	pass->tokens = weir_rate_limit_take_calm(rate_limit, pass->now_ns,
-						 weir_pass_ahead(pass));
+	pass->tokens = weir_rate_limit_take_upper(rate_limit, pass->now_ns,
+						  weir_pass_ahead(pass));
 	if (unlikely(!pass->tokens))
 		weir_endpoint_tokens(ep);
 	return pass->tokens;

@@ -167,7 +167,7 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 		if (smp_load_acquire(&rec->commit) != end + secret)	/* (B) */
 			break;
 		/* with another kind or flags the difference is far too large */
-		len = WEIR_WORD(READ_ONCE(rec->shape)) - like;
+		len = WEIR_WORD(READ_ONCE(rec->header)) - like;
 		if (len > WEIR_BATCH_LEN ||
 		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
 			break;
@@ -261,7 +261,7 @@ int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 		words = (struct weir_words *)rec;
 		if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
 			return WEIR_READ_NONE;
-		shape = WEIR_WORD(READ_ONCE(words->shape));
+		shape = WEIR_WORD(READ_ONCE(words->header));
 		m->len = (u32)shape;
 		ext = (u8)(shape >> WEIR_EXT_SHIFT) * 8U;
 		if (m->len > most || ext > most - m->len)
@@ -383,7 +383,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
 	    tail - pos > weir_ring_bytes(v) || unlikely(ep->idem_held))
 		return false;
-	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->shape));
+	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->header));
 	end = pos + weir_ring_need((u32)shape);
 	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
 	    (tail != end && weir_committed(v, end)))

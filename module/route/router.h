@@ -489,7 +489,7 @@ enum weir_dispatcher {
  * @served_sent_ns: when the last of these requests was sent.
  * @served_took_ns: time from there to the reply.
  * @served_bucket: bucket of that time in the target's histogram.
- * @served_calm: that time is not above the slow threshold.
+ * @served_fast: that time is not above the slow threshold.
  * @served_round: round of the target's breaker when the requests were sent.
  * @nserved: number of these replies.
  * @served_user: user of @caller, and of the caller before if that is NULL.
@@ -532,7 +532,7 @@ struct weir_pass {
 	u64			served_sent_ns;
 	s64			served_took_ns;
 	u32			served_bucket;
-	bool			served_calm;
+	bool			served_fast;
 	u32			served_round;
 	u32			nserved;
 	u32			served_user;

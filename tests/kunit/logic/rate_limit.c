@@ -31,7 +31,7 @@ static struct weir_rate_limit *limit_of(struct kunit *test, u32 rate, u32 burst,
 static u32 take_cost(struct weir_rate_limit *limit, u32 place, u64 now,
 		     u32 want, u64 *cost)
 {
-	u32 got = weir_rate_limit_take_calm(limit, now, want);
+	u32 got = weir_rate_limit_take_upper(limit, now, want);
 
 	*cost = 0;
 	if (got < want)
@@ -85,7 +85,7 @@ static void rate_limit_take__gives_one_user_nearly_all(struct kunit *test)
 }
 
 /* What comes from the upper half is of nobody's share. */
-static void rate_limit_take_calm__counts_nobody(struct kunit *test)
+static void rate_limit_take_upper__counts_nobody(struct kunit *test)
 {
 	u64 now = NSEC_PER_SEC, full;
 	struct weir_rate_limit *limit = limit_of(test, RATE, 100, now);
@@ -96,7 +96,7 @@ static void rate_limit_take_calm__counts_nobody(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, take(limit, 0, now, 1), 1);
 	KUNIT_EXPECT_EQ(test, take(limit, 0, now, 50), 50);
 	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&limit->full[0]), full);
-	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(limit, now, 1), 0);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_upper(limit, now, 1), 0);
 	KUNIT_EXPECT_EQ(test, take(limit, 0, now, 1), 1);
 	KUNIT_EXPECT_NE(test, (u64)atomic64_read(&limit->full[0]), full);
 	/*
@@ -105,7 +105,7 @@ static void rate_limit_take_calm__counts_nobody(struct kunit *test)
 	 */
 	for (i = 1; i <= 3; i++)
 		KUNIT_EXPECT_EQ(test,
-				weir_rate_limit_take_calm(
+				weir_rate_limit_take_upper(
 					limit_of(test, RATE, i, now), now, 1),
 				i == 3);
 }
@@ -172,11 +172,11 @@ static void rate_limit_give__undoes_take(struct kunit *test)
 
 	/* of the upper half, and of the lower one */
 	for (i = 0; i < 1000; i++) {
-		got = weir_rate_limit_take_calm(limit, now, 40);
+		got = weir_rate_limit_take_upper(limit, now, 40);
 		KUNIT_ASSERT_EQ(test, got, 40);
 		weir_rate_limit_give(limit, 0, got, 0);
 	}
-	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_calm(limit, now, 64), 50);
+	KUNIT_EXPECT_EQ(test, weir_rate_limit_take_upper(limit, now, 64), 50);
 	for (i = 0; i < 1000; i++) {
 		got = weir_rate_limit_take_share(limit, 0, now, 40, &cost);
 		KUNIT_ASSERT_EQ(test, got, 40);
@@ -239,7 +239,7 @@ static void rate_limit_take__after_a_long_time(struct kunit *test)
 
 static struct kunit_case rate_limit_cases[] = {
 	KUNIT_CASE(rate_limit_take__gives_one_user_nearly_all),
-	KUNIT_CASE(rate_limit_take_calm__counts_nobody),
+	KUNIT_CASE(rate_limit_take_upper__counts_nobody),
 	KUNIT_CASE(rate_limit_take__parts_a_rate),
 	KUNIT_CASE(rate_limit_take__keeps_what_is_asked_for),
 	KUNIT_CASE(rate_limit_give__undoes_take),
