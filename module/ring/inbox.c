@@ -49,8 +49,7 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
 }
 
 /**
- * weir_inbox_look() - look at the cursor for a writer that does not wait its
- * turn
+ * weir_inbox_look() - look at the cursor, for a writer that does not wait
  * @inbox: the ring, under its post.lock.
  * @bytes: most bytes that the caller takes.
  *
@@ -219,7 +218,8 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
  * A notice waits for room, and the socket was asked to kick after reading.
  * Other users decide how often this happens, so no CPU is interrupted for it.
  * The reader may then miss the request while its cursor store is still in a
- * store buffer. A timer therefore looks once more after a tick. Under post.lock.
+ * store buffer. A timer therefore looks once more after a tick. Under
+ * post.lock.
  */
 static void weir_inbox_later(struct weir_ring *inbox)
 {
@@ -311,8 +311,9 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
 }
 
 /*
- * Streams that are looked at in one go under rlock and post.lock. Other users,
- * who end streams of the socket or post notices to it, spin on these locks.
+ * Streams that are looked at in one hold of rlock and post.lock. Threads of
+ * other users spin on these locks when they end streams of the socket or post
+ * notices.
  */
 #define WEIR_INBOX_PART	64
 
@@ -418,7 +419,10 @@ static void weir_inbox_left_out(struct weir_sock *ws)
 	spin_unlock(&ws->inbox->post.lock);
 }
 
-/* Tells the socket of a stream that it reads already, and what has become of it. */
+/*
+ * Posts notices of a stream that the socket reads already: that it is attached,
+ * and whether it has ended since.
+ */
 static bool weir_inbox_announce(struct weir_sock *ws, struct weir_reader *rd)
 {
 	rd->reason = WEIR_REASON_NONE;

@@ -23,12 +23,13 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 void weir_inbox_wake(struct weir_ring *inbox);
 
 /*
- * Begins what others wait for and cannot do in this thread's place: it claims space
- * in an inbox that they send to and commits that, or takes the order to wake a
- * sleeper and wakes it. The scheduler must not take the thread off its processor in
- * between: at idle priority that could take seconds. Does nothing where spin locks
- * sleep, since all of these take one. Must not sleep until weir_preempt_enable().
- * That comes after one sleeper, one message, or the small ones of one batch: their
+ * Begins a step that other users wait for and that no other thread can do: the
+ * thread claims space in an inbox and commits it, or takes the order to wake a
+ * sleeper and wakes it. The scheduler must not take the thread off its
+ * processor in between: a thread of idle priority could be away for seconds.
+ * Does nothing where spin locks sleep, because each such step takes one. The
+ * caller must not sleep before weir_preempt_enable(). It calls that function
+ * after one sleeper, one message, or the small messages of one batch: their
  * looks, and a copy of at most WEIR_PIECE_BYTES for each target.
  */
 static __always_inline void weir_preempt_disable(void)

@@ -265,7 +265,8 @@ static void weir_slot_give(struct weir_reader *rd)
 
 /*
  * The cursor with this name and user, in use or held by name; NULL.
- * slot_lock keeps the list as it is: no other lock for so long a search.
+ * slot_lock keeps the list as it is. The search takes long, so no other lock is
+ * held for all of it.
  */
 static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 					     struct weir_ring *ring)
@@ -287,7 +288,11 @@ static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 	return NULL;
 }
 
-/* weir_reader_find_named() - the same, held; it may have been detached since */
+/*
+ * weir_reader_find_named() - the socket's named cursor on a ring, held, or NULL
+ *
+ * The cursor may have been detached since.
+ */
 struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
 					   struct weir_ring *ring)
 {
@@ -610,7 +615,8 @@ void weir_reader_ungate(struct weir_reader *rd)
 }
 
 /*
- * weir_reader_detach_locked() - weir_reader_detach() under slot_lock of the ring
+ * weir_reader_detach_locked() - weir_reader_detach() under slot_lock of the
+ * ring
  *
  * Releases that lock.
  */
@@ -648,7 +654,7 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 }
 
 /**
- * weir_reader_detach() - end of a reader
+ * weir_reader_detach() - end a reader
  * @rd: the reader; the caller holds a reference.
  * @reason: reason in the trace.
  *
@@ -667,8 +673,9 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
  * @found: from weir_reader_find_named(), or NULL.
  *
  * Under weir_net.lock. Returns the reader, now on this socket, held once more
- * for the caller; NULL when it is about to go, or is NULL; or an ERR_PTR (-EBUSY
- * when another process uses it; -ENOMEM: to be tried again after weir_prime()).
+ * for the caller; NULL when it is about to go, or is NULL; or an ERR_PTR
+ * (-EBUSY when another process uses it; -ENOMEM: to be tried again after
+ * weir_prime()).
  */
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_reader *found)

@@ -16,7 +16,7 @@
 /**
  * struct weir_reader - a cursor on a ring
  * @ref: see the table of lifetimes.
- * @ring: the ring it reads; held.
+ * @ring: the ring that it reads; held.
  * @slot: index in the ring's slot table and gating bitmap.
  * @start_pos: position where it was attached; not writable by the process.
  * @start_seq: record count there, low 32 bits.
@@ -33,28 +33,31 @@
  * @armed_link: in weir_ring.armed or waking, under its lock.
  * @sock_link: in weir_sock.readers, under its rlock.
  * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
- * @armed_fenced: since it was armed, a barrier has run on the writer's CPUs or
- *	was not needed. Of a reader that is not armed, without meaning. ring->lock.
+ * @armed_fenced: since the reader was armed, a barrier has run on the writer's
+ *	CPUs or was not needed. Means nothing while the reader is not armed.
+ *	ring->lock.
  * @mm: address space that maps the cursor, held with mmgrab(); ring->lock.
  * @maps: number of such VMAs; ring->lock.
  * @forked: as weir_ring.owner_forked.
  * @evicted: no longer gating: it was too slow or its cursor was invalid.
  * @stuck_pos: cursor position when it first held the writer back; ring->lock.
- * @stuck_since: time of that look; 0 while the writer is free; ring->lock.
+ * @stuck_since: time of that look; 0 while the reader holds nobody back;
+ *	ring->lock.
  * @resync_at: jiffies from which on a search after an overrun may take its
  *	whole length again, see recv.c; the socket's iolock.
  * @resync_left: bytes that may be searched until then; iolock.
  * @missed: records lost: overwritten, or published before a late join.
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.
- * @resumed: a socket went on with this named cursor.
+ * @resumed: a socket has gone on with this named cursor.
  * @joining: being attached: @ws is not set yet, and the cursor is not one that
  *	is held by name. Guarded by ring->lock.
- * @uid: user that made it.
- * @hold_ms: named: milliseconds that it is held after its socket has gone.
+ * @uid: user that made the reader; never changes.
+ * @hold_ms: milliseconds that a named cursor is held after its socket has gone.
  * @hold_end: end of the hold time, in jiffies; ring->lock.
- * @tenant: user that made it, held; its worker calls the function of @hold.
- * @hold: detaches the cursor at @hold_end.
+ * @tenant: user that made the reader, held; its worker calls the function of
+ *	@hold.
+ * @hold: timer that detaches the cursor at @hold_end.
  * @name: cursor name, or "".
  */
 struct weir_reader {

@@ -242,7 +242,7 @@ static int weir_ring_own(struct weir_ring *ring,
 /**
  * weir_ring_create() - make an outbox, or an inbox
  * @o: the owner, which is charged.
- * @spec: how the ring is to be.
+ * @spec: properties of the ring.
  *
  * The pages are charged to the memory cgroup of the calling task. Process
  * context, may sleep.
@@ -657,9 +657,9 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
  * Ends the stream. If a worker still joins subscribers, the stream ends when
  * the worker is done, after a second at the latest. So the subscribers get the
  * published records, and the publisher does not wait. Until the end the path
- * stays in use, because its permissions say who may read: the same user may
- * publish there at once, but not listen. Joins of other users do not delay the
- * end: each user has a worker of its own.
+ * stays in use, because its permissions decide which users may read. The same
+ * user may publish there at once, but not listen. Joins of other users do not
+ * delay the end: each user has a worker of its own.
  *
  * Under weir_net.lock. Return value as of weir_ring_end().
  */
@@ -732,7 +732,8 @@ void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
 
 /*
  * A ring without an owner lingers or ends. @repair: drop claims that were not
- * committed. @outbox: as for weir_ring_owner_gone(). Puts the owner's reference.
+ * committed. @outbox: as for weir_ring_owner_gone(). Puts the owner's
+ * reference.
  */
 static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
 			     bool repair)
@@ -778,7 +779,7 @@ static bool weir_ring_settle_part(struct weir_job *job)
 	struct weir_ring *ring = container_of(job, struct weir_ring, settle);
 	bool read;
 
-	/* after the end of its namespace nobody reads it */
+	/* an ended ring without readers needs no repair */
 	spin_lock(&ring->lock);
 	read = weir_ring_live(ring) || !list_empty(&ring->readers);
 	spin_unlock(&ring->lock);
@@ -791,14 +792,15 @@ static bool weir_ring_settle_part(struct weir_job *job)
  * @ring: its outbox; this function takes over the socket's reference.
  * @outbox: the socket's pointer to it, cleared under weir_net.lock; or NULL.
  * @repair: drop claims that were not committed. False for a ring that was never
- *	written to, and for one that the router reads: the router does so itself.
+ *	written to, and for one that the router reads: the router does so
+ *	itself.
  *
  * The stream lingers if it has a linger time and a name. Otherwise it ends when
- * its subscribers have been joined. To repair a ring and to tell its readers takes
- * long. A thread that has nothing to do with the owner leaves that to a worker of
- * the owner's user; not for a pair, whose peer must find the end at once. No VMA
- * of the owner is left, because each VMA holds the file. Process context, may
- * sleep.
+ * its subscribers have been joined. To repair a ring and to tell its readers
+ * takes long. A thread that has nothing to do with the owner leaves that to a
+ * worker of the owner's user; not for a pair, whose peer must find the end at
+ * once. No VMA of the owner is left, because each VMA holds the file. Process
+ * context, may sleep.
  */
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 			  bool repair)

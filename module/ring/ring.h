@@ -51,7 +51,7 @@ struct weir_post {
 };
 
 /**
- * struct weir_ring_spec - how a ring is to be
+ * struct weir_ring_spec - the properties of a new ring
  * @bytes: bytes of its data: a power of two, WEIR_RING_MIN to WEIR_RING_MAX.
  * @type: SOCK_* of the socket that it is for.
  * @inbox: the kernel writes it.
@@ -97,7 +97,8 @@ struct weir_ring_spec {
  * @lock: guards the members below, and writes to the status page.
  * @readers: by weir_reader.ring_link.
  * @armed: readers that sleep, by weir_reader.armed_link.
- * @waking: those of them that a thread has yet to wake, by the same link.
+ * @waking: readers that slept and that a thread has yet to wake, by
+ *	weir_reader.armed_link.
  * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An address
  *	space that maps the ring later finds the bit set: it takes @lock first.
  * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
@@ -112,26 +113,29 @@ struct weir_ring_spec {
  * @on_full: called when @owner finds no room and goes to sleep. Set before the
  *	first reader is attached, then fixed; may be NULL.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
- * @tenant: user that made it, held; its worker calls the functions of timers.
- * @reap: finds such readers while the writer is held back; of an inbox: looks
- *	for room for notices.
+ * @tenant: user that made the ring, held; its worker calls the functions of the
+ *	ring's timers.
+ * @reap: timer that evicts readers which hold the writer back for @evict_ms; of
+ *	an inbox: timer that looks for room for notices.
  * @linger_ms: milliseconds that the ring lingers after its owner is gone.
  * @linger_end: end of the linger time, in jiffies.
  * @closing: the publisher has ended the stream. It lingers until @keeper has
  *	gone and cannot be taken over.
- * @expire: ends the stream at @linger_end.
+ * @expire: timer that ends the stream at @linger_end.
  * @settle: job that repairs the ring and lets it linger or end, once its owner
  *	is gone.
- * @path: name it is published under; weir_net.lock.
+ * @path: path under which the ring is published, or NULL; weir_net.lock.
  * @path_link: in weir_path.rings; weir_net.lock.
  * @linger_link: in weir_net.lingering; weir_net.lock.
- * @pub_seq: weir_net.seq when it got its path; 0: no path yet, or a pair's
- *	ring. Set after @name, with release. The publisher joins subscriptions
- *	with a lower number; those with a higher number join by themselves.
+ * @pub_seq: weir_net.seq when the ring got its path; 0: no path yet, or a
+ *	pair's ring. Set after @name, with release. The publisher joins
+ *	subscriptions with a lower number; those with a higher number join by
+ *	themselves.
  * @keeper: cursor that holds the first position while a worker joins
  *	subscribers; struct weir_joining holds the reference.
  * @post: for inboxes: the kernel's writing side.
- * @grants: for inboxes: takes back granted room that is not used in time.
+ * @grants: for inboxes: timer that takes back granted room which is not used in
+ *	time.
  * @name: name of @path; of a pair: path of one end, or ""; fixed once shared.
  */
 struct weir_ring {

@@ -23,8 +23,8 @@
  * munmap(2).
  *
  * A reader that stays armed needs one barrier only: the first publish after it
- * sees the bit, and its kick ends the arming. Otherwise a process that polls in a
- * loop would interrupt the publisher's CPUs at each call.
+ * sees the bit, and its kick ends the arming. Otherwise a process that polls in
+ * a loop would interrupt the publisher's CPUs at each call.
  *
  * Process context. weir_ring_wake_readers() and weir_ring_wake_writer() do not
  * sleep unless they have to evict.
@@ -78,10 +78,10 @@ static bool weir_may_fence(const struct weir_sock *ws)
 #define WEIR_WAKES	64
 
 /*
- * Takes up to WEIR_WAKES of the readers that are to be woken, those that sleep at
- * the @first call; their sockets are held in @sk. The bit is set until the last one
- * is taken: a publisher that comes before takes those that are left. Returns how
- * many there are.
+ * Takes up to WEIR_WAKES of the readers that are to be woken: the readers that
+ * slept at the @first call. Their sockets are held in @sk. The wake bit stays
+ * set until the last reader is taken. So a publisher that comes earlier takes
+ * the readers that are left. Returns how many readers were taken.
  */
 static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 				   struct sock **sk)
@@ -110,9 +110,9 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 /*
  * weir_ring_wake_readers() - wake the readers that sleep for a ring's records
  *
- * The publisher has fenced between its commit and its look at the wake bits. Once
- * the reader of an inbox is taken, no other sender wakes it: so this thread keeps
- * its processor until it has done so.
+ * The publisher has fenced between its commit and its look at the wake bits.
+ * When the reader of an inbox is taken, no other sender wakes it. So this
+ * thread keeps its processor until it has woken the reader.
  */
 void weir_ring_wake_readers(struct weir_ring *ring)
 {
@@ -439,9 +439,9 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
  * weir_ring_wake_writer() - a cursor moved, or a reader left
  *
  * Wakes the owner if it sleeps and there is enough room, or an error for it to
- * see. The reader has fenced after its cursor store. Once the wake bit is clear, no
- * other reader wakes the owner: so this thread keeps its processor until it has
- * done so.
+ * see. The reader has fenced after its cursor store. When the wake bit is
+ * clear, no other reader wakes the owner. So this thread keeps its processor
+ * until it has woken the owner.
  */
 void weir_ring_wake_writer(struct weir_ring *ring)
 {
