@@ -385,10 +385,11 @@ static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
 /*
  * Add an entry for a request that is not in the table. A user that has used up
  * its share loses the oldest answered request of its own. Returns WEIR_DUP_NEW,
- * -ENOBUFS or -ENOMEM.
+ * WEIR_DUP_FULL or WEIR_DUP_NO_MEMORY.
  */
-static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
-			  struct list_head *dead)
+static enum weir_dup_state weir_dup_enter(struct weir_dups *d, u32 uid,
+					  u64 scope, u64 id,
+					  struct list_head *dead)
 {
 	struct weir_dup_user *user = weir_dup_user_find(d, uid);
 	u32 own = user ? user->entries : 0;
@@ -399,16 +400,16 @@ static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
 	    own >= weir_share(2ULL * d->max_entries, d->entries - own)) {
 		oldest = user ? weir_dup_user_oldest(user) : NULL;
 		if (!oldest)
-			return -ENOBUFS;
+			return WEIR_DUP_FULL;
 	}
 	e = kzalloc(sizeof(*e), WEIR_GFP_NOWAIT);
 	if (!e)
-		return -ENOMEM;
+		return WEIR_DUP_NO_MEMORY;
 	if (!user)
 		user = weir_dup_user_new(d, uid);
 	if (!user) {
 		kfree(e);
-		return -ENOMEM;
+		return WEIR_DUP_NO_MEMORY;
 	}
 	e->user = user;
 	e->scope = scope;
@@ -422,12 +423,13 @@ static int weir_dup_enter(struct weir_dups *d, u32 uid, u64 scope, u64 id,
 	return WEIR_DUP_NEW;
 }
 
-static int weir_dup_wait(struct weir_dup *e, struct weir_dup_waiter *waiter)
+static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
+					 struct weir_dup_waiter *waiter)
 {
 	if (!waiter)
 		return WEIR_DUP_BUSY;
 	if (e->n_waiters >= WEIR_DUP_WAITERS_MAX)
-		return -ENOBUFS;
+		return WEIR_DUP_FULL;
 	list_add_tail(&waiter->link, &e->waiters);
 	e->n_waiters++;
 	return WEIR_DUP_BUSY;
@@ -448,17 +450,17 @@ static int weir_dup_wait(struct weir_dup *e, struct weir_dup_waiter *waiter)
  * After WEIR_DUP_NEW the caller must call weir_dup_done() or weir_dup_fail()
  * for the same key. A user that has used up its share loses its oldest replies.
  *
- * Return: enum weir_dup_state; -ENOMEM; or -ENOBUFS: all requests that the user
- * has room for are in flight, or WEIR_DUP_WAITERS_MAX requests wait for this
- * reply, or the request was answered but there was no room to keep the reply.
+ * Return: the state of the first request with the key. WEIR_DUP_FULL and
+ * WEIR_DUP_NO_MEMORY: this request is neither the first nor a waiter.
  */
-int weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope, u64 id, u64 now_ns,
-		   struct weir_dup_waiter *waiter,
-		   struct weir_dup_reply **reply)
+enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
+				   u64 id, u64 now_ns,
+				   struct weir_dup_waiter *waiter,
+				   struct weir_dup_reply **reply)
 {
 	struct weir_dup *e;
+	enum weir_dup_state state;
 	LIST_HEAD(dead);
-	int state;
 
 	spin_lock(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
@@ -470,7 +472,7 @@ int weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope, u64 id, u64 now_ns,
 	if (!e) {
 		state = weir_dup_enter(d, uid, scope, id, &dead);
 	} else if (e->done && !e->reply) {
-		state = -ENOBUFS;
+		state = WEIR_DUP_FULL;
 	} else if (e->done) {
 		*reply = weir_dup_reply_get(e->reply);
 		state = WEIR_DUP_DONE;
@@ -489,13 +491,23 @@ static void weir_dup_wake(struct weir_dup *e, struct list_head *waiters)
 }
 
 /*
- * Evict the user's oldest answered requests, to make room for @bytes in its
- * share, but at most WEIR_DUP_EVICT_STEPS of them. Returns 1 when there is
- * room, 0 when the caller has to call again, and -ENOBUFS when there is no room
- * and nothing is left to evict.
+ * Is there room for a reply? WEIR_DUP_ROOM_AGAIN: weir_dup_make_room() has to
+ * be called again; WEIR_DUP_ROOM_NONE: nothing is left to evict.
  */
-static int weir_dup_make_room(struct weir_dups *d, struct weir_dup_user *user,
-			      size_t bytes, struct list_head *dead)
+enum weir_dup_room {
+	WEIR_DUP_ROOM_FOUND,
+	WEIR_DUP_ROOM_AGAIN,
+	WEIR_DUP_ROOM_NONE,
+};
+
+/*
+ * Evict the user's oldest answered requests, to make room for @bytes in its
+ * share, but at most WEIR_DUP_EVICT_STEPS of them.
+ */
+static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
+					     struct weir_dup_user *user,
+					     size_t bytes,
+					     struct list_head *dead)
 {
 	u32 i;
 
@@ -506,12 +518,12 @@ static int weir_dup_make_room(struct weir_dups *d, struct weir_dup_user *user,
 		if (d->bytes + bytes <= 2ULL * d->max_bytes &&
 		    user->bytes + bytes <= weir_share(2ULL * d->max_bytes,
 						      others))
-			return 1;
+			return WEIR_DUP_ROOM_FOUND;
 		if (!e)
-			return -ENOBUFS;
+			return WEIR_DUP_ROOM_NONE;
 		weir_dup_forget(d, e, dead);
 	}
-	return 0;
+	return WEIR_DUP_ROOM_AGAIN;
 }
 
 /**
@@ -534,7 +546,8 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_reply *reply, struct list_head *waiters)
 {
 	size_t bytes = reply ? weir_dup_reply_bytes(reply) : SIZE_MAX;
-	int room = bytes <= d->max_bytes ? 0 : -ENOBUFS;
+	enum weir_dup_room room = bytes <= d->max_bytes ?
+				  WEIR_DUP_ROOM_AGAIN : WEIR_DUP_ROOM_NONE;
 	struct weir_dup *e;
 	LIST_HEAD(dead);
 
@@ -544,9 +557,9 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 	e = weir_dup_find(d, scope, id);
 	if (WARN_ON_ONCE(!e || e->done))
 		goto unlock;
-	while (!room) {
+	while (room == WEIR_DUP_ROOM_AGAIN) {
 		room = weir_dup_make_room(d, e->user, bytes, &dead);
-		if (room)
+		if (room != WEIR_DUP_ROOM_AGAIN)
 			break;
 		spin_unlock(&d->lock);
 		weir_dups_free(&dead);
@@ -554,7 +567,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		spin_lock(&d->lock);
 	}
 	weir_dup_wake(e, waiters);
-	if (room > 0) {
+	if (room == WEIR_DUP_ROOM_FOUND) {
 		e->reply = weir_dup_reply_get(reply);
 		e->user->bytes += bytes;
 		d->bytes += bytes;

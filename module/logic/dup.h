@@ -41,11 +41,17 @@
  * @WEIR_DUP_NEW: there is no earlier request: the caller sends its own.
  * @WEIR_DUP_BUSY: the first request is in flight.
  * @WEIR_DUP_DONE: the first request has been answered.
+ * @WEIR_DUP_FULL: there is no room: all requests that the user has room for are
+ *	in flight, or WEIR_DUP_WAITERS_MAX requests wait for this reply, or the
+ *	request was answered but there was no room to keep the reply.
+ * @WEIR_DUP_NO_MEMORY: there is no memory for an entry.
  */
 enum weir_dup_state {
 	WEIR_DUP_NEW,
 	WEIR_DUP_BUSY,
-	WEIR_DUP_DONE
+	WEIR_DUP_DONE,
+	WEIR_DUP_FULL,
+	WEIR_DUP_NO_MEMORY,
 };
 
 /**
@@ -84,9 +90,10 @@ u64 weir_dups_most(u32 max_entries, u32 max_bytes);
 void weir_dups_destroy(struct weir_dups *d);
 void weir_dups_usage(struct weir_dups *d, u32 *entries, u32 *bytes);
 
-int weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope, u64 id, u64 now_ns,
-		   struct weir_dup_waiter *waiter,
-		   struct weir_dup_reply **reply);
+enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
+				   u64 id, u64 now_ns,
+				   struct weir_dup_waiter *waiter,
+				   struct weir_dup_reply **reply);
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		   struct weir_dup_reply *reply, struct list_head *waiters);
 void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,

@@ -159,11 +159,12 @@ void weir_call_end_parent(struct weir_endpoint *ep,
  * the call. Otherwise the child's slot stays taken until the parent ends. The
  * caller calls weir_endpoint_unawaited() as for weir_call_end_parent().
  *
- * Returns the flags to deliver the answer with: WEIR_REC_MORE if others follow,
- * else 0. Returns -1 when the answer is not delivered.
+ * Returns whether the answer is delivered. @flags: out: the flags to deliver it
+ * with: WEIR_REC_MORE if others follow, else 0.
  */
-int weir_call_child_done(struct weir_endpoint *ep, struct weir_call_entry *call,
-			 bool good)
+bool weir_call_child_done(struct weir_endpoint *ep,
+			  struct weir_call_entry *call,
+			  bool good, u8 *flags)
 {
 	struct weir_call_entry *parent;
 	bool over;
@@ -176,11 +177,10 @@ int weir_call_child_done(struct weir_endpoint *ep, struct weir_call_entry *call,
 		parent->need--;
 	over = parent->gather ? !parent->left :
 	       !parent->need || parent->need > parent->left;
+	*flags = over ? 0 : WEIR_REC_MORE;
 	if (over)
 		weir_call_end_parent(ep, parent);
-	else if (!parent->gather)
-		return -1;
-	return over ? 0 : WEIR_REC_MORE;
+	return over || parent->gather;
 }
 
 /*
@@ -263,8 +263,8 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 	};
 	u64 tag_key = call->tag_key;
 	u32 handle = call->handle;
-	bool gather;
-	int more = 0;
+	bool gather, delivered = true;
+	u8 flags = 0;
 
 	lockdep_assert_held(&ep->inbox->post.lock);
 	ep->inbox->post.kept--;
@@ -284,15 +284,15 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		weir_call_end(ep, call);
 	} else {
 		gather = weir_call_table_at(&ep->calls, call->parent)->gather;
-		more = weir_call_child_done(ep, call, false);
+		delivered = weir_call_child_done(ep, call, false, &flags);
 		if (!gather && reason != WEIR_REASON_DEADLINE) {
 			fault.reason = WEIR_REASON_QUORUM;
 			fault.guard = WEIR_GUARD_POLICY;
 		}
 	}
-	if (reason == WEIR_REASON_CLOSED || more < 0)
+	if (reason == WEIR_REASON_CLOSED || !delivered)
 		return;
-	weir_endpoint_fault(ep, handle, tag_key, more, &fault);
+	weir_endpoint_fault(ep, handle, tag_key, flags, &fault);
 	weir_refused(route, (u32)tag_key, &fault);
 }
 

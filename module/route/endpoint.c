@@ -246,7 +246,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 		call = weir_endpoint_retry_due(ep, held);
 		if (!call)
 			return false;
-		if (!weir_route_again(ep, call)) {
+		if (weir_route_again(ep, call) == WEIR_DELIVERED) {
 			bytes += pass->each;
 			/* the room was kept for this call, not for the next */
 			ep->retry.again = 0;

@@ -49,11 +49,12 @@ struct weir_branch {
 static u32 weir_branches_claim(struct weir_endpoint *ep,
 			       const struct weir_message *m,
 			       const struct weir_plan *plan, bool later,
-			       struct weir_branch *branches, int *worst)
+			       struct weir_branch *branches,
+			       enum weir_reason *worst)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
+	enum weir_reason reason;
 	u32 i, n = 0;
-	int ret;
 
 	for (i = 0; i < plan->n; i++) {
 		struct weir_branch *b = &branches[n];
@@ -65,23 +66,23 @@ static u32 weir_branches_claim(struct weir_endpoint *ep,
 		b->kept = 0;
 		if (b->target->next || !weir_pick_may(plan->pick, i, NULL))
 			continue;
-		ret = answer ? weir_target_admit(ep, plan, b->target, &one,
-						 &b->round) :
-			       weir_target_open(b->target);
-		if (ret == WEIR_REASON_BULKHEAD)
-			ret = weir_target_admit_share(ep, plan, b->target,
-						      &one, &b->round);
-		if (!ret) {
-			ret = later ? weir_copy_keep(b->target, m, &b->at,
-						     &b->kept) :
-				      weir_target_claim(b->target, m, &one,
-							&b->at);
-			if (ret && answer)
+		reason = answer ? weir_target_admit(ep, plan, b->target, &one,
+						    &b->round) :
+				  weir_target_open(b->target);
+		if (reason == WEIR_REASON_BULKHEAD)
+			reason = weir_target_admit_share(ep, plan, b->target,
+							 &one, &b->round);
+		if (!reason) {
+			reason = later ? weir_copy_keep(b->target, m, &b->at,
+							&b->kept) :
+					 weir_target_claim(b->target, m, &one,
+							   &b->at);
+			if (reason && answer)
 				weir_target_dismiss(ep, plan, b->target, 1,
 						    b->round);
 		}
-		if (ret)
-			*worst = ret;
+		if (reason)
+			*worst = reason;
 		else
 			n++;
 	}
@@ -163,39 +164,40 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
  * policy, a request only if enough targets take it.
  *
  * @ep: the sender's endpoint. @m: the message; of a batch, only the first one
- * is sent. @plan: of the route. @attempt: out: @sent is 1. Returns
- * WEIR_REASON_NONE when the message has been sent, or the reason why it was
- * not. WEIR_HELD: the pass has to wait for the sender's own room (for
- * attempt->answers answers) or slots, or it leaves the message to a worker.
+ * is sent. @plan: of the route. @attempt: out: @sent is 1. Returns WEIR_WAIT
+ * when the pass has to wait for the sender's own room (for attempt->answers
+ * answers) or slots, or leaves the message to a worker.
  */
-int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
-		     const struct weir_plan *plan, struct weir_attempt *attempt)
+enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
+				   const struct weir_message *m,
+				   const struct weir_plan *plan,
+				   struct weir_attempt *attempt)
 {
 	bool answer = m->kind == WEIR_KIND_REQUEST;
 	struct weir_pass *pass = &ep->pass;
 	struct weir_branch *branches;
-	int worst = WEIR_REASON_NO_TARGET;
+	enum weir_reason worst = WEIR_REASON_NO_TARGET;
 	u32 i, n, least = 1;
 	bool later;
 
 	if (answer && plan->n + 1 > ep->calls.most)
-		return WEIR_REASON_LIMIT;
+		return weir_attempt_refuse(attempt, WEIR_REASON_LIMIT);
 	if (!weir_attempt_look(&ep->pass, attempt, plan->n * WEIR_LOOKS_ASK))
-		return WEIR_REASON_TRIES;
+		return weir_attempt_refuse(attempt, WEIR_REASON_TRIES);
 	/* leave it to a worker before anything is taken from a target */
 	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;
 	if (later && weir_copy_left(pass, U32_MAX))
-		return WEIR_HELD;
+		return WEIR_WAIT;
 	if (answer && !weir_endpoint_ready(ep, plan->n, plan->n + 1)) {
 		if (ep->pass.no_slots && plan->n + 1 > ep->calls.size) {
 			worst = ep->pass.no_slots;
 			/* the message does not wait for slots */
 			ep->pass.slots = 0;
 			WRITE_ONCE(ep->waits_for_slot, false);
-			return worst;
+			return weir_attempt_refuse(attempt, worst);
 		}
 		attempt->answers = plan->n;
-		return WEIR_HELD;
+		return WEIR_WAIT;
 	}
 	branches = weir_branches_alloc(ep, plan->n + 1);
 	if (branches && later &&
@@ -204,7 +206,7 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 		branches = NULL;
 	}
 	if (!branches)
-		return WEIR_REASON_NO_MEMORY;
+		return weir_attempt_refuse(attempt, WEIR_REASON_NO_MEMORY);
 	n = weir_branches_claim(ep, m, plan, later, branches, &worst);
 	if (answer && plan->policy == WEIR_POLICY_QUORUM)
 		least = plan->quorum ?: plan->n / 2 + 1;
@@ -243,5 +245,5 @@ int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
 	if (later && !pass->ncopies)
 		weir_copies_free(pass);
 	attempt->sent = 1;
-	return worst;
+	return worst ? weir_attempt_refuse(attempt, worst) : WEIR_DELIVERED;
 }

@@ -2,8 +2,8 @@
 /*
  * The fast path of a message that has no other message behind it yet. A caller
  * that waits for each answer sends such messages. The steps are those of
- * request.c, without the preparation for a batch. The fast path leaves every
- * uncommon message to request.c. The fast path of the answer is
+ * deliver.c, without the preparation for a batch. The fast path leaves every
+ * uncommon message to deliver.c. The fast path of the answer is
  * weir_reply_fast() in reply.c.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
@@ -60,7 +60,7 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 /*
  * Sends a plain message that has no other message behind it. @shape: as for
  * weir_request_fast(). @answer: the message is a request. Returns false if the
- * message must take the path of request.c; it is still at ep->pos then.
+ * message must take the path of deliver.c; it is still at ep->pos then.
  */
 static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 					   bool answer)
@@ -92,7 +92,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 	if (!target || !weir_fast_claim(ep, &m, plan, target, answer, &at,
 					&round)) {
 		weir_preempt_enable();
-		/* request.c must draw the same number, to keep the shares */
+		/* deliver.c must draw the same number, to keep the shares */
 		ep->random = random;
 		return false;
 	}

@@ -311,38 +311,33 @@ static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
  * @m: the request, which has a key.
  * @set: keys of its route.
  * @deadline_ns: when the request is given up, as ktime_get_ns() counts.
- * @reply: out: the remembered reply of an earlier request, with a reference of
- *	the caller's; or NULL.
+ * @reply: out: WEIR_IDEM_ANSWERED: the leader's reply, with a reference of the
+ *	caller's; else NULL.
  *
- * Does not sleep. Return: WEIR_REASON_NONE in one of three cases:
+ * Does not sleep. The step that sends a leader takes ep->pass.idem over.
  *
- *   ep->pass.idem  the request is the leader. The step that sends it takes
- *                  ep->pass.idem over.
- *   @reply         the leader has been answered: the caller delivers @reply.
- *   neither        the request is a waiter: there is nothing more to do.
- *
- * WEIR_HELD: the pass has to wait for room or a slot. WEIR_REASON_NO_MEMORY and
- * WEIR_REASON_LIMIT: the request is to be refused.
+ * Return: what the request is.
  */
-int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
-		    struct weir_idem_set *set, u64 deadline_ns,
-		    struct weir_dup_reply **reply)
+enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
+				    const struct weir_message *m,
+				    struct weir_idem_set *set, u64 deadline_ns,
+				    struct weir_dup_reply **reply)
 {
 	struct weir_idem *idem = ep->idem_held;
 	struct mem_cgroup *old;
-	int ret;
+	enum weir_dup_state state;
 
 	*reply = NULL;
 	if (idem && idem->pos == m->pos) {
 		ep->idem_held = NULL;
 		ep->pass.idem = idem;
-		return WEIR_REASON_NONE;
+		return WEIR_IDEM_LEADER;
 	}
 	old = set_active_memcg(ep->memcg);
 	idem = kzalloc(sizeof(*idem), WEIR_GFP_NOWAIT);
 	set_active_memcg(old);
 	if (!idem)
-		return WEIR_REASON_NO_MEMORY;
+		return WEIR_IDEM_NO_MEMORY;
 	idem->scope = __kuid_val(ep->uid);
 	idem->id = m->dup;
 	idem->pos = m->pos;
@@ -354,24 +349,25 @@ int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
 	weir_endpoint_get(ep);
 	if (!weir_idem_wait(ep, m, idem, deadline_ns)) {
 		weir_idem_free(idem);
-		return WEIR_HELD;
+		return WEIR_IDEM_NO_ROOM;
 	}
 	old = set_active_memcg(ep->memcg);
-	ret = weir_dup_begin(set->dups,
-			     __kuid_val(weir_account_user(ep->account)),
-			     idem->scope, idem->id, ep->pass.now_ns,
-			     &idem->waiter, reply);
+	state = weir_dup_begin(set->dups,
+			       __kuid_val(weir_account_user(ep->account)),
+			       idem->scope, idem->id, ep->pass.now_ns,
+			       &idem->waiter, reply);
 	set_active_memcg(old);
-	if (ret == WEIR_DUP_BUSY)
-		return WEIR_REASON_NONE;
+	if (state == WEIR_DUP_BUSY)
+		return WEIR_IDEM_WAITER;
 	weir_idem_unwait(ep, idem);
-	if (ret == WEIR_DUP_NEW) {
+	if (state == WEIR_DUP_NEW) {
 		idem->waits = false;
 		ep->pass.idem = idem;
-		return WEIR_REASON_NONE;
+		return WEIR_IDEM_LEADER;
 	}
 	weir_idem_free(idem);
-	if (ret == WEIR_DUP_DONE)
-		return WEIR_REASON_NONE;
-	return ret == -ENOMEM ? WEIR_REASON_NO_MEMORY : WEIR_REASON_LIMIT;
+	if (state == WEIR_DUP_DONE)
+		return WEIR_IDEM_ANSWERED;
+	return state == WEIR_DUP_NO_MEMORY ? WEIR_IDEM_NO_MEMORY :
+					     WEIR_IDEM_LIMIT;
 }

@@ -75,6 +75,26 @@ struct weir_idem {
 };
 
 /**
+ * enum weir_idem_role - what a request with an idempotency key is
+ * @WEIR_IDEM_LEADER: the first of its key: it is to be sent.
+ * @WEIR_IDEM_WAITER: it waits for the leader's reply.
+ * @WEIR_IDEM_ANSWERED: the leader has been answered: it gets a copy of the reply.
+ * @WEIR_IDEM_NO_ROOM: its caller has no slot, or no room for an answer: the pass
+ *	has to wait.
+ * @WEIR_IDEM_NO_MEMORY: it is to be refused, for want of memory.
+ * @WEIR_IDEM_LIMIT: it is to be refused: its user has no key left, too many
+ *	requests wait for this key, or the reply was not kept.
+ */
+enum weir_idem_role {
+	WEIR_IDEM_LEADER,
+	WEIR_IDEM_WAITER,
+	WEIR_IDEM_ANSWERED,
+	WEIR_IDEM_NO_ROOM,
+	WEIR_IDEM_NO_MEMORY,
+	WEIR_IDEM_LIMIT,
+};
+
+/**
  * struct weir_idem_reply - a reply in a target's outbox, to be remembered
  * @from: its payload; the target may change it at any time.
  * @len: bytes of payload.
@@ -89,9 +109,10 @@ struct weir_idem_reply {
 struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 					   u32 entries, u32 bytes);
 void weir_idem_set_put(struct weir_idem_set *set);
-int weir_idem_begin(struct weir_endpoint *ep, const struct weir_message *m,
-		    struct weir_idem_set *set, u64 deadline_ns,
-		    struct weir_dup_reply **reply);
+enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
+				    const struct weir_message *m,
+				    struct weir_idem_set *set, u64 deadline_ns,
+				    struct weir_dup_reply **reply);
 void weir_idem_complete(struct weir_idem *idem);
 void weir_idem_leave(struct weir_call_entry *call);
 void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,

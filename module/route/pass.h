@@ -4,7 +4,7 @@
  * an outbox (a message), the space for it in an inbox (a reservation), and the
  * state of a pass over an outbox.
  *
- *   router.c     the pass            request.c, fast.c, fanout.c
+ *   router.c     the pass            request.c, fast.c, deliver.c, fanout.c
  *                                                a message to targets
  *   reply.c      a message back       answer.c    calls that end
  *
@@ -25,15 +25,21 @@ static_assert(WEIR_HEADER_BYTES + WEIR_BATCH_LEN <= WEIR_RING_MIN);
 static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
 	      WEIR_ANSWER_BYTES);
 
-/* Result for a message, besides the reasons why it is refused. */
-#define WEIR_HELD		(-1)	/* wait for room, slots or a worker */
-
 #define WEIR_MESSAGE_BAD	0x80
 
-/* Results of weir_message_read(). */
-#define WEIR_READ_NONE		0	/* no record is committed there */
-#define WEIR_READ_ONE		1	/* a record */
-#define WEIR_READ_MORE		2	/* only aborted records so far */
+/**
+ * enum weir_read - what is found where the next record begins
+ * @WEIR_READ_NONE: no record is committed there.
+ * @WEIR_READ_ONE: a record.
+ * @WEIR_READ_MORE: only aborted records so far, and there may be more behind.
+ * @WEIR_READ_BROKEN: a record whose length is not possible.
+ */
+enum weir_read {
+	WEIR_READ_NONE,
+	WEIR_READ_ONE,
+	WEIR_READ_MORE,
+	WEIR_READ_BROKEN,
+};
 
 /* Aborted records that one read skips; then the section ends. */
 #define WEIR_ABORTED_MAX	64
@@ -116,8 +122,8 @@ static inline u32 weir_pass_random(struct weir_endpoint *ep)
 }
 
 /* router.c */
-int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
-			   struct weir_message *m);
+enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
+				      struct weir_message *m);
 
 /* Makes a message a batch of its own. */
 static __always_inline void weir_message_single(struct weir_message *m)
@@ -174,14 +180,14 @@ static __always_inline void weir_message_fill(const struct weir_ring_view *v,
 
 /*
  * Reads the record at *@pos. Aborted records are skipped: *@pos moves behind
- * them. Returns WEIR_READ_ONE, WEIR_READ_NONE or WEIR_READ_MORE; -EPROTO when a
- * length is not possible.
+ * them.
  */
-static __always_inline int weir_message_read(const struct weir_ring_view *v,
-					     u64 *pos, struct weir_message *m)
+static __always_inline enum weir_read
+weir_message_read(const struct weir_ring_view *v, u64 *pos,
+		  struct weir_message *m)
 {
 	const struct weir_words *words = (void *)weir_ring_at(v, *pos);
-	int ret = WEIR_READ_ONE;
+	enum weir_read ret = WEIR_READ_ONE;
 	u64 shape;
 
 	if (smp_load_acquire(&words->commit) != *pos + v->secret) /* (B) */
@@ -400,17 +406,18 @@ static __always_inline void weir_pass_touch(struct weir_pass *pass,
 /*
  * The pass waits with the message in hand until an inbox has room: @bytes more
  * than are kept free for answers then. U64_MAX: the pass does not wait for
- * room, but for a free slot. Returns WEIR_HELD.
+ * room, but for a free slot. Returns WEIR_WAIT.
  */
-static inline int weir_pass_hold(struct weir_pass *pass,
-				 struct weir_ring *inbox, u64 bytes)
+static inline enum weir_outcome weir_pass_hold(struct weir_pass *pass,
+					       struct weir_ring *inbox,
+					       u64 bytes)
 {
 	if (!pass->wait_for) {
 		weir_ring_get(inbox);
 		pass->wait_for = inbox;
 		pass->wait_bytes = bytes;
 	}
-	return WEIR_HELD;
+	return WEIR_WAIT;
 }
 
 /* Forgets pass->wait_for: the pass need not wait, or it is queued already. */
@@ -504,8 +511,9 @@ static inline void weir_target_left(struct weir_target *target,
 /* answer.c */
 void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 			 u8 flags, const struct weir_fault *fault);
-int weir_call_child_done(struct weir_endpoint *ep, struct weir_call_entry *call,
-			 bool good);
+bool weir_call_child_done(struct weir_endpoint *ep,
+			  struct weir_call_entry *call,
+			  bool good, u8 *flags);
 
 /*
  * Calls that may end without a reply before the caller lets go of post.lock: it
@@ -591,21 +599,24 @@ static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
 	       weir_endpoint_slots(ep, slots);
 }
 
-int weir_send_hold_own(struct weir_endpoint *ep, const struct weir_message *m,
-		       u64 deadline_ns, u32 answers);
-int weir_route_request(struct weir_endpoint *ep, struct weir_message *m);
-int weir_send_refuse(struct weir_endpoint *ep, const struct weir_message *m,
-		     struct weir_route *route,
-		     const struct weir_target *refuser,
-		     enum weir_reason reason, u64 wait_ns);
+enum weir_outcome weir_send_hold_own(struct weir_endpoint *ep,
+				     const struct weir_message *m,
+				     u64 deadline_ns, u32 answers);
+enum weir_outcome weir_route_request(struct weir_endpoint *ep,
+				     struct weir_message *m);
+enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
+				   const struct weir_message *m,
+				   struct weir_route *route,
+				   const struct weir_target *refuser,
+				   enum weir_reason reason, u64 wait_ns);
 
 /* fast.c */
 bool weir_request_fast(struct weir_endpoint *ep, u64 shape);
 bool weir_event_fast(struct weir_endpoint *ep, u64 shape);
 
 /* reply.c */
-int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m,
-		     u64 tail);
+enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
+				   struct weir_message *m, u64 tail);
 bool weir_reply_fast(struct weir_endpoint *ep, u64 end);
 void weir_endpoint_held_by(struct weir_endpoint *ep,
 			   struct weir_account *account);

@@ -433,33 +433,33 @@ static void weir_reply_fill(struct weir_pass *pass,
 }
 
 /*
- * A child of a fan-out call is over. Returns as weir_call_child_done(). Under
- * post.lock of the caller's inbox.
+ * A child of a fan-out call is over. @flags, and what it returns, are those of
+ * weir_call_child_done(). Under post.lock of the caller's inbox.
  */
-static noinline int weir_reply_child(struct weir_pass *pass,
-				     struct weir_endpoint *caller,
-				     struct weir_call_entry *call, bool good)
+static noinline bool weir_reply_child(struct weir_pass *pass,
+				      struct weir_endpoint *caller,
+				      struct weir_call_entry *call, bool good,
+				      u8 *flags)
 {
-	int more;
+	bool delivered = weir_call_child_done(caller, call, good, flags);
 
-	more = weir_call_child_done(caller, call, good);
 	/* ending a sibling costs as much as asking its target */
 	pass->looks += caller->ended * WEIR_LOOKS_ASK;
 	weir_endpoint_unawaited(caller);
-	return more;
+	return delivered;
 }
 
 /*
  * Delivers one reply or error of any kind. @caller: the endpoint that its call
- * names. Returns 0 when the message is done: it has been delivered or dropped,
- * or its call is sent again. WEIR_HELD: the pass has to wait, or leaves the
- * message to a worker.
+ * names. Returns WEIR_DELIVERED also when the message has been dropped, or when
+ * its call is sent again; or WEIR_WAIT.
  */
-static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
-			 const struct weir_message *m)
+static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
+				       struct weir_endpoint *caller,
+				       const struct weir_message *m)
 {
 	u64 name = m->route | m->tag_key << 32, sent_ns, tag_key, keep;
-	bool good = m->kind == WEIR_KIND_REPLY, fits;
+	bool good = m->kind == WEIR_KIND_REPLY, fits, delivered = true;
 	struct weir_pass *pass = &ep->pass;
 	struct weir_target *target;
 	struct weir_reservation at;
@@ -467,10 +467,10 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	struct weir_post *post;
 	u32 total, round, handle;
 	enum weir_reason lost = WEIR_REASON_NONE;
-	int more = 0;
+	u8 flags = 0;
 
 	if (weir_copy_left(pass, m->len))
-		return WEIR_HELD;
+		return WEIR_WAIT;
 	total = weir_ring_need(m->len);
 	post = &caller->inbox->post;
 	spin_lock(&post->lock);
@@ -480,14 +480,14 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		spin_unlock(&post->lock);
 		/* the call is over, or was never sent to this endpoint */
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
-		return 0;
+		return WEIR_DELIVERED;
 	}
 	/* remembering it needs memory: not in a polling thread */
 	if (unlikely(call->idem) && good &&
 	    pass->dispatcher == WEIR_DISPATCH_POLL) {
 		spin_unlock(&post->lock);
 		pass->left_over = true;
-		return WEIR_HELD;
+		return WEIR_WAIT;
 	}
 	target = call->target;
 	sent_ns = call->sent_ns;
@@ -516,15 +516,15 @@ static int weir_reply_to(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	if (unlikely(call->idem) && good)
 		weir_reply_keep(pass, caller, call, m);
 	if (unlikely(weir_call_is_child(call)))
-		more = weir_reply_child(pass, caller, call, good);
+		delivered = weir_reply_child(pass, caller, call, good, &flags);
 	else
 		weir_call_end(caller, call);
-	if (unlikely(!fits) && more >= 0)
-		weir_reply_lost(caller, target, handle, tag_key, more, lost);
+	if (unlikely(!fits) && delivered)
+		weir_reply_lost(caller, target, handle, tag_key, flags, lost);
 	spin_unlock(&post->lock);
 	if (likely(fits)) {
-		if (likely(more >= 0))
-			weir_reply_fill(pass, &at, m, more, handle, tag_key);
+		if (likely(delivered))
+			weir_reply_fill(pass, &at, m, flags, handle, tag_key);
 		else
 			weir_reservation_abort(&at, total);
 	}
@@ -533,24 +533,24 @@ replied:
 	if (unlikely(round & WEIR_ROUND_SHARED))
 		weir_bulkhead_give(weir_target_own(target, caller), 1);
 	weir_pass_serve(pass, target, sent_ns, weir_round(round), good);
-	return 0;
+	return WEIR_DELIVERED;
 }
 
 /*
  * Handles one reply or error of any kind. @caller: the endpoint that called;
  * NULL if it is gone. Returns as weir_reply_to().
  */
-static noinline int weir_reply_one(struct weir_endpoint *ep,
-				   struct weir_endpoint *caller,
-				   const struct weir_message *m)
+static noinline enum weir_outcome weir_reply_one(struct weir_endpoint *ep,
+						 struct weir_endpoint *caller,
+						 const struct weir_message *m)
 {
-	int ret;
+	enum weir_outcome ret;
 
 	if (unlikely(ep->held_by))
 		weir_reply_waited(ep, m->pos);
 	if (!caller) {
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
-		return 0;
+		return WEIR_DELIVERED;
 	}
 	weir_preempt_disable();
 	ret = weir_reply_to(ep, caller, m);
@@ -565,18 +565,19 @@ static noinline int weir_reply_one(struct weir_endpoint *ep,
  *	it.
  * @tail: end of the records that the target has claimed in its outbox.
  *
- * Return: 0 when ep->pass.used replies, at least one, have been delivered or
- * dropped. WEIR_HELD: the pass has to wait for room in the caller's inbox, or
- * leaves the reply to a worker.
+ * Return: WEIR_DELIVERED when ep->pass.used replies, at least one, have been
+ * delivered or dropped. WEIR_WAIT: the pass has to wait for room in the caller's
+ * inbox, or leaves the reply to a worker.
  */
-int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
+enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
+				   struct weir_message *m, u64 tail)
 {
 	struct weir_endpoint *caller;
 	u64 pos = m->pos;
 	u32 done = 0;
 
 	if (unlikely(!(m->route | (u32)m->tag_key)))
-		return 0;	/* name 0: the answer to an event */
+		return WEIR_DELIVERED;	/* name 0: the answer to an event */
 	caller = weir_pass_caller(ep, m->route & WEIR_ENDPOINT_MASK);
 	/* a wait is charged first, in weir_reply_one() */
 	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->held_by))
@@ -587,7 +588,7 @@ int weir_route_reply(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 	m->end = pos;
 	ep->pass.used = done;
 	weir_pass_touch(&ep->pass, caller->inbox);
-	return 0;
+	return WEIR_DELIVERED;
 }
 
 /**

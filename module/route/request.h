@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request that request.c (to one target), fanout.c (to all of them)
+ * Steps of a request that deliver.c (to one target), fanout.c (to all of them)
  * and fast.c (the fast path) share: the guards of a target, space in its inbox,
  * the copy, and the moment from which the target has the call.
  *
@@ -38,6 +38,7 @@
  * @full: the last target that refused because its inbox is full; or NULL.
  * @fallback_reply: reply to answer with if no target takes the message; or
  *	NULL.
+ * @reason: why the message was refused last; valid after WEIR_REFUSED.
  * @answers: granules for answers that the message waits for, if it has to: 1,
  *	or one for each target of a fan-out.
  * @hops: routes before the one in hand on the message's way.
@@ -52,6 +53,7 @@ struct weir_attempt {
 	struct weir_target		*refuser;
 	struct weir_target		*full;
 	const struct weir_fallback_reply	*fallback_reply;
+	enum weir_reason		reason;
 	u32				answers;
 	unsigned int			hops;
 	u32				looks;
@@ -66,6 +68,14 @@ static inline bool weir_attempt_look(struct weir_pass *pass,
 	attempt->looks += n;
 	pass->looks += n;
 	return attempt->looks <= WEIR_LOOKS_MAX;
+}
+
+/* Notes why a message is refused. Returns WEIR_REFUSED. */
+static __always_inline enum weir_outcome
+weir_attempt_refuse(struct weir_attempt *attempt, enum weir_reason reason)
+{
+	attempt->reason = reason;
+	return WEIR_REFUSED;
 }
 
 /*
@@ -346,9 +356,22 @@ static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
 		weir_target_watch(target);
 }
 
+/* Does its sender wait for room in the target's inbox? */
+static inline bool weir_message_waits(const struct weir_message *m)
+{
+	return !(m->flags & (WEIR_REC_REFUSE | WEIR_REC_DROP));
+}
+
+/* deliver.c */
+enum weir_outcome weir_send_route(struct weir_endpoint *ep,
+				  const struct weir_message *m,
+				  struct weir_route *route,
+				  struct weir_attempt *attempt);
+
 /* fanout.c */
-int weir_send_fanout(struct weir_endpoint *ep, const struct weir_message *m,
-		     const struct weir_plan *plan,
-		     struct weir_attempt *attempt);
+enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
+				   const struct weir_message *m,
+				   const struct weir_plan *plan,
+				   struct weir_attempt *attempt);
 
 #endif /* _WEIR_REQUEST_H */

@@ -118,8 +118,8 @@ void weir_route_settle(struct weir_endpoint *ep)
 }
 
 /* Refuses a record that is malformed or of an unknown kind. */
-static noinline int weir_route_bad(struct weir_endpoint *ep,
-				   const struct weir_message *m)
+static noinline enum weir_outcome weir_route_bad(struct weir_endpoint *ep,
+						 const struct weir_message *m)
 {
 	struct weir_message bad = *m;
 
@@ -130,10 +130,10 @@ static noinline int weir_route_bad(struct weir_endpoint *ep,
 
 /*
  * Routes a batch by its kind. @tail: end of what the owner of the outbox has
- * claimed. Returns 0 or WEIR_HELD.
+ * claimed. Returns WEIR_DELIVERED or WEIR_WAIT.
  */
-static __always_inline int weir_route_batch(struct weir_endpoint *ep,
-					    struct weir_message *m, u64 tail)
+static __always_inline enum weir_outcome
+weir_route_batch(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 {
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
@@ -245,8 +245,8 @@ static bool weir_endpoint_more(struct weir_endpoint *ep)
  * weir_message_read_slow() - the rest of weir_message_read(): records that are
  * aborted, have an extension or a length that is not possible
  */
-int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
-			   struct weir_message *m)
+enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
+				      struct weir_message *m)
 {
 	u32 ext, most = weir_ring_max_len(v), n;
 	struct weir_record *rec;
@@ -265,7 +265,7 @@ int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 		m->len = (u32)shape;
 		ext = (u8)(shape >> WEIR_EXT_SHIFT) * 8U;
 		if (m->len > most || ext > most - m->len)
-			return -EPROTO;
+			return WEIR_READ_BROKEN;
 		m->total = weir_ring_need(m->len + ext);
 		m->flags = shape >> WEIR_FLAGS_SHIFT;
 		if (!(m->flags & WEIR_REC_ABORTED))
@@ -287,45 +287,76 @@ int weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 	return WEIR_READ_ONE;
 }
 
-/*
- * One section of a pass, under one rcu_read_lock(). Returns more than 0 to go
- * on, 0 when no more is committed, WEIR_HELD, or -EPROTO when the outbox is
- * broken.
+/**
+ * enum weir_section - why a section of a pass has ended
+ * @WEIR_SECTION_MORE: it was long enough, and there may be more to route.
+ * @WEIR_SECTION_NONE: no more is committed.
+ * @WEIR_SECTION_WAIT: the pass has to wait, or leaves a message to a worker.
+ * @WEIR_SECTION_BROKEN: the outbox is broken.
  */
-static int weir_route_section(struct weir_endpoint *ep)
+enum weir_section {
+	WEIR_SECTION_MORE,
+	WEIR_SECTION_NONE,
+	WEIR_SECTION_WAIT,
+	WEIR_SECTION_BROKEN,
+};
+
+/*
+ * Reads the record at *@pos, and the small ones behind it that make a batch with
+ * it. @tail: as above. Aborted records are skipped: *@pos moves behind them.
+ * Returns WEIR_SECTION_MORE when there is a batch, and another value, or *@m
+ * without messages, when there is none.
+ */
+static __always_inline enum weir_section
+weir_section_next(struct weir_pass *pass, const struct weir_ring_view *v,
+		  u64 *pos, u64 tail, struct weir_message *m)
+{
+	if (*pos == tail)
+		return WEIR_SECTION_NONE;
+	switch (weir_message_read(v, pos, m)) {
+	case WEIR_READ_ONE:
+		break;
+	case WEIR_READ_NONE:
+		return WEIR_SECTION_NONE;
+	case WEIR_READ_MORE:
+		m->n = 0;
+		return WEIR_SECTION_MORE;
+	case WEIR_READ_BROKEN:
+		return WEIR_SECTION_BROKEN;
+	}
+	if (unlikely((s64)(tail - *pos) < (s64)m->total)) {
+		m->n = 0;
+		/* behind aborted ones: the tail is old */
+		return (s64)(tail - *pos) <= 0 ? WEIR_SECTION_MORE :
+						 WEIR_SECTION_BROKEN;
+	}
+	if (unlikely(weir_copy_left(pass, m->total)))
+		return WEIR_SECTION_WAIT;
+	if (m->end != tail && m->small &&
+	    (m->kind == WEIR_KIND_REQUEST || m->kind == WEIR_KIND_EVENT))
+		weir_batch_gather(pass, v, m, tail);
+	return WEIR_SECTION_MORE;
+}
+
+/* One section of a pass, under one rcu_read_lock(). */
+static enum weir_section weir_route_section(struct weir_endpoint *ep)
 {
 	struct weir_ring_view *v = &ep->outbox->view;
 	struct weir_pass *pass = &ep->pass;
 	u64 pos = ep->pos, begin = pos, tail;
 	struct weir_message m;
+	enum weir_section ret;
 	u32 seq, n, done = 0;
-	int ret;
 
 	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
-		return -EPROTO;
+		return WEIR_SECTION_BROKEN;
 	pass->ahead = 0;
 	rcu_read_lock();
 	for (m.n = 0; ; pos = m.pos) {
 		if (!m.n) {
-			ret = pos == tail ? WEIR_READ_NONE :
-					    weir_message_read(v, &pos, &m);
-			if (ret != WEIR_READ_ONE)
+			ret = weir_section_next(pass, v, &pos, tail, &m);
+			if (ret != WEIR_SECTION_MORE || unlikely(!m.n))
 				break;
-			ret = -EPROTO;
-			if (unlikely((s64)(tail - pos) < (s64)m.total)) {
-				/* behind aborted ones: the tail is old */
-				if ((s64)(tail - pos) <= 0)
-					ret = WEIR_READ_MORE;
-				break;
-			}
-			if (unlikely(weir_copy_left(pass, m.total))) {
-				ret = WEIR_HELD;
-				break;
-			}
-			if (m.end != tail && m.small &&
-			    (m.kind == WEIR_KIND_REQUEST ||
-			     m.kind == WEIR_KIND_EVENT))
-				weir_batch_gather(pass, v, &m, tail);
 		}
 		pass->left = tail - pos;
 		pass->each = m.total;
@@ -333,8 +364,8 @@ static int weir_route_section(struct weir_endpoint *ep)
 			pass->ahead = weir_pass_ahead(pass);
 		pass->used = 1;
 		n = m.n;
-		ret = weir_route_batch(ep, &m, tail);
-		if (unlikely(ret)) {
+		if (unlikely(weir_route_batch(ep, &m, tail) == WEIR_WAIT)) {
+			ret = WEIR_SECTION_WAIT;
 			pos = m.pos;
 			break;
 		}
@@ -351,7 +382,7 @@ static int weir_route_section(struct weir_endpoint *ep)
 		}
 		weir_batch_drop(v, &m, pass->used);
 		done += n - m.n;
-		ret = 1;
+		ret = WEIR_SECTION_MORE;
 		if (done >= WEIR_PASS_MESSAGES || unlikely(pass->ncopies) ||
 		    unlikely(pass->replied) ||
 		    m.pos - begin >= WEIR_PASS_BYTES ||
@@ -474,11 +505,11 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
  * when the message has to wait or needs more slots; a thread that releases the
  * socket, when it needs more slots. Nothing has been done to the message yet.
  */
-static bool weir_pass_leaves(struct weir_endpoint *ep, int ret)
+static bool weir_pass_leaves(struct weir_endpoint *ep, enum weir_section ret)
 {
 	struct weir_pass *pass = &ep->pass;
 	bool leaves = pass->dispatcher == WEIR_DISPATCH_POLL ?
-		      ret == WEIR_HELD || pass->slots :
+		      ret == WEIR_SECTION_WAIT || pass->slots :
 		      pass->dispatcher == WEIR_DISPATCH_OWNER &&
 		      ep->last_pos && pass->slots;
 
@@ -499,7 +530,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 {
 	const u64 begin = ep->pos;
 	struct weir_pass *pass = &ep->pass;
-	int ret;
+	enum weir_section ret;
 
 	do {
 		weir_route_begin(ep, dispatcher);
@@ -508,12 +539,12 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 		if (unlikely(pass->ncopies) || unlikely(pass->replied))
 			weir_copies_make(pass);
 		weir_route_settle(ep);
-		if (unlikely(ret == -EPROTO))
+		if (unlikely(ret == WEIR_SECTION_BROKEN))
 			weir_ring_break(ep->outbox, WEIR_REASON_BAD_RECORD);
 		if (unlikely(weir_pass_leaves(ep, ret)))
 			break;
 		if (unlikely(pass->slots) && weir_endpoint_more(ep)) {
-			ret = 1;
+			ret = WEIR_SECTION_MORE;
 			weir_pass_forget(pass);
 		}
 		if (unlikely(pass->wait_for)) {
@@ -526,11 +557,11 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 			weir_pass_forget(pass);
 		}
 		cond_resched();
-	} while (ret > 0 && (s64)(end - ep->pos) > 0 &&
+	} while (ret == WEIR_SECTION_MORE && (s64)(end - ep->pos) > 0 &&
 		 !fatal_signal_pending(current));
 	if (unlikely(pass->left_over))
 		weir_endpoint_later(ep);
-	return ret > 0;
+	return ret == WEIR_SECTION_MORE;
 }
 
 /* The waiter for room looks again, and requests that are due are sent again. */
@@ -634,7 +665,7 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
 	u64 pos = ep->pos;
 	struct weir_message m;
-	int ret;
+	enum weir_read ret;
 
 	ret = weir_message_read(&ep->outbox->view, &pos, &m);
 	if (ret == WEIR_READ_NONE && !ep->repaired) {

@@ -70,6 +70,19 @@
 #define WEIR_ENDPOINT_MASK	((1U << WEIR_CALL_OWNER_BITS) - 1)
 
 /**
+ * enum weir_outcome - what has become of a message
+ * @WEIR_DELIVERED: it is done: sent, answered, or dropped as its sender wants.
+ * @WEIR_WAIT: nothing has become of it. The pass waits for room or slots, or
+ *	leaves the message to a worker.
+ * @WEIR_REFUSED: no target takes it. weir_attempt.reason says why.
+ */
+enum weir_outcome {
+	WEIR_DELIVERED,
+	WEIR_WAIT,
+	WEIR_REFUSED,
+};
+
+/**
  * struct weir_fallback_reply - a reply that a route keeps for refused requests
  * @ref: references of settings, of plans and of a control call in progress.
  * @len: bytes of @data; never changes.
@@ -778,7 +791,8 @@ void weir_endpoint_later(struct weir_endpoint *ep);
 void weir_endpoint_never(struct weir_endpoint *ep);
 
 /* --- request.c --- */
-int weir_route_again(struct weir_endpoint *ep, struct weir_call_entry *call);
+enum weir_outcome weir_route_again(struct weir_endpoint *ep,
+				   struct weir_call_entry *call);
 
 /* --- answer.c --- */
 void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,

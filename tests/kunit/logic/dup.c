@@ -141,7 +141,7 @@ static void dup_begin__keeps_users_apart(struct kunit *test)
 		u64 scope = others[i].scope, id = others[i].id;
 
 		KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_NEW);
-		KUNIT_EXPECT_EQ(test, begin(d, scope, id, 0), -ENOBUFS);
+		KUNIT_EXPECT_EQ(test, begin(d, scope, id, 0), WEIR_DUP_FULL);
 		end(test, d, 7, 0, 5);
 		KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_DONE);
 		KUNIT_EXPECT_EQ(test, begin(d, scope, id, 0), WEIR_DUP_NEW);
@@ -156,7 +156,7 @@ static void dup_begin__makes_room_of_the_oldest(struct kunit *test)
 
 	for (id = 1; id <= 4; id++)
 		KUNIT_EXPECT_EQ(test, begin(d, 1, id, 0), WEIR_DUP_NEW);
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 5, 0), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 5, 0), WEIR_DUP_FULL);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 4, 0), WEIR_DUP_BUSY);
 	end(test, d, 3, 10, 5);
 	end(test, d, 1, 20, 5);
@@ -164,7 +164,7 @@ static void dup_begin__makes_room_of_the_oldest(struct kunit *test)
 	/* 3 was answered first, so it had to go */
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 30), WEIR_DUP_DONE);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 3, 30), WEIR_DUP_NEW);
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 30), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 30), WEIR_DUP_FULL);
 	weir_dups_destroy(d);
 }
 
@@ -184,7 +184,7 @@ static void dup_begin__lets_only_so_many_wait(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
 				WEIR_DUP_BUSY);
 	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
-			-ENOBUFS);
+			WEIR_DUP_FULL);
 	KUNIT_EXPECT_TRUE(test, weir_dup_unwait(d, 1, 1, &w[3]));
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[3]));
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 2, &w[4]));
@@ -243,13 +243,13 @@ static void dup_done__keeps_what_fits(struct kunit *test)
 	/* one that is too large pushes out none, and is not done twice */
 	end(test, d, 49, 0, 100 * (HEADER + 10) - HEADER + 1);
 	KUNIT_EXPECT_EQ(test, known(d), 101);
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), WEIR_DUP_FULL);
 	/* the largest there can be takes the place of all replies */
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 48, 0), WEIR_DUP_NEW);
 	end(test, d, 48, 0, 100 * (HEADER + 10) - HEADER);
 	KUNIT_EXPECT_EQ(test, known(d), 2);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 48, 0), WEIR_DUP_DONE);
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 49, 0), WEIR_DUP_FULL);
 	weir_dups_destroy(d);
 }
 
@@ -266,7 +266,7 @@ static void dup_done__remembers_without_a_reply(struct kunit *test)
 			WEIR_DUP_BUSY);
 	weir_dup_done(d, 1, 1, 10, NULL, &waiters);
 	KUNIT_EXPECT_EQ(test, length(&waiters), 1);
-	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW - 1), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW - 1), WEIR_DUP_FULL);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW), WEIR_DUP_NEW);
 	end(test, d, 1, 10 + WINDOW, 5);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW), WEIR_DUP_DONE);
@@ -330,7 +330,7 @@ static void dup_begin__gives_each_user_a_share(struct kunit *test)
 	}
 	/* refused, not at another's expense */
 	KUNIT_EXPECT_EQ(test, known(d), 16);
-	KUNIT_EXPECT_EQ(test, begin_of(d, 6, 0, 30), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 6, 0, 30), WEIR_DUP_FULL);
 	KUNIT_EXPECT_EQ(test, begin_of(d, 1, 1, 30), WEIR_DUP_DONE);
 	/* when the windows are over there is room for others */
 	KUNIT_EXPECT_EQ(test, begin_of(d, 6, 0, 20 + WINDOW), WEIR_DUP_NEW);
@@ -363,7 +363,7 @@ static void dup_done__gives_each_user_a_share(struct kunit *test)
 	/* a third has a quarter: this is more, and pushes out none */
 	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1), WEIR_DUP_NEW);
 	end_of(test, d, 3, 0, 1, most / 2);
-	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1), WEIR_DUP_FULL);
 	for (id = 84; id < 100; id++)
 		wrong += begin_of(d, 1, id, 1) != WEIR_DUP_DONE;
 	KUNIT_EXPECT_EQ(test, begin_of(d, 3, 0, 1 + WINDOW), WEIR_DUP_NEW);
@@ -501,7 +501,7 @@ static u32 try_begin(struct weir_dups *d, struct model *m,
 	state = weir_dup_begin(d, 0, scope, id, now, r ? &r->waiter : NULL,
 			       &reply);
 	if (item && item->done && !item->reply)
-		return state != -ENOBUFS;
+		return state != WEIR_DUP_FULL;
 	if (item && item->done) {
 		u32 wrong = state != WEIR_DUP_DONE || reply != item->reply;
 
@@ -517,7 +517,7 @@ static u32 try_begin(struct weir_dups *d, struct model *m,
 	}
 	if (m->n == ENTRIES) {
 		if (!model_oldest(m))
-			return state != -ENOBUFS;
+			return state != WEIR_DUP_FULL;
 		item_drop(m, model_oldest(m));
 	}
 	item = kzalloc(sizeof(*item), GFP_KERNEL | __GFP_NOFAIL);
@@ -705,7 +705,7 @@ static int member_run(void *data)
 					   atomic64_inc_return(&c->now),
 					   &m->waiter, &reply);
 
-		if (state < 0) {
+		if (state > WEIR_DUP_DONE) {
 			atomic_inc(&c->wrong);
 			continue;
 		}
