@@ -78,7 +78,7 @@ static u32 weir_route_work(const struct weir_changes *c,
 	return fixed + route->ntargets * each;
 }
 
-/* Get the route that shall stand behind @route; *@behind has a use of it. */
+/* Get the route that is to be a target of @route; *@behind has a use of it. */
 int weir_change_behind(struct weir_changes *c, struct weir_route *route,
 		       const char *name, struct weir_route **behind)
 {
@@ -91,7 +91,7 @@ int weir_change_behind(struct weir_changes *c, struct weir_route *route,
 	if (IS_ERR(next))
 		return PTR_ERR(next);
 	err = weir_changes_work(c, weir_edge_ways(route, next) *
-				WEIR_WORK_WAY);
+				WEIR_WORK_EDGE);
 	if (err) {
 		weir_route_tidy(next);
 		return err;
@@ -177,7 +177,7 @@ static void weir_changes_yield(const struct weir_changes *c)
 		cond_resched();
 }
 
-/* Reset the changes to ones that are not made; keep what is ready for them. */
+/* Reset the changes, as if none was made; keep what is ready for them. */
 void weir_changes_begin(struct weir_changes *c, u32 count)
 {
 	u32 i;

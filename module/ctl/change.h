@@ -19,7 +19,7 @@ struct weir_settings;
 struct weir_target;
 
 /*
- * Most work for one call without CAP_NET_ADMIN, in instructions, roughly: all
+ * Most work for one call without CAP_NET_ADMIN, roughly in instructions: all
  * names wait meanwhile. Each figure below was measured where the step takes
  * longest, its undo included.
  */
@@ -30,8 +30,8 @@ struct weir_target;
 #define WEIR_WORK_NEW		10000	/* a route that was not there */
 #define WEIR_WORK_PLAN		5000	/* the plan of a route */
 #define WEIR_WORK_TARGET	100	/* a target in that plan */
-#define WEIR_WORK_PASSED	20	/* a target, passed over */
-#define WEIR_WORK_WAY		32	/* a way in the graph */
+#define WEIR_WORK_PASSED	20	/* a target that is passed over */
+#define WEIR_WORK_EDGE		32	/* an edge in the graph of routes */
 
 /* Names that a change needs: its route, its target, and the prefix of each. */
 #define WEIR_CHANGE_NAMES	4
@@ -43,9 +43,10 @@ struct weir_target;
  * @plan: its new plan, not yet published; NULL: a later change has it.
  * @target: the target that the change adds, removes or alters, held; or NULL.
  * @old_set: the settings before.
- * @given: fallback reply that came with it, or NULL; held to the call's end.
- * @idem: table of keys made for it, or NULL; held to the call's end.
- * @names: paths that it needs, or NULL; held to the call's end.
+ * @given: fallback reply that came with the change, or NULL; held to the call's
+ *	end.
+ * @idem: table of keys made for the change, or NULL; held to the call's end.
+ * @names: paths that the change needs, or NULL; held to the call's end.
  * @old_weight: weight of @target before.
  * @forced: WEIR_OP_BREAKER: the new value of weir_target.forced.
  */

@@ -100,7 +100,7 @@ int weir_change_target(struct weir_changes *c, struct weir_change *change,
 					   "a socket serves the path until it is closed: give it weight 0");
 		err = weir_changes_work(c, weir_edge_ways(target->route,
 							  target->next) *
-					WEIR_WORK_WAY);
+					WEIR_WORK_EDGE);
 		if (err)
 			return err;
 		weir_edge_del(&target->edge);

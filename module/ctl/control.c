@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WEIR_IOC_CONTROL: a list of changes to routes, targets and breakers. They are
- * copied in and checked, and what they need is made, before the lock is taken
- * that all names need. change.c makes them under that lock.
+ * WEIR_IOC_CONTROL: a list of changes to routes, targets and breakers. This
+ * file copies and checks the changes, and makes what they need, without
+ * weir_net.lock. change.c makes the changes under that lock, which all names
+ * need.
  *
  * Process context.
  */

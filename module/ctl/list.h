@@ -14,11 +14,11 @@
 /**
  * struct weir_list_ctx - a call in progress
  * @ws: caller's socket.
- * @kind: what is listed.
- * @after: only larger ids.
- * @room: entries that still fit.
- * @count: entries written.
- * @entry_size: as the caller knows it.
+ * @kind: kind of the objects that are listed.
+ * @after: objects with larger ids are listed.
+ * @room: number of entries that still fit.
+ * @count: number of entries written.
+ * @entry_size: bytes of an entry as the caller knows it.
  * @to: next entry in user space.
  * @all: the caller may see everything.
  * @known: bytes of an entry as this module knows it.

@@ -53,8 +53,8 @@ struct weir_list_slowest {
 };
 
 /*
- * Count the readers and find the slowest one. The tail is searched for once in
- * all, not once for each reader. Under ring->lock.
+ * Count the readers and find the slowest one. The tail is searched for only
+ * once, not once for each reader. Under ring->lock.
  */
 static void weir_list_readers(struct weir_list_entry *e, struct weir_ring *ring,
 			      struct weir_list_slowest *slowest)

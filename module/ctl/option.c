@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The options of a socket, weir_options: one table says what each takes, when
+ * The options of a socket. One table, weir_options, says what each takes, when
  * it may be set, how it is set and how it is read. The two options that each
  * message may need, WEIR_SO_KICK and WEIR_SO_WAIT, are dispatched ahead of the
  * table. A refusal leaves words for WEIR_SO_ERROR_TEXT, except for plain errors
@@ -285,16 +285,18 @@ enum weir_option_when {
 
 /**
  * struct weir_option - an option of a socket
- * @when: when it may be set.
+ * @when: time at which it may be set.
  * @min: smallest int that it takes.
  * @max: largest int that it takes.
  * @range: the words of a refusal of other ints.
  * @field: offset in struct weir_sock of the int that holds the value; 0: the
  *	functions below keep the value.
- * @set: sets it to an int from @min to @max; NULL: @field is written.
- * @set_text: copies in a string of that many bytes and sets it; NULL: the
- *	option is not a string, or can only be read.
- * @get: stores the value and returns its bytes; NULL: @field is read.
+ * @set: function that sets it to an int from @min to @max; NULL: @field is
+ *	written.
+ * @set_text: function that copies in a string of that length and sets it;
+ *	NULL: the option is not a string, or can only be read.
+ * @get: function that stores the value and returns its bytes; NULL: @field is
+ *	read.
  *
  * The functions run under lock_sock, except for WEIR_OPTION_CALL. Those that
  * set return 0 or a negative errno with words. An option that has no
@@ -509,7 +511,7 @@ static const struct weir_option weir_options[] = {
 	[WEIR_SO_INFO] = { .get = weir_get_info },
 };
 
-/* The option of a number; one that can be neither set nor read if none has it. */
+/* Finds an option. A number without an option gives one that does nothing. */
 static const struct weir_option *weir_option_find(unsigned int name)
 {
 	static const struct weir_option none;

@@ -152,8 +152,9 @@ static ssize_t weir_counter_show(struct kobject *kobj,
 }
 
 /*
- * They count what all users of the host do. Others could learn from them when a
- * message is sent and how long it is, so only root reads them.
+ * These files count what all users of the host do. A user could learn from them
+ * when another user sends a message and how long it is. So only root may read
+ * them.
  */
 #define WEIR_COUNTER(_name, _values, _index) {				\
 		.attr.attr	= { .name = _name, .mode = 0400 },	\

@@ -135,7 +135,7 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 		return 0;
 	if (scm->kind == WEIR_KIND_REPLY || scm->kind == WEIR_KIND_ERROR)
 		return weir_refuse(ws, -EINVAL,
-				   "a reply goes to who asked, not to an address");
+				   "a reply goes to the caller, not to an address");
 	if (msg->msg_namelen < (int)offsetof(struct sockaddr_weir, sw_path) ||
 	    addr->sw_family != weir_family)
 		return weir_refuse(ws, -EINVAL, "the address is none of weir's");

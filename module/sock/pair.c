@@ -245,14 +245,14 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 /**
  * struct weir_connecter - a waiter for a place in a listener's queue
  * @wait: in connect_wait of the listener, for the first waiter of each user.
- * @first: it is the first waiter of its user; the listener's accept_lock.
+ * @first: the waiter is the first of its user; the listener's accept_lock.
  * @link: in the listener's connecters if @first, else in @more of the first
  *	waiter of its user; accept_lock.
  * @more: other waiters of its user, behind it; accept_lock.
  * @listener: the listener.
  * @user: user whose share of the queue is used.
- * @exempt: it may take any free place, not only its user's share.
- * @has: it has a place; the listener's accept_lock.
+ * @exempt: the waiter may take any free place, not only its user's share.
+ * @has: the waiter has a place; the listener's accept_lock.
  */
 struct weir_connecter {
 	wait_queue_entry_t wait;
@@ -395,7 +395,7 @@ static void weir_connecter_del(struct weir_connecter *c)
 	spin_unlock(&listener->accept_lock);
 }
 
-/* As prepare_to_wait_event(); only the first of its user is in connect_wait. */
+/* As prepare_to_wait_event(). Only a user's first waiter is in connect_wait. */
 static int weir_connecter_prepare(struct weir_connecter *c)
 {
 	set_current_state(TASK_INTERRUPTIBLE);
@@ -405,7 +405,10 @@ static int weir_connecter_prepare(struct weir_connecter *c)
 	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
-/* Sleeps until it has a place; -EAGAIN when the time is over, or a signal. */
+/*
+ * Sleeps until the waiter has a place. Returns 0, -EAGAIN when the time is
+ * over, or the errno of a signal.
+ */
 static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 {
 	struct weir_sock *listener = c->listener;
@@ -731,7 +734,7 @@ void weir_pair_reset(struct weir_sock *ws)
  * @max: most sockets to take.
  * @orphans: they are added here, by weir_sock.accept_link.
  *
- * Process context. Return: there may be more.
+ * Process context. Return: true if there may be more.
  */
 bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
 		       struct list_head *orphans)
@@ -748,7 +751,7 @@ bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
 }
 
 /**
- * weir_pair_release() - the socket is being released
+ * weir_pair_release() - end the connection of a socket that is being released
  * @ws: the socket.
  * @orphans: the sockets in its accept queue are added here, by
  *	weir_sock.accept_link. The caller ends them.

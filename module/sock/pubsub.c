@@ -50,13 +50,13 @@
 
 /**
  * struct weir_joining - the subscribers of a new stream
- * @job: first joins the subscribers that bind left out, without waiting for
- *	memory; then those that have none, and waits for memory.
- * @wn_link: in weir_net.joining, under its join_lock.
+ * @job: joins the subscribers that bind left out, first without waiting for
+ *	memory, and at last those that found no memory.
+ * @wn_link: in weir_net.joining; weir_net.join_lock.
  * @ring: the stream, held.
- * @keeper: holds its first position; held. NULL if no position is held.
+ * @keeper: cursor that holds the first position, held; NULL: there is none.
  * @after: id of the last socket that the job has looked at.
- * @waiting: sockets that have the stream in weir_sock.late.
+ * @waiting: number of sockets that have the stream in weir_sock.late.
  * @n: entries used in the arrays below: subscribers that bind has looked at.
  * @more: there are or may be other subscribers.
  * @socks: subscribers that bind joins, held; NULL: not to be joined.
@@ -226,9 +226,7 @@ static void weir_joining_free(struct weir_joining *j)
 		wake_up_var(&wn->joinings);
 }
 
-/*
- * Notes that a subscriber waits for memory. Returns false if it has no place.
- */
+/* Notes that a subscriber waits for memory. False: it has no place. */
 static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 {
 	bool noted;
@@ -569,8 +567,7 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 }
 
 /*
- * Joins the subscription to a stream that is older. Returns 0, or a negative
- * errno with an error text.
+ * Joins an older stream. Returns 0, or a negative errno with an error text.
  */
 static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact)
@@ -624,7 +621,7 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 	return err;
 }
 
-/* Streams that are looked at in one go under weir_net.lock. */
+/* Streams that are looked at in one hold of weir_net.lock. */
 #define WEIR_PATH_LOOKS	64
 
 /*
@@ -721,7 +718,7 @@ static int weir_late_make(struct weir_sock *ws)
 	return 0;
 }
 
-/* Frees it: there is no subscription. */
+/* Frees the subscriber's struct weir_late: there is no subscription. */
 static void weir_late_free(struct weir_sock *ws)
 {
 	struct weir_late *late;
@@ -851,8 +848,8 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * Attaches the socket to all matching streams, now and until it is closed. A
  * path without a publisher is no error. A stream that matches a pattern is left
  * out when it is broken, at a cap or without memory; weir_inbox_refused() then
- * posts a notice. A later stream is left out, too, when it waits for
- * memory and weir_late_add() has no place for it. Process context, may sleep.
+ * posts a notice. A later stream is left out, too, when it waits for memory and
+ * weir_late_add() has no place for it. Process context, may sleep.
  *
  * Return: 0, or a negative errno with an error text: -EINVAL, -EISCONN, -EACCES
  * (a plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS
@@ -896,9 +893,7 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	return err;
 }
 
-/*
- * weir_unsubscribe() - the socket is being released; may sleep
- */
+/* weir_unsubscribe() - the socket is being released; may sleep */
 void weir_unsubscribe(struct weir_sock *ws)
 {
 	weir_leave_all(ws, false);

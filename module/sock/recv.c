@@ -39,15 +39,17 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 }
 
 /*
- * Bytes of a ring that are searched for a reader at a time. A malicious writer
- * can make each look at a ring without records an overrun. So a search is
- * followed by a pause of eight times its length, a tick at least; without a
- * search a reader goes on at the tail.
+ * Bytes of a ring that one search looks at for a reader. A malicious writer can
+ * make each look at a ring without records an overrun. So a pause follows each
+ * search: eight times as long as the search, and at least a tick. During the
+ * pause a reader goes on at the tail, without a search.
  */
 #define WEIR_RESYNC_BYTES	SZ_4M
 #define WEIR_RESYNC_PAUSE	8
 
-/* weir_ring_search() within WEIR_RESYNC_BYTES; @pos is @to if it finds nothing. */
+/*
+ * weir_ring_search() within WEIR_RESYNC_BYTES; @pos is @to if it finds nothing.
+ */
 static bool weir_recv_search(struct weir_reader *rd, u64 from, u64 to, u64 *pos)
 {
 	unsigned long begin = jiffies, next;
@@ -179,9 +181,9 @@ static int weir_recv_nonsense(struct weir_recv *r)
 }
 
 /*
- * Looks at one stream before the next stream has its turn; turns of all streams
- * in a call with a timeout, and in a call that may not wait. A ring of 1 GiB of
- * aborted records needs fewer.
+ * Limits of one call: looks at one stream before the next stream has its turn;
+ * and turns of all streams, with a timeout, and if the call may not wait. A
+ * ring of 1 GiB that is full of aborted records needs fewer.
  */
 #define WEIR_RECV_LOOKS		100
 #define WEIR_RECV_TURNS		4000
@@ -267,8 +269,9 @@ static int weir_recv_find(struct weir_recv *r)
 }
 
 /*
- * The bytes at @pos have been copied. Returns 0, or WEIR_RECV_AGAIN or -EPROTO if
- * they may have been overwritten meanwhile. A gating reader may have been evicted.
+ * The bytes at @pos have been copied. Returns 0, or WEIR_RECV_AGAIN or -EPROTO
+ * if they may have been overwritten meanwhile. A gating reader may have been
+ * evicted.
  */
 static int weir_recv_torn(struct weir_recv *r, u64 pos)
 {

@@ -56,7 +56,7 @@ static void weir_sock_destruct(struct sock *sk)
 /**
  * weir_sock_spec() - the ring that a socket's options ask for
  * @ws: the socket.
- * @spec: out: that of its outbox.
+ * @spec: out: properties of its outbox.
  */
 void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec)
 {
@@ -94,8 +94,8 @@ struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id)
 }
 
 /*
- * Ends one socket, and puts it. Adds the sockets that waited to be accepted by it
- * to @orphans. May sleep.
+ * Ends one socket, and puts it. Adds the sockets that waited to be accepted by
+ * it to @orphans. May sleep.
  */
 static void weir_sock_end(struct weir_sock *ws, struct list_head *orphans)
 {
@@ -149,7 +149,7 @@ static bool weir_disconnect_part(struct weir_job *job)
 }
 
 /*
- * weir_sock_destroy() - end of a socket, and of those it has not accepted
+ * weir_sock_destroy() - end a socket, and the sockets that it has not accepted
  *
  * Called when the last descriptor is closed, and for sockets that were never
  * accepted. No VMA of the socket is left, because each VMA holds the file. May
@@ -166,7 +166,7 @@ void weir_sock_destroy(struct weir_sock *ws)
 /**
  * weir_sock_alloc() - make a socket
  * @net: its namespace.
- * @sock: struct socket it belongs to; NULL until it is accepted.
+ * @sock: struct socket that it belongs to; NULL until it is accepted.
  * @type: SOCK_*.
  * @kern: as given by the socket layer.
  * @listener: listener of a connection: its user, credentials and account are
