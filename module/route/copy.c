@@ -174,7 +174,7 @@ void weir_copy_request(struct weir_pass *pass,
 		.kept = kept,
 		.from = m->payload,
 		.len = m->len,
-		.shape = (u64)m->kind << WEIR_KIND_SHIFT |
+		.header = (u64)m->kind << WEIR_KIND_SHIFT |
 			 (u64)(m->flags & WEIR_REC_IDEMPOTENT) <<
 			 WEIR_FLAGS_SHIFT,
 		.route = (u32)name,
@@ -243,7 +243,7 @@ static void weir_copy_make(const struct weir_copy *c)
 		cond_resched();
 	}
 	/* the header and the deadline are still to be written */
-	weir_reservation_show(&c->at, c->len, c->shape, c->route, c->tag_key,
+	weir_reservation_show(&c->at, c->len, c->header, c->route, c->tag_key,
 			      c->deadline_ns);
 }
 

@@ -67,7 +67,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	struct weir_call_entry *call = ep->calls.local, *next = call;
 	u64 commit = at->pos + at->inbox->view.secret;
 	bool hold = m->flags & WEIR_REC_IDEMPOTENT;
-	u64 shape = weir_request_shape(m);
+	u64 header = weir_request_header(m);
 	const u32 *lens = m->lens;
 	u32 i, len, seq = at->seq;
 
@@ -89,7 +89,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			weir_call_sent(ep, call, target, commit, round);
 			pos += weir_ring_need(len);
 		}
-		weir_batch_fill_next(&to, &commit, &seq, rec, len, shape,
+		weir_batch_fill_next(&to, &commit, &seq, rec, len, header,
 				     (u32)name, name >> 32 |
 				     (tag_key & ~0xffffffffULL));
 		rec = weir_words_next(rec, len);

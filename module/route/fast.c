@@ -58,11 +58,11 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Sends a plain message that has no other message behind it. @shape: as for
+ * Sends a plain message that has no other message behind it. @header: as for
  * weir_request_fast(). @answer: the message is a request. Returns false if the
  * message must take the path of deliver.c; it is still at ep->pos then.
  */
-static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
+static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 					   bool answer)
 {
 	const struct weir_plan *plan;
@@ -78,7 +78,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 	if (answer && (!weir_endpoint_reserve_some(ep, 1, 1) ||
 		       !ep->calls.nlocal))
 		return false;
-	weir_message_fill(&ep->outbox->view, ep->pos, shape, &m);
+	weir_message_fill(&ep->outbox->view, ep->pos, header, &m);
 	h = weir_endpoint_handle(ep, &m);
 	if (!h || h->gen != READ_ONCE(ep->wn->route_gen) || !h->route ||
 	    m.pos == ep->held_pos)
@@ -118,7 +118,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
 /**
  * weir_request_fast() - send a request that has no other message behind it
  * @ep: the caller's endpoint; ep->pass.now_ns is the current time.
- * @shape: shape word (length, kind and flags) of the record at ep->pos. The
+ * @header: header word (length, kind and flags) of the record at ep->pos. The
  *	record is committed, without extension, not aborted, and short enough
  *	to be copied in one piece.
  *
@@ -128,13 +128,13 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 shape,
  * Return: true when the request has been sent. On false the record is still at
  * ep->pos, and weir_route_request() must handle it.
  */
-bool weir_request_fast(struct weir_endpoint *ep, u64 shape)
+bool weir_request_fast(struct weir_endpoint *ep, u64 header)
 {
-	return weir_fast_send(ep, shape, true);
+	return weir_fast_send(ep, header, true);
 }
 
 /* weir_event_fast() - weir_request_fast() for a message without an answer */
-bool weir_event_fast(struct weir_endpoint *ep, u64 shape)
+bool weir_event_fast(struct weir_endpoint *ep, u64 header)
 {
-	return weir_fast_send(ep, shape, false);
+	return weir_fast_send(ep, header, false);
 }

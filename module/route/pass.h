@@ -134,31 +134,31 @@ static __always_inline void weir_message_single(struct weir_message *m)
 }
 
 /* Has the record no extension, is it not aborted, and does it fit the ring? */
-static __always_inline bool weir_shape_plain(const struct weir_ring_view *v,
-					     u64 shape)
+static __always_inline bool weir_header_plain(const struct weir_ring_view *v,
+					      u64 header)
 {
-	return !(shape >> WEIR_EXT_SHIFT) &&
-	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
-	       (u32)shape <= weir_ring_max_len(v);
+	return !(header >> WEIR_EXT_SHIFT) &&
+	       !(header & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
+	       (u32)header <= weir_ring_max_len(v);
 }
 
 /*
  * The same for a record that is short enough to be copied at once. It may still
  * be too long for the ring.
  */
-static __always_inline bool weir_shape_short(u64 shape)
+static __always_inline bool weir_header_short(u64 header)
 {
-	return !(shape >> WEIR_EXT_SHIFT) &&
-	       !(shape & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
-	       (u32)shape <= WEIR_PIECE_BYTES - WEIR_HEADER_BYTES;
+	return !(header >> WEIR_EXT_SHIFT) &&
+	       !(header & (u64)WEIR_REC_ABORTED << WEIR_FLAGS_SHIFT) &&
+	       (u32)header <= WEIR_PIECE_BYTES - WEIR_HEADER_BYTES;
 }
 
 /*
  * Fills in a message from the record at a position. The record is committed,
- * and its shape is plain. The fields of the batch are not set.
+ * and its header is plain. The fields of the batch are not set.
  */
 static __always_inline void weir_message_fill(const struct weir_ring_view *v,
-					      u64 pos, u64 shape,
+					      u64 pos, u64 header,
 					      struct weir_message *m)
 {
 	struct weir_record *rec = weir_ring_at(v, pos);
@@ -168,14 +168,14 @@ static __always_inline void weir_message_fill(const struct weir_ring_view *v,
 	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
 	m->payload = (u8 *)(rec + 1);
 	m->pos = pos;
-	m->total = weir_ring_need((u32)shape);
+	m->total = weir_ring_need((u32)header);
 	m->deadline_ns = 0;
 	m->dup = 0;
-	m->len = (u32)shape;
+	m->len = (u32)header;
 	m->route = word >> 32;
-	m->kind = shape >> WEIR_KIND_SHIFT;
-	m->flags = shape >> WEIR_FLAGS_SHIFT;
-	m->small = (u32)shape <= WEIR_BATCH_LEN;
+	m->kind = header >> WEIR_KIND_SHIFT;
+	m->flags = header >> WEIR_FLAGS_SHIFT;
+	m->small = (u32)header <= WEIR_BATCH_LEN;
 }
 
 /*
@@ -188,13 +188,13 @@ weir_message_read(const struct weir_ring_view *v, u64 *pos,
 {
 	const struct weir_words *words = (void *)weir_ring_at(v, *pos);
 	enum weir_read ret = WEIR_READ_ONE;
-	u64 shape;
+	u64 header;
 
 	if (smp_load_acquire(&words->commit) != *pos + v->secret) /* (B) */
 		return WEIR_READ_NONE;
-	shape = WEIR_WORD(READ_ONCE(words->header));
-	if (likely(weir_shape_plain(v, shape)))
-		weir_message_fill(v, *pos, shape, m);
+	header = WEIR_WORD(READ_ONCE(words->header));
+	if (likely(weir_header_plain(v, header)))
+		weir_message_fill(v, *pos, header, m);
 	else
 		ret = weir_message_read_slow(v, pos, m);
 	weir_message_single(m);
@@ -285,14 +285,14 @@ static __always_inline void weir_message_copy(u8 *to, const u8 *from, u32 len)
  * Writes all header words of a record but the commit word. Nobody reads them
  * before that word is stored, so they may be written in halves.
  */
-static __always_inline void weir_words_set(struct weir_words *words, u64 shape,
+static __always_inline void weir_words_set(struct weir_words *words, u64 header,
 					   u32 len, u32 seq, u32 route,
 					   u64 tag_key)
 {
 	u32 *half = (u32 *)&words->header;
 
 	half[0] = len;
-	half[1] = shape >> 32;
+	half[1] = header >> 32;
 	half = (u32 *)&words->seq_route;
 	half[0] = seq;
 	half[1] = route;
@@ -312,12 +312,12 @@ static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 }
 
 /*
- * Writes a record into a reservation and commits it. @shape: kind and flags.
+ * Writes a record into a reservation and commits it. @header: kind and flags.
  * @deadline_ns: goes into the extension; 0: the record gets no extension.
  */
 static __always_inline void
 weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
-		      u32 len, u64 shape, u32 route, u64 tag_key,
+		      u32 len, u64 header, u32 route, u64 tag_key,
 		      u64 deadline_ns)
 {
 	const struct weir_ring_view *v = &at->inbox->view;
@@ -325,11 +325,11 @@ weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
 	u8 *to = (u8 *)(rec + 1);
 
 	if (unlikely(deadline_ns)) {
-		shape |= 1ULL << WEIR_EXT_SHIFT;
+		header |= 1ULL << WEIR_EXT_SHIFT;
 		*(u64 *)to = deadline_ns;
 		to += 8;
 	}
-	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
+	weir_words_set((struct weir_words *)rec, header, len, at->seq, route,
 		       tag_key);
 	weir_message_copy(to, payload, len);
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
@@ -337,17 +337,17 @@ weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
 
 /* The same for a payload of any length that has been copied already. */
 static inline void weir_reservation_show(const struct weir_reservation *at,
-					 u32 len, u64 shape, u32 route,
+					 u32 len, u64 header, u32 route,
 					 u64 tag_key, u64 deadline_ns)
 {
 	const struct weir_ring_view *v = &at->inbox->view;
 	struct weir_record *rec = weir_ring_at(v, at->pos);
 
 	if (deadline_ns) {
-		shape |= 1ULL << WEIR_EXT_SHIFT;
+		header |= 1ULL << WEIR_EXT_SHIFT;
 		*(u64 *)(rec + 1) = deadline_ns;
 	}
-	weir_words_set((struct weir_words *)rec, shape, len, at->seq, route,
+	weir_words_set((struct weir_words *)rec, header, len, at->seq, route,
 		       tag_key);
 	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
 }
@@ -359,13 +359,13 @@ static inline void weir_reservation_show(const struct weir_reservation *at,
  */
 static __always_inline void
 weir_batch_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
-		     const struct weir_words *from, u32 len, u64 shape,
+		     const struct weir_words *from, u32 len, u64 header,
 		     u32 route, u64 tag_key)
 {
 	struct weir_words *words = *at;
 	u32 need = weir_ring_need(len);
 
-	weir_words_set(words, shape, len, *seq, route, tag_key);
+	weir_words_set(words, header, len, *seq, route, tag_key);
 	weir_message_copy_small(words + 1, from + 1, len);
 	smp_store_release(&words->commit, *commit);		/* (B) */
 	*at = (void *)words + need;
@@ -611,8 +611,8 @@ enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 				   enum weir_reason reason, u64 wait_ns);
 
 /* fast.c */
-bool weir_request_fast(struct weir_endpoint *ep, u64 shape);
-bool weir_event_fast(struct weir_endpoint *ep, u64 shape);
+bool weir_request_fast(struct weir_endpoint *ep, u64 header);
+bool weir_event_fast(struct weir_endpoint *ep, u64 header);
 
 /* reply.c */
 enum weir_outcome weir_route_reply(struct weir_endpoint *ep,

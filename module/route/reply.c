@@ -222,7 +222,7 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 {
 	const struct weir_ring_view *v = &ep->outbox->view;
 	const struct weir_words *rec = weir_ring_words(v, *pos);
-	const u64 shape = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
+	const u64 header = (u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT;
 	const struct weir_ring_view *to = &caller->inbox->view;
 	struct weir_post *post = &caller->inbox->post;
 	u64 from = *pos + v->secret, end;
@@ -251,7 +251,7 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		if (unlikely(need > end - from) ||
 		    (alone && unlikely(need != tail - *pos)))
 			break;
-		weir_batch_fill_next(&at, &commit, &seq, rec, len, shape,
+		weir_batch_fill_next(&at, &commit, &seq, rec, len, header,
 				     call->handle, call->tag_key);
 		if (alone)
 			weir_fast_serve(&ep->pass, call->target,
@@ -419,7 +419,7 @@ static void weir_reply_fill(struct weir_pass *pass,
 		.at = *at,
 		.from = m->payload,
 		.len = m->len,
-		.shape = (u64)m->kind << WEIR_KIND_SHIFT |
+		.header = (u64)m->kind << WEIR_KIND_SHIFT |
 			 (u64)flags << WEIR_FLAGS_SHIFT,
 		.route = handle,
 		.tag_key = tag_key,
@@ -428,7 +428,7 @@ static void weir_reply_fill(struct weir_pass *pass,
 	if (m->len > WEIR_PIECE_BYTES)
 		weir_copy_later(pass, &copy);
 	else
-		weir_reservation_fill(at, m->payload, m->len, copy.shape,
+		weir_reservation_fill(at, m->payload, m->len, copy.header,
 				      handle, tag_key, 0);
 }
 

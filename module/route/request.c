@@ -131,7 +131,7 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 		.at.inbox = ep->inbox,
 		.from = data,
 		.len = len,
-		.shape = (u64)kind << WEIR_KIND_SHIFT |
+		.header = (u64)kind << WEIR_KIND_SHIFT |
 			 (u64)flags << WEIR_FLAGS_SHIFT,
 		.route = m->route,
 		.tag_key = m->tag_key,
@@ -157,8 +157,8 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 		refcount_inc(&reply->refs);
 		weir_copy_later(&ep->pass, &copy);
 	} else {
-		weir_reservation_fill(&copy.at, data, len, copy.shape, m->route,
-				      m->tag_key, 0);
+		weir_reservation_fill(&copy.at, data, len, copy.header,
+				      m->route, m->tag_key, 0);
 	}
 	return WEIR_DELIVERED;
 }

@@ -217,7 +217,7 @@ weir_target_claim(struct weir_target *target, const struct weir_message *m,
 }
 
 /* Kind and flags of a request's record in its target's inbox. */
-static __always_inline u64 weir_request_shape(const struct weir_message *m)
+static __always_inline u64 weir_request_header(const struct weir_message *m)
 {
 	return (u64)m->kind << WEIR_KIND_SHIFT |
 	       (u64)(m->flags & WEIR_REC_IDEMPOTENT) << WEIR_FLAGS_SHIFT;
@@ -233,7 +233,7 @@ weir_reservation_request(const struct weir_reservation *at,
 			 const struct weir_message *m, u64 name,
 			 u64 deadline_ns)
 {
-	weir_reservation_fill(at, m->payload, m->len, weir_request_shape(m),
+	weir_reservation_fill(at, m->payload, m->len, weir_request_header(m),
 			      (u32)name,
 			      name >> 32 | (m->tag_key & ~0xffffffffULL),
 			      m->deadline_ns ? deadline_ns : 0);

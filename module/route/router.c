@@ -252,7 +252,7 @@ enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 	struct weir_record *rec;
 	struct weir_words *words;
 	const u64 *ext_words;
-	u64 shape;
+	u64 header;
 
 	for (n = 0; ; n++) {
 		if (n == WEIR_ABORTED_MAX)
@@ -261,18 +261,18 @@ enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 		words = (struct weir_words *)rec;
 		if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
 			return WEIR_READ_NONE;
-		shape = WEIR_WORD(READ_ONCE(words->header));
-		m->len = (u32)shape;
-		ext = (u8)(shape >> WEIR_EXT_SHIFT) * 8U;
+		header = WEIR_WORD(READ_ONCE(words->header));
+		m->len = (u32)header;
+		ext = (u8)(header >> WEIR_EXT_SHIFT) * 8U;
 		if (m->len > most || ext > most - m->len)
 			return WEIR_READ_BROKEN;
 		m->total = weir_ring_need(m->len + ext);
-		m->flags = shape >> WEIR_FLAGS_SHIFT;
+		m->flags = header >> WEIR_FLAGS_SHIFT;
 		if (!(m->flags & WEIR_REC_ABORTED))
 			break;
 		*pos += m->total;
 	}
-	m->kind = shape >> WEIR_KIND_SHIFT;
+	m->kind = header >> WEIR_KIND_SHIFT;
 	m->pos = *pos;
 	m->route = WEIR_WORD(READ_ONCE(words->seq_route)) >> 32;
 	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
@@ -407,27 +407,27 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
 static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 {
 	const struct weir_ring_view *v = &ep->outbox->view;
-	u64 pos = ep->pos, tail, end, shape;
+	u64 pos = ep->pos, tail, end, header;
 	bool done = false;
 	u32 seq;
 
 	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
 	    tail - pos > weir_ring_bytes(v) || unlikely(ep->idem_held))
 		return false;
-	shape = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->header));
-	end = pos + weir_ring_need((u32)shape);
-	if (!weir_shape_short(shape) || (s64)(tail - end) < 0 ||
+	header = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->header));
+	end = pos + weir_ring_need((u32)header);
+	if (!weir_header_short(header) || (s64)(tail - end) < 0 ||
 	    (tail != end && weir_committed(v, end)))
 		return false;
 	WRITE_ONCE(ep->waits_for_slot, false);
 	ep->pass.now_ns = ktime_get_ns();
 	rcu_read_lock();
-	switch ((u8)(shape >> WEIR_KIND_SHIFT)) {
+	switch ((u8)(header >> WEIR_KIND_SHIFT)) {
 	case WEIR_KIND_REQUEST:
-		done = weir_request_fast(ep, shape);
+		done = weir_request_fast(ep, header);
 		break;
 	case WEIR_KIND_EVENT:
-		done = weir_event_fast(ep, shape);
+		done = weir_event_fast(ep, header);
 		break;
 	case WEIR_KIND_REPLY:
 		done = weir_reply_fast(ep, end);

@@ -437,7 +437,7 @@ struct weir_reservation {
  *	claimed already.
  * @from: source, in the outbox of the pass, or in @reply.
  * @len: bytes to copy.
- * @shape: kind and flags of the record.
+ * @header: kind and flags of the record.
  * @route: route of the record.
  * @tag_key: tag and shard key of the record.
  * @deadline_ns: deadline that the record names; 0: none.
@@ -450,7 +450,7 @@ struct weir_copy {
 	u32			kept;
 	const u8		*from;
 	u32			len;
-	u64			shape;
+	u64			header;
 	u32			route;
 	u64			tag_key;
 	u64			deadline_ns;
