@@ -28,7 +28,7 @@ void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 
 	if (!weir_inbox_claim(ep->inbox, WEIR_ANSWER_BYTES, 0, &at.pos,
 			      &at.seq))
-		return;		/* the socket is gone, or lies about its cursor */
+		return;		/* the socket is gone, or its cursor invalid */
 	weir_reservation_fill(&at, (const u8 *)fault, sizeof(*fault),
 			      (u64)WEIR_KIND_ERROR << WEIR_KIND_SHIFT |
 				      (u64)(flags | WEIR_REC_ROUTER)
@@ -59,11 +59,12 @@ static void weir_call_withdraw(const struct weir_call_entry *call)
 }
 
 /*
- * What the breaker of a call's target learns from a deadline that has passed. A
+ * Reports a deadline that has passed to the breaker of the call's target. A
  * caller may choose any deadline, and may keep the target waiting for room. So
- * the call is an error of the target only if it took the route's own time, and
- * is slow only if it took longer than a call may; the time in which replies of
- * the target waited for a caller is taken off. @user: the caller's.
+ * the call counts as an error of the target only if it took the route's own
+ * time. It counts as slow only if it took longer than a call may take. The time
+ * in which replies of the target waited for a caller is taken off. @user: the
+ * caller's user.
  */
 static void weir_call_overdue(const struct weir_call_entry *call,
 			      const struct weir_plan *plan, u32 user,
@@ -248,9 +249,9 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
  * A child of a quorum call reports nothing unless this decides the call; then
  * it reports WEIR_REASON_QUORUM in place of any reason but a deadline.
  *
- * Does not wake the readers of the caller's inbox, nor have targets look again
- * that wait for room there (weir_endpoint_unawaited()): that is left to the
- * caller of this function.
+ * This function neither wakes the readers of the caller's inbox, nor has
+ * targets look again that wait for room there (weir_endpoint_unawaited()). Its
+ * caller does both.
  */
 void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		       struct weir_route *route, enum weir_reason reason,

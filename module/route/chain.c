@@ -154,7 +154,7 @@ void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
 }
 
 /**
- * weir_edge_del() - delete an edge: a route stands behind another no more
+ * weir_edge_del() - delete an edge: a route is no longer behind another
  * @edge: the edge; nothing happens if it is deleted already.
  */
 void weir_edge_del(struct weir_edge *edge)

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A message on its way through a route to a target: tokens of the rate limit,
- * the policy's pick, the guards of the target, space in its inbox, the call that
- * waits for the answer, and the copy. A message that a target refuses goes to
- * the next one, and then to the fallback route.
+ * the policy's pick, the guards of the target, space in its inbox, the call
+ * that waits for the answer, and the copy. A message that a target refuses goes
+ * to the next one, and then to the fallback route.
  *
  * Process context, under dispatch_lock and rcu_read_lock().
  */
 #include "route/request.h"
 
-/* Returns the tokens at hand; takes some for the messages ahead if none are. */
+/*
+ * Returns the tokens at hand. Without any, takes some for the messages ahead.
+ */
 static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
 					    struct weir_rate_limit *rate_limit)
 {
@@ -29,8 +31,9 @@ static __always_inline u32 weir_pass_tokens(struct weir_endpoint *ep,
 }
 
 /*
- * Uses @n tokens. A route behind this one may have got tokens of its own since:
- * then those at hand were given back, and @n are taken even if there are none.
+ * Uses @n tokens. A route behind this one may have taken tokens of its own
+ * since. Then the tokens at hand were given back, and @n tokens are drawn, even
+ * if there are none.
  */
 static __always_inline void weir_pass_spend(struct weir_endpoint *ep,
 					    struct weir_rate_limit *rate_limit,
@@ -52,8 +55,9 @@ static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 }
 
 /*
- * Writes small messages, requests if @answer. The call of each, counted for its
- * user if @counted, comes before the copy: a target that answers must find it.
+ * Writes small messages; requests if @answer. Each request gets its call before
+ * it is copied, because a target that answers must find the call. @counted: the
+ * calls are counted for their user.
  */
 static __always_inline void
 weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
@@ -292,11 +296,11 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 }
 
 /*
- * Tries more targets after the policy's first pick, @i of weir_pick_first(): it
- * has @refused, or it is a route, or took many looks, or there was none. After
- * several refusals the reason is a full inbox, because room may come, or else
- * the last reason; WEIR_REASON_TRIES if there may be more targets that could
- * take the message.
+ * Tries more targets after the policy's first pick, @i from weir_pick_first().
+ * That pick has @refused, or is a route, or took many looks, or there was none.
+ * After several refusals the reason is a full inbox, because room may come, or
+ * else the last reason; WEIR_REASON_TRIES if there may be more targets that
+ * could take the message.
  */
 static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 						 const struct weir_message *m,
@@ -326,7 +330,7 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 			return ret;
 		if (worst != WEIR_REASON_INBOX_FULL)
 			worst = *why;
-		/* a busy target keeps its keys, or its place as the primary */
+		/* a busy target keeps its keys, or stays the primary */
 		if (strict && (*why == WEIR_REASON_INBOX_FULL ||
 			       *why == WEIR_REASON_BULKHEAD))
 			return ret;

@@ -125,13 +125,13 @@ bool weir_endpoint_end_part(struct weir_job *job)
  * @ws: the socket; it may have no endpoint.
  *
  * The records that the socket has committed are still routed. All that takes
- * long is left to a worker. This function does not wait for the worker, since
- * others may depend on the thread that releases the socket: any process that was
- * passed the descriptor may be the one that closes it last. May sleep.
+ * long is left to a worker. This function does not wait for the worker, because
+ * the thread may belong to another user: any process to which the descriptor
+ * was passed may be the last to close it. May sleep.
  *
  * When it returns, no policy picks the socket as a target any more. The callers
- * that wait for it are told a little later: to find them takes as long as others
- * have calls.
+ * that wait for it are told a little later: to find them, a worker looks
+ * through all open calls of other users.
  */
 void weir_endpoint_close(struct weir_sock *ws)
 {

@@ -84,15 +84,16 @@ struct weir_message {
 	const u64	*ends;
 };
 
-/* Messages that are left, if all were as long as this one; 1 at least. */
+/* Messages that are left if all are as long as this one; at least 1. */
 static inline u32 weir_pass_ahead(const struct weir_pass *pass)
 {
 	return clamp_t(u64, pass->left / pass->each, 1, WEIR_PASS_MESSAGES);
 }
 
 /*
- * Is a message so long that a worker has to copy it, and is this no worker?
- * Then the pass ends and leaves it to a worker. @bytes: bytes to be copied.
+ * Must a worker copy a message because of its length, and does another thread
+ * run this pass? Then the pass ends and leaves the message to a worker. @bytes:
+ * bytes to be copied.
  */
 static __always_inline bool weir_copy_left(struct weir_pass *pass, u64 bytes)
 {
@@ -133,7 +134,7 @@ static __always_inline void weir_message_single(struct weir_message *m)
 	m->lens = &m->len;
 }
 
-/* Has the record no extension, is it not aborted, and does it fit the ring? */
+/* Is a record without extension, not aborted, and short enough for the ring? */
 static __always_inline bool weir_header_plain(const struct weir_ring_view *v,
 					      u64 header)
 {
@@ -300,8 +301,9 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 header,
 }
 
 /*
- * The time that a call sent at @sent_ns took, less that in which replies of its
- * target @ep waited for callers, up to @waited_ns. All in ns.
+ * Returns how long a call took that was sent at @sent_ns, without the time in
+ * which replies of its target @ep waited for callers (up to @waited_ns). All in
+ * ns.
  */
 static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 				       s64 took_ns, u64 sent_ns, u64 waited_ns)
@@ -420,7 +422,7 @@ static inline enum weir_outcome weir_pass_hold(struct weir_pass *pass,
 	return WEIR_WAIT;
 }
 
-/* Forgets pass->wait_for: the pass need not wait, or it is queued already. */
+/* Forgets pass->wait_for: the pass need not wait, or is queued already. */
 static inline void weir_pass_forget(struct weir_pass *pass)
 {
 	if (pass->wait_for)
@@ -483,7 +485,7 @@ static inline u32 weir_round(u32 round)
 	return round & ~WEIR_ROUND_SHARED;
 }
 
-/* The number by which breakers know a caller's user; in all namespaces the same. */
+/* The number of a caller's user for breakers; the same in all namespaces. */
 static inline u32 weir_endpoint_user(const struct weir_endpoint *caller)
 {
 	return __kuid_val(caller->tenant->uid);
@@ -516,8 +518,8 @@ bool weir_call_child_done(struct weir_endpoint *ep,
 			  bool good, u8 *flags);
 
 /*
- * Calls that may end without a reply before the caller lets go of post.lock: it
- * stops when there are as many, or a few more.
+ * Number of calls that may end without a reply in one hold of post.lock. The
+ * caller stops at this number, or at a few more.
  */
 #define WEIR_ENDED_MAX	64
 
@@ -525,11 +527,11 @@ void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
 
 /*
- * weir_endpoint_unawaited() - a hold of post.lock in which calls may have ended
- * is over
+ * weir_endpoint_unawaited() - end a hold of post.lock in which calls may have
+ * ended
  *
- * Has targets look again that wait for room to reply to these calls. Once in a
- * hold, since it takes as long for one call as for many.
+ * Has those targets look again that wait for room to reply to these calls.
+ * Called once in a hold, because it takes as long for one call as for many.
  */
 static inline void weir_endpoint_unawaited(struct weir_endpoint *ep)
 {

@@ -173,7 +173,7 @@ static noinline void weir_poller_passes(struct weir_poller *p,
 }
 
 /**
- * weir_poll_took() - a polled message has cost more than its bytes
+ * weir_poll_took() - charge a user for a message that took long to route
  * @ep: endpoint that sent the message; its thread calls this.
  * @bytes: taken from the share of its user.
  */
@@ -378,8 +378,8 @@ static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 }
 
 /*
- * An endpoint is polled no more: forget the user with its last endpoint. Under
- * poll_lock; the thread is not in a round.
+ * Called when an endpoint is no longer polled. Forgets the user with its last
+ * endpoint. Under poll_lock; the thread is not in a round.
  */
 static void weir_poll_user_put(struct weir_endpoint *ep)
 {
@@ -453,7 +453,7 @@ void weir_poll_join(struct weir_endpoint *ep)
 }
 
 /**
- * weir_poll_leave() - have an endpoint polled no more
+ * weir_poll_leave() - end the polling of an endpoint
  * @ep: the endpoint, whose socket is being released. No thread uses the
  *	endpoint afterwards.
  *
@@ -481,8 +481,8 @@ void weir_poll_leave(struct weir_endpoint *ep)
  * weir_poll_kick() - the owner of an endpoint has kicked
  * @ep: the endpoint. Its thread polls again if the thread sleeps.
  *
- * Does not sleep. Once the thread counts as awake, no other kick wakes it: so this
- * one keeps its processor until it has done so.
+ * Does not sleep. When the thread counts as awake, no other kick wakes it. So
+ * the caller keeps its processor until it has woken the thread.
  */
 void weir_poll_kick(struct weir_endpoint *ep)
 {

@@ -63,9 +63,9 @@ static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
 }
 
 /*
- * Accounts for one reply that is an error or slow. @took_ns: since the call. The
- * breaker does not learn of the time in which the target's replies have waited
- * for a caller.
+ * Accounts for one reply that is an error or slow. @took_ns: since the call.
+ * The breaker does not learn of the time in which the target's replies have
+ * waited for a caller.
  */
 static noinline void weir_target_replied(struct weir_pass *pass,
 					 struct weir_target *target,
@@ -138,7 +138,7 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 				    good, pass->served_took_ns);
 }
 
-/* weir_pass_serve() for a good reply that has no other behind it. */
+/* weir_pass_serve() for a good reply with no other message behind it. */
 static __always_inline void weir_fast_serve(struct weir_pass *pass,
 					    struct weir_target *target,
 					    u64 sent_ns, u32 round)
@@ -398,7 +398,7 @@ static void weir_reply_keep(struct weir_pass *pass,
 {
 	pass->replied = call->idem;
 	pass->replied_to = caller;
-	/* it has an open call, and we hold post.lock: it is not being freed */
+	/* it has an open call, and post.lock is held: it is not being freed */
 	weir_endpoint_get(caller);
 	call->idem = NULL;
 	pass->reply.from = m->payload;
@@ -566,8 +566,8 @@ static noinline enum weir_outcome weir_reply_one(struct weir_endpoint *ep,
  * @tail: end of the records that the target has claimed in its outbox.
  *
  * Return: WEIR_DELIVERED when ep->pass.used replies, at least one, have been
- * delivered or dropped. WEIR_WAIT: the pass has to wait for room in the caller's
- * inbox, or leaves the reply to a worker.
+ * delivered or dropped. WEIR_WAIT: the pass has to wait for room in the
+ * caller's inbox, or leaves the reply to a worker.
  */
 enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
 				   struct weir_message *m, u64 tail)

@@ -122,11 +122,10 @@ weir_target_open(const struct weir_target *target)
 
 /*
  * Asks the target's breaker for *@n requests that weir_load.in_flight counts
- * already. If the breaker is not closed for the caller's user it admits one probe
- * at most: *@n becomes 1 and the others are uncounted. @round: out: round of the
- * breaker.
- * Returns WEIR_REASON_NONE; WEIR_REASON_BREAKER: none is admitted, and none is
- * counted.
+ * already. If the breaker is not closed for the caller's user, it admits at
+ * most one probe: *@n becomes 1 and the others are uncounted. @round: out:
+ * round of the breaker. Returns WEIR_REASON_NONE; WEIR_REASON_BREAKER: none is
+ * admitted, and none is counted.
  */
 static __always_inline enum weir_reason
 weir_target_permit(const struct weir_endpoint *ep, const struct weir_plan *plan,
@@ -263,9 +262,9 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
 /*
  * Marks a call as sent: its target has it from here on. A thread that ends the
  * target looks for its calls. Either that thread finds this call, or the sender
- * finds that the target is gone, and has a worker look: each side stores, fences
- * and then looks. The caller fences, once for several calls, and then looks at
- * target->gone.
+ * finds that the target is gone, and has a worker look: each side stores,
+ * fences and then looks. The caller fences, once for several calls, and then
+ * looks at target->gone.
  * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
 static __always_inline void weir_call_sent(struct weir_endpoint *ep,
@@ -340,8 +339,8 @@ weir_call_begin(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Calls have been sent, and the caller has fenced. Sees to a target that is
- * gone since, to a deadline that is earlier than the timer, and to the
+ * Called after calls have been sent, and after a fence. Handles a target that
+ * is gone since, and a deadline that is earlier than the timer, and starts the
  * watchdog.
  */
 static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
@@ -356,7 +355,7 @@ static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
 		weir_target_watch(target);
 }
 
-/* Does its sender wait for room in the target's inbox? */
+/* Does the sender of a message wait for room in the target's inbox? */
 static inline bool weir_message_waits(const struct weir_message *m)
 {
 	return !(m->flags & (WEIR_REC_REFUSE | WEIR_REC_DROP));

@@ -23,7 +23,7 @@
 
 #include "route/router.h"
 
-/* At most this many waiters are looked at, or called, in one go. */
+/* Most waiters that are looked at, or called, in one hold of the lock. */
 #define WEIR_CALLED_MAX	64U
 
 /* Room stays granted to a called waiter for this long. */
@@ -457,7 +457,7 @@ static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 }
 
 /**
- * weir_waiter_done() - a waiter waits no more, and the next one may go
+ * weir_waiter_done() - a waiter has stopped waiting: let the next one go
  * @w: the waiter; its endpoint's dispatch_lock is held, and no other lock.
  *
  * Does nothing for a waiter that has still to wait. May sleep.

@@ -302,10 +302,10 @@ enum weir_section {
 };
 
 /*
- * Reads the record at *@pos, and the small ones behind it that make a batch with
- * it. @tail: as above. Aborted records are skipped: *@pos moves behind them.
- * Returns WEIR_SECTION_MORE when there is a batch, and another value, or *@m
- * without messages, when there is none.
+ * Reads the record at *@pos, and the small ones behind it that make a batch
+ * with it. @tail: as above. Aborted records are skipped: *@pos moves behind
+ * them. Returns WEIR_SECTION_MORE when there is a batch, and another value, or
+ * *@m without messages, when there is none.
  */
 static __always_inline enum weir_section
 weir_section_next(struct weir_pass *pass, const struct weir_ring_view *v,
@@ -691,8 +691,8 @@ static bool weir_route_skip(struct weir_endpoint *ep)
  * message that waits for room in the socket's own inbox is skipped at once:
  * nobody is left to read an answer.
  * @more: the pass has not come to a message that waits. When all is done, a job
- * ends the endpoint in another worker, since that takes as long as others have
- * calls.
+ * ends the endpoint in another worker, because that takes a look at all open
+ * calls of other users.
  */
 static void weir_route_ends(struct weir_endpoint *ep, bool more)
 {
