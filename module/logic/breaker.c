@@ -419,6 +419,9 @@ static void weir_breaker_probed(struct weir_breaker *b,
  * @round: from weir_breaker_permit().
  * @good: the call was answered, and not with an error of the target.
  * @took_ns: how long the call took, in nanoseconds; used only if @good.
+ *
+ * Seven parameters: the outcome of a call has these parts, and a structure
+ * would have to be filled for each reply.
  */
 void weir_breaker_done(struct weir_breaker *b,
 		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,

@@ -449,6 +449,7 @@ static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
  *
  * After WEIR_DUP_NEW the caller must call weir_dup_done() or weir_dup_fail()
  * for the same key. A user that has used up its share loses its oldest replies.
+ * Seven parameters: a key has three parts.
  *
  * Return: the state of the first request with the key. WEIR_DUP_FULL and
  * WEIR_DUP_NO_MEMORY: this request is neither the first nor a waiter.

@@ -161,7 +161,8 @@ void weir_copy_give(struct weir_ring *inbox, u32 kept)
  *
  * @kept: granules from weir_copy_keep(); 0: the space at @at has been claimed.
  * @call: its call; NULL: the message wants no answer. The other parameters are
- * those of weir_reservation_request().
+ * those of weir_reservation_request(). There are seven, because a caller uses
+ * either of the two functions.
  */
 void weir_copy_request(struct weir_pass *pass,
 		       const struct weir_reservation *at, u32 kept,

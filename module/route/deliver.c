@@ -57,7 +57,8 @@ static __always_inline u32 weir_calls_ready(struct weir_endpoint *ep, u32 n)
 /*
  * Writes small messages; requests if @answer. Each request gets its call before
  * it is copied, because a target that answers must find the call. @counted: the
- * calls are counted for their user.
+ * calls are counted for their user. Nine parameters: the function is inlined,
+ * and the compiler drops the branches that a constant decides.
  */
 static __always_inline void
 weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
@@ -112,6 +113,7 @@ static noinline void weir_batch_write_events(struct weir_endpoint *ep,
 	weir_batch_write(ep, m, n, false, false, NULL, at, 0, 0);
 }
 
+/* Seven parameters: those of weir_batch_write() that vary here. */
 static noinline void weir_batch_counted(struct weir_endpoint *ep,
 					const struct weir_message *m, u32 n,
 					const struct weir_attempt *attempt,
@@ -262,7 +264,8 @@ static noinline enum weir_outcome weir_send_target(struct weir_endpoint *ep,
 /*
  * Picks the next target for a message: by the policy; after WEIR_LOOKS_PICKED
  * looks, the next one in turn from @from on that has not refused. @passed: how
- * many this turn has passed. Returns its number, or WEIR_PICK_NONE.
+ * many this turn has passed. Returns its number, or WEIR_PICK_NONE. Seven
+ * parameters: the turn is a part of the only caller, split off for its length.
  */
 static int weir_attempt_pick(struct weir_endpoint *ep,
 			     const struct weir_message *m,

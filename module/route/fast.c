@@ -32,7 +32,8 @@ weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
  *
  * @answer: the message is a request. @at: out: the space. @round: out: of the
  * target's breaker; set if @answer. Returns false if a guard refuses the
- * message, or if there is no space. Nothing stays taken then.
+ * message, or if there is no space. Nothing stays taken then. Seven parameters:
+ * the function is inlined, so they stay in registers.
  */
 static __always_inline bool
 weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,

@@ -315,7 +315,8 @@ static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 
 /*
  * Writes a record into a reservation and commits it. @header: kind and flags.
- * @deadline_ns: goes into the extension; 0: the record gets no extension.
+ * @deadline_ns: goes into the extension; 0: the record gets no extension. Seven
+ * parameters: the words of a header, which stay in registers.
  */
 static __always_inline void
 weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
@@ -357,7 +358,8 @@ static inline void weir_reservation_show(const struct weir_reservation *at,
 /*
  * Writes and commits one small message of a batch, whose space begins at *@at.
  * *@at, *@commit and *@seq move on to the next one. The ring is mapped twice,
- * one mapping behind the other, so that an address needs no wrap.
+ * one mapping behind the other, so that an address needs no wrap. Eight
+ * parameters: the function is inlined into loops that keep them in registers.
  */
 static __always_inline void
 weir_batch_fill_next(struct weir_words **at, u64 *commit, u32 *seq,

@@ -86,8 +86,8 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
 }
 
 /*
- * Answers a message that has no call yet with a refusal. Returns WEIR_DELIVERED,
- * or WEIR_WAIT: there is no room for the answer.
+ * Answers a message that has no call yet with a refusal. Returns
+ * WEIR_DELIVERED, or WEIR_WAIT: there is no room for the answer.
  */
 enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 				   const struct weir_message *m,
@@ -120,7 +120,8 @@ enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 /*
  * Answers with a stored reply: the route's fallback reply, or @reply, of which
  * it takes a reference if the copy is made later. Returns WEIR_DELIVERED or
- * WEIR_WAIT.
+ * WEIR_WAIT. Seven parameters: a fallback reply and a remembered reply have no
+ * structure in common.
  */
 static enum weir_outcome
 weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
@@ -217,8 +218,8 @@ weir_send_stopped(struct weir_endpoint *ep, const struct weir_message *m,
 
 /*
  * Sends messages of a batch through a route, to one target after another.
- * Returns WEIR_DELIVERED when pass.used of the messages that are then in @m were
- * sent; else as weir_send_stopped() for the first of them.
+ * Returns WEIR_DELIVERED when pass.used of the messages that are then in @m
+ * were sent; else as weir_send_stopped() for the first of them.
  */
 static __always_inline enum weir_outcome
 weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,

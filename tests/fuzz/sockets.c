@@ -193,6 +193,7 @@ static void scm_request(struct weir_scm_route *scm, const uint64_t *a)
 		scm->dup = 1 + (a[4] >> 8) % 4;
 }
 
+/* Seven parameters: what sendmsg() takes apart from its structure. */
 static void send_scm(int fd, struct sockaddr_weir *addr, size_t addr_len,
 		     const struct weir_scm_route *scm, void *data, size_t len,
 		     int flags)

@@ -107,7 +107,10 @@ static void liar_close(struct liar *l)
 	close(l->fd);
 }
 
-/* A record in the outbox, as true as its caller wants. */
+/*
+ * Writes a record into the outbox, which may be false in any of its fields:
+ * these are the parameters.
+ */
 static struct weir_record *liar_say(struct liar *l, uint8_t kind, uint8_t flags,
 				    uint8_t ext, uint32_t len, uint32_t route,
 				    uint32_t tag)
@@ -247,7 +250,9 @@ static int one_lie(void *arg)
 
 	if (!liar_open(&l))
 		return 1;
-	/* before the router has seen the record; and again with calls pending */
+	/*
+	 * before the router has seen the record; and again with calls pending
+	 */
 	for (i = 0; i < 2; i++) {
 		rec = liar_say(&l, WEIR_KIND_REQUEST, i ? WEIR_REC_IDEMPOTENT : 0,
 			       0, 8, 1 + i, 5);
@@ -399,7 +404,9 @@ static void while_routed(void)
 {
 	long rounds = tap_scale(80, 4), i, bad = 0, said = 0;
 
-	/* a ring may be in pieces before anything is said by it: enough others */
+	/*
+	 * a ring may be in pieces before anything is said by it: enough others
+	 */
 	for (i = 0; i < rounds || (said <= rounds / 2 && i < 10 * rounds);
 	     i++) {
 		int status = reap(spawn(changing, NULL));
@@ -668,8 +675,9 @@ static void lying_target(void)
 }
 
 /*
- * More calls than the caller's inbox has room for replies to, each answered with
- * WEIR_REC_WAIT before its deadline. How many, or 0 when the deadline came first.
+ * More calls than the caller's inbox has room for replies to, each answered
+ * with WEIR_REC_WAIT before its deadline. How many, or 0 when the deadline came
+ * first.
  */
 static uint32_t late_replies(struct weir *s, struct weir *caller, int64_t wait_ns)
 {

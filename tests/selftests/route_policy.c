@@ -257,7 +257,8 @@ static void primary(void)
 
 /*
  * Asks several targets, of which one answers in time and the others are to be
- * late: with a time that is short, and longer where that does not do.
+ * late: with a short time, and with a longer one if that is not enough. Seven
+ * parameters: both sides of the route, and how it is set.
  */
 static void ask_late(const char *path, struct weir_route_conf conf,
 		     struct weir *c, uint32_t route, uint32_t tag,
@@ -532,7 +533,9 @@ static void nested_taken_away(struct weir *c, uint32_t route)
 	      -EBUSY, "a socket is not");
 }
 
-/* The first has nobody: the second is asked, or the fallback. Closes all of @s. */
+/*
+ * The first has nobody: the second is asked, or the fallback. Closes all of @s.
+ */
 static void nested_primary(struct weir *c, uint32_t route, struct weir **s)
 {
 	struct weir_route_conf conf = policy(WEIR_POLICY_PRIMARY);

@@ -135,7 +135,9 @@ static struct name *names_draw(struct kunit *test, struct weir_trie *t,
 
 /* --- the best name ------------------------------------------------------- */
 
-/* How special a name is: for each segment 1, 2 or 3, the first one above all. */
+/*
+ * How special a name is: for each segment 1, 2 or 3, the first one above all.
+ */
 static u64 name_rank(const struct name *name)
 {
 	const char *seg = name->path, *end = seg + name->len;
@@ -195,6 +197,7 @@ static struct name *best_find(struct weir_trie *t, const char *path, size_t len,
 	return name;
 }
 
+/* Seven parameters: two arrays with their lengths, and what they are for. */
 static unsigned int best_compare(struct kunit *test, struct weir_trie *t,
 				 const struct name *probes, unsigned int nprobes,
 				 struct name *in, unsigned int n,
@@ -290,7 +293,8 @@ static bool best_counted(void *item)
 
 /*
  * Every mixture of a and * in ten segments would be a thousand nodes to look
- * at. It looks at few, says so, and still finds what costs few: the path itself.
+ * at. It looks at few, says so, and still finds what costs few: the path
+ * itself.
  */
 static void trie_best__looks_at_few(struct kunit *test)
 {
