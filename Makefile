@@ -62,7 +62,7 @@ test:
 	tests/run $(TESTS)
 
 demo:
-	scripts/setup build kernel guest
+	scripts/setup build kernel guest demo
 	scripts/demo
 
 bench:

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -118,6 +119,18 @@ static void parse_sha256(struct package *p, const char *hex)
 					 hex_digit(hex[2 * i + 1]));
 }
 
+/* The value of a field, without the blanks around it. */
+static char *trimmed(char *value)
+{
+	char *end;
+
+	value += strspn(value, " \t");
+	end = value + strlen(value);
+	while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
+		*--end = '\0';
+	return value;
+}
+
 static int parse_field(struct packer *k, char *line)
 {
 	char *value = strchr(line, ':');
@@ -126,7 +139,7 @@ static int parse_field(struct packer *k, char *line)
 	if (*line == ' ' || !value)
 		return 0;	/* goes on from the line before: not kept */
 	*value++ = '\0';
-	value += strspn(value, " ");
+	value = trimmed(value);
 	for (i = 0; i < PACKAGE_STRINGS; i++) {
 		if (strcmp(line, string_field[i]))
 			continue;
@@ -372,6 +385,44 @@ int index_pack(FILE *in, const char *path, uint64_t max_bytes,
 	return err;
 }
 
+/* --- listing, for tests/demo/oracle --- */
+
+static void list_package(const struct index *index, const struct package *p,
+			 FILE *out)
+{
+	bool hashed = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(p->sha256); i++)
+		hashed |= p->sha256[i];
+	fprintf(out, "%s\t%llu\t%u\t%s\t", index->sections[p->section].path,
+		(unsigned long long)p->archive_bytes, p->installed_kib,
+		priority_name[p->priority]);
+	for (i = 0; hashed && i < sizeof(p->sha256); i++)
+		fprintf(out, "%02x", p->sha256[i]);
+	for (i = 0; i < PACKAGE_STRINGS; i++)
+		fprintf(out, "\t%s", package_string(p, i));
+	fputc('\n', out);
+}
+
+/**
+ * index_list() - print the packages of an index, a line each
+ * @index: the index.
+ * @out: where to print: path of the section, bytes of the archive, installed
+ *	KiB, priority, SHA256, and the strings, with tabs between them.
+ */
+int index_list(const struct index *index, FILE *out)
+{
+	uint32_t i;
+
+	for (i = 0; i < index->header->npackages; i++)
+		list_package(index, index_package(index, i), out);
+	if (!fflush(out) && !ferror(out))
+		return 0;
+	fprintf(stderr, "weir-demo: the list: %s\n", strerror(errno));
+	return -1;
+}
+
 /* --- mapping --- */
 
 /* Each word once: a lossy reader's package may be overwritten meanwhile. */
@@ -426,6 +477,7 @@ static int index_valid(struct index *index, uint64_t bytes)
 		    !package_valid(index_package(index, i), bytes - at) ||
 		    index_package(index, i)->bytes > h->largest ||
 		    index_package(index, i)->section >= h->nsections ||
+		    index_package(index, i)->priority > PRIORITY_EXTRA ||
 		    index_package(index, i)->id != i ||
 		    !index_package(index, i)->string[PACKAGE_NAME].length)
 			return 0;

@@ -112,6 +112,7 @@ struct index {
 int index_pack(FILE *in, const char *path, uint64_t max_bytes,
 	       uint32_t min_packages);
 int index_map(struct index *index, const char *path);
+int index_list(const struct index *index, FILE *out);
 
 /* Is this a whole package, of no more than @room bytes? */
 int package_valid(const struct package *p, uint64_t room);

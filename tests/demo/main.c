@@ -4,6 +4,7 @@
  * key-value service.
  *
  *	apt-cache dumpavail | weir-demo pack FILE
+ *	weir-demo list FILE
  *	weir-demo run FILE
  *
  * The command line only; conductor.c and kv.c run the two acts, report.c and
@@ -30,6 +31,8 @@ static int usage(void)
 		"usage: weir-demo pack [-m BYTES] [-n RECORDS] FILE <RECORDS\n"
 		"         packs what apt-cache dumpavail prints; -m: thin it out to so many\n"
 		"         bytes (%u), -n: fail with fewer records (1)\n"
+		"       weir-demo list FILE\n"
+		"         prints its packages, a line each\n"
 		"       weir-demo run [-s SECONDS] [-w MICROSECONDS] [-k SECONDS] [-l] FILE\n"
 		"         publishes it again and again for so long (%d); -w: what the slow\n"
 		"         subscriber pauses after each message (%d); then serves it for so long\n"
@@ -66,6 +69,15 @@ static int pack_main(int argc, char **argv)
 		return usage();
 	return index_pack(stdin, argv[optind], max_bytes,
 			  (uint32_t)min_packages) ? 1 : 0;
+}
+
+static int list_main(int argc, char **argv)
+{
+	struct index index;
+
+	if (argc != 2)
+		return usage();
+	return index_map(&index, argv[1]) || index_list(&index, stdout) ? 1 : 0;
 }
 
 /* The section with the most packages is the one to be read by itself. */
@@ -171,6 +183,8 @@ int main(int argc, char **argv)
 {
 	if (argc >= 2 && !strcmp(argv[1], "pack"))
 		return pack_main(argc - 1, argv + 1);
+	if (argc >= 2 && !strcmp(argv[1], "list"))
+		return list_main(argc - 1, argv + 1);
 	if (argc >= 2 && !strcmp(argv[1], "run"))
 		return run_main(argc - 1, argv + 1);
 	return usage();
