@@ -22,15 +22,6 @@
 #include "route/router.h"
 #include "trace.h"
 
-unsigned int weir_family = WEIR_FAMILY_DEFAULT;
-module_param_named(family, weir_family, uint, 0444);
-MODULE_PARM_DESC(family, "address family number of AF_WEIR (18, 19 or 25; default 18)");
-
-struct workqueue_struct *weir_wq;
-struct workqueue_struct *weir_join_wq;
-struct workqueue_struct *weir_late_wq;
-struct workqueue_struct *weir_router_wq;
-
 static int __net_init weir_net_init(struct net *net)
 {
 	return weir_net_setup(weir_net(net), net);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The state of weir in each network namespace. */
+/* The address family, and the state of weir in each network namespace. */
+#include <linux/module.h>
 #include <linux/random.h>
 #include <net/netns/generic.h>
 
@@ -7,6 +8,11 @@
 #include "logic/memory.h"
 #include "logic/trie.h"
 #include "net.h"
+#include "weir.h"
+
+unsigned int weir_family = WEIR_FAMILY_DEFAULT;
+module_param_named(family, weir_family, uint, 0444);
+MODULE_PARM_DESC(family, "address family number of AF_WEIR (18, 19 or 25; default 18)");
 
 /* Where a namespace keeps its struct weir_net. */
 unsigned int weir_net_id;

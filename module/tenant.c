@@ -38,6 +38,11 @@
 /* Timers of rings whose functions are called before other users have a turn. */
 #define WEIR_TIMERS_ROUND	16
 
+struct workqueue_struct *weir_wq;
+struct workqueue_struct *weir_join_wq;
+struct workqueue_struct *weir_late_wq;
+struct workqueue_struct *weir_router_wq;
+
 static DEFINE_HASHTABLE(weir_tenants, 8);
 static DEFINE_SPINLOCK(weir_tenants_lock);
 
