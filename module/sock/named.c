@@ -131,8 +131,14 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	ep = weir_endpoint_make(ws);
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
-	if (!msg->msg_namelen)
+	if (!msg->msg_namelen) {
+		/* nobody would be told that it leads nowhere */
+		if (scm->kind == WEIR_KIND_EVENT &&
+		    scm->route - 1 >= READ_ONCE(ep->nhandles))
+			return weir_refuse(ws, -EINVAL,
+					   "the message names no path that the socket calls; a reply has kind 2 or 3");
 		return 0;
+	}
 	if (scm->kind == WEIR_KIND_REPLY || scm->kind == WEIR_KIND_ERROR)
 		return weir_refuse(ws, -EINVAL,
 				   "a reply goes to the caller, not to an address");
