@@ -207,6 +207,25 @@ void weir_refused(struct weir_route *route, u32 tag,
 	rcu_read_unlock();
 }
 
+/*
+ * weir_refused_name() - the same for a message whose name leads to no route
+ *
+ * @h: the handle that the message names, under its endpoint's dispatch_lock;
+ * NULL: it names none.
+ */
+void weir_refused_name(const struct weir_handle *h, u32 tag,
+		       const struct weir_fault *fault)
+{
+	char path[WEIR_PATH_MAX + 1] = "";
+
+	this_cpu_inc(weir_drops[fault->reason]);
+	if (!trace_weir_refuse_enabled())
+		return;
+	if (h)
+		memcpy(path, h->path, h->len);
+	trace_weir_refuse(path, fault, tag);
+}
+
 /**
  * weir_call_lost() - handle a call whose target is gone or ejected
  * @ep: the caller's endpoint, under post.lock of its inbox.

@@ -523,6 +523,8 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 		else if (h->reason == WEIR_REASON_LOOP)
 			err = weir_refuse(ws, -ELOOP,
 					  "more patterns match the path than are looked at");
+		if (err)
+			weir_drop(call.path, h->reason);
 	}
 	weir_dispatch_unlock(ep);
 	if (err)

@@ -527,6 +527,8 @@ bool weir_call_child_done(struct weir_endpoint *ep,
 
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_fault *fault);
+void weir_refused_name(const struct weir_handle *h, u32 tag,
+		       const struct weir_fault *fault);
 
 /*
  * weir_endpoint_unawaited() - end a hold of post.lock in which calls may have

@@ -113,7 +113,11 @@ enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 		weir_endpoint_fault(ep, m->route, m->tag_key, 0, &fault);
 		spin_unlock(&post->lock);
 	}
-	weir_refused(route, (u32)m->tag_key, &fault);
+	if (route)
+		weir_refused(route, (u32)m->tag_key, &fault);
+	else
+		weir_refused_name(weir_endpoint_handle(ep, m), (u32)m->tag_key,
+				  &fault);
 	return WEIR_DELIVERED;
 }
 

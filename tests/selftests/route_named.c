@@ -157,6 +157,20 @@ static void refused(void)
 	scm.route = 12345;
 	tap_is(send_route(c, NULL, &scm, "x", 1), 1,
 	       "a reply to nothing is dropped");
+	/* what a reply has, but for its kind */
+	scm.kind = WEIR_KIND_EVENT;
+	tap_fails(send_route(c, NULL, &scm, "x", 1), EINVAL,
+		  "a reply whose kind was left at 0 is told");
+	tap_ok(strstr(tap_words(c), "a reply has kind 2"), "in words: %s",
+	       tap_words(c));
+	scm.route = 0;
+	tap_fails(send_route(c, NULL, &scm, "x", 1), EINVAL,
+		  "so is a message without a handle");
+	tap_is(send_route(c, "/named/nobody", &scm, "x", 1), 1,
+	       "a message with an address needs none");
+	scm.route = 1;
+	tap_is(send_route(c, NULL, &scm, "x", 1), 1,
+	       "nor an address with its handle");
 	tap_fails(send(c, "x", 1, 0), EDESTADDRREQ, "a message to nowhere");
 	tap_fails(setsockopt(c, SOL_WEIR, WEIR_SO_SERVE, "named", 5), EINVAL,
 		  "no path");
@@ -192,11 +206,68 @@ static void many_names(void)
 	close(s);
 }
 
+/* Lines of the trace with this text. */
+static int traced(const char *text)
+{
+	FILE *f = fopen(TAP_TRACING "trace", "r");
+	char line[1024];
+	int lines = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		lines += !!strstr(line, text);
+	if (f)
+		fclose(f);
+	return lines;
+}
+
+/* What leads to no route is traced by what was called. */
+static void refused_in_trace(void)
+{
+	int s = service("/named/mine"), c = tap_socket(SOCK_RDM);
+	struct weir_scm_route event = { .kind = WEIR_KIND_EVENT };
+	struct weir_ioc_call call = { .size = sizeof(call),
+				      .path = "/named/mine" };
+
+	if (tap_trace("weir/weir_refuse", 1) || tap_trace("weir/weir_drop", 1)) {
+		tap_skip("refusals in the trace", "no trace events");
+		return;
+	}
+	need(!tap_trace_begin(), "tracing is off");
+	need(send_route(c, "/named/nobody", NULL, "x", 1) == 1, "a request");
+	need(send_route(c, "/named/none", &event, "x", 1) == 1, "an event");
+	tap_is(traced("weir_refuse: /named/nobody reason no_route"), 1,
+	       "the trace shows a request to a path that nobody serves");
+	tap_is(traced("weir_refuse: /named/none reason no_route"), 1,
+	       "and a message that wants no reply");
+	if (geteuid()) {
+		tap_skip("denied calls in the trace", "not root");
+	} else {
+		/* the service is root's, and its mode lets nobody else call */
+		need(!seteuid(65534), "another user");
+		close(c);
+		c = tap_socket(SOCK_RDM);
+		tap_fails(ioctl(c, WEIR_IOC_CALL, &call), EACCES,
+			  "a stranger gets no handle");
+		need(send_route(c, "/named/mine", NULL, "x", 1) == 1,
+		     "a request");
+		need(!seteuid(0), "root again");
+		tap_is(traced("weir_drop: /named/mine reason denied"), 1,
+		       "the trace shows that");
+		tap_is(traced("weir_refuse: /named/mine reason denied"), 1,
+		       "and a request that is denied");
+	}
+	tap_trace("weir/weir_refuse", 0);
+	tap_trace("weir/weir_drop", 0);
+	close(c);
+	close(s);
+}
+
 int main(void)
 {
 	hard_begin();
 	calls();
 	refused();
+	refused_in_trace();
 	many_names();
 	check_kernel();
 	return tap_done();

@@ -109,7 +109,7 @@ const struct weirctl_command weirctl_commands[] = {
 	{ "doctor", NULL, "", "is the host set up well?",
 	  JSON | WEIRCTL_TAKES_ROOT, HOST, 0, 0, weirctl_doctor },
 	{ "trace", NULL, "[PATTERN]", "why did a message not arrive?",
-	  WEIRCTL_TAKES_FOR | PATTERN, HOST, 0, 1, weirctl_trace },
+	  JSON | WEIRCTL_TAKES_FOR | PATTERN, HOST, 0, 1, weirctl_trace },
 	/* weirctl_args() does it */
 	{ "help", NULL, "[COMMAND [VERB]]", "explain weirctl, or one command",
 	  0, HOST, 0, 2, NULL },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "weirctl_json.h"
 #include "weirctl_list.h"
 #include "weirctl_pattern.h"
 #include "weirctl_reason.h"
@@ -18,10 +19,12 @@
 
 /**
  * struct weirctl_case - a diagnosis
+ * @o: the command line.
  * @path: what it is about.
  * @lines: findings so far.
  */
 struct weirctl_case {
+	const struct weirctl_options *o;
 	const char	*path;
 	unsigned int	lines;
 };
@@ -29,13 +32,18 @@ struct weirctl_case {
 __attribute__((format(printf, 2, 3)))
 static void weirctl_say(struct weirctl_case *c, const char *format, ...)
 {
+	char text[640];
 	va_list args;
 
-	printf("%s: ", c->path);
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	putchar('\n');
+	if (c->o->json)
+		weirctl_json_line(json_pack("{s:s, s:o, s:o}", "event", "now",
+					    "path", weirctl_json_text(c->path),
+					    "text", weirctl_json_text(text)));
+	else
+		printf("%s: %s\n", c->path, text);
 	c->lines++;
 }
 
@@ -121,11 +129,12 @@ static void weirctl_say_conf(struct weirctl_case *c,
 	}
 }
 
-static void weirctl_diagnose_route(const struct weir_route_entry *e,
+static void weirctl_diagnose_route(const struct weirctl_options *o,
+				   const struct weir_route_entry *e,
 				   const struct weirctl_list *routes,
 				   const struct weirctl_list *targets)
 {
-	struct weirctl_case c = { .path = e->path };
+	struct weirctl_case c = { .o = o, .path = e->path };
 	struct weirctl_serving s = { 0 };
 	size_t i;
 
@@ -141,10 +150,11 @@ static void weirctl_diagnose_route(const struct weir_route_entry *e,
 }
 
 /* A path that is no route: streams are published there, or nothing is. */
-static void weirctl_diagnose_path(const char *path,
+static void weirctl_diagnose_path(const struct weirctl_options *o,
 				  const struct weirctl_list *paths)
 {
-	struct weirctl_case c = { .path = path };
+	const char *path = o->pattern;
+	struct weirctl_case c = { .o = o, .path = path };
 	size_t i;
 
 	for (i = 0; i < paths->count; i++) {
@@ -162,12 +172,13 @@ static void weirctl_diagnose_path(const char *path,
 /**
  * weirctl_diagnose() - print what a message meets if it is sent now
  * @w: any handle.
- * @pattern: for which paths, or NULL.
+ * @o: the command line; its pattern says for which paths.
  *
  * Return: WEIRCTL_OK or WEIRCTL_FAILED.
  */
-int weirctl_diagnose(struct weir *w, const char *pattern)
+int weirctl_diagnose(struct weir *w, const struct weirctl_options *o)
 {
+	const char *pattern = o->pattern;
 	struct weirctl_list routes = { 0 }, targets = { 0 }, paths = { 0 };
 	size_t i, n = 0;
 	int ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &targets);
@@ -181,12 +192,12 @@ int weirctl_diagnose(struct weir *w, const char *pattern)
 
 		if (pattern && !weirctl_pattern_match(pattern, e->path))
 			continue;
-		weirctl_diagnose_route(e, &routes, &targets);
+		weirctl_diagnose_route(o, e, &routes, &targets);
 		n++;
 	}
 	if (!ret && !n && pattern && !strchr(pattern, '*'))
-		weirctl_diagnose_path(pattern, &paths);
-	else if (!ret && !n)
+		weirctl_diagnose_path(o, &paths);
+	else if (!ret && !n && !o->json)
 		printf("there is no route that you may see%s%s\n",
 		       pattern ? " below " : "", pattern ? pattern : "");
 	weirctl_list_free(&paths);

@@ -35,3 +35,11 @@ void weirctl_json_print(json_t *o)
 	putchar('\n');
 	json_decref(o);
 }
+
+/* The same on one line, for a stream of them. */
+void weirctl_json_line(json_t *o)
+{
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}

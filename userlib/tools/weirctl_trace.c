@@ -4,6 +4,7 @@
  * it is sent now (weirctl_diagnose.c), then what is refused, dropped and evicted
  * as it happens, from weir's tracepoints. They are read through an instance of
  * tracefs that belongs to this process, so that other tracers see no change.
+ * With --json each line is an object.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <tracefs.h>
 
 #include "weirctl.h"
+#include "weirctl_json.h"
 #include "weirctl_list.h"
 #include "weirctl_pattern.h"
 #include "weirctl_reason.h"
@@ -91,6 +93,16 @@ static const char *weirctl_stream_state(unsigned long long state)
 	return weirctl_state_name(&e);
 }
 
+/* The end of a ring without a name is that of a pair or of a caller, and well. */
+static bool weirctl_usual_end(struct tep_event *event,
+			      struct tep_record *record, const char *name)
+{
+	unsigned long long state = weirctl_field(event, record, "state");
+
+	return !name[0] && (state == WEIR_STATE_OPEN ||
+			    state == WEIR_STATE_CLOSED);
+}
+
 /**
  * weirctl_event_text() - an event in words
  * @event: which it is.
@@ -120,12 +132,15 @@ bool weirctl_event_text(struct tep_event *event, struct tep_record *record,
 		snprintf(text, size, "%s: a reader missed records: %s", *path,
 			 why);
 	else if (!strcmp(name, "weir_drop"))
-		snprintf(text, size, "%s: not delivered: %s", *path, why);
+		snprintf(text, size, "%s: %s: %s", *path,
+			 reason == WEIR_REASON_DENIED ? "refused" :
+			 "not delivered", why);
 	else if (!strcmp(name, "weir_evict"))
 		snprintf(text, size, "%s: a reader of stream %llu (its stream %llu) was evicted: %s",
 			 on, weirctl_field(event, record, "ring"),
 			 weirctl_field(event, record, "id"), why);
-	else if (!strcmp(name, "weir_state"))
+	else if (!strcmp(name, "weir_state") &&
+		 !weirctl_usual_end(event, record, *path))
 		snprintf(text, size, "%s: stream %llu is %s now: %s", on,
 			 weirctl_field(event, record, "ring"),
 			 weirctl_stream_state(weirctl_field(event, record,
@@ -135,6 +150,40 @@ bool weirctl_event_text(struct tep_event *event, struct tep_record *record,
 	else
 		return false;
 	return true;
+}
+
+/* --- events in JSON --- */
+
+/* A number that the event may have. */
+static void weirctl_json_field(json_t *o, const char *key,
+			       struct tep_event *event,
+			       struct tep_record *record, const char *name)
+{
+	unsigned long long value;
+
+	if (!tep_get_field_val(NULL, event, name, record, &value, 0))
+		weirctl_json_put(o, key, value);
+}
+
+static json_t *weirctl_event_json(struct tep_event *event,
+				  struct tep_record *record)
+{
+	json_t *o = json_object();
+	unsigned long long value;
+
+	/* without the prefix that all have */
+	json_object_set_new(o, "event", json_string(event->name +
+						    strlen("weir_")));
+	if (!tep_get_field_val(NULL, event, "reason", record, &value, 0))
+		json_object_set_new(o, "reason",
+			json_string(weir_reason_name((uint32_t)value)));
+	if (!tep_get_field_val(NULL, event, "guard", record, &value, 0))
+		json_object_set_new(o, "guard",
+			json_string(weir_guard_name((uint32_t)value)));
+	weirctl_json_field(o, "target", event, record, "target");
+	weirctl_json_field(o, "tag", event, record, "tag");
+	weirctl_json_field(o, "stream", event, record, "ring");
+	return o;
 }
 
 /* --- the instance --- */
@@ -184,33 +233,61 @@ static const char *weirctl_target_route(struct weirctl_tracing *t, uint64_t id)
 	return e ? weirctl_route_path(&t->routes, e->route) : "";
 }
 
+/* What the buffers could not hold. */
+static void weirctl_events_lost(const struct weirctl_tracing *t)
+{
+	if (t->o->json)
+		weirctl_json_line(json_pack("{s:s}", "event", "lost"));
+	else
+		printf("events were lost: there were too many at once\n");
+}
+
+/* The line of an event; @path and @text are what weirctl_event_text() said. */
+static void weirctl_event_line(struct weirctl_tracing *t,
+			       struct tep_event *event,
+			       struct tep_record *record, const char *path,
+			       const char *text)
+{
+	uint64_t ns = record->ts + (uint64_t)t->offset_ns;
+	time_t seconds = (time_t)(ns / WEIRCTL_SECOND);
+	bool prefix = !strcmp(event->name, "weir_target") && path[0];
+	char at[32];
+	struct tm tm;
+	json_t *o;
+
+	t->lines++;
+	if (t->o->json) {
+		o = weirctl_event_json(event, record);
+		json_object_set_new(o, "time", json_real((double)ns / 1e9));
+		json_object_set_new(o, "path", weirctl_json_text(path));
+		json_object_set_new(o, "text", weirctl_json_text(text));
+		weirctl_json_line(o);
+		return;
+	}
+	strftime(at, sizeof(at), "%T", localtime_r(&seconds, &tm));
+	printf("%s.%06llu %s%s%s\n", at,
+	       (unsigned long long)(ns % WEIRCTL_SECOND / 1000),
+	       prefix ? path : "", prefix ? ": " : "", text);
+}
+
 static int weirctl_on_event(struct tep_event *event, struct tep_record *record,
 			    int cpu, void *ctx)
 {
 	struct weirctl_tracing *t = ctx;
-	uint64_t ns = record->ts + (uint64_t)t->offset_ns;
-	time_t seconds = (time_t)(ns / WEIRCTL_SECOND);
-	const char *path = "", *prefix = "";
-	char text[640], at[32];
-	struct tm tm;
+	const char *path = "";
+	char text[640];
 
 	(void)cpu;
 	if (record->missed_events)
-		printf("events were lost: there were too many at once\n");
+		weirctl_events_lost(t);
 	if (!weirctl_event_text(event, record, &path, text, sizeof(text)))
 		return 0;
-	if (!strcmp(event->name, "weir_target")) {
+	if (!strcmp(event->name, "weir_target"))
 		path = weirctl_target_route(t, weirctl_field(event, record,
 							     "target"));
-		prefix = path;
-	}
 	if (t->o->pattern && !weirctl_pattern_match(t->o->pattern, path))
 		return 0;
-	strftime(at, sizeof(at), "%T", localtime_r(&seconds, &tm));
-	printf("%s.%06llu %s%s%s\n", at,
-	       (unsigned long long)(ns % WEIRCTL_SECOND / 1000), prefix,
-	       prefix[0] ? ": " : "", text);
-	t->lines++;
+	weirctl_event_line(t, event, record, path, text);
 	return 0;
 }
 
@@ -283,6 +360,24 @@ static void weirctl_tracing_run(struct weirctl_tracing *t)
 	}
 }
 
+/* Says when events begin to be watched, and when they end. */
+static void weirctl_tracing_mark(const struct weirctl_tracing *t, bool end)
+{
+	const char *pattern = t->o->pattern;
+
+	if (t->o->json && end)
+		weirctl_json_line(json_pack("{s:s, s:I}", "event", "end",
+					    "lines", (json_int_t)t->lines));
+	else if (t->o->json)
+		weirctl_json_line(json_pack("{s:s}", "event", "watching"));
+	else if (end)
+		printf("-- %lu lines\n", t->lines);
+	else
+		printf("-- watching%s%s\n", pattern ? " " : "",
+		       pattern ? pattern : "");
+	fflush(stdout);
+}
+
 /* weirctl trace [--for DURATION] [PATTERN] */
 int weirctl_trace(const struct weirctl_options *o)
 {
@@ -294,15 +389,13 @@ int weirctl_trace(const struct weirctl_options *o)
 		return ret;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	ret = weirctl_diagnose(t.w, o->pattern);
+	ret = weirctl_diagnose(t.w, o);
 	if (!ret)
 		ret = weirctl_tracing_start(&t);
 	if (!ret) {
-		printf("-- watching%s%s\n", o->pattern ? " " : "",
-		       o->pattern ? o->pattern : "");
-		fflush(stdout);
+		weirctl_tracing_mark(&t, false);
 		weirctl_tracing_run(&t);
-		printf("-- %lu lines\n", t.lines);
+		weirctl_tracing_mark(&t, true);
 	}
 	weirctl_tracing_stop(&t);
 	weir_close(t.w);

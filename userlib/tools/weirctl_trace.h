@@ -15,6 +15,6 @@ struct tep_record;
 int weirctl_trace(const struct weirctl_options *o);
 bool weirctl_event_text(struct tep_event *event, struct tep_record *record,
 			const char **path, char *text, size_t size);
-int weirctl_diagnose(struct weir *w, const char *pattern);
+int weirctl_diagnose(struct weir *w, const struct weirctl_options *o);
 
 #endif /* WEIRCTL_TRACE_H */
