@@ -31,6 +31,7 @@
 
 #include "logic/account.h"
 #include "logic/memory.h"
+#include "logic/softirq.h"
 #include "tenant.h"
 #include "weir.h"
 #include "work.h"
@@ -90,6 +91,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	refcount_set(&t->ref, 1);
 	t->uid = uid;
 	spin_lock_init(&t->lock);
+	weir_softirq_takes(&t->lock);
 	weir_timers_init(&t->timers, t, weir_wq, weir_timers_work);
 	weir_timers_init(&t->lingers, t, weir_wq, weir_timers_work);
 	INIT_LIST_HEAD(&t->endpoints);
@@ -114,19 +116,19 @@ struct weir_tenant *weir_tenant_of(const struct weir_account *account)
 	kuid_t uid = weir_account_user(account);
 	struct weir_tenant *t, *fresh;
 
-	spin_lock(&weir_tenants_lock);
+	spin_lock_bh(&weir_tenants_lock);
 	t = weir_tenant_find(uid);
-	spin_unlock(&weir_tenants_lock);
+	spin_unlock_bh(&weir_tenants_lock);
 	if (t)
 		return t;
 	fresh = weir_tenant_make(uid);
 	if (!fresh)
 		return NULL;
-	spin_lock(&weir_tenants_lock);
+	spin_lock_bh(&weir_tenants_lock);
 	t = weir_tenant_find(uid);
 	if (!t)
 		hash_add(weir_tenants, &fresh->link, __kuid_val(uid));
-	spin_unlock(&weir_tenants_lock);
+	spin_unlock_bh(&weir_tenants_lock);
 	if (!t)
 		return fresh;
 	kfree(fresh);
@@ -147,11 +149,11 @@ void weir_tenant_put(struct weir_tenant *t)
 
 	if (refcount_dec_not_one(&t->ref))
 		return;
-	spin_lock(&weir_tenants_lock);
+	spin_lock_bh(&weir_tenants_lock);
 	last = refcount_dec_and_test(&t->ref);
 	if (last)
 		hash_del(&t->link);
-	spin_unlock(&weir_tenants_lock);
+	spin_unlock_bh(&weir_tenants_lock);
 	if (last)
 		kfree(t);
 }
@@ -166,17 +168,17 @@ static void weir_jobs_work(struct work_struct *work)
 	struct weir_job *job;
 	bool more;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	job = list_first_entry_or_null(&jobs->list, struct weir_job, link);
 	if (job)
 		list_del_init(&job->link);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	more = job && job->part(job);
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	if (more)
 		list_add_tail(&job->link, &jobs->list);
 	more = !list_empty(&jobs->list);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	if (more)
 		weir_work_queue(jobs->wq, &jobs->work, &t->ref);
 	weir_tenant_put(t);
@@ -193,7 +195,7 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
 {
 	struct weir_tenant *t = jobs->tenant;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	job->jobs = jobs;
 	list_add_tail(&job->link, &jobs->list);
 	/*
@@ -201,7 +203,7 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
 	 * reference on the tenant.
 	 */
 	weir_work_queue(jobs->wq, &jobs->work, &t->ref);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 }
 
 /**
@@ -213,10 +215,10 @@ void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job)
  */
 void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 {
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	if (!list_empty(&job->link))
 		list_move(&job->link, &job->jobs->list);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 }
 
 /* --- timers ------------------------------------------------------------- */
@@ -265,14 +267,14 @@ struct weir_timer *weir_timers_next(struct weir_timers *timers)
 	struct weir_timer *timer = NULL;
 	struct timerqueue_node *node;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	node = timerqueue_getnext(&timers->set);
 	if (node && node->expires <= get_jiffies_64()) {
 		timerqueue_del(&timers->set, node);
 		timer = container_of(node, struct weir_timer, node);
 	}
 	WRITE_ONCE(timers->now, timer);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	weir_timers_wake(timers);
 	return timer;
 }
@@ -282,10 +284,10 @@ void weir_timers_done(struct weir_timers *timers)
 {
 	struct weir_tenant *t = timers->tenant;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	WRITE_ONCE(timers->now, NULL);
 	weir_timers_arm(timers);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	weir_timers_wake(timers);
 }
 
@@ -353,7 +355,7 @@ static void weir_timer_to(struct weir_timer *timer, unsigned long delay,
 	u64 at = get_jiffies_64() + delay;
 	bool first = false, set;
 
-	spin_lock(&timers->tenant->lock);
+	spin_lock_bh(&timers->tenant->lock);
 	set = !RB_EMPTY_NODE(&timer->node.node);
 	if (timer->over ||
 	    (set && (at < (u64)timer->node.expires ? !earlier : !later)))
@@ -364,7 +366,7 @@ static void weir_timer_to(struct weir_timer *timer, unsigned long delay,
 	if (timerqueue_add(&timers->set, &timer->node) || first)
 		weir_timers_arm(timers);
 unlock:
-	spin_unlock(&timers->tenant->lock);
+	spin_unlock_bh(&timers->tenant->lock);
 }
 
 /**
@@ -396,14 +398,14 @@ static void weir_timer_unset(struct weir_timer *timer, bool over)
 	struct weir_timers *timers = timer->timers;
 	bool first;
 
-	spin_lock(&timers->tenant->lock);
+	spin_lock_bh(&timers->tenant->lock);
 	timer->over = over;
 	if (weir_timer_take(timer, &first)) {
 		if (first)
 			weir_timers_arm(timers);
 		refcount_dec(timer->ref);
 	}
-	spin_unlock(&timers->tenant->lock);
+	spin_unlock_bh(&timers->tenant->lock);
 }
 
 /* weir_timer_cancel() - cancel a timer; its function may still be running */

@@ -183,7 +183,7 @@ static int weir_unread(struct weir_sock *ws)
 
 	if (!ring || weir_ring_tail(&ring->view, &tail, &seq))
 		return 0;
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		u64 lag = tail - READ_ONCE(rd->cursor->pos);
 
@@ -191,7 +191,7 @@ static int weir_unread(struct weir_sock *ws)
 		    lag <= weir_ring_bytes(&ring->view))
 			most = max(most, lag);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	return most;
 }
 

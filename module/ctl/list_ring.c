@@ -92,11 +92,11 @@ static void weir_list_ring(struct weir_list_ctx *ctx, struct weir_ring *ring)
 	if (!weir_ring_tail(&ring->view, &e->pos, &seq))
 		e->seq = seq;
 	strscpy(e->name, ring->name, sizeof(e->name));
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	e->pid = pid_vnr(ring->pid);
 	e->parent = ring->owner ? ring->owner->id : 0;
 	weir_list_readers(e, ring, &slowest);
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (slowest.behind >= 0 &&
 	    weir_list_lag(ring, slowest.pos, slowest.seq, &bytes, &records)) {
 		e->lag_bytes = bytes;
@@ -149,10 +149,10 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	e = weir_list_fresh(ctx, ((u64)ring->id << WEIR_LIST_SLOT_BITS) + at + 1,
 			    rd->uid);
 	e->parent = ring->id;
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	e->peer = rd->ws ? rd->ws->id : 0;
 	e->pid = rd->ws ? pid_vnr(rd->ws->owner.pid) : 0;
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	e->type = ring->type;
 	e->flags = (rd->gating ? WEIR_READER_GATING : 0) |
 		   (rd->name[0] ? WEIR_READER_NAMED : 0) |

@@ -15,6 +15,7 @@
 #include <linux/string.h>
 
 #include "logic/breaker.h"
+#include "logic/softirq.h"
 
 /**
  * enum weir_breaker_event - an event that may change the state of a breaker
@@ -95,6 +96,7 @@ void weir_breaker_init(struct weir_breaker *b, u64 now_ns)
 {
 	memset(b, 0, sizeof(*b));
 	spin_lock_init(&b->lock);
+	weir_softirq_takes(&b->lock);
 	/* round 0 is for calls that were sent while there was no breaker */
 	b->round = 1;
 	b->window_round = 1;

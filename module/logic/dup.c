@@ -20,6 +20,7 @@
 #include "logic/account.h"
 #include "logic/dup.h"
 #include "logic/memory.h"
+#include "logic/softirq.h"
 
 #define WEIR_DUP_USER_HEADS	64U
 #define WEIR_DUP_BUCKETS_MAX	(1U << 16)
@@ -189,6 +190,7 @@ struct weir_dups *weir_dups_create(u64 window_ns, u32 max_entries,
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&d->lock);
+	weir_softirq_takes(&d->lock);
 	INIT_LIST_HEAD(&d->answered);
 	d->window_ns = window_ns;
 	d->max_entries = max_entries;
@@ -279,10 +281,10 @@ void weir_dups_destroy(struct weir_dups *d)
  */
 void weir_dups_usage(struct weir_dups *d, u32 *entries, u32 *bytes)
 {
-	spin_lock(&d->lock);
+	spin_lock_bh(&d->lock);
 	*entries = d->entries;
 	*bytes = d->bytes;
-	spin_unlock(&d->lock);
+	spin_unlock_bh(&d->lock);
 }
 
 static struct hlist_head *weir_dup_bucket(struct weir_dups *d, u64 scope,
@@ -463,7 +465,7 @@ enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
 	enum weir_dup_state state;
 	LIST_HEAD(dead);
 
-	spin_lock(&d->lock);
+	spin_lock_bh(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
 	e = weir_dup_find(d, scope, id);
 	if (e && e->done && weir_dup_expired(d, e, now_ns)) {
@@ -480,7 +482,7 @@ enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
 	} else {
 		state = weir_dup_wait(e, waiter);
 	}
-	spin_unlock(&d->lock);
+	spin_unlock_bh(&d->lock);
 	weir_dups_free(&dead);
 	return state;
 }
@@ -552,7 +554,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 	struct weir_dup *e;
 	LIST_HEAD(dead);
 
-	spin_lock(&d->lock);
+	spin_lock_bh(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
 	/* an entry in flight stays in the table while the lock is released */
 	e = weir_dup_find(d, scope, id);
@@ -562,10 +564,10 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		room = weir_dup_make_room(d, e->user, bytes, &dead);
 		if (room != WEIR_DUP_ROOM_AGAIN)
 			break;
-		spin_unlock(&d->lock);
+		spin_unlock_bh(&d->lock);
 		weir_dups_free(&dead);
 		cond_resched();
-		spin_lock(&d->lock);
+		spin_lock_bh(&d->lock);
 	}
 	weir_dup_wake(e, waiters);
 	if (room == WEIR_DUP_ROOM_FOUND) {
@@ -578,7 +580,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 	list_add_tail(&e->age, &d->answered);
 	list_add_tail(&e->own, &e->user->answered);
 unlock:
-	spin_unlock(&d->lock);
+	spin_unlock_bh(&d->lock);
 	weir_dups_free(&dead);
 }
 
@@ -598,13 +600,13 @@ void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 	struct weir_dup *e;
 	LIST_HEAD(dead);
 
-	spin_lock(&d->lock);
+	spin_lock_bh(&d->lock);
 	e = weir_dup_find(d, scope, id);
 	if (!WARN_ON_ONCE(!e || e->done)) {
 		weir_dup_wake(e, waiters);
 		weir_dup_forget(d, e, &dead);
 	}
-	spin_unlock(&d->lock);
+	spin_unlock_bh(&d->lock);
 	weir_dups_free(&dead);
 }
 
@@ -626,7 +628,7 @@ bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
 	struct weir_dup *e;
 	bool queued = false;
 
-	spin_lock(&d->lock);
+	spin_lock_bh(&d->lock);
 	e = weir_dup_find(d, scope, id);
 	if (e) {
 		/* the entry may be a newer one: search its waiters */
@@ -639,7 +641,7 @@ bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
 			break;
 		}
 	}
-	spin_unlock(&d->lock);
+	spin_unlock_bh(&d->lock);
 	return queued;
 }
 

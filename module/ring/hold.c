@@ -29,7 +29,7 @@ void weir_reader_hold_over(struct weir_timer *timer)
 
 	weir_race_point(hold_work);
 	mutex_lock(&wn->lock);
-	spin_lock(&rd->ring->lock);
+	spin_lock_bh(&rd->ring->lock);
 	/* a late timer must not end a hold that began again */
 	mine = !rd->ws && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
@@ -37,7 +37,7 @@ void weir_reader_hold_over(struct weir_timer *timer)
 		rd->evicted = true;	/* nobody may go on with it */
 		weir_reader_ungate(rd);
 	}
-	spin_unlock(&rd->ring->lock);
+	spin_unlock_bh(&rd->ring->lock);
 	/* slot_lock may be held for long: do not wait under weir_net.lock */
 	mutex_unlock(&wn->lock);
 	if (mine)
@@ -69,9 +69,9 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 
 	lockdep_assert_held(&ring->wn->lock);
 	weir_race_point(leave);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (list_empty(&rd->ring_link) || rd->evicted || !weir_ring_live(ring)) {
-		spin_unlock(&ring->lock);
+		spin_unlock_bh(&ring->lock);
 		return false;
 	}
 	ws = rd->ws;
@@ -80,7 +80,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	rd->hold_end = end;
 	/* under the lock: a later detach or eviction finds the timer */
 	weir_timer_move(&rd->hold, max(left, 0L));
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	weir_race_point(keep);
 	if (ws)
 		weir_reader_hide(ws, rd);

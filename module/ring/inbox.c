@@ -107,14 +107,14 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 	bool mapped = false;
 
 	cpumask_clear(cpus);
-	spin_lock(&inbox->lock);
+	spin_lock_bh(&inbox->lock);
 	list_for_each_entry(rd, &inbox->readers, ring_link) {
 		if (rd->mm) {
 			weir_mm_cpus(rd->mm, rd->forked, cpus);
 			mapped = true;
 		}
 	}
-	spin_unlock(&inbox->lock);
+	spin_unlock_bh(&inbox->lock);
 	if (!mapped) {
 		smp_mb();
 		return true;
@@ -231,8 +231,11 @@ static void weir_inbox_later(struct weir_ring *inbox)
 void weir_inbox_wake(struct weir_ring *inbox)
 {
 	smp_mb();						/* (C) */
-	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
-		weir_ring_wake_readers(inbox);
+	if (!(READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS))
+		return;
+	local_bh_disable();
+	weir_inbox_wake_reader(inbox);
+	local_bh_enable();
 }
 
 /*
@@ -246,12 +249,12 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
 {
 	if (!smp_load_acquire(&ws->inbox) || rd->id == WEIR_ID_INBOX)
 		return;
-	spin_lock(&ws->inbox->post.lock);
+	spin_lock_bh(&ws->inbox->post.lock);
 	rd->reason = reason;
 	__set_bit(type, &rd->notices);
 	if (!weir_inbox_drain(ws, rd))
 		weir_inbox_later(ws->inbox);
-	spin_unlock(&ws->inbox->post.lock);
+	spin_unlock_bh(&ws->inbox->post.lock);
 	weir_inbox_wake(ws->inbox);
 }
 
@@ -281,9 +284,9 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 		WRITE_ONCE(ws->left_out, reason);
 		return;
 	}
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	told = weir_inbox_write(inbox, &notice, ring->name);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	if (told)
 		weir_inbox_wake(inbox);
 	else
@@ -304,9 +307,9 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
 {
 	struct weir_ring *inbox = container_of(timer, struct weir_ring, grants);
 
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	weir_inbox_on_room(inbox);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	weir_ring_put(inbox);
 }
 
@@ -362,7 +365,7 @@ void weir_inbox_flush(struct weir_sock *ws)
 		return;
 	do {
 		spin_lock(&ws->rlock);
-		spin_lock(&inbox->post.lock);
+		spin_lock_bh(&inbox->post.lock);
 		more = weir_inbox_part(ws, &id, weir_inbox_flush_one, &full);
 		if (!more) {
 			/*
@@ -372,7 +375,7 @@ void weir_inbox_flush(struct weir_sock *ws)
 			want = weir_inbox_on_room(inbox);
 			weir_inbox_rest(inbox, full ? 0 : want);
 		}
-		spin_unlock(&inbox->post.lock);
+		spin_unlock_bh(&inbox->post.lock);
 		spin_unlock(&ws->rlock);
 	} while (more);
 	weir_inbox_wake(inbox);
@@ -388,13 +391,13 @@ void weir_inbox_close(struct weir_ring *inbox)
 {
 	struct weir_reader *rd;
 
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	rd = inbox->post.reader;
 	inbox->post.reader = NULL;
 	inbox->post.limit = inbox->post.pos;
 	weir_inbox_on_room(inbox);
 	weir_timer_cancel(&inbox->grants);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	if (!rd)
 		return;
 	/* without a reader the timer is not set again */
@@ -414,9 +417,9 @@ static void weir_inbox_left_out(struct weir_sock *ws)
 
 	if (!notice.reason)
 		return;
-	spin_lock(&ws->inbox->post.lock);
+	spin_lock_bh(&ws->inbox->post.lock);
 	weir_inbox_write(ws->inbox, &notice, ws->peer_path);
-	spin_unlock(&ws->inbox->post.lock);
+	spin_unlock_bh(&ws->inbox->post.lock);
 }
 
 /*
@@ -475,9 +478,9 @@ int weir_inbox_create(struct weir_sock *ws)
 announce:
 	do {
 		spin_lock(&ws->rlock);
-		spin_lock(&ws->inbox->post.lock);
+		spin_lock_bh(&ws->inbox->post.lock);
 		more = weir_inbox_part(ws, &id, weir_inbox_announce, &ended);
-		spin_unlock(&ws->inbox->post.lock);
+		spin_unlock_bh(&ws->inbox->post.lock);
 		spin_unlock(&ws->rlock);
 		cond_resched();
 	} while (more);

@@ -23,28 +23,6 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 void weir_inbox_wake(struct weir_ring *inbox);
 
 /*
- * Begins a step that other users wait for and that no other thread can do: the
- * thread claims space in an inbox and commits it, or takes the order to wake a
- * sleeper and wakes it. The scheduler must not take the thread off its
- * processor in between: a thread of idle priority could be away for seconds.
- * Does nothing where spin locks sleep, because each such step takes one. The
- * caller must not sleep before weir_preempt_enable(). It calls that function
- * after one sleeper, one message, or the small messages of one batch: their
- * looks, and a copy of at most WEIR_PIECE_BYTES for each target.
- */
-static __always_inline void weir_preempt_disable(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_disable();
-}
-
-static __always_inline void weir_preempt_enable(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_enable();
-}
-
-/*
  * Takes space for @n records of @total bytes. The caller has checked the room.
  */
 static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,

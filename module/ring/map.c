@@ -176,12 +176,12 @@ static void weir_map_open(struct vm_area_struct *vma)
 	if (!map->mm || vma->vm_mm == map->mm)
 		return;
 	/* after MADV_DOFORK and fork: a second address space writes */
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (map->rd)
 		map->rd->forked = true;
 	else
 		ring->owner_forked = true;
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 }
 
 /* Drops one writable VMA of the address space, and with the last one its mm. */
@@ -190,7 +190,7 @@ static void weir_map_forget_mm(struct weir_map *map)
 	struct weir_ring *ring = map->ring;
 	struct mm_struct *mm = NULL;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (map->rd) {
 		if (!--map->rd->maps)
 			swap(map->rd->mm, mm);
@@ -198,7 +198,7 @@ static void weir_map_forget_mm(struct weir_map *map)
 		if (!--ring->owner_maps)
 			swap(ring->owner_mm, mm);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (mm)
 		mmdrop(mm);
 }
@@ -249,7 +249,7 @@ static int weir_map_note_mm(struct weir_map *map)
 	unsigned int *maps = map->rd ? &map->rd->maps : &ring->owner_maps;
 	int err = 0;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (*mm && *mm != current->mm) {
 		err = -EBUSY;
 	} else {
@@ -260,7 +260,7 @@ static int weir_map_note_mm(struct weir_map *map)
 		(*maps)++;
 		map->mm = current->mm;
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	return err;
 }
 

@@ -111,7 +111,8 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 				   "this socket reads as many streams as streams_max allows");
 	}
 	/* do not reuse an id soon: a process may still use it */
-	err = xa_alloc_cyclic(&ws->ids, &id, NULL, range, &ws->next_id, gfp);
+	err = xa_alloc_cyclic_bh(&ws->ids, &id, NULL, range, &ws->next_id,
+				 gfp);
 	if (err < 0)
 		return weir_refuse(ws, err, "no number left for the stream");
 	rd->id = id;
@@ -131,7 +132,7 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 
 	weir_race_point(attach_show);
 	spin_lock(&ws->rlock);
-	spin_lock(&rd->ring->lock);
+	spin_lock_bh(&rd->ring->lock);
 	shown = !list_empty(&rd->ring_link) &&
 		(rd->id == WEIR_ID_INBOX || rd->sub == ws->sub_seq);
 	rd->joining = false;
@@ -142,10 +143,10 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 		/* the id is reserved: no allocation here */
 		xa_store(&ws->ids, rd->id, rd, 0);
 	}
-	spin_unlock(&rd->ring->lock);
+	spin_unlock_bh(&rd->ring->lock);
 	if (!shown) {
 		/* detached, or the subscription has ended meanwhile */
-		xa_release(&ws->ids, rd->id);
+		xa_cmpxchg_bh(&ws->ids, rd->id, XA_ZERO_ENTRY, NULL, 0);
 	} else if (rd->id != WEIR_ID_INBOX) {
 		list_add_tail(&rd->sock_link, &ws->readers);
 		WRITE_ONCE(ws->nreaders, ws->nreaders + 1);
@@ -279,9 +280,9 @@ static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 		if (strcmp(rd->name, name) || !uid_eq(rd->uid, uid))
 			continue;
 		/* a held cursor that was evicted is about to go */
-		spin_lock(&ring->lock);
+		spin_lock_bh(&ring->lock);
 		stays = rd->ws || rd->joining || !rd->evicted;
-		spin_unlock(&ring->lock);
+		spin_unlock_bh(&ring->lock);
 		if (stays)
 			return rd;
 	}
@@ -367,14 +368,14 @@ static int weir_reader_try(struct weir_owner *o, struct weir_reader *rd,
 				    PAGE_SIZE, 1);
 	named = rd->name[0] && weir_reader_named(rd->name, rd->uid, ring);
 	weir_race_point(attach_gate);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	err = named ? -EBUSY : weir_reader_gate(rd, start, demand);
 	if (!err) {
 		weir_reader_get(rd);	/* the slot table's */
 		list_add_tail(&rd->ring_link, &ring->readers);
 		weir_ring_status(ring)->attaches++;
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (err)
 		weir_slot_give(rd);
 out:
@@ -463,7 +464,7 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 	return rd;
 
 err_id:
-	xa_erase(&ws->ids, rd->id);
+	xa_erase_bh(&ws->ids, rd->id);
 err_put:
 	weir_reader_put(rd);
 	return ERR_PTR(err);
@@ -524,12 +525,12 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 		weir_reader_put(rd);
 		return ERR_PTR(err);
 	}
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (!list_empty(&rd->ring_link)) {
 		WRITE_ONCE(ring->keeper, rd);
 		weir_timer_move(&rd->hold, delay);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	return rd;
 }
 
@@ -565,7 +566,7 @@ struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
 			return ERR_PTR(err);
 		}
 	}
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	WRITE_ONCE(status->nslots, 1);
 	status->gating[0] |= 1;
 	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_ROUTER);
@@ -573,7 +574,7 @@ struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
 	weir_reader_get(rd);	/* the slot table's */
 	list_add_tail(&rd->ring_link, &ring->readers);
 	status->attaches++;
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	mutex_unlock(&ring->slot_lock);
 	weir_stat_inc(WEIR_STAT_READERS);
 	weir_stat_inc(WEIR_STAT_ATTACHES);
@@ -590,7 +591,7 @@ void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 		list_del_init(&rd->sock_link);
 		WRITE_ONCE(ws->nreaders, ws->nreaders - 1);
 	}
-	shown = xa_cmpxchg(&ws->ids, rd->id, rd, NULL, 0) == rd;
+	shown = xa_cmpxchg_bh(&ws->ids, rd->id, rd, NULL, 0) == rd;
 	spin_unlock(&ws->rlock);
 	if (shown)
 		weir_reader_put(rd);
@@ -626,7 +627,7 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 	struct weir_sock *ws;
 	bool first;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	first = !list_empty(&rd->ring_link);
 	ws = rd->ws;
 	if (first) {
@@ -635,7 +636,7 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 		rd->ws = NULL;
 		weir_ring_status(ring)->detaches++;
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (first)
 		weir_slot_give(rd);
 	mutex_unlock(&ring->slot_lock);
@@ -686,10 +687,10 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 	lockdep_assert_held(&ws->owner.wn->lock);
 	if (!found)
 		return NULL;
-	spin_lock(&found->ring->lock);
+	spin_lock_bh(&found->ring->lock);
 	busy = found->ws || found->joining;
 	goes = list_empty(&found->ring_link) || (!busy && found->evicted);
-	spin_unlock(&found->ring->lock);
+	spin_unlock_bh(&found->ring->lock);
 	if (goes)
 		return NULL;
 	if (busy)
@@ -729,7 +730,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		return;
 	}
 	weir_race_point(evict);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	first = !rd->evicted && !list_empty(&rd->ring_link);
 	if (first) {
 		WRITE_ONCE(rd->evicted, true);
@@ -743,7 +744,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		else if (!rd->joining)	/* see weir_reader_show() */
 			weir_reader_unhold(rd);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (!first)
 		return;
 	weir_stat_inc(WEIR_STAT_EVICTIONS);
@@ -762,11 +763,11 @@ struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
 {
 	struct weir_reader *rd;
 
-	xa_lock(&ws->ids);
+	xa_lock_bh(&ws->ids);
 	rd = xa_load(&ws->ids, id);
 	if (rd)
 		weir_reader_get(rd);
-	xa_unlock(&ws->ids);
+	xa_unlock_bh(&ws->ids);
 	return rd;
 }
 

@@ -20,6 +20,7 @@
 #include "charge.h"
 #include "logic/account.h"
 #include "logic/memory.h"
+#include "logic/softirq.h"
 #include "net.h"
 #include "owner.h"
 #include "path.h"
@@ -191,11 +192,13 @@ static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 	spin_lock_init(&ring->lock);
 	if (spec->inbox)
 		lockdep_set_class(&ring->lock, &weir_inbox_lock_key);
+	weir_softirq_takes(&ring->lock);
 	INIT_LIST_HEAD(&ring->readers);
 	INIT_LIST_HEAD(&ring->armed);
 	INIT_LIST_HEAD(&ring->waking);
 	INIT_LIST_HEAD(&ring->path_link);
 	spin_lock_init(&ring->post.lock);
+	weir_softirq_takes(&ring->post.lock);
 	INIT_LIST_HEAD(&ring->post.waiting);
 	INIT_LIST_HEAD(&ring->post.called);
 	ring->tenant = weir_tenant_get(o->tenant);
@@ -382,7 +385,7 @@ static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 {
 	struct weir_reader *rd;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		if (tail - rd->start_pos <= weir_ring_bytes(&ring->view) &&
 		    (s64)(rd->start_pos - *pos) > 0) {
@@ -390,7 +393,7 @@ static void weir_ring_front(struct weir_ring *ring, u64 tail, u64 *pos,
 			*seq = rd->start_seq;
 		}
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 }
 
 /* Covers the uncommitted claims in [@from, @to) with one aborted record. */
@@ -417,14 +420,14 @@ static void weir_ring_fill_readers(struct weir_ring *ring, u64 from, u64 to,
 {
 	struct weir_reader *rd;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		u64 pos = READ_ONCE(rd->cursor->pos);
 
 		if (pos - from < to - from && !(pos & (WEIR_GRANULE - 1)))
 			weir_ring_fill(&ring->view, pos, to, seq);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 }
 
 /**
@@ -512,13 +515,13 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 	xa_for_each(&ring->slots, slot, rd) {
 		struct weir_sock *ws;
 
-		spin_lock(&ring->lock);
+		spin_lock_bh(&ring->lock);
 		ws = rd->ws;
 		if (ws)
 			sock_hold(&ws->sk);
 		else if (!rd->router && !rd->joining)
 			weir_reader_unhold(rd);
-		spin_unlock(&ring->lock);
+		spin_unlock_bh(&ring->lock);
 		if (!ws)
 			continue;
 		weir_inbox_post(ws, rd, type, reason);
@@ -546,7 +549,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 	lockdep_assert_held(&ring->wn->lock);
 	if (weir_ring_tail(&ring->view, &end, &seq))
 		state = WEIR_STATE_BROKEN;
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	first = weir_ring_live(ring);
 	if (first) {
 		WRITE_ONCE(status->final_pos, end);
@@ -554,7 +557,7 @@ static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 		smp_store_release(&status->state, state);
 		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (first)
 		trace_weir_state(ring, state, reason);
 
@@ -608,13 +611,13 @@ static void weir_ring_expire(struct weir_timer *timer)
 
 	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	/* a late timer must not end a stream that lingers again */
 	mine = (!ring->owner || ring->closing) && ring->path &&
 	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
 	       time_after_eq(jiffies, ring->linger_end);
 	reason = ring->closing ? WEIR_REASON_CLOSED : WEIR_REASON_EXPIRED;
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (mine)
 		told = weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
 	mutex_unlock(&wn->lock);
@@ -638,13 +641,13 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 	struct weir_status *status = weir_ring_status(ring);
 	bool was_live;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	was_live = weir_ring_live(ring);
 	if (was_live) {
 		smp_store_release(&status->state, WEIR_STATE_BROKEN);
 		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_CLOSED);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (!was_live)
 		return;
 	weir_drop(ring->name, reason);
@@ -675,7 +678,7 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 	/* a publisher without records leaves nothing to read */
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		tail = 0;
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	late = tail && (ring->keeper || ring->closing) && ring->path &&
 	       weir_ring_live(ring);
 	if (late && !ring->closing) {
@@ -689,7 +692,7 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
 		weir_timer_move(&ring->keeper->hold, WEIR_RING_END_JIFFIES);
 		weir_timer_set(&ring->expire, WEIR_RING_END_JIFFIES);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (first)
 		trace_weir_state(ring, WEIR_STATE_LINGER, reason);
 	return !late && weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
@@ -703,12 +706,12 @@ static bool weir_ring_end_joined(struct weir_ring *ring,
  */
 void weir_ring_joined(struct weir_ring *ring)
 {
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (ring->closing && weir_ring_live(ring)) {
 		ring->linger_end = jiffies;
 		weir_timer_move(&ring->expire, 0);
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 }
 
 /**
@@ -751,10 +754,10 @@ static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
 	    status->state == WEIR_STATE_OPEN) {
 		unsigned long delay = msecs_to_jiffies(ring->linger_ms);
 
-		spin_lock(&ring->lock);
+		spin_lock_bh(&ring->lock);
 		WRITE_ONCE(status->state, WEIR_STATE_LINGER);
 		ring->linger_end = jiffies + delay;
-		spin_unlock(&ring->lock);
+		spin_unlock_bh(&ring->lock);
 		hash_add(wn->lingering, &ring->linger_link,
 			 weir_linger_key(ring->path, ring->uid));
 		trace_weir_state(ring, WEIR_STATE_LINGER, WEIR_REASON_NONE);
@@ -780,9 +783,9 @@ static bool weir_ring_settle_part(struct weir_job *job)
 	bool read;
 
 	/* an ended ring without readers needs no repair */
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	read = weir_ring_live(ring) || !list_empty(&ring->readers);
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	weir_ring_settle(ring, NULL, read);
 	return false;
 }
@@ -812,11 +815,11 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 	mutex_lock(&ring->slot_lock);
 	ring->owner_mapping = NULL;
 	mutex_unlock(&ring->slot_lock);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	WRITE_ONCE(ring->owner, NULL);
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 	WRITE_ONCE(status->wake_pos, U64_MAX);
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	weir_timer_cancel_sync(&ring->reap);
 
 	if (!repair || !ring->pub_seq ||
@@ -848,13 +851,13 @@ void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
 	weir_timer_cancel(&ring->expire);
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	WRITE_ONCE(ring->owner, spec->ws);
 	swap(ring->pid, pid);
 	WRITE_ONCE(ring->evict_ms, spec->evict_ms);
 	ring->linger_ms = spec->linger_ms;
 	WRITE_ONCE(status->state, WEIR_STATE_OPEN);
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	put_pid(pid);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_TAKEN_OVER);
 }

@@ -78,13 +78,14 @@ static bool weir_may_fence(const struct weir_sock *ws)
 #define WEIR_WAKES	64
 
 /*
- * Takes up to WEIR_WAKES of the readers that are to be woken: the readers that
- * slept at the @first call. Their sockets are held in @sk. The wake bit stays
+ * Takes up to @most of the readers that are to be woken: the readers that slept
+ * at the @first call. Their sockets are held in @sk. The wake bit stays
  * set until the last reader is taken. So a publisher that comes earlier takes
- * the readers that are left. Returns how many readers were taken.
+ * the readers that are left. Returns how many readers were taken. BH are
+ * disabled.
  */
 static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
-				   struct sock **sk)
+				   struct sock **sk, unsigned int most)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_reader *rd;
@@ -94,7 +95,7 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 	if (first)
 		list_splice_tail_init(&ring->armed, &ring->waking);
 	status->kicks += first && !list_empty(&ring->waking);
-	while (n < WEIR_WAKES && !list_empty(&ring->waking)) {
+	while (n < most && !list_empty(&ring->waking)) {
 		rd = list_first_entry(&ring->waking, struct weir_reader,
 				      armed_link);
 		list_del_init(&rd->armed_link);
@@ -107,12 +108,17 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 	return n;
 }
 
+static void weir_woken(const struct weir_ring *ring, unsigned int n)
+{
+	weir_stat_add(WEIR_STAT_READER_WAKEUPS, n);
+	trace_weir_wake(ring, n);
+}
+
 /*
- * weir_ring_wake_readers() - wake the readers that sleep for a ring's records
+ * weir_ring_wake_readers() - wake the readers that sleep for an outbox's records
  *
  * The publisher has fenced between its commit and its look at the wake bits.
- * When the reader of an inbox is taken, no other sender wakes it. So this
- * thread keeps its processor until it has woken the reader.
+ * Process context: the last put of a socket may free its inbox.
  */
 void weir_ring_wake_readers(struct weir_ring *ring)
 {
@@ -120,22 +126,37 @@ void weir_ring_wake_readers(struct weir_ring *ring)
 	unsigned int woken = 0, n, i;
 
 	do {
-		if (ring->inbox_of)
-			weir_preempt_disable();
-		n = weir_wake_take(ring, !woken, sk);
+		local_bh_disable();
+		n = weir_wake_take(ring, !woken, sk, WEIR_WAKES);
+		local_bh_enable();
 		/* takes as long as a reader has waiters: not under the lock */
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n; i++) {
 			sk[i]->sk_data_ready(sk[i]);
-		if (ring->inbox_of)
-			weir_preempt_enable();
-		for (i = 0; i < n; i++)
 			sock_put(sk[i]);
+		}
 		woken += n;
 	} while (n == WEIR_WAKES);
-	if (woken) {
-		weir_stat_add(WEIR_STAT_READER_WAKEUPS, woken);
-		trace_weir_wake(ring, woken);
-	}
+	if (woken)
+		weir_woken(ring, woken);
+}
+
+/*
+ * weir_inbox_wake_reader() - wake the one reader of an inbox, if it sleeps
+ *
+ * The writer has fenced after its commit, and holds the inbox. When the reader
+ * is taken, no other sender wakes it. BH are disabled: so this thread keeps its
+ * processor until it has woken the reader.
+ */
+void weir_inbox_wake_reader(struct weir_ring *inbox)
+{
+	struct sock *sk;
+
+	lockdep_assert_in_softirq();
+	if (!weir_wake_take(inbox, true, &sk, 1))
+		return;
+	sk->sk_data_ready(sk);
+	sock_put(sk);
+	weir_woken(inbox, 1);
 }
 
 /*
@@ -151,7 +172,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	struct weir_status *status = weir_ring_status(ring);
 	bool barrier = false;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	/* a detached or held cursor has no socket to be woken */
 	if (list_empty(&rd->armed_link) && rd->ws) {
 		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
@@ -181,7 +202,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
 		barrier = true;
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	return barrier;
 }
 
@@ -261,12 +282,12 @@ bool weir_arm_readable(struct weir_sock *ws)
 		list_for_each_entry(rd, &ws->readers, sock_link) {
 			struct weir_ring *ring = rd->ring;
 
-			spin_lock(&ring->lock);
+			spin_lock_bh(&ring->lock);
 			if (rd->fence_gen == ring->fence_gen &&
 			    weir_ring_status(ring)->wake & WEIR_WAKE_FENCE)
 				ring->fenced = true;
 			rd->armed_fenced = true;
-			spin_unlock(&ring->lock);
+			spin_unlock_bh(&ring->lock);
 		}
 	}
 	ready = weir_readers_ready(ws, inbox);
@@ -330,10 +351,10 @@ static s64 weir_ring_room(struct weir_ring *ring)
 	u64 tail;
 	u32 seq;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	room = weir_ring_scan_begin(v, &scan);
 	if (room) {
-		spin_unlock(&ring->lock);
+		spin_unlock_bh(&ring->lock);
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
 		return room;
 	}
@@ -351,7 +372,7 @@ static s64 weir_ring_room(struct weir_ring *ring)
 		room -= (s64)(tail - scan.claim);
 	if (!scan.room)
 		room = -EAGAIN;
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	/* evicting the router's cursor has ended the stream */
 	if (weir_evicts_done(&liars, WEIR_REASON_BAD_CURSOR) &&
 	    !weir_ring_live(ring))
@@ -394,7 +415,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	if (!ws || weir_ring_tail(&ring->view, &tail, &seq))
 		return true;
 	spin_lock(&ws->rlock);
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	/* several threads may wait: wake for the smallest @want first */
 	if (status->wake & WEIR_WAKE_WRITER && ring->want)
 		ring->want = min(ring->want, bytes);
@@ -411,7 +432,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 		weir_mm_cpus(rd->mm, rd->forked, ws->barrier);
 		barrier = true;
 	}
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 	if (barrier && weir_may_fence(ws)) {
 		weir_fence_cpus(ws->barrier);
 		barrier = false;
@@ -440,8 +461,8 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
  *
  * Wakes the owner if it sleeps and there is enough room, or an error for it to
  * see. The reader has fenced after its cursor store. When the wake bit is
- * clear, no other reader wakes the owner. So this thread keeps its processor
- * until it has woken the owner.
+ * clear, no other reader wakes the owner. BH are disabled: so this thread keeps
+ * its processor until it has woken the owner.
  */
 void weir_ring_wake_writer(struct weir_ring *ring)
 {
@@ -452,7 +473,7 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 		return;
 	if (!weir_writable(ring, READ_ONCE(ring->want)))
 		return;
-	weir_preempt_disable();
+	local_bh_disable();
 	spin_lock(&ring->lock);
 	if (status->wake & WEIR_WAKE_WRITER) {
 		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
@@ -465,7 +486,7 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 	spin_unlock(&ring->lock);
 	if (ws)
 		ws->sk.sk_write_space(&ws->sk);
-	weir_preempt_enable();
+	local_bh_enable();
 	if (ws) {
 		weir_stat_inc(WEIR_STAT_WRITER_WAKEUPS);
 		sock_put(&ws->sk);
@@ -544,9 +565,9 @@ void weir_ring_reap(struct weir_timer *timer)
 		return;
 	}
 	do {
-		spin_lock(&ring->lock);
+		spin_lock_bh(&ring->lock);
 		blocked = weir_reap_look(ring, evict_ms, now, &late);
-		spin_unlock(&ring->lock);
+		spin_unlock_bh(&ring->lock);
 	} while (weir_evicts_done(&late, WEIR_REASON_SLOW));
 
 	weir_ring_wake_writer(ring);

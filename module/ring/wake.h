@@ -15,6 +15,7 @@ struct weir_timer;
 
 void weir_fence_cpus(const struct cpumask *cpus);
 void weir_ring_wake_readers(struct weir_ring *ring);
+void weir_inbox_wake_reader(struct weir_ring *inbox);
 void weir_ring_wake_writer(struct weir_ring *ring);
 bool weir_arm_readable(struct weir_sock *ws);
 bool weir_writable(struct weir_ring *ring, u64 bytes);

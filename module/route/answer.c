@@ -105,7 +105,7 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
 
 	weir_target_left(target, ep, 1, call->round);
 	rcu_read_lock();
-	plan = rcu_dereference(target->route->plan);
+	plan = weir_route_plan(target->route);
 	if (plan && plan->has_breaker) {
 		if (reason == WEIR_REASON_DEADLINE)
 			weir_call_overdue(call, plan, user, now_ns);

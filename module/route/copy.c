@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large copies. Copying a large message under rcu_read_lock() would keep the
- * processor from everything else for too long. So in the section, a large
- * message, or a fan-out of many bytes, only claims its space and enters its
- * call. The copies are made after the section, in pieces: other tasks may run
+ * Large copies. Copying a large message in a section would keep the processor
+ * from everything else for too long. So in the section, a large message, or a
+ * fan-out of many bytes, only claims its space and enters its call. The copies are made after the section, in pieces: other tasks may run
  * between two pieces. Then the records are committed. Until then the pass holds
  * the inboxes, and the source stays in the outbox. If the call ends before its
  * copy does, the record is committed as aborted.
@@ -146,7 +145,8 @@ static void weir_copy_unkeep(struct weir_ring *inbox, u32 kept)
  * @inbox: the target's inbox.
  * @kept: granules, from weir_copy_keep().
  *
- * Waiters for room in the inbox look again. Takes the inbox's post.lock.
+ * Waiters for room in the inbox look again. In a section; takes the inbox's
+ * post.lock.
  */
 void weir_copy_give(struct weir_ring *inbox, u32 kept)
 {
@@ -206,7 +206,7 @@ static bool weir_copy_take(struct weir_endpoint *ep, struct weir_copy *c)
 	struct weir_post *post = &inbox->post;
 	bool over = weir_copy_over(c), taken = false;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	weir_copy_unkeep(inbox, c->kept);
 	if (!over)
 		taken = weir_inbox_claim(inbox, (u64)c->kept * WEIR_GRANULE,
@@ -214,15 +214,15 @@ static bool weir_copy_take(struct weir_endpoint *ep, struct weir_copy *c)
 					 &c->at.pos, &c->at.seq);
 	if (!taken)
 		weir_waiters_resume(inbox);
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	if (!taken && !over)
 		this_cpu_inc(weir_drops[WEIR_REASON_INBOX_FULL]);
 	if (!taken || !c->call)
 		return taken;
-	spin_lock(&ep->inbox->post.lock);
+	spin_lock_bh(&ep->inbox->post.lock);
 	if (!weir_copy_over(c))
 		c->call->commit = c->at.pos + inbox->view.secret;
-	spin_unlock(&ep->inbox->post.lock);
+	spin_unlock_bh(&ep->inbox->post.lock);
 	return true;
 }
 
@@ -253,7 +253,7 @@ static void weir_copy_make(const struct weir_copy *c)
  * @pass: the pass; its section is over.
  *
  * Wakes the readers of the inboxes. Then remembers the reply to a leader, if
- * the section had one. May sleep: not under rcu_read_lock().
+ * the section had one. May sleep: not in a section.
  */
 void weir_copies_make(struct weir_pass *pass)
 {

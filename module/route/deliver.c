@@ -5,7 +5,7 @@
  * that waits for the answer, and the copy. A message that a target refuses goes
  * to the next one, and then to the fallback route.
  *
- * Process context, under dispatch_lock and rcu_read_lock().
+ * In a section of a pass: see pass.h.
  */
 #include "route/request.h"
 
@@ -397,7 +397,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	u32 one = 1, kept = 0;
 	int i;
 
-	plan = rcu_dereference(mirror->plan);
+	plan = weir_route_plan(mirror);
 	if (!plan)
 		return;
 	ep->pass.looks += plan->n;
@@ -431,7 +431,7 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 				  struct weir_route *route,
 				  struct weir_attempt *attempt)
 {
-	const struct weir_plan *plan = rcu_dereference(route->plan);
+	const struct weir_plan *plan = weir_route_plan(route);
 	struct weir_pass *pass = &ep->pass;
 	enum weir_outcome ret;
 	u32 tokens;

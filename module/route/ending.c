@@ -40,19 +40,19 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 {
 	u32 slot;
 
-	spin_lock(&ep->inbox->post.lock);
+	spin_lock_bh(&ep->inbox->post.lock);
 	for (slot = 0; slot < ep->calls.size; slot++) {
 		weir_call_cancel(ep, weir_call_table_at(&ep->calls, slot));
 		if (slot % WEIR_CALLS_CHUNK != WEIR_CALLS_CHUNK - 1 &&
 		    ep->ended < WEIR_ENDED_MAX)
 			continue;
 		weir_endpoint_unawaited(ep);
-		spin_unlock(&ep->inbox->post.lock);
+		spin_unlock_bh(&ep->inbox->post.lock);
 		weir_race_point(calls_cancel);
 		cond_resched();
-		spin_lock(&ep->inbox->post.lock);
+		spin_lock_bh(&ep->inbox->post.lock);
 	}
-	spin_unlock(&ep->inbox->post.lock);
+	spin_unlock_bh(&ep->inbox->post.lock);
 }
 
 /**

@@ -180,9 +180,9 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 		    ep->ended < WEIR_ENDED_MAX)
 			continue;
 		weir_endpoint_unawaited(ep);
-		spin_unlock(&post->lock);
+		spin_unlock_bh(&post->lock);
 		cond_resched();
-		spin_lock(&post->lock);
+		spin_lock_bh(&post->lock);
 	}
 	weir_endpoint_unawaited(ep);
 	if (ep->scan_slot < ep->calls.size)
@@ -209,7 +209,7 @@ static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
 	struct weir_call_entry *call;
 	struct rb_node *at;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call_entry, retry);
@@ -219,10 +219,10 @@ static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
 			continue;
 		/* a call in state RETRY ends under dispatch_lock only */
 		weir_call_table_retry_stop(&ep->calls, call);
-		spin_unlock(&post->lock);
+		spin_unlock_bh(&post->lock);
 		return call;
 	}
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	return NULL;
 }
 
@@ -263,9 +263,9 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 			ep->retry_handle = held;
 			ep->retry_name = call->name;
 		}
-		spin_lock(&post->lock);
+		spin_lock_bh(&post->lock);
 		weir_call_table_retry(&ep->calls, call, call->sent_ns);
-		spin_unlock(&post->lock);
+		spin_unlock_bh(&post->lock);
 		if (waits)
 			return false;
 	}
@@ -283,10 +283,10 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 	/* not if the waiter has been called, or looks by itself */
 	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
 		return false;
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	call = weir_call_table_find(&ep->calls, ep->retry_name);
 	waits = call && call->state == WEIR_CALL_RETRY;
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	return waits;
 }
 
@@ -360,25 +360,25 @@ void weir_endpoint_tick(struct weir_endpoint *ep)
 	u64 now = ktime_get_ns();
 	bool due;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	ep->armed_ns = U64_MAX;
 	due = ep->scan_slot || ep->timer_ns <= now;
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	if (due) {
 		weir_route_begin(ep, WEIR_DISPATCH_WORKER);
-		spin_lock(&post->lock);
+		spin_lock_bh(&post->lock);
 		weir_endpoint_scan(ep, now);
-		spin_unlock(&post->lock);
+		spin_unlock_bh(&post->lock);
 		weir_route_settle(ep);
 	}
 	weir_endpoint_retries(ep, WEIR_DISPATCH_WORKER);
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	if (!ep->scan_lost)
 		weir_endpoint_arm(ep, weir_endpoint_retry_ns(ep, now));
 	/* calls, or some of them, are scanned once in a jiffy at most */
 	weir_endpoint_arm(ep, ep->scan_slot ? now + TICK_NSEC :
 			  max_t(u64, ep->timer_ns, now + TICK_NSEC));
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 }
 
 /* --- handles ------------------------------------------------------------ */

@@ -7,7 +7,7 @@
  *   2. A request enters calls: a parent, and a child for each target.
  *   3. The records are written and committed, or the copies are queued.
  *
- * Process context, under dispatch_lock and rcu_read_lock().
+ * In a section of a pass: see pass.h.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -16,7 +16,7 @@
 
 /**
  * struct weir_branch - one target of a fan-out message
- * @target: the target; valid under the same rcu_read_lock().
+ * @target: the target; valid in this section.
  * @at: space in the target's inbox. While @kept is not 0, only its @inbox is
  *	set.
  * @kept: granules that are kept in the target's inbox for a later copy; 0: the

@@ -6,7 +6,7 @@
  * uncommon message to deliver.c. The fast path of the answer is
  * weir_reply_fast() in reply.c.
  *
- * Process context, under dispatch_lock and rcu_read_lock().
+ * In a section of a pass: see pass.h.
  */
 #include "route/request.h"
 
@@ -84,15 +84,13 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 	if (!h || h->gen != READ_ONCE(ep->wn->route_gen) || !h->route ||
 	    m.pos == ep->held_pos)
 		return false;
-	plan = rcu_dereference(h->route->plan);
+	plan = weir_route_plan(h->route);
 	if (!plan || plan->mirror)
 		return false;
 	random = ep->random;
 	target = weir_fast_target(ep, &m, plan);
-	weir_preempt_disable();
 	if (!target || !weir_fast_claim(ep, &m, plan, target, answer, &at,
 					&round)) {
-		weir_preempt_enable();
 		/* deliver.c must draw the same number, to keep the shares */
 		ep->random = random;
 		return false;
@@ -105,7 +103,6 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 			       at.pos + at.inbox->view.secret, round);
 	}
 	weir_reservation_request(&at, &m, name, 0);
-	weir_preempt_enable();
 	WRITE_ONCE(ep->pos, m.pos + m.total);
 	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */

@@ -41,7 +41,7 @@ static void weir_idem_deliver(struct weir_idem *idem,
 	u32 handle = 0;
 	u64 tag_key = 0;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	call = weir_call_table_find(&ep->calls, idem->name);
 	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
 	    call->idem != idem)
@@ -63,7 +63,7 @@ static void weir_idem_deliver(struct weir_idem *idem,
 		weir_refused(NULL, (u32)tag_key, &fault);
 	}
 out:
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	if (fits) {
 		weir_copy_pieces((u8 *)(weir_ring_at(&ep->inbox->view,
 						     at.pos) + 1),

@@ -49,11 +49,11 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
 	struct weir_call_table *calls = &ep->calls;
 	bool open;
 
-	spin_lock(&ep->inbox->post.lock);
+	spin_lock_bh(&ep->inbox->post.lock);
 	open = READ_ONCE(calls->nlocal) + calls->nreturned != calls->size;
 	if (open)
 		weir_endpoint_timer(ep, ktime_get_ns() + TICK_NSEC);
-	spin_unlock(&ep->inbox->post.lock);
+	spin_unlock_bh(&ep->inbox->post.lock);
 	return open;
 }
 
@@ -113,7 +113,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	u32 end = 0;
 	bool more;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	/* a sender that comes after this look sees @gone by itself */
 	if (READ_ONCE(calls->nlocal) + calls->nreturned != calls->size)
 		end = min(*slot + WEIR_CALLS_CHUNK, calls->size);
@@ -126,7 +126,7 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	}
 	weir_endpoint_unawaited(ep);
 	more = end && *slot < calls->size;
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	return more;
 }
 
@@ -169,7 +169,7 @@ bool weir_target_late_part(struct weir_job *job)
 
 /**
  * weir_target_sent_late() - calls were sent to a target that is gone
- * @target: the target, under rcu_read_lock() from before the plan was read.
+ * @target: the target, in a section that began before the plan was read.
  *
  * The worker that ends the target may have looked for calls already. To find
  * those that were just sent takes a look at all open calls, so a worker of the

@@ -8,8 +8,13 @@
  *                                                a message to targets
  *   reply.c      a message back       answer.c    calls that end
  *
- * The caller of each function holds rcu_read_lock() and the dispatch_lock of
- * the endpoint whose outbox is read, unless the function says otherwise.
+ * Unless a function says otherwise, it is called in a section: in process
+ * context, under the dispatch_lock of the endpoint whose outbox is read, and
+ * under rcu_read_lock_bh(). So it does not sleep. It takes locks that softirq
+ * takes, too, by plain spin_lock(): BH are disabled once in a section, not once
+ * for each lock. Nobody takes the processor off the thread: what others wait for,
+ * a claimed record or an order to wake a sleeper, is done at once. A grace period
+ * waits for the section, which so keeps plans, targets and endpoints.
  */
 #ifndef _WEIR_PASS_H
 #define _WEIR_PASS_H
@@ -432,11 +437,14 @@ static inline void weir_pass_forget(struct weir_pass *pass)
 	pass->wait_for = NULL;
 }
 
-/* Wakes the readers of an inbox if they sleep; the caller has fenced: (C). */
+/*
+ * Wakes the reader of an inbox if it sleeps, in a section; the caller has fenced:
+ * (C).
+ */
 static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
 {
 	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
-		weir_ring_wake_readers(inbox);
+		weir_inbox_wake_reader(inbox);
 }
 
 /* Wakes the owner of an outbox if it waits for space; the caller has fenced. */

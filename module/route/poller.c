@@ -127,10 +127,10 @@ static void weir_endpoint_ask(struct weir_endpoint *ep, bool kick)
 	struct weir_status *status = weir_ring_status(ring);
 	u32 wake;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	wake = status->wake & ~WEIR_WAKE_ROUTER;
 	WRITE_ONCE(status->wake, wake | (kick ? WEIR_WAKE_ROUTER : 0));
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 }
 
 /*
@@ -142,10 +142,10 @@ static void weir_endpoint_owner_cpus(struct weir_endpoint *ep,
 {
 	struct weir_ring *ring = ep->outbox;
 
-	spin_lock(&ring->lock);
+	spin_lock_bh(&ring->lock);
 	if (ring->owner_mm)
 		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
-	spin_unlock(&ring->lock);
+	spin_unlock_bh(&ring->lock);
 }
 
 /* Bytes that a user has used of its share of this round. */
@@ -481,8 +481,8 @@ void weir_poll_leave(struct weir_endpoint *ep)
  * weir_poll_kick() - the owner of an endpoint has kicked
  * @ep: the endpoint. Its thread polls again if the thread sleeps.
  *
- * Does not sleep. When the thread counts as awake, no other kick wakes it. So
- * the caller keeps its processor until it has woken the thread.
+ * Does not sleep. When the thread counts as awake, no other kick wakes it. BH
+ * are disabled: so the caller keeps its processor until it has woken the thread.
  */
 void weir_poll_kick(struct weir_endpoint *ep)
 {
@@ -492,8 +492,7 @@ void weir_poll_kick(struct weir_endpoint *ep)
 	if (!READ_ONCE(ep->poller))
 		return;
 	/* a poller and its task are freed after a grace period */
-	rcu_read_lock();
-	weir_preempt_disable();
+	rcu_read_lock_bh();
 	p = READ_ONCE(ep->poller);
 	if (p && READ_ONCE(p->asleep)) {
 		WRITE_ONCE(p->asleep, false);
@@ -503,8 +502,7 @@ void weir_poll_kick(struct weir_endpoint *ep)
 			weir_account_put(old);
 		wake_up_process(p->task);
 	}
-	weir_preempt_enable();
-	rcu_read_unlock();
+	rcu_read_unlock_bh();
 }
 
 /* --- which CPUs --------------------------------------------------------- */

@@ -4,8 +4,8 @@
  * call. The call must have been sent to the endpoint that replies; the reply
  * ends it. A reply that names no such call is dropped, and counted as late.
  *
- * Process context, under rcu_read_lock() and the dispatch_lock of the endpoint
- * that replies, which is @ep here. Does not sleep.
+ * In a section of a pass of the endpoint that replies, which is @ep here: see
+ * pass.h.
  */
 #include "route/request.h"
 
@@ -39,7 +39,7 @@ void weir_pass_served(struct weir_pass *pass)
 }
 
 /*
- * The endpoint with number @id, or NULL. Valid under the same rcu_read_lock().
+ * The endpoint with number @id, or NULL. Valid in this section.
  * Replies are summed up for one user.
  */
 static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
@@ -118,7 +118,7 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 		weir_pass_served(pass);
 		pass->served = target;
 		pass->served_round = round;
-		pass->served_plan = rcu_dereference(target->route->plan);
+		pass->served_plan = weir_route_plan(target->route);
 	}
 	/* calls of one sending pass have taken equally long */
 	if (unlikely(other || pass->served_sent_ns != sent_ns)) {
@@ -143,7 +143,7 @@ static __always_inline void weir_fast_serve(struct weir_pass *pass,
 					    struct weir_target *target,
 					    u64 sent_ns, u32 round)
 {
-	const struct weir_plan *plan = rcu_dereference(target->route->plan);
+	const struct weir_plan *plan = weir_route_plan(target->route);
 	s64 took_ns = weir_pass_took_ns(pass, sent_ns);
 
 	weir_hist_add(&target->hist, took_ns);
@@ -363,7 +363,7 @@ static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
 	    room > weir_ring_bytes(&inbox->view))
 		return WEIR_REASON_INBOX_FULL;
 	return weir_reply_patient(ep, caller,
-				  rcu_dereference(target->route->plan),
+				  weir_route_plan(target->route),
 				  m->pos) ?
 	       WEIR_REASON_NONE : WEIR_REASON_PATIENCE;
 }
@@ -493,7 +493,7 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 	sent_ns = call->sent_ns;
 	round = call->round;
 	if (!good && weir_call_retry(caller, call,
-				     rcu_dereference(target->route->plan),
+				     weir_route_plan(target->route),
 				     pass->now_ns, weir_pass_random(ep))) {
 		spin_unlock(&post->lock);
 		goto replied;
@@ -544,18 +544,13 @@ static noinline enum weir_outcome weir_reply_one(struct weir_endpoint *ep,
 						 struct weir_endpoint *caller,
 						 const struct weir_message *m)
 {
-	enum weir_outcome ret;
-
 	if (unlikely(ep->held_by))
 		weir_reply_waited(ep, m->pos);
 	if (!caller) {
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
 		return WEIR_DELIVERED;
 	}
-	weir_preempt_disable();
-	ret = weir_reply_to(ep, caller, m);
-	weir_preempt_enable();
-	return ret;
+	return weir_reply_to(ep, caller, m);
 }
 
 /**

@@ -6,7 +6,7 @@
  * idempotency key is compared with earlier ones first. A request that a target
  * has lost is sent again.
  *
- * Process context, under dispatch_lock and rcu_read_lock().
+ * In a section of a pass: see pass.h.
  */
 #include "route/request.h"
 #include "trace.h"
@@ -232,9 +232,7 @@ weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 	enum weir_outcome ret;
 
 	for (;;) {
-		weir_preempt_disable();
 		ret = weir_send_route(ep, m, route, attempt);
-		weir_preempt_enable();
 		if (unlikely(ret != WEIR_DELIVERED))
 			return weir_send_stopped(ep, m, attempt, ret);
 		/* after many looks the next section sends the rest */
@@ -311,7 +309,7 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 					 struct weir_message *m,
 					 struct weir_route *route)
 {
-	const struct weir_plan *plan = rcu_dereference(route->plan);
+	const struct weir_plan *plan = weir_route_plan(route);
 	struct weir_pass *pass = &ep->pass;
 	struct weir_dup_reply *reply;
 	enum weir_outcome ret;
@@ -442,9 +440,9 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
  * @ep: the caller, under its dispatch_lock.
  * @call: waits to be sent again, and was taken out of weir_call_table.retries.
  *
- * Not under rcu_read_lock(); may sleep. Return: WEIR_DELIVERED when it has been
- * sent, or answered; WEIR_WAIT when it waits for room or is left to a worker:
- * ep->pass.
+ * Not in a section: this is one, and may then sleep. Return: WEIR_DELIVERED when
+ * it has been sent, or answered; WEIR_WAIT when it waits for room or is left to a
+ * worker: ep->pass.
  */
 enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 				   struct weir_call_entry *call)
@@ -459,7 +457,7 @@ enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 	enum weir_outcome ret = WEIR_REFUSED;
 	struct weir_message m;
 
-	rcu_read_lock();
+	rcu_read_lock_bh();
 	attempt.reason = weir_call_read(ep, call, &m, &route);
 	if (!attempt.reason) {
 		ep->pass.each = m.total;
@@ -471,7 +469,7 @@ enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 	if (ret == WEIR_REFUSED)
 		ret = weir_again_refused(ep, &m, route, &attempt);
 	weir_pass_pause(&ep->pass);
-	rcu_read_unlock();
+	rcu_read_unlock_bh();
 	if (ep->pass.ncopies)
 		weir_copies_make(&ep->pass);
 	return ret;

@@ -4,8 +4,7 @@
  * and fast.c (the fast path) share: the guards of a target, space in its inbox,
  * the copy, and the moment from which the target has the call.
  *
- * All under rcu_read_lock() and the dispatch_lock of the endpoint whose outbox
- * is read.
+ * All in a section of a pass: see pass.h.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H

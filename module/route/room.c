@@ -330,9 +330,9 @@ void weir_waiters_call_all(struct weir_ring *inbox)
 	u32 left = READ_ONCE(post->nwaiting), n;
 
 	while (left) {
-		spin_lock(&post->lock);
+		spin_lock_bh(&post->lock);
 		n = weir_waiters_call(inbox);
-		spin_unlock(&post->lock);
+		spin_unlock_bh(&post->lock);
 		if (!n)
 			break;
 		left -= min(left, n);
@@ -394,9 +394,9 @@ void weir_waiter_here(struct weir_waiter *w)
 	lockdep_assert_held(&w->ep->dispatch_lock);
 	if (!inbox)
 		return;
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	weir_waiter_renew(inbox, w);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 }
 
 /**
@@ -415,14 +415,14 @@ void weir_waiter_look(struct weir_waiter *w)
 	WRITE_ONCE(w->waits, false);
 	if (!inbox)
 		return;
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	weir_waiter_renew(inbox, w);
 	if (w->look_ns)
 		weir_waiters_resume(inbox);
 	w->again = w->granted;
 	if (!list_empty(&w->called))
 		weir_waiter_ungrant(inbox, w);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	if (ktime_get_ns() >= w->look_ns)
 		w->look_ns = 0;
 }
@@ -437,22 +437,22 @@ static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
 {
 	bool seen = true;
 
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	weir_waiters_resume(inbox);
 	if (list_empty(&inbox->post.waiting)) {
-		spin_unlock(&inbox->post.lock);
+		spin_unlock_bh(&inbox->post.lock);
 		return true;
 	}
 	weir_inbox_want(inbox, weir_waiters_want(inbox));
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	if (!weir_inbox_fence(inbox, w->ep->account, w->ep->cpus)) {
 		seen = false;
 		/* most stores that a CPU holds back are visible then */
 		udelay(1);
 	}
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	weir_waiters_resume(inbox);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	return seen;
 }
 
@@ -471,7 +471,7 @@ void weir_waiter_done(struct weir_waiter *w)
 	lockdep_assert_held(&w->ep->dispatch_lock);
 	if (!inbox || w->waits)
 		return;
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	/* the reader may have been asked for more than the next wants */
 	first = inbox->post.waiting.next == &w->link;
 	if (!list_empty(&w->link))
@@ -480,15 +480,15 @@ void weir_waiter_done(struct weir_waiter *w)
 		weir_waiter_ungrant(inbox, w);
 	if (!first)
 		weir_waiters_resume(inbox);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	if (first && !weir_waiters_ask(w, inbox)) {
 		/* the next waiter looks, and asks for itself */
-		spin_lock(&inbox->post.lock);
+		spin_lock_bh(&inbox->post.lock);
 		next = list_first_entry_or_null(&inbox->post.waiting,
 						struct weir_waiter, link);
 		if (next)
 			weir_waiter_call(inbox, next);
-		spin_unlock(&inbox->post.lock);
+		spin_unlock_bh(&inbox->post.lock);
 	}
 	w->look_ns = 0;
 	w->again = 0;
@@ -508,7 +508,7 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 
 	if (w->inbox != inbox)
 		return false;
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	stays = !list_empty(&w->link);
 	if (stays && bytes != w->bytes) {
 		weir_waiter_del(inbox, w, false);
@@ -516,7 +516,7 @@ static bool weir_waiter_stays(struct weir_waiter *w, struct weir_ring *inbox,
 		stays = false;
 	}
 	stays |= w->granted;
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	return stays;
 }
 
@@ -527,9 +527,9 @@ static void weir_waiter_watch(struct weir_waiter *w)
 
 	if (!w->look_ns)
 		return;
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	weir_endpoint_arm(w->ep, w->look_ns);
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 }
 
 /**
@@ -571,11 +571,11 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	/* it was called for this room and did not get it: go first */
 	front = DIV_ROUND_UP(bytes, WEIR_GRANULE) <= w->again;
 	w->again = 0;
-	spin_lock(&inbox->post.lock);
+	spin_lock_bh(&inbox->post.lock);
 	w->bytes = bytes;
 	inbox->post.on_room = weir_waiters_on_room;
 	weir_waiter_add(inbox, w, front);
-	spin_unlock(&inbox->post.lock);
+	spin_unlock_bh(&inbox->post.lock);
 	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
 	weir_waiter_watch(w);
 }

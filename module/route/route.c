@@ -533,7 +533,7 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
  * pattern. Each look-up checks that the caller has permission, and that the
  * route's owner may stand in for the owner of the first route that was found
  * (weir_path_succeeds()). A route that comes or goes far from the path costs no
- * more than a look at the marks. May also be called under rcu_read_lock().
+ * more than a look at the marks. May also be called in a section.
  */
 void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 {

@@ -2,7 +2,7 @@
 /*
  * A dispatch pass over an outbox. The router reads the records that a socket
  * has committed and hands them on, a batch at a time, in sections under one
- * rcu_read_lock(). After each section the router wakes the readers of the
+ * rcu_read_lock_bh(). After each section the router wakes the readers of the
  * inboxes that it wrote to, gives space of the outbox back, and adds slots for
  * calls if a message found too few. Where a message has to wait for room in an
  * inbox, the pass ends, and goes on when there is room.
@@ -33,8 +33,8 @@
 #define WEIR_DISPATCH_SPINS	256
 
 /*
- * Wakes the readers of the inboxes that the section wrote to. Under the
- * rcu_read_lock() of the section, which keeps the inboxes.
+ * Wakes the readers of the inboxes that the section wrote to. The section keeps
+ * the inboxes.
  */
 void weir_pass_wake(struct weir_pass *pass)
 {
@@ -49,8 +49,8 @@ void weir_pass_wake(struct weir_pass *pass)
 }
 
 /*
- * Ends a section, still under its rcu_read_lock(): accounts for replies, wakes
- * readers, gives unused tokens back, and forgets all that only that lock keeps.
+ * Ends a section, with BH still disabled: accounts for replies, wakes readers,
+ * gives unused tokens back, and forgets all that only the section keeps.
  */
 void weir_pass_pause(struct weir_pass *pass)
 {
@@ -99,21 +99,22 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
  * weir_route_settle() - finish a section: give space back, wake the sleepers
  * @ep: the endpoint, under its dispatch_lock.
  *
- * Not under rcu_read_lock(). Does not sleep.
+ * Not in a section. Does not sleep.
  */
 void weir_route_settle(struct weir_endpoint *ep)
 {
 	if (unlikely(ep->answers)) {
 		/* reserved ahead, for more requests than there were */
-		spin_lock(&ep->inbox->post.lock);
+		spin_lock_bh(&ep->inbox->post.lock);
 		ep->inbox->post.kept -= ep->answers;
 		weir_waiters_resume(ep->inbox);
-		spin_unlock(&ep->inbox->post.lock);
+		spin_unlock_bh(&ep->inbox->post.lock);
 		ep->answers = 0;
 	}
 	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */
-	weir_inbox_wake_fenced(ep->inbox);
+	if (READ_ONCE(weir_ring_status(ep->inbox)->wake) & WEIR_WAKE_READERS)
+		weir_inbox_wake(ep->inbox);
 	weir_outbox_wake_fenced(ep->outbox);
 }
 
@@ -211,9 +212,9 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 		weir_uncharge_some(&ep->charge, bytes, 0);
 		return WEIR_REASON_NO_MEMORY;
 	}
-	spin_lock(&ep->inbox->post.lock);
+	spin_lock_bh(&ep->inbox->post.lock);
 	taken = weir_call_table_grow(&ep->calls, chunk);
-	spin_unlock(&ep->inbox->post.lock);
+	spin_unlock_bh(&ep->inbox->post.lock);
 	if (WARN_ON_ONCE(!taken)) {
 		kfree(chunk);
 		weir_uncharge_some(&ep->charge, bytes, 0);
@@ -338,7 +339,7 @@ weir_section_next(struct weir_pass *pass, const struct weir_ring_view *v,
 	return WEIR_SECTION_MORE;
 }
 
-/* One section of a pass, under one rcu_read_lock(). */
+/* One section of a pass, under one rcu_read_lock_bh(). */
 static enum weir_section weir_route_section(struct weir_endpoint *ep)
 {
 	struct weir_ring_view *v = &ep->outbox->view;
@@ -351,7 +352,7 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
 	if (weir_ring_tail(v, &tail, &seq) || tail - pos > weir_ring_bytes(v))
 		return WEIR_SECTION_BROKEN;
 	pass->ahead = 0;
-	rcu_read_lock();
+	rcu_read_lock_bh();
 	for (m.n = 0; ; pos = m.pos) {
 		if (!m.n) {
 			ret = weir_section_next(pass, v, &pos, tail, &m);
@@ -392,7 +393,7 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
 		}
 	}
 	weir_pass_pause(&ep->pass);
-	rcu_read_unlock();
+	rcu_read_unlock_bh();
 	WRITE_ONCE(ep->pos, pos);
 	return ret;
 }
@@ -421,7 +422,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 		return false;
 	WRITE_ONCE(ep->waits_for_slot, false);
 	ep->pass.now_ns = ktime_get_ns();
-	rcu_read_lock();
+	rcu_read_lock_bh();
 	switch ((u8)(header >> WEIR_KIND_SHIFT)) {
 	case WEIR_KIND_REQUEST:
 		done = weir_request_fast(ep, header);
@@ -433,7 +434,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 		done = weir_reply_fast(ep, end);
 		break;
 	}
-	rcu_read_unlock();
+	rcu_read_unlock_bh();
 	return done;
 }
 
@@ -494,10 +495,10 @@ static void weir_endpoint_held(struct weir_endpoint *ep)
 {
 	struct weir_post *post = &ep->inbox->post;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	if (ep->held_pos == ep->pos)
 		weir_endpoint_arm(ep, ep->held_ns);
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 }
 
 /*
@@ -706,9 +707,9 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 	if (waits && ep->last_ns == U64_MAX)
 		ep->last_ns = now + WEIR_LAST_NS;
 	if (waits && now < ep->last_ns) {
-		spin_lock(&post->lock);
+		spin_lock_bh(&post->lock);
 		weir_endpoint_arm(ep, ep->last_ns);
-		spin_unlock(&post->lock);
+		spin_unlock_bh(&post->lock);
 		return;
 	}
 	for (n = 0; !done && !more && n < WEIR_PASS_MESSAGES; n++) {

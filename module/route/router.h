@@ -13,10 +13,11 @@
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *
- * A message goes from an outbox to an inbox under rcu_read_lock(). The router
- * follows the handle to the plan, the target and its endpoint. Data that all
- * messages share is only read on this path. Data that is written belongs to the
- * caller, to the target or to the rate limit of one route.
+ * A message goes from an outbox to an inbox in a section of a pass, under
+ * rcu_read_lock_bh(): see pass.h. The router follows the handle to the plan, the
+ * target and its endpoint. Data that all messages share is only read on this
+ * path. Data that is written belongs to the caller, to the target or to the rate
+ * limit of one route.
  *
  * Lock order. The numbers are those of weir.h; a letter marks a lock that comes
  * in between.
@@ -29,6 +30,7 @@
  *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
  *                              calls; a second one only by spin_trylock()
  *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
+ * Softirq takes 7 to 9.
  */
 #ifndef _WEIR_ROUTER_H
 #define _WEIR_ROUTER_H
@@ -156,6 +158,10 @@ struct weir_plan {
 	struct rcu_work			free;
 	struct weir_target		*targets[];
 };
+
+/* The plan of a route, or NULL. In a section, or under rcu_read_lock(). */
+#define weir_route_plan(route)						\
+	rcu_dereference_check((route)->plan, rcu_read_lock_bh_held())
 
 /* Bit of weir_call_entry.round: weir_target.callers counts the call, too. */
 #define WEIR_ROUND_SHARED	BIT(31)

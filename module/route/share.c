@@ -15,7 +15,7 @@
  * A circuit breaker that is not closed is asked here, too: it may be open for one
  * user alone.
  *
- * Process context, under dispatch_lock and rcu_read_lock().
+ * In a section of a pass: see pass.h.
  */
 #include "route/request.h"
 

@@ -69,7 +69,7 @@ static bool weir_target_replaced(const struct weir_target *target)
 	u32 i;
 
 	rcu_read_lock();
-	plan = rcu_dereference(target->route->plan);
+	plan = weir_route_plan(target->route);
 	for (i = 0; plan && i < plan->n && !up; i++)
 		up = plan->targets[i]->ep &&
 		     weir_pick_may(plan->pick, i, NULL);
@@ -111,14 +111,14 @@ static void weir_target_look(struct weir_target *target)
 	u64 out = READ_ONCE(target->ep->pos), pos = 0, requests;
 	bool idle = false;
 
-	spin_lock(&post->lock);
+	spin_lock_bh(&post->lock);
 	if (post->reader) {
 		pos = READ_ONCE(post->reader->cursor->pos);
 		idle = pos == post->pos &&
 		       !atomic_read(&target->load.in_flight);
 	}
 	requests = target->requests;
-	spin_unlock(&post->lock);
+	spin_unlock_bh(&post->lock);
 	/*
 	 * Only a position that moves is a sign of life; a kick is not. While a
 	 * reply waits for its caller, no position moves, for a bounded time. A
@@ -158,7 +158,7 @@ static u64 weir_target_probe_ns(const struct weir_target *target)
 	u64 probe_ns = WEIR_PROBE_OFF;
 
 	rcu_read_lock();
-	plan = rcu_dereference(target->route->plan);
+	plan = weir_route_plan(target->route);
 	if (plan)
 		probe_ns = plan->probe_ns;
 	rcu_read_unlock();

@@ -43,12 +43,12 @@ static struct weir_endpoint *weir_tenant_next(struct weir_tenant *t)
 {
 	struct weir_endpoint *ep;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	ep = list_first_entry_or_null(&t->endpoints, struct weir_endpoint,
 				      turn_link);
 	if (ep)
 		list_del_init(&ep->turn_link);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	return ep;
 }
 
@@ -108,12 +108,12 @@ void weir_endpoint_later(struct weir_endpoint *ep)
 {
 	struct weir_tenant *t = ep->tenant;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	if (list_empty(&ep->turn_link)) {
 		weir_endpoint_get(ep);
 		list_add_tail(&ep->turn_link, &t->endpoints);
 	}
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 }
 
@@ -123,10 +123,10 @@ void weir_endpoint_never(struct weir_endpoint *ep)
 	struct weir_tenant *t = ep->tenant;
 	bool listed;
 
-	spin_lock(&t->lock);
+	spin_lock_bh(&t->lock);
 	listed = !list_empty(&ep->turn_link);
 	list_del_init(&ep->turn_link);
-	spin_unlock(&t->lock);
+	spin_unlock_bh(&t->lock);
 	if (listed)
 		weir_endpoint_put(ep);
 }

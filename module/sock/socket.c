@@ -208,7 +208,8 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	INIT_LIST_HEAD(&ws->pattern_link);
 	spin_lock_init(&ws->rlock);
 	INIT_LIST_HEAD(&ws->readers);
-	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT |
+		      XA_FLAGS_LOCK_BH);
 	mutex_init(&ws->iolock);
 	spin_lock_init(&ws->accept_lock);
 	INIT_LIST_HEAD(&ws->accept_queue);
