@@ -4,7 +4,7 @@
  *
  *	main.c		options
  *	measure.c	which contestant meets which measurement; rounds
- *	run.c		when and where; who had no part, and why
+ *	run.c		when and where; contestants that had no part, and why
  *	progress.c	how far it is
  *	links/		contestants: ways to hand messages from one side to another,
  *			a file each; what several of them have alike; their daemons;
@@ -199,7 +199,7 @@ enum setup {
  * @ns2: result: of the second thing that was measured, if there is one.
  * @cpu_ns: result: processor time by side; of daemons, as of side 1.
  * @sent: result: messages in time.
- * @lost: result: that a reader who kept up did not get.
+ * @lost: result: messages that a reader which kept up did not get.
  * @kept: result: that the stalled one has got in the end.
  * @copied_bytes: result: payload bytes that the kernel copied.
  * @insns: result: instructions by side, user and kernel.

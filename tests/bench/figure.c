@@ -108,7 +108,7 @@ double figure_ratio(const struct figure *a, const struct figure *b)
 	return n ? median(v, n) : -1;
 }
 
-/* A number with so many digits behind the point. */
+/* A number, rounded to @decimals digits behind the point. */
 json_t *json_rounded(double value, int decimals)
 {
 	double scale = pow(10, decimals);

@@ -194,7 +194,7 @@ bool job_run(struct job *job, job_side *run, int sides)
 		}
 		for (side = 0; side < sides && who != pid[side]; side++)
 			;
-		/* a daemon that has ended is missed by who needs it */
+		/* contestants that need a daemon find out that it has ended */
 		if (side == sides)
 			continue;
 		pid[side] = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who is measured, what of them, and how often. In each round every measurement
- * is made once with each contestant, in turns that begin with another one each
- * time, between two looks at how long a cache line takes from one processor to
- * the other.
+ * The contestants, what is measured of them, and how often. In each round every
+ * measurement is made once with each contestant, in turns that begin with
+ * another one each time, between two looks at how long a cache line takes from
+ * one processor to the other.
  */
 #include <errno.h>
 #include <string.h>
@@ -33,8 +33,8 @@ bool wanted(const char *bench, const char *who)
 }
 
 /*
- * Messages to measure: enough for the clock. Many rounds of few say more than few
- * of many, as the machine changes.
+ * Messages to measure: enough for the clock. Many rounds of few say more than
+ * few of many, as the machine changes.
  */
 static uint64_t count_for(const struct contestant *c, size_t len)
 {
@@ -194,7 +194,8 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 
 /*
  * So many messages a second, the same for all, from one side to the other, and
- * back. A clock that counts instructions would count those of who waits.
+ * back. A clock that counts instructions would count those of the side that
+ * waits.
  */
 static void measure_load(const struct contestant *c, unsigned int round,
 			 size_t rate, bool answered)
@@ -617,7 +618,7 @@ const struct contestant *contestant_at(size_t i)
 	return i < CONTESTANTS ? contestants[i] : NULL;
 }
 
-/* Who takes part, with which settings, or why not. */
+/* The contestants that take part, with which settings, or why not. */
 void contestants_table(FILE *out)
 {
 	const char *why;

@@ -35,7 +35,7 @@
 #define FILES		3	/* of each at most */
 #define REPEATS		2
 #define PAGE_BYTES	4096.0
-#define NEAR_PAGES	32	/* so many more or less are the same */
+#define NEAR_PAGES	32	/* a difference of this size does not count */
 
 /* --- what memory there is --- */
 

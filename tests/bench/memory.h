@@ -12,7 +12,7 @@ struct named;
  * struct thing - that takes memory
  * @bench: figure.
  * @who: whose.
- * @n: so many are made.
+ * @n: number of objects that are made.
  * @make: number @i of them; false if it cannot be had.
  * @kind: of socket, or NULL.
  * @begin: what they have in common, before the first; or NULL.

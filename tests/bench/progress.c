@@ -34,7 +34,7 @@ void progress_round(unsigned int round, unsigned int rounds)
 	progress.rounds = rounds;
 }
 
-/* The first round has so many steps, about. */
+/* About how many steps the first round has. */
 void progress_steps(unsigned int n)
 {
 	progress.steps = n;

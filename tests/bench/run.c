@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a run was: when, on which kernel and processor, how long; and who could
- * not take part, and why.
+ * What a run was: when, on which kernel and processor, how long; and which
+ * contestants could not take part, and why.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -69,7 +69,7 @@ static void scale_messages(unsigned int round, const struct named *kind,
 /* --- names --- */
 
 /*
- * Who is connected to when there are some names got its own, by numbers from
+ * The socket that is connected to among some names has its own, by numbers from
  * @first on, when there were half as many: tables that put the newest first, or
  * last, find it in the middle.
  */

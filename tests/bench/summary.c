@@ -15,7 +15,8 @@
  * @what: its head.
  * @bench: figures.
  * @size: of these.
- * @polls, @sleeps: weir's, that those who poll, or sleep, are held against.
+ * @polls, @sleeps: weir's contestants with which those that poll, or sleep, are
+ *	compared.
  */
 struct kind {
 	const char	*what;

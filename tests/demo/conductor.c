@@ -11,7 +11,7 @@
 
 #define DOWN_NS		(700 * MS)
 
-/* At least so many pairs of passes, alone and with the slow one. */
+/* Least number of pairs of passes, alone and with the slow one. */
 #define PAIRS_MIN	PASS_PARTS
 
 const char *const party_name[PARTIES] = {
@@ -240,7 +240,7 @@ static int run_pass(struct conductor *c, enum pass_kind kind, uint32_t from,
 	return stage_wait(&c->stage, PARTY_SLOW, ACTOR_DONE);
 }
 
-/* Every second pair the other way round, lest a drift favour one kind. */
+/* Every second pair runs the other way round, so that a drift favours no kind. */
 static int run_pair(struct conductor *c, uint32_t n)
 {
 	enum pass_kind first = n % 2 ? PASS_SLOW : PASS_ALONE;

@@ -195,7 +195,7 @@ enum { TALLY_REQUESTS, TALLY_REPLIES, TALLY_REFUSED };
  *	its number modulo PASSES_MAX; those of a pair have the same place.
  * @killed_at: messages that PARTY_RESTARTED had by then.
  * @down_ns: how long it was away.
- * @party: who takes part.
+ * @party: the parties that take part.
  */
 struct shared {
 	uint32_t	go;

@@ -12,7 +12,7 @@
 /* Looks at the router's counts so often; while a moment is awaited each time. */
 #define SAMPLE_NS	(20 * MS)
 
-/* The victim is killed when it has so many in flight, or after so many looks. */
+/* Requests in flight at which the victim is killed; and looks, at most. */
 #define BUSY		8
 #define BUSY_LOOKS	200
 

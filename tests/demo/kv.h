@@ -62,7 +62,7 @@ struct kv_request {
  * struct kv_reply - payload of a reply
  * @check: kv_check() of the package's hash and the next two members.
  * @id: of the request.
- * @instance: who answered.
+ * @instance: the instance that answered.
  * @reserved: zero.
  * @package: the record, with its strings.
  */
@@ -140,7 +140,7 @@ struct kv_caller {
  * @finish: they send nothing more.
  * @phase: enum kv_phase.
  * @killed_ns: when the victim was killed; 0 before.
- * @instance, @caller: who takes part.
+ * @instance, @caller: the processes that take part.
  */
 struct kv_shared {
 	uint32_t		go;

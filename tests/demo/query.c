@@ -16,7 +16,7 @@
 /* The client's pause between a reply and its next request. */
 #define THINK_NS	MS
 
-/* One request in so many is for a package that does not exist. */
+/* One request of this number is for a package that does not exist. */
 #define UNKNOWN_EVERY	50
 
 #define NO_SUCH		"no package of that name"

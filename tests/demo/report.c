@@ -206,7 +206,7 @@ static int compare_double(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Of so many values the one @part of the way from the least to the most. */
+/* The value that is @part of the way from the least to the most. */
 static double value_at(double *values, uint32_t n, double part)
 {
 	qsort(values, n, sizeof(values[0]), compare_double);

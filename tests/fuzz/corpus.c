@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sequences: made anew, or by changing one that is kept. Which one comes as the
+ * Sequences: new ones, or changes of one that is kept. Which one comes as the
  * n-th of a user depends on the seed and on what has been kept so far, on
  * nothing else.
  */

@@ -59,7 +59,7 @@ void coverage_write(const struct coverage *cov, FILE *to)
 	}
 }
 
-/* As root; the descriptor is inherited by those who are not. */
+/* As root; the descriptor is inherited by processes of other users. */
 bool kcov_open(void)
 {
 	kcov_fd = open("/sys/kernel/debug/kcov", O_RDWR);

@@ -11,7 +11,7 @@
  * the longest wait of a real-time thread, all in nanoseconds, the number of holds,
  * and the place. A wait is the time for which those before it held the lock and
  * ran: how long a holder has to wait for a processor is the scheduler's business,
- * and who waits at an ordinary priority waits for that, too.
+ * and a thread that waits at an ordinary priority waits for that, too.
  *
  * In a guest whose time is counted instructions, with one processor, a
  * nanosecond is an instruction. Interrupts during a hold count, as others wait

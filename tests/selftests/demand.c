@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Demand, the request(n) of Reactive Streams: a subscriber with WEIR_SO_DEMAND
- * lets exactly so many records be published, however much room the ring has,
+ * lets exactly that number of records be published, however much room the ring has,
  * then the publisher gets EAGAIN; raising the demand in the mapped cursor and
- * kicking lets exactly so many more through and wakes a sleeping publisher. It
+ * kicking lets exactly that number through and wakes a sleeping publisher. It
  * is compared modulo 2^32, as the count of records is. The least of several
  * readers' demands counts. The library's weir_request() does the same.
  */

@@ -21,7 +21,10 @@ static struct weir *publisher(void)
 	return w;
 }
 
-/* Set only while one who does not read at all is waited for: none else is late. */
+/*
+ * Set only while a reader that does not read at all is waited for: no other is
+ * late.
+ */
 static void patience(struct weir *w, int evict_ms)
 {
 	need(!tap_setopt(weir_fd(w), WEIR_SO_EVICT_MS, evict_ms), "evict_ms");

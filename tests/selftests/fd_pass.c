@@ -20,7 +20,7 @@ static int sender(void *arg)
 	return send_fd(via, &fd[0], 1) || send_fd(via, &fd[1], 1);
 }
 
-/* The same, having mapped them: the receiver must be able to map them anew. */
+/* The same, having mapped them: the receiver must be able to map them again. */
 static int sender_mapped(void *arg)
 {
 	int via = *(int *)arg, fd[2];

@@ -146,7 +146,7 @@ static void eat(const void *data, size_t len)
 	eaten += sum;
 }
 
-/* Reads through the library what there is, at most so many messages. */
+/* Reads through the library what there is, up to a number of messages. */
 static void library_reads(struct weir *w, int most)
 {
 	while (most--) {
@@ -360,7 +360,7 @@ static void scribble(struct raw_map *m, int words)
 	}
 }
 
-/* One who comes, lies with all that it has, and goes. */
+/* A process that comes, lies with all that it has, and goes. */
 static int hostile(void *arg)
 {
 	int me = (int)(intptr_t)arg;
@@ -691,7 +691,7 @@ static int flip_publisher(void *arg)
 	return 0;
 }
 
-/* Who asks for the oldest record looks for it between two such heads. */
+/* A reader that asks for the oldest record looks between two such heads. */
 static void flipping_head(void)
 {
 	struct weir_config c = { .start = WEIR_START_OLDEST };
@@ -788,7 +788,7 @@ static void connect_race(void)
 	pid[1] = spawn(race_connector, stop);
 	for (i = 0; i < 2; i++)
 		need(!pthread_create(&t[i], NULL, race_send, (void *)i), "thread");
-	/* who listens may not have begun */
+	/* the listener may not have begun */
 	for (i = 0; i < tries || (!made && now_ms() < until); i++) {
 		int fd = raw_socket(SOCK_SEQPACKET | SOCK_NONBLOCK), k;
 

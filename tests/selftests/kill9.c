@@ -43,7 +43,7 @@ enum phase { SETUP, WORK, LEAVE, PHASES };
  * @phase: enum phase.
  * @aim: the phase in which it dies, unless the cell kills it before; PHASES: only
  *	the cell kills it.
- * @pass: so many of these phases go by before; negative: it dies in this one.
+ * @pass: number of these phases that go by before; negative: it dies in this one.
  * @began_ns, @ready_ns: when it was started, and set up; 0: not yet.
  * @delay_ns: of that phase, after which it is killed.
  * @life: number of its first message.
@@ -70,13 +70,13 @@ struct victim {
 };
 
 /**
- * struct cell - victims of one kind, and who survives them
+ * struct cell - victims of one kind, and their survivors
  * @kind: what they do.
  * @up: survivors that are set up.
  * @stop: callers that survive end.
  * @got: by sender: number behind the newest message that has come.
  * @ended: by victim: connections that have been taken and ended.
- * @answers: that callers who survive have had.
+ * @answers: that surviving callers have had.
  * @resumed: lives of a named cursor that went on where the last one ended.
  * @killed: by phase; without the first and the last lives.
  * @seen: requests that have come to services, by caller.
@@ -121,7 +121,7 @@ static const char *at(const char *what, int number)
 	return path;
 }
 
-/* All that is published for those who check it. */
+/* All that is published for the processes that check it. */
 static const char *all(void)
 {
 	static char path[64];
@@ -449,7 +449,7 @@ static int named(struct victim *v)
 	return subscribed(v, name);
 }
 
-/* Cursors that are held go with who resumes them and holds them no longer. */
+/* Cursors that are held end with the process that resumes them. */
 static void let_go(void)
 {
 	int i;
@@ -467,7 +467,7 @@ static void let_go(void)
 	}
 }
 
-/* The publisher goes on, and who reads beside them gets what it says. */
+/* The publisher goes on, and other readers get what it publishes. */
 static bool goes_on(const struct victim *v)
 {
 	return get(&cell->got[0]) >= v->from + 8;
@@ -838,7 +838,7 @@ static int changer(struct victim *v)
 	}
 }
 
-/* What has been set for paths stays when those who did it are dead. */
+/* Settings of paths stay when the processes that made them are dead. */
 static void routes_end(void)
 {
 	struct weir_route_op op;

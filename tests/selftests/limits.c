@@ -5,7 +5,7 @@
  * keeps the old value then. Zero means none at all, not endless. Caps per
  * user, per namespace and per socket are honoured to the byte with ENOBUFS and
  * words, of other users independent, and all is given back at the end. A user's
- * cap is one in all namespaces; who else pays is tenants_shares.c's.
+ * cap is one in all namespaces; tenants_shares.c tests which other users pay.
  */
 #include <grp.h>
 #include <sched.h>
@@ -65,7 +65,7 @@ static void restore(void)
 		number(tunables[i].name, tunables[i].initial);
 }
 
-/* The default is one part in so many of the machine's memory, or less. */
+/* The default is this part of the machine's memory, or less. */
 static void fit_machine(const char *name, unsigned int part)
 {
 	long long kib = tap_field("/proc/meminfo", "MemTotal:");

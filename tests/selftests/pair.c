@@ -231,7 +231,7 @@ static int wake_shut_rd(int fd)
 	return fd;
 }
 
-/* As AF_UNIX: the reset is told before the end, to who sleeps as well. */
+/* As AF_UNIX: the reset is told before the end, to a sleeper too. */
 static void reset_sleeper(void)
 {
 	long rounds = tap_scale(40, 10), i, bad = 0, early = 0;

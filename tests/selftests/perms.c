@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Paths have an owner, a group and mode bits, as files do. Children with other
- * user and group ids try what the bits permit: reading to subscribe, writing
- * to publish, listen and connect; writing on the nearest path above for a new
- * name below it. What a pattern may not read is skipped. CAP_NET_ADMIN
- * overrides; the umask counts; the maker of the socket is judged, not who
+ * user and group ids try what the bits permit: reading to subscribe, writing to
+ * publish, listen and connect; writing on the nearest path above for a new name
+ * below it. What a pattern may not read is skipped. CAP_NET_ADMIN overrides;
+ * the umask counts; the creator of the socket is judged, not the process that
  * uses it. The library's configuration sets group and mode, 0 as well.
  */
 #include <grp.h>

@@ -35,7 +35,7 @@
  * @asked: names the request that each of @crowd has read.
  * @ended: streams that ends of namespaces have ended before.
  * @rings: there before, of entries that failed.
- * @readers: likewise.
+ * @readers: the same for readers.
  * @bad: something did not come out as it must; says what.
  */
 static struct world {
@@ -254,7 +254,7 @@ static void publish(void)
 	w.pub = publisher("/race/p", 0, 0);
 }
 
-/* A stream and who reads it, or holds a place in it. */
+/* A stream, and the readers and held cursors of it. */
 static void stream(int linger_ms, int hold_ms)
 {
 	w.pub = publisher("/race/p", linger_ms, 0);
@@ -312,7 +312,7 @@ static void held(void)
 /* A subscribe to all under the cursor name fails when it has joined the first. */
 static void held_and_in_use(void)
 {
-	/* with nothing to be read, so that who polls is to be woken */
+	/* with nothing to be read, so that a poller is to be woken */
 	stream(HOUR_MS, HOUR_MS);
 	drop(&w.sub);
 	w.other = publisher("/race/q", 0, 0);
@@ -362,7 +362,7 @@ static void liar_and_short_stream(void)
 }
 
 /*
- * A stream whose first record makes no sense, so that who reads it ends it, and
+ * A stream whose first record makes no sense, so that a reader ends it, and
  * a socket that may receive before it subscribes, because it calls as well.
  */
 static void nonsense(void)
@@ -499,7 +499,7 @@ static void receive_sub(void)
 
 static void detach(void)
 {
-	/* who was first does not matter */
+	/* which side was first does not matter */
 	if (ioctl(w.sub, WEIR_IOC_DETACH, WEIR_ID_STREAM) && errno != ENXIO)
 		wrong("detach: %s", tap_words(w.sub));
 }
@@ -973,7 +973,7 @@ static void side_end(struct side *s)
 
 /*
  * One meeting. @us: how long the first waits by itself, 0: until the second is
- * done, or waits as well. @random: who is first is not known.
+ * done, or waits as well. @random: it is not known which side is first.
  */
 static int meet(const struct race *r, unsigned int us, int random)
 {

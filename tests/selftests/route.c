@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests and replies, step by step: who gets what, in which order answers may
- * come, names and patterns, what is refused and how that is told, large
- * messages, one way, replies to what is over, sockets that come and go.
+ * Requests and replies, step by step: which socket gets what, in which order
+ * answers may come, names and patterns, what is refused and how that is told,
+ * large messages, one way, replies to what is over, sockets that come and go.
  */
 #include "routed.h"
 

@@ -16,7 +16,7 @@
 #include "routed.h"
 
 #define MOVED_MS	200
-#define PAUSES		20	/* or so many of the longest without a fault */
+#define PAUSES		20	/* or this multiple of the longest without a fault */
 
 static struct crew *crew;
 

@@ -27,7 +27,7 @@ static void nth_arm(int n)
 	need(pwrite(nth_fd, text, (size_t)len, 0) == len, "fail-nth");
 }
 
-/* Ends that. False when there were not so many. */
+/* Ends that. False when there were fewer. */
 static bool nth_failed(void)
 {
 	char text[16] = "";
@@ -129,7 +129,7 @@ static bool state_same(const struct state *want)
  * @name: for the results.
  * @ops, @n: changes of a control call,
  * @undo, @nundo: and those that take them back.
- * @call: or what a socket does that is made anew each time.
+ * @call: or what a new socket does each time.
  * @before: what it does before that.
  */
 struct step {
@@ -465,7 +465,7 @@ static void answers(struct asked *a, struct weir *c, struct weir **s, uint32_t n
 	uint32_t i;
 
 	do {
-		/* who has it answers, and what was not sent is */
+		/* the target that has it answers, and what was not sent is */
 		if (!soon(({
 			for (i = 0; i < n; i++) {
 				serve_all(s[i], WEIR_KIND_REPLY);

@@ -2,7 +2,7 @@
 /*
  * The guards of a route, one by one: token bucket, bulkhead, circuit breaker,
  * deadline, fallback, retry, mirror, and what is done when an inbox is full.
- * Each says who it was and why; each lets through again what it should.
+ * Each says which guard it was and why; each lets through again what it should.
  */
 #include "routed.h"
 
@@ -1136,7 +1136,7 @@ static void full_inbox(void)
 	check_routes_gone("full inbox");
 }
 
-/* Who waits for a target that goes is told, or gets another. */
+/* A caller that waits for a target that goes is told, or gets another. */
 static void full_and_gone(void)
 {
 	struct weir_route_conf conf = { QUIET, .policy = WEIR_POLICY_PRIMARY };

@@ -430,11 +430,11 @@ static void reply_to(struct weir *w, struct weir_ticket t, const char *words)
 }
 
 /**
- * struct forgery - calls of one caller, and who forges their replies
+ * struct forgery - calls of one caller, and the forger of their replies
  * @good: the target that was asked.
  * @evil: the target of another path; it has one call of the same caller's.
  * @second: another target of @good's path, which came after the calls.
- * @caller: who asked.
+ * @caller: the process that asked.
  * @route: to @good.
  * @t: what answers the calls take.
  * @old: the same of the calls before these.
@@ -1108,7 +1108,7 @@ static void exhausted(void)
 	check_victims("calls");
 }
 
-/* A user's cap holds for who serves, and what he had is his again. */
+/* A user's cap holds for a server too, and what it had is free again. */
 static int as_nobody(void *arg)
 {
 	struct weir *w[8];

@@ -152,7 +152,7 @@ static void failing(void)
 	weir_close(a);
 	check(value(b, 5) == -WEIR_REASON_DUPLICATE,
 	      "nor one whose caller went");
-	/* who waits goes */
+	/* the waiter goes */
 	a = caller("/once/f", &ra);
 	ask_key(b, rb, 6, 9);
 	ask_key(a, ra, 7, 9);

@@ -730,7 +730,7 @@ static void refused_list(const char *what, const struct weir_route_op *ops,
  * struct atoms - the routes whose changes are refused
  * @a, @b: the targets of /atom/r, besides the path /atom/p.
  * @id_a, @id_b: theirs.
- * @caller: who asks /atom/r.
+ * @caller: the process that asks /atom/r.
  * @route: its handle.
  * @bad: a change that is refused.
  */
@@ -879,7 +879,7 @@ static void atomic(void)
 	check_routes_gone("all or nothing");
 }
 
-/* --- who may ---------------------------------------------------------------- */
+/* --- permission ------------------------------------------------------------- */
 
 #define OWNER		1000
 #define STRANGER	1001

@@ -294,7 +294,7 @@ ROUTED uint32_t serve_all(struct weir *w, uint8_t kind)
  * struct outcome - an answer
  * @kind: enum weir_kind; 0: there was none.
  * @flags: of the record.
- * @tag: likewise.
+ * @tag: the same for the tag.
  * @len: bytes of payload.
  * @fault: when the router made it and it is an error.
  */
@@ -608,7 +608,7 @@ struct crew {
  * @number: of the server or caller.
  * @depth: requests that a caller keeps in flight.
  * @nap_us: pause of a caller between two looks.
- * @fail_one_in: of so many requests a server answers one with an error.
+ * @fail_one_in: number of requests of which a server answers one with an error.
  * @several: answers may come with WEIR_REC_MORE.
  * @keys: requests have idempotency keys, each its own.
  */
@@ -743,7 +743,7 @@ ROUTED int crew_serve(void *arg)
 		}
 		weir_release(w, &msg);
 		it.target = job->number;
-		/* counted first: who gets the reply may look at it */
+		/* counted first: the caller that gets the reply may look at it */
 		add(&crew->target[job->number].served, 1);
 		if (job->fail_one_in && rnd() % job->fail_one_in == 0)
 			err = weir_reply_error(w, &ticket, &it, sizeof(it),
@@ -890,7 +890,7 @@ ROUTED pid_t crew_server(struct crew_job *job)
 	return pid;
 }
 
-/* Waits for so many more good replies. */
+/* Waits for a number of further good replies. */
 ROUTED bool crew_progress(struct crew *c, uint64_t n)
 {
 	uint64_t from = crew_good(c);

@@ -53,7 +53,7 @@ TAP_UNUSED static long tap_scale(long n, long least)
 	return scaled > least ? scaled : least;
 }
 
-/* WEIR_TEST_SEED, 0 by default: who repeats a test raises it each time. */
+/* WEIR_TEST_SEED, 0 by default: a repeated test raises it each time. */
 TAP_UNUSED static unsigned long tap_seed(void)
 {
 	const char *s = getenv("WEIR_TEST_SEED");
@@ -321,7 +321,7 @@ TAP_UNUSED static int tap_subscriber(int type, const char *pattern)
 	return fd;
 }
 
-/* Wakes who sleeps for what was done in shared memory: WEIR_KICK_*. */
+/* Wakes the sleepers for what was done in shared memory: WEIR_KICK_*. */
 TAP_UNUSED static int tap_kick(int fd, unsigned int what)
 {
 	return setsockopt(fd, SOL_WEIR, WEIR_SO_KICK, &what, sizeof(what));

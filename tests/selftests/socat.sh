@@ -24,7 +24,7 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 address=$family:0:x$(hex /selftest/socat)
 opts=type=5
-# who connects waits for the listener
+# the side that connects waits for the listener
 wait=retry=600,interval=0.1
 
 kib=512

@@ -106,7 +106,7 @@ static void is_slow(struct weir_route_conf *conf)
 }
 
 /*
- * Calls that the service does not answer open a breaker that begins anew: those
+ * Calls that the service does not answer open a new breaker: those
  * of the victim, which still calls, and those of this process.
  */
 static void hangs(void)

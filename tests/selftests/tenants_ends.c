@@ -15,7 +15,7 @@
 #define TRIES	200
 
 /**
- * struct watch - one who watches the router's cursor
+ * struct watch - a process that watches the router's cursor
  * @pos: the cursor's position.
  * @from: where it was at first.
  * @step: how far its first change has moved it, in bytes. Between two later

@@ -16,7 +16,7 @@
 #define SOCKETS		4	/* full rings of each attacker */
 #define ATTACKERS	3
 #define CPU		1	/* the victim's */
-/* module/logic/account.h: one each millisecond, and so many at once */
+/* module/logic/account.h: one each millisecond, and this many at once */
 #define EACH_MS		1
 #define BURST		32
 

@@ -159,7 +159,7 @@ static int sends(int fd, const char *path, int service)
 	return recv(fd, buf, sizeof(buf), MSG_DONTWAIT) == 4 ? 0 : errno;
 }
 
-/* --- who may make a name ------------------------------------------------------ */
+/* --- permission for a name ---------------------------------------------------- */
 
 static void below(void)
 {
@@ -365,7 +365,7 @@ static void restart(const char *served, const char *taken, const char *called)
 	heard(&a, s, "the owner is back");
 	close(s);
 
-	/* what the program asks for anew is what there is then */
+	/* what the program asks for again is what there is then */
 	t = service_as(ATTACKER, taken, 0666);
 	tap_is(weir_route(a.lib, called), a.route, "asked for anew: the handle");
 	tap_is(asks(a.lib, a.route, t), 0, "is the stranger's from then on");
@@ -596,7 +596,7 @@ static void changes(void)
 
 /* --- decoys -------------------------------------------------------------------- */
 
-/* Patterns of so many forms that a name might not be found are refused. */
+/* Patterns are refused if they have too many forms to find a name. */
 static void forms(void)
 {
 	int s = service_as(VICTIM, "/tn/f/**", 0666), d, i, bit, err = 0;

@@ -2,7 +2,7 @@
 /*
  * Requests that wait to be sent again, of an idle process, to an inbox that is
  * full: they take next to nothing of a processor, go in order when there is
- * room, and none is lost. Who waits for room in an inbox is called user by user:
+ * room, and none is lost. Waiters for room in an inbox are called user by user:
  * one user's thousand do not come before another's one.
  */
 #include <dirent.h>
@@ -172,7 +172,7 @@ static void retries(void)
 /* --- in turn ---------------------------------------------------------------- */
 
 /**
- * struct crowd - who waits for one inbox
+ * struct crowd - the waiters for one inbox
  * @ports: sockets of the attacker's.
  * @sent: those that have sent, of all users.
  * @end: they may go.

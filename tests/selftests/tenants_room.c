@@ -2,9 +2,9 @@
 /*
  * Room in the inbox of a service that one user would keep. A hostile thread has
  * taken the lock of its walk and loses the processor there, for as long as it
- * likes: its worker can't look at what has been kept for it. Others get room all
- * the same, in turn and in time, and nobody but the hostile user is charged for
- * that.
+ * likes: its worker can't look at what has been kept for it. Others get room
+ * all the same, in turn and in time, and nobody but the hostile user is charged
+ * for that.
  *
  * Where such a thread stands is luck, so that it waits at a race point, which
  * the module of the sanitizer kernel alone has (module/race.h).
@@ -77,7 +77,7 @@ static void park(void)
 
 /* --- the hostile user ------------------------------------------------------- */
 
-/* A message of zeros, of so many bytes with its header; the router is told. */
+/* Sends a message of zeros, of a length that includes its header. */
 static void send_bytes(struct weir *w, uint32_t route, uint32_t bytes)
 {
 	struct weir_call call = { .route = route, .one_way = 1 };
@@ -214,7 +214,10 @@ static void kept_unwatched(void)
 	kept_in_vain(&quiet);
 }
 
-/* Who is not served in time is by the watchdog: it takes the service for hung. */
+/*
+ * A caller that is not served in time is served when the watchdog has ejected
+ * the service.
+ */
 static void kept_watched(void)
 {
 	static const struct weir_route_conf conf = {
@@ -361,7 +364,7 @@ static void charged_once(void)
 
 /* --- one after the other -------------------------------------------------------- */
 
-/* How long so many messages take, each of which waits for room. */
+/* How long a number of messages take, each of which waits for room. */
 static int64_t messages_ns(struct weir *s, struct weir *b, uint32_t to_b,
 			   int n)
 {
@@ -381,7 +384,9 @@ static int64_t messages_ns(struct weir *s, struct weir *b, uint32_t to_b,
 	return now_ns() - begun;
 }
 
-/* What is kept for one user after the other of its ports is for a short time. */
+/*
+ * What is kept for one user after the other of its ports is for a short time.
+ */
 static void kept_in_turn(void)
 {
 	int64_t alone, beside, grants = PORTS * 10 * MS;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What routes cost those who did not make them. Messages to a name that takes long
- * to find cost no more when routes of other names come and go between them; a
- * handle finds what comes and goes at its own name; and the forms of patterns are
- * charged.
+ * What routes cost the users that did not make them. Messages to a name that
+ * takes long to find cost no more when routes of other names come and go
+ * between them; a handle finds what comes and goes at its own name; and the
+ * forms of patterns are charged.
  */
 #include "tenants.h"
 
@@ -24,7 +24,9 @@ static int server(const char *path)
 	return fd;
 }
 
-/* Whether a one-way message to a path comes to a server; the time to send it. */
+/*
+ * Whether a one-way message to a path comes to a server; the time to send it.
+ */
 static int reaches(int from, const char *path, int to, uint64_t *ns)
 {
 	struct weir_scm_route scm = { .kind = WEIR_KIND_EVENT };
@@ -53,8 +55,8 @@ static void segments(char *path, int from, int to)
 }
 
 /*
- * A path that is found by a pattern at the top, after many that are alike but for
- * their last segment.
+ * A path that is found by a pattern at the top, after many that are alike but
+ * for their last segment.
  */
 static int far_server(char *path)
 {
@@ -98,8 +100,8 @@ static void others(void)
 	       "all messages are delivered");
 	/*
 	 * Most times contain what a worker does for the server that has gone. A
-	 * handle that looked for its route again at each change would take about
-	 * seven times as long.
+	 * handle that looked for its route again at each change would take
+	 * about seven times as long.
 	 */
 	tap_ok(tenant_quantile(m, 1, 100) <= 5 * tenant_quantile(m, 0, 100),
 	       "others' routes that come and go cost a message little: %llu us, without them %llu us",

@@ -465,7 +465,7 @@ static void memory(const char *what, int (*fn)(void *), long cap, long most)
 
 	memset(shared, 0, sizeof(*shared));
 	tap_tune("user_bytes_max", cap);
-	/* one who has nothing left that is still being freed */
+	/* a user that has nothing left that is still being freed */
 	pid = tenant_start(user++, fn, NULL);
 	if (!tap_until(get(&shared->step) == 1 ||
 		       waitpid(pid, &status, WNOHANG) == pid))
@@ -524,7 +524,7 @@ static int want_calls(void *arg)
 	put(&shared->step, 2);
 	while (get(&shared->go) < 2)
 		usleep(1000);
-	/* who asked is answered, also what had no slot */
+	/* all callers are answered, also requests that had no slot */
 	weir_close(s);
 	for (shared->error = 0; shared->error < n; shared->error++) {
 		struct weir_fault fault;

@@ -113,7 +113,7 @@ static int victim(void *arg)
 
 /* --- the attack -------------------------------------------------------------- */
 
-/* A caller that has had so many calls open at once has room for them for good. */
+/* A caller keeps the room for the most calls that it has had open at once. */
 static void grow(struct weir *c, uint32_t n)
 {
 	struct weir *sink = handle(0, 2 * TABLE * 64);

@@ -21,7 +21,7 @@
  * @cursors: status (read only), cursor pages.
  * @v: view of it.
  * @status: writable.
- * @slots: who reads, by slot.
+ * @slots: readers, by slot.
  * @want: bytes that the sleeping writer wants.
  * @type: SOCK_* of the owner.
  * @owned: its owner's socket is open.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The model's router: requests go to who serves exactly their path, in turns,
- * and replies back. It has no guards; what they say is asked for by path:
+ * The model's router: requests go to the sockets that serve exactly their path,
+ * in turns, and replies back. It has no guards; what they say is asked for by
+ * path:
  *
  *	/fault/N	refused with reason N, by guard N % WEIR_GUARD_MAX
  *	/void		never answered
- *	/all/...	sent to all who serve it; all replies are handed on
+ *	/all/...	sent to all that serve it; all replies are delivered
  */
 #include <errno.h>
 #include <pthread.h>
@@ -40,7 +41,7 @@ struct model_port {
 /**
  * struct model_call - a request that is not answered
  * @caller: NULL: the slot is free.
- * @target: who has it, NULL if several do or nobody.
+ * @target: socket that has it; NULL if several have it, or none.
  * @handle, @tag: the caller's.
  * @gen: its name is slot + 1, @gen.
  * @left: replies that are to come.
@@ -388,7 +389,7 @@ int model_route_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 	}
 }
 
-/* Who waits for it is told, and what it waited for is dropped. */
+/* Tells the callers that wait for it, and drops what it waited for. */
 void model_route_close(struct model_sock *ws)
 {
 	struct model_call *call;

@@ -650,7 +650,7 @@ static void test_calls_end(void)
 	weir_close(w);
 }
 
-/* Sends anew whatever happens, as a program that tries for ever does. */
+/* Sends again whatever happens, as a program that tries for ever does. */
 static void insist(void *arg, int err, const struct weir_msg *msg)
 {
 	struct tally *t = arg;

@@ -227,7 +227,7 @@ static inline void fd_write(struct end *e, size_t len)
 	e->copied += len;
 }
 
-/* At least so many bytes, behind those that are there already. */
+/* At least this many bytes, behind those that are there already. */
 static inline size_t fd_read(struct end *e, size_t done, size_t least,
 			     size_t most)
 {

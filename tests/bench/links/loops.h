@@ -222,7 +222,7 @@ static uint64_t clock_ns(void)
  * ticked, or somebody else had a processor, is left out by that. Each slice has
  * the next period of looks. Sides that
  * sleep take long enough for slices of one. Each side claims its next message's
- * place before it waits, as who wants to answer at once does.
+ * place before it waits, as a program that wants to answer at once does.
  */
 #define SLICE_TRIPS	(LINK_SLEEPS ? 1 : 64)
 

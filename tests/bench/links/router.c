@@ -6,7 +6,7 @@
  * either is one way.
  *
  * Round trips: each target is a process that sleeps, and so does the caller;
- * who hands a message over tells the router and sleeps in one system call, as
+ * a sender tells the router and sleeps in one system call, as
  * weir-wait does. Throughput: the targets are sockets of one process, both
  * sides poll, requests are sent BATCH at once, and each target answers what it
  * finds with one call. Costs: all of that in one process, stage by stage.

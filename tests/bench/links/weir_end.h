@@ -5,8 +5,8 @@
  *
  *	WAY_POLL	both sides poll; no system call
  *	WAY_BATCH	the same, BATCH messages claimed and released at once
- *	WAY_WAIT	who waits for an answer publishes without waking, and wakes
- *			and sleeps in one system call
+ *	WAY_WAIT	a sender that waits for an answer publishes without
+ *			waking, then wakes and sleeps in one system call
  *	WAY_PLAIN	weir_commit(), weir_wait()
  *
  * Without the module (mode native) the handles are put together over memory

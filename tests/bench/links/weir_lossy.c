@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* weir's lossy sockets: who is too slow loses messages, and is told how many. */
+/* weir's lossy sockets: a slow reader loses messages, and is told how many. */
 #include <sys/socket.h>
 
 #define LINK		link_weir_lossy

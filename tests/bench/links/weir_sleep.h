@@ -8,7 +8,7 @@
 
 #include "bench.h"
 
-/* Until there is room for a message of so many bytes. */
+/* Until there is room for a message of @len bytes. */
 inlined void sleep_for_room(struct weir *w, size_t len)
 {
 	if (weir_wait(w, WEIR_WAIT_OUT, weir_ring_need((uint32_t)len),
@@ -16,7 +16,7 @@ inlined void sleep_for_room(struct weir *w, size_t len)
 		die("weir_wait: %s", weir_error());
 }
 
-/* Until there may be a message; with @kick, wakes who is to be woken. */
+/* Until there may be a message; with @kick, wakes sleepers. */
 inlined void sleep_for_message(struct weir *w, uint32_t kick)
 {
 	if (weir_wait(w, WEIR_WAIT_IN | kick, 0, WEIR_FOREVER) < 0)

@@ -60,7 +60,7 @@ static void sock_join(struct end *e, const struct job *job, int link, int type,
 	if (type == ZMQ_SUB)
 		zmq_setsockopt(e->sock, ZMQ_SUBSCRIBE, "", 0);
 	pair_name(at, sizeof(at), link);
-	/* who connects before the other has bound tries again 100 ms later */
+	/* a side that connects before the other has bound tries again 100 ms later */
 	if (bound ? zmq_bind(e->sock, at) : zmq_connect(e->sock, at))
 		die("%s: %s", at, zmq_strerror(errno));
 }
@@ -78,7 +78,7 @@ static void fan_join(struct end *from, struct end *to, const struct job *job)
 
 	sock_join(from, job, 0, ZMQ_XPUB, true);
 	/*
-	 * Who is too slow is waited for, but at a fixed load, and each
+	 * A slow receiver is waited for, but at a fixed load, and each
 	 * subscription is heard of.
 	 */
 	if (!job->period_ns)

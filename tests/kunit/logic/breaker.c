@@ -450,7 +450,7 @@ static void breaker_done__remembers_who_is_well(struct kunit *test)
 	weir_breaker_init(&b, now);
 	for (i = 0; i < 20; i++)
 		call_of(&b, USER, now, true);
-	/* calls that were sent before it opens count for those who are well */
+	/* calls that were sent before it opens count for the users that are well */
 	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
 						    &round));
 	for (i = 0; b.state == WEIR_BREAKER_CLOSED && i < 100; i++)
@@ -509,7 +509,7 @@ static void breaker_done__opens_for_all_by_the_errors_of_others(
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_OPEN);
 	KUNIT_EXPECT_EQ(test, b.only, WEIR_BREAKER_NO_USER);
 
-	/* one who had errors before does not hide another */
+	/* a user that had errors before does not hide another */
 	weir_breaker_init(&b, now);
 	for (i = 0; i < 9; i++)
 		call_of(&b, USER, now, false);

@@ -234,7 +234,7 @@ static void calls_prune__keeps_what_is_behind_the_oldest(struct kunit *test)
 	weir_call_table_prune(c);
 	KUNIT_EXPECT_NULL(test, weir_call_table_oldest(c));
 	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_CHUNK);
-	/* the queue begins anew */
+	/* the queue begins again */
 	call[0] = begin(c, true);
 	call[1] = begin(c, true);
 	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), call[0]);

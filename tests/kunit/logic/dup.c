@@ -452,7 +452,7 @@ static struct item *model_random_busy(struct model *m, struct rnd_state *rnd)
 	return found;
 }
 
-/* Of those who wait for @item, the one who came first. */
+/* The first of the callers that wait for @item. */
 static struct request *model_first(struct model *m, const struct item *item)
 {
 	struct request *first = NULL;
@@ -724,7 +724,7 @@ static int member_run(void *data)
 	kthread_complete_and_exit(&m->done, 0);
 }
 
-/* One at a time sends, all who wait come back, all replies are right. */
+/* One caller sends at a time, all that wait come back, all replies are right. */
 static void dup_begin__holds_against_many(struct kunit *test)
 {
 	struct crowd *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);

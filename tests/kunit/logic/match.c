@@ -450,7 +450,7 @@ static void trie_match_patterns__visits_each_once(struct kunit *test)
 	for (i = 0; i < 512; i++)
 		wrong += n[i].hits != 1;
 	KUNIT_EXPECT_EQ(test, wrong, 0);
-	/* who holds up others looks at a part of them */
+	/* a search that holds up others looks at a part of them */
 	calls = 0;
 	KUNIT_EXPECT_EQ(test, weir_trie_match_patterns(t, path, 18, match_hit,
 						       &calls, 64), -ELOOP);

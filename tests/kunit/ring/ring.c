@@ -51,7 +51,7 @@ static void ring_claim__advances_until_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weir_ring_claim(&ring->r, 192, 1, &pos, &seq),
 			-EAGAIN);
 	KUNIT_EXPECT_EQ(test, ring->r.head->claim, claim);
-	/* what is left still goes to one who needs less */
+	/* what is left still goes to a reader that needs less */
 	KUNIT_ASSERT_EQ(test, RING_BYTES - at, 128);
 	KUNIT_EXPECT_EQ(test, weir_ring_claim(&ring->r, 128, 0, &pos, &seq), 0);
 	KUNIT_EXPECT_EQ(test, pos, at);
