@@ -464,7 +464,7 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 	struct weir_target *target;
 	struct weir_reservation at;
 	struct weir_call_entry *call;
-	struct weir_post *post;
+	struct weir_post *post = &caller->inbox->post;
 	u32 total, round, handle;
 	enum weir_reason lost = WEIR_REASON_NONE;
 	u8 flags = 0;
@@ -472,7 +472,6 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 	if (weir_copy_left(pass, m->len))
 		return WEIR_WAIT;
 	total = weir_ring_need(m->len);
-	post = &caller->inbox->post;
 	spin_lock(&post->lock);
 	call = weir_call_table_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||

@@ -54,6 +54,7 @@
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
+#include "route/chain.h"
 #include "route/dispatch_lock.h"
 #include "route/idem.h"
 #include "route/room.h"
@@ -191,23 +192,6 @@ enum weir_route_stat {
  */
 struct weir_route_stats {
 	atomic64_t	count[WEIR_ROUTE_STATS];
-};
-
-/**
- * struct weir_edge - says that one route stands behind another; see chain.c
- * @from: the route in front; NULL while the edge is not in use.
- * @to: the route behind it: a target of @from, or its fallback.
- * @behind_link: in from->behind.
- * @before_link: in to->before.
- *
- * Guarded by weir_net.lock. The target or the settings that contain the edge
- * hold both routes.
- */
-struct weir_edge {
-	struct weir_route	*from;
-	struct weir_route	*to;
-	struct list_head	behind_link;
-	struct list_head	before_link;
 };
 
 /**
@@ -403,11 +387,11 @@ static_assert(sizeof(struct weir_handle) == 32);
 #endif
 static_assert(WEIR_ROUTES_MAX <= U16_MAX && WEIR_REASON_MAX <= 128);
 
-/* A section ends after so many messages or bytes, so that others can run. */
+/* A section ends after this many messages or bytes, so that others can run. */
 #define WEIR_PASS_MESSAGES	64
 #define WEIR_PASS_BYTES		SZ_64K
 
-/* A larger message is copied after the section, in pieces of so many bytes. */
+/* A larger message is copied after the section, in pieces of this many bytes. */
 #define WEIR_PIECE_BYTES	(SZ_64K + WEIR_GRANULE)
 
 /*
@@ -858,15 +842,6 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n);
 u64 weir_route_counted(const struct weir_route *route, unsigned int which);
 void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h);
 void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h);
-
-/* --- chain.c --- */
-bool weir_chain_leads(struct weir_route *from, const struct weir_route *to);
-int weir_edge_add(struct weir_edge *edge, struct weir_route *from,
-		  struct weir_route *to, const char **why);
-void weir_edge_restore(struct weir_edge *edge, struct weir_route *from,
-		       struct weir_route *to);
-u32 weir_edge_ways(const struct weir_route *from, const struct weir_route *to);
-void weir_edge_del(struct weir_edge *edge);
 
 /* --- lost.c --- */
 bool weir_endpoints_tell(struct weir_target *target);
