@@ -3,7 +3,10 @@
  * What weirctl makes of text: durations, shares, keys of routes, JSON, places
  * in a file, percentiles, and events of the kernel. No module is needed.
  */
+#include <errno.h>
 #include <event-parse.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <weir_route.h>
@@ -13,7 +16,9 @@
 #include "../../userlib/tools/weirctl_conf.h"
 #include "../../userlib/tools/weirctl_config.h"
 #include "../../userlib/tools/weirctl_hist.h"
+#include "../../userlib/tools/weirctl_message.h"
 #include "../../userlib/tools/weirctl_reason.h"
+#include "../../userlib/tools/weirctl_similar.h"
 #include "../../userlib/tools/weirctl_trace.h"
 #include "../../userlib/tools/weirctl_unit.h"
 #include "../tap/tap.h"
@@ -508,6 +513,92 @@ static void words(void)
 	tap_ok(weirctl_key_count <= 64, "the keys fit into a word of bits");
 }
 
+/* --- messages by hand --- */
+
+static int runs(struct weirctl_run *r, const char *in, uint64_t timeout_ns,
+		const char *script)
+{
+	static char *argv[] = { "sh", "-c", NULL, NULL };
+
+	argv[2] = (char *)(uintptr_t)script;
+	r->argv = argv;
+	r->in = in;
+	r->len = strlen(in);
+	r->timeout_ns = timeout_ns;
+	return weirctl_run(r);
+}
+
+static void commands(void)
+{
+	static char *none[] = { "/nowhere/none", NULL };
+	struct weirctl_run r = { 0 };
+	char *much = malloc(1000001);
+
+	tap_ok(!runs(&r, "hello", 0, "tr a-z A-Z") && r.out_len == 5 &&
+	       !memcmp(r.out, "HELLO", 5), "a command gets and gives bytes");
+	free(r.out);
+	memset(much, 'x', 1000000);
+	much[1000000] = '\0';
+	tap_ok(!runs(&r, much, 0, "cat") && r.out_len == 1000000 &&
+	       !memcmp(r.out, much, r.out_len), "a million of them");
+	free(r.out);
+	signal(SIGPIPE, SIG_IGN);
+	tap_ok(!runs(&r, much, 0, "echo no") && r.out_len == 3,
+	       "it need not read them");
+	free(r.out);
+	tap_is(runs(&r, "", 0, "echo sorry; exit 3"), 3, "an exit status");
+	tap_ok(r.out_len == 6 && !memcmp(r.out, "sorry", 5), "with output");
+	free(r.out);
+	tap_is(runs(&r, "x", 0, "kill -9 $$"), 128 + 9, "a signal");
+	free(r.out);
+	tap_is(runs(&r, "x", 50000000, "exec sleep 60"), -ETIME,
+	       "too long, and killed");
+	free(r.out);
+	r.argv = none;
+	tap_is(weirctl_run(&r), -ENOENT, "no such command");
+	free(much);
+}
+
+static void call_times(void)
+{
+	struct weirctl_times t = { 0 };
+	uint64_t i;
+
+	tap_is(weirctl_times_at(&t, 50), 0, "no times");
+	for (i = 100; i; i--)
+		weirctl_times_add(&t, i);
+	weirctl_times_sort(&t);
+	tap_ok(weirctl_times_at(&t, 0) == 1 && weirctl_times_at(&t, 50) == 51 &&
+	       weirctl_times_at(&t, 99) == 100 &&
+	       weirctl_times_at(&t, 100) == 100, "percentiles");
+	free(t.ns);
+}
+
+static void similar(void)
+{
+	static const struct {
+		const char	*word;
+		const char	*best;
+	} cases[] = {
+		{ "sokcet", "socket" }, { "rout", "route" }, { "sup", "sub" },
+		{ "colour", NULL }, { "x", NULL }, { "", NULL },
+		{ "a-word-that-is-longer-than-any-other-one", NULL },
+	};
+	static const char *const known[] = { "socket", "route", "sub", "pub" };
+	size_t i, j;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct weirctl_similar s = { .word = cases[i].word };
+
+		for (j = 0; j < sizeof(known) / sizeof(known[0]); j++)
+			weirctl_similar_try(&s, known[j]);
+		tap_ok(!s.best == !cases[i].best &&
+		       (!s.best || !strcmp(s.best, cases[i].best)),
+		       "'%s' is like %s", cases[i].word,
+		       cases[i].best ? cases[i].best : "none");
+	}
+}
+
 int main(void)
 {
 	tap_alarm(TAP_SECONDS);
@@ -522,6 +613,9 @@ int main(void)
 	locations();
 	histogram();
 	times();
+	commands();
+	call_times();
+	similar();
 	events();
 	words();
 	return tap_done();

@@ -88,7 +88,9 @@ _weirctl()
 	_init_completion -n = || return
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		-i | --interval | -n | --iterations | -f | --for | --root) ((i++)) ;;
+		-i | --interval | -n | --iterations | -f | --for | --root | \
+			-[crstFw] | --count | --rate | --size | --timeout | --file | \
+			--readers) ((i++)) ;;
 		-*) ;;
 		*) args+=("${words[i]}") ;;
 		esac
@@ -109,14 +111,15 @@ _weirctl()
 	:0 | help:1) _weirctl_words "$(_weirctl_help "")" ;;
 	help:2)
 		_weirctl_words "$(_weirctl_help "${args[1]} " "${args[1]}")" ;;
-	route:1 | target:1 | breaker:1 | limit:1)
+	route:1 | target:1 | breaker:1 | limit:1 | bench:1)
 		_weirctl_words "$(_weirctl_help "${args[0]} " "${args[0]}")" ;;
 	route:* | target:* | breaker:*) _weirctl_routed "${args[@]}" ;;
 	tune:1) _weirctl_tunable "" ;;
 	limit:2) _weirctl_tunable _max ;;
 	apply:1 | save:1) _filedir ;;
-	trace:1) _weirctl_words "$(_weirctl_json path route)" ;;
-	top:1) _weirctl_words "$(_weirctl_json path path)" ;;
+	serve:2) compopt -o default 2>/dev/null ;;
+	trace:1 | req:1 | serve:1 | ping:1) _weirctl_words "$(_weirctl_json path route)" ;;
+	top:1 | pub:1 | sub:1) _weirctl_words "$(_weirctl_json path path)" ;;
 	socket:1 | path:1 | stream:1 | cursor:1)
 		_weirctl_words list "$(_weirctl_json path path)" ;;
 	esac

@@ -14,6 +14,7 @@
 #include "weirctl_doctor.h"
 #include "weirctl_list.h"
 #include "weirctl_look.h"
+#include "weirctl_message.h"
 #include "weirctl_route.h"
 #include "weirctl_sysfs.h"
 #include "weirctl_target.h"
@@ -44,8 +45,16 @@ static int weirctl_cursor(const struct weirctl_options *o)
 #define PATTERN	WEIRCTL_TAKES_PATTERN
 #define PATH	WEIRCTL_TAKES_PATH
 #define APPLY	(WEIRCTL_TAKES_DRY_RUN | WEIRCTL_TAKES_PRUNE)
+#define COUNT	WEIRCTL_TAKES_MESSAGES
+#define RATE	(COUNT | WEIRCTL_TAKES_RATE)
+#define LOSSY	WEIRCTL_TAKES_LOSSY
+#define RAW	WEIRCTL_TAKES_RAW
+#define FROM	WEIRCTL_TAKES_FILE
+#define SIZE	WEIRCTL_TAKES_SIZE
+#define TIMEOUT	WEIRCTL_TAKES_TIMEOUT
 #define STATE	WEIRCTL_GROUP_STATE
 #define ROUTES	WEIRCTL_GROUP_ROUTES
+#define BY_HAND	WEIRCTL_GROUP_MESSAGES
 #define HOST	WEIRCTL_GROUP_HOST
 
 const struct weirctl_command weirctl_commands[] = {
@@ -95,6 +104,30 @@ const struct weirctl_command weirctl_commands[] = {
 	  0, ROUTES, 1, 1, weirctl_breaker_open },
 	{ "breaker", "auto", "ID", "close a breaker, and leave it to itself",
 	  0, ROUTES, 1, 1, weirctl_breaker_auto },
+	{ "pub", NULL, "PATH [MESSAGE]...",
+	  "publish messages, a file, or lines of standard input",
+	  JSON | PATH | RATE | LOSSY | FROM | WEIRCTL_TAKES_READERS, BY_HAND,
+	  1, INT_MAX, weirctl_pub },
+	{ "sub", NULL, "PATTERN", "show messages as they are published",
+	  JSON | PATTERN | COUNT | LOSSY | RAW, BY_HAND, 1, 1, weirctl_sub },
+	{ "req", NULL, "PATH [MESSAGE]...",
+	  "send requests, from where pub has messages, and show the replies",
+	  JSON | PATH | RATE | RAW | FROM | TIMEOUT, BY_HAND, 1, INT_MAX,
+	  weirctl_req },
+	{ "serve", NULL, "PATH [COMMAND [ARGUMENT]...]",
+	  "answer each request with what a command makes of it, or with itself",
+	  JSON | PATH | COUNT | TIMEOUT | WEIRCTL_TAKES_COMMAND, BY_HAND,
+	  1, INT_MAX, weirctl_serve },
+	{ "ping", NULL, "PATH", "call a service once a second: how long does it take?",
+	  JSON | WEIRCTL_TAKES_BYTES | PATH | RATE | SIZE | TIMEOUT, BY_HAND,
+	  1, 1, weirctl_ping },
+	{ "bench", "pub", "[PATH]",
+	  "how fast do a publisher and a subscriber exchange messages?",
+	  LIST | PATTERN | COUNT | SIZE | LOSSY, BY_HAND, 0, 1,
+	  weirctl_bench_pub },
+	{ "bench", "req", "[PATH]", "how fast does a service answer a caller?",
+	  LIST | PATTERN | COUNT | SIZE | TIMEOUT, BY_HAND, 0, 1,
+	  weirctl_bench_req },
 	{ "tune", NULL, "[NAME [VALUE]]", "tunables: all, one, or set one",
 	  LIST, HOST, 0, 2, weirctl_tune },
 	{ "limit", "list", "", "caps, and refusals by reason",

@@ -22,6 +22,12 @@
  *	weirctl_health.c	what is in the network namespace
  *	weirctl_trace.c		tracepoints, in words
  *	weirctl_diagnose.c	what a message meets, from the lists
+ *	weirctl_message.c	messages by hand: their source, rate, progress
+ *	weirctl_pub.c		publish, and show what is published
+ *	weirctl_req.c		call a service: its replies, or their times
+ *	weirctl_serve.c		answer requests with what a command says
+ *	weirctl_run.c		a command that is run for a message
+ *	weirctl_bench.c		how fast two processes exchange messages
  *	weirctl_sysfs.c		counters, tunables and limits
  *	weirctl_reason.c	reasons, guards and states, in words
  *	weirctl_hist.c		percentiles of times
@@ -55,6 +61,14 @@
  * @iterations: top: tables to print; 0: no end.
  * @interval: top: seconds between them.
  * @for_ns: trace: end after this time; 0: no end.
+ * @raw: payloads as they are.
+ * @lossy: pub, sub, bench: no reader holds a publisher back.
+ * @count: messages after which it ends; 0: no end.
+ * @readers: pub: subscribers to wait for.
+ * @size: ping, bench: bytes of a message; 0: the default.
+ * @rate: messages a second; 0: no limit.
+ * @timeout_ns: req, ping, serve: of a request; 0: the default.
+ * @file: pub, req: file with the message, or NULL.
  * @argv: arguments of the command.
  * @argc: how many there are.
  */
@@ -69,6 +83,14 @@ struct weirctl_options {
 	unsigned long	iterations;
 	double		interval;
 	uint64_t	for_ns;
+	bool		raw;
+	bool		lossy;
+	uint64_t	count;
+	uint64_t	readers;
+	uint64_t	size;
+	double		rate;
+	uint64_t	timeout_ns;
+	const char	*file;
 	char		**argv;
 	int		argc;
 };

@@ -41,6 +41,22 @@ static const struct {
 	    WEIRCTL_GROUP_APPLY }, WEIRCTL_TAKES_DRY_RUN },
 	{ { "prune", 'p', NULL, 0, "delete routes that are not in the file",
 	    WEIRCTL_GROUP_APPLY }, WEIRCTL_TAKES_PRUNE },
+	{ { "count", 'c', "COUNT", 0, "stop after this many messages",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_MESSAGES },
+	{ { "rate", 'r', "RATE", 0, "messages a second",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_RATE },
+	{ { "size", 's', "BYTES", 0, "bytes of a message",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_SIZE },
+	{ { "file", 'F', "FILE", 0, "send what is in a file, as one message",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_FILE },
+	{ { "readers", 'w', "COUNT", 0, "wait for this many subscribers first",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_READERS },
+	{ { "timeout", 't', "DURATION", 0, "longest time of a request",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_TIMEOUT },
+	{ { "lossy", 'l', NULL, 0, "no reader holds a publisher back",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_LOSSY },
+	{ { "raw", 'R', NULL, 0, "payloads as they are, without a newline",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_RAW },
 	{ { "root", WEIRCTL_OPTION_ROOT, "DIRECTORY", OPTION_HIDDEN, NULL, 0 },
 	  WEIRCTL_TAKES_ROOT },
 	{ { "help", 'h', NULL, 0, "print this help", -1 }, 0 },
@@ -54,12 +70,14 @@ static const struct {
 static const char *const weirctl_headers[] = {
 	[WEIRCTL_GROUP_STATE]	= "What there is:",
 	[WEIRCTL_GROUP_ROUTES]	= "Routed messages:",
+	[WEIRCTL_GROUP_MESSAGES] = "Messages by hand:",
 	[WEIRCTL_GROUP_HOST]	= "The host:",
 	[WEIRCTL_GROUP_KEYS]	= "Keys, and what holds by default:",
 	[WEIRCTL_GROUP_OPTIONS]	= "Options:",
 	[WEIRCTL_GROUP_TOP]	= "Options of top:",
 	[WEIRCTL_GROUP_TRACE]	= "Options of trace:",
 	[WEIRCTL_GROUP_APPLY]	= "Options of apply:",
+	[WEIRCTL_GROUP_SENDING]	= "Options of messages by hand:",
 };
 
 #define WEIRCTL_HEADERS	(sizeof(weirctl_headers) / sizeof(weirctl_headers[0]))
@@ -108,9 +126,46 @@ static error_t weirctl_set_iterations(struct weirctl_options *o,
 	return EINVAL;
 }
 
-static error_t weirctl_set_for(struct weirctl_options *o, const char *text)
+static error_t weirctl_set_count(uint64_t *count, const char *what,
+				 const char *text)
 {
-	if (weirctl_duration(text, &o->for_ns) && o->for_ns)
+	unsigned long long n;
+
+	if (weirctl_number(text, &n) && n) {
+		*count = n;
+		return 0;
+	}
+	weirctl_misuse("%s is 1 or more, not '%s'", what, text);
+	return EINVAL;
+}
+
+static error_t weirctl_set_size(struct weirctl_options *o, const char *text)
+{
+	unsigned long long n;
+
+	if (weirctl_number(text, &n) && n && n <= 64 << 20) {
+		o->size = n;
+		return 0;
+	}
+	weirctl_misuse("a size is from 1 to 64M, not '%s'", text);
+	return EINVAL;
+}
+
+static error_t weirctl_set_rate(struct weirctl_options *o, const char *text)
+{
+	char *end;
+
+	o->rate = strtod(text, &end);
+	if (end != text && !*end && o->rate >= 0.001 && o->rate <= 1e9)
+		return 0;
+	weirctl_misuse("a rate is from 0.001 to 1000000000 a second, not '%s'",
+		       text);
+	return EINVAL;
+}
+
+static error_t weirctl_set_duration(uint64_t *ns, const char *text)
+{
+	if (weirctl_duration(text, ns) && *ns)
 		return 0;
 	weirctl_misuse("'%s' is no duration: a number and ns, us, ms, s, m or h",
 		       text);
@@ -128,6 +183,26 @@ static error_t weirctl_option(struct weirctl_options *o, int key, char *arg,
 			      struct argp_state *state)
 {
 	switch (key) {
+	case 'c':
+		return weirctl_set_count(&o->count, "a count", arg);
+	case 'w':
+		return weirctl_set_count(&o->readers, "a number of readers",
+					 arg);
+	case 's':
+		return weirctl_set_size(o, arg);
+	case 'r':
+		return weirctl_set_rate(o, arg);
+	case 't':
+		return weirctl_set_duration(&o->timeout_ns, arg);
+	case 'F':
+		o->file = arg;
+		return 0;
+	case 'l':
+		o->lossy = true;
+		return 0;
+	case 'R':
+		o->raw = true;
+		return 0;
 	case 'j':
 		o->json = true;
 		return 0;
@@ -142,7 +217,7 @@ static error_t weirctl_option(struct weirctl_options *o, int key, char *arg,
 		o->once = true;
 		return 0;
 	case 'f':
-		return weirctl_set_for(o, arg);
+		return weirctl_set_duration(&o->for_ns, arg);
 	case 'd':
 		o->dry_run = true;
 		return 0;
@@ -319,6 +394,12 @@ static char *weirctl_filter(int key, const char *text, void *input)
 	       (char *)(uintptr_t)text;
 }
 
+/* Does this step end at the first word that is no option? */
+static bool weirctl_in_order(const struct weirctl_reading *r)
+{
+	return !r->last || r->command->takes & WEIRCTL_TAKES_COMMAND;
+}
+
 /* --- options that do not exist --- */
 
 /* Is @name, of @len bytes, an option or an unambiguous start of one? */
@@ -348,7 +429,7 @@ static int weirctl_check_options(const struct weirctl_reading *r, int argc,
 	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
 		struct weirctl_similar s = { .word = word };
 
-		if (!r->last && argv[i][0] != '-')
+		if (weirctl_in_order(r) && argv[i][0] != '-')
 			return WEIRCTL_OK;
 		len = strcspn(argv[i], "=");
 		if (strncmp(argv[i], "--", 2) ||
@@ -389,7 +470,7 @@ static int weirctl_read(struct weirctl_reading *r, int argc, char **argv,
 		return ret;
 	}
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP |
-			 (r->last ? 0 : ARGP_IN_ORDER), NULL, r);
+			 (weirctl_in_order(r) ? ARGP_IN_ORDER : 0), NULL, r);
 	weirctl_options_free(options);
 	switch (err) {
 	case 0:

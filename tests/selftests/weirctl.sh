@@ -1,0 +1,170 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# weirctl's commands for people at a terminal, on the real module: pub and sub,
+# serve and req, ping, bench, and trace of calls that are refused. WEIRCTL is the
+# program (default tools/weirctl beside this).
+
+dir=$(dirname "$0")
+# shellcheck source=tests/selftests/selftest.sh
+. "$dir/selftest.sh"
+
+ctl=${WEIRCTL:-$dir/tools/weirctl}
+loaded || skip_all "the weir module is not loaded"
+[ -x "$ctl" ] || skip_all "no weirctl at $ctl"
+tmp=$(mktemp -d) || exit 1
+pids=
+trap 'kill $pids 2>/dev/null; rm -rf "$tmp"' EXIT
+
+# in_background NAME ARGUMENT...: weirctl, whose output is $tmp/NAME.
+in_background() {
+	name=$1
+	shift
+	"$ctl" "$@" >"$tmp/$name" 2>"$tmp/$name.err" &
+	pid=$!
+	pids="$pids $pid"
+}
+
+serves() {
+	"$ctl" target list "$1" --json | grep -q '"socket"'
+}
+
+is_lines() { # FILE TEXT
+	[ "$(cat "$tmp/$1")" = "$2" ]
+	status=$?
+	[ $status = 0 ] || sed 's/^/# /' "$tmp/$1" "$tmp/$1.err"
+	return $status
+}
+
+# --- pub and sub
+
+in_background sub sub --count 3 '/wctl/**'
+sub=$pid
+"$ctl" pub --readers 1 /wctl/news one "two words" three
+ok $? "three messages are published"
+wait $sub
+ok $? "and a subscriber ends after three"
+is_lines sub "/wctl/news: one
+/wctl/news: two words
+/wctl/news: three"
+ok $? "which it has shown"
+
+in_background json sub --json --count 2 /wctl/news
+sub=$pid
+printf 'a line\nanother\n' | "$ctl" pub --readers 1 --json /wctl/news \
+	>"$tmp/pub"
+ok $? "lines of standard input are published"
+wait $sub
+grep -q '"seq":.*"data":"another"' "$tmp/json" &&
+	grep -q '^{"messages":2,"bytes":13,"failed":0,' "$tmp/pub"
+ok $? "both sides say so in JSON"
+
+head -c 50000 /dev/urandom >"$tmp/file"
+in_background raw sub --raw --count 1 /wctl/news
+sub=$pid
+"$ctl" pub --readers 1 --file "$tmp/file" /wctl/news
+ok $? "a file is published"
+wait $sub
+cmp "$tmp/file" "$tmp/raw"
+ok $? "and arrives as it is"
+
+in_background rate pub --rate 20 --count 6 --json /wctl/slow x
+wait $pid
+ok $? "six messages at 20 a second"
+awk -F'"seconds":' '{ exit !($2 + 0 >= 0.24) }' "$tmp/rate"
+ok $? "take a quarter of a second"
+
+# --- serve, req and ping
+
+in_background serve serve /wctl/upper tr a-z A-Z
+until_ok serves /wctl/upper
+ok $? "a command serves"
+"$ctl" req /wctl/upper hello "and more" >"$tmp/req" 2>"$tmp/req.err"
+ok $? "two requests"
+is_lines req "HELLO
+AND MORE"
+ok $? "are answered by it"
+seq 3 | sed 's/$/ a/' | "$ctl" req --json /wctl/upper >"$tmp/req"
+[ "$(grep -c '"data":"[1-3] A"' "$tmp/req")" = 3 ]
+ok $? "lines of standard input too, in JSON"
+
+in_background fails serve --count 1 /wctl/fails sh -c 'cat >/dev/null; exit 3'
+until_ok serves /wctl/fails
+"$ctl" req /wctl/fails x >"$tmp/req" 2>&1
+[ $? = 1 ]
+ok $? "a command that fails is an error of the request"
+grep -q 'the service answers with an error: sh: exit status 3' "$tmp/req"
+ok $? "in words: $(cat "$tmp/req")"
+wait $pid
+grep -q 'sh: exit status 3' "$tmp/fails.err"
+ok $? "and its exit status is shown"
+
+in_background late serve --timeout 100ms --count 1 /wctl/late sleep 60
+until_ok serves /wctl/late
+! "$ctl" req /wctl/late x >"$tmp/req" 2>&1
+ok $? "a command that takes too long is killed"
+wait $pid
+grep -q 'sleep took too long' "$tmp/late.err"
+ok $? "in words"
+
+in_background echo serve --json /wctl/echo
+until_ok serves /wctl/echo
+dd if=/dev/zero bs=1000 count=1 2>/dev/null | tr '\0' x >"$tmp/file"
+"$ctl" req --raw --file "$tmp/file" /wctl/echo >"$tmp/req"
+cmp "$tmp/file" "$tmp/req"
+ok $? "without a command a request is answered with itself"
+"$ctl" ping --rate 50 --count 3 --size 100 /wctl/echo >"$tmp/ping"
+ok $? "ping"
+[ "$(grep -c '^/wctl/echo: 100 bytes, ' "$tmp/ping")" = 3 ] &&
+	grep -q '^3 replies, 0 failed; least .*, median ' "$tmp/ping"
+ok $? "has a line for each reply, and a sum"
+"$ctl" ping --rate 50 --count 2 --json /wctl/nobody >"$tmp/ping" 2>&1
+[ $? = 1 ] && [ "$(grep -c '"error":"' "$tmp/ping")" = 2 ]
+ok $? "and fails when nobody answers"
+
+# --- what is listed
+
+"$ctl" socket | grep -q ' serving .* /wctl/echo$'
+ok $? "a socket that serves is listed so"
+"$ctl" cursor | grep -q ',router '
+ok $? "and the router's cursors"
+
+# --- bench
+
+"$ctl" bench pub --count 20000 --json >"$tmp/bench"
+ok $? "bench of publishing"
+grep -q '^{"messages":20000,"size":64,"received":20000,' "$tmp/bench"
+ok $? "all was received"
+"$ctl" bench req --count 500 --size 1000 --json >"$tmp/bench"
+ok $? "bench of requests"
+grep -q '^{"messages":500,"bytes":500000,"failed":0,.*"p99_ns":' "$tmp/bench"
+ok $? "all were answered"
+
+# --- trace
+
+watches() {
+	grep -q '"watching"' "$tmp/trace"
+}
+
+sees() {
+	grep -q "$1" "$tmp/trace"
+}
+
+in_background trace trace --json '/wctl/**'
+if until_ok watches; then
+	"$ctl" req /wctl/nobody x >"$tmp/req" 2>&1
+	grep -q 'nobody\|no route\|no_route' "$tmp/req"
+	ok $? "a call to nobody says so: $(cat "$tmp/req")"
+	until_ok sees '"event":"refuse".*"no_route".*"/wctl/nobody"'
+	ok $? "and the trace shows it"
+	sleep 0.2
+	! sees 'a pair'
+	ok $? "but not that the caller has closed its rings"
+else
+	ok 1 "trace watches: $(cat "$tmp/trace.err")"
+fi
+kill $pids 2>/dev/null
+wait
+"$ctl" trace --for 100ms /wctl/nobody | grep -q 'there is no such path'
+ok $? "it says what a message meets now"
+plan
