@@ -83,7 +83,7 @@ enum weir_use {
 /**
  * struct weir_pattern - a pattern (or plain path) with subscribers
  * @node: place in the trie.
- * @subscribers: sockets, by weir_sock.pattern_link.
+ * @subscribers: sockets, by weir_sock.sub.link.
  *
  * Guarded by weir_net.lock.
  */

@@ -17,128 +17,191 @@
 #include "weir.h"
 
 /**
+ * struct weir_sock_options - what a program has set; see ctl/option.c
+ *
+ * lock_sock guards all of them. The mode and the group of paths are those of
+ * weir_sock.owner.
+ */
+struct weir_sock_options {
+	/** @ring_bytes: bytes of the outbox; 0: the tunable's. */
+	u32 ring_bytes;
+	/** @inbox_bytes: bytes of the inbox; 0: the tunable's. */
+	u32 inbox_bytes;
+	/** @node: NUMA node of the rings, or NUMA_NO_NODE. */
+	int node;
+	/** @huge: 1: large pages for the outbox where possible; else 0. */
+	u32 huge;
+	/** @evict_ms: weir_ring.evict_ms of the outbox. */
+	u32 evict_ms;
+	/** @linger_ms: weir_ring.linger_ms of the outbox. */
+	u32 linger_ms;
+	/** @hold_ms: weir_reader.hold_ms of the streams, if @name is set. */
+	u32 hold_ms;
+	/** @start: enum weir_start: where reading begins. */
+	u32 start;
+	/** @demand: first demand of the streams, in records; -1: none. */
+	s32 demand;
+	/** @name: name of the cursors, or "". */
+	char name[WEIR_NAME_MAX + 1];
+	/** @long_path: path for the next bind or connect; "" after its use. */
+	char long_path[WEIR_PATH_MAX + 1];
+};
+
+/**
+ * struct weir_subscription - the pattern that a socket subscribes to
+ *
+ * weir_net.lock guards the members for which no other lock is named.
+ */
+struct weir_subscription {
+	/** @pattern: the pattern or path; NULL without a subscription. */
+	struct weir_pattern *pattern;
+	/** @link: in weir_pattern.subscribers. */
+	struct list_head link;
+	/** @charge: for the subscription. */
+	struct weir_charge charge;
+	/**
+	 * @owner: of a plain path: owner of the first path found, valid if
+	 * @bound.
+	 */
+	kuid_t owner;
+	/** @bound: such a path was found. */
+	bool bound;
+	/**
+	 * @left_out: enum weir_reason of the last stream that was refused while
+	 * there was no inbox for the notice; WEIR_REASON_NONE: no stream was.
+	 */
+	enum weir_reason left_out;
+	/**
+	 * @seq: weir_net.seq when the socket subscribed; 0 without a
+	 * subscription. Written under weir_net.lock and weir_sock.rlock.
+	 */
+	u64 seq;
+	/**
+	 * @late: streams that the socket joins once there is memory; NULL
+	 * without a subscription. Set under lock_sock and weir_sock.rlock;
+	 * workers take weir_sock.rlock.
+	 */
+	struct weir_late *late;
+};
+
+/**
+ * struct weir_listener - the queue of a socket that listens
+ *
+ * @lock guards the members for which no other lock is named.
+ */
+struct weir_listener {
+	/** @lock: guards the queue and the socket's state TCP_LISTEN. */
+	spinlock_t lock;
+	/** @backlog: limit of @waiting; one more may wait. */
+	u32 backlog;
+	/** @waiting: connections in the queue, by user. */
+	struct weir_tally waiting;
+	/** @queue: sockets to be accepted, by weir_sock.accept_link. */
+	struct list_head queue;
+	/** @disconnect: job that ends the sockets in @queue. */
+	struct weir_job disconnect;
+	/**
+	 * @connect_wait: waiters for room in the queue, the first of each user;
+	 * its own lock.
+	 */
+	wait_queue_head_t connect_wait;
+	/** @connecters: these waiters, by weir_connecter.link. */
+	struct list_head connecters;
+};
+
+/**
+ * struct weir_sock_counts - counters of a socket; atomic
+ */
+struct weir_sock_counts {
+	/** @sent: records sent by sendmsg. */
+	atomic64_t sent;
+	/** @received: records received by recvmsg. */
+	atomic64_t received;
+	/** @copied_bytes: payload bytes copied by sendmsg and recvmsg. */
+	atomic64_t copied_bytes;
+	/** @missed: records its streams lost, see weir_reader.missed. */
+	atomic64_t missed;
+	/** @evicted: number of evictions of its readers. */
+	atomic64_t evicted;
+};
+
+/**
  * struct weir_sock - an AF_WEIR socket
- * @sk: first, as the socket layer requires.
- * @owner: the user that made the socket, pays for all that it uses, and is told
- *	why a call is refused; of an accepted socket, that of its listener.
- *	@owner.memcg is the cgroup of the process that subscribed: the cursors
- *	of the subscription are charged to it. lock_sock guards the options.
- * @id: for WEIR_IOC_LIST.
- * @charge: for the socket itself; fixed.
- * @ring_bytes: bytes of @outbox; 0: the tunable's.
- * @inbox_bytes: bytes of @inbox; 0: the tunable's.
- * @node: NUMA node of the rings.
- * @huge: 0 or 1, WEIR_SO_HUGE.
- * @evict_ms: WEIR_SO_EVICT_MS.
- * @linger_ms: WEIR_SO_LINGER_MS.
- * @hold_ms: WEIR_SO_HOLD_MS.
- * @start: WEIR_SO_START.
- * @demand: WEIR_SO_DEMAND.
- * @name: WEIR_SO_NAME.
- * @long_path: WEIR_SO_LONG_PATH, "" after its use; lock_sock.
- * @outbox: set once, stable until release.
- * @inbox: set once, stable until release.
- * @ep: endpoint, if it calls or serves; set once, stable until release.
- * @resumed: bind took over a lingering ring.
- * @path: path that the socket is bound to (pairs), or NULL; lock_sock.
- * @own_path: bound path, or the listener's for an accepted socket, or "".
- *	@own_path and @peer_path are written under weir_net.lock.
- * @peer_path: path or pattern given to connect, or the peer's own path.
- * @pattern: subscribed pattern, or NULL; weir_net.lock.
- * @pattern_link: in weir_pattern.subscribers; weir_net.lock.
- * @pattern_charge: for the subscription; weir_net.lock.
- * @sub_owner: of a subscription to a plain path: owner of the first path found,
- *	valid if @sub_bound; weir_net.lock.
- * @sub_bound: such a path was found; weir_net.lock.
- * @left_out: enum weir_reason of the last stream that was refused while there
- *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
- * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
- *	under weir_net.lock and @rlock.
- * @late: streams that the socket joins once there is memory; NULL without a
- *	subscription. Set under lock_sock and @rlock; workers take @rlock.
- * @peer: connected pair: the other end; guarded by pair_lock in pair.c.
- * @rlock: guards @readers, @nreaders and @barrier.
- * @readers: streams, by weir_reader.sock_link; the head is next in turn.
- * @ids: streams and the inbox's reader by id; its own xa_lock.
- * @nreaders: number of streams in @readers.
- * @next_id: where the search for the next id begins; xa_lock of @ids.
- * @barrier: scratch: CPUs that must run a barrier before the socket sleeps.
- * @iolock: one kernel receiver at a time.
- * @accept_lock: listening: guards the queue and the state TCP_LISTEN.
- * @backlog: listening: limit of @waiting; one more may wait. accept_lock.
- * @waiting: listening: number of connections in the queue, by user;
- *	accept_lock.
- * @accept_queue: listening: sockets, by @accept_link.
- * @accept_link: see @accept_queue.
- * @disconnect: job that ends the sockets in @accept_queue.
- * @connecter: in an accept queue: user whose share of the queue it takes.
- * @connect_wait: listening: waiters for room in the queue, the first of each
- *	user.
- * @connecters: listening: these, by weir_connecter.link; accept_lock.
- * @sent: records sent by sendmsg.
- * @received: records received by recvmsg.
- * @copied_bytes: payload bytes copied by sendmsg and recvmsg.
- * @missed: records that its streams lost, see weir_reader.missed.
- * @evicted: number of evictions of its readers.
  */
 struct weir_sock {
+	/** @sk: first, as the socket layer requires. */
 	struct sock sk;
+	/**
+	 * @owner: the user that made the socket, pays for all that it uses, and
+	 * is told why a call is refused. Of an accepted socket: its listener's.
+	 * Its memcg is that of the first subscriber process: the subscription's
+	 * cursors are charged to it.
+	 */
 	struct weir_owner owner;
+	/** @id: for WEIR_IOC_LIST. */
 	unsigned long id;
+	/** @charge: for the socket itself; fixed. */
 	struct weir_charge charge;
+	/** @opt: what the program has set. */
+	struct weir_sock_options opt;
 
-	u32 ring_bytes;
-	u32 inbox_bytes;
-	int node;
-	u32 huge;
-	u32 evict_ms;
-	u32 linger_ms;
-	u32 hold_ms;
-	u32 start;
-	s32 demand;
-	char name[WEIR_NAME_MAX + 1];
-	char long_path[WEIR_PATH_MAX + 1];
-
+	/** @outbox: set once, stable until release. */
 	struct weir_ring *outbox;
+	/** @inbox: set once, stable until release. */
 	struct weir_ring *inbox;
+	/**
+	 * @ep: endpoint, if it calls or serves; set once, stable until release.
+	 */
 	struct weir_endpoint *ep;
+	/** @resumed: bind took over a lingering ring. */
 	bool resumed;
-	struct weir_path *path;
-	char own_path[WEIR_PATH_MAX + 1];
-	char peer_path[WEIR_PATH_MAX + 1];
-	struct weir_pattern *pattern;
-	struct list_head pattern_link;
-	struct weir_charge pattern_charge;
-	kuid_t sub_owner;
-	bool sub_bound;
-	enum weir_reason left_out;
-	u64 sub_seq;
-	struct weir_late *late;
-	struct weir_sock *peer;
 
+	/** @path: of pairs: path that it is bound to, or NULL; lock_sock. */
+	struct weir_path *path;
+	/**
+	 * @own_path: bound path, or the listener's for an accepted socket, or
+	 * "". Written under weir_net.lock, as @peer_path is.
+	 */
+	char own_path[WEIR_PATH_MAX + 1];
+	/**
+	 * @peer_path: path or pattern given to connect, or the peer's own path.
+	 */
+	char peer_path[WEIR_PATH_MAX + 1];
+	/** @sub: what a subscriber subscribes to. */
+	struct weir_subscription sub;
+
+	/** @rlock: guards @readers, @nreaders and @barrier. */
 	spinlock_t rlock;
+	/**
+	 * @readers: streams, by weir_reader.sock_link; the head is next in
+	 * turn.
+	 */
 	struct list_head readers;
+	/** @ids: streams and the inbox's reader by id; its own xa_lock. */
 	struct xarray ids;
+	/** @next_id: where the search for an id begins; xa_lock of @ids. */
 	u32 next_id;
+	/** @nreaders: number of streams in @readers. */
 	u32 nreaders;
+	/** @barrier: scratch: CPUs that must run a barrier before a sleep. */
 	cpumask_var_t barrier;
+	/** @iolock: one kernel receiver at a time. */
 	struct mutex iolock;
 
-	spinlock_t accept_lock;
-	u32 backlog;
-	struct weir_tally waiting;
-	struct list_head accept_queue;
+	/** @peer: connected pair: the other end; pair_lock in pair.c. */
+	struct weir_sock *peer;
+	/** @listen: of a listening socket: its queue. */
+	struct weir_listener listen;
+	/** @accept_link: to be accepted: in weir_listener.queue; its lock. */
 	struct list_head accept_link;
-	struct weir_job disconnect;
+	/**
+	 * @connecter: to be accepted: user whose share of the queue it takes;
+	 * fixed.
+	 */
 	kuid_t connecter;
-	wait_queue_head_t connect_wait;
-	struct list_head connecters;
 
-	atomic64_t sent;
-	atomic64_t received;
-	atomic64_t copied_bytes;
-	atomic64_t missed;
-	atomic64_t evicted;
+	/** @counts: what it has sent, received and lost. */
+	struct weir_sock_counts counts;
 };
 
 static inline struct weir_sock *weir_sk(const struct sock *sk)

@@ -73,8 +73,8 @@ static enum weir_list_found weir_list_sock(struct weir_list_ctx *ctx,
 		e->state = READ_ONCE(ws->sk.sk_state);
 		e->mode = ws->owner.mode;
 		e->count = READ_ONCE(ws->nreaders);
-		e->missed = atomic64_read(&ws->missed);
-		e->copied_bytes = atomic64_read(&ws->copied_bytes);
+		e->missed = atomic64_read(&ws->counts.missed);
+		e->copied_bytes = atomic64_read(&ws->counts.copied_bytes);
 		mutex_lock(&wn->lock);
 		strscpy(e->name, ws->own_path[0] ? ws->own_path :
 			ws->peer_path, sizeof(e->name));

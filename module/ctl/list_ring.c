@@ -134,6 +134,7 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	struct weir_list_entry *e;
 	struct weir_reader *rd;
 	unsigned long at;
+	u64 id;
 
 	/* the caller copies the entry: mmap_lock comes before slot_lock */
 	mutex_lock(&ring->slot_lock);
@@ -146,8 +147,8 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 		return false;
 	}
 	*slot = at;
-	e = weir_list_fresh(ctx, ((u64)ring->id << WEIR_LIST_SLOT_BITS) + at + 1,
-			    rd->uid);
+	id = ((u64)ring->id << WEIR_LIST_SLOT_BITS) + at + 1;
+	e = weir_list_fresh(ctx, id, rd->uid);
 	e->parent = ring->id;
 	spin_lock_bh(&ring->lock);
 	e->peer = rd->ws ? rd->ws->id : 0;

@@ -180,7 +180,7 @@ static int weir_set_name(struct weir_sock *ws, sockptr_t value,
 	if (strnlen(name, sizeof(name)) + 1 < len)
 		return weir_refuse(ws, -EINVAL,
 				   "a cursor name has no NUL bytes");
-	memcpy(ws->name, name, sizeof(name));
+	memcpy(ws->opt.name, name, sizeof(name));
 	return 0;
 }
 
@@ -218,7 +218,7 @@ static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
 	int err = weir_get_path(ws, value, len, path);
 
 	if (!err)
-		strscpy(ws->long_path, path, sizeof(path));
+		strscpy(ws->opt.long_path, path, sizeof(path));
 	return err;
 }
 
@@ -329,7 +329,7 @@ static int weir_get_text(union weir_option_value *v, const char *text)
 
 static int weir_set_ring_bytes(struct weir_sock *ws, int v)
 {
-	return weir_set_bytes(ws, &ws->ring_bytes, v);
+	return weir_set_bytes(ws, &ws->opt.ring_bytes, v);
 }
 
 static int weir_get_ring_bytes(struct weir_sock *ws, union weir_option_value *v)
@@ -346,14 +346,14 @@ static int weir_set_inbox_bytes(struct weir_sock *ws, int v)
 	if (ws->inbox)
 		return weir_refuse(ws, -EISCONN,
 				   "the socket has its inbox already");
-	return weir_set_bytes(ws, &ws->inbox_bytes, v);
+	return weir_set_bytes(ws, &ws->opt.inbox_bytes, v);
 }
 
 static int weir_get_inbox_bytes(struct weir_sock *ws,
 				union weir_option_value *v)
 {
 	return weir_get_int(v, ws->inbox ? weir_ring_bytes(&ws->inbox->view) :
-			    ws->inbox_bytes ?:
+			    ws->opt.inbox_bytes ?:
 			    READ_ONCE(weir_tunables.inbox_bytes));
 }
 
@@ -362,7 +362,7 @@ static int weir_set_node(struct weir_sock *ws, int v)
 	if (v != NUMA_NO_NODE &&
 	    (v < 0 || v >= MAX_NUMNODES || !node_online(v)))
 		return weir_refuse(ws, -EINVAL, "no such NUMA node");
-	ws->node = v;
+	ws->opt.node = v;
 	return 0;
 }
 
@@ -385,7 +385,7 @@ static int weir_get_group(struct weir_sock *ws, union weir_option_value *v)
 
 static int weir_set_evict_ms(struct weir_sock *ws, int v)
 {
-	ws->evict_ms = v;
+	ws->opt.evict_ms = v;
 	if (ws->outbox)
 		WRITE_ONCE(ws->outbox->evict_ms, v);
 	return 0;
@@ -393,7 +393,7 @@ static int weir_set_evict_ms(struct weir_sock *ws, int v)
 
 static int weir_set_linger_ms(struct weir_sock *ws, int v)
 {
-	ws->linger_ms = v;
+	ws->opt.linger_ms = v;
 	if (ws->outbox)
 		WRITE_ONCE(ws->outbox->linger_ms, v);
 	return 0;
@@ -401,7 +401,7 @@ static int weir_set_linger_ms(struct weir_sock *ws, int v)
 
 static int weir_get_name(struct weir_sock *ws, union weir_option_value *v)
 {
-	return weir_get_text(v, ws->name);
+	return weir_get_text(v, ws->opt.name);
 }
 
 static int weir_get_own_path(struct weir_sock *ws, union weir_option_value *v)
@@ -427,11 +427,11 @@ static int weir_get_info(struct weir_sock *ws, union weir_option_value *v)
 	info->ring_bytes = ws->outbox ? weir_ring_bytes(&ws->outbox->view) : 0;
 	info->streams = READ_ONCE(ws->nreaders);
 	info->resumed = ws->resumed;
-	info->sent = atomic64_read(&ws->sent);
-	info->received = atomic64_read(&ws->received);
-	info->missed = atomic64_read(&ws->missed);
-	info->copied_bytes = atomic64_read(&ws->copied_bytes);
-	info->evicted = atomic64_read(&ws->evicted);
+	info->sent = atomic64_read(&ws->counts.sent);
+	info->received = atomic64_read(&ws->counts.received);
+	info->missed = atomic64_read(&ws->counts.missed);
+	info->copied_bytes = atomic64_read(&ws->counts.copied_bytes);
+	info->evicted = atomic64_read(&ws->counts.evicted);
 	return sizeof(*info);
 }
 
@@ -441,9 +441,9 @@ static int weir_get_info(struct weir_sock *ws, union weir_option_value *v)
 #define WEIR_OPTION_TIME	.min = 0, .max = INT_MAX,		\
 				.range = "a time is not negative"
 #define WEIR_OPTION_FIELD(_member)					\
-	.field = offsetof(struct weir_sock, _member) +			\
+	.field = offsetof(struct weir_sock, opt._member) +		\
 		 BUILD_BUG_ON_ZERO(sizeof_field(struct weir_sock,	\
-						_member) != sizeof(int))
+						opt._member) != sizeof(int))
 
 static const struct weir_option weir_options[] = {
 	[WEIR_SO_RING_BYTES] = {
@@ -569,7 +569,7 @@ static noinline int weir_option_set(struct weir_sock *ws, int name,
 		return o->set_text(ws, value, len);
 	lock_sock(&ws->sk);
 	if (o->when == WEIR_OPTION_EARLY &&
-	    (ws->outbox || ws->path || ws->pattern))
+	    (ws->outbox || ws->path || ws->sub.pattern))
 		err = weir_refuse(ws, -EISCONN,
 				  "the option must be set before bind and connect");
 	else if (o->set_text)

@@ -281,7 +281,7 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 	bool told;
 
 	if (!inbox) {
-		WRITE_ONCE(ws->left_out, reason);
+		WRITE_ONCE(ws->sub.left_out, reason);
 		return;
 	}
 	spin_lock_bh(&inbox->post.lock);
@@ -411,7 +411,7 @@ static void weir_inbox_left_out(struct weir_sock *ws)
 {
 	struct weir_notice notice = {
 		.type = WEIR_NOTICE_REFUSED,
-		.reason = READ_ONCE(ws->left_out),
+		.reason = READ_ONCE(ws->sub.left_out),
 		.path_len = strlen(ws->peer_path),
 	};
 
@@ -460,7 +460,7 @@ int weir_inbox_create(struct weir_sock *ws)
 	if (ws->inbox)
 		goto announce;	/* to a library handle without the notices */
 	weir_sock_spec(ws, &spec);
-	spec.bytes = ws->inbox_bytes ?: READ_ONCE(weir_tunables.inbox_bytes);
+	spec.bytes = ws->opt.inbox_bytes ?: READ_ONCE(weir_tunables.inbox_bytes);
 	spec.inbox = true;
 	inbox = weir_ring_create(&ws->owner, &spec);
 	if (IS_ERR(inbox))

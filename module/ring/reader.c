@@ -134,7 +134,7 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 	spin_lock(&ws->rlock);
 	spin_lock_bh(&rd->ring->lock);
 	shown = !list_empty(&rd->ring_link) &&
-		(rd->id == WEIR_ID_INBOX || rd->sub == ws->sub_seq);
+		(rd->id == WEIR_ID_INBOX || rd->sub == ws->sub.seq);
 	rd->joining = false;
 	evicted = rd->evicted;
 	if (shown) {
@@ -160,7 +160,7 @@ static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
 		return true;
 	weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, reason);
 	if (evicted) {
-		atomic64_inc(&ws->evicted);
+		atomic64_inc(&ws->counts.evicted);
 		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
 	}
 	/* a stream that ended earlier sent this reader no notice */
@@ -299,10 +299,10 @@ struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
 {
 	struct weir_reader *rd;
 
-	if (!ws->name[0])
+	if (!ws->opt.name[0])
 		return NULL;
 	mutex_lock(&ring->slot_lock);
-	rd = weir_reader_named(ws->name, ws->owner.uid, ring);
+	rd = weir_reader_named(ws->opt.name, ws->owner.uid, ring);
 	if (rd)
 		weir_reader_get(rd);
 	mutex_unlock(&ring->slot_lock);
@@ -413,7 +413,7 @@ static enum weir_reason weir_reader_late(struct weir_sock *ws,
 	if (!rd->gating || !rd->start_seq)
 		return WEIR_REASON_NONE;
 	rd->missed = rd->start_seq;
-	atomic64_add(rd->missed, &ws->missed);
+	atomic64_add(rd->missed, &ws->counts.missed);
 	weir_stat_add(WEIR_STAT_MISSED, rd->missed);
 	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
 	return WEIR_REASON_OVERRUN;
@@ -440,8 +440,8 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 	rd->sub = sub;
 	rd->joining = true;
 	if (!inbox) {
-		rd->hold_ms = ws->name[0] ? ws->hold_ms : 0;
-		memcpy(rd->name, ws->name, sizeof(rd->name));
+		rd->hold_ms = ws->opt.name[0] ? ws->opt.hold_ms : 0;
+		memcpy(rd->name, ws->opt.name, sizeof(rd->name));
 	}
 	err = weir_reader_join_sock(ws, rd, inbox, gfp);
 	if (err)
@@ -449,9 +449,9 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 	if (late)
 		start = WEIR_START_FIRST;
 	else if (origin == WEIR_ORIGIN_READER && !inbox)
-		start = ws->start;
+		start = ws->opt.start;
 	err = weir_reader_enter(&ws->owner, rd, start,
-				inbox ? -1 : ws->demand, gfp);
+				inbox ? -1 : ws->opt.demand, gfp);
 	if (err)
 		goto err_id;
 
@@ -476,7 +476,7 @@ err_put:
  * @ring: the ring.
  * @gating: whether the writer waits for this reader.
  * @origin: the call in which this happens.
- * @sub: weir_sock.sub_seq of the subscription; 0 without one. Nothing stays
+ * @sub: weir_sock.sub.seq of the subscription; 0 without one. Nothing stays
  *	attached if the socket has left this subscription meanwhile.
  *
  * The cursor is charged to the user of @ws and, except for WEIR_ORIGIN_READER,
@@ -702,8 +702,8 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 	weir_reader_get(found);
 	weir_race_point(resume);
 	weir_timer_cancel(&found->hold);
-	found->hold_ms = ws->hold_ms;
-	found->sub = ws->sub_seq;
+	found->hold_ms = ws->opt.hold_ms;
+	found->sub = ws->sub.seq;
 	found->resumed = true;
 	weir_reader_show(ws, found, WEIR_REASON_TAKEN_OVER);
 	return found;
@@ -751,7 +751,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	weir_drop(ring->name, reason);
 	trace_weir_evict(ring, rd->slot, rd->id, reason);
 	if (ws) {
-		atomic64_inc(&ws->evicted);
+		atomic64_inc(&ws->counts.evicted);
 		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, reason);
 		ws->sk.sk_data_ready(&ws->sk);
 		sock_put(&ws->sk);

@@ -21,7 +21,7 @@
  * @start_pos: position where it was attached; not writable by the process.
  * @start_seq: record count there, low 32 bits.
  * @id: stream id on the reading socket.
- * @sub: weir_sock.sub_seq of its subscription; 0: reader of a pair, an inbox or
+ * @sub: weir_sock.sub.seq of its subscription; 0: reader of a pair, an inbox or
  *	the router.
  * @page: the cursor page.
  * @cursor: the kernel's address of @page.

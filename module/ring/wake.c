@@ -617,7 +617,7 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 	if (shut & RCV_SHUTDOWN)
 		mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
 	if (sk->sk_state == TCP_LISTEN) {
-		if (!list_empty_careful(&ws->accept_queue))
+		if (!list_empty_careful(&ws->listen.queue))
 			mask |= EPOLLIN | EPOLLRDNORM;
 		return mask;
 	}

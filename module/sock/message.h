@@ -17,7 +17,7 @@ struct socket;
 static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 				   size_t bytes)
 {
-	atomic64_add(bytes, &ws->copied_bytes);
+	atomic64_add(bytes, &ws->counts.copied_bytes);
 	atomic64_add(bytes,
 		     (atomic64_t *)&weir_ring_status(ring)->copied_bytes);
 	weir_stat_add(WEIR_STAT_COPIED_BYTES, bytes);

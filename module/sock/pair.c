@@ -198,11 +198,11 @@ int weir_sock_listen(struct socket *sock, int backlog)
 	} else if (sk->sk_state != TCP_CLOSE && sk->sk_state != TCP_LISTEN) {
 		err = weir_refuse(ws, -EINVAL, "the socket is connected");
 	} else {
-		spin_lock(&ws->accept_lock);
-		ws->backlog = backlog;
+		spin_lock(&ws->listen.lock);
+		ws->listen.backlog = backlog;
 		WRITE_ONCE(sk->sk_state, TCP_LISTEN);
-		wake_up_interruptible(&ws->connect_wait);
-		spin_unlock(&ws->accept_lock);
+		wake_up_interruptible(&ws->listen.connect_wait);
+		spin_unlock(&ws->listen.lock);
 		/* SO_PEERCRED of the sockets that connect */
 		pid = get_pid(task_tgid(current));
 		weir_set_peer_cred(sk, pid, current_cred());
@@ -244,7 +244,8 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 
 /**
  * struct weir_connecter - a waiter for a place in a listener's queue
- * @wait: in connect_wait of the listener, for the first waiter of each user.
+ * @wait: in listen.connect_wait of the listener, for the first waiter of each
+ *	user.
  * @first: the waiter is the first of its user; the listener's accept_lock.
  * @link: in the listener's connecters if @first, else in @more of the first
  *	waiter of its user; accept_lock.
@@ -272,15 +273,15 @@ struct weir_connecter {
  */
 static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 {
-	lockdep_assert_held(&listener->accept_lock);
+	lockdep_assert_held(&listener->listen.lock);
 	if (listener->sk.sk_state != TCP_LISTEN)
 		return -ECONNREFUSED;
-	if (listener->waiting.total > listener->backlog ||
-	    (!exempt && weir_tally_full(&listener->waiting, user,
-					listener->backlog + 1)))
+	if (listener->listen.waiting.total > listener->listen.backlog ||
+	    (!exempt && weir_tally_full(&listener->listen.waiting, user,
+					listener->listen.backlog + 1)))
 		return -EAGAIN;
 	/* from the reserves: the waker may be another, whose cgroup is full */
-	return weir_tally_add(&listener->waiting, user,
+	return weir_tally_add(&listener->listen.waiting, user,
 			      GFP_ATOMIC | __GFP_NOWARN);
 }
 
@@ -311,8 +312,8 @@ static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 /* Another place may be free: wakes the next waiter. Under accept_lock. */
 static void weir_connect_next(struct weir_sock *listener)
 {
-	if (listener->waiting.total <= listener->backlog)
-		wake_up_interruptible(&listener->connect_wait);
+	if (listener->listen.waiting.total <= listener->listen.backlog)
+		wake_up_interruptible(&listener->listen.connect_wait);
 }
 
 /* weir_take_place(), unless the waiter has a place already. */
@@ -321,24 +322,24 @@ static int weir_reserve(struct weir_connecter *c)
 	struct weir_sock *listener = c->listener;
 	int err = 0;
 
-	spin_lock(&listener->accept_lock);
+	spin_lock(&listener->listen.lock);
 	if (!c->has) {
 		err = weir_take_place(listener, c->user, c->exempt);
 		c->has = !err;
 	}
 	if (c->has)
 		weir_connect_next(listener);
-	spin_unlock(&listener->accept_lock);
+	spin_unlock(&listener->listen.lock);
 	return err;
 }
 
 /* Returns a user's place and wakes the first waiter that may have it. */
 static void weir_unreserve(struct weir_sock *listener, kuid_t user)
 {
-	spin_lock(&listener->accept_lock);
-	weir_tally_sub(&listener->waiting, user);
-	wake_up_interruptible(&listener->connect_wait);
-	spin_unlock(&listener->accept_lock);
+	spin_lock(&listener->listen.lock);
+	weir_tally_sub(&listener->listen.waiting, user);
+	wake_up_interruptible(&listener->listen.connect_wait);
+	spin_unlock(&listener->listen.lock);
 }
 
 /* Adds a connected child to the queue; false when the listener is gone. */
@@ -346,11 +347,11 @@ static bool weir_enqueue(struct weir_sock *listener, struct weir_sock *child)
 {
 	bool listens;
 
-	spin_lock(&listener->accept_lock);
+	spin_lock(&listener->listen.lock);
 	listens = listener->sk.sk_state == TCP_LISTEN;
 	if (listens)
-		list_add_tail(&child->accept_link, &listener->accept_queue);
-	spin_unlock(&listener->accept_lock);
+		list_add_tail(&child->accept_link, &listener->listen.queue);
+	spin_unlock(&listener->listen.lock);
 	return listens;
 }
 
@@ -360,18 +361,18 @@ static void weir_connecter_add(struct weir_connecter *c)
 	struct weir_sock *listener = c->listener;
 	struct weir_connecter *at;
 
-	spin_lock(&listener->accept_lock);
+	spin_lock(&listener->listen.lock);
 	/* the list has one entry for each user */
-	list_for_each_entry(at, &listener->connecters, link) {
+	list_for_each_entry(at, &listener->listen.connecters, link) {
 		if (uid_eq(at->user, c->user) && at->exempt == c->exempt) {
 			list_add_tail(&c->link, &at->more);
 			goto unlock;
 		}
 	}
 	WRITE_ONCE(c->first, true);
-	list_add_tail(&c->link, &listener->connecters);
+	list_add_tail(&c->link, &listener->listen.connecters);
 unlock:
-	spin_unlock(&listener->accept_lock);
+	spin_unlock(&listener->listen.lock);
 }
 
 /*
@@ -382,17 +383,17 @@ static void weir_connecter_del(struct weir_connecter *c)
 	struct weir_sock *listener = c->listener;
 	struct weir_connecter *next;
 
-	spin_lock(&listener->accept_lock);
+	spin_lock(&listener->listen.lock);
 	next = list_first_entry_or_null(&c->more, struct weir_connecter, link);
 	if (next) {
 		list_del(&next->link);
 		list_splice(&c->more, &next->more);
-		list_add_tail(&next->link, &listener->connecters);
+		list_add_tail(&next->link, &listener->listen.connecters);
 		WRITE_ONCE(next->first, true);
 		wake_up_process(next->wait.private);
 	}
 	list_del(&c->link);
-	spin_unlock(&listener->accept_lock);
+	spin_unlock(&listener->listen.lock);
 }
 
 /* As prepare_to_wait_event(). Only a user's first waiter is in connect_wait. */
@@ -400,7 +401,7 @@ static int weir_connecter_prepare(struct weir_connecter *c)
 {
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (READ_ONCE(c->first))
-		return prepare_to_wait_event(&c->listener->connect_wait,
+		return prepare_to_wait_event(&c->listener->listen.connect_wait,
 					     &c->wait, TASK_INTERRUPTIBLE);
 	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
@@ -426,17 +427,17 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 		}
 		timeo = schedule_timeout(timeo);
 	}
-	finish_wait(&listener->connect_wait, &c->wait);
+	finish_wait(&listener->listen.connect_wait, &c->wait);
 	weir_connecter_del(c);
 	if (!err)
 		return 0;
 	/* a waiter that got a place meanwhile keeps it, signal or not */
-	spin_lock(&listener->accept_lock);
+	spin_lock(&listener->listen.lock);
 	if (c->has) {
 		err = 0;
 		weir_connect_next(listener);
 	}
-	spin_unlock(&listener->accept_lock);
+	spin_unlock(&listener->listen.lock);
 	return err;
 }
 
@@ -519,11 +520,11 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	child = weir_sk(sk);
 	/* the security label is the listener's too, not the connecter's */
 	security_sk_clone(&listener->sk, sk);
-	child->ring_bytes = listener->ring_bytes;
-	child->node = listener->node;
-	child->huge = listener->huge;
-	child->evict_ms = listener->evict_ms;
-	child->demand = listener->demand;
+	child->opt.ring_bytes = listener->opt.ring_bytes;
+	child->opt.node = listener->opt.node;
+	child->opt.huge = listener->opt.huge;
+	child->opt.evict_ms = listener->opt.evict_ms;
+	child->opt.demand = listener->opt.demand;
 	child->connecter = weir_account_user(ws->owner.account);
 	mutex_lock(&ws->owner.wn->lock);
 	memcpy(child->own_path, name, len);
@@ -566,12 +567,12 @@ static struct weir_sock *weir_dequeue(struct weir_sock *listener)
 {
 	struct weir_sock *child;
 
-	spin_lock(&listener->accept_lock);
-	child = list_first_entry_or_null(&listener->accept_queue,
+	spin_lock(&listener->listen.lock);
+	child = list_first_entry_or_null(&listener->listen.queue,
 					 struct weir_sock, accept_link);
 	if (child)
 		list_del_init(&child->accept_link);
-	spin_unlock(&listener->accept_lock);
+	spin_unlock(&listener->listen.lock);
 	if (child)
 		weir_unreserve(listener, child->connecter);
 	return child;
@@ -758,7 +759,7 @@ bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
  *
  * Gives up its name and its accept queue, ends the peer's stream and shuts the
  * peer down. A thread that has nothing to do with the owner leaves the queue to
- * a worker of the owner's user, see weir_sock.disconnect. May sleep.
+ * a worker of the owner's user, see weir_sock.listen.disconnect. May sleep.
  */
 void weir_pair_release(struct weir_sock *ws, struct list_head *orphans)
 {
@@ -775,15 +776,15 @@ void weir_pair_release(struct weir_sock *ws, struct list_head *orphans)
 	}
 
 	/* 2. close the queue, and empty it */
-	spin_lock(&ws->accept_lock);
+	spin_lock(&ws->listen.lock);
 	WRITE_ONCE(ws->sk.sk_state, TCP_CLOSE);
-	wake_up_interruptible_all(&ws->connect_wait);
+	wake_up_interruptible_all(&ws->listen.connect_wait);
 	/* from here on nothing enters */
-	waiting = !list_empty(&ws->accept_queue);
-	spin_unlock(&ws->accept_lock);
+	waiting = !list_empty(&ws->listen.queue);
+	spin_unlock(&ws->listen.lock);
 	if (waiting && weir_stranger(ws->owner.uid, ws->owner.pid)) {
 		sock_hold(&ws->sk);
-		weir_jobs_add(&ws->owner.tenant->ends, &ws->disconnect);
+		weir_jobs_add(&ws->owner.tenant->ends, &ws->listen.disconnect);
 	} else {
 		weir_pair_orphans(ws, UINT_MAX, orphans);
 	}

@@ -61,7 +61,7 @@
  * @more: there are or may be other subscribers.
  * @socks: subscribers that bind joins, held; NULL: not to be joined.
  * @ids: ids of the subscribers; 0: left to the job.
- * @subs: weir_sock.sub_seq of each.
+ * @subs: weir_sock.sub.seq of each.
  */
 struct weir_joining {
 	struct weir_job		job;
@@ -84,12 +84,12 @@ struct weir_joining {
  */
 static bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
 {
-	if (ws->pattern->node->wild)
+	if (ws->sub.pattern->node->wild)
 		return true;
-	if (!ws->sub_bound)
-		ws->sub_owner = path->uid;
-	ws->sub_bound = true;
-	return weir_path_succeeds(path, ws->sub_owner);
+	if (!ws->sub.bound)
+		ws->sub.owner = path->uid;
+	ws->sub.bound = true;
+	return weir_path_succeeds(path, ws->sub.owner);
 }
 
 /* May a subscription read a stream, and does it take it? weir_net.lock */
@@ -145,11 +145,11 @@ static int weir_join_note(void *item, void *ctx)
 	struct weir_joining *j = ctx;
 	struct weir_sock *ws;
 
-	list_for_each_entry(ws, &pattern->subscribers, pattern_link) {
+	list_for_each_entry(ws, &pattern->subscribers, sub.link) {
 		if (j->n == WEIR_JOIN_NOW)
 			return 1;
 		j->ids[j->n] = ws->id;
-		j->subs[j->n] = ws->sub_seq;
+		j->subs[j->n] = ws->sub.seq;
 		j->socks[j->n] = NULL;
 		/* a socket does not read its own stream */
 		if (ws != j->ring->owner && weir_join_may(ws, j->ring)) {
@@ -191,18 +191,18 @@ static bool weir_join_wants(const struct weir_joining *j, struct weir_sock *ws,
 	bool wants = false;
 	u32 i;
 
-	if (!READ_ONCE(ws->pattern) || ws == READ_ONCE(ring->owner))
+	if (!READ_ONCE(ws->sub.pattern) || ws == READ_ONCE(ring->owner))
 		return false;
 	for (i = 0; i < j->n; i++) {
 		if (j->ids[i] == ws->id)
 			return false;
 	}
 	mutex_lock(&ring->wn->lock);
-	if (ring->path && ws->pattern && ws->sub_seq < ring->pub_seq &&
+	if (ring->path && ws->sub.pattern && ws->sub.seq < ring->pub_seq &&
 	    weir_path_match(ws->peer_path, strlen(ws->peer_path), ring->name,
 			    strlen(ring->name))) {
 		wants = weir_join_may(ws, ring);
-		*sub = ws->sub_seq;
+		*sub = ws->sub.seq;
 	}
 	mutex_unlock(&ring->wn->lock);
 	return wants;
@@ -232,8 +232,8 @@ static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 	bool noted;
 
 	spin_lock(&ws->rlock);
-	noted = ws->late &&
-		weir_late_add(ws->late, j->ring->tenant->uid, j->ring->pub_seq);
+	noted = ws->sub.late &&
+		weir_late_add(ws->sub.late, j->ring->tenant->uid, j->ring->pub_seq);
 	spin_unlock(&ws->rlock);
 	return noted;
 }
@@ -244,7 +244,7 @@ static bool weir_join_noted(struct weir_sock *ws, const struct weir_joining *j)
 	bool noted;
 
 	spin_lock(&ws->rlock);
-	noted = ws->late && weir_late_take(ws->late, j->ring->pub_seq);
+	noted = ws->sub.late && weir_late_take(ws->sub.late, j->ring->pub_seq);
 	spin_unlock(&ws->rlock);
 	return noted;
 }
@@ -417,8 +417,8 @@ static int weir_publish_path(struct weir_sock *ws, const char *name, u32 len,
 	if ((*path)->listener) {
 		err = weir_refuse(ws, -EADDRINUSE,
 				  "a socket listens on this path");
-	} else if (ring && ws->ring_bytes &&
-		   ws->ring_bytes != weir_ring_bytes(&ring->view)) {
+	} else if (ring && ws->opt.ring_bytes &&
+		   ws->opt.ring_bytes != weir_ring_bytes(&ring->view)) {
 		err = weir_refuse(ws, -EINVAL,
 				  "a stream of another size lingers on this path");
 	} else if (ring) {
@@ -586,7 +586,7 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 		return min(err, 0);
 	if (!rd)
 		rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring),
-					WEIR_ORIGIN_READER, ws->sub_seq);
+					WEIR_ORIGIN_READER, ws->sub.seq);
 	if (!IS_ERR(rd)) {
 		weir_reader_put(rd);
 		return 0;
@@ -609,7 +609,7 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 		/* a ring with a number has a name */
 		u64 seq = smp_load_acquire(&ring->pub_seq);
 
-		if (seq && seq < ws->sub_seq &&
+		if (seq && seq < ws->sub.seq &&
 		    weir_path_match(pattern, len, ring->name,
 				    strlen(ring->name)))
 			err = weir_join_stream(ws, ring, false);
@@ -645,7 +645,7 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 	ring = at && at->path == path ? list_next_entry(at, path_link) :
 	       list_first_entry(&path->rings, struct weir_ring, path_link);
 	list_for_each_entry_from(ring, &path->rings, path_link) {
-		if (ring->pub_seq >= ws->sub_seq)
+		if (ring->pub_seq >= ws->sub.seq)
 			break;
 		*more = ring->pub_seq <= seq;
 		if (*more && --looks)
@@ -705,7 +705,7 @@ static int weir_late_make(struct weir_sock *ws)
 {
 	struct weir_late *late;
 
-	if (ws->late)
+	if (ws->sub.late)
 		return 0;
 	late = kzalloc(sizeof(*late), WEIR_GFP);
 	if (!late)
@@ -713,7 +713,7 @@ static int weir_late_make(struct weir_sock *ws)
 				   "no memory for the subscription");
 	/* its creator holds lock_sock; workers look for it under rlock */
 	spin_lock(&ws->rlock);
-	ws->late = late;
+	ws->sub.late = late;
 	spin_unlock(&ws->rlock);
 	return 0;
 }
@@ -724,8 +724,8 @@ static void weir_late_free(struct weir_sock *ws)
 	struct weir_late *late;
 
 	spin_lock(&ws->rlock);
-	late = ws->late;
-	ws->late = NULL;
+	late = ws->sub.late;
+	ws->sub.late = NULL;
 	spin_unlock(&ws->rlock);
 	kfree(late);
 }
@@ -736,15 +736,15 @@ static void weir_leave_pattern(struct weir_sock *ws)
 	struct weir_pattern *pattern;
 
 	mutex_lock(&ws->owner.wn->lock);
-	pattern = ws->pattern;
+	pattern = ws->sub.pattern;
 	if (pattern) {
 		spin_lock(&ws->rlock);
-		ws->sub_seq = 0;
+		ws->sub.seq = 0;
 		spin_unlock(&ws->rlock);
 		weir_late_free(ws);
-		weir_uncharge(&ws->pattern_charge);
-		list_del_init(&ws->pattern_link);
-		WRITE_ONCE(ws->pattern, NULL);
+		weir_uncharge(&ws->sub.charge);
+		list_del_init(&ws->sub.link);
+		WRITE_ONCE(ws->sub.pattern, NULL);
 		if (list_empty(&pattern->subscribers)) {
 			weir_trie_set_item(pattern->node, NULL);
 			weir_trie_remove(&ws->owner.wn->patterns,
@@ -793,7 +793,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	int err;
 
 	lockdep_assert_held(&wn->lock);
-	if (ws->pattern)
+	if (ws->sub.pattern)
 		return weir_refuse(ws, -EISCONN,
 				   "the socket subscribes already");
 	path = weir_path_is_pattern(pattern, len) ? NULL :
@@ -803,14 +803,14 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 		return weir_refuse(ws, -EACCES,
 				   "the path's mode does not permit it");
 	}
-	err = weir_charge_owner(&ws->pattern_charge, &ws->owner,
-				sizeof(*item) + sizeof(*ws->late) +
+	err = weir_charge_owner(&ws->sub.charge, &ws->owner,
+				sizeof(*item) + sizeof(*ws->sub.late) +
 				weir_name_bytes(pattern, len), 1);
 	if (err)
 		return err;
 	node = weir_trie_insert(&wn->patterns, pattern, len);
 	if (IS_ERR(node)) {
-		weir_uncharge(&ws->pattern_charge);
+		weir_uncharge(&ws->sub.charge);
 		return weir_refuse(ws, PTR_ERR(node),
 				   "the pattern cannot be entered");
 	}
@@ -819,7 +819,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 		item = kzalloc(sizeof(*item), WEIR_GFP_NOWAIT);
 		if (!item) {
 			weir_trie_remove(&wn->patterns, node);
-			weir_uncharge(&ws->pattern_charge);
+			weir_uncharge(&ws->sub.charge);
 			return weir_refuse(ws, -ENOMEM,
 					   "no memory for the subscription");
 		}
@@ -829,13 +829,13 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	}
 	memcpy(ws->peer_path, pattern, len);
 	ws->peer_path[len] = '\0';
-	ws->sub_bound = false;
-	WRITE_ONCE(ws->left_out, WEIR_REASON_NONE);
+	ws->sub.bound = false;
+	WRITE_ONCE(ws->sub.left_out, WEIR_REASON_NONE);
 	spin_lock(&ws->rlock);
-	ws->sub_seq = ++wn->seq;
+	ws->sub.seq = ++wn->seq;
 	spin_unlock(&ws->rlock);
-	WRITE_ONCE(ws->pattern, item);
-	list_add_tail(&ws->pattern_link, &item->subscribers);
+	WRITE_ONCE(ws->sub.pattern, item);
+	list_add_tail(&ws->sub.link, &item->subscribers);
 	return 0;
 }
 
@@ -878,7 +878,7 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 		mutex_unlock(&wn->lock);
 	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	if (err) {
-		if (!ws->pattern)
+		if (!ws->sub.pattern)
 			weir_late_free(ws);
 		return err;
 	}

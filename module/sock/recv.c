@@ -95,7 +95,7 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	}
 	missed = found - seq;
 	rd->missed += missed;
-	atomic64_add(missed, &ws->missed);
+	atomic64_add(missed, &ws->counts.missed);
 	weir_stat_add(WEIR_STAT_MISSED, missed);
 	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
 	weir_cursor_store(ws, rd, pos, found);
@@ -498,7 +498,7 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 		cond_resched();
 	}
 	if (got > 0 || (!got && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN))) {
-		atomic64_inc(&ws->received);
+		atomic64_inc(&ws->counts.received);
 		weir_stat_inc(WEIR_STAT_RECEIVED);
 	}
 	return got;

@@ -174,7 +174,7 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	else if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
 		weir_ring_wake_readers(ring);
 
-	atomic64_inc(&ws->sent);
+	atomic64_inc(&ws->counts.sent);
 	weir_stat_inc(WEIR_STAT_SENT);
 	weir_count_copy(ws, ring, len);
 	return len;

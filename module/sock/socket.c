@@ -46,7 +46,7 @@ static void weir_sock_destruct(struct sock *sk)
 	if (ws->inbox)
 		weir_ring_put(ws->inbox);
 	xa_destroy(&ws->ids);
-	weir_tally_destroy(&ws->waiting);
+	weir_tally_destroy(&ws->listen.waiting);
 	free_cpumask_var(ws->barrier);
 	weir_uncharge(&ws->charge);
 	weir_owner_release(&ws->owner);
@@ -61,14 +61,14 @@ static void weir_sock_destruct(struct sock *sk)
 void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec)
 {
 	*spec = (struct weir_ring_spec) {
-		.bytes = ws->ring_bytes ?:
+		.bytes = ws->opt.ring_bytes ?:
 			 min(READ_ONCE(weir_tunables.ring_bytes),
 			     READ_ONCE(weir_tunables.ring_bytes_max)),
 		.type = ws->sk.sk_type,
-		.node = ws->node,
-		.huge = ws->huge,
-		.evict_ms = ws->evict_ms,
-		.linger_ms = ws->linger_ms,
+		.node = ws->opt.node,
+		.huge = ws->opt.huge,
+		.evict_ms = ws->opt.evict_ms,
+		.linger_ms = ws->opt.linger_ms,
 		.ws = ws,
 	};
 }
@@ -134,10 +134,11 @@ static void weir_orphans_end(struct list_head *orphans)
 /* Sockets in the accept queue that are ended in one part. */
 #define WEIR_DISCONNECT_PART	16
 
-/* weir_sock.disconnect */
+/* weir_sock.listen.disconnect */
 static bool weir_disconnect_part(struct weir_job *job)
 {
-	struct weir_sock *ws = container_of(job, struct weir_sock, disconnect);
+	struct weir_sock *ws = container_of(job, struct weir_sock,
+					    listen.disconnect);
 	LIST_HEAD(orphans);
 	bool more;
 
@@ -202,22 +203,22 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 		goto err_charge;
 	}
 	ws->id = atomic_long_inc_return(&ws->owner.wn->next_id);
-	ws->node = NUMA_NO_NODE;
+	ws->opt.node = NUMA_NO_NODE;
 	ws->owner.mode = 0666 & ~current_umask();
-	ws->demand = -1;
-	INIT_LIST_HEAD(&ws->pattern_link);
+	ws->opt.demand = -1;
+	INIT_LIST_HEAD(&ws->sub.link);
 	spin_lock_init(&ws->rlock);
 	INIT_LIST_HEAD(&ws->readers);
 	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT |
 		      XA_FLAGS_LOCK_BH);
 	mutex_init(&ws->iolock);
-	spin_lock_init(&ws->accept_lock);
-	INIT_LIST_HEAD(&ws->accept_queue);
-	weir_tally_init(&ws->waiting);
+	spin_lock_init(&ws->listen.lock);
+	INIT_LIST_HEAD(&ws->listen.queue);
+	weir_tally_init(&ws->listen.waiting);
 	INIT_LIST_HEAD(&ws->accept_link);
-	ws->disconnect.part = weir_disconnect_part;
-	init_waitqueue_head(&ws->connect_wait);
-	INIT_LIST_HEAD(&ws->connecters);
+	ws->listen.disconnect.part = weir_disconnect_part;
+	init_waitqueue_head(&ws->listen.connect_wait);
+	INIT_LIST_HEAD(&ws->listen.connecters);
 	sk->sk_destruct = weir_sock_destruct;
 	weir_stat_inc(WEIR_STAT_SOCKETS);
 	if (xa_insert(&ws->owner.wn->sockets, ws->id, ws, WEIR_GFP)) {
@@ -265,7 +266,7 @@ static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr
 	n = strnlen(addr->sw_path,
 		    len - offsetof(struct sockaddr_weir, sw_path));
 	if (!n)
-		return strscpy(path, ws->long_path, WEIR_PATH_MAX + 1);
+		return strscpy(path, ws->opt.long_path, WEIR_PATH_MAX + 1);
 	memcpy(path, addr->sw_path, n);
 	path[n] = '\0';
 	return n;
@@ -275,7 +276,7 @@ static int weir_addr_path(struct weir_sock *ws, const struct sockaddr_weir *addr
 static void weir_end_long_path(struct weir_sock *ws, int err)
 {
 	if (err != -ERESTARTSYS && err != -EINTR)
-		ws->long_path[0] = '\0';
+		ws->opt.long_path[0] = '\0';
 }
 
 /* Publishes on a path, or names a listener. */
