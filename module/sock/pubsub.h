@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Publishing and subscribing: see pubsub.c. */
+/* Publishing and subscribing: see publish.c, subscribe.c and join.c. */
 #ifndef _WEIR_PUBSUB_H
 #define _WEIR_PUBSUB_H
 

@@ -2,7 +2,7 @@
 /*
  * The interface to the socket layer: making and releasing sockets, the names of
  * both ends, and the tables of operations. The operations are in pair.c,
- * pubsub.c, send.c, recv.c, wake.c, map.c, ioctl.c and option.c.
+ * publish.c, subscribe.c, send.c, recv.c, wake.c, map.c, ioctl.c and option.c.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Joining the subscribers of a new stream: see join.c. */
+#ifndef _WEIR_JOIN_H
+#define _WEIR_JOIN_H
+
+#include <linux/types.h>
+
+#include "tenant.h"
+#include "weir.h"
+
+/* Subscribers that bind looks at; a worker looks at the others. */
+#define WEIR_JOIN_NOW	64U
+
+/**
+ * struct weir_joining - the subscribers of a new stream
+ * @job: joins the subscribers that bind left out, first without waiting for
+ *	memory, and at last those that found no memory.
+ * @wn_link: in weir_net.joining; weir_net.join_lock.
+ * @ring: the stream, held.
+ * @keeper: cursor that holds the first position, held; NULL: there is none.
+ * @after: id of the last socket that the job has looked at.
+ * @waiting: number of sockets that have the stream in weir_sock.late.
+ * @n: entries used in the arrays below: subscribers that bind has looked at.
+ * @more: there are or may be other subscribers.
+ * @socks: subscribers that bind joins, held; NULL: not to be joined.
+ * @ids: ids of the subscribers; 0: left to the job.
+ * @subs: weir_sock.sub.seq of each.
+ */
+struct weir_joining {
+	struct weir_job		job;
+	struct list_head	wn_link;
+	struct weir_ring	*ring;
+	struct weir_reader	*keeper;
+	unsigned long		after;
+	u32			waiting;
+	u32			n;
+	bool			more;
+	struct weir_sock	*socks[WEIR_JOIN_NOW];
+	unsigned long		ids[WEIR_JOIN_NOW];
+	u64			subs[WEIR_JOIN_NOW];
+};
+
+bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path);
+bool weir_join_gates(const struct weir_sock *ws, const struct weir_ring *ring);
+bool weir_join_left_out(struct weir_sock *ws, struct weir_ring *ring, int err);
+
+struct weir_joining *weir_joining_make(struct weir_ring *ring);
+void weir_joining_free(struct weir_joining *j);
+int weir_join_note(void *item, void *ctx);
+void weir_join_now(struct weir_joining *j);
+void weir_join_hold(struct weir_joining *j, struct weir_sock *ws);
+
+#endif /* _WEIR_JOIN_H */
