@@ -6,6 +6,7 @@
  * to a CPU, and they share no data. SIGINT and SIGTERM end the service after it
  * has answered the requests that have come by then.
  */
+#define _GNU_SOURCE 1	/* for sched_getaffinity() */
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
