@@ -118,8 +118,8 @@ TRACE_EVENT(weir_wake,
 );
 
 TRACE_EVENT(weir_refuse,
-	TP_PROTO(const char *path, const struct weir_fault *fault, u32 tag),
-	TP_ARGS(path, fault, tag),
+	TP_PROTO(const char *path, const struct weir_refusal *refusal, u32 tag),
+	TP_ARGS(path, refusal, tag),
 	TP_STRUCT__entry(
 		__field(u64, target)
 		__field(u32, reason)
@@ -128,9 +128,9 @@ TRACE_EVENT(weir_refuse,
 		__string(path, path)
 	),
 	TP_fast_assign(
-		__entry->target = fault->target;
-		__entry->reason = fault->reason;
-		__entry->guard = fault->guard;
+		__entry->target = refusal->target;
+		__entry->reason = refusal->reason;
+		__entry->guard = refusal->guard;
 		__entry->tag = tag;
 		weir_assign_str(path, path);
 	),

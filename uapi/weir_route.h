@@ -50,14 +50,14 @@
 #define WEIR_EXT_MAX		2
 
 /**
- * struct weir_fault - payload of an ERROR record made by the router
+ * struct weir_refusal - payload of an ERROR record made by the router
  * @reason: enum weir_reason: why there is no reply.
  * @guard: enum weir_guard: the guard that refused.
  * @target: id of the target concerned, 0 if there was none.
  * @wait_ns: nanoseconds after which a retry makes sense, 0 when not known.
  * @reserved: zero.
  */
-struct weir_fault {
+struct weir_refusal {
 	__u32	reason;
 	__u32	guard;
 	__u64	target;

@@ -124,7 +124,7 @@ ssize_t weir_call_result(const struct weir_msg *answer, void *reply,
 {
 	if (answer->kind == WEIR_KIND_ERROR &&
 	    weir_load(&answer->rec->flags) & WEIR_REC_ROUTER)
-		return weir_fault_refuse(answer->data, answer->len);
+		return weir_refusal_fail(answer->data, answer->len);
 	if (room > answer->len)
 		room = answer->len;
 	if (room)

@@ -141,12 +141,13 @@ int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 
 static int weir_calls_err(const struct weir_msg *msg)
 {
-	struct weir_fault fault;
+	struct weir_refusal refusal;
 
 	if (msg->kind == WEIR_KIND_REPLY)
 		return 0;
-	return weir_fault_get(msg, &fault) ? -weir_fault_errno(fault.reason) :
-					     -EREMOTEIO;
+	if (!weir_refusal_get(msg, &refusal))
+		return -EREMOTEIO;
+	return -weir_refusal_errno(refusal.reason);
 }
 
 int weir_calls_take(struct weir_calls *c, const struct weir_msg *msg)

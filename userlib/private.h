@@ -14,7 +14,7 @@
  *	route.c		serving and calling paths; replies
  *	call.c		a request and its reply, one at a time
  *	calls.c		many requests, each with a callback
- *	fault.c		reasons why there is no reply
+ *	refusal.c	reasons why there is no reply
  *	loop.c		threads that serve a path, see worker.h
  *	coroutine.c	a stack for each request of such a thread
  *	inline.c	the fast path as symbols
@@ -158,7 +158,7 @@ ssize_t weir_call_result(const struct weir_msg *answer, void *reply,
 /* --- calls.c --- */
 void weir_calls_drop(struct weir_calls *c, const struct weir_msg *msg);
 
-/* --- fault.c --- */
-int weir_fault_refuse(const void *payload, uint32_t len);
+/* --- refusal.c --- */
+int weir_refusal_fail(const void *payload, uint32_t len);
 
 #endif /* WEIR_PRIVATE_H */

@@ -10,9 +10,9 @@
  * weir_calls for many, each with a callback. A service reads requests from
  * weir_peek(), takes the ticket of each, and commits replies.
  *
- * The router sends nothing before it is told. weir_flush() tells it. weir_wait()
- * with WEIR_WAIT_KICK tells it and sleeps in one system call. So one system call
- * carries a whole batch of weir_call_commit_more().
+ * The router sends nothing before it is told. weir_flush() tells it.
+ * weir_wait() with WEIR_WAIT_KICK tells it and sleeps in one system call. So
+ * one system call carries a whole batch of weir_call_commit_more().
  */
 #ifndef WEIR_ROUTE_H
 #define WEIR_ROUTE_H
@@ -128,13 +128,13 @@ int weir_call_claim_wait(struct weir *w, const struct weir_call *call,
  * @timeout_ns: nanoseconds; becomes the request's deadline, unless @call has
  *	one. WEIR_DONTWAIT is for one-way calls only.
  *
- * The seven parameters are those of a request and of its reply: two buffers with
- * their lengths, the handle, the options and the time.
+ * The seven parameters are those of a request and of its reply: two buffers
+ * with their lengths, the handle, the options and the time.
  *
  * Returns the reply's length. If that is more than @room, the reply was cut.
  * Errors:
- *	-weir_fault_errno() of the router's reason when the router answers, such
- *	as -ETIME when the deadline has passed;
+ *	-weir_refusal_errno() of the router's reason when the router answers,
+ *	such as -ETIME when the deadline has passed;
  *	-EREMOTEIO when the target answers with an error; @reply then has the
  *	error's payload;
  *	-ETIMEDOUT when no answer comes, not even the router's;
@@ -183,15 +183,15 @@ void weir_calls_destroy(struct weir_calls *c);
  * @data: payload of the request, @len bytes.
  * @done: callback of weir_calls_run(), weir_calls_take() and
  *	weir_calls_destroy(). It gets 0 and the reply; -EREMOTEIO and the
- *	target's error; -weir_fault_errno() and the router's error; or
+ *	target's error; -weir_refusal_errno() and the router's error; or
  *	-ECANCELED and NULL. The message is released after it. It is called
  *	again for the next message if this one has WEIR_REC_MORE.
  * @arg: first argument of @done.
  *
  * Neither waits nor tells the router: weir_calls_run() does both. Returns 0;
- * -EAGAIN when the table is full or the outbox has no room; -ECANCELED while the
- * table is being destroyed; or an error of weir_claim(). @done is not called
- * after an error, or for a one-way call.
+ * -EAGAIN when the table is full or the outbox has no room; -ECANCELED while
+ * the table is being destroyed; or an error of weir_claim(). @done is not
+ * called after an error, or for a one-way call.
  */
 int weir_calls_send(struct weir_calls *c, const struct weir_call *call,
 		    const void *data, size_t len,
@@ -221,25 +221,25 @@ int weir_calls_take(struct weir_calls *c, const struct weir_msg *msg);
 /* Calls in flight. */
 uint32_t weir_calls_pending(const struct weir_calls *c);
 
-/* --- why there is no reply (fault.c) --- */
+/* --- why there is no reply (refusal.c) --- */
 
 /*
  * Returns the errno value, positive, of a reason that the router gives. Each
  * such reason has a value of its own; all others have EPROTO.
  */
-int weir_fault_errno(uint32_t reason);
+int weir_refusal_errno(uint32_t reason);
 
 /* Short names, such as "breaker"; "unknown" for other numbers. Never NULL. */
 const char *weir_reason_name(uint32_t reason);
 const char *weir_guard_name(uint32_t guard);
 
 /**
- * weir_fault_get() - why the router answered a request itself
- * @fault: out: reason, guard, target and time of a retry.
+ * weir_refusal_get() - why the router answered a request itself
+ * @refusal: out: reason, guard, target and time of a retry.
  *
  * Returns 1, or 0 when the message is not an error of the router.
  */
-int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault);
+int weir_refusal_get(const struct weir_msg *msg, struct weir_refusal *refusal);
 
 /*
  * --- the fast path ---
@@ -267,8 +267,8 @@ weir_inline void weir_call_place(struct weir_buf *buf, uint32_t lead)
 
 /*
  * Returns kind and flags at their places in the header word. The compiler loads
- * one_way and flags at once, because they are neighbours. The kinds of a request
- * and of an event differ in one bit, which one_way flips.
+ * one_way and flags at once, because they are neighbours. The kinds of a
+ * request and of an event differ in one bit, which one_way flips.
  */
 weir_inline __u64 weir_call_flags(const struct weir_call *call)
 {
@@ -436,8 +436,8 @@ WEIR_INLINE uint64_t weir_msg_deadline(const struct weir_msg *request)
  * @ticket: ticket of the request.
  * @len: payload bytes.
  *
- * Returns as weir_claim(). weir_reply_commit() or weir_abort() must follow. When
- * the ticket wants no reply, the router skips what the caller writes.
+ * Returns as weir_claim(). weir_reply_commit() or weir_abort() must follow.
+ * When the ticket wants no reply, the router skips what the caller writes.
  */
 WEIR_INLINE int weir_reply_claim(struct weir *w,
 				 const struct weir_ticket *ticket, size_t len,

@@ -14,22 +14,22 @@
 #define WEIR_MOVES_MAX	8
 
 /*
- * weir_endpoint_fault() - write an error of the router into a caller's inbox
+ * weir_endpoint_refusal() - write an error of the router into a caller's inbox
  *
  * @ep: the caller's endpoint. @handle, @tag_key: of the request. @flags:
- * WEIR_REC_MORE or 0. @fault: payload. There is room: the caller of this
+ * WEIR_REC_MORE or 0. @refusal: payload. There is room: the caller of this
  * function has just given back a granule that was kept. Under the inbox's
  * post.lock.
  */
-void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
-			 u8 flags, const struct weir_fault *fault)
+void weir_endpoint_refusal(struct weir_endpoint *ep, u32 handle, u64 tag_key,
+			   u8 flags, const struct weir_refusal *refusal)
 {
 	struct weir_reservation at = { .inbox = ep->inbox };
 
 	if (!weir_inbox_claim(ep->inbox, WEIR_ANSWER_BYTES, 0, &at.pos,
 			      &at.seq))
 		return;		/* the socket is gone, or its cursor invalid */
-	weir_reservation_fill(&at, (const u8 *)fault, sizeof(*fault),
+	weir_reservation_fill(&at, (const u8 *)refusal, sizeof(*refusal),
 			      (u64)WEIR_KIND_ERROR << WEIR_KIND_SHIFT |
 				      (u64)(flags | WEIR_REC_ROUTER)
 					      << WEIR_FLAGS_SHIFT,
@@ -191,19 +191,19 @@ bool weir_call_child_done(struct weir_endpoint *ep,
  * message.
  */
 void weir_refused(struct weir_route *route, u32 tag,
-		  const struct weir_fault *fault)
+		  const struct weir_refusal *refusal)
 {
 	struct weir_path *path;
 
-	this_cpu_inc(weir_drops[fault->reason]);
+	this_cpu_inc(weir_drops[refusal->reason]);
 	if (!route)
 		return;
-	weir_route_count(route, WEIR_ROUTE_REFUSED + fault->reason, 1);
+	weir_route_count(route, WEIR_ROUTE_REFUSED + refusal->reason, 1);
 	if (!trace_weir_refuse_enabled())
 		return;
 	rcu_read_lock();
 	path = READ_ONCE(route->path);
-	trace_weir_refuse(path ? path->name : "", fault, tag);
+	trace_weir_refuse(path ? path->name : "", refusal, tag);
 	rcu_read_unlock();
 }
 
@@ -214,16 +214,16 @@ void weir_refused(struct weir_route *route, u32 tag,
  * NULL: it names none.
  */
 void weir_refused_name(const struct weir_handle *h, u32 tag,
-		       const struct weir_fault *fault)
+		       const struct weir_refusal *refusal)
 {
 	char path[WEIR_PATH_MAX + 1] = "";
 
-	this_cpu_inc(weir_drops[fault->reason]);
+	this_cpu_inc(weir_drops[refusal->reason]);
 	if (!trace_weir_refuse_enabled())
 		return;
 	if (h)
 		memcpy(path, h->path, h->len);
-	trace_weir_refuse(path, fault, tag);
+	trace_weir_refuse(path, refusal, tag);
 }
 
 /**
@@ -276,7 +276,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns)
 {
-	struct weir_fault fault = {
+	struct weir_refusal refusal = {
 		.reason = reason,
 		.guard = guard,
 		.wait_ns = wait_ns,
@@ -290,7 +290,7 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 	ep->inbox->post.kept--;
 	ep->ended++;
 	if (call->state == WEIR_CALL_SENT) {
-		fault.target = call->target->id;
+		refusal.target = call->target->id;
 		if (!route)
 			route = call->target->route;
 		weir_call_withdraw(call);
@@ -306,13 +306,13 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		gather = weir_call_table_at(&ep->calls, call->parent)->gather;
 		delivered = weir_call_child_done(ep, call, false, &flags);
 		if (!gather && reason != WEIR_REASON_DEADLINE) {
-			fault.reason = WEIR_REASON_QUORUM;
-			fault.guard = WEIR_GUARD_POLICY;
+			refusal.reason = WEIR_REASON_QUORUM;
+			refusal.guard = WEIR_GUARD_POLICY;
 		}
 	}
 	if (reason == WEIR_REASON_CLOSED || !delivered)
 		return;
-	weir_endpoint_fault(ep, handle, tag_key, flags, &fault);
-	weir_refused(route, (u32)tag_key, &fault);
+	weir_endpoint_refusal(ep, handle, tag_key, flags, &refusal);
+	weir_refused(route, (u32)tag_key, &refusal);
 }
 

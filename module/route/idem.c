@@ -31,7 +31,7 @@ static void weir_idem_deliver(struct weir_idem *idem,
 {
 	struct weir_endpoint *ep = idem->ep;
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_fault fault = {
+	struct weir_refusal refusal = {
 		.reason = WEIR_REASON_DUPLICATE,
 		.guard = WEIR_GUARD_DUP,
 	};
@@ -51,16 +51,16 @@ static void weir_idem_deliver(struct weir_idem *idem,
 	call->idem = NULL;
 	post->kept--;
 	if (reply) {
-		fault.reason = WEIR_REASON_INBOX_FULL;
-		fault.guard = WEIR_GUARD_INBOX;
+		refusal.reason = WEIR_REASON_INBOX_FULL;
+		refusal.guard = WEIR_GUARD_INBOX;
 		fits = weir_inbox_claim(ep->inbox, weir_ring_need(reply->len),
 					(u64)post->kept * WEIR_ANSWER_BYTES,
 					&at.pos, &at.seq);
 	}
 	weir_call_end(ep, call);
 	if (!fits) {
-		weir_endpoint_fault(ep, handle, tag_key, 0, &fault);
-		weir_refused(NULL, (u32)tag_key, &fault);
+		weir_endpoint_refusal(ep, handle, tag_key, 0, &refusal);
+		weir_refused(NULL, (u32)tag_key, &refusal);
 	}
 out:
 	spin_unlock_bh(&post->lock);

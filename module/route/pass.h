@@ -27,7 +27,7 @@
 static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
 /* a small message fits any ring */
 static_assert(WEIR_HEADER_BYTES + WEIR_BATCH_LEN <= WEIR_RING_MIN);
-static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_fault) <=
+static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_refusal) <=
 	      WEIR_ANSWER_BYTES);
 
 #define WEIR_MESSAGE_BAD	0x80
@@ -521,8 +521,8 @@ static inline void weir_target_left(struct weir_target *target,
 }
 
 /* answer.c */
-void weir_endpoint_fault(struct weir_endpoint *ep, u32 handle, u64 tag_key,
-			 u8 flags, const struct weir_fault *fault);
+void weir_endpoint_refusal(struct weir_endpoint *ep, u32 handle, u64 tag_key,
+			   u8 flags, const struct weir_refusal *refusal);
 bool weir_call_child_done(struct weir_endpoint *ep,
 			  struct weir_call_entry *call,
 			  bool good, u8 *flags);
@@ -534,9 +534,9 @@ bool weir_call_child_done(struct weir_endpoint *ep,
 #define WEIR_ENDED_MAX	64
 
 void weir_refused(struct weir_route *route, u32 tag,
-		  const struct weir_fault *fault);
+		  const struct weir_refusal *refusal);
 void weir_refused_name(const struct weir_handle *h, u32 tag,
-		       const struct weir_fault *fault);
+		       const struct weir_refusal *refusal);
 
 /*
  * weir_endpoint_unawaited() - end a hold of post.lock in which calls may have

@@ -377,14 +377,14 @@ static void weir_reply_lost(struct weir_endpoint *caller,
 			    struct weir_target *target, u32 handle,
 			    u64 tag_key, u8 more, enum weir_reason reason)
 {
-	struct weir_fault fault = {
+	struct weir_refusal refusal = {
 		.reason = reason,
 		.guard = WEIR_GUARD_INBOX,
 		.target = target->id,
 	};
 
-	weir_endpoint_fault(caller, handle, tag_key, more, &fault);
-	weir_refused(target->route, (u32)tag_key, &fault);
+	weir_endpoint_refusal(caller, handle, tag_key, more, &refusal);
+	weir_refused(target->route, (u32)tag_key, &refusal);
 }
 
 /*

@@ -96,7 +96,7 @@ enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 				   enum weir_reason reason, u64 wait_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_fault fault = {
+	struct weir_refusal refusal = {
 		.reason = reason,
 		.guard = weir_reason_guard(reason),
 		.target = refuser ? refuser->id : 0,
@@ -110,14 +110,14 @@ enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 		ep->answers--;
 		spin_lock(&post->lock);
 		post->kept--;
-		weir_endpoint_fault(ep, m->route, m->tag_key, 0, &fault);
+		weir_endpoint_refusal(ep, m->route, m->tag_key, 0, &refusal);
 		spin_unlock(&post->lock);
 	}
 	if (route)
-		weir_refused(route, (u32)m->tag_key, &fault);
+		weir_refused(route, (u32)m->tag_key, &refusal);
 	else
 		weir_refused_name(weir_endpoint_handle(ep, m), (u32)m->tag_key,
-				  &fault);
+				  &refusal);
 	return WEIR_DELIVERED;
 }
 
@@ -272,13 +272,13 @@ weir_send_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		attempt->refuser = attempt->full;
 	if (attempt->reason == WEIR_REASON_INBOX_FULL &&
 	    m->flags & WEIR_REC_DROP) {
-		const struct weir_fault fault = {
+		const struct weir_refusal refusal = {
 			.reason = attempt->reason,
 			.guard = WEIR_GUARD_INBOX,
 			.target = attempt->refuser ? attempt->refuser->id : 0,
 		};
 
-		weir_refused(route, (u32)m->tag_key, &fault);
+		weir_refused(route, (u32)m->tag_key, &refusal);
 		return WEIR_DELIVERED;
 	}
 	return weir_send_refuse(ep, m, route, attempt->refuser,

@@ -663,7 +663,9 @@ bool weir_route_last(struct weir_endpoint *ep)
  */
 static bool weir_route_skip(struct weir_endpoint *ep)
 {
-	const struct weir_fault fault = { .reason = WEIR_REASON_INBOX_FULL };
+	const struct weir_refusal refusal = {
+		.reason = WEIR_REASON_INBOX_FULL,
+	};
 	u64 pos = ep->pos;
 	struct weir_message m;
 	enum weir_read ret;
@@ -681,7 +683,7 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 		weir_idem_complete(ep->idem_held);
 		ep->idem_held = NULL;
 	}
-	weir_refused(NULL, (u32)m.tag_key, &fault);
+	weir_refused(NULL, (u32)m.tag_key, &refusal);
 	return true;
 }
 

@@ -139,7 +139,7 @@ static void weir_recv_next(struct weir_recv *r)
 static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
 {
 	struct weir_scm_route scm;
-	struct weir_fault fault;
+	struct weir_refusal refusal;
 
 	if (rec->kind == WEIR_KIND_NOTICE)
 		return 0;
@@ -150,8 +150,8 @@ static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
 	}
 	if (rec->kind != WEIR_KIND_ERROR || !(scm.flags & WEIR_REC_ROUTER))
 		return 1;
-	memcpy(&fault, rec->payload, sizeof(fault));
-	return -weir_reason_errno(fault.reason);
+	memcpy(&refusal, rec->payload, sizeof(refusal));
+	return -weir_reason_errno(refusal.reason);
 }
 
 /*

@@ -233,7 +233,7 @@ static void flow_send(struct flow *f, uint64_t now)
 
 static void flow_take(struct flow *f, uint64_t now)
 {
-	struct weir_fault fault;
+	struct weir_refusal fault;
 	uint64_t since, *sent;
 	struct weir_msg msg;
 
@@ -243,7 +243,7 @@ static void flow_take(struct flow *f, uint64_t now)
 			f->replies++;
 		else
 			f->errors++;
-		if (weir_fault_get(&msg, &fault))
+		if (weir_refusal_get(&msg, &fault))
 			f->reason = fault.reason;
 		since = *sent > f->fault_ns ? *sent : f->fault_ns;
 		if (f->fault_ns && now - since > f->longest_ns)

@@ -143,9 +143,9 @@ void routed_unset(const char *path)
 /* No measurement goes on with errors for replies. */
 _Noreturn void routed_unexpected(const struct weir_msg *msg, int kind)
 {
-	struct weir_fault fault;
+	struct weir_refusal fault;
 
-	if (weir_fault_get(msg, &fault))
+	if (weir_refusal_get(msg, &fault))
 		die("the router refused a request: %s",
 		    weir_reason_name(fault.reason));
 	die("a message of kind %d, not %d", msg->kind, kind);

@@ -223,7 +223,7 @@ static void take(struct caller *c, const struct weir_msg *msg)
 {
 	uint32_t tag = msg->rec->tag;
 	struct slot *s = &c->slot[tag % KV_WINDOW];
-	struct weir_fault fault;
+	struct weir_refusal fault;
 
 	if (!s->open || s->tag != tag) {
 		c->p->doubled++;
@@ -232,7 +232,7 @@ static void take(struct caller *c, const struct weir_msg *msg)
 	s->open = false;
 	c->open--;
 	s->rest_ns = 0;
-	if (weir_fault_get(msg, &fault)) {
+	if (weir_refusal_get(msg, &fault)) {
 		c->p->refused[fault.reason < WEIR_REASON_MAX ? fault.reason : 0]++;
 		s->rest_ns = demo_now_ns() + REST_NS;
 	} else {

@@ -129,12 +129,12 @@ AT(weir_sock_info, missed, 32);
 AT(weir_sock_info, copied_bytes, 40);
 AT(weir_sock_info, evicted, 48);
 
-SIZE(weir_fault, 32);
-AT(weir_fault, reason, 0);
-AT(weir_fault, guard, 4);
-AT(weir_fault, target, 8);
-AT(weir_fault, wait_ns, 16);
-AT(weir_fault, reserved, 24);
+SIZE(weir_refusal, 32);
+AT(weir_refusal, reason, 0);
+AT(weir_refusal, guard, 4);
+AT(weir_refusal, target, 8);
+AT(weir_refusal, wait_ns, 16);
+AT(weir_refusal, reserved, 24);
 
 SIZE(weir_ioc_serve, 280);
 AT(weir_ioc_serve, flags, 4);

@@ -639,11 +639,11 @@ static int answered(const struct weir_msg *msg, uint64_t *open, uint32_t me)
 {
 	uint64_t *slot = &open[msg->rec->tag % IN_FLIGHT];
 	const struct item *it = msg->data;
-	struct weir_fault fault;
+	struct weir_refusal fault;
 
 	if (COUNT(*slot) != msg->rec->tag + 1)
 		return 30;
-	if (!weir_fault_get(msg, &fault) &&
+	if (!weir_refusal_get(msg, &fault) &&
 	    (msg->kind != WEIR_KIND_REPLY || !item_good(it, msg->len) ||
 	     it->n + 1 != *slot || it->from != me))
 		return 31;

@@ -194,13 +194,13 @@ static void refused(void)
 	struct weir *c = caller("/none", &route), *s;
 	struct weir_call call = { .route = route, .tag = 1 };
 	struct weir_msg msg;
-	struct weir_fault fault;
+	struct weir_refusal fault;
 	int64_t ms;
 
 	/* no service had this name: a worker may still be freeing others */
 	ask_for(c, &call, "x", 1);
 	msg = next_message(c, "the caller");
-	check(msg.kind == WEIR_KIND_ERROR && weir_fault_get(&msg, &fault) &&
+	check(msg.kind == WEIR_KIND_ERROR && weir_refusal_get(&msg, &fault) &&
 	      fault.reason == WEIR_REASON_NO_ROUTE &&
 	      fault.guard == WEIR_GUARD_ROUTE,
 	      "a path that nobody serves: no route");

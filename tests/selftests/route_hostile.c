@@ -771,7 +771,7 @@ static void bad_records(void)
 			break;
 		n++;
 		if (r.kind == WEIR_KIND_ERROR && r.rec->tag == 77)
-			reason = ((struct weir_fault *)(void *)r.payload)->reason;
+			reason = ((struct weir_refusal *)(void *)r.payload)->reason;
 		pos = r.next;
 	}
 	check(n == 1 && reason == WEIR_REASON_BAD_REQUEST,

@@ -133,7 +133,7 @@ static void calls(void)
 		  "the answer is an error of recv");
 	tap_is(send_route(c, "/named/echo", NULL, "x", 1), 1, "once more");
 	tap_is(recv_route(c, &scm, data, sizeof(data)),
-	       sizeof(struct weir_fault), "or a record, for who can tell");
+	       sizeof(struct weir_refusal), "or a record, for who can tell");
 	tap_ok(scm.kind == WEIR_KIND_ERROR && scm.flags & WEIR_REC_ROUTER,
 	       "of the router's");
 	close(c);

@@ -13,12 +13,12 @@ static struct weir_route_conf conf = { QUIET, .dup_window_ns = 600 * SECOND };
 static long value(struct weir *w, uint32_t tag)
 {
 	struct weir_msg msg = next_message(w, "a caller");
-	struct weir_fault fault;
+	struct weir_refusal fault;
 	long v = -1000;
 
 	if (msg.rec->tag != tag)
 		check(false, "the answer is for %u, not %u", msg.rec->tag, tag);
-	if (weir_fault_get(&msg, &fault))
+	if (weir_refusal_get(&msg, &fault))
 		v = -(long)fault.reason;
 	else if (msg.len == sizeof(v))
 		memcpy(&v, msg.data, sizeof(v));

@@ -303,7 +303,7 @@ struct outcome {
 	uint8_t			flags;
 	uint32_t		tag;
 	uint32_t		len;
-	struct weir_fault	fault;
+	struct weir_refusal	fault;
 };
 
 /* The next answer if there is one now. */
@@ -320,7 +320,7 @@ ROUTED bool outcome_now(struct weir *w, struct outcome *o)
 	o->flags = msg.rec->flags;
 	o->tag = msg.rec->tag;
 	o->len = msg.len;
-	weir_fault_get(&msg, &o->fault);
+	weir_refusal_get(&msg, &o->fault);
 	weir_release(w, &msg);
 	return true;
 }
@@ -765,7 +765,7 @@ ROUTED void crew_take(struct crew_job *job, const struct weir_msg *msg,
 	struct crew *crew = job->crew;
 	uint32_t me = job->number, tag = msg->rec->tag;
 	uint32_t *slot = &slots[tag % CREW_SLOTS];
-	struct weir_fault fault;
+	struct weir_refusal fault;
 
 	if (*slot != tag + 1 ||
 	    (msg->rec->flags & WEIR_REC_MORE && !job->several)) {
@@ -776,7 +776,7 @@ ROUTED void crew_take(struct crew_job *job, const struct weir_msg *msg,
 		*slot = 0;
 		(*pending)--;
 	}
-	if (weir_fault_get(msg, &fault)) {
+	if (weir_refusal_get(msg, &fault)) {
 		add(&crew->caller[me].faults[tag & 1][fault.reason %
 						      WEIR_REASON_MAX], 1);
 	} else if (msg->kind == WEIR_KIND_REPLY || msg->kind == WEIR_KIND_ERROR) {

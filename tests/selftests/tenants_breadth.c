@@ -150,7 +150,7 @@ static uint64_t refused(int fd, const char *path)
 	struct weir_scm_route scm = {
 		.kind = WEIR_KIND_REQUEST, .flags = WEIR_REC_REFUSE,
 	};
-	struct weir_fault *fault = (void *)large;
+	struct weir_refusal *fault = (void *)large;
 	uint64_t begin = tenant_now_ns(), took;
 
 	if (tenant_send(fd, path, large, sizeof(large), 0, &scm) < 0)

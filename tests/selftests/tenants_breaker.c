@@ -37,7 +37,7 @@ static void call(size_t len, uint64_t within_ns)
 {
 	struct weir_scm_route scm;
 	int fd = tap_socket(SOCK_RDM);
-	struct weir_fault *fault;
+	struct weir_refusal *fault;
 	char buf[128] = "no";
 
 	while (!__atomic_load_n(&meter->stop, __ATOMIC_ACQUIRE)) {

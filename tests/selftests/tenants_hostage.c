@@ -45,7 +45,7 @@ static void read_one(struct hostile *h, int fd)
 {
 	static char buf[LARGE];
 	struct weir_scm_route scm;
-	struct weir_fault *fault = (void *)buf;
+	struct weir_refusal *fault = (void *)buf;
 
 	if (tenant_recv(fd, buf, sizeof(buf), MSG_DONTWAIT, &scm) < 0)
 		return;

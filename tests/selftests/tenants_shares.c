@@ -285,13 +285,13 @@ static int ask_once(struct weir *w, uint32_t route, uint64_t key)
 {
 	struct weir_call call = { .route = route, .tag = (uint32_t)key,
 				  .dup = key + 1 };
-	struct weir_fault fault;
+	struct weir_refusal fault;
 	struct weir_msg msg;
 	int reason = -1;
 
 	ask_for(w, &call, &key, sizeof(key));
 	msg = next_message(w, "a caller");
-	if (weir_fault_get(&msg, &fault))
+	if (weir_refusal_get(&msg, &fault))
 		reason = (int)fault.reason;
 	else if (msg.rec->tag == (uint32_t)key && msg.len == sizeof(key))
 		reason = 0;
@@ -527,10 +527,10 @@ static int want_calls(void *arg)
 	/* all callers are answered, also requests that had no slot */
 	weir_close(s);
 	for (shared->error = 0; shared->error < n; shared->error++) {
-		struct weir_fault fault;
+		struct weir_refusal fault;
 
 		msg = next_message(w, "the caller");
-		shared->wrong += !weir_fault_get(&msg, &fault);
+		shared->wrong += !weir_refusal_get(&msg, &fault);
 		weir_release(w, &msg);
 	}
 	shared->error -= (int)n;

@@ -106,7 +106,7 @@ static bool model_deliver(struct model_sock *ws, const struct model_parcel *m)
 static bool model_refuse(struct model_sock *ws, __u32 route, __u32 tag,
 			 __u32 reason)
 {
-	struct weir_fault fault = {
+	struct weir_refusal fault = {
 		.reason = reason,
 		.guard = reason % WEIR_GUARD_MAX,
 		.wait_ns = reason == WEIR_REASON_RATE ? 1234567 : 0,

@@ -73,20 +73,20 @@ static void test_errno(void)
 	uint32_t a, b, i, routed = 0, same = 0, wrong = 0, names = 0;
 
 	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		wrong += weir_fault_errno(want[i].reason) != want[i].err;
+		wrong += weir_refusal_errno(want[i].reason) != want[i].err;
 	tap_ok(!wrong, "each reason of the router has its errno value");
 	for (a = 0; a < WEIR_REASON_MAX; a++) {
-		routed += weir_fault_errno(a) != EPROTO;
+		routed += weir_refusal_errno(a) != EPROTO;
 		for (b = 0; b < a; b++) {
-			same += weir_fault_errno(a) != EPROTO &&
-				weir_fault_errno(a) == weir_fault_errno(b);
+			same += weir_refusal_errno(a) != EPROTO &&
+				weir_refusal_errno(a) == weir_refusal_errno(b);
 			names += !strcmp(weir_reason_name(a),
 					 weir_reason_name(b));
 		}
 	}
 	tap_ok(!same && routed == i, "no two of them the same");
-	tap_ok(weir_fault_errno(WEIR_REASON_MAX) == EPROTO &&
-	       weir_fault_errno(UINT32_MAX) == EPROTO, "others are EPROTO");
+	tap_ok(weir_refusal_errno(WEIR_REASON_MAX) == EPROTO &&
+	       weir_refusal_errno(UINT32_MAX) == EPROTO, "others are EPROTO");
 	for (a = 0; a < WEIR_GUARD_MAX; a++) {
 		for (b = 0; b < a; b++)
 			names += !strcmp(weir_guard_name(a),
@@ -283,7 +283,7 @@ static void test_tickets(void)
 	struct weir *in = server("/a"), *w = open_routed(0, 0);
 	struct weir_call call = { .key = 7 };
 	struct weir_ticket ticket[3];
-	struct weir_fault fault;
+	struct weir_refusal fault;
 	struct weir_msg msg;
 	struct weir_buf buf;
 	int i;
@@ -308,12 +308,12 @@ static void test_tickets(void)
 	weir_release(w, &msg);
 	tap_need(weir_peek(w, &msg) == 1);
 	tap_ok(msg.kind == WEIR_KIND_ERROR && msg.rec->tag == 0 &&
-	       !weir_fault_get(&msg, &fault),
+	       !weir_refusal_get(&msg, &fault),
 	       "an application's error is no fault");
 	weir_release(w, &msg);
 	tap_ok(!weir_peek(w, &msg), "the second reply goes nowhere");
 	weir_close(in);
-	tap_need(weir_peek(w, &msg) == 1 && weir_fault_get(&msg, &fault));
+	tap_need(weir_peek(w, &msg) == 1 && weir_refusal_get(&msg, &fault));
 	tap_ok(msg.rec->tag == 1 && fault.reason == WEIR_REASON_TARGET_DIED,
 	       "who dies with a request is reported");
 	weir_close(w);
@@ -357,7 +357,7 @@ static void test_mixed(void)
 /* A publisher writes records that look like the router's. */
 static void forge(struct weir *out, uint8_t kind, uint32_t tag)
 {
-	struct weir_fault fault = { .reason = WEIR_REASON_DEADLINE };
+	struct weir_refusal fault = { .reason = WEIR_REASON_DEADLINE };
 	struct weir_buf buf;
 
 	tap_need(!weir_claim(out, sizeof(fault), &buf));
@@ -380,7 +380,7 @@ static void test_forged(void)
 	struct weir *w = server("/a"), *out = open_routed(0, 0);
 	struct weir_call call = { 0 };
 	struct weir_ticket ticket;
-	struct weir_fault fault;
+	struct weir_refusal fault;
 	struct weir_calls *c;
 	struct weir_msg msg;
 	int done = 0;
@@ -399,7 +399,7 @@ static void test_forged(void)
 	/* the first tag of the first table */
 	forge(out, WEIR_KIND_ERROR, 0);
 	tap_need(weir_peek(w, &msg) == 1 && msg.kind == WEIR_KIND_ERROR);
-	tap_ok(!weir_calls_take(c, &msg) && !weir_fault_get(&msg, &fault) &&
+	tap_ok(!weir_calls_take(c, &msg) && !weir_refusal_get(&msg, &fault) &&
 	       weir_calls_pending(c) == 1, "nor does it answer a call");
 	weir_release(w, &msg);
 	weir_calls_destroy(c);
@@ -451,7 +451,7 @@ static void test_faults(void)
 	for (r = 1; r < 14; r++) {
 		snprintf(path, sizeof(path), "/fault/%u", r + 11);
 		bad += call_path(w, path, NULL, 0, 1000 * MS) !=
-		       -weir_fault_errno(r + 11);
+		       -weir_refusal_errno(r + 11);
 		bad += !strstr(weir_error(), weir_reason_name(r + 11));
 	}
 	tap_ok(!bad, "a refusal is its errno value: %s", weir_error());

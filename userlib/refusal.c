@@ -47,7 +47,7 @@ static const char *const weir_reason_words[WEIR_REASON_MAX] = {
 		"the inbox had no room for the reply for as long as it may wait",
 };
 
-int weir_fault_errno(uint32_t reason)
+int weir_refusal_errno(uint32_t reason)
 {
 	return weir_reason_errno(reason);
 }
@@ -62,34 +62,34 @@ const char *weir_guard_name(uint32_t guard)
 	return guard < WEIR_GUARD_MAX ? weir_guards[guard] : "unknown";
 }
 
-int weir_fault_get(const struct weir_msg *msg, struct weir_fault *fault)
+int weir_refusal_get(const struct weir_msg *msg, struct weir_refusal *refusal)
 {
 	if (msg->kind != WEIR_KIND_ERROR || !weir_msg_routed(msg) ||
-	    msg->len < sizeof(*fault) ||
+	    msg->len < sizeof(*refusal) ||
 	    !(weir_load(&msg->rec->flags) & WEIR_REC_ROUTER))
 		return 0;
-	memcpy(fault, msg->data, sizeof(*fault));
+	memcpy(refusal, msg->data, sizeof(*refusal));
 	return 1;
 }
 
 /* Sets the words for a router's error. Returns its errno value, negative. */
-int weir_fault_refuse(const void *payload, uint32_t len)
+int weir_refusal_fail(const void *payload, uint32_t len)
 {
-	struct weir_fault f = { 0 };
+	struct weir_refusal f = { 0 };
 	const char *words = NULL;
 
 	memcpy(&f, payload, len < sizeof(f) ? len : sizeof(f));
 	if (f.reason < WEIR_REASON_MAX)
 		words = weir_reason_words[f.reason];
 	if (f.wait_ns)
-		return weir_fail(-weir_fault_errno(f.reason),
+		return weir_fail(-weir_refusal_errno(f.reason),
 				 "%s (reason %s, guard %s); try again in %llu.%03llu ms",
 				 words ? words : "no reply",
 				 weir_reason_name(f.reason),
 				 weir_guard_name(f.guard),
 				 (unsigned long long)f.wait_ns / 1000000,
 				 (unsigned long long)f.wait_ns / 1000 % 1000);
-	return weir_fail(-weir_fault_errno(f.reason),
+	return weir_fail(-weir_refusal_errno(f.reason),
 			 "%s (reason %s, guard %s)",
 			 words ? words : "no reply", weir_reason_name(f.reason),
 			 weir_guard_name(f.guard));
