@@ -48,6 +48,7 @@ static DEFINE_HASHTABLE(weir_tenants, 8);
 static DEFINE_SPINLOCK(weir_tenants_lock);
 
 static struct weir_tenant *weir_tenant_find(kuid_t uid)
+	__must_hold(&weir_tenants_lock)
 {
 	struct weir_tenant *t;
 
@@ -223,10 +224,9 @@ void weir_job_first(struct weir_tenant *t, struct weir_job *job)
 
 /* --- timers ------------------------------------------------------------- */
 
-/*
- * Queues the tick for the first timer, or cancels it. Under the tenant's lock.
- */
+/* Queues the tick for the first timer, or cancels it. */
 static void weir_timers_arm(struct weir_timers *timers)
+	__must_hold(&timers->tenant->lock)
 {
 	struct timerqueue_node *node = timerqueue_getnext(&timers->set);
 	struct weir_tenant *t = timers->tenant;
@@ -314,6 +314,7 @@ static void weir_timers_work(struct work_struct *work)
  * whether it was the next one.
  */
 static bool weir_timer_take(struct weir_timer *timer, bool *first)
+	__must_hold(&timer->timers->tenant->lock)
 {
 	struct timerqueue_head *set = &timer->timers->set;
 

@@ -296,6 +296,7 @@ static struct hlist_head *weir_dup_bucket(struct weir_dups *d, u64 scope,
 }
 
 static struct weir_dup *weir_dup_find(struct weir_dups *d, u64 scope, u64 id)
+	__must_hold(&d->lock)
 {
 	struct weir_dup *e;
 
@@ -312,6 +313,7 @@ static struct weir_dup *weir_dup_find(struct weir_dups *d, u64 scope, u64 id)
  */
 static void weir_dup_forget(struct weir_dups *d, struct weir_dup *e,
 			    struct list_head *dead)
+	__must_hold(&d->lock)
 {
 	lockdep_assert_held(&d->lock);
 	hlist_del(&e->link);
@@ -342,10 +344,12 @@ static bool weir_dup_expired(const struct weir_dups *d,
  */
 static void weir_dups_expire(struct weir_dups *d, u64 now_ns,
 			     struct list_head *dead)
+	__must_hold(&d->lock)
 {
 	struct weir_dup *e;
 	u32 i;
 
+	lockdep_assert_held(&d->lock);
 	for (i = 0; i < WEIR_DUP_EXPIRE_STEPS; i++) {
 		e = weir_dups_oldest(d);
 		if (!e || !weir_dup_expired(d, e, now_ns))
@@ -392,6 +396,7 @@ static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
 static enum weir_dup_state weir_dup_enter(struct weir_dups *d, u32 uid,
 					  u64 scope, u64 id,
 					  struct list_head *dead)
+	__must_hold(&d->lock)
 {
 	struct weir_dup_user *user = weir_dup_user_find(d, uid);
 	u32 own = user ? user->entries : 0;
@@ -511,9 +516,11 @@ static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
 					     struct weir_dup_user *user,
 					     size_t bytes,
 					     struct list_head *dead)
+	__must_hold(&d->lock)
 {
 	u32 i;
 
+	lockdep_assert_held(&d->lock);
 	for (i = 0; i < WEIR_DUP_EVICT_STEPS; i++) {
 		struct weir_dup *e = weir_dup_user_oldest(user);
 		u64 others = d->bytes - user->bytes;

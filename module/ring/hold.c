@@ -58,10 +58,10 @@ void weir_reader_hold_over(struct weir_timer *timer)
 
 /*
  * Keeps a named cursor without a socket until @end, in jiffies. Returns false
- * if nobody could go on with it; the caller must then detach it. The caller
- * holds weir_net.lock.
+ * if nobody could go on with it; the caller must then detach it.
  */
 static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
+	__must_hold(&rd->ring->wn->lock)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_sock *ws;
@@ -128,8 +128,9 @@ void weir_reader_leave(struct weir_reader *rd)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 }
 
-/* Ends the hold time of a cursor without a socket. Under ring->lock. */
+/* Ends the hold time of a cursor without a socket. */
 void weir_reader_unhold(struct weir_reader *rd)
+	__must_hold(&rd->ring->lock)
 {
 	lockdep_assert_held(&rd->ring->lock);
 	rd->hold_end = jiffies;

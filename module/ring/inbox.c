@@ -26,13 +26,14 @@
 
 /**
  * weir_inbox_room() - look at the cursor: is there enough room?
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  * @bytes: bytes of room that are needed.
  *
  * Updates post.limit. Return: whether there are @bytes of room. False if the
  * cursor is invalid or the socket is gone.
  */
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 	u64 size = weir_ring_bytes(&inbox->view), at;
@@ -50,7 +51,7 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
 
 /**
  * weir_inbox_look() - look at the cursor, for a writer that does not wait
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  * @bytes: most bytes that the caller takes.
  *
  * The caller then compares with post.limit: there may be less room. While
@@ -58,9 +59,11 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
  * the rest of the room is reserved for the waiters.
  */
 void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 
+	lockdep_assert_held(&inbox->post.lock);
 	weir_inbox_room(inbox, 0);
 	if (post->queued)
 		post->limit = min(post->limit, post->pos + bytes +
@@ -69,12 +72,13 @@ void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
 
 /**
  * weir_inbox_want() - make the socket kick when there is room
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  * @bytes: bytes of room that are wanted.
  *
  * The caller then runs weir_inbox_fence() and looks once more.
  */
 void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_status *status = weir_ring_status(inbox);
 	u64 size = weir_ring_bytes(&inbox->view), wake;
@@ -130,13 +134,15 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 /*
  * Tells the socket that it need not kick before there are @bytes of room;
  * U64_MAX: no waiter is left. The waiters have set the wake bit, and it stays
- * set, so that no kick is missed meanwhile. Under post.lock.
+ * set, so that no kick is missed meanwhile.
  */
 static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_status *status = weir_ring_status(inbox);
 	u64 size = weir_ring_bytes(&inbox->view), wake;
 
+	lockdep_assert_held(&inbox->post.lock);
 	spin_lock(&inbox->lock);
 	if (bytes == U64_MAX) {
 		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
@@ -150,9 +156,10 @@ static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
 	spin_unlock(&inbox->lock);
 }
 
-/* Writes a notice into an inbox; false when there is no room. post.lock. */
+/* Writes a notice into an inbox; false when there is no room. */
 static bool weir_inbox_write(struct weir_ring *inbox,
 			     const struct weir_notice *notice, const char *path)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_ring_view *v = &inbox->view;
 	u32 len = sizeof(*notice) + notice->path_len, total, seq;
@@ -160,6 +167,7 @@ static bool weir_inbox_write(struct weir_ring *inbox,
 	u64 pos;
 	u8 *to;
 
+	lockdep_assert_held(&inbox->post.lock);
 	total = weir_ring_need(len);
 	if (!weir_inbox_claim(inbox, total,
 			      (u64)inbox->post.kept * WEIR_GRANULE, &pos, &seq))
@@ -180,10 +188,11 @@ static bool weir_inbox_write(struct weir_ring *inbox,
 	return true;
 }
 
-/* Writes a notice about a stream; false when there is no room. post.lock. */
+/* Writes a notice about a stream; false when there is no room. */
 static bool weir_inbox_tell(struct weir_ring *inbox,
 			    const struct weir_reader *rd,
 			    enum weir_notice_type type)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_notice notice = {
 		.type = type,
@@ -194,11 +203,13 @@ static bool weir_inbox_tell(struct weir_ring *inbox,
 		.ring_bytes = weir_ring_bytes(&rd->ring->view),
 	};
 
+	lockdep_assert_held(&inbox->post.lock);
 	return weir_inbox_write(inbox, &notice, rd->ring->name);
 }
 
 /* Posts the waiting notices of one reader; false when there is no room. */
 static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
+	__must_hold(&ws->inbox->post.lock)
 {
 	unsigned int type;
 
@@ -218,11 +229,12 @@ static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
  * A notice waits for room, and the socket was asked to kick after reading.
  * Other users decide how often this happens, so no CPU is interrupted for it.
  * The reader may then miss the request while its cursor store is still in a
- * store buffer. A timer therefore looks once more after a tick. Under
- * post.lock.
+ * store buffer. A timer therefore looks once more after a tick.
  */
 static void weir_inbox_later(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
+	lockdep_assert_held(&inbox->post.lock);
 	if (inbox->post.reader)
 		weir_timer_set(&inbox->reap, 2);
 }
@@ -295,6 +307,7 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 
 /* Calls waiters for which there is room. Returns the bytes still wanted. */
 static u64 weir_inbox_on_room(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 
@@ -323,15 +336,18 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
 /*
  * Calls @fn for the next streams of the socket after *@id, and moves *@id on.
  * Ends when @fn returns false: *@ended. Returns whether there may be more
- * streams. Under rlock and post.lock.
+ * streams.
  */
 static bool weir_inbox_part(struct weir_sock *ws, unsigned long *id,
 			    bool (*fn)(struct weir_sock *ws,
 				       struct weir_reader *rd), bool *ended)
+	__must_hold(&ws->rlock)
+	__must_hold(&ws->inbox->post.lock)
 {
 	struct weir_reader *rd;
 	u32 n;
 
+	lockdep_assert_held(&ws->inbox->post.lock);
 	lockdep_assert_held(&ws->rlock);
 	for (n = 0; n < WEIR_INBOX_PART && ws->nreaders; n++) {
 		rd = xa_find_after(&ws->ids, id, ULONG_MAX, XA_PRESENT);
@@ -346,7 +362,9 @@ static bool weir_inbox_part(struct weir_sock *ws, unsigned long *id,
 
 /* Posts the waiting notices of one stream; false when there is no room. */
 static bool weir_inbox_flush_one(struct weir_sock *ws, struct weir_reader *rd)
+	__must_hold(&ws->inbox->post.lock)
 {
+	lockdep_assert_held(&ws->inbox->post.lock);
 	return !rd->notices || weir_inbox_drain(ws, rd);
 }
 
@@ -427,7 +445,9 @@ static void weir_inbox_left_out(struct weir_sock *ws)
  * and whether it has ended since.
  */
 static bool weir_inbox_announce(struct weir_sock *ws, struct weir_reader *rd)
+	__must_hold(&ws->inbox->post.lock)
 {
+	lockdep_assert_held(&ws->inbox->post.lock);
 	rd->reason = WEIR_REASON_NONE;
 	__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
 	if (rd->evicted)

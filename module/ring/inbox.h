@@ -27,9 +27,11 @@ void weir_inbox_wake(struct weir_ring *inbox);
  */
 static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
 					    u32 n, u64 *pos, u32 *seq)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 
+	lockdep_assert_held(&inbox->post.lock);
 	*pos = post->pos;
 	*seq = post->seq;
 	post->pos += total;
@@ -44,7 +46,9 @@ static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
  * The rest of the room stays reserved for waiters.
  */
 static __always_inline void weir_inbox_looked(struct weir_post *post)
+	__must_hold(&post->lock)
 {
+	lockdep_assert_held(&post->lock);
 	if (unlikely(post->queued))
 		post->limit = min(post->limit, post->pos +
 				  (u64)post->kept * WEIR_GRANULE);
@@ -52,7 +56,7 @@ static __always_inline void weir_inbox_looked(struct weir_post *post)
 
 /**
  * weir_inbox_claim() - take space for a record in an inbox
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  * @total: bytes, from weir_ring_need().
  * @keep: bytes that must stay free behind the record.
  * @pos: out: the record's position.
@@ -63,9 +67,11 @@ static __always_inline void weir_inbox_looked(struct weir_post *post)
  */
 static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 				    u64 keep, u64 *pos, u32 *seq)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 
+	lockdep_assert_held(&inbox->post.lock);
 	if (unlikely(post->limit - post->pos < total + keep)) {
 		weir_inbox_look(inbox, total);
 		if (post->limit - post->pos < total + keep) {

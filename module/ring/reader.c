@@ -271,6 +271,7 @@ static void weir_slot_give(struct weir_reader *rd)
  */
 static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 					     struct weir_ring *ring)
+	__must_hold(&ring->slot_lock)
 {
 	struct weir_reader *rd;
 	bool stays;
@@ -310,16 +311,18 @@ struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
 }
 
 /*
- * Sets the gating bit, then chooses the position: see (E). Under ring->lock.
- * When the owner's head words are invalid: returns -EPROTO with the bit clear.
+ * Sets the gating bit, then chooses the position: see (E). When the owner's
+ * head words are invalid: returns -EPROTO with the bit clear.
  */
 static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
+	__must_hold(&rd->ring->lock)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_status *status = weir_ring_status(ring);
 	u64 bit = BIT_ULL(rd->slot % 64);
 	int err;
 
+	lockdep_assert_held(&rd->ring->lock);
 	if (rd->slot >= status->nslots)
 		WRITE_ONCE(status->nslots, rd->slot + 1);
 	err = weir_reader_place(rd, start);
@@ -597,8 +600,9 @@ void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
 		weir_reader_put(rd);
 }
 
-/* Clears the gating bit and leaves the armed list. Under ring->lock. */
+/* Clears the gating bit and leaves the armed list. */
 void weir_reader_ungate(struct weir_reader *rd)
+	__must_hold(&rd->ring->lock)
 {
 	struct weir_status *status = weir_ring_status(rd->ring);
 
@@ -673,13 +677,13 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
  * @ws: socket that subscribes to the cursor's ring.
  * @found: from weir_reader_find_named(), or NULL.
  *
- * Under weir_net.lock. Returns the reader, now on this socket, held once more
- * for the caller; NULL when it is about to go, or is NULL; or an ERR_PTR
- * (-EBUSY when another process uses it; -ENOMEM: to be tried again after
- * weir_prime()).
+ * Returns the reader, now on this socket, held once more for the caller; NULL
+ * when it is about to go, or is NULL; or an ERR_PTR (-EBUSY when another
+ * process uses it; -ENOMEM: to be tried again after weir_prime()).
  */
 struct weir_reader *weir_reader_resume(struct weir_sock *ws,
 				       struct weir_reader *found)
+	__must_hold(&ws->owner.wn->lock)
 {
 	bool busy, goes;
 	int err;

@@ -539,6 +539,7 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
  */
 static bool weir_ring_end(struct weir_ring *ring, enum weir_state state,
 			  enum weir_reason reason)
+	__must_hold(&ring->wn->lock)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_path *path = ring->path;
@@ -664,10 +665,11 @@ void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
  * user may publish there at once, but not listen. Joins of other users do not
  * delay the end: each user has a worker of its own.
  *
- * Under weir_net.lock. Return value as of weir_ring_end().
+ * Return value as of weir_ring_end().
  */
 static bool weir_ring_end_joined(struct weir_ring *ring,
 				 enum weir_reason reason)
+	__must_hold(&ring->wn->lock)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	bool late, first = false;
@@ -836,11 +838,12 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 /*
  * weir_ring_take_over() - a new owner goes on with a lingering stream
  *
- * The caller holds weir_net.lock. It has checked that @ring lingers and that
- * the user may take it over. The new owner gets a reference of its own.
+ * The caller has checked that @ring lingers and that the user may take it over.
+ * The new owner gets a reference of its own.
  */
 void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
 			 const struct weir_ring_spec *spec)
+	__must_hold(&ring->wn->lock)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct pid *pid = get_pid(o->pid);

@@ -163,10 +163,10 @@ void weir_inbox_wake_reader(struct weir_ring *inbox)
  * Arms one reader on its ring before it sleeps. Returns whether the ring's
  * writer needs a barrier before the next look at the ring; the writer's CPUs
  * have then been added to @cpus. If @first is true, @cpus is cleared first.
- * Under the rlock of the socket.
  */
 static bool weir_reader_arm(struct weir_reader *rd, bool first,
 			    struct cpumask *cpus)
+	__must_hold(&rd->ws->rlock)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_status *status = weir_ring_status(ring);
@@ -219,9 +219,11 @@ static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
 static noinline bool weir_readers_look(struct weir_sock *ws,
 				       struct weir_reader *rd,
 				       struct weir_reader *inbox)
+	__must_hold(&ws->rlock)
 {
 	u32 left = WEIR_LOOK_BUDGET;
 
+	lockdep_assert_held(&ws->rlock);
 	list_for_each_entry_from(rd, &ws->readers, sock_link) {
 		if (weir_reader_ready(rd, &left))
 			return true;
@@ -229,12 +231,14 @@ static noinline bool weir_readers_look(struct weir_sock *ws,
 	return inbox && weir_reader_ready(inbox, &left);
 }
 
-/* One look at all streams and the inbox of the socket. Under its rlock. */
+/* One look at all streams and the inbox of the socket. */
 static __always_inline bool weir_readers_ready(struct weir_sock *ws,
 					       struct weir_reader *inbox)
+	__must_hold(&ws->rlock)
 {
 	struct weir_reader *rd;
 
+	lockdep_assert_held(&ws->rlock);
 	if (READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN)
 		return true;
 	list_for_each_entry(rd, &ws->readers, sock_link) {
@@ -514,6 +518,7 @@ static bool weir_reader_holds(const struct weir_reader *rd, u64 pos, u64 tail,
  */
 static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 			   struct weir_evicts *late)
+	__must_hold(&ring->lock)
 {
 	struct weir_reader *rd;
 	bool blocked = false;

@@ -18,14 +18,15 @@
  *
  * @ep: the caller's endpoint. @handle, @tag_key: of the request. @flags:
  * WEIR_REC_MORE or 0. @refusal: payload. There is room: the caller of this
- * function has just given back a granule that was kept. Under the inbox's
- * post.lock.
+ * function has just given back a granule that was kept.
  */
 void weir_endpoint_refusal(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 			   u8 flags, const struct weir_refusal *refusal)
+	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_reservation at = { .inbox = ep->inbox };
 
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (!weir_inbox_claim(ep->inbox, WEIR_ANSWER_BYTES, 0, &at.pos,
 			      &at.seq))
 		return;		/* the socket is gone, or its cursor invalid */
@@ -98,11 +99,13 @@ static void weir_call_overdue(const struct weir_call_entry *call,
  */
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
 		     u64 now_ns, enum weir_reason reason)
+	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_target *target = call->target;
 	u32 user = weir_endpoint_user(ep);
 	const struct weir_plan *plan;
 
+	lockdep_assert_held(&ep->inbox->post.lock);
 	weir_target_left(target, ep, 1, call->round);
 	rcu_read_lock();
 	plan = weir_route_plan(target->route);
@@ -132,9 +135,11 @@ void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
  */
 void weir_call_end_parent(struct weir_endpoint *ep,
 			  struct weir_call_entry *parent)
+	__must_hold(&ep->inbox->post.lock)
 {
 	u32 slot = parent->sibling;
 
+	lockdep_assert_held(&ep->inbox->post.lock);
 	while (slot != WEIR_CALL_NONE) {
 		struct weir_call_entry *child;
 
@@ -155,10 +160,10 @@ void weir_call_end_parent(struct weir_endpoint *ep,
 /*
  * weir_call_child_done() - a child of a fan-out call has its answer
  *
- * @ep: the caller's endpoint, under post.lock of its inbox. @good: the answer
- * is a good reply. Ends the parent and all its children if this answer decides
- * the call. Otherwise the child's slot stays taken until the parent ends. The
- * caller calls weir_endpoint_unawaited() as for weir_call_end_parent().
+ * @ep: the caller's endpoint. @good: the answer is a good reply. Ends the parent
+ * and all its children if this answer decides the call. Otherwise the child's
+ * slot stays taken until the parent ends. The caller calls
+ * weir_endpoint_unawaited() as for weir_call_end_parent().
  *
  * Returns whether the answer is delivered. @flags: out: the flags to deliver it
  * with: WEIR_REC_MORE if others follow, else 0.
@@ -166,10 +171,12 @@ void weir_call_end_parent(struct weir_endpoint *ep,
 bool weir_call_child_done(struct weir_endpoint *ep,
 			  struct weir_call_entry *call,
 			  bool good, u8 *flags)
+	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_call_entry *parent;
 	bool over;
 
+	lockdep_assert_held(&ep->inbox->post.lock);
 	parent = weir_call_table_at(&ep->calls, call->parent);
 	WARN_ON_ONCE(parent->state != WEIR_CALL_PARENT);
 	call->state = WEIR_CALL_DONE;
@@ -228,7 +235,7 @@ void weir_refused_name(const struct weir_handle *h, u32 tag,
 
 /**
  * weir_call_lost() - handle a call whose target is gone or ejected
- * @ep: the caller's endpoint, under post.lock of its inbox.
+ * @ep: the caller's endpoint.
  * @call: the call, in state SENT.
  * @reason: WEIR_REASON_TARGET_DIED, or WEIR_REASON_TARGET_EJECTED: the target
  *	is ejected, but may still answer.
@@ -242,7 +249,9 @@ void weir_refused_name(const struct weir_handle *h, u32 tag,
  */
 void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 		    enum weir_reason reason, enum weir_guard guard)
+	__must_hold(&ep->inbox->post.lock)
 {
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
 		weir_call_leave(ep, call, ktime_get_ns(), reason);
@@ -255,7 +264,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 
 /**
  * weir_route_answer() - end a call without a reply of its target
- * @ep: the caller's endpoint, under post.lock of its inbox.
+ * @ep: the caller's endpoint.
  * @call: the call: SENT, RETRY or WAIT.
  * @route: route whose counters count the error; NULL: that of the target, if
  *	the call has been sent to one.
@@ -275,6 +284,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 		       struct weir_route *route, enum weir_reason reason,
 		       enum weir_guard guard, u64 wait_ns)
+	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_refusal refusal = {
 		.reason = reason,

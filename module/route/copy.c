@@ -133,9 +133,11 @@ enum weir_reason weir_copy_keep(struct weir_target *target,
 					 WEIR_REASON_INBOX_FULL;
 }
 
-/* Gives back @kept granules. Under post.lock of the inbox. */
+/* Gives back @kept granules. */
 static void weir_copy_unkeep(struct weir_ring *inbox, u32 kept)
+	__must_hold(&inbox->post.lock)
 {
+	lockdep_assert_held(&inbox->post.lock);
 	inbox->post.kept -= kept;
 	inbox->post.granted -= kept;
 }

@@ -17,12 +17,13 @@
 
 /*
  * Ends one call, which may be in any state, of an endpoint whose socket is
- * gone; a fan-out as a whole, whichever of its calls this is. Under post.lock
- * of the endpoint's inbox.
+ * gone; a fan-out as a whole, whichever of its calls this is.
  */
 static void weir_call_cancel(struct weir_endpoint *ep,
 			     struct weir_call_entry *call)
+	__must_hold(&ep->inbox->post.lock)
 {
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (call->state == WEIR_CALL_PARENT)
 		weir_call_end_parent(ep, call);
 	else if (weir_call_is_child(call))

@@ -67,10 +67,10 @@ void weir_endpoint_put(struct weir_endpoint *ep)
  * weir_endpoint_arm() - have the endpoint's timer run at a certain time
  *
  * @due_ns: time at which the timer runs at the latest, as ktime_get_ns()
- * counts; U64_MAX: never. A timer that is due earlier stays. Under post.lock of
- * the endpoint's inbox; does not sleep.
+ * counts; U64_MAX: never. A timer that is due earlier stays. Does not sleep.
  */
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
+	__must_hold(&ep->inbox->post.lock)
 {
 	s64 in;
 
@@ -84,10 +84,11 @@ void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 
 /**
  * weir_endpoint_timer() - arm the timer for the deadline of a call
- * @ep: the caller's endpoint, under post.lock of its inbox.
+ * @ep: the caller's endpoint.
  * @due_ns: deadline, as ktime_get_ns() counts. The calls are looked at then.
  */
 void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
+	__must_hold(&ep->inbox->post.lock)
 {
 	lockdep_assert_held(&ep->inbox->post.lock);
 	if (due_ns >= ep->timer_ns)
@@ -126,14 +127,16 @@ static bool weir_call_target_ejected(const struct weir_call_entry *call)
 /*
  * Looks at one call, which may be in any state. A call past its deadline ends
  * with an error. A call that may be sent twice is taken from an ejected target.
- * @now: as ktime_get_ns() counts. Under post.lock of the endpoint's inbox.
+ * @now: as ktime_get_ns() counts.
  */
 static void weir_call_expire(struct weir_endpoint *ep,
 			     struct weir_call_entry *call, u64 now)
+	__must_hold(&ep->inbox->post.lock)
 {
 	u8 state = weir_call_state(call);
 	struct weir_route *route = NULL;
 
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (state != WEIR_CALL_SENT && state != WEIR_CALL_RETRY &&
 	    state != WEIR_CALL_WAIT)
 		return;
@@ -159,14 +162,18 @@ static void weir_call_expire(struct weir_endpoint *ep,
 /*
  * Scans the endpoint's calls for deadlines that are over and for ejected
  * targets. One scan may take several turns: each looks at as many calls as the
- * user's share of the worker allows, from ep->scan_slot on. Under dispatch_lock
- * and post.lock of the inbox; drops post.lock now and then, and may sleep then.
+ * user's share of the worker allows, from ep->scan_slot on. Drops post.lock now
+ * and then, and may sleep then.
  */
 static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
+	__must_hold(&ep->dispatch_lock)
+	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_post *post = &ep->inbox->post;
 	u32 left;
 
+	lockdep_assert_held(&ep->dispatch_lock);
+	lockdep_assert_held(&ep->inbox->post.lock);
 	left = weir_tenant_slots(ep->tenant,
 				 ep->calls.size - ep->scan_slot);
 	if (!ep->scan_slot && left) {
@@ -199,16 +206,18 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 /*
  * Takes the first call that is due out of the queue of retries. @held: calls by
  * this handle are passed over, since they wait; 0: none. Returns NULL if no
- * call is due. Under dispatch_lock.
+ * call is due.
  */
 static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
 						       u32 held)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_post *post = &ep->inbox->post;
 	u32 left = WEIR_RETRY_LOOKS;
 	struct weir_call_entry *call;
 	struct rb_node *at;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	spin_lock_bh(&post->lock);
 	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
@@ -230,9 +239,10 @@ static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
  * Sends the calls that are due again, in order, as many as fit one section.
  * After a call that finds no room, only calls by other handles are sent. @held:
  * a handle that waits for room already, or 0. Returns true if there may be more
- * calls that can be sent at once. Under dispatch_lock.
+ * calls that can be sent at once.
  */
 static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_pass *pass = &ep->pass;
@@ -241,6 +251,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 	bool waits;
 	u32 n;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	for (n = 0; n < WEIR_PASS_MESSAGES && bytes < WEIR_PASS_BYTES &&
 		    pass->looks <= WEIR_LOOKS_MAX; n++) {
 		call = weir_endpoint_retry_due(ep, held);
@@ -292,15 +303,18 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 
 /*
  * The time at which the next call that does not wait for room is to be sent
- * again, as ktime_get_ns() counts; U64_MAX if there is none. Under
- * dispatch_lock and post.lock of the endpoint's inbox.
+ * again, as ktime_get_ns() counts; U64_MAX if there is none.
  */
 static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
+	__must_hold(&ep->dispatch_lock)
+	__must_hold(&ep->inbox->post.lock)
 {
 	u32 left = WEIR_RETRY_LOOKS;
 	struct weir_call_entry *call;
 	struct rb_node *at;
 
+	lockdep_assert_held(&ep->dispatch_lock);
+	lockdep_assert_held(&ep->inbox->post.lock);
 	at = rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call_entry, retry);
@@ -316,7 +330,7 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 
 /**
  * weir_endpoint_retries() - send the calls that are due again
- * @ep: the caller's endpoint; its dispatch_lock is held, and ep->ws is set.
+ * @ep: the caller's endpoint; ep->ws is set.
  * @dispatcher: kind of the thread that runs this.
  *
  * Sends calls in order, as many as fit one section. A call that finds no room
@@ -324,11 +338,13 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
  */
 void weir_endpoint_retries(struct weir_endpoint *ep,
 			   enum weir_dispatcher dispatcher)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_pass *pass = &ep->pass;
 	struct weir_waiter *w = &ep->retry;
 	bool more, waits;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	/* wait for the end of the scan: lost calls are sent again in order */
 	if (ep->scan_lost)
 		return;
@@ -350,16 +366,18 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 
 /**
  * weir_endpoint_tick() - handle deadlines and retries that have become due
- * @ep: the endpoint; its dispatch_lock is held, and ep->ws is set.
+ * @ep: the endpoint; ep->ws is set.
  *
  * Arms the timer for what is due next. Runs in a worker; may sleep.
  */
 void weir_endpoint_tick(struct weir_endpoint *ep)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_post *post = &ep->inbox->post;
 	u64 now = ktime_get_ns();
 	bool due;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	spin_lock_bh(&post->lock);
 	ep->armed_ns = U64_MAX;
 	due = ep->scan_slot || ep->timer_ns <= now;
@@ -390,6 +408,7 @@ void weir_endpoint_tick(struct weir_endpoint *ep)
  */
 static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 				      const char **why)
+	__must_hold(&ep->dispatch_lock)
 {
 	u32 room = max(2 * ep->nhandles, 1U), *by_name, i;
 	u64 bytes = (u64)(room - ep->handle_room) *
@@ -397,6 +416,7 @@ static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 	struct weir_handle *h;
 	int err;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	err = weir_charge_account(&ep->charge, ep->account, bytes, 0, "",
 				  why);
 	if (err)
@@ -426,7 +446,7 @@ static int weir_endpoint_more_handles(struct weir_endpoint *ep,
 
 /**
  * weir_endpoint_add_handle() - find the handle of a path, or add one
- * @ep: the caller's endpoint, under its dispatch_lock.
+ * @ep: the caller's endpoint.
  * @path: the path, which has been checked; not terminated.
  * @len: bytes of @path, 1 to WEIR_PATH_MAX.
  * @handle: out: the handle, 1 to WEIR_ROUTES_MAX.
@@ -439,11 +459,13 @@ static int weir_endpoint_more_handles(struct weir_endpoint *ep,
  */
 int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 			     u32 len, u32 *handle, const char **why)
+	__must_hold(&ep->dispatch_lock)
 {
 	u32 hash = jhash(path, len, 0), i;
 	struct weir_handle *h;
 	int err;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	i = ep->nhandles ? ep->by_name[hash & (ep->handle_room - 1)] : 0;
 	for (; i; i = h->next) {
 		h = &ep->handles[i - 1];

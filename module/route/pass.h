@@ -546,7 +546,9 @@ void weir_refused_name(const struct weir_handle *h, u32 tag,
  * Called once in a hold, because it takes as long for one call as for many.
  */
 static inline void weir_endpoint_unawaited(struct weir_endpoint *ep)
+	__must_hold(&ep->inbox->post.lock)
 {
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (ep->ended && !list_empty(&ep->inbox->post.waiting))
 		weir_waiters_unawaited(ep->inbox, ep->ended);
 	ep->ended = 0;
@@ -554,23 +556,24 @@ static inline void weir_endpoint_unawaited(struct weir_endpoint *ep)
 
 /*
  * Some calls have ended. Their caller may wait for a slot, or for the space of
- * their records: then a worker looks. Under post.lock of the caller's inbox.
+ * their records: then a worker looks.
  */
 static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
+	__must_hold(&ep->inbox->post.lock)
 {
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (unlikely(READ_ONCE(ep->waits_for_slot)) ||
 	    unlikely(READ_ONCE(weir_ring_status(ep->outbox)->wake) &
 		     WEIR_WAKE_WRITER))
 		weir_endpoint_later(ep);
 }
 
-/*
- * Ends a call: leaves its idempotency entry and frees its slot. Under post.lock
- * of the caller's inbox.
- */
+/* Ends a call: leaves its idempotency entry and frees its slot. */
 static __always_inline void weir_call_end(struct weir_endpoint *ep,
 					  struct weir_call_entry *call)
+	__must_hold(&ep->inbox->post.lock)
 {
+	lockdep_assert_held(&ep->inbox->post.lock);
 	if (unlikely(call->idem))
 		weir_idem_leave(call);
 	call->parent = WEIR_CALL_NONE;

@@ -355,15 +355,16 @@ static int weir_poller_thread(void *data)
 
 /*
  * Find what a thread polls for a user. If there is nothing yet, *@fresh is used
- * for it and set to NULL. Returns NULL if *@fresh is needed and NULL. Under
- * poll_lock.
+ * for it and set to NULL. Returns NULL if *@fresh is needed and NULL.
  */
 static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 					       struct weir_tenant *tenant,
 					       struct weir_poll_user **fresh)
+	__must_hold(&poll_lock)
 {
 	struct weir_poll_user *u;
 
+	lockdep_assert_held(&poll_lock);
 	list_for_each_entry(u, &p->users, link) {
 		if (u->tenant == tenant)
 			return u;
@@ -379,12 +380,14 @@ static struct weir_poll_user *weir_poller_user(struct weir_poller *p,
 
 /*
  * Called when an endpoint is no longer polled. Forgets the user with its last
- * endpoint. Under poll_lock; the thread is not in a round.
+ * endpoint. The thread is not in a round.
  */
 static void weir_poll_user_put(struct weir_endpoint *ep)
+	__must_hold(&poll_lock)
 {
 	struct weir_poll_user *u = ep->poll_user;
 
+	lockdep_assert_held(&poll_lock);
 	ep->poll_user = NULL;
 	if (--u->nendpoints)
 		return;
@@ -396,13 +399,15 @@ static void weir_poll_user_put(struct weir_endpoint *ep)
  * Give an endpoint to a thread. *@fresh is used for a user that has no endpoint
  * there yet, and then set to NULL. Returns false when the thread polls as many
  * endpoints of the user as it may, or when there is no memory: then the
- * endpoint's owner kicks. Under poll_lock.
+ * endpoint's owner kicks.
  */
 static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 			     struct weir_poll_user **fresh)
+	__must_hold(&poll_lock)
 {
 	struct weir_poll_user *u = weir_poller_user(p, ep->tenant, fresh);
 
+	lockdep_assert_held(&poll_lock);
 	if (!u || u->nendpoints == WEIR_POLL_ENDPOINTS)
 		return false;
 	ep->poller = p;
@@ -419,11 +424,13 @@ static bool weir_poller_give(struct weir_poller *p, struct weir_endpoint *ep,
 	return true;
 }
 
-/* The thread with the fewest endpoints; NULL: no threads. Under poll_lock. */
+/* The thread with the fewest endpoints; NULL: no threads. */
 static struct weir_poller *weir_poller_idlest(void)
+	__must_hold(&poll_lock)
 {
 	struct weir_poller *p, *best = NULL;
 
+	lockdep_assert_held(&poll_lock);
 	list_for_each_entry(p, &weir_pollers, link) {
 		if (!best || p->nendpoints < best->nendpoints)
 			best = p;
@@ -539,9 +546,11 @@ err_free:
 }
 
 static void weir_poller_stop(struct weir_poller *p)
+	__must_hold(&poll_lock)
 {
 	struct weir_endpoint *ep, *next;
 
+	lockdep_assert_held(&poll_lock);
 	list_del(&p->link);
 	kthread_stop(p->task);
 	list_splice_init(&p->broken, &p->endpoints);
@@ -564,11 +573,13 @@ static void weir_poller_stop(struct weir_poller *p)
 	kfree(p);
 }
 
-/* Stop all threads. Under poll_lock. */
+/* Stop all threads. */
 static void weir_pollers_stop(void)
+	__must_hold(&poll_lock)
 {
 	struct weir_poller *p;
 
+	lockdep_assert_held(&poll_lock);
 	while ((p = list_first_entry_or_null(&weir_pollers, struct weir_poller,
 					     link)))
 		weir_poller_stop(p);

@@ -156,15 +156,17 @@ static __always_inline void weir_fast_serve(struct weir_pass *pass,
 /*
  * Puts a call whose target replied with an error into the queue of calls to be
  * sent again. Returns false if it may not be sent again, or not before its
- * deadline. Under post.lock of the caller's inbox.
+ * deadline.
  */
 static bool weir_call_retry(struct weir_endpoint *caller,
 			    struct weir_call_entry *call,
 			    const struct weir_plan *plan, u64 now_ns,
 			    u32 random)
+	__must_hold(&caller->inbox->post.lock)
 {
 	u64 due;
 
+	lockdep_assert_held(&caller->inbox->post.lock);
 	if (!call->tries || !plan || call->tries > plan->retry.tries)
 		return false;
 	due = now_ns + weir_retry_delay_ns(&plan->retry, call->tries,
@@ -187,10 +189,12 @@ static bool weir_call_retry(struct weir_endpoint *caller,
 static __always_inline struct weir_call_entry *
 weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 		const struct weir_words *rec, u64 *len)
+	__must_hold(&caller->inbox->post.lock)
 {
 	struct weir_call_entry *call;
 	u64 name;
 
+	lockdep_assert_held(&caller->inbox->post.lock);
 	/* if anything but the length differs, the difference is too large */
 	*len = WEIR_WORD(READ_ONCE(rec->header)) -
 	       ((u64)WEIR_KIND_REPLY << WEIR_KIND_SHIFT);
@@ -320,14 +324,16 @@ void weir_endpoint_held_by(struct weir_endpoint *ep,
  * May a reply wait, or wait longer, for its caller's inbox, which has no room?
  * The replies to all other callers wait behind it. So the wait is limited, and
  * it is shorter for a user for which others have waited lately. @pos: position
- * of the reply. Under post.lock of the caller's inbox.
+ * of the reply.
  */
 static bool weir_reply_patient(struct weir_endpoint *ep,
 			       struct weir_endpoint *caller,
 			       const struct weir_plan *plan, u64 pos)
+	__must_hold(&caller->inbox->post.lock)
 {
 	u64 now = ep->pass.now_ns, left;
 
+	lockdep_assert_held(&caller->inbox->post.lock);
 	if (!plan)
 		return false;
 	if (ep->held_pos == pos && ep->held_by == caller->account)
@@ -348,15 +354,16 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 /*
  * The reason why a reply that found no room is lost; WEIR_REASON_NONE: it
  * waits. @room: bytes that it needs, including the bytes that must stay free.
- * Under post.lock of the caller's inbox.
  */
 static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
 					 struct weir_endpoint *caller,
 					 const struct weir_target *target,
 					 const struct weir_message *m, u64 room)
+	__must_hold(&caller->inbox->post.lock)
 {
 	const struct weir_ring *inbox = caller->inbox;
 
+	lockdep_assert_held(&caller->inbox->post.lock);
 	if (m->len > weir_ring_max_len(&inbox->view))
 		return WEIR_REASON_TOO_LARGE;
 	if (!inbox->post.reader || !(m->flags & WEIR_REC_WAIT) ||
@@ -370,12 +377,12 @@ static enum weir_reason weir_reply_unfit(struct weir_endpoint *ep,
 
 /*
  * Tells the caller that a reply is lost, and counts that. @more: WEIR_REC_MORE
- * or 0. The call's own granule has room for this error. Under post.lock of the
- * caller's inbox.
+ * or 0. The call's own granule has room for this error.
  */
 static void weir_reply_lost(struct weir_endpoint *caller,
 			    struct weir_target *target, u32 handle,
 			    u64 tag_key, u8 more, enum weir_reason reason)
+	__must_hold(&caller->inbox->post.lock)
 {
 	struct weir_refusal refusal = {
 		.reason = reason,
@@ -383,19 +390,22 @@ static void weir_reply_lost(struct weir_endpoint *caller,
 		.target = target->id,
 	};
 
+	lockdep_assert_held(&caller->inbox->post.lock);
 	weir_endpoint_refusal(caller, handle, tag_key, more, &refusal);
 	weir_refused(target->route, (u32)tag_key, &refusal);
 }
 
 /*
  * Notes the reply to a leader: weir_copies_make() remembers it after the
- * section. Under post.lock of the caller's inbox.
+ * section.
  */
 static void weir_reply_keep(struct weir_pass *pass,
 			    struct weir_endpoint *caller,
 			    struct weir_call_entry *call,
 			    const struct weir_message *m)
+	__must_hold(&caller->inbox->post.lock)
 {
+	lockdep_assert_held(&caller->inbox->post.lock);
 	pass->replied = call->idem;
 	pass->replied_to = caller;
 	/* it has an open call, and post.lock is held: it is not being freed */
@@ -434,15 +444,17 @@ static void weir_reply_fill(struct weir_pass *pass,
 
 /*
  * A child of a fan-out call is over. @flags, and what it returns, are those of
- * weir_call_child_done(). Under post.lock of the caller's inbox.
+ * weir_call_child_done().
  */
 static noinline bool weir_reply_child(struct weir_pass *pass,
 				      struct weir_endpoint *caller,
 				      struct weir_call_entry *call, bool good,
 				      u8 *flags)
+	__must_hold(&caller->inbox->post.lock)
 {
 	bool delivered = weir_call_child_done(caller, call, good, flags);
 
+	lockdep_assert_held(&caller->inbox->post.lock);
 	/* ending a sibling costs as much as asking its target */
 	pass->looks += caller->ended * WEIR_LOOKS_ASK;
 	weir_endpoint_unawaited(caller);

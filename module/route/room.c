@@ -48,14 +48,16 @@ void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep)
 	INIT_LIST_HEAD(&w->called);
 }
 
-/* End the grant of a waiter. Under the inbox's post.lock. */
+/* End the grant of a waiter. */
 static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_tenant *t = w->ep->tenant;
 	u64 now = w->here_ns ?: ktime_get_ns();
 	/* grants of one user that overlap in time count once */
 	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
 
+	lockdep_assert_held(&inbox->post.lock);
 	if (late > (s64)WEIR_PROMPT_NS) {
 		WRITE_ONCE(t->late_ns, now);
 		/* no grant lasts longer than that because of the worker */
@@ -69,11 +71,13 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 	list_del_init(&w->called);
 }
 
-/* There is room now: grant it to the waiter. Under the inbox's post.lock. */
+/* There is room now: grant it to the waiter. */
 static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
+	__must_hold(&inbox->post.lock)
 {
 	u64 now = ktime_get_ns();
 
+	lockdep_assert_held(&inbox->post.lock);
 	WRITE_ONCE(w->room_ns, now);
 	/* an answer uses the room that is kept for it already */
 	if (!w->bytes || weir_patience_left(&w->ep->tenant->kept,
@@ -88,13 +92,15 @@ static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 
 /*
  * End the grants that have lasted WEIR_GRANT_NS. Such a waiter has to wait
- * again if it finds no room. Under the inbox's post.lock.
+ * again if it finds no room.
  */
 static void weir_grants_end(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
 	u64 now = ktime_get_ns();
 	struct weir_waiter *w, *next;
 
+	lockdep_assert_held(&inbox->post.lock);
 	/* oldest first; each has a granule or more, which bounds the list */
 	list_for_each_entry_safe(w, next, &inbox->post.called, called) {
 		if (now - w->called_ns < WEIR_GRANT_NS)
@@ -106,14 +112,16 @@ static void weir_grants_end(struct weir_ring *inbox)
 /*
  * Set the timer that ends the oldest grant in time. Nobody else may look: an
  * endpoint does not look while its dispatch_lock is taken, and a reader that
- * has read everything does not kick. Under the inbox's post.lock.
+ * has read everything does not kick.
  */
 static void weir_grants_watch(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 	const struct weir_waiter *w;
 	s64 in;
 
+	lockdep_assert_held(&inbox->post.lock);
 	w = list_first_entry_or_null(&post->called, struct weir_waiter, called);
 	/* a timer that is set already comes early enough */
 	if (!w || !post->reader)
@@ -123,26 +131,27 @@ static void weir_grants_watch(struct weir_ring *inbox)
 		       nsecs_to_jiffies64(max_t(s64, in, 0)) + 1);
 }
 
-/*
- * Bytes of free room that a waiter needs, kept room included. Under the inbox's
- * post.lock.
- */
+/* Bytes of free room that a waiter needs, kept room included. */
 static u64 weir_waiter_need(const struct weir_waiter *w,
 			    const struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
+	lockdep_assert_held(&inbox->post.lock);
 	return w->bytes + (u64)inbox->post.kept * WEIR_GRANULE;
 }
 
 /*
  * Queue a waiter before all others except those with @ahead set, of which at
- * most WEIR_CALLED_MAX are passed. Under the inbox's post.lock.
+ * most WEIR_CALLED_MAX are passed.
  */
 static void weir_waiter_add_ahead(struct weir_ring *inbox,
 				  struct weir_waiter *w)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_waiter *at;
 	u32 n = 0;
 
+	lockdep_assert_held(&inbox->post.lock);
 	list_for_each_entry(at, &inbox->post.waiting, link) {
 		if (!at->ahead || ++n == WEIR_CALLED_MAX)
 			break;
@@ -165,15 +174,17 @@ static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 
 /*
  * Queue a waiter behind the others of its user; with @front before the waiters
- * of all users. Under the inbox's post.lock.
+ * of all users.
  */
 static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 			    bool front)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 	struct weir_waiter *first;
 	u32 n = 0;
 
+	lockdep_assert_held(&inbox->post.lock);
 	post->nwaiting++;
 	WRITE_ONCE(w->room_ns, U64_MAX);
 	w->first = false;
@@ -202,14 +213,16 @@ static void weir_waiter_add(struct weir_ring *inbox, struct weir_waiter *w,
 
 /*
  * Take a waiter out of the queue. The next waiter of its user gets its place,
- * or with @turn a place behind all other users. Under the inbox's post.lock.
+ * or with @turn a place behind all other users.
  */
 static void weir_waiter_del(struct weir_ring *inbox, struct weir_waiter *w,
 			    bool turn)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 	struct weir_waiter *next;
 
+	lockdep_assert_held(&inbox->post.lock);
 	post->nwaiting--;
 	if (w->first && !list_empty(&w->more)) {
 		next = list_first_entry(&w->more, struct weir_waiter, link);
@@ -225,21 +238,24 @@ static void weir_waiter_del(struct weir_ring *inbox, struct weir_waiter *w,
 	list_del_init(&w->link);
 }
 
-/* Have a worker look again for a waiter. Under the inbox's post.lock. */
+/* Have a worker look again for a waiter. */
 static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
+	__must_hold(&inbox->post.lock)
 {
+	lockdep_assert_held(&inbox->post.lock);
 	weir_waiter_del(inbox, w, true);
 	weir_endpoint_later(w->ep);
 }
 
 /**
  * weir_waiters_resume() - call waiters when there may be room
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  *
  * Calls the waiters in order, as many as there is room for, but at most
  * WEIR_CALLED_MAX. Does not sleep.
  */
 void weir_waiters_resume(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;
 	struct weir_waiter *w, *moved = NULL;
@@ -279,7 +295,7 @@ void weir_waiters_resume(struct weir_ring *inbox)
 
 /**
  * weir_waiters_unawaited() - calls of an inbox's socket have ended
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  * @ended: how many.
  *
  * A reply to a call that has ended need not wait any more. So the waiters with
@@ -287,6 +303,7 @@ void weir_waiters_resume(struct weir_ring *inbox)
  * of these calls may have a target that waits. Does not sleep.
  */
 void weir_waiters_unawaited(struct weir_ring *inbox, u32 ended)
+	__must_hold(&inbox->post.lock)
 {
 	u32 left = max(ended, WEIR_CALLED_MAX);
 	struct weir_waiter *w, *next;
@@ -302,13 +319,15 @@ void weir_waiters_unawaited(struct weir_ring *inbox, u32 ended)
 
 /*
  * Call up to WEIR_CALLED_MAX waiters, whether or not there is room. Returns how
- * many were called. Under the inbox's post.lock.
+ * many were called.
  */
 static u32 weir_waiters_call(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
 	struct weir_waiter *w, *next;
 	u32 n = 0;
 
+	lockdep_assert_held(&inbox->post.lock);
 	list_for_each_entry_safe(w, next, &inbox->post.waiting, link) {
 		if (n == WEIR_CALLED_MAX)
 			break;
@@ -342,37 +361,40 @@ void weir_waiters_call_all(struct weir_ring *inbox)
 
 /**
  * weir_waiters_want() - how much room the first waiter needs
- * @inbox: the ring, under its post.lock.
+ * @inbox: the ring.
  *
  * The reader need not kick before there is that much room.
  *
  * Return: bytes of free room, kept room included; U64_MAX without a waiter.
  */
 u64 weir_waiters_want(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
 	const struct weir_waiter *w;
 
+	lockdep_assert_held(&inbox->post.lock);
 	w = list_first_entry_or_null(&inbox->post.waiting, struct weir_waiter,
 				     link);
 	return w ? weir_waiter_need(w, inbox) : U64_MAX;
 }
 
 /*
- * weir_post.on_room: the reader has made room, or the inbox has ended. Under
- * the inbox's post.lock. Returns what weir_waiters_want() does.
+ * weir_post.on_room: the reader has made room, or the inbox has ended. Returns
+ * what weir_waiters_want() does.
  */
 static u64 weir_waiters_on_room(struct weir_ring *inbox)
+	__must_hold(&inbox->post.lock)
 {
+	lockdep_assert_held(&inbox->post.lock);
 	weir_waiters_resume(inbox);
 	return weir_waiters_want(inbox);
 }
 
-/*
- * A called waiter has come in time: its grant starts again. Under the inbox's
- * post.lock.
- */
+/* A called waiter has come in time: its grant starts again. */
 static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
+	__must_hold(&inbox->post.lock)
 {
+	lockdep_assert_held(&inbox->post.lock);
 	if (list_empty(&w->called))
 		return;
 	w->called_ns = ktime_get_ns();
@@ -382,12 +404,13 @@ static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 
 /**
  * weir_waiter_here() - the worker of a waiter has come, and looks soon
- * @w: the waiter; its endpoint's dispatch_lock is held.
+ * @w: the waiter.
  *
  * Other work that the worker does before it looks is not counted as a delay.
  * Takes post.lock of the inbox.
  */
 void weir_waiter_here(struct weir_waiter *w)
+	__must_hold(&w->ep->dispatch_lock)
 {
 	struct weir_ring *inbox = w->inbox;
 
@@ -401,13 +424,16 @@ void weir_waiter_here(struct weir_waiter *w)
 
 /**
  * weir_waiter_look() - a waiter looks at the inbox again
- * @w: the waiter; its endpoint's dispatch_lock is held.
+ * @w: the waiter.
  *
  * Ends the waiter's grant, so that its endpoint can take the room. A waiter
  * that has not been called keeps its place. The caller goes on with
  * weir_waiter_wait() or weir_waiter_done(). Takes post.lock of the inbox.
  */
 void weir_waiter_look(struct weir_waiter *w)
+	__must_hold(&w->ep->dispatch_lock)
+	__must_hold(&w->ep->dispatch_lock)
+	__must_hold(&w->ep->dispatch_lock)
 {
 	struct weir_ring *inbox = w->inbox;
 
@@ -434,9 +460,11 @@ void weir_waiter_look(struct weir_waiter *w)
  * holds dispatch_lock of @w's endpoint and no other lock.
  */
 static bool weir_waiters_ask(struct weir_waiter *w, struct weir_ring *inbox)
+	__must_hold(&w->ep->dispatch_lock)
 {
 	bool seen = true;
 
+	lockdep_assert_held(&w->ep->dispatch_lock);
 	spin_lock_bh(&inbox->post.lock);
 	weir_waiters_resume(inbox);
 	if (list_empty(&inbox->post.waiting)) {

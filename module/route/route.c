@@ -445,10 +445,12 @@ static bool weir_path_has_route(void *item)
 static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 					   struct weir_handle *h,
 					   enum weir_reason *reason)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_route *route;
 	struct weir_path *path;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	*reason = WEIR_REASON_NO_ROUTE;
 	path = weir_trie_best(&ep->wn->paths, h->path, h->len,
 			      weir_path_has_route);
@@ -473,15 +475,14 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 	return route;
 }
 
-/*
- * Find a handle's route, as of generation @gen. Under dispatch_lock of the
- * handle's endpoint.
- */
+/* Find a handle's route, as of generation @gen. */
 static void weir_handle_look(struct weir_endpoint *ep, struct weir_handle *h,
 			     u32 gen)
+	__must_hold(&ep->dispatch_lock)
 {
 	enum weir_reason reason;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	h->gen = gen;
 	if (h->route)
 		weir_route_put(h->route);
@@ -526,7 +527,7 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
 
 /**
  * weir_handle_resolve() - look a handle's route up again if necessary
- * @ep: the caller, under its dispatch_lock.
+ * @ep: the caller.
  * @h: a handle of @ep that was looked up at another generation.
  *
  * Finds the route of the path itself, or else that of the most specific
@@ -536,9 +537,11 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
  * more than a look at the marks. May also be called in a section.
  */
 void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
+	__must_hold(&ep->dispatch_lock)
 {
 	u32 gen = weir_handle_gen(ep);
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	if (weir_handle_fresh(ep, h, gen))
 		h->gen = gen;
 	else
@@ -547,14 +550,16 @@ void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 
 /**
  * weir_handle_ask() - the owner of a socket asks for a handle
- * @ep: the caller, under its dispatch_lock.
+ * @ep: the caller.
  * @h: a handle of @ep.
  *
  * The handle forgets the owner of the route that it had: the program has asked
  * for the name as it is served now.
  */
 void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h)
+	__must_hold(&ep->dispatch_lock)
 {
+	lockdep_assert_held(&ep->dispatch_lock);
 	h->bound = false;
 	weir_handle_look(ep, h, weir_handle_gen(ep));
 }

@@ -75,9 +75,12 @@ void weir_pass_pause(struct weir_pass *pass)
  * Does not sleep.
  */
 void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
+	__must_hold(&ep->dispatch_lock)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_pass *pass = &ep->pass;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	weir_call_table_prune(&ep->calls);
 	WRITE_ONCE(ep->waits_for_slot, false);
 	pass->now_ns = ktime_get_ns();

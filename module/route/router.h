@@ -30,7 +30,6 @@
  *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
  *                              calls; a second one only by spin_trylock()
  *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
- * Softirq takes 7 to 9.
  */
 #ifndef _WEIR_ROUTER_H
 #define _WEIR_ROUTER_H
@@ -771,7 +770,6 @@ void weir_route_begin(struct weir_endpoint *ep,
 void weir_route_settle(struct weir_endpoint *ep);
 void weir_route_dispatch(struct weir_endpoint *ep);
 void weir_route_turn(struct weir_endpoint *ep);
-
 void weir_route_poll(struct weir_endpoint *ep, u64 pos);
 bool weir_route_last(struct weir_endpoint *ep);
 
@@ -868,13 +866,10 @@ void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
 bool weir_target_waits(const struct weir_target *target);
 
-
-
 /* Bytes of a path in a control call; above WEIR_PATH_MAX it is too long. */
 static inline u32 weir_op_name_len(const char *name)
 {
 	return strnlen(name, WEIR_PATH_MAX + 1);
 }
-
 
 #endif /* _WEIR_ROUTER_H */

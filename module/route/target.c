@@ -53,6 +53,7 @@ void weir_target_put(struct weir_target *target)
  * written, and a target that is gone stays down.
  */
 static void weir_target_up(struct weir_target *target)
+	__must_hold(&target->route->path->wn->lock)
 {
 	WRITE_ONCE(target->ejected, false);
 	WRITE_ONCE(target->load.up, true);
@@ -239,12 +240,14 @@ void weir_target_watch(struct weir_target *target)
 /*
  * Put a target into its route's list, whose order plans keep: by weight, the
  * heaviest first, and of equal weights the oldest first. To sort for each plan
- * would take much longer. Under weir_net.lock.
+ * would take much longer.
  */
 static void weir_target_place(struct weir_target *target)
+	__must_hold(&target->route->path->wn->lock)
 {
 	struct weir_target *at;
 
+	lockdep_assert_held(&target->route->path->wn->lock);
 	list_for_each_entry_reverse(at, &target->route->targets, route_link) {
 		if (target->weight < at->weight ||
 		    (target->weight == at->weight && target->id > at->id))
@@ -258,10 +261,12 @@ static void weir_target_place(struct weir_target *target)
  * @target: the target.
  * @weight: its new share, 0 to WEIR_WEIGHT_MAX.
  *
- * Under weir_net.lock. The caller makes a new plan for the route.
+ * The caller makes a new plan for the route.
  */
 void weir_target_weigh(struct weir_target *target, u32 weight)
+	__must_hold(&target->route->path->wn->lock)
 {
+	lockdep_assert_held(&target->route->path->wn->lock);
 	if (target->weight == weight)
 		return;
 	target->weight = weight;
@@ -279,7 +284,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
  * @next: the route that serves it if @ep is NULL.
  * @weight: share of the target, 0 to WEIR_WEIGHT_MAX.
  *
- * Under weir_net.lock. The caller makes a new plan for the route.
+ * The caller makes a new plan for the route.
  *
  * Return: the target, whose reference the route's list holds; or an ERR_PTR
  * with words: -ENOSPC, -ENOBUFS, -ENOMEM.
@@ -289,6 +294,7 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 				    struct weir_endpoint *ep,
 				    struct weir_callers *callers,
 				    struct weir_route *next, u32 weight)
+	__must_hold(&route->path->wn->lock)
 {
 	u64 bytes = sizeof(struct weir_target) + WEIR_PLAN_TARGET_BYTES +
 		    (callers ? sizeof(*callers) : 0);
@@ -390,10 +396,10 @@ static void weir_target_end(struct weir_target *target)
 
 /*
  * Make a plan without the target. Returns -ENOMEM when the old plan stays:
- * senders pass the target over there, because it is not up. Under
- * weir_net.lock.
+ * senders pass the target over there, because it is not up.
  */
 static int weir_target_drop(struct weir_target *target)
+	__must_hold(&target->route->path->wn->lock)
 {
 	struct weir_route *route = target->route;
 	int err;
@@ -427,10 +433,9 @@ static int weir_target_dropped(struct weir_target *target, int err)
 /**
  * weir_target_remove() - remove a target that is in no plan
  * @target: the target; senders do not see it. The list's reference is put.
- *
- * Under weir_net.lock.
  */
 void weir_target_remove(struct weir_target *target)
+	__must_hold(&target->route->path->wn->lock)
 {
 	weir_target_unlink(target);
 	weir_target_end(target);
@@ -534,16 +539,18 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 
 /*
  * Make a socket a target of a path. @callers: belongs to the target on success,
- * and is NULL then. Under weir_net.lock.
+ * and is NULL then.
  */
 static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 			     struct weir_callers **callers,
 			     struct weir_ioc_serve *serve, u32 len)
+	__must_hold(&ws->owner.wn->lock)
 {
 	struct weir_target *target;
 	struct weir_route *route;
 	int err;
 
+	lockdep_assert_held(&ws->owner.wn->lock);
 	if (ep->ntargets == WEIR_SERVES_MAX)
 		return weir_refuse(ws, -ENOBUFS,
 				   "the socket serves as many paths as it may");
