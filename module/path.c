@@ -324,12 +324,14 @@ static void weir_path_fill(struct weir_path *path, struct weir_owner *o,
 /* @admin: the creator has CAP_NET_ADMIN. Returns as weir_path_get(). */
 static struct weir_path *weir_path_make(struct weir_owner *o, const char *name,
 					u32 len, umode_t mode, bool admin)
+	__must_hold(&o->wn->lock)
 {
 	struct weir_net *wn = o->wn;
 	struct weir_trie_node *node;
 	struct weir_path *path;
 	int err;
 
+	lockdep_assert_held(&o->wn->lock);
 	path = kzalloc(sizeof(*path), WEIR_GFP_NOWAIT);
 	if (!path)
 		return ERR_PTR(weir_owner_refuse(o, -ENOMEM, "no memory for the path"));
@@ -447,6 +449,7 @@ static void weir_path_adopt(struct weir_owner *o, struct weir_path *path)
  */
 struct weir_path *weir_path_get(struct weir_owner *o, const char *name,
 				u32 len, enum weir_use use)
+	__must_hold(&o->wn->lock)
 {
 	struct weir_path *path;
 	const char *why;
@@ -471,8 +474,9 @@ struct weir_path *weir_path_get(struct weir_owner *o, const char *name,
 	return path;
 }
 
-/* Drops one user. The last one removes the name. Under weir_net.lock. */
+/* Drops one user. The last one removes the name. */
 void weir_path_put(struct weir_path *path)
+	__must_hold(&path->wn->lock)
 {
 	struct weir_net *wn = path->wn;
 

@@ -113,16 +113,18 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
  * The same for the streams from the head of the list on, up to
  * WEIR_LOOK_BUDGET. The next call begins behind the last stream that this one
  * has looked at. @seen: is increased for each stream. @more: out: the first
- * stream whose look was not finished, held. Under the socket's rlock.
+ * stream whose look was not finished, held.
  */
 static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
+	__must_hold(&ws->rlock)
 {
 	u32 left = WEIR_LOOK_BUDGET, cost;
 	struct weir_reader *rd;
 	u64 pos, from;
 	int len;
 
+	lockdep_assert_held(&ws->rlock);
 	list_for_each_entry(rd, &ws->readers, sock_link) {
 		from = pos = weir_reader_pos(rd);
 		len = weir_reader_next_len(rd, &pos, 1);

@@ -54,10 +54,11 @@ struct weir_list_slowest {
 
 /*
  * Count the readers and find the slowest one. The tail is searched for only
- * once, not once for each reader. Under ring->lock.
+ * once, not once for each reader.
  */
 static void weir_list_readers(struct weir_list_entry *e, struct weir_ring *ring,
 			      struct weir_list_slowest *slowest)
+	__must_hold(&ring->lock)
 {
 	struct weir_reader *rd;
 

@@ -34,15 +34,17 @@ static void weir_list_conf(const struct weir_settings *set,
 		strscpy(c->mirror, set->mirror->path->name, sizeof(c->mirror));
 }
 
-/* Make the entry of a route. Under weir_net.lock. */
+/* Make the entry of a route. */
 static void weir_list_fill_route(struct weir_list_ctx *ctx,
 				 struct weir_path *path,
 				 const struct weir_route *route)
+	__must_hold(&path->wn->lock)
 {
 	struct weir_route_entry *e = ctx->entry;
 	struct weir_target *target;
 	int i;
 
+	lockdep_assert_held(&path->wn->lock);
 	memset(e, 0, sizeof(*e));
 	e->id = path->id;
 	e->uid = from_kuid_munged(current_user_ns(), path->uid);
@@ -99,14 +101,16 @@ enum weir_list_found weir_list_route(struct weir_list_ctx *ctx,
 	return found;
 }
 
-/* Make the entry of a target. Under weir_net.lock. */
+/* Make the entry of a target. */
 static void weir_list_fill_target(struct weir_list_ctx *ctx,
 				  struct weir_target *target)
+	__must_hold(&target->route->path->wn->lock)
 {
 	struct weir_target_entry *e = ctx->entry;
 	struct weir_route *route = target->route;
 	struct weir_endpoint *ep = target->ep;
 
+	lockdep_assert_held(&target->route->path->wn->lock);
 	memset(e, 0, sizeof(*e));
 	e->id = target->id;
 	e->route = route->path->id;

@@ -250,11 +250,11 @@ static bool weir_poller_rounds(struct weir_poller *p, u64 *idle_ns)
 	return true;
 }
 
-/*
- * Take the lock of a thread, and have the thread let go of it. Under poll_lock.
- */
+/* Take the lock of a thread, and have the thread let go of it. */
 static void weir_poller_lock(struct weir_poller *p)
+	__must_hold(&poll_lock)
 {
+	lockdep_assert_held(&poll_lock);
 	WRITE_ONCE(p->wanted, true);
 	mutex_lock(&p->lock);
 	WRITE_ONCE(p->wanted, false);

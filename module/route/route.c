@@ -268,9 +268,10 @@ void weir_plan_publish(struct weir_route *route, struct weir_plan *plan)
  * weir_route_replan() - show senders the route as it is now
  * @route: the route; its targets, weights or settings have changed.
  *
- * Under weir_net.lock. Return: 0; -ENOMEM: senders keep the old plan.
+ * Return: 0; -ENOMEM: senders keep the old plan.
  */
 int weir_route_replan(struct weir_route *route)
+	__must_hold(&route->path->wn->lock)
 {
 	struct weir_plan *plan = weir_plan_create(route);
 
@@ -314,8 +315,8 @@ static void weir_route_mark(struct weir_path *path)
  * @len: bytes of @name.
  * @use: purpose, which decides the permission needed; not WEIR_USE_PUBLISH.
  *
- * Under weir_net.lock. The caller must call weir_route_tidy() unless it gives
- * the route a target, settings or a use.
+ * The caller must call weir_route_tidy() unless it gives the route a target,
+ * settings or a use.
  *
  * Return: the route, without a reference for the caller; or an ERR_PTR with
  * words. After -ENOMEM the caller can call weir_memory_prime() without the lock
@@ -323,12 +324,14 @@ static void weir_route_mark(struct weir_path *path)
  */
 struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 				     u32 len, enum weir_use use)
+	__must_hold(&ws->owner.wn->lock)
 {
 	struct weir_net *wn = ws->owner.wn;
 	struct weir_route *route;
 	struct weir_path *path;
 	int err;
 
+	lockdep_assert_held(&ws->owner.wn->lock);
 	path = weir_path_get(&ws->owner, name, len, use);
 	if (IS_ERR(path))
 		return ERR_CAST(path);

@@ -41,9 +41,10 @@ struct weir_connecter {
 /*
  * Takes a place in a listener's queue for a user. Returns -EAGAIN when the
  * queue is full or, unless @exempt, the user has its share of it;
- * -ECONNREFUSED; -ENOMEM. Under its accept_lock.
+ * -ECONNREFUSED; -ENOMEM.
  */
 static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
+	__must_hold(&listener->listen.lock)
 {
 	lockdep_assert_held(&listener->listen.lock);
 	if (listener->sk.sk_state != TCP_LISTEN)
@@ -81,9 +82,11 @@ static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 	return err != -ENOMEM;
 }
 
-/* Another place may be free: wakes the next waiter. Under accept_lock. */
+/* Another place may be free: wakes the next waiter. */
 static void weir_connect_next(struct weir_sock *listener)
+	__must_hold(&listener->listen.lock)
 {
+	lockdep_assert_held(&listener->listen.lock);
 	if (listener->listen.waiting.total <= listener->listen.backlog)
 		wake_up_interruptible(&listener->listen.connect_wait);
 }

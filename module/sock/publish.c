@@ -32,9 +32,11 @@
  */
 static struct weir_ring *weir_lingering(struct weir_sock *ws,
 					struct weir_path *path)
+	__must_hold(&ws->owner.wn->lock)
 {
 	struct weir_ring *ring;
 
+	lockdep_assert_held(&ws->owner.wn->lock);
 	hash_for_each_possible(ws->owner.wn->lingering, ring, linger_link,
 			       weir_linger_key(path, ws->owner.uid)) {
 		if (ring->path == path && uid_eq(ring->uid, ws->owner.uid) &&

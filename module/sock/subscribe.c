@@ -123,16 +123,18 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
  * Looks for the next stream of a path with a number above @seq. @at: ring where
  * the last look ended, or NULL. Returns a ring, held; @more: it is only the
  * place where the next look continues. If @at has left the path meanwhile, the
- * look starts from the first ring of the path. Under weir_net.lock.
+ * look starts from the first ring of the path.
  */
 static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 					u32 len, struct weir_ring *at, u64 seq,
 					bool *more)
+	__must_hold(&ws->owner.wn->lock)
 {
 	struct weir_path *path = weir_path_find(ws->owner.wn, name, len);
 	u32 looks = WEIR_PATH_LOOKS;
 	struct weir_ring *ring;
 
+	lockdep_assert_held(&ws->owner.wn->lock);
 	*more = false;
 	if (!path)
 		return NULL;
@@ -277,9 +279,10 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
 	}
 }
 
-/* Adds the subscription to its pattern. Under weir_net.lock. */
+/* Adds the subscription to its pattern. */
 static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 			      u32 len)
+	__must_hold(&ws->owner.wn->lock)
 {
 	struct weir_net *wn = ws->owner.wn;
 	struct weir_trie_node *node;
