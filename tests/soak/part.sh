@@ -35,11 +35,13 @@ guest_tests() {
 		--file tests/guest/run-selftests:/bin/run-selftests \
 		"${options[@]}" -- run-selftests /selftests "$@" \
 		>"$out/$name.tap" 2>&1 || status=1
+	tests/tap/tally "$out/$name.tap" >"$out/$name.sum" || status=1
 	passes=$(sed -n 's/^# passes: //p' "$out/$name.tap")
 	seed=$((seed + ${passes:-1}))
 	tell "next $seed"
 	[ "$status" = 0 ] || tell "find $name: $({
-		grep -m 3 '^not ok' "$out/$name.tap"
+		grep -m 3 '^ *not ok' "$out/$name.tap"
+		grep -m 3 '^not ok' "$out/$name.sum"
 		grep -m 1 FAILED "$out/$name.tap"
 	} | tr '\n' ';')"
 	return "$status"

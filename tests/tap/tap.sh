@@ -38,6 +38,28 @@ skip() {
 	echo "ok $n - $1 # SKIP $2"
 }
 
+# subtest NAME COMMAND...: a test with lines of its own, indented by four, and a
+# line for its exit status, which is good if it is 0, or 77: all was skipped. No
+# program copies the lines, as it might keep the last ones of a guest that dies.
+subtest() {
+	subtest_name=$1
+	shift
+	echo "# Subtest: $subtest_name"
+	{
+		subtest_status=$({
+			{
+				n=0 failed=0 subtest_status=0
+				"$@" 3>&- 4>&- 2>&1 || subtest_status=$?
+				echo "$subtest_status" >&3
+			} | while IFS= read -r line || [ -n "$line" ]; do
+				printf '    %s\n' "$line"
+			done >&4
+		} 3>&1)
+	} 4>&1
+	[ "$subtest_status" = 0 ] || [ "$subtest_status" = 77 ]
+	ok $? "$subtest_name"
+}
+
 # The whole test cannot be run here.
 skip_all() { # WHY
 	echo "1..0 # SKIP $1"
