@@ -147,7 +147,7 @@ static void stuck(bool raw, bool by_demand)
 	struct weir *slow = raw ? NULL :
 		subscriber(WEIR_NOTICES, by_demand ? 2 : -1);
 	int fd = raw ? raw_subscriber(SOCK_RDM, "/evict/x") : -1;
-	long long drops = sysval("drops/slow");
+	long long drops = tap_stat("drops/slow");
 	uint64_t n = 0, next = 0, before;
 
 	/* the good reader has drained all; only the slow one holds the ring */
@@ -158,7 +158,7 @@ static void stuck(bool raw, bool by_demand)
 		check(n == 2, "%s: exactly what was asked for is published (%llu)",
 		      who, (unsigned long long)n);
 	evict(out, &n, who);
-	check(sysval("drops/slow") == drops + 1, "%s: counted", who);
+	check(tap_stat("drops/slow") == drops + 1, "%s: counted", who);
 	check(drain(good, &next) && next == n, "%s: the other reader lost nothing", who);
 	while (n < before + 500) {
 		fill(out, &n);

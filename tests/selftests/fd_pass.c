@@ -44,7 +44,7 @@ static void passed(bool mapped)
 	struct weir *wp = NULL, *wsub = NULL;
 
 	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), "socketpair");
-	ret = reap(spawn(mapped ? sender_mapped : sender, &sv[1]));
+	ret = tap_wait(spawn(mapped ? sender_mapped : sender, &sv[1]));
 	need(!ret, "sender %d", ret);
 	p = recv_fd(sv[0]);
 	s = recv_fd(sv[0]);

@@ -61,17 +61,7 @@ static long scaled(long n)
 	return tap_scale(n, 1);
 }
 
-/* True as soon as the condition holds, false when it does not in time. */
-#define within(ms, condition) __extension__ ({				\
-	int64_t until_ = now_ms() + (ms);				\
-	bool holds_;							\
-									\
-	while (!(holds_ = (condition)) && now_ms() < until_)		\
-		usleep(1000);						\
-	holds_;								\
-})
-
-#define soon(condition)	within(HARD_DEADLINE_MS, condition)
+#define soon	tap_until
 
 /* --- random numbers, one state a thread --------------------------------- */
 
@@ -137,38 +127,6 @@ static int recv_fd(int via)
 
 /* --- the module's counters ---------------------------------------------- */
 
-__attribute__((unused))
-static long long sysval(const char *name)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/kernel/weir/%s", name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return -1;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(fd);
-	return strtoll(text, NULL, 10);
-}
-
-__attribute__((unused))
-static int sysset(const char *name, long long v)
-{
-	char path[128], text[32];
-	int fd, len, ok;
-
-	snprintf(path, sizeof(path), "/sys/kernel/weir/tunables/%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	len = snprintf(text, sizeof(text), "%lld\n", v);
-	ok = write(fd, text, (size_t)len) == len;
-	close(fd);
-	return ok ? 0 : -EIO;
-}
-
 struct counters {
 	long long sockets, rings, ring_bytes, readers;
 };
@@ -176,8 +134,8 @@ struct counters {
 static struct counters counters(void)
 {
 	struct counters c = {
-		sysval("stats/sockets"), sysval("stats/rings"),
-		sysval("stats/ring_bytes"), sysval("stats/readers"),
+		tap_stat("stats/sockets"), tap_stat("stats/rings"),
+		tap_stat("stats/ring_bytes"), tap_stat("stats/readers"),
 	};
 
 	return c;
@@ -263,7 +221,7 @@ static void hard_begin(void)
 	if (weir_family() < 0)
 		tap_skip_all("the weir module is not loaded");
 	/* what the last test had is freed in its own time */
-	within(5000, !sysval("stats/rings"));
+	tap_within(5000, !tap_stat("stats/rings"));
 }
 
 /* --- processes ---------------------------------------------------------- */
@@ -283,44 +241,6 @@ static pid_t spawn(int (*run)(void *arg), void *arg)
 		_exit(run(arg));
 	}
 	return pid;
-}
-
-/* Its exit code; 128 + n after signal n; -1 when it had to be killed. */
-__attribute__((unused))
-static int reap_within(pid_t pid, int64_t ms)
-{
-	int status = 0;
-
-	if (!within(ms, waitpid(pid, &status, WNOHANG) == pid)) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		return -1;
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-__attribute__((unused))
-static int reap(pid_t pid)
-{
-	return reap_within(pid, (int64_t)tap_child_ms());
-}
-
-__attribute__((unused))
-static void kill_and_reap(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* Memory that processes of one test share. */
-__attribute__((unused))
-static void *shared_memory(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	need(p != MAP_FAILED, "shared memory");
-	return p;
 }
 
 #define get(p)		__atomic_load_n((p), __ATOMIC_SEQ_CST)

@@ -298,7 +298,7 @@ static void one_by_one(void)
 			if (!all_ways && j != (int)(i % 4))
 				continue;
 			struct lie_arg a = { &lies[i], types[j & 1], j & 2 };
-			int ret = reap(spawn(one_lie, &a));
+			int ret = tap_wait(spawn(one_lie, &a));
 
 			if (ret) {
 				note("%s, type %d, %s: %d", lies[i].name, types[j & 1],
@@ -630,7 +630,7 @@ static void at_random(void)
 	long rounds = scaled(1500);
 	int i;
 
-	all = shared_memory(4096);
+	all = tap_shared(4096);
 	for (i = 0; i < 3; i++)
 		good[i] = spawn(honest[i].run, NULL);
 	need(soon(get(&all->churns) == 3), "honest processes");
@@ -639,7 +639,7 @@ static void at_random(void)
 	for (i = 0; i < 2; i++)
 		bad[i] = spawn(hostile, (void *)(intptr_t)i);
 	/* a slow machine makes fewer rounds in the time that there is */
-	within(HARD_DEADLINE_MS, get(&all->rounds[0]) >= rounds &&
+	tap_within(HARD_DEADLINE_MS, get(&all->rounds[0]) >= rounds &&
 				 get(&all->rounds[1]) >= rounds);
 	check(get(&all->rounds[0]) >= rounds / 15 &&
 	      get(&all->rounds[1]) >= rounds / 15,
@@ -647,9 +647,9 @@ static void at_random(void)
 	      get(&all->rounds[0]), get(&all->rounds[1]), rounds);
 	put(&all->stop, 1);
 	for (i = 0; i < 2; i++)
-		check(!reap(bad[i]), "hostile process %d ended", i);
+		check(!tap_wait(bad[i]), "hostile process %d ended", i);
 	for (i = 0; i < 5; i++) {
-		int ret = reap(good[i]);
+		int ret = tap_wait(good[i]);
 
 		check(!ret, "%s neither crashed nor hung nor lost anything (%d)",
 		      honest[i].name, ret);
@@ -695,7 +695,7 @@ static int flip_publisher(void *arg)
 static void flipping_head(void)
 {
 	struct weir_config c = { .start = WEIR_START_OLDEST };
-	int *stop = shared_memory(4096);
+	int *stop = tap_shared(4096);
 	long tries = scaled(5000), made = 0, i;
 	pid_t pid = spawn(flip_publisher, stop);
 	int64_t until;
@@ -711,7 +711,7 @@ static void flipping_head(void)
 		weir_close(w);
 	}
 	put(stop, 1);
-	check(!reap(pid), "the publisher whose head flips ended");
+	check(!tap_wait(pid), "the publisher whose head flips ended");
 	check(made > 0, "a head that flips: %ld of %ld subscribed, none hung",
 	      made, i);
 }
@@ -778,7 +778,7 @@ static int race_connector(void *arg)
 
 static void connect_race(void)
 {
-	int *stop = shared_memory(4096);
+	int *stop = tap_shared(4096);
 	long tries = scaled(3000), i, made = 0;
 	int64_t until = now_ms() + HARD_DEADLINE_MS;
 	pthread_t t[2];
@@ -806,7 +806,7 @@ static void connect_race(void)
 		pthread_join(t[i], NULL);
 	put(stop, 1);
 	for (i = 0; i < 2; i++)
-		check(!reap(pid[i]), "connect race: process %ld", i);
+		check(!tap_wait(pid[i]), "connect race: process %ld", i);
 	check(made > 0, "sockets in use while they connect: %ld of %ld connected",
 	      made, i);
 }

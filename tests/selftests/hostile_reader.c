@@ -122,8 +122,8 @@ static void one_lie(size_t i, bool kernel)
 	}
 	liar = raw_subscriber(SOCK_RDM, "/liar/p");
 	need(!raw_map(liar, WEIR_ID_STREAM, &m), "map");
-	bad = sysval("drops/bad_cursor");
-	slow = sysval("drops/slow");
+	bad = tap_stat("drops/bad_cursor");
+	slow = tap_stat("drops/slow");
 	from = m.cursor->pos;
 	if (lies[i].use_demand) {
 		m.cursor->demand = lies[i].demand;
@@ -138,8 +138,8 @@ static void one_lie(size_t i, bool kernel)
 			weir_store_release(&m.cursor->pos, lies[i].relative ?
 					   from + lies[i].pos : lies[i].pos);
 	}
-	bad = sysval("drops/bad_cursor") - bad;
-	slow = sysval("drops/slow") - slow;
+	bad = tap_stat("drops/bad_cursor") - bad;
+	slow = tap_stat("drops/slow") - slow;
 	check(!ret && whole && next_l == sent && next_k == sent,
 	      "%s, %s: writer and honest readers go on (%d)", name, how, ret);
 	if (lies[i].liar && (int64_t)lies[i].pos > 0 && lies[i].pos < RING * 2 &&
@@ -247,7 +247,7 @@ static void at_random(void)
 	void *got = NULL;
 	int ret = 0;
 
-	liar_state = shared_memory(sizeof(*liar_state));
+	liar_state = tap_shared(sizeof(*liar_state));
 	out = publisher();
 	good = honest();
 	need(!pthread_create(&reader, NULL, read_all, good), "thread");
@@ -263,7 +263,7 @@ static void at_random(void)
 	      (long long)(intptr_t)got, (unsigned long long)sent);
 	put(&liar_state->stop, 1);
 	for (i = 0; i < 2; i++)
-		check(!reap(liars[i]), "liar %ld ended", i);
+		check(!tap_wait(liars[i]), "liar %ld ended", i);
 	check(each_lied(), "after %llu and %llu rounds",
 	      (unsigned long long)liar_state->rounds[0],
 	      (unsigned long long)liar_state->rounds[1]);

@@ -994,14 +994,14 @@ static int survivors_end(const pid_t *pid, int n)
 	for (i = n - 1; i >= 0; i--) {
 		if (cell->kind->survivor[i] != caller_that_survives)
 			continue;
-		status = reap(pid[i]);
+		status = tap_wait(pid[i]);
 		ret = ret ? ret : status;
 	}
 	if (cell->kind->victim == named)
 		let_go();
 	for (i = 0; i < n; i++) {
 		if (cell->kind->survivor[i] != caller_that_survives)
-			kill_and_reap(pid[i]);
+			tap_kill(pid[i]);
 	}
 	routes_end();
 	return ret;
@@ -1027,7 +1027,7 @@ static bool first_life(int64_t *setup_ns)
 	if (!soon(get(&v->ready_ns)))
 		return false;
 	*setup_ns = v->ready_ns - v->began_ns;
-	kill_and_reap(pid);
+	tap_kill(pid);
 	dead(v, setup_ns);
 	return soon(settle(v));
 }
@@ -1060,7 +1060,7 @@ static bool last_lives(int64_t *setup_ns)
 		there = soon(life ? get(&cell->resumed) > resumed :
 			     all_known());
 		for (i = 0; i < VICTIMS; i++) {
-			kill_and_reap(pids[i]);
+			tap_kill(pids[i]);
 			dead(&cell->victim[i], setup_ns);
 		}
 	}
@@ -1175,7 +1175,7 @@ int main(void)
 	hard_begin();
 	before = counters();
 	for (i = 0; i < KINDS; i++) {
-		cells[i] = shared_memory(sizeof(*cells[i]));
+		cells[i] = tap_shared(sizeof(*cells[i]));
 		cells[i]->kind = &kinds[i];
 		cell = cells[i];
 		pid[i] = spawn(run_cell, &rounds);

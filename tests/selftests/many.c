@@ -193,7 +193,7 @@ static void churn(void)
 	pid_t pids[4];
 	int ret = 0;
 
-	sh = shared_memory(4096);
+	sh = tap_shared(4096);
 	need(!weir_open(&out, SOCK_RDM, &c) && !weir_bind(out, "/many/churn"), "bind");
 	for (i = 0; i < 4; i++)
 		pids[i] = spawn(comer, i & 1 ? sh : NULL);
@@ -207,7 +207,7 @@ static void churn(void)
 	check(!ret, "%ld messages to readers that come and go (%d)", i, ret);
 	put(&sh->stop, 1);
 	for (i = 0; i < 4; i++) {
-		ret = reap(pids[i]);
+		ret = tap_wait(pids[i]);
 		check(!ret, "reader %ld saw an unbroken run each time (%d)", i, ret);
 	}
 	check(out->out.status->evictions == 0, "and nobody was evicted");

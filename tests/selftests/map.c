@@ -138,7 +138,7 @@ static int poke_ptrace(void *at)
 	while (read(go[0], &c, 1) < 0 && errno == EINTR)
 		;
 	close(go[0]);
-	return reap(pid);
+	return tap_wait(pid);
 }
 
 /* The kernel writes user memory: by a plain copy and by pinned pages. */
@@ -302,9 +302,9 @@ static void fork_has_none(struct raw_map *m, const char *whose)
 	int view, own;
 
 	at_in_child = m->view;
-	view = reap(spawn(child_touches, NULL));
+	view = tap_wait(spawn(child_touches, NULL));
 	at_in_child = m->own;
-	own = reap(spawn(child_touches, NULL));
+	own = tap_wait(spawn(child_touches, NULL));
 	check(view == 128 + SIGSEGV && own == 128 + SIGSEGV,
 	      "%s: a child of fork has no mapping (%d, %d)", whose, view, own);
 }
@@ -330,18 +330,19 @@ static void one_writer(int fd, uint32_t id, struct raw_map *m, const char *whose
 	struct fork_arg arg = { fd, id, -EBUSY };
 	void *again;
 
-	check(!reap(spawn(child_maps, &arg)),
+	check(!tap_wait(spawn(child_maps, &arg)),
 	      "%s: another process gets EBUSY for what this one writes", whose);
 	again = mmap(NULL, m->d.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
 		     MAP_SHARED, fd, (off_t)m->d.offset[WEIR_MAP_OWN]);
 	check(again != MAP_FAILED, "%s: this one may map it twice", whose);
 	if (again != MAP_FAILED)
 		munmap(again, m->d.length[WEIR_MAP_OWN]);
-	check(!reap(spawn(child_maps, &arg)), "%s: and still counts as the writer",
+	check(!tap_wait(spawn(child_maps, &arg)),
+	      "%s: and still counts as the writer",
 	      whose);
 	raw_unmap(m);
 	arg.want = 0;
-	check(!reap(spawn(child_maps, &arg)),
+	check(!tap_wait(spawn(child_maps, &arg)),
 	      "%s: free for another process after the unmapping", whose);
 	need(!raw_map(fd, id, m), "mapping anew");
 }
@@ -366,7 +367,7 @@ static int child_writes(void *p)
 static void dofork(struct raw_map *m)
 {
 	int refused_by = madvise(m->own, m->d.length[WEIR_MAP_OWN], MADV_DOFORK);
-	int ret = reap(spawn(child_writes, m));
+	int ret = tap_wait(spawn(child_writes, m));
 
 	note("MADV_DOFORK: %s, child %d", refused_by ? "refused" : "allowed", ret);
 	check(ret == 0 || ret == 128 + SIGSEGV, "a forced fork of the mapping does no harm");
@@ -422,7 +423,7 @@ static void detached(void)
 {
 	int p = raw_publisher(SOCK_RDM, "/map/detached", RING);
 	int s = raw_subscriber(SOCK_RDM, "/map/detached");
-	long long rings = sysval("stats/rings");
+	long long rings = tap_stat("stats/rings");
 	struct weir_ring_view v;
 	struct weir_ring_rec rec;
 	struct raw_map in;
@@ -437,11 +438,11 @@ static void detached(void)
 	check(weir_ring_peek(&v, &pos, &rec) == 1 && rec.len == 4 &&
 	      !memcmp(rec.payload, "kept", 4),
 	      "a mapping outlives its stream and the publisher");
-	check(sysval("stats/rings") == rings,
+	check(tap_stat("stats/rings") == rings,
 	      "and the ring is there for as long as it is mapped");
 	in.cursor->pos = ~0ULL;
 	raw_unmap(&in);
-	check(soon(sysval("stats/rings") == rings - 1), "and no longer");
+	check(soon(tap_stat("stats/rings") == rings - 1), "and no longer");
 	close(s);
 }
 

@@ -107,7 +107,7 @@ static int subscriber(void *arg)
 
 static void strike(pid_t *pid, int (*run)(void *arg))
 {
-	kill_and_reap(*pid);
+	tap_kill(*pid);
 	*pid = spawn(run, NULL);
 }
 
@@ -139,7 +139,7 @@ static void restarts(void)
 	check(!get(&sh->bad) && soon(get(&sh->noted) > last + 500 || get(&sh->bad)),
 	      "%ld deaths: nothing lost, nothing twice (%d: %llu, %llu)", i,
 	      sh->bad, (unsigned long long)sh->bad_a, (unsigned long long)sh->bad_b);
-	kill_and_reap(pub);
+	tap_kill(pub);
 	last = get(&sh->published);
 	check(!get(&sh->bad) && soon(get(&sh->noted) >= last || get(&sh->bad)),
 	      "and all that was published has come: %llu of %llu",
@@ -148,7 +148,7 @@ static void restarts(void)
 	     (unsigned long long)sh->noted, (unsigned long long)sh->runs[0],
 	     (unsigned long long)sh->runs[1], (unsigned long long)sh->repeats);
 	check(sh->repeats <= sh->runs[1], "at most one message in work at each death");
-	kill_and_reap(sub);
+	tap_kill(sub);
 }
 
 /*
@@ -199,7 +199,7 @@ static int dies_in_claim(void *arg)
 static void behind_a_claim(int type, bool library)
 {
 	const char *what = type == SOCK_RDM ? "gating" : "lossy";
-	long long liars = sysval("drops/bad_cursor");
+	long long liars = tap_stat("drops/bad_cursor");
 	struct weir_config c = { .linger_ms = 0 };
 	struct weir *in = NULL, *out;
 	char data[64] = "";
@@ -214,7 +214,7 @@ static void behind_a_claim(int type, bool library)
 		     !weir_subscribe(in, "/resume/claim"), "subscribe");
 	else
 		fd = raw_subscriber(type, "/resume/claim");
-	kill_and_reap(pid);
+	tap_kill(pid);
 	need(!weir_open(&out, type, &c) && !weir_bind(out, "/resume/claim"), "bind");
 	check(out->resumed, "%s: the stream is taken over", what);
 	for (i = 0; i < 3; i++) {
@@ -233,7 +233,8 @@ static void behind_a_claim(int type, bool library)
 	}
 	check(got == 3, "%s %s reader attached behind a claim that died gets what follows (%d of 3)",
 	      what, library ? "library" : "kernel", got);
-	check(sysval("drops/bad_cursor") == liars, "and is not taken for a liar");
+	check(tap_stat("drops/bad_cursor") == liars,
+	      "and is not taken for a liar");
 	weir_close(in);
 	if (fd >= 0)
 		close(fd);
@@ -246,7 +247,7 @@ int main(void)
 
 	hard_begin();
 	before = counters();
-	sh = shared_memory(4096);
+	sh = tap_shared(4096);
 	restarts();
 	end_lingering("/resume/s", "worker");
 	check_counters(&before);

@@ -427,7 +427,7 @@ static void permission(void)
 
 		need(!weir_open(&s, SOCK_RDM, &conf), "open");
 		need(!weir_serve(s, "/route/mine", 1, NULL), "serve");
-		status = reap(spawn(as_nobody, &cases[i].want));
+		status = tap_wait(spawn(as_nobody, &cases[i].want));
 		check(status == 0, "%s (%d)", cases[i].name, status);
 		weir_close(s);
 	}

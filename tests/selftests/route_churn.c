@@ -161,7 +161,7 @@ static void change(bool several)
 	case 0:
 	case 1:
 		if (servers[k])
-			kill_and_reap(servers[k]);
+			tap_kill(servers[k]);
 		servers[k] = 0;
 		hangs[k] = false;
 		if (rnd() % 4)

@@ -52,7 +52,7 @@ static void killed(void)
 
 		if (!crew_progress(crew, rnd() % 300))
 			break;
-		kill_and_reap(servers[k]);
+		tap_kill(servers[k]);
 		servers[k] = crew_server(&s[k]);
 	}
 	check(i == rounds, "a target of three is killed, %ld times under load", i);
@@ -289,7 +289,7 @@ static void alone(void)
 	check(soon(drain(c) > 0),
 	      "the only target is stopped: callers are answered in the end");
 	/* and may be both */
-	within(1000, drain(c) > 0);
+	tap_within(1000, drain(c) > 0);
 	kill(pid, SIGCONT);
 	check(soon((ask(c, route, 4),
 		    next_outcome(c).kind == WEIR_KIND_REPLY)),
@@ -384,13 +384,13 @@ static void dying(void)
 	int k;
 
 	crew = crew_make();
-	steps = shared_memory(4096);
+	steps = tap_shared(4096);
 	route_quiet("/fail/dying");
 	for (i = 0; i < 2; i++) {
 		s[i] = job("/fail/dying", (uint32_t)i, 1);
 		servers[i] = crew_server(&s[i]);
 	}
-	sockets = sysval("stats/sockets");
+	sockets = tap_stat("stats/sockets");
 	c = job("/fail/dying", 0, 0);
 	c.depth = 8;
 	good = spawn(crew_call, &c);
@@ -412,7 +412,7 @@ static void dying(void)
 	check(!crew_bad(crew), "and one that lives has good replies only");
 	check(soon(targets_count() == 2 && !in_flight_count()),
 	      "nothing is in flight afterwards");
-	check(soon(sysval("stats/sockets") == sockets), "no socket is left");
+	check(soon(tap_stat("stats/sockets") == sockets), "no socket is left");
 	crew_end(crew, servers, 2);
 	need(!route_del("/fail/dying"), "del");
 	check_routes_gone("dying callers");

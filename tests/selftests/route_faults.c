@@ -620,8 +620,8 @@ int main(void)
 		tap_skip_all("no fault injection (fail-nth) in this kernel");
 	idle = counters();
 	/* what a refused call leaves charged adds up to more than this */
-	objects = sysval("tunables/user_objects_max");
-	need(!sysset("user_objects_max", 200), "user_objects_max");
+	objects = tap_stat("tunables/user_objects_max");
+	need(!tap_tune("user_objects_max", 200), "user_objects_max");
 	/* one socket for all that is looked at or set */
 	list_fd = tap_socket(SOCK_RDM);
 	before = counters();
@@ -633,7 +633,7 @@ int main(void)
 	check_counters(&before);
 	close(list_fd);
 	list_fd = -1;
-	need(!sysset("user_objects_max", objects), "user_objects_max");
+	need(!tap_tune("user_objects_max", objects), "user_objects_max");
 	check_counters(&idle);
 	check_kernel();
 	return tap_done();

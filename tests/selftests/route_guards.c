@@ -919,7 +919,7 @@ static void retry_to_the_end(struct weir *c, struct weir *s, uint32_t route)
 	      "then the target's error");
 	weir_release(c, &msg);
 	check(drain(c) == 0, "once");
-	check(!within(500, drain(s) > 0), "and no attempt after it");
+	check(!tap_within(500, drain(s) > 0), "and no attempt after it");
 	check(route_now("/guard/retry").retries == 3, "3 are counted");
 }
 
@@ -928,7 +928,7 @@ static void retry_until_good(struct weir *c, struct weir *s, uint32_t route)
 	ask(c, route, 2);
 	need(serve_one(s, WEIR_KIND_ERROR), "an error");
 	check(next_outcome(c).kind == WEIR_KIND_ERROR &&
-	      !within(60, drain(s) > 0), "others are sent once");
+	      !tap_within(60, drain(s) > 0), "others are sent once");
 
 	ask_with(c, route, 3, 0, WEIR_REC_IDEMPOTENT);
 	need(serve_one(s, WEIR_KIND_ERROR), "an error");
@@ -971,7 +971,7 @@ static void retry_many(struct weir *c, struct weir *s, uint32_t route)
 	weir_flush(c);
 	n = 0;
 	soon((n += serve_all(s, WEIR_KIND_ERROR)) == 400);
-	check(n == 400 && !within(60, serve_one(s, WEIR_KIND_ERROR)),
+	check(n == 400 && !tap_within(60, serve_one(s, WEIR_KIND_ERROR)),
 	      "100 at once: 4 attempts each (%u)", n);
 	n = (uint32_t)drain(c);
 	check(n == 100, "and 100 errors (%u)", n);

@@ -292,7 +292,7 @@ static void one_by_one(void)
 	uint32_t i, bad = 0;
 
 	for (i = 0; i < LIES; i += LIES_AT_ONCE) {
-		int status = reap(spawn(some_lies, (void *)(uintptr_t)i));
+		int status = tap_wait(spawn(some_lies, (void *)(uintptr_t)i));
 
 		if (status) {
 			note("from %s: %d", lies[i].name, status);
@@ -409,7 +409,7 @@ static void while_routed(void)
 	 */
 	for (i = 0; i < rounds || (said <= rounds / 2 && i < 10 * rounds);
 	     i++) {
-		int status = reap(spawn(changing, NULL));
+		int status = tap_wait(spawn(changing, NULL));
 
 		/* 3: the ring was in pieces before anything was said */
 		bad += status != 0 && status != 3;
@@ -1133,18 +1133,18 @@ static int as_nobody(void *arg)
 
 static void capped(void)
 {
-	long long was = sysval("tunables/user_objects_max");
+	long long was = tap_stat("tunables/user_objects_max");
 	int status;
 
-	if (was < 0 || sysset("user_objects_max", 200)) {
+	if (was < 0 || tap_tune("user_objects_max", 200)) {
 		tap_skip("caps of a user", "no such tunable");
 		return;
 	}
-	status = reap(spawn(as_nobody, NULL));
+	status = tap_wait(spawn(as_nobody, NULL));
 	check(!status, "a user serves no more than his share of objects (%d)", status);
-	status = reap(spawn(as_nobody, NULL));
+	status = tap_wait(spawn(as_nobody, NULL));
 	check(!status, "and has it back afterwards (%d)", status);
-	sysset("user_objects_max", was);
+	tap_tune("user_objects_max", was);
 }
 
 int main(void)

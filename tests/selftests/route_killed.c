@@ -151,7 +151,7 @@ static void strike(pid_t pid)
 	uint32_t at = rnd() % (job->most + 1);
 
 	need(soon(get(&job->committed) >= at), "the process commits");
-	kill_and_reap(pid);
+	tap_kill(pid);
 }
 
 static void publishers(const char *how, uint32_t bytes, uint32_t most,
@@ -230,7 +230,7 @@ static void closers(long rounds)
 		until = now_ns() + (int64_t)(rnd() % 2000000);
 		while (now_ns() < until)
 			;
-		kill_and_reap(pid);
+		tap_kill(pid);
 		lost += job->most - come(s, job->most);
 	}
 	check(!lost, "none is lost when the thread that closes is killed (%u)",
@@ -264,7 +264,7 @@ static uint32_t read_after_kill(struct weir *s, long long rings, int64_t *gap_ns
 	last = now_ns();
 	until = last + HARD_DEADLINE_NS;
 	*gap_ns = 0;
-	kill_and_reap(pid);
+	tap_kill(pid);
 	do {
 		usleep(500);
 		end = gone(rings) || last > until;
@@ -338,7 +338,7 @@ int main(void)
 	long rounds;
 
 	hard_begin();
-	job = shared_memory(sizeof(*job));
+	job = tap_shared(sizeof(*job));
 	rounds = tap_scale(400, 20);
 	before = counters();
 	polled_or_not("kicked", rounds);

@@ -206,7 +206,7 @@ static void users(void)
 	}
 	ticket = next_ticket(s, "the target");
 	give(s, &ticket, 2);
-	status = reap(pid);
+	status = tap_wait(pid);
 	check(status == 0, "another's is done for itself (%d)", status);
 	weir_close(a);
 	weir_close(s);

@@ -457,7 +457,7 @@ static void quorum_lost(struct weir *c, uint32_t route, struct weir **s)
 	ask_late("/pol/q", conf, c, route, 6, first, 3);
 	refused_by(c, 6, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
 		   "not all in time: deadline");
-	check(!within(20, drain(c) > 0), "once");
+	check(!tap_within(20, drain(c) > 0), "once");
 	drain(s[0]);
 	drain(s[2]);
 	set("/pol/q", conf);
@@ -963,7 +963,7 @@ static int as_stranger(void *arg)
 static void permission(void)
 {
 	struct weir_config conf = { .set = WEIR_SET_MODE, .mode = 0600 };
-	int *step = shared_memory(4096), status;
+	int *step = tap_shared(4096), status;
 	struct weir_route_conf rc = { .rate = 5 };
 	struct weir *root;
 	pid_t owner;
@@ -975,17 +975,17 @@ static void permission(void)
 	if (!check(soon(get(step) == 1),
 		   "the owner of a path changes its targets, and no more")) {
 		kill(owner, SIGKILL);
-		note("as owner: step %d", reap(owner));
+		note("as owner: step %d", tap_wait(owner));
 		weir_close(root);
 		return;
 	}
-	status = reap(spawn(as_stranger, NULL));
+	status = tap_wait(spawn(as_stranger, NULL));
 	check(!status, "a stranger may call, and change nothing (%d)", status);
 	check(!target_op(WEIR_OP_TARGET_SET, "/perm/own", "", *perm_id, 6) &&
 	      !route_set("/perm/own", &rc) &&
 	      target_now(*perm_id).weight == 6, "who has CAP_NET_ADMIN may");
 	put(step, 2);
-	status = reap(owner);
+	status = tap_wait(owner);
 	check(!status, "the owner is done (%d)", status);
 	check(!route_del("/perm/own"), "its route stays until it is deleted");
 	weir_close(root);

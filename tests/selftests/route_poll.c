@@ -133,7 +133,7 @@ static void switching(void)
 {
 	uint32_t route, i, least = (uint32_t)scaled(2000), bad = 0;
 	int switches = (int)scaled(1000);
-	int *shared = shared_memory(4096);
+	int *shared = tap_shared(4096);
 	struct weir *c = caller("/poll/b", &route);
 	pid_t service, switcher;
 
@@ -157,7 +157,7 @@ static void switching(void)
 	check(!bad, "%u calls while polling is switched on and off %d times", i,
 	      get(&shared[2]));
 	put(&shared[1], 1);
-	check(!reap(switcher) && !reap(service), "all end");
+	check(!tap_wait(switcher) && !tap_wait(service), "all end");
 	need(!route_del("/poll/b"), "del");
 	weir_close(c);
 }

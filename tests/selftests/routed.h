@@ -626,7 +626,7 @@ struct crew_item {
 
 ROUTED struct crew *crew_make(void)
 {
-	return shared_memory(sizeof(struct crew));
+	return tap_shared(sizeof(struct crew));
 }
 
 ROUTED void crew_free(struct crew *c)
@@ -907,7 +907,7 @@ ROUTED void crew_calm(struct crew *c, const pid_t *callers, int n, bool several,
 
 	put(&c->calm, 1);
 	for (i = 0; i < n; i++) {
-		status = reap(callers[i]);
+		status = tap_wait(callers[i]);
 		check(!status, "%s: caller %d has one answer to each request (%d)",
 		      what, i, status);
 		sent += get(&c->caller[i].sent);
@@ -945,7 +945,7 @@ ROUTED void crew_end(struct crew *c, const pid_t *servers, int n)
 	put(&c->stop, 1);
 	while (n--) {
 		if (servers[n])
-			reap(servers[n]);
+			tap_wait(servers[n]);
 	}
 }
 

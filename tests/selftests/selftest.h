@@ -31,7 +31,8 @@
 #include "../tap/tap.h"
 
 #define TAP_DEADLINE_MS	60000
-#define TAP_WATCHDOG_LEFT_MS	20000	/* for what a test says about a child that hangs */
+#define TAP_CHILD_LEFT_MS	20000	/* for what a test says of a child that hangs */
+#define TAP_UNTIL_LEFT_MS	10000	/* for what it says of anything else */
 
 /* --- time ----------------------------------------------------------------- */
 
@@ -61,20 +62,6 @@ TAP_UNUSED static unsigned long tap_seed(void)
 	return s ? strtoul(s, NULL, 0) : 0;
 }
 
-/*
- * Waits until @cond holds or the deadline is over; true if it held. It naps
- * between looks; nothing depends on how long.
- */
-#define tap_until(cond)							\
-	__extension__({							\
-		uint64_t tap_end = tap_now_ms() + TAP_DEADLINE_MS;	\
-		int tap_held;						\
-									\
-		while (!(tap_held = !!(cond)) && tap_now_ms() < tap_end) \
-			usleep(1000);					\
-		tap_held;						\
-	})
-
 /* When the program ends if the test hangs, by tap_now_ms(); 0 if it has no limit. */
 static uint64_t tap_watchdog_ms;
 
@@ -92,6 +79,41 @@ TAP_UNUSED static void tap_watchdog(unsigned int seconds)
 	tap_alarm(seconds);
 	tap_watchdog_ms = tap_now_ms() + UINT64_C(1000) * seconds;
 }
+
+/*
+ * How long something may take that does not end by itself: @ms, but no longer
+ * than until @left_ms before the test's own limit, so that the test says what it
+ * was.
+ */
+TAP_UNUSED static uint64_t tap_limit_ms(uint64_t ms, uint64_t left_ms)
+{
+	uint64_t now = tap_now_ms();
+
+	if (!tap_watchdog_ms)
+		return ms;
+	if (tap_watchdog_ms < now + left_ms)
+		return 0;
+	return ms < tap_watchdog_ms - left_ms - now ?
+	       ms : tap_watchdog_ms - left_ms - now;
+}
+
+/*
+ * Waits until @cond holds or the time is over; true if it held. It naps between
+ * looks; nothing depends on how long.
+ */
+#define tap_within(ms, cond)						\
+	__extension__({							\
+		uint64_t tap_end = tap_now_ms() + (uint64_t)(ms);	\
+		bool tap_held;						\
+									\
+		while (!(tap_held = (cond)) && tap_now_ms() < tap_end)	\
+			usleep(1000);					\
+		tap_held;						\
+	})
+
+/* The same, for a minute at most. */
+#define tap_until(cond)							\
+	tap_within(tap_limit_ms(TAP_DEADLINE_MS, TAP_UNTIL_LEFT_MS), cond)
 
 /* Polls for @events; the bits that hold, 0 at the deadline. */
 TAP_UNUSED static int tap_poll(int fd, int events, int timeout_ms)
@@ -357,33 +379,37 @@ TAP_UNUSED static int tap_filled(const void *buf, size_t len, uint32_t n)
 
 /* --- processes ------------------------------------------------------------ */
 
-/* How long a child may work: until shortly before the test's own limit. */
-TAP_UNUSED static uint64_t tap_child_ms(void)
+/*
+ * Exit status of a child, 128 + n after signal n, or -1 if it had to be killed
+ * after @ms.
+ */
+TAP_UNUSED static int tap_wait_within(pid_t pid, uint64_t ms)
 {
-	uint64_t now = tap_now_ms();
-	uint64_t end = now + TAP_DEADLINE_MS + TAP_WATCHDOG_LEFT_MS;
+	int status = 0;
+	pid_t got = 0;
 
-	if (end < tap_watchdog_ms)
-		end = tap_watchdog_ms;
-	return end - now - TAP_WATCHDOG_LEFT_MS;
+	if (!tap_within(ms, (got = waitpid(pid, &status, WNOHANG)))) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return -1;
+	}
+	if (got != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Exit status of a child; -1 if it died of a signal or was killed, as it hung. */
+/* The same, for a child that may work until shortly before the test's own limit. */
 TAP_UNUSED static int tap_wait(pid_t pid)
 {
-	uint64_t end = tap_now_ms() + tap_child_ms();
-	int status = 0;
-	pid_t got;
+	return tap_wait_within(pid, tap_watchdog_ms ?
+			       tap_limit_ms(UINT64_MAX, TAP_CHILD_LEFT_MS) :
+			       TAP_DEADLINE_MS);
+}
 
-	while (!(got = waitpid(pid, &status, WNOHANG))) {
-		if (tap_now_ms() > end) {
-			kill(pid, SIGKILL);
-			waitpid(pid, &status, 0);
-			return -1;
-		}
-		usleep(1000);
-	}
-	return got == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+TAP_UNUSED static void tap_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 /*

@@ -131,7 +131,7 @@ int main(void)
 	hard_begin();
 	before = counters();
 	each = scaled(10000);
-	ready = shared_memory(4096);
+	ready = tap_shared(4096);
 	need(!weir_open(&out, SOCK_RDM, &config), "open");
 	need(!weir_bind(out, "/shared/claim"), "bind");
 	for (i = 0; i < READERS; i++)
@@ -149,7 +149,7 @@ int main(void)
 		      (long)(intptr_t)err);
 	}
 	for (i = 0; i < READERS; i++) {
-		int ret = reap_within(readers[i], 2 * HARD_DEADLINE_MS);
+		int ret = tap_wait_within(readers[i], 2 * HARD_DEADLINE_MS);
 
 		check(!ret, "%s subscriber saw each thread's messages once, in order (%d)",
 		      i ? "library" : "kernel", ret);

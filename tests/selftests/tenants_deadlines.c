@@ -78,7 +78,7 @@ int main(void)
 	hard_begin();
 	if (tap_trace(EXPIRE, 0) || tap_trace(EXPIRE_HR, 0))
 		tap_skip_all("needs root and events of timers");
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	s = handle(0, PLENTY);
 	need(!tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) &&
 	     !weir_serve(s, PATH, 1, NULL), "serve");
@@ -87,7 +87,7 @@ int main(void)
 	need(!tap_trace_begin() && !tap_trace(EXPIRE, 1) &&
 	     !tap_trace(EXPIRE_HR, 1), "events");
 	put(&stage->go, 1);
-	check(!reap(pid), "all requests end");
+	check(!tap_wait(pid), "all requests end");
 	tap_trace(EXPIRE, 0);
 	tap_trace(EXPIRE_HR, 0);
 	check(get(&stage->ended) == SOCKETS, "at their deadline (%d of %d)",

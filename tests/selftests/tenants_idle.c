@@ -174,7 +174,7 @@ int main(void)
 	hard_begin();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		tap_skip_all("one processor");
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	idle = tap_stat("tunables/poll_idle_us");
 	need(!tap_tune("poll_idle_us", IDLE_US), "idle time");
 	need(!tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "1"),
@@ -200,7 +200,7 @@ int main(void)
 	check(soon(get(&stage->done) >= KICKS), "a victim's messages come");
 	put(&stage->stop, 1);
 	for (i = 0; i < 3; i++)
-		check(!reap(pid[i]), "%s", i < 2 ? "an attacker ends well" :
+		check(!tap_wait(pid[i]), "%s", i < 2 ? "an attacker ends well" :
 		      "and none is left behind");
 	tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n");
 	tap_tune("poll_idle_us", (unsigned long long)idle);

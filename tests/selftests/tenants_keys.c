@@ -108,7 +108,7 @@ int main(void)
 	hard_begin();
 	if (tenant_cgroup(GROUP, 0))
 		tap_skip_all("no memory cgroups");
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	s = handle(8 * LARGE, 0);
 	need(large && !tap_setopt(weir_fd(s), WEIR_SO_MODE, 0666) &&
 	     !weir_serve(s, "/keys/large", 1, NULL) &&
@@ -140,7 +140,7 @@ int main(void)
 	check(!done && stage->len[4] == LARGE,
 	      "that is remembered, and given once more (done %d times, %u bytes)",
 	      done, stage->len[4]);
-	check(!reap(pid), "the caller ends well");
+	check(!tap_wait(pid), "the caller ends well");
 	weir_close(s);
 	need(!route_del("/keys/large"), "del");
 	rmdir(TENANT_CGROUPS "/" GROUP);

@@ -126,7 +126,7 @@ static uint64_t phase(int n, const char *path, uint64_t rounds)
 	check(all && !stage->meter.phases[n].bad, "%s: the victim is served",
 	      path);
 	put(&stage->meter.stop, 1);
-	check(!reap(pid), "%s: and ends well", path);
+	check(!tap_wait(pid), "%s: and ends well", path);
 	tenant_kill(attacker);
 	tenant_show(&stage->meter, n, path);
 	return stalls(n);
@@ -143,7 +143,7 @@ int main(void)
 	hard_begin();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		tap_skip_all("one processor");
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	/* whoever may execute it serves it */
 	fd = tap_socket(SOCK_RDM);
 	op.conf = conf;

@@ -141,7 +141,8 @@ static void rate(void)
 	      "and the first one what is left (%llu of %.0f)",
 	      (unsigned long long)(get(&shared->good) - before), all);
 	put(&shared->stop, 1);
-	check(!reap(attacker) && !get(&shared->odd), "the attacker ends well");
+	check(!tap_wait(attacker) && !get(&shared->odd),
+	      "the attacker ends well");
 	all = worth(RATE, begun) + BURST + 1;
 	check((double)(get(&shared->good) + m->phases[0].good) <= all,
 	      "together they have no more than the rate (%llu, at most %.0f)",
@@ -149,7 +150,7 @@ static void rate(void)
 	check(tenant_measure(m, 1, 10) && !m->phases[1].bad,
 	      "alone again the victim is served");
 	put(&m->stop, 1);
-	check(!reap(victim) && !reap(service), "all end well");
+	check(!tap_wait(victim) && !tap_wait(service), "all end well");
 	need(!route_del(job.path), "del");
 }
 
@@ -268,7 +269,7 @@ static void bulkhead(void)
 	      held[ATTACKER].n, held[VICTIM].n);
 	put(&shared->stop, 1);
 	put(&m->stop, 1);
-	check(!reap(attacker) && !get(&shared->odd) && !reap(victim),
+	check(!tap_wait(attacker) && !get(&shared->odd) && !tap_wait(victim),
 	      "all end well");
 	check(soon(!in_flight_count()), "nothing is left in flight");
 	weir_close(s);
@@ -364,9 +365,9 @@ static void bulkhead_without_memory(void)
 	      "one user alone has nearly all of it when the targets' cgroup is full (%llu of %d)",
 	      (unsigned long long)all, ALL);
 	put(&shared->stop, 1);
-	check(!reap(user) && !get(&shared->odd), "the user ends well");
+	check(!tap_wait(user) && !get(&shared->odd), "the user ends well");
 	tenant_cgroup_write(GROUP, "memory.max", "max");
-	kill_and_reap(service);
+	tap_kill(service);
 	need(!route_del(MEMORY), "del");
 	rmdir(TENANT_CGROUPS "/" GROUP);
 }
@@ -374,7 +375,7 @@ static void bulkhead_without_memory(void)
 int main(void)
 {
 	hard_begin();
-	shared = shared_memory(sizeof(*shared));
+	shared = tap_shared(sizeof(*shared));
 	part(rate);
 	part(bulkhead);
 	part(bulkhead_without_memory);

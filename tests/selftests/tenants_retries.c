@@ -101,7 +101,8 @@ static int attack(void *arg)
 	second = server_of("/storm", 1, SMALL, NULL);
 	weir_close(first);
 	put(&storm->waiting, 1);
-	need(within(3 * HARD_DEADLINE_MS, get(&storm->go)), "the test goes on");
+	need(tap_within(3 * HARD_DEADLINE_MS, get(&storm->go)),
+	     "the test goes on");
 	while (storm->answered < storm->n) {
 		struct weir_ticket t;
 
@@ -132,7 +133,7 @@ static void retries(void)
 	struct weir_route_conf conf = { .timeout_ns = 600 * SECOND,
 					.probe_ns = WEIR_PROBE_OFF,
 					.policy = WEIR_POLICY_PRIMARY };
-	struct storm *storm = shared_memory(4096);
+	struct storm *storm = tap_shared(4096);
 	struct tenant_meter *m = tenant_meter_new();
 	struct tenant_job job = { .path = "/quiet", .meter = m, .cpu = -1 };
 	pid_t service, caller, attacker;
@@ -157,7 +158,7 @@ static void retries(void)
 	      "%d requests that wait take nothing of a processor (workers: %d, before %d of 1000)",
 	      storm->n, during, before);
 	put(&storm->go, 1);
-	ended = !reap(attacker);
+	ended = !tap_wait(attacker);
 	check(ended && storm->answered == storm->n,
 	      "when there is room all are sent and answered (%d of %d)",
 	      storm->answered, storm->n);
@@ -217,7 +218,7 @@ static int crowd_victim(void *arg)
 
 static void in_turn(void)
 {
-	struct crowd *crowd = shared_memory(4096);
+	struct crowd *crowd = tap_shared(4096);
 	struct weir *s = handle(0, SMALL);
 	struct weir_msg msg;
 	pid_t attacker, victim;
@@ -247,7 +248,7 @@ static void in_turn(void)
 	      "one user's %d do not come before another's one (it is number %d)",
 	      crowd->ports, at);
 	put(&crowd->end, 1);
-	check(!reap(attacker) && !reap(victim), "all end well");
+	check(!tap_wait(attacker) && !tap_wait(victim), "all end well");
 	weir_close(s);
 	need(!route_del("/crowd"), "del");
 }

@@ -170,7 +170,7 @@ static int64_t read_one(struct weir *w)
 	struct weir_msg msg;
 	int64_t len;
 
-	if (!within(IN_TIME_MS, weir_peek(w, &msg) == 1))
+	if (!tap_within(IN_TIME_MS, weir_peek(w, &msg) == 1))
 		return -1;
 	len = msg.len;
 	weir_release(w, &msg);
@@ -424,7 +424,7 @@ int main(void)
 	umask(0);
 	if (access(POINTS, W_OK))
 		tap_skip_all("no race points");
-	hostile = shared_memory(sizeof(*hostile));
+	hostile = tap_shared(sizeof(*hostile));
 	part(charged_once);
 	part(kept_unwatched);
 	part(kept_watched);

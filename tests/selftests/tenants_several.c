@@ -91,8 +91,8 @@ static uint64_t phase(int n, int others, uint64_t rounds)
 	check(tenant_measure(&stage->meter, n, rounds) &&
 	      soon(get(&stage->large) > 3), "the victim is served");
 	put(&stage->meter.stop, 1);
-	check(!reap(pid), "and ends well");
-	check(!reap(attacker), "so does the attacker");
+	check(!tap_wait(pid), "and ends well");
+	check(!tap_wait(attacker), "so does the attacker");
 	tenant_show(&stage->meter, n, others ? "last of many" : "only target");
 	check(!stage->meter.phases[n].bad, "no answer is lost");
 	return tenant_quantile(&stage->meter, n, 900);
@@ -106,7 +106,7 @@ int main(void)
 	int tries = 3, fd;
 
 	hard_begin();
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	/* whoever may execute it serves it */
 	fd = tap_socket(SOCK_RDM);
 	op.conf = conf;

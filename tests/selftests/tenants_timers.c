@@ -87,7 +87,7 @@ int main(void)
 	hard_begin();
 	if (access(POINTS, W_OK))
 		tap_skip_all("no race points");
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	before = counters();
 	need(!tap_write_file(POINTS, "reset") &&
 	     !tap_write_file(POINTS, "expire_work 60000000 1000 -1"), "point");
@@ -96,13 +96,13 @@ int main(void)
 	check(soon(get(&stage->lingering)), "the streams linger");
 	check(soon(held_up() > 0), "a timer's function is held up");
 	for (i = 1; i <= ROUNDS; i++) {
-		check(!reap(tenant_start(TENANT_VICTIM, victim, NULL)),
+		check(!tap_wait(tenant_start(TENANT_VICTIM, victim, NULL)),
 		      "another user's reader is evicted, %d of %d", i, ROUNDS);
 		note("held up: %d", held_up());
 	}
 	check(!tap_write_file(POINTS, "reset"), "the point is reset");
 	put(&stage->go, 1);
-	check(!reap(pid), "the attacker ends well");
+	check(!tap_wait(pid), "the attacker ends well");
 	check_counters(&before);
 	check_kernel();
 	return tap_done();

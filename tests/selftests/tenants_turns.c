@@ -200,7 +200,7 @@ static void flooded(struct flood *f)
 		      f->name, (unsigned long long)ns / 1000,
 		      (unsigned long long)loop_ns / 1000);
 	put(&meter->stop, 1);
-	check(!reap(pid), "%s: and ends well", f->name);
+	check(!tap_wait(pid), "%s: and ends well", f->name);
 	tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n");
 }
 
@@ -231,7 +231,7 @@ int main(void)
 	need(!tap_tune("user_bytes_max", 1ULL << 30), "the user's cap");
 	need(!tap_tune("poll_idle_us", 1000000), "idle time");
 	for (i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
-		struct flood *f = shared_memory(sizeof(*f));
+		struct flood *f = tap_shared(sizeof(*f));
 
 		*f = floods[i];
 		/* two rings of it, and half as much again */

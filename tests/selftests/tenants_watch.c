@@ -263,7 +263,7 @@ int main(void)
 	if (slow_kernel())
 		tap_skip_all("the attack itself takes too long on this kernel");
 	tap_watchdog(300);
-	stage = shared_memory(sizeof(*stage));
+	stage = tap_shared(sizeof(*stage));
 	pid = tenant_start(TENANT_VICTIM, victim, NULL);
 	need(soon(get(&stage->trip.ready)), "the victim is at work");
 	measure_and_show(ALONE, rounds, "alone");
@@ -273,7 +273,7 @@ int main(void)
 	judge(&stage->trip, "large requests");
 	judge(&stage->shut, "closes");
 	put(&stage->trip.stop, 1);
-	check(!reap(pid), "the victim ends well");
+	check(!tap_wait(pid), "the victim ends well");
 	check_routes_gone("watch");
 	check_kernel();
 	return tap_done();

@@ -154,7 +154,7 @@ static void ping_pong(enum way mine, enum way theirs, long fence, long rounds)
 	long i;
 	int ret = 0, other;
 
-	need(!sysset("fence_records", fence), "fence_records");
+	need(!tap_tune("fence_records", fence), "fence_records");
 	strcpy(a.path, "/wakeup/pair");
 	need(!weir_open(&l, SOCK_SEQPACKET, NULL) && !weir_bind(l, a.path) &&
 	     !weir_listen(l, 1), "listen");
@@ -172,7 +172,7 @@ static void ping_pong(enum way mine, enum way theirs, long fence, long rounds)
 		if (!ret && n != (uint64_t)i)
 			ret = 21;
 	}
-	other = ret ? reap_within(pid, 2 * WAIT_MS) : reap(pid);
+	other = ret ? tap_wait_within(pid, 2 * WAIT_MS) : tap_wait(pid);
 	check(!ret && !other, "%s and %s, fence_records %ld: %ld rounds (%s: %d, %d)",
 	      way_name[mine], way_name[theirs], fence, i,
 	      ret == 1 || other == 1 ? "lost wake-up" : "result", ret, other);
@@ -237,7 +237,7 @@ static void many(bool flood, enum way writer, long fence, long count)
 	int readers = flood ? 3 : 6, i, ret = 0;
 	long k;
 
-	need(!sysset("fence_records", fence), "fence_records");
+	need(!tap_tune("fence_records", fence), "fence_records");
 	memset(crowd, 0, sizeof(*crowd));
 	need(!weir_open(&p.w, SOCK_RDM, &c) && !weir_bind(p.w, "/wakeup/many"), "bind");
 	for (i = 0; i < readers; i++) {
@@ -274,7 +274,8 @@ static void many(bool flood, enum way writer, long fence, long count)
 	      flood ? "a writer that waits for room" : "many sleepers",
 	      way_name[writer], fence, k, ret);
 	for (i = 0; i < readers; i++) {
-		int got = reap_within(pids[i], ret ? 2 * WAIT_MS : HARD_DEADLINE_MS);
+		int got = tap_wait_within(pids[i], ret ? 2 * WAIT_MS :
+					  HARD_DEADLINE_MS);
 
 		check(!got, "reader %d, %s (%d)", i, way_name[args[i].way], got);
 	}
@@ -284,7 +285,7 @@ static void many(bool flood, enum way writer, long fence, long count)
 int main(void)
 {
 	static const long fences[] = { 64, 0, 4294967295L };
-	long keep = sysval("tunables/fence_records");
+	long keep = tap_stat("tunables/fence_records");
 	struct counters before;
 	long rounds = scaled(15000);
 	size_t f;
@@ -292,7 +293,7 @@ int main(void)
 
 	hard_begin();
 	before = counters();
-	crowd = shared_memory(sizeof(*crowd));
+	crowd = tap_shared(sizeof(*crowd));
 	for (f = 0; f < 3; f++) {
 		for (a = 0; a < WAYS; a++) {
 			for (b = a; b < WAYS; b++) {
@@ -306,7 +307,7 @@ int main(void)
 		many(true, LIBRARY, fences[f], 1 + rounds / 2);
 		many(true, KERNEL, fences[f], 1 + rounds / 10);
 	}
-	sysset("fence_records", keep);
+	tap_tune("fence_records", keep);
 	check_counters(&before);
 	check_kernel();
 	return tap_done();
