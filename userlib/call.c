@@ -144,6 +144,7 @@ static void weir_call_grace(struct weir_deadline *end, uint64_t deadline_ns)
 		end->timed = false;
 }
 
+/* Seven parameters: those of a send and of a receive. */
 ssize_t weir_call(struct weir *w, const struct weir_call *call,
 		  const void *data, size_t len, void *reply, size_t room,
 		  int64_t timeout_ns)
