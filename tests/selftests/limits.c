@@ -422,10 +422,7 @@ int main(void)
 {
 	size_t i;
 
-	tap_family();
-	tap_watchdog(300);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(300);
 	if (tap_stat("stats/rings"))
 		tap_skip_all("somebody else uses weir");
 	fit_machine("user_bytes_max", 4);

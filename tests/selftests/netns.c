@@ -315,10 +315,7 @@ static void race(void)
 
 int main(void)
 {
-	tap_family();
-	tap_watchdog(300);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(300);
 	if (tap_stat("stats/rings"))
 		tap_skip_all("somebody else uses weir");
 	names();

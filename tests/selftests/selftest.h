@@ -238,6 +238,15 @@ TAP_UNUSED static int tap_family(void)
 	return family;
 }
 
+/* Begins a test that needs root and the module; it may last @seconds. */
+TAP_UNUSED static void tap_begin_as_root(unsigned int seconds)
+{
+	tap_family();
+	tap_watchdog(seconds);
+	if (geteuid())
+		tap_skip_all("needs root");
+}
+
 /* A socket, or the end of the test. @type may carry SOCK_NONBLOCK. */
 TAP_UNUSED static int tap_socket(int type)
 {

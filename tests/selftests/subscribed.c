@@ -121,10 +121,7 @@ static void short_lived(void)
 
 int main(void)
 {
-	tap_family();
-	tap_watchdog(120);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(120);
 	if (setgroups(0, NULL))
 		tap_bail("setgroups");
 	next_length();

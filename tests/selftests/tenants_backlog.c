@@ -85,10 +85,7 @@ int main(void)
 	pid_t pid;
 	int fd;
 
-	tap_family();
-	tap_watchdog(200);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(200);
 	/* the sanitizer kernel looks for faults; its times mean little */
 	if (hard_slow())
 		tap_skip_all("times mean little on this kernel");

@@ -107,10 +107,7 @@ int main(void)
 	unsigned long long few, many;
 	pid_t attacker;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	stage = tap_shared(sizeof(*stage));
 	stage->many = tap_scale(300, 150);
 	stage->rounds = tap_scale(30, 10);

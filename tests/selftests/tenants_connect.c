@@ -64,10 +64,7 @@ int main(void)
 	pid_t pid[WAITERS];
 	int fd, got, i, bad = 0;
 
-	tap_family();
-	tap_watchdog(200);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(200);
 	fd = tap_socket(SOCK_SEQPACKET);
 	tap_setopt(fd, WEIR_SO_RING_BYTES, 4096);
 	tap_setopt(fd, WEIR_SO_MODE, 0666);

@@ -99,10 +99,7 @@ int main(void)
 	long i;
 	int fd;
 
-	tap_family();
-	tap_watchdog(120);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(120);
 	found = tap_shared(sizeof(*found));
 	pid = tenant_start(TENANT_ATTACKER, attack, NULL);
 	tap_is(tap_wait(pid), 0, "the attacker has made its calls");

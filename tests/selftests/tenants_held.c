@@ -507,10 +507,7 @@ int main(void)
 	struct rlimit files = { 8192, 8192 };
 	int i;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	shared = tap_shared(sizeof(*shared));
 	if (getenv("WEIR_TEST_ICOUNT"))
 		holds = open(HOLDS, O_RDWR);

@@ -129,10 +129,7 @@ int main(void)
 	pid_t pid[3];
 	int i;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	many_files();
 	stage = tap_shared(sizeof(*stage));
 	pid[0] = tenant_start(TENANT_OTHER, denied, NULL);

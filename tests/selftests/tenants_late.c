@@ -101,10 +101,7 @@ int main(void)
 	pid_t pid[2];
 	int fd, i;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	if (tenant_cgroup(GROUP, 0))
 		tap_skip_all("no memory cgroups");
 	if (hard_slow()) {

@@ -458,10 +458,7 @@ int main(void)
 	pid_t pid;
 	int i;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	setrlimit(RLIMIT_NOFILE, &files);
 	streams_max = tap_stat("tunables/streams_max");
 	/* an attacker that is allowed more than by default */

@@ -375,10 +375,7 @@ int main(void)
 {
 	struct stage *s = tap_shared(sizeof(*s));
 
-	tap_family();
-	tap_watchdog(200);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(200);
 	looks(s, SOCK_RDM, "a subscriber that the publisher waits for");
 	looks(s, SOCK_DGRAM, "a lossy subscriber");
 	looks_at_many(s);

@@ -173,10 +173,7 @@ int main(void)
 	struct attack *a = tap_shared(sizeof(*a));
 	long long cap, cap_all;
 
-	tap_family();
-	tap_watchdog(300);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(300);
 	cap = tap_stat("tunables/user_bytes_max");
 	cap_all = tap_stat("tunables/netns_bytes_max");
 	tap_ok(cap <= tap_field("/proc/meminfo", "MemTotal:") * 1024 / 4,

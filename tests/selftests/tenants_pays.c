@@ -159,10 +159,7 @@ int main(void)
 	long long peak_few, peak_many;
 	pid_t victim, attacker;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	if (tenant_cgroup(GROUP, 6 << 20))
 		tap_skip_all("no memory cgroups");
 	s->want = subscribers_wanted();

@@ -172,10 +172,7 @@ int main(void)
 {
 	pid_t pid;
 
-	tap_family();
-	tap_watchdog(250);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(250);
 	if (tenant_cgroup(GROUP, GROUP_BYTES))
 		tap_skip_all("no memory cgroups");
 	slow = hard_slow();

@@ -177,10 +177,7 @@ int main(void)
 {
 	int i;
 
-	tap_family();
-	tap_watchdog(300);
-	if (geteuid())
-		tap_skip_all("needs root");
+	tap_begin_as_root(300);
 	if (!tap_until(!tap_stat("stats/rings")))
 		tap_bail("an earlier test has left something");
 	connects();

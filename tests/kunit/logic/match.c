@@ -67,24 +67,6 @@ static void path_match__by_table(struct kunit *test)
 	}
 }
 
-static int match_test_init(struct kunit *test)
-{
-	struct weir_trie *t;
-
-	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
-	if (!t || weir_trie_init(t))
-		return -ENOMEM;
-	test->priv = t;
-	return 0;
-}
-
-static void match_test_exit(struct kunit *test)
-{
-	/* WARNs, which fails the run, when a test left names behind */
-	if (test->priv)
-		weir_trie_destroy(test->priv);
-}
-
 /* A random name of few segments from few words; a pattern or a path. */
 static void name_draw(struct name *name, struct rnd_state *rnd, bool pattern)
 {
@@ -652,8 +634,8 @@ static struct kunit_case match_suite_cases[] = {
 
 static struct kunit_suite match_suite = {
 	.name = "weir_match",
-	.init = match_test_init,
-	.exit = match_test_exit,
+	.init = names_test_init,
+	.exit = names_test_exit,
 	.test_cases = match_suite_cases,
 };
 

@@ -8,6 +8,7 @@
 #ifndef _WEIR_KUNIT_NAMES_H
 #define _WEIR_KUNIT_NAMES_H
 
+#include <kunit/test.h>
 #include <linux/err.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
@@ -65,6 +66,25 @@ static inline struct name *name_find(struct weir_trie *t, const char *path)
 	name = node ? weir_trie_item(node) : NULL;
 	rcu_read_unlock();
 	return name;
+}
+
+/* A suite's init(): an empty trie in @test->priv. */
+static inline int names_test_init(struct kunit *test)
+{
+	struct weir_trie *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	if (!t || weir_trie_init(t))
+		return -ENOMEM;
+	test->priv = t;
+	return 0;
+}
+
+static inline void names_test_exit(struct kunit *test)
+{
+	/* WARNs, which fails the run, when a test left names behind */
+	if (test->priv)
+		weir_trie_destroy(test->priv);
 }
 
 #endif /* _WEIR_KUNIT_NAMES_H */

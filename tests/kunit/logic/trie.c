@@ -154,24 +154,6 @@ static void path_check__takes_all_but_control_bytes(struct kunit *test)
 
 /* --- trie ---------------------------------------------------------------- */
 
-static int trie_test_init(struct kunit *test)
-{
-	struct weir_trie *t;
-
-	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
-	if (!t || weir_trie_init(t))
-		return -ENOMEM;
-	test->priv = t;
-	return 0;
-}
-
-static void trie_test_exit(struct kunit *test)
-{
-	/* WARNs, which fails the run, when a test left names behind */
-	if (test->priv)
-		weir_trie_destroy(test->priv);
-}
-
 static void trie_insert__finds_or_creates(struct kunit *test)
 {
 	struct weir_trie *t = test->priv;
@@ -543,8 +525,8 @@ static struct kunit_suite path_suite = {
 
 static struct kunit_suite trie_suite = {
 	.name = "weir_trie",
-	.init = trie_test_init,
-	.exit = trie_test_exit,
+	.init = names_test_init,
+	.exit = names_test_exit,
 	.test_cases = trie_cases,
 };
 
