@@ -131,13 +131,16 @@ ok $? "and the router's cursors"
 
 # --- bench
 
-"$ctl" bench pub --count 20000 --json >"$tmp/bench"
+count=$(scaled 20000 1000)
+"$ctl" bench pub --count "$count" --json >"$tmp/bench"
 ok $? "bench of publishing"
-grep -q '^{"messages":20000,"size":64,"received":20000,' "$tmp/bench"
+grep -q "^{\"messages\":$count,\"size\":64,\"received\":$count," "$tmp/bench"
 ok $? "all was received"
-"$ctl" bench req --count 500 --size 1000 --json >"$tmp/bench"
+count=$(scaled 500 50)
+"$ctl" bench req --count "$count" --size 1000 --json >"$tmp/bench"
 ok $? "bench of requests"
-grep -q '^{"messages":500,"bytes":500000,"failed":0,.*"p99_ns":' "$tmp/bench"
+grep -q "^{\"messages\":$count,\"bytes\":${count}000,\"failed\":0,.*\"p99_ns\":" \
+	"$tmp/bench"
 ok $? "all were answered"
 
 # --- trace
