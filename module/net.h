@@ -20,50 +20,73 @@
 
 /**
  * struct weir_net - weir in one network namespace
- * @net: the namespace.
- * @lock: guards the members below for which no other lock is named.
- * @paths: names in use; items are struct weir_path.
- * @patterns: patterns subscribed to; items are struct weir_pattern.
- * @path_ids: the same paths, by id.
- * @sockets: all sockets, by id; its own xa_lock.
- * @rings: all outboxes, by id; its own xa_lock, read under RCU.
- * @endpoints: all endpoints, by id; its own xa_lock, read under RCU.
- * @targets: all targets of routes, by id.
- * @nendpoints: endpoints that were ever made; xa_lock of @endpoints.
- * @route_gen: changes when a callable name comes or goes; read without @lock.
- * @marks: for each hash of a name or of a pattern's prefix: @route_gen at the
- *	last change of a name with this hash. Read without @lock.
- * @mark_seed: random seed of that hash: users can't choose names that collide.
- * @next_id: last id given to a socket, ring, path or target.
- * @seq: last number given to a stream with a path or to a subscription.
- * @lingering: outboxes that may be taken over, by weir_linger_key().
- * @nrings: outboxes and inboxes, also those that are ending; atomic.
- * @joinings: new streams that still have subscribers to join; atomic.
- * @joining: these streams, by weir_joining.wn_link; @join_lock.
- * @join_lock: guards @joining. Only the locks of tenants are taken inside.
- * @held: memory and objects of all users here; atomic counters.
  */
 struct weir_net {
+	/** @net: the namespace. */
 	struct net *net;
+	/** @lock: guards the members below for which no other lock is named. */
 	struct mutex lock;
+	/** @paths: names in use; items are struct weir_path. */
 	struct weir_trie paths;
+	/** @patterns: patterns subscribed to; items are struct weir_pattern. */
 	struct weir_trie patterns;
+	/** @path_ids: the same paths, by id. */
 	struct xarray path_ids;
+	/** @sockets: all sockets, by id; its own xa_lock. */
 	struct xarray sockets;
+	/** @rings: all outboxes, by id; its own xa_lock, read under RCU. */
 	struct xarray rings;
+	/**
+	 * @endpoints: all endpoints, by id; its own xa_lock, read under RCU.
+	 */
 	struct xarray endpoints;
+	/** @targets: all targets of routes, by id. */
 	struct xarray targets;
+	/**
+	 * @nendpoints: endpoints that were ever made; xa_lock of @endpoints.
+	 */
 	u32 nendpoints;
+	/**
+	 * @route_gen: changes when a callable name comes or goes; read without
+	 * @lock.
+	 */
 	u32 route_gen;
+	/**
+	 * @marks: for each hash of a name or of a pattern's prefix: @route_gen
+	 * at the last change of a name with this hash. Read without @lock.
+	 */
 	u32 marks[WEIR_ROUTE_MARKS];
+	/**
+	 * @mark_seed: random seed of that hash: users can't choose names that
+	 * collide.
+	 */
 	u32 mark_seed;
+	/** @next_id: last id given to a socket, ring, path or target. */
 	atomic_long_t next_id;
+	/**
+	 * @seq: last number given to a stream with a path or to a subscription.
+	 */
 	u64 seq;
+	/**
+	 * @lingering: outboxes that may be taken over, by weir_linger_key().
+	 */
 	DECLARE_HASHTABLE(lingering, 10);
+	/**
+	 * @nrings: outboxes and inboxes, also those that are ending; atomic.
+	 */
 	atomic_t nrings;
+	/**
+	 * @joinings: new streams that still have subscribers to join; atomic.
+	 */
 	atomic_t joinings;
+	/** @joining: these streams, by weir_joining.wn_link; @join_lock. */
 	struct list_head joining;
+	/**
+	 * @join_lock: guards @joining. Only the locks of tenants are taken
+	 * inside.
+	 */
 	spinlock_t join_lock;
+	/** @held: memory and objects of all users here; atomic counters. */
 	struct weir_holdings held;
 };
 

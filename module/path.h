@@ -14,52 +14,75 @@ struct weir_trie_node;
 
 /**
  * struct weir_path - a name that is in use
- * @wn: namespace; weir_net.lock guards all members.
- * @node: place in the trie.
- * @id: for WEIR_IOC_LIST, also the id of the path's route.
- * @charge: for one object and its memory; fixed.
- * @uid: owner, the user that made the path; never changes.
- * @grantor: owner of the most specific pattern that matched the path when it
- *	was made, and which permitted it; @uid if no pattern matched. Fixed.
- * @gid: group. Senders read @gid and @mode under RCU.
- * @mode: permission bits: read to subscribe; write to publish, listen, connect
- *	and call; execute to serve.
- * @trusted: the creator had CAP_NET_ADMIN in the namespace; never changes.
- * @shadows: names of other users, older than this path, may be below the path.
- * @prefix: of a pattern: the path above its first wildcard, held; NULL for a
- *	path and for a pattern at the top level.
- * @patterns: number of patterns whose @prefix is this path.
- * @forms: the forms of these patterns; NULL without patterns.
- * @forms_charge: for @forms, charged to the creator of the first such pattern.
- * @users: number of publishers, lingering rings, listener, route and @patterns.
- * @rings: outboxes published under the path, lingering ones included.
- * @listener: socket that accepts connections here.
- * @route: routes the requests to this path; also read under RCU.
- * @rcu: frees the path after a grace period, for look-ups of @route.
- * @len: bytes of @name.
- * @name: the path, ended by a NUL byte.
  */
 struct weir_path {
+	/** @wn: namespace; weir_net.lock guards all members. */
 	struct weir_net *wn;
+	/** @node: place in the trie. */
 	struct weir_trie_node *node;
+	/** @id: for WEIR_IOC_LIST, also the id of the path's route. */
 	u64 id;
+	/** @charge: for one object and its memory; fixed. */
 	struct weir_charge charge;
+	/** @uid: owner, the user that made the path; never changes. */
 	kuid_t uid;
+	/**
+	 * @grantor: owner of the most specific pattern that matched the path
+	 * when it was made, and which permitted it; @uid if no pattern matched.
+	 * Fixed.
+	 */
 	kuid_t grantor;
+	/** @gid: group. Senders read @gid and @mode under RCU. */
 	kgid_t gid;
+	/**
+	 * @mode: permission bits: read to subscribe; write to publish, listen,
+	 * connect and call; execute to serve.
+	 */
 	umode_t mode;
+	/**
+	 * @trusted: the creator had CAP_NET_ADMIN in the namespace; never
+	 * changes.
+	 */
 	bool trusted;
+	/**
+	 * @shadows: names of other users, older than this path, may be below
+	 * the path.
+	 */
 	bool shadows;
+	/**
+	 * @prefix: of a pattern: the path above its first wildcard, held; NULL
+	 * for a path and for a pattern at the top level.
+	 */
 	struct weir_path *prefix;
+	/** @patterns: number of patterns whose @prefix is this path. */
 	u32 patterns;
+	/** @forms: the forms of these patterns; NULL without patterns. */
 	struct weir_forms *forms;
+	/**
+	 * @forms_charge: for @forms, charged to the creator of the first such
+	 * pattern.
+	 */
 	struct weir_charge forms_charge;
+	/**
+	 * @users: number of publishers, lingering rings, listener, route and
+	 * @patterns.
+	 */
 	u32 users;
+	/**
+	 * @rings: outboxes published under the path, lingering ones included.
+	 */
 	struct list_head rings;
+	/** @listener: socket that accepts connections here. */
 	struct weir_sock *listener;
+	/** @route: routes the requests to this path; also read under RCU. */
 	struct weir_route __rcu *route;
+	/**
+	 * @rcu: frees the path after a grace period, for look-ups of @route.
+	 */
 	struct rcu_head rcu;
+	/** @len: bytes of @name. */
 	u32 len;
+	/** @name: the path, ended by a NUL byte. */
 	char name[WEIR_PATH_MAX + 1];
 };
 

@@ -62,62 +62,91 @@ enum weir_call_state {
 
 /**
  * struct weir_call_entry - one request
- * @name: name of the call, or of the next call in this slot while the slot is
- *	free. A completer moves it on to the next generation when the call ends.
- * @slot: number of the slot; never changes.
- * @state: enum weir_call_state. The producer stores it last, with
- *	release.
- * @tries: how many times the call has been sent, if its record must stay in the
- *	outbox; otherwise 0.
- * @handle: the caller's handle of the route.
- * @tag_key: tag (low half) and shard key (high half) of the request.
- * @target: SENT: the target that has the request.
- * @commit: SENT: commit word of the record in the target's inbox; 0 while the
- *	record has no place there.
- * @retry: RETRY: node in weir_call_table.retries; empty if it is not in that
- *	tree.
- * @sent_ns: time at which the call was sent; RETRY: time at which it is due.
- *	Nanoseconds of the caller's clock.
- * @deadline_ns: time at which the call is given up, same clock.
- * @round: round of the target's breaker in which the call was sent. The router
- *	uses the highest bit for itself.
- * @next: next call in the queue, or in a list of free slots; NULL: none.
- * @pos: position of the call's record in the caller's outbox, if that must
- *	stay.
- * @idem: idempotency entry that the call belongs to, or NULL.
- * @parent: child: slot of the parent. Otherwise WEIR_CALL_NONE, or
- *	WEIR_CALL_COUNTED: the call has no parent, but is counted for its user,
- *	so its reply can't be accounted for together with others.
- * @sibling: child: slot of the next child; PARENT: slot of the first child;
- *	WEIR_CALL_NONE: none.
- * @need: PARENT: how many good replies are still wanted.
- * @left: PARENT: how many children are not done.
- * @gather: PARENT: the caller gets every reply, not only the last one.
  */
 struct weir_call_entry {
+	/**
+	 * @name: name of the call, or of the next call in this slot while the
+	 * slot is free. A completer moves it on to the next generation when the
+	 * call ends.
+	 */
 	u64			name;
+	/** @slot: number of the slot; never changes. */
 	u32			slot;
+	/**
+	 * @state: enum weir_call_state. The producer stores it last, with
+	 * release.
+	 */
 	u8			state;
+	/**
+	 * @tries: how many times the call has been sent, if its record must
+	 * stay in the outbox; otherwise 0.
+	 */
 	u8			tries;
+	/** @handle: the caller's handle of the route. */
 	u32			handle;
+	/**
+	 * @tag_key: tag (low half) and shard key (high half) of the request.
+	 */
 	u64			tag_key;
 	union {
 		struct {
+			/** @target: SENT: the target that has the request. */
 			struct weir_target	*target;
+			/**
+			 * @commit: SENT: commit word of the record in the
+			 * target's inbox; 0 while the record has no place
+			 * there.
+			 */
 			u64			commit;
 		};
+		/**
+		 * @retry: RETRY: node in weir_call_table.retries; empty if it
+		 * is not in that tree.
+		 */
 		struct rb_node		retry;
 	};
+	/**
+	 * @sent_ns: time at which the call was sent; RETRY: time at which it is
+	 * due. Nanoseconds of the caller's clock.
+	 */
 	u64			sent_ns;
+	/** @deadline_ns: time at which the call is given up, same clock. */
 	u64			deadline_ns;
+	/**
+	 * @next: next call in the queue, or in a list of free slots; NULL:
+	 * none.
+	 */
 	struct weir_call_entry	*next;
+	/**
+	 * @pos: position of the call's record in the caller's outbox, if that
+	 * must stay.
+	 */
 	u64			pos;
+	/** @idem: idempotency entry that the call belongs to, or NULL. */
 	struct weir_idem	*idem;
+	/**
+	 * @parent: child: slot of the parent. Otherwise WEIR_CALL_NONE, or
+	 * WEIR_CALL_COUNTED: the call has no parent, but is counted for its
+	 * user, so its reply can't be accounted for together with others.
+	 */
 	u32			parent;
+	/**
+	 * @sibling: child: slot of the next child; PARENT: slot of the first
+	 * child; WEIR_CALL_NONE: none.
+	 */
 	u32			sibling;
+	/**
+	 * @round: round of the target's breaker in which the call was sent. The
+	 * router uses the highest bit for itself.
+	 */
 	u32			round;
+	/** @need: PARENT: how many good replies are still wanted. */
 	u16			need;
+	/** @left: PARENT: how many children are not done. */
 	u16			left;
+	/**
+	 * @gather: PARENT: the caller gets every reply, not only the last one.
+	 */
 	u8			gather;
 } __aligned(128);
 
