@@ -281,6 +281,14 @@ ENUM(ops, 1, WEIR_OP_ROUTE_SET, WEIR_OP_ROUTE_DEL, WEIR_OP_TARGET_ADD,
      WEIR_OP_TARGET_SET, WEIR_OP_TARGET_DEL, WEIR_OP_BREAKER);
 ENUM(forces, 0, WEIR_FORCE_AUTO, WEIR_FORCE_OPEN);
 ENUM(target_states, 0, WEIR_TARGET_UP, WEIR_TARGET_EJECTED, WEIR_TARGET_GONE);
+ENUM(breakers, 0, WEIR_BREAKER_CLOSED, WEIR_BREAKER_OPEN,
+     WEIR_BREAKER_HALF_OPEN, WEIR_BREAKER_ONE_USER);
+ENUM(states, 1, WEIR_STATE_OPEN, WEIR_STATE_LINGER, WEIR_STATE_CLOSED,
+     WEIR_STATE_BROKEN);
+
+static_assert(WEIR_READER_GATING == 1, "WEIR_READER_GATING");
+static_assert(WEIR_READER_NAMED == 2, "WEIR_READER_NAMED");
+static_assert(WEIR_READER_EVICTED == 4, "WEIR_READER_EVICTED");
 
 static_assert(WEIR_SERVES_MAX == 64, "WEIR_SERVES_MAX");
 static_assert(WEIR_ROUTES_MAX == 4096, "WEIR_ROUTES_MAX");
@@ -342,6 +350,8 @@ static void enums(void)
 	enum_is(ops, -1);
 	enum_is(forces, -1);
 	enum_is(target_states, -1);
+	enum_is(breakers, -1);
+	enum_is(states, -1);
 }
 
 /* A structure of any size in a page, followed by nothing that can be read. */
@@ -919,7 +929,7 @@ static void lists(void)
 	l.after = 0;
 	l.count = 8;
 	tap_ok(!ioctl(p, WEIR_IOC_LIST, &l) && l.count == 1 &&
-	       e[0].flags & 1 && !e[0].pos && !e[0].seq &&
+	       e[0].flags & WEIR_READER_GATING && !e[0].pos && !e[0].seq &&
 	       e[0].lag_bytes == 64 && e[0].lag_records == 1,
 	       "one gating cursor");
 	recv(s, large, sizeof(large), 0);

@@ -289,10 +289,12 @@ static void breaker_errors(void)
 	s = server_of("/guard/brk", 1, PLENTY, &id);
 	c = caller("/guard/brk", &route);
 	fail_calls(c, s, route, 3);
-	check(target_now(id).breaker == 0, "breaker: too few calls to judge by");
+	check(target_now(id).breaker == WEIR_BREAKER_CLOSED,
+	      "breaker: too few calls to judge by");
 	begun = now_ns();
 	fail_calls(c, s, route, 1);
-	check(target_now(id).breaker == 1 && target_now(id).breaker_opens == 1 &&
+	check(target_now(id).breaker == WEIR_BREAKER_OPEN &&
+	      target_now(id).breaker_opens == 1 &&
 	      target_now(id).errors == 4, "errors open it");
 	ask(c, route, 1);
 	if (refused_by(c, 1, WEIR_REASON_BREAKER, WEIR_GUARD_BREAKER,
@@ -303,7 +305,8 @@ static void breaker_errors(void)
 	check(now_ns() - begun >= OPEN_NS,
 	      "until its time is over (%lld ms, %u refused)",
 	      (long long)((now_ns() - begun) / MS), n);
-	check(target_now(id).breaker == 2, "then it is half open");
+	check(target_now(id).breaker == WEIR_BREAKER_HALF_OPEN,
+	      "then it is half open");
 	ask(c, route, 3);
 	check(!drain(c), "as many probes as it takes are let through");
 	ask(c, route, 4);
@@ -311,7 +314,8 @@ static void breaker_errors(void)
 		   "and no more");
 	check(serve_all(s, WEIR_KIND_REPLY) == 2 && replied(c, 2) &&
 	      replied(c, 3), "both are answered");
-	check(target_now(id).breaker == 0, "good probes close it");
+	check(target_now(id).breaker == WEIR_BREAKER_CLOSED,
+	      "good probes close it");
 	ask(c, route, 5);
 	check(serve_all(s, WEIR_KIND_REPLY) == 1 && replied(c, 5),
 	      "and all is as before");
@@ -321,7 +325,8 @@ static void breaker_errors(void)
 	knock(c, route, 6);
 	need(serve_one(s, WEIR_KIND_ERROR), "an error");
 	drain(c);
-	check(target_now(id).breaker == 1 && target_now(id).breaker_opens == 3,
+	check(target_now(id).breaker == WEIR_BREAKER_OPEN &&
+	      target_now(id).breaker_opens == 3,
 	      "a bad probe opens it at once");
 
 	/* the other target takes over; the first is not to be probed meanwhile */
@@ -332,7 +337,7 @@ static void breaker_errors(void)
 		if (!serve_one(t, WEIR_KIND_REPLY) || !replied(c, n))
 			break;
 	}
-	check(n == 20 && target_now(id_t).breaker == 0,
+	check(n == 20 && target_now(id_t).breaker == WEIR_BREAKER_CLOSED,
 	      "another target gets what an open breaker refuses (%u of 20)", n);
 	/* a probe whose caller goes is given back */
 	weir_close(t);
@@ -367,16 +372,19 @@ static void breaker_switched(void)
 	s = server_of("/guard/switch", 1, PLENTY, &id);
 	c = caller("/guard/switch", &route);
 	fail_calls(c, s, route, 4);
-	need(target_now(id).breaker == 1, "the breaker is open");
+	need(target_now(id).breaker == WEIR_BREAKER_OPEN,
+	     "the breaker is open");
 	knock(c, route, 1);
-	check(target_now(id).breaker == 2, "switched: half open, its probe out");
+	check(target_now(id).breaker == WEIR_BREAKER_HALF_OPEN,
+	      "switched: half open, its probe out");
 	need(!route_set("/guard/switch", &off), "route");
 	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 1),
 	      "the probe ends while there is no breaker");
 	/* not a time in which anything is given up */
 	brief.breaker_open_ns = 3600 * (uint64_t)SECOND;
 	need(!route_set("/guard/switch", &brief), "route");
-	check(target_now(id).breaker == 0, "switched on it is closed");
+	check(target_now(id).breaker == WEIR_BREAKER_CLOSED,
+	      "switched on it is closed");
 	ask(c, route, 2);
 	check(serve_one(s, WEIR_KIND_REPLY) && replied(c, 2),
 	      "and lets calls through");
@@ -386,7 +394,8 @@ static void breaker_switched(void)
 	need(!route_set("/guard/switch", &brief), "route");
 	fail_calls(c, s, route, 4);
 	knock(c, route, 3);
-	check(target_now(id).breaker == 2, "half open, its probe out");
+	check(target_now(id).breaker == WEIR_BREAKER_HALF_OPEN,
+	      "half open, its probe out");
 	knock(c, route, 4);
 	check(drain(s) == 2, "a probe that does not end is given up");
 	need(!route_del("/guard/switch"), "route");
@@ -410,7 +419,8 @@ static void breaker_slow(void)
 	s = server_of("/guard/slow", 1, PLENTY, &id);
 	c = caller("/guard/slow", &route);
 	fail_calls(c, s, route, 4);
-	check(target_now(id).breaker == 0, "errors do not count for 0 percent");
+	check(target_now(id).breaker == WEIR_BREAKER_CLOSED,
+	      "errors do not count for 0 percent");
 	need(!target_op(WEIR_OP_BREAKER, "/guard/slow", "", id, WEIR_FORCE_AUTO),
 	     "auto");
 	conf.breaker_slow_ns = 20 * MS;
@@ -420,7 +430,8 @@ static void breaker_slow(void)
 	pass(25 * MS);
 	check(serve_all(s, WEIR_KIND_REPLY) == 2 && replied(c, 1) &&
 	      replied(c, 2), "slow replies are replies");
-	check(target_now(id).breaker == 1, "and open the breaker");
+	check(target_now(id).breaker == WEIR_BREAKER_OPEN,
+	      "and open the breaker");
 	ask(c, route, 3);
 	refused_by(c, 3, WEIR_REASON_BREAKER, WEIR_GUARD_BREAKER,
 		   "slow calls: refused by the breaker");
@@ -449,7 +460,8 @@ static void breaker_expired(void)
 	refused_by(c, 2, WEIR_REASON_DEADLINE, WEIR_GUARD_DEADLINE,
 		   "expired: each of them");
 	check(target_now(id).expired == 2 && target_now(id).in_flight == 0 &&
-	      target_now(id).breaker == 1, "they open the breaker");
+	      target_now(id).breaker == WEIR_BREAKER_OPEN,
+	      "they open the breaker");
 	ask(c, route, 3);
 	refused_by(c, 3, WEIR_REASON_BREAKER, WEIR_GUARD_BREAKER,
 		   "expired calls: refused by the breaker");
@@ -470,7 +482,8 @@ static void breaker_forced(void)
 	c = caller("/guard/force", &route);
 	check(!target_op(WEIR_OP_BREAKER, "/guard/force", "", id,
 			 WEIR_FORCE_OPEN), "a breaker is forced open");
-	check(target_now(id).breaker == 1, "as the listing says");
+	check(target_now(id).breaker == WEIR_BREAKER_OPEN,
+	      "as the listing says");
 	ask(c, route, 1);
 	refused_by(c, 1, WEIR_REASON_BREAKER, WEIR_GUARD_BREAKER,
 		   "forced open: refused by the breaker");
@@ -504,7 +517,7 @@ static void breaker_moved(void)
 	s = server_of("/guard/move", 1, PLENTY, &id);
 	c = caller("/guard/move", &route);
 	fail_calls(c, s, route, 4);
-	need(soon(target_now(id).breaker == 1), "open");
+	need(soon(target_now(id).breaker == WEIR_BREAKER_OPEN), "open");
 	/* now the time of an open one is over soon, and somebody watches */
 	conf.breaker_open_ns = 20 * MS;
 	conf.probe_ns = 5 * MS;

@@ -122,7 +122,7 @@ static void hangs(void)
 		tenant_send(fd, PATH, word, sizeof(word), MSG_DONTWAIT, &scm);
 	check(soon(target()->breaker_opens > opens),
 	      "calls that get no answer in the route's time open it");
-	check(soon(target()->breaker == 1), "and for all");
+	check(soon(target()->breaker == WEIR_BREAKER_OPEN), "and for all");
 	close(fd);
 }
 
@@ -174,7 +174,8 @@ int main(void)
 	check(tenant_measure(meter, 3, rounds) && soon(get(&seen->refused)) &&
 	      tenant_measure(meter, 4, rounds),
 	      "a user whose calls are answered with errors is refused");
-	tap_is(target()->breaker, 3, "lists say that it is open for one user");
+	tap_is(target()->breaker, WEIR_BREAKER_ONE_USER,
+	       "lists say that it is open for one user");
 	note("%ld calls answered with errors, %ld refused", seen->errors,
 	     seen->refused);
 	for (i = 0; i < 5; i++) {
