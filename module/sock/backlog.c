@@ -18,14 +18,14 @@
  * struct weir_connecter - a waiter for a place in a listener's queue
  * @wait: in listen.connect_wait of the listener, for the first waiter of each
  *	user.
- * @first: the waiter is the first of its user; the listener's accept_lock.
+ * @first: the waiter is the first of its user; the queue's lock.
  * @link: in the listener's connecters if @first, else in @more of the first
- *	waiter of its user; accept_lock.
- * @more: other waiters of its user, behind it; accept_lock.
+ *	waiter of its user; that lock.
+ * @more: other waiters of its user, behind it; that lock.
  * @listener: the listener.
  * @user: user whose share of the queue is used.
  * @exempt: the waiter may take any free place, not only its user's share.
- * @has: the waiter has a place; the listener's accept_lock.
+ * @has: the waiter has a place; the queue's lock.
  */
 struct weir_connecter {
 	wait_queue_entry_t wait;
@@ -61,7 +61,7 @@ static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 /*
  * Gives a free place to the first waiter that may have it. At most one waiter
  * of each user is passed over. The waker takes the place, so it is not lost if
- * the waiter gives up meanwhile. Under the listener's accept_lock.
+ * the waiter gives up meanwhile. Under the queue's lock.
  */
 static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 			     int flags, void *key)

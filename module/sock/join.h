@@ -19,7 +19,7 @@
  * @ring: the stream, held.
  * @keeper: cursor that holds the first position, held; NULL: there is none.
  * @after: id of the last socket that the job has looked at.
- * @waiting: number of sockets that have the stream in weir_sock.late.
+ * @waiting: number of sockets that have the stream in weir_subscription.late.
  * @n: entries used in the arrays below: subscribers that bind has looked at.
  * @more: there are or may be other subscribers.
  * @socks: subscribers that bind joins, held; NULL: not to be joined.
