@@ -40,9 +40,11 @@ skip() {
 
 # subtest NAME COMMAND...: a test with lines of its own, indented by four, and a
 # line for its exit status, which is good if it is 0, or 77: all was skipped. No
-# program copies the lines, as it might keep the last ones of a guest that dies.
+# program copies the lines, as it might keep the last ones of a guest that dies;
+# and they end with the test, though a process that it leaves may keep them open.
 subtest() {
 	subtest_name=$1
+	subtest_end="# end of $1, $$"
 	shift
 	echo "# Subtest: $subtest_name"
 	{
@@ -51,7 +53,14 @@ subtest() {
 				n=0 failed=0 subtest_status=0
 				"$@" 3>&- 4>&- 2>&1 || subtest_status=$?
 				echo "$subtest_status" >&3
-			} | while IFS= read -r line || [ -n "$line" ]; do
+				echo "$subtest_end"
+			} | while IFS= read -r line; do
+				case $line in
+				"$subtest_end") break ;;
+				*"$subtest_end")
+					printf '    %s\n' "${line%"$subtest_end"}"
+					break ;;
+				esac
 				printf '    %s\n' "$line"
 			done >&4
 		} 3>&1)
