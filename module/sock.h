@@ -11,6 +11,7 @@
 
 #include "logic/account.h"
 #include "owner.h"
+#include "party.h"
 #include "stats.h"
 #include "tenant.h"
 #include "tunables.h"
@@ -67,19 +68,9 @@ struct weir_subscription {
 	/** @bound: such a path was found. */
 	bool bound;
 	/**
-	 * @left_out: enum weir_reason of the last stream that was refused while
-	 * there was no inbox for the notice; WEIR_REASON_NONE: no stream was.
-	 */
-	enum weir_reason left_out;
-	/**
-	 * @seq: weir_net.seq when the socket subscribed; 0 without a
-	 * subscription. Written under weir_net.lock and weir_sock.rlock.
-	 */
-	u64 seq;
-	/**
 	 * @late: streams that the socket joins once there is memory; NULL
-	 * without a subscription. Set under lock_sock and weir_sock.rlock;
-	 * workers take weir_sock.rlock.
+	 * without a subscription. Set under lock_sock and weir_party.lock;
+	 * workers take weir_party.lock.
 	 */
 	struct weir_late *late;
 };
@@ -119,10 +110,6 @@ struct weir_sock_counts {
 	atomic64_t received;
 	/** @copied_bytes: payload bytes copied by sendmsg and recvmsg. */
 	atomic64_t copied_bytes;
-	/** @missed: records its streams lost, see weir_reader.missed. */
-	atomic64_t missed;
-	/** @evicted: number of evictions of its readers. */
-	atomic64_t evicted;
 };
 
 /**
@@ -138,6 +125,8 @@ struct weir_sock {
 	 * cursors are charged to it.
 	 */
 	struct weir_owner owner;
+	/** @party: what it reads: its streams and its inbox. */
+	struct weir_party party;
 	/** @id: for WEIR_IOC_LIST. */
 	unsigned long id;
 	/** @charge: for the socket itself; fixed. */
@@ -147,8 +136,6 @@ struct weir_sock {
 
 	/** @outbox: set once, stable until release. */
 	struct weir_ring *outbox;
-	/** @inbox: set once, stable until release. */
-	struct weir_ring *inbox;
 	/**
 	 * @ep: endpoint, if it calls or serves; set once, stable until release.
 	 */
@@ -170,21 +157,6 @@ struct weir_sock {
 	/** @sub: what a subscriber subscribes to. */
 	struct weir_subscription sub;
 
-	/** @rlock: guards @readers, @nreaders and @barrier. */
-	spinlock_t rlock;
-	/**
-	 * @readers: streams, by weir_reader.sock_link; the head is next in
-	 * turn.
-	 */
-	struct list_head readers;
-	/** @ids: streams and the inbox's reader by id; its own xa_lock. */
-	struct xarray ids;
-	/** @next_id: where the search for an id begins; xa_lock of @ids. */
-	u32 next_id;
-	/** @nreaders: number of streams in @readers. */
-	u32 nreaders;
-	/** @barrier: scratch: CPUs that must run a barrier before a sleep. */
-	cpumask_var_t barrier;
 	/** @iolock: one kernel receiver at a time. */
 	struct mutex iolock;
 
@@ -209,12 +181,19 @@ static inline struct weir_sock *weir_sk(const struct sock *sk)
 	return (struct weir_sock *)sk;
 }
 
+/* The socket of a party. */
+static inline struct weir_sock *weir_party_sock(struct weir_party *p)
+{
+	return container_of(p, struct weir_sock, party);
+}
+
 /* Returns @err, and keeps the text @why for WEIR_SO_ERROR_TEXT. */
 static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 {
 	return weir_owner_refuse(&ws->owner, err, why);
 }
 
+int weir_sock_inbox(struct weir_sock *ws);
 void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec);
 
 #endif /* _WEIR_SOCK_H */

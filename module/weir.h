@@ -30,7 +30,7 @@
  *   3 weir_sock.iolock         one kernel receiver at a time
  *   4 mmap_lock                (copying to and from user space, mmap, faults)
  *   5 weir_ring.slot_lock      slot table, cursor pages in the owner's VMAs
- *   6 weir_sock.rlock          the list of streams that a socket reads
+ *   6 weir_party.lock          the list of streams that a socket reads
  *   7 weir_ring.lock           readers, armed sleepers, the status page
  *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
  *   8a weir_tenant.lock       what is done later for a user
@@ -39,7 +39,7 @@
  * a lock of its own, which is taken under 7 and therefore with BH disabled, too.
  * The locks of routed messages are in router.h.
  *
- * A ring's pointer to a socket is cleared, under the ring's lock, before the
+ * A ring's pointer to a party is cleared, under the ring's lock, before its
  * socket is freed.
  */
 #ifndef _WEIR_MODULE_H
@@ -59,6 +59,7 @@ struct weir_forms;
 struct weir_late;
 struct weir_net;
 struct weir_owner;
+struct weir_party;
 struct weir_path;
 struct weir_pattern;
 struct weir_reader;

@@ -12,6 +12,7 @@
 
 #include "ctl/change.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
 #include "route/router.h"
 #include "sock.h"

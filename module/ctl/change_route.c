@@ -10,6 +10,7 @@
 #include "charge.h"
 #include "ctl/change.h"
 #include "logic/memory.h"
+#include "owner.h"
 #include "route/router.h"
 #include "sock.h"
 #include "weir.h"

@@ -18,6 +18,7 @@
 #include "logic/account.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
 #include "route/router.h"
 #include "sock.h"

@@ -15,6 +15,8 @@
 #include "copy_in.h"
 #include "ctl/control.h"
 #include "ctl/list.h"
+#include "owner.h"
+#include "party.h"
 #include "ring/inbox.h"
 #include "ring/map.h"
 #include "ring/reader.h"
@@ -38,14 +40,17 @@ static int weir_ioc_map(struct weir_sock *ws, void __user *arg)
 		return weir_refuse(ws, -EINVAL, "unknown flags");
 	if (map.id == WEIR_ID_INBOX) {
 		lock_sock(&ws->sk);
-		err = weir_inbox_create(ws);
+		err = weir_sock_inbox(ws);
 		release_sock(&ws->sk);
 		if (err)
 			return err;
 	}
-	err = weir_map_describe(ws, &map);
+	err = weir_map_describe(&ws->party, smp_load_acquire(&ws->outbox),
+				&map);
 	if (err)
 		return err;
+	if (map.id == WEIR_ID_OUTBOX)
+		map.resumed = ws->resumed;
 	return copy_to_user(arg, &map, size) ? -EFAULT : 0;
 }
 
@@ -56,7 +61,7 @@ static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
 	if (ws->sk.sk_type == SOCK_SEQPACKET || id < WEIR_ID_STREAM ||
 	    id > U32_MAX)
 		return weir_refuse(ws, -EINVAL, "only subscribed streams can be detached");
-	rd = weir_reader_find(ws, id);
+	rd = weir_reader_find(&ws->party, id);
 	if (!rd)
 		return weir_refuse(ws, -ENXIO, "the socket has no stream of this id");
 	weir_reader_detach(rd, WEIR_REASON_CLOSED);
@@ -117,15 +122,15 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
  */
 static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
-	__must_hold(&ws->rlock)
+	__must_hold(&ws->party.lock)
 {
 	u32 left = WEIR_LOOK_BUDGET, cost;
 	struct weir_reader *rd;
 	u64 pos, from;
 	int len;
 
-	lockdep_assert_held(&ws->rlock);
-	list_for_each_entry(rd, &ws->readers, sock_link) {
+	lockdep_assert_held(&ws->party.lock);
+	list_for_each_entry(rd, &ws->party.readers, party_link) {
 		from = pos = weir_reader_pos(rd);
 		len = weir_reader_next_len(rd, &pos, 1);
 		++*seen;
@@ -139,7 +144,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 		/* a look at a stream without records costs something, too */
 		cost = max(weir_look_cost(from, pos), 1U);
 		if (cost >= left) {
-			list_move(&ws->readers, &rd->sock_link);
+			list_move(&ws->party.readers, &rd->party_link);
 			return 0;
 		}
 		left -= cost;
@@ -155,17 +160,17 @@ static int weir_next_len(struct weir_sock *ws)
 	int len = 0;
 
 	if (smp_load_acquire(&ws->ep)) {
-		rd = weir_reader_find(ws, WEIR_ID_INBOX);
+		rd = weir_reader_find(&ws->party, WEIR_ID_INBOX);
 		if (rd)
 			len = weir_reader_next_len_put(rd);
 	}
 	if (len)
 		return len;
 	do {
-		spin_lock(&ws->rlock);
+		spin_lock(&ws->party.lock);
 		len = weir_next_len_some(ws, &seen, &more);
-		all = ws->nreaders;
-		spin_unlock(&ws->rlock);
+		all = ws->party.nreaders;
+		spin_unlock(&ws->party.lock);
 		cond_resched();
 	} while (!len && seen < all && !signal_pending(current));
 	if (more && len)

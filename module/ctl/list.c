@@ -17,6 +17,8 @@
 #include "ctl/list.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
+#include "party.h"
 #include "path.h"
 #include "route/router.h"
 #include "sock.h"
@@ -72,8 +74,8 @@ static enum weir_list_found weir_list_sock(struct weir_list_ctx *ctx,
 		e->type = ws->sk.sk_type;
 		e->state = READ_ONCE(ws->sk.sk_state);
 		e->mode = ws->owner.mode;
-		e->count = READ_ONCE(ws->nreaders);
-		e->missed = atomic64_read(&ws->counts.missed);
+		e->count = READ_ONCE(ws->party.nreaders);
+		e->missed = atomic64_read(&ws->party.missed);
 		e->copied_bytes = atomic64_read(&ws->counts.copied_bytes);
 		mutex_lock(&wn->lock);
 		strscpy(e->name, ws->own_path[0] ? ws->own_path :

@@ -8,6 +8,8 @@
 #include <linux/pid.h>
 
 #include "ctl/list.h"
+#include "owner.h"
+#include "party.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "sock.h"
@@ -95,7 +97,7 @@ static void weir_list_ring(struct weir_list_ctx *ctx, struct weir_ring *ring)
 	strscpy(e->name, ring->name, sizeof(e->name));
 	spin_lock_bh(&ring->lock);
 	e->pid = pid_vnr(ring->pid);
-	e->parent = ring->owner ? ring->owner->id : 0;
+	e->parent = ring->writer ? weir_party_sock(ring->writer)->id : 0;
 	weir_list_readers(e, ring, &slowest);
 	spin_unlock_bh(&ring->lock);
 	if (slowest.behind >= 0 &&
@@ -152,8 +154,8 @@ static bool weir_list_next_cursor(struct weir_list_ctx *ctx,
 	e = weir_list_fresh(ctx, id, rd->uid);
 	e->parent = ring->id;
 	spin_lock_bh(&ring->lock);
-	e->peer = rd->ws ? rd->ws->id : 0;
-	e->pid = rd->ws ? pid_vnr(rd->ws->owner.pid) : 0;
+	e->peer = rd->party ? weir_party_sock(rd->party)->id : 0;
+	e->pid = rd->party ? pid_vnr(rd->party->owner->pid) : 0;
 	spin_unlock_bh(&ring->lock);
 	e->type = ring->type;
 	e->flags = (rd->gating ? WEIR_READER_GATING : 0) |

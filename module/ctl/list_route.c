@@ -10,6 +10,7 @@
 
 #include "ctl/list.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
 #include "route/router.h"
 #include "sock.h"

@@ -15,6 +15,8 @@
 #include <linux/uaccess.h>
 #include <asm/syscall.h>
 
+#include "owner.h"
+#include "party.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
@@ -22,6 +24,7 @@
 #include "route/router.h"
 #include "sock.h"
 #include "sock/socket.h"
+#include "sock/wait.h"
 #include "tunables.h"
 #include "weir.h"
 
@@ -41,13 +44,10 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 		if (!ring)
 			return weir_refuse(ws, -ENOTCONN,
 					   "the socket has no outbox");
-		if (ws->ep)
-			weir_endpoint_kick(ws->ep);
-		else
-			weir_ring_wake_readers(ring);
+		weir_outbox_kick(ws, ring);
 	}
 	if (arg & WEIR_KICK_WRITER) {
-		rd = weir_reader_find(ws, arg >> 8);
+		rd = weir_reader_find(&ws->party, arg >> 8);
 		if (!rd)
 			return weir_refuse(ws, -ENXIO,
 					   "the socket has no stream of this id");
@@ -55,7 +55,7 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 		weir_reader_put(rd);
 	}
 	if (arg & WEIR_KICK_INBOX)
-		weir_inbox_flush(ws);
+		weir_inbox_flush(&ws->party);
 	return 0;
 }
 
@@ -154,11 +154,7 @@ static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 	}
 	if (wait.flags & WEIR_WAIT_KICK && ring) {
 		smp_mb();					/* (C) */
-		if (ws->ep)
-			weir_endpoint_kick(ws->ep);
-		else if (READ_ONCE(weir_ring_status(ring)->wake) &
-			 WEIR_WAKE_READERS)
-			weir_ring_wake_readers(ring);
+		weir_outbox_kick(ws, ring);
 	}
 	return weir_sock_wait(ws, wait.flags,
 			      max_t(u64, wait.bytes, WEIR_GRANULE),
@@ -343,7 +339,7 @@ static int weir_get_ring_bytes(struct weir_sock *ws, union weir_option_value *v)
 
 static int weir_set_inbox_bytes(struct weir_sock *ws, int v)
 {
-	if (ws->inbox)
+	if (ws->party.inbox)
 		return weir_refuse(ws, -EISCONN,
 				   "the socket has its inbox already");
 	return weir_set_bytes(ws, &ws->opt.inbox_bytes, v);
@@ -352,7 +348,9 @@ static int weir_set_inbox_bytes(struct weir_sock *ws, int v)
 static int weir_get_inbox_bytes(struct weir_sock *ws,
 				union weir_option_value *v)
 {
-	return weir_get_int(v, ws->inbox ? weir_ring_bytes(&ws->inbox->view) :
+	struct weir_ring *inbox = ws->party.inbox;
+
+	return weir_get_int(v, inbox ? weir_ring_bytes(&inbox->view) :
 			    ws->opt.inbox_bytes ?:
 			    READ_ONCE(weir_tunables.inbox_bytes));
 }
@@ -425,13 +423,13 @@ static int weir_get_info(struct weir_sock *ws, union weir_option_value *v)
 
 	memset(info, 0, sizeof(*info));
 	info->ring_bytes = ws->outbox ? weir_ring_bytes(&ws->outbox->view) : 0;
-	info->streams = READ_ONCE(ws->nreaders);
+	info->streams = READ_ONCE(ws->party.nreaders);
 	info->resumed = ws->resumed;
 	info->sent = atomic64_read(&ws->counts.sent);
 	info->received = atomic64_read(&ws->counts.received);
-	info->missed = atomic64_read(&ws->counts.missed);
+	info->missed = atomic64_read(&ws->party.missed);
 	info->copied_bytes = atomic64_read(&ws->counts.copied_bytes);
-	info->evicted = atomic64_read(&ws->counts.evicted);
+	info->evicted = atomic64_read(&ws->party.evicted);
 	return sizeof(*info);
 }
 

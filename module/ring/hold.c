@@ -6,12 +6,13 @@
  * Process context.
  */
 #include "net.h"
+#include "owner.h"
+#include "party.h"
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -31,7 +32,7 @@ void weir_reader_hold_over(struct weir_timer *timer)
 	mutex_lock(&wn->lock);
 	spin_lock_bh(&rd->ring->lock);
 	/* a late timer must not end a hold that began again */
-	mine = !rd->ws && !list_empty(&rd->ring_link) &&
+	mine = !rd->party && !list_empty(&rd->ring_link) &&
 	       time_after_eq(jiffies, rd->hold_end);
 	if (mine) {
 		rd->evicted = true;	/* nobody may go on with it */
@@ -64,7 +65,7 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 	__must_hold(&rd->ring->wn->lock)
 {
 	struct weir_ring *ring = rd->ring;
-	struct weir_sock *ws;
+	struct weir_party *p;
 	long left = end - jiffies;
 
 	lockdep_assert_held(&ring->wn->lock);
@@ -74,16 +75,16 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
 		spin_unlock_bh(&ring->lock);
 		return false;
 	}
-	ws = rd->ws;
-	rd->ws = NULL;
+	p = rd->party;
+	rd->party = NULL;
 	list_del_init(&rd->armed_link);
 	rd->hold_end = end;
 	/* under the lock: a later detach or eviction finds the timer */
 	weir_timer_move(&rd->hold, max(left, 0L));
 	spin_unlock_bh(&ring->lock);
 	weir_race_point(keep);
-	if (ws)
-		weir_reader_hide(ws, rd);
+	if (p)
+		weir_reader_hide(p, rd);
 	return true;
 }
 
@@ -91,17 +92,17 @@ static bool weir_reader_keep(struct weir_reader *rd, unsigned long end)
  * weir_reader_undo() - the call that attached or resumed a reader has failed
  *
  * A resumed cursor is held by name again, for the rest of its time. Any other
- * one is detached. The caller holds a reference; @ws is the socket.
+ * one is detached. The caller holds a reference; @p is the party.
  */
-void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd)
+void weir_reader_undo(struct weir_party *p, struct weir_reader *rd)
 {
 	bool kept = false;
 
-	weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
+	weir_inbox_post(p, rd, WEIR_NOTICE_DETACHED, WEIR_REASON_CLOSED);
 	if (rd->resumed) {
-		mutex_lock(&ws->owner.wn->lock);
+		mutex_lock(&p->owner->wn->lock);
 		kept = weir_reader_keep(rd, rd->hold_end);
-		mutex_unlock(&ws->owner.wn->lock);
+		mutex_unlock(&p->owner->wn->lock);
 	}
 	if (!kept)
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);

@@ -14,11 +14,12 @@
  * weir_inbox_fence() waits for other CPUs, with interrupts enabled.
  */
 #include "logic/account.h"
+#include "owner.h"
+#include "party.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "tunables.h"
@@ -208,15 +209,15 @@ static bool weir_inbox_tell(struct weir_ring *inbox,
 }
 
 /* Posts the waiting notices of one reader; false when there is no room. */
-static bool weir_inbox_drain(struct weir_sock *ws, struct weir_reader *rd)
-	__must_hold(&ws->inbox->post.lock)
+static bool weir_inbox_drain(struct weir_party *p, struct weir_reader *rd)
+	__must_hold(&p->inbox->post.lock)
 {
 	unsigned int type;
 
-	lockdep_assert_held(&ws->inbox->post.lock);
+	lockdep_assert_held(&p->inbox->post.lock);
 	for_each_set_bit(type, &rd->notices, BITS_PER_LONG) {
-		if (!weir_inbox_tell(ws->inbox, rd, type)) {
-			weir_inbox_want(ws->inbox, 0);
+		if (!weir_inbox_tell(p->inbox, rd, type)) {
+			weir_inbox_want(p->inbox, 0);
 			weir_stat_inc(WEIR_STAT_NOTICES_DEFERRED);
 			return false;
 		}
@@ -256,23 +257,23 @@ void weir_inbox_wake(struct weir_ring *inbox)
  * Nothing is posted without an inbox (the process has not mapped one). Such a
  * socket learns of changes from the results of recvmsg. Does not sleep.
  */
-void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
+void weir_inbox_post(struct weir_party *p, struct weir_reader *rd,
 		     enum weir_notice_type type, enum weir_reason reason)
 {
-	if (!smp_load_acquire(&ws->inbox) || rd->id == WEIR_ID_INBOX)
+	if (!smp_load_acquire(&p->inbox) || rd->id == WEIR_ID_INBOX)
 		return;
-	spin_lock_bh(&ws->inbox->post.lock);
+	spin_lock_bh(&p->inbox->post.lock);
 	rd->reason = reason;
 	__set_bit(type, &rd->notices);
-	if (!weir_inbox_drain(ws, rd))
-		weir_inbox_later(ws->inbox);
-	spin_unlock_bh(&ws->inbox->post.lock);
-	weir_inbox_wake(ws->inbox);
+	if (!weir_inbox_drain(p, rd))
+		weir_inbox_later(p->inbox);
+	spin_unlock_bh(&p->inbox->post.lock);
+	weir_inbox_wake(p->inbox);
 }
 
 /**
  * weir_inbox_refused() - post a notice about a stream that was refused
- * @ws: a socket that subscribes.
+ * @p: a party that subscribes.
  * @ring: the stream.
  * @reason: reason of the refusal.
  *
@@ -280,10 +281,10 @@ void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
  * wait. Without an inbox the socket keeps the last reason, for a notice when
  * the inbox is made. Does not sleep.
  */
-void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
+void weir_inbox_refused(struct weir_party *p, struct weir_ring *ring,
 			enum weir_reason reason)
 {
-	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+	struct weir_ring *inbox = smp_load_acquire(&p->inbox);
 	struct weir_notice notice = {
 		.type = WEIR_NOTICE_REFUSED,
 		.reason = reason,
@@ -293,7 +294,7 @@ void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
 	bool told;
 
 	if (!inbox) {
-		WRITE_ONCE(ws->sub.left_out, reason);
+		WRITE_ONCE(p->left_out, reason);
 		return;
 	}
 	spin_lock_bh(&inbox->post.lock);
@@ -338,22 +339,22 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
  * Ends when @fn returns false: *@ended. Returns whether there may be more
  * streams.
  */
-static bool weir_inbox_part(struct weir_sock *ws, unsigned long *id,
-			    bool (*fn)(struct weir_sock *ws,
+static bool weir_inbox_part(struct weir_party *p, unsigned long *id,
+			    bool (*fn)(struct weir_party *p,
 				       struct weir_reader *rd), bool *ended)
-	__must_hold(&ws->rlock)
-	__must_hold(&ws->inbox->post.lock)
+	__must_hold(&p->lock)
+	__must_hold(&p->inbox->post.lock)
 {
 	struct weir_reader *rd;
 	u32 n;
 
-	lockdep_assert_held(&ws->inbox->post.lock);
-	lockdep_assert_held(&ws->rlock);
-	for (n = 0; n < WEIR_INBOX_PART && ws->nreaders; n++) {
-		rd = xa_find_after(&ws->ids, id, ULONG_MAX, XA_PRESENT);
+	lockdep_assert_held(&p->inbox->post.lock);
+	lockdep_assert_held(&p->lock);
+	for (n = 0; n < WEIR_INBOX_PART && p->nreaders; n++) {
+		rd = xa_find_after(&p->ids, id, ULONG_MAX, XA_PRESENT);
 		if (!rd)
 			return false;
-		*ended = !fn(ws, rd);
+		*ended = !fn(p, rd);
 		if (*ended)
 			return false;
 	}
@@ -361,20 +362,20 @@ static bool weir_inbox_part(struct weir_sock *ws, unsigned long *id,
 }
 
 /* Posts the waiting notices of one stream; false when there is no room. */
-static bool weir_inbox_flush_one(struct weir_sock *ws, struct weir_reader *rd)
-	__must_hold(&ws->inbox->post.lock)
+static bool weir_inbox_flush_one(struct weir_party *p, struct weir_reader *rd)
+	__must_hold(&p->inbox->post.lock)
 {
-	lockdep_assert_held(&ws->inbox->post.lock);
-	return !rd->notices || weir_inbox_drain(ws, rd);
+	lockdep_assert_held(&p->inbox->post.lock);
+	return !rd->notices || weir_inbox_drain(p, rd);
 }
 
 /*
  * weir_inbox_flush() - the socket has read on: post waiting notices, call
  * waiters
  */
-void weir_inbox_flush(struct weir_sock *ws)
+void weir_inbox_flush(struct weir_party *p)
 {
-	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+	struct weir_ring *inbox = smp_load_acquire(&p->inbox);
 	unsigned long id = WEIR_ID_INBOX;
 	bool more, full = false;
 	u64 want;
@@ -382,9 +383,9 @@ void weir_inbox_flush(struct weir_sock *ws)
 	if (!inbox)
 		return;
 	do {
-		spin_lock(&ws->rlock);
+		spin_lock(&p->lock);
 		spin_lock_bh(&inbox->post.lock);
-		more = weir_inbox_part(ws, &id, weir_inbox_flush_one, &full);
+		more = weir_inbox_part(p, &id, weir_inbox_flush_one, &full);
 		if (!more) {
 			/*
 			 * A notice of an earlier part's stream that finds no
@@ -394,9 +395,23 @@ void weir_inbox_flush(struct weir_sock *ws)
 			weir_inbox_rest(inbox, full ? 0 : want);
 		}
 		spin_unlock_bh(&inbox->post.lock);
-		spin_unlock(&ws->rlock);
+		spin_unlock(&p->lock);
 	} while (more);
 	weir_inbox_wake(inbox);
+}
+
+/*
+ * weir_inbox_reap() - weir_ring.reap of an inbox
+ *
+ * Looks once for room for waiting notices. weir_inbox_close() cancels the
+ * timer.
+ */
+void weir_inbox_reap(struct weir_timer *timer)
+{
+	struct weir_ring *inbox = container_of(timer, struct weir_ring, reap);
+
+	weir_inbox_flush(inbox->inbox_of);
+	weir_ring_put(inbox);
 }
 
 /*
@@ -425,29 +440,29 @@ void weir_inbox_close(struct weir_ring *inbox)
 }
 
 /* Posts the refusal from before the inbox, for the subscription as a whole. */
-static void weir_inbox_left_out(struct weir_sock *ws)
+static void weir_inbox_left_out(struct weir_party *p)
 {
 	struct weir_notice notice = {
 		.type = WEIR_NOTICE_REFUSED,
-		.reason = READ_ONCE(ws->sub.left_out),
-		.path_len = strlen(ws->peer_path),
+		.reason = READ_ONCE(p->left_out),
+		.path_len = strlen(p->reads),
 	};
 
 	if (!notice.reason)
 		return;
-	spin_lock_bh(&ws->inbox->post.lock);
-	weir_inbox_write(ws->inbox, &notice, ws->peer_path);
-	spin_unlock_bh(&ws->inbox->post.lock);
+	spin_lock_bh(&p->inbox->post.lock);
+	weir_inbox_write(p->inbox, &notice, p->reads);
+	spin_unlock_bh(&p->inbox->post.lock);
 }
 
 /*
  * Posts notices of a stream that the socket reads already: that it is attached,
  * and whether it has ended since.
  */
-static bool weir_inbox_announce(struct weir_sock *ws, struct weir_reader *rd)
-	__must_hold(&ws->inbox->post.lock)
+static bool weir_inbox_announce(struct weir_party *p, struct weir_reader *rd)
+	__must_hold(&p->inbox->post.lock)
 {
-	lockdep_assert_held(&ws->inbox->post.lock);
+	lockdep_assert_held(&p->inbox->post.lock);
 	rd->reason = WEIR_REASON_NONE;
 	__set_bit(WEIR_NOTICE_ATTACHED, &rd->notices);
 	if (rd->evicted)
@@ -456,36 +471,39 @@ static bool weir_inbox_announce(struct weir_sock *ws, struct weir_reader *rd)
 		__set_bit(weir_ring_status(rd->ring)->state ==
 			  WEIR_STATE_BROKEN ? WEIR_NOTICE_BROKEN :
 			  WEIR_NOTICE_DETACHED, &rd->notices);
-	if (!weir_inbox_drain(ws, rd))
-		weir_inbox_later(ws->inbox);
+	if (!weir_inbox_drain(p, rd))
+		weir_inbox_later(p->inbox);
 	return true;
 }
 
 /*
- * weir_inbox_create() - make a socket's inbox, if it has none yet
+ * weir_inbox_create() - make the inbox of a party, if it has none yet
  *
  * Posts a notice for each stream that the socket reads already. A stream that
  * is attached meanwhile is either in that list or finds the inbox. The caller
  * holds lock_sock. May sleep. Returns 0 or a negative errno with an error text.
  */
-int weir_inbox_create(struct weir_sock *ws)
+int weir_inbox_create(struct weir_party *p, const struct weir_ring_spec *spec)
 {
 	unsigned long id = WEIR_ID_INBOX;
-	struct weir_ring_spec spec;
+	const struct weir_reader_spec reader = {
+		.gating = true,
+		.origin = WEIR_ORIGIN_READER,
+		.start = WEIR_START_TAIL,
+		.demand = -1,
+		.name = "",
+	};
 	struct weir_reader *self;
 	struct weir_ring *inbox;
 	bool more, ended;
 
-	sock_owned_by_me(&ws->sk);
-	if (ws->inbox)
+	sock_owned_by_me(p->sk);
+	if (p->inbox)
 		goto announce;	/* to a library handle without the notices */
-	weir_sock_spec(ws, &spec);
-	spec.bytes = ws->opt.inbox_bytes ?: READ_ONCE(weir_tunables.inbox_bytes);
-	spec.inbox = true;
-	inbox = weir_ring_create(&ws->owner, &spec);
+	inbox = weir_ring_create(p->owner, spec);
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
-	self = weir_reader_attach(ws, inbox, true, WEIR_ORIGIN_READER, 0);
+	self = weir_reader_attach(p, inbox, &reader);
 	if (IS_ERR(self)) {
 		weir_ring_put(inbox);
 		return PTR_ERR(self);
@@ -493,17 +511,17 @@ int weir_inbox_create(struct weir_sock *ws)
 	inbox->post.reader = self;
 	weir_timer_init(&inbox->grants, &inbox->tenant->timers, &inbox->ref,
 			weir_inbox_grants_over);
-	smp_store_release(&ws->inbox, inbox);
-	weir_inbox_left_out(ws);
+	smp_store_release(&p->inbox, inbox);
+	weir_inbox_left_out(p);
 announce:
 	do {
-		spin_lock(&ws->rlock);
-		spin_lock_bh(&ws->inbox->post.lock);
-		more = weir_inbox_part(ws, &id, weir_inbox_announce, &ended);
-		spin_unlock_bh(&ws->inbox->post.lock);
-		spin_unlock(&ws->rlock);
+		spin_lock(&p->lock);
+		spin_lock_bh(&p->inbox->post.lock);
+		more = weir_inbox_part(p, &id, weir_inbox_announce, &ended);
+		spin_unlock_bh(&p->inbox->post.lock);
+		spin_unlock(&p->lock);
 		cond_resched();
 	} while (more);
-	weir_inbox_wake(ws->inbox);
+	weir_inbox_wake(p->inbox);
 	return 0;
 }

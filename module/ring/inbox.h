@@ -8,12 +8,13 @@
 #include "ring/ring.h"
 #include "weir.h"
 
-int weir_inbox_create(struct weir_sock *ws);
-void weir_inbox_post(struct weir_sock *ws, struct weir_reader *rd,
+int weir_inbox_create(struct weir_party *p, const struct weir_ring_spec *spec);
+void weir_inbox_post(struct weir_party *p, struct weir_reader *rd,
 		     enum weir_notice_type type, enum weir_reason reason);
-void weir_inbox_refused(struct weir_sock *ws, struct weir_ring *ring,
+void weir_inbox_refused(struct weir_party *p, struct weir_ring *ring,
 			enum weir_reason reason);
-void weir_inbox_flush(struct weir_sock *ws);
+void weir_inbox_flush(struct weir_party *p);
+void weir_inbox_reap(struct weir_timer *timer);
 void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_look(struct weir_ring *inbox, u64 bytes);

@@ -22,10 +22,11 @@
 #include <linux/slab.h>
 
 #include "logic/memory.h"
+#include "owner.h"
+#include "party.h"
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "sock.h"
 #include "stats.h"
 #include "weir.h"
 
@@ -301,8 +302,10 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 	return 0;
 }
 
-/* Finds ring and reader for an id of the socket; held, or an ERR_PTR. */
-static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
+/* Finds ring and reader for an id of the party; held, or an ERR_PTR. */
+static struct weir_map *weir_map_get(struct weir_party *p,
+				     struct weir_ring *outbox, u32 id,
+				     u32 region)
 {
 	struct weir_reader *rd = NULL;
 	struct weir_ring *ring;
@@ -311,11 +314,11 @@ static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
 	if (region >= WEIR_MAP_MAX)
 		return ERR_PTR(-EINVAL);
 	if (id == WEIR_ID_OUTBOX) {
-		ring = smp_load_acquire(&ws->outbox);
+		ring = outbox;
 		if (!ring)
 			return ERR_PTR(-ENXIO);
 	} else {
-		rd = weir_reader_find(ws, id);
+		rd = weir_reader_find(p, id);
 		if (!rd)
 			return ERR_PTR(-ENXIO);
 		ring = rd->ring;
@@ -335,23 +338,24 @@ static struct weir_map *weir_map_get(struct weir_sock *ws, u32 id, u32 region)
 }
 
 /*
- * weir_mmap() - map one whole region of one ring
+ * weir_map_vma() - map one whole region of one ring
+ *
+ * @outbox is the ring that the party writes, or NULL.
  *
  * Returns 0; -EINVAL for private, executable, partial or wrongly writable
  * mappings; -ENXIO when there is no such ring; -EBUSY when another process maps
  * the writable region; -ENOMEM.
  */
-int weir_mmap(struct file *file, struct socket *sock,
-	      struct vm_area_struct *vma)
+int weir_map_vma(struct file *file, struct weir_party *p,
+		 struct weir_ring *outbox, struct vm_area_struct *vma)
 {
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u32 id = offset >> WEIR_MAP_ID_SHIFT;
 	u32 region = offset >> WEIR_MAP_REGION_SHIFT & 3;
-	struct weir_sock *ws = weir_sk(sock->sk);
 	struct weir_map *map;
 	int err;
 
-	map = weir_map_get(ws, id, region);
+	map = weir_map_get(p, outbox, id, region);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	err = -EINVAL;
@@ -393,23 +397,27 @@ err_put:
 
 /**
  * weir_map_describe() - answer WEIR_IOC_MAP
- * @ws: the socket.
- * @desc: in: id; out: the other members but @size and @flags.
+ * @p: the party that asks.
+ * @outbox: the ring that it writes, or NULL.
+ * @desc: in: id; out: the other members but @size and @flags, and
+ *	of the outbox @resumed.
  *
  * Return: 0; -ENXIO with an error text when the socket has no such ring;
  * -ENOMEM.
  */
-int weir_map_describe(struct weir_sock *ws, struct weir_ioc_map *desc)
+int weir_map_describe(struct weir_party *p, struct weir_ring *outbox,
+		      struct weir_ioc_map *desc)
 {
-	struct weir_map *map = weir_map_get(ws, desc->id, WEIR_MAP_VIEW);
+	struct weir_map *map = weir_map_get(p, outbox, desc->id,
+					    WEIR_MAP_VIEW);
 	u32 region;
 
 	if (IS_ERR(map))
-		return weir_refuse(ws, PTR_ERR(map),
-				   "the socket has no ring of this id");
+		return weir_owner_refuse(p->owner, PTR_ERR(map),
+					 "the socket has no ring of this id");
 	desc->gating = map->rd && map->rd->gating;
 	desc->slot = map->rd ? map->rd->slot : 0;
-	desc->resumed = map->rd ? map->rd->resumed : ws->resumed;
+	desc->resumed = map->rd && map->rd->resumed;
 	desc->ring_bytes = weir_ring_bytes(&map->ring->view);
 	for (region = 0; region < WEIR_MAP_MAX; region++) {
 		desc->offset[region] = weir_map_offset(desc->id, region);

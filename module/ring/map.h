@@ -8,13 +8,13 @@
 #include "weir.h"
 
 struct file;
-struct socket;
 struct vm_area_struct;
 struct weir_ioc_map;
 
-int weir_mmap(struct file *file, struct socket *sock,
-	      struct vm_area_struct *vma);
-int weir_map_describe(struct weir_sock *ws, struct weir_ioc_map *map);
+int weir_map_vma(struct file *file, struct weir_party *p,
+		 struct weir_ring *outbox, struct vm_area_struct *vma);
+int weir_map_describe(struct weir_party *p, struct weir_ring *outbox,
+		      struct weir_ioc_map *desc);
 loff_t weir_map_cursor_offset(u32 slot);
 
 #endif /* _WEIR_MAP_H */

@@ -16,13 +16,13 @@
 #include "logic/memory.h"
 #include "net.h"
 #include "owner.h"
+#include "party.h"
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -58,11 +58,12 @@ static struct weir_reader *weir_reader_alloc(struct weir_owner *o,
 	refcount_set(&rd->ref, 1);
 	INIT_LIST_HEAD(&rd->ring_link);
 	INIT_LIST_HEAD(&rd->armed_link);
-	INIT_LIST_HEAD(&rd->sock_link);
+	INIT_LIST_HEAD(&rd->party_link);
 	rd->tenant = weir_tenant_get(o->tenant);
 	weir_timer_init(&rd->hold, &rd->tenant->lingers, &rd->ref,
 			weir_reader_hold_over);
 	rd->uid = o->uid;
+	rd->ops = &weir_reader_ops;
 	rd->resync_at = jiffies;
 
 	err = weir_charge_owner(&rd->charge, o, PAGE_SIZE, 1);
@@ -91,8 +92,8 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* Reserves an id on the socket for the reader; it is not visible yet. */
-static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
+/* Reserves an id in the party for the reader; it is not visible yet. */
+static int weir_reader_join(struct weir_party *p, struct weir_reader *rd,
 				 bool inbox, gfp_t gfp)
 {
 	struct xa_limit range = XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
@@ -101,74 +102,74 @@ static int weir_reader_join_sock(struct weir_sock *ws, struct weir_reader *rd,
 
 	if (inbox)
 		range = XA_LIMIT(WEIR_ID_INBOX, WEIR_ID_INBOX);
-	else if (ws->sk.sk_type == SOCK_SEQPACKET)
-		/* the one stream of a pair, also after connects that failed */
+	else if (p->single)
+		/* also after connects that failed */
 		range.max = WEIR_ID_STREAM;
-	if (!inbox && READ_ONCE(ws->nreaders) >=
+	if (!inbox && READ_ONCE(p->nreaders) >=
 		      READ_ONCE(weir_tunables.streams_max)) {
 		weir_drop(rd->ring->name, WEIR_REASON_LIMIT);
-		return weir_refuse(ws, -ENOBUFS,
-				   "this socket reads as many streams as streams_max allows");
+		return weir_owner_refuse(p->owner, -ENOBUFS,
+					 "this socket reads as many streams as streams_max allows");
 	}
 	/* do not reuse an id soon: a process may still use it */
-	err = xa_alloc_cyclic_bh(&ws->ids, &id, NULL, range, &ws->next_id,
+	err = xa_alloc_cyclic_bh(&p->ids, &id, NULL, range, &p->next_id,
 				 gfp);
 	if (err < 0)
-		return weir_refuse(ws, err, "no number left for the stream");
+		return weir_owner_refuse(p->owner, err, "no number left for the stream");
 	rd->id = id;
 	return 0;
 }
 
 /*
- * Makes the reader visible on its socket, to receivers and to calls by id. This
+ * Makes the reader visible in its party, to receivers and to calls by id. This
  * is the last step of attaching, done at once: no other thread can end a
  * half-made reader. @reason goes into the notice. Returns false if the reader
  * was detached or the subscription has ended meanwhile.
  */
-static bool weir_reader_show(struct weir_sock *ws, struct weir_reader *rd,
+static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
 			     enum weir_reason reason)
 {
 	bool shown, evicted;
 
 	weir_race_point(attach_show);
-	spin_lock(&ws->rlock);
+	spin_lock(&p->lock);
 	spin_lock_bh(&rd->ring->lock);
 	shown = !list_empty(&rd->ring_link) &&
-		(rd->id == WEIR_ID_INBOX || rd->sub == ws->sub.seq);
+		(rd->id == WEIR_ID_INBOX || rd->sub == p->sub_seq);
 	rd->joining = false;
 	evicted = rd->evicted;
 	if (shown) {
-		rd->ws = ws;
+		rd->party = p;
 		weir_reader_get(rd);	/* the socket's */
 		/* the id is reserved: no allocation here */
-		xa_store(&ws->ids, rd->id, rd, 0);
+		xa_store(&p->ids, rd->id, rd, 0);
 	}
 	spin_unlock_bh(&rd->ring->lock);
 	if (!shown) {
 		/* detached, or the subscription has ended meanwhile */
-		xa_cmpxchg_bh(&ws->ids, rd->id, XA_ZERO_ENTRY, NULL, 0);
+		xa_cmpxchg_bh(&p->ids, rd->id, XA_ZERO_ENTRY, NULL, 0);
 	} else if (rd->id != WEIR_ID_INBOX) {
-		list_add_tail(&rd->sock_link, &ws->readers);
-		WRITE_ONCE(ws->nreaders, ws->nreaders + 1);
+		list_add_tail(&rd->party_link, &p->readers);
+		WRITE_ONCE(p->nreaders, p->nreaders + 1);
 	}
-	spin_unlock(&ws->rlock);
+	spin_unlock(&p->lock);
 	if (!shown)
 		return false;
 
 	trace_weir_attach(rd->ring, rd->slot, rd->id);
 	if (rd->id == WEIR_ID_INBOX)
 		return true;
-	weir_inbox_post(ws, rd, WEIR_NOTICE_ATTACHED, reason);
+	weir_inbox_post(p, rd, WEIR_NOTICE_ATTACHED, reason);
 	if (evicted) {
-		atomic64_inc(&ws->counts.evicted);
-		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
+		atomic64_inc(&p->evicted);
+		weir_inbox_post(p, rd, WEIR_NOTICE_EVICTED, WEIR_REASON_SLOW);
 	}
 	/* a stream that ended earlier sent this reader no notice */
 	if (!weir_ring_live(rd->ring))
-		weir_inbox_post(ws, rd, WEIR_NOTICE_DETACHED,
+		weir_inbox_post(p, rd, WEIR_NOTICE_DETACHED,
 				WEIR_REASON_CLOSED);
 	/* a thread that sleeps already has not armed this stream */
-	ws->sk.sk_data_ready(&ws->sk);
+	p->sk->sk_data_ready(p->sk);
 	return true;
 }
 
@@ -282,7 +283,7 @@ static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 			continue;
 		/* a held cursor that was evicted is about to go */
 		spin_lock_bh(&ring->lock);
-		stays = rd->ws || rd->joining || !rd->evicted;
+		stays = rd->party || rd->joining || !rd->evicted;
 		spin_unlock_bh(&ring->lock);
 		if (stays)
 			return rd;
@@ -290,20 +291,16 @@ static struct weir_reader *weir_reader_named(const char *name, kuid_t uid,
 	return NULL;
 }
 
-/*
- * weir_reader_find_named() - the socket's named cursor on a ring, held, or NULL
- *
- * The cursor may have been detached since.
- */
-struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
+/* weir_reader_find_named() - the same, held; it may have been detached since */
+struct weir_reader *weir_reader_find_named(const char *name, kuid_t uid,
 					   struct weir_ring *ring)
 {
 	struct weir_reader *rd;
 
-	if (!ws->opt.name[0])
+	if (!name[0])
 		return NULL;
 	mutex_lock(&ring->slot_lock);
-	rd = weir_reader_named(ws->opt.name, ws->owner.uid, ring);
+	rd = weir_reader_named(name, uid, ring);
 	if (rd)
 		weir_reader_get(rd);
 	mutex_unlock(&ring->slot_lock);
@@ -410,23 +407,24 @@ static int weir_reader_enter(struct weir_owner *o, struct weir_reader *rd,
 }
 
 /* Counts the records lost before a late join. Returns the notice's reason. */
-static enum weir_reason weir_reader_late(struct weir_sock *ws,
+static enum weir_reason weir_reader_late(struct weir_party *p,
 					 struct weir_reader *rd)
 {
 	if (!rd->gating || !rd->start_seq)
 		return WEIR_REASON_NONE;
 	rd->missed = rd->start_seq;
-	atomic64_add(rd->missed, &ws->counts.missed);
+	atomic64_add(rd->missed, &p->missed);
 	weir_stat_add(WEIR_STAT_MISSED, rd->missed);
 	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
 	return WEIR_REASON_OVERRUN;
 }
 
 /* weir_reader_attach(); the caller has set the active memory cgroup. */
-static struct weir_reader *weir_reader_make(struct weir_sock *ws,
-					    struct weir_ring *ring, bool gating,
-					    enum weir_origin origin, u64 sub)
+static struct weir_reader *weir_reader_make(struct weir_party *p,
+					    struct weir_ring *ring,
+					    const struct weir_reader_spec *spec)
 {
+	enum weir_origin origin = spec->origin;
 	bool late = origin == WEIR_ORIGIN_LATE || origin == WEIR_ORIGIN_LAST;
 	gfp_t gfp = origin == WEIR_ORIGIN_WRITER || origin == WEIR_ORIGIN_LATE ?
 		    WEIR_GFP_NOWAIT : WEIR_GFP;
@@ -436,68 +434,63 @@ static struct weir_reader *weir_reader_make(struct weir_sock *ws,
 	struct weir_reader *rd;
 	int err;
 
-	rd = weir_reader_alloc(&ws->owner, ring, gfp);
+	rd = weir_reader_alloc(p->owner, ring, gfp);
 	if (IS_ERR(rd))
 		return rd;
-	rd->gating = gating;
-	rd->sub = sub;
+	rd->gating = spec->gating;
+	rd->sub = spec->sub;
 	rd->joining = true;
-	if (!inbox) {
-		rd->hold_ms = ws->opt.name[0] ? ws->opt.hold_ms : 0;
-		memcpy(rd->name, ws->opt.name, sizeof(rd->name));
-	}
-	err = weir_reader_join_sock(ws, rd, inbox, gfp);
+	rd->hold_ms = spec->name[0] ? spec->hold_ms : 0;
+	strscpy(rd->name, spec->name, sizeof(rd->name));
+	err = weir_reader_join(p, rd, inbox, gfp);
 	if (err)
 		goto err_put;
 	if (late)
 		start = WEIR_START_FIRST;
-	else if (origin == WEIR_ORIGIN_READER && !inbox)
-		start = ws->opt.start;
-	err = weir_reader_enter(&ws->owner, rd, start,
-				inbox ? -1 : ws->opt.demand, gfp);
+	else if (origin == WEIR_ORIGIN_READER)
+		start = spec->start;
+	err = weir_reader_enter(p->owner, rd, start, spec->demand, gfp);
 	if (err)
 		goto err_id;
 
 	if (start == WEIR_START_OLDEST)
 		weir_reader_settle(rd);
 	else if (start == WEIR_START_FIRST)
-		reason = weir_reader_late(ws, rd);
-	if (!weir_reader_show(ws, rd, reason))
+		reason = weir_reader_late(p, rd);
+	if (!weir_reader_show(p, rd, reason))
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 	return rd;
 
 err_id:
-	xa_erase_bh(&ws->ids, rd->id);
+	xa_erase_bh(&p->ids, rd->id);
 err_put:
 	weir_reader_put(rd);
 	return ERR_PTR(err);
 }
 
 /**
- * weir_reader_attach() - make a socket a reader of a ring
- * @ws: the socket.
+ * weir_reader_attach() - make a party a reader of a ring
+ * @p: the party.
  * @ring: the ring.
- * @gating: whether the writer waits for this reader.
- * @origin: the call in which this happens.
- * @sub: weir_sock.sub.seq of the subscription; 0 without one. Nothing stays
- *	attached if the socket has left this subscription meanwhile.
+ * @spec: how it reads. Nothing stays attached if the party has left the
+ *	subscription of @spec meanwhile.
  *
- * The cursor is charged to the user of @ws and, except for WEIR_ORIGIN_READER,
- * to the memory cgroup of @ws. Without weir_net.lock and ring->lock. Returns
- * the reader, held; ring and socket may have dropped it meanwhile. Or an
- * ERR_PTR with an error text on @ws.
+ * The cursor is charged to the owner of @p and, except for WEIR_ORIGIN_READER,
+ * to the owner's memory cgroup. Without weir_net.lock and ring->lock. Returns
+ * the reader, held; ring and party may have dropped it meanwhile. Or an ERR_PTR
+ * with an error text on the owner.
  */
-struct weir_reader *weir_reader_attach(struct weir_sock *ws,
-				       struct weir_ring *ring, bool gating,
-				       enum weir_origin origin, u64 sub)
+struct weir_reader *weir_reader_attach(struct weir_party *p,
+				       struct weir_ring *ring,
+				       const struct weir_reader_spec *spec)
 {
 	struct mem_cgroup *old;
 	struct weir_reader *rd;
 
-	if (origin == WEIR_ORIGIN_READER)
-		return weir_reader_make(ws, ring, gating, origin, sub);
-	old = set_active_memcg(ws->owner.memcg);
-	rd = weir_reader_make(ws, ring, gating, origin, sub);
+	if (spec->origin == WEIR_ORIGIN_READER)
+		return weir_reader_make(p, ring, spec);
+	old = set_active_memcg(p->owner->memcg);
+	rd = weir_reader_make(p, ring, spec);
 	set_active_memcg(old);
 	return rd;
 }
@@ -538,15 +531,17 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 }
 
 /**
- * weir_reader_attach_router() - let the router read an outbox
+ * weir_reader_attach_kernel() - let the kernel read an outbox
  * @o: its owner, which is charged.
  * @ring: the outbox, without other readers and without records yet.
+ * @ops: what the reader does when it is told of something.
  *
- * The kernel moves this cursor. It is never evicted. Returns the reader, held;
- * or an ERR_PTR with an error text on @o.
+ * The kernel moves this cursor. Returns the reader, held; or an ERR_PTR with an
+ * error text on @o.
  */
-struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
-					      struct weir_ring *ring)
+struct weir_reader *
+weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
+			  const struct weir_reader_ops *ops)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	unsigned int tries = 0;
@@ -557,7 +552,7 @@ struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = true;
-	rd->router = true;
+	rd->ops = ops;
 	for (;;) {
 		mutex_lock(&ring->slot_lock);
 		err = weir_slot_take(o, rd);
@@ -584,18 +579,18 @@ struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
 	return rd;
 }
 
-/* Removes the reader from its socket and puts the socket's reference. */
-void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd)
+/* Removes the reader from its party and puts the party's reference. */
+void weir_reader_hide(struct weir_party *p, struct weir_reader *rd)
 {
 	bool shown;
 
-	spin_lock(&ws->rlock);
-	if (!list_empty(&rd->sock_link)) {
-		list_del_init(&rd->sock_link);
-		WRITE_ONCE(ws->nreaders, ws->nreaders - 1);
+	spin_lock(&p->lock);
+	if (!list_empty(&rd->party_link)) {
+		list_del_init(&rd->party_link);
+		WRITE_ONCE(p->nreaders, p->nreaders - 1);
 	}
-	shown = xa_cmpxchg_bh(&ws->ids, rd->id, rd, NULL, 0) == rd;
-	spin_unlock(&ws->rlock);
+	shown = xa_cmpxchg_bh(&p->ids, rd->id, rd, NULL, 0) == rd;
+	spin_unlock(&p->lock);
 	if (shown)
 		weir_reader_put(rd);
 }
@@ -628,16 +623,16 @@ void weir_reader_ungate(struct weir_reader *rd)
 void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 {
 	struct weir_ring *ring = rd->ring;
-	struct weir_sock *ws;
+	struct weir_party *p;
 	bool first;
 
 	spin_lock_bh(&ring->lock);
 	first = !list_empty(&rd->ring_link);
-	ws = rd->ws;
+	p = rd->party;
 	if (first) {
 		weir_reader_ungate(rd);
 		list_del_init(&rd->ring_link);
-		rd->ws = NULL;
+		rd->party = NULL;
 		weir_ring_status(ring)->detaches++;
 	}
 	spin_unlock_bh(&ring->lock);
@@ -652,8 +647,8 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 	weir_stat_inc(WEIR_STAT_DETACHES);
 	weir_timer_cancel(&rd->hold);
 	weir_race_point(detach);
-	if (ws)
-		weir_reader_hide(ws, rd);
+	if (p)
+		weir_reader_hide(p, rd);
 	weir_ring_wake_writer(ring);
 	weir_reader_put(rd);	/* the slot table's */
 }
@@ -674,42 +669,43 @@ void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason)
 
 /**
  * weir_reader_resume() - go on with a named cursor that is being held
- * @ws: socket that subscribes to the cursor's ring.
+ * @p: party that subscribes to the cursor's ring.
  * @found: from weir_reader_find_named(), or NULL.
+ * @hold_ms: milliseconds that it is held after this party, too.
  *
  * Returns the reader, now on this socket, held once more for the caller; NULL
  * when it is about to go, or is NULL; or an ERR_PTR (-EBUSY when another
  * process uses it; -ENOMEM: to be tried again after weir_prime()).
  */
-struct weir_reader *weir_reader_resume(struct weir_sock *ws,
-				       struct weir_reader *found)
-	__must_hold(&ws->owner.wn->lock)
+struct weir_reader *weir_reader_resume(struct weir_party *p,
+				       struct weir_reader *found, u32 hold_ms)
+	__must_hold(&p->owner->wn->lock)
 {
 	bool busy, goes;
 	int err;
 
-	lockdep_assert_held(&ws->owner.wn->lock);
+	lockdep_assert_held(&p->owner->wn->lock);
 	if (!found)
 		return NULL;
 	spin_lock_bh(&found->ring->lock);
-	busy = found->ws || found->joining;
+	busy = found->party || found->joining;
 	goes = list_empty(&found->ring_link) || (!busy && found->evicted);
 	spin_unlock_bh(&found->ring->lock);
 	if (goes)
 		return NULL;
 	if (busy)
-		return ERR_PTR(weir_refuse(ws, -EBUSY,
-					   "another process reads under this cursor name"));
-	err = weir_reader_join_sock(ws, found, false, WEIR_GFP_NOWAIT);
+		return ERR_PTR(weir_owner_refuse(p->owner, -EBUSY,
+						 "another process reads under this cursor name"));
+	err = weir_reader_join(p, found, false, WEIR_GFP_NOWAIT);
 	if (err)
 		return ERR_PTR(err);
 	weir_reader_get(found);
 	weir_race_point(resume);
 	weir_timer_cancel(&found->hold);
-	found->hold_ms = ws->opt.hold_ms;
-	found->sub = ws->sub.seq;
+	found->hold_ms = hold_ms;
+	found->sub = p->sub_seq;
 	found->resumed = true;
-	weir_reader_show(ws, found, WEIR_REASON_TAKEN_OVER);
+	weir_reader_show(p, found, WEIR_REASON_TAKEN_OVER);
 	return found;
 }
 
@@ -719,20 +715,14 @@ struct weir_reader *weir_reader_resume(struct weir_sock *ws,
  * @reason: WEIR_REASON_SLOW or WEIR_REASON_BAD_CURSOR.
  *
  * The reader loses its gating bit and gets a notice. It stays in its slot until
- * it detaches. If it is the router's cursor, the ring is marked as broken
- * instead.
+ * it detaches.
  */
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 {
 	struct weir_ring *ring = rd->ring;
-	struct weir_sock *ws = NULL;
+	struct weir_party *p = NULL;
 	bool first;
 
-	if (rd->router) {
-		/* the kernel's cursor is valid, so the owner's head is not */
-		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
-		return;
-	}
 	weir_race_point(evict);
 	spin_lock_bh(&ring->lock);
 	first = !rd->evicted && !list_empty(&rd->ring_link);
@@ -742,9 +732,9 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 		smp_wmb();
 		weir_reader_ungate(rd);
 		weir_ring_status(ring)->evictions++;
-		ws = rd->ws;
-		if (ws)
-			sock_hold(&ws->sk);
+		p = rd->party;
+		if (p)
+			sock_hold(p->sk);
 		else if (!rd->joining)	/* see weir_reader_show() */
 			weir_reader_unhold(rd);
 	}
@@ -754,24 +744,41 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	weir_stat_inc(WEIR_STAT_EVICTIONS);
 	weir_drop(ring->name, reason);
 	trace_weir_evict(ring, rd->slot, rd->id, reason);
-	if (ws) {
-		atomic64_inc(&ws->counts.evicted);
-		weir_inbox_post(ws, rd, WEIR_NOTICE_EVICTED, reason);
-		ws->sk.sk_data_ready(&ws->sk);
-		sock_put(&ws->sk);
+	if (p) {
+		atomic64_inc(&p->evicted);
+		weir_inbox_post(p, rd, WEIR_NOTICE_EVICTED, reason);
+		p->sk->sk_data_ready(p->sk);
+		sock_put(p->sk);
 	}
 }
 
+static void weir_reader_slow(struct weir_reader *rd)
+{
+	weir_reader_evict(rd, WEIR_REASON_SLOW);
+}
+
+static void weir_reader_invalid(struct weir_reader *rd)
+{
+	weir_reader_evict(rd, WEIR_REASON_BAD_CURSOR);
+}
+
+/* Readers of processes: whatever they do wrong, the writer goes on. */
+const struct weir_reader_ops weir_reader_ops = {
+	.slow		= weir_reader_slow,
+	.invalid	= weir_reader_invalid,
+	.ended		= weir_reader_unhold,
+};
+
 /* The reader with this id on the socket, held, or NULL. */
-struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id)
+struct weir_reader *weir_reader_find(struct weir_party *p, u32 id)
 {
 	struct weir_reader *rd;
 
-	xa_lock_bh(&ws->ids);
-	rd = xa_load(&ws->ids, id);
+	xa_lock_bh(&p->ids);
+	rd = xa_load(&p->ids, id);
 	if (rd)
 		weir_reader_get(rd);
-	xa_unlock_bh(&ws->ids);
+	xa_unlock_bh(&p->ids);
 	return rd;
 }
 

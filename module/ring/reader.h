@@ -14,6 +14,20 @@
 #include "weir.h"
 
 /**
+ * struct weir_reader_ops - what a reader does when it is told of something
+ * @slow: it has held the writer back for weir_ring.evict_ms without moving;
+ *	NULL: it is never too slow. No lock of the ring is held.
+ * @invalid: its cursor is invalid, or the writer's head. No lock of the ring.
+ * @ended: the stream has ended, and no party has the reader; NULL: there is
+ *	nothing to do. Under weir_ring.lock.
+ */
+struct weir_reader_ops {
+	void (*slow)(struct weir_reader *rd);
+	void (*invalid)(struct weir_reader *rd);
+	void (*ended)(struct weir_reader *rd);
+};
+
+/**
  * struct weir_reader - a cursor on a ring
  * @ref: see the table of lifetimes.
  * @ring: the ring that it reads; held.
@@ -21,17 +35,18 @@
  * @start_pos: position where it was attached; not writable by the process.
  * @start_seq: record count there, low 32 bits.
  * @id: stream id on the reading socket.
- * @sub: weir_sock.sub.seq of its subscription; 0: reader of a pair, an inbox or
- *	the router.
+ * @sub: weir_party.sub_seq of its subscription; 0: reader of a pair, an inbox
+ *	or the kernel.
  * @page: the cursor page.
  * @cursor: the kernel's address of @page.
  * @charge: for one object and the page, charged to the reader; fixed.
  * @gating: the writer waits for this reader.
- * @router: the kernel's own cursor, on the outbox of an endpoint.
- * @ws: the reading socket; NULL while held by name only. Guarded by ring->lock.
+ * @ops: what it does when it is told of something; fixed.
+ * @party: who reads; NULL while held by name only, and for readers of the
+ *	kernel. Guarded by ring->lock.
  * @ring_link: in weir_ring.readers, under its lock; empty once detached.
  * @armed_link: in weir_ring.armed or waking, under its lock.
- * @sock_link: in weir_sock.readers, under its rlock.
+ * @party_link: in weir_party.readers, under its rlock.
  * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
  * @armed_fenced: since the reader was armed, a barrier has run on the writer's
  *	CPUs or was not needed. Means nothing while the reader is not armed.
@@ -50,7 +65,7 @@
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.
  * @resumed: a socket has gone on with this named cursor.
- * @joining: being attached: @ws is not set yet, and the cursor is not one that
+ * @joining: being attached: @p is not set yet, and the cursor is not one that
  *	is held by name. Guarded by ring->lock.
  * @uid: user that made the reader; never changes.
  * @hold_ms: milliseconds that a named cursor is held after its socket has gone.
@@ -72,11 +87,11 @@ struct weir_reader {
 	struct weir_cursor *cursor;
 	struct weir_charge charge;
 	bool gating;
-	bool router;
-	struct weir_sock *ws;
+	const struct weir_reader_ops *ops;
+	struct weir_party *party;
 	struct list_head ring_link;
 	struct list_head armed_link;
-	struct list_head sock_link;
+	struct list_head party_link;
 	u32 fence_gen;
 	bool armed_fenced;
 	struct mm_struct *mm;
@@ -151,21 +166,44 @@ enum weir_origin {
 };
 
 /* reader.c */
-struct weir_reader *weir_reader_attach(struct weir_sock *ws,
-				       struct weir_ring *ring, bool gating,
-				       enum weir_origin origin, u64 sub);
+/**
+ * struct weir_reader_spec - how a party reads a ring
+ * @gating: the writer waits for the reader.
+ * @origin: the call in which the reader is attached.
+ * @sub: weir_party.sub_seq of the subscription; 0 without one.
+ * @start: WEIR_START_*: where it starts, for WEIR_ORIGIN_READER.
+ * @demand: records that it asks for; negative: no limit.
+ * @name: name of the cursor, or "".
+ * @hold_ms: with a name: milliseconds that the cursor is held without a party.
+ */
+struct weir_reader_spec {
+	bool gating;
+	enum weir_origin origin;
+	u64 sub;
+	u32 start;
+	s32 demand;
+	const char *name;
+	u32 hold_ms;
+};
+
+extern const struct weir_reader_ops weir_reader_ops;
+
+struct weir_reader *weir_reader_attach(struct weir_party *p,
+				       struct weir_ring *ring,
+				       const struct weir_reader_spec *spec);
 struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 					      struct weir_ring *ring,
 					      u32 hold_ms);
 void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
-struct weir_reader *weir_reader_attach_router(struct weir_owner *o,
-					      struct weir_ring *ring);
-struct weir_reader *weir_reader_find_named(const struct weir_sock *ws,
+struct weir_reader *
+weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
+			  const struct weir_reader_ops *ops);
+struct weir_reader *weir_reader_find_named(const char *name, kuid_t uid,
 					   struct weir_ring *ring);
-struct weir_reader *weir_reader_resume(struct weir_sock *ws,
-				       struct weir_reader *found);
+struct weir_reader *weir_reader_resume(struct weir_party *p,
+				       struct weir_reader *found, u32 hold_ms);
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
-struct weir_reader *weir_reader_find(struct weir_sock *ws, u32 id);
+struct weir_reader *weir_reader_find(struct weir_party *p, u32 id);
 void weir_reader_get(struct weir_reader *rd);
 void weir_reader_put(struct weir_reader *rd);
 bool weir_reader_ready(struct weir_reader *rd, u32 *left);
@@ -174,11 +212,11 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos);
 /* hold.c */
 void weir_reader_leave(struct weir_reader *rd);
 void weir_reader_unhold(struct weir_reader *rd);
-void weir_reader_undo(struct weir_sock *ws, struct weir_reader *rd);
+void weir_reader_undo(struct weir_party *p, struct weir_reader *rd);
 
 /* Shared by reader.c and hold.c. */
 void weir_reader_ungate(struct weir_reader *rd);
-void weir_reader_hide(struct weir_sock *ws, struct weir_reader *rd);
+void weir_reader_hide(struct weir_party *p, struct weir_reader *rd);
 void weir_reader_hold_over(struct weir_timer *timer);
 void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason);
 

@@ -23,13 +23,13 @@
 #include "logic/softirq.h"
 #include "net.h"
 #include "owner.h"
+#include "party.h"
 #include "path.h"
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -203,7 +203,7 @@ static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 	INIT_LIST_HEAD(&ring->post.called);
 	ring->tenant = weir_tenant_get(o->tenant);
 	weir_timer_init(&ring->reap, &ring->tenant->timers, &ring->ref,
-			weir_ring_reap);
+			spec->inbox ? weir_inbox_reap : weir_ring_reap);
 	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,
 			weir_ring_expire);
 	INIT_LIST_HEAD(&ring->settle.link);
@@ -234,10 +234,10 @@ static int weir_ring_own(struct weir_ring *ring,
 			 const struct weir_ring_spec *spec)
 {
 	if (spec->inbox) {
-		ring->inbox_of = spec->ws;
+		ring->inbox_of = spec->party;
 		return 0;
 	}
-	ring->owner = spec->ws;
+	ring->writer = spec->party;
 	ring->id = atomic_long_inc_return(&ring->wn->next_id);
 	return xa_insert(&ring->wn->rings, ring->id, ring, WEIR_GFP);
 }
@@ -513,20 +513,20 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 
 	mutex_lock(&ring->slot_lock);
 	xa_for_each(&ring->slots, slot, rd) {
-		struct weir_sock *ws;
+		struct weir_party *p;
 
 		spin_lock_bh(&ring->lock);
-		ws = rd->ws;
-		if (ws)
-			sock_hold(&ws->sk);
-		else if (!rd->router && !rd->joining)
-			weir_reader_unhold(rd);
+		p = rd->party;
+		if (p)
+			sock_hold(p->sk);
+		else if (rd->ops->ended && !rd->joining)
+			rd->ops->ended(rd);
 		spin_unlock_bh(&ring->lock);
-		if (!ws)
+		if (!p)
 			continue;
-		weir_inbox_post(ws, rd, type, reason);
-		ws->sk.sk_data_ready(&ws->sk);
-		sock_put(&ws->sk);
+		weir_inbox_post(p, rd, type, reason);
+		p->sk->sk_data_ready(p->sk);
+		sock_put(p->sk);
 		cond_resched();
 	}
 	mutex_unlock(&ring->slot_lock);
@@ -614,7 +614,7 @@ static void weir_ring_expire(struct weir_timer *timer)
 	mutex_lock(&wn->lock);
 	spin_lock_bh(&ring->lock);
 	/* a late timer must not end a stream that lingers again */
-	mine = (!ring->owner || ring->closing) && ring->path &&
+	mine = (!ring->writer || ring->closing) && ring->path &&
 	       weir_ring_status(ring)->state != WEIR_STATE_OPEN &&
 	       time_after_eq(jiffies, ring->linger_end);
 	reason = ring->closing ? WEIR_REASON_CLOSED : WEIR_REASON_EXPIRED;
@@ -818,7 +818,7 @@ void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 	ring->owner_mapping = NULL;
 	mutex_unlock(&ring->slot_lock);
 	spin_lock_bh(&ring->lock);
-	WRITE_ONCE(ring->owner, NULL);
+	WRITE_ONCE(ring->writer, NULL);
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 	WRITE_ONCE(status->wake_pos, U64_MAX);
 	spin_unlock_bh(&ring->lock);
@@ -855,7 +855,7 @@ void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
 	hash_del(&ring->linger_link);
 	weir_ring_get(ring);
 	spin_lock_bh(&ring->lock);
-	WRITE_ONCE(ring->owner, spec->ws);
+	WRITE_ONCE(ring->writer, spec->party);
 	swap(ring->pid, pid);
 	WRITE_ONCE(ring->evict_ms, spec->evict_ms);
 	ring->linger_ms = spec->linger_ms;

@@ -59,7 +59,7 @@ struct weir_post {
  * @huge: use pages of 2 MiB where the ring is large enough for one.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
  * @linger_ms: milliseconds that it lingers after its writer is gone.
- * @ws: socket that writes it; of an inbox: that reads it.
+ * @party: who writes it; of an inbox: who reads it.
  */
 struct weir_ring_spec {
 	u64 bytes;
@@ -69,7 +69,7 @@ struct weir_ring_spec {
 	bool huge;
 	u32 evict_ms;
 	u32 linger_ms;
-	struct weir_sock *ws;
+	struct weir_party *party;
 };
 
 /**
@@ -92,8 +92,8 @@ struct weir_ring_spec {
  * @slot_lock: guards @slots, @slot_users and @owner_mapping.
  * @slots: readers by slot.
  * @slot_users: number of slots of each user.
- * @owner_mapping: address space of the owner's socket, for removing a cursor
- *	page from the owner's VMAs.
+ * @owner_mapping: address space of the writer's socket, for removing a cursor
+ *	page from the writer's VMAs.
  * @lock: guards the members below, and writes to the status page.
  * @readers: by weir_reader.ring_link.
  * @armed: readers that sleep, by weir_reader.armed_link.
@@ -103,14 +103,14 @@ struct weir_ring_spec {
  *	space that maps the ring later finds the bit set: it takes @lock first.
  * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
  * @arm_seq: record count when a reader last went to sleep, low 32 bits.
- * @owner: socket that writes; NULL while lingering, closed, and for inboxes.
- * @inbox_of: for inboxes: the socket; fixed.
+ * @writer: party that writes; NULL while lingering, closed, and for inboxes.
+ * @inbox_of: for inboxes: the party that reads it; fixed.
  * @owner_mm: address space that maps the ring writable, held with mmgrab().
  * @owner_maps: number of writable VMAs.
  * @owner_forked: a fork copied the mapping (MADV_DOFORK). The writer may then
  *	be on any CPU.
  * @want: bytes that the sleeping writer wants.
- * @on_full: called when @owner finds no room and goes to sleep. Set before the
+ * @on_full: called when @writer finds no room and goes to sleep. Set before the
  *	first reader is attached, then fixed; may be NULL.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
  * @tenant: user that made the ring, held; its worker calls the functions of the
@@ -167,13 +167,13 @@ struct weir_ring {
 	bool fenced;
 	u32 fence_gen;
 	u32 arm_seq;
-	struct weir_sock *owner;
-	struct weir_sock *inbox_of;
+	struct weir_party *writer;
+	struct weir_party *inbox_of;
 	struct mm_struct *owner_mm;
 	unsigned int owner_maps;
 	bool owner_forked;
 	u64 want;
-	void (*on_full)(struct weir_sock *ws);
+	void (*on_full)(struct weir_party *p);
 	u32 evict_ms;
 	struct weir_tenant *tenant;
 	struct weir_timer reap;

@@ -30,17 +30,15 @@
  * sleep unless they have to evict.
  */
 #include <linux/delay.h>
-#include <linux/hrtimer.h>
-#include <linux/poll.h>
-#include <linux/sched/signal.h>
 #include <linux/smp.h>
 
 #include "logic/account.h"
+#include "owner.h"
+#include "party.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -64,12 +62,12 @@ void weir_fence_cpus(const struct cpumask *cpus)
 }
 
 /*
- * May this socket's sleep interrupt other CPUs now? Words that ring owners
+ * May this party's sleep interrupt other CPUs now? Words that ring owners
  * write can ask for it at each system call, so each user has a limit.
  */
-static bool weir_may_fence(const struct weir_sock *ws)
+static bool weir_may_fence(const struct weir_party *p)
 {
-	return weir_account_may_fence(ws->owner.account, ktime_get_ns());
+	return weir_account_may_fence(p->owner->account, ktime_get_ns());
 }
 
 /* --- readers sleep ------------------------------------------------------ */
@@ -99,7 +97,7 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 		rd = list_first_entry(&ring->waking, struct weir_reader,
 				      armed_link);
 		list_del_init(&rd->armed_link);
-		sk[n] = &rd->ws->sk;
+		sk[n] = rd->party->sk;
 		sock_hold(sk[n++]);
 	}
 	if (list_empty(&ring->waking) && list_empty(&ring->armed))
@@ -166,7 +164,7 @@ void weir_inbox_wake_reader(struct weir_ring *inbox)
  */
 static bool weir_reader_arm(struct weir_reader *rd, bool first,
 			    struct cpumask *cpus)
-	__must_hold(&rd->ws->rlock)
+	__must_hold(&rd->party->rlock)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_status *status = weir_ring_status(ring);
@@ -174,12 +172,12 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 
 	spin_lock_bh(&ring->lock);
 	/* a detached or held cursor has no socket to be woken */
-	if (list_empty(&rd->armed_link) && rd->ws) {
+	if (list_empty(&rd->armed_link) && rd->party) {
 		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
 		bool rare = seq - ring->arm_seq >
 			    READ_ONCE(weir_tunables.fence_records) &&
 			    (!weir_mm_anywhere(ring->owner_forked) ||
-			     weir_may_fence(rd->ws));
+			     weir_may_fence(rd->party));
 		u32 wake = status->wake | WEIR_WAKE_READERS;
 
 		list_add_tail(&rd->armed_link, &ring->armed);
@@ -206,25 +204,25 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	return barrier;
 }
 
-/* The reader of the socket's inbox, or NULL; it stays until release. */
-static struct weir_reader *weir_inbox_reader(const struct weir_sock *ws)
+/* The reader of the inbox, or NULL; it stays until release. */
+static struct weir_reader *weir_inbox_reader(const struct weir_party *p)
 {
 	/* pairs with weir_inbox_create(), which sets the reader first */
-	struct weir_ring *inbox = smp_load_acquire(&ws->inbox);
+	struct weir_ring *inbox = smp_load_acquire(&p->inbox);
 
 	return inbox ? inbox->post.reader : NULL;
 }
 
 /* The rest of a look, from the first stream @rd that is not quiet. */
-static noinline bool weir_readers_look(struct weir_sock *ws,
+static noinline bool weir_readers_look(struct weir_party *p,
 				       struct weir_reader *rd,
 				       struct weir_reader *inbox)
-	__must_hold(&ws->rlock)
+	__must_hold(&p->lock)
 {
 	u32 left = WEIR_LOOK_BUDGET;
 
-	lockdep_assert_held(&ws->rlock);
-	list_for_each_entry_from(rd, &ws->readers, sock_link) {
+	lockdep_assert_held(&p->lock);
+	list_for_each_entry_from(rd, &p->readers, party_link) {
 		if (weir_reader_ready(rd, &left))
 			return true;
 	}
@@ -232,58 +230,56 @@ static noinline bool weir_readers_look(struct weir_sock *ws,
 }
 
 /* One look at all streams and the inbox of the socket. */
-static __always_inline bool weir_readers_ready(struct weir_sock *ws,
+static __always_inline bool weir_readers_ready(struct weir_party *p,
 					       struct weir_reader *inbox)
-	__must_hold(&ws->rlock)
+	__must_hold(&p->lock)
 {
 	struct weir_reader *rd;
 
-	lockdep_assert_held(&ws->rlock);
-	if (READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN)
-		return true;
-	list_for_each_entry(rd, &ws->readers, sock_link) {
+	lockdep_assert_held(&p->lock);
+	list_for_each_entry(rd, &p->readers, party_link) {
 		if (!weir_reader_quiet(rd))
-			return weir_readers_look(ws, rd, inbox);
+			return weir_readers_look(p, rd, inbox);
 	}
 	return inbox && !weir_reader_quiet(inbox) &&
-	       weir_readers_look(ws, rd, inbox);
+	       weir_readers_look(p, rd, inbox);
 }
 
-/* Is there something to read? Does not arm. */
-static bool weir_readable(struct weir_sock *ws)
+/* weir_party_readable() - is there something to read? Does not arm. */
+bool weir_party_readable(struct weir_party *p)
 {
 	bool ready;
 
-	spin_lock(&ws->rlock);
-	ready = weir_readers_ready(ws, weir_inbox_reader(ws));
-	spin_unlock(&ws->rlock);
+	spin_lock(&p->lock);
+	ready = weir_readers_ready(p, weir_inbox_reader(p));
+	spin_unlock(&p->lock);
 	return ready;
 }
 
 /*
- * weir_arm_readable() - be woken when there is something to read
+ * weir_party_arm() - be woken when there is something to read
  *
- * The caller is on the socket's wait queue already. Returns whether there is
+ * The caller is on the wait queue of @p already. Returns whether there is
  * something to read now. If there is something at once, the readers are not
  * armed: the next publish would make a system call for nothing.
  */
-bool weir_arm_readable(struct weir_sock *ws)
+bool weir_party_arm(struct weir_party *p)
 {
-	struct weir_reader *rd, *inbox = weir_inbox_reader(ws);
+	struct weir_reader *rd, *inbox = weir_inbox_reader(p);
 	bool barrier = false, ready;
 
-	spin_lock(&ws->rlock);
-	ready = weir_readers_ready(ws, inbox);
+	spin_lock(&p->lock);
+	ready = weir_readers_ready(p, inbox);
 	if (ready)
 		goto unlock;
-	list_for_each_entry(rd, &ws->readers, sock_link)
-		barrier |= weir_reader_arm(rd, !barrier, ws->barrier);
+	list_for_each_entry(rd, &p->readers, party_link)
+		barrier |= weir_reader_arm(rd, !barrier, p->barrier);
 	if (inbox)
-		weir_reader_arm(inbox, !barrier, ws->barrier);
+		weir_reader_arm(inbox, !barrier, p->barrier);
 	if (barrier) {
-		weir_fence_cpus(ws->barrier);
+		weir_fence_cpus(p->barrier);
 		/* fence bits set before the barrier are now in force */
-		list_for_each_entry(rd, &ws->readers, sock_link) {
+		list_for_each_entry(rd, &p->readers, party_link) {
 			struct weir_ring *ring = rd->ring;
 
 			spin_lock_bh(&ring->lock);
@@ -294,9 +290,9 @@ bool weir_arm_readable(struct weir_sock *ws)
 			spin_unlock_bh(&ring->lock);
 		}
 	}
-	ready = weir_readers_ready(ws, inbox);
+	ready = weir_readers_ready(p, inbox);
 unlock:
-	spin_unlock(&ws->rlock);
+	spin_unlock(&p->lock);
 	return ready;
 }
 
@@ -331,7 +327,10 @@ static bool weir_evicts_done(struct weir_evicts *e, enum weir_reason reason)
 	while (e->n) {
 		struct weir_reader *rd = e->rd[--e->n];
 
-		weir_reader_evict(rd, reason);
+		if (reason == WEIR_REASON_SLOW)
+			rd->ops->slow(rd);
+		else
+			rd->ops->invalid(rd);
 		weir_reader_put(rd);
 	}
 	return any;
@@ -411,14 +410,14 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	u64 size = weir_ring_bytes(&ring->view), tail, wanted;
-	struct weir_sock *ws = ring->owner;
+	struct weir_party *p = ring->writer;
 	struct weir_reader *rd;
 	bool barrier = false;
 	u32 seq;
 
-	if (!ws || weir_ring_tail(&ring->view, &tail, &seq))
+	if (!p || weir_ring_tail(&ring->view, &tail, &seq))
 		return true;
-	spin_lock(&ws->rlock);
+	spin_lock(&p->lock);
 	spin_lock_bh(&ring->lock);
 	/* several threads may wait: wake for the smallest @want first */
 	if (status->wake & WEIR_WAKE_WRITER && ring->want)
@@ -429,19 +428,19 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	WRITE_ONCE(status->wake_pos, tail + wanted - size);
 	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
 	smp_mb();						/* (C) */
-	cpumask_clear(ws->barrier);
+	cpumask_clear(p->barrier);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		if (!rd->gating || rd->evicted || !rd->mm)
 			continue;
-		weir_mm_cpus(rd->mm, rd->forked, ws->barrier);
+		weir_mm_cpus(rd->mm, rd->forked, p->barrier);
 		barrier = true;
 	}
 	spin_unlock_bh(&ring->lock);
-	if (barrier && weir_may_fence(ws)) {
-		weir_fence_cpus(ws->barrier);
+	if (barrier && weir_may_fence(p)) {
+		weir_fence_cpus(p->barrier);
 		barrier = false;
 	}
-	spin_unlock(&ws->rlock);
+	spin_unlock(&p->lock);
 	/*
 	 * Without the barrier: a cursor store that is still in the reader's
 	 * store buffer becomes visible after a moment. A reader may also have
@@ -454,7 +453,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	if (barrier)
 		weir_timer_advance(&ring->reap, 1);
 	if (ring->on_full)
-		ring->on_full(ws);
+		ring->on_full(p);
 	if (!barrier && READ_ONCE(ring->evict_ms))
 		weir_timer_set(&ring->reap, 0);
 	return false;
@@ -471,7 +470,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 void weir_ring_wake_writer(struct weir_ring *ring)
 {
 	struct weir_status *status = weir_ring_status(ring);
-	struct weir_sock *ws = NULL;
+	struct weir_party *p = NULL;
 
 	if (!(READ_ONCE(status->wake) & WEIR_WAKE_WRITER) || ring->inbox_of)
 		return;
@@ -483,17 +482,17 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 		WRITE_ONCE(status->wake_pos, U64_MAX);
 		ring->want = 0;
-		ws = ring->owner;
-		if (ws)
-			sock_hold(&ws->sk);
+		p = ring->writer;
+		if (p)
+			sock_hold(p->sk);
 	}
 	spin_unlock(&ring->lock);
-	if (ws)
-		ws->sk.sk_write_space(&ws->sk);
+	if (p)
+		p->sk->sk_write_space(p->sk);
 	local_bh_enable();
-	if (ws) {
+	if (p) {
 		weir_stat_inc(WEIR_STAT_WRITER_WAKEUPS);
-		sock_put(&ws->sk);
+		sock_put(p->sk);
 	}
 }
 
@@ -532,7 +531,7 @@ static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		u64 pos;
 
-		if (!rd->gating || rd->evicted || rd->router)
+		if (!rd->gating || rd->evicted || !rd->ops->slow)
 			continue;
 		pos = READ_ONCE(rd->cursor->pos);
 		if (!weir_reader_holds(rd, pos, tail, seq)) {
@@ -551,10 +550,10 @@ static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 }
 
 /*
- * Of an outbox whose writer is held back and has an evict_ms: finds the readers
- * that have not moved and evicts them when their time is over. Of an inbox:
- * looks once for room for waiting notices; the socket cancels this timer before
- * its release.
+ * weir_ring_reap() - weir_ring.reap of an outbox whose writer is held back
+ *
+ * Finds the readers that have not moved, and evicts them when their time is
+ * over.
  */
 void weir_ring_reap(struct weir_timer *timer)
 {
@@ -564,11 +563,6 @@ void weir_ring_reap(struct weir_timer *timer)
 	ktime_t now = ktime_get();
 	bool blocked;
 
-	if (ring->inbox_of) {
-		weir_inbox_flush(ring->inbox_of);
-		weir_ring_put(ring);
-		return;
-	}
 	do {
 		spin_lock_bh(&ring->lock);
 		blocked = weir_reap_look(ring, evict_ms, now, &late);
@@ -580,124 +574,4 @@ void weir_ring_reap(struct weir_timer *timer)
 		weir_timer_set(&ring->reap,
 			       max(1UL, msecs_to_jiffies(evict_ms) / 4));
 	weir_ring_put(ring);
-}
-
-/* --- poll and wait ------------------------------------------------------ */
-
-static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
-{
-	struct weir_ring *ring = READ_ONCE(ws->outbox);
-
-	if (READ_ONCE(ws->sk.sk_shutdown) & SEND_SHUTDOWN)
-		return true;
-	if (!ring)
-		return false;
-	return arm ? weir_arm_writable(ring, bytes) :
-		     weir_writable(ring, bytes);
-}
-
-/*
- * weir_poll() - poll, select, epoll, io_uring
- *
- * Arms the wake-up when it finds nothing. Level-triggered pollers come here
- * before each sleep. Edge-triggered pollers that read the mapped rings do not;
- * they set WEIR_SO_WAIT with a timeout of 0 instead.
- */
-__poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
-{
-	struct sock *sk = sock->sk;
-	struct weir_sock *ws = weir_sk(sk);
-	struct weir_ring *out;
-	__poll_t want, mask = 0;
-	u8 shut;
-
-	sock_poll_wait(file, sock, wait);
-	want = poll_requested_events(wait);
-	shut = READ_ONCE(sk->sk_shutdown);
-
-	if (READ_ONCE(sk->sk_err))
-		mask |= EPOLLERR;
-	if (shut == SHUTDOWN_MASK)
-		mask |= EPOLLHUP;
-	if (shut & RCV_SHUTDOWN)
-		mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
-	if (sk->sk_state == TCP_LISTEN) {
-		if (!list_empty_careful(&ws->listen.queue))
-			mask |= EPOLLIN | EPOLLRDNORM;
-		return mask;
-	}
-	if (sk->sk_type == SOCK_SEQPACKET && sk->sk_state == TCP_CLOSE)
-		mask |= EPOLLHUP;
-
-	if (want & (EPOLLIN | EPOLLRDNORM) && weir_arm_readable(ws))
-		mask |= EPOLLIN | EPOLLRDNORM;
-	out = READ_ONCE(ws->outbox);
-	if (out && want & (EPOLLOUT | EPOLLWRNORM)) {
-		u64 bytes = weir_out_want(out);
-
-		if (weir_writable_now(ws, bytes, false) ||
-		    weir_writable_now(ws, bytes, true))
-			mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
-	}
-	return mask;
-}
-
-/* One look at both directions; @arm: be woken later if it finds nothing. */
-static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
-					   u64 bytes, bool arm)
-{
-	u32 ready = 0;
-
-	if (flags & WEIR_WAIT_IN &&
-	    (arm ? weir_arm_readable(ws) : weir_readable(ws)))
-		ready |= WEIR_WAIT_IN;
-	if (flags & WEIR_WAIT_OUT && weir_writable_now(ws, bytes, arm))
-		ready |= WEIR_WAIT_OUT;
-	return ready;
-}
-
-/**
- * weir_sock_wait() - sleep until the rings are ready
- * @ws: socket.
- * @flags: WEIR_WAIT_IN, WEIR_WAIT_OUT.
- * @bytes: bytes that must be claimable for WEIR_WAIT_OUT.
- * @timeout_ns: nanoseconds; 0 arms and looks once; negative waits for ever.
- *
- * Process context, sleeps.
- *
- * Return: the WEIR_WAIT_* bits that are ready; 0 on timeout. On a signal:
- * -EINTR with a timeout, because a restart would wait for the whole time again;
- * otherwise -ERESTARTSYS.
- */
-int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
-{
-	struct sock *sk = &ws->sk;
-	ktime_t until = KTIME_MAX;
-	DEFINE_WAIT(wait);
-	bool over = false;
-	int ready;
-
-	if (timeout_ns > 0)
-		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
-	for (;;) {
-		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-		ready = weir_ready_bits(ws, flags, bytes, true);
-		if (ready || !timeout_ns)
-			break;
-		/* with a signal pending neither call sleeps */
-		if (timeout_ns > 0)
-			over = !schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
-		else
-			schedule();
-		/* do not arm again: the next publish would kick for nothing */
-		ready = weir_ready_bits(ws, flags, bytes, false);
-		if (ready || over)
-			break;
-		if (signal_pending(current)) {
-			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
-			break;
-		}
-	}
-	finish_wait(sk_sleep(sk), &wait);
-	return ready;
 }

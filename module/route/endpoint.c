@@ -14,10 +14,13 @@
 #include <linux/uaccess.h>
 
 #include "copy_in.h"
-#include "route/router.h"
+#include "owner.h"
+#include "party.h"
 #include "race.h"
-#include "trace.h"
+#include "ring/ring.h"
 #include "route/request.h"
+#include "route/router.h"
+#include "trace.h"
 
 /* Frees an endpoint and gives back what was charged for it. */
 static void weir_endpoint_end(struct weir_endpoint *ep)
@@ -563,7 +566,7 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
  */
 static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 {
-	u32 most = weir_ring_bytes(&ws->inbox->view) / WEIR_GRANULE;
+	u32 most = weir_ring_bytes(&ws->party.inbox->view) / WEIR_GRANULE;
 	struct weir_endpoint *ep = kzalloc(sizeof(*ep), WEIR_GFP);
 	int err;
 
@@ -625,11 +628,24 @@ err_memory:
  * weir_ring.on_full of the outbox: a worker gives back space. Perhaps only
  * calls that have ended still hold it.
  */
-static void weir_endpoint_full(struct weir_sock *ws)
+static void weir_endpoint_full(struct weir_party *p)
 {
-	if (ws->ep)
-		weir_endpoint_later(ws->ep);
+	struct weir_endpoint *ep = weir_party_sock(p)->ep;
+
+	if (ep)
+		weir_endpoint_later(ep);
 }
+
+/* The router's cursor is valid, so the head that its owner wrote is not. */
+static void weir_router_reader_invalid(struct weir_reader *rd)
+{
+	weir_ring_break(rd->ring, WEIR_REASON_BAD_RECORD);
+}
+
+/* The router's readers: never too slow, and they end with their endpoint. */
+static const struct weir_reader_ops weir_router_reader_ops = {
+	.invalid	= weir_router_reader_invalid,
+};
 
 /* Creates the outbox, which only the router reads. Returns 0 or an error. */
 static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
@@ -644,7 +660,8 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
 	ring->on_full = weir_endpoint_full;
-	ep->rd = weir_reader_attach_router(&ws->owner, ring);
+	ep->rd = weir_reader_attach_kernel(&ws->owner, ring,
+					   &weir_router_reader_ops);
 	if (IS_ERR(ep->rd)) {
 		int err = PTR_ERR(ep->rd);
 
@@ -714,8 +731,8 @@ struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 				  "the socket publishes: call and serve on another");
 		goto err_unlock;
 	}
-	if (!ws->inbox) {
-		err = weir_inbox_create(ws);
+	if (!ws->party.inbox) {
+		err = weir_sock_inbox(ws);
 		if (err)
 			goto err_unlock;
 	}
@@ -724,7 +741,7 @@ struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 		err = PTR_ERR(ep);
 		goto err_unlock;
 	}
-	ep->inbox = ws->inbox;
+	ep->inbox = ws->party.inbox;
 	weir_ring_get(ep->inbox);
 	err = weir_endpoint_outbox(ws, ep);
 	if (err)

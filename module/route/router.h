@@ -814,6 +814,19 @@ static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 	weir_poll_kick(ep);
 }
 
+/*
+ * The socket has kicked: routes the records that it committed to its outbox, or
+ * wakes the readers that sleep. The caller has fenced. May sleep.
+ */
+static __always_inline void weir_outbox_kick(struct weir_sock *ws,
+					     struct weir_ring *outbox)
+{
+	if (ws->ep)
+		weir_endpoint_kick(ws->ep);
+	else if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_READERS)
+		weir_ring_wake_readers(outbox);
+}
+
 /* --- route.c --- */
 struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 				     u32 len, enum weir_use use);

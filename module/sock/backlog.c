@@ -10,6 +10,7 @@
 
 #include "charge.h"
 #include "logic/account.h"
+#include "owner.h"
 #include "sock.h"
 #include "sock/backlog.h"
 #include "weir.h"

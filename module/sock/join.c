@@ -11,6 +11,8 @@
 #include "logic/late.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
+#include "party.h"
 #include "path.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
@@ -83,7 +85,7 @@ bool weir_join_left_out(struct weir_sock *ws, struct weir_ring *ring, int err)
 	default:
 		return false;
 	}
-	weir_inbox_refused(ws, ring, reason);
+	weir_inbox_refused(&ws->party, ring, reason);
 	return true;
 }
 
@@ -101,10 +103,11 @@ int weir_join_note(void *item, void *ctx)
 		if (j->n == WEIR_JOIN_NOW)
 			return 1;
 		j->ids[j->n] = ws->id;
-		j->subs[j->n] = ws->sub.seq;
+		j->subs[j->n] = ws->party.sub_seq;
 		j->socks[j->n] = NULL;
 		/* a socket does not read its own stream */
-		if (ws != j->ring->owner && weir_join_may(ws, j->ring)) {
+		if (&ws->party != j->ring->writer &&
+		    weir_join_may(ws, j->ring)) {
 			sock_hold(&ws->sk);
 			j->socks[j->n] = ws;
 		}
@@ -123,8 +126,8 @@ static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
 {
 	struct weir_reader *rd;
 
-	rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring), origin,
-				sub);
+	rd = weir_sock_attach(ws, ring, weir_join_gates(ws, ring), origin,
+			      sub);
 	if (!IS_ERR(rd)) {
 		weir_reader_put(rd);
 		return 0;
@@ -143,18 +146,20 @@ static bool weir_join_wants(const struct weir_joining *j, struct weir_sock *ws,
 	bool wants = false;
 	u32 i;
 
-	if (!READ_ONCE(ws->sub.pattern) || ws == READ_ONCE(ring->owner))
+	if (!READ_ONCE(ws->sub.pattern) ||
+	    &ws->party == READ_ONCE(ring->writer))
 		return false;
 	for (i = 0; i < j->n; i++) {
 		if (j->ids[i] == ws->id)
 			return false;
 	}
 	mutex_lock(&ring->wn->lock);
-	if (ring->path && ws->sub.pattern && ws->sub.seq < ring->pub_seq &&
+	if (ring->path && ws->sub.pattern &&
+	    ws->party.sub_seq < ring->pub_seq &&
 	    weir_path_match(ws->peer_path, strlen(ws->peer_path), ring->name,
 			    strlen(ring->name))) {
 		wants = weir_join_may(ws, ring);
-		*sub = ws->sub.seq;
+		*sub = ws->party.sub_seq;
 	}
 	mutex_unlock(&ring->wn->lock);
 	return wants;
@@ -184,11 +189,11 @@ static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 {
 	bool noted;
 
-	spin_lock(&ws->rlock);
+	spin_lock(&ws->party.lock);
 	noted = ws->sub.late &&
 		weir_late_add(ws->sub.late, j->ring->tenant->uid,
 			      j->ring->pub_seq);
-	spin_unlock(&ws->rlock);
+	spin_unlock(&ws->party.lock);
 	return noted;
 }
 
@@ -197,9 +202,9 @@ static bool weir_join_noted(struct weir_sock *ws, const struct weir_joining *j)
 {
 	bool noted;
 
-	spin_lock(&ws->rlock);
+	spin_lock(&ws->party.lock);
 	noted = ws->sub.late && weir_late_take(ws->sub.late, j->ring->pub_seq);
-	spin_unlock(&ws->rlock);
+	spin_unlock(&ws->party.lock);
 	return noted;
 }
 

@@ -24,7 +24,7 @@
  * @more: there are or may be other subscribers.
  * @socks: subscribers that bind joins, held; NULL: not to be joined.
  * @ids: ids of the subscribers; 0: left to the job.
- * @subs: weir_sock.sub.seq of each.
+ * @subs: weir_party.sub_seq of each.
  */
 struct weir_joining {
 	struct weir_job		job;

@@ -26,6 +26,8 @@
 #include "logic/memory.h"
 #include "logic/trie.h"
 #include "net.h"
+#include "owner.h"
+#include "party.h"
 #include "path.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
@@ -87,8 +89,8 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 			sizeof(ring[i]->name));
 	}
 	for (i = 0; i < 2; i++) {
-		rd[i] = weir_reader_attach(end[i], ring[!i], true,
-					   WEIR_ORIGIN_READER, 0);
+		rd[i] = weir_sock_attach(end[i], ring[!i], true,
+					 WEIR_ORIGIN_READER, 0);
 		if (IS_ERR(rd[i])) {
 			err = PTR_ERR(rd[i]);
 			rd[i] = NULL;
@@ -410,9 +412,9 @@ static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
 
 static void weir_mark_shut(struct weir_sock *ws, u8 shut)
 {
-	spin_lock(&ws->rlock);
+	spin_lock(&ws->party.lock);
 	WRITE_ONCE(ws->sk.sk_shutdown, ws->sk.sk_shutdown | shut);
-	spin_unlock(&ws->rlock);
+	spin_unlock(&ws->party.lock);
 	ws->sk.sk_state_change(&ws->sk);
 }
 
@@ -470,7 +472,7 @@ void weir_pair_reset(struct weir_sock *ws)
 
 	if (!peer)
 		return;
-	rd = weir_reader_find(ws, WEIR_ID_STREAM);
+	rd = weir_reader_find(&ws->party, WEIR_ID_STREAM);
 	if (rd) {
 		pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
 		got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,

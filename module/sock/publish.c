@@ -17,6 +17,7 @@
 #include "logic/memory.h"
 #include "logic/trie.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
 #include "ring/ring.h"
 #include "sock.h"

@@ -9,6 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
+#include "party.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
@@ -16,6 +17,7 @@
 #include "route/router.h"
 #include "sock.h"
 #include "sock/message.h"
+#include "sock/wait.h"
 #include "stats.h"
 #include "weir.h"
 
@@ -35,7 +37,7 @@ static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
 	if (!ring->inbox_of)
 		weir_ring_wake_writer(ring);
 	else if (READ_ONCE(weir_ring_status(ring)->wake_pos) <= pos)
-		weir_inbox_flush(ws);
+		weir_inbox_flush(&ws->party);
 }
 
 /*
@@ -95,7 +97,7 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	}
 	missed = found - seq;
 	rd->missed += missed;
-	atomic64_add(missed, &ws->counts.missed);
+	atomic64_add(missed, &ws->party.missed);
 	weir_stat_add(WEIR_STAT_MISSED, missed);
 	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
 	weir_cursor_store(ws, rd, pos, found);
@@ -341,19 +343,19 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 {
 	struct weir_reader *rd;
 
-	spin_lock(&ws->rlock);
-	list_for_each_entry(rd, &ws->readers, sock_link) {
+	spin_lock(&ws->party.lock);
+	list_for_each_entry(rd, &ws->party.readers, party_link) {
 		u32 left = WEIR_LOOK_BUDGET;
 
 		if (!weir_reader_ready(rd, &left) && left == WEIR_LOOK_BUDGET)
 			continue;
 		weir_reader_get(rd);
 		/* the next look begins behind it */
-		list_move(&ws->readers, &rd->sock_link);
-		spin_unlock(&ws->rlock);
+		list_move(&ws->party.readers, &rd->party_link);
+		spin_unlock(&ws->party.lock);
 		return rd;
 	}
-	spin_unlock(&ws->rlock);
+	spin_unlock(&ws->party.lock);
 	return NULL;
 }
 
@@ -385,7 +387,7 @@ static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 {
 	struct weir_recv r = {
 		.ws = ws,
-		.rd = weir_reader_find(ws, WEIR_ID_INBOX),
+		.rd = weir_reader_find(&ws->party, WEIR_ID_INBOX),
 		.msg = msg,
 		.room = room,
 		.flags = flags,
@@ -410,7 +412,7 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		.flags = flags,
 	};
 	bool pair = ws->sk.sk_type == SOCK_SEQPACKET;
-	u32 turns = READ_ONCE(ws->nreaders);
+	u32 turns = READ_ONCE(ws->party.nreaders);
 	int got;
 
 	while (turns-- && (r.rd = weir_next_ready(ws))) {

@@ -169,10 +169,7 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	}
 	weir_ring_commit(&ring->view, rec, pos);
 	smp_mb();						/* (C) */
-	if (ws->ep)
-		weir_endpoint_kick(ws->ep);
-	else if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_READERS)
-		weir_ring_wake_readers(ring);
+	weir_outbox_kick(ws, ring);
 
 	atomic64_inc(&ws->counts.sent);
 	weir_stat_inc(WEIR_STAT_SENT);

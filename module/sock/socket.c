@@ -2,7 +2,7 @@
 /*
  * The interface to the socket layer: making and releasing sockets, the names of
  * both ends, and the tables of operations. The operations are in pair.c,
- * publish.c, subscribe.c, send.c, recv.c, wake.c, map.c, ioctl.c and option.c.
+ * publish.c, subscribe.c, send.c, recv.c, wait.c, ioctl.c and option.c.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -17,8 +17,10 @@
 #include "logic/memory.h"
 #include "net.h"
 #include "owner.h"
+#include "party.h"
 #include "ring/inbox.h"
 #include "ring/map.h"
+#include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
 #include "route/router.h"
@@ -27,6 +29,7 @@
 #include "sock/pair.h"
 #include "sock/pubsub.h"
 #include "sock/socket.h"
+#include "sock/wait.h"
 #include "stats.h"
 #include "tenant.h"
 #include "tunables.h"
@@ -42,12 +45,12 @@ static void weir_sock_destruct(struct sock *sk)
 {
 	struct weir_sock *ws = weir_sk(sk);
 
-	WARN_ON_ONCE(ws->outbox || ws->nreaders);
-	if (ws->inbox)
-		weir_ring_put(ws->inbox);
-	xa_destroy(&ws->ids);
+	WARN_ON_ONCE(ws->outbox || ws->party.nreaders);
+	if (ws->party.inbox)
+		weir_ring_put(ws->party.inbox);
+	xa_destroy(&ws->party.ids);
 	weir_tally_destroy(&ws->listen.waiting);
-	free_cpumask_var(ws->barrier);
+	free_cpumask_var(ws->party.barrier);
 	weir_uncharge(&ws->charge);
 	weir_owner_release(&ws->owner);
 	weir_stat_add(WEIR_STAT_SOCKETS, -1);
@@ -69,8 +72,52 @@ void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec)
 		.huge = ws->opt.huge,
 		.evict_ms = ws->opt.evict_ms,
 		.linger_ms = ws->opt.linger_ms,
-		.ws = ws,
+		.party = &ws->party,
 	};
+}
+
+/**
+ * weir_sock_inbox() - make a socket's inbox, if it has none yet
+ * @ws: the socket, under lock_sock.
+ *
+ * May sleep. Return: 0 or a negative errno with an error text.
+ */
+int weir_sock_inbox(struct weir_sock *ws)
+{
+	struct weir_ring_spec spec;
+
+	weir_sock_spec(ws, &spec);
+	spec.bytes = ws->opt.inbox_bytes ?:
+		     READ_ONCE(weir_tunables.inbox_bytes);
+	spec.inbox = true;
+	return weir_inbox_create(&ws->party, &spec);
+}
+
+/**
+ * weir_sock_attach() - make a socket a reader of a ring, as its options say
+ * @ws: the socket.
+ * @ring: the ring.
+ * @gating: the writer waits for the reader.
+ * @origin: the call in which this happens.
+ * @sub: weir_party.sub_seq of the subscription; 0 without one.
+ *
+ * Return: as weir_reader_attach().
+ */
+struct weir_reader *weir_sock_attach(struct weir_sock *ws,
+				     struct weir_ring *ring, bool gating,
+				     enum weir_origin origin, u64 sub)
+{
+	const struct weir_reader_spec spec = {
+		.gating = gating,
+		.origin = origin,
+		.sub = sub,
+		.start = ws->opt.start,
+		.demand = ws->opt.demand,
+		.name = ws->opt.name,
+		.hold_ms = ws->opt.hold_ms,
+	};
+
+	return weir_reader_attach(&ws->party, ring, &spec);
 }
 
 /**
@@ -113,8 +160,8 @@ static void weir_sock_end(struct weir_sock *ws, struct list_head *orphans)
 	weir_unsubscribe(ws);
 
 	/* 4. the inbox */
-	if (ws->inbox)
-		weir_inbox_close(ws->inbox);
+	if (ws->party.inbox)
+		weir_inbox_close(ws->party.inbox);
 	sock_orphan(&ws->sk);
 	sock_put(&ws->sk);
 }
@@ -198,7 +245,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	err = weir_charge_owner(&ws->charge, &ws->owner, sizeof(*ws), 1);
 	if (err)
 		goto err_owner;
-	if (!zalloc_cpumask_var(&ws->barrier, WEIR_GFP)) {
+	if (!zalloc_cpumask_var(&ws->party.barrier, WEIR_GFP)) {
 		err = -ENOMEM;
 		goto err_charge;
 	}
@@ -207,9 +254,13 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	ws->owner.mode = 0666 & ~current_umask();
 	ws->opt.demand = -1;
 	INIT_LIST_HEAD(&ws->sub.link);
-	spin_lock_init(&ws->rlock);
-	INIT_LIST_HEAD(&ws->readers);
-	xa_init_flags(&ws->ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT |
+	ws->party.sk = sk;
+	ws->party.owner = &ws->owner;
+	ws->party.single = type == SOCK_SEQPACKET;
+	ws->party.reads = ws->peer_path;
+	spin_lock_init(&ws->party.lock);
+	INIT_LIST_HEAD(&ws->party.readers);
+	xa_init_flags(&ws->party.ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT |
 		      XA_FLAGS_LOCK_BH);
 	mutex_init(&ws->iolock);
 	spin_lock_init(&ws->listen.lock);
@@ -355,6 +406,15 @@ static int weir_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 #define WEIR_COMPAT_IOCTL
 #endif
 
+static int weir_sock_mmap(struct file *file, struct socket *sock,
+			  struct vm_area_struct *vma)
+{
+	struct weir_sock *ws = weir_sk(sock->sk);
+
+	return weir_map_vma(file, &ws->party, smp_load_acquire(&ws->outbox),
+			    vma);
+}
+
 static const struct proto_ops weir_seqpacket_ops = {
 	.family		= WEIR_FAMILY_DEFAULT,
 	.owner		= THIS_MODULE,
@@ -373,7 +433,7 @@ static const struct proto_ops weir_seqpacket_ops = {
 	.getsockopt	= weir_getsockopt,
 	.sendmsg	= weir_sendmsg,
 	.recvmsg	= weir_recvmsg,
-	.mmap		= weir_mmap,
+	.mmap		= weir_sock_mmap,
 };
 
 static const struct proto_ops weir_path_ops = {
@@ -394,7 +454,7 @@ static const struct proto_ops weir_path_ops = {
 	.getsockopt	= weir_getsockopt,
 	.sendmsg	= weir_sendmsg,
 	.recvmsg	= weir_recvmsg,
-	.mmap		= weir_mmap,
+	.mmap		= weir_sock_mmap,
 };
 
 static int weir_create(struct net *net, struct socket *sock, int protocol,

@@ -5,12 +5,16 @@
 
 #include <linux/sockptr.h>
 
+#include "ring/reader.h"
 #include "weir.h"
 
 struct net;
 struct sock;
 struct socket;
 
+struct weir_reader *weir_sock_attach(struct weir_sock *ws,
+				     struct weir_ring *ring, bool gating,
+				     enum weir_origin origin, u64 sub);
 struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id);
 struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 			     int kern, const struct weir_sock *listener);

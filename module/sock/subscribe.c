@@ -18,6 +18,8 @@
 #include "logic/memory.h"
 #include "logic/trie.h"
 #include "net.h"
+#include "owner.h"
+#include "party.h"
 #include "path.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
@@ -26,6 +28,7 @@
 #include "sock.h"
 #include "sock/join.h"
 #include "sock/pubsub.h"
+#include "sock/socket.h"
 #include "stats.h"
 #include "weir.h"
 
@@ -38,7 +41,8 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 			    bool exact, struct weir_reader **rd)
 {
 	/* the search takes long: not under weir_net.lock */
-	struct weir_reader *named = weir_reader_find_named(ws, ring);
+	struct weir_reader *named =
+		weir_reader_find_named(ws->opt.name, ws->owner.uid, ring);
 	int err = 0;
 
 	*rd = NULL;
@@ -53,7 +57,7 @@ static int weir_join_resume(struct weir_sock *ws, struct weir_ring *ring,
 		weir_drop(ring->name, WEIR_REASON_DENIED);
 		err = 1;
 	} else {
-		*rd = weir_reader_resume(ws, named);
+		*rd = weir_reader_resume(&ws->party, named, ws->opt.hold_ms);
 	}
 	mutex_unlock(&ws->owner.wn->lock);
 	if (named)
@@ -71,7 +75,7 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 	unsigned int tries = 0;
 	int err;
 
-	if (READ_ONCE(ring->owner) == ws || !weir_ring_live(ring))
+	if (READ_ONCE(ring->writer) == &ws->party || !weir_ring_live(ring))
 		return 0;
 	do {
 		err = weir_join_resume(ws, ring, exact, &rd);
@@ -80,8 +84,8 @@ static int weir_join_stream(struct weir_sock *ws, struct weir_ring *ring,
 	if (err)
 		return min(err, 0);
 	if (!rd)
-		rd = weir_reader_attach(ws, ring, weir_join_gates(ws, ring),
-					WEIR_ORIGIN_READER, ws->sub.seq);
+		rd = weir_sock_attach(ws, ring, weir_join_gates(ws, ring),
+				      WEIR_ORIGIN_READER, ws->party.sub_seq);
 	if (!IS_ERR(rd)) {
 		weir_reader_put(rd);
 		return 0;
@@ -104,7 +108,7 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 		/* a ring with a number has a name */
 		u64 seq = smp_load_acquire(&ring->pub_seq);
 
-		if (seq && seq < ws->sub.seq &&
+		if (seq && seq < ws->party.sub_seq &&
 		    weir_path_match(pattern, len, ring->name,
 				    strlen(ring->name)))
 			err = weir_join_stream(ws, ring, false);
@@ -142,7 +146,7 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 	ring = at && at->path == path ? list_next_entry(at, path_link) :
 	       list_first_entry(&path->rings, struct weir_ring, path_link);
 	list_for_each_entry_from(ring, &path->rings, path_link) {
-		if (ring->pub_seq >= ws->sub.seq)
+		if (ring->pub_seq >= ws->party.sub_seq)
 			break;
 		*more = ring->pub_seq <= seq;
 		if (*more && --looks)
@@ -209,9 +213,9 @@ static int weir_late_make(struct weir_sock *ws)
 		return weir_refuse(ws, -ENOMEM,
 				   "no memory for the subscription");
 	/* its creator holds lock_sock; workers look for it under rlock */
-	spin_lock(&ws->rlock);
+	spin_lock(&ws->party.lock);
 	ws->sub.late = late;
-	spin_unlock(&ws->rlock);
+	spin_unlock(&ws->party.lock);
 	return 0;
 }
 
@@ -220,10 +224,10 @@ static void weir_late_free(struct weir_sock *ws)
 {
 	struct weir_late *late;
 
-	spin_lock(&ws->rlock);
+	spin_lock(&ws->party.lock);
 	late = ws->sub.late;
 	ws->sub.late = NULL;
-	spin_unlock(&ws->rlock);
+	spin_unlock(&ws->party.lock);
 	kfree(late);
 }
 
@@ -235,9 +239,9 @@ static void weir_leave_pattern(struct weir_sock *ws)
 	mutex_lock(&ws->owner.wn->lock);
 	pattern = ws->sub.pattern;
 	if (pattern) {
-		spin_lock(&ws->rlock);
-		ws->sub.seq = 0;
-		spin_unlock(&ws->rlock);
+		spin_lock(&ws->party.lock);
+		ws->party.sub_seq = 0;
+		spin_unlock(&ws->party.lock);
 		weir_late_free(ws);
 		weir_uncharge(&ws->sub.charge);
 		list_del_init(&ws->sub.link);
@@ -262,16 +266,17 @@ static void weir_leave_all(struct weir_sock *ws, bool failed)
 
 	weir_leave_pattern(ws);
 	for (;;) {
-		spin_lock(&ws->rlock);
-		rd = list_first_entry_or_null(&ws->readers, struct weir_reader,
-					      sock_link);
+		spin_lock(&ws->party.lock);
+		rd = list_first_entry_or_null(&ws->party.readers,
+					      struct weir_reader,
+					      party_link);
 		if (rd)
 			weir_reader_get(rd);
-		spin_unlock(&ws->rlock);
+		spin_unlock(&ws->party.lock);
 		if (!rd)
 			break;
 		if (failed)
-			weir_reader_undo(ws, rd);
+			weir_reader_undo(&ws->party, rd);
 		else
 			weir_reader_leave(rd);
 		weir_reader_put(rd);
@@ -328,10 +333,10 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 	memcpy(ws->peer_path, pattern, len);
 	ws->peer_path[len] = '\0';
 	ws->sub.bound = false;
-	WRITE_ONCE(ws->sub.left_out, WEIR_REASON_NONE);
-	spin_lock(&ws->rlock);
-	ws->sub.seq = ++wn->seq;
-	spin_unlock(&ws->rlock);
+	WRITE_ONCE(ws->party.left_out, WEIR_REASON_NONE);
+	spin_lock(&ws->party.lock);
+	ws->party.sub_seq = ++wn->seq;
+	spin_unlock(&ws->party.lock);
 	WRITE_ONCE(ws->sub.pattern, item);
 	list_add_tail(&ws->sub.link, &item->subscribers);
 	return 0;

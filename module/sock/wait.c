@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sleeping until a socket's rings are ready: poll, WEIR_SO_WAIT, and what
+ * sendmsg and recvmsg need. What a ring does for a sleeper is in ring/wake.c.
+ *
+ * Process context.
+ */
+#include <linux/hrtimer.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+
+#include "party.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "sock.h"
+#include "sock/wait.h"
+#include "weir.h"
+
+/* Is there something to read, or the end of it? Does not arm. */
+static bool weir_readable(struct weir_sock *ws)
+{
+	return READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN ||
+	       weir_party_readable(&ws->party);
+}
+
+/*
+ * weir_arm_readable() - be woken when there is something to read
+ *
+ * The caller is on the socket's wait queue already, and shutdown() wakes that.
+ * Returns whether there is something to read now, or the end of it.
+ */
+bool weir_arm_readable(struct weir_sock *ws)
+{
+	return READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN ||
+	       weir_party_arm(&ws->party);
+}
+
+static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
+{
+	struct weir_ring *ring = READ_ONCE(ws->outbox);
+
+	if (READ_ONCE(ws->sk.sk_shutdown) & SEND_SHUTDOWN)
+		return true;
+	if (!ring)
+		return false;
+	return arm ? weir_arm_writable(ring, bytes) :
+		     weir_writable(ring, bytes);
+}
+
+/*
+ * weir_poll() - poll, select, epoll, io_uring
+ *
+ * Arms the wake-up when it finds nothing. Level-triggered pollers come here
+ * before each sleep. Edge-triggered pollers that read the mapped rings do not;
+ * they set WEIR_SO_WAIT with a timeout of 0 instead.
+ */
+__poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	struct weir_sock *ws = weir_sk(sk);
+	struct weir_ring *out;
+	__poll_t want, mask = 0;
+	u8 shut;
+
+	sock_poll_wait(file, sock, wait);
+	want = poll_requested_events(wait);
+	shut = READ_ONCE(sk->sk_shutdown);
+
+	if (READ_ONCE(sk->sk_err))
+		mask |= EPOLLERR;
+	if (shut == SHUTDOWN_MASK)
+		mask |= EPOLLHUP;
+	if (shut & RCV_SHUTDOWN)
+		mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
+	if (sk->sk_state == TCP_LISTEN) {
+		if (!list_empty_careful(&ws->listen.queue))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		return mask;
+	}
+	if (sk->sk_type == SOCK_SEQPACKET && sk->sk_state == TCP_CLOSE)
+		mask |= EPOLLHUP;
+
+	if (want & (EPOLLIN | EPOLLRDNORM) && weir_arm_readable(ws))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	out = READ_ONCE(ws->outbox);
+	if (out && want & (EPOLLOUT | EPOLLWRNORM)) {
+		u64 bytes = weir_out_want(out);
+
+		if (weir_writable_now(ws, bytes, false) ||
+		    weir_writable_now(ws, bytes, true))
+			mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	}
+	return mask;
+}
+
+/* One look at both directions; @arm: be woken later if it finds nothing. */
+static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
+					   u64 bytes, bool arm)
+{
+	u32 ready = 0;
+
+	if (flags & WEIR_WAIT_IN &&
+	    (arm ? weir_arm_readable(ws) : weir_readable(ws)))
+		ready |= WEIR_WAIT_IN;
+	if (flags & WEIR_WAIT_OUT && weir_writable_now(ws, bytes, arm))
+		ready |= WEIR_WAIT_OUT;
+	return ready;
+}
+
+/**
+ * weir_sock_wait() - sleep until the rings are ready
+ * @ws: socket.
+ * @flags: WEIR_WAIT_IN, WEIR_WAIT_OUT.
+ * @bytes: bytes that must be claimable for WEIR_WAIT_OUT.
+ * @timeout_ns: nanoseconds; 0 arms and looks once; negative waits for ever.
+ *
+ * Process context, sleeps.
+ *
+ * Return: the WEIR_WAIT_* bits that are ready; 0 on timeout. On a signal:
+ * -EINTR with a timeout, because a restart would wait for the whole time again;
+ * otherwise -ERESTARTSYS.
+ */
+int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
+{
+	struct sock *sk = &ws->sk;
+	ktime_t until = KTIME_MAX;
+	DEFINE_WAIT(wait);
+	bool over = false;
+	int ready;
+
+	if (timeout_ns > 0)
+		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
+	for (;;) {
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		ready = weir_ready_bits(ws, flags, bytes, true);
+		if (ready || !timeout_ns)
+			break;
+		/* with a signal pending neither call sleeps */
+		if (timeout_ns > 0)
+			over = !schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		else
+			schedule();
+		/* do not arm again: the next publish would kick for nothing */
+		ready = weir_ready_bits(ws, flags, bytes, false);
+		if (ready || over)
+			break;
+		if (signal_pending(current)) {
+			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
+			break;
+		}
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return ready;
+}
