@@ -10,7 +10,6 @@
 #include "logic/account.h"
 #include "net.h"
 #include "race.h"
-#include "ring/reader.h"
 #include "ring/ring.h"
 #include "sock/pubsub.h"
 #include "sock/socket.h"
@@ -25,37 +24,6 @@
 static int __net_init weir_net_init(struct net *net)
 {
 	return weir_net_setup(weir_net(net), net);
-}
-
-/* Ends streams without an owner and cursors that are held by name. */
-static void weir_net_end_lingering(struct weir_net *wn)
-{
-	struct weir_ring *ring;
-	struct weir_reader *rd;
-	unsigned long id = 0, slot;
-
-	while ((ring = weir_ring_next(wn, &id))) {
-		weir_race_point(netns_exit);
-		for (;;) {
-			mutex_lock(&ring->slot_lock);
-			slot = 0;
-			rd = xa_find(&ring->slots, &slot, ULONG_MAX,
-				     XA_PRESENT);
-			if (rd)
-				weir_reader_get(rd);
-			mutex_unlock(&ring->slot_lock);
-			if (!rd)
-				break;
-			weir_reader_detach(rd, WEIR_REASON_NETNS);
-			weir_reader_put(rd);
-		}
-		/* a ring that is closed does not begin to linger */
-		weir_ring_close(ring, WEIR_STATE_CLOSED, WEIR_REASON_NETNS);
-		weir_timer_cancel(&ring->expire);
-		weir_job_first(ring->tenant, &ring->settle);
-		weir_drop(ring->name, WEIR_REASON_NETNS);
-		weir_ring_put(ring);
-	}
 }
 
 /* Ends the routes that were set by a control call and have no target left. */
@@ -92,7 +60,7 @@ static void __net_exit weir_net_exit(struct net *net)
 
 	WARN_ON_ONCE(!xa_empty(&wn->sockets));
 	weir_net_end_routes(wn);
-	weir_net_end_lingering(wn);
+	weir_streams_end(wn);
 	/* joins end with their streams; those of this namespace go first */
 	weir_joins_first(wn);
 	wait_var_event(&wn->joinings, !atomic_read(&wn->joinings));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Named cursors that outlive their socket for their hold time. A later socket
- * goes on with one by weir_reader_resume() in reader.c.
+ * goes on with one by weir_reader_resume() in attach.c.
  *
  * Process context.
  */

@@ -9,7 +9,7 @@
  * All pages are inserted when the region is mapped, so the data path takes no
  * faults. There are two exceptions. First, cursor pages in the owner's view:
  * readers come and go, so these pages are inserted on a fault, under the ring's
- * slot_lock, and unmapped before a slot is used again (reader.c). Second, rings
+ * slot_lock, and unmapped before a slot is used again (attach.c). Second, rings
  * made of large blocks (WEIR_SO_HUGE): they are inserted on faults of 2 MiB
  * where the address and the kernel allow it. Those VMAs map page frames without
  * counting them (VM_PFNMAP); the ring that they hold keeps the pages.

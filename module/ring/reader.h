@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Cursors on a ring: see reader.c and hold.c. */
+/* Cursors on a ring: see reader.c, attach.c, gate.c and hold.c. */
 #ifndef _WEIR_READER_H
 #define _WEIR_READER_H
 
@@ -165,7 +165,6 @@ enum weir_origin {
 	WEIR_ORIGIN_LAST,
 };
 
-/* reader.c */
 /**
  * struct weir_reader_spec - how a party reads a ring
  * @gating: the writer waits for the reader.
@@ -186,15 +185,13 @@ struct weir_reader_spec {
 	u32 hold_ms;
 };
 
-extern const struct weir_reader_ops weir_reader_ops;
-
+/* attach.c */
 struct weir_reader *weir_reader_attach(struct weir_party *p,
 				       struct weir_ring *ring,
 				       const struct weir_reader_spec *spec);
 struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 					      struct weir_ring *ring,
 					      u32 hold_ms);
-void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
 struct weir_reader *
 weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
 			  const struct weir_reader_ops *ops);
@@ -202,7 +199,14 @@ struct weir_reader *weir_reader_find_named(const char *name, kuid_t uid,
 					   struct weir_ring *ring);
 struct weir_reader *weir_reader_resume(struct weir_party *p,
 				       struct weir_reader *found, u32 hold_ms);
+
+/* gate.c */
+extern const struct weir_reader_ops weir_reader_ops;
+
 void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason);
+
+/* reader.c */
+void weir_reader_detach(struct weir_reader *rd, enum weir_reason reason);
 struct weir_reader *weir_reader_find(struct weir_party *p, u32 id);
 void weir_reader_get(struct weir_reader *rd);
 void weir_reader_put(struct weir_reader *rd);
@@ -214,10 +218,11 @@ void weir_reader_leave(struct weir_reader *rd);
 void weir_reader_unhold(struct weir_reader *rd);
 void weir_reader_undo(struct weir_party *p, struct weir_reader *rd);
 
-/* Shared by reader.c and hold.c. */
+/* Shared by reader.c, attach.c, gate.c and hold.c. */
 void weir_reader_ungate(struct weir_reader *rd);
 void weir_reader_hide(struct weir_party *p, struct weir_reader *rd);
 void weir_reader_hold_over(struct weir_timer *timer);
 void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason);
+void weir_slot_give(struct weir_reader *rd);
 
 #endif /* _WEIR_READER_H */

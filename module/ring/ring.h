@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The memory of an outbox or inbox, and its stream: see ring.c. */
+/* The memory of an outbox or inbox, and its stream: see ring.c and stream.c. */
 #ifndef _WEIR_RING_RING_H
 #define _WEIR_RING_RING_H
 
@@ -199,22 +199,28 @@ static inline u64 weir_linger_key(const struct weir_path *path, kuid_t uid)
 	return (u64)(unsigned long)path + __kuid_val(uid) * GOLDEN_RATIO_64;
 }
 
+/* ring.c */
 struct weir_ring *weir_ring_create(struct weir_owner *o,
 				   const struct weir_ring_spec *spec);
 void weir_ring_get(struct weir_ring *ring);
 void weir_ring_put(struct weir_ring *ring);
 struct weir_ring *weir_ring_next(struct weir_net *wn, unsigned long *id);
+bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
+
+/* stream.c */
 void weir_ring_joined(struct weir_ring *ring);
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 			  bool repair);
 int weir_ring_repair(struct weir_ring *ring);
-bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos);
 void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 		     enum weir_reason reason);
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason);
 void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
 			 const struct weir_ring_spec *spec);
+void weir_ring_expire(struct weir_timer *timer);
+bool weir_ring_settle_part(struct weir_job *job);
+void weir_streams_end(struct weir_net *wn);
 
 static inline struct weir_status *weir_ring_status(const struct weir_ring *ring)
 {

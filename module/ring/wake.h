@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Sleeping until a ring is ready, and waking: see wake.c. */
+/* Sleeping until a ring is ready, and waking: see wake.c and gate.c. */
 #ifndef _WEIR_WAKE_H
 #define _WEIR_WAKE_H
 
@@ -16,8 +16,10 @@ void weir_inbox_wake_reader(struct weir_ring *inbox);
 void weir_ring_wake_writer(struct weir_ring *ring);
 bool weir_party_readable(struct weir_party *p);
 bool weir_party_arm(struct weir_party *p);
-bool weir_writable(struct weir_ring *ring, u64 bytes);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
+
+/* gate.c */
+bool weir_writable(struct weir_ring *ring, u64 bytes);
 void weir_ring_reap(struct weir_timer *timer);
 u64 weir_out_want(const struct weir_ring *ring);
 
