@@ -35,8 +35,9 @@
  *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
  *   8a weir_tenant.lock       what is done later for a user
  *   9 weir_ring.lock of an inbox (a lock class of its own)
- * Softirq takes 7 to 9, and nothing before them: see softirq.h. weir_sock.ids has
- * a lock of its own, which is taken under 7 and therefore with BH disabled, too.
+ * Softirq takes 7 to 9, and nothing before them: see softirq.h. weir_party.ids
+ * has a lock of its own, which is taken under 7 and therefore with BH disabled,
+ * too.
  * The locks of routed messages are in router.h.
  *
  * A ring's pointer to a party is cleared, under the ring's lock, before its

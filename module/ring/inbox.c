@@ -328,9 +328,9 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
 }
 
 /*
- * Streams that are looked at in one hold of rlock and post.lock. Threads of
- * other users spin on these locks when they end streams of the socket or post
- * notices.
+ * Streams that are looked at in one hold of the locks of party and inbox.
+ * Threads of other users spin on these locks when they end streams of the party
+ * or post notices.
  */
 #define WEIR_INBOX_PART	64
 

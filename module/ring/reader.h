@@ -46,7 +46,7 @@ struct weir_reader_ops {
  *	kernel. Guarded by ring->lock.
  * @ring_link: in weir_ring.readers, under its lock; empty once detached.
  * @armed_link: in weir_ring.armed or waking, under its lock.
- * @party_link: in weir_party.readers, under its rlock.
+ * @party_link: in weir_party.readers, under its lock.
  * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
  * @armed_fenced: since the reader was armed, a barrier has run on the writer's
  *	CPUs or was not needed. Means nothing while the reader is not armed.
@@ -135,9 +135,9 @@ static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 #define WEIR_LOOK_RECORDS	64
 
 /*
- * Aborted records that one look passes in all streams of a socket, under its
- * rlock. When the budget is used up, a stream with any committed record counts
- * as readable, and the socket does not sleep.
+ * Aborted records that one look passes in all streams of a party, under its
+ * lock. When the budget is used up, a stream with any committed record counts
+ * as readable, and the party does not sleep.
  */
 #define WEIR_LOOK_BUDGET	1024
 

@@ -163,7 +163,7 @@ void weir_inbox_wake_reader(struct weir_ring *inbox)
  */
 static bool weir_reader_arm(struct weir_reader *rd, bool first,
 			    struct cpumask *cpus)
-	__must_hold(&rd->party->rlock)
+	__must_hold(&rd->party->lock)
 {
 	struct weir_ring *ring = rd->ring;
 	struct weir_status *status = weir_ring_status(ring);

@@ -212,7 +212,7 @@ static int weir_late_make(struct weir_sock *ws)
 	if (!late)
 		return weir_refuse(ws, -ENOMEM,
 				   "no memory for the subscription");
-	/* its creator holds lock_sock; workers look for it under rlock */
+	/* its creator holds lock_sock; workers look for it under its lock */
 	spin_lock(&ws->party.lock);
 	ws->sub.late = late;
 	spin_unlock(&ws->party.lock);
