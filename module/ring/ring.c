@@ -8,6 +8,7 @@
  * Process context. The functions may sleep unless their comment says otherwise.
  */
 #include <linux/mm.h>
+#include <linux/net.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
 #include <linux/sched/signal.h>
