@@ -26,28 +26,20 @@ static int __net_init weir_net_init(struct net *net)
 	return weir_net_setup(weir_net(net), net);
 }
 
-/* Ends the routes that were set by a control call and have no target left. */
+/*
+ * Ends the routes that were set by a control call and have no target left, and
+ * waits for what sockets have left in the router. Plans put their targets,
+ * targets their endpoints, each a grace period later; an endpoint may still wait
+ * for its user's turn; a large set of idempotency keys takes time to free.
+ */
 static void weir_net_end_routes(struct weir_net *wn)
 {
-	int i;
-
-	/* no message was ever routed here: nothing to wait for */
-	if (!wn->route_gen && !wn->nendpoints)
-		return;
 	mutex_lock(&wn->lock);
 	weir_routes_end(wn);
 	mutex_unlock(&wn->lock);
-	/* works are done; plans put targets, targets put endpoints */
-	for (i = 0; i < 4; i++) {
-		rcu_barrier();
-		flush_workqueue(weir_router_wq);
-	}
-	/* an endpoint may still wait for its user's turn; none may be left */
-	while (!wait_var_event_timeout(&wn->endpoints,
-				       xa_empty(&wn->endpoints), 60 * HZ))
-		WARN_ONCE(1, "weir: a namespace that ends waits for endpoints\n");
-	/* the last of them has left the table, but still puts its rings */
-	flush_workqueue(weir_router_wq);
+	while (!wait_var_event_timeout(&wn->nrouted,
+				       !atomic_read(&wn->nrouted), 60 * HZ))
+		WARN_ONCE(1, "weir: a namespace that ends waits for the router\n");
 }
 
 /*

@@ -8,6 +8,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/wait_bit.h>
 #include <linux/xarray.h>
 #include <net/net_namespace.h>
 
@@ -76,6 +77,11 @@ struct weir_net {
 	 */
 	atomic_t nrings;
 	/**
+	 * @nrouted: endpoints, targets, plans and sets of idempotency keys,
+	 * also those that are ending; atomic.
+	 */
+	atomic_t nrouted;
+	/**
 	 * @joinings: new streams that still have subscribers to join; atomic.
 	 */
 	atomic_t joinings;
@@ -95,5 +101,18 @@ extern unsigned int weir_net_id;
 struct weir_net *weir_net(const struct net *net);
 int weir_net_setup(struct weir_net *wn, struct net *net);
 void weir_net_destroy(struct weir_net *wn);
+
+/* An object of the router begins to use the namespace. */
+static inline void weir_net_hold(struct weir_net *wn)
+{
+	atomic_inc(&wn->nrouted);
+}
+
+/* It uses the namespace no more: the namespace may end at once. */
+static inline void weir_net_unhold(struct weir_net *wn)
+{
+	if (atomic_dec_and_test(&wn->nrouted))
+		wake_up_var(&wn->nrouted);
+}
 
 #endif /* _WEIR_NET_H */

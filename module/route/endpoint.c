@@ -25,6 +25,8 @@
 /* Frees an endpoint and gives back what was charged for it. */
 static void weir_endpoint_end(struct weir_endpoint *ep)
 {
+	struct weir_net *wn = ep->wn;
+
 	free_cpumask_var(ep->cpus);
 	put_pid(ep->pid);
 	weir_uncharge(&ep->charge);
@@ -32,6 +34,7 @@ static void weir_endpoint_end(struct weir_endpoint *ep)
 	weir_account_put(ep->account);
 	mem_cgroup_put(ep->memcg);
 	kfree(ep);
+	weir_net_unhold(wn);
 }
 
 /* weir_endpoint.free: a grace period after the last put. */
@@ -42,7 +45,6 @@ static void weir_endpoint_free(struct work_struct *work)
 
 	/* the number is free now: no RCU reader has this endpoint any more */
 	xa_erase(&ep->wn->endpoints, ep->id);
-	wake_up_var(&ep->wn->endpoints);
 	weir_race_point(endpoint_free);
 	weir_call_table_destroy(&ep->calls);
 	weir_tenant_put(ep->tenant);
@@ -599,6 +601,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	INIT_LIST_HEAD(&ep->poll_link);
 	weir_dispatch_lock_init(&ep->dispatch_lock);
 	ep->wn = ws->owner.wn;
+	weir_net_hold(ep->wn);
 	ep->ws = ws;
 	ep->memcg = get_mem_cgroup_from_mm(current->mm);
 	ep->sock_id = ws->id;

@@ -15,7 +15,6 @@
 
 static void weir_idem_free(struct weir_idem *idem)
 {
-	/* in this order: a namespace waits for the endpoint, not for the set */
 	weir_idem_set_put(idem->set);
 	weir_endpoint_put(idem->ep);
 	kfree(idem);
@@ -101,10 +100,12 @@ static void weir_idem_set_free(struct work_struct *work)
 {
 	struct weir_idem_set *set = container_of(work, struct weir_idem_set,
 						 free);
+	struct weir_net *wn = set->wn;
 
 	weir_dups_destroy(set->dups);
 	weir_uncharge(&set->charge);
 	kfree(set);
+	weir_net_unhold(wn);
 }
 
 /**
@@ -142,6 +143,8 @@ struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 	refcount_set(&set->ref, 1);
 	INIT_WORK(&set->free, weir_idem_set_free);
 	set->bytes = bytes;
+	set->wn = ws->owner.wn;
+	weir_net_hold(set->wn);
 	return set;
 
 err_uncharge:

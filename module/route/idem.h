@@ -21,6 +21,7 @@
 
 struct weir_call_entry;
 struct weir_message;
+struct weir_net;
 struct weir_endpoint;
 struct weir_sock;
 
@@ -32,6 +33,7 @@ struct weir_sock;
  *	changes.
  * @charge: for all memory that the set may ever take, to the user that made the
  *	setting; never changes.
+ * @wn: namespace; never changes.
  * @free: frees the set after the last put.
  */
 struct weir_idem_set {
@@ -39,6 +41,7 @@ struct weir_idem_set {
 	struct weir_dups	*dups;
 	u32			bytes;
 	struct weir_charge	charge;
+	struct weir_net		*wn;
 	struct work_struct	free;
 };
 

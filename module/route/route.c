@@ -120,6 +120,7 @@ static void weir_plan_free(struct work_struct *work)
 {
 	struct weir_plan *plan = container_of(to_rcu_work(work),
 					      struct weir_plan, free);
+	struct weir_net *wn = plan->wn;
 	u32 i;
 
 	for (i = 0; i < plan->n; i++)
@@ -132,6 +133,7 @@ static void weir_plan_free(struct work_struct *work)
 	weir_idem_set_put(plan->idem);
 	weir_pick_destroy(plan->pick);
 	kvfree(plan);
+	weir_net_unhold(wn);
 }
 
 static void weir_plan_set(struct weir_plan *plan,
@@ -219,6 +221,8 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	if (!plan)
 		return ERR_PTR(-ENOMEM);
 	INIT_RCU_WORK(&plan->free, weir_plan_free);
+	plan->wn = route->path->wn;
+	weir_net_hold(plan->wn);
 	plan->timeout_ns = WEIR_TIMEOUT_NS;
 	plan->deadline_max_ns = WEIR_DEADLINE_MAX_NS;
 	plan->patience_ns = WEIR_PATIENCE_NS;

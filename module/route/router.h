@@ -127,6 +127,7 @@ struct weir_fallback_reply {
  * @fallback_reply: reply for requests that a guard refuses, held; or NULL.
  * @idem: idempotency keys, held; or NULL.
  * @rate_limit: rate limit, owned by the route's settings; NULL: none.
+ * @wn: namespace.
  * @free: frees the plan after a grace period.
  * @targets: by number; each is held.
  *
@@ -155,6 +156,7 @@ struct weir_plan {
 	struct weir_fallback_reply	*fallback_reply;
 	struct weir_idem_set		*idem;
 	struct weir_rate_limit		*rate_limit;
+	struct weir_net			*wn;
 	struct rcu_work			free;
 	struct weir_target		*targets[];
 };
@@ -288,6 +290,7 @@ struct weir_route {
  * @expired: requests that it did not answer before their deadline.
  * @ejections: how often the watchdog has ejected it.
  * @ref: see the table of lifetimes.
+ * @wn: namespace; never changes.
  * @free: frees the target after a grace period.
  * @late: job that looks for calls that were sent to the target after it was
  *	gone.
@@ -333,6 +336,7 @@ struct weir_target {
 	atomic64_t			expired;
 	atomic64_t			ejections;
 	refcount_t			ref;
+	struct weir_net			*wn;
 	struct rcu_work			free;
 	struct weir_job			late;
 	bool				seeking;

@@ -23,6 +23,7 @@ static void weir_target_free(struct work_struct *work)
 {
 	struct weir_target *target = container_of(to_rcu_work(work),
 						  struct weir_target, free);
+	struct weir_net *wn = target->wn;
 
 	if (target->ep)
 		weir_endpoint_put(target->ep);
@@ -32,6 +33,7 @@ static void weir_target_free(struct work_struct *work)
 	weir_uncharge(&target->charge);
 	kfree(target->callers);
 	kfree(target);
+	weir_net_unhold(wn);
 }
 
 void weir_target_get(struct weir_target *target)
@@ -331,6 +333,8 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 		goto err_charge;
 	if (weir_tally_add(&route->target_users, user, WEIR_GFP_NOWAIT))
 		goto err_insert;
+	target->wn = wn;
+	weir_net_hold(wn);
 	target->weight = weight;
 	target->load.up = true;
 	target->route = route;
