@@ -2,8 +2,8 @@
 /*
  * The end of an endpoint. The records that a process committed before it closed
  * its socket, or was killed, are still routed. The call that releases the
- * socket routes a few of them, and a worker of the user routes the rest. A
- * reference on the socket is held until then.
+ * socket routes a few of them, and a worker of the user routes the rest. The
+ * endpoint's owner is held until then.
  *
  * Process context.
  */
@@ -58,21 +58,22 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 
 /**
  * weir_endpoint_finish() - end an endpoint that has nothing left to route
- * @ep: the endpoint of a released socket. Puts the socket's reference on it,
- *	and the reference on the socket that weir_endpoint_close() has taken.
+ * @ep: the endpoint, after weir_endpoint_close(). Puts its maker's reference, and
+ *	then lets go of its owner.
  * @called: as of weir_targets_called().
  *
- * When this returns, the requests that the socket had not answered have been
+ * When this returns, the requests that it had not answered have been
  * sent elsewhere, or answered with an error. May sleep.
  */
 static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 {
-	struct weir_sock *ws = ep->ws;
+	void (*put_owner)(struct weir_owner *o) = ep->put_owner;
+	struct weir_owner *o = ep->owner;
 	u32 i;
 
 	/* 1. no pass begins any more */
 	weir_dispatch_lock(&ep->dispatch_lock);
-	ep->ws = NULL;
+	ep->owner = NULL;
 	weir_waiter_look(&ep->waiter);
 	weir_waiter_done(&ep->waiter);
 	weir_waiter_look(&ep->retry);
@@ -109,7 +110,7 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	weir_reader_put(ep->rd);
 	ep->rd = NULL;
 	weir_endpoint_put(ep);
-	sock_put(&ws->sk);
+	put_owner(o);
 }
 
 /* weir_endpoint.end: ends the endpoint. Returns false: there is no more. */
@@ -122,25 +123,23 @@ bool weir_endpoint_end_part(struct weir_job *job)
 }
 
 /**
- * weir_endpoint_close() - close the endpoint of a socket that is being released
- * @ws: the socket; it may have no endpoint.
+ * weir_endpoint_close() - close an endpoint
+ * @ep: the endpoint, with its maker's reference, which is put. ep->owner must
+ *	stay until ep->put_owner has been called.
  *
- * The records that the socket has committed are still routed. All that takes
- * long is left to a worker. This function does not wait for the worker, because
- * the thread may belong to another user: any process to which the descriptor
- * was passed may be the last to close it. May sleep.
+ * The records that have been committed in its outbox are still routed. All that
+ * takes long is left to a worker. This function does not wait for the worker,
+ * because the thread may belong to another user: any process to which a socket's
+ * descriptor was passed may be the last to close it. May sleep.
  *
- * When it returns, no policy picks the socket as a target any more. The callers
- * that wait for it are told a little later: to find them, a worker looks
+ * When it returns, no policy picks the endpoint as a target any more. The
+ * callers that wait for it are told a little later: to find them, a worker looks
  * through all open calls of other users.
  */
-void weir_endpoint_close(struct weir_sock *ws)
+void weir_endpoint_close(struct weir_endpoint *ep)
 {
-	struct weir_endpoint *ep = ws->ep;
 	bool left, called;
 
-	if (!ep)
-		return;
 	/* 1. route the records that it committed, its replies among them */
 	weir_poll_leave(ep);
 	left = weir_route_last(ep);
@@ -150,8 +149,7 @@ void weir_endpoint_close(struct weir_sock *ws)
 	if (!weir_targets_leave(ep))
 		left = true;
 
-	/* 3. the rest, now or when all is routed; a later pass needs ws */
-	sock_hold(&ws->sk);
+	/* 3. the rest, now or when all is routed */
 	if (!left) {
 		called = weir_targets_called(ep);
 		if (called || ep->calls.size > WEIR_END_CALLS)

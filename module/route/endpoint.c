@@ -2,7 +2,8 @@
 /*
  * Endpoints. An endpoint is a socket's part in the router: the outbox, which
  * the router reads, and the inbox, which the router writes; the handles of the
- * paths that the socket calls; its open calls, with deadlines and retries.
+ * paths that the socket calls; its open calls, with deadlines and retries. Code
+ * of the kernel may have an endpoint without a socket.
  *
  * Process context.
  */
@@ -335,7 +336,7 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 
 /**
  * weir_endpoint_retries() - send the calls that are due again
- * @ep: the caller's endpoint; ep->ws is set.
+ * @ep: the caller's endpoint; ep->owner is set.
  * @dispatcher: kind of the thread that runs this.
  *
  * Sends calls in order, as many as fit one section. A call that finds no room
@@ -371,7 +372,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 
 /**
  * weir_endpoint_tick() - handle deadlines and retries that have become due
- * @ep: the endpoint; ep->ws is set.
+ * @ep: the endpoint; ep->owner is set.
  *
  * Arms the timer for what is due next. Runs in a worker; may sleep.
  */
@@ -563,21 +564,21 @@ int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
 /* --- making ------------------------------------------------------------- */
 
 /*
- * Allocates an endpoint, still without rings and number, and charges the
- * socket's user for it. Returns it, or an ERR_PTR with words. May sleep.
+ * Allocates an endpoint, still without rings and number, and charges its owner
+ * for it. @most: calls that may be open at once. Returns it, or an ERR_PTR with
+ * words. May sleep.
  */
-static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
+static struct weir_endpoint *weir_endpoint_alloc(struct weir_owner *o, u32 most)
 {
-	u32 most = weir_ring_bytes(&ws->party.inbox->view) / WEIR_GRANULE;
 	struct weir_endpoint *ep = kzalloc(sizeof(*ep), WEIR_GFP);
 	int err;
 
 	if (!ep)
 		goto err_memory;
-	ep->account = ws->owner.account;
+	ep->account = o->account;
 	weir_account_get(ep->account);
 	/* its first slots, too: so it can make calls even at its cap */
-	err = weir_charge_owner(&ep->charge, &ws->owner, sizeof(*ep) +
+	err = weir_charge_owner(&ep->charge, o, sizeof(*ep) +
 				weir_call_table_bytes(most) +
 				WEIR_CALLS_CHUNK_BYTES, 1);
 	if (err)
@@ -587,7 +588,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 		goto err_uncharge;
 	if (weir_call_table_init(&ep->calls, most))
 		goto err_cpus;
-	ep->tenant = weir_tenant_get(ws->owner.tenant);
+	ep->tenant = weir_tenant_get(o->tenant);
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
 	weir_timer_init(&ep->timer, &ep->tenant->turns, &ep->ref,
@@ -600,14 +601,13 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_sock *ws)
 	weir_waiter_init(&ep->retry, ep);
 	INIT_LIST_HEAD(&ep->poll_link);
 	weir_dispatch_lock_init(&ep->dispatch_lock);
-	ep->wn = ws->owner.wn;
+	ep->wn = o->wn;
 	weir_net_hold(ep->wn);
-	ep->ws = ws;
+	ep->owner = o;
 	ep->memcg = get_mem_cgroup_from_mm(current->mm);
-	ep->sock_id = ws->id;
-	ep->pid = get_pid(ws->owner.pid);
-	ep->uid = ws->owner.uid;
-	ep->exempt = weir_owner_admin(&ws->owner);
+	ep->pid = get_pid(o->pid);
+	ep->uid = o->uid;
+	ep->exempt = weir_owner_admin(o);
 	ep->random = get_random_u32() | 1;
 	ep->timer_ns = U64_MAX;
 	ep->armed_ns = U64_MAX;
@@ -624,7 +624,7 @@ err_charge:
 	if (err == -ENOBUFS)
 		return ERR_PTR(err);
 err_memory:
-	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for routing"));
+	return ERR_PTR(weir_owner_refuse(o, -ENOMEM, "no memory for routing"));
 }
 
 /*
@@ -651,20 +651,17 @@ static const struct weir_reader_ops weir_router_reader_ops = {
 };
 
 /* Creates the outbox, which only the router reads. Returns 0 or an error. */
-static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
+static int weir_endpoint_outbox(struct weir_endpoint *ep,
+				const struct weir_ring_spec *spec)
 {
-	struct weir_ring_spec spec;
+	struct weir_owner *o = ep->owner;
 	struct weir_ring *ring;
 
-	weir_sock_spec(ws, &spec);
-	/* the router's cursor is never evicted: the socket waits for it */
-	spec.evict_ms = 0;
-	ring = weir_ring_create(&ws->owner, &spec);
+	ring = weir_ring_create(o, spec);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
 	ring->on_full = weir_endpoint_full;
-	ep->rd = weir_reader_attach_kernel(&ws->owner, ring,
-					   &weir_router_reader_ops);
+	ep->rd = weir_reader_attach_kernel(o, ring, &weir_router_reader_ops);
 	if (IS_ERR(ep->rd)) {
 		int err = PTR_ERR(ep->rd);
 
@@ -687,9 +684,10 @@ static int weir_endpoint_outbox(struct weir_sock *ws, struct weir_endpoint *ep)
  *
  * Returns 0, or with words: -ENOBUFS: no number is free; -ENOMEM.
  */
-static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
+static int weir_endpoint_number(struct weir_endpoint *ep)
 {
-	struct weir_net *wn = ws->owner.wn;
+	struct weir_owner *o = ep->owner;
+	struct weir_net *wn = ep->wn;
 	u32 nth;
 	int err;
 
@@ -699,12 +697,71 @@ static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 	nth = wn->nendpoints++;
 	xa_unlock(&wn->endpoints);
 	if (err == -EBUSY)
-		return weir_refuse(ws, -ENOBUFS, "no number left for routing");
+		return weir_owner_refuse(o, -ENOBUFS,
+					 "no number left for routing");
 	if (err)
-		return weir_refuse(ws, err, "no memory for routing");
+		return weir_owner_refuse(o, err, "no memory for routing");
 	ep->calls.begin = ep->id | (u64)hash_32(nth, WEIR_CALL_GEN_BITS) <<
 				       WEIR_CALL_GEN_SHIFT;
 	return 0;
+}
+
+/**
+ * weir_endpoint_create() - make an endpoint, with an outbox
+ * @o: user that makes it and pays for it. It stays until @put_owner has been
+ *	called.
+ * @inbox: ring that the router writes; a reference is taken.
+ * @outbox: properties of the ring that the router reads. This function makes
+ *	the ring: ep->outbox.
+ * @put_owner: called once, some time after weir_endpoint_close().
+ *
+ * A socket has an endpoint that belongs to its owner (weir_endpoint_make()). An
+ * endpoint without a socket has its inbox read, and its outbox written, by code
+ * of the kernel. May sleep.
+ *
+ * Return: the endpoint, with a reference that weir_endpoint_close() puts. Or an
+ * ERR_PTR, with words: -ENOBUFS: a cap is reached; -ENOMEM.
+ */
+struct weir_endpoint *weir_endpoint_create(struct weir_owner *o,
+					   struct weir_ring *inbox,
+					   const struct weir_ring_spec *outbox,
+					   void (*put_owner)
+					   (struct weir_owner *o))
+{
+	u32 most = weir_ring_bytes(&inbox->view) / WEIR_GRANULE;
+	struct weir_endpoint *ep = weir_endpoint_alloc(o, most);
+	int err;
+
+	if (IS_ERR(ep))
+		return ep;
+	ep->put_owner = put_owner;
+	ep->inbox = inbox;
+	weir_ring_get(ep->inbox);
+	err = weir_endpoint_outbox(ep, outbox);
+	if (err)
+		goto err_ep;
+	err = weir_endpoint_number(ep);
+	if (err)
+		goto err_outbox;
+	return ep;
+
+err_outbox:
+	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
+	weir_reader_put(ep->rd);
+	weir_ring_owner_gone(ep->outbox, NULL, false);
+	weir_ring_put(ep->outbox);
+err_ep:
+	weir_ring_put(ep->inbox);
+	weir_tenant_put(ep->tenant);
+	weir_call_table_destroy(&ep->calls);
+	weir_endpoint_end(ep);
+	return ERR_PTR(err);
+}
+
+/* weir_endpoint.put_owner of a socket's endpoint. */
+static void weir_endpoint_put_owner(struct weir_owner *o)
+{
+	sock_put(&container_of(o, struct weir_sock, owner)->sk);
 }
 
 /**
@@ -718,7 +775,8 @@ static int weir_endpoint_number(struct weir_sock *ws, struct weir_endpoint *ep)
 struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 {
 	struct weir_endpoint *ep = smp_load_acquire(&ws->ep);
-	int err;
+	struct weir_ring_spec outbox;
+	int err = 0;
 
 	if (ep)
 		return ep;
@@ -729,29 +787,23 @@ struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 	ep = ws->ep;
 	if (ep)
 		goto out;
-	if (ws->outbox) {
+	if (ws->outbox)
 		err = weir_refuse(ws, -EISCONN,
 				  "the socket publishes: call and serve on another");
-		goto err_unlock;
-	}
-	if (!ws->party.inbox) {
+	else if (!ws->party.inbox)
 		err = weir_sock_inbox(ws);
-		if (err)
-			goto err_unlock;
+	if (err) {
+		ep = ERR_PTR(err);
+		goto out;
 	}
-	ep = weir_endpoint_alloc(ws);
-	if (IS_ERR(ep)) {
-		err = PTR_ERR(ep);
-		goto err_unlock;
-	}
-	ep->inbox = ws->party.inbox;
-	weir_ring_get(ep->inbox);
-	err = weir_endpoint_outbox(ws, ep);
-	if (err)
-		goto err_ep;
-	err = weir_endpoint_number(ws, ep);
-	if (err)
-		goto err_outbox;
+	weir_sock_spec(ws, &outbox);
+	/* the router's cursor is never evicted: the socket waits for it */
+	outbox.evict_ms = 0;
+	ep = weir_endpoint_create(&ws->owner, ws->party.inbox, &outbox,
+				  weir_endpoint_put_owner);
+	if (IS_ERR(ep))
+		goto out;
+	ep->sock_id = ws->id;
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 	smp_store_release(&ws->ep, ep);
 	smp_store_release(&ws->outbox, ep->outbox);
@@ -759,18 +811,4 @@ struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
 out:
 	release_sock(&ws->sk);
 	return ep;
-
-err_outbox:
-	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
-	weir_reader_put(ep->rd);
-	weir_ring_owner_gone(ep->outbox, NULL, false);
-	weir_ring_put(ep->outbox);
-err_ep:
-	weir_ring_put(ep->inbox);
-	weir_tenant_put(ep->tenant);
-	weir_call_table_destroy(&ep->calls);
-	weir_endpoint_end(ep);
-err_unlock:
-	release_sock(&ws->sk);
-	return ERR_PTR(err);
 }

@@ -467,7 +467,7 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 		*reason = WEIR_REASON_LOOP;
 		return NULL;
 	}
-	if (!weir_path_permits(&ep->ws->owner, path, MAY_WRITE) ||
+	if (!weir_path_permits(ep->owner, path, MAY_WRITE) ||
 	    (h->bound && !weir_path_succeeds(path, h->owner))) {
 		*reason = WEIR_REASON_DENIED;
 		return NULL;

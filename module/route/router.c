@@ -590,7 +590,7 @@ static void weir_route_more(struct weir_endpoint *ep)
 
 /*
  * A pass over a ring's length at most; one section if it is the @last. Under
- * dispatch_lock; ep->ws is there.
+ * dispatch_lock; ep->owner is there.
  */
 static __always_inline void weir_route_owned(struct weir_endpoint *ep,
 					     bool last)
@@ -619,7 +619,7 @@ static __always_inline void weir_route_owned(struct weir_endpoint *ep,
 void weir_route_dispatch(struct weir_endpoint *ep)
 {
 	weir_dispatch_lock(&ep->dispatch_lock);
-	if (likely(ep->ws))
+	if (likely(ep->owner))
 		weir_route_owned(ep, false);
 	weir_dispatch_unlock(ep);
 }
@@ -748,7 +748,7 @@ void weir_route_turn(struct weir_endpoint *ep)
 	/* the worker does not wait for a pass: it is called when that ends */
 	if (!weir_dispatch_trylock_later(&ep->dispatch_lock))
 		return;
-	if (ep->ws) {
+	if (ep->owner) {
 		/* before the grant of room for this pass expires */
 		weir_waiter_here(&ep->waiter);
 		weir_endpoint_tick(ep);
@@ -776,7 +776,7 @@ void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 {
 	if (!weir_dispatch_trylock(&ep->dispatch_lock))
 		return;
-	/* ep->ws is there: a socket that is released is not polled */
+	/* ep->owner is there: an endpoint that is closed is not polled */
 	if (likely(!ep->waiter.waits) && !weir_route_fast(ep, pos) &&
 	    !weir_route_none(ep)) {
 		weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_POLL);

@@ -3,7 +3,7 @@
  * Routed messages: the objects, the holders of references, the order of locks.
  *
  *   object        held by                              last put
- *   weir_endpoint its socket, the targets it serves,   a grace period later:
+ *   weir_endpoint its owner, the targets it serves,    a grace period later:
  *                 its turn, its timer while it is set, frees its calls, puts
  *                 idempotency entries                  its rings
  *   weir_route    its path, targets, handles, plans    frees it
@@ -560,13 +560,16 @@ struct weir_pass {
 };
 
 /**
- * struct weir_endpoint - a socket's part in the router
+ * struct weir_endpoint - what calls and serves: a socket's part in the router
  * @ref: see the table of lifetimes.
  * @free: frees the endpoint after a grace period.
  * @wn: namespace.
- * @ws: the socket; NULL once it is gone. Guarded by @dispatch_lock.
- * @sock_id: the socket's number; never changes.
- * @pid: process that made the socket, held.
+ * @owner: user that made the endpoint: the socket's, if it has a socket. NULL
+ *	once the endpoint has ended. Guarded by @dispatch_lock.
+ * @put_owner: called when the endpoint has ended and uses @owner no more; never
+ *	changes.
+ * @sock_id: the socket's number, 0 without a socket; never changes.
+ * @pid: process of @owner, held.
  * @uid: user that made the socket; never changes.
  * @account: account that pays for what is kept for the endpoint; held.
  * @memcg: memory cgroup of the process that made the endpoint, held. Later
@@ -654,7 +657,8 @@ struct weir_endpoint {
 	refcount_t		ref;
 	struct rcu_work		free;
 	struct weir_net		*wn;
-	struct weir_sock	*ws;
+	struct weir_owner	*owner;
+	void			(*put_owner)(struct weir_owner *o);
 	u64			sock_id;
 	struct pid		*pid;
 	kuid_t			uid;
@@ -735,6 +739,11 @@ weir_conf_retry(const struct weir_route_conf *c)
 }
 
 /* --- endpoint.c --- */
+struct weir_endpoint *weir_endpoint_create(struct weir_owner *o,
+					   struct weir_ring *inbox,
+					   const struct weir_ring_spec *outbox,
+					   void (*put_owner)
+					   (struct weir_owner *o));
 struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws);
 void weir_endpoint_get(struct weir_endpoint *ep);
 void weir_endpoint_put(struct weir_endpoint *ep);
@@ -749,7 +758,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 			   enum weir_dispatcher dispatcher);
 
 /* --- ending.c --- */
-void weir_endpoint_close(struct weir_sock *ws);
+void weir_endpoint_close(struct weir_endpoint *ep);
 bool weir_endpoint_end_part(struct weir_job *job);
 
 /* router.c */

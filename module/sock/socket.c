@@ -147,7 +147,10 @@ struct weir_sock *weir_sock_next(struct weir_net *wn, unsigned long *id)
 static void weir_sock_end(struct weir_sock *ws, struct list_head *orphans)
 {
 	/* 1. no message is routed to it or from it any more */
-	weir_endpoint_close(ws);
+	if (ws->ep) {
+		sock_hold(&ws->sk);	/* until the endpoint has ended */
+		weir_endpoint_close(ws->ep);
+	}
 
 	/* 2. the outbox lingers or ends, before the peer is woken */
 	xa_erase(&ws->owner.wn->sockets, ws->id);
