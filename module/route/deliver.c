@@ -91,7 +91,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			if (counted)
 				weir_call_counted(call, round);
 			/* from here on a completer may end the call */
-			weir_call_sent(ep, call, target, commit, round);
+			weir_call_set_sent(ep, call, target, commit, round);
 			pos += weir_ring_need(len);
 		}
 		weir_batch_fill_next(&to, &commit, &seq, rec, len, header,
@@ -145,8 +145,8 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 	if (call) {
 		name = call->name;
 		weir_call_counted(call, round);
-		weir_call_sent(ep, call, target,
-			       at->pos + at->inbox->view.secret, round);
+		weir_call_set_sent(ep, call, target,
+				   at->pos + at->inbox->view.secret, round);
 	}
 	if (unlikely(m->len > WEIR_PIECE_BYTES))
 		weir_copy_request(&ep->pass, at, 0, m, call, name,
@@ -207,7 +207,7 @@ weir_send_batch(struct weir_endpoint *ep, const struct weir_message *m,
 		weir_batch_write_events(ep, m, n, &at);
 	if (answer) {
 		smp_mb();
-		weir_calls_sent(ep, target, attempt->deadline_ns);
+		weir_target_after_send(ep, target, attempt->deadline_ns);
 	}
 	return WEIR_DELIVERED;
 }

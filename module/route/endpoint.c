@@ -89,11 +89,11 @@ void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns)
 }
 
 /**
- * weir_endpoint_timer() - arm the timer for the deadline of a call
+ * weir_deadline_arm() - arm the timer for the deadline of a call
  * @ep: the caller's endpoint.
  * @due_ns: deadline, as ktime_get_ns() counts. The calls are looked at then.
  */
-void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
+void weir_deadline_arm(struct weir_endpoint *ep, u64 due_ns)
 	__must_hold(&ep->inbox->post.lock)
 {
 	lockdep_assert_held(&ep->inbox->post.lock);
@@ -105,16 +105,16 @@ void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns)
 		weir_endpoint_arm(ep, due_ns);
 }
 
-/* weir_call_timer() - arm the timer for a call that is due before all others */
-void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns)
+/* weir_deadline_arm_lock() - weir_deadline_arm(), and takes post.lock itself */
+void weir_deadline_arm_lock(struct weir_endpoint *ep, u64 deadline_ns)
 {
 	spin_lock(&ep->inbox->post.lock);
-	weir_endpoint_timer(ep, deadline_ns);
+	weir_deadline_arm(ep, deadline_ns);
 	spin_unlock(&ep->inbox->post.lock);
 }
 
 /* weir_endpoint.timer: the worker of the endpoint's user calls this. */
-static void weir_endpoint_due(struct weir_timer *timer)
+static void weir_endpoint_timer_fn(struct weir_timer *timer)
 {
 	struct weir_endpoint *ep = container_of(timer, struct weir_endpoint,
 						timer);
@@ -371,12 +371,12 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 }
 
 /**
- * weir_endpoint_tick() - handle deadlines and retries that have become due
+ * weir_endpoint_handle_due() - handle deadlines and retries that are due
  * @ep: the endpoint; ep->owner is set.
  *
  * Arms the timer for what is due next. Runs in a worker; may sleep.
  */
-void weir_endpoint_tick(struct weir_endpoint *ep)
+void weir_endpoint_handle_due(struct weir_endpoint *ep)
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_post *post = &ep->inbox->post;
@@ -592,7 +592,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_owner *o, u32 most)
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
 	weir_timer_init(&ep->timer, &ep->tenant->turns, &ep->ref,
-			weir_endpoint_due);
+			weir_endpoint_timer_fn);
 	INIT_LIST_HEAD(&ep->targets);
 	INIT_LIST_HEAD(&ep->gone);
 	ep->end.part = weir_endpoint_end_part;

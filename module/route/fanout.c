@@ -125,11 +125,11 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 		parent->sibling = call->slot;
 		b->call = call;
 		b->name = call->name;
-		weir_call_sent(ep, call, b->target,
-			       b->kept ? 0 : b->at.pos + b->at.inbox->view.secret,
-			       b->round);
+		weir_call_set_sent(ep, call, b->target, b->kept ? 0 :
+				   b->at.pos + b->at.inbox->view.secret,
+				   b->round);
 	}
-	weir_endpoint_timer(ep, deadline_ns);
+	weir_deadline_arm(ep, deadline_ns);
 	smp_mb();
 	/* a target that went meanwhile may not have found its call */
 	for (i = 0; i < n; i++) {

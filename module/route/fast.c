@@ -99,15 +99,15 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 		deadline_ns = ep->pass.now_ns + plan->timeout_ns;
 		call = weir_call_begin(ep, &m, deadline_ns);
 		name = call->name;
-		weir_call_sent(ep, call, target,
-			       at.pos + at.inbox->view.secret, round);
+		weir_call_set_sent(ep, call, target,
+				   at.pos + at.inbox->view.secret, round);
 	}
 	weir_reservation_request(&at, &m, name, 0);
 	WRITE_ONCE(ep->pos, m.pos + m.total);
 	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */
 	if (answer)
-		weir_calls_sent(ep, target, deadline_ns);
+		weir_target_after_send(ep, target, deadline_ns);
 	weir_inbox_wake_fenced(at.inbox);
 	weir_outbox_wake_fenced(ep->outbox);
 	return true;

@@ -286,7 +286,7 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
 	idem->name = call->name;
 	spin_lock(&post->lock);
 	call->state = WEIR_CALL_WAIT;
-	weir_endpoint_timer(ep, deadline_ns);
+	weir_deadline_arm(ep, deadline_ns);
 	spin_unlock(&post->lock);
 	return true;
 }

@@ -52,7 +52,7 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
 	spin_lock_bh(&ep->inbox->post.lock);
 	open = READ_ONCE(calls->nlocal) + calls->nreturned != calls->size;
 	if (open)
-		weir_endpoint_timer(ep, ktime_get_ns() + TICK_NSEC);
+		weir_deadline_arm(ep, ktime_get_ns() + TICK_NSEC);
 	spin_unlock_bh(&ep->inbox->post.lock);
 	return open;
 }

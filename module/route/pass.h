@@ -637,7 +637,7 @@ enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
 bool weir_reply_fast(struct weir_endpoint *ep, u64 end);
 void weir_endpoint_held_by(struct weir_endpoint *ep,
 			   struct weir_account *account);
-void weir_pass_served(struct weir_pass *pass);
+void weir_pass_flush_replies(struct weir_pass *pass);
 
 /* router.c */
 void weir_pass_pause(struct weir_pass *pass);

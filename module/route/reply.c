@@ -13,10 +13,10 @@
 #define WEIR_WAITS_APART_NS	(10 * NSEC_PER_MSEC)
 
 /* Accounts for @n good replies of a target, none of them slow. */
-static __always_inline void weir_target_served(const struct weir_pass *pass,
-					       struct weir_target *target,
-					       const struct weir_plan *plan,
-					       u32 round, u32 n)
+static __always_inline void weir_target_count_good(const struct weir_pass *pass,
+						   struct weir_target *target,
+						   const struct weir_plan *plan,
+						   u32 round, u32 n)
 {
 	weir_bulkhead_give(&target->load.in_flight, n);
 	if (plan && plan->has_breaker)
@@ -26,15 +26,15 @@ static __always_inline void weir_target_served(const struct weir_pass *pass,
 }
 
 /**
- * weir_pass_served() - account for the good replies that a pass has summed up
+ * weir_pass_flush_replies() - account for the good replies that were summed up
  * @pass: the pass; pass->nserved replies of pass->served. There may be none.
  */
-void weir_pass_served(struct weir_pass *pass)
+void weir_pass_flush_replies(struct weir_pass *pass)
 {
 	if (!pass->nserved)
 		return;
-	weir_target_served(pass, pass->served, pass->served_plan,
-			   pass->served_round, pass->nserved);
+	weir_target_count_good(pass, pass->served, pass->served_plan,
+			       pass->served_round, pass->nserved);
 	pass->nserved = 0;
 }
 
@@ -56,7 +56,7 @@ static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
 		return NULL;
 	user = weir_endpoint_user(caller);
 	if (user != pass->served_user) {
-		weir_pass_served(pass);
+		weir_pass_flush_replies(pass);
 		pass->served_user = user;
 	}
 	return caller;
@@ -67,10 +67,10 @@ static struct weir_endpoint *weir_pass_caller(struct weir_endpoint *ep, u32 id)
  * The breaker does not learn of the time in which the target's replies have
  * waited for a caller.
  */
-static noinline void weir_target_replied(struct weir_pass *pass,
-					 struct weir_target *target,
-					 const struct weir_plan *plan,
-					 u32 round, bool good, s64 took_ns)
+static noinline void weir_target_count_other(struct weir_pass *pass,
+					     struct weir_target *target,
+					     const struct weir_plan *plan,
+					     u32 round, bool good, s64 took_ns)
 {
 	const struct weir_endpoint *ep =
 		container_of(pass, struct weir_endpoint, pass);
@@ -105,17 +105,18 @@ static __always_inline s64 weir_pass_took_ns(const struct weir_pass *pass,
 
 /*
  * Accounts for a reply of a target. Good replies that are not slow are summed
- * up for weir_pass_served(). @sent_ns: when the call was sent. @round: of the
- * target's breaker at that time, without WEIR_ROUND_SHARED.
+ * up for weir_pass_flush_replies(). @sent_ns: when the call was sent. @round:
+ * that of the target's breaker at that time, without WEIR_ROUND_SHARED.
  */
-static __always_inline void weir_pass_serve(struct weir_pass *pass,
-					    struct weir_target *target,
-					    u64 sent_ns, u32 round, bool good)
+static __always_inline void weir_pass_count_reply(struct weir_pass *pass,
+						  struct weir_target *target,
+						  u64 sent_ns, u32 round,
+						  bool good)
 {
 	bool other = pass->served != target || pass->served_round != round;
 
 	if (unlikely(other)) {
-		weir_pass_served(pass);
+		weir_pass_flush_replies(pass);
 		pass->served = target;
 		pass->served_round = round;
 		pass->served_plan = weir_route_plan(target->route);
@@ -134,23 +135,24 @@ static __always_inline void weir_pass_serve(struct weir_pass *pass,
 	if (likely(good && pass->served_fast))
 		pass->nserved++;
 	else
-		weir_target_replied(pass, target, pass->served_plan, round,
-				    good, pass->served_took_ns);
+		weir_target_count_other(pass, target, pass->served_plan, round,
+					good, pass->served_took_ns);
 }
 
-/* weir_pass_serve() for a good reply with no other message behind it. */
-static __always_inline void weir_fast_serve(struct weir_pass *pass,
-					    struct weir_target *target,
-					    u64 sent_ns, u32 round)
+/* weir_pass_count_reply() for a good reply with no other message behind it. */
+static __always_inline void weir_fast_count_reply(struct weir_pass *pass,
+						  struct weir_target *target,
+						  u64 sent_ns, u32 round)
 {
 	const struct weir_plan *plan = weir_route_plan(target->route);
 	s64 took_ns = weir_pass_took_ns(pass, sent_ns);
 
 	weir_hist_add(&target->hist, took_ns);
 	if (likely(took_ns <= weir_plan_slow_threshold_ns(plan)))
-		weir_target_served(pass, target, plan, round, 1);
+		weir_target_count_good(pass, target, plan, round, 1);
 	else
-		weir_target_replied(pass, target, plan, round, true, took_ns);
+		weir_target_count_other(pass, target, plan, round, true,
+					took_ns);
 }
 
 /*
@@ -258,11 +260,11 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		weir_batch_fill_next(&at, &commit, &seq, rec, len, header,
 				     call->handle, call->tag_key);
 		if (alone)
-			weir_fast_serve(&ep->pass, call->target,
-					call->sent_ns, call->round);
+			weir_fast_count_reply(&ep->pass, call->target,
+					      call->sent_ns, call->round);
 		else
-			weir_pass_serve(&ep->pass, call->target, call->sent_ns,
-					call->round, true);
+			weir_pass_count_reply(&ep->pass, call->target,
+					      call->sent_ns, call->round, true);
 		weir_call_table_put(&caller->calls, call);
 		rec = (const void *)rec + need;
 		from += need;
@@ -543,7 +545,7 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 replied:
 	if (unlikely(round & WEIR_ROUND_SHARED))
 		weir_bulkhead_give(weir_target_own(target, caller), 1);
-	weir_pass_serve(pass, target, sent_ns, weir_round(round), good);
+	weir_pass_count_reply(pass, target, sent_ns, weir_round(round), good);
 	return WEIR_DELIVERED;
 }
 

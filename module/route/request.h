@@ -266,10 +266,10 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
  * looks at target->gone.
  * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
-static __always_inline void weir_call_sent(struct weir_endpoint *ep,
-					   struct weir_call_entry *call,
-					   struct weir_target *target,
-					   u64 commit, u32 round)
+static __always_inline void weir_call_set_sent(struct weir_endpoint *ep,
+					       struct weir_call_entry *call,
+					       struct weir_target *target,
+					       u64 commit, u32 round)
 {
 	call->target = target;
 	call->round = round;
@@ -342,14 +342,14 @@ weir_call_begin(struct weir_endpoint *ep, const struct weir_message *m,
  * is gone since, and a deadline that is earlier than the timer, and starts the
  * watchdog.
  */
-static __always_inline void weir_calls_sent(struct weir_endpoint *ep,
-					    struct weir_target *target,
-					    u64 deadline_ns)
+static __always_inline void weir_target_after_send(struct weir_endpoint *ep,
+						   struct weir_target *target,
+						   u64 deadline_ns)
 {
 	if (unlikely(READ_ONCE(target->gone)))
 		weir_target_sent_late(target);
 	if (unlikely(deadline_ns < READ_ONCE(ep->timer_ns)))
-		weir_call_timer(ep, deadline_ns);
+		weir_deadline_arm_lock(ep, deadline_ns);
 	if (unlikely(!READ_ONCE(target->watched)))
 		weir_target_watch(target);
 }

@@ -55,7 +55,7 @@ void weir_pass_wake(struct weir_pass *pass)
 void weir_pass_pause(struct weir_pass *pass)
 {
 	if (pass->nserved)
-		weir_pass_served(pass);
+		weir_pass_flush_replies(pass);
 	pass->served = NULL;
 	if (pass->ndirty_inboxes)
 		weir_pass_wake(pass);
@@ -751,7 +751,7 @@ void weir_route_turn(struct weir_endpoint *ep)
 	if (ep->owner) {
 		/* before the grant of room for this pass expires */
 		weir_waiter_here(&ep->waiter);
-		weir_endpoint_tick(ep);
+		weir_endpoint_handle_due(ep);
 		weir_waiter_look(&ep->waiter);
 		more = !weir_route_none(ep) &&
 		       weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_WORKER);

@@ -748,12 +748,12 @@ struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws);
 void weir_endpoint_get(struct weir_endpoint *ep);
 void weir_endpoint_put(struct weir_endpoint *ep);
 int weir_endpoint_call(struct weir_sock *ws, void __user *arg);
-void weir_endpoint_timer(struct weir_endpoint *ep, u64 due_ns);
-void weir_call_timer(struct weir_endpoint *ep, u64 deadline_ns);
+void weir_deadline_arm(struct weir_endpoint *ep, u64 due_ns);
+void weir_deadline_arm_lock(struct weir_endpoint *ep, u64 deadline_ns);
 int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 			     u32 len, u32 *handle, const char **why);
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns);
-void weir_endpoint_tick(struct weir_endpoint *ep);
+void weir_endpoint_handle_due(struct weir_endpoint *ep);
 void weir_endpoint_retries(struct weir_endpoint *ep,
 			   enum weir_dispatcher dispatcher);
 
