@@ -39,7 +39,7 @@ static void weir_net_end_routes(struct weir_net *wn)
 	mutex_unlock(&wn->lock);
 	while (!wait_var_event_timeout(&wn->nrouted,
 				       !atomic_read(&wn->nrouted), 60 * HZ))
-		WARN_ONCE(1, "weir: a namespace that ends waits for the router\n");
+		pr_warn_once("weir: a namespace that ends waits for the router\n");
 }
 
 /*
