@@ -432,8 +432,6 @@ void weir_waiter_here(struct weir_waiter *w)
  */
 void weir_waiter_look(struct weir_waiter *w)
 	__must_hold(&w->ep->dispatch_lock)
-	__must_hold(&w->ep->dispatch_lock)
-	__must_hold(&w->ep->dispatch_lock)
 {
 	struct weir_ring *inbox = w->inbox;
 

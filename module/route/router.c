@@ -76,7 +76,6 @@ void weir_pass_pause(struct weir_pass *pass)
  */
 void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	__must_hold(&ep->dispatch_lock)
-	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_pass *pass = &ep->pass;
 
