@@ -806,12 +806,6 @@ void weir_call_end_parent(struct weir_endpoint *ep,
 void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 		    enum weir_reason reason, enum weir_guard guard);
 
-/* --- named.c --- */
-int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
-		       struct weir_scm_route *scm);
-void weir_named_record(const struct weir_ring_rec *rec,
-		       struct weir_scm_route *scm);
-
 /* --- poller.c --- */
 void weir_poll_join(struct weir_endpoint *ep);
 void weir_poll_leave(struct weir_endpoint *ep);

@@ -18,6 +18,7 @@
 #include "logic/trie.h"
 #include "route/router.h"
 #include "sock.h"
+#include "sock/named.h"
 #include "weir.h"
 
 #define WEIR_NAMES_BITS	8

@@ -17,6 +17,7 @@
 #include "route/router.h"
 #include "sock.h"
 #include "sock/message.h"
+#include "sock/named.h"
 #include "sock/wait.h"
 #include "stats.h"
 #include "weir.h"

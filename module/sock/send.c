@@ -14,6 +14,7 @@
 #include "route/router.h"
 #include "sock.h"
 #include "sock/message.h"
+#include "sock/named.h"
 #include "stats.h"
 #include "weir.h"
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Routed messages by ordinary socket calls: see named.c. */
+#ifndef _WEIR_NAMED_H
+#define _WEIR_NAMED_H
+
+#include "weir.h"
+
+struct msghdr;
+struct weir_ring_rec;
+struct weir_scm_route;
+
+int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
+		       struct weir_scm_route *scm);
+void weir_named_record(const struct weir_ring_rec *rec,
+		       struct weir_scm_route *scm);
+
+#endif /* _WEIR_NAMED_H */
