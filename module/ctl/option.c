@@ -184,7 +184,7 @@ static int weir_set_name(struct weir_sock *ws, sockptr_t value,
  * Copy in an option that is a path, with or without a NUL at its end. @path:
  * out: has room for WEIR_PATH_MAX + 1 bytes.
  */
-static int weir_get_path(struct weir_sock *ws, sockptr_t value,
+static int weir_copy_path(struct weir_sock *ws, sockptr_t value,
 			 unsigned int len, char *path)
 {
 	if (len > WEIR_PATH_MAX + 1)
@@ -211,7 +211,7 @@ static int weir_set_long_path(struct weir_sock *ws, sockptr_t value,
 			      unsigned int len)
 {
 	char path[WEIR_PATH_MAX + 1];
-	int err = weir_get_path(ws, value, len, path);
+	int err = weir_copy_path(ws, value, len, path);
 
 	if (!err)
 		strscpy(ws->opt.long_path, path, sizeof(path));
@@ -223,7 +223,7 @@ static int weir_set_serve(struct weir_sock *ws, sockptr_t value,
 			  unsigned int len)
 {
 	struct weir_ioc_serve serve = { .weight = 1 };
-	int err = weir_get_path(ws, value, len, serve.path);
+	int err = weir_copy_path(ws, value, len, serve.path);
 
 	return err ?: weir_target_serve_path(ws, &serve);
 }
