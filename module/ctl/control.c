@@ -165,7 +165,7 @@ static bool weir_control_lacks(struct weir_changes *c,
  * Make the table of keys that change *@failed lacks, and the tables that later
  * changes will need. Without weir_net.lock.
  */
-static int weir_control_once(struct weir_changes *c,
+static int weir_control_idem(struct weir_changes *c,
 			     const struct weir_route_op *ops, u32 count,
 			     u32 *failed)
 {
@@ -216,7 +216,7 @@ static int weir_control_apply(struct weir_changes *c,
 		mutex_unlock(&c->ws->owner.wn->lock);
 		mutex_unlock(weir_account_turn(c->ws->owner.account));
 		if (c->lacks)
-			err = weir_control_once(c, ops, count, failed);
+			err = weir_control_idem(c, ops, count, failed);
 	} while (c->lacks ? !err :
 		 weir_prime(&c->ws->owner, err, bytes, &tries));
 	return err;
