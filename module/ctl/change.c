@@ -153,11 +153,11 @@ static int weir_change_make(struct weir_changes *c,
 		err = weir_change_target_add(c, change, op);
 		break;
 	case WEIR_OP_BREAKER:
-		err = weir_change_target(c, change, op);
+		err = weir_change_target_alter(c, change, op);
 		change->forced = op->weight == WEIR_FORCE_OPEN;
 		break;
 	default:
-		err = weir_change_target(c, change, op);
+		err = weir_change_target_alter(c, change, op);
 		break;
 	}
 	if (err) {

@@ -102,8 +102,8 @@ void weir_change_route_commit(struct weir_change *change);
 /* --- change_target.c --- */
 int weir_change_target_add(struct weir_changes *c, struct weir_change *change,
 			   const struct weir_route_op *op);
-int weir_change_target(struct weir_changes *c, struct weir_change *change,
-		       const struct weir_route_op *op);
+int weir_change_target_alter(struct weir_changes *c, struct weir_change *change,
+			     const struct weir_route_op *op);
 void weir_change_target_undo(struct weir_change *change);
 void weir_change_target_commit(struct weir_change *change);
 

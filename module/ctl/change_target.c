@@ -16,8 +16,9 @@
 #include "weir.h"
 
 /* The target of @route that is the route @next, or NULL. */
-static struct weir_target *weir_change_next(struct weir_route *route,
-					     const struct weir_route *next)
+static struct weir_target *
+weir_change_target_behind(struct weir_route *route,
+			  const struct weir_route *next)
 {
 	struct weir_target *target;
 
@@ -29,8 +30,9 @@ static struct weir_target *weir_change_next(struct weir_route *route,
 }
 
 /* The target that a change names by its number or by its path; or NULL. */
-static struct weir_target *weir_change_named(struct weir_route *route,
-					       const struct weir_route_op *op)
+static struct weir_target *
+weir_change_target_named(struct weir_route *route,
+			 const struct weir_route_op *op)
 {
 	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
@@ -43,7 +45,7 @@ static struct weir_target *weir_change_named(struct weir_route *route,
 		       target : NULL;
 	}
 	next = weir_change_find(wn, op->target_path);
-	return next ? weir_change_next(route, next) : NULL;
+	return next ? weir_change_target_behind(route, next) : NULL;
 }
 
 /* WEIR_OP_TARGET_ADD */
@@ -61,7 +63,7 @@ int weir_change_target_add(struct weir_changes *c, struct weir_change *change,
 	err = weir_change_behind(c, change->route, op->target_path, &behind);
 	if (err)
 		return err;
-	if (weir_change_next(change->route, behind)) {
+	if (weir_change_target_behind(change->route, behind)) {
 		weir_route_unuse(behind);
 		return weir_refuse(c->ws, -EEXIST,
 				   "the path is a target of the route already");
@@ -81,13 +83,14 @@ int weir_change_target_add(struct weir_changes *c, struct weir_change *change,
 	return 0;
 }
 
-/* The other changes of a target. */
-int weir_change_target(struct weir_changes *c, struct weir_change *change,
-		       const struct weir_route_op *op)
+/* WEIR_OP_TARGET_SET, WEIR_OP_TARGET_DEL and WEIR_OP_BREAKER */
+int weir_change_target_alter(struct weir_changes *c, struct weir_change *change,
+			     const struct weir_route_op *op)
 {
-	struct weir_target *target = weir_change_named(change->route, op);
+	struct weir_target *target;
 	int err;
 
+	target = weir_change_target_named(change->route, op);
 	if (!target)
 		return weir_refuse(c->ws, -ENOENT,
 				   "the route has no such target");
