@@ -122,17 +122,17 @@ static enum weir_list_found weir_list_path(struct weir_list_ctx *ctx,
 }
 
 /**
- * struct weir_list_of - how objects of one kind are listed
+ * struct weir_list_type - how objects of one kind are listed
  * @known: bytes of an entry, as this module knows it.
  * @step: finds the next object, see list.h; NULL: there is no such kind.
  */
-struct weir_list_of {
+struct weir_list_type {
 	u32 known;
 	enum weir_list_found (*step)(struct weir_list_ctx *ctx,
 				     unsigned long *id);
 };
 
-static const struct weir_list_of weir_lists[] = {
+static const struct weir_list_type weir_lists[] = {
 	[WEIR_LIST_SOCKETS] = {
 		sizeof(struct weir_list_entry), weir_list_sock },
 	[WEIR_LIST_PATHS] = {
@@ -147,7 +147,7 @@ static const struct weir_list_of weir_lists[] = {
 		sizeof(struct weir_target_entry), weir_list_target },
 };
 
-static const struct weir_list_of *weir_list_find(u32 kind)
+static const struct weir_list_type *weir_list_find(u32 kind)
 {
 	if (kind >= ARRAY_SIZE(weir_lists))
 		return NULL;
@@ -160,14 +160,14 @@ static const struct weir_list_of *weir_list_find(u32 kind)
  * each object. Returns 0, -EFAULT, or -EINTR on a fatal signal.
  */
 static int weir_list_all(struct weir_list_ctx *ctx,
-			 const struct weir_list_of *of)
+			 const struct weir_list_type *type)
 {
 	unsigned long id = ctx->after;
 	enum weir_list_found found;
 	int err;
 
 	while (ctx->room) {
-		found = of->step(ctx, &id);
+		found = type->step(ctx, &id);
 		if (found == WEIR_FOUND_END)
 			break;
 		if (found == WEIR_FOUND_ENTRY) {
@@ -187,7 +187,7 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 {
 	struct weir_ioc_list req;
 	struct weir_list_ctx ctx = { .ws = ws };
-	const struct weir_list_of *of;
+	const struct weir_list_type *type;
 	u32 size;
 	int err;
 
@@ -198,8 +198,8 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 	if (req.entry_size < offsetofend(struct weir_list_entry, id) ||
 	    req.entry_size > PAGE_SIZE)
 		return weir_refuse(ws, -EINVAL, "entry_size is wrong");
-	of = weir_list_find(req.kind);
-	if (!of)
+	type = weir_list_find(req.kind);
+	if (!type)
 		return weir_refuse(ws, -EINVAL, "no such kind of object");
 	ctx.kind = req.kind;
 	ctx.after = req.after;
@@ -207,11 +207,11 @@ int weir_list(struct weir_sock *ws, void __user *arg)
 	ctx.entry_size = req.entry_size;
 	ctx.to = u64_to_user_ptr(req.entries);
 	ctx.all = ns_capable(sock_net(&ws->sk)->user_ns, CAP_NET_ADMIN);
-	ctx.known = of->known;
+	ctx.known = type->known;
 	ctx.entry = kzalloc(ctx.known, WEIR_GFP);
 	if (!ctx.entry)
 		return -ENOMEM;
-	err = weir_list_all(&ctx, of);
+	err = weir_list_all(&ctx, type);
 	kfree(ctx.entry);
 	if (err)
 		return err;
