@@ -65,8 +65,8 @@ struct weir_reader_ops {
  * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
  * @reason: reason of the last of these notices; the inbox's post.lock.
  * @resumed: a socket has gone on with this named cursor.
- * @joining: being attached: @p is not set yet, and the cursor is not one that
- *	is held by name. Guarded by ring->lock.
+ * @joining: being attached: @party is not set yet, and the cursor is not one
+ *	that is held by name. Guarded by ring->lock.
  * @uid: user that made the reader; never changes.
  * @hold_ms: milliseconds that a named cursor is held after its socket has gone.
  * @hold_end: end of the hold time, in jiffies; ring->lock.

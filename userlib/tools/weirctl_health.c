@@ -190,7 +190,6 @@ static void weirctl_look_lag(const struct weirctl_subject *p,
 		const struct weir_list_entry *s =
 			weirctl_list_find(&p->live->streams, e->parent);
 
-		/* flag 1: the reader holds the writer back */
 		if (!s || !(e->flags & WEIR_READER_GATING) || e->lag_bytes * 100 <
 		    s->ring_bytes * WEIRCTL_CLOSE_PERCENT)
 			continue;
