@@ -32,7 +32,7 @@
 
 #define weir_show_target(state)						\
 	__print_symbolic(state,						\
-			 WEIR_TARGET_LIST(WEIR_TRACE_NAME) WEIR_TRACE_END)
+			 WEIR_TARGET_STATE_LIST(WEIR_TRACE_NAME) WEIR_TRACE_END)
 
 TRACE_EVENT(weir_attach,
 	TP_PROTO(const struct weir_ring *ring, u32 slot, u32 id),

@@ -378,19 +378,19 @@ struct weir_ioc_control {
 #define WEIR_HIST_BUCKETS	208	/* bounds: module/logic/hist.h */
 
 /* States of a target: X(NAME, number, "name"). */
-#define WEIR_TARGET_LIST(X)						\
+#define WEIR_TARGET_STATE_LIST(X)					\
 	X(UP, 0, "up")							\
 	X(EJECTED, 1, "ejected") /* by the watchdog, for now */		\
 	X(GONE, 2, "gone")
 
 enum weir_target_state {
 #define WEIR_TARGET_ENUM(_name, _number, ...) WEIR_TARGET_##_name = _number,
-	WEIR_TARGET_LIST(WEIR_TARGET_ENUM)
+	WEIR_TARGET_STATE_LIST(WEIR_TARGET_ENUM)
 #undef WEIR_TARGET_ENUM
 };
 
 /* States of a circuit breaker: X(NAME, number, "name"). */
-#define WEIR_BREAKER_LIST(X)						\
+#define WEIR_BREAKER_STATE_LIST(X)					\
 	X(CLOSED, 0, "closed")		/* calls pass */		\
 	X(OPEN, 1, "open")		/* no call passes */		\
 	X(HALF_OPEN, 2, "half-open")	/* probes pass */		\
@@ -398,7 +398,7 @@ enum weir_target_state {
 
 enum weir_breaker_state {
 #define WEIR_BREAKER_ENUM(_name, _number, ...) WEIR_BREAKER_##_name = _number,
-	WEIR_BREAKER_LIST(WEIR_BREAKER_ENUM)
+	WEIR_BREAKER_STATE_LIST(WEIR_BREAKER_ENUM)
 #undef WEIR_BREAKER_ENUM
 };
 

@@ -49,7 +49,7 @@ const char *weirctl_guard_text(uint32_t guard)
 const char *weirctl_breaker_name(uint32_t breaker)
 {
 	static const char *const names[] = {
-		WEIR_BREAKER_LIST(WEIRCTL_NAME)
+		WEIR_BREAKER_STATE_LIST(WEIRCTL_NAME)
 	};
 
 	return breaker < sizeof(names) / sizeof(names[0]) ? names[breaker] :
@@ -59,7 +59,7 @@ const char *weirctl_breaker_name(uint32_t breaker)
 const char *weirctl_target_state(uint32_t state)
 {
 	static const char *const names[] = {
-		WEIR_TARGET_LIST(WEIRCTL_NAME)
+		WEIR_TARGET_STATE_LIST(WEIRCTL_NAME)
 	};
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
