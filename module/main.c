@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loads and unloads the module, and its state in each network namespace.
+ * Start and end of the module, and of its state in a network namespace (net.c).
  */
 #include <linux/module.h>
 #include <net/net_namespace.h>
