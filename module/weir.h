@@ -2,6 +2,16 @@
 /*
  * The objects of the module, their owners, and the order of locks.
  *
+ * Sockets and users
+ *   weir_sock     a socket; contains an owner and a party
+ *   weir_owner    makes rings, readers and paths, and pays for them: owner.h
+ *   weir_account  the users, and the namespace, that pay for what an owner
+ *                 makes: logic/account.h
+ *   weir_user     a user's memory and objects on the whole host: account.h
+ *   weir_tenant   the same user's workers, for what is done later: tenant.h
+ *   weir_party    a socket as its rings know it: party.h
+ *   weir_endpoint what calls and serves: a socket in the router: router.h
+ *
  * Lifetimes
  *   object        references are held by               last put
  *   weir_sock     the file, each sock_hold()           frees the sock
@@ -13,8 +23,8 @@
  *                 it is set, short users
  *   weir_path     publishers, lingering rings, the     leaves the trie (under
  *                 listener, the route, patterns        weir_net.lock)
- *   weir_account  its sockets, each charge to it       puts its users
- *   weir_tenant   sockets, rings, readers, endpoints,  leaves the table of users
+ *   weir_account  owners, endpoints, each charge to it puts its users
+ *   weir_tenant   owners, rings, readers, endpoints,   leaves the table of users
  *                 its queued works
  *
  * A queued work holds its object too: see work.h. A look-up under RCU alone
