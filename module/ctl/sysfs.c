@@ -204,6 +204,9 @@ static struct attribute *weir_drops_attrs[] = {
 	NULL
 };
 
+/* The number of an attribute is its reason. */
+static_assert(ARRAY_SIZE(weir_drops_attrs) == WEIR_REASON_MAX + 1);
+
 /* Some reasons drop nothing. They have no file. */
 static umode_t weir_drop_visible(struct kobject *kobj, struct attribute *attr,
 				 int reason)
