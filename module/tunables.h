@@ -8,7 +8,7 @@
 #include <uapi/weir.h>
 
 /*
- * All tunables: X(type, name, default, powers of two alone, least, most). The
+ * All tunables: X(type, name, default, only powers of two, least, most). The
  * files in /sys/kernel/weir/tunables are made of this list.
  */
 #define WEIR_TUNABLE_LIST(X)						\

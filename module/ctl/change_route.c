@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The settings of a route: how a control call makes new ones, and goes back to
- * those before.
+ * The settings of a route: how a control call makes new ones, and restores the
+ * old ones if it fails.
  *
  * Process context, under weir_net.lock.
  */

@@ -98,7 +98,7 @@ static u64 weir_reader_pos(const struct weir_reader *rd)
 	return READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
 }
 
-/* The same for a whole ring. Puts the reader. May sleep. */
+/* weir_reader_next_len() for a whole ring. Puts the reader. May sleep. */
 static int weir_reader_next_len_put(struct weir_reader *rd)
 {
 	u64 pos = weir_reader_pos(rd);
@@ -115,7 +115,7 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 }
 
 /*
- * The same for the streams from the head of the list on, up to
+ * weir_reader_next_len() for the streams from the head of the list on, up to
  * WEIR_LOOK_BUDGET. The next call begins behind the last stream that this one
  * has looked at. @seen: is increased for each stream. @more: out: the first
  * stream whose look was not finished, held.
