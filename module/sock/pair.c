@@ -491,7 +491,8 @@ void weir_pair_reset(struct weir_sock *ws)
  * @max: most sockets to take.
  * @orphans: they are added here, by weir_sock.accept_link.
  *
- * Process context. Return: true if there may be more.
+ * Takes each out by itself, and gives way in between: a queue may be long. May
+ * sleep. Return: true if there may be more.
  */
 bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
 		       struct list_head *orphans)
@@ -503,6 +504,7 @@ bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
 		if (!child)
 			return false;
 		list_add_tail(&child->accept_link, orphans);
+		cond_resched();
 	}
 	return true;
 }
