@@ -13,7 +13,7 @@
 #include "weir.h"
 
 /**
- * struct weir_party - who reads streams, and sleeps until rings are ready
+ * struct weir_party - what reads streams, and sleeps until rings are ready
  * @sk: what sleeps and is woken; a reference of it holds the party.
  * @owner: pays for the readers, and is told why one is refused.
  * @single: it reads one stream at most: an end of a pair.

@@ -42,8 +42,8 @@ struct weir_reader_ops {
  * @charge: for one object and the page, charged to the reader; fixed.
  * @gating: the writer waits for this reader.
  * @ops: what it does when it is told of something; fixed.
- * @party: who reads; NULL while held by name only, and for readers of the
- *	kernel. Guarded by ring->lock.
+ * @party: party that reads; NULL while held by name only, and for readers of
+ *	the kernel. Guarded by ring->lock.
  * @ring_link: in weir_ring.readers, under its lock; empty once detached.
  * @armed_link: in weir_ring.armed or waking, under its lock.
  * @party_link: in weir_party.readers, under its lock.

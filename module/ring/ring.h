@@ -59,7 +59,8 @@ struct weir_post {
  * @huge: use pages of 2 MiB where the ring is large enough for one.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
  * @linger_ms: milliseconds that it lingers after its writer is gone.
- * @party: who writes it; of an inbox: who reads it.
+ * @party: party that writes it, or NULL if the kernel does; of an inbox: party
+ *	that reads it, see weir_inbox_create().
  */
 struct weir_ring_spec {
 	u64 bytes;
