@@ -34,7 +34,7 @@ void weir_endpoint_refusal(struct weir_endpoint *ep, u32 handle, u64 tag_key,
 			      (u64)WEIR_KIND_ERROR << WEIR_KIND_SHIFT |
 				      (u64)(flags | WEIR_REC_ROUTER)
 					      << WEIR_FLAGS_SHIFT,
-			      handle, tag_key, 0);
+			      handle, tag_key);
 }
 
 /*

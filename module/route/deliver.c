@@ -94,9 +94,8 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			weir_call_set_sent(ep, call, target, commit, round);
 			pos += weir_ring_need(len);
 		}
-		weir_batch_fill_next(&to, &commit, &seq, rec, len, header,
-				     (u32)name, name >> 32 |
-				     (tag_key & ~0xffffffffULL));
+		weir_words_request(to, header, len, seq, name, tag_key);
+		weir_batch_commit_next(&to, &commit, &seq, rec, len);
 		rec = weir_words_next(rec, len);
 	}
 	if (!answer)

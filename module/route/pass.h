@@ -305,6 +305,51 @@ static __always_inline void weir_words_set(struct weir_words *words, u64 header,
 	words->tag_key = WEIR_WORD(tag_key);
 }
 
+/**
+ * struct weir_request_words - the header of a request, as its target reads it
+ * @commit: commit word, as in struct weir_words.
+ * @len: bytes of payload.
+ * @header: kind, flags and size of the extension: the high half of
+ *	weir_words.header.
+ * @seq: record count, low 32 bits.
+ * @name: name of the call; 0: no answer is wanted. Route and tag of the record
+ *	are its halves, so that one store writes both.
+ * @key: shard key.
+ *
+ * A view of struct weir_words for the writer of the record.
+ */
+struct weir_request_words {
+	u64	commit;
+	u32	len;
+	u32	header;
+	u32	seq;
+	u64	name;
+	u32	key;
+} __packed __aligned(8);
+
+static_assert(sizeof(struct weir_request_words) == WEIR_HEADER_BYTES);
+static_assert(offsetof(struct weir_request_words, name) ==
+	      offsetof(struct weir_record, route));
+static_assert(offsetof(struct weir_request_words, key) ==
+	      offsetof(struct weir_record, key));
+
+/*
+ * weir_words_set() for a request. @name: as in struct weir_request_words.
+ * @tag_key: the shard key is its high half.
+ */
+static __always_inline void weir_words_request(struct weir_words *words,
+					       u64 header, u32 len, u32 seq,
+					       u64 name, u64 tag_key)
+{
+	struct weir_request_words *to = (struct weir_request_words *)words;
+
+	to->len = len;
+	to->header = header >> 32;
+	to->seq = seq;
+	to->name = WEIR_WORD(name);
+	to->key = tag_key >> 32;
+}
+
 /*
  * Returns how long a call took that was sent at @sent_ns, without the time in
  * which replies of its target @ep waited for callers (up to @waited_ns). All in
@@ -319,31 +364,25 @@ static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 }
 
 /*
- * Writes a record into a reservation and commits it. @header: kind and flags.
- * @deadline_ns: goes into the extension; 0: the record gets no extension. Seven
- * parameters: the words of a header, which stay in registers.
+ * Writes a record without extension into a reservation and commits it. @header:
+ * kind and flags.
  */
 static __always_inline void
 weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
-		      u32 len, u64 header, u32 route, u64 tag_key,
-		      u64 deadline_ns)
+		      u32 len, u64 header, u32 route, u64 tag_key)
 {
 	const struct weir_ring_view *v = &at->inbox->view;
-	struct weir_record *rec = weir_ring_at(v, at->pos);
-	u8 *to = (u8 *)(rec + 1);
+	struct weir_words *words = weir_ring_words(v, at->pos);
 
-	if (unlikely(deadline_ns)) {
-		header |= 1ULL << WEIR_EXT_SHIFT;
-		*(u64 *)to = deadline_ns;
-		to += 8;
-	}
-	weir_words_set((struct weir_words *)rec, header, len, at->seq, route,
-		       tag_key);
-	weir_message_copy(to, payload, len);
-	smp_store_release(&rec->commit, at->pos + v->secret);	/* (B) */
+	weir_words_set(words, header, len, at->seq, route, tag_key);
+	weir_message_copy((u8 *)(words + 1), payload, len);
+	smp_store_release(&words->commit, at->pos + v->secret);	/* (B) */
 }
 
-/* The same for a payload of any length that has been copied already. */
+/*
+ * The same for a payload of any length that has been copied already.
+ * @deadline_ns: goes into the extension; 0: the record gets no extension.
+ */
 static inline void weir_reservation_show(const struct weir_reservation *at,
 					 u32 len, u64 header, u32 route,
 					 u64 tag_key, u64 deadline_ns)
@@ -361,20 +400,18 @@ static inline void weir_reservation_show(const struct weir_reservation *at,
 }
 
 /*
- * Writes and commits one small message of a batch, whose space begins at *@at.
- * *@at, *@commit and *@seq move on to the next one. The ring is mapped twice,
- * one mapping behind the other, so that an address needs no wrap. Eight
- * parameters: the function is inlined into loops that keep them in registers.
+ * Copies and commits one small message of a batch, whose space begins at *@at
+ * and whose other header words are written. *@at, *@commit and *@seq move on to
+ * the next one. The ring is mapped twice, one mapping behind the other, so that
+ * an address needs no wrap.
  */
 static __always_inline void
-weir_batch_fill_next(struct weir_words **at, u64 *commit, u32 *seq,
-		     const struct weir_words *from, u32 len, u64 header,
-		     u32 route, u64 tag_key)
+weir_batch_commit_next(struct weir_words **at, u64 *commit, u32 *seq,
+		       const struct weir_words *from, u32 len)
 {
 	struct weir_words *words = *at;
 	u32 need = weir_ring_need(len);
 
-	weir_words_set(words, header, len, *seq, route, tag_key);
 	weir_message_copy_small(words + 1, from + 1, len);
 	smp_store_release(&words->commit, *commit);		/* (B) */
 	*at = (void *)words + need;

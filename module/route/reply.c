@@ -257,8 +257,9 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		if (unlikely(need > end - from) ||
 		    (alone && unlikely(need != tail - *pos)))
 			break;
-		weir_batch_fill_next(&at, &commit, &seq, rec, len, header,
-				     call->handle, call->tag_key);
+		weir_words_set(at, header, len, seq, call->handle,
+			       call->tag_key);
+		weir_batch_commit_next(&at, &commit, &seq, rec, len);
 		if (alone)
 			weir_fast_count_reply(&ep->pass, call->target,
 					      call->sent_ns, call->round);
@@ -441,7 +442,7 @@ static void weir_reply_fill(struct weir_pass *pass,
 		weir_copy_later(pass, &copy);
 	else
 		weir_reservation_fill(at, m->payload, m->len, copy.header,
-				      handle, tag_key, 0);
+				      handle, tag_key);
 }
 
 /*

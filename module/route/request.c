@@ -163,7 +163,7 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 		weir_copy_later(&ep->pass, &copy);
 	} else {
 		weir_reservation_fill(&copy.at, data, len, copy.header,
-				      m->route, m->tag_key, 0);
+				      m->route, m->tag_key);
 	}
 	return WEIR_DELIVERED;
 }

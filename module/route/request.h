@@ -231,10 +231,19 @@ weir_reservation_request(const struct weir_reservation *at,
 			 const struct weir_message *m, u64 name,
 			 u64 deadline_ns)
 {
-	weir_reservation_fill(at, m->payload, m->len, weir_request_header(m),
-			      (u32)name,
-			      name >> 32 | (m->tag_key & ~0xffffffffULL),
-			      m->deadline_ns ? deadline_ns : 0);
+	const struct weir_ring_view *v = &at->inbox->view;
+	struct weir_words *words = weir_ring_words(v, at->pos);
+	u64 header = weir_request_header(m);
+	u8 *to = (u8 *)(words + 1);
+
+	if (unlikely(m->deadline_ns)) {
+		header |= 1ULL << WEIR_EXT_SHIFT;
+		*(u64 *)to = deadline_ns;
+		to += 8;
+	}
+	weir_words_request(words, header, m->len, at->seq, name, m->tag_key);
+	weir_message_copy(to, m->payload, m->len);
+	smp_store_release(&words->commit, at->pos + v->secret);	/* (B) */
 }
 
 /*
