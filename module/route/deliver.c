@@ -72,7 +72,9 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 	struct weir_call_entry *call = ep->calls.local, *next = call;
 	u64 commit = at->pos + at->inbox->view.secret;
 	bool hold = m->flags & WEIR_REC_IDEMPOTENT;
-	u64 header = weir_request_header(m);
+	/* read once: for the compiler, the loop's stores may alias them */
+	u64 header = weir_request_header(m), now_ns = ep->pass.now_ns;
+	const u32 handle = m->route;
 	const u32 *lens = m->lens;
 	u32 i, len, seq = at->seq;
 
@@ -87,11 +89,11 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			name = call->name;
 			call->tries = hold;
 			call->pos = pos;
-			weir_call_fill(call, m->route, tag_key, deadline_ns);
+			weir_call_fill(call, handle, tag_key, deadline_ns);
 			if (counted)
 				weir_call_counted(call, round);
 			/* from here on a completer may end the call */
-			weir_call_set_sent(ep, call, target, commit, round);
+			weir_call_set_sent(call, target, now_ns, commit, round);
 			pos += weir_ring_need(len);
 		}
 		weir_words_request(to, header, len, seq, name, tag_key);
@@ -144,7 +146,7 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 	if (call) {
 		name = call->name;
 		weir_call_counted(call, round);
-		weir_call_set_sent(ep, call, target,
+		weir_call_set_sent(call, target, ep->pass.now_ns,
 				   at->pos + at->inbox->view.secret, round);
 	}
 	if (unlikely(m->len > WEIR_PIECE_BYTES))

@@ -125,8 +125,8 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 		parent->sibling = call->slot;
 		b->call = call;
 		b->name = call->name;
-		weir_call_set_sent(ep, call, b->target, b->kept ? 0 :
-				   b->at.pos + b->at.inbox->view.secret,
+		weir_call_set_sent(call, b->target, ep->pass.now_ns, b->kept ?
+				   0 : b->at.pos + b->at.inbox->view.secret,
 				   b->round);
 	}
 	weir_deadline_arm(ep, deadline_ns);

@@ -99,7 +99,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 		deadline_ns = ep->pass.now_ns + plan->timeout_ns;
 		call = weir_call_begin(ep, &m, deadline_ns);
 		name = call->name;
-		weir_call_set_sent(ep, call, target,
+		weir_call_set_sent(call, target, ep->pass.now_ns,
 				   at.pos + at.inbox->view.secret, round);
 	}
 	weir_reservation_request(&at, &m, name, 0);

@@ -275,14 +275,14 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
  * looks at target->gone.
  * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
-static __always_inline void weir_call_set_sent(struct weir_endpoint *ep,
-					       struct weir_call_entry *call,
+static __always_inline void weir_call_set_sent(struct weir_call_entry *call,
 					       struct weir_target *target,
-					       u64 commit, u32 round)
+					       u64 now_ns, u64 commit,
+					       u32 round)
 {
 	call->target = target;
 	call->round = round;
-	call->sent_ns = ep->pass.now_ns;
+	call->sent_ns = now_ns;
 	call->commit = commit;
 	smp_store_release(&call->state, WEIR_CALL_SENT);
 }

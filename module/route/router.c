@@ -161,6 +161,7 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 		   (u64)m->flags << WEIR_FLAGS_SHIFT;
 	const struct weir_words *rec = weir_ring_words(v, m->pos);
 	u64 len, need = m->total, end = m->end, secret = v->secret;
+	const u32 handle = m->route;
 	u32 n;
 
 	pass->lens[0] = m->len;
@@ -172,7 +173,8 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 		/* with another kind or flags the difference is far too large */
 		len = WEIR_WORD(READ_ONCE(rec->header)) - like;
 		if (len > WEIR_BATCH_LEN ||
-		    WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 != m->route)
+		    READ_ONCE(((const struct weir_record *)rec)->route) !=
+		    handle)
 			break;
 		need = weir_ring_need((u32)len);
 		end += need;
