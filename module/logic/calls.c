@@ -112,7 +112,8 @@ void weir_call_table_prune_some(struct weir_call_table *c)
 		spent = call;
 		call = call->next;
 		n++;
-	} while (call && weir_call_state(call) == WEIR_CALL_SPENT);
+	} while (call && n < WEIR_CALLS_PRUNED &&
+		 weir_call_state(call) == WEIR_CALL_SPENT);
 	spent->next = c->local;
 	c->local = c->first;
 	c->nlocal += n;

@@ -379,11 +379,18 @@ static __always_inline u8 weir_call_state(const struct weir_call_entry *call)
 	return smp_load_acquire(&call->state);
 }
 
+/*
+ * Calls that weir_call_table_prune() frees at most. Its caller may keep the
+ * processor meanwhile, and one call may have kept very many in the queue.
+ */
+#define WEIR_CALLS_PRUNED	1024U
+
 /**
  * weir_call_table_prune() - free calls that have ended at the head of the queue
  * @c: the table.
  *
- * A call that has not ended keeps all calls behind it in the queue. Called by
+ * A call that has not ended keeps all calls behind it in the queue. After
+ * WEIR_CALLS_PRUNED calls the head may be one more that has ended. Called by
  * the producer.
  */
 static __always_inline void weir_call_table_prune(struct weir_call_table *c)

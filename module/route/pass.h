@@ -27,6 +27,8 @@
 static_assert(sizeof(struct weir_words) == WEIR_HEADER_BYTES);
 /* a small message fits any ring */
 static_assert(WEIR_HEADER_BYTES + WEIR_BATCH_LEN <= WEIR_RING_MIN);
+/* freed calls are enough for a fan-out: see weir_endpoint_slots() */
+static_assert(WEIR_CALLS_PRUNED > WEIR_TARGETS_MAX);
 static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_refusal) <=
 	      WEIR_ANSWER_BYTES);
 
@@ -504,8 +506,12 @@ static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 
 	weir_call_table_prune(&ep->calls);
 	oldest = weir_call_table_oldest(&ep->calls);
-	if (oldest)
+	if (oldest) {
 		pos = oldest->pos;
+		/* more have ended than are freed at once: a worker goes on */
+		if (unlikely(weir_call_state(oldest) == WEIR_CALL_SPENT))
+			weir_endpoint_later(ep);
+	}
 	if (pos != READ_ONCE(cursor->pos))
 		smp_store_release(&cursor->pos, pos);		/* (D) */
 }

@@ -16,6 +16,7 @@
 #include <linux/jhash.h>
 #include <linux/slab.h>
 
+#include "logic/forms.h"
 #include "route/router.h"
 
 /* Figures of a route whose settings do not give others. */
@@ -541,7 +542,8 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
  * pattern. Each look-up checks that the caller has permission, and that the
  * route's owner may stand in for the owner of the first route that was found
  * (weir_path_succeeds()). A route that comes or goes far from the path costs no
- * more than a look at the marks. May also be called in a section.
+ * more than a look at the marks. May also be called in a section, which ends
+ * after a few look-ups: ep->pass.looks.
  */
 void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 	__must_hold(&ep->dispatch_lock)
@@ -549,10 +551,12 @@ void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 	u32 gen = weir_handle_gen(ep);
 
 	lockdep_assert_held(&ep->dispatch_lock);
-	if (weir_handle_fresh(ep, h, gen))
+	if (weir_handle_fresh(ep, h, gen)) {
 		h->gen = gen;
-	else
-		weir_handle_look(ep, h, gen);
+		return;
+	}
+	weir_handle_look(ep, h, gen);
+	ep->pass.looks += WEIR_TRIE_LOOKS_MAX;
 }
 
 /**

@@ -480,8 +480,8 @@ enum weir_dispatcher {
  * @left: bytes of records that are not routed yet, the record in hand included.
  * @each: bytes of ring that the record in hand takes.
  * @used: messages of the batch in hand that were sent or answered.
- * @looks: looks at targets that this section has taken; see WEIR_LOOKS_MAX in
- *	request.h.
+ * @looks: looks at targets that this section has taken, see WEIR_LOOKS_MAX in
+ *	request.h; and for each look-up of a handle its most steps.
  * @idem: idempotency entry of the message in hand, which is the leader of its
  *	key; or NULL.
  * @tokens: tokens of @rate_limit that were taken and are not used yet.

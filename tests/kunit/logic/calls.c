@@ -243,6 +243,30 @@ static void calls_prune__keeps_what_is_behind_the_oldest(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_oldest(c), call[1]);
 }
 
+/* A prune frees a limited number of calls, and the next one goes on. */
+static void calls_prune__is_bounded(struct kunit *test)
+{
+	const u32 most = 2 * WEIR_CALLS_PRUNED;
+	struct weir_call_table *c = table(test, most);
+	struct weir_call_entry *next;
+	u32 i;
+
+	for (i = 0; i < most; i += WEIR_CALLS_CHUNK)
+		KUNIT_ASSERT_TRUE(test, grow(c));
+	for (i = 0; i < most; i++)
+		begin(c, true);
+	for (i = 0; i < most; i++)
+		weir_call_table_put(c, weir_call_table_at(c, i));
+	weir_call_table_prune(c);
+	KUNIT_EXPECT_EQ(test, c->nlocal, WEIR_CALLS_PRUNED);
+	next = weir_call_table_oldest(c);
+	KUNIT_ASSERT_NOT_NULL(test, next);
+	KUNIT_EXPECT_EQ(test, weir_call_state(next), WEIR_CALL_SPENT);
+	weir_call_table_prune(c);
+	KUNIT_EXPECT_EQ(test, c->nlocal, most);
+	KUNIT_EXPECT_NULL(test, weir_call_table_oldest(c));
+}
+
 /*
  * Calls begun together are what they would be one by one, also when some of
  * them end before all have begun.
@@ -666,6 +690,7 @@ static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_take__gives_each_slot_once),
 	KUNIT_CASE(calls_refill__joins_both_lists),
 	KUNIT_CASE(calls_prune__keeps_what_is_behind_the_oldest),
+	KUNIT_CASE(calls_prune__is_bounded),
 	KUNIT_CASE(calls_take_many__free),
 	KUNIT_CASE(calls_take_many__held),
 	KUNIT_CASE(calls_put__generation_wraps),
