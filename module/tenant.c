@@ -435,3 +435,9 @@ void weir_timer_cancel_sync(struct weir_timer *timer)
 	wait_var_event(&timers->now, READ_ONCE(timers->now) != timer);
 	weir_timer_cancel(timer);	/* it may be set again */
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_timer_set);
+EXPORT_SYMBOL_IF_KUNIT(weir_timer_cancel_sync);
+#endif

@@ -525,3 +525,9 @@ announce:
 	weir_inbox_wake(p->inbox);
 	return 0;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_refused);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_create);
+#endif

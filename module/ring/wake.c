@@ -393,3 +393,8 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 		sock_put(p->sk);
 	}
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_party_arm);
+#endif
