@@ -82,3 +82,9 @@ bool weir_owner_admin(const struct weir_owner *o)
 	revert_creds(old);
 	return admin;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_owner_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_owner_release);
+#endif

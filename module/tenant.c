@@ -438,6 +438,7 @@ void weir_timer_cancel_sync(struct weir_timer *timer)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_timer_init);
 EXPORT_SYMBOL_IF_KUNIT(weir_timer_set);
 EXPORT_SYMBOL_IF_KUNIT(weir_timer_cancel_sync);
 #endif

@@ -604,3 +604,8 @@ struct weir_reader *weir_reader_resume(struct weir_party *p,
 	weir_reader_show(p, found, WEIR_REASON_TAKEN_OVER);
 	return found;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_reader_attach_kernel);
+#endif

@@ -259,3 +259,8 @@ void weir_ring_reap(struct weir_timer *timer)
 			       max(1UL, msecs_to_jiffies(evict_ms) / 4));
 	weir_ring_put(ring);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_writable);
+#endif

@@ -529,5 +529,6 @@ announce:
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_refused);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_close);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_create);
 #endif

@@ -361,3 +361,9 @@ bool weir_ring_search(const struct weir_ring *ring, u64 from, u64 to, u64 *pos)
 	}
 	return weir_ring_resync(&ring->view, from, to, pos);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_create);
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_put);
+#endif

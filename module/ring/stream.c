@@ -556,3 +556,8 @@ void weir_streams_end(struct weir_net *wn)
 		weir_ring_put(ring);
 	}
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_owner_gone);
+#endif

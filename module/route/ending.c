@@ -166,3 +166,8 @@ void weir_endpoint_close(struct weir_endpoint *ep)
 	weir_endpoint_later(ep);
 	weir_endpoint_put(ep);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_endpoint_close);
+#endif

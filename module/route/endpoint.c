@@ -812,3 +812,8 @@ out:
 	release_sock(&ws->sk);
 	return ep;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_endpoint_create);
+#endif

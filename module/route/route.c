@@ -574,3 +574,10 @@ void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h)
 	h->bound = false;
 	weir_handle_look(ep, h, weir_handle_gen(ep));
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_route_obtain);
+EXPORT_SYMBOL_IF_KUNIT(weir_route_tidy);
+EXPORT_SYMBOL_IF_KUNIT(weir_route_replan);
+#endif

@@ -785,3 +785,8 @@ void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 	}
 	weir_dispatch_unlock(ep);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_route_dispatch);
+#endif

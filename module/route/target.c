@@ -650,3 +650,9 @@ int weir_target_serve(struct weir_sock *ws, void __user *arg)
 	return copy_to_user(arg, &serve, min_t(u32, serve.size, sizeof(serve))) ?
 	       -EFAULT : 0;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_target_add);
+EXPORT_SYMBOL_IF_KUNIT(weir_target_remove);
+#endif
