@@ -11,6 +11,10 @@
 #include "net.h"
 #include "race.h"
 #include "ring/ring.h"
+#include "route/endpoint.h"
+#include "route/poller.h"
+#include "route/route.h"
+#include "route/target.h"
 #include "sock/pubsub.h"
 #include "sock/socket.h"
 #include "stats.h"
@@ -18,7 +22,6 @@
 #include "weir.h"
 
 #define CREATE_TRACE_POINTS
-#include "route/router.h"
 #include "trace.h"
 
 static int __net_init weir_net_init(struct net *net)

@@ -10,7 +10,7 @@
  *   weir_user     a user's memory and objects on the whole host: account.h
  *   weir_tenant   the same user's workers, for what is done later: tenant.h
  *   weir_party    a socket as its rings know it: party.h
- *   weir_endpoint what calls and serves: a socket in the router: router.h
+ *   weir_endpoint what calls and serves: a socket in the router: endpoint.h
  *
  * Lifetimes
  *   object        references are held by               last put

@@ -14,7 +14,10 @@
 #include "net.h"
 #include "owner.h"
 #include "path.h"
-#include "route/router.h"
+#include "route/chain.h"
+#include "route/plan.h"
+#include "route/route.h"
+#include "route/target.h"
 #include "sock.h"
 #include "weir.h"
 

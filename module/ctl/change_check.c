@@ -8,7 +8,11 @@
 #include <linux/string.h>
 
 #include "ctl/change.h"
-#include "route/router.h"
+#include "logic/breaker.h"
+#include "logic/dup.h"
+#include "logic/retry.h"
+#include "route/plan.h"
+#include "route/route.h"
 #include "weir.h"
 
 #define WEIR_TIME_MAX		(24 * 3600 * NSEC_PER_SEC)

@@ -9,9 +9,16 @@
 
 #include "charge.h"
 #include "ctl/change.h"
+#include "logic/breaker.h"
 #include "logic/memory.h"
+#include "logic/policy.h"
+#include "logic/rate_limit.h"
 #include "owner.h"
-#include "route/router.h"
+#include "route/chain.h"
+#include "route/idem.h"
+#include "route/plan.h"
+#include "route/route.h"
+#include "route/target.h"
 #include "sock.h"
 #include "weir.h"
 

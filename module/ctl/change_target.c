@@ -9,9 +9,12 @@
 #include <linux/xarray.h>
 
 #include "ctl/change.h"
+#include "logic/breaker.h"
 #include "net.h"
 #include "path.h"
-#include "route/router.h"
+#include "route/chain.h"
+#include "route/route.h"
+#include "route/target.h"
 #include "sock.h"
 #include "weir.h"
 

@@ -20,7 +20,9 @@
 #include "net.h"
 #include "owner.h"
 #include "path.h"
-#include "route/router.h"
+#include "route/idem.h"
+#include "route/plan.h"
+#include "route/route.h"
 #include "sock.h"
 #include "weir.h"
 

@@ -20,9 +20,9 @@
 #include "owner.h"
 #include "party.h"
 #include "path.h"
-#include "route/router.h"
 #include "sock.h"
 #include "sock/socket.h"
+#include "uapi/weir_route.h"
 #include "weir.h"
 
 /* May the caller see an object of this user? */

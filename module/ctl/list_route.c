@@ -9,10 +9,14 @@
 #include <linux/pid.h>
 
 #include "ctl/list.h"
+#include "logic/breaker.h"
 #include "net.h"
 #include "owner.h"
 #include "path.h"
-#include "route/router.h"
+#include "route/endpoint.h"
+#include "route/plan.h"
+#include "route/route.h"
+#include "route/target.h"
 #include "sock.h"
 #include "weir.h"
 

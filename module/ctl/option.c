@@ -22,6 +22,7 @@
 #include "ring/ring.h"
 #include "ring/wake.h"
 #include "route/router.h"
+#include "route/target.h"
 #include "sock.h"
 #include "sock/socket.h"
 #include "sock/wait.h"

@@ -13,7 +13,7 @@
 #include "ctl/sysfs.h"
 #include "logic/account.h"
 #include "logic/memory.h"
-#include "route/router.h"
+#include "route/poller.h"
 #include "stats.h"
 #include "tunables.h"
 #include "weir.h"

@@ -7,8 +7,21 @@
  *
  * Process context, under post.lock of the caller's inbox.
  */
-#include "route/pass.h"
+#include "logic/breaker.h"
+#include "logic/calls.h"
+#include "path.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
+#include "route/plan.h"
+#include "route/record.h"
+#include "route/route.h"
+#include "route/target.h"
+#include "stats.h"
 #include "trace.h"
+#include "weir.h"
 
 /* A request that its target has lost is sent again after up to 8 tries. */
 #define WEIR_MOVES_MAX	8

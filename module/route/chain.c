@@ -11,7 +11,10 @@
  * WEIR_TARGETS_MAX targets at most. A mirror is not an edge: a copy goes to a
  * socket of the mirror and no further.
  */
-#include "route/router.h"
+#include "net.h"
+#include "route/chain.h"
+#include "route/route.h"
+#include "weir.h"
 
 /* Most ways that lead from one route to the routes behind it. */
 #define WEIR_BEHIND_MAX		512

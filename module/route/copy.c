@@ -23,7 +23,21 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "logic/calls.h"
+#include "logic/dup.h"
+#include "logic/memory.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/copy.h"
+#include "route/endpoint.h"
+#include "route/idem.h"
+#include "route/pass.h"
+#include "route/record.h"
 #include "route/request.h"
+#include "route/room.h"
+#include "route/target.h"
+#include "stats.h"
+#include "weir.h"
 
 /**
  * weir_copy_pieces() - copy bytes in pieces, and let other tasks run in between

@@ -7,7 +7,19 @@
  *
  * In a section of a pass: see pass.h.
  */
+#include "logic/calls.h"
+#include "logic/policy.h"
+#include "logic/rate_limit.h"
+#include "route/call.h"
+#include "route/copy.h"
+#include "route/endpoint.h"
+#include "route/pass.h"
+#include "route/plan.h"
+#include "route/record.h"
 #include "route/request.h"
+#include "route/route.h"
+#include "route/target.h"
+#include "weir.h"
 
 /*
  * Returns the tokens at hand. Without any, takes some for the messages ahead.

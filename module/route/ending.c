@@ -9,8 +9,22 @@
  */
 #include <linux/slab.h>
 
-#include "route/request.h"
+#include "logic/calls.h"
+#include "net.h"
 #include "race.h"
+#include "ring/reader.h"
+#include "route/call.h"
+#include "route/dispatch_lock.h"
+#include "route/endpoint.h"
+#include "route/idem.h"
+#include "route/poller.h"
+#include "route/room.h"
+#include "route/route.h"
+#include "route/router.h"
+#include "route/target.h"
+#include "route/turn.h"
+#include "tenant.h"
+#include "weir.h"
 
 /* Calls that the thread that releases the socket ends by itself at most. */
 #define WEIR_END_CALLS	(4 * WEIR_CALLS_CHUNK)

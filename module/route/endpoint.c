@@ -14,14 +14,33 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "charge.h"
 #include "copy_in.h"
+#include "logic/account.h"
+#include "logic/calls.h"
+#include "logic/memory.h"
+#include "logic/trie.h"
+#include "net.h"
 #include "owner.h"
-#include "party.h"
 #include "race.h"
+#include "ring/reader.h"
 #include "ring/ring.h"
+#include "route/call.h"
+#include "route/dispatch_lock.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
+#include "route/pass.h"
+#include "route/poller.h"
+#include "route/reply.h"
 #include "route/request.h"
+#include "route/room.h"
 #include "route/router.h"
+#include "route/turn.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "weir.h"
 
 /* Frees an endpoint and gives back what was charged for it. */
 static void weir_endpoint_end(struct weir_endpoint *ep)

@@ -12,7 +12,19 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "logic/calls.h"
+#include "logic/memory.h"
+#include "logic/policy.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/copy.h"
+#include "route/endpoint.h"
+#include "route/pass.h"
+#include "route/plan.h"
+#include "route/record.h"
 #include "route/request.h"
+#include "route/target.h"
+#include "weir.h"
 
 /**
  * struct weir_branch - one target of a fan-out message

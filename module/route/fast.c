@@ -8,7 +8,20 @@
  *
  * In a section of a pass: see pass.h.
  */
+#include "logic/bucket.h"
+#include "logic/calls.h"
+#include "logic/policy.h"
+#include "logic/rate_limit.h"
+#include "net.h"
+#include "route/call.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
+#include "route/pass.h"
+#include "route/plan.h"
+#include "route/record.h"
 #include "route/request.h"
+#include "route/route.h"
+#include "weir.h"
 
 /*
  * The target of a message. Returns NULL if the policy has no quick answer, or

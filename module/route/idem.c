@@ -11,7 +11,23 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "route/pass.h"
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/calls.h"
+#include "logic/dup.h"
+#include "logic/memory.h"
+#include "net.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/copy.h"
+#include "route/endpoint.h"
+#include "route/idem.h"
+#include "route/record.h"
+#include "route/request.h"
+#include "sock.h"
+#include "tenant.h"
+#include "weir.h"
 
 static void weir_idem_free(struct weir_idem *idem)
 {

@@ -12,7 +12,16 @@
  *
  * Process context, without weir_net.lock.
  */
-#include "route/pass.h"
+#include "logic/calls.h"
+#include "net.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/endpoint.h"
+#include "route/target.h"
+#include "route/turn.h"
+#include "tenant.h"
+#include "weir.h"
 
 /* Get the next endpoint of a namespace after *@id, held; or NULL. Sets *@id. */
 static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,

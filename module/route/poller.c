@@ -21,7 +21,16 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
+#include "logic/account.h"
+#include "logic/memory.h"
+#include "ring/ring.h"
+#include "ring/wake.h"
+#include "route/endpoint.h"
+#include "route/poller.h"
 #include "route/router.h"
+#include "route/turn.h"
+#include "tunables.h"
+#include "weir.h"
 
 /* Rounds through the endpoints before the thread looks at anything else. */
 #define WEIR_POLL_ROUNDS	64

@@ -7,7 +7,27 @@
  * In a section of a pass of the endpoint that replies, which is @ep here: see
  * pass.h.
  */
+#include "logic/account.h"
+#include "logic/breaker.h"
+#include "logic/bulkhead.h"
+#include "logic/calls.h"
+#include "logic/hist.h"
+#include "logic/retry.h"
+#include "net.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/copy.h"
+#include "route/endpoint.h"
+#include "route/pass.h"
+#include "route/plan.h"
+#include "route/record.h"
+#include "route/reply.h"
 #include "route/request.h"
+#include "route/route.h"
+#include "route/target.h"
+#include "stats.h"
+#include "weir.h"
 
 /* Waits of a target's replies that are closer than this count as one. */
 #define WEIR_WAITS_APART_NS	(10 * NSEC_PER_MSEC)

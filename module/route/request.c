@@ -8,8 +8,25 @@
  *
  * In a section of a pass: see pass.h.
  */
+#include "logic/calls.h"
+#include "logic/dup.h"
+#include "net.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/copy.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
+#include "route/idem.h"
+#include "route/pass.h"
+#include "route/plan.h"
+#include "route/record.h"
+#include "route/reply.h"
 #include "route/request.h"
+#include "route/route.h"
+#include "route/target.h"
 #include "trace.h"
+#include "weir.h"
 
 /**
  * weir_endpoint_reserve() - reserve room for answers, and slots, for calls

@@ -11,7 +11,21 @@
 
 #include <linux/nospec.h>
 
+#include "logic/breaker.h"
+#include "logic/bulkhead.h"
+#include "logic/calls.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
 #include "route/pass.h"
+#include "route/plan.h"
+#include "route/record.h"
+#include "route/target.h"
+#include "weir.h"
+
+struct weir_rate_limit;
 
 /*
  * Looks that one message may take, on all routes that it goes through. Nothing
@@ -93,6 +107,43 @@ static inline void weir_attempt_forget(struct weir_attempt *attempt)
 static inline u32 weir_message_need(const struct weir_message *m)
 {
 	return weir_ring_need(m->len + (m->deadline_ns ? 8 : 0));
+}
+
+/* request.c */
+bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
+bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
+enum weir_outcome weir_route_again(struct weir_endpoint *ep,
+				   struct weir_call_entry *call);
+enum weir_outcome weir_send_hold_own(struct weir_endpoint *ep,
+				     const struct weir_message *m,
+				     u64 deadline_ns, u32 answers);
+enum weir_outcome weir_route_request(struct weir_endpoint *ep,
+				     struct weir_message *m);
+enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
+				   const struct weir_message *m,
+				   struct weir_route *route,
+				   const struct weir_target *refuser,
+				   enum weir_reason reason, u64 wait_ns);
+
+/**
+ * weir_endpoint_ready() - are there slots and room for answers?
+ * @ep: the caller.
+ * @answers: granules for answers that have to be reserved in its inbox.
+ * @slots: free slots that are needed.
+ *
+ * Does not sleep. Reserves granules ahead if it can, see
+ * weir_endpoint_reserve().
+ *
+ * Return: false when something is missing, and the pass has to wait.
+ */
+static __always_inline bool weir_endpoint_ready(struct weir_endpoint *ep,
+						u32 answers, u32 slots)
+{
+	if (unlikely(ep->answers < answers) &&
+	    !weir_endpoint_reserve(ep, answers))
+		return false;
+	return likely(ep->calls.nlocal >= slots) ||
+	       weir_endpoint_slots(ep, slots);
 }
 
 /* share.c */
@@ -368,6 +419,10 @@ static inline bool weir_message_waits(const struct weir_message *m)
 {
 	return !(m->flags & (WEIR_REC_REFUSE | WEIR_REC_DROP));
 }
+
+/* fast.c */
+bool weir_request_fast(struct weir_endpoint *ep, u64 header);
+bool weir_event_fast(struct weir_endpoint *ep, u64 header);
 
 /* deliver.c */
 enum weir_outcome weir_send_route(struct weir_endpoint *ep,

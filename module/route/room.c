@@ -21,7 +21,14 @@
  */
 #include <linux/delay.h>
 
-#include "route/router.h"
+#include "logic/patience.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/endpoint.h"
+#include "route/room.h"
+#include "route/turn.h"
+#include "tenant.h"
+#include "weir.h"
 
 /* Most waiters that are looked at, or called, in one hold of the lock. */
 #define WEIR_CALLED_MAX	64U

@@ -16,8 +16,27 @@
 #include <linux/jhash.h>
 #include <linux/slab.h>
 
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/bulkhead.h"
 #include "logic/forms.h"
-#include "route/router.h"
+#include "logic/memory.h"
+#include "logic/policy.h"
+#include "logic/rate_limit.h"
+#include "logic/trie.h"
+#include "net.h"
+#include "path.h"
+#include "route/chain.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
+#include "route/idem.h"
+#include "route/pass.h"
+#include "route/plan.h"
+#include "route/route.h"
+#include "route/target.h"
+#include "sock.h"
+#include "tenant.h"
+#include "weir.h"
 
 /* Figures of a route whose settings do not give others. */
 #define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)

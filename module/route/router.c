@@ -16,8 +16,27 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "charge.h"
+#include "logic/account.h"
+#include "logic/calls.h"
 #include "race.h"
+#include "ring/inbox.h"
+#include "ring/ring.h"
+#include "route/call.h"
+#include "route/copy.h"
+#include "route/dispatch_lock.h"
+#include "route/endpoint.h"
+#include "route/idem.h"
+#include "route/pass.h"
+#include "route/poller.h"
+#include "route/record.h"
+#include "route/reply.h"
 #include "route/request.h"
+#include "route/room.h"
+#include "route/router.h"
+#include "route/turn.h"
+#include "tenant.h"
+#include "weir.h"
 
 /* Bytes of a polled user's share that one look at a target costs. */
 #define WEIR_LOOK_BYTES	8

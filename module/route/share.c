@@ -17,7 +17,18 @@
  *
  * In a section of a pass: see pass.h.
  */
+#include "logic/account.h"
+#include "logic/asking.h"
+#include "logic/breaker.h"
+#include "logic/bulkhead.h"
+#include "logic/rate_limit.h"
+#include "route/call.h"
+#include "route/endpoint.h"
+#include "route/pass.h"
+#include "route/plan.h"
 #include "route/request.h"
+#include "route/target.h"
+#include "weir.h"
 
 /* The place where the user of a caller is counted for its share of a rate. */
 static u32 weir_endpoint_place(const struct weir_endpoint *ep)

@@ -11,10 +11,30 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "charge.h"
 #include "copy_in.h"
-#include "route/router.h"
+#include "logic/account.h"
+#include "logic/asking.h"
+#include "logic/breaker.h"
+#include "logic/bulkhead.h"
+#include "logic/memory.h"
+#include "logic/policy.h"
+#include "net.h"
+#include "owner.h"
+#include "path.h"
 #include "race.h"
+#include "ring/ring.h"
+#include "route/chain.h"
+#include "route/endpoint.h"
+#include "route/plan.h"
+#include "route/room.h"
+#include "route/route.h"
+#include "route/target.h"
+#include "sock.h"
+#include "stats.h"
+#include "tenant.h"
 #include "trace.h"
+#include "weir.h"
 
 /* The watchdog ejects a target after this many looks without a change. */
 #define WEIR_STILL_MAX	2

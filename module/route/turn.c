@@ -13,7 +13,12 @@
  * called under spinlocks.
  */
 #include "race.h"
+#include "route/endpoint.h"
 #include "route/router.h"
+#include "route/turn.h"
+#include "tenant.h"
+#include "weir.h"
+#include "work.h"
 
 /*
  * Endpoints, and as many timers, that one run of a user's work item handles

@@ -16,6 +16,9 @@
 #include <linux/uio.h>
 
 #include "logic/trie.h"
+#include "route/dispatch_lock.h"
+#include "route/endpoint.h"
+#include "route/handle.h"
 #include "route/router.h"
 #include "sock.h"
 #include "sock/named.h"

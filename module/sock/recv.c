@@ -14,12 +14,12 @@
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "route/router.h"
 #include "sock.h"
 #include "sock/message.h"
 #include "sock/named.h"
 #include "sock/wait.h"
 #include "stats.h"
+#include "uapi/weir_route.h"
 #include "weir.h"
 
 static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,

@@ -23,7 +23,7 @@
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "route/router.h"
+#include "route/endpoint.h"
 #include "sock.h"
 #include "sock/message.h"
 #include "sock/pair.h"

@@ -24,7 +24,6 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "route/router.h"
 #include "sock.h"
 #include "sock/join.h"
 #include "sock/pubsub.h"

@@ -16,7 +16,13 @@
 #include <linux/numa.h>
 #include <linux/wait_bit.h>
 
+#include "net.h"
+#include "path.h"
+#include "ring/inbox.h"
+#include "route/endpoint.h"
+#include "route/route.h"
 #include "route/router.h"
+#include "route/target.h"
 
 #define UID	KUIDT_INIT(61234)	/* has nothing but the endpoint */
 #define BYTES	WEIR_RING_MIN		/* of each ring */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What senders know of a route: see route.c. */
+#ifndef _WEIR_PLAN_H
+#define _WEIR_PLAN_H
+
+#include <linux/minmax.h>
+#include <linux/refcount.h>
+#include <linux/workqueue.h>
+
+#include "logic/breaker.h"
+#include "logic/policy.h"
+#include "logic/retry.h"
+#include "uapi/weir_route.h"
+#include "weir.h"
+
+struct weir_idem_set;
+struct weir_rate_limit;
+struct weir_target;
+
+/**
+ * struct weir_fallback_reply - a reply that a route keeps for refused requests
+ * @ref: references of settings, of plans and of a control call in progress.
+ * @len: bytes of @data; never changes.
+ * @data: the payload; never changes.
+ */
+struct weir_fallback_reply {
+	refcount_t	ref;
+	u32		len;
+	u8		data[];
+};
+
+/**
+ * struct weir_plan - all that senders know of a route, as of its last change
+ * @policy: enum weir_policy.
+ * @n: entries of @targets.
+ * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0: more
+ *	than half of the targets.
+ * @bulkhead: requests that may be in flight at one target; 0: any number. If it
+ *	is not 0, weir_target.callers counts the requests above
+ *	@bulkhead_lower.
+ * @bulkhead_lower: part of @bulkhead that any user may take, see
+ *	weir_bulkhead_lower(); less than 0: no part; 0: there is no bulkhead.
+ * @mirror_permille: thousandths of the messages that are copied to @mirror.
+ * @has_breaker: @breaker is in use.
+ * @batch_divisor: one target gets at most weir_pass.ahead / @batch_divisor
+ *	messages at once, but at least one.
+ * @slow_threshold_ns: longest time from request to reply that is not slow.
+ * @timeout_ns: time that a request without a deadline may take; at most
+ *	@deadline_max_ns.
+ * @deadline_max_ns: longest time that a request may take, from when the router
+ *	reads it.
+ * @patience_ns: longest time that a reply waits for room in its caller's inbox.
+ * @probe_ns: time between two looks of the watchdog; WEIR_PROBE_OFF: it does
+ *	not look.
+ * @breaker: when the breakers of the targets open.
+ * @retry: when and how often a failed request is sent again.
+ * @pick: table from which the policy picks a target.
+ * @fallback: route for requests that a guard refuses, held; or NULL.
+ * @mirror: route that gets copies, held; or NULL.
+ * @fallback_reply: reply for requests that a guard refuses, held; or NULL.
+ * @idem: idempotency keys, held; or NULL.
+ * @rate_limit: rate limit, owned by the route's settings; NULL: none.
+ * @wn: namespace.
+ * @free: frees the plan after a grace period.
+ * @targets: by number; each is held.
+ *
+ * Read under RCU. Nothing in a published plan changes; only the objects that it
+ * points to do.
+ */
+struct weir_plan {
+	u8				policy;
+	u8				has_breaker;
+	u32				batch_divisor;
+	u32				n;
+	u32				quorum;
+	u32				bulkhead;
+	int				bulkhead_lower;
+	u32				mirror_permille;
+	u64				slow_threshold_ns;
+	u64				timeout_ns;
+	u64				deadline_max_ns;
+	u64				patience_ns;
+	u64				probe_ns;
+	struct weir_breaker_conf	breaker;
+	struct weir_retry_conf		retry;
+	struct weir_pick		*pick;
+	struct weir_route		*fallback;
+	struct weir_route		*mirror;
+	struct weir_fallback_reply	*fallback_reply;
+	struct weir_idem_set		*idem;
+	struct weir_rate_limit		*rate_limit;
+	struct weir_net			*wn;
+	struct rcu_work			free;
+	struct weir_target		*targets[];
+};
+
+/*
+ * Bytes that one target adds to a plan and to the table of the plan's policy.
+ */
+#define WEIR_PLAN_TARGET_BYTES						\
+	(2 * sizeof(void *) + sizeof(u64) + sizeof(u32) +		\
+	 max(sizeof(struct weir_pick_entry),				\
+	     sizeof(struct weir_pick_column)))
+
+static inline struct weir_breaker_conf
+weir_conf_breaker(const struct weir_route_conf *c)
+{
+	return (struct weir_breaker_conf){
+		.window_ns = c->breaker_window_ns,
+		.open_ns = c->breaker_open_ns,
+		.slow_ns = c->breaker_slow_ns,
+		.min_calls = c->breaker_min_calls,
+		.error_percent = c->breaker_error_percent,
+		.slow_percent = c->breaker_slow_percent,
+		.probes = c->breaker_probes,
+	};
+}
+
+static inline struct weir_retry_conf
+weir_conf_retry(const struct weir_route_conf *c)
+{
+	return (struct weir_retry_conf){
+		.tries = c->retries,
+		.base_ns = c->retry_base_ns,
+		.max_ns = c->retry_max_ns,
+	};
+}
+
+/* route.c */
+struct weir_plan *weir_plan_create(struct weir_route *route);
+void weir_plan_publish(struct weir_route *route, struct weir_plan *plan);
+void weir_plan_drop(struct weir_plan *plan);
+void weir_fallback_reply_put(struct weir_fallback_reply *fallback_reply);
+
+#endif /* _WEIR_PLAN_H */
