@@ -15,7 +15,7 @@
 #include "route/poller.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "sock/pubsub.h"
+#include "sock/join.h"
 #include "sock/socket.h"
 #include "stats.h"
 #include "tenant.h"

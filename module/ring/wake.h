@@ -10,6 +10,7 @@
 struct cpumask;
 struct weir_timer;
 
+/* wake.c */
 void weir_fence_cpus(const struct cpumask *cpus);
 void weir_ring_wake_readers(struct weir_ring *ring);
 void weir_inbox_wake_reader(struct weir_ring *inbox);

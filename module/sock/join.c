@@ -19,7 +19,6 @@
 #include "ring/ring.h"
 #include "sock.h"
 #include "sock/join.h"
-#include "sock/pubsub.h"
 #include "sock/socket.h"
 #include "stats.h"
 #include "tenant.h"

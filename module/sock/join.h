@@ -49,5 +49,6 @@ void weir_joining_free(struct weir_joining *j);
 int weir_join_note(void *item, void *ctx);
 void weir_join_now(struct weir_joining *j);
 void weir_join_hold(struct weir_joining *j, struct weir_sock *ws);
+void weir_joins_first(struct weir_net *wn);
 
 #endif /* _WEIR_JOIN_H */

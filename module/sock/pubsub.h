@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Publishing and subscribing: see publish.c, subscribe.c and join.c. */
+/* Publishing and subscribing: see publish.c and subscribe.c. */
 #ifndef _WEIR_PUBSUB_H
 #define _WEIR_PUBSUB_H
 
@@ -7,9 +7,11 @@
 
 #include "weir.h"
 
+/* publish.c */
 int weir_publish(struct weir_sock *ws, const char *name, u32 len);
+
+/* subscribe.c */
 int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len);
 void weir_unsubscribe(struct weir_sock *ws);
-void weir_joins_first(struct weir_net *wn);
 
 #endif /* _WEIR_PUBSUB_H */
