@@ -91,52 +91,76 @@ struct weir_timer {
 
 /**
  * struct weir_tenant - one user, together with its subordinate users
- * @link: in the table of all tenants, under the lock of that table.
- * @uid: the user; never changes.
- * @ref: held by sockets, rings, cursors, endpoints, jobs, and by each work item
- *	while it is queued.
- * @lock: guards @endpoints, the lists of jobs and the sets of timers; no other
- *	lock of the module is taken under it.
- * @timers: timers of rings whose functions do not sleep.
- * @lingers: timers of rings and cursors whose functions wait for locks that
- *	other users hold, too.
- * @endpoints: endpoints that a worker has to handle, by
- *	weir_endpoint.turn_link.
- * @turns: timers of endpoints and of targets; @work calls their functions.
- * @work: handles @endpoints, and the timers of @turns whose time has come.
- * @slots_at: jiffy that @slots belongs to; only @work uses it.
- * @slots: number of calls that may still be looked at in that jiffy; only @work
- *	uses it.
- * @joins: jobs that join subscribers to new streams of the user.
- * @late: jobs that join subscribers which had to wait for memory.
- * @ends: jobs that end the endpoints of closed sockets, once all of their
- *	messages are routed; that look for calls which were sent late to their
- *	targets; and that end rings, and sockets in accept queues, which another
- *	user's process has closed.
- * @told: jobs that deliver the reply to a request to other calls with the same
- *	idempotency key.
- * @kept: the user's allowance for late workers, for which room in inboxes stays
- *	granted; see room.c.
- * @late_ns: delays up to this time are counted in @kept; ktime_get_ns() time.
- *	Written under the post.lock of any inbox, so with WRITE_ONCE().
  */
 struct weir_tenant {
+	/** @link: in the table of all tenants, under the lock of that table. */
 	struct hlist_node	link;
+	/** @uid: the user; never changes. */
 	kuid_t			uid;
+	/**
+	 * @ref: held by sockets, rings, cursors, endpoints, jobs, and by each
+	 * work item while it is queued.
+	 */
 	refcount_t		ref;
+	/**
+	 * @lock: guards @endpoints, the lists of jobs and the sets of timers;
+	 * no other lock of the module is taken under it.
+	 */
 	spinlock_t		lock;
+	/** @timers: timers of rings whose functions do not sleep. */
 	struct weir_timers	timers;
+	/**
+	 * @lingers: timers of rings and cursors whose functions wait for locks
+	 * that other users hold, too.
+	 */
 	struct weir_timers	lingers;
+	/**
+	 * @endpoints: endpoints that a worker has to handle, by
+	 * weir_endpoint.turn_link.
+	 */
 	struct list_head	endpoints;
+	/**
+	 * @turns: timers of endpoints and of targets; @work calls their
+	 * functions.
+	 */
 	struct weir_timers	turns;
+	/**
+	 * @work: handles @endpoints, and the timers of @turns whose time has
+	 * come.
+	 */
 	struct work_struct	work;
+	/** @slots_at: jiffy that @slots belongs to; only @work uses it. */
 	unsigned long		slots_at;
+	/**
+	 * @slots: number of calls that may still be looked at in that jiffy;
+	 * only @work uses it.
+	 */
 	u32			slots;
+	/** @joins: jobs that join subscribers to new streams of the user. */
 	struct weir_jobs	joins;
+	/** @late: jobs that join subscribers which had to wait for memory. */
 	struct weir_jobs	late;
+	/**
+	 * @ends: jobs that end the endpoints of closed sockets, once all of
+	 * their messages are routed; that look for calls which were sent late
+	 * to their targets; and that end rings, and sockets in accept queues,
+	 * which another user's process has closed.
+	 */
 	struct weir_jobs	ends;
+	/**
+	 * @told: jobs that deliver the reply to a request to other calls with
+	 * the same idempotency key.
+	 */
 	struct weir_jobs	told;
+	/**
+	 * @kept: the user's allowance for late workers, for which room in
+	 * inboxes stays granted; see room.c.
+	 */
 	struct weir_patience	kept;
+	/**
+	 * @late_ns: delays up to this time are counted in @kept; ktime_get_ns()
+	 * time. Written under the post.lock of any inbox, so with WRITE_ONCE().
+	 */
 	u64			late_ns;
 };
 

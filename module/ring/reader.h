@@ -29,89 +29,132 @@ struct weir_reader_ops {
 
 /**
  * struct weir_reader - a cursor on a ring
- * @ref: see the table of lifetimes.
- * @ring: the ring that it reads; held.
- * @slot: index in the ring's slot table and gating bitmap.
- * @start_pos: position where it was attached; not writable by the process.
- * @start_seq: record count there, low 32 bits.
- * @id: stream id on the reading socket.
- * @sub: weir_party.sub_seq of its subscription; 0: reader of a pair, an inbox
- *	or the kernel.
- * @page: the cursor page.
- * @cursor: the kernel's address of @page.
- * @charge: for one object and the page, charged to the reader; fixed.
- * @gating: the writer waits for this reader.
- * @ops: what it does when it is told of something; fixed.
- * @party: party that reads; NULL while held by name only, and for readers of
- *	the kernel. Guarded by ring->lock.
- * @ring_link: in weir_ring.readers, under its lock; empty once detached.
- * @armed_link: in weir_ring.armed or waking, under its lock.
- * @party_link: in weir_party.readers, under its lock.
- * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
- * @armed_fenced: since the reader was armed, a barrier has run on the writer's
- *	CPUs or was not needed. Means nothing while the reader is not armed.
- *	ring->lock.
- * @mm: address space that maps the cursor, held with mmgrab(); ring->lock.
- * @maps: number of such VMAs; ring->lock.
- * @forked: as weir_ring.owner_forked.
- * @evicted: no longer gating: it was too slow or its cursor was invalid.
- * @stuck_pos: cursor position when it first held the writer back; ring->lock.
- * @stuck_since: time of that look; 0 while the reader holds nobody back;
- *	ring->lock.
- * @resync_at: jiffies from which on a search after an overrun may take its
- *	whole length again, see recv.c; the socket's iolock.
- * @resync_left: bytes that may be searched until then; iolock.
- * @missed: records lost: overwritten, or published before a late join.
- * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's post.lock.
- * @reason: reason of the last of these notices; the inbox's post.lock.
- * @resumed: a socket has gone on with this named cursor.
- * @joining: being attached: @party is not set yet, and the cursor is not one
- *	that is held by name. Guarded by ring->lock.
- * @uid: user that made the reader; never changes.
- * @hold_ms: milliseconds that a named cursor is held after its socket has gone.
- * @hold_end: end of the hold time, in jiffies; ring->lock.
- * @tenant: user that made the reader, held; its worker calls the function of
- *	@hold.
- * @hold: timer that detaches the cursor at @hold_end.
- * @name: cursor name, or "".
  */
 struct weir_reader {
+	/** @ref: see the table of lifetimes. */
 	refcount_t ref;
+	/** @ring: the ring that it reads; held. */
 	struct weir_ring *ring;
+	/** @slot: index in the ring's slot table and gating bitmap. */
 	u32 slot;
+	/**
+	 * @start_pos: position where it was attached; not writable by the
+	 * process.
+	 */
 	u64 start_pos;
+	/** @start_seq: record count there, low 32 bits. */
 	u32 start_seq;
+	/** @id: stream id on the reading socket. */
 	u32 id;
+	/**
+	 * @sub: weir_party.sub_seq of its subscription; 0: reader of a pair, an
+	 * inbox or the kernel.
+	 */
 	u64 sub;
+	/** @page: the cursor page. */
 	struct page *page;
+	/** @cursor: the kernel's address of @page. */
 	struct weir_cursor *cursor;
+	/**
+	 * @charge: for one object and the page, charged to the reader; fixed.
+	 */
 	struct weir_charge charge;
+	/** @gating: the writer waits for this reader. */
 	bool gating;
+	/** @ops: what it does when it is told of something; fixed. */
 	const struct weir_reader_ops *ops;
+	/**
+	 * @party: party that reads; NULL while held by name only, and for
+	 * readers of the kernel. Guarded by ring->lock.
+	 */
 	struct weir_party *party;
+	/**
+	 * @ring_link: in weir_ring.readers, under its lock; empty once
+	 * detached.
+	 */
 	struct list_head ring_link;
+	/** @armed_link: in weir_ring.armed or waking, under its lock. */
 	struct list_head armed_link;
+	/** @party_link: in weir_party.readers, under its lock. */
 	struct list_head party_link;
+	/**
+	 * @fence_gen: weir_ring.fence_gen when this reader last went to sleep.
+	 */
 	u32 fence_gen;
+	/**
+	 * @armed_fenced: since the reader was armed, a barrier has run on the
+	 * writer's CPUs or was not needed. Means nothing while the reader is
+	 * not armed. ring->lock.
+	 */
 	bool armed_fenced;
+	/**
+	 * @mm: address space that maps the cursor, held with mmgrab();
+	 * ring->lock.
+	 */
 	struct mm_struct *mm;
+	/** @maps: number of such VMAs; ring->lock. */
 	unsigned int maps;
+	/** @forked: as weir_ring.owner_forked. */
 	bool forked;
+	/**
+	 * @evicted: no longer gating: it was too slow or its cursor was
+	 * invalid.
+	 */
 	bool evicted;
+	/**
+	 * @stuck_pos: cursor position when it first held the writer back;
+	 * ring->lock.
+	 */
 	u64 stuck_pos;
+	/**
+	 * @stuck_since: time of that look; 0 while the reader holds nobody
+	 * back; ring->lock.
+	 */
 	ktime_t stuck_since;
+	/**
+	 * @resync_at: jiffies from which on a search after an overrun may take
+	 * its whole length again, see recv.c; the socket's iolock.
+	 */
 	unsigned long resync_at;
+	/** @resync_left: bytes that may be searched until then; iolock. */
 	u32 resync_left;
+	/**
+	 * @missed: records lost: overwritten, or published before a late join.
+	 */
 	u64 missed;
+	/**
+	 * @notices: BIT(enum weir_notice_type) not yet posted; the inbox's
+	 * post.lock.
+	 */
 	unsigned long notices;
+	/**
+	 * @reason: reason of the last of these notices; the inbox's post.lock.
+	 */
 	enum weir_reason reason;
+	/** @resumed: a socket has gone on with this named cursor. */
 	bool resumed;
+	/**
+	 * @joining: being attached: @party is not set yet, and the cursor is
+	 * not one that is held by name. Guarded by ring->lock.
+	 */
 	bool joining;
+	/** @uid: user that made the reader; never changes. */
 	kuid_t uid;
+	/**
+	 * @hold_ms: milliseconds that a named cursor is held after its socket
+	 * has gone.
+	 */
 	u32 hold_ms;
+	/** @hold_end: end of the hold time, in jiffies; ring->lock. */
 	unsigned long hold_end;
+	/**
+	 * @tenant: user that made the reader, held; its worker calls the
+	 * function of @hold.
+	 */
 	struct weir_tenant *tenant;
+	/** @hold: timer that detaches the cursor at @hold_end. */
 	struct weir_timer hold;
+	/** @name: cursor name, or "". */
 	char name[WEIR_NAME_MAX + 1];
 };
 

@@ -75,122 +75,174 @@ struct weir_ring_spec {
 
 /**
  * struct weir_ring - the memory of an outbox or inbox, and its readers
- * @ref: see the table of lifetimes.
- * @rcu: frees the ring after a grace period, for look-ups by id.
- * @view: the kernel's view; its mask and secret are trusted.
- * @id: for WEIR_IOC_LIST; 0 for inboxes.
- * @wn: namespace; VMAs may outlive the namespace and must not use it.
- * @pages: data pages, in order.
- * @nr_pages: number of data pages.
- * @page_order: order of the blocks that the last data pages were allocated in.
- * @head_page: struct weir_head.
- * @status_page: struct weir_status.
- * @charge: for one object and its pages, charged to the creator; fixed.
- * @type: SOCK_* of the socket that made the ring.
- * @uid: user that made the ring. Only this user may take it over.
- * @pid: process that owns the ring, held; @lock.
- * @lossy: the writer waits for no reader.
- * @slot_lock: guards @slots, @slot_users and @owner_mapping.
- * @slots: readers by slot.
- * @slot_users: number of slots of each user.
- * @owner_mapping: address space of the writer's socket, for removing a cursor
- *	page from the writer's VMAs.
- * @lock: guards the members below, and writes to the status page.
- * @readers: by weir_reader.ring_link.
- * @armed: readers that sleep, by weir_reader.armed_link.
- * @waking: readers that slept and that a thread has yet to wake, by
- *	weir_reader.armed_link.
- * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An address
- *	space that maps the ring later finds the bit set: it takes @lock first.
- * @fence_gen: number of times that WEIR_WAKE_FENCE was set.
- * @arm_seq: record count when a reader last went to sleep, low 32 bits.
- * @writer: party that writes; NULL while lingering, closed, and for inboxes.
- * @inbox_of: for inboxes: the party that reads it; fixed.
- * @owner_mm: address space that maps the ring writable, held with mmgrab().
- * @owner_maps: number of writable VMAs.
- * @owner_forked: a fork copied the mapping (MADV_DOFORK). The writer may then
- *	be on any CPU.
- * @want: bytes that the sleeping writer wants.
- * @on_full: called when @writer finds no room and goes to sleep. Set before the
- *	first reader is attached, then fixed; may be NULL.
- * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
- * @tenant: user that made the ring, held; its worker calls the functions of the
- *	ring's timers.
- * @reap: timer that evicts readers which hold the writer back for @evict_ms; of
- *	an inbox: timer that looks for room for notices.
- * @linger_ms: milliseconds that the ring lingers after its owner is gone.
- * @linger_end: end of the linger time, in jiffies.
- * @closing: the publisher has ended the stream. It lingers until @keeper has
- *	gone and cannot be taken over.
- * @expire: timer that ends the stream at @linger_end.
- * @settle: job that repairs the ring and lets it linger or end, once its owner
- *	is gone.
- * @path: path under which the ring is published, or NULL; weir_net.lock.
- * @path_link: in weir_path.rings; weir_net.lock.
- * @linger_link: in weir_net.lingering; weir_net.lock.
- * @pub_seq: weir_net.seq when the ring got its path; 0: no path yet, or a
- *	pair's ring. Set after @name, with release. The publisher joins
- *	subscriptions with a lower number; those with a higher number join by
- *	themselves.
- * @keeper: cursor that holds the first position while a worker joins
- *	subscribers; struct weir_joining holds the reference.
- * @post: for inboxes: the kernel's writing side.
- * @grants: for inboxes: timer that takes back granted room which is not used in
- *	time.
- * @name: name of @path; of a pair: path of one end, or ""; fixed once shared.
  */
 struct weir_ring {
+	/** @ref: see the table of lifetimes. */
 	refcount_t ref;
+	/** @rcu: frees the ring after a grace period, for look-ups by id. */
 	struct rcu_head rcu;
+	/** @view: the kernel's view; its mask and secret are trusted. */
 	struct weir_ring_view view;
+	/** @id: for WEIR_IOC_LIST; 0 for inboxes. */
 	unsigned long id;
+	/**
+	 * @wn: namespace; VMAs may outlive the namespace and must not use it.
+	 */
 	struct weir_net *wn;
+	/** @pages: data pages, in order. */
 	struct page **pages;
+	/** @nr_pages: number of data pages. */
 	unsigned int nr_pages;
+	/**
+	 * @page_order: order of the blocks that the last data pages were
+	 * allocated in.
+	 */
 	unsigned int page_order;
+	/** @head_page: struct weir_head. */
 	struct page *head_page;
+	/** @status_page: struct weir_status. */
 	struct page *status_page;
+	/**
+	 * @charge: for one object and its pages, charged to the creator; fixed.
+	 */
 	struct weir_charge charge;
+	/** @type: SOCK_* of the socket that made the ring. */
 	int type;
+	/** @uid: user that made the ring. Only this user may take it over. */
 	kuid_t uid;
+	/** @pid: process that owns the ring, held; @lock. */
 	struct pid *pid;
+	/** @lossy: the writer waits for no reader. */
 	bool lossy;
 
+	/** @slot_lock: guards @slots, @slot_users and @owner_mapping. */
 	struct mutex slot_lock;
+	/** @slots: readers by slot. */
 	struct xarray slots;
+	/** @slot_users: number of slots of each user. */
 	struct weir_tally slot_users;
+	/**
+	 * @owner_mapping: address space of the writer's socket, for removing a
+	 * cursor page from the writer's VMAs.
+	 */
 	struct address_space *owner_mapping;
 
+	/** @lock: guards the members below, and writes to the status page. */
 	spinlock_t lock;
+	/** @readers: by weir_reader.ring_link. */
 	struct list_head readers;
+	/** @armed: readers that sleep, by weir_reader.armed_link. */
 	struct list_head armed;
+	/**
+	 * @waking: readers that slept and that a thread has yet to wake, by
+	 * weir_reader.armed_link.
+	 */
 	struct list_head waking;
+	/**
+	 * @fenced: WEIR_WAKE_FENCE is in force on every CPU of the writer. An
+	 * address space that maps the ring later finds the bit set: it takes
+	 * @lock first.
+	 */
 	bool fenced;
+	/** @fence_gen: number of times that WEIR_WAKE_FENCE was set. */
 	u32 fence_gen;
+	/**
+	 * @arm_seq: record count when a reader last went to sleep, low 32 bits.
+	 */
 	u32 arm_seq;
+	/**
+	 * @writer: party that writes; NULL while lingering, closed, and for
+	 * inboxes.
+	 */
 	struct weir_party *writer;
+	/** @inbox_of: for inboxes: the party that reads it; fixed. */
 	struct weir_party *inbox_of;
+	/**
+	 * @owner_mm: address space that maps the ring writable, held with
+	 * mmgrab().
+	 */
 	struct mm_struct *owner_mm;
+	/** @owner_maps: number of writable VMAs. */
 	unsigned int owner_maps;
+	/**
+	 * @owner_forked: a fork copied the mapping (MADV_DOFORK). The writer
+	 * may then be on any CPU.
+	 */
 	bool owner_forked;
+	/** @want: bytes that the sleeping writer wants. */
 	u64 want;
+	/**
+	 * @on_full: called when @writer finds no room and goes to sleep. Set
+	 * before the first reader is attached, then fixed; may be NULL.
+	 */
 	void (*on_full)(struct weir_party *p);
+	/**
+	 * @evict_ms: milliseconds that a reader may hold the writer back; 0: no
+	 * limit.
+	 */
 	u32 evict_ms;
+	/**
+	 * @tenant: user that made the ring, held; its worker calls the
+	 * functions of the ring's timers.
+	 */
 	struct weir_tenant *tenant;
+	/**
+	 * @reap: timer that evicts readers which hold the writer back for
+	 * @evict_ms; of an inbox: timer that looks for room for notices.
+	 */
 	struct weir_timer reap;
+	/**
+	 * @linger_ms: milliseconds that the ring lingers after its owner is
+	 * gone.
+	 */
 	u32 linger_ms;
+	/** @linger_end: end of the linger time, in jiffies. */
 	unsigned long linger_end;
+	/**
+	 * @closing: the publisher has ended the stream. It lingers until
+	 * @keeper has gone and cannot be taken over.
+	 */
 	bool closing;
+	/** @expire: timer that ends the stream at @linger_end. */
 	struct weir_timer expire;
+	/**
+	 * @settle: job that repairs the ring and lets it linger or end, once
+	 * its owner is gone.
+	 */
 	struct weir_job settle;
 
+	/**
+	 * @path: path under which the ring is published, or NULL;
+	 * weir_net.lock.
+	 */
 	struct weir_path *path;
+	/** @path_link: in weir_path.rings; weir_net.lock. */
 	struct list_head path_link;
+	/** @linger_link: in weir_net.lingering; weir_net.lock. */
 	struct hlist_node linger_link;
+	/**
+	 * @pub_seq: weir_net.seq when the ring got its path; 0: no path yet, or
+	 * a pair's ring. Set after @name, with release. The publisher joins
+	 * subscriptions with a lower number; those with a higher number join by
+	 * themselves.
+	 */
 	u64 pub_seq;
+	/**
+	 * @keeper: cursor that holds the first position while a worker joins
+	 * subscribers; struct weir_joining holds the reference.
+	 */
 	struct weir_reader *keeper;
+	/** @post: for inboxes: the kernel's writing side. */
 	struct weir_post post;
+	/**
+	 * @grants: for inboxes: timer that takes back granted room which is not
+	 * used in time.
+	 */
 	struct weir_timer grants;
+	/**
+	 * @name: name of @path; of a pair: path of one end, or ""; fixed once
+	 * shared.
+	 */
 	char name[WEIR_PATH_MAX + 1];
 };
 

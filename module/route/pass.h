@@ -68,93 +68,137 @@ enum weir_dispatcher {
 
 /**
  * struct weir_pass - state of a pass over an outbox
- * @now_ns: time at the start of the section, as ktime_get_ns() counts.
- * @slots: free slots that the message in hand needs and did not find; 0: it
- *	found enough.
- * @no_slots: enum weir_reason: why there will never be enough slots for the
- *	message in hand; WEIR_REASON_NONE: there may be. It is kept until that
- *	message is done, on all routes that the message tries: without it the
- *	message would wait for ever.
- * @ahead: messages at the start of the section, estimated by weir_pass_ahead().
- * @left: bytes of records that are not routed yet, the record in hand included.
- * @each: bytes of ring that the record in hand takes.
- * @used: messages of the batch in hand that were sent or answered.
- * @looks: looks at targets that this section has taken, see WEIR_LOOKS_MAX in
- *	request.h; and for each look-up of a handle its most steps.
- * @idem: idempotency entry of the message in hand, which is the leader of its
- *	key; or NULL.
- * @tokens: tokens of @rate_limit that were taken and are not used yet.
- * @rate_limit: the rate limit of @tokens; or NULL.
- * @token_cost: cost of each token in its user's share, for
- *	weir_rate_limit_give(); 0: the tokens are of no user's share.
- * @caller: endpoint that the last reply names, or NULL; valid in this section.
- * @served: target with good replies that are not accounted for yet, or NULL;
- *	valid in this section.
- * @served_plan: plan of the route of @served; or NULL.
- * @served_sent_ns: when the last of these requests was sent.
- * @served_took_ns: time from there to the reply.
- * @served_bucket: bucket of that time in the target's histogram.
- * @served_fast: that time is not above the slow threshold.
- * @served_round: round of the target's breaker when the requests were sent.
- * @nserved: number of these replies.
- * @served_user: user of @caller, and of the caller before if that is NULL.
- * @wait_for: inbox whose room the pass has to wait for, held; or NULL.
- * @wait_bytes: room that it needs there; see weir_pass_hold().
- * @dispatcher: the thread that routes.
- * @left_over: the pass has stopped at a message that a worker has to route.
- * @copies: copies to make after the section: @own, or allocated; or NULL.
- * @ncopies: used entries of @copies.
- * @copy_room: entries that @copies has room for.
- * @own: copies of a message to one target and to mirrors.
- * @replied: idempotency entry of the leader whose reply this section has
- *	delivered; or NULL.
- * @replied_to: endpoint of that leader; held while @replied is set.
- * @reply: the reply, in the outbox.
- * @lens: bytes of payload of each message in the batch in hand.
- * @ends: position of the end of each record in the batch in hand.
- * @ndirty_inboxes: used entries of @dirty_inboxes.
- * @dirty_inboxes: inboxes written to in this section, whose readers are not
- *	woken yet.
  *
  * Guarded by the endpoint's dispatch_lock.
  */
 struct weir_pass {
+	/**
+	 * @now_ns: time at the start of the section, as ktime_get_ns() counts.
+	 */
 	u64			now_ns;
+	/**
+	 * @slots: free slots that the message in hand needs and did not find;
+	 * 0: it found enough.
+	 */
 	u32			slots;
+	/**
+	 * @no_slots: enum weir_reason: why there will never be enough slots for
+	 * the message in hand; WEIR_REASON_NONE: there may be. It is kept until
+	 * that message is done, on all routes that the message tries: without
+	 * it the message would wait for ever.
+	 */
 	enum weir_reason	no_slots;
+	/**
+	 * @ahead: messages at the start of the section, estimated by
+	 * weir_pass_ahead().
+	 */
 	u32			ahead;
+	/**
+	 * @left: bytes of records that are not routed yet, the record in hand
+	 * included.
+	 */
 	u64			left;
+	/** @each: bytes of ring that the record in hand takes. */
 	u64			each;
+	/** @used: messages of the batch in hand that were sent or answered. */
 	u32			used;
+	/**
+	 * @looks: looks at targets that this section has taken, see
+	 * WEIR_LOOKS_MAX in request.h; and for each look-up of a handle its
+	 * most steps.
+	 */
 	u32			looks;
+	/**
+	 * @idem: idempotency entry of the message in hand, which is the leader
+	 * of its key; or NULL.
+	 */
 	struct weir_idem	*idem;
+	/**
+	 * @tokens: tokens of @rate_limit that were taken and are not used yet.
+	 */
 	u32			tokens;
+	/** @rate_limit: the rate limit of @tokens; or NULL. */
 	struct weir_rate_limit	*rate_limit;
+	/**
+	 * @token_cost: cost of each token in its user's share, for
+	 * weir_rate_limit_give(); 0: the tokens are of no user's share.
+	 */
 	u64			token_cost;
+	/**
+	 * @caller: endpoint that the last reply names, or NULL; valid in this
+	 * section.
+	 */
 	struct weir_endpoint	*caller;
+	/**
+	 * @served: target with good replies that are not accounted for yet, or
+	 * NULL; valid in this section.
+	 */
 	struct weir_target	*served;
+	/** @served_plan: plan of the route of @served; or NULL. */
 	const struct weir_plan	*served_plan;
+	/** @served_sent_ns: when the last of these requests was sent. */
 	u64			served_sent_ns;
+	/** @served_took_ns: time from there to the reply. */
 	s64			served_took_ns;
+	/** @served_bucket: bucket of that time in the target's histogram. */
 	u32			served_bucket;
+	/** @served_fast: that time is not above the slow threshold. */
 	bool			served_fast;
+	/**
+	 * @served_round: round of the target's breaker when the requests were
+	 * sent.
+	 */
 	u32			served_round;
+	/** @nserved: number of these replies. */
 	u32			nserved;
+	/**
+	 * @served_user: user of @caller, and of the caller before if that is
+	 * NULL.
+	 */
 	u32			served_user;
+	/**
+	 * @wait_for: inbox whose room the pass has to wait for, held; or NULL.
+	 */
 	struct weir_ring	*wait_for;
+	/** @wait_bytes: room that it needs there; see weir_pass_hold(). */
 	u64			wait_bytes;
+	/** @dispatcher: the thread that routes. */
 	enum weir_dispatcher	dispatcher;
+	/**
+	 * @left_over: the pass has stopped at a message that a worker has to
+	 * route.
+	 */
 	bool			left_over;
+	/**
+	 * @copies: copies to make after the section: @own, or allocated; or
+	 * NULL.
+	 */
 	struct weir_copy	*copies;
+	/** @ncopies: used entries of @copies. */
 	u32			ncopies;
+	/** @copy_room: entries that @copies has room for. */
 	u32			copy_room;
+	/** @own: copies of a message to one target and to mirrors. */
 	struct weir_copy	own[WEIR_COPIES_OWN];
+	/**
+	 * @replied: idempotency entry of the leader whose reply this section
+	 * has delivered; or NULL.
+	 */
 	struct weir_idem	*replied;
+	/** @replied_to: endpoint of that leader; held while @replied is set. */
 	struct weir_endpoint	*replied_to;
+	/** @reply: the reply, in the outbox. */
 	struct weir_idem_reply	reply;
+	/** @lens: bytes of payload of each message in the batch in hand. */
 	u32			lens[WEIR_BATCH_MAX];
+	/** @ends: position of the end of each record in the batch in hand. */
 	u64			ends[WEIR_BATCH_MAX];
+	/** @ndirty_inboxes: used entries of @dirty_inboxes. */
 	u32			ndirty_inboxes;
+	/**
+	 * @dirty_inboxes: inboxes written to in this section, whose readers are
+	 * not woken yet.
+	 */
 	struct weir_ring	*dirty_inboxes[WEIR_DIRTY_INBOXES_MAX];
 };
 

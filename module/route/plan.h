@@ -31,66 +31,96 @@ struct weir_fallback_reply {
 
 /**
  * struct weir_plan - all that senders know of a route, as of its last change
- * @policy: enum weir_policy.
- * @n: entries of @targets.
- * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0: more
- *	than half of the targets.
- * @bulkhead: requests that may be in flight at one target; 0: any number. If it
- *	is not 0, weir_target.callers counts the requests above
- *	@bulkhead_lower.
- * @bulkhead_lower: part of @bulkhead that any user may take, see
- *	weir_bulkhead_lower(); less than 0: no part; 0: there is no bulkhead.
- * @mirror_permille: thousandths of the messages that are copied to @mirror.
- * @has_breaker: @breaker is in use.
- * @batch_divisor: one target gets at most weir_pass.ahead / @batch_divisor
- *	messages at once, but at least one.
- * @slow_threshold_ns: longest time from request to reply that is not slow.
- * @timeout_ns: time that a request without a deadline may take; at most
- *	@deadline_max_ns.
- * @deadline_max_ns: longest time that a request may take, from when the router
- *	reads it.
- * @patience_ns: longest time that a reply waits for room in its caller's inbox.
- * @probe_ns: time between two looks of the watchdog; WEIR_PROBE_OFF: it does
- *	not look.
- * @breaker: when the breakers of the targets open.
- * @retry: when and how often a failed request is sent again.
- * @pick: table from which the policy picks a target.
- * @fallback: route for requests that a guard refuses, held; or NULL.
- * @mirror: route that gets copies, held; or NULL.
- * @fallback_reply: reply for requests that a guard refuses, held; or NULL.
- * @idem: idempotency keys, held; or NULL.
- * @rate_limit: rate limit, owned by the route's settings; NULL: none.
- * @wn: namespace.
- * @free: frees the plan after a grace period.
- * @targets: by number; each is held.
  *
  * Read under RCU. Nothing in a published plan changes; only the objects that it
  * points to do.
  */
 struct weir_plan {
+	/** @policy: enum weir_policy. */
 	u8				policy;
+	/** @has_breaker: @breaker is in use. */
 	u8				has_breaker;
+	/**
+	 * @batch_divisor: one target gets at most weir_pass.ahead /
+	 * @batch_divisor messages at once, but at least one.
+	 */
 	u32				batch_divisor;
+	/** @n: entries of @targets. */
 	u32				n;
+	/**
+	 * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0:
+	 * more than half of the targets.
+	 */
 	u32				quorum;
+	/**
+	 * @bulkhead: requests that may be in flight at one target; 0: any
+	 * number. If it is not 0, weir_target.callers counts the requests above
+	 * @bulkhead_lower.
+	 */
 	u32				bulkhead;
+	/**
+	 * @bulkhead_lower: part of @bulkhead that any user may take, see
+	 * weir_bulkhead_lower(); less than 0: no part; 0: there is no bulkhead.
+	 */
 	int				bulkhead_lower;
+	/**
+	 * @mirror_permille: thousandths of the messages that are copied to
+	 * @mirror.
+	 */
 	u32				mirror_permille;
+	/**
+	 * @slow_threshold_ns: longest time from request to reply that is not
+	 * slow.
+	 */
 	u64				slow_threshold_ns;
+	/**
+	 * @timeout_ns: time that a request without a deadline may take; at most
+	 * @deadline_max_ns.
+	 */
 	u64				timeout_ns;
+	/**
+	 * @deadline_max_ns: longest time that a request may take, from when the
+	 * router reads it.
+	 */
 	u64				deadline_max_ns;
+	/**
+	 * @patience_ns: longest time that a reply waits for room in its
+	 * caller's inbox.
+	 */
 	u64				patience_ns;
+	/**
+	 * @probe_ns: time between two looks of the watchdog; WEIR_PROBE_OFF: it
+	 * does not look.
+	 */
 	u64				probe_ns;
+	/** @breaker: when the breakers of the targets open. */
 	struct weir_breaker_conf	breaker;
+	/** @retry: when and how often a failed request is sent again. */
 	struct weir_retry_conf		retry;
+	/** @pick: table from which the policy picks a target. */
 	struct weir_pick		*pick;
+	/**
+	 * @fallback: route for requests that a guard refuses, held; or NULL.
+	 */
 	struct weir_route		*fallback;
+	/** @mirror: route that gets copies, held; or NULL. */
 	struct weir_route		*mirror;
+	/**
+	 * @fallback_reply: reply for requests that a guard refuses, held; or
+	 * NULL.
+	 */
 	struct weir_fallback_reply	*fallback_reply;
+	/** @idem: idempotency keys, held; or NULL. */
 	struct weir_idem_set		*idem;
+	/**
+	 * @rate_limit: rate limit, owned by the route's settings; NULL: none.
+	 */
 	struct weir_rate_limit		*rate_limit;
+	/** @wn: namespace. */
 	struct weir_net			*wn;
+	/** @free: frees the plan after a grace period. */
 	struct rcu_work			free;
+	/** @targets: by number; each is held. */
 	struct weir_target		*targets[];
 };
 

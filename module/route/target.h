@@ -21,90 +21,145 @@ struct weir_ioc_serve;
 
 /**
  * struct weir_target - a socket, or another route, that serves a route
- * @load: state that policies read: requests in flight, and whether it is up.
- * @forced: a control call holds the breaker open; written under weir_net.lock.
- * @gone: it takes no more messages; written under weir_net.lock.
- * @leaving: the control call in progress removes it; weir_net.lock.
- * @planned: it is @gone, but there was no memory for a plan without it; written
- *	by the thread or worker that ends the target.
- * @ejected: the watchdog has ejected it and has seen no progress since.
- * @watched: bit 0: the watchdog is to look at it. Changed by atomic operations.
- * @ep: endpoint of the socket, held; NULL if the target is a route.
- * @next: the route, held; NULL if the target is a socket.
- * @edge: edge to @next, until the target is about to leave; weir_net.lock.
- * @route: the route that it serves; held.
- * @breaker: its circuit breaker; has a lock of its own.
- * @requests: messages that were sent to it, those that want no answer included;
- *	ep->inbox->post.lock.
- * @replies: replies and errors that it gave; ep->dispatch_lock.
- * @errors: those of @replies that were errors; ep->dispatch_lock.
- * @expired: requests that it did not answer before their deadline.
- * @ejections: how often the watchdog has ejected it.
- * @ref: see the table of lifetimes.
- * @wn: namespace; never changes.
- * @free: frees the target after a grace period.
- * @late: job that looks for calls that were sent to the target after it was
- *	gone.
- * @seeking: @late has been added and has not begun. Changed by xchg().
- * @id: number in listings and errors; never changes.
- * @weight: share of the messages, relative to other targets; weir_net.lock.
- * @charge: the target, @callers and its entry in plans, paid by the user that
- *	added it; never changes.
- * @route_link: in weir_route.targets; weir_net.lock.
- * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the target is
- *	gone, in weir_endpoint.gone.
- * @watch: has the worker of its endpoint's user look at it for the watchdog.
- * @seen_pos: position of its cursor in its inbox at the watchdog's last look.
- * @seen_out: position up to which its outbox had been routed at that look.
- * @still: looks in a row without a change of @seen_pos and @seen_out.
- * @moved: value of @requests when the watchdog last took idempotent calls from
- *	the target.
- * @lost_ns: when that was, as ktime_get_ns() counts: idempotent calls sent up
- *	to then go to another target. Written by the watchdog.
- * @telling: the watchdog still has to tell callers that the target is ejected;
- *	written by the worker of the target's user.
- * @told: number of the last endpoint that was told; written by that worker.
- * @callers: requests that each user has in the upper half of the bulkhead; part
- *	of @load.in_flight. Owned. NULL if the target is a route.
- * @hist: histogram of the times from request to reply; ep->dispatch_lock.
  */
 struct weir_target {
+	/**
+	 * @load: state that policies read: requests in flight, and whether it
+	 * is up.
+	 */
 	struct weir_load		load;
+	/**
+	 * @forced: a control call holds the breaker open; written under
+	 * weir_net.lock.
+	 */
 	bool				forced;
+	/** @gone: it takes no more messages; written under weir_net.lock. */
 	bool				gone;
+	/** @leaving: the control call in progress removes it; weir_net.lock. */
 	bool				leaving;
+	/**
+	 * @planned: it is @gone, but there was no memory for a plan without it;
+	 * written by the thread or worker that ends the target.
+	 */
 	bool				planned;
+	/**
+	 * @ejected: the watchdog has ejected it and has seen no progress since.
+	 */
 	bool				ejected;
+	/**
+	 * @watched: bit 0: the watchdog is to look at it. Changed by atomic
+	 * operations.
+	 */
 	unsigned long			watched;
+	/** @ep: endpoint of the socket, held; NULL if the target is a route. */
 	struct weir_endpoint		*ep;
+	/** @next: the route, held; NULL if the target is a socket. */
 	struct weir_route		*next;
+	/**
+	 * @edge: edge to @next, until the target is about to leave;
+	 * weir_net.lock.
+	 */
 	struct weir_edge		edge;
+	/** @route: the route that it serves; held. */
 	struct weir_route		*route;
+	/** @breaker: its circuit breaker; has a lock of its own. */
 	struct weir_breaker		breaker;
+	/**
+	 * @requests: messages that were sent to it, those that want no answer
+	 * included; ep->inbox->post.lock.
+	 */
 	u64				requests;
+	/** @replies: replies and errors that it gave; ep->dispatch_lock. */
 	u64				replies;
+	/** @errors: those of @replies that were errors; ep->dispatch_lock. */
 	u64				errors;
+	/** @expired: requests that it did not answer before their deadline. */
 	atomic64_t			expired;
+	/** @ejections: how often the watchdog has ejected it. */
 	atomic64_t			ejections;
+	/** @ref: see the table of lifetimes. */
 	refcount_t			ref;
+	/** @wn: namespace; never changes. */
 	struct weir_net			*wn;
+	/** @free: frees the target after a grace period. */
 	struct rcu_work			free;
+	/**
+	 * @late: job that looks for calls that were sent to the target after it
+	 * was gone.
+	 */
 	struct weir_job			late;
+	/**
+	 * @seeking: @late has been added and has not begun. Changed by xchg().
+	 */
 	bool				seeking;
+	/** @id: number in listings and errors; never changes. */
 	u64				id;
+	/**
+	 * @weight: share of the messages, relative to other targets;
+	 * weir_net.lock.
+	 */
 	u32				weight;
+	/**
+	 * @charge: the target, @callers and its entry in plans, paid by the
+	 * user that added it; never changes.
+	 */
 	struct weir_charge		charge;
+	/** @route_link: in weir_route.targets; weir_net.lock. */
 	struct list_head		route_link;
+	/**
+	 * @ep_link: in weir_endpoint.targets, under weir_net.lock; once the
+	 * target is gone, in weir_endpoint.gone.
+	 */
 	struct list_head		ep_link;
+	/**
+	 * @watch: has the worker of its endpoint's user look at it for the
+	 * watchdog.
+	 */
 	struct weir_timer		watch;
+	/**
+	 * @seen_pos: position of its cursor in its inbox at the watchdog's last
+	 * look.
+	 */
 	u64				seen_pos;
+	/**
+	 * @seen_out: position up to which its outbox had been routed at that
+	 * look.
+	 */
 	u64				seen_out;
+	/**
+	 * @still: looks in a row without a change of @seen_pos and @seen_out.
+	 */
 	u32				still;
+	/**
+	 * @moved: value of @requests when the watchdog last took idempotent
+	 * calls from the target.
+	 */
 	u64				moved;
+	/**
+	 * @lost_ns: when that was, as ktime_get_ns() counts: idempotent calls
+	 * sent up to then go to another target. Written by the watchdog.
+	 */
 	u64				lost_ns;
+	/**
+	 * @telling: the watchdog still has to tell callers that the target is
+	 * ejected; written by the worker of the target's user.
+	 */
 	bool				telling;
+	/**
+	 * @told: number of the last endpoint that was told; written by that
+	 * worker.
+	 */
 	unsigned long			told;
+	/**
+	 * @callers: requests that each user has in the upper half of the
+	 * bulkhead; part of @load.in_flight. Owned. NULL if the target is a
+	 * route.
+	 */
 	struct weir_callers		*callers;
+	/**
+	 * @hist: histogram of the times from request to reply;
+	 * ep->dispatch_lock.
+	 */
 	struct weir_hist		hist;
 };
 
