@@ -249,6 +249,8 @@ enum weir_policy {
  * @breaker_probes: requests that it lets pass while half open. A round of them
  *	takes @breaker_open_ns for each at most.
  * @retries: attempts after the first, for idempotent requests that failed.
+ *	Each goes to a target that has not failed the request yet, or to any
+ *	when all have.
  * @retry_base_ns: nanoseconds before the first of them; doubles each time.
  * @retry_max_ns: longest such pause, in nanoseconds.
  * @dup_window_ns: nanoseconds that an idempotency key is remembered. A request

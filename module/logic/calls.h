@@ -39,6 +39,9 @@ struct weir_target;
 #define WEIR_CALL_NONE		U32_MAX	/* no slot */
 #define WEIR_CALL_COUNTED	(U32_MAX - 1)	/* no slot, see @parent */
 
+/* targets that have failed a call, and that it remembers: the last ones */
+#define WEIR_CALL_TRIED		14U
+
 /**
  * enum weir_call_state - the event that a call waits for
  * @WEIR_CALL_FREE: nothing: the slot is free.
@@ -85,6 +88,11 @@ struct weir_call_entry {
 	/** @handle: the caller's handle of the route. */
 	u32			handle;
 	/**
+	 * @round: round of the target's breaker in which the call was sent. The
+	 * router uses the highest bit for itself.
+	 */
+	u32			round;
+	/**
 	 * @tag_key: tag (low half) and shard key (high half) of the request.
 	 */
 	u64			tag_key;
@@ -130,25 +138,38 @@ struct weir_call_entry {
 	 * user, so its reply can't be accounted for together with others.
 	 */
 	u32			parent;
-	/**
-	 * @sibling: child: slot of the next child; PARENT: slot of the first
-	 * child; WEIR_CALL_NONE: none.
-	 */
-	u32			sibling;
-	/**
-	 * @round: round of the target's breaker in which the call was sent. The
-	 * router uses the highest bit for itself.
-	 */
-	u32			round;
-	/** @need: PARENT: how many good replies are still wanted. */
-	u16			need;
-	/** @left: PARENT: how many children are not done. */
-	u16			left;
-	/**
-	 * @gather: PARENT: the caller gets every reply, not only the last one.
-	 */
-	u8			gather;
+	union {
+		struct {
+			/**
+			 * @sibling: child: slot of the next child; PARENT: slot
+			 * of the first child; WEIR_CALL_NONE: none.
+			 */
+			u32	sibling;
+			/**
+			 * @need: PARENT: how many good replies are still
+			 * wanted.
+			 */
+			u16	need;
+			/** @left: PARENT: how many children are not done. */
+			u16	left;
+			/**
+			 * @gather: PARENT: the caller gets every reply, not
+			 * only the last one.
+			 */
+			u8	gather;
+		};
+		/**
+		 * @tried: RETRY: the targets that it was sent to, by the low
+		 * bits of their numbers; the first @tries entries. The
+		 * attempts beyond the last entry begin again at the first.
+		 */
+		u16		tried[WEIR_CALL_TRIED];
+	};
 } __aligned(128);
+
+#ifdef CONFIG_64BIT
+static_assert(sizeof(struct weir_call_entry) == 128);
+#endif
 
 /* calls in one allocation */
 #define WEIR_CALLS_CHUNK	32U
@@ -362,6 +383,30 @@ weir_call_table_find(const struct weir_call_table *c, u64 name)
 		return NULL;
 	call = weir_call_table_at(c, slot);
 	return READ_ONCE(call->name) == name ? call : NULL;
+}
+
+/*
+ * Notes that the target with number @id has failed a call: the last one that it
+ * was sent to. The call may be sent again.
+ */
+static inline void weir_call_failed_at(struct weir_call_entry *call, u64 id)
+{
+	call->tried[(call->tries - 1U) % WEIR_CALL_TRIED] = id;
+}
+
+/*
+ * Has the target with number @id failed a call that is to be sent again? As far
+ * as the call remembers; and of numbers that are 2^16 apart, it takes one for
+ * the other.
+ */
+static inline bool weir_call_has_tried(const struct weir_call_entry *call,
+				       u64 id)
+{
+	u32 n = min_t(u32, call->tries, WEIR_CALL_TRIED);
+
+	while (n && call->tried[n - 1] != (u16)id)
+		n--;
+	return n;
 }
 
 /* Is the call one child of a fan-out? */

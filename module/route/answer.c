@@ -268,6 +268,7 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 	if (call->tries && call->tries <= WEIR_MOVES_MAX) {
 		weir_call_withdraw(call);
 		weir_call_leave(ep, call, ktime_get_ns(), reason);
+		weir_call_failed_at(call, call->target->id);
 		call->state = WEIR_CALL_RETRY;
 		weir_call_table_retry(&ep->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {

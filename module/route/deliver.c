@@ -312,11 +312,35 @@ static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 }
 
 /*
+ * Enters the targets that have failed a message's call before in @tried, if the
+ * message passes them over.
+ */
+static void weir_attempt_pass_over(struct weir_attempt *attempt,
+				   const struct weir_plan *plan,
+				   unsigned long *tried)
+{
+	u32 i;
+
+	bitmap_zero(tried, WEIR_TARGETS_MAX);
+	if (!attempt->fresh)
+		return;
+	for (i = 0; i < plan->n; i++) {
+		const struct weir_target *target = plan->targets[i];
+
+		if (target->next ||
+		    !weir_call_has_tried(attempt->call, target->id))
+			continue;
+		__set_bit(i, tried);
+		attempt->passed_over = true;
+	}
+}
+
+/*
  * Tries more targets after the policy's first pick, @i from weir_pick_first().
  * That pick has @refused, or is a route, or took many looks, or there was none.
- * After several refusals the reason is a full inbox, because room may come, or
- * else the last reason; WEIR_REASON_TRIES if there may be more targets that
- * could take the message.
+ * A message with attempt->fresh has not picked yet. After several refusals the
+ * reason is a full inbox, because room may come, or else the last reason;
+ * WEIR_REASON_TRIES if there may be more targets that could take the message.
  */
 static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 						 const struct weir_message *m,
@@ -333,10 +357,13 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 	enum weir_outcome ret;
 	u32 passed = 0;
 
-	bitmap_zero(tried, WEIR_TARGETS_MAX);
+	weir_attempt_pass_over(attempt, plan, tried);
 	/* the first pick may have considered all targets */
 	weir_attempt_look(&ep->pass, attempt, plan->n);
-	if (i < WEIR_PICK_NONE)
+	if (attempt->fresh)
+		i = weir_attempt_pick(ep, m, plan, attempt, tried, from,
+				      &passed);
+	else if (i < WEIR_PICK_NONE)
 		i = weir_pick_scanned(i);
 	for (; i >= 0; i = weir_attempt_pick(ep, m, plan, attempt, tried, from,
 					     &passed)) {
@@ -348,8 +375,10 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 			worst = *why;
 		/* a busy target keeps its keys, or stays the primary */
 		if (strict && (*why == WEIR_REASON_INBOX_FULL ||
-			       *why == WEIR_REASON_BULKHEAD))
+			       *why == WEIR_REASON_BULKHEAD)) {
+			attempt->passed_over = false;
 			return ret;
+		}
 		__set_bit(i, tried);
 		refused = false;
 		if (!weir_attempt_look(&ep->pass, attempt, WEIR_LOOKS_ASK))
@@ -370,17 +399,45 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 	return ret;
 }
 
+/*
+ * Sends a request once more, to a target that has not failed it yet, on this
+ * route or on those behind it. Returns WEIR_REFUSED with attempt->passed_over
+ * if others are left.
+ */
+static noinline enum weir_outcome weir_send_fresh(struct weir_endpoint *ep,
+						  const struct weir_message *m,
+						  const struct weir_plan *plan,
+						  struct weir_attempt *attempt)
+{
+	bool inner = attempt->fresh;
+	enum weir_outcome ret;
+
+	if (!inner)
+		attempt->passed_over = false;
+	attempt->fresh = true;
+	ret = weir_send_next(ep, m, plan, attempt, WEIR_PICK_NONE, false);
+	attempt->fresh = inner;
+	return ret;
+}
+
 /* Sends a message to the target that the policy picks, or to the next one. */
 static __always_inline enum weir_outcome
 weir_send_picked(struct weir_endpoint *ep, const struct weir_message *m,
 		 const struct weir_plan *plan, struct weir_attempt *attempt)
 {
-	int i = weir_pick_first(plan->pick, m->tag_key >> 32,
-				weir_pass_random(ep), NULL);
 	struct weir_target *target;
 	enum weir_outcome ret;
 	bool refused = false;
+	int i;
 
+	if (unlikely(attempt->call)) {
+		ret = weir_send_fresh(ep, m, plan, attempt);
+		if (ret != WEIR_REFUSED || attempt->fresh ||
+		    !attempt->passed_over)
+			return ret;
+	}
+	i = weir_pick_first(plan->pick, m->tag_key >> 32, weir_pass_random(ep),
+			    NULL);
 	if (likely(i >= 0)) {
 		target = plan->targets[i];
 		if (likely(!target->next)) {
@@ -487,7 +544,8 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 		}
 		if (ret == WEIR_WAIT ||
 		    (attempt->reason == WEIR_REASON_INBOX_FULL &&
-		     weir_message_waits(m)))
+		     weir_message_waits(m)) ||
+		    (attempt->fresh && attempt->passed_over))
 			return ret;
 	}
 	if (plan->fallback) {

@@ -195,6 +195,7 @@ static bool weir_call_retry(struct weir_endpoint *caller,
 					   random);
 	if (due >= call->deadline_ns)
 		return false;
+	weir_call_failed_at(call, call->target->id);
 	call->state = WEIR_CALL_RETRY;
 	weir_call_table_retry(&caller->calls, call, due);
 	weir_endpoint_arm(caller, due);

@@ -58,6 +58,8 @@ struct weir_rate_limit;
  * @looks: looks taken so far, see WEIR_LOOKS_MAX.
  * @n: messages of the batch in hand that may go to the next target.
  * @sent: of these, messages that were sent; set on success.
+ * @fresh: targets that have failed @call before are passed over.
+ * @passed_over: some have been.
  */
 struct weir_attempt {
 	struct weir_call_entry		*call;
@@ -72,6 +74,8 @@ struct weir_attempt {
 	u32				looks;
 	u32				n;
 	u32				sent;
+	bool				fresh;
+	bool				passed_over;
 };
 
 /* Counts @n looks of a message. Returns false when it has taken too many. */

@@ -683,6 +683,31 @@ static void calls__two_sides_meet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->nlocal, c->size);
 }
 
+/* A call remembers the targets that have failed it, and then the last ones. */
+static void calls_failed_at__is_remembered(struct kunit *test)
+{
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	const u64 far = 1ULL << 40;
+	struct weir_call_entry *call;
+	u32 n, i, wrong = 0;
+
+	KUNIT_ASSERT_TRUE(test, grow(c));
+	call = begin(c, true);
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	/* what the slot's last user has left is not this call's */
+	memset(call->tried, 0, sizeof(call->tried));
+	for (n = 1; n <= WEIR_CALL_TRIED + 3; n++) {
+		u32 first = n > WEIR_CALL_TRIED ? n - WEIR_CALL_TRIED + 1 : 1;
+
+		call->tries = n;
+		weir_call_failed_at(call, far + n);
+		for (i = 0; i <= WEIR_CALL_TRIED + 4; i++)
+			wrong += weir_call_has_tried(call, far + i) !=
+				 (i >= first && i <= n);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
 static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_init__is_empty),
 	KUNIT_CASE(calls_grow__ends_at_most),
@@ -694,6 +719,7 @@ static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_take_many__free),
 	KUNIT_CASE(calls_take_many__held),
 	KUNIT_CASE(calls_put__generation_wraps),
+	KUNIT_CASE(calls_failed_at__is_remembered),
 	KUNIT_CASE(calls__agree_with_a_model),
 	KUNIT_CASE(calls__two_sides_meet),
 	{}
