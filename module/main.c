@@ -84,15 +84,15 @@ static int __init weir_init(void)
 		err = -ENOMEM;
 		goto err_wq;
 	}
-	weir_late_wq = alloc_workqueue("weir_late", WQ_UNBOUND, 0);
-	if (!weir_late_wq) {
+	weir_jobs_wq = alloc_workqueue("weir_jobs", WQ_UNBOUND, 0);
+	if (!weir_jobs_wq) {
 		err = -ENOMEM;
 		goto err_join_wq;
 	}
 	weir_router_wq = alloc_workqueue("weir_router", WQ_UNBOUND, 0);
 	if (!weir_router_wq) {
 		err = -ENOMEM;
-		goto err_late_wq;
+		goto err_jobs_wq;
 	}
 	err = register_pernet_subsys(&weir_net_ops);
 	if (err)
@@ -115,8 +115,8 @@ err_poll:
 	unregister_pernet_subsys(&weir_net_ops);
 err_router_wq:
 	destroy_workqueue(weir_router_wq);
-err_late_wq:
-	destroy_workqueue(weir_late_wq);
+err_jobs_wq:
+	destroy_workqueue(weir_jobs_wq);
 err_join_wq:
 	destroy_workqueue(weir_join_wq);
 err_wq:
@@ -135,7 +135,7 @@ static void __exit weir_exit(void)
 	unregister_pernet_subsys(&weir_net_ops);
 	/* 3. works are done; wait for RCU callbacks of this module */
 	destroy_workqueue(weir_router_wq);
-	destroy_workqueue(weir_late_wq);
+	destroy_workqueue(weir_jobs_wq);
 	destroy_workqueue(weir_join_wq);
 	destroy_workqueue(weir_wq);
 	rcu_barrier();

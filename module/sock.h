@@ -68,11 +68,11 @@ struct weir_subscription {
 	/** @bound: such a path was found. */
 	bool bound;
 	/**
-	 * @late: streams that the socket joins once there is memory; NULL
+	 * @pending: streams that the socket joins once there is memory; NULL
 	 * without a subscription. Set under lock_sock and weir_party.lock;
 	 * workers take weir_party.lock.
 	 */
-	struct weir_late *late;
+	struct weir_pending_joins *pending;
 };
 
 /**

@@ -13,13 +13,13 @@
  *            stream after the other. It is separate, because other users decide
  *            how many subscribers there are. They must not hold up what the
  *            router does for the publisher.
- *   late     does the joins that wait for memory
+ *   pending_joins does the joins that wait for memory
  *   ends     ends the endpoints of closed sockets
  *   told     delivers a reply to other calls with the same idempotency key
  *   timers   calls the functions of timers of rings and cursors
  *   lingers  calls those of them that may wait for a lock which others hold, so
  *            that they hold up none of the other timers
- *   work     has the router's turns: route/turn.c
+ *   work     has the router's turns: route/worker.c
  *
  * Process context. Functions may be called under spinlocks, unless their
  * comment says otherwise.
@@ -41,7 +41,7 @@
 
 struct workqueue_struct *weir_wq;
 struct workqueue_struct *weir_join_wq;
-struct workqueue_struct *weir_late_wq;
+struct workqueue_struct *weir_jobs_wq;
 struct workqueue_struct *weir_router_wq;
 
 static DEFINE_HASHTABLE(weir_tenants, 8);
@@ -99,9 +99,9 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	weir_timers_init(&t->turns, t, weir_router_wq, weir_tenant_tick);
 	INIT_WORK(&t->work, weir_tenant_work);
 	weir_jobs_init(&t->joins, t, weir_join_wq);
-	weir_jobs_init(&t->late, t, weir_late_wq);
-	weir_jobs_init(&t->ends, t, weir_late_wq);
-	weir_jobs_init(&t->told, t, weir_late_wq);
+	weir_jobs_init(&t->pending_joins, t, weir_jobs_wq);
+	weir_jobs_init(&t->ends, t, weir_jobs_wq);
+	weir_jobs_init(&t->told, t, weir_jobs_wq);
 	return t;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the kernel does for a user later: jobs, timers, and the router's turns.
- * See tenant.c, and route/turn.c for the router's part.
+ * See tenant.c, and route/worker.c for the router's part.
  */
 #ifndef _WEIR_TENANT_H
 #define _WEIR_TENANT_H
@@ -138,8 +138,10 @@ struct weir_tenant {
 	u32			slots;
 	/** @joins: jobs that join subscribers to new streams of the user. */
 	struct weir_jobs	joins;
-	/** @late: jobs that join subscribers which had to wait for memory. */
-	struct weir_jobs	late;
+	/**
+	 * @pending_joins: jobs that join subscribers that waited for memory.
+	 */
+	struct weir_jobs	pending_joins;
 	/**
 	 * @ends: jobs that end the endpoints of closed sockets, once all of
 	 * their messages are routed; that look for calls which were sent late
@@ -154,7 +156,7 @@ struct weir_tenant {
 	struct weir_jobs	told;
 	/**
 	 * @kept: the user's allowance for late workers, for which room in
-	 * inboxes stays granted; see room.c.
+	 * inboxes stays granted; see waiter.c.
 	 */
 	struct weir_patience	kept;
 	/**
@@ -165,9 +167,9 @@ struct weir_tenant {
 };
 
 extern struct workqueue_struct *weir_wq;	/* timers of rings: tenant.c */
-extern struct workqueue_struct *weir_router_wq;	/* turns: route/turn.c */
+extern struct workqueue_struct *weir_router_wq;	/* turns: route/worker.c */
 extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
-extern struct workqueue_struct *weir_late_wq;	/* jobs that may wait: tenant.c */
+extern struct workqueue_struct *weir_jobs_wq; /* jobs that may wait: tenant.c */
 
 /*
  * Does this thread belong to a user other than @uid, and to a process other
@@ -196,7 +198,7 @@ void weir_timer_cancel(struct weir_timer *timer);
 void weir_timer_end(struct weir_timer *timer);
 void weir_timer_cancel_sync(struct weir_timer *timer);
 
-/* route/turn.c */
+/* route/worker.c */
 void weir_tenant_work(struct work_struct *work);
 void weir_tenant_tick(struct work_struct *work);
 

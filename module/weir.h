@@ -67,7 +67,7 @@ struct mem_cgroup;
 struct weir_account;
 struct weir_endpoint;
 struct weir_forms;
-struct weir_late;
+struct weir_pending_joins;
 struct weir_net;
 struct weir_owner;
 struct weir_party;

@@ -20,16 +20,16 @@
 #include <linux/minmax.h>
 #include <linux/types.h>
 
-#include "logic/asking.h"
+#include "logic/active_users.h"
 
 /**
  * struct weir_callers - how users share the upper half of a target's bulkhead
- * @asking: counts the users that ask for places of the upper half.
+ * @active: counts the users that ask for places of the upper half.
  * @in_flight: how many of these places each user has, by weir_account_place();
  *	atomic.
  */
 struct weir_callers {
-	struct weir_asking	asking;
+	struct weir_active_users	active;
 	atomic_t		in_flight[WEIR_USER_PLACES];
 };
 
@@ -86,7 +86,7 @@ static inline int weir_bulkhead_lower(u32 max)
  * @max: number of places of the upper half.
  * @all: how many of these places all users have together.
  * @own: how many of these places the user has.
- * @asking: how many users ask for these places at present, at least 1.
+ * @active: how many users ask for these places at present, at least 1.
  *
  * An eighth of the places, but at least one of two or more, is left for a user
  * that comes later. The users that ask have equal parts of the rest. A user
@@ -94,10 +94,10 @@ static inline int weir_bulkhead_lower(u32 max)
  *
  * Return: how many more places the user may take; 0: none.
  */
-static inline u32 weir_bulkhead_share(u32 max, u32 all, u32 own, u32 asking)
+static inline u32 weir_bulkhead_share(u32 max, u32 all, u32 own, u32 active)
 {
 	u32 left = max > 1 ? max(max / 8, 1U) : 0;
-	u32 part = max((max - left) / asking, 1U);
+	u32 part = max((max - left) / active, 1U);
 	u32 free = max - min(all, max);
 
 	if (own >= part)

@@ -33,7 +33,7 @@ int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
 	lower = m->bucket.depth - m->upper;
 	left = max(lower / 8, m->bucket.cost);
 	m->depth = lower - left;
-	weir_asking_init(&m->asking, now_ns);
+	weir_active_init(&m->active, now_ns);
 	for (i = 0; i < WEIR_USER_PLACES; i++)
 		atomic64_set(&m->full[i], full);
 	return 0;
@@ -46,7 +46,7 @@ int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
 static u64 weir_rate_limit_cost(struct weir_rate_limit *m, u32 place,
 				u64 now_ns)
 {
-	return m->bucket.cost * weir_asking_count(&m->asking, place, now_ns);
+	return m->bucket.cost * weir_active_count(&m->active, place, now_ns);
 }
 
 /*

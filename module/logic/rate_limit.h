@@ -7,9 +7,9 @@
  * While the common bucket is more than half full, any user may take tokens.
  * This costs no more than a limit without users, and one user may take all
  * tokens that the others leave. The lower half is shared: with a rate r and n
- * users that ask for tokens at present (asking.h), each user may take tokens at
- * the rate r / n. An eighth of the lower half, but at least one token, is left
- * for a user that comes later.
+ * users that ask for tokens at present (active_users.h), each user may take
+ * tokens at the rate r / n. An eighth of the lower half, but at least one
+ * token, is left for a user that comes later.
  *
  * This file knows no socket and no clock. The time is an argument, and a user
  * is a place in a table (weir_account_place()). Any context.
@@ -20,7 +20,7 @@
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
-#include "logic/asking.h"
+#include "logic/active_users.h"
 #include "logic/bucket.h"
 
 #define WEIR_RATE_LIMIT_NO_USER	U32_MAX	/* a caller without a share */
@@ -34,7 +34,7 @@
  * @depth: size of a user's own bucket: the time in which it fills while only
  *	that user asks, in 1/256 ns. This is the lower half of @bucket without
  *	the part that is left for a user that comes later. Never changes.
- * @asking: counts the users that ask for tokens of the lower half.
+ * @active: counts the users that ask for tokens of the lower half.
  * @rcu: frees the limit when the route gets another one.
  * @full: time at which each user's own bucket will be full, in 1/256 ns, modulo
  *	2^64; by weir_account_place(). Changed by atomic operations, without a
@@ -44,7 +44,7 @@ struct weir_rate_limit {
 	struct weir_bucket	bucket;
 	u64			upper;
 	u64			depth;
-	struct weir_asking	asking;
+	struct weir_active_users	active;
 	struct rcu_head		rcu;
 	atomic64_t		full[WEIR_USER_PLACES];
 };

@@ -2,8 +2,8 @@
 /*
  * Cursors: the kernel's checks of them, and the end of a reader. A process
  * writes its cursor page, so every position in it is masked and checked before
- * use. attach.c attaches readers, gate.c evicts them, hold.c keeps named
- * cursors without a socket.
+ * use. attach.c attaches readers, gate.c evicts them, named_cursor.c keeps
+ * named cursors without a socket.
  *
  * Process context; a detach also runs in timers of the ring's user.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Cursors on a ring: see reader.c, attach.c, gate.c and hold.c. */
+/* Cursors on a ring: see reader.c, attach.c, gate.c and named_cursor.c. */
 #ifndef _WEIR_READER_H
 #define _WEIR_READER_H
 
@@ -256,12 +256,12 @@ void weir_reader_put(struct weir_reader *rd);
 bool weir_reader_ready(struct weir_reader *rd, u32 *left);
 bool weir_reader_ended(struct weir_reader *rd, u64 pos);
 
-/* hold.c */
+/* named_cursor.c */
 void weir_reader_leave(struct weir_reader *rd);
 void weir_reader_unhold(struct weir_reader *rd);
 void weir_reader_undo(struct weir_party *p, struct weir_reader *rd);
 
-/* Shared by reader.c, attach.c, gate.c and hold.c. */
+/* Shared by reader.c, attach.c, gate.c and named_cursor.c. */
 void weir_reader_ungate(struct weir_reader *rd);
 void weir_reader_hide(struct weir_party *p, struct weir_reader *rd);
 void weir_reader_hold_over(struct weir_timer *timer);

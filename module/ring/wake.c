@@ -18,7 +18,7 @@
  * Barriers on the CPUs of readers, for a writer or a message that waits for
  * them, and barriers on all CPUs are limited for each user (account.h). Above
  * the limit, a reader makes the writer fence for itself, and a writer, or a
- * waiter of room.c, looks once more a tick later. Barriers on CPUs that run the
+ * waiter for room, looks once more a tick later. Barriers on CPUs that run the
  * ring's owner are not limited: the owner could interrupt the same CPUs with
  * munmap(2).
  *

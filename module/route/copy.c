@@ -34,8 +34,8 @@
 #include "route/pass.h"
 #include "route/record.h"
 #include "route/request.h"
-#include "route/room.h"
 #include "route/target.h"
+#include "route/waiter.h"
 #include "stats.h"
 #include "weir.h"
 

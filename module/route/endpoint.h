@@ -16,7 +16,7 @@
 #include "route/dispatch_lock.h"
 #include "route/handle.h"
 #include "route/pass.h"
-#include "route/room.h"
+#include "route/waiter.h"
 #include "tenant.h"
 #include "weir.h"
 
@@ -221,7 +221,8 @@ struct weir_endpoint {
 	/** @retry_handle: handle of that request; dispatch_lock. */
 	u32			retry_handle;
 	/**
-	 * @tenant: the endpoint's user, held; turn.c says what its worker does.
+	 * @tenant: the endpoint's user, held; worker.c says what its worker
+	 * does.
 	 */
 	struct weir_tenant	*tenant;
 	/**
@@ -286,7 +287,7 @@ void weir_endpoint_handle_due(struct weir_endpoint *ep);
 void weir_endpoint_retries(struct weir_endpoint *ep,
 			   enum weir_dispatcher dispatcher);
 
-/* ending.c */
+/* teardown.c */
 void weir_endpoint_close(struct weir_endpoint *ep);
 bool weir_endpoint_end_part(struct weir_job *job);
 

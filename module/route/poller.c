@@ -28,7 +28,7 @@
 #include "route/endpoint.h"
 #include "route/poller.h"
 #include "route/router.h"
-#include "route/turn.h"
+#include "route/worker.h"
 #include "tunables.h"
 #include "weir.h"
 

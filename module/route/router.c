@@ -32,9 +32,9 @@
 #include "route/record.h"
 #include "route/reply.h"
 #include "route/request.h"
-#include "route/room.h"
 #include "route/router.h"
-#include "route/turn.h"
+#include "route/waiter.h"
+#include "route/worker.h"
 #include "tenant.h"
 #include "weir.h"
 

@@ -18,7 +18,7 @@
  * In a section of a pass: see pass.h.
  */
 #include "logic/account.h"
-#include "logic/asking.h"
+#include "logic/active_users.h"
 #include "logic/breaker.h"
 #include "logic/bulkhead.h"
 #include "logic/rate_limit.h"
@@ -96,9 +96,9 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 			     const struct weir_plan *plan,
 			     struct weir_target *target, u32 n)
 {
-	u32 lower = max(plan->bulkhead_lower, 0), all, asking;
+	u32 lower = max(plan->bulkhead_lower, 0), all, active;
 
-	asking = weir_asking_count(&target->callers->asking,
+	active = weir_active_count(&target->callers->active,
 				   weir_account_place(ep->account),
 				   ep->pass.now_ns);
 	all = atomic_read(&target->load.in_flight);
@@ -106,7 +106,7 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 					  all - min(all, lower),
 					  atomic_read(weir_target_own(target,
 								      ep)),
-					  asking));
+					  active));
 }
 
 /* weir_target_probe() - weir_target_permit() for a breaker that is not closed */

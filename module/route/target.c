@@ -14,7 +14,7 @@
 #include "charge.h"
 #include "copy_in.h"
 #include "logic/account.h"
-#include "logic/asking.h"
+#include "logic/active_users.h"
 #include "logic/breaker.h"
 #include "logic/bulkhead.h"
 #include "logic/memory.h"
@@ -27,9 +27,9 @@
 #include "route/chain.h"
 #include "route/endpoint.h"
 #include "route/plan.h"
-#include "route/room.h"
 #include "route/route.h"
 #include "route/target.h"
+#include "route/waiter.h"
 #include "sock.h"
 #include "stats.h"
 #include "tenant.h"
@@ -636,7 +636,7 @@ int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
 	callers = kzalloc(sizeof(*callers), WEIR_GFP);
 	if (!callers)
 		return weir_refuse(ws, -ENOMEM, "no memory for the target");
-	weir_asking_init(&callers->asking, ktime_get_ns());
+	weir_active_init(&callers->active, ktime_get_ns());
 	do {
 		prefix = weir_prefix_hold(&ws->owner, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);

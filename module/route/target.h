@@ -181,7 +181,7 @@ void weir_target_put(struct weir_target *target);
 void weir_target_watch(struct weir_target *target);
 bool weir_target_waits(const struct weir_target *target);
 
-/* lost.c */
+/* failover.c */
 bool weir_endpoints_tell(struct weir_target *target);
 bool weir_target_late_part(struct weir_job *job);
 void weir_target_sent_late(struct weir_target *target);

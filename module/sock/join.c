@@ -8,8 +8,8 @@
  */
 #include <linux/slab.h>
 
-#include "logic/late.h"
 #include "logic/memory.h"
+#include "logic/pending_joins.h"
 #include "net.h"
 #include "owner.h"
 #include "party.h"
@@ -189,8 +189,8 @@ static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 	bool noted;
 
 	spin_lock(&ws->party.lock);
-	noted = ws->sub.late &&
-		weir_late_add(ws->sub.late, j->ring->tenant->uid,
+	noted = ws->sub.pending &&
+		weir_pending_add(ws->sub.pending, j->ring->tenant->uid,
 			      j->ring->pub_seq);
 	spin_unlock(&ws->party.lock);
 	return noted;
@@ -202,7 +202,8 @@ static bool weir_join_noted(struct weir_sock *ws, const struct weir_joining *j)
 	bool noted;
 
 	spin_lock(&ws->party.lock);
-	noted = ws->sub.late && weir_late_take(ws->sub.late, j->ring->pub_seq);
+	noted = ws->sub.pending &&
+		weir_pending_take(ws->sub.pending, j->ring->pub_seq);
 	spin_unlock(&ws->party.lock);
 	return noted;
 }
@@ -274,7 +275,7 @@ static bool weir_join_some(struct weir_job *job)
 	} else {
 		j->after = 0;
 		j->job.part = weir_join_last;
-		weir_jobs_add(&j->ring->tenant->late, &j->job);
+		weir_jobs_add(&j->ring->tenant->pending_joins, &j->job);
 	}
 	return false;
 }

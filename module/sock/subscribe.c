@@ -14,8 +14,8 @@
 #include "charge.h"
 #include "logic/account.h"
 #include "logic/forms.h"
-#include "logic/late.h"
 #include "logic/memory.h"
+#include "logic/pending_joins.h"
 #include "logic/trie.h"
 #include "net.h"
 #include "owner.h"
@@ -200,34 +200,39 @@ static int weir_join_path(struct weir_sock *ws, const char *name, u32 len)
 	return 0;
 }
 
-/* Makes the subscriber's struct weir_late, which the subscription pays for. */
+/*
+ * Makes the subscriber's struct weir_pending_joins, which the subscription pays
+ * for.
+ */
 static int weir_late_make(struct weir_sock *ws)
 {
-	struct weir_late *late;
+	struct weir_pending_joins *joins;
 
-	if (ws->sub.late)
+	if (ws->sub.pending)
 		return 0;
-	late = kzalloc(sizeof(*late), WEIR_GFP);
-	if (!late)
+	joins = kzalloc(sizeof(*joins), WEIR_GFP);
+	if (!joins)
 		return weir_refuse(ws, -ENOMEM,
 				   "no memory for the subscription");
 	/* its creator holds lock_sock; workers look for it under its lock */
 	spin_lock(&ws->party.lock);
-	ws->sub.late = late;
+	ws->sub.pending = joins;
 	spin_unlock(&ws->party.lock);
 	return 0;
 }
 
-/* Frees the subscriber's struct weir_late: there is no subscription. */
+/*
+ * Frees the subscriber's struct weir_pending_joins: there is no subscription.
+ */
 static void weir_late_free(struct weir_sock *ws)
 {
-	struct weir_late *late;
+	struct weir_pending_joins *joins;
 
 	spin_lock(&ws->party.lock);
-	late = ws->sub.late;
-	ws->sub.late = NULL;
+	joins = ws->sub.pending;
+	ws->sub.pending = NULL;
 	spin_unlock(&ws->party.lock);
-	kfree(late);
+	kfree(joins);
 }
 
 /* Leaves the pattern: no stream is joined from then on. */
@@ -306,7 +311,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 				   "the path's mode does not permit it");
 	}
 	err = weir_charge_owner(&ws->sub.charge, &ws->owner,
-				sizeof(*item) + sizeof(*ws->sub.late) +
+				sizeof(*item) + sizeof(*ws->sub.pending) +
 				weir_name_bytes(pattern, len), 1);
 	if (err)
 		return err;
@@ -351,7 +356,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * path without a publisher is no error. A stream that matches a pattern is left
  * out when it is broken, at a cap or without memory; weir_inbox_refused() then
  * posts a notice. A later stream is left out, too, when it waits for memory and
- * weir_late_add() has no place for it. Process context, may sleep.
+ * weir_pending_add() has no place for it. Process context, may sleep.
  *
  * Return: 0, or a negative errno with an error text: -EINVAL, -EISCONN, -EACCES
  * (a plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS

@@ -15,7 +15,7 @@
 #include "race.h"
 #include "route/endpoint.h"
 #include "route/router.h"
-#include "route/turn.h"
+#include "route/worker.h"
 #include "tenant.h"
 #include "weir.h"
 #include "work.h"

@@ -25,8 +25,8 @@
 #include "ring/inbox.h"
 #include "ring/ring.h"
 #include "route/endpoint.h"
-#include "route/room.h"
-#include "route/turn.h"
+#include "route/waiter.h"
+#include "route/worker.h"
 #include "tenant.h"
 #include "weir.h"
 

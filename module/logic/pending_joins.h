@@ -10,71 +10,72 @@
  *
  * The caller has a lock that guards the table. Any context.
  */
-#ifndef _WEIR_LATE_H
-#define _WEIR_LATE_H
+#ifndef _WEIR_PENDING_JOINS_H
+#define _WEIR_PENDING_JOINS_H
 
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
 #include "logic/account.h"
 
-#define WEIR_LATE_MAX	128U	/* struct weir_late takes 1.5 KiB */
+#define WEIR_PENDING_MAX	128U	/* together 1.5 KiB */
 
 /**
- * struct weir_late - streams that a subscriber waits for
+ * struct weir_pending_joins - streams that a subscriber waits for
  * @n: number of entries.
  * @user: publisher's user of each stream.
  * @stream: number of each stream; no two streams have the same.
  */
-struct weir_late {
+struct weir_pending_joins {
 	u32	n;
-	kuid_t	user[WEIR_LATE_MAX];
-	u64	stream[WEIR_LATE_MAX];
+	kuid_t	user[WEIR_PENDING_MAX];
+	u64	stream[WEIR_PENDING_MAX];
 };
 
 /**
- * weir_late_add() - note that a subscriber waits for a stream
- * @late: the subscriber's table.
+ * weir_pending_add() - note that a subscriber waits for a stream
+ * @joins: the subscriber's table.
  * @user: publisher's user of the stream.
  * @stream: number of the stream, which is not in the table.
  *
  * Return: false if the user has its share of the places; then nothing changes.
  */
-static inline bool weir_late_add(struct weir_late *late, kuid_t user,
-				 u64 stream)
+static inline bool weir_pending_add(struct weir_pending_joins *joins,
+				    kuid_t user, u64 stream)
 {
 	u32 i, own = 0;
 
-	for (i = 0; i < late->n; i++)
-		own += uid_eq(late->user[i], user);
-	if (late->n == WEIR_LATE_MAX ||
-	    own >= weir_share(WEIR_LATE_MAX, late->n - own))
+	for (i = 0; i < joins->n; i++)
+		own += uid_eq(joins->user[i], user);
+	if (joins->n == WEIR_PENDING_MAX ||
+	    own >= weir_share(WEIR_PENDING_MAX, joins->n - own))
 		return false;
-	late->user[late->n] = user;
-	late->stream[late->n++] = stream;
+	joins->user[joins->n] = user;
+	joins->stream[joins->n++] = stream;
 	return true;
 }
 
 /**
- * weir_late_take() - take a note back
- * @late: the subscriber's table.
+ * weir_pending_take() - take a note back
+ * @joins: the subscriber's table.
  * @stream: number of the stream.
  *
  * Return: true if the stream was in the table.
  */
-static inline bool weir_late_take(struct weir_late *late, u64 stream)
+static inline bool weir_pending_take(struct weir_pending_joins *joins,
+				     u64 stream)
 {
 	u32 i;
 
-	for (i = 0; i < late->n; i++) {
-		if (late->stream[i] != stream)
+	for (i = 0; i < joins->n; i++) {
+		if (joins->stream[i] != stream)
 			continue;
-		late->n--;
-		late->user[i] = late->user[late->n];
-		late->stream[i] = late->stream[late->n];
+		joins->n--;
+		joins->user[i] = joins->user[joins->n];
+		joins->stream[i] = joins->stream[joins->n];
 		return true;
 	}
 	return false;
 }
 
-#endif /* _WEIR_LATE_H */
+#endif /* _WEIR_PENDING_JOINS_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Waiting for room in an inbox; see room.c. */
-#ifndef _WEIR_ROOM_H
-#define _WEIR_ROOM_H
+/* Waiting for room in an inbox; see waiter.c. */
+#ifndef _WEIR_WAITER_H
+#define _WEIR_WAITER_H
 
 #include <linux/list.h>
 #include <linux/types.h>
@@ -22,7 +22,7 @@ struct weir_ring;
  * @first: it is the first of its user in the queue. The inbox's post.lock
  *	guards this field and those below.
  * @ahead: it goes before all others, because the inbox's own socket depends on
- *	it; see room.c.
+ *	it; see waiter.c.
  * @granted: granules that are kept for it since it was called; they are part of
  *	post.kept and of post.granted.
  * @called_ns: when it was called, or last came to look; ktime_get_ns() time.
@@ -65,4 +65,4 @@ void weir_waiter_done(struct weir_waiter *w);
 void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox,
 		      u64 bytes);
 
-#endif /* _WEIR_ROOM_H */
+#endif /* _WEIR_WAITER_H */

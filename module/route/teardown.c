@@ -18,11 +18,11 @@
 #include "route/endpoint.h"
 #include "route/idem.h"
 #include "route/poller.h"
-#include "route/room.h"
 #include "route/route.h"
 #include "route/router.h"
 #include "route/target.h"
-#include "route/turn.h"
+#include "route/waiter.h"
+#include "route/worker.h"
 #include "tenant.h"
 #include "weir.h"
 

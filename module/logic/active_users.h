@@ -10,8 +10,8 @@
  *
  * This file knows no clock: the time is an argument. Any context.
  */
-#ifndef _WEIR_ASKING_H
-#define _WEIR_ASKING_H
+#ifndef _WEIR_ACTIVE_USERS_H
+#define _WEIR_ACTIVE_USERS_H
 
 #include <linux/atomic.h>
 #include <linux/minmax.h>
@@ -19,30 +19,30 @@
 
 #include "logic/account.h"
 
-#define WEIR_ASKING_SHIFT	30	/* a period is 2^30 ns */
+#define WEIR_ACTIVE_SHIFT	30	/* a period is 2^30 ns */
 
 /**
- * struct weir_asking - counts the users that ask for one thing
+ * struct weir_active_users - counts the users that ask for one thing
  * @count: number of the current period (upper 32 bits), number of users that
  *	asked in the period before (16 bits), and in the current period (lowest
  *	16 bits). Changed by compare-and-swap.
  * @period: number of the period in which each user asked last, by
  *	weir_account_place(). Changed by compare-and-swap.
  */
-struct weir_asking {
+struct weir_active_users {
 	atomic64_t	count;
 	u32		period[WEIR_USER_PLACES];
 };
 
 /**
- * weir_asking_init() - set up a counter: no user has asked yet
+ * weir_active_init() - set up a counter: no user has asked yet
  * @a: the counter, all zeros.
  * @now_ns: the time in nanoseconds, of a clock that never goes back. All later
  *	calls for this counter must use the same clock.
  */
-static inline void weir_asking_init(struct weir_asking *a, u64 now_ns)
+static inline void weir_active_init(struct weir_active_users *a, u64 now_ns)
 {
-	u64 period = now_ns >> WEIR_ASKING_SHIFT;
+	u64 period = now_ns >> WEIR_ACTIVE_SHIFT;
 	u32 i;
 
 	atomic64_set(&a->count, period << 32);
@@ -54,7 +54,7 @@ static inline void weir_asking_init(struct weir_asking *a, u64 now_ns)
  * Count one more user. If the caller's clock is behind, so that @period is over
  * already, count the user in the current period.
  */
-static inline void weir_asking_add(struct weir_asking *a, u32 period)
+static inline void weir_active_add(struct weir_active_users *a, u32 period)
 {
 	s64 old = atomic64_read(&a->count);
 	u32 last, now;
@@ -75,24 +75,24 @@ static inline void weir_asking_add(struct weir_asking *a, u32 period)
 }
 
 /**
- * weir_asking_count() - count a user that asks
+ * weir_active_count() - count a user that asks
  * @a: the counter of the thing that the user asks for.
  * @place: place of the user.
  * @now_ns: the time in nanoseconds.
  *
  * Return: how many users ask at present, this one included; at least 1.
  */
-static inline u32 weir_asking_count(struct weir_asking *a, u32 place,
+static inline u32 weir_active_count(struct weir_active_users *a, u32 place,
 				    u64 now_ns)
 {
-	u32 period = now_ns >> WEIR_ASKING_SHIFT;
+	u32 period = now_ns >> WEIR_ACTIVE_SHIFT;
 	u32 seen = READ_ONCE(a->period[place]), count;
 
 	if ((s32)(period - seen) > 0 &&
 	    cmpxchg(&a->period[place], seen, period) == seen)
-		weir_asking_add(a, period);
+		weir_active_add(a, period);
 	count = atomic64_read(&a->count);
 	return max3(count >> 16, count & U16_MAX, 1U);
 }
 
-#endif /* _WEIR_ASKING_H */
+#endif /* _WEIR_ACTIVE_USERS_H */

@@ -19,7 +19,7 @@
 #include "route/call.h"
 #include "route/endpoint.h"
 #include "route/target.h"
-#include "route/turn.h"
+#include "route/worker.h"
 #include "tenant.h"
 #include "weir.h"
 
