@@ -18,7 +18,7 @@
 #include "route/plan.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 /*
@@ -53,7 +53,7 @@ static struct weir_route *weir_change_obtain(struct weir_changes *c,
 	struct weir_route *route;
 	int err;
 
-	route = weir_route_obtain(c->ws, name, weir_op_name_len(name),
+	route = weir_route_obtain(&c->ws->owner, name, weir_op_name_len(name),
 				  c->admin ? WEIR_USE_CONTROL : use);
 	if (IS_ERR(route) || !weir_route_idle(route))
 		return route;

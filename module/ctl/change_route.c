@@ -19,7 +19,7 @@
 #include "route/plan.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 static int weir_settings_rate_limit(struct weir_settings *set, const char **why)

@@ -15,7 +15,7 @@
 #include "route/chain.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 /* The target of @route that is the route @next, or NULL. */
@@ -71,7 +71,7 @@ int weir_change_target_add(struct weir_changes *c, struct weir_change *change,
 		return weir_refuse(c->ws, -EEXIST,
 				   "the path is a target of the route already");
 	}
-	target = weir_target_add(c->ws, change->route, NULL, NULL, behind,
+	target = weir_target_add(&c->ws->owner, change->route, NULL, NULL, behind,
 				 op->weight);
 	weir_route_unuse(behind);	/* the target has a use of its own */
 	if (IS_ERR(target))

@@ -23,7 +23,7 @@
 #include "route/idem.h"
 #include "route/plan.h"
 #include "route/route.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 /* Defaults for idempotency keys: number of entries, and bytes of replies. */
@@ -187,7 +187,7 @@ static int weir_control_idem(struct weir_changes *c,
 		if (!lacks)
 			continue;
 		*failed = i;
-		idem = weir_idem_set_create(c->ws, conf->dup_window_ns,
+		idem = weir_idem_set_create(&c->ws->owner, conf->dup_window_ns,
 					    conf->dup_entries ?: WEIR_DUP_ENTRIES,
 					    conf->dup_bytes ?: WEIR_DUP_BYTES);
 		if (IS_ERR(idem))

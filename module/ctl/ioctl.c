@@ -21,9 +21,8 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "route/endpoint.h"
-#include "route/target.h"
-#include "sock.h"
+#include "sock/endpoint.h"
+#include "sock/sock.h"
 #include "sock/socket.h"
 #include "weir.h"
 
@@ -217,9 +216,9 @@ int weir_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case WEIR_IOC_LIST:
 		return weir_list(ws, uarg);
 	case WEIR_IOC_SERVE:
-		return weir_target_serve(ws, uarg);
+		return weir_sock_serve(ws, uarg);
 	case WEIR_IOC_CALL:
-		return weir_endpoint_call(ws, uarg);
+		return weir_sock_call(ws, uarg);
 	case WEIR_IOC_CONTROL:
 		return weir_control(ws, uarg);
 	case SIOCINQ:

@@ -20,7 +20,7 @@
 #include "owner.h"
 #include "party.h"
 #include "path.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "sock/socket.h"
 #include "uapi/weir_route.h"
 #include "weir.h"

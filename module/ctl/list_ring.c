@@ -12,7 +12,7 @@
 #include "party.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 /* Count of the record that a reader at @pos reads next. */

@@ -17,7 +17,7 @@
 #include "route/plan.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 static_assert(WEIR_REASON_MAX <= WEIR_REFUSED_FIRST + WEIR_REFUSED_MORE);

@@ -21,9 +21,8 @@
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "route/router.h"
-#include "route/target.h"
-#include "sock.h"
+#include "sock/endpoint.h"
+#include "sock/sock.h"
 #include "sock/socket.h"
 #include "sock/wait.h"
 #include "tunables.h"
@@ -226,7 +225,7 @@ static int weir_set_serve(struct weir_sock *ws, sockptr_t value,
 	struct weir_ioc_serve serve = { .weight = 1 };
 	int err = weir_copy_path(ws, value, len, serve.path);
 
-	return err ?: weir_target_serve_path(ws, &serve);
+	return err ?: weir_sock_serve_path(ws, &serve);
 }
 
 static int weir_set_group(struct weir_sock *ws, int v)

@@ -175,7 +175,12 @@ struct weir_ring {
 	 * @on_full: called when @writer finds no room and goes to sleep. Set
 	 * before the first reader is attached, then fixed; may be NULL.
 	 */
-	void (*on_full)(struct weir_party *p);
+	void (*on_full)(struct weir_ring *ring);
+	/**
+	 * @ep: endpoint whose outbox it is, for @on_full; valid while @writer
+	 * is set. NULL for other rings.
+	 */
+	struct weir_endpoint *ep;
 	/**
 	 * @evict_ms: milliseconds that a reader may hold the writer back; 0: no
 	 * limit.

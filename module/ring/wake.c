@@ -351,7 +351,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	if (barrier)
 		weir_timer_advance(&ring->reap, 1);
 	if (ring->on_full)
-		ring->on_full(p);
+		ring->on_full(ring);
 	if (!barrier && READ_ONCE(ring->evict_ms))
 		weir_timer_set(&ring->reap, 0);
 	return false;

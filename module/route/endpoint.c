@@ -12,14 +12,11 @@
 #include <linux/memcontrol.h>
 #include <linux/random.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "charge.h"
-#include "copy_in.h"
 #include "logic/account.h"
 #include "logic/calls.h"
 #include "logic/memory.h"
-#include "logic/trie.h"
 #include "net.h"
 #include "owner.h"
 #include "race.h"
@@ -30,13 +27,11 @@
 #include "route/endpoint.h"
 #include "route/handle.h"
 #include "route/pass.h"
-#include "route/poller.h"
 #include "route/reply.h"
 #include "route/request.h"
 #include "route/router.h"
 #include "route/waiter.h"
 #include "route/worker.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -530,54 +525,37 @@ int weir_endpoint_add_handle(struct weir_endpoint *ep, const char *path,
 }
 
 /*
- * weir_endpoint_call() - WEIR_IOC_CALL: get a handle of a path
+ * weir_endpoint_call() - get a handle of a path that the owner means to call
  *
- * @ws: the socket; an endpoint is made for it if it has none. @arg: struct
- * weir_ioc_call in user space. May sleep. Returns 0 or a negative error.
+ * @path: @len bytes. @handle: out: the handle. Fails, too, if the owner may not
+ * call the path. May sleep. Takes dispatch_lock. Returns 0, or a negative errno
+ * with words.
  */
-int weir_endpoint_call(struct weir_sock *ws, void __user *arg)
+int weir_endpoint_call(struct weir_endpoint *ep, const char *path, u32 len,
+		       u32 *handle)
 {
-	struct weir_ioc_call call;
 	struct weir_handle *h;
-	struct weir_endpoint *ep;
 	const char *why;
-	u32 len;
 	int err;
 
-	err = weir_copy_in(&ws->owner, &call, sizeof(call), arg);
-	if (err)
-		return err;
-	if (call.flags || call.reserved)
-		return weir_refuse(ws, -EINVAL, "unknown flags");
-	len = strnlen(call.path, sizeof(call.path));
-	err = weir_path_check(call.path, len, false, &why);
-	if (err)
-		return weir_refuse(ws, err, why);
-	ep = weir_endpoint_make(ws);
-	if (IS_ERR(ep))
-		return PTR_ERR(ep);
-
 	weir_dispatch_lock(&ep->dispatch_lock);
-	err = weir_endpoint_add_handle(ep, call.path, len, &call.route, &why);
+	err = weir_endpoint_add_handle(ep, path, len, handle, &why);
 	if (err) {
-		weir_refuse(ws, err, why);
+		weir_owner_refuse(ep->owner, err, why);
 	} else {
-		h = &ep->handles[call.route - 1];
+		h = &ep->handles[*handle - 1];
 		weir_handle_ask(ep, h);
 		if (h->reason == WEIR_REASON_DENIED)
-			err = weir_refuse(ws, -EACCES,
-					  "the path's mode does not permit it");
+			err = weir_owner_refuse(ep->owner, -EACCES,
+						"the path's mode does not permit it");
 		else if (h->reason == WEIR_REASON_LOOP)
-			err = weir_refuse(ws, -ELOOP,
-					  "more patterns match the path than are looked at");
+			err = weir_owner_refuse(ep->owner, -ELOOP,
+						"more patterns match the path than are looked at");
 		if (err)
-			weir_drop(call.path, h->reason);
+			weir_drop(path, h->reason);
 	}
 	weir_dispatch_unlock(ep);
-	if (err)
-		return err;
-	return copy_to_user(arg, &call, min_t(u32, call.size, sizeof(call))) ?
-	       -EFAULT : 0;
+	return err;
 }
 
 /* --- making ------------------------------------------------------------- */
@@ -650,12 +628,9 @@ err_memory:
  * weir_ring.on_full of the outbox: a worker gives back space. Perhaps only
  * calls that have ended still hold it.
  */
-static void weir_endpoint_full(struct weir_party *p)
+static void weir_endpoint_full(struct weir_ring *outbox)
 {
-	struct weir_endpoint *ep = weir_party_sock(p)->ep;
-
-	if (ep)
-		weir_endpoint_later(ep);
+	weir_endpoint_later(outbox->ep);
 }
 
 /* The router's cursor is valid, so the head that its owner wrote is not. */
@@ -679,6 +654,7 @@ static int weir_endpoint_outbox(struct weir_endpoint *ep,
 	ring = weir_ring_create(o, spec);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
+	ring->ep = ep;
 	ring->on_full = weir_endpoint_full;
 	ep->rd = weir_reader_attach_kernel(o, ring, &weir_router_reader_ops);
 	if (IS_ERR(ep->rd)) {
@@ -734,7 +710,7 @@ static int weir_endpoint_number(struct weir_endpoint *ep)
  *	the ring: ep->outbox.
  * @put_owner: called once, some time after weir_endpoint_close().
  *
- * A socket has an endpoint that belongs to its owner (weir_endpoint_make()). An
+ * A socket's endpoint belongs to the socket's owner: see sock/endpoint.c. An
  * endpoint without a socket has its inbox read, and its outbox written, by code
  * of the kernel. May sleep.
  *
@@ -775,61 +751,6 @@ err_ep:
 	weir_call_table_destroy(&ep->calls);
 	weir_endpoint_end(ep);
 	return ERR_PTR(err);
-}
-
-/* weir_endpoint.put_owner of a socket's endpoint. */
-static void weir_endpoint_put_owner(struct weir_owner *o)
-{
-	sock_put(&container_of(o, struct weir_sock, owner)->sk);
-}
-
-/**
- * weir_endpoint_make() - get the endpoint of a socket, or make one
- * @ws: the socket; its lock_sock() is not held.
- *
- * May sleep. Return: the endpoint, without a reference: it lasts as long as the
- * socket. Or an ERR_PTR, with words: -EOPNOTSUPP: the socket is no SOCK_RDM;
- * -EISCONN: it publishes; -ENOBUFS: a cap is reached; -ENOMEM.
- */
-struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws)
-{
-	struct weir_endpoint *ep = smp_load_acquire(&ws->ep);
-	struct weir_ring_spec outbox;
-	int err = 0;
-
-	if (ep)
-		return ep;
-	if (ws->sk.sk_type != SOCK_RDM)
-		return ERR_PTR(weir_refuse(ws, -EOPNOTSUPP,
-					   "only SOCK_RDM sockets call and serve"));
-	lock_sock(&ws->sk);
-	ep = ws->ep;
-	if (ep)
-		goto out;
-	if (ws->outbox)
-		err = weir_refuse(ws, -EISCONN,
-				  "the socket publishes: call and serve on another");
-	else if (!ws->party.inbox)
-		err = weir_sock_inbox(ws);
-	if (err) {
-		ep = ERR_PTR(err);
-		goto out;
-	}
-	weir_sock_spec(ws, &outbox);
-	/* the router's cursor is never evicted: the socket waits for it */
-	outbox.evict_ms = 0;
-	ep = weir_endpoint_create(&ws->owner, ws->party.inbox, &outbox,
-				  weir_endpoint_put_owner);
-	if (IS_ERR(ep))
-		goto out;
-	ep->sock_id = ws->id;
-	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
-	smp_store_release(&ws->ep, ep);
-	smp_store_release(&ws->outbox, ep->outbox);
-	weir_poll_join(ep);
-out:
-	release_sock(&ws->sk);
-	return ep;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

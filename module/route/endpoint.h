@@ -276,10 +276,10 @@ struct weir_endpoint *weir_endpoint_create(struct weir_owner *o,
 					   const struct weir_ring_spec *outbox,
 					   void (*put_owner)
 					   (struct weir_owner *o));
-struct weir_endpoint *weir_endpoint_make(struct weir_sock *ws);
 void weir_endpoint_get(struct weir_endpoint *ep);
 void weir_endpoint_put(struct weir_endpoint *ep);
-int weir_endpoint_call(struct weir_sock *ws, void __user *arg);
+int weir_endpoint_call(struct weir_endpoint *ep, const char *path, u32 len,
+		       u32 *handle);
 void weir_deadline_arm(struct weir_endpoint *ep, u64 due_ns);
 void weir_deadline_arm_lock(struct weir_endpoint *ep, u64 deadline_ns);
 void weir_endpoint_arm(struct weir_endpoint *ep, u64 due_ns);

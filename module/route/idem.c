@@ -17,6 +17,7 @@
 #include "logic/dup.h"
 #include "logic/memory.h"
 #include "net.h"
+#include "owner.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
 #include "route/call.h"
@@ -25,7 +26,6 @@
 #include "route/idem.h"
 #include "route/record.h"
 #include "route/request.h"
-#include "sock.h"
 #include "tenant.h"
 #include "weir.h"
 
@@ -126,16 +126,16 @@ static void weir_idem_set_free(struct work_struct *work)
 
 /**
  * weir_idem_set_create() - make an empty set of keys for a route
- * @ws: the socket that makes the setting. Its user pays at once for all memory
- *	that the set may ever take; nothing is charged for a single message.
+ * @o: owner that makes the setting. Its user pays at once for all memory that
+ *	the set may ever take; nothing is charged for a single message.
  * @window_ns: time for which replies are remembered, in ns.
  * @entries: size of the table: keys.
  * @bytes: size of the table: bytes of replies.
  *
  * May sleep. Return: the set, with a reference of the caller's; or an ERR_PTR,
- * and @ws has the words of the error.
+ * and @o has the words of the error.
  */
-struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
+struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
 					   u32 entries, u32 bytes)
 {
 	struct weir_idem_set *set = kzalloc(sizeof(*set), WEIR_GFP);
@@ -143,23 +143,23 @@ struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
 	int err;
 
 	if (!set)
-		return ERR_PTR(weir_refuse(ws, -ENOMEM,
-					   "no memory for idempotency keys"));
-	err = weir_charge_owner(&set->charge, &ws->owner, sizeof(*set) +
+		return ERR_PTR(weir_owner_refuse(o, -ENOMEM,
+						 "no memory for idempotency keys"));
+	err = weir_charge_owner(&set->charge, o, sizeof(*set) +
 				weir_dups_most(entries, bytes), 0);
 	if (err)
 		goto err_free;
 	dups = weir_dups_create(window_ns, entries, bytes, get_random_u32());
 	if (IS_ERR(dups)) {
-		err = weir_refuse(ws, PTR_ERR(dups),
-				  "no memory for idempotency keys");
+		err = weir_owner_refuse(o, PTR_ERR(dups),
+					"no memory for idempotency keys");
 		goto err_uncharge;
 	}
 	set->dups = dups;
 	refcount_set(&set->ref, 1);
 	INIT_WORK(&set->free, weir_idem_set_free);
 	set->bytes = bytes;
-	set->wn = ws->owner.wn;
+	set->wn = o->wn;
 	weir_net_hold(set->wn);
 	return set;
 

@@ -23,7 +23,7 @@ struct weir_call_entry;
 struct weir_message;
 struct weir_net;
 struct weir_endpoint;
-struct weir_sock;
+struct weir_owner;
 
 /**
  * struct weir_idem_set - the keys of one route
@@ -109,7 +109,7 @@ struct weir_idem_reply {
 	u8		kind;
 };
 
-struct weir_idem_set *weir_idem_set_create(struct weir_sock *ws, u64 window_ns,
+struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
 					   u32 entries, u32 bytes);
 void weir_idem_set_put(struct weir_idem_set *set);
 enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,

@@ -25,6 +25,7 @@
 #include "logic/rate_limit.h"
 #include "logic/trie.h"
 #include "net.h"
+#include "owner.h"
 #include "path.h"
 #include "route/chain.h"
 #include "route/endpoint.h"
@@ -34,7 +35,6 @@
 #include "route/plan.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "sock.h"
 #include "tenant.h"
 #include "weir.h"
 
@@ -334,7 +334,7 @@ static void weir_route_mark(struct weir_path *path)
 
 /**
  * weir_route_obtain() - find the route of a name, or make one
- * @ws: the socket that asks; its account pays for a new route.
+ * @o: owner that asks; its account pays for a new route.
  * @name: path or pattern.
  * @len: bytes of @name.
  * @use: purpose, which decides the permission needed; not WEIR_USE_PUBLISH.
@@ -346,17 +346,17 @@ static void weir_route_mark(struct weir_path *path)
  * words. After -ENOMEM the caller can call weir_memory_prime() without the lock
  * and try again.
  */
-struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
+struct weir_route *weir_route_obtain(struct weir_owner *o, const char *name,
 				     u32 len, enum weir_use use)
-	__must_hold(&ws->owner.wn->lock)
+	__must_hold(&o->wn->lock)
 {
-	struct weir_net *wn = ws->owner.wn;
+	struct weir_net *wn = o->wn;
 	struct weir_route *route;
 	struct weir_path *path;
 	int err;
 
-	lockdep_assert_held(&ws->owner.wn->lock);
-	path = weir_path_get(&ws->owner, name, len, use);
+	lockdep_assert_held(&o->wn->lock);
+	path = weir_path_get(o, name, len, use);
 	if (IS_ERR(path))
 		return ERR_CAST(path);
 	route = rcu_dereference_protected(path->route,
@@ -367,10 +367,10 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 	}
 	route = kzalloc(sizeof(*route), WEIR_GFP_NOWAIT);
 	if (!route) {
-		err = weir_refuse(ws, -ENOMEM, "no memory for the route");
+		err = weir_owner_refuse(o, -ENOMEM, "no memory for the route");
 		goto err_path;
 	}
-	err = weir_charge_owner(&route->charge, &ws->owner, sizeof(*route) +
+	err = weir_charge_owner(&route->charge, o, sizeof(*route) +
 				sizeof(*route->stats) + sizeof(*route->plan) +
 				sizeof(struct weir_pick), 1);
 	if (err)
@@ -383,7 +383,7 @@ struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
 	route->path = path;
 	err = weir_route_replan(route);
 	if (err) {
-		weir_refuse(ws, err, "no memory for the route");
+		weir_owner_refuse(o, err, "no memory for the route");
 		goto err_uncharge;
 	}
 	rcu_assign_pointer(path->route, route);

@@ -129,7 +129,7 @@ static inline u32 weir_op_name_len(const char *name)
 }
 
 /* route.c */
-struct weir_route *weir_route_obtain(struct weir_sock *ws, const char *name,
+struct weir_route *weir_route_obtain(struct weir_owner *o, const char *name,
 				     u32 len, enum weir_use use);
 void weir_route_get(struct weir_route *route);
 void weir_route_put(struct weir_route *route);

@@ -46,7 +46,6 @@
 #include "route/endpoint.h"
 #include "route/pass.h"
 #include "route/poller.h"
-#include "sock.h"
 #include "weir.h"
 
 void weir_dispatch_wanted(struct weir_endpoint *ep);
@@ -76,19 +75,6 @@ static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
 	weir_route_dispatch(ep);
 	weir_poll_kick(ep);
-}
-
-/*
- * The socket has kicked: routes the records that it committed to its outbox, or
- * wakes the readers that sleep. The caller has fenced. May sleep.
- */
-static __always_inline void weir_outbox_kick(struct weir_sock *ws,
-					     struct weir_ring *outbox)
-{
-	if (ws->ep)
-		weir_endpoint_kick(ws->ep);
-	else if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_READERS)
-		weir_ring_wake_readers(outbox);
 }
 
 #endif /* _WEIR_ROUTER_H */

@@ -9,10 +9,8 @@
  * Process context; under weir_net.lock where a comment says so.
  */
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "charge.h"
-#include "copy_in.h"
 #include "logic/account.h"
 #include "logic/active_users.h"
 #include "logic/breaker.h"
@@ -30,7 +28,6 @@
 #include "route/route.h"
 #include "route/target.h"
 #include "route/waiter.h"
-#include "sock.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -298,7 +295,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
 
 /**
  * weir_target_add() - add a target to a route
- * @ws: the socket that adds it; its account pays.
+ * @o: owner that adds it; its account pays.
  * @route: the route.
  * @ep: endpoint of the socket that serves the route; NULL: @next serves it.
  * @callers: if @ep serves it: counters of each user's requests, which the
@@ -311,7 +308,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
  * Return: the target, whose reference the route's list holds; or an ERR_PTR
  * with words: -ENOSPC, -ENOBUFS, -ENOMEM.
  */
-struct weir_target *weir_target_add(struct weir_sock *ws,
+struct weir_target *weir_target_add(struct weir_owner *o,
 				    struct weir_route *route,
 				    struct weir_endpoint *ep,
 				    struct weir_callers *callers,
@@ -320,25 +317,25 @@ struct weir_target *weir_target_add(struct weir_sock *ws,
 {
 	u64 bytes = sizeof(struct weir_target) + WEIR_PLAN_TARGET_BYTES +
 		    (callers ? sizeof(*callers) : 0);
-	kuid_t user = weir_account_user(ws->owner.account);
+	kuid_t user = weir_account_user(o->account);
 	struct weir_net *wn = route->path->wn;
 	struct weir_target *target;
 	int err;
 
 	lockdep_assert_held(&wn->lock);
 	if (route->ntargets == WEIR_TARGETS_MAX)
-		return ERR_PTR(weir_refuse(ws, -ENOSPC,
-					   "the route has as many targets as it may"));
+		return ERR_PTR(weir_owner_refuse(o, -ENOSPC,
+						 "the route has as many targets as it may"));
 	if (weir_tally_full(&route->target_users, user, WEIR_TARGETS_MAX) &&
-	    !weir_share_exempt(&ws->owner, route->path->charge.account)) {
+	    !weir_share_exempt(o, route->path->charge.account)) {
 		weir_drop(route->path->name, WEIR_REASON_LIMIT);
-		return ERR_PTR(weir_refuse(ws, -ENOBUFS,
-					   "the user has its share of the route's targets"));
+		return ERR_PTR(weir_owner_refuse(o, -ENOBUFS,
+						 "the user has its share of the route's targets"));
 	}
 	target = kzalloc(sizeof(*target), WEIR_GFP_NOWAIT);
 	if (!target)
 		goto err_memory;
-	err = weir_charge_owner(&target->charge, &ws->owner, bytes, 1);
+	err = weir_charge_owner(&target->charge, o, bytes, 1);
 	if (err) {
 		kfree(target);
 		return ERR_PTR(err);
@@ -382,7 +379,8 @@ err_charge:
 	weir_uncharge(&target->charge);
 	kfree(target);
 err_memory:
-	return ERR_PTR(weir_refuse(ws, -ENOMEM, "no memory for the target"));
+	return ERR_PTR(weir_owner_refuse(o, -ENOMEM,
+					 "no memory for the target"));
 }
 
 /*
@@ -562,33 +560,33 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 }
 
 /*
- * Make a socket a target of a path. @callers: belongs to the target on success,
- * and is NULL then.
+ * Make an endpoint a target of a path. @callers: belongs to the target on
+ * success, and is NULL then.
  */
-static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
+static int weir_target_enter(struct weir_owner *o, struct weir_endpoint *ep,
 			     struct weir_callers **callers,
 			     struct weir_ioc_serve *serve, u32 len)
-	__must_hold(&ws->owner.wn->lock)
+	__must_hold(&o->wn->lock)
 {
 	struct weir_target *target;
 	struct weir_route *route;
 	int err;
 
-	lockdep_assert_held(&ws->owner.wn->lock);
+	lockdep_assert_held(&o->wn->lock);
 	if (ep->ntargets == WEIR_SERVES_MAX)
-		return weir_refuse(ws, -ENOBUFS,
-				   "the socket serves as many paths as it may");
-	route = weir_route_obtain(ws, serve->path, len, WEIR_USE_SERVE);
+		return weir_owner_refuse(o, -ENOBUFS,
+					 "the socket serves as many paths as it may");
+	route = weir_route_obtain(o, serve->path, len, WEIR_USE_SERVE);
 	if (IS_ERR(route))
 		return PTR_ERR(route);
 	list_for_each_entry(target, &ep->targets, ep_link) {
 		if (target->route == route) {
-			err = weir_refuse(ws, -EALREADY,
-					  "the socket serves this path already");
+			err = weir_owner_refuse(o, -EALREADY,
+						"the socket serves this path already");
 			goto err_tidy;
 		}
 	}
-	target = weir_target_add(ws, route, ep, *callers, NULL, serve->weight);
+	target = weir_target_add(o, route, ep, *callers, NULL, serve->weight);
 	if (IS_ERR(target)) {
 		err = PTR_ERR(target);
 		goto err_tidy;
@@ -596,7 +594,7 @@ static int weir_target_enter(struct weir_sock *ws, struct weir_endpoint *ep,
 	serve->id = target->id;
 	err = weir_route_replan(route);
 	if (err) {
-		weir_refuse(ws, err, "no memory for the route");
+		weir_owner_refuse(o, err, "no memory for the route");
 		goto err_remove;
 	}
 	*callers = NULL;
@@ -614,61 +612,41 @@ err_tidy:
 }
 
 /**
- * weir_target_serve_path() - have a socket serve a path
- * @ws: the socket.
+ * weir_target_serve() - have an endpoint serve a path
+ * @o: owner of the endpoint.
+ * @ep: the endpoint.
  * @serve: path and weight; out: the number of the target in @id.
  *
  * Process context, may sleep. Takes weir_net.lock. Return: 0 or a negative
  * errno with words.
  */
-int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve)
+int weir_target_serve(struct weir_owner *o, struct weir_endpoint *ep,
+		      struct weir_ioc_serve *serve)
 {
 	u32 len = strnlen(serve->path, sizeof(serve->path));
-	struct weir_endpoint *ep = weir_endpoint_make(ws);
 	struct weir_callers *callers;
 	struct weir_path *prefix;
 	unsigned int tries = 0;
 	int err;
 
-	if (IS_ERR(ep))
-		return PTR_ERR(ep);
 	/* here, and not when a caller comes: the serving task can make room */
 	callers = kzalloc(sizeof(*callers), WEIR_GFP);
 	if (!callers)
-		return weir_refuse(ws, -ENOMEM, "no memory for the target");
+		return weir_owner_refuse(o, -ENOMEM,
+					 "no memory for the target");
 	weir_active_init(&callers->active, ktime_get_ns());
 	do {
-		prefix = weir_prefix_hold(&ws->owner, serve->path, len);
+		prefix = weir_prefix_hold(o, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);
 		if (err)
 			continue;
-		mutex_lock(&ws->owner.wn->lock);
-		err = weir_target_enter(ws, ep, &callers, serve, len);
-		mutex_unlock(&ws->owner.wn->lock);
-		weir_path_unhold(&ws->owner, prefix);
-	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
+		mutex_lock(&o->wn->lock);
+		err = weir_target_enter(o, ep, &callers, serve, len);
+		mutex_unlock(&o->wn->lock);
+		weir_path_unhold(o, prefix);
+	} while (weir_prime(o, err, WEIR_PRIME_NAME, &tries));
 	kfree(callers);
 	return err;
-}
-
-/* WEIR_IOC_SERVE. */
-int weir_target_serve(struct weir_sock *ws, void __user *arg)
-{
-	struct weir_ioc_serve serve;
-	int err;
-
-	err = weir_copy_in(&ws->owner, &serve, sizeof(serve), arg);
-	if (err)
-		return err;
-	if (serve.flags || serve.reserved)
-		return weir_refuse(ws, -EINVAL, "unknown flags");
-	if (serve.weight > WEIR_WEIGHT_MAX)
-		return weir_refuse(ws, -EINVAL, "a weight is at most 1000000");
-	err = weir_target_serve_path(ws, &serve);
-	if (err)
-		return err;
-	return copy_to_user(arg, &serve, min_t(u32, serve.size, sizeof(serve))) ?
-	       -EFAULT : 0;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

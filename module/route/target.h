@@ -164,9 +164,9 @@ struct weir_target {
 };
 
 /* target.c */
-int weir_target_serve(struct weir_sock *ws, void __user *arg);
-int weir_target_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
-struct weir_target *weir_target_add(struct weir_sock *ws,
+int weir_target_serve(struct weir_owner *o, struct weir_endpoint *ep,
+		      struct weir_ioc_serve *serve);
+struct weir_target *weir_target_add(struct weir_owner *o,
 				    struct weir_route *route,
 				    struct weir_endpoint *ep,
 				    struct weir_callers *callers,

@@ -11,8 +11,8 @@
 #include "charge.h"
 #include "logic/account.h"
 #include "owner.h"
-#include "sock.h"
 #include "sock/backlog.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 /**

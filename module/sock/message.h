@@ -6,7 +6,7 @@
 #include <linux/types.h>
 
 #include "ring/ring.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "stats.h"
 #include "weir.h"
 

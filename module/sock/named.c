@@ -20,8 +20,9 @@
 #include "route/endpoint.h"
 #include "route/handle.h"
 #include "route/router.h"
-#include "sock.h"
+#include "sock/endpoint.h"
 #include "sock/named.h"
+#include "sock/sock.h"
 #include "weir.h"
 
 #define WEIR_NAMES_BITS	8
@@ -132,7 +133,7 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	err = weir_named_scm(ws, msg, scm);
 	if (err)
 		return err;
-	ep = weir_endpoint_make(ws);
+	ep = weir_sock_endpoint(ws);
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	if (!msg->msg_namelen) {

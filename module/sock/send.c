@@ -11,10 +11,10 @@
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "route/router.h"
-#include "sock.h"
+#include "sock/endpoint.h"
 #include "sock/message.h"
 #include "sock/named.h"
+#include "sock/sock.h"
 #include "stats.h"
 #include "weir.h"
 

@@ -12,7 +12,7 @@
 #include "party.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "sock/wait.h"
 #include "weir.h"
 

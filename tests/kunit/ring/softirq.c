@@ -15,7 +15,7 @@
 #include "ring/inbox.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
-#include "sock.h"
+#include "sock/sock.h"
 #include "tenant.h"
 
 /**

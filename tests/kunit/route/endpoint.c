@@ -23,6 +23,7 @@
 #include "route/route.h"
 #include "route/router.h"
 #include "route/target.h"
+#include "sock/sock.h"
 
 #define UID	KUIDT_INIT(61234)	/* has nothing but the endpoint */
 #define BYTES	WEIR_RING_MIN		/* of each ring */
@@ -166,18 +167,18 @@ static void close_endpoint(struct fixture *f)
 /* Makes the endpoint a target of @path. The caller's socket pays for that. */
 static int serve(struct fixture *f)
 {
-	struct weir_sock *ws = weir_sk(f->caller->sk);
-	struct weir_net *wn = ws->owner.wn;
+	struct weir_owner *o = &weir_sk(f->caller->sk)->owner;
+	struct weir_net *wn = o->wn;
 	struct weir_target *target;
 	struct weir_route *route;
 	int err;
 
 	mutex_lock(&wn->lock);
-	route = weir_route_obtain(ws, path, strlen(path), WEIR_USE_SERVE);
+	route = weir_route_obtain(o, path, strlen(path), WEIR_USE_SERVE);
 	err = PTR_ERR_OR_ZERO(route);
 	if (err)
 		goto unlock;
-	target = weir_target_add(ws, route, f->ep, NULL, NULL, 1);
+	target = weir_target_add(o, route, f->ep, NULL, NULL, 1);
 	err = PTR_ERR_OR_ZERO(target);
 	if (err) {
 		weir_route_tidy(route);

@@ -193,6 +193,7 @@ static inline int weir_refuse(struct weir_sock *ws, int err, const char *why)
 	return weir_owner_refuse(&ws->owner, err, why);
 }
 
+/* socket.c */
 int weir_sock_inbox(struct weir_sock *ws);
 void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec);
 
