@@ -19,7 +19,7 @@
  *   timers   calls the functions of timers of rings and cursors
  *   lingers  calls those of them that may wait for a lock which others hold, so
  *            that they hold up none of the other timers
- *   work     has the router's turns: route/worker.c
+ *   work     has the turns and timers of the router: route/worker.c
  *
  * Process context. Functions may be called under spinlocks, unless their
  * comment says otherwise.
@@ -32,12 +32,19 @@
 #include "logic/account.h"
 #include "logic/memory.h"
 #include "logic/softirq.h"
+#include "race.h"
 #include "tenant.h"
 #include "weir.h"
 #include "work.h"
 
 /* Timers of rings whose functions are called before other users have a turn. */
 #define WEIR_TIMERS_ROUND	16
+
+/*
+ * Turns, and as many timers, for which one run of a user's work item calls the
+ * functions before the work items of other users have their turn.
+ */
+#define WEIR_TURNS_ROUND	16
 
 struct workqueue_struct *weir_wq;
 struct workqueue_struct *weir_join_wq;
@@ -64,6 +71,8 @@ static struct weir_tenant *weir_tenant_find(kuid_t uid)
 
 static void weir_timers_work(struct work_struct *work);
 static void weir_jobs_work(struct work_struct *work);
+static void weir_tenant_work(struct work_struct *work);
+static void weir_tenant_tick(struct work_struct *work);
 
 static void weir_jobs_init(struct weir_jobs *jobs, struct weir_tenant *t,
 			   struct workqueue_struct *wq)
@@ -95,7 +104,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	weir_softirq_takes(&t->lock);
 	weir_timers_init(&t->timers, t, weir_wq, weir_timers_work);
 	weir_timers_init(&t->lingers, t, weir_wq, weir_timers_work);
-	INIT_LIST_HEAD(&t->endpoints);
+	INIT_LIST_HEAD(&t->waiting);
 	weir_timers_init(&t->turns, t, weir_router_wq, weir_tenant_tick);
 	INIT_WORK(&t->work, weir_tenant_work);
 	weir_jobs_init(&t->joins, t, weir_join_wq);
@@ -253,15 +262,12 @@ static void weir_timers_wake(struct weir_timers *timers)
 	wake_up_var(&timers->now);
 }
 
-/**
- * weir_timers_next() - take the next timer whose time has come
- * @timers: the timers.
- *
- * The caller calls the timer's function, then this function again, and at the
- * end weir_timers_done(). Takes the tenant's lock. Return: the timer, with its
- * reference; or NULL.
+/*
+ * Takes the next timer whose time has come. The caller calls the timer's
+ * function, then this function again, and at the end weir_timers_done(). Takes
+ * the tenant's lock. Returns the timer, with its reference; or NULL.
  */
-struct weir_timer *weir_timers_next(struct weir_timers *timers)
+static struct weir_timer *weir_timers_next(struct weir_timers *timers)
 {
 	struct weir_tenant *t = timers->tenant;
 	struct weir_timer *timer = NULL;
@@ -279,8 +285,8 @@ struct weir_timer *weir_timers_next(struct weir_timers *timers)
 	return timer;
 }
 
-/* weir_timers_done() - end a round of timers, and queue the next tick */
-void weir_timers_done(struct weir_timers *timers)
+/* Ends a round of timers, and queues the next tick. */
+static void weir_timers_done(struct weir_timers *timers)
 {
 	struct weir_tenant *t = timers->tenant;
 
@@ -434,6 +440,104 @@ void weir_timer_cancel_sync(struct weir_timer *timer)
 	weir_timer_end(timer);
 	wait_var_event(&timers->now, READ_ONCE(timers->now) != timer);
 	weir_timer_cancel(timer);	/* it may be set again */
+}
+
+/* --- turns -------------------------------------------------------------- */
+
+/* weir_timers.tick of weir_tenant.turns: their worker calls the functions. */
+static void weir_tenant_tick(struct work_struct *work)
+{
+	struct weir_tenant *t = container_of(to_delayed_work(work),
+					     struct weir_tenant, turns.tick);
+
+	weir_race_point(tick);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/* Takes the first turn that waits, with its reference; or NULL. */
+static struct weir_turn *weir_turns_next(struct weir_tenant *t)
+{
+	struct weir_turn *turn;
+
+	spin_lock_bh(&t->lock);
+	turn = list_first_entry_or_null(&t->waiting, struct weir_turn, link);
+	if (turn)
+		list_del_init(&turn->link);
+	spin_unlock_bh(&t->lock);
+	return turn;
+}
+
+/* weir_tenant.work */
+static void weir_tenant_work(struct work_struct *work)
+{
+	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
+	struct weir_timer *timer;
+	struct weir_turn *turn;
+	u32 n;
+
+	weir_race_point(turn);
+	for (n = 0; n < WEIR_TURNS_ROUND; n++) {
+		timer = weir_timers_next(&t->turns);
+		if (timer)
+			timer->fn(timer);
+		turn = weir_turns_next(t);
+		if (turn)
+			turn->fn(turn);
+		if (!timer && !turn)
+			break;
+		cond_resched();
+	}
+	weir_timers_done(&t->turns);
+	if (n == WEIR_TURNS_ROUND)
+		weir_work_queue(weir_router_wq, &t->work, &t->ref);
+	weir_tenant_put(t);
+}
+
+/* weir_turn_init() - prepare a turn, which does not wait */
+void weir_turn_init(struct weir_turn *turn, void (*fn)(struct weir_turn *turn))
+{
+	INIT_LIST_HEAD(&turn->link);
+	turn->fn = fn;
+}
+
+/**
+ * weir_turn_wait() - have a user's worker call a turn's function once
+ * @t: the user.
+ * @turn: the turn; it may be waiting already.
+ * @ref: reference count of the object that contains it.
+ *
+ * Takes the tenant's lock. Any context but an interrupt.
+ */
+void weir_turn_wait(struct weir_tenant *t, struct weir_turn *turn,
+		    refcount_t *ref)
+{
+	spin_lock_bh(&t->lock);
+	if (list_empty(&turn->link)) {
+		refcount_inc(ref);
+		list_add_tail(&turn->link, &t->waiting);
+	}
+	spin_unlock_bh(&t->lock);
+	weir_work_queue(weir_router_wq, &t->work, &t->ref);
+}
+
+/**
+ * weir_turn_cancel() - have a turn wait no more
+ * @t: the user.
+ * @turn: the turn; its function may be running.
+ *
+ * Takes the tenant's lock. Return: true if it waited: the caller puts the
+ * reference.
+ */
+bool weir_turn_cancel(struct weir_tenant *t, struct weir_turn *turn)
+{
+	bool waited;
+
+	spin_lock_bh(&t->lock);
+	waited = !list_empty(&turn->link);
+	list_del_init(&turn->link);
+	spin_unlock_bh(&t->lock);
+	return waited;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

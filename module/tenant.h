@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel does for a user later: jobs, timers, and the router's turns.
- * See tenant.c, and route/worker.c for the router's part.
+ * What the kernel does for a user later: jobs, timers and turns. See tenant.c, and
+ * route/worker.c for the router's part.
  */
 #ifndef _WEIR_TENANT_H
 #define _WEIR_TENANT_H
@@ -90,6 +90,20 @@ struct weir_timer {
 };
 
 /**
+ * struct weir_turn - calls a function as soon as a user's worker comes to it
+ * @link: in weir_tenant.waiting, with a reference on the object; under the
+ *	tenant's lock. Empty: it does not wait.
+ * @fn: function that is called. It may sleep, may have the turn wait once more,
+ *	and puts that reference at its end. Never changes.
+ *
+ * The object that contains the turn holds the tenant.
+ */
+struct weir_turn {
+	struct list_head	link;
+	void			(*fn)(struct weir_turn *turn);
+};
+
+/**
  * struct weir_tenant - one user, together with its subordinate users
  */
 struct weir_tenant {
@@ -103,7 +117,7 @@ struct weir_tenant {
 	 */
 	refcount_t		ref;
 	/**
-	 * @lock: guards @endpoints, the lists of jobs and the sets of timers;
+	 * @lock: guards @waiting, the lists of jobs and the sets of timers;
 	 * no other lock of the module is taken under it.
 	 */
 	spinlock_t		lock;
@@ -114,19 +128,16 @@ struct weir_tenant {
 	 * that other users hold, too.
 	 */
 	struct weir_timers	lingers;
-	/**
-	 * @endpoints: endpoints that a worker has to handle, by
-	 * weir_endpoint.turn_link.
-	 */
-	struct list_head	endpoints;
+	/** @waiting: turns that wait for the worker, by weir_turn.link. */
+	struct list_head	waiting;
 	/**
 	 * @turns: timers of endpoints and of targets; @work calls their
 	 * functions.
 	 */
 	struct weir_timers	turns;
 	/**
-	 * @work: handles @endpoints, and the timers of @turns whose time has
-	 * come.
+	 * @work: calls the functions of @waiting, and of the timers of @turns
+	 * whose time has come.
 	 */
 	struct work_struct	work;
 	/** @slots_at: jiffy that @slots belongs to; only @work uses it. */
@@ -167,7 +178,7 @@ struct weir_tenant {
 };
 
 extern struct workqueue_struct *weir_wq;	/* timers of rings: tenant.c */
-extern struct workqueue_struct *weir_router_wq;	/* turns: route/worker.c */
+extern struct workqueue_struct *weir_router_wq;	/* turns */
 extern struct workqueue_struct *weir_join_wq;	/* joins that need not wait */
 extern struct workqueue_struct *weir_jobs_wq; /* jobs that may wait: tenant.c */
 
@@ -187,8 +198,10 @@ void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 
-struct weir_timer *weir_timers_next(struct weir_timers *timers);
-void weir_timers_done(struct weir_timers *timers);
+void weir_turn_init(struct weir_turn *turn, void (*fn)(struct weir_turn *turn));
+void weir_turn_wait(struct weir_tenant *t, struct weir_turn *turn,
+		    refcount_t *ref);
+bool weir_turn_cancel(struct weir_tenant *t, struct weir_turn *turn);
 void weir_timer_init(struct weir_timer *timer, struct weir_timers *timers,
 		     refcount_t *ref, void (*fn)(struct weir_timer *timer));
 void weir_timer_set(struct weir_timer *timer, unsigned long delay);
@@ -197,9 +210,5 @@ void weir_timer_move(struct weir_timer *timer, unsigned long delay);
 void weir_timer_cancel(struct weir_timer *timer);
 void weir_timer_end(struct weir_timer *timer);
 void weir_timer_cancel_sync(struct weir_timer *timer);
-
-/* route/worker.c */
-void weir_tenant_work(struct work_struct *work);
-void weir_tenant_tick(struct work_struct *work);
 
 #endif /* _WEIR_TENANT_H */

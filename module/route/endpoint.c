@@ -593,7 +593,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_owner *o, u32 most)
 	INIT_LIST_HEAD(&ep->targets);
 	INIT_LIST_HEAD(&ep->gone);
 	ep->end.part = weir_endpoint_end_part;
-	INIT_LIST_HEAD(&ep->turn_link);
+	weir_turn_init(&ep->turn, weir_endpoint_turn);
 	weir_waiter_init(&ep->waiter, ep);
 	weir_waiter_init(&ep->retry, ep);
 	INIT_LIST_HEAD(&ep->poll_link);

@@ -225,11 +225,8 @@ struct weir_endpoint {
 	 * does.
 	 */
 	struct weir_tenant	*tenant;
-	/**
-	 * @turn_link: in tenant->endpoints, under tenant->lock, with a
-	 * reference.
-	 */
-	struct list_head	turn_link;
+	/** @turn: has the user's worker do what is to be done. */
+	struct weir_turn	turn;
 	/**
 	 * @last_pos: the socket is being released: @outbox is routed up to this
 	 * position at most. 0: it is not being released. dispatch_lock.
