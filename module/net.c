@@ -5,8 +5,8 @@
 #include <net/netns/generic.h>
 
 #include "logic/account.h"
-#include "logic/memory.h"
 #include "logic/trie.h"
+#include "memory.h"
 #include "net.h"
 #include "weir.h"
 

@@ -7,7 +7,7 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
-#include "logic/memory.h"
+#include "memory.h"
 #include "weir.h"
 
 struct cred;

@@ -30,7 +30,7 @@
 #include <linux/wait_bit.h>
 
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "logic/alloc.h"
 #include "logic/softirq.h"
 #include "race.h"
 #include "tenant.h"

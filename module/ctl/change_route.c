@@ -9,8 +9,8 @@
 
 #include "charge.h"
 #include "ctl/change.h"
+#include "logic/alloc.h"
 #include "logic/breaker.h"
-#include "logic/memory.h"
 #include "logic/policy.h"
 #include "logic/rate_limit.h"
 #include "owner.h"

@@ -16,7 +16,7 @@
 #include "ctl/change.h"
 #include "ctl/control.h"
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "memory.h"
 #include "net.h"
 #include "owner.h"
 #include "path.h"

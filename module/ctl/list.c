@@ -15,7 +15,7 @@
 
 #include "copy_in.h"
 #include "ctl/list.h"
-#include "logic/memory.h"
+#include "logic/alloc.h"
 #include "net.h"
 #include "owner.h"
 #include "party.h"

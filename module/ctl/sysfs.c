@@ -12,7 +12,7 @@
 #include "charge.h"
 #include "ctl/sysfs.h"
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "memory.h"
 #include "route/poller.h"
 #include "stats.h"
 #include "tunables.h"

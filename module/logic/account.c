@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "logic/alloc.h"
 
 /*
  * The words of a refusal: [kind][0] for a user's cap, [kind][1] for the

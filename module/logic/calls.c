@@ -7,8 +7,8 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "logic/alloc.h"
 #include "logic/calls.h"
-#include "logic/memory.h"
 
 /**
  * weir_call_table_init() - set up an empty table

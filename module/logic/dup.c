@@ -18,8 +18,8 @@
 #include <linux/spinlock.h>
 
 #include "logic/account.h"
+#include "logic/alloc.h"
 #include "logic/dup.h"
-#include "logic/memory.h"
 #include "logic/softirq.h"
 
 #define WEIR_DUP_USER_HEADS	64U

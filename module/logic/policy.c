@@ -12,7 +12,7 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
-#include "logic/memory.h"
+#include "logic/alloc.h"
 #include "logic/policy.h"
 #include "logic/shard.h"
 

@@ -6,7 +6,7 @@
  * takes for that is only ever taken with BH disabled: by the _bh functions, in
  * a section of a dispatch pass (rcu_read_lock_bh()), or under another such lock.
  * All locks that are taken under one of them are such locks, or disable
- * interrupts.
+ * interrupts. Guards have such locks, so this header is in the lowest layer.
  */
 #ifndef _WEIR_SOFTIRQ_H
 #define _WEIR_SOFTIRQ_H

@@ -23,8 +23,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "logic/alloc.h"
 #include "logic/forms.h"
-#include "logic/memory.h"
 #include "logic/trie.h"
 
 /*

@@ -13,7 +13,7 @@
 
 #include "charge.h"
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "memory.h"
 #include "net.h"
 #include "owner.h"
 #include "party.h"

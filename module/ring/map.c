@@ -21,7 +21,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "logic/memory.h"
+#include "memory.h"
 #include "owner.h"
 #include "party.h"
 #include "ring/map.h"

@@ -17,8 +17,8 @@
 
 #include "charge.h"
 #include "logic/account.h"
-#include "logic/memory.h"
 #include "logic/softirq.h"
+#include "memory.h"
 #include "net.h"
 #include "owner.h"
 #include "race.h"

@@ -23,9 +23,9 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "logic/alloc.h"
 #include "logic/calls.h"
 #include "logic/dup.h"
-#include "logic/memory.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
 #include "route/copy.h"

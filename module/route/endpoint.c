@@ -15,8 +15,8 @@
 
 #include "charge.h"
 #include "logic/account.h"
+#include "logic/alloc.h"
 #include "logic/calls.h"
-#include "logic/memory.h"
 #include "net.h"
 #include "owner.h"
 #include "race.h"

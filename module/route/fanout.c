@@ -12,8 +12,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "logic/alloc.h"
 #include "logic/calls.h"
-#include "logic/memory.h"
 #include "logic/policy.h"
 #include "ring/ring.h"
 #include "route/call.h"

@@ -15,7 +15,7 @@
 #include "logic/account.h"
 #include "logic/calls.h"
 #include "logic/dup.h"
-#include "logic/memory.h"
+#include "memory.h"
 #include "net.h"
 #include "owner.h"
 #include "ring/inbox.h"

@@ -22,7 +22,7 @@
 #include <linux/sysfs.h>
 
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "logic/alloc.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
 #include "route/endpoint.h"

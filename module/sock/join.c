@@ -8,7 +8,7 @@
  */
 #include <linux/slab.h>
 
-#include "logic/memory.h"
+#include "logic/alloc.h"
 #include "logic/pending_joins.h"
 #include "net.h"
 #include "owner.h"

@@ -23,8 +23,8 @@
 
 #include "charge.h"
 #include "logic/account.h"
-#include "logic/memory.h"
 #include "logic/trie.h"
+#include "memory.h"
 #include "net.h"
 #include "owner.h"
 #include "party.h"

@@ -14,8 +14,8 @@
  * Process context, under lock_sock of the calling socket.
  */
 #include "logic/forms.h"
-#include "logic/memory.h"
 #include "logic/trie.h"
+#include "memory.h"
 #include "net.h"
 #include "owner.h"
 #include "path.h"

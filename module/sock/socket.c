@@ -14,7 +14,7 @@
 
 #include "charge.h"
 #include "logic/account.h"
-#include "logic/memory.h"
+#include "logic/alloc.h"
 #include "net.h"
 #include "owner.h"
 #include "party.h"

@@ -8,7 +8,7 @@
  * its own makes names meanwhile.
  *
  * On the sanitizer kernel the same calls have lockdep say where memory is waited
- * for under a lock (weir_memory_never_under() in module/logic/memory.h).
+ * for under a lock (weir_memory_never_under() in module/memory.h).
  */
 #include <stddef.h>
 #include <sys/resource.h>

@@ -24,20 +24,12 @@
 #include <linux/sizes.h>
 #include <linux/types.h>
 
-/*
- * WEIR_GFP is for what a task allocates for itself: it is charged to the memory
- * cgroup, and fails when that is full, so that no process is killed for it.
- * WEIR_GFP_PAGES is for the pages of rings and cursors: these are cleared, too.
- */
-#define WEIR_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | \
-			 __GFP_RETRY_MAYFAIL)
+#include "logic/alloc.h"
+
+struct mem_cgroup;
+
+/* For the pages of rings and cursors: as WEIR_GFP, and cleared. */
 #define WEIR_GFP_PAGES	(WEIR_GFP | __GFP_ZERO)
-/*
- * Charged, too, but without reclaim: for allocations on behalf of another
- * process, and for those under a lock that others need; see
- * weir_memory_prime().
- */
-#define WEIR_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
 /* Bytes of a name together with a route and a plan with many targets. */
 #define WEIR_PRIME_NAME		SZ_32K
@@ -45,7 +37,6 @@
 #define WEIR_PRIME_SLOT		SZ_4K
 
 const char *weir_memory_short(u64 bytes);
-struct mem_cgroup;
 bool weir_memory_free(struct mem_cgroup *memcg, u64 bytes);
 bool weir_memory_prime(int err, u64 bytes, unsigned int *tries);
 u64 weir_memory_share(unsigned int part, u64 most);

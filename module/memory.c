@@ -16,7 +16,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "logic/memory.h"
+#include "memory.h"
 
 /*
  * How many of @total pages are left for others: a sixteenth, at most 256 MiB.
