@@ -94,31 +94,55 @@ static u32 weir_path_rings(const struct weir_path *path)
 	       !!rcu_access_pointer(path->route);
 }
 
-static enum weir_list_found weir_list_path(struct weir_list_ctx *ctx,
-					   unsigned long *id)
+/* May the caller see what the path names? @mask: MAY_READ or MAY_WRITE. */
+bool weir_list_may(const struct weir_list_ctx *ctx,
+		   const struct weir_path *path, int mask)
+{
+	return ctx->all || weir_path_permits(&ctx->ws->owner, path, mask);
+}
+
+/*
+ * Finds the first path with a larger id than *@id, and has @fill make the
+ * entry. @fill is called under weir_net.lock, and may hide the path.
+ */
+enum weir_list_found
+weir_list_paths(struct weir_list_ctx *ctx, unsigned long *id,
+		enum weir_list_found (*fill)(struct weir_list_ctx *ctx,
+					     struct weir_path *path))
 {
 	struct weir_net *wn = ctx->ws->owner.wn;
-	enum weir_list_found found = WEIR_FOUND_HIDDEN;
-	struct weir_list_entry *e;
+	enum weir_list_found found = WEIR_FOUND_END;
 	struct weir_path *path;
 
 	mutex_lock(&wn->lock);
 	path = xa_find_after(&wn->path_ids, id, ULONG_MAX, XA_PRESENT);
-	if (!path) {
-		found = WEIR_FOUND_END;
-	} else if (ctx->all ||
-		   weir_path_permits(&ctx->ws->owner, path, MAY_READ)) {
-		e = weir_list_fresh(ctx, path->id, path->uid);
-		e->gid = from_kgid_munged(current_user_ns(), path->gid);
-		e->mode = path->mode;
-		if (path->listener)
-			e->state = READ_ONCE(path->listener->sk.sk_state);
-		e->count = weir_path_rings(path);
-		strscpy(e->name, path->name, sizeof(e->name));
-		found = WEIR_FOUND_ENTRY;
-	}
+	if (path)
+		found = fill(ctx, path);
 	mutex_unlock(&wn->lock);
 	return found;
+}
+
+static enum weir_list_found weir_list_fill_path(struct weir_list_ctx *ctx,
+						struct weir_path *path)
+{
+	struct weir_list_entry *e;
+
+	if (!weir_list_may(ctx, path, MAY_READ))
+		return WEIR_FOUND_HIDDEN;
+	e = weir_list_fresh(ctx, path->id, path->uid);
+	e->gid = from_kgid_munged(current_user_ns(), path->gid);
+	e->mode = path->mode;
+	if (path->listener)
+		e->state = READ_ONCE(path->listener->sk.sk_state);
+	e->count = weir_path_rings(path);
+	strscpy(e->name, path->name, sizeof(e->name));
+	return WEIR_FOUND_ENTRY;
+}
+
+static enum weir_list_found weir_list_path(struct weir_list_ctx *ctx,
+					   unsigned long *id)
+{
+	return weir_list_paths(ctx, id, weir_list_fill_path);
 }
 
 /**

@@ -54,6 +54,12 @@ enum weir_list_found {
 bool weir_list_sees(const struct weir_list_ctx *ctx, kuid_t uid);
 struct weir_list_entry *weir_list_fresh(struct weir_list_ctx *ctx, u64 id,
 					kuid_t uid);
+bool weir_list_may(const struct weir_list_ctx *ctx,
+		   const struct weir_path *path, int mask);
+enum weir_list_found
+weir_list_paths(struct weir_list_ctx *ctx, unsigned long *id,
+		enum weir_list_found (*fill)(struct weir_list_ctx *ctx,
+					     struct weir_path *path));
 
 /*
  * The steps. Each finds the first object with a larger id than *@id and, if the

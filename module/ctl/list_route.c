@@ -77,33 +77,24 @@ static void weir_list_fill_route(struct weir_list_ctx *ctx,
 		weir_list_conf(route->set, &e->conf);
 }
 
-static bool weir_list_may(const struct weir_list_ctx *ctx,
-			  const struct weir_path *path)
+static enum weir_list_found weir_list_fill_routed(struct weir_list_ctx *ctx,
+						  struct weir_path *path)
+	__must_hold(&path->wn->lock)
 {
-	return ctx->all ||
-	       weir_path_permits(&ctx->ws->owner, path, MAY_WRITE);
+	struct weir_route *route;
+
+	route = rcu_dereference_protected(path->route,
+					  lockdep_is_held(&path->wn->lock));
+	if (!route || !weir_list_may(ctx, path, MAY_WRITE))
+		return WEIR_FOUND_HIDDEN;
+	weir_list_fill_route(ctx, path, route);
+	return WEIR_FOUND_ENTRY;
 }
 
 enum weir_list_found weir_list_route(struct weir_list_ctx *ctx,
 				     unsigned long *id)
 {
-	struct weir_net *wn = ctx->ws->owner.wn;
-	enum weir_list_found found = WEIR_FOUND_HIDDEN;
-	struct weir_route *route;
-	struct weir_path *path;
-
-	mutex_lock(&wn->lock);
-	path = xa_find_after(&wn->path_ids, id, ULONG_MAX, XA_PRESENT);
-	route = path ? rcu_dereference_protected(path->route,
-				lockdep_is_held(&wn->lock)) : NULL;
-	if (!path) {
-		found = WEIR_FOUND_END;
-	} else if (route && weir_list_may(ctx, path)) {
-		weir_list_fill_route(ctx, path, route);
-		found = WEIR_FOUND_ENTRY;
-	}
-	mutex_unlock(&wn->lock);
-	return found;
+	return weir_list_paths(ctx, id, weir_list_fill_routed);
 }
 
 /* Make the entry of a target. */
@@ -153,7 +144,7 @@ enum weir_list_found weir_list_target(struct weir_list_ctx *ctx,
 	target = xa_find_after(&wn->targets, id, ULONG_MAX, XA_PRESENT);
 	if (!target) {
 		found = WEIR_FOUND_END;
-	} else if (weir_list_may(ctx, target->route->path)) {
+	} else if (weir_list_may(ctx, target->route->path, MAY_WRITE)) {
 		weir_list_fill_target(ctx, target);
 		found = WEIR_FOUND_ENTRY;
 	}
