@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * What the commands that send and receive messages share: where the messages
- * come from, the rate, progress, times, and how a payload is shown.
+ * come from, how they are received, the rate, progress, times, and how a payload
+ * is shown.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -216,6 +217,54 @@ void weirctl_tally_end(const struct weirctl_tally *t,
 			(unsigned long long)t->messages,
 			weirctl_bytes(o, t->bytes, bytes),
 			weirctl_rate(o, weirctl_tally_rate(t), rate));
+}
+
+/* --- receiving --- */
+
+static int weirctl_receive_all(struct weir *w, const struct weirctl_options *o,
+			       const struct weirctl_receiver *r,
+			       struct weirctl_tally *t)
+{
+	struct weir_msg msg;
+	int ret = 0;
+
+	while (ret >= 0 && !weirctl_stopped() &&
+	       (!o->count || t->messages < o->count)) {
+		ret = weir_peek(w, &msg);
+		if (ret == 1) {
+			ret = r->take(w, o, &msg, t);
+		} else if (!ret) {
+			fflush(stdout);
+			ret = weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
+		} else if (r->failed && r->failed(&msg, ret)) {
+			ret = 0;
+		}
+	}
+	return ret == -EINTR && weirctl_stopped() ? 0 : ret < 0 ? ret : 0;
+}
+
+/* Receives at o->argv[0] until there are --count messages, or a signal comes. */
+int weirctl_receive(const struct weirctl_options *o,
+		    const struct weirctl_receiver *r)
+{
+	struct weirctl_tally tally;
+	struct weir *w;
+	int err, ret = WEIRCTL_OK;
+
+	weirctl_catch_signals();
+	err = weir_open(&w, r->type, NULL);
+	if (!err)
+		err = r->begin(w, o->argv[0]);
+	weirctl_tally_start(&tally);
+	if (r->quiet)
+		tally.tty = false;
+	if (!err)
+		err = weirctl_receive_all(w, o, r, &tally);
+	weirctl_tally_clear(&tally);
+	if (err)
+		ret = weirctl_fail("%s", weir_error());
+	weir_close(w);
+	return ret;
 }
 
 /* --- times --- */

@@ -69,6 +69,27 @@ void weirctl_tally_end(const struct weirctl_tally *t,
 json_t *weirctl_tally_json(const struct weirctl_tally *t);
 
 /**
+ * struct weirctl_receiver - what is done with messages that come
+ * @type: type of the socket.
+ * @begin: subscribes to the path or serves it.
+ * @take: does its work with a message, releases it and counts it.
+ * @failed: a stream has failed with this errno value; whether the others go on.
+ *	NULL: they do not.
+ * @quiet: no progress is shown.
+ */
+struct weirctl_receiver {
+	int	type;
+	int	(*begin)(struct weir *w, const char *path);
+	int	(*take)(struct weir *w, const struct weirctl_options *o,
+			struct weir_msg *msg, struct weirctl_tally *t);
+	bool	(*failed)(const struct weir_msg *msg, int err);
+	bool	quiet;
+};
+
+int weirctl_receive(const struct weirctl_options *o,
+		    const struct weirctl_receiver *r);
+
+/**
  * struct weirctl_times - how long calls took
  * @ns: the last WEIRCTL_TIMES_MAX of them.
  * @count: how many there were.

@@ -128,50 +128,27 @@ static bool weirctl_stream_failed(const struct weir_msg *msg, int err)
 	return true;
 }
 
-static int weirctl_follow(struct weir *w, const struct weirctl_options *o,
-			  struct weirctl_tally *t)
+static int weirctl_take_message(struct weir *w, const struct weirctl_options *o,
+				struct weir_msg *msg, struct weirctl_tally *t)
 {
-	struct weir_msg msg;
-	int ret = 0;
-
-	while (ret >= 0 && !weirctl_stopped() &&
-	       (!o->count || t->messages < o->count)) {
-		ret = weir_peek(w, &msg);
-		if (!ret) {
-			fflush(stdout);
-			ret = weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
-			continue;
-		}
-		if (ret < 0) {
-			ret = weirctl_stream_failed(&msg, ret) ? 0 : ret;
-			continue;
-		}
-		weirctl_tally_clear(t);
-		weirctl_show_message(o, &msg);
-		if (!weir_release(w, &msg))
-			weirctl_tally_add(t, msg.len);
-	}
-	return ret == -EINTR && weirctl_stopped() ? 0 : ret < 0 ? ret : 0;
+	weirctl_tally_clear(t);
+	weirctl_show_message(o, msg);
+	if (!weir_release(w, msg))
+		weirctl_tally_add(t, msg->len);
+	return 0;
 }
 
 /* weirctl sub PATTERN */
 int weirctl_sub(const struct weirctl_options *o)
 {
-	struct weirctl_tally tally;
-	struct weir *w;
-	int err, ret = WEIRCTL_OK;
-
-	weirctl_catch_signals();
-	err = weir_open(&w, o->lossy ? SOCK_DGRAM : SOCK_RDM, NULL);
-	if (!err)
-		err = weir_subscribe(w, o->argv[0]);
-	weirctl_tally_start(&tally);
 	/* what is shown is progress enough */
-	tally.tty = false;
-	if (!err)
-		err = weirctl_follow(w, o, &tally);
-	if (err)
-		ret = weirctl_fail("%s", weir_error());
-	weir_close(w);
-	return ret;
+	const struct weirctl_receiver receiver = {
+		.type = o->lossy ? SOCK_DGRAM : SOCK_RDM,
+		.begin = weir_subscribe,
+		.take = weirctl_take_message,
+		.failed = weirctl_stream_failed,
+		.quiet = true,
+	};
+
+	return weirctl_receive(o, &receiver);
 }

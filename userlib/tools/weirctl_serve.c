@@ -122,6 +122,7 @@ static void weirctl_answer_line(const struct weirctl_options *o,
 	fflush(stdout);
 }
 
+/* Answers a request, and releases it. */
 static int weirctl_serve_one(struct weir *w, const struct weirctl_options *o,
 			     struct weir_msg *msg, struct weirctl_tally *t)
 {
@@ -146,40 +147,19 @@ static int weirctl_serve_one(struct weir *w, const struct weirctl_options *o,
 	return err ? err : weir_release(w, msg);
 }
 
-static int weirctl_serve_all(struct weir *w, const struct weirctl_options *o,
-			     struct weirctl_tally *t)
+static int weirctl_serve_begin(struct weir *w, const char *path)
 {
-	struct weir_msg msg;
-	int ret = 0;
-
-	while (ret >= 0 && !weirctl_stopped() &&
-	       (!o->count || t->messages < o->count)) {
-		ret = weir_peek(w, &msg);
-		if (ret == 1)
-			ret = weirctl_serve_one(w, o, &msg, t);
-		else if (!ret)
-			ret = weir_wait(w, WEIR_WAIT_IN, 0, WEIR_FOREVER);
-	}
-	return ret == -EINTR && weirctl_stopped() ? 0 : ret < 0 ? ret : 0;
+	return weir_serve(w, path, 1, NULL);
 }
 
 /* weirctl serve PATH [COMMAND [ARGUMENT]...] */
 int weirctl_serve(const struct weirctl_options *o)
 {
-	struct weirctl_tally tally;
-	struct weir *w;
-	int err, ret = WEIRCTL_OK;
+	static const struct weirctl_receiver receiver = {
+		.type = SOCK_RDM,
+		.begin = weirctl_serve_begin,
+		.take = weirctl_serve_one,
+	};
 
-	weirctl_catch_signals();
-	err = weir_open(&w, SOCK_RDM, NULL);
-	if (!err)
-		err = weir_serve(w, o->argv[0], 1, NULL);
-	weirctl_tally_start(&tally);
-	if (!err)
-		err = weirctl_serve_all(w, o, &tally);
-	weirctl_tally_clear(&tally);
-	if (err)
-		ret = weirctl_fail("%s", weir_error());
-	weir_close(w);
-	return ret;
+	return weirctl_receive(o, &receiver);
 }
