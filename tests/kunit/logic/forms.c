@@ -93,9 +93,11 @@ static void forms__let_searches_end(struct kunit *test)
 	struct weir_trie *t;
 	struct name *names;
 
-	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	t = names_trie_create(test);
 	names = kvcalloc(most, sizeof(*names), GFP_KERNEL);
-	if (!t || !names || weir_trie_init(t)) {
+	if (!t || !names) {
+		if (t)
+			weir_trie_destroy(t);
 		kvfree(names);
 		KUNIT_FAIL(test, "no memory");
 		return;

@@ -212,9 +212,8 @@ static void trie_best__as_the_plain_matcher(struct kunit *test)
 	struct name *in, *probes;
 	struct rnd_state rnd;
 
-	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	other = names_trie_create(test);
 	KUNIT_ASSERT_NOT_NULL(test, other);
-	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
 	prandom_seed_state(&rnd, 18590);
 	in = names_draw(test, t, &rnd, true, 1500, &n);
 	probes = names_draw(test, other, &rnd, false, 300, &nprobes);
@@ -371,9 +370,8 @@ static void trie_match_patterns__as_the_plain_matcher(struct kunit *test)
 	unsigned int n, nprobes, i, wrong = 0;
 	struct rnd_state rnd;
 
-	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	other = names_trie_create(test);
 	KUNIT_ASSERT_NOT_NULL(test, other);
-	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
 	prandom_seed_state(&rnd, 20240229);
 	in = names_draw(test, t, &rnd, true, 3000, &n);
 	/* the other trie serves only to draw each probe once */
@@ -534,9 +532,8 @@ static void trie_match_overlaps__as_the_plain_matcher(struct kunit *test)
 	struct name *in, *probes;
 	struct rnd_state rnd;
 
-	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	other = names_trie_create(test);
 	KUNIT_ASSERT_NOT_NULL(test, other);
-	KUNIT_ASSERT_EQ(test, weir_trie_init(other), 0);
 	prandom_seed_state(&rnd, 4711);
 	in = names_draw(test, t, &rnd, true, 60, &n);
 	probes = names_draw(test, other, &rnd, true, 400, &nprobes);

@@ -68,16 +68,19 @@ static inline struct name *name_find(struct weir_trie *t, const char *path)
 	return name;
 }
 
+/* An empty trie, of the test's memory; NULL if there is none left. */
+static inline struct weir_trie *names_trie_create(struct kunit *test)
+{
+	struct weir_trie *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	return t && !weir_trie_init(t) ? t : NULL;
+}
+
 /* A suite's init(): an empty trie in @test->priv. */
 static inline int names_test_init(struct kunit *test)
 {
-	struct weir_trie *t;
-
-	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
-	if (!t || weir_trie_init(t))
-		return -ENOMEM;
-	test->priv = t;
-	return 0;
+	test->priv = names_trie_create(test);
+	return test->priv ? 0 : -ENOMEM;
 }
 
 static inline void names_test_exit(struct kunit *test)
