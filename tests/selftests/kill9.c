@@ -1145,7 +1145,7 @@ static void end_of(struct cell *c, pid_t pid)
 	int status, ret;
 
 	waitpid(pid, &status, 0);
-	ret = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+	ret = tap_exit_status(status);
 	check(!ret, "%s: killed %llu times (%d)", c->kind->name,
 	      (unsigned long long)(c->killed[SETUP] + c->killed[WORK] +
 				   c->killed[LEAVE]), ret);

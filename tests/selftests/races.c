@@ -334,21 +334,32 @@ static void full_and_held(void)
 	drop(&w.sub);
 }
 
+/* Maps the window of a ring that the socket writes; *@bytes is its length. */
+static void *own_window(int fd, uint32_t id, size_t *bytes)
+{
+	struct weir_ioc_map map = { .size = sizeof(map), .id = id };
+	void *own;
+
+	if (ioctl(fd, WEIR_IOC_MAP, &map))
+		tap_bail("WEIR_IOC_MAP");
+	*bytes = map.length[WEIR_MAP_OWN];
+	own = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   map.offset[WEIR_MAP_OWN]);
+	if (own == MAP_FAILED)
+		tap_bail("mmap");
+	return own;
+}
+
 /* A reader whose cursor cannot be true. */
 static void liar(int linger_ms)
 {
-	struct weir_ioc_map map = { .size = sizeof(map), .id = WEIR_ID_STREAM };
 	struct weir_cursor *cursor;
+	size_t bytes;
 
 	stream(linger_ms, UNNAMED);
-	if (ioctl(w.sub, WEIR_IOC_MAP, &map))
-		tap_bail("WEIR_IOC_MAP");
-	cursor = mmap(NULL, map.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
-		      MAP_SHARED, w.sub, map.offset[WEIR_MAP_OWN]);
-	if (cursor == MAP_FAILED)
-		tap_bail("mmap");
+	cursor = own_window(w.sub, WEIR_ID_STREAM, &bytes);
 	cursor->pos = 3;
-	munmap(cursor, map.length[WEIR_MAP_OWN]);
+	munmap(cursor, bytes);
 }
 
 static void liar_and_stream(void)
@@ -367,22 +378,17 @@ static void liar_and_short_stream(void)
  */
 static void nonsense(void)
 {
-	struct weir_ioc_map map = { .size = sizeof(map), .id = WEIR_ID_OUTBOX };
 	struct weir_ioc_call call = { .size = sizeof(call), .path = "/race/c" };
 	struct weir_record *rec;
+	size_t bytes;
 	void *own;
 
 	w.pub = publisher("/race/p", 0, 0);
 	send(w.pub, "sense", 5, MSG_DONTWAIT);
-	if (ioctl(w.pub, WEIR_IOC_MAP, &map))
-		tap_bail("WEIR_IOC_MAP");
-	own = mmap(NULL, map.length[WEIR_MAP_OWN], PROT_READ | PROT_WRITE,
-		   MAP_SHARED, w.pub, map.offset[WEIR_MAP_OWN]);
-	if (own == MAP_FAILED)
-		tap_bail("mmap");
+	own = own_window(w.pub, WEIR_ID_OUTBOX, &bytes);
 	rec = own + WEIR_PAGE_BYTES;
 	rec->len = 0x7fffff00;
-	munmap(own, map.length[WEIR_MAP_OWN]);
+	munmap(own, bytes);
 	w.sub = fresh(UNNAMED, 1);
 	if (ioctl(w.sub, WEIR_IOC_CALL, &call))
 		tap_bail("WEIR_IOC_CALL: %s", tap_words(w.sub));

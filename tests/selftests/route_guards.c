@@ -45,6 +45,16 @@ static bool empty_for_both(struct weir *c, uint32_t route, struct weir *d,
 	return false;
 }
 
+/* The end of a test of one route, with one caller and one service. */
+static void all_end(const char *path, struct weir *c, struct weir *s,
+		    const char *what)
+{
+	need(!route_del(path), "route");
+	weir_close(c);
+	weir_close(s);
+	check_routes_gone(what);
+}
+
 static void bucket(void)
 {
 	struct weir_route_conf conf = { QUIET, .rate = 1, .burst = 5 };
@@ -351,10 +361,7 @@ static void breaker_errors(void)
 	ask(c, route, 10);
 	check(!drain(c) && drain(s) == 2,
 	      "probes of a caller that went away are given back");
-	need(!route_del("/guard/brk"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("breaker");
+	all_end("/guard/brk", c, s, "breaker");
 }
 
 /* Switched off and on while a probe is out. */
@@ -398,10 +405,7 @@ static void breaker_switched(void)
 	      "half open, its probe out");
 	knock(c, route, 4);
 	check(drain(s) == 2, "a probe that does not end is given up");
-	need(!route_del("/guard/switch"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("breaker that is switched");
+	all_end("/guard/switch", c, s, "breaker that is switched");
 }
 
 static void breaker_slow(void)
@@ -435,10 +439,7 @@ static void breaker_slow(void)
 	ask(c, route, 3);
 	refused_by(c, 3, WEIR_REASON_BREAKER, WEIR_GUARD_BREAKER,
 		   "slow calls: refused by the breaker");
-	need(!route_del("/guard/slow"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("breaker, slow");
+	all_end("/guard/slow", c, s, "breaker, slow");
 }
 
 static void breaker_expired(void)
@@ -465,10 +466,7 @@ static void breaker_expired(void)
 	ask(c, route, 3);
 	refused_by(c, 3, WEIR_REASON_BREAKER, WEIR_GUARD_BREAKER,
 		   "expired calls: refused by the breaker");
-	need(!route_del("/guard/late"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("breaker, expired");
+	all_end("/guard/late", c, s, "breaker, expired");
 }
 
 static void breaker_forced(void)
@@ -497,10 +495,7 @@ static void breaker_forced(void)
 	      "there is no third way");
 	check(target_op(WEIR_OP_BREAKER, "/guard/force", "", id + 1000,
 			WEIR_FORCE_OPEN) == -ENOENT, "nor another target");
-	need(!route_del("/guard/force"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("breaker, forced");
+	all_end("/guard/force", c, s, "breaker, forced");
 }
 
 /* The watchdog takes a probe from a target that does nothing. */
@@ -533,10 +528,7 @@ static void breaker_moved(void)
 	check(soon((ask(c, route, 2), drain(c),
 		    serve_all(s, WEIR_KIND_REPLY) > 0)),
 	      "the breaker lets a probe through again");
-	need(!route_del("/guard/move"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("breaker, moved probe");
+	all_end("/guard/move", c, s, "breaker, moved probe");
 }
 
 /* --- deadline --------------------------------------------------------------- */
@@ -656,10 +648,7 @@ static void deadline_max(void)
 	conf.deadline_max_ns = 24 * 3600 * (uint64_t)SECOND + 1;
 	check(route_set("/guard/far", &conf) == -EINVAL,
 	      "and a longest deadline of more than a day");
-	need(!route_del("/guard/far"), "del");
-	weir_close(s);
-	weir_close(c);
-	check_routes_gone("longest deadline");
+	all_end("/guard/far", c, s, "longest deadline");
 }
 
 /* --- fallback --------------------------------------------------------------- */
@@ -1011,10 +1000,7 @@ static void retry(void)
 	check(route_set("/guard/retry", &conf) == -EINVAL, "17 retries are too many");
 	conf = (struct weir_route_conf){ .retries = 1 };
 	check(route_set("/guard/retry", &conf) == -EINVAL, "they need a pause");
-	need(!route_del("/guard/retry"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("retry");
+	all_end("/guard/retry", c, s, "retry");
 }
 
 /* --- mirror ----------------------------------------------------------------- */
@@ -1073,10 +1059,7 @@ static void mirror(void)
 	conf.mirror_permille = 1;
 	strcpy(conf.mirror, "/guard/mir");
 	check(route_set("/guard/mir", &conf) == -ELOOP, "nor is the route itself");
-	need(!route_del("/guard/mir"), "route");
-	weir_close(c);
-	weir_close(s);
-	check_routes_gone("mirror");
+	all_end("/guard/mir", c, s, "mirror");
 }
 
 /* --- a full inbox ----------------------------------------------------------- */

@@ -384,6 +384,21 @@ ROUTED bool replied(struct weir *w, uint32_t tag)
 	return false;
 }
 
+/*
+ * A round trip of one process: @s answers what @c asks, whether well. What comes to
+ * @s before it is read, as next_request() says.
+ */
+ROUTED bool asks_itself(struct weir *c, uint32_t route, uint32_t tag,
+			struct weir *s, size_t len, uint64_t *large)
+{
+	struct weir_ticket ticket;
+
+	ask(c, route, tag);
+	ticket = next_request(s, "the service", len, large);
+	return !weir_reply(s, &ticket, &tag, sizeof(tag), HARD_DEADLINE_NS) &&
+	       replied(c, tag);
+}
+
 /* --- control --------------------------------------------------------------- */
 
 /* @failed: gets the number of the change that was refused; may be NULL. */

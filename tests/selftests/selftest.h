@@ -388,10 +388,13 @@ TAP_UNUSED static int tap_filled(const void *buf, size_t len, uint32_t n)
 
 /* --- processes ------------------------------------------------------------ */
 
-/*
- * Exit status of a child, 128 + n after signal n, or -1 if it had to be killed
- * after @ms.
- */
+/* What waitpid() says of a child that has ended: 128 + n after signal n. */
+TAP_UNUSED static int tap_exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Exit status of a child, as above, or -1 if it had to be killed after @ms. */
 TAP_UNUSED static int tap_wait_within(pid_t pid, uint64_t ms)
 {
 	int status = 0;
@@ -402,12 +405,31 @@ TAP_UNUSED static int tap_wait_within(pid_t pid, uint64_t ms)
 		waitpid(pid, &status, 0);
 		return -1;
 	}
-	if (got != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return got == pid ? tap_exit_status(status) : -1;
 }
 
-/* The same, for a child that may work until shortly before the test's own limit. */
+/*
+ * Waits until @cond holds or the child has ended; whether it holds. *@ended: the
+ * child's exit status as above, or -1 if it still runs.
+ */
+#define tap_until_unless_ended(cond, pid, ended)			\
+	({								\
+		pid_t tap_child = (pid);				\
+		int tap_status = 0;					\
+		pid_t tap_gone = 0;					\
+		*(ended) = -1;						\
+		tap_until((cond) ||					\
+			  (tap_gone = waitpid(tap_child, &tap_status,	\
+					      WNOHANG)) == tap_child);	\
+		if (tap_gone == tap_child)				\
+			*(ended) = tap_exit_status(tap_status);		\
+		!!(cond);						\
+	})
+
+/*
+ * As tap_wait_within(), for a child that may work until shortly before the test's
+ * own limit.
+ */
 TAP_UNUSED static int tap_wait(pid_t pid)
 {
 	return tap_wait_within(pid, tap_watchdog_ms ?

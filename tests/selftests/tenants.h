@@ -109,13 +109,6 @@ TAP_UNUSED static pid_t tenant_start(uid_t uid, int (*fn)(void *arg), void *arg)
 	return pid;
 }
 
-/* Ends a process at once and waits for its end. */
-TAP_UNUSED static void tenant_kill(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 /* Runs on this processor from then on. */
 TAP_UNUSED static void tenant_on_cpu(int cpu)
 {

@@ -296,7 +296,7 @@ static int measure_phases(pid_t attacker)
 	switch_to(1);
 	measure(1, "beside a plain loop");
 	switch_to(2);
-	tenant_kill(loop);
+	tap_kill(loop);
 	__atomic_store_n(&found->go, 1, __ATOMIC_RELEASE);
 	if (!tap_until(__atomic_load_n(&found->done, __ATOMIC_ACQUIRE) > 2))
 		tap_bail("no attack");
@@ -305,7 +305,7 @@ static int measure_phases(pid_t attacker)
 	measure(3, "beside the attack");
 	done = found->done - done;
 	switch_to(4);
-	tenant_kill(attacker);
+	tap_kill(attacker);
 	measure(5, "after it");
 	return done;
 }

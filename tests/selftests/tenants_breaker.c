@@ -169,7 +169,7 @@ int main(void)
 	note("%ld calls ended by their deadlines of %llu us", seen->given_up,
 	     (unsigned long long)brief_ns / 1000);
 	tap_is(target()->breaker_opens, 0, "the breaker has not opened");
-	tenant_kill(pid[2]);
+	tap_kill(pid[2]);
 	pid[2] = tenant_start(TENANT_ATTACKER, talk_nonsense, NULL);
 	check(tenant_measure(meter, 3, rounds) && soon(get(&seen->refused)) &&
 	      tenant_measure(meter, 4, rounds),
@@ -185,14 +185,14 @@ int main(void)
 		      (unsigned long long)meter->phases[i].bad);
 	}
 
-	tenant_kill(pid[2]);
+	tap_kill(pid[2]);
 	is_slow(&conf);
 	kill(pid[0], SIGSTOP);
 	conf.timeout_ns = 100 * (uint64_t)MS;
 	need(!route_set(PATH, &conf), "route");
 	hangs();
-	tenant_kill(pid[1]);
-	tenant_kill(pid[0]);
+	tap_kill(pid[1]);
+	tap_kill(pid[0]);
 	need(!route_del(PATH), "del");
 	check_routes_gone("breaker");
 	check_kernel();

@@ -316,7 +316,7 @@ static void attack(int (*victim)(void *), int (*attacker)(void *),
 	tap_is(good, ATTACKERS, victim == service ?
 	       "what waits arrives, and the attackers end well" :
 	       "the attackers end well");
-	tenant_kill(prey);
+	tap_kill(prey);
 }
 
 int main(void)

@@ -283,14 +283,13 @@ static int lists(int me)
 /* A namespace of its own that ends with all that is in it. */
 static int namespaces(int me)
 {
-	int status, i;
 	pid_t pid = fork();
+	int i;
 
 	if (pid < 0)
 		return 15;
 	if (pid)
-		return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
-		       WEXITSTATUS(status) : 16;
+		return tap_wait(pid);
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		_exit(17);
 	for (i = 0; i < 64; i++)

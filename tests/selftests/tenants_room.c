@@ -147,7 +147,7 @@ static pid_t hostile_start(int (*fn)(void *arg), const char *path,
 static void hostile_end(pid_t pid)
 {
 	point_set(0);
-	tenant_kill(pid);
+	tap_kill(pid);
 }
 
 /* --- a service, and those that call it --------------------------------------- */

@@ -127,7 +127,7 @@ static void namespaces(int netns, int subuids, int bytes)
 	long long used = tap_stat("stats/charged_bytes");
 	pid_t pid[HOARDERS];
 	long got = 0;
-	int i, refused = 0, status;
+	int i, refused = 0, ended;
 
 	tap_diag("%s, %s, %s", netns ? "network namespaces" : "one namespace",
 		 subuids ? "subordinate uids" : "one uid",
@@ -142,13 +142,12 @@ static void namespaces(int netns, int subuids, int bytes)
 		h->bytes = bytes;
 		h->subuid = subuids ? SUBUID + i : 0;
 		pid[i] = tenant_start(TENANT_ATTACKER, hoard, h);
-		if (!tap_until(get(&h->inside) ||
-			       waitpid(pid[i], &status, WNOHANG) == pid[i]))
-			tap_bail("no namespace");
-		if (!get(&h->inside)) {
+		if (!tap_until_unless_ended(get(&h->inside), pid[i], &ended)) {
+			if (ended < 0)
+				tap_bail("no namespace");
 			tap_skip("namespaces", "users cannot make them here");
 			while (i--)
-				tenant_kill(pid[i]);
+				tap_kill(pid[i]);
 			return;
 		}
 		if (map_uids(pid[i], h->subuid))
@@ -168,7 +167,7 @@ static void namespaces(int netns, int subuids, int bytes)
 	tap_is(refused, HOARDERS, "all were refused with ENOBUFS");
 	tap_ok(tenant_measure(meter, 1, 20), "the victim is served beside");
 	for (i = 0; i < HOARDERS; i++)
-		tenant_kill(pid[i]);
+		tap_kill(pid[i]);
 	tap_ok(tap_until(tap_stat("stats/charged_objects") <= objects &&
 			 tap_stat("stats/charged_bytes") <= used),
 	       "all is given back when they are killed");
@@ -238,13 +237,13 @@ static void slots(void)
 	pid[3] = subscriber(TENANT_VICTIM, SLOTS / 2 - 200);
 	tap_is(shared->got, SLOTS / 2 - 200, "the publisher has what is left");
 	tap_ok(tenant_measure(meter, 1, 20), "the victim is served beside");
-	tenant_kill(pid[1]);
+	tap_kill(pid[1]);
 	pid[1] = subscriber(TENANT_ATTACKER, 100);
 	tap_is(shared->got, 100, "what was given back can be had again");
-	tenant_kill(pid[1]);
-	tenant_kill(pid[2]);
-	tenant_kill(pid[3]);
-	tenant_kill(pid[0]);
+	tap_kill(pid[1]);
+	tap_kill(pid[2]);
+	tap_kill(pid[3]);
+	tap_kill(pid[0]);
 }
 
 /* --- idempotency keys ------------------------------------------------------ */
@@ -353,7 +352,7 @@ static void keys(void)
 	for (i = 0; i < VICTIM_KEYS; i++)
 		twice += shared->runs[i] != 1;
 	tap_is(twice, 0, "and nothing was done twice");
-	tenant_kill(service);
+	tap_kill(service);
 	need(!route_del("/shares/keys"), "del");
 }
 
@@ -460,20 +459,17 @@ static void memory(const char *what, int (*fn)(void *), long cap, long most)
 	long long objects = tap_stat("stats/charged_objects");
 	long long used = tap_stat("stats/charged_bytes"), now;
 	static uid_t user = TENANT_ATTACKER + 300;
-	int status = 0;
 	pid_t pid;
+	int ended;
 
 	memset(shared, 0, sizeof(*shared));
 	tap_tune("user_bytes_max", cap);
 	/* a user that has nothing left that is still being freed */
 	pid = tenant_start(user++, fn, NULL);
-	if (!tap_until(get(&shared->step) == 1 ||
-		       waitpid(pid, &status, WNOHANG) == pid))
-		tap_bail("%s: no end", what);
-	if (!get(&shared->step) &&
-	    !(WIFEXITED(status) && WEXITSTATUS(status) == TAP_SKIP))
-		tap_bail("%s: the attacker has ended, status %#x", what, status);
-	if (!get(&shared->step)) {
+	if (!tap_until_unless_ended(get(&shared->step) == 1, pid, &ended)) {
+		if (ended != TAP_SKIP)
+			tap_bail("%s: the attacker has not come that far (%d)",
+				 what, ended);
 		tap_skip(what, "users cannot make namespaces here");
 		tap_tune("user_bytes_max", bytes_max);
 		return;
@@ -484,7 +480,7 @@ static void memory(const char *what, int (*fn)(void *), long cap, long most)
 	       "refused: %s", shared->words);
 	tap_ok(now - used <= cap, "%lld bytes are charged", now - used);
 	tap_ok(tenant_measure(meter, 1, 20), "the victim is served beside");
-	tenant_kill(pid);
+	tap_kill(pid);
 	tap_ok(tap_until(tap_stat("stats/charged_objects") <= objects &&
 			 tap_stat("stats/charged_bytes") <= used),
 	       "all is given back when it is killed");
@@ -628,7 +624,7 @@ static void cgroups(void)
 	tap_is(shared->got, MANY, "a polling thread hands the calls on");
 	tap_ok(before > MANY * 128 / 2, "their slots are the caller's: %lld",
 	       before);
-	tenant_kill(pid);
+	tap_kill(pid);
 	tap_write_file("/sys/kernel/weir/tunables/poll_cpus", "\n");
 	tap_tune("poll_idle_us", idle);
 	rmdir(TENANT_CGROUPS "/" GROUP);

@@ -159,7 +159,7 @@ static uint64_t beside(struct flood *f, int phase, int (*what)(void *arg),
 	need(soon(get(&f->ready)), "the other one runs");
 	check(tenant_measure(meter, phase, rounds) &&
 	      !meter->phases[phase].bad, "%s: the victim is served", f->name);
-	tenant_kill(pid);
+	tap_kill(pid);
 	tenant_show(meter, phase, phase == 1 ? "beside a loop" :
 		    "beside the flood");
 	return tenant_quantile(meter, phase, 990);

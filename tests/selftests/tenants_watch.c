@@ -238,7 +238,7 @@ static void beside(int phase, int (*fn)(void *), uint64_t rounds,
 		under_attack(rounds, what);
 	else
 		measure_and_show(phase, rounds, what);
-	tenant_kill(pid);
+	tap_kill(pid);
 }
 
 static void judge(const struct tenant_meter *m, const char *what)
