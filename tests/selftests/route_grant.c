@@ -55,7 +55,7 @@ int main(void)
 	struct weir_call call = { .one_way = 1 };
 	struct weir *c, *s, *x;
 	struct weir_msg first;
-	uint32_t in, tag, i;
+	uint32_t in, tag, i, good;
 
 	hard_begin();
 	c = handle(INBOX, INBOX);
@@ -79,14 +79,17 @@ int main(void)
 			need(!request(x, &call, &i, sizeof(i)), "event");
 		weir_flush(x);
 		pass(50 * 1000000);
+		good = 0;
 		for (i = 0; i <= INBOX / GRANULE;) {
 			struct weir_msg msg = next_message(c, "the caller");
 
+			good += msg.kind == WEIR_KIND_EVENT && msg.len == 4 &&
+				!memcmp(msg.data, &i, 4);
 			i += msg.kind == WEIR_KIND_EVENT;
 			weir_release(c, &msg);
 			weir_flush(c);
 		}
-		check(true, "and who waits for more gets it (%u)", tag);
+		check(good == i, "and who waits for more gets it (%u)", tag);
 	}
 	weir_close(x);
 	weir_close(c);
