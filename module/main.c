@@ -97,6 +97,9 @@ static int __init weir_init(void)
 	err = register_pernet_subsys(&weir_net_ops);
 	if (err)
 		goto err_router_wq;
+	err = weir_poll_init();
+	if (err)
+		goto err_pernet;
 	err = weir_sysfs_init();
 	if (err)
 		goto err_poll;
@@ -111,7 +114,8 @@ err_sysfs:
 	weir_sysfs_exit();
 err_poll:
 	/* the sysfs file may have been written meanwhile */
-	weir_poll_set(cpu_none_mask);
+	weir_poll_exit();
+err_pernet:
 	unregister_pernet_subsys(&weir_net_ops);
 err_router_wq:
 	destroy_workqueue(weir_router_wq);
@@ -130,7 +134,7 @@ static void __exit weir_exit(void)
 	weir_race_exit();
 	weir_socket_exit();
 	weir_sysfs_exit();
-	weir_poll_set(cpu_none_mask);
+	weir_poll_exit();
 	/* 2. end lingering streams and held cursors, in every namespace */
 	unregister_pernet_subsys(&weir_net_ops);
 	/* 3. works are done; wait for RCU callbacks of this module */

@@ -14,9 +14,13 @@
  * user has a share, so that the flood of one user does not take the thread from
  * the others.
  *
- * Process context.
+ * A CPU that goes offline has no thread until it is online again. Meanwhile the
+ * other threads have its endpoints.
+ *
+ * Process context. The lock of CPU hotplug is taken before poll_lock.
  */
 #include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
 #include <linux/kthread.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -110,7 +114,9 @@ struct weir_poller {
 static DEFINE_MUTEX(poll_lock);
 static LIST_HEAD(weir_pollers);
 static LIST_HEAD(weir_unpolled);
-static struct cpumask weir_poll_cpus;
+
+/* The CPUs that are to poll while they are online, and those that do; poll_lock. */
+static struct cpumask weir_poll_cpus, weir_polling_cpus;
 
 /*
  * Is there something to route: a committed record, whose space has been
@@ -592,45 +598,105 @@ static void weir_pollers_stop(void)
 	while ((p = list_first_entry_or_null(&weir_pollers, struct weir_poller,
 					     link)))
 		weir_poller_stop(p);
-	cpumask_clear(&weir_poll_cpus);
+	cpumask_clear(&weir_polling_cpus);
+}
+
+/*
+ * Start the threads of those of weir_poll_cpus that are online, without @going,
+ * which is about to go offline. Returns 0, or a negative errno: then some
+ * threads are missing.
+ */
+static int weir_pollers_start(unsigned int going)
+	__must_hold(&poll_lock)
+{
+	unsigned int cpu;
+	int err = 0, ret = 0;
+
+	lockdep_assert_held(&poll_lock);
+	for_each_cpu_and(cpu, &weir_poll_cpus, cpu_online_mask) {
+		if (cpu == going)
+			continue;
+		err = weir_poller_start(cpu);
+		if (err)
+			ret = err;
+		else
+			cpumask_set_cpu(cpu, &weir_polling_cpus);
+	}
+	return ret;
+}
+
+/* Give the endpoints without a thread to the threads that there are. */
+static void weir_pollers_give(void)
+	__must_hold(&poll_lock)
+{
+	struct weir_poll_user *fresh = NULL;
+	struct weir_endpoint *ep, *next;
+
+	lockdep_assert_held(&poll_lock);
+	if (list_empty(&weir_pollers))
+		return;
+	list_for_each_entry_safe(ep, next, &weir_unpolled, poll_link) {
+		if (!fresh)
+			fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
+		weir_poller_give(weir_poller_idlest(), ep, &fresh);
+	}
+	kfree(fresh);
 }
 
 /**
  * weir_poll_set() - have these CPUs poll, and no others
- * @cpus: the CPUs, of which those that are online are used; empty: no polling.
+ * @cpus: the CPUs. Each of them polls while it is online; empty: no polling.
  *
  * Gives all endpoints to threads again. May sleep. Return: 0; or a negative
  * errno when a thread could not be made, and then no CPU polls.
  */
 int weir_poll_set(const struct cpumask *cpus)
 {
-	struct weir_poll_user *fresh = NULL;
-	struct weir_endpoint *ep, *next;
-	unsigned int cpu;
-	int err = 0;
+	int err;
 
+	cpus_read_lock();
 	mutex_lock(&poll_lock);
 	weir_pollers_stop();
-	cpus_read_lock();
-	for_each_cpu_and(cpu, cpus, cpu_online_mask) {
-		err = weir_poller_start(cpu);
-		if (err)
-			break;
-		cpumask_set_cpu(cpu, &weir_poll_cpus);
-	}
-	cpus_read_unlock();
-	if (err)
+	cpumask_copy(&weir_poll_cpus, cpus);
+	err = weir_pollers_start(nr_cpu_ids);
+	if (err) {
 		weir_pollers_stop();
-	if (!list_empty(&weir_pollers)) {
-		list_for_each_entry_safe(ep, next, &weir_unpolled, poll_link) {
-			if (!fresh)
-				fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
-			weir_poller_give(weir_poller_idlest(), ep, &fresh);
-		}
+		cpumask_clear(&weir_poll_cpus);
+	}
+	weir_pollers_give();
+	mutex_unlock(&poll_lock);
+	cpus_read_unlock();
+	return err;
+}
+
+/*
+ * A CPU has come online, or is @going. Thread and CPU belong together, so all
+ * threads are made again without the one or with it. Called under the write
+ * lock of CPU hotplug.
+ */
+static void weir_poll_hotplug(unsigned int cpu, unsigned int going)
+{
+	mutex_lock(&poll_lock);
+	if (cpumask_test_cpu(cpu, &weir_poll_cpus)) {
+		weir_pollers_stop();
+		/* a CPU without a thread does not poll, and the others do */
+		if (weir_pollers_start(going))
+			pr_warn("weir: no memory for a polling thread\n");
+		weir_pollers_give();
 	}
 	mutex_unlock(&poll_lock);
-	kfree(fresh);
-	return err;
+}
+
+static int weir_poll_online(unsigned int cpu)
+{
+	weir_poll_hotplug(cpu, nr_cpu_ids);
+	return 0;
+}
+
+static int weir_poll_offline(unsigned int cpu)
+{
+	weir_poll_hotplug(cpu, cpu);
+	return 0;
 }
 
 /* weir_poll_show() - write the list of CPUs that poll; returns its length */
@@ -639,7 +705,27 @@ int weir_poll_show(char *buf)
 	int len;
 
 	mutex_lock(&poll_lock);
-	len = sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(&weir_poll_cpus));
+	len = sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(&weir_polling_cpus));
 	mutex_unlock(&poll_lock);
 	return len;
+}
+
+/* The state of CPU hotplug that calls weir_poll_online(). */
+static int weir_poll_state;
+
+/* weir_poll_init() - from here on, threads follow their CPUs */
+int __init weir_poll_init(void)
+{
+	weir_poll_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN,
+						    "weir/poll:online",
+						    weir_poll_online,
+						    weir_poll_offline);
+	return weir_poll_state < 0 ? weir_poll_state : 0;
+}
+
+/* weir_poll_exit() - end all polling; no sysfs file is left */
+void weir_poll_exit(void)
+{
+	weir_poll_set(cpu_none_mask);
+	cpuhp_remove_state_nocalls(weir_poll_state);
 }

@@ -13,5 +13,7 @@ void weir_poll_kick(struct weir_endpoint *ep);
 void weir_poll_took(struct weir_endpoint *ep, u32 bytes);
 int weir_poll_set(const struct cpumask *cpus);
 int weir_poll_show(char *buf);
+int weir_poll_init(void);
+void weir_poll_exit(void);
 
 #endif /* _WEIR_POLLER_H */

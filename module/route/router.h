@@ -27,7 +27,8 @@
  *   1 lock_sock
  *   1a weir_user.turn          one user's changes of routes at a time
  *   2 weir_net.lock            routes, targets, plans
- *   2a poll_lock, then weir_poller.lock (poller.c)
+ *   2a poll_lock, then weir_poller.lock (poller.c). The lock of CPU hotplug
+ *      comes before poll_lock.
  *   2b weir_endpoint.dispatch_lock one pass over an outbox at a time
  *   7 weir_ring.lock
  *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
