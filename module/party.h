@@ -4,6 +4,7 @@
 #define _WEIR_PARTY_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/cpumask.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
@@ -11,6 +12,21 @@
 #include <net/sock.h>
 
 #include "weir.h"
+
+/**
+ * enum weir_watch - what waits on a party without asking before each sleep
+ * @WEIR_WATCH_IN: is told of each message: edge-triggered and exclusive waiters
+ *	of epoll and io_uring, and O_ASYNC.
+ * @WEIR_WATCH_OUT: is told when there is room again, edge-triggered.
+ * @WEIR_WATCH_ROOM: is told of all room that readers make: exclusive waiters.
+ *
+ * Other waiters look at the party, and are armed, before they sleep.
+ */
+enum weir_watch {
+	WEIR_WATCH_IN	= BIT(0),
+	WEIR_WATCH_OUT	= BIT(1),
+	WEIR_WATCH_ROOM	= BIT(2),
+};
 
 /**
  * struct weir_party - what reads streams, and sleeps until rings are ready
@@ -21,12 +37,16 @@
  * @inbox: set once, stable until release.
  * @left_out: enum weir_reason of the last stream that was refused while there
  *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
- * @lock: guards @readers, @nreaders and @barrier.
+ * @lock: guards @readers, @nreaders, @barrier, @watch and @watching.
  * @readers: streams, by weir_reader.party_link; the head is next in turn.
  * @ids: streams and the inbox's reader by id; its own xa_lock.
  * @nreaders: number of streams in @readers.
  * @next_id: where the search for the next id begins; xa_lock of @ids.
  * @barrier: scratch: CPUs that must run a barrier before the party sleeps.
+ * @watch: WEIR_WATCH_* bits. They are set under @lock and stay set. A bit counts
+ *	only while somebody is on the socket's wait queue or list of O_ASYNC.
+ * @watching: all readers have been armed for WEIR_WATCH_IN. Set under @lock,
+ *	cleared under the ring->lock of a reader that is no longer armed.
  * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
  *	under weir_net.lock and @lock.
  * @missed: records that its streams lost, see weir_reader.missed.
@@ -47,6 +67,8 @@ struct weir_party {
 	u32 next_id;
 	u32 nreaders;
 	cpumask_var_t barrier;
+	u8 watch;
+	bool watching;
 	u64 sub_seq;
 	atomic64_t missed;
 	atomic64_t evicted;

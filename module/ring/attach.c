@@ -22,6 +22,7 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"
@@ -112,6 +113,7 @@ static int weir_reader_join(struct weir_party *p, struct weir_reader *rd,
 static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
 			     enum weir_reason reason)
 {
+	u32 left = WEIR_LOOK_BUDGET;
 	bool shown, evicted;
 
 	weir_race_point(attach_show);
@@ -135,6 +137,8 @@ static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
 		list_add_tail(&rd->party_link, &p->readers);
 		WRITE_ONCE(p->nreaders, p->nreaders + 1);
 	}
+	if (shown)
+		weir_party_arm_new(p, rd);
 	spin_unlock(&p->lock);
 	if (!shown)
 		return false;
@@ -151,8 +155,8 @@ static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
 	if (!weir_ring_live(rd->ring))
 		weir_inbox_post(p, rd, WEIR_NOTICE_DETACHED,
 				WEIR_REASON_CLOSED);
-	/* a thread that sleeps already has not armed this stream */
-	p->sk->sk_data_ready(p->sk);
+	if (weir_reader_ready(rd, &left))
+		p->sk->sk_data_ready(p->sk);
 	return true;
 }
 

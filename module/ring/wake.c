@@ -26,6 +26,12 @@
  * sees the bit, and its kick ends the arming. Otherwise a process that polls in
  * a loop would interrupt the publisher's CPUs at each call.
  *
+ * Some waiters are to be told of each message, though nothing looks at the rings
+ * in between: enum weir_watch. While one of them is registered on a socket, a
+ * kick wakes its readers and leaves them armed. A waiter enters the wait queue
+ * first and then arms under the ring's lock. A kick looks at the queue under
+ * that lock. So a kick that finds the queue empty comes before the arming.
+ *
  * Process context. weir_ring_wake_readers() and weir_ring_wake_writer() do not
  * sleep unless they have to evict.
  */
@@ -69,6 +75,25 @@ static bool weir_may_fence(const struct weir_party *p)
 	return weir_account_may_fence(p->owner->account, ktime_get_ns());
 }
 
+/*
+ * Is somebody registered on the socket of @p, to be told without asking again?
+ * The caller holds ring->lock of a ring that @p reads or writes.
+ */
+static bool weir_party_watched(const struct weir_party *p, u8 watch)
+{
+	const struct socket_wq *wq;
+	bool watched;
+
+	if (!(READ_ONCE(p->watch) & watch))
+		return false;
+	rcu_read_lock();
+	wq = rcu_dereference(p->sk->sk_wq);
+	watched = wq && (waitqueue_active((wait_queue_head_t *)&wq->wait) ||
+			 READ_ONCE(wq->fasync_list));
+	rcu_read_unlock();
+	return watched;
+}
+
 /* --- readers sleep ------------------------------------------------------ */
 
 /* Readers that are taken in one hold of a ring's lock; an inbox has one. */
@@ -78,8 +103,8 @@ static bool weir_may_fence(const struct weir_party *p)
  * Takes up to @most of the readers that are to be woken: the readers that slept
  * at the @first call. Their sockets are held in @sk. The wake bit stays
  * set until the last reader is taken. So a publisher that comes earlier takes
- * the readers that are left. Returns how many readers were taken. BH are
- * disabled.
+ * the readers that are left. A watched reader is armed again at once. Returns
+ * how many readers were taken. BH are disabled.
  */
 static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 				   struct sock **sk, unsigned int most)
@@ -95,7 +120,12 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 	while (n < most && !list_empty(&ring->waking)) {
 		rd = list_first_entry(&ring->waking, struct weir_reader,
 				      armed_link);
-		list_del_init(&rd->armed_link);
+		if (unlikely(weir_party_watched(rd->party, WEIR_WATCH_IN))) {
+			list_move_tail(&rd->armed_link, &ring->armed);
+		} else {
+			list_del_init(&rd->armed_link);
+			WRITE_ONCE(rd->party->watching, false);
+		}
 		sk[n] = rd->party->sk;
 		sock_hold(sk[n++]);
 	}
@@ -132,6 +162,7 @@ void weir_ring_wake_readers(struct weir_ring *ring)
 			sock_put(sk[i]);
 		}
 		woken += n;
+		cond_resched();
 	} while (n == WEIR_WAKES);
 	if (woken)
 		weir_woken(ring, woken);
@@ -203,6 +234,19 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 	return barrier;
 }
 
+/* A barrier has run: fence bits that were set before it are now in force. */
+static void weir_reader_armed(struct weir_reader *rd)
+{
+	struct weir_ring *ring = rd->ring;
+
+	spin_lock_bh(&ring->lock);
+	if (rd->fence_gen == ring->fence_gen &&
+	    weir_ring_status(ring)->wake & WEIR_WAKE_FENCE)
+		ring->fenced = true;
+	rd->armed_fenced = true;
+	spin_unlock_bh(&ring->lock);
+}
+
 /* The reader of the inbox, or NULL; it stays until release. */
 static struct weir_reader *weir_inbox_reader(const struct weir_party *p)
 {
@@ -255,6 +299,25 @@ bool weir_party_readable(struct weir_party *p)
 	return ready;
 }
 
+/* Arms all streams and the inbox of the party, and makes that visible. */
+static void weir_readers_arm(struct weir_party *p, struct weir_reader *inbox)
+	__must_hold(&p->lock)
+{
+	struct weir_reader *rd;
+	bool barrier = false;
+
+	lockdep_assert_held(&p->lock);
+	list_for_each_entry(rd, &p->readers, party_link)
+		barrier |= weir_reader_arm(rd, !barrier, p->barrier);
+	if (inbox)
+		weir_reader_arm(inbox, !barrier, p->barrier);
+	if (!barrier)
+		return;
+	weir_fence_cpus(p->barrier);
+	list_for_each_entry(rd, &p->readers, party_link)
+		weir_reader_armed(rd);
+}
+
 /*
  * weir_party_arm() - be woken when there is something to read
  *
@@ -264,35 +327,57 @@ bool weir_party_readable(struct weir_party *p)
  */
 bool weir_party_arm(struct weir_party *p)
 {
-	struct weir_reader *rd, *inbox = weir_inbox_reader(p);
-	bool barrier = false, ready;
+	struct weir_reader *inbox = weir_inbox_reader(p);
+	bool ready;
 
 	spin_lock(&p->lock);
 	ready = weir_readers_ready(p, inbox);
-	if (ready)
-		goto unlock;
-	list_for_each_entry(rd, &p->readers, party_link)
-		barrier |= weir_reader_arm(rd, !barrier, p->barrier);
-	if (inbox)
-		weir_reader_arm(inbox, !barrier, p->barrier);
-	if (barrier) {
-		weir_fence_cpus(p->barrier);
-		/* fence bits set before the barrier are now in force */
-		list_for_each_entry(rd, &p->readers, party_link) {
-			struct weir_ring *ring = rd->ring;
-
-			spin_lock_bh(&ring->lock);
-			if (rd->fence_gen == ring->fence_gen &&
-			    weir_ring_status(ring)->wake & WEIR_WAKE_FENCE)
-				ring->fenced = true;
-			rd->armed_fenced = true;
-			spin_unlock_bh(&ring->lock);
-		}
+	if (!ready) {
+		weir_readers_arm(p, inbox);
+		ready = weir_readers_ready(p, inbox);
 	}
-	ready = weir_readers_ready(p, inbox);
-unlock:
 	spin_unlock(&p->lock);
 	return ready;
+}
+
+/*
+ * weir_party_arm_new() - a thread that sleeps, or watches, has not armed @rd
+ *
+ * The caller has shown the reader, and then wakes the party for what has come.
+ * Whoever comes to the wait queue later arms the reader itself.
+ */
+void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd)
+	__must_hold(&p->lock)
+{
+	bool waits = rd->id == WEIR_ID_INBOX || p->watch & WEIR_WATCH_IN;
+
+	lockdep_assert_held(&p->lock);
+	if (!waits) {
+		rcu_read_lock();
+		waits = skwq_has_sleeper(rcu_dereference(p->sk->sk_wq));
+		rcu_read_unlock();
+	}
+	if (!waits || !weir_reader_arm(rd, true, p->barrier))
+		return;
+	weir_fence_cpus(p->barrier);
+	weir_reader_armed(rd);
+}
+
+/*
+ * weir_party_watch() - be told of each message or of room from now on
+ *
+ * The caller is on the wait queue of @p, or its list of O_ASYNC, already. May be
+ * called with BH disabled.
+ */
+void weir_party_watch(struct weir_party *p, u8 watch)
+{
+	spin_lock(&p->lock);
+	WRITE_ONCE(p->watch, p->watch | watch);
+	if (watch & WEIR_WATCH_IN && !READ_ONCE(p->watching)) {
+		WRITE_ONCE(p->watching, true);
+		weir_readers_arm(p, weir_inbox_reader(p));
+	}
+	spin_unlock(&p->lock);
 }
 
 /* --- the writer sleeps -------------------------------------------------- */
@@ -325,6 +410,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	wanted = min(max(ring->want, size / 4), size);
 	WRITE_ONCE(status->wake_pos, tail + wanted - size);
 	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, p->sk);	/* for SIGIO */
 	smp_mb();						/* (C) */
 	cpumask_clear(p->barrier);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
@@ -377,12 +463,15 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 	local_bh_disable();
 	spin_lock(&ring->lock);
 	if (status->wake & WEIR_WAKE_WRITER) {
-		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
-		WRITE_ONCE(status->wake_pos, U64_MAX);
-		ring->want = 0;
 		p = ring->writer;
 		if (p)
 			sock_hold(p->sk);
+		if (!p || likely(!weir_party_watched(p, WEIR_WATCH_ROOM))) {
+			WRITE_ONCE(status->wake,
+				   status->wake & ~WEIR_WAKE_WRITER);
+			WRITE_ONCE(status->wake_pos, U64_MAX);
+			ring->want = 0;
+		}
 	}
 	spin_unlock(&ring->lock);
 	if (p)

@@ -17,6 +17,8 @@ void weir_inbox_wake_reader(struct weir_ring *inbox);
 void weir_ring_wake_writer(struct weir_ring *ring);
 bool weir_party_readable(struct weir_party *p);
 bool weir_party_arm(struct weir_party *p);
+void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd);
+void weir_party_watch(struct weir_party *p, u8 watch);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
 
 /* gate.c */

@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
+#include "party.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
 #include "ring/wake.h"
@@ -15,6 +16,7 @@
 #include "sock/message.h"
 #include "sock/named.h"
 #include "sock/sock.h"
+#include "sock/wait.h"
 #include "stats.h"
 #include "weir.h"
 
@@ -171,6 +173,8 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	weir_ring_commit(&ring->view, rec, pos);
 	smp_mb();						/* (C) */
 	weir_outbox_kick(ws, ring);
+	if (unlikely(READ_ONCE(ws->party.watch) & WEIR_WATCH_OUT))
+		weir_watch_sent(ws, ring);
 
 	atomic64_inc(&ws->counts.sent);
 	weir_stat_inc(WEIR_STAT_SENT);

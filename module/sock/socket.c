@@ -39,6 +39,7 @@ static struct proto weir_proto = {
 	.name		= "WEIR",
 	.owner		= THIS_MODULE,
 	.obj_size	= sizeof(struct weir_sock),
+	.release_cb	= weir_watch_async,
 };
 
 static void weir_sock_destruct(struct sock *sk)

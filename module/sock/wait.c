@@ -48,11 +48,55 @@ static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
 }
 
 /*
+ * Who polls without asking before each sleep? Returns WEIR_WATCH_* bits for the
+ * events @want, in which epoll and io_uring say how they wait. One who waits for
+ * one event asks again for the next one.
+ */
+static u8 weir_watch_of(__poll_t want)
+{
+	bool each = want & EPOLLEXCLUSIVE;
+	u8 watch = 0;
+
+	if (!each && (want & (EPOLLET | EPOLLONESHOT)) != EPOLLET)
+		return 0;
+	if (want & (EPOLLIN | EPOLLRDNORM))
+		watch |= WEIR_WATCH_IN;
+	if (want & (EPOLLOUT | EPOLLWRNORM))
+		watch |= WEIR_WATCH_OUT | (each ? WEIR_WATCH_ROOM : 0);
+	return watch;
+}
+
+/*
+ * weir_watch_async() - the last user of the socket's lock may have set O_ASYNC
+ *
+ * proto.release_cb: under the spinlock of the socket's lock.
+ */
+void weir_watch_async(struct sock *sk)
+{
+	if (sock_flag(sk, SOCK_FASYNC))
+		weir_party_watch(&weir_sk(sk)->party,
+				 WEIR_WATCH_IN | WEIR_WATCH_OUT);
+}
+
+/*
+ * weir_watch_sent() - a watcher is told of room after a message that took it
+ *
+ * A sender that was refused, or has polled, has armed the wake-up itself.
+ */
+void weir_watch_sent(struct weir_sock *ws, struct weir_ring *ring)
+{
+	u64 bytes = weir_out_want(ring);
+
+	if (!(READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER) &&
+	    !weir_writable(ring, bytes) && weir_arm_writable(ring, bytes))
+		ws->sk.sk_write_space(&ws->sk);
+}
+
+/*
  * weir_poll() - poll, select, epoll, io_uring
  *
  * Arms the wake-up when it finds nothing. Level-triggered pollers come here
- * before each sleep. Edge-triggered pollers that read the mapped rings do not;
- * they set WEIR_SO_WAIT with a timeout of 0 instead.
+ * before each sleep. For others it stays armed, see weir_watch_of().
  */
 __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
@@ -60,10 +104,13 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 	struct weir_sock *ws = weir_sk(sk);
 	struct weir_ring *out;
 	__poll_t want, mask = 0;
-	u8 shut;
+	u8 shut, watch;
 
 	sock_poll_wait(file, sock, wait);
 	want = poll_requested_events(wait);
+	watch = wait ? weir_watch_of(want) : 0;
+	if (unlikely(watch))
+		weir_party_watch(&ws->party, watch);
 	shut = READ_ONCE(sk->sk_shutdown);
 
 	if (READ_ONCE(sk->sk_err))

@@ -6,79 +6,7 @@
  * be set through it, but nothing sleeps in them. Uses the bare system calls, so
  * that it needs no library; skipped where the kernel has no io_uring.
  */
-#include <linux/io_uring.h>
-#include <sys/syscall.h>
-
-#include "selftest.h"
-
-#define ENTRIES	64
-
-static struct {
-	int fd;
-	unsigned int *sq_tail, *sq_mask, *sq_array;
-	unsigned int *cq_head, *cq_tail, *cq_mask;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqes;
-} ring;
-
-static void setup(void)
-{
-	struct io_uring_params p = { 0 };
-	size_t sq, cq;
-	char *m;
-
-	ring.fd = syscall(SYS_io_uring_setup, ENTRIES, &p);
-	if (ring.fd < 0 && (errno == ENOSYS || errno == EPERM))
-		tap_skip_all("no io_uring");
-	if (ring.fd < 0)
-		tap_bail("io_uring_setup");
-	if (!(p.features & IORING_FEAT_SINGLE_MMAP))
-		tap_skip_all("io_uring is too old");
-	sq = p.sq_off.array + p.sq_entries * sizeof(unsigned int);
-	cq = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
-	m = mmap(NULL, sq > cq ? sq : cq, PROT_READ | PROT_WRITE, MAP_SHARED,
-		 ring.fd, IORING_OFF_SQ_RING);
-	ring.sqes = mmap(NULL, p.sq_entries * sizeof(struct io_uring_sqe),
-			 PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd,
-			 IORING_OFF_SQES);
-	if (m == MAP_FAILED || ring.sqes == MAP_FAILED)
-		tap_bail("mmap");
-	ring.sq_tail = (void *)(m + p.sq_off.tail);
-	ring.sq_mask = (void *)(m + p.sq_off.ring_mask);
-	ring.sq_array = (void *)(m + p.sq_off.array);
-	ring.cq_head = (void *)(m + p.cq_off.head);
-	ring.cq_tail = (void *)(m + p.cq_off.tail);
-	ring.cq_mask = (void *)(m + p.cq_off.ring_mask);
-	ring.cqes = (void *)(m + p.cq_off.cqes);
-}
-
-/* Puts one request in; @id comes back with its completion. */
-static void submit(struct io_uring_sqe sqe, uint64_t id)
-{
-	unsigned int tail = *ring.sq_tail, i = tail & *ring.sq_mask;
-
-	sqe.user_data = id;
-	ring.sqes[i] = sqe;
-	ring.sq_array[i] = i;
-	__atomic_store_n(ring.sq_tail, tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) != 1)
-		tap_bail("io_uring_enter");
-}
-
-/* The next completion, if there is one. */
-static int reap(struct io_uring_cqe *cqe)
-{
-	unsigned int head = *ring.cq_head;
-
-	/* runs what waits to be run for this task */
-	syscall(SYS_io_uring_enter, ring.fd, 0, 0, IORING_ENTER_GETEVENTS,
-		NULL, 0);
-	if (head == __atomic_load_n(ring.cq_tail, __ATOMIC_ACQUIRE))
-		return 0;
-	*cqe = ring.cqes[head & *ring.cq_mask];
-	__atomic_store_n(ring.cq_head, head + 1, __ATOMIC_RELEASE);
-	return 1;
-}
+#include "uring.h"
 
 static int pending(void)
 {
@@ -103,14 +31,6 @@ static int result(uint64_t id)
 	return cqe.res;
 }
 
-static struct io_uring_sqe op_poll(int fd, int events, unsigned int flags)
-{
-	return (struct io_uring_sqe) {
-		.opcode = IORING_OP_POLL_ADD, .fd = fd,
-		.poll32_events = events, .len = flags,
-	};
-}
-
 static struct io_uring_sqe op_io(int opcode, int fd, void *buf, int len)
 {
 	return (struct io_uring_sqe) {
@@ -121,7 +41,7 @@ static struct io_uring_sqe op_io(int opcode, int fd, void *buf, int len)
 
 static void polls(void)
 {
-	int p = tap_publisher(SOCK_RDM, "/uring/poll", 4096), n, res;
+	int p = tap_publisher(SOCK_RDM, "/uring/poll", 4096), n, res, bad = 0;
 	int s = tap_subscriber(SOCK_RDM, "/uring/poll");
 	struct io_uring_cqe cqe;
 	char buf[8];
@@ -148,14 +68,9 @@ static void polls(void)
 		if (cqe.user_data != 4 || !(res & POLLIN) ||
 		    !(cqe.flags & IORING_CQE_F_MORE))
 			break;
-		while (recv(s, buf, 8, MSG_DONTWAIT) == 1)
-			;
-		/* a multishot poll is edge-triggered: arm as for epoll's */
-		tap_sleep(s, &(struct weir_so_wait) {
-			.flags = WEIR_WAIT_IN,
-		});
+		bad += recv(s, buf, 8, MSG_DONTWAIT) != 1;
 	}
-	tap_is(n, 10, "a repeated POLL_ADD tells each message");
+	tap_is(n - bad, 10, "a repeated POLL_ADD tells each message");
 	submit((struct io_uring_sqe) {
 		.opcode = IORING_OP_POLL_REMOVE, .addr = 4,
 	}, 5);
@@ -321,10 +236,14 @@ static void cancels(void)
 
 int main(void)
 {
+	const char *why;
+
 	tap_family();
 	tap_watchdog(200);
 	signal(SIGPIPE, SIG_IGN);
-	setup();
+	why = uring_setup();
+	if (why)
+		tap_skip_all(why);
 	polls();
 	options();
 	transfers(IORING_OP_RECV, IORING_OP_SEND, "RECV and SEND");

@@ -2,9 +2,9 @@
 /*
  * An event loop over several sockets: epoll PATTERN... prints the lengths of the
  * messages that are published under any of the patterns. The descriptors are
- * edge-triggered, so the program needs no epoll_wait() while messages keep
- * coming. In return it must ask for the next wake-up by weir_arm() each time it
- * has found a socket empty. Level-triggered descriptors need no weir_arm().
+ * level-triggered: epoll_wait() arms their wake-ups when it finds them empty, and
+ * while the program reads, no publisher makes a system call for it. With EPOLLET
+ * each message is one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define MOST	16
 
-/* Reads until the socket is empty and its wake-up armed. */
+/* Reads until the socket is empty. */
 static int drain(struct weir *w)
 {
 	struct weir_msg msg;
@@ -27,20 +27,15 @@ static int drain(struct weir *w)
 			weir_release(w, &msg);
 		} else if (ret == -ESTALE || ret == -EPROTO) {
 			printf("%s: lost\n", weir_stream_path(msg.stream));
-		} else if (ret < 0) {
-			return ret;
 		} else {
-			/* A message may have come since: then read on. */
-			ret = weir_arm(w);
-			if (ret <= 0)
-				return ret;
+			return ret;
 		}
 	}
 }
 
 static int follow(int epfd, const char *pattern)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	struct epoll_event event = { .events = EPOLLIN };
 	struct weir_config config = { .flags = WEIR_NONBLOCK };
 	struct weir *w;
 	int err;
@@ -54,8 +49,7 @@ static int follow(int epfd, const char *pattern)
 		if (epoll_ctl(epfd, EPOLL_CTL_ADD, weir_fd(w), &event))
 			err = -errno;
 	}
-	/* Messages from before the first edge. */
-	return err ? err : drain(w);
+	return err;
 }
 
 int main(int argc, char **argv)
