@@ -48,7 +48,7 @@ static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 	__must_hold(&listener->listen.lock)
 {
 	lockdep_assert_held(&listener->listen.lock);
-	if (listener->sk.sk_state != TCP_LISTEN)
+	if (!weir_listens(listener))
 		return -ECONNREFUSED;
 	if (listener->listen.waiting.total > listener->listen.backlog ||
 	    (!exempt && weir_tally_full(&listener->listen.waiting, user,

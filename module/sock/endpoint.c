@@ -17,6 +17,7 @@
 #include "route/poller.h"
 #include "route/target.h"
 #include "sock/endpoint.h"
+#include "sock/pair.h"
 #include "sock/sock.h"
 #include "weir.h"
 
@@ -69,6 +70,7 @@ struct weir_endpoint *weir_sock_endpoint(struct weir_sock *ws)
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 	smp_store_release(&ws->ep, ep);
 	smp_store_release(&ws->outbox, ep->outbox);
+	weir_end_shut(ws);
 	weir_poll_join(ep);
 out:
 	release_sock(&ws->sk);

@@ -230,7 +230,7 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 	mutex_lock(&ws->owner.wn->lock);
 	path = weir_path_find(ws->owner.wn, name, len);
 	if (!path || !path->listener ||
-	    READ_ONCE(path->listener->sk.sk_state) != TCP_LISTEN) {
+	    !weir_listens(path->listener)) {
 		err = weir_refuse(ws, -ECONNREFUSED,
 				  "nobody listens on this path");
 	} else if (!weir_path_permits(&ws->owner, path, MAY_WRITE)) {
@@ -308,6 +308,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 		weir_sock_destroy(child);
 		goto out_unreserve;
 	}
+	weir_end_shut(ws);
 	pid = get_pid(task_tgid(current));
 	weir_set_peer_cred(sk, pid, current_cred());
 	put_pid(pid);
@@ -355,6 +356,11 @@ int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags)
 			break;
 		if (!timeo) {
 			err = -EAGAIN;
+			break;
+		}
+		if (!weir_listens(ws)) {
+			err = weir_refuse(ws, -EINVAL,
+					  "the listener has been shut down");
 			break;
 		}
 		if (signal_pending(current)) {
@@ -410,6 +416,18 @@ static void weir_end_outbox(struct weir_sock *ws, enum weir_reason reason)
 	weir_ring_put(ring);
 }
 
+/*
+ * weir_end_shut() - the outbox is there; has shutdown() come before it?
+ *
+ * Either this sees the shutdown, or that sees the outbox. May sleep.
+ */
+void weir_end_shut(struct weir_sock *ws)
+{
+	smp_mb();	/* with weir_sock_shutdown() */
+	if (READ_ONCE(ws->sk.sk_shutdown) & SEND_SHUTDOWN)
+		weir_end_outbox(ws, WEIR_REASON_CLOSED);
+}
+
 static void weir_mark_shut(struct weir_sock *ws, u8 shut)
 {
 	spin_lock(&ws->party.lock);
@@ -418,11 +436,30 @@ static void weir_mark_shut(struct weir_sock *ws, u8 shut)
 	ws->sk.sk_state_change(&ws->sk);
 }
 
+/* Marks the other end of a connection, with the signals that it expects. */
+static void weir_mark_peer(struct weir_sock *peer, u8 shut)
+{
+	weir_mark_shut(peer, shut);
+	if (shut == SHUTDOWN_MASK)
+		sk_wake_async(&peer->sk, SOCK_WAKE_WAITD, POLL_HUP);
+	else if (shut & RCV_SHUTDOWN)
+		sk_wake_async(&peer->sk, SOCK_WAKE_WAITD, POLL_IN);
+}
+
+/* Connections that wait in the queue can be accepted; those before it fail. */
+static void weir_shut_listener(struct weir_sock *ws)
+{
+	spin_lock(&ws->listen.lock);
+	wake_up_interruptible_all(&ws->listen.connect_wait);
+	spin_unlock(&ws->listen.lock);
+}
+
 /*
- * weir_sock_shutdown() - end one or both halves
+ * weir_sock_shutdown() - end one or both halves of a socket, in any state
  *
- * A publisher may shut down its sending half: its stream ends. Returns
- * -ENOTCONN when there is nothing to shut down.
+ * Threads that wait are woken. A publisher's sending half is its stream, which
+ * ends. A subscriber goes on to read what comes, but no longer waits for it. A
+ * listener accepts what waits in its queue, and nothing else.
  */
 int weir_sock_shutdown(struct socket *sock, int how)
 {
@@ -431,9 +468,6 @@ int weir_sock_shutdown(struct socket *sock, int how)
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return weir_refuse(ws, -EINVAL, "shutdown takes SHUT_RD, SHUT_WR or SHUT_RDWR");
-	if (sock->sk->sk_type == SOCK_SEQPACKET ?
-	    sock->sk->sk_state != TCP_ESTABLISHED : !ws->outbox)
-		return weir_refuse(ws, -ENOTCONN, "the socket is not connected");
 	if (how != SHUT_WR) {
 		mine |= RCV_SHUTDOWN;
 		theirs |= SEND_SHUTDOWN;
@@ -445,11 +479,14 @@ int weir_sock_shutdown(struct socket *sock, int how)
 	if (mine & SEND_SHUTDOWN)
 		weir_end_outbox(ws, WEIR_REASON_CLOSED);
 	weir_mark_shut(ws, mine);
+	weir_end_shut(ws);
+	if (mine & RCV_SHUTDOWN)
+		weir_shut_listener(ws);
 	peer = weir_peer_get(ws);
 	if (peer) {
 		if (theirs & SEND_SHUTDOWN)
 			weir_end_outbox(peer, WEIR_REASON_CLOSED);
-		weir_mark_shut(peer, theirs);
+		weir_mark_peer(peer, theirs);
 		sock_put(&peer->sk);
 	}
 	return 0;
@@ -552,6 +589,6 @@ void weir_pair_release(struct weir_sock *ws, struct list_head *orphans)
 	if (!peer)
 		return;
 	weir_end_outbox(peer, WEIR_REASON_CLOSED);
-	weir_mark_shut(peer, SHUTDOWN_MASK);
+	weir_mark_peer(peer, SHUTDOWN_MASK);
 	sock_put(&peer->sk);
 }

@@ -15,6 +15,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 int weir_sock_listen(struct socket *sock, int backlog);
 int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags);
 int weir_socketpair(struct socket *a, struct socket *b);
+void weir_end_shut(struct weir_sock *ws);
 int weir_sock_shutdown(struct socket *sock, int how);
 void weir_pair_reset(struct weir_sock *ws);
 bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,

@@ -21,6 +21,7 @@
 #include "path.h"
 #include "ring/ring.h"
 #include "sock/join.h"
+#include "sock/pair.h"
 #include "sock/pubsub.h"
 #include "sock/sock.h"
 #include "tenant.h"
@@ -103,6 +104,13 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 		j->more = true;
 }
 
+/* The outbox is there: to threads that wait, and to an earlier shutdown(). */
+static void weir_publishes(struct weir_sock *ws)
+{
+	weir_end_shut(ws);
+	ws->sk.sk_state_change(&ws->sk);
+}
+
 /**
  * weir_publish() - bind a SOCK_RDM or SOCK_DGRAM socket
  * @ws: the socket, under lock_sock.
@@ -143,6 +151,8 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		err = weir_publish_path(ws, name, len, &path);
 		mutex_unlock(&wn->lock);
 	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
+	if (err == 1)
+		weir_publishes(ws);
 	if (err)
 		return err < 0 ? err : 0;
 
@@ -166,6 +176,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		weir_join_hold(j, ws);
 	/* a thread that sees the outbox also sees these readers */
 	smp_store_release(&ws->outbox, ring);
+	weir_publishes(ws);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
 	if (j->more)
 		weir_jobs_add(&j->ring->tenant->joins, &j->job);

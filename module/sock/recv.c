@@ -465,6 +465,16 @@ static int weir_recv_sleep(struct weir_sock *ws, long *timeo, int *idle)
 	return err;
 }
 
+/*
+ * May messages come to this socket? A SOCK_RDM socket that does not publish may
+ * yet call, serve or subscribe while a thread of it waits.
+ */
+static bool weir_recv_may(const struct weir_sock *ws)
+{
+	return READ_ONCE(ws->sk.sk_state) == TCP_ESTABLISHED ||
+	       (ws->sk.sk_type == SOCK_RDM && !READ_ONCE(ws->outbox));
+}
+
 int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 {
 	struct sock *sk = sock->sk;
@@ -474,9 +484,6 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 
 	if (flags & MSG_OOB)
 		return weir_refuse(ws, -EOPNOTSUPP, "no out-of-band data");
-	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
-		return weir_refuse(ws, -ENOTCONN,
-				   "the socket is not connected and does not subscribe");
 	timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 	msg->msg_namelen = 0;
 
@@ -484,6 +491,9 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 		/* read before the look: no record before the end is missed */
 		bool shut = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
 
+		if (!weir_recv_may(ws))
+			return weir_refuse(ws, -ENOTCONN,
+					   "the socket is not connected and does not subscribe");
 		err = sock_error(sk);
 		if (err)
 			return weir_refuse(ws, err, "the peer closed with data unread");

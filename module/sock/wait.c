@@ -16,13 +16,6 @@
 #include "sock/wait.h"
 #include "weir.h"
 
-/* Is there something to read, or the end of it? Does not arm. */
-static bool weir_readable(struct weir_sock *ws)
-{
-	return READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN ||
-	       weir_party_readable(&ws->party);
-}
-
 /*
  * weir_arm_readable() - be woken when there is something to read
  *
@@ -93,6 +86,22 @@ void weir_watch_sent(struct weir_sock *ws, struct weir_ring *ring)
 }
 
 /*
+ * Would a send not wait? Without an outbox it does not: it makes one, or fails.
+ * Arms the wake-up if it would.
+ */
+static bool weir_poll_out(struct weir_sock *ws)
+{
+	struct weir_ring *out = smp_load_acquire(&ws->outbox);
+	u64 bytes;
+
+	if (!out)
+		return true;
+	bytes = weir_out_want(out);
+	return weir_writable_now(ws, bytes, false) ||
+	       weir_writable_now(ws, bytes, true);
+}
+
+/*
  * weir_poll() - poll, select, epoll, io_uring
  *
  * Arms the wake-up when it finds nothing. Level-triggered pollers come here
@@ -102,7 +111,6 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
 	struct sock *sk = sock->sk;
 	struct weir_sock *ws = weir_sk(sk);
-	struct weir_ring *out;
 	__poll_t want, mask = 0;
 	u8 shut, watch;
 
@@ -129,26 +137,42 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 
 	if (want & (EPOLLIN | EPOLLRDNORM) && weir_arm_readable(ws))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	out = READ_ONCE(ws->outbox);
-	if (out && want & (EPOLLOUT | EPOLLWRNORM)) {
-		u64 bytes = weir_out_want(out);
-
-		if (weir_writable_now(ws, bytes, false) ||
-		    weir_writable_now(ws, bytes, true))
-			mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
-	}
+	if (want & (EPOLLOUT | EPOLLWRNORM) && weir_poll_out(ws))
+		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 	return mask;
 }
 
+/*
+ * weir_ready_bits() of a socket that has been shut for reading: -EPIPE if nothing
+ * is left to read and nothing else is ready. The end of a connection is in its
+ * stream, where the reader finds it.
+ */
+static noinline int weir_shut_bits(struct weir_sock *ws, u32 flags, u64 bytes,
+				   bool arm)
+{
+	int ready = 0;
+
+	if (flags & WEIR_WAIT_OUT && weir_writable_now(ws, bytes, arm))
+		ready |= WEIR_WAIT_OUT;
+	if (ws->sk.sk_type == SOCK_SEQPACKET || weir_party_readable(&ws->party))
+		ready |= WEIR_WAIT_IN;
+	return ready ?: weir_refuse(ws, -EPIPE,
+				    "the socket has been shut for reading");
+}
+
 /* One look at both directions; @arm: be woken later if it finds nothing. */
-static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
+static __always_inline int weir_ready_bits(struct weir_sock *ws, u32 flags,
 					   u64 bytes, bool arm)
 {
-	u32 ready = 0;
+	int ready = 0;
 
-	if (flags & WEIR_WAIT_IN &&
-	    (arm ? weir_arm_readable(ws) : weir_readable(ws)))
-		ready |= WEIR_WAIT_IN;
+	if (flags & WEIR_WAIT_IN) {
+		if (unlikely(READ_ONCE(ws->sk.sk_shutdown) & RCV_SHUTDOWN))
+			return weir_shut_bits(ws, flags, bytes, arm);
+		if (arm ? weir_party_arm(&ws->party) :
+			  weir_party_readable(&ws->party))
+			ready |= WEIR_WAIT_IN;
+	}
 	if (flags & WEIR_WAIT_OUT && weir_writable_now(ws, bytes, arm))
 		ready |= WEIR_WAIT_OUT;
 	return ready;
@@ -163,9 +187,10 @@ static __always_inline u32 weir_ready_bits(struct weir_sock *ws, u32 flags,
  *
  * Process context, sleeps.
  *
- * Return: the WEIR_WAIT_* bits that are ready; 0 on timeout. On a signal:
- * -EINTR with a timeout, because a restart would wait for the whole time again;
- * otherwise -ERESTARTSYS.
+ * Return: the WEIR_WAIT_* bits that are ready; 0 on timeout. -EPIPE: the socket
+ * has been shut for reading, and nothing else is ready. On a signal: -EINTR with
+ * a timeout, because a restart would wait for the whole time again; otherwise
+ * -ERESTARTSYS.
  */
 int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 {

@@ -866,14 +866,6 @@ struct difference {
 };
 
 static const struct difference differences[] = {
-	{ "unconnected", "poll", POLLHUP, 0,
-	  "there is nothing to write to before connect" },
-	{ "unconnected", "shutdown", -1, ENOTCONN,
-	  "POSIX wants it; AF_UNIX shuts what is not connected" },
-	{ "shut_listener", "shutdown", -1, ENOTCONN,
-	  "a listener is not connected; it goes on" },
-	{ "shut_listener", "connect", 0, 0,
-	  "the listener was not shut" },
 	{ "broken_pipe", "SIGPIPE", 1, 0,
 	  "POSIX wants it of connections; AF_UNIX has it for SOCK_STREAM" },
 	{ "broken_pipe", "no more SIGPIPE", 1, 0,
