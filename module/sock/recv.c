@@ -137,7 +137,8 @@ static void weir_recv_next(struct weir_recv *r)
 /*
  * Handles a record from the router. The control message, if there is room for
  * it, gets its header. Returns 1 to deliver the record, 0 to skip it. An error
- * from the router without a control message becomes the error of the call.
+ * from the router becomes the error of the call if the control message does not
+ * tell it from data: if there is none, or it is cut short.
  */
 static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
 {
@@ -149,7 +150,8 @@ static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
 	weir_named_record(rec, &scm);
 	if (msg->msg_controllen) {
 		put_cmsg(msg, SOL_WEIR, WEIR_SCM_ROUTE, sizeof(scm), &scm);
-		return 1;
+		if (!(msg->msg_flags & MSG_CTRUNC))
+			return 1;
 	}
 	if (rec->kind != WEIR_KIND_ERROR || !(scm.flags & WEIR_REC_ROUTER))
 		return 1;

@@ -139,6 +139,43 @@ static void calls(void)
 	close(c);
 }
 
+/* The router's error, with control data of any size: an error, or told apart. */
+static void cut_short(void)
+{
+	int c = tap_socket(SOCK_RDM), data_as_error = 0, told = 0, wrong = 0;
+	union control control;
+	char data[64];
+	size_t room;
+
+	for (room = 0; room <= sizeof(control); room++) {
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = &control, .msg_controllen = room,
+		};
+		ssize_t n;
+
+		need(send_route(c, "/named/none", NULL, "x", 1) == 1, "send");
+		memset(&control, 0, sizeof(control));
+		n = recvmsg(c, &msg, MSG_DONTWAIT | MSG_PEEK);
+		wrong += n < 0 && errno != ENOENT;
+		msg.msg_controllen = room;
+		n = recvmsg(c, &msg, MSG_DONTWAIT);
+		wrong += n < 0 && errno != ENOENT;
+		if (n < 0)
+			data_as_error++;
+		else if (!(msg.msg_flags & MSG_CTRUNC) && msg.msg_controllen)
+			told++;
+		else
+			wrong++;
+	}
+	tap_is(wrong, 0, "the router's error never looks like data");
+	tap_is(data_as_error, CMSG_LEN(sizeof(struct weir_scm_route)),
+	       "without room for the control data it is the call's error");
+	tap_ok(told, "with room it is told by that");
+	close(c);
+}
+
 static void refused(void)
 {
 	int p = tap_publisher(SOCK_RDM, "/named/pub", 0);
@@ -266,6 +303,7 @@ int main(void)
 {
 	hard_begin();
 	calls();
+	cut_short();
 	refused();
 	refused_in_trace();
 	many_names();
