@@ -81,7 +81,7 @@ struct weir_account *weir_account_of_current(struct net *net)
 	first = weir_payer_owners(uids, &n, current_user_ns(), first);
 	weir_payer_owners(uids, &n, net->user_ns, first);
 	swap(uids[0], uids[first]);
-	return weir_account_create(&weir_users, &weir_net(net)->held, uids, n,
+	return weir_account_create(&weir_users, &weir_net(net)->usage, uids, n,
 				   ktime_get_ns());
 }
 

@@ -46,7 +46,7 @@ int weir_net_setup(struct weir_net *wn, struct net *net)
 	xa_init_flags(&wn->rings, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&wn->endpoints, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&wn->targets, XA_FLAGS_ACCOUNT);
-	weir_holdings_init(&wn->held);
+	weir_usage_init(&wn->usage);
 	err = weir_trie_init(&wn->paths);
 	if (err)
 		return err;
@@ -77,5 +77,5 @@ void weir_net_destroy(struct weir_net *wn)
 	xa_destroy(&wn->path_ids);
 	weir_trie_destroy(&wn->patterns);
 	weir_trie_destroy(&wn->paths);
-	weir_holdings_destroy(&wn->held);
+	weir_usage_destroy(&wn->usage);
 }

@@ -92,8 +92,8 @@ struct weir_net {
 	 * inside.
 	 */
 	spinlock_t join_lock;
-	/** @held: memory and objects of all users here; atomic counters. */
-	struct weir_holdings held;
+	/** @usage: memory and objects of all users here; atomic counters. */
+	struct weir_usage usage;
 };
 
 extern unsigned int weir_net_id;
@@ -103,13 +103,13 @@ int weir_net_setup(struct weir_net *wn, struct net *net);
 void weir_net_destroy(struct weir_net *wn);
 
 /* An object of the router begins to use the namespace. */
-static inline void weir_net_hold(struct weir_net *wn)
+static inline void weir_net_get(struct weir_net *wn)
 {
 	atomic_inc(&wn->nrouted);
 }
 
 /* It uses the namespace no more: the namespace may end at once. */
-static inline void weir_net_unhold(struct weir_net *wn)
+static inline void weir_net_put(struct weir_net *wn)
 {
 	if (atomic_dec_and_test(&wn->nrouted))
 		wake_up_var(&wn->nrouted);

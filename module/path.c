@@ -380,7 +380,7 @@ err_free:
 }
 
 /**
- * weir_prefix_hold() - make the prefix of a pattern before the pattern itself
+ * weir_path_make_prefix() - make a pattern's prefix before the pattern itself
  * @o: owner that makes them.
  * @name: a path or pattern; may be invalid.
  * @len: its bytes.
@@ -390,11 +390,11 @@ err_free:
  * releases it.
  *
  * Return: the path above the first wildcard, held; the caller puts it with
- * weir_path_unhold() when the pattern holds it. NULL: there is nothing to make.
+ * weir_path_drop() when the pattern holds it. NULL: there is nothing to make.
  * An ERR_PTR with an error text, as weir_path_get().
  */
-struct weir_path *weir_prefix_hold(struct weir_owner *o, const char *name,
-				   u32 len)
+struct weir_path *weir_path_make_prefix(struct weir_owner *o, const char *name,
+					u32 len)
 {
 	u32 above = weir_path_prefix(name, len);
 	struct weir_path *prefix = NULL;
@@ -412,8 +412,8 @@ struct weir_path *weir_prefix_hold(struct weir_owner *o, const char *name,
 	return prefix;
 }
 
-/* weir_path_unhold() - put a path, if not NULL. Takes weir_net.lock. */
-void weir_path_unhold(struct weir_owner *o, struct weir_path *path)
+/* weir_path_drop() - put a path, if not NULL. Takes weir_net.lock. */
+void weir_path_drop(struct weir_owner *o, struct weir_path *path)
 {
 	if (!path)
 		return;

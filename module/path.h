@@ -118,9 +118,9 @@ struct weir_pattern {
 struct weir_path *weir_path_get(struct weir_owner *o, const char *name,
 				u32 len, enum weir_use use);
 void weir_path_put(struct weir_path *path);
-struct weir_path *weir_prefix_hold(struct weir_owner *o, const char *name,
-				   u32 len);
-void weir_path_unhold(struct weir_owner *o, struct weir_path *path);
+struct weir_path *weir_path_make_prefix(struct weir_owner *o, const char *name,
+					u32 len);
+void weir_path_drop(struct weir_owner *o, struct weir_path *path);
 bool weir_path_owns(struct weir_owner *o, const struct weir_path *path);
 bool weir_path_succeeds(const struct weir_path *path, kuid_t owner);
 struct weir_path *weir_path_find(struct weir_net *wn, const char *name,

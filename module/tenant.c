@@ -41,10 +41,10 @@
 #define WEIR_TIMERS_ROUND	16
 
 /*
- * Turns, and as many timers, for which one run of a user's work item calls the
+ * Items, and as many timers, for which one run of a user's work item calls the
  * functions before the work items of other users have their turn.
  */
-#define WEIR_TURNS_ROUND	16
+#define WEIR_ITEMS_ROUND	16
 
 struct workqueue_struct *weir_wq;
 struct workqueue_struct *weir_join_wq;
@@ -105,7 +105,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	weir_timers_init(&t->timers, t, weir_wq, weir_timers_work);
 	weir_timers_init(&t->lingers, t, weir_wq, weir_timers_work);
 	INIT_LIST_HEAD(&t->waiting);
-	weir_timers_init(&t->turns, t, weir_router_wq, weir_tenant_tick);
+	weir_timers_init(&t->route_timers, t, weir_router_wq, weir_tenant_tick);
 	INIT_WORK(&t->work, weir_tenant_work);
 	weir_jobs_init(&t->joins, t, weir_join_wq);
 	weir_jobs_init(&t->pending_joins, t, weir_jobs_wq);
@@ -444,28 +444,33 @@ void weir_timer_cancel_sync(struct weir_timer *timer)
 
 /* --- turns -------------------------------------------------------------- */
 
-/* weir_timers.tick of weir_tenant.turns: their worker calls the functions. */
+/*
+ * weir_timers.tick of weir_tenant.route_timers: their worker calls the
+ * functions.
+ */
 static void weir_tenant_tick(struct work_struct *work)
 {
-	struct weir_tenant *t = container_of(to_delayed_work(work),
-					     struct weir_tenant, turns.tick);
+	struct delayed_work *tick = to_delayed_work(work);
+	struct weir_tenant *t = container_of(tick, struct weir_tenant,
+					     route_timers.tick);
 
 	weir_race_point(tick);
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 	weir_tenant_put(t);
 }
 
-/* Takes the first turn that waits, with its reference; or NULL. */
-static struct weir_turn *weir_turns_next(struct weir_tenant *t)
+/* Takes the first item that waits, with its reference; or NULL. */
+static struct weir_work_item *weir_work_item_next(struct weir_tenant *t)
 {
-	struct weir_turn *turn;
+	struct weir_work_item *item;
 
 	spin_lock_bh(&t->lock);
-	turn = list_first_entry_or_null(&t->waiting, struct weir_turn, link);
-	if (turn)
-		list_del_init(&turn->link);
+	item = list_first_entry_or_null(&t->waiting, struct weir_work_item,
+					link);
+	if (item)
+		list_del_init(&item->link);
 	spin_unlock_bh(&t->lock);
-	return turn;
+	return item;
 }
 
 /* weir_tenant.work */
@@ -473,69 +478,70 @@ static void weir_tenant_work(struct work_struct *work)
 {
 	struct weir_tenant *t = container_of(work, struct weir_tenant, work);
 	struct weir_timer *timer;
-	struct weir_turn *turn;
+	struct weir_work_item *item;
 	u32 n;
 
 	weir_race_point(turn);
-	for (n = 0; n < WEIR_TURNS_ROUND; n++) {
-		timer = weir_timers_next(&t->turns);
+	for (n = 0; n < WEIR_ITEMS_ROUND; n++) {
+		timer = weir_timers_next(&t->route_timers);
 		if (timer)
 			timer->fn(timer);
-		turn = weir_turns_next(t);
-		if (turn)
-			turn->fn(turn);
-		if (!timer && !turn)
+		item = weir_work_item_next(t);
+		if (item)
+			item->fn(item);
+		if (!timer && !item)
 			break;
 		cond_resched();
 	}
-	weir_timers_done(&t->turns);
-	if (n == WEIR_TURNS_ROUND)
+	weir_timers_done(&t->route_timers);
+	if (n == WEIR_ITEMS_ROUND)
 		weir_work_queue(weir_router_wq, &t->work, &t->ref);
 	weir_tenant_put(t);
 }
 
-/* weir_turn_init() - prepare a turn, which does not wait */
-void weir_turn_init(struct weir_turn *turn, void (*fn)(struct weir_turn *turn))
+/* weir_work_item_init() - prepare an item, which does not wait */
+void weir_work_item_init(struct weir_work_item *item,
+			 void (*fn)(struct weir_work_item *item))
 {
-	INIT_LIST_HEAD(&turn->link);
-	turn->fn = fn;
+	INIT_LIST_HEAD(&item->link);
+	item->fn = fn;
 }
 
 /**
- * weir_turn_wait() - have a user's worker call a turn's function once
+ * weir_work_item_queue() - have a user's worker call an item's function once
  * @t: the user.
- * @turn: the turn; it may be waiting already.
+ * @item: the item; it may be waiting already.
  * @ref: reference count of the object that contains it.
  *
  * Takes the tenant's lock. Any context but an interrupt.
  */
-void weir_turn_wait(struct weir_tenant *t, struct weir_turn *turn,
-		    refcount_t *ref)
+void weir_work_item_queue(struct weir_tenant *t, struct weir_work_item *item,
+			  refcount_t *ref)
 {
 	spin_lock_bh(&t->lock);
-	if (list_empty(&turn->link)) {
+	if (list_empty(&item->link)) {
 		refcount_inc(ref);
-		list_add_tail(&turn->link, &t->waiting);
+		list_add_tail(&item->link, &t->waiting);
 	}
 	spin_unlock_bh(&t->lock);
 	weir_work_queue(weir_router_wq, &t->work, &t->ref);
 }
 
 /**
- * weir_turn_cancel() - have a turn wait no more
+ * weir_work_item_cancel() - have an item wait no more
  * @t: the user.
- * @turn: the turn; its function may be running.
+ * @item: the item; its function may be running.
  *
  * Takes the tenant's lock. Return: true if it waited: the caller puts the
  * reference.
  */
-bool weir_turn_cancel(struct weir_tenant *t, struct weir_turn *turn)
+bool weir_work_item_cancel(struct weir_tenant *t, struct weir_work_item *item)
 {
 	bool waited;
 
 	spin_lock_bh(&t->lock);
-	waited = !list_empty(&turn->link);
-	list_del_init(&turn->link);
+	waited = !list_empty(&item->link);
+	list_del_init(&item->link);
 	spin_unlock_bh(&t->lock);
 	return waited;
 }

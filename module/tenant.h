@@ -90,17 +90,18 @@ struct weir_timer {
 };
 
 /**
- * struct weir_turn - calls a function as soon as a user's worker comes to it
+ * struct weir_work_item - a function that a user's worker calls as soon as it
+ * can
  * @link: in weir_tenant.waiting, with a reference on the object; under the
  *	tenant's lock. Empty: it does not wait.
- * @fn: function that is called. It may sleep, may have the turn wait once more,
+ * @fn: function that is called. It may sleep, may queue the item once more,
  *	and puts that reference at its end. Never changes.
  *
- * The object that contains the turn holds the tenant.
+ * The object that contains the item holds the tenant.
  */
-struct weir_turn {
+struct weir_work_item {
 	struct list_head	link;
-	void			(*fn)(struct weir_turn *turn);
+	void			(*fn)(struct weir_work_item *item);
 };
 
 /**
@@ -128,25 +129,28 @@ struct weir_tenant {
 	 * that other users hold, too.
 	 */
 	struct weir_timers	lingers;
-	/** @waiting: turns that wait for the worker, by weir_turn.link. */
+	/**
+	 * @waiting: work items that wait for the worker, by
+	 * weir_work_item.link.
+	 */
 	struct list_head	waiting;
 	/**
-	 * @turns: timers of endpoints and of targets; @work calls their
+	 * @route_timers: timers of endpoints and of targets; @work calls their
 	 * functions.
 	 */
-	struct weir_timers	turns;
+	struct weir_timers	route_timers;
 	/**
-	 * @work: calls the functions of @waiting, and of the timers of @turns
-	 * whose time has come.
+	 * @work: calls the functions of @waiting, and of the timers of
+	 * @route_timers whose time has come.
 	 */
 	struct work_struct	work;
-	/** @slots_at: jiffy that @slots belongs to; only @work uses it. */
-	unsigned long		slots_at;
+	/** @scan_at: jiffy that @scan_budget belongs to; only @work uses it. */
+	unsigned long		scan_at;
 	/**
-	 * @slots: number of calls that may still be looked at in that jiffy;
-	 * only @work uses it.
+	 * @scan_budget: number of calls that may still be looked at in that
+	 * jiffy; only @work uses it.
 	 */
-	u32			slots;
+	u32			scan_budget;
 	/** @joins: jobs that join subscribers to new streams of the user. */
 	struct weir_jobs	joins;
 	/**
@@ -171,10 +175,11 @@ struct weir_tenant {
 	 */
 	struct weir_patience	kept;
 	/**
-	 * @late_ns: delays up to this time are counted in @kept; ktime_get_ns()
-	 * time. Written under the post.lock of any inbox, so with WRITE_ONCE().
+	 * @delayed_ns: delays up to this time are counted in @kept;
+	 * ktime_get_ns() time. Written under the post.lock of any inbox, so
+	 * with WRITE_ONCE().
 	 */
-	u64			late_ns;
+	u64			delayed_ns;
 };
 
 extern struct workqueue_struct *weir_wq;	/* timers of rings: tenant.c */
@@ -198,10 +203,11 @@ void weir_tenant_put(struct weir_tenant *t);
 void weir_jobs_add(struct weir_jobs *jobs, struct weir_job *job);
 void weir_job_first(struct weir_tenant *t, struct weir_job *job);
 
-void weir_turn_init(struct weir_turn *turn, void (*fn)(struct weir_turn *turn));
-void weir_turn_wait(struct weir_tenant *t, struct weir_turn *turn,
-		    refcount_t *ref);
-bool weir_turn_cancel(struct weir_tenant *t, struct weir_turn *turn);
+void weir_work_item_init(struct weir_work_item *item,
+			 void (*fn)(struct weir_work_item *item));
+void weir_work_item_queue(struct weir_tenant *t, struct weir_work_item *item,
+			  refcount_t *ref);
+bool weir_work_item_cancel(struct weir_tenant *t, struct weir_work_item *item);
 void weir_timer_init(struct weir_timer *timer, struct weir_timers *timers,
 		     refcount_t *ref, void (*fn)(struct weir_timer *timer));
 void weir_timer_set(struct weir_timer *timer, unsigned long delay);

@@ -26,7 +26,7 @@
 #define WEIR_STALL_NS		1000000
 
 /* Nanoseconds between two searches for answers behind requests that wait. */
-#define WEIR_LOOK_NS		50000
+#define WEIR_POLL_NS		50000
 
 /* --- to stop --- */
 
@@ -155,7 +155,7 @@ static bool weir_thread_message(struct weir_thread *t,
  */
 static int weir_thread_look_ahead(struct weir_thread *t)
 {
-	struct timespec delay = { .tv_nsec = WEIR_LOOK_NS };
+	struct timespec delay = { .tv_nsec = WEIR_POLL_NS };
 	struct weir_stream *in = t->worker.w->inbox;
 	__u64 pos = weir_stream_pos(in);
 	struct weir_ring_rec r;

@@ -10,7 +10,7 @@
 #include "private.h"
 
 /* Checks of the rings between two readings of the clock. */
-#define WEIR_SPIN_LOOKS		64
+#define WEIR_SPIN_CHECKS		64
 
 /*
  * Wake-ups in a row without a message after which weir_recv() returns -EAGAIN: a
@@ -80,7 +80,7 @@ static bool weir_spin(struct weir *w, uint64_t ns)
 	int i;
 
 	do {
-		for (i = 0; i < WEIR_SPIN_LOOKS; i++) {
+		for (i = 0; i < WEIR_SPIN_CHECKS; i++) {
 			if (weir_input_ready(w))
 				return true;
 			weir_pause();

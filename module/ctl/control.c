@@ -94,7 +94,7 @@ static int weir_control_name(struct weir_changes *c, const char *name,
 	struct weir_path *path;
 
 	do {
-		path = weir_prefix_hold(&ws->owner, name, len);
+		path = weir_path_make_prefix(&ws->owner, name, len);
 		if (IS_ERR(path))
 			continue;
 		/* NULL: none needed, or an earlier try has it */
@@ -119,7 +119,8 @@ static int weir_control_names(struct weir_changes *c,
 			      const struct weir_route_op *ops, u32 count,
 			      u32 *failed)
 {
-	struct mutex *turn = weir_account_turn(c->ws->owner.account);
+	struct mutex *change_lock =
+		weir_account_change_lock(c->ws->owner.account);
 	u32 i;
 	int err = 0;
 
@@ -127,14 +128,14 @@ static int weir_control_names(struct weir_changes *c,
 		if (c->admin || ops[i].op != WEIR_OP_TARGET_ADD)
 			continue;
 		*failed = i;
-		mutex_lock(turn);
+		mutex_lock(change_lock);
 		err = weir_control_name(c, ops[i].path, WEIR_USE_OWN,
 					c->list[i].names);
 		if (!err)
 			err = weir_control_name(c, ops[i].target_path,
 						WEIR_USE_BEHIND,
 						c->list[i].names + 2);
-		mutex_unlock(turn);
+		mutex_unlock(change_lock);
 	}
 	return err;
 }
@@ -150,7 +151,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 		weir_fallback_reply_put(change->given);
 		weir_idem_set_put(change->idem);
 		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
-			weir_path_unhold(&c->ws->owner, change->names[k]);
+			weir_path_drop(&c->ws->owner, change->names[k]);
 	}
 }
 
@@ -212,11 +213,11 @@ static int weir_control_apply(struct weir_changes *c,
 
 	do {
 		weir_changes_begin(c, count);
-		mutex_lock(weir_account_turn(c->ws->owner.account));
+		mutex_lock(weir_account_change_lock(c->ws->owner.account));
 		mutex_lock(&c->ws->owner.wn->lock);
 		err = weir_changes_make(c, ops, count, failed);
 		mutex_unlock(&c->ws->owner.wn->lock);
-		mutex_unlock(weir_account_turn(c->ws->owner.account));
+		mutex_unlock(weir_account_change_lock(c->ws->owner.account));
 		if (c->lacks)
 			err = weir_control_idem(c, ops, count, failed);
 	} while (c->lacks ? !err :

@@ -81,7 +81,7 @@ static int weir_reader_next_len(const struct weir_reader *rd, u64 *pos,
 
 	while (budget--) {
 		got = weir_ring_peek_some(&rd->ring->view, pos, &rec,
-					  WEIR_LOOK_RECORDS);
+					  WEIR_SCAN_RECORDS);
 		if (got == -EAGAIN)
 			continue;
 		if (got != 1)
@@ -116,7 +116,7 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 
 /*
  * weir_reader_next_len() for the streams from the head of the list on, up to
- * WEIR_LOOK_BUDGET. The next call begins behind the last stream that this one
+ * WEIR_SCAN_BUDGET. The next call begins behind the last stream that this one
  * has looked at. @seen: is increased for each stream. @more: out: the first
  * stream whose look was not finished, held.
  */
@@ -124,7 +124,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
 	__must_hold(&ws->party.lock)
 {
-	u32 left = WEIR_LOOK_BUDGET, cost;
+	u32 left = WEIR_SCAN_BUDGET, cost;
 	struct weir_reader *rd;
 	u64 pos, from;
 	int len;
@@ -142,7 +142,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			*more = rd;
 		}
 		/* a look at a stream without records costs something, too */
-		cost = max(weir_look_cost(from, pos), 1U);
+		cost = max(weir_scan_cost(from, pos), 1U);
 		if (cost >= left) {
 			list_move(&ws->party.readers, &rd->party_link);
 			return 0;

@@ -145,7 +145,7 @@ static ssize_t weir_counter_show(struct kobject *kobj,
 
 	if (!c->values)
 		return sysfs_emit(buf, "%llu\n",
-				  weir_held(&weir_users.sum, c->index));
+				  weir_usage_read(&weir_users.sum, c->index));
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu_ptr(c->values, cpu)[c->index]);
 	return sysfs_emit(buf, "%llu\n", sum);

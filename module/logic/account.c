@@ -37,7 +37,7 @@ static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
 };
 
 /* How many users without an account users_tidy() looks at. */
-#define WEIR_USERS_LOOKED_AT	4
+#define WEIR_USERS_SCANNED	4
 
 /*
  * Add @n, unless that takes the counter above @max. Returns whether it was
@@ -72,7 +72,7 @@ static void account_sub_users(struct weir_account *a, u32 n,
 			      enum weir_account_kind kind, u64 amount)
 {
 	while (n--)
-		account_sub(&a->users[n]->held.used[kind], amount);
+		account_sub(&a->users[n]->usage.used[kind], amount);
 }
 
 /*
@@ -88,7 +88,7 @@ static int account_charge(struct weir_account *a, enum weir_account_kind kind,
 	if (!amount)
 		return 0;	/* even if a cap is now below the amount held */
 	for (i = 0; i < a->n; i++) {
-		if (!account_add(&a->users[i]->held.used[kind], amount,
+		if (!account_add(&a->users[i]->usage.used[kind], amount,
 				 caps->user[kind])) {
 			*why = account_words[kind][0];
 			goto err_users;
@@ -115,33 +115,33 @@ static void account_uncharge(struct weir_account *a,
 }
 
 /**
- * weir_holdings_init() - set up empty holdings
- * @held: the holdings.
+ * weir_usage_init() - nothing is in use yet
+ * @usage: the amounts.
  */
-void weir_holdings_init(struct weir_holdings *held)
+void weir_usage_init(struct weir_usage *usage)
 {
 	int kind;
 
 	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++)
-		atomic64_set(&held->used[kind], 0);
+		atomic64_set(&usage->used[kind], 0);
 }
 
 /**
- * weir_holdings_destroy() - check that nothing is held any more
- * @held: the holdings. They are no longer used, and everything has been given
+ * weir_usage_destroy() - check that nothing is held any more
+ * @usage: the amounts. They are no longer used, and everything has been given
  *	back.
  */
-void weir_holdings_destroy(struct weir_holdings *held)
+void weir_usage_destroy(struct weir_usage *usage)
 {
 	int kind;
 
 	for (kind = 0; kind < WEIR_ACCOUNT_KINDS; kind++)
-		WARN_ON_ONCE(atomic64_read(&held->used[kind]));
+		WARN_ON_ONCE(atomic64_read(&usage->used[kind]));
 }
 
 static void user_free(struct weir_user *user)
 {
-	weir_holdings_destroy(&user->held);
+	weir_usage_destroy(&user->usage);
 	if (user->number != WEIR_USER_NO_NUMBER)
 		ida_free(&user->table->numbers, user->number);
 	kfree(user);
@@ -157,7 +157,7 @@ void weir_users_init(struct weir_users *users)
 	hash_init(users->users);
 	INIT_LIST_HEAD(&users->idle);
 	ida_init(&users->numbers);
-	weir_holdings_init(&users->sum);
+	weir_usage_init(&users->sum);
 }
 
 /**
@@ -176,7 +176,7 @@ void weir_users_destroy(struct weir_users *users)
 	}
 	WARN_ON_ONCE(!hash_empty(users->users));
 	ida_destroy(&users->numbers);
-	weir_holdings_destroy(&users->sum);
+	weir_usage_destroy(&users->sum);
 }
 
 /*
@@ -232,8 +232,8 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 		new->table = users;
 		new->uid = uid;
 		refcount_set(&new->refs, 1);
-		mutex_init(&new->turn);
-		weir_holdings_init(&new->held);
+		mutex_init(&new->change_lock);
+		weir_usage_init(&new->usage);
 	}
 }
 
@@ -241,7 +241,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
  * Give a user a number, if it has none. Only the first user of an account needs
  * one. If all users had one, a user with many subordinate uids could choose how
  * far the number of the next user is from its own, and so make that user share
- * its place (weir_account_place()). Returns 0 or -ENOMEM. May sleep.
+ * its slot (weir_account_slot()). Returns 0 or -ENOMEM. May sleep.
  */
 static int user_number(struct weir_user *user)
 {
@@ -320,7 +320,7 @@ static void users_tidy(struct weir_users *users, u64 now)
 	bool whole;
 	u32 n;
 
-	for (n = 0; n < WEIR_USERS_LOOKED_AT; n++) {
+	for (n = 0; n < WEIR_USERS_SCANNED; n++) {
 		if (list_empty_careful(&users->idle))
 			return;
 		spin_lock_irqsave(&users->lock, flags);
@@ -354,7 +354,7 @@ static void users_tidy(struct weir_users *users, u64 now)
  * Return: the account with a reference for the caller, or ERR_PTR(-ENOMEM).
  */
 struct weir_account *weir_account_create(struct weir_users *users,
-					 struct weir_holdings *ns,
+					 struct weir_usage *ns,
 					 const kuid_t *uids, u32 n, u64 now)
 {
 	struct weir_account *a;
@@ -604,8 +604,8 @@ void weir_account_waited(const struct weir_account *a, u64 now, u64 waited_ns)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
-EXPORT_SYMBOL_IF_KUNIT(weir_holdings_init);
-EXPORT_SYMBOL_IF_KUNIT(weir_holdings_destroy);
+EXPORT_SYMBOL_IF_KUNIT(weir_usage_init);
+EXPORT_SYMBOL_IF_KUNIT(weir_usage_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_users_init);
 EXPORT_SYMBOL_IF_KUNIT(weir_users_destroy);
 EXPORT_SYMBOL_IF_KUNIT(weir_account_create);

@@ -25,7 +25,7 @@
  * the allowance is whole again. Otherwise a user could get new allowances by
  * closing all sockets. weir_account_create() looks for such users and frees
  * them. All accounts of a table must be put before weir_users_destroy(), and
- * all accounts of a namespace before weir_holdings_destroy().
+ * all accounts of a namespace before weir_usage_destroy().
  */
 #ifndef _WEIR_ACCOUNT_H
 #define _WEIR_ACCOUNT_H
@@ -59,10 +59,10 @@ enum weir_account_kind {
 };
 
 /**
- * struct weir_holdings - how much a user, a namespace or a table of users holds
+ * struct weir_usage - how much a user, a namespace or a table of users holds
  * @used: amount of each kind; changed by atomic operations, without a lock.
  */
-struct weir_holdings {
+struct weir_usage {
 	atomic64_t	used[WEIR_ACCOUNT_KINDS];
 };
 
@@ -92,7 +92,7 @@ struct weir_users {
 	DECLARE_HASHTABLE(users, WEIR_USER_HASH_BITS);
 	struct list_head	idle;
 	struct ida		numbers;
-	struct weir_holdings	sum;
+	struct weir_usage	sum;
 };
 
 /**
@@ -105,15 +105,15 @@ struct weir_users {
  *	became the first user of an account; does not change after that.
  *	WEIR_USER_NO_NUMBER before.
  * @refs: number of accounts in which the user pays.
- * @held: amounts that all these accounts hold.
+ * @usage: amounts that all these accounts hold.
  * @patience: how long others may wait for this user's inboxes, in all
  *	namespaces; see patience.h.
  * @fence_at: time in nanoseconds at which the user's allowance of barriers on
  *	other CPUs is whole again; see weir_account_may_fence(). Changed by
  *	compare-and-swap.
- * @turn: mutex for long changes under weir_net.lock. A thread takes it before
- *	weir_net.lock. So all threads of one user together have one place in the
- *	queue for weir_net.lock.
+ * @change_lock: mutex for long changes under weir_net.lock. A thread takes it
+ *	before weir_net.lock. So all threads of one user together have one place
+ *	in the queue for weir_net.lock.
  */
 struct weir_user {
 	struct hlist_node	link;
@@ -122,16 +122,16 @@ struct weir_user {
 	kuid_t			uid;
 	u32			number;
 	refcount_t		refs;
-	struct weir_holdings	held;
+	struct weir_usage	usage;
 	struct weir_patience	patience;
 	atomic64_t		fence_at;
-	struct mutex		turn;
+	struct mutex		change_lock;
 };
 
 /**
  * struct weir_account - the users and the namespace that pay together
  * @refs: one for each charge that is not empty, and one for each other holder.
- * @ns: holdings of the network namespace; never changes, outlives the account.
+ * @ns: usage of the network namespace; never changes, outlives the account.
  * @n: number of entries in @users, at least 1; never changes.
  * @users: the users that pay, all different; the account holds a reference on
  *	each; never changes. The first one's shares of tables count: see
@@ -139,7 +139,7 @@ struct weir_user {
  */
 struct weir_account {
 	refcount_t		refs;
-	struct weir_holdings	*ns;
+	struct weir_usage	*ns;
 	u32			n;
 	struct weir_user	*users[];
 };
@@ -169,13 +169,13 @@ struct weir_tally {
 	struct xarray	users;
 };
 
-void weir_holdings_init(struct weir_holdings *held);
-void weir_holdings_destroy(struct weir_holdings *held);
+void weir_usage_init(struct weir_usage *usage);
+void weir_usage_destroy(struct weir_usage *usage);
 void weir_users_init(struct weir_users *users);
 void weir_users_destroy(struct weir_users *users);
 
 struct weir_account *weir_account_create(struct weir_users *users,
-					 struct weir_holdings *ns,
+					 struct weir_usage *ns,
 					 const kuid_t *uids, u32 n, u64 now);
 void weir_account_get(struct weir_account *a);
 void weir_account_put(struct weir_account *a);
@@ -192,10 +192,10 @@ int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp);
 void weir_tally_sub(struct weir_tally *t, kuid_t user);
 
 /* The amount of one kind that is held now. Any context. */
-static inline u64 weir_held(const struct weir_holdings *held,
-			    enum weir_account_kind kind)
+static inline u64 weir_usage_read(const struct weir_usage *usage,
+				  enum weir_account_kind kind)
 {
-	return atomic64_read(&held->used[kind]);
+	return atomic64_read(&usage->used[kind]);
 }
 
 /**
@@ -213,24 +213,25 @@ static inline kuid_t weir_account_user(const struct weir_account *a)
 }
 
 /*
- * Number of places in a table with one place for each user. A message finds the
- * place of its user in one step. If there are more users than places, some
- * users have one place together.
+ * Number of slots in a table with one slot for each user. A message finds the
+ * slot of its user in one step. If there are more users than slots, some
+ * users have one slot together.
  */
-#define WEIR_USER_PLACES	252U	/* struct weir_callers takes 2 KiB */
+#define WEIR_USER_SLOTS	252U	/* struct weir_callers takes 2 KiB */
 
 /*
- * weir_account_place() - the place of an account's first user in such a table
+ * weir_account_slot() - the slot of an account's first user in such a table
  */
-static inline u32 weir_account_place(const struct weir_account *a)
+static inline u32 weir_account_slot(const struct weir_account *a)
 {
-	return a->users[0]->number % WEIR_USER_PLACES;
+	return a->users[0]->number % WEIR_USER_SLOTS;
 }
 
-/* The mutex weir_user.turn of an account's first user. */
-static inline struct mutex *weir_account_turn(const struct weir_account *a)
+/* The mutex weir_user.change_lock of an account's first user. */
+static inline struct mutex *
+weir_account_change_lock(const struct weir_account *a)
 {
-	return &a->users[0]->turn;
+	return &a->users[0]->change_lock;
 }
 
 /*

@@ -27,11 +27,11 @@
  *	asked in the period before (16 bits), and in the current period (lowest
  *	16 bits). Changed by compare-and-swap.
  * @period: number of the period in which each user asked last, by
- *	weir_account_place(). Changed by compare-and-swap.
+ *	weir_account_slot(). Changed by compare-and-swap.
  */
 struct weir_active_users {
 	atomic64_t	count;
-	u32		period[WEIR_USER_PLACES];
+	u32		period[WEIR_USER_SLOTS];
 };
 
 /**
@@ -46,7 +46,7 @@ static inline void weir_active_init(struct weir_active_users *a, u64 now_ns)
 	u32 i;
 
 	atomic64_set(&a->count, period << 32);
-	for (i = 0; i < WEIR_USER_PLACES; i++)
+	for (i = 0; i < WEIR_USER_SLOTS; i++)
 		a->period[i] = period - 1;
 }
 
@@ -77,19 +77,19 @@ static inline void weir_active_add(struct weir_active_users *a, u32 period)
 /**
  * weir_active_count() - count a user that asks
  * @a: the counter of the thing that the user asks for.
- * @place: place of the user.
+ * @slot: slot of the user.
  * @now_ns: the time in nanoseconds.
  *
  * Return: how many users ask at present, this one included; at least 1.
  */
-static inline u32 weir_active_count(struct weir_active_users *a, u32 place,
+static inline u32 weir_active_count(struct weir_active_users *a, u32 slot,
 				    u64 now_ns)
 {
 	u32 period = now_ns >> WEIR_ACTIVE_SHIFT;
-	u32 seen = READ_ONCE(a->period[place]), count;
+	u32 seen = READ_ONCE(a->period[slot]), count;
 
 	if ((s32)(period - seen) > 0 &&
-	    cmpxchg(&a->period[place], seen, period) == seen)
+	    cmpxchg(&a->period[slot], seen, period) == seen)
 		weir_active_add(a, period);
 	count = atomic64_read(&a->count);
 	return max3(count >> 16, count & U16_MAX, 1U);

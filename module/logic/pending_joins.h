@@ -5,7 +5,7 @@
  * table, so the subscriber pays for it: a worker of a publisher allocates
  * nothing to note a subscriber without memory.
  *
- * One publisher's user takes at most half of the places that the others leave.
+ * One publisher's user takes at most half of the entries that the others leave.
  * So no user can fill the table with its streams.
  *
  * The caller has a lock that guards the table. Any context.
@@ -38,7 +38,7 @@ struct weir_pending_joins {
  * @user: publisher's user of the stream.
  * @stream: number of the stream, which is not in the table.
  *
- * Return: false if the user has its share of the places; then nothing changes.
+ * Return: false if the user has its share of the entries; then nothing changes.
  */
 static inline bool weir_pending_add(struct weir_pending_joins *joins,
 				    kuid_t user, u64 stream)

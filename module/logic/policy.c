@@ -35,11 +35,11 @@ static void weir_pick_mask(const struct weir_pick *p,
 }
 
 /*
- * Result of a pick that has found target @i after it looked at @looks targets.
+ * Result of a pick that found target @i and considered @steps targets.
  */
-static int weir_pick_found(int i, u32 looks)
+static int weir_pick_found(int i, u32 steps)
 {
-	return looks <= WEIR_PICK_FEW ? i : weir_pick_scanned(i);
+	return steps <= WEIR_PICK_FEW ? i : weir_pick_scanned(i);
 }
 
 /* --- any ----------------------------------------------------------------- */

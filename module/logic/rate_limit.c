@@ -34,7 +34,7 @@ int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
 	left = max(lower / 8, m->bucket.cost);
 	m->depth = lower - left;
 	weir_active_init(&m->active, now_ns);
-	for (i = 0; i < WEIR_USER_PLACES; i++)
+	for (i = 0; i < WEIR_USER_SLOTS; i++)
 		atomic64_set(&m->full[i], full);
 	return 0;
 }
@@ -43,10 +43,10 @@ int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
  * Time in which one token of its share comes to a user, in 1/256 ns. Counts the
  * user as one that asks.
  */
-static u64 weir_rate_limit_cost(struct weir_rate_limit *m, u32 place,
+static u64 weir_rate_limit_cost(struct weir_rate_limit *m, u32 slot,
 				u64 now_ns)
 {
-	return m->bucket.cost * weir_active_count(&m->active, place, now_ns);
+	return m->bucket.cost * weir_active_count(&m->active, slot, now_ns);
 }
 
 /*
@@ -82,7 +82,7 @@ static void weir_rate_limit_charge(atomic64_t *own, u64 now_ns, u64 time,
 /**
  * weir_rate_limit_take_share() - take tokens of a user's share
  * @m: the limit.
- * @place: place of the user. WEIR_RATE_LIMIT_NO_USER: only the common bucket
+ * @slot: slot of the user. WEIR_RATE_LIMIT_NO_USER: only the common bucket
  *	limits the caller.
  * @now_ns: as for weir_bucket_take_upper().
  * @want: number of tokens, at least 1.
@@ -95,17 +95,17 @@ static void weir_rate_limit_charge(atomic64_t *own, u64 now_ns, u64 time,
  *
  * Return: how many tokens were taken, 0 to @want.
  */
-u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
+u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 slot, u64 now_ns,
 			       u32 want, u64 *cost)
 {
 	u64 lack, each;
 	u32 got, own;
 
 	*cost = 0;
-	if (place == WEIR_RATE_LIMIT_NO_USER)
+	if (slot == WEIR_RATE_LIMIT_NO_USER)
 		return weir_bucket_take(&m->bucket, now_ns, want);
-	each = weir_rate_limit_cost(m, place, now_ns);
-	lack = weir_bucket_lack(atomic64_read(&m->full[place]),
+	each = weir_rate_limit_cost(m, slot, now_ns);
+	lack = weir_bucket_lack(atomic64_read(&m->full[slot]),
 				now_ns << WEIR_BUCKET_SHIFT);
 	own = weir_rate_limit_own(m, lack, want, each);
 	/*
@@ -118,7 +118,7 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 	got = weir_bucket_take(&m->bucket, now_ns, own);
 	if (got) {
 		/* a user's own bucket owes a bounded time, also when threads race */
-		weir_rate_limit_charge(&m->full[place], now_ns, got * each,
+		weir_rate_limit_charge(&m->full[slot], now_ns, got * each,
 				       WEIR_BUCKET_LACK_MAX / 2);
 		*cost = each;
 	}
@@ -128,22 +128,22 @@ u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
 /**
  * weir_rate_limit_give() - give back tokens that were taken and not used
  * @m: the limit.
- * @place: place of the user that took them; not used if @cost is 0.
+ * @slot: slot of the user that took them; not used if @cost is 0.
  * @n: number of tokens, at most as many as were taken.
  * @cost: from weir_rate_limit_take_share(); 0 after
  *	weir_rate_limit_take_upper().
  */
-void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n, u64 cost)
+void weir_rate_limit_give(struct weir_rate_limit *m, u32 slot, u32 n, u64 cost)
 {
 	weir_bucket_give(&m->bucket, n);
 	if (cost)
-		atomic64_sub(n * cost, &m->full[place]);
+		atomic64_sub(n * cost, &m->full[slot]);
 }
 
 /**
  * weir_rate_limit_draw() - take tokens for messages that have gone already
  * @m: the limit.
- * @place: place of the user, or WEIR_RATE_LIMIT_NO_USER.
+ * @slot: slot of the user, or WEIR_RATE_LIMIT_NO_USER.
  * @now_ns: the time.
  * @n: number of tokens; see weir_bucket_draw().
  *
@@ -152,7 +152,7 @@ void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n, u64 cost)
  * own bucket, too. That bucket then lacks at most its whole size, or one token
  * if one token is more.
  */
-void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
+void weir_rate_limit_draw(struct weir_rate_limit *m, u32 slot, u64 now_ns,
 			  u32 n)
 {
 	u64 each, lack;
@@ -160,10 +160,10 @@ void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
 	weir_bucket_draw(&m->bucket, now_ns, n);
 	lack = weir_bucket_lack(atomic64_read(&m->bucket.full),
 				now_ns << WEIR_BUCKET_SHIFT);
-	if (place == WEIR_RATE_LIMIT_NO_USER || lack <= m->upper)
+	if (slot == WEIR_RATE_LIMIT_NO_USER || lack <= m->upper)
 		return;
-	each = weir_rate_limit_cost(m, place, now_ns);
-	weir_rate_limit_charge(&m->full[place], now_ns, n * each,
+	each = weir_rate_limit_cost(m, slot, now_ns);
+	weir_rate_limit_charge(&m->full[slot], now_ns, n * each,
 			       max(m->depth, each));
 }
 
@@ -182,7 +182,7 @@ static u64 weir_rate_limit_until_ns(u64 lack, u64 depth, u64 cost)
 /**
  * weir_rate_limit_wait_ns() - how long until there is a token for a user
  * @m: the limit.
- * @place: place of the user, or WEIR_RATE_LIMIT_NO_USER.
+ * @slot: slot of the user, or WEIR_RATE_LIMIT_NO_USER.
  * @now_ns: the time.
  *
  * Counts the user as one that asks.
@@ -190,16 +190,16 @@ static u64 weir_rate_limit_until_ns(u64 lack, u64 depth, u64 cost)
  * Return: nanoseconds until the user's share or the upper half has a token, if
  * nobody takes one before and no more users ask; 0 if there is one now.
  */
-u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns)
+u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 slot, u64 now_ns)
 {
 	u64 wait_ns = weir_bucket_wait_ns(&m->bucket, now_ns), own_ns, all_ns;
 	u64 now = now_ns << WEIR_BUCKET_SHIFT, half = m->bucket.depth / 2;
 
-	if (place == WEIR_RATE_LIMIT_NO_USER)
+	if (slot == WEIR_RATE_LIMIT_NO_USER)
 		return wait_ns;
 	own_ns = weir_rate_limit_until_ns(
-		weir_bucket_lack(atomic64_read(&m->full[place]), now), m->depth,
-		weir_rate_limit_cost(m, place, now_ns));
+		weir_bucket_lack(atomic64_read(&m->full[slot]), now), m->depth,
+		weir_rate_limit_cost(m, slot, now_ns));
 	wait_ns = max(wait_ns, own_ns);
 	if (half < m->bucket.cost)
 		return wait_ns;

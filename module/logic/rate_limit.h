@@ -12,7 +12,7 @@
  * token, is left for a user that comes later.
  *
  * This file knows no socket and no clock. The time is an argument, and a user
- * is a place in a table (weir_account_place()). Any context.
+ * is a slot in a table (weir_account_slot()). Any context.
  */
 #ifndef _WEIR_RATE_LIMIT_H
 #define _WEIR_RATE_LIMIT_H
@@ -37,7 +37,7 @@
  * @active: counts the users that ask for tokens of the lower half.
  * @rcu: frees the limit when the route gets another one.
  * @full: time at which each user's own bucket will be full, in 1/256 ns, modulo
- *	2^64; by weir_account_place(). Changed by atomic operations, without a
+ *	2^64; by weir_account_slot(). Changed by atomic operations, without a
  *	lock.
  */
 struct weir_rate_limit {
@@ -46,18 +46,18 @@ struct weir_rate_limit {
 	u64			depth;
 	struct weir_active_users	active;
 	struct rcu_head		rcu;
-	atomic64_t		full[WEIR_USER_PLACES];
+	atomic64_t		full[WEIR_USER_SLOTS];
 };
 
 int weir_rate_limit_init(struct weir_rate_limit *m, u32 rate, u32 burst,
 			 u64 now_ns, const char **why);
-u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 place, u64 now_ns,
+u32 weir_rate_limit_take_share(struct weir_rate_limit *m, u32 slot, u64 now_ns,
 			       u32 want, u64 *cost);
-void weir_rate_limit_give(struct weir_rate_limit *m, u32 place, u32 n,
+void weir_rate_limit_give(struct weir_rate_limit *m, u32 slot, u32 n,
 			  u64 cost);
-void weir_rate_limit_draw(struct weir_rate_limit *m, u32 place, u64 now_ns,
+void weir_rate_limit_draw(struct weir_rate_limit *m, u32 slot, u64 now_ns,
 			  u32 n);
-u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 place, u64 now_ns);
+u64 weir_rate_limit_wait_ns(struct weir_rate_limit *m, u32 slot, u64 now_ns);
 
 /**
  * weir_rate_limit_take_upper() - take tokens of the upper half

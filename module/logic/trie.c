@@ -562,7 +562,7 @@ match_next_overlap(struct weir_trie *t, const struct path_segs *s,
  * tell where to continue further up, so this needs no stack.
  *
  * Returns 0, the first value other than 0 that @fn returned, or -ELOOP after
- * @looks steps. Called under rcu_read_lock() or the caller's mutex.
+ * @steps steps. Called under rcu_read_lock() or the caller's mutex.
  */
 static int match_walk(struct weir_trie *t, const struct path_segs *s,
 		      struct weir_trie_node *
@@ -570,13 +570,13 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 			      struct weir_trie_node *parent,
 			      struct weir_trie_node *prev, int depth),
 		      int (*fn)(void *item, void *ctx), void *ctx,
-		      unsigned int looks)
+		      unsigned int steps)
 {
 	struct weir_trie_node *parent = NULL, *node = NULL;
 	bool rest = s->kind[s->n - 1] == WEIR_SEGMENT_REST;
 	int depth = 0;
 
-	while (looks--) {
+	while (steps--) {
 		bool last = depth + 1 >= s->n;
 		void *item;
 
@@ -639,7 +639,7 @@ static int match_best(void *item, void *ctx)
  * Names are compared segment by segment from the left. A literal segment is
  * more specific than "*", and "*" is more specific than "**". If the path
  * itself is in the trie, the search costs one probe for each segment. Each
- * pattern on the way costs more. After WEIR_TRIE_LOOKS_MAX steps the search
+ * pattern on the way costs more. After WEIR_TRIE_STEPS_MAX steps the search
  * gives up. The caller holds rcu_read_lock() or its mutex.
  *
  * Return: the item of the name; NULL if no name matches; ERR_PTR(-ELOOP) if the
@@ -656,7 +656,7 @@ void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 	if (path_split(path, len, false, &s, &why))
 		return NULL;
 	err = match_walk(t, &s, match_next_pattern, match_best, &best,
-			 WEIR_TRIE_LOOKS_MAX);
+			 WEIR_TRIE_STEPS_MAX);
 	return err < 0 ? ERR_PTR(err) : best.found;
 }
 
@@ -678,12 +678,12 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 {
 	struct weir_trie_node *node = top;
 	struct list_head *pos = top->children.next;
-	unsigned int looks = WEIR_TRIE_BELOW_MAX;
+	unsigned int steps = WEIR_TRIE_BELOW_MAX;
 	void *item;
 	int err;
 
 	trie_assert_held(t);
-	while (looks--) {
+	while (steps--) {
 		if (pos == &node->children) {
 			if (node == top)
 				return 0;
@@ -710,19 +710,19 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
  *	the trie. If it returns a value other than 0, the search ends and
  *	returns that value.
  * @ctx: passed to @fn.
- * @looks: number of steps after which the search gives up.
+ * @steps: number of steps after which the search gives up.
  *
  * Each node that matches so far costs at most three probes. Each of them may
  * have two children that match and have children themselves. So the number of
  * nodes may double with each segment. The caller holds its mutex. Does not
  * sleep.
  *
- * Return: 0, the value that @fn returned, -ELOOP after @looks steps, or the
+ * Return: 0, the value that @fn returned, -ELOOP after @steps steps, or the
  * errors of weir_path_check().
  */
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx,
-			     unsigned int looks)
+			     unsigned int steps)
 {
 	struct path_segs s;
 	const char *why;
@@ -732,7 +732,7 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 	if (err)
 		return err;
 	trie_assert_held(t);
-	return match_walk(t, &s, match_next_pattern, fn, ctx, looks);
+	return match_walk(t, &s, match_next_pattern, fn, ctx, steps);
 }
 
 /**
@@ -751,7 +751,7 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
  *
  * The caller holds its mutex. Does not sleep.
  *
- * Return: 0, the value that @fn returned, -ELOOP after WEIR_TRIE_LOOKS_MAX
+ * Return: 0, the value that @fn returned, -ELOOP after WEIR_TRIE_STEPS_MAX
  * steps, or the errors of weir_path_check().
  */
 int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
@@ -766,7 +766,7 @@ int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
 	if (err)
 		return err;
 	return match_walk(t, &s, match_next_overlap, fn, ctx,
-			  WEIR_TRIE_LOOKS_MAX);
+			  WEIR_TRIE_STEPS_MAX);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

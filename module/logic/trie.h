@@ -103,7 +103,7 @@ struct weir_trie {
  * a wildcard. Only administrators make these. Subscriptions may have any form:
  * if a search for subscribers gives up, a worker does the rest.
  */
-#define WEIR_TRIE_LOOKS_MAX						\
+#define WEIR_TRIE_STEPS_MAX						\
 	(2 * WEIR_DEPTH_MAX * (1 + WEIR_FORMS_MAX) + 2)
 
 int weir_path_check(const char *path, size_t len, bool pattern,
@@ -127,7 +127,7 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 		    int (*fn)(void *item, void *ctx), void *ctx);
 int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx,
-			     unsigned int looks);
+			     unsigned int steps);
 int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx);
 

@@ -113,7 +113,7 @@ static int weir_reader_join(struct weir_party *p, struct weir_reader *rd,
 static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
 			     enum weir_reason reason)
 {
-	u32 left = WEIR_LOOK_BUDGET;
+	u32 left = WEIR_SCAN_BUDGET;
 	bool shown, evicted;
 
 	weir_race_point(attach_show);
@@ -167,7 +167,7 @@ static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
  * Puts a new reader at the tail, or at the lowest position that the writer does
  * not yet count as free. Its gating bit may be set already: (E).
  */
-static int weir_reader_place(struct weir_reader *rd, u32 start)
+static int weir_reader_seek(struct weir_reader *rd, u32 start)
 {
 	struct weir_ring_view *v = &rd->ring->view;
 	u64 size = weir_ring_bytes(v), tail, floor;
@@ -310,7 +310,7 @@ static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
 	lockdep_assert_held(&rd->ring->lock);
 	if (rd->slot >= status->nslots)
 		WRITE_ONCE(status->nslots, rd->slot + 1);
-	err = weir_reader_place(rd, start);
+	err = weir_reader_seek(rd, start);
 	if (err)
 		return err;
 	if (demand >= 0) {
@@ -324,7 +324,7 @@ static int weir_reader_gate(struct weir_reader *rd, u32 start, s32 demand)
 		status->gating[rd->slot / 64] |= bit;
 		smp_store_release(&status->gen, status->gen + 1);
 	}
-	err = weir_reader_place(rd, start);
+	err = weir_reader_seek(rd, start);
 	if (err && rd->gating) {
 		status->gating[rd->slot / 64] &= ~bit;
 		smp_store_release(&status->gen, status->gen + 1);
@@ -395,8 +395,8 @@ static int weir_reader_enter(struct weir_owner *o, struct weir_reader *rd,
 }
 
 /* Counts the records lost before a late join. Returns the notice's reason. */
-static enum weir_reason weir_reader_late(struct weir_party *p,
-					 struct weir_reader *rd)
+static enum weir_reason weir_reader_missed(struct weir_party *p,
+					   struct weir_reader *rd)
 {
 	if (!rd->gating || !rd->start_seq)
 		return WEIR_REASON_NONE;
@@ -413,9 +413,9 @@ static struct weir_reader *weir_reader_make(struct weir_party *p,
 					    const struct weir_reader_spec *spec)
 {
 	enum weir_origin origin = spec->origin;
-	bool late = origin == WEIR_ORIGIN_LATE || origin == WEIR_ORIGIN_LAST;
-	gfp_t gfp = origin == WEIR_ORIGIN_WRITER || origin == WEIR_ORIGIN_LATE ?
-		    WEIR_GFP_NOWAIT : WEIR_GFP;
+	bool late = origin == WEIR_ORIGIN_WORKER || origin == WEIR_ORIGIN_RETRY;
+	bool wait = origin == WEIR_ORIGIN_READER || origin == WEIR_ORIGIN_RETRY;
+	gfp_t gfp = wait ? WEIR_GFP : WEIR_GFP_NOWAIT;
 	enum weir_reason reason = WEIR_REASON_NONE;
 	u32 start = WEIR_START_TAIL;
 	bool inbox = ring->inbox_of;
@@ -444,7 +444,7 @@ static struct weir_reader *weir_reader_make(struct weir_party *p,
 	if (start == WEIR_START_OLDEST)
 		weir_reader_settle(rd);
 	else if (start == WEIR_START_FIRST)
-		reason = weir_reader_late(p, rd);
+		reason = weir_reader_missed(p, rd);
 	if (!weir_reader_show(p, rd, reason))
 		weir_reader_detach(rd, WEIR_REASON_CLOSED);
 	return rd;

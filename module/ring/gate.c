@@ -196,10 +196,10 @@ static bool weir_reader_holds(const struct weir_reader *rd, u64 pos, u64 tail,
 }
 
 /*
- * One look at the readers that hold the writer back. Collects those that have
+ * Scans the readers that hold the writer back. Collects those that have
  * not moved for @evict_ms in @late. Returns whether other readers hold it back.
  */
-static bool weir_reap_look(struct weir_ring *ring, u32 evict_ms, ktime_t now,
+static bool weir_reap_scan(struct weir_ring *ring, u32 evict_ms, ktime_t now,
 			   struct weir_evicts *late)
 	__must_hold(&ring->lock)
 {
@@ -249,7 +249,7 @@ void weir_ring_reap(struct weir_timer *timer)
 
 	do {
 		spin_lock_bh(&ring->lock);
-		blocked = weir_reap_look(ring, evict_ms, now, &late);
+		blocked = weir_reap_scan(ring, evict_ms, now, &late);
 		spin_unlock_bh(&ring->lock);
 	} while (weir_evicts_done(&late, WEIR_REASON_SLOW));
 

@@ -51,7 +51,7 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
 }
 
 /**
- * weir_inbox_look() - look at the cursor, for a writer that does not wait
+ * weir_inbox_refresh() - read the cursor again, for a writer that does not wait
  * @inbox: the ring.
  * @bytes: most bytes that the caller takes.
  *
@@ -59,7 +59,7 @@ bool weir_inbox_room(struct weir_ring *inbox, u64 bytes)
  * waiters need the room, post.limit leaves @bytes and the kept room, no more:
  * the rest of the room is reserved for the waiters.
  */
-void weir_inbox_look(struct weir_ring *inbox, u64 bytes)
+void weir_inbox_refresh(struct weir_ring *inbox, u64 bytes)
 	__must_hold(&inbox->post.lock)
 {
 	struct weir_post *post = &inbox->post;

@@ -17,7 +17,7 @@ void weir_inbox_flush(struct weir_party *p);
 void weir_inbox_reap(struct weir_timer *timer);
 void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
-void weir_inbox_look(struct weir_ring *inbox, u64 bytes);
+void weir_inbox_refresh(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
 bool weir_inbox_fence(struct weir_ring *inbox,
 		      const struct weir_account *account, struct cpumask *cpus);
@@ -43,10 +43,10 @@ static __always_inline void weir_inbox_take(struct weir_ring *inbox, u64 total,
 }
 
 /*
- * Follows weir_inbox_look() when the caller took less space than it asked for.
- * The rest of the room stays reserved for waiters.
+ * Follows weir_inbox_refresh() when the caller took less space than it asked
+ * for. The rest of the room stays reserved for waiters.
  */
-static __always_inline void weir_inbox_looked(struct weir_post *post)
+static __always_inline void weir_inbox_trim(struct weir_post *post)
 	__must_hold(&post->lock)
 {
 	lockdep_assert_held(&post->lock);
@@ -74,9 +74,9 @@ static inline bool weir_inbox_claim(struct weir_ring *inbox, u64 total,
 
 	lockdep_assert_held(&inbox->post.lock);
 	if (unlikely(post->limit - post->pos < total + keep)) {
-		weir_inbox_look(inbox, total);
+		weir_inbox_refresh(inbox, total);
 		if (post->limit - post->pos < total + keep) {
-			weir_inbox_looked(post);
+			weir_inbox_trim(post);
 			return false;
 		}
 	}

@@ -141,7 +141,7 @@ struct weir_reader *weir_reader_find(struct weir_party *p, u32 id)
 /*
  * weir_reader_ended() - has the stream ended, with no record from @pos on?
  *
- * False too if only aborted records were seen within WEIR_LOOK_RECORDS. The
+ * False too if only aborted records were seen within WEIR_SCAN_RECORDS. The
  * state is read before the ring, so the last record is not missed.
  */
 bool weir_reader_ended(struct weir_reader *rd, u64 pos)
@@ -154,12 +154,12 @@ bool weir_reader_ended(struct weir_reader *rd, u64 pos)
 		return false;
 	pos &= ~(u64)(WEIR_GRANULE - 1);
 	got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,
-				  WEIR_LOOK_RECORDS);
+				  WEIR_SCAN_RECORDS);
 	return got != 1 && got != -EAGAIN;
 }
 
 /* The slow part of weir_reader_ready(): a look at the records from @pos on. */
-static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
+static noinline bool weir_reader_scan(const struct weir_reader *rd, u64 pos,
 				      u32 *left)
 {
 	const struct weir_ring_view *v = &rd->ring->view;
@@ -170,9 +170,9 @@ static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
 	/* no budget left: any committed record counts as something to see */
 	if (!*left && weir_committed(v, pos))
 		return true;
-	if (weir_ring_peek_some(v, &at, &rec, WEIR_LOOK_RECORDS))
+	if (weir_ring_peek_some(v, &at, &rec, WEIR_SCAN_RECORDS))
 		return true;
-	*left -= min(*left, weir_look_cost(pos, at));
+	*left -= min(*left, weir_scan_cost(pos, at));
 	/* overtaken: the bytes at its position belong to a later lap */
 	return !rd->gating && !weir_ring_tail(v, &tail, &seq) &&
 	       tail - pos > weir_ring_bytes(v);
@@ -181,7 +181,7 @@ static noinline bool weir_reader_look(const struct weir_reader *rd, u64 pos,
 /**
  * weir_reader_ready() - is there something that the reader should look at?
  * @rd: the reader.
- * @left: rest of WEIR_LOOK_BUDGET; reduced by the aborted records passed.
+ * @left: rest of WEIR_SCAN_BUDGET; reduced by the aborted records passed.
  *
  * Does not sleep. Returns true if there is or may be a record, the end of the
  * stream, an eviction or invalid words; false if there is surely nothing.
@@ -195,5 +195,5 @@ bool weir_reader_ready(struct weir_reader *rd, u32 *left)
 		return true;
 	if (rd->gating && !weir_committed(&ring->view, pos))
 		return false;
-	return weir_reader_look(rd, pos, left);
+	return weir_reader_scan(rd, pos, left);
 }

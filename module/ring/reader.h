@@ -172,22 +172,22 @@ static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 }
 
 /*
- * Aborted records that one look at a ring passes. If only aborted records were
+ * Aborted records that one scan of a ring passes. If only aborted records were
  * seen, the stream counts as readable: recvmsg releases them in such steps.
  */
-#define WEIR_LOOK_RECORDS	64
+#define WEIR_SCAN_RECORDS	64
 
 /*
- * Aborted records that one look passes in all streams of a party, under its
+ * Aborted records that one scan passes in all streams of a party, under its
  * lock. When the budget is used up, a stream with any committed record counts
  * as readable, and the party does not sleep.
  */
-#define WEIR_LOOK_BUDGET	1024
+#define WEIR_SCAN_BUDGET	1024
 
-/* Part of WEIR_LOOK_BUDGET that a look from @from to @to costs. */
-static inline u32 weir_look_cost(u64 from, u64 to)
+/* Part of WEIR_SCAN_BUDGET that a scan from @from to @to costs. */
+static inline u32 weir_scan_cost(u64 from, u64 to)
 {
-	return min_t(u64, (to - from) >> WEIR_GRANULE_SHIFT, WEIR_LOOK_RECORDS);
+	return min_t(u64, (to - from) >> WEIR_GRANULE_SHIFT, WEIR_SCAN_RECORDS);
 }
 
 /**
@@ -195,17 +195,17 @@ static inline u32 weir_look_cost(u64 from, u64 to)
  * @WEIR_ORIGIN_READER: the socket's own call: it starts at WEIR_SO_START.
  * @WEIR_ORIGIN_WRITER: bind of a publisher that has written nothing yet. It
  *	does not wait for memory of the reader's cgroup.
- * @WEIR_ORIGIN_LATE: a worker, for a publisher with many subscribers. The
+ * @WEIR_ORIGIN_WORKER: a worker, for a publisher with many subscribers. The
  *	reader starts at the first position while the keeper holds it. The
  *	worker does not wait for memory either.
- * @WEIR_ORIGIN_LAST: a worker, for readers that found no memory as
- *	WEIR_ORIGIN_LATE. It waits for memory.
+ * @WEIR_ORIGIN_RETRY: a worker, for readers that found no memory as
+ *	WEIR_ORIGIN_WORKER. It waits for memory.
  */
 enum weir_origin {
 	WEIR_ORIGIN_READER,
 	WEIR_ORIGIN_WRITER,
-	WEIR_ORIGIN_LATE,
-	WEIR_ORIGIN_LAST,
+	WEIR_ORIGIN_WORKER,
+	WEIR_ORIGIN_RETRY,
 };
 
 /**

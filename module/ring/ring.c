@@ -56,7 +56,7 @@ static void weir_ring_free_pages(struct weir_ring *ring)
 }
 
 /* Pages that are allocated between two checks of the free memory. */
-#define WEIR_LOOK_PAGES	(SZ_4M >> PAGE_SHIFT)
+#define WEIR_CHECK_PAGES	(SZ_4M >> PAGE_SHIFT)
 
 /*
  * Bytes that a ring with @pages data pages takes: these pages, its head and
@@ -92,7 +92,7 @@ static int weir_ring_alloc_pages(struct weir_ring *ring, unsigned int total,
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		/* others allocate too: check again */
-		if (ring->nr_pages - looked >= WEIR_LOOK_PAGES) {
+		if (ring->nr_pages - looked >= WEIR_CHECK_PAGES) {
 			looked = ring->nr_pages;
 			*why = weir_memory_short((u64)(total - looked) *
 						 PAGE_SIZE);

@@ -257,12 +257,12 @@ static struct weir_reader *weir_inbox_reader(const struct weir_party *p)
 }
 
 /* The rest of a look, from the first stream @rd that is not quiet. */
-static noinline bool weir_readers_look(struct weir_party *p,
+static noinline bool weir_readers_scan(struct weir_party *p,
 				       struct weir_reader *rd,
 				       struct weir_reader *inbox)
 	__must_hold(&p->lock)
 {
-	u32 left = WEIR_LOOK_BUDGET;
+	u32 left = WEIR_SCAN_BUDGET;
 
 	lockdep_assert_held(&p->lock);
 	list_for_each_entry_from(rd, &p->readers, party_link) {
@@ -282,10 +282,10 @@ static __always_inline bool weir_readers_ready(struct weir_party *p,
 	lockdep_assert_held(&p->lock);
 	list_for_each_entry(rd, &p->readers, party_link) {
 		if (!weir_reader_quiet(rd))
-			return weir_readers_look(p, rd, inbox);
+			return weir_readers_scan(p, rd, inbox);
 	}
 	return inbox && !weir_reader_quiet(inbox) &&
-	       weir_readers_look(p, rd, inbox);
+	       weir_readers_scan(p, rd, inbox);
 }
 
 /* weir_party_readable() - is there something to read? Does not arm. */

@@ -105,7 +105,7 @@ static void weir_call_overdue(const struct weir_call_entry *call,
 /*
  * weir_call_leave() - a sent call leaves its target
  *
- * Gives back its place in the bulkhead. @reason: why the call ends at @now_ns:
+ * Gives back its slot in the bulkhead. @reason: why the call ends at @now_ns:
  * the breaker counts the call as an error of the target; WEIR_REASON_DEADLINE:
  * see weir_call_overdue(); WEIR_REASON_NONE: the breaker forgets it. Under
  * post.lock of @ep's inbox; @ep is the caller's endpoint.

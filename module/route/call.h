@@ -73,7 +73,7 @@ static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 		pos = oldest->pos;
 		/* more have ended than are freed at once: a worker goes on */
 		if (unlikely(weir_call_state(oldest) == WEIR_CALL_SPENT))
-			weir_endpoint_later(ep);
+			weir_endpoint_queue(ep);
 	}
 	if (pos != READ_ONCE(cursor->pos))
 		smp_store_release(&cursor->pos, pos);		/* (D) */
@@ -95,9 +95,9 @@ static inline u32 weir_endpoint_user(const struct weir_endpoint *caller)
 static inline atomic_t *weir_target_own(struct weir_target *target,
 					const struct weir_endpoint *caller)
 {
-	u32 place = weir_account_place(caller->account);
+	u32 slot = weir_account_slot(caller->account);
 
-	return &target->callers->in_flight[place];
+	return &target->callers->in_flight[slot];
 }
 
 /* @n requests of one caller, let through in @round, have left a target. */
@@ -157,7 +157,7 @@ static __always_inline void weir_calls_ended(struct weir_endpoint *ep)
 	if (unlikely(READ_ONCE(ep->waits_for_slot)) ||
 	    unlikely(READ_ONCE(weir_ring_status(ep->outbox)->wake) &
 		     WEIR_WAKE_WRITER))
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 }
 
 /* Ends a call: leaves its idempotency entry and frees its slot. */

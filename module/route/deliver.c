@@ -275,8 +275,8 @@ static noinline enum weir_outcome weir_send_target(struct weir_endpoint *ep,
 }
 
 /*
- * Picks the next target for a message: by the policy; after WEIR_LOOKS_PICKED
- * looks, the next one in turn from @from on that has not refused. @passed: how
+ * Picks the next target for a message: by the policy; after WEIR_STEPS_PICKED
+ * steps, the next one in turn from @from on that has not refused. @passed: how
  * many this turn has passed. Returns its number, or WEIR_PICK_NONE. Seven
  * parameters: the turn is a part of the only caller, split off for its length.
  */
@@ -289,14 +289,14 @@ static int weir_attempt_pick(struct weir_endpoint *ep,
 	const struct weir_pick *p = plan->pick;
 	u32 i;
 
-	if (attempt->looks < WEIR_LOOKS_PICKED) {
-		weir_attempt_look(&ep->pass, attempt, p->n);
+	if (attempt->steps < WEIR_STEPS_PICKED) {
+		weir_attempt_step(&ep->pass, attempt, p->n);
 		return weir_pick_one(p, m->tag_key >> 32, weir_pass_random(ep),
 				     tried);
 	}
 	while (*passed < p->n) {
 		i = (from + (*passed)++) % p->n;
-		weir_attempt_look(&ep->pass, attempt, 1);
+		weir_attempt_step(&ep->pass, attempt, 1);
 		if (weir_pick_may(p, i, tried))
 			return i;
 	}
@@ -337,7 +337,7 @@ static void weir_attempt_pass_over(struct weir_attempt *attempt,
 
 /*
  * Tries more targets after the policy's first pick, @i from weir_pick_first().
- * That pick has @refused, or is a route, or took many looks, or there was none.
+ * That pick has @refused, or is a route, or took many steps, or there was none.
  * A message with attempt->fresh has not picked yet. After several refusals the
  * reason is a full inbox, because room may come, or else the last reason;
  * WEIR_REASON_TRIES if there may be more targets that could take the message.
@@ -359,7 +359,7 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 
 	weir_attempt_pass_over(attempt, plan, tried);
 	/* the first pick may have considered all targets */
-	weir_attempt_look(&ep->pass, attempt, plan->n);
+	weir_attempt_step(&ep->pass, attempt, plan->n);
 	if (attempt->fresh)
 		i = weir_attempt_pick(ep, m, plan, attempt, tried, from,
 				      &passed);
@@ -381,7 +381,7 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 		}
 		__set_bit(i, tried);
 		refused = false;
-		if (!weir_attempt_look(&ep->pass, attempt, WEIR_LOOKS_ASK))
+		if (!weir_attempt_step(&ep->pass, attempt, WEIR_STEPS_ASK))
 			return weir_attempt_refuse(attempt,
 				worst == WEIR_REASON_INBOX_FULL ?
 				worst : WEIR_REASON_TRIES);
@@ -389,7 +389,7 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 	if (!bitmap_empty(tried, WEIR_TARGETS_MAX))
 		return weir_attempt_refuse(attempt, worst);
 	/* none is up: an ejected target is better than none */
-	target = weir_attempt_look(&ep->pass, attempt, plan->n) ?
+	target = weir_attempt_step(&ep->pass, attempt, plan->n) ?
 		 weir_plan_ejected(plan) : NULL;
 	if (!target)
 		return weir_attempt_refuse(attempt, worst);
@@ -470,7 +470,7 @@ static void weir_send_mirror(struct weir_endpoint *ep,
 	plan = weir_route_plan(mirror);
 	if (!plan)
 		return;
-	ep->pass.looks += plan->n;
+	ep->pass.steps += plan->n;
 	i = weir_pick_one(plan->pick, m->tag_key >> 32, weir_pass_random(ep),
 			  NULL);
 	if (i < 0)
@@ -509,7 +509,7 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 	if (unlikely(attempt->hops)) {
 		if (attempt->hops > WEIR_HOPS_MAX)
 			return weir_attempt_refuse(attempt, WEIR_REASON_LOOP);
-		if (!weir_attempt_look(pass, attempt, WEIR_LOOKS_ASK))
+		if (!weir_attempt_step(pass, attempt, WEIR_STEPS_ASK))
 			return weir_attempt_refuse(attempt, WEIR_REASON_TRIES);
 	}
 	if (unlikely(!plan))

@@ -45,11 +45,11 @@ static void weir_endpoint_end(struct weir_endpoint *ep)
 	free_cpumask_var(ep->cpus);
 	put_pid(ep->pid);
 	weir_uncharge(&ep->charge);
-	weir_endpoint_held_by(ep, NULL);
+	weir_endpoint_set_payer(ep, NULL);
 	weir_account_put(ep->account);
 	mem_cgroup_put(ep->memcg);
 	kfree(ep);
-	weir_net_unhold(wn);
+	weir_net_put(wn);
 }
 
 /* weir_endpoint.free: a grace period after the last put. */
@@ -133,7 +133,7 @@ static void weir_endpoint_timer_fn(struct weir_timer *timer)
 	struct weir_endpoint *ep = container_of(timer, struct weir_endpoint,
 						timer);
 
-	weir_route_turn(ep);
+	weir_route_work(ep);
 	weir_endpoint_put(ep);
 }
 
@@ -194,8 +194,8 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	lockdep_assert_held(&ep->inbox->post.lock);
-	left = weir_tenant_slots(ep->tenant,
-				 ep->calls.size - ep->scan_slot);
+	left = weir_tenant_scan_budget(ep->tenant,
+				       ep->calls.size - ep->scan_slot);
 	if (!ep->scan_slot && left) {
 		ep->scan_ns = U64_MAX;
 		ep->timer_ns = U64_MAX;
@@ -220,8 +220,8 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 	ep->timer_ns = min(ep->timer_ns, ep->scan_ns);
 }
 
-/* Calls that a look for the next retry passes over at most. */
-#define WEIR_RETRY_LOOKS	1024
+/* Calls that a search for the next retry passes over at most. */
+#define WEIR_RETRY_STEPS	1024
 
 /*
  * Takes the first call that is due out of the queue of retries. @held: calls by
@@ -233,7 +233,7 @@ static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_post *post = &ep->inbox->post;
-	u32 left = WEIR_RETRY_LOOKS;
+	u32 left = WEIR_RETRY_STEPS;
 	struct weir_call_entry *call;
 	struct rb_node *at;
 
@@ -273,7 +273,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	for (n = 0; n < WEIR_PASS_MESSAGES && bytes < WEIR_PASS_BYTES &&
-		    pass->looks <= WEIR_LOOKS_MAX; n++) {
+		    pass->steps <= WEIR_STEPS_MAX; n++) {
 		call = weir_endpoint_retry_due(ep, held);
 		if (!call)
 			return false;
@@ -312,7 +312,7 @@ static bool weir_endpoint_retry_waits(struct weir_endpoint *ep)
 	bool waits;
 
 	/* not if the waiter has been called, or looks by itself */
-	if (!w->waits || w->look_ns || list_empty_careful(&w->link))
+	if (!w->waits || w->recheck_ns || list_empty_careful(&w->link))
 		return false;
 	spin_lock_bh(&post->lock);
 	call = weir_call_table_find(&ep->calls, ep->retry_name);
@@ -329,7 +329,7 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 	__must_hold(&ep->dispatch_lock)
 	__must_hold(&ep->inbox->post.lock)
 {
-	u32 left = WEIR_RETRY_LOOKS;
+	u32 left = WEIR_RETRY_STEPS;
 	struct weir_call_entry *call;
 	struct rb_node *at;
 
@@ -373,7 +373,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	weir_route_begin(ep, dispatcher);
 	waits = weir_endpoint_retry_waits(ep);
 	if (!waits)
-		weir_waiter_look(w);
+		weir_waiter_recheck(w);
 	more = weir_endpoint_retries_some(ep, waits ? ep->retry_handle : 0);
 	weir_route_settle(ep);
 	if (pass->wait_for && !waits)
@@ -381,7 +381,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	weir_pass_forget(pass);
 	weir_waiter_done(w);
 	if (more || pass->left_over)
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 }
 
 /**
@@ -588,18 +588,18 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_owner *o, u32 most)
 	ep->tenant = weir_tenant_get(o->tenant);
 	refcount_set(&ep->ref, 1);
 	INIT_RCU_WORK(&ep->free, weir_endpoint_free);
-	weir_timer_init(&ep->timer, &ep->tenant->turns, &ep->ref,
+	weir_timer_init(&ep->timer, &ep->tenant->route_timers, &ep->ref,
 			weir_endpoint_timer_fn);
 	INIT_LIST_HEAD(&ep->targets);
 	INIT_LIST_HEAD(&ep->gone);
 	ep->end.part = weir_endpoint_end_part;
-	weir_turn_init(&ep->turn, weir_endpoint_turn);
+	weir_work_item_init(&ep->work, weir_endpoint_work);
 	weir_waiter_init(&ep->waiter, ep);
 	weir_waiter_init(&ep->retry, ep);
 	INIT_LIST_HEAD(&ep->poll_link);
 	weir_dispatch_lock_init(&ep->dispatch_lock);
 	ep->wn = o->wn;
-	weir_net_hold(ep->wn);
+	weir_net_get(ep->wn);
 	ep->owner = o;
 	ep->memcg = get_mem_cgroup_from_mm(current->mm);
 	ep->pid = get_pid(o->pid);
@@ -608,7 +608,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_owner *o, u32 most)
 	ep->random = get_random_u32() | 1;
 	ep->timer_ns = U64_MAX;
 	ep->armed_ns = U64_MAX;
-	ep->held_pos = U64_MAX;
+	ep->blocked_pos = U64_MAX;
 	return ep;
 
 err_cpus:
@@ -630,7 +630,7 @@ err_memory:
  */
 static void weir_endpoint_full(struct weir_ring *outbox)
 {
-	weir_endpoint_later(outbox->ep);
+	weir_endpoint_queue(outbox->ep);
 }
 
 /* The router's cursor is valid, so the head that its owner wrote is not. */

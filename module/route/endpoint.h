@@ -124,27 +124,28 @@ struct weir_endpoint {
 	 */
 	u32			*by_name;
 	/**
-	 * @held_pos: position of the message that the pass last waited with;
+	 * @blocked_pos: position of the message that the pass last waited with;
 	 * U64_MAX: none yet. dispatch_lock.
 	 */
-	u64			held_pos;
+	u64			blocked_pos;
 	/**
-	 * @held_ns: when the router gives that message up, as ktime_get_ns()
-	 * counts; U64_MAX: never. dispatch_lock.
+	 * @blocked_until_ns: when the router gives that message up, as
+	 * ktime_get_ns() counts; U64_MAX: never. dispatch_lock.
 	 */
-	u64			held_ns;
+	u64			blocked_until_ns;
 	/**
-	 * @held_by: for a reply that waits: account of the caller whose inbox
-	 * has no room, held. The account is charged for the wait even after the
-	 * caller has closed its socket. NULL for other messages. dispatch_lock.
-	 */
-	struct weir_account	*held_by;
-	/**
-	 * @held_since_ns: for a reply that waits: start of the time that
-	 * @held_by is not charged for yet, as ktime_get_ns() counts;
+	 * @blocked_payer: for a reply that waits: account of the caller whose
+	 * inbox has no room, held. The account is charged for the wait even
+	 * after the caller has closed its socket. NULL for other messages.
 	 * dispatch_lock.
 	 */
-	u64			held_since_ns;
+	struct weir_account	*blocked_payer;
+	/**
+	 * @blocked_since_ns: for a reply that waits: start of the time that
+	 * @blocked_payer is not charged for yet, as ktime_get_ns() counts;
+	 * dispatch_lock.
+	 */
+	u64			blocked_since_ns;
 	/**
 	 * @waits_ns: start of the last time in which replies of the endpoint
 	 * waited for callers, as ktime_get_ns() counts; dispatch_lock.
@@ -153,10 +154,10 @@ struct weir_endpoint {
 	/** @waited_ns: end of that time so far; written under dispatch_lock. */
 	u64			waited_ns;
 	/**
-	 * @idem_held: idempotency entry of a leader that waits for room; or
+	 * @blocked_idem: idempotency entry of a leader that waits for room; or
 	 * NULL. dispatch_lock.
 	 */
-	struct weir_idem	*idem_held;
+	struct weir_idem	*blocked_idem;
 	/**
 	 * @calls: requests that wait for their answers: made under
 	 * dispatch_lock, ended under inbox->post.lock.
@@ -225,8 +226,8 @@ struct weir_endpoint {
 	 * does.
 	 */
 	struct weir_tenant	*tenant;
-	/** @turn: has the user's worker do what is to be done. */
-	struct weir_turn	turn;
+	/** @work: has the user's worker do what is to be done. */
+	struct weir_work_item	work;
 	/**
 	 * @last_pos: the socket is being released: @outbox is routed up to this
 	 * position at most. 0: it is not being released. dispatch_lock.

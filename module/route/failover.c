@@ -78,7 +78,8 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
  */
 bool weir_endpoints_tell(struct weir_target *target)
 {
-	u32 left = weir_tenant_slots(target->ep->tenant, WEIR_TELL_ENDPOINTS);
+	u32 left = weir_tenant_scan_budget(target->ep->tenant,
+					   WEIR_TELL_ENDPOINTS);
 	struct weir_endpoint *ep;
 	u32 idle = 0;
 	bool told;
@@ -147,14 +148,14 @@ static void weir_endpoint_lost_end(struct weir_endpoint *ep)
 {
 	weir_inbox_wake(ep->inbox);
 	if (weir_call_table_retrying(&ep->calls))
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 }
 
-/* weir_target.late: see weir_target_sent_late(). Returns false: it is done. */
-bool weir_target_late_part(struct weir_job *job)
+/* weir_target.recheck: see weir_target_recheck(). Returns false: it is done. */
+bool weir_target_recheck_part(struct weir_job *job)
 {
 	struct weir_target *target = container_of(job, struct weir_target,
-						  late);
+						  recheck);
 	struct weir_endpoint *ep;
 	unsigned long id = 0;
 
@@ -177,21 +178,21 @@ bool weir_target_late_part(struct weir_job *job)
 }
 
 /**
- * weir_target_sent_late() - calls were sent to a target that is gone
+ * weir_target_recheck() - calls were sent to a target that is gone
  * @target: the target, in a section that began before the plan was read.
  *
  * The worker that ends the target may have looked for calls already. To find
  * those that were just sent takes a look at all open calls, so a worker of the
  * target's user does that; the target is held until it is done. Does not sleep.
  */
-void weir_target_sent_late(struct weir_target *target)
+void weir_target_recheck(struct weir_target *target)
 {
 	if (xchg(&target->seeking, true))
 		return;
 	weir_target_get(target);
-	weir_jobs_add(&target->ep->tenant->ends, &target->late);
+	weir_jobs_add(&target->ep->tenant->ends, &target->recheck);
 	/* the end of a namespace must not wait for ends in others */
-	weir_job_first(target->ep->tenant, &target->late);
+	weir_job_first(target->ep->tenant, &target->recheck);
 }
 
 /*

@@ -194,7 +194,7 @@ enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
 
 	if (answer && plan->n + 1 > ep->calls.most)
 		return weir_attempt_refuse(attempt, WEIR_REASON_LIMIT);
-	if (!weir_attempt_look(&ep->pass, attempt, plan->n * WEIR_LOOKS_ASK))
+	if (!weir_attempt_step(&ep->pass, attempt, plan->n * WEIR_STEPS_ASK))
 		return weir_attempt_refuse(attempt, WEIR_REASON_TRIES);
 	/* leave it to a worker before anything is taken from a target */
 	later = (u64)plan->n * m->len > WEIR_PIECE_BYTES;

@@ -41,7 +41,7 @@ weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
 /*
  * Asks the guards and claims space for a message in the target's inbox. This
  * takes only what needs no look at a user's share: a token of the rate limit's
- * upper half, and a place in the bulkhead's lower half.
+ * upper half, and a slot in the bulkhead's lower half.
  *
  * @answer: the message is a request. @at: out: the space. @round: out: of the
  * target's breaker; set if @answer. Returns false if a guard refuses the
@@ -95,7 +95,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 	weir_message_fill(&ep->outbox->view, ep->pos, header, &m);
 	h = weir_endpoint_handle(ep, &m);
 	if (!h || h->gen != READ_ONCE(ep->wn->route_gen) || !h->route ||
-	    m.pos == ep->held_pos)
+	    m.pos == ep->blocked_pos)
 		return false;
 	plan = weir_route_plan(h->route);
 	if (!plan || plan->mirror)

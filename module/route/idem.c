@@ -121,7 +121,7 @@ static void weir_idem_set_free(struct work_struct *work)
 	weir_dups_destroy(set->dups);
 	weir_uncharge(&set->charge);
 	kfree(set);
-	weir_net_unhold(wn);
+	weir_net_put(wn);
 }
 
 /**
@@ -160,7 +160,7 @@ struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
 	INIT_WORK(&set->free, weir_idem_set_free);
 	set->bytes = bytes;
 	set->wn = o->wn;
-	weir_net_hold(set->wn);
+	weir_net_get(set->wn);
 	return set;
 
 err_uncharge:
@@ -342,13 +342,13 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 				    struct weir_idem_set *set, u64 deadline_ns,
 				    struct weir_dup_reply **reply)
 {
-	struct weir_idem *idem = ep->idem_held;
+	struct weir_idem *idem = ep->blocked_idem;
 	struct mem_cgroup *old;
 	enum weir_dup_state state;
 
 	*reply = NULL;
 	if (idem && idem->pos == m->pos) {
-		ep->idem_held = NULL;
+		ep->blocked_idem = NULL;
 		ep->pass.idem = idem;
 		return WEIR_IDEM_LEADER;
 	}

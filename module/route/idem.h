@@ -53,7 +53,7 @@ struct weir_idem_set {
  * @scope: number of the user whose key it is.
  * @id: the key.
  * @pos: position of the request in the caller's outbox. It finds a leader whose
- *	pass is held up again; see weir_endpoint.idem_held.
+ *	pass is held up again; see weir_endpoint.blocked_idem.
  * @waits: this is a waiter, not a leader.
  * @reply: leader that has ended: its reply, held; NULL: there is none.
  * @waiters: leader that has ended: its waiters, by weir_idem.waiter.

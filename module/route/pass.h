@@ -103,11 +103,11 @@ struct weir_pass {
 	/** @used: messages of the batch in hand that were sent or answered. */
 	u32			used;
 	/**
-	 * @looks: looks at targets that this section has taken, see
-	 * WEIR_LOOKS_MAX in request.h; and for each look-up of a handle its
+	 * @steps: steps at targets that this section has taken, see
+	 * WEIR_STEPS_MAX in request.h; and for each look-up of a handle its
 	 * most steps.
 	 */
-	u32			looks;
+	u32			steps;
 	/**
 	 * @idem: idempotency entry of the message in hand, which is the leader
 	 * of its key; or NULL.
@@ -160,7 +160,7 @@ struct weir_pass {
 	 * @wait_for: inbox whose room the pass has to wait for, held; or NULL.
 	 */
 	struct weir_ring	*wait_for;
-	/** @wait_bytes: room that it needs there; see weir_pass_hold(). */
+	/** @wait_bytes: room that it needs there; see weir_pass_wait(). */
 	u64			wait_bytes;
 	/** @dispatcher: the thread that routes. */
 	enum weir_dispatcher	dispatcher;
@@ -253,7 +253,7 @@ static __always_inline void weir_pass_touch(struct weir_pass *pass,
  * than are kept free for answers then. U64_MAX: the pass does not wait for
  * room, but for a free slot. Returns WEIR_WAIT.
  */
-static inline enum weir_outcome weir_pass_hold(struct weir_pass *pass,
+static inline enum weir_outcome weir_pass_wait(struct weir_pass *pass,
 					       struct weir_ring *inbox,
 					       u64 bytes)
 {

@@ -40,18 +40,18 @@
 #define WEIR_POLL_ROUNDS	64
 
 /*
- * Most endpoints of one user that a thread polls. A look at very many endpoints
+ * Most endpoints of one user that a thread polls. Polling very many endpoints
  * takes long, so the owners of all others kick.
  */
 #define WEIR_POLL_ENDPOINTS	64
 
 /*
  * A user's share of a round is WEIR_POLL_BYTES, in bytes of ring. Each endpoint
- * that had something takes WEIR_POLL_LOOK more bytes of it. Looks at targets
- * take what weir_route_poll() says.
+ * that had something takes WEIR_POLL_COST more bytes of it. Steps at
+ * targets take what weir_route_poll() says.
  */
 #define WEIR_POLL_BYTES		SZ_4K
-#define WEIR_POLL_LOOK		512U
+#define WEIR_POLL_COST		512U
 
 /**
  * struct weir_poll_user - what one thread polls for one user
@@ -226,7 +226,7 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 				break;
 			continue;
 		}
-		u->used = used + WEIR_POLL_LOOK;
+		u->used = used + WEIR_POLL_COST;
 		weir_route_poll(ep, pos);
 		moved = READ_ONCE(ep->pos) - pos;
 		u->used += (u32)moved;
@@ -235,7 +235,7 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 		} else if (!weir_ring_live(ep->outbox)) {
 			list_move_tail(&ep->poll_link, &p->broken);
 			/* a worker routes the records from before the end */
-			weir_endpoint_later(ep);
+			weir_endpoint_queue(ep);
 			break;
 		}
 	}
@@ -580,7 +580,7 @@ static void weir_poller_stop(struct weir_poller *p)
 	weir_fence_cpus(p->cpus);				/* (C) */
 	/* route what the owners committed before */
 	list_for_each_entry(ep, &weir_unpolled, poll_link)
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 	synchronize_rcu();
 	if (p->waker)
 		weir_account_put(p->waker);

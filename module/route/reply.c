@@ -262,7 +262,7 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 	/* beyond the room kept for all other answers */
 	need = (u64)(post->kept - 1) * WEIR_ANSWER_BYTES;
 	if (unlikely(post->limit - post->pos < tail - *pos + need))
-		weir_inbox_look(caller->inbox, tail - *pos);
+		weir_inbox_refresh(caller->inbox, tail - *pos);
 	room = max_t(s64, post->limit - post->pos - need, 0);
 	end = from + min(tail - *pos, room);
 	seq = post->seq;
@@ -299,49 +299,49 @@ static __always_inline u32 weir_reply_batch(struct weir_endpoint *ep,
 		weir_calls_ended(caller);
 		*pos = from - v->secret;
 	}
-	weir_inbox_looked(post);
+	weir_inbox_trim(post);
 	spin_unlock(&post->lock);
 	return n;
 }
 
 /*
  * A pass looks again at a reply that has waited for room. This charges the wait
- * to ep->held_by, the account that the wait began with: by now the caller may
- * be gone, or the record may name another caller.
+ * to ep->blocked_payer, the account that the wait began with: by now the caller
+ * may be gone, or the record may name another caller.
  *
- * The charged time ends when there was room, or two ticks after ep->held_ns,
- * since a timer is late by two ticks at most. Later time is not charged: the
- * target was late then, not the caller.
+ * The charged time ends when there was room, or two ticks after
+ * ep->blocked_until_ns, since a timer is late by two ticks at most. Later time
+ * is not charged: the target was late then, not the caller.
  */
 static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 {
-	u64 until = min3(ep->pass.now_ns, ep->held_ns + 2 * TICK_NSEC,
+	u64 until = min3(ep->pass.now_ns, ep->blocked_until_ns + 2 * TICK_NSEC,
 			 READ_ONCE(ep->waiter.room_ns));
 
 	WRITE_ONCE(ep->waited_ns, ep->pass.now_ns);
-	if (ep->held_pos != pos || until <= ep->held_since_ns)
+	if (ep->blocked_pos != pos || until <= ep->blocked_since_ns)
 		return;
-	weir_account_waited(ep->held_by, until,
-			    until - ep->held_since_ns);
-	ep->held_since_ns = until;
+	weir_account_waited(ep->blocked_payer, until,
+			    until - ep->blocked_since_ns);
+	ep->blocked_since_ns = until;
 }
 
 /**
- * weir_endpoint_held_by() - set the account that a waiting reply is charged to
+ * weir_endpoint_set_payer() - set the account that pays for a reply's wait
  * @ep: the endpoint that replies, under its dispatch_lock.
  * @account: account of the caller whose inbox has no room; a reference is
  *	taken. NULL: the endpoint waits for no caller.
  *
  * Puts the account that was set before. Does not sleep.
  */
-void weir_endpoint_held_by(struct weir_endpoint *ep,
-			   struct weir_account *account)
+void weir_endpoint_set_payer(struct weir_endpoint *ep,
+			     struct weir_account *account)
 {
 	if (account)
 		weir_account_get(account);
-	if (ep->held_by)
-		weir_account_put(ep->held_by);
-	WRITE_ONCE(ep->held_by, account);
+	if (ep->blocked_payer)
+		weir_account_put(ep->blocked_payer);
+	WRITE_ONCE(ep->blocked_payer, account);
 }
 
 /*
@@ -360,15 +360,15 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 	lockdep_assert_held(&caller->inbox->post.lock);
 	if (!plan)
 		return false;
-	if (ep->held_pos == pos && ep->held_by == caller->account)
-		return ep->held_ns > now;
+	if (ep->blocked_pos == pos && ep->blocked_payer == caller->account)
+		return ep->blocked_until_ns > now;
 	left = weir_account_patience(caller->account, plan->patience_ns, now);
 	if (!left)
 		return false;
-	weir_endpoint_held_by(ep, caller->account);
-	ep->held_pos = pos;
-	WRITE_ONCE(ep->held_ns, now + left);
-	ep->held_since_ns = now;
+	weir_endpoint_set_payer(ep, caller->account);
+	ep->blocked_pos = pos;
+	WRITE_ONCE(ep->blocked_until_ns, now + left);
+	ep->blocked_since_ns = now;
 	/* one wait soon after another counts as one */
 	if (now - ep->waited_ns > WEIR_WAITS_APART_NS)
 		WRITE_ONCE(ep->waits_ns, now);
@@ -480,7 +480,7 @@ static noinline bool weir_reply_child(struct weir_pass *pass,
 
 	lockdep_assert_held(&caller->inbox->post.lock);
 	/* ending a sibling costs as much as asking its target */
-	pass->looks += caller->ended * WEIR_LOOKS_ASK;
+	pass->steps += caller->ended * WEIR_STEPS_ASK;
 	weir_endpoint_unawaited(caller);
 	return delivered;
 }
@@ -541,7 +541,7 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 		lost = weir_reply_unfit(ep, caller, target, m, total + keep);
 		if (!lost) {
 			spin_unlock(&post->lock);
-			return weir_pass_hold(pass, caller->inbox,
+			return weir_pass_wait(pass, caller->inbox,
 					      total - WEIR_ANSWER_BYTES);
 		}
 	}
@@ -579,7 +579,7 @@ static noinline enum weir_outcome weir_reply_one(struct weir_endpoint *ep,
 						 struct weir_endpoint *caller,
 						 const struct weir_message *m)
 {
-	if (unlikely(ep->held_by))
+	if (unlikely(ep->blocked_payer))
 		weir_reply_waited(ep, m->pos);
 	if (!caller) {
 		this_cpu_inc(weir_drops[WEIR_REASON_LATE]);
@@ -610,7 +610,7 @@ enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
 		return WEIR_DELIVERED;	/* name 0: the answer to an event */
 	caller = weir_pass_caller(ep, m->route & WEIR_ENDPOINT_MASK);
 	/* a wait is charged first, in weir_reply_one() */
-	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->held_by))
+	if (likely(caller && m->kind == WEIR_KIND_REPLY && !ep->blocked_payer))
 		done = weir_reply_batch(ep, caller, &pos, tail, false);
 	if (unlikely(!done))
 		return weir_reply_one(ep, caller, m);
@@ -642,7 +642,7 @@ bool weir_reply_fast(struct weir_endpoint *ep, u64 end)
 	caller = xa_load(&ep->wn->endpoints,
 			 WEIR_WORD(READ_ONCE(rec->seq_route)) >> 32 &
 			 WEIR_ENDPOINT_MASK);
-	if (!caller || unlikely(ep->held_by))
+	if (!caller || unlikely(ep->blocked_payer))
 		return false;
 	/* nothing is summed up here */
 	ep->pass.served_user = weir_endpoint_user(caller);

@@ -122,7 +122,7 @@ enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
 
 	if (m->kind == WEIR_KIND_REQUEST) {
 		if (!weir_endpoint_ready(ep, 1, 0))
-			return weir_pass_hold(&ep->pass, ep->inbox,
+			return weir_pass_wait(&ep->pass, ep->inbox,
 					      WEIR_ANSWER_BYTES);
 		ep->answers--;
 		spin_lock(&post->lock);
@@ -174,7 +174,7 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 		return weir_send_refuse(ep, m, NULL, NULL,
 					WEIR_REASON_TOO_LARGE, 0);
 	if (!got)
-		return weir_pass_hold(&ep->pass, ep->inbox, total);
+		return weir_pass_wait(&ep->pass, ep->inbox, total);
 	if (len > WEIR_PIECE_BYTES) {
 		refcount_inc(&reply->refs);
 		weir_copy_later(&ep->pass, &copy);
@@ -186,27 +186,27 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 }
 
 /* The pass waits with a message; with a request until @deadline_ns at most. */
-static enum weir_outcome weir_send_hold(struct weir_endpoint *ep,
+static enum weir_outcome weir_send_wait(struct weir_endpoint *ep,
 					const struct weir_message *m,
 					u64 deadline_ns,
 					struct weir_ring *inbox, u64 bytes)
 {
-	if (ep->held_pos != m->pos || ep->held_by) {
-		ep->held_pos = m->pos;
-		weir_endpoint_held_by(ep, NULL);
-		WRITE_ONCE(ep->held_ns, m->kind == WEIR_KIND_REQUEST ?
+	if (ep->blocked_pos != m->pos || ep->blocked_payer) {
+		ep->blocked_pos = m->pos;
+		weir_endpoint_set_payer(ep, NULL);
+		WRITE_ONCE(ep->blocked_until_ns, m->kind == WEIR_KIND_REQUEST ?
 			   deadline_ns : U64_MAX);
 	}
-	return weir_pass_hold(&ep->pass, inbox, bytes);
+	return weir_pass_wait(&ep->pass, inbox, bytes);
 }
 
 /* The same for slots or room that weir_endpoint_ready() did not find. */
-enum weir_outcome weir_send_hold_own(struct weir_endpoint *ep,
+enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,
 				     const struct weir_message *m,
 				     u64 deadline_ns, u32 answers)
 {
 	/* a pass that waits for a slot is called when one is free */
-	return weir_send_hold(ep, m, deadline_ns, ep->inbox,
+	return weir_send_wait(ep, m, deadline_ns, ep->inbox,
 			      ep->waits_for_slot ? U64_MAX :
 			      (u64)answers * WEIR_ANSWER_BYTES);
 }
@@ -224,7 +224,7 @@ weir_send_stopped(struct weir_endpoint *ep, const struct weir_message *m,
 
 	if (ret == WEIR_WAIT)
 		return attempt->call || ep->pass.left_over ? ret :
-		       weir_send_hold_own(ep, m, attempt->deadline_ns,
+		       weir_send_wait_own(ep, m, attempt->deadline_ns,
 					  attempt->answers);
 	if (attempt->reason != WEIR_REASON_INBOX_FULL || !attempt->full ||
 	    !weir_message_waits(m))
@@ -232,8 +232,8 @@ weir_send_stopped(struct weir_endpoint *ep, const struct weir_message *m,
 	inbox = attempt->full->ep->inbox;
 	weir_target_watch(attempt->full);
 	if (attempt->call)
-		return weir_pass_hold(&ep->pass, inbox, weir_message_need(m));
-	return weir_send_hold(ep, m, attempt->deadline_ns, inbox,
+		return weir_pass_wait(&ep->pass, inbox, weir_message_need(m));
+	return weir_send_wait(ep, m, attempt->deadline_ns, inbox,
 			      weir_message_need(m));
 }
 
@@ -252,14 +252,14 @@ weir_send_routed(struct weir_endpoint *ep, struct weir_message *m,
 		ret = weir_send_route(ep, m, route, attempt);
 		if (unlikely(ret != WEIR_DELIVERED))
 			return weir_send_stopped(ep, m, attempt, ret);
-		/* after many looks the next section sends the rest */
-		if (attempt->sent == m->n || ep->pass.looks > WEIR_LOOKS_MAX) {
+		/* after many steps the next section sends the rest */
+		if (attempt->sent == m->n || ep->pass.steps > WEIR_STEPS_MAX) {
 			ep->pass.used = attempt->sent;
 			return WEIR_DELIVERED;
 		}
 		weir_batch_drop(&ep->outbox->view, m, attempt->sent);
 		attempt->n = m->n;
-		attempt->looks = 0;
+		attempt->steps = 0;
 		/* a batch of several has no @call, and names no deadline */
 		attempt->deadline_ns = m->deadline_ns;
 	}
@@ -337,7 +337,7 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 	deadline_ns = weir_plan_deadline(plan, pass->now_ns, m->deadline_ns);
 	switch (weir_idem_begin(ep, m, plan->idem, deadline_ns, &reply)) {
 	case WEIR_IDEM_NO_ROOM:
-		return weir_send_hold_own(ep, m, deadline_ns, 1);
+		return weir_send_wait_own(ep, m, deadline_ns, 1);
 	case WEIR_IDEM_NO_MEMORY:
 		return weir_send_refuse(ep, m, route, NULL,
 					WEIR_REASON_NO_MEMORY, 0);
@@ -360,7 +360,7 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 	ret = weir_send_messages(ep, m, route);
 	/* no call has taken the entry over: the leader waits, or is refused */
 	if (pass->idem && ret == WEIR_WAIT)
-		ep->idem_held = pass->idem;
+		ep->blocked_idem = pass->idem;
 	else if (pass->idem)
 		weir_idem_complete(pass->idem);
 	pass->idem = NULL;
@@ -390,8 +390,8 @@ enum weir_outcome weir_route_request(struct weir_endpoint *ep,
 		return weir_send_refuse(ep, m, NULL, NULL, h->reason, 0);
 	/* no signed difference: a far deadline is not over */
 	if (unlikely(m->deadline_ns && m->deadline_ns <= ep->pass.now_ns) ||
-	    unlikely(ep->held_pos == m->pos &&
-		     ep->held_ns <= ep->pass.now_ns))
+	    unlikely(ep->blocked_pos == m->pos &&
+		     ep->blocked_until_ns <= ep->pass.now_ns))
 		return weir_send_refuse(ep, m, h->route, NULL,
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))

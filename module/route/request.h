@@ -28,16 +28,16 @@
 struct weir_rate_limit;
 
 /*
- * Looks that one message may take, on all routes that it goes through. Nothing
- * else runs on the processor meanwhile: 5120 looks are some 100,000
- * instructions. The policy takes one look for each target that it considers. To
- * ask a target, or to go on to another route, takes 8 looks. After 2048 looks
+ * Steps that one message may take, on all routes that it goes through. Nothing
+ * else runs on the processor meanwhile: 5120 steps are some 100,000
+ * instructions. The policy takes one step for each target that it considers. To
+ * ask a target, or to go on to another route, takes 8 steps. After 2048 steps
  * the policy is not asked any more: the targets that are left are asked in
  * turn, so that all 256 targets of one route can be asked.
  */
-#define WEIR_LOOKS_MAX		5120
-#define WEIR_LOOKS_PICKED	2048
-#define WEIR_LOOKS_ASK		8
+#define WEIR_STEPS_MAX		5120
+#define WEIR_STEPS_PICKED	2048
+#define WEIR_STEPS_ASK		8
 
 /**
  * struct weir_attempt - state of a message that is looking for a target
@@ -55,7 +55,7 @@ struct weir_rate_limit;
  * @answers: granules for answers that the message waits for, if it has to: 1,
  *	or one for each target of a fan-out.
  * @hops: routes before the one in hand on the message's way.
- * @looks: looks taken so far, see WEIR_LOOKS_MAX.
+ * @steps: steps taken so far, see WEIR_STEPS_MAX.
  * @n: messages of the batch in hand that may go to the next target.
  * @sent: of these, messages that were sent; set on success.
  * @fresh: targets that have failed @call before are passed over.
@@ -71,20 +71,20 @@ struct weir_attempt {
 	enum weir_reason		reason;
 	u32				answers;
 	unsigned int			hops;
-	u32				looks;
+	u32				steps;
 	u32				n;
 	u32				sent;
 	bool				fresh;
 	bool				passed_over;
 };
 
-/* Counts @n looks of a message. Returns false when it has taken too many. */
-static inline bool weir_attempt_look(struct weir_pass *pass,
+/* Counts @n steps of a message. Returns false when it has taken too many. */
+static inline bool weir_attempt_step(struct weir_pass *pass,
 				     struct weir_attempt *attempt, u32 n)
 {
-	attempt->looks += n;
-	pass->looks += n;
-	return attempt->looks <= WEIR_LOOKS_MAX;
+	attempt->steps += n;
+	pass->steps += n;
+	return attempt->steps <= WEIR_STEPS_MAX;
 }
 
 /* Notes why a message is refused. Returns WEIR_REFUSED. */
@@ -118,7 +118,7 @@ bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
 bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
 enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 				   struct weir_call_entry *call);
-enum weir_outcome weir_send_hold_own(struct weir_endpoint *ep,
+enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,
 				     const struct weir_message *m,
 				     u64 deadline_ns, u32 answers);
 enum weir_outcome weir_route_request(struct weir_endpoint *ep,
@@ -327,7 +327,7 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
  * target looks for its calls. Either that thread finds this call, or the sender
  * finds that the target is gone, and has a worker look: each side stores,
  * fences and then looks. The caller fences, once for several calls, and then
- * looks at target->gone.
+ * reads target->gone.
  * @commit: commit word of the record in the target's inbox; 0: no space yet.
  */
 static __always_inline void weir_call_set_sent(struct weir_call_entry *call,
@@ -369,7 +369,7 @@ static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
 	keep = (u64)post->kept * WEIR_ANSWER_BYTES;
 	room = post->limit - post->pos;
 	if (room < keep + (u64)want * WEIR_ANSWER_BYTES) {
-		weir_inbox_look(ep->inbox, (u64)want * WEIR_ANSWER_BYTES);
+		weir_inbox_refresh(ep->inbox, (u64)want * WEIR_ANSWER_BYTES);
 		room = post->limit - post->pos;
 	}
 	if (post->reader && room > keep)
@@ -377,7 +377,7 @@ static __always_inline bool weir_endpoint_reserve_some(struct weir_endpoint *ep,
 	if (ep->answers + n < least)
 		n = 0;
 	post->kept += n;
-	weir_inbox_looked(post);
+	weir_inbox_trim(post);
 	weir_call_table_refill(&ep->calls);
 	spin_unlock(&post->lock);
 	ep->answers += n;
@@ -411,7 +411,7 @@ static __always_inline void weir_target_after_send(struct weir_endpoint *ep,
 						   u64 deadline_ns)
 {
 	if (unlikely(READ_ONCE(target->gone)))
-		weir_target_sent_late(target);
+		weir_target_recheck(target);
 	if (unlikely(deadline_ns < READ_ONCE(ep->timer_ns)))
 		weir_deadline_arm_lock(ep, deadline_ns);
 	if (unlikely(!READ_ONCE(target->watched)))

@@ -153,7 +153,7 @@ static void weir_plan_free(struct work_struct *work)
 	weir_idem_set_put(plan->idem);
 	weir_pick_destroy(plan->pick);
 	kvfree(plan);
-	weir_net_unhold(wn);
+	weir_net_put(wn);
 }
 
 static void weir_plan_set(struct weir_plan *plan,
@@ -242,7 +242,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		return ERR_PTR(-ENOMEM);
 	INIT_RCU_WORK(&plan->free, weir_plan_free);
 	plan->wn = route->path->wn;
-	weir_net_hold(plan->wn);
+	weir_net_get(plan->wn);
 	plan->timeout_ns = WEIR_TIMEOUT_NS;
 	plan->deadline_max_ns = WEIR_DEADLINE_MAX_NS;
 	plan->patience_ns = WEIR_PATIENCE_NS;
@@ -503,8 +503,8 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 }
 
 /* Find a handle's route, as of generation @gen. */
-static void weir_handle_look(struct weir_endpoint *ep, struct weir_handle *h,
-			     u32 gen)
+static void weir_handle_lookup(struct weir_endpoint *ep, struct weir_handle *h,
+			       u32 gen)
 	__must_hold(&ep->dispatch_lock)
 {
 	enum weir_reason reason;
@@ -562,7 +562,7 @@ static bool weir_handle_fresh(const struct weir_endpoint *ep,
  * route's owner may stand in for the owner of the first route that was found
  * (weir_path_succeeds()). A route that comes or goes far from the path costs no
  * more than a look at the marks. May also be called in a section, which ends
- * after a few look-ups: ep->pass.looks.
+ * after a few look-ups: ep->pass.steps.
  */
 void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 	__must_hold(&ep->dispatch_lock)
@@ -574,8 +574,8 @@ void weir_handle_resolve(struct weir_endpoint *ep, struct weir_handle *h)
 		h->gen = gen;
 		return;
 	}
-	weir_handle_look(ep, h, gen);
-	ep->pass.looks += WEIR_TRIE_LOOKS_MAX;
+	weir_handle_lookup(ep, h, gen);
+	ep->pass.steps += WEIR_TRIE_STEPS_MAX;
 }
 
 /**
@@ -591,7 +591,7 @@ void weir_handle_ask(struct weir_endpoint *ep, struct weir_handle *h)
 {
 	lockdep_assert_held(&ep->dispatch_lock);
 	h->bound = false;
-	weir_handle_look(ep, h, weir_handle_gen(ep));
+	weir_handle_lookup(ep, h, weir_handle_gen(ep));
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -38,8 +38,8 @@
 #include "tenant.h"
 #include "weir.h"
 
-/* Bytes of a polled user's share that one look at a target costs. */
-#define WEIR_LOOK_BYTES	8
+/* Bytes of a polled user's share that one step at a target costs. */
+#define WEIR_STEP_BYTES	8
 
 /*
  * The messages that a released socket has left wait for room in inboxes no
@@ -103,7 +103,7 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	WRITE_ONCE(ep->waits_for_slot, false);
 	pass->now_ns = ktime_get_ns();
 	pass->slots = 0;
-	pass->looks = 0;
+	pass->steps = 0;
 	pass->left = 1;
 	pass->each = 1;
 	pass->tokens = 0;
@@ -397,12 +397,12 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
 		if (unlikely(pass->no_slots))
 			pass->no_slots = WEIR_REASON_NONE;
 		/* nor does it wait for its caller's inbox any more */
-		if (unlikely(ep->held_by))
-			weir_endpoint_held_by(ep, NULL);
+		if (unlikely(ep->blocked_payer))
+			weir_endpoint_set_payer(ep, NULL);
 		/* a leader that waited has been refused meanwhile */
-		if (unlikely(ep->idem_held)) {
-			weir_idem_complete(ep->idem_held);
-			ep->idem_held = NULL;
+		if (unlikely(ep->blocked_idem)) {
+			weir_idem_complete(ep->blocked_idem);
+			ep->blocked_idem = NULL;
 		}
 		weir_batch_drop(v, &m, pass->used);
 		done += n - m.n;
@@ -410,7 +410,7 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
 		if (done >= WEIR_PASS_MESSAGES || unlikely(pass->ncopies) ||
 		    unlikely(pass->replied) ||
 		    m.pos - begin >= WEIR_PASS_BYTES ||
-		    pass->looks > WEIR_LOOKS_MAX) {
+		    pass->steps > WEIR_STEPS_MAX) {
 			pos = m.pos;
 			break;
 		}
@@ -436,7 +436,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
 	u32 seq;
 
 	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
-	    tail - pos > weir_ring_bytes(v) || unlikely(ep->idem_held))
+	    tail - pos > weir_ring_bytes(v) || unlikely(ep->blocked_idem))
 		return false;
 	header = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->header));
 	end = pos + weir_ring_need((u32)header);
@@ -510,17 +510,17 @@ void weir_dispatch_wanted(struct weir_endpoint *ep)
 	if (test_and_clear_bit(WEIR_DISPATCH_WAITED, &l->word))
 		wake_up(&l->wait);
 	if (test_and_clear_bit(WEIR_DISPATCH_LATER, &l->word))
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 }
 
-/* Arms the timer: the message that waits is given up at ep->held_ns. */
-static void weir_endpoint_held(struct weir_endpoint *ep)
+/* Arms the timer for the time at which the message that waits is given up. */
+static void weir_endpoint_arm_blocked(struct weir_endpoint *ep)
 {
 	struct weir_post *post = &ep->inbox->post;
 
 	spin_lock_bh(&post->lock);
-	if (ep->held_pos == ep->pos)
-		weir_endpoint_arm(ep, ep->held_ns);
+	if (ep->blocked_pos == ep->pos)
+		weir_endpoint_arm(ep, ep->blocked_until_ns);
 	spin_unlock_bh(&post->lock);
 }
 
@@ -577,21 +577,21 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 				ep->waiter.again = 0;
 			weir_waiter_wait(&ep->waiter, pass->wait_for,
 					 pass->wait_bytes);
-			weir_endpoint_held(ep);
+			weir_endpoint_arm_blocked(ep);
 			weir_pass_forget(pass);
 		}
 		cond_resched();
 	} while (ret == WEIR_SECTION_MORE && (s64)(end - ep->pos) > 0 &&
 		 !fatal_signal_pending(current));
 	if (unlikely(pass->left_over))
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 	return ret == WEIR_SECTION_MORE;
 }
 
 /* The waiter for room looks again, and requests that are due are sent again. */
 static noinline void weir_route_resume(struct weir_endpoint *ep)
 {
-	weir_waiter_look(&ep->waiter);
+	weir_waiter_recheck(&ep->waiter);
 	weir_endpoint_retries(ep, WEIR_DISPATCH_OWNER);
 }
 
@@ -605,7 +605,7 @@ static void weir_route_more(struct weir_endpoint *ep)
 	if (READ_ONCE(ep->poller) && weir_ring_live(ep->outbox))
 		weir_poll_kick(ep);
 	else
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 }
 
 /*
@@ -701,10 +701,10 @@ static bool weir_route_skip(struct weir_endpoint *ep)
 	if (ret != WEIR_READ_ONE || (s64)(ep->last_pos - pos) < (s64)m.total)
 		return false;
 	WRITE_ONCE(ep->pos, pos + m.total);
-	weir_endpoint_held_by(ep, NULL);
-	if (ep->idem_held) {
-		weir_idem_complete(ep->idem_held);
-		ep->idem_held = NULL;
+	weir_endpoint_set_payer(ep, NULL);
+	if (ep->blocked_idem) {
+		weir_idem_complete(ep->blocked_idem);
+		ep->blocked_idem = NULL;
 	}
 	weir_refused(NULL, (u32)m.tag_key, &refusal);
 	return true;
@@ -747,7 +747,7 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 					       WEIR_DISPATCH_WORKER);
 	}
 	if (!done) {
-		weir_endpoint_later(ep);
+		weir_endpoint_queue(ep);
 		return;
 	}
 	ep->last_ns = 0;
@@ -755,13 +755,13 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 }
 
 /**
- * weir_route_turn() - do all that is to be done later for an endpoint
+ * weir_route_work() - do all that is to be done later for an endpoint
  * @ep: the endpoint.
  *
  * In a worker of the endpoint's user; may sleep. One section each: calls whose
  * deadlines are over, requests to be sent again, and the outbox.
  */
-void weir_route_turn(struct weir_endpoint *ep)
+void weir_route_work(struct weir_endpoint *ep)
 {
 	bool more;
 
@@ -772,7 +772,7 @@ void weir_route_turn(struct weir_endpoint *ep)
 		/* before the grant of room for this pass expires */
 		weir_waiter_here(&ep->waiter);
 		weir_endpoint_handle_due(ep);
-		weir_waiter_look(&ep->waiter);
+		weir_waiter_recheck(&ep->waiter);
 		more = !weir_route_none(ep) &&
 		       weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_WORKER);
 		if (ep->last_ns)
@@ -800,7 +800,7 @@ void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 	if (likely(!ep->waiter.waits) && !weir_route_fast(ep, pos) &&
 	    !weir_route_none(ep)) {
 		weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_POLL);
-		weir_poll_took(ep, ep->pass.looks * WEIR_LOOK_BYTES);
+		weir_poll_took(ep, ep->pass.steps * WEIR_STEP_BYTES);
 	}
 	weir_dispatch_unlock(ep);
 }

@@ -4,12 +4,13 @@
  *
  *   object        held by                              last put
  *   weir_endpoint its owner, the targets it serves,    a grace period later:
- *                 its turn, its timer while it is set, frees its calls, puts
- *                 idempotency entries                  its rings
+ *                 its work item, its timer    frees its calls, puts
+ *                 while set, idempotency     its rings
+ *                 entries
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
  *   weir_target   its route's list, plans, its timer   a grace period later:
- *                 while it is set, its job @late       puts endpoint and routes
+ *                 while it is set, its job @recheck puts endpoint and routes
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *
@@ -25,7 +26,7 @@
  * Lock order. The numbers are those of weir.h; a letter marks a lock that comes
  * in between.
  *   1 lock_sock
- *   1a weir_user.turn          one user's changes of routes at a time
+ *   1a weir_user.change_lock   one user's changes of routes at a time
  *   2 weir_net.lock            routes, targets, plans
  *   2a poll_lock, then weir_poller.lock (poller.c). The lock of CPU hotplug
  *      comes before poll_lock.
@@ -54,7 +55,7 @@ void weir_route_begin(struct weir_endpoint *ep,
 		      enum weir_dispatcher dispatcher);
 void weir_route_settle(struct weir_endpoint *ep);
 void weir_route_dispatch(struct weir_endpoint *ep);
-void weir_route_turn(struct weir_endpoint *ep);
+void weir_route_work(struct weir_endpoint *ep);
 void weir_route_poll(struct weir_endpoint *ep, u64 pos);
 bool weir_route_last(struct weir_endpoint *ep);
 

@@ -4,7 +4,7 @@
  * route together: the rate, in tokens (rate_limit.h), and the requests in
  * flight at one target (bulkhead.h). The first half of each is handed out in
  * the order of asking: the upper half of the tokens, and the lower half of the
- * bulkhead's places. That needs no look at users, and does not come here. Of
+ * bulkhead's slots. That needs no look at users, and does not come here. Of
  * the other half, each user has a share; this file computes and takes it.
  *
  * Each route has limits of its own. A message that goes through several routes
@@ -30,11 +30,11 @@
 #include "route/target.h"
 #include "weir.h"
 
-/* The place where the user of a caller is counted for its share of a rate. */
-static u32 weir_endpoint_place(const struct weir_endpoint *ep)
+/* The slot where the user of a caller is counted for its share of a rate. */
+static u32 weir_endpoint_user_slot(const struct weir_endpoint *ep)
 {
 	return ep->exempt ? WEIR_RATE_LIMIT_NO_USER :
-			      weir_account_place(ep->account);
+			      weir_account_slot(ep->account);
 }
 
 /**
@@ -50,7 +50,7 @@ void weir_endpoint_tokens(struct weir_endpoint *ep)
 	struct weir_pass *pass = &ep->pass;
 
 	pass->tokens = weir_rate_limit_take_share(
-		pass->rate_limit, weir_endpoint_place(ep), pass->now_ns,
+		pass->rate_limit, weir_endpoint_user_slot(ep), pass->now_ns,
 		weir_pass_ahead(pass), &pass->token_cost);
 }
 
@@ -60,7 +60,7 @@ void weir_pass_tokens_back(struct weir_pass *pass)
 	const struct weir_endpoint *ep =
 		container_of(pass, struct weir_endpoint, pass);
 
-	weir_rate_limit_give(pass->rate_limit, weir_endpoint_place(ep),
+	weir_rate_limit_give(pass->rate_limit, weir_endpoint_user_slot(ep),
 			     pass->tokens, pass->token_cost);
 	pass->tokens = 0;
 }
@@ -74,7 +74,7 @@ void weir_pass_tokens_back(struct weir_pass *pass)
 void weir_endpoint_draw(struct weir_endpoint *ep,
 			struct weir_rate_limit *rate_limit, u32 n)
 {
-	weir_rate_limit_draw(rate_limit, weir_endpoint_place(ep),
+	weir_rate_limit_draw(rate_limit, weir_endpoint_user_slot(ep),
 			     ep->pass.now_ns, n);
 }
 
@@ -82,7 +82,7 @@ void weir_endpoint_draw(struct weir_endpoint *ep,
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 				struct weir_rate_limit *rate_limit)
 {
-	return weir_rate_limit_wait_ns(rate_limit, weir_endpoint_place(ep),
+	return weir_rate_limit_wait_ns(rate_limit, weir_endpoint_user_slot(ep),
 				       ep->pass.now_ns);
 }
 
@@ -99,7 +99,7 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 	u32 lower = max(plan->bulkhead_lower, 0), all, active;
 
 	active = weir_active_count(&target->callers->active,
-				   weir_account_place(ep->account),
+				   weir_account_slot(ep->account),
 				   ep->pass.now_ns);
 	all = atomic_read(&target->load.in_flight);
 	return min(n, weir_bulkhead_share(plan->bulkhead - lower,
@@ -140,7 +140,7 @@ enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
  * @round: out: round of the target's breaker, for weir_target_dismiss() or for
  *	the call; with WEIR_ROUND_SHARED if they are counted for the user.
  *
- * Takes places of the bulkhead's upper half, within the share of the caller's
+ * Takes slots of the bulkhead's upper half, within the share of the caller's
  * user. An exempt endpoint is not bound to a share, and is not counted.
  *
  * Return: WEIR_REASON_NONE when *@n requests may go; WEIR_REASON_BULKHEAD or

@@ -50,7 +50,7 @@ static void weir_target_free(struct work_struct *work)
 	weir_uncharge(&target->charge);
 	kfree(target->callers);
 	kfree(target);
-	weir_net_unhold(wn);
+	weir_net_put(wn);
 }
 
 void weir_target_get(struct weir_target *target)
@@ -113,19 +113,19 @@ static void weir_target_lose(struct weir_target *target, u64 requests)
  * weir_target_waits() - does a reply of a target wait for room in its caller's
  * inbox?
  *
- * Only as long as the router lets it wait, which is two ticks after ep->held_ns
- * at most: the target may have made the record unreadable meanwhile, and then it
- * stays. @target: one that is a socket.
+ * Only as long as the router lets it wait, which is two ticks after
+ * ep->blocked_until_ns at most: the target may have made the record unreadable
+ * meanwhile, and then it stays. @target: one that is a socket.
  */
 bool weir_target_waits(const struct weir_target *target)
 {
 	const struct weir_endpoint *ep = target->ep;
 
-	return READ_ONCE(ep->held_by) &&
-	       ktime_get_ns() < READ_ONCE(ep->held_ns) + 2 * TICK_NSEC;
+	return READ_ONCE(ep->blocked_payer) &&
+	       ktime_get_ns() < READ_ONCE(ep->blocked_until_ns) + 2 * TICK_NSEC;
 }
 
-static void weir_target_look(struct weir_target *target)
+static void weir_target_check(struct weir_target *target)
 {
 	struct weir_post *post = &target->ep->inbox->post;
 	u64 out = READ_ONCE(target->ep->pos), pos = 0, requests;
@@ -202,7 +202,7 @@ static bool weir_target_busy(const struct weir_target *target)
  * The watchdog looks at a target. An ejected target is not looked at again
  * before all callers have been told.
  */
-static void weir_target_turn(struct weir_target *target)
+static void weir_target_watchdog(struct weir_target *target)
 {
 	u64 probe_ns = weir_target_probe_ns(target);
 
@@ -214,7 +214,7 @@ static void weir_target_turn(struct weir_target *target)
 	if (!READ_ONCE(target->gone) && probe_ns != WEIR_PROBE_OFF &&
 	    (target->ejected || weir_target_busy(target))) {
 		if (!target->telling)
-			weir_target_look(target);
+			weir_target_check(target);
 		if (target->telling)
 			target->telling = weir_endpoints_tell(target);
 		/* telling goes on in the next jiffy */
@@ -235,7 +235,7 @@ static void weir_target_due(struct weir_timer *timer)
 	struct weir_target *target = container_of(timer, struct weir_target,
 						  watch);
 
-	weir_target_turn(target);
+	weir_target_watchdog(target);
 	weir_target_put(target);
 }
 
@@ -261,7 +261,7 @@ void weir_target_watch(struct weir_target *target)
  * heaviest first, and of equal weights the oldest first. To sort for each plan
  * would take much longer.
  */
-static void weir_target_place(struct weir_target *target)
+static void weir_target_insert(struct weir_target *target)
 	__must_hold(&target->route->path->wn->lock)
 {
 	struct weir_target *at;
@@ -290,7 +290,7 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
 		return;
 	target->weight = weight;
 	list_del(&target->route_link);
-	weir_target_place(target);
+	weir_target_insert(target);
 }
 
 /**
@@ -342,7 +342,7 @@ struct weir_target *weir_target_add(struct weir_owner *o,
 	}
 	refcount_set(&target->ref, 1);
 	INIT_RCU_WORK(&target->free, weir_target_free);
-	target->late.part = weir_target_late_part;
+	target->recheck.part = weir_target_recheck_part;
 	INIT_LIST_HEAD(&target->ep_link);
 	weir_breaker_init(&target->breaker, ktime_get_ns());
 	target->id = atomic_long_inc_return(&wn->next_id);
@@ -351,7 +351,7 @@ struct weir_target *weir_target_add(struct weir_owner *o,
 	if (weir_tally_add(&route->target_users, user, WEIR_GFP_NOWAIT))
 		goto err_insert;
 	target->wn = wn;
-	weir_net_hold(wn);
+	weir_net_get(wn);
 	target->weight = weight;
 	target->load.up = true;
 	target->route = route;
@@ -359,7 +359,7 @@ struct weir_target *weir_target_add(struct weir_owner *o,
 	if (ep) {
 		target->ep = ep;
 		target->callers = callers;
-		weir_timer_init(&target->watch, &ep->tenant->turns,
+		weir_timer_init(&target->watch, &ep->tenant->route_timers,
 				&target->ref, weir_target_due);
 		weir_endpoint_get(ep);
 		list_add_tail(&target->ep_link, &ep->targets);
@@ -369,7 +369,7 @@ struct weir_target *weir_target_add(struct weir_owner *o,
 		weir_route_use(next);
 		weir_route_get(next);	/* until the target is freed */
 	}
-	weir_target_place(target);
+	weir_target_insert(target);
 	route->ntargets++;
 	return target;
 
@@ -636,14 +636,14 @@ int weir_target_serve(struct weir_owner *o, struct weir_endpoint *ep,
 					 "no memory for the target");
 	weir_active_init(&callers->active, ktime_get_ns());
 	do {
-		prefix = weir_prefix_hold(o, serve->path, len);
+		prefix = weir_path_make_prefix(o, serve->path, len);
 		err = PTR_ERR_OR_ZERO(prefix);
 		if (err)
 			continue;
 		mutex_lock(&o->wn->lock);
 		err = weir_target_enter(o, ep, &callers, serve, len);
 		mutex_unlock(&o->wn->lock);
-		weir_path_unhold(o, prefix);
+		weir_path_drop(o, prefix);
 	} while (weir_prime(o, err, WEIR_PRIME_NAME, &tries));
 	kfree(callers);
 	return err;

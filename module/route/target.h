@@ -84,12 +84,13 @@ struct weir_target {
 	/** @free: frees the target after a grace period. */
 	struct rcu_work			free;
 	/**
-	 * @late: job that looks for calls that were sent to the target after it
-	 * was gone.
+	 * @recheck: job that looks for calls that were sent to the target after
+	 * it was gone.
 	 */
-	struct weir_job			late;
+	struct weir_job			recheck;
 	/**
-	 * @seeking: @late has been added and has not begun. Changed by xchg().
+	 * @seeking: @recheck has been added and has not begun. Changed by
+	 * xchg().
 	 */
 	bool				seeking;
 	/** @id: number in listings and errors; never changes. */
@@ -183,8 +184,8 @@ bool weir_target_waits(const struct weir_target *target);
 
 /* failover.c */
 bool weir_endpoints_tell(struct weir_target *target);
-bool weir_target_late_part(struct weir_job *job);
-void weir_target_sent_late(struct weir_target *target);
+bool weir_target_recheck_part(struct weir_job *job);
+void weir_target_recheck(struct weir_target *target);
 void weir_endpoint_died(const struct weir_endpoint *server,
 			const struct list_head *gone);
 

@@ -88,9 +88,9 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	/* 1. no pass begins any more */
 	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->owner = NULL;
-	weir_waiter_look(&ep->waiter);
+	weir_waiter_recheck(&ep->waiter);
 	weir_waiter_done(&ep->waiter);
-	weir_waiter_look(&ep->retry);
+	weir_waiter_recheck(&ep->retry);
 	weir_waiter_done(&ep->retry);
 	weir_dispatch_unlock(ep);
 
@@ -106,7 +106,7 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	xa_store(&ep->wn->endpoints, ep->id, NULL, 0);
 	/* a thread that looked ep up earlier cannot set the timer any more */
 	weir_timer_end(&ep->timer);
-	weir_endpoint_never(ep);
+	weir_endpoint_unqueue(ep);
 
 	/* 4. handles, the leader of a waiting pass, the cursor, references */
 	for (i = 0; i < ep->nhandles; i++) {
@@ -118,8 +118,8 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	kvfree(ep->by_name);
 	ep->handles = NULL;
 	ep->nhandles = 0;
-	if (ep->idem_held)
-		weir_idem_complete(ep->idem_held);
+	if (ep->blocked_idem)
+		weir_idem_complete(ep->blocked_idem);
 	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
 	weir_reader_put(ep->rd);
 	ep->rd = NULL;
@@ -177,7 +177,7 @@ void weir_endpoint_close(struct weir_endpoint *ep)
 	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->last_ns = U64_MAX;
 	weir_dispatch_unlock(ep);
-	weir_endpoint_later(ep);
+	weir_endpoint_queue(ep);
 	weir_endpoint_put(ep);
 }
 

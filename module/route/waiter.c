@@ -43,7 +43,7 @@
  * its endpoints, one after the other, must not keep others out. A worker that
  * comes within WEIR_PROMPT_NS is not late.
  */
-#define WEIR_LATE_NS	(8 * WEIR_GRANT_NS)
+#define WEIR_DELAY_NS	(8 * WEIR_GRANT_NS)
 #define WEIR_PROMPT_NS	(2 * NSEC_PER_MSEC)
 
 /* weir_waiter_init() - prepare a waiter, which does not wait yet */
@@ -62,14 +62,14 @@ static void weir_waiter_ungrant(struct weir_ring *inbox, struct weir_waiter *w)
 	struct weir_tenant *t = w->ep->tenant;
 	u64 now = w->here_ns ?: ktime_get_ns();
 	/* grants of one user that overlap in time count once */
-	s64 late = now - max(w->room_ns, READ_ONCE(t->late_ns));
+	s64 delay = now - max(w->room_ns, READ_ONCE(t->delayed_ns));
 
 	lockdep_assert_held(&inbox->post.lock);
-	if (late > (s64)WEIR_PROMPT_NS) {
-		WRITE_ONCE(t->late_ns, now);
+	if (delay > (s64)WEIR_PROMPT_NS) {
+		WRITE_ONCE(t->delayed_ns, now);
 		/* no grant lasts longer than that because of the worker */
 		weir_patience_use(&t->kept, now,
-				  min_t(u64, late, 2 * WEIR_GRANT_NS));
+				  min_t(u64, delay, 2 * WEIR_GRANT_NS));
 	}
 	inbox->post.kept -= w->granted;
 	inbox->post.granted -= w->granted;
@@ -88,7 +88,7 @@ static void weir_waiter_grant(struct weir_ring *inbox, struct weir_waiter *w)
 	WRITE_ONCE(w->room_ns, now);
 	/* an answer uses the room that is kept for it already */
 	if (!w->bytes || weir_patience_left(&w->ep->tenant->kept,
-					    WEIR_LATE_NS, now) < WEIR_GRANT_NS)
+					    WEIR_DELAY_NS, now) < WEIR_GRANT_NS)
 		return;
 	w->granted = DIV_ROUND_UP(w->bytes, WEIR_GRANULE);
 	w->called_ns = now;
@@ -176,7 +176,7 @@ static bool weir_waiter_is_ahead(const struct weir_waiter *w,
 	const struct weir_endpoint *ep = w->ep;
 
 	return w == &ep->waiter &&
-	       (ep->inbox == inbox || ep->held_by);
+	       (ep->inbox == inbox || ep->blocked_payer);
 }
 
 /*
@@ -251,7 +251,7 @@ static void weir_waiter_call(struct weir_ring *inbox, struct weir_waiter *w)
 {
 	lockdep_assert_held(&inbox->post.lock);
 	weir_waiter_del(inbox, w, true);
-	weir_endpoint_later(w->ep);
+	weir_endpoint_queue(w->ep);
 }
 
 /**
@@ -410,10 +410,10 @@ static void weir_waiter_renew(struct weir_ring *inbox, struct weir_waiter *w)
 }
 
 /**
- * weir_waiter_here() - the worker of a waiter has come, and looks soon
+ * weir_waiter_here() - the worker of a waiter has come, and checks soon
  * @w: the waiter.
  *
- * Other work that the worker does before it looks is not counted as a delay.
+ * Other work that the worker does before it checks is not counted as a delay.
  * Takes post.lock of the inbox.
  */
 void weir_waiter_here(struct weir_waiter *w)
@@ -430,14 +430,14 @@ void weir_waiter_here(struct weir_waiter *w)
 }
 
 /**
- * weir_waiter_look() - a waiter looks at the inbox again
+ * weir_waiter_recheck() - a waiter checks the inbox again
  * @w: the waiter.
  *
  * Ends the waiter's grant, so that its endpoint can take the room. A waiter
  * that has not been called keeps its place. The caller goes on with
  * weir_waiter_wait() or weir_waiter_done(). Takes post.lock of the inbox.
  */
-void weir_waiter_look(struct weir_waiter *w)
+void weir_waiter_recheck(struct weir_waiter *w)
 	__must_hold(&w->ep->dispatch_lock)
 {
 	struct weir_ring *inbox = w->inbox;
@@ -448,14 +448,14 @@ void weir_waiter_look(struct weir_waiter *w)
 		return;
 	spin_lock_bh(&inbox->post.lock);
 	weir_waiter_renew(inbox, w);
-	if (w->look_ns)
+	if (w->recheck_ns)
 		weir_waiters_resume(inbox);
 	w->again = w->granted;
 	if (!list_empty(&w->called))
 		weir_waiter_ungrant(inbox, w);
 	spin_unlock_bh(&inbox->post.lock);
-	if (ktime_get_ns() >= w->look_ns)
-		w->look_ns = 0;
+	if (ktime_get_ns() >= w->recheck_ns)
+		w->recheck_ns = 0;
 }
 
 /*
@@ -523,7 +523,7 @@ void weir_waiter_done(struct weir_waiter *w)
 			weir_waiter_call(inbox, next);
 		spin_unlock_bh(&inbox->post.lock);
 	}
-	w->look_ns = 0;
+	w->recheck_ns = 0;
 	w->again = 0;
 	WRITE_ONCE(w->inbox, NULL);
 	weir_ring_put(inbox);
@@ -558,10 +558,10 @@ static void weir_waiter_watch(struct weir_waiter *w)
 {
 	struct weir_post *post = &w->ep->inbox->post;
 
-	if (!w->look_ns)
+	if (!w->recheck_ns)
 		return;
 	spin_lock_bh(&post->lock);
-	weir_endpoint_arm(w->ep, w->look_ns);
+	weir_endpoint_arm(w->ep, w->recheck_ns);
 	spin_unlock_bh(&post->lock);
 }
 
@@ -569,10 +569,10 @@ static void weir_waiter_watch(struct weir_waiter *w)
  * weir_waiter_wait() - have an endpoint called when an inbox has room
  * @w: the waiter; its endpoint's dispatch_lock is held, no other lock.
  * @inbox: the inbox.
- * @bytes: of room that it needs beyond the kept room, see weir_pass_hold();
+ * @bytes: of room that it needs beyond the kept room, see weir_pass_wait();
  *	U64_MAX: it waits for a slot and not for room.
  *
- * Queues the waiter. When there is room, weir_endpoint_later() is called for
+ * Queues the waiter. When there is room, weir_endpoint_queue() is called for
  * its endpoint. Less room may be kept for answers by now than when the caller
  * found none, and the reader may have read everything: then no kick would come.
  * So this function looks at the inbox once more.
@@ -609,6 +609,7 @@ void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox, u64 bytes)
 	inbox->post.on_room = weir_waiters_on_room;
 	weir_waiter_add(inbox, w, front);
 	spin_unlock_bh(&inbox->post.lock);
-	w->look_ns = weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
+	w->recheck_ns =
+		weir_waiters_ask(w, inbox) ? 0 : ktime_get_ns() + TICK_NSEC;
 	weir_waiter_watch(w);
 }

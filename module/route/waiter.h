@@ -17,8 +17,9 @@ struct weir_ring;
  * @waits: it has still to wait; written under the endpoint's dispatch_lock.
  * @again: granules that were granted to it when it last looked. It goes first
  *	if it needs no more than that and did not get it. dispatch_lock.
- * @look_ns: when it looks although it was not called, because the reader of the
- *	inbox may not know of it; ktime_get_ns() time, 0: never. dispatch_lock.
+ * @recheck_ns: when it checks although it was not called, because the reader of
+ *	the inbox may not know of it; ktime_get_ns() time, 0: never.
+ *	dispatch_lock.
  * @first: it is the first of its user in the queue. The inbox's post.lock
  *	guards this field and those below.
  * @ahead: it goes before all others, because the inbox's own socket depends on
@@ -30,7 +31,7 @@ struct weir_ring;
  *	0: it has not come.
  * @room_ns: when there was room and it was called, in ktime_get_ns() time;
  *	U64_MAX: it has not been called, or there was no room.
- * @bytes: of room that it needs beyond the kept room, see weir_pass_hold().
+ * @bytes: of room that it needs beyond the kept room, see weir_pass_wait().
  * @link: in the inbox's post.waiting if @first or @ahead is set, else in @more
  *	of the first one; empty once it has been called.
  * @more: the other waiters of its user, which wait behind it.
@@ -40,7 +41,7 @@ struct weir_waiter {
 	struct weir_endpoint	*ep;
 	struct weir_ring	*inbox;
 	bool			waits;
-	u64			look_ns;
+	u64			recheck_ns;
 	bool			first;
 	bool			ahead;
 	u32			again;
@@ -60,7 +61,7 @@ void weir_waiters_call_all(struct weir_ring *inbox);
 u64 weir_waiters_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep);
 void weir_waiter_here(struct weir_waiter *w);
-void weir_waiter_look(struct weir_waiter *w);
+void weir_waiter_recheck(struct weir_waiter *w);
 void weir_waiter_done(struct weir_waiter *w);
 void weir_waiter_wait(struct weir_waiter *w, struct weir_ring *inbox,
 		      u64 bytes);

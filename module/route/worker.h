@@ -5,11 +5,11 @@
 
 #include "weir.h"
 
-struct weir_turn;
+struct weir_work_item;
 
-void weir_endpoint_turn(struct weir_turn *turn);
-u32 weir_tenant_slots(struct weir_tenant *t, u32 want);
-void weir_endpoint_later(struct weir_endpoint *ep);
-void weir_endpoint_never(struct weir_endpoint *ep);
+void weir_endpoint_work(struct weir_work_item *item);
+u32 weir_tenant_scan_budget(struct weir_tenant *t, u32 want);
+void weir_endpoint_queue(struct weir_endpoint *ep);
+void weir_endpoint_unqueue(struct weir_endpoint *ep);
 
 #endif /* _WEIR_WORKER_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The queue of a listener: connections take a place in it before they are made,
- * and wait for one. Users share the places. struct weir_listener has the queue.
+ * The queue of a listener: connections take a slot in it before they are made,
+ * and wait for one. Users share the slots. struct weir_listener has the queue.
  *
  * Process context.
  */
@@ -16,7 +16,7 @@
 #include "weir.h"
 
 /**
- * struct weir_connecter - a waiter for a place in a listener's queue
+ * struct weir_connecter - a waiter for a slot in a listener's queue
  * @wait: in listen.connect_wait of the listener, for the first waiter of each
  *	user.
  * @first: the waiter is the first of its user; the queue's lock.
@@ -25,8 +25,8 @@
  * @more: other waiters of its user, behind it; that lock.
  * @listener: the listener.
  * @user: user whose share of the queue is used.
- * @exempt: the waiter may take any free place, not only its user's share.
- * @has: the waiter has a place; the queue's lock.
+ * @exempt: the waiter may take any free slot, not only its user's share.
+ * @has: the waiter has a slot; the queue's lock.
  */
 struct weir_connecter {
 	wait_queue_entry_t wait;
@@ -40,11 +40,12 @@ struct weir_connecter {
 };
 
 /*
- * Takes a place in a listener's queue for a user. Returns -EAGAIN when the
+ * Takes a slot in a listener's queue for a user. Returns -EAGAIN when the
  * queue is full or, unless @exempt, the user has its share of it;
  * -ECONNREFUSED; -ENOMEM.
  */
-static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
+static int weir_backlog_take(struct weir_sock *listener, kuid_t user,
+			     bool exempt)
 	__must_hold(&listener->listen.lock)
 {
 	lockdep_assert_held(&listener->listen.lock);
@@ -60,8 +61,8 @@ static int weir_take_place(struct weir_sock *listener, kuid_t user, bool exempt)
 }
 
 /*
- * Gives a free place to the first waiter that may have it. At most one waiter
- * of each user is passed over. The waker takes the place, so it is not lost if
+ * Gives a free slot to the first waiter that may have it. At most one waiter
+ * of each user is passed over. The waker takes the slot, so it is not lost if
  * the waiter gives up meanwhile. Under the queue's lock.
  */
 static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
@@ -73,17 +74,17 @@ static int weir_connect_wake(wait_queue_entry_t *wait, unsigned int mode,
 
 	if (c->has)
 		return 0;
-	err = weir_take_place(c->listener, c->user, c->exempt);
+	err = weir_backlog_take(c->listener, c->user, c->exempt);
 	if (err == -EAGAIN)
 		return 0;
 	c->has = !err;
 	list_del_init_careful(&wait->entry);
 	default_wake_function(wait, mode, flags, key);
-	/* without memory its call fails, and the place goes to the next */
+	/* without memory its call fails, and the slot goes to the next */
 	return err != -ENOMEM;
 }
 
-/* Another place may be free: wakes the next waiter. */
+/* Another slot may be free: wakes the next waiter. */
 static void weir_connect_next(struct weir_sock *listener)
 	__must_hold(&listener->listen.lock)
 {
@@ -92,7 +93,7 @@ static void weir_connect_next(struct weir_sock *listener)
 		wake_up_interruptible(&listener->listen.connect_wait);
 }
 
-/* weir_take_place(), unless the waiter has a place already. */
+/* weir_backlog_take(), unless the waiter has a slot already. */
 static int weir_reserve(struct weir_connecter *c)
 {
 	struct weir_sock *listener = c->listener;
@@ -100,7 +101,7 @@ static int weir_reserve(struct weir_connecter *c)
 
 	spin_lock(&listener->listen.lock);
 	if (!c->has) {
-		err = weir_take_place(listener, c->user, c->exempt);
+		err = weir_backlog_take(listener, c->user, c->exempt);
 		c->has = !err;
 	}
 	if (c->has)
@@ -109,7 +110,7 @@ static int weir_reserve(struct weir_connecter *c)
 	return err;
 }
 
-/* Returns a user's place and wakes the first waiter that may have it. */
+/* Returns a user's slot and wakes the first waiter that may have it. */
 void weir_unreserve(struct weir_sock *listener, kuid_t user)
 {
 	spin_lock(&listener->listen.lock);
@@ -183,7 +184,7 @@ static int weir_connecter_prepare(struct weir_connecter *c)
 }
 
 /*
- * Sleeps until the waiter has a place. Returns 0, -EAGAIN when the time is
+ * Sleeps until the waiter has a slot. Returns 0, -EAGAIN when the time is
  * over, or the errno of a signal.
  */
 static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
@@ -207,7 +208,7 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 	weir_connecter_del(c);
 	if (!err)
 		return 0;
-	/* a waiter that got a place meanwhile keeps it, signal or not */
+	/* a waiter that got a slot meanwhile keeps it, signal or not */
 	spin_lock(&listener->listen.lock);
 	if (c->has) {
 		err = 0;
@@ -217,7 +218,7 @@ static int weir_sleep_backlog(struct weir_connecter *c, long timeo)
 	return err;
 }
 
-/* Takes a place in the listener's queue; waits for it if @timeo is not 0. */
+/* Takes a slot in the listener's queue; waits for it if @timeo is not 0. */
 int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 		      long timeo)
 {
@@ -250,7 +251,7 @@ int weir_wait_backlog(struct weir_sock *ws, struct weir_sock *listener,
 	return err;
 }
 
-/* Takes the first socket out of the queue, and returns its place; or NULL. */
+/* Takes the first socket out of the queue, and returns its slot; or NULL. */
 struct weir_sock *weir_dequeue(struct weir_sock *listener)
 {
 	struct weir_sock *child;

@@ -131,7 +131,7 @@ static int weir_join_one(struct weir_sock *ws, struct weir_ring *ring,
 		weir_reader_put(rd);
 		return 0;
 	}
-	if (PTR_ERR(rd) == -ENOMEM && origin != WEIR_ORIGIN_LAST)
+	if (PTR_ERR(rd) == -ENOMEM && origin != WEIR_ORIGIN_RETRY)
 		return -ENOMEM;
 	weir_join_left_out(ws, ring, PTR_ERR(rd));
 	return 0;
@@ -183,7 +183,7 @@ void weir_joining_free(struct weir_joining *j)
 		wake_up_var(&wn->joinings);
 }
 
-/* Notes that a subscriber waits for memory. False: it has no place. */
+/* Notes that a subscriber waits for memory. False: there is no entry for it. */
 static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 {
 	bool noted;
@@ -211,7 +211,7 @@ static bool weir_join_noted(struct weir_sock *ws, const struct weir_joining *j)
 /*
  * weir_job.part: looks for a subscriber without memory, joins it, and waits for
  * memory. It goes on to the last note when the stream has ended: a note that
- * stays would take a place in the subscriber's table.
+ * stays would take an entry of the subscriber's table.
  */
 static bool weir_join_last(struct weir_job *job)
 {
@@ -233,7 +233,7 @@ static bool weir_join_last(struct weir_job *job)
 			j->waiting--;
 			if (weir_ring_live(j->ring) &&
 			    weir_join_wants(j, ws, &sub))
-				weir_join_one(ws, j->ring, WEIR_ORIGIN_LAST,
+				weir_join_one(ws, j->ring, WEIR_ORIGIN_RETRY,
 					      sub);
 		}
 		sock_put(&ws->sk);
@@ -259,7 +259,7 @@ static bool weir_join_some(struct weir_job *job)
 		if (!ws)
 			break;
 		if (weir_join_wants(j, ws, &sub) &&
-		    weir_join_one(ws, j->ring, WEIR_ORIGIN_LATE, sub)) {
+		    weir_join_one(ws, j->ring, WEIR_ORIGIN_WORKER, sub)) {
 			if (weir_join_later(ws, j))
 				j->waiting++;
 			else

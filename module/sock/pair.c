@@ -513,7 +513,7 @@ void weir_pair_reset(struct weir_sock *ws)
 	if (rd) {
 		pos = READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
 		got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,
-					  WEIR_LOOK_RECORDS);
+					  WEIR_SCAN_RECORDS);
 		unread |= got == 1 || got == -EAGAIN;
 		weir_reader_put(rd);
 	}

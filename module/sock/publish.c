@@ -100,7 +100,7 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 	smp_store_release(&ring->pub_seq, ++wn->seq);
 	/* users may make patterns of many forms: a worker looks at the rest */
 	if (weir_trie_match_patterns(&wn->patterns, path->name, path->len,
-				     weir_join_note, j, WEIR_TRIE_LOOKS_MAX))
+				     weir_join_note, j, WEIR_TRIE_STEPS_MAX))
 		j->more = true;
 }
 

@@ -190,7 +190,7 @@ static int weir_recv_nonsense(struct weir_recv *r)
  * and turns of all streams, with a timeout, and if the call may not wait. A
  * ring of 1 GiB that is full of aborted records needs fewer.
  */
-#define WEIR_RECV_LOOKS		100
+#define WEIR_RECV_TRIES		100
 #define WEIR_RECV_TURNS		4000
 #define WEIR_RECV_TURNS_NOW	10
 
@@ -226,7 +226,7 @@ static int weir_recv_peek_lossy(struct weir_recv *r, u64 *pos)
 {
 	struct weir_ring_view *v = &r->rd->ring->view;
 	u64 start = *pos;
-	int got = weir_ring_peek_some(v, pos, &r->rec, WEIR_LOOK_RECORDS);
+	int got = weir_ring_peek_some(v, pos, &r->rec, WEIR_SCAN_RECORDS);
 
 	/*
 	 * A skipped record may have been the torn header of a record that was
@@ -260,7 +260,7 @@ static int weir_recv_find(struct weir_recv *r)
 	}
 	ended = weir_reader_ended(rd, pos);
 	got = rd->gating ? weir_ring_peek_some(&rd->ring->view, &pos, &r->rec,
-					       WEIR_LOOK_RECORDS) :
+					       WEIR_SCAN_RECORDS) :
 			   weir_recv_peek_lossy(r, &pos);
 	if (got == 1 || got == WEIR_RECV_AGAIN || r->gone)
 		return got;
@@ -324,7 +324,7 @@ static int weir_recv_one(struct weir_recv *r)
 {
 	int tries, got;
 
-	for (tries = 0; tries < WEIR_RECV_LOOKS; tries++) {
+	for (tries = 0; tries < WEIR_RECV_TRIES; tries++) {
 		if (tries && signal_pending(current))
 			break;
 		got = weir_recv_find(r);
@@ -348,9 +348,9 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 
 	spin_lock(&ws->party.lock);
 	list_for_each_entry(rd, &ws->party.readers, party_link) {
-		u32 left = WEIR_LOOK_BUDGET;
+		u32 left = WEIR_SCAN_BUDGET;
 
-		if (!weir_reader_ready(rd, &left) && left == WEIR_LOOK_BUDGET)
+		if (!weir_reader_ready(rd, &left) && left == WEIR_SCAN_BUDGET)
 			continue;
 		weir_reader_get(rd);
 		/* the next look begins behind it */

@@ -119,22 +119,22 @@ static int weir_join_matching(struct weir_sock *ws, const char *pattern,
 	return err;
 }
 
-/* Streams that are looked at in one hold of weir_net.lock. */
-#define WEIR_PATH_LOOKS	64
+/* Streams that are searched in one hold of weir_net.lock. */
+#define WEIR_PATH_STEPS	64
 
 /*
- * Looks for the next stream of a path with a number above @seq. @at: ring where
- * the last look ended, or NULL. Returns a ring, held; @more: it is only the
- * place where the next look continues. If @at has left the path meanwhile, the
- * look starts from the first ring of the path.
+ * Finds the next stream of a path with a number above @seq. @at: ring where the
+ * last search ended, or NULL. Returns a ring, held; @more: it is only the ring
+ * where the next search continues. If @at has left the path meanwhile, the
+ * search starts from the first ring of the path.
  */
-static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
+static struct weir_ring *weir_path_scan(struct weir_sock *ws, const char *name,
 					u32 len, struct weir_ring *at, u64 seq,
 					bool *more)
 	__must_hold(&ws->owner.wn->lock)
 {
 	struct weir_path *path = weir_path_find(ws->owner.wn, name, len);
-	u32 looks = WEIR_PATH_LOOKS;
+	u32 steps = WEIR_PATH_STEPS;
 	struct weir_ring *ring;
 
 	lockdep_assert_held(&ws->owner.wn->lock);
@@ -148,7 +148,7 @@ static struct weir_ring *weir_path_look(struct weir_sock *ws, const char *name,
 		if (ring->pub_seq >= ws->party.sub_seq)
 			break;
 		*more = ring->pub_seq <= seq;
-		if (*more && --looks)
+		if (*more && --steps)
 			continue;
 		weir_ring_get(ring);
 		return ring;
@@ -171,7 +171,7 @@ static struct weir_ring *weir_path_next_ring(struct weir_sock *ws,
 
 	while (more) {
 		mutex_lock(&ws->owner.wn->lock);
-		next = weir_path_look(ws, name, len, at, seq, &more);
+		next = weir_path_scan(ws, name, len, at, seq, &more);
 		mutex_unlock(&ws->owner.wn->lock);
 		if (at)
 			weir_ring_put(at);
@@ -204,7 +204,7 @@ static int weir_join_path(struct weir_sock *ws, const char *name, u32 len)
  * Makes the subscriber's struct weir_pending_joins, which the subscription pays
  * for.
  */
-static int weir_late_make(struct weir_sock *ws)
+static int weir_pending_make(struct weir_sock *ws)
 {
 	struct weir_pending_joins *joins;
 
@@ -224,7 +224,7 @@ static int weir_late_make(struct weir_sock *ws)
 /*
  * Frees the subscriber's struct weir_pending_joins: there is no subscription.
  */
-static void weir_late_free(struct weir_sock *ws)
+static void weir_pending_free(struct weir_sock *ws)
 {
 	struct weir_pending_joins *joins;
 
@@ -246,7 +246,7 @@ static void weir_leave_pattern(struct weir_sock *ws)
 		spin_lock(&ws->party.lock);
 		ws->party.sub_seq = 0;
 		spin_unlock(&ws->party.lock);
-		weir_late_free(ws);
+		weir_pending_free(ws);
 		weir_uncharge(&ws->sub.charge);
 		list_del_init(&ws->sub.link);
 		WRITE_ONCE(ws->sub.pattern, NULL);
@@ -356,7 +356,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
  * path without a publisher is no error. A stream that matches a pattern is left
  * out when it is broken, at a cap or without memory; weir_inbox_refused() then
  * posts a notice. A later stream is left out, too, when it waits for memory and
- * weir_pending_add() has no place for it. Process context, may sleep.
+ * weir_pending_add() has no entry for it. Process context, may sleep.
  *
  * Return: 0, or a negative errno with an error text: -EINVAL, -EISCONN, -EACCES
  * (a plain path that may not be read), -EBUSY (cursor name in use), -ENOBUFS
@@ -373,7 +373,7 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	err = weir_path_check(pattern, len, true, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
-	err = weir_late_make(ws);
+	err = weir_pending_make(ws);
 	if (err)
 		return err;
 	/* its cursors are charged to this cgroup until release */
@@ -386,7 +386,7 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	if (err) {
 		if (!ws->sub.pattern)
-			weir_late_free(ws);
+			weir_pending_free(ws);
 		return err;
 	}
 	if (weir_path_is_pattern(pattern, len))

@@ -83,7 +83,7 @@ end:
 	od
 }
 
-/* weir_reader_place(): the tail, or the oldest that the writer does not want */
+/* weir_reader_seek(): the tail, or the oldest that the writer does not want */
 inline place(oldest)
 {
 #ifdef LATE_INTENT

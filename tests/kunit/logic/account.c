@@ -34,7 +34,7 @@
  */
 struct fixture {
 	struct weir_users	users;
-	struct weir_holdings	ns;
+	struct weir_usage	ns;
 	struct weir_account	*a;
 	struct weir_account	*b;
 	struct weir_charge	for_a;
@@ -58,7 +58,7 @@ static int account_test_init(struct kunit *test)
 	if (!f)
 		return -ENOMEM;
 	weir_users_init(&f->users);
-	weir_holdings_init(&f->ns);
+	weir_usage_init(&f->ns);
 	f->a = payers(f, 1000, 0, 1);
 	if (IS_ERR(f->a))
 		return -ENOMEM;
@@ -82,7 +82,7 @@ static void account_test_exit(struct kunit *test)
 	/* all WARN, which fails the run, when a test left charges behind */
 	weir_account_put(f->a);
 	weir_account_put(f->b);
-	weir_holdings_destroy(&f->ns);
+	weir_usage_destroy(&f->ns);
 	weir_users_destroy(&f->users);
 }
 
@@ -131,7 +131,7 @@ static void uncharge(struct kunit *test, struct weir_account *a, u64 bytes)
 
 static u64 user_bytes(const struct weir_account *a, u32 i)
 {
-	return weir_held(&a->users[i]->held, WEIR_ACCOUNT_BYTES);
+	return weir_usage_read(&a->users[i]->usage, WEIR_ACCOUNT_BYTES);
 }
 
 static void expect_bytes(struct kunit *test, u64 a, u64 b)
@@ -140,8 +140,10 @@ static void expect_bytes(struct kunit *test, u64 a, u64 b)
 
 	KUNIT_EXPECT_EQ(test, user_bytes(f->a, 0), a);
 	KUNIT_EXPECT_EQ(test, user_bytes(f->b, 0), b);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_BYTES), a + b);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->users.sum, WEIR_ACCOUNT_BYTES),
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&f->ns, WEIR_ACCOUNT_BYTES),
+			a + b);
+	KUNIT_EXPECT_EQ(test,
+			weir_usage_read(&f->users.sum, WEIR_ACCOUNT_BYTES),
 			a + b);
 }
 
@@ -190,7 +192,7 @@ static void account_create__takes_many_users(struct kunit *test)
 		weir_account_put(a);	/* the charge has its own */
 	}
 	KUNIT_EXPECT_EQ(test, i, n);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_BYTES),
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&f->ns, WEIR_ACCOUNT_BYTES),
 			(u64)n * (n - 1) / 2);
 	while (i--) {
 		wrong += user_bytes(all[i].account, 0) != i;
@@ -221,12 +223,13 @@ static void account_charge__all_who_pay_or_nobody(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weir_charge(&c, a, 60, 6, &caps, &why), 0);
 	for (i = 0; i < ARRAY_SIZE(uids); i++) {
 		KUNIT_EXPECT_EQ(test, user_bytes(a, i), 60);
-		KUNIT_EXPECT_EQ(test, weir_held(&a->users[i]->held,
-						WEIR_ACCOUNT_OBJECTS), 6);
+		KUNIT_EXPECT_EQ(test, weir_usage_read(&a->users[i]->usage,
+						      WEIR_ACCOUNT_OBJECTS), 6);
 	}
 	/* once for the namespace, and once in all */
-	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_BYTES), 60);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->users.sum, WEIR_ACCOUNT_OBJECTS),
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&f->ns, WEIR_ACCOUNT_BYTES), 60);
+	KUNIT_EXPECT_EQ(test,
+			weir_usage_read(&f->users.sum, WEIR_ACCOUNT_OBJECTS),
 			6);
 
 	/* one in the middle has paid for something else */
@@ -237,8 +240,8 @@ static void account_charge__all_who_pay_or_nobody(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, user_bytes(a, 1), 60);
 	KUNIT_EXPECT_EQ(test, user_bytes(a, 2), 90);
 	KUNIT_EXPECT_EQ(test, user_bytes(a, 3), 60);
-	KUNIT_EXPECT_EQ(test, weir_held(&a->users[0]->held,
-					WEIR_ACCOUNT_OBJECTS), 6);
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&a->users[0]->usage,
+					      WEIR_ACCOUNT_OBJECTS), 6);
 	KUNIT_EXPECT_EQ(test, c.used[WEIR_ACCOUNT_BYTES], 60);
 	KUNIT_EXPECT_EQ(test, c.used[WEIR_ACCOUNT_OBJECTS], 6);
 	/* and the namespace, last of all */
@@ -265,7 +268,7 @@ static void account_charge__all_who_pay_or_nobody(struct kunit *test)
 static void account_charge__one_cap_in_all_namespaces(struct kunit *test)
 {
 	const struct weir_caps caps = { .user = { 100, 10 }, .ns = { 80, 8 } };
-	struct weir_holdings ns[5];
+	struct weir_usage ns[5];
 	struct weir_charge c[5] = {};
 	struct fixture *f = test->priv;
 	u64 got = 0;
@@ -278,7 +281,7 @@ static void account_charge__one_cap_in_all_namespaces(struct kunit *test)
 		struct weir_account *a;
 		const char *why;
 
-		weir_holdings_init(&ns[i]);
+		weir_usage_init(&ns[i]);
 		a = weir_account_create(&f->users, &ns[i], uids, 2, NOW);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(a));
 		KUNIT_EXPECT_TRUE(test, uid_eq(weir_account_user(a),
@@ -291,7 +294,7 @@ static void account_charge__one_cap_in_all_namespaces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, user_bytes(f->a, 0), 90);
 	for (i = 0; i < 5; i++) {
 		weir_uncharge(&c[i]);
-		weir_holdings_destroy(&ns[i]);
+		weir_usage_destroy(&ns[i]);
 	}
 	expect_bytes(test, 0, 0);
 }
@@ -312,37 +315,37 @@ static void account_charge__caps_may_change(struct kunit *test)
 	uncharge(test, f->a, 10);
 }
 
-/* No two users have one place, as long as there are places. */
+/* No two users have one slot, as long as there are slots. */
 static void account_place__is_one_users(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	const u32 n = WEIR_USER_PLACES - 2;
-	DECLARE_BITMAP(taken, WEIR_USER_PLACES) = { };
+	const u32 n = WEIR_USER_SLOTS - 2;
+	DECLARE_BITMAP(taken, WEIR_USER_SLOTS) = { };
 	struct weir_account **a, *again;
-	u32 i, place;
+	u32 i, slot;
 
 	a = kunit_kcalloc(test, n, sizeof(*a), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, a);
-	__set_bit(weir_account_place(f->a), taken);
-	__set_bit(weir_account_place(f->b), taken);
+	__set_bit(weir_account_slot(f->a), taken);
+	__set_bit(weir_account_slot(f->b), taken);
 	for (i = 0; i < n; i++) {
 		a[i] = payers(f, 2000 + i, 1000, 1);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(a[i]));
 		KUNIT_EXPECT_FALSE(test,
-				   __test_and_set_bit(weir_account_place(a[i]),
+				   __test_and_set_bit(weir_account_slot(a[i]),
 						      taken));
 	}
 	/* more have one of these; a user keeps its own, and gives it back */
 	again = payers(f, 9999, 0, 1);
-	KUNIT_EXPECT_LT(test, weir_account_place(again), WEIR_USER_PLACES);
+	KUNIT_EXPECT_LT(test, weir_account_slot(again), WEIR_USER_SLOTS);
 	weir_account_put(again);
-	place = weir_account_place(a[7]);
+	slot = weir_account_slot(a[7]);
 	again = payers(f, 2007, 0, 1);
-	KUNIT_EXPECT_EQ(test, weir_account_place(again), place);
+	KUNIT_EXPECT_EQ(test, weir_account_slot(again), slot);
 	weir_account_put(again);
 	weir_account_put(a[7]);
 	a[7] = payers(f, 9999, 0, 1);
-	KUNIT_EXPECT_EQ(test, weir_account_place(a[7]), place);
+	KUNIT_EXPECT_EQ(test, weir_account_slot(a[7]), slot);
 	for (i = 0; i < n; i++)
 		weir_account_put(a[i]);
 }
@@ -491,13 +494,13 @@ static void account_charge_objects__apart_from_bytes(struct kunit *test)
 	charge_objects(test, f->a, 1, 3, 5, USER_OBJECTS);
 	charge_objects(test, f->b, 3, 3, 5, NS_OBJECTS);
 	charge_objects(test, f->b, 2, 3, 5, NULL);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->a->users[0]->held,
-					WEIR_ACCOUNT_OBJECTS), 3);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_OBJECTS), 5);
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&f->a->users[0]->usage,
+					      WEIR_ACCOUNT_OBJECTS), 3);
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&f->ns, WEIR_ACCOUNT_OBJECTS), 5);
 	expect_bytes(test, 10, 0);
 	weir_uncharge_some(&f->for_a, 0, 3);
 	weir_uncharge_some(&f->for_b, 0, 2);
-	KUNIT_EXPECT_EQ(test, weir_held(&f->ns, WEIR_ACCOUNT_OBJECTS), 0);
+	KUNIT_EXPECT_EQ(test, weir_usage_read(&f->ns, WEIR_ACCOUNT_OBJECTS), 0);
 	uncharge(test, f->a, 10);
 }
 
@@ -562,7 +565,7 @@ static int crowd_run(void *data)
 			wrong += user_bytes(a, 0) < n || user_bytes(a, 1) < n;
 			wrong += user_bytes(a, 0) > CROWD_USER_MAX;
 			wrong += user_bytes(a, 1) > CROWD_USER_MAX;
-			wrong += weir_held(&f->ns, WEIR_ACCOUNT_BYTES) >
+			wrong += weir_usage_read(&f->ns, WEIR_ACCOUNT_BYTES) >
 				 CROWD_NS_MAX;
 			if (i % 4 == 0)
 				cond_resched();	/* keep it a while */
@@ -700,13 +703,13 @@ static void account_put__keeps_what_is_used_up(struct kunit *test)
 	weir_account_put(a);
 }
 
-/* A user's subordinate uids don't move the place of the next user. */
+/* A user's subordinate uids don't move the slot of the next user. */
 static void account_place__is_not_taken_by_subordinates(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	const u32 n = WEIR_USER_PLACES - 1;
+	const u32 n = WEIR_USER_SLOTS - 1;
 	struct weir_account **a, *next;
-	u32 i, place;
+	u32 i, slot;
 
 	a = kunit_kcalloc(test, n, sizeof(*a), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, a);
@@ -716,14 +719,14 @@ static void account_place__is_not_taken_by_subordinates(struct kunit *test)
 	}
 	next = payers(f, 9999, 0, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
-	place = weir_account_place(next);
-	KUNIT_EXPECT_NE(test, place, weir_account_place(f->a));
-	KUNIT_EXPECT_NE(test, place, weir_account_place(f->b));
+	slot = weir_account_slot(next);
+	KUNIT_EXPECT_NE(test, slot, weir_account_slot(f->a));
+	KUNIT_EXPECT_NE(test, slot, weir_account_slot(f->b));
 	weir_account_put(next);
-	/* one that pays for itself has a place of its own from then on */
+	/* one that pays for itself has a slot of its own from then on */
 	next = payers(f, 5000, 0, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
-	KUNIT_EXPECT_EQ(test, weir_account_place(next), place);
+	KUNIT_EXPECT_EQ(test, weir_account_slot(next), slot);
 	weir_account_put(next);
 	for (i = 0; i < n; i++)
 		weir_account_put(a[i]);

@@ -240,14 +240,14 @@ static void bulkhead_share__is_had_as_others_end(struct kunit *test)
 
 /**
  * struct held - what a user has of a bulkhead
- * @lower: places that were had as they came.
+ * @lower: slots that were had as they came.
  * @own: of the upper half.
  */
 struct held {
 	u32 lower, own;
 };
 
-/* As many places as a user may have, one after the other, as @asking do. */
+/* As many slots as a user may have, one after the other, as @asking do. */
 static void hold(u32 max, atomic_t *all, struct held *h, u32 asking)
 {
 	int lower = weir_bulkhead_lower(max);
@@ -271,8 +271,8 @@ static void hold(u32 max, atomic_t *all, struct held *h, u32 asking)
 }
 
 /*
- * A user had nearly all; one place after the other ends, of the lower half before
- * the upper one or after it, and it asks before the others.
+ * A user had nearly all; one slot after the other ends, of the lower half
+ * before the upper one or after it, and it asks before the others.
  */
 static void bulkhead_lower__leaves_each_its_part(struct kunit *test)
 {

@@ -28,7 +28,7 @@ static struct weir_rate_limit *limit_of(struct kunit *test, u32 rate, u32 burst,
 }
 
 /* Tokens of the upper half, and then of the share; @cost: of the last. */
-static u32 take_cost(struct weir_rate_limit *limit, u32 place, u64 now,
+static u32 take_cost(struct weir_rate_limit *limit, u32 slot, u64 now,
 		     u32 want, u64 *cost)
 {
 	u32 got = weir_rate_limit_take_upper(limit, now, want);
@@ -40,11 +40,11 @@ static u32 take_cost(struct weir_rate_limit *limit, u32 place, u64 now,
 	return got;
 }
 
-static u32 take(struct weir_rate_limit *limit, u32 place, u64 now, u32 want)
+static u32 take(struct weir_rate_limit *limit, u32 slot, u64 now, u32 want)
 {
 	u64 cost;
 
-	return take_cost(limit, place, now, want, &cost);
+	return take_cost(limit, slot, now, want, &cost);
 }
 
 /* Each of the first @n users asks for as much as there is, again and again. */
