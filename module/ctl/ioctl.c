@@ -70,8 +70,8 @@ static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
 }
 
 /*
- * Length of a stream's next message; 0: there is none; -EAGAIN: @budget looks
- * were not enough, and *@pos is where to go on. Any context.
+ * Length of a stream's next message; -ENODATA: there is none; -EAGAIN: @budget
+ * looks were not enough, and *@pos is where to go on. Any context.
  */
 static int weir_reader_next_len(const struct weir_reader *rd, u64 *pos,
 				u32 budget)
@@ -85,7 +85,7 @@ static int weir_reader_next_len(const struct weir_reader *rd, u64 *pos,
 		if (got == -EAGAIN)
 			continue;
 		if (got != 1)
-			return 0;
+			return -ENODATA;
 		if (rec.kind != WEIR_KIND_NOTICE || rd->id != WEIR_ID_INBOX)
 			return rec.len;
 		*pos = rec.next;
@@ -98,7 +98,10 @@ static u64 weir_reader_pos(const struct weir_reader *rd)
 	return READ_ONCE(rd->cursor->pos) & ~(u64)(WEIR_GRANULE - 1);
 }
 
-/* weir_reader_next_len() for a whole ring. Puts the reader. May sleep. */
+/*
+ * weir_reader_next_len() for a whole ring; negative: there is none. Puts the
+ * reader. May sleep.
+ */
 static int weir_reader_next_len_put(struct weir_reader *rd)
 {
 	u64 pos = weir_reader_pos(rd);
@@ -111,14 +114,14 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 	} while (len == -EAGAIN && (s64)(end - pos) > 0 &&
 		 !signal_pending(current));
 	weir_reader_put(rd);
-	return max(len, 0);
+	return len;
 }
 
 /*
  * weir_reader_next_len() for the streams from the head of the list on, up to
  * WEIR_SCAN_BUDGET. The next call begins behind the last stream that this one
  * has looked at. @seen: is increased for each stream. @more: out: the first
- * stream whose look was not finished, held.
+ * stream whose look was not finished, held. Negative: no message was found.
  */
 static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
@@ -134,7 +137,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 		from = pos = weir_reader_pos(rd);
 		len = weir_reader_next_len(rd, &pos, 1);
 		++*seen;
-		if (len > 0)
+		if (len >= 0)
 			return len;
 		if (len == -EAGAIN && !*more) {
 			/* a longer look must not be made under a spinlock */
@@ -145,39 +148,41 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 		cost = max(weir_scan_cost(from, pos), 1U);
 		if (cost >= left) {
 			list_move(&ws->party.readers, &rd->party_link);
-			return 0;
+			break;
 		}
 		left -= cost;
 	}
-	return 0;
+	return -ENODATA;
 }
 
-/* FIONREAD: length of the next message; 0 when there is none. May sleep. */
+/*
+ * FIONREAD: length of the message that recvmsg returns next; 0 when there is
+ * none. Looks in the order of recvmsg: the streams in turn, then the inbox. May
+ * sleep.
+ */
 static int weir_next_len(struct weir_sock *ws)
 {
 	struct weir_reader *rd, *more = NULL;
 	u32 seen = 0, all;
-	int len = 0;
+	int len;
 
-	if (smp_load_acquire(&ws->ep)) {
-		rd = weir_reader_find(&ws->party, WEIR_ID_INBOX);
-		if (rd)
-			len = weir_reader_next_len_put(rd);
-	}
-	if (len)
-		return len;
 	do {
 		spin_lock(&ws->party.lock);
 		len = weir_next_len_some(ws, &seen, &more);
 		all = ws->party.nreaders;
 		spin_unlock(&ws->party.lock);
 		cond_resched();
-	} while (!len && seen < all && !signal_pending(current));
-	if (more && len)
+	} while (len < 0 && seen < all && !signal_pending(current));
+	if (more && len >= 0)
 		weir_reader_put(more);
 	else if (more)
 		len = weir_reader_next_len_put(more);
-	return len;
+	if (len < 0 && smp_load_acquire(&ws->ep)) {
+		rd = weir_reader_find(&ws->party, WEIR_ID_INBOX);
+		if (rd)
+			len = weir_reader_next_len_put(rd);
+	}
+	return max(len, 0);
 }
 
 /* SIOCOUTQ: bytes of the outbox that the slowest gating reader has not read. */

@@ -362,6 +362,17 @@ static struct weir_reader *weir_next_ready(struct weir_sock *ws)
 	return NULL;
 }
 
+/* A message was peeked at: its stream's turn is not over. */
+static void weir_recv_stay(struct weir_recv *r)
+{
+	struct weir_party *p = &r->ws->party;
+
+	spin_lock(&p->lock);
+	if (!list_empty(&r->rd->party_link))
+		list_move(&r->rd->party_link, &p->readers);
+	spin_unlock(&p->lock);
+}
+
 /* Fills the address of the sender. */
 static void weir_recv_name(const struct weir_recv *r)
 {
@@ -421,8 +432,11 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 	while (turns-- && (r.rd = weir_next_ready(ws))) {
 		r.gone = false;
 		got = weir_recv_one(&r);
-		if (got >= 0 && !r.gone)
+		if (got >= 0 && !r.gone) {
 			weir_recv_name(&r);
+			if (flags & MSG_PEEK)
+				weir_recv_stay(&r);
+		}
 		/* the end of one of several streams is not the socket's end */
 		if (r.gone && !pair)
 			weir_reader_detach(r.rd, WEIR_REASON_CLOSED);

@@ -62,6 +62,57 @@ static void next_length(void)
 	close(sub);
 }
 
+/*
+ * Peeks, FIONREAD and addresses tell of the message that is received next, while
+ * several streams take turns.
+ */
+static void next_message(void)
+{
+	int pub[3], sub, len, i, k, bad = 0, streams = 0;
+	struct sockaddr_weir peeked, got;
+	socklen_t room, got_len;
+	char path[16], a[16], b[16];
+	ssize_t n;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "/next/%d", i);
+		pub[i] = tap_publisher(SOCK_RDM, path, 4096);
+	}
+	sub = tap_subscriber(SOCK_RDM, "/next/*");
+	for (k = 0; k < 4; k++)
+		for (i = 0; i < 3; i++)
+			send(pub[i], "0123456789abcdef", 4 * i + k, 0);
+	for (k = 0; k < 12; k++) {
+		for (i = 0; i < 3; i++) {
+			room = sizeof(peeked);
+			bad += ioctl(sub, FIONREAD, &len) != 0;
+			n = recvfrom(sub, a, 2, MSG_PEEK | MSG_TRUNC,
+				     (struct sockaddr *)&peeked, &room);
+			if (n != len) {
+				tap_diag("round %d: %d bytes, peeked at %zd",
+					 k, len, n);
+				bad++;
+			}
+		}
+		got_len = sizeof(got);
+		n = recvfrom(sub, b, sizeof(b), 0, (struct sockaddr *)&got,
+			     &got_len);
+		if (n != len || room != got_len ||
+		    memcmp(&peeked, &got, room)) {
+			tap_diag("round %d: %d bytes of %s, got %zd of %s", k,
+				 len, peeked.sw_path, n, got.sw_path);
+			bad++;
+		}
+		if (k < 3)
+			streams |= 1 << (got.sw_path[6] - '0');
+	}
+	tap_is(bad, 0, "what is peeked at is what comes next");
+	tap_is(streams, 7, "and the streams take turns");
+	for (i = 0; i < 3; i++)
+		close(pub[i]);
+	close(sub);
+}
+
 /* A subscribe that failed binds the socket to no owner. */
 static void owner_forgotten(void)
 {
@@ -125,6 +176,7 @@ int main(void)
 	if (setgroups(0, NULL))
 		tap_bail("setgroups");
 	next_length();
+	next_message();
 	owner_forgotten();
 	short_lived();
 	return tap_done();
