@@ -96,6 +96,17 @@ static bool weir_party_watched(const struct weir_party *p, u8 watch)
 
 /* --- readers sleep ------------------------------------------------------ */
 
+/* A kick takes @rd, whose party has been watched: arms it again if it still is. */
+static noinline void weir_reader_stay(struct weir_ring *ring,
+				      struct weir_reader *rd)
+	__must_hold(&ring->lock)
+{
+	if (weir_party_watched(rd->party, WEIR_WATCH_IN))
+		list_add_tail(&rd->armed_link, &ring->armed);
+	else
+		WRITE_ONCE(rd->party->watching, false);
+}
+
 /* Readers that are taken in one hold of a ring's lock; an inbox has one. */
 #define WEIR_WAKES	64
 
@@ -120,12 +131,9 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 	while (n < most && !list_empty(&ring->waking)) {
 		rd = list_first_entry(&ring->waking, struct weir_reader,
 				      armed_link);
-		if (unlikely(weir_party_watched(rd->party, WEIR_WATCH_IN))) {
-			list_move_tail(&rd->armed_link, &ring->armed);
-		} else {
-			list_del_init(&rd->armed_link);
-			WRITE_ONCE(rd->party->watching, false);
-		}
+		list_del_init(&rd->armed_link);
+		if (unlikely(READ_ONCE(rd->party->watch)))
+			weir_reader_stay(ring, rd);
 		sk[n] = rd->party->sk;
 		sock_hold(sk[n++]);
 	}
