@@ -122,6 +122,14 @@ static bool weir_report_full(struct weir *w, uint32_t total)
 	       weir_fd_wait(w, WEIR_WAIT_OUT, total, 0) == WEIR_WAIT_OUT;
 }
 
+/* The error of a claim in a ring that is not open. */
+int weir_claim_closed(const struct weir *w)
+{
+	int err = weir_fork_check(w);
+
+	return err ? err : weir_fail(-EPIPE, "the stream has been shut down");
+}
+
 /*
  * Sets @buf->pos and @buf->seq only. Of a batch of @n messages it claims one:
  * the batch then has one message, and the next batch may find space inline.
@@ -134,9 +142,11 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 
 	if (!n)
 		return weir_fail(-EINVAL, "a batch of no messages");
-	if (!w->out.data)
-		return weir_fail(-ENOTCONN,
+	if (!w->out.data) {
+		err = weir_fork_check(w);
+		return err ? err : weir_fail(-ENOTCONN,
 				 "no outbox: bind to publish, or connect, first");
+	}
 	if (len > weir_ring_max_len(&w->out))
 		return weir_fail(-EMSGSIZE,
 				 "a message of %zu bytes; the ring takes at most %u",
@@ -149,7 +159,7 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		weir_kick_now(w);
 	do {
 		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
-			return weir_fail(-EPIPE, "the stream has been shut down");
+			return weir_claim_closed(w);
 		err = weir_limit_update(w, total);
 		if (err && err != -EAGAIN)
 			return weir_fail(err,
@@ -176,6 +186,9 @@ uint32_t weir_commit_pad(struct weir *w, __u64 pos, uint32_t total,
 	uint32_t need = weir_ring_need(len);
 	struct weir_buf rest = { .pos = pos + need, .seq = seq };
 
+	/* A buffer from before a fork. */
+	if (!w->out.data)
+		return len;
 	/* A longer message than was claimed would reach into others' space. */
 	if (len > total - WEIR_HEADER_BYTES || need >= total)
 		return total - WEIR_HEADER_BYTES;

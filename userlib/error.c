@@ -68,12 +68,18 @@ int weir_fail_syscall(int fd, int err, const char *format, ...)
 	return err;
 }
 
+/* The error of a system call on @fd that has just failed. */
+static int weir_fd_error(int fd)
+{
+	return fd == WEIR_FD_FORKED ? -ECHILD : -errno;
+}
+
 int weir_fd_ioctl(int fd, unsigned long request, void *arg)
 {
 	int saved = errno, ret = ioctl(fd, request, arg);
 
 	if (ret < 0)
-		ret = -errno;
+		ret = weir_fd_error(fd);
 	errno = saved;
 	return ret;
 }
@@ -83,7 +89,7 @@ int weir_fd_setsockopt(int fd, int option, const void *value, socklen_t len)
 	int saved = errno, ret = setsockopt(fd, SOL_WEIR, option, value, len);
 
 	if (ret < 0)
-		ret = -errno;
+		ret = weir_fd_error(fd);
 	errno = saved;
 	return ret;
 }
@@ -99,7 +105,7 @@ int weir_fd_getsockopt(int fd, int level, int option, void *value,
 	int saved = errno, ret = getsockopt(fd, level, option, value, len);
 
 	if (ret < 0)
-		ret = -errno;
+		ret = weir_fd_error(fd);
 	errno = saved;
 	return ret;
 }

@@ -69,10 +69,38 @@ static bool weir_stop_requested(const struct weir_loop *loop)
 	       __atomic_load_n(&loop->ending, __ATOMIC_SEQ_CST);
 }
 
+static void weir_stop_prepare(void)
+{
+	pthread_mutex_lock(&weir_stop.lock);
+}
+
+static void weir_stop_parent(void)
+{
+	pthread_mutex_unlock(&weir_stop.lock);
+}
+
+/* In a child of fork(2) no loop runs, and the eventfd is the parent's. */
+static void weir_stop_child(void)
+{
+	if (weir_stop.fd >= 0)
+		close(weir_stop.fd);
+	weir_stop.fd = -1;
+	weir_stop.loops = 0;
+	weir_stop.requested = 0;
+	pthread_mutex_unlock(&weir_stop.lock);
+}
+
+static void weir_stop_atfork(void)
+{
+	pthread_atfork(weir_stop_prepare, weir_stop_parent, weir_stop_child);
+}
+
 static int weir_stop_begin(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int err = 0, fd;
 
+	pthread_once(&once, weir_stop_atfork);
 	pthread_mutex_lock(&weir_stop.lock);
 	if (weir_stop.fd < 0) {
 		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -14,7 +14,9 @@
 
 /* The view of a handle without an outbox: its status says that no side sleeps. */
 static const struct weir_status weir_no_status;
+static const struct weir_head weir_no_head;
 const struct weir_ring_view weir_no_outbox = {
+	.head	= (struct weir_head *)&weir_no_head,
 	.status	= &weir_no_status,
 };
 
@@ -194,11 +196,13 @@ int weir_map_stream(int fd, struct weir_stream *s)
 	pos = weir_stream_pos(s);
 	if (pos & (WEIR_GRANULE - 1))
 		weir_store(&s->cursor->pos, pos & ~(__u64)(WEIR_GRANULE - 1));
+	weir_fork_add_stream(s);
 	return 0;
 }
 
 void weir_unmap_stream(struct weir_stream *s)
 {
+	weir_fork_del_stream(s);
 	weir_unmap(&s->view, &s->view_len);
 	weir_unmap(&s->own, &s->own_len);
 }

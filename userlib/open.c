@@ -99,14 +99,18 @@ static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 {
 	struct weir *w = weir_zalloc(sizeof(*w));
 
-	if (w) {
-		w->fd = fd;
-		w->type = type;
-		w->flags = flags;
-		w->shared = !!(flags & WEIR_SHARED);
-		w->spin_ns = spin_ns;
-		w->out = weir_no_outbox;
-		weir_turn_finish(w);
+	if (!w)
+		return NULL;
+	w->fd = fd;
+	w->type = type;
+	w->flags = flags;
+	w->shared = !!(flags & WEIR_SHARED);
+	w->spin_ns = spin_ns;
+	w->out = weir_no_outbox;
+	weir_turn_finish(w);
+	if (weir_fork_add(w)) {
+		free(w);
+		return NULL;
 	}
 	return w;
 }
@@ -116,6 +120,7 @@ static void weir_free(struct weir *w)
 {
 	uint32_t i;
 
+	weir_fork_del(w);
 	weir_stream_free_detached(w);
 	for (i = 0; i < w->nstreams; i++) {
 		weir_unmap_stream(w->streams[i]);
@@ -266,14 +271,14 @@ void weir_close(struct weir *w)
 
 	if (!w)
 		return;
-	fd = w->fd;
+	fd = weir_fd(w);
 	weir_free(w);
 	weir_close_fd(fd);
 }
 
 int weir_fd(const struct weir *w)
 {
-	return w->fd;
+	return w->forked ? w->parent_fd : w->fd;
 }
 
 /*
@@ -286,9 +291,11 @@ static int weir_bind_or_connect(struct weir *w, bool binds, const char *what,
 	struct sockaddr_weir addr = { 0 };
 	const struct sockaddr *sa = (const struct sockaddr *)&addr;
 	size_t len = strlen(path);
-	int saved = errno, domain = 0, err;
+	int saved = errno, domain = 0, err = weir_fork_check(w);
 	socklen_t n = sizeof(domain);
 
+	if (err)
+		return err;
 	if (len > WEIR_PATH_MAX)
 		return weir_fail(-ENAMETOOLONG, "%s: a path of %zu bytes; %d may be",
 				 what, len, WEIR_PATH_MAX);
@@ -347,8 +354,11 @@ int weir_subscribe(struct weir *w, const char *pattern)
 
 int weir_listen(struct weir *w, int backlog)
 {
-	int saved = errno, err = listen(w->fd, backlog) ? -errno : 0;
+	int saved = errno, err = weir_fork_check(w);
 
+	if (err)
+		return err;
+	err = listen(w->fd, backlog) ? -errno : 0;
 	errno = saved;
 	return err ? weir_fail_syscall(w->fd, err, "listen") : 0;
 }
@@ -379,7 +389,9 @@ int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns)
 				 "only SOCK_SEQPACKET handles accept");
 	if (w->flags & WEIR_NONBLOCK)
 		flags |= SOCK_NONBLOCK;
-	err = weir_accept_poll(w->fd, timeout_ns);
+	err = weir_fork_check(w);
+	if (!err)
+		err = weir_accept_poll(w->fd, timeout_ns);
 	if (err)
 		return err;
 	fd = accept4(w->fd, NULL, NULL, flags);
@@ -405,8 +417,11 @@ int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns)
 
 int weir_shutdown(struct weir *w, int how)
 {
-	int saved = errno, err = shutdown(w->fd, how) ? -errno : 0;
+	int saved = errno, err = weir_fork_check(w);
 
+	if (err)
+		return err;
+	err = shutdown(w->fd, how) ? -errno : 0;
 	errno = saved;
 	return err ? weir_fail_syscall(w->fd, err, "shutdown") : 0;
 }
@@ -414,9 +429,11 @@ int weir_shutdown(struct weir *w, int how)
 int weir_info(struct weir *w, struct weir_sock_info *info)
 {
 	socklen_t len = sizeof(*info);
-	int err;
+	int err = weir_fork_check(w);
 
 	memset(info, 0, sizeof(*info));
+	if (err)
+		return err;
 	err = weir_fd_getsockopt(w->fd, SOL_WEIR, WEIR_SO_INFO, info, &len);
 	return err ? weir_fail_syscall(w->fd, err, "socket information") : 0;
 }

@@ -126,6 +126,9 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 		return ret;
 	/* weir_peek() copies this to the caller with errors too. */
 	memset(msg, 0, sizeof(*msg));
+	ret = weir_fork_check(w);
+	if (ret)
+		return ret;
 	weir_stream_free_detached(w);
 	if (w->inbox && w->hot == w->inbox)
 		return weir_inbox_peek(w, msg);
@@ -147,8 +150,10 @@ int weir_peek_slow(struct weir *w, struct weir_msg *msg)
 int weir_release_slow(struct weir *w, struct weir_stream *s, __u64 pos,
 		      __u64 next, uint32_t seq)
 {
-	int ret = 0;
+	int ret = weir_fork_check(w);
 
+	if (ret)
+		return ret;
 	if (s->id == WEIR_ID_INBOX) {
 		weir_stream_revalidate(s, weir_load(&s->ring.status->gen));
 	} else if (!s->gating) {

@@ -4,6 +4,7 @@
  *
  *	error.c		words of errors, system calls that do not change errno
  *	map.c		mapping of rings
+ *	fork.c		handles in a child of fork(2)
  *	open.c		sockets: open, adopt, bind, connect, accept, subscribe
  *	stream.c	one stream: peek, end, detach, demand
  *	inbox.c		notices of the kernel
@@ -41,6 +42,9 @@ static inline void weir_pause(void)
 #endif
 }
 
+/* The descriptor of a handle in a child of fork(2), see fork.c. */
+#define WEIR_FD_FORKED		(-2)
+
 /* --- error.c --- */
 int weir_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -60,7 +64,22 @@ void weir_unmap_outbox(struct weir *w);
 int weir_map_stream(int fd, struct weir_stream *s);
 void weir_unmap_stream(struct weir_stream *s);
 
+/* --- fork.c --- */
+int weir_fork_add(struct weir *w);
+void weir_fork_del(struct weir *w);
+void weir_fork_add_stream(struct weir_stream *s);
+void weir_fork_del_stream(struct weir_stream *s);
+int weir_fork_fail(void);
+
+/* The error of calls on a handle whose rings another process has; else 0. */
+static inline int weir_fork_check(const struct weir *w)
+{
+	return weir_likely(!w->forked) ? 0 : weir_fork_fail();
+}
+
 /* --- stream.c --- */
+extern const struct weir_stream weir_no_stream;
+
 /* Position of the next record to read, in bytes. */
 static inline __u64 weir_stream_pos(const struct weir_stream *s)
 {
@@ -101,6 +120,9 @@ bool weir_has_unsent(const struct weir *w);
 void weir_kick_now(struct weir *w);
 int weir_fd_wait(struct weir *w, uint32_t flags, uint64_t bytes,
 		 int64_t timeout_ns);
+
+/* --- claim.c --- */
+int weir_claim_closed(const struct weir *w);
 
 /* --- wait.c --- */
 

@@ -34,7 +34,10 @@ static int weir_route_path(const struct weir *w, const char *what,
 			   const char *path, char *to)
 {
 	size_t len = strlen(path);
+	int err = weir_fork_check(w);
 
+	if (err)
+		return err;
 	if (w->type != SOCK_RDM)
 		return weir_fail(-EOPNOTSUPP,
 				 "only SOCK_RDM serves and calls paths");

@@ -23,7 +23,7 @@
 static const unsigned char weir_no_data[WEIR_HEADER_BYTES]
 	__attribute__((aligned(8)));
 static const struct weir_cursor weir_no_cursor;
-static const struct weir_stream weir_no_stream = {
+const struct weir_stream weir_no_stream = {
 	.ring	= { .data = (unsigned char *)weir_no_data, .secret = 1 },
 	.cursor	= (struct weir_cursor *)&weir_no_cursor,
 };
@@ -34,7 +34,7 @@ static const struct weir_stream weir_no_stream = {
  */
 void weir_turn_finish(struct weir *w)
 {
-	if (w->routed && !w->subscribed) {
+	if (w->routed && !w->subscribed && !w->forked) {
 		w->hot = w->inbox;
 		w->hot_only = 1;
 		w->turn_end = UINT64_MAX;
@@ -364,8 +364,11 @@ int weir_stream_ended(const struct weir_stream *s)
 
 int weir_stream_detach(struct weir *w, struct weir_stream *s)
 {
+	int err = weir_fork_check(w);
 	uint32_t i;
 
+	if (err)
+		return err;
 	for (i = 0; i < w->nstreams; i++) {
 		if (w->streams[i] == s) {
 			s->ended = WEIR_REASON_CLOSED;
@@ -379,8 +382,11 @@ int weir_stream_detach(struct weir *w, struct weir_stream *s)
 int weir_request(struct weir *w, struct weir_stream *s, uint32_t n)
 {
 	uint32_t demand = weir_load(&s->cursor->demand), wake, seq;
+	int err = weir_fork_check(w);
 	int64_t left;
 
+	if (err)
+		return err;
 	if (!(weir_load(&s->cursor->flags) & WEIR_CURSOR_DEMAND))
 		return weir_fail(-EINVAL, "the socket was opened without demand");
 	/* A reader that joined a running writer may be ahead of its demand. */

@@ -121,7 +121,7 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	if (ready)
 		return WEIR_WAIT_IN;
 	if (timeout_ns == WEIR_DONTWAIT && look && !now)
-		return 0;
+		return weir_fork_check(w);
 	if (due)
 		flags |= WEIR_WAIT_KICK;
 	return weir_fd_wait(w, flags, bytes, timeout_ns);
@@ -177,7 +177,7 @@ int weir_send(struct weir *w, const void *data, size_t len, int64_t timeout_ns)
 	/* weir_claim() finds the shutdown only when the ring is full. */
 	if (weir_unlikely(w->out.data && weir_load(&w->out.status->state) !=
 					 WEIR_STATE_OPEN))
-		return weir_fail(-EPIPE, "the stream has been shut down");
+		return weir_claim_closed(w);
 	err = weir_claim_wait(w, len, &buf, timeout_ns);
 	if (err)
 		return err;

@@ -106,6 +106,7 @@ struct weir_config {
  * @own, @own_len: mapping of WEIR_MAP_OWN, and its bytes.
  * @next: next stream in weir.detached.
  * @path: path of the outbox.
+ * @fork_next, @fork_prev: links of the list of mapped streams, see fork.c.
  * @user: for the application. All other fields are private to the library.
  */
 struct weir_stream {
@@ -124,6 +125,8 @@ struct weir_stream {
 	struct weir_stream	*next;
 	char			path[WEIR_PATH_MAX + 1];
 	void			*user;
+	struct weir_stream	*fork_next;
+	struct weir_stream	**fork_prev;
 };
 
 /**
@@ -166,6 +169,9 @@ struct weir_stream {
  * @call_tag: number of weir_call() calls so far.
  * @calls_seq: number of calls that struct weir_calls has sent so far, without
  *	the one-way ones.
+ * @forked: 1 in a child of fork(2), if the parent has the handle's rings; else 0.
+ * @parent_fd: if @forked: the descriptor; @fd is then invalid.
+ * @fork_next, @fork_prev: links of the list of handles, see fork.c.
  */
 struct weir {
 	int			fd;
@@ -199,6 +205,10 @@ struct weir {
 	__u64			kicked;
 	uint32_t		call_tag;
 	uint32_t		calls_seq;
+	uint8_t			forked;
+	int			parent_fd;
+	struct weir		*fork_next;
+	struct weir		**fork_prev;
 };
 
 /**
