@@ -18,6 +18,67 @@
 #define WEIR_SETS	(WEIR_SET_NODE | WEIR_SET_MODE | WEIR_SET_GROUP | \
 			 WEIR_SET_DEMAND)
 
+/* Numbers that no family of the kernel has: the module suggests them. */
+static const int weir_families[] = { WEIR_FAMILY_DEFAULT, 19, 25 };
+
+static void weir_close_fd(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+/* Returns whether a descriptor is a weir socket: it answers as no other does. */
+static bool weir_is_socket(int fd)
+{
+	struct weir_sock_info info;
+	socklen_t len = sizeof(info);
+
+	return !weir_fd_getsockopt(fd, SOL_WEIR, WEIR_SO_INFO, &info, &len);
+}
+
+/*
+ * Finds the family by its sockets, for containers without /sys. Returns the
+ * number, or -EAFNOSUPPORT.
+ */
+static int weir_family_probe(void)
+{
+	int saved = errno, fd;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(weir_families) / sizeof(weir_families[0]); i++) {
+		fd = socket(weir_families[i], SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			continue;
+		found = weir_is_socket(fd);
+		close(fd);
+		if (found)
+			break;
+	}
+	errno = saved;
+	return found ? weir_families[i] : -EAFNOSUPPORT;
+}
+
+/* The family, when its file gives the error @err. */
+static int weir_family_without_file(int err)
+{
+	int family = weir_family_probe();
+
+	if (family > 0)
+		return family;
+	/* Without the directory, /sys is not mounted, or is empty. */
+	if (err == -ENOENT && !access("/sys/module", F_OK))
+		return weir_fail(-EAFNOSUPPORT,
+				 "the weir module is not loaded: modprobe weir");
+	weir_fail_syscall(-1, err,
+			  "no weir socket of family %d, %d or %d, and the number of another is in a file that cannot be read: "
+			  WEIR_FAMILY_FILE, weir_families[0],
+			  weir_families[1], weir_families[2]);
+	return -EAFNOSUPPORT;
+}
+
 int weir_family(void)
 {
 	int saved = errno, fd = open(WEIR_FAMILY_FILE, O_RDONLY | O_CLOEXEC);
@@ -29,25 +90,14 @@ int weir_family(void)
 	if (fd >= 0)
 		close(fd);
 	errno = saved;
-	if (err == -ENOENT)
-		return weir_fail(-EAFNOSUPPORT,
-				 "the weir module is not loaded: modprobe weir");
 	if (err)
-		return weir_fail_syscall(-1, err, WEIR_FAMILY_FILE);
+		return weir_family_without_file(err);
 	text[n] = '\0';
 	family = strtol(text, NULL, 10);
 	if (family <= 0 || family > 255)
 		return weir_fail(-EAFNOSUPPORT, WEIR_FAMILY_FILE " says '%s'",
 				 text);
 	return (int)family;
-}
-
-static void weir_close_fd(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
 }
 
 static int weir_set_option(int fd, int option, const char *what,
@@ -236,23 +286,20 @@ static int weir_map_present(struct weir *w)
 int weir_adopt(struct weir **w, int fd, const struct weir_config *config)
 {
 	static const struct weir_config defaults;
-	int family = weir_family(), domain = -1, type = -1, err;
 	socklen_t len = sizeof(int);
 	struct weir *made;
+	int type = -1, err;
 
 	if (!config)
 		config = &defaults;
 	err = weir_check_flags(config);
-	if (family < 0 || err)
-		return family < 0 ? family : err;
-	err = weir_fd_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	if (!err && domain != family)
-		return weir_fail(-EAFNOSUPPORT, "not a weir socket");
-	len = sizeof(int);
-	if (!err)
-		err = weir_fd_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	if (err)
+		return err;
+	err = weir_fd_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	if (err)
 		return weir_fail_syscall(-1, err, "descriptor %d", fd);
+	if (!weir_is_socket(fd))
+		return weir_fail(-EAFNOSUPPORT, "not a weir socket");
 	made = weir_new(fd, type, config->flags, config->spin_ns);
 	if (!made)
 		return -ENOMEM;

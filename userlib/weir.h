@@ -270,8 +270,9 @@ struct weir_msg {
 /**
  * weir_family() - number of the socket family
  *
- * Returns the number, -EAFNOSUPPORT when the module is not loaded, or the error
- * of reading the number.
+ * Without /sys it tries the numbers that the module suggests: 18, 19 and 25.
+ * Returns the number, or -EAFNOSUPPORT when the module is not loaded or its
+ * number cannot be found.
  */
 int weir_family(void);
 

@@ -4,7 +4,7 @@
 # Unloading the module: refused while sockets or mappings exist, possible
 # afterwards; many rounds of loading and unloading with lingering streams and
 # held cursors still pending; an address family that is taken is refused in
-# words. WEIR_KO is the module (default /weir.ko).
+# words; the library without /sys. WEIR_KO is the module (default /weir.ko).
 
 dir=$(dirname "$0")
 # shellcheck source=tests/selftests/selftest.sh
@@ -52,8 +52,18 @@ busy() { # WHAT WORDS
 busy hold "sockets"
 busy map "mappings without descriptors"
 
+"$load" chroot >"$tmp.out" && grep -q 'family 18' "$tmp.out"
+ok $? "the library works without /sys: $(cat "$tmp.out")"
+
 rmmod weir
 ok $? "unloaded when idle"
+"$load" chroot >"$tmp.out" &&
+	grep -q 'family -.*/sys/module/weir/parameters/family' "$tmp.out"
+ok $? "without the module either it names the file: $(cat "$tmp.out")"
+insmod "$ko" family=25 && "$load" chroot >"$tmp.out" &&
+	grep -q 'family 25' "$tmp.out"
+ok $? "and finds another family: $(cat "$tmp.out")"
+rmmod weir
 
 # each round has every kind of leftover; more rounds are other moments of them
 bad=0

@@ -4,7 +4,8 @@
  * subscribers and pairs, maps them, prints "ready" and keeps messages flowing
  * until its standard input ends; "map": the same with mappings only, all
  * descriptors closed; "linger": leaves streams that linger and cursors that
- * are held for an hour, and ends.
+ * are held for an hour, and ends; "chroot": uses the library in an empty
+ * directory, and prints the family or why there is none.
  */
 #include "hard.h"
 
@@ -79,10 +80,37 @@ static int linger(void)
 	return 0;
 }
 
+/* Without /sys. */
+static int chrooted(void)
+{
+	char dir[] = "/tmp/unload.XXXXXX", data[64];
+	int family, fd, not_weir;
+	struct weir *p, *s;
+
+	need(mkdtemp(dir) && !chroot(dir) && !chdir("/"), "chroot");
+	family = weir_family();
+	printf("family %d %s\n", family, family < 0 ? weir_error() : "");
+	if (family < 0)
+		return weir_open(&p, SOCK_RDM, NULL) != family;
+	not_weir = socket(AF_UNIX, SOCK_DGRAM, 0);
+	need(weir_adopt(&p, not_weir, NULL) == -EAFNOSUPPORT &&
+	     weir_adopt(&p, -1, NULL) == -EBADF, "what is no weir socket");
+	need(!weir_open(&p, SOCK_RDM, NULL) && !weir_bind(p, "/unload/c"),
+	     "open");
+	fd = raw_socket(SOCK_RDM);
+	need(fd >= 0 && !weir_adopt(&s, fd, NULL) &&
+	     !weir_subscribe(s, "/unload/c"), "adopt");
+	need(!weir_send(p, "hello", 5, 0) &&
+	     weir_recv(s, data, sizeof(data), HARD_DEADLINE_NS) == 5, "send");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
 		tap_skip_all("only unload.sh runs this");
+	if (!strcmp(argv[1], "chroot"))
+		return chrooted();
 	hard_begin();
 	if (!strcmp(argv[1], "hold"))
 		return hold(argc > 2 ? atoi(argv[2]) : 8);

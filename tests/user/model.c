@@ -14,10 +14,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "../../userlib/private.h"
 #include "../tap/tap.h"
 #include "model_private.h"
 
-#define MODEL_FAMILY	18
 #define MODEL_SLEEP_S	5		/* a sleep this long was not woken */
 #define MODEL_GRAVES	32		/* dead rings that stay mapped for a while */
 #define MODEL_MAPS	4096		/* mappings at once */
@@ -34,6 +34,7 @@ int model_fence_mode;
 int model_lost_wakeups;
 int model_kicks, model_waits;
 int model_family_errno;
+int model_family = WEIR_FAMILY_DEFAULT;
 __u32 model_inbox_bytes = 16384;
 
 static pthread_mutex_t model_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -547,7 +548,7 @@ static void model_use_path(struct model_sock *ws, const struct sockaddr *sa,
 {
 	const struct sockaddr_weir *addr = (const void *)sa;
 
-	tap_need(len == sizeof(*addr) && addr->sw_family == MODEL_FAMILY);
+	tap_need(len == sizeof(*addr) && addr->sw_family == model_family);
 	tap_need(addr->sw_path[0] ? !ws->long_path[0] :
 		 strlen(ws->long_path) > sizeof(addr->sw_path));
 	ws->long_path[0] = '\0';
@@ -690,6 +691,15 @@ void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
 	return p;
 }
 
+void model_forget(struct weir *w)
+{
+	if (w->inbox)
+		weir_fork_del_stream(w->inbox);
+	weir_fork_del(w);
+	free(w->inbox);
+	free(w);
+}
+
 int __wrap_munmap(void *at, size_t len);
 int __wrap_munmap(void *at, size_t len)
 {
@@ -726,7 +736,11 @@ int __wrap_socket(int domain, int type, int protocol)
 {
 	int fd;
 
-	tap_need(domain == MODEL_FAMILY && !protocol);
+	tap_need(!protocol);
+	if (domain != model_family) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
 	pthread_mutex_lock(&model_lock);
 	model_sock_new(type & 0xff, 4096, &fd);
 	pthread_mutex_unlock(&model_lock);
@@ -786,7 +800,7 @@ int __wrap_getsockopt(int fd, int level, int option, void *value,
 	struct weir_sock_info *info = value;
 
 	if (level == SOL_SOCKET) {
-		*(int *)value = option == SO_DOMAIN ? MODEL_FAMILY : ws->type;
+		*(int *)value = option == SO_DOMAIN ? model_family : ws->type;
 		return 0;
 	}
 	memset(value, 0, *len);

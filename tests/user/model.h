@@ -32,6 +32,11 @@ extern int model_kicks, model_waits;
 
 /* Why the file with the family's number can not be opened; 0: it can. */
 extern int model_family_errno;
+/* the family of the model's sockets */
+extern int model_family;
+
+/* Frees a handle whose descriptor and rings another handle has closed. */
+void model_forget(struct weir *w);
 
 /* Bytes of each new inbox. */
 extern __u32 model_inbox_bytes;

@@ -421,14 +421,13 @@ static void test_adopt(void)
 	       weir_peek(in, &msg) == 1 && msg.len == 5,
 	       "an adopted socket has its outbox and inbox");
 	weir_close(in);
-	free(raw->inbox);
-	free(raw);
+	model_forget(raw);
 	weir_close(w);
 	w = open_routed(0, 0);
 	tap_need(!weir_bind(w, "/out") && !weir_adopt(&pub, weir_fd(w), NULL));
 	tap_ok(!pub->inbox, "a publisher's has no inbox");
 	weir_close(pub);
-	free(w);
+	model_forget(w);
 }
 
 /* --- blocking calls --- */
