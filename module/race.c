@@ -101,9 +101,11 @@ static int weir_race_open(struct inode *inode, struct file *file)
 	return single_open(file, weir_race_show, NULL);
 }
 
-/* Under weir_race_lock. */
+/* Sets a point: the delay, its probability and how often it is used. */
 static void weir_race_set(struct weir_race *r, u32 us, u32 permille, int waits)
+	__must_hold(&weir_race_lock)
 {
+	lockdep_assert_held(&weir_race_lock);
 	WRITE_ONCE(r->us, 0);
 	WRITE_ONCE(r->permille, permille);
 	atomic_set(&r->left, waits < 0 ? INT_MAX : waits);

@@ -300,17 +300,17 @@ static void weir_changes_commit(struct weir_changes *c)
  * @count: number of changes.
  * @failed: out: index of the change that was refused.
  *
- * Process context, under weir_net.lock.
- *
- * Return: 0, or a negative errno with words. With @c->lacks set, the change
- * needs a table of keys.
+ * Process context. Return: 0, or a negative errno with words. With @c->lacks
+ * set, the change needs a table of keys.
  */
 int weir_changes_make(struct weir_changes *c, const struct weir_route_op *ops,
 		      u32 count, u32 *failed)
+	__must_hold(&c->ws->owner.wn->lock)
 {
 	u32 i;
 	int err = 0;
 
+	lockdep_assert_held(&c->ws->owner.wn->lock);
 	for (i = 0; i < count && !err; i++) {
 		*failed = i;
 		err = weir_change_make(c, &ops[i]);

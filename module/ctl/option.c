@@ -537,10 +537,11 @@ static int *weir_option_field(struct weir_sock *ws, const struct weir_option *o)
 	return (int *)((char *)ws + o->field);
 }
 
-/* Under lock_sock. */
+/* Sets an option whose value is an int, if the value is in its range. */
 static int weir_option_set_int(struct weir_sock *ws,
 			       const struct weir_option *o, int v)
 {
+	sock_owned_by_me(&ws->sk);
 	if (!o->set && !o->field)
 		return weir_refuse(ws, -ENOPROTOOPT, "no such option");
 	if (v < o->min || v > o->max)

@@ -308,6 +308,13 @@ static void trie_assert_held(const struct weir_trie *t)
 		lockdep_assert_held(t->lock);
 }
 
+/* The mutex or RCU: both keep the nodes in place. */
+static void trie_assert_read(const struct weir_trie *t)
+{
+	RCU_LOCKDEP_WARN(t->lock && !lockdep_is_held(t->lock) &&
+			 !rcu_read_lock_any_held(), "the trie is not guarded");
+}
+
 static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 					       struct weir_trie_node *parent,
 					       const char *seg, u8 len)
@@ -473,6 +480,7 @@ struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 	const char *why;
 	int i;
 
+	trie_assert_read(t);
 	if (path_split(path, len, true, &s, &why))
 		return NULL;
 	for (i = 0; i < s.n; i++) {
@@ -576,6 +584,7 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 	bool rest = s->kind[s->n - 1] == WEIR_SEGMENT_REST;
 	int depth = 0;
 
+	trie_assert_read(t);
 	while (steps--) {
 		bool last = depth + 1 >= s->n;
 		void *item;

@@ -326,7 +326,7 @@ static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
 
 /**
  * weir_idem_begin() - find out whether a request is the first of its key
- * @ep: the caller's endpoint, under its dispatch_lock.
+ * @ep: the caller's endpoint.
  * @m: the request, which has a key.
  * @set: keys of its route.
  * @deadline_ns: when the request is given up, as ktime_get_ns() counts.
@@ -341,11 +341,13 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 				    const struct weir_message *m,
 				    struct weir_idem_set *set, u64 deadline_ns,
 				    struct weir_dup_reply **reply)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_idem *idem = ep->blocked_idem;
 	struct mem_cgroup *old;
 	enum weir_dup_state state;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	*reply = NULL;
 	if (idem && idem->pos == m->pos) {
 		ep->blocked_idem = NULL;

@@ -454,7 +454,7 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 
 /**
  * weir_route_again() - send a request once more
- * @ep: the caller, under its dispatch_lock.
+ * @ep: the caller.
  * @call: waits to be sent again, and was taken out of weir_call_table.retries.
  *
  * Not in a section: this is one, and may then sleep. Return: WEIR_DELIVERED when
@@ -463,6 +463,7 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
  */
 enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 				   struct weir_call_entry *call)
+	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_attempt attempt = {
 		.call = call,
@@ -474,6 +475,7 @@ enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 	enum weir_outcome ret = WEIR_REFUSED;
 	struct weir_message m;
 
+	lockdep_assert_held(&ep->dispatch_lock);
 	rcu_read_lock_bh();
 	attempt.reason = weir_call_read(ep, call, &m, &route);
 	if (!attempt.reason) {

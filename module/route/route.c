@@ -225,17 +225,19 @@ static int weir_plan_pick(struct weir_plan *plan)
 
 /**
  * weir_plan_create() - make a plan from a route as it is now
- * @route: the route, under weir_net.lock.
+ * @route: the route.
  *
  * Does not wait for memory. Return: the plan, for weir_plan_publish() or
  * weir_plan_drop(); or an ERR_PTR.
  */
 struct weir_plan *weir_plan_create(struct weir_route *route)
+	__must_hold(&route->path->wn->lock)
 {
 	struct weir_target *target;
 	struct weir_plan *plan;
 	int err;
 
+	lockdep_assert_held(&route->path->wn->lock);
 	plan = kvzalloc(struct_size(plan, targets, route->ntargets),
 			WEIR_GFP_NOWAIT);
 	if (!plan)

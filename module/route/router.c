@@ -118,12 +118,14 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 
 /**
  * weir_route_settle() - finish a section: give space back, wake the sleepers
- * @ep: the endpoint, under its dispatch_lock.
+ * @ep: the endpoint.
  *
  * Not in a section. Does not sleep.
  */
 void weir_route_settle(struct weir_endpoint *ep)
+	__must_hold(&ep->dispatch_lock)
 {
+	lockdep_assert_held(&ep->dispatch_lock);
 	if (unlikely(ep->answers)) {
 		/* reserved ahead, for more requests than there were */
 		spin_lock_bh(&ep->inbox->post.lock);
@@ -609,12 +611,14 @@ static void weir_route_more(struct weir_endpoint *ep)
 }
 
 /*
- * A pass over a ring's length at most; one section if it is the @last. Under
- * dispatch_lock; ep->owner is there.
+ * A pass over a ring's length at most; one section if it is the @last.
+ * ep->owner is there.
  */
 static __always_inline void weir_route_owned(struct weir_endpoint *ep,
 					     bool last)
+	__must_hold(&ep->dispatch_lock)
 {
+	lockdep_assert_held(&ep->dispatch_lock);
 	weir_race_point(route_owned);
 	if (unlikely(ep->waiter.inbox) ||
 	    unlikely(weir_call_table_retrying(&ep->calls)))

@@ -408,9 +408,11 @@ static void weir_target_unlink(struct weir_target *target)
 	}
 }
 
-/* Put the reference of the route's list. Under weir_net.lock. */
+/* Put the reference of the route's list. */
 static void weir_target_end(struct weir_target *target)
+	__must_hold(&target->route->path->wn->lock)
 {
+	lockdep_assert_held(&target->route->path->wn->lock);
 	weir_route_unuse(target->next);
 	weir_route_tidy(target->route);
 	weir_target_put(target);

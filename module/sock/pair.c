@@ -169,14 +169,15 @@ static int weir_pair_name(struct weir_sock *ws, const char *name, u32 len)
 /*
  * weir_pair_bind() - give a SOCK_SEQPACKET socket its name
  *
- * The socket keeps the name until it is closed. Under lock_sock. Returns 0,
- * -EADDRINUSE when the path is in use, or an error of weir_path_get().
+ * The socket keeps the name until it is closed. Returns 0, -EADDRINUSE when
+ * the path is in use, or an error of weir_path_get().
  */
 int weir_pair_bind(struct weir_sock *ws, const char *name, u32 len)
 {
 	unsigned int tries = 0;
 	int err;
 
+	sock_owned_by_me(&ws->sk);
 	if (ws->path)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	do {
@@ -247,7 +248,7 @@ static struct weir_sock *weir_find_listener(struct weir_sock *ws,
 
 /**
  * weir_pair_connect() - connect a SOCK_SEQPACKET socket to a listener
- * @ws: the socket, under lock_sock.
+ * @ws: the socket; lock_sock is held.
  * @name: path of the listener.
  * @len: bytes.
  * @flags: O_NONBLOCK.
@@ -269,6 +270,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 	struct sock *sk;
 	int err;
 
+	sock_owned_by_me(&ws->sk);
 	if (ws->sk.sk_state == TCP_LISTEN)
 		return weir_refuse(ws, -EINVAL, "the socket listens");
 	if (ws->outbox)

@@ -113,7 +113,7 @@ static void weir_publishes(struct weir_sock *ws)
 
 /**
  * weir_publish() - bind a SOCK_RDM or SOCK_DGRAM socket
- * @ws: the socket, under lock_sock.
+ * @ws: the socket; lock_sock is held.
  * @name: path.
  * @len: bytes.
  *
@@ -144,6 +144,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 	unsigned int tries = 0;
 	int err;
 
+	sock_owned_by_me(&ws->sk);
 	if (ws->outbox)
 		return weir_refuse(ws, -EINVAL, "the socket is bound already");
 	do {

@@ -79,7 +79,7 @@ void weir_sock_spec(struct weir_sock *ws, struct weir_ring_spec *spec)
 
 /**
  * weir_sock_inbox() - make a socket's inbox, if it has none yet
- * @ws: the socket, under lock_sock.
+ * @ws: the socket; lock_sock is held.
  *
  * May sleep. Return: 0 or a negative errno with an error text.
  */
@@ -87,6 +87,7 @@ int weir_sock_inbox(struct weir_sock *ws)
 {
 	struct weir_ring_spec spec;
 
+	sock_owned_by_me(&ws->sk);
 	weir_sock_spec(ws, &spec);
 	spec.bytes = ws->opt.inbox_bytes ?:
 		     READ_ONCE(weir_tunables.inbox_bytes);

@@ -348,7 +348,7 @@ static int weir_enter_pattern(struct weir_sock *ws, const char *pattern,
 
 /**
  * weir_sock_subscribe() - connect a SOCK_RDM or SOCK_DGRAM socket
- * @ws: the socket, under lock_sock.
+ * @ws: the socket; lock_sock is held.
  * @pattern: path or pattern.
  * @len: bytes.
  *
@@ -370,6 +370,7 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	const char *why;
 	int err;
 
+	sock_owned_by_me(&ws->sk);
 	err = weir_path_check(pattern, len, true, &why);
 	if (err)
 		return weir_refuse(ws, err, why);
