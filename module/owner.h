@@ -15,36 +15,53 @@ struct pid;
 
 /**
  * struct weir_owner - a user that makes rings, readers and paths
- * @wn: namespace in which they are made; never changes.
- * @account: pays for all of them; held, never changes.
- * @tenant: user of @account, whose workers call the functions of their timers;
- *	held, never changes.
- * @uid: user that makes them; never changes.
- * @cred: credentials for permission checks on paths; held, never changes.
- * @pid: process that is shown as the one that made them; held, never changes.
- * @memcg: memory cgroup to which a reader is charged that another task makes
- *	for this owner, held; NULL: the cgroup of that task. A socket sets it
- *	once, under lock_sock.
- * @mode: permission bits of the paths that it makes. Of a socket: lock_sock.
- * @gid: group of these paths. Of a socket: lock_sock.
- * @path: path that refusals are traced with, or ""; belongs to the object that
- *	contains the owner.
- * @why: text of the last refusal, a static string, or NULL; no lock.
  *
  * The owner also pays for what it makes. A socket contains its owner. A ring
  * that is made without a socket has an owner of its own.
  */
 struct weir_owner {
+	/** @wn: namespace in which they are made; never changes. */
 	struct weir_net *wn;
+	/** @account: pays for all of them; held, never changes. */
 	struct weir_account *account;
+	/**
+	 * @tenant: user of @account, whose workers call the functions of their
+	 * timers; held, never changes.
+	 */
 	struct weir_tenant *tenant;
+	/** @uid: user that makes them; never changes. */
 	kuid_t uid;
+	/**
+	 * @cred: credentials for permission checks on paths; held, never
+	 * changes.
+	 */
 	const struct cred *cred;
+	/**
+	 * @pid: process that is shown as the one that made them; held, never
+	 * changes.
+	 */
 	struct pid *pid;
+	/**
+	 * @memcg: memory cgroup to which a reader is charged that another task
+	 * makes for this owner, held; NULL: the cgroup of that task. A socket
+	 * sets it once, under lock_sock.
+	 */
 	struct mem_cgroup *memcg;
+	/**
+	 * @mode: permission bits of the paths that it makes. Of a socket:
+	 * lock_sock.
+	 */
 	umode_t mode;
+	/** @gid: group of these paths. Of a socket: lock_sock. */
 	kgid_t gid;
+	/**
+	 * @path: path that refusals are traced with, or ""; belongs to the
+	 * object that contains the owner.
+	 */
 	const char *path;
+	/**
+	 * @why: text of the last refusal, a static string, or NULL; no lock.
+	 */
 	const char *why;
 };
 

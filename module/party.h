@@ -30,47 +30,67 @@ enum weir_watch {
 
 /**
  * struct weir_party - what reads streams, and sleeps until rings are ready
- * @sk: what sleeps and is woken; a reference of it holds the party.
- * @owner: pays for the readers, and is told why one is refused.
- * @single: it reads one stream at most: an end of a pair.
- * @reads: path or pattern that it subscribes to, or "".
- * @inbox: set once, stable until release.
- * @left_out: enum weir_reason of the last stream that was refused while there
- *	was no inbox for the notice; WEIR_REASON_NONE: no stream was.
- * @lock: guards @readers, @nreaders, @barrier, @watch and @watching.
- * @readers: streams, by weir_reader.party_link; the head is next in turn.
- * @ids: streams and the inbox's reader by id; its own xa_lock.
- * @nreaders: number of streams in @readers.
- * @next_id: where the search for the next id begins; xa_lock of @ids.
- * @barrier: scratch: CPUs that must run a barrier before the party sleeps.
- * @watch: WEIR_WATCH_* bits. They are set under @lock and stay set. A bit counts
- *	only while somebody is on the socket's wait queue or list of O_ASYNC.
- * @watching: all readers have been armed for WEIR_WATCH_IN. Set under @lock,
- *	cleared under the ring->lock of a reader that is no longer armed.
- * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription. Written
- *	under weir_net.lock and @lock.
- * @missed: records that its streams lost, see weir_reader.missed.
- * @evicted: number of evictions of its readers.
  *
  * A socket contains one. The kernel's own readers have none.
  */
 struct weir_party {
+	/** @sk: what sleeps and is woken; a reference of it holds the party. */
 	struct sock *sk;
+	/** @owner: pays for the readers, and is told why one is refused. */
 	struct weir_owner *owner;
+	/** @single: it reads one stream at most: an end of a pair. */
 	bool single;
+	/** @reads: path or pattern that it subscribes to, or "". */
 	const char *reads;
+	/** @inbox: set once, stable until release. */
 	struct weir_ring *inbox;
+	/**
+	 * @left_out: enum weir_reason of the last stream that was refused while
+	 * there was no inbox for the notice; WEIR_REASON_NONE: no stream was.
+	 */
 	enum weir_reason left_out;
+	/**
+	 * @lock: guards @readers, @nreaders, @barrier, @watch and @watching.
+	 */
 	spinlock_t lock;
+	/**
+	 * @readers: streams, by weir_reader.party_link; the head is next in
+	 * turn.
+	 */
 	struct list_head readers;
+	/** @ids: streams and the inbox's reader by id; its own xa_lock. */
 	struct xarray ids;
+	/**
+	 * @next_id: where the search for the next id begins; xa_lock of @ids.
+	 */
 	u32 next_id;
+	/** @nreaders: number of streams in @readers. */
 	u32 nreaders;
+	/**
+	 * @barrier: scratch: CPUs that must run a barrier before the party
+	 * sleeps.
+	 */
 	cpumask_var_t barrier;
+	/**
+	 * @watch: WEIR_WATCH_* bits. They are set under @lock and stay set. A
+	 * bit counts only while somebody is on the socket's wait queue or list
+	 * of O_ASYNC.
+	 */
 	u8 watch;
+	/**
+	 * @watching: all readers have been armed for WEIR_WATCH_IN. Set under
+	 * @lock, cleared under the ring->lock of a reader that is no longer
+	 * armed.
+	 */
 	bool watching;
+	/**
+	 * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription.
+	 * Written under weir_net.lock and @lock.
+	 */
 	u64 sub_seq;
+	/** @missed: records that its streams lost, see weir_reader.missed. */
 	atomic64_t missed;
+	/** @evicted: number of evictions of its readers. */
 	atomic64_t evicted;
 };
 

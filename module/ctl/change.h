@@ -38,28 +38,40 @@ struct weir_target;
 
 /**
  * struct weir_change - a change that has been made and can be undone
- * @op: enum weir_op.
- * @route: the route, held.
- * @plan: its new plan, not yet published; NULL: a later change has it.
- * @target: the target that the change adds, removes or alters, held; or NULL.
- * @old_set: the settings before.
- * @given: fallback reply that came with the change, or NULL; held to the call's
- *	end.
- * @idem: table of keys made for the change, or NULL; held to the call's end.
- * @names: paths that the change needs, or NULL; held to the call's end.
- * @old_weight: weight of @target before.
- * @forced: WEIR_OP_BREAKER: the new value of weir_target.forced.
  */
 struct weir_change {
+	/** @op: enum weir_op. */
 	u32			op;
+	/** @route: the route, held. */
 	struct weir_route	*route;
+	/**
+	 * @plan: its new plan, not yet published; NULL: a later change has it.
+	 */
 	struct weir_plan	*plan;
+	/**
+	 * @target: the target that the change adds, removes or alters, held; or
+	 * NULL.
+	 */
 	struct weir_target	*target;
+	/** @old_set: the settings before. */
 	struct weir_settings	*old_set;
+	/**
+	 * @given: fallback reply that came with the change, or NULL; held to
+	 * the call's end.
+	 */
 	struct weir_fallback_reply	*given;
+	/**
+	 * @idem: table of keys made for the change, or NULL; held to the call's
+	 * end.
+	 */
 	struct weir_idem_set	*idem;
+	/**
+	 * @names: paths that the change needs, or NULL; held to the call's end.
+	 */
 	struct weir_path	*names[WEIR_CHANGE_NAMES];
+	/** @old_weight: weight of @target before. */
 	u32			old_weight;
+	/** @forced: WEIR_OP_BREAKER: the new value of weir_target.forced. */
 	bool			forced;
 };
 

@@ -13,27 +13,27 @@
 
 /**
  * struct weir_list_ctx - a call in progress
- * @ws: caller's socket.
- * @kind: kind of the objects that are listed.
- * @after: objects with larger ids are listed.
- * @room: number of entries that still fit.
- * @count: number of entries written.
- * @entry_size: bytes of an entry as the caller knows it.
- * @to: next entry in user space.
- * @all: the caller may see everything.
- * @known: bytes of an entry as this module knows it.
- * @entry: entry being made, of @known bytes.
  */
 struct weir_list_ctx {
+	/** @ws: caller's socket. */
 	struct weir_sock *ws;
+	/** @kind: kind of the objects that are listed. */
 	u32 kind;
+	/** @after: objects with larger ids are listed. */
 	u64 after;
+	/** @room: number of entries that still fit. */
 	u32 room;
+	/** @count: number of entries written. */
 	u32 count;
+	/** @entry_size: bytes of an entry as the caller knows it. */
 	u32 entry_size;
+	/** @to: next entry in user space. */
 	u8 __user *to;
+	/** @all: the caller may see everything. */
 	bool all;
+	/** @known: bytes of an entry as this module knows it. */
 	u32 known;
+	/** @entry: entry being made, of @known bytes. */
 	void *entry;
 };
 

@@ -97,34 +97,48 @@ struct weir_users {
 
 /**
  * struct weir_user - one user, in all namespaces
- * @link: entry in weir_users.users; weir_users.lock.
- * @idle_link: entry in weir_users.idle while @refs is zero; weir_users.lock.
- * @table: the table that this user is in; never changes, outlives the user.
- * @uid: uid of the user; never changes.
- * @number: lowest number that no other user of the table had when this one
- *	became the first user of an account; does not change after that.
- *	WEIR_USER_NO_NUMBER before.
- * @refs: number of accounts in which the user pays.
- * @usage: amounts that all these accounts hold.
- * @patience: how long others may wait for this user's inboxes, in all
- *	namespaces; see patience.h.
- * @fence_at: time in nanoseconds at which the user's allowance of barriers on
- *	other CPUs is whole again; see weir_account_may_fence(). Changed by
- *	compare-and-swap.
- * @change_lock: mutex for long changes under weir_net.lock. A thread takes it
- *	before weir_net.lock. So all threads of one user together have one place
- *	in the queue for weir_net.lock.
  */
 struct weir_user {
+	/** @link: entry in weir_users.users; weir_users.lock. */
 	struct hlist_node	link;
+	/**
+	 * @idle_link: entry in weir_users.idle while @refs is zero;
+	 * weir_users.lock.
+	 */
 	struct list_head	idle_link;
+	/**
+	 * @table: the table that this user is in; never changes, outlives the
+	 * user.
+	 */
 	struct weir_users	*table;
+	/** @uid: uid of the user; never changes. */
 	kuid_t			uid;
+	/**
+	 * @number: lowest number that no other user of the table had when this
+	 * one became the first user of an account; does not change after that.
+	 * WEIR_USER_NO_NUMBER before.
+	 */
 	u32			number;
+	/** @refs: number of accounts in which the user pays. */
 	refcount_t		refs;
+	/** @usage: amounts that all these accounts hold. */
 	struct weir_usage	usage;
+	/**
+	 * @patience: how long others may wait for this user's inboxes, in all
+	 * namespaces; see patience.h.
+	 */
 	struct weir_patience	patience;
+	/**
+	 * @fence_at: time in nanoseconds at which the user's allowance of
+	 * barriers on other CPUs is whole again; see weir_account_may_fence().
+	 * Changed by compare-and-swap.
+	 */
 	atomic64_t		fence_at;
+	/**
+	 * @change_lock: mutex for long changes under weir_net.lock. A thread
+	 * takes it before weir_net.lock. So all threads of one user together
+	 * have one place in the queue for weir_net.lock.
+	 */
 	struct mutex		change_lock;
 };
 

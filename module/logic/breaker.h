@@ -100,50 +100,72 @@ struct weir_breaker_slice {
 
 /**
  * struct weir_breaker - the breaker of one target
- * @lock: guards all other fields. weir_breaker_permit() also reads @state and
- *	@round without it.
- * @state: enum weir_breaker_state; written by weir_breaker_event() alone.
- * @at: index in @slice of the current slice.
- * @round: changes with each change of state: from 1 to S32_MAX, then from 1
- *	again. The end of a call that began in another round is ignored. Calls
- *	that began while there was no breaker are of round 0.
- * @window_round: round in which the window was emptied for all users. The calls
- *	of a user for which the breaker is closed are of this round.
- * @probes_out: half open: how many probes have been let through.
- * @probes_good: half open: how many probes have ended well.
- * @since_ns: time at which the breaker opened last, or at which it has let a
- *	probe through since; nanoseconds of the caller's clock, as all times
- *	here.
- * @moved_ns: time at which the first probe of the round was let through, or at
- *	which a probe of the round last ended well.
- * @prober: user of the last probe, or WEIR_BREAKER_NO_USER.
- * @only: the breaker is open or half open for this user alone;
- *	WEIR_BREAKER_NO_USER: for all, or it is closed.
- * @worst: the user with most errors and slow calls in the window, or
- *	WEIR_BREAKER_NO_USER.
- * @lead: bad calls of @worst less the bad calls of the others; at most the bad
- *	calls of @worst in the window.
- * @slice_ns: time at which the current slice began.
- * @opens: how often the breaker has opened.
- * @slice: the sliding window. While the breaker is open for @only, calls of
- *	that user are not in it.
  */
 struct weir_breaker {
+	/**
+	 * @lock: guards all other fields. weir_breaker_permit() also reads
+	 * @state and @round without it.
+	 */
 	spinlock_t			lock;
+	/**
+	 * @state: enum weir_breaker_state; written by weir_breaker_event()
+	 * alone.
+	 */
 	u8				state;
+	/** @at: index in @slice of the current slice. */
 	u8				at;
+	/**
+	 * @round: changes with each change of state: from 1 to S32_MAX, then
+	 * from 1 again. The end of a call that began in another round is
+	 * ignored. Calls that began while there was no breaker are of round 0.
+	 */
 	u32				round;
+	/**
+	 * @window_round: round in which the window was emptied for all users.
+	 * The calls of a user for which the breaker is closed are of this
+	 * round.
+	 */
 	u32				window_round;
+	/** @probes_out: half open: how many probes have been let through. */
 	u32				probes_out;
+	/** @probes_good: half open: how many probes have ended well. */
 	u32				probes_good;
+	/**
+	 * @since_ns: time at which the breaker opened last, or at which it has
+	 * let a probe through since; nanoseconds of the caller's clock, as all
+	 * times here.
+	 */
 	u64				since_ns;
+	/**
+	 * @moved_ns: time at which the first probe of the round was let
+	 * through, or at which a probe of the round last ended well.
+	 */
 	u64				moved_ns;
+	/** @prober: user of the last probe, or WEIR_BREAKER_NO_USER. */
 	u32				prober;
+	/**
+	 * @only: the breaker is open or half open for this user alone;
+	 * WEIR_BREAKER_NO_USER: for all, or it is closed.
+	 */
 	u32				only;
+	/**
+	 * @worst: the user with most errors and slow calls in the window, or
+	 * WEIR_BREAKER_NO_USER.
+	 */
 	u32				worst;
+	/**
+	 * @lead: bad calls of @worst less the bad calls of the others; at most
+	 * the bad calls of @worst in the window.
+	 */
 	u64				lead;
+	/** @slice_ns: time at which the current slice began. */
 	u64				slice_ns;
+	/** @opens: how often the breaker has opened. */
 	u64				opens;
+	/**
+	 * @slice: the sliding window. While the breaker is open for @only,
+	 * calls of that user are not in it.
+	 */
 	struct weir_breaker_slice	slice[WEIR_BREAKER_SLICES];
 };
 

@@ -178,39 +178,57 @@ static_assert(sizeof(struct weir_call_entry) == 128);
 
 /**
  * struct weir_call_table - the table of one caller's calls
- * @begin: bits that the first name of each slot has besides the slot: the owner
- *	and a generation. The caller sets it before there are slots.
- * @chunks: arrays of WEIR_CALLS_CHUNK calls each. The first @size /
- *	WEIR_CALLS_CHUNK entries are allocated; the other entries are NULL.
- * @size: how many slots have memory; written by weir_call_table_grow().
- * @most: how many slots there may be; never changes.
- * @mask: mask of a slot number; never changes. @chunks has an entry for every
- *	value under the mask.
- * @local: first free slot on the producer's list, or NULL; the producer's.
- * @nlocal: how many slots are on @local; written by the producer alone.
- * @returned: first free slot on the completers' list, or NULL; like the next
- *	two, under the completers' lock.
- * @returned_last: last slot of @returned.
- * @nreturned: how many slots are on @returned.
- * @first: head of the queue, or NULL; the producer's.
- * @last: tail of the queue, or NULL; the producer's.
- * @retries: calls that wait to be sent again, by due time; calls due at the
- *	same time are ordered by the position of their record. Under the
- *	completers' lock.
  */
 struct weir_call_table {
+	/**
+	 * @begin: bits that the first name of each slot has besides the slot:
+	 * the owner and a generation. The caller sets it before there are
+	 * slots.
+	 */
 	u64			begin;
+	/**
+	 * @chunks: arrays of WEIR_CALLS_CHUNK calls each. The first @size /
+	 * WEIR_CALLS_CHUNK entries are allocated; the other entries are NULL.
+	 */
 	struct weir_call_entry	**chunks;
+	/**
+	 * @size: how many slots have memory; written by weir_call_table_grow().
+	 */
 	u32			size;
+	/** @most: how many slots there may be; never changes. */
 	u32			most;
+	/**
+	 * @mask: mask of a slot number; never changes. @chunks has an entry for
+	 * every value under the mask.
+	 */
 	u32			mask;
+	/**
+	 * @local: first free slot on the producer's list, or NULL; the
+	 * producer's.
+	 */
 	struct weir_call_entry	*local;
+	/**
+	 * @nlocal: how many slots are on @local; written by the producer alone.
+	 */
 	u32			nlocal;
+	/** @nreturned: how many slots are on @returned. */
 	u32			nreturned;
+	/**
+	 * @returned: first free slot on the completers' list, or NULL; like the
+	 * next two, under the completers' lock.
+	 */
 	struct weir_call_entry	*returned;
+	/** @returned_last: last slot of @returned. */
 	struct weir_call_entry	*returned_last;
+	/** @first: head of the queue, or NULL; the producer's. */
 	struct weir_call_entry	*first;
+	/** @last: tail of the queue, or NULL; the producer's. */
 	struct weir_call_entry	*last;
+	/**
+	 * @retries: calls that wait to be sent again, by due time; calls due at
+	 * the same time are ordered by the position of their record. Under the
+	 * completers' lock.
+	 */
 	struct rb_root_cached	retries;
 };
 

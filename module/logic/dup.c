@@ -52,63 +52,78 @@ struct weir_dup_user {
 
 /**
  * struct weir_dup - an entry of the table: a request that has been seen
- * @link: in weir_dups.bucket.
- * @age: in weir_dups.answered once the request is answered, or in a list of
- *	dead entries.
- * @own: in weir_dup_user.answered once the request is answered.
- * @user: user in whose share the entry is.
- * @waiters: struct weir_dup_waiter, in the order in which they came.
- * @n_waiters: length of @waiters; at most WEIR_DUP_WAITERS_MAX.
- * @done: the request has been answered; false: it is in flight.
- * @reply: the reply, held. NULL: the request is in flight, or there was no room
- *	to keep the reply.
- * @scope: first half of the key; never changes.
- * @id: second half of the key; never changes.
- * @done_ns: time at which the request was answered.
  *
  * All fields are guarded by weir_dups.lock.
  */
 struct weir_dup {
+	/** @link: in weir_dups.bucket. */
 	struct hlist_node	link;
+	/**
+	 * @age: in weir_dups.answered once the request is answered, or in a
+	 * list of dead entries.
+	 */
 	struct list_head	age;
+	/** @own: in weir_dup_user.answered once the request is answered. */
 	struct list_head	own;
+	/** @user: user in whose share the entry is. */
 	struct weir_dup_user	*user;
+	/**
+	 * @waiters: struct weir_dup_waiter, in the order in which they came.
+	 */
 	struct list_head	waiters;
+	/** @n_waiters: length of @waiters; at most WEIR_DUP_WAITERS_MAX. */
 	u32			n_waiters;
+	/** @done: the request has been answered; false: it is in flight. */
 	bool			done;
+	/**
+	 * @reply: the reply, held. NULL: the request is in flight, or there was
+	 * no room to keep the reply.
+	 */
 	struct weir_dup_reply	*reply;
+	/** @scope: first half of the key; never changes. */
 	u64			scope;
+	/** @id: second half of the key; never changes. */
 	u64			id;
+	/** @done_ns: time at which the request was answered. */
 	u64			done_ns;
 };
 
 /**
  * struct weir_dups - the table of one route
- * @lock: guards all fields that change.
- * @window_ns: how long a reply is kept, in nanoseconds; never changes.
- * @max_entries: most entries of one user. All users together may have twice as
- *	many. Never changes.
- * @max_bytes: most bytes that the replies of one user may take. Those of all
- *	users together may take twice as many. Never changes.
- * @seed: random seed of the hash; never changes.
- * @mask: number of entries in @bucket less one; never changes.
- * @entries: how many requests are in the table.
- * @bytes: how many bytes all replies take.
- * @answered: answered requests (struct weir_dup), by @age, the oldest first.
- * @users: struct weir_dup_user by uid.
- * @bucket: struct weir_dup by key.
  */
 struct weir_dups {
+	/** @lock: guards all fields that change. */
 	spinlock_t		lock;
+	/**
+	 * @window_ns: how long a reply is kept, in nanoseconds; never changes.
+	 */
 	u64			window_ns;
+	/**
+	 * @max_entries: most entries of one user. All users together may have
+	 * twice as many. Never changes.
+	 */
 	u32			max_entries;
+	/**
+	 * @max_bytes: most bytes that the replies of one user may take. Those
+	 * of all users together may take twice as many. Never changes.
+	 */
 	u32			max_bytes;
+	/** @seed: random seed of the hash; never changes. */
 	u32			seed;
+	/** @mask: number of entries in @bucket less one; never changes. */
 	u32			mask;
+	/** @entries: how many requests are in the table. */
 	u32			entries;
+	/** @bytes: how many bytes all replies take. */
 	u32			bytes;
+	/**
+	 * @answered: answered requests (struct weir_dup), by @age, the oldest
+	 * first.
+	 */
 	struct list_head	answered;
+	/** @users: struct weir_dup_user by uid. */
 	struct hlist_head	users[WEIR_DUP_USER_HEADS];
+	/** @bucket: struct weir_dup by key. */
 	struct hlist_head	bucket[];
 };
 

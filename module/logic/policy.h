@@ -67,34 +67,40 @@ struct weir_pick_column {
 
 /**
  * struct weir_pick - the targets of a route, prepared for its policy
- * @n_pool: length of @pool; 0 if the policy is not WEIR_POLICY_ANY.
- * @n: number of targets.
- * @n_weighted: number of targets with a weight above 0.
- * @policy: policy of the route.
- * @ops: functions of that policy.
- * @loads: load of each target. The caller owns them; they must outlive this
- *	structure.
- * @weights: weight of each target; a target of weight 0 gets nothing.
- * @ids: identity of each target, for WEIR_POLICY_SHARD.
- * @columns: for WEIR_POLICY_WEIGHTED: one column for each target.
- * @shard: for WEIR_POLICY_SHARD: the target of each bucket of keys.
- * @pool: for WEIR_POLICY_ANY: the targets with a weight above 0. The tables of
- *	other policies are in the same place.
  *
  * Nothing changes after weir_pick_create(), except @shard and the loads.
  * Everything that this points to, except the loads, is in the same allocation.
  */
 struct weir_pick {
+	/** @n_pool: length of @pool; 0 if the policy is not WEIR_POLICY_ANY. */
 	u32				n_pool;
+	/** @n: number of targets. */
 	u32				n;
+	/** @n_weighted: number of targets with a weight above 0. */
 	u32				n_weighted;
+	/** @policy: policy of the route. */
 	enum weir_policy		policy;
+	/** @ops: functions of that policy. */
 	const struct weir_policy_ops	*ops;
+	/**
+	 * @loads: load of each target. The caller owns them; they must outlive
+	 * this structure.
+	 */
 	struct weir_load		**loads;
+	/**
+	 * @weights: weight of each target; a target of weight 0 gets nothing.
+	 */
 	u32				*weights;
+	/** @ids: identity of each target, for WEIR_POLICY_SHARD. */
 	u64				*ids;
+	/** @columns: for WEIR_POLICY_WEIGHTED: one column for each target. */
 	struct weir_pick_column		*columns;
+	/** @shard: for WEIR_POLICY_SHARD: the target of each bucket of keys. */
 	struct weir_shard		*shard;
+	/**
+	 * @pool: for WEIR_POLICY_ANY: the targets with a weight above 0. The
+	 * tables of other policies are in the same place.
+	 */
 	struct weir_pick_entry		pool[];
 };
 

@@ -41,37 +41,52 @@ enum weir_segment {
 
 /**
  * struct weir_trie_node - one segment of a name, below its parent
- * @hash: link in weir_trie.nodes; the key is @parent together with @seg.
- * @parent: node of the segment before this one, NULL at the top; never changes.
- * @item: the caller's object whose full name ends here; NULL: there is none.
- *	Written under the caller's mutex, read under the mutex or RCU. Use
- *	weir_trie_item() and weir_trie_set_item().
- * @children: nodes one segment further down, by @sibling; the caller's mutex.
- * @sibling: link in the parent's @children or in weir_trie.top; the caller's
- *	mutex.
- * @rcu: delays the kfree() of a removed node.
- * @kind: enum weir_segment; never changes.
- * @wilds: number of children that are wildcards; written under the caller's
- *	mutex, read under the mutex or RCU.
- * @wild: this segment or one above it is a wildcard; never changes.
- * @depth: number of segments in the full name; never changes.
- * @path_len: number of bytes in the full name; never changes.
- * @len: number of bytes in @seg; never changes.
- * @seg: the segment, without slash or NUL; never changes.
  */
 struct weir_trie_node {
+	/**
+	 * @hash: link in weir_trie.nodes; the key is @parent together with
+	 * @seg.
+	 */
 	struct rhash_head	hash;
+	/**
+	 * @parent: node of the segment before this one, NULL at the top; never
+	 * changes.
+	 */
 	struct weir_trie_node	*parent;
+	/**
+	 * @item: the caller's object whose full name ends here; NULL: there is
+	 * none. Written under the caller's mutex, read under the mutex or RCU.
+	 * Use weir_trie_item() and weir_trie_set_item().
+	 */
 	void __rcu		*item;
+	/**
+	 * @children: nodes one segment further down, by @sibling; the caller's
+	 * mutex.
+	 */
 	struct list_head	children;
+	/**
+	 * @sibling: link in the parent's @children or in weir_trie.top; the
+	 * caller's mutex.
+	 */
 	struct list_head	sibling;
+	/** @rcu: delays the kfree() of a removed node. */
 	struct rcu_head		rcu;
+	/** @kind: enum weir_segment; never changes. */
 	u8			kind;
+	/**
+	 * @wilds: number of children that are wildcards; written under the
+	 * caller's mutex, read under the mutex or RCU.
+	 */
 	u8			wilds;
+	/** @wild: this segment or one above it is a wildcard; never changes. */
 	bool			wild;
+	/** @depth: number of segments in the full name; never changes. */
 	u8			depth;
+	/** @path_len: number of bytes in the full name; never changes. */
 	u8			path_len;
+	/** @len: number of bytes in @seg; never changes. */
 	u8			len;
+	/** @seg: the segment, without slash or NUL; never changes. */
 	char			seg[];
 };
 

@@ -16,37 +16,53 @@
 
 /**
  * struct weir_post - the writing side of an inbox
- * @lock: guards the other members, and notices that wait for room.
- * @reader: the socket's cursor, held; NULL before it is attached and after the
- *	socket has been released.
- * @pos: byte position of the next record.
- * @limit: position up to which the kernel may write, from its last look at the
- *	cursor; lower when room is reserved for waiters.
- * @seq: records written, low 32 bits.
- * @kept: granules that stay free: one for the answer to each call, @granted,
- *	and room for copies that are not made yet.
- * @nwaiting: number of waiters for room.
- * @queued: a waiter needs the free room. New records must not take it.
- * @granted: granules of @kept that are reserved for called waiters.
- * @waiting: first waiter of each user and those that go ahead;
- *	weir_waiter.link.
- * @called: waiters with granted room, by weir_waiter.called, oldest call first.
- * @on_room: called under @lock when the reader has made room or the inbox has
- *	ended. Returns the bytes of room that the first waiter still wants,
- *	U64_MAX without one. Set before the first waiter is added; NULL before.
  */
 struct weir_post {
+	/** @lock: guards the other members, and notices that wait for room. */
 	spinlock_t lock;
+	/**
+	 * @reader: the socket's cursor, held; NULL before it is attached and
+	 * after the socket has been released.
+	 */
 	struct weir_reader *reader;
+	/** @pos: byte position of the next record. */
 	u64 pos;
+	/**
+	 * @limit: position up to which the kernel may write, from its last look
+	 * at the cursor; lower when room is reserved for waiters.
+	 */
 	u64 limit;
+	/** @seq: records written, low 32 bits. */
 	u32 seq;
+	/**
+	 * @kept: granules that stay free: one for the answer to each call,
+	 * @granted, and room for copies that are not made yet.
+	 */
 	u32 kept;
+	/** @nwaiting: number of waiters for room. */
 	u32 nwaiting;
+	/**
+	 * @queued: a waiter needs the free room. New records must not take it.
+	 */
 	bool queued;
+	/** @granted: granules of @kept that are reserved for called waiters. */
 	u32 granted;
+	/**
+	 * @waiting: first waiter of each user and those that go ahead;
+	 * weir_waiter.link.
+	 */
 	struct list_head waiting;
+	/**
+	 * @called: waiters with granted room, by weir_waiter.called, oldest
+	 * call first.
+	 */
 	struct list_head called;
+	/**
+	 * @on_room: called under @lock when the reader has made room or the
+	 * inbox has ended. Returns the bytes of room that the first waiter
+	 * still wants, U64_MAX without one. Set before the first waiter is
+	 * added; NULL before.
+	 */
 	u64 (*on_room)(struct weir_ring *inbox);
 };
 

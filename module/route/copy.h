@@ -17,31 +17,36 @@ struct weir_target;
 
 /**
  * struct weir_copy - a copy that is made after the section; see copy.c
- * @at: space in the inbox; @at.inbox is held.
- * @kept: granules of room that are kept in the inbox for the copy, and counted
- *	in post.granted: the copy claims its space when it begins. 0: @at is
- *	claimed already.
- * @from: source, in the outbox of the pass, or in @reply.
- * @len: bytes to copy.
- * @header: kind and flags of the record.
- * @route: route of the record.
- * @tag_key: tag and shard key of the record.
- * @deadline_ns: deadline that the record names; 0: none.
- * @call: call of a request: the copy is given up when the call ends; or NULL.
- * @name: name of @call.
- * @reply: remembered reply that @from points into, held; or NULL.
  */
 struct weir_copy {
+	/** @at: space in the inbox; @at.inbox is held. */
 	struct weir_reservation	at;
+	/**
+	 * @kept: granules of room that are kept in the inbox for the copy, and
+	 * counted in post.granted: the copy claims its space when it begins. 0:
+	 * @at is claimed already.
+	 */
 	u32			kept;
+	/** @from: source, in the outbox of the pass, or in @reply. */
 	const u8		*from;
+	/** @len: bytes to copy. */
 	u32			len;
+	/** @header: kind and flags of the record. */
 	u64			header;
+	/** @route: route of the record. */
 	u32			route;
+	/** @tag_key: tag and shard key of the record. */
 	u64			tag_key;
+	/** @deadline_ns: deadline that the record names; 0: none. */
 	u64			deadline_ns;
+	/**
+	 * @call: call of a request: the copy is given up when the call ends; or
+	 * NULL.
+	 */
 	struct weir_call_entry	*call;
+	/** @name: name of @call. */
 	u64			name;
+	/** @reply: remembered reply that @from points into, held; or NULL. */
 	struct weir_dup_reply	*reply;
 };
 

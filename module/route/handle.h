@@ -12,29 +12,39 @@
 
 /**
  * struct weir_handle - a path that a socket calls
- * @route: the route of the path, held; NULL if there is none or the socket may
- *	not call it.
- * @gen: value of weir_net.route_gen for which @route is known to be right.
- * @owner: owner of the first route that was found; valid if @bound.
- * @hash: hash of @path.
- * @next: next handle in the same bucket of weir_endpoint.by_name; 0: none.
- * @len: bytes of @path.
- * @reason: enum weir_reason: why @route is NULL.
- * @bound: a route was found since the socket last asked for the handle.
- * @path: the name, not ended by a NUL byte; owned.
  *
  * Guarded by the endpoint's dispatch_lock. The size is a power of two, so that
  * an index into the array is a shift: each request needs one.
  */
 struct weir_handle {
+	/**
+	 * @route: the route of the path, held; NULL if there is none or the
+	 * socket may not call it.
+	 */
 	struct weir_route	*route;
+	/**
+	 * @gen: value of weir_net.route_gen for which @route is known to be
+	 * right.
+	 */
 	u32			gen;
+	/** @owner: owner of the first route that was found; valid if @bound. */
 	kuid_t			owner;
+	/** @hash: hash of @path. */
 	u32			hash;
+	/**
+	 * @next: next handle in the same bucket of weir_endpoint.by_name; 0:
+	 * none.
+	 */
 	u16			next;
+	/** @len: bytes of @path. */
 	u8			len;
+	/** @reason: enum weir_reason: why @route is NULL. */
 	u8			reason : 7;
+	/**
+	 * @bound: a route was found since the socket last asked for the handle.
+	 */
 	u8			bound : 1;
+	/** @path: the name, not ended by a NUL byte; owned. */
 	char			*path;
 };
 

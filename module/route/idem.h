@@ -47,33 +47,42 @@ struct weir_idem_set {
 
 /**
  * struct weir_idem - idempotency entry: a leader or a waiter
- * @waiter: waiter: its link in the table, under the table's lock.
- * @told: leader that has ended: job that delivers its reply to its waiters.
- * @set: the keys of the route; held.
- * @scope: number of the user whose key it is.
- * @id: the key.
- * @pos: position of the request in the caller's outbox. It finds a leader whose
- *	pass is held up again; see weir_endpoint.blocked_idem.
- * @waits: this is a waiter, not a leader.
- * @reply: leader that has ended: its reply, held; NULL: there is none.
- * @waiters: leader that has ended: its waiters, by weir_idem.waiter.
- * @ep: the caller's endpoint; held.
- * @name: waiter: name of its call.
  *
  * The pass that makes an entry owns it, then the call (weir_call_entry.idem).
  * An ended leader and its @waiters belong to the job @told.
  */
 struct weir_idem {
+	/** @waiter: waiter: its link in the table, under the table's lock. */
 	struct weir_dup_waiter	waiter;
+	/**
+	 * @told: leader that has ended: job that delivers its reply to its
+	 * waiters.
+	 */
 	struct weir_job		told;
+	/** @set: the keys of the route; held. */
 	struct weir_idem_set	*set;
+	/** @scope: number of the user whose key it is. */
 	u64			scope;
+	/** @id: the key. */
 	u64			id;
+	/**
+	 * @pos: position of the request in the caller's outbox. It finds a
+	 * leader whose pass is held up again; see weir_endpoint.blocked_idem.
+	 */
 	u64			pos;
+	/** @waits: this is a waiter, not a leader. */
 	bool			waits;
+	/**
+	 * @reply: leader that has ended: its reply, held; NULL: there is none.
+	 */
 	struct weir_dup_reply	*reply;
+	/**
+	 * @waiters: leader that has ended: its waiters, by weir_idem.waiter.
+	 */
 	struct list_head	waiters;
+	/** @ep: the caller's endpoint; held. */
 	struct weir_endpoint	*ep;
+	/** @name: waiter: name of its call. */
 	u64			name;
 };
 

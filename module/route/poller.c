@@ -73,37 +73,54 @@ struct weir_poll_user {
 
 /**
  * struct weir_poller - one polling thread
- * @task: the thread.
- * @lock: guards @endpoints and @broken; the thread holds it in its rounds.
- * @wanted: another task waits for @lock; written under poll_lock.
- * @round: number of the current round. Used by the thread alone.
- * @turned: the last round in which the head of @endpoints was moved, because
- *	the share of a user was used up. Used by the thread alone.
- * @endpoints: polled endpoints, by weir_endpoint.poll_link; the first is the
- *	next in turn.
- * @broken: endpoints whose outbox is broken, by weir_endpoint.poll_link.
- * @nendpoints: number of endpoints in both lists; poll_lock.
- * @users: users of these endpoints, by weir_poll_user.link; poll_lock.
- * @asleep: the thread sleeps, and the owners of its endpoints are asked to
- *	kick.
- * @waker: account of the user whose kick woke the thread last, held; NULL: none
- *	since the thread last went to sleep. Exchanged with xchg().
- * @cpus: scratch for the barrier.
- * @link: in weir_pollers; poll_lock.
  */
 struct weir_poller {
+	/** @task: the thread. */
 	struct task_struct	*task;
+	/**
+	 * @lock: guards @endpoints and @broken; the thread holds it in its
+	 * rounds.
+	 */
 	struct mutex		lock;
+	/** @wanted: another task waits for @lock; written under poll_lock. */
 	bool			wanted;
+	/** @round: number of the current round. Used by the thread alone. */
 	u32			round;
+	/**
+	 * @turned: the last round in which the head of @endpoints was moved,
+	 * because the share of a user was used up. Used by the thread alone.
+	 */
 	u32			turned;
+	/**
+	 * @endpoints: polled endpoints, by weir_endpoint.poll_link; the first
+	 * is the next in turn.
+	 */
 	struct list_head	endpoints;
+	/**
+	 * @broken: endpoints whose outbox is broken, by
+	 * weir_endpoint.poll_link.
+	 */
 	struct list_head	broken;
+	/** @nendpoints: number of endpoints in both lists; poll_lock. */
 	u32			nendpoints;
+	/**
+	 * @users: users of these endpoints, by weir_poll_user.link; poll_lock.
+	 */
 	struct list_head	users;
+	/**
+	 * @asleep: the thread sleeps, and the owners of its endpoints are asked
+	 * to kick.
+	 */
 	bool			asleep;
+	/**
+	 * @waker: account of the user whose kick woke the thread last, held;
+	 * NULL: none since the thread last went to sleep. Exchanged with
+	 * xchg().
+	 */
 	struct weir_account	*waker;
+	/** @cpus: scratch for the barrier. */
 	cpumask_var_t		cpus;
+	/** @link: in weir_pollers; poll_lock. */
 	struct list_head	link;
 };
 

@@ -50,41 +50,57 @@ enum weir_read {
 
 /**
  * struct weir_message - a record as read from an outbox: private copies
- * @payload: in the ring; the owner of the ring may change it at any time.
- * @pos: position of the record in the outbox.
- * @total: bytes of ring that the record takes.
- * @tag_key: request: tag (low half) and shard key; reply: the high half of the
- *	call's name is the low half of this word.
- * @deadline_ns: ext[WEIR_EXT_DEADLINE]; 0: none.
- * @dup: ext[WEIR_EXT_DUP], the idempotency key; 0: none.
- * @len: bytes of payload.
- * @route: request: handle; reply: the low half of the call's name.
- * @kind: enum weir_kind, with WEIR_MESSAGE_BAD if the record is malformed.
- * @flags: WEIR_REC_*.
- * @small: the record has no extension and at most WEIR_BATCH_LEN bytes.
- * @n: messages in the batch that begins with this one, itself included.
- * @end: position of the end of the batch. If the batch has several messages,
- *	all are small. Except for the lengths in @lens, their headers are read
- *	once more, and may then hold anything.
- * @lens: bytes of payload of each message in the batch; points to @len if the
- *	message was read alone.
- * @ends: position of the end of each record; not set if @n is 1.
  */
 struct weir_message {
+	/**
+	 * @payload: in the ring; the owner of the ring may change it at any
+	 * time.
+	 */
 	const u8	*payload;
+	/** @pos: position of the record in the outbox. */
 	u64		pos;
+	/** @total: bytes of ring that the record takes. */
 	u64		total;
+	/**
+	 * @tag_key: request: tag (low half) and shard key; reply: the high half
+	 * of the call's name is the low half of this word.
+	 */
 	u64		tag_key;
+	/** @deadline_ns: ext[WEIR_EXT_DEADLINE]; 0: none. */
 	u64		deadline_ns;
+	/** @dup: ext[WEIR_EXT_DUP], the idempotency key; 0: none. */
 	u64		dup;
+	/** @len: bytes of payload. */
 	u32		len;
+	/** @route: request: handle; reply: the low half of the call's name. */
 	u32		route;
+	/**
+	 * @kind: enum weir_kind, with WEIR_MESSAGE_BAD if the record is
+	 * malformed.
+	 */
 	u8		kind;
+	/** @flags: WEIR_REC_*. */
 	u8		flags;
+	/**
+	 * @small: the record has no extension and at most WEIR_BATCH_LEN bytes.
+	 */
 	bool		small;
+	/**
+	 * @n: messages in the batch that begins with this one, itself included.
+	 */
 	u32		n;
+	/**
+	 * @end: position of the end of the batch. If the batch has several
+	 * messages, all are small. Except for the lengths in @lens, their
+	 * headers are read once more, and may then hold anything.
+	 */
 	u64		end;
+	/**
+	 * @lens: bytes of payload of each message in the batch; points to @len
+	 * if the message was read alone.
+	 */
 	const u32	*lens;
+	/** @ends: position of the end of each record; not set if @n is 1. */
 	const u64	*ends;
 };
 

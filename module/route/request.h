@@ -41,40 +41,56 @@ struct weir_rate_limit;
 
 /**
  * struct weir_attempt - state of a message that is looking for a target
- * @call: the call, if the message is a request that is sent again; or NULL.
- * @deadline_ns: when the request is given up, as ktime_get_ns() counts. It
- *	begins as the deadline that the message names, 0 for none; each route
- *	on its way brings it down to the route's own limit.
- * @wait_ns: time after which a token may be free, for a message over the rate
- *	limit; 0: not known.
- * @refuser: the target that refused last; or NULL.
- * @full: the last target that refused because its inbox is full; or NULL.
- * @fallback_reply: reply to answer with if no target takes the message; or
- *	NULL.
- * @reason: why the message was refused last; valid after WEIR_REFUSED.
- * @answers: granules for answers that the message waits for, if it has to: 1,
- *	or one for each target of a fan-out.
- * @hops: routes before the one in hand on the message's way.
- * @steps: steps taken so far, see WEIR_STEPS_MAX.
- * @n: messages of the batch in hand that may go to the next target.
- * @sent: of these, messages that were sent; set on success.
- * @fresh: targets that have failed @call before are passed over.
- * @passed_over: some have been.
  */
 struct weir_attempt {
+	/**
+	 * @call: the call, if the message is a request that is sent again; or
+	 * NULL.
+	 */
 	struct weir_call_entry		*call;
+	/**
+	 * @deadline_ns: when the request is given up, as ktime_get_ns() counts.
+	 * It begins as the deadline that the message names, 0 for none; each
+	 * route on its way brings it down to the route's own limit.
+	 */
 	u64				deadline_ns;
+	/**
+	 * @wait_ns: time after which a token may be free, for a message over
+	 * the rate limit; 0: not known.
+	 */
 	u64				wait_ns;
+	/** @refuser: the target that refused last; or NULL. */
 	struct weir_target		*refuser;
+	/**
+	 * @full: the last target that refused because its inbox is full; or
+	 * NULL.
+	 */
 	struct weir_target		*full;
+	/**
+	 * @fallback_reply: reply to answer with if no target takes the message;
+	 * or NULL.
+	 */
 	const struct weir_fallback_reply	*fallback_reply;
+	/**
+	 * @reason: why the message was refused last; valid after WEIR_REFUSED.
+	 */
 	enum weir_reason		reason;
+	/**
+	 * @answers: granules for answers that the message waits for, if it has
+	 * to: 1, or one for each target of a fan-out.
+	 */
 	u32				answers;
+	/** @hops: routes before the one in hand on the message's way. */
 	unsigned int			hops;
+	/** @steps: steps taken so far, see WEIR_STEPS_MAX. */
 	u32				steps;
+	/** @n: messages of the batch in hand that may go to the next target. */
 	u32				n;
+	/** @sent: of these, messages that were sent; set on success. */
 	u32				sent;
+	/** @fresh: targets that have failed @call before are passed over. */
 	bool				fresh;
+	/** @passed_over: some have been. */
 	bool				passed_over;
 };
 

@@ -67,48 +67,76 @@ struct weir_settings {
 
 /**
  * struct weir_route - a path or pattern that can be called
- * @ref: see the table of lifetimes.
- * @rcu: frees the route after a grace period: lookups read it under RCU.
- * @plan: the current plan, written under weir_net.lock; NULL once the route is
- *	gone.
- * @stats: counters; NULL until the first event is counted. Set once by
- *	compare-and-swap.
- * @path: its name and permissions; NULL once the route is gone. Guarded by
- *	weir_net.lock; the name may be read under RCU.
- * @set: settings of a control call, which keep the route even without targets;
- *	NULL: the defaults apply. weir_net.lock.
- * @targets: list by weir_target.route_link, the greatest weight first, and the
- *	oldest first among equal weights; weir_net.lock.
- * @ntargets: entries of @targets; weir_net.lock.
- * @target_users: how many of @targets each user has; weir_net.lock.
- * @uses: other routes that name it as target, fallback or mirror, and changes
- *	in progress that concern it; weir_net.lock.
- * @planned: the control call in progress has made the new plan of the route;
- *	weir_net.lock.
- * @charge: the route and a plan, paid by the user that made it; weir_net.lock.
- * @behind: edges to the routes behind it, by weir_edge.behind_link;
- *	weir_net.lock.
- * @before: edges from the routes before it, by weir_edge.before_link;
- *	weir_net.lock.
- * @nbehind: number of ways along edges that begin here; weir_net.lock.
- * @nbefore: number of ways along edges that end here; weir_net.lock.
  */
 struct weir_route {
+	/** @ref: see the table of lifetimes. */
 	refcount_t			ref;
+	/**
+	 * @rcu: frees the route after a grace period: lookups read it under
+	 * RCU.
+	 */
 	struct rcu_head			rcu;
+	/**
+	 * @plan: the current plan, written under weir_net.lock; NULL once the
+	 * route is gone.
+	 */
 	struct weir_plan __rcu		*plan;
+	/**
+	 * @stats: counters; NULL until the first event is counted. Set once by
+	 * compare-and-swap.
+	 */
 	struct weir_route_stats		*stats;
+	/**
+	 * @path: its name and permissions; NULL once the route is gone. Guarded
+	 * by weir_net.lock; the name may be read under RCU.
+	 */
 	struct weir_path		*path;
+	/**
+	 * @set: settings of a control call, which keep the route even without
+	 * targets; NULL: the defaults apply. weir_net.lock.
+	 */
 	struct weir_settings		*set;
+	/**
+	 * @targets: list by weir_target.route_link, the greatest weight first,
+	 * and the oldest first among equal weights; weir_net.lock.
+	 */
 	struct list_head		targets;
+	/** @ntargets: entries of @targets; weir_net.lock. */
 	u32				ntargets;
+	/** @target_users: how many of @targets each user has; weir_net.lock. */
 	struct weir_tally		target_users;
+	/**
+	 * @uses: other routes that name it as target, fallback or mirror, and
+	 * changes in progress that concern it; weir_net.lock.
+	 */
 	u32				uses;
+	/**
+	 * @planned: the control call in progress has made the new plan of the
+	 * route; weir_net.lock.
+	 */
 	bool				planned;
+	/**
+	 * @charge: the route and a plan, paid by the user that made it;
+	 * weir_net.lock.
+	 */
 	struct weir_charge		charge;
+	/**
+	 * @behind: edges to the routes behind it, by weir_edge.behind_link;
+	 * weir_net.lock.
+	 */
 	struct list_head		behind;
+	/**
+	 * @before: edges from the routes before it, by weir_edge.before_link;
+	 * weir_net.lock.
+	 */
 	struct list_head		before;
+	/**
+	 * @nbehind: number of ways along edges that begin here; weir_net.lock.
+	 */
 	u32				nbehind;
+	/**
+	 * @nbefore: number of ways along edges that end here; weir_net.lock.
+	 */
 	u32				nbefore;
 };
 

@@ -13,30 +13,43 @@
 
 /**
  * struct weir_joining - the subscribers of a new stream
- * @job: joins the subscribers that bind left out, first without waiting for
- *	memory, and at last those that found no memory.
- * @wn_link: in weir_net.joining; weir_net.join_lock.
- * @ring: the stream, held.
- * @keeper: cursor that holds the first position, held; NULL: there is none.
- * @after: id of the last socket that the job has looked at.
- * @waiting: number of sockets that have the stream in weir_subscription.late.
- * @n: entries used in the arrays below: subscribers that bind has looked at.
- * @more: there are or may be other subscribers.
- * @socks: subscribers that bind joins, held; NULL: not to be joined.
- * @ids: ids of the subscribers; 0: left to the job.
- * @subs: weir_party.sub_seq of each.
  */
 struct weir_joining {
+	/**
+	 * @job: joins the subscribers that bind left out, first without waiting
+	 * for memory, and at last those that found no memory.
+	 */
 	struct weir_job		job;
+	/** @wn_link: in weir_net.joining; weir_net.join_lock. */
 	struct list_head	wn_link;
+	/** @ring: the stream, held. */
 	struct weir_ring	*ring;
+	/**
+	 * @keeper: cursor that holds the first position, held; NULL: there is
+	 * none.
+	 */
 	struct weir_reader	*keeper;
+	/** @after: id of the last socket that the job has looked at. */
 	unsigned long		after;
+	/**
+	 * @waiting: number of sockets that have the stream in
+	 * weir_subscription.late.
+	 */
 	u32			waiting;
+	/**
+	 * @n: entries used in the arrays below: subscribers that bind has
+	 * looked at.
+	 */
 	u32			n;
+	/** @more: there are or may be other subscribers. */
 	bool			more;
+	/**
+	 * @socks: subscribers that bind joins, held; NULL: not to be joined.
+	 */
 	struct weir_sock	*socks[WEIR_JOIN_NOW];
+	/** @ids: ids of the subscribers; 0: left to the job. */
 	unsigned long		ids[WEIR_JOIN_NOW];
+	/** @subs: weir_party.sub_seq of each. */
 	u64			subs[WEIR_JOIN_NOW];
 };
 
