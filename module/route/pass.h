@@ -17,6 +17,7 @@
 #ifndef _WEIR_PASS_H
 #define _WEIR_PASS_H
 
+#include <linux/build_bug.h>
 #include <linux/minmax.h>
 #include <linux/sizes.h>
 
@@ -37,6 +38,27 @@ struct weir_target;
 
 /* Inboxes that a section writes to before it wakes their readers. */
 #define WEIR_DIRTY_INBOXES_MAX	16
+
+/*
+ * Steps that one message may take, on all routes that it goes through, and after
+ * which a section ends. Nothing else runs on the processor meanwhile: 5120 steps
+ * are some 100,000 instructions. The policy takes one step for each target that
+ * it considers. To ask a target, or to go on to another route, takes 8 steps.
+ * After 2048 steps the policy is not asked any more: the targets that are left
+ * are asked in turn, so that all 256 targets of one route can be asked.
+ *
+ * To wake the reader of an inbox takes 64 steps of the section. So a section
+ * goes on if each of its messages has woken another reader, and ends after one
+ * message that has woken those of 256.
+ */
+#define WEIR_STEPS_MAX		5120
+#define WEIR_STEPS_PICKED	2048
+#define WEIR_STEPS_ASK		8
+#define WEIR_STEPS_WAKE		64
+
+static_assert(WEIR_PASS_MESSAGES * WEIR_STEPS_WAKE < WEIR_STEPS_MAX);
+static_assert((WEIR_TARGETS_MAX - WEIR_DIRTY_INBOXES_MAX) * WEIR_STEPS_WAKE >
+	      WEIR_STEPS_MAX);
 
 /**
  * enum weir_outcome - what has become of a message
@@ -103,9 +125,8 @@ struct weir_pass {
 	/** @used: messages of the batch in hand that were sent or answered. */
 	u32			used;
 	/**
-	 * @steps: steps at targets that this section has taken, see
-	 * WEIR_STEPS_MAX in request.h; and for each look-up of a handle its
-	 * most steps.
+	 * @steps: steps that this section has taken, see WEIR_STEPS_MAX; for
+	 * each look-up of a handle, its most steps.
 	 */
 	u32			steps;
 	/**
@@ -275,12 +296,14 @@ static inline void weir_pass_forget(struct weir_pass *pass)
 
 /*
  * Wakes the reader of an inbox if it sleeps, in a section; the caller has fenced:
- * (C).
+ * (C). Returns whether it seemed to sleep.
  */
-static __always_inline void weir_inbox_wake_fenced(struct weir_ring *inbox)
+static __always_inline bool weir_inbox_wake_fenced(struct weir_ring *inbox)
 {
-	if (READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS)
-		weir_inbox_wake_reader(inbox);
+	if (!(READ_ONCE(weir_ring_status(inbox)->wake) & WEIR_WAKE_READERS))
+		return false;
+	weir_inbox_wake_reader(inbox);
+	return true;
 }
 
 /* Wakes the owner of an outbox if it waits for space; the caller has fenced. */

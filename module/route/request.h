@@ -27,18 +27,6 @@
 
 struct weir_rate_limit;
 
-/*
- * Steps that one message may take, on all routes that it goes through. Nothing
- * else runs on the processor meanwhile: 5120 steps are some 100,000
- * instructions. The policy takes one step for each target that it considers. To
- * ask a target, or to go on to another route, takes 8 steps. After 2048 steps
- * the policy is not asked any more: the targets that are left are asked in
- * turn, so that all 256 targets of one route can be asked.
- */
-#define WEIR_STEPS_MAX		5120
-#define WEIR_STEPS_PICKED	2048
-#define WEIR_STEPS_ASK		8
-
 /**
  * struct weir_attempt - state of a message that is looking for a target
  */

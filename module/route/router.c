@@ -62,8 +62,10 @@ void weir_pass_wake(struct weir_pass *pass)
 	if (!pass->ndirty_inboxes)
 		return;
 	smp_mb();						/* (C) */
-	for (i = 0; i < pass->ndirty_inboxes; i++)
-		weir_inbox_wake_fenced(pass->dirty_inboxes[i]);
+	for (i = 0; i < pass->ndirty_inboxes; i++) {
+		if (weir_inbox_wake_fenced(pass->dirty_inboxes[i]))
+			pass->steps += WEIR_STEPS_WAKE;
+	}
 	pass->ndirty_inboxes = 0;
 }
 
@@ -811,5 +813,6 @@ void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_pass_wake);
 EXPORT_SYMBOL_IF_KUNIT(weir_route_dispatch);
 #endif

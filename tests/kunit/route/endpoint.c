@@ -3,7 +3,8 @@
  * Tests of weir_endpoint_create() in module/route/endpoint.c, for an endpoint
  * without a socket: its owner pays for it, it serves a path, and its end leaves
  * nothing behind. The caller is a socket of the kernel's own. The test reads
- * the endpoint's inbox and writes its outbox.
+ * the endpoint's inbox and writes its outbox. One test is of weir_pass_wake() in
+ * module/route/router.c.
  *
  * Runs in KUnit's thread. The namespace is the initial one, in which nothing
  * else runs meanwhile.
@@ -19,7 +20,9 @@
 #include "net.h"
 #include "path.h"
 #include "ring/inbox.h"
+#include "ring/wake.h"
 #include "route/endpoint.h"
+#include "route/pass.h"
 #include "route/route.h"
 #include "route/router.h"
 #include "route/target.h"
@@ -355,6 +358,44 @@ static void endpoint_close__ends_the_requests_it_holds(struct kunit *test)
 	expect_nothing_left(test);
 }
 
+/* Ends a section that has written to an inbox. */
+static void wake(struct weir_pass *pass, struct weir_ring *inbox)
+{
+	local_bh_disable();
+	weir_pass_touch(pass, inbox);
+	weir_pass_wake(pass);
+	local_bh_enable();
+}
+
+/* A section may wake a reader for each of its messages, but not thousands. */
+static void pass_wake__takes_steps_of_the_section(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct weir_party *p = &weir_sk(f->caller->sk)->party;
+	struct weir_pass *pass = kunit_kzalloc(test, sizeof(*pass), GFP_KERNEL);
+	u32 n, steps;
+
+	KUNIT_ASSERT_NOT_NULL(test, pass);
+	KUNIT_ASSERT_EQ(test, make_inbox(f), 0);
+	KUNIT_ASSERT_EQ(test, make_endpoint(f), 0);
+	KUNIT_ASSERT_EQ(test, serve(f), 0);
+	/* this makes the caller's inbox */
+	KUNIT_ASSERT_EQ(test, request(f, "ping"), 4);
+	for (n = 0; n < 2 * WEIR_TARGETS_MAX; n++) {
+		if (pass->steps > WEIR_STEPS_MAX)
+			break;
+		KUNIT_ASSERT_FALSE(test, weir_party_arm(p));
+		wake(pass, p->inbox);
+	}
+	KUNIT_EXPECT_GT(test, n, WEIR_PASS_MESSAGES);
+	KUNIT_EXPECT_LE(test, n, WEIR_TARGETS_MAX);
+	steps = pass->steps;
+	wake(pass, p->inbox);
+	/* its reader does not sleep */
+	KUNIT_EXPECT_EQ(test, pass->steps, steps);
+	expect_nothing_left(test);
+}
+
 static int endpoint_test_init(struct kunit *test)
 {
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
@@ -399,6 +440,7 @@ static struct kunit_case endpoint_cases[] = {
 	KUNIT_CASE(endpoint_create__charges_the_owner),
 	KUNIT_CASE(endpoint_create__serves_without_a_socket),
 	KUNIT_CASE(endpoint_close__ends_the_requests_it_holds),
+	KUNIT_CASE(pass_wake__takes_steps_of_the_section),
 	{}
 };
 
