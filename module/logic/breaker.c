@@ -188,12 +188,22 @@ static void weir_breaker_event(struct weir_breaker *b,
  * weir_breaker_reset() - close a breaker and empty its window
  * @b: the breaker; may be in use.
  * @now_ns: the time.
+ *
+ * Process context.
  */
 void weir_breaker_reset(struct weir_breaker *b, u64 now_ns)
 {
 	spin_lock_bh(&b->lock);
 	weir_breaker_event(b, WEIR_BREAKER_RESET, now_ns);
 	spin_unlock_bh(&b->lock);
+}
+
+/* BH are disabled: the router counts calls in sections and under its locks. */
+static inline void weir_breaker_lock(struct weir_breaker *b)
+	__acquires(&b->lock)
+{
+	lockdep_assert_in_softirq();
+	spin_lock(&b->lock);
 }
 
 /*
@@ -238,7 +248,7 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	*round = READ_ONCE(b->round);
 	if (likely(READ_ONCE(b->state) == WEIR_BREAKER_CLOSED))
 		return true;
-	spin_lock_bh(&b->lock);
+	weir_breaker_lock(b);
 	if (weir_breaker_closed_for(b, user)) {
 		may = true;
 		goto unlock;
@@ -264,7 +274,7 @@ bool weir_breaker_permit(struct weir_breaker *b,
 	}
 unlock:
 	*round = weir_breaker_round(b, user);
-	spin_unlock_bh(&b->lock);
+	spin_unlock(&b->lock);
 	return may;
 }
 
@@ -432,7 +442,7 @@ void weir_breaker_done(struct weir_breaker *b,
 	bool slow = good && c->slow_percent && took_ns > c->slow_ns;
 	struct weir_breaker_slice *slice;
 
-	spin_lock_bh(&b->lock);
+	weir_breaker_lock(b);
 	if (round != weir_breaker_round(b, user))
 		goto unlock;
 	if (weir_breaker_closed_for(b, user)) {
@@ -450,7 +460,7 @@ void weir_breaker_done(struct weir_breaker *b,
 			weir_breaker_probed(b, c, now_ns, 1);
 	}
 unlock:
-	spin_unlock_bh(&b->lock);
+	spin_unlock(&b->lock);
 }
 
 /**
@@ -467,7 +477,7 @@ void weir_breaker_good(struct weir_breaker *b,
 		       const struct weir_breaker_conf *c, u32 user, u64 now_ns,
 		       u32 round, u32 n)
 {
-	spin_lock_bh(&b->lock);
+	weir_breaker_lock(b);
 	/* good calls can't open the breaker */
 	if (round != weir_breaker_round(b, user))
 		goto unlock;
@@ -477,7 +487,7 @@ void weir_breaker_good(struct weir_breaker *b,
 	else if (b->state == WEIR_BREAKER_HALF_OPEN)
 		weir_breaker_probed(b, c, now_ns, n);
 unlock:
-	spin_unlock_bh(&b->lock);
+	spin_unlock(&b->lock);
 }
 
 /**
@@ -492,7 +502,7 @@ unlock:
  */
 void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round, bool sent)
 {
-	spin_lock_bh(&b->lock);
+	weir_breaker_lock(b);
 	if (round == b->round && b->state == WEIR_BREAKER_HALF_OPEN &&
 	    !weir_breaker_closed_for(b, user) &&
 	    b->probes_out > b->probes_good) {
@@ -500,7 +510,7 @@ void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round, bool sent)
 		if (!sent && !b->probes_out)
 			b->prober = WEIR_BREAKER_NO_USER;
 	}
-	spin_unlock_bh(&b->lock);
+	spin_unlock(&b->lock);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -5,6 +5,7 @@
  * the same ones told one by one.
  */
 #include <kunit/test.h>
+#include <linux/bottom_half.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/time64.h>
@@ -23,6 +24,49 @@ static const struct weir_breaker_conf conf = {
 	.slow_percent	= 80,
 	.probes		= 3,
 };
+
+/* --- the functions, called as in the router: with BH disabled ------------ */
+
+static bool breaker_permit(struct weir_breaker *b,
+			   const struct weir_breaker_conf *c, u32 user, u64 now,
+			   u32 *round)
+{
+	bool may;
+
+	local_bh_disable();
+	may = weir_breaker_permit(b, c, user, now, round);
+	local_bh_enable();
+	return may;
+}
+
+/* As many parameters as weir_breaker_done() has. */
+static void breaker_done(struct weir_breaker *b,
+			 const struct weir_breaker_conf *c, u32 user, u64 now,
+			 u32 round, bool good, u64 took)
+{
+	local_bh_disable();
+	weir_breaker_done(b, c, user, now, round, good, took);
+	local_bh_enable();
+}
+
+static void breaker_good(struct weir_breaker *b,
+			 const struct weir_breaker_conf *c, u32 user, u64 now,
+			 u32 round, u32 n)
+{
+	local_bh_disable();
+	weir_breaker_good(b, c, user, now, round, n);
+	local_bh_enable();
+}
+
+static void breaker_forget(struct weir_breaker *b, u32 user, u32 round,
+			   bool sent)
+{
+	local_bh_disable();
+	weir_breaker_forget(b, user, round, sent);
+	local_bh_enable();
+}
+
+/* --- the cases ----------------------------------------------------------- */
 
 static void breaker_conf_check__refuses_in_words(struct kunit *test)
 {
@@ -54,9 +98,9 @@ static bool call(struct weir_breaker *b, u64 now, bool good, u64 took)
 {
 	u32 round;
 
-	if (!weir_breaker_permit(b, &conf, USER, now, &round))
+	if (!breaker_permit(b, &conf, USER, now, &round))
 		return false;
-	weir_breaker_done(b, &conf, USER, now, round, good, took);
+	breaker_done(b, &conf, USER, now, round, good, took);
 	return true;
 }
 
@@ -80,13 +124,13 @@ static void breaker_reset__closes_from_any_state(struct kunit *test)
 	weir_breaker_init(&b, now);
 	for (a = 0; a < ARRAY_SIZE(after); a++) {
 		/* open, and for the last of them half open with a probe out */
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-							    &old));
+		KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+						       &old));
 		break_it(test, &b, now);
 		opens++;
 		now += after[a];
-		KUNIT_EXPECT_EQ(test, weir_breaker_permit(&b, &conf, USER, now,
-							  &round),
+		KUNIT_EXPECT_EQ(test, breaker_permit(&b, &conf, USER, now,
+						     &round),
 				after[a] == 200 * MS);
 		KUNIT_EXPECT_EQ(test, b.state, after[a] == 200 * MS ?
 				WEIR_BREAKER_HALF_OPEN : WEIR_BREAKER_OPEN);
@@ -96,10 +140,10 @@ static void breaker_reset__closes_from_any_state(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, b.probes_out, 0);
 		/* calls from before say nothing: neither good nor bad nor none */
 		for (i = 0; i < 20; i++) {
-			weir_breaker_done(&b, &conf, USER, now, old, false, MS);
-			weir_breaker_done(&b, &conf, USER, now, round, false, MS);
-			weir_breaker_good(&b, &conf, USER, now, round, 5);
-			weir_breaker_forget(&b, USER, round, true);
+			breaker_done(&b, &conf, USER, now, old, false, MS);
+			breaker_done(&b, &conf, USER, now, round, false, MS);
+			breaker_good(&b, &conf, USER, now, round, 5);
+			breaker_forget(&b, USER, round, true);
 		}
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 		KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 0);
@@ -152,24 +196,24 @@ static void breaker_permit__probes_after_a_rest(struct kunit *test)
 	int i;
 
 	weir_breaker_init(&b, now);
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &old));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now, &old));
 	break_it(test, &b, now);
 	KUNIT_EXPECT_FALSE(test, call(&b, now + 199 * MS, true, MS));
 	now += 200 * MS;
 	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-							    &round[i]));
+		KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+						       &round[i]));
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
-	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, USER, now, &round[3]));
+	KUNIT_EXPECT_FALSE(test, breaker_permit(&b, &conf, USER, now, &round[3]));
 	/* one from before it opened says nothing */
-	weir_breaker_done(&b, &conf, USER, now, old, false, MS);
+	breaker_done(&b, &conf, USER, now, old, false, MS);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
 	/* one whose caller went away is had again */
-	weir_breaker_forget(&b, USER, round[0], true);
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &round[0]));
+	breaker_forget(&b, USER, round[0], true);
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now, &round[0]));
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
-		weir_breaker_done(&b, &conf, USER, now, round[i], true, MS);
+		breaker_done(&b, &conf, USER, now, round[i], true, MS);
 	}
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 
@@ -216,9 +260,9 @@ static void breaker_done__forgets_what_is_old(struct kunit *test)
 		now += prandom_u32_state(&rnd) % (100 * MS);
 		h->at[i] = now;
 		h->bad[i] = prandom_u32_state(&rnd) % 3 == 0;
-		if (!weir_breaker_permit(&b, &c, USER, now, &round))
+		if (!breaker_permit(&b, &c, USER, now, &round))
 			break;
-		weir_breaker_done(&b, &c, USER, now, round, !h->bad[i], MS);
+		breaker_done(&b, &c, USER, now, round, !h->bad[i], MS);
 		if (b.state != WEIR_BREAKER_CLOSED) {
 			opened++;
 			early = i + 1;
@@ -292,9 +336,9 @@ static void breaker_good__is_done_many_times(struct kunit *test)
 		/* now and then a time that is a little older */
 		now += prandom_u32_state(&rnd) % (6 * MS) - (dice & 1) * MS;
 		if (dice < 50 && out.n < ARRAY_SIZE(out.round)) {
-			may = weir_breaker_permit(&one, &c, USER, now, &round[0]);
-			bad += may != weir_breaker_permit(&all, &c, USER, now,
-							  &round[1]);
+			may = breaker_permit(&one, &c, USER, now, &round[0]);
+			bad += may != breaker_permit(&all, &c, USER, now,
+						     &round[1]);
 			bad += round[0] != round[1];
 			if (may)
 				out.round[out.n++] = round[0];
@@ -304,23 +348,23 @@ static void breaker_good__is_done_many_times(struct kunit *test)
 				n++;
 			n = 1 + prandom_u32_state(&rnd) % n;
 			for (k = 0; k < n; k++)
-				weir_breaker_done(&one, &c, USER, now, out.round[0],
-						  true, c.slow_ns);
-			weir_breaker_good(&all, &c, USER, now, out.round[0], n);
+				breaker_done(&one, &c, USER, now, out.round[0],
+					     true, c.slow_ns);
+			breaker_good(&all, &c, USER, now, out.round[0], n);
 			many += n > 1;
 			out_cut(&out, n);
 		} else if (dice < 90 && out.n) {
 			bool good = dice & 1;
 			u64 took = prandom_u32_state(&rnd) % (100 * MS);
 
-			weir_breaker_done(&one, &c, USER, now, out.round[0], good,
-					  took);
-			weir_breaker_done(&all, &c, USER, now, out.round[0], good,
-					  took);
+			breaker_done(&one, &c, USER, now, out.round[0], good,
+				     took);
+			breaker_done(&all, &c, USER, now, out.round[0], good,
+				     took);
 			out_cut(&out, 1);
 		} else if (dice < 95 && out.n) {
-			weir_breaker_forget(&one, USER, out.round[0], true);
-			weir_breaker_forget(&all, USER, out.round[0], true);
+			breaker_forget(&one, USER, out.round[0], true);
+			breaker_forget(&all, USER, out.round[0], true);
 			out_cut(&out, 1);
 		} else if (dice == 99 && prandom_u32_state(&rnd) % 16 == 0) {
 			weir_breaker_reset(&one, now);
@@ -348,22 +392,22 @@ static void breaker_permit__gives_lost_probes_up(struct kunit *test)
 	break_it(test, &b, now);
 	now += conf.open_ns;
 	for (i = 0; i < conf.probes; i++)
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-							    &old[i]));
+		KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+						       &old[i]));
 	now += conf.open_ns - 1;
-	KUNIT_EXPECT_FALSE(test, weir_breaker_permit(&b, &conf, USER, now, &round));
+	KUNIT_EXPECT_FALSE(test, breaker_permit(&b, &conf, USER, now, &round));
 	now++;
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now, &round));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now, &round));
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
 	KUNIT_EXPECT_EQ(test, b.opens, 1);
 	/* those that were given up say nothing any more */
 	for (i = 0; i < conf.probes; i++) {
-		weir_breaker_done(&b, &conf, USER, now, old[i], false, MS);
-		weir_breaker_forget(&b, USER, old[i], true);
+		breaker_done(&b, &conf, USER, now, old[i], false, MS);
+		breaker_forget(&b, USER, old[i], true);
 	}
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
-	weir_breaker_good(&b, &conf, USER, now, round, conf.probes);
+	breaker_good(&b, &conf, USER, now, round, conf.probes);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 }
 
@@ -376,7 +420,7 @@ static void breaker_done__ignores_calls_without_a_round(struct kunit *test)
 
 	weir_breaker_init(&b, now);
 	for (i = 0; i < 20; i++)
-		weir_breaker_done(&b, &conf, USER, now, 0, false, MS);
+		breaker_done(&b, &conf, USER, now, 0, false, MS);
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 	KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 0);
 }
@@ -386,12 +430,12 @@ static bool call_of(struct weir_breaker *b, u32 user, u64 now, bool good)
 {
 	u32 round;
 
-	if (!weir_breaker_permit(b, &conf, user, now, &round))
+	if (!breaker_permit(b, &conf, user, now, &round))
 		return false;
 	if (good)
-		weir_breaker_good(b, &conf, user, now, round, 1);
+		breaker_good(b, &conf, user, now, round, 1);
 	else
-		weir_breaker_done(b, &conf, user, now, round, false, MS);
+		breaker_done(b, &conf, user, now, round, false, MS);
 	return true;
 }
 
@@ -417,13 +461,13 @@ static void breaker_done__opens_for_one_user_alone(struct kunit *test)
 
 	/* a call that another user gives up is no probe */
 	now += conf.open_ns;
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 1, now,
-						    &round));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER + 1, now,
+					       &round));
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
-	weir_breaker_forget(&b, USER, round, true);
+	breaker_forget(&b, USER, round, true);
 	KUNIT_EXPECT_EQ(test, b.probes_out, 1);
 	/* it closes for the user whose calls end well */
-	weir_breaker_done(&b, &conf, USER + 1, now, round, true, MS);
+	breaker_done(&b, &conf, USER + 1, now, round, true, MS);
 	for (i = 1; i < conf.probes; i++)
 		KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 1, now, true));
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
@@ -451,13 +495,13 @@ static void breaker_done__remembers_who_is_well(struct kunit *test)
 	for (i = 0; i < 20; i++)
 		call_of(&b, USER, now, true);
 	/* calls that were sent before it opens count for the users that are well */
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-						    &round));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+					       &round));
 	for (i = 0; b.state == WEIR_BREAKER_CLOSED && i < 100; i++)
 		call_of(&b, USER + 1, now, false);
 	KUNIT_EXPECT_EQ(test, b.only, USER + 1);
 	KUNIT_EXPECT_EQ(test, weir_breaker_shown(&b), WEIR_BREAKER_ONE_USER);
-	weir_breaker_good(&b, &conf, USER, now, round, 1);
+	breaker_good(&b, &conf, USER, now, round, 1);
 	KUNIT_EXPECT_EQ(test, b.slice[b.at].all.calls, 21);
 	for (i = 0; b.only == USER + 1 && i < 100; i++)
 		call_of(&b, USER + 2, now, false);
@@ -478,12 +522,12 @@ static void breaker_done__counts_calls_from_before_a_probe(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, b.only, USER + 1);
 	KUNIT_EXPECT_EQ(test, weir_breaker_shown(&b), WEIR_BREAKER_OPEN);
 	for (i = 0; i < ARRAY_SIZE(round); i++)
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-							    &round[i]));
+		KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+						       &round[i]));
 	now += conf.open_ns;
 	KUNIT_EXPECT_TRUE(test, call_of(&b, USER + 1, now, false));
 	for (i = 0; i < ARRAY_SIZE(round); i++)
-		weir_breaker_done(&b, &conf, USER, now, round[i], false, MS);
+		breaker_done(&b, &conf, USER, now, round[i], false, MS);
 	/* nobody is well: for all */
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_OPEN);
 	KUNIT_EXPECT_EQ(test, b.only, WEIR_BREAKER_NO_USER);
@@ -546,29 +590,29 @@ static void breaker_permit__has_users_take_turns(struct kunit *test)
 	now += conf.open_ns;
 	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, false));
 	now += conf.open_ns;
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 1, now,
-						    &round));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER + 1, now,
+					       &round));
 	/* given up: it is another's turn */
-	weir_breaker_forget(&b, USER + 1, round, true);
+	breaker_forget(&b, USER + 1, round, true);
 	KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 1, now, false));
 	/* never sent: nobody's turn is over */
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 2, now,
-						    &round));
-	weir_breaker_forget(&b, USER + 2, round, false);
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER + 2, now,
-						    &round));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER + 2, now,
+					       &round));
+	breaker_forget(&b, USER + 2, round, false);
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER + 2, now,
+					       &round));
 	/* it goes to one that waits, when nothing comes of it for open_ns */
 	now += conf.open_ns - 1;
 	KUNIT_EXPECT_FALSE(test, call_of(&b, USER, now, false));
 	now++;
 	/* and others wait for as long as good ones come */
 	for (i = 0; i < conf.probes; i++) {
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-							    &round));
+		KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+						       &round));
 		KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_HALF_OPEN);
 		now += conf.open_ns - 1;
 		KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 2, now, false));
-		weir_breaker_good(&b, &conf, USER, now, round, 1);
+		breaker_good(&b, &conf, USER, now, round, 1);
 	}
 	KUNIT_EXPECT_EQ(test, b.state, WEIR_BREAKER_CLOSED);
 }
@@ -584,14 +628,14 @@ static void breaker_permit__ends_a_round_without_an_end(struct kunit *test)
 	for (i = 0; b.state == WEIR_BREAKER_CLOSED; i++)
 		call_of(&b, USER + i % 2, now, false);
 	now += conf.open_ns;
-	KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-						    &round[0]));
+	KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+					       &round[0]));
 	for (i = 1; i < 10; i++) {
 		now += conf.open_ns / 10;
-		KUNIT_EXPECT_TRUE(test, weir_breaker_permit(&b, &conf, USER, now,
-							    &round[i % 2]));
+		KUNIT_EXPECT_TRUE(test, breaker_permit(&b, &conf, USER, now,
+						       &round[i % 2]));
 		KUNIT_EXPECT_FALSE(test, call_of(&b, USER + 1, now, true));
-		weir_breaker_forget(&b, USER, round[!(i % 2)], true);
+		breaker_forget(&b, USER, round[!(i % 2)], true);
 	}
 	now += conf.open_ns / 10;
 	for (i = 0; i < conf.probes; i++)
