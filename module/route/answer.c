@@ -236,13 +236,15 @@ void weir_refused(struct weir_route *route, u32 tag,
 void weir_refused_name(const struct weir_handle *h, u32 tag,
 		       const struct weir_refusal *refusal)
 {
-	char path[WEIR_PATH_MAX + 1] = "";
+	char path[WEIR_PATH_MAX + 1];
+	u32 len = h ? h->len : 0;
 
 	this_cpu_inc(weir_drops[refusal->reason]);
 	if (!trace_weir_refuse_enabled())
 		return;
 	if (h)
-		memcpy(path, h->path, h->len);
+		memcpy(path, h->path, len);
+	path[len] = '\0';
 	trace_weir_refuse(path, refusal, tag);
 }
 
