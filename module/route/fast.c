@@ -8,7 +8,9 @@
  *
  * In a section of a pass: see pass.h.
  */
+#include "logic/breaker.h"
 #include "logic/bucket.h"
+#include "logic/bulkhead.h"
 #include "logic/calls.h"
 #include "logic/policy.h"
 #include "logic/rate_limit.h"
@@ -39,14 +41,33 @@ weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Asks the guards and claims space for a message in the target's inbox. This
- * takes only what needs no look at a user's share: a token of the rate limit's
- * upper half, and a slot in the bulkhead's lower half.
+ * Asks the guards of a target for one request. This takes only what needs no
+ * look at the user: a slot in the bulkhead's lower half, and a breaker that is
+ * closed. @round: out: of the breaker. It is not passed on, as a call would keep
+ * it in memory.
+ */
+static __always_inline bool weir_fast_admit(const struct weir_plan *plan,
+					    struct weir_target *target,
+					    u32 *round)
+{
+	if (plan->has_breaker) {
+		*round = READ_ONCE(target->breaker.round);
+		if (unlikely(READ_ONCE(target->breaker.state) !=
+			     WEIR_BREAKER_CLOSED))
+			return false;
+	}
+	return weir_bulkhead_take(&target->load.in_flight, plan->bulkhead_lower,
+				  1);
+}
+
+/*
+ * Asks the guards, among them the upper half of the rate limit's tokens, and
+ * claims space for a message in the target's inbox.
  *
  * @answer: the message is a request. @at: out: the space. @round: out: of the
- * target's breaker; set if @answer. Returns false if a guard refuses the
- * message, or if there is no space. Nothing stays taken then. Seven parameters:
- * the function is inlined, so they stay in registers.
+ * target's breaker; 0 without one. Returns false if a guard refuses the message,
+ * or if there is no space. Nothing stays taken then. Seven parameters: the
+ * function is inlined, so they stay in registers.
  */
 static __always_inline bool
 weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
@@ -54,13 +75,14 @@ weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,
 		bool answer, struct weir_reservation *at, u32 *round)
 {
 	u64 now = ep->pass.now_ns;
-	u32 one = 1, n = 1;
+	u32 one = 1;
 
+	*round = 0;
 	if (plan->rate_limit &&
 	    unlikely(!weir_rate_limit_take_upper(plan->rate_limit, now, 1)))
 		return false;
-	if (likely(!(answer ? weir_target_admit(ep, plan, target, &n, round) :
-			      weir_target_open(target)))) {
+	if (likely(!weir_target_open(target)) &&
+	    (!answer || likely(weir_fast_admit(plan, target, round)))) {
 		if (likely(!weir_target_claim(target, m, &one, at)))
 			return true;
 		if (answer)

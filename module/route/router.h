@@ -76,7 +76,8 @@ static __always_inline void weir_dispatch_unlock(struct weir_endpoint *ep)
 static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
 	weir_route_dispatch(ep);
-	weir_poll_kick(ep);
+	if (unlikely(READ_ONCE(ep->poller)))
+		weir_poll_kick(ep);
 }
 
 #endif /* _WEIR_ROUTER_H */
