@@ -41,27 +41,36 @@ struct weir_route_stats {
 
 /**
  * struct weir_settings - the settings that a control call gave to a route
- * @conf: the numbers. The paths and user addresses in it are not used.
- * @fallback: route for requests that a guard refuses, counted in its @uses; or
- *	NULL.
- * @edge: edge to @fallback, while the route has these settings.
- * @mirror: route that gets copies, counted in its @uses; or NULL.
- * @fallback_reply: reply for requests that a guard refuses, held; or NULL.
- * @rate_limit: rate limit, owned; or NULL.
- * @idem: idempotency keys, held; or NULL.
- * @charge: memory of all this but @idem, paid by the user that made the control
- *	call; never changes.
  *
  * Guarded by weir_net.lock.
  */
 struct weir_settings {
+	/**
+	 * @conf: the numbers. The paths and user addresses in it are not used.
+	 */
 	struct weir_route_conf	conf;
+	/**
+	 * @fallback: route for requests that a guard refuses, counted in its
+	 * @uses; or NULL.
+	 */
 	struct weir_route	*fallback;
+	/** @edge: edge to @fallback, while the route has these settings. */
 	struct weir_edge	edge;
+	/** @mirror: route that gets copies, counted in its @uses; or NULL. */
 	struct weir_route	*mirror;
+	/**
+	 * @fallback_reply: reply for requests that a guard refuses, held; or
+	 * NULL.
+	 */
 	struct weir_fallback_reply	*fallback_reply;
+	/** @rate_limit: rate limit, owned; or NULL. */
 	struct weir_rate_limit	*rate_limit;
+	/** @idem: idempotency keys, held; or NULL. */
 	struct weir_idem_set	*idem;
+	/**
+	 * @charge: memory of all this but @idem, paid by the user that made the
+	 * control call; never changes.
+	 */
 	struct weir_charge	charge;
 };
 
