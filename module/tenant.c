@@ -9,17 +9,17 @@
  * it.
  *
  * The workers of a user:
- *   joins    joins subscribers to new streams of the user, one part for one
- *            stream after the other. It is separate, because other users decide
- *            how many subscribers there are. They must not hold up what the
- *            router does for the publisher.
- *   pending_joins does the joins that wait for memory
- *   ends     ends the endpoints of closed sockets
- *   told     delivers a reply to other calls with the same idempotency key
- *   timers   calls the functions of timers of rings and cursors
- *   lingers  calls those of them that may wait for a lock which others hold, so
- *            that they hold up none of the other timers
- *   work     has the turns and timers of the router: route/worker.c
+ *   joins           joins subscribers to new streams of the user, one part for
+ *                   one stream after the other. It is separate, because other
+ *                   users decide how many subscribers there are. They must not
+ *                   hold up what the router does for the publisher.
+ *   pending_joins   does the joins that wait for memory
+ *   ends            ends the endpoints of closed sockets
+ *   told delivers a reply to other calls with the same idempotency key
+ *   timers          calls the functions of timers of rings and cursors
+ *   lingers         calls those of them that may wait for a lock which others
+ *                   hold, so that they hold up none of the other timers
+ *   work calls the work items and timers of the router: route/worker.c
  *
  * Process context. Functions may be called under spinlocks, unless their
  * comment says otherwise.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel does for a user later: jobs, timers and turns. See tenant.c, and
- * route/worker.c for the router's part.
+ * What the kernel does for a user later: jobs, timers and work items. See
+ * tenant.c, and route/worker.c for the router's part.
  */
 #ifndef _WEIR_TENANT_H
 #define _WEIR_TENANT_H

@@ -71,7 +71,7 @@ static int weir_ioc_detach(struct weir_sock *ws, unsigned long id)
 
 /*
  * Length of a stream's next message; -ENODATA: there is none; -EAGAIN: @budget
- * looks were not enough, and *@pos is where to go on. Any context.
+ * steps were not enough, and *@pos is where to go on. Any context.
  */
 static int weir_reader_next_len(const struct weir_reader *rd, u64 *pos,
 				u32 budget)

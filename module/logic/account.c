@@ -342,7 +342,7 @@ static void users_tidy(struct weir_users *users, u64 now)
 /**
  * weir_account_create() - make an account of users that pay together
  * @users: the table of all users.
- * @ns: holdings of the network namespace.
+ * @ns: usage of the network namespace.
  * @uids: the users that pay, all different. The first one's shares of tables
  *	count.
  * @n: number of @uids, at least 1.

@@ -102,7 +102,7 @@ struct weir_call_entry {
 			struct weir_target	*target;
 			/**
 			 * @commit: SENT: commit word of the record in the
-			 * target's inbox; 0 while the record has no place
+			 * target's inbox; 0 while the record has no space
 			 * there.
 			 */
 			u64			commit;

@@ -201,7 +201,7 @@ static __always_inline int weir_pick_two(const struct weir_pick *p, u32 random,
 
 /**
  * weir_pick_first() - pick the target of a request, and say if that took many
- * looks
+ * steps
  * @p: the targets of a route, whose policy is not one that takes several.
  * @key: shard key of the request.
  * @random: any number; another one for each request.

@@ -29,7 +29,7 @@ static u64 weir_shard_score(u32 bucket, u64 id)
 static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 			   const unsigned long *may)
 {
-	u16 who = WEIR_SHARD_NONE;
+	u16 target = WEIR_SHARD_NONE;
 	u64 best = 0;
 	unsigned int i;
 
@@ -40,13 +40,13 @@ static u16 weir_shard_best(u32 bucket, const u64 *ids, unsigned int n,
 			continue;
 		score = weir_shard_score(bucket, ids[i]);
 		/* if equal, the smaller identity: the order must not matter */
-		if (who == WEIR_SHARD_NONE || score > best ||
-		    (score == best && ids[i] < ids[who])) {
+		if (target == WEIR_SHARD_NONE || score > best ||
+		    (score == best && ids[i] < ids[target])) {
 			best = score;
-			who = i;
+			target = i;
 		}
 	}
-	return who;
+	return target;
 }
 
 /**
@@ -79,11 +79,11 @@ u16 weir_shard_learn(struct weir_shard *s, u32 key, const u64 *ids,
 		     unsigned int n, const unsigned long *may)
 {
 	u32 bucket = hash_32(key, WEIR_SHARD_BITS);
-	u16 who = weir_shard_best(bucket, ids, n, may);
+	u16 target = weir_shard_best(bucket, ids, n, may);
 
 	/* several callers at the same time all write the same value */
-	WRITE_ONCE(s->target[bucket], who);
-	return who;
+	WRITE_ONCE(s->target[bucket], target);
+	return target;
 }
 
 /**

@@ -264,7 +264,7 @@ static struct weir_reader *weir_inbox_reader(const struct weir_party *p)
 	return inbox ? inbox->post.reader : NULL;
 }
 
-/* The rest of a look, from the first stream @rd that is not quiet. */
+/* The rest of a scan, from the first stream @rd that is not quiet. */
 static noinline bool weir_readers_scan(struct weir_party *p,
 				       struct weir_reader *rd,
 				       struct weir_reader *inbox)
@@ -280,7 +280,7 @@ static noinline bool weir_readers_scan(struct weir_party *p,
 	return inbox && weir_reader_ready(inbox, &left);
 }
 
-/* One look at all streams and the inbox of the socket. */
+/* One scan of all streams and the inbox of the socket. */
 static __always_inline bool weir_readers_ready(struct weir_party *p,
 					       struct weir_reader *inbox)
 	__must_hold(&p->lock)

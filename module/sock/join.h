@@ -33,7 +33,7 @@ struct weir_joining {
 	unsigned long		after;
 	/**
 	 * @waiting: number of sockets that have the stream in
-	 * weir_subscription.late.
+	 * weir_subscription.pending.
 	 */
 	u32			waiting;
 	/**

@@ -186,9 +186,9 @@ static int weir_recv_nonsense(struct weir_recv *r)
 }
 
 /*
- * Limits of one call: looks at one stream before the next stream has its turn;
- * and turns of all streams, with a timeout, and if the call may not wait. A
- * ring of 1 GiB that is full of aborted records needs fewer.
+ * Limits of one call: tries of one stream before the next stream has its turn;
+ * turns of all streams in a call that may wait; and in one that may not. To
+ * pass a ring of 1 GiB that is full of aborted records takes fewer.
  */
 #define WEIR_RECV_TRIES		100
 #define WEIR_RECV_TURNS		4000

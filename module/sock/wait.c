@@ -41,9 +41,9 @@ static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
 }
 
 /*
- * Who polls without asking before each sleep? Returns WEIR_WATCH_* bits for the
- * events @want, in which epoll and io_uring say how they wait. One who waits for
- * one event asks again for the next one.
+ * Which waiters poll without asking before each sleep? Returns WEIR_WATCH_*
+ * bits for the events @want, in which epoll and io_uring say how they wait. A
+ * waiter for one event asks again for the next one.
  */
 static u8 weir_watch_of(__poll_t want)
 {

@@ -24,7 +24,10 @@ void hist_merge(struct hist *to, const struct hist *h)
 		to->count[i] += h->count[i];
 }
 
-/* So many of 100 took no longer, give or take a bucket; 0 if there are none. */
+/*
+ * The time that this part of 100 did not exceed, to a bucket; 0: there are
+ * none.
+ */
 uint64_t hist_percentile(const struct hist *h, double percent)
 {
 	double want = (double)h->n * percent / 100;

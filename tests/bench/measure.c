@@ -193,8 +193,8 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 }
 
 /*
- * So many messages a second, the same for all, from one side to the other, and
- * back. A clock that counts instructions would count those of the side that
+ * A number of messages a second, the same for all, from one side to the other,
+ * and back. A clock that counts instructions would count those of the side that
  * waits.
  */
 static void measure_load(const struct contestant *c, unsigned int round,

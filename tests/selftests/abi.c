@@ -649,7 +649,7 @@ static void long_paths_used_up(void)
 	tap_ok(has_path(s, WEIR_SO_PEER_PATH, "/abi/own"), "which counts");
 	refused(s, bind_nothing(s), EINVAL, "and leaves none");
 	set_long(s, "/abi/one", 8);
-	tap_call(set_long(s, "/abi/two", 8), "set anew");
+	tap_call(set_long(s, "/abi/two", 8), "set again");
 	tap_call(tap_bind(s, ""), "bind");
 	tap_ok(has_path(s, WEIR_SO_PATH, "/abi/two"), "the last one counts");
 	close(s);
@@ -740,7 +740,7 @@ static void wrong_calls(void)
 	       "wait for the whole ring");
 	w.flags = WEIR_WAIT_IN;
 	w.timeout_ns = 1000000;
-	tap_is(tap_sleep(fd, &w), 0, "wait in vain is 0");
+	tap_is(tap_sleep(fd, &w), 0, "a wait that finds nothing is 0");
 	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 0), 0), ENOTTY, "command 0");
 	tap_fails(ioctl(fd, _IO(WEIR_IOC_MAGIC, 6), 0), ENOTTY, "command 6");
 	tap_fails(ioctl(fd, _IOWR(WEIR_IOC_MAGIC, 1, char[72]), &map), ENOTTY,

@@ -102,7 +102,7 @@ static void raising(void)
 		bad += publish(p, 1000) != i % 9;
 		bad += drain(s) != i % 9;
 	}
-	tap_is(bad, 0, "each request lets exactly so many through");
+	tap_is(bad, 0, "each request lets exactly its number through");
 	request(s, c, 1000);
 	tap_is(publish(p, 10000), 64, "the ring is still the other limit");
 	tap_is(drain(s), 64, "read them");
@@ -153,7 +153,7 @@ static void wrap(int initial)
 		bad += publish(p, 1000) != 3;
 		bad += drain(s) != 3;
 	}
-	tap_is(bad, 0, "each request lets exactly so many through");
+	tap_is(bad, 0, "each request lets exactly its number through");
 	tap_is(c->demand, (uint32_t)(initial - 10 + 60), "around 2^32");
 	tap_is(publish(p, 10), 0, "and none beyond");
 	munmap(c, 4096);

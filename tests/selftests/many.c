@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Numbers: a thousand subscribers of one path, two thousand paths with one
- * subscriber to all of them (its inbox is far too small for so many notices at
- * once), and readers that come and go while messages flow. All get all, and
+ * subscriber to all of them (its inbox is far too small for all these notices
+ * at once), and readers that come and go while messages flow. All get all, and
  * nothing is left behind. Fewer with a smaller WEIR_TEST_SCALE.
  */
 #include <sys/resource.h>

@@ -344,7 +344,7 @@ static void one_writer(int fd, uint32_t id, struct raw_map *m, const char *whose
 	arg.want = 0;
 	check(!tap_wait(spawn(child_maps, &arg)),
 	      "%s: free for another process after the unmapping", whose);
-	need(!raw_map(fd, id, m), "mapping anew");
+	need(!raw_map(fd, id, m), "mapping again");
 }
 
 /*
@@ -513,7 +513,10 @@ static void slots(void)
 		raw_unmap(&in);
 		close(s);
 	}
-	check(!bad, "a slot used anew shows the new reader's page (%d wrong)", bad);
+	check(!bad,
+	      "a slot that is used again shows the new reader's page (%d "
+	      "wrong)",
+	      bad);
 	raw_unmap(&slots_out);
 	close(p);
 }

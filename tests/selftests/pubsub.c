@@ -450,7 +450,8 @@ static void linger(void)
 	tap_ok(tap_until(nothing(s) && !tap_info(s).streams),
 	       "the stream has ended");
 	p = publisher_lingering("/ps/linger", 0);
-	tap_is(tap_info(p).resumed, 0, "the next publisher starts anew");
+	tap_is(tap_info(p).resumed, 0,
+	       "the next publisher starts a new stream");
 	close(p);
 	close(q);
 	close(s);

@@ -8,7 +8,10 @@
 
 /* --- token bucket ----------------------------------------------------------- */
 
-/* So many requests in one batch; how many a bucket of this rate let pass. */
+/*
+ * This number of requests in one batch; how many a bucket of this rate let
+ * pass.
+ */
 static uint32_t pour(struct weir *c, struct weir *s, uint32_t route, uint32_t n,
 		     uint32_t rate, uint32_t *extra)
 {
@@ -274,7 +277,7 @@ static uint32_t knock(struct weir *c, uint32_t route, uint32_t tag)
 	return n;
 }
 
-/* So many calls that fail, or fewer if the breaker opens before. */
+/* This number of calls that fail, or fewer if the breaker opens before. */
 static void fail_calls(struct weir *c, struct weir *s, uint32_t route, uint32_t n)
 {
 	bool sent = true;

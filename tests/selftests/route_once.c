@@ -112,7 +112,7 @@ static void forgotten(void)
 	      (long long)((now_ns() - asked) / MS));
 	ticket = next_ticket(s, "the target");
 	give(s, &ticket, 300);
-	check(value(a, tag) == 300, "after the window it is done anew");
+	check(value(a, tag) == 300, "after the window it is done again");
 	weir_close(a);
 	weir_close(s);
 	need(!route_del("/once/w"), "del");

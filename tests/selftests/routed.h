@@ -533,7 +533,7 @@ ROUTED struct weir_route_entry route_now(const char *path)
 	return none;
 }
 
-/* Likewise a target. */
+/* The same for a target. */
 ROUTED struct weir_target_entry target_now(uint64_t id)
 {
 	struct weir_target_entry none = { 0 }, *all;

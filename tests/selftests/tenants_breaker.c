@@ -97,7 +97,7 @@ static void is_slow(struct weir_route_conf *conf)
 	conf->breaker_slow_percent = 50;
 	need(!route_set(PATH, conf), "route");
 	need(!target_op(WEIR_OP_BREAKER, PATH, "", target()->id,
-			WEIR_FORCE_AUTO), "a breaker that begins anew");
+			WEIR_FORCE_AUTO), "a breaker that begins again");
 	__atomic_store_n(&meter->phase, 5, __ATOMIC_RELEASE);
 	check(soon(get(&meter->refused)) &&
 	      (uint32_t)get(&meter->refused) == WEIR_REASON_BREAKER,
@@ -117,7 +117,7 @@ static void hangs(void)
 	char word[8] = "word";
 
 	need(!target_op(WEIR_OP_BREAKER, PATH, "", target()->id,
-			WEIR_FORCE_AUTO), "a breaker that begins anew");
+			WEIR_FORCE_AUTO), "a breaker that begins again");
 	for (n = 0; n < 4 * MIN_CALLS; n++)
 		tenant_send(fd, PATH, word, sizeof(word), MSG_DONTWAIT, &scm);
 	check(soon(target()->breaker_opens > opens),

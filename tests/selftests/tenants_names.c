@@ -367,7 +367,8 @@ static void restart(const char *served, const char *taken, const char *called)
 
 	/* what the program asks for again is what there is then */
 	t = service_as(ATTACKER, taken, 0666);
-	tap_is(weir_route(a.lib, called), a.route, "asked for anew: the handle");
+	tap_is(weir_route(a.lib, called), a.route,
+	       "asked for again: the handle");
 	tap_is(asks(a.lib, a.route, t), 0, "is the stranger's from then on");
 	tap_ok(sends(a.fd, called, -1) == EACCES && !leaked(t),
 	       "an address of another socket is not");

@@ -478,7 +478,7 @@ inlined uint64_t lane_kick(struct lane *l, struct weir *from,
 }
 
 /*
- * So many requests, as many at once as a batch has, that each target finds a
+ * This number of requests, a batch at once, that each target finds a
  * batch; all are answered, each target's with one kick. Each loop ends when
  * nothing is left, and pays for seeing that, unless messages are alone.
  */
