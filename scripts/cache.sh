@@ -46,8 +46,10 @@ apt_mirror() {
 }
 
 # apt_suite SUITE TOOL ARGUMENT...: apt-get or apt-cache on that suite alone.
+# SUITE:ARCHITECTURE is the suite for another architecture than amd64.
 apt_suite() {
-	local root=$WEIR_CACHE/apt/$1 tool=$2
+	local root=$WEIR_CACHE/apt/${1/:/-} tool=$2 arch=amd64
+	case $1 in *:*) arch=${1#*:} ;; esac
 	shift 2
 	"$tool" -q -o Dir::Etc::sourcelist="$root/sources.list" \
 		-o Dir::Etc::sourceparts=/dev/null \
@@ -55,21 +57,21 @@ apt_suite() {
 		-o Dir::State="$root/state" -o Dir::State::status=/dev/null \
 		-o Dir::Cache="$root/cache" -o Dir::Cache::pkgcache=pkgcache.bin \
 		-o APT::Sandbox::User= -o Acquire::Languages=none \
-		-o APT::Architecture=amd64 -o APT::Architectures=amd64 "$@"
+		-o APT::Architecture="$arch" -o APT::Architectures="$arch" "$@"
 }
 
 # apt_lists SUITE [MINUTES]: has the suite's lists, no older than MINUTES.
 apt_lists() { locked "lists-$1" apt_lists_fetch "$@"; }
 
 apt_lists_fetch() {
-	local suite=$1 root=$WEIR_CACHE/apt/$1
+	local suite=$1 root=$WEIR_CACHE/apt/${1/:/-}
 	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	if [ -e "$root/updated" ] && { [ $# -lt 2 ] ||
 		[ -n "$(find "$root/updated" -mmin "-$2")" ]; }; then
 		return
 	fi
 	mkdir -p "$root/state/lists/partial" "$root/cache/archives/partial"
-	echo "deb [signed-by=$keyring] $(apt_mirror) $suite main" \
+	echo "deb [signed-by=$keyring] $(apt_mirror) ${suite%:*} main" \
 		>"$root/sources.list"
 	apt_suite "$suite" apt-get update >"$root/log" 2>&1 || {
 		cat "$root/log" >&2
