@@ -58,7 +58,7 @@ uninstall-modules:
 	$(if $(DESTDIR),,$(kbuild) depmod "$(INSTALL_MOD_PATH)")
 
 test:
-	scripts/setup build kernel guest doc
+	scripts/setup build kernel guest arm64 doc
 	tests/run $(TESTS)
 
 demo:
@@ -70,7 +70,7 @@ bench:
 	scripts/bench
 
 soak:
-	scripts/setup build kernel guest
+	scripts/setup build kernel guest arm64
 	scripts/soak $(if $(MINUTES),--minutes $(MINUTES)) $(PARTS)
 
 clean:

@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -199,6 +200,15 @@ static bool hard_slow(void)
 {
 	return hard_lockdep() >= 0 ||
 	       !access("/sys/kernel/debug/kcsan", F_OK);
+}
+
+/* PREEMPT_RT: a thread may lose its processor while it holds a spin lock. */
+__attribute__((unused))
+static bool hard_rt(void)
+{
+	struct utsname host;
+
+	return !uname(&host) && strstr(host.version, "PREEMPT_RT");
 }
 
 __attribute__((unused))
