@@ -93,6 +93,7 @@ enum bench_mode {
 	MODE_GUEST,	/* with the module; emulated CPUs run in parallel */
 	MODE_ICOUNT,	/* with the module; the clock counts instructions */
 	MODE_HOST,	/* this machine, with the module */
+	MODE_RT,	/* as MODE_GUEST, PREEMPT_RT: who waits is real-time */
 	MODES
 };
 

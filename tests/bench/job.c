@@ -74,6 +74,34 @@ static void job_first(const struct job *job)
 		sched_setscheduler(0, SCHED_FIFO, &first);
 }
 
+/*
+ * MODE_RT: the reader has a real-time priority, and a process without one keeps
+ * its processor busy, half of the time in the kernel. The sender looks at the
+ * clock all the time, on a processor of its own.
+ */
+static pid_t job_busy(const struct job *job, int side)
+{
+	struct sched_param first = { .sched_priority = 50 };
+	pid_t pid;
+
+	if (options.mode != MODE_RT || !side || !job->period_ns)
+		return 0;
+	pid = job_child();
+	while (!pid) {
+		void *at = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+				-1, 0);
+
+		if (at == MAP_FAILED)
+			die("no memory to be busy with");
+		memset(at, 1, MIB);
+		munmap(at, MIB);
+	}
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		die("no real-time priority: %s", strerror(errno));
+	return pid;
+}
+
 /* A fork leaves a mapping's page tables behind; faults are not to be timed. */
 void job_touch(void *at, size_t bytes)
 {
@@ -137,7 +165,7 @@ pid_t job_child(void)
 
 static pid_t job_fork(struct job *job, job_side *run, int side)
 {
-	pid_t pid = job_child();
+	pid_t pid = job_child(), busy;
 
 	if (pid)
 		return pid;
@@ -147,7 +175,10 @@ static pid_t job_fork(struct job *job, job_side *run, int side)
 		job_thread(job, run);
 	job_pin(side);
 	job_first(job);
+	busy = job_busy(job, side);
 	run(job, side);
+	if (busy)
+		kill(busy, SIGKILL);
 	if (job->threads)
 		pthread_join(other.thread, NULL);
 	exit(0);

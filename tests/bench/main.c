@@ -21,7 +21,7 @@ struct options options = {
 };
 
 const char *const mode_names[MODES] = {
-	"native", "guest", "icount", "host"
+	"native", "guest", "icount", "host", "rt"
 };
 
 /* The mode of that name, or MODES. */
@@ -60,7 +60,7 @@ void die(const char *format, ...)
 
 static _Noreturn void usage(int status)
 {
-	fputs("usage: weir-bench [--host | --mode native|guest|icount|host] [--quick]\n"
+	fputs("usage: weir-bench [--host | --mode native|guest|icount|rt|host] [--quick]\n"
 	      "                  [--rounds N] [--seconds S] [--cpus A,B] [--load SECONDS]\n"
 	      "                  [--only BENCH|CONTESTANT] [--json FILE]\n"
 	      "       weir-bench --report FILE... [--json FILE]\n"
@@ -69,6 +69,7 @@ static _Noreturn void usage(int status)
 	      "native   without the module: weir's ring code on emulated kernel pages\n"
 	      "guest    with the module\n"
 	      "icount   with the module, where a nanosecond is an instruction\n"
+	      "rt       with the module, wake-ups of real-time readers alone\n"
 	      "host     this machine, with the module\n",
 	      status ? stderr : stdout);
 	exit(status);

@@ -39,9 +39,9 @@ bool wanted(const char *bench, const char *who)
 static uint64_t count_for(const struct contestant *c, size_t len)
 {
 	static const uint64_t polls[MODES] = {
-		60000, 6000, 2000, 60000
+		60000, 6000, 2000, 60000, 6000
 	};
-	static const uint64_t sleeps[MODES] = { 1200, 300, 200, 1200 };
+	static const uint64_t sleeps[MODES] = { 1200, 300, 200, 1200, 300 };
 	uint64_t n = c->sleeps ? sleeps[options.mode] : polls[options.mode];
 
 	n /= 1 + len / (c->sleeps ? 32 * KIB : KIB);
@@ -200,7 +200,7 @@ static void measure_oneway(const struct contestant *c, unsigned int round,
 static void measure_load(const struct contestant *c, unsigned int round,
 			 size_t rate, bool answered)
 {
-	static const double seconds[MODES] = { 1, 2, 0, 1 };
+	static const double seconds[MODES] = { 1, 2, 0, 1, 4 };
 	struct job *job = prepare(c, 64);
 
 	if (!fits(c, true) || c->batches || !c->paced ||
@@ -228,6 +228,14 @@ static void measure_paced_rtt(const struct contestant *c, unsigned int round,
 			      size_t rate)
 {
 	measure_load(c, round, rate, true);
+}
+
+/* Wake-ups of a reader with a real-time priority, see job_busy(). */
+static void measure_realtime(const struct contestant *c, unsigned int round,
+			     size_t rate)
+{
+	if (c->sleeps && !c->helped && !c->threads)
+		measure_load(c, round, rate, false);
 }
 
 static void measure_rate(const struct contestant *c, unsigned int round,
@@ -483,6 +491,7 @@ static void measure_cost(const struct contestant *c, unsigned int round,
  * @numbers: they are numbers of readers, of messages at once, or a second,
  *	instead.
  * @once: in the first round alone.
+ * @realtime: of MODE_RT, which has no others.
  */
 static const struct bench {
 	const char	*name;
@@ -492,7 +501,10 @@ static const struct bench {
 	unsigned long	quick[SIZES_MAX + 1];
 	bool		numbers;
 	bool		once;
+	bool		realtime;
 } benches[] = {
+	{ "paced", measure_realtime, { 1000 }, { 1000 }, .numbers = true,
+	  .realtime = true },
 	/* first, before anything has started a daemon */
 	{ "setup", setup_measure, { 32 }, { 32 }, .once = false },
 	{ "rtt", measure_rtt, { 32, 256, KIB, 16 * KIB, MIB },
@@ -514,6 +526,10 @@ static const struct bench {
 
 static const unsigned long *sizes_of(const struct bench *bench)
 {
+	static const unsigned long none[1];
+
+	if (bench->realtime != (options.mode == MODE_RT))
+		return none;
 	return options.quick ? bench->quick : bench->sizes;
 }
 
@@ -560,6 +576,8 @@ static void measure_round(unsigned int round)
 	}
 	if (options.mode != MODE_ICOUNT)
 		figure_add(round, "line", "end", 0, (double)job_line_ns());
+	if (options.mode == MODE_RT)
+		return;
 	/* slow and steady: three rounds of it will do */
 	if (round < 3)
 		scale_measure(round);

@@ -31,6 +31,7 @@ static const char *const mode_words[MODES] = {
 	[MODE_GUEST]	= "guest with the module, emulated processors in parallel",
 	[MODE_ICOUNT]	= "guest with the module, instructions as time (1 ns = 1 instruction)",
 	[MODE_HOST]	= "on this machine, with the module",
+	[MODE_RT]	= "guest with the module, PREEMPT_RT; a real-time reader sleeps on a processor that others keep busy",
 };
 
 static void size_text(char *to, size_t room, unsigned long size, bool bytes)

@@ -34,6 +34,10 @@ static const struct kind kinds[] = {
 	{ "99 %", "paced_p99", 5000, "weir", "weir-wait" },
 	{ "99.99 %", "paced_p99.99", 5000, "weir", "weir-wait" },
 	{ "answer, 99 %", "paced_rtt_p99", 1000, "weir", "weir-wait" },
+	/* of real-time readers */
+	{ "1000 a second, median", "paced_p50", 1000, NULL, "weir-wait" },
+	{ "their 99 %", "paced_p99", 1000, NULL, "weir-wait" },
+	{ "their 99.9 %", "paced_p99.9", 1000, NULL, "weir-wait" },
 	{ "stream", "rate", 32, "weir", "weir" },
 	{ "stream, 64 KiB", "rate", 64 * KIB, "weir", "weir" },
 	{ "send", "publish", 32, "weir", "weir" },
