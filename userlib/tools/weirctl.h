@@ -6,7 +6,7 @@
  *	weirctl.c		the commands
  *	weirctl_args.c		the command line
  *	weirctl_error.c		reports of failures
- *	weirctl_similar.c	which known word is meant by one that is not
+ *	weirctl_similar.c the known word that is nearest to a misspelt one
  *	weirctl_list.c		sockets, paths, streams and cursors
  *	weirctl_route.c		routes: configuration and counters
  *	weirctl_target.c	targets of routes, their weights, their breakers
@@ -60,14 +60,14 @@
  * @root: doctor: directory in place of /, for tests; "" otherwise.
  * @iterations: top: tables to print; 0: no end.
  * @interval: top: seconds between them.
- * @for_ns: trace: end after this time; 0: no end.
- * @raw: payloads as they are.
+ * @for_ns: trace: time after which it ends, in ns; 0: no end.
+ * @raw: print payloads unchanged.
  * @lossy: pub, sub, bench: no reader holds a publisher back.
- * @count: messages after which it ends; 0: no end.
- * @readers: pub: subscribers to wait for.
+ * @count: number of messages after which the command ends; 0: no end.
+ * @readers: pub: number of subscribers to wait for.
  * @size: ping, bench: bytes of a message; 0: the default.
  * @rate: messages a second; 0: no limit.
- * @timeout_ns: req, ping, serve: of a request; 0: the default.
+ * @timeout_ns: req, ping, serve: timeout of a request, in ns; 0: the default.
  * @file: pub, req: file with the message, or NULL.
  * @argv: arguments of the command.
  * @argc: how many there are.

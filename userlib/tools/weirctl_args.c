@@ -321,7 +321,7 @@ static char *weirctl_key_help(const struct weirctl_key *k)
 	return text;
 }
 
-/* What argp's help lists besides options. */
+/* The parts of argp's help besides options. */
 static struct argp_option *weirctl_listed(const struct weirctl_reading *r,
 					  struct argp_option *at)
 {
@@ -450,7 +450,7 @@ static int weirctl_check_options(const struct weirctl_reading *r, int argc,
 
 /* --- steps --- */
 
-/* Reads as far as this step goes; -1 to go on, or an exit status. */
+/* Reads the words of this step. Returns -1 to go on, or an exit status. */
 static int weirctl_read(struct weirctl_reading *r, int argc, char **argv,
 			const char *args, const char *doc)
 {

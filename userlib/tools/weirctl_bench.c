@@ -28,11 +28,12 @@
 /**
  * struct weirctl_bench - one run
  * @o: the command line.
- * @path: where the messages go.
- * @count: messages.
- * @bytes: of each.
+ * @path: path that the messages are sent to.
+ * @count: number of messages.
+ * @bytes: payload bytes of each message.
  * @child: the other process.
- * @fd: what it says: its end of a pipe in it, ours here.
+ * @fd: end of a pipe from the child: in the child the end for writing, in the
+ *	parent the end for reading.
  */
 struct weirctl_bench {
 	const struct weirctl_options	*o;
@@ -44,9 +45,9 @@ struct weirctl_bench {
 };
 
 /**
- * struct weirctl_got - what the subscriber says at its end
- * @messages: that it got.
- * @ns: from the first to the last.
+ * struct weirctl_got - what the subscriber reports when it ends
+ * @messages: number of messages that it received.
+ * @ns: time from the first message to the last.
  */
 struct weirctl_got {
 	uint64_t	messages;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * The keys of a route, named after struct weir_route_conf: one table says how
- * each is written, what it may be and what it means; the command line, the
- * configuration file, tables and completion all go by it.
+ * each is written, what it may be and what it means. The command line, the
+ * configuration file, tables and completion all use this table.
  *
- * A change starts from the conf that a route has, or from nothing, takes keys
- * one by one and is then finished: a key that a given one needs, and that is
- * not given itself, gets its default. The kernel judges the rest.
+ * A change starts from the conf that a route has, or from nothing. It takes
+ * keys one by one and is then finished: a key that a given key needs, and that
+ * is not given itself, gets its default. The kernel checks the rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,9 +110,9 @@ static const struct {
 };
 
 /*
- * Is 0 a value like others, that is nothing of what the key counts? Otherwise it
- * stands for a default or for no limit, and has to be said in words. A key of a
- * group is written as 0 while its lead is there.
+ * Is 0 an ordinary value of the key? Otherwise it stands for a default or for
+ * no limit, and is written in words. A key of a group is written as 0 while its
+ * lead is set.
  */
 static bool weirctl_zero_is_value(const struct weirctl_key *k)
 {
@@ -167,7 +167,7 @@ static bool weirctl_key_wide(const struct weirctl_key *k)
 	return k->kind == WEIRCTL_KEY_DURATION || k->kind == WEIRCTL_KEY_PROBE;
 }
 
-/* For a path: is there one? */
+/* Is a key that is a path set? */
 static uint64_t weirctl_key_value(const struct weirctl_key *k,
 				  const struct weir_route_conf *conf)
 {
@@ -210,7 +210,7 @@ static const struct weirctl_key *weirctl_key_at(size_t offset)
 
 /* --- changes --- */
 
-/* From the conf that a route has, or NULL: from the defaults. */
+/* Starts a change from the conf that a route has; NULL: from the defaults. */
 void weirctl_change_init(struct weirctl_change *c,
 			 const struct weir_route_conf *now)
 {
@@ -375,7 +375,7 @@ static const char *weirctl_value_text(const struct weirctl_key *k, uint64_t v,
 	}
 }
 
-/* The default as it is written: the words for 0, if it is that. */
+/* The default as it is written; if it is 0, the words for 0. */
 static const char *weirctl_default(const struct weirctl_key *k)
 {
 	size_t i;
@@ -546,8 +546,8 @@ static bool weirctl_finish_fallback(struct weirctl_change *c,
 }
 
 /*
- * Keys that mean nothing without their lead: given without it they are refused,
- * and what is left of them goes when it goes.
+ * Keys that mean nothing without their lead. They are refused without the lead,
+ * and are removed together with it.
  */
 static bool weirctl_finish_group(struct weirctl_change *c, size_t lead,
 				 char why[WEIRCTL_WHY])
@@ -573,7 +573,9 @@ static bool weirctl_finish_group(struct weirctl_change *c, size_t lead,
 	return true;
 }
 
-/* What means nothing by itself goes, and is refused if it was given. */
+/*
+ * Removes a key that means nothing by itself, and refuses it if it was given.
+ */
 static bool weirctl_finish_alone(struct weirctl_change *c,
 				 char why[WEIRCTL_WHY])
 {
@@ -595,7 +597,7 @@ static bool weirctl_finish_alone(struct weirctl_change *c,
 
 /**
  * weirctl_change_finish() - after the last key
- * @c: the change; what the given keys need besides gets its default.
+ * @c: the change; other keys that the given ones need get their defaults.
  * @why: out: the words of a refusal.
  *
  * Return: false when the keys do not go together.
@@ -633,7 +635,7 @@ bool weirctl_key_zero(const struct weirctl_key *k,
 	return !weirctl_key_value(k, conf);
 }
 
-/* A value as it is written; what 0 means is for @k->zero to say. */
+/* A value as it is written; @k->zero says what 0 means. */
 const char *weirctl_key_text(const struct weirctl_key *k,
 			     const struct weir_route_conf *conf,
 			     char buf[WEIR_PATH_MAX + 1])

@@ -3,10 +3,10 @@
  * weirctl apply and weirctl save: routes, the routes that are their targets,
  * and tunables, in a file; see weirctl-config(5).
  *
- * Applying goes in three steps: the whole file is read and checked; what is
- * different is put together; tunables are written, and then all changes of
- * routes are made by one control call. If that is refused, the tunables get
- * back what they had.
+ * Applying takes three steps. First the whole file is read and checked. Then
+ * the differences are collected. Last, tunables are written, and all changes of
+ * routes are made by one control call. If that call is refused, the tunables
+ * get their old values back.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@
 /**
  * struct weirctl_tuned - a tunable of the file
  * @name: the tunable.
- * @value: to be set.
+ * @value: value to be set.
  * @was: current value, which a failure restores.
  */
 struct weirctl_tuned {
@@ -42,19 +42,19 @@ struct weirctl_tuned {
 /**
  * struct weirctl_file - a file that is applied
  * @o: the command line.
- * @name: of the file.
- * @dir: where it is, for names in it.
- * @text: of it.
- * @json: the same.
+ * @name: name of the file.
+ * @dir: directory of the file, for the names of files in it.
+ * @text: its text.
+ * @json: its text as JSON values.
  * @w: a handle.
- * @routes: of the kernel.
- * @targets: of the kernel.
+ * @routes: routes that the kernel has.
+ * @targets: targets that the kernel has.
  * @changes: of routes, one for each in the file; they own the replies.
- * @ops: what is to be done.
+ * @ops: the changes for the kernel.
  * @origin: index of the file's route for each of @ops; the number of routes
  *	in the file when the change comes from none of them.
  * @tuned: tunables of the file that are to be changed.
- * @ntuned: how many.
+ * @ntuned: number of entries in @tuned.
  */
 struct weirctl_file {
 	const struct weirctl_options	*o;
@@ -167,7 +167,7 @@ static int weirctl_check_top(const struct weirctl_file *f)
 	return WEIRCTL_OK;
 }
 
-/* The path of an object, which must be there and good. */
+/* The path of an object. It must be present and valid. */
 static int weirctl_check_object(const struct weirctl_file *f,
 				const json_t *object, const char *what,
 				struct weirctl_step *steps, size_t count,
@@ -262,7 +262,7 @@ static int weirctl_check_targets(const struct weirctl_file *f,
 	return ret;
 }
 
-/* The reply that stays must be there. */
+/* A reply that is to stay must exist. */
 static int weirctl_check_kept(const struct weirctl_file *f, const char *path,
 			      struct weirctl_change *c,
 			      const struct weirctl_step *steps)
@@ -439,7 +439,9 @@ static bool weirctl_file_has(const json_t *array, const char *path, size_t *at)
 	return false;
 }
 
-/* What was set and is not in the file: routes, and targets that are routes. */
+/*
+ * Routes, and targets that are routes, that were set and are not in the file.
+ */
 static void weirctl_plan_prune(struct weirctl_file *f)
 {
 	const json_t *array = json_object_get(f->json, "routes"), *targets;

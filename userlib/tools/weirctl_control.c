@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Changes of routes and targets: collected, then made by one WEIR_IOC_CONTROL,
- * all or none. The kernel judges them, and its words are passed on.
+ * all or none. The kernel checks them, and its error text is passed on.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -20,8 +20,8 @@
 /**
  * struct weirctl_case - a diagnosis
  * @o: the command line.
- * @path: what it is about.
- * @lines: findings so far.
+ * @path: path that the diagnosis is about.
+ * @lines: number of findings so far.
  */
 struct weirctl_case {
 	const struct weirctl_options *o;
@@ -49,11 +49,11 @@ static void weirctl_say(struct weirctl_case *c, const char *format, ...)
 
 /**
  * struct weirctl_serving - the targets of a route, counted
- * @all: of them.
+ * @all: number of targets.
  * @weight: sum of the weights.
- * @open: with an open breaker.
- * @ejected: that the watchdog has ejected.
- * @well: that get messages.
+ * @open: number of targets with an open breaker.
+ * @ejected: number of targets that the watchdog has ejected.
+ * @well: number of targets that get messages.
  */
 struct weirctl_serving {
 	unsigned int	all;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * weirctl doctor: is the host set up well, and is all well with what runs on
- * it? The checks are in weirctl_host.c and weirctl_health.c, one small function
- * each; here they are run and what they find is printed. They look at files
- * below a directory that stands for /, so that tests can show them any host.
+ * weirctl doctor: is the host set up well, and is everything on it in order?
+ * The checks are in weirctl_host.c and weirctl_health.c, one small function
+ * each. This file runs them and prints what they find. They look at files below
+ * a directory that stands for /, so that tests can show them any host.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static const char *const weirctl_verdicts[] = {
 
 /* --- for the checks --- */
 
-/* What was found; the worst verdict stays, with its words. */
+/* Records a finding. The worst verdict stays, with its words. */
 void weirctl_find(struct weirctl_finding *f, enum weirctl_verdict verdict,
 		  const char *format, ...)
 {
@@ -41,7 +41,10 @@ void weirctl_find(struct weirctl_finding *f, enum weirctl_verdict verdict,
 	va_end(args);
 }
 
-/* What to do about what weirctl_find() said last, if that stayed. */
+/*
+ * Records the remedy for the last finding of weirctl_find(), if that finding
+ * stayed.
+ */
 void weirctl_remedy(struct weirctl_finding *f, const char *format, ...)
 {
 	va_list args;
@@ -196,7 +199,7 @@ int weirctl_doctor(const struct weirctl_options *o)
 	struct weirctl_look look = { .at = 0 };
 	struct weir *w = NULL;
 
-	/* without a module there is still a host to be looked at */
+	/* without a module the host can still be checked */
 	if (!weir_open(&w, SOCK_RDM, NULL) && !weirctl_look(w, &look))
 		p.live = &look;
 	weirctl_examine(&p, array, weirctl_host_checks,

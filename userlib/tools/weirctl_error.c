@@ -12,7 +12,7 @@
 
 const char *weirctl_command_name = "weirctl";
 
-/* One line on standard error, behind what is to be seen already. */
+/* Writes one line to standard error, after the output so far. */
 static void weirctl_complain(const char *format, va_list args)
 {
 	fflush(stdout);

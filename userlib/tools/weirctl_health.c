@@ -336,7 +336,8 @@ static void weirctl_look_weights(const struct weirctl_subject *p,
  * @path: where it is.
  * @left: routes that it may still go through.
  *
- * Return: how many; more than @left when there is no end, or too far away one.
+ * Return: the number; more than @left if the chain is longer than that or has
+ * no end.
  */
 static unsigned int weirctl_depth(const struct weirctl_subject *p,
 				  const char *path, unsigned int left)

@@ -20,9 +20,10 @@ uint64_t weirctl_hist_low(unsigned int i)
 }
 
 /**
- * weirctl_hist_percentile() - of the times counted between two looks
+ * weirctl_hist_percentile() - a percentile of the times counted between two
+ * looks
  * @is: buckets now.
- * @was: buckets before, or NULL for all there ever were.
+ * @was: buckets before, or NULL: all times since the start.
  * @percent: share of the times that are at most @ns, 1 to 100.
  * @ns: out: the longest time of the bucket in which that is, so an eighth too
  *	long at most, unless it is in the last bucket, which has no end.

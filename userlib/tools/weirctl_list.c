@@ -73,8 +73,8 @@ static void weirctl_list_grow(struct weirctl_list *list)
 /**
  * weirctl_list_try() - fetch all objects of a kind
  * @w: any handle.
- * @kind: which.
- * @list: out; the caller frees it, after a failure too.
+ * @kind: kind of the objects.
+ * @list: out: the objects; the caller frees it, also after a failure.
  *
  * Return: 0 or -errno; a module without routes gives -EOPNOTSUPP for them.
  */

@@ -161,7 +161,7 @@ static double weirctl_tally_rate(const struct weirctl_tally *t)
 	return ns > 0 ? (double)t->messages * 1e9 / ns : 0;
 }
 
-/* Counts a message; a terminal is told once a second. */
+/* Counts a message, and shows progress on a terminal once a second. */
 void weirctl_tally_add(struct weirctl_tally *t, size_t bytes)
 {
 	const struct weirctl_options plain = { .exact = false };
@@ -289,7 +289,7 @@ static int weirctl_by_time(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Before weirctl_times_at(). */
+/* Sorts the times. Call it before weirctl_times_at(). */
 void weirctl_times_sort(struct weirctl_times *t)
 {
 	if (t->ns)
@@ -325,8 +325,8 @@ void weirctl_times_json(const struct weirctl_times *t, json_t *o)
 /* --- payloads --- */
 
 /*
- * The bytes as they are with --raw; else a line, in which a terminal gets no
- * control character: another user may have written them.
+ * Prints a payload: with --raw its bytes unchanged, else as a line. A terminal
+ * gets no control character, because another user may have written the payload.
  */
 void weirctl_payload_print(const struct weirctl_options *o, const void *data,
 			   size_t len)

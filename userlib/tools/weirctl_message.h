@@ -45,10 +45,10 @@ void weirctl_source_close(struct weirctl_source *s);
 
 /**
  * struct weirctl_tally - what has been sent or received
- * @messages: messages.
+ * @messages: number of messages.
  * @bytes: their payload.
  * @failed: messages that failed.
- * @start_ns: when it began, on the monotonic clock.
+ * @start_ns: time at which counting began, on the monotonic clock.
  * @shown_ns: when progress was last shown.
  * @tty: standard error is a terminal, which is shown progress.
  */
@@ -73,8 +73,8 @@ json_t *weirctl_tally_json(const struct weirctl_tally *t);
  * @type: type of the socket.
  * @begin: subscribes to the path or serves it.
  * @take: does its work with a message, releases it and counts it.
- * @failed: a stream has failed with this errno value; whether the others go on.
- *	NULL: they do not.
+ * @failed: called when a stream has failed, with the errno value. Returns
+ *	whether the other streams go on. NULL: they do not.
  * @quiet: no progress is shown.
  */
 struct weirctl_receiver {
@@ -92,7 +92,7 @@ int weirctl_receive(const struct weirctl_options *o,
 /**
  * struct weirctl_times - how long calls took
  * @ns: the last WEIRCTL_TIMES_MAX of them.
- * @count: how many there were.
+ * @count: number of calls.
  */
 #define WEIRCTL_TIMES_MAX	(1u << 20)
 

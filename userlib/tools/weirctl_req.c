@@ -65,7 +65,10 @@ static void weirctl_caller_close(struct weirctl_caller *c)
 	free(c->reply);
 }
 
-/* The words of a failure: the router's, or what the service has sent as one. */
+/*
+ * The words of a failure: those of the router, or the error that the service
+ * sent.
+ */
 static void weirctl_caller_words(struct weirctl_caller *c)
 {
 	char *at;

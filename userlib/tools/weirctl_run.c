@@ -61,7 +61,7 @@ static pid_t weirctl_spawn(char **argv, struct weirctl_pipes *p)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-	/* we ignore it, and the command shall not */
+	/* weirctl ignores this signal; the command must not */
 	sigemptyset(&usual);
 	sigaddset(&usual, SIGPIPE);
 	posix_spawnattr_init(&attr);

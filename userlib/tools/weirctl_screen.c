@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * The live view on a terminal: one view at a time, cut to the terminal's size,
- * and keys to go from one to another. It knows no weir: it is given a heading
- * and a table.
+ * and keys to go from one to another. It knows nothing of weir: its callers
+ * pass a heading and a table.
  */
 #include <errno.h>
 #include <ncurses.h>
@@ -26,11 +26,11 @@ static const char *const weirctl_views[WEIRCTL_VIEWS] = {
 
 /**
  * struct weirctl_screen - the terminal
- * @screen: of ncurses.
+ * @screen: the screen of ncurses.
  * @view: what is shown.
  * @first: row of the table that is shown first.
  * @left: column of the table that is shown first.
- * @rows: of the table.
+ * @rows: number of rows of the table.
  */
 struct weirctl_screen {
 	SCREEN			*screen;
@@ -143,7 +143,7 @@ static void weirctl_screen_show(struct weirctl_screen *s, int view)
 	s->left = 0;
 }
 
-/* False when it means to quit. */
+/* Handles a key. Returns false if the key quits. */
 static bool weirctl_screen_key(struct weirctl_screen *s, int key)
 {
 	int page = LINES - WEIRCTL_TOP_LINES;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * weirctl serve: answer the requests to a path, one after another, with what a
- * command says. Without a command each is answered with itself.
+ * command says. Without a command, the answer to a request is its own payload.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +18,9 @@
 /**
  * struct weirctl_answer - the answer to a request
  * @data: payload; owned if @run.out is it.
- * @len: bytes of it.
- * @bad: it is an error.
- * @status: of the command, as weirctl_run() gives it.
+ * @len: bytes of @data.
+ * @bad: the answer is an error.
+ * @status: exit status of the command, as weirctl_run() returns it.
  * @words: payload of an error without any output.
  * @run: the command.
  */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The known word that is most like one that is not known, for "did you mean".
- * How far two words are apart is the number of letters to be put in, left out,
- * replaced, or swapped with the next.
+ * Finds the known word that is nearest to an unknown one, for "did you mean".
+ * The distance of two words is the number of letters to insert, leave out,
+ * replace, or swap with the next one.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "weirctl_similar.h"
 
-#define WEIRCTL_WORD	32	/* longer words are like none */
+#define WEIRCTL_WORD	32	/* longer words are not compared */
 
 static size_t weirctl_least(size_t a, size_t b, size_t c)
 {
@@ -42,12 +42,12 @@ static size_t weirctl_distance(const char *a, const char *b)
 	return d[na][nb];
 }
 
-/* Is a known word more like the given one than those before? */
+/* Is a known word nearer to the given one than those before? */
 void weirctl_similar_try(struct weirctl_similar *s, const char *known)
 {
 	size_t len = strlen(s->word), distance;
 
-	/* the start of a word is as good as one letter that is wrong */
+	/* the beginning of a word counts as one wrong letter */
 	distance = len > 1 && !strncmp(s->word, known, len) ? 1 :
 		   weirctl_distance(s->word, known);
 	/* a third of the letters may be wrong, and one of a short word */

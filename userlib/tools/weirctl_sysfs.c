@@ -2,8 +2,8 @@
 /*
  * Counters and tunables: the files under /sys/kernel/weir, which
  * weir-sysfs(5) describes. The limits are those tunables that are caps. The
- * kernel is the judge of a new value; the ranges here say why, and let a whole
- * file of values be checked before the first is written.
+ * kernel decides about a new value. The ranges here explain a refusal, and
+ * allow all values of a file to be checked before the first one is written.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 /**
  * struct weirctl_word - what a counter means
  * @name: the file.
- * @text: in words.
+ * @text: its meaning in words.
  */
 struct weirctl_word {
 	const char *name;
@@ -56,7 +56,7 @@ static const struct weirctl_word weirctl_words[] = {
 	{ "huge_maps",		"2 MiB pages put into mappings" },
 };
 
-/* Drops go by the names of their reasons. */
+/* Counters of drops have the names of their reasons. */
 static const char *weirctl_word(const char *name, bool drops)
 {
 	uint32_t reason = drops ? weirctl_reason_named(name) : WEIR_REASON_MAX;
@@ -76,8 +76,8 @@ static const char *weirctl_word(const char *name, bool drops)
  * @name: the file.
  * @power: only powers of two.
  * @min: smallest value.
- * @max: largest.
- * @text: what it is.
+ * @max: largest value.
+ * @text: its meaning in words.
  */
 struct weirctl_range {
 	const char		*name;
@@ -280,7 +280,7 @@ int weirctl_stat(const struct weirctl_options *o)
 
 /* --- tunables --- */
 
-/* A cap says so by its name. */
+/* Caps are known by their names. */
 static bool weirctl_is_limit(const char *name)
 {
 	size_t len = strlen(name);
@@ -356,8 +356,8 @@ static int weirctl_write(const char *path, const char *text)
 
 /**
  * weirctl_tunable_check() - would the kernel take this value?
- * @name: of a tunable.
- * @value: for it.
+ * @name: name of a tunable.
+ * @value: new value.
  * @why: out: the words of a refusal.
  *
  * Return: false if not; true for a tunable that this program does not know.
@@ -461,8 +461,9 @@ int weirctl_tune(const struct weirctl_options *o)
 
 /**
  * struct weirctl_refusal - what was refused for one reason
- * @host: by the drop counters, of the whole host.
- * @routes: by the routes of this network namespace that one may see.
+ * @host: number of refusals on the whole host, from the drop counters.
+ * @routes: number of refusals by those routes of this network namespace that
+ *	the caller may see.
  */
 struct weirctl_refusal {
 	unsigned long long	host;

@@ -18,9 +18,9 @@
 
 /**
  * struct weirctl_table - a table while it is filled
- * @scols: of libsmartcols.
+ * @scols: the table of libsmartcols.
  * @line: the last line.
- * @columns: how many columns there are.
+ * @columns: number of columns.
  * @next: column of the next cell; @columns when the line is full.
  */
 struct weirctl_table {
@@ -30,7 +30,7 @@ struct weirctl_table {
 	size_t			next;
 };
 
-/* Everything that libsmartcols refuses here, it refuses for want of memory. */
+/* Calls of libsmartcols can fail here only because memory is out. */
 static void weirctl_table_must(int err)
 {
 	if (err)
@@ -83,13 +83,13 @@ void weirctl_table_cell(struct weirctl_table *t, const char *format, ...)
 	weirctl_table_must(scols_line_refer_data(t->line, t->next++, text));
 }
 
-/* Rows, without the titles. */
+/* Returns the number of rows, without the titles. */
 size_t weirctl_table_rows(const struct weirctl_table *t)
 {
 	return scols_table_get_nlines(t->scols) - 1;
 }
 
-/* The table as it is printed, titles first; freed by the caller. */
+/* Returns the printed table, titles first. The caller frees it. */
 char *weirctl_table_text(const struct weirctl_table *t)
 {
 	char *text = NULL;

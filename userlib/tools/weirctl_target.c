@@ -29,8 +29,8 @@
 
 /**
  * struct weirctl_name - a target as the command line names it
- * @text: the argument.
- * @id: the target's, or 0.
+ * @text: text of the argument.
+ * @id: number of the target, or 0.
  * @path: of a target that is a route, when @id is 0.
  */
 struct weirctl_name {
@@ -209,10 +209,10 @@ static int weirctl_name_parse(const char *text, struct weirctl_name *name)
  * struct weirctl_target_args - arguments of a target command
  * @target: the target, or shift's first.
  * @to: shift's second.
- * @weight: of weight=.
- * @weighted: it was given.
- * @steps: of steps=.
- * @every_ns: of every=.
+ * @weight: value of weight=.
+ * @weighted: weight= was given.
+ * @steps: value of steps=.
+ * @every_ns: value of every=, in ns.
  */
 struct weirctl_target_args {
 	struct weirctl_name	target;
@@ -267,7 +267,9 @@ static int weirctl_target_parse(const struct weirctl_options *o, int names,
 	return ret;
 }
 
-/* A target that is a route goes by its path, even if the user knows its id. */
+/*
+ * A target that is a route is named by its path, even if the user knows its id.
+ */
 static void weirctl_name_resolve(struct weirctl_name *name,
 				 const struct weirctl_list *targets)
 {
@@ -414,7 +416,7 @@ static void weirctl_pause(uint64_t ns)
 		.tv_nsec = (long)(ns % 1000000000),
 	};
 
-	/* an interrupt ends it, as it is meant to */
+	/* an interrupt ends the pause */
 	nanosleep(&t, NULL);
 }
 

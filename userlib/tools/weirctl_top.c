@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The live view: what there is, and how fast it moves. Rates are differences
+ * The live view: the objects, and how fast they move. Rates are differences
  * between two looks, so watching costs the data path nothing. On a terminal
  * there is a screen with a view of each kind (weirctl_screen.c); elsewhere each
  * interval prints all views, or one line of JSON. Streams and cursors are

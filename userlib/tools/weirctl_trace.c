@@ -93,7 +93,9 @@ static const char *weirctl_stream_state(unsigned long long state)
 	return weirctl_state_name(&e);
 }
 
-/* The end of a ring without a name is that of a pair or of a caller, and well. */
+/*
+ * A ring without a name belongs to a pair or to a caller: its end is no loss.
+ */
 static bool weirctl_usual_end(struct tep_event *event,
 			      struct tep_record *record, const char *name)
 {
@@ -105,12 +107,12 @@ static bool weirctl_usual_end(struct tep_event *event,
 
 /**
  * weirctl_event_text() - an event in words
- * @event: which it is.
+ * @event: kind of the event.
  * @record: its data.
- * @path: out: what it is about; lives in @record. "" if the event does not
- *	say, and neither does @text then.
+ * @path: out: path that the event is about, a part of @record; "" if the event
+ *	has none: then @text has none either.
  * @text: out.
- * @size: of @text.
+ * @size: bytes of @text.
  *
  * Return: false for an event that says nothing about a lost message.
  */
@@ -194,10 +196,10 @@ static json_t *weirctl_event_json(struct tep_event *event,
  * @w: a handle, to look up what an event does not say.
  * @routes: list of the last such look.
  * @targets: list of the same look.
- * @tep: formats of the events.
- * @instance: of tracefs.
+ * @tep: parser with the formats of the events.
+ * @instance: instance of tracefs.
  * @offset_ns: from the events' clock to the time of day.
- * @lines: printed so far.
+ * @lines: number of lines printed so far.
  */
 struct weirctl_tracing {
 	const struct weirctl_options	*o;
@@ -233,7 +235,7 @@ static const char *weirctl_target_route(struct weirctl_tracing *t, uint64_t id)
 	return e ? weirctl_route_path(&t->routes, e->route) : "";
 }
 
-/* What the buffers could not hold. */
+/* Reports the events that the buffers could not hold. */
 static void weirctl_events_lost(const struct weirctl_tracing *t)
 {
 	if (t->o->json)

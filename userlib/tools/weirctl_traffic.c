@@ -55,7 +55,10 @@ struct weirctl_flow {
 	uint32_t			hist[WEIR_HIST_BUCKETS];
 };
 
-/* Counters only grow; one that did not is another object's. */
+/*
+ * Counters only grow. One that is smaller than before belongs to another
+ * object.
+ */
 static double weirctl_per_second(uint64_t is, uint64_t was, double seconds)
 {
 	return is > was ? (double)(is - was) / seconds : 0;

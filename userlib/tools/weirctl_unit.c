@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Values with units, as people write them, and back: 64K, 1.5s, 0.5%. What is
- * written back means exactly the same value.
+ * Reads values with units, as people write them, and writes them: 64K, 1.5s,
+ * 0.5%. A value that was written is read as exactly the same value.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,11 +39,12 @@ bool weirctl_number(const char *text, unsigned long long *value)
 
 /**
  * weirctl_decimal() - a decimal number times a unit, exactly
- * @text: at the number.
- * @unit: what 1 stands for, at most 3.6e12.
+ * @text: the text, at the number.
+ * @unit: value of the number 1, at most 3.6e12.
  * @value: out.
  *
- * Return: false when it is no number, too large, or finer than 1 / @unit.
+ * Return: false if the text is no number, is too large, or is finer than 1 /
+ * @unit.
  */
 static bool weirctl_decimal(const char *text, size_t len, uint64_t unit,
 			    uint64_t *value)
