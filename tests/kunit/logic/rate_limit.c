@@ -35,7 +35,7 @@ static u32 take_cost(struct weir_rate_limit *limit, u32 slot, u64 now,
 
 	*cost = 0;
 	if (got < want)
-		got += weir_rate_limit_take_share(limit, place, now, want - got,
+		got += weir_rate_limit_take_share(limit, slot, now, want - got,
 						  cost);
 	return got;
 }
