@@ -444,8 +444,11 @@ struct weir_ioc_map {
  * It may be longer if the bytes behind the structure are 0. Only setsockopt()
  * sleeps. io_uring may set the option with a timeout of 0 alone, and gets
  * -EOPNOTSUPP otherwise. The call returns the WEIR_WAIT_IN and WEIR_WAIT_OUT
- * bits that hold, 0 on time-out, or -EINTR on a signal. A wait without a time
- * limit goes on after a signal whose handler has SA_RESTART.
+ * bits that hold, 0 on time-out, or -EINTR on a signal. A wait goes on after a
+ * signal that has no handler, such as SIGSTOP and SIGCONT; one without a time
+ * limit also after a signal whose handler has SA_RESTART. After a signal
+ * @timeout_ns of the caller's structure is the time that was left, as with
+ * select(2). If it cannot be written, each signal ends a wait with a time limit.
  */
 struct weir_so_wait {
 	__u32	flags;

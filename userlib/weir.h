@@ -414,9 +414,9 @@ ssize_t weir_recv(struct weir *w, void *data, size_t room, int64_t timeout_ns);
  * is the fast form of a request and its reply. If @events is WEIR_WAIT_IN, the
  * function polls for spin_ns of the configuration before it sleeps.
  *
- * Returns the bits that hold, 0 on time-out, or -EINTR on a signal. A pending
- * error counts as ready. With WEIR_FOREVER a signal whose handler has
- * SA_RESTART does not end the wait.
+ * Returns the bits that hold, 0 on time-out, or -EINTR on a signal that has a
+ * handler. A pending error counts as ready. With WEIR_FOREVER a signal whose
+ * handler has SA_RESTART does not end the wait.
  */
 int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
 	      int64_t timeout_ns);

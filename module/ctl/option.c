@@ -124,6 +124,25 @@ static bool weir_called_itself(void)
 		syscall_get_nr(current, current_pt_regs()) == __NR_setsockopt);
 }
 
+#define WEIR_WAIT_FLAGS	(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK)
+
+/*
+ * A signal has ended a wait with a time limit. If it has no handler, as SIGSTOP
+ * and SIGCONT usually have none, the kernel makes the call again with the same
+ * structure, which then has the time that is left: as select(2) does. A program
+ * that keeps the structure where it cannot be written gets -EINTR.
+ */
+static noinline int weir_wait_again(sockptr_t value, unsigned int len,
+				    s64 left)
+{
+	struct weir_so_wait __user *to = value.user;
+
+	if (len < offsetofend(struct weir_so_wait, timeout_ns) ||
+	    sockptr_is_kernel(value) || put_user(left, &to->timeout_ns))
+		return -EINTR;
+	return -ERESTARTNOHAND;
+}
+
 /* WEIR_SO_WAIT. Not inlined: the kick must not pay for this stack frame. */
 static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 				  unsigned int len)
@@ -135,14 +154,14 @@ static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 	err = weir_wait_in(ws, &wait, value, len);
 	if (err)
 		return err;
-	if (wait.reserved)
-		return weir_refuse(ws, -EINVAL, "reserved is not zero");
 	if (wait.timeout_ns && unlikely(!weir_called_itself()))
 		return weir_refuse(ws, -EOPNOTSUPP,
 				   "only setsockopt() itself may sleep");
-	if (wait.flags & ~(WEIR_WAIT_IN | WEIR_WAIT_OUT | WEIR_WAIT_KICK) ||
+	if ((wait.flags & ~WEIR_WAIT_FLAGS) | wait.reserved ||
 	    !(wait.flags & (WEIR_WAIT_IN | WEIR_WAIT_OUT)))
-		return weir_refuse(ws, -EINVAL, "wait for WEIR_WAIT_IN, WEIR_WAIT_OUT or both");
+		return weir_refuse(ws, -EINVAL, wait.reserved ?
+				   "reserved is not zero" :
+				   "wait for WEIR_WAIT_IN, WEIR_WAIT_OUT or both");
 	ring = smp_load_acquire(&ws->outbox);
 	if (wait.flags & WEIR_WAIT_OUT) {
 		if (!ring)
@@ -156,9 +175,11 @@ static noinline int weir_set_wait(struct weir_sock *ws, sockptr_t value,
 		smp_mb();					/* (C) */
 		weir_outbox_kick(ws, ring);
 	}
-	return weir_sock_wait(ws, wait.flags,
-			      max_t(u64, wait.bytes, WEIR_GRANULE),
-			      wait.timeout_ns);
+	err = weir_sock_wait(ws, wait.flags,
+			     max_t(u64, wait.bytes, WEIR_GRANULE),
+			     &wait.timeout_ns);
+	return unlikely(err == -ERESTARTNOHAND) ?
+	       weir_wait_again(value, len, wait.timeout_ns) : err;
 }
 
 /* --- what options set --------------------------------------------------- */

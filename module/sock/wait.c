@@ -178,37 +178,50 @@ static __always_inline int weir_ready_bits(struct weir_sock *ws, u32 flags,
 	return ready;
 }
 
+/* A signal ends the wait: the error, and the time that is left. */
+static noinline int weir_wait_signal(ktime_t until, s64 *timeout_ns)
+{
+	s64 left = ktime_to_ns(ktime_sub(until, ktime_get()));
+
+	if (*timeout_ns < 0)
+		return -ERESTARTSYS;
+	*timeout_ns = max_t(s64, left, 0);
+	return -ERESTARTNOHAND;
+}
+
 /**
  * weir_sock_wait() - sleep until the rings are ready
  * @ws: socket.
  * @flags: WEIR_WAIT_IN, WEIR_WAIT_OUT.
  * @bytes: bytes that must be claimable for WEIR_WAIT_OUT.
- * @timeout_ns: nanoseconds; 0 arms and looks once; negative waits for ever.
+ * @timeout_ns: in: nanoseconds; 0 arms and looks once; negative waits for ever.
+ *	Out, on a signal: those that are left.
  *
  * Process context, sleeps.
  *
  * Return: the WEIR_WAIT_* bits that are ready; 0 on timeout. -EPIPE: the socket
- * has been shut for reading, and nothing else is ready. On a signal: -EINTR with
- * a timeout, because a restart would wait for the whole time again; otherwise
- * -ERESTARTSYS.
+ * has been shut for reading, and nothing else is ready. On a signal:
+ * -ERESTARTNOHAND with a timeout, as poll(2): the caller must see to it that a
+ * restart waits for the time that is left; otherwise -ERESTARTSYS.
  */
-int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
+int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 *timeout_ns)
 {
+	s64 timeout = *timeout_ns;
 	struct sock *sk = &ws->sk;
 	ktime_t until = KTIME_MAX;
 	DEFINE_WAIT(wait);
 	bool over = false;
 	int ready;
 
-	if (timeout_ns > 0)
-		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
+	if (timeout > 0)
+		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout));
 	for (;;) {
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 		ready = weir_ready_bits(ws, flags, bytes, true);
-		if (ready || !timeout_ns)
+		if (ready || !timeout)
 			break;
 		/* with a signal pending neither call sleeps */
-		if (timeout_ns > 0)
+		if (timeout > 0)
 			over = !schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
 		else
 			schedule();
@@ -217,7 +230,7 @@ int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 timeout_ns)
 		if (ready || over)
 			break;
 		if (signal_pending(current)) {
-			ready = timeout_ns < 0 ? -ERESTARTSYS : -EINTR;
+			ready = weir_wait_signal(until, timeout_ns);
 			break;
 		}
 	}
