@@ -175,7 +175,9 @@ enum weir_state {
  *	so this cache line stays shared.
  * @nslots: slots at and above this one have never been used.
  * @state: enum weir_state. Readers load it and @gen as one word of 64 bits.
- * @gen: changes whenever the set of gating readers changes.
+ * @gen: changes whenever the set of gating readers changes; of an inbox also
+ *	when recvmsg has passed over a notice. WEIR_IOC_MAP of the inbox then
+ *	posts a notice for each stream again.
  * @wake_pos: position in bytes; a reader kicks when its cursor reaches it. The
  *	kernel sets it while the owner waits for space, else it is all ones.
  * @final_pos: position in bytes of the stream's end, once the state is CLOSED

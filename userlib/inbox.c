@@ -131,6 +131,42 @@ static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
 	}
 }
 
+/* Leaves streams that the kernel has ended in a plain recv(). */
+static void weir_inbox_drop_ended(struct weir *w)
+{
+	uint32_t i = w->nstreams;
+
+	while (i--) {
+		struct weir_stream *s = w->streams[i];
+		struct weir_ioc_map ioc = { .size = sizeof(ioc), .id = s->id };
+
+		if (weir_fd_ioctl(w->fd, WEIR_IOC_MAP, &ioc) != -ENXIO)
+			continue;
+		s->ended = WEIR_REASON_CLOSED;
+		/* The application may keep a pointer until its notice comes. */
+		if (!(w->flags & WEIR_NOTICES))
+			weir_stream_drop(w, s);
+	}
+}
+
+/*
+ * A plain recv() on the descriptor has passed over notices. Asks the kernel for
+ * a notice of each stream. Returns 0 or an error.
+ */
+static int weir_inbox_again(struct weir *w)
+{
+	struct weir_ioc_map ioc = { .size = sizeof(ioc), .id = WEIR_ID_INBOX };
+	uint32_t gen = weir_load_acquire(&w->inbox->ring.status->gen);
+	int err;
+
+	weir_inbox_drop_ended(w);
+	err = weir_fd_ioctl(w->fd, WEIR_IOC_MAP, &ioc);
+	if (err)
+		return weir_fail_syscall(w->fd, err, "notices");
+	weir_stream_revalidate(w->inbox, gen);
+	return 0;
+}
+
 /**
  * weir_inbox_peek() - handle notices, look at the next message of the inbox
  *
@@ -140,10 +176,16 @@ static int weir_notice_act(struct weir *w, const struct weir_ring_rec *r,
 int weir_inbox_peek(struct weir *w, struct weir_msg *msg)
 {
 	struct weir_stream *in = w->inbox;
-	__u64 pos = weir_stream_pos(in);
 	struct weir_ring_rec r;
+	__u64 pos;
 	int ret;
 
+	if (weir_unlikely(weir_ring_epoch(&in->ring) != in->epoch)) {
+		ret = weir_inbox_again(w);
+		if (ret)
+			return ret;
+	}
+	pos = weir_stream_pos(in);
 	while ((ret = weir_ring_peek(&in->ring, &pos, &r)) == 1) {
 		if (r.kind == WEIR_KIND_NOTICE &&
 		    (__s64)(r.pos - w->noticed) >= 0) {

@@ -252,6 +252,21 @@ void weir_inbox_wake(struct weir_ring *inbox)
 }
 
 /*
+ * weir_inbox_passed() - recvmsg passes over a notice
+ *
+ * If a library handle reads the inbox too, it sees the new number and asks for
+ * the notices again, see weir_inbox_create(). Does not sleep.
+ */
+void weir_inbox_passed(struct weir_ring *inbox)
+{
+	struct weir_status *status = weir_ring_status(inbox);
+
+	spin_lock_bh(&inbox->lock);
+	smp_store_release(&status->gen, status->gen + 1);
+	spin_unlock_bh(&inbox->lock);
+}
+
+/*
  * weir_inbox_post() - post a notice to a socket about one of its streams
  *
  * Nothing is posted without an inbox (the process has not mapped one). Such a

@@ -22,6 +22,7 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes);
 bool weir_inbox_fence(struct weir_ring *inbox,
 		      const struct weir_account *account, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
+void weir_inbox_passed(struct weir_ring *inbox);
 
 /*
  * Takes space for @n records of @total bytes. The caller has checked the room.

@@ -169,6 +169,8 @@ static int weir_recv_routed(struct weir_recv *r)
 
 	if (got > 0)
 		return got;
+	if (!got)
+		weir_inbox_passed(r->rd->ring);
 	if (!got || !(r->flags & MSG_PEEK))
 		weir_recv_next(r);
 	if (!got)
@@ -394,7 +396,8 @@ static void weir_recv_name(const struct weir_recv *r)
 }
 
 /*
- * Receives from the inbox of a socket that calls or serves; -EAGAIN: nothing.
+ * Receives from the inbox: what the socket calls or serves. Passes over notices.
+ * -EAGAIN: nothing.
  */
 static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 			   size_t room, int flags)
@@ -447,8 +450,9 @@ static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
 		if (got != -EAGAIN && (got || !r.gone || pair))
 			return got;
 	}
-	return READ_ONCE(ws->ep) ? weir_recv_inbox(ws, msg, room, flags) :
-				     -EAGAIN;
+	/* notices may be all that is there: poll() must not tell of them again */
+	return READ_ONCE(ws->party.inbox) ?
+	       weir_recv_inbox(ws, msg, room, flags) : -EAGAIN;
 }
 
 /*
