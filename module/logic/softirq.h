@@ -7,6 +7,10 @@
  * a section of a dispatch pass (rcu_read_lock_bh()), or under another such lock.
  * All locks that are taken under one of them are such locks, or disable
  * interrupts. Guards have such locks, so this header is in the lowest layer.
+ *
+ * Softirq may also wake readers, break a ring and put what it holds: a socket, a
+ * ring, a reader. Where the last put needs process context, a worker does the
+ * rest: weir_ring_put().
  */
 #ifndef _WEIR_SOFTIRQ_H
 #define _WEIR_SOFTIRQ_H

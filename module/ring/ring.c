@@ -157,6 +157,35 @@ static int weir_ring_alloc(struct weir_ring *ring, unsigned int total,
 	return err ?: weir_ring_map_data(ring);
 }
 
+/* After the last put. May sleep. */
+static void weir_ring_free(struct weir_ring *ring)
+{
+	struct weir_net *wn = ring->wn;
+
+	if (ring->id)
+		xa_erase(&ring->wn->rings, ring->id);
+	WARN_ON_ONCE(!xa_empty(&ring->slots));
+	xa_destroy(&ring->slots);
+	weir_tally_destroy(&ring->slot_users);
+	weir_stat_add(WEIR_STAT_RINGS, -1);
+	weir_stat_add(WEIR_STAT_RING_BYTES,
+		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);
+	weir_ring_free_pages(ring);
+	weir_uncharge(&ring->charge);
+	put_pid(ring->pid);
+	weir_tenant_put(ring->tenant);
+	kfree_rcu(ring, rcu);	/* for weir_ring_next() */
+	/* last: the namespace may end then */
+	if (atomic_dec_and_test(&wn->nrings))
+		wake_up_var(&wn->nrings);
+}
+
+/* weir_ring.free */
+static void weir_ring_free_work(struct work_struct *work)
+{
+	weir_ring_free(container_of(work, struct weir_ring, free));
+}
+
 /* Makes a ring without pages, with one reference; NULL: no memory. */
 static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 				       const struct weir_ring_spec *spec)
@@ -196,6 +225,7 @@ static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 			weir_ring_expire);
 	INIT_LIST_HEAD(&ring->settle.link);
 	ring->settle.part = weir_ring_settle_part;
+	INIT_WORK(&ring->free, weir_ring_free_work);
 	return ring;
 }
 
@@ -286,28 +316,20 @@ void weir_ring_get(struct weir_ring *ring)
 	refcount_inc(&ring->ref);
 }
 
+/*
+ * weir_ring_put() - put a reference of a ring; the last one frees the ring
+ *
+ * A worker frees it if BH are disabled: its kernel mapping cannot be undone
+ * there. So softirq may put a ring, and a socket, too.
+ */
 void weir_ring_put(struct weir_ring *ring)
 {
-	struct weir_net *wn = ring->wn;
-
 	if (!refcount_dec_and_test(&ring->ref))
 		return;
-	if (ring->id)
-		xa_erase(&ring->wn->rings, ring->id);
-	WARN_ON_ONCE(!xa_empty(&ring->slots));
-	xa_destroy(&ring->slots);
-	weir_tally_destroy(&ring->slot_users);
-	weir_stat_add(WEIR_STAT_RINGS, -1);
-	weir_stat_add(WEIR_STAT_RING_BYTES,
-		      -(s64)ring->charge.used[WEIR_ACCOUNT_BYTES]);
-	weir_ring_free_pages(ring);
-	weir_uncharge(&ring->charge);
-	put_pid(ring->pid);
-	weir_tenant_put(ring->tenant);
-	kfree_rcu(ring, rcu);	/* for weir_ring_next() */
-	/* last: the namespace may end then */
-	if (atomic_dec_and_test(&wn->nrings))
-		wake_up_var(&wn->nrings);
+	if (in_softirq())
+		queue_work(weir_wq, &ring->free);
+	else
+		weir_ring_free(ring);
 }
 
 /**

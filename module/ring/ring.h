@@ -8,6 +8,7 @@
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "logic/account.h"
@@ -97,6 +98,8 @@ struct weir_ring {
 	refcount_t ref;
 	/** @rcu: frees the ring after a grace period, for look-ups by id. */
 	struct rcu_head rcu;
+	/** @free: frees the memory, if the last put was with BH disabled. */
+	struct work_struct free;
 	/** @view: the kernel's view; its mask and secret are trusted. */
 	struct weir_ring_view view;
 	/** @id: for WEIR_IOC_LIST; 0 for inboxes. */

@@ -289,7 +289,7 @@ void weir_ring_expire(struct weir_timer *timer)
 /*
  * weir_ring_break() - mark a ring as broken: its owner's head words are invalid
  *
- * Does not sleep. Only marks the ring and wakes its readers. The owner's next
+ * Does not sleep. Softirq may call it. Only marks the ring and wakes its readers. The owner's next
  * call fails, and the readers see the end.
  */
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
