@@ -6,6 +6,7 @@
  */
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/fs_struct.h>
 #include <linux/memcontrol.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -16,12 +17,23 @@
 #include "owner.h"
 #include "tenant.h"
 
+/* Takes one more reference; @memcg may be NULL. */
+static struct mem_cgroup *weir_memcg_get(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	if (memcg)
+		css_get(&memcg->css);
+#endif
+	return memcg;
+}
+
 /**
  * weir_owner_init() - prepare an owner
  * @o: the owner, all zeroes.
  * @wn: its namespace.
- * @from: owner whose user, account, credentials and process are taken; NULL:
- *	those of the calling task.
+ * @from: owner whose user, account, credentials, process, memory cgroup, and mode
+ *	and group of paths are taken; NULL: those of the calling task, and no
+ *	memory cgroup.
  * @path: see weir_owner.path.
  *
  * May sleep. Return: 0; or -ENOMEM, and @o has nothing to release.
@@ -49,7 +61,9 @@ int weir_owner_init(struct weir_owner *o, struct weir_net *wn,
 	o->uid = from ? from->uid : current_fsuid();
 	o->cred = get_cred(from ? from->cred : current_cred());
 	o->pid = get_pid(from ? from->pid : task_tgid(current));
-	o->gid = o->cred->fsgid;
+	o->memcg = from ? weir_memcg_get(READ_ONCE(from->memcg)) : NULL;
+	o->mode = from ? from->mode : 0666 & ~current_umask();
+	o->gid = from ? from->gid : o->cred->fsgid;
 	o->path = path;
 	return 0;
 }

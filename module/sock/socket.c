@@ -256,7 +256,9 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	}
 	ws->id = atomic_long_inc_return(&ws->owner.wn->next_id);
 	ws->opt.node = NUMA_NO_NODE;
+	/* an accepted socket has not been told otherwise */
 	ws->owner.mode = 0666 & ~current_umask();
+	ws->owner.gid = ws->owner.cred->fsgid;
 	ws->opt.demand = -1;
 	INIT_LIST_HEAD(&ws->sub.link);
 	ws->party.sk = sk;
