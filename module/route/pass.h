@@ -10,9 +10,15 @@
  * context, under the dispatch_lock of the endpoint whose outbox is read, and
  * under rcu_read_lock_bh(). So it does not sleep. It takes locks that softirq
  * takes, too, by plain spin_lock(): BH are disabled once in a section, not once
- * for each lock. Nobody takes the processor off the thread: what others wait for,
- * a claimed record or an order to wake a sleeper, is done at once. A grace period
- * waits for the section, which so keeps plans, targets and endpoints.
+ * for each lock. A grace period waits for the section, which so keeps plans,
+ * targets and endpoints.
+ *
+ * Others wait for what a section does: for the commit of a claimed record, for
+ * the wake-up of a sleeper. Without PREEMPT_RT the thread keeps its processor
+ * until the section ends, but for interrupts. With PREEMPT_RT a thread of higher
+ * priority may run meanwhile: BH that are disabled, RCU and the locks, which
+ * sleep there, do not keep it off. The section goes on after that thread, or at
+ * once on its behalf if it wants one of the locks.
  */
 #ifndef _WEIR_PASS_H
 #define _WEIR_PASS_H
