@@ -51,11 +51,14 @@ static int weir_kick(struct weir_sock *ws, unsigned long arg)
 		if (!rd)
 			return weir_refuse(ws, -ENXIO,
 					   "the socket has no stream of this id");
-		weir_ring_wake_writer(rd->ring);
+		weir_ring_moved(rd->ring, U64_MAX);
 		weir_reader_put(rd);
 	}
-	if (arg & WEIR_KICK_INBOX)
-		weir_inbox_flush(&ws->party);
+	if (arg & WEIR_KICK_INBOX) {
+		ring = smp_load_acquire(&ws->party.inbox);
+		if (ring)
+			weir_inbox_flush(ring);
+	}
 	return 0;
 }
 

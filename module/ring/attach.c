@@ -418,7 +418,6 @@ static struct weir_reader *weir_reader_make(struct weir_party *p,
 	gfp_t gfp = wait ? WEIR_GFP : WEIR_GFP_NOWAIT;
 	enum weir_reason reason = WEIR_REASON_NONE;
 	u32 start = WEIR_START_TAIL;
-	bool inbox = ring->inbox_of;
 	struct weir_reader *rd;
 	int err;
 
@@ -430,7 +429,7 @@ static struct weir_reader *weir_reader_make(struct weir_party *p,
 	rd->joining = true;
 	rd->hold_ms = spec->name[0] ? spec->hold_ms : 0;
 	strscpy(rd->name, spec->name, sizeof(rd->name));
-	err = weir_reader_join(p, rd, inbox, gfp);
+	err = weir_reader_join(p, rd, spec->inbox, gfp);
 	if (err)
 		goto err_put;
 	if (late)
@@ -519,51 +518,35 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 }
 
 /**
- * weir_reader_attach_kernel() - let the kernel read an outbox
- * @o: its owner, which is charged.
- * @ring: the outbox, without other readers and without records yet.
+ * weir_reader_attach_kernel() - let kernel code read a ring
+ * @o: owner that is charged.
+ * @ring: an outbox or an inbox. With @ops->full: one that nobody writes yet.
  * @ops: what the reader does when it is told of something.
+ * @data: weir_reader.data.
  *
- * The kernel moves this cursor. Returns the reader, held; or an ERR_PTR with an
- * error text on @o.
+ * The writer waits for this reader. It starts at the tail. Kernel code moves it
+ * by weir_reader_move(). Process context, may sleep. Returns the reader, held; or
+ * an ERR_PTR with an error text on @o.
  */
 struct weir_reader *
 weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
-			  const struct weir_reader_ops *ops)
+			  const struct weir_reader_ops *ops, void *data)
 {
-	struct weir_status *status = weir_ring_status(ring);
-	unsigned int tries = 0;
-	struct weir_reader *rd;
+	struct weir_reader *rd = weir_reader_alloc(o, ring, WEIR_GFP);
 	int err;
 
-	rd = weir_reader_alloc(o, ring, WEIR_GFP);
 	if (IS_ERR(rd))
 		return rd;
 	rd->gating = true;
 	rd->ops = ops;
-	for (;;) {
-		mutex_lock(&ring->slot_lock);
-		err = weir_slot_take(o, rd);
-		if (!err)
-			break;
-		mutex_unlock(&ring->slot_lock);
-		if (!weir_prime(o, err, WEIR_PRIME_SLOT, &tries)) {
-			weir_reader_put(rd);
-			return ERR_PTR(err);
-		}
+	rd->data = data;
+	err = weir_reader_enter(o, rd, WEIR_START_TAIL, -1, WEIR_GFP);
+	if (err) {
+		weir_reader_put(rd);
+		return ERR_PTR(err);
 	}
-	spin_lock_bh(&ring->lock);
-	WRITE_ONCE(status->nslots, 1);
-	status->gating[0] |= 1;
-	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_ROUTER);
-	smp_store_release(&status->gen, status->gen + 1);
-	weir_reader_get(rd);	/* the slot table's */
-	list_add_tail(&rd->ring_link, &ring->readers);
-	status->attaches++;
-	spin_unlock_bh(&ring->lock);
-	mutex_unlock(&ring->slot_lock);
-	weir_stat_inc(WEIR_STAT_READERS);
-	weir_stat_inc(WEIR_STAT_ATTACHES);
+	if (ops->full)
+		ring->full_reader = rd;
 	return rd;
 }
 

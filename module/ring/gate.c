@@ -253,7 +253,7 @@ void weir_ring_reap(struct weir_timer *timer)
 		spin_unlock_bh(&ring->lock);
 	} while (weir_evicts_done(&late, WEIR_REASON_SLOW));
 
-	weir_ring_wake_writer(ring);
+	weir_ring_moved(ring, U64_MAX);
 	if (blocked)
 		weir_timer_set(&ring->reap,
 			       max(1UL, msecs_to_jiffies(evict_ms) / 4));
@@ -262,5 +262,6 @@ void weir_ring_reap(struct weir_timer *timer)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_reap);
 EXPORT_SYMBOL_IF_KUNIT(weir_writable);
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A socket's inbox: a ring that the kernel writes. The socket reads it with a
- * cursor like any other stream. It carries notices about the socket's streams
+ * An inbox: a ring that the kernel writes. Its socket reads it with a cursor like
+ * any other stream, or kernel code does, with a reader of the kernel. It carries notices about the socket's streams
  * and, if the socket has an endpoint, requests and replies. A notice that finds
  * the inbox full stays as a bit on its reader. It is posted when the socket has
  * read on, so no notice about an attached stream is lost. Other writers that
@@ -10,8 +10,9 @@
  * Only the kernel writes the inbox's head words. The position is kept in struct
  * weir_post as well, in one cache line with the lock.
  *
- * Process context. weir_inbox_create() and weir_inbox_close() may sleep.
- * weir_inbox_fence() waits for other CPUs, with interrupts enabled.
+ * Softirq may call what does not sleep. weir_inbox_create(),
+ * weir_inbox_create_kernel(), weir_inbox_flush() and weir_inbox_close() are for
+ * process context; all but the third may sleep. weir_inbox_fence() waits for other CPUs, with interrupts enabled.
  */
 #include "logic/account.h"
 #include "owner.h"
@@ -331,8 +332,8 @@ static u64 weir_inbox_on_room(struct weir_ring *inbox)
 	return post->on_room ? post->on_room(inbox) : U64_MAX;
 }
 
-/* Takes back granted room that was not used in time. */
-static void weir_inbox_grants_over(struct weir_timer *timer)
+/* weir_ring.grants: takes back granted room that was not used in time */
+void weir_inbox_grants_over(struct weir_timer *timer)
 {
 	struct weir_ring *inbox = container_of(timer, struct weir_ring, grants);
 
@@ -340,6 +341,20 @@ static void weir_inbox_grants_over(struct weir_timer *timer)
 	weir_inbox_on_room(inbox);
 	spin_unlock_bh(&inbox->post.lock);
 	weir_ring_put(inbox);
+}
+
+/*
+ * Calls waiters, and says how much room the others want. @full: a notice waits,
+ * too.
+ */
+static void weir_inbox_share_out(struct weir_ring *inbox, bool full)
+	__must_hold(&inbox->post.lock)
+{
+	u64 want;
+
+	lockdep_assert_held(&inbox->post.lock);
+	want = weir_inbox_on_room(inbox);
+	weir_inbox_rest(inbox, full ? 0 : want);
 }
 
 /*
@@ -384,53 +399,71 @@ static bool weir_inbox_flush_one(struct weir_party *p, struct weir_reader *rd)
 	return !rd->notices || weir_inbox_drain(p, rd);
 }
 
-/*
- * weir_inbox_flush() - the socket has read on: post waiting notices, call
- * waiters
- */
-void weir_inbox_flush(struct weir_party *p)
+/* Posts the waiting notices of a party, then shares out the room. */
+static void weir_inbox_flush_party(struct weir_party *p)
 {
-	struct weir_ring *inbox = smp_load_acquire(&p->inbox);
+	struct weir_ring *inbox = p->inbox;
 	unsigned long id = WEIR_ID_INBOX;
 	bool more, full = false;
-	u64 want;
 
-	if (!inbox)
-		return;
 	do {
 		spin_lock(&p->lock);
 		spin_lock_bh(&inbox->post.lock);
 		more = weir_inbox_part(p, &id, weir_inbox_flush_one, &full);
-		if (!more) {
-			/*
-			 * A notice of an earlier part's stream that finds no
-			 * room meanwhile is looked at by weir_inbox_later().
-			 */
-			want = weir_inbox_on_room(inbox);
-			weir_inbox_rest(inbox, full ? 0 : want);
-		}
+		/*
+		 * A notice of an earlier part's stream that finds no room
+		 * meanwhile is looked at by weir_inbox_later().
+		 */
+		if (!more)
+			weir_inbox_share_out(inbox, full);
 		spin_unlock_bh(&inbox->post.lock);
 		spin_unlock(&p->lock);
 	} while (more);
+}
+
+/*
+ * weir_inbox_flush() - the inbox has been read on: post waiting notices, call
+ * waiters
+ */
+void weir_inbox_flush(struct weir_ring *inbox)
+{
+	if (inbox->post.party) {
+		weir_inbox_flush_party(inbox->post.party);
+	} else {
+		spin_lock_bh(&inbox->post.lock);
+		weir_inbox_share_out(inbox, false);
+		spin_unlock_bh(&inbox->post.lock);
+	}
 	weir_inbox_wake(inbox);
 }
 
-/*
- * weir_inbox_reap() - weir_ring.reap of an inbox
- *
- * Looks once for room for waiting notices. weir_inbox_close() cancels the
- * timer.
- */
-void weir_inbox_reap(struct weir_timer *timer)
+/* weir_ring_ops.room of an inbox */
+static void weir_inbox_moved(struct weir_ring *inbox, u64 pos)
 {
-	struct weir_ring *inbox = container_of(timer, struct weir_ring, reap);
-
-	weir_inbox_flush(inbox->inbox_of);
-	weir_ring_put(inbox);
+	if (READ_ONCE(weir_ring_status(inbox)->wake_pos) <= pos)
+		weir_inbox_flush(inbox);
 }
 
 /*
- * weir_inbox_close() - the socket is being released
+ * weir_ring.reap of an inbox: looks once for room for waiting notices.
+ * weir_inbox_close() cancels the timer.
+ */
+static void weir_inbox_reap(struct weir_timer *timer)
+{
+	struct weir_ring *inbox = container_of(timer, struct weir_ring, reap);
+
+	weir_inbox_flush(inbox);
+	weir_ring_put(inbox);
+}
+
+const struct weir_ring_ops weir_inbox_ops = {
+	.room		= weir_inbox_moved,
+	.reap		= weir_inbox_reap,
+};
+
+/*
+ * weir_inbox_close() - the socket is being released, or the kernel code that
+ * reads ends
  *
  * The memory stays for writers that still hold the inbox. They find no room in
  * it. May sleep.
@@ -444,6 +477,7 @@ void weir_inbox_close(struct weir_ring *inbox)
 	inbox->post.reader = NULL;
 	inbox->post.limit = inbox->post.pos;
 	weir_inbox_on_room(inbox);
+	weir_inbox_rest(inbox, U64_MAX);
 	weir_timer_cancel(&inbox->grants);
 	spin_unlock_bh(&inbox->post.lock);
 	if (!rd)
@@ -502,6 +536,7 @@ int weir_inbox_create(struct weir_party *p, const struct weir_ring_spec *spec)
 {
 	unsigned long id = WEIR_ID_INBOX;
 	const struct weir_reader_spec reader = {
+		.inbox = true,
 		.gating = true,
 		.origin = WEIR_ORIGIN_READER,
 		.start = WEIR_START_TAIL,
@@ -523,9 +558,8 @@ int weir_inbox_create(struct weir_party *p, const struct weir_ring_spec *spec)
 		weir_ring_put(inbox);
 		return PTR_ERR(self);
 	}
+	inbox->post.party = p;
 	inbox->post.reader = self;
-	weir_timer_init(&inbox->grants, &inbox->tenant->timers, &inbox->ref,
-			weir_inbox_grants_over);
 	smp_store_release(&p->inbox, inbox);
 	weir_inbox_left_out(p);
 announce:
@@ -541,9 +575,46 @@ announce:
 	return 0;
 }
 
+/**
+ * weir_inbox_create_kernel() - make an inbox that kernel code reads
+ * @o: the owner, which is charged.
+ * @spec: properties of the ring; @inbox is set.
+ * @ops: what its reader does when it is told of something.
+ * @data: weir_reader.data.
+ *
+ * The code reads at post.reader, moves on by weir_reader_move(), and sleeps by
+ * weir_reader_arm_kernel(). weir_inbox_close() ends the inbox, before the last
+ * put. Process context, may sleep.
+ *
+ * Return: the inbox with one reference, or an ERR_PTR with an error text on @o.
+ */
+struct weir_ring *weir_inbox_create_kernel(struct weir_owner *o,
+					   const struct weir_ring_spec *spec,
+					   const struct weir_reader_ops *ops,
+					   void *data)
+{
+	struct weir_ring *inbox = weir_ring_create(o, spec);
+	struct weir_reader *rd;
+
+	if (IS_ERR(inbox))
+		return inbox;
+	rd = weir_reader_attach_kernel(o, inbox, ops, data);
+	if (IS_ERR(rd)) {
+		weir_ring_put(inbox);
+		return ERR_CAST(rd);
+	}
+	inbox->post.reader = rd;
+	return inbox;
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_refused);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_close);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_create);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_create_kernel);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_flush);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_look);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_want);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_wake);
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An inbox: the kernel writes it and its socket reads it; see inbox.c. */
+/*
+ * An inbox: the kernel writes it, and its socket or kernel code reads it; see
+ * inbox.c.
+ */
 #ifndef _WEIR_INBOX_H
 #define _WEIR_INBOX_H
 
@@ -8,13 +11,21 @@
 #include "ring/ring.h"
 #include "weir.h"
 
+struct weir_reader_ops;
+
+extern const struct weir_ring_ops weir_inbox_ops;
+
 int weir_inbox_create(struct weir_party *p, const struct weir_ring_spec *spec);
+struct weir_ring *weir_inbox_create_kernel(struct weir_owner *o,
+					   const struct weir_ring_spec *spec,
+					   const struct weir_reader_ops *ops,
+					   void *data);
 void weir_inbox_post(struct weir_party *p, struct weir_reader *rd,
 		     enum weir_notice_type type, enum weir_reason reason);
 void weir_inbox_refused(struct weir_party *p, struct weir_ring *ring,
 			enum weir_reason reason);
-void weir_inbox_flush(struct weir_party *p);
-void weir_inbox_reap(struct weir_timer *timer);
+void weir_inbox_flush(struct weir_ring *inbox);
+void weir_inbox_grants_over(struct weir_timer *timer);
 void weir_inbox_close(struct weir_ring *inbox);
 bool weir_inbox_room(struct weir_ring *inbox, u64 bytes);
 void weir_inbox_refresh(struct weir_ring *inbox, u64 bytes);

@@ -42,7 +42,7 @@ void weir_reader_hold_over(struct weir_timer *timer)
 	/* slot_lock may be held for long: do not wait under weir_net.lock */
 	mutex_unlock(&wn->lock);
 	if (mine)
-		weir_ring_wake_writer(rd->ring);
+		weir_ring_moved(rd->ring, U64_MAX);
 	if (mine && !mutex_trylock(&rd->ring->slot_lock)) {
 		/*
 		 * The ring's owner may keep it busy, and others have holds that

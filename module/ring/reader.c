@@ -107,7 +107,7 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 	weir_race_point(detach);
 	if (p)
 		weir_reader_hide(p, rd);
-	weir_ring_wake_writer(ring);
+	weir_ring_moved(ring, U64_MAX);
 	weir_reader_put(rd);	/* the slot table's */
 }
 
@@ -197,3 +197,9 @@ bool weir_reader_ready(struct weir_reader *rd, u32 *left)
 		return false;
 	return weir_reader_scan(rd, pos, left);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_reader_detach);
+EXPORT_SYMBOL_IF_KUNIT(weir_reader_put);
+#endif

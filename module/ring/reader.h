@@ -15,6 +15,11 @@
 
 /**
  * struct weir_reader_ops - what a reader does when it is told of something
+ * @wake: it is armed, and the writer has written or ended the stream. The caller
+ *	holds the reader, and no lock of the ring; BH may be disabled. NULL: the
+ *	socket of its party is woken.
+ * @full: the writer waits for room. No lock of the ring is held. NULL: there is
+ *	nothing to do.
  * @slow: it has held the writer back for weir_ring.evict_ms without moving;
  *	NULL: it is never too slow. No lock of the ring is held.
  * @invalid: its cursor is invalid, or the writer's head. No lock of the ring.
@@ -22,6 +27,8 @@
  *	nothing to do. Under weir_ring.lock.
  */
 struct weir_reader_ops {
+	void (*wake)(struct weir_reader *rd);
+	void (*full)(struct weir_reader *rd);
 	void (*slow)(struct weir_reader *rd);
 	void (*invalid)(struct weir_reader *rd);
 	void (*ended)(struct weir_reader *rd);
@@ -63,6 +70,8 @@ struct weir_reader {
 	bool gating;
 	/** @ops: what it does when it is told of something; fixed. */
 	const struct weir_reader_ops *ops;
+	/** @data: for the functions of @ops of a reader of the kernel; fixed. */
+	void *data;
 	/**
 	 * @party: party that reads; NULL while held by name only, and for
 	 * readers of the kernel. Guarded by ring->lock.
@@ -172,6 +181,22 @@ static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 }
 
 /*
+ * The reader has read up to @pos; @seq: count of the record there. Tells a writer
+ * that waits for room. Of one reader, one call at a time.
+ */
+static __always_inline void weir_reader_move(struct weir_reader *rd, u64 pos,
+					     u32 seq)
+{
+	if (!rd->gating)
+		WRITE_ONCE(rd->cursor->seq, seq);
+	smp_store_release(&rd->cursor->pos, pos);		/* (D) */
+	if (!rd->gating)
+		return;
+	smp_mb();						/* (C) */
+	weir_ring_moved(rd->ring, pos);
+}
+
+/*
  * Aborted records that one scan of a ring passes. If only aborted records were
  * seen, the stream counts as readable: recvmsg releases them in such steps.
  */
@@ -210,6 +235,7 @@ enum weir_origin {
 
 /**
  * struct weir_reader_spec - how a party reads a ring
+ * @inbox: the ring is the inbox of the party.
  * @gating: the writer waits for the reader.
  * @origin: the call in which the reader is attached.
  * @sub: weir_party.sub_seq of the subscription; 0 without one.
@@ -219,6 +245,7 @@ enum weir_origin {
  * @hold_ms: with a name: milliseconds that the cursor is held without a party.
  */
 struct weir_reader_spec {
+	bool inbox;
 	bool gating;
 	enum weir_origin origin;
 	u64 sub;
@@ -237,7 +264,7 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 					      u32 hold_ms);
 struct weir_reader *
 weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
-			  const struct weir_reader_ops *ops);
+			  const struct weir_reader_ops *ops, void *data);
 struct weir_reader *weir_reader_find_named(const char *name, kuid_t uid,
 					   struct weir_ring *ring);
 struct weir_reader *weir_reader_resume(struct weir_party *p,

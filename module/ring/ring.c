@@ -219,8 +219,13 @@ static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 	INIT_LIST_HEAD(&ring->post.waiting);
 	INIT_LIST_HEAD(&ring->post.called);
 	ring->tenant = weir_tenant_get(o->tenant);
+	ring->ops = spec->ops ?: spec->inbox ? &weir_inbox_ops :
+					      &weir_outbox_ops;
+	ring->data = spec->data;
 	weir_timer_init(&ring->reap, &ring->tenant->timers, &ring->ref,
-			spec->inbox ? weir_inbox_reap : weir_ring_reap);
+			ring->ops->reap);
+	weir_timer_init(&ring->grants, &ring->tenant->timers, &ring->ref,
+			weir_inbox_grants_over);
 	weir_timer_init(&ring->expire, &ring->tenant->lingers, &ring->ref,
 			weir_ring_expire);
 	INIT_LIST_HEAD(&ring->settle.link);
@@ -247,14 +252,12 @@ static void weir_ring_fill_status(struct weir_ring *ring, u64 bytes)
 	status->wake_pos = U64_MAX;
 }
 
-/* Sets the ring's owner. From here on an outbox can be found by its id. */
+/* Sets an outbox's writer. From here on the outbox can be found by its id. */
 static int weir_ring_own(struct weir_ring *ring,
 			 const struct weir_ring_spec *spec)
 {
-	if (spec->inbox) {
-		ring->inbox_of = spec->party;
+	if (spec->inbox)
 		return 0;
-	}
 	ring->writer = spec->party;
 	ring->id = atomic_long_inc_return(&ring->wn->next_id);
 	return xa_insert(&ring->wn->rings, ring->id, ring, WEIR_GFP);

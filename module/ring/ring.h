@@ -22,8 +22,13 @@ struct weir_post {
 	/** @lock: guards the other members, and notices that wait for room. */
 	spinlock_t lock;
 	/**
-	 * @reader: the socket's cursor, held; NULL before it is attached and
-	 * after the socket has been released.
+	 * @party: the party whose inbox it is, fixed; NULL: kernel code reads
+	 * the inbox.
+	 */
+	struct weir_party *party;
+	/**
+	 * @reader: the cursor that reads the inbox, held; NULL before it is
+	 * attached and after weir_inbox_close().
 	 */
 	struct weir_reader *reader;
 	/** @pos: byte position of the next record. */
@@ -68,6 +73,24 @@ struct weir_post {
 };
 
 /**
+ * struct weir_ring_ops - what a ring does for its writer
+ * @room: a cursor has moved or left, and the writer has asked for that by
+ *	WEIR_WAKE_WRITER. The caller has fenced. @pos: where the cursor is now;
+ *	U64_MAX: not known. No lock of the ring is held.
+ * @reap: weir_ring.reap.
+ * @writable: of an outbox that kernel code writes: the room for which
+ *	weir_ring_want_room() has asked may be there, or the stream has ended.
+ *	BH are disabled, no lock is held. NULL: the writer does not ask.
+ *
+ * weir_outbox_ops and weir_inbox_ops are those of sockets' rings.
+ */
+struct weir_ring_ops {
+	void (*room)(struct weir_ring *ring, u64 pos);
+	void (*reap)(struct weir_timer *timer);
+	void (*writable)(struct weir_ring *ring);
+};
+
+/**
  * struct weir_ring_spec - the properties of a new ring
  * @bytes: bytes of its data: a power of two, WEIR_RING_MIN to WEIR_RING_MAX.
  * @type: SOCK_* of the socket that it is for.
@@ -76,8 +99,10 @@ struct weir_post {
  * @huge: use pages of 2 MiB where the ring is large enough for one.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
  * @linger_ms: milliseconds that it lingers after its writer is gone.
- * @party: party that writes it, or NULL if the kernel does; of an inbox: party
- *	that reads it, see weir_inbox_create().
+ * @party: party that writes it, or NULL if kernel code does; unused for an inbox.
+ * @ops: what it does for its writer; NULL: weir_inbox_ops of an inbox,
+ *	weir_outbox_ops of an outbox.
+ * @data: for the functions of @ops.
  */
 struct weir_ring_spec {
 	u64 bytes;
@@ -88,6 +113,8 @@ struct weir_ring_spec {
 	u32 evict_ms;
 	u32 linger_ms;
 	struct weir_party *party;
+	const struct weir_ring_ops *ops;
+	void *data;
 };
 
 /**
@@ -133,6 +160,10 @@ struct weir_ring {
 	struct pid *pid;
 	/** @lossy: the writer waits for no reader. */
 	bool lossy;
+	/** @ops: what it does for its writer; fixed. */
+	const struct weir_ring_ops *ops;
+	/** @data: of the maker, for the functions of @ops; fixed. */
+	void *data;
 
 	/** @slot_lock: guards @slots, @slot_users and @owner_mapping. */
 	struct mutex slot_lock;
@@ -170,12 +201,10 @@ struct weir_ring {
 	 */
 	u32 arm_seq;
 	/**
-	 * @writer: party that writes; NULL while lingering, closed, and for
-	 * inboxes.
+	 * @writer: party that writes; NULL while lingering, closed, and if
+	 * kernel code writes.
 	 */
 	struct weir_party *writer;
-	/** @inbox_of: for inboxes: the party that reads it; fixed. */
-	struct weir_party *inbox_of;
 	/**
 	 * @owner_mm: address space that maps the ring writable, held with
 	 * mmgrab().
@@ -191,15 +220,11 @@ struct weir_ring {
 	/** @want: bytes that the sleeping writer wants. */
 	u64 want;
 	/**
-	 * @on_full: called when @writer finds no room and goes to sleep. Set
-	 * before the first reader is attached, then fixed; may be NULL.
+	 * @full_reader: reader of the kernel whose weir_reader_ops.full is
+	 * called when the writer waits for room; NULL: there is none. Fixed
+	 * before the ring is shared. The reader stays as long as the writer.
 	 */
-	void (*on_full)(struct weir_ring *ring);
-	/**
-	 * @ep: endpoint whose outbox it is, for @on_full; valid while @writer
-	 * is set. NULL for other rings.
-	 */
-	struct weir_endpoint *ep;
+	struct weir_reader *full_reader;
 	/**
 	 * @evict_ms: milliseconds that a reader may hold the writer back; 0: no
 	 * limit.
@@ -310,6 +335,16 @@ static inline bool weir_ring_live(const struct weir_ring *ring)
 	u32 state = READ_ONCE(weir_ring_status(ring)->state);
 
 	return state == WEIR_STATE_OPEN || state == WEIR_STATE_LINGER;
+}
+
+/*
+ * A cursor is at @pos now, or not known to be anywhere: U64_MAX. The caller has
+ * fenced. Tells a writer that waits for room.
+ */
+static __always_inline void weir_ring_moved(struct weir_ring *ring, u64 pos)
+{
+	if (READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER)
+		ring->ops->room(ring, pos);
 }
 
 /* Is there a committed record at @pos? The owner may lie about it. */

@@ -559,5 +559,6 @@ void weir_streams_end(struct weir_net *wn)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_break);
 EXPORT_SYMBOL_IF_KUNIT(weir_ring_owner_gone);
 #endif

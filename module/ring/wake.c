@@ -32,8 +32,13 @@
  * first and then arms under the ring's lock. A kick looks at the queue under
  * that lock. So a kick that finds the queue empty comes before the arming.
  *
- * Process context. weir_ring_wake_readers() and weir_ring_wake_writer() do not
- * sleep unless they have to evict.
+ * Kernel code that writes a ring fences for itself, so a reader of the kernel
+ * needs no barrier there (weir_reader_arm_kernel()). Kernel code that waits for
+ * room interrupts the readers' CPUs (weir_ring_want_room()).
+ *
+ * Softirq may call weir_ring_wake_readers(), weir_inbox_wake_reader() and
+ * weir_reader_arm_kernel(). The other functions are for process context. None of
+ * them sleeps, unless weir_ring_wake_writer() has to evict.
  */
 #include <linux/delay.h>
 #include <linux/smp.h>
@@ -67,12 +72,12 @@ void weir_fence_cpus(const struct cpumask *cpus)
 }
 
 /*
- * May this party's sleep interrupt other CPUs now? Words that ring owners
- * write can ask for it at each system call, so each user has a limit.
+ * May a sleep for which @account pays interrupt other CPUs now? Words that ring
+ * owners write can ask for it at each system call, so each user has a limit.
  */
-static bool weir_may_fence(const struct weir_party *p)
+static bool weir_may_fence(const struct weir_account *account)
 {
-	return weir_account_may_fence(p->owner->account, ktime_get_ns());
+	return weir_account_may_fence(account, ktime_get_ns());
 }
 
 /*
@@ -110,15 +115,62 @@ static noinline void weir_reader_stay(struct weir_ring *ring,
 /* Readers that are taken in one hold of a ring's lock; an inbox has one. */
 #define WEIR_WAKES	64
 
+/**
+ * struct weir_sleeper - a reader that slept and is to be woken
+ * @sk: socket of the reader's party, held; NULL: it is a reader of the kernel.
+ * @rd: the reader of the kernel, held; not set if @sk is.
+ */
+struct weir_sleeper {
+	struct sock *sk;
+	struct weir_reader *rd;
+};
+
+/*
+ * Takes a reader that slept. A watched one is armed again at once. Its party may
+ * leave the reader once the ring's lock is released, so a reference of the
+ * party's socket is taken.
+ */
+static __always_inline void weir_sleeper_take(struct weir_sleeper *s,
+					      struct weir_ring *ring,
+					      struct weir_reader *rd)
+	__must_hold(&ring->lock)
+{
+	struct weir_party *p = rd->party;
+
+	list_del_init(&rd->armed_link);
+	if (unlikely(!p)) {
+		weir_reader_get(rd);
+		s->rd = rd;
+		s->sk = NULL;
+		return;
+	}
+	if (unlikely(READ_ONCE(p->watch)))
+		weir_reader_stay(ring, rd);
+	s->sk = p->sk;
+	sock_hold(p->sk);
+}
+
+/* Wakes a reader, and puts it. */
+static __always_inline void weir_sleeper_wake(struct weir_sleeper *s)
+{
+	if (unlikely(!s->sk)) {
+		s->rd->ops->wake(s->rd);
+		weir_reader_put(s->rd);
+		return;
+	}
+	s->sk->sk_data_ready(s->sk);
+	sock_put(s->sk);
+}
+
 /*
  * Takes up to @most of the readers that are to be woken: the readers that slept
- * at the @first call. Their sockets are held in @sk. The wake bit stays
- * set until the last reader is taken. So a publisher that comes earlier takes
- * the readers that are left. A watched reader is armed again at once. Returns
- * how many readers were taken. BH are disabled.
+ * at the @first call. The wake bit stays set until the last reader is taken. So
+ * a publisher that comes earlier takes the readers that are left. A watched
+ * reader is armed again at once. Returns how many readers were taken. BH are
+ * disabled.
  */
 static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
-				   struct sock **sk, unsigned int most)
+				   struct weir_sleeper *s, unsigned int most)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_reader *rd;
@@ -131,11 +183,7 @@ static unsigned int weir_wake_take(struct weir_ring *ring, bool first,
 	while (n < most && !list_empty(&ring->waking)) {
 		rd = list_first_entry(&ring->waking, struct weir_reader,
 				      armed_link);
-		list_del_init(&rd->armed_link);
-		if (unlikely(READ_ONCE(rd->party->watch)))
-			weir_reader_stay(ring, rd);
-		sk[n] = rd->party->sk;
-		sock_hold(sk[n++]);
+		weir_sleeper_take(&s[n++], ring, rd);
 	}
 	if (list_empty(&ring->waking) && list_empty(&ring->armed))
 		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_READERS);
@@ -153,24 +201,23 @@ static void weir_woken(const struct weir_ring *ring, unsigned int n)
  * weir_ring_wake_readers() - wake the readers that sleep for an outbox's records
  *
  * The publisher has fenced between its commit and its look at the wake bits.
- * Process context: the last put of a socket may free its inbox.
  */
 void weir_ring_wake_readers(struct weir_ring *ring)
 {
-	struct sock *sk[WEIR_WAKES];
+	struct weir_sleeper s[WEIR_WAKES];
 	unsigned int woken = 0, n, i;
 
 	do {
 		local_bh_disable();
-		n = weir_wake_take(ring, !woken, sk, WEIR_WAKES);
+		n = weir_wake_take(ring, !woken, s, WEIR_WAKES);
 		local_bh_enable();
 		/* takes as long as a reader has waiters: not under the lock */
-		for (i = 0; i < n; i++) {
-			sk[i]->sk_data_ready(sk[i]);
-			sock_put(sk[i]);
-		}
+		for (i = 0; i < n; i++)
+			weir_sleeper_wake(&s[i]);
 		woken += n;
-		cond_resched();
+		/* softirq, and sections of the router, do not sleep */
+		if (!in_softirq())
+			cond_resched();
 	} while (n == WEIR_WAKES);
 	if (woken)
 		weir_woken(ring, woken);
@@ -181,18 +228,44 @@ void weir_ring_wake_readers(struct weir_ring *ring)
  *
  * The writer has fenced after its commit, and holds the inbox. When the reader
  * is taken, no other sender wakes it. BH are disabled: so this thread keeps its
- * processor until it has woken the reader.
+ * processor until it has woken the reader, without PREEMPT_RT.
  */
 void weir_inbox_wake_reader(struct weir_ring *inbox)
 {
-	struct sock *sk;
+	struct weir_sleeper s;
 
 	lockdep_assert_in_softirq();
-	if (!weir_wake_take(inbox, true, &sk, 1))
+	if (!weir_wake_take(inbox, true, &s, 1))
 		return;
-	sk->sk_data_ready(sk);
-	sock_put(sk);
+	weir_sleeper_wake(&s);
 	weir_woken(inbox, 1);
+}
+
+/**
+ * weir_reader_arm_kernel() - have weir_reader_ops.wake called by the next record
+ * @rd: reader of the kernel, on a ring that kernel code writes. No other thread
+ *	arms or moves it meanwhile.
+ *
+ * Does not sleep. Softirq may call it. Return: whether there is something to
+ * read now; the reader may be armed nevertheless.
+ */
+bool weir_reader_arm_kernel(struct weir_reader *rd)
+{
+	struct weir_status *status = weir_ring_status(rd->ring);
+	struct weir_ring *ring = rd->ring;
+	u32 left = WEIR_SCAN_BUDGET;
+
+	if (weir_reader_ready(rd, &left))
+		return true;
+	spin_lock_bh(&ring->lock);
+	/* a detached reader is not woken */
+	if (list_empty(&rd->armed_link) && !list_empty(&rd->ring_link)) {
+		list_add_tail(&rd->armed_link, &ring->armed);
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_READERS);
+	}
+	spin_unlock_bh(&ring->lock);
+	smp_mb();						/* (C) */
+	return weir_reader_ready(rd, &left);
 }
 
 /*
@@ -215,7 +288,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 		bool rare = seq - ring->arm_seq >
 			    READ_ONCE(weir_tunables.fence_records) &&
 			    (!weir_mm_anywhere(ring->owner_forked) ||
-			     weir_may_fence(rd->party));
+			     weir_may_fence(rd->party->owner->account));
 		u32 wake = status->wake | WEIR_WAKE_READERS;
 
 		list_add_tail(&rd->armed_link, &ring->armed);
@@ -391,24 +464,19 @@ void weir_party_watch(struct weir_party *p, u8 watch)
 /* --- the writer sleeps -------------------------------------------------- */
 
 /*
- * weir_arm_writable() - be woken when @bytes can be claimed
- *
- * The owner is on its socket's wait queue already. Starts the time limit of
- * evict_ms. Returns whether @bytes can be claimed now, or there is an error to
- * see.
+ * Asks the readers to kick when @bytes can be claimed behind @tail. Has a barrier
+ * run on their CPUs, for which @account pays; @cpus is overwritten. Returns
+ * whether there had to be one and was none, because the user is at its limit.
  */
-bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
+static bool weir_ring_ask(struct weir_ring *ring, u64 tail, u64 bytes,
+			  const struct weir_account *account,
+			  struct cpumask *cpus)
 {
 	struct weir_status *status = weir_ring_status(ring);
-	u64 size = weir_ring_bytes(&ring->view), tail, wanted;
-	struct weir_party *p = ring->writer;
+	u64 size = weir_ring_bytes(&ring->view), wanted;
 	struct weir_reader *rd;
 	bool barrier = false;
-	u32 seq;
 
-	if (!p || weir_ring_tail(&ring->view, &tail, &seq))
-		return true;
-	spin_lock(&p->lock);
 	spin_lock_bh(&ring->lock);
 	/* several threads may wait: wake for the smallest @want first */
 	if (status->wake & WEIR_WAKE_WRITER && ring->want)
@@ -418,59 +486,116 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	wanted = min(max(ring->want, size / 4), size);
 	WRITE_ONCE(status->wake_pos, tail + wanted - size);
 	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
-	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, p->sk);	/* for SIGIO */
+	if (ring->writer)	/* for SIGIO */
+		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, ring->writer->sk);
 	smp_mb();						/* (C) */
-	cpumask_clear(p->barrier);
+	cpumask_clear(cpus);
 	list_for_each_entry(rd, &ring->readers, ring_link) {
 		if (!rd->gating || rd->evicted || !rd->mm)
 			continue;
-		weir_mm_cpus(rd->mm, rd->forked, p->barrier);
+		weir_mm_cpus(rd->mm, rd->forked, cpus);
 		barrier = true;
 	}
 	spin_unlock_bh(&ring->lock);
-	if (barrier && weir_may_fence(p)) {
-		weir_fence_cpus(p->barrier);
-		barrier = false;
-	}
-	spin_unlock(&p->lock);
+	if (!barrier)
+		return false;
+	if (!weir_may_fence(account))
+		return true;
+	weir_fence_cpus(cpus);
+	return false;
+}
+
+/*
+ * The second look of a writer that has asked; @missed: from weir_ring_ask().
+ * Starts the time limit of evict_ms. Returns whether @bytes can be claimed now,
+ * or there is an error to see.
+ */
+static bool weir_ring_asked(struct weir_ring *ring, u64 bytes, bool missed)
+{
 	/*
 	 * Without the barrier: a cursor store that is still in the reader's
 	 * store buffer becomes visible after a moment. A reader may also have
 	 * missed the wake bit; then the look a tick later finds the room.
 	 */
-	if (barrier)
+	if (missed)
 		udelay(1);
 	if (weir_writable(ring, bytes))
 		return true;
-	if (barrier)
+	if (missed)
 		weir_timer_advance(&ring->reap, 1);
-	if (ring->on_full)
-		ring->on_full(ring);
-	if (!barrier && READ_ONCE(ring->evict_ms))
+	if (ring->full_reader)
+		ring->full_reader->ops->full(ring->full_reader);
+	if (!missed && READ_ONCE(ring->evict_ms))
 		weir_timer_set(&ring->reap, 0);
 	return false;
 }
 
 /*
- * weir_ring_wake_writer() - a cursor moved, or a reader left
+ * weir_arm_writable() - be woken when @bytes can be claimed
  *
- * Wakes the owner if it sleeps and there is enough room, or an error for it to
- * see. The reader has fenced after its cursor store. When the wake bit is
- * clear, no other reader wakes the owner. BH are disabled: so this thread keeps
- * its processor until it has woken the owner.
+ * The owner is on its socket's wait queue already. Starts the time limit of
+ * evict_ms. Returns whether @bytes can be claimed now, or there is an error to
+ * see.
  */
-void weir_ring_wake_writer(struct weir_ring *ring)
+bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
+{
+	struct weir_party *p = ring->writer;
+	bool missed;
+	u64 tail;
+	u32 seq;
+
+	if (!p || weir_ring_tail(&ring->view, &tail, &seq))
+		return true;
+	spin_lock(&p->lock);
+	missed = weir_ring_ask(ring, tail, bytes, p->owner->account,
+			       p->barrier);
+	spin_unlock(&p->lock);
+	return weir_ring_asked(ring, bytes, missed);
+}
+
+/**
+ * weir_ring_want_room() - have weir_ring_ops.writable called when there is room
+ * @ring: an outbox that kernel code writes.
+ * @bytes: bytes that are to be claimed.
+ * @cpus: scratch, overwritten.
+ *
+ * Process context, interrupts enabled: the readers' CPUs may have to run a
+ * barrier, for which the ring's owner pays. Starts the time limit of evict_ms.
+ * Return: whether @bytes can be claimed now, or the stream has ended.
+ */
+bool weir_ring_want_room(struct weir_ring *ring, u64 bytes,
+			 struct cpumask *cpus)
+{
+	bool missed;
+	u64 tail;
+	u32 seq;
+
+	if (weir_ring_tail(&ring->view, &tail, &seq))
+		return true;
+	missed = weir_ring_ask(ring, tail, bytes, ring->charge.account, cpus);
+	return weir_ring_asked(ring, bytes, missed);
+}
+
+/*
+ * weir_ring_wake_writer() - weir_ring_ops.room of an outbox
+ *
+ * Wakes the writer if it sleeps and there is enough room, or an error for it to
+ * see. When the wake bit is clear, no other reader wakes the writer. BH are
+ * disabled: so this thread keeps its processor until it has woken the writer,
+ * without PREEMPT_RT.
+ */
+void weir_ring_wake_writer(struct weir_ring *ring, u64 pos)
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_party *p = NULL;
+	bool first;
 
-	if (!(READ_ONCE(status->wake) & WEIR_WAKE_WRITER) || ring->inbox_of)
-		return;
 	if (!weir_writable(ring, READ_ONCE(ring->want)))
 		return;
 	local_bh_disable();
 	spin_lock(&ring->lock);
-	if (status->wake & WEIR_WAKE_WRITER) {
+	first = status->wake & WEIR_WAKE_WRITER;
+	if (first) {
 		p = ring->writer;
 		if (p)
 			sock_hold(p->sk);
@@ -484,6 +609,8 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 	spin_unlock(&ring->lock);
 	if (p)
 		p->sk->sk_write_space(p->sk);
+	else if (first && ring->ops->writable)
+		ring->ops->writable(ring);
 	local_bh_enable();
 	if (p) {
 		weir_stat_inc(WEIR_STAT_WRITER_WAKEUPS);
@@ -491,7 +618,17 @@ void weir_ring_wake_writer(struct weir_ring *ring)
 	}
 }
 
+/* Outboxes of sockets. */
+const struct weir_ring_ops weir_outbox_ops = {
+	.room		= weir_ring_wake_writer,
+	.reap		= weir_ring_reap,
+};
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_party_arm);
+EXPORT_SYMBOL_IF_KUNIT(weir_reader_arm_kernel);
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_wake_readers);
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_want_room);
+EXPORT_SYMBOL_IF_KUNIT(weir_ring_wake_writer);
 #endif

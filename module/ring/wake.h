@@ -11,10 +11,15 @@ struct cpumask;
 struct weir_timer;
 
 /* wake.c */
+extern const struct weir_ring_ops weir_outbox_ops;
+
 void weir_fence_cpus(const struct cpumask *cpus);
 void weir_ring_wake_readers(struct weir_ring *ring);
 void weir_inbox_wake_reader(struct weir_ring *inbox);
-void weir_ring_wake_writer(struct weir_ring *ring);
+bool weir_reader_arm_kernel(struct weir_reader *rd);
+bool weir_ring_want_room(struct weir_ring *ring, u64 bytes,
+			 struct cpumask *cpus);
+void weir_ring_wake_writer(struct weir_ring *ring, u64 pos);
 bool weir_party_readable(struct weir_party *p);
 bool weir_party_arm(struct weir_party *p);
 void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd);

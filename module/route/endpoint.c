@@ -625,12 +625,12 @@ err_memory:
 }
 
 /*
- * weir_ring.on_full of the outbox: a worker gives back space. Perhaps only
- * calls that have ended still hold it.
+ * The outbox is full: a worker gives back space. Perhaps only calls that have
+ * ended still hold it.
  */
-static void weir_endpoint_full(struct weir_ring *outbox)
+static void weir_router_reader_full(struct weir_reader *rd)
 {
-	weir_endpoint_queue(outbox->ep);
+	weir_endpoint_queue(rd->data);
 }
 
 /* The router's cursor is valid, so the head that its owner wrote is not. */
@@ -641,6 +641,7 @@ static void weir_router_reader_invalid(struct weir_reader *rd)
 
 /* The router's readers: never too slow, and they end with their endpoint. */
 static const struct weir_reader_ops weir_router_reader_ops = {
+	.full		= weir_router_reader_full,
 	.invalid	= weir_router_reader_invalid,
 };
 
@@ -649,20 +650,24 @@ static int weir_endpoint_outbox(struct weir_endpoint *ep,
 				const struct weir_ring_spec *spec)
 {
 	struct weir_owner *o = ep->owner;
+	struct weir_status *status;
 	struct weir_ring *ring;
 
 	ring = weir_ring_create(o, spec);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
-	ring->ep = ep;
-	ring->on_full = weir_endpoint_full;
-	ep->rd = weir_reader_attach_kernel(o, ring, &weir_router_reader_ops);
+	ep->rd = weir_reader_attach_kernel(o, ring, &weir_router_reader_ops, ep);
 	if (IS_ERR(ep->rd)) {
 		int err = PTR_ERR(ep->rd);
 
 		weir_ring_owner_gone(ring, NULL, false);
 		return err;
 	}
+	/* its owner kicks after each commit, unless a thread polls: poller.c */
+	status = weir_ring_status(ring);
+	spin_lock_bh(&ring->lock);
+	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_ROUTER);
+	spin_unlock_bh(&ring->lock);
 	weir_ring_get(ring);
 	ep->outbox = ring;
 	return 0;

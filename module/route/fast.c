@@ -144,7 +144,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
 	if (answer)
 		weir_target_after_send(ep, target, deadline_ns);
 	weir_inbox_wake_fenced(at.inbox);
-	weir_outbox_wake_fenced(ep->outbox);
+	weir_ring_moved(ep->outbox, U64_MAX);
 	return true;
 }
 

@@ -312,11 +312,4 @@ static __always_inline bool weir_inbox_wake_fenced(struct weir_ring *inbox)
 	return true;
 }
 
-/* Wakes the owner of an outbox if it waits for space; the caller has fenced. */
-static __always_inline void weir_outbox_wake_fenced(struct weir_ring *outbox)
-{
-	if (READ_ONCE(weir_ring_status(outbox)->wake) & WEIR_WAKE_WRITER)
-		weir_ring_wake_writer(outbox);
-}
-
 #endif /* _WEIR_PASS_H */

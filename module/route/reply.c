@@ -652,6 +652,6 @@ bool weir_reply_fast(struct weir_endpoint *ep, u64 end)
 	weir_endpoint_release(ep);
 	smp_mb();						/* (C) */
 	weir_inbox_wake_fenced(caller->inbox);
-	weir_outbox_wake_fenced(ep->outbox);
+	weir_ring_moved(ep->outbox, U64_MAX);
 	return true;
 }

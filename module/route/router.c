@@ -140,7 +140,7 @@ void weir_route_settle(struct weir_endpoint *ep)
 	smp_mb();						/* (C) */
 	if (READ_ONCE(weir_ring_status(ep->inbox)->wake) & WEIR_WAKE_READERS)
 		weir_inbox_wake(ep->inbox);
-	weir_outbox_wake_fenced(ep->outbox);
+	weir_ring_moved(ep->outbox, U64_MAX);
 }
 
 /* Refuses a record that is malformed or of an unknown kind. */

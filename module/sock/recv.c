@@ -22,25 +22,6 @@
 #include "uapi/weir_route.h"
 #include "weir.h"
 
-static void weir_cursor_store(struct weir_sock *ws, struct weir_reader *rd,
-			      u64 pos, u32 seq)
-{
-	struct weir_ring *ring = rd->ring;
-
-	if (!rd->gating)
-		WRITE_ONCE(rd->cursor->seq, seq);
-	smp_store_release(&rd->cursor->pos, pos);		/* (D) */
-	if (!rd->gating)
-		return;
-	smp_mb();						/* (C) */
-	if (!(READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER))
-		return;
-	if (!ring->inbox_of)
-		weir_ring_wake_writer(ring);
-	else if (READ_ONCE(weir_ring_status(ring)->wake_pos) <= pos)
-		weir_inbox_flush(&ws->party);
-}
-
 /*
  * Bytes of a ring that one search looks at for a reader. A malicious writer can
  * make each look at a ring without records an overrun. So a pause follows each
@@ -101,7 +82,7 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	atomic64_add(missed, &ws->party.missed);
 	weir_stat_add(WEIR_STAT_MISSED, missed);
 	weir_drop(rd->ring->name, WEIR_REASON_OVERRUN);
-	weir_cursor_store(ws, rd, pos, found);
+	weir_reader_move(rd, pos, found);
 	return true;
 }
 
@@ -131,7 +112,7 @@ struct weir_recv {
 /* Moves the cursor past the record found. */
 static void weir_recv_next(struct weir_recv *r)
 {
-	weir_cursor_store(r->ws, r->rd, r->rec.next, r->rec.seq + 1);
+	weir_reader_move(r->rd, r->rec.next, r->rec.seq + 1);
 }
 
 /*
@@ -199,7 +180,7 @@ static int weir_recv_nonsense(struct weir_recv *r)
 /* Moves the cursor past aborted records: a writer may wait for their space. */
 static void weir_recv_pass_over(struct weir_recv *r, u64 pos)
 {
-	weir_cursor_store(r->ws, r->rd, pos, READ_ONCE(r->rd->cursor->seq));
+	weir_reader_move(r->rd, pos, READ_ONCE(r->rd->cursor->seq));
 }
 
 /*

@@ -81,12 +81,6 @@ static const struct weir_reader_ops reader_ops = {
 	.invalid	= reader_invalid,
 };
 
-/* weir_ring.grants: nobody waits for room in this inbox. */
-static void grants_over(struct weir_timer *timer)
-{
-	weir_ring_put(container_of(timer, struct weir_ring, grants));
-}
-
 static int make_owner(struct fixture *f)
 {
 	struct cred *cred = prepare_creds();
@@ -118,19 +112,11 @@ static int make_inbox(struct fixture *f)
 		.inbox = true,
 		.node = NUMA_NO_NODE,
 	};
-	struct weir_ring *inbox = weir_ring_create(&f->owner, &spec);
-	struct weir_reader *rd;
+	struct weir_ring *inbox;
 
+	inbox = weir_inbox_create_kernel(&f->owner, &spec, &reader_ops, f);
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
-	weir_timer_init(&inbox->grants, &inbox->tenant->timers, &inbox->ref,
-			grants_over);
-	rd = weir_reader_attach_kernel(&f->owner, inbox, &reader_ops);
-	if (IS_ERR(rd)) {
-		weir_ring_put(inbox);
-		return PTR_ERR(rd);
-	}
-	inbox->post.reader = rd;
 	f->inbox = inbox;
 	return 0;
 }
@@ -228,16 +214,16 @@ static int answer(const struct fixture *f, char *text, size_t room)
 static bool next_record(const struct fixture *f, struct weir_record *head,
 			char *text, size_t room)
 {
-	struct weir_cursor *cursor = f->inbox->post.reader->cursor;
+	struct weir_reader *rd = f->inbox->post.reader;
 	struct weir_ring_rec rec;
-	u64 pos = cursor->pos;
+	u64 pos = rd->cursor->pos;
 
 	if (weir_ring_peek(&f->inbox->view, &pos, &rec) != 1 || rec.len >= room)
 		return false;
 	*head = *rec.rec;
 	memcpy(text, rec.payload, rec.len);
 	text[rec.len] = '\0';
-	smp_store_release(&cursor->pos, rec.next);
+	weir_reader_move(rd, rec.next, rec.seq + 1);
 	return true;
 }
 
