@@ -41,13 +41,22 @@
 #define WEIR_REC_DROP		0x08	/* drop if inbox full, without an answer */
 #define WEIR_REC_MORE		0x10	/* REPLY, delivered: more of them follow */
 #define WEIR_REC_ROUTER		0x20	/* delivered: made by the router itself */
-#define WEIR_REC_WAIT		0x40	/* REPLY: wait for room, see patience_ns */
+#define WEIR_REC_WAIT		0x40	/* REPLY: wait for room, see patience_ns;
+					 * REQUEST: wait for a target: below */
 
 /* 8-byte words between header and payload of a request; ext is their number */
 /* CLOCK_MONOTONIC ns; 0: the route's timeout; UINT64_MAX: its maximum */
 #define WEIR_EXT_DEADLINE	0
 #define WEIR_EXT_DUP		1	/* idempotency key; 0: none */
 #define WEIR_EXT_MAX		2
+
+/*
+ * A request with WEIR_REC_WAIT that finds no target, or no route or too few
+ * targets for a quorum, waits for one until its deadline. The router looks for
+ * a target after 1 or 2 ms and then less and less often, at least once in 50 ms.
+ * The request keeps its place in the outbox until it is sent. Requests behind it
+ * are sent before it. A fallback of the route comes first.
+ */
 
 /**
  * struct weir_refusal - payload of an ERROR record made by the router
@@ -250,7 +259,7 @@ enum weir_policy {
  *	takes @breaker_open_ns for each at most.
  * @retries: attempts after the first, for idempotent requests that failed.
  *	Each goes to a target that has not failed the request yet, or to any
- *	when all have.
+ *	when all have. An attempt that finds no target counts, too.
  * @retry_base_ns: nanoseconds before the first of them; doubles each time.
  * @retry_max_ns: longest such pause, in nanoseconds.
  * @dup_window_ns: nanoseconds that an idempotency key is remembered. A request

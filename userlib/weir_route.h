@@ -40,7 +40,7 @@ extern "C" {
  *	own.
  * @key: shard key.
  * @one_way: 1: an event, which has no answer; 0: a request.
- * @flags: WEIR_REC_IDEMPOTENT, WEIR_REC_REFUSE, WEIR_REC_DROP.
+ * @flags: WEIR_REC_IDEMPOTENT, WEIR_REC_REFUSE, WEIR_REC_DROP, WEIR_REC_WAIT.
  * @reserved: zero.
  * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's timeout; UINT64_MAX: the
  *	latest that the route allows.

@@ -42,6 +42,10 @@ struct weir_target;
 /* targets that have failed a call, and that it remembers: the last ones */
 #define WEIR_CALL_TRIED		14U
 
+/* Bits of weir_call_entry.tries, above those that count. */
+#define WEIR_CALL_ONCE		0x80	/* may be sent once only */
+#define WEIR_CALL_UNSENT	0x40	/* has not been sent to a target yet */
+
 /**
  * enum weir_call_state - the event that a call waits for
  * @WEIR_CALL_FREE: nothing: the slot is free.
@@ -81,10 +85,12 @@ struct weir_call_entry {
 	 */
 	u8			state;
 	/**
-	 * @tries: how many times the call has been sent, if its record must
-	 * stay in the outbox; otherwise 0.
+	 * @tries: how many attempts have been made to send the call, and
+	 * WEIR_CALL_*, if its record must stay in the outbox; otherwise 0.
 	 */
 	u8			tries;
+	/** @looks: RETRY: how often the call has looked for a target in vain. */
+	u8			looks;
 	/** @handle: the caller's handle of the route. */
 	u32			handle;
 	/**
@@ -403,13 +409,33 @@ weir_call_table_find(const struct weir_call_table *c, u64 name)
 	return READ_ONCE(call->name) == name ? call : NULL;
 }
 
+/* How many attempts have been made to send a call that may be sent again. */
+static inline u32 weir_call_attempts(const struct weir_call_entry *call)
+{
+	return call->tries & (WEIR_CALL_UNSENT - 1);
+}
+
+/* A call that is in the queue is sent to a target. */
+static inline void weir_call_count_sent(struct weir_call_entry *call)
+{
+	call->tries = (call->tries & ~WEIR_CALL_UNSENT) + 1;
+}
+
 /*
  * Notes that the target with number @id has failed a call: the last one that it
  * was sent to. The call may be sent again.
  */
 static inline void weir_call_failed_at(struct weir_call_entry *call, u64 id)
 {
-	call->tried[(call->tries - 1U) % WEIR_CALL_TRIED] = id;
+	call->tried[(weir_call_attempts(call) - 1) % WEIR_CALL_TRIED] = id;
+	call->looks = 0;
+}
+
+/* Counts an attempt for which there was no target. No target has number 0. */
+static inline void weir_call_failed_nowhere(struct weir_call_entry *call)
+{
+	call->tries++;
+	weir_call_failed_at(call, 0);
 }
 
 /*
@@ -420,7 +446,7 @@ static inline void weir_call_failed_at(struct weir_call_entry *call, u64 id)
 static inline bool weir_call_has_tried(const struct weir_call_entry *call,
 				       u64 id)
 {
-	u32 n = min_t(u32, call->tries, WEIR_CALL_TRIED);
+	u32 n = min(weir_call_attempts(call), WEIR_CALL_TRIED);
 
 	while (n && call->tried[n - 1] != (u16)id)
 		n--;

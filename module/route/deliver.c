@@ -149,7 +149,7 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 	u64 name = 0;
 
 	if (call) {
-		call->tries++;
+		weir_call_count_sent(call);
 	} else if (m->kind == WEIR_KIND_REQUEST) {
 		call = weir_call_begin(ep, m, attempt->deadline_ns);
 		call->idem = ep->pass.idem;
@@ -430,7 +430,7 @@ weir_send_picked(struct weir_endpoint *ep, const struct weir_message *m,
 	bool refused = false;
 	int i;
 
-	if (unlikely(attempt->call)) {
+	if (unlikely(attempt->resent)) {
 		ret = weir_send_fresh(ep, m, plan, attempt);
 		if (ret != WEIR_REFUSED || attempt->fresh ||
 		    !attempt->passed_over)
@@ -528,14 +528,14 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 	} else {
 		attempt->n = min(attempt->n, tokens);
 		ret = unlikely(plan->policy >= WEIR_POLICY_ALL &&
-			       !attempt->call) ?
+			       !attempt->resent) ?
 			      weir_send_fanout(ep, m, plan, attempt) :
 			      weir_send_picked(ep, m, plan, attempt);
 		if (likely(ret == WEIR_DELIVERED)) {
 			if (plan->rate_limit)
 				weir_pass_spend(ep, plan->rate_limit,
 						attempt->sent);
-			if (unlikely(plan->mirror) && !attempt->call &&
+			if (unlikely(plan->mirror) && !attempt->resent &&
 			    weir_pass_random(ep) % 1000 <
 			    plan->mirror_permille)
 				weir_send_mirror(ep, m, route, plan->mirror,

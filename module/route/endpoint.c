@@ -335,7 +335,7 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	lockdep_assert_held(&ep->inbox->post.lock);
-	at = rb_first_cached(&ep->calls.retries);
+	at = ep->last_pos ? NULL : rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call_entry, retry);
 		if (!ep->retry.waits)
@@ -368,6 +368,9 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	/* wait for the end of the scan: lost calls are sent again in order */
 	if (ep->scan_lost)
 		return;
+	/* the calls of a released socket end soon, and nobody hears of them */
+	if (ep->last_pos)
+		return;
 	if (!w->inbox && !weir_call_table_retrying(&ep->calls))
 		return;
 	weir_route_begin(ep, dispatcher);
@@ -376,6 +379,10 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 		weir_waiter_recheck(w);
 	more = weir_endpoint_retries_some(ep, waits ? ep->retry_handle : 0);
 	weir_route_settle(ep);
+	/* a fan-out that has waited for targets looks again when due */
+	if (unlikely(pass->slots))
+		weir_endpoint_more(ep);
+	pass->no_slots = WEIR_REASON_NONE;
 	if (pass->wait_for && !waits)
 		weir_waiter_wait(w, pass->wait_for, pass->wait_bytes);
 	weir_pass_forget(pass);

@@ -5,6 +5,7 @@
 
 #include <linux/minmax.h>
 #include <linux/refcount.h>
+#include <linux/time64.h>
 #include <linux/workqueue.h>
 
 #include "logic/breaker.h"
@@ -16,6 +17,10 @@
 struct weir_idem_set;
 struct weir_rate_limit;
 struct weir_target;
+
+/* Times of a route whose settings do not give others. */
+#define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)
+#define WEIR_DEADLINE_MAX_NS	(60 * NSEC_PER_SEC)
 
 /**
  * struct weir_fallback_reply - a reply that a route keeps for refused requests

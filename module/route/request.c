@@ -284,6 +284,11 @@ weir_send_refused(struct weir_endpoint *ep, const struct weir_message *m,
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
 		return ret;
 	}
+	if (weir_ready_may(m, attempt)) {
+		ret = weir_ready_begin(ep, m, route, attempt);
+		if (ret != WEIR_REFUSED)
+			return ret;
+	}
 	/* if a full inbox is the reason, name its target */
 	if (attempt->reason == WEIR_REASON_INBOX_FULL && attempt->full)
 		attempt->refuser = attempt->full;
@@ -367,6 +372,39 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 	return ret;
 }
 
+/* Is the time over until which a message may be sent? */
+static __always_inline bool weir_message_over(const struct weir_endpoint *ep,
+					      const struct weir_message *m)
+{
+	/* no signed difference: a far deadline is not over */
+	return unlikely(m->deadline_ns && m->deadline_ns <= ep->pass.now_ns) ||
+	       unlikely(ep->blocked_pos == m->pos &&
+			ep->blocked_until_ns <= ep->pass.now_ns);
+}
+
+/*
+ * A message has no route, or may not use it: @reason. Answers it, or has it wait
+ * for a route. Returns WEIR_DELIVERED or WEIR_WAIT.
+ */
+static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
+						      const struct weir_message *m,
+						      enum weir_reason reason)
+{
+	struct weir_attempt attempt = {
+		.reason = reason,
+	};
+	enum weir_outcome ret = WEIR_REFUSED;
+
+	if (weir_ready_may(m, &attempt) && m->flags & WEIR_REC_WAIT) {
+		if (weir_message_over(ep, m))
+			reason = WEIR_REASON_DEADLINE;
+		else
+			ret = weir_ready_begin(ep, m, NULL, &attempt);
+	}
+	return ret != WEIR_REFUSED ?
+	       ret : weir_send_refuse(ep, m, NULL, NULL, reason, 0);
+}
+
 /**
  * weir_route_request() - route requests, or messages that want no answer
  * @ep: the caller.
@@ -387,11 +425,8 @@ enum weir_outcome weir_route_request(struct weir_endpoint *ep,
 	if (unlikely(h->gen != READ_ONCE(ep->wn->route_gen)))
 		weir_handle_resolve(ep, h);
 	if (unlikely(!h->route))
-		return weir_send_refuse(ep, m, NULL, NULL, h->reason, 0);
-	/* no signed difference: a far deadline is not over */
-	if (unlikely(m->deadline_ns && m->deadline_ns <= ep->pass.now_ns) ||
-	    unlikely(ep->blocked_pos == m->pos &&
-		     ep->blocked_until_ns <= ep->pass.now_ns))
+		return weir_route_none_yet(ep, m, h->reason);
+	if (weir_message_over(ep, m))
 		return weir_send_refuse(ep, m, h->route, NULL,
 					WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
@@ -423,9 +458,22 @@ static enum weir_reason weir_call_read(struct weir_endpoint *ep,
 	return *route ? WEIR_REASON_NONE : h->reason;
 }
 
+/* Ends a call that is in state RETRY, as weir_route_answer() does. */
+static void weir_again_end(struct weir_endpoint *ep,
+			   struct weir_call_entry *call,
+			   struct weir_route *route, enum weir_reason reason)
+{
+	spin_lock(&ep->inbox->post.lock);
+	weir_route_answer(ep, call, route, reason, weir_reason_guard(reason),
+			  0);
+	weir_endpoint_unawaited(ep);
+	spin_unlock(&ep->inbox->post.lock);
+}
+
 /*
- * No target has taken a request that has a call: ends the call with the
- * fallback reply or with the reason. Returns WEIR_DELIVERED or WEIR_WAIT.
+ * No target has taken a request that has a call: has it wait for one, or ends
+ * the call with the fallback reply or with the reason. Returns WEIR_DELIVERED or
+ * WEIR_WAIT.
  */
 static enum weir_outcome
 weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
@@ -443,12 +491,11 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		/* the call has its answer */
 		route = NULL;
 		reason = WEIR_REASON_CLOSED;
+	} else if (weir_ready_may(m, attempt) &&
+		   weir_ready_again(ep, m, route, attempt)) {
+		return WEIR_DELIVERED;
 	}
-	spin_lock(&ep->inbox->post.lock);
-	weir_route_answer(ep, attempt->call, route, reason,
-			  weir_reason_guard(reason), 0);
-	weir_endpoint_unawaited(ep);
-	spin_unlock(&ep->inbox->post.lock);
+	weir_again_end(ep, attempt->call, route, reason);
 	return WEIR_DELIVERED;
 }
 
@@ -470,6 +517,7 @@ enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 		.deadline_ns = call->deadline_ns,
 		.answers = 1,
 		.n = 1,
+		.resent = !(call->tries & WEIR_CALL_UNSENT),
 	};
 	struct weir_route *route = NULL;
 	enum weir_outcome ret = WEIR_REFUSED;
@@ -482,8 +530,11 @@ enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 		ep->pass.each = m.total;
 		ret = weir_copy_left(&ep->pass, m.total) ?
 		      WEIR_WAIT : weir_send_routed(ep, &m, route, &attempt);
-		if (ret == WEIR_DELIVERED)
+		if (ret == WEIR_DELIVERED && attempt.resent)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
+		/* a fan-out has calls of its own */
+		if (ret == WEIR_DELIVERED && call->tries & WEIR_CALL_UNSENT)
+			weir_again_end(ep, call, NULL, WEIR_REASON_CLOSED);
 	}
 	if (ret == WEIR_REFUSED)
 		ret = weir_again_refused(ep, &m, route, &attempt);

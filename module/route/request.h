@@ -32,8 +32,8 @@ struct weir_rate_limit;
  */
 struct weir_attempt {
 	/**
-	 * @call: the call, if the message is a request that is sent again; or
-	 * NULL.
+	 * @call: the call, if the message is a request that is sent again, or
+	 * that has waited for a target; or NULL.
 	 */
 	struct weir_call_entry		*call;
 	/**
@@ -76,6 +76,8 @@ struct weir_attempt {
 	u32				n;
 	/** @sent: of these, messages that were sent; set on success. */
 	u32				sent;
+	/** @resent: @call has been sent before. */
+	bool				resent;
 	/** @fresh: targets that have failed @call before are passed over. */
 	bool				fresh;
 	/** @passed_over: some have been. */
@@ -326,6 +328,13 @@ static inline u64 weir_plan_deadline(const struct weir_plan *plan, u64 now_ns,
 			     now_ns + plan->timeout_ns;
 }
 
+/* The same for a request that has no route yet. */
+static inline u64 weir_unrouted_deadline(u64 now_ns, u64 deadline_ns)
+{
+	return deadline_ns ? min(deadline_ns, now_ns + WEIR_DEADLINE_MAX_NS) :
+			     now_ns + WEIR_TIMEOUT_NS;
+}
+
 /*
  * Marks a call as sent: its target has it from here on. A thread that ends the
  * target looks for its calls. Either that thread finds this call, or the sender
@@ -427,6 +436,17 @@ static inline bool weir_message_waits(const struct weir_message *m)
 {
 	return !(m->flags & (WEIR_REC_REFUSE | WEIR_REC_DROP));
 }
+
+/* ready.c */
+bool weir_ready_may(const struct weir_message *m,
+		    const struct weir_attempt *attempt);
+enum weir_outcome weir_ready_begin(struct weir_endpoint *ep,
+				   const struct weir_message *m,
+				   const struct weir_route *route,
+				   const struct weir_attempt *attempt);
+bool weir_ready_again(struct weir_endpoint *ep, const struct weir_message *m,
+		      const struct weir_route *route,
+		      const struct weir_attempt *attempt);
 
 /* fast.c */
 bool weir_request_fast(struct weir_endpoint *ep, u64 header);

@@ -39,8 +39,6 @@
 #include "weir.h"
 
 /* Figures of a route whose settings do not give others. */
-#define WEIR_TIMEOUT_NS		(5 * NSEC_PER_SEC)
-#define WEIR_DEADLINE_MAX_NS	(60 * NSEC_PER_SEC)
 #define WEIR_PATIENCE_NS	(100 * NSEC_PER_MSEC)
 #define WEIR_PROBE_NS		(40 * NSEC_PER_MSEC)
 

@@ -250,11 +250,13 @@ static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
 }
 
 /*
+ * weir_endpoint_more() - add slots for calls
+ *
  * A message found too few slots. Adds as many as there are, or as many as the
  * message needs. May sleep. Returns whether to try the message again: there are
  * more slots, or the message is to be refused, as there will never be enough.
  */
-static bool weir_endpoint_more(struct weir_endpoint *ep)
+bool weir_endpoint_more(struct weir_endpoint *ep)
 {
 	u32 slots = ep->pass.slots, size = ep->calls.size;
 	u32 want = max(size, slots), n;

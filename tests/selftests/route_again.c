@@ -2,7 +2,8 @@
 /*
  * Where a request goes that is sent again: to a target that has not failed it
  * yet, under every policy, behind other routes and on a fallback path. When all
- * have failed it, to any of them.
+ * have failed it, to any of them. When there is none, retries wait for one, and
+ * so do requests with WEIR_REC_WAIT.
  */
 #include "routed.h"
 
@@ -205,6 +206,279 @@ static void lost(void)
 	check_routes_gone("lost");
 }
 
+/* --- no target ------------------------------------------------------------- */
+
+/* A target comes after a while, and answers what waits for it. */
+static struct weir *late_server(int64_t ns)
+{
+	pass(ns);
+	return server(PATH, 1);
+}
+
+/* The only target is away for a while. What the route says is enough for it. */
+static void away(bool route_first)
+{
+	struct weir_route_conf conf = {
+		QUIET, .retries = 16,
+		.retry_base_ns = 50 * MS, .retry_max_ns = 100 * MS,
+	};
+	struct weir *s = server(PATH, 1), *c;
+	uint32_t route;
+
+	need(!route_set(PATH, &conf), "route");
+	c = caller(PATH, &route);
+	if (route_first)
+		ask_with(c, route, 1, 0, WEIR_REC_IDEMPOTENT);
+	weir_close(s);
+	ask_with(c, route, 2, 0, WEIR_REC_IDEMPOTENT);
+	ask_with(c, route, 3, 0, 0);
+	check(answer(c, 3) == WEIR_REASON_NO_TARGET,
+	      "one that may be sent once is refused");
+	s = late_server(300 * MS);
+	if (route_first)
+		echo(s);
+	echo(s);
+	check(next_outcome(c).kind == WEIR_KIND_REPLY &&
+	      (!route_first || next_outcome(c).kind == WEIR_KIND_REPLY) &&
+	      !drain(c), "retries wait for a target that is away%s",
+	      route_first ? ", those that it had, too" : "");
+	weir_close(c);
+	weir_close(s);
+	need(!route_del(PATH), "route");
+}
+
+/* The attempts that the route has are over before a target comes. */
+static void away_for_ever(void)
+{
+	struct weir_route_conf conf = {
+		QUIET, .retries = 3,
+		.retry_base_ns = 20 * MS, .retry_max_ns = 20 * MS,
+	};
+	int64_t begun;
+	uint32_t route;
+	struct weir *c;
+
+	need(!route_set(PATH, &conf), "route");
+	c = caller(PATH, &route);
+	begun = now_ns();
+	ask_with(c, route, 1, 0, WEIR_REC_IDEMPOTENT);
+	check(answer(c, 1) == WEIR_REASON_NO_TARGET &&
+	      now_ns() - begun >= 30 * MS,
+	      "after three pauses nobody has come");
+	weir_close(c);
+	need(!route_del(PATH), "route");
+}
+
+static void retries_wait(void)
+{
+	away(false);
+	away(true);
+	away_for_ever();
+	check_routes_gone("retries wait");
+}
+
+/* With WEIR_REC_WAIT, before the path exists at all. */
+static void ready_unknown(void)
+{
+	struct weir *s, *c;
+	uint32_t route, n, good = 0;
+
+	c = caller(PATH, &route);
+	ask(c, route, 1);
+	check(answer(c, 1) == WEIR_REASON_NO_ROUTE, "without the flag: at once");
+	for (n = 0; n < CALLS; n++)
+		ask_with(c, route, n, 0, WEIR_REC_WAIT);
+	check(!tap_within(100, drain(c)), "with it: no answer without a target");
+	s = late_server(0);
+	serve_until(c, &s, 1, 0, &n);
+	weir_close(s);
+	ask_with(c, route, 1, 0, WEIR_REC_WAIT);
+	s = late_server(20 * MS);
+	ask_with(c, route, 2, 0, WEIR_REC_WAIT);
+	for (n = 0; n < 2; n++) {
+		echo(s);
+		good += next_outcome(c).kind == WEIR_KIND_REPLY;
+	}
+	check(good == 2, "a target that comes back gets what waits");
+	check(!drain(s) && !drain(c), "once");
+	weir_close(c);
+	weir_close(s);
+	check_routes_gone("ready");
+}
+
+/* One that may be sent once is not sent twice after it has waited. */
+static void ready_once(void)
+{
+	struct weir_route_conf conf = patient;
+	struct weir *s[2], *c;
+	uint32_t route;
+
+	need(!route_set(PATH, &conf), "route");
+	c = caller(PATH, &route);
+	ask_with(c, route, 1, 0, WEIR_REC_WAIT);
+	s[0] = late_server(20 * MS);
+	need(soon(serve_one(s[0], WEIR_KIND_ERROR)), "an error");
+	check(next_outcome(c).kind == WEIR_KIND_ERROR &&
+	      !tap_within(60, drain(s[0]) > 0), "an error ends it");
+	weir_close(s[0]);
+	ask_with(c, route, 2, 0, WEIR_REC_WAIT);
+	s[0] = late_server(20 * MS);
+	s[1] = server(PATH, 1);
+	next_ticket(s[0], "the target");
+	weir_close(s[0]);
+	check(answer(c, 2) == WEIR_REASON_TARGET_DIED && !drain(s[1]),
+	      "and so does a target that ends");
+	check(!route_now(PATH).retries, "no retry is counted (%llu)",
+	      (unsigned long long)route_now(PATH).retries);
+	weir_close(c);
+	weir_close(s[1]);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready once");
+}
+
+/* Fan-outs wait for a target, or for a quorum. */
+static void ready_many(uint32_t policy)
+{
+	struct weir_route_conf conf = { QUIET, .policy = policy };
+	struct weir *s[2], *c;
+	uint32_t route, i, n;
+
+	conf.quorum = policy == WEIR_POLICY_QUORUM ? 2 : 0;
+	need(!route_set(PATH, &conf), "route");
+	if (policy == WEIR_POLICY_QUORUM)
+		s[0] = server(PATH, 1);
+	c = caller(PATH, &route);
+	ask_with(c, route, 7, 0, WEIR_REC_WAIT);
+	check(!tap_within(50, drain(c)), "policy %u: it waits", policy);
+	if (policy != WEIR_POLICY_QUORUM)
+		s[0] = server(PATH, 1);
+	else
+		s[1] = server(PATH, 1);
+	n = policy == WEIR_POLICY_QUORUM ? 2 : 1;
+	for (i = 0; i < n; i++)
+		echo(s[i]);
+	check(replied(c, 7) && !tap_within(60, drain(c)),
+	      "policy %u: then it is sent, and answered once", policy);
+	for (i = 0; i < n; i++)
+		check(!drain(s[i]), "target %u got it once", i);
+	weir_close(c);
+	for (i = 0; i < n; i++)
+		weir_close(s[i]);
+	need(!route_del(PATH), "route");
+}
+
+static void ready_fan_out(void)
+{
+	ready_many(WEIR_POLICY_ALL);
+	ready_many(WEIR_POLICY_QUORUM);
+	check_routes_gone("ready fan-out");
+}
+
+/* Nobody comes: the deadline, or the route's maximum, ends the wait. */
+static void ready_deadline(void)
+{
+	struct weir_route_conf conf = {
+		.timeout_ns = 100 * MS, .deadline_max_ns = 200 * MS,
+	};
+	struct weir_call call = { .flags = WEIR_REC_WAIT, .tag = 1 };
+	int64_t begun = now_ns();
+	struct weir *c;
+	uint32_t route;
+
+	c = caller(PATH, &route);
+	call.route = route;
+	call.deadline_ns = (uint64_t)begun + 50 * MS;
+	ask_for(c, &call, "x", 1);
+	check(answer(c, 1) == WEIR_REASON_DEADLINE &&
+	      now_ns() - begun >= 50 * MS, "no path: the request's deadline");
+	need(!route_set(PATH, &conf), "route");
+	begun = now_ns();
+	ask_with(c, route, 2, 0, WEIR_REC_WAIT);
+	check(answer(c, 2) == WEIR_REASON_DEADLINE &&
+	      now_ns() - begun >= 100 * MS, "no target: the route's timeout");
+	begun = now_ns();
+	call.deadline_ns = (uint64_t)begun + 3600 * SECOND;
+	ask_for(c, &call, "x", 1);
+	check(answer(c, 1) == WEIR_REASON_DEADLINE &&
+	      now_ns() - begun >= 200 * MS, "or its maximum");
+	weir_close(c);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready deadline");
+}
+
+/* A caller that ends with requests that wait: nobody gets them. */
+static void ready_gone(void)
+{
+	uint32_t route, n;
+	struct weir *s, *c;
+	pid_t pid = fork();
+
+	if (!pid) {
+		c = caller(PATH, &route);
+		for (n = 0; n < 10 * CALLS; n++)
+			ask_with(c, route, n, 0, WEIR_REC_WAIT);
+		raise(SIGKILL);
+	}
+	tap_wait(pid);
+	s = server(PATH, 1);
+	check(!tap_within(200, drain(s) > 0),
+	      "a caller that is killed leaves no request");
+	weir_close(s);
+	check_routes_gone("ready gone");
+}
+
+/* What waits keeps its key: others with the same get its reply. */
+static void ready_key(void)
+{
+	struct weir_route_conf conf = { QUIET, .dup_window_ns = 600 * SECOND };
+	struct weir_call call = { .flags = WEIR_REC_WAIT, .dup = 42 };
+	struct weir *s, *c;
+	uint32_t n;
+
+	need(!route_set(PATH, &conf), "route");
+	c = caller(PATH, &call.route);
+	for (n = 0; n < 3; n++) {
+		call.tag = n;
+		ask_for(c, &call, "same", 4);
+	}
+	s = late_server(20 * MS);
+	echo(s);
+	for (n = 0; n < 3; n++)
+		check(next_outcome(c).kind == WEIR_KIND_REPLY,
+		      "reply %u of 3 with one key", n);
+	check(!drain(s), "the target got it once");
+	weir_close(c);
+	weir_close(s);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready key");
+}
+
+/* More than one user's small outbox has room for, while others are served. */
+static void ready_full(void)
+{
+	struct weir *s, *c = handle(4096, 0), *other;
+	uint32_t route = route_of(c, PATH), r, n;
+
+	for (n = 0; n < 32; n++)
+		ask_with(c, route, n, 0, WEIR_REC_WAIT);
+	s = server("/again/b", 1);
+	other = caller("/again/b", &r);
+	ask(other, r, 1);
+	echo(s);
+	check(replied(other, 1), "what waits is in nobody's way");
+	weir_close(other);
+	weir_close(s);
+	s = server(PATH, 1);
+	for (n = 0; n < 32; n++) {
+		echo(s);
+		need(next_outcome(c).kind == WEIR_KIND_REPLY, "a reply");
+	}
+	check(!drain(c) && !drain(s), "each is sent and answered once");
+	weir_close(c);
+	weir_close(s);
+	check_routes_gone("ready full");
+}
+
 int main(void)
 {
 	hard_begin();
@@ -215,5 +489,13 @@ int main(void)
 	part(only_one);
 	part(behind_others);
 	part(lost);
+	part(retries_wait);
+	part(ready_unknown);
+	part(ready_once);
+	part(ready_fan_out);
+	part(ready_deadline);
+	part(ready_gone);
+	part(ready_key);
+	part(ready_full);
 	return tap_done();
 }

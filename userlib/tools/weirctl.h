@@ -62,6 +62,7 @@
  * @interval: top: seconds between them.
  * @for_ns: trace: time after which it ends, in ns; 0: no end.
  * @raw: print payloads unchanged.
+ * @wait: req, ping: wait for a service.
  * @lossy: pub, sub, bench: no reader holds a publisher back.
  * @count: number of messages after which the command ends; 0: no end.
  * @readers: pub: number of subscribers to wait for.
@@ -84,6 +85,7 @@ struct weirctl_options {
 	double		interval;
 	uint64_t	for_ns;
 	bool		raw;
+	bool		wait;
 	bool		lossy;
 	uint64_t	count;
 	uint64_t	readers;

@@ -53,6 +53,8 @@ static const struct {
 	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_READERS },
 	{ { "timeout", 't', "DURATION", 0, "longest time of a request",
 	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_TIMEOUT },
+	{ { "wait", 'W', NULL, 0, "wait for a service that is not there yet",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_WAIT },
 	{ { "lossy", 'l', NULL, 0, "no reader holds a publisher back",
 	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_LOSSY },
 	{ { "raw", 'R', NULL, 0, "payloads as they are, without a newline",
@@ -199,6 +201,9 @@ static error_t weirctl_option(struct weirctl_options *o, int key, char *arg,
 		return 0;
 	case 'l':
 		o->lossy = true;
+		return 0;
+	case 'W':
+		o->wait = true;
 		return 0;
 	case 'R':
 		o->raw = true;

@@ -27,6 +27,7 @@
 #define WEIRCTL_TAKES_FILE	0x10000u
 #define WEIRCTL_TAKES_TIMEOUT	0x20000u
 #define WEIRCTL_TAKES_READERS	0x40000u
+#define WEIRCTL_TAKES_WAIT	0x100000u
 /* the words behind the path are a command with options of its own */
 #define WEIRCTL_TAKES_COMMAND	0x80000u
 

@@ -55,6 +55,7 @@ static int weirctl_caller_open(struct weirctl_caller *c,
 	if (handle < 0)
 		return weirctl_fail("%s", weir_error());
 	c->call.route = (uint32_t)handle;
+	c->call.flags = o->wait ? WEIR_REC_WAIT : 0;
 	weirctl_tally_start(&c->tally);
 	return WEIRCTL_OK;
 }

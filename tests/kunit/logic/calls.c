@@ -708,6 +708,39 @@ static void calls_failed_at__is_remembered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
+/* A call that waits is in the queue, and has no target that failed it. */
+static void calls_failed_nowhere__counts(struct kunit *test)
+{
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_entry *call;
+	u32 id, wrong = 0;
+
+	KUNIT_ASSERT_TRUE(test, grow(c));
+	call = begin(c, true);
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	memset(call->tried, 1, sizeof(call->tried));
+	call->tries = WEIR_CALL_UNSENT;
+	for (id = 0; id < 1000; id++)
+		wrong += weir_call_has_tried(call, id);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	weir_call_failed_nowhere(call);
+	weir_call_failed_nowhere(call);
+	KUNIT_EXPECT_EQ(test, weir_call_attempts(call), 2);
+	KUNIT_EXPECT_TRUE(test, call->tries & WEIR_CALL_UNSENT);
+	weir_call_count_sent(call);
+	weir_call_failed_at(call, 7);
+	KUNIT_EXPECT_EQ(test, call->tries, 3);
+	for (id = 1; id < 1000; id++)
+		wrong += weir_call_has_tried(call, id) != (id == 7);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	/* one that may be sent once has more attempts than any route allows */
+	call->tries = WEIR_CALL_UNSENT | WEIR_CALL_ONCE;
+	KUNIT_EXPECT_EQ(test, weir_call_attempts(call), 0);
+	weir_call_count_sent(call);
+	KUNIT_EXPECT_EQ(test, weir_call_attempts(call), 1);
+	KUNIT_EXPECT_GT(test, (u32)call->tries, 64);
+}
+
 static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_init__is_empty),
 	KUNIT_CASE(calls_grow__ends_at_most),
@@ -720,6 +753,7 @@ static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_take_many__held),
 	KUNIT_CASE(calls_put__generation_wraps),
 	KUNIT_CASE(calls_failed_at__is_remembered),
+	KUNIT_CASE(calls_failed_nowhere__counts),
 	KUNIT_CASE(calls__agree_with_a_model),
 	KUNIT_CASE(calls__two_sides_meet),
 	{}
