@@ -320,7 +320,9 @@ enum weir_notice_type {
 	  "as many targets as one message may try have refused it")	\
 	X(PATIENCE, 28, "patience", EXFULL,				\
 	  "the caller left no room for the reply for as long as it "	\
-	  "may wait")
+	  "may wait")							\
+	X(KEY_REUSED, 29, "key_reused", ENOTUNIQ,			\
+	  "the first request with its idempotency key was another")
 
 enum weir_reason {
 #define WEIR_REASON_ENUM(_name, _number, ...) WEIR_REASON_##_name = _number,

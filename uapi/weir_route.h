@@ -263,7 +263,8 @@ enum weir_policy {
  * @retry_base_ns: nanoseconds before the first of them; doubles each time.
  * @retry_max_ns: longest such pause, in nanoseconds.
  * @dup_window_ns: nanoseconds that an idempotency key is remembered. A request
- *	whose key came before gets the first request's reply. 0: never.
+ *	whose key came before gets the first request's reply. One with another
+ *	payload is refused with WEIR_REASON_KEY_REUSED. 0: never.
  * @dup_entries: keys remembered for one user, at most 2^20; 0: 4096. All users
  *	together have twice as many, and each user may have half of what the
  *	others leave. A user's new keys push out that user's oldest, and no

@@ -45,6 +45,8 @@ static const char *const weir_reason_words[WEIR_REASON_MAX] = {
 		"more routes and targets on the way than one message may try",
 	[WEIR_REASON_PATIENCE] =
 		"the inbox had no room for the reply for as long as it may wait",
+	[WEIR_REASON_KEY_REUSED] =
+		"the first request with its key was another one",
 };
 
 int weir_refusal_errno(uint32_t reason)

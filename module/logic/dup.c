@@ -84,6 +84,8 @@ struct weir_dup {
 	u64			scope;
 	/** @id: second half of the key; never changes. */
 	u64			id;
+	/** @digest: digest of the request's content; never changes. */
+	u64			digest;
 	/** @done_ns: time at which the request was answered. */
 	u64			done_ns;
 };
@@ -408,12 +410,12 @@ static struct weir_dup_user *weir_dup_user_new(struct weir_dups *d, u32 uid)
  * its share loses the oldest answered request of its own. Returns WEIR_DUP_NEW,
  * WEIR_DUP_FULL or WEIR_DUP_NO_MEMORY.
  */
-static enum weir_dup_state weir_dup_enter(struct weir_dups *d, u32 uid,
-					  u64 scope, u64 id,
+static enum weir_dup_state weir_dup_enter(struct weir_dups *d,
+					  const struct weir_dup_key *key,
 					  struct list_head *dead)
 	__must_hold(&d->lock)
 {
-	struct weir_dup_user *user = weir_dup_user_find(d, uid);
+	struct weir_dup_user *user = weir_dup_user_find(d, key->uid);
 	u32 own = user ? user->entries : 0;
 	struct weir_dup *e, *oldest = NULL;
 
@@ -428,16 +430,17 @@ static enum weir_dup_state weir_dup_enter(struct weir_dups *d, u32 uid,
 	if (!e)
 		return WEIR_DUP_NO_MEMORY;
 	if (!user)
-		user = weir_dup_user_new(d, uid);
+		user = weir_dup_user_new(d, key->uid);
 	if (!user) {
 		kfree(e);
 		return WEIR_DUP_NO_MEMORY;
 	}
 	e->user = user;
-	e->scope = scope;
-	e->id = id;
+	e->scope = key->scope;
+	e->id = key->id;
+	e->digest = key->digest;
 	INIT_LIST_HEAD(&e->waiters);
-	hlist_add_head(&e->link, weir_dup_bucket(d, scope, id));
+	hlist_add_head(&e->link, weir_dup_bucket(d, key->scope, key->id));
 	d->entries++;
 	user->entries++;
 	if (oldest)
@@ -460,9 +463,7 @@ static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
 /**
  * weir_dup_begin() - is this request a duplicate?
  * @d: the table.
- * @uid: uid of the user in whose share the request is counted.
- * @scope: the scope, which says whose identity @id is.
- * @id: the identity of the request.
+ * @key: the request.
  * @now_ns: the time.
  * @waiter: queued if the state is WEIR_DUP_BUSY. weir_dup_done(),
  *	weir_dup_fail() or weir_dup_unwait() takes it out again. NULL: the
@@ -471,13 +472,13 @@ static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
  *
  * After WEIR_DUP_NEW the caller must call weir_dup_done() or weir_dup_fail()
  * for the same key. A user that has used up its share loses its oldest replies.
- * Seven parameters: a key has three parts.
  *
- * Return: the state of the first request with the key. WEIR_DUP_FULL and
- * WEIR_DUP_NO_MEMORY: this request is neither the first nor a waiter.
+ * Return: the state of the first request with the key. WEIR_DUP_FULL,
+ * WEIR_DUP_NO_MEMORY and WEIR_DUP_OTHER: this request is neither the first nor a
+ * waiter.
  */
-enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
-				   u64 id, u64 now_ns,
+enum weir_dup_state weir_dup_begin(struct weir_dups *d,
+				   const struct weir_dup_key *key, u64 now_ns,
 				   struct weir_dup_waiter *waiter,
 				   struct weir_dup_reply **reply)
 {
@@ -487,13 +488,15 @@ enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
 
 	spin_lock_bh(&d->lock);
 	weir_dups_expire(d, now_ns, &dead);
-	e = weir_dup_find(d, scope, id);
+	e = weir_dup_find(d, key->scope, key->id);
 	if (e && e->done && weir_dup_expired(d, e, now_ns)) {
 		weir_dup_forget(d, e, &dead);
 		e = NULL;
 	}
 	if (!e) {
-		state = weir_dup_enter(d, uid, scope, id, &dead);
+		state = weir_dup_enter(d, key, &dead);
+	} else if (e->digest != key->digest) {
+		state = WEIR_DUP_OTHER;
 	} else if (e->done && !e->reply) {
 		state = WEIR_DUP_FULL;
 	} else if (e->done) {

@@ -17,6 +17,9 @@
  * replies of its own, never those of another user. A user that finds no room is
  * refused.
  *
+ * A key stands for one request. A digest of the content tells a request with
+ * another content apart, which is refused.
+ *
  * The table owns its entries and holds a reference on each reply. A waiter is a
  * link in an object of the caller. This file knows no socket and no clock:
  * times are arguments, in nanoseconds of one clock that never goes back.
@@ -45,6 +48,7 @@
  *	in flight, or WEIR_DUP_WAITERS_MAX requests wait for this reply, or the
  *	request was answered but there was no room to keep the reply.
  * @WEIR_DUP_NO_MEMORY: there is no memory for an entry.
+ * @WEIR_DUP_OTHER: the first request had another content.
  */
 enum weir_dup_state {
 	WEIR_DUP_NEW,
@@ -52,6 +56,21 @@ enum weir_dup_state {
 	WEIR_DUP_DONE,
 	WEIR_DUP_FULL,
 	WEIR_DUP_NO_MEMORY,
+	WEIR_DUP_OTHER,
+};
+
+/**
+ * struct weir_dup_key - a request with an idempotency key
+ * @uid: uid of the user in whose share the request is counted.
+ * @scope: the scope, which says whose identity @id is.
+ * @id: the identity of the request.
+ * @digest: digest of its content.
+ */
+struct weir_dup_key {
+	u32	uid;
+	u64	scope;
+	u64	id;
+	u64	digest;
 };
 
 /**
@@ -90,8 +109,8 @@ u64 weir_dups_most(u32 max_entries, u32 max_bytes);
 void weir_dups_destroy(struct weir_dups *d);
 void weir_dups_usage(struct weir_dups *d, u32 *entries, u32 *bytes);
 
-enum weir_dup_state weir_dup_begin(struct weir_dups *d, u32 uid, u64 scope,
-				   u64 id, u64 now_ns,
+enum weir_dup_state weir_dup_begin(struct weir_dups *d,
+				   const struct weir_dup_key *key, u64 now_ns,
 				   struct weir_dup_waiter *waiter,
 				   struct weir_dup_reply **reply);
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,

@@ -616,6 +616,7 @@ static struct weir_endpoint *weir_endpoint_alloc(struct weir_owner *o, u32 most)
 	ep->timer_ns = U64_MAX;
 	ep->armed_ns = U64_MAX;
 	ep->blocked_pos = U64_MAX;
+	ep->pass.digest.pos = U64_MAX;
 	return ep;
 
 err_cpus:

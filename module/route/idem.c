@@ -6,8 +6,10 @@
  *
  * Process context; weir_idem_leave() under post.lock of the caller's inbox.
  */
+#include <linux/once.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
+#include <linux/siphash.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -28,6 +30,13 @@
 #include "route/request.h"
 #include "tenant.h"
 #include "weir.h"
+
+/*
+ * The key of digests: for as long as the module is loaded. So nobody can make
+ * two payloads with the same digest on purpose. Never changes once there is a
+ * set of keys.
+ */
+static siphash_key_t weir_idem_digest_key;
 
 static void weir_idem_free(struct weir_idem *idem)
 {
@@ -145,6 +154,7 @@ struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
 	if (!set)
 		return ERR_PTR(weir_owner_refuse(o, -ENOMEM,
 						 "no memory for idempotency keys"));
+	get_random_once(&weir_idem_digest_key, sizeof(weir_idem_digest_key));
 	err = weir_charge_owner(&set->charge, o, sizeof(*set) +
 				weir_dups_most(entries, bytes), 0);
 	if (err)
@@ -324,6 +334,52 @@ static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
 	spin_unlock(&post->lock);
 }
 
+static u64 weir_idem_hash(const u8 *from, u32 len)
+{
+	return siphash(from, len, &weir_idem_digest_key);
+}
+
+/**
+ * weir_idem_digest_make() - digest a large payload
+ * @d: d->from and d->len; out: the digest. The outbox still has the payload.
+ *
+ * May sleep.
+ */
+void weir_idem_digest_make(struct weir_idem_digest *d)
+{
+	u64 digest = d->len;
+	u32 at, n;
+
+	for (at = 0; at < d->len; at += n) {
+		n = min_t(u32, d->len - at, WEIR_PIECE_BYTES);
+		digest = siphash_2u64(digest, weir_idem_hash(d->from + at, n),
+				      &weir_idem_digest_key);
+		cond_resched();
+	}
+	d->digest = digest;
+	d->from = NULL;
+}
+
+/*
+ * The digest of a request's payload. Returns false if it is to be made after the
+ * section.
+ */
+static bool weir_idem_digest(struct weir_idem_digest *d,
+			     const struct weir_message *m, u64 *digest)
+{
+	if (m->len <= WEIR_PIECE_BYTES) {
+		*digest = weir_idem_hash(m->payload, m->len);
+		return true;
+	}
+	*digest = d->digest;
+	if (d->pos == m->pos)
+		return true;
+	d->pos = m->pos;
+	d->from = m->payload;
+	d->len = m->len;
+	return false;
+}
+
 /**
  * weir_idem_begin() - find out whether a request is the first of its key
  * @ep: the caller's endpoint.
@@ -344,6 +400,11 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_idem *idem = ep->blocked_idem;
+	struct weir_dup_key key = {
+		.uid = __kuid_val(weir_account_user(ep->account)),
+		.scope = __kuid_val(ep->uid),
+		.id = m->dup,
+	};
 	struct mem_cgroup *old;
 	enum weir_dup_state state;
 
@@ -354,13 +415,15 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 		ep->pass.idem = idem;
 		return WEIR_IDEM_LEADER;
 	}
+	if (!weir_idem_digest(&ep->pass.digest, m, &key.digest))
+		return WEIR_IDEM_DIGEST;
 	old = set_active_memcg(ep->memcg);
 	idem = kzalloc(sizeof(*idem), WEIR_GFP_NOWAIT);
 	set_active_memcg(old);
 	if (!idem)
 		return WEIR_IDEM_NO_MEMORY;
-	idem->scope = __kuid_val(ep->uid);
-	idem->id = m->dup;
+	idem->scope = key.scope;
+	idem->id = key.id;
 	idem->pos = m->pos;
 	idem->set = set;
 	refcount_inc(&set->ref);
@@ -373,10 +436,8 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 		return WEIR_IDEM_NO_ROOM;
 	}
 	old = set_active_memcg(ep->memcg);
-	state = weir_dup_begin(set->dups,
-			       __kuid_val(weir_account_user(ep->account)),
-			       idem->scope, idem->id, ep->pass.now_ns,
-			       &idem->waiter, reply);
+	state = weir_dup_begin(set->dups, &key, ep->pass.now_ns, &idem->waiter,
+			       reply);
 	set_active_memcg(old);
 	if (state == WEIR_DUP_BUSY)
 		return WEIR_IDEM_WAITER;
@@ -389,6 +450,8 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 	weir_idem_free(idem);
 	if (state == WEIR_DUP_DONE)
 		return WEIR_IDEM_ANSWERED;
+	if (state == WEIR_DUP_OTHER)
+		return WEIR_IDEM_OTHER;
 	return state == WEIR_DUP_NO_MEMORY ? WEIR_IDEM_NO_MEMORY :
 					     WEIR_IDEM_LIMIT;
 }

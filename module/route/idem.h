@@ -96,6 +96,8 @@ struct weir_idem {
  * @WEIR_IDEM_NO_MEMORY: it is to be refused, for want of memory.
  * @WEIR_IDEM_LIMIT: it is to be refused: its user has no key left, too many
  *	requests wait for this key, or the reply was not kept.
+ * @WEIR_IDEM_OTHER: it is to be refused: the leader had another payload.
+ * @WEIR_IDEM_DIGEST: its digest is made after the section, and the pass goes on.
  */
 enum weir_idem_role {
 	WEIR_IDEM_LEADER,
@@ -104,6 +106,25 @@ enum weir_idem_role {
 	WEIR_IDEM_NO_ROOM,
 	WEIR_IDEM_NO_MEMORY,
 	WEIR_IDEM_LIMIT,
+	WEIR_IDEM_OTHER,
+	WEIR_IDEM_DIGEST,
+};
+
+/**
+ * struct weir_idem_digest - the digest of a request's payload
+ * @pos: position of the request in the outbox; U64_MAX: there is none.
+ * @digest: the digest of the payload of the request at @pos.
+ * @from: payload to be digested after the section; NULL: none.
+ * @len: bytes of that payload.
+ *
+ * Guarded by the endpoint's dispatch_lock. The owner may change the payload
+ * later: then the key stands for what it was.
+ */
+struct weir_idem_digest {
+	u64		pos;
+	u64		digest;
+	const u8	*from;
+	u32		len;
 };
 
 /**
@@ -125,6 +146,7 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 				    const struct weir_message *m,
 				    struct weir_idem_set *set, u64 deadline_ns,
 				    struct weir_dup_reply **reply);
+void weir_idem_digest_make(struct weir_idem_digest *d);
 void weir_idem_complete(struct weir_idem *idem);
 void weir_idem_leave(struct weir_call_entry *call);
 void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,

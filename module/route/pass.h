@@ -214,6 +214,8 @@ struct weir_pass {
 	struct weir_idem	*replied;
 	/** @replied_to: endpoint of that leader; held while @replied is set. */
 	struct weir_endpoint	*replied_to;
+	/** @digest: digest of the last large request with a key. */
+	struct weir_idem_digest	digest;
 	/** @reply: the reply, in the outbox. */
 	struct weir_idem_reply	reply;
 	/** @lens: bytes of payload of each message in the batch in hand. */

@@ -97,6 +97,8 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
 		return WEIR_GUARD_POLICY;
 	case WEIR_REASON_BAD_REQUEST:
 		return WEIR_GUARD_CHECK;
+	case WEIR_REASON_KEY_REUSED:
+		return WEIR_GUARD_DUP;
 	default:
 		return WEIR_GUARD_NONE;
 	}
@@ -349,6 +351,11 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 	case WEIR_IDEM_LIMIT:
 		return weir_send_refuse(ep, m, route, NULL,
 					WEIR_REASON_LIMIT, 0);
+	case WEIR_IDEM_OTHER:
+		return weir_send_refuse(ep, m, route, NULL,
+					WEIR_REASON_KEY_REUSED, 0);
+	case WEIR_IDEM_DIGEST:
+		return WEIR_WAIT;
 	case WEIR_IDEM_WAITER:
 		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return WEIR_DELIVERED;

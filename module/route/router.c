@@ -568,6 +568,10 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 		/* before the space of the payloads is given back */
 		if (unlikely(pass->ncopies) || unlikely(pass->replied))
 			weir_copies_make(pass);
+		if (unlikely(pass->digest.from)) {
+			weir_idem_digest_make(&pass->digest);
+			ret = WEIR_SECTION_MORE;
+		}
 		weir_route_settle(ep);
 		if (unlikely(ret == WEIR_SECTION_BROKEN))
 			weir_ring_break(ep->outbox, WEIR_REASON_BAD_RECORD);

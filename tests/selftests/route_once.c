@@ -2,7 +2,8 @@
 /*
  * Idempotency keys: of requests with the same key one is done, and all get its
  * reply, whether they come while it is in flight or later within the window;
- * a first that fails leaves no trace; users do not share keys.
+ * a first that fails leaves no trace; users do not share keys; another payload
+ * is another request.
  */
 #include "routed.h"
 
@@ -213,10 +214,68 @@ static void users(void)
 	need(!route_del("/once/u"), "del");
 }
 
+static void ask_body(struct weir *w, uint32_t route, uint32_t tag, uint64_t key,
+		     const void *body, size_t len)
+{
+	struct weir_call call = { .route = route, .tag = tag, .dup = key };
+
+	ask_for(w, &call, body, len);
+}
+
+/* The same key with another payload, in flight and afterwards. */
+static void reused(void)
+{
+	static char large[300000];
+	struct weir *s = server_of("/once/r", 1, PLENTY, NULL), *a;
+	struct weir_ticket ticket;
+	uint32_t ra, n;
+
+	need(!route_set("/once/r", &conf), "keys");
+	a = handle(PLENTY, 0);
+	ra = route_of(a, "/once/r");
+	ask_body(a, ra, 1, 7, "take 100", 8);
+	ask_body(a, ra, 2, 7, "take 200", 8);
+	check(refused_by(a, 2, WEIR_REASON_KEY_REUSED, WEIR_GUARD_DUP,
+			 "another payload in flight is refused"),
+	      "with its reason");
+	ask_body(a, ra, 3, 7, "take 10", 7);
+	check(answer(a, 3) == WEIR_REASON_KEY_REUSED, "and so is a shorter one");
+	ticket = next_ticket(s, "the target");
+	give(s, &ticket, 100);
+	check(value(a, 1) == 100, "the first has its reply");
+	ask_body(a, ra, 4, 7, "take 200", 8);
+	check(answer(a, 4) == WEIR_REASON_KEY_REUSED, "another one afterwards");
+	ask_body(a, ra, 5, 7, "take 100", 8);
+	check(value(a, 5) == 100, "the same one: the reply");
+	ask_body(a, ra, 6, 9, "", 0);
+	ask_body(a, ra, 7, 9, "x", 1);
+	check(answer(a, 7) == WEIR_REASON_KEY_REUSED, "one without a payload");
+	ticket = next_ticket(s, "the target");
+	give(s, &ticket, 6);
+	check(value(a, 6) == 6, "has its reply");
+	/* copied and digested in pieces; the last byte differs */
+	ask_body(a, ra, 10, 8, large, sizeof(large));
+	large[sizeof(large) - 1] = 1;
+	ask_body(a, ra, 11, 8, large, sizeof(large));
+	check(answer(a, 11) == WEIR_REASON_KEY_REUSED, "the last byte counts");
+	large[sizeof(large) - 1] = 0;
+	ask_body(a, ra, 12, 8, large, sizeof(large));
+	ticket = next_ticket(s, "the target");
+	give(s, &ticket, 800);
+	check(value(a, 10) == 800 && value(a, 12) == 800,
+	      "a large one and its repetition have one reply");
+	n = (uint32_t)(route_now("/once/r").refused[WEIR_REASON_KEY_REUSED]);
+	check(n == 5 && !drain(s), "5 are counted as refused (%u)", n);
+	weir_close(a);
+	weir_close(s);
+	need(!route_del("/once/r"), "del");
+}
+
 int main(void)
 {
 	hard_begin();
 	together();
+	reused();
 	forgotten();
 	failing();
 	users();

@@ -69,6 +69,7 @@ static void test_errno(void)
 		{ WEIR_REASON_DUPLICATE, EALREADY },
 		{ WEIR_REASON_TRIES, ETOOMANYREFS },
 		{ WEIR_REASON_PATIENCE, EXFULL },
+		{ WEIR_REASON_KEY_REUSED, ENOTUNIQ },
 	};
 	uint32_t a, b, i, routed = 0, same = 0, wrong = 0, names = 0;
 

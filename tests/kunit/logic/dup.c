@@ -48,11 +48,24 @@ static void end(struct kunit *test, struct weir_dups *d, u64 id, u64 now,
 	weir_dup_reply_put(reply);
 }
 
+/* Begins one; all have the same content. */
+static enum weir_dup_state begin_key(struct weir_dups *d, u32 uid, u64 scope,
+				     u64 id, u64 now,
+				     struct weir_dup_waiter *waiter,
+				     struct weir_dup_reply **reply)
+{
+	const struct weir_dup_key key = {
+		.uid = uid, .scope = scope, .id = id, .digest = 1,
+	};
+
+	return weir_dup_begin(d, &key, now, waiter, reply);
+}
+
 /* Begins one and puts what it gets. */
 static int begin(struct weir_dups *d, u64 scope, u64 id, u64 now)
 {
 	struct weir_dup_reply *reply = NULL;
-	int state = weir_dup_begin(d, 0, scope, id, now, NULL, &reply);
+	int state = begin_key(d, 0, scope, id, now, NULL, &reply);
 
 	weir_dup_reply_put(reply);
 	return state;
@@ -99,16 +112,16 @@ static void dup_begin__gives_the_first_reply(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, begin(d, 2, 7, 0), WEIR_DUP_NEW);
 	KUNIT_EXPECT_EQ(test, begin(d, 7, 1, 0), WEIR_DUP_NEW);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_BUSY);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 7, 0, &a, &got),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 7, 0, &a, &got),
 			WEIR_DUP_BUSY);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 7, 0, &b, &got),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 7, 0, &b, &got),
 			WEIR_DUP_BUSY);
 	KUNIT_EXPECT_NULL(test, got);
 	weir_dup_done(d, 1, 7, 50, first, &waiters);
 	KUNIT_EXPECT_PTR_EQ(test, waiters.next, &a.link);
 	KUNIT_EXPECT_PTR_EQ(test, waiters.next->next, &b.link);
 	KUNIT_EXPECT_PTR_EQ(test, b.link.next, &waiters);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 7, 60, &a, &got),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 7, 60, &a, &got),
 			WEIR_DUP_DONE);
 	KUNIT_EXPECT_PTR_EQ(test, got, first);
 	weir_dup_reply_put(got);
@@ -123,6 +136,28 @@ static void dup_begin__gives_the_first_reply(struct kunit *test)
 	weir_dups_destroy(d);
 	KUNIT_EXPECT_EQ(test, refcount_read(&first->refs), 1);
 	weir_dup_reply_put(first);
+}
+
+/* Another content is another request, in flight and afterwards. */
+static void dup_begin__tells_contents_apart(struct kunit *test)
+{
+	struct weir_dups *d = table(test, 8, 1000);
+	struct weir_dup_key other = { .scope = 1, .id = 7, .digest = 2 };
+	struct weir_dup_reply *got = NULL;
+	struct weir_dup_waiter waiter;
+
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_NEW);
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 0, &waiter, &got),
+			WEIR_DUP_OTHER);
+	end(test, d, 7, 10, 20);
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 10, &waiter, &got),
+			WEIR_DUP_OTHER);
+	KUNIT_EXPECT_NULL(test, got);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 10), WEIR_DUP_DONE);
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 10 + WINDOW, &waiter,
+					     &got), WEIR_DUP_NEW);
+	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 10 + WINDOW), WEIR_DUP_OTHER);
+	weir_dups_destroy(d);
 }
 
 /* In a table of one bucket, so that nothing but the key tells them apart. */
@@ -181,14 +216,14 @@ static void dup_begin__lets_only_so_many_wait(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
 	for (i = 0; i < WEIR_DUP_WAITERS_MAX; i++)
-		KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
+		KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &w[i], &none),
 				WEIR_DUP_BUSY);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &w[i], &none),
 			WEIR_DUP_FULL);
 	KUNIT_EXPECT_TRUE(test, weir_dup_unwait(d, 1, 1, &w[3]));
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[3]));
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 2, &w[4]));
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &w[i], &none),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &w[i], &none),
 			WEIR_DUP_BUSY);
 	weir_dup_fail(d, 1, 1, &waiters);
 	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[4]));
@@ -262,7 +297,7 @@ static void dup_done__remembers_without_a_reply(struct kunit *test)
 	LIST_HEAD(waiters);
 
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, 0, 1, 1, 0, &waiter, &reply),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &waiter, &reply),
 			WEIR_DUP_BUSY);
 	weir_dup_done(d, 1, 1, 10, NULL, &waiters);
 	KUNIT_EXPECT_EQ(test, length(&waiters), 1);
@@ -277,7 +312,7 @@ static void dup_done__remembers_without_a_reply(struct kunit *test)
 static int begin_of(struct weir_dups *d, u32 uid, u64 id, u64 now)
 {
 	struct weir_dup_reply *reply = NULL;
-	int state = weir_dup_begin(d, uid, uid, id, now, NULL, &reply);
+	int state = begin_key(d, uid, uid, id, now, NULL, &reply);
 
 	weir_dup_reply_put(reply);
 	return state;
@@ -498,8 +533,8 @@ static u32 try_begin(struct weir_dups *d, struct model *m,
 
 	if (r->of)
 		r = NULL;
-	state = weir_dup_begin(d, 0, scope, id, now, r ? &r->waiter : NULL,
-			       &reply);
+	state = begin_key(d, 0, scope, id, now, r ? &r->waiter : NULL,
+			  &reply);
 	if (item && item->done && !item->reply)
 		return state != WEIR_DUP_FULL;
 	if (item && item->done) {
@@ -701,9 +736,9 @@ static int member_run(void *data)
 		u32 id = prandom_u32_state(&rnd) % SHARED;
 		u32 dice = prandom_u32_state(&rnd);
 		struct weir_dup_reply *reply = NULL;
-		int state = weir_dup_begin(c->d, 0, 9, id,
-					   atomic64_inc_return(&c->now),
-					   &m->waiter, &reply);
+		int state = begin_key(c->d, 0, 9, id,
+				      atomic64_inc_return(&c->now),
+				      &m->waiter, &reply);
 
 		if (state > WEIR_DUP_DONE) {
 			atomic_inc(&c->wrong);
@@ -762,6 +797,7 @@ static void dup_begin__holds_against_many(struct kunit *test)
 static struct kunit_case dup_cases[] = {
 	KUNIT_CASE(dups_create__refuses_nonsense),
 	KUNIT_CASE(dup_begin__gives_the_first_reply),
+	KUNIT_CASE(dup_begin__tells_contents_apart),
 	KUNIT_CASE(dup_begin__keeps_users_apart),
 	KUNIT_CASE(dup_begin__makes_room_of_the_oldest),
 	KUNIT_CASE(dup_begin__lets_only_so_many_wait),
