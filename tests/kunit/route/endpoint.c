@@ -60,7 +60,7 @@ struct fixture {
 
 static s64 held(const struct fixture *f, enum weir_account_kind kind)
 {
-	return atomic64_read(&f->account->users[0]->held.used[kind]);
+	return atomic64_read(&f->account->users[0]->usage.used[kind]);
 }
 
 /* weir_endpoint.put_owner */
