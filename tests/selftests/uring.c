@@ -250,7 +250,7 @@ int main(void)
 	transfers(IORING_OP_READ, IORING_OP_WRITE, "READ and WRITE");
 	connections();
 	cancels();
-	close(ring.fd);
+	uring_end();
 	tap_ok(tap_until(!tap_stat("stats/sockets")),
 	       "the end of the ring lets go of that socket, too");
 	return tap_done();

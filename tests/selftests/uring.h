@@ -19,6 +19,8 @@ static struct {
 	unsigned int *cq_head, *cq_tail, *cq_mask;
 	struct io_uring_sqe *sqes;
 	struct io_uring_cqe *cqes;
+	void *queues;
+	size_t queues_bytes, sqes_bytes;
 } ring;
 
 /* Why there is no io_uring; NULL when the ring is ready. */
@@ -37,13 +39,15 @@ static const char *uring_setup(void)
 		return "io_uring is too old";
 	sq = p.sq_off.array + p.sq_entries * sizeof(unsigned int);
 	cq = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
-	m = mmap(NULL, sq > cq ? sq : cq, PROT_READ | PROT_WRITE, MAP_SHARED,
+	ring.queues_bytes = sq > cq ? sq : cq;
+	ring.sqes_bytes = p.sq_entries * sizeof(struct io_uring_sqe);
+	m = mmap(NULL, ring.queues_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 		 ring.fd, IORING_OFF_SQ_RING);
-	ring.sqes = mmap(NULL, p.sq_entries * sizeof(struct io_uring_sqe),
-			 PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd,
-			 IORING_OFF_SQES);
+	ring.sqes = mmap(NULL, ring.sqes_bytes, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, ring.fd, IORING_OFF_SQES);
 	if (m == MAP_FAILED || ring.sqes == MAP_FAILED)
 		tap_bail("mmap");
+	ring.queues = m;
 	ring.sq_tail = (void *)(m + p.sq_off.tail);
 	ring.sq_mask = (void *)(m + p.sq_off.ring_mask);
 	ring.sq_array = (void *)(m + p.sq_off.array);
@@ -52,6 +56,14 @@ static const char *uring_setup(void)
 	ring.cq_mask = (void *)(m + p.cq_off.ring_mask);
 	ring.cqes = (void *)(m + p.cq_off.cqes);
 	return NULL;
+}
+
+/* Ends the ring. Its mappings hold it, too. */
+static inline void uring_end(void)
+{
+	munmap(ring.queues, ring.queues_bytes);
+	munmap(ring.sqes, ring.sqes_bytes);
+	close(ring.fd);
 }
 
 /* Puts one request in; @id comes back with its completion. */
