@@ -99,6 +99,20 @@ static bool nobody_hangs(void)
 	return true;
 }
 
+/* The other target has answered all that it had to while the first was away. */
+static bool other_rests(void)
+{
+	struct weir_target_entry *t;
+	uint32_t n, i;
+
+	t = targets(&n);
+	for (i = 0; i < n; i++) {
+		if (t[i].weight == 1 && t[i].in_flight)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Waits for more good replies: the longest time in ms in which none came, or -1.
  * What stalls the machine, or makes it slow, is in it.
@@ -168,6 +182,8 @@ static void kill_primary(long rounds, struct crew_job *job, pid_t *server,
 	long i, ms, pause;
 
 	for (i = 0; i < rounds; i++) {
+		/* its replies must not be taken for those of moved traffic */
+		need(soon(other_rests()), "the other target rests");
 		pause = pause_of(100 + rnd() % 100);
 		need(pause >= 0, "load");
 		strike(*server, SIGKILL);
@@ -196,6 +212,8 @@ static void stop_primary(long rounds, pid_t server, struct moves *m)
 	long i, ms, pause;
 
 	for (i = 0; i < rounds; i++) {
+		/* its replies must not be taken for those of moved traffic */
+		need(soon(other_rests()), "the other target rests");
 		pause = pause_of(100 + rnd() % 100);
 		need(pause >= 0, "load");
 		strike(server, SIGSTOP);
@@ -206,7 +224,8 @@ static void stop_primary(long rounds, pid_t server, struct moves *m)
 			break;
 		}
 		note_move(m, "stopped", ms, pause);
-		if (!crew_progress(crew, 100)) {
+		/* it stands still until the watchdog has seen it */
+		if (!soon(!nobody_hangs()) || !crew_progress(crew, 100)) {
 			m->worst = -3;
 			break;
 		}
