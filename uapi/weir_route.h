@@ -288,6 +288,11 @@ enum weir_policy {
  *	a caller's inbox, at most a day; 0: 100 ms. A user whose callers do not
  *	read uses up its patience, and replies then wait less. The patience comes
  *	back in 16 times as long, whether the user has sockets or not.
+ * @breaker_max_open_percent: share of the targets, 1 to 100, whose breakers may
+ *	refuse a caller at once, and one target in any case. While more are open
+ *	for the caller, none of them refuses it: all targets are tried. 0: all
+ *	breakers may.
+ * @reserved_percent: zero.
  * @reserved: zero. New members take their bytes from here, so that the fields
  *	behind a conf in struct weir_route_entry keep their offsets.
  */
@@ -319,7 +324,9 @@ struct weir_route_conf {
 	char	mirror[WEIR_PATH_MAX + 1];
 	__u64	deadline_max_ns;
 	__u64	patience_ns;
-	__u64	reserved[14];
+	__u32	breaker_max_open_percent;
+	__u32	reserved_percent;
+	__u64	reserved[13];
 };
 
 #define WEIR_PROBE_OFF		(~0ULL)

@@ -27,7 +27,8 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 
 	if (c->policy >= WEIR_POLICY_MAX)
 		return "no such policy";
-	if (memchr_inv(c->reserved, 0, sizeof(c->reserved)))
+	if (c->reserved_percent ||
+	    memchr_inv(c->reserved, 0, sizeof(c->reserved)))
 		return "the route has settings that this module does not know";
 	if (c->quorum > WEIR_TARGETS_MAX)
 		return "a quorum is at most 256 targets";
@@ -54,6 +55,8 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 	    c->breaker_open_ns > WEIR_TIME_MAX ||
 	    c->breaker_slow_ns > WEIR_TIME_MAX)
 		return "the breaker's times are at most a day";
+	if (c->breaker_max_open_percent > 100)
+		return "a share of targets is 0 to 100 percent";
 	if (c->breaker_min_calls && weir_breaker_conf_check(&breaker, &why))
 		return why;
 	if (weir_retry_conf_check(&retry, &why))

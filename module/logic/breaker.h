@@ -197,4 +197,11 @@ static inline bool weir_breaker_spares(const struct weir_breaker *b, u32 user)
 	return only != WEIR_BREAKER_NO_USER && only != user;
 }
 
+/* Does the breaker stand in the way of a user? Without the lock, as above. */
+static inline bool weir_breaker_open_for(const struct weir_breaker *b, u32 user)
+{
+	return READ_ONCE(b->state) != WEIR_BREAKER_CLOSED &&
+	       !weir_breaker_spares(b, user);
+}
+
 #endif /* _WEIR_BREAKER_H */

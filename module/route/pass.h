@@ -184,6 +184,13 @@ struct weir_pass {
 	 */
 	u32			served_user;
 	/**
+	 * @open_plan: plan whose open breakers this section has counted last;
+	 * or NULL.
+	 */
+	const struct weir_plan	*open_plan;
+	/** @nopen: of @open_plan: breakers that are open for the owner's user. */
+	u32			nopen;
+	/**
 	 * @wait_for: inbox whose room the pass has to wait for, held; or NULL.
 	 */
 	struct weir_ring	*wait_for;

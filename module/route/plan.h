@@ -100,6 +100,11 @@ struct weir_plan {
 	u64				probe_ns;
 	/** @breaker: when the breakers of the targets open. */
 	struct weir_breaker_conf	breaker;
+	/**
+	 * @max_open: how many breakers may refuse a user at once: while more
+	 * are open for the user, none of them does.
+	 */
+	u32				max_open;
 	/** @retry: when and how often a failed request is sent again. */
 	struct weir_retry_conf		retry;
 	/** @pick: table from which the policy picks a target. */

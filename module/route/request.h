@@ -163,11 +163,11 @@ void weir_endpoint_draw(struct weir_endpoint *ep,
 			struct weir_rate_limit *rate_limit, u32 n);
 u64 weir_endpoint_token_wait_ns(const struct weir_endpoint *ep,
 				struct weir_rate_limit *rate_limit);
-enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
+enum weir_reason weir_target_probe(struct weir_endpoint *ep,
 				   const struct weir_plan *plan,
 				   struct weir_target *target, u32 *n,
 				   u32 *round);
-enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
+enum weir_reason weir_target_admit_share(struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,
 					 u32 *round);
@@ -188,7 +188,7 @@ weir_target_open(const struct weir_target *target)
  * admitted, and none is counted.
  */
 static __always_inline enum weir_reason
-weir_target_permit(const struct weir_endpoint *ep, const struct weir_plan *plan,
+weir_target_permit(struct weir_endpoint *ep, const struct weir_plan *plan,
 		   struct weir_target *target, u32 *n, u32 *round)
 {
 	if (!plan->has_breaker)
@@ -207,7 +207,7 @@ weir_target_permit(const struct weir_endpoint *ep, const struct weir_plan *plan,
  * part of the bulkhead is full, but weir_target_admit_share() may admit some.
  */
 static __always_inline enum weir_reason
-weir_target_admit(const struct weir_endpoint *ep, const struct weir_plan *plan,
+weir_target_admit(struct weir_endpoint *ep, const struct weir_plan *plan,
 		  struct weir_target *target, u32 *n, u32 *round)
 {
 	u32 taken;

@@ -256,6 +256,11 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		weir_target_get(target);
 		plan->targets[plan->n++] = target;
 	}
+	plan->max_open = plan->n;
+	if (route->set && route->set->conf.breaker_max_open_percent)
+		plan->max_open = max(plan->n *
+				     route->set->conf.breaker_max_open_percent /
+				     100, 1U);
 	if (plan->policy == WEIR_POLICY_ANY && !plan->mirror)
 		plan->batch_divisor = max(plan->n, 1U);
 	else if (plan->policy == WEIR_POLICY_PRIMARY && !plan->mirror)

@@ -112,6 +112,7 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	pass->rate_limit = NULL;
 	pass->caller = NULL;
 	pass->idem = NULL;
+	pass->open_plan = NULL;
 	pass->wait_for = NULL;
 	pass->dispatcher = dispatcher;
 	pass->left_over = false;

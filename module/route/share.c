@@ -109,8 +109,34 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 					  active));
 }
 
+/*
+ * Are more breakers of a route open for the caller's user than may refuse it at
+ * once? They are counted once in a section.
+ */
+static bool weir_plan_too_open(struct weir_endpoint *ep,
+			       const struct weir_plan *plan)
+{
+	u32 user = weir_endpoint_user(ep), i;
+	struct weir_pass *pass = &ep->pass;
+	const struct weir_breaker *b;
+
+	/* most routes: there is no limit */
+	if (plan->max_open >= plan->n)
+		return false;
+	if (pass->open_plan != plan) {
+		pass->open_plan = plan;
+		pass->nopen = 0;
+		pass->steps += plan->n;
+		for (i = 0; i < plan->n; i++) {
+			b = &plan->targets[i]->breaker;
+			pass->nopen += weir_breaker_open_for(b, user);
+		}
+	}
+	return pass->nopen > plan->max_open;
+}
+
 /* weir_target_probe() - weir_target_permit() for a breaker that is not closed */
-enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
+enum weir_reason weir_target_probe(struct weir_endpoint *ep,
 				   const struct weir_plan *plan,
 				   struct weir_target *target, u32 *n,
 				   u32 *round)
@@ -127,6 +153,11 @@ enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
 	if (weir_breaker_permit(&target->breaker, &plan->breaker, user,
 				ep->pass.now_ns, round))
 		return WEIR_REASON_NONE;
+	if (weir_plan_too_open(ep, plan)) {
+		/* it counts neither as a probe nor in a window */
+		*round = 0;
+		return WEIR_REASON_NONE;
+	}
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	return WEIR_REASON_BREAKER;
 }
@@ -146,7 +177,7 @@ enum weir_reason weir_target_probe(const struct weir_endpoint *ep,
  * Return: WEIR_REASON_NONE when *@n requests may go; WEIR_REASON_BULKHEAD or
  * WEIR_REASON_BREAKER when none may.
  */
-enum weir_reason weir_target_admit_share(const struct weir_endpoint *ep,
+enum weir_reason weir_target_admit_share(struct weir_endpoint *ep,
 					 const struct weir_plan *plan,
 					 struct weir_target *target, u32 *n,
 					 u32 *round)

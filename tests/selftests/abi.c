@@ -177,7 +177,9 @@ AT(weir_route_conf, fallback, 128);
 AT(weir_route_conf, mirror, 384);
 AT(weir_route_conf, deadline_max_ns, 640);
 AT(weir_route_conf, patience_ns, 648);
-AT(weir_route_conf, reserved, 656);
+AT(weir_route_conf, breaker_max_open_percent, 656);
+AT(weir_route_conf, reserved_percent, 660);
+AT(weir_route_conf, reserved, 664);
 
 SIZE(weir_route_op, 1296);
 AT(weir_route_op, op, 0);

@@ -367,6 +367,81 @@ static void breaker_errors(void)
 	all_end("/guard/brk", c, s, "breaker");
 }
 
+/*
+ * @n calls, of which the first @bad of three targets answer theirs with errors,
+ * and the others with replies. Counts in @got what each has got. Returns how many
+ * were refused.
+ */
+static uint32_t calls_to_three(struct weir *c, struct weir *const *s,
+			       uint32_t route, uint32_t bad, uint32_t n,
+			       uint32_t *got)
+{
+	uint32_t i, refused = 0;
+	struct outcome o;
+
+	memset(got, 0, 3 * sizeof(*got));
+	while (n--) {
+		ask(c, route, n);
+		for (i = 0; i < 3; i++)
+			got[i] += serve_one(s[i], i < bad ? WEIR_KIND_ERROR :
+							    WEIR_KIND_REPLY);
+		o = next_outcome(c);
+		refused += !!(o.flags & WEIR_REC_ROUTER);
+	}
+	return refused;
+}
+
+/* Calls until the breaker of the last of @bad bad targets is open. */
+static void open_one_of_three(struct weir *c, struct weir *const *s,
+			      uint32_t route, uint32_t bad, uint64_t id)
+{
+	uint32_t got[3], n;
+
+	for (n = 0; n < 1000 && target_now(id).breaker != WEIR_BREAKER_OPEN; n++)
+		calls_to_three(c, s, route, bad, 1, got);
+	need(n < 1000, "a breaker opens");
+}
+
+/* A share of the targets is refused at most; above it, all are tried. */
+static void breaker_max_open(void)
+{
+	struct weir_route_conf conf = breaker_conf;
+	uint32_t route, got[3], i, refused;
+	struct weir *s[3], *c;
+	uint64_t id[3];
+
+	conf.breaker_max_open_percent = 101;
+	check(route_set("/guard/share", &conf) == -1 && errno == EINVAL,
+	      "max-open: a share has 100 percent at most");
+	conf.breaker_max_open_percent = 34;
+	need(!route_set("/guard/share", &conf), "route");
+	for (i = 0; i < 3; i++)
+		s[i] = server_of("/guard/share", 1, PLENTY, &id[i]);
+	c = caller("/guard/share", &route);
+	open_one_of_three(c, s, route, 1, id[0]);
+	refused = calls_to_three(c, s, route, 0, 40, got);
+	check(!refused && !got[0] && got[1] && got[2],
+	      "one of three may be open (%u, %u, %u; %u refused)", got[0],
+	      got[1], got[2], refused);
+	open_one_of_three(c, s, route, 2, id[1]);
+	refused = calls_to_three(c, s, route, 0, 100, got);
+	check(!refused && got[0] && got[1] && got[2],
+	      "two are too many: all are tried (%u, %u, %u; %u refused)",
+	      got[0], got[1], got[2], refused);
+	check(target_now(id[0]).breaker == WEIR_BREAKER_OPEN &&
+	      target_now(id[1]).breaker == WEIR_BREAKER_OPEN,
+	      "such calls close no breaker");
+	conf.breaker_max_open_percent = 0;
+	need(!route_set("/guard/share", &conf), "route");
+	refused = calls_to_three(c, s, route, 0, 100, got);
+	check(!refused && !got[0] && !got[1] && got[2] == 100,
+	      "without a limit only the third gets any (%u, %u, %u)", got[0],
+	      got[1], got[2]);
+	weir_close(s[1]);
+	weir_close(s[2]);
+	all_end("/guard/share", c, s[0], "share of open breakers");
+}
+
 /* Switched off and on while a probe is out. */
 static void breaker_switched(void)
 {
@@ -1291,6 +1366,7 @@ int main(void)
 	part(bucket_waiting);
 	part(bulkhead);
 	part(breaker_errors);
+	part(breaker_max_open);
 	part(breaker_switched);
 	part(breaker_slow);
 	part(breaker_expired);
