@@ -410,9 +410,10 @@ static void weir_target_unlink(struct weir_target *target)
 
 /* Put the reference of the route's list. */
 static void weir_target_end(struct weir_target *target)
-	__must_hold(&target->route->path->wn->lock)
+	__must_hold(&target->wn->lock)
 {
-	lockdep_assert_held(&target->route->path->wn->lock);
+	/* not by its route's path: the route may be gone already */
+	lockdep_assert_held(&target->wn->lock);
 	weir_route_unuse(target->next);
 	weir_route_tidy(target->route);
 	weir_target_put(target);
