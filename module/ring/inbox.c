@@ -614,7 +614,7 @@ EXPORT_SYMBOL_IF_KUNIT(weir_inbox_close);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_create);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_create_kernel);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_flush);
-EXPORT_SYMBOL_IF_KUNIT(weir_inbox_look);
+EXPORT_SYMBOL_IF_KUNIT(weir_inbox_refresh);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_want);
 EXPORT_SYMBOL_IF_KUNIT(weir_inbox_wake);
 #endif

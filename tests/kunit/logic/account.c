@@ -316,7 +316,7 @@ static void account_charge__caps_may_change(struct kunit *test)
 }
 
 /* No two users have one slot, as long as there are slots. */
-static void account_place__is_one_users(struct kunit *test)
+static void account_slot__is_one_users(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	const u32 n = WEIR_USER_SLOTS - 2;
@@ -704,7 +704,7 @@ static void account_put__keeps_what_is_used_up(struct kunit *test)
 }
 
 /* A user's subordinate uids don't move the slot of the next user. */
-static void account_place__is_not_taken_by_subordinates(struct kunit *test)
+static void account_slot__is_not_taken_by_subordinates(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	const u32 n = WEIR_USER_SLOTS - 1;
@@ -738,8 +738,8 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(account_charge__all_who_pay_or_nobody),
 	KUNIT_CASE(account_charge__one_cap_in_all_namespaces),
 	KUNIT_CASE(account_charge__caps_may_change),
-	KUNIT_CASE(account_place__is_one_users),
-	KUNIT_CASE(account_place__is_not_taken_by_subordinates),
+	KUNIT_CASE(account_slot__is_one_users),
+	KUNIT_CASE(account_slot__is_not_taken_by_subordinates),
 	KUNIT_CASE(account_share__leaves_as_much),
 	KUNIT_CASE(account_tally__holds_shares),
 	KUNIT_CASE(account_charge__up_to_the_cap),
