@@ -10,6 +10,7 @@
 #include <linux/memcontrol.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
+#include <linux/time_namespace.h>
 
 #include "charge.h"
 #include "logic/account.h"
@@ -27,13 +28,22 @@ static struct mem_cgroup *weir_memcg_get(struct mem_cgroup *memcg)
 	return memcg;
 }
 
+/* What the calling task's CLOCK_MONOTONIC is ahead of the kernel's, in ns. */
+s64 weir_clock_here(void)
+{
+	struct timespec64 offset = { };
+
+	timens_add_monotonic(&offset);
+	return timespec64_to_ns(&offset);
+}
+
 /**
  * weir_owner_init() - prepare an owner
  * @o: the owner, all zeroes.
  * @wn: its namespace.
- * @from: owner whose user, account, credentials, process, memory cgroup, and mode
- *	and group of paths are taken; NULL: those of the calling task, and no
- *	memory cgroup.
+ * @from: owner whose user, account, credentials, process, clock, memory cgroup,
+ *	and mode and group of paths are taken; NULL: those of the calling task,
+ *	and no memory cgroup.
  * @path: see weir_owner.path.
  *
  * May sleep. Return: 0; or -ENOMEM, and @o has nothing to release.
@@ -61,6 +71,7 @@ int weir_owner_init(struct weir_owner *o, struct weir_net *wn,
 	o->uid = from ? from->uid : current_fsuid();
 	o->cred = get_cred(from ? from->cred : current_cred());
 	o->pid = get_pid(from ? from->pid : task_tgid(current));
+	o->clock_ns = from ? from->clock_ns : weir_clock_here();
 	o->memcg = from ? weir_memcg_get(READ_ONCE(from->memcg)) : NULL;
 	o->mode = from ? from->mode : 0666 & ~current_umask();
 	o->gid = from ? from->gid : o->cred->fsgid;

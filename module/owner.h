@@ -42,6 +42,12 @@ struct weir_owner {
 	 */
 	struct pid *pid;
 	/**
+	 * @clock_ns: what the CLOCK_MONOTONIC of its time namespace is ahead of
+	 * the kernel's, in ns; of the task that made the owner; never changes.
+	 * What it makes counts deadlines on that clock.
+	 */
+	s64 clock_ns;
+	/**
 	 * @memcg: memory cgroup to which a reader is charged that another task
 	 * makes for this owner, held; NULL: the cgroup of that task. A socket
 	 * sets it once, under lock_sock.
@@ -68,6 +74,7 @@ struct weir_owner {
 int weir_owner_init(struct weir_owner *o, struct weir_net *wn,
 		    const struct weir_owner *from, const char *path);
 void weir_owner_release(struct weir_owner *o);
+s64 weir_clock_here(void);
 bool weir_owner_admin(const struct weir_owner *o);
 
 /* Returns @err, and keeps the text @why. */

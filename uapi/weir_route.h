@@ -24,6 +24,11 @@
  * WEIR_WAIT_KICK). WEIR_WAKE_ROUTER in weir_status.wake asks the owner to do so,
  * except while a thread of the kernel polls the socket. A worker copies messages
  * of more than 64 KiB later.
+ *
+ * A deadline counts on CLOCK_MONOTONIC, in nanoseconds; 0 means none, and one
+ * above INT64_MAX the latest that the route allows. In a ring the clock is that
+ * of the time namespace of the task that made the socket. The router translates
+ * a deadline from the caller's ring to the target's.
  */
 #ifndef _UAPI_WEIR_ROUTE_H
 #define _UAPI_WEIR_ROUTE_H
@@ -101,8 +106,8 @@ static inline int weir_reason_errno(__u32 reason)
  * @tag: the caller's tag; of a received request, the other half of that name.
  * @key: shard key.
  * @reserved: zero.
- * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's timeout; UINT64_MAX: the
- *	route's maximum.
+ * @deadline_ns: on CLOCK_MONOTONIC of the task that sends or receives; 0: the
+ *	route's timeout; above INT64_MAX: the route's maximum.
  * @dup: idempotency key of a request that is sent; 0: none.
  *
  * For sockets used without the library. sendmsg(2) to the address of a path
@@ -282,7 +287,7 @@ enum weir_policy {
  * @mirror: path that gets copies, or ""; replies to copies are dropped.
  * @deadline_max_ns: longest time from when the router takes a request to its
  *	deadline, in nanoseconds, at most a day and at least @timeout_ns. A later
- *	deadline, UINT64_MAX included, becomes this one. 0: a minute, or
+ *	deadline, one above INT64_MAX included, becomes this one. 0: a minute, or
  *	@timeout_ns if that is longer.
  * @patience_ns: nanoseconds that a reply with WEIR_REC_WAIT waits for room in
  *	a caller's inbox, at most a day; 0: 100 ms. A user whose callers do not

@@ -42,8 +42,8 @@ extern "C" {
  * @one_way: 1: an event, which has no answer; 0: a request.
  * @flags: WEIR_REC_IDEMPOTENT, WEIR_REC_REFUSE, WEIR_REC_DROP, WEIR_REC_WAIT.
  * @reserved: zero.
- * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's timeout; UINT64_MAX: the
- *	latest that the route allows.
+ * @deadline_ns: on CLOCK_MONOTONIC; 0: the route's timeout; above INT64_MAX:
+ *	the latest that the route allows.
  * @dup: idempotency key; 0: none.
  *
  * The caller does not change it between claim and commit.

@@ -200,6 +200,7 @@ static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 	ring->lossy = ring->type == SOCK_DGRAM && !spec->inbox;
 	ring->uid = o->uid;
 	ring->pid = get_pid(o->pid);
+	ring->clock_ns = o->clock_ns;
 	ring->evict_ms = spec->evict_ms;
 	ring->linger_ms = spec->linger_ms;
 	mutex_init(&ring->slot_lock);

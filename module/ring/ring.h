@@ -289,6 +289,11 @@ struct weir_ring {
 	 */
 	struct weir_timer grants;
 	/**
+	 * @clock_ns: of the owner that made the ring: deadlines in it count on
+	 * the clock with this offset; fixed.
+	 */
+	s64 clock_ns;
+	/**
 	 * @name: name of @path; of a pair: path of one end, or ""; fixed once
 	 * shared.
 	 */

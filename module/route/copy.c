@@ -25,6 +25,7 @@
 
 #include "logic/alloc.h"
 #include "logic/calls.h"
+#include "logic/clock.h"
 #include "logic/dup.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
@@ -197,7 +198,9 @@ void weir_copy_request(struct weir_pass *pass,
 			 WEIR_FLAGS_SHIFT,
 		.route = (u32)name,
 		.tag_key = name >> 32 | (m->tag_key & ~0xffffffffULL),
-		.deadline_ns = m->deadline_ns ? deadline_ns : 0,
+		.deadline_ns = m->deadline_ns ?
+			       weir_clock_out(deadline_ns, at->inbox->clock_ns) :
+			       0,
 		.call = call,
 		.name = name,
 	};

@@ -37,7 +37,10 @@ struct weir_copy {
 	u32			route;
 	/** @tag_key: tag and shard key of the record. */
 	u64			tag_key;
-	/** @deadline_ns: deadline that the record names; 0: none. */
+	/**
+	 * @deadline_ns: deadline that the record names, on the inbox's clock;
+	 * 0: none.
+	 */
 	u64			deadline_ns;
 	/**
 	 * @call: call of a request: the copy is given up when the call ends; or

@@ -66,7 +66,10 @@ struct weir_message {
 	 * of the call's name is the low half of this word.
 	 */
 	u64		tag_key;
-	/** @deadline_ns: ext[WEIR_EXT_DEADLINE]; 0: none. */
+	/**
+	 * @deadline_ns: ext[WEIR_EXT_DEADLINE], as ktime_get_ns() counts; 0:
+	 * none.
+	 */
 	u64		deadline_ns;
 	/** @dup: ext[WEIR_EXT_DUP], the idempotency key; 0: none. */
 	u64		dup;
@@ -357,7 +360,8 @@ weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
 
 /*
  * The same for a payload of any length that has been copied already.
- * @deadline_ns: goes into the extension; 0: the record gets no extension.
+ * @deadline_ns: on the clock of the inbox, goes into the extension; 0: the record
+ * gets no extension.
  */
 static inline void weir_reservation_show(const struct weir_reservation *at,
 					 u32 len, u64 header, u32 route,

@@ -14,6 +14,7 @@
 #include "logic/breaker.h"
 #include "logic/bulkhead.h"
 #include "logic/calls.h"
+#include "logic/clock.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
 #include "route/call.h"
@@ -299,7 +300,7 @@ weir_reservation_request(const struct weir_reservation *at,
 
 	if (unlikely(m->deadline_ns)) {
 		header |= 1ULL << WEIR_EXT_SHIFT;
-		*(u64 *)to = deadline_ns;
+		*(u64 *)to = weir_clock_out(deadline_ns, at->inbox->clock_ns);
 		to += 8;
 	}
 	weir_words_request(words, header, m->len, at->seq, name, m->tag_key);

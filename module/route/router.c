@@ -19,6 +19,7 @@
 #include "charge.h"
 #include "logic/account.h"
 #include "logic/calls.h"
+#include "logic/clock.h"
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
@@ -275,6 +276,8 @@ bool weir_endpoint_more(struct weir_endpoint *ep)
 /*
  * weir_message_read_slow() - the rest of weir_message_read(): records that are
  * aborted, have an extension or a length that is not possible
+ *
+ * @v: view of an outbox.
  */
 enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 				      struct weir_message *m)
@@ -282,6 +285,7 @@ enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 	u32 ext, most = weir_ring_max_len(v), n;
 	struct weir_record *rec;
 	struct weir_words *words;
+	const struct weir_ring *outbox;
 	const u64 *ext_words;
 	u64 header;
 
@@ -309,7 +313,10 @@ enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
 	m->payload = (u8 *)(rec + 1) + ext;
 	ext_words = (const u64 *)(rec + 1);
-	m->deadline_ns = ext ? READ_ONCE(ext_words[WEIR_EXT_DEADLINE]) : 0;
+	outbox = container_of(v, struct weir_ring, view);
+	m->deadline_ns = ext ? weir_clock_in(READ_ONCE(
+					     ext_words[WEIR_EXT_DEADLINE]),
+					     outbox->clock_ns) : 0;
 	m->dup = ext > WEIR_EXT_DUP * 8U ?
 		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
 	if (ext > WEIR_EXT_MAX * 8U)

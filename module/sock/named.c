@@ -15,7 +15,10 @@
 #include <linux/jhash.h>
 #include <linux/uio.h>
 
+#include "logic/clock.h"
 #include "logic/trie.h"
+#include "owner.h"
+#include "ring/ring.h"
 #include "route/dispatch_lock.h"
 #include "route/endpoint.h"
 #include "route/handle.h"
@@ -161,8 +164,12 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 	return err ? weir_refuse(ws, err, why) : 0;
 }
 
-/* Copies the header words of a routed record to @scm, for recvmsg. */
-void weir_named_record(const struct weir_ring_rec *rec,
+/*
+ * Copies the header words of a routed record to @scm, for recvmsg. @inbox has the
+ * record. The deadline goes to the caller's clock.
+ */
+void weir_named_record(const struct weir_ring *inbox,
+		       const struct weir_ring_rec *rec,
 		       struct weir_scm_route *scm)
 {
 	const struct weir_record *r = rec->rec;
@@ -174,5 +181,7 @@ void weir_named_record(const struct weir_ring_rec *rec,
 	scm->tag = READ_ONCE(r->tag);
 	scm->key = READ_ONCE(r->key);
 	if (READ_ONCE(r->ext))
-		scm->deadline_ns = READ_ONCE(*(const u64 *)(r + 1));
+		scm->deadline_ns = weir_clock_between(
+					READ_ONCE(*(const u64 *)(r + 1)),
+					inbox->clock_ns, weir_clock_here());
 }

@@ -11,7 +11,8 @@ struct weir_scm_route;
 
 int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 		       struct weir_scm_route *scm);
-void weir_named_record(const struct weir_ring_rec *rec,
+void weir_named_record(const struct weir_ring *inbox,
+		       const struct weir_ring_rec *rec,
 		       struct weir_scm_route *scm);
 
 #endif /* _WEIR_NAMED_H */

@@ -121,14 +121,15 @@ static void weir_recv_next(struct weir_recv *r)
  * from the router becomes the error of the call if the control message does not
  * tell it from data: if there is none, or it is cut short.
  */
-static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
+static int weir_recv_header(const struct weir_ring *inbox,
+			    const struct weir_ring_rec *rec, struct msghdr *msg)
 {
 	struct weir_scm_route scm;
 	struct weir_refusal refusal;
 
 	if (rec->kind == WEIR_KIND_NOTICE)
 		return 0;
-	weir_named_record(rec, &scm);
+	weir_named_record(inbox, rec, &scm);
 	if (msg->msg_controllen) {
 		put_cmsg(msg, SOL_WEIR, WEIR_SCM_ROUTE, sizeof(scm), &scm);
 		if (!(msg->msg_flags & MSG_CTRUNC))
@@ -146,7 +147,7 @@ static int weir_recv_header(const struct weir_ring_rec *rec, struct msghdr *msg)
  */
 static int weir_recv_routed(struct weir_recv *r)
 {
-	int got = weir_recv_header(&r->rec, r->msg);
+	int got = weir_recv_header(r->rd->ring, &r->rec, r->msg);
 
 	if (got > 0)
 		return got;

@@ -8,6 +8,8 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
+#include "logic/clock.h"
+#include "owner.h"
 #include "party.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
@@ -159,7 +161,9 @@ int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	rec->key = scm.key;
 	rec->len = len;
 	if (ext)
-		((u64 *)(rec + 1))[WEIR_EXT_DEADLINE] = scm.deadline_ns;
+		((u64 *)(rec + 1))[WEIR_EXT_DEADLINE] =
+			weir_clock_between(scm.deadline_ns, weir_clock_here(),
+					   ring->clock_ns);
 	if (ext > WEIR_EXT_DUP)
 		((u64 *)(rec + 1))[WEIR_EXT_DUP] = scm.dup;
 	if (!copy_from_iter_full((u64 *)(rec + 1) + ext, len,

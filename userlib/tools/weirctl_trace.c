@@ -323,10 +323,13 @@ static int weirctl_tracing_start(struct weirctl_tracing *t)
 	t->tep = tracefs_local_events_system(NULL, systems);
 	if (!t->tep)
 		return weirctl_fail("tracing: the formats of weir's events cannot be read");
-	/* a clock that can be told as the time of day */
-	if (tracefs_instance_file_write(t->instance, "trace_clock", "mono") >= 0)
+	/*
+	 * A clock that can be told as the time of day, and that is the same in
+	 * all time namespaces
+	 */
+	if (tracefs_instance_file_write(t->instance, "trace_clock", "tai") >= 0)
 		t->offset_ns = (int64_t)(weirctl_clock(CLOCK_REALTIME) -
-					 weirctl_clock(CLOCK_MONOTONIC));
+					 weirctl_clock(CLOCK_TAI));
 	return weirctl_enable(t);
 }
 
