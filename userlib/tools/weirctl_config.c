@@ -334,12 +334,12 @@ static int weirctl_check_tunable(struct weirctl_file *f, const char *name,
 	struct weirctl_step steps[] = { { .key = "tunables" }, { .key = name } };
 	struct weirctl_tuned *t = &f->tuned[f->ntuned];
 	const char *text = json_string_value(value);
-	char why[WEIRCTL_WHY];
+	char why[WEIRCTL_WHY], hint[80];
 
 	t->name = name;
 	if (!weirctl_is_tunable(name))
-		return weirctl_file_fail(f, steps, 2, "no tunable '%.100s'; 'weirctl tune' lists them",
-					 name);
+		return weirctl_file_fail(f, steps, 2, "no tunable '%.100s'%s; 'weirctl tune' lists them",
+					 name, weirctl_tunable_hint(name, hint));
 	if (json_is_integer(value) && json_integer_value(value) >= 0)
 		t->value = (unsigned long long)json_integer_value(value);
 	else if (!text || !weirctl_number(text, &t->value))

@@ -17,6 +17,7 @@
 #include "weirctl_json.h"
 #include "weirctl_list.h"
 #include "weirctl_reason.h"
+#include "weirctl_similar.h"
 #include "weirctl_sysfs.h"
 #include "weirctl_table.h"
 #include "weirctl_unit.h"
@@ -119,6 +120,32 @@ static const struct weirctl_range *weirctl_range(const char *name)
 			return &weirctl_ranges[i];
 	}
 	return NULL;
+}
+
+static bool weirctl_is_limit(const char *name);
+
+static const char *weirctl_name_hint(const char *name, bool limits,
+				     char buf[80])
+{
+	struct weirctl_similar s = { .word = name };
+	size_t i;
+
+	for (i = 0; i < sizeof(weirctl_ranges) / sizeof(weirctl_ranges[0]); i++) {
+		if (!limits || weirctl_is_limit(weirctl_ranges[i].name))
+			weirctl_similar_try(&s, weirctl_ranges[i].name);
+	}
+	return weirctl_similar_text(&s, "", buf);
+}
+
+/* " (did you mean 'streams_max'?)" for a name that is no tunable's; or "". */
+const char *weirctl_tunable_hint(const char *name, char buf[80])
+{
+	return weirctl_name_hint(name, false, buf);
+}
+
+static const char *weirctl_limit_hint(const char *name, char buf[80])
+{
+	return weirctl_name_hint(name, true, buf);
 }
 
 static const char *weirctl_range_text(const struct weirctl_range *r,
@@ -436,6 +463,7 @@ int weirctl_tune(const struct weirctl_options *o)
 {
 	const char *name = o->argv[0];
 	unsigned long long v;
+	char hint[80];
 	int ret = weirctl_loaded();
 
 	if (ret)
@@ -443,7 +471,8 @@ int weirctl_tune(const struct weirctl_options *o)
 	if (!o->argc)
 		return weirctl_tune_all(o);
 	if (!weirctl_is_tunable(name)) {
-		weirctl_fail("no tunable '%s'; 'weirctl tune' lists them", name);
+		weirctl_fail("no tunable '%s'%s; 'weirctl tune' lists them",
+			     name, weirctl_tunable_hint(name, hint));
 		return WEIRCTL_USAGE;
 	}
 	if (o->argc > 1)
@@ -582,11 +611,13 @@ int weirctl_limit_list(const struct weirctl_options *o)
 int weirctl_limit_set(const struct weirctl_options *o)
 {
 	int ret = weirctl_loaded();
+	char hint[80];
 
 	if (ret)
 		return ret;
 	if (!weirctl_is_limit(o->argv[0]) || !weirctl_is_tunable(o->argv[0]))
-		return weirctl_misuse("no limit '%s'; 'weirctl limit' lists them",
-				      o->argv[0]);
+		return weirctl_misuse("no limit '%s'%s; 'weirctl limit' lists them",
+				      o->argv[0],
+				      weirctl_limit_hint(o->argv[0], hint));
 	return weirctl_tune_set(o->argv[0], o->argv[1]);
 }

@@ -18,6 +18,7 @@ int weirctl_sysfs_each(const char *group, void *ctx,
 		       void (*each)(void *ctx, const char *name,
 				    unsigned long long value));
 bool weirctl_is_tunable(const char *name);
+const char *weirctl_tunable_hint(const char *name, char buf[80]);
 bool weirctl_tunable_check(const char *name, unsigned long long value,
 			   char why[WEIRCTL_WHY]);
 int weirctl_tunable_write(const char *name, unsigned long long value,
