@@ -411,7 +411,7 @@ static void breaker_max_open(void)
 	uint64_t id[3];
 
 	conf.breaker_max_open_percent = 101;
-	check(route_set("/guard/share", &conf) == -1 && errno == EINVAL,
+	check(route_set("/guard/share", &conf) == -EINVAL,
 	      "max-open: a share has 100 percent at most");
 	conf.breaker_max_open_percent = 34;
 	need(!route_set("/guard/share", &conf), "route");
