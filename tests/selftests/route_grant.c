@@ -52,6 +52,7 @@ static bool waits_for_nothing(struct weir *c, struct weir *s, struct weir *x,
 
 int main(void)
 {
+	struct weir_route_conf conf = { 0 };
 	struct weir_call call = { .one_way = 1 };
 	struct weir *c, *s, *x;
 	struct weir_msg first;
@@ -66,6 +67,9 @@ int main(void)
 	shower(x, in, 1);
 	first = next_message(c, "the caller");
 	weir_release(c, &first);
+	/* a reply waits for as long as a slow machine needs */
+	conf.patience_ns = HARD_DEADLINE_NS;
+	need(!route_set("/grant/target", &conf), "route");
 	for (tag = 1; tag <= 8; tag++) {
 		s = server_of("/grant/target", 1, INBOX, NULL);
 		/* again before the first call is forgotten */
@@ -93,6 +97,7 @@ int main(void)
 	}
 	weir_close(x);
 	weir_close(c);
+	need(!route_del("/grant/target"), "del");
 	check_routes_gone("grants");
 	check_kernel();
 	return tap_done();
