@@ -63,12 +63,13 @@ _weirctl_routed()
 		_weirctl_words "$(_weirctl_json path route)" ;;
 	route:set:*)
 		_weirctl_keys "$(_weirctl_help "" route set | sed 's/$/=/')" ;;
-	target:set:3 | target:del:3 | target:shift:[34])
+	target:set:3 | target:del:3 | target:drain:3 | target:shift:[34])
 		_weirctl_words "$(_weirctl_json id target list "$3"
 			_weirctl_json path target list "$3" |
 				grep -vxF -- "$3")" ;;
 	target:add:* | target:set:*) _weirctl_keys weight= ;;
 	target:shift:*) _weirctl_keys steps= every= ;;
+	target:drain:*) _weirctl_keys within= ;;
 	esac
 }
 

@@ -213,6 +213,7 @@ static int weirctl_name_parse(const char *text, struct weirctl_name *name)
  * @weighted: weight= was given.
  * @steps: value of steps=.
  * @every_ns: value of every=, in ns.
+ * @within_ns: value of within=, in ns.
  */
 struct weirctl_target_args {
 	struct weirctl_name	target;
@@ -221,7 +222,19 @@ struct weirctl_target_args {
 	bool			weighted;
 	uint32_t		steps;
 	uint64_t		every_ns;
+	uint64_t		within_ns;
 };
+
+/* Takes within=DURATION, drain's only key. */
+static int weirctl_arg_within(struct weirctl_target_args *a, const char *arg)
+{
+	if (strncmp(arg, "within=", 7))
+		return weirctl_misuse("'%s' is not within=DURATION", arg);
+	if (!weirctl_duration(arg + 7, &a->within_ns))
+		return weirctl_misuse("within: '%s' is no duration: a number and ns, us, ms, s, m or h",
+				      arg + 7);
+	return WEIRCTL_OK;
+}
 
 static int weirctl_arg(struct weirctl_target_args *a, const char *arg, bool shifts)
 {
@@ -507,6 +520,77 @@ static int weirctl_shift(struct weir *w, const struct weirctl_list *routes,
 	return ret;
 }
 
+/* --- drain --- */
+
+/* Time between two looks. A request that is on its way has arrived by then. */
+#define WEIRCTL_DRAIN_NS	50000000ULL
+
+/*
+ * Looks at the target until two looks in succession find no open request, or it
+ * is gone, or @within_ns have passed. Sets *@open to the requests that are left.
+ */
+static int weirctl_drain_wait(struct weir *w, uint64_t id, uint64_t within_ns,
+			      uint32_t *open)
+{
+	uint64_t ns = 0;
+	int quiet = 0;
+
+	while (!weirctl_interrupted) {
+		const struct weir_target_entry *e;
+		struct weirctl_list now;
+		int ret;
+
+		weirctl_pause(WEIRCTL_DRAIN_NS);
+		ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &now);
+		e = ret ? NULL : weirctl_list_find(&now, id);
+		*open = e ? e->in_flight : 0;
+		weirctl_list_free(&now);
+		if (ret)
+			return ret;
+		quiet = *open ? 0 : quiet + 1;
+		if (!e || quiet == 2)
+			return WEIRCTL_OK;
+		ns += WEIRCTL_DRAIN_NS;
+		if (ns >= within_ns && *open)
+			return weirctl_fail("the target has weight 0, and %u requests that it has not answered",
+					    *open);
+	}
+	return weirctl_fail("interrupted; the target has weight 0, and %u requests that it has not answered",
+			    *open);
+}
+
+/* Sets weight 0, and waits until the target has answered its requests. */
+static int weirctl_drain(struct weir *w, const struct weirctl_list *routes,
+			 const char *path, const struct weirctl_target_args *a)
+{
+	struct sigaction act = { .sa_handler = weirctl_on_interrupt };
+	const struct weir_route_entry *route = weirctl_route_find(routes, path);
+	struct weirctl_shift s = { .path = path };
+	struct weirctl_ops ops = { 0 };
+	uint32_t open = 0;
+	int ret;
+
+	if (!route)
+		return weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
+				    path);
+	s.route = route->id;
+	ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &s.targets);
+	if (!ret)
+		ret = weirctl_shift_find(&s, &a->target, &s.from);
+	if (!ret) {
+		sigaction(SIGINT, &act, NULL);
+		sigaction(SIGTERM, &act, NULL);
+		weirctl_shift_op(&ops, &s, s.from, 0);
+		ret = weirctl_control_say(w, &ops);
+	}
+	if (!ret)
+		ret = weirctl_drain_wait(w, s.targets.targets[s.from].id,
+					 a->within_ns, &open);
+	weirctl_ops_free(&ops);
+	weirctl_list_free(&s.targets);
+	return ret;
+}
+
 /* --- commands --- */
 
 /* Opens a handle and fetches routes and targets; all must be freed. */
@@ -552,7 +636,7 @@ int weirctl_breaker_list(const struct weirctl_options *o)
 	return weirctl_targets_list(o, true);
 }
 
-/* Makes a change, or shifts weight, for which @op is 0. */
+/* Makes a change; or, with @op 0, drains a target or shifts weight. */
 static int weirctl_target_do(const char *path, uint32_t op,
 			     const struct weirctl_target_args *a)
 {
@@ -562,6 +646,8 @@ static int weirctl_target_do(const char *path, uint32_t op,
 
 	if (!ret && op)
 		ret = weirctl_target_change(w, op, path, &targets, a);
+	else if (!ret && a->within_ns)
+		ret = weirctl_drain(w, &routes, path, a);
 	else if (!ret)
 		ret = weirctl_shift(w, &routes, path, a);
 	weirctl_list_free(&targets);
@@ -608,6 +694,20 @@ int weirctl_target_shift(const struct weirctl_options *o)
 	struct weirctl_target_args a = { .steps = 10, .every_ns = 1000000000 };
 	int ret = weirctl_target_parse(o, 3, &a);
 
+	return ret ? ret : weirctl_target_do(o->argv[0], 0, &a);
+}
+
+/* weirctl target drain PATH TARGET [within=DURATION] */
+int weirctl_target_drain(const struct weirctl_options *o)
+{
+	struct weirctl_target_args a = { .within_ns = 30000000000 };
+	int i, ret = weirctl_name_parse(o->argv[1], &a.target);
+
+	for (i = 2; i < o->argc && !ret; i++)
+		ret = weirctl_arg_within(&a, o->argv[i]);
+	/* with no time to wait, there is one look nevertheless */
+	if (!a.within_ns)
+		a.within_ns = 1;
 	return ret ? ret : weirctl_target_do(o->argv[0], 0, &a);
 }
 

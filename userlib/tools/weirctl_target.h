@@ -14,6 +14,7 @@ int weirctl_target_add(const struct weirctl_options *o);
 int weirctl_target_set(const struct weirctl_options *o);
 int weirctl_target_del(const struct weirctl_options *o);
 int weirctl_target_shift(const struct weirctl_options *o);
+int weirctl_target_drain(const struct weirctl_options *o);
 int weirctl_breaker_list(const struct weirctl_options *o);
 int weirctl_breaker_open(const struct weirctl_options *o);
 int weirctl_breaker_auto(const struct weirctl_options *o);
