@@ -171,6 +171,20 @@ static struct weir_branch *weir_branches_alloc(struct weir_endpoint *ep, u32 n)
 	return branches;
 }
 
+/* Gives back what a branch has taken: the message is not sent. */
+static void weir_branch_drop(struct weir_endpoint *ep,
+			     const struct weir_message *m,
+			     const struct weir_plan *plan,
+			     struct weir_branch *b, bool later)
+{
+	if (m->kind == WEIR_KIND_REQUEST)
+		weir_target_dismiss(ep, plan, b->target, 1, b->round);
+	if (later)
+		weir_copy_give(b->at.inbox, b->kept);
+	else
+		weir_reservation_abort(&b->at, weir_message_need(m));
+}
+
 /*
  * Sends a message to each target that takes it; of a route with the quorum
  * policy, a request only if enough targets take it.
@@ -236,14 +250,7 @@ enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
 		struct weir_branch *b = &branches[i];
 
 		if (worst) {
-			if (answer)
-				weir_target_dismiss(ep, plan, b->target, 1,
-						    b->round);
-			if (later)
-				weir_copy_give(b->at.inbox, b->kept);
-			else
-				weir_reservation_abort(&b->at,
-						       weir_message_need(m));
+			weir_branch_drop(ep, m, plan, b, later);
 			continue;
 		}
 		if (later)
