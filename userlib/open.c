@@ -155,7 +155,8 @@ static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 	w->type = type;
 	w->flags = flags;
 	w->shared = !!(flags & WEIR_SHARED);
-	w->spin_ns = spin_ns;
+	/* So that it can be added to any time. */
+	w->spin_ns = spin_ns < INT64_MAX / 2 ? spin_ns : INT64_MAX / 2;
 	w->out = weir_no_outbox;
 	weir_turn_finish(w);
 	if (weir_fork_add(w)) {
@@ -413,7 +414,8 @@ int weir_listen(struct weir *w, int backlog)
 /* Waits for a connection, in whole milliseconds. */
 static int weir_accept_poll(int fd, int64_t timeout_ns)
 {
-	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
+	int64_t ms = timeout_ns < 0 ? -1 : timeout_ns / 1000000 +
+					   (timeout_ns % 1000000 > 0);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int saved = errno, ret;
 
