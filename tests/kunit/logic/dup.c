@@ -48,7 +48,10 @@ static void end(struct kunit *test, struct weir_dups *d, u64 id, u64 now,
 	weir_dup_reply_put(reply);
 }
 
-/* Begins one; all have the same content. */
+/*
+ * Begins one; all have the same content. Seven parameters: a key has three
+ * parts.
+ */
 static enum weir_dup_state begin_key(struct weir_dups *d, u32 uid, u64 scope,
 				     u64 id, u64 now,
 				     struct weir_dup_waiter *waiter,
