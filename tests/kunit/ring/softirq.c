@@ -116,12 +116,13 @@ static void inbox_refused__wakes_the_reader_in_softirq(struct kunit *test)
 {
 	struct weir_party *p = softirq_party(test->priv);
 	struct weir_status *status = weir_ring_status(p->inbox);
+	u64 kicks = status->kicks;
 
 	KUNIT_ASSERT_FALSE(test, weir_party_arm(p));
 	KUNIT_EXPECT_TRUE(test, status->wake & WEIR_WAKE_READERS);
 	softirq_call(test, softirq_notice);
 	KUNIT_EXPECT_FALSE(test, status->wake & WEIR_WAKE_READERS);
-	KUNIT_EXPECT_EQ(test, status->kicks, 1);
+	KUNIT_EXPECT_EQ(test, status->kicks, kicks + 1);
 	KUNIT_EXPECT_TRUE(test, weir_party_arm(p));
 }
 
