@@ -150,6 +150,8 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 
 	if (call) {
 		weir_call_count_sent(call);
+		/* it may have waited for a route that allows less time */
+		call->deadline_ns = attempt->deadline_ns;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
 		call = weir_call_begin(ep, m, attempt->deadline_ns);
 		call->idem = ep->pass.idem;

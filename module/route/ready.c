@@ -86,8 +86,8 @@ static void weir_ready_queue(struct weir_endpoint *ep,
  * @ep: the caller.
  * @m: the request; of a batch, only the first one waits.
  * @route: its route; NULL: there is none yet.
- * @attempt: as for weir_ready_may(), which has said yes; with the deadline, if
- *	the route has a plan. The call takes ep->pass.idem over.
+ * @attempt: as for weir_ready_may(), which has said yes; with the deadline that
+ *	the routes so far allow. The call takes ep->pass.idem over.
  *
  * Return: WEIR_DELIVERED: it waits. WEIR_REFUSED: it does not want to.
  * WEIR_WAIT: the pass waits for a slot, or for room for the answer.
@@ -104,7 +104,8 @@ enum weir_outcome weir_ready_begin(struct weir_endpoint *ep,
 	if (due_ns == WEIR_READY_NEVER)
 		return WEIR_REFUSED;
 	deadline_ns = attempt->reason == WEIR_REASON_NO_ROUTE ?
-		      weir_unrouted_deadline(ep->pass.now_ns, m->deadline_ns) :
+		      weir_unrouted_deadline(ep->pass.now_ns,
+					     attempt->deadline_ns) :
 		      attempt->deadline_ns;
 	if (!(m->flags & WEIR_REC_WAIT) && due_ns >= deadline_ns)
 		return WEIR_REFUSED;

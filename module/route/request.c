@@ -398,6 +398,7 @@ static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
 						      enum weir_reason reason)
 {
 	struct weir_attempt attempt = {
+		.deadline_ns = m->deadline_ns,
 		.reason = reason,
 	};
 	enum weir_outcome ret = WEIR_REFUSED;
