@@ -60,7 +60,8 @@
  * targets for a quorum, waits for one until its deadline. The router looks for
  * a target after 1 or 2 ms and then less and less often, at least once in 50 ms.
  * The request keeps its place in the outbox until it is sent. Requests behind it
- * are sent before it. A fallback of the route comes first.
+ * are sent before it. A fallback of the route comes first. One with an
+ * idempotency key waits for a target, but not for a route, which has the keys.
  */
 
 /**

@@ -403,7 +403,8 @@ static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
 	};
 	enum weir_outcome ret = WEIR_REFUSED;
 
-	if (weir_ready_may(m, &attempt) && m->flags & WEIR_REC_WAIT) {
+	/* a key means nothing without a route: nobody would look for it later */
+	if (weir_ready_may(m, &attempt) && m->flags & WEIR_REC_WAIT && !m->dup) {
 		if (weir_message_over(ep, m))
 			reason = WEIR_REASON_DEADLINE;
 		else
