@@ -577,6 +577,10 @@ static int weirctl_drain(struct weir *w, const struct weirctl_list *routes,
 	ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &s.targets);
 	if (!ret)
 		ret = weirctl_shift_find(&s, &a->target, &s.from);
+	/* requests in flight are counted at sockets alone */
+	if (!ret && !s.targets.targets[s.from].socket)
+		ret = weirctl_fail("target %s of %s is a route: drain the targets of that, or set its weight to 0",
+				   a->target.text, path);
 	if (!ret) {
 		sigaction(SIGINT, &act, NULL);
 		sigaction(SIGTERM, &act, NULL);
