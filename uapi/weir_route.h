@@ -296,8 +296,8 @@ enum weir_policy {
  *	back in 16 times as long, whether the user has sockets or not.
  * @breaker_max_open_percent: share of the targets, 1 to 100, whose breakers may
  *	refuse a caller at once, and one target in any case. While more are open
- *	for the caller, none of them refuses it: all targets are tried. 0: all
- *	breakers may.
+ *	for the caller, none of them refuses it: all targets are tried. Targets
+ *	of weight 0 do not count. 0: all breakers may.
  * @reserved_percent: zero.
  * @reserved: zero. New members take their bytes from here, so that the fields
  *	behind a conf in struct weir_route_entry keep their offsets.

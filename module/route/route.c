@@ -233,6 +233,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 {
 	struct weir_target *target;
 	struct weir_plan *plan;
+	u32 weighted = 0;
 	int err;
 
 	lockdep_assert_held(&route->path->wn->lock);
@@ -255,10 +256,11 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 			continue;
 		weir_target_get(target);
 		plan->targets[plan->n++] = target;
+		weighted += target->weight > 0;
 	}
 	plan->max_open = plan->n;
 	if (route->set && route->set->conf.breaker_max_open_percent)
-		plan->max_open = max(plan->n *
+		plan->max_open = max(weighted *
 				     route->set->conf.breaker_max_open_percent /
 				     100, 1U);
 	if (plan->policy == WEIR_POLICY_ANY && !plan->mirror)

@@ -129,7 +129,9 @@ static bool weir_plan_too_open(struct weir_endpoint *ep,
 		pass->steps += plan->n;
 		for (i = 0; i < plan->n; i++) {
 			b = &plan->targets[i]->breaker;
-			pass->nopen += weir_breaker_open_for(b, user);
+			/* nothing probes a target without weight */
+			pass->nopen += plan->pick->weights[i] &&
+				       weir_breaker_open_for(b, user);
 		}
 	}
 	return pass->nopen > plan->max_open;
