@@ -369,8 +369,12 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	if (ep->scan_lost)
 		return;
 	/* the calls of a released socket end soon, and nobody hears of them */
-	if (ep->last_pos)
+	if (ep->last_pos) {
+		/* nor does any of them wait for room */
+		weir_waiter_recheck(w);
+		weir_waiter_done(w);
 		return;
+	}
 	if (!w->inbox && !weir_call_table_retrying(&ep->calls))
 		return;
 	weir_route_begin(ep, dispatcher);
