@@ -43,10 +43,11 @@ static const struct weir_retry_conf weir_ready_conf = {
 bool weir_ready_may(const struct weir_message *m,
 		    const struct weir_attempt *attempt)
 {
-	return m->kind == WEIR_KIND_REQUEST && !attempt->fallback_reply &&
-	       (attempt->reason == WEIR_REASON_NO_TARGET ||
+	/* with other reasons there may be no message to look at */
+	return (attempt->reason == WEIR_REASON_NO_TARGET ||
 		attempt->reason == WEIR_REASON_NO_ROUTE ||
-		attempt->reason == WEIR_REASON_QUORUM);
+		attempt->reason == WEIR_REASON_QUORUM) &&
+	       m->kind == WEIR_KIND_REQUEST && !attempt->fallback_reply;
 }
 
 /*
