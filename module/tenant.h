@@ -180,6 +180,12 @@ struct weir_tenant {
 	 * with WRITE_ONCE().
 	 */
 	u64			delayed_ns;
+	/**
+	 * @ready_ns: when the last of the user's requests that wait for targets
+	 * looks for one, of those that have waited for long; ktime_get_ns()
+	 * time. Written under the post.lock of any inbox, so with WRITE_ONCE().
+	 */
+	u64			ready_ns;
 };
 
 extern struct workqueue_struct *weir_wq;	/* timers of rings: tenant.c */

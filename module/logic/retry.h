@@ -14,6 +14,8 @@
 #ifndef _WEIR_RETRY_H
 #define _WEIR_RETRY_H
 
+#include <linux/compiler.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #define WEIR_RETRY_TRIES_MAX	16
@@ -34,5 +36,18 @@ struct weir_retry_conf {
 int weir_retry_conf_check(const struct weir_retry_conf *c, const char **why);
 u64 weir_retry_delay_ns(const struct weir_retry_conf *c, u32 attempt,
 			u32 random);
+
+/*
+ * Spreads attempts over time: returns @due_ns, or later, so that @pace_ns passes
+ * after the last attempt that was spread. *@last_ns: when that is due; it is set.
+ * Of threads that call it at the same time with one @last_ns, some may get the
+ * same time.
+ */
+static inline u64 weir_retry_spread_ns(u64 *last_ns, u64 due_ns, u64 pace_ns)
+{
+	due_ns = max(due_ns, READ_ONCE(*last_ns) + pace_ns);
+	WRITE_ONCE(*last_ns, due_ns);
+	return due_ns;
+}
 
 #endif /* _WEIR_RETRY_H */

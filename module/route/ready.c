@@ -33,6 +33,14 @@ static const struct weir_retry_conf weir_ready_conf = {
 	.max_ns = 50 * NSEC_PER_MSEC,
 };
 
+/*
+ * A request that has looked WEIR_READY_LOOKS times waits for long. All of a user
+ * that do look once in WEIR_READY_PACE_NS: so they take a share of a CPU, however
+ * many they are.
+ */
+#define WEIR_READY_LOOKS	5
+#define WEIR_READY_PACE_NS	(20 * NSEC_PER_USEC)
+
 /**
  * weir_ready_may() - may a target come that takes a refused request?
  * @m: the message.
@@ -78,6 +86,9 @@ static void weir_ready_queue(struct weir_endpoint *ep,
 	__must_hold(&ep->inbox->post.lock)
 {
 	lockdep_assert_held(&ep->inbox->post.lock);
+	if (call->looks > WEIR_READY_LOOKS)
+		due_ns = weir_retry_spread_ns(&ep->tenant->ready_ns, due_ns,
+					      WEIR_READY_PACE_NS);
 	weir_call_table_retry(&ep->calls, call, due_ns);
 	weir_endpoint_arm(ep, due_ns);
 }

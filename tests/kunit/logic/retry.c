@@ -131,11 +131,27 @@ static void retry_delay_ns__spreads_evenly(struct kunit *test)
 	}
 }
 
+/* Many that are due at once come one after the other, and one alone in time. */
+static void retry_spread_ns__keeps_the_pace(struct kunit *test)
+{
+	u64 last = 0, due;
+	u32 i;
+
+	KUNIT_EXPECT_EQ(test, weir_retry_spread_ns(&last, 50 * MS, MS), 50 * MS);
+	for (i = 1; i <= 100; i++) {
+		due = weir_retry_spread_ns(&last, 50 * MS, MS);
+		KUNIT_EXPECT_EQ(test, due, (50 + i) * MS);
+	}
+	KUNIT_EXPECT_EQ(test, weir_retry_spread_ns(&last, 500 * MS, MS),
+			500 * MS);
+}
+
 static struct kunit_case retry_cases[] = {
 	KUNIT_CASE(retry_conf_check__refuses_in_words),
 	KUNIT_CASE(retry_delay_ns__is_in_the_upper_half),
 	KUNIT_CASE(retry_delay_ns__doubles_up_to_its_limit),
 	KUNIT_CASE(retry_delay_ns__spreads_evenly),
+	KUNIT_CASE(retry_spread_ns__keeps_the_pace),
 	{}
 };
 
