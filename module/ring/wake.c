@@ -106,10 +106,20 @@ static noinline void weir_reader_stay(struct weir_ring *ring,
 				      struct weir_reader *rd)
 	__must_hold(&ring->lock)
 {
-	if (weir_party_watched(rd->party, WEIR_WATCH_IN))
+	struct weir_party *p = rd->party;
+	bool stays = weir_party_watched(p, WEIR_WATCH_IN);
+
+	if (!stays) {
+		WRITE_ONCE(p->watching, false);
+		/*
+		 * With weir_party_watch(): a watcher that has come meanwhile
+		 * sees the store and arms, or is seen here.
+		 */
+		smp_mb();
+		stays = weir_party_watched(p, WEIR_WATCH_IN);
+	}
+	if (stays)
 		list_add_tail(&rd->armed_link, &ring->armed);
-	else
-		WRITE_ONCE(rd->party->watching, false);
 }
 
 /* Readers that are taken in one hold of a ring's lock; an inbox has one. */
@@ -454,6 +464,7 @@ void weir_party_watch(struct weir_party *p, u8 watch)
 {
 	spin_lock(&p->lock);
 	WRITE_ONCE(p->watch, p->watch | watch);
+	smp_mb();	/* the queue before @watching: weir_reader_stay() */
 	if (watch & WEIR_WATCH_IN && !READ_ONCE(p->watching)) {
 		WRITE_ONCE(p->watching, true);
 		weir_readers_arm(p, weir_inbox_reader(p));
