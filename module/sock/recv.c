@@ -473,8 +473,9 @@ static int weir_recv_sleep(struct weir_sock *ws, long *timeo, int *idle)
  */
 static bool weir_recv_may(const struct weir_sock *ws)
 {
-	return READ_ONCE(ws->sk.sk_state) == TCP_ESTABLISHED ||
-	       (ws->sk.sk_type == SOCK_RDM && !READ_ONCE(ws->outbox));
+	/* outbox first: weir_sock_endpoint() sets the state before it */
+	return (ws->sk.sk_type == SOCK_RDM && !smp_load_acquire(&ws->outbox)) ||
+	       READ_ONCE(ws->sk.sk_state) == TCP_ESTABLISHED;
 }
 
 int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
