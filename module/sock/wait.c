@@ -72,16 +72,33 @@ void weir_watch_async(struct sock *sk)
 }
 
 /*
+ * Is there room for @bytes by the last look at the cursors? There is no less
+ * now: readers only make room. Words of the owner, which it may forge.
+ */
+static bool weir_room_known(const struct weir_ring *ring, u64 bytes)
+{
+	const struct weir_head *head = ring->view.head;
+	u64 limit = READ_ONCE(head->limit), tail;
+	u32 seq;
+
+	return !weir_ring_tail(&ring->view, &tail, &seq) &&
+	       (s64)(limit - tail) >= (s64)bytes &&
+	       (s32)(READ_ONCE(head->seq_limit) - seq) > 0;
+}
+
+/*
  * weir_watch_sent() - a watcher is told of room after a message that took it
  *
- * A sender that was refused, or has polled, has armed the wake-up itself.
+ * A sender that was refused, or has polled, has armed the wake-up itself. A look
+ * at all cursors for each message would cost as much as there are readers.
  */
 void weir_watch_sent(struct weir_sock *ws, struct weir_ring *ring)
 {
 	u64 bytes = weir_out_want(ring);
 
 	if (!(READ_ONCE(weir_ring_status(ring)->wake) & WEIR_WAKE_WRITER) &&
-	    !weir_writable(ring, bytes) && weir_arm_writable(ring, bytes))
+	    !weir_room_known(ring, bytes) && !weir_writable(ring, bytes) &&
+	    weir_arm_writable(ring, bytes))
 		ws->sk.sk_write_space(&ws->sk);
 }
 
