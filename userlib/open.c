@@ -64,12 +64,15 @@ static int weir_family_probe(void)
 /* The family, when its file gives the error @err. */
 static int weir_family_without_file(int err)
 {
-	int family = weir_family_probe();
+	int family = weir_family_probe(), saved = errno;
+	bool sys;
 
 	if (family > 0)
 		return family;
+	sys = !access("/sys/module", F_OK);
+	errno = saved;
 	/* Without the directory, /sys is not mounted, or is empty. */
-	if (err == -ENOENT && !access("/sys/module", F_OK))
+	if (err == -ENOENT && sys)
 		return weir_fail(-EAFNOSUPPORT,
 				 "the weir module is not loaded: modprobe weir");
 	weir_fail_syscall(-1, err,
