@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -414,15 +415,17 @@ int weir_listen(struct weir *w, int backlog)
 	return err ? weir_fail_syscall(w->fd, err, "listen") : 0;
 }
 
-/* Waits for a connection, in whole milliseconds. */
+/* Waits for a connection. Milliseconds of poll() would end after 24 days. */
 static int weir_accept_poll(int fd, int64_t timeout_ns)
 {
-	int64_t ms = timeout_ns < 0 ? -1 : timeout_ns / 1000000 +
-					   (timeout_ns % 1000000 > 0);
+	const struct timespec timeout = {
+		.tv_sec = timeout_ns / 1000000000,
+		.tv_nsec = timeout_ns % 1000000000,
+	};
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int saved = errno, ret;
 
-	ret = poll(&p, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
+	ret = ppoll(&p, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
 	if (ret < 0)
 		ret = -errno;
 	errno = saved;
