@@ -12,6 +12,7 @@
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/interrupt.h>
+#include <linux/memcontrol.h>
 #include <linux/net.h>
 #include <linux/numa.h>
 #include <linux/wait_bit.h>
@@ -398,13 +399,18 @@ static void owner_init__takes_all_of_another(struct kunit *test)
 	struct weir_owner o = {};
 
 	KUNIT_EXPECT_EQ(test, f->owner.mode, 0666 & ~current_umask());
+	/* nothing of it is what the calling task would give */
 	f->owner.mode = 0640;
 	f->owner.gid = KGIDT_INIT(4321);
+	f->owner.uid = KUIDT_INIT(4322);
+	f->owner.clock_ns++;
+	f->owner.memcg = get_mem_cgroup_from_mm(current->mm);
 	KUNIT_ASSERT_EQ(test, weir_owner_init(&o, f->owner.wn, &f->owner, ""),
 			0);
 	KUNIT_EXPECT_EQ(test, o.mode, 0640);
 	KUNIT_EXPECT_TRUE(test, gid_eq(o.gid, f->owner.gid));
 	KUNIT_EXPECT_TRUE(test, uid_eq(o.uid, f->owner.uid));
+	KUNIT_EXPECT_EQ(test, o.clock_ns, f->owner.clock_ns);
 	KUNIT_EXPECT_PTR_EQ(test, o.memcg, f->owner.memcg);
 	KUNIT_EXPECT_PTR_EQ(test, o.account, f->owner.account);
 	weir_owner_release(&o);
