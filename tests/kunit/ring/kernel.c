@@ -80,6 +80,12 @@ static const struct weir_reader_ops reader_ops = {
 	.invalid	= reader_invalid,
 };
 
+/* A reader that comes later: the writer tells another one that it waits. */
+static const struct weir_reader_ops later_ops = {
+	.wake		= reader_wake,
+	.invalid	= reader_invalid,
+};
+
 static void ring_writable(struct weir_ring *ring)
 {
 	struct fixture *f = ring->data;
@@ -109,12 +115,13 @@ static void make_outbox(struct kunit *test)
 	f->ring = ring;
 }
 
-static struct weir_reader *attach(struct kunit *test)
+static struct weir_reader *attach(struct kunit *test,
+				  const struct weir_reader_ops *ops)
 {
 	struct fixture *f = test->priv;
 	struct weir_reader *rd;
 
-	rd = weir_reader_attach_kernel(&f->owner, f->ring, &reader_ops, f);
+	rd = weir_reader_attach_kernel(&f->owner, f->ring, ops, f);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(rd));
 	return rd;
 }
@@ -322,7 +329,7 @@ static void outbox__kernel_code_is_told_of_room(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, zalloc_cpumask_var(&cpus, GFP_KERNEL));
 	make_outbox(test);
-	f->rd = attach(test);
+	f->rd = attach(test, &reader_ops);
 	KUNIT_EXPECT_FALSE(test, weir_reader_arm_kernel(f->rd));
 	while (outbox_write(f->ring))
 		n++;
@@ -347,9 +354,9 @@ static void reader_attach_kernel__takes_any_slot(struct kunit *test)
 
 	make_outbox(test);
 	status = weir_ring_status(f->ring);
-	f->rd = attach(test);
+	f->rd = attach(test, &reader_ops);
 	KUNIT_EXPECT_TRUE(test, outbox_write(f->ring));
-	second = attach(test);
+	second = attach(test, &later_ops);
 	KUNIT_EXPECT_EQ(test, f->rd->slot, 0);
 	KUNIT_EXPECT_EQ(test, second->slot, 1);
 	KUNIT_EXPECT_EQ(test, status->nslots, 2);
@@ -359,6 +366,7 @@ static void reader_attach_kernel__takes_any_slot(struct kunit *test)
 	/* the second begins at the tail */
 	KUNIT_EXPECT_EQ(test, read_on(f->rd, INT_MAX), 1);
 	KUNIT_EXPECT_EQ(test, read_on(second, INT_MAX), 0);
+	KUNIT_EXPECT_PTR_EQ(test, f->ring->full_reader, f->rd);
 	leave(second);
 	KUNIT_EXPECT_EQ(test, status->gating[0], 1);
 }
@@ -368,7 +376,7 @@ static void ring_break__in_softirq_wakes_the_reader(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	make_outbox(test);
-	f->rd = attach(test);
+	f->rd = attach(test, &reader_ops);
 	KUNIT_ASSERT_FALSE(test, weir_reader_arm_kernel(f->rd));
 	in_softirq_do(f, softirq_break);
 	KUNIT_EXPECT_EQ(test, f->wakes, 1);
