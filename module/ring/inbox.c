@@ -11,10 +11,10 @@
  * Only the kernel writes the inbox's head words. The position is kept in struct
  * weir_post as well, in one cache line with the lock.
  *
- * Softirq may call what does not sleep. weir_inbox_create(),
- * weir_inbox_create_kernel(), weir_inbox_flush() and weir_inbox_close() are for
- * process context; all but the third may sleep. weir_inbox_fence() waits for
- * other CPUs, with interrupts enabled.
+ * Softirq may call what does not sleep; weir_inbox_flush() of an inbox that kernel
+ * code reads, but not of a socket's. weir_inbox_create(),
+ * weir_inbox_create_kernel() and weir_inbox_close() are for process context, and
+ * may sleep. weir_inbox_fence() waits for other CPUs, with interrupts enabled.
  */
 #include "logic/account.h"
 #include "owner.h"

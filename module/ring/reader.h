@@ -16,7 +16,8 @@
 /**
  * struct weir_reader_ops - what a reader does when it is told of something
  * @wake: it is armed, and the writer has written or ended the stream. The caller
- *	holds the reader, and no lock of the ring; BH may be disabled. NULL: the
+ *	holds the reader, and no lock of the ring; BH may be disabled. It may
+ *	still run, once, after weir_reader_detach() has returned. NULL: the
  *	socket of its party is woken.
  * @full: the writer waits for room. No lock of the ring is held. NULL: there is
  *	nothing to do.
