@@ -82,7 +82,10 @@ struct weir_poller {
 	 * rounds.
 	 */
 	struct mutex		lock;
-	/** @wanted: another task waits for @lock; written under poll_lock. */
+	/**
+	 * @wanted: another task waits for @lock, or for the end of the thread;
+	 * written under poll_lock.
+	 */
 	bool			wanted;
 	/** @round: number of the current round. Used by the thread alone. */
 	u32			round;
@@ -585,6 +588,8 @@ static void weir_poller_stop(struct weir_poller *p)
 
 	lockdep_assert_held(&poll_lock);
 	list_del(&p->link);
+	/* after the round in hand: CPU hotplug may wait, too */
+	WRITE_ONCE(p->wanted, true);
 	kthread_stop(p->task);
 	list_splice_init(&p->broken, &p->endpoints);
 	/* from here on, the owners kick */
