@@ -581,13 +581,13 @@ err_free:
 	return err;
 }
 
+/* Ends the thread. Its endpoints have none from here on. */
 static void weir_poller_stop(struct weir_poller *p)
 	__must_hold(&poll_lock)
 {
 	struct weir_endpoint *ep, *next;
 
 	lockdep_assert_held(&poll_lock);
-	list_del(&p->link);
 	/* after the round in hand: CPU hotplug may wait, too */
 	WRITE_ONCE(p->wanted, true);
 	kthread_stop(p->task);
@@ -601,27 +601,38 @@ static void weir_poller_stop(struct weir_poller *p)
 		weir_endpoint_owner_cpus(ep, p->cpus);
 	}
 	weir_fence_cpus(p->cpus);				/* (C) */
-	/* route what the owners committed before */
-	list_for_each_entry(ep, &weir_unpolled, poll_link)
-		weir_endpoint_queue(ep);
-	synchronize_rcu();
+}
+
+/* Nobody kicks the thread any more. */
+static void weir_poller_free(struct weir_poller *p)
+{
 	if (p->waker)
 		weir_account_put(p->waker);
 	free_cpumask_var(p->cpus);
 	kfree(p);
 }
 
-/* Stop all threads. */
+/* Stop all threads. Waits for one grace period, however many they are. */
 static void weir_pollers_stop(void)
 	__must_hold(&poll_lock)
 {
-	struct weir_poller *p;
+	struct weir_poller *p, *next;
+	struct weir_endpoint *ep;
+	LIST_HEAD(stopped);
 
 	lockdep_assert_held(&poll_lock);
-	while ((p = list_first_entry_or_null(&weir_pollers, struct weir_poller,
-					     link)))
+	if (list_empty(&weir_pollers))
+		return;
+	list_splice_init(&weir_pollers, &stopped);
+	list_for_each_entry(p, &stopped, link)
 		weir_poller_stop(p);
 	cpumask_clear(&weir_polling_cpus);
+	/* route what the owners committed before */
+	list_for_each_entry(ep, &weir_unpolled, poll_link)
+		weir_endpoint_queue(ep);
+	synchronize_rcu();
+	list_for_each_entry_safe(p, next, &stopped, link)
+		weir_poller_free(p);
 }
 
 /*
