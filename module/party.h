@@ -18,7 +18,8 @@
  * @WEIR_WATCH_IN: is told of each message: edge-triggered and exclusive waiters
  *	of epoll and io_uring, and O_ASYNC.
  * @WEIR_WATCH_OUT: is told when there is room again, edge-triggered.
- * @WEIR_WATCH_ROOM: is told of all room that readers make: exclusive waiters.
+ * @WEIR_WATCH_ROOM: is told of each quarter of the ring that readers make room:
+ *	exclusive waiters.
  *
  * Other waiters look at the party, and are armed, before they sleep.
  */

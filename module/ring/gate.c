@@ -151,6 +151,7 @@ static s64 weir_ring_room(struct weir_ring *ring)
 	}
 	/* under the lock the set of readers stays the same */
 	weir_ring_scan_end(v, &scan);
+	ring->lowest = scan.min;
 	room = (s64)(scan.min + weir_ring_bytes(v) - scan.claim);
 	if (!weir_ring_tail(v, &tail, &seq))
 		room -= (s64)(tail - scan.claim);

@@ -220,6 +220,11 @@ struct weir_ring {
 	/** @want: bytes that the sleeping writer wants. */
 	u64 want;
 	/**
+	 * @lowest: position in bytes of the last gating cursor, when the cursors
+	 * were last scanned for room; under @lock.
+	 */
+	u64 lowest;
+	/**
 	 * @full_reader: reader of the kernel whose weir_reader_ops.full is
 	 * called when the writer waits for room; NULL: there is none. Fixed
 	 * before the ring is shared. The reader stays as long as the writer.

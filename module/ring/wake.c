@@ -29,8 +29,9 @@
  * Some waiters are to be told of each message, though nothing looks at the rings
  * in between: enum weir_watch. While one of them is registered on a socket, a
  * kick wakes its readers and leaves them armed. A waiter enters the wait queue
- * first and then arms under the ring's lock. A kick looks at the queue under
- * that lock. So a kick that finds the queue empty comes before the arming.
+ * first and then arms under the ring's lock, unless the party is armed already.
+ * A kick looks at the queue under that lock. So a kick that finds the queue empty
+ * comes before the arming, or has said that the party is no longer armed.
  *
  * Kernel code that writes a ring fences for itself, so a reader of the kernel
  * needs no barrier there (weir_reader_arm_kernel()). Kernel code that waits for
@@ -588,6 +589,27 @@ bool weir_ring_want_room(struct weir_ring *ring, u64 bytes,
 }
 
 /*
+ * The writer of @ring is woken. The wake bit is cleared; or, if others wait for
+ * room on the same socket, the next kick comes when the readers have made one
+ * quarter of the ring more: they pay for the kicks.
+ */
+static void weir_writer_woken(struct weir_ring *ring,
+			      struct weir_status *status,
+			      const struct weir_party *p)
+	__must_hold(&ring->lock)
+{
+	if (p && unlikely(weir_party_watched(p, WEIR_WATCH_ROOM))) {
+		u64 more = max(ring->want, weir_ring_bytes(&ring->view) / 4);
+
+		WRITE_ONCE(status->wake_pos, ring->lowest + more);
+		return;
+	}
+	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
+	WRITE_ONCE(status->wake_pos, U64_MAX);
+	ring->want = 0;
+}
+
+/*
  * weir_ring_wake_writer() - weir_ring_ops.room of an outbox
  *
  * Wakes the writer if it sleeps and there is enough room, or an error for it to
@@ -610,12 +632,7 @@ void weir_ring_wake_writer(struct weir_ring *ring, u64 pos)
 		p = ring->writer;
 		if (p)
 			sock_hold(p->sk);
-		if (!p || likely(!weir_party_watched(p, WEIR_WATCH_ROOM))) {
-			WRITE_ONCE(status->wake,
-				   status->wake & ~WEIR_WAKE_WRITER);
-			WRITE_ONCE(status->wake_pos, U64_MAX);
-			ring->want = 0;
-		}
+		weir_writer_woken(ring, status, p);
 	}
 	spin_unlock(&ring->lock);
 	if (p)
