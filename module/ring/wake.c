@@ -30,8 +30,8 @@
  * in between: enum weir_watch. While one of them is registered on a socket, a
  * kick wakes its readers and leaves them armed. A waiter enters the wait queue
  * first and then arms under the ring's lock, unless the party is armed already.
- * A kick looks at the queue under that lock. So a kick that finds the queue empty
- * comes before the arming, or has said that the party is no longer armed.
+ * A kick looks at the queue under that lock. So a kick that finds the queue
+ * empty comes before the arming, or has said that the party is not armed now.
  *
  * Kernel code that writes a ring fences for itself, so a reader of the kernel
  * needs no barrier there (weir_reader_arm_kernel()). Kernel code that waits for

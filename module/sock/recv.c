@@ -131,8 +131,8 @@ static int weir_recv_header(const struct weir_ring *inbox,
 		return 0;
 	weir_named_record(inbox, rec, &scm);
 	if (msg->msg_controllen) {
-		put_cmsg(msg, SOL_WEIR, WEIR_SCM_ROUTE, sizeof(scm), &scm);
-		if (!(msg->msg_flags & MSG_CTRUNC))
+		if (!put_cmsg(msg, SOL_WEIR, WEIR_SCM_ROUTE, sizeof(scm),
+			      &scm) && !(msg->msg_flags & MSG_CTRUNC))
 			return 1;
 	}
 	if (rec->kind != WEIR_KIND_ERROR || !(scm.flags & WEIR_REC_ROUTER))
