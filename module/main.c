@@ -32,16 +32,16 @@ static int __net_init weir_net_init(struct net *net)
 /*
  * Ends the routes that were set by a control call and have no target left, and
  * waits for what sockets have left in the router. Plans put their targets,
- * targets their endpoints, each a grace period later; an endpoint may still wait
- * for its user's turn; a large set of idempotency keys takes time to free.
+ * targets their endpoints, each a grace period later; an endpoint may still
+ * wait for its user's turn; a large set of idempotency keys takes time to free.
  *
  * No program can prolong this. There is no socket left, so there is no inbox
- * whose room a message could wait for, and no caller for a reply. A process that
- * still maps a ring holds the ring's pages, but no object of the router. Workers
- * read the rings by the kernel's own mapping, and so never wait for a page of a
- * process. What is left is their work: records in outboxes, open calls and keys,
- * each of which is within its user's caps. So the wait has no limit, but a
- * warning, which would show a lost reference.
+ * whose room a message could wait for, and no caller for a reply. A process
+ * that still maps a ring holds the ring's pages, but no object of the router.
+ * Workers read the rings by the kernel's own mapping, and so never wait for a
+ * page of a process. What is left is their work: records in outboxes, open
+ * calls and keys, each of which is within its user's caps. So the wait has no
+ * limit, but a warning, which would show a lost reference.
  */
 static void weir_net_end_routes(struct weir_net *wn)
 {

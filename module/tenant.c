@@ -15,11 +15,11 @@
  *                   hold up what the router does for the publisher.
  *   pending_joins   does the joins that wait for memory
  *   ends            ends the endpoints of closed sockets
- *   told delivers a reply to other calls with the same idempotency key
+ *   told            delivers a reply to other calls with the same idempotency key
  *   timers          calls the functions of timers of rings and cursors
  *   lingers         calls those of them that may wait for a lock which others
  *                   hold, so that they hold up none of the other timers
- *   work calls the work items and timers of the router: route/worker.c
+ *   work            calls the work items and timers of the router: route/worker.c
  *
  * Process context. Functions may be called under spinlocks, unless their
  * comment says otherwise.

@@ -59,10 +59,9 @@
  * A request with WEIR_REC_WAIT that finds no target, or no route or too few
  * targets for a quorum, waits for one until its deadline. The router looks for
  * a target after 1 or 2 ms and then less and less often, at least once in 50 ms
- * while at most 2,500 requests of its user wait, and 50,000 times a second for all
- * of them if more do.
- * The request keeps its place in the outbox until it is sent. Requests behind it
- * are sent before it. A fallback of the route comes first. One with an
+ * while at most 2,500 requests of its user wait; if more do, 50,000 times a
+ * second for all of them. The request keeps its place in the outbox until it is
+ * sent. Requests behind it are sent before it. A fallback of the route comes first. One with an
  * idempotency key waits for a target, but not for a route, which has the keys.
  */
 

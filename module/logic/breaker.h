@@ -31,8 +31,8 @@
  * most open_ns for each good probe.
  *
  * This file knows no socket and no clock: times and outcomes are arguments. The
- * breaker's lock is a leaf, and softirq takes it, too. The functions don't sleep,
- * and are called with BH disabled, unless they say otherwise.
+ * breaker's lock is a leaf, and softirq takes it, too. The functions don't
+ * sleep, and are called with BH disabled, unless they say otherwise.
  */
 #ifndef _WEIR_BREAKER_H
 #define _WEIR_BREAKER_H

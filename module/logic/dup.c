@@ -474,8 +474,8 @@ static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
  * for the same key. A user that has used up its share loses its oldest replies.
  *
  * Return: the state of the first request with the key. WEIR_DUP_FULL,
- * WEIR_DUP_NO_MEMORY and WEIR_DUP_OTHER: this request is neither the first nor a
- * waiter.
+ * WEIR_DUP_NO_MEMORY and WEIR_DUP_OTHER: this request is neither the first nor
+ * a waiter.
  */
 enum weir_dup_state weir_dup_begin(struct weir_dups *d,
 				   const struct weir_dup_key *key, u64 now_ns,

@@ -38,10 +38,10 @@ u64 weir_retry_delay_ns(const struct weir_retry_conf *c, u32 attempt,
 			u32 random);
 
 /*
- * Spreads attempts over time: returns @due_ns, or later, so that @pace_ns passes
- * after the last attempt that was spread. *@last_ns: when that is due; it is set.
- * Of threads that call it at the same time with one @last_ns, some may get the
- * same time.
+ * Spreads attempts over time: returns @due_ns, or later, so that @pace_ns
+ * passes after the last attempt that was spread. *@last_ns: when that is due;
+ * it is set. Of threads that call it at the same time with one @last_ns, some
+ * may get the same time.
  */
 static inline u64 weir_retry_spread_ns(u64 *last_ns, u64 due_ns, u64 pace_ns)
 {

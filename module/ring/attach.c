@@ -2,8 +2,8 @@
 /*
  * Attaching a reader to a ring, in four steps: reserve an id in the party that
  * reads, take a slot of the ring, enter the gate of its writer, show the reader
- * to its party. A reader of the kernel has no party. Going on with a cursor that
- * is held by name is here, too.
+ * to its party. A reader of the kernel has no party. Going on with a cursor
+ * that is held by name is here, too.
  *
  * Process context.
  */
@@ -525,8 +525,8 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
  * @data: weir_reader.data.
  *
  * The writer waits for this reader. It starts at the tail. Kernel code moves it
- * by weir_reader_move(). Process context, may sleep. Returns the reader, held; or
- * an ERR_PTR with an error text on @o.
+ * by weir_reader_move(). Process context, may sleep. Returns the reader, held;
+ * or an ERR_PTR with an error text on @o.
  */
 struct weir_reader *
 weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,

@@ -2,19 +2,20 @@
 /*
  * An inbox: a ring that the kernel writes. Its socket reads it with a cursor
  * like any other stream, or kernel code does, with a reader of the kernel. It
- * carries notices about the socket's streams and, if the socket has an endpoint,
- * requests and replies. A notice that finds the inbox full stays as a bit on its
- * reader. It is posted when the socket has read on, so no notice about an
- * attached stream is lost. Other writers that
- * find the inbox full wait in post.waiting.
+ * carries notices about the socket's streams and, if the socket has an
+ * endpoint, requests and replies. A notice that finds the inbox full stays as a
+ * bit on its reader. It is posted when the socket has read on, so no notice
+ * about an attached stream is lost. Other writers that find the inbox full wait
+ * in post.waiting.
  *
  * Only the kernel writes the inbox's head words. The position is kept in struct
  * weir_post as well, in one cache line with the lock.
  *
- * Softirq may call what does not sleep; weir_inbox_flush() of an inbox that kernel
- * code reads, but not of a socket's. weir_inbox_create(),
- * weir_inbox_create_kernel() and weir_inbox_close() are for process context, and
- * may sleep. weir_inbox_fence() waits for other CPUs, with interrupts enabled.
+ * Softirq may call what does not sleep; weir_inbox_flush() of an inbox that
+ * kernel code reads, but not of a socket's. weir_inbox_create(),
+ * weir_inbox_create_kernel() and weir_inbox_close() are for process context,
+ * and may sleep. weir_inbox_fence() waits for other CPUs, with interrupts
+ * enabled.
  */
 #include "logic/account.h"
 #include "owner.h"

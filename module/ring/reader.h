@@ -15,9 +15,9 @@
 
 /**
  * struct weir_reader_ops - what a reader does when it is told of something
- * @wake: it is armed, and the writer has written or ended the stream. The caller
- *	holds the reader, and no lock of the ring; BH may be disabled. It may
- *	still run, once, after weir_reader_detach() has returned. NULL: the
+ * @wake: it is armed, and the writer has written or ended the stream. The
+ *	caller holds the reader, and no lock of the ring; BH may be disabled. It
+ *	may still run, once, after weir_reader_detach() has returned. NULL: the
  *	socket of its party is woken.
  * @full: the writer waits for room. No lock of the ring is held. NULL: there is
  *	nothing to do.
@@ -182,8 +182,8 @@ static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 }
 
 /*
- * The reader has read up to @pos; @seq: count of the record there. Tells a writer
- * that waits for room. Of one reader, one call at a time.
+ * The reader has read up to @pos; @seq: count of the record there. Tells a
+ * writer that waits for room. Of one reader, one call at a time.
  */
 static __always_inline void weir_reader_move(struct weir_reader *rd, u64 pos,
 					     u32 seq)

@@ -99,7 +99,8 @@ struct weir_ring_ops {
  * @huge: use pages of 2 MiB where the ring is large enough for one.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
  * @linger_ms: milliseconds that it lingers after its writer is gone.
- * @party: party that writes it, or NULL if kernel code does; unused for an inbox.
+ * @party: party that writes it, or NULL if kernel code does; unused for an
+ *	inbox.
  * @ops: what it does for its writer; NULL: weir_inbox_ops of an inbox,
  *	weir_outbox_ops of an outbox.
  * @data: for the functions of @ops.
@@ -220,8 +221,8 @@ struct weir_ring {
 	/** @want: bytes that the sleeping writer wants. */
 	u64 want;
 	/**
-	 * @lowest: position in bytes of the last gating cursor, when the cursors
-	 * were last scanned for room; under @lock.
+	 * @lowest: position in bytes of the last gating cursor, when the
+	 * cursors were last scanned for room; under @lock.
 	 */
 	u64 lowest;
 	/**

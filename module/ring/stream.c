@@ -289,8 +289,8 @@ void weir_ring_expire(struct weir_timer *timer)
 /*
  * weir_ring_break() - mark a ring as broken: its owner's head words are invalid
  *
- * Does not sleep. Softirq may call it. Only marks the ring and wakes its readers. The owner's next
- * call fails, and the readers see the end.
+ * Does not sleep. Softirq may call it. Only marks the ring and wakes its
+ * readers. The owner's next call fails, and the readers see the end.
  */
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason)
 {
@@ -522,8 +522,8 @@ void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
 
 /**
  * weir_streams_end() - end the streams of a namespace and the cursors on them
- * @wn: the namespace, without sockets: streams that linger, and cursors that are
- *	held by name.
+ * @wn: the namespace, without sockets: streams that linger, and cursors that
+ *	are held by name.
  *
  * Process context, may sleep.
  */

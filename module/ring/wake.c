@@ -26,20 +26,21 @@
  * sees the bit, and its kick ends the arming. Otherwise a process that polls in
  * a loop would interrupt the publisher's CPUs at each call.
  *
- * Some waiters are to be told of each message, though nothing looks at the rings
- * in between: enum weir_watch. While one of them is registered on a socket, a
- * kick wakes its readers and leaves them armed. A waiter enters the wait queue
- * first and then arms under the ring's lock, unless the party is armed already.
- * A kick looks at the queue under that lock. So a kick that finds the queue
- * empty comes before the arming, or has said that the party is not armed now.
+ * Some waiters are to be told of each message, though nothing looks at the
+ * rings in between: enum weir_watch. While one of them is registered on a
+ * socket, a kick wakes its readers and leaves them armed. A waiter enters the
+ * wait queue first and then arms under the ring's lock, unless the party is
+ * armed already. A kick looks at the queue under that lock. So a kick that
+ * finds the queue empty comes before the arming, or has said that the party is
+ * not armed now.
  *
  * Kernel code that writes a ring fences for itself, so a reader of the kernel
  * needs no barrier there (weir_reader_arm_kernel()). Kernel code that waits for
  * room interrupts the readers' CPUs (weir_ring_want_room()).
  *
  * Softirq may call weir_ring_wake_readers(), weir_inbox_wake_reader() and
- * weir_reader_arm_kernel(). The other functions are for process context. None of
- * them sleeps, unless weir_ring_wake_writer() has to evict.
+ * weir_reader_arm_kernel(). The other functions are for process context. None
+ * of them sleeps, unless weir_ring_wake_writer() has to evict.
  */
 #include <linux/delay.h>
 #include <linux/smp.h>
@@ -137,8 +138,8 @@ struct weir_sleeper {
 };
 
 /*
- * Takes a reader that slept. A watched one is armed again at once. Its party may
- * leave the reader once the ring's lock is released, so a reference of the
+ * Takes a reader that slept. A watched one is armed again at once. Its party
+ * may leave the reader once the ring's lock is released, so a reference of the
  * party's socket is taken.
  */
 static __always_inline void weir_sleeper_take(struct weir_sleeper *s,
@@ -209,7 +210,8 @@ static void weir_woken(const struct weir_ring *ring, unsigned int n)
 }
 
 /*
- * weir_ring_wake_readers() - wake the readers that sleep for an outbox's records
+ * weir_ring_wake_readers() - wake the readers that sleep for an outbox's
+ * records
  *
  * The publisher has fenced between its commit and its look at the wake bits.
  */
@@ -253,7 +255,8 @@ void weir_inbox_wake_reader(struct weir_ring *inbox)
 }
 
 /**
- * weir_reader_arm_kernel() - have weir_reader_ops.wake called by the next record
+ * weir_reader_arm_kernel() - have weir_reader_ops.wake called by the next
+ * record
  * @rd: reader of the kernel, on a ring that kernel code writes. No other thread
  *	arms or moves it meanwhile.
  *
@@ -458,8 +461,8 @@ void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd)
 /*
  * weir_party_watch() - be told of each message or of room from now on
  *
- * The caller is on the wait queue of @p, or its list of O_ASYNC, already. May be
- * called with BH disabled.
+ * The caller is on the wait queue of @p, or its list of O_ASYNC, already. May
+ * be called with BH disabled.
  */
 void weir_party_watch(struct weir_party *p, u8 watch)
 {
@@ -476,9 +479,10 @@ void weir_party_watch(struct weir_party *p, u8 watch)
 /* --- the writer sleeps -------------------------------------------------- */
 
 /*
- * Asks the readers to kick when @bytes can be claimed behind @tail. Has a barrier
- * run on their CPUs, for which @account pays; @cpus is overwritten. Returns
- * whether there had to be one and was none, because the user is at its limit.
+ * Asks the readers to kick when @bytes can be claimed behind @tail. Has a
+ * barrier run on their CPUs, for which @account pays; @cpus is overwritten.
+ * Returns whether there had to be one and was none, because the user is at its
+ * limit.
  */
 static bool weir_ring_ask(struct weir_ring *ring, u64 tail, u64 bytes,
 			  const struct weir_account *account,

@@ -173,9 +173,9 @@ void weir_call_end_parent(struct weir_endpoint *ep,
 /*
  * weir_call_child_done() - a child of a fan-out call has its answer
  *
- * @ep: the caller's endpoint. @good: the answer is a good reply. Ends the parent
- * and all its children if this answer decides the call. Otherwise the child's
- * slot stays taken until the parent ends. The caller calls
+ * @ep: the caller's endpoint. @good: the answer is a good reply. Ends the
+ * parent and all its children if this answer decides the call. Otherwise the
+ * child's slot stays taken until the parent ends. The caller calls
  * weir_endpoint_unawaited() as for weir_call_end_parent().
  *
  * Returns whether the answer is delivered. @flags: out: the flags to deliver it

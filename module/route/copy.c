@@ -3,10 +3,10 @@
  * Large copies. Copying a large message in a section would keep the processor
  * from everything else for too long. So in the section, a large message, or a
  * fan-out of many bytes, only claims its space and enters its call. The copies
- * are made after the section, in pieces: other tasks may run between two pieces.
- * Then the records are committed. Until then the pass holds the inboxes, and the
- * source stays in the outbox. If the call ends before its copy does, the record
- * is committed as aborted.
+ * are made after the section, in pieces: other tasks may run between two
+ * pieces. Then the records are committed. Until then the pass holds the
+ * inboxes, and the source stays in the outbox. If the call ends before its copy
+ * does, the record is committed as aborted.
  *
  * A record that is not committed yet holds up all records behind it in its
  * inbox. So a copy that may have to wait for other copies only keeps room. It

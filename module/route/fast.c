@@ -43,8 +43,8 @@ weir_fast_target(struct weir_endpoint *ep, const struct weir_message *m,
 /*
  * Asks the guards of a target for one request. This takes only what needs no
  * look at the user: a slot in the bulkhead's lower half, and a breaker that is
- * closed. @round: out: of the breaker. It is not passed on, as a call would keep
- * it in memory.
+ * closed. @round: out: of the breaker. It is not passed on, as a call would
+ * keep it in memory.
  */
 static __always_inline bool weir_fast_admit(const struct weir_plan *plan,
 					    struct weir_target *target,
@@ -65,9 +65,9 @@ static __always_inline bool weir_fast_admit(const struct weir_plan *plan,
  * claims space for a message in the target's inbox.
  *
  * @answer: the message is a request. @at: out: the space. @round: out: of the
- * target's breaker; 0 without one. Returns false if a guard refuses the message,
- * or if there is no space. Nothing stays taken then. Seven parameters: the
- * function is inlined, so they stay in registers.
+ * target's breaker; 0 without one. Returns false if a guard refuses the
+ * message, or if there is no space. Nothing stays taken then. Seven parameters:
+ * the function is inlined, so they stay in registers.
  */
 static __always_inline bool
 weir_fast_claim(struct weir_endpoint *ep, const struct weir_message *m,

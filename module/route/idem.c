@@ -101,8 +101,8 @@ out:
 
 /*
  * weir_idem.told: delivers the reply of a leader that has ended to its waiters,
- * of which there are WEIR_DUP_WAITERS_MAX at most, and frees the leader. Returns
- * false: there is no more.
+ * of which there are WEIR_DUP_WAITERS_MAX at most, and frees the leader.
+ * Returns false: there is no more.
  */
 static bool weir_idem_told_part(struct weir_job *job)
 {
@@ -273,9 +273,9 @@ weir_idem_reply_create(const struct weir_idem *idem,
  *	of the reply; that of the target does not.
  * @r: the reply.
  *
- * The waiters get the reply from a worker. If there is no room for the reply, the
- * table still remembers that there was one: later requests with this key are
- * refused, and not sent again. May sleep.
+ * The waiters get the reply from a worker. If there is no room for the reply,
+ * the table still remembers that there was one: later requests with this key
+ * are refused, and not sent again. May sleep.
  */
 void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
 			const struct weir_idem_reply *r)
@@ -361,8 +361,8 @@ void weir_idem_digest_make(struct weir_idem_digest *d)
 }
 
 /*
- * The digest of a request's payload. Returns false if it is to be made after the
- * section.
+ * The digest of a request's payload. Returns false if it is to be made after
+ * the section.
  */
 static bool weir_idem_digest(struct weir_idem_digest *d,
 			     const struct weir_message *m, u64 *digest)

@@ -90,14 +90,16 @@ struct weir_idem {
  * enum weir_idem_role - what a request with an idempotency key is
  * @WEIR_IDEM_LEADER: the first of its key: it is to be sent.
  * @WEIR_IDEM_WAITER: it waits for the leader's reply.
- * @WEIR_IDEM_ANSWERED: the leader has been answered: it gets a copy of the reply.
- * @WEIR_IDEM_NO_ROOM: its caller has no slot, or no room for an answer: the pass
- *	has to wait.
+ * @WEIR_IDEM_ANSWERED: the leader has been answered: it gets a copy of the
+ *	reply.
+ * @WEIR_IDEM_NO_ROOM: its caller has no slot, or no room for an answer: the
+ *	pass has to wait.
  * @WEIR_IDEM_NO_MEMORY: it is to be refused, for want of memory.
  * @WEIR_IDEM_LIMIT: it is to be refused: its user has no key left, too many
  *	requests wait for this key, or the reply was not kept.
  * @WEIR_IDEM_OTHER: it is to be refused: the leader had another payload.
- * @WEIR_IDEM_DIGEST: its digest is made after the section, and the pass goes on.
+ * @WEIR_IDEM_DIGEST: its digest is made after the section, and the pass goes
+ *	on.
  */
 enum weir_idem_role {
 	WEIR_IDEM_LEADER,

@@ -15,10 +15,10 @@
  *
  * Others wait for what a section does: for the commit of a claimed record, for
  * the wake-up of a sleeper. Without PREEMPT_RT the thread keeps its processor
- * until the section ends, but for interrupts. With PREEMPT_RT a thread of higher
- * priority may run meanwhile: BH that are disabled, RCU and the locks, which
- * sleep there, do not keep it off. The section goes on after that thread, or at
- * once on its behalf if it wants one of the locks.
+ * until the section ends, but for interrupts. With PREEMPT_RT a thread of
+ * higher priority may run meanwhile: BH that are disabled, RCU and the locks,
+ * which sleep there, do not keep it off. The section goes on after that thread,
+ * or at once on its behalf if it wants one of the locks.
  */
 #ifndef _WEIR_PASS_H
 #define _WEIR_PASS_H
@@ -46,12 +46,13 @@ struct weir_target;
 #define WEIR_DIRTY_INBOXES_MAX	16
 
 /*
- * Steps that one message may take, on all routes that it goes through, and after
- * which a section ends. Nothing else runs on the processor meanwhile: 5120 steps
- * are some 100,000 instructions. The policy takes one step for each target that
- * it considers. To ask a target, or to go on to another route, takes 8 steps.
- * After 2048 steps the policy is not asked any more: the targets that are left
- * are asked in turn, so that all 256 targets of one route can be asked.
+ * Steps that one message may take, on all routes that it goes through, and
+ * after which a section ends. Nothing else runs on the processor meanwhile:
+ * 5120 steps are some 100,000 instructions. The policy takes one step for each
+ * target that it considers. To ask a target, or to go on to another route,
+ * takes 8 steps. After 2048 steps the policy is not asked any more: the targets
+ * that are left are asked in turn, so that all 256 targets of one route can be
+ * asked.
  *
  * To wake the reader of an inbox takes 64 steps of the section. So a section
  * goes on if each of its messages has woken another reader, and ends after one
@@ -310,8 +311,8 @@ static inline void weir_pass_forget(struct weir_pass *pass)
 }
 
 /*
- * Wakes the reader of an inbox if it sleeps, in a section; the caller has fenced:
- * (C). Returns whether it seemed to sleep.
+ * Wakes the reader of an inbox if it sleeps, in a section; the caller has
+ * fenced: (C). Returns whether it seemed to sleep.
  */
 static __always_inline bool weir_inbox_wake_fenced(struct weir_ring *inbox)
 {

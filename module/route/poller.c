@@ -524,8 +524,8 @@ void weir_poll_leave(struct weir_endpoint *ep)
  * @ep: the endpoint. Its thread polls again if the thread sleeps.
  *
  * Does not sleep. When the thread counts as awake, no other kick wakes it. BH
- * are disabled: so the caller keeps its processor until it has woken the thread,
- * without PREEMPT_RT.
+ * are disabled: so the caller keeps its processor until it has woken the
+ * thread, without PREEMPT_RT.
  */
 void weir_poll_kick(struct weir_endpoint *ep)
 {

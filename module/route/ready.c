@@ -34,9 +34,9 @@ static const struct weir_retry_conf weir_ready_conf = {
 };
 
 /*
- * A request that has looked WEIR_READY_LOOKS times waits for long. All of a user
- * that do look once in WEIR_READY_PACE_NS: so they take a share of a CPU, however
- * many they are.
+ * A request that has looked WEIR_READY_LOOKS times waits for long. All of a
+ * user that do look once in WEIR_READY_PACE_NS: so they take a share of a CPU,
+ * however many they are.
  */
 #define WEIR_READY_LOOKS	5
 #define WEIR_READY_PACE_NS	(20 * NSEC_PER_USEC)
@@ -60,9 +60,9 @@ bool weir_ready_may(const struct weir_message *m,
 
 /*
  * When a request that weir_ready_may() is sent again, as ktime_get_ns() counts;
- * WEIR_READY_NEVER: its caller does not want that, or it has been tried as often
- * as the route says. @sends: attempts so far, this one included. @looks: number
- * of this look for a target. @route: may be NULL.
+ * WEIR_READY_NEVER: its caller does not want that, or it has been tried as
+ * often as the route says. @sends: attempts so far, this one included. @looks:
+ * number of this look for a target. @route: may be NULL.
  */
 static u64 weir_ready_ns(struct weir_endpoint *ep, const struct weir_message *m,
 			 const struct weir_route *route, u32 sends, u32 looks)

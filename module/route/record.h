@@ -360,8 +360,8 @@ weir_reservation_fill(const struct weir_reservation *at, const u8 *payload,
 
 /*
  * The same for a payload of any length that has been copied already.
- * @deadline_ns: on the clock of the inbox, goes into the extension; 0: the record
- * gets no extension.
+ * @deadline_ns: on the clock of the inbox, goes into the extension; 0: the
+ * record gets no extension.
  */
 static inline void weir_reservation_show(const struct weir_reservation *at,
 					 u32 len, u64 header, u32 route,

@@ -390,8 +390,8 @@ static __always_inline bool weir_message_over(const struct weir_endpoint *ep,
 }
 
 /*
- * A message has no route, or may not use it: @reason. Answers it, or has it wait
- * for a route. Returns WEIR_DELIVERED or WEIR_WAIT.
+ * A message has no route, or may not use it: @reason. Answers it, or has it
+ * wait for a route. Returns WEIR_DELIVERED or WEIR_WAIT.
  */
 static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
 						      const struct weir_message *m,
@@ -481,8 +481,8 @@ static void weir_again_end(struct weir_endpoint *ep,
 
 /*
  * No target has taken a request that has a call: has it wait for one, or ends
- * the call with the fallback reply or with the reason. Returns WEIR_DELIVERED or
- * WEIR_WAIT.
+ * the call with the fallback reply or with the reason. Returns WEIR_DELIVERED
+ * or WEIR_WAIT.
  */
 static enum weir_outcome
 weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
@@ -513,9 +513,9 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
  * @ep: the caller.
  * @call: waits to be sent again, and was taken out of weir_call_table.retries.
  *
- * Not in a section: this is one, and may then sleep. Return: WEIR_DELIVERED when
- * it has been sent, or answered; WEIR_WAIT when it waits for room or is left to a
- * worker: ep->pass.
+ * Not in a section: this is one, and may then sleep. Return: WEIR_DELIVERED
+ * when it has been sent, or answered; WEIR_WAIT when it waits for room or is
+ * left to a worker: ep->pass.
  */
 enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 				   struct weir_call_entry *call)

@@ -4,8 +4,8 @@
  *
  *   object        held by                              last put
  *   weir_endpoint its owner, the targets it serves,    a grace period later:
- *                 its work item, its timer    frees its calls, puts
- *                 while set, idempotency     its rings
+ *                 its work item, its timer           frees its calls, puts
+ *                 while set, idempotency             its rings
  *                 entries
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
@@ -18,10 +18,10 @@
  * that a pass reads and writes, and the calls of an endpoint.
  *
  * A message goes from an outbox to an inbox in a section of a pass, under
- * rcu_read_lock_bh(): see pass.h. The router follows the handle to the plan, the
- * target and its endpoint. Data that all messages share is only read on this
- * path. Data that is written belongs to the caller, to the target or to the rate
- * limit of one route.
+ * rcu_read_lock_bh(): see pass.h. The router follows the handle to the plan,
+ * the target and its endpoint. Data that all messages share is only read on
+ * this path. Data that is written belongs to the caller, to the target or to
+ * the rate limit of one route.
  *
  * Lock order. The numbers are those of weir.h; a letter marks a lock that comes
  * in between.

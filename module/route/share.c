@@ -12,8 +12,8 @@
  * each. A bulkhead counts requests at one target that is a socket; a target
  * that is a route has none.
  *
- * A circuit breaker that is not closed is asked here, too: it may be open for one
- * user alone.
+ * A circuit breaker that is not closed is asked here, too: it may be open for
+ * one user alone.
  *
  * In a section of a pass: see pass.h.
  */

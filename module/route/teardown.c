@@ -72,8 +72,8 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 
 /**
  * weir_endpoint_finish() - end an endpoint that has nothing left to route
- * @ep: the endpoint, after weir_endpoint_close(). Puts its maker's reference, and
- *	then lets go of its owner.
+ * @ep: the endpoint, after weir_endpoint_close(). Puts its maker's reference,
+ *	and then lets go of its owner.
  * @called: as of weir_targets_called().
  *
  * When this returns, the requests that it had not answered have been
@@ -143,12 +143,12 @@ bool weir_endpoint_end_part(struct weir_job *job)
  *
  * The records that have been committed in its outbox are still routed. All that
  * takes long is left to a worker. This function does not wait for the worker,
- * because the thread may belong to another user: any process to which a socket's
- * descriptor was passed may be the last to close it. May sleep.
+ * because the thread may belong to another user: any process to which a
+ * socket's descriptor was passed may be the last to close it. May sleep.
  *
  * When it returns, no policy picks the endpoint as a target any more. The
- * callers that wait for it are told a little later: to find them, a worker looks
- * through all open calls of other users.
+ * callers that wait for it are told a little later: to find them, a worker
+ * looks through all open calls of other users.
  */
 void weir_endpoint_close(struct weir_endpoint *ep)
 {

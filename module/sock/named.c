@@ -165,8 +165,8 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 }
 
 /*
- * Copies the header words of a routed record to @scm, for recvmsg. @inbox has the
- * record. The deadline goes to the caller's clock.
+ * Copies the header words of a routed record to @scm, for recvmsg. @inbox has
+ * the record. The deadline goes to the caller's clock.
  */
 void weir_named_record(const struct weir_ring *inbox,
 		       const struct weir_ring_rec *rec,

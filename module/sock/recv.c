@@ -378,8 +378,8 @@ static void weir_recv_name(const struct weir_recv *r)
 }
 
 /*
- * Receives from the inbox: what the socket calls or serves. Passes over notices.
- * -EAGAIN: nothing.
+ * Receives from the inbox: what the socket calls or serves. Passes over
+ * notices. -EAGAIN: nothing.
  */
 static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 			   size_t room, int flags)

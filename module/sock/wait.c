@@ -89,8 +89,8 @@ static bool weir_room_known(const struct weir_ring *ring, u64 bytes)
 /*
  * weir_watch_sent() - a watcher is told of room after a message that took it
  *
- * A sender that was refused, or has polled, has armed the wake-up itself. A look
- * at all cursors for each message would cost as much as there are readers.
+ * A sender that was refused, or has polled, has armed the wake-up itself. A
+ * look at all cursors for each message would cost as much as there are readers.
  */
 void weir_watch_sent(struct weir_sock *ws, struct weir_ring *ring)
 {
@@ -160,9 +160,9 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 }
 
 /*
- * weir_ready_bits() of a socket that has been shut for reading: -EPIPE if nothing
- * is left to read and nothing else is ready. The end of a connection is in its
- * stream, where the reader finds it.
+ * weir_ready_bits() of a socket that has been shut for reading: -EPIPE if
+ * nothing is left to read and nothing else is ready. The end of a connection is
+ * in its stream, where the reader finds it.
  */
 static noinline int weir_shut_bits(struct weir_sock *ws, u32 flags, u64 bytes,
 				   bool arm)
