@@ -464,32 +464,97 @@ static void walks(int pairs)
 
 /* --- what users met ------------------------------------------------------- */
 
+/* A thread that sleeps in epoll_wait() on a descriptor of its own, once. */
+struct worker {
+	struct sleeper z;
+	pthread_t t;
+	int ep;
+	int done;
+};
+
+static void *worker(void *arg)
+{
+	struct worker *w = arg;
+	struct epoll_event e;
+
+	__atomic_store_n(&w->z.tid, gettid(), __ATOMIC_RELEASE);
+	w->z.got = epoll_wait(w->ep, &e, 1, TAP_DEADLINE_MS);
+	__atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void workers_begin(struct worker w[2], int fd, uint32_t events)
+{
+	struct epoll_event e = { .events = events | EPOLLEXCLUSIVE };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		w[i] = (struct worker) { .ep = epoll_create1(EPOLL_CLOEXEC) };
+		must(!epoll_ctl(w[i].ep, EPOLL_CTL_ADD, fd, &e),
+		     "EPOLL_CTL_ADD");
+		must(!pthread_create(&w[i].t, NULL, worker, &w[i]),
+		     "pthread_create");
+		must(tap_until(asleep(&w[i].z)), "a thread that sleeps");
+	}
+}
+
+/* Do at least @n of the two wake up in time? */
+static bool workers_woken(struct worker w[2], int n)
+{
+	return tap_within(20000,
+			  __atomic_load_n(&w[0].done, __ATOMIC_ACQUIRE) +
+			  __atomic_load_n(&w[1].done, __ATOMIC_ACQUIRE) >= n);
+}
+
+static void workers_end(struct worker w[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		pthread_join(w[i].t, NULL);
+		close(w[i].ep);
+	}
+}
+
 /* Two workers wait on one socket: a busy one does not keep the other asleep. */
 static void two_workers(void)
 {
-	int p = tap_publisher(SOCK_RDM, "/watchers/two", 4096);
-	int s = tap_subscriber(SOCK_RDM, "/watchers/two"), ep[2], i, first;
-	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int p = tap_publisher(SOCK_RDM, "/watchers/two", 4096), i;
+	int s = tap_subscriber(SOCK_RDM, "/watchers/two");
+	struct worker w[2];
 	char c;
 
-	for (i = 0; i < 2; i++) {
-		ep[i] = epoll_create1(EPOLL_CLOEXEC);
-		must(!epoll_ctl(ep[i], EPOLL_CTL_ADD, s, &e), "EPOLL_CTL_ADD");
-		tap_is(epoll_wait(ep[i], &e, 1, 0), 0, "nothing yet");
-		e.events = EPOLLIN | EPOLLEXCLUSIVE;
+	workers_begin(w, s, EPOLLIN);
+	for (i = 1; i <= 2; i++) {
+		send(p, "job", 3, 0);
+		tap_ok(workers_woken(w, i), "job %d wakes a worker", i);
+		/* it works, and does not come back */
+		tap_is(recv(s, &c, 1, MSG_DONTWAIT), 1, "which takes it");
 	}
-	send(p, "1", 1, 0);
-	first = epoll_wait(ep[0], &e, 1, 0) != 1;
-	tap_is(recv(s, &c, 1, MSG_DONTWAIT), 1, "a worker takes the first job");
-	epoll_wait(ep[!first], &e, 1, 0);
-	/* the first one works, and does not come back */
-	send(p, "2", 1, 0);
-	tap_is(epoll_wait(ep[!first], &e, 1, 2000), 1,
-	       "the other one gets the second");
-	for (i = 0; i < 2; i++)
-		close(ep[i]);
+	workers_end(w);
 	close(p);
 	close(s);
+}
+
+/* The same for room: the first one that is told does not use it. */
+static void two_senders(void)
+{
+	int p = tap_publisher(SOCK_RDM, "/watchers/room", 4096), i, k;
+	int r = tap_subscriber(SOCK_RDM, "/watchers/room");
+	struct worker w[2];
+	char c;
+
+	while (send(p, "x", 1, MSG_DONTWAIT) == 1)
+		;
+	workers_begin(w, p, EPOLLOUT);
+	for (i = 1; i <= 2; i++) {
+		for (k = 0; k < 24; k++)
+			recv(r, &c, 1, MSG_DONTWAIT);
+		tap_ok(workers_woken(w, i), "room wakes %d of 2 that wait", i);
+	}
+	workers_end(w);
+	close(r);
+	close(p);
 }
 
 /* One receive for each event is enough when there was one message. */
@@ -571,6 +636,7 @@ int main(void)
 	if (why)
 		tap_diag("%s", why);
 	two_workers();
+	two_senders();
 	each_is_told();
 	it_ends();
 	walks(1);
