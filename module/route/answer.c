@@ -236,10 +236,17 @@ void weir_refused(struct weir_route *route, u32 tag,
 void weir_refused_name(const struct weir_handle *h, u32 tag,
 		       const struct weir_refusal *refusal)
 {
+	this_cpu_inc(weir_drops[refusal->reason]);
+	weir_refused_trace(h, tag, refusal);
+}
+
+/* weir_refused_trace() - trace such a message, which has been counted */
+void weir_refused_trace(const struct weir_handle *h, u32 tag,
+			const struct weir_refusal *refusal)
+{
 	char path[WEIR_PATH_MAX + 1];
 	u32 len = h ? h->len : 0;
 
-	this_cpu_inc(weir_drops[refusal->reason]);
 	if (!trace_weir_refuse_enabled())
 		return;
 	if (h)

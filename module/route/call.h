@@ -127,6 +127,8 @@ bool weir_call_child_done(struct weir_endpoint *ep,
 			  bool good, u8 *flags);
 void weir_refused(struct weir_route *route, u32 tag,
 		  const struct weir_refusal *refusal);
+void weir_refused_trace(const struct weir_handle *h, u32 tag,
+			const struct weir_refusal *refusal);
 void weir_refused_name(const struct weir_handle *h, u32 tag,
 		       const struct weir_refusal *refusal);
 

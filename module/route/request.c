@@ -489,7 +489,16 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		   struct weir_route *route, const struct weir_attempt *attempt)
 {
 	const struct weir_fallback_reply *reply = attempt->fallback_reply;
+	struct weir_call_entry *call = attempt->call;
+	const struct weir_handle *h = &ep->handles[call->handle - 1];
+	struct weir_refusal refusal = {
+		.reason = attempt->reason,
+		.guard = weir_reason_guard(attempt->reason),
+	};
 	enum weir_reason reason = attempt->reason;
+	/* its route has gone meanwhile; a child's caller is told by its parent */
+	bool nameless = !route && !weir_call_is_child(call);
+	u32 tag = call->tag_key;
 	enum weir_outcome ret;
 
 	if (reply) {
@@ -504,7 +513,9 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		   weir_ready_again(ep, m, route, attempt)) {
 		return WEIR_DELIVERED;
 	}
-	weir_again_end(ep, attempt->call, route, reason);
+	weir_again_end(ep, call, route, reason);
+	if (nameless)
+		weir_refused_trace(h, tag, &refusal);
 	return WEIR_DELIVERED;
 }
 

@@ -1057,6 +1057,45 @@ static void retry_many(struct weir *c, struct weir *s, uint32_t route)
 	check(n == 100, "and 100 errors (%u)", n);
 }
 
+/* A request waits to be sent again when its route goes. */
+static void retry_without_route(void)
+{
+	static const struct weir_route_conf conf = {
+		.timeout_ns = 600 * SECOND, .probe_ns = WEIR_PROBE_OFF,
+		.retries = 1, .retry_base_ns = SECOND / 2,
+		.retry_max_ns = SECOND / 2,
+	};
+	struct weir *s, *c;
+	char line[1024];
+	uint32_t route;
+	int lines = 0;
+	FILE *f;
+
+	if (tap_trace("weir/weir_refuse", 1)) {
+		tap_skip("a route that goes in the trace", "no trace events");
+		return;
+	}
+	need(!tap_trace_begin(), "tracing is off");
+	need(!route_set("/guard/gone/again", &conf), "route");
+	s = server("/guard/gone/again", 1);
+	c = caller("/guard/gone/again", &route);
+	ask_with(c, route, 5, 0, WEIR_REC_IDEMPOTENT);
+	need(soon(serve_one(s, WEIR_KIND_ERROR)), "an error");
+	need(!route_del("/guard/gone/again"), "route");
+	weir_close(s);
+	refused_by(c, 5, WEIR_REASON_NO_ROUTE, WEIR_GUARD_ROUTE,
+		   "its route goes while a request waits to be sent again");
+	tap_trace("weir/weir_refuse", 0);
+	f = fopen(TAP_TRACING "trace", "r");
+	while (f && fgets(line, sizeof(line), f))
+		lines += !!strstr(line, "weir_refuse: /guard/gone/again ");
+	if (f)
+		fclose(f);
+	check(lines == 1, "and the trace shows it once (%d)", lines);
+	weir_close(c);
+	check_routes_gone("retry without a route");
+}
+
 static void retry(void)
 {
 	struct weir_route_conf conf = {
@@ -1378,6 +1417,7 @@ int main(void)
 	part(fallback_reply);
 	part(fallback_of_another);
 	part(retry);
+	part(retry_without_route);
 	part(mirror);
 	part(full_inbox);
 	part(full_and_gone);
