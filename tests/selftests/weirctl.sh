@@ -122,6 +122,64 @@ ok $? "has a line for each reply, and a sum"
 [ $? = 1 ] && [ "$(grep -c '"error":"' "$tmp/ping")" = 2 ]
 ok $? "and fails when nobody answers"
 
+# --- drain
+
+# server NAME: a target that takes a moment for each request; its id is $id.
+server() {
+	in_background "$1" serve /wctl/roll sh -c 'sleep 0.3; cat'
+	server=$pid
+	until_ok target_of "$server"
+}
+
+target_of() { # PID
+	id=$("$ctl" target list /wctl/roll | awk -v pid="$1" '
+		{ for (i = 1; i < NF; i++)
+			if ($i == "pid" && $(i + 1) == pid) print $1 }')
+	[ -n "$id" ]
+}
+
+is_called() {
+	"$ctl" target list /wctl/roll --json | grep -q '"in_flight": *1'
+}
+
+calls_until_enough() {
+	n=0
+	while [ ! -e "$tmp/enough" ]; do
+		[ "$("$ctl" req /wctl/roll hello 2>&1)" = hello ] ||
+			echo lost >>"$tmp/lost"
+		n=$((n + 1))
+	done
+	echo $n >"$tmp/calls"
+}
+
+server roll0
+: >"$tmp/lost"
+calls_until_enough &
+caller=$!
+status=0
+for i in 1 2 3; do
+	old=$server
+	from=$id
+	server "roll$i"
+	until_ok is_called
+	"$ctl" target drain /wctl/roll "$from" || status=1
+	kill "$old"
+done
+ok $status "servers that end are drained before, one after the other"
+: >"$tmp/enough"
+wait $caller
+[ ! -s "$tmp/lost" ] && [ "$(cat "$tmp/calls")" -ge 3 ]
+ok $? "no call has failed meanwhile"
+
+in_background slow req /wctl/roll hello
+until_ok is_called
+"$ctl" target drain /wctl/roll "$id" within=1ms 2>"$tmp/drain"
+[ $? = 1 ] && grep -q 'has not answered' "$tmp/drain"
+ok $? "a drain that takes too long says so"
+wait $pid
+is_lines slow hello
+ok $? "and the request is answered nevertheless"
+
 # --- what is listed
 
 "$ctl" socket | grep -q ' serving .* /wctl/echo$'
