@@ -6,7 +6,8 @@
  * Each reader of an outbox has a cursor in a page of its own. The kernel alone
  * writes the status page. No page is writable by two parties.
  *
- *         WEIR_IOC_MAP gives the offsets; each region is mapped as a whole
+ *         WEIR_IOC_MAP gives the offsets; each region is mapped as a whole,
+ *         but for the owner's view, of which any pages can be mapped
  *
  *  the owner (id WEIR_ID_OUTBOX)           a reader (id of the stream)
  *  WEIR_MAP_VIEW, read only                WEIR_MAP_VIEW, read only

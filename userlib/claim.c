@@ -21,11 +21,23 @@
 /* Refused claims between two reports to the kernel that the writer waits. */
 #define WEIR_REPORT_EVERY	1000
 
+/* The cursor pages from slot @base on, or NULL, with words: no memory. */
+static const unsigned char *weir_cursors_at(struct weir *w, uint32_t base)
+{
+	const unsigned char *pages;
+
+	if (!base || !w->cursor_blocks)
+		return w->cursors + (size_t)base * WEIR_PAGE_BYTES;
+	pages = weir_load_acquire(&w->cursor_blocks[base / WEIR_BLOCK_SLOTS]);
+	return pages ? pages : weir_map_cursors(w, base / WEIR_BLOCK_SLOTS);
+}
+
 /*
  * Finds the lowest cursor and the least demand. Returns -ERANGE when a cursor is
- * invalid, and -EPROTO when the head words are.
+ * invalid, -EPROTO when the head words are, and -ENOMEM, with words, when cursor
+ * pages cannot be mapped.
  */
-static int weir_scan_cursors(const struct weir *w, struct weir_ring_scan *scan)
+static int weir_scan_cursors(struct weir *w, struct weir_ring_scan *scan)
 {
 	const struct weir_status *status = w->out.status;
 	uint32_t nslots, base;
@@ -38,10 +50,16 @@ static int weir_scan_cursors(const struct weir *w, struct weir_ring_scan *scan)
 	nslots = weir_load_acquire(&status->nslots);
 	for (base = 0; base < nslots && base < WEIR_SLOTS_MAX; base += 64) {
 		__u64 bits = weir_load_acquire(&status->gating[base / 64]);
+		const unsigned char *pages;
 
+		if (!bits)
+			continue;
+		pages = weir_cursors_at(w, base);
+		if (!pages)
+			return -ENOMEM;
 		for (; bits; bits &= bits - 1) {
-			size_t slot = base + (uint32_t)__builtin_ctzll(bits);
-			const void *page = w->cursors + slot * WEIR_PAGE_BYTES;
+			size_t slot = (size_t)__builtin_ctzll(bits);
+			const void *page = pages + slot * WEIR_PAGE_BYTES;
 
 			invalid |= !!weir_ring_scan_cursor(&w->out, scan, page);
 		}
@@ -96,7 +114,8 @@ static int weir_limit_try(struct weir *w, uint32_t total)
 
 /*
  * Turns the cursors into a new limit. Returns 0; -EAGAIN when the set of readers
- * kept changing; -EPROTO when this handle's own head words are nonsense.
+ * kept changing; -EPROTO when this handle's own head words are nonsense; -ENOMEM,
+ * with words.
  */
 static int weir_limit_update(struct weir *w, uint32_t total)
 {
@@ -161,6 +180,8 @@ int weir_claim_slow(struct weir *w, size_t len, uint32_t n,
 		if (weir_load_acquire(&w->out.status->state) != WEIR_STATE_OPEN)
 			return weir_claim_closed(w);
 		err = weir_limit_update(w, total);
+		if (err == -ENOMEM)
+			return err;
 		if (err && err != -EAGAIN)
 			return weir_fail(err,
 					 "the head of our own ring is overwritten");

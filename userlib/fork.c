@@ -84,6 +84,9 @@ static void weir_fork_handle(struct weir *w)
 		w->out.mask = 0;
 	}
 	w->claim_end = 0;
+	if (w->cursor_blocks)
+		memset(w->cursor_blocks, 0,
+		       WEIR_BLOCKS * sizeof(*w->cursor_blocks));
 	weir_turn_finish(w);
 }
 

@@ -54,10 +54,6 @@ static int weir_map_one(int fd, const struct weir_ioc_map *ioc, int region,
 	int saved = errno, err, prot = PROT_READ;
 	void *p, *place = NULL;
 
-	if (ioc->length[region] != want)
-		return weir_fail(-EPROTO,
-				 "the kernel's map has %llu bytes where %zu belong: library and module do not fit",
-				 (unsigned long long)ioc->length[region], want);
 	if (region == WEIR_MAP_OWN)
 		prot |= PROT_WRITE;
 	/* The owner's view and a reader's cursor page hold no data. */
@@ -87,6 +83,38 @@ static void weir_unmap(void **at, size_t *len)
 	*len = 0;
 }
 
+/* Checks the kernel's length of a region. */
+static int weir_map_length_ok(const struct weir_ioc_map *ioc, int region,
+			      size_t want)
+{
+	return ioc->length[region] == want ? 0 :
+	       weir_fail(-EPROTO,
+			 "the kernel's map has %llu bytes where %zu belong: library and module do not fit",
+			 (unsigned long long)ioc->length[region], want);
+}
+
+/*
+ * Maps the view of a ring. Of the owner's view the status page and the first
+ * block of cursor pages, or all of it where an older module refuses that.
+ */
+static int weir_map_view(int fd, const struct weir_ioc_map *ioc, void **view,
+			 size_t *len)
+{
+	size_t whole = *len;
+	int err = weir_map_length_ok(ioc, WEIR_MAP_VIEW, whole);
+
+	if (err)
+		return err;
+	if (ioc->id == WEIR_ID_OUTBOX) {
+		*len = (size_t)WEIR_PAGE_BYTES * (1 + WEIR_BLOCK_SLOTS);
+		err = weir_map_one(fd, ioc, WEIR_MAP_VIEW, *len, view);
+		if (err != -EINVAL)
+			return err;
+		*len = whole;
+	}
+	return weir_map_one(fd, ioc, WEIR_MAP_VIEW, *len, view);
+}
+
 /* Asks the kernel for a ring and maps both regions of it. */
 static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 			 size_t *view_len, void **own, size_t *own_len)
@@ -111,7 +139,9 @@ static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 		*view_len = 2 * WEIR_PAGE_BYTES + data;
 		*own_len = WEIR_PAGE_BYTES;
 	}
-	err = weir_map_one(fd, ioc, WEIR_MAP_VIEW, *view_len, view);
+	err = weir_map_length_ok(ioc, WEIR_MAP_OWN, *own_len);
+	if (!err)
+		err = weir_map_view(fd, ioc, view, view_len);
 	if (err)
 		return err;
 	err = weir_map_one(fd, ioc, WEIR_MAP_OWN, *own_len, own);
@@ -135,6 +165,61 @@ static int weir_map_check(struct weir_ring_view *ring, __u64 ring_bytes)
 	return 0;
 }
 
+/* The first block of cursor pages, and a table of the others if need be. */
+static int weir_map_blocks(struct weir *w)
+{
+	w->cursors = (unsigned char *)w->out_view + WEIR_PAGE_BYTES;
+	if (w->out_view_len == WEIR_PAGE_BYTES * (1 + (size_t)WEIR_SLOTS_MAX))
+		return 0;
+	w->cursor_blocks = weir_zalloc(WEIR_BLOCKS * sizeof(*w->cursor_blocks));
+	return w->cursor_blocks ? 0 : -ENOMEM;
+}
+
+/*
+ * Maps a further block of cursor pages. Several threads may. Returns NULL, with
+ * words, when there is no memory.
+ */
+const unsigned char *weir_map_cursors(struct weir *w, uint32_t block)
+{
+	const size_t bytes = (size_t)WEIR_PAGE_BYTES * WEIR_BLOCK_SLOTS;
+	const unsigned char *none = NULL;
+	struct weir_ioc_map ioc = {
+		.size = sizeof(ioc),
+		.id = WEIR_ID_OUTBOX,
+	};
+	void *pages = NULL;
+	int err = weir_fd_ioctl(w->fd, WEIR_IOC_MAP, &ioc);
+
+	ioc.offset[WEIR_MAP_VIEW] += WEIR_PAGE_BYTES + block * bytes;
+	if (!err)
+		err = weir_map_one(w->fd, &ioc, WEIR_MAP_VIEW, bytes, &pages);
+	if (err) {
+		weir_fail_syscall(w->fd, err, "mapping cursors of readers");
+		return NULL;
+	}
+	if (!__atomic_compare_exchange_n(&w->cursor_blocks[block], &none, pages,
+					 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		munmap(pages, bytes);
+		return none;
+	}
+	return pages;
+}
+
+static void weir_unmap_blocks(struct weir *w)
+{
+	const size_t bytes = (size_t)WEIR_PAGE_BYTES * WEIR_BLOCK_SLOTS;
+	size_t i, len;
+
+	for (i = 0; w->cursor_blocks && i < WEIR_BLOCKS; i++) {
+		void *pages = (void *)w->cursor_blocks[i];
+
+		len = bytes;
+		weir_unmap(&pages, &len);
+	}
+	free(w->cursor_blocks);
+	w->cursor_blocks = NULL;
+}
+
 int weir_map_outbox(struct weir *w)
 {
 	struct weir_ioc_map ioc = { .id = WEIR_ID_OUTBOX };
@@ -153,7 +238,11 @@ int weir_map_outbox(struct weir *w)
 		weir_unmap_outbox(w);
 		return err;
 	}
-	w->cursors = (unsigned char *)w->out_view + WEIR_PAGE_BYTES;
+	err = weir_map_blocks(w);
+	if (err) {
+		weir_unmap_outbox(w);
+		return err;
+	}
 	w->resumed = ioc.resumed != 0;
 	w->out = ring;
 	w->claim_end = w->shared ? 0 : weir_ring_max_len(&ring) + 1;
@@ -164,6 +253,7 @@ void weir_unmap_outbox(struct weir *w)
 {
 	w->out = weir_no_outbox;
 	w->claim_end = 0;
+	weir_unmap_blocks(w);
 	weir_unmap(&w->out_view, &w->out_view_len);
 	weir_unmap(&w->out_own, &w->out_own_len);
 }

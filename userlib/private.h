@@ -58,9 +58,14 @@ int weir_fd_getsockopt(int fd, int level, int option, void *value,
 void *weir_zalloc(size_t bytes);
 
 /* --- map.c --- */
+/* Slots whose cursor pages are mapped together. */
+#define WEIR_BLOCK_SLOTS	64U
+#define WEIR_BLOCKS		(WEIR_SLOTS_MAX / WEIR_BLOCK_SLOTS)
+
 extern const struct weir_ring_view weir_no_outbox;
 int weir_map_outbox(struct weir *w);
 void weir_unmap_outbox(struct weir *w);
+const unsigned char *weir_map_cursors(struct weir *w, uint32_t block);
 int weir_map_stream(int fd, struct weir_stream *s);
 void weir_unmap_stream(struct weir_stream *s);
 

@@ -139,7 +139,8 @@ struct weir_stream {
  * @claim_end: the inline claim takes lengths below this, in bytes. It is 0
  *	without an outbox, and when several threads claim.
  * @out: view of the handle's outbox; data is NULL until it is mapped.
- * @cursors: the readers' cursor pages, WEIR_PAGE_BYTES apart.
+ * @cursors: cursor pages, WEIR_PAGE_BYTES apart: of all slots, or of the first
+ *	64 if there are @cursor_blocks.
  * @spin_ns: nanoseconds to poll before sleeping.
  * @hot: the stream that the inline peek reads: the stream whose turn it is, if
  *	it is gating; the inbox, if a routed handle has not subscribed; else a
@@ -169,6 +170,8 @@ struct weir_stream {
  * @call_tag: number of weir_call() calls so far.
  * @calls_seq: number of calls that struct weir_calls has sent so far, without
  *	the one-way ones.
+ * @cursor_blocks: table of further blocks of 64 cursor pages; those that are not
+ *	used yet are NULL. The first entry has no use.
  * @forked: 1 in a child of fork(2), if the parent has the handle's rings; else 0.
  * @parent_fd: if @forked: the descriptor; @fd is then invalid.
  * @fork_next, @fork_prev: links of the list of handles, see fork.c.
@@ -205,6 +208,7 @@ struct weir {
 	__u64			kicked;
 	uint32_t		call_tag;
 	uint32_t		calls_seq;
+	const unsigned char	**cursor_blocks;
 	uint8_t			forked;
 	int			parent_fd;
 	struct weir		*fork_next;

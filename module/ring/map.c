@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one whole region. It
- * holds the memory object (ring or reader), never the socket. A region that a
+ * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one whole region; of the
+ * owner's view, which has room for all cursor pages, it may be a part. It holds the memory object (ring or reader), never the socket. A region that a
  * party may only read is mapped without VM_MAYWRITE, so mprotect cannot make it
  * writable. VMAs are shared. They are not inherited by fork, and cannot be
  * split, moved or grown.
@@ -43,6 +43,7 @@ static_assert(PAGE_SIZE == WEIR_PAGE_BYTES);
  * @ring: the ring, held.
  * @rd: the reader, held; NULL in the owner's VMAs.
  * @region: enum weir_map_region.
+ * @first: index in the region of the VMA's first page.
  * @mm: address space that writes through it, or NULL; the ring or the reader
  *	holds it.
  */
@@ -51,6 +52,7 @@ struct weir_map {
 	struct weir_ring *ring;
 	struct weir_reader *rd;
 	u32 region;
+	unsigned long first;
 	struct mm_struct *mm;
 };
 
@@ -145,7 +147,8 @@ static vm_fault_t weir_map_fault(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct weir_map *map = vma->vm_private_data;
 	struct weir_ring *ring = map->ring;
-	unsigned long i = (vmf->address - vma->vm_start) >> PAGE_SHIFT;
+	unsigned long i = map->first +
+			  ((vmf->address - vma->vm_start) >> PAGE_SHIFT);
 	struct page *page = weir_map_page(map, i);
 	struct weir_reader *rd;
 	vm_fault_t ret;
@@ -274,7 +277,7 @@ static int weir_map_fill(struct vm_area_struct *vma, struct weir_map *map)
 	if (weir_map_huge(map))
 		return 0;
 	if (!map->rd && map->region == WEIR_MAP_VIEW)
-		n = 1;
+		n = map->first ? 0 : 1;
 	/* page tables: one word for each page */
 	if (weir_memory_short(n * sizeof(void *)))
 		return -ENOMEM;
@@ -337,13 +340,24 @@ static struct weir_map *weir_map_get(struct weir_party *p,
 	return map;
 }
 
+/* May these bytes be mapped? Notes which page is the first. */
+static bool weir_map_fits(struct weir_map *map, u64 from, u64 bytes)
+{
+	u64 length = weir_map_length(map->ring, map->rd, map->region);
+
+	map->first = from >> PAGE_SHIFT;
+	if (!map->rd && map->region == WEIR_MAP_VIEW)
+		return from < length && bytes <= length - from;
+	return !from && bytes == length;
+}
+
 /*
- * weir_map_vma() - map one whole region of one ring
+ * weir_map_vma() - map a region of one ring, or a part of the owner's view
  *
  * @outbox is the ring that the party writes, or NULL.
  *
- * Returns 0; -EINVAL for private, executable, partial or wrongly writable
- * mappings; -ENXIO when there is no such ring; -EBUSY when another process maps
+ * Returns 0; -EINVAL for private, executable or wrongly writable mappings, and
+ * for parts of other regions; -ENXIO when there is no such ring; -EBUSY when another process maps
  * the writable region; -ENOMEM.
  */
 int weir_map_vma(struct file *file, struct weir_party *p,
@@ -359,9 +373,8 @@ int weir_map_vma(struct file *file, struct weir_party *p,
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	err = -EINVAL;
-	if (offset != weir_map_offset(id, region) ||
-	    vma->vm_end - vma->vm_start !=
-	    weir_map_length(map->ring, map->rd, region))
+	if (!weir_map_fits(map, offset - weir_map_offset(id, region),
+			   vma->vm_end - vma->vm_start))
 		goto err_put;
 	if (!(vma->vm_flags & VM_SHARED) || vma->vm_flags & VM_EXEC)
 		goto err_put;

@@ -668,6 +668,11 @@ void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
 
 	if (fd < 0 || fd >= MODEL_FDS || !model_socks[fd])
 		return __real_mmap(at, len, prot, flags, fd, off);
+	/* as a module before parts of the owner's view could be mapped */
+	if (!id && !own && len != (1 + (size_t)WEIR_SLOTS_MAX) * WEIR_PAGE_BYTES) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
 	pthread_mutex_lock(&model_lock);
 	ws = model_socks[fd];
 	ring = id ? ws->readers[id]->ring : ws->outbox;
