@@ -96,3 +96,9 @@ int weir_refusal_fail(const void *payload, uint32_t len)
 			 words ? words : "no reply", weir_reason_name(f.reason),
 			 weir_guard_name(f.guard));
 }
+
+/* Earlier names, for programs that were compiled with them; in no header. */
+int weir_fault_errno(uint32_t reason)
+	__attribute__((alias("weir_refusal_errno")));
+int weir_fault_get(const struct weir_msg *msg, struct weir_refusal *refusal)
+	__attribute__((alias("weir_refusal_get")));
