@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one whole region; of the
- * owner's view, which has room for all cursor pages, it may be a part. It holds the memory object (ring or reader), never the socket. A region that a
+ * mmap of the rings, as drawn in uapi/weir.h. A VMA maps one whole region; of
+ * the owner's view, which has room for all cursor pages, it may be a part. It
+ * holds the memory object (ring or reader), never the socket. A region that a
  * party may only read is mapped without VM_MAYWRITE, so mprotect cannot make it
  * writable. VMAs are shared. They are not inherited by fork, and cannot be
  * split, moved or grown.
@@ -357,8 +358,8 @@ static bool weir_map_fits(struct weir_map *map, u64 from, u64 bytes)
  * @outbox is the ring that the party writes, or NULL.
  *
  * Returns 0; -EINVAL for private, executable or wrongly writable mappings, and
- * for parts of other regions; -ENXIO when there is no such ring; -EBUSY when another process maps
- * the writable region; -ENOMEM.
+ * for parts of other regions; -ENXIO when there is no such ring; -EBUSY when
+ * another process maps the writable region; -ENOMEM.
  */
 int weir_map_vma(struct file *file, struct weir_party *p,
 		 struct weir_ring *outbox, struct vm_area_struct *vma)
