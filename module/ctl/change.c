@@ -65,8 +65,8 @@ static struct weir_route *weir_change_obtain(struct weir_changes *c,
 }
 
 /* The work of a change to a route, because of the route's targets. */
-static u32 weir_route_work(const struct weir_changes *c,
-			   const struct weir_route *route)
+static u32 weir_plan_work(const struct weir_changes *c,
+			  const struct weir_route *route)
 {
 	u32 each = WEIR_WORK_PASSED, fixed = 0, i;
 
@@ -140,7 +140,7 @@ static int weir_change_make(struct weir_changes *c,
 		return err;
 	/* keep the route until all changes are done or undone */
 	weir_route_use(change->route);
-	err = weir_changes_work(c, weir_route_work(c, change->route));
+	err = weir_changes_work(c, weir_plan_work(c, change->route));
 	if (err) {
 		weir_route_unuse(change->route);
 		return err;

@@ -526,7 +526,7 @@ static bool weir_ring_ask(struct weir_ring *ring, u64 tail, u64 bytes,
  * Starts the time limit of evict_ms. Returns whether @bytes can be claimed now,
  * or there is an error to see.
  */
-static bool weir_ring_asked(struct weir_ring *ring, u64 bytes, bool missed)
+static bool weir_ring_recheck(struct weir_ring *ring, u64 bytes, bool missed)
 {
 	/*
 	 * Without the barrier: a cursor store that is still in the reader's
@@ -566,7 +566,7 @@ bool weir_arm_writable(struct weir_ring *ring, u64 bytes)
 	missed = weir_ring_ask(ring, tail, bytes, p->owner->account,
 			       p->barrier);
 	spin_unlock(&p->lock);
-	return weir_ring_asked(ring, bytes, missed);
+	return weir_ring_recheck(ring, bytes, missed);
 }
 
 /**
@@ -589,7 +589,7 @@ bool weir_ring_want_room(struct weir_ring *ring, u64 bytes,
 	if (weir_ring_tail(&ring->view, &tail, &seq))
 		return true;
 	missed = weir_ring_ask(ring, tail, bytes, ring->charge.account, cpus);
-	return weir_ring_asked(ring, bytes, missed);
+	return weir_ring_recheck(ring, bytes, missed);
 }
 
 /*

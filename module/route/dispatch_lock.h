@@ -46,26 +46,26 @@ do {									\
 void weir_dispatch_lock_wait(struct weir_dispatch_lock *l);
 
 /* Sets the lock bit, unless it is set. Returns whether it did. */
-static __always_inline bool weir_pass_take(struct weir_dispatch_lock *l)
+static __always_inline bool weir_dispatch_take(struct weir_dispatch_lock *l)
 {
 	return !test_and_set_bit_lock(WEIR_DISPATCH_LOCKED, &l->word);
 }
 
 /* The same. If the bit is set, sets @bit for the holder and tries once more. */
-static inline bool weir_pass_take_or(struct weir_dispatch_lock *l, int bit)
+static inline bool weir_dispatch_take_or(struct weir_dispatch_lock *l, int bit)
 {
-	if (weir_pass_take(l))
+	if (weir_dispatch_take(l))
 		return true;
 	set_bit(bit, &l->word);
 	/* the holder sees @bit, or it has unlocked already */
 	smp_mb__after_atomic();
-	return weir_pass_take(l);
+	return weir_dispatch_take(l);
 }
 
 /* Takes the lock if it is free. Does not sleep. Returns whether it did. */
 static __always_inline bool weir_dispatch_trylock(struct weir_dispatch_lock *l)
 {
-	if (!weir_pass_take(l))
+	if (!weir_dispatch_take(l))
 		return false;
 	lock_acquire_exclusive(&l->dep_map, 0, 1, NULL, _RET_IP_);
 	return true;
@@ -74,7 +74,7 @@ static __always_inline bool weir_dispatch_trylock(struct weir_dispatch_lock *l)
 /* The same in a worker. If the lock is taken, its holder calls a worker. */
 static inline bool weir_dispatch_trylock_later(struct weir_dispatch_lock *l)
 {
-	if (!weir_pass_take_or(l, WEIR_DISPATCH_LATER))
+	if (!weir_dispatch_take_or(l, WEIR_DISPATCH_LATER))
 		return false;
 	lock_acquire_exclusive(&l->dep_map, 0, 1, NULL, _RET_IP_);
 	return true;
@@ -84,7 +84,7 @@ static inline bool weir_dispatch_trylock_later(struct weir_dispatch_lock *l)
 static __always_inline void weir_dispatch_lock(struct weir_dispatch_lock *l)
 {
 	lock_acquire_exclusive(&l->dep_map, 0, 0, NULL, _RET_IP_);
-	if (unlikely(!weir_pass_take(l)))
+	if (unlikely(!weir_dispatch_take(l)))
 		weir_dispatch_lock_wait(l);
 }
 

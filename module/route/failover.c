@@ -201,8 +201,8 @@ void weir_target_recheck(struct weir_target *target)
  * the target is gone. So a call that is counted after this look has its sender
  * call a worker.
  */
-static bool weir_targets_open(const struct list_head *gone,
-			      struct weir_target **at)
+static bool weir_targets_have_calls(const struct list_head *gone,
+				    struct weir_target **at)
 {
 	struct weir_target *target = *at;
 
@@ -225,7 +225,7 @@ static void weir_endpoints_lost(const struct weir_endpoint *server, bool own,
 	struct weir_endpoint *ep;
 	unsigned long id = 0;
 
-	while (weir_targets_open(gone, at)) {
+	while (weir_targets_have_calls(gone, at)) {
 		u32 slot = 0;
 
 		ep = weir_endpoint_next(server->wn, &id);
@@ -233,7 +233,7 @@ static void weir_endpoints_lost(const struct weir_endpoint *server, bool own,
 			return;
 		if ((ep->tenant == server->tenant) == own) {
 			while (weir_endpoint_lost_some(ep, &slot, server) &&
-			       weir_targets_open(gone, at))
+			       weir_targets_have_calls(gone, at))
 				cond_resched();
 			weir_endpoint_lost_end(ep);
 		}

@@ -198,8 +198,8 @@ static __always_inline u32 weir_poll_used(const struct weir_poller *p,
  * a round becomes the head of the list. The endpoints that were looked at
  * before it come once more in this round.
  */
-static noinline void weir_poller_passes(struct weir_poller *p,
-					struct weir_endpoint *ep)
+static noinline void weir_poller_defer(struct weir_poller *p,
+				       struct weir_endpoint *ep)
 {
 	if (p->turned == p->round)
 		return;
@@ -241,7 +241,7 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 		u = ep->poll_user;
 		used = weir_poll_used(p, u);
 		if (unlikely(used >= WEIR_POLL_BYTES)) {
-			weir_poller_passes(p, ep);
+			weir_poller_defer(p, ep);
 			if (READ_ONCE(p->wanted))
 				break;
 			continue;

@@ -108,11 +108,11 @@ static enum weir_guard weir_reason_guard(enum weir_reason reason)
  * Answers a message that has no call yet with a refusal. Returns
  * WEIR_DELIVERED, or WEIR_WAIT: there is no room for the answer.
  */
-enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
-				   const struct weir_message *m,
-				   struct weir_route *route,
-				   const struct weir_target *refuser,
-				   enum weir_reason reason, u64 wait_ns)
+enum weir_outcome weir_refuse_message(struct weir_endpoint *ep,
+				      const struct weir_message *m,
+				      struct weir_route *route,
+				      const struct weir_target *refuser,
+				      enum weir_reason reason, u64 wait_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_refusal refusal = {
@@ -173,8 +173,8 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 			       &copy.at.seq);
 	spin_unlock(&post->lock);
 	if (!got && total > weir_ring_bytes(&ep->inbox->view))
-		return weir_send_refuse(ep, m, NULL, NULL,
-					WEIR_REASON_TOO_LARGE, 0);
+		return weir_refuse_message(ep, m, NULL, NULL,
+					   WEIR_REASON_TOO_LARGE, 0);
 	if (!got)
 		return weir_pass_wait(&ep->pass, ep->inbox, total);
 	if (len > WEIR_PIECE_BYTES) {
@@ -188,10 +188,10 @@ weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
 }
 
 /* The pass waits with a message; with a request until @deadline_ns at most. */
-static enum weir_outcome weir_send_wait(struct weir_endpoint *ep,
-					const struct weir_message *m,
-					u64 deadline_ns,
-					struct weir_ring *inbox, u64 bytes)
+static enum weir_outcome weir_request_wait(struct weir_endpoint *ep,
+					   const struct weir_message *m,
+					   u64 deadline_ns,
+					   struct weir_ring *inbox, u64 bytes)
 {
 	if (ep->blocked_pos != m->pos || ep->blocked_payer) {
 		ep->blocked_pos = m->pos;
@@ -208,9 +208,9 @@ enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,
 				     u64 deadline_ns, u32 answers)
 {
 	/* a pass that waits for a slot is called when one is free */
-	return weir_send_wait(ep, m, deadline_ns, ep->inbox,
-			      ep->waits_for_slot ? U64_MAX :
-			      (u64)answers * WEIR_ANSWER_BYTES);
+	return weir_request_wait(ep, m, deadline_ns, ep->inbox,
+				 ep->waits_for_slot ? U64_MAX :
+				 (u64)answers * WEIR_ANSWER_BYTES);
 }
 
 /*
@@ -235,8 +235,8 @@ weir_send_stopped(struct weir_endpoint *ep, const struct weir_message *m,
 	weir_target_watch(attempt->full);
 	if (attempt->call)
 		return weir_pass_wait(&ep->pass, inbox, weir_message_need(m));
-	return weir_send_wait(ep, m, attempt->deadline_ns, inbox,
-			      weir_message_need(m));
+	return weir_request_wait(ep, m, attempt->deadline_ns, inbox,
+				 weir_message_need(m));
 }
 
 /*
@@ -305,8 +305,8 @@ weir_send_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		weir_refused(route, (u32)m->tag_key, &refusal);
 		return WEIR_DELIVERED;
 	}
-	return weir_send_refuse(ep, m, route, attempt->refuser,
-				attempt->reason, attempt->wait_ns);
+	return weir_refuse_message(ep, m, route, attempt->refuser,
+				   attempt->reason, attempt->wait_ns);
 }
 
 /* Sends messages through their route, or answers them: weir_route_request(). */
@@ -346,14 +346,14 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 	case WEIR_IDEM_NO_ROOM:
 		return weir_send_wait_own(ep, m, deadline_ns, 1);
 	case WEIR_IDEM_NO_MEMORY:
-		return weir_send_refuse(ep, m, route, NULL,
-					WEIR_REASON_NO_MEMORY, 0);
+		return weir_refuse_message(ep, m, route, NULL,
+					   WEIR_REASON_NO_MEMORY, 0);
 	case WEIR_IDEM_LIMIT:
-		return weir_send_refuse(ep, m, route, NULL,
-					WEIR_REASON_LIMIT, 0);
+		return weir_refuse_message(ep, m, route, NULL,
+					   WEIR_REASON_LIMIT, 0);
 	case WEIR_IDEM_OTHER:
-		return weir_send_refuse(ep, m, route, NULL,
-					WEIR_REASON_KEY_REUSED, 0);
+		return weir_refuse_message(ep, m, route, NULL,
+					   WEIR_REASON_KEY_REUSED, 0);
 	case WEIR_IDEM_DIGEST:
 		return WEIR_WAIT;
 	case WEIR_IDEM_WAITER:
@@ -411,7 +411,7 @@ static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
 			ret = weir_ready_begin(ep, m, NULL, &attempt);
 	}
 	return ret != WEIR_REFUSED ?
-	       ret : weir_send_refuse(ep, m, NULL, NULL, reason, 0);
+	       ret : weir_refuse_message(ep, m, NULL, NULL, reason, 0);
 }
 
 /**
@@ -429,15 +429,15 @@ enum weir_outcome weir_route_request(struct weir_endpoint *ep,
 	struct weir_handle *h = weir_endpoint_handle(ep, m);
 
 	if (unlikely(!h))
-		return weir_send_refuse(ep, m, NULL, NULL,
-					WEIR_REASON_NO_ROUTE, 0);
+		return weir_refuse_message(ep, m, NULL, NULL,
+					   WEIR_REASON_NO_ROUTE, 0);
 	if (unlikely(h->gen != READ_ONCE(ep->wn->route_gen)))
 		weir_handle_resolve(ep, h);
 	if (unlikely(!h->route))
 		return weir_route_none_yet(ep, m, h->reason);
 	if (weir_message_over(ep, m))
-		return weir_send_refuse(ep, m, h->route, NULL,
-					WEIR_REASON_DEADLINE, 0);
+		return weir_refuse_message(ep, m, h->route, NULL,
+					   WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
 		return weir_route_idem(ep, m, h->route);
 	return weir_send_messages(ep, m, h->route);

@@ -130,11 +130,11 @@ enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,
 				     u64 deadline_ns, u32 answers);
 enum weir_outcome weir_route_request(struct weir_endpoint *ep,
 				     struct weir_message *m);
-enum weir_outcome weir_send_refuse(struct weir_endpoint *ep,
-				   const struct weir_message *m,
-				   struct weir_route *route,
-				   const struct weir_target *refuser,
-				   enum weir_reason reason, u64 wait_ns);
+enum weir_outcome weir_refuse_message(struct weir_endpoint *ep,
+				      const struct weir_message *m,
+				      struct weir_route *route,
+				      const struct weir_target *refuser,
+				      enum weir_reason reason, u64 wait_ns);
 
 /**
  * weir_endpoint_ready() - are there slots and room for answers?

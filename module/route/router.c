@@ -152,8 +152,8 @@ static noinline enum weir_outcome weir_route_bad(struct weir_endpoint *ep,
 	struct weir_message bad = *m;
 
 	bad.kind &= ~WEIR_MESSAGE_BAD;
-	return weir_send_refuse(ep, &bad, NULL, NULL,
-				WEIR_REASON_BAD_REQUEST, 0);
+	return weir_refuse_message(ep, &bad, NULL, NULL,
+				   WEIR_REASON_BAD_REQUEST, 0);
 }
 
 /*
@@ -506,11 +506,11 @@ void weir_dispatch_lock_wait(struct weir_dispatch_lock *l)
 	/* most passes are shorter than a sleep */
 	for (n = 0; n < WEIR_DISPATCH_SPINS && !need_resched(); n++) {
 		if (!(READ_ONCE(l->word) & BIT(WEIR_DISPATCH_LOCKED)) &&
-		    weir_pass_take(l))
+		    weir_dispatch_take(l))
 			return;
 		cpu_relax();
 	}
-	wait_event(l->wait, weir_pass_take_or(l, WEIR_DISPATCH_WAITED));
+	wait_event(l->wait, weir_dispatch_take_or(l, WEIR_DISPATCH_WAITED));
 }
 
 /*

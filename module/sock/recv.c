@@ -179,7 +179,7 @@ static int weir_recv_nonsense(struct weir_recv *r)
 #define WEIR_RECV_TURNS_NOW	10
 
 /* Moves the cursor past aborted records: a writer may wait for their space. */
-static void weir_recv_pass_over(struct weir_recv *r, u64 pos)
+static void weir_recv_skip(struct weir_recv *r, u64 pos)
 {
 	weir_reader_move(r->rd, pos, READ_ONCE(r->rd->cursor->seq));
 }
@@ -190,7 +190,7 @@ static void weir_recv_pass_over(struct weir_recv *r, u64 pos)
 static int weir_recv_nothing(struct weir_recv *r, u64 pos, bool ended)
 {
 	if (pos != READ_ONCE(r->rd->cursor->pos) && !ended)
-		weir_recv_pass_over(r, pos);
+		weir_recv_skip(r, pos);
 	r->gone = ended;
 	return ended ? 0 : -EAGAIN;
 }
@@ -252,7 +252,7 @@ static int weir_recv_find(struct weir_recv *r)
 		return weir_recv_nothing(r, pos, ended);
 	if (got != -EAGAIN)
 		return weir_recv_nonsense(r);
-	weir_recv_pass_over(r, pos);
+	weir_recv_skip(r, pos);
 	cond_resched();
 	return WEIR_RECV_AGAIN;
 }
@@ -401,8 +401,8 @@ static int weir_recv_inbox(struct weir_sock *ws, struct msghdr *msg,
 }
 
 /* One look at all streams, then at the inbox. -EAGAIN when there is nothing. */
-static int weir_recv_pass(struct weir_sock *ws, struct msghdr *msg, size_t room,
-			  int flags)
+static int weir_recv_round(struct weir_sock *ws, struct msghdr *msg,
+			   size_t room, int flags)
 {
 	struct weir_recv r = {
 		.ws = ws,
@@ -502,7 +502,7 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 			return weir_refuse(ws, err, "the peer closed with data unread");
 		if (mutex_lock_interruptible(&ws->iolock))
 			return sock_intr_errno(timeo);
-		got = weir_recv_pass(ws, msg, len, flags);
+		got = weir_recv_round(ws, msg, len, flags);
 		mutex_unlock(&ws->iolock);
 		if (got != -EAGAIN)
 			break;
