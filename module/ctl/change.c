@@ -11,6 +11,7 @@
 #include <linux/string.h>
 
 #include "ctl/change.h"
+#include "logic/policy.h"
 #include "net.h"
 #include "owner.h"
 #include "path.h"
@@ -238,7 +239,7 @@ static bool weir_route_mixed(const struct weir_route *route)
 {
 	struct weir_target *target;
 
-	if (!route->set || route->set->conf.policy < WEIR_POLICY_ALL)
+	if (!route->set || !weir_policy_fans_out(route->set->conf.policy))
 		return false;
 	list_for_each_entry(target, &route->targets, route_link) {
 		if (target->next && !target->leaving)

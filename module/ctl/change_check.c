@@ -10,6 +10,7 @@
 #include "ctl/change.h"
 #include "logic/breaker.h"
 #include "logic/dup.h"
+#include "logic/policy.h"
 #include "logic/retry.h"
 #include "route/plan.h"
 #include "route/route.h"
@@ -63,7 +64,7 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 		return why;
 	if (c->dup_window_ns > WEIR_TIME_MAX)
 		return "the window of idempotency keys is at most a day";
-	if (c->dup_window_ns && c->policy >= WEIR_POLICY_ALL)
+	if (c->dup_window_ns && weir_policy_fans_out(c->policy))
 		return "idempotency keys are for policies of one target";
 	if (!c->dup_window_ns && (c->dup_entries || c->dup_bytes))
 		return "idempotency keys take a window";

@@ -131,6 +131,12 @@ void weir_pick_destroy(struct weir_pick *p);
 int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
 			 const unsigned long *tried);
 
+/* Does a policy send each message to all targets, and not to one of them? */
+static inline bool weir_policy_fans_out(u32 policy)
+{
+	return policy == WEIR_POLICY_ALL || policy == WEIR_POLICY_QUORUM;
+}
+
 /*
  * Converts the number of a target to the value by which weir_pick_first() says
  * that it has looked at many targets, or at all, and converts that value back

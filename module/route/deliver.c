@@ -529,7 +529,7 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 		ret = weir_attempt_refuse(attempt, WEIR_REASON_RATE);
 	} else {
 		attempt->n = min(attempt->n, tokens);
-		ret = unlikely(plan->policy >= WEIR_POLICY_ALL &&
+		ret = unlikely(weir_policy_fans_out(plan->policy) &&
 			       !attempt->resent) ?
 			      weir_send_fanout(ep, m, plan, attempt) :
 			      weir_send_picked(ep, m, plan, attempt);
