@@ -7,10 +7,11 @@
  *   weir_owner    makes rings, readers and paths, and pays for them: owner.h
  *   weir_account  the users, and the namespace, that pay for what an owner
  *                 makes: logic/account.h
- *   weir_user     a user's memory and objects on the whole host: account.h
+ *   weir_user     a user's memory and objects on the whole host: the same file
  *   weir_tenant   the same user's workers, for what is done later: tenant.h
  *   weir_party    a socket as its rings know it: party.h
- *   weir_endpoint what calls and serves: a socket in the router: endpoint.h
+ *   weir_endpoint what calls and serves: a socket in the router:
+ *                 route/endpoint.h
  *
  * Lifetimes
  *   object        references are held by               last put
@@ -43,12 +44,11 @@
  *   6 weir_party.lock          the list of streams that a socket reads
  *   7 weir_ring.lock           readers, armed sleepers, the status page
  *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
- *   8a weir_tenant.lock       what is done later for a user
+ *   8a weir_tenant.lock        what is done later for a user
  *   9 weir_ring.lock of an inbox (a lock class of its own)
  * Softirq takes 7 to 9, and nothing before them: see softirq.h. weir_party.ids
  * has a lock of its own, which is taken under 7 and therefore with BH disabled,
- * too.
- * The locks of routed messages are in router.h.
+ * too. The locks of routed messages are in route/router.h.
  *
  * A ring's pointer to a party is cleared, under the ring's lock, before its
  * socket is freed.

@@ -5,12 +5,11 @@
  *   object        held by                              last put
  *   weir_endpoint its owner, the targets it serves,    a grace period later:
  *                 its work item, its timer           frees its calls, puts
- *                 while set, idempotency             its rings
- *                 entries
+ *                 while set, idempotency entries     its rings
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
  *   weir_target   its route's list, plans, its timer   a grace period later:
- *                 while it is set, its job @recheck puts endpoint and routes
+ *                 while it is set, its job @recheck    puts endpoint and routes
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *
@@ -30,7 +29,8 @@
  *   2 weir_net.lock            routes, targets, plans
  *   2a poll_lock, then weir_poller.lock (poller.c). The lock of CPU hotplug
  *      comes before poll_lock.
- *   2b weir_endpoint.dispatch_lock one pass over an outbox at a time
+ *   2b weir_endpoint.dispatch_lock
+ *                              one pass over an outbox at a time
  *   7 weir_ring.lock
  *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
  *                              calls; a second one only by spin_trylock()
