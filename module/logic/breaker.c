@@ -322,8 +322,9 @@ static void weir_breaker_add(struct weir_breaker_count *sum,
 	sum->slow += n->slow;
 }
 
-static bool weir_breaker_sick(const struct weir_breaker_count *n,
-			      const struct weir_breaker_conf *c)
+/* Do these calls reach a share at which the breaker opens? */
+static bool weir_breaker_exceeds(const struct weir_breaker_count *n,
+				 const struct weir_breaker_conf *c)
 {
 	return n->calls >= c->min_calls &&
 	       (weir_breaker_share(n->errors, n->calls, c->error_percent) ||
@@ -346,16 +347,16 @@ static void weir_breaker_judge(struct weir_breaker *b,
 		weir_breaker_add(&all, &b->slice[i].all);
 		weir_breaker_add(&worst, &b->slice[i].worst);
 	}
-	if (!weir_breaker_sick(&all, c))
+	if (!weir_breaker_exceeds(&all, c))
 		return;
 	others.calls = all.calls - worst.calls;
 	others.errors = all.errors - worst.errors;
 	others.slow = all.slow - worst.slow;
-	if (weir_breaker_sick(&others, c) ||
+	if (weir_breaker_exceeds(&others, c) ||
 	    (b->only != WEIR_BREAKER_NO_USER &&
 	     others.errors + others.slow >= others.calls))
 		WRITE_ONCE(b->only, WEIR_BREAKER_NO_USER);
-	else if (weir_breaker_sick(&worst, c) &&
+	else if (weir_breaker_exceeds(&worst, c) &&
 		 (!others.calls || worst.calls >= 2 * (u64)c->min_calls))
 		WRITE_ONCE(b->only, b->worst);
 	else

@@ -89,7 +89,10 @@ struct weir_call_entry {
 	 * WEIR_CALL_*, if its record must stay in the outbox; otherwise 0.
 	 */
 	u8			tries;
-	/** @looks: RETRY: how often the call has looked for a target in vain. */
+	/**
+	 * @looks: RETRY: how often the call has looked for a target and found
+	 * none.
+	 */
 	u8			looks;
 	/** @handle: the caller's handle of the route. */
 	u32			handle;

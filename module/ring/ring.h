@@ -163,7 +163,7 @@ struct weir_ring {
 	bool lossy;
 	/** @ops: what it does for its writer; fixed. */
 	const struct weir_ring_ops *ops;
-	/** @data: of the maker, for the functions of @ops; fixed. */
+	/** @data: of the creator, for the functions of @ops; fixed. */
 	void *data;
 
 	/** @slot_lock: guards @slots, @slot_users and @owner_mapping. */

@@ -439,7 +439,7 @@ bool weir_party_arm(struct weir_party *p)
  * weir_party_arm_new() - a thread that sleeps, or watches, has not armed @rd
  *
  * The caller has shown the reader, and then wakes the party for what has come.
- * Whoever comes to the wait queue later arms the reader itself.
+ * A thread that comes to the wait queue later arms the reader itself.
  */
 void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd)
 	__must_hold(&p->lock)

@@ -94,7 +94,7 @@ struct weir_idem {
  *	reply.
  * @WEIR_IDEM_NO_ROOM: its caller has no slot, or no room for an answer: the
  *	pass has to wait.
- * @WEIR_IDEM_NO_MEMORY: it is to be refused, for want of memory.
+ * @WEIR_IDEM_NO_MEMORY: it is to be refused: there is no memory.
  * @WEIR_IDEM_LIMIT: it is to be refused: its user has no key left, too many
  *	requests wait for this key, or the reply was not kept.
  * @WEIR_IDEM_OTHER: it is to be refused: the leader had another payload.

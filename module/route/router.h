@@ -9,7 +9,7 @@
  *   weir_route    its path, targets, handles, plans    frees it
  *                 that name it
  *   weir_target   its route's list, plans, its timer   a grace period later:
- *                 while it is set, its job @recheck    puts endpoint and routes
+ *                 while set, its job @recheck        puts endpoint and routes
  *   weir_plan     its route alone                      a grace period later:
  *                                                      puts targets, routes
  *

@@ -72,7 +72,7 @@ static void weir_endpoint_cancel(struct weir_endpoint *ep)
 
 /**
  * weir_endpoint_finish() - end an endpoint that has nothing left to route
- * @ep: the endpoint, after weir_endpoint_close(). Puts its maker's reference,
+ * @ep: the endpoint, after weir_endpoint_close(). Puts its creator's reference,
  *	and then lets go of its owner.
  * @called: as of weir_targets_called().
  *
@@ -138,7 +138,7 @@ bool weir_endpoint_end_part(struct weir_job *job)
 
 /**
  * weir_endpoint_close() - close an endpoint
- * @ep: the endpoint, with its maker's reference, which is put. ep->owner must
+ * @ep: the endpoint, with its creator's reference, which is put. ep->owner must
  *	stay until ep->put_owner has been called.
  *
  * The records that have been committed in its outbox are still routed. All that

@@ -161,7 +161,7 @@ static int weir_recv_routed(struct weir_recv *r)
 }
 
 /* The stream has an invalid record and cannot be read further. */
-static int weir_recv_nonsense(struct weir_recv *r)
+static int weir_recv_invalid(struct weir_recv *r)
 {
 	r->gone = true;
 	weir_drop(r->rd->ring->name, WEIR_REASON_BAD_RECORD);
@@ -199,7 +199,7 @@ static int weir_recv_nothing(struct weir_recv *r, u64 pos, bool ended)
 static int weir_recv_overtaken(struct weir_recv *r)
 {
 	return weir_recv_resync(r->ws, r->rd) ? WEIR_RECV_AGAIN :
-						weir_recv_nonsense(r);
+						weir_recv_invalid(r);
 }
 
 /*
@@ -251,7 +251,7 @@ static int weir_recv_find(struct weir_recv *r)
 	if (!got)
 		return weir_recv_nothing(r, pos, ended);
 	if (got != -EAGAIN)
-		return weir_recv_nonsense(r);
+		return weir_recv_invalid(r);
 	weir_recv_skip(r, pos);
 	cond_resched();
 	return WEIR_RECV_AGAIN;
