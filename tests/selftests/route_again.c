@@ -323,8 +323,8 @@ static void ready_once(void)
 	weir_close(s[0]);
 	ask_with(c, route, 2, 0, WEIR_REC_WAIT);
 	s[0] = late_server(20 * MS);
-	s[1] = server(PATH, 1);
 	next_ticket(s[0], "the target");
+	s[1] = server(PATH, 1);
 	weir_close(s[0]);
 	check(answer(c, 2) == WEIR_REASON_TARGET_DIED && !drain(s[1]),
 	      "and so does a target that ends");
