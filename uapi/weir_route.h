@@ -50,7 +50,7 @@
 					 * REQUEST: wait for a target: below */
 
 /* 8-byte words between header and payload of a request; ext is their number */
-/* CLOCK_MONOTONIC ns; 0: the route's timeout; UINT64_MAX: its maximum */
+/* CLOCK_MONOTONIC ns; 0: the route's timeout; above INT64_MAX: its maximum */
 #define WEIR_EXT_DEADLINE	0
 #define WEIR_EXT_DUP		1	/* idempotency key; 0: none */
 #define WEIR_EXT_MAX		2
@@ -61,8 +61,9 @@
  * a target after 1 or 2 ms and then less and less often, at least once in 50 ms
  * while at most 2,500 requests of its user wait; if more do, 50,000 times a
  * second for all of them. The request keeps its place in the outbox until it is
- * sent. Requests behind it are sent before it. A fallback of the route comes first. One with an
- * idempotency key waits for a target, but not for a route, which has the keys.
+ * sent. Requests behind it are sent before it. A fallback of the route comes
+ * first. One with an idempotency key waits for a target, but not for a route,
+ * which has the keys.
  */
 
 /**

@@ -429,10 +429,10 @@ int weir_wait(struct weir *w, uint32_t events, uint64_t bytes,
  * weir_arm() - ask for one wake-up of the descriptor
  *
  * For programs that sleep outside the library and do not poll before, such as
- * edge-triggered epoll that waits for room. The caller arms after weir_peek() has returned 0, and sleeps only if this
- * function returns 0 too. It arms for reading and, if the last claim was
- * refused, for the room of that claim. Returns the WEIR_WAIT bits that hold
- * already.
+ * edge-triggered epoll that waits for room. The caller arms after weir_peek()
+ * has returned 0, and sleeps only if this function returns 0 too. It arms for
+ * reading and, if the last claim was refused, for the room of that claim.
+ * Returns the WEIR_WAIT bits that hold already.
  */
 int weir_arm(struct weir *w);
 
