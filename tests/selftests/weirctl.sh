@@ -124,9 +124,11 @@ ok $? "and fails when nobody answers"
 
 # --- drain
 
-# server NAME: a target that takes a moment for each request; its id is $id.
+# server NAME: a target whose replies take a moment, and wait while there is a
+# file "hold"; its id is $id.
 server() {
-	in_background "$1" serve /wctl/roll sh -c 'sleep 0.3; cat'
+	in_background "$1" serve /wctl/roll \
+		sh -c 'sleep 0.3; while [ -e "$0" ]; do sleep 0.1; done; cat' "$tmp/hold"
 	server=$pid
 	until_ok target_of "$server"
 }
@@ -142,10 +144,14 @@ is_called() {
 	"$ctl" target list /wctl/roll --json | grep -q '"in_flight": *1'
 }
 
+is_drained() { # its weight is 0
+	"$ctl" target list /wctl/roll --json | grep -q '"weight": *0'
+}
+
 calls_until_enough() {
 	n=0
 	while [ ! -e "$tmp/enough" ]; do
-		[ "$("$ctl" req /wctl/roll hello 2>&1)" = hello ] ||
+		[ "$("$ctl" req --timeout 60s /wctl/roll hello 2>&1)" = hello ] ||
 			echo lost >>"$tmp/lost"
 		n=$((n + 1))
 	done
@@ -160,10 +166,17 @@ status=0
 for i in 1 2 3; do
 	old=$server
 	from=$id
-	server "roll$i"
+	# the only target has a call, which it answers once it is drained
+	: >"$tmp/hold"
 	until_ok is_called
-	"$ctl" target drain /wctl/roll "$from" || status=1
+	server "roll$i"
+	"$ctl" target drain /wctl/roll "$from" &
+	drain=$!
+	until_ok is_drained
+	rm "$tmp/hold"
+	wait $drain || status=1
 	kill "$old"
+	wait "$old"
 done
 ok $status "servers that end are drained before, one after the other"
 : >"$tmp/enough"
@@ -171,11 +184,13 @@ wait $caller
 [ ! -s "$tmp/lost" ] && [ "$(cat "$tmp/calls")" -ge 3 ]
 ok $? "no call has failed meanwhile"
 
-in_background slow req /wctl/roll hello
+: >"$tmp/hold"
+in_background slow req --timeout 60s /wctl/roll hello
 until_ok is_called
 "$ctl" target drain /wctl/roll "$id" within=1ms 2>"$tmp/drain"
 [ $? = 1 ] && grep -q 'has not answered' "$tmp/drain"
 ok $? "a drain that takes too long says so"
+rm "$tmp/hold"
 wait $pid
 is_lines slow hello
 ok $? "and the request is answered nevertheless"
