@@ -135,15 +135,20 @@ static int child_time_out(void *arg)
 	return now_ms() - from < 1500;
 }
 
-static void stop(pid_t pid)
+/* false: it has ended instead. */
+static bool stop(pid_t pid)
 {
-	int status;
+	siginfo_t info = { 0 };
 
 	tap_until_asleep(pid);
 	kill(pid, SIGSTOP);
-	need(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status),
+	need(!waitid(P_PID, (id_t)pid, &info, WSTOPPED | WEXITED | WNOWAIT),
 	     "stopped");
+	if (info.si_code != CLD_STOPPED)
+		return false;
+	waitid(P_PID, (id_t)pid, &info, WSTOPPED);
 	kill(pid, SIGCONT);
+	return true;
 }
 
 static void attach(pid_t pid)
@@ -164,7 +169,8 @@ static bool stop_often(pid_t pid)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		stop(pid);
+		if (!stop(pid))
+			return false;
 		attach(pid);
 	}
 	tap_until_asleep(pid);
@@ -251,8 +257,8 @@ static void time_out(void)
 	int64_t from = now_ms();
 	int ret;
 
-	while (now_ms() - from < 1000)
-		stop(pid);
+	while (now_ms() - from < 1000 && stop(pid))
+		;
 	ret = tap_wait(pid);
 	check(!ret, "a wait that is stopped often ends in time (%d)", ret);
 	note("after %lld ms", (long long)(now_ms() - from));
