@@ -220,7 +220,7 @@ static void away(bool route_first)
 {
 	struct weir_route_conf conf = {
 		QUIET, .retries = 16,
-		.retry_base_ns = 50 * MS, .retry_max_ns = 100 * MS,
+		.retry_base_ns = 50 * MS, .retry_max_ns = SECOND,
 	};
 	struct weir *s = server(PATH, 1), *c;
 	uint32_t route;
