@@ -25,11 +25,14 @@ static const char path[] = "/clocks/a";
  * @ready: services that are there.
  * @left_ns: what a service saw left until the deadline, on its own clock.
  * @seen: requests that services have seen.
+ * @services: how many are to see the request. What they have not seen is
+ *	withdrawn when the caller ends.
  */
 static struct stage {
 	int ready;
 	int64_t left_ns;
 	int seen;
+	int services;
 } *stage;
 
 /* --- processes in another time namespace ---------------------------------- */
@@ -103,7 +106,7 @@ static int call(struct job *job)
 
 	if (len != 3)
 		note("weir_call: %zd, %s", len, weir_error());
-	return len != 3;
+	return len != 3 || !soon(get(&stage->seen) == stage->services);
 }
 
 /* A deadline of the caller's own passes there, and not before or later. */
@@ -251,6 +254,7 @@ static void run_case(const struct clocks_case *c, int caller_fd, int service_fd)
 	int i, good;
 
 	memset(stage, 0, sizeof(*stage));
+	stage->services = c->services;
 	need(!route_set(path, &conf), "route");
 	for (i = 0; i < c->services; i++)
 		pid[i] = spawn(parent, &service);
