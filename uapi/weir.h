@@ -366,7 +366,8 @@ struct weir_notice {
 #define WEIR_SO_LINGER_MS	6	/* the outbox outlives its owner; 0: not */
 #define WEIR_SO_HOLD_MS		7	/* (early) cursor outlives its reader */
 #define WEIR_SO_START		8	/* (early) enum weir_start */
-#define WEIR_SO_NAME		9	/* (early) string: cursor name */
+#define WEIR_SO_NAME		9	/* (early) string: name of cursors, and
+					 * of targets: see weir_ioc_serve */
 #define WEIR_SO_PATH		10	/* get, string: bound path or pattern */
 #define WEIR_SO_PEER_PATH	11	/* get, string */
 #define WEIR_SO_ERROR_TEXT	12	/* get, string: why the last call on this

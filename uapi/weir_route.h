@@ -173,6 +173,10 @@ enum weir_guard {
  * @id: out: id of the target.
  * @path: path or pattern, ended by a NUL byte.
  *
+ * The name of the socket (WEIR_SO_NAME) is the name of its targets. It stands
+ * for one target of a user on a route. With WEIR_POLICY_SHARD, a target that
+ * comes again under its name gets the keys that it had.
+ *
  * The first socket that serves a path makes it, with the socket's mode and
  * group. Other users need execute permission on it or CAP_NET_ADMIN. Only the
  * owner of the path above its first wildcard may serve a pattern. That path is
@@ -362,6 +366,7 @@ enum weir_breaker_force {
  * @path: path or pattern of the route.
  * @target_path: path of a target that is itself a route.
  * @conf: WEIR_OP_ROUTE_SET: settings of the route.
+ * @name: WEIR_OP_TARGET_ADD: name of the target, as WEIR_SO_NAME; or "".
  */
 struct weir_route_op {
 	__u32	op;
@@ -370,6 +375,7 @@ struct weir_route_op {
 	char	path[WEIR_PATH_MAX + 1];
 	char	target_path[WEIR_PATH_MAX + 1];
 	struct weir_route_conf conf;
+	char	name[WEIR_NAME_MAX + 1];
 };
 
 /**
@@ -509,6 +515,7 @@ static inline __u64 weir_route_refused(const struct weir_route_entry *e,
  * @ejections: how often the watchdog has ejected it.
  * @path: path of a target that is a route, else the path that it serves.
  * @hist: times from request to reply: the number of replies in each bucket.
+ * @name: name of the target among those of its user on the route, or "".
  */
 struct weir_target_entry {
 	__u64	id;
@@ -528,6 +535,7 @@ struct weir_target_entry {
 	__u64	ejections;
 	char	path[WEIR_PATH_MAX + 1];
 	__u32	hist[WEIR_HIST_BUCKETS];
+	char	name[WEIR_NAME_MAX + 1];
 };
 
 /*

@@ -66,7 +66,8 @@ extern "C" {
  * @linger_ms: milliseconds that the outbox outlives this socket; 0: none.
  * @hold_ms: milliseconds that a named cursor outlives this socket; 0: none.
  * @spin_ns: nanoseconds to poll before sleeping.
- * @name: name of the cursor of subscriptions, or NULL.
+ * @name: name of the cursor of subscriptions, and of the targets that this
+ *	socket serves as; or NULL.
  * @start: enum weir_start of subscriptions.
  * @inbox_bytes: bytes of the inbox, a power of two; 0: the module's default. A
  *	handle that serves or calls paths gets requests and replies there.

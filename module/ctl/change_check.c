@@ -100,6 +100,10 @@ int weir_op_check(const struct weir_route_op *op, bool admin, const char **why)
 		*why = "a path has at most 255 bytes";
 		return -ENAMETOOLONG;
 	}
+	if (strnlen(op->name, sizeof(op->name)) > WEIR_NAME_MAX) {
+		*why = "a target's name has at most 63 bytes";
+		return -ENAMETOOLONG;
+	}
 	if (op->weight > WEIR_WEIGHT_MAX) {
 		*why = "a weight is at most 1000000";
 		return -EINVAL;
@@ -115,5 +119,7 @@ int weir_op_check(const struct weir_route_op *op, bool admin, const char **why)
 	else if (op->op == WEIR_OP_TARGET_ADD &&
 		 (op->target || !op->target_path[0]))
 		*why = "a target is added by its path; sockets come by themselves";
+	else if (op->op != WEIR_OP_TARGET_ADD && op->name[0])
+		*why = "a target gets its name when it is added";
 	return *why ? -EINVAL : 0;
 }

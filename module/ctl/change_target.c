@@ -71,11 +71,17 @@ int weir_change_target_add(struct weir_changes *c, struct weir_change *change,
 		return weir_refuse(c->ws, -EEXIST,
 				   "the path is a target of the route already");
 	}
+	err = weir_target_name_check(&c->ws->owner, change->route, op->name);
+	if (err) {
+		weir_route_unuse(behind);
+		return err;
+	}
 	target = weir_target_add(&c->ws->owner, change->route, NULL, NULL, behind,
 				 op->weight);
 	weir_route_unuse(behind);	/* the target has a use of its own */
 	if (IS_ERR(target))
 		return PTR_ERR(target);
+	weir_target_name(target, op->name);
 	err = weir_edge_add(&target->edge, change->route, target->next, &why);
 	if (err) {
 		weir_target_remove(target);

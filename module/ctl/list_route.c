@@ -131,6 +131,7 @@ static void weir_list_fill_target(struct weir_list_ctx *ctx,
 	}
 	strscpy(e->path, target->next && target->next->path ?
 		target->next->path->name : route->path->name, sizeof(e->path));
+	strscpy(e->name, target->name, sizeof(e->name));
 }
 
 enum weir_list_found weir_list_target(struct weir_list_ctx *ctx,

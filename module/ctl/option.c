@@ -194,12 +194,12 @@ static int weir_set_name(struct weir_sock *ws, sockptr_t value,
 
 	if (len > WEIR_NAME_MAX)
 		return weir_refuse(ws, -EINVAL,
-				   "a cursor name has at most 63 bytes");
+				   "a name has at most 63 bytes");
 	if (copy_from_sockptr(name, value, len))
 		return -EFAULT;
 	if (strnlen(name, sizeof(name)) + 1 < len)
 		return weir_refuse(ws, -EINVAL,
-				   "a cursor name has no NUL bytes");
+				   "a name has no NUL bytes");
 	memcpy(ws->opt.name, name, sizeof(name));
 	return 0;
 }

@@ -255,6 +255,11 @@ struct weir_endpoint {
 	 * sent again.
 	 */
 	struct weir_timer	timer;
+	/**
+	 * @name: name of the targets that it serves as, or ""; never changes
+	 * once it serves.
+	 */
+	char			name[WEIR_NAME_MAX + 1];
 };
 
 /* xorshift (G. Marsaglia, 2003): spreading load needs no secret numbers. */

@@ -208,7 +208,7 @@ static int weir_plan_pick(struct weir_plan *plan)
 	if (loads && ids && weights) {
 		for (i = 0; i < plan->n; i++) {
 			loads[i] = &plan->targets[i]->load;
-			ids[i] = plan->targets[i]->id;
+			ids[i] = plan->targets[i]->shard_id;
 			weights[i] = plan->targets[i]->weight;
 		}
 		plan->pick = weir_pick_create(plan->policy, plan->n, loads,

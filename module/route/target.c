@@ -8,6 +8,10 @@
  *
  * Process context; under weir_net.lock where a comment says so.
  */
+#include <linux/bits.h>
+#include <linux/once.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 
 #include "charge.h"
@@ -293,6 +297,58 @@ void weir_target_weigh(struct weir_target *target, u32 weight)
 	weir_target_insert(target);
 }
 
+/*
+ * The key of names' hashes, as long as the module is loaded: no user can choose
+ * a name whose target gets the shard keys of another user's target.
+ */
+static siphash_key_t weir_target_name_key;
+
+/**
+ * weir_target_name_check() - may a user add a target with a name to a route?
+ * @o: the user.
+ * @route: the route.
+ * @name: the name, or "".
+ *
+ * Return: 0; or -EEXIST with words: a target of the same user has the name.
+ */
+int weir_target_name_check(struct weir_owner *o, const struct weir_route *route,
+			   const char *name)
+	__must_hold(&route->path->wn->lock)
+{
+	const struct weir_target *target;
+
+	lockdep_assert_held(&route->path->wn->lock);
+	if (!name[0])
+		return 0;
+	list_for_each_entry(target, &route->targets, route_link) {
+		if (!target->leaving && uid_eq(target->uid, o->uid) &&
+		    !strcmp(target->name, name))
+			return weir_owner_refuse(o, -EEXIST,
+						 "the user has a target of that name on the route");
+	}
+	return 0;
+}
+
+/**
+ * weir_target_name() - give a target a name
+ * @target: the target, which is in no plan yet.
+ * @name: a name that weir_target_name_check() has passed, or "": none.
+ *
+ * With the same name, a target of the same user gets the same shard keys again.
+ */
+void weir_target_name(struct weir_target *target, const char *name)
+{
+	if (!name[0])
+		return;
+	strscpy(target->name, name, sizeof(target->name));
+	get_random_once(&weir_target_name_key, sizeof(weir_target_name_key));
+	target->shard_id = siphash_2u64(siphash(target->name,
+						strlen(target->name),
+						&weir_target_name_key),
+					__kuid_val(target->uid),
+					&weir_target_name_key) | BIT_ULL(63);
+}
+
 /**
  * weir_target_add() - add a target to a route
  * @o: owner that adds it; its account pays.
@@ -350,6 +406,8 @@ struct weir_target *weir_target_add(struct weir_owner *o,
 		goto err_charge;
 	if (weir_tally_add(&route->target_users, user, WEIR_GFP_NOWAIT))
 		goto err_insert;
+	target->shard_id = target->id;
+	target->uid = o->uid;
 	target->wn = wn;
 	weir_net_get(wn);
 	target->weight = weight;
@@ -589,11 +647,15 @@ static int weir_target_enter(struct weir_owner *o, struct weir_endpoint *ep,
 			goto err_tidy;
 		}
 	}
+	err = weir_target_name_check(o, route, ep->name);
+	if (err)
+		goto err_tidy;
 	target = weir_target_add(o, route, ep, *callers, NULL, serve->weight);
 	if (IS_ERR(target)) {
 		err = PTR_ERR(target);
 		goto err_tidy;
 	}
+	weir_target_name(target, ep->name);
 	serve->id = target->id;
 	err = weir_route_replan(route);
 	if (err) {

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
+#include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
 #include "logic/account.h"
@@ -96,6 +97,19 @@ struct weir_target {
 	/** @id: number in listings and errors; never changes. */
 	u64				id;
 	/**
+	 * @shard_id: identity for WEIR_POLICY_SHARD: of a target with a name
+	 * made of @name and @uid, with the highest bit set, else @id. Never
+	 * changes once the target is in a plan.
+	 */
+	u64				shard_id;
+	/** @uid: user that added it; never changes. */
+	kuid_t				uid;
+	/**
+	 * @name: name among the targets that @uid has on @route, or ""; as
+	 * @shard_id.
+	 */
+	char				name[WEIR_NAME_MAX + 1];
+	/**
 	 * @weight: share of the messages, relative to other targets;
 	 * weir_net.lock.
 	 */
@@ -172,6 +186,9 @@ struct weir_target *weir_target_add(struct weir_owner *o,
 				    struct weir_endpoint *ep,
 				    struct weir_callers *callers,
 				    struct weir_route *next, u32 weight);
+int weir_target_name_check(struct weir_owner *o, const struct weir_route *route,
+			   const char *name);
+void weir_target_name(struct weir_target *target, const char *name);
 void weir_target_remove(struct weir_target *target);
 bool weir_targets_leave(struct weir_endpoint *ep);
 bool weir_targets_called(const struct weir_endpoint *ep);

@@ -67,6 +67,7 @@ struct weir_endpoint *weir_sock_endpoint(struct weir_sock *ws)
 	if (IS_ERR(ep))
 		goto out;
 	ep->sock_id = ws->id;
+	strscpy(ep->name, ws->opt.name, sizeof(ep->name));
 	WRITE_ONCE(ws->sk.sk_state, TCP_ESTABLISHED);
 	smp_store_release(&ws->ep, ep);
 	smp_store_release(&ws->outbox, ep->outbox);

@@ -181,13 +181,14 @@ AT(weir_route_conf, breaker_max_open_percent, 656);
 AT(weir_route_conf, reserved_percent, 660);
 AT(weir_route_conf, reserved, 664);
 
-SIZE(weir_route_op, 1296);
+SIZE(weir_route_op, 1360);
 AT(weir_route_op, op, 0);
 AT(weir_route_op, weight, 4);
 AT(weir_route_op, target, 8);
 AT(weir_route_op, path, 16);
 AT(weir_route_op, target_path, 272);
 AT(weir_route_op, conf, 528);
+AT(weir_route_op, name, 1296);
 
 SIZE(weir_ioc_control, 24);
 AT(weir_ioc_control, op_size, 4);
@@ -213,7 +214,7 @@ AT(weir_route_entry, path, 328);
 AT(weir_route_entry, conf, 584);
 AT(weir_route_entry, refused_more, 1352);
 
-SIZE(weir_target_entry, 1184);
+SIZE(weir_target_entry, 1248);
 AT(weir_target_entry, id, 0);
 AT(weir_target_entry, route, 8);
 AT(weir_target_entry, socket, 16);
@@ -231,6 +232,7 @@ AT(weir_target_entry, breaker_opens, 80);
 AT(weir_target_entry, ejections, 88);
 AT(weir_target_entry, path, 96);
 AT(weir_target_entry, hist, 352);
+AT(weir_target_entry, name, 1184);
 
 static_assert(WEIR_IOC_MAP == 0xc040b501, "WEIR_IOC_MAP");
 static_assert(WEIR_IOC_DETACH == 0xb504, "WEIR_IOC_DETACH");

@@ -67,7 +67,8 @@ _weirctl_routed()
 		_weirctl_words "$(_weirctl_json id target list "$3"
 			_weirctl_json path target list "$3" |
 				grep -vxF -- "$3")" ;;
-	target:add:* | target:set:*) _weirctl_keys weight= ;;
+	target:add:*) _weirctl_keys weight= name= ;;
+	target:set:*) _weirctl_keys weight= ;;
 	target:shift:*) _weirctl_keys steps= every= ;;
 	target:drain:*) _weirctl_keys within= ;;
 	esac

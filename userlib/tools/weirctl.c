@@ -86,7 +86,7 @@ const struct weirctl_command weirctl_commands[] = {
 	  PATH, ROUTES, 1, 1, weirctl_route_del },
 	{ "target", "list", "[PATTERN]", "targets, which serve the routes",
 	  LIST | PATTERN, ROUTES, 0, 1, weirctl_target_list },
-	{ "target", "add", "PATH TARGET-PATH [weight=N]",
+	{ "target", "add", "PATH TARGET-PATH [weight=N] [name=NAME]",
 	  "add a route as a target, with weight 1 if none is given",
 	  PATH, ROUTES, 2, INT_MAX, weirctl_target_add },
 	{ "target", "set", "PATH TARGET weight=N",
@@ -119,8 +119,8 @@ const struct weirctl_command weirctl_commands[] = {
 	  BY_HAND, 1, INT_MAX, weirctl_req },
 	{ "serve", NULL, "PATH [COMMAND [ARGUMENT]...]",
 	  "answer each request with what a command makes of it, or with itself",
-	  JSON | PATH | COUNT | TIMEOUT | WEIRCTL_TAKES_COMMAND, BY_HAND,
-	  1, INT_MAX, weirctl_serve },
+	  JSON | PATH | COUNT | TIMEOUT | WEIRCTL_TAKES_NAME |
+	  WEIRCTL_TAKES_COMMAND, BY_HAND, 1, INT_MAX, weirctl_serve },
 	{ "ping", NULL, "PATH", "call a service once a second: how long does it take?",
 	  JSON | WEIRCTL_TAKES_BYTES | PATH | RATE | SIZE | TIMEOUT |
 	  WEIRCTL_TAKES_WAIT, BY_HAND, 1, 1, weirctl_ping },

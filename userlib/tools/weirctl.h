@@ -69,6 +69,7 @@
  * @size: ping, bench: bytes of a message; 0: the default.
  * @rate: messages a second; 0: no limit.
  * @timeout_ns: req, ping, serve: timeout of a request, in ns; 0: the default.
+ * @name: serve: name of the target, or NULL.
  * @file: pub, req: file with the message, or NULL.
  * @argv: arguments of the command.
  * @argc: how many there are.
@@ -92,6 +93,7 @@ struct weirctl_options {
 	uint64_t	size;
 	double		rate;
 	uint64_t	timeout_ns;
+	const char	*name;
 	const char	*file;
 	char		**argv;
 	int		argc;

@@ -53,6 +53,8 @@ static const struct {
 	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_READERS },
 	{ { "timeout", 't', "DURATION", 0, "longest time of a request",
 	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_TIMEOUT },
+	{ { "name", 'N', "NAME", 0, "name of the target among those of the route",
+	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_NAME },
 	{ { "wait", 'W', NULL, 0, "wait for a service that is not there yet",
 	    WEIRCTL_GROUP_SENDING }, WEIRCTL_TAKES_WAIT },
 	{ { "lossy", 'l', NULL, 0, "no reader holds a publisher back",
@@ -201,6 +203,9 @@ static error_t weirctl_option(struct weirctl_options *o, int key, char *arg,
 		return 0;
 	case 'l':
 		o->lossy = true;
+		return 0;
+	case 'N':
+		o->name = arg;
 		return 0;
 	case 'W':
 		o->wait = true;

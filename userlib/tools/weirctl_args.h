@@ -28,6 +28,7 @@
 #define WEIRCTL_TAKES_TIMEOUT	0x20000u
 #define WEIRCTL_TAKES_READERS	0x40000u
 #define WEIRCTL_TAKES_WAIT	0x100000u
+#define WEIRCTL_TAKES_NAME	0x200000u
 /* the words behind the path are a command with options of its own */
 #define WEIRCTL_TAKES_COMMAND	0x80000u
 

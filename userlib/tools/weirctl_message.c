@@ -247,12 +247,13 @@ static int weirctl_receive_all(struct weir *w, const struct weirctl_options *o,
 int weirctl_receive(const struct weirctl_options *o,
 		    const struct weirctl_receiver *r)
 {
+	const struct weir_config config = { .name = o->name };
 	struct weirctl_tally tally;
 	struct weir *w;
 	int err, ret = WEIRCTL_OK;
 
 	weirctl_catch_signals();
-	err = weir_open(&w, r->type, NULL);
+	err = weir_open(&w, r->type, &config);
 	if (!err)
 		err = r->begin(w, o->argv[0]);
 	weirctl_tally_start(&tally);

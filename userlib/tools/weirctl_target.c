@@ -79,6 +79,7 @@ json_t *weirctl_target_json(const struct weir_target_entry *e,
 	json_object_set_new(o, "route_path",
 		weirctl_json_text(weirctl_route_path(routes, e->route)));
 	json_object_set_new(o, "path", weirctl_json_text(e->path));
+	json_object_set_new(o, "name", weirctl_json_text(e->name));
 	weirctl_json_put(o, "socket", e->socket);
 	weirctl_json_put(o, "pid", e->pid);
 	weirctl_json_put(o, "uid", e->uid);
@@ -122,6 +123,7 @@ static void weirctl_target_cells(const struct weirctl_options *o,
 				   weirctl_hist_percentile(e->hist, NULL,
 							   percents[i], &ns) ?
 				   weirctl_time(o, ns, b) : "-");
+	weirctl_table_cell(t, "%s", e->name[0] ? e->name : "-");
 }
 
 static void weirctl_breaker_cells(struct weirctl_table *t,
@@ -140,13 +142,13 @@ static struct weirctl_table *weirctl_target_table(bool breakers)
 {
 	static const char *const targets[] = {
 		"ID", "WEIGHT", "STATE", "BREAKER", "INFLIGHT", "REQUESTS",
-		"ERRORS", "EXPIRED", "P50", "P99", "TARGET", "ROUTE" };
+		"ERRORS", "EXPIRED", "P50", "P99", "NAME", "TARGET", "ROUTE" };
 	static const char *const titles[] = {
 		"ID", "BREAKER", "OPENS", "STATE", "EJECTIONS", "REQUESTS",
 		"ERRORS", "EXPIRED", "TARGET", "ROUTE" };
 
 	return breakers ? weirctl_table_new(titles, "rlrlrrrrll") :
-			  weirctl_table_new(targets, "rrllrrrrrrll");
+			  weirctl_table_new(targets, "rrllrrrrrrlll");
 }
 
 static void weirctl_targets_print(const struct weirctl_options *o,
@@ -211,6 +213,7 @@ static int weirctl_name_parse(const char *text, struct weirctl_name *name)
  * @to: shift's second.
  * @weight: value of weight=.
  * @weighted: weight= was given.
+ * @name: value of name=, or NULL.
  * @steps: value of steps=.
  * @every_ns: value of every=, in ns.
  * @within_ns: value of within=, in ns.
@@ -220,6 +223,7 @@ struct weirctl_target_args {
 	struct weirctl_name	to;
 	uint32_t		weight;
 	bool			weighted;
+	const char		*name;
 	uint32_t		steps;
 	uint64_t		every_ns;
 	uint64_t		within_ns;
@@ -250,6 +254,13 @@ static int weirctl_arg(struct weirctl_target_args *a, const char *arg, bool shif
 		a->weighted = true;
 		return WEIRCTL_OK;
 	}
+	if (!shifts && len == 4 && !memcmp(arg, "name", len)) {
+		if (!*++value || strlen(value) > WEIR_NAME_MAX)
+			return weirctl_misuse("a name has 1 to %u bytes, not '%s'",
+					      WEIR_NAME_MAX, value);
+		a->name = value;
+		return WEIRCTL_OK;
+	}
 	if (shifts && len == 5 && !memcmp(arg, "steps", len)) {
 		if (!weirctl_number(++value, &n) || !n || n > WEIRCTL_STEPS_MAX)
 			return weirctl_misuse("steps are 1 to %u, not '%s'",
@@ -264,7 +275,8 @@ static int weirctl_arg(struct weirctl_target_args *a, const char *arg, bool shif
 		return WEIRCTL_OK;
 	}
 	return weirctl_misuse("'%s' is not %s", arg, shifts ?
-			      "steps=N or every=DURATION" : "weight=N");
+			      "steps=N or every=DURATION" :
+			      "weight=N or name=NAME");
 }
 
 /* A path, @names - 1 targets and KEY=VALUE. */
@@ -302,12 +314,15 @@ static int weirctl_target_change(struct weir *w, uint32_t what,
 {
 	struct weirctl_name name = a->target;
 	struct weirctl_ops ops = { 0 };
+	struct weir_route_op *op;
 	int ret;
 
 	weirctl_name_resolve(&name, targets);
-	weirctl_ops_target(weirctl_ops_add(&ops, what, path), name.id,
-			   name.path, a->weighted ? a->weight :
+	op = weirctl_ops_add(&ops, what, path);
+	weirctl_ops_target(op, name.id, name.path, a->weighted ? a->weight :
 			   what == WEIR_OP_TARGET_ADD);
+	if (a->name)
+		strcpy(op->name, a->name);
 	ret = weirctl_control_say(w, &ops);
 	weirctl_ops_free(&ops);
 	return ret;
@@ -660,7 +675,7 @@ static int weirctl_target_do(const char *path, uint32_t op,
 	return ret;
 }
 
-/* weirctl target add PATH TARGET-PATH [weight=N] */
+/* weirctl target add PATH TARGET-PATH [weight=N] [name=NAME] */
 int weirctl_target_add(const struct weirctl_options *o)
 {
 	struct weirctl_target_args a = { .weight = 0 };
