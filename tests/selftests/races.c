@@ -958,16 +958,9 @@ static void side_begin(struct side *s, void (*fn)(void))
 /* Does it sleep? What it waits for may be what the first side holds. */
 static int side_asleep(struct side *s)
 {
-	char path[64], line[300] = "", *p;
-	int fd;
+	char state = tap_state(s->tid);
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", s->tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
-		line[0] = 0;
-	close(fd);
-	p = strrchr(line, ')');
-	return p && p[1] && strchr("SD", p[2]);
+	return state && strchr("SD", state);
 }
 
 static void side_end(struct side *s)

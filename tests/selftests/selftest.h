@@ -444,23 +444,35 @@ TAP_UNUSED static void tap_kill(pid_t pid)
 }
 
 /*
- * Waits until a child sleeps in the kernel. What follows must come out right
- * without it, too; this only makes it likely that a wake-up is tested.
+ * The state of a process or a thread: a letter of proc_pid_stat(5), as 'S' for
+ * one that sleeps; 0 if it is gone.
+ */
+TAP_UNUSED static char tap_state(pid_t tid)
+{
+	char path[32], line[300] = "", *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	p = n > 0 ? strrchr(line, ')') : NULL;
+	return p && p[1] ? p[2] : 0;
+}
+
+/*
+ * Waits until a child sleeps in the kernel, or has ended. What follows must come
+ * out right without it, too; this only makes it likely that a wake-up is tested.
  */
 TAP_UNUSED static void tap_until_asleep(pid_t pid)
 {
-	char path[32], line[300], *p;
-	ssize_t n = 0;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	tap_until(({
-		fd = open(path, O_RDONLY);
-		n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-		close(fd);
-		line[n > 0 ? n : 0] = 0;
-		p = strrchr(line, ')');
-		n <= 0 || (p && p[1] && (p[2] == 'S' || p[2] == 'Z'));
+		char state = tap_state(pid);
+
+		!state || strchr("SZ", state);
 	}));
 }
 

@@ -31,21 +31,8 @@ static void *run(void *arg)
 static int asleep(const struct waiter *z)
 {
 	pid_t tid = __atomic_load_n(&z->tid, __ATOMIC_ACQUIRE);
-	char path[64], line[256] = "";
-	ssize_t n;
-	char *p;
-	int fd;
 
-	if (!tid)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, line, sizeof(line) - 1);
-	close(fd);
-	p = n > 0 ? strrchr(line, ')') : NULL;
-	return p && p[2] == 'S';
+	return tid && tap_state(tid) == 'S';
 }
 
 static void begin(struct waiter *z, long (*call)(struct waiter *), int fd,

@@ -275,24 +275,13 @@ static void *sleeper(void *arg)
 	return NULL;
 }
 
+/* Does it sleep, or has it ended already? */
 static int asleep(const struct sleeper *z)
 {
-	char path[64], line[256] = "";
 	pid_t tid = __atomic_load_n(&z->tid, __ATOMIC_ACQUIRE);
-	ssize_t n;
-	char *p;
-	int fd;
+	char state = tid ? tap_state(tid) : 'R';
 
-	if (!tid)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 1;	/* it has ended already */
-	n = read(fd, line, sizeof(line) - 1);
-	close(fd);
-	p = n > 0 ? strrchr(line, ')') : NULL;
-	return !p || p[2] == 'S';
+	return !state || state == 'S';
 }
 
 /* A thread sleeps, and a message wakes it; what its call returned. */
