@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 #include "private.h"
@@ -24,8 +25,7 @@ static int weir_fork_err;
 
 /* Guards both lists. */
 static pthread_mutex_t weir_fork_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct weir *weir_fork_handles;
-static struct weir_stream *weir_fork_streams;
+static struct weir_fork_link *weir_fork_handles, *weir_fork_streams;
 
 /*
  * Puts private memory where a region was mapped. Another handler of fork(2) may
@@ -62,12 +62,12 @@ static void weir_fork_stream(struct weir_stream *s)
 		s->cursor = weir_no_stream.cursor;
 	/* No ring has this value: weir_release() calls its slow half. */
 	s->epoch = UINT32_MAX;
-	s->fork_prev = NULL;
+	s->fork.prev = NULL;
 }
 
 static void weir_fork_handle(struct weir *w)
 {
-	w->fork_prev = NULL;
+	w->fork.prev = NULL;
 	/* A descriptor without rings can be used by both processes. */
 	if (!w->out_view && !w->inbox && !w->nstreams)
 		return;
@@ -102,14 +102,15 @@ static void weir_fork_parent(void)
 
 static void weir_fork_child(void)
 {
-	struct weir_stream *s = weir_fork_streams;
-	struct weir *w = weir_fork_handles;
+	struct weir_fork_link *l;
 	int saved = errno;
 
-	for (; s; s = s->fork_next)
-		weir_fork_stream(s);
-	for (; w; w = w->fork_next)
-		weir_fork_handle(w);
+	for (l = weir_fork_streams; l; l = l->next)
+		weir_fork_stream((void *)((char *)l -
+					  offsetof(struct weir_stream, fork)));
+	for (l = weir_fork_handles; l; l = l->next)
+		weir_fork_handle((void *)((char *)l -
+					  offsetof(struct weir, fork)));
 	weir_fork_streams = NULL;
 	weir_fork_handles = NULL;
 	pthread_mutex_unlock(&weir_fork_lock);
@@ -122,56 +123,54 @@ static void weir_fork_init(void)
 					weir_fork_child);
 }
 
+static void weir_fork_link_add(struct weir_fork_link **list,
+			       struct weir_fork_link *l)
+{
+	pthread_mutex_lock(&weir_fork_lock);
+	l->next = *list;
+	l->prev = list;
+	if (l->next)
+		l->next->prev = &l->next;
+	*list = l;
+	pthread_mutex_unlock(&weir_fork_lock);
+}
+
+static void weir_fork_link_del(struct weir_fork_link *l)
+{
+	pthread_mutex_lock(&weir_fork_lock);
+	if (l->prev) {
+		*l->prev = l->next;
+		if (l->next)
+			l->next->prev = l->prev;
+		l->prev = NULL;
+	}
+	pthread_mutex_unlock(&weir_fork_lock);
+}
+
 /* Has a fork mark this handle. Returns 0 or -ENOMEM. */
 int weir_fork_add(struct weir *w)
 {
 	pthread_once(&weir_fork_once, weir_fork_init);
 	if (weir_fork_err)
 		return weir_fail_syscall(-1, weir_fork_err, "pthread_atfork");
-	pthread_mutex_lock(&weir_fork_lock);
-	w->fork_next = weir_fork_handles;
-	w->fork_prev = &weir_fork_handles;
-	if (w->fork_next)
-		w->fork_next->fork_prev = &w->fork_next;
-	weir_fork_handles = w;
-	pthread_mutex_unlock(&weir_fork_lock);
+	weir_fork_link_add(&weir_fork_handles, &w->fork);
 	return 0;
 }
 
 void weir_fork_del(struct weir *w)
 {
-	pthread_mutex_lock(&weir_fork_lock);
-	if (w->fork_prev) {
-		*w->fork_prev = w->fork_next;
-		if (w->fork_next)
-			w->fork_next->fork_prev = w->fork_prev;
-		w->fork_prev = NULL;
-	}
-	pthread_mutex_unlock(&weir_fork_lock);
+	weir_fork_link_del(&w->fork);
 }
 
 /* The same for a stream that has been mapped. */
 void weir_fork_add_stream(struct weir_stream *s)
 {
-	pthread_mutex_lock(&weir_fork_lock);
-	s->fork_next = weir_fork_streams;
-	s->fork_prev = &weir_fork_streams;
-	if (s->fork_next)
-		s->fork_next->fork_prev = &s->fork_next;
-	weir_fork_streams = s;
-	pthread_mutex_unlock(&weir_fork_lock);
+	weir_fork_link_add(&weir_fork_streams, &s->fork);
 }
 
 void weir_fork_del_stream(struct weir_stream *s)
 {
-	pthread_mutex_lock(&weir_fork_lock);
-	if (s->fork_prev) {
-		*s->fork_prev = s->fork_next;
-		if (s->fork_next)
-			s->fork_next->fork_prev = s->fork_prev;
-		s->fork_prev = NULL;
-	}
-	pthread_mutex_unlock(&weir_fork_lock);
+	weir_fork_link_del(&s->fork);
 }
 
 int weir_fork_fail(void)

@@ -92,6 +92,16 @@ struct weir_config {
 };
 
 /**
+ * struct weir_fork_link - private: what a fork(2) has to mark, see fork.c
+ * @next: the next one, or NULL.
+ * @prev: where this one is linked; NULL: it is in no list.
+ */
+struct weir_fork_link {
+	struct weir_fork_link	*next;
+	struct weir_fork_link	**prev;
+};
+
+/**
  * struct weir_stream - one outbox that a handle reads
  * @ring: view of the ring.
  * @cursor: this reader's cursor page. It alone holds the reader's position.
@@ -107,7 +117,7 @@ struct weir_config {
  * @own, @own_len: mapping of WEIR_MAP_OWN, and its bytes.
  * @next: next stream in weir.detached.
  * @path: path of the outbox.
- * @fork_next, @fork_prev: links of the list of mapped streams, see fork.c.
+ * @fork: link of the list of mapped streams, see fork.c.
  * @user: for the application. All other fields are private to the library.
  */
 struct weir_stream {
@@ -126,8 +136,7 @@ struct weir_stream {
 	struct weir_stream	*next;
 	char			path[WEIR_PATH_MAX + 1];
 	void			*user;
-	struct weir_stream	*fork_next;
-	struct weir_stream	**fork_prev;
+	struct weir_fork_link	fork;
 };
 
 /**
@@ -175,7 +184,7 @@ struct weir_stream {
  *	used yet are NULL. The first entry has no use.
  * @forked: 1 in a child of fork(2), if the parent has the handle's rings; else 0.
  * @parent_fd: if @forked: the descriptor; @fd is then invalid.
- * @fork_next, @fork_prev: links of the list of handles, see fork.c.
+ * @fork: link of the list of handles, see fork.c.
  */
 struct weir {
 	int			fd;
@@ -212,8 +221,7 @@ struct weir {
 	const unsigned char	**cursor_blocks;
 	uint8_t			forked;
 	int			parent_fd;
-	struct weir		*fork_next;
-	struct weir		**fork_prev;
+	struct weir_fork_link	fork;
 };
 
 /**
