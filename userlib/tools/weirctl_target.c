@@ -47,6 +47,15 @@ static void weirctl_on_interrupt(int sig)
 	weirctl_interrupted = 1;
 }
 
+/* From here on SIGINT and SIGTERM only set weirctl_interrupted. */
+static void weirctl_heed_interrupts(void)
+{
+	const struct sigaction act = { .sa_handler = weirctl_on_interrupt };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
 /* The path of a target that is a route, or the process of a socket. */
 const char *weirctl_target_name(const struct weir_target_entry *e,
 				char buf[WEIR_PATH_MAX + 1])
@@ -502,21 +511,29 @@ static int weirctl_shift_run(struct weir *w, struct weirctl_shift *s,
 	return ret;
 }
 
-static int weirctl_shift(struct weir *w, const struct weirctl_list *routes,
-			 const char *path, const struct weirctl_target_args *a)
+/* Finds the route s->path, and the target that a command is about. */
+static int weirctl_shift_begin(struct weir *w, const struct weirctl_list *routes,
+			       const struct weirctl_target_args *a,
+			       struct weirctl_shift *s)
 {
-	struct sigaction act = { .sa_handler = weirctl_on_interrupt };
-	const struct weir_route_entry *route = weirctl_route_find(routes, path);
-	struct weirctl_shift s = { .path = path };
+	const struct weir_route_entry *route = weirctl_route_find(routes,
+								  s->path);
 	int ret;
 
 	if (!route)
 		return weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
-				    path);
-	s.route = route->id;
-	ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &s.targets);
-	if (!ret)
-		ret = weirctl_shift_find(&s, &a->target, &s.from);
+				    s->path);
+	s->route = route->id;
+	ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &s->targets);
+	return ret ? ret : weirctl_shift_find(s, &a->target, &s->from);
+}
+
+static int weirctl_shift(struct weir *w, const struct weirctl_list *routes,
+			 const char *path, const struct weirctl_target_args *a)
+{
+	struct weirctl_shift s = { .path = path };
+	int ret = weirctl_shift_begin(w, routes, a, &s);
+
 	if (!ret)
 		ret = weirctl_shift_find(&s, &a->to, &s.to);
 	if (!ret && s.from == s.to)
@@ -526,8 +543,7 @@ static int weirctl_shift(struct weir *w, const struct weirctl_list *routes,
 		ret = weirctl_fail("target %s of %s has weight 0: there is nothing to shift",
 				   a->target.text, path);
 	if (!ret) {
-		sigaction(SIGINT, &act, NULL);
-		sigaction(SIGTERM, &act, NULL);
+		weirctl_heed_interrupts();
 		weirctl_shift_scale(&s, a->steps);
 		ret = weirctl_shift_run(w, &s, a);
 	}
@@ -578,27 +594,17 @@ static int weirctl_drain_wait(struct weir *w, uint64_t id, uint64_t within_ns,
 static int weirctl_drain(struct weir *w, const struct weirctl_list *routes,
 			 const char *path, const struct weirctl_target_args *a)
 {
-	struct sigaction act = { .sa_handler = weirctl_on_interrupt };
-	const struct weir_route_entry *route = weirctl_route_find(routes, path);
 	struct weirctl_shift s = { .path = path };
+	int ret = weirctl_shift_begin(w, routes, a, &s);
 	struct weirctl_ops ops = { 0 };
 	uint32_t open = 0;
-	int ret;
 
-	if (!route)
-		return weirctl_fail("there is no route %s that you may see; 'weirctl route' lists them",
-				    path);
-	s.route = route->id;
-	ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &s.targets);
-	if (!ret)
-		ret = weirctl_shift_find(&s, &a->target, &s.from);
 	/* requests in flight are counted at sockets alone */
 	if (!ret && !s.targets.targets[s.from].socket)
 		ret = weirctl_fail("target %s of %s is a route: drain the targets of that, or set its weight to 0",
 				   a->target.text, path);
 	if (!ret) {
-		sigaction(SIGINT, &act, NULL);
-		sigaction(SIGTERM, &act, NULL);
+		weirctl_heed_interrupts();
 		weirctl_shift_op(&ops, &s, s.from, 0);
 		ret = weirctl_control_say(w, &ops);
 	}
