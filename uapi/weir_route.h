@@ -303,7 +303,9 @@ enum weir_policy {
  * @breaker_max_open_percent: share of the targets, 1 to 100, whose breakers may
  *	refuse a caller at once, and one target in any case. While more are open
  *	for the caller, none of them refuses it: all targets are tried. Targets
- *	of weight 0 do not count. 0: all breakers may.
+ *	of weight 0 do not count. 0: all breakers may. A user who serves on the
+ *	route can keep breakers of its own targets open, and so switch those of
+ *	others off.
  * @reserved_percent: zero.
  * @reserved: zero. New members take their bytes from here, so that the fields
  *	behind a conf in struct weir_route_entry keep their offsets.
@@ -344,6 +346,11 @@ struct weir_route_conf {
 #define WEIR_PROBE_OFF		(~0ULL)
 #define WEIR_FALLBACK_MAX	4096U
 
+/*
+ * When WEIR_OP_TARGET_SET has given a target the weight 0 and the call returns,
+ * no sender uses the weight before any more. So weir_target_entry.in_flight has
+ * all the requests that the target gets by this route, and only falls.
+ */
 enum weir_op {
 	WEIR_OP_ROUTE_SET	= 1,	/* make or change a route: @conf */
 	WEIR_OP_ROUTE_DEL	= 2,	/* to defaults; gone if without targets */

@@ -7,6 +7,7 @@
  *
  * Process context.
  */
+#include <linux/rcupdate.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -225,6 +226,19 @@ static int weir_control_apply(struct weir_changes *c,
 	return err;
 }
 
+/*
+ * Has a change given a target weight 0? Then senders that still read the plan
+ * before may send it requests, which its process, when it is to end, would not
+ * wait for.
+ */
+static bool weir_control_drains(const struct weir_route_op *ops, u32 count)
+{
+	while (count && (ops[count - 1].op != WEIR_OP_TARGET_SET ||
+			 ops[count - 1].weight))
+		count--;
+	return count;
+}
+
 /* WEIR_IOC_CONTROL. Returns 0 or a negative errno. */
 int weir_control(struct weir_sock *ws, void __user *arg)
 {
@@ -258,6 +272,9 @@ int weir_control(struct weir_sock *ws, void __user *arg)
 	if (!err)
 		err = weir_control_apply(&c, ops, ctl.count, &failed);
 	weir_control_end(&c, ctl.count);
+	/* all sections with the plan before are over: their requests are counted */
+	if (!err && weir_control_drains(ops, ctl.count))
+		synchronize_rcu();
 out:
 	kvfree(c.list);
 	kvfree(ops);

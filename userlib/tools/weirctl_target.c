@@ -553,38 +553,36 @@ static int weirctl_shift(struct weir *w, const struct weirctl_list *routes,
 
 /* --- drain --- */
 
-/* Time between two looks. A request that is on its way has arrived by then. */
+/* Time between two looks. */
 #define WEIRCTL_DRAIN_NS	50000000ULL
 
 /*
- * Looks at the target until two looks in succession find no open request, or it
- * is gone, or @within_ns have passed. Sets *@open to the requests that are left.
+ * Looks at the target, which has weight 0, until it has no open request, or is
+ * gone, or @within_ns have passed. Sets *@open to the requests that are left.
  */
 static int weirctl_drain_wait(struct weir *w, uint64_t id, uint64_t within_ns,
 			      uint32_t *open)
 {
 	uint64_t ns = 0;
-	int quiet = 0;
 
 	while (!weirctl_interrupted) {
 		const struct weir_target_entry *e;
 		struct weirctl_list now;
 		int ret;
 
-		weirctl_pause(WEIRCTL_DRAIN_NS);
 		ret = weirctl_list_fetch(w, WEIR_LIST_TARGETS, &now);
 		e = ret ? NULL : weirctl_list_find(&now, id);
 		*open = e ? e->in_flight : 0;
 		weirctl_list_free(&now);
 		if (ret)
 			return ret;
-		quiet = *open ? 0 : quiet + 1;
-		if (!e || quiet == 2)
+		if (!*open)
 			return WEIRCTL_OK;
-		ns += WEIRCTL_DRAIN_NS;
-		if (ns >= within_ns && *open)
+		if (ns >= within_ns)
 			return weirctl_fail("the target has weight 0, and %u requests that it has not answered",
 					    *open);
+		weirctl_pause(WEIRCTL_DRAIN_NS);
+		ns += WEIRCTL_DRAIN_NS;
 	}
 	return weirctl_fail("interrupted; the target has weight 0, and %u requests that it has not answered",
 			    *open);
