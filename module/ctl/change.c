@@ -239,7 +239,8 @@ static bool weir_route_mixed(const struct weir_route *route)
 {
 	struct weir_target *target;
 
-	if (!route->set || !weir_policy_fans_out(route->set->conf.policy))
+	if (!route->set ||
+	    !weir_policy_fans_out(weir_policy_of(route->set->conf.policy)))
 		return false;
 	list_for_each_entry(target, &route->targets, route_link) {
 		if (target->next && !target->leaving)

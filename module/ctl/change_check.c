@@ -64,7 +64,7 @@ static const char *weir_conf_wrong(const struct weir_route_conf *c)
 		return why;
 	if (c->dup_window_ns > WEIR_TIME_MAX)
 		return "the window of idempotency keys is at most a day";
-	if (c->dup_window_ns && weir_policy_fans_out(c->policy))
+	if (c->dup_window_ns && weir_policy_fans_out(weir_policy_of(c->policy)))
 		return "idempotency keys are for policies of one target";
 	if (!c->dup_window_ns && (c->dup_entries || c->dup_bytes))
 		return "idempotency keys take a window";

@@ -130,7 +130,7 @@ int weir_change_route_set(struct weir_changes *c, struct weir_change *change,
 	set->conf = op->conf;
 	bytes = sizeof(*set) + set->conf.fallback_len +
 		(set->conf.rate ? sizeof(*set->rate_limit) : 0) +
-		weir_policy_bytes(set->conf.policy);
+		weir_policy_of(set->conf.policy)->table_bytes;
 	err = weir_charge_owner(&set->charge, &c->ws->owner, bytes, 1);
 	if (err)
 		goto err_free;

@@ -252,6 +252,7 @@ static const struct weir_policy_ops weir_policies[WEIR_POLICY_MAX] = {
 		.column_bytes	= sizeof(struct weir_pick_entry),
 		.build		= weir_any_build,
 		.one		= weir_any_one,
+		.batch		= WEIR_BATCH_SHARE,
 	},
 	[WEIR_POLICY_WEIGHTED] = {
 		.column_bytes	= sizeof(struct weir_pick_column),
@@ -262,24 +263,34 @@ static const struct weir_policy_ops weir_policies[WEIR_POLICY_MAX] = {
 		.table_bytes	= sizeof(struct weir_shard),
 		.build		= weir_shard_policy_build,
 		.one		= weir_shard_policy_one,
+		.turn		= WEIR_TURN_KEY,
+		.strict		= true,
 	},
 	[WEIR_POLICY_PRIMARY] = {
 		.one		= weir_primary_one,
+		.batch		= WEIR_BATCH_WHOLE,
+		.turn		= WEIR_TURN_FIRST,
+		.strict		= true,
 	},
-	/* all and quorum pick no one target */
+	[WEIR_POLICY_ALL] = {
+		.one		= NULL,
+	},
+	[WEIR_POLICY_QUORUM] = {
+		.one		= NULL,
+		.quorum		= true,
+	},
 };
 
 /**
- * weir_policy_bytes() - the fixed part of the size of a policy's table
+ * weir_policy_of() - the policy of a number
  * @policy: a policy that exists. The caller has checked the number, which may
  *	be a user's.
  *
- * Return: bytes.
+ * Return: the policy.
  */
-size_t weir_policy_bytes(enum weir_policy policy)
+const struct weir_policy_ops *weir_policy_of(enum weir_policy policy)
 {
-	return weir_policies[array_index_nospec(policy,
-						WEIR_POLICY_MAX)].table_bytes;
+	return &weir_policies[array_index_nospec(policy, WEIR_POLICY_MAX)];
 }
 
 /**
@@ -310,7 +321,7 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 
 	if ((u32)policy >= WEIR_POLICY_MAX || n > WEIR_TARGETS_MAX)
 		return ERR_PTR(-EINVAL);
-	ops = &weir_policies[array_index_nospec(policy, WEIR_POLICY_MAX)];
+	ops = weir_policy_of(policy);
 	table_bytes = ALIGN(ops->table_bytes + n * ops->column_bytes,
 			    sizeof(u64));
 	p = kvzalloc(sizeof(*p) + table_bytes +
@@ -323,7 +334,6 @@ struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 	p->loads = (void *)(p->ids + n);
 	p->weights = (void *)(p->loads + n);
 	p->ops = ops;
-	p->policy = policy;
 	p->n = n;
 	memcpy(p->ids, ids, n * sizeof(*ids));
 	memcpy(p->loads, loads, n * sizeof(*loads));

@@ -78,9 +78,7 @@ struct weir_pick {
 	u32				n;
 	/** @n_weighted: number of targets with a weight above 0. */
 	u32				n_weighted;
-	/** @policy: policy of the route. */
-	enum weir_policy		policy;
-	/** @ops: functions of that policy. */
+	/** @ops: policy of the route. */
 	const struct weir_policy_ops	*ops;
 	/**
 	 * @loads: load of each target. The caller owns them; they must outlive
@@ -104,26 +102,59 @@ struct weir_pick {
 	struct weir_pick_entry		pool[];
 };
 
+/*
+ * enum weir_policy_batch - how many messages of a batch one pick decides
+ * @WEIR_BATCH_ONE: one: each message has a pick of its own.
+ * @WEIR_BATCH_SHARE: as many as are one target's share if all get equally many.
+ * @WEIR_BATCH_WHOLE: all of them: all picks are the same.
+ */
+enum weir_policy_batch {
+	WEIR_BATCH_ONE,
+	WEIR_BATCH_SHARE,
+	WEIR_BATCH_WHOLE,
+};
+
+/*
+ * enum weir_policy_turn - where the search for a target begins once picks have
+ * cost too many steps
+ * @WEIR_TURN_RANDOM: at a random target.
+ * @WEIR_TURN_KEY: at a target that the message's key decides.
+ * @WEIR_TURN_FIRST: at the first one.
+ */
+enum weir_policy_turn {
+	WEIR_TURN_RANDOM,
+	WEIR_TURN_KEY,
+	WEIR_TURN_FIRST,
+};
+
 /**
  * struct weir_policy_ops - one policy
- * @name: name of the policy in commands and in their output.
  * @table_bytes: bytes of the table that @build fills, without @column_bytes.
  * @column_bytes: additional bytes of the table for each target.
  * @build: fills the table, which is all zeros; NULL: the policy has no table.
  * @one: picks a target, as weir_pick_first() does; called only if there is at
  *	least one target. NULL: the policy takes several targets, and the caller
  *	goes through all of them.
+ * @batch: how many messages of a batch one pick decides.
+ * @turn: where the search begins once picks have cost too many steps.
+ * @strict: a target that is up, but busy, keeps its messages: they go to no
+ *	other one.
+ * @quorum: of a policy that takes several targets: a request is done when
+ *	enough of them have answered well, not when all have.
  */
 struct weir_policy_ops {
-	const char	*name;
 	size_t		table_bytes;
 	size_t		column_bytes;
 	void		(*build)(struct weir_pick *p, void *table);
 	int		(*one)(const struct weir_pick *p, u32 key, u32 random,
 			       const unsigned long *tried);
+	enum weir_policy_batch	batch;
+	enum weir_policy_turn	turn;
+	bool		strict;
+	bool		quorum;
 };
 
-size_t weir_policy_bytes(enum weir_policy policy);
+const struct weir_policy_ops *weir_policy_of(enum weir_policy policy);
 struct weir_pick *weir_pick_create(enum weir_policy policy, u32 n,
 				   struct weir_load *const *loads,
 				   const u32 *weights, const u64 *ids);
@@ -132,9 +163,9 @@ int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
 			 const unsigned long *tried);
 
 /* Does a policy send each message to all targets, and not to one of them? */
-static inline bool weir_policy_fans_out(u32 policy)
+static inline bool weir_policy_fans_out(const struct weir_policy_ops *ops)
 {
-	return policy == WEIR_POLICY_ALL || policy == WEIR_POLICY_QUORUM;
+	return !ops->one;
 }
 
 /*

@@ -308,9 +308,11 @@ static int weir_attempt_pick(struct weir_endpoint *ep,
 /* Number of the target at which the turn begins, as the policy wants it. */
 static u32 weir_plan_from(const struct weir_plan *plan, u32 key, u32 random)
 {
-	if (!plan->n || plan->policy == WEIR_POLICY_PRIMARY)
+	enum weir_policy_turn turn = plan->pick->ops->turn;
+
+	if (!plan->n || turn == WEIR_TURN_FIRST)
 		return 0;
-	return (plan->policy == WEIR_POLICY_SHARD ? key : random) % plan->n;
+	return (turn == WEIR_TURN_KEY ? key : random) % plan->n;
 }
 
 /*
@@ -351,8 +353,7 @@ static noinline enum weir_outcome weir_send_next(struct weir_endpoint *ep,
 						 int i, bool refused)
 {
 	enum weir_reason worst = WEIR_REASON_NO_TARGET, *why = &attempt->reason;
-	bool strict = plan->policy == WEIR_POLICY_SHARD ||
-		      plan->policy == WEIR_POLICY_PRIMARY;
+	bool strict = plan->pick->ops->strict;
 	u32 from = weir_plan_from(plan, m->tag_key >> 32, ep->random);
 	DECLARE_BITMAP(tried, WEIR_TARGETS_MAX);
 	struct weir_target *target;
@@ -529,8 +530,7 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 		ret = weir_attempt_refuse(attempt, WEIR_REASON_RATE);
 	} else {
 		attempt->n = min(attempt->n, tokens);
-		ret = unlikely(weir_policy_fans_out(plan->policy) &&
-			       !attempt->resent) ?
+		ret = unlikely(plan->fans_out && !attempt->resent) ?
 			      weir_send_fanout(ep, m, plan, attempt) :
 			      weir_send_picked(ep, m, plan, attempt);
 		if (likely(ret == WEIR_DELIVERED)) {

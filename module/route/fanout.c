@@ -122,7 +122,7 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 	ep->answers -= n;
 	parent = weir_call_table_take(&ep->calls, false);
 	parent->sibling = WEIR_CALL_NONE;
-	parent->gather = plan->policy == WEIR_POLICY_ALL;
+	parent->gather = !plan->pick->ops->quorum;
 	parent->need = plan->quorum ?: plan->n / 2 + 1;
 	parent->left = n;
 	spin_lock(&post->lock);
@@ -237,7 +237,7 @@ enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
 	if (!branches)
 		return weir_attempt_refuse(attempt, WEIR_REASON_NO_MEMORY);
 	n = weir_branches_claim(ep, m, plan, later, branches, &worst);
-	if (answer && plan->policy == WEIR_POLICY_QUORUM)
+	if (answer && plan->pick->ops->quorum)
 		least = plan->quorum ?: plan->n / 2 + 1;
 	if (n >= least)
 		worst = WEIR_REASON_NONE;

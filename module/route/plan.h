@@ -41,8 +41,8 @@ struct weir_fallback_reply {
  * points to do.
  */
 struct weir_plan {
-	/** @policy: enum weir_policy. */
-	u8				policy;
+	/** @fans_out: weir_policy_fans_out() of the policy. */
+	u8				fans_out;
 	/** @has_breaker: @breaker is in use. */
 	u8				has_breaker;
 	/**
@@ -53,7 +53,7 @@ struct weir_plan {
 	/** @n: entries of @targets. */
 	u32				n;
 	/**
-	 * @quorum: WEIR_POLICY_QUORUM: good replies that complete a request; 0:
+	 * @quorum: weir_policy_ops.quorum: good replies that complete a request; 0:
 	 * more than half of the targets.
 	 */
 	u32				quorum;
@@ -107,7 +107,7 @@ struct weir_plan {
 	u32				max_open;
 	/** @retry: when and how often a failed request is sent again. */
 	struct weir_retry_conf		retry;
-	/** @pick: table from which the policy picks a target. */
+	/** @pick: the policy, and the table from which it picks a target. */
 	struct weir_pick		*pick;
 	/**
 	 * @fallback: route for requests that a guard refuses, held; or NULL.

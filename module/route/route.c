@@ -173,7 +173,6 @@ static void weir_plan_set(struct weir_plan *plan,
 		refcount_inc(&plan->idem->ref);
 	if (set->rate_limit)
 		plan->rate_limit = set->rate_limit;
-	plan->policy = c->policy;
 	plan->quorum = c->quorum;
 	plan->bulkhead = c->bulkhead;
 	if (c->bulkhead)
@@ -195,7 +194,17 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->retry = weir_conf_retry(c);
 }
 
-static int weir_plan_pick(struct weir_plan *plan)
+/* See weir_plan.batch_divisor. Every message of a mirrored route has a pick. */
+static u32 weir_plan_divisor(const struct weir_plan *plan)
+{
+	enum weir_policy_batch batch = plan->pick->ops->batch;
+
+	if (plan->mirror || batch == WEIR_BATCH_ONE)
+		return WEIR_PASS_MESSAGES;
+	return batch == WEIR_BATCH_WHOLE ? 1 : max(plan->n, 1U);
+}
+
+static int weir_plan_pick(struct weir_plan *plan, enum weir_policy policy)
 {
 	struct weir_load **loads;
 	u32 *weights, i;
@@ -211,8 +220,8 @@ static int weir_plan_pick(struct weir_plan *plan)
 			ids[i] = plan->targets[i]->shard_id;
 			weights[i] = plan->targets[i]->weight;
 		}
-		plan->pick = weir_pick_create(plan->policy, plan->n, loads,
-					      weights, ids);
+		plan->pick = weir_pick_create(policy, plan->n, loads, weights,
+					      ids);
 		err = PTR_ERR_OR_ZERO(plan->pick);
 	}
 	kfree(weights);
@@ -263,18 +272,15 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		plan->max_open = max(weighted *
 				     route->set->conf.breaker_max_open_percent /
 				     100, 1U);
-	if (plan->policy == WEIR_POLICY_ANY && !plan->mirror)
-		plan->batch_divisor = max(plan->n, 1U);
-	else if (plan->policy == WEIR_POLICY_PRIMARY && !plan->mirror)
-		plan->batch_divisor = 1;
-	else
-		plan->batch_divisor = WEIR_PASS_MESSAGES;
-	err = weir_plan_pick(plan);
+	err = weir_plan_pick(plan, route->set ? route->set->conf.policy :
+						WEIR_POLICY_ANY);
 	if (err) {
 		plan->pick = NULL;
 		weir_plan_drop(plan);
 		return ERR_PTR(err);
 	}
+	plan->fans_out = weir_policy_fans_out(plan->pick->ops);
+	plan->batch_divisor = weir_plan_divisor(plan);
 	return plan;
 }
 
