@@ -33,6 +33,7 @@
 #define DUP		CONF(dup_window_ns)
 #define MIRROR		CONF(mirror)
 #define DAY		86400000000000	/* longest of all times, in ns */
+#define POLICY_WORD(_name, _number, word)	", " word
 
 const struct weirctl_key weirctl_keys[] = {
 	{ "policy", WEIRCTL_KEY_POLICY, CONF(policy), 0, WEIR_POLICY_MAX - 1,
@@ -295,6 +296,7 @@ static bool weirctl_take_path(const struct weirctl_key *k,
 static bool weirctl_take_policy(struct weirctl_change *c, const char *value,
 				char why[WEIRCTL_WHY])
 {
+	static const char names[] = WEIR_POLICY_LIST(POLICY_WORD);
 	uint32_t i;
 
 	for (i = 0; i < WEIR_POLICY_MAX; i++) {
@@ -303,8 +305,8 @@ static bool weirctl_take_policy(struct weirctl_change *c, const char *value,
 			return true;
 		}
 	}
-	return weirctl_no(why, "policy: '%.100s' is none of any, weighted, shard, primary, all, quorum",
-			  value);
+	return weirctl_no(why, "policy: '%.100s' is none of %s", value,
+			  names + strlen(", "));
 }
 
 static bool weirctl_take_switch(struct weirctl_change *c, const char *value,
