@@ -6,7 +6,7 @@
  * every CPU where the other side may be running, (3) looks at the ring once
  * more and only then sleeps. The other side reads the bit with a plain load
  * after each publish (or cursor store). This is edge (C) of weir_ring.h,
- * modelled in tests/user/wakeup.pml.
+ * modelled in tests/user/ring/wakeup.pml.
  *
  * Step (2) costs an interrupt on each of those CPUs. If a reader sleeps after
  * every few messages, that costs more than a fence for each message. The kernel

@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "../../userlib/private.h"
-#include "../tap/tap.h"
+#include "../../../userlib/private.h"
+#include "../../tap/tap.h"
 #include "model_private.h"
 
 #define MODEL_SLEEP_S	5		/* a sleep this long was not woken */

@@ -11,9 +11,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../tap/tap.h"
-#include "model.h"
-#include "random.h"
+#include "../../tap/tap.h"
+#include "../model/model.h"
+#include "../random.h"
 
 static uint32_t ring_bytes;
 

@@ -15,7 +15,7 @@
 #ifndef WEIR_TESTS_MODEL_H
 #define WEIR_TESTS_MODEL_H
 
-#include "../../userlib/weir.h"
+#include "../../../userlib/weir.h"
 
 /* Where new outboxes start: any multiple of 64, any count. */
 extern __u64 model_start_pos;

@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../tap/tap.h"
-#include "model.h"
+#include "../../tap/tap.h"
+#include "../model/model.h"
 
 #define PRODUCERS	4
 #define READERS		3

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../tap/tap.h"
-#include "model.h"
+#include "../../tap/tap.h"
+#include "../model/model.h"
 
 static struct weir *open_type(int type, uint32_t flags)
 {

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../tap/tap.h"
+#include "../../tap/tap.h"
 #include "model_private.h"
 
 #define MODEL_PATHS	16

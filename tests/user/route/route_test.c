@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "../tap/tap.h"
-#include "model.h"
+#include "../../tap/tap.h"
+#include "../model/model.h"
 
 #define MS	1000000LL
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../userlib/weir_loop.h"
-#include "../tap/tap.h"
-#include "model.h"
+#include "../../../userlib/weir_loop.h"
+#include "../../tap/tap.h"
+#include "../model/model.h"
 
 #define MS	1000000LL
 

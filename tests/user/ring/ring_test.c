@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../tap/tap.h"
-#include "model.h"
-#include "random.h"
+#include "../../tap/tap.h"
+#include "../model/model.h"
+#include "../random.h"
 
 #define RING	8192
 
