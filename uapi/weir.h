@@ -381,8 +381,15 @@ struct weir_notice {
 					 * WEIR_IOC_SERVE with weight 1 */
 #define WEIR_SO_KICK		19	/* set: wake the other side, WEIR_KICK_* */
 #define WEIR_SO_WAIT		20	/* set, struct weir_so_wait: sleep */
+#define WEIR_SO_DRAIN		21	/* set, 1: see below */
 
 /*
+ * WEIR_SO_DRAIN gives weight 0 to all targets that the socket is. Once the call
+ * returns, no new request of up to 64 KiB comes to the socket. So a service that
+ * is to end reads what has come, answers it and closes the socket, and no caller
+ * gets an error. A path that the socket serves later has the weight that it is
+ * given then.
+ *
  * WEIR_SO_LONG_PATH sets a path or pattern for the next bind or connect on this
  * socket: up to WEIR_PATH_MAX bytes, which a final NUL may follow. That call
  * takes the path if its address has an empty one. A path in the address comes

@@ -66,6 +66,16 @@ int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id)
 	return weir_route_map(w);
 }
 
+int weir_drain(struct weir *w)
+{
+	int one = 1, err = weir_fork_check(w);
+
+	if (err)
+		return err;
+	err = weir_fd_setsockopt(w->fd, WEIR_SO_DRAIN, &one, sizeof(one));
+	return err < 0 ? weir_fail_syscall(w->fd, err, "drain") : 0;
+}
+
 int weir_route(struct weir *w, const char *path)
 {
 	struct weir_ioc_call call = { .size = sizeof(call) };

@@ -87,6 +87,19 @@ struct weir_ticket {
 int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id);
 
 /**
+ * weir_drain() - have no new requests come, before the handle is closed
+ * @w: SOCK_RDM handle.
+ *
+ * Gives weight 0 to all targets that the handle is. The requests that have come
+ * by then are still read with weir_peek(). A service that ends without an error
+ * for a caller calls this, serves until weir_peek() returns 0, and closes the
+ * handle. For requests of more than 64 KiB it does not close the handle at
+ * once, because they may still come. Returns 0, also if the handle serves
+ * nothing.
+ */
+int weir_drain(struct weir *w);
+
+/**
  * weir_route() - get a handle for a path to be called
  * @w: SOCK_RDM handle.
  * @path: path to call; it may have no target yet.

@@ -252,6 +252,11 @@ static int weir_set_serve(struct weir_sock *ws, sockptr_t value,
 	return err ?: weir_sock_serve_path(ws, &serve);
 }
 
+static int weir_set_drain(struct weir_sock *ws, int v)
+{
+	return weir_sock_drain(ws);
+}
+
 static int weir_set_group(struct weir_sock *ws, int v)
 {
 	kgid_t gid = make_kgid(current_user_ns(), v);
@@ -526,6 +531,11 @@ static const struct weir_option weir_options[] = {
 	},
 	[WEIR_SO_SERVE] = {
 		.when = WEIR_OPTION_CALL, .set_text = weir_set_serve,
+	},
+	[WEIR_SO_DRAIN] = {
+		.when = WEIR_OPTION_ANY, .min = 1, .max = 1,
+		.range = "a socket is drained for good: 1",
+		.set = weir_set_drain,
 	},
 	[WEIR_SO_PATH] = { .get = weir_get_own_path },
 	[WEIR_SO_PEER_PATH] = { .get = weir_get_peer_path },

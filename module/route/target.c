@@ -11,6 +11,7 @@
 #include <linux/bits.h>
 #include <linux/once.h>
 #include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
 
@@ -712,6 +713,60 @@ int weir_target_serve(struct weir_owner *o, struct weir_endpoint *ep,
 	} while (weir_prime(o, err, WEIR_PRIME_NAME, &tries));
 	kfree(callers);
 	return err;
+}
+
+/*
+ * Gives weight 0 to the first target of a socket that has a weight. Returns 1
+ * when it has, 0 when none had a weight, or -ENOMEM.
+ */
+static int weir_target_drain_next(struct weir_endpoint *ep)
+	__must_hold(&ep->wn->lock)
+{
+	struct weir_target *target;
+	u32 weight;
+	int err;
+
+	lockdep_assert_held(&ep->wn->lock);
+	list_for_each_entry(target, &ep->targets, ep_link) {
+		weight = target->weight;
+		if (!weight)
+			continue;
+		weir_target_weigh(target, 0);
+		err = weir_route_replan(target->route);
+		if (err)
+			weir_target_weigh(target, weight);
+		return err ?: 1;
+	}
+	return 0;
+}
+
+/**
+ * weir_targets_drain() - have no new requests come to a socket
+ * @o: owner of the socket.
+ * @ep: its endpoint.
+ *
+ * Gives weight 0 to all its targets. Process context, may sleep. Takes
+ * weir_net.lock, for one target at a time. Return: 0; or -ENOMEM with words:
+ * some may have a weight still.
+ */
+int weir_targets_drain(struct weir_owner *o, struct weir_endpoint *ep)
+{
+	unsigned int tries = 0, left = WEIR_SERVES_MAX;
+	bool drained = false;
+	int ret;
+
+	do {
+		mutex_lock(&ep->wn->lock);
+		ret = weir_target_drain_next(ep);
+		mutex_unlock(&ep->wn->lock);
+		drained |= ret > 0;
+	} while ((ret > 0 && --left) ||
+		 weir_prime(o, min(ret, 0), WEIR_PRIME_NAME, &tries));
+	/* senders that still read the plans before have sent what they send */
+	if (drained)
+		synchronize_rcu();
+	return ret < 0 ? weir_owner_refuse(o, ret, "no memory for the route") :
+			 0;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -193,6 +193,7 @@ void weir_target_remove(struct weir_target *target);
 bool weir_targets_leave(struct weir_endpoint *ep);
 bool weir_targets_called(const struct weir_endpoint *ep);
 void weir_targets_end(struct weir_endpoint *ep, bool called);
+int weir_targets_drain(struct weir_owner *o, struct weir_endpoint *ep);
 void weir_target_weigh(struct weir_target *target, u32 weight);
 void weir_target_get(struct weir_target *target);
 void weir_target_put(struct weir_target *target);

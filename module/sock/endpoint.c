@@ -113,6 +113,12 @@ int weir_sock_serve(struct weir_sock *ws, void __user *arg)
 	       -EFAULT : 0;
 }
 
+/* weir_sock_drain() - WEIR_SO_DRAIN: no new requests come to the socket */
+int weir_sock_drain(struct weir_sock *ws)
+{
+	return ws->ep ? weir_targets_drain(&ws->owner, ws->ep) : 0;
+}
+
 /* weir_sock_call() - WEIR_IOC_CALL: get a handle; @arg: struct weir_ioc_call */
 int weir_sock_call(struct weir_sock *ws, void __user *arg)
 {

@@ -13,6 +13,7 @@ struct weir_ioc_serve;
 
 struct weir_endpoint *weir_sock_endpoint(struct weir_sock *ws);
 int weir_sock_serve_path(struct weir_sock *ws, struct weir_ioc_serve *serve);
+int weir_sock_drain(struct weir_sock *ws);
 int weir_sock_serve(struct weir_sock *ws, void __user *arg);
 int weir_sock_call(struct weir_sock *ws, void __user *arg);
 
