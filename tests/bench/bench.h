@@ -18,7 +18,8 @@
  *	scale.c		many subscriptions, paths and idle sockets
  *	scale_nats.c	the same of NATS, and scale_zmq.c of ZeroMQ
  *	setup.c		opening, joining and closing; starting daemons
- *	memory.c	bytes for a socket, a subscription, a route
+ *	oneshot.c	clients that connect for one message
+ *	memory.c	bytes for a socket, a subscription, a route, a client
  *	memory_peers.c	the same of libraries and daemons
  *	named.c		sockets with names, of several families
  *	many.c		many of a kind, and what each of them took
@@ -162,11 +163,13 @@ extern const char *const stage_names[STAGES];
 
 /**
  * enum setup - what setting up costs, see loops.h
- * @SETUP_JOIN: both ends opened and joined.
+ * @SETUP_OPEN: both ends opened and connected, but of a library its handles.
+ * @SETUP_JOIN: that, and what each end needs where it runs: its rings mapped.
  * @SETUP_FIRST: that, and the first message through.
  * @SETUP_CLOSE: all closed again.
  */
 enum setup {
+	SETUP_OPEN,
 	SETUP_JOIN,
 	SETUP_FIRST,
 	SETUP_CLOSE,
@@ -198,6 +201,8 @@ enum setup {
  * @steps: how many it counted.
  * @ns: result: total time.
  * @ns2: result: of the second thing that was measured, if there is one.
+ * @peek_ns: result: an empty look at all of @senders; 0: not measured.
+ * @poll_ns: result: the same asked of the kernel, without waiting.
  * @cpu_ns: result: processor time by side; of daemons, as of side 1.
  * @sent: result: messages in time.
  * @lost: result: messages that a reader which kept up did not get.
@@ -230,6 +235,8 @@ struct job {
 	uint64_t	steps[2];
 	uint64_t	ns;
 	uint64_t	ns2;
+	uint64_t	peek_ns;
+	uint64_t	poll_ns;
 	uint64_t	cpu_ns[2];
 	uint64_t	sent;
 	uint64_t	lost;
@@ -404,6 +411,9 @@ void scale_measure(unsigned int round);
 
 /* --- setup.c --- */
 void setup_measure(const struct contestant *c, unsigned int round, size_t len);
+
+/* --- oneshot.c --- */
+void oneshot_measure(unsigned int round);
 
 /* --- memory.c --- */
 void memory_measure(unsigned int round);

@@ -19,21 +19,6 @@ struct column {
 	const char	*what;
 };
 
-static const struct figure *column_find(enum bench_mode mode,
-					const char *bench, const char *who)
-{
-	unsigned int i;
-
-	for (i = 0; i < nfigures; i++) {
-		const struct figure *f = &figures[i];
-
-		if (f->mode == mode && !strcmp(f->bench, bench) &&
-		    !strcmp(f->who, who))
-			return f;
-	}
-	return NULL;
-}
-
 static void column_text(char *to, size_t room, const struct figure *f)
 {
 	double v[ROUNDS_MAX], middle;
@@ -63,7 +48,7 @@ static bool columns_table(FILE *out, enum bench_mode mode, const char *title,
 		bool any = false;
 
 		for (k = 0; k < n; k++)
-			any |= !!column_find(mode, column[k].bench, who);
+			any |= !!figure_any(mode, column[k].bench, who);
 		if (!any)
 			continue;
 		if (!head) {
@@ -79,7 +64,7 @@ static bool columns_table(FILE *out, enum bench_mode mode, const char *title,
 		fprintf(out, "| %s |", who);
 		for (k = 0; k < n; k++) {
 			column_text(text, sizeof(text),
-				    column_find(mode, column[k].bench, who));
+				    figure_any(mode, column[k].bench, who));
 			fprintf(out, " %s |", text);
 		}
 		fputc('\n', out);
@@ -90,16 +75,27 @@ static bool columns_table(FILE *out, enum bench_mode mode, const char *title,
 void columns_tables(FILE *out, enum bench_mode mode)
 {
 	static const struct column setup[] = {
-		{ "setup_join", "opened and joined" },
+		{ "setup_open", "opened" },
+		{ "setup_join", "and joined" },
 		{ "setup_first", "and a first message" },
 		{ "setup_close", "closed" },
 		{ "setup_start", "daemon or module started" },
 		{ "setup_stop", "and stopped" },
 	};
+	static const struct column oneshot[] = {
+		{ "oneshot_open", "opened, connected, accepted" },
+		{ "oneshot_first", "and its message received" },
+		{ "oneshot_close", "both ends closed" },
+	};
 	static const struct column memory[] = {
 		{ "mem_socket", "socket" },
 		{ "mem_bound", "with a name" },
 		{ "mem_joined", "two joined" },
+		{ "mem_first", "and a message each way" },
+		{ "mem_mapped", "two joined and mapped" },
+		{ "mem_mapped_first", "and a message each way" },
+		{ "mem_client", "client of one server" },
+		{ "mem_client_sent", "that has sent 1 KiB" },
 		{ "mem_attached", "subscription" },
 		{ "mem_route", "route" },
 		{ "mem_bound_rings", "rings accounted, with a name" },
@@ -111,13 +107,18 @@ void columns_tables(FILE *out, enum bench_mode mode)
 		 mode == MODE_ICOUNT ? "instructions" : "ns");
 	if (columns_table(out, mode, title, setup,
 			  sizeof(setup) / sizeof(setup[0])))
-		fprintf(out, "\nNATS: two connections at each end. haproxy: one is started for each connection, so that\n"
-			"all is in its start and stop. Whether a daemon is ready is looked at every millisecond%s.\n",
-			mode == MODE_ICOUNT ? "; sleeping\nuntil then counts, too" : "");
+		fprintf(out, "\nweir: what joins is mapping. NATS: two connections at each end. haproxy: one is started\n"
+			"for each connection, so that all is in its start and stop. Whether a daemon is ready is\n"
+			"looked at every millisecond%s.\n",
+			mode == MODE_ICOUNT ? "; sleeping until then counts, too" : "");
+	snprintf(title, sizeof(title), "A client that comes for one message, plain calls, %s",
+		 mode == MODE_ICOUNT ? "instructions" : "ns");
+	columns_table(out, mode, title, oneshot,
+		      sizeof(oneshot) / sizeof(oneshot[0]));
 	if (columns_table(out, mode, "Bytes of memory each", memory,
 			  sizeof(memory) / sizeof(memory[0])))
 		fprintf(out, "\nWhat the machine has less of with many of them, through their number. weir's rings are\n"
-			"the least. NATS: what its server has resident, of connections (two joined) without the\n"
-			"kernel's part, and of subscriptions: each of a subject of its own (with a name), all of one\n"
-			"(subscription).\n");
+			"the least, and mapped by the library, whose handles count. NATS: what its server has\n"
+			"resident, of connections (two joined) without the kernel's part, and of subscriptions:\n"
+			"each of a subject of its own (with a name), all of one (subscription).\n");
 }

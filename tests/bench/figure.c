@@ -44,6 +44,22 @@ struct figure *figure_find(enum bench_mode mode, const char *bench,
 	return NULL;
 }
 
+/* The first of whatever size it was made with. */
+const struct figure *figure_any(enum bench_mode mode, const char *bench,
+				const char *who)
+{
+	unsigned int i;
+
+	for (i = 0; i < nfigures; i++) {
+		const struct figure *f = &figures[i];
+
+		if (f->mode == mode && !strcmp(f->bench, bench) &&
+		    !strcmp(f->who, who))
+			return f;
+	}
+	return NULL;
+}
+
 struct figure *figure_make(enum bench_mode mode, const char *bench,
 			   const char *who, unsigned long size)
 {

@@ -38,6 +38,8 @@ struct figure *figure_find(enum bench_mode mode, const char *bench,
 			   const char *who, unsigned long size);
 struct figure *figure_make(enum bench_mode mode, const char *bench,
 			   const char *who, unsigned long size);
+const struct figure *figure_any(enum bench_mode mode, const char *bench,
+				const char *who);
 double figure_median(const struct figure *f);
 double figure_ratio(const struct figure *a, const struct figure *b);
 unsigned int figure_interval(const struct figure *a, const struct figure *b,

@@ -128,6 +128,8 @@ static const struct {
 	{ "route_set", "making a route, up to n" },
 	{ "fan_publish", "publisher's cost of a message to n subscribers" },
 	{ "fanin_receive", "receiving a message from one of n senders" },
+	{ "fanin_peek", "looking for a message of n senders in vain" },
+	{ "fanin_poll", "asking the kernel for one in vain" },
 	{ "publish", "publishing n bytes" },
 	{ "rate", "time a message of n bytes at full rate" },
 };

@@ -341,6 +341,12 @@ static void measure_fanin(const struct contestant *c, unsigned int round,
 	figure_add(round, "fanin_send", c->name, senders, (double)job->ns / n);
 	figure_add(round, "fanin_receive", c->name, senders,
 		   (double)job->ns2 / n);
+	if (job->peek_ns)
+		figure_add(round, "fanin_peek", c->name, senders,
+			   (double)job->peek_ns);
+	if (job->poll_ns)
+		figure_add(round, "fanin_poll", c->name, senders,
+			   (double)job->poll_ns);
 }
 
 #define SLOW_READERS	8

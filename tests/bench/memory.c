@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Bytes of memory for a socket, for one with a name, for two joined ends, for a
- * subscription and for a route: what the machine has less of when it has N of
- * them, through N. Each is done twice, in a process of its own that ends with
- * all it has made; figures of the two are kept as two rounds, so that they say
- * how exact they are. What a page of the kernel is used for is not asked: a
- * socket's is with its file, inode and name, and where a library is in it, with
- * what that has in this process. With --quick it is once, and a quarter of N,
- * which is less exact.
+ * client of a server, for a subscription and for a route: what the machine has
+ * less of when it has N of them, through N. Each is done twice, in a process of
+ * its own that ends with all it has made; figures of the two are kept as two
+ * rounds, so that they say how exact they are. What a page of the kernel is used
+ * for is not asked: a socket's is with its file, inode and name, and where a
+ * library is in it, with what that has in this process. With --quick it is once,
+ * and a quarter of N, which is less exact.
  *
  * Only where nobody else takes memory: in a guest. Instructions are not time
  * here, so mode icount would say the same.
@@ -32,7 +32,8 @@
 
 #define ROUTES		100000
 #define SOCKETS		2000	/* no more subscribers than WEIR_SLOTS_MAX */
-#define FILES		3	/* of each at most */
+#define CLIENTS		10000
+#define FILES		(2 * CLIENTS + 100)	/* in all */
 #define REPEATS		2
 #define PAGE_BYTES	4096.0
 #define NEAR_PAGES	32	/* a difference of this size does not count */
@@ -144,16 +145,116 @@ static bool make_bound(const struct thing *t, unsigned int i)
 }
 
 /* A connection by name, whose listener goes; or two that one has connected. */
-static bool make_joined(const struct thing *t, unsigned int i)
+static bool join(const struct thing *t, unsigned int i, int fd[2])
 {
-	int listener = named_listen(t->kind, i), fd[2];
+	int listener = named_listen(t->kind, i);
 	uint64_t took;
 
 	if (listener < 0 || named_connect(t->kind, i, listener, fd, &took))
 		return false;
 	if (fd[1] >= 0)
 		close(listener);
+	else
+		fd[1] = listener;
 	return true;
+}
+
+static bool make_joined(const struct thing *t, unsigned int i)
+{
+	int fd[2];
+
+	return join(t, i, fd);
+}
+
+/* 32 bytes from each to the other, received. */
+static bool exchange(const int fd[2])
+{
+	char message[32] = "first";
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (send(fd[i], message, sizeof(message), 0) < 0 ||
+		    recv(fd[!i], message, sizeof(message), 0) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool make_first(const struct thing *t, unsigned int i)
+{
+	int fd[2];
+
+	return join(t, i, fd) && exchange(fd);
+}
+
+/* As the library has them: both ends in this process. */
+static bool map(const int fd[2], struct weir *w[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (weir_adopt(&w[i], fd[i], NULL)) {
+			say("weir_adopt: %s", weir_error());
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool make_mapped(const struct thing *t, unsigned int i)
+{
+	struct weir *w[2];
+	int fd[2];
+
+	return join(t, i, fd) && map(fd, w);
+}
+
+static bool make_mapped_first(const struct thing *t, unsigned int i)
+{
+	char message[32] = "first";
+	struct weir *w[2];
+	int fd[2], k;
+
+	if (!join(t, i, fd) || !map(fd, w))
+		return false;
+	for (k = 0; k < 2; k++) {
+		if (weir_send(w[k], message, sizeof(message), WEIR_DONTWAIT) ||
+		    weir_recv(w[!k], message, sizeof(message),
+			      WEIR_DONTWAIT) < 0) {
+			say("a message: %s", weir_error());
+			return false;
+		}
+	}
+	return true;
+}
+
+static int server;
+
+static bool begin_server(const struct thing *t)
+{
+	server = named_listen(t->kind, 0);
+	return server >= 0;
+}
+
+static bool make_client(const struct thing *t, unsigned int i)
+{
+	uint64_t took;
+	int fd[2];
+
+	(void)i;
+	return !named_connect(t->kind, 0, server, fd, &took);
+}
+
+/* One whose message the server has not received yet. */
+static bool make_client_sent(const struct thing *t, unsigned int i)
+{
+	char message[KIB] = "waits";
+	uint64_t took;
+	int fd[2];
+
+	(void)i;
+	return !named_connect(t->kind, 0, server, fd, &took) &&
+	       send(fd[0], message, sizeof(message), 0) == sizeof(message);
 }
 
 static bool make_pipe(const struct thing *t, unsigned int i)
@@ -247,6 +348,25 @@ static const struct thing things[] = {
 	{ "mem_joined", "tcp", SOCKETS, .make = make_joined, .kind = &named[3] },
 	{ "mem_joined", "tipc", SOCKETS, .make = make_joined, .kind = &named[4] },
 	{ "mem_joined", "pipe", SOCKETS, .make = make_pipe },
+	{ "mem_first", "weir", SOCKETS, .make = make_first, .kind = &named[0] },
+	{ "mem_first", "seqpacket", SOCKETS, .make = make_first, .kind = &named[1] },
+	{ "mem_first", "tcp", SOCKETS, .make = make_first, .kind = &named[3] },
+	{ "mem_first", "tipc", SOCKETS, .make = make_first, .kind = &named[4] },
+	{ "mem_mapped", "weir", SOCKETS, .make = make_mapped, .kind = &named[0] },
+	{ "mem_mapped_first", "weir", SOCKETS, .make = make_mapped_first,
+	  .kind = &named[0] },
+	{ "mem_client", "weir", CLIENTS, .make = make_client, .kind = &named[0],
+	  .begin = begin_server },
+	{ "mem_client_sent", "weir", CLIENTS, .make = make_client_sent,
+	  .kind = &named[0], .begin = begin_server },
+	{ "mem_client", "seqpacket", CLIENTS, .make = make_client, .kind = &named[1],
+	  .begin = begin_server },
+	{ "mem_client_sent", "seqpacket", CLIENTS, .make = make_client_sent,
+	  .kind = &named[1], .begin = begin_server },
+	{ "mem_client", "tcp", CLIENTS, .make = make_client, .kind = &named[3],
+	  .begin = begin_server },
+	{ "mem_client_sent", "tcp", CLIENTS, .make = make_client_sent,
+	  .kind = &named[3], .begin = begin_server },
 	{ "mem_attached", "weir", SOCKETS, .make = make_subscriber,
 	  .kind = &named[0], .begin = begin_publisher },
 	{ "mem_route", "weir", ROUTES, .make = make_routes,
@@ -280,7 +400,7 @@ static double bytes_used(void)
 /* The table of open files is not to grow meanwhile. */
 static void files_grow(void)
 {
-	int last = FILES * (int)SOCKETS - 1;
+	int last = FILES - 1;
 
 	if (dup2(STDERR_FILENO, last) < 0)
 		die("descriptor %d: %s", last, strerror(errno));
@@ -347,7 +467,7 @@ void memory_measure(unsigned int round)
 	unsigned int i;
 
 	if (options.mode != MODE_GUEST || round ||
-	    many_files(FILES * SOCKETS) < FILES * SOCKETS)
+	    many_files(FILES) < FILES)
 		return;
 	for (i = 0; i < sizeof(things) / sizeof(things[0]); i++)
 		memory_of(&things[i]);

@@ -95,17 +95,29 @@ bool named_works(const struct named *kind)
 	return !err;
 }
 
+/* One without a name, as it is from the start; -1 after words. */
+int named_open(const struct named *kind, int type)
+{
+	/* weir's number is read from a file: once */
+	static int weir;
+	int fd;
+
+	if (!kind->family && weir <= 0)
+		weir = weir_family();
+	fd = socket(kind->family ? kind->family : weir, type, 0);
+	if (fd < 0)
+		say("%s: a socket: %s", kind->who, strerror(errno));
+	return fd;
+}
+
 /* One without a name, with the least ring if it has any; -1 after words. */
 int named_socket(const struct named *kind, int type)
 {
 	const struct linger none = { .l_onoff = 1 };
-	int bytes = WEIR_RING_MIN, fd, err = 0;
+	int bytes = WEIR_RING_MIN, fd = named_open(kind, type), err = 0;
 
-	fd = socket(kind->family ? kind->family : weir_family(), type, 0);
-	if (fd < 0) {
-		say("%s: a socket: %s", kind->who, strerror(errno));
+	if (fd < 0)
 		return -1;
-	}
 	if (!kind->family)
 		err = setsockopt(fd, SOL_WEIR, WEIR_SO_RING_BYTES, &bytes,
 				 sizeof(bytes));

@@ -36,6 +36,7 @@ struct named {
 extern const struct named named[NAMED];
 
 bool named_works(const struct named *kind);
+int named_open(const struct named *kind, int type);
 int named_socket(const struct named *kind, int type);
 int named_bind(const struct named *kind, int type, unsigned int i,
 	       uint64_t *took);

@@ -316,6 +316,8 @@ static const struct {
 	{ "fan_consume", "Fan-out: each subscriber's %s per message, by subscribers", false },
 	{ "fanin_send", "Fan-in: %s per message for its sender, by senders", false },
 	{ "fanin_receive", "Fan-in: %s per message for who receives from all", false },
+	{ "fanin_peek", "Fan-in: %s for a look when nobody has sent, by senders", false },
+	{ "fanin_poll", "Fan-in: %s for poll() or epoll_wait() then, by senders", false },
 	{ "slow_p99", "Eight subscribers, 1 KiB at a fixed load: %s until those who read have it, 99 %%; 1: one does not read", false },
 	{ "slow_max", "The longest", false },
 	{ "slow_sent", "Percent of the messages that could be sent in time", false },
@@ -388,7 +390,7 @@ static void verdict(FILE *out, const char *what, const char *where,
 		return;
 	if (measured >= 0)
 		snprintf(text, sizeof(text), "%.3f", measured);
-	fprintf(out, "| %s | %s | %s %.4g | %s | %s |\n", what, where,
+	fprintf(out, "| %s | %s | %s %.5g | %s | %s |\n", what, where,
 		at_most ? "at most" : "at least", bound, text, word);
 }
 
@@ -542,6 +544,61 @@ static void required_routed(FILE *out)
 	}
 }
 
+static double any(enum bench_mode mode, const char *bench, const char *who)
+{
+	return figure_median(figure_any(mode, bench, who));
+}
+
+/* Receiving from several senders, where it costs most. */
+static double fanin_worst(enum bench_mode mode)
+{
+	unsigned long senders[COLUMNS + 1];
+	unsigned int n = columns(mode, "fanin_receive", senders), i;
+	double worst = -1;
+
+	for (i = 0; i < n; i++) {
+		if (senders[i] > 1)
+			worst = larger(worst, med(mode, "fanin_receive", "weir",
+						  senders[i]));
+	}
+	return worst;
+}
+
+/* What it costs to be there: memory, setting up, many senders. */
+static void required_presence(FILE *out)
+{
+	const enum bench_mode G = MODE_GUEST, I = MODE_ICOUNT;
+
+	verdict(out, "k. bytes of a pair before its first message", "guest",
+		true, 20000, any(G, "mem_joined", "weir"));
+	verdict(out, "k. bytes of a subscription", "guest", true, 5000,
+		any(G, "mem_attached", "weir"));
+	verdict(out, "k. bytes of a socket with a path", "guest", true, 8000,
+		any(G, "mem_bound", "weir"));
+	verdict(out, "k. bytes of each client of one server", "guest", true,
+		20000, any(G, "mem_client", "weir"));
+	verdict(out, "k. bytes of each that has sent 1 KiB", "guest", true,
+		40000, any(G, "mem_client_sent", "weir"));
+	verdict(out, "l. a pair, opened and mapped", "icount", true, 90000,
+		any(I, "setup_join", "weir"));
+	verdict(out, "l. the 1,000th path", "icount", true, 8000,
+		med(I, "path", "weir", 1000));
+	verdict(out, "l. the 1,000th subscription", "icount", true, 6000,
+		med(I, "subscribe", "weir", 1000));
+	verdict(out, "l. a client of one message, plain calls, weir / SEQPACKET",
+		"icount", true, 2,
+		figure_ratio(figure_any(I, "oneshot_first", "weir"),
+			     figure_any(I, "oneshot_first", "seqpacket")));
+	verdict(out, "m. receiving from many by turns, a message", "icount",
+		true, 120, fanin_worst(I));
+	verdict(out, "m. a look when nobody has sent, 64 senders / 1", "icount",
+		true, 1.1, ratio(I, "fanin_peek", "weir", 64, "weir", 1));
+	verdict(out, "m. poll() then, 64 senders / 1", "icount", true, 1.1,
+		ratio(I, "fanin_poll", "weir", 64, "weir", 1));
+	verdict(out, "m. a request or reply alone, each with a system call",
+		"icount", true, 1300, routed_cost("routed", 1));
+}
+
 void report(FILE *out)
 {
 	unsigned int m;
@@ -553,5 +610,6 @@ void report(FILE *out)
 		tables(out, (enum bench_mode)m);
 	required(out);
 	required_routed(out);
+	required_presence(out);
 	contestants_table(out);
 }

@@ -268,6 +268,7 @@ void scale_measure(unsigned int round)
 	for (i = 0; i < NAMED; i++)
 		scale_names(round, &named[i]);
 	scale_queues(round);
+	oneshot_measure(round);
 	scale_nats(round);
 	scale_zmq(round);
 }

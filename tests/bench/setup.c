@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What it costs to set up: both ends opened and joined, the same with a first
- * message of 32 bytes, and closing both; each the median of many in one
+ * What it costs to set up: both ends opened, the same and joined, the same with a
+ * first message of 32 bytes, and closing both; each the median of many in one
  * process. And once, what has to be there before: a daemon, or weir's module.
  * Starting a daemon is what the first set-up in a new process took longer than
  * the others, since links start theirs with it; haproxy's is started for each
@@ -18,6 +18,7 @@
 #include "bench.h"
 
 static const char *const setup_names[SETUPS] = {
+	[SETUP_OPEN]	= "setup_open",
 	[SETUP_JOIN]	= "setup_join",
 	[SETUP_FIRST]	= "setup_first",
 	[SETUP_CLOSE]	= "setup_close",

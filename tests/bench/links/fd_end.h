@@ -13,6 +13,7 @@
  *	FD_DATAGRAMS	with LINK_BATCHES: sendmmsg() and recvmmsg()
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,6 +26,7 @@
 #endif
 
 #define LINK_FANIN	1
+#define LINK_FANIN_POLL	1
 #ifndef FD_SHARED
 #define LINK_FANIN_NEXT	1
 #endif
@@ -153,6 +155,14 @@ static unsigned int fanin_join(struct end *from, struct end *to,
 	return 1;
 }
 
+static inline int fanin_poll(struct end *to, unsigned int n)
+{
+	struct pollfd p = { .fd = to->in, .events = POLLIN };
+
+	(void)n;
+	return poll(&p, 1, 0);
+}
+
 #else
 
 static int readable = -1;	/* epoll: those of many that are */
@@ -187,6 +197,15 @@ static inline struct end *fanin_next(struct end *to, unsigned int n)
 	if (left <= 0)
 		die("epoll_wait: %s", strerror(errno));
 	return &to[at[--left].data.u32];
+}
+
+static inline int fanin_poll(struct end *to, unsigned int n)
+{
+	struct epoll_event at;
+
+	(void)to;
+	(void)n;
+	return epoll_wait(readable, &at, 1, 0);
 }
 
 #endif /* FD_SHARED */

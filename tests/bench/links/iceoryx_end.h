@@ -28,6 +28,7 @@
 #define LINK_HELPED	true
 #define LINK_BROADCAST	1
 #define LINK_FANIN	1
+#define LINK_TRY	1
 #define LINK_SLOW	1
 #define LINK_LEN_MAX	(1 * MIB)
 

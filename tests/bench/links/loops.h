@@ -17,7 +17,9 @@
  *	LINK_FANIN			it has fanin_join()
  *	LINK_FANIN_NEXT			that may return more than one end: it has
  *					fanin_next()
- *	LINK_SLOW			it has end_try(), see slow.h
+ *	LINK_FANIN_POLL			it has fanin_poll()
+ *	LINK_TRY			it has end_try()
+ *	LINK_SLOW			the same, and it is measured in slow.h
  *	LINK_ONLY			names of what alone is measured of it
  *	LINK_OWN			it has functions and a struct contestant of its
  *					own; here are only the parts for them
@@ -41,6 +43,8 @@
  *	fanin_join(from, to, job)	@senders senders and what gets theirs;
  *					returns how many ends that is
  *	fanin_next(to, n)		one of these that has a message
+ *	fanin_poll(to, n)		asks the kernel for one, without waiting; how many
+ *	end_try(end, len, view)		the next message, or NULL
  */
 #include <stdlib.h>
 #include <string.h>
@@ -607,6 +611,43 @@ static inline struct end *fanin_next(struct end *to, unsigned int n)
 }
 #endif
 
+#define EMPTY_LOOKS	32
+
+/* What it costs to look when nobody has sent anything. */
+inlined void fanin_empty(struct job *job, struct end *to, unsigned int ends,
+			 uint64_t off)
+{
+	uint64_t at;
+	unsigned int i;
+
+	(void)at;
+	(void)to;
+	(void)ends;
+	(void)off;
+	/* the first ends what the last message has begun */
+	for (i = 0; i <= EMPTY_LOOKS; i++) {
+#ifdef LINK_TRY
+		unsigned int s;
+		struct view v = { };
+
+		at = now_ns();
+		for (s = 0; s < ends; s++) {
+			if (end_try(&to[s], 32, &v))
+				die("%s: a message that nobody sent", LINK_NAME);
+		}
+		job->peek_ns = i ? job->peek_ns + now_ns() - at - off : 0;
+#endif
+#ifdef LINK_FANIN_POLL
+		at = now_ns();
+		if (fanin_poll(to, ends))
+			die("%s: a message that nobody sent", LINK_NAME);
+		job->poll_ns = i ? job->poll_ns + now_ns() - at - off : 0;
+#endif
+	}
+	job->peek_ns /= EMPTY_LOOKS;
+	job->poll_ns /= EMPTY_LOOKS;
+}
+
 /* One message from each, then all of them. */
 static void fanin(struct job *job, int side)
 {
@@ -635,6 +676,7 @@ static void fanin(struct job *job, int side)
 		}
 		received += now_ns() - at - off;
 	}
+	fanin_empty(job, to, ends, off);
 	job->count = (rounds - 1) * job->senders;
 	job->ns = sent;
 	job->ns2 = received;
@@ -669,7 +711,7 @@ static int open_all(const struct job *job)
 static void setup(struct job *job, int side)
 {
 	static uint64_t part[SETUPS][STAMPS_MAX];
-	uint64_t i, at, joined, first;
+	uint64_t i, at, opened, joined, first;
 	unsigned int s;
 
 	(void)side;
@@ -683,12 +725,14 @@ static void setup(struct job *job, int side)
 		err = open_all(job);
 		if (err)
 			die("%s: %s", LINK_NAME, strerror(-err));
+		opened = now_ns();
 		end_join(&from, job, 0, 0);
 		end_join(&to, job, 0, 1);
 		joined = now_ns();
 		put(&from, job->len, &c, i, false);
 		used(get(&to, job->len, &v));
 		first = now_ns();
+		part[SETUP_OPEN][i] = opened - at;
 		part[SETUP_JOIN][i] = joined - at;
 		part[SETUP_FIRST][i] = first - at;
 		at = now_ns();

@@ -13,6 +13,7 @@
  * that looks as the kernel's would.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,8 @@
 
 #define LINK_BROADCAST	1
 #define LINK_FANIN	1
+#define LINK_FANIN_POLL	1
+#define LINK_TRY	1
 #if WEIR_WAY == WAY_PLAIN
 #define LINK_SLOW	1
 #endif
@@ -249,14 +252,20 @@ inlined void end_commit(struct end *e, size_t len, struct claim *c, bool more)
 	}
 }
 
-#ifdef LINK_SLOW
+static inline int fanin_poll(struct end *to, unsigned int n)
+{
+	struct pollfd p = { .fd = weir_fd(to->w), .events = POLLIN };
+
+	(void)n;
+	return poll(&p, 1, 0);
+}
+
 /* An eviction is one of the things to be told of: there is nothing then. */
 inlined const void *end_try(struct end *e, size_t len, struct view *v)
 {
 	(void)len;
 	return weir_peek(e->w, &v->msg) == 1 ? v->msg.data : NULL;
 }
-#endif
 
 inlined const void *end_peek(struct end *e, size_t len, struct view *v)
 {

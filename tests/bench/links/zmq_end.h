@@ -15,6 +15,7 @@
 
 #define LINK_BROADCAST	1
 #define LINK_FANIN	1
+#define LINK_TRY	1
 #define LINK_SLOW	1
 
 /**
