@@ -6,7 +6,9 @@
  * A test of isolation runs an attack as one user and a victim as another, and
  * compares what the victim measures before, during and after: answers by
  * count, latency by a histogram, memory by its cgroup. A verdict is a ratio or
- * a count, so that it holds on a slow machine.
+ * a count, so that it holds on a slow machine. A ratio of durations is that of
+ * several rounds, in which what is compared takes turns (struct tenant_verdict),
+ * so that it holds on a machine that others use meanwhile.
  *
  * The victim here is a service and a caller that use plain socket calls. A
  * test that needs another one measures with tenant_note().
@@ -28,6 +30,7 @@
 
 #define TENANT_BUCKETS	320	/* eight for each doubling of nanoseconds */
 #define TENANT_PHASES	12
+#define TENANT_ROUNDS	7	/* of a verdict, at most; odd */
 
 /**
  * struct tenant_phase - what was measured in one phase
@@ -52,6 +55,7 @@ struct tenant_phase {
  * @stop: nonzero: victims end.
  * @refused: what the last error said: reason (low half) and guard; 0: none did.
  * @phases: one for each phase; written by one victim.
+ * @begun: what they were when they began last, see tenant_begin().
  */
 struct tenant_meter {
 	int ready;
@@ -59,6 +63,26 @@ struct tenant_meter {
 	int stop;
 	uint64_t refused;
 	struct tenant_phase phases[TENANT_PHASES];
+	struct tenant_phase begun[TENANT_PHASES];
+};
+
+/**
+ * struct tenant_verdict - a comparison of durations that is made in rounds
+ * @limit: the most that a duration may be, in times of what it is compared with.
+ * @rounds: that were measured.
+ * @within: of these, those within the limit.
+ * @ratio: of each.
+ *
+ * In each round both are measured, one after the other. The verdict is on the
+ * median of the rounds' ratios: one that something else disturbed does not
+ * decide, and what takes too long takes so in each of them. It needs no more
+ * rounds when most of TENANT_ROUNDS are on one side of the limit.
+ */
+struct tenant_verdict {
+	double limit;
+	int rounds;
+	int within;
+	double ratio[TENANT_ROUNDS];
 };
 
 /* --- users ---------------------------------------------------------------- */
@@ -107,6 +131,15 @@ TAP_UNUSED static pid_t tenant_start(uid_t uid, int (*fn)(void *arg), void *arg)
 	if (!pid)
 		_exit(fn(arg));
 	return pid;
+}
+
+/* Stops a process, if it is not stopped already; SIGCONT lets it go on. */
+TAP_UNUSED static void tenant_pause(pid_t pid)
+{
+	siginfo_t info;
+
+	if (kill(pid, SIGSTOP) || waitid(P_PID, pid, &info, WSTOPPED | WNOWAIT))
+		tap_bail("process %d cannot be stopped", pid);
 }
 
 /* Runs on this processor from then on. */
@@ -167,39 +200,69 @@ TAP_UNUSED static void tenant_note(struct tenant_meter *m, uint64_t ns, int good
 	__atomic_add_fetch(&p->good, 1, __ATOMIC_RELEASE);
 }
 
-/* Duration that @permille of 1000 round trips of a phase did not exceed, ns. */
-TAP_UNUSED static uint64_t tenant_quantile(const struct tenant_meter *m,
-					   int phase, unsigned int permille)
+/* Duration that @permille of 1000 round trips of a histogram did not exceed, ns. */
+static uint64_t tenant_hist_quantile(const uint32_t *hist, unsigned int permille)
 {
-	const struct tenant_phase *p = &m->phases[phase];
 	uint64_t n = 0, want;
 	unsigned int i;
 
 	for (i = 0; i < TENANT_BUCKETS; i++)
-		n += p->hist[i];
+		n += hist[i];
 	want = (n * permille + 999) / 1000;
 	for (i = 0, n = 0; i < TENANT_BUCKETS; i++) {
-		n += p->hist[i];
+		n += hist[i];
 		if (n && n >= want)
 			return tenant_bucket_ns(i);
 	}
 	return 0;
 }
 
+/* The same, of all round trips of a phase. */
+TAP_UNUSED static uint64_t tenant_quantile(const struct tenant_meter *m,
+					   int phase, unsigned int permille)
+{
+	return tenant_hist_quantile(m->phases[phase].hist, permille);
+}
+
+/* The same, of those since it began last. */
+TAP_UNUSED static uint64_t tenant_last(const struct tenant_meter *m, int phase,
+				       unsigned int permille)
+{
+	uint32_t hist[TENANT_BUCKETS];
+	unsigned int i;
+
+	for (i = 0; i < TENANT_BUCKETS; i++)
+		hist[i] = m->phases[phase].hist[i] - m->begun[phase].hist[i];
+	return tenant_hist_quantile(hist, permille);
+}
+
+/* From now on a phase counts, for the first time or once more. */
+TAP_UNUSED static void tenant_begin(struct tenant_meter *m, int phase)
+{
+	m->begun[phase] = m->phases[phase];
+	__atomic_store_n(&m->phase, phase, __ATOMIC_RELEASE);
+}
+
 /*
- * Lets the victim measure @rounds round trips, good or bad, in a phase. Returns
- * whether they came before the deadline.
+ * Waits until the victim has measured @rounds round trips, good or bad, since a
+ * phase began. Returns whether they came before the deadline.
  */
+TAP_UNUSED static int tenant_measured(struct tenant_meter *m, int phase,
+				      uint64_t rounds)
+{
+	struct tenant_phase *p = &m->phases[phase], *begun = &m->begun[phase];
+
+	return tap_until(__atomic_load_n(&p->good, __ATOMIC_ACQUIRE) +
+			 __atomic_load_n(&p->bad, __ATOMIC_ACQUIRE) >=
+			 begun->good + begun->bad + rounds);
+}
+
+/* Both. */
 TAP_UNUSED static int tenant_measure(struct tenant_meter *m, int phase,
 				     uint64_t rounds)
 {
-	struct tenant_phase *p = &m->phases[phase];
-	uint64_t before = p->good + p->bad;
-
-	__atomic_store_n(&m->phase, phase, __ATOMIC_RELEASE);
-	return tap_until(__atomic_load_n(&p->good, __ATOMIC_ACQUIRE) +
-			 __atomic_load_n(&p->bad, __ATOMIC_ACQUIRE) >=
-			 before + rounds);
+	tenant_begin(m, phase);
+	return tenant_measured(m, phase, rounds);
 }
 
 /* Prints a phase as a comment. */
@@ -217,6 +280,45 @@ TAP_UNUSED static void tenant_show(const struct tenant_meter *m, int phase,
 		tap_diag("%s: refused at last for reason %u, by guard %u", name,
 			 (unsigned int)m->refused,
 			 (unsigned int)(m->refused >> 32));
+}
+
+/* --- comparing --------------------------------------------------------------- */
+
+/* Whether a verdict needs another round. */
+TAP_UNUSED static bool tenant_undecided(const struct tenant_verdict *v)
+{
+	const int most = TENANT_ROUNDS / 2 + 1;
+
+	return v->within < most && v->rounds - v->within < most;
+}
+
+/* What was measured in a round: a duration, and what it is compared with. */
+TAP_UNUSED static void tenant_compare(struct tenant_verdict *v, uint64_t ns,
+				      uint64_t with)
+{
+	double ratio = (double)ns / (double)(with ? with : 1);
+
+	if (v->rounds == TENANT_ROUNDS)
+		return;
+	v->ratio[v->rounds++] = ratio;
+	v->within += ratio <= v->limit;
+}
+
+/* Says how it came out, as a check; whether it is within the limit. */
+TAP_UNUSED static bool tenant_judge(const struct tenant_verdict *v,
+				    const char *what)
+{
+	char ratios[16 * TENANT_ROUNDS] = "";
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < v->rounds && len < sizeof(ratios) - 1; i++)
+		len += (size_t)snprintf(ratios + len, sizeof(ratios) - len,
+					" %.2f", v->ratio[i]);
+	tap_diag("%d rounds, at most %g times as long:%s", v->rounds, v->limit,
+		 ratios);
+	return tap_ok(2 * v->within > v->rounds, "%s (%d of %d rounds)", what,
+		      v->within, v->rounds);
 }
 
 /* --- a victim: a service and its caller ------------------------------------ */

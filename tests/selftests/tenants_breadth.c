@@ -237,25 +237,27 @@ static int plain_loop(void *arg TAP_UNUSED)
 
 static struct tenant_meter *meter[2];
 
-static void measure(int phase, const char *what)
-{
-	char words[64];
-	int i;
+enum phase { ALONE, PLAIN, BESIDE, BETWEEN };
 
-	for (i = 0; i < 2; i++)
-		if (!tenant_measure(meter[i], phase, tap_scale(400, 40)))
-			tap_diag("%s: not all rounds came", what);
-	for (i = 0; i < 2; i++) {
-		snprintf(words, sizeof(words), "%s, %s processor", what,
-			 i ? "another" : "the same");
-		tenant_show(meter[i], phase, words);
-	}
-}
+static const char *const phase_name[] = {
+	"alone", "beside a plain loop", "beside the attack",
+};
 
 static void switch_to(int phase)
 {
-	__atomic_store_n(&meter[0]->phase, phase, __ATOMIC_RELEASE);
-	__atomic_store_n(&meter[1]->phase, phase, __ATOMIC_RELEASE);
+	tenant_begin(meter[0], phase);
+	tenant_begin(meter[1], phase);
+}
+
+static void measure(int phase)
+{
+	uint64_t rounds = (uint64_t)tap_scale(200, 40);
+
+	switch_to(phase);
+	if (!tenant_measured(meter[0], phase, rounds) ||
+	    !tenant_measured(meter[1], phase, rounds))
+		tap_diag("%s: not all rounds came", phase_name[phase]);
+	switch_to(BETWEEN);
 }
 
 /* The attacker has built what it may, and nothing that is wider. */
@@ -285,47 +287,59 @@ static void check_graph(void)
 	       "it is refused after a number of tries");
 }
 
-/* Measures the victims in each phase; how many requests the attacker sent. */
-static int measure_phases(pid_t attacker)
+/* Beside the attack; how many requests it has sent meanwhile. */
+static int measure_attack(void)
 {
-	pid_t loop;
-	int done;
+	int done = found->done;
 
-	measure(0, "alone");
-	loop = tenant_start(TENANT_OTHER, plain_loop, NULL);
-	switch_to(1);
-	measure(1, "beside a plain loop");
-	switch_to(2);
-	tap_kill(loop);
 	__atomic_store_n(&found->go, 1, __ATOMIC_RELEASE);
-	if (!tap_until(__atomic_load_n(&found->done, __ATOMIC_ACQUIRE) > 2))
+	if (!tap_until(__atomic_load_n(&found->done, __ATOMIC_ACQUIRE) >
+		       done + 2))
 		tap_bail("no attack");
-	switch_to(3);
 	done = found->done;
-	measure(3, "beside the attack");
+	measure(BESIDE);
 	done = found->done - done;
-	switch_to(4);
-	tap_kill(attacker);
-	measure(5, "after it");
+	__atomic_store_n(&found->go, 0, __ATOMIC_RELEASE);
 	return done;
 }
 
-static void check_round_trips(const struct tenant_meter *m, const char *path)
+/* Measures the victims in rounds; how many requests the attacker sent. */
+static int measure_rounds(struct tenant_verdict *verdict)
 {
-	uint64_t plain = tenant_quantile(m, 1, 900);
-	uint64_t beside = tenant_quantile(m, 3, 900);
+	pid_t loop = tenant_start(TENANT_OTHER, plain_loop, NULL);
+	int i, phase, done = 0;
+	char words[64];
 
-	tap_ok(!m->phases[3].bad, "%s: no answer is lost", path);
-	tap_ok(beside <= 2 * plain + 2 * tenant_quantile(m, 0, 900),
-	       "%s: round trips are as beside a plain loop (p90 %llu us, %llu us)",
-	       path, (unsigned long long)beside / 1000,
-	       (unsigned long long)plain / 1000);
+	tenant_pause(loop);
+	while (tenant_undecided(&verdict[0]) || tenant_undecided(&verdict[1])) {
+		measure(ALONE);
+		kill(loop, SIGCONT);
+		measure(PLAIN);
+		tenant_pause(loop);
+		done += measure_attack();
+		for (i = 0; i < 2; i++)
+			tenant_compare(&verdict[i],
+				       tenant_last(meter[i], BESIDE, 900),
+				       tenant_last(meter[i], PLAIN, 900) +
+				       tenant_last(meter[i], ALONE, 900));
+	}
+	tap_kill(loop);
+	for (i = 0; i < 2; i++) {
+		for (phase = ALONE; phase <= BESIDE; phase++) {
+			snprintf(words, sizeof(words), "%s, %s processor",
+				 phase_name[phase], i ? "another" : "the same");
+			tenant_show(meter[i], phase, words);
+		}
+	}
+	return done;
 }
 
 int main(void)
 {
 	struct tenant_job job[2];
 	pid_t service[2], caller[2], attacker;
+	struct tenant_verdict verdict[2] = { { .limit = 2 }, { .limit = 2 } };
+	char words[64];
 	int i, done;
 
 	tap_family();
@@ -348,10 +362,16 @@ int main(void)
 		};
 		tenant_victim(TENANT_VICTIM, &job[i], &service[i], &caller[i]);
 	}
-	done = measure_phases(attacker);
+	done = measure_rounds(verdict);
+	tap_kill(attacker);
 	tap_ok(done > 0, "the attack went on (%d requests)", done);
 	for (i = 0; i < 2; i++) {
-		check_round_trips(meter[i], job[i].path);
+		tap_ok(!meter[i]->phases[BESIDE].bad, "%s: no answer is lost",
+		       job[i].path);
+		snprintf(words, sizeof(words),
+			 "%s: round trips are as beside a plain loop",
+			 job[i].path);
+		tenant_judge(&verdict[i], words);
 		tap_ok(tenant_victim_end(&job[i], service[i], caller[i]),
 		       "%s: ends well", job[i].path);
 	}
