@@ -8,7 +8,6 @@
 #define _WEIR_COMPAT_H
 
 #include <linux/cpumask.h>
-#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 

@@ -11,13 +11,10 @@
 #include "net.h"
 #include "race.h"
 #include "ring/ring.h"
-#include "route/endpoint.h"
 #include "route/poller.h"
 #include "route/route.h"
-#include "route/target.h"
 #include "sock/join.h"
 #include "sock/socket.h"
-#include "stats.h"
 #include "tenant.h"
 #include "weir.h"
 

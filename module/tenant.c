@@ -24,7 +24,6 @@
  * Process context. Functions may be called under spinlocks, unless their
  * comment says otherwise.
  */
-#include <linux/hash.h>
 #include <linux/hashtable.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>

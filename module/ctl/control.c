@@ -12,7 +12,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "charge.h"
 #include "copy_in.h"
 #include "ctl/change.h"
 #include "ctl/control.h"

@@ -20,7 +20,6 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "ring/wake.h"
 #include "sock/endpoint.h"
 #include "sock/sock.h"
 #include "sock/socket.h"

@@ -2,7 +2,6 @@
 /* The token bucket of bucket.h: the functions that not every message calls. */
 #include <linux/errno.h>
 #include <linux/math64.h>
-#include <linux/minmax.h>
 #include <linux/time64.h>
 
 #include "logic/bucket.h"

@@ -5,7 +5,6 @@
  * The caller holds a lock that guards the forms. Does not sleep.
  */
 #include <linux/errno.h>
-#include <linux/string.h>
 
 #include "logic/forms.h"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The rate limit of rate_limit.h. */
-#include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 

@@ -5,7 +5,6 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
-#include <linux/minmax.h>
 
 #include "logic/retry.h"
 

@@ -19,7 +19,6 @@
 #include <linux/jhash.h>
 #include <linux/lockdep.h>
 #include <linux/overflow.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 

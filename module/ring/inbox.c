@@ -26,7 +26,6 @@
 #include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
-#include "tunables.h"
 #include "weir.h"
 
 /**

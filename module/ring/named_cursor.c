@@ -12,10 +12,8 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
-#include "trace.h"
 #include "weir.h"
 
 /* A cursor whose slot cannot be freed is looked at again after this time. */

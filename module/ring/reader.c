@@ -15,7 +15,6 @@
 #include "race.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
 #include "trace.h"

@@ -34,7 +34,6 @@
 #include "route/worker.h"
 #include "stats.h"
 #include "tenant.h"
-#include "trace.h"
 #include "weir.h"
 
 /* Frees an endpoint and gives back what was charged for it. */

@@ -25,7 +25,6 @@
 #include "route/request.h"
 #include "route/route.h"
 #include "route/target.h"
-#include "trace.h"
 #include "weir.h"
 
 /**

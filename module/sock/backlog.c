@@ -5,7 +5,6 @@
  *
  * Process context.
  */
-#include <linux/cred.h>
 #include <linux/sched/signal.h>
 
 #include "charge.h"

@@ -21,7 +21,6 @@
 #include <linux/sched/signal.h>
 #include <linux/security.h>
 
-#include "charge.h"
 #include "logic/account.h"
 #include "logic/trie.h"
 #include "memory.h"

@@ -13,7 +13,6 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "ring/wake.h"
 #include "sock/message.h"
 #include "sock/named.h"
 #include "sock/sock.h"

@@ -7,7 +7,6 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
-#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <net/sock.h>
@@ -22,7 +21,6 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "ring/wake.h"
 #include "route/endpoint.h"
 #include "sock/message.h"
 #include "sock/pair.h"

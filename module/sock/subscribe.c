@@ -13,7 +13,6 @@
 
 #include "charge.h"
 #include "logic/account.h"
-#include "logic/forms.h"
 #include "logic/pending_joins.h"
 #include "logic/trie.h"
 #include "memory.h"
