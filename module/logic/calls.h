@@ -505,12 +505,4 @@ weir_call_table_retrying(const struct weir_call_table *c)
 	return READ_ONCE(c->retries.rb_leftmost);
 }
 
-/* The call that is due first, or NULL. Called under the completers' lock. */
-static inline struct weir_call_entry *
-weir_call_table_retry_first(const struct weir_call_table *c)
-{
-	return rb_entry_safe(rb_first_cached(&c->retries),
-			     struct weir_call_entry, retry);
-}
-
 #endif /* _WEIR_CALLS_H */

@@ -114,6 +114,13 @@ static void calls_grow__ends_at_most(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
+/* The call that is due first, or NULL. */
+static struct weir_call_entry *retry_first(const struct weir_call_table *c)
+{
+	return rb_entry_safe(rb_first_cached(&c->retries),
+			     struct weir_call_entry, retry);
+}
+
 /* By the time that they are due, and as they were sent where that is the same. */
 static void calls_retry__is_in_order(struct kunit *test)
 {
@@ -122,7 +129,7 @@ static void calls_retry__is_in_order(struct kunit *test)
 	u32 i, n = 0, wrong = 0;
 
 	KUNIT_ASSERT_TRUE(test, grow(c));
-	KUNIT_EXPECT_NULL(test, weir_call_table_retry_first(c));
+	KUNIT_EXPECT_NULL(test, retry_first(c));
 	for (i = 0; i < WEIR_CALLS_CHUNK; i++) {
 		call = begin(c, true);
 		call->state = WEIR_CALL_RETRY;
@@ -135,7 +142,7 @@ static void calls_retry__is_in_order(struct kunit *test)
 	call = weir_call_table_at(c, 13);
 	weir_call_table_retry_stop(c, call);
 	weir_call_table_retry_stop(c, call);
-	while ((call = weir_call_table_retry_first(c))) {
+	while ((call = retry_first(c))) {
 		wrong += call->slot == 13;
 		wrong += last && (last->sent_ns > call->sent_ns ||
 				  (last->sent_ns == call->sent_ns &&
