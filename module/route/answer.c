@@ -348,4 +348,3 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 	weir_endpoint_refusal(ep, handle, tag_key, flags, &refusal);
 	weir_refused(route, (u32)tag_key, &refusal);
 }
-
