@@ -326,8 +326,6 @@ void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason);
 void weir_ring_owner_gone(struct weir_ring *ring, struct weir_ring **outbox,
 			  bool repair);
 int weir_ring_repair(struct weir_ring *ring);
-void weir_ring_close(struct weir_ring *ring, enum weir_state state,
-		     enum weir_reason reason);
 void weir_ring_break(struct weir_ring *ring, enum weir_reason reason);
 void weir_ring_take_over(struct weir_ring *ring, const struct weir_owner *o,
 			 const struct weir_ring_spec *spec);

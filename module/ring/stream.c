@@ -236,17 +236,15 @@ static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
 		       WEIR_NOTICE_DETACHED, reason);
 }
 
-/**
- * weir_ring_close() - end the stream
- * @ring: the outbox, held; its writer is gone or may no longer write.
- * @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN.
- * @reason: reason in the notices to the readers.
- *
- * Readers still get all committed records and then see the end. Takes the ring
- * off its path. Process context, without weir_net.lock.
+/*
+ * Ends the stream of an outbox whose writer is gone or may no longer write.
+ * @ring is held. @state: WEIR_STATE_CLOSED or WEIR_STATE_BROKEN. @reason: for
+ * the notices to the readers. Readers still get all committed records and then
+ * see the end. Takes the ring off its path. Process context, without
+ * weir_net.lock.
  */
-void weir_ring_close(struct weir_ring *ring, enum weir_state state,
-		     enum weir_reason reason)
+static void weir_ring_close(struct weir_ring *ring, enum weir_state state,
+			    enum weir_reason reason)
 {
 	bool told;
 

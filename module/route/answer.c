@@ -103,15 +103,15 @@ static void weir_call_overdue(const struct weir_call_entry *call,
 }
 
 /*
- * weir_call_leave() - a sent call leaves its target
- *
- * Gives back its slot in the bulkhead. @reason: why the call ends at @now_ns:
- * the breaker counts the call as an error of the target; WEIR_REASON_DEADLINE:
- * see weir_call_overdue(); WEIR_REASON_NONE: the breaker forgets it. Under
- * post.lock of @ep's inbox; @ep is the caller's endpoint.
+ * A sent call leaves its target, and gives back its slot in the bulkhead.
+ * @reason: why the call ends at @now_ns: the breaker counts the call as an error
+ * of the target; WEIR_REASON_DEADLINE: see weir_call_overdue();
+ * WEIR_REASON_NONE: the breaker forgets it. Under post.lock of @ep's inbox; @ep
+ * is the caller's endpoint.
  */
-void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
-		     u64 now_ns, enum weir_reason reason)
+static void weir_call_leave(struct weir_endpoint *ep,
+			    struct weir_call_entry *call, u64 now_ns,
+			    enum weir_reason reason)
 	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_target *target = call->target;

@@ -366,15 +366,12 @@ void weir_waiters_call_all(struct weir_ring *inbox)
 	}
 }
 
-/**
- * weir_waiters_want() - how much room the first waiter needs
- * @inbox: the ring.
- *
- * The reader need not kick before there is that much room.
- *
- * Return: bytes of free room, kept room included; U64_MAX without a waiter.
+/*
+ * How much room the first waiter needs. The reader need not kick before there
+ * is that much. Returns bytes of free room, kept room included; U64_MAX without
+ * a waiter.
  */
-u64 weir_waiters_want(struct weir_ring *inbox)
+static u64 weir_waiters_want(struct weir_ring *inbox)
 	__must_hold(&inbox->post.lock)
 {
 	const struct weir_waiter *w;

@@ -86,7 +86,6 @@ struct weir_waiter {
 void weir_waiters_resume(struct weir_ring *inbox);
 void weir_waiters_unawaited(struct weir_ring *inbox, u32 ended);
 void weir_waiters_call_all(struct weir_ring *inbox);
-u64 weir_waiters_want(struct weir_ring *inbox);
 void weir_waiter_init(struct weir_waiter *w, struct weir_endpoint *ep);
 void weir_waiter_here(struct weir_waiter *w);
 void weir_waiter_recheck(struct weir_waiter *w);
