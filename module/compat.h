@@ -73,8 +73,8 @@ static inline void weir_vm_flags_clear(struct vm_area_struct *vma,
 
 /*
  * May threads of an address space be running on any CPU? x86 keeps mm_cpumask
- * up to date; other architectures need not, and nobody knows it of address
- * spaces that were forked.
+ * up to date; other architectures need not. If a fork has copied a mapping,
+ * only one of its address spaces is known.
  */
 static inline bool weir_mm_anywhere(bool forked)
 {

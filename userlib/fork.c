@@ -40,7 +40,7 @@ static void weir_fork_replace(void **at, size_t *len, int prot)
 	if (!*at)
 		return;
 	p = mmap(*at, *len, prot, flags, -1, 0);
-	/* Writable memory may be limited, which address space is not. */
+	/* Writable memory may be limited where address space is not. */
 	if (p == MAP_FAILED && errno != EEXIST)
 		p = mmap(*at, *len, PROT_READ, flags, -1, 0);
 	if (p == *at)

@@ -94,8 +94,8 @@ static int weir_map_length_ok(const struct weir_ioc_map *ioc, int region,
 }
 
 /*
- * Maps the view of a ring. Of the owner's view the status page and the first
- * block of cursor pages, or all of it where an older module refuses that.
+ * Maps the view of a ring. Of the owner's view it maps the status page and the
+ * first block of cursor pages, or all of it if an older module refuses that.
  */
 static int weir_map_view(int fd, const struct weir_ioc_map *ioc, void **view,
 			 size_t *len)
@@ -176,8 +176,8 @@ static int weir_map_blocks(struct weir *w)
 }
 
 /*
- * Maps a further block of cursor pages. Several threads may. Returns NULL, with
- * words, when there is no memory.
+ * Maps a further block of cursor pages. Several threads may call this at once.
+ * Returns NULL, with words, when there is no memory.
  */
 const unsigned char *weir_map_cursors(struct weir *w, uint32_t block)
 {

@@ -159,7 +159,7 @@ static struct weir *weir_new(int fd, int type, uint32_t flags, uint64_t spin_ns)
 	w->type = type;
 	w->flags = flags;
 	w->shared = !!(flags & WEIR_SHARED);
-	/* So that it can be added to any time. */
+	/* Half of the range, so that a sum with any time does not overflow. */
 	w->spin_ns = spin_ns < INT64_MAX / 2 ? spin_ns : INT64_MAX / 2;
 	w->out = weir_no_outbox;
 	weir_turn_finish(w);
@@ -415,7 +415,7 @@ int weir_listen(struct weir *w, int backlog)
 	return err ? weir_fail_syscall(w->fd, err, "listen") : 0;
 }
 
-/* Waits for a connection. Milliseconds of poll() would end after 24 days. */
+/* Waits for a connection. The longest timeout of poll() is only 24 days. */
 static int weir_accept_poll(int fd, int64_t timeout_ns)
 {
 	const struct timespec timeout = {

@@ -69,7 +69,7 @@ static bool weir_input_ready(struct weir *w)
 		if (weir_stream_ready(w->streams[i]))
 			return true;
 	}
-	/* Of an unconnected socket the kernel decides. */
+	/* The kernel decides for an unconnected socket. */
 	return w->type == SOCK_SEQPACKET && w->out.data &&
 	       (!w->nstreams || w->streams[0]->ended);
 }

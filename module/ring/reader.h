@@ -183,7 +183,7 @@ static __always_inline bool weir_reader_quiet(const struct weir_reader *rd)
 
 /*
  * The reader has read up to @pos; @seq: count of the record there. Tells a
- * writer that waits for room. Of one reader, one call at a time.
+ * writer that waits for room. There is one call at a time for one reader.
  */
 static __always_inline void weir_reader_move(struct weir_reader *rd, u64 pos,
 					     u32 seq)

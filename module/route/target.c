@@ -102,10 +102,7 @@ static bool weir_target_replaced(const struct weir_target *target)
 	return up;
 }
 
-/*
- * Of the requests that the target has received so far, those that may be sent
- * twice go to other targets.
- */
+/* Takes from the target the requests that it has and that may be sent twice. */
 static void weir_target_lose(struct weir_target *target, u64 requests)
 {
 	target->moved = requests;

@@ -73,7 +73,8 @@ void weir_watch_async(struct sock *sk)
 
 /*
  * Is there room for @bytes by the last look at the cursors? There is no less
- * now: readers only make room. Words of the owner, which it may forge.
+ * now: readers only make room. The owner wrote these words and may have forged
+ * them.
  */
 static bool weir_room_known(const struct weir_ring *ring, u64 bytes)
 {
