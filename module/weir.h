@@ -21,7 +21,7 @@
  *                 its timers that are set
  *   weir_reader   its ring's slot table, its socket's  frees the cursor page,
  *                 table, each VMA, its timer while     puts the ring
- *                 it is set, short users
+ *                 it is set, a call that uses it
  *   weir_path     publishers, lingering rings, the     leaves the trie (under
  *                 listener, the route, patterns        weir_net.lock)
  *   weir_account  owners, endpoints, each charge to it puts its users
