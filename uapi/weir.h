@@ -272,7 +272,7 @@ enum weir_notice_type {
 	X(BAD_RECORD, 4, "bad_record", EPROTO,				\
 	  "a record or ring head that cannot be")			\
 	X(DENIED, 5, "denied", EACCES,					\
-	  "the path's mode does not let this user, or it has become "	\
+	  "the path's mode does not permit this user, or it has become "	\
 	  "another user's")						\
 	X(LIMIT, 6, "limit", ENOSPC,					\
 	  "a cap was reached, see 'weirctl limit'")			\

@@ -487,7 +487,7 @@ static void events(void)
 	d.word[1] = where;
 	event(tep_find_event_by_name(tep, "weir", "weir_drop"), &d,
 	      "/svc/kv",
-	      "/svc/kv: refused: the path's mode does not let this user, or it has become another user's");
+	      "/svc/kv: refused: the path's mode does not permit this user, or it has become another user's");
 	tep_parse_event(tep, target_format, sizeof(target_format) - 1, "weir");
 	d.word[0] = 12;
 	d.word[1] = 0;
