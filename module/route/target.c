@@ -77,7 +77,6 @@ void weir_target_put(struct weir_target *target)
  * written, and a target that is gone stays down.
  */
 static void weir_target_up(struct weir_target *target)
-	__must_hold(&target->route->path->wn->lock)
 {
 	WRITE_ONCE(target->ejected, false);
 	WRITE_ONCE(target->load.up, true);
