@@ -246,12 +246,12 @@ static void weir_ring_ended(struct weir_ring *ring, enum weir_reason reason)
 static void weir_ring_close(struct weir_ring *ring, enum weir_state state,
 			    enum weir_reason reason)
 {
-	bool told;
+	bool tell;
 
 	mutex_lock(&ring->wn->lock);
-	told = weir_ring_end(ring, state, reason);
+	tell = weir_ring_end(ring, state, reason);
 	mutex_unlock(&ring->wn->lock);
-	if (told)
+	if (tell)
 		weir_ring_ended(ring, reason);
 }
 
@@ -261,7 +261,7 @@ void weir_ring_expire(struct weir_timer *timer)
 	struct weir_ring *ring = container_of(timer, struct weir_ring, expire);
 	struct weir_net *wn = ring->wn;
 	enum weir_reason reason;
-	bool mine, told = false;
+	bool mine, tell = false;
 
 	weir_race_point(expire_work);
 	mutex_lock(&wn->lock);
@@ -273,11 +273,11 @@ void weir_ring_expire(struct weir_timer *timer)
 	reason = ring->closing ? WEIR_REASON_CLOSED : WEIR_REASON_EXPIRED;
 	spin_unlock_bh(&ring->lock);
 	if (mine)
-		told = weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
+		tell = weir_ring_end(ring, WEIR_STATE_CLOSED, reason);
 	mutex_unlock(&wn->lock);
 	if (mine && reason == WEIR_REASON_EXPIRED)
 		weir_drop(ring->name, reason);
-	if (told)
+	if (tell)
 		weir_ring_ended(ring, reason);
 	weir_race_point(expire_done);
 	/* the last put of a large ring takes long: not under the lock */
@@ -379,12 +379,12 @@ void weir_ring_joined(struct weir_ring *ring)
  */
 void weir_ring_shut(struct weir_ring *ring, enum weir_reason reason)
 {
-	bool told;
+	bool tell;
 
 	mutex_lock(&ring->wn->lock);
-	told = weir_ring_end_joined(ring, reason);
+	tell = weir_ring_end_joined(ring, reason);
 	mutex_unlock(&ring->wn->lock);
-	if (told)
+	if (tell)
 		weir_ring_ended(ring, reason);
 }
 
@@ -398,7 +398,7 @@ static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
 {
 	struct weir_status *status = weir_ring_status(ring);
 	struct weir_net *wn = ring->wn;
-	bool lingers = false, told = false;
+	bool lingers = false, tell = false;
 
 	if (repair && weir_ring_repair(ring))
 		weir_ring_break(ring, WEIR_REASON_BAD_RECORD);
@@ -419,14 +419,14 @@ static void weir_ring_settle(struct weir_ring *ring, struct weir_ring **outbox,
 		weir_timer_set(&ring->expire, delay);
 		lingers = true;
 	} else {
-		told = weir_ring_end_joined(ring, WEIR_REASON_CLOSED);
+		tell = weir_ring_end_joined(ring, WEIR_REASON_CLOSED);
 	}
 	if (outbox)
 		WRITE_ONCE(*outbox, NULL);
 	mutex_unlock(&wn->lock);
 	if (lingers)
 		weir_ring_wake_readers(ring);
-	if (told)
+	if (tell)
 		weir_ring_ended(ring, WEIR_REASON_CLOSED);
 	weir_ring_put(ring);
 }
