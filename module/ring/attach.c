@@ -77,8 +77,8 @@ err_free:
 }
 
 /* Reserves an id in the party for the reader; it is not visible yet. */
-static int weir_reader_join(struct weir_party *p, struct weir_reader *rd,
-				 bool inbox, gfp_t gfp)
+static int weir_reader_number(struct weir_party *p, struct weir_reader *rd,
+			      bool inbox, gfp_t gfp)
 {
 	struct xa_limit range = XA_LIMIT(WEIR_ID_STREAM, S32_MAX >> 8);
 	u32 id;
@@ -195,7 +195,7 @@ static int weir_reader_seek(struct weir_reader *rd, u32 start)
 }
 
 /* Moves a reader from the oldest byte to the first record after it. */
-static void weir_reader_settle(struct weir_reader *rd)
+static void weir_reader_to_record(struct weir_reader *rd)
 {
 	struct weir_ring_view *v = &rd->ring->view;
 	u64 tail, pos;
@@ -429,7 +429,7 @@ static struct weir_reader *weir_reader_make(struct weir_party *p,
 	rd->joining = true;
 	rd->hold_ms = spec->name[0] ? spec->hold_ms : 0;
 	strscpy(rd->name, spec->name, sizeof(rd->name));
-	err = weir_reader_join(p, rd, spec->inbox, gfp);
+	err = weir_reader_number(p, rd, spec->inbox, gfp);
 	if (err)
 		goto err_put;
 	if (late)
@@ -441,7 +441,7 @@ static struct weir_reader *weir_reader_make(struct weir_party *p,
 		goto err_id;
 
 	if (start == WEIR_START_OLDEST)
-		weir_reader_settle(rd);
+		weir_reader_to_record(rd);
 	else if (start == WEIR_START_FIRST)
 		reason = weir_reader_missed(p, rd);
 	if (!weir_reader_show(p, rd, reason))
@@ -579,7 +579,7 @@ struct weir_reader *weir_reader_resume(struct weir_party *p,
 	if (busy)
 		return ERR_PTR(weir_owner_refuse(p->owner, -EBUSY,
 						 "another process reads under this cursor name"));
-	err = weir_reader_join(p, found, false, WEIR_GFP_NOWAIT);
+	err = weir_reader_number(p, found, false, WEIR_GFP_NOWAIT);
 	if (err)
 		return ERR_PTR(err);
 	weir_reader_get(found);
