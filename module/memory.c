@@ -56,7 +56,7 @@ static u64 weir_memcg_file_pages(struct mem_cgroup *memcg)
 static bool weir_memcg_short(u64 pages)
 {
 	struct mem_cgroup *memcg;
-	bool none = false;
+	bool too_little = false;
 	u64 file;
 
 	if (mem_cgroup_disabled())
@@ -64,17 +64,17 @@ static bool weir_memcg_short(u64 pages)
 	rcu_read_lock();
 	memcg = mem_cgroup_from_task(current);
 	file = memcg ? weir_memcg_file_pages(memcg) : 0;
-	for (; memcg && !none; memcg = parent_mem_cgroup(memcg)) {
+	for (; memcg && !too_little; memcg = parent_mem_cgroup(memcg)) {
 		u64 most = READ_ONCE(memcg->memory.max);
 		u64 used = page_counter_read(&memcg->memory);
 		u64 left = weir_memory_reserve(most);
 
 		used -= min(used, file);
-		none = pages > left && used + pages + left > most;
+		too_little = pages > left && used + pages + left > most;
 		file = U64_MAX;
 	}
 	rcu_read_unlock();
-	return none;
+	return too_little;
 }
 
 /**
