@@ -171,8 +171,7 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->idem = set->idem;
 	if (plan->idem)
 		refcount_inc(&plan->idem->ref);
-	if (set->rate_limit)
-		plan->rate_limit = set->rate_limit;
+	plan->rate_limit = set->rate_limit;
 	plan->quorum = c->quorum;
 	plan->bulkhead = c->bulkhead;
 	if (c->bulkhead)
