@@ -193,10 +193,10 @@ struct weir_ioc_serve {
 };
 
 /**
- * struct weir_ioc_call - WEIR_IOC_CALL: get a handle for a path
+ * struct weir_ioc_call - WEIR_IOC_CALL: get a route handle for a path
  * @size: sizeof this structure.
  * @flags: zero.
- * @route: out: the handle, for weir_record.route.
+ * @route: out: the route handle, for weir_record.route.
  * @reserved: zero.
  * @path: path, ended by a NUL byte. It may have no target yet.
  *

@@ -100,13 +100,13 @@ int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id);
 int weir_drain(struct weir *w);
 
 /**
- * weir_route() - get a handle for a path to be called
+ * weir_route() - get a route handle for a path to be called
  * @w: SOCK_RDM handle.
  * @path: path to call; it may have no target yet.
  *
- * The handle stays with the owner of the first route that is found for it. A
- * second call for the same path moves the handle to the owner that the path has
- * then. Returns the handle, 1 or more, the same one for the same path.
+ * The route handle stays with the owner of the first route that is found for it.
+ * A second call for the same path moves it to the owner that the path has then.
+ * Returns the route handle, 1 or more, the same one for the same path.
  */
 int weir_route(struct weir *w, const char *path);
 
