@@ -61,7 +61,7 @@
  * a target after 1 or 2 ms and then less and less often, at least once in 50 ms
  * while at most 2,500 requests of its user wait; if more do, 50,000 times a
  * second for all of them. The request keeps its place in the outbox until it is
- * sent. Requests behind it are sent before it. A fallback of the route comes
+ * answered. Requests behind it are sent before it. A fallback of the route comes
  * first. One with an idempotency key waits for a target, but not for a route,
  * which has the keys.
  */
