@@ -11,6 +11,7 @@
 #include <linux/xarray.h>
 #include <net/sock.h>
 
+#include "tenant.h"
 #include "weir.h"
 
 /**
@@ -20,6 +21,9 @@
  * @WEIR_WATCH_OUT: is told when there is room again, edge-triggered.
  * @WEIR_WATCH_ROOM: is told of each quarter of the ring that readers make room:
  *	exclusive waiters.
+ * @WEIR_WATCH_POLL: something has polled: what its entry in the wait queue
+ *	takes to be woken is for its user to say. See ring/tell.c.
+ * @WEIR_WATCH_LONG: the wait queue is long, or there is O_ASYNC. The same file.
  *
  * Other waiters look at the party, and are armed, before they sleep.
  */
@@ -27,6 +31,8 @@ enum weir_watch {
 	WEIR_WATCH_IN	= BIT(0),
 	WEIR_WATCH_OUT	= BIT(1),
 	WEIR_WATCH_ROOM	= BIT(2),
+	WEIR_WATCH_POLL	= BIT(3),
+	WEIR_WATCH_LONG	= BIT(4),
 };
 
 /**
@@ -73,9 +79,9 @@ struct weir_party {
 	 */
 	cpumask_var_t barrier;
 	/**
-	 * @watch: WEIR_WATCH_* bits. They are set under @lock and stay set. A
-	 * bit counts only while somebody is on the socket's wait queue or list
-	 * of O_ASYNC.
+	 * @watch: WEIR_WATCH_* bits. They are set under @lock and stay set, but
+	 * for WEIR_WATCH_LONG. A bit counts only while somebody is on the
+	 * socket's wait queue or list of O_ASYNC.
 	 */
 	u8 watch;
 	/**
@@ -84,6 +90,16 @@ struct weir_party {
 	 * armed.
 	 */
 	bool watching;
+	/**
+	 * @tells: enum weir_tell: what @later tells, as bits; changed
+	 * atomically.
+	 */
+	unsigned long tells;
+	/**
+	 * @later: has the worker of the owner's user tell what waits on @sk;
+	 * holds @sk while it is queued.
+	 */
+	struct weir_work_item later;
 	/**
 	 * @sub_seq: weir_net.seq when it subscribed; 0 without a subscription.
 	 * Written under weir_net.lock and @lock.

@@ -175,6 +175,11 @@ struct weir_tenant {
 	 */
 	struct weir_patience	kept;
 	/**
+	 * @told_by: the user's allowance for wake-ups of its sockets in the
+	 * time of other users; see ring/tell.c.
+	 */
+	struct weir_patience	told_by;
+	/**
 	 * @delayed_ns: delays up to this time are counted in @kept;
 	 * ktime_get_ns() time. Written under the post.lock of any inbox, so
 	 * with WRITE_ONCE().

@@ -22,6 +22,7 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
@@ -156,7 +157,7 @@ static bool weir_reader_show(struct weir_party *p, struct weir_reader *rd,
 		weir_inbox_post(p, rd, WEIR_NOTICE_DETACHED,
 				WEIR_REASON_CLOSED);
 	if (weir_reader_ready(rd, &left))
-		p->sk->sk_data_ready(p->sk);
+		weir_party_tell(p, WEIR_TELL_IN);
 	return true;
 }
 

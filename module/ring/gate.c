@@ -13,6 +13,7 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
@@ -57,7 +58,7 @@ void weir_reader_evict(struct weir_reader *rd, enum weir_reason reason)
 	if (p) {
 		atomic64_inc(&p->evicted);
 		weir_inbox_post(p, rd, WEIR_NOTICE_EVICTED, reason);
-		p->sk->sk_data_ready(p->sk);
+		weir_party_tell(p, WEIR_TELL_IN);
 		sock_put(p->sk);
 	}
 }

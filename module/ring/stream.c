@@ -19,6 +19,7 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
@@ -179,7 +180,7 @@ static void weir_ring_tell(struct weir_ring *ring, enum weir_notice_type type,
 		if (!p)
 			continue;
 		weir_inbox_post(p, rd, type, reason);
-		p->sk->sk_data_ready(p->sk);
+		weir_party_tell(p, WEIR_TELL_IN);
 		sock_put(p->sk);
 		cond_resched();
 	}

@@ -32,7 +32,8 @@
  * wait queue first and then arms under the ring's lock, unless the party is
  * armed already. A kick looks at the queue under that lock. So a kick that
  * finds the queue empty comes before the arming, or has said that the party is
- * not armed now.
+ * not armed now. The same is said by a kick that leaves the wake-up to the
+ * worker of the party's user: this worker arms the party, and then wakes.
  *
  * Kernel code that writes a ring fences for itself, so a reader of the kernel
  * needs no barrier there (weir_reader_arm_kernel()). Kernel code that waits for
@@ -50,6 +51,7 @@
 #include "party.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "ring/wake.h"
 #include "stats.h"
 #include "tenant.h"
@@ -84,7 +86,8 @@ static bool weir_may_fence(const struct weir_account *account)
 
 /*
  * Is somebody registered on the socket of @p, to be told without asking again?
- * The caller holds ring->lock of a ring that @p reads or writes.
+ * The caller holds ring->lock of a ring that @p reads or writes, or is about to
+ * arm @p under its lock.
  */
 static bool weir_party_watched(const struct weir_party *p, u8 watch)
 {
@@ -103,14 +106,24 @@ static bool weir_party_watched(const struct weir_party *p, u8 watch)
 
 /* --- readers sleep ------------------------------------------------------ */
 
-/* A kick takes @rd, whose party has been watched: arms it again if it still is. */
-static noinline void weir_reader_stay(struct weir_ring *ring,
+/*
+ * A kick takes @rd, whose party has been watched: arms it again if it still is.
+ * Returns whether the worker of its user does so, and wakes the party.
+ */
+static noinline bool weir_reader_stay(struct weir_ring *ring,
 				      struct weir_reader *rd)
 	__must_hold(&ring->lock)
 {
 	struct weir_party *p = rd->party;
-	bool stays = weir_party_watched(p, WEIR_WATCH_IN);
+	bool stays;
 
+	if (weir_party_defers(p)) {
+		WRITE_ONCE(p->watching, false);
+		return true;
+	}
+	if (!(READ_ONCE(p->watch) & WEIR_WATCH_IN))
+		return false;
+	stays = weir_party_watched(p, WEIR_WATCH_IN);
 	if (!stays) {
 		WRITE_ONCE(p->watching, false);
 		/*
@@ -122,6 +135,7 @@ static noinline void weir_reader_stay(struct weir_ring *ring,
 	}
 	if (stays)
 		list_add_tail(&rd->armed_link, &ring->armed);
+	return false;
 }
 
 /* Readers that are taken in one hold of a ring's lock; an inbox has one. */
@@ -129,12 +143,15 @@ static noinline void weir_reader_stay(struct weir_ring *ring,
 
 /**
  * struct weir_sleeper - a reader that slept and is to be woken
- * @sk: socket of the reader's party, held; NULL: it is a reader of the kernel.
- * @rd: the reader of the kernel, held; not set if @sk is.
+ * @party: party of the reader, whose socket is held; NULL: it is a reader of
+ *	the kernel.
+ * @rd: the reader of the kernel, held; not set if @party is.
+ * @later: the worker of the party's user wakes it.
  */
 struct weir_sleeper {
-	struct sock *sk;
+	struct weir_party *party;
 	struct weir_reader *rd;
+	bool later;
 };
 
 /*
@@ -153,25 +170,31 @@ static __always_inline void weir_sleeper_take(struct weir_sleeper *s,
 	if (unlikely(!p)) {
 		weir_reader_get(rd);
 		s->rd = rd;
-		s->sk = NULL;
+		s->party = NULL;
 		return;
 	}
-	if (unlikely(READ_ONCE(p->watch)))
-		weir_reader_stay(ring, rd);
-	s->sk = p->sk;
+	s->later = unlikely(READ_ONCE(p->watch)) && weir_reader_stay(ring, rd);
+	s->party = p;
 	sock_hold(p->sk);
 }
 
 /* Wakes a reader, and puts it. */
 static __always_inline void weir_sleeper_wake(struct weir_sleeper *s)
 {
-	if (unlikely(!s->sk)) {
+	struct weir_party *p = s->party;
+
+	if (unlikely(!p)) {
 		s->rd->ops->wake(s->rd);
 		weir_reader_put(s->rd);
 		return;
 	}
-	s->sk->sk_data_ready(s->sk);
-	sock_put(s->sk);
+	if (unlikely(s->later))
+		weir_party_later(p, WEIR_TELL_IN);
+	else if (unlikely(READ_ONCE(p->watch)))
+		weir_party_tell(p, WEIR_TELL_IN);
+	else
+		p->sk->sk_data_ready(p->sk);
+	sock_put(p->sk);
 }
 
 /*
@@ -476,6 +499,22 @@ void weir_party_watch(struct weir_party *p, u8 watch)
 	spin_unlock(&p->lock);
 }
 
+/*
+ * weir_party_rearm() - arm what kicks have left to the worker of the user
+ *
+ * The worker then wakes the party: so a record is told by it that came before,
+ * and by its own kick if it comes later.
+ */
+void weir_party_rearm(struct weir_party *p)
+{
+	spin_lock(&p->lock);
+	if (!READ_ONCE(p->watching) && weir_party_watched(p, WEIR_WATCH_IN)) {
+		WRITE_ONCE(p->watching, true);
+		weir_readers_arm(p, weir_inbox_reader(p));
+	}
+	spin_unlock(&p->lock);
+}
+
 /* --- the writer sleeps -------------------------------------------------- */
 
 /*
@@ -640,7 +679,7 @@ void weir_ring_wake_writer(struct weir_ring *ring, u64 pos)
 	}
 	spin_unlock(&ring->lock);
 	if (p)
-		p->sk->sk_write_space(p->sk);
+		weir_party_tell(p, WEIR_TELL_OUT);
 	else if (first && ring->ops->writable)
 		ring->ops->writable(ring);
 	local_bh_enable();

@@ -24,6 +24,7 @@ bool weir_party_readable(struct weir_party *p);
 bool weir_party_arm(struct weir_party *p);
 void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd);
 void weir_party_watch(struct weir_party *p, u8 watch);
+void weir_party_rearm(struct weir_party *p);
 bool weir_arm_writable(struct weir_ring *ring, u64 bytes);
 
 /* gate.c */

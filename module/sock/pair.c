@@ -30,6 +30,7 @@
 #include "path.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "sock/backlog.h"
 #include "sock/pair.h"
 #include "sock/sock.h"
@@ -324,7 +325,7 @@ int weir_pair_connect(struct weir_sock *ws, const char *name, u32 len,
 
 	/* if the listener has gone meanwhile, the peer hangs up */
 	if (weir_enqueue(listener, child))
-		listener->sk.sk_data_ready(&listener->sk);
+		weir_party_tell(&listener->party, WEIR_TELL_IN);
 	else
 		weir_sock_destroy(child);
 	goto out;
@@ -434,7 +435,7 @@ static void weir_mark_shut(struct weir_sock *ws, u8 shut)
 	spin_lock(&ws->party.lock);
 	WRITE_ONCE(ws->sk.sk_shutdown, ws->sk.sk_shutdown | shut);
 	spin_unlock(&ws->party.lock);
-	ws->sk.sk_state_change(&ws->sk);
+	weir_party_tell(&ws->party, WEIR_TELL_STATE);
 }
 
 /* Marks the other end of a connection, with the signals that it expects. */
@@ -442,9 +443,9 @@ static void weir_mark_peer(struct weir_sock *peer, u8 shut)
 {
 	weir_mark_shut(peer, shut);
 	if (shut == SHUTDOWN_MASK)
-		sk_wake_async(&peer->sk, SOCK_WAKE_WAITD, POLL_HUP);
+		weir_party_tell(&peer->party, WEIR_TELL_HUP);
 	else if (shut & RCV_SHUTDOWN)
-		sk_wake_async(&peer->sk, SOCK_WAKE_WAITD, POLL_IN);
+		weir_party_tell(&peer->party, WEIR_TELL_END);
 }
 
 /* Connections that wait in the queue can be accepted; those before it fail. */

@@ -13,6 +13,7 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "sock/message.h"
 #include "sock/named.h"
 #include "sock/sock.h"
@@ -448,6 +449,7 @@ static int weir_recv_sleep(struct weir_sock *ws, long *timeo, int *idle)
 	int err = 0;
 
 	prepare_to_wait(queue, &wait, TASK_INTERRUPTIBLE);
+	weir_party_waits(&ws->party);
 	if (!weir_arm_readable(ws)) {
 		if (!*timeo)
 			err = weir_refuse(ws, -EAGAIN, "nothing to read");

@@ -13,6 +13,7 @@
 #include "party.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "ring/wake.h"
 #include "sock/endpoint.h"
 #include "sock/message.h"
@@ -46,6 +47,7 @@ static int weir_send_wait(struct weir_sock *ws, u32 total, long *timeo)
 	int err = 0;
 
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	weir_party_waits(&ws->party);
 	if (!weir_arm_writable(ws->outbox, total)) {
 		if (!*timeo)
 			err = weir_refuse(ws, -EAGAIN,

@@ -21,6 +21,7 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "route/endpoint.h"
 #include "sock/message.h"
 #include "sock/pair.h"
@@ -162,7 +163,8 @@ static void weir_sock_end(struct weir_sock *ws, struct list_head *orphans)
 	weir_pair_release(ws, orphans);
 	weir_unsubscribe(ws);
 
-	/* 4. the inbox */
+	/* 4. the inbox, which no worker looks at any more */
+	weir_party_quits(&ws->party);
 	if (ws->party.inbox)
 		weir_inbox_close(ws->party.inbox);
 	sock_orphan(&ws->sk);
@@ -265,6 +267,7 @@ struct sock *weir_sock_alloc(struct net *net, struct socket *sock, int type,
 	ws->party.reads = ws->peer_path;
 	spin_lock_init(&ws->party.lock);
 	INIT_LIST_HEAD(&ws->party.readers);
+	weir_party_tells(&ws->party);
 	xa_init_flags(&ws->party.ids, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT |
 		      XA_FLAGS_LOCK_BH);
 	mutex_init(&ws->iolock);

@@ -11,6 +11,7 @@
 
 #include "party.h"
 #include "ring/ring.h"
+#include "ring/tell.h"
 #include "ring/wake.h"
 #include "sock/sock.h"
 #include "sock/wait.h"
@@ -66,9 +67,12 @@ static u8 weir_watch_of(__poll_t want)
  */
 void weir_watch_async(struct sock *sk)
 {
-	if (sock_flag(sk, SOCK_FASYNC))
-		weir_party_watch(&weir_sk(sk)->party,
-				 WEIR_WATCH_IN | WEIR_WATCH_OUT);
+	struct weir_party *p = &weir_sk(sk)->party;
+
+	if (!sock_flag(sk, SOCK_FASYNC))
+		return;
+	weir_party_watch(p, WEIR_WATCH_IN | WEIR_WATCH_OUT);
+	weir_party_waits(p);
 }
 
 /*
@@ -119,6 +123,21 @@ static bool weir_poll_out(struct weir_sock *ws)
 	       weir_writable_now(ws, bytes, true);
 }
 
+/* The caller has come to the wait queue, or asks again. */
+static void weir_poll_waits(struct weir_party *p, const poll_table *wait,
+			    __poll_t want)
+{
+	u8 watch = weir_watch_of(want);
+
+	if (!poll_does_not_wait(wait)) {
+		weir_party_waits(p);
+		if (!(READ_ONCE(p->watch) & WEIR_WATCH_POLL))
+			watch |= WEIR_WATCH_POLL;
+	}
+	if (unlikely(watch))
+		weir_party_watch(p, watch);
+}
+
 /*
  * weir_poll() - poll, select, epoll, io_uring
  *
@@ -130,13 +149,12 @@ __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait)
 	struct sock *sk = sock->sk;
 	struct weir_sock *ws = weir_sk(sk);
 	__poll_t want, mask = 0;
-	u8 shut, watch;
+	u8 shut;
 
 	sock_poll_wait(file, sock, wait);
 	want = poll_requested_events(wait);
-	watch = wait ? weir_watch_of(want) : 0;
-	if (unlikely(watch))
-		weir_party_watch(&ws->party, watch);
+	if (wait)
+		weir_poll_waits(&ws->party, wait, want);
 	shut = READ_ONCE(sk->sk_shutdown);
 
 	if (READ_ONCE(sk->sk_err))
@@ -235,6 +253,7 @@ int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 *timeout_ns)
 		until = ktime_add_safe(ktime_get(), ns_to_ktime(timeout));
 	for (;;) {
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		weir_party_waits(&ws->party);
 		ready = weir_ready_bits(ws, flags, bytes, true);
 		if (ready || !timeout)
 			break;
