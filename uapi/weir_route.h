@@ -303,9 +303,11 @@ enum weir_policy {
  * @breaker_max_open_percent: share of the targets, 1 to 100, whose breakers may
  *	refuse a caller at once, and one target in any case. While more are open
  *	for the caller, none of them refuses it: all targets are tried. Targets
- *	of weight 0 do not count. 0: all breakers may. A user who serves on the
- *	route can keep breakers of its own targets open, and so switch those of
- *	others off.
+ *	of weight 0 do not count. A breaker that is open for the caller alone,
+ *	while calls of other users to its target go well, does not count either,
+ *	and still refuses the caller. 0: all breakers may. A user who serves on
+ *	the route can keep breakers of its own targets open, and so switch those
+ *	of others off.
  * @reserved_percent: zero.
  * @reserved: zero. New members take their bytes from here, so that the fields
  *	behind a conf in struct weir_route_entry keep their offsets.

@@ -322,13 +322,19 @@ static void weir_breaker_add(struct weir_breaker_count *sum,
 	sum->slow += n->slow;
 }
 
-/* Do these calls reach a share at which the breaker opens? */
+/* Do these calls reach a share at which the breaker opens, however few? */
+static bool weir_breaker_bad(const struct weir_breaker_count *n,
+			     const struct weir_breaker_conf *c)
+{
+	return weir_breaker_share(n->errors, n->calls, c->error_percent) ||
+	       weir_breaker_share(n->slow, n->calls, c->slow_percent);
+}
+
+/* Are these calls enough, and bad enough, for the breaker to open? */
 static bool weir_breaker_exceeds(const struct weir_breaker_count *n,
 				 const struct weir_breaker_conf *c)
 {
-	return n->calls >= c->min_calls &&
-	       (weir_breaker_share(n->errors, n->calls, c->error_percent) ||
-		weir_breaker_share(n->slow, n->calls, c->slow_percent));
+	return n->calls >= c->min_calls && weir_breaker_bad(n, c);
 }
 
 /*
@@ -514,6 +520,37 @@ void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round, bool sent)
 	spin_unlock(&b->lock);
 }
 
+/**
+ * weir_breaker_blames() - does a breaker refuse a user for the user's own calls?
+ * @b: the target's breaker.
+ * @c: the route's configuration.
+ * @user: number of the user.
+ * @now_ns: the time.
+ *
+ * Return: true if the breaker is open or half open for this user alone, and
+ * calls of others in the window say that the target is well. If no others have
+ * called, the fault may be the target's.
+ */
+bool weir_breaker_blames(struct weir_breaker *b,
+			 const struct weir_breaker_conf *c, u32 user,
+			 u64 now_ns)
+{
+	struct weir_breaker_count others = { };
+	unsigned int i;
+
+	if (READ_ONCE(b->only) != user)
+		return false;
+	weir_breaker_lock(b);
+	/* while it is open for @user alone, the window counts the others */
+	if (b->only == user) {
+		weir_breaker_slice_of(b, c, now_ns);
+		for (i = 0; i < WEIR_BREAKER_SLICES; i++)
+			weir_breaker_add(&others, &b->slice[i].all);
+	}
+	spin_unlock(&b->lock);
+	return others.calls && !weir_breaker_bad(&others, c);
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_conf_check);
@@ -524,4 +561,5 @@ EXPORT_SYMBOL_IF_KUNIT(weir_breaker_permit);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_done);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_good);
 EXPORT_SYMBOL_IF_KUNIT(weir_breaker_forget);
+EXPORT_SYMBOL_IF_KUNIT(weir_breaker_blames);
 #endif

@@ -37,6 +37,7 @@
 #ifndef _WEIR_BREAKER_H
 #define _WEIR_BREAKER_H
 
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -185,6 +186,18 @@ void weir_breaker_good(struct weir_breaker *b,
 		       u32 round, u32 n);
 void weir_breaker_forget(struct weir_breaker *b, u32 user, u32 round,
 			 bool sent);
+bool weir_breaker_blames(struct weir_breaker *b,
+			 const struct weir_breaker_conf *c, u32 user,
+			 u64 now_ns);
+
+/*
+ * How many of @n breakers may refuse a user at once: @percent of them, rounded
+ * down, and one in any case. With 0 percent, any number may.
+ */
+static inline u32 weir_breaker_max_open(u32 n, u32 percent)
+{
+	return percent ? max(n * percent / 100, 1U) : U32_MAX;
+}
 
 /*
  * Is the breaker open or half open for another user alone? Without the lock the

@@ -189,7 +189,10 @@ struct weir_pass {
 	 * or NULL.
 	 */
 	const struct weir_plan	*open_plan;
-	/** @nopen: of @open_plan: breakers that are open for the owner's user. */
+	/**
+	 * @nopen: of @open_plan: breakers that are open for the owner's user,
+	 * without those that weir_breaker_blames() the user.
+	 */
 	u32			nopen;
 	/**
 	 * @wait_for: inbox whose room the pass has to wait for, held; or NULL.

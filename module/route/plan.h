@@ -102,7 +102,8 @@ struct weir_plan {
 	struct weir_breaker_conf	breaker;
 	/**
 	 * @max_open: how many breakers may refuse a user at once: while more
-	 * are open for the user, none of them does.
+	 * are open for the user, none of them does. Without those that are open
+	 * for the user's own calls: see weir_breaker_blames().
 	 */
 	u32				max_open;
 	/** @retry: when and how often a failed request is sent again. */

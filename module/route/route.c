@@ -266,11 +266,8 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 		plan->targets[plan->n++] = target;
 		weighted += target->weight > 0;
 	}
-	plan->max_open = plan->n;
-	if (route->set && route->set->conf.breaker_max_open_percent)
-		plan->max_open = max(weighted *
-				     route->set->conf.breaker_max_open_percent /
-				     100, 1U);
+	plan->max_open = weir_breaker_max_open(weighted, route->set ?
+			 route->set->conf.breaker_max_open_percent : 0);
 	err = weir_plan_pick(plan, route->set ? route->set->conf.policy :
 						WEIR_POLICY_ANY);
 	if (err) {

@@ -110,6 +110,18 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 }
 
 /*
+ * Is a breaker open for a user because its target is ill? A user's own bad
+ * requests must not free the user from the breakers that they have opened.
+ */
+static bool weir_breaker_is_ill(struct weir_breaker *b,
+				const struct weir_plan *plan, u32 user,
+				u64 now_ns)
+{
+	return weir_breaker_open_for(b, user) &&
+	       !weir_breaker_blames(b, &plan->breaker, user, now_ns);
+}
+
+/*
  * Are more breakers of a route open for the caller's user than may refuse it at
  * once? They are counted once in a section.
  */
@@ -118,7 +130,6 @@ static bool weir_plan_too_open(struct weir_endpoint *ep,
 {
 	u32 user = weir_endpoint_user(ep), i;
 	struct weir_pass *pass = &ep->pass;
-	const struct weir_breaker *b;
 
 	/* most routes: there is no limit */
 	if (plan->max_open >= plan->n)
@@ -128,10 +139,10 @@ static bool weir_plan_too_open(struct weir_endpoint *ep,
 		pass->nopen = 0;
 		pass->steps += plan->n;
 		for (i = 0; i < plan->n; i++) {
-			b = &plan->targets[i]->breaker;
 			/* nothing probes a target without weight */
 			pass->nopen += plan->pick->weights[i] &&
-				       weir_breaker_open_for(b, user);
+				weir_breaker_is_ill(&plan->targets[i]->breaker,
+						    plan, user, pass->now_ns);
 		}
 	}
 	return pass->nopen > plan->max_open;
@@ -155,7 +166,9 @@ enum weir_reason weir_target_probe(struct weir_endpoint *ep,
 	if (weir_breaker_permit(&target->breaker, &plan->breaker, user,
 				ep->pass.now_ns, round))
 		return WEIR_REASON_NONE;
-	if (weir_plan_too_open(ep, plan)) {
+	if (weir_plan_too_open(ep, plan) &&
+	    weir_breaker_is_ill(&target->breaker, plan, user,
+				ep->pass.now_ns)) {
 		/* it counts neither as a probe nor in a window */
 		*round = 0;
 		return WEIR_REASON_NONE;
@@ -201,3 +214,8 @@ enum weir_reason weir_target_admit_share(struct weir_endpoint *ep,
 	*round |= WEIR_ROUND_SHARED;
 	return WEIR_REASON_NONE;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_target_probe);
+#endif

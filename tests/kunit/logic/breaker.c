@@ -509,6 +509,59 @@ static void breaker_done__remembers_who_is_well(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, call_of(&b, USER, now, true));
 }
 
+static bool blames(struct weir_breaker *b, u32 user, u64 now)
+{
+	bool blames;
+
+	local_bh_disable();
+	blames = weir_breaker_blames(b, &conf, user, now);
+	local_bh_enable();
+	return blames;
+}
+
+/* The user is to blame while others' calls in the window say so. */
+static void breaker_blames__needs_calls_of_others(struct kunit *test)
+{
+	struct weir_breaker b;
+	u64 now = MS;
+	u32 i;
+
+	weir_breaker_init(&b, now);
+	KUNIT_EXPECT_FALSE(test, blames(&b, USER, now));
+	break_it(test, &b, now);
+	KUNIT_ASSERT_EQ(test, b.only, USER);
+	KUNIT_EXPECT_FALSE(test, blames(&b, USER, now));
+	/* a bad call of another does not say so */
+	call_of(&b, USER + 1, now, false);
+	KUNIT_ASSERT_EQ(test, b.only, USER);
+	KUNIT_EXPECT_FALSE(test, blames(&b, USER, now));
+	call_of(&b, USER + 1, now, true);
+	call_of(&b, USER + 1, now, true);
+	KUNIT_EXPECT_TRUE(test, blames(&b, USER, now));
+	KUNIT_EXPECT_FALSE(test, blames(&b, USER + 1, now));
+	/* nor does a good one that is older than the window */
+	now += conf.window_ns;
+	KUNIT_EXPECT_FALSE(test, blames(&b, USER, now));
+	call_of(&b, USER + 1, now, true);
+	KUNIT_EXPECT_TRUE(test, blames(&b, USER, now));
+	/* open for all: no user is to blame */
+	for (i = 0; b.only != WEIR_BREAKER_NO_USER && i < 100; i++)
+		call_of(&b, USER + 1 + i % 2, now, false);
+	KUNIT_ASSERT_EQ(test, b.state, WEIR_BREAKER_OPEN);
+	KUNIT_EXPECT_FALSE(test, blames(&b, USER, now));
+}
+
+static void breaker_max_open__is_a_share(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(10, 0), U32_MAX);
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(10, 1), 1);
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(10, 39), 3);
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(3, 34), 1);
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(3, 67), 2);
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(3, 100), 3);
+	KUNIT_EXPECT_EQ(test, weir_breaker_max_open(0, 100), 1);
+}
+
 /* While one user probes, the calls of another count, however long they take. */
 static void breaker_done__counts_calls_from_before_a_probe(struct kunit *test)
 {
@@ -653,6 +706,8 @@ static struct kunit_case breaker_cases[] = {
 	KUNIT_CASE(breaker_done__ignores_calls_without_a_round),
 	KUNIT_CASE(breaker_done__opens_for_one_user_alone),
 	KUNIT_CASE(breaker_done__remembers_who_is_well),
+	KUNIT_CASE(breaker_blames__needs_calls_of_others),
+	KUNIT_CASE(breaker_max_open__is_a_share),
 	KUNIT_CASE(breaker_done__counts_calls_from_before_a_probe),
 	KUNIT_CASE(breaker_done__opens_for_all_by_the_errors_of_others),
 	KUNIT_CASE(breaker_permit__has_users_take_turns),
