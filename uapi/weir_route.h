@@ -63,7 +63,8 @@
  * second for all of them. The request keeps its place in the outbox until it is
  * answered. Requests behind it are sent before it. A fallback of the route comes
  * first. One with an idempotency key waits for a target, but not for a route,
- * which has the keys.
+ * which has the keys. A fan-out whose caller then has no room for the
+ * answers looks again later: no fallback gets it for that.
  */
 
 /**

@@ -222,9 +222,6 @@ enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
 			WRITE_ONCE(ep->waits_for_slot, false);
 			return weir_attempt_refuse(attempt, worst);
 		}
-		/* a request that waits for targets looks again, for these too */
-		if (attempt->call)
-			return weir_attempt_refuse(attempt, worst);
 		attempt->answers = plan->n;
 		return WEIR_WAIT;
 	}

@@ -162,13 +162,14 @@ bool weir_ready_again(struct weir_endpoint *ep, const struct weir_message *m,
 
 	if (m->flags & WEIR_REC_WAIT)
 		call->looks = min(call->looks + 1U, 31U);
-	else
+	else if (!attempt->no_room)
 		weir_call_failed_nowhere(call);
 	due_ns = weir_ready_ns(ep, m, route, weir_call_attempts(call),
 			       call->looks);
 	if (due_ns == WEIR_READY_NEVER)
 		return false;
-	if (!(m->flags & WEIR_REC_WAIT) && due_ns >= call->deadline_ns)
+	if (!(m->flags & WEIR_REC_WAIT) && !attempt->no_room &&
+	    due_ns >= call->deadline_ns)
 		return false;
 	spin_lock(&ep->inbox->post.lock);
 	weir_ready_queue(ep, call, due_ns);

@@ -213,18 +213,33 @@ enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,
 }
 
 /*
+ * The caller has too few slots, or too little room for answers, for a request
+ * that has waited for a target. It looks again later, since a pass waits only
+ * for what is next in the outbox. It takes no fallback: no target has refused
+ * it. Returns WEIR_REFUSED.
+ */
+static enum weir_outcome weir_again_no_room(struct weir_attempt *attempt)
+{
+	attempt->no_room = true;
+	attempt->fallback_reply = NULL;
+	return weir_attempt_refuse(attempt, WEIR_REASON_NO_TARGET);
+}
+
+/*
  * A message was not sent. @ret: WEIR_WAIT or WEIR_REFUSED. Has the pass wait if
  * there may be room for the message later. Returns WEIR_WAIT, or WEIR_REFUSED:
  * its sender does not know yet.
  */
 static noinline enum weir_outcome
 weir_send_stopped(struct weir_endpoint *ep, const struct weir_message *m,
-		  const struct weir_attempt *attempt, enum weir_outcome ret)
+		  struct weir_attempt *attempt, enum weir_outcome ret)
 {
 	struct weir_ring *inbox;
 
+	if (ret == WEIR_WAIT && ep->pass.left_over)
+		return ret;
 	if (ret == WEIR_WAIT)
-		return attempt->call || ep->pass.left_over ? ret :
+		return attempt->call ? weir_again_no_room(attempt) :
 		       weir_send_wait_own(ep, m, attempt->deadline_ns,
 					  attempt->answers);
 	if (attempt->reason != WEIR_REASON_INBOX_FULL || !attempt->full ||

@@ -83,6 +83,11 @@ struct weir_attempt {
 	bool				fresh;
 	/** @passed_over: some have been. */
 	bool				passed_over;
+	/**
+	 * @no_room: the caller itself has too few slots, or too little room for
+	 * answers: @call looks again later.
+	 */
+	bool				no_room;
 };
 
 /* Counts @n steps of a message. Returns false when it has taken too many. */

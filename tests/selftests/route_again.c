@@ -453,6 +453,59 @@ static void ready_key(void)
 	check_routes_gone("ready key");
 }
 
+/*
+ * A fan-out that has waited for its targets, and whose caller has no room for
+ * their answers then: it waits for that, and no fallback gets it.
+ */
+static void ready_no_room(bool wait)
+{
+	struct weir_route_conf conf = { QUIET, .policy = WEIR_POLICY_ALL };
+	struct weir *s[2], *busy, *spare, *c = handle(0, 4096);
+	uint32_t route, other, n, asked = 200, good = 0;
+	struct outcome o;
+
+	strcpy(conf.fallback, "/again/f");
+	conf.retries = 16;
+	conf.retry_base_ns = conf.retry_max_ns = 20 * MS;
+	need(!route_set("/again/f", &quiet), "fallback");
+	need(!route_set(PATH, &conf), "route");
+	busy = server_of("/again/b", 1, PLENTY, NULL);
+	route = route_of(c, PATH);
+	other = route_of(c, "/again/b");
+	ask_with(c, route, 1000, 0, wait ? WEIR_REC_WAIT : WEIR_REC_IDEMPOTENT);
+	for (n = 0; n < asked; n++)
+		ask(c, other, n);
+	for (n = 0; n < 2; n++)
+		s[n] = server(PATH, 1);
+	spare = server("/again/f", 1);
+	/* longer than all attempts of the route */
+	check(!tap_within(500, drain(spare) || drain(s[0]) || drain(s[1])),
+	      "%s: without room it goes nowhere", wait ? "wait" : "retries");
+	for (n = 0; n < asked + 2; n++) {
+		need(soon((serve_one(busy, WEIR_KIND_REPLY),
+			   serve_one(s[0], WEIR_KIND_REPLY),
+			   serve_one(s[1], WEIR_KIND_REPLY),
+			   outcome_now(c, &o))), "an answer");
+		good += o.kind == WEIR_KIND_REPLY && o.tag == 1000;
+	}
+	check(good == 2 && !drain(spare) && !drain(c),
+	      "with room both targets answer (%u)", good);
+	weir_close(c);
+	weir_close(busy);
+	weir_close(spare);
+	for (n = 0; n < 2; n++)
+		weir_close(s[n]);
+	need(!route_del(PATH), "route");
+	need(!route_del("/again/f"), "fallback");
+	check_routes_gone("ready no room");
+}
+
+static void ready_room(void)
+{
+	ready_no_room(true);
+	ready_no_room(false);
+}
+
 /* More than one user's small outbox has room for, while others are served. */
 static void ready_full(void)
 {
@@ -496,6 +549,7 @@ int main(void)
 	part(ready_deadline);
 	part(ready_gone);
 	part(ready_key);
+	part(ready_room);
 	part(ready_full);
 	return tap_done();
 }
