@@ -43,7 +43,8 @@
 /* weir_record.flags of routed messages */
 #define WEIR_REC_IDEMPOTENT	0x02	/* REQUEST: may be sent more than once */
 #define WEIR_REC_REFUSE		0x04	/* REQUEST, EVENT: refuse if inbox full */
-#define WEIR_REC_DROP		0x08	/* drop if inbox full, without an answer */
+#define WEIR_REC_DROP		0x08	/* drop if inbox full, without an answer;
+					 * one sent before is refused instead */
 #define WEIR_REC_MORE		0x10	/* REPLY, delivered: more of them follow */
 #define WEIR_REC_ROUTER		0x20	/* delivered: made by the router itself */
 #define WEIR_REC_WAIT		0x40	/* REPLY: wait for room, see patience_ns;
@@ -64,7 +65,9 @@
  * answered. Requests behind it are sent before it. A fallback of the route comes
  * first. One with an idempotency key waits for a target, but not for a route,
  * which has the keys. A fan-out whose caller then has no room for the
- * answers looks again later: no fallback gets it for that.
+ * answers looks again later: no fallback gets it for that. With WEIR_REC_DROP it
+ * waits for a target, but not for room: it is dropped if the target's inbox is
+ * full.
  */
 
 /**

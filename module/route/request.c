@@ -510,6 +510,9 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		.guard = weir_reason_guard(attempt->reason),
 	};
 	enum weir_reason reason = attempt->reason;
+	/* as if it had not waited: one that a target has had gets an answer */
+	bool dropped = reason == WEIR_REASON_INBOX_FULL && !attempt->resent &&
+		       m->flags & WEIR_REC_DROP;
 	/* its route has gone meanwhile; a child's caller is told by its parent */
 	bool nameless = !route && !weir_call_is_child(call);
 	u32 tag = call->tag_key;
@@ -526,6 +529,11 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 	} else if (weir_ready_may(m, attempt) &&
 		   weir_ready_again(ep, m, route, attempt)) {
 		return WEIR_DELIVERED;
+	} else if (dropped) {
+		refusal.target = attempt->full ? attempt->full->id : 0;
+		weir_refused(route, tag, &refusal);
+		route = NULL;
+		reason = WEIR_REASON_CLOSED;
 	}
 	weir_again_end(ep, call, route, reason);
 	if (nameless)

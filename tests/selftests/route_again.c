@@ -506,6 +506,42 @@ static void ready_room(void)
 	ready_no_room(false);
 }
 
+/* With WEIR_REC_DROP it is dropped where a request that need not wait is. */
+static void ready_drop(void)
+{
+	struct weir *s = server_of("/again/b", 1, 4096, NULL), *c, *other;
+	uint8_t flags = WEIR_REC_WAIT | WEIR_REC_DROP;
+	struct weir_route_entry e;
+	uint32_t route, r, n;
+
+	need(!route_set(PATH, &quiet), "route");
+	other = caller("/again/b", &r);
+	shower(other, r, 200);
+	c = caller(PATH, &route);
+	ask_with(c, route, 1, 0, flags);
+	check(!tap_within(50, drain(c)), "drop: it waits for a target");
+	need(!weir_serve(s, PATH, 1, NULL), "serve: %s", weir_error());
+	check(soon((e = route_now(PATH),
+		    e.refused[WEIR_REASON_INBOX_FULL] == 1)),
+	      "a full inbox ends that");
+	ask_with(c, route, 2, 0, flags);
+	e = route_now(PATH);
+	check(e.refused[WEIR_REASON_INBOX_FULL] == 2,
+	      "as that of one that has not waited");
+	check(!drain(c), "neither gets an answer");
+	for (n = 0; tap_within(60, drain(s) > 0); n++)
+		;
+	check(!e.calls, "nor is it sent (%u)", n);
+	ask_with(c, route, 3, 0, flags);
+	echo(s);
+	check(replied(c, 3) && !drain(c), "with room it is answered");
+	weir_close(c);
+	weir_close(other);
+	weir_close(s);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready drop");
+}
+
 /* More than one user's small outbox has room for, while others are served. */
 static void ready_full(void)
 {
@@ -550,6 +586,7 @@ int main(void)
 	part(ready_gone);
 	part(ready_key);
 	part(ready_room);
+	part(ready_drop);
 	part(ready_full);
 	return tap_done();
 }
