@@ -63,11 +63,10 @@
  * while at most 2,500 requests of its user wait; if more do, 50,000 times a
  * second for all of them. The request keeps its place in the outbox until it is
  * answered. Requests behind it are sent before it. A fallback of the route comes
- * first. One with an idempotency key waits for a target, but not for a route,
- * which has the keys. A fan-out whose caller then has no room for the
- * answers looks again later: no fallback gets it for that. With WEIR_REC_DROP it
- * waits for a target, but not for room: it is dropped if the target's inbox is
- * full.
+ * first. An idempotency key is looked up once there is a route. A fan-out whose
+ * caller then has no room for the answers looks again later: no fallback gets
+ * it for that. With WEIR_REC_DROP it waits for a target, but not for room: it is
+ * dropped if the target's inbox is full.
  */
 
 /**

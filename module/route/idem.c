@@ -293,35 +293,41 @@ void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
 }
 
 /*
- * Begins the call of a waiter. @deadline_ns: when it is given up. Returns false
- * when the caller's inbox has no room for the answer, or when there is no slot.
+ * Begins the call of a waiter: @call, which is in state RETRY and not queued,
+ * or a new one if @call is NULL. @deadline_ns: when a new one is given up.
+ * Returns false when the caller's inbox has no room for the answer, or when
+ * there is no slot.
  */
 static bool weir_idem_wait(struct weir_endpoint *ep,
-			   const struct weir_message *m, struct weir_idem *idem,
+			   const struct weir_message *m,
+			   struct weir_call_entry *call, struct weir_idem *idem,
 			   u64 deadline_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
-	struct weir_call_entry *call;
 
-	if (!weir_endpoint_ready(ep, 1, 1))
+	if (!call && !weir_endpoint_ready(ep, 1, 1))
 		return false;
-	call = weir_call_table_take(&ep->calls, false);
-	ep->answers--;
-	weir_call_fill(call, m->route, m->tag_key, deadline_ns);
+	if (!call) {
+		call = weir_call_table_take(&ep->calls, false);
+		ep->answers--;
+		weir_call_fill(call, m->route, m->tag_key, deadline_ns);
+	}
 	call->idem = idem;
 	idem->name = call->name;
 	spin_lock(&post->lock);
 	call->state = WEIR_CALL_WAIT;
-	weir_deadline_arm(ep, deadline_ns);
+	weir_deadline_arm(ep, call->deadline_ns);
 	spin_unlock(&post->lock);
 	return true;
 }
 
 /*
- * Ends the call of a waiter that need not wait, and frees its slot. The call is
- * still there: dispatch_lock is held, and the waiter is not in the table.
+ * The call of a waiter need not wait: it is as it was (@again), or its slot is
+ * freed. The call is still there: dispatch_lock is held, and the waiter is not
+ * in the table.
  */
-static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
+static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem,
+			     bool again)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_call_entry *call;
@@ -329,8 +335,12 @@ static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem)
 	spin_lock(&post->lock);
 	call = weir_call_table_find(&ep->calls, idem->name);
 	call->idem = NULL;
-	post->kept--;
-	weir_call_end(ep, call);
+	if (again) {
+		call->state = WEIR_CALL_RETRY;
+	} else {
+		post->kept--;
+		weir_call_end(ep, call);
+	}
 	spin_unlock(&post->lock);
 }
 
@@ -384,8 +394,12 @@ static bool weir_idem_digest(struct weir_idem_digest *d,
  * weir_idem_begin() - find out whether a request is the first of its key
  * @ep: the caller's endpoint.
  * @m: the request, which has a key.
+ * @call: its call, which has waited for a route: in state RETRY, and not in
+ *	weir_call_table.retries; or NULL. The call of a waiter goes on to wait
+ *	for the leader's reply.
  * @set: keys of its route.
- * @deadline_ns: when the request is given up, as ktime_get_ns() counts.
+ * @deadline_ns: when the request is given up, as ktime_get_ns() counts; without
+ *	@call.
  * @reply: out: WEIR_IDEM_ANSWERED: the leader's reply, with a reference of the
  *	caller's; else NULL.
  *
@@ -395,6 +409,7 @@ static bool weir_idem_digest(struct weir_idem_digest *d,
  */
 enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 				    const struct weir_message *m,
+				    struct weir_call_entry *call,
 				    struct weir_idem_set *set, u64 deadline_ns,
 				    struct weir_dup_reply **reply)
 	__must_hold(&ep->dispatch_lock)
@@ -431,7 +446,7 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 	idem->waits = true;
 	idem->ep = ep;
 	weir_endpoint_get(ep);
-	if (!weir_idem_wait(ep, m, idem, deadline_ns)) {
+	if (!weir_idem_wait(ep, m, call, idem, deadline_ns)) {
 		weir_idem_free(idem);
 		return WEIR_IDEM_NO_ROOM;
 	}
@@ -441,7 +456,7 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 	set_active_memcg(old);
 	if (state == WEIR_DUP_BUSY)
 		return WEIR_IDEM_WAITER;
-	weir_idem_unwait(ep, idem);
+	weir_idem_unwait(ep, idem, call);
 	if (state == WEIR_DUP_NEW) {
 		idem->waits = false;
 		ep->pass.idem = idem;

@@ -146,6 +146,7 @@ struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
 void weir_idem_set_put(struct weir_idem_set *set);
 enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 				    const struct weir_message *m,
+				    struct weir_call_entry *call,
 				    struct weir_idem_set *set, u64 deadline_ns,
 				    struct weir_dup_reply **reply);
 void weir_idem_digest_make(struct weir_idem_digest *d);

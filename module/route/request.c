@@ -339,6 +339,36 @@ static enum weir_outcome weir_send_messages(struct weir_endpoint *ep,
 	       ret : weir_send_refused(ep, m, route, &attempt);
 }
 
+/* Why a request with an idempotency key is refused; WEIR_REASON_NONE: it is not. */
+static enum weir_reason weir_idem_reason(enum weir_idem_role role)
+{
+	switch (role) {
+	case WEIR_IDEM_NO_MEMORY:
+		return WEIR_REASON_NO_MEMORY;
+	case WEIR_IDEM_LIMIT:
+		return WEIR_REASON_LIMIT;
+	case WEIR_IDEM_OTHER:
+		return WEIR_REASON_KEY_REUSED;
+	default:
+		return WEIR_REASON_NONE;
+	}
+}
+
+/* Answers with the leader's reply, and puts it. As weir_send_kept(). */
+static enum weir_outcome weir_idem_answer(struct weir_endpoint *ep,
+					  const struct weir_message *m,
+					  struct weir_route *route,
+					  struct weir_dup_reply *reply)
+{
+	enum weir_outcome ret = weir_send_kept(ep, m, reply->kind, 0,
+					       reply->bytes, reply->len, reply);
+
+	weir_dup_reply_put(reply);
+	if (ret == WEIR_DELIVERED)
+		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
+	return ret;
+}
+
 /*
  * Routes a request with an idempotency key. Returns WEIR_DELIVERED or
  * WEIR_WAIT.
@@ -350,38 +380,29 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 	const struct weir_plan *plan = weir_route_plan(route);
 	struct weir_pass *pass = &ep->pass;
 	struct weir_dup_reply *reply;
+	enum weir_idem_role role;
 	enum weir_outcome ret;
 	u64 deadline_ns;
 
 	if (!plan || !plan->idem)
 		return weir_send_messages(ep, m, route);
 	deadline_ns = weir_plan_deadline(plan, pass->now_ns, m->deadline_ns);
-	switch (weir_idem_begin(ep, m, plan->idem, deadline_ns, &reply)) {
+	role = weir_idem_begin(ep, m, NULL, plan->idem, deadline_ns, &reply);
+	switch (role) {
 	case WEIR_IDEM_NO_ROOM:
 		return weir_send_wait_own(ep, m, deadline_ns, 1);
-	case WEIR_IDEM_NO_MEMORY:
-		return weir_refuse_message(ep, m, route, NULL,
-					   WEIR_REASON_NO_MEMORY, 0);
-	case WEIR_IDEM_LIMIT:
-		return weir_refuse_message(ep, m, route, NULL,
-					   WEIR_REASON_LIMIT, 0);
-	case WEIR_IDEM_OTHER:
-		return weir_refuse_message(ep, m, route, NULL,
-					   WEIR_REASON_KEY_REUSED, 0);
 	case WEIR_IDEM_DIGEST:
 		return WEIR_WAIT;
 	case WEIR_IDEM_WAITER:
 		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return WEIR_DELIVERED;
 	case WEIR_IDEM_ANSWERED:
-		ret = weir_send_kept(ep, m, reply->kind, 0, reply->bytes,
-				     reply->len, reply);
-		weir_dup_reply_put(reply);
-		if (ret == WEIR_DELIVERED)
-			weir_route_count(route, WEIR_ROUTE_DUPS, 1);
-		return ret;
+		return weir_idem_answer(ep, m, route, reply);
 	case WEIR_IDEM_LEADER:
 		break;
+	default:
+		return weir_refuse_message(ep, m, route, NULL,
+					   weir_idem_reason(role), 0);
 	}
 	ret = weir_send_messages(ep, m, route);
 	/* no call has taken the entry over: the leader waits, or is refused */
@@ -417,8 +438,7 @@ static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
 	};
 	enum weir_outcome ret = WEIR_REFUSED;
 
-	/* a key means nothing without a route: nobody would look for it later */
-	if (weir_ready_may(m, &attempt) && m->flags & WEIR_REC_WAIT && !m->dup) {
+	if (weir_ready_may(m, &attempt) && m->flags & WEIR_REC_WAIT) {
 		if (weir_message_over(ep, m))
 			reason = WEIR_REASON_DEADLINE;
 		else
@@ -541,17 +561,54 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 	return WEIR_DELIVERED;
 }
 
-/**
- * weir_route_again() - send a request once more
- * @ep: the caller.
- * @call: waits to be sent again, and was taken out of weir_call_table.retries.
- *
- * Not in a section: this is one, and may then sleep. Return: WEIR_DELIVERED
- * when it has been sent, or answered; WEIR_WAIT when it waits for room or is
- * left to a worker: ep->pass.
+/*
+ * Looks up the key of a request that has waited for the route that has the keys.
+ * Returns true if the request is to be sent. Otherwise *@ret is as for
+ * weir_send_routed(); WEIR_DELIVERED: the call has ended, or waits for a reply.
  */
-enum weir_outcome weir_route_again(struct weir_endpoint *ep,
-				   struct weir_call_entry *call)
+static bool weir_again_leads(struct weir_endpoint *ep,
+			     const struct weir_message *m,
+			     struct weir_route *route,
+			     struct weir_attempt *attempt,
+			     enum weir_outcome *ret)
+{
+	const struct weir_plan *plan = weir_route_plan(route);
+	struct weir_call_entry *call = attempt->call;
+	struct weir_dup_reply *reply;
+	enum weir_idem_role role;
+
+	if (!plan || !plan->idem || call->idem || attempt->resent)
+		return true;
+	call->deadline_ns = weir_plan_deadline(plan, ep->pass.now_ns,
+					       call->deadline_ns);
+	role = weir_idem_begin(ep, m, call, plan->idem, call->deadline_ns,
+			       &reply);
+	switch (role) {
+	case WEIR_IDEM_LEADER:
+		call->idem = ep->pass.idem;
+		ep->pass.idem = NULL;
+		return true;
+	case WEIR_IDEM_DIGEST:
+		*ret = WEIR_WAIT;
+		return false;
+	case WEIR_IDEM_WAITER:
+		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
+		*ret = WEIR_DELIVERED;
+		return false;
+	case WEIR_IDEM_ANSWERED:
+		*ret = weir_idem_answer(ep, m, route, reply);
+		if (*ret == WEIR_DELIVERED)
+			weir_again_end(ep, call, NULL, WEIR_REASON_CLOSED);
+		return false;
+	default:
+		*ret = weir_attempt_refuse(attempt, weir_idem_reason(role));
+		return false;
+	}
+}
+
+/* weir_route_again() in a section */
+static enum weir_outcome weir_again_some(struct weir_endpoint *ep,
+					 struct weir_call_entry *call)
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_attempt attempt = {
@@ -566,23 +623,52 @@ enum weir_outcome weir_route_again(struct weir_endpoint *ep,
 	struct weir_message m;
 
 	lockdep_assert_held(&ep->dispatch_lock);
-	rcu_read_lock_bh();
 	attempt.reason = weir_call_read(ep, call, &m, &route);
-	if (!attempt.reason) {
-		ep->pass.each = m.total;
-		ret = weir_copy_left(&ep->pass, m.total) ?
-		      WEIR_WAIT : weir_send_routed(ep, &m, route, &attempt);
+	if (attempt.reason)
+		return weir_again_refused(ep, &m, route, &attempt);
+	ep->pass.each = m.total;
+	if (weir_copy_left(&ep->pass, m.total))
+		return WEIR_WAIT;
+	if (!m.dup || weir_again_leads(ep, &m, route, &attempt, &ret)) {
+		ret = weir_send_routed(ep, &m, route, &attempt);
 		if (ret == WEIR_DELIVERED && attempt.resent)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 		/* a fan-out has calls of its own */
 		if (ret == WEIR_DELIVERED && call->tries & WEIR_CALL_UNSENT)
 			weir_again_end(ep, call, NULL, WEIR_REASON_CLOSED);
 	}
-	if (ret == WEIR_REFUSED)
-		ret = weir_again_refused(ep, &m, route, &attempt);
-	weir_pass_pause(&ep->pass);
-	rcu_read_unlock_bh();
-	if (ep->pass.ncopies)
-		weir_copies_make(&ep->pass);
+	return ret == WEIR_REFUSED ?
+	       weir_again_refused(ep, &m, route, &attempt) : ret;
+}
+
+/**
+ * weir_route_again() - send a request once more
+ * @ep: the caller.
+ * @call: waits to be sent again, and was taken out of weir_call_table.retries.
+ *
+ * Not in a section: this is one, and may then sleep. Return: WEIR_DELIVERED
+ * when it has been sent, or answered; WEIR_WAIT when it waits for room or is
+ * left to a worker: ep->pass.
+ */
+enum weir_outcome weir_route_again(struct weir_endpoint *ep,
+				   struct weir_call_entry *call)
+	__must_hold(&ep->dispatch_lock)
+{
+	struct weir_pass *pass = &ep->pass;
+	enum weir_outcome ret;
+	bool digested;
+
+	lockdep_assert_held(&ep->dispatch_lock);
+	do {
+		rcu_read_lock_bh();
+		ret = weir_again_some(ep, call);
+		weir_pass_pause(pass);
+		rcu_read_unlock_bh();
+		digested = pass->digest.from;
+		if (digested)
+			weir_idem_digest_make(&pass->digest);
+	} while (digested);
+	if (pass->ncopies)
+		weir_copies_make(pass);
 	return ret;
 }

@@ -453,6 +453,86 @@ static void ready_key(void)
 	check_routes_gone("ready key");
 }
 
+#define KEYED	40U	/* requests, for which the caller has few slots to spare */
+
+/*
+ * Requests with keys, from before the route which has the keys. Two and two have
+ * one key, but for the last, whose payload is another.
+ */
+static void ready_key_first(void)
+{
+	struct weir_route_conf conf = { QUIET, .dup_window_ns = 600 * SECOND };
+	struct weir_call call = { .flags = WEIR_REC_WAIT };
+	uint32_t n, good = 0, seen = 0;
+	struct weir *s, *c = handle(0, 4096);
+	struct outcome o;
+
+	call.route = route_of(c, PATH);
+	for (n = 0; n < KEYED; n++) {
+		call.tag = n;
+		call.dup = 1 + n / 2;
+		ask_for(c, &call, n < KEYED - 1 ? "same" : "more", 4);
+	}
+	check(!tap_within(100, drain(c)), "keys: they wait for a route");
+	need(!route_set(PATH, &conf), "route");
+	check(answer(c, KEYED - 1) == WEIR_REASON_KEY_REUSED,
+	      "one whose key is another's is refused then");
+	check(!tap_within(100, drain(c)), "the others wait for a target");
+	s = server(PATH, 1);
+	for (n = 0; n < KEYED - 1; n++) {
+		need(soon((seen += serve_one(s, WEIR_KIND_REPLY),
+			   outcome_now(c, &o))), "an answer");
+		good += o.kind == WEIR_KIND_REPLY;
+	}
+	check(good == KEYED - 1 && seen == KEYED / 2,
+	      "each key is sent once (%u, %u)", good, seen);
+	check(!tap_within(60, serve_all(s, WEIR_KIND_REPLY) || drain(c)),
+	      "and nothing else comes");
+	check(route_now(PATH).dups == KEYED / 2 - 1, "the others are counted");
+	weir_close(c);
+	weir_close(s);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready key first");
+}
+
+/*
+ * The leader is another socket's, and large. It has been answered by the time
+ * that the request which waits for a route looks.
+ */
+static void ready_key_later(void)
+{
+	struct weir_route_conf conf = { QUIET, .dup_window_ns = 600 * SECOND };
+	struct weir_call call = { .flags = WEIR_REC_WAIT, .dup = 7 };
+	struct weir *s, *c[2];
+	static char large[300000];
+	uint32_t n, got = 0;
+	struct outcome o;
+
+	for (n = 0; n < 2; n++) {
+		c[n] = handle(PLENTY, PLENTY);
+		call.route = route_of(c[n], PATH);
+		if (!n)
+			ask_for(c[n], &call, large, sizeof(large));
+	}
+	/* now it looks each 25 to 50 ms */
+	pass(150 * MS);
+	need(!route_set(PATH, &conf), "route");
+	s = server_of(PATH, 1, PLENTY, NULL);
+	ask_for(c[1], &call, large, sizeof(large));
+	for (n = 0; n < 2; n++) {
+		need(soon((got += serve_one(s, WEIR_KIND_REPLY),
+			   outcome_now(c[1 - n], &o))), "an answer");
+		check(o.kind == WEIR_KIND_REPLY && o.len == 256,
+		      "large: reply %u of 2", n);
+	}
+	check(got == 1 && route_now(PATH).dups == 1, "one was sent (%u)", got);
+	weir_close(c[0]);
+	weir_close(c[1]);
+	weir_close(s);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready key later");
+}
+
 /*
  * A fan-out that has waited for its targets, and whose caller has no room for
  * their answers then: it waits for that, and no fallback gets it.
@@ -585,6 +665,8 @@ int main(void)
 	part(ready_deadline);
 	part(ready_gone);
 	part(ready_key);
+	part(ready_key_first);
+	part(ready_key_later);
 	part(ready_room);
 	part(ready_drop);
 	part(ready_full);
