@@ -57,15 +57,15 @@ static void weir_list_fill_route(struct weir_list_ctx *ctx,
 	e->mode = path->mode;
 	e->targets = route->ntargets;
 	e->set = !!route->set;
-	e->mirrored = weir_route_counted(route, WEIR_ROUTE_MIRRORED);
-	e->fallbacks = weir_route_counted(route, WEIR_ROUTE_FALLBACKS);
-	e->retries = weir_route_counted(route, WEIR_ROUTE_RETRIES);
-	e->dups = weir_route_counted(route, WEIR_ROUTE_DUPS);
-	e->calls = weir_route_counted(route, WEIR_ROUTE_GONE);
+	e->mirrored = weir_route_stat_read(route, WEIR_ROUTE_MIRRORED);
+	e->fallbacks = weir_route_stat_read(route, WEIR_ROUTE_FALLBACKS);
+	e->retries = weir_route_stat_read(route, WEIR_ROUTE_RETRIES);
+	e->dups = weir_route_stat_read(route, WEIR_ROUTE_DUPS);
+	e->calls = weir_route_stat_read(route, WEIR_ROUTE_GONE);
 	list_for_each_entry(target, &route->targets, route_link)
 		e->calls += data_race(target->requests);
 	for (i = 0; i < WEIR_REASON_MAX; i++) {
-		u64 n = weir_route_counted(route, WEIR_ROUTE_REFUSED + i);
+		u64 n = weir_route_stat_read(route, WEIR_ROUTE_REFUSED + i);
 
 		if (i < WEIR_REFUSED_FIRST)
 			e->refused[i] = n;

@@ -258,7 +258,7 @@ static void weir_dup_leave(struct weir_dup *e)
 	kfree(user);
 }
 
-static void weir_dups_free(struct list_head *dead)
+static void weir_dup_free_list(struct list_head *dead)
 {
 	struct weir_dup *e, *next;
 
@@ -506,7 +506,7 @@ enum weir_dup_state weir_dup_begin(struct weir_dups *d,
 		state = weir_dup_wait(e, waiter);
 	}
 	spin_unlock_bh(&d->lock);
-	weir_dups_free(&dead);
+	weir_dup_free_list(&dead);
 	return state;
 }
 
@@ -590,7 +590,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		if (room != WEIR_DUP_ROOM_AGAIN)
 			break;
 		spin_unlock_bh(&d->lock);
-		weir_dups_free(&dead);
+		weir_dup_free_list(&dead);
 		cond_resched();
 		spin_lock_bh(&d->lock);
 	}
@@ -606,7 +606,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 	list_add_tail(&e->own, &e->user->answered);
 unlock:
 	spin_unlock_bh(&d->lock);
-	weir_dups_free(&dead);
+	weir_dup_free_list(&dead);
 }
 
 /**
@@ -632,7 +632,7 @@ void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 		weir_dup_forget(d, e, &dead);
 	}
 	spin_unlock_bh(&d->lock);
-	weir_dups_free(&dead);
+	weir_dup_free_list(&dead);
 }
 
 /**

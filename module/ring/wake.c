@@ -89,7 +89,7 @@ static bool weir_may_fence(const struct weir_account *account)
  * The caller holds ring->lock of a ring that @p reads or writes, or is about to
  * arm @p under its lock.
  */
-static bool weir_party_watched(const struct weir_party *p, u8 watch)
+static bool weir_party_has_watcher(const struct weir_party *p, u8 watch)
 {
 	const struct socket_wq *wq;
 	bool watched;
@@ -123,7 +123,7 @@ static noinline bool weir_reader_stay(struct weir_ring *ring,
 	}
 	if (!(READ_ONCE(p->watch) & WEIR_WATCH_IN))
 		return false;
-	stays = weir_party_watched(p, WEIR_WATCH_IN);
+	stays = weir_party_has_watcher(p, WEIR_WATCH_IN);
 	if (!stays) {
 		WRITE_ONCE(p->watching, false);
 		/*
@@ -131,7 +131,7 @@ static noinline bool weir_reader_stay(struct weir_ring *ring,
 		 * sees the store and arms, or is seen here.
 		 */
 		smp_mb();
-		stays = weir_party_watched(p, WEIR_WATCH_IN);
+		stays = weir_party_has_watcher(p, WEIR_WATCH_IN);
 	}
 	if (stays)
 		list_add_tail(&rd->armed_link, &ring->armed);
@@ -353,7 +353,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 }
 
 /* A barrier has run: fence bits that were set before it are now in force. */
-static void weir_reader_armed(struct weir_reader *rd)
+static void weir_reader_fenced(struct weir_reader *rd)
 {
 	struct weir_ring *ring = rd->ring;
 
@@ -433,7 +433,7 @@ static void weir_readers_arm(struct weir_party *p, struct weir_reader *inbox)
 		return;
 	weir_fence_cpus(p->barrier);
 	list_for_each_entry(rd, &p->readers, party_link)
-		weir_reader_armed(rd);
+		weir_reader_fenced(rd);
 }
 
 /*
@@ -478,7 +478,7 @@ void weir_party_arm_new(struct weir_party *p, struct weir_reader *rd)
 	if (!waits || !weir_reader_arm(rd, true, p->barrier))
 		return;
 	weir_fence_cpus(p->barrier);
-	weir_reader_armed(rd);
+	weir_reader_fenced(rd);
 }
 
 /*
@@ -508,7 +508,7 @@ void weir_party_watch(struct weir_party *p, u8 watch)
 void weir_party_rearm(struct weir_party *p)
 {
 	spin_lock(&p->lock);
-	if (!READ_ONCE(p->watching) && weir_party_watched(p, WEIR_WATCH_IN)) {
+	if (!READ_ONCE(p->watching) && weir_party_has_watcher(p, WEIR_WATCH_IN)) {
 		WRITE_ONCE(p->watching, true);
 		weir_readers_arm(p, weir_inbox_reader(p));
 	}
@@ -641,7 +641,7 @@ static void weir_writer_woken(struct weir_ring *ring,
 			      const struct weir_party *p)
 	__must_hold(&ring->lock)
 {
-	if (p && unlikely(weir_party_watched(p, WEIR_WATCH_ROOM))) {
+	if (p && unlikely(weir_party_has_watcher(p, WEIR_WATCH_ROOM))) {
 		u64 more = max(ring->want, weir_ring_bytes(&ring->view) / 4);
 
 		WRITE_ONCE(status->wake_pos, ring->lowest + more);

@@ -53,7 +53,7 @@ static struct weir_endpoint *weir_endpoint_next(struct weir_net *wn,
  * of them. Returns true if it has open calls. A call that is sent later finds
  * out by itself that the target is ejected.
  */
-static bool weir_endpoint_tell(struct weir_endpoint *ep)
+static bool weir_endpoint_check_soon(struct weir_endpoint *ep)
 {
 	struct weir_call_table *calls = &ep->calls;
 	bool open;
@@ -67,7 +67,7 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
 }
 
 /**
- * weir_endpoints_tell() - tell callers that a target is ejected
+ * weir_target_tell_callers() - tell callers that a target is ejected
  * @target: the target; the worker of its user calls this.
  *
  * Calls that were sent to the target up to target->lost_ns, and that may be
@@ -76,7 +76,7 @@ static bool weir_endpoint_tell(struct weir_endpoint *ep)
  *
  * Return: true if there are more callers to tell.
  */
-bool weir_endpoints_tell(struct weir_target *target)
+bool weir_target_tell_callers(struct weir_target *target)
 {
 	u32 left = weir_tenant_scan_budget(target->ep->tenant,
 					   WEIR_TELL_ENDPOINTS);
@@ -90,7 +90,8 @@ bool weir_endpoints_tell(struct weir_target *target)
 		ep = weir_endpoint_next(target->ep->wn, &target->told);
 		if (!ep)
 			break;
-		told = weir_endpoint_tell(ep) || ++idle % WEIR_TELL_IDLE == 0;
+		told = weir_endpoint_check_soon(ep) ||
+		       ++idle % WEIR_TELL_IDLE == 0;
 		weir_endpoint_put(ep);
 		if (told) {
 			left--;

@@ -102,7 +102,7 @@ void weir_route_count(struct weir_route *route, unsigned int which, u64 n)
 }
 
 /* The sum that weir_route_count() has counted. Any context. */
-u64 weir_route_counted(const struct weir_route *route, unsigned int which)
+u64 weir_route_stat_read(const struct weir_route *route, unsigned int which)
 {
 	struct weir_route_stats *stats = smp_load_acquire(&route->stats);
 

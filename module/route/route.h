@@ -177,6 +177,6 @@ void weir_route_tidy(struct weir_route *route);
 void weir_settings_free(struct weir_settings *set);
 void weir_routes_end(struct weir_net *wn);
 void weir_route_count(struct weir_route *route, unsigned int which, u64 n);
-u64 weir_route_counted(const struct weir_route *route, unsigned int which);
+u64 weir_route_stat_read(const struct weir_route *route, unsigned int which);
 
 #endif /* _WEIR_ROUTE_H */

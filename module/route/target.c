@@ -217,7 +217,7 @@ static void weir_target_watchdog(struct weir_target *target)
 		if (!target->telling)
 			weir_target_check(target);
 		if (target->telling)
-			target->telling = weir_endpoints_tell(target);
+			target->telling = weir_target_tell_callers(target);
 		/* telling goes on in the next jiffy */
 		weir_target_again(target, target->telling ? 0 : probe_ns);
 		return;
@@ -464,7 +464,7 @@ static void weir_target_unlink(struct weir_target *target)
 }
 
 /* Put the reference of the route's list. */
-static void weir_target_end(struct weir_target *target)
+static void weir_target_release(struct weir_target *target)
 	__must_hold(&target->wn->lock)
 {
 	/* not by its route's path: the route may be gone already */
@@ -518,7 +518,7 @@ void weir_target_remove(struct weir_target *target)
 	__must_hold(&target->route->path->wn->lock)
 {
 	weir_target_unlink(target);
-	weir_target_end(target);
+	weir_target_release(target);
 }
 
 /**
@@ -612,7 +612,7 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 			weir_target_dropped(target, -ENOMEM);
 		weir_timer_end(&target->watch);
 		mutex_lock(&wn->lock);
-		weir_target_end(target);
+		weir_target_release(target);
 		mutex_unlock(&wn->lock);
 	}
 }

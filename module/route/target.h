@@ -201,7 +201,7 @@ void weir_target_watch(struct weir_target *target);
 bool weir_target_waits(const struct weir_target *target);
 
 /* failover.c */
-bool weir_endpoints_tell(struct weir_target *target);
+bool weir_target_tell_callers(struct weir_target *target);
 bool weir_target_recheck_part(struct weir_job *job);
 void weir_target_recheck(struct weir_target *target);
 void weir_endpoint_died(const struct weir_endpoint *server,

@@ -197,7 +197,7 @@ static bool weir_join_later(struct weir_sock *ws, const struct weir_joining *j)
 }
 
 /* Takes that note back. Returns whether there was one. */
-static bool weir_join_noted(struct weir_sock *ws, const struct weir_joining *j)
+static bool weir_join_forget(struct weir_sock *ws, const struct weir_joining *j)
 {
 	bool noted;
 
@@ -228,7 +228,7 @@ static bool weir_join_last(struct weir_job *job)
 			j->waiting = 0;
 			break;
 		}
-		found = weir_join_noted(ws, j);
+		found = weir_join_forget(ws, j);
 		if (found) {
 			j->waiting--;
 			if (weir_ring_live(j->ring) &&

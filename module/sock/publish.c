@@ -105,7 +105,7 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 }
 
 /* The outbox is there: to threads that wait, and to an earlier shutdown(). */
-static void weir_publishes(struct weir_sock *ws)
+static void weir_outbox_announce(struct weir_sock *ws)
 {
 	weir_end_shut(ws);
 	ws->sk.sk_state_change(&ws->sk);
@@ -153,7 +153,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		mutex_unlock(&wn->lock);
 	} while (weir_prime(&ws->owner, err, WEIR_PRIME_NAME, &tries));
 	if (err == 1)
-		weir_publishes(ws);
+		weir_outbox_announce(ws);
 	if (err)
 		return err < 0 ? err : 0;
 
@@ -177,7 +177,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 		weir_join_hold(j, ws);
 	/* a thread that sees the outbox also sees these readers */
 	smp_store_release(&ws->outbox, ring);
-	weir_publishes(ws);
+	weir_outbox_announce(ws);
 	trace_weir_state(ring, WEIR_STATE_OPEN, WEIR_REASON_NONE);
 	if (j->more)
 		weir_jobs_add(&j->ring->tenant->joins, &j->job);
