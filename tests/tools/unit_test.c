@@ -438,6 +438,14 @@ static const char target_format[] =
 	"	field:u32 state;	offset:16;	size:4;	signed:0;\n"
 	"\nprint fmt: \"%u\", REC->state\n";
 
+static const char state_format[] =
+	"name: weir_state\nID: 703\nformat:\n" COMMON
+	"	field:u64 ring;	offset:8;	size:8;	signed:0;\n"
+	"	field:u32 state;	offset:16;	size:4;	signed:0;\n"
+	"	field:u32 reason;	offset:20;	size:4;	signed:0;\n"
+	"	field:__data_loc char[] name;	offset:24;	size:4;	signed:0;\n"
+	"\nprint fmt: \"%s\", __get_str(name)\n";
+
 struct event_data {
 	uint16_t type;
 	uint8_t rest[6];
@@ -457,6 +465,31 @@ static void event(struct tep_event *e, const struct event_data *d,
 	       !strcmp(path, about) && !strcmp(text, want), "%s", want);
 	if (e && strcmp(text, want))
 		printf("# said: %s of '%s'\n", text, path);
+}
+
+/* Streams that end; of pairs and callers, only what is unusual. */
+static void stream_events(struct tep_handle *tep)
+{
+	struct event_data d = { .type = 703, .text = "/md/a" };
+	struct tep_record record = { .data = &d, .size = sizeof(d) };
+	const char *path;
+	struct tep_event *e;
+	char text[640];
+
+	tep_parse_event(tep, state_format, sizeof(state_format) - 1, "weir");
+	e = tep_find_event_by_name(tep, "weir", "weir_state");
+	d.word[0] = 5;
+	d.word[2] = WEIR_STATE_CLOSED;
+	d.word[3] = WEIR_REASON_CLOSED;
+	d.word[4] = (uint32_t)(8 << 16 | offsetof(struct event_data, text));
+	event(e, &d, "/md/a", "/md/a: stream 5 is closed now: closed in good order");
+	d.text[0] = '\0';
+	tap_ok(e && !weirctl_event_text(e, &record, &path, text, sizeof(text)),
+	       "the end of a caller's ring is no line");
+	d.word[2] = WEIR_STATE_BROKEN;
+	d.word[3] = WEIR_REASON_BAD_RECORD;
+	event(e, &d, "",
+	      "a pair: stream 5 is broken now: a record or ring head that cannot be");
 }
 
 static void events(void)
@@ -494,6 +527,7 @@ static void events(void)
 	d.word[2] = WEIR_TARGET_EJECTED;
 	event(tep_find_event_by_name(tep, "weir", "weir_target"), &d, "",
 	      "target 12 is ejected now: it holds requests and does nothing");
+	stream_events(tep);
 	tep_free(tep);
 }
 
