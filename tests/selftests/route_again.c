@@ -406,6 +406,31 @@ static void ready_deadline(void)
 	check_routes_gone("ready deadline");
 }
 
+/* A route that comes later allows less time than what waits was given. */
+static void ready_shorter(void)
+{
+	struct weir_route_conf conf = {
+		.timeout_ns = SECOND, .deadline_max_ns = SECOND,
+		.probe_ns = WEIR_PROBE_OFF,
+	};
+	int64_t begun = now_ns();
+	struct weir *s, *c;
+	uint32_t route;
+
+	c = caller(PATH, &route);
+	ask_with(c, route, 1, 0, WEIR_REC_WAIT);
+	need(!route_set(PATH, &conf), "route");
+	s = server(PATH, 1);
+	next_ticket(s, "the target");
+	check(answer(c, 1) == WEIR_REASON_DEADLINE &&
+	      now_ns() - begun < 30 * (int64_t)SECOND,
+	      "one that waited for the route ends when that says");
+	weir_close(c);
+	weir_close(s);
+	need(!route_del(PATH), "route");
+	check_routes_gone("ready shorter");
+}
+
 /* A caller that ends with requests that wait: nobody gets them. */
 static void ready_gone(void)
 {
@@ -435,8 +460,11 @@ static void ready_key(void)
 	struct weir *s, *c;
 	uint32_t n;
 
-	need(!route_set(PATH, &conf), "route");
 	c = caller(PATH, &call.route);
+	ask_for(c, &call, "same", 4);
+	check(answer(c, 0) == WEIR_REASON_NO_ROUTE,
+	      "one with a key does not wait for a route");
+	need(!route_set(PATH, &conf), "route");
 	for (n = 0; n < 3; n++) {
 		call.tag = n;
 		ask_for(c, &call, "same", 4);
@@ -663,6 +691,7 @@ int main(void)
 	part(ready_once);
 	part(ready_fan_out);
 	part(ready_deadline);
+	part(ready_shorter);
 	part(ready_gone);
 	part(ready_key);
 	part(ready_key_first);

@@ -169,6 +169,21 @@ static void cut_short(void)
 		else
 			wrong++;
 	}
+	/* where nothing can be written */
+	{
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE |
+					    MAP_ANONYMOUS, -1, 0),
+			.msg_controllen = sizeof(control),
+		};
+
+		need(msg.msg_control != MAP_FAILED, "mmap");
+		need(send_route(c, "/named/none", NULL, "x", 1) == 1, "send");
+		tap_fails(recvmsg(c, &msg, MSG_DONTWAIT), ENOENT,
+			  "with a control buffer that is read-only: an error");
+	}
 	tap_is(wrong, 0, "the router's error never looks like data");
 	tap_is(data_as_error, CMSG_LEN(sizeof(struct weir_scm_route)),
 	       "without room for the control data it is the call's error");

@@ -70,6 +70,11 @@ static long by_accept(struct waiter *z)
 	return n < 0 ? -errno : n;
 }
 
+static long by_connect(struct waiter *z)
+{
+	return tap_connect(z->fd, "/shut/full") ? -errno : 0;
+}
+
 static long by_poll(struct waiter *z)
 {
 	return tap_poll(z->fd, POLLIN | POLLRDHUP, TAP_DEADLINE_MS);
@@ -112,6 +117,32 @@ static void listeners(void)
 	tap_fails(accept(l, NULL, NULL), EINVAL, "nothing more is");
 	close(s);
 	close(c);
+	close(l);
+}
+
+/* A thread waits in connect(), for room in the queue of a listener. */
+static void full_queue(void)
+{
+	int l = tap_socket(SOCK_SEQPACKET), c[16], n, fd;
+	struct waiter z;
+
+	need(!tap_bind(l, "/shut/full") && !listen(l, 1), "listen");
+	for (n = 0; n < 16; n++) {
+		c[n] = tap_socket(SOCK_SEQPACKET);
+		fcntl(c[n], F_SETFL, O_NONBLOCK);
+		if (tap_connect(c[n], "/shut/full"))
+			break;
+	}
+	need(n && n < 16 && errno == EAGAIN, "the queue is full");
+	fcntl(c[n], F_SETFL, 0);
+	begin(&z, by_connect, c[n], NULL);
+	tap_call(shutdown(l, SHUT_RD), "shutdown of a listener");
+	tap_is(result(&z), -ECONNREFUSED, "wakes connect()");
+	fd = accept(l, NULL, NULL);
+	tap_ok(fd >= 0, "what was in the queue is accepted");
+	close(fd);
+	for (; n >= 0; n--)
+		close(c[n]);
 	close(l);
 }
 
@@ -173,9 +204,32 @@ static void fresh(void)
 		  "and nothing comes of it");
 	close(s);
 	close(fd);
-	fd = tap_socket(SOCK_SEQPACKET);
-	tap_call(shutdown(fd, SHUT_WR), "shutdown of an unconnected socket");
-	close(fd);
+}
+
+/* What is bound or connected later has a stream that has ended. */
+static void ended_before(void)
+{
+	int l = tap_socket(SOCK_SEQPACKET), c = tap_socket(SOCK_SEQPACKET), s;
+	struct weir *w;
+	char x;
+
+	need(!weir_open(&w, SOCK_RDM, NULL), "a handle");
+	tap_call(shutdown(weir_fd(w), SHUT_WR), "shutdown of a fresh handle");
+	need(!weir_bind(w, "/shut/mapped"), "bind");
+	tap_is(weir_send(w, "x", 1, WEIR_DONTWAIT), -EPIPE,
+	       "the library does not send either");
+	weir_close(w);
+
+	need(!tap_bind(l, "/shut/before") && !listen(l, 1), "listen");
+	tap_call(shutdown(c, SHUT_WR), "shutdown of an unconnected socket");
+	tap_call(tap_connect(c, "/shut/before"), "it may still connect");
+	s = accept(l, NULL, NULL);
+	tap_is(recv(s, &x, 1, MSG_DONTWAIT), 0, "and its peer reads the end");
+	tap_is(send(s, "x", 1, 0), 1, "and sends");
+	tap_is(recv(c, &x, 1, 0), 1, "what it reads");
+	close(s);
+	close(c);
+	close(l);
 }
 
 /* A receiver is there before its socket calls, subscribes or publishes. */
@@ -217,8 +271,10 @@ int main(void)
 	hard_begin();
 	tap_watchdog(120);
 	listeners();
+	full_queue();
 	subscribers();
 	fresh();
+	ended_before();
 	early();
 	return tap_done();
 }

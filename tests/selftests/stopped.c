@@ -135,6 +135,21 @@ static int child_time_out(void *arg)
 	return now_ms() - from < 1500;
 }
 
+/* The same by the option itself, which tells the time left at the last stop. */
+static int child_left(void *arg)
+{
+	struct weir_so_wait wait = {
+		.flags = WEIR_WAIT_IN, .timeout_ns = 1500 * MS,
+	};
+	struct weir *w = opened(SOCK_RDM, NULL);
+
+	(void)arg;
+	if (weir_subscribe(w, "/stopped/none") ||
+	    setsockopt(weir_fd(w), SOL_WEIR, WEIR_SO_WAIT, &wait, sizeof(wait)))
+		return 2;
+	return wait.timeout_ns < 0 || wait.timeout_ns >= 1500 * MS;
+}
+
 /* false: it has ended instead. */
 static bool stop(pid_t pid)
 {
@@ -251,16 +266,16 @@ static void connection(void)
 	weir_close(w);
 }
 
-static void time_out(void)
+static void time_out(int (*run)(void *), const char *what)
 {
-	pid_t pid = spawn(child_time_out, NULL);
+	pid_t pid = spawn(run, NULL);
 	int64_t from = now_ms();
 	int ret;
 
 	while (now_ms() - from < 1000 && stop(pid))
 		;
 	ret = tap_wait(pid);
-	check(!ret, "a wait that is stopped often ends in time (%d)", ret);
+	check(!ret, "a wait that is stopped often %s (%d)", what, ret);
 	note("after %lld ms", (long long)(now_ms() - from));
 	check(hard_slow() || now_ms() - from < 4000, "and not much later");
 }
@@ -332,7 +347,8 @@ int main(void)
 	call_and_reply();
 	room();
 	connection();
-	time_out();
+	time_out(child_time_out, "ends in time");
+	time_out(child_left, "knows the time that is left");
 	handled(0, "without SA_RESTART");
 	handled(SA_RESTART, "with SA_RESTART");
 	read_only();

@@ -113,6 +113,36 @@ static void next_message(void)
 	close(sub);
 }
 
+/* A socket that serves, too: its streams come before its requests. */
+static void beside_requests(void)
+{
+	int pub = tap_publisher(SOCK_RDM, "/beside/pub", 4096), len = 0;
+	int sub = tap_subscriber(SOCK_RDM, "/beside/pub");
+	int caller = tap_socket(SOCK_RDM);
+	struct sockaddr_weir to;
+	socklen_t to_len = tap_addr(&to, "/beside/served");
+	char buf[8];
+
+	if (setsockopt(sub, SOL_WEIR, WEIR_SO_SERVE, "/beside/served", 14))
+		tap_bail("serve: %s", tap_words(sub));
+	tap_is(sendto(caller, "request", 7, 0, (struct sockaddr *)&to, to_len),
+	       7, "a request");
+	tap_ok(tap_until(!ioctl(sub, FIONREAD, &len) && len == 7),
+	       "FIONREAD tells of it (%d)", len);
+	tap_is(send(pub, "data", 4, 0), 4, "a message of a stream");
+	tap_ok(!ioctl(sub, FIONREAD, &len) && len == 4,
+	       "comes before it (%d)", len);
+	tap_is(recv(sub, buf, 1, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC), 4,
+	       "for a peek, too");
+	tap_is(recv(sub, buf, sizeof(buf), MSG_DONTWAIT), 4, "and recv()");
+	tap_is(recv(sub, buf, 1, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC), 7,
+	       "then the request");
+	tap_is(recv(sub, buf, sizeof(buf), MSG_DONTWAIT), 7, "is received");
+	close(caller);
+	close(pub);
+	close(sub);
+}
+
 /* A subscribe that failed binds the socket to no owner. */
 static void owner_forgotten(void)
 {
@@ -177,6 +207,7 @@ int main(void)
 		tap_bail("setgroups");
 	next_length();
 	next_message();
+	beside_requests();
 	owner_forgotten();
 	short_lived();
 	return tap_done();

@@ -546,6 +546,33 @@ static void two_senders(void)
 	close(p);
 }
 
+/* The sender was never refused: room is told of all the same. */
+static void last_that_fits(void)
+{
+	int p = tap_publisher(SOCK_RDM, "/watchers/last", 4096), ep, n, i;
+	int r = tap_subscriber(SOCK_RDM, "/watchers/last"), sent = 0;
+	struct epoll_event e = { .events = EPOLLOUT | EPOLLET };
+	char c;
+
+	for (n = 0; send(p, "x", 1, MSG_DONTWAIT) == 1; n++)
+		;
+	while (recv(r, &c, 1, MSG_DONTWAIT) == 1)
+		;
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	must(!epoll_ctl(ep, EPOLL_CTL_ADD, p, &e), "EPOLL_CTL_ADD");
+	tap_is(epoll_wait(ep, &e, 1, 0), 1, "a publisher is writable");
+	for (i = 0; i < n; i++)
+		sent += send(p, "x", 1, MSG_DONTWAIT) == 1;
+	tap_ok(sent == n && !epoll_wait(ep, &e, 1, 0),
+	       "%d messages fill its ring", n);
+	while (recv(r, &c, 1, MSG_DONTWAIT) == 1)
+		;
+	tap_is(epoll_wait(ep, &e, 1, 0), 1, "EPOLLET: an edge of room");
+	close(ep);
+	close(r);
+	close(p);
+}
+
 /* One receive for each event is enough when there was one message. */
 static void each_is_told(void)
 {
@@ -580,6 +607,31 @@ static void each_is_told(void)
 	tap_ok(!caught(), "without it none");
 	close(p);
 	close(s);
+}
+
+/* O_ASYNC tells of room, and of the two ends of a connection. */
+static void signals(int un)
+{
+	struct side s = { .un = un, .pairs = 1 };
+	const char *family = un ? "AF_UNIX" : "weir";
+	char buf[64] = "";
+
+	begin(&s);
+	join(&s);
+	watch(&s, ASYNC);
+	while (send(s.fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	caught();
+	while (recv(s.peer, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	tap_ok(caught(), "%s: O_ASYNC tells of room", family);
+	tap_ok(!caught(), "%s: once", family);
+	shutdown(s.peer, SHUT_WR);
+	tap_ok(caught(), "%s: of a peer that sends no more", family);
+	close(s.peer);
+	s.connected = 0;
+	tap_ok(caught(), "%s: and of its end", family);
+	end(&s);
 }
 
 /* Nobody is registered any more: a publish makes no system call again. */
@@ -626,7 +678,10 @@ int main(void)
 		tap_diag("%s", why);
 	two_workers();
 	two_senders();
+	last_that_fits();
 	each_is_told();
+	signals(1);
+	signals(0);
 	it_ends();
 	walks(1);
 	walks(0);
