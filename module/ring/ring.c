@@ -9,10 +9,12 @@
  */
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/overflow.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "charge.h"
@@ -190,11 +192,14 @@ static void weir_ring_free_work(struct work_struct *work)
 static struct weir_ring *weir_ring_new(const struct weir_owner *o,
 				       const struct weir_ring_spec *spec)
 {
-	struct weir_ring *ring = kzalloc(sizeof(*ring), WEIR_GFP);
+	size_t len = spec->name ? strlen(spec->name) : 0;
+	struct weir_ring *ring;
 
+	ring = kzalloc(struct_size(ring, name, len + 1), WEIR_GFP);
 	if (!ring)
 		return NULL;
 	refcount_set(&ring->ref, 1);
+	memcpy(ring->name, spec->name ?: "", len);
 	ring->wn = o->wn;
 	ring->type = spec->type;
 	ring->lossy = ring->type == SOCK_DGRAM && !spec->inbox;

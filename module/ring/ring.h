@@ -99,6 +99,8 @@ struct weir_ring_ops {
  * @huge: use pages of 2 MiB where the ring is large enough for one.
  * @evict_ms: milliseconds that a reader may hold the writer back; 0: no limit.
  * @linger_ms: milliseconds that it lingers after its writer is gone.
+ * @name: path under which it is to be published; of a pair: path of one end;
+ *	NULL: it has none.
  * @party: party that writes it, or NULL if kernel code does; unused for an
  *	inbox.
  * @ops: what it does for its writer; NULL: weir_inbox_ops of an inbox,
@@ -113,6 +115,7 @@ struct weir_ring_spec {
 	bool huge;
 	u32 evict_ms;
 	u32 linger_ms;
+	const char *name;
 	struct weir_party *party;
 	const struct weir_ring_ops *ops;
 	void *data;
@@ -277,9 +280,8 @@ struct weir_ring {
 	struct hlist_node linger_link;
 	/**
 	 * @pub_seq: weir_net.seq when the ring got its path; 0: no path yet, or
-	 * a pair's ring. Set after @name, with release. The publisher joins
-	 * subscriptions with a lower number; those with a higher number join by
-	 * themselves.
+	 * a pair's ring. Set with release. The publisher joins subscriptions
+	 * with a lower number; those with a higher number join by themselves.
 	 */
 	u64 pub_seq;
 	/**
@@ -300,10 +302,11 @@ struct weir_ring {
 	 */
 	s64 clock_ns;
 	/**
-	 * @name: name of @path; of a pair: path of one end, or ""; fixed once
-	 * shared.
+	 * @name: path under which it is published, or to be published; of a
+	 * pair: path of one end, or ""; fixed. It has as many bytes as it
+	 * needs: with WEIR_PATH_MAX bytes the allocation would be 2 KiB.
 	 */
-	char name[WEIR_PATH_MAX + 1];
+	char name[];
 };
 
 /* Key of a lingering stream: only the same user may take it over. */

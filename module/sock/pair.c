@@ -78,15 +78,14 @@ static int weir_pair_join(struct weir_sock *a, struct weir_sock *b)
 		struct weir_ring_spec spec;
 
 		weir_sock_spec(end[i], &spec);
+		spec.name = end[i]->own_path[0] ? end[i]->own_path :
+						  end[i]->peer_path;
 		ring[i] = weir_ring_create(&end[i]->owner, &spec);
 		if (IS_ERR(ring[i])) {
 			err = PTR_ERR(ring[i]);
 			ring[i] = NULL;
 			goto err_rings;
 		}
-		strscpy(ring[i]->name, end[i]->own_path[0] ?
-			end[i]->own_path : end[i]->peer_path,
-			sizeof(ring[i]->name));
 	}
 	for (i = 0; i < 2; i++) {
 		rd[i] = weir_sock_attach(end[i], ring[!i], true,

@@ -92,7 +92,6 @@ static void weir_publish_ring(struct weir_sock *ws, struct weir_ring *ring,
 	struct weir_net *wn = ws->owner.wn;
 
 	lockdep_assert_held(&wn->lock);
-	memcpy(ring->name, path->name, path->len);
 	memcpy(ws->own_path, path->name, path->len);
 	ring->path = path;
 	weir_ring_get(ring);	/* the path's */
@@ -159,6 +158,7 @@ int weir_publish(struct weir_sock *ws, const char *name, u32 len)
 
 	/* the path has a user: no listener can take it meanwhile */
 	weir_sock_spec(ws, &spec);
+	spec.name = path->name;
 	ring = weir_ring_create(&ws->owner, &spec);
 	if (IS_ERR(ring)) {
 		err = PTR_ERR(ring);
