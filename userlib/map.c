@@ -12,6 +12,9 @@
 
 #define WEIR_HUGE_BYTES	((size_t)2 << 20)
 
+/* Bytes of the owner's view with so many cursor pages. */
+#define WEIR_OWNER_VIEW(slots)	((size_t)WEIR_PAGE_BYTES * (1 + (slots)))
+
 /* The view of a handle without an outbox: its status says that no side sleeps. */
 static const struct weir_status weir_no_status;
 static const struct weir_head weir_no_head;
@@ -94,19 +97,17 @@ static int weir_map_length_ok(const struct weir_ioc_map *ioc, int region,
 }
 
 /*
- * Maps the view of a ring. Of the owner's view it maps the status page and the
- * first block of cursor pages, or all of it if an older module refuses that.
+ * Maps the first *@len bytes of the view of a ring, or all of its @whole bytes
+ * if an older module refuses a part.
  */
-static int weir_map_view(int fd, const struct weir_ioc_map *ioc, void **view,
-			 size_t *len)
+static int weir_map_view(int fd, const struct weir_ioc_map *ioc, size_t whole,
+			 void **view, size_t *len)
 {
-	size_t whole = *len;
 	int err = weir_map_length_ok(ioc, WEIR_MAP_VIEW, whole);
 
 	if (err)
 		return err;
-	if (ioc->id == WEIR_ID_OUTBOX) {
-		*len = (size_t)WEIR_PAGE_BYTES * (1 + WEIR_BLOCK_SLOTS);
+	if (*len < whole) {
 		err = weir_map_one(fd, ioc, WEIR_MAP_VIEW, *len, view);
 		if (err != -EINVAL)
 			return err;
@@ -115,11 +116,14 @@ static int weir_map_view(int fd, const struct weir_ioc_map *ioc, void **view,
 	return weir_map_one(fd, ioc, WEIR_MAP_VIEW, *len, view);
 }
 
-/* Asks the kernel for a ring and maps both regions of it. */
+/*
+ * Asks the kernel for a ring and maps both regions of it. *@view_len: of an
+ * outbox: how much of the owner's view is wanted; out: what is mapped.
+ */
 static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 			 size_t *view_len, void **own, size_t *own_len)
 {
-	size_t data;
+	size_t data, view_whole;
 	int err;
 
 	ioc->size = sizeof(*ioc);
@@ -133,15 +137,16 @@ static int weir_map_ring(int fd, struct weir_ioc_map *ioc, void **view,
 
 	data = 2 * (size_t)ioc->ring_bytes;
 	if (ioc->id == WEIR_ID_OUTBOX) {
-		*view_len = (size_t)WEIR_PAGE_BYTES * (1 + WEIR_SLOTS_MAX);
+		view_whole = WEIR_OWNER_VIEW(WEIR_SLOTS_MAX);
 		*own_len = WEIR_PAGE_BYTES + data;
 	} else {
-		*view_len = 2 * WEIR_PAGE_BYTES + data;
+		view_whole = 2 * WEIR_PAGE_BYTES + data;
+		*view_len = view_whole;
 		*own_len = WEIR_PAGE_BYTES;
 	}
 	err = weir_map_length_ok(ioc, WEIR_MAP_OWN, *own_len);
 	if (!err)
-		err = weir_map_view(fd, ioc, view, view_len);
+		err = weir_map_view(fd, ioc, view_whole, view, view_len);
 	if (err)
 		return err;
 	err = weir_map_one(fd, ioc, WEIR_MAP_OWN, *own_len, own);
@@ -165,11 +170,12 @@ static int weir_map_check(struct weir_ring_view *ring, __u64 ring_bytes)
 	return 0;
 }
 
-/* The first block of cursor pages, and a table of the others if need be. */
+/* The first cursor pages, and a table of further blocks if need be. */
 static int weir_map_blocks(struct weir *w)
 {
 	w->cursors = (unsigned char *)w->out_view + WEIR_PAGE_BYTES;
-	if (w->out_view_len == WEIR_PAGE_BYTES * (1 + (size_t)WEIR_SLOTS_MAX))
+	if (w->type == SOCK_SEQPACKET ||
+	    w->out_view_len == WEIR_OWNER_VIEW(WEIR_SLOTS_MAX))
 		return 0;
 	w->cursor_blocks = weir_zalloc(WEIR_BLOCKS * sizeof(*w->cursor_blocks));
 	return w->cursor_blocks ? 0 : -ENOMEM;
@@ -226,6 +232,9 @@ int weir_map_outbox(struct weir *w)
 	struct weir_ring_view ring = { 0 };
 	int err;
 
+	/* the end of a pair has one reader, its peer */
+	w->out_view_len = WEIR_OWNER_VIEW(w->type == SOCK_SEQPACKET ? 1 :
+					  WEIR_BLOCK_SLOTS);
 	err = weir_map_ring(w->fd, &ioc, &w->out_view, &w->out_view_len,
 			    &w->out_own, &w->out_own_len);
 	if (err)

@@ -149,8 +149,8 @@ struct weir_stream {
  * @claim_end: the inline claim takes lengths below this, in bytes. It is 0
  *	without an outbox, and when several threads claim.
  * @out: view of the handle's outbox; data is NULL until it is mapped.
- * @cursors: cursor pages, WEIR_PAGE_BYTES apart: of all slots, or of the first
- *	64 if there are @cursor_blocks.
+ * @cursors: cursor pages, WEIR_PAGE_BYTES apart: of all slots; of the first 64
+ *	if there are @cursor_blocks; of an end of a pair its peer's, slot 0.
  * @spin_ns: nanoseconds to poll before sleeping.
  * @hot: the stream that the inline peek reads: the stream whose turn it is, if
  *	it is gating; the inbox, if a routed handle has not subscribed; else a

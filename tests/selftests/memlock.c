@@ -2,8 +2,9 @@
 /*
  * A process that locks all memory that it maps, with Linux's default limit of
  * 8 MiB, can publish: the library maps the cursor pages that are used, and more
- * when readers come, whose cursors then hold the publisher back as all do. Also
- * parts of the owner's view, mapped without the library.
+ * when readers come, whose cursors then hold the publisher back as all do. An end
+ * of a pair maps its peer's cursor alone. Also parts of the owner's view, mapped
+ * without the library.
  */
 #include <sys/resource.h>
 
@@ -78,6 +79,52 @@ static int locked(void *arg)
 	return 0;
 }
 
+/* Pages that this process has mapped, with and without memory. */
+static long mapped_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long pages = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &pages) != 1)
+		pages = -1;
+	fclose(file);
+	return pages;
+}
+
+#define PAIRS	3
+
+/* What both ends of a pair map: each ring twice, its head, status, cursor. */
+static void pairs(void)
+{
+	const struct weir_config small = { .ring_bytes = PAGE };
+	struct weir *l, *one[PAIRS], *other[PAIRS];
+	long first = 0, pages;
+	int i;
+
+	need(!weir_open(&l, SOCK_SEQPACKET, &small) &&
+	     !weir_bind(l, "/memlock/pair") && !weir_listen(l, PAIRS),
+	     "listen: %s", weir_error());
+	for (i = 0; i < PAIRS; i++) {
+		/* the first makes room on the heap, too */
+		if (i == 1)
+			first = mapped_pages();
+		need(!weir_open(&one[i], SOCK_SEQPACKET, &small) &&
+		     !weir_connect(one[i], "/memlock/pair") &&
+		     !weir_accept(l, &other[i], HARD_DEADLINE_NS),
+		     "connect: %s", weir_error());
+	}
+	pages = (mapped_pages() - first) / (PAIRS - 1);
+	check(first > 0 && pages <= 24,
+	      "both ends of a pair map at most 24 pages (%ld)", pages);
+	for (i = 0; i < PAIRS; i++) {
+		weir_close(one[i]);
+		weir_close(other[i]);
+	}
+	weir_close(l);
+}
+
 /* Any pages of the owner's view, and no others. */
 static void parts(void)
 {
@@ -130,6 +177,7 @@ int main(void)
 	before = counters();
 	ret = tap_wait(spawn(locked, NULL));
 	check(!ret, "a process that locks all its memory publishes (%d)", ret);
+	pairs();
 	parts();
 	check_counters(&before);
 	check_kernel();
