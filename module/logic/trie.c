@@ -26,9 +26,15 @@
 #include "logic/forms.h"
 #include "logic/trie.h"
 
-/*
- * The segments of a name. Lengths and offsets fit: a name has at most 255
- * bytes.
+/**
+ * struct path_segs - the segments of a name
+ * @path: the name, whose bytes are the caller's; not ended by a NUL byte.
+ * @n: number of segments.
+ * @start: offset in @path of the first byte of each segment, in bytes.
+ * @len: length of each segment, in bytes, without a slash.
+ * @kind: enum weir_segment of each segment.
+ *
+ * Lengths and offsets fit: a name has at most 255 bytes.
  */
 struct path_segs {
 	const char	*path;
@@ -222,7 +228,12 @@ bool weir_path_match(const char *pattern, size_t plen, const char *path,
 
 /* --- nodes --------------------------------------------------------------- */
 
-/* The key of a node in the hash table. */
+/**
+ * struct trie_key - the key of a node in the hash table
+ * @parent: the node one segment above, or NULL; only its address is used.
+ * @seg: the node's segment, whose bytes are the caller's; no NUL byte ends it.
+ * @len: length of @seg in bytes.
+ */
 struct trie_key {
 	const struct weir_trie_node	*parent;
 	const char			*seg;
