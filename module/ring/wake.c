@@ -508,7 +508,8 @@ void weir_party_watch(struct weir_party *p, u8 watch)
 void weir_party_rearm(struct weir_party *p)
 {
 	spin_lock(&p->lock);
-	if (!READ_ONCE(p->watching) && weir_party_has_watcher(p, WEIR_WATCH_IN)) {
+	if (!READ_ONCE(p->watching) &&
+	    weir_party_has_watcher(p, WEIR_WATCH_IN)) {
 		WRITE_ONCE(p->watching, true);
 		weir_readers_arm(p, weir_inbox_reader(p));
 	}
