@@ -23,14 +23,14 @@
 #include "weir.h"
 
 /*
- * Count @work. A caller without the capability must not keep the lock for long:
- * more than WEIR_WORK_MAX is refused. One change alone is never refused, since
- * the work of one change is bounded.
+ * Count @cost. A caller without the capability must not keep the lock for long:
+ * more than WEIR_COST_MAX is refused. One change alone is never refused, since
+ * the cost of one change is bounded.
  */
-int weir_changes_work(struct weir_changes *c, u32 work)
+int weir_changes_cost(struct weir_changes *c, u32 cost)
 {
-	c->work += work;
-	if (c->admin || !c->n || c->work <= WEIR_WORK_MAX)
+	c->cost += cost;
+	if (c->admin || !c->n || c->cost <= WEIR_COST_MAX)
 		return 0;
 	return weir_refuse(c->ws, -E2BIG,
 			   "without CAP_NET_ADMIN the changes are too much work for one call");
@@ -46,7 +46,7 @@ struct weir_route *weir_change_find(struct weir_net *wn, const char *name)
 				lockdep_is_held(&wn->lock)) : NULL;
 }
 
-/* As weir_route_obtain(), but counts the work for a new route. */
+/* As weir_route_obtain(), but counts the cost of a new route. */
 static struct weir_route *weir_change_obtain(struct weir_changes *c,
 					     const char *name,
 					     enum weir_use use)
@@ -58,18 +58,18 @@ static struct weir_route *weir_change_obtain(struct weir_changes *c,
 				  c->admin ? WEIR_USE_CONTROL : use);
 	if (IS_ERR(route) || !weir_route_idle(route))
 		return route;
-	err = weir_changes_work(c, WEIR_WORK_NEW);
+	err = weir_changes_cost(c, WEIR_COST_NEW);
 	if (!err)
 		return route;
 	weir_route_tidy(route);
 	return ERR_PTR(err);
 }
 
-/* The work of a change to a route, because of the route's targets. */
-static u32 weir_plan_work(const struct weir_changes *c,
+/* The cost of a change to a route, because of the route's targets. */
+static u32 weir_plan_cost(const struct weir_changes *c,
 			  const struct weir_route *route)
 {
-	u32 each = WEIR_WORK_PASSED, fixed = 0, i;
+	u32 each = WEIR_COST_PASSED, fixed = 0, i;
 
 	/* all changes of a route share a plan; non-admins make few */
 	for (i = 0; !c->admin && i < c->n; i++) {
@@ -77,8 +77,8 @@ static u32 weir_plan_work(const struct weir_changes *c,
 			break;
 	}
 	if (i == c->n) {
-		each += WEIR_WORK_TARGET;
-		fixed = WEIR_WORK_PLAN;
+		each += WEIR_COST_TARGET;
+		fixed = WEIR_COST_PLAN;
 	}
 	return fixed + route->ntargets * each;
 }
@@ -95,8 +95,8 @@ int weir_change_behind(struct weir_changes *c, struct weir_route *route,
 	next = weir_change_obtain(c, name, WEIR_USE_BEHIND);
 	if (IS_ERR(next))
 		return PTR_ERR(next);
-	err = weir_changes_work(c, weir_edge_ways(route, next) *
-				WEIR_WORK_EDGE);
+	err = weir_changes_cost(c, weir_edge_ways(route, next) *
+				WEIR_COST_EDGE);
 	if (err) {
 		weir_route_tidy(next);
 		return err;
@@ -131,7 +131,7 @@ static int weir_change_make(struct weir_changes *c,
 	int err;
 
 	change->op = op->op;
-	err = weir_changes_work(c, WEIR_WORK_CHANGE + WEIR_WORK_BYTE *
+	err = weir_changes_cost(c, WEIR_COST_CHANGE + WEIR_COST_BYTE *
 				(weir_op_name_len(op->path) +
 				 weir_op_name_len(op->target_path)));
 	if (err)
@@ -141,7 +141,7 @@ static int weir_change_make(struct weir_changes *c,
 		return err;
 	/* keep the route until all changes are done or undone */
 	weir_route_use(change->route);
-	err = weir_changes_work(c, weir_plan_work(c, change->route));
+	err = weir_changes_cost(c, weir_plan_cost(c, change->route));
 	if (err) {
 		weir_route_unuse(change->route);
 		return err;
@@ -198,7 +198,7 @@ void weir_changes_begin(struct weir_changes *c, u32 count)
 		*change = fresh;
 	}
 	c->n = 0;
-	c->work = 0;
+	c->cost = 0;
 	c->lacks = false;
 }
 

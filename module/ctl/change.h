@@ -19,19 +19,19 @@ struct weir_settings;
 struct weir_target;
 
 /*
- * Most work for one call without CAP_NET_ADMIN, roughly in instructions: all
+ * Highest cost of one call without CAP_NET_ADMIN, roughly in instructions: all
  * names wait meanwhile. Each figure below was measured where the step takes
  * longest, its undo included.
  */
-#define WEIR_WORK_MAX		90000
-#define WEIR_WORK_CHANGE	3000	/* a change */
-#define WEIR_WORK_BYTE		30	/* a byte of a name */
-#define WEIR_WORK_ADDED		8000	/* a target that is added */
-#define WEIR_WORK_NEW		10000	/* a route that was not there */
-#define WEIR_WORK_PLAN		5000	/* the plan of a route */
-#define WEIR_WORK_TARGET	100	/* a target in that plan */
-#define WEIR_WORK_PASSED	20	/* a target that is passed over */
-#define WEIR_WORK_EDGE		32	/* an edge in the graph of routes */
+#define WEIR_COST_MAX		90000
+#define WEIR_COST_CHANGE	3000	/* a change */
+#define WEIR_COST_BYTE		30	/* a byte of a name */
+#define WEIR_COST_ADDED		8000	/* a target that is added */
+#define WEIR_COST_NEW		10000	/* a route that was not there */
+#define WEIR_COST_PLAN		5000	/* the plan of a route */
+#define WEIR_COST_TARGET	100	/* a target in that plan */
+#define WEIR_COST_PASSED	20	/* a target that is passed over */
+#define WEIR_COST_EDGE		32	/* an edge in the graph of routes */
 
 /* Names that a change needs: its route, its target, and the prefix of each. */
 #define WEIR_CHANGE_NAMES	4
@@ -79,7 +79,7 @@ struct weir_change {
  * struct weir_changes - a control call in progress
  * @ws: the socket on which the call was made.
  * @admin: the caller has CAP_NET_ADMIN in the namespace.
- * @work: work of the changes so far; see WEIR_WORK_MAX.
+ * @cost: cost of the changes so far; see WEIR_COST_MAX.
  * @n: number of changes made.
  * @lacks: a table of keys must be made before the next change.
  * @list: the changes.
@@ -87,14 +87,14 @@ struct weir_change {
 struct weir_changes {
 	struct weir_sock	*ws;
 	bool			admin;
-	u32			work;
+	u32			cost;
 	u32			n;
 	bool			lacks;
 	struct weir_change	*list;
 };
 
 /* --- change.c --- */
-int weir_changes_work(struct weir_changes *c, u32 work);
+int weir_changes_cost(struct weir_changes *c, u32 cost);
 struct weir_route *weir_change_find(struct weir_net *wn, const char *name);
 int weir_change_behind(struct weir_changes *c, struct weir_route *route,
 		       const char *name, struct weir_route **behind);

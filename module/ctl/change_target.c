@@ -60,7 +60,7 @@ int weir_change_target_add(struct weir_changes *c, struct weir_change *change,
 	const char *why;
 	int err;
 
-	err = weir_changes_work(c, WEIR_WORK_ADDED);
+	err = weir_changes_cost(c, WEIR_COST_ADDED);
 	if (err)
 		return err;
 	err = weir_change_behind(c, change->route, op->target_path, &behind);
@@ -110,9 +110,9 @@ int weir_change_target_alter(struct weir_changes *c, struct weir_change *change,
 		if (target->ep)
 			return weir_refuse(c->ws, -EBUSY,
 					   "a socket serves the path until it is closed: give it weight 0");
-		err = weir_changes_work(c, weir_edge_ways(target->route,
+		err = weir_changes_cost(c, weir_edge_ways(target->route,
 							  target->next) *
-					WEIR_WORK_EDGE);
+					WEIR_COST_EDGE);
 		if (err)
 			return err;
 		weir_edge_del(&target->edge);

@@ -12,7 +12,7 @@
 #define WEIR_LIST_MAX	1024	/* entries a call */
 
 /**
- * struct weir_list_ctx - a call in progress
+ * struct weir_list_ctx - a WEIR_IOC_LIST in progress
  */
 struct weir_list_ctx {
 	/** @ws: caller's socket. */

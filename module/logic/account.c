@@ -241,7 +241,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
  * Give a user a number, if it has none. Only the first user of an account needs
  * one. If all users had one, a user with many subordinate uids could choose how
  * far the number of the next user is from its own, and so make that user share
- * its slot (weir_account_slot()). Returns 0 or -ENOMEM. May sleep.
+ * its slot (weir_user_slot()). Returns 0 or -ENOMEM. May sleep.
  */
 static int user_number(struct weir_user *user)
 {

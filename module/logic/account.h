@@ -227,16 +227,16 @@ static inline kuid_t weir_account_user(const struct weir_account *a)
 }
 
 /*
- * Number of slots in a table with one slot for each user. A message finds the
- * slot of its user in one step. If there are more users than slots, some
- * users have one slot together.
+ * Number of user slots: the entries of a table that has one for each user. A
+ * message finds the slot of its user in one step. If there are more users than
+ * slots, some users have one slot together.
  */
 #define WEIR_USER_SLOTS	252U	/* struct weir_callers takes 2 KiB */
 
 /*
- * weir_account_slot() - the slot of an account's first user in such a table
+ * weir_user_slot() - the user slot of an account's first user
  */
-static inline u32 weir_account_slot(const struct weir_account *a)
+static inline u32 weir_user_slot(const struct weir_account *a)
 {
 	return a->users[0]->number % WEIR_USER_SLOTS;
 }

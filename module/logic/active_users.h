@@ -27,7 +27,7 @@
  *	asked in the period before (16 bits), and in the current period (lowest
  *	16 bits). Changed by compare-and-swap.
  * @period: number of the period in which each user asked last, by
- *	weir_account_slot(). Changed by compare-and-swap.
+ *	weir_user_slot(). Changed by compare-and-swap.
  */
 struct weir_active_users {
 	atomic64_t	count;

@@ -2,13 +2,13 @@
 /*
  * The calls of one socket: its requests that are not answered yet, by name.
  *
- * The name of a call has three parts: the owner (the number of the calling
- * endpoint, which no two endpoints share), the slot of the call in this table,
- * and a generation. The slot lets a reply find its call in one step. The
- * generation tells a reply to this call from a late reply to an earlier call in
- * the same slot. A call that may be sent again needs its record in the caller's
- * outbox. Such calls form a queue in the order of sending. The head of the
- * queue says how far the outbox may be overwritten.
+ * The name of a call has three parts: the number of the calling endpoint, which
+ * no two endpoints share, the call's slot in this table, and a generation. The
+ * slot lets a reply find its call in one step. The generation tells a reply to
+ * this call from a late reply to an earlier call in the same slot. A call that
+ * may be sent again needs its record in the caller's outbox. Such calls form a
+ * queue in the order of sending. The head of the queue says how far the outbox
+ * may be overwritten.
  *
  * This file knows no socket, no ring and no lock. It knows two sides. The
  * producer makes calls, one producer at a time. A completer ends calls, one

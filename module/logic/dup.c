@@ -68,11 +68,14 @@ struct weir_dup {
 	/** @user: user in whose share the entry is. */
 	struct weir_dup_user	*user;
 	/**
-	 * @waiters: struct weir_dup_waiter, in the order in which they came.
+	 * @followers: struct weir_dup_follower, in the order in which they
+	 * came.
 	 */
-	struct list_head	waiters;
-	/** @n_waiters: length of @waiters; at most WEIR_DUP_WAITERS_MAX. */
-	u32			n_waiters;
+	struct list_head	followers;
+	/**
+	 * @n_followers: length of @followers; at most WEIR_DUP_FOLLOWERS_MAX.
+	 */
+	u32			n_followers;
 	/** @done: the request has been answered; false: it is in flight. */
 	bool			done;
 	/**
@@ -269,7 +272,7 @@ static void weir_dup_free_list(struct list_head *dead)
 
 /**
  * weir_dups_destroy() - free a table
- * @d: the table. Nobody uses it any more, and no waiter is in it.
+ * @d: the table. Nobody uses it any more, and no follower is in it.
  *
  * May sleep.
  */
@@ -281,7 +284,7 @@ void weir_dups_destroy(struct weir_dups *d)
 
 	for (i = 0; i <= d->mask; i++) {
 		hlist_for_each_entry_safe(e, next, &d->bucket[i], link) {
-			WARN_ON_ONCE(e->n_waiters);
+			WARN_ON_ONCE(e->n_followers);
 			weir_dup_leave(e);
 			weir_dup_free(e);
 		}
@@ -325,7 +328,7 @@ static struct weir_dup *weir_dup_find(struct weir_dups *d, u64 scope, u64 id)
 }
 
 /*
- * Remove an entry, whose waiters have been taken out before, and add it to
+ * Remove an entry, whose followers have been taken out before, and add it to
  * @dead.
  */
 static void weir_dup_forget(struct weir_dups *d, struct weir_dup *e,
@@ -439,7 +442,7 @@ static enum weir_dup_state weir_dup_enter(struct weir_dups *d,
 	e->scope = key->scope;
 	e->id = key->id;
 	e->digest = key->digest;
-	INIT_LIST_HEAD(&e->waiters);
+	INIT_LIST_HEAD(&e->followers);
 	hlist_add_head(&e->link, weir_dup_bucket(d, key->scope, key->id));
 	d->entries++;
 	user->entries++;
@@ -448,15 +451,15 @@ static enum weir_dup_state weir_dup_enter(struct weir_dups *d,
 	return WEIR_DUP_NEW;
 }
 
-static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
-					 struct weir_dup_waiter *waiter)
+static enum weir_dup_state weir_dup_follow(struct weir_dup *e,
+					   struct weir_dup_follower *follower)
 {
-	if (!waiter)
+	if (!follower)
 		return WEIR_DUP_BUSY;
-	if (e->n_waiters >= WEIR_DUP_WAITERS_MAX)
+	if (e->n_followers >= WEIR_DUP_FOLLOWERS_MAX)
 		return WEIR_DUP_FULL;
-	list_add_tail(&waiter->link, &e->waiters);
-	e->n_waiters++;
+	list_add_tail(&follower->link, &e->followers);
+	e->n_followers++;
 	return WEIR_DUP_BUSY;
 }
 
@@ -465,8 +468,8 @@ static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
  * @d: the table.
  * @key: the request.
  * @now_ns: the time.
- * @waiter: queued if the state is WEIR_DUP_BUSY. weir_dup_done(),
- *	weir_dup_fail() or weir_dup_unwait() takes it out again. NULL: the
+ * @follower: queued if the state is WEIR_DUP_BUSY. weir_dup_done(),
+ *	weir_dup_fail() or weir_dup_unfollow() takes it out again. NULL: the
  *	caller does not wait.
  * @reply: out: if the state is WEIR_DUP_DONE, the reply; the caller puts it.
  *
@@ -475,11 +478,11 @@ static enum weir_dup_state weir_dup_wait(struct weir_dup *e,
  *
  * Return: the state of the first request with the key. WEIR_DUP_FULL,
  * WEIR_DUP_NO_MEMORY and WEIR_DUP_OTHER: this request is neither the first nor
- * a waiter.
+ * a follower.
  */
 enum weir_dup_state weir_dup_begin(struct weir_dups *d,
 				   const struct weir_dup_key *key, u64 now_ns,
-				   struct weir_dup_waiter *waiter,
+				   struct weir_dup_follower *follower,
 				   struct weir_dup_reply **reply)
 {
 	struct weir_dup *e;
@@ -503,17 +506,18 @@ enum weir_dup_state weir_dup_begin(struct weir_dups *d,
 		*reply = weir_dup_reply_get(e->reply);
 		state = WEIR_DUP_DONE;
 	} else {
-		state = weir_dup_wait(e, waiter);
+		state = weir_dup_follow(e, follower);
 	}
 	spin_unlock_bh(&d->lock);
 	weir_dup_free_list(&dead);
 	return state;
 }
 
-static void weir_dup_wake(struct weir_dup *e, struct list_head *waiters)
+static void weir_dup_take_followers(struct weir_dup *e,
+				    struct list_head *followers)
 {
-	list_splice_tail_init(&e->waiters, waiters);
-	e->n_waiters = 0;
+	list_splice_tail_init(&e->followers, followers);
+	e->n_followers = 0;
 }
 
 /*
@@ -562,8 +566,8 @@ static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
  * @now_ns: the time.
  * @reply: the reply; the table takes a reference of its own. NULL: the reply
  *	could not be kept.
- * @waiters: out: the waiters are added to the end of this list, in the order in
- *	which they came; the caller gives them @reply.
+ * @followers: out: the followers are added to the end of this list, in the
+ *	order in which they came; the caller gives them @reply.
  *
  * The user's oldest replies make room for this one. A reply that finds no room,
  * or that alone is larger than max_bytes, is not kept. The entry is kept
@@ -571,7 +575,7 @@ static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
  * entries: the lock is released now and then, and this may sleep.
  */
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
-		   struct weir_dup_reply *reply, struct list_head *waiters)
+		   struct weir_dup_reply *reply, struct list_head *followers)
 {
 	size_t bytes = reply ? weir_dup_reply_bytes(reply) : SIZE_MAX;
 	enum weir_dup_room room = bytes <= d->max_bytes ?
@@ -594,7 +598,7 @@ void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
 		cond_resched();
 		spin_lock_bh(&d->lock);
 	}
-	weir_dup_wake(e, waiters);
+	weir_dup_take_followers(e, followers);
 	if (room == WEIR_DUP_ROOM_FOUND) {
 		e->reply = weir_dup_reply_get(reply);
 		e->user->bytes += bytes;
@@ -614,13 +618,13 @@ unlock:
  * @d: the table.
  * @scope: scope that the request began with.
  * @id: identity that the request began with.
- * @waiters: out: the waiters are added to the end of this list, in the order in
- *	which they came; each of them may begin again.
+ * @followers: out: the followers are added to the end of this list, in the
+ *	order in which they came; each of them may begin again.
  *
  * The next request with this key is new.
  */
 void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
-		   struct list_head *waiters)
+		   struct list_head *followers)
 {
 	struct weir_dup *e;
 	LIST_HEAD(dead);
@@ -628,7 +632,7 @@ void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 	spin_lock_bh(&d->lock);
 	e = weir_dup_find(d, scope, id);
 	if (!WARN_ON_ONCE(!e || e->done)) {
-		weir_dup_wake(e, waiters);
+		weir_dup_take_followers(e, followers);
 		weir_dup_forget(d, e, &dead);
 	}
 	spin_unlock_bh(&d->lock);
@@ -636,32 +640,32 @@ void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
 }
 
 /**
- * weir_dup_unwait() - take out a waiter whose caller waits no longer
+ * weir_dup_unfollow() - take out a follower whose caller waits no longer
  * @d: the table.
  * @scope: scope that the request began with.
  * @id: identity that the request began with.
- * @waiter: waiter that weir_dup_begin() has queued.
+ * @follower: follower that weir_dup_begin() has queued.
  *
- * Return: true if the waiter was still queued; now it is not. False: another
+ * Return: true if the follower was still queued; now it is not. False: another
  * caller has it in the list of weir_dup_done() or weir_dup_fail(), or is about
  * to get it.
  */
-bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
-		     struct weir_dup_waiter *waiter)
+bool weir_dup_unfollow(struct weir_dups *d, u64 scope, u64 id,
+		       struct weir_dup_follower *follower)
 {
-	struct weir_dup_waiter *w;
+	struct weir_dup_follower *w;
 	struct weir_dup *e;
 	bool queued = false;
 
 	spin_lock_bh(&d->lock);
 	e = weir_dup_find(d, scope, id);
 	if (e) {
-		/* the entry may be a newer one: search its waiters */
-		list_for_each_entry(w, &e->waiters, link) {
-			if (w != waiter)
+		/* the entry may be a newer one: search its followers */
+		list_for_each_entry(w, &e->followers, link) {
+			if (w != follower)
 				continue;
 			list_del_init(&w->link);
-			e->n_waiters--;
+			e->n_followers--;
 			queued = true;
 			break;
 		}
@@ -681,5 +685,5 @@ EXPORT_SYMBOL_IF_KUNIT(weir_dups_usage);
 EXPORT_SYMBOL_IF_KUNIT(weir_dup_begin);
 EXPORT_SYMBOL_IF_KUNIT(weir_dup_done);
 EXPORT_SYMBOL_IF_KUNIT(weir_dup_fail);
-EXPORT_SYMBOL_IF_KUNIT(weir_dup_unwait);
+EXPORT_SYMBOL_IF_KUNIT(weir_dup_unfollow);
 #endif

@@ -20,8 +20,8 @@
  * A key stands for one request. A digest of the content tells a request with
  * another content apart, which is refused.
  *
- * The table owns its entries and holds a reference on each reply. A waiter is a
- * link in an object of the caller. This file knows no socket and no clock:
+ * The table owns its entries and holds a reference on each reply. A follower is
+ * a link in an object of the caller. This file knows no socket and no clock:
  * times are arguments, in nanoseconds of one clock that never goes back.
  *
  * Process context: the table's lock is a leaf, and interrupts must not take it.
@@ -37,7 +37,7 @@
 #include <linux/types.h>
 
 #define WEIR_DUPS_MAX		(1U << 20)	/* most entries of one user */
-#define WEIR_DUP_WAITERS_MAX	64		/* waiters for one reply */
+#define WEIR_DUP_FOLLOWERS_MAX	64		/* followers for one reply */
 
 /**
  * enum weir_dup_state - state of the first request with a key
@@ -45,8 +45,8 @@
  * @WEIR_DUP_BUSY: the first request is in flight.
  * @WEIR_DUP_DONE: the first request has been answered.
  * @WEIR_DUP_FULL: there is no room: all requests that the user has room for are
- *	in flight, or WEIR_DUP_WAITERS_MAX requests wait for this reply, or the
- *	request was answered but there was no room to keep the reply.
+ *	in flight, or WEIR_DUP_FOLLOWERS_MAX requests wait for this reply, or
+ *	the request was answered but there was no room to keep the reply.
  * @WEIR_DUP_NO_MEMORY: there is no memory for an entry.
  * @WEIR_DUP_OTHER: the first request had another content.
  */
@@ -74,11 +74,11 @@ struct weir_dup_key {
 };
 
 /**
- * struct weir_dup_waiter - a request that waits for the reply to another one
- * @link: in the list of waiters of the entry, under the table's lock.
+ * struct weir_dup_follower - a request that waits for the reply to another one
+ * @link: in the list of followers of the entry, under the table's lock.
  *	weir_dup_done() and weir_dup_fail() move it to the caller's own list.
  */
-struct weir_dup_waiter {
+struct weir_dup_follower {
 	struct list_head	link;
 };
 
@@ -111,13 +111,13 @@ void weir_dups_usage(struct weir_dups *d, u32 *entries, u32 *bytes);
 
 enum weir_dup_state weir_dup_begin(struct weir_dups *d,
 				   const struct weir_dup_key *key, u64 now_ns,
-				   struct weir_dup_waiter *waiter,
+				   struct weir_dup_follower *follower,
 				   struct weir_dup_reply **reply);
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,
-		   struct weir_dup_reply *reply, struct list_head *waiters);
+		   struct weir_dup_reply *reply, struct list_head *followers);
 void weir_dup_fail(struct weir_dups *d, u64 scope, u64 id,
-		   struct list_head *waiters);
-bool weir_dup_unwait(struct weir_dups *d, u64 scope, u64 id,
-		     struct weir_dup_waiter *waiter);
+		   struct list_head *followers);
+bool weir_dup_unfollow(struct weir_dups *d, u64 scope, u64 id,
+		       struct weir_dup_follower *follower);
 
 #endif /* _WEIR_DUP_H */

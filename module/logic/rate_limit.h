@@ -12,7 +12,7 @@
  * token, is left for a user that comes later.
  *
  * This file knows no socket and no clock. The time is an argument, and a user
- * is a slot in a table (weir_account_slot()). Any context.
+ * is a slot in a table (weir_user_slot()). Any context.
  */
 #ifndef _WEIR_RATE_LIMIT_H
 #define _WEIR_RATE_LIMIT_H
@@ -37,7 +37,7 @@
  * @active: counts the users that ask for tokens of the lower half.
  * @rcu: frees the limit when the route gets another one.
  * @full: time at which each user's own bucket will be full, in 1/256 ns, modulo
- *	2^64; by weir_account_slot(). Changed by atomic operations, without a
+ *	2^64; by weir_user_slot(). Changed by atomic operations, without a
  *	lock.
  */
 struct weir_rate_limit {

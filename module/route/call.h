@@ -95,7 +95,7 @@ static inline u32 weir_endpoint_user(const struct weir_endpoint *caller)
 static inline atomic_t *weir_target_own(struct weir_target *target,
 					const struct weir_endpoint *caller)
 {
-	u32 slot = weir_account_slot(caller->account);
+	u32 slot = weir_user_slot(caller->account);
 
 	return &target->callers->in_flight[slot];
 }

@@ -27,8 +27,11 @@ struct weir_handle {
 	 * right.
 	 */
 	u32			gen;
-	/** @owner: owner of the first route that was found; valid if @bound. */
-	kuid_t			owner;
+	/**
+	 * @path_owner: owner of the path of the first route that was found;
+	 * valid if @bound.
+	 */
+	kuid_t			path_owner;
 	/** @hash: hash of @path. */
 	u32			hash;
 	/**

@@ -2,7 +2,7 @@
 /*
  * Idempotency entries and their calls; see idem.h. The pass that brings a reply
  * remembers it, after its section. A worker then delivers the reply to the
- * waiters, since that may take long.
+ * followers, since that may take long.
  *
  * Process context; weir_idem_leave() under post.lock of the caller's inbox.
  */
@@ -46,9 +46,9 @@ static void weir_idem_free(struct weir_idem *idem)
 }
 
 /*
- * Ends the call of a waiter with a copy of the leader's reply. The caller gets
- * an error instead if there is no reply (@reply is NULL), or no room for it.
- * May sleep.
+ * Ends the call of a follower with a copy of the leader's reply. The caller
+ * gets an error instead if there is no reply (@reply is NULL), or no room for
+ * it. May sleep.
  */
 static void weir_idem_deliver(struct weir_idem *idem,
 			      const struct weir_dup_reply *reply)
@@ -100,19 +100,19 @@ out:
 }
 
 /*
- * weir_idem.told: delivers the reply of a leader that has ended to its waiters,
- * of which there are WEIR_DUP_WAITERS_MAX at most, and frees the leader.
- * Returns false: there is no more.
+ * weir_idem.told: delivers the reply of a leader that has ended to its
+ * followers, of which there are WEIR_DUP_FOLLOWERS_MAX at most, and frees the
+ * leader. Returns false: there is no more.
  */
 static bool weir_idem_told_part(struct weir_job *job)
 {
 	struct weir_idem *idem = container_of(job, struct weir_idem, told);
-	struct weir_idem *waiter, *next;
+	struct weir_idem *each, *next;
 
-	list_for_each_entry_safe(waiter, next, &idem->waiters, waiter.link) {
-		list_del(&waiter->waiter.link);
-		weir_idem_deliver(waiter, idem->reply);
-		weir_idem_free(waiter);
+	list_for_each_entry_safe(each, next, &idem->followers, follower.link) {
+		list_del(&each->follower.link);
+		weir_idem_deliver(each, idem->reply);
+		weir_idem_free(each);
 		cond_resched();
 	}
 	weir_dup_reply_put(idem->reply);
@@ -192,7 +192,7 @@ void weir_idem_set_put(struct weir_idem_set *set)
 }
 
 /*
- * Has the worker of the leader's user deliver to the waiters of a leader that
+ * Has the worker of the leader's user deliver to the followers of a leader that
  * has ended. The leader belongs to that worker then. Does not sleep.
  */
 static void weir_idem_tell(struct weir_idem *idem)
@@ -205,15 +205,15 @@ static void weir_idem_tell(struct weir_idem *idem)
  * weir_idem_complete() - end a leader without a reply
  * @idem: the leader; it does not belong to the caller any more.
  *
- * The key is free again, and the waiters get an error. Process context; does
+ * The key is free again, and the followers get an error. Process context; does
  * not sleep.
  */
 void weir_idem_complete(struct weir_idem *idem)
 {
 	idem->reply = NULL;
-	INIT_LIST_HEAD(&idem->waiters);
+	INIT_LIST_HEAD(&idem->followers);
 	/* at once: a caller that learns of it and asks again is a leader */
-	weir_dup_fail(idem->set->dups, idem->scope, idem->id, &idem->waiters);
+	weir_dup_fail(idem->set->dups, idem->scope, idem->id, &idem->followers);
 	weir_idem_tell(idem);
 }
 
@@ -221,18 +221,18 @@ void weir_idem_complete(struct weir_idem *idem)
  * weir_idem_leave() - a call with an idempotency entry ends
  *
  * @call: the call, under post.lock of the caller's inbox. A leader ends without
- * a reply. A waiter waits no longer; if a worker has the waiter already, the
- * worker frees it.
+ * a reply. A follower waits no longer; if a worker has the follower already,
+ * the worker frees it.
  */
 void weir_idem_leave(struct weir_call_entry *call)
 {
 	struct weir_idem *idem = call->idem;
 
 	call->idem = NULL;
-	if (!idem->waits)
+	if (!idem->follows)
 		weir_idem_complete(idem);
-	else if (weir_dup_unwait(idem->set->dups, idem->scope, idem->id,
-				 &idem->waiter))
+	else if (weir_dup_unfollow(idem->set->dups, idem->scope, idem->id,
+				   &idem->follower))
 		weir_idem_free(idem);
 }
 
@@ -273,7 +273,7 @@ weir_idem_reply_create(const struct weir_idem *idem,
  *	of the reply; that of the target does not.
  * @r: the reply.
  *
- * The waiters get the reply from a worker. If there is no room for the reply,
+ * The followers get the reply from a worker. If there is no room for the reply,
  * the table still remembers that there was one: later requests with this key
  * are refused, and not sent again. May sleep.
  */
@@ -285,15 +285,15 @@ void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
 	if (reply)
 		weir_copy_pieces(reply->bytes, r->from, r->len);
 	idem->reply = reply;
-	INIT_LIST_HEAD(&idem->waiters);
+	INIT_LIST_HEAD(&idem->followers);
 	/* at once: until then the key counts as in flight for its user */
 	weir_dup_done(idem->set->dups, idem->scope, idem->id, ktime_get_ns(),
-		      reply, &idem->waiters);
+		      reply, &idem->followers);
 	weir_idem_tell(idem);
 }
 
 /*
- * Begins the call of a waiter: @call, which is in state RETRY and not queued,
+ * Begins the call of a follower: @call, which is in state RETRY and not queued,
  * or a new one if @call is NULL. @deadline_ns: when a new one is given up.
  * Returns false when the caller's inbox has no room for the answer, or when
  * there is no slot.
@@ -322,9 +322,9 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
 }
 
 /*
- * The call of a waiter need not wait: it is as it was (@again), or its slot is
- * freed. The call is still there: dispatch_lock is held, and the waiter is not
- * in the table.
+ * The call of a follower need not wait: it is as it was (@again), or its slot
+ * is freed. The call is still there: dispatch_lock is held, and the follower is
+ * not in the table.
  */
 static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem,
 			     bool again)
@@ -395,7 +395,7 @@ static bool weir_idem_digest(struct weir_idem_digest *d,
  * @ep: the caller's endpoint.
  * @m: the request, which has a key.
  * @call: its call, which has waited for a route: in state RETRY, and not in
- *	weir_call_table.retries; or NULL. The call of a waiter goes on to wait
+ *	weir_call_table.retries; or NULL. The call of a follower goes on to wait
  *	for the leader's reply.
  * @set: keys of its route.
  * @deadline_ns: when the request is given up, as ktime_get_ns() counts; without
@@ -443,7 +443,7 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 	idem->set = set;
 	refcount_inc(&set->ref);
 	/* the call is entered first: then a worker may deliver at once */
-	idem->waits = true;
+	idem->follows = true;
 	idem->ep = ep;
 	weir_endpoint_get(ep);
 	if (!weir_idem_wait(ep, m, call, idem, deadline_ns)) {
@@ -451,14 +451,14 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 		return WEIR_IDEM_NO_ROOM;
 	}
 	old = set_active_memcg(ep->memcg);
-	state = weir_dup_begin(set->dups, &key, ep->pass.now_ns, &idem->waiter,
-			       reply);
+	state = weir_dup_begin(set->dups, &key, ep->pass.now_ns,
+			       &idem->follower, reply);
 	set_active_memcg(old);
 	if (state == WEIR_DUP_BUSY)
-		return WEIR_IDEM_WAITER;
+		return WEIR_IDEM_FOLLOWER;
 	weir_idem_unwait(ep, idem, call);
 	if (state == WEIR_DUP_NEW) {
-		idem->waits = false;
+		idem->follows = false;
 		ep->pass.idem = idem;
 		return WEIR_IDEM_LEADER;
 	}

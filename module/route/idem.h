@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Requests with an idempotency key. The first request of a key, the leader, is
- * sent. A request that comes while the leader is in flight is a waiter: it gets
- * the leader's reply. A request that comes later, within the window, gets a
- * copy of that reply. The table of keys is in dup.c; idem.c connects it to
+ * sent. A request that comes while the leader is in flight is a follower: it
+ * gets the leader's reply. A request that comes later, within the window, gets
+ * a copy of that reply. The table of keys is in dup.c; idem.c connects it to
  * calls.
  *
  * Each user has its own keys: equal keys of two users have nothing to do with
@@ -46,17 +46,17 @@ struct weir_idem_set {
 };
 
 /**
- * struct weir_idem - idempotency entry: a leader or a waiter
+ * struct weir_idem - idempotency entry: a leader or a follower
  *
  * The pass that makes an entry owns it, then the call (weir_call_entry.idem).
- * An ended leader and its @waiters belong to the job @told.
+ * An ended leader and its @followers belong to the job @told.
  */
 struct weir_idem {
-	/** @waiter: waiter: its link in the table, under the table's lock. */
-	struct weir_dup_waiter	waiter;
+	/** @follower: follower: link in the table, under the table's lock. */
+	struct weir_dup_follower	follower;
 	/**
 	 * @told: leader that has ended: job that delivers its reply to its
-	 * waiters.
+	 * followers.
 	 */
 	struct weir_job		told;
 	/** @set: the keys of the route; held. */
@@ -70,26 +70,27 @@ struct weir_idem {
 	 * leader whose pass is held up again; see weir_endpoint.blocked_idem.
 	 */
 	u64			pos;
-	/** @waits: this is a waiter, not a leader. */
-	bool			waits;
+	/** @follows: this is a follower, not a leader. */
+	bool			follows;
 	/**
 	 * @reply: leader that has ended: its reply, held; NULL: there is none.
 	 */
 	struct weir_dup_reply	*reply;
 	/**
-	 * @waiters: leader that has ended: its waiters, by weir_idem.waiter.
+	 * @followers: leader that has ended: its followers, by
+	 * weir_idem.follower.
 	 */
-	struct list_head	waiters;
+	struct list_head	followers;
 	/** @ep: the caller's endpoint; held. */
 	struct weir_endpoint	*ep;
-	/** @name: waiter: name of its call. */
+	/** @name: follower: name of its call. */
 	u64			name;
 };
 
 /**
  * enum weir_idem_role - what a request with an idempotency key is
  * @WEIR_IDEM_LEADER: the first of its key: it is to be sent.
- * @WEIR_IDEM_WAITER: it waits for the leader's reply.
+ * @WEIR_IDEM_FOLLOWER: it waits for the leader's reply.
  * @WEIR_IDEM_ANSWERED: the leader has been answered: it gets a copy of the
  *	reply.
  * @WEIR_IDEM_NO_ROOM: its caller has no slot, or no room for an answer: the
@@ -103,7 +104,7 @@ struct weir_idem {
  */
 enum weir_idem_role {
 	WEIR_IDEM_LEADER,
-	WEIR_IDEM_WAITER,
+	WEIR_IDEM_FOLLOWER,
 	WEIR_IDEM_ANSWERED,
 	WEIR_IDEM_NO_ROOM,
 	WEIR_IDEM_NO_MEMORY,

@@ -393,7 +393,7 @@ static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
 		return weir_send_wait_own(ep, m, deadline_ns, 1);
 	case WEIR_IDEM_DIGEST:
 		return WEIR_WAIT;
-	case WEIR_IDEM_WAITER:
+	case WEIR_IDEM_FOLLOWER:
 		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return WEIR_DELIVERED;
 	case WEIR_IDEM_ANSWERED:
@@ -562,8 +562,8 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 }
 
 /*
- * Looks up the key of a request that has waited for the route that has the keys.
- * Returns true if the request is to be sent. Otherwise *@ret is as for
+ * Looks up the key of a request that has waited for the route that has the
+ * keys. Returns true if the request is to be sent. Otherwise *@ret is as for
  * weir_send_routed(); WEIR_DELIVERED: the call has ended, or waits for a reply.
  */
 static bool weir_again_leads(struct weir_endpoint *ep,
@@ -591,7 +591,7 @@ static bool weir_again_leads(struct weir_endpoint *ep,
 	case WEIR_IDEM_DIGEST:
 		*ret = WEIR_WAIT;
 		return false;
-	case WEIR_IDEM_WAITER:
+	case WEIR_IDEM_FOLLOWER:
 		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		*ret = WEIR_DELIVERED;
 		return false;

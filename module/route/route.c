@@ -497,7 +497,7 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 		return NULL;
 	}
 	if (!weir_path_permits(ep->owner, path, MAY_WRITE) ||
-	    (h->bound && !weir_path_succeeds(path, h->owner))) {
+	    (h->bound && !weir_path_succeeds(path, h->path_owner))) {
 		*reason = WEIR_REASON_DENIED;
 		return NULL;
 	}
@@ -505,7 +505,7 @@ static struct weir_route *weir_handle_find(struct weir_endpoint *ep,
 	if (!route || !refcount_inc_not_zero(&route->ref))
 		return NULL;
 	if (!h->bound)
-		h->owner = path->uid;
+		h->path_owner = path->uid;
 	h->bound = true;
 	*reason = WEIR_REASON_NONE;
 	return route;

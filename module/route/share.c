@@ -4,7 +4,7 @@
  * route together: the rate, in tokens (rate_limit.h), and the requests in
  * flight at one target (bulkhead.h). The first half of each is handed out in
  * the order of asking: the upper half of the tokens, and the lower half of the
- * bulkhead's slots. That needs no look at users, and does not come here. Of
+ * bulkhead's permits. That needs no look at users, and does not come here. Of
  * the other half, each user has a share; this file computes and takes it.
  *
  * Each route has limits of its own. A message that goes through several routes
@@ -34,7 +34,7 @@
 static u32 weir_endpoint_user_slot(const struct weir_endpoint *ep)
 {
 	return ep->exempt ? WEIR_RATE_LIMIT_NO_USER :
-			      weir_account_slot(ep->account);
+			      weir_user_slot(ep->account);
 }
 
 /**
@@ -99,7 +99,7 @@ static u32 weir_target_share(const struct weir_endpoint *ep,
 	u32 lower = max(plan->bulkhead_lower, 0), all, active;
 
 	active = weir_active_count(&target->callers->active,
-				   weir_account_slot(ep->account),
+				   weir_user_slot(ep->account),
 				   ep->pass.now_ns);
 	all = atomic_read(&target->load.in_flight);
 	return min(n, weir_bulkhead_share(plan->bulkhead - lower,

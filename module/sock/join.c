@@ -40,9 +40,9 @@ bool weir_sub_takes(struct weir_sock *ws, const struct weir_path *path)
 	if (ws->sub.pattern->node->wild)
 		return true;
 	if (!ws->sub.bound)
-		ws->sub.owner = path->uid;
+		ws->sub.path_owner = path->uid;
 	ws->sub.bound = true;
-	return weir_path_succeeds(path, ws->sub.owner);
+	return weir_path_succeeds(path, ws->sub.path_owner);
 }
 
 /* May a subscription read a stream, and does it take it? weir_net.lock */

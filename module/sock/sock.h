@@ -61,10 +61,10 @@ struct weir_subscription {
 	/** @charge: for the subscription. */
 	struct weir_charge charge;
 	/**
-	 * @owner: of a plain path: owner of the first path found, valid if
-	 * @bound.
+	 * @path_owner: of a plain path: owner of the first path found, valid
+	 * if @bound.
 	 */
-	kuid_t owner;
+	kuid_t path_owner;
 	/** @bound: such a path was found. */
 	bool bound;
 	/**

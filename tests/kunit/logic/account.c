@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of module/logic/account.c: lifetime, caps at their exact limits and at the
- * ends of 64 bits, and caps that hold while many threads charge at once.
+ * Tests of module/logic/account.c: lifetime, caps at their exact limits and at
+ * the ends of 64 bits, and caps that hold while many threads charge at once.
  *
  * Runs in KUnit's thread, with kthreads of its own for the last. What WARNs
  * (more given back than taken) is not tried: a warning fails the run.
@@ -326,26 +326,26 @@ static void account_slot__is_one_users(struct kunit *test)
 
 	a = kunit_kcalloc(test, n, sizeof(*a), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, a);
-	__set_bit(weir_account_slot(f->a), taken);
-	__set_bit(weir_account_slot(f->b), taken);
+	__set_bit(weir_user_slot(f->a), taken);
+	__set_bit(weir_user_slot(f->b), taken);
 	for (i = 0; i < n; i++) {
 		a[i] = payers(f, 2000 + i, 1000, 1);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(a[i]));
 		KUNIT_EXPECT_FALSE(test,
-				   __test_and_set_bit(weir_account_slot(a[i]),
+				   __test_and_set_bit(weir_user_slot(a[i]),
 						      taken));
 	}
 	/* more have one of these; a user keeps its own, and gives it back */
 	again = payers(f, 9999, 0, 1);
-	KUNIT_EXPECT_LT(test, weir_account_slot(again), WEIR_USER_SLOTS);
+	KUNIT_EXPECT_LT(test, weir_user_slot(again), WEIR_USER_SLOTS);
 	weir_account_put(again);
-	slot = weir_account_slot(a[7]);
+	slot = weir_user_slot(a[7]);
 	again = payers(f, 2007, 0, 1);
-	KUNIT_EXPECT_EQ(test, weir_account_slot(again), slot);
+	KUNIT_EXPECT_EQ(test, weir_user_slot(again), slot);
 	weir_account_put(again);
 	weir_account_put(a[7]);
 	a[7] = payers(f, 9999, 0, 1);
-	KUNIT_EXPECT_EQ(test, weir_account_slot(a[7]), slot);
+	KUNIT_EXPECT_EQ(test, weir_user_slot(a[7]), slot);
 	for (i = 0; i < n; i++)
 		weir_account_put(a[i]);
 }
@@ -719,14 +719,14 @@ static void account_slot__is_not_taken_by_subordinates(struct kunit *test)
 	}
 	next = payers(f, 9999, 0, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
-	slot = weir_account_slot(next);
-	KUNIT_EXPECT_NE(test, slot, weir_account_slot(f->a));
-	KUNIT_EXPECT_NE(test, slot, weir_account_slot(f->b));
+	slot = weir_user_slot(next);
+	KUNIT_EXPECT_NE(test, slot, weir_user_slot(f->a));
+	KUNIT_EXPECT_NE(test, slot, weir_user_slot(f->b));
 	weir_account_put(next);
 	/* one that pays for itself has a slot of its own from then on */
 	next = payers(f, 5000, 0, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
-	KUNIT_EXPECT_EQ(test, weir_account_slot(next), slot);
+	KUNIT_EXPECT_EQ(test, weir_user_slot(next), slot);
 	weir_account_put(next);
 	for (i = 0; i < n; i++)
 		weir_account_put(a[i]);

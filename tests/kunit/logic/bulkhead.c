@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of module/logic/bulkhead.h: alone, and with threads that take and give at
- * once and count for themselves how many are inside.
+ * Tests of module/logic/bulkhead.h: alone, and with threads that take and give
+ * at once and count for themselves how many are inside.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -240,14 +240,14 @@ static void bulkhead_share__is_had_as_others_end(struct kunit *test)
 
 /**
  * struct held - what a user has of a bulkhead
- * @lower: slots that were had as they came.
+ * @lower: permits that were had as they came.
  * @own: of the upper half.
  */
 struct held {
 	u32 lower, own;
 };
 
-/* As many slots as a user may have, one after the other, as @asking do. */
+/* As many permits as a user may have, one after the other, as @asking do. */
 static void hold(u32 max, atomic_t *all, struct held *h, u32 asking)
 {
 	int lower = weir_bulkhead_lower(max);
@@ -271,7 +271,7 @@ static void hold(u32 max, atomic_t *all, struct held *h, u32 asking)
 }
 
 /*
- * A user had nearly all; one slot after the other ends, of the lower half
+ * A user had nearly all; one permit after the other ends, of the lower half
  * before the upper one or after it, and it asks before the others.
  */
 static void bulkhead_lower__leaves_each_its_part(struct kunit *test)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of module/logic/dup.c: against a plain list of all that is known, searched
- * from end to end and cleared of what has expired before anything else; and
- * with threads that begin the same requests at once.
+ * Tests of module/logic/dup.c: against a plain list of all that is known,
+ * searched from end to end and cleared of what has expired before anything
+ * else; and with threads that begin the same requests at once.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -41,10 +41,10 @@ static void end(struct kunit *test, struct weir_dups *d, u64 id, u64 now,
 		u32 len)
 {
 	struct weir_dup_reply *reply = answer(test, id, len);
-	LIST_HEAD(waiters);
+	LIST_HEAD(followers);
 
-	weir_dup_done(d, 1, id, now, reply, &waiters);
-	KUNIT_EXPECT_TRUE(test, list_empty(&waiters));
+	weir_dup_done(d, 1, id, now, reply, &followers);
+	KUNIT_EXPECT_TRUE(test, list_empty(&followers));
 	weir_dup_reply_put(reply);
 }
 
@@ -54,14 +54,14 @@ static void end(struct kunit *test, struct weir_dups *d, u64 id, u64 now,
  */
 static enum weir_dup_state begin_key(struct weir_dups *d, u32 uid, u64 scope,
 				     u64 id, u64 now,
-				     struct weir_dup_waiter *waiter,
+				     struct weir_dup_follower *follower,
 				     struct weir_dup_reply **reply)
 {
 	const struct weir_dup_key key = {
 		.uid = uid, .scope = scope, .id = id, .digest = 1,
 	};
 
-	return weir_dup_begin(d, &key, now, waiter, reply);
+	return weir_dup_begin(d, &key, now, follower, reply);
 }
 
 /* Begins one and puts what it gets. */
@@ -106,8 +106,8 @@ static void dup_begin__gives_the_first_reply(struct kunit *test)
 {
 	struct weir_dups *d = table(test, 8, 1000);
 	struct weir_dup_reply *first = answer(test, 7, 20), *got = NULL;
-	struct weir_dup_waiter a, b;
-	LIST_HEAD(waiters);
+	struct weir_dup_follower a, b;
+	LIST_HEAD(followers);
 	u32 entries, bytes;
 
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_NEW);
@@ -120,10 +120,10 @@ static void dup_begin__gives_the_first_reply(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 7, 0, &b, &got),
 			WEIR_DUP_BUSY);
 	KUNIT_EXPECT_NULL(test, got);
-	weir_dup_done(d, 1, 7, 50, first, &waiters);
-	KUNIT_EXPECT_PTR_EQ(test, waiters.next, &a.link);
-	KUNIT_EXPECT_PTR_EQ(test, waiters.next->next, &b.link);
-	KUNIT_EXPECT_PTR_EQ(test, b.link.next, &waiters);
+	weir_dup_done(d, 1, 7, 50, first, &followers);
+	KUNIT_EXPECT_PTR_EQ(test, followers.next, &a.link);
+	KUNIT_EXPECT_PTR_EQ(test, followers.next->next, &b.link);
+	KUNIT_EXPECT_PTR_EQ(test, b.link.next, &followers);
 	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 7, 60, &a, &got),
 			WEIR_DUP_DONE);
 	KUNIT_EXPECT_PTR_EQ(test, got, first);
@@ -147,17 +147,17 @@ static void dup_begin__tells_contents_apart(struct kunit *test)
 	struct weir_dups *d = table(test, 8, 1000);
 	struct weir_dup_key other = { .scope = 1, .id = 7, .digest = 2 };
 	struct weir_dup_reply *got = NULL;
-	struct weir_dup_waiter waiter;
+	struct weir_dup_follower follower;
 
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 0), WEIR_DUP_NEW);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 0, &waiter, &got),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 0, &follower, &got),
 			WEIR_DUP_OTHER);
 	end(test, d, 7, 10, 20);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 10, &waiter, &got),
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 10, &follower, &got),
 			WEIR_DUP_OTHER);
 	KUNIT_EXPECT_NULL(test, got);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 10), WEIR_DUP_DONE);
-	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 10 + WINDOW, &waiter,
+	KUNIT_EXPECT_EQ(test, weir_dup_begin(d, &other, 10 + WINDOW, &follower,
 					     &got), WEIR_DUP_NEW);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 7, 10 + WINDOW), WEIR_DUP_OTHER);
 	weir_dups_destroy(d);
@@ -210,32 +210,32 @@ static void dup_begin__lets_only_so_many_wait(struct kunit *test)
 {
 	struct weir_dups *d = table(test, 4, 1000);
 	struct weir_dup_reply *none;
-	struct weir_dup_waiter *w;
-	LIST_HEAD(waiters);
+	struct weir_dup_follower *w;
+	LIST_HEAD(followers);
 	u32 i;
 
-	w = kunit_kcalloc(test, WEIR_DUP_WAITERS_MAX + 1, sizeof(*w),
+	w = kunit_kcalloc(test, WEIR_DUP_FOLLOWERS_MAX + 1, sizeof(*w),
 			  GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
-	for (i = 0; i < WEIR_DUP_WAITERS_MAX; i++)
+	for (i = 0; i < WEIR_DUP_FOLLOWERS_MAX; i++)
 		KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &w[i], &none),
 				WEIR_DUP_BUSY);
 	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &w[i], &none),
 			WEIR_DUP_FULL);
-	KUNIT_EXPECT_TRUE(test, weir_dup_unwait(d, 1, 1, &w[3]));
-	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[3]));
-	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 2, &w[4]));
+	KUNIT_EXPECT_TRUE(test, weir_dup_unfollow(d, 1, 1, &w[3]));
+	KUNIT_EXPECT_FALSE(test, weir_dup_unfollow(d, 1, 1, &w[3]));
+	KUNIT_EXPECT_FALSE(test, weir_dup_unfollow(d, 1, 2, &w[4]));
 	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &w[i], &none),
 			WEIR_DUP_BUSY);
-	weir_dup_fail(d, 1, 1, &waiters);
-	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[4]));
-	KUNIT_EXPECT_EQ(test, length(&waiters), WEIR_DUP_WAITERS_MAX);
+	weir_dup_fail(d, 1, 1, &followers);
+	KUNIT_EXPECT_FALSE(test, weir_dup_unfollow(d, 1, 1, &w[4]));
+	KUNIT_EXPECT_EQ(test, length(&followers), WEIR_DUP_FOLLOWERS_MAX);
 	KUNIT_EXPECT_EQ(test, known(d), 0);
 	/* it is in a list yet, but not in that of the new one */
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
-	KUNIT_EXPECT_FALSE(test, weir_dup_unwait(d, 1, 1, &w[4]));
-	KUNIT_EXPECT_EQ(test, length(&waiters), WEIR_DUP_WAITERS_MAX);
+	KUNIT_EXPECT_FALSE(test, weir_dup_unfollow(d, 1, 1, &w[4]));
+	KUNIT_EXPECT_EQ(test, length(&followers), WEIR_DUP_FOLLOWERS_MAX);
 	weir_dups_destroy(d);
 }
 
@@ -295,15 +295,15 @@ static void dup_done__keeps_what_fits(struct kunit *test)
 static void dup_done__remembers_without_a_reply(struct kunit *test)
 {
 	struct weir_dups *d = table(test, 8, 100000);
-	struct weir_dup_waiter waiter;
+	struct weir_dup_follower follower;
 	struct weir_dup_reply *reply = NULL;
-	LIST_HEAD(waiters);
+	LIST_HEAD(followers);
 
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 0), WEIR_DUP_NEW);
-	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &waiter, &reply),
+	KUNIT_EXPECT_EQ(test, begin_key(d, 0, 1, 1, 0, &follower, &reply),
 			WEIR_DUP_BUSY);
-	weir_dup_done(d, 1, 1, 10, NULL, &waiters);
-	KUNIT_EXPECT_EQ(test, length(&waiters), 1);
+	weir_dup_done(d, 1, 1, 10, NULL, &followers);
+	KUNIT_EXPECT_EQ(test, length(&followers), 1);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW - 1), WEIR_DUP_FULL);
 	KUNIT_EXPECT_EQ(test, begin(d, 1, 1, 10 + WINDOW), WEIR_DUP_NEW);
 	end(test, d, 1, 10 + WINDOW, 5);
@@ -325,9 +325,9 @@ static void end_of(struct kunit *test, struct weir_dups *d, u32 uid, u64 id,
 		   u64 now, u32 len)
 {
 	struct weir_dup_reply *reply = answer(test, id, len);
-	LIST_HEAD(waiters);
+	LIST_HEAD(followers);
 
-	weir_dup_done(d, uid, id, now, reply, &waiters);
+	weir_dup_done(d, uid, id, now, reply, &followers);
 	weir_dup_reply_put(reply);
 }
 
@@ -414,7 +414,7 @@ static void dup_done__gives_each_user_a_share(struct kunit *test)
 #define ENTRIES	12
 #define BYTES	(8 * (HEADER + 40))
 #define KEYS	40
-#define WAITERS	100
+#define FOLLOWERS	100
 
 struct item {
 	struct list_head	link;	/* the answered in order, then others */
@@ -426,7 +426,7 @@ struct item {
 };
 
 struct request {
-	struct weir_dup_waiter	waiter;
+	struct weir_dup_follower	follower;
 	struct item		*of;	/* what it waits for, or NULL */
 	u64			since;
 };
@@ -436,7 +436,7 @@ struct model {
 	u32			n;
 	size_t			bytes;
 	u64			turn;
-	struct request		request[WAITERS];
+	struct request		request[FOLLOWERS];
 };
 
 static void item_drop(struct model *m, struct item *item)
@@ -496,7 +496,7 @@ static struct request *model_first(struct model *m, const struct item *item)
 	struct request *first = NULL;
 	u32 i;
 
-	for (i = 0; i < WAITERS; i++) {
+	for (i = 0; i < FOLLOWERS; i++) {
 		struct request *r = &m->request[i];
 
 		if (r->of == item && (!first || r->since < first->since))
@@ -505,17 +505,17 @@ static struct request *model_first(struct model *m, const struct item *item)
 	return first;
 }
 
-/* Those in @waiters are those of @item, and in order; counts what is wrong. */
+/* Counts what is wrong: @followers are those of @item, and in order. */
 static u32 model_came_back(struct model *m, struct item *item,
-			   struct list_head *waiters)
+			   struct list_head *followers)
 {
-	struct weir_dup_waiter *w, *next;
+	struct weir_dup_follower *w, *next;
 	u32 wrong = 0;
 
-	list_for_each_entry_safe(w, next, waiters, link) {
+	list_for_each_entry_safe(w, next, followers, link) {
 		struct request *r = model_first(m, item);
 
-		wrong += !r || w != &r->waiter;
+		wrong += !r || w != &r->follower;
 		list_del(&w->link);
 		if (r)
 			r->of = NULL;
@@ -529,14 +529,14 @@ static u32 try_begin(struct weir_dups *d, struct model *m,
 	u64 key = prandom_u32_state(rnd) % KEYS;
 	/* halves of keys that look alike */
 	u64 scope = (key % 2) << 40, id = (key / 2) << (key % 3 * 16);
-	struct request *r = &m->request[prandom_u32_state(rnd) % WAITERS];
+	struct request *r = &m->request[prandom_u32_state(rnd) % FOLLOWERS];
 	struct weir_dup_reply *reply = NULL;
 	struct item *item = model_find(m, scope, id);
 	int state;
 
 	if (r->of)
 		r = NULL;
-	state = begin_key(d, 0, scope, id, now, r ? &r->waiter : NULL,
+	state = begin_key(d, 0, scope, id, now, r ? &r->follower : NULL,
 			  &reply);
 	if (item && item->done && !item->reply)
 		return state != WEIR_DUP_FULL;
@@ -572,15 +572,15 @@ static u32 try_done(struct kunit *test, struct weir_dups *d, struct model *m,
 	struct item *item = model_random_busy(m, rnd);
 	u32 len = prandom_u32_state(rnd) % 80, wrong;
 	struct weir_dup_reply *reply;
-	LIST_HEAD(waiters);
+	LIST_HEAD(followers);
 
 	if (!item)
 		return 0;
 	if (prandom_u32_state(rnd) % 10 == 0)
 		len = prandom_u32_state(rnd) % (2 * BYTES);
 	reply = answer(test, item->id, len);
-	weir_dup_done(d, item->scope, item->id, now, reply, &waiters);
-	wrong = model_came_back(m, item, &waiters);
+	weir_dup_done(d, item->scope, item->id, now, reply, &followers);
+	wrong = model_came_back(m, item, &followers);
 	item->done_ns = now;
 	if (HEADER + len > BYTES) {
 		weir_dup_reply_put(reply);
@@ -602,13 +602,13 @@ static u32 try_fail(struct weir_dups *d, struct model *m,
 		    struct rnd_state *rnd)
 {
 	struct item *item = model_random_busy(m, rnd);
-	LIST_HEAD(waiters);
+	LIST_HEAD(followers);
 	u32 wrong;
 
 	if (!item)
 		return 0;
-	weir_dup_fail(d, item->scope, item->id, &waiters);
-	wrong = model_came_back(m, item, &waiters);
+	weir_dup_fail(d, item->scope, item->id, &followers);
+	wrong = model_came_back(m, item, &followers);
 	item_drop(m, item);
 	return wrong;
 }
@@ -616,13 +616,13 @@ static u32 try_fail(struct weir_dups *d, struct model *m,
 static u32 try_unwait(struct weir_dups *d, struct model *m,
 		      struct rnd_state *rnd)
 {
-	struct request *r = &m->request[prandom_u32_state(rnd) % WAITERS];
+	struct request *r = &m->request[prandom_u32_state(rnd) % FOLLOWERS];
 	struct item *item = r->of;
 
 	if (!item)
-		return weir_dup_unwait(d, 0, 0, &r->waiter);
+		return weir_dup_unfollow(d, 0, 0, &r->follower);
 	r->of = NULL;
-	return !weir_dup_unwait(d, item->scope, item->id, &r->waiter);
+	return !weir_dup_unfollow(d, item->scope, item->id, &r->follower);
 }
 
 static void dup_begin__agrees_with_a_list(struct kunit *test)
@@ -659,11 +659,11 @@ static void dup_begin__agrees_with_a_list(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "in turn %u", turn);
 	KUNIT_EXPECT_GT(test, evicted, 1000);
-	for (i = 0; i < WAITERS; i++)
+	for (i = 0; i < FOLLOWERS; i++)
 		if (m->request[i].of)
-			weir_dup_unwait(d, m->request[i].of->scope,
+			weir_dup_unfollow(d, m->request[i].of->scope,
 					m->request[i].of->id,
-					&m->request[i].waiter);
+					&m->request[i].follower);
 	weir_dups_destroy(d);
 	/* what the model has a reference on nobody else has any more */
 	while (!list_empty(&m->items)) {
@@ -692,7 +692,7 @@ struct crowd {
 };
 
 struct member {
-	struct weir_dup_waiter	waiter;
+	struct weir_dup_follower	follower;
 	struct completion	back;
 	struct crowd		*crowd;
 	struct completion	done;
@@ -705,8 +705,8 @@ static void member_send(struct member *m, u32 id, u32 dice)
 {
 	struct crowd *c = m->crowd;
 	struct weir_dup_reply *reply;
-	struct weir_dup_waiter *w, *next;
-	LIST_HEAD(waiters);
+	struct weir_dup_follower *w, *next;
+	LIST_HEAD(followers);
 
 	if (atomic_inc_return(&c->sending[id]) != 1)
 		atomic_inc(&c->wrong);
@@ -714,16 +714,16 @@ static void member_send(struct member *m, u32 id, u32 dice)
 	reply = weir_dup_reply_create(id, 100, GFP_KERNEL);
 	atomic_dec(&c->sending[id]);
 	if (dice % 5 == 0 || IS_ERR(reply)) {
-		weir_dup_fail(c->d, 9, id, &waiters);
+		weir_dup_fail(c->d, 9, id, &followers);
 	} else {
 		reply->bytes[99] = id;
 		weir_dup_done(c->d, 9, id, atomic64_inc_return(&c->now), reply,
-			      &waiters);
+			      &followers);
 	}
 	if (!IS_ERR(reply))
 		weir_dup_reply_put(reply);
-	list_for_each_entry_safe(w, next, &waiters, link)
-		complete(&container_of(w, struct member, waiter)->back);
+	list_for_each_entry_safe(w, next, &followers, link)
+		complete(&container_of(w, struct member, follower)->back);
 }
 
 static int member_run(void *data)
@@ -741,7 +741,7 @@ static int member_run(void *data)
 		struct weir_dup_reply *reply = NULL;
 		int state = begin_key(c->d, 0, 9, id,
 				      atomic64_inc_return(&c->now),
-				      &m->waiter, &reply);
+				      &m->follower, &reply);
 
 		if (state > WEIR_DUP_DONE) {
 			atomic_inc(&c->wrong);
@@ -754,8 +754,8 @@ static int member_run(void *data)
 			if (reply->kind != id || reply->bytes[99] != id)
 				atomic_inc(&c->wrong);
 			weir_dup_reply_put(reply);
-		} else if (dice % 2 || !weir_dup_unwait(c->d, 9, id,
-							&m->waiter)) {
+		} else if (dice % 2 || !weir_dup_unfollow(c->d, 9, id,
+							&m->follower)) {
 			wait_for_completion(&m->back);
 		}
 	}
