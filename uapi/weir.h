@@ -224,6 +224,7 @@ struct weir_status {
 };
 
 #define WEIR_CURSOR_DEMAND	0x1	/* @demand counts */
+#define WEIR_CURSOR_SEEN	0x2	/* @seen counts */
 
 /**
  * struct weir_cursor - written by one reader, read by the owner and kernel
@@ -236,6 +237,13 @@ struct weir_status {
  *	below this one, low 32 bits (request(n) of Reactive Streams). It only
  *	rises.
  * @flags: WEIR_CURSOR_*.
+ * @reserved0: zero.
+ * @seen: of an inbox, with WEIR_CURSOR_SEEN: position in bytes behind the last
+ *	record that the reader has looked at, if that is not the one at @pos. The
+ *	reader stores it before it uses the record. When the socket is closed,
+ *	requests behind @seen and behind the record at @pos go to other targets.
+ *	Without the flag, a socket that maps its inbox counts as one that has
+ *	looked at all. The kernel clears the flag when the page is mapped.
  * @reserved: zero.
  */
 struct weir_cursor {
@@ -243,7 +251,9 @@ struct weir_cursor {
 	__u32	seq;
 	__u32	demand;
 	__u32	flags;
-	__u32	reserved[11];
+	__u32	reserved0;
+	__u64	seen;
+	__u32	reserved[8];
 };
 
 enum weir_notice_type {

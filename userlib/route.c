@@ -48,7 +48,8 @@ static int weir_route_path(const struct weir *w, const char *what,
 	return 0;
 }
 
-int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id)
+int (weir_serve)(struct weir *w, const char *path, uint32_t weight,
+		 uint64_t *id)
 {
 	struct weir_ioc_serve serve = {
 		.size = sizeof(serve),
@@ -64,6 +65,20 @@ int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id)
 	if (id)
 		*id = serve.id;
 	return weir_route_map(w);
+}
+
+int weir_serve_seen(struct weir *w, const char *path, uint32_t weight,
+		    uint64_t *id)
+{
+	int err = (weir_serve)(w, path, weight, id);
+
+	if (err)
+		return err;
+	/* The flag comes last: what the word says is true from then on. */
+	weir_store(&w->inbox->cursor->seen, weir_stream_pos(w->inbox));
+	__atomic_fetch_or(&w->inbox->cursor->flags, WEIR_CURSOR_SEEN,
+			  __ATOMIC_RELEASE);
+	return 0;
 }
 
 int weir_drain(struct weir *w)

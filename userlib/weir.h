@@ -533,6 +533,16 @@ weir_inline void weir_msg_set(struct weir_msg *msg, struct weir_stream *s,
 }
 
 /*
+ * Says how far the application looks, before it gets a message behind the one at
+ * the cursor: WEIR_CURSOR_SEEN. A process that is killed may not get further.
+ */
+weir_inline void weir_look(struct weir_stream *s, __u64 next)
+{
+	weir_store(&s->cursor->seen, next);
+	weir_compiler_fence();
+}
+
+/*
  * --- the fast path ---
  *
  * The slow halves get values, or a local structure. If they got the caller's
@@ -761,10 +771,12 @@ WEIR_INLINE int weir_peek_next(struct weir *w, struct weir_msg *msg)
 		return 0;
 	ret = weir_ring_plain(&s->ring, pos, &r);
 	if (weir_likely(ret == 1)) {
+		weir_look(s, r.next);
 		weir_msg_set(msg, s, &r);
 		return 1;
 	}
 	if (weir_unlikely(ret) && weir_routed_look(&s->ring, pos, &routed)) {
+		weir_look(s, routed.next);
 		weir_msg_set(msg, s, &routed);
 		return 1;
 	}

@@ -82,9 +82,20 @@ struct weir_ticket {
  *	target of weight 0 takes none until the weight changes.
  * @id: out: id of the target, for WEIR_IOC_CONTROL; may be NULL.
  *
- * weir_peek() then returns the requests and one-way events.
+ * weir_peek() then returns the requests and one-way events. Requests that the
+ * handle has not shown to the application when it is closed, or its process is
+ * killed, go to other targets.
  */
 int weir_serve(struct weir *w, const char *path, uint32_t weight, uint64_t *id);
+
+/*
+ * weir_serve() of a program whose weir_peek_next() says how far it has looked.
+ * The function itself is for programs that were compiled with an older header:
+ * there the kernel takes all requests in the inbox for seen.
+ */
+int weir_serve_seen(struct weir *w, const char *path, uint32_t weight,
+		    uint64_t *id);
+#define weir_serve(w, path, weight, id)	weir_serve_seen(w, path, weight, id)
 
 /**
  * weir_drain() - have no new requests come, before the handle is closed

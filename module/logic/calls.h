@@ -28,6 +28,7 @@
 #include <linux/types.h>
 
 struct weir_idem;
+struct weir_moved;
 struct weir_target;
 
 /* A name has, from the lowest bit on: owner, slot, generation. */
@@ -45,6 +46,12 @@ struct weir_target;
 /* Bits of weir_call_entry.tries, above those that count. */
 #define WEIR_CALL_ONCE		0x80	/* may be sent once only */
 #define WEIR_CALL_UNSENT	0x40	/* has not been sent to a target yet */
+
+/*
+ * Bit of weir_call_entry.moves: the call goes from a target that has not looked
+ * at it to another one. That is no new attempt.
+ */
+#define WEIR_CALL_MOVING	0x80
 
 /**
  * enum weir_call_state - the event that a call waits for
@@ -85,15 +92,27 @@ struct weir_call_entry {
 	 */
 	u8			state;
 	/**
-	 * @tries: how many attempts have been made to send the call, and
-	 * WEIR_CALL_*, if its record must stay in the outbox; otherwise 0.
-	 */
-	u8			tries;
-	/**
 	 * @looks: RETRY: how often the call has looked for a target and found
 	 * none.
 	 */
 	u8			looks;
+	union {
+		struct {
+			/**
+			 * @tries: how many attempts have been made to send the
+			 * call, and WEIR_CALL_*, if its record must stay in the
+			 * outbox; otherwise 0.
+			 */
+			u8	tries;
+			/**
+			 * @moves: how often the call was taken from a target
+			 * that had not looked at it, and WEIR_CALL_MOVING.
+			 */
+			u8	moves;
+		};
+		/** @counts: both, see weir_call_count_none(). */
+		u16		counts;
+	};
 	/** @handle: the caller's handle of the route. */
 	u32			handle;
 	/**
@@ -129,11 +148,17 @@ struct weir_call_entry {
 	u64			sent_ns;
 	/** @deadline_ns: time at which the call is given up, same clock. */
 	u64			deadline_ns;
-	/**
-	 * @next: next call in the queue, or in a list of free slots; NULL:
-	 * none.
-	 */
-	struct weir_call_entry	*next;
+	union {
+		/**
+		 * @next: next call in the queue, or in a list of free slots;
+		 * NULL: none.
+		 */
+		struct weir_call_entry	*next;
+		/**
+		 * @moved: RETRY, if @tries is 0: copy of the request; owned.
+		 */
+		struct weir_moved	*moved;
+	};
 	/**
 	 * @pos: position of the call's record in the caller's outbox, if that
 	 * must stay.
@@ -290,6 +315,20 @@ static inline void weir_call_table_refill(struct weir_call_table *c)
 	c->nreturned = 0;
 }
 
+/*
+ * A call begins: it has made one attempt if its record must stay (@hold), and
+ * has not been moved. One store, as each request takes it.
+ */
+static __always_inline void weir_call_count_none(struct weir_call_entry *call,
+						 bool hold)
+{
+#ifdef __BIG_ENDIAN
+	call->counts = (u16)hold << 8;
+#else
+	call->counts = hold;
+#endif
+}
+
 /**
  * weir_call_table_count_off() - take slots off the count of local slots
  * @c: the table.
@@ -353,7 +392,7 @@ weir_call_table_take(struct weir_call_table *c, bool hold)
 
 	if (unlikely(!call))
 		return NULL;
-	call->tries = hold;
+	weir_call_count_none(call, hold);
 	weir_call_table_count_off(c, 1);
 	weir_call_table_take_many(c, 1, call, call->next, hold);
 	return call;

@@ -269,6 +269,66 @@ void weir_inbox_passed(struct weir_ring *inbox)
 	spin_unlock_bh(&inbox->lock);
 }
 
+/* Parts of an inbox full of aborted records that weir_inbox_seen() looks at. */
+#define WEIR_SEEN_PARTS	16
+
+/*
+ * How far has a process looked that maps its inbox, and keeps to what
+ * WEIR_CURSOR_SEEN says? At the first record from @pos on, and as far as its
+ * cursor page says. @end: if that is not known.
+ */
+static u64 weir_inbox_looked(const struct weir_reader *rd, u64 pos, u64 end)
+{
+	u64 seen = READ_ONCE(rd->cursor->seen), from = pos;
+	struct weir_ring_rec rec;
+	int got, parts = 0;
+
+	do {
+		got = weir_ring_peek_some(&rd->ring->view, &pos, &rec,
+					  WEIR_SCAN_RECORDS);
+		cond_resched();
+	} while (got == -EAGAIN && ++parts < WEIR_SEEN_PARTS);
+	if (got < 0)
+		return end;
+	if (got)
+		pos = rec.next;
+	/* it writes the word, so only what lies in the ring can be true */
+	return seen - from <= end - from ? max(seen, pos) : pos;
+}
+
+/**
+ * weir_inbox_seen() - how far has a socket looked at its inbox?
+ * @inbox: the ring; its socket is being released.
+ *
+ * The process may have looked at records that it has not released yet. What is
+ * read by system calls, the kernel knows. Process context, may sleep.
+ *
+ * Return: the position of the first record that the socket has surely not
+ * looked at; the end of the inbox if that is not known.
+ */
+u64 weir_inbox_seen(struct weir_ring *inbox)
+{
+	struct weir_post *post = &inbox->post;
+	u64 size = weir_ring_bytes(&inbox->view), end, pos, seen;
+	struct weir_reader *rd;
+
+	spin_lock_bh(&post->lock);
+	end = post->pos;
+	rd = post->party ? post->reader : NULL;
+	spin_unlock_bh(&post->lock);
+	if (!rd)
+		return end;
+	pos = READ_ONCE(rd->cursor->pos);
+	if (end - pos > size || pos & (WEIR_GRANULE - 1))
+		return end;
+	seen = rd->peeked - pos <= end - pos ? rd->peeked : pos;
+	if (!READ_ONCE(rd->mapped))
+		return seen;
+	if (!(READ_ONCE(rd->cursor->flags) & WEIR_CURSOR_SEEN))
+		return end;
+	return max(seen, weir_inbox_looked(rd, pos, end));
+}
+
 /*
  * weir_inbox_post() - post a notice to a socket about one of its streams
  *

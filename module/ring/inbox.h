@@ -34,6 +34,7 @@ bool weir_inbox_fence(struct weir_ring *inbox,
 		      const struct weir_account *account, struct cpumask *cpus);
 void weir_inbox_wake(struct weir_ring *inbox);
 void weir_inbox_passed(struct weir_ring *inbox);
+u64 weir_inbox_seen(struct weir_ring *inbox);
 
 /*
  * Takes space for @n records of @total bytes. The caller has checked the room.

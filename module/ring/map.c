@@ -353,6 +353,20 @@ static bool weir_map_fits(struct weir_map *map, u64 from, u64 bytes)
 }
 
 /*
+ * A process is about to see the records of a reader. Whether it says how far it
+ * has looked, it tells in its cursor page from now on.
+ */
+static void weir_map_looks(struct weir_map *map)
+{
+	struct weir_cursor *cursor = map->rd->cursor;
+
+	WRITE_ONCE(map->rd->mapped, true);
+	if (map->region == WEIR_MAP_OWN)
+		WRITE_ONCE(cursor->flags, READ_ONCE(cursor->flags) &
+					  ~WEIR_CURSOR_SEEN);
+}
+
+/*
  * weir_map_vma() - map a region of one ring, or a part of the owner's view
  *
  * @outbox is the ring that the party writes, or NULL.
@@ -392,6 +406,8 @@ int weir_map_vma(struct file *file, struct weir_party *p,
 		if (err)
 			goto err_put;
 	}
+	if (map->rd)
+		weir_map_looks(map);
 	err = weir_map_fill(vma, map);
 	if (err)
 		goto err_put;

@@ -107,6 +107,16 @@ struct weir_reader {
 	/** @forked: as weir_ring.owner_forked. */
 	bool forked;
 	/**
+	 * @mapped: a process has mapped the ring or the cursor, and may have
+	 * looked at records of which the kernel does not know.
+	 */
+	bool mapped;
+	/**
+	 * @peeked: of an inbox: end of the last record that recvmsg() has
+	 * delivered, or only shown; the socket's iolock.
+	 */
+	u64 peeked;
+	/**
 	 * @evicted: no longer gating: it was too slow or its cursor was
 	 * invalid.
 	 */

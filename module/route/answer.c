@@ -15,6 +15,7 @@
 #include "route/call.h"
 #include "route/endpoint.h"
 #include "route/handle.h"
+#include "route/move.h"
 #include "route/plan.h"
 #include "route/record.h"
 #include "route/route.h"
@@ -103,15 +104,15 @@ static void weir_call_overdue(const struct weir_call_entry *call,
 }
 
 /*
- * A sent call leaves its target, and gives back its slot in the bulkhead.
- * @reason: why the call ends at @now_ns: the breaker counts the call as an error
+ * weir_call_leave() - a sent call leaves its target
+ *
+ * Gives back its slot in the bulkhead. @reason: why the call ends at @now_ns: the breaker counts the call as an error
  * of the target; WEIR_REASON_DEADLINE: see weir_call_overdue();
  * WEIR_REASON_NONE: the breaker forgets it. Under post.lock of @ep's inbox; @ep
  * is the caller's endpoint.
  */
-static void weir_call_leave(struct weir_endpoint *ep,
-			    struct weir_call_entry *call, u64 now_ns,
-			    enum weir_reason reason)
+void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
+		     u64 now_ns, enum weir_reason reason)
 	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_target *target = call->target;
@@ -331,8 +332,14 @@ void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
 				reason == WEIR_REASON_DEADLINE ?
 				reason : WEIR_REASON_NONE);
 	}
-	if (call->state == WEIR_CALL_RETRY)
+	if (call->state == WEIR_CALL_RETRY) {
 		weir_call_table_retry_stop(&ep->calls, call);
+		if (!call->tries) {
+			if (reason == WEIR_REASON_TARGET_DIED)
+				refusal.target = call->moved->target;
+			weir_moved_free(call->moved);
+		}
+	}
 	if (!weir_call_is_child(call)) {
 		weir_call_end(ep, call);
 	} else {

@@ -13,6 +13,7 @@
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/endpoint.h"
+#include "route/move.h"
 #include "route/pass.h"
 #include "route/plan.h"
 #include "route/record.h"
@@ -99,7 +100,7 @@ weir_batch_write(struct weir_endpoint *ep, const struct weir_message *m, u32 n,
 			call = next;
 			next = call->next;
 			name = call->name;
-			call->tries = hold;
+			weir_call_count_none(call, hold);
 			call->pos = pos;
 			weir_call_fill(call, handle, tag_key, deadline_ns);
 			if (counted)
@@ -146,10 +147,11 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 				  const struct weir_reservation *at, u32 round)
 {
 	struct weir_call_entry *call = attempt->call;
+	struct weir_moved *moved = NULL;
 	u64 name = 0;
 
 	if (call) {
-		weir_call_count_sent(call);
+		moved = weir_moved_take(call);
 		/* it may have waited for a route that allows less time */
 		call->deadline_ns = attempt->deadline_ns;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
@@ -168,6 +170,7 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 				  attempt->deadline_ns);
 	else
 		weir_reservation_request(at, m, name, attempt->deadline_ns);
+	weir_moved_free(moved);
 }
 
 /*
@@ -524,17 +527,18 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 		min(attempt->n, max(pass->ahead / plan->batch_divisor, 1U));
 	tokens = plan->rate_limit ? weir_pass_tokens(ep, plan->rate_limit) :
 				    U32_MAX;
-	if (unlikely(!tokens)) {
+	if (unlikely(!tokens) && !attempt->moving) {
 		attempt->wait_ns =
 			weir_endpoint_token_wait_ns(ep, plan->rate_limit);
 		ret = weir_attempt_refuse(attempt, WEIR_REASON_RATE);
 	} else {
-		attempt->n = min(attempt->n, tokens);
+		/* one that is moved had its token before */
+		attempt->n = min(attempt->n, tokens ?: 1);
 		ret = unlikely(plan->fans_out && !attempt->resent) ?
 			      weir_send_fanout(ep, m, plan, attempt) :
 			      weir_send_picked(ep, m, plan, attempt);
 		if (likely(ret == WEIR_DELIVERED)) {
-			if (plan->rate_limit)
+			if (plan->rate_limit && tokens)
 				weir_pass_spend(ep, plan->rate_limit,
 						attempt->sent);
 			if (unlikely(plan->mirror) && !attempt->resent &&

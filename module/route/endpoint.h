@@ -197,6 +197,16 @@ struct weir_endpoint {
 	 * weir_target.ep_link; weir_net.lock.
 	 */
 	struct list_head	targets;
+	/**
+	 * @seen: position in @inbox of the first record that the socket has not
+	 * looked at; set when the socket is closed.
+	 */
+	u64			seen;
+	/**
+	 * @unsent: no sender is on its way to the targets in @gone; written by
+	 * the worker that ends them.
+	 */
+	bool			unsent;
 	/** @ntargets: entries of @targets; weir_net.lock. */
 	u32			ntargets;
 	/**

@@ -18,6 +18,7 @@
 #include "ring/ring.h"
 #include "route/call.h"
 #include "route/endpoint.h"
+#include "route/move.h"
 #include "route/target.h"
 #include "route/worker.h"
 #include "tenant.h"
@@ -113,11 +114,13 @@ static bool weir_call_is_lost(const struct weir_call_entry *call,
 
 /*
  * Look at the calls of one endpoint in slots from *@slot on, at as many as one
- * hold of the lock allows. A call that was sent to a gone target of @server is
- * lost. Returns false when these calls were the last, or none is open.
+ * hold of the lock allows. A call that was sent to a gone target of the server
+ * is moved to another one or lost. Returns false when these calls were the last,
+ * or none is open. With @move->wanted, it is to be called again after
+ * weir_move_copy().
  */
-static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
-				    const struct weir_endpoint *server)
+static bool weir_endpoint_lost_hold(struct weir_endpoint *ep, u32 *slot,
+				    struct weir_move *move)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_call_table *calls = &ep->calls;
@@ -131,13 +134,32 @@ static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
 	for (; *slot < end && ep->ended < WEIR_ENDED_MAX; ++*slot) {
 		struct weir_call_entry *call = weir_call_table_at(calls, *slot);
 
-		if (weir_call_is_lost(call, server))
+		if (!weir_call_is_lost(call, move->server))
+			continue;
+		if (!weir_move_call(ep, call, move))
 			weir_call_lost(ep, call, WEIR_REASON_TARGET_DIED,
 				       WEIR_GUARD_NONE);
+		if (move->wanted)
+			break;
 	}
 	weir_endpoint_unawaited(ep);
 	more = end && *slot < calls->size;
 	spin_unlock_bh(&post->lock);
+	return more;
+}
+
+/* The same for some calls, with the copies that they need. May sleep. */
+static bool weir_endpoint_lost_some(struct weir_endpoint *ep, u32 *slot,
+				    struct weir_endpoint *server)
+{
+	struct weir_move move = { .server = server };
+	bool more, copy;
+
+	do {
+		more = weir_endpoint_lost_hold(ep, slot, &move);
+		copy = move.wanted;
+		weir_move_copy(ep, &move);
+	} while (copy);
 	return more;
 }
 
@@ -219,7 +241,7 @@ static bool weir_targets_have_calls(const struct list_head *gone,
  * Look through the calls of the server's user (@own) or of all other users, as
  * long as any calls to these targets are open.
  */
-static void weir_endpoints_lost(const struct weir_endpoint *server, bool own,
+static void weir_endpoints_lost(struct weir_endpoint *server, bool own,
 				const struct list_head *gone,
 				struct weir_target **at)
 {
@@ -253,7 +275,7 @@ static void weir_endpoints_lost(const struct weir_endpoint *server, bool own,
  * so that they need not wait for the tables of others. May sleep. Without
  * weir_net.lock.
  */
-void weir_endpoint_died(const struct weir_endpoint *server,
+void weir_endpoint_died(struct weir_endpoint *server,
 			const struct list_head *gone)
 {
 	struct weir_target *at = list_first_entry(gone, struct weir_target,

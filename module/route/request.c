@@ -18,6 +18,7 @@
 #include "route/endpoint.h"
 #include "route/handle.h"
 #include "route/idem.h"
+#include "route/move.h"
 #include "route/pass.h"
 #include "route/plan.h"
 #include "route/record.h"
@@ -489,10 +490,12 @@ static enum weir_reason weir_call_read(struct weir_endpoint *ep,
 	u64 pos = call->pos;
 	struct weir_handle *h;
 
+	if (!call->tries)
+		weir_moved_read(call, m);
 	/* an owner that has changed the record meanwhile harms only itself */
-	if (weir_message_read(&ep->outbox->view, &pos, m) != WEIR_READ_ONE ||
-	    pos != call->pos || m->route != call->handle ||
-	    m->kind != WEIR_KIND_REQUEST)
+	else if (weir_message_read(&ep->outbox->view, &pos, m) != WEIR_READ_ONE ||
+		 pos != call->pos || m->route != call->handle ||
+		 m->kind != WEIR_KIND_REQUEST)
 		return WEIR_REASON_BAD_REQUEST;
 	h = &ep->handles[call->handle - 1];
 	if (h->gen != READ_ONCE(ep->wn->route_gen))
@@ -525,11 +528,16 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 	const struct weir_fallback_reply *reply = attempt->fallback_reply;
 	struct weir_call_entry *call = attempt->call;
 	const struct weir_handle *h = &ep->handles[call->handle - 1];
+	/* a copy waits for no target: its own target is to blame, then */
+	bool moved = !call->tries;
+	enum weir_reason reason = moved &&
+				  (attempt->reason == WEIR_REASON_NO_TARGET ||
+				   attempt->reason == WEIR_REASON_NO_ROUTE) ?
+				  WEIR_REASON_TARGET_DIED : attempt->reason;
 	struct weir_refusal refusal = {
-		.reason = attempt->reason,
-		.guard = weir_reason_guard(attempt->reason),
+		.reason = reason,
+		.guard = weir_reason_guard(reason),
 	};
-	enum weir_reason reason = attempt->reason;
 	/* as if it had not waited: one that a target has had gets an answer */
 	bool dropped = reason == WEIR_REASON_INBOX_FULL && !attempt->resent &&
 		       m->flags & WEIR_REC_DROP;
@@ -546,7 +554,7 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 		/* the call has its answer */
 		route = NULL;
 		reason = WEIR_REASON_CLOSED;
-	} else if (weir_ready_may(m, attempt) &&
+	} else if (!moved && weir_ready_may(m, attempt) &&
 		   weir_ready_again(ep, m, route, attempt)) {
 		return WEIR_DELIVERED;
 	} else if (dropped) {
@@ -617,6 +625,7 @@ static enum weir_outcome weir_again_some(struct weir_endpoint *ep,
 		.answers = 1,
 		.n = 1,
 		.resent = !(call->tries & WEIR_CALL_UNSENT),
+		.moving = call->moves & WEIR_CALL_MOVING,
 	};
 	struct weir_route *route = NULL;
 	enum weir_outcome ret = WEIR_REFUSED;
@@ -631,7 +640,7 @@ static enum weir_outcome weir_again_some(struct weir_endpoint *ep,
 		return WEIR_WAIT;
 	if (!m.dup || weir_again_leads(ep, &m, route, &attempt, &ret)) {
 		ret = weir_send_routed(ep, &m, route, &attempt);
-		if (ret == WEIR_DELIVERED && attempt.resent)
+		if (ret == WEIR_DELIVERED && attempt.resent && !attempt.moving)
 			weir_route_count(route, WEIR_ROUTE_RETRIES, 1);
 		/* a fan-out has calls of its own */
 		if (ret == WEIR_DELIVERED && call->tries & WEIR_CALL_UNSENT)

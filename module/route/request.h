@@ -79,6 +79,11 @@ struct weir_attempt {
 	u32				sent;
 	/** @resent: @call has been sent before. */
 	bool				resent;
+	/**
+	 * @moving: @call goes to another target, because the one before was
+	 * closed without a look at it.
+	 */
+	bool				moving;
 	/** @fresh: targets that have failed @call before are passed over. */
 	bool				fresh;
 	/** @passed_over: some have been. */

@@ -204,7 +204,7 @@ bool weir_target_waits(const struct weir_target *target);
 bool weir_target_tell_callers(struct weir_target *target);
 bool weir_target_recheck_part(struct weir_job *job);
 void weir_target_recheck(struct weir_target *target);
-void weir_endpoint_died(const struct weir_endpoint *server,
+void weir_endpoint_died(struct weir_endpoint *server,
 			const struct list_head *gone);
 
 #endif /* _WEIR_TARGET_H */

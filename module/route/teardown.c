@@ -12,6 +12,7 @@
 #include "logic/calls.h"
 #include "net.h"
 #include "race.h"
+#include "ring/inbox.h"
 #include "ring/reader.h"
 #include "route/call.h"
 #include "route/dispatch_lock.h"
@@ -154,6 +155,7 @@ void weir_endpoint_close(struct weir_endpoint *ep)
 {
 	bool left, called;
 
+	ep->seen = weir_inbox_seen(ep->inbox);
 	/* 1. route the records that it committed, its replies among them */
 	weir_poll_leave(ep);
 	left = weir_route_last(ep);

@@ -149,8 +149,10 @@ static int weir_recv_routed(struct weir_recv *r)
 {
 	int got = weir_recv_header(r->rd->ring, &r->rec, r->msg);
 
-	if (got > 0)
+	if (got > 0) {
+		r->rd->peeked = r->rec.next;
 		return got;
+	}
 	if (!got)
 		weir_inbox_passed(r->rd->ring);
 	if (!got || !(r->flags & MSG_PEEK))

@@ -160,6 +160,47 @@ static void calls(void)
 	weir_close(w);
 }
 
+/* A service ends: what it has looked at goes to no other. */
+static void ended(void)
+{
+	struct weir *s = opened(SOCK_RDM, NULL), *next = opened(SOCK_RDM, NULL);
+	struct weir *c = opened(SOCK_RDM, NULL);
+	struct weir_ticket ticket;
+	struct weir_call call = { 0 };
+	struct weir_msg msg;
+	struct weir_buf buf;
+	int i, answers = 0, again = 0;
+
+	tap_need(!weir_serve(s, "/abi/e", 1, NULL));
+	call.route = (uint32_t)weir_route(c, "/abi/e");
+	for (i = 0; i < 6; i++) {
+		tap_need(!weir_call_claim(c, &call, sizeof(i), &buf));
+		memcpy(buf.data, &i, sizeof(i));
+		weir_call_commit(c, &call, &buf);
+	}
+	tap_need(weir_peek(s, &msg) == 1 && weir_peek_next(s, &msg) &&
+		 weir_peek_next(s, &msg));
+	tap_need(!weir_serve(next, "/abi/e", 1, NULL));
+	weir_close(s);
+	for (i = 0; answers < 6 && i < 2000; i++) {
+		if (weir_peek(next, &msg) == 1) {
+			again += *(const int *)msg.data < 3;
+			ticket = weir_ticket(&msg);
+			weir_release(next, &msg);
+			tap_need(!weir_reply(next, &ticket, "x", 1, LIMIT_NS));
+		}
+		while (weir_peek(c, &msg) == 1) {
+			weir_release(c, &msg);
+			answers++;
+		}
+		usleep(1000);
+	}
+	tap_ok(answers == 6 && !again, "a service ends: %d answers, %d of what it has seen go to another",
+	       answers, again);
+	weir_close(next);
+	weir_close(c);
+}
+
 int main(void)
 {
 	tap_alarm(120);
@@ -169,5 +210,6 @@ int main(void)
 	streams(SOCK_DGRAM, "lossy");
 	pair();
 	calls();
+	ended();
 	return tap_done();
 }

@@ -69,6 +69,7 @@ AT(weir_cursor, pos, 0);
 AT(weir_cursor, seq, 8);
 AT(weir_cursor, demand, 12);
 AT(weir_cursor, flags, 16);
+AT(weir_cursor, seen, 24);
 
 SIZE(weir_notice, 32);
 AT(weir_notice, id, 4);
