@@ -286,7 +286,7 @@ enum weir_notice_type {
 	  "another user's")						\
 	X(LIMIT, 6, "limit", ENOSPC,					\
 	  "a cap was reached, see 'weirctl limit'")			\
-	X(NO_MEMORY, 7, "no_memory", ENOMEM, "memory is out")		\
+	X(NO_MEMORY, 7, "no_memory", ENOMEM, "out of memory")		\
 	X(OVERRUN, 8, "overrun", EPROTO,				\
 	  "the writer overtook a reader that it does not wait for")	\
 	X(EXPIRED, 9, "expired", EPROTO,				\
@@ -295,7 +295,7 @@ enum weir_notice_type {
 	X(TAKEN_OVER, 11, "taken_over", EPROTO,				\
 	  "a new process goes on from here")				\
 	X(NO_ROUTE, 12, "no_route", ENOENT,				\
-	  "there is no such path or handle")				\
+	  "there is no such path or route handle")			\
 	X(NO_TARGET, 13, "no_target", EHOSTUNREACH,			\
 	  "nobody serves the path now")					\
 	X(DEADLINE, 14, "deadline", ETIME,				\

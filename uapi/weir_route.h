@@ -204,11 +204,11 @@ struct weir_ioc_serve {
  * @path: path, ended by a NUL byte. It may have no target yet.
  *
  * Calling needs write permission on the path. The same path gives the same
- * handle. The handle stays with the owner of the first route that is found for
- * it. While the path is another user's, requests are refused with
+ * route handle. The route handle stays with the owner of the first route that
+ * is found for it. While the path is another user's, requests are refused with
  * WEIR_REASON_DENIED, unless that user has CAP_NET_ADMIN or the owner's
- * permission. A second call for the same path moves the handle to the owner that
- * the path has then.
+ * permission. A second call for the same path moves the route handle to the
+ * owner that the path has then.
  */
 struct weir_ioc_call {
 	__u32	size;
