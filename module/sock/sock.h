@@ -3,18 +3,14 @@
 #ifndef _WEIR_SOCK_H
 #define _WEIR_SOCK_H
 
-#include <linux/cpumask.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
-#include <linux/xarray.h>
 #include <net/sock.h>
 
 #include "logic/account.h"
 #include "owner.h"
 #include "party.h"
-#include "stats.h"
 #include "tenant.h"
-#include "tunables.h"
 #include "weir.h"
 
 /**
