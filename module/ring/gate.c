@@ -177,9 +177,7 @@ bool weir_writable(struct weir_ring *ring, u64 bytes)
 /* Bytes of room for EPOLLOUT: a quarter of the ring, or the refused size. */
 u64 weir_out_want(const struct weir_ring *ring)
 {
-	u64 quarter = weir_ring_bytes(&ring->view) / 4;
-
-	return max(quarter, READ_ONCE(ring->want));
+	return weir_ring_wake_room(ring, READ_ONCE(ring->want));
 }
 
 /*

@@ -85,12 +85,11 @@ void weir_inbox_want(struct weir_ring *inbox, u64 bytes)
 	__must_hold(&inbox->post.lock)
 {
 	struct weir_status *status = weir_ring_status(inbox);
-	u64 size = weir_ring_bytes(&inbox->view), wake;
+	u64 wake;
 
 	lockdep_assert_held(&inbox->post.lock);
-	/* at least a quarter, or the socket would kick for each message */
-	bytes = min(max(bytes, size / 4), size);
-	wake = inbox->post.pos + bytes - size;
+	wake = inbox->post.pos + weir_ring_wake_room(inbox, bytes) -
+	       weir_ring_bytes(&inbox->view);
 	spin_lock(&inbox->lock);
 	if (!(status->wake & WEIR_WAKE_WRITER) ||
 	    (s64)(wake - status->wake_pos) < 0)
@@ -144,7 +143,7 @@ static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
 	__must_hold(&inbox->post.lock)
 {
 	struct weir_status *status = weir_ring_status(inbox);
-	u64 size = weir_ring_bytes(&inbox->view), wake;
+	u64 wake;
 
 	lockdep_assert_held(&inbox->post.lock);
 	spin_lock(&inbox->lock);
@@ -152,8 +151,8 @@ static void weir_inbox_rest(struct weir_ring *inbox, u64 bytes)
 		WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
 		WRITE_ONCE(status->wake_pos, U64_MAX);
 	} else {
-		bytes = min(max(bytes, size / 4), size);
-		wake = inbox->post.pos + bytes - size;
+		wake = inbox->post.pos + weir_ring_wake_room(inbox, bytes) -
+		       weir_ring_bytes(&inbox->view);
 		if ((s64)wake > (s64)status->wake_pos)
 			WRITE_ONCE(status->wake_pos, wake);
 	}

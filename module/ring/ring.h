@@ -359,6 +359,17 @@ static __always_inline void weir_ring_moved(struct weir_ring *ring, u64 pos)
 		ring->ops->room(ring, pos);
 }
 
+/*
+ * Bytes of room at which a writer that waits for @bytes is woken: a quarter of
+ * the ring or more, as its reader would otherwise kick for each message.
+ */
+static inline u64 weir_ring_wake_room(const struct weir_ring *ring, u64 bytes)
+{
+	u64 size = weir_ring_bytes(&ring->view);
+
+	return min(max(bytes, size / 4), size);
+}
+
 /* Is there a committed record at @pos? The owner may lie about it. */
 static __always_inline bool weir_committed(const struct weir_ring_view *v,
 					   u64 pos)

@@ -529,7 +529,6 @@ static bool weir_ring_ask(struct weir_ring *ring, u64 tail, u64 bytes,
 			  struct cpumask *cpus)
 {
 	struct weir_status *status = weir_ring_status(ring);
-	u64 size = weir_ring_bytes(&ring->view), wanted;
 	struct weir_reader *rd;
 	bool barrier = false;
 
@@ -539,8 +538,9 @@ static bool weir_ring_ask(struct weir_ring *ring, u64 tail, u64 bytes,
 		ring->want = min(ring->want, bytes);
 	else
 		ring->want = bytes;
-	wanted = min(max(ring->want, size / 4), size);
-	WRITE_ONCE(status->wake_pos, tail + wanted - size);
+	WRITE_ONCE(status->wake_pos,
+		   tail + weir_ring_wake_room(ring, ring->want) -
+		   weir_ring_bytes(&ring->view));
 	WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_WRITER);
 	if (ring->writer)	/* for SIGIO */
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, ring->writer->sk);
@@ -643,9 +643,8 @@ static void weir_writer_woken(struct weir_ring *ring,
 	__must_hold(&ring->lock)
 {
 	if (p && unlikely(weir_party_has_watcher(p, WEIR_WATCH_ROOM))) {
-		u64 more = max(ring->want, weir_ring_bytes(&ring->view) / 4);
-
-		WRITE_ONCE(status->wake_pos, ring->lowest + more);
+		WRITE_ONCE(status->wake_pos,
+			   ring->lowest + weir_ring_wake_room(ring, ring->want));
 		return;
 	}
 	WRITE_ONCE(status->wake, status->wake & ~WEIR_WAKE_WRITER);
