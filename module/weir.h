@@ -35,20 +35,30 @@
  * reference without a check.
  *
  * Lock order, outermost first
- *   1 lock_sock(sk)            a socket's set-up state (bind, connect, ...)
- *   2 weir_net.lock            names, patterns, subscriptions; held for a
- *                              constant time: no large allocation or search
- *   3 weir_sock.iolock         one kernel receiver at a time
- *   4 mmap_lock                (copying to and from user space, mmap, faults)
- *   5 weir_ring.slot_lock      slot table, cursor pages in the owner's VMAs
- *   6 weir_party.lock          the list of streams that a socket reads
- *   7 weir_ring.lock           readers, armed sleepers, the status page
- *   8 weir_ring.post.lock      space in an inbox, notices that wait for it
- *   8a weir_tenant.lock        what is done later for a user
- *   9 weir_ring.lock of an inbox (a lock class of its own)
- * Softirq takes 7 to 9, and nothing before them: see softirq.h. weir_party.ids
- * has a lock of its own, which is taken under 7 and therefore with BH disabled,
- * too. The locks of routed messages are in route/router.h.
+ *    1 lock_sock(sk)           a socket's set-up state (bind, connect, ...)
+ *    2 weir_user.change_lock   one user's changes of routes at a time
+ *    3 weir_net.lock           names, patterns, subscriptions, routes, targets,
+ *                              plans; held for a constant time: no large
+ *                              allocation or search
+ *    4 poll_lock               the threads that poll: route/poller.c. The lock
+ *                              of CPU hotplug comes before it.
+ *    5 weir_poller.lock        one round of such a thread
+ *    6 weir_endpoint.dispatch_lock
+ *                              one pass over an outbox at a time
+ *    7 weir_sock.iolock        one kernel receiver at a time
+ *    8 mmap_lock               (copying to and from user space, mmap, faults)
+ *    9 weir_ring.slot_lock     slot table, cursor pages in the owner's VMAs
+ *   10 weir_party.lock         the list of streams that a socket reads
+ *   11 weir_ring.lock          readers, armed sleepers, the status page
+ *   12 weir_ring.post.lock     space in an inbox, notices that wait for it, and
+ *                              the calls of its endpoint; a second one only by
+ *                              spin_trylock()
+ *   13 weir_tenant.lock        what is done later for a user
+ *   14 weir_ring.lock of an inbox (a lock class of its own); weir_breaker.lock;
+ *      weir_dups.lock
+ * Softirq takes 11 to 14, and nothing before them: see softirq.h.
+ * weir_party.ids has a lock of its own, which is taken under 11 and therefore
+ * with BH disabled, too.
  *
  * A ring's pointer to a party is cleared, under the ring's lock, before its
  * socket is freed.

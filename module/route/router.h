@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Routed messages: the objects, the holders of references, the order of locks.
+ * Routed messages: the objects, and the holders of references. weir.h has the
+ * order of locks.
  *
  *   object        held by                              last put
  *   weir_endpoint its owner, the targets it serves,    a grace period later:
@@ -21,20 +22,6 @@
  * the target and its endpoint. Data that all messages share is only read on
  * this path. Data that is written belongs to the caller, to the target or to
  * the rate limit of one route.
- *
- * Lock order. The numbers are those of weir.h; a letter marks a lock that comes
- * in between.
- *   1 lock_sock
- *   1a weir_user.change_lock   one user's changes of routes at a time
- *   2 weir_net.lock            routes, targets, plans
- *   2a poll_lock, then weir_poller.lock (poller.c). The lock of CPU hotplug
- *      comes before poll_lock.
- *   2b weir_endpoint.dispatch_lock
- *                              one pass over an outbox at a time
- *   7 weir_ring.lock
- *   8 weir_ring.post.lock      of an inbox: space in it, and its endpoint's
- *                              calls; a second one only by spin_trylock()
- *   9 weir_ring.lock of an inbox; weir_breaker.lock; weir_dups.lock
  */
 #ifndef _WEIR_ROUTER_H
 #define _WEIR_ROUTER_H
