@@ -284,7 +284,10 @@ static int weir_thread_idle(struct weir_thread *t)
 	return 0;
 }
 
-/* Tells the router to send no more: weight 0. Returns 0, or an error. */
+/*
+ * Tells the router to send no more. A module without WEIR_SO_DRAIN lets the
+ * route's owner set the weight. Returns 0, or an error.
+ */
 static int weir_thread_retire(struct weir_thread *t)
 {
 	struct weir_route_op op = {
@@ -298,6 +301,8 @@ static int weir_thread_retire(struct weir_thread *t)
 		.ops = (uintptr_t)&op,
 	};
 
+	if (!weir_drain(t->worker.w))
+		return 0;
 	strcpy(op.path, t->loop->config->path);
 	return weir_fd_ioctl(weir_fd(t->worker.w), WEIR_IOC_CONTROL, &control);
 }
@@ -310,7 +315,7 @@ static bool weir_thread_busy(const struct weir_thread *t)
 
 /*
  * Handles messages until all calls are answered and no more messages come. If
- * the router refuses the weight of 0, requests keep coming: then the end is the
+ * the router refuses to send no more, requests keep coming: then the end is the
  * last message that has come by now.
  */
 static int weir_thread_drain(struct weir_thread *t)

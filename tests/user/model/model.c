@@ -787,6 +787,11 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value,
 		model_kick(model_socks[fd], *(const unsigned int *)value);
 		pthread_mutex_unlock(&model_lock);
 	}
+	if (option == WEIR_SO_DRAIN) {
+		pthread_mutex_lock(&model_lock);
+		model_drain(model_socks[fd]);
+		pthread_mutex_unlock(&model_lock);
+	}
 	if (option == WEIR_SO_RING_BYTES)
 		memcpy(&model_socks[fd]->ring_bytes, value, len);
 	if (option == WEIR_SO_DEMAND)

@@ -69,6 +69,7 @@ void model_inbox_new(struct model_sock *ws);
 void model_wake_all(void);
 
 /* --- model_route.c --- */
+void model_drain(struct model_sock *ws);
 int model_route_ioctl(struct model_sock *ws, unsigned long request, void *arg);
 void model_route_run(struct model_sock *ws);
 void model_route_resume(void);

@@ -355,6 +355,13 @@ static int model_control(const struct weir_ioc_control *control)
 	return 0;
 }
 
+/* WEIR_SO_DRAIN */
+void model_drain(struct model_sock *ws)
+{
+	if (ws->port)
+		memset(ws->port->weights, 0, sizeof(ws->port->weights));
+}
+
 int model_route_ioctl(struct model_sock *ws, unsigned long request, void *arg)
 {
 	struct weir_ioc_serve *serve = arg;
