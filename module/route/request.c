@@ -340,7 +340,7 @@ static enum weir_outcome weir_send_messages(struct weir_endpoint *ep,
 	       ret : weir_send_refused(ep, m, route, &attempt);
 }
 
-/* Why a request with an idempotency key is refused; WEIR_REASON_NONE: it is not. */
+/* Why a request with a key is refused; WEIR_REASON_NONE: it is not. */
 static enum weir_reason weir_idem_reason(enum weir_idem_role role)
 {
 	switch (role) {
