@@ -129,7 +129,8 @@ static void weir_poll_waits(struct weir_party *p, const poll_table *wait,
 {
 	u8 watch = weir_watch_of(want);
 
-	if (!poll_does_not_wait(wait)) {
+	/* as !poll_does_not_wait(), which some kernels do not have */
+	if (wait && wait->_qproc) {
 		weir_party_waits(p);
 		if (!(READ_ONCE(p->watch) & WEIR_WATCH_POLL))
 			watch |= WEIR_WATCH_POLL;
