@@ -413,12 +413,13 @@ static void ready_shorter(void)
 		.timeout_ns = SECOND, .deadline_max_ns = SECOND,
 		.probe_ns = WEIR_PROBE_OFF,
 	};
+	struct weir_call call = { .flags = WEIR_REC_WAIT, .tag = 1 };
 	int64_t begun = now_ns();
 	struct weir *s, *c;
-	uint32_t route;
 
-	c = caller(PATH, &route);
-	ask_with(c, route, 1, 0, WEIR_REC_WAIT);
+	c = caller(PATH, &call.route);
+	call.deadline_ns = (uint64_t)begun + 60 * SECOND;
+	ask_for(c, &call, "x", 1);
 	need(!route_set(PATH, &conf), "route");
 	s = server(PATH, 1);
 	next_ticket(s, "the target");
