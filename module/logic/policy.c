@@ -5,6 +5,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/indirect_call_wrapper.h>
 #include <linux/jhash.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
@@ -367,8 +368,12 @@ void weir_pick_destroy(struct weir_pick *p)
 int weir_pick_first_slow(const struct weir_pick *p, u32 key, u32 random,
 			 const unsigned long *tried)
 {
-	return p->n && p->ops->one ? p->ops->one(p, key, random, tried) :
-				     WEIR_PICK_NONE;
+	if (!p->n || !p->ops->one)
+		return WEIR_PICK_NONE;
+	/* each message comes here, unless the policy is WEIR_POLICY_ANY */
+	return INDIRECT_CALL_4(p->ops->one, weir_weighted_one,
+			       weir_shard_policy_one, weir_primary_one,
+			       weir_any_one, p, key, random, tried);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
