@@ -57,7 +57,7 @@ static const struct row rows[] = {
 /* Options that can only be read, and numbers that are no option. */
 static const int unset[] = {
 	WEIR_SO_PATH, WEIR_SO_PEER_PATH, WEIR_SO_ERROR_TEXT, WEIR_SO_INFO,
-	0, WEIR_SO_WAIT + 1, 63, 64, 4096, INT_MAX, -1, INT_MIN,
+	0, WEIR_SO_DRAIN + 1, 63, 64, 4096, INT_MAX, -1, INT_MIN,
 };
 
 static int set_bytes(struct socket *sock, int name, const void *value,
