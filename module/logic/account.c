@@ -25,7 +25,7 @@
  * The words of a refusal: [kind][0] for a user's cap, [kind][1] for the
  * namespace's.
  */
-static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
+static const char *const weir_account_words[WEIR_ACCOUNT_KINDS][2] = {
 	[WEIR_ACCOUNT_BYTES] = {
 		"the user's memory cap is reached",
 		"the network namespace's memory cap is reached",
@@ -36,14 +36,14 @@ static const char *const account_words[WEIR_ACCOUNT_KINDS][2] = {
 	},
 };
 
-/* How many users without an account users_tidy() looks at. */
+/* How many users without an account weir_users_tidy() looks at. */
 #define WEIR_USERS_SCANNED	4
 
 /*
  * Add @n, unless that takes the counter above @max. Returns whether it was
  * added.
  */
-static bool account_add(atomic64_t *used, u64 n, u64 max)
+static bool weir_account_add(atomic64_t *used, u64 n, u64 max)
 {
 	s64 old = atomic64_read(used);
 
@@ -57,7 +57,7 @@ static bool account_add(atomic64_t *used, u64 n, u64 max)
 /*
  * Subtract @n. If the counter is less than @n, which is a bug, it becomes zero.
  */
-static void account_sub(atomic64_t *used, u64 n)
+static void weir_account_sub(atomic64_t *used, u64 n)
 {
 	s64 old = atomic64_read(used);
 
@@ -68,50 +68,50 @@ static void account_sub(atomic64_t *used, u64 n)
 }
 
 /* Subtract @amount from the counters of the first @n users of an account. */
-static void account_sub_users(struct weir_account *a, u32 n,
-			      enum weir_account_kind kind, u64 amount)
+static void weir_account_sub_users(struct weir_account *a, u32 n,
+				   enum weir_account_kind kind, u64 amount)
 {
 	while (n--)
-		account_sub(&a->users[n]->usage.used[kind], amount);
+		weir_account_sub(&a->users[n]->usage.used[kind], amount);
 }
 
 /*
  * Charge @amount of one kind to all that pay in an account, or to none of them.
  * Returns 0, or -ENOBUFS with the refusal in @why.
  */
-static int account_charge(struct weir_account *a, enum weir_account_kind kind,
-			  u64 amount, const struct weir_caps *caps,
-			  const char **why)
+static int weir_account_charge(struct weir_account *a,
+			       enum weir_account_kind kind, u64 amount,
+			       const struct weir_caps *caps, const char **why)
 {
 	u32 i;
 
 	if (!amount)
 		return 0;	/* even if a cap is now below the amount held */
 	for (i = 0; i < a->n; i++) {
-		if (!account_add(&a->users[i]->usage.used[kind], amount,
-				 caps->user[kind])) {
-			*why = account_words[kind][0];
+		if (!weir_account_add(&a->users[i]->usage.used[kind], amount,
+				      caps->user[kind])) {
+			*why = weir_account_words[kind][0];
 			goto err_users;
 		}
 	}
-	if (!account_add(&a->ns->used[kind], amount, caps->ns[kind])) {
-		*why = account_words[kind][1];
+	if (!weir_account_add(&a->ns->used[kind], amount, caps->ns[kind])) {
+		*why = weir_account_words[kind][1];
 		goto err_users;
 	}
 	atomic64_add(amount, &a->users[0]->table->sum.used[kind]);
 	return 0;
 
 err_users:
-	account_sub_users(a, i, kind, amount);
+	weir_account_sub_users(a, i, kind, amount);
 	return -ENOBUFS;
 }
 
-static void account_uncharge(struct weir_account *a,
-			     enum weir_account_kind kind, u64 amount)
+static void weir_account_uncharge(struct weir_account *a,
+				  enum weir_account_kind kind, u64 amount)
 {
-	account_sub(&a->users[0]->table->sum.used[kind], amount);
-	account_sub(&a->ns->used[kind], amount);
-	account_sub_users(a, a->n, kind, amount);
+	weir_account_sub(&a->users[0]->table->sum.used[kind], amount);
+	weir_account_sub(&a->ns->used[kind], amount);
+	weir_account_sub_users(a, a->n, kind, amount);
 }
 
 /**
@@ -139,7 +139,7 @@ void weir_usage_destroy(struct weir_usage *usage)
 		WARN_ON_ONCE(atomic64_read(&usage->used[kind]));
 }
 
-static void user_free(struct weir_user *user)
+static void weir_user_free(struct weir_user *user)
 {
 	weir_usage_destroy(&user->usage);
 	if (user->number != WEIR_USER_NO_NUMBER)
@@ -172,7 +172,7 @@ void weir_users_destroy(struct weir_users *users)
 
 	list_for_each_entry_safe(user, next, &users->idle, idle_link) {
 		hash_del(&user->link);
-		user_free(user);
+		weir_user_free(user);
 	}
 	WARN_ON_ONCE(!hash_empty(users->users));
 	ida_destroy(&users->numbers);
@@ -183,7 +183,7 @@ void weir_users_destroy(struct weir_users *users)
  * Find the user of a uid in the table. Returns the user with a reference for
  * the caller, or NULL.
  */
-static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
+static struct weir_user *weir_user_find(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user;
 
@@ -205,14 +205,14 @@ static struct weir_user *user_find(struct weir_users *users, kuid_t uid)
  * Find or make the user of a uid. Returns the user with a reference for the
  * caller; NULL: no memory. May sleep.
  */
-static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
+static struct weir_user *weir_user_get(struct weir_users *users, kuid_t uid)
 {
 	struct weir_user *user, *new = NULL;
 	unsigned long flags;
 
 	for (;;) {
 		spin_lock_irqsave(&users->lock, flags);
-		user = user_find(users, uid);
+		user = weir_user_find(users, uid);
 		if (!user && new) {
 			hash_add(users->users, &new->link, __kuid_val(uid));
 			user = new;
@@ -221,7 +221,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
 		spin_unlock_irqrestore(&users->lock, flags);
 		if (user) {
 			if (new)
-				user_free(new);
+				weir_user_free(new);
 			return user;
 		}
 
@@ -243,7 +243,7 @@ static struct weir_user *user_get(struct weir_users *users, kuid_t uid)
  * far the number of the next user is from its own, and so make that user share
  * its slot (weir_user_slot()). Returns 0 or -ENOMEM. May sleep.
  */
-static int user_number(struct weir_user *user)
+static int weir_user_number(struct weir_user *user)
 {
 	struct weir_users *users = user->table;
 	unsigned long flags;
@@ -271,20 +271,20 @@ static int user_number(struct weir_user *user)
  * Has the user ever used a part of its allowances? A word that is zero has
  * never been used.
  */
-static bool user_has_used(const struct weir_user *user)
+static bool weir_user_has_used(const struct weir_user *user)
 {
 	return atomic64_read(&user->patience.back_ns) ||
 	       atomic64_read(&user->fence_at);
 }
 
 /* Are the user's allowances whole again, as if it had never used any? */
-static bool user_is_whole(const struct weir_user *user, u64 now)
+static bool weir_user_is_whole(const struct weir_user *user, u64 now)
 {
 	return weir_patience_whole(&user->patience, now) &&
 	       atomic64_read(&user->fence_at) - (s64)now <= 0;
 }
 
-static void user_put(struct weir_user *user)
+static void weir_user_put(struct weir_user *user)
 {
 	struct weir_users *users = user->table;
 	bool gone, idle = false;
@@ -296,7 +296,7 @@ static void user_put(struct weir_user *user)
 	spin_lock_irqsave(&users->lock, flags);
 	gone = refcount_dec_and_test(&user->refs);
 	if (gone) {
-		idle = user_has_used(user);
+		idle = weir_user_has_used(user);
 		if (idle)
 			list_add_tail(&user->idle_link, &users->idle);
 		else
@@ -304,7 +304,7 @@ static void user_put(struct weir_user *user)
 	}
 	spin_unlock_irqrestore(&users->lock, flags);
 	if (gone && !idle)
-		user_free(user);
+		weir_user_free(user);
 }
 
 /*
@@ -313,7 +313,7 @@ static void user_put(struct weir_user *user)
  * account. So an account leaves at most one such user behind, and they do not
  * pile up.
  */
-static void users_tidy(struct weir_users *users, u64 now)
+static void weir_users_tidy(struct weir_users *users, u64 now)
 {
 	struct weir_user *user;
 	unsigned long flags;
@@ -326,7 +326,7 @@ static void users_tidy(struct weir_users *users, u64 now)
 		spin_lock_irqsave(&users->lock, flags);
 		user = list_first_entry_or_null(&users->idle, struct weir_user,
 						idle_link);
-		whole = user && user_is_whole(user, now);
+		whole = user && weir_user_is_whole(user, now);
 		if (whole) {
 			list_del(&user->idle_link);
 			hash_del(&user->link);
@@ -335,7 +335,7 @@ static void users_tidy(struct weir_users *users, u64 now)
 		}
 		spin_unlock_irqrestore(&users->lock, flags);
 		if (whole)
-			user_free(user);
+			weir_user_free(user);
 	}
 }
 
@@ -359,20 +359,20 @@ struct weir_account *weir_account_create(struct weir_users *users,
 {
 	struct weir_account *a;
 
-	users_tidy(users, now);
+	weir_users_tidy(users, now);
 	a = kzalloc(struct_size(a, users, n), WEIR_GFP);
 	if (!a)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&a->refs, 1);
 	a->ns = ns;
 	for (; a->n < n; a->n++) {
-		a->users[a->n] = user_get(users, uids[a->n]);
+		a->users[a->n] = weir_user_get(users, uids[a->n]);
 		if (!a->users[a->n]) {
 			weir_account_put(a);
 			return ERR_PTR(-ENOMEM);
 		}
 	}
-	if (user_number(a->users[0])) {
+	if (weir_user_number(a->users[0])) {
 		weir_account_put(a);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -397,7 +397,7 @@ void weir_account_put(struct weir_account *a)
 	if (!refcount_dec_and_test(&a->refs))
 		return;
 	while (a->n--)
-		user_put(a->users[a->n]);
+		weir_user_put(a->users[a->n]);
 	kfree(a);
 }
 
@@ -425,13 +425,13 @@ int weir_charge(struct weir_charge *c, struct weir_account *a, u64 bytes,
 {
 	int err;
 
-	err = account_charge(a, WEIR_ACCOUNT_OBJECTS, objects, caps, why);
+	err = weir_account_charge(a, WEIR_ACCOUNT_OBJECTS, objects, caps, why);
 	if (err)
 		return err;
-	err = account_charge(a, WEIR_ACCOUNT_BYTES, bytes, caps, why);
+	err = weir_account_charge(a, WEIR_ACCOUNT_BYTES, bytes, caps, why);
 	if (err) {
 		if (objects)
-			account_uncharge(a, WEIR_ACCOUNT_OBJECTS, objects);
+			weir_account_uncharge(a, WEIR_ACCOUNT_OBJECTS, objects);
 		return err;
 	}
 	if (!c->account) {
@@ -456,8 +456,8 @@ void weir_uncharge_some(struct weir_charge *c, u64 bytes, u64 objects)
 {
 	c->used[WEIR_ACCOUNT_BYTES] -= bytes;
 	c->used[WEIR_ACCOUNT_OBJECTS] -= objects;
-	account_uncharge(c->account, WEIR_ACCOUNT_BYTES, bytes);
-	account_uncharge(c->account, WEIR_ACCOUNT_OBJECTS, objects);
+	weir_account_uncharge(c->account, WEIR_ACCOUNT_BYTES, bytes);
+	weir_account_uncharge(c->account, WEIR_ACCOUNT_OBJECTS, objects);
 }
 
 /**
@@ -478,7 +478,7 @@ void weir_uncharge(struct weir_charge *c)
 	weir_account_put(a);
 }
 
-static unsigned long tally_of(const struct weir_tally *t, kuid_t user)
+static unsigned long weir_tally_of(const struct weir_tally *t, kuid_t user)
 {
 	void *entry = xa_load((struct xarray *)&t->users, __kuid_val(user));
 
@@ -508,7 +508,7 @@ void weir_tally_destroy(struct weir_tally *t)
  */
 bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size)
 {
-	unsigned long own = tally_of(t, user);
+	unsigned long own = weir_tally_of(t, user);
 
 	return own >= weir_share(size, t->total - own);
 }
@@ -523,7 +523,7 @@ bool weir_tally_full(const struct weir_tally *t, kuid_t user, u32 size)
  */
 int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp)
 {
-	void *entry = xa_mk_value(tally_of(t, user) + 1);
+	void *entry = xa_mk_value(weir_tally_of(t, user) + 1);
 	int err = xa_err(xa_store(&t->users, __kuid_val(user), entry, gfp));
 
 	if (!err)
@@ -538,7 +538,7 @@ int weir_tally_add(struct weir_tally *t, kuid_t user, gfp_t gfp)
  */
 void weir_tally_sub(struct weir_tally *t, kuid_t user)
 {
-	unsigned long own = tally_of(t, user);
+	unsigned long own = weir_tally_of(t, user);
 
 	if (WARN_ON_ONCE(!own))
 		return;

@@ -14,7 +14,7 @@ static_assert(2 * WEIR_DEPTH_MAX <= 32);
  * Add the next segment of a pattern, which begins at *@at, to @form. Moves *@at
  * to the end of that segment.
  */
-static u32 form_next(u32 form, const char *pattern, size_t len, size_t *at)
+static u32 weir_form_next(u32 form, const char *pattern, size_t len, size_t *at)
 {
 	size_t begin = *at + 1, end = begin;
 	u32 kind = WEIR_SEGMENT_LITERAL;
@@ -27,7 +27,7 @@ static u32 form_next(u32 form, const char *pattern, size_t len, size_t *at)
 	return form << 2 | (kind + 1);
 }
 
-static struct weir_form *form_find(struct weir_forms *f, u32 form)
+static struct weir_form *weir_form_find(struct weir_forms *f, u32 form)
 {
 	u32 i;
 
@@ -42,15 +42,16 @@ static struct weir_form *form_find(struct weir_forms *f, u32 form)
  * Count one user less for each form of a pattern, up to the segment that ends
  * at @end.
  */
-static void forms_drop(struct weir_forms *f, const char *pattern, size_t end)
+static void weir_forms_drop(struct weir_forms *f, const char *pattern,
+			    size_t end)
 {
 	size_t at = weir_path_prefix(pattern, end);
 	struct weir_form *entry;
 	u32 form = 0;
 
 	while (at < end) {
-		form = form_next(form, pattern, end, &at);
-		entry = form_find(f, form);
+		form = weir_form_next(form, pattern, end, &at);
+		entry = weir_form_find(f, form);
 		if (!WARN_ON_ONCE(!entry) && !--entry->users)
 			*entry = f->forms[--f->n];
 	}
@@ -73,10 +74,10 @@ int weir_forms_add(struct weir_forms *f, const char *pattern, size_t len)
 
 	while (at < len) {
 		done = at;
-		form = form_next(form, pattern, len, &at);
-		entry = form_find(f, form);
+		form = weir_form_next(form, pattern, len, &at);
+		entry = weir_form_find(f, form);
 		if (!entry && f->n == WEIR_FORMS_MAX) {
-			forms_drop(f, pattern, done);
+			weir_forms_drop(f, pattern, done);
 			return -ENOSPC;
 		}
 		if (!entry) {
@@ -97,7 +98,7 @@ int weir_forms_add(struct weir_forms *f, const char *pattern, size_t len)
  */
 void weir_forms_remove(struct weir_forms *f, const char *pattern, size_t len)
 {
-	forms_drop(f, pattern, len);
+	weir_forms_drop(f, pattern, len);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

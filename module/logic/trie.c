@@ -27,7 +27,7 @@
 #include "logic/trie.h"
 
 /**
- * struct path_segs - the segments of a name
+ * struct weir_path_segs - the segments of a name
  * @path: the name, whose bytes are the caller's; not ended by a NUL byte.
  * @n: number of segments.
  * @start: offset in @path of the first byte of each segment, in bytes.
@@ -36,7 +36,7 @@
  *
  * Lengths and offsets fit: a name has at most 255 bytes.
  */
-struct path_segs {
+struct weir_path_segs {
 	const char	*path;
 	u8		n;
 	u8		start[WEIR_DEPTH_MAX];
@@ -47,7 +47,7 @@ struct path_segs {
 static_assert(WEIR_PATH_MAX <= U8_MAX);
 static_assert(WEIR_DEPTH_MAX <= U8_MAX);
 
-static enum weir_segment segment_kind(const char *seg, size_t len)
+static enum weir_segment weir_segment_kind(const char *seg, size_t len)
 {
 	if (len == 1 && seg[0] == '*')
 		return WEIR_SEGMENT_ONE;
@@ -56,7 +56,7 @@ static enum weir_segment segment_kind(const char *seg, size_t len)
 	return WEIR_SEGMENT_LITERAL;
 }
 
-static int path_refuse(int err, const char **why, const char *words)
+static int weir_path_refuse(int err, const char **why, const char *words)
 {
 	*why = words;
 	return err;
@@ -66,19 +66,21 @@ static int path_refuse(int err, const char **why, const char *words)
  * Check the segment of a name from @start to @end, and add it to @s. @stars:
  * the segment contains a "*".
  */
-static int path_add_segment(struct path_segs *s, size_t start, size_t end,
-			    bool stars, const char **why)
+static int weir_path_add_segment(struct weir_path_segs *s, size_t start,
+				 size_t end, bool stars, const char **why)
 {
-	enum weir_segment kind = segment_kind(s->path + start, end - start);
+	enum weir_segment kind = weir_segment_kind(s->path + start,
+						   end - start);
 
 	if (start == end)
-		return path_refuse(-EINVAL, why, "path has an empty segment");
+		return weir_path_refuse(-EINVAL, why,
+					"path has an empty segment");
 	if (s->n == WEIR_DEPTH_MAX)
-		return path_refuse(-ENAMETOOLONG, why,
-				   "path has more than 16 segments");
+		return weir_path_refuse(-ENAMETOOLONG, why,
+					"path has more than 16 segments");
 	if (kind == WEIR_SEGMENT_LITERAL && stars)
-		return path_refuse(-EINVAL, why,
-				   "* and ** must be whole segments");
+		return weir_path_refuse(-EINVAL, why,
+					"* and ** must be whole segments");
 	s->start[s->n] = start;
 	s->len[s->n] = end - start;
 	s->kind[s->n] = kind;
@@ -91,8 +93,8 @@ static int path_add_segment(struct path_segs *s, size_t start, size_t end,
  * few instructions for a usual byte: it runs several times for a name while
  * others wait.
  */
-static int path_split(const char *path, size_t len, bool pattern,
-		      struct path_segs *s, const char **why)
+static int weir_path_split(const char *path, size_t len, bool pattern,
+			   struct weir_path_segs *s, const char **why)
 {
 	size_t i, start = 1;
 	bool stars = false;
@@ -101,34 +103,34 @@ static int path_split(const char *path, size_t len, bool pattern,
 	s->path = path;
 	s->n = 0;
 	if (!len)
-		return path_refuse(-EINVAL, why, "path is empty");
+		return weir_path_refuse(-EINVAL, why, "path is empty");
 	if (len > WEIR_PATH_MAX)
-		return path_refuse(-ENAMETOOLONG, why,
-				   "path is longer than 255 bytes");
+		return weir_path_refuse(-ENAMETOOLONG, why,
+					"path is longer than 255 bytes");
 	if (path[0] != '/')
-		return path_refuse(-EINVAL, why,
-				   "path does not start with a slash");
+		return weir_path_refuse(-EINVAL, why,
+					"path does not start with a slash");
 	for (i = 1; i <= len; i++) {
 		unsigned char c = i < len ? path[i] : '/';
 
 		if (likely(c > '/' && c != 0x7f))
 			continue;
 		if (c < 0x20 || c == 0x7f)
-			return path_refuse(-EINVAL, why,
-					   "path has a control character");
+			return weir_path_refuse(-EINVAL, why,
+						"path has a control character");
 		if (c != '/') {
 			stars |= c == '*';
 			continue;
 		}
-		err = path_add_segment(s, start, i, stars, why);
+		err = weir_path_add_segment(s, start, i, stars, why);
 		if (err)
 			return err;
 		if (s->kind[s->n - 1] != WEIR_SEGMENT_LITERAL && !pattern)
-			return path_refuse(-EINVAL, why,
-					   "a pattern is not allowed here");
+			return weir_path_refuse(-EINVAL, why,
+						"a pattern is not allowed here");
 		if (s->kind[s->n - 1] == WEIR_SEGMENT_REST && i < len)
-			return path_refuse(-EINVAL, why,
-					   "** must be the last segment");
+			return weir_path_refuse(-EINVAL, why,
+						"** must be the last segment");
 		start = i + 1;
 		stars = false;
 	}
@@ -150,9 +152,9 @@ static int path_split(const char *path, size_t len, bool pattern,
 int weir_path_check(const char *path, size_t len, bool pattern,
 		    const char **why)
 {
-	struct path_segs s;
+	struct weir_path_segs s;
 
-	return path_split(path, len, pattern, &s, why);
+	return weir_path_split(path, len, pattern, &s, why);
 }
 
 /**
@@ -211,7 +213,7 @@ bool weir_path_match(const char *pattern, size_t plen, const char *path,
 			p++;
 		while (n < len && path[n] != '/')
 			n++;
-		switch (segment_kind(pattern + pseg, p - pseg)) {
+		switch (weir_segment_kind(pattern + pseg, p - pseg)) {
 		case WEIR_SEGMENT_REST:
 			return true;
 		case WEIR_SEGMENT_ONE:
@@ -229,73 +231,74 @@ bool weir_path_match(const char *pattern, size_t plen, const char *path,
 /* --- nodes --------------------------------------------------------------- */
 
 /**
- * struct trie_key - the key of a node in the hash table
+ * struct weir_trie_key - the key of a node in the hash table
  * @parent: the node one segment above, or NULL; only its address is used.
  * @seg: the node's segment, whose bytes are the caller's; no NUL byte ends it.
  * @len: length of @seg in bytes.
  */
-struct trie_key {
+struct weir_trie_key {
 	const struct weir_trie_node	*parent;
 	const char			*seg;
 	u8				len;
 };
 
-static u32 trie_hash(const struct weir_trie_node *parent, const char *seg,
-		     u8 len, u32 seed)
+static u32 weir_trie_hash(const struct weir_trie_node *parent, const char *seg,
+			  u8 len, u32 seed)
 {
 	/* the table's seed is random: users can't choose colliding names */
 	return jhash(seg, len, seed + hash_ptr(parent, 32));
 }
 
-static u32 trie_key_hash(const void *data, u32 len, u32 seed)
+static u32 weir_trie_key_hash(const void *data, u32 len, u32 seed)
 {
-	const struct trie_key *key = data;
+	const struct weir_trie_key *key = data;
 
-	return trie_hash(key->parent, key->seg, key->len, seed);
+	return weir_trie_hash(key->parent, key->seg, key->len, seed);
 }
 
-static u32 trie_node_hash(const void *data, u32 len, u32 seed)
+static u32 weir_trie_node_hash(const void *data, u32 len, u32 seed)
 {
 	const struct weir_trie_node *node = data;
 
-	return trie_hash(node->parent, node->seg, node->len, seed);
+	return weir_trie_hash(node->parent, node->seg, node->len, seed);
 }
 
-static int trie_node_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+static int weir_trie_node_cmp(struct rhashtable_compare_arg *arg,
+			      const void *obj)
 {
-	const struct trie_key *key = arg->key;
+	const struct weir_trie_key *key = arg->key;
 	const struct weir_trie_node *node = obj;
 
 	return node->parent != key->parent || node->len != key->len ||
 	       memcmp(node->seg, key->seg, key->len);
 }
 
-static const struct rhashtable_params trie_params = {
+static const struct rhashtable_params weir_trie_params = {
 	.head_offset		= offsetof(struct weir_trie_node, hash),
-	.key_len		= sizeof(struct trie_key),
-	.hashfn			= trie_key_hash,
-	.obj_hashfn		= trie_node_hash,
-	.obj_cmpfn		= trie_node_cmp,
+	.key_len		= sizeof(struct weir_trie_key),
+	.hashfn			= weir_trie_key_hash,
+	.obj_hashfn		= weir_trie_node_hash,
+	.obj_cmpfn		= weir_trie_node_cmp,
 	.automatic_shrinking	= true,
 };
 
 /* Under rcu_read_lock() or the caller's mutex. */
 static struct weir_trie_node *
-trie_lookup(struct weir_trie *t, const struct weir_trie_node *parent,
-	    const char *seg, u8 len)
+weir_trie_lookup(struct weir_trie *t, const struct weir_trie_node *parent,
+		 const char *seg, u8 len)
 {
-	struct trie_key key = { .parent = parent, .seg = seg, .len = len };
+	struct weir_trie_key key = { .parent = parent, .seg = seg, .len = len };
 
-	return rhashtable_lookup_fast(&t->nodes, &key, trie_params);
+	return rhashtable_lookup_fast(&t->nodes, &key, weir_trie_params);
 }
 
-static struct list_head *trie_siblings(struct weir_trie *t,
-				       struct weir_trie_node *parent)
+static struct list_head *weir_trie_siblings(struct weir_trie *t,
+					    struct weir_trie_node *parent)
 {
 	return parent ? &parent->children : &t->top;
 }
 
-static u8 *trie_wilds(struct weir_trie *t, struct weir_trie_node *parent)
+static u8 *weir_trie_wilds(struct weir_trie *t, struct weir_trie_node *parent)
 {
 	return parent ? &parent->wilds : &t->wilds;
 }
@@ -303,31 +306,31 @@ static u8 *trie_wilds(struct weir_trie *t, struct weir_trie_node *parent)
 /*
  * If @node is a wildcard, add @n to the count of wildcards among its siblings.
  */
-static void trie_wilds_add(struct weir_trie *t,
-			   const struct weir_trie_node *node, int n)
+static void weir_trie_wilds_add(struct weir_trie *t,
+				const struct weir_trie_node *node, int n)
 {
-	u8 *wilds = trie_wilds(t, node->parent);
+	u8 *wilds = weir_trie_wilds(t, node->parent);
 
 	if (node->kind != WEIR_SEGMENT_LITERAL)
 		WRITE_ONCE(*wilds, *wilds + n);
 }
 
-static void trie_assert_held(const struct weir_trie *t)
+static void weir_trie_assert_held(const struct weir_trie *t)
 {
 	if (t->lock)
 		lockdep_assert_held(t->lock);
 }
 
 /* The mutex or RCU: both keep the nodes in place. */
-static void trie_assert_read(const struct weir_trie *t)
+static void weir_trie_assert_read(const struct weir_trie *t)
 {
 	RCU_LOCKDEP_WARN(t->lock && !lockdep_is_held(t->lock) &&
 			 !rcu_read_lock_any_held(), "the trie is not guarded");
 }
 
-static struct weir_trie_node *trie_node_create(struct weir_trie *t,
-					       struct weir_trie_node *parent,
-					       const char *seg, u8 len)
+static struct weir_trie_node *
+weir_trie_node_create(struct weir_trie *t, struct weir_trie_node *parent,
+		      const char *seg, u8 len)
 {
 	struct weir_trie_node *node;
 	int err;
@@ -337,7 +340,7 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 		return ERR_PTR(-ENOMEM);
 	node->parent = parent;
 	INIT_LIST_HEAD(&node->children);
-	node->kind = segment_kind(seg, len);
+	node->kind = weir_segment_kind(seg, len);
 	node->wild = node->kind != WEIR_SEGMENT_LITERAL ||
 		     (parent && parent->wild);
 	node->depth = parent ? parent->depth + 1 : 1;
@@ -346,14 +349,14 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
 	memcpy(node->seg, seg, len);
 
 	/* count it before readers can find the node */
-	trie_wilds_add(t, node, 1);
-	err = rhashtable_insert_fast(&t->nodes, &node->hash, trie_params);
+	weir_trie_wilds_add(t, node, 1);
+	err = rhashtable_insert_fast(&t->nodes, &node->hash, weir_trie_params);
 	if (err) {
-		trie_wilds_add(t, node, -1);
+		weir_trie_wilds_add(t, node, -1);
 		kfree(node);
 		return ERR_PTR(err);
 	}
-	list_add_tail(&node->sibling, trie_siblings(t, parent));
+	list_add_tail(&node->sibling, weir_trie_siblings(t, parent));
 	t->count++;
 	return node;
 }
@@ -362,14 +365,15 @@ static struct weir_trie_node *trie_node_create(struct weir_trie *t,
  * Remove a node without item or children. Then do the same with its ancestors,
  * up to the first one that has an item or a child.
  */
-static void trie_prune(struct weir_trie *t, struct weir_trie_node *node)
+static void weir_trie_prune(struct weir_trie *t, struct weir_trie_node *node)
 {
 	while (node && !weir_trie_item(node) && list_empty(&node->children)) {
 		struct weir_trie_node *parent = node->parent;
 
-		rhashtable_remove_fast(&t->nodes, &node->hash, trie_params);
+		rhashtable_remove_fast(&t->nodes, &node->hash,
+				       weir_trie_params);
 		list_del(&node->sibling);
-		trie_wilds_add(t, node, -1);
+		weir_trie_wilds_add(t, node, -1);
 		t->count--;
 		kfree_rcu(node, rcu);
 		node = parent;
@@ -390,10 +394,10 @@ int weir_trie_init(struct weir_trie *t)
 	t->count = 0;
 	t->wilds = 0;
 	t->lock = NULL;
-	return rhashtable_init(&t->nodes, &trie_params);
+	return rhashtable_init(&t->nodes, &weir_trie_params);
 }
 
-static void trie_node_free(void *ptr, void *arg)
+static void weir_trie_node_free(void *ptr, void *arg)
 {
 	kfree(ptr);
 }
@@ -408,7 +412,7 @@ static void trie_node_free(void *ptr, void *arg)
 void weir_trie_destroy(struct weir_trie *t)
 {
 	WARN_ON_ONCE(t->count);
-	rhashtable_free_and_destroy(&t->nodes, trie_node_free, NULL);
+	rhashtable_free_and_destroy(&t->nodes, weir_trie_node_free, NULL);
 }
 
 /**
@@ -429,12 +433,12 @@ struct weir_trie_node *weir_trie_insert(struct weir_trie *t, const char *path,
 					size_t len)
 {
 	struct weir_trie_node *node = NULL;
-	struct path_segs s;
+	struct weir_path_segs s;
 	const char *why;
 	int i, err;
 
-	trie_assert_held(t);
-	err = path_split(path, len, true, &s, &why);
+	weir_trie_assert_held(t);
+	err = weir_path_split(path, len, true, &s, &why);
 	if (err)
 		return ERR_PTR(err);
 
@@ -442,11 +446,11 @@ struct weir_trie_node *weir_trie_insert(struct weir_trie *t, const char *path,
 		const char *seg = path + s.start[i];
 		struct weir_trie_node *next;
 
-		next = trie_lookup(t, node, seg, s.len[i]);
+		next = weir_trie_lookup(t, node, seg, s.len[i]);
 		if (!next)
-			next = trie_node_create(t, node, seg, s.len[i]);
+			next = weir_trie_node_create(t, node, seg, s.len[i]);
 		if (IS_ERR(next)) {
-			trie_prune(t, node);
+			weir_trie_prune(t, node);
 			return next;
 		}
 		node = next;
@@ -465,9 +469,9 @@ struct weir_trie_node *weir_trie_insert(struct weir_trie *t, const char *path,
  */
 void weir_trie_remove(struct weir_trie *t, struct weir_trie_node *node)
 {
-	trie_assert_held(t);
+	weir_trie_assert_held(t);
 	RCU_INIT_POINTER(node->item, NULL);
-	trie_prune(t, node);
+	weir_trie_prune(t, node);
 }
 
 /**
@@ -486,15 +490,15 @@ struct weir_trie_node *weir_trie_find(struct weir_trie *t, const char *path,
 				      size_t len)
 {
 	struct weir_trie_node *node = NULL;
-	struct path_segs s;
+	struct weir_path_segs s;
 	const char *why;
 	int i;
 
-	trie_assert_read(t);
-	if (path_split(path, len, true, &s, &why))
+	weir_trie_assert_read(t);
+	if (weir_path_split(path, len, true, &s, &why))
 		return NULL;
 	for (i = 0; i < s.n; i++) {
-		node = trie_lookup(t, node, path + s.start[i], s.len[i]);
+		node = weir_trie_lookup(t, node, path + s.start[i], s.len[i]);
 		if (!node)
 			return NULL;
 	}
@@ -528,27 +532,27 @@ void *weir_trie_parent_item(const struct weir_trie_node *node)
  * they come in the order of enum weir_segment.
  */
 static struct weir_trie_node *
-match_next_pattern(struct weir_trie *t, const struct path_segs *s,
-		   struct weir_trie_node *parent, struct weir_trie_node *prev,
-		   int depth)
+weir_match_next_pattern(struct weir_trie *t, const struct weir_path_segs *s,
+			struct weir_trie_node *parent,
+			struct weir_trie_node *prev, int depth)
 {
 	struct weir_trie_node *node;
 
 	if (!prev) {
-		node = trie_lookup(t, parent, s->path + s->start[depth],
-				   s->len[depth]);
+		node = weir_trie_lookup(t, parent, s->path + s->start[depth],
+					s->len[depth]);
 		if (node)
 			return node;
 	}
-	if (!READ_ONCE(*trie_wilds(t, parent)))
+	if (!READ_ONCE(*weir_trie_wilds(t, parent)))
 		return NULL;
 	if (!prev || prev->kind == WEIR_SEGMENT_LITERAL) {
-		node = trie_lookup(t, parent, "*", 1);
+		node = weir_trie_lookup(t, parent, "*", 1);
 		if (node)
 			return node;
 	}
 	if (!prev || prev->kind != WEIR_SEGMENT_REST)
-		return trie_lookup(t, parent, "**", 2);
+		return weir_trie_lookup(t, parent, "**", 2);
 	return NULL;
 }
 
@@ -559,14 +563,14 @@ match_next_pattern(struct weir_trie *t, const struct path_segs *s,
  * wildcard, all of their children match.
  */
 static struct weir_trie_node *
-match_next_overlap(struct weir_trie *t, const struct path_segs *s,
-		   struct weir_trie_node *parent, struct weir_trie_node *prev,
-		   int depth)
+weir_match_next_overlap(struct weir_trie *t, const struct weir_path_segs *s,
+			struct weir_trie_node *parent,
+			struct weir_trie_node *prev, int depth)
 {
 	struct list_head *pos;
 
 	if (depth < s->n && s->kind[depth] == WEIR_SEGMENT_LITERAL)
-		return match_next_pattern(t, s, parent, prev, depth);
+		return weir_match_next_pattern(t, s, parent, prev, depth);
 	if (!parent || !parent->wild)
 		return NULL;
 	pos = prev ? prev->sibling.next : parent->children.next;
@@ -582,19 +586,20 @@ match_next_overlap(struct weir_trie *t, const struct path_segs *s,
  * Returns 0, the first value other than 0 that @fn returned, or -ELOOP after
  * @steps steps. Called under rcu_read_lock() or the caller's mutex.
  */
-static int match_walk(struct weir_trie *t, const struct path_segs *s,
-		      struct weir_trie_node *
-		      (*next)(struct weir_trie *t, const struct path_segs *s,
-			      struct weir_trie_node *parent,
-			      struct weir_trie_node *prev, int depth),
-		      int (*fn)(void *item, void *ctx), void *ctx,
-		      unsigned int steps)
+static int weir_match_walk(struct weir_trie *t, const struct weir_path_segs *s,
+			   struct weir_trie_node *
+			   (*next)(struct weir_trie *t,
+				   const struct weir_path_segs *s,
+				   struct weir_trie_node *parent,
+				   struct weir_trie_node *prev, int depth),
+			   int (*fn)(void *item, void *ctx), void *ctx,
+			   unsigned int steps)
 {
 	struct weir_trie_node *parent = NULL, *node = NULL;
 	bool rest = s->kind[s->n - 1] == WEIR_SEGMENT_REST;
 	int depth = 0;
 
-	trie_assert_read(t);
+	weir_trie_assert_read(t);
 	while (steps--) {
 		bool last = depth + 1 >= s->n;
 		void *item;
@@ -629,18 +634,18 @@ static int match_walk(struct weir_trie *t, const struct path_segs *s,
 #define WEIR_TRIE_BELOW_MAX	256
 
 /**
- * struct match_best - state of the search of weir_trie_best()
+ * struct weir_match_best - state of the search of weir_trie_best()
  * @good: says whether an item counts.
  * @found: the first item that counts, or NULL.
  */
-struct match_best {
+struct weir_match_best {
 	bool	(*good)(void *item);
 	void	*found;
 };
 
-static int match_best(void *item, void *ctx)
+static int weir_match_best(void *item, void *ctx)
 {
-	struct match_best *best = ctx;
+	struct weir_match_best *best = ctx;
 
 	if (!best->good(item))
 		return 0;
@@ -667,15 +672,15 @@ static int match_best(void *item, void *ctx)
 void *weir_trie_best(struct weir_trie *t, const char *path, size_t len,
 		     bool (*good)(void *item))
 {
-	struct match_best best = { .good = good };
-	struct path_segs s;
+	struct weir_match_best best = { .good = good };
+	struct weir_path_segs s;
 	const char *why;
 	int err;
 
-	if (path_split(path, len, false, &s, &why))
+	if (weir_path_split(path, len, false, &s, &why))
 		return NULL;
-	err = match_walk(t, &s, match_next_pattern, match_best, &best,
-			 WEIR_TRIE_STEPS_MAX);
+	err = weir_match_walk(t, &s, weir_match_next_pattern, weir_match_best,
+			      &best, WEIR_TRIE_STEPS_MAX);
 	return err < 0 ? ERR_PTR(err) : best.found;
 }
 
@@ -701,7 +706,7 @@ int weir_trie_below(struct weir_trie *t, struct weir_trie_node *top,
 	void *item;
 	int err;
 
-	trie_assert_held(t);
+	weir_trie_assert_held(t);
 	while (steps--) {
 		if (pos == &node->children) {
 			if (node == top)
@@ -743,15 +748,15 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx,
 			     unsigned int steps)
 {
-	struct path_segs s;
+	struct weir_path_segs s;
 	const char *why;
 	int err;
 
-	err = path_split(path, len, false, &s, &why);
+	err = weir_path_split(path, len, false, &s, &why);
 	if (err)
 		return err;
-	trie_assert_held(t);
-	return match_walk(t, &s, match_next_pattern, fn, ctx, steps);
+	weir_trie_assert_held(t);
+	return weir_match_walk(t, &s, weir_match_next_pattern, fn, ctx, steps);
 }
 
 /**
@@ -776,16 +781,16 @@ int weir_trie_match_patterns(struct weir_trie *t, const char *path, size_t len,
 int weir_trie_match_overlaps(struct weir_trie *t, const char *name, size_t len,
 			     int (*fn)(void *item, void *ctx), void *ctx)
 {
-	struct path_segs s;
+	struct weir_path_segs s;
 	const char *why;
 	int err;
 
-	trie_assert_held(t);
-	err = path_split(name, len, true, &s, &why);
+	weir_trie_assert_held(t);
+	err = weir_path_split(name, len, true, &s, &why);
 	if (err)
 		return err;
-	return match_walk(t, &s, match_next_overlap, fn, ctx,
-			  WEIR_TRIE_STEPS_MAX);
+	return weir_match_walk(t, &s, weir_match_next_overlap, fn, ctx,
+			       WEIR_TRIE_STEPS_MAX);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
