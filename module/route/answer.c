@@ -106,10 +106,10 @@ static void weir_call_overdue(const struct weir_call_entry *call,
 /*
  * weir_call_leave() - a sent call leaves its target
  *
- * Gives back its slot in the bulkhead. @reason: why the call ends at @now_ns: the breaker counts the call as an error
- * of the target; WEIR_REASON_DEADLINE: see weir_call_overdue();
- * WEIR_REASON_NONE: the breaker forgets it. Under post.lock of @ep's inbox; @ep
- * is the caller's endpoint.
+ * Gives back its slot in the bulkhead. @reason: why the call ends at @now_ns:
+ * the breaker counts the call as an error of the target; WEIR_REASON_DEADLINE:
+ * see weir_call_overdue(); WEIR_REASON_NONE: the breaker forgets it. Under
+ * post.lock of @ep's inbox; @ep is the caller's endpoint.
  */
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
 		     u64 now_ns, enum weir_reason reason)
@@ -282,12 +282,12 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
 		call->state = WEIR_CALL_RETRY;
 		weir_call_table_retry(&ep->calls, call, 0);
 	} else if (reason == WEIR_REASON_TARGET_DIED) {
-		weir_route_answer(ep, call, NULL, reason, guard, 0);
+		weir_call_answer(ep, call, NULL, reason, guard, 0);
 	}
 }
 
 /**
- * weir_route_answer() - end a call without a reply of its target
+ * weir_call_answer() - end a call without a reply of its target
  * @ep: the caller's endpoint.
  * @call: the call: SENT, RETRY or WAIT.
  * @route: route whose counters count the error; NULL: that of the target, if
@@ -305,9 +305,9 @@ void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
  * targets look again that wait for room there (weir_endpoint_unawaited()). Its
  * caller does both.
  */
-void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
-		       struct weir_route *route, enum weir_reason reason,
-		       enum weir_guard guard, u64 wait_ns)
+void weir_call_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
+		      struct weir_route *route, enum weir_reason reason,
+		      enum weir_guard guard, u64 wait_ns)
 	__must_hold(&ep->inbox->post.lock)
 {
 	struct weir_refusal refusal = {

@@ -111,9 +111,9 @@ static inline void weir_target_left(struct weir_target *target,
 }
 
 /* answer.c */
-void weir_route_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
-		       struct weir_route *route, enum weir_reason reason,
-		       enum weir_guard guard, u64 wait_ns);
+void weir_call_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
+		      struct weir_route *route, enum weir_reason reason,
+		      enum weir_guard guard, u64 wait_ns);
 void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
 		     u64 now_ns, enum weir_reason reason);
 void weir_call_end_parent(struct weir_endpoint *ep,

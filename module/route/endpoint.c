@@ -132,7 +132,7 @@ static void weir_endpoint_timer_fn(struct weir_timer *timer)
 	struct weir_endpoint *ep = container_of(timer, struct weir_endpoint,
 						timer);
 
-	weir_route_work(ep);
+	weir_pass_work(ep);
 	weir_endpoint_put(ep);
 }
 
@@ -173,8 +173,8 @@ static void weir_call_expire(struct weir_endpoint *ep,
 		atomic64_inc(&call->target->expired);
 	else
 		route = ep->handles[call->handle - 1].route;
-	weir_route_answer(ep, call, route, WEIR_REASON_DEADLINE,
-			  WEIR_GUARD_DEADLINE, 0);
+	weir_call_answer(ep, call, route, WEIR_REASON_DEADLINE,
+			 WEIR_GUARD_DEADLINE, 0);
 	rcu_read_unlock();
 }
 
@@ -276,7 +276,7 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 		call = weir_endpoint_retry_due(ep, held);
 		if (!call)
 			return false;
-		if (weir_route_again(ep, call) == WEIR_DELIVERED) {
+		if (weir_request_again(ep, call) == WEIR_DELIVERED) {
 			bytes += pass->each;
 			/* the room was kept for this call, not for the next */
 			ep->retry.again = 0;
@@ -376,12 +376,12 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	}
 	if (!w->inbox && !weir_call_table_retrying(&ep->calls))
 		return;
-	weir_route_begin(ep, dispatcher);
+	weir_pass_begin(ep, dispatcher);
 	waits = weir_endpoint_retry_waits(ep);
 	if (!waits)
 		weir_waiter_recheck(w);
 	more = weir_endpoint_retries_some(ep, waits ? ep->retry_handle : 0);
-	weir_route_settle(ep);
+	weir_pass_settle(ep);
 	/* a fan-out that has waited for targets looks again when due */
 	if (unlikely(pass->slots))
 		weir_endpoint_more(ep);
@@ -413,11 +413,11 @@ void weir_endpoint_handle_due(struct weir_endpoint *ep)
 	due = ep->scan_slot || ep->timer_ns <= now;
 	spin_unlock_bh(&post->lock);
 	if (due) {
-		weir_route_begin(ep, WEIR_DISPATCH_WORKER);
+		weir_pass_begin(ep, WEIR_DISPATCH_WORKER);
 		spin_lock_bh(&post->lock);
 		weir_endpoint_scan(ep, now);
 		spin_unlock_bh(&post->lock);
-		weir_route_settle(ep);
+		weir_pass_settle(ep);
 	}
 	weir_endpoint_retries(ep, WEIR_DISPATCH_WORKER);
 	spin_lock_bh(&post->lock);

@@ -159,7 +159,7 @@ static __always_inline bool weir_fast_send(struct weir_endpoint *ep, u64 header,
  * not sleep.
  *
  * Return: true when the request has been sent. On false the record is still at
- * ep->pos, and weir_route_request() must handle it.
+ * ep->pos, and weir_request_route() must handle it.
  */
 bool weir_request_fast(struct weir_endpoint *ep, u64 header)
 {

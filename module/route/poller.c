@@ -48,7 +48,7 @@
 /*
  * A user's share of a round is WEIR_POLL_BYTES, in bytes of ring. Each endpoint
  * that had something takes WEIR_POLL_COST more bytes of it. Steps at
- * targets take what weir_route_poll() says.
+ * targets take what weir_pass_poll() says.
  */
 #define WEIR_POLL_BYTES		SZ_4K
 #define WEIR_POLL_COST		512U
@@ -247,7 +247,7 @@ static __always_inline bool weir_poller_round(struct weir_poller *p)
 			continue;
 		}
 		u->used = used + WEIR_POLL_COST;
-		weir_route_poll(ep, pos);
+		weir_pass_poll(ep, pos);
 		moved = READ_ONCE(ep->pos) - pos;
 		u->used += (u32)moved;
 		if (likely(moved)) {

@@ -589,7 +589,7 @@ static noinline enum weir_outcome weir_reply_one(struct weir_endpoint *ep,
 }
 
 /**
- * weir_route_reply() - route replies and errors of a target
+ * weir_reply_route() - route replies and errors of a target
  * @ep: the endpoint that replies.
  * @m: in: the first reply; out: the batch of replies that were delivered with
  *	it.
@@ -599,7 +599,7 @@ static noinline enum weir_outcome weir_reply_one(struct weir_endpoint *ep,
  * delivered or dropped. WEIR_WAIT: the pass has to wait for room in the
  * caller's inbox, or leaves the reply to a worker.
  */
-enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
+enum weir_outcome weir_reply_route(struct weir_endpoint *ep,
 				   struct weir_message *m, u64 tail)
 {
 	struct weir_endpoint *caller;
@@ -630,7 +630,7 @@ enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
  * room in the caller's inbox.
  *
  * Return: true when it has been delivered. On false it is still at ep->pos, and
- * weir_route_reply() must handle it.
+ * weir_reply_route() must handle it.
  */
 bool weir_reply_fast(struct weir_endpoint *ep, u64 end)
 {

@@ -8,7 +8,7 @@
 
 struct weir_message;
 
-enum weir_outcome weir_route_reply(struct weir_endpoint *ep,
+enum weir_outcome weir_reply_route(struct weir_endpoint *ep,
 				   struct weir_message *m, u64 tail);
 bool weir_reply_fast(struct weir_endpoint *ep, u64 end);
 void weir_endpoint_set_payer(struct weir_endpoint *ep,

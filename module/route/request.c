@@ -324,7 +324,7 @@ weir_send_refused(struct weir_endpoint *ep, const struct weir_message *m,
 				   attempt->reason, attempt->wait_ns);
 }
 
-/* Sends messages through their route, or answers them: weir_route_request(). */
+/* Sends messages through their route, or answers them: weir_request_route(). */
 static enum weir_outcome weir_send_messages(struct weir_endpoint *ep,
 					    struct weir_message *m,
 					    struct weir_route *route)
@@ -429,9 +429,9 @@ static __always_inline bool weir_message_over(const struct weir_endpoint *ep,
  * A message has no route, or may not use it: @reason. Answers it, or has it
  * wait for a route. Returns WEIR_DELIVERED or WEIR_WAIT.
  */
-static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
-						      const struct weir_message *m,
-						      enum weir_reason reason)
+static noinline enum weir_outcome
+weir_request_unrouted(struct weir_endpoint *ep, const struct weir_message *m,
+		      enum weir_reason reason)
 {
 	struct weir_attempt attempt = {
 		.deadline_ns = m->deadline_ns,
@@ -450,7 +450,7 @@ static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
 }
 
 /**
- * weir_route_request() - route requests, or messages that want no answer
+ * weir_request_route() - route requests, or messages that want no answer
  * @ep: the caller.
  * @m: a batch of one handle, kind and flags; if it has several messages, none
  *	has a deadline or an idempotency key. Those sent early are dropped.
@@ -458,7 +458,7 @@ static noinline enum weir_outcome weir_route_none_yet(struct weir_endpoint *ep,
  * Return: WEIR_DELIVERED when pass.used of those in @m, at least one, were sent
  * or answered; or WEIR_WAIT.
  */
-enum weir_outcome weir_route_request(struct weir_endpoint *ep,
+enum weir_outcome weir_request_route(struct weir_endpoint *ep,
 				     struct weir_message *m)
 {
 	struct weir_handle *h = weir_endpoint_handle(ep, m);
@@ -469,7 +469,7 @@ enum weir_outcome weir_route_request(struct weir_endpoint *ep,
 	if (unlikely(h->gen != READ_ONCE(ep->wn->route_gen)))
 		weir_handle_resolve(ep, h);
 	if (unlikely(!h->route))
-		return weir_route_none_yet(ep, m, h->reason);
+		return weir_request_unrouted(ep, m, h->reason);
 	if (weir_message_over(ep, m))
 		return weir_refuse_message(ep, m, h->route, NULL,
 					   WEIR_REASON_DEADLINE, 0);
@@ -504,14 +504,14 @@ static enum weir_reason weir_call_read(struct weir_endpoint *ep,
 	return *route ? WEIR_REASON_NONE : h->reason;
 }
 
-/* Ends a call that is in state RETRY, as weir_route_answer() does. */
+/* Ends a call that is in state RETRY, as weir_call_answer() does. */
 static void weir_again_end(struct weir_endpoint *ep,
 			   struct weir_call_entry *call,
 			   struct weir_route *route, enum weir_reason reason)
 {
 	spin_lock(&ep->inbox->post.lock);
-	weir_route_answer(ep, call, route, reason, weir_reason_guard(reason),
-			  0);
+	weir_call_answer(ep, call, route, reason, weir_reason_guard(reason),
+			 0);
 	weir_endpoint_unawaited(ep);
 	spin_unlock(&ep->inbox->post.lock);
 }
@@ -614,7 +614,7 @@ static bool weir_again_leads(struct weir_endpoint *ep,
 	}
 }
 
-/* weir_route_again() in a section */
+/* weir_request_again() in a section */
 static enum weir_outcome weir_again_some(struct weir_endpoint *ep,
 					 struct weir_call_entry *call)
 	__must_hold(&ep->dispatch_lock)
@@ -651,7 +651,7 @@ static enum weir_outcome weir_again_some(struct weir_endpoint *ep,
 }
 
 /**
- * weir_route_again() - send a request once more
+ * weir_request_again() - send a request once more
  * @ep: the caller.
  * @call: waits to be sent again, and was taken out of weir_call_table.retries.
  *
@@ -659,8 +659,8 @@ static enum weir_outcome weir_again_some(struct weir_endpoint *ep,
  * when it has been sent, or answered; WEIR_WAIT when it waits for room or is
  * left to a worker: ep->pass.
  */
-enum weir_outcome weir_route_again(struct weir_endpoint *ep,
-				   struct weir_call_entry *call)
+enum weir_outcome weir_request_again(struct weir_endpoint *ep,
+				     struct weir_call_entry *call)
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_pass *pass = &ep->pass;

@@ -133,12 +133,12 @@ static inline u32 weir_message_need(const struct weir_message *m)
 /* request.c */
 bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
 bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
-enum weir_outcome weir_route_again(struct weir_endpoint *ep,
-				   struct weir_call_entry *call);
+enum weir_outcome weir_request_again(struct weir_endpoint *ep,
+				     struct weir_call_entry *call);
 enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,
 				     const struct weir_message *m,
 				     u64 deadline_ns, u32 answers);
-enum weir_outcome weir_route_request(struct weir_endpoint *ep,
+enum weir_outcome weir_request_route(struct weir_endpoint *ep,
 				     struct weir_message *m);
 enum weir_outcome weir_refuse_message(struct weir_endpoint *ep,
 				      const struct weir_message *m,

@@ -89,14 +89,14 @@ void weir_pass_pause(struct weir_pass *pass)
 }
 
 /**
- * weir_route_begin() - prepare the pass of an endpoint for a section
+ * weir_pass_begin() - prepare the pass of an endpoint for a section
  * @ep: the endpoint. The caller holds its dispatch_lock until
- *	weir_route_settle() has returned.
+ *	weir_pass_settle() has returned.
  * @dispatcher: the kind of thread that routes.
  *
  * Does not sleep.
  */
-void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
+void weir_pass_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_pass *pass = &ep->pass;
@@ -121,12 +121,12 @@ void weir_route_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 }
 
 /**
- * weir_route_settle() - finish a section: give space back, wake the sleepers
+ * weir_pass_settle() - finish a section: give space back, wake the sleepers
  * @ep: the endpoint.
  *
  * Not in a section. Does not sleep.
  */
-void weir_route_settle(struct weir_endpoint *ep)
+void weir_pass_settle(struct weir_endpoint *ep)
 	__must_hold(&ep->dispatch_lock)
 {
 	lockdep_assert_held(&ep->dispatch_lock);
@@ -146,8 +146,8 @@ void weir_route_settle(struct weir_endpoint *ep)
 }
 
 /* Refuses a record that is malformed or of an unknown kind. */
-static noinline enum weir_outcome weir_route_bad(struct weir_endpoint *ep,
-						 const struct weir_message *m)
+static noinline enum weir_outcome weir_refuse_bad(struct weir_endpoint *ep,
+						  const struct weir_message *m)
 {
 	struct weir_message bad = *m;
 
@@ -161,17 +161,17 @@ static noinline enum weir_outcome weir_route_bad(struct weir_endpoint *ep,
  * claimed. Returns WEIR_DELIVERED or WEIR_WAIT.
  */
 static __always_inline enum weir_outcome
-weir_route_batch(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
+weir_pass_batch(struct weir_endpoint *ep, struct weir_message *m, u64 tail)
 {
 	switch (m->kind) {
 	case WEIR_KIND_REQUEST:
 	case WEIR_KIND_EVENT:
-		return weir_route_request(ep, m);
+		return weir_request_route(ep, m);
 	case WEIR_KIND_REPLY:
 	case WEIR_KIND_ERROR:
-		return weir_route_reply(ep, m, tail);
+		return weir_reply_route(ep, m, tail);
 	}
-	return weir_route_bad(ep, m);
+	return weir_refuse_bad(ep, m);
 }
 
 /*
@@ -377,7 +377,7 @@ weir_section_next(struct weir_pass *pass, const struct weir_ring_view *v,
 }
 
 /* One section of a pass, under one rcu_read_lock_bh(). */
-static enum weir_section weir_route_section(struct weir_endpoint *ep)
+static enum weir_section weir_pass_section(struct weir_endpoint *ep)
 {
 	struct weir_ring_view *v = &ep->outbox->view;
 	struct weir_pass *pass = &ep->pass;
@@ -402,7 +402,7 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
 			pass->ahead = weir_pass_ahead(pass);
 		pass->used = 1;
 		n = m.n;
-		if (unlikely(weir_route_batch(ep, &m, tail) == WEIR_WAIT)) {
+		if (unlikely(weir_pass_batch(ep, &m, tail) == WEIR_WAIT)) {
 			ret = WEIR_SECTION_WAIT;
 			pos = m.pos;
 			break;
@@ -442,7 +442,7 @@ static enum weir_section weir_route_section(struct weir_endpoint *ep)
  * committed record has been seen. Returns false for all other messages, to
  * which nothing has been done.
  */
-static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
+static __always_inline bool weir_pass_fast(struct weir_endpoint *ep, u64 seen)
 {
 	const struct weir_ring_view *v = &ep->outbox->view;
 	u64 pos = ep->pos, tail, end, header;
@@ -480,7 +480,7 @@ static __always_inline bool weir_route_fast(struct weir_endpoint *ep, u64 seen)
  * and a worker looks after calls have ended. Then there may be space of the
  * outbox to give back, which this does.
  */
-static bool weir_route_none(struct weir_endpoint *ep)
+static bool weir_pass_nothing(struct weir_endpoint *ep)
 {
 	u64 tail;
 	u32 seq;
@@ -488,7 +488,7 @@ static bool weir_route_none(struct weir_endpoint *ep)
 	if (weir_ring_tail(&ep->outbox->view, &tail, &seq) ||
 	    tail != ep->pos)
 		return false;
-	weir_route_settle(ep);
+	weir_pass_settle(ep);
 	return true;
 }
 
@@ -563,16 +563,16 @@ static bool weir_pass_leaves(struct weir_endpoint *ep, enum weir_section ret)
  * Routes an outbox in one section or more. After @end no more section begins.
  * May sleep. Returns whether there is more to route that need not wait.
  */
-static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
-				     enum weir_dispatcher dispatcher)
+static noinline bool weir_pass_run(struct weir_endpoint *ep, u64 end,
+				   enum weir_dispatcher dispatcher)
 {
 	const u64 begin = ep->pos;
 	struct weir_pass *pass = &ep->pass;
 	enum weir_section ret;
 
 	do {
-		weir_route_begin(ep, dispatcher);
-		ret = weir_route_section(ep);
+		weir_pass_begin(ep, dispatcher);
+		ret = weir_pass_section(ep);
 		/* before the space of the payloads is given back */
 		if (unlikely(pass->ncopies) || unlikely(pass->replied))
 			weir_copies_make(pass);
@@ -580,7 +580,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 			weir_idem_digest_make(&pass->digest);
 			ret = WEIR_SECTION_MORE;
 		}
-		weir_route_settle(ep);
+		weir_pass_settle(ep);
 		if (unlikely(ret == WEIR_SECTION_BROKEN))
 			weir_ring_break(ep->outbox, WEIR_REASON_BAD_RECORD);
 		if (unlikely(weir_pass_leaves(ep, ret)))
@@ -607,7 +607,7 @@ static noinline bool weir_route_pass(struct weir_endpoint *ep, u64 end,
 }
 
 /* The waiter for room looks again, and requests that are due are sent again. */
-static noinline void weir_route_resume(struct weir_endpoint *ep)
+static noinline void weir_pass_resume(struct weir_endpoint *ep)
 {
 	weir_waiter_recheck(&ep->waiter);
 	weir_endpoint_retries(ep, WEIR_DISPATCH_OWNER);
@@ -618,7 +618,7 @@ static noinline void weir_route_resume(struct weir_endpoint *ep)
  * else by a worker. Both at once would give the user two shares. No thread
  * polls an outbox that has ended.
  */
-static void weir_route_more(struct weir_endpoint *ep)
+static void weir_pass_later(struct weir_endpoint *ep)
 {
 	if (READ_ONCE(ep->poller) && weir_ring_live(ep->outbox))
 		weir_poll_kick(ep);
@@ -630,37 +630,37 @@ static void weir_route_more(struct weir_endpoint *ep)
  * A pass over a ring's length at most; one section if it is the @last.
  * ep->owner is there.
  */
-static __always_inline void weir_route_owned(struct weir_endpoint *ep,
-					     bool last)
+static __always_inline void weir_pass_owned(struct weir_endpoint *ep,
+					    bool last)
 	__must_hold(&ep->dispatch_lock)
 {
 	lockdep_assert_held(&ep->dispatch_lock);
 	weir_race_point(route_owned);
 	if (unlikely(ep->waiter.inbox) ||
 	    unlikely(weir_call_table_retrying(&ep->calls)))
-		weir_route_resume(ep);
-	if (!weir_route_fast(ep, ~0ULL) && !weir_route_none(ep) &&
-	    weir_route_pass(ep, ep->pos + (last ? 1 :
-			    weir_ring_bytes(&ep->outbox->view)),
-			    WEIR_DISPATCH_OWNER))
-		weir_route_more(ep);
+		weir_pass_resume(ep);
+	if (!weir_pass_fast(ep, ~0ULL) && !weir_pass_nothing(ep) &&
+	    weir_pass_run(ep, ep->pos + (last ? 1 :
+			  weir_ring_bytes(&ep->outbox->view)),
+			  WEIR_DISPATCH_OWNER))
+		weir_pass_later(ep);
 	if (unlikely(ep->waiter.inbox))
 		weir_waiter_done(&ep->waiter);
 }
 
 /**
- * weir_route_dispatch() - route the records that a socket has committed
+ * weir_pass_dispatch() - route the records that a socket has committed
  * @ep: the socket's endpoint.
  *
  * For a system call of the owner; may sleep. Routes a ring's length at most, or
  * until a message has to wait for room: a worker goes on when there is room.
  * Large messages are left to a worker.
  */
-void weir_route_dispatch(struct weir_endpoint *ep)
+void weir_pass_dispatch(struct weir_endpoint *ep)
 {
 	weir_dispatch_lock(&ep->dispatch_lock);
 	if (likely(ep->owner))
-		weir_route_owned(ep, false);
+		weir_pass_owned(ep, false);
 	weir_dispatch_unlock(ep);
 }
 
@@ -668,14 +668,14 @@ void weir_route_dispatch(struct weir_endpoint *ep)
  * Is there nothing more to route up to ep->last_pos, or is the outbox broken?
  * For a socket that is being released.
  */
-static bool weir_route_done(struct weir_endpoint *ep)
+static bool weir_pass_done(struct weir_endpoint *ep)
 {
 	return weir_ring_status(ep->outbox)->state == WEIR_STATE_BROKEN ||
-	       (s64)(ep->last_pos - ep->pos) <= 0 || weir_route_none(ep);
+	       (s64)(ep->last_pos - ep->pos) <= 0 || weir_pass_nothing(ep);
 }
 
 /**
- * weir_route_last() - route the last records of a socket that is being released
+ * weir_pass_last() - route the last records of a socket that is being released
  * @ep: the socket's endpoint; nobody writes to its outbox any more.
  *
  * Routes one section at most: the thread may be one that has nothing to do with
@@ -685,14 +685,14 @@ static bool weir_route_done(struct weir_endpoint *ep)
  * a thread that died, with large messages, or with a message that waits for
  * room.
  */
-bool weir_route_last(struct weir_endpoint *ep)
+bool weir_pass_last(struct weir_endpoint *ep)
 {
 	bool done;
 
 	weir_dispatch_lock(&ep->dispatch_lock);
 	ep->last_pos = ep->pos + weir_ring_bytes(&ep->outbox->view);
-	weir_route_owned(ep, true);
-	done = weir_route_done(ep);
+	weir_pass_owned(ep, true);
+	done = weir_pass_done(ep);
 	weir_dispatch_unlock(ep);
 	return !done;
 }
@@ -704,7 +704,7 @@ bool weir_route_last(struct weir_endpoint *ep)
  * ring is repaired, once: this makes the claim a record to pass over. Returns
  * false when there is nothing more to route.
  */
-static bool weir_route_skip(struct weir_endpoint *ep)
+static bool weir_pass_skip(struct weir_endpoint *ep)
 {
 	const struct weir_refusal refusal = {
 		.reason = WEIR_REASON_INBOX_FULL,
@@ -740,11 +740,11 @@ static bool weir_route_skip(struct weir_endpoint *ep)
  * ends the endpoint in another worker, because that takes a look at all open
  * calls of other users.
  */
-static void weir_route_ends(struct weir_endpoint *ep, bool more)
+static void weir_pass_drain(struct weir_endpoint *ep, bool more)
 {
 	struct weir_waiter *w = &ep->waiter;
 	struct weir_post *post = &ep->inbox->post;
-	bool done = weir_route_done(ep), waits;
+	bool done = weir_pass_done(ep), waits;
 	u64 now = ktime_get_ns();
 	u32 n;
 
@@ -758,13 +758,13 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 		return;
 	}
 	for (n = 0; !done && !more && n < WEIR_PASS_MESSAGES; n++) {
-		if (!weir_route_skip(ep))
+		if (!weir_pass_skip(ep))
 			done = true;
-		else if (weir_route_done(ep))
+		else if (weir_pass_done(ep))
 			done = true;
 		else
-			more = weir_route_pass(ep, ep->pos + 1,
-					       WEIR_DISPATCH_WORKER);
+			more = weir_pass_run(ep, ep->pos + 1,
+					     WEIR_DISPATCH_WORKER);
 	}
 	if (!done) {
 		weir_endpoint_queue(ep);
@@ -775,13 +775,13 @@ static void weir_route_ends(struct weir_endpoint *ep, bool more)
 }
 
 /**
- * weir_route_work() - do all that is to be done later for an endpoint
+ * weir_pass_work() - do all that is to be done later for an endpoint
  * @ep: the endpoint.
  *
  * In a worker of the endpoint's user; may sleep. One section each: calls whose
  * deadlines are over, requests to be sent again, and the outbox.
  */
-void weir_route_work(struct weir_endpoint *ep)
+void weir_pass_work(struct weir_endpoint *ep)
 {
 	bool more;
 
@@ -793,33 +793,33 @@ void weir_route_work(struct weir_endpoint *ep)
 		weir_waiter_here(&ep->waiter);
 		weir_endpoint_handle_due(ep);
 		weir_waiter_recheck(&ep->waiter);
-		more = !weir_route_none(ep) &&
-		       weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_WORKER);
+		more = !weir_pass_nothing(ep) &&
+		       weir_pass_run(ep, ep->pos + 1, WEIR_DISPATCH_WORKER);
 		if (ep->last_ns)
-			weir_route_ends(ep, more);
+			weir_pass_drain(ep, more);
 		else if (more)
-			weir_route_more(ep);
+			weir_pass_later(ep);
 		weir_waiter_done(&ep->waiter);
 	}
 	weir_dispatch_unlock(ep);
 }
 
 /**
- * weir_route_poll() - route a part of an outbox, in a polling thread
+ * weir_pass_poll() - route a part of an outbox, in a polling thread
  * @ep: the endpoint; the thread has seen a committed record.
  * @pos: position of that record.
  *
  * Routes one section, unless another thread holds dispatch_lock or the pass
  * waits for room. A message that takes long is left to a worker of the user.
  */
-void weir_route_poll(struct weir_endpoint *ep, u64 pos)
+void weir_pass_poll(struct weir_endpoint *ep, u64 pos)
 {
 	if (!weir_dispatch_trylock(&ep->dispatch_lock))
 		return;
 	/* ep->owner is there: an endpoint that is closed is not polled */
-	if (likely(!ep->waiter.waits) && !weir_route_fast(ep, pos) &&
-	    !weir_route_none(ep)) {
-		weir_route_pass(ep, ep->pos + 1, WEIR_DISPATCH_POLL);
+	if (likely(!ep->waiter.waits) && !weir_pass_fast(ep, pos) &&
+	    !weir_pass_nothing(ep)) {
+		weir_pass_run(ep, ep->pos + 1, WEIR_DISPATCH_POLL);
 		weir_poll_took(ep, ep->pass.steps * WEIR_STEP_BYTES);
 	}
 	weir_dispatch_unlock(ep);
@@ -828,5 +828,5 @@ void weir_route_poll(struct weir_endpoint *ep, u64 pos)
 #if IS_ENABLED(CONFIG_KUNIT)
 #include <kunit/visibility.h>
 EXPORT_SYMBOL_IF_KUNIT(weir_pass_wake);
-EXPORT_SYMBOL_IF_KUNIT(weir_route_dispatch);
+EXPORT_SYMBOL_IF_KUNIT(weir_pass_dispatch);
 #endif

@@ -39,13 +39,13 @@
 
 bool weir_endpoint_more(struct weir_endpoint *ep);
 void weir_dispatch_wanted(struct weir_endpoint *ep);
-void weir_route_begin(struct weir_endpoint *ep,
-		      enum weir_dispatcher dispatcher);
-void weir_route_settle(struct weir_endpoint *ep);
-void weir_route_dispatch(struct weir_endpoint *ep);
-void weir_route_work(struct weir_endpoint *ep);
-void weir_route_poll(struct weir_endpoint *ep, u64 pos);
-bool weir_route_last(struct weir_endpoint *ep);
+void weir_pass_begin(struct weir_endpoint *ep,
+		     enum weir_dispatcher dispatcher);
+void weir_pass_settle(struct weir_endpoint *ep);
+void weir_pass_dispatch(struct weir_endpoint *ep);
+void weir_pass_work(struct weir_endpoint *ep);
+void weir_pass_poll(struct weir_endpoint *ep, u64 pos);
+bool weir_pass_last(struct weir_endpoint *ep);
 
 /* Releases dispatch_lock, and calls a worker or a sleeper that wants it. */
 static __always_inline void weir_dispatch_unlock(struct weir_endpoint *ep)
@@ -63,7 +63,7 @@ static __always_inline void weir_dispatch_unlock(struct weir_endpoint *ep)
 /* The owner has kicked: routes the records that it committed. May sleep. */
 static inline void weir_endpoint_kick(struct weir_endpoint *ep)
 {
-	weir_route_dispatch(ep);
+	weir_pass_dispatch(ep);
 	if (unlikely(READ_ONCE(ep->poller)))
 		weir_poll_kick(ep);
 }

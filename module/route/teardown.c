@@ -47,8 +47,8 @@ static void weir_call_cancel(struct weir_endpoint *ep,
 	else if (call->state == WEIR_CALL_SENT ||
 		 call->state == WEIR_CALL_RETRY ||
 		 call->state == WEIR_CALL_WAIT)
-		weir_route_answer(ep, call, NULL, WEIR_REASON_CLOSED,
-				  WEIR_GUARD_NONE, 0);
+		weir_call_answer(ep, call, NULL, WEIR_REASON_CLOSED,
+				 WEIR_GUARD_NONE, 0);
 }
 
 /* Ends all calls of an endpoint whose socket is gone. May sleep. */
@@ -158,7 +158,7 @@ void weir_endpoint_close(struct weir_endpoint *ep)
 	ep->seen = weir_inbox_seen(ep->inbox);
 	/* 1. route the records that it committed, its replies among them */
 	weir_poll_leave(ep);
-	left = weir_route_last(ep);
+	left = weir_pass_last(ep);
 
 	/* 2. no route picks it as a target any more */
 	weir_race_point(endpoint_close);

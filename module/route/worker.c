@@ -53,7 +53,7 @@ void weir_endpoint_work(struct weir_work_item *item)
 	struct weir_endpoint *ep = container_of(item, struct weir_endpoint,
 						work);
 
-	weir_route_work(ep);
+	weir_pass_work(ep);
 	weir_endpoint_put(ep);
 }
 

@@ -3,8 +3,8 @@
  * Tests of weir_endpoint_create() in module/route/endpoint.c, for an endpoint
  * without a socket: its owner pays for it, it serves a path, and its end leaves
  * nothing behind. The caller is a socket of the kernel's own. The test reads
- * the endpoint's inbox and writes its outbox. One test is of weir_pass_wake() in
- * module/route/router.c.
+ * the endpoint's inbox and writes its outbox. One test is of weir_pass_wake()
+ * in module/route/router.c.
  *
  * Runs in KUnit's thread. The namespace is the initial one, in which nothing
  * else runs meanwhile.
@@ -251,7 +251,7 @@ static int reply(const struct fixture *f, const struct weir_record *to,
 	memcpy(rec + 1, text, len);
 	weir_ring_commit(&f->outbox->view, rec, pos);
 	smp_mb();						/* (C) */
-	weir_route_dispatch(f->ep);
+	weir_pass_dispatch(f->ep);
 	return 0;
 }
 
