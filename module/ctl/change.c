@@ -243,7 +243,7 @@ static bool weir_route_mixed(const struct weir_route *route)
 	    !weir_policy_fans_out(weir_policy_of(route->set->conf.policy)))
 		return false;
 	list_for_each_entry(target, &route->targets, route_link) {
-		if (target->next && !target->leaving)
+		if (target->next && !target->removing)
 			return true;
 	}
 	return false;

@@ -26,7 +26,7 @@ weir_change_target_behind(struct weir_route *route,
 	struct weir_target *target;
 
 	list_for_each_entry(target, &route->targets, route_link) {
-		if (target->next == next && !target->leaving)
+		if (target->next == next && !target->removing)
 			return target;
 	}
 	return NULL;
@@ -44,7 +44,7 @@ weir_change_target_named(struct weir_route *route,
 	if (op->target) {
 		target = xa_load(&wn->targets, op->target);
 		return target && target->id == op->target &&
-		       target->route == route && !target->leaving ?
+		       target->route == route && !target->removing ?
 		       target : NULL;
 	}
 	next = weir_change_find(wn, op->target_path);
@@ -116,7 +116,7 @@ int weir_change_target_alter(struct weir_changes *c, struct weir_change *change,
 		if (err)
 			return err;
 		weir_edge_del(&target->edge);
-		target->leaving = true;
+		target->removing = true;
 	} else {
 		if (op->weight > WEIR_FORCE_OPEN)
 			return weir_refuse(c->ws, -EINVAL,
@@ -139,9 +139,9 @@ void weir_change_target_undo(struct weir_change *change)
 		return;
 	}
 	weir_target_weigh(target, change->old_weight);
-	if (target->leaving && target->next)
+	if (target->removing && target->next)
 		weir_edge_restore(&target->edge, target->route, target->next);
-	target->leaving = false;
+	target->removing = false;
 }
 
 void weir_change_target_commit(struct weir_change *change)

@@ -72,8 +72,8 @@ static bool weir_endpoint_check_soon(struct weir_endpoint *ep)
  * @target: the target; the worker of its user calls this.
  *
  * Calls that were sent to the target up to target->lost_ns, and that may be
- * sent twice, go to other targets. Goes on after the endpoint target->told, for
- * as many callers as the user may look at now.
+ * sent twice, go to other targets. Goes on after the endpoint
+ * target->last_told, for as many callers as the user may look at now.
  *
  * Return: true if there are more callers to tell.
  */
@@ -88,7 +88,7 @@ bool weir_target_tell_callers(struct weir_target *target)
 	while (atomic_read(&target->load.in_flight)) {
 		if (!left)
 			return true;
-		ep = weir_endpoint_next(target->ep->wn, &target->told);
+		ep = weir_endpoint_next(target->ep->wn, &target->last_told);
 		if (!ep)
 			break;
 		told = weir_endpoint_check_soon(ep) ||
@@ -115,8 +115,8 @@ static bool weir_call_is_lost(const struct weir_call_entry *call,
 /*
  * Look at the calls of one endpoint in slots from *@slot on, at as many as one
  * hold of the lock allows. A call that was sent to a gone target of the server
- * is moved to another one or lost. Returns false when these calls were the last,
- * or none is open. With @move->wanted, it is to be called again after
+ * is moved to another one or lost. Returns false when these calls were the
+ * last, or none is open. With @move->wanted, it is to be called again after
  * weir_move_copy().
  */
 static bool weir_endpoint_lost_hold(struct weir_endpoint *ep, u32 *slot,

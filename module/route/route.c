@@ -260,7 +260,7 @@ struct weir_plan *weir_plan_create(struct weir_route *route)
 	if (route->set)
 		weir_plan_set(plan, route->set);
 	list_for_each_entry(target, &route->targets, route_link) {
-		if (target->leaving)
+		if (target->removing)
 			continue;
 		weir_target_get(target);
 		plan->targets[plan->n++] = target;

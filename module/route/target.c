@@ -104,8 +104,8 @@ static bool weir_target_replaced(const struct weir_target *target)
 /* Takes from the target the requests that it has and that may be sent twice. */
 static void weir_target_lose(struct weir_target *target, u64 requests)
 {
-	target->moved = requests;
-	target->told = 0;
+	target->requests_lost = requests;
+	target->last_told = 0;
 	target->telling = true;
 	WRITE_ONCE(target->lost_ns, ktime_get_ns());
 }
@@ -158,7 +158,8 @@ static void weir_target_check(struct weir_target *target)
 	}
 	if (target->ejected) {
 		/* it got these while no other target could take them */
-		if (requests != target->moved && weir_target_replaced(target))
+		if (requests != target->requests_lost &&
+		    weir_target_replaced(target))
 			weir_target_lose(target, requests);
 		return;
 	}
@@ -318,7 +319,7 @@ int weir_target_name_check(struct weir_owner *o, const struct weir_route *route,
 	if (!name[0])
 		return 0;
 	list_for_each_entry(target, &route->targets, route_link) {
-		if (!target->leaving && uid_eq(target->uid, o->uid) &&
+		if (!target->removing && uid_eq(target->uid, o->uid) &&
 		    !strcmp(target->name, name))
 			return weir_owner_refuse(o, -EEXIST,
 						 "the user has a target of that name on the route");
@@ -556,8 +557,8 @@ bool weir_targets_leave(struct weir_endpoint *ep)
 		if (target) {
 			if (err && !stranger)
 				err = weir_target_dropped(target, err);
-			target->planned = err;
-			all &= !target->planned;
+			target->in_plan = err;
+			all &= !target->in_plan;
 			trace_weir_target(target->id, WEIR_TARGET_GONE);
 		}
 	} while (target);
@@ -608,7 +609,7 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 						  ep_link))) {
 		list_del_init(&target->ep_link);
 		/* a worker's memory, since that of the process may stay full */
-		if (target->planned)
+		if (target->in_plan)
 			weir_target_dropped(target, -ENOMEM);
 		weir_timer_end(&target->watch);
 		mutex_lock(&wn->lock);

@@ -36,13 +36,13 @@ struct weir_target {
 	bool				forced;
 	/** @gone: it takes no more messages; written under weir_net.lock. */
 	bool				gone;
-	/** @leaving: the control call in progress removes it; weir_net.lock. */
-	bool				leaving;
+	/** @removing: the control call in progress removes it; weir_net.lock. */
+	bool				removing;
 	/**
-	 * @planned: it is @gone, but there was no memory for a plan without it;
+	 * @in_plan: it is @gone, but there was no memory for a plan without it;
 	 * written by the thread or worker that ends the target.
 	 */
-	bool				planned;
+	bool				in_plan;
 	/**
 	 * @ejected: the watchdog has ejected it and has seen no progress since.
 	 */
@@ -146,10 +146,10 @@ struct weir_target {
 	 */
 	u32				still;
 	/**
-	 * @moved: value of @requests when the watchdog last took idempotent
-	 * calls from the target.
+	 * @requests_lost: value of @requests when the watchdog last took
+	 * idempotent calls from the target.
 	 */
-	u64				moved;
+	u64				requests_lost;
 	/**
 	 * @lost_ns: when that was, as ktime_get_ns() counts: idempotent calls
 	 * sent up to then go to another target. Written by the watchdog.
@@ -161,10 +161,10 @@ struct weir_target {
 	 */
 	bool				telling;
 	/**
-	 * @told: number of the last endpoint that was told; written by that
-	 * worker.
+	 * @last_told: number of the last endpoint that was told; written by
+	 * that worker.
 	 */
-	unsigned long			told;
+	unsigned long			last_told;
 	/**
 	 * @callers: requests that each user has in the upper half of the
 	 * bulkhead; part of @load.in_flight. Owned. NULL if the target is a
