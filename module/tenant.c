@@ -15,7 +15,7 @@
  *                   hold up what the router does for the publisher.
  *   pending_joins   does the joins that wait for memory
  *   ends            ends the endpoints of closed sockets
- *   told            delivers a reply to other calls with the same idempotency key
+ *   deliver         delivers a reply to other calls with the same idempotency key
  *   timers          calls the functions of timers of rings and cursors
  *   lingers         calls those of them that may wait for a lock which others
  *                   hold, so that they hold up none of the other timers
@@ -109,7 +109,7 @@ static struct weir_tenant *weir_tenant_make(kuid_t uid)
 	weir_jobs_init(&t->joins, t, weir_join_wq);
 	weir_jobs_init(&t->pending_joins, t, weir_jobs_wq);
 	weir_jobs_init(&t->ends, t, weir_jobs_wq);
-	weir_jobs_init(&t->told, t, weir_jobs_wq);
+	weir_jobs_init(&t->deliver, t, weir_jobs_wq);
 	return t;
 }
 

@@ -165,10 +165,10 @@ struct weir_tenant {
 	 */
 	struct weir_jobs	ends;
 	/**
-	 * @told: jobs that deliver the reply to a request to other calls with
-	 * the same idempotency key.
+	 * @deliver: jobs that deliver the reply to a request to other calls
+	 * with the same idempotency key.
 	 */
-	struct weir_jobs	told;
+	struct weir_jobs	deliver;
 	/**
 	 * @kept: the user's allowance for late workers, for which room in
 	 * inboxes stays granted; see waiter.c.

@@ -100,13 +100,13 @@ out:
 }
 
 /*
- * weir_idem.told: delivers the reply of a leader that has ended to its
+ * weir_idem.deliver: delivers the reply of a leader that has ended to its
  * followers, of which there are WEIR_DUP_FOLLOWERS_MAX at most, and frees the
  * leader. Returns false: there is no more.
  */
-static bool weir_idem_told_part(struct weir_job *job)
+static bool weir_idem_deliver_part(struct weir_job *job)
 {
-	struct weir_idem *idem = container_of(job, struct weir_idem, told);
+	struct weir_idem *idem = container_of(job, struct weir_idem, deliver);
 	struct weir_idem *each, *next;
 
 	list_for_each_entry_safe(each, next, &idem->followers, follower.link) {
@@ -197,8 +197,8 @@ void weir_idem_set_put(struct weir_idem_set *set)
  */
 static void weir_idem_tell(struct weir_idem *idem)
 {
-	idem->told.part = weir_idem_told_part;
-	weir_jobs_add(&idem->ep->tenant->told, &idem->told);
+	idem->deliver.part = weir_idem_deliver_part;
+	weir_jobs_add(&idem->ep->tenant->deliver, &idem->deliver);
 }
 
 /**

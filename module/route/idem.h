@@ -49,16 +49,16 @@ struct weir_idem_set {
  * struct weir_idem - idempotency entry: a leader or a follower
  *
  * The pass that makes an entry owns it, then the call (weir_call_entry.idem).
- * An ended leader and its @followers belong to the job @told.
+ * An ended leader and its @followers belong to the job @deliver.
  */
 struct weir_idem {
 	/** @follower: follower: link in the table, under the table's lock. */
 	struct weir_dup_follower	follower;
 	/**
-	 * @told: leader that has ended: job that delivers its reply to its
+	 * @deliver: leader that has ended: job that delivers its reply to its
 	 * followers.
 	 */
-	struct weir_job		told;
+	struct weir_job		deliver;
 	/** @set: the keys of the route; held. */
 	struct weir_idem_set	*set;
 	/** @scope: number of the user whose key it is. */
