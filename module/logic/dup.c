@@ -3,7 +3,7 @@
  * The table of dup.h: a hash by key, and lists of the answered requests, the
  * oldest first. One list holds the answered requests of all users: they expire
  * in this order. Each user has one more list of its own: its requests are
- * evicted in that order.
+ * dropped in that order.
  *
  * An entry that leaves the table goes to a list of dead entries. That list is
  * freed after the lock has been released.
@@ -28,7 +28,7 @@
 	((entries) < WEIR_DUP_BUCKETS_MAX ?				\
 	 roundup_pow_of_two(max((entries), 1U)) : WEIR_DUP_BUCKETS_MAX)
 #define WEIR_DUP_EXPIRE_STEPS	4	/* per call; more than a call adds */
-#define WEIR_DUP_EVICT_STEPS	16	/* in one hold of the lock */
+#define WEIR_DUP_DROP_STEPS	16	/* in one hold of the lock */
 
 /**
  * struct weir_dup_user - a user with requests in the table
@@ -522,7 +522,7 @@ static void weir_dup_take_followers(struct weir_dup *e,
 
 /*
  * Is there room for a reply? WEIR_DUP_ROOM_AGAIN: weir_dup_make_room() has to
- * be called again; WEIR_DUP_ROOM_NONE: nothing is left to evict.
+ * be called again; WEIR_DUP_ROOM_NONE: nothing is left to drop.
  */
 enum weir_dup_room {
 	WEIR_DUP_ROOM_FOUND,
@@ -531,8 +531,8 @@ enum weir_dup_room {
 };
 
 /*
- * Evict the user's oldest answered requests, to make room for @bytes in its
- * share, but at most WEIR_DUP_EVICT_STEPS of them.
+ * Drop the user's oldest answered requests, to make room for @bytes in its
+ * share, but at most WEIR_DUP_DROP_STEPS of them.
  */
 static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
 					     struct weir_dup_user *user,
@@ -543,7 +543,7 @@ static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
 	u32 i;
 
 	lockdep_assert_held(&d->lock);
-	for (i = 0; i < WEIR_DUP_EVICT_STEPS; i++) {
+	for (i = 0; i < WEIR_DUP_DROP_STEPS; i++) {
 		struct weir_dup *e = weir_dup_user_oldest(user);
 		u64 others = d->bytes - user->bytes;
 
@@ -571,7 +571,7 @@ static enum weir_dup_room weir_dup_make_room(struct weir_dups *d,
  *
  * The user's oldest replies make room for this one. A reply that finds no room,
  * or that alone is larger than max_bytes, is not kept. The entry is kept
- * nevertheless, so later duplicates are refused. A large reply may evict many
+ * nevertheless, so later duplicates are refused. A large reply may drop many
  * entries: the lock is released now and then, and this may sleep.
  */
 void weir_dup_done(struct weir_dups *d, u64 scope, u64 id, u64 now_ns,

@@ -297,7 +297,7 @@ static u64 weir_inbox_looked(const struct weir_reader *rd, u64 pos, u64 end)
 
 /**
  * weir_inbox_seen() - how far has a socket looked at its inbox?
- * @inbox: the ring; its socket is being released.
+ * @inbox: the ring; its socket is being closed.
  *
  * The process may have looked at records that it has not released yet. What is
  * read by system calls, the kernel knows. Process context, may sleep.
@@ -523,7 +523,7 @@ const struct weir_ring_ops weir_inbox_ops = {
 };
 
 /*
- * weir_inbox_close() - the socket is being released, or the kernel code that
+ * weir_inbox_close() - the socket is being closed, or the kernel code that
  * reads ends
  *
  * The memory stays for writers that still hold the inbox. They find no room in

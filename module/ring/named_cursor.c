@@ -107,7 +107,7 @@ void weir_reader_undo(struct weir_party *p, struct weir_reader *rd)
 }
 
 /*
- * weir_reader_leave() - the reading socket is being released
+ * weir_reader_leave() - the reading socket is being closed
  *
  * A named cursor keeps its place for its hold time. Any other is detached. The
  * caller holds a reference.

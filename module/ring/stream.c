@@ -447,7 +447,7 @@ bool weir_ring_settle_part(struct weir_job *job)
 }
 
 /**
- * weir_ring_owner_gone() - the writing socket is being released
+ * weir_ring_owner_gone() - the writing socket is being closed
  * @ring: its outbox; this function takes over the socket's reference.
  * @outbox: the socket's pointer to it, cleared under weir_net.lock; or NULL.
  * @repair: drop claims that were not committed. False for a ring that was never

@@ -94,7 +94,7 @@ static void weir_call_overdue(const struct weir_call_entry *call,
 
 	took_ns = weir_took_less_waits(ep, took_ns, call->sent_ns,
 				       weir_target_waits(target) ? now_ns :
-				       READ_ONCE(ep->waited_ns));
+				       READ_ONCE(ep->reply_wait_end_ns));
 	good = took_ns < (s64)plan->timeout_ns;
 	if (!good || took_ns > (s64)plan->slow_threshold_ns)
 		weir_breaker_done(&target->breaker, c, user, now_ns, round,

@@ -51,7 +51,7 @@ static_assert(WEIR_HEADER_BYTES + sizeof(struct weir_refusal) <=
 static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 				       s64 took_ns, u64 sent_ns, u64 waited_ns)
 {
-	s64 less = waited_ns - max(READ_ONCE(ep->waits_ns), sent_ns);
+	s64 less = waited_ns - max(READ_ONCE(ep->reply_wait_begin_ns), sent_ns);
 
 	return took_ns - clamp_t(s64, less, 0, took_ns);
 }

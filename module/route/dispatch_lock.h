@@ -5,7 +5,7 @@
  * finds it taken leaves, and is called again when the lock is free.
  *
  * Process context. Not fair: only threads of the socket's owners sleep for it,
- * and the worker that ends a released socket.
+ * and the worker that ends a closed socket.
  */
 #ifndef _WEIR_DISPATCH_LOCK_H
 #define _WEIR_DISPATCH_LOCK_H

@@ -37,7 +37,7 @@
 #include "weir.h"
 
 /* Frees an endpoint and gives back what was charged for it. */
-static void weir_endpoint_end(struct weir_endpoint *ep)
+static void weir_endpoint_destroy(struct weir_endpoint *ep)
 {
 	struct weir_net *wn = ep->wn;
 
@@ -64,7 +64,7 @@ static void weir_endpoint_free(struct work_struct *work)
 	weir_tenant_put(ep->tenant);
 	weir_ring_put(ep->inbox);
 	weir_ring_put(ep->outbox);
-	weir_endpoint_end(ep);
+	weir_endpoint_destroy(ep);
 }
 
 /* weir_endpoint_get() - take a reference; @ep must have one already */
@@ -367,7 +367,7 @@ void weir_endpoint_retries(struct weir_endpoint *ep,
 	/* wait for the end of the scan: lost calls are sent again in order */
 	if (ep->scan_lost)
 		return;
-	/* the calls of a released socket end soon, and nobody hears of them */
+	/* the calls of a closed socket end soon, and nobody hears of them */
 	if (ep->last_pos) {
 		/* nor does any of them wait for room */
 		weir_waiter_recheck(w);
@@ -765,7 +765,7 @@ err_ep:
 	weir_ring_put(ep->inbox);
 	weir_tenant_put(ep->tenant);
 	weir_call_table_destroy(&ep->calls);
-	weir_endpoint_end(ep);
+	weir_endpoint_destroy(ep);
 	return ERR_PTR(err);
 }
 

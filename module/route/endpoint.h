@@ -101,7 +101,7 @@ struct weir_endpoint {
 	 */
 	bool			exempt;
 	/**
-	 * @repaired: the socket is being released, and a worker has repaired
+	 * @repaired: the socket is being closed, and a worker has repaired
 	 * @outbox; dispatch_lock.
 	 */
 	bool			repaired;
@@ -147,12 +147,15 @@ struct weir_endpoint {
 	 */
 	u64			blocked_since_ns;
 	/**
-	 * @waits_ns: start of the last time in which replies of the endpoint
-	 * waited for callers, as ktime_get_ns() counts; dispatch_lock.
+	 * @reply_wait_begin_ns: start of the last time in which replies of the
+	 * endpoint waited for callers, as ktime_get_ns() counts; dispatch_lock.
 	 */
-	u64			waits_ns;
-	/** @waited_ns: end of that time so far; written under dispatch_lock. */
-	u64			waited_ns;
+	u64			reply_wait_begin_ns;
+	/**
+	 * @reply_wait_end_ns: end of that time so far; written under
+	 * dispatch_lock.
+	 */
+	u64			reply_wait_end_ns;
 	/**
 	 * @blocked_idem: idempotency entry of a leader that waits for room; or
 	 * NULL. dispatch_lock.
@@ -239,8 +242,8 @@ struct weir_endpoint {
 	/** @work: has the user's worker do what is to be done. */
 	struct weir_work_item	work;
 	/**
-	 * @last_pos: the socket is being released: @outbox is routed up to this
-	 * position at most. 0: it is not being released. dispatch_lock.
+	 * @last_pos: the socket is being closed: @outbox is routed up to this
+	 * position at most. 0: it is not being closed. dispatch_lock.
 	 */
 	u64			last_pos;
 	/**

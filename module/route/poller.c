@@ -496,7 +496,7 @@ void weir_poll_join(struct weir_endpoint *ep)
 
 /**
  * weir_poll_leave() - end the polling of an endpoint
- * @ep: the endpoint, whose socket is being released. No thread uses the
+ * @ep: the endpoint, whose socket is being closed. No thread uses the
  *	endpoint afterwards.
  *
  * May sleep. Takes poll_lock.

@@ -96,7 +96,7 @@ static noinline void weir_target_count_other(struct weir_pass *pass,
 		container_of(pass, struct weir_endpoint, pass);
 
 	took_ns = weir_took_less_waits(ep, took_ns, pass->now_ns - took_ns,
-				       ep->waited_ns);
+				       ep->reply_wait_end_ns);
 	weir_bulkhead_give(&target->load.in_flight, 1);
 	if (plan && plan->has_breaker)
 		weir_breaker_done(&target->breaker, &plan->breaker,
@@ -318,7 +318,7 @@ static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 	u64 until = min3(ep->pass.now_ns, ep->blocked_until_ns + 2 * TICK_NSEC,
 			 READ_ONCE(ep->waiter.room_ns));
 
-	WRITE_ONCE(ep->waited_ns, ep->pass.now_ns);
+	WRITE_ONCE(ep->reply_wait_end_ns, ep->pass.now_ns);
 	if (ep->blocked_pos != pos || until <= ep->blocked_since_ns)
 		return;
 	weir_account_waited(ep->blocked_payer, until,
@@ -370,8 +370,8 @@ static bool weir_reply_patient(struct weir_endpoint *ep,
 	WRITE_ONCE(ep->blocked_until_ns, now + left);
 	ep->blocked_since_ns = now;
 	/* one wait soon after another counts as one */
-	if (now - ep->waited_ns > WEIR_WAITS_APART_NS)
-		WRITE_ONCE(ep->waits_ns, now);
+	if (now - ep->reply_wait_end_ns > WEIR_WAITS_APART_NS)
+		WRITE_ONCE(ep->reply_wait_begin_ns, now);
 	return true;
 }
 

@@ -147,8 +147,9 @@ enum weir_outcome weir_refuse_message(struct weir_endpoint *ep,
  * structure in common.
  */
 static enum weir_outcome
-weir_send_kept(struct weir_endpoint *ep, const struct weir_message *m, u8 kind,
-	       u8 flags, const u8 *data, u32 len, struct weir_dup_reply *reply)
+weir_send_stored(struct weir_endpoint *ep, const struct weir_message *m,
+		 u8 kind, u8 flags, const u8 *data, u32 len,
+		 struct weir_dup_reply *reply)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_copy copy = {
@@ -294,9 +295,9 @@ weir_send_refused(struct weir_endpoint *ep, const struct weir_message *m,
 	enum weir_outcome ret;
 
 	if (attempt->fallback_reply) {
-		ret = weir_send_kept(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
-				     attempt->fallback_reply->data,
-				     attempt->fallback_reply->len, NULL);
+		ret = weir_send_stored(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
+				       attempt->fallback_reply->data,
+				       attempt->fallback_reply->len, NULL);
 		if (ret == WEIR_DELIVERED)
 			weir_route_count(route, WEIR_ROUTE_FALLBACKS, 1);
 		return ret;
@@ -355,14 +356,15 @@ static enum weir_reason weir_idem_reason(enum weir_idem_role role)
 	}
 }
 
-/* Answers with the leader's reply, and puts it. As weir_send_kept(). */
+/* Answers with the leader's reply, and puts it. As weir_send_stored(). */
 static enum weir_outcome weir_idem_answer(struct weir_endpoint *ep,
 					  const struct weir_message *m,
 					  struct weir_route *route,
 					  struct weir_dup_reply *reply)
 {
-	enum weir_outcome ret = weir_send_kept(ep, m, reply->kind, 0,
-					       reply->bytes, reply->len, reply);
+	enum weir_outcome ret = weir_send_stored(ep, m, reply->kind, 0,
+						 reply->bytes, reply->len,
+						 reply);
 
 	weir_dup_reply_put(reply);
 	if (ret == WEIR_DELIVERED)
@@ -547,8 +549,8 @@ weir_again_refused(struct weir_endpoint *ep, const struct weir_message *m,
 	enum weir_outcome ret;
 
 	if (reply) {
-		ret = weir_send_kept(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
-				     reply->data, reply->len, NULL);
+		ret = weir_send_stored(ep, m, WEIR_KIND_REPLY, WEIR_REC_ROUTER,
+				       reply->data, reply->len, NULL);
 		if (ret != WEIR_DELIVERED)
 			return ret;
 		/* the call has its answer */

@@ -43,7 +43,7 @@
 #define WEIR_STEP_BYTES	8
 
 /*
- * The messages that a released socket has left wait for room in inboxes no
+ * The messages that a closed socket has left wait for room in inboxes no
  * longer than this, all together. So its callers find another target within
  * 200 ms.
  */
@@ -540,7 +540,7 @@ static void weir_endpoint_arm_blocked(struct weir_endpoint *ep)
 
 /*
  * Does this thread leave the message in hand to a worker? A polling thread does
- * when the message has to wait or needs more slots; a thread that releases the
+ * when the message has to wait or needs more slots; a thread that closes the
  * socket, when it needs more slots. Nothing has been done to the message yet.
  */
 static bool weir_pass_leaves(struct weir_endpoint *ep, enum weir_section ret)
@@ -666,7 +666,7 @@ void weir_pass_dispatch(struct weir_endpoint *ep)
 
 /*
  * Is there nothing more to route up to ep->last_pos, or is the outbox broken?
- * For a socket that is being released.
+ * For a socket that is being closed.
  */
 static bool weir_pass_done(struct weir_endpoint *ep)
 {
@@ -675,7 +675,7 @@ static bool weir_pass_done(struct weir_endpoint *ep)
 }
 
 /**
- * weir_pass_last() - route the last records of a socket that is being released
+ * weir_pass_last() - route the last records of a socket that is being closed
  * @ep: the socket's endpoint; nobody writes to its outbox any more.
  *
  * Routes one section at most: the thread may be one that has nothing to do with
@@ -698,7 +698,7 @@ bool weir_pass_last(struct weir_endpoint *ep)
 }
 
 /*
- * Skips the message that a released socket's pass waits with. If it is a reply,
+ * Skips the message that a closed socket's pass waits with. If it is a reply,
  * its caller is told later that the target died. If a thread died with the
  * claim in hand, other threads may have committed records behind it, so the
  * ring is repaired, once: this makes the claim a record to pass over. Returns
@@ -731,7 +731,7 @@ static bool weir_pass_skip(struct weir_endpoint *ep)
 }
 
 /*
- * Goes on with the outbox of a released socket, in a worker. Its messages wait
+ * Goes on with the outbox of a closed socket, in a worker. Its messages wait
  * for room until ep->last_ns, which is set when the first one waits. After that
  * a message that finds no room is skipped, and the pass tries the next one. A
  * message that waits for room in the socket's own inbox is skipped at once:

@@ -497,7 +497,7 @@ static int weir_target_drop(struct weir_target *target)
  * Without weir_net.lock; may sleep. Returns 0, or -ENOMEM when the target is
  * still in the plan.
  */
-static int weir_target_dropped(struct weir_target *target, int err)
+static int weir_target_drop_again(struct weir_target *target, int err)
 {
 	struct weir_route *route = target->route;
 	struct weir_net *wn = target->ep->wn;
@@ -556,7 +556,7 @@ bool weir_targets_leave(struct weir_endpoint *ep)
 		mutex_unlock(&wn->lock);
 		if (target) {
 			if (err && !stranger)
-				err = weir_target_dropped(target, err);
+				err = weir_target_drop_again(target, err);
 			target->in_plan = err;
 			all &= !target->in_plan;
 			trace_weir_target(target->id, WEIR_TARGET_GONE);
@@ -610,7 +610,7 @@ void weir_targets_end(struct weir_endpoint *ep, bool called)
 		list_del_init(&target->ep_link);
 		/* a worker's memory, since that of the process may stay full */
 		if (target->in_plan)
-			weir_target_dropped(target, -ENOMEM);
+			weir_target_drop_again(target, -ENOMEM);
 		weir_timer_end(&target->watch);
 		mutex_lock(&wn->lock);
 		weir_target_release(target);

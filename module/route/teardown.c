@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The end of an endpoint. The records that a process committed before it closed
- * its socket, or was killed, are still routed. The call that releases the
+ * its socket, or was killed, are still routed. The call that closes the
  * socket routes a few of them, and a worker of the user routes the rest. The
  * endpoint's owner is held until then.
  *
@@ -27,7 +27,7 @@
 #include "tenant.h"
 #include "weir.h"
 
-/* Calls that the thread that releases the socket ends by itself at most. */
+/* Calls that the thread that closes the socket ends by itself at most. */
 #define WEIR_END_CALLS	(4 * WEIR_CALLS_CHUNK)
 
 /*

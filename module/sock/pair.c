@@ -548,7 +548,7 @@ bool weir_pair_orphans(struct weir_sock *ws, unsigned int max,
 }
 
 /**
- * weir_pair_release() - end the connection of a socket that is being released
+ * weir_pair_release() - end the connection of a socket that is being closed
  * @ws: the socket.
  * @orphans: the sockets in its accept queue are added here, by
  *	weir_sock.accept_link. The caller ends them.

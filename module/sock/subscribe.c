@@ -261,7 +261,7 @@ static void weir_leave_pattern(struct weir_sock *ws)
 
 /*
  * Leaves the pattern and all streams. @failed: the call that joined them has
- * failed; otherwise the socket is being released.
+ * failed; otherwise the socket is being closed.
  */
 static void weir_leave_all(struct weir_sock *ws, bool failed)
 {
@@ -400,7 +400,7 @@ int weir_sock_subscribe(struct weir_sock *ws, const char *pattern, u32 len)
 	return err;
 }
 
-/* weir_unsubscribe() - the socket is being released; may sleep */
+/* weir_unsubscribe() - the socket is being closed; may sleep */
 void weir_unsubscribe(struct weir_sock *ws)
 {
 	weir_leave_all(ws, false);

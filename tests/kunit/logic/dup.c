@@ -629,7 +629,7 @@ static void dup_begin__agrees_with_a_list(struct kunit *test)
 {
 	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	struct weir_dups *d = table(test, ENTRIES, BYTES);
-	u32 turn, i, entries, bytes, wrong = 0, evicted = 0;
+	u32 turn, i, entries, bytes, wrong = 0, dropped = 0;
 	u64 now = 0;
 	struct rnd_state rnd;
 
@@ -655,10 +655,10 @@ static void dup_begin__agrees_with_a_list(struct kunit *test)
 		weir_dups_usage(d, &entries, &bytes);
 		wrong += entries > ENTRIES || entries < m->n;
 		wrong += bytes > BYTES || bytes < m->bytes;
-		evicted += m->n == ENTRIES;
+		dropped += m->n == ENTRIES;
 	}
 	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "in turn %u", turn);
-	KUNIT_EXPECT_GT(test, evicted, 1000);
+	KUNIT_EXPECT_GT(test, dropped, 1000);
 	for (i = 0; i < FOLLOWERS; i++)
 		if (m->request[i].of)
 			weir_dup_unfollow(d, m->request[i].of->scope,
