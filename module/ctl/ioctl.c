@@ -21,7 +21,7 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "sock/endpoint.h"
+#include "sock/routed.h"
 #include "sock/sock.h"
 #include "sock/socket.h"
 #include "weir.h"

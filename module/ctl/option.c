@@ -20,7 +20,7 @@
 #include "ring/inbox.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
-#include "sock/endpoint.h"
+#include "sock/routed.h"
 #include "sock/sock.h"
 #include "sock/socket.h"
 #include "sock/wait.h"

@@ -726,7 +726,7 @@ static int weir_endpoint_number(struct weir_endpoint *ep)
  *	the ring: ep->outbox.
  * @put_owner: called once, some time after weir_endpoint_close().
  *
- * A socket's endpoint belongs to the socket's owner: see sock/endpoint.c. An
+ * A socket's endpoint belongs to the socket's owner: see sock/routed.c. An
  * endpoint without a socket has its inbox read, and its outbox written, by code
  * of the kernel. May sleep.
  *

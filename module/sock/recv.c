@@ -15,7 +15,7 @@
 #include "ring/ring.h"
 #include "ring/tell.h"
 #include "sock/message.h"
-#include "sock/named.h"
+#include "sock/plain_route.h"
 #include "sock/sock.h"
 #include "sock/wait.h"
 #include "stats.h"

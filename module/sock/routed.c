@@ -16,8 +16,8 @@
 #include "route/endpoint.h"
 #include "route/poller.h"
 #include "route/target.h"
-#include "sock/endpoint.h"
 #include "sock/pair.h"
+#include "sock/routed.h"
 #include "sock/sock.h"
 #include "weir.h"
 
@@ -109,7 +109,8 @@ int weir_sock_serve(struct weir_sock *ws, void __user *arg)
 	err = weir_sock_serve_path(ws, &serve);
 	if (err)
 		return err;
-	return copy_to_user(arg, &serve, min_t(u32, serve.size, sizeof(serve))) ?
+	return copy_to_user(arg, &serve, min_t(u32, serve.size,
+					       sizeof(serve))) ?
 	       -EFAULT : 0;
 }
 

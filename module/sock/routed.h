@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A socket that calls and serves: see endpoint.c. */
-#ifndef _WEIR_SOCK_ENDPOINT_H
-#define _WEIR_SOCK_ENDPOINT_H
+/* A socket that calls and serves: see routed.c. */
+#ifndef _WEIR_ROUTED_H
+#define _WEIR_ROUTED_H
 
 #include "ring/ring.h"
 #include "ring/wake.h"
@@ -30,4 +30,4 @@ static __always_inline void weir_outbox_kick(struct weir_sock *ws,
 		weir_ring_wake_readers(outbox);
 }
 
-#endif /* _WEIR_SOCK_ENDPOINT_H */
+#endif /* _WEIR_ROUTED_H */

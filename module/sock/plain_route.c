@@ -23,8 +23,8 @@
 #include "route/endpoint.h"
 #include "route/handle.h"
 #include "route/router.h"
-#include "sock/endpoint.h"
-#include "sock/named.h"
+#include "sock/plain_route.h"
+#include "sock/routed.h"
 #include "sock/sock.h"
 #include "weir.h"
 
@@ -152,7 +152,8 @@ int weir_named_address(struct weir_sock *ws, struct msghdr *msg,
 				   "a reply goes to the caller, not to an address");
 	if (msg->msg_namelen < (int)offsetof(struct sockaddr_weir, sw_path) ||
 	    addr->sw_family != weir_family)
-		return weir_refuse(ws, -EINVAL, "the address is none of weir's");
+		return weir_refuse(ws, -EINVAL,
+				   "the address is none of weir's");
 	len = strnlen(addr->sw_path, min_t(size_t, sizeof(addr->sw_path),
 					   msg->msg_namelen -
 					   offsetof(struct sockaddr_weir,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Routed messages by ordinary socket calls: see named.c. */
-#ifndef _WEIR_NAMED_H
-#define _WEIR_NAMED_H
+/* Routed messages by ordinary socket calls: see plain_route.c. */
+#ifndef _WEIR_PLAIN_ROUTE_H
+#define _WEIR_PLAIN_ROUTE_H
 
 #include "weir.h"
 
@@ -15,4 +15,4 @@ void weir_named_record(const struct weir_ring *inbox,
 		       const struct weir_ring_rec *rec,
 		       struct weir_scm_route *scm);
 
-#endif /* _WEIR_NAMED_H */
+#endif /* _WEIR_PLAIN_ROUTE_H */
