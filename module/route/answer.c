@@ -12,6 +12,7 @@
 #include "path.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/endpoint.h"
 #include "route/handle.h"

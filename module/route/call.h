@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The calls of an endpoint, and what they hold of its inbox and of their
- * targets: see answer.c.
+ * targets: see call.c. Calls that end without a reply are in answer.h.
  *
  * All in a section of a pass: see pass.h.
  */
@@ -110,27 +110,10 @@ static inline void weir_target_left(struct weir_target *target,
 		weir_bulkhead_give(weir_target_own(target, caller), n);
 }
 
-/* answer.c */
-void weir_call_answer(struct weir_endpoint *ep, struct weir_call_entry *call,
-		      struct weir_route *route, enum weir_reason reason,
-		      enum weir_guard guard, u64 wait_ns);
-void weir_call_leave(struct weir_endpoint *ep, struct weir_call_entry *call,
-		     u64 now_ns, enum weir_reason reason);
-void weir_call_end_parent(struct weir_endpoint *ep,
-			  struct weir_call_entry *parent);
-void weir_call_lost(struct weir_endpoint *ep, struct weir_call_entry *call,
-		    enum weir_reason reason, enum weir_guard guard);
-void weir_endpoint_refusal(struct weir_endpoint *ep, u32 handle, u64 tag_key,
-			   u8 flags, const struct weir_refusal *refusal);
-bool weir_call_child_done(struct weir_endpoint *ep,
-			  struct weir_call_entry *call,
-			  bool good, u8 *flags);
-void weir_refused(struct weir_route *route, u32 tag,
-		  const struct weir_refusal *refusal);
-void weir_refused_trace(const struct weir_handle *h, u32 tag,
-			const struct weir_refusal *refusal);
-void weir_refused_name(const struct weir_handle *h, u32 tag,
-		       const struct weir_refusal *refusal);
+/* call.c */
+bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
+bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
+bool weir_endpoint_more(struct weir_endpoint *ep);
 
 /*
  * weir_endpoint_unawaited() - end a hold of post.lock in which calls may have

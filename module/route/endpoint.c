@@ -22,12 +22,12 @@
 #include "race.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/dispatch_lock.h"
 #include "route/endpoint.h"
 #include "route/handle.h"
 #include "route/pass.h"
-#include "route/reply.h"
 #include "route/request.h"
 #include "route/router.h"
 #include "route/waiter.h"
@@ -35,6 +35,24 @@
 #include "stats.h"
 #include "tenant.h"
 #include "weir.h"
+
+/**
+ * weir_endpoint_set_payer() - set the account that pays for a reply's wait
+ * @ep: the endpoint that replies, under its dispatch_lock.
+ * @account: account of the caller whose inbox has no room; a reference is
+ *	taken. NULL: the endpoint waits for no caller.
+ *
+ * Puts the account that was set before. Does not sleep.
+ */
+void weir_endpoint_set_payer(struct weir_endpoint *ep,
+			     struct weir_account *account)
+{
+	if (account)
+		weir_account_get(account);
+	if (ep->blocked_payer)
+		weir_account_put(ep->blocked_payer);
+	WRITE_ONCE(ep->blocked_payer, account);
+}
 
 /* Frees an endpoint and gives back what was charged for it. */
 static void weir_endpoint_destroy(struct weir_endpoint *ep)

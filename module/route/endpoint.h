@@ -294,6 +294,8 @@ struct weir_endpoint *weir_endpoint_create(struct weir_owner *o,
 					   (struct weir_owner *o));
 void weir_endpoint_get(struct weir_endpoint *ep);
 void weir_endpoint_put(struct weir_endpoint *ep);
+void weir_endpoint_set_payer(struct weir_endpoint *ep,
+			     struct weir_account *account);
 int weir_endpoint_call(struct weir_endpoint *ep, const char *path, u32 len,
 		       u32 *handle);
 void weir_deadline_arm(struct weir_endpoint *ep, u64 due_ns);

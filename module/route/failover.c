@@ -16,6 +16,7 @@
 #include "net.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/endpoint.h"
 #include "route/move.h"

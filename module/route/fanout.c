@@ -16,6 +16,7 @@
 #include "logic/calls.h"
 #include "logic/policy.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/endpoint.h"

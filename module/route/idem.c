@@ -22,6 +22,7 @@
 #include "owner.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/endpoint.h"

@@ -21,6 +21,7 @@
 #include "logic/alloc.h"
 #include "logic/calls.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/endpoint.h"
 #include "route/move.h"

@@ -5,6 +5,7 @@
  *   router.c     the pass            request.c, fast.c, deliver.c, fanout.c
  *                                                a message to targets
  *   reply.c      a message back       answer.c    calls that end
+ *   record.c     what is read         call.c      slots, and room for answers
  *
  * Unless a function says otherwise, it is called in a section: in process
  * context, under the dispatch_lock of the endpoint whose outbox is read, and
@@ -56,9 +57,9 @@ struct weir_target;
  *
  * To wake the reader of an inbox takes 64 steps of the section. So a section
  * goes on if each of its messages has woken another reader, and ends after one
- * message that has woken those of 256. Readers that sleep in poll(2) on the same
- * processor take 900 instructions for one, and 2,100 each for 64. So the 80
- * wake-ups of 5120 steps are 170,000 instructions at most.
+ * message that has woken those of 256. Readers that sleep in poll(2) on the
+ * same processor take 900 instructions for one, and 2,100 each for 64. So the
+ * 80 wake-ups of 5120 steps are 170,000 instructions at most.
  */
 #define WEIR_STEPS_MAX		5120
 #define WEIR_STEPS_PICKED	2048

@@ -119,7 +119,7 @@ struct weir_reservation {
 	u32			seq;
 };
 
-/* router.c */
+/* record.c */
 enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
 				      struct weir_message *m);
 

@@ -16,6 +16,7 @@
 #include "net.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/endpoint.h"
@@ -324,24 +325,6 @@ static void weir_reply_waited(struct weir_endpoint *ep, u64 pos)
 	weir_account_waited(ep->blocked_payer, until,
 			    until - ep->blocked_since_ns);
 	ep->blocked_since_ns = until;
-}
-
-/**
- * weir_endpoint_set_payer() - set the account that pays for a reply's wait
- * @ep: the endpoint that replies, under its dispatch_lock.
- * @account: account of the caller whose inbox has no room; a reference is
- *	taken. NULL: the endpoint waits for no caller.
- *
- * Puts the account that was set before. Does not sleep.
- */
-void weir_endpoint_set_payer(struct weir_endpoint *ep,
-			     struct weir_account *account)
-{
-	if (account)
-		weir_account_get(account);
-	if (ep->blocked_payer)
-		weir_account_put(ep->blocked_payer);
-	WRITE_ONCE(ep->blocked_payer, account);
 }
 
 /*

@@ -11,8 +11,6 @@ struct weir_message;
 enum weir_outcome weir_reply_route(struct weir_endpoint *ep,
 				   struct weir_message *m, u64 tail);
 bool weir_reply_fast(struct weir_endpoint *ep, u64 end);
-void weir_endpoint_set_payer(struct weir_endpoint *ep,
-			     struct weir_account *account);
 void weir_pass_flush_replies(struct weir_pass *pass);
 
 #endif /* _WEIR_REPLY_H */

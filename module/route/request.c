@@ -13,6 +13,7 @@
 #include "net.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/endpoint.h"
@@ -27,50 +28,6 @@
 #include "route/route.h"
 #include "route/target.h"
 #include "weir.h"
-
-/**
- * weir_endpoint_reserve() - reserve room for answers, and slots, for calls
- * @ep: the caller.
- * @least: granules that are needed; more if there is room, for those ahead.
- *
- * They stay reserved until calls use them, or the section ends. Return: false
- * when there is no room for @least. Does not sleep.
- */
-bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least)
-{
-	/* not more than an eighth, so that larger replies find room, too */
-	u32 most = min_t(u64, weir_ring_bytes(&ep->inbox->view) /
-			      (8 * WEIR_ANSWER_BYTES), U32_MAX);
-
-	return weir_endpoint_reserve_some(
-		ep, least, max(least, min(most, weir_pass_ahead(&ep->pass))));
-}
-
-/**
- * weir_endpoint_slots() - are there free slots for calls?
- * @ep: the caller.
- * @n: slots that are needed.
- *
- * Return: false when there are not, and the pass has to wait. It goes on when
- * there are more (weir_endpoint_more()), or when a call ends.
- */
-bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n)
-{
-	struct weir_post *post = &ep->inbox->post;
-
-	if (likely(ep->calls.nlocal >= n))
-		return true;
-	spin_lock(&post->lock);
-	weir_call_table_refill(&ep->calls);
-	WRITE_ONCE(ep->waits_for_slot, ep->calls.nlocal < n);
-	spin_unlock(&post->lock);
-	/* calls in the queue may have ended before @waits_for_slot was set */
-	weir_call_table_prune(&ep->calls);
-	WRITE_ONCE(ep->waits_for_slot, ep->calls.nlocal < n);
-	if (ep->waits_for_slot)
-		ep->pass.slots = n;
-	return !ep->waits_for_slot;
-}
 
 static enum weir_guard weir_reason_guard(enum weir_reason reason)
 {

@@ -131,8 +131,6 @@ static inline u32 weir_message_need(const struct weir_message *m)
 }
 
 /* request.c */
-bool weir_endpoint_reserve(struct weir_endpoint *ep, u32 least);
-bool weir_endpoint_slots(struct weir_endpoint *ep, u32 n);
 enum weir_outcome weir_request_again(struct weir_endpoint *ep,
 				     struct weir_call_entry *call);
 enum weir_outcome weir_send_wait_own(struct weir_endpoint *ep,

@@ -13,16 +13,13 @@
  *
  * Process context.
  */
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
-#include "charge.h"
-#include "logic/account.h"
 #include "logic/calls.h"
-#include "logic/clock.h"
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/ring.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/dispatch_lock.h"
@@ -215,114 +212,6 @@ static __always_inline void weir_batch_gather(struct weir_pass *pass,
 	m->end = end;
 	m->lens = pass->lens;
 	m->ends = pass->ends;
-}
-
-/*
- * Adds a chunk of slots for calls. The first chunk was charged with the
- * endpoint. May sleep. Returns WEIR_REASON_NONE, or why there is no more.
- */
-static enum weir_reason weir_endpoint_grow(struct weir_endpoint *ep)
-{
-	u64 bytes = ep->calls.size ? WEIR_CALLS_CHUNK_BYTES : 0;
-	struct weir_call_entry *chunk;
-	struct mem_cgroup *old;
-	const char *why;
-	bool taken;
-
-	if (ep->calls.size >= ep->calls.most ||
-	    weir_charge_account(&ep->charge, ep->account, bytes, 0, "",
-				&why))
-		return WEIR_REASON_LIMIT;
-	/* the endpoint's cgroup pays, in a worker, too */
-	old = set_active_memcg(ep->memcg);
-	chunk = weir_call_table_grow_alloc();
-	set_active_memcg(old);
-	if (!chunk) {
-		weir_uncharge_some(&ep->charge, bytes, 0);
-		return WEIR_REASON_NO_MEMORY;
-	}
-	spin_lock_bh(&ep->inbox->post.lock);
-	taken = weir_call_table_grow(&ep->calls, chunk);
-	spin_unlock_bh(&ep->inbox->post.lock);
-	if (WARN_ON_ONCE(!taken)) {
-		kfree(chunk);
-		weir_uncharge_some(&ep->charge, bytes, 0);
-	}
-	return WEIR_REASON_NONE;
-}
-
-/*
- * weir_endpoint_more() - add slots for calls
- *
- * A message found too few slots. Adds as many as there are, or as many as the
- * message needs. May sleep. Returns whether to try the message again: there are
- * more slots, or the message is to be refused, as there will never be enough.
- */
-bool weir_endpoint_more(struct weir_endpoint *ep)
-{
-	u32 slots = ep->pass.slots, size = ep->calls.size;
-	u32 want = max(size, slots), n;
-	enum weir_reason reason = WEIR_REASON_NONE;
-
-	ep->pass.slots = 0;
-	for (n = 0; n < want && !reason; n += WEIR_CALLS_CHUNK)
-		reason = weir_endpoint_grow(ep);
-	/* enough slots get free when calls end, or are added at a later kick */
-	ep->pass.no_slots = slots > max(ep->calls.size, 1U) ?
-			     reason : WEIR_REASON_NONE;
-	return ep->calls.size > size || ep->pass.no_slots;
-}
-
-/*
- * weir_message_read_slow() - the rest of weir_message_read(): records that are
- * aborted, have an extension or a length that is not possible
- *
- * @v: view of an outbox.
- */
-enum weir_read weir_message_read_slow(const struct weir_ring_view *v, u64 *pos,
-				      struct weir_message *m)
-{
-	u32 ext, most = weir_ring_max_len(v), n;
-	struct weir_record *rec;
-	struct weir_words *words;
-	const struct weir_ring *outbox;
-	const u64 *ext_words;
-	u64 header;
-
-	for (n = 0; ; n++) {
-		if (n == WEIR_ABORTED_MAX)
-			return WEIR_READ_MORE;
-		rec = weir_ring_at(v, *pos);
-		words = (struct weir_words *)rec;
-		if (smp_load_acquire(&rec->commit) != *pos + v->secret)	/* (B) */
-			return WEIR_READ_NONE;
-		header = WEIR_WORD(READ_ONCE(words->header));
-		m->len = (u32)header;
-		ext = (u8)(header >> WEIR_EXT_SHIFT) * 8U;
-		if (m->len > most || ext > most - m->len)
-			return WEIR_READ_BROKEN;
-		m->total = weir_ring_need(m->len + ext);
-		m->flags = header >> WEIR_FLAGS_SHIFT;
-		if (!(m->flags & WEIR_REC_ABORTED))
-			break;
-		*pos += m->total;
-	}
-	m->kind = header >> WEIR_KIND_SHIFT;
-	m->pos = *pos;
-	m->route = WEIR_WORD(READ_ONCE(words->seq_route)) >> 32;
-	m->tag_key = WEIR_WORD(READ_ONCE(words->tag_key));
-	m->payload = (u8 *)(rec + 1) + ext;
-	ext_words = (const u64 *)(rec + 1);
-	outbox = container_of(v, struct weir_ring, view);
-	m->deadline_ns = ext ? weir_clock_in(READ_ONCE(
-					     ext_words[WEIR_EXT_DEADLINE]),
-					     outbox->clock_ns) : 0;
-	m->dup = ext > WEIR_EXT_DUP * 8U ?
-		 READ_ONCE(ext_words[WEIR_EXT_DUP]) : 0;
-	if (ext > WEIR_EXT_MAX * 8U)
-		m->kind |= WEIR_MESSAGE_BAD;
-	m->small = false;
-	return WEIR_READ_ONE;
 }
 
 /**

@@ -37,7 +37,6 @@
 #include "route/poller.h"
 #include "weir.h"
 
-bool weir_endpoint_more(struct weir_endpoint *ep);
 void weir_dispatch_wanted(struct weir_endpoint *ep);
 void weir_pass_begin(struct weir_endpoint *ep,
 		     enum weir_dispatcher dispatcher);

@@ -14,6 +14,7 @@
 #include "race.h"
 #include "ring/inbox.h"
 #include "ring/reader.h"
+#include "route/answer.h"
 #include "route/call.h"
 #include "route/dispatch_lock.h"
 #include "route/endpoint.h"
