@@ -191,7 +191,7 @@ void weir_changes_begin(struct weir_changes *c, u32 count)
 		struct weir_change *change = &c->list[i];
 		struct weir_change fresh = {
 			.given = change->given,
-			.idem = change->idem,
+			.dup = change->dup,
 		};
 
 		memcpy(fresh.names, change->names, sizeof(fresh.names));

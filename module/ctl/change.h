@@ -13,7 +13,7 @@
 #include "weir.h"
 
 struct weir_fallback_reply;
-struct weir_idem_set;
+struct weir_dup_set;
 struct weir_plan;
 struct weir_settings;
 struct weir_target;
@@ -61,10 +61,10 @@ struct weir_change {
 	 */
 	struct weir_fallback_reply	*given;
 	/**
-	 * @idem: table of keys made for the change, or NULL; held to the call's
+	 * @dup: table of keys made for the change, or NULL; held to the call's
 	 * end.
 	 */
-	struct weir_idem_set	*idem;
+	struct weir_dup_set	*dup;
 	/**
 	 * @names: paths that the change needs, or NULL; held to the call's end.
 	 */
@@ -103,8 +103,8 @@ int weir_changes_make(struct weir_changes *c, const struct weir_route_op *ops,
 		      u32 count, u32 *failed);
 
 /* --- change_route.c --- */
-bool weir_idem_alike(const struct weir_settings *old,
-		     const struct weir_route_conf *c);
+bool weir_dup_set_alike(const struct weir_settings *old,
+			const struct weir_route_conf *c);
 int weir_change_route_set(struct weir_changes *c, struct weir_change *change,
 			  const struct weir_route_op *op);
 int weir_change_route_del(struct weir_changes *c, struct weir_change *change);

@@ -15,7 +15,7 @@
 #include "logic/rate_limit.h"
 #include "owner.h"
 #include "route/chain.h"
-#include "route/idem.h"
+#include "route/dup_call.h"
 #include "route/plan.h"
 #include "route/route.h"
 #include "route/target.h"
@@ -60,32 +60,32 @@ static int weir_settings_fallback_reply(struct weir_settings *set,
 }
 
 /* Do the current settings @old have the same table, which can then stay? */
-bool weir_idem_alike(const struct weir_settings *old,
-		     const struct weir_route_conf *c)
+bool weir_dup_set_alike(const struct weir_settings *old,
+			const struct weir_route_conf *c)
 {
-	return old && old->idem &&
+	return old && old->dup &&
 	       old->conf.dup_window_ns == c->dup_window_ns &&
 	       old->conf.dup_entries == c->dup_entries &&
 	       old->conf.dup_bytes == c->dup_bytes;
 }
 
 /* Give settings a table of keys; -EAGAIN: make it without the lock first. */
-static int weir_settings_idem(struct weir_changes *c, struct weir_settings *set,
-			      const struct weir_change *change)
+static int weir_settings_dup(struct weir_changes *c, struct weir_settings *set,
+			     const struct weir_change *change)
 {
 	const struct weir_settings *old = change->route->set;
 
 	if (!set->conf.dup_window_ns)
 		return 0;
-	if (weir_idem_alike(old, &set->conf)) {
-		set->idem = old->idem;
-	} else if (change->idem) {
-		set->idem = change->idem;
+	if (weir_dup_set_alike(old, &set->conf)) {
+		set->dup = old->dup;
+	} else if (change->dup) {
+		set->dup = change->dup;
 	} else {
 		c->lacks = true;
 		return -EAGAIN;
 	}
-	refcount_inc(&set->idem->ref);
+	refcount_inc(&set->dup->ref);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ int weir_change_route_set(struct weir_changes *c, struct weir_change *change,
 	if (err)
 		weir_refuse(c->ws, err, why);
 	if (!err)
-		err = weir_settings_idem(c, set, change);
+		err = weir_settings_dup(c, set, change);
 	if (!err)
 		err = weir_change_behind(c, change->route, op->conf.fallback,
 					  &set->fallback);

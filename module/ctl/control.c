@@ -20,7 +20,7 @@
 #include "net.h"
 #include "owner.h"
 #include "path.h"
-#include "route/idem.h"
+#include "route/dup_call.h"
 #include "route/plan.h"
 #include "route/route.h"
 #include "sock/sock.h"
@@ -149,7 +149,7 @@ static void weir_control_end(struct weir_changes *c, u32 count)
 		struct weir_change *change = &c->list[i];
 
 		weir_fallback_reply_put(change->given);
-		weir_idem_set_put(change->idem);
+		weir_dup_set_put(change->dup);
 		for (k = 0; k < WEIR_CHANGE_NAMES; k++)
 			weir_path_drop(&c->ws->owner, change->names[k]);
 	}
@@ -161,26 +161,26 @@ static bool weir_control_lacks(struct weir_changes *c,
 {
 	struct weir_route *route = weir_change_find(c->ws->owner.wn, op->path);
 
-	return !weir_idem_alike(route ? route->set : NULL, &op->conf);
+	return !weir_dup_set_alike(route ? route->set : NULL, &op->conf);
 }
 
 /*
  * Make the table of keys that change *@failed lacks, and the tables that later
  * changes will need. Without weir_net.lock.
  */
-static int weir_control_idem(struct weir_changes *c,
-			     const struct weir_route_op *ops, u32 count,
-			     u32 *failed)
+static int weir_control_dup(struct weir_changes *c,
+			    const struct weir_route_op *ops, u32 count,
+			    u32 *failed)
 {
 	u32 i = *failed;
 	bool lacks = true;
 
 	for (; i < count; i++, lacks = false) {
 		const struct weir_route_conf *conf = &ops[i].conf;
-		struct weir_idem_set *idem;
+		struct weir_dup_set *dup;
 
 		if (ops[i].op != WEIR_OP_ROUTE_SET || !conf->dup_window_ns ||
-		    c->list[i].idem)
+		    c->list[i].dup)
 			continue;
 		mutex_lock(&c->ws->owner.wn->lock);
 		lacks = lacks || weir_control_lacks(c, &ops[i]);
@@ -188,12 +188,12 @@ static int weir_control_idem(struct weir_changes *c,
 		if (!lacks)
 			continue;
 		*failed = i;
-		idem = weir_idem_set_create(&c->ws->owner, conf->dup_window_ns,
-					    conf->dup_entries ?: WEIR_DUP_ENTRIES,
-					    conf->dup_bytes ?: WEIR_DUP_BYTES);
-		if (IS_ERR(idem))
-			return PTR_ERR(idem);
-		c->list[i].idem = idem;
+		dup = weir_dup_set_create(&c->ws->owner, conf->dup_window_ns,
+					  conf->dup_entries ?: WEIR_DUP_ENTRIES,
+					  conf->dup_bytes ?: WEIR_DUP_BYTES);
+		if (IS_ERR(dup))
+			return PTR_ERR(dup);
+		c->list[i].dup = dup;
 		cond_resched();
 	}
 	return 0;
@@ -219,7 +219,7 @@ static int weir_control_apply(struct weir_changes *c,
 		mutex_unlock(&c->ws->owner.wn->lock);
 		mutex_unlock(weir_account_change_lock(c->ws->owner.account));
 		if (c->lacks)
-			err = weir_control_idem(c, ops, count, failed);
+			err = weir_control_dup(c, ops, count, failed);
 	} while (c->lacks ? !err :
 		 weir_prime(&c->ws->owner, err, bytes, &tries));
 	return err;

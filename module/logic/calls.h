@@ -27,7 +27,7 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
-struct weir_idem;
+struct weir_dup_call;
 struct weir_moved;
 struct weir_target;
 
@@ -164,8 +164,8 @@ struct weir_call_entry {
 	 * must stay.
 	 */
 	u64			pos;
-	/** @idem: idempotency entry that the call belongs to, or NULL. */
-	struct weir_idem	*idem;
+	/** @dup: idempotency entry that the call belongs to, or NULL. */
+	struct weir_dup_call	*dup;
 	/**
 	 * @parent: child: slot of the parent. Otherwise WEIR_CALL_NONE, or
 	 * WEIR_CALL_COUNTED: the call has no parent, but is counted for its
@@ -381,7 +381,7 @@ weir_call_table_take_many(struct weir_call_table *c, u32 n,
  *
  * Called by the producer.
  *
- * Return: a call of a new generation, without @parent and @idem. Its other
+ * Return: a call of a new generation, without @parent and @dup. Its other
  * fields are as the last user of the slot left them. NULL: the local list is
  * empty.
  */
@@ -401,7 +401,7 @@ weir_call_table_take(struct weir_call_table *c, bool hold)
 /**
  * weir_call_table_put() - end a call and free its slot
  * @c: the table.
- * @call: a call that has begun; without @parent and @idem.
+ * @call: a call that has begun; without @parent and @dup.
  *
  * Called by a completer, under the completers' lock.
  */

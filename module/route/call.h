@@ -17,8 +17,8 @@
 #include "logic/calls.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
-#include "route/idem.h"
 #include "route/target.h"
 #include "route/waiter.h"
 #include "route/worker.h"
@@ -151,8 +151,8 @@ static __always_inline void weir_call_end(struct weir_endpoint *ep,
 	__must_hold(&ep->inbox->post.lock)
 {
 	lockdep_assert_held(&ep->inbox->post.lock);
-	if (unlikely(call->idem))
-		weir_idem_leave(call);
+	if (unlikely(call->dup))
+		weir_dup_call_leave(call);
 	call->parent = WEIR_CALL_NONE;
 	weir_call_table_put(&ep->calls, call);
 	weir_calls_ended(ep);

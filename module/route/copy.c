@@ -30,8 +30,8 @@
 #include "ring/inbox.h"
 #include "ring/ring.h"
 #include "route/copy.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
-#include "route/idem.h"
 #include "route/pass.h"
 #include "route/record.h"
 #include "route/request.h"
@@ -292,8 +292,8 @@ void weir_copies_make(struct weir_pass *pass)
 	}
 	weir_copies_free(pass);
 	if (pass->replied) {
-		weir_idem_remember(pass->replied, pass->replied_to,
-				   &pass->reply);
+		weir_dup_call_remember(pass->replied, pass->replied_to,
+				       &pass->reply);
 		weir_endpoint_put(pass->replied_to);
 		pass->replied = NULL;
 	}

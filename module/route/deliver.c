@@ -156,8 +156,8 @@ static noinline void weir_send_one(struct weir_endpoint *ep,
 		call->deadline_ns = attempt->deadline_ns;
 	} else if (m->kind == WEIR_KIND_REQUEST) {
 		call = weir_call_begin(ep, m, attempt->deadline_ns);
-		call->idem = ep->pass.idem;
-		ep->pass.idem = NULL;
+		call->dup = ep->pass.dup;
+		ep->pass.dup = NULL;
 	}
 	if (call) {
 		name = call->name;

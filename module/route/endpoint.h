@@ -157,10 +157,10 @@ struct weir_endpoint {
 	 */
 	u64			reply_wait_end_ns;
 	/**
-	 * @blocked_idem: idempotency entry of a leader that waits for room; or
+	 * @blocked_dup: idempotency entry of a leader that waits for room; or
 	 * NULL. dispatch_lock.
 	 */
-	struct weir_idem	*blocked_idem;
+	struct weir_dup_call	*blocked_dup;
 	/**
 	 * @calls: requests that wait for their answers: made under
 	 * dispatch_lock, ended under inbox->post.lock.

@@ -31,7 +31,7 @@
 #include "ring/ring.h"
 #include "ring/wake.h"
 #include "route/copy.h"
-#include "route/idem.h"
+#include "route/dup_call.h"
 #include "route/record.h"
 #include "weir.h"
 
@@ -140,10 +140,10 @@ struct weir_pass {
 	 */
 	u32			steps;
 	/**
-	 * @idem: idempotency entry of the message in hand, which is the leader
+	 * @dup: idempotency entry of the message in hand, which is the leader
 	 * of its key; or NULL.
 	 */
-	struct weir_idem	*idem;
+	struct weir_dup_call	*dup;
 	/**
 	 * @tokens: tokens of @rate_limit that were taken and are not used yet.
 	 */
@@ -225,13 +225,13 @@ struct weir_pass {
 	 * @replied: idempotency entry of the leader whose reply this section
 	 * has delivered; or NULL.
 	 */
-	struct weir_idem	*replied;
+	struct weir_dup_call	*replied;
 	/** @replied_to: endpoint of that leader; held while @replied is set. */
 	struct weir_endpoint	*replied_to;
 	/** @digest: digest of the last large request with a key. */
-	struct weir_idem_digest	digest;
+	struct weir_dup_digest	digest;
 	/** @reply: the reply, in the outbox. */
-	struct weir_idem_reply	reply;
+	struct weir_dup_payload	reply;
 	/** @lens: bytes of payload of each message in the batch in hand. */
 	u32			lens[WEIR_BATCH_MAX];
 	/** @ends: position of the end of each record in the batch in hand. */

@@ -14,7 +14,7 @@
 #include "uapi/weir_route.h"
 #include "weir.h"
 
-struct weir_idem_set;
+struct weir_dup_set;
 struct weir_rate_limit;
 struct weir_target;
 
@@ -53,8 +53,8 @@ struct weir_plan {
 	/** @n: entries of @targets. */
 	u32				n;
 	/**
-	 * @quorum: weir_policy_ops.quorum: good replies that complete a request; 0:
-	 * more than half of the targets.
+	 * @quorum: weir_policy_ops.quorum: good replies that complete a
+	 * request; 0: more than half of the targets.
 	 */
 	u32				quorum;
 	/**
@@ -121,8 +121,8 @@ struct weir_plan {
 	 * NULL.
 	 */
 	struct weir_fallback_reply	*fallback_reply;
-	/** @idem: idempotency keys, held; or NULL. */
-	struct weir_idem_set		*idem;
+	/** @dup: idempotency keys, held; or NULL. */
+	struct weir_dup_set		*dup;
 	/**
 	 * @rate_limit: rate limit, owned by the route's settings; NULL: none.
 	 */

@@ -99,7 +99,7 @@ static void weir_ready_queue(struct weir_endpoint *ep,
  * @m: the request; of a batch, only the first one waits.
  * @route: its route; NULL: there is none yet.
  * @attempt: as for weir_ready_may(), which has said yes; with the deadline that
- *	the routes so far allow. The call takes ep->pass.idem over.
+ *	the routes so far allow. The call takes ep->pass.dup over.
  *
  * Return: WEIR_DELIVERED: it waits. WEIR_REFUSED: it does not want to.
  * WEIR_WAIT: the pass waits for a slot, or for room for the answer.
@@ -133,8 +133,8 @@ enum weir_outcome weir_ready_begin(struct weir_endpoint *ep,
 	else if (!(m->flags & WEIR_REC_WAIT))
 		weir_call_failed_nowhere(call);
 	ep->answers--;
-	call->idem = ep->pass.idem;
-	ep->pass.idem = NULL;
+	call->dup = ep->pass.dup;
+	ep->pass.dup = NULL;
 	spin_lock(&post->lock);
 	smp_store_release(&call->state, WEIR_CALL_RETRY);
 	weir_ready_queue(ep, call, due_ns);

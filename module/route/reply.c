@@ -228,7 +228,7 @@ weir_reply_call(struct weir_endpoint *ep, struct weir_endpoint *caller,
 	       WEIR_WORD(READ_ONCE(rec->tag_key)) << 32;
 	call = weir_call_table_find(&caller->calls, name);
 	if (unlikely(!call || weir_call_state(call) != WEIR_CALL_SENT ||
-		     call->target->ep != ep || call->idem ||
+		     call->target->ep != ep || call->dup ||
 		     call->parent != WEIR_CALL_NONE))
 		return NULL;
 	return call;
@@ -413,11 +413,11 @@ static void weir_reply_keep(struct weir_pass *pass,
 	__must_hold(&caller->inbox->post.lock)
 {
 	lockdep_assert_held(&caller->inbox->post.lock);
-	pass->replied = call->idem;
+	pass->replied = call->dup;
 	pass->replied_to = caller;
 	/* it has an open call, and post.lock is held: it is not being freed */
 	weir_endpoint_get(caller);
-	call->idem = NULL;
+	call->dup = NULL;
 	pass->reply.from = m->payload;
 	pass->reply.len = m->len;
 	pass->reply.kind = m->kind;
@@ -501,7 +501,7 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 		return WEIR_DELIVERED;
 	}
 	/* remembering it needs memory: not in a polling thread */
-	if (unlikely(call->idem) && good &&
+	if (unlikely(call->dup) && good &&
 	    pass->dispatcher == WEIR_DISPATCH_POLL) {
 		spin_unlock(&post->lock);
 		pass->left_over = true;
@@ -531,7 +531,7 @@ static enum weir_outcome weir_reply_to(struct weir_endpoint *ep,
 	handle = call->handle;
 	tag_key = call->tag_key;
 	post->kept--;
-	if (unlikely(call->idem) && good)
+	if (unlikely(call->dup) && good)
 		weir_reply_keep(pass, caller, call, m);
 	if (unlikely(weir_call_is_child(call)))
 		delivered = weir_reply_child(pass, caller, call, good, &flags);

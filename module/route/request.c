@@ -16,9 +16,9 @@
 #include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
 #include "route/handle.h"
-#include "route/idem.h"
 #include "route/move.h"
 #include "route/pass.h"
 #include "route/plan.h"
@@ -299,14 +299,14 @@ static enum weir_outcome weir_send_messages(struct weir_endpoint *ep,
 }
 
 /* Why a request with a key is refused; WEIR_REASON_NONE: it is not. */
-static enum weir_reason weir_idem_reason(enum weir_idem_role role)
+static enum weir_reason weir_dup_reason(enum weir_dup_role role)
 {
 	switch (role) {
-	case WEIR_IDEM_NO_MEMORY:
+	case WEIR_ROLE_NO_MEMORY:
 		return WEIR_REASON_NO_MEMORY;
-	case WEIR_IDEM_LIMIT:
+	case WEIR_ROLE_LIMIT:
 		return WEIR_REASON_LIMIT;
-	case WEIR_IDEM_OTHER:
+	case WEIR_ROLE_OTHER:
 		return WEIR_REASON_KEY_REUSED;
 	default:
 		return WEIR_REASON_NONE;
@@ -314,10 +314,10 @@ static enum weir_reason weir_idem_reason(enum weir_idem_role role)
 }
 
 /* Answers with the leader's reply, and puts it. As weir_send_stored(). */
-static enum weir_outcome weir_idem_answer(struct weir_endpoint *ep,
-					  const struct weir_message *m,
-					  struct weir_route *route,
-					  struct weir_dup_reply *reply)
+static enum weir_outcome weir_dup_call_answer(struct weir_endpoint *ep,
+					      const struct weir_message *m,
+					      struct weir_route *route,
+					      struct weir_dup_reply *reply)
 {
 	enum weir_outcome ret = weir_send_stored(ep, m, reply->kind, 0,
 						 reply->bytes, reply->len,
@@ -333,44 +333,44 @@ static enum weir_outcome weir_idem_answer(struct weir_endpoint *ep,
  * Routes a request with an idempotency key. Returns WEIR_DELIVERED or
  * WEIR_WAIT.
  */
-static enum weir_outcome weir_route_idem(struct weir_endpoint *ep,
-					 struct weir_message *m,
-					 struct weir_route *route)
+static enum weir_outcome weir_request_dup(struct weir_endpoint *ep,
+					  struct weir_message *m,
+					  struct weir_route *route)
 {
 	const struct weir_plan *plan = weir_route_plan(route);
 	struct weir_pass *pass = &ep->pass;
 	struct weir_dup_reply *reply;
-	enum weir_idem_role role;
+	enum weir_dup_role role;
 	enum weir_outcome ret;
 	u64 deadline_ns;
 
-	if (!plan || !plan->idem)
+	if (!plan || !plan->dup)
 		return weir_send_messages(ep, m, route);
 	deadline_ns = weir_plan_deadline(plan, pass->now_ns, m->deadline_ns);
-	role = weir_idem_begin(ep, m, NULL, plan->idem, deadline_ns, &reply);
+	role = weir_dup_call_begin(ep, m, NULL, plan->dup, deadline_ns, &reply);
 	switch (role) {
-	case WEIR_IDEM_NO_ROOM:
+	case WEIR_ROLE_NO_ROOM:
 		return weir_send_wait_own(ep, m, deadline_ns, 1);
-	case WEIR_IDEM_DIGEST:
+	case WEIR_ROLE_DIGEST:
 		return WEIR_WAIT;
-	case WEIR_IDEM_FOLLOWER:
+	case WEIR_ROLE_FOLLOWER:
 		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		return WEIR_DELIVERED;
-	case WEIR_IDEM_ANSWERED:
-		return weir_idem_answer(ep, m, route, reply);
-	case WEIR_IDEM_LEADER:
+	case WEIR_ROLE_ANSWERED:
+		return weir_dup_call_answer(ep, m, route, reply);
+	case WEIR_ROLE_LEADER:
 		break;
 	default:
 		return weir_refuse_message(ep, m, route, NULL,
-					   weir_idem_reason(role), 0);
+					   weir_dup_reason(role), 0);
 	}
 	ret = weir_send_messages(ep, m, route);
 	/* no call has taken the entry over: the leader waits, or is refused */
-	if (pass->idem && ret == WEIR_WAIT)
-		ep->blocked_idem = pass->idem;
-	else if (pass->idem)
-		weir_idem_complete(pass->idem);
-	pass->idem = NULL;
+	if (pass->dup && ret == WEIR_WAIT)
+		ep->blocked_dup = pass->dup;
+	else if (pass->dup)
+		weir_dup_call_complete(pass->dup);
+	pass->dup = NULL;
 	return ret;
 }
 
@@ -433,7 +433,7 @@ enum weir_outcome weir_request_route(struct weir_endpoint *ep,
 		return weir_refuse_message(ep, m, h->route, NULL,
 					   WEIR_REASON_DEADLINE, 0);
 	if (unlikely(m->dup && m->kind == WEIR_KIND_REQUEST))
-		return weir_route_idem(ep, m, h->route);
+		return weir_request_dup(ep, m, h->route);
 	return weir_send_messages(ep, m, h->route);
 }
 
@@ -542,33 +542,33 @@ static bool weir_again_leads(struct weir_endpoint *ep,
 	const struct weir_plan *plan = weir_route_plan(route);
 	struct weir_call_entry *call = attempt->call;
 	struct weir_dup_reply *reply;
-	enum weir_idem_role role;
+	enum weir_dup_role role;
 
-	if (!plan || !plan->idem || call->idem || attempt->resent)
+	if (!plan || !plan->dup || call->dup || attempt->resent)
 		return true;
 	call->deadline_ns = weir_plan_deadline(plan, ep->pass.now_ns,
 					       call->deadline_ns);
-	role = weir_idem_begin(ep, m, call, plan->idem, call->deadline_ns,
-			       &reply);
+	role = weir_dup_call_begin(ep, m, call, plan->dup, call->deadline_ns,
+				   &reply);
 	switch (role) {
-	case WEIR_IDEM_LEADER:
-		call->idem = ep->pass.idem;
-		ep->pass.idem = NULL;
+	case WEIR_ROLE_LEADER:
+		call->dup = ep->pass.dup;
+		ep->pass.dup = NULL;
 		return true;
-	case WEIR_IDEM_DIGEST:
+	case WEIR_ROLE_DIGEST:
 		*ret = WEIR_WAIT;
 		return false;
-	case WEIR_IDEM_FOLLOWER:
+	case WEIR_ROLE_FOLLOWER:
 		weir_route_count(route, WEIR_ROUTE_DUPS, 1);
 		*ret = WEIR_DELIVERED;
 		return false;
-	case WEIR_IDEM_ANSWERED:
-		*ret = weir_idem_answer(ep, m, route, reply);
+	case WEIR_ROLE_ANSWERED:
+		*ret = weir_dup_call_answer(ep, m, route, reply);
 		if (*ret == WEIR_DELIVERED)
 			weir_again_end(ep, call, NULL, WEIR_REASON_CLOSED);
 		return false;
 	default:
-		*ret = weir_attempt_refuse(attempt, weir_idem_reason(role));
+		*ret = weir_attempt_refuse(attempt, weir_dup_reason(role));
 		return false;
 	}
 }
@@ -634,7 +634,7 @@ enum weir_outcome weir_request_again(struct weir_endpoint *ep,
 		rcu_read_unlock_bh();
 		digested = pass->digest.from;
 		if (digested)
-			weir_idem_digest_make(&pass->digest);
+			weir_dup_digest_make(&pass->digest);
 	} while (digested);
 	if (pass->ncopies)
 		weir_copies_make(pass);

@@ -28,9 +28,9 @@
 #include "owner.h"
 #include "path.h"
 #include "route/chain.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
 #include "route/handle.h"
-#include "route/idem.h"
 #include "route/pass.h"
 #include "route/plan.h"
 #include "route/route.h"
@@ -127,7 +127,7 @@ void weir_settings_free(struct weir_settings *set)
 	weir_route_unuse(set->fallback);
 	weir_route_unuse(set->mirror);
 	weir_fallback_reply_put(set->fallback_reply);
-	weir_idem_set_put(set->idem);
+	weir_dup_set_put(set->dup);
 	if (set->rate_limit)
 		kfree_rcu(set->rate_limit, rcu);
 	weir_uncharge(&set->charge);
@@ -148,7 +148,7 @@ static void weir_plan_free(struct work_struct *work)
 	if (plan->mirror)
 		weir_route_put(plan->mirror);
 	weir_fallback_reply_put(plan->fallback_reply);
-	weir_idem_set_put(plan->idem);
+	weir_dup_set_put(plan->dup);
 	weir_pick_destroy(plan->pick);
 	kvfree(plan);
 	weir_net_put(wn);
@@ -168,9 +168,9 @@ static void weir_plan_set(struct weir_plan *plan,
 	plan->fallback_reply = set->fallback_reply;
 	if (plan->fallback_reply)
 		refcount_inc(&plan->fallback_reply->ref);
-	plan->idem = set->idem;
-	if (plan->idem)
-		refcount_inc(&plan->idem->ref);
+	plan->dup = set->dup;
+	if (plan->dup)
+		refcount_inc(&plan->dup->ref);
 	plan->rate_limit = set->rate_limit;
 	plan->quorum = c->quorum;
 	plan->bulkhead = c->bulkhead;

@@ -16,7 +16,7 @@
 #include "weir.h"
 
 struct weir_fallback_reply;
-struct weir_idem_set;
+struct weir_dup_set;
 struct weir_plan;
 struct weir_rate_limit;
 
@@ -65,10 +65,10 @@ struct weir_settings {
 	struct weir_fallback_reply	*fallback_reply;
 	/** @rate_limit: rate limit, owned; or NULL. */
 	struct weir_rate_limit	*rate_limit;
-	/** @idem: idempotency keys, held; or NULL. */
-	struct weir_idem_set	*idem;
+	/** @dup: idempotency keys, held; or NULL. */
+	struct weir_dup_set	*dup;
 	/**
-	 * @charge: memory of all this but @idem, paid by the user that made the
+	 * @charge: memory of all this but @dup, paid by the user that made the
 	 * control call; never changes.
 	 */
 	struct weir_charge	charge;

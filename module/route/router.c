@@ -23,8 +23,8 @@
 #include "route/call.h"
 #include "route/copy.h"
 #include "route/dispatch_lock.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
-#include "route/idem.h"
 #include "route/pass.h"
 #include "route/poller.h"
 #include "route/record.h"
@@ -109,7 +109,7 @@ void weir_pass_begin(struct weir_endpoint *ep, enum weir_dispatcher dispatcher)
 	pass->tokens = 0;
 	pass->rate_limit = NULL;
 	pass->caller = NULL;
-	pass->idem = NULL;
+	pass->dup = NULL;
 	pass->open_plan = NULL;
 	pass->wait_for = NULL;
 	pass->dispatcher = dispatcher;
@@ -303,9 +303,9 @@ static enum weir_section weir_pass_section(struct weir_endpoint *ep)
 		if (unlikely(ep->blocked_payer))
 			weir_endpoint_set_payer(ep, NULL);
 		/* a leader that waited has been refused meanwhile */
-		if (unlikely(ep->blocked_idem)) {
-			weir_idem_complete(ep->blocked_idem);
-			ep->blocked_idem = NULL;
+		if (unlikely(ep->blocked_dup)) {
+			weir_dup_call_complete(ep->blocked_dup);
+			ep->blocked_dup = NULL;
 		}
 		weir_batch_drop(v, &m, pass->used);
 		done += n - m.n;
@@ -339,7 +339,7 @@ static __always_inline bool weir_pass_fast(struct weir_endpoint *ep, u64 seen)
 	u32 seq;
 
 	if ((pos != seen && !weir_committed(v, pos)) || weir_ring_tail(v, &tail, &seq) ||
-	    tail - pos > weir_ring_bytes(v) || unlikely(ep->blocked_idem))
+	    tail - pos > weir_ring_bytes(v) || unlikely(ep->blocked_dup))
 		return false;
 	header = WEIR_WORD(READ_ONCE(weir_ring_words(v, pos)->header));
 	end = pos + weir_ring_need((u32)header);
@@ -466,7 +466,7 @@ static noinline bool weir_pass_run(struct weir_endpoint *ep, u64 end,
 		if (unlikely(pass->ncopies) || unlikely(pass->replied))
 			weir_copies_make(pass);
 		if (unlikely(pass->digest.from)) {
-			weir_idem_digest_make(&pass->digest);
+			weir_dup_digest_make(&pass->digest);
 			ret = WEIR_SECTION_MORE;
 		}
 		weir_pass_settle(ep);
@@ -611,9 +611,9 @@ static bool weir_pass_skip(struct weir_endpoint *ep)
 		return false;
 	WRITE_ONCE(ep->pos, pos + m.total);
 	weir_endpoint_set_payer(ep, NULL);
-	if (ep->blocked_idem) {
-		weir_idem_complete(ep->blocked_idem);
-		ep->blocked_idem = NULL;
+	if (ep->blocked_dup) {
+		weir_dup_call_complete(ep->blocked_dup);
+		ep->blocked_dup = NULL;
 	}
 	weir_refused(NULL, (u32)m.tag_key, &refusal);
 	return true;

@@ -17,8 +17,8 @@
 #include "route/answer.h"
 #include "route/call.h"
 #include "route/dispatch_lock.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
-#include "route/idem.h"
 #include "route/poller.h"
 #include "route/route.h"
 #include "route/router.h"
@@ -120,8 +120,8 @@ static void weir_endpoint_finish(struct weir_endpoint *ep, bool called)
 	kvfree(ep->by_name);
 	ep->handles = NULL;
 	ep->nhandles = 0;
-	if (ep->blocked_idem)
-		weir_idem_complete(ep->blocked_idem);
+	if (ep->blocked_dup)
+		weir_dup_call_complete(ep->blocked_dup);
 	weir_reader_detach(ep->rd, WEIR_REASON_CLOSED);
 	weir_reader_put(ep->rd);
 	ep->rd = NULL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Idempotency entries and their calls; see idem.h. The pass that brings a reply
- * remembers it, after its section. A worker then delivers the reply to the
- * followers, since that may take long.
+ * Idempotency entries and their calls; see dup_call.h. The pass that brings a
+ * reply remembers it, after its section. A worker then delivers the reply to
+ * the followers, since that may take long.
  *
- * Process context; weir_idem_leave() under post.lock of the caller's inbox.
+ * Process context; weir_dup_call_leave() under post.lock of the caller's inbox.
  */
 #include <linux/once.h>
 #include <linux/random.h>
@@ -25,8 +25,8 @@
 #include "route/answer.h"
 #include "route/call.h"
 #include "route/copy.h"
+#include "route/dup_call.h"
 #include "route/endpoint.h"
-#include "route/idem.h"
 #include "route/record.h"
 #include "route/request.h"
 #include "tenant.h"
@@ -37,13 +37,13 @@
  * two payloads with the same digest on purpose. Never changes once there is a
  * set of keys.
  */
-static siphash_key_t weir_idem_digest_key;
+static siphash_key_t weir_dup_digest_key;
 
-static void weir_idem_free(struct weir_idem *idem)
+static void weir_dup_call_free(struct weir_dup_call *dup)
 {
-	weir_idem_set_put(idem->set);
-	weir_endpoint_put(idem->ep);
-	kfree(idem);
+	weir_dup_set_put(dup->set);
+	weir_endpoint_put(dup->ep);
+	kfree(dup);
 }
 
 /*
@@ -51,10 +51,10 @@ static void weir_idem_free(struct weir_idem *idem)
  * gets an error instead if there is no reply (@reply is NULL), or no room for
  * it. May sleep.
  */
-static void weir_idem_deliver(struct weir_idem *idem,
-			      const struct weir_dup_reply *reply)
+static void weir_dup_call_deliver(struct weir_dup_call *dup,
+				  const struct weir_dup_reply *reply)
 {
-	struct weir_endpoint *ep = idem->ep;
+	struct weir_endpoint *ep = dup->ep;
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_refusal refusal = {
 		.reason = WEIR_REASON_DUPLICATE,
@@ -67,13 +67,13 @@ static void weir_idem_deliver(struct weir_idem *idem,
 	u64 tag_key = 0;
 
 	spin_lock_bh(&post->lock);
-	call = weir_call_table_find(&ep->calls, idem->name);
+	call = weir_call_table_find(&ep->calls, dup->name);
 	if (!call || weir_call_state(call) != WEIR_CALL_WAIT ||
-	    call->idem != idem)
+	    call->dup != dup)
 		goto out;	/* the call has ended already */
 	handle = call->handle;
 	tag_key = call->tag_key;
-	call->idem = NULL;
+	call->dup = NULL;
 	post->kept--;
 	if (reply) {
 		refusal.reason = WEIR_REASON_INBOX_FULL;
@@ -101,31 +101,32 @@ out:
 }
 
 /*
- * weir_idem.deliver: delivers the reply of a leader that has ended to its
+ * weir_dup_call.deliver: delivers the reply of a leader that has ended to its
  * followers, of which there are WEIR_DUP_FOLLOWERS_MAX at most, and frees the
  * leader. Returns false: there is no more.
  */
-static bool weir_idem_deliver_part(struct weir_job *job)
+static bool weir_dup_call_deliver_part(struct weir_job *job)
 {
-	struct weir_idem *idem = container_of(job, struct weir_idem, deliver);
-	struct weir_idem *each, *next;
+	struct weir_dup_call *dup = container_of(job, struct weir_dup_call,
+						 deliver);
+	struct weir_dup_call *each, *next;
 
-	list_for_each_entry_safe(each, next, &idem->followers, follower.link) {
+	list_for_each_entry_safe(each, next, &dup->followers, follower.link) {
 		list_del(&each->follower.link);
-		weir_idem_deliver(each, idem->reply);
-		weir_idem_free(each);
+		weir_dup_call_deliver(each, dup->reply);
+		weir_dup_call_free(each);
 		cond_resched();
 	}
-	weir_dup_reply_put(idem->reply);
-	weir_idem_free(idem);
+	weir_dup_reply_put(dup->reply);
+	weir_dup_call_free(dup);
 	return false;
 }
 
-/* weir_idem_set.free: the last reference has been put. */
-static void weir_idem_set_free(struct work_struct *work)
+/* weir_dup_set.free: the last reference has been put. */
+static void weir_dup_set_free(struct work_struct *work)
 {
-	struct weir_idem_set *set = container_of(work, struct weir_idem_set,
-						 free);
+	struct weir_dup_set *set = container_of(work, struct weir_dup_set,
+						free);
 	struct weir_net *wn = set->wn;
 
 	weir_dups_destroy(set->dups);
@@ -135,7 +136,7 @@ static void weir_idem_set_free(struct work_struct *work)
 }
 
 /**
- * weir_idem_set_create() - make an empty set of keys for a route
+ * weir_dup_set_create() - make an empty set of keys for a route
  * @o: owner that makes the setting. Its user pays at once for all memory that
  *	the set may ever take; nothing is charged for a single message.
  * @window_ns: time for which replies are remembered, in ns.
@@ -145,17 +146,17 @@ static void weir_idem_set_free(struct work_struct *work)
  * May sleep. Return: the set, with a reference of the caller's; or an ERR_PTR,
  * and @o has the words of the error.
  */
-struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
-					   u32 entries, u32 bytes)
+struct weir_dup_set *weir_dup_set_create(struct weir_owner *o, u64 window_ns,
+					 u32 entries, u32 bytes)
 {
-	struct weir_idem_set *set = kzalloc(sizeof(*set), WEIR_GFP);
+	struct weir_dup_set *set = kzalloc(sizeof(*set), WEIR_GFP);
 	struct weir_dups *dups;
 	int err;
 
 	if (!set)
 		return ERR_PTR(weir_owner_refuse(o, -ENOMEM,
 						 "no memory for idempotency keys"));
-	get_random_once(&weir_idem_digest_key, sizeof(weir_idem_digest_key));
+	get_random_once(&weir_dup_digest_key, sizeof(weir_dup_digest_key));
 	err = weir_charge_owner(&set->charge, o, sizeof(*set) +
 				weir_dups_most(entries, bytes), 0);
 	if (err)
@@ -168,7 +169,7 @@ struct weir_idem_set *weir_idem_set_create(struct weir_owner *o, u64 window_ns,
 	}
 	set->dups = dups;
 	refcount_set(&set->ref, 1);
-	INIT_WORK(&set->free, weir_idem_set_free);
+	INIT_WORK(&set->free, weir_dup_set_free);
 	set->bytes = bytes;
 	set->wn = o->wn;
 	weir_net_get(set->wn);
@@ -182,11 +183,11 @@ err_free:
 }
 
 /*
- * weir_idem_set_put() - put a reference on a set; the last put has it freed
+ * weir_dup_set_put() - put a reference on a set; the last put has it freed
  *
  * @set: the set, or NULL. Any context.
  */
-void weir_idem_set_put(struct weir_idem_set *set)
+void weir_dup_set_put(struct weir_dup_set *set)
 {
 	if (set && refcount_dec_and_test(&set->ref))
 		queue_work(weir_router_wq, &set->free);
@@ -196,45 +197,45 @@ void weir_idem_set_put(struct weir_idem_set *set)
  * Has the worker of the leader's user deliver to the followers of a leader that
  * has ended. The leader belongs to that worker then. Does not sleep.
  */
-static void weir_idem_tell(struct weir_idem *idem)
+static void weir_dup_call_tell(struct weir_dup_call *dup)
 {
-	idem->deliver.part = weir_idem_deliver_part;
-	weir_jobs_add(&idem->ep->tenant->deliver, &idem->deliver);
+	dup->deliver.part = weir_dup_call_deliver_part;
+	weir_jobs_add(&dup->ep->tenant->deliver, &dup->deliver);
 }
 
 /**
- * weir_idem_complete() - end a leader without a reply
- * @idem: the leader; it does not belong to the caller any more.
+ * weir_dup_call_complete() - end a leader without a reply
+ * @dup: the leader; it does not belong to the caller any more.
  *
  * The key is free again, and the followers get an error. Process context; does
  * not sleep.
  */
-void weir_idem_complete(struct weir_idem *idem)
+void weir_dup_call_complete(struct weir_dup_call *dup)
 {
-	idem->reply = NULL;
-	INIT_LIST_HEAD(&idem->followers);
+	dup->reply = NULL;
+	INIT_LIST_HEAD(&dup->followers);
 	/* at once: a caller that learns of it and asks again is a leader */
-	weir_dup_fail(idem->set->dups, idem->scope, idem->id, &idem->followers);
-	weir_idem_tell(idem);
+	weir_dup_fail(dup->set->dups, dup->scope, dup->id, &dup->followers);
+	weir_dup_call_tell(dup);
 }
 
 /*
- * weir_idem_leave() - a call with an idempotency entry ends
+ * weir_dup_call_leave() - a call with an idempotency entry ends
  *
  * @call: the call, under post.lock of the caller's inbox. A leader ends without
  * a reply. A follower waits no longer; if a worker has the follower already,
  * the worker frees it.
  */
-void weir_idem_leave(struct weir_call_entry *call)
+void weir_dup_call_leave(struct weir_call_entry *call)
 {
-	struct weir_idem *idem = call->idem;
+	struct weir_dup_call *dup = call->dup;
 
-	call->idem = NULL;
-	if (!idem->follows)
-		weir_idem_complete(idem);
-	else if (weir_dup_unfollow(idem->set->dups, idem->scope, idem->id,
-				   &idem->follower))
-		weir_idem_free(idem);
+	call->dup = NULL;
+	if (!dup->follows)
+		weir_dup_call_complete(dup);
+	else if (weir_dup_unfollow(dup->set->dups, dup->scope, dup->id,
+				   &dup->follower))
+		weir_dup_call_free(dup);
 }
 
 /*
@@ -245,15 +246,15 @@ void weir_idem_leave(struct weir_call_entry *call)
  * that memory first, the thread makes one attempt at reclaim.
  */
 static struct weir_dup_reply *
-weir_idem_reply_create(const struct weir_idem *idem,
-		       const struct weir_endpoint *caller,
-		       const struct weir_idem_reply *r)
+weir_dup_payload_copy(const struct weir_dup_call *dup,
+		      const struct weir_endpoint *caller,
+		      const struct weir_dup_payload *r)
 {
 	struct weir_dup_reply *reply;
 	gfp_t gfp = WEIR_GFP_NOWAIT;
 	struct mem_cgroup *old;
 
-	if (r->len > idem->set->bytes)
+	if (r->len > dup->set->bytes)
 		return NULL;
 	/* many pages cannot be allocated without sleeping */
 	if (r->len > WEIR_PIECE_BYTES) {
@@ -268,8 +269,8 @@ weir_idem_reply_create(const struct weir_idem *idem,
 }
 
 /**
- * weir_idem_remember() - remember the reply of a leader, whose call is over
- * @idem: the leader; it does not belong to the caller any more.
+ * weir_dup_call_remember() - remember the reply of a leader, whose call is over
+ * @dup: the leader; it does not belong to the caller any more.
  * @caller: endpoint of the leader's call. Its memory cgroup pays for the copy
  *	of the reply; that of the target does not.
  * @r: the reply.
@@ -278,19 +279,20 @@ weir_idem_reply_create(const struct weir_idem *idem,
  * the table still remembers that there was one: later requests with this key
  * are refused, and not sent again. May sleep.
  */
-void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
-			const struct weir_idem_reply *r)
+void weir_dup_call_remember(struct weir_dup_call *dup,
+			    struct weir_endpoint *caller,
+			    const struct weir_dup_payload *r)
 {
-	struct weir_dup_reply *reply = weir_idem_reply_create(idem, caller, r);
+	struct weir_dup_reply *reply = weir_dup_payload_copy(dup, caller, r);
 
 	if (reply)
 		weir_copy_pieces(reply->bytes, r->from, r->len);
-	idem->reply = reply;
-	INIT_LIST_HEAD(&idem->followers);
+	dup->reply = reply;
+	INIT_LIST_HEAD(&dup->followers);
 	/* at once: until then the key counts as in flight for its user */
-	weir_dup_done(idem->set->dups, idem->scope, idem->id, ktime_get_ns(),
-		      reply, &idem->followers);
-	weir_idem_tell(idem);
+	weir_dup_done(dup->set->dups, dup->scope, dup->id, ktime_get_ns(),
+		      reply, &dup->followers);
+	weir_dup_call_tell(dup);
 }
 
 /*
@@ -299,10 +301,10 @@ void weir_idem_remember(struct weir_idem *idem, struct weir_endpoint *caller,
  * Returns false when the caller's inbox has no room for the answer, or when
  * there is no slot.
  */
-static bool weir_idem_wait(struct weir_endpoint *ep,
-			   const struct weir_message *m,
-			   struct weir_call_entry *call, struct weir_idem *idem,
-			   u64 deadline_ns)
+static bool weir_dup_call_wait(struct weir_endpoint *ep,
+			       const struct weir_message *m,
+			       struct weir_call_entry *call,
+			       struct weir_dup_call *dup, u64 deadline_ns)
 {
 	struct weir_post *post = &ep->inbox->post;
 
@@ -313,8 +315,8 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
 		ep->answers--;
 		weir_call_fill(call, m->route, m->tag_key, deadline_ns);
 	}
-	call->idem = idem;
-	idem->name = call->name;
+	call->dup = dup;
+	dup->name = call->name;
 	spin_lock(&post->lock);
 	call->state = WEIR_CALL_WAIT;
 	weir_deadline_arm(ep, call->deadline_ns);
@@ -327,15 +329,15 @@ static bool weir_idem_wait(struct weir_endpoint *ep,
  * is freed. The call is still there: dispatch_lock is held, and the follower is
  * not in the table.
  */
-static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem,
-			     bool again)
+static void weir_dup_call_unwait(struct weir_endpoint *ep,
+				 struct weir_dup_call *dup, bool again)
 {
 	struct weir_post *post = &ep->inbox->post;
 	struct weir_call_entry *call;
 
 	spin_lock(&post->lock);
-	call = weir_call_table_find(&ep->calls, idem->name);
-	call->idem = NULL;
+	call = weir_call_table_find(&ep->calls, dup->name);
+	call->dup = NULL;
 	if (again) {
 		call->state = WEIR_CALL_RETRY;
 	} else {
@@ -345,26 +347,26 @@ static void weir_idem_unwait(struct weir_endpoint *ep, struct weir_idem *idem,
 	spin_unlock(&post->lock);
 }
 
-static u64 weir_idem_hash(const u8 *from, u32 len)
+static u64 weir_dup_hash(const u8 *from, u32 len)
 {
-	return siphash(from, len, &weir_idem_digest_key);
+	return siphash(from, len, &weir_dup_digest_key);
 }
 
 /**
- * weir_idem_digest_make() - digest a large payload
+ * weir_dup_digest_make() - digest a large payload
  * @d: d->from and d->len; out: the digest. The outbox still has the payload.
  *
  * May sleep.
  */
-void weir_idem_digest_make(struct weir_idem_digest *d)
+void weir_dup_digest_make(struct weir_dup_digest *d)
 {
 	u64 digest = d->len;
 	u32 at, n;
 
 	for (at = 0; at < d->len; at += n) {
 		n = min_t(u32, d->len - at, WEIR_PIECE_BYTES);
-		digest = siphash_2u64(digest, weir_idem_hash(d->from + at, n),
-				      &weir_idem_digest_key);
+		digest = siphash_2u64(digest, weir_dup_hash(d->from + at, n),
+				      &weir_dup_digest_key);
 		cond_resched();
 	}
 	d->digest = digest;
@@ -375,11 +377,11 @@ void weir_idem_digest_make(struct weir_idem_digest *d)
  * The digest of a request's payload. Returns false if it is to be made after
  * the section.
  */
-static bool weir_idem_digest(struct weir_idem_digest *d,
-			     const struct weir_message *m, u64 *digest)
+static bool weir_dup_digest(struct weir_dup_digest *d,
+			    const struct weir_message *m, u64 *digest)
 {
 	if (m->len <= WEIR_PIECE_BYTES) {
-		*digest = weir_idem_hash(m->payload, m->len);
+		*digest = weir_dup_hash(m->payload, m->len);
 		return true;
 	}
 	*digest = d->digest;
@@ -392,7 +394,7 @@ static bool weir_idem_digest(struct weir_idem_digest *d,
 }
 
 /**
- * weir_idem_begin() - find out whether a request is the first of its key
+ * weir_dup_call_begin() - find out whether a request is the first of its key
  * @ep: the caller's endpoint.
  * @m: the request, which has a key.
  * @call: its call, which has waited for a route: in state RETRY, and not in
@@ -401,21 +403,22 @@ static bool weir_idem_digest(struct weir_idem_digest *d,
  * @set: keys of its route.
  * @deadline_ns: when the request is given up, as ktime_get_ns() counts; without
  *	@call.
- * @reply: out: WEIR_IDEM_ANSWERED: the leader's reply, with a reference of the
+ * @reply: out: WEIR_ROLE_ANSWERED: the leader's reply, with a reference of the
  *	caller's; else NULL.
  *
- * Does not sleep. The step that sends a leader takes ep->pass.idem over.
+ * Does not sleep. The step that sends a leader takes ep->pass.dup over.
  *
  * Return: what the request is.
  */
-enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
-				    const struct weir_message *m,
-				    struct weir_call_entry *call,
-				    struct weir_idem_set *set, u64 deadline_ns,
-				    struct weir_dup_reply **reply)
+enum weir_dup_role weir_dup_call_begin(struct weir_endpoint *ep,
+				       const struct weir_message *m,
+				       struct weir_call_entry *call,
+				       struct weir_dup_set *set,
+				       u64 deadline_ns,
+				       struct weir_dup_reply **reply)
 	__must_hold(&ep->dispatch_lock)
 {
-	struct weir_idem *idem = ep->blocked_idem;
+	struct weir_dup_call *dup = ep->blocked_dup;
 	struct weir_dup_key key = {
 		.uid = __kuid_val(weir_account_user(ep->account)),
 		.scope = __kuid_val(ep->uid),
@@ -426,48 +429,48 @@ enum weir_idem_role weir_idem_begin(struct weir_endpoint *ep,
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	*reply = NULL;
-	if (idem && idem->pos == m->pos) {
-		ep->blocked_idem = NULL;
-		ep->pass.idem = idem;
-		return WEIR_IDEM_LEADER;
+	if (dup && dup->pos == m->pos) {
+		ep->blocked_dup = NULL;
+		ep->pass.dup = dup;
+		return WEIR_ROLE_LEADER;
 	}
-	if (!weir_idem_digest(&ep->pass.digest, m, &key.digest))
-		return WEIR_IDEM_DIGEST;
+	if (!weir_dup_digest(&ep->pass.digest, m, &key.digest))
+		return WEIR_ROLE_DIGEST;
 	old = set_active_memcg(ep->memcg);
-	idem = kzalloc(sizeof(*idem), WEIR_GFP_NOWAIT);
+	dup = kzalloc(sizeof(*dup), WEIR_GFP_NOWAIT);
 	set_active_memcg(old);
-	if (!idem)
-		return WEIR_IDEM_NO_MEMORY;
-	idem->scope = key.scope;
-	idem->id = key.id;
-	idem->pos = m->pos;
-	idem->set = set;
+	if (!dup)
+		return WEIR_ROLE_NO_MEMORY;
+	dup->scope = key.scope;
+	dup->id = key.id;
+	dup->pos = m->pos;
+	dup->set = set;
 	refcount_inc(&set->ref);
 	/* the call is entered first: then a worker may deliver at once */
-	idem->follows = true;
-	idem->ep = ep;
+	dup->follows = true;
+	dup->ep = ep;
 	weir_endpoint_get(ep);
-	if (!weir_idem_wait(ep, m, call, idem, deadline_ns)) {
-		weir_idem_free(idem);
-		return WEIR_IDEM_NO_ROOM;
+	if (!weir_dup_call_wait(ep, m, call, dup, deadline_ns)) {
+		weir_dup_call_free(dup);
+		return WEIR_ROLE_NO_ROOM;
 	}
 	old = set_active_memcg(ep->memcg);
 	state = weir_dup_begin(set->dups, &key, ep->pass.now_ns,
-			       &idem->follower, reply);
+			       &dup->follower, reply);
 	set_active_memcg(old);
 	if (state == WEIR_DUP_BUSY)
-		return WEIR_IDEM_FOLLOWER;
-	weir_idem_unwait(ep, idem, call);
+		return WEIR_ROLE_FOLLOWER;
+	weir_dup_call_unwait(ep, dup, call);
 	if (state == WEIR_DUP_NEW) {
-		idem->follows = false;
-		ep->pass.idem = idem;
-		return WEIR_IDEM_LEADER;
+		dup->follows = false;
+		ep->pass.dup = dup;
+		return WEIR_ROLE_LEADER;
 	}
-	weir_idem_free(idem);
+	weir_dup_call_free(dup);
 	if (state == WEIR_DUP_DONE)
-		return WEIR_IDEM_ANSWERED;
+		return WEIR_ROLE_ANSWERED;
 	if (state == WEIR_DUP_OTHER)
-		return WEIR_IDEM_OTHER;
-	return state == WEIR_DUP_NO_MEMORY ? WEIR_IDEM_NO_MEMORY :
-					     WEIR_IDEM_LIMIT;
+		return WEIR_ROLE_OTHER;
+	return state == WEIR_DUP_NO_MEMORY ? WEIR_ROLE_NO_MEMORY :
+					     WEIR_ROLE_LIMIT;
 }
