@@ -2,6 +2,10 @@
 /*
  * What the kernel does for a user later: jobs, timers and work items. See
  * tenant.c, and route/worker.c for the router's part.
+ *
+ * weir_user (logic/account.h) counts what one uid has in all namespaces, in any
+ * context. weir_tenant works for a user and its subordinate users together, so
+ * that users in a user namespace do not get a worker each.
  */
 #ifndef _WEIR_TENANT_H
 #define _WEIR_TENANT_H
