@@ -466,8 +466,8 @@ static void measure_cost(const struct contestant *c, unsigned int round,
 	char name[24];
 	enum stage s;
 
-	/* where whoever pauses lets the thread run */
-	if (c->polled && options.mode != MODE_ICOUNT)
+	/* one at a time, and where whoever pauses lets the thread run */
+	if (c->polled && (batch != 1 || options.mode != MODE_ICOUNT))
 		return;
 	if (!c->cost || !fits(c, false) || !cost_of(c, job, batch))
 		return;
