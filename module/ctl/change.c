@@ -326,3 +326,10 @@ int weir_changes_make(struct weir_changes *c, const struct weir_route_op *ops,
 		weir_changes_commit(c);
 	return err;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_changes_begin);
+EXPORT_SYMBOL_IF_KUNIT(weir_changes_make);
+EXPORT_SYMBOL_IF_KUNIT(weir_changes_cost);
+#endif

@@ -200,3 +200,9 @@ enum weir_list_found weir_list_cursor(struct weir_list_ctx *ctx,
 	weir_ring_put(ring);
 	return found;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_list_cursor);
+EXPORT_SYMBOL_IF_KUNIT(weir_list_stream);
+#endif

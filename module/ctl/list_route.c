@@ -152,3 +152,8 @@ enum weir_list_found weir_list_target(struct weir_list_ctx *ctx,
 	mutex_unlock(&wn->lock);
 	return found;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#include <kunit/visibility.h>
+EXPORT_SYMBOL_IF_KUNIT(weir_list_route);
+#endif
