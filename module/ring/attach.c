@@ -518,16 +518,33 @@ struct weir_reader *weir_reader_attach_keeper(struct weir_owner *o,
 	return rd;
 }
 
+/* Makes @rd the reader that is told when the writer waits for room. */
+static int weir_reader_hear_full(struct weir_owner *o, struct weir_reader *rd)
+{
+	struct weir_ring *ring = rd->ring;
+	int err = 0;
+
+	spin_lock_bh(&ring->lock);
+	if (ring->full_reader)
+		err = weir_owner_refuse(o, -EBUSY,
+					"another reader is told when the writer waits");
+	else if (!list_empty(&rd->ring_link))
+		WRITE_ONCE(ring->full_reader, rd);
+	spin_unlock_bh(&ring->lock);
+	return err;
+}
+
 /**
  * weir_reader_attach_kernel() - let kernel code read a ring
  * @o: owner that is charged.
  * @ring: an outbox or an inbox. With @ops->full: one that nobody writes yet.
  * @ops: what the reader does when it is told of something.
- * @data: weir_reader.data.
+ * @data: weir_reader.data; @ops->release gets it, also if this fails.
  *
  * The writer waits for this reader. It starts at the tail. Kernel code moves it
  * by weir_reader_move(). Process context, may sleep. Returns the reader, held;
- * or an ERR_PTR with an error text on @o.
+ * or an ERR_PTR with an error text on @o: -EBUSY: the ring has a reader with
+ * weir_reader_ops.full already.
  */
 struct weir_reader *
 weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
@@ -536,19 +553,28 @@ weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
 	struct weir_reader *rd = weir_reader_alloc(o, ring, WEIR_GFP);
 	int err;
 
-	if (IS_ERR(rd))
+	if (IS_ERR(rd)) {
+		if (ops->release)
+			ops->release(data);
 		return rd;
+	}
 	rd->gating = true;
 	rd->ops = ops;
 	rd->data = data;
 	err = weir_reader_enter(o, rd, WEIR_START_TAIL, -1, WEIR_GFP);
-	if (err) {
-		weir_reader_put(rd);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_put;
 	if (ops->full)
-		ring->full_reader = rd;
+		err = weir_reader_hear_full(o, rd);
+	if (err)
+		goto err_detach;
 	return rd;
+
+err_detach:
+	weir_reader_detach(rd, WEIR_REASON_CLOSED);
+err_put:
+	weir_reader_put(rd);
+	return ERR_PTR(err);
 }
 
 /**

@@ -29,6 +29,8 @@ void weir_reader_put(struct weir_reader *rd)
 {
 	if (!refcount_dec_and_test(&rd->ref))
 		return;
+	if (rd->ops->release)
+		rd->ops->release(rd->data);
 	put_page(rd->page);
 	weir_uncharge(&rd->charge);
 	weir_ring_put(rd->ring);
@@ -88,6 +90,8 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 	p = rd->party;
 	if (first) {
 		weir_reader_ungate(rd);
+		if (ring->full_reader == rd)
+			WRITE_ONCE(ring->full_reader, NULL);
 		list_del_init(&rd->ring_link);
 		rd->party = NULL;
 		weir_ring_status(ring)->detaches++;

@@ -19,13 +19,17 @@
  *	caller holds the reader, and no lock of the ring; BH may be disabled. It
  *	may still run, once, after weir_reader_detach() has returned. NULL: the
  *	socket of its party is woken.
- * @full: the writer waits for room. No lock of the ring is held. NULL: there is
- *	nothing to do.
+ * @full: the writer waits for room. No lock of the ring is held. It may still
+ *	run, once, after weir_reader_detach() has returned. NULL: there is
+ *	nothing to do. A ring has one reader with this function at most.
  * @slow: it has held the writer back for weir_ring.evict_ms without moving;
  *	NULL: it is never too slow. No lock of the ring is held.
  * @invalid: its cursor is invalid, or the writer's head. No lock of the ring.
  * @ended: the stream has ended, and no party has the reader; NULL: there is
  *	nothing to do. Under weir_ring.lock.
+ * @release: the reader's last reference was put: no function of these runs any
+ *	more, and weir_reader.data may be freed. Any context in which references
+ *	are put, softirq included. NULL: there is nothing to do.
  */
 struct weir_reader_ops {
 	void (*wake)(struct weir_reader *rd);
@@ -33,6 +37,7 @@ struct weir_reader_ops {
 	void (*slow)(struct weir_reader *rd);
 	void (*invalid)(struct weir_reader *rd);
 	void (*ended)(struct weir_reader *rd);
+	void (*release)(void *data);
 };
 
 /**

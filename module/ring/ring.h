@@ -230,8 +230,8 @@ struct weir_ring {
 	u64 lowest;
 	/**
 	 * @full_reader: reader of the kernel whose weir_reader_ops.full is
-	 * called when the writer waits for room; NULL: there is none. Fixed
-	 * before the ring is shared. The reader stays as long as the writer.
+	 * called when the writer waits for room; NULL: there is none. Set while
+	 * the reader is attached; @lock.
 	 */
 	struct weir_reader *full_reader;
 	/**

@@ -561,6 +561,24 @@ static bool weir_ring_ask(struct weir_ring *ring, u64 tail, u64 bytes,
 	return false;
 }
 
+/* Tells the reader that wants to know it that the writer waits for room. */
+static void weir_ring_tell_full(struct weir_ring *ring)
+{
+	struct weir_reader *rd;
+
+	if (!READ_ONCE(ring->full_reader))
+		return;
+	spin_lock_bh(&ring->lock);
+	rd = ring->full_reader;
+	if (rd)
+		weir_reader_get(rd);
+	spin_unlock_bh(&ring->lock);
+	if (!rd)
+		return;
+	rd->ops->full(rd);
+	weir_reader_put(rd);
+}
+
 /*
  * The second look of a writer that has asked; @missed: from weir_ring_ask().
  * Starts the time limit of evict_ms. Returns whether @bytes can be claimed now,
@@ -579,8 +597,7 @@ static bool weir_ring_recheck(struct weir_ring *ring, u64 bytes, bool missed)
 		return true;
 	if (missed)
 		weir_timer_advance(&ring->reap, 1);
-	if (ring->full_reader)
-		ring->full_reader->ops->full(ring->full_reader);
+	weir_ring_tell_full(ring);
 	if (!missed && READ_ONCE(ring->evict_ms))
 		weir_timer_set(&ring->reap, 0);
 	return false;

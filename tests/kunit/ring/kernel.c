@@ -38,6 +38,7 @@
  * @wakes: how often a reader was told that there are records.
  * @fulls: how often a reader was told that the writer waits.
  * @rooms: how often the writer was told of room.
+ * @releases: how often a reader has ended.
  * @tasklet: calls @fn in softirq.
  * @fn: what softirq does.
  * @done: @fn has returned.
@@ -49,6 +50,7 @@ struct fixture {
 	int			wakes;
 	int			fulls;
 	int			rooms;
+	int			releases;
 	struct tasklet_struct	tasklet;
 	void			(*fn)(struct fixture *f);
 	struct completion	done;
@@ -74,16 +76,25 @@ static void reader_invalid(struct weir_reader *rd)
 {
 }
 
+static void reader_release(void *data)
+{
+	struct fixture *f = data;
+
+	f->releases++;
+}
+
 static const struct weir_reader_ops reader_ops = {
 	.wake		= reader_wake,
 	.full		= reader_full,
 	.invalid	= reader_invalid,
+	.release	= reader_release,
 };
 
 /* A reader that comes later: the writer tells another one that it waits. */
 static const struct weir_reader_ops later_ops = {
 	.wake		= reader_wake,
 	.invalid	= reader_invalid,
+	.release	= reader_release,
 };
 
 static void ring_writable(struct weir_ring *ring)
@@ -371,6 +382,54 @@ static void reader_attach_kernel__takes_any_slot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, status->gating[0], 1);
 }
 
+static void reader_attach_kernel__tells_one_that_the_ring_is_full(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct weir_reader *second;
+	cpumask_var_t cpus;
+
+	KUNIT_ASSERT_TRUE(test, zalloc_cpumask_var(&cpus, GFP_KERNEL));
+	make_outbox(test);
+	f->rd = attach(test, &reader_ops);
+	f->owner.why = NULL;
+	second = weir_reader_attach_kernel(&f->owner, f->ring, &reader_ops, f);
+	KUNIT_EXPECT_PTR_EQ(test, second, ERR_PTR(-EBUSY));
+	KUNIT_EXPECT_NOT_NULL(test, f->owner.why);
+	/* nothing is left of it, and the first one is still told */
+	KUNIT_EXPECT_EQ(test, f->releases, 1);
+	KUNIT_EXPECT_EQ(test, weir_ring_status(f->ring)->gating[0], 1);
+	KUNIT_EXPECT_PTR_EQ(test, f->ring->full_reader, f->rd);
+	leave(f->rd);
+	f->rd = NULL;
+	KUNIT_EXPECT_EQ(test, f->releases, 2);
+	KUNIT_EXPECT_NULL(test, f->ring->full_reader);
+	f->rd = attach(test, &later_ops);
+	while (outbox_write(f->ring))
+		;
+	KUNIT_EXPECT_FALSE(test, weir_ring_want_room(f->ring, RECORD, cpus));
+	KUNIT_EXPECT_EQ(test, f->fulls, 0);
+	second = attach(test, &reader_ops);
+	KUNIT_EXPECT_PTR_EQ(test, f->ring->full_reader, second);
+	leave(second);
+	free_cpumask_var(cpus);
+}
+
+/* Who still has the reader may still use its data. */
+static void reader_put__releases_the_data_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_outbox(test);
+	f->rd = attach(test, &reader_ops);
+	weir_reader_detach(f->rd, WEIR_REASON_CLOSED);
+	KUNIT_EXPECT_EQ(test, f->releases, 0);
+	weir_reader_detach(f->rd, WEIR_REASON_CLOSED);
+	KUNIT_EXPECT_EQ(test, f->releases, 0);
+	weir_reader_put(f->rd);
+	f->rd = NULL;
+	KUNIT_EXPECT_EQ(test, f->releases, 1);
+}
+
 static void ring_break__in_softirq_wakes_the_reader(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -472,6 +531,8 @@ static struct kunit_case kernel_cases[] = {
 	KUNIT_CASE(inbox__softirq_writes_and_reads),
 	KUNIT_CASE(outbox__kernel_code_is_told_of_room),
 	KUNIT_CASE(reader_attach_kernel__takes_any_slot),
+	KUNIT_CASE(reader_attach_kernel__tells_one_that_the_ring_is_full),
+	KUNIT_CASE(reader_put__releases_the_data_once),
 	KUNIT_CASE(ring_break__in_softirq_wakes_the_reader),
 	KUNIT_CASE(ring_put__in_softirq_leaves_the_end_to_a_worker),
 	KUNIT_CASE(owner_init__takes_all_of_another),
