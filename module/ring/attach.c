@@ -551,6 +551,7 @@ weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
 			  const struct weir_reader_ops *ops, void *data)
 {
 	struct weir_reader *rd = weir_reader_alloc(o, ring, WEIR_GFP);
+	cpumask_var_t cpus;
 	int err;
 
 	if (IS_ERR(rd)) {
@@ -561,17 +562,27 @@ weir_reader_attach_kernel(struct weir_owner *o, struct weir_ring *ring,
 	rd->gating = true;
 	rd->ops = ops;
 	rd->data = data;
+	err = -ENOMEM;
+	if (!zalloc_cpumask_var(&cpus, WEIR_GFP)) {
+		weir_owner_refuse(o, err, "no memory for a cursor");
+		goto err_put;
+	}
 	err = weir_reader_enter(o, rd, WEIR_START_TAIL, -1, WEIR_GFP);
 	if (err)
-		goto err_put;
+		goto err_cpus;
 	if (ops->full)
 		err = weir_reader_hear_full(o, rd);
 	if (err)
 		goto err_detach;
+	if (ops->wake)
+		weir_reader_pin_fence(rd, cpus);
+	free_cpumask_var(cpus);
 	return rd;
 
 err_detach:
 	weir_reader_detach(rd, WEIR_REASON_CLOSED);
+err_cpus:
+	free_cpumask_var(cpus);
 err_put:
 	weir_reader_put(rd);
 	return ERR_PTR(err);

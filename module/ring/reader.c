@@ -90,6 +90,7 @@ void weir_reader_detach_locked(struct weir_reader *rd, enum weir_reason reason)
 	p = rd->party;
 	if (first) {
 		weir_reader_ungate(rd);
+		ring->fence_pins -= rd->pins_fence;
 		if (ring->full_reader == rd)
 			WRITE_ONCE(ring->full_reader, NULL);
 		list_del_init(&rd->ring_link);

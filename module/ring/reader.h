@@ -102,6 +102,8 @@ struct weir_reader {
 	 * not armed. ring->lock.
 	 */
 	bool armed_fenced;
+	/** @pins_fence: counted in weir_ring.fence_pins; ring->lock. */
+	bool pins_fence;
 	/**
 	 * @mm: address space that maps the cursor, held with mmgrab();
 	 * ring->lock.

@@ -201,6 +201,11 @@ struct weir_ring {
 	/** @fence_gen: number of times that WEIR_WAKE_FENCE was set. */
 	u32 fence_gen;
 	/**
+	 * @fence_pins: readers of the kernel that may be armed: WEIR_WAKE_FENCE
+	 * stays set while there is one; @lock.
+	 */
+	u32 fence_pins;
+	/**
 	 * @arm_seq: record count when a reader last went to sleep, low 32 bits.
 	 */
 	u32 arm_seq;

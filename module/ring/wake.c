@@ -13,7 +13,9 @@
  * then sets WEIR_WAKE_FENCE: the writer fences for itself and the sleeper skips
  * step (2). At each sleep the kernel chooses again, from the number of records
  * since the last sleep. A writer that waits for space has no such choice,
- * because the readers do not fence after their cursor stores.
+ * because the readers do not fence after their cursor stores. A reader of the
+ * kernel may be armed in softirq, which must not wait for other CPUs: while one
+ * is attached, the writer fences for itself.
  *
  * Barriers on the CPUs of readers, for a writer or a message that waits for
  * them, and barriers on all CPUs are limited for each user (account.h). Above
@@ -277,11 +279,46 @@ void weir_inbox_wake_reader(struct weir_ring *inbox)
 	weir_woken(inbox, 1);
 }
 
+/*
+ * weir_reader_pin_fence() - have the writer fence as long as @rd is attached
+ *
+ * Then @rd can be armed where no other CPU may be interrupted. @cpus: for the
+ * function's own use. Process context.
+ */
+void weir_reader_pin_fence(struct weir_reader *rd, struct cpumask *cpus)
+{
+	struct weir_ring *ring = rd->ring;
+	struct weir_status *status = weir_ring_status(ring);
+	bool barrier = false;
+
+	cpumask_clear(cpus);
+	spin_lock_bh(&ring->lock);
+	if (!list_empty(&rd->ring_link)) {
+		rd->pins_fence = true;
+		ring->fence_pins++;
+		if (!(status->wake & WEIR_WAKE_FENCE))
+			ring->fence_gen++;
+		WRITE_ONCE(status->wake, status->wake | WEIR_WAKE_FENCE);
+		barrier = ring->owner_mm && !ring->fenced;
+	}
+	if (barrier)
+		weir_mm_cpus(ring->owner_mm, ring->owner_forked, cpus);
+	spin_unlock_bh(&ring->lock);
+	if (!barrier)
+		return;
+	weir_fence_cpus(cpus);
+	spin_lock_bh(&ring->lock);
+	/* unless the reader was detached, and another one cleared the bit */
+	if (rd->pins_fence && !list_empty(&rd->ring_link))
+		ring->fenced = true;
+	spin_unlock_bh(&ring->lock);
+}
+
 /**
  * weir_reader_arm_kernel() - have weir_reader_ops.wake called by the next
  * record
- * @rd: reader of the kernel, on a ring that kernel code writes. No other thread
- *	arms or moves it meanwhile.
+ * @rd: reader of the kernel that has weir_reader_ops.wake. No other thread arms
+ *	or moves it meanwhile.
  *
  * Does not sleep. Softirq may call it. Return: whether there is something to
  * read now; the reader may be armed nevertheless.
@@ -324,6 +361,7 @@ static bool weir_reader_arm(struct weir_reader *rd, bool first,
 		u32 seq = (u32)READ_ONCE(ring->view.head->claim);
 		bool rare = seq - ring->arm_seq >
 			    READ_ONCE(weir_tunables.fence_records) &&
+			    !ring->fence_pins &&
 			    (!weir_mm_anywhere(ring->owner_forked) ||
 			     weir_may_fence(rd->party->owner->account));
 		u32 wake = status->wake | WEIR_WAKE_READERS;

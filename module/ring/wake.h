@@ -17,6 +17,7 @@ void weir_fence_cpus(const struct cpumask *cpus);
 void weir_ring_wake_readers(struct weir_ring *ring);
 void weir_inbox_wake_reader(struct weir_ring *inbox);
 bool weir_reader_arm_kernel(struct weir_reader *rd);
+void weir_reader_pin_fence(struct weir_reader *rd, struct cpumask *cpus);
 bool weir_ring_want_room(struct weir_ring *ring, u64 bytes,
 			 struct cpumask *cpus);
 void weir_ring_wake_writer(struct weir_ring *ring, u64 pos);

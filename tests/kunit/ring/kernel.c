@@ -17,6 +17,7 @@
 #include <linux/numa.h>
 #include <linux/wait_bit.h>
 
+#include "../socket.h"
 #include "net.h"
 #include "owner.h"
 #include "ring/inbox.h"
@@ -414,6 +415,44 @@ static void reader_attach_kernel__tells_one_that_the_ring_is_full(struct kunit *
 	free_cpumask_var(cpus);
 }
 
+/*
+ * A reader of the kernel may be armed where it can't interrupt the writer: so
+ * the writer fences, however seldom a reader of a process sleeps.
+ */
+static void reader_attach_kernel__has_the_writer_fence(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct socket *socks[2] = { socket_make(test, SOCK_RDM),
+				    socket_make(test, SOCK_RDM) };
+	struct weir_party *p = &weir_sk(socks[1]->sk)->party;
+	const struct weir_status *status;
+	struct weir_ring *ring;
+	struct weir_reader *rd;
+
+	KUNIT_EXPECT_EQ(test, socket_bind(socks[0], "/kunit/fence"), 0);
+	KUNIT_EXPECT_EQ(test, socket_connect(socks[1], "/kunit/fence"), 0);
+	ring = weir_sk(socks[0]->sk)->outbox;
+	status = weir_ring_status(ring);
+	rd = weir_reader_attach_kernel(&f->owner, ring, &later_ops, f);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(rd));
+	if (!IS_ERR(rd)) {
+		KUNIT_EXPECT_NE(test, status->wake & WEIR_WAKE_FENCE, 0);
+		ring->arm_seq -= INT_MAX;	/* long ago */
+		KUNIT_EXPECT_FALSE(test, weir_party_arm(p));
+		KUNIT_EXPECT_NE(test, status->wake & WEIR_WAKE_FENCE, 0);
+		KUNIT_EXPECT_FALSE(test, weir_reader_arm_kernel(rd));
+		weir_ring_wake_readers(ring);
+		KUNIT_EXPECT_EQ(test, f->wakes, 1);
+		KUNIT_EXPECT_NE(test, status->wake & WEIR_WAKE_FENCE, 0);
+		leave(rd);
+		KUNIT_EXPECT_EQ(test, ring->fence_pins, 0);
+		ring->arm_seq -= INT_MAX;
+		KUNIT_EXPECT_FALSE(test, weir_party_arm(p));
+		KUNIT_EXPECT_EQ(test, status->wake & WEIR_WAKE_FENCE, 0);
+	}
+	socket_release(socks, 2);
+}
+
 /* Who still has the reader may still use its data. */
 static void reader_put__releases_the_data_once(struct kunit *test)
 {
@@ -532,6 +571,7 @@ static struct kunit_case kernel_cases[] = {
 	KUNIT_CASE(outbox__kernel_code_is_told_of_room),
 	KUNIT_CASE(reader_attach_kernel__takes_any_slot),
 	KUNIT_CASE(reader_attach_kernel__tells_one_that_the_ring_is_full),
+	KUNIT_CASE(reader_attach_kernel__has_the_writer_fence),
 	KUNIT_CASE(reader_put__releases_the_data_once),
 	KUNIT_CASE(ring_break__in_softirq_wakes_the_reader),
 	KUNIT_CASE(ring_put__in_softirq_leaves_the_end_to_a_worker),
