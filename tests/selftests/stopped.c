@@ -266,7 +266,8 @@ static void connection(void)
 	weir_close(w);
 }
 
-static void time_out(int (*run)(void *), const char *what)
+/* How long a wait of 1500 ms takes that is stopped often, in ms. */
+static int64_t timed_out(int (*run)(void *), const char *what)
 {
 	pid_t pid = spawn(run, NULL);
 	int64_t from = now_ms();
@@ -276,8 +277,20 @@ static void time_out(int (*run)(void *), const char *what)
 		;
 	ret = tap_wait(pid);
 	check(!ret, "a wait that is stopped often %s (%d)", what, ret);
-	note("after %lld ms", (long long)(now_ms() - from));
-	check(hard_slow() || now_ms() - from < 4000, "and not much later");
+	return now_ms() - from;
+}
+
+static void time_out(int (*run)(void *), const char *what)
+{
+	int64_t ms;
+	int tries = 3;
+
+	/* a machine that others use as well may stand still in one of them */
+	do {
+		ms = timed_out(run, what);
+		note("after %lld ms", (long long)ms);
+	} while (ms >= 4000 && !hard_slow() && --tries);
+	check(hard_slow() || tries, "and not much later");
 }
 
 static void nothing(int sig)
