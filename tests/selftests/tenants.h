@@ -236,6 +236,16 @@ TAP_UNUSED static uint64_t tenant_last(const struct tenant_meter *m, int phase,
 	return tenant_hist_quantile(hist, permille);
 }
 
+/* Round trips, good or bad, since a phase began last. */
+static uint64_t tenant_count(const struct tenant_meter *m, int phase)
+{
+	const struct tenant_phase *p = &m->phases[phase];
+	const struct tenant_phase *begun = &m->begun[phase];
+
+	return __atomic_load_n(&p->good, __ATOMIC_ACQUIRE) - begun->good +
+	       __atomic_load_n(&p->bad, __ATOMIC_ACQUIRE) - begun->bad;
+}
+
 /* From now on a phase counts, for the first time or once more. */
 TAP_UNUSED static void tenant_begin(struct tenant_meter *m, int phase)
 {
@@ -250,11 +260,7 @@ TAP_UNUSED static void tenant_begin(struct tenant_meter *m, int phase)
 TAP_UNUSED static int tenant_measured(struct tenant_meter *m, int phase,
 				      uint64_t rounds)
 {
-	struct tenant_phase *p = &m->phases[phase], *begun = &m->begun[phase];
-
-	return tap_until(__atomic_load_n(&p->good, __ATOMIC_ACQUIRE) +
-			 __atomic_load_n(&p->bad, __ATOMIC_ACQUIRE) >=
-			 begun->good + begun->bad + rounds);
+	return tap_until(tenant_count(m, phase) >= rounds);
 }
 
 /* Both. */
