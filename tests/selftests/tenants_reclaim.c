@@ -19,6 +19,7 @@
 #define GROUP		"tenants_reclaim"
 #define GROUP_BYTES	(12LL << 20)
 #define LEFT_BYTES	(64LL << 10)	/* that are not filled */
+#define CALM_BYTES	(512LL << 10)	/* more than with new sockets alone */
 #define NAMES		900		/* a few KiB each, and all need more than that */
 #define SERVERS		8		/* each serves a part of them */
 
@@ -119,6 +120,7 @@ static char *fill_for_ever(void)
 static int attacker(void *arg)
 {
 	struct rlimit most = { 2048, 2048 };
+	long long calm;
 	char *memory;
 	long i;
 
@@ -127,6 +129,7 @@ static int attacker(void *arg)
 	/* all of it is there before memory is short */
 	memset(&stage->made, 0, sizeof(*stage) - offsetof(struct stage, made));
 	sockets();
+	calm = tenant_cgroup_read(GROUP, "memory.current") + CALM_BYTES;
 	memory = fill_for_ever();
 	for (i = 0; i < names; i++) {
 		if (!name(i, "none"))
@@ -144,6 +147,8 @@ static int attacker(void *arg)
 	/* takes that kernel minutes */
 	if (slow)
 		return 0;
+	/* what the names before had is freed in its own time, not by reclaim */
+	tap_until(tenant_cgroup_read(GROUP, "memory.current") <= calm);
 	fill_reclaimable();
 	for (i = 0; i < names; i++)
 		stage->made += !name(i, "found");
