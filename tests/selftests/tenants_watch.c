@@ -13,9 +13,9 @@
 #define TABLE		16384		/* calls of each caller, when it has grown */
 #define FLAP_US		170000		/* four looks of the watchdog and a bit */
 #define LARGE		(128 << 10)	/* a worker copies it */
-#define HANGS		5	/* of the attacker's targets, in one phase */
+#define HANGS		2	/* of each of the attacker's targets, in a round */
 
-enum phase { ALONE, LOOPS, ATTACK, AFTER };
+enum phase { ALONE, LOOPS, ATTACK, AFTER, BETWEEN };
 
 /**
  * struct stage - what the processes share
@@ -178,12 +178,10 @@ static int attack(void *arg)
 	return 0;
 }
 
-/* Uses the processors and sends nothing. */
+/* Uses a processor and sends nothing. */
 static int loop(void *arg)
 {
 	(void)arg;
-	tenant_fork(TENANT_ATTACKER);
-	put(&stage->ready, 1);
 	for (;;)
 		__asm__ volatile("" ::: "memory");
 	return 0;
@@ -191,73 +189,95 @@ static int loop(void *arg)
 
 /* --- the verdict ------------------------------------------------------------- */
 
+static void begin(int phase)
+{
+	tenant_begin(&stage->trip, phase);
+	tenant_begin(&stage->shut, phase);
+}
+
 static void measure(int phase, uint64_t rounds, const char *what)
 {
-	put(&stage->shut.phase, phase);
-	need(tenant_measure(&stage->trip, phase, rounds), "%s: rounds", what);
+	begin(phase);
+	need(tenant_measured(&stage->trip, phase, rounds), "%s: rounds", what);
+	begin(BETWEEN);
 }
 
-static void show(int phase, const char *what)
+static void beside_loops(uint64_t rounds)
 {
-	tenant_show(&stage->trip, phase, what);
-	tenant_show(&stage->shut, phase, "  and closes");
+	pid_t pid[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		pid[i] = tenant_start(TENANT_ATTACKER, loop, NULL);
+	measure(LOOPS, rounds, "beside loops");
+	for (i = 0; i < 2; i++)
+		tap_kill(pid[i]);
 }
 
-static void measure_and_show(int phase, uint64_t rounds, const char *what)
-{
-	measure(phase, rounds, what);
-	show(phase, what);
-}
-
-/* Measures until the attacker's targets have hung several times in that phase. */
-static void under_attack(uint64_t rounds, const char *what)
+/* Lets the attacker go on, until its targets have hung several times. */
+static void beside_attack(pid_t pid, uint64_t rounds)
 {
 	int64_t until = now_ns() + HARD_DEADLINE_NS;
 	uint64_t before, hangs;
 
-	need(soon((before = target_now(stage->id).ejections) > 1),
-	     "its targets hang");
+	kill(pid, SIGCONT);
+	need(soon(target_now(stage->id).state == WEIR_TARGET_UP),
+	     "its targets recover");
+	before = target_now(stage->id).ejections;
+	begin(ATTACK);
 	do {
-		measure(ATTACK, rounds, what);
+		need(tenant_measured(&stage->trip, ATTACK,
+				     tenant_count(&stage->trip, ATTACK) + rounds),
+		     "beside the attack");
 		hangs = target_now(stage->id).ejections - before;
 	} while (hangs < HANGS && now_ns() < until);
-	show(ATTACK, what);
+	begin(BETWEEN);
 	check(hangs >= HANGS, "the attacker's targets hang meanwhile (%llu times)",
 	      (unsigned long long)hangs);
+	tenant_pause(pid);
+	/* all of its targets hang once more, and then rest */
+	pass(2 * FLAP_US * 1000);
 }
 
-static void beside(int phase, int (*fn)(void *), uint64_t rounds,
-		   const char *what)
+/* The attacker, who has prepared all, and waits. */
+static pid_t attacker(void)
 {
-	pid_t pid;
+	pid_t pid = tenant_start(TENANT_ATTACKER, attack, NULL);
 
-	put(&stage->ready, 0);
-	pid = tenant_start(TENANT_ATTACKER, fn, NULL);
-	need(soon(get(&stage->ready)), "%s", what);
-	if (phase == ATTACK)
-		under_attack(rounds, what);
-	else
-		measure_and_show(phase, rounds, what);
-	tap_kill(pid);
+	need(soon(get(&stage->ready)), "the attack");
+	need(soon(target_now(stage->id).ejections > 1), "its targets hang");
+	tenant_pause(pid);
+	pass(2 * FLAP_US * 1000);
+	return pid;
 }
 
-static void judge(const struct tenant_meter *m, const char *what)
+static void judge(const struct tenant_meter *m,
+		  const struct tenant_verdict *verdict, const char *what)
 {
-	uint64_t plain = tenant_quantile(m, LOOPS, 900);
-	uint64_t ns = tenant_quantile(m, ATTACK, 900);
+	char words[96];
 
+	tenant_show(m, ALONE, "alone");
+	tenant_show(m, LOOPS, "beside loops");
+	tenant_show(m, ATTACK, "beside the attack");
+	tenant_show(m, AFTER, "after it");
 	check(!m->phases[ATTACK].bad, "%s: all went well beside the attack",
 	      what);
-	check(ns <= 4 * plain,
-	      "%s take at most 4 times as long as beside loops (p90 %llu us, %llu us)",
-	      what, (unsigned long long)ns / 1000,
-	      (unsigned long long)plain / 1000);
+	snprintf(words, sizeof(words),
+		 "%s take at most 4 times as long as beside loops", what);
+	tenant_judge(verdict, words);
+}
+
+static void compare(const struct tenant_meter *m, struct tenant_verdict *verdict)
+{
+	tenant_compare(verdict, tenant_last(m, ATTACK, 900),
+		       tenant_last(m, LOOPS, 900));
 }
 
 int main(void)
 {
-	uint64_t rounds = (uint64_t)tap_scale(200, 30);
-	pid_t pid;
+	struct tenant_verdict trips = { .limit = 4 }, closes = { .limit = 4 };
+	uint64_t rounds = (uint64_t)tap_scale(50, 30);
+	pid_t pid, evil;
 
 	hard_begin();
 	if (slow_kernel())
@@ -266,12 +286,18 @@ int main(void)
 	stage = tap_shared(sizeof(*stage));
 	pid = tenant_start(TENANT_VICTIM, victim, NULL);
 	need(soon(get(&stage->trip.ready)), "the victim is at work");
-	measure_and_show(ALONE, rounds, "alone");
-	beside(LOOPS, loop, rounds, "beside loops");
-	beside(ATTACK, attack, rounds, "beside the attack");
-	measure_and_show(AFTER, rounds / 10, "after it");
-	judge(&stage->trip, "large requests");
-	judge(&stage->shut, "closes");
+	measure(ALONE, rounds, "alone");
+	evil = attacker();
+	while (tenant_undecided(&trips) || tenant_undecided(&closes)) {
+		beside_loops(rounds);
+		beside_attack(evil, rounds);
+		compare(&stage->trip, &trips);
+		compare(&stage->shut, &closes);
+	}
+	tap_kill(evil);
+	measure(AFTER, rounds / 2, "after it");
+	judge(&stage->trip, &trips, "large requests");
+	judge(&stage->shut, &closes, "closes");
 	put(&stage->trip.stop, 1);
 	check(!tap_wait(pid), "the victim ends well");
 	check_routes_gone("watch");
