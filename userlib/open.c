@@ -434,28 +434,44 @@ static int weir_accept_poll(int fd, int64_t timeout_ns)
 	return timeout_ns ? -ETIMEDOUT : -EAGAIN;
 }
 
+/*
+ * Takes a connection. The one of which poll() told may have gone to another
+ * thread or process: the descriptor does not block, or the call would sleep.
+ * Returns the connection's descriptor, or a negative errno.
+ */
+static int weir_accept_now(const struct weir *w)
+{
+	int how = fcntl(w->fd, F_GETFL), flags = SOCK_CLOEXEC, fd;
+
+	if (how >= 0 && !(how & O_NONBLOCK))
+		fcntl(w->fd, F_SETFL, how | O_NONBLOCK);
+	if (w->flags & WEIR_NONBLOCK)
+		flags |= SOCK_NONBLOCK;
+	fd = accept4(w->fd, NULL, NULL, flags);
+	return fd < 0 ? -errno : fd;
+}
+
 int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns)
 {
-	int flags = SOCK_CLOEXEC, saved = errno, fd, err;
+	struct weir_deadline end = weir_deadline(timeout_ns);
+	int saved = errno, fd, err;
 	struct weir *made;
 
 	if (w->type != SOCK_SEQPACKET)
 		return weir_fail(-EOPNOTSUPP,
 				 "only SOCK_SEQPACKET handles accept");
-	if (w->flags & WEIR_NONBLOCK)
-		flags |= SOCK_NONBLOCK;
 	err = weir_fork_check(w);
-	if (!err)
-		err = weir_accept_poll(w->fd, timeout_ns);
 	if (err)
 		return err;
-	fd = accept4(w->fd, NULL, NULL, flags);
-	if (fd < 0) {
-		err = -errno;
-		errno = saved;
-		return err == -EAGAIN ? err :
-		       weir_fail_syscall(w->fd, err, "accept");
-	}
+	do {
+		err = weir_accept_poll(w->fd, weir_left_ns(&end));
+		fd = err ? err : weir_accept_now(w);
+	} while (!err && fd == -EAGAIN && weir_left_ns(&end));
+	errno = saved;
+	if (fd == -EAGAIN)
+		return timeout_ns ? -ETIMEDOUT : fd;
+	if (fd < 0)
+		return err ? err : weir_fail_syscall(w->fd, fd, "accept");
 	made = weir_new(fd, w->type, w->flags, w->spin_ns);
 	if (!made) {
 		weir_close_fd(fd);

@@ -3,6 +3,9 @@
  * The library on real sockets: each function, what it returns in each state,
  * and that refusals come with words while errno stays as it was.
  */
+#include <poll.h>
+#include <sys/syscall.h>
+
 #include "hard.h"
 
 #define MS	INT64_C(1000000)
@@ -315,6 +318,46 @@ static void messages(int type)
 	weir_close(s);
 }
 
+static int stolen_fd = -1;
+
+/* The library's own, in place of libc's: another one takes the connection. */
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+	  const sigset_t *mask)
+{
+	struct timespec left = timeout ? *timeout : (struct timespec){ 0 };
+	long ret = syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, 8);
+
+	if (ret > 0 && stolen_fd >= 0) {
+		close(accept(stolen_fd, NULL, NULL));
+		stolen_fd = -1;
+	}
+	return (int)ret;
+}
+
+/* A connection of which poll() tells goes to another: the call waits on. */
+static void accept_stolen(void)
+{
+	struct weir *l, *a, *b;
+	int64_t begun;
+
+	is(0, weir_open(&l, SOCK_SEQPACKET, NULL));
+	is(0, weir_bind(l, "/lib/stolen"));
+	is(0, weir_listen(l, 2));
+	is(0, weir_open(&a, SOCK_SEQPACKET, NULL));
+	is(0, weir_connect(a, "/lib/stolen"));
+	stolen_fd = weir_fd(l);
+	begun = now_ms();
+	is(-ETIMEDOUT, weir_accept(l, &b, 100 * MS));
+	check(now_ms() - begun >= 100, "it waits for its time");
+	weir_close(a);
+	is(0, weir_open(&a, SOCK_SEQPACKET, NULL));
+	is(0, weir_connect(a, "/lib/stolen"));
+	stolen_fd = weir_fd(l);
+	is(-EAGAIN, weir_accept(l, &b, WEIR_DONTWAIT));
+	weir_close(a);
+	weir_close(l);
+}
+
 static void pairs(void)
 {
 	struct weir *l, *a, *b;
@@ -568,6 +611,7 @@ int main(void)
 	messages(SOCK_RDM);
 	messages(SOCK_DGRAM);
 	pairs();
+	accept_stolen();
 	demand();
 	notices();
 	adopted();
