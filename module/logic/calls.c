@@ -163,6 +163,10 @@ void weir_call_table_retry(struct weir_call_table *c,
 	}
 	rb_link_node(&call->retry, parent, at);
 	rb_insert_color_cached(&call->retry, &c->retries, leftmost);
+	if (c->retry_from &&
+	    weir_call_before(call, rb_entry(c->retry_from,
+					    struct weir_call_entry, retry)))
+		c->retry_from = NULL;
 }
 
 /**
@@ -178,8 +182,32 @@ void weir_call_table_retry_stop(struct weir_call_table *c,
 {
 	if (RB_EMPTY_NODE(&call->retry))
 		return;
+	if (c->retry_from == &call->retry)
+		c->retry_from = rb_next(&call->retry);
 	rb_erase_cached(&call->retry, &c->retries);
 	RB_CLEAR_NODE(&call->retry);
+}
+
+/*
+ * weir_call_table_retry_after() - the first call that is due after @ns, as a
+ * node of weir_call_table.retries; or NULL
+ *
+ * Called under the completers' lock.
+ */
+struct rb_node *weir_call_table_retry_after(const struct weir_call_table *c,
+					    u64 ns)
+{
+	struct rb_node *at = c->retries.rb_root.rb_node, *after = NULL;
+
+	while (at) {
+		if (rb_entry(at, struct weir_call_entry, retry)->sent_ns > ns) {
+			after = at;
+			at = at->rb_left;
+		} else {
+			at = at->rb_right;
+		}
+	}
+	return after;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -191,4 +219,5 @@ EXPORT_SYMBOL_IF_KUNIT(weir_call_table_grow);
 EXPORT_SYMBOL_IF_KUNIT(weir_call_table_prune_some);
 EXPORT_SYMBOL_IF_KUNIT(weir_call_table_retry);
 EXPORT_SYMBOL_IF_KUNIT(weir_call_table_retry_stop);
+EXPORT_SYMBOL_IF_KUNIT(weir_call_table_retry_after);
 #endif

@@ -264,6 +264,11 @@ struct weir_call_table {
 	 * completers' lock.
 	 */
 	struct rb_root_cached	retries;
+	/**
+	 * @retry_from: call in @retries with which a search that has passed
+	 * over others goes on; NULL: from the first. Under the same lock.
+	 */
+	struct rb_node		*retry_from;
 };
 
 int weir_call_table_init(struct weir_call_table *c, u32 most);
@@ -276,6 +281,8 @@ void weir_call_table_retry(struct weir_call_table *c,
 			   struct weir_call_entry *call, u64 due_ns);
 void weir_call_table_retry_stop(struct weir_call_table *c,
 				struct weir_call_entry *call);
+struct rb_node *weir_call_table_retry_after(const struct weir_call_table *c,
+					    u64 ns);
 
 /* How many slots the mask of a table of @most slots covers: a power of two. */
 static inline u32 weir_call_table_room(u32 most)

@@ -237,37 +237,45 @@ static void weir_endpoint_scan(struct weir_endpoint *ep, u64 now)
 	ep->timer_ns = min(ep->timer_ns, ep->scan_ns);
 }
 
-/* Calls that a search for the next retry passes over at most. */
+/* Calls that one search for the next retry passes over at most. */
 #define WEIR_RETRY_STEPS	1024
 
 /*
  * Takes the first call that is due out of the queue of retries. @held: calls by
  * this handle are passed over, since they wait; 0: none. Returns NULL if no
- * call is due.
+ * call is due, or if very many are passed over: then @more is set, and the next
+ * search goes on behind them.
  */
 static struct weir_call_entry *weir_endpoint_retry_due(struct weir_endpoint *ep,
-						       u32 held)
+						       u32 held, bool *more)
 	__must_hold(&ep->dispatch_lock)
 {
 	struct weir_post *post = &ep->inbox->post;
+	struct weir_call_table *c = &ep->calls;
 	u32 left = WEIR_RETRY_STEPS;
 	struct weir_call_entry *call;
 	struct rb_node *at;
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	spin_lock_bh(&post->lock);
-	at = rb_first_cached(&ep->calls.retries);
+	at = held && c->retry_from ? c->retry_from :
+				     rb_first_cached(&c->retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call_entry, retry);
-		if (call->sent_ns > ep->pass.now_ns)
+		if (call->sent_ns > ep->pass.now_ns) {
+			at = NULL;
 			break;
+		}
 		if (call->handle == held)
 			continue;
 		/* a call in state RETRY ends under dispatch_lock only */
-		weir_call_table_retry_stop(&ep->calls, call);
+		c->retry_from = at;
+		weir_call_table_retry_stop(c, call);
 		spin_unlock_bh(&post->lock);
 		return call;
 	}
+	c->retry_from = at;
+	*more = at;
 	spin_unlock_bh(&post->lock);
 	return NULL;
 }
@@ -285,15 +293,15 @@ static bool weir_endpoint_retries_some(struct weir_endpoint *ep, u32 held)
 	struct weir_pass *pass = &ep->pass;
 	struct weir_call_entry *call;
 	u64 bytes = 0;
-	bool waits;
+	bool waits, more;
 	u32 n;
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	for (n = 0; n < WEIR_PASS_MESSAGES && bytes < WEIR_PASS_BYTES &&
 		    pass->steps <= WEIR_STEPS_MAX; n++) {
-		call = weir_endpoint_retry_due(ep, held);
+		call = weir_endpoint_retry_due(ep, held, &more);
 		if (!call)
-			return false;
+			return more;
 		if (weir_request_again(ep, call) == WEIR_DELIVERED) {
 			bytes += pass->each;
 			/* the room was kept for this call, not for the next */
@@ -348,21 +356,25 @@ static u64 weir_endpoint_retry_ns(struct weir_endpoint *ep, u64 now)
 {
 	u32 left = WEIR_RETRY_STEPS;
 	struct weir_call_entry *call;
+	u64 ns = U64_MAX;
 	struct rb_node *at;
 
 	lockdep_assert_held(&ep->dispatch_lock);
 	lockdep_assert_held(&ep->inbox->post.lock);
-	at = ep->last_pos ? NULL : rb_first_cached(&ep->calls.retries);
+	if (ep->last_pos)
+		return U64_MAX;
+	/* calls that are due already wait behind the waiting one */
+	at = ep->retry.waits ?
+	     weir_call_table_retry_after(&ep->calls, now) :
+	     rb_first_cached(&ep->calls.retries);
 	for (; at && left; at = rb_next(at), left--) {
 		call = rb_entry(at, struct weir_call_entry, retry);
-		if (!ep->retry.waits)
-			return call->sent_ns;
-		/* calls that are due already wait behind the waiting one */
-		if (call->sent_ns > now &&
-		    call->handle != ep->retry_handle)
-			return call->sent_ns;
+		ns = call->sent_ns;
+		if (!ep->retry.waits || call->handle != ep->retry_handle)
+			return ns;
 	}
-	return U64_MAX;
+	/* those behind the ones that were looked at are looked at then */
+	return at ? ns : U64_MAX;
 }
 
 /**

@@ -170,6 +170,66 @@ static void retries(void)
 	check(tenant_victim_end(&job, service, caller), "and ends well");
 }
 
+/* --- behind one that waits ---------------------------------------------------- */
+
+/* The targets of a path: the second one has what the first has left. */
+static struct weir *fails_over(const char *path, struct weir *c, int n,
+			       uint32_t room)
+{
+	struct weir *first = server_of(path, 1, 1 << 20, NULL), *second;
+	struct weir_route_conf conf = { .timeout_ns = 600 * SECOND,
+					.probe_ns = WEIR_PROBE_OFF,
+					.policy = WEIR_POLICY_PRIMARY };
+	struct weir_call call = { .flags = WEIR_REC_IDEMPOTENT };
+	int i;
+
+	need(!route_set(path, &conf), "route");
+	call.route = route_of(c, path);
+	for (i = 1; i <= n; i++) {
+		call.tag = (uint32_t)i;
+		need(!request(c, &call, &i, sizeof(i)), "request");
+	}
+	weir_flush(c);
+	second = server_of(path, 1, room, NULL);
+	weir_close(first);
+	return second;
+}
+
+/* Takes what has come; returns how many messages that were. */
+static int take_all(struct weir *s)
+{
+	struct weir_msg msg;
+	int n = 0;
+
+	for (; weir_peek(s, &msg) == 1; n++)
+		weir_release(s, &msg);
+	weir_flush(s);
+	return n;
+}
+
+/*
+ * More retries of one path wait for room than one search passes over: those of
+ * another path of the caller are sent nevertheless.
+ */
+static void behind(void)
+{
+	enum { MANY = 3000 };
+	struct weir *c = handle(4 << 20, 4 << 20), *full, *calm;
+	int n = 0;
+
+	full = fails_over("/behind/full", c, MANY, SMALL);
+	usleep(300000);		/* they have been tried once */
+	calm = fails_over("/behind/calm", c, 1, 1 << 16);
+	check(soon(take_all(calm) == 1),
+	      "a retry is not behind %d of another path that wait", MANY);
+	check(soon((n += take_all(full)) >= MANY),
+	      "which come when there is room (%d)", n);
+	weir_close(calm);
+	weir_close(full);
+	weir_close(c);
+	need(!route_del("/behind/full") && !route_del("/behind/calm"), "del");
+}
+
 /* --- in turn ---------------------------------------------------------------- */
 
 /**
@@ -257,6 +317,7 @@ int main(void)
 {
 	hard_begin();
 	part(retries);
+	part(behind);
 	part(in_turn);
 	check_routes_gone("retries");
 	check_kernel();

@@ -156,6 +156,38 @@ static void calls_retry__is_in_order(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, weir_call_table_retrying(c));
 }
 
+/* A search that is to go on behind a call does so, whatever comes and goes. */
+static void calls_retry__goes_on(struct kunit *test)
+{
+	struct weir_call_table *c = table(test, WEIR_CALLS_CHUNK);
+	struct weir_call_entry *calls[4];
+	u32 i;
+
+	KUNIT_ASSERT_TRUE(test, grow(c));
+	for (i = 0; i < 4; i++) {
+		calls[i] = begin(c, true);
+		calls[i]->state = WEIR_CALL_RETRY;
+		weir_call_table_retry(c, calls[i], 10 * (i + 1));
+	}
+	KUNIT_EXPECT_PTR_EQ(test, weir_call_table_retry_after(c, 20),
+			    &calls[2]->retry);
+	KUNIT_EXPECT_NULL(test, weir_call_table_retry_after(c, 40));
+	c->retry_from = &calls[1]->retry;
+	weir_call_table_retry_stop(c, calls[1]);
+	KUNIT_EXPECT_PTR_EQ(test, c->retry_from, &calls[2]->retry);
+	weir_call_table_retry(c, calls[1], 35);
+	KUNIT_EXPECT_PTR_EQ(test, c->retry_from, &calls[2]->retry);
+	weir_call_table_retry_stop(c, calls[1]);
+	/* what is due before it is found */
+	weir_call_table_retry(c, calls[1], 25);
+	KUNIT_EXPECT_NULL(test, c->retry_from);
+	c->retry_from = &calls[3]->retry;
+	weir_call_table_retry_stop(c, calls[3]);
+	KUNIT_EXPECT_NULL(test, c->retry_from);
+	for (i = 0; i < 3; i++)
+		weir_call_table_retry_stop(c, calls[i]);
+}
+
 /* Of new slots the lowest go first. */
 static void calls_take__gives_each_slot_once(struct kunit *test)
 {
@@ -752,6 +784,7 @@ static struct kunit_case calls_cases[] = {
 	KUNIT_CASE(calls_init__is_empty),
 	KUNIT_CASE(calls_grow__ends_at_most),
 	KUNIT_CASE(calls_retry__is_in_order),
+	KUNIT_CASE(calls_retry__goes_on),
 	KUNIT_CASE(calls_take__gives_each_slot_once),
 	KUNIT_CASE(calls_refill__joins_both_lists),
 	KUNIT_CASE(calls_prune__keeps_what_is_behind_the_oldest),
