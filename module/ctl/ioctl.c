@@ -21,6 +21,7 @@
 #include "ring/map.h"
 #include "ring/reader.h"
 #include "ring/ring.h"
+#include "sock/message.h"
 #include "sock/routed.h"
 #include "sock/sock.h"
 #include "sock/socket.h"
@@ -117,11 +118,15 @@ static int weir_reader_next_len_put(struct weir_reader *rd)
 	return len;
 }
 
+/* Times that FIONREAD moves overtaken readers on, at most. */
+#define WEIR_NEXT_LOST	10
+
 /*
  * weir_reader_next_len() for the streams from the head of the list on, up to
  * WEIR_SCAN_BUDGET. The next call begins behind the last stream that this one
  * has looked at. @seen: is increased for each stream. @more: out: the first
  * stream whose look was not finished, held. Negative: no message was found.
+ * -ESTALE: before one is found @more must be moved on, it has been overtaken.
  */
 static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 			      struct weir_reader **more)
@@ -137,6 +142,12 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 		from = pos = weir_reader_pos(rd);
 		len = weir_reader_next_len(rd, &pos, 1);
 		++*seen;
+		if (!rd->gating && !*more &&
+		    weir_ring_overtaken(&rd->ring->view, from)) {
+			weir_reader_get(rd);
+			*more = rd;
+			return -ESTALE;
+		}
 		if (len >= 0)
 			return len;
 		if (len == -EAGAIN && !*more) {
@@ -163,7 +174,7 @@ static int weir_next_len_some(struct weir_sock *ws, u32 *seen,
 static int weir_next_len(struct weir_sock *ws)
 {
 	struct weir_reader *rd, *more = NULL;
-	u32 seen = 0, all;
+	u32 seen = 0, all, lost = 0;
 	int len;
 
 	do {
@@ -171,6 +182,15 @@ static int weir_next_len(struct weir_sock *ws)
 		len = weir_next_len_some(ws, &seen, &more);
 		all = ws->party.nreaders;
 		spin_unlock(&ws->party.lock);
+		if (len == -ESTALE) {
+			if (weir_recv_catch_up(ws, more) ||
+			    ++lost == WEIR_NEXT_LOST)
+				seen = all;
+			else
+				seen = 0;
+			weir_reader_put(more);
+			more = NULL;
+		}
 		cond_resched();
 	} while (len < 0 && seen < all && !signal_pending(current));
 	if (more && len >= 0)

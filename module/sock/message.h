@@ -26,5 +26,6 @@ static inline void weir_count_copy(struct weir_sock *ws, struct weir_ring *ring,
 int weir_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
 int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		 int flags);
+int weir_recv_catch_up(struct weir_sock *ws, struct weir_reader *rd);
 
 #endif /* _WEIR_MESSAGE_H */

@@ -86,6 +86,25 @@ static bool weir_recv_resync(struct weir_sock *ws, struct weir_reader *rd)
 	return true;
 }
 
+/*
+ * weir_recv_catch_up() - move an overtaken lossy reader on, as recvmsg does
+ *
+ * The caller holds the reader. May sleep. Returns 0 or -EINTR.
+ */
+int weir_recv_catch_up(struct weir_sock *ws, struct weir_reader *rd)
+{
+	u64 pos;
+
+	if (mutex_lock_interruptible(&ws->iolock))
+		return -EINTR;
+	pos = READ_ONCE(rd->cursor->pos);
+	if (!(pos & (WEIR_GRANULE - 1)) &&
+	    weir_ring_overtaken(&rd->ring->view, pos))
+		weir_recv_resync(ws, rd);
+	mutex_unlock(&ws->iolock);
+	return 0;
+}
+
 /**
  * struct weir_recv - one stream's turn in a call of recvmsg
  * @ws: the socket; its iolock is held.

@@ -143,6 +143,37 @@ static void beside_requests(void)
 	close(sub);
 }
 
+/* A reader that was overtaken: what is told of is what comes. */
+static void overtaken(void)
+{
+	int pub = tap_publisher(SOCK_DGRAM, "/overtaken/a", 4096), i, k, len;
+	int two = tap_publisher(SOCK_RDM, "/overtaken/b", 4096), bad = 0;
+	int sub = tap_subscriber(SOCK_DGRAM, "/overtaken/*");
+	char buf[64] = "";
+	ssize_t n;
+
+	for (i = 0; i < 5; i++) {
+		send(two, buf, 60, 0);
+		for (k = 0; k < 200; k++)
+			send(pub, buf, k % 50 + 1, 0);
+		for (k = 0; k < 3; k++) {
+			bad += ioctl(sub, FIONREAD, &len) || !len;
+			n = recv(sub, buf, 1, MSG_PEEK | MSG_TRUNC);
+			bad += n != len;
+			n = recv(sub, buf, sizeof(buf), MSG_DONTWAIT);
+			if (n == len)
+				continue;
+			tap_diag("round %d: %d bytes, got %zd", i, len, n);
+			bad++;
+		}
+	}
+	tap_is(bad, 0, "a message of a stream that has overtaken the reader is told of");
+	tap_ok(tap_info(sub).missed > 0, "and that others were missed");
+	close(pub);
+	close(two);
+	close(sub);
+}
+
 /* A subscribe that failed binds the socket to no owner. */
 static void owner_forgotten(void)
 {
@@ -208,6 +239,7 @@ int main(void)
 	next_length();
 	next_message();
 	beside_requests();
+	overtaken();
 	owner_forgotten();
 	short_lived();
 	return tap_done();
