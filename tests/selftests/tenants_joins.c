@@ -165,7 +165,7 @@ int main(void)
 		tap_bail("no attacker");
 	pid[2] = tenant_start(TENANT_VICTIM, victim, NULL);
 	while (tenant_undecided(&verdict)) {
-		measure_round((uint64_t)tap_scale(25, 10));
+		measure_round((uint64_t)tap_scale(25, 15));
 		tenant_compare(&verdict, tenant_last(m, BESIDE, 800),
 			       tenant_last(m, ALONE, 800));
 	}
