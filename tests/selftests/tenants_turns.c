@@ -152,6 +152,7 @@ static int attack(void *arg)
 static uint64_t beside(struct flood *f, int phase, int (*what)(void *arg),
 		       uint64_t rounds)
 {
+	long long bytes = tap_stat("stats/ring_bytes");
 	pid_t pid;
 
 	put(&f->ready, 0);
@@ -160,6 +161,8 @@ static uint64_t beside(struct flood *f, int phase, int (*what)(void *arg),
 	check(tenant_measure(meter, phase, rounds) &&
 	      !meter->phases[phase].bad, "%s: the victim is served", f->name);
 	tap_kill(pid);
+	/* there is not room for the rings of two */
+	need(soon(tap_stat("stats/ring_bytes") <= bytes), "its rings are gone");
 	tenant_show(meter, phase, phase == 1 ? "beside a loop" :
 		    "beside the flood");
 	return tenant_quantile(meter, phase, 990);
