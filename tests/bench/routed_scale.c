@@ -110,7 +110,7 @@ static void scale_depth(unsigned int round, unsigned int n, struct weir *w,
 	int ret;
 
 	if (!routed_write(TRACING "kprobe_events",
-			"p:weir_bench_probe weir:trie_lookup\n") ||
+			"p:weir_bench_probe weir:weir_trie_lookup\n") ||
 	    !routed_write(enable, "1")) {
 		say("routes: probes cannot be counted: %s", strerror(errno));
 		return;
