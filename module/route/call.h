@@ -59,7 +59,7 @@ static inline s64 weir_took_less_waits(const struct weir_endpoint *ep,
 /*
  * Gives back the space of records that have been routed, up to the oldest one
  * whose call may still be sent again. The caller then fences and calls
- * weir_outbox_wake_fenced().
+ * weir_ring_moved().
  */
 static __always_inline void weir_endpoint_release(struct weir_endpoint *ep)
 {
