@@ -342,7 +342,8 @@ int weir_listen(struct weir *w, int backlog);
  * @conn: out: handle of the connection, with the listener's flags and spin_ns.
  * @timeout_ns: nanoseconds to wait.
  *
- * Returns 0, -ETIMEDOUT after that time, or -EAGAIN with WEIR_DONTWAIT.
+ * Makes the listener's descriptor non-blocking, for all that share it. Returns 0,
+ * -ETIMEDOUT after that time, or -EAGAIN with WEIR_DONTWAIT.
  */
 int weir_accept(struct weir *w, struct weir **conn, int64_t timeout_ns);
 
