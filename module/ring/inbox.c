@@ -272,9 +272,9 @@ void weir_inbox_passed(struct weir_ring *inbox)
 #define WEIR_SEEN_PARTS	16
 
 /*
- * How far has a process looked that maps its inbox, and keeps to what
- * WEIR_CURSOR_SEEN says? At the first record from @pos on, and as far as its
- * cursor page says. @end: if that is not known.
+ * Returns how far a process has looked that maps its inbox and has set
+ * WEIR_CURSOR_SEEN: behind the first record from @pos on, or as far as its
+ * cursor page says, if that is further. Returns @end if it is not known.
  */
 static u64 weir_inbox_looked(const struct weir_reader *rd, u64 pos, u64 end)
 {

@@ -353,8 +353,8 @@ static bool weir_map_fits(struct weir_map *map, u64 from, u64 bytes)
 }
 
 /*
- * A process is about to see the records of a reader. Whether it says how far it
- * has looked, it tells in its cursor page from now on.
+ * A process is about to see the records of a reader. From now on the flags of
+ * its cursor page say whether it stores how far it has looked.
  */
 static void weir_map_looks(struct weir_map *map)
 {
