@@ -91,6 +91,11 @@ struct weir_party {
 	 */
 	bool watching;
 	/**
+	 * @merged: one wake-up may have been for several messages or
+	 * connections: see weir_wake_next(). Without a lock.
+	 */
+	bool merged;
+	/**
 	 * @tells: enum weir_tell: what @later tells, as bits; changed
 	 * atomically.
 	 */

@@ -10,7 +10,8 @@
  * sixteenth of their time, all together: patience.h. The rest, and those of a
  * long queue, are made by the user's own worker, at once. Nothing is lost: the
  * worker arms what was armed, and then tells. A message that comes meanwhile is
- * told with those before it.
+ * told with those before it. That wakes one of the exclusive waiters: a thread
+ * that takes one of several messages wakes the next one (weir_wake_next()).
  *
  * weir_party_defers(), weir_party_later() and weir_party_tell() may be called
  * with BH disabled. The other functions are for process context.
@@ -163,8 +164,11 @@ static void weir_party_told(struct weir_work_item *item)
 	if (p->watch & WEIR_WATCH_LONG && !weir_queue_long(p->sk))
 		WRITE_ONCE(p->watch, p->watch & ~WEIR_WATCH_LONG);
 	spin_unlock(&p->lock);
-	if (tells & BIT(WEIR_TELL_IN))
+	if (tells & BIT(WEIR_TELL_IN)) {
+		/* of several messages, which several exclusive waiters take */
+		WRITE_ONCE(p->merged, true);
 		weir_party_rearm(p);
+	}
 	weir_tell(p->sk, tells);
 	sock_put(p->sk);
 }

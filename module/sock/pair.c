@@ -35,6 +35,7 @@
 #include "sock/pair.h"
 #include "sock/sock.h"
 #include "sock/socket.h"
+#include "sock/wait.h"
 #include "stats.h"
 #include "tenant.h"
 #include "weir.h"
@@ -376,6 +377,7 @@ int weir_pair_accept(struct socket *sock, struct socket *newsock, int flags)
 		child = weir_dequeue(ws);
 	if (!child)
 		return err;
+	weir_wake_next(ws);
 	sock_graft(&child->sk, newsock);
 	newsock->state = SS_CONNECTED;
 	return 0;

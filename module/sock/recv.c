@@ -538,6 +538,7 @@ int weir_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
 	if (got > 0 || (!got && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN))) {
 		atomic64_inc(&ws->counts.received);
 		weir_stat_inc(WEIR_STAT_RECEIVED);
+		weir_wake_next(ws);
 	}
 	return got;
 }

@@ -29,6 +29,32 @@ bool weir_arm_readable(struct weir_sock *ws)
 	       weir_party_arm(&ws->party);
 }
 
+/*
+ * weir_wake_next() - the caller has taken a message or a connection
+ *
+ * If the worker of the socket's user has woken one exclusive waiter for several
+ * of them, and there are more, the next waiter is woken.
+ */
+void weir_wake_next(struct weir_sock *ws)
+{
+	struct sock *sk = &ws->sk;
+	bool more;
+
+	if (likely(!READ_ONCE(ws->party.merged)))
+		return;
+	/* before the look: what comes after it sets this, and wakes */
+	WRITE_ONCE(ws->party.merged, false);
+	smp_mb();
+	if (READ_ONCE(sk->sk_state) == TCP_LISTEN)
+		more = !list_empty_careful(&ws->listen.queue);
+	else
+		more = weir_party_readable(&ws->party);
+	if (!more)
+		return;
+	WRITE_ONCE(ws->party.merged, true);
+	sk->sk_data_ready(sk);
+}
+
 static bool weir_writable_now(struct weir_sock *ws, u64 bytes, bool arm)
 {
 	struct weir_ring *ring = READ_ONCE(ws->outbox);

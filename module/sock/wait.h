@@ -14,6 +14,7 @@ struct socket;
 
 bool weir_arm_readable(struct weir_sock *ws);
 __poll_t weir_poll(struct file *file, struct socket *sock, poll_table *wait);
+void weir_wake_next(struct weir_sock *ws);
 void weir_watch_async(struct sock *sk);
 void weir_watch_sent(struct weir_sock *ws, struct weir_ring *ring);
 int weir_sock_wait(struct weir_sock *ws, u32 flags, u64 bytes, s64 *timeout_ns);

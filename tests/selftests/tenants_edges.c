@@ -6,6 +6,7 @@
  * makes the others. No subscriber loses a wake-up by that: an edge, or a signal,
  * comes for each message, and for the last one of each burst.
  */
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -332,6 +333,77 @@ static void each_is_told(void)
 	tap_is(tap_wait(pid), 0, "an edge comes for each, and a signal");
 }
 
+/* --- exclusive waiters ---------------------------------------------------------- */
+
+/* Takes one message of each two, and is busy until the other one is taken. */
+static void *worker(void *arg)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int fd = *(int *)arg, ep = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t all;
+	char c;
+
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e))
+		_exit(39);
+	add(&stage->go, 1);
+	for (all = 2;; all += 2) {
+		do {
+			epoll_wait(ep, &e, 1, -1);
+		} while (recv(fd, &c, 1, MSG_DONTWAIT) != 1);
+		add(&stage->got, 1);
+		while (get(&stage->got) < all)
+			usleep(100);
+	}
+	return NULL;
+}
+
+/* Two workers at a socket that so many wait on that others do not wake them. */
+static int pool(void *arg)
+{
+	int fd = tap_subscriber(SOCK_RDM, "/edges/pool"), k;
+	pthread_t t;
+
+	(void)arg;
+	for (k = 0; k < 40; k++)
+		edge(-1, fd);
+	for (k = 0; k < 2; k++) {
+		if (pthread_create(&t, NULL, worker, &fd))
+			_exit(40);
+	}
+	return pause();
+}
+
+static int twos(void *arg)
+{
+	int fd = tap_publisher(SOCK_RDM, "/edges/pool", RING);
+	long n = tap_scale(500, 100);
+
+	(void)arg;
+	while (n--) {
+		usleep(1000);
+		if (send(fd, "x", 1, 0) != 1 || send(fd, "x", 1, 0) != 1)
+			return 41;
+		stage->sent += 2;
+		if (!tap_until(get(&stage->got) == stage->sent))
+			return 42;
+	}
+	return 0;
+}
+
+static void two_workers(void)
+{
+	int before = stage->go;
+	pid_t pid;
+
+	stage->sent = stage->got = 0;
+	pid = subscriber(pool, NULL);
+	if (!tap_until(get(&stage->go) == before + 2))
+		tap_bail("no workers");
+	tap_is(tap_wait(tenant_start(TENANT_VICTIM, twos, NULL)), 0,
+	       "of two messages at once each has an exclusive waiter");
+	tap_kill(pid);
+}
+
 int main(void)
 {
 	hard_begin();
@@ -342,6 +414,7 @@ int main(void)
 	honest(1, "one entry");
 	honest(40, "40 entries");
 	each_is_told();
+	two_workers();
 	check_kernel();
 	return tap_done();
 }
