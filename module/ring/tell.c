@@ -16,6 +16,7 @@
  * weir_party_defers(), weir_party_later() and weir_party_tell() may be called
  * with BH disabled. The other functions are for process context.
  */
+#include <linux/bottom_half.h>
 #include <linux/ktime.h>
 #include <linux/rcupdate.h>
 #include <net/sock.h>
@@ -146,9 +147,12 @@ void weir_party_tell(struct weir_party *p, enum weir_tell tell)
 		weir_party_later(p, tell);
 		return;
 	}
+	/* without PREEMPT_RT nothing else runs here meanwhile, and counts */
+	local_bh_disable();
 	begun = ktime_get_ns();
 	weir_tell(p->sk, BIT(tell));
 	now = ktime_get_ns();
+	local_bh_enable();
 	weir_patience_use(&p->owner->tenant->told_by, now,
 			  min_t(u64, now - begun, NSEC_PER_SEC) + WEIR_TELL_NS);
 }
