@@ -527,12 +527,12 @@ enum weir_outcome weir_send_route(struct weir_endpoint *ep,
 		min(attempt->n, max(pass->ahead / plan->batch_divisor, 1U));
 	tokens = plan->rate_limit ? weir_pass_tokens(ep, plan->rate_limit) :
 				    U32_MAX;
-	if (unlikely(!tokens) && !attempt->moving) {
+	/* one that is moved had its token before, but only of its own route */
+	if (unlikely(!tokens) && (!attempt->moving || attempt->hops)) {
 		attempt->wait_ns =
 			weir_endpoint_token_wait_ns(ep, plan->rate_limit);
 		ret = weir_attempt_refuse(attempt, WEIR_REASON_RATE);
 	} else {
-		/* one that is moved had its token before */
 		attempt->n = min(attempt->n, tokens ?: 1);
 		ret = unlikely(plan->fans_out && !attempt->resent) ?
 			      weir_send_fanout(ep, m, plan, attempt) :

@@ -333,6 +333,46 @@ static void limited(void)
 	need(!route_del(PATH), "route");
 }
 
+/* It has had none of a route that it comes to only now. */
+static void limited_behind(void)
+{
+	struct weir_route_conf behind = {
+		QUIET,
+		.rate = 1,
+		.burst = 10,
+	};
+	struct weir_route_conf front = { QUIET, .policy = WEIR_POLICY_PRIMARY };
+	struct weir_route_op op = route_op(WEIR_OP_TARGET_ADD, PATH,
+					   "/rolling/behind", 0, 1);
+	struct outcome o = { 0 };
+	uint32_t route, i, late = 0;
+	struct weir *next, *c;
+	int fd;
+
+	need(!route_set("/rolling/behind", &behind) &&
+	     !route_set(PATH, &front), "routes");
+	next = server("/rolling/behind", 1);
+	fd = plain_server();
+	/* of the same weight: the older target is the primary one */
+	need(!control(&op, 1), "behind");
+	c = caller(PATH, &route);
+	for (i = 0; i < 200; i++)
+		ask(c, route, i);
+	close(fd);
+	for (i = 0; i < 200; i++) {
+		need(soon((serve_one(next, WEIR_KIND_REPLY),
+			   outcome_now(c, &o))), "answer %u", i);
+		late += o.fault.reason == WEIR_REASON_RATE;
+	}
+	check(late >= 100 && !drain(c) && !drain(next),
+	      "the rate limit of another route counts it (%u refused)", late);
+	weir_close(next);
+	weir_close(c);
+	op.op = WEIR_OP_TARGET_DEL;
+	need(!control(&op, 1) && !route_del(PATH) &&
+	     !route_del("/rolling/behind"), "routes");
+}
+
 /* --- hostile ----------------------------------------------------------------- */
 
 /* What a service says that it has seen is its own harm. */
@@ -581,6 +621,7 @@ int main(void)
 	part(left);
 	part(held);
 	part(limited);
+	part(limited_behind);
 	part(lies);
 	part(circle);
 	part(rolls);
