@@ -74,8 +74,10 @@ int weir_serve_seen(struct weir *w, const char *path, uint32_t weight,
 
 	if (err)
 		return err;
-	/* The flag comes last: what the word says is true from then on. */
-	weir_store(&w->inbox->cursor->seen, weir_stream_pos(w->inbox));
+	/*
+	 * cursor->seen stays: a handle that serves another path already may have
+	 * shown more than the message at the cursor.
+	 */
 	__atomic_fetch_or(&w->inbox->cursor->flags, WEIR_CURSOR_SEEN,
 			  __ATOMIC_RELEASE);
 	return 0;

@@ -200,6 +200,30 @@ static void mapped_old(void)
 	weir_close(c);
 }
 
+/* A handle that serves one more path has seen what it has seen. */
+static void mapped_again(void)
+{
+	struct weir *s = server(PATH, 1), *next, *c;
+	struct weir_msg msg;
+	uint32_t route, i;
+
+	c = caller(PATH, &route);
+	for (i = 0; i < 10; i++)
+		ask(c, route, i);
+	need(weir_peek(s, &msg) == 1, "peek");
+	for (i = 0; i < 4; i++)
+		need(weir_peek_next(s, &msg) == 1, "peek next");
+	need(!weir_serve(s, "/rolling/more", 1, NULL), "serve");
+	next = server(PATH, 1);
+	weir_close(s);
+	for (i = 0; i < 5; i++)
+		need(answer(c, i) == WEIR_REASON_TARGET_DIED, "%u died", i);
+	check(taken(next, c, 5, 10) && !drain(c) && !drain(next),
+	      "a look is not forgotten when the handle serves another path");
+	weir_close(next);
+	weir_close(c);
+}
+
 static void mapped(void)
 {
 	mapped_unread(0, false, 0, "library, nothing read");
@@ -207,6 +231,7 @@ static void mapped(void)
 	mapped_unread(3, true, 0, "library, and one looked at");
 	mapped_unread(3, true, 4, "library, and a batch looked at");
 	mapped_old();
+	mapped_again();
 }
 
 /* --- what stays with a request that is moved --------------------------------- */
