@@ -395,10 +395,11 @@ struct weir_notice {
 
 /*
  * WEIR_SO_DRAIN gives weight 0 to all targets that the socket is. Once the call
- * returns, no new request of up to 64 KiB comes to the socket. So a service that
- * is to end reads what has come, answers it and closes the socket, and no caller
- * gets an error. A path that the socket serves later has the weight that it is
- * given then.
+ * returns, no new request comes to the socket, but for large ones that a worker
+ * still copies: of more than 64 KiB, or to several targets whose copies together
+ * are larger. So a service that is to end reads what has come, answers it and
+ * closes the socket, and no caller gets an error. A path that the socket serves
+ * later has the weight that it is given then.
  *
  * WEIR_SO_LONG_PATH sets a path or pattern for the next bind or connect on this
  * socket: up to WEIR_PATH_MAX bytes, which a final NUL may follow. That call

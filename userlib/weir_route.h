@@ -104,9 +104,9 @@ int weir_serve_seen(struct weir *w, const char *path, uint32_t weight,
  * Gives weight 0 to all targets that the handle is. The requests that have come
  * by then are still read with weir_peek(). A service that ends without an error
  * for a caller calls this, serves until weir_peek() returns 0, and closes the
- * handle. For requests of more than 64 KiB it does not close the handle at
- * once, because they may still come. Returns 0, also if the handle serves
- * nothing.
+ * handle. For requests of more than 64 KiB, and those to several targets whose
+ * copies together are larger, it does not close the handle at once, because they
+ * may still come. Returns 0, also if the handle serves nothing.
  */
 int weir_drain(struct weir *w);
 
