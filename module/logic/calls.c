@@ -37,6 +37,7 @@ int weir_call_table_init(struct weir_call_table *c, u32 most)
 	c->first = NULL;
 	c->last = NULL;
 	c->retries = RB_ROOT_CACHED;
+	c->retry_from = NULL;
 	return 0;
 }
 
