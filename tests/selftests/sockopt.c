@@ -162,11 +162,20 @@ static void read_only(void)
 		tap_fails(set(fd, name, &v, sizeof(v)), ENOPROTOOPT,
 			  "get-only options cannot be set");
 	tap_fails(set(fd, 0, &v, sizeof(v)), ENOPROTOOPT, "no option 0");
-	tap_fails(set(fd, 21, &v, sizeof(v)), ENOPROTOOPT, "no option 21");
+	tap_fails(set(fd, WEIR_SO_DRAIN + 1, &v, sizeof(v)), ENOPROTOOPT,
+		  "no option behind the last");
 	tap_fails(set(fd, -1, &v, sizeof(v)), ENOPROTOOPT, "no option -1");
 	len = sizeof(v);
-	tap_fails(getsockopt(fd, SOL_WEIR, 21, &v, &len), ENOPROTOOPT,
-		  "get: no option 21");
+	tap_fails(getsockopt(fd, SOL_WEIR, WEIR_SO_DRAIN + 1, &v, &len),
+		  ENOPROTOOPT, "get: no option behind the last");
+	tap_fails(getsockopt(fd, SOL_WEIR, WEIR_SO_DRAIN, &v, &len),
+		  ENOPROTOOPT, "get: set-only options cannot be read");
+	tap_call(set(fd, WEIR_SO_DRAIN, &v, sizeof(v)),
+		 "DRAIN: of a socket that serves nothing");
+	v = 0;
+	tap_fails(set(fd, WEIR_SO_DRAIN, &v, sizeof(v)), EINVAL,
+		  "DRAIN: it is for good");
+	v = 1;
 	tap_fails(getsockopt(fd, SOL_WEIR + 1, 1, &v, &len), ENOPROTOOPT,
 		  "get: no such level");
 	tap_fails(setsockopt(fd, SOL_WEIR + 1, 1, &v, len), ENOPROTOOPT,
