@@ -240,7 +240,7 @@ enum weir_policy {
  * struct weir_route_conf - how a route treats its messages
  * @policy: enum weir_policy.
  * @quorum: WEIR_POLICY_QUORUM: replies that complete a request; 0: more than
- *	half of the targets.
+ *	half of the targets that have a weight.
  * @rate: messages per second that the route takes; 0: no limit. When half of
  *	@burst is used up, each user that calls has an equal part of @rate and of
  *	the lower half. An eighth of that half, or one message, stays for a user

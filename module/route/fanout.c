@@ -102,6 +102,12 @@ static u32 weir_branches_claim(struct weir_endpoint *ep,
 	return n;
 }
 
+/* Good replies that a request needs. Targets that are drained do not count. */
+static u32 weir_plan_quorum(const struct weir_plan *plan)
+{
+	return plan->quorum ?: plan->pick->n_weighted / 2 + 1;
+}
+
 /*
  * Enters the calls of a fan-out request: a parent, and a child for each branch.
  * They become visible together, since those that end calls take post.lock, too.
@@ -124,7 +130,7 @@ static void weir_branches_enter(struct weir_endpoint *ep,
 	parent = weir_call_table_take(&ep->calls, false);
 	parent->sibling = WEIR_CALL_NONE;
 	parent->gather = !plan->pick->ops->quorum;
-	parent->need = plan->quorum ?: plan->n / 2 + 1;
+	parent->need = weir_plan_quorum(plan);
 	parent->left = n;
 	spin_lock(&post->lock);
 	parent->state = WEIR_CALL_PARENT;
@@ -236,7 +242,7 @@ enum weir_outcome weir_send_fanout(struct weir_endpoint *ep,
 		return weir_attempt_refuse(attempt, WEIR_REASON_NO_MEMORY);
 	n = weir_branches_claim(ep, m, plan, later, branches, &worst);
 	if (answer && plan->pick->ops->quorum)
-		least = plan->quorum ?: plan->n / 2 + 1;
+		least = weir_plan_quorum(plan);
 	if (n >= least)
 		worst = WEIR_REASON_NONE;
 	else if (n)

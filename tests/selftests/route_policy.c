@@ -427,7 +427,8 @@ static void quorum_of_two(struct weir *c, uint32_t route, struct weir **s,
 }
 
 /* More than there are, and most of them. */
-static void quorum_sizes(struct weir *c, uint32_t route, struct weir **s)
+static void quorum_sizes(struct weir *c, uint32_t route, struct weir **s,
+			 const uint64_t *id)
 {
 	struct weir_route_conf conf = policy(WEIR_POLICY_QUORUM);
 
@@ -445,6 +446,15 @@ static void quorum_sizes(struct weir *c, uint32_t route, struct weir **s)
 	check(!drain(c), "0 is most of them: not 1 of 3");
 	need(serve_one(s[2], WEIR_KIND_REPLY), "second");
 	check(replied(c, 5) && !drain(s[0]), "but 2");
+
+	need(!target_op(WEIR_OP_TARGET_SET, "/pol/q", "", id[0], 0) &&
+	     !target_op(WEIR_OP_TARGET_SET, "/pol/q", "", id[2], 0), "drain");
+	ask(c, route, 8);
+	need(serve_one(s[1], WEIR_KIND_REPLY), "the only one");
+	check(replied(c, 8) && !drain(s[0]) && !drain(s[2]),
+	      "targets that are drained do not count");
+	need(!target_op(WEIR_OP_TARGET_SET, "/pol/q", "", id[0], 1) &&
+	     !target_op(WEIR_OP_TARGET_SET, "/pol/q", "", id[2], 1), "back");
 }
 
 /* All three are wanted: one is late, one dies. It closes the second. */
@@ -481,7 +491,7 @@ static void quorum(void)
 	for (i = 0; i < 3; i++)
 		s[i] = server_of("/pol/q", 1, 0, &id[i]);
 	quorum_of_two(c, route, s, id);
-	quorum_sizes(c, route, s);
+	quorum_sizes(c, route, s, id);
 	quorum_lost(c, route, s);
 	weir_close(s[0]);
 	weir_close(s[2]);
